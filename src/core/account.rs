@@ -1,0 +1,230 @@
+//! Accounts: where a request says whom it is for, and what an account may look like.
+
+use crate::basic_auth;
+use crate::headers::{Headers, Single};
+use crate::path::Template;
+
+/// The longest opaque account, in bytes.
+pub(crate) const LONGEST_OPAQUE: usize = 128;
+
+/// What an account looks like.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Format {
+    /// `AC` and 32 lower-case hex digits.
+    Sid,
+    /// Any 1 to 128 bytes.
+    Opaque,
+}
+
+/// An account SID, packed: its 32 hex digits as 16 bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Sid([u8; 16]);
+
+impl Sid {
+    /// Reads `AC` and 32 lower-case hex digits; `None` for anything else.
+    #[must_use]
+    pub fn parse(text: &[u8]) -> Option<Self> {
+        let digits = text.strip_prefix(b"AC")?;
+        let (pairs, []) = digits.as_chunks::<2>() else {
+            return None;
+        };
+        let pairs: &[[u8; 2]; 16] = pairs.try_into().ok()?;
+        let mut packed = [0; 16];
+        for (byte, [high, low]) in packed.iter_mut().zip(pairs) {
+            *byte = (hex_digit(*high)? << 4) | hex_digit(*low)?;
+        }
+        Some(Self(packed))
+    }
+
+    pub(crate) fn packed(&self) -> &[u8; 16] {
+        &self.0
+    }
+}
+
+fn hex_digit(digit: u8) -> Option<u8> {
+    match digit {
+        b'0'..=b'9' => Some(digit.wrapping_sub(b'0')),
+        b'a'..=b'f' => Some(digit.wrapping_sub(b'a').wrapping_add(10)),
+        _ => None,
+    }
+}
+
+/// Whom a request is for.
+#[derive(Clone, Copy, Debug)]
+pub enum Account<'a> {
+    /// No source is present on the request.
+    Absent,
+    /// The first source that is present does not hold an account.
+    Malformed,
+    /// An account of the policy's format.
+    Known(AccountBytes<'a>),
+}
+
+/// An account as its bytes: for a SID the 34 ASCII bytes.
+#[derive(Clone, Copy, Debug)]
+pub struct AccountBytes<'a>(Bytes<'a>);
+
+#[derive(Clone, Copy, Debug)]
+enum Bytes<'a> {
+    OfRequest(&'a [u8]),
+    Decoded {
+        buffer: [u8; LONGEST_OPAQUE],
+        length: usize,
+    },
+}
+
+impl<'a> AccountBytes<'a> {
+    pub(crate) fn of_request(bytes: &'a [u8]) -> Self {
+        Self(Bytes::OfRequest(bytes))
+    }
+
+    /// Collects decoded bytes; `None` when one of them is bad or they are more than an account has.
+    pub(crate) fn decoded(bytes: impl Iterator<Item = Option<u8>>) -> Option<Self> {
+        let mut buffer = [0; LONGEST_OPAQUE];
+        let mut length = 0_usize;
+        for byte in bytes {
+            *buffer.get_mut(length)? = byte?;
+            length = length.saturating_add(1);
+        }
+        Some(Self(Bytes::Decoded { buffer, length }))
+    }
+
+    /// The bytes that name the account.
+    #[must_use]
+    pub fn as_slice(&self) -> &[u8] {
+        match &self.0 {
+            Bytes::OfRequest(bytes) => bytes,
+            Bytes::Decoded { buffer, length } => buffer.get(..*length).unwrap_or_default(),
+        }
+    }
+}
+
+/// Where to look for the account, in order, and what it has to look like.
+#[derive(Debug)]
+pub(crate) struct AccountSources {
+    pub(crate) from: Vec<Source>,
+    pub(crate) format: Format,
+}
+
+#[derive(Debug)]
+pub(crate) enum Source {
+    /// The value of a header, by its lower-case name.
+    Header(String),
+    /// The user name of `authorization: Basic …`.
+    BasicAuthUsername,
+    /// `{account}` in a path.
+    Path(Template),
+}
+
+/// What one source holds.
+pub(crate) enum Found<'a> {
+    Absent,
+    Malformed,
+    Value(AccountBytes<'a>),
+}
+
+impl AccountSources {
+    /// The first source that is present decides, even when what it holds is malformed: a request
+    /// that names two accounts must not get the treatment of the one it prefers.
+    pub(crate) fn read<'a>(&self, headers: Headers<'a>, path: &'a [u8]) -> Account<'a> {
+        for source in &self.from {
+            match source.find(headers, path) {
+                Found::Absent => {}
+                Found::Malformed => return Account::Malformed,
+                Found::Value(account) if self.format.admits(account.as_slice()) => {
+                    return Account::Known(account);
+                }
+                Found::Value(_) => return Account::Malformed,
+            }
+        }
+        Account::Absent
+    }
+}
+
+impl Format {
+    pub(crate) fn admits(self, account: &[u8]) -> bool {
+        match self {
+            Self::Sid => Sid::parse(account).is_some(),
+            Self::Opaque => (1..=LONGEST_OPAQUE).contains(&account.len()),
+        }
+    }
+}
+
+impl Source {
+    fn find<'a>(&self, headers: Headers<'a>, path: &'a [u8]) -> Found<'a> {
+        match self {
+            Self::Header(name) => match headers.single(name) {
+                Single::Absent => Found::Absent,
+                Single::Repeated => Found::Malformed,
+                Single::One(value) => Found::Value(AccountBytes::of_request(value)),
+            },
+            Self::BasicAuthUsername => basic_auth::username(headers),
+            Self::Path(template) => match template.capture(path) {
+                None => Found::Absent,
+                Some(segment) => percent_decoded(segment).map_or(Found::Malformed, Found::Value),
+            },
+        }
+    }
+}
+
+/// A path may spell one account in many ways (`%61` is `a`), and upstreams read them as one.
+fn percent_decoded(segment: &[u8]) -> Option<AccountBytes<'_>> {
+    if !segment.contains(&b'%') {
+        return Some(AccountBytes::of_request(segment));
+    }
+    let mut rest = segment.iter().copied();
+    AccountBytes::decoded(std::iter::from_fn(|| {
+        Some(match rest.next()? {
+            b'%' => {
+                let high = rest.next().and_then(any_case_hex_digit);
+                let low = rest.next().and_then(any_case_hex_digit);
+                high.zip(low).map(|(high, low)| (high << 4) | low)
+            }
+            plain => Some(plain),
+        })
+    }))
+}
+
+fn any_case_hex_digit(digit: u8) -> Option<u8> {
+    hex_digit(digit.to_ascii_lowercase())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_sid_is_ac_and_32_lower_case_hex_digits() {
+        let sid = "AC7342e9713fa896e4af00c654c444aada";
+        assert!(Sid::parse(sid.as_bytes()).is_some());
+        let (short, _) = sid.split_at(33);
+        for bad in [
+            "",
+            "AC",
+            short,
+            &format!("{sid}0"),
+            &sid.to_uppercase(),
+            &sid.to_lowercase(),
+            &sid.replace("73", "7g"),
+            &sid.replace("73", "7\0"),
+            &format!(" {short}"),
+        ] {
+            assert_eq!(Sid::parse(bad.as_bytes()), None, "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn percent_encoding_is_one_spelling_of_an_account() {
+        let decode = |segment: &str| {
+            percent_decoded(segment.as_bytes()).map(|account| account.as_slice().to_vec())
+        };
+        assert_eq!(decode("alice"), Some(b"alice".to_vec()));
+        assert_eq!(decode("%61l%69ce"), Some(b"alice".to_vec()));
+        assert_eq!(decode("a%2Fb%2fc"), Some(b"a/b/c".to_vec()));
+        assert_eq!(decode("%"), None);
+        assert_eq!(decode("%4"), None);
+        assert_eq!(decode("%zz"), None);
+        assert_eq!(decode(&"%61".repeat(128)), Some(b"a".repeat(128)));
+        assert_eq!(decode(&"%61".repeat(129)), None);
+    }
+}

@@ -1,0 +1,96 @@
+//! Buckets: where an account or a request stands, and which part of them a percentage takes.
+//!
+//! The formulas are a contract that other implementations rely on; `tests/corpus/buckets.csv` fixes
+//! them. Everything is integers: a position is 64 bits of XXH3, a fraction is a bound on it, so
+//! raising a percentage only ever adds.
+
+use xxhash_rust::xxh3::{xxh3_64, xxh3_64_with_seed};
+
+use crate::percent::{self, HUNDRED_PERCENT};
+
+/// A place on the line from 0 to 2⁶⁴ − 1 on which accounts, or requests, are spread evenly.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Position(pub u64);
+
+impl Position {
+    /// Where something without an id stands: last, so that only the whole line includes it.
+    pub const LAST: Self = Self(u64::MAX);
+}
+
+/// The two draws of a rollout, each seeded on its own by the rollout's salt.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Salt {
+    accounts: u64,
+    requests: u64,
+}
+
+impl Salt {
+    /// `salt` is the rollout's `salt`, else its name.
+    #[must_use]
+    pub fn new(salt: &str) -> Self {
+        let seed = |draw: &str| xxh3_64([salt, draw].concat().as_bytes());
+        Self {
+            accounts: seed("/accounts"),
+            requests: seed("/requests"),
+        }
+    }
+
+    /// Where an account stands, by its bytes: for a SID the 34 ASCII bytes.
+    #[must_use]
+    pub fn account(&self, account: &[u8]) -> Position {
+        Position(xxh3_64_with_seed(account, self.accounts))
+    }
+
+    /// Where a request stands, by its `x-request-id`.
+    #[must_use]
+    pub fn request(&self, id: &[u8]) -> Position {
+        Position(xxh3_64_with_seed(id, self.requests))
+    }
+}
+
+/// The part of a line that a percentage takes: the positions below a bound.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Fraction {
+    millionths: u32,
+    /// ⌊p · 2⁶⁴ / 10⁸⌋, p in millionths of a percent. A hundred percent is 2⁶⁴, hence 128 bits.
+    bound: u128,
+}
+
+impl Fraction {
+    /// All of the line.
+    pub const ALL: Self = Self {
+        millionths: HUNDRED_PERCENT,
+        bound: 1 << 64,
+    };
+
+    /// From millionths of a percent, 0 to 10⁸; `None` above.
+    #[must_use]
+    pub fn from_millionths(millionths: u32) -> Option<Self> {
+        if millionths > HUNDRED_PERCENT {
+            return None;
+        }
+        let bound = (u128::from(millionths) << 64).checked_div(u128::from(HUNDRED_PERCENT))?;
+        Some(Self { millionths, bound })
+    }
+
+    /// From the literal of a percentage, `12.5`; `None` when it is not one of 0 to 100 with at most
+    /// six decimals.
+    #[must_use]
+    pub fn from_percentage(literal: &str) -> Option<Self> {
+        percent::millionths(literal)
+            .ok()
+            .and_then(Self::from_millionths)
+    }
+
+    /// In millionths of a percent.
+    #[must_use]
+    pub fn millionths(&self) -> u32 {
+        self.millionths
+    }
+
+    /// Whether the position is in this part.
+    #[must_use]
+    pub fn includes(&self, position: Position) -> bool {
+        u128::from(position.0) < self.bound
+    }
+}

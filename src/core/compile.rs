@@ -1,0 +1,297 @@
+//! From the policy as it is written to a plan: every rule of the language that types cannot say.
+//!
+//! Each function reports what is wrong and goes on, so that all problems are found at once; a
+//! `None` always has a report behind it.
+
+mod matches;
+mod rollouts;
+
+use crate::account::{AccountSources, Format, LONGEST_OPAQUE, Source};
+use crate::diagnostic::Span;
+use crate::json::{Field, Located, Path, Reader, Text};
+use crate::path::Purpose;
+use crate::plan::Plan;
+use crate::policy::{self, Map, Number};
+use crate::problem::{Expected, Problem, excerpt};
+use crate::read::expected;
+use crate::segments;
+
+use rollouts::Rollouts;
+
+/// `None`, and a report, when anything is wrong.
+pub(crate) fn plan(reader: &mut Reader<'_>, policy: policy::Policy<'_>) -> Option<Plan> {
+    let root = &Path::Root;
+    let whole = reader.whole();
+    version(reader, whole, policy.version);
+
+    let account = required(
+        reader,
+        whole,
+        root,
+        "account",
+        expected::ACCOUNT,
+        policy.account,
+    );
+    let account = account.and_then(|given| account_sources(reader, &root.field("account"), given));
+    let format = account.as_ref().map(|account| account.format);
+
+    let names = segment_names(&policy.segments);
+    let segments = policy.segments.given().unwrap_or_default();
+    let segments = segment_sets(reader, &root.field("segments"), segments, format);
+
+    let rollouts = required(
+        reader,
+        whole,
+        root,
+        "rollouts",
+        expected::ROLLOUTS,
+        policy.rollouts,
+    );
+    let rollouts = rollouts.map(|given| {
+        let at = root.field("rollouts");
+        Rollouts::new(reader, names.as_deref()).compile(&at, given.value)
+    });
+
+    Some(Plan {
+        account: account?,
+        segments: segments?,
+        halted: policy.halted.given().unwrap_or(false),
+        rollouts: rollouts?,
+    })
+}
+
+fn version(reader: &mut Reader<'_>, whole: Span, version: Field<Number<'_>>) {
+    let root = &Path::Root;
+    let Some(version) = required(reader, whole, root, "version", expected::VERSION, version) else {
+        return;
+    };
+    if version.value != "1" {
+        let what = format!(
+            "version {} of the policy is not known",
+            excerpt(version.value)
+        );
+        let problem = Problem::invalid(what, "write 1");
+        reader.report(version.span, &root.field("version"), problem);
+    }
+}
+
+fn account_sources(
+    reader: &mut Reader<'_>,
+    at: &Path<'_>,
+    account: Located<policy::Account<'_>>,
+) -> Option<AccountSources> {
+    let Located { value, span } = account;
+    let format = required(reader, span, at, "format", expected::FORMAT, value.format);
+    let format = format.and_then(|word| {
+        let at = at.field("format");
+        let known = [("sid", Format::Sid), ("opaque", Format::Opaque)];
+        one_word(reader, &at, "format", &["sid", "opaque"], known, &word)
+    });
+    let from = required(reader, span, at, "from", expected::SOURCES, value.from)?;
+    let at = at.field("from");
+    if from.value.is_empty() {
+        let problem = Problem::empty_list(
+            "the list of places of the account",
+            "name one, for example { \"header\": \"x-account-sid\" }",
+        );
+        reader.report(from.span, &at, problem);
+    }
+    let mut sources = Vec::with_capacity(from.value.len());
+    for (index, source) in from.value.into_iter().enumerate() {
+        let source = source.and_then(|given| account_source(reader, &at.index(index), given));
+        sources.extend(source);
+    }
+    Some(AccountSources {
+        from: sources,
+        format: format?,
+    })
+}
+
+fn account_source(
+    reader: &mut Reader<'_>,
+    at: &Path<'_>,
+    source: Located<policy::Source<'_>>,
+) -> Option<Source> {
+    const KNOWN: &[&str] = &["header", "basic_auth", "path"];
+    let Located { value, span } = source;
+    let policy::Source {
+        header,
+        basic_auth,
+        path,
+    } = value;
+    let given = [present(&header), present(&basic_auth), present(&path)];
+    exactly_one(reader, span, at, "a place of the account", KNOWN, given)?;
+    match (header.given(), basic_auth.given(), path.given()) {
+        (Some(name), _, _) => {
+            matches::header_name(reader, &at.field("header"), &name).map(Source::Header)
+        }
+        (_, Some(word), _) => {
+            let at = at.field("basic_auth");
+            let known = [("username", ())];
+            one_word(
+                reader,
+                &at,
+                "part of Basic authentication",
+                &["username"],
+                known,
+                &word,
+            )?;
+            Some(Source::BasicAuthUsername)
+        }
+        (_, _, Some(text)) => {
+            let at = at.field("path");
+            matches::template(reader, &at, &text, Purpose::Account).map(Source::Path)
+        }
+        (None, None, None) => None,
+    }
+}
+
+/// `None` when the segments are unreadable: then no name can be called unknown.
+fn segment_names<T>(segments: &Field<Map<'_, T>>) -> Option<Vec<String>> {
+    match segments {
+        Field::Absent => Some(Vec::new()),
+        Field::Bad => None,
+        Field::Given(segments) => Some(
+            segments
+                .iter()
+                .map(|(name, _)| name.value.to_string())
+                .collect(),
+        ),
+    }
+}
+
+fn segment_sets(
+    reader: &mut Reader<'_>,
+    at: &Path<'_>,
+    segments: Map<'_, Located<policy::Segment<'_>>>,
+    format: Option<Format>,
+) -> Option<segments::Segments> {
+    // With the format itself unreadable, the accounts are still looked at, as loosely as can be.
+    let assumed = format.unwrap_or(Format::Opaque);
+    let mut builder = segments::Builder::new(assumed);
+    for (index, (name, segment)) in segments.into_iter().enumerate() {
+        let at = at.field(&name.value);
+        check_name(reader, &at, "segment", &name);
+        let Some(Located { value, span }) = segment else {
+            continue;
+        };
+        let accounts = value.accounts;
+        let accounts = required(reader, span, &at, "accounts", expected::ACCOUNTS, accounts);
+        let at = at.field("accounts");
+        for (position, account) in accounts
+            .map_or(Vec::new(), |a| a.value)
+            .into_iter()
+            .enumerate()
+        {
+            let Some(account) = account else { continue };
+            if !builder.insert(index, account.value.as_bytes()) {
+                let problem = malformed_account(&account.value, assumed);
+                reader.report(account.span, &at.index(position), problem);
+            }
+        }
+    }
+    format.map(|_| builder.build())
+}
+
+fn malformed_account(account: &str, format: Format) -> Problem {
+    let shown = excerpt(account);
+    match format {
+        Format::Sid if Format::Sid.admits(with_lower_case_digits(account).as_bytes()) => {
+            Problem::invalid(
+                format!("`{shown}` is not an account SID: its digits are lower case"),
+                format!("write `{}`", with_lower_case_digits(account)),
+            )
+        }
+        Format::Sid => {
+            let length = account.chars().count();
+            let why = match length {
+                34 => String::from("it has the length of one, but not the form"),
+                _ => format!("it has {length} characters, not 34"),
+            };
+            Problem::invalid(
+                format!("`{shown}` is not an account SID: {why}"),
+                "write `AC` and 32 lower-case hex digits",
+            )
+        }
+        Format::Opaque => Problem::invalid(
+            format!("an account of {} bytes", account.len()),
+            format!("write 1 to {LONGEST_OPAQUE} bytes"),
+        ),
+    }
+}
+
+fn with_lower_case_digits(account: &str) -> String {
+    let lower = account.to_ascii_lowercase();
+    match lower.strip_prefix("ac") {
+        Some(digits) => format!("AC{digits}"),
+        None => lower,
+    }
+}
+
+fn check_name(reader: &mut Reader<'_>, at: &Path<'_>, what: &str, name: &Text<'_>) {
+    let is_end = |c: u8| c.is_ascii_lowercase() || c.is_ascii_digit();
+    let bytes = name.value.as_bytes();
+    let is_name = (1..=63).contains(&bytes.len())
+        && bytes.iter().all(|c| is_end(*c) || *c == b'-')
+        && bytes.first().is_some_and(|c| is_end(*c))
+        && bytes.last().is_some_and(|c| is_end(*c));
+    if !is_name {
+        let problem = Problem::invalid(
+            format!("`{}` is not a {what} name", excerpt(&name.value)),
+            "write 1 to 63 lower-case letters, digits and inner hyphens",
+        );
+        reader.report(name.span, at, problem);
+    }
+}
+
+/// The value of a field that has to be there.
+fn required<T>(
+    reader: &mut Reader<'_>,
+    parent: Span,
+    at: &Path<'_>,
+    name: &'static str,
+    expected: Expected,
+    field: Field<T>,
+) -> Option<T> {
+    if matches!(field, Field::Absent) {
+        reader.report(parent.head(), at, Problem::missing_field(name, expected));
+    }
+    field.given()
+}
+
+fn present<T>(field: &Field<T>) -> bool {
+    !matches!(field, Field::Absent)
+}
+
+fn exactly_one<const N: usize>(
+    reader: &mut Reader<'_>,
+    span: Span,
+    at: &Path<'_>,
+    what: &'static str,
+    known: &'static [&'static str],
+    given: [bool; N],
+) -> Option<()> {
+    let count = given.into_iter().filter(|given| *given).count();
+    if count == 1 {
+        return Some(());
+    }
+    reader.report(span, at, Problem::not_one_of(what, known, count));
+    None
+}
+
+/// The meaning of a word out of a few.
+fn one_word<T, const N: usize>(
+    reader: &mut Reader<'_>,
+    at: &Path<'_>,
+    what: &'static str,
+    words: &'static [&'static str],
+    known: [(&str, T); N],
+    word: &Text<'_>,
+) -> Option<T> {
+    let meaning = known.into_iter().find(|(known, _)| *known == word.value);
+    if meaning.is_none() {
+        let problem = Problem::unknown_word(what, &word.value, words);
+        reader.report(word.span, at, problem);
+    }
+    meaning.map(|(_, meaning)| meaning)
+}

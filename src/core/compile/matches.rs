@@ -1,0 +1,252 @@
+//! What requests a rollout or a rule is about: hosts, paths, methods, headers.
+
+use crate::json::{Field, Located, Path, Reader, Text};
+use crate::matching::{HeaderMatch, HeaderTest, RequestMatch};
+use crate::names::is_turnout_header;
+use crate::path::{BadTemplate, PathMatch, Purpose, Template};
+use crate::policy::{self, List, Map};
+use crate::problem::{Problem, excerpt};
+
+use super::{exactly_one, present};
+
+/// A rollout without a `match` has all requests.
+pub(super) fn anything() -> RequestMatch {
+    RequestMatch::default()
+}
+
+pub(super) fn request_match(
+    reader: &mut Reader<'_>,
+    at: &Path<'_>,
+    given: policy::Match<'_>,
+) -> Option<RequestMatch> {
+    let hosts = items(
+        reader,
+        &at.field("hosts"),
+        given.hosts,
+        "the list of hosts",
+        host,
+    );
+    let methods = items(
+        reader,
+        &at.field("methods"),
+        given.methods,
+        "the list of methods",
+        method,
+    );
+    let headers = headers(reader, &at.field("headers"), given.headers);
+    let path = match given.path {
+        Field::Given(path) => Some(path_match(reader, &at.field("path"), path)?),
+        Field::Absent => None,
+        Field::Bad => return None,
+    };
+    Some(RequestMatch {
+        hosts,
+        path,
+        methods,
+        headers,
+    })
+}
+
+/// A list that has to name something: one that names nothing would select nothing.
+fn items(
+    reader: &mut Reader<'_>,
+    at: &Path<'_>,
+    list: Field<List<Text<'_>>>,
+    what: &'static str,
+    compile: fn(&mut Reader<'_>, &Path<'_>, &Text<'_>) -> Option<String>,
+) -> Vec<String> {
+    let Some(list) = list.given() else {
+        return Vec::new();
+    };
+    if list.value.is_empty() {
+        let problem = Problem::empty_list(what, "name one, or remove the list");
+        reader.report(list.span, at, problem);
+    }
+    let mut compiled = Vec::with_capacity(list.value.len());
+    for (index, item) in list.value.into_iter().enumerate() {
+        compiled.extend(item.and_then(|item| compile(reader, &at.index(index), &item)));
+    }
+    compiled
+}
+
+fn host(reader: &mut Reader<'_>, at: &Path<'_>, host: &Text<'_>) -> Option<String> {
+    let text = &*host.value;
+    let instead = match text {
+        _ if text.contains('*') => "list each host by its whole name",
+        _ if text.contains("://") || text.contains('/') => "write the host alone, without a path",
+        _ if has_port(text) => "write the host without its port: every port of it is meant",
+        _ if is_header_value(text) && !text.contains(' ') => {
+            return Some(text.to_ascii_lowercase());
+        }
+        _ => "write a host name, for example `api.example.com`",
+    };
+    let what = format!("`{}` is not a host", excerpt(text));
+    reader.report(host.span, at, Problem::invalid(what, instead));
+    None
+}
+
+/// The colons of an IPv6 address are inside its brackets.
+fn has_port(host: &str) -> bool {
+    host.rsplit_once(']')
+        .map_or(host, |(_, after)| after)
+        .contains(':')
+}
+
+fn method(reader: &mut Reader<'_>, at: &Path<'_>, method: &Text<'_>) -> Option<String> {
+    let text = &*method.value;
+    if !is_token(text) {
+        let what = format!("`{}` is not a method", excerpt(text));
+        reader.report(
+            method.span,
+            at,
+            Problem::invalid(what, "write one, for example `GET`"),
+        );
+        return None;
+    }
+    // Methods are case-sensitive, and no client sends `get`.
+    if text.bytes().any(|byte| byte.is_ascii_lowercase()) {
+        let what = format!("`{text}` would match no request: methods are upper case");
+        let instead = format!("write `{}`", text.to_ascii_uppercase());
+        reader.report(method.span, at, Problem::invalid(what, instead));
+        return None;
+    }
+    Some(text.to_owned())
+}
+
+fn path_match(
+    reader: &mut Reader<'_>,
+    at: &Path<'_>,
+    path: Located<policy::Path<'_>>,
+) -> Option<PathMatch> {
+    const KNOWN: &[&str] = &["exact", "prefix", "template"];
+    let policy::Path {
+        exact,
+        prefix,
+        template: by_template,
+    } = path.value;
+    let given = [present(&exact), present(&prefix), present(&by_template)];
+    exactly_one(reader, path.span, at, "a path match", KNOWN, given)?;
+    match (exact.given(), prefix.given(), by_template.given()) {
+        (Some(text), _, _) => plain_path(reader, &at.field("exact"), &text).map(PathMatch::Exact),
+        (_, Some(text), _) => plain_path(reader, &at.field("prefix"), &text).map(PathMatch::Prefix),
+        (_, _, Some(text)) => {
+            let at = at.field("template");
+            template(reader, &at, &text, Purpose::Match).map(PathMatch::Template)
+        }
+        (None, None, None) => None,
+    }
+}
+
+fn plain_path(reader: &mut Reader<'_>, at: &Path<'_>, path: &Text<'_>) -> Option<String> {
+    let problem = match &*path.value {
+        text if !text.starts_with('/') => BadTemplate::NoSlash,
+        text if text.contains(['?', '#']) => BadTemplate::Query,
+        text => return Some(text.to_owned()),
+    };
+    reader.report(
+        path.span,
+        at,
+        Problem::invalid(problem.what(), problem.help()),
+    );
+    None
+}
+
+pub(super) fn template(
+    reader: &mut Reader<'_>,
+    at: &Path<'_>,
+    text: &Text<'_>,
+    purpose: Purpose,
+) -> Option<Template> {
+    match Template::parse(&text.value, purpose) {
+        Ok(template) => Some(template),
+        Err(problem) => {
+            reader.report(
+                text.span,
+                at,
+                Problem::invalid(problem.what(), problem.help()),
+            );
+            None
+        }
+    }
+}
+
+pub(super) fn headers(
+    reader: &mut Reader<'_>,
+    at: &Path<'_>,
+    headers: Field<Map<'_, Located<policy::Header<'_>>>>,
+) -> Vec<HeaderMatch> {
+    let mut compiled = Vec::new();
+    for (name, given) in headers.given().unwrap_or_default() {
+        let at = at.field(&name.value);
+        let name = header_name(reader, &at, &name);
+        let test = given.and_then(|given| header_test(reader, &at, given));
+        compiled.extend(
+            name.zip(test)
+                .map(|(name, test)| HeaderMatch { name, test }),
+        );
+    }
+    compiled
+}
+
+fn header_test(
+    reader: &mut Reader<'_>,
+    at: &Path<'_>,
+    header: Located<policy::Header<'_>>,
+) -> Option<HeaderTest> {
+    const KNOWN: &[&str] = &["exact", "prefix", "present"];
+    let policy::Header {
+        exact,
+        prefix,
+        present: presence,
+    } = header.value;
+    let given = [present(&exact), present(&prefix), present(&presence)];
+    exactly_one(reader, header.span, at, "a header match", KNOWN, given)?;
+    match (exact.given(), prefix.given(), presence.given()) {
+        (Some(text), _, _) => Some(HeaderTest::Exact(text.value.into_owned())),
+        (_, Some(text), _) => Some(HeaderTest::Prefix(text.value.into_owned())),
+        (_, _, Some(present)) => Some(HeaderTest::Present(present)),
+        (None, None, None) => None,
+    }
+}
+
+/// In lower case, as proxies send it.
+pub(super) fn header_name(
+    reader: &mut Reader<'_>,
+    at: &Path<'_>,
+    name: &Text<'_>,
+) -> Option<String> {
+    let text = &*name.value;
+    let (what, instead) = if is_turnout_header(text.as_bytes()) {
+        (
+            "is Turnout's own header, which no client can send",
+            "name another header",
+        )
+    } else if is_token(text) {
+        return Some(text.to_ascii_lowercase());
+    } else {
+        (
+            "is not a header name",
+            "write letters, digits and hyphens, for example `x-account-sid`",
+        )
+    };
+    let what = format!("`{}` {what}", excerpt(text));
+    reader.report(name.span, at, Problem::invalid(what, instead));
+    None
+}
+
+/// A token of RFC 9110, which header names and methods are.
+fn is_token(text: &str) -> bool {
+    !text.is_empty()
+        && text
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte))
+}
+
+/// Visible ASCII and inner spaces.
+pub(super) fn is_header_value(text: &str) -> bool {
+    !text.is_empty()
+        && text.trim() == text
+        && text
+            .bytes()
+            .all(|byte| byte == b' ' || byte.is_ascii_graphic())
+}

@@ -1,0 +1,254 @@
+//! One rollout after the other, and their rules.
+
+use std::collections::BTreeMap;
+
+use crate::bucket::{Fraction, Salt};
+use crate::diagnostic::Span;
+use crate::json::{Field, Located, Path, Reader, Text};
+use crate::matching::When;
+use crate::percent::{NotAPercentage, millionths};
+use crate::plan::{Mode, Rollout, Rule, Serve};
+use crate::policy::{self, Number};
+use crate::problem::{Problem, excerpt};
+use crate::read::expected;
+use crate::segments::SegmentSet;
+
+use super::{check_name, matches, one_word, required};
+
+/// Compiles the rollouts of one policy.
+pub(super) struct Rollouts<'r, 't, 'n> {
+    reader: &'r mut Reader<'t>,
+    segments: Option<&'n [String]>,
+    /// Names that are taken, and by which rollout.
+    names: BTreeMap<String, usize>,
+}
+
+impl<'r, 't, 'n> Rollouts<'r, 't, 'n> {
+    pub(super) fn new(reader: &'r mut Reader<'t>, segments: Option<&'n [String]>) -> Self {
+        Self {
+            reader,
+            segments,
+            names: BTreeMap::new(),
+        }
+    }
+
+    pub(super) fn compile(
+        mut self,
+        at: &Path<'_>,
+        rollouts: Vec<Option<Located<policy::Rollout<'_>>>>,
+    ) -> Vec<Rollout> {
+        let mut compiled = Vec::with_capacity(rollouts.len());
+        for (index, rollout) in rollouts.into_iter().enumerate() {
+            let rollout = rollout.and_then(|given| self.rollout(index, &at.index(index), given));
+            compiled.extend(rollout);
+        }
+        compiled
+    }
+
+    fn rollout(
+        &mut self,
+        index: usize,
+        at: &Path<'_>,
+        rollout: Located<policy::Rollout<'_>>,
+    ) -> Option<Rollout> {
+        let Located { value, span } = rollout;
+        let name = self.name(index, span, at, value.name);
+        let v1 = self.cluster(span, at, "v1", value.v1);
+        let v2 = self.cluster(span, at, "v2", value.v2);
+        let mode = self.mode(span, at, value.mode);
+        let salt = self.salt(&at.field("salt"), value.salt);
+        let matches = match value.matches.given() {
+            Some(given) => matches::request_match(self.reader, &at.field("match"), given),
+            None => Some(matches::anything()),
+        };
+        let rules = value.rules.given().map_or(Vec::new(), |rules| rules.value);
+        let rules = self.rules(&at.field("rules"), rules);
+        let name = name?;
+        Some(Rollout {
+            index,
+            salt: Salt::new(salt.as_deref().unwrap_or(&name)),
+            name,
+            v1: v1?,
+            v2: v2?,
+            mode: mode?,
+            matches: matches?,
+            rules,
+        })
+    }
+
+    fn name(
+        &mut self,
+        index: usize,
+        span: Span,
+        at: &Path<'_>,
+        name: Field<Text<'_>>,
+    ) -> Option<String> {
+        let name = required(self.reader, span, at, "name", expected::NAME, name)?;
+        let at = at.field("name");
+        check_name(self.reader, &at, "rollout", &name);
+        let text = name.value.into_owned();
+        if let Some(first) = self.names.get(&text) {
+            let problem = Problem::repeated_rollout(&text, *first);
+            self.reader.report(name.span, &at, problem);
+        } else {
+            self.names.insert(text.clone(), index);
+        }
+        Some(text)
+    }
+
+    fn cluster(
+        &mut self,
+        span: Span,
+        at: &Path<'_>,
+        field: &'static str,
+        cluster: Field<Text<'_>>,
+    ) -> Option<String> {
+        let name = required(self.reader, span, at, field, expected::CLUSTER, cluster)?;
+        if !matches::is_header_value(&name.value) {
+            let what = format!(
+                "`{}` cannot be sent as a header value",
+                excerpt(&name.value)
+            );
+            let instead = "write the cluster's name: visible ASCII, with no space at its ends";
+            let problem = Problem::invalid(what, instead);
+            self.reader.report(name.span, &at.field(field), problem);
+        }
+        Some(name.value.into_owned())
+    }
+
+    fn mode(&mut self, span: Span, at: &Path<'_>, mode: Field<Text<'_>>) -> Option<Mode> {
+        const WORDS: &[&str] = &["off", "dark", "split", "on"];
+        let word = required(self.reader, span, at, "mode", expected::MODE, mode)?;
+        let at = at.field("mode");
+        if word.value == "shadow" {
+            let instead = "write `off`, `dark`, `split` or `on`";
+            let problem = Problem::not_supported("mode `shadow`", instead);
+            self.reader.report(word.span, &at, problem);
+            return None;
+        }
+        let known = [
+            ("off", Mode::Off),
+            ("dark", Mode::Dark),
+            ("split", Mode::Split),
+            ("on", Mode::On),
+        ];
+        one_word(self.reader, &at, "mode", WORDS, known, &word)
+    }
+
+    fn salt(&mut self, at: &Path<'_>, salt: Field<Text<'_>>) -> Option<String> {
+        let salt = salt.given()?;
+        if !(1..=128).contains(&salt.value.len()) {
+            let what = format!("a salt of {} bytes", salt.value.len());
+            let problem = Problem::invalid(what, "write 1 to 128 bytes, or leave the salt out");
+            self.reader.report(salt.span, at, problem);
+        }
+        Some(salt.value.into_owned())
+    }
+
+    fn rules(&mut self, at: &Path<'_>, rules: Vec<Option<policy::Rule<'_>>>) -> Vec<Rule> {
+        let mut compiled = Vec::with_capacity(rules.len());
+        for (index, rule) in rules.into_iter().enumerate() {
+            let rule = rule.and_then(|given| self.rule(&at.index(index), given));
+            compiled.extend(rule);
+        }
+        compiled
+    }
+
+    fn rule(&mut self, at: &Path<'_>, rule: policy::Rule<'_>) -> Option<Rule> {
+        let when = rule
+            .when
+            .given()
+            .map(|given| self.when(&at.field("when"), given));
+        let serves_v1 = match rule.serve.given() {
+            None => Some(false),
+            Some(word) => {
+                let known = [("v1", true), ("v2", false)];
+                let at = at.field("serve");
+                one_word(self.reader, &at, "treatment", &["v1", "v2"], known, &word)
+            }
+        };
+        let serve = if serves_v1 == Some(true) {
+            self.refuse_fraction(&at.field("accounts"), &rule.accounts);
+            self.refuse_fraction(&at.field("requests"), &rule.requests);
+            Serve::V1
+        } else {
+            let accounts = self.fraction(&at.field("accounts"), &rule.accounts);
+            let requests = self.fraction(&at.field("requests"), &rule.requests);
+            Serve::V2 {
+                accounts: accounts?,
+                requests: requests?,
+            }
+        };
+        serves_v1.map(|_| Rule {
+            when: when.unwrap_or_default(),
+            serve,
+        })
+    }
+
+    /// A fraction that would have no effect is a mistake about whom the rule reaches.
+    fn refuse_fraction(&mut self, at: &Path<'_>, fraction: &Field<Number<'_>>) {
+        if let Field::Given(number) = fraction {
+            let problem = Problem::invalid(
+                "a percentage has no effect in a rule that serves v1",
+                "remove it, or write a rule that serves v2 before this one",
+            );
+            self.reader.report(number.span, at, problem);
+        }
+    }
+
+    fn fraction(&mut self, at: &Path<'_>, percentage: &Field<Number<'_>>) -> Option<Fraction> {
+        let number = match percentage {
+            Field::Absent => return Some(Fraction::ALL),
+            Field::Bad => return None,
+            Field::Given(number) => number,
+        };
+        let shown = excerpt(number.value);
+        let problem = match millionths(number.value) {
+            Ok(value) => return Fraction::from_millionths(value),
+            Err(NotAPercentage::OutOfRange) => Problem::invalid(
+                format!("{shown} is not a percentage"),
+                "write a number from 0 to 100",
+            ),
+            Err(NotAPercentage::TooPrecise(decimals)) => Problem::invalid(
+                format!("{shown} has {decimals} decimals"),
+                "write at most 6 decimals",
+            ),
+        };
+        self.reader.report(number.span, at, problem);
+        None
+    }
+
+    fn when(&mut self, at: &Path<'_>, when: policy::When<'_>) -> When {
+        let within = when.within.given();
+        let outside = when.outside.given();
+        When {
+            within: within.map(|names| self.segment_set(&at.field("in"), names)),
+            outside: outside.map_or_else(SegmentSet::default, |names| {
+                self.segment_set(&at.field("not_in"), names)
+            }),
+            headers: matches::headers(self.reader, &at.field("headers"), when.headers),
+        }
+    }
+
+    fn segment_set(&mut self, at: &Path<'_>, names: policy::List<Text<'_>>) -> SegmentSet {
+        if names.value.is_empty() {
+            let problem =
+                Problem::empty_list("the list of segments", "name one, or remove the list");
+            self.reader.report(names.span, at, problem);
+        }
+        let mut set = SegmentSet::default();
+        for (index, name) in names.value.into_iter().enumerate() {
+            let (Some(name), Some(segments)) = (name, self.segments) else {
+                continue;
+            };
+            match segments.iter().position(|known| *known == name.value) {
+                Some(segment) => set.insert(segment),
+                None => {
+                    let problem = Problem::unknown_segment(&name.value, segments);
+                    self.reader.report(name.span, &at.index(index), problem);
+                }
+            }
+        }
+        set
+    }
+}

@@ -1,0 +1,137 @@
+//! What one proxy is given: the policy, which is the same in the whole mesh, and what this proxy
+//! is. The plugin's configuration is this envelope: `{ "policy": <policy>, "inbound": "strip" }`.
+
+use crate::diagnostic::{Diagnostics, Document};
+use crate::json::{Field, Node, Path, Reader};
+use crate::plan::Plan;
+use crate::problem::{Expected, Problem};
+
+/// Whether `x-turnout-*` headers of a request are believed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Inbound {
+    /// They come from anyone, so they are removed.
+    #[default]
+    Strip,
+    /// They come from a proxy that strips what its clients send.
+    Trust,
+}
+
+impl Inbound {
+    /// The words of the configuration.
+    pub const WORDS: [&'static str; 2] = ["strip", "trust"];
+
+    /// As in the configuration.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Strip => "strip",
+            Self::Trust => "trust",
+        }
+    }
+}
+
+/// A proxy's configuration, valid by construction.
+#[derive(Debug)]
+pub struct Configuration {
+    /// What to decide.
+    pub plan: Plan,
+    /// Whether earlier hops are believed.
+    pub inbound: Inbound,
+}
+
+const POLICY: Expected = Expected::new("a policy", "{ \"version\": 1, … }");
+const ENVELOPE: Expected = Expected::new(
+    "a configuration",
+    "{ \"policy\": { … }, \"inbound\": \"strip\" }",
+);
+const INBOUND: Expected = Expected::new("a word", "\"strip\"");
+
+impl Configuration {
+    /// Reads a plugin's configuration. Places inside the policy are those of the policy alone, as
+    /// its author sees it.
+    ///
+    /// # Errors
+    /// Every problem of the envelope and of the policy at once.
+    pub fn from_json(bytes: &[u8]) -> Result<Self, Diagnostics> {
+        let text = match std::str::from_utf8(bytes) {
+            Ok(text) => text,
+            Err(error) => return Err(not_utf8(bytes, error.valid_up_to())),
+        };
+        let mut reader = Reader::new(Document::Configuration, text);
+        let envelope = reader.root().and_then(|root| envelope(&mut reader, root));
+        let mut diagnostics = reader.finish();
+        let plan = envelope
+            .as_ref()
+            .and_then(|envelope| match Plan::from_json(envelope.policy) {
+                Ok(plan) => Some(plan),
+                Err(problems) => {
+                    diagnostics.append(problems);
+                    None
+                }
+            });
+        match (plan, envelope) {
+            (Some(plan), Some(envelope)) if diagnostics.is_empty() => Ok(Self {
+                plan,
+                inbound: envelope.inbound,
+            }),
+            _ => Err(diagnostics),
+        }
+    }
+
+    /// Writes a plugin's configuration around a policy's text, which is kept as it is.
+    #[must_use]
+    pub fn to_json(policy: &str, inbound: Inbound) -> String {
+        format!(
+            "{{\"inbound\":\"{}\",\"policy\":{policy}}}",
+            inbound.as_str()
+        )
+    }
+}
+
+struct Envelope<'a> {
+    policy: &'a str,
+    inbound: Inbound,
+}
+
+fn envelope<'a>(reader: &mut Reader<'a>, root: Node<'a, '_>) -> Option<Envelope<'a>> {
+    let mut object = reader.object(root, ENVELOPE)?;
+    let policy = object.field(reader, "policy", |reader, node| Some(reader.with_indent(node)));
+    let inbound = object.field(reader, "inbound", inbound);
+    object.finish(reader);
+    if matches!(policy, Field::Absent) {
+        reader.report(
+            root.span,
+            &Path::Root,
+            Problem::missing_field("policy", POLICY),
+        );
+    }
+    Some(Envelope {
+        policy: policy.given()?,
+        inbound: inbound.given().unwrap_or_default(),
+    })
+}
+
+fn inbound<'a>(reader: &mut Reader<'a>, node: Node<'a, '_>) -> Option<Inbound> {
+    let word = reader.text(node, INBOUND)?;
+    match &*word.value {
+        "strip" => Some(Inbound::Strip),
+        "trust" => Some(Inbound::Trust),
+        unknown => {
+            let problem = Problem::unknown_word("inbound", unknown, &Inbound::WORDS);
+            reader.report(node.span, node.path, problem);
+            None
+        }
+    }
+}
+
+fn not_utf8(bytes: &[u8], valid_up_to: usize) -> Diagnostics {
+    let valid = bytes.get(..valid_up_to).unwrap_or_default();
+    let valid = std::str::from_utf8(valid).unwrap_or_default();
+    let mut reader = Reader::new(Document::Configuration, valid);
+    let span = crate::diagnostic::Span {
+        start: valid_up_to,
+        end: valid_up_to,
+    };
+    reader.report(span, &Path::Root, Problem::not_utf8());
+    reader.finish()
+}

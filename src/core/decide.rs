@@ -1,0 +1,218 @@
+//! The decision: which version a request takes, and why.
+
+use std::fmt;
+
+use crate::account::Account;
+use crate::bucket::Position;
+use crate::inbound::decided_upstream;
+use crate::plan::{Mode, Plan, Rollout, Serve};
+use crate::request::Request;
+
+/// The version that a request takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Treatment {
+    /// What was there before.
+    V1,
+    /// What is being rolled out.
+    V2,
+}
+
+/// Why a request takes its treatment: the first step of the precedence that applied.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Reason {
+    /// No rollout matches the request.
+    NoRollout,
+    /// The policy is halted.
+    Halted,
+    /// The rollout is off.
+    Off,
+    /// A trusted earlier hop has decided.
+    Inbound,
+    /// The rollout is on.
+    On,
+    /// The request names no account.
+    NoAccount,
+    /// The request names an account that is none.
+    MalformedAccount,
+    /// A rule holds, and its treatment is taken.
+    Rule,
+    /// A rule holds, but not for this part of the accounts.
+    OutsideAccounts,
+    /// A rule holds, but not for this part of the account's requests.
+    OutsideRequests,
+    /// No rule holds.
+    Default,
+}
+
+/// A treatment and its reason.
+#[derive(Clone, Copy, Debug)]
+pub struct Decision<'p> {
+    /// The rollout that has the request; `None` when no rollout matches.
+    pub rollout: Option<&'p Rollout>,
+    /// What was decided. In mode `dark` it is recorded, but not [`served`](Self::served).
+    pub treatment: Treatment,
+    /// Why.
+    pub reason: Reason,
+    /// The rule that decided, from 0.
+    pub rule: Option<usize>,
+}
+
+/// Decides a request. It reads as the precedence list: what stands higher wins, and whatever cannot
+/// be decided is v1. It neither fails nor allocates.
+#[must_use]
+pub fn decide<'p>(plan: &'p Plan, request: &Request<'_>) -> Decision<'p> {
+    let Some(rollout) = plan.rollout_of(request) else {
+        return Decision::new(None, Treatment::V1, Reason::NoRollout);
+    };
+    let v1 = |reason| Decision::new(Some(rollout), Treatment::V1, reason);
+    let v2 = |reason| Decision::new(Some(rollout), Treatment::V2, reason);
+
+    if plan.halted {
+        return v1(Reason::Halted);
+    }
+    if rollout.mode == Mode::Off {
+        return v1(Reason::Off);
+    }
+    if let Some(treatment) = decided_upstream(request, &rollout.name) {
+        return Decision::new(Some(rollout), treatment, Reason::Inbound);
+    }
+    if rollout.mode == Mode::On {
+        return v2(Reason::On);
+    }
+    let account = match &request.account {
+        Account::Absent => return v1(Reason::NoAccount),
+        Account::Malformed => return v1(Reason::MalformedAccount),
+        Account::Known(account) => account.as_slice(),
+    };
+    let segments = plan.segments.of(account);
+    for (index, rule) in rollout.rules.iter().enumerate() {
+        if !rule.when.holds(segments, request.headers) {
+            continue;
+        }
+        let decision = match &rule.serve {
+            Serve::V1 => v1(Reason::Rule),
+            Serve::V2 { accounts, .. } if !accounts.includes(rollout.salt.account(account)) => {
+                v1(Reason::OutsideAccounts)
+            }
+            Serve::V2 { requests, .. }
+                if !requests.includes(request_position(rollout, request)) =>
+            {
+                v1(Reason::OutsideRequests)
+            }
+            Serve::V2 { .. } => v2(Reason::Rule),
+        };
+        return decision.by_rule(index);
+    }
+    v1(Reason::Default)
+}
+
+/// A request without an id cannot be drawn the same way twice, so it stands last.
+fn request_position(rollout: &Rollout, request: &Request<'_>) -> Position {
+    request
+        .id
+        .map_or(Position::LAST, |id| rollout.salt.request(id))
+}
+
+impl<'p> Decision<'p> {
+    fn new(rollout: Option<&'p Rollout>, treatment: Treatment, reason: Reason) -> Self {
+        Self {
+            rollout,
+            treatment,
+            reason,
+            rule: None,
+        }
+    }
+
+    fn by_rule(self, index: usize) -> Self {
+        Self {
+            rule: Some(index),
+            ..self
+        }
+    }
+
+    /// The version that answers the user: in mode `dark` always v1.
+    #[must_use]
+    pub fn served(&self) -> Treatment {
+        match self.rollout {
+            Some(rollout) if rollout.mode == Mode::Dark => Treatment::V1,
+            _ => self.treatment,
+        }
+    }
+}
+
+impl Treatment {
+    /// Both, v1 first.
+    pub const ALL: [Self; 2] = [Self::V1, Self::V2];
+
+    /// `v1` or `v2`, as on the wire.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::V1 => "v1",
+            Self::V2 => "v2",
+        }
+    }
+
+    pub(crate) fn parse(text: &[u8]) -> Option<Self> {
+        Self::ALL
+            .into_iter()
+            .find(|treatment| treatment.as_str().as_bytes() == text)
+    }
+}
+
+impl Reason {
+    /// Every reason, in the order of precedence.
+    pub const ALL: [Self; 11] = [
+        Self::NoRollout,
+        Self::Halted,
+        Self::Off,
+        Self::Inbound,
+        Self::On,
+        Self::NoAccount,
+        Self::MalformedAccount,
+        Self::Rule,
+        Self::OutsideAccounts,
+        Self::OutsideRequests,
+        Self::Default,
+    ];
+
+    /// As in metrics and access logs.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::NoRollout => "no_rollout",
+            Self::Halted => "halted",
+            Self::Off => "off",
+            Self::Inbound => "inbound",
+            Self::On => "on",
+            Self::NoAccount => "no_account",
+            Self::MalformedAccount => "malformed_account",
+            Self::Rule => "rule",
+            Self::OutsideAccounts => "outside_accounts",
+            Self::OutsideRequests => "outside_requests",
+            Self::Default => "default",
+        }
+    }
+
+    /// The treatments that this reason is ever given for.
+    #[must_use]
+    pub const fn treatments(self) -> &'static [Treatment] {
+        match self {
+            Self::Rule | Self::Inbound => &Treatment::ALL,
+            Self::On => &[Treatment::V2],
+            _ => &[Treatment::V1],
+        }
+    }
+}
+
+impl fmt::Display for Treatment {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}

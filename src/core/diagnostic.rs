@@ -1,0 +1,199 @@
+//! What is wrong with a policy, and where: every problem of a text, each with its place.
+
+use std::fmt;
+use std::ops::Range;
+
+use crate::json::Path;
+use crate::problem::Problem;
+
+/// How many diagnostics of one text are kept; further ones are only counted.
+const KEPT: usize = 1_000;
+
+/// The text that a diagnostic points into.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Document {
+    /// The policy, as its author wrote it.
+    Policy,
+    /// The plugin's configuration: the envelope around the policy.
+    Configuration,
+}
+
+impl fmt::Display for Document {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Policy => "policy",
+            Self::Configuration => "configuration",
+        })
+    }
+}
+
+/// One problem and its place. Its `Display` is the whole sentence, on one line.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Diagnostic {
+    /// The text that the place is in.
+    pub document: Document,
+    /// From 1.
+    pub line: usize,
+    /// From 1, in characters.
+    pub column: usize,
+    /// Bytes of the text.
+    pub span: Range<usize>,
+    /// JSON Pointer (RFC 6901) of the value; empty for the whole document.
+    pub pointer: String,
+    /// What is wrong, and what to write instead.
+    pub problem: Problem,
+}
+
+impl fmt::Display for Diagnostic {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "{} line {}, column {}",
+            self.document, self.line, self.column
+        )?;
+        if !self.pointer.is_empty() {
+            write!(f, ", at {}", self.pointer)?;
+        }
+        write!(f, ": {}; {}", self.problem, self.problem.help())
+    }
+}
+
+/// Every problem of a text, in the order of the text.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Diagnostics {
+    list: Vec<Diagnostic>,
+    omitted: usize,
+}
+
+impl Diagnostics {
+    /// The problems in the order of the text, at most a thousand.
+    #[must_use]
+    pub fn as_slice(&self) -> &[Diagnostic] {
+        &self.list
+    }
+
+    /// How many more there were than are kept.
+    #[must_use]
+    pub fn omitted(&self) -> usize {
+        self.omitted
+    }
+
+    pub(crate) fn append(&mut self, other: Self) {
+        self.list.extend(other.list);
+        self.omitted = self.omitted.saturating_add(other.omitted);
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.list.is_empty()
+    }
+}
+
+impl fmt::Display for Diagnostics {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (index, diagnostic) in self.list.iter().enumerate() {
+            if index > 0 {
+                f.write_str("\n")?;
+            }
+            diagnostic.fmt(f)?;
+        }
+        if self.omitted > 0 {
+            write!(f, "\nand {} more", self.omitted)?;
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for Diagnostics {}
+
+/// Where a value stands in its text, in bytes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Span {
+    pub(crate) start: usize,
+    pub(crate) end: usize,
+}
+
+impl Span {
+    /// Where it begins: an object that lacks something is shown by its brace.
+    pub(crate) fn head(self) -> Self {
+        Self {
+            start: self.start,
+            end: self.start.saturating_add(1).min(self.end),
+        }
+    }
+}
+
+/// Problems while they are being found, in the order of the text.
+#[derive(Default)]
+pub(crate) struct Problems {
+    found: Vec<(Span, String, Problem)>,
+    omitted: usize,
+}
+
+impl Problems {
+    pub(crate) fn push(&mut self, span: Span, path: &Path<'_>, problem: Problem) {
+        if self.found.len() < KEPT {
+            // In the order of the text; problems are mostly found in it, so little moves.
+            let place = self
+                .found
+                .partition_point(|(other, _, _)| other.start <= span.start);
+            self.found.insert(place, (span, path.to_string(), problem));
+        } else {
+            self.omitted = self.omitted.saturating_add(1);
+        }
+    }
+
+    /// Gives each problem its line and column, in one pass over the text.
+    pub(crate) fn locate(self, document: Document, text: &str) -> Diagnostics {
+        let mut cursor = Cursor::new(text);
+        let list = self
+            .found
+            .into_iter()
+            .map(|(span, pointer, problem)| {
+                let (line, column) = cursor.advance_to(span.start);
+                Diagnostic {
+                    document,
+                    line,
+                    column,
+                    span: span.start..span.end,
+                    pointer,
+                    problem,
+                }
+            })
+            .collect();
+        Diagnostics {
+            list,
+            omitted: self.omitted,
+        }
+    }
+}
+
+/// Counts lines and columns while it moves forward through a text.
+struct Cursor<'a> {
+    rest: std::str::CharIndices<'a>,
+    line: usize,
+    column: usize,
+}
+
+impl<'a> Cursor<'a> {
+    fn new(text: &'a str) -> Self {
+        Self {
+            rest: text.char_indices(),
+            line: 1,
+            column: 1,
+        }
+    }
+
+    fn advance_to(&mut self, offset: usize) -> (usize, usize) {
+        while self.rest.offset() < offset {
+            match self.rest.next() {
+                Some((_, '\n')) => {
+                    self.line = self.line.saturating_add(1);
+                    self.column = 1;
+                }
+                Some(_) => self.column = self.column.saturating_add(1),
+                None => break,
+            }
+        }
+        (self.line, self.column)
+    }
+}

@@ -1,0 +1,397 @@
+//! Reading JSON with places: serde_json parses, this module remembers where each value stood and
+//! goes on after a problem, so that one reading finds them all.
+//!
+//! A value stays the slice of the source text that it is ([`RawValue`]) until somebody asks for its
+//! inside, so its place is the slice's place, and a long list costs no tree.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
+use serde_json::value::RawValue;
+
+use crate::diagnostic::{Document, Problems, Span};
+use crate::problem::{Expected, Problem};
+use crate::{Diagnostics, problem};
+
+/// A value and where it stands.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Located<T> {
+    pub(crate) value: T,
+    pub(crate) span: Span,
+}
+
+/// A string of the policy.
+pub(crate) type Text<'a> = Located<Cow<'a, str>>;
+
+/// What an object says of one of its fields.
+#[derive(Debug)]
+pub(crate) enum Field<T> {
+    /// Not there.
+    Absent,
+    /// There, but not readable; that has been reported.
+    Bad,
+    /// There.
+    Given(T),
+}
+
+impl<T> Field<T> {
+    /// The value, if there is a readable one.
+    pub(crate) fn given(self) -> Option<T> {
+        match self {
+            Self::Given(value) => Some(value),
+            Self::Absent | Self::Bad => None,
+        }
+    }
+}
+
+/// The way from the document to a value. Its `Display` is a JSON Pointer.
+#[derive(Clone, Copy)]
+pub(crate) enum Path<'p> {
+    Root,
+    Field(&'p Path<'p>, &'p str),
+    Index(&'p Path<'p>, usize),
+}
+
+impl<'p> Path<'p> {
+    pub(crate) fn field(&'p self, name: &'p str) -> Path<'p> {
+        Path::Field(self, name)
+    }
+
+    pub(crate) fn index(&'p self, index: usize) -> Path<'p> {
+        Path::Index(self, index)
+    }
+}
+
+impl fmt::Display for Path<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Path::Root => Ok(()),
+            Path::Field(parent, name) => {
+                let escaped = name.replace('~', "~0").replace('/', "~1");
+                write!(f, "{parent}/{}", problem::excerpt(&escaped))
+            }
+            Path::Index(parent, index) => write!(f, "{parent}/{index}"),
+        }
+    }
+}
+
+/// A value that has not been looked into yet.
+#[derive(Clone, Copy)]
+pub(crate) struct Node<'a, 'p> {
+    raw: &'a str,
+    pub(crate) span: Span,
+    pub(crate) path: &'p Path<'p>,
+}
+
+/// Reads one text and gathers its problems.
+pub(crate) struct Reader<'a> {
+    text: &'a str,
+    document: Document,
+    pub(crate) problems: Problems,
+}
+
+impl<'a> Node<'a, '_> {
+    /// The value as it stands in the text.
+    pub(crate) fn raw(&self) -> &'a str {
+        self.raw
+    }
+}
+
+impl<'a> Reader<'a> {
+    pub(crate) fn new(document: Document, text: &'a str) -> Self {
+        Self {
+            text,
+            document,
+            problems: Problems::default(),
+        }
+    }
+
+    /// The whole document, if it is JSON at all.
+    pub(crate) fn root(&mut self) -> Option<Node<'a, 'static>> {
+        if self.text.trim().is_empty() {
+            self.report(Span::default(), &Path::Root, Problem::empty());
+            return None;
+        }
+        match serde_json::from_str::<&RawValue>(self.text) {
+            Ok(raw) => Some(self.node(raw, &Path::Root)),
+            Err(error) => {
+                let start = offset_of(self.text, error.line(), error.column());
+                let span = Span {
+                    start,
+                    end: start.saturating_add(1).min(self.text.len()),
+                };
+                self.report(span, &Path::Root, Problem::syntax(&error));
+                None
+            }
+        }
+    }
+
+    /// The place of the whole document.
+    pub(crate) fn whole(&self) -> Span {
+        let start = self.text.len().saturating_sub(self.text.trim_start().len());
+        Span {
+            start,
+            end: self.text.trim_end().len(),
+        }
+    }
+
+    /// The value's text with the white space before it, so that its lines stay where they were in
+    /// a file that began with some.
+    pub(crate) fn with_indent(&self, node: Node<'a, '_>) -> &'a str {
+        let before = self.text.get(..node.span.start).unwrap_or_default();
+        let start = before.trim_end().len();
+        self.text.get(start..node.span.end).unwrap_or(node.raw)
+    }
+
+    pub(crate) fn report(&mut self, span: Span, path: &Path<'_>, problem: Problem) {
+        self.problems.push(span, path, problem);
+    }
+
+    /// Everything found so far, with lines and columns.
+    pub(crate) fn finish(self) -> Diagnostics {
+        self.problems.locate(self.document, self.text)
+    }
+
+    /// The value as a string.
+    pub(crate) fn text(&mut self, node: Node<'a, '_>, expected: Expected) -> Option<Text<'a>> {
+        if !node.raw.starts_with('"') {
+            return self.wrong_type(node, expected);
+        }
+        let value = match serde_json::from_str::<&'a str>(node.raw) {
+            Ok(plain) => Cow::Borrowed(plain),
+            // Not plain: it has escapes, or escapes that mean nothing.
+            Err(_) => match serde_json::from_str::<String>(node.raw) {
+                Ok(unescaped) => Cow::Owned(unescaped),
+                Err(error) => {
+                    self.report(node.span, node.path, Problem::syntax(&error));
+                    return None;
+                }
+            },
+        };
+        Some(Located {
+            value,
+            span: node.span,
+        })
+    }
+
+    /// The value as the literal of a number, exactly as written.
+    pub(crate) fn number(
+        &mut self,
+        node: Node<'a, '_>,
+        expected: Expected,
+    ) -> Option<Located<&'a str>> {
+        if !node
+            .raw
+            .starts_with(|c: char| c == '-' || c.is_ascii_digit())
+        {
+            return self.wrong_type(node, expected);
+        }
+        Some(Located {
+            value: node.raw,
+            span: node.span,
+        })
+    }
+
+    /// The value as a truth value.
+    pub(crate) fn boolean(&mut self, node: Node<'a, '_>, expected: Expected) -> Option<bool> {
+        match node.raw {
+            "true" => Some(true),
+            "false" => Some(false),
+            _ => self.wrong_type(node, expected),
+        }
+    }
+
+    /// The value as a list. An item that cannot be read is reported and leaves a `None`.
+    pub(crate) fn list<T>(
+        &mut self,
+        node: Node<'a, '_>,
+        expected: Expected,
+        read: impl Fn(&mut Self, Node<'a, '_>) -> Option<T>,
+    ) -> Option<Located<Vec<Option<T>>>> {
+        let Ok(items) = serde_json::from_str::<Vec<&'a RawValue>>(node.raw) else {
+            return self.wrong_type(node, expected);
+        };
+        let value = items
+            .into_iter()
+            .enumerate()
+            .map(|(index, raw)| {
+                let path = node.path.index(index);
+                let item = self.node(raw, &path);
+                read(self, item)
+            })
+            .collect();
+        Some(Located {
+            value,
+            span: node.span,
+        })
+    }
+
+    /// The value as an object whose keys are the author's own words.
+    pub(crate) fn map<T>(
+        &mut self,
+        node: Node<'a, '_>,
+        expected: Expected,
+        read: impl Fn(&mut Self, Node<'a, '_>) -> Option<T>,
+    ) -> Option<Vec<(Text<'a>, Option<T>)>> {
+        let entries = self.entries(node, expected)?;
+        let mut read_entries = Vec::with_capacity(entries.len());
+        for (key, raw) in entries {
+            let path = node.path.field(&key.value);
+            let item = self.node(raw, &path);
+            let value = read(self, item);
+            read_entries.push((key, value));
+        }
+        Some(read_entries)
+    }
+
+    /// The value as an object with known fields; see [`Object`].
+    pub(crate) fn object<'p>(
+        &mut self,
+        node: Node<'a, 'p>,
+        expected: Expected,
+    ) -> Option<Object<'a, 'p>> {
+        Some(Object {
+            path: node.path,
+            entries: self.entries(node, expected)?,
+            known: Vec::new(),
+        })
+    }
+
+    /// The fields of an object; a field given twice is reported, and its first value stands.
+    fn entries(
+        &mut self,
+        node: Node<'a, '_>,
+        expected: Expected,
+    ) -> Option<Vec<(Text<'a>, &'a RawValue)>> {
+        let Ok(Entries(raw_entries)) = serde_json::from_str(node.raw) else {
+            return self.wrong_type(node, expected);
+        };
+        let mut entries: Vec<(Text<'a>, &'a RawValue)> = Vec::with_capacity(raw_entries.len());
+        let mut seen = std::collections::BTreeSet::new();
+        for (raw_key, raw) in raw_entries {
+            let key_node = self.node(raw_key, node.path);
+            let Some(key) = self.text(key_node, Expected::FIELD_NAME) else {
+                continue;
+            };
+            if seen.insert(key.value.clone()) {
+                entries.push((key, raw));
+            } else {
+                let path = node.path.field(&key.value);
+                self.report(key.span, &path, Problem::repeated_field(&key.value));
+            }
+        }
+        Some(entries)
+    }
+
+    fn node<'p>(&self, raw: &'a RawValue, path: &'p Path<'p>) -> Node<'a, 'p> {
+        let raw = raw.get();
+        // Each value is a slice of the text, so the distance between the two is its offset.
+        let start = raw
+            .as_ptr()
+            .addr()
+            .saturating_sub(self.text.as_ptr().addr());
+        let end = start.saturating_add(raw.len());
+        Node {
+            raw,
+            span: Span { start, end },
+            path,
+        }
+    }
+
+    fn wrong_type<T>(&mut self, node: Node<'a, '_>, expected: Expected) -> Option<T> {
+        let problem = Problem::wrong_type(expected, node.raw);
+        self.report(node.span, node.path, problem);
+        None
+    }
+}
+
+/// An object whose fields are taken one by one; what nobody took is unknown.
+pub(crate) struct Object<'a, 'p> {
+    path: &'p Path<'p>,
+    entries: Vec<(Text<'a>, &'a RawValue)>,
+    known: Vec<&'static str>,
+}
+
+impl<'a> Object<'a, '_> {
+    pub(crate) fn field<T>(
+        &mut self,
+        reader: &mut Reader<'a>,
+        name: &'static str,
+        read: impl Fn(&mut Reader<'a>, Node<'a, '_>) -> Option<T>,
+    ) -> Field<T> {
+        self.known.push(name);
+        let Some(raw) = self.take(name).map(|(_, raw)| raw) else {
+            return Field::Absent;
+        };
+        let path = self.path.field(name);
+        let node = reader.node(raw, &path);
+        read(reader, node).map_or(Field::Bad, Field::Given)
+    }
+
+    /// A field of the policy's language that this version does not carry out.
+    pub(crate) fn not_yet(&mut self, reader: &mut Reader<'a>, name: &'static str) {
+        if let Some((key, _)) = self.take(name) {
+            let path = self.path.field(name);
+            reader.report(key.span, &path, Problem::not_supported_field(name));
+        }
+    }
+
+    /// Reports the fields that nobody took.
+    pub(crate) fn finish(self, reader: &mut Reader<'a>) {
+        for (key, _) in &self.entries {
+            let path = self.path.field(&key.value);
+            let problem = Problem::unknown_field(&key.value, &self.known);
+            reader.report(key.span, &path, problem);
+        }
+    }
+
+    fn take(&mut self, name: &str) -> Option<(Text<'a>, &'a RawValue)> {
+        let index = self.entries.iter().position(|(key, _)| key.value == name)?;
+        Some(self.entries.remove(index))
+    }
+}
+
+/// The entries of an object in their order, repeated keys included, keys as raw as values.
+struct Entries<'a>(Vec<(&'a RawValue, &'a RawValue)>);
+
+impl<'de: 'a, 'a> Deserialize<'de> for Entries<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct InOrder;
+
+        impl<'de> Visitor<'de> for InOrder {
+            type Value = Entries<'de>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+                let mut entries = Vec::new();
+                while let Some(entry) = map.next_entry()? {
+                    entries.push(entry);
+                }
+                Ok(Entries(entries))
+            }
+        }
+
+        deserializer.deserialize_map(InOrder)
+    }
+}
+
+/// The byte offset of serde_json's line (from 1) and column (bytes of the line, from 1, or 0 for
+/// the end of the line before).
+fn offset_of(text: &str, line: usize, column: usize) -> usize {
+    let line_start: usize = text
+        .split_inclusive('\n')
+        .take(line.saturating_sub(1))
+        .map(str::len)
+        .sum();
+    let mut offset = line_start
+        .saturating_add(column.saturating_sub(1))
+        .min(text.len());
+    while !text.is_char_boundary(offset) {
+        offset = offset.saturating_sub(1);
+    }
+    offset
+}

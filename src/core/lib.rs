@@ -1,0 +1,43 @@
+//! The core of Turnout: a policy goes in, a decision comes out.
+//!
+//! Everything here is a pure function of its arguments. There is no I/O, no clock, no randomness
+//! and no proxy in this crate, so the filter inside Envoy, the command line and the tests all ask
+//! the same code and get the same answer.
+//!
+//! * A policy text becomes a [`Plan`], or [`Diagnostics`] that name every problem in it.
+//! * [`decide`] takes a plan and a [`Request`] and gives a [`Decision`]: a treatment and its reason.
+//! * [`Configuration`] is what a proxy is given: a policy, and what this proxy is.
+
+mod account;
+mod basic_auth;
+mod bucket;
+mod compile;
+mod configuration;
+mod decide;
+mod diagnostic;
+mod headers;
+mod inbound;
+mod json;
+mod matching;
+mod names;
+mod path;
+mod percent;
+mod plan;
+mod policy;
+mod problem;
+mod read;
+pub mod render;
+mod request;
+mod segments;
+
+pub use account::{Account, AccountBytes, Format, Sid};
+pub use bucket::{Fraction, Position, Salt};
+pub use configuration::{Configuration, Inbound};
+pub use decide::{Decision, Reason, Treatment, decide};
+pub use diagnostic::{Diagnostic, Diagnostics, Document};
+pub use headers::Headers;
+pub use inbound::record_decision;
+pub use names::{CLUSTER_HEADER, DECISION_HEADER, TREATMENT_HEADER, is_turnout_header};
+pub use plan::{Mode, Plan, Rollout};
+pub use problem::Problem;
+pub use request::Request;

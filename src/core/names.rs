@@ -1,0 +1,48 @@
+//! The headers that Turnout speaks on the wire.
+
+/// The cluster that answers, for a route's `cluster_header`.
+pub const CLUSTER_HEADER: &str = "x-turnout-cluster";
+/// `v1` or `v2`, for header matches of a route.
+pub const TREATMENT_HEADER: &str = "x-turnout-treatment";
+/// `<rollout>=<treatment>`, one entry for each rollout that the request has met, joined by commas.
+pub const DECISION_HEADER: &str = "x-turnout-decision";
+
+const PREFIX: &[u8] = b"x-turnout-";
+
+/// Whether a header belongs to Turnout, so that nobody else may send it.
+///
+/// An underscore counts as a hyphen, because CGI-like upstreams read both as one name.
+#[must_use]
+pub fn is_turnout_header(name: &[u8]) -> bool {
+    name.len() >= PREFIX.len()
+        && name.iter().zip(PREFIX).all(|(found, wanted)| match found {
+            b'_' => *wanted == b'-',
+            found => found.eq_ignore_ascii_case(wanted),
+        })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn knows_its_own_headers() {
+        for name in [
+            "x-turnout-cluster",
+            "X-Turnout-Anything",
+            "x_turnout_treatment",
+            "x-turnout-",
+        ] {
+            assert!(is_turnout_header(name.as_bytes()), "{name}");
+        }
+        for name in [
+            "x-turnout",
+            "x-turnouts-cluster",
+            "turnout-cluster",
+            "ax-turnout-cluster",
+            "",
+        ] {
+            assert!(!is_turnout_header(name.as_bytes()), "{name}");
+        }
+    }
+}

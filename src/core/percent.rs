@@ -1,0 +1,119 @@
+//! Percentages as the policy writes them: exact decimals, read without a float.
+
+/// A hundred percent, in millionths of a percent.
+pub(crate) const HUNDRED_PERCENT: u32 = 100_000_000;
+
+/// Decimals that a percentage may have.
+const DECIMALS: i64 = 6;
+
+/// Why a number is not a percentage.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum NotAPercentage {
+    /// Below 0 or above 100.
+    OutOfRange,
+    /// It has this many decimals that count, more than six.
+    TooPrecise(i64),
+}
+
+/// Reads the literal of a JSON number, `12.5` or `1.25e1`, as millionths of a percent.
+///
+/// Exponents are read because other tools write them: `1e-06` is what many make of `0.000001`.
+pub(crate) fn millionths(literal: &str) -> Result<u32, NotAPercentage> {
+    let (negative, literal) = match literal.strip_prefix('-') {
+        Some(rest) => (true, rest),
+        None => (false, literal),
+    };
+    let (mantissa, exponent) = literal.split_once(['e', 'E']).unwrap_or((literal, "0"));
+    let (whole, decimals) = mantissa.split_once('.').unwrap_or((mantissa, ""));
+    let digits = [whole, decimals].concat();
+    let significant = digits.trim_start_matches('0').trim_end_matches('0');
+    if significant.is_empty() {
+        return Ok(0);
+    }
+    if negative {
+        return Err(NotAPercentage::OutOfRange);
+    }
+    // The value is `significant` with its point moved to the right by `shift` places.
+    let trailing_zeros = digits
+        .len()
+        .saturating_sub(digits.trim_end_matches('0').len());
+    let shift = exponent_value(exponent)
+        .saturating_sub(to_i64(decimals.len()))
+        .saturating_add(to_i64(trailing_zeros));
+    if shift.saturating_add(to_i64(significant.len())) > 3 {
+        return Err(NotAPercentage::OutOfRange);
+    }
+    let scale = shift.saturating_add(DECIMALS);
+    if scale < 0 {
+        return Err(NotAPercentage::TooPrecise(shift.saturating_neg()));
+    }
+    significant
+        .parse::<u64>()
+        .ok()
+        .zip(
+            u32::try_from(scale)
+                .ok()
+                .and_then(|scale| 10_u64.checked_pow(scale)),
+        )
+        .and_then(|(significant, scale)| significant.checked_mul(scale))
+        .and_then(|value| u32::try_from(value).ok())
+        .filter(|value| *value <= HUNDRED_PERCENT)
+        .ok_or(NotAPercentage::OutOfRange)
+}
+
+/// Saturates: an exponent that does not fit is out of range or too precise all the same.
+fn exponent_value(exponent: &str) -> i64 {
+    exponent.parse().unwrap_or(if exponent.starts_with('-') {
+        i64::MIN
+    } else {
+        i64::MAX
+    })
+}
+
+fn to_i64(length: usize) -> i64 {
+    i64::try_from(length).unwrap_or(i64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reads_exact_decimals() {
+        for (literal, expected) in [
+            ("0", 0),
+            ("-0", 0),
+            ("0.000001", 1),
+            ("1e-06", 1),
+            ("12.5", 12_500_000),
+            ("12.5000000", 12_500_000),
+            ("1.25E+1", 12_500_000),
+            ("99.999999", 99_999_999),
+            ("100", 100_000_000),
+            ("100.0", 100_000_000),
+            ("1e2", 100_000_000),
+            ("0e999999999999999999999", 0),
+        ] {
+            assert_eq!(millionths(literal), Ok(expected), "{literal}");
+        }
+    }
+
+    #[test]
+    fn refuses_what_is_no_percentage() {
+        use NotAPercentage::{OutOfRange, TooPrecise};
+        for (literal, expected) in [
+            ("-1", OutOfRange),
+            ("101", OutOfRange),
+            ("100.000001", OutOfRange),
+            ("100.0000001", TooPrecise(7)),
+            ("1e3", OutOfRange),
+            ("1e99999999999999999999", OutOfRange),
+            ("12.1234567", TooPrecise(7)),
+            ("1e-7", TooPrecise(7)),
+            ("1e-99999999999999999999", TooPrecise(i64::MAX)),
+            ("123456789012345678901234567890", OutOfRange),
+        ] {
+            assert_eq!(millionths(literal), Err(expected), "{literal}");
+        }
+    }
+}

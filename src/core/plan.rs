@@ -1,0 +1,111 @@
+//! A plan: the policy, compiled and valid by construction.
+
+use crate::account::AccountSources;
+use crate::bucket::{Fraction, Salt};
+use crate::decide::Treatment;
+use crate::diagnostic::{Diagnostics, Document};
+use crate::json::Reader;
+use crate::matching::{RequestMatch, When};
+use crate::request::Request;
+use crate::segments::Segments;
+use crate::{compile, read};
+
+/// What a policy decides. Made by [`Plan::from_json`], asked by [`decide`](crate::decide()).
+#[derive(Debug)]
+pub struct Plan {
+    pub(crate) account: AccountSources,
+    pub(crate) segments: Segments,
+    pub(crate) halted: bool,
+    pub(crate) rollouts: Vec<Rollout>,
+}
+
+/// One move from v1 to v2.
+#[derive(Debug)]
+pub struct Rollout {
+    /// The rollout's place in the policy, from 0.
+    pub index: usize,
+    /// A DNS label: `[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?`.
+    pub name: String,
+    /// The cluster of v1.
+    pub v1: String,
+    /// The cluster of v2.
+    pub v2: String,
+    /// How far the rollout has come.
+    pub mode: Mode,
+    pub(crate) matches: RequestMatch,
+    pub(crate) salt: Salt,
+    pub(crate) rules: Vec<Rule>,
+}
+
+/// How far a rollout has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mode {
+    /// Everyone takes v1, and nothing is decided.
+    Off,
+    /// Everyone takes v1; what `Split` would decide is recorded.
+    Dark,
+    /// Everyone takes what the rules decide.
+    Split,
+    /// Everyone takes v2.
+    On,
+}
+
+#[derive(Debug)]
+pub(crate) struct Rule {
+    pub(crate) when: When,
+    pub(crate) serve: Serve,
+}
+
+/// What a rule does with the accounts that it holds for.
+#[derive(Debug)]
+pub(crate) enum Serve {
+    V1,
+    /// V2 to a part of the requests of a part of the accounts.
+    V2 {
+        accounts: Fraction,
+        requests: Fraction,
+    },
+}
+
+impl Plan {
+    /// Reads and compiles a policy.
+    ///
+    /// # Errors
+    /// Every problem of the text at once, each with its place and what to write instead.
+    pub fn from_json(text: &str) -> Result<Self, Diagnostics> {
+        let mut reader = Reader::new(Document::Policy, text);
+        let policy = reader
+            .root()
+            .and_then(|root| read::policy(&mut reader, root));
+        let plan = policy.and_then(|policy| compile::plan(&mut reader, policy));
+        let diagnostics = reader.finish();
+        match plan {
+            Some(plan) if diagnostics.is_empty() => Ok(plan),
+            _ => Err(diagnostics),
+        }
+    }
+
+    /// The rollouts in the order of the policy.
+    #[must_use]
+    pub fn rollouts(&self) -> &[Rollout] {
+        &self.rollouts
+    }
+
+    /// The first rollout whose `match` holds has the request.
+    pub(crate) fn rollout_of(&self, request: &Request<'_>) -> Option<&Rollout> {
+        self.rollouts
+            .iter()
+            .find(|rollout| rollout.matches.holds(request))
+    }
+}
+
+impl Rollout {
+    /// The cluster that gives a treatment.
+    #[must_use]
+    pub fn cluster(&self, treatment: Treatment) -> &str {
+        match treatment {
+            Treatment::V1 => &self.v1,
+            Treatment::V2 => &self.v2,
+        }
+    }
+}

@@ -1,0 +1,297 @@
+//! What can be wrong with a policy: each problem says what is wrong and what to write instead.
+
+use std::fmt;
+
+/// One thing that is wrong. Its `Display` says what; [`Problem::help`] says what to write instead.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Problem(Kind);
+
+/// What a field takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Expected {
+    /// With its article: `a list of rules`.
+    pub(crate) what: &'static str,
+    /// As JSON.
+    pub(crate) example: &'static str,
+}
+
+impl Expected {
+    pub(crate) const FIELD_NAME: Self = Self::new("a field name", "\"name\"");
+
+    pub(crate) const fn new(what: &'static str, example: &'static str) -> Self {
+        Self { what, example }
+    }
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Kind {
+    Empty,
+    NotUtf8,
+    Syntax(String),
+    WrongType {
+        expected: Expected,
+        found: &'static str,
+    },
+    UnknownField {
+        field: String,
+        known: Vec<&'static str>,
+    },
+    NotSupported {
+        what: String,
+        instead: &'static str,
+    },
+    RepeatedField {
+        field: String,
+    },
+    MissingField {
+        field: &'static str,
+        expected: Expected,
+    },
+    UnknownWord {
+        what: &'static str,
+        found: String,
+        known: &'static [&'static str],
+    },
+    UnknownSegment {
+        found: String,
+        nearest: Option<String>,
+    },
+    RepeatedRollout {
+        name: String,
+        first: usize,
+    },
+    NotOneOf {
+        what: &'static str,
+        known: &'static [&'static str],
+        found: usize,
+    },
+    EmptyList {
+        what: &'static str,
+        instead: &'static str,
+    },
+    Invalid {
+        what: String,
+        instead: String,
+    },
+}
+
+impl Problem {
+    /// What to write instead, as an imperative.
+    #[must_use]
+    pub fn help(&self) -> String {
+        match &self.0 {
+            Kind::Empty => {
+                "write a policy, the least of which is {\"version\": 1, \"account\": …, \"rollouts\": []}".into()
+            }
+            Kind::NotUtf8 => "save it as UTF-8".into(),
+            Kind::Syntax(_) => "correct the JSON here; what follows was not read".into(),
+            Kind::WrongType { expected, .. } => {
+                format!("write {}, for example {}", expected.what, expected.example)
+            }
+            Kind::UnknownField { field, known } => match nearest(field, known) {
+                Some(near) => format!("did you mean `{near}`?"),
+                None => format!("remove it, or write one of {}", Quoted(known)),
+            },
+            Kind::NotSupported { instead, .. } => (*instead).into(),
+            Kind::RepeatedField { .. } => "keep one of them".into(),
+            Kind::MissingField { field, expected } => {
+                format!("add {}, for example \"{field}\": {}", expected.what, expected.example)
+            }
+            Kind::UnknownWord { found, known, .. } => match nearest(found, known) {
+                Some(near) => format!("did you mean `{near}`?"),
+                None => format!("write one of {}", Quoted(known)),
+            },
+            Kind::UnknownSegment { nearest, .. } => match nearest {
+                Some(near) => format!("did you mean `{near}`?"),
+                None => "declare it under /segments".into(),
+            },
+            Kind::RepeatedRollout { .. } => "give each rollout a name of its own".into(),
+            Kind::NotOneOf { known, .. } => format!("write exactly one of {}", Quoted(known)),
+            Kind::EmptyList { instead, .. } => (*instead).into(),
+            Kind::Invalid { instead, .. } => instead.clone(),
+        }
+    }
+
+    pub(crate) const fn empty() -> Self {
+        Self(Kind::Empty)
+    }
+
+    pub(crate) const fn not_utf8() -> Self {
+        Self(Kind::NotUtf8)
+    }
+
+    pub(crate) fn syntax(error: &serde_json::Error) -> Self {
+        // The place is told apart from the sentence, so serde_json's own is taken off.
+        let sentence = error.to_string();
+        let what = sentence
+            .rsplit_once(" at line ")
+            .map_or(sentence.as_str(), |(what, _)| what);
+        Self(Kind::Syntax(what.to_owned()))
+    }
+
+    pub(crate) fn wrong_type(expected: Expected, raw: &str) -> Self {
+        Self(Kind::WrongType {
+            expected,
+            found: type_of(raw),
+        })
+    }
+
+    pub(crate) fn unknown_field(field: &str, known: &[&'static str]) -> Self {
+        Self(Kind::UnknownField {
+            field: excerpt(field),
+            known: known.to_vec(),
+        })
+    }
+
+    pub(crate) fn not_supported_field(field: &'static str) -> Self {
+        Self(Kind::NotSupported {
+            what: format!("`{field}`"),
+            instead: "remove it",
+        })
+    }
+
+    pub(crate) fn not_supported(what: &str, instead: &'static str) -> Self {
+        Self(Kind::NotSupported {
+            what: what.to_owned(),
+            instead,
+        })
+    }
+
+    pub(crate) fn repeated_field(field: &str) -> Self {
+        Self(Kind::RepeatedField {
+            field: excerpt(field),
+        })
+    }
+
+    pub(crate) const fn missing_field(field: &'static str, expected: Expected) -> Self {
+        Self(Kind::MissingField { field, expected })
+    }
+
+    pub(crate) fn unknown_word(
+        what: &'static str,
+        found: &str,
+        known: &'static [&'static str],
+    ) -> Self {
+        Self(Kind::UnknownWord {
+            what,
+            found: excerpt(found),
+            known,
+        })
+    }
+
+    pub(crate) fn unknown_segment(found: &str, known: &[String]) -> Self {
+        let found = excerpt(found);
+        Self(Kind::UnknownSegment {
+            nearest: nearest(&found, known).map(str::to_owned),
+            found,
+        })
+    }
+
+    pub(crate) fn repeated_rollout(name: &str, first: usize) -> Self {
+        Self(Kind::RepeatedRollout {
+            name: excerpt(name),
+            first,
+        })
+    }
+
+    pub(crate) const fn not_one_of(
+        what: &'static str,
+        known: &'static [&'static str],
+        found: usize,
+    ) -> Self {
+        Self(Kind::NotOneOf { what, known, found })
+    }
+
+    pub(crate) const fn empty_list(what: &'static str, instead: &'static str) -> Self {
+        Self(Kind::EmptyList { what, instead })
+    }
+
+    pub(crate) fn invalid(what: impl Into<String>, instead: impl Into<String>) -> Self {
+        Self(Kind::Invalid {
+            what: what.into(),
+            instead: instead.into(),
+        })
+    }
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.0 {
+            Kind::Empty => f.write_str("the text is empty"),
+            Kind::NotUtf8 => f.write_str("the text is not UTF-8"),
+            Kind::Syntax(what) => write!(f, "not JSON: {what}"),
+            Kind::WrongType { expected, found } => {
+                write!(f, "{found} stands where {} is expected", expected.what)
+            }
+            Kind::UnknownField { field, .. } => write!(f, "unknown field `{field}`"),
+            Kind::NotSupported { what, .. } => write!(f, "{what} is not supported yet"),
+            Kind::RepeatedField { field } => {
+                write!(f, "`{field}` is given more than once in one object")
+            }
+            Kind::MissingField { field, .. } => write!(f, "`{field}` is missing"),
+            Kind::UnknownWord { what, found, .. } => write!(f, "unknown {what} `{found}`"),
+            Kind::UnknownSegment { found, .. } => write!(f, "unknown segment `{found}`"),
+            Kind::RepeatedRollout { name, first } => {
+                write!(f, "the name `{name}` is taken by /rollouts/{first}")
+            }
+            Kind::NotOneOf { what, known, found } => match found {
+                0 => write!(f, "{what} has none of {}", Quoted(known)),
+                _ => write!(f, "{what} has {found} of {}", Quoted(known)),
+            },
+            Kind::EmptyList { what, .. } => write!(f, "{what} is empty"),
+            Kind::Invalid { what, .. } => f.write_str(what),
+        }
+    }
+}
+
+/// `` `a`, `b`, `c` ``
+struct Quoted<'a>(&'a [&'static str]);
+
+impl fmt::Display for Quoted<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (index, word) in self.0.iter().enumerate() {
+            let separator = if index == 0 { "" } else { ", " };
+            write!(f, "{separator}`{word}`")?;
+        }
+        Ok(())
+    }
+}
+
+/// What the author wrote, short enough for one line of a log, and on one line.
+pub(crate) fn excerpt(found: &str) -> String {
+    const MOST: usize = 64;
+    let mut short = String::new();
+    for c in found.chars().take(MOST) {
+        if c.is_control() {
+            short.extend(c.escape_default());
+        } else {
+            short.push(c);
+        }
+    }
+    if found.chars().nth(MOST).is_some() {
+        short.push('…');
+    }
+    short
+}
+
+/// The word that was most likely meant, if any is near: at most a third of it differs.
+fn nearest<'a>(found: &str, known: &'a [impl AsRef<str>]) -> Option<&'a str> {
+    known
+        .iter()
+        .map(AsRef::as_ref)
+        .map(|word| (strsim::osa_distance(found, word), word))
+        .filter(|(distance, word)| distance.saturating_mul(3) <= word.chars().count().max(3))
+        .min_by_key(|(distance, _)| *distance)
+        .map(|(_, word)| word)
+}
+
+fn type_of(raw: &str) -> &'static str {
+    match raw.as_bytes().first() {
+        Some(b'{') => "an object",
+        Some(b'[') => "a list",
+        Some(b'"') => "a string",
+        Some(b't' | b'f') => "a truth value",
+        Some(b'n') => "null",
+        _ => "a number",
+    }
+}

@@ -1,0 +1,239 @@
+//! From JSON to the policy as it is written: one function for each kind of object.
+
+use crate::json::{Located, Node, Reader, Text};
+use crate::policy::{
+    Account, Header, List, Match, Number, Path, Policy, Rollout, Rule, Segment, Source, When,
+};
+use crate::problem::{Expected, Problem};
+
+/// What each field takes, for the sentences of diagnostics.
+pub(crate) mod expected {
+    use crate::problem::Expected;
+
+    const fn new(what: &'static str, example: &'static str) -> Expected {
+        Expected::new(what, example)
+    }
+
+    pub(crate) const POLICY: Expected = new(
+        "a policy",
+        "{ \"version\": 1, \"account\": { … }, \"rollouts\": [] }",
+    );
+    pub(crate) const VERSION: Expected = new("a version number", "1");
+    pub(crate) const ACCOUNT: Expected = new(
+        "an object that says where the account is",
+        "{ \"from\": [ { \"header\": \"x-account-sid\" } ], \"format\": \"sid\" }",
+    );
+    pub(crate) const SOURCES: Expected =
+        new("a list of places", "[ { \"header\": \"x-account-sid\" } ]");
+    pub(crate) const SOURCE: Expected = new("a place", "{ \"header\": \"x-account-sid\" }");
+    pub(crate) const FORMAT: Expected = new("a format", "\"sid\"");
+    pub(crate) const HEADER_NAME: Expected = new("a header name", "\"x-account-sid\"");
+    pub(crate) const BASIC_AUTH: Expected = new("the word `username`", "\"username\"");
+    pub(crate) const ACCOUNT_PATH: Expected = new("a path template", "\"/Accounts/{account}/**\"");
+    pub(crate) const SEGMENTS: Expected =
+        new("an object of segments", "{ \"hvc\": { \"accounts\": [] } }");
+    pub(crate) const SEGMENT: Expected = new("a segment", "{ \"accounts\": [] }");
+    pub(crate) const ACCOUNTS: Expected = new("a list of accounts", "[]");
+    pub(crate) const ACCOUNT_ID: Expected =
+        new("an account", "\"AC7342e9713fa896e4af00c654c444aada\"");
+    pub(crate) const BOOLEAN: Expected = new("`true` or `false`", "false");
+    pub(crate) const ROLLOUTS: Expected = new("a list of rollouts", "[]");
+    pub(crate) const ROLLOUT: Expected = new(
+        "a rollout",
+        "{ \"name\": \"chat-users\", \"v1\": \"users-v1\", \"v2\": \"users-v2\", \"mode\": \"off\" }",
+    );
+    pub(crate) const NAME: Expected = new("a name", "\"chat-users\"");
+    pub(crate) const CLUSTER: Expected = new("the name of a cluster", "\"users-v1\"");
+    pub(crate) const MODE: Expected = new("a mode", "\"split\"");
+    pub(crate) const SALT: Expected = new("a salt", "\"chat-users\"");
+    pub(crate) const MATCH: Expected =
+        new("a match", "{ \"path\": { \"prefix\": \"/v1/Users\" } }");
+    pub(crate) const HOSTS: Expected = new("a list of hosts", "[ \"api.example.com\" ]");
+    pub(crate) const HOST: Expected = new("a host", "\"api.example.com\"");
+    pub(crate) const PATH_MATCH: Expected = new("a path match", "{ \"prefix\": \"/v1/Users\" }");
+    pub(crate) const PATH: Expected = new("a path", "\"/v1/Users\"");
+    pub(crate) const METHODS: Expected = new("a list of methods", "[ \"GET\" ]");
+    pub(crate) const METHOD: Expected = new("a method", "\"GET\"");
+    pub(crate) const HEADERS: Expected = new(
+        "an object of headers",
+        "{ \"x-beta\": { \"exact\": \"yes\" } }",
+    );
+    pub(crate) const HEADER: Expected = new("a header match", "{ \"exact\": \"yes\" }");
+    pub(crate) const HEADER_VALUE: Expected = new("a header value", "\"yes\"");
+    pub(crate) const RULES: Expected = new(
+        "a list of rules",
+        "[ { \"accounts\": 50, \"requests\": 10 } ]",
+    );
+    pub(crate) const RULE: Expected = new("a rule", "{ \"accounts\": 50, \"requests\": 10 }");
+    pub(crate) const WHEN: Expected = new("a condition", "{ \"not_in\": [ \"hvc\" ] }");
+    pub(crate) const SEGMENT_NAMES: Expected = new("a list of segment names", "[ \"hvc\" ]");
+    pub(crate) const SEGMENT_NAME: Expected = new("a segment name", "\"hvc\"");
+    pub(crate) const SERVE: Expected = new("a treatment", "\"v2\"");
+    pub(crate) const PERCENTAGE: Expected = new("a percentage", "12.5");
+}
+
+pub(crate) fn policy<'a>(reader: &mut Reader<'a>, root: Node<'a, '_>) -> Option<Policy<'a>> {
+    let mut object = reader.object(root, expected::POLICY)?;
+    let policy = Policy {
+        version: object.field(reader, "version", |r, n| r.number(n, expected::VERSION)),
+        account: object.field(reader, "account", account),
+        segments: object.field(reader, "segments", |r, n| {
+            r.map(n, expected::SEGMENTS, segment)
+        }),
+        halted: object.field(reader, "halted", |r, n| r.boolean(n, expected::BOOLEAN)),
+        rollouts: object.field(reader, "rollouts", |r, n| {
+            r.list(n, expected::ROLLOUTS, rollout)
+        }),
+    };
+    object.finish(reader);
+    Some(policy)
+}
+
+fn account<'a>(reader: &mut Reader<'a>, node: Node<'a, '_>) -> Option<Located<Account<'a>>> {
+    let mut object = reader.object(node, expected::ACCOUNT)?;
+    let account = Account {
+        from: object.field(reader, "from", |r, n| r.list(n, expected::SOURCES, source)),
+        format: object.field(reader, "format", |r, n| r.text(n, expected::FORMAT)),
+    };
+    object.finish(reader);
+    Some(located(node, account))
+}
+
+fn source<'a>(reader: &mut Reader<'a>, node: Node<'a, '_>) -> Option<Located<Source<'a>>> {
+    let mut object = reader.object(node, expected::SOURCE)?;
+    let source = Source {
+        header: object.field(reader, "header", |r, n| r.text(n, expected::HEADER_NAME)),
+        basic_auth: object.field(reader, "basic_auth", |r, n| r.text(n, expected::BASIC_AUTH)),
+        path: object.field(reader, "path", |r, n| r.text(n, expected::ACCOUNT_PATH)),
+    };
+    object.finish(reader);
+    Some(located(node, source))
+}
+
+fn segment<'a>(reader: &mut Reader<'a>, node: Node<'a, '_>) -> Option<Located<Segment<'a>>> {
+    let mut object = reader.object(node, expected::SEGMENT)?;
+    let segment = Segment {
+        accounts: object.field(reader, "accounts", |r, n| {
+            texts(r, n, expected::ACCOUNTS, expected::ACCOUNT_ID)
+        }),
+    };
+    object.finish(reader);
+    Some(located(node, segment))
+}
+
+fn rollout<'a>(reader: &mut Reader<'a>, node: Node<'a, '_>) -> Option<Located<Rollout<'a>>> {
+    let mut object = reader.object(node, expected::ROLLOUT)?;
+    let rollout = Rollout {
+        name: object.field(reader, "name", |r, n| r.text(n, expected::NAME)),
+        matches: object.field(reader, "match", request_match),
+        v1: object.field(reader, "v1", |r, n| r.text(n, expected::CLUSTER)),
+        v2: object.field(reader, "v2", |r, n| r.text(n, expected::CLUSTER)),
+        mode: object.field(reader, "mode", |r, n| r.text(n, expected::MODE)),
+        salt: object.field(reader, "salt", |r, n| r.text(n, expected::SALT)),
+        rules: object.field(reader, "rules", |r, n| r.list(n, expected::RULES, rule)),
+    };
+    object.not_yet(reader, "shadow");
+    object.not_yet(reader, "guard");
+    object.finish(reader);
+    Some(located(node, rollout))
+}
+
+fn request_match<'a>(reader: &mut Reader<'a>, node: Node<'a, '_>) -> Option<Match<'a>> {
+    let mut object = reader.object(node, expected::MATCH)?;
+    let request_match = Match {
+        hosts: object.field(reader, "hosts", |r, n| {
+            texts(r, n, expected::HOSTS, expected::HOST)
+        }),
+        path: object.field(reader, "path", path),
+        methods: object.field(reader, "methods", |r, n| {
+            texts(r, n, expected::METHODS, expected::METHOD)
+        }),
+        headers: object.field(reader, "headers", |r, n| {
+            r.map(n, expected::HEADERS, header)
+        }),
+    };
+    object.finish(reader);
+    Some(request_match)
+}
+
+fn path<'a>(reader: &mut Reader<'a>, node: Node<'a, '_>) -> Option<Located<Path<'a>>> {
+    let mut object = reader.object(node, expected::PATH_MATCH)?;
+    let path = Path {
+        exact: object.field(reader, "exact", |r, n| r.text(n, expected::PATH)),
+        prefix: object.field(reader, "prefix", |r, n| r.text(n, expected::PATH)),
+        template: object.field(reader, "template", |r, n| r.text(n, expected::PATH)),
+    };
+    object.finish(reader);
+    Some(located(node, path))
+}
+
+fn header<'a>(reader: &mut Reader<'a>, node: Node<'a, '_>) -> Option<Located<Header<'a>>> {
+    let mut object = reader.object(node, expected::HEADER)?;
+    let header = Header {
+        exact: object.field(reader, "exact", |r, n| r.text(n, expected::HEADER_VALUE)),
+        prefix: object.field(reader, "prefix", |r, n| r.text(n, expected::HEADER_VALUE)),
+        present: object.field(reader, "present", |r, n| r.boolean(n, expected::BOOLEAN)),
+    };
+    object.finish(reader);
+    Some(located(node, header))
+}
+
+fn rule<'a>(reader: &mut Reader<'a>, node: Node<'a, '_>) -> Option<Rule<'a>> {
+    let mut object = reader.object(node, expected::RULE)?;
+    let rule = Rule {
+        when: object.field(reader, "when", when),
+        serve: object.field(reader, "serve", |r, n| r.text(n, expected::SERVE)),
+        accounts: object.field(reader, "accounts", accounts_percentage),
+        requests: object.field(reader, "requests", |r, n| r.number(n, expected::PERCENTAGE)),
+    };
+    object.finish(reader);
+    Some(rule)
+}
+
+fn accounts_percentage<'a>(reader: &mut Reader<'a>, node: Node<'a, '_>) -> Option<Number<'a>> {
+    if node.raw().starts_with('[') {
+        let problem = Problem::not_supported("a ramp", "write one percentage, for example 50");
+        reader.report(node.span, node.path, problem);
+        return None;
+    }
+    reader.number(node, expected::PERCENTAGE)
+}
+
+fn when<'a>(reader: &mut Reader<'a>, node: Node<'a, '_>) -> Option<When<'a>> {
+    let mut object = reader.object(node, expected::WHEN)?;
+    let when = When {
+        within: object.field(reader, "in", segment_names),
+        outside: object.field(reader, "not_in", segment_names),
+        headers: object.field(reader, "headers", |r, n| {
+            r.map(n, expected::HEADERS, header)
+        }),
+    };
+    object.not_yet(reader, "regions");
+    object.finish(reader);
+    Some(when)
+}
+
+fn segment_names<'a>(reader: &mut Reader<'a>, node: Node<'a, '_>) -> Option<List<Text<'a>>> {
+    texts(
+        reader,
+        node,
+        expected::SEGMENT_NAMES,
+        expected::SEGMENT_NAME,
+    )
+}
+
+fn texts<'a>(
+    reader: &mut Reader<'a>,
+    node: Node<'a, '_>,
+    list: Expected,
+    item: Expected,
+) -> Option<List<Text<'a>>> {
+    reader.list(node, list, |reader, node| reader.text(node, item))
+}
+
+fn located<T>(node: Node<'_, '_>, value: T) -> Located<T> {
+    Located {
+        value,
+        span: node.span,
+    }
+}

@@ -1,0 +1,128 @@
+//! Puts a proxy's configuration into a file of any kind that has places for it.
+//!
+//! A place is a quoted string, `"@TURNOUT_CONFIGURATION@"` or `"@TURNOUT_WASM@"`, and is replaced
+//! by another quoted string, which YAML and JSON read alike. So the file keeps its comments and its
+//! layout, and no one pastes JSON into YAML.
+
+use std::fmt;
+
+/// Where the plugin's configuration goes, quotes included.
+pub const CONFIGURATION_PLACE: &str = "\"@TURNOUT_CONFIGURATION@\"";
+/// Where the path of the filter's `.wasm` goes, quotes included.
+pub const WASM_PLACE: &str = "\"@TURNOUT_WASM@\"";
+
+/// Why a template cannot be filled in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RenderError {
+    /// It has no place for the configuration.
+    NoConfigurationPlace,
+    /// A path of the `.wasm` is given, and the template has no place for it.
+    NoWasmPlace,
+    /// The template has a place for the path of the `.wasm`, and none is given.
+    NoWasm,
+}
+
+impl fmt::Display for RenderError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NoConfigurationPlace => write!(
+                f,
+                "the template has no place for the configuration; write {CONFIGURATION_PLACE} as the value of the plugin's configuration"
+            ),
+            Self::NoWasmPlace => write!(
+                f,
+                "the template has no place for the path of the .wasm; write {WASM_PLACE} as its filename, or give no path"
+            ),
+            Self::NoWasm => write!(
+                f,
+                "the template has a place for the path of the .wasm ({WASM_PLACE}); give the path"
+            ),
+        }
+    }
+}
+
+impl std::error::Error for RenderError {}
+
+/// Fills in a template.
+///
+/// # Errors
+/// When the template's places and what is given do not fit each other.
+pub fn render(
+    template: &str,
+    configuration: &str,
+    wasm: Option<&str>,
+) -> Result<String, RenderError> {
+    if !template.contains(CONFIGURATION_PLACE) {
+        return Err(RenderError::NoConfigurationPlace);
+    }
+    // The configuration comes last: nothing in it is a place.
+    let with_wasm = match (template.contains(WASM_PLACE), wasm) {
+        (true, Some(wasm)) => template.replace(WASM_PLACE, &quoted(wasm)),
+        (false, None) => template.to_owned(),
+        (true, None) => return Err(RenderError::NoWasm),
+        (false, Some(_)) => return Err(RenderError::NoWasmPlace),
+    };
+    Ok(with_wasm.replace(CONFIGURATION_PLACE, &quoted(configuration)))
+}
+
+/// A string that JSON and YAML 1.1 and 1.2 read alike: what YAML takes for a line break or refuses
+/// unescaped is escaped.
+fn quoted(text: &str) -> String {
+    let mut quoted = String::with_capacity(text.len().saturating_add(2));
+    quoted.push('"');
+    for c in text.chars() {
+        match c {
+            '"' => quoted.push_str("\\\""),
+            '\\' => quoted.push_str("\\\\"),
+            '\n' => quoted.push_str("\\n"),
+            '\r' => quoted.push_str("\\r"),
+            '\t' => quoted.push_str("\\t"),
+            c if c.is_control() || matches!(c, '\u{2028}' | '\u{2029}' | '\u{feff}') => {
+                quoted.push_str(&format!("\\u{:04x}", u32::from(c)));
+            }
+            c => quoted.push(c),
+        }
+    }
+    quoted.push('"');
+    quoted
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn fills_both_places() {
+        let template = "a: \"@TURNOUT_WASM@\" # why\nb: \"@TURNOUT_CONFIGURATION@\"\n";
+        let rendered = render(template, "{\n\t\"x\": \"\\u00e9é\"}", Some("/a b.wasm")).unwrap();
+        assert_eq!(
+            rendered,
+            "a: \"/a b.wasm\" # why\nb: \"{\\n\\t\\\"x\\\": \\\"\\\\u00e9é\\\"}\"\n"
+        );
+    }
+
+    #[test]
+    fn every_character_comes_back() {
+        let text: String = ('\0'..'\u{3000}').chain(['\u{feff}', '😀']).collect();
+        assert_eq!(
+            serde_json::from_str::<String>(&quoted(&text)).unwrap(),
+            text
+        );
+    }
+
+    #[test]
+    fn places_and_what_is_given_have_to_fit() {
+        use RenderError::*;
+        assert_eq!(render("", "{}", None), Err(NoConfigurationPlace));
+        assert_eq!(
+            render(CONFIGURATION_PLACE, "{}", Some("x")),
+            Err(NoWasmPlace)
+        );
+        let both = [CONFIGURATION_PLACE, WASM_PLACE].concat();
+        assert_eq!(render(&both, "{}", None), Err(NoWasm));
+        assert_eq!(
+            render(CONFIGURATION_PLACE, "{}", None).as_deref(),
+            Ok("\"{}\"")
+        );
+    }
+}

@@ -1,0 +1,100 @@
+//! A request, as far as a decision depends on it.
+
+use crate::account::Account;
+use crate::configuration::Inbound;
+use crate::headers::Headers;
+use crate::plan::Plan;
+
+/// What [`decide`](crate::decide()) looks at. It borrows from the headers and copies nothing.
+#[derive(Clone, Copy, Debug)]
+pub struct Request<'a> {
+    pub(crate) headers: Headers<'a>,
+    pub(crate) method: &'a [u8],
+    /// Without port and final dot; its case is as sent.
+    pub(crate) host: &'a [u8],
+    /// Without the query.
+    pub(crate) path: &'a [u8],
+    pub(crate) id: Option<&'a [u8]>,
+    /// Whether what an earlier hop decided is to be believed.
+    pub(crate) inbound: Inbound,
+    /// Whom the request is for.
+    pub account: Account<'a>,
+}
+
+impl<'a> Request<'a> {
+    /// Reads a request from its headers, pseudo-headers included. A pseudo-header that is missing
+    /// counts as empty.
+    #[must_use]
+    pub fn new(plan: &Plan, headers: Headers<'a>, inbound: Inbound) -> Self {
+        let mut request = Self {
+            headers,
+            method: b"",
+            host: b"",
+            path: b"",
+            id: None,
+            inbound,
+            account: Account::Absent,
+        };
+        for (name, value) in headers.iter() {
+            match name {
+                b":method" => request.method = value,
+                b":authority" => request.host = host_of(value),
+                b":path" => request.path = path_of(value),
+                b"x-request-id" => request.id = Some(value),
+                _ => {}
+            }
+        }
+        request.account = plan.account.read(headers, request.path);
+        request
+    }
+}
+
+fn path_of(target: &[u8]) -> &[u8] {
+    let is_end = |byte: &u8| matches!(byte, b'?' | b'#');
+    target.split(is_end).next().unwrap_or_default()
+}
+
+/// `Example.com.:8080` and `example.com` are one host; `[::1]:8080` is `[::1]`.
+fn host_of(authority: &[u8]) -> &[u8] {
+    let end = authority
+        .iter()
+        .rposition(|byte| *byte == b':')
+        .filter(|colon| {
+            let port = authority.get(*colon..).unwrap_or_default();
+            port.iter().skip(1).all(u8::is_ascii_digit)
+        })
+        .unwrap_or(authority.len());
+    let host = authority.get(..end).unwrap_or_default();
+    host.strip_suffix(b".").unwrap_or(host)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_host_has_no_port_and_no_final_dot() {
+        for (authority, host) in [
+            ("example.com", "example.com"),
+            ("example.com:8080", "example.com"),
+            ("example.com.:8080", "example.com"),
+            ("[::1]:8080", "[::1]"),
+            ("[::1]", "[::1]"),
+            ("", ""),
+            (":", ""),
+        ] {
+            assert_eq!(
+                host_of(authority.as_bytes()),
+                host.as_bytes(),
+                "{authority}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_path_ends_before_its_query() {
+        for (target, path) in [("/a?b=/c", "/a"), ("/a#b", "/a"), ("/a", "/a"), ("", "")] {
+            assert_eq!(path_of(target.as_bytes()), path.as_bytes(), "{target}");
+        }
+    }
+}

@@ -1,0 +1,187 @@
+//! Segments: which named sets an account is in, answered by one look-up for all of them.
+
+use std::collections::{BTreeMap, HashMap};
+use std::hash::{BuildHasher, Hash, Hasher};
+
+use xxhash_rust::xxh3::xxh3_64_with_seed;
+
+use crate::account::{Format, Sid};
+
+/// A set of segments, one bit for each, in the order of the policy.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct SegmentSet(Vec<u64>);
+
+impl SegmentSet {
+    pub(crate) fn insert(&mut self, segment: usize) {
+        let (word, bit) = (segment / 64, segment % 64);
+        if self.0.len() <= word {
+            self.0.resize(word.saturating_add(1), 0);
+        }
+        if let Some(word) = self.0.get_mut(word) {
+            *word |= 1 << bit;
+        }
+    }
+
+    pub(crate) fn intersects(&self, other: &Self) -> bool {
+        self.0.iter().zip(&other.0).any(|(a, b)| a & b != 0)
+    }
+}
+
+/// Every account that is in some segment, with the segments that it is in.
+///
+/// Many accounts share few such sets, so an account keeps only the number of its set. A look-up
+/// costs the same for ten accounts as for a hundred thousand.
+#[derive(Debug)]
+pub(crate) struct Segments {
+    sets: Vec<SegmentSet>,
+    accounts: Accounts,
+}
+
+#[derive(Debug)]
+enum Accounts {
+    Sids(HashMap<Sid, u32, Xxh3>),
+    Opaque(HashMap<Box<[u8]>, u32, Xxh3>),
+}
+
+impl Segments {
+    /// The segments of an account of the policy's format.
+    pub(crate) fn of(&self, account: &[u8]) -> &SegmentSet {
+        const NONE: &SegmentSet = &SegmentSet(Vec::new());
+        let set = match &self.accounts {
+            Accounts::Sids(sids) => Sid::parse(account).and_then(|sid| sids.get(&sid)),
+            Accounts::Opaque(accounts) => accounts.get(account),
+        };
+        set.and_then(|set| self.sets.get(usize::try_from(*set).ok()?))
+            .unwrap_or(NONE)
+    }
+}
+
+/// Gathers [`Segments`] account by account.
+pub(crate) struct Builder {
+    segments: Segments,
+    /// From a set, by one more segment, to the set with it.
+    steps: BTreeMap<(u32, usize), u32>,
+}
+
+impl Builder {
+    pub(crate) fn new(format: Format) -> Self {
+        let accounts = match format {
+            Format::Sid => Accounts::Sids(HashMap::default()),
+            Format::Opaque => Accounts::Opaque(HashMap::default()),
+        };
+        Self {
+            segments: Segments {
+                sets: vec![SegmentSet::default()],
+                accounts,
+            },
+            steps: BTreeMap::new(),
+        }
+    }
+
+    /// `false` when the account is not of the policy's format.
+    pub(crate) fn insert(&mut self, segment: usize, account: &[u8]) -> bool {
+        let Segments { sets, accounts } = &mut self.segments;
+        let steps = &mut self.steps;
+        match accounts {
+            Accounts::Sids(sids) => {
+                let Some(sid) = Sid::parse(account) else {
+                    return false;
+                };
+                let set = sids.entry(sid).or_default();
+                *set = step(steps, sets, *set, segment);
+            }
+            Accounts::Opaque(opaque) => {
+                if !Format::Opaque.admits(account) {
+                    return false;
+                }
+                let set = opaque.entry(account.into()).or_default();
+                *set = step(steps, sets, *set, segment);
+            }
+        }
+        true
+    }
+
+    pub(crate) fn build(self) -> Segments {
+        self.segments
+    }
+}
+
+/// The number of the set that has all of `from` and `segment`.
+fn step(
+    steps: &mut BTreeMap<(u32, usize), u32>,
+    sets: &mut Vec<SegmentSet>,
+    from: u32,
+    segment: usize,
+) -> u32 {
+    *steps.entry((from, segment)).or_insert_with(|| {
+        let mut set = usize::try_from(from)
+            .ok()
+            .and_then(|from| sets.get(from))
+            .cloned()
+            .unwrap_or_default();
+        set.insert(segment);
+        let known = sets.iter().position(|known| *known == set);
+        let number = known.unwrap_or_else(|| {
+            sets.push(set);
+            sets.len().saturating_sub(1)
+        });
+        u32::try_from(number).unwrap_or_default()
+    })
+}
+
+/// XXH3 as the hash of a map. No secret is needed: what is in the map comes from the policy alone,
+/// so a client cannot fill a bucket.
+#[derive(Clone, Copy, Debug, Default)]
+struct Xxh3(u64);
+
+impl BuildHasher for Xxh3 {
+    type Hasher = Self;
+
+    fn build_hasher(&self) -> Self {
+        Self::default()
+    }
+}
+
+impl Hasher for Xxh3 {
+    fn write(&mut self, bytes: &[u8]) {
+        self.0 = xxh3_64_with_seed(bytes, self.0);
+    }
+
+    fn write_usize(&mut self, length: usize) {
+        // The length prefix of a slice: XXH3 takes the length in by itself.
+        let _ = length;
+    }
+
+    fn finish(&self) -> u64 {
+        self.0
+    }
+}
+
+impl Hash for Sid {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        state.write(self.packed());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_account_knows_all_its_segments() {
+        let mut builder = Builder::new(Format::Opaque);
+        for (segment, account) in [(0, "both"), (70, "both"), (70, "far"), (70, "far")] {
+            assert!(builder.insert(segment, account.as_bytes()));
+        }
+        assert!(!builder.insert(0, b""));
+        let segments = builder.build();
+        let near = SegmentSet(vec![1]);
+        let mut far = SegmentSet::default();
+        far.insert(70);
+
+        let is_in = |account: &str, set| segments.of(account.as_bytes()).intersects(set);
+        assert!(is_in("both", &near) && is_in("both", &far));
+        assert!(!is_in("far", &near) && is_in("far", &far));
+        assert!(!is_in("nobody", &near) && !is_in("nobody", &far));
+    }
+}

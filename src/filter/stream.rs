@@ -1,0 +1,97 @@
+//! One request: read it, decide, write what the route and the next hop need.
+
+use std::rc::Rc;
+
+use proxy_wasm::traits::{Context, HttpContext};
+use proxy_wasm::types::Action;
+use turnout_core::{
+    Account, CLUSTER_HEADER, DECISION_HEADER, Decision, Headers, Inbound, Request, Rollout,
+    TREATMENT_HEADER, decide, is_turnout_header, record_decision,
+};
+
+use crate::counters::NO_ROLLOUT;
+use crate::host::{self, HeaderBuffer};
+use crate::root::Active;
+
+pub(crate) struct Stream {
+    active: Option<Rc<Active>>,
+}
+
+impl Stream {
+    pub(crate) fn new(active: Option<Rc<Active>>) -> Self {
+        Self { active }
+    }
+}
+
+impl Context for Stream {}
+
+impl HttpContext for Stream {
+    fn on_http_request_headers(&mut self, _count: usize, _end_of_stream: bool) -> Action {
+        if let Some(active) = &self.active {
+            active.route();
+        }
+        Action::Continue
+    }
+}
+
+impl Active {
+    fn route(&self) {
+        let buffer = HeaderBuffer::of_request();
+        let pairs = buffer.pairs();
+        let inbound = self.configuration.inbound;
+        let request = Request::new(&self.configuration.plan, Headers::new(&pairs), inbound);
+        let decision = decide(&self.configuration.plan, &request);
+
+        let removed = remove_stale(&pairs, inbound, &decision);
+        if let Some(rollout) = decision.rollout {
+            write_decision(&request, rollout, &decision);
+        }
+        if removed || decision.rollout.is_some() {
+            // A filter before this one may have had the route resolved by what the client sent.
+            host::clear_route_cache();
+        }
+        self.counters.count(&decision);
+        record_for_access_log(&request, &decision);
+    }
+}
+
+/// Removes every header of ours that does not hold from here on. Whether there was one.
+fn remove_stale(pairs: &[(&[u8], &[u8])], inbound: Inbound, decision: &Decision<'_>) -> bool {
+    let mut removed = false;
+    for (name, _) in pairs.iter().filter(|(name, _)| is_turnout_header(name)) {
+        let stale = match inbound {
+            // It comes from anyone.
+            Inbound::Strip => true,
+            // The cluster and the treatment were those of the hop before; its decisions stay, and
+            // where one is made here they are written again with it.
+            Inbound::Trust => {
+                *name == CLUSTER_HEADER.as_bytes()
+                    || *name == TREATMENT_HEADER.as_bytes()
+                    || *name == DECISION_HEADER.as_bytes() && decision.rollout.is_some()
+            }
+        };
+        if stale {
+            host::remove_request_header(name);
+            removed = true;
+        }
+    }
+    removed
+}
+
+fn write_decision(request: &Request<'_>, rollout: &Rollout, decision: &Decision<'_>) {
+    let served = decision.served();
+    let entries = record_decision(request, &rollout.name, served);
+    host::add_request_header(CLUSTER_HEADER, rollout.cluster(served).as_bytes());
+    host::add_request_header(TREATMENT_HEADER, served.as_str().as_bytes());
+    host::add_request_header(DECISION_HEADER, &entries);
+}
+
+fn record_for_access_log(request: &Request<'_>, decision: &Decision<'_>) {
+    let rollout = decision.rollout.map_or(NO_ROLLOUT, |rollout| &rollout.name);
+    host::set_property("turnout_rollout", rollout.as_bytes());
+    host::set_property("turnout_treatment", decision.treatment.as_str().as_bytes());
+    host::set_property("turnout_reason", decision.reason.as_str().as_bytes());
+    if let Account::Known(account) = &request.account {
+        host::set_property("turnout_account", account.as_slice());
+    }
+}

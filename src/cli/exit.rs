@@ -1,0 +1,21 @@
+//! How the command ends.
+
+use std::process::{ExitCode, Termination};
+
+/// The exit code, for scripts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Exit {
+    /// 0: done.
+    Done,
+    /// 2: the input is bad, and nothing was written. Bad arguments end so too.
+    BadInput,
+}
+
+impl Termination for Exit {
+    fn report(self) -> ExitCode {
+        ExitCode::from(match self {
+            Self::Done => 0,
+            Self::BadInput => 2,
+        })
+    }
+}

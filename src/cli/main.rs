@@ -1,0 +1,29 @@
+//! The `turnout` command: it parses arguments and prints; every answer is computed in core.
+
+mod exit;
+mod problems;
+mod render;
+mod text;
+
+use clap::{Parser, Subcommand};
+
+use crate::exit::Exit;
+
+/// Moves a service from v1 to v2 account by account, inside Envoy.
+#[derive(Parser)]
+#[command(name = "turnout", version, propagate_version = true)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    Render(render::Arguments),
+}
+
+fn main() -> Exit {
+    match Arguments::parse().command {
+        Command::Render(arguments) => render::run(&arguments),
+    }
+}

@@ -1,0 +1,88 @@
+//! `turnout render`: a policy and the filter's path go into a proxy's configuration.
+
+use std::path::{Path, PathBuf};
+
+use clap::{Args, ValueEnum};
+use turnout_core::render::render;
+use turnout_core::{Configuration, Inbound, Plan};
+
+use crate::exit::Exit;
+use crate::{problems, text};
+
+/// Put a policy into a proxy's configuration.
+///
+/// The template is any file with the quoted placeholders "@TURNOUT_CONFIGURATION@" and
+/// "@TURNOUT_WASM@", as those in the folder `envoy` of the project. A policy with a problem is
+/// refused: every problem is shown, and nothing is written.
+#[derive(Args)]
+#[command(after_help = "Example:
+  turnout render policy.json --template envoy/cluster-header.yaml \\
+    --wasm /etc/envoy/turnout_filter.wasm --output /etc/envoy/envoy.yaml")]
+pub(crate) struct Arguments {
+    /// The policy; `-` is standard input.
+    policy: PathBuf,
+    /// The configuration to fill in.
+    #[arg(long, value_name = "FILE")]
+    template: PathBuf,
+    /// Where the proxy finds the filter, if the template asks for it.
+    #[arg(long, value_name = "PATH")]
+    wasm: Option<String>,
+    /// Whether this proxy believes the x-turnout-* headers of requests.
+    #[arg(long, value_enum, default_value_t = InboundWord::Strip)]
+    inbound: InboundWord,
+    /// Where to write; the file is replaced as a whole. Standard output unless given.
+    #[arg(short, long, value_name = "FILE")]
+    output: Option<PathBuf>,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum InboundWord {
+    /// No: they come from anyone, and are removed.
+    Strip,
+    /// Yes: this proxy is behind one that strips them.
+    Trust,
+}
+
+impl From<InboundWord> for Inbound {
+    fn from(word: InboundWord) -> Self {
+        match word {
+            InboundWord::Strip => Self::Strip,
+            InboundWord::Trust => Self::Trust,
+        }
+    }
+}
+
+pub(crate) fn run(arguments: &Arguments) -> Exit {
+    let policy = match text::read(&arguments.policy) {
+        Ok(policy) => policy,
+        Err(error) => return refuse(&error),
+    };
+    if let Err(diagnostics) = Plan::from_json(&policy) {
+        problems::print(&name_of(&arguments.policy), &policy, &diagnostics);
+        return Exit::BadInput;
+    }
+    match rendered(arguments, &policy) {
+        Ok(()) => Exit::Done,
+        Err(error) => refuse(&error),
+    }
+}
+
+fn rendered(arguments: &Arguments, policy: &str) -> Result<(), String> {
+    let template = text::read(&arguments.template)?;
+    let configuration = Configuration::to_json(policy, arguments.inbound.into());
+    let rendered = render(&template, &configuration, arguments.wasm.as_deref())
+        .map_err(|error| format!("{}: {error}", arguments.template.display()))?;
+    text::write(arguments.output.as_deref(), &rendered)
+}
+
+fn refuse(error: &str) -> Exit {
+    anstream::eprintln!("turnout: {error}");
+    Exit::BadInput
+}
+
+fn name_of(policy: &Path) -> String {
+    match policy.to_str() {
+        Some("-") => String::from("standard input"),
+        _ => policy.display().to_string(),
+    }
+}

@@ -1,0 +1,46 @@
+//! Texts that come in and go out.
+
+use std::fs::{self, File};
+use std::io::{self, Read, Write};
+use std::path::Path;
+
+/// Reads a file as UTF-8; `-` is standard input. The error is the sentence to print.
+pub(crate) fn read(path: &Path) -> Result<String, String> {
+    let text = if is_dash(path) {
+        let mut text = String::new();
+        io::stdin().read_to_string(&mut text).map(|_| text)
+    } else {
+        fs::read_to_string(path)
+    };
+    text.map_err(|error| format!("cannot read {}: {error}", path.display()))
+}
+
+/// Writes to standard output, or to a file that is complete at every moment: what it held before
+/// stays until all of the new text is there.
+pub(crate) fn write(path: Option<&Path>, text: &str) -> Result<(), String> {
+    let Some(path) = path.filter(|path| !is_dash(path)) else {
+        return io::stdout()
+            .write_all(text.as_bytes())
+            .map_err(|error| format!("cannot write to standard output: {error}"));
+    };
+    replace(path, text).map_err(|error| format!("cannot write {}: {error}", path.display()))
+}
+
+fn replace(path: &Path, text: &str) -> io::Result<()> {
+    let mut beside = path.as_os_str().to_owned();
+    beside.push(format!(".{}.tmp", std::process::id()));
+    let written = File::create(&beside).and_then(|mut file| {
+        file.write_all(text.as_bytes())?;
+        file.sync_all()?;
+        fs::rename(&beside, path)
+    });
+    if written.is_err() {
+        // The error that is told is the first one.
+        let _ = fs::remove_file(&beside);
+    }
+    written
+}
+
+fn is_dash(path: &Path) -> bool {
+    path.as_os_str() == "-"
+}

@@ -117,9 +117,11 @@ impl<'a> Reader<'a> {
             Ok(raw) => Some(self.node(raw, &Path::Root)),
             Err(error) => {
                 let start = offset_of(self.text, error.line(), error.column());
+                let rest = self.text.get(start..).unwrap_or_default();
+                let length = rest.chars().next().map_or(0, char::len_utf8);
                 let span = Span {
                     start,
-                    end: start.saturating_add(1).min(self.text.len()),
+                    end: start.saturating_add(length),
                 };
                 self.report(span, &Path::Root, Problem::syntax(&error));
                 None
@@ -164,7 +166,7 @@ impl<'a> Reader<'a> {
             Err(_) => match serde_json::from_str::<String>(node.raw) {
                 Ok(unescaped) => Cow::Owned(unescaped),
                 Err(error) => {
-                    self.report(node.span, node.path, Problem::syntax(&error));
+                    self.report(node.span, node.path, Problem::bad_escape(&error));
                     return None;
                 }
             },

@@ -121,12 +121,14 @@ impl Problem {
     }
 
     pub(crate) fn syntax(error: &serde_json::Error) -> Self {
-        // The place is told apart from the sentence, so serde_json's own is taken off.
-        let sentence = error.to_string();
-        let what = sentence
-            .rsplit_once(" at line ")
-            .map_or(sentence.as_str(), |(what, _)| what);
-        Self(Kind::Syntax(what.to_owned()))
+        Self(Kind::Syntax(without_place(error)))
+    }
+
+    pub(crate) fn bad_escape(error: &serde_json::Error) -> Self {
+        Self::invalid(
+            format!("not a string: {}", without_place(error)),
+            "write the character itself, or its whole escape",
+        )
     }
 
     pub(crate) fn wrong_type(expected: Expected, raw: &str) -> Self {
@@ -244,6 +246,13 @@ impl fmt::Display for Problem {
     }
 }
 
+/// serde_json's sentence; the place is told apart from it.
+fn without_place(error: &serde_json::Error) -> String {
+    let sentence = error.to_string();
+    let place = sentence.rsplit_once(" at line ");
+    place.map_or(sentence.as_str(), |(what, _)| what).to_owned()
+}
+
 /// `` `a`, `b`, `c` ``
 struct Quoted<'a>(&'a [&'static str]);
 
@@ -280,7 +289,7 @@ fn nearest<'a>(found: &str, known: &'a [impl AsRef<str>]) -> Option<&'a str> {
         .iter()
         .map(AsRef::as_ref)
         .map(|word| (strsim::osa_distance(found, word), word))
-        .filter(|(distance, word)| distance.saturating_mul(3) <= word.chars().count().max(3))
+        .filter(|(distance, word)| distance.saturating_mul(3) <= word.chars().count())
         .min_by_key(|(distance, _)| *distance)
         .map(|(_, word)| word)
 }

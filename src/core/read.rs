@@ -20,7 +20,7 @@ pub(crate) mod expected {
     );
     pub(crate) const VERSION: Expected = new("a version number", "1");
     pub(crate) const ACCOUNT: Expected = new(
-        "an object that says where the account is",
+        "an account object",
         "{ \"from\": [ { \"header\": \"x-account-sid\" } ], \"format\": \"sid\" }",
     );
     pub(crate) const SOURCES: Expected =

@@ -1,0 +1,34 @@
+//! Reading a request and deciding it allocates nothing, whatever the request and the policy.
+
+use harness::corpus::Scenario;
+use turnout_core::{Headers, Plan, Request, decide};
+
+#[test]
+fn deciding_allocates_nothing() {
+    let mut counted = 0;
+    for (file, scenario) in Scenario::all() {
+        let plan = Plan::from_json(scenario.policy()).expect("a policy");
+        for case in &scenario.cases {
+            let pairs = case.request.pairs();
+            let pairs: Vec<_> = pairs
+                .iter()
+                .map(|(n, v)| (n.as_bytes(), v.as_bytes()))
+                .collect();
+            let allocations = allocation_counter::measure(|| {
+                let request = Request::new(&plan, Headers::new(&pairs), scenario.inbound());
+                std::hint::black_box(decide(&plan, &request));
+            });
+            assert_eq!(allocations.count_total, 0, "{file}: {}", case.name);
+            counted += 1;
+        }
+    }
+    assert!(counted > 100, "only {counted} cases");
+}
+
+#[test]
+fn the_counter_counts() {
+    let allocations = allocation_counter::measure(|| {
+        std::hint::black_box(vec![0_u8; 100]);
+    });
+    assert_eq!(allocations.count_total, 1);
+}

@@ -1,0 +1,51 @@
+//! The decisions of the corpus, asked of core directly.
+
+use harness::corpus::Scenario;
+use turnout_core::{Headers, Plan, Request, decide};
+
+#[test]
+fn every_case_agrees() {
+    for (file, scenario) in Scenario::all() {
+        let plan = Plan::from_json(scenario.policy()).unwrap_or_else(|e| panic!("{file}: {e}"));
+        for case in &scenario.cases {
+            let pairs = case.request.pairs();
+            let pairs: Vec<_> = pairs
+                .iter()
+                .map(|(n, v)| (n.as_bytes(), v.as_bytes()))
+                .collect();
+            let request = Request::new(&plan, Headers::new(&pairs), scenario.inbound());
+            let decision = decide(&plan, &request);
+            let found = (
+                decision.rollout.map(|rollout| rollout.name.as_str()),
+                decision.treatment.as_str(),
+                decision.reason.as_str(),
+                decision.served().as_str(),
+            );
+            let expect = &case.expect;
+            let expected = (
+                expect.rollout.as_deref(),
+                expect.treatment.as_str(),
+                expect.reason.as_str(),
+                expect.served(),
+            );
+            assert_eq!(found, expected, "{file}: {}", case.name);
+        }
+    }
+}
+
+#[test]
+fn a_request_without_an_id_is_outside_of_all_but_all() {
+    let decide_at = |requests: &str| {
+        let policy = format!(
+            r#"{{"version": 1, "account": {{"from": [{{"header": "a"}}], "format": "opaque"}},
+                "rollouts": [{{"name": "r", "v1": "a", "v2": "b", "mode": "split",
+                              "rules": [{{"requests": {requests}}}]}}]}}"#
+        );
+        let plan = Plan::from_json(&policy).expect("a policy");
+        let pairs = [(&b"a"[..], &b"x"[..])];
+        let request = Request::new(&plan, Headers::new(&pairs), Default::default());
+        decide(&plan, &request).reason.as_str()
+    };
+    assert_eq!(decide_at("99.999999"), "outside_requests");
+    assert_eq!(decide_at("100"), "rule");
+}

@@ -1,0 +1,7 @@
+//! What core alone has to show: the corpus, properties over any input, and no allocation.
+
+mod allocations;
+mod buckets;
+mod decisions;
+mod policies;
+mod properties;

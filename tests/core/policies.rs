@@ -1,0 +1,117 @@
+//! The policies of the corpus: those that are valid, and those that are not, with every diagnostic
+//! word for word.
+//!
+//! `UPDATE_EXPECT=1 cargo test -p turnout-tests --test core` writes the diagnostics anew.
+
+use std::fs;
+
+use expect_test::expect_file;
+use harness::corpus;
+use turnout_core::{Configuration, Plan};
+
+#[test]
+fn valid_policies_have_no_problems() {
+    for path in corpus::files("policies/valid", "json") {
+        let text = fs::read_to_string(&path).expect("a readable policy");
+        if let Err(diagnostics) = Plan::from_json(&text) {
+            panic!("{}:\n{diagnostics}", path.display());
+        }
+    }
+}
+
+#[test]
+fn the_policies_that_people_copy_are_valid() {
+    let text = harness::envoy::file("policy.json");
+    assert!(Plan::from_json(&text).is_ok());
+}
+
+#[test]
+fn invalid_policies_have_exactly_these_problems() {
+    for path in corpus::files("policies/invalid", "json") {
+        let text = fs::read_to_string(&path).expect("a readable policy");
+        let diagnostics = Plan::from_json(&text)
+            .err()
+            .unwrap_or_else(|| panic!("{} is valid", path.display()));
+        expect_file![path.with_extension("txt")].assert_eq(&format!("{diagnostics}\n"));
+    }
+}
+
+#[test]
+fn fifty_rollouts_with_one_error_each_have_fifty_problems() {
+    let diagnostics = Plan::from_json(&fifty_errors()).expect_err("fifty problems");
+    assert_eq!(diagnostics.as_slice().len(), 50);
+    for (index, diagnostic) in diagnostics.as_slice().iter().enumerate() {
+        assert_eq!(diagnostic.line, index + 4);
+        assert_eq!(diagnostic.pointer, format!("/rollouts/{index}/mode"));
+    }
+}
+
+fn fifty_errors() -> String {
+    let rollouts: Vec<String> = (0..50)
+        .map(|n| format!(r#"{{"name": "r{n}", "v1": "a", "v2": "b", "mode": "spilt"}}"#))
+        .collect();
+    format!(
+        "{{\"version\": 1,\n\"account\": {{\"from\": [{{\"header\": \"a\"}}], \"format\": \"sid\"}},\n\"rollouts\": [\n{}\n]}}",
+        rollouts.join(",\n")
+    )
+}
+
+#[test]
+fn a_flood_of_problems_is_counted_and_not_kept() {
+    let accounts = vec!["\"AC\""; 100_000].join(",");
+    let text = format!(
+        r#"{{"version": 1, "account": {{"from": [{{"header": "a"}}], "format": "sid"}},
+            "segments": {{"s": {{"accounts": [{accounts}]}}}}, "rollouts": []}}"#
+    );
+    let diagnostics = Plan::from_json(&text).expect_err("many problems");
+    assert_eq!(diagnostics.as_slice().len(), 1_000);
+    assert_eq!(diagnostics.omitted(), 99_000);
+    assert!(diagnostics.to_string().ends_with("\nand 99000 more"));
+}
+
+#[test]
+fn the_envelope_tells_its_own_problems_from_the_policy_s() {
+    let problems = |text: &[u8]| {
+        let diagnostics = Configuration::from_json(text).expect_err("a bad configuration");
+        diagnostics.to_string()
+    };
+    let good = harness::envoy::file("policy.json");
+    assert!(Configuration::from_json(format!("{{\"policy\": {good}}}").as_bytes()).is_ok());
+    assert_eq!(
+        problems(b""),
+        "configuration line 1, column 1: the text is empty; write a policy, the least of which is {\"version\": 1, \"account\": …, \"rollouts\": []}"
+    );
+    assert_eq!(
+        problems(b"{}"),
+        "configuration line 1, column 1: `policy` is missing; add a policy, for example \"policy\": { \"version\": 1, … }"
+    );
+    assert_eq!(
+        problems(b"{\"policy\": \"\xff\"}"),
+        "configuration line 1, column 13: the text is not UTF-8; save it as UTF-8"
+    );
+    let text = format!("{{\"polcy\": 1, \"inbound\": \"strap\", \"policy\": {good}}}");
+    assert_eq!(
+        problems(text.as_bytes()),
+        "configuration line 1, column 2, at /polcy: unknown field `polcy`; did you mean `policy`?\n\
+         configuration line 1, column 25, at /inbound: unknown inbound `strap`; did you mean `strip`?"
+    );
+}
+
+#[test]
+fn places_in_a_policy_are_those_of_its_own_file() {
+    let text = "\n\n  {\n\"version\": 2, \"account\": 1, \"rollouts\": []}\n";
+    let alone = Plan::from_json(text).expect_err("a bad policy").to_string();
+    let configuration = Configuration::to_json(text, Default::default());
+    let wrapped = Configuration::from_json(configuration.as_bytes()).expect_err("a bad policy");
+    assert_eq!(wrapped.to_string(), alone);
+    assert!(
+        alone.starts_with("policy line 4, column 12, at /version: "),
+        "{alone}"
+    );
+}
+
+#[test]
+fn a_place_is_never_inside_a_character() {
+    let diagnostics = Plan::from_json("{\"version\": é}").expect_err("no JSON");
+    assert_eq!(diagnostics.as_slice()[0].span, 12..14);
+}

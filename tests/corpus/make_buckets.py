@@ -1,0 +1,62 @@
+#!/usr/bin/env python3
+"""Writes buckets.csv: what the bucket contract says, by another implementation of XXH3 than ours.
+
+Needs the package `xxhash`; `make vectors` installs it into a folder of its own and compares.
+
+    account position = xxh3_64(account, seed = xxh3_64(salt + "/accounts"))
+    request position = xxh3_64(request id, seed = xxh3_64(salt + "/requests"))
+    included        <=>  position < floor(p * 2**64 / 10**8), p in millionths of a percent
+"""
+
+import csv
+import random
+import sys
+
+import xxhash
+
+HUNDRED_PERCENT = 10**8
+PERCENTAGES = [0, 1, 12_500_000, 99_999_999, HUNDRED_PERCENT]
+SALTS = ["s", "chat-users-dynamodb", "ünïcödé-салт-塩", "0123456789abcdef" * 8]
+OPAQUE = ["a", "alice@example.com", "käthe", "Ελλάδα", "顧客-42", "🚋", "x" * 128, " inner space ", "a,b\"c"]
+
+
+def position(salt, draw, key):
+    seed = xxhash.xxh3_64_intdigest((salt + draw).encode())
+    return xxhash.xxh3_64_intdigest(key.encode(), seed=seed)
+
+
+def included(position, millionths):
+    return position < (millionths << 64) // HUNDRED_PERCENT
+
+
+def percentage(millionths):
+    text = f"{millionths // 10**6}.{millionths % 10**6:06}"
+    return text.rstrip("0").rstrip(".")
+
+
+def rows():
+    draw = random.Random(7342)
+    hex_digits = lambda count: "".join(draw.choice("0123456789abcdef") for _ in range(count))
+    sids = ["AC7342e9713fa896e4af00c654c444aada"] + ["AC" + hex_digits(32) for _ in range(11)]
+    uuids = ["-".join(map(hex_digits, (8, 4, 4, 4, 12))) for _ in range(8)]
+    keys = [("account", key) for key in sids + OPAQUE]
+    keys += [("request", key) for key in uuids + ["", "r" * 241, "r" * 4096]]
+    for salt in SALTS:
+        for kind, key in keys:
+            at = position(salt, f"/{kind}s", key)
+            # Where it enters: this percentage takes it, and one millionth less does not.
+            enters = at * HUNDRED_PERCENT // 2**64 + 1
+            while not included(at, enters):
+                enters += 1
+            for millionths in sorted({*PERCENTAGES, enters - 1, enters}):
+                yield salt, kind, key, at, percentage(millionths), str(included(at, millionths)).lower()
+
+
+def main():
+    writer = csv.writer(sys.stdout, lineterminator="\n")
+    writer.writerow(["salt", "kind", "key", "position", "percentage", "included"])
+    writer.writerows(rows())
+
+
+if __name__ == "__main__":
+    main()

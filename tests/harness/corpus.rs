@@ -1,0 +1,131 @@
+//! The corpus: cases that core, the mock host and Envoy all have to agree on.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+use serde_json::value::RawValue;
+use turnout_core::{Configuration, Inbound};
+
+/// The folder of the corpus.
+pub fn folder() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("corpus")
+}
+
+/// The files of one of its folders with an ending, in the order of their names.
+///
+/// # Panics
+/// When there is none: a corpus that is not found would be a test that passes.
+pub fn files(part: &str, ending: &str) -> Vec<PathBuf> {
+    let folder = folder().join(part);
+    let entries = fs::read_dir(&folder).unwrap_or_else(|e| panic!("{}: {e}", folder.display()));
+    let files: BTreeSet<PathBuf> = entries
+        .map(|entry| entry.expect("an entry of the corpus").path())
+        .filter(|path| path.extension().is_some_and(|found| found == ending))
+        .collect();
+    assert!(!files.is_empty(), "no .{ending} in {}", folder.display());
+    files.into_iter().collect()
+}
+
+/// A policy, and what it decides for some requests.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Scenario {
+    /// What the cases have in common.
+    pub about: String,
+    inbound: String,
+    policy: Box<RawValue>,
+    pub cases: Vec<Case>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Case {
+    pub name: String,
+    pub request: CaseRequest,
+    pub expect: Expectation,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CaseRequest {
+    pub method: String,
+    pub host: String,
+    pub path: String,
+    pub headers: Vec<(String, String)>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Expectation {
+    /// `None` where no rollout matches.
+    pub rollout: Option<String>,
+    pub treatment: String,
+    pub reason: String,
+    /// Who answers, where that is not the treatment.
+    served: Option<String>,
+}
+
+impl Scenario {
+    /// All of them, each with the name of its file.
+    pub fn all() -> Vec<(String, Self)> {
+        files("decisions", "json")
+            .into_iter()
+            .map(|path| {
+                let text = fs::read_to_string(&path).expect("a readable scenario");
+                let scenario = serde_json::from_str(&text)
+                    .unwrap_or_else(|e| panic!("{}: {e}", path.display()));
+                let name = path.file_stem().expect("a file name").to_string_lossy();
+                (name.into_owned(), scenario)
+            })
+            .collect()
+    }
+
+    pub fn policy(&self) -> &str {
+        self.policy.get()
+    }
+
+    pub fn inbound(&self) -> Inbound {
+        match self.inbound.as_str() {
+            "strip" => Inbound::Strip,
+            "trust" => Inbound::Trust,
+            other => panic!("inbound {other}"),
+        }
+    }
+
+    /// The plugin's configuration.
+    pub fn configuration(&self) -> String {
+        Configuration::to_json(self.policy(), self.inbound())
+    }
+}
+
+impl CaseRequest {
+    /// As a proxy gives them: pseudo-headers first, names in lower case.
+    pub fn pairs(&self) -> Vec<(String, String)> {
+        let mut pairs = vec![
+            (":method".into(), self.method.clone()),
+            (":authority".into(), self.host.clone()),
+            (":path".into(), self.path.clone()),
+        ];
+        let headers = self.headers.iter();
+        pairs.extend(headers.map(|(name, value)| (name.to_lowercase(), value.clone())));
+        pairs
+    }
+}
+
+impl Expectation {
+    /// Who answers the user.
+    pub fn served(&self) -> &str {
+        self.served.as_deref().unwrap_or(&self.treatment)
+    }
+
+    /// The counter that goes up by one.
+    pub fn counter(&self) -> String {
+        let rollout = self.rollout.as_deref().unwrap_or("-");
+        format!(
+            "turnout.decisions.{rollout}.{}.{}",
+            self.treatment, self.reason
+        )
+    }
+}

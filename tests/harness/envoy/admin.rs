@@ -1,0 +1,81 @@
+//! Envoy's admin page.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+
+use crate::client::{Client, Request};
+
+/// The admin page of one Envoy.
+#[derive(Clone, Debug)]
+pub struct Admin {
+    address: SocketAddr,
+    client: Client,
+}
+
+impl Admin {
+    pub(super) fn new(address: SocketAddr) -> Self {
+        Self {
+            address,
+            client: Client::new(address),
+        }
+    }
+
+    /// Where it listens.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Counters and gauges whose names the regular expression finds, by name.
+    pub async fn stats(&self, filter: &str) -> BTreeMap<String, u64> {
+        let path = format!("/stats?filter={}", percent_encoded(filter));
+        let text = self.get(&path).await;
+        text.lines()
+            .filter_map(|line| line.split_once(": "))
+            .filter_map(|(name, value)| Some((name.to_owned(), value.parse().ok()?)))
+            .collect()
+    }
+
+    /// What Prometheus would scrape.
+    pub async fn prometheus(&self) -> String {
+        self.get("/stats/prometheus").await
+    }
+
+    /// Any other page; panics when there is no such one.
+    pub async fn get(&self, path: &str) -> String {
+        let answer = self.client.send(Request::get(path)).await;
+        assert_eq!(answer.status, 200, "{path}: {}", answer.text());
+        answer.text()
+    }
+
+    /// Where the listener accepts connections, once it does. An Envoy that is about to refuse its
+    /// configuration may have an admin page for a moment, and be gone at the next question.
+    pub(super) async fn listener(&self) -> Option<SocketAddr> {
+        // The page is ready a little earlier than the workers that accept connections.
+        self.try_get("/ready").await?;
+        let started = "listener_manager.workers_started";
+        let stats = self.try_get(&format!("/stats?filter={started}")).await?;
+        let (_, workers) = stats.trim().split_once(": ")?;
+        if workers != "1" {
+            return None;
+        }
+        let listeners = self.try_get("/listeners").await?;
+        let (_, address) = listeners.lines().next()?.split_once("::")?;
+        address.parse().ok()
+    }
+
+    async fn try_get(&self, path: &str) -> Option<String> {
+        let answer = self.client.try_send(Request::get(path)).await.ok()?;
+        (answer.status == 200).then(|| answer.text())
+    }
+}
+
+fn percent_encoded(text: &str) -> String {
+    let encode = |byte: u8| match byte {
+        b'0'..=b'9' | b'A'..=b'Z' | b'a'..=b'z' | b'_' | b'.' | b'-' => {
+            char::from(byte).to_string()
+        }
+        _ => format!("%{byte:02X}"),
+    };
+    text.bytes().map(encode).collect()
+}

@@ -1,0 +1,150 @@
+//! A configuration of the folder `envoy/`, made ready for a test: other ports, and whatever else
+//! the test asks for, by exact replacements. A text that is not there exactly once is a panic, so
+//! that the files which people copy and the tests cannot drift apart unseen.
+
+use std::path::{Path, PathBuf};
+
+use crate::envoy::VERSION;
+use crate::folder::Folder;
+use crate::upstream::Upstream;
+
+const LISTENER: &str = "socket_address: { address: 127.0.0.1, port_value: 10000 }";
+const ADMIN: &str = "socket_address: { address: 127.0.0.1, port_value: 9901 }";
+const UPSTREAM_V1: &str = "socket_address: { address: 127.0.0.1, port_value: 8001 }";
+const UPSTREAM_V2: &str = "socket_address: { address: 127.0.0.1, port_value: 8002 }";
+const FILTER_FILE: &str = "path: /etc/envoy/turnout/filter.yaml\n";
+const FILTER_FOLDER: &str = "path: /etc/envoy/turnout\n";
+const NATIVE_STRIP: &str = r#"          early_header_mutation_extensions:
+          - name: strip-turnout-headers
+            typed_config:
+              "@type": type.googleapis.com/envoy.extensions.http.early_header_mutation.header_mutation.v3.HeaderMutation
+              mutations:
+              - remove: x-turnout-cluster
+              - remove: x-turnout-treatment
+              - remove: x-turnout-decision
+              - remove: x-turnout-shadow
+"#;
+
+/// What [`Envoy::start`](crate::envoy::Envoy::start) starts.
+#[derive(Clone, Debug)]
+pub struct Bootstrap {
+    text: String,
+    pub(super) filter: Option<String>,
+    pub(super) concurrency: u32,
+    pub(super) version: String,
+}
+
+impl Bootstrap {
+    /// Takes the rendered text of one of the files. Listener and admin page get free ports, the
+    /// clusters go to the two upstreams.
+    #[must_use]
+    pub fn new(text: impl Into<String>, v1: &Upstream, v2: &Upstream) -> Self {
+        let bootstrap = Self {
+            text: text.into(),
+            filter: None,
+            concurrency: 2,
+            version: std::env::var("ENVOY_VERSION").unwrap_or_else(|_| VERSION.to_owned()),
+        };
+        bootstrap
+            .replace(LISTENER, &with_port(0))
+            .replace(ADMIN, &with_port(0))
+            .replace(UPSTREAM_V1, &with_port(v1.address().port()))
+            .replace(UPSTREAM_V2, &with_port(v2.address().port()))
+    }
+
+    /// As [`new`](Self::new), for `live-policy.yaml`: `filter` is the rendered text of
+    /// `live-policy-filter.yaml`, which `Envoy::swap_filter` replaces later.
+    #[must_use]
+    pub fn live(
+        text: impl Into<String>,
+        filter: impl Into<String>,
+        v1: &Upstream,
+        v2: &Upstream,
+    ) -> Self {
+        let mut bootstrap = Self::new(text, v1, v2);
+        bootstrap.filter = Some(filter.into());
+        bootstrap
+    }
+
+    /// Replaces a text that has to be there exactly once.
+    #[must_use]
+    pub fn replace(mut self, old: &str, new: &str) -> Self {
+        self.text = replace_once(&self.text, old, new);
+        self
+    }
+
+    /// Lets clients bring their own `x-request-id`, so that a test knows how each request draws.
+    #[must_use]
+    pub fn keep_request_ids(self) -> Self {
+        self.replace(
+            "preserve_external_request_id: false",
+            "preserve_external_request_id: true",
+        )
+    }
+
+    /// Leaves the stripping of `x-turnout-*` headers to our filter alone: what a forgery has to be
+    /// tested against, and how a proxy is set up that trusts the hop before it.
+    #[must_use]
+    pub fn without_native_strip(self) -> Self {
+        self.replace(NATIVE_STRIP, "")
+    }
+
+    /// Puts another HTTP filter, an item of a YAML list written from column 0, before ours.
+    #[must_use]
+    pub fn filter_before(self, yaml: &str) -> Self {
+        let indented: String = yaml
+            .lines()
+            .map(|line| format!("          {line}\n"))
+            .collect();
+        let filters = "          http_filters:\n";
+        self.replace(filters, &format!("{filters}{indented}"))
+    }
+
+    /// How many workers Envoy has; 2 unless said.
+    #[must_use]
+    pub fn concurrency(mut self, workers: u32) -> Self {
+        self.concurrency = workers;
+        self
+    }
+
+    /// Writes the configuration, and the filter's file beside it where there is one.
+    pub(super) fn write(&self, folder: &Folder) -> PathBuf {
+        let text = match &self.filter {
+            None => self.text.clone(),
+            Some(filter) => {
+                // In a folder of its own, as people have it: Envoy watches the folder.
+                let watched = folder.path().join("turnout");
+                std::fs::create_dir(&watched).expect("a folder for the filter's file");
+                let file = write_filter(folder, filter);
+                let text = replace_once(&self.text, FILTER_FILE, &as_path(&file));
+                replace_once(&text, FILTER_FOLDER, &as_path(&watched))
+            }
+        };
+        folder.replace_file("bootstrap.yaml", &text)
+    }
+}
+
+/// Puts the filter's file in place by rename.
+pub(super) fn write_filter(folder: &Folder, filter: &str) -> PathBuf {
+    let written = folder.replace_file("filter.yaml", filter);
+    let file = folder.path().join("turnout").join("filter.yaml");
+    std::fs::rename(written, &file).expect("the filter's file in place");
+    file
+}
+
+fn with_port(port: u16) -> String {
+    format!("socket_address: {{ address: 127.0.0.1, port_value: {port} }}")
+}
+
+fn as_path(path: &Path) -> String {
+    format!("path: {}\n", path.display())
+}
+
+fn replace_once(text: &str, old: &str, new: &str) -> String {
+    let found = text.matches(old).count();
+    assert!(
+        found == 1,
+        "{old:?} has to be in the configuration exactly once, and is {found} times:\n{text}"
+    );
+    text.replacen(old, new, 1)
+}

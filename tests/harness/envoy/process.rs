@@ -1,0 +1,132 @@
+//! The Envoy process: started, read, and ended by its id.
+
+use std::io::{BufRead, BufReader, Read};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::{Arc, Mutex};
+use std::thread::JoinHandle;
+
+use crate::envoy::bootstrap::Bootstrap;
+
+/// A running Envoy, killed when dropped.
+#[derive(Debug)]
+pub(super) struct Process {
+    child: Child,
+    watchdog: Child,
+    /// Standard output: the access log.
+    pub(super) output: Lines,
+    /// Standard error: Envoy's own log.
+    pub(super) log: Lines,
+}
+
+impl Process {
+    pub(super) fn start(bootstrap: &Bootstrap, configuration: &Path, admin: &Path) -> Self {
+        let binary = binary(&bootstrap.version);
+        let mut child = Command::new(&binary)
+            .arg("--config-path")
+            .arg(configuration)
+            .arg("--admin-address-path")
+            .arg(admin)
+            .args(["--concurrency", &bootstrap.concurrency.to_string()])
+            .args(["--file-flush-interval-msec", "50"])
+            // Else several of them share, and leave behind, a piece of memory.
+            .arg("--disable-hot-restart")
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap_or_else(|error| panic!("cannot start {}: {error}", binary.display()));
+        Self {
+            watchdog: watchdog(child.id()),
+            output: Lines::of(child.stdout.take().expect("a pipe")),
+            log: Lines::of(child.stderr.take().expect("a pipe")),
+            child,
+        }
+    }
+
+    /// How it has ended, when it has.
+    pub(super) fn ended(&mut self) -> Option<ExitStatus> {
+        self.child.try_wait().expect("the state of a child")
+    }
+
+    pub(super) fn id(&self) -> u32 {
+        self.child.id()
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        // The watchdog first: while the child has not been waited for, its id is nobody else's.
+        let _ = self.watchdog.kill();
+        let _ = self.watchdog.wait();
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+        self.output.finish();
+        self.log.finish();
+    }
+}
+
+/// A test that is killed drops nothing. This ends Envoy then: its input ends with this process.
+fn watchdog(envoy: u32) -> Child {
+    Command::new("sh")
+        .args(["-c", "read -r _ || kill -KILL \"$1\"", "sh"])
+        .arg(envoy.to_string())
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .expect("a shell")
+}
+
+/// `ENVOY`, or what `make envoy` has fetched. None is a failure, never a skipped test.
+fn binary(version: &str) -> PathBuf {
+    if let Some(own) = std::env::var_os("ENVOY").filter(|own| !own.is_empty()) {
+        return own.into();
+    }
+    let binary = super::repository()
+        .join(".envoy")
+        .join(version)
+        .join("envoy");
+    assert!(
+        binary.is_file(),
+        "there is no {}: run `make envoy`, or name an Envoy of your own in ENVOY",
+        binary.display()
+    );
+    binary
+}
+
+/// The lines that a process has written so far.
+#[derive(Debug)]
+pub(super) struct Lines {
+    lines: Arc<Mutex<Vec<String>>>,
+    reader: Option<JoinHandle<()>>,
+}
+
+impl Lines {
+    fn of(source: impl Read + Send + 'static) -> Self {
+        let lines = Arc::new(Mutex::new(Vec::new()));
+        let written = lines.clone();
+        let reader = std::thread::spawn(move || {
+            for line in BufReader::new(source).split(b'\n') {
+                let Ok(line) = line else { return };
+                let line = String::from_utf8_lossy(&line).into_owned();
+                written.lock().expect("lines").push(line);
+            }
+        });
+        Self {
+            lines,
+            reader: Some(reader),
+        }
+    }
+
+    pub(super) fn all(&self) -> Vec<String> {
+        self.lines.lock().expect("lines").clone()
+    }
+
+    /// Waits for the end of what an ended process has written.
+    pub(super) fn finish(&mut self) {
+        if let Some(reader) = self.reader.take() {
+            let _ = reader.join();
+        }
+    }
+}

@@ -1,0 +1,10 @@
+//! Shared by the tests and the demo.
+
+pub mod client;
+pub mod corpus;
+pub mod envoy;
+pub mod folder;
+pub mod mock;
+pub mod render;
+pub mod upstream;
+pub mod wasm;

@@ -1,0 +1,174 @@
+//! An upstream: a small messaging API over HTTP/1.1 that says which version it is and what reached
+//! it.
+
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+use std::thread::JoinHandle;
+
+use axum::Router;
+use axum::body::Bytes;
+use axum::extract::State;
+use axum::http::header::CONTENT_TYPE;
+use axum::http::{HeaderMap, Method, StatusCode, Uri};
+use axum::response::IntoResponse;
+use axum::serve::ListenerExt;
+use serde_json::{Value, json};
+use tokio::sync::oneshot;
+
+/// A running upstream. Dropped, it finishes what it has begun and ends.
+///
+/// Each answer is a JSON object with `version`, `method`, `path` (with its query), `headers` (a
+/// list of `[name, value]`, as received) and `body`. Under `/v1/Channels` there is also what a
+/// messaging API says: `channels` for the list, `channel` for one. The version is in the header
+/// `x-version` too, for whoever does not need the rest.
+#[derive(Debug)]
+pub struct Upstream {
+    address: SocketAddr,
+    requests: Arc<AtomicU64>,
+    last: Arc<Mutex<Bytes>>,
+    stop: Option<oneshot::Sender<()>>,
+    // A thread of its own: the upstream serves and ends whatever runtime its user has.
+    server: Option<JoinHandle<()>>,
+}
+
+impl Upstream {
+    /// Starts one on a free port of the loopback interface. Connections are accepted when this
+    /// returns.
+    #[must_use]
+    pub fn start(version: &'static str) -> Self {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
+        let address = listener.local_addr().expect("the port's address");
+        let requests = Arc::new(AtomicU64::new(0));
+        let last = Arc::default();
+        let (stop, stopped) = oneshot::channel();
+        let api = Api {
+            version,
+            requests: requests.clone(),
+            last: Arc::clone(&last),
+        };
+        let server = std::thread::spawn(move || serve(listener, api, stopped));
+        Self {
+            address,
+            requests,
+            last,
+            stop: Some(stop),
+            server: Some(server),
+        }
+    }
+
+    /// Where it listens.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// How many requests have reached it so far.
+    #[must_use]
+    pub fn requests(&self) -> u64 {
+        self.requests.load(Ordering::SeqCst)
+    }
+
+    /// What it has answered last: of a `HEAD` the client gets no body.
+    ///
+    /// # Panics
+    /// When nothing has reached it yet.
+    #[must_use]
+    pub fn last(&self) -> Value {
+        let last = self.last.lock().expect("the last answer").clone();
+        serde_json::from_slice(&last).expect("an answer")
+    }
+}
+
+impl Drop for Upstream {
+    fn drop(&mut self) {
+        drop(self.stop.take());
+        if let Some(server) = self.server.take() {
+            // A panic in there has shown itself as a missing answer.
+            let _ = server.join();
+        }
+    }
+}
+
+#[derive(Clone)]
+struct Api {
+    version: &'static str,
+    requests: Arc<AtomicU64>,
+    last: Arc<Mutex<Bytes>>,
+}
+
+fn serve(listener: TcpListener, api: Api, stopped: oneshot::Receiver<()>) {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .expect("a runtime");
+    runtime.block_on(async {
+        listener.set_nonblocking(true).expect("a listener to poll");
+        let listener = tokio::net::TcpListener::from_std(listener).expect("a listener to poll");
+        let listener = listener.tap_io(|stream| {
+            // Else a small answer may wait for the acknowledgement of the one before.
+            let _ = stream.set_nodelay(true);
+        });
+        let app = Router::new().fallback(answer).with_state(api);
+        axum::serve(listener, app)
+            .with_graceful_shutdown(async {
+                let _ = stopped.await;
+            })
+            .await
+            .expect("a server that only ends when told");
+    });
+}
+
+async fn answer(
+    State(api): State<Api>,
+    method: Method,
+    uri: Uri,
+    headers: HeaderMap,
+    body: Bytes,
+) -> impl IntoResponse {
+    api.requests.fetch_add(1, Ordering::SeqCst);
+    let mut document = json!({
+        "version": api.version,
+        "method": method.as_str(),
+        "path": uri.path_and_query().map_or("", |path| path.as_str()),
+        "headers": headers.iter().map(|(name, value)| {
+            json!([name.as_str(), String::from_utf8_lossy(value.as_bytes())])
+        }).collect::<Vec<_>>(),
+        "body": String::from_utf8_lossy(&body),
+    });
+    let (status, messaging) = messaging(&method, uri.path());
+    if let Some((name, value)) = messaging {
+        document[name] = value;
+    }
+    let text = Bytes::from(document.to_string());
+    api.last.lock().expect("the last answer").clone_from(&text);
+    let headers = [
+        (CONTENT_TYPE.as_str(), "application/json"),
+        ("x-version", api.version),
+    ];
+    (status, headers, text)
+}
+
+/// What the messaging API itself has to say, and under which name.
+fn messaging(method: &Method, path: &str) -> (StatusCode, Option<(&'static str, Value)>) {
+    let Some(rest) = path.strip_prefix("/v1/Channels") else {
+        return (StatusCode::OK, None);
+    };
+    match (method, rest.trim_matches('/')) {
+        (&Method::POST, "") => (StatusCode::CREATED, Some(("channel", channel("support")))),
+        (_, "") => {
+            let list = ["general", "support", "returns"].map(channel);
+            (StatusCode::OK, Some(("channels", json!(list))))
+        }
+        (_, name) => (StatusCode::OK, Some(("channel", channel(name)))),
+    }
+}
+
+fn channel(name: &str) -> Value {
+    json!({
+        "unique_name": name,
+        "type": "public",
+        "members_count": name.len(),
+        "url": format!("/v1/Channels/{name}"),
+    })
+}

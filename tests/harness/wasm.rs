@@ -1,0 +1,66 @@
+//! Builds the filter's WebAssembly artifact, so that no test can run against a stale one.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::OnceLock;
+
+/// What an outer cargo, or a tool around it, may have set for the host and must not reach the
+/// build of the artifact: it is built here as users build it. (Coverage instrumentation, for
+/// one, does not exist for the wasm target.)
+const NOT_INHERITED: &[&str] = &[
+    "CARGO_BUILD_RUSTFLAGS",
+    "CARGO_BUILD_TARGET",
+    "CARGO_ENCODED_RUSTFLAGS",
+    "LLVM_PROFILE_FILE",
+    "RUSTC_WORKSPACE_WRAPPER",
+    "RUSTC_WRAPPER",
+    "RUSTFLAGS",
+];
+
+/// The path of `turnout_filter.wasm`, built by the first call in this process.
+///
+/// Panics with what cargo said when the build fails.
+pub fn filter_wasm() -> PathBuf {
+    static ARTIFACT: OnceLock<PathBuf> = OnceLock::new();
+    ARTIFACT.get_or_init(build).clone()
+}
+
+fn build() -> PathBuf {
+    let target_directory = target_directory();
+    let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    cargo
+        .current_dir(workspace())
+        .args([
+            "build",
+            "--package",
+            "turnout-filter",
+            "--target",
+            "wasm32-wasip1",
+        ])
+        .args(["--profile", "wasm", "--target-dir"])
+        .arg(&target_directory);
+    for variable in NOT_INHERITED {
+        cargo.env_remove(variable);
+    }
+    let output = cargo.output().expect("cargo starts");
+    assert!(
+        output.status.success(),
+        "the filter does not build:\n{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    let artifact = target_directory.join("wasm32-wasip1/wasm/turnout_filter.wasm");
+    assert!(artifact.is_file(), "cargo built no {}", artifact.display());
+    artifact
+}
+
+/// Where the outer cargo builds too; a relative path is taken from the workspace.
+fn target_directory() -> PathBuf {
+    let named = std::env::var_os("CARGO_TARGET_DIR").unwrap_or_else(|| "target".into());
+    workspace().join(named)
+}
+
+fn workspace() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .parent()
+        .expect("the tests' package is a directory of the workspace")
+}

@@ -1,0 +1,139 @@
+//! One request, call by call.
+
+use harness::mock::{Action, Level, Vm};
+use turnout_core::{Configuration, Inbound};
+
+use crate::{configured, gained};
+
+const ACCOUNT: &str = "AC7342e9713fa896e4af00c654c444aada";
+
+fn policy(inbound: Inbound) -> Vm {
+    let policy = r#"{
+        "version": 1,
+        "account": {"from": [{"header": "x-account-sid"}], "format": "sid"},
+        "rollouts": [
+            {"name": "r", "match": {"path": {"prefix": "/r"}}, "v1": "a", "v2": "b", "mode": "split",
+             "rules": [{}]}
+        ]
+    }"#;
+    configured(&Configuration::to_json(policy, inbound))
+}
+
+fn request(path: &'static str) -> Vec<(&'static str, &'static str)> {
+    vec![
+        (":method", "GET"),
+        (":authority", "flex.example.com"),
+        (":path", path),
+        ("x-account-sid", ACCOUNT),
+        ("x-request-id", "2b9dba03-eeb9-caf3-cc60-86ed95e6b0cd"),
+    ]
+}
+
+#[test]
+fn a_decided_request_makes_these_calls_and_no_more() {
+    let exchange = policy(Inbound::Strip)
+        .exchange(&request("/r"))
+        .expect("no trap");
+    assert_eq!(exchange.action, Action::Continue);
+    assert_eq!(
+        exchange.host_calls,
+        [
+            "proxy_get_header_map_pairs",
+            "proxy_add_header_map_value",
+            "proxy_add_header_map_value",
+            "proxy_add_header_map_value",
+            "proxy_call_foreign_function",
+            "proxy_increment_metric",
+            "proxy_set_property",
+            "proxy_set_property",
+            "proxy_set_property",
+            "proxy_set_property",
+        ]
+    );
+    assert_eq!(exchange.property("turnout_account"), Some(ACCOUNT));
+}
+
+#[test]
+fn a_request_of_no_rollout_is_left_as_it_is() {
+    let exchange = policy(Inbound::Strip)
+        .exchange(&request("/other"))
+        .expect("no trap");
+    assert_eq!(exchange.header_changes, 0);
+    assert_eq!(exchange.route_cache_clears, 0);
+}
+
+#[test]
+fn what_a_client_forged_is_removed_and_the_route_chosen_anew() {
+    let mut headers = request("/other");
+    headers.extend([
+        ("x-turnout-cluster", "b"),
+        ("x-turnout-cluster", "b"),
+        ("X-Turnout-Anything", "1"),
+        ("x_turnout_treatment", "v2"),
+    ]);
+    let exchange = policy(Inbound::Strip).exchange(&headers).expect("no trap");
+    let left: Vec<_> = exchange
+        .headers
+        .entries()
+        .iter()
+        .map(|(name, _)| &name[..])
+        .collect();
+    let honest: Vec<_> = headers
+        .iter()
+        .take(5)
+        .map(|(name, _)| name.as_bytes())
+        .collect();
+    assert_eq!(left, honest);
+    assert_eq!(exchange.route_cache_clears, 1);
+}
+
+#[test]
+fn behind_a_trusted_hop_its_decisions_stay_and_its_routing_does_not() {
+    let mut vm = policy(Inbound::Trust);
+    let of_the_hop_before = [
+        ("x-turnout-cluster", "b"),
+        ("x-turnout-treatment", "v2"),
+        ("x-turnout-decision", "other=v2"),
+        ("x-turnout-decision", "r=v1"),
+        ("x-turnout-shadow", "1"),
+    ];
+    let with = |path| [request(path), of_the_hop_before.to_vec()].concat();
+
+    let exchange = vm.exchange(&with("/r")).expect("no trap");
+    assert_eq!(exchange.header_values("x-turnout-cluster"), ["a"]);
+    assert_eq!(exchange.header_values("x-turnout-treatment"), ["v1"]);
+    assert_eq!(
+        exchange.header_values("x-turnout-decision"),
+        ["other=v2,r=v1"]
+    );
+    assert_eq!(exchange.header_values("x-turnout-shadow"), ["1"]);
+
+    let exchange = vm.exchange(&with("/other")).expect("no trap");
+    assert_eq!(exchange.header("x-turnout-cluster"), None);
+    assert_eq!(exchange.header("x-turnout-treatment"), None);
+    assert_eq!(
+        exchange.header_values("x-turnout-decision"),
+        ["other=v2", "r=v1"]
+    );
+    assert_eq!(exchange.route_cache_clears, 1);
+}
+
+#[test]
+fn no_request_writes_a_line_to_the_log() {
+    let mut vm = policy(Inbound::Strip);
+    vm.set_log_level(Level::Trace);
+    vm.drain_log();
+    for account in [ACCOUNT, "", "AC", "\0"] {
+        let mut headers = request("/r");
+        headers[3].1 = account;
+        vm.exchange(&headers).expect("no trap");
+    }
+    assert_eq!(vm.log(), []);
+    assert_eq!(
+        gained(&mut vm),
+        [
+            ("turnout.decisions.r.v1.malformed_account".to_owned(), 3),
+            ("turnout.decisions.r.v2.rule".to_owned(), 1),
+        ]
+    );
+}

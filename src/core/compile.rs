@@ -6,20 +6,41 @@
 mod matches;
 mod rollouts;
 
-use crate::account::{AccountSources, Format, LONGEST_OPAQUE, Source};
-use crate::diagnostic::Span;
-use crate::json::{Field, Located, Path, Reader, Text};
+use crate::account::{Format, LONGEST_OPAQUE};
+use crate::diagnostic::{Diagnostics, Document};
+use crate::json::{Field, Located, Reader, Text};
 use crate::path::Purpose;
+use crate::place::{Path, Span};
 use crate::plan::Plan;
 use crate::policy::{self, Map, Number};
 use crate::problem::{Expected, Problem, excerpt};
-use crate::read::expected;
+use crate::read::{self, expected};
 use crate::segments;
+use crate::sources::{AccountSources, Source};
 
 use rollouts::Rollouts;
 
+impl Plan {
+    /// Reads and compiles a policy.
+    ///
+    /// # Errors
+    /// Every problem of the text at once, each with its place and what to write instead.
+    pub fn from_json(text: &str) -> Result<Self, Diagnostics> {
+        let mut reader = Reader::new(Document::Policy, text);
+        let policy = reader
+            .root()
+            .and_then(|root| read::policy(&mut reader, root));
+        let plan = policy.and_then(|policy| plan(&mut reader, policy));
+        let diagnostics = reader.finish();
+        match plan {
+            Some(plan) if diagnostics.is_empty() => Ok(plan),
+            _ => Err(diagnostics),
+        }
+    }
+}
+
 /// `None`, and a report, when anything is wrong.
-pub(crate) fn plan(reader: &mut Reader<'_>, policy: policy::Policy<'_>) -> Option<Plan> {
+fn plan(reader: &mut Reader<'_>, policy: policy::Policy<'_>) -> Option<Plan> {
     let root = &Path::Root;
     let whole = reader.whole();
     version(reader, whole, policy.version);

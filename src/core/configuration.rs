@@ -2,33 +2,11 @@
 //! is. The plugin's configuration is this envelope: `{ "policy": <policy>, "inbound": "strip" }`.
 
 use crate::diagnostic::{Diagnostics, Document};
-use crate::json::{Field, Node, Path, Reader};
+use crate::inbound::Inbound;
+use crate::json::{Field, Node, Reader};
+use crate::place::{Path, Span};
 use crate::plan::Plan;
 use crate::problem::{Expected, Problem};
-
-/// Whether `x-turnout-*` headers of a request are believed.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Inbound {
-    /// They come from anyone, so they are removed.
-    #[default]
-    Strip,
-    /// They come from a proxy that strips what its clients send.
-    Trust,
-}
-
-impl Inbound {
-    /// The words of the configuration.
-    pub const WORDS: [&'static str; 2] = ["strip", "trust"];
-
-    /// As in the configuration.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Strip => "strip",
-            Self::Trust => "trust",
-        }
-    }
-}
 
 /// A proxy's configuration, valid by construction.
 #[derive(Debug)]
@@ -130,7 +108,7 @@ fn not_utf8(bytes: &[u8], valid_up_to: usize) -> Diagnostics {
     let valid = bytes.get(..valid_up_to).unwrap_or_default();
     let valid = std::str::from_utf8(valid).unwrap_or_default();
     let mut reader = Reader::new(Document::Configuration, valid);
-    let span = crate::diagnostic::Span {
+    let span = Span {
         start: valid_up_to,
         end: valid_up_to,
     };

@@ -1,48 +1,10 @@
 //! The decision: which version a request takes, and why.
 
-use std::fmt;
-
 use crate::account::Account;
 use crate::bucket::Position;
-use crate::inbound::decided_upstream;
 use crate::plan::{Mode, Plan, Rollout, Serve};
 use crate::request::Request;
-
-/// The version that a request takes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Treatment {
-    /// What was there before.
-    V1,
-    /// What is being rolled out.
-    V2,
-}
-
-/// Why a request takes its treatment: the first step of the precedence that applied.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Reason {
-    /// No rollout matches the request.
-    NoRollout,
-    /// The policy is halted.
-    Halted,
-    /// The rollout is off.
-    Off,
-    /// A trusted earlier hop has decided.
-    Inbound,
-    /// The rollout is on.
-    On,
-    /// The request names no account.
-    NoAccount,
-    /// The request names an account that is none.
-    MalformedAccount,
-    /// A rule holds, and its treatment is taken.
-    Rule,
-    /// A rule holds, but not for this part of the accounts.
-    OutsideAccounts,
-    /// A rule holds, but not for this part of the account's requests.
-    OutsideRequests,
-    /// No rule holds.
-    Default,
-}
+use crate::treatment::{Reason, Treatment};
 
 /// A treatment and its reason.
 #[derive(Clone, Copy, Debug)]
@@ -73,7 +35,7 @@ pub fn decide<'p>(plan: &'p Plan, request: &Request<'_>) -> Decision<'p> {
     if rollout.mode == Mode::Off {
         return v1(Reason::Off);
     }
-    if let Some(treatment) = decided_upstream(request, &rollout.name) {
+    if let Some(treatment) = request.decided_upstream(&rollout.name) {
         return Decision::new(Some(rollout), treatment, Reason::Inbound);
     }
     if rollout.mode == Mode::On {
@@ -137,82 +99,5 @@ impl<'p> Decision<'p> {
             Some(rollout) if rollout.mode == Mode::Dark => Treatment::V1,
             _ => self.treatment,
         }
-    }
-}
-
-impl Treatment {
-    /// Both, v1 first.
-    pub const ALL: [Self; 2] = [Self::V1, Self::V2];
-
-    /// `v1` or `v2`, as on the wire.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::V1 => "v1",
-            Self::V2 => "v2",
-        }
-    }
-
-    pub(crate) fn parse(text: &[u8]) -> Option<Self> {
-        Self::ALL
-            .into_iter()
-            .find(|treatment| treatment.as_str().as_bytes() == text)
-    }
-}
-
-impl Reason {
-    /// Every reason, in the order of precedence.
-    pub const ALL: [Self; 11] = [
-        Self::NoRollout,
-        Self::Halted,
-        Self::Off,
-        Self::Inbound,
-        Self::On,
-        Self::NoAccount,
-        Self::MalformedAccount,
-        Self::Rule,
-        Self::OutsideAccounts,
-        Self::OutsideRequests,
-        Self::Default,
-    ];
-
-    /// As in metrics and access logs.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::NoRollout => "no_rollout",
-            Self::Halted => "halted",
-            Self::Off => "off",
-            Self::Inbound => "inbound",
-            Self::On => "on",
-            Self::NoAccount => "no_account",
-            Self::MalformedAccount => "malformed_account",
-            Self::Rule => "rule",
-            Self::OutsideAccounts => "outside_accounts",
-            Self::OutsideRequests => "outside_requests",
-            Self::Default => "default",
-        }
-    }
-
-    /// The treatments that this reason is ever given for.
-    #[must_use]
-    pub const fn treatments(self) -> &'static [Treatment] {
-        match self {
-            Self::Rule | Self::Inbound => &Treatment::ALL,
-            Self::On => &[Treatment::V2],
-            _ => &[Treatment::V1],
-        }
-    }
-}
-
-impl fmt::Display for Treatment {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
-    }
-}
-
-impl fmt::Display for Reason {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
     }
 }

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::ops::Range;
 
-use crate::json::Path;
+use crate::place::{Path, Span};
 use crate::problem::Problem;
 
 /// How many diagnostics of one text are kept; further ones are only counted.
@@ -104,23 +104,6 @@ impl fmt::Display for Diagnostics {
 }
 
 impl std::error::Error for Diagnostics {}
-
-/// Where a value stands in its text, in bytes.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Span {
-    pub(crate) start: usize,
-    pub(crate) end: usize,
-}
-
-impl Span {
-    /// Where it begins: an object that lacks something is shown by its brace.
-    pub(crate) fn head(self) -> Self {
-        Self {
-            start: self.start,
-            end: self.start.saturating_add(1).min(self.end),
-        }
-    }
-}
 
 /// Problems while they are being found, in the order of the text.
 #[derive(Default)]

@@ -10,9 +10,9 @@ use std::fmt;
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
-use crate::diagnostic::{Document, Problems, Span};
+use crate::diagnostic::{Diagnostics, Document, Problems};
+use crate::place::{Path, Span};
 use crate::problem::{Expected, Problem};
-use crate::{Diagnostics, problem};
 
 /// A value and where it stands.
 #[derive(Clone, Copy, Debug)]
@@ -41,37 +41,6 @@ impl<T> Field<T> {
         match self {
             Self::Given(value) => Some(value),
             Self::Absent | Self::Bad => None,
-        }
-    }
-}
-
-/// The way from the document to a value. Its `Display` is a JSON Pointer.
-#[derive(Clone, Copy)]
-pub(crate) enum Path<'p> {
-    Root,
-    Field(&'p Path<'p>, &'p str),
-    Index(&'p Path<'p>, usize),
-}
-
-impl<'p> Path<'p> {
-    pub(crate) fn field(&'p self, name: &'p str) -> Path<'p> {
-        Path::Field(self, name)
-    }
-
-    pub(crate) fn index(&'p self, index: usize) -> Path<'p> {
-        Path::Index(self, index)
-    }
-}
-
-impl fmt::Display for Path<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Path::Root => Ok(()),
-            Path::Field(parent, name) => {
-                let escaped = name.replace('~', "~0").replace('/', "~1");
-                write!(f, "{parent}/{}", problem::excerpt(&escaped))
-            }
-            Path::Index(parent, index) => write!(f, "{parent}/{index}"),
         }
     }
 }

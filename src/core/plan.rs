@@ -1,14 +1,13 @@
 //! A plan: the policy, compiled and valid by construction.
 
-use crate::account::AccountSources;
 use crate::bucket::{Fraction, Salt};
-use crate::decide::Treatment;
-use crate::diagnostic::{Diagnostics, Document};
-use crate::json::Reader;
+use crate::headers::Headers;
+use crate::inbound::Inbound;
 use crate::matching::{RequestMatch, When};
 use crate::request::Request;
 use crate::segments::Segments;
-use crate::{compile, read};
+use crate::sources::AccountSources;
+use crate::treatment::Treatment;
 
 /// What a policy decides. Made by [`Plan::from_json`], asked by [`decide`](crate::decide()).
 #[derive(Debug)]
@@ -68,21 +67,12 @@ pub(crate) enum Serve {
 }
 
 impl Plan {
-    /// Reads and compiles a policy.
-    ///
-    /// # Errors
-    /// Every problem of the text at once, each with its place and what to write instead.
-    pub fn from_json(text: &str) -> Result<Self, Diagnostics> {
-        let mut reader = Reader::new(Document::Policy, text);
-        let policy = reader
-            .root()
-            .and_then(|root| read::policy(&mut reader, root));
-        let plan = policy.and_then(|policy| compile::plan(&mut reader, policy));
-        let diagnostics = reader.finish();
-        match plan {
-            Some(plan) if diagnostics.is_empty() => Ok(plan),
-            _ => Err(diagnostics),
-        }
+    /// Reads a request from its headers, pseudo-headers included.
+    #[must_use]
+    pub fn request<'a>(&self, headers: Headers<'a>, inbound: Inbound) -> Request<'a> {
+        let mut request = Request::new(headers, inbound);
+        request.account = self.account.read(headers, request.path);
+        request
     }
 
     /// The rollouts in the order of the policy.

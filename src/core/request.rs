@@ -1,11 +1,12 @@
 //! A request, as far as a decision depends on it.
 
 use crate::account::Account;
-use crate::configuration::Inbound;
 use crate::headers::Headers;
-use crate::plan::Plan;
+use crate::inbound::{self, Inbound};
+use crate::treatment::Treatment;
 
-/// What [`decide`](crate::decide()) looks at. It borrows from the headers and copies nothing.
+/// What [`decide`](crate::decide()) looks at, made by [`Plan::request`](crate::Plan::request). It
+/// borrows from the headers and copies nothing.
 #[derive(Clone, Copy, Debug)]
 pub struct Request<'a> {
     pub(crate) headers: Headers<'a>,
@@ -16,16 +17,14 @@ pub struct Request<'a> {
     pub(crate) path: &'a [u8],
     pub(crate) id: Option<&'a [u8]>,
     /// Whether what an earlier hop decided is to be believed.
-    pub(crate) inbound: Inbound,
+    inbound: Inbound,
     /// Whom the request is for.
     pub account: Account<'a>,
 }
 
 impl<'a> Request<'a> {
-    /// Reads a request from its headers, pseudo-headers included. A pseudo-header that is missing
-    /// counts as empty.
-    #[must_use]
-    pub fn new(plan: &Plan, headers: Headers<'a>, inbound: Inbound) -> Self {
+    /// Reads all but the account. A pseudo-header that is missing counts as empty.
+    pub(crate) fn new(headers: Headers<'a>, inbound: Inbound) -> Self {
         let mut request = Self {
             headers,
             method: b"",
@@ -44,8 +43,27 @@ impl<'a> Request<'a> {
                 _ => {}
             }
         }
-        request.account = plan.account.read(headers, request.path);
         request
+    }
+
+    /// The value of `x-turnout-decision` for the next hop: what earlier hops decided for other
+    /// rollouts, if they are trusted, then what was served for this one.
+    #[must_use]
+    pub fn decision_header(&self, rollout: &str, served: Treatment) -> Vec<u8> {
+        inbound::record(self.earlier_hops(), rollout, served)
+    }
+
+    /// What a trusted earlier hop decided for a rollout.
+    pub(crate) fn decided_upstream(&self, rollout: &str) -> Option<Treatment> {
+        inbound::decided(self.earlier_hops(), rollout)
+    }
+
+    /// The headers in which earlier hops speak: none where they are not to be believed.
+    fn earlier_hops(&self) -> Headers<'a> {
+        match self.inbound {
+            Inbound::Strip => Headers::new(&[]),
+            Inbound::Trust => self.headers,
+        }
     }
 }
 

@@ -9,13 +9,7 @@ use proxy_wasm::types::{BufferType, ContextType};
 use turnout_core::Configuration;
 
 use crate::counters::Counters;
-use crate::stream::Stream;
-
-/// What all streams of this VM share.
-pub(crate) struct Active {
-    pub(crate) configuration: Configuration,
-    pub(crate) counters: Counters,
-}
+use crate::stream::{Active, Stream};
 
 #[derive(Default)]
 pub(crate) struct Root {

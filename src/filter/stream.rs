@@ -5,13 +5,18 @@ use std::rc::Rc;
 use proxy_wasm::traits::{Context, HttpContext};
 use proxy_wasm::types::Action;
 use turnout_core::{
-    Account, CLUSTER_HEADER, DECISION_HEADER, Decision, Headers, Inbound, Request, Rollout,
-    TREATMENT_HEADER, decide, is_turnout_header, record_decision,
+    Account, CLUSTER_HEADER, Configuration, DECISION_HEADER, Decision, Headers, Inbound, Request,
+    Rollout, TREATMENT_HEADER, decide, is_turnout_header,
 };
 
-use crate::counters::NO_ROLLOUT;
+use crate::counters::{Counters, NO_ROLLOUT};
 use crate::host::{self, HeaderBuffer};
-use crate::root::Active;
+
+/// What all streams under one configuration share.
+pub(crate) struct Active {
+    pub(crate) configuration: Configuration,
+    pub(crate) counters: Counters,
+}
 
 pub(crate) struct Stream {
     active: Option<Rc<Active>>,
@@ -39,7 +44,10 @@ impl Active {
         let buffer = HeaderBuffer::of_request();
         let pairs = buffer.pairs();
         let inbound = self.configuration.inbound;
-        let request = Request::new(&self.configuration.plan, Headers::new(&pairs), inbound);
+        let request = self
+            .configuration
+            .plan
+            .request(Headers::new(&pairs), inbound);
         let decision = decide(&self.configuration.plan, &request);
 
         let removed = remove_stale(&pairs, inbound, &decision);
@@ -80,7 +88,7 @@ fn remove_stale(pairs: &[(&[u8], &[u8])], inbound: Inbound, decision: &Decision<
 
 fn write_decision(request: &Request<'_>, rollout: &Rollout, decision: &Decision<'_>) {
     let served = decision.served();
-    let entries = record_decision(request, &rollout.name, served);
+    let entries = request.decision_header(&rollout.name, served);
     host::add_request_header(CLUSTER_HEADER, rollout.cluster(served).as_bytes());
     host::add_request_header(TREATMENT_HEADER, served.as_str().as_bytes());
     host::add_request_header(DECISION_HEADER, &entries);

@@ -1,7 +1,7 @@
 //! Reading a request and deciding it allocates nothing, whatever the request and the policy.
 
 use harness::corpus::Scenario;
-use turnout_core::{Headers, Plan, Request, decide};
+use turnout_core::{Headers, Plan, decide};
 
 #[test]
 fn deciding_allocates_nothing() {
@@ -15,7 +15,7 @@ fn deciding_allocates_nothing() {
                 .map(|(n, v)| (n.as_bytes(), v.as_bytes()))
                 .collect();
             let allocations = allocation_counter::measure(|| {
-                let request = Request::new(&plan, Headers::new(&pairs), scenario.inbound());
+                let request = plan.request(Headers::new(&pairs), scenario.inbound());
                 std::hint::black_box(decide(&plan, &request));
             });
             assert_eq!(allocations.count_total, 0, "{file}: {}", case.name);

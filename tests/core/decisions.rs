@@ -1,7 +1,7 @@
 //! The decisions of the corpus, asked of core directly.
 
 use harness::corpus::Scenario;
-use turnout_core::{Headers, Plan, Request, decide};
+use turnout_core::{Headers, Plan, decide};
 
 #[test]
 fn every_case_agrees() {
@@ -13,7 +13,7 @@ fn every_case_agrees() {
                 .iter()
                 .map(|(n, v)| (n.as_bytes(), v.as_bytes()))
                 .collect();
-            let request = Request::new(&plan, Headers::new(&pairs), scenario.inbound());
+            let request = plan.request(Headers::new(&pairs), scenario.inbound());
             let decision = decide(&plan, &request);
             let found = (
                 decision.rollout.map(|rollout| rollout.name.as_str()),
@@ -43,7 +43,7 @@ fn a_request_without_an_id_is_outside_of_all_but_all() {
         );
         let plan = Plan::from_json(&policy).expect("a policy");
         let pairs = [(&b"a"[..], &b"x"[..])];
-        let request = Request::new(&plan, Headers::new(&pairs), Default::default());
+        let request = plan.request(Headers::new(&pairs), Default::default());
         decide(&plan, &request).reason.as_str()
     };
     assert_eq!(decide_at("99.999999"), "outside_requests");

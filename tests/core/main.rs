@@ -5,3 +5,4 @@ mod buckets;
 mod decisions;
 mod policies;
 mod properties;
+mod readme;

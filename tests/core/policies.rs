@@ -115,3 +115,14 @@ fn a_place_is_never_inside_a_character() {
     let diagnostics = Plan::from_json("{\"version\": é}").expect_err("no JSON");
     assert_eq!(diagnostics.as_slice()[0].span, 12..14);
 }
+
+#[test]
+fn deep_nesting_is_a_problem_and_not_the_end() {
+    let deep = 1_000_000;
+    let nested = format!("{{\"deep\": {}{}}}", "[".repeat(deep), "]".repeat(deep));
+    let unclosed = "[".repeat(deep);
+    for (text, sentence) in [(nested, "unknown field `deep`"), (unclosed, "not JSON: ")] {
+        let diagnostics = Plan::from_json(&text).expect_err("no policy");
+        assert!(diagnostics.to_string().contains(sentence), "{diagnostics}");
+    }
+}

@@ -3,8 +3,8 @@
 use proptest::prelude::*;
 use serde_json::{Value, json};
 use turnout_core::{
-    Account, Configuration, Fraction, Headers, Inbound, Plan, Position, Request, Salt, decide,
-    is_turnout_header, record_decision,
+    Account, Configuration, Fraction, Headers, Inbound, Plan, Position, Salt, decide,
+    is_turnout_header,
 };
 
 const VALID: &str = include_str!("../corpus/policies/valid/everything.json");
@@ -125,12 +125,12 @@ proptest! {
         let plan = plan();
         let inbound = if trust { Inbound::Trust } else { Inbound::Strip };
         let pairs: Vec<_> = headers.iter().map(|(n, v)| (&n[..], &v[..])).collect();
-        let request = Request::new(&plan, Headers::new(&pairs), inbound);
+        let request = plan.request(Headers::new(&pairs), inbound);
         let decision = decide(&plan, &request);
         prop_assert!(decision.reason.treatments().contains(&decision.treatment));
         prop_assert!(decision.rollout.is_some() == (decision.reason.as_str() != "no_rollout"));
         if let Some(rollout) = decision.rollout {
-            let value = record_decision(&request, &rollout.name, decision.served());
+            let value = request.decision_header(&rollout.name, decision.served());
             prop_assert!(value.len() < 5_000);
         }
         if let Account::Known(account) = &request.account {
@@ -145,7 +145,7 @@ proptest! {
     ) {
         let plan = plan();
         let outcome = |pairs: &[(&[u8], &[u8])]| {
-            let request = Request::new(&plan, Headers::new(pairs), Inbound::Strip);
+            let request = plan.request(Headers::new(pairs), Inbound::Strip);
             let decision = decide(&plan, &request);
             let rollout = decision.rollout.map(|rollout| rollout.name.clone());
             (rollout, decision.treatment, decision.reason, decision.served())

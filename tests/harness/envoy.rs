@@ -230,7 +230,7 @@ fn repository() -> &'static Path {
 fn spawn(bootstrap: &Bootstrap, folder: &Folder) -> (Process, PathBuf) {
     let configuration = bootstrap.write(folder);
     let admin_file = folder.path().join("admin");
-    let process = Process::start(bootstrap, &configuration, &admin_file);
+    let process = Process::start(bootstrap, &configuration, &admin_file, folder.path());
     (process, admin_file)
 }
 

@@ -55,7 +55,9 @@ fn build() -> PathBuf {
 
 /// Where the outer cargo builds too; a relative path is taken from the workspace.
 fn target_directory() -> PathBuf {
-    let named = std::env::var_os("CARGO_TARGET_DIR").unwrap_or_else(|| "target".into());
+    let named = std::env::var_os("CARGO_TARGET_DIR")
+        .filter(|named| !named.is_empty())
+        .unwrap_or_else(|| "target".into());
     workspace().join(named)
 }
 

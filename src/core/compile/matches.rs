@@ -1,9 +1,10 @@
 //! What requests a rollout or a rule is about: hosts, paths, methods, headers.
 
-use crate::json::{Field, Located, Path, Reader, Text};
+use crate::json::{Field, Located, Reader, Text};
 use crate::matching::{HeaderMatch, HeaderTest, RequestMatch};
 use crate::names::is_turnout_header;
 use crate::path::{BadTemplate, PathMatch, Purpose, Template};
+use crate::place::Path;
 use crate::policy::{self, List, Map};
 use crate::problem::{Problem, excerpt};
 

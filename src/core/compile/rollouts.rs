@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 
 use crate::bucket::{Fraction, Salt};
-use crate::diagnostic::Span;
-use crate::json::{Field, Located, Path, Reader, Text};
+use crate::json::{Field, Located, Reader, Text};
 use crate::matching::When;
 use crate::percent::{NotAPercentage, millionths};
+use crate::place::{Path, Span};
 use crate::plan::{Mode, Rollout, Rule, Serve};
 use crate::policy::{self, Number};
 use crate::problem::{Problem, excerpt};

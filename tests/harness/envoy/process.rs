@@ -1,6 +1,7 @@
 //! The Envoy process: started, read, and ended by its id.
 
 use std::io::{BufRead, BufReader, Read};
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex};
@@ -20,7 +21,12 @@ pub(super) struct Process {
 }
 
 impl Process {
-    pub(super) fn start(bootstrap: &Bootstrap, configuration: &Path, admin: &Path) -> Self {
+    pub(super) fn start(
+        bootstrap: &Bootstrap,
+        configuration: &Path,
+        admin: &Path,
+        folder: &Path,
+    ) -> Self {
         let binary = binary(&bootstrap.version);
         let mut child = Command::new(&binary)
             .arg("--config-path")
@@ -34,10 +40,12 @@ impl Process {
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
+            // Ctrl-C in a terminal is for the test; the watchdog then ends Envoy.
+            .process_group(0)
             .spawn()
             .unwrap_or_else(|error| panic!("cannot start {}: {error}", binary.display()));
         Self {
-            watchdog: watchdog(child.id()),
+            watchdog: watchdog(child.id(), folder),
             output: Lines::of(child.stdout.take().expect("a pipe")),
             log: Lines::of(child.stderr.take().expect("a pipe")),
             child,
@@ -66,14 +74,22 @@ impl Drop for Process {
     }
 }
 
-/// A test that is killed drops nothing. This ends Envoy then: its input ends with this process.
-fn watchdog(envoy: u32) -> Child {
+/// A test that is killed, or ended by Ctrl-C, drops nothing. This ends Envoy then and removes the
+/// folder: its input ends with this process.
+fn watchdog(envoy: u32, folder: &Path) -> Child {
     Command::new("sh")
-        .args(["-c", "read -r _ || kill -KILL \"$1\"", "sh"])
+        .args([
+            "-c",
+            "read -r _ || { kill -KILL \"$1\"; rm -rf -- \"$2\"; }",
+            "sh",
+        ])
         .arg(envoy.to_string())
+        .arg(folder)
         .stdin(Stdio::piped())
         .stdout(Stdio::null())
         .stderr(Stdio::null())
+        // Else Ctrl-C would end it too.
+        .process_group(0)
         .spawn()
         .expect("a shell")
 }

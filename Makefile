@@ -43,6 +43,10 @@ cli:
 	$(CARGO) build --release -p turnout-cli
 
 lint: setup
+	@for component in rustfmt clippy; do \
+	  rustup component list --installed | grep -q "^$$component" || { \
+	    echo "setup: rustup component add $$component"; rustup component add $$component; }; \
+	done
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --workspace --exclude turnout-filter --all-targets -- -D warnings
 	$(CARGO) clippy -p $(FILTER) -- -D warnings

@@ -53,25 +53,68 @@ pub enum Account<'a> {
     /// The first source that is present does not hold an account.
     Malformed,
     /// An account of the policy's format.
-    Known(AccountBytes<'a>),
+    Known(AccountId<'a>),
 }
 
-/// An account as its bytes: for a SID the 34 ASCII bytes.
+/// An account of the policy's format.
 #[derive(Clone, Copy, Debug)]
-pub struct AccountBytes<'a>(Bytes<'a>);
+pub struct AccountId<'a> {
+    bytes: Bytes<'a>,
+    /// Where the format is `sid`.
+    sid: Option<Sid>,
+}
+
+impl AccountId<'_> {
+    /// The bytes that name the account: for a SID the 34 ASCII bytes.
+    #[must_use]
+    pub fn as_slice(&self) -> &[u8] {
+        self.bytes.as_slice()
+    }
+
+    pub(crate) fn sid(&self) -> Option<Sid> {
+        self.sid
+    }
+}
+
+impl Format {
+    /// `None` when the bytes are no account of this format.
+    pub(crate) fn account(self, bytes: Bytes<'_>) -> Option<AccountId<'_>> {
+        let sid = match self {
+            Self::Sid => Some(Sid::parse(bytes.as_slice())?),
+            Self::Opaque if is_opaque_account(bytes.as_slice()) => None,
+            Self::Opaque => return None,
+        };
+        Some(AccountId { bytes, sid })
+    }
+}
+
+pub(crate) fn is_opaque_account(bytes: &[u8]) -> bool {
+    (1..=LONGEST_OPAQUE).contains(&bytes.len())
+}
+
+/// What one source holds, in whatever format.
+pub(crate) enum Found<'a> {
+    Absent,
+    Malformed,
+    Value(Bytes<'a>),
+}
+
+/// Bytes as the request has them, or decoded into a buffer that no request can outgrow.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Bytes<'a>(Stored<'a>);
 
 #[derive(Clone, Copy, Debug)]
-enum Bytes<'a> {
-    OfRequest(&'a [u8]),
+enum Stored<'a> {
+    InRequest(&'a [u8]),
     Decoded {
         buffer: [u8; LONGEST_OPAQUE],
         length: usize,
     },
 }
 
-impl<'a> AccountBytes<'a> {
+impl<'a> Bytes<'a> {
     pub(crate) fn of_request(bytes: &'a [u8]) -> Self {
-        Self(Bytes::OfRequest(bytes))
+        Self(Stored::InRequest(bytes))
     }
 
     /// Collects decoded bytes; `None` when one of them is bad or they are more than an account has.
@@ -82,31 +125,13 @@ impl<'a> AccountBytes<'a> {
             *buffer.get_mut(length)? = byte?;
             length = length.saturating_add(1);
         }
-        Some(Self(Bytes::Decoded { buffer, length }))
+        Some(Self(Stored::Decoded { buffer, length }))
     }
 
-    /// The bytes that name the account.
-    #[must_use]
-    pub fn as_slice(&self) -> &[u8] {
+    pub(crate) fn as_slice(&self) -> &[u8] {
         match &self.0 {
-            Bytes::OfRequest(bytes) => bytes,
-            Bytes::Decoded { buffer, length } => buffer.get(..*length).unwrap_or_default(),
-        }
-    }
-}
-
-/// What one source holds.
-pub(crate) enum Found<'a> {
-    Absent,
-    Malformed,
-    Value(AccountBytes<'a>),
-}
-
-impl Format {
-    pub(crate) fn admits(self, account: &[u8]) -> bool {
-        match self {
-            Self::Sid => Sid::parse(account).is_some(),
-            Self::Opaque => (1..=LONGEST_OPAQUE).contains(&account.len()),
+            Stored::InRequest(bytes) => bytes,
+            Stored::Decoded { buffer, length } => buffer.get(..*length).unwrap_or_default(),
         }
     }
 }

@@ -4,7 +4,7 @@ use base64::Engine as _;
 use base64::alphabet::STANDARD;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 
-use crate::account::{AccountBytes, Found};
+use crate::account::{Bytes, Found};
 use crate::headers::Headers;
 
 /// As lenient as the most lenient upstream: what one of them reads as an account must be the same
@@ -42,12 +42,12 @@ const PIECE: usize = 256;
 const DECODED: usize = PIECE / 4 * 3;
 
 /// All of the credentials must be base64, but only the user name is kept.
-fn decode_username(credentials: &[u8]) -> Option<AccountBytes<'static>> {
+fn decode_username(credentials: &[u8]) -> Option<Bytes<'static>> {
     let mut buffer = [0; DECODED];
     let mut pieces = credentials.chunks(PIECE).peekable();
     let first = decode(pieces.next()?, pieces.peek().is_none(), &mut buffer)?;
     let colon = first.iter().position(|byte| *byte == b':')?;
-    let username = AccountBytes::decoded(first.iter().copied().take(colon).map(Some))?;
+    let username = Bytes::decoded(first.iter().copied().take(colon).map(Some))?;
     while let Some(piece) = pieces.next() {
         decode(piece, pieces.peek().is_none(), &mut buffer)?;
     }

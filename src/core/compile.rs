@@ -6,7 +6,7 @@
 mod matches;
 mod rollouts;
 
-use crate::account::{Format, LONGEST_OPAQUE};
+use crate::account::{Format, LONGEST_OPAQUE, Sid};
 use crate::diagnostic::{Diagnostics, Document};
 use crate::json::{Field, Located, Reader, Text};
 use crate::path::Purpose;
@@ -217,7 +217,7 @@ fn segment_sets(
 fn malformed_account(account: &str, format: Format) -> Problem {
     let shown = excerpt(account);
     match format {
-        Format::Sid if Format::Sid.admits(with_lower_case_digits(account).as_bytes()) => {
+        Format::Sid if Sid::parse(with_lower_case_digits(account).as_bytes()).is_some() => {
             Problem::invalid(
                 format!("`{shown}` is not an account SID: its digits are lower case"),
                 format!("write `{}`", with_lower_case_digits(account)),

@@ -1,6 +1,6 @@
 //! The decision: which version a request takes, and why.
 
-use crate::account::Account;
+use crate::account::{Account, AccountId};
 use crate::bucket::Position;
 use crate::plan::{Mode, Plan, Rollout, Serve};
 use crate::request::Request;
@@ -44,7 +44,7 @@ pub fn decide<'p>(plan: &'p Plan, request: &Request<'_>) -> Decision<'p> {
     let account = match &request.account {
         Account::Absent => return v1(Reason::NoAccount),
         Account::Malformed => return v1(Reason::MalformedAccount),
-        Account::Known(account) => account.as_slice(),
+        Account::Known(account) => account,
     };
     let segments = plan.segments.of(account);
     for (index, rule) in rollout.rules.iter().enumerate() {
@@ -53,7 +53,9 @@ pub fn decide<'p>(plan: &'p Plan, request: &Request<'_>) -> Decision<'p> {
         }
         let decision = match &rule.serve {
             Serve::V1 => v1(Reason::Rule),
-            Serve::V2 { accounts, .. } if !accounts.includes(rollout.salt.account(account)) => {
+            Serve::V2 { accounts, .. }
+                if !accounts.includes(account_position(rollout, account)) =>
+            {
                 v1(Reason::OutsideAccounts)
             }
             Serve::V2 { requests, .. }
@@ -66,6 +68,10 @@ pub fn decide<'p>(plan: &'p Plan, request: &Request<'_>) -> Decision<'p> {
         return decision.by_rule(index);
     }
     v1(Reason::Default)
+}
+
+fn account_position(rollout: &Rollout, account: &AccountId<'_>) -> Position {
+    rollout.salt.account(account.as_slice())
 }
 
 /// A request without an id cannot be drawn the same way twice, so it stands last.

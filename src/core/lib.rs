@@ -33,7 +33,7 @@ mod segments;
 mod sources;
 mod treatment;
 
-pub use account::{Account, AccountBytes, Format, Sid};
+pub use account::{Account, AccountId, Format, Sid};
 pub use bucket::{Fraction, Position, Salt};
 pub use configuration::Configuration;
 pub use decide::{Decision, decide};

@@ -5,7 +5,7 @@ use std::hash::{BuildHasher, Hash, Hasher};
 
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
-use crate::account::{Format, Sid};
+use crate::account::{AccountId, Format, Sid, is_opaque_account};
 
 /// A set of segments, one bit for each, in the order of the policy.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -44,12 +44,12 @@ enum Accounts {
 }
 
 impl Segments {
-    /// The segments of an account of the policy's format.
-    pub(crate) fn of(&self, account: &[u8]) -> &SegmentSet {
+    /// The segments that an account is in.
+    pub(crate) fn of(&self, account: &AccountId<'_>) -> &SegmentSet {
         const NONE: &SegmentSet = &SegmentSet(Vec::new());
         let set = match &self.accounts {
-            Accounts::Sids(sids) => Sid::parse(account).and_then(|sid| sids.get(&sid)),
-            Accounts::Opaque(accounts) => accounts.get(account),
+            Accounts::Sids(sids) => account.sid().and_then(|sid| sids.get(&sid)),
+            Accounts::Opaque(accounts) => accounts.get(account.as_slice()),
         };
         set.and_then(|set| self.sets.get(usize::try_from(*set).ok()?))
             .unwrap_or(NONE)
@@ -91,7 +91,7 @@ impl Builder {
                 *set = step(steps, sets, *set, segment);
             }
             Accounts::Opaque(opaque) => {
-                if !Format::Opaque.admits(account) {
+                if !is_opaque_account(account) {
                     return false;
                 }
                 let set = opaque.entry(account.into()).or_default();
@@ -166,6 +166,7 @@ impl Hash for Sid {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::account::Bytes;
 
     #[test]
     fn an_account_knows_all_its_segments() {
@@ -179,7 +180,10 @@ mod tests {
         let mut far = SegmentSet::default();
         far.insert(70);
 
-        let is_in = |account: &str, set| segments.of(account.as_bytes()).intersects(set);
+        let is_in = |account: &str, set| {
+            let account = Format::Opaque.account(Bytes::of_request(account.as_bytes()));
+            segments.of(&account.unwrap()).intersects(set)
+        };
         assert!(is_in("both", &near) && is_in("both", &far));
         assert!(!is_in("far", &near) && is_in("far", &far));
         assert!(!is_in("nobody", &near) && !is_in("nobody", &far));

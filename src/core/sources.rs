@@ -1,6 +1,6 @@
 //! Where a request says whom it is for.
 
-use crate::account::{Account, AccountBytes, Format, Found, hex_digit};
+use crate::account::{Account, Bytes, Format, Found, hex_digit};
 use crate::basic_auth;
 use crate::headers::{Headers, Single};
 use crate::path::Template;
@@ -30,10 +30,10 @@ impl AccountSources {
             match source.find(headers, path) {
                 Found::Absent => {}
                 Found::Malformed => return Account::Malformed,
-                Found::Value(account) if self.format.admits(account.as_slice()) => {
-                    return Account::Known(account);
+                Found::Value(bytes) => {
+                    let account = self.format.account(bytes);
+                    return account.map_or(Account::Malformed, Account::Known);
                 }
-                Found::Value(_) => return Account::Malformed,
             }
         }
         Account::Absent
@@ -46,7 +46,7 @@ impl Source {
             Self::Header(name) => match headers.single(name) {
                 Single::Absent => Found::Absent,
                 Single::Repeated => Found::Malformed,
-                Single::One(value) => Found::Value(AccountBytes::of_request(value)),
+                Single::One(value) => Found::Value(Bytes::of_request(value)),
             },
             Self::BasicAuthUsername => basic_auth::username(headers),
             Self::Path(template) => match template.capture(path) {
@@ -58,12 +58,12 @@ impl Source {
 }
 
 /// A path may spell one account in many ways (`%61` is `a`), and upstreams read them as one.
-fn percent_decoded(segment: &[u8]) -> Option<AccountBytes<'_>> {
+fn percent_decoded(segment: &[u8]) -> Option<Bytes<'_>> {
     if !segment.contains(&b'%') {
-        return Some(AccountBytes::of_request(segment));
+        return Some(Bytes::of_request(segment));
     }
     let mut rest = segment.iter().copied();
-    AccountBytes::decoded(std::iter::from_fn(|| {
+    Bytes::decoded(std::iter::from_fn(|| {
         Some(match rest.next()? {
             b'%' => {
                 let high = rest.next().and_then(any_case_hex_digit);

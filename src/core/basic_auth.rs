@@ -16,21 +16,25 @@ const LENIENT: GeneralPurpose = GeneralPurpose::new(
         .with_decode_padding_mode(DecodePaddingMode::Indifferent),
 );
 
-/// The user name in `authorization: Basic …`. Other schemes are no such source; a second
-/// `authorization` beside a Basic one leaves open which of them counts.
+/// The user name in `authorization: Basic …`. Other schemes are no such source. A Basic beside any
+/// other `authorization` leaves open which of them counts; proxies join the two by a comma.
 pub(crate) fn username<'a>(headers: Headers<'a>) -> Found<'a> {
-    let mut values = headers.values("authorization");
-    let Some(credentials) = headers.values("authorization").find_map(basic_credentials) else {
+    let all = || {
+        headers
+            .values("authorization")
+            .flat_map(|value| value.split(|byte| *byte == b','))
+    };
+    let Some(credentials) = all().find_map(basic_credentials) else {
         return Found::Absent;
     };
-    if values.nth(1).is_some() {
+    if all().nth(1).is_some() {
         return Found::Malformed;
     }
     decode_username(credentials).map_or(Found::Malformed, Found::Value)
 }
 
 fn basic_credentials(authorization: &[u8]) -> Option<&[u8]> {
-    let (scheme, rest) = authorization.split_at_checked(5)?;
+    let (scheme, rest) = authorization.trim_ascii_start().split_at_checked(5)?;
     let credentials = rest.trim_ascii();
     let separated = rest.first().is_none_or(|byte| *byte == b' ');
     (scheme.eq_ignore_ascii_case(b"basic") && separated).then_some(credentials)
@@ -97,6 +101,7 @@ mod tests {
         assert_eq!(read(&["Bearer YWxpY2U6c2VjcmV0"]), Ok(None));
         assert_eq!(read(&["Basically YWxpY2U6"]), Ok(None));
         assert_eq!(read(&["Bas"]), Ok(None));
+        assert_eq!(read(&["Digest username=\"Mufasa\", realm=\"x\""]), Ok(None));
     }
 
     #[test]
@@ -114,6 +119,8 @@ mod tests {
             Err(()),
             "two schemes"
         );
+        assert_eq!(read(&["Bearer x,Basic Ym9iOg=="]), Err(()), "joined");
+        assert_eq!(read(&["Basic Ym9iOg==, Bearer x"]), Err(()), "joined");
     }
 
     #[test]

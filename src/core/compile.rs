@@ -28,7 +28,7 @@ impl Plan {
     pub fn from_json(text: &str) -> Result<Self, Diagnostics> {
         let mut reader = Reader::new(Document::Policy, text);
         let policy = reader
-            .root()
+            .root(expected::POLICY)
             .and_then(|root| read::policy(&mut reader, root));
         let plan = policy.and_then(|policy| plan(&mut reader, policy));
         let diagnostics = reader.finish();

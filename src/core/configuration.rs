@@ -36,7 +36,9 @@ impl Configuration {
             Err(error) => return Err(not_utf8(bytes, error.valid_up_to())),
         };
         let mut reader = Reader::new(Document::Configuration, text);
-        let envelope = reader.root().and_then(|root| envelope(&mut reader, root));
+        let envelope = reader
+            .root(ENVELOPE)
+            .and_then(|root| envelope(&mut reader, root));
         let mut diagnostics = reader.finish();
         let plan = envelope
             .as_ref()

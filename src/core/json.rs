@@ -77,9 +77,9 @@ impl<'a> Reader<'a> {
     }
 
     /// The whole document, if it is JSON at all.
-    pub(crate) fn root(&mut self) -> Option<Node<'a, 'static>> {
+    pub(crate) fn root(&mut self, expected: Expected) -> Option<Node<'a, 'static>> {
         if self.text.trim().is_empty() {
-            self.report(Span::default(), &Path::Root, Problem::empty());
+            self.report(Span::default(), &Path::Root, Problem::empty(expected));
             return None;
         }
         match serde_json::from_str::<&RawValue>(self.text) {

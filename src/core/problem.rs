@@ -25,7 +25,9 @@ impl Expected {
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Kind {
-    Empty,
+    Empty {
+        expected: Expected,
+    },
     NotUtf8,
     Syntax(String),
     WrongType {
@@ -80,10 +82,10 @@ impl Problem {
     #[must_use]
     pub fn help(&self) -> String {
         match &self.0 {
-            Kind::Empty => {
-                "write a policy, the least of which is {\"version\": 1, \"account\": …, \"rollouts\": []}".into()
+            Kind::Empty { expected } => {
+                format!("write {}, for example {}", expected.what, expected.example)
             }
-            Kind::NotUtf8 => "save it as UTF-8".into(),
+            Kind::NotUtf8 => "give it as JSON in UTF-8, in Envoy as a StringValue".into(),
             Kind::Syntax(_) => "correct the JSON here; what follows was not read".into(),
             Kind::WrongType { expected, .. } => {
                 format!("write {}, for example {}", expected.what, expected.example)
@@ -95,7 +97,10 @@ impl Problem {
             Kind::NotSupported { instead, .. } => (*instead).into(),
             Kind::RepeatedField { .. } => "keep one of them".into(),
             Kind::MissingField { field, expected } => {
-                format!("add {}, for example \"{field}\": {}", expected.what, expected.example)
+                format!(
+                    "add {}, for example \"{field}\": {}",
+                    expected.what, expected.example
+                )
             }
             Kind::UnknownWord { found, known, .. } => match nearest(found, known) {
                 Some(near) => format!("did you mean `{near}`?"),
@@ -112,8 +117,8 @@ impl Problem {
         }
     }
 
-    pub(crate) const fn empty() -> Self {
-        Self(Kind::Empty)
+    pub(crate) const fn empty(expected: Expected) -> Self {
+        Self(Kind::Empty { expected })
     }
 
     pub(crate) const fn not_utf8() -> Self {
@@ -219,7 +224,7 @@ impl Problem {
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.0 {
-            Kind::Empty => f.write_str("the text is empty"),
+            Kind::Empty { .. } => f.write_str("the text is empty"),
             Kind::NotUtf8 => f.write_str("the text is not UTF-8"),
             Kind::Syntax(what) => write!(f, "not JSON: {what}"),
             Kind::WrongType { expected, found } => {

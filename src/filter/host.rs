@@ -79,7 +79,8 @@ pub(crate) fn increment(metric: u32) {
     }
 }
 
-/// Has the proxy choose the route anew, by the headers as they are now.
+/// Has the proxy choose the route anew, by the headers as they are now. For a filter of ABI 0.2.1
+/// Envoy does so at each change of a header, for later ones it does not.
 pub(crate) fn clear_route_cache() {
     const NAME: &str = "clear_route_cache";
     let (mut results, mut size) = (ptr::null_mut(), 0);

@@ -79,7 +79,7 @@ fn the_envelope_tells_its_own_problems_from_the_policy_s() {
     assert!(Configuration::from_json(format!("{{\"policy\": {good}}}").as_bytes()).is_ok());
     assert_eq!(
         problems(b""),
-        "configuration line 1, column 1: the text is empty; write a policy, the least of which is {\"version\": 1, \"account\": …, \"rollouts\": []}"
+        "configuration line 1, column 1: the text is empty; write a configuration, for example { \"policy\": { … }, \"inbound\": \"strip\" }"
     );
     assert_eq!(
         problems(b"{}"),
@@ -87,7 +87,7 @@ fn the_envelope_tells_its_own_problems_from_the_policy_s() {
     );
     assert_eq!(
         problems(b"{\"policy\": \"\xff\"}"),
-        "configuration line 1, column 13: the text is not UTF-8; save it as UTF-8"
+        "configuration line 1, column 13: the text is not UTF-8; give it as JSON in UTF-8, in Envoy as a StringValue"
     );
     let text = format!("{{\"polcy\": 1, \"inbound\": \"strap\", \"policy\": {good}}}");
     assert_eq!(

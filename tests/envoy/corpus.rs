@@ -1,0 +1,119 @@
+//! The decisions of the corpus, which core and the mock host have to get right too, in a real Envoy:
+//! who answers, what reaches it, and what is counted.
+
+use harness::client::Request;
+use harness::corpus::{Case, Scenario};
+use harness::envoy::Swap;
+use serde_json::json;
+use turnout_core::Inbound;
+
+use crate::scene::{Scene, policy, strip, turnout_headers, version};
+
+#[tokio::test]
+async fn every_decision_of_the_corpus_comes_true() {
+    let start = strip(&policy(&json!({})));
+    // Our filter alone strips: whatever a case sends reaches it.
+    let scene = Scene::live(&start, |b| b.without_native_strip()).await;
+    let mut failures = Vec::new();
+    let mut cases = 0;
+    for (file, scenario) in Scenario::all() {
+        let swap = scene.swap(&scenario.configuration()).await;
+        assert_eq!(swap, Swap::Accepted, "{file}");
+        for case in &scenario.cases {
+            cases += 1;
+            if let Err(failure) = play(&scene, case, scenario.inbound()).await {
+                failures.push(format!("{file}, {}: {failure}", case.name));
+            }
+        }
+    }
+    let count = failures.len();
+    assert!(
+        failures.is_empty(),
+        "{count} of {cases} cases:\n{}",
+        failures.join("\n")
+    );
+}
+
+async fn play(scene: &Scene, case: &Case, inbound: Inbound) -> Result<(), String> {
+    let before = scene.decisions().await;
+    let answer = scene.client().try_send(request(case)).await?;
+    let served = case.expect.served();
+    if version(&answer) != served {
+        return Err(format!("{} answered", version(&answer)));
+    }
+
+    // Not from the answer: a HEAD has no body.
+    let upstream = if served == "v2" { &scene.v2 } else { &scene.v1 };
+    let found = turnout_headers(&upstream.last());
+    let expected = expected_headers(case, inbound);
+    if found != expected {
+        return Err(format!("{found:?} reached upstream, not {expected:?}"));
+    }
+
+    let mut after = scene.decisions().await;
+    after.retain(|name, count| before.get(name).copied().unwrap_or(0) != *count);
+    for (name, count) in &mut after {
+        *count -= before.get(name).copied().unwrap_or(0);
+    }
+    let moved: Vec<_> = after
+        .into_iter()
+        .map(|(name, by)| (format!("turnout.decisions.{name}"), by))
+        .collect();
+    if moved != [(case.expect.counter(), 1)] {
+        return Err(format!("counted {moved:?}"));
+    }
+    Ok(())
+}
+
+fn request(case: &Case) -> Request {
+    let sent = &case.request;
+    let request = Request::new(&sent.method, &sent.path).header("host", &sent.host);
+    let headers = sent.headers.iter();
+    headers.fold(request, |request, (name, value)| {
+        request.header(name, value)
+    })
+}
+
+/// The headers of ours that upstream has to see.
+fn expected_headers(case: &Case, inbound: Inbound) -> Vec<(String, String)> {
+    let earlier = match inbound {
+        Inbound::Strip => Vec::new(),
+        Inbound::Trust => sent_decisions(case),
+    };
+    let header = |name: &str, value: String| (format!("x-turnout-{name}"), value);
+    let Some(rollout) = &case.expect.rollout else {
+        // Nothing to add, and nothing to take from what is trusted.
+        return earlier
+            .into_iter()
+            .map(|value| header("decision", value))
+            .collect();
+    };
+    let served = case.expect.served();
+    let of_others = earlier
+        .iter()
+        .flat_map(|value| value.split(','))
+        .map(str::trim)
+        .filter(|entry| is_decision_of_another(entry, rollout));
+    let ours = format!("{rollout}={served}");
+    let decisions: Vec<_> = of_others.chain([&*ours]).collect();
+    vec![
+        header("cluster", format!("channels-{served}")),
+        header("decision", decisions.join(",")),
+        header("treatment", served.to_owned()),
+    ]
+}
+
+fn sent_decisions(case: &Case) -> Vec<String> {
+    let headers = case.request.headers.iter();
+    headers
+        .filter(|(name, _)| name == "x-turnout-decision")
+        .map(|(_, value)| value.clone())
+        .collect()
+}
+
+fn is_decision_of_another(entry: &str, rollout: &str) -> bool {
+    match entry.split_once('=') {
+        Some(("", _)) | None => false,
+        Some((name, treatment)) => name != rollout && ["v1", "v2"].contains(&treatment),
+    }
+}

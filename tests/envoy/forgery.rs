@@ -1,0 +1,139 @@
+//! What a client says about Turnout does not count, however it spells it: it gets what the policy
+//! says, and upstream sees our headers alone, each once.
+
+use harness::client::{Request, raw};
+use harness::envoy::Bootstrap;
+use serde_json::{Value, json};
+use turnout_core::{Configuration, Inbound};
+
+use crate::scene::{
+    INSIDE, OUTSIDE, Scene, headers_of, policy, request_of, strip, turnout_headers, version,
+};
+
+/// As they could come from the wire. `{v}` is the version that the client would like.
+const FORGERIES: &[&str] = &[
+    "x-turnout-cluster: channels-{v}",
+    "X-Turnout-Cluster: channels-{v}",
+    "X-TURNOUT-CLUSTER: channels-{v}\r\nx-turnout-cluster: channels-{v}",
+    "x-turnout-cluster: channels-v1\r\nx-turnout-cluster: channels-v2",
+    "x-turnout-cluster: nowhere",
+    "x-turnout-cluster:",
+    "x-turnout-treatment: {v}",
+    "X-Turnout-Treatment: {v}\r\nx-turnout-treatment: {v}",
+    "x-turnout-treatment: {v}, {v}",
+    "x-turnout-decision: chat={v}",
+    "X-turnOUT-decision: chat={v},chat={v}\r\nx-turnout-decision: other=v2",
+    "x-turnout-shadow: 1",
+    "x-turnout-foo: bar",
+    "x-turnout-: {v}",
+    // Headers with underscores are passed on unless Envoy is told not to, and some upstreams read
+    // an underscore as a hyphen.
+    "x_turnout_treatment: {v}",
+    "X_Turnout_Cluster: channels-{v}\r\nx_turnout-decision: chat={v}\r\nx-turnout_shadow: 1",
+    // Headers that `Connection` names are for this hop only.
+    "connection: x-turnout-cluster, x-turnout-treatment",
+    "connection: keep-alive, X-Turnout-Treatment\r\nx-turnout-treatment: {v}",
+    "x-turnout-cluster: channels-{v}\r\nx-turnout-treatment: {v}\r\nx-turnout-decision: chat={v}",
+];
+
+#[tokio::test]
+async fn forged_headers_do_not_choose_a_cluster() {
+    all_forgeries_fail("cluster-header.yaml", |b| b).await;
+}
+
+#[tokio::test]
+async fn forged_headers_do_not_choose_a_cluster_where_the_filter_alone_strips() {
+    all_forgeries_fail("cluster-header.yaml", Bootstrap::without_native_strip).await;
+}
+
+#[tokio::test]
+async fn forged_headers_do_not_choose_a_route() {
+    all_forgeries_fail("treatment-header.yaml", |b| b).await;
+}
+
+#[tokio::test]
+async fn forged_headers_do_not_choose_a_route_where_the_filter_alone_strips() {
+    all_forgeries_fail("treatment-header.yaml", Bootstrap::without_native_strip).await;
+}
+
+async fn all_forgeries_fail(file: &str, adapt: impl FnOnce(Bootstrap) -> Bootstrap) {
+    let configuration = strip(&policy(&json!({})));
+    let scene = Scene::of(file, &configuration, |b| adapt(b.concurrency(1))).await;
+    for forgery in FORGERIES {
+        for (account, served, wanted) in [(OUTSIDE, "v1", "v2"), (INSIDE, "v2", "v1")] {
+            let forged = forgery.replace("{v}", wanted);
+            let reached = send(&scene, "/v1/Channels", account, &forged).await;
+            assert_eq!(reached["version"], served, "{forged}");
+            assert_eq!(turnout_headers(&reached), headers_of(served), "{forged}");
+        }
+        // A request that no rollout has, which nobody decides about.
+        let forged = forgery.replace("{v}", "v2");
+        let reached = send(&scene, "/other", INSIDE, &forged).await;
+        assert_eq!(reached["version"], "v1", "{forged}");
+        assert_eq!(turnout_headers(&reached), [], "{forged}");
+    }
+}
+
+/// Sends header lines as they are, and returns what an upstream has answered.
+async fn send(scene: &Scene, path: &str, account: &str, lines: &str) -> Value {
+    let request =
+        format!("GET {path} HTTP/1.1\r\nhost: a\r\nx-account-sid: {account}\r\n{lines}\r\n\r\n");
+    let response = raw(scene.envoy.address(), request.as_bytes()).await;
+    let response = String::from_utf8_lossy(&response);
+    let (head, body) = response.split_once("\r\n\r\n").expect("a response");
+    assert!(head.starts_with("HTTP/1.1 200 "), "{lines}: {head}");
+    serde_json::from_str(body).unwrap_or_else(|error| panic!("{lines}: {error}: {body}"))
+}
+
+/// The hop before is believed about its decisions, not about where its own request went.
+#[tokio::test]
+async fn a_trusted_hop_does_not_choose_the_cluster_of_the_next() {
+    let policy = policy(&json!({})).to_string();
+    let configuration = Configuration::to_json(&policy, Inbound::Trust);
+    let scene = Scene::of("cluster-header.yaml", &configuration, |b| {
+        b.without_native_strip().concurrency(1)
+    })
+    .await;
+    let lines = "x-turnout-cluster: channels-v2\r\nx-turnout-treatment: v2\r\n\
+                 x-turnout-decision: users=v2";
+    let reached = send(&scene, "/v1/Channels", OUTSIDE, lines).await;
+    assert_eq!(reached["version"], "v1");
+    let mut expected = headers_of("v1");
+    expected[1].1 = "users=v2,chat=v1".to_owned();
+    assert_eq!(turnout_headers(&reached), expected);
+
+    let reached = send(&scene, "/other", OUTSIDE, lines).await;
+    assert_eq!(reached["version"], "v1");
+    let decision = ("x-turnout-decision".to_owned(), "users=v2".to_owned());
+    assert_eq!(turnout_headers(&reached), [decision]);
+}
+
+/// A client that keeps at it: every request of many, over connections that it shares.
+#[tokio::test]
+async fn no_request_of_many_gets_through() {
+    let configuration = strip(&policy(&json!({})));
+    let scene = Scene::of("cluster-header.yaml", &configuration, |b| {
+        b.without_native_strip()
+    })
+    .await;
+    let forged = |number: usize| -> Request {
+        let account = [OUTSIDE, INSIDE][number % 2];
+        let wanted = ["v2", "v1"][number / 2 % 2];
+        request_of(account)
+            .header("x-turnout-cluster", format!("channels-{wanted}"))
+            .header("x-turnout-treatment", wanted)
+            .header("x-turnout-decision", format!("chat={wanted}"))
+    };
+    let answers = scene
+        .client()
+        .send_all((0..400).map(forged).collect(), 16)
+        .await;
+    for (number, answer) in answers.iter().enumerate() {
+        assert_eq!(
+            version(answer),
+            ["v1", "v2"][number % 2],
+            "request {number}"
+        );
+    }
+    assert_eq!(scene.reached(), (200, 200));
+}

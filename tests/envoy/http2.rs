@@ -1,0 +1,147 @@
+//! The same over HTTP/2, frame by frame: nothing between the test and Envoy tidies headers up.
+
+use std::net::SocketAddr;
+
+use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+
+use crate::scene::{INSIDE, OUTSIDE, Scene, headers_of, policy, strip, turnout_headers};
+
+const DATA: u8 = 0;
+const HEADERS: u8 = 1;
+const RESET: u8 = 3;
+const SETTINGS: u8 = 4;
+const GO_AWAY: u8 = 7;
+const END_STREAM: u8 = 0x1;
+const END_HEADERS: u8 = 0x4;
+
+#[tokio::test]
+async fn requests_over_http2_are_decided_like_any_others() {
+    let scene = Scene::of("cluster-header.yaml", &strip(&policy(&json!({}))), |b| {
+        b.without_native_strip()
+    })
+    .await;
+    let mut connection = Connection::open(scene.envoy.address()).await;
+    let forged = [
+        ("x-turnout-cluster", "channels-v2"),
+        ("x-turnout-cluster", "channels-v1"),
+        ("x-turnout-treatment", "v2"),
+        ("x_turnout_treatment", "v2"),
+        ("x-turnout-decision", "chat=v2"),
+    ];
+    for (accounts, served) in [
+        (&[INSIDE][..], "v2"),
+        (&[OUTSIDE], "v1"),
+        // Malformed, and none.
+        (&[INSIDE, INSIDE], "v1"),
+        (&[], "v1"),
+    ] {
+        let mut headers: Vec<_> = accounts.iter().map(|sid| ("x-account-sid", *sid)).collect();
+        headers.extend(forged);
+        let reached = connection.get("/v1/Channels", &headers).await;
+        assert_eq!(reached["version"], served, "{accounts:?}");
+        assert_eq!(
+            turnout_headers(&reached),
+            headers_of(served),
+            "{accounts:?}"
+        );
+    }
+    let reached = connection.get("/other", &forged).await;
+    assert_eq!(reached["version"], "v1");
+    assert_eq!(turnout_headers(&reached), []);
+
+    let mut decisions = scene.decisions().await;
+    decisions.retain(|_, count| *count > 0);
+    let expected = [
+        ("-.v1.no_rollout", 1),
+        ("chat.v1.malformed_account", 1),
+        ("chat.v1.no_account", 1),
+        ("chat.v1.outside_accounts", 1),
+        ("chat.v2.rule", 1),
+    ];
+    let expected = expected.map(|(name, count)| (name.to_owned(), count));
+    assert_eq!(decisions, expected.into());
+}
+
+/// A client's side of one connection, with one request at a time.
+struct Connection {
+    stream: TcpStream,
+    next: u32,
+}
+
+impl Connection {
+    async fn open(target: SocketAddr) -> Self {
+        let mut stream = TcpStream::connect(target).await.expect("a connection");
+        let preface = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+        let settings = frame(SETTINGS, 0, 0, &[]);
+        let opening = [&preface[..], &settings].concat();
+        stream
+            .write_all(&opening)
+            .await
+            .expect("an open connection");
+        Self { stream, next: 1 }
+    }
+
+    /// Sends a request and returns what an upstream has answered.
+    async fn get(&mut self, path: &str, headers: &[(&str, &str)]) -> Value {
+        let number = self.next;
+        self.next += 2;
+        let pseudo = [
+            (":method", "GET"),
+            (":scheme", "http"),
+            (":authority", "a"),
+            (":path", path),
+        ];
+        let block: Vec<u8> = pseudo.iter().chain(headers).flat_map(literal).collect();
+        let request = frame(HEADERS, END_STREAM | END_HEADERS, number, &block);
+        self.stream.write_all(&request).await.expect("a request");
+        let mut body = Vec::new();
+        loop {
+            let (kind, flags, of, payload) = self.read().await;
+            assert!(
+                kind != GO_AWAY && kind != RESET,
+                "frame {kind}: {payload:?}"
+            );
+            if of != number {
+                continue;
+            }
+            if kind == DATA {
+                body.extend_from_slice(&payload);
+            }
+            if flags & END_STREAM != 0 {
+                return serde_json::from_slice(&body).expect("an answer in JSON");
+            }
+        }
+    }
+
+    /// Type, flags, stream and payload of the next frame.
+    async fn read(&mut self) -> (u8, u8, u32, Vec<u8>) {
+        let mut head = [0; 9];
+        self.stream.read_exact(&mut head).await.expect("a frame");
+        let [a, b, c, kind, flags, stream @ ..] = head;
+        let mut payload = vec![0; u32::from_be_bytes([0, a, b, c]) as usize];
+        self.stream.read_exact(&mut payload).await.expect("its end");
+        (kind, flags, u32::from_be_bytes(stream), payload)
+    }
+}
+
+fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
+    let length = u32::try_from(payload.len()).expect("a short frame");
+    let [_, length @ ..] = length.to_be_bytes();
+    let mut frame = length.to_vec();
+    frame.extend([kind, flags]);
+    frame.extend(stream.to_be_bytes());
+    frame.extend(payload);
+    frame
+}
+
+/// A header in the plainest of its forms: not compressed, and not to be remembered.
+fn literal((name, value): &(&str, &str)) -> Vec<u8> {
+    let text = |text: &str| {
+        let length = u8::try_from(text.len()).expect("a short text");
+        assert!(length < 127, "longer texts have another form");
+        [&[length], text.as_bytes()].concat()
+    };
+    [vec![0], text(name), text(value)].concat()
+}

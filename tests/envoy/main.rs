@@ -1,0 +1,15 @@
+//! What only a real Envoy can show: policies go in, requests go through, and real upstreams say who
+//! answered and what reached them.
+
+mod absent;
+mod bad_policies;
+mod bodies;
+mod corpus;
+mod forgery;
+mod http2;
+mod levels;
+mod malformed;
+mod observe;
+mod route_cache;
+mod scene;
+mod steps;

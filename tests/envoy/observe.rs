@@ -1,0 +1,228 @@
+//! Anyone can see who was sent where, and why: metrics and access log.
+
+use std::collections::BTreeMap;
+
+use harness::client::Request;
+use harness::envoy::Swap;
+use serde_json::{Value, json};
+
+use crate::scene::{INSIDE, OUTSIDE, ROLLOUT, Scene, policy, request_of, strip};
+
+/// Everything that can be counted for a rollout.
+const SERIES: [(&str, &str); 12] = [
+    ("v1", "halted"),
+    ("v1", "off"),
+    ("v1", "inbound"),
+    ("v2", "inbound"),
+    ("v2", "on"),
+    ("v1", "no_account"),
+    ("v1", "malformed_account"),
+    ("v1", "rule"),
+    ("v2", "rule"),
+    ("v1", "outside_accounts"),
+    ("v1", "outside_requests"),
+    ("v1", "default"),
+];
+
+/// A rollout in mode `split`, and one in mode `dark`.
+fn two_rollouts() -> Value {
+    let mut policy = policy(&json!({}));
+    let mut dark = policy["rollouts"][0].clone();
+    dark["name"] = json!("calls-2");
+    dark["salt"] = json!(ROLLOUT);
+    dark["mode"] = json!("dark");
+    dark["match"] = json!({ "path": { "prefix": "/v1/Calls" } });
+    policy["rollouts"] = json!([policy["rollouts"][0], dark]);
+    policy
+}
+
+/// One of each kind, by its request id.
+fn requests() -> Vec<(&'static str, Request)> {
+    vec![
+        ("inside", request_of(INSIDE)),
+        ("inside, again", request_of(INSIDE)),
+        ("outside", request_of(OUTSIDE)),
+        ("no account", Request::get("/v1/Channels")),
+        ("malformed", request_of("AC-what-a-client-sent")),
+        (
+            "dark",
+            Request::get("/v1/Calls").header("x-account-sid", INSIDE),
+        ),
+        (
+            "no rollout",
+            Request::get("/other").header("x-account-sid", INSIDE),
+        ),
+    ]
+}
+
+async fn send(scene: &Scene) {
+    for (id, request) in requests() {
+        let answer = scene
+            .client()
+            .send(request.header("x-request-id", id))
+            .await;
+        assert_eq!(answer.status, 200, "{id}");
+    }
+}
+
+#[tokio::test]
+async fn prometheus_sees_every_decision_with_its_labels() {
+    let scene = Scene::live(&strip(&two_rollouts()), |b| b).await;
+    let mut expected = BTreeMap::from([(labels("-", "v1", "no_rollout"), 0)]);
+    for (treatment, reason) in SERIES {
+        for rollout in [ROLLOUT, "calls-2"] {
+            expected.insert(labels(rollout, treatment, reason), 0);
+        }
+    }
+    assert_eq!(scraped(&scene).await, expected, "before the first request");
+
+    send(&scene).await;
+    for (rollout, treatment, reason, count) in [
+        (ROLLOUT, "v2", "rule", 2),
+        (ROLLOUT, "v1", "outside_accounts", 1),
+        (ROLLOUT, "v1", "no_account", 1),
+        (ROLLOUT, "v1", "malformed_account", 1),
+        ("calls-2", "v2", "rule", 1),
+        ("-", "v1", "no_rollout", 1),
+    ] {
+        expected.insert(labels(rollout, treatment, reason), count);
+    }
+    assert_eq!(scraped(&scene).await, expected);
+}
+
+fn labels(rollout: &str, treatment: &str, reason: &str) -> Vec<String> {
+    let mut labels = vec![
+        format!("reason=\"{reason}\""),
+        format!("rollout=\"{rollout}\""),
+        format!("treatment=\"{treatment}\""),
+    ];
+    labels.sort();
+    labels
+}
+
+/// The series `turnout_decisions`, by all of their labels.
+async fn scraped(scene: &Scene) -> BTreeMap<Vec<String>, u64> {
+    let text = scene.envoy.admin().prometheus().await;
+    text.lines()
+        .filter_map(|line| line.strip_prefix("turnout_decisions{"))
+        .map(|line| {
+            let (labels, count) = line.split_once("} ").expect("labels and a value");
+            let mut labels: Vec<_> = labels.split(',').map(str::to_owned).collect();
+            labels.sort();
+            (labels, count.parse().expect("a count"))
+        })
+        .collect()
+}
+
+#[tokio::test]
+async fn the_access_log_says_who_was_sent_where_and_why() {
+    let scene = Scene::live(&strip(&two_rollouts()), |b| b).await;
+    send(&scene).await;
+    let log = scene.envoy.access_log(requests().len()).await;
+    let nobody = Value::Null;
+    let inside = json!(INSIDE);
+    for (id, account, rollout, treatment, reason, cluster) in [
+        ("inside", &inside, ROLLOUT, "v2", "rule", "channels-v2"),
+        (
+            "outside",
+            &json!(OUTSIDE),
+            ROLLOUT,
+            "v1",
+            "outside_accounts",
+            "channels-v1",
+        ),
+        (
+            "no account",
+            &nobody,
+            ROLLOUT,
+            "v1",
+            "no_account",
+            "channels-v1",
+        ),
+        // What is no account is not logged as one.
+        (
+            "malformed",
+            &nobody,
+            ROLLOUT,
+            "v1",
+            "malformed_account",
+            "channels-v1",
+        ),
+        ("dark", &inside, "calls-2", "v2", "rule", "channels-v1"),
+        (
+            "no rollout",
+            &inside,
+            "-",
+            "v1",
+            "no_rollout",
+            "channels-v1",
+        ),
+    ] {
+        let line = log
+            .iter()
+            .find(|line| line["request_id"] == id)
+            .expect("a line");
+        assert_eq!(line["account"], *account, "{id}");
+        assert_eq!(line["rollout"], rollout, "{id}");
+        assert_eq!(line["treatment"], treatment, "{id}");
+        assert_eq!(line["reason"], reason, "{id}");
+        assert_eq!(line["upstream_cluster"], cluster, "{id}");
+        assert_eq!(line["response_code"], 200, "{id}");
+    }
+}
+
+#[tokio::test]
+async fn counters_go_on_after_a_swap_and_after_a_refused_one() {
+    let scene = Scene::live(&strip(&two_rollouts()), |b| b).await;
+    send(&scene).await;
+    let counted = scene.decisions().await;
+
+    let mut changed = two_rollouts();
+    changed["rollouts"][0]["mode"] = json!("on");
+    scene.swap_policy(&changed).await;
+    assert_eq!(scene.decisions().await, counted);
+
+    changed["rollouts"][0]["mode"] = json!("onn");
+    assert_eq!(scene.swap(&strip(&changed)).await, Swap::Rejected);
+    assert_eq!(scene.decisions().await, counted);
+
+    send(&scene).await;
+    let mut expected = counted;
+    // All five of the first rollout, whose mode is `on` by now; the others as before.
+    for (name, more) in [
+        ("chat.v2.on", 5),
+        ("calls-2.v2.rule", 1),
+        ("-.v1.no_rollout", 1),
+    ] {
+        *expected.get_mut(name).expect("a counter") += more;
+    }
+    assert_eq!(scene.decisions().await, expected);
+}
+
+#[tokio::test]
+async fn no_request_is_lost_from_the_counters_while_policies_are_swapped() {
+    const REQUESTS: usize = 4_000;
+    let with_mode = |mode: &str| policy(&json!({ "mode": mode }));
+    let scene = Scene::live(&strip(&with_mode("off")), |b| b).await;
+    let client = scene.client();
+    let traffic = tokio::spawn(async move {
+        let requests = vec![request_of(INSIDE); REQUESTS];
+        client.send_all(requests, 8).await
+    });
+    let mut swaps = 0;
+    while !traffic.is_finished() {
+        swaps += 1;
+        let mode = ["off", "on"][swaps % 2];
+        scene.swap_policy(&with_mode(mode)).await;
+    }
+    let answers = traffic.await.expect("all answers");
+    assert!(answers.iter().all(|answer| answer.status == 200));
+    assert!(swaps >= 3, "only {swaps} swaps while there was traffic");
+
+    let decisions = scene.decisions().await;
+    assert_eq!(
+        (decisions["chat.v1.off"], decisions["chat.v2.on"]),
+        scene.reached()
+    );
+    assert_eq!(scene.v1.requests() + scene.v2.requests(), REQUESTS as u64);
+}

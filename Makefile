@@ -9,7 +9,7 @@ PYTHON ?= python3
 WASM_TARGET := wasm32-wasip1
 FILTER := turnout-filter --target $(WASM_TARGET) --profile wasm
 
-.PHONY: help demo test setup wasm cli envoy lint unit vectors fuzz bench clean
+.PHONY: help demo test setup wasm cli envoy lint unit vectors soak fuzz bench clean
 
 help:
 	@echo "make demo     a rollout in a real Envoy, in about a minute"
@@ -17,7 +17,8 @@ help:
 	@echo "make wasm     the filter: target/$(WASM_TARGET)/wasm/turnout_filter.wasm"
 	@echo "make cli      the command: target/release/turnout"
 	@echo "make bench    what a decision costs in core"
-	@echo "make fuzz     the properties with many more cases (CASES=…)"
+	@echo "make soak     the properties with many more cases (CASES=…)"
+	@echo "make fuzz     coverage-guided fuzzing of policies and requests (FUZZ_SECONDS=…)"
 	@echo "make vectors  the bucket vectors against another implementation of XXH3"
 
 demo: setup
@@ -55,10 +56,23 @@ unit: setup
 	$(CARGO) build -p $(FILTER)
 	$(CARGO) test --workspace --exclude turnout-filter
 
+# The properties, with many more cases than `make test` takes.
 CASES ?= 50000
-fuzz: setup
+soak: setup
 	PROPTEST_CASES=$(CASES) $(CARGO) test --release -p turnout-tests --test core properties
 	PROPTEST_CASES=$(CASES) $(CARGO) test --release -p turnout-tests --test mock hostile
+
+# Coverage-guided fuzzing, which needs a nightly toolchain (rustup toolchain install nightly).
+FUZZ_SECONDS ?= 120
+FUZZ = $(CARGO) +nightly fuzz run --fuzz-dir tests/fuzz $(1) target/fuzz/$(1) -- \
+  -max_total_time=$(FUZZ_SECONDS) -max_len=4096
+fuzz:
+	@$(CARGO) fuzz --version > /dev/null 2>&1 || { \
+	  echo "fuzz: cargo install cargo-fuzz"; $(CARGO) install --quiet cargo-fuzz; }
+	@mkdir -p target/fuzz/policy target/fuzz/request
+	@cp tests/corpus/policies/*/*.json target/fuzz/policy
+	$(call FUZZ,policy)
+	$(call FUZZ,request)
 
 bench:
 	$(CARGO) bench -p turnout-tests --bench decide

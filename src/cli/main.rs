@@ -1,5 +1,7 @@
 //! The `turnout` command: it parses arguments and prints; every answer is computed in core.
 
+#![forbid(unsafe_code)]
+
 mod exit;
 mod problems;
 mod render;

@@ -8,6 +8,8 @@
 //! * [`decide`] takes a plan and a [`Request`] and gives a [`Decision`]: a treatment and its reason.
 //! * [`Configuration`] is what a proxy is given: a policy, and what this proxy is.
 
+#![forbid(unsafe_code)]
+
 mod account;
 mod basic_auth;
 mod bucket;

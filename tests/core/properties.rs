@@ -1,5 +1,6 @@
 //! What holds for any input: nothing panics, a percentage only adds, a client chooses nothing.
 
+use harness::hostile::{bytes, header};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 use turnout_core::{
@@ -13,18 +14,9 @@ fn plan() -> Plan {
     Plan::from_json(VALID).expect("a valid policy")
 }
 
-/// Bytes with a liking for those that mean something to a parser.
-fn hostile_bytes(most: usize) -> impl Strategy<Value = Vec<u8>> {
-    let byte = prop_oneof![
-        any::<u8>(),
-        prop::sample::select(b"{}[]\",:\\/%*=.-+eE0123456789 \n\0:#?AC".to_vec()),
-    ];
-    prop::collection::vec(byte, 0..most)
-}
-
 /// A valid policy with one piece cut out or replaced.
 fn broken_policy() -> impl Strategy<Value = String> {
-    (0..VALID.len(), 0..40_usize, hostile_bytes(12)).prop_map(|(at, length, bytes)| {
+    (0..VALID.len(), 0..40_usize, bytes(12)).prop_map(|(at, length, bytes)| {
         let mut text = VALID.as_bytes().to_vec();
         let end = (at + length).min(text.len());
         text.splice(at..end, bytes);
@@ -68,35 +60,9 @@ fn pointers(value: &Value, at: &str) -> Vec<String> {
     [vec![at.to_owned()], inner].concat()
 }
 
-fn header() -> impl Strategy<Value = (Vec<u8>, Vec<u8>)> {
-    const NAMES: &[&str] = &[
-        ":method",
-        ":path",
-        ":authority",
-        "x-account-sid",
-        "authorization",
-        "x-request-id",
-        "x-turnout-decision",
-        "x-turnout-cluster",
-        "x-beta",
-    ];
-    let name = prop_oneof![
-        4 => prop::sample::select(NAMES).prop_map(|name| name.as_bytes().to_vec()),
-        1 => hostile_bytes(20),
-    ];
-    let value = prop_oneof![
-        hostile_bytes(80),
-        "AC[0-9a-f]{32}".prop_map(String::into_bytes),
-        "Basic [A-Za-z0-9+/=]{0,60}".prop_map(String::into_bytes),
-        "/2010-04-01/Accounts/[AC0-9a-f%]{0,40}(/Calls)?".prop_map(String::into_bytes),
-        "([a-z-]{0,12}=v[123],?){0,5}".prop_map(String::into_bytes),
-    ];
-    (name, value)
-}
-
 proptest! {
     #[test]
-    fn any_text_is_a_policy_or_has_problems(bytes in hostile_bytes(400)) {
+    fn any_text_is_a_policy_or_has_problems(bytes in bytes(400)) {
         if let Err(diagnostics) = Configuration::from_json(&bytes) {
             prop_assert!(!diagnostics.as_slice().is_empty());
         }
@@ -141,7 +107,7 @@ proptest! {
     #[test]
     fn at_the_edge_no_turnout_header_changes_a_decision(
         headers in prop::collection::vec(header(), 0..12),
-        forged in prop::collection::vec(("x[-_]turnout[-_][a-z]{0,10}", hostile_bytes(40)), 1..4),
+        forged in prop::collection::vec(("x[-_]turnout[-_][a-z]{0,10}", bytes(40)), 1..4),
     ) {
         let plan = plan();
         let outcome = |pairs: &[(&[u8], &[u8])]| {

@@ -1,9 +1,12 @@
 //! Shared by the tests and the demo.
 
+#![forbid(unsafe_code)]
+
 pub mod client;
 pub mod corpus;
 pub mod envoy;
 pub mod folder;
+pub mod hostile;
 pub mod mock;
 pub mod render;
 pub mod upstream;

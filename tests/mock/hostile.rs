@@ -1,5 +1,6 @@
 //! Whatever a client sends: no trap, a decision, a count, and no growth.
 
+use harness::hostile::header;
 use harness::mock::{Action, Vm};
 use proptest::prelude::*;
 use turnout_core::{Configuration, Inbound};
@@ -7,36 +8,6 @@ use turnout_core::{Configuration, Inbound};
 use crate::{configured, gained};
 
 const POLICY: &str = include_str!("../corpus/policies/valid/everything.json");
-
-fn bytes(most: usize) -> impl Strategy<Value = Vec<u8>> {
-    prop::collection::vec(any::<u8>(), 0..most)
-}
-
-fn header() -> impl Strategy<Value = (Vec<u8>, Vec<u8>)> {
-    const NAMES: &[&str] = &[
-        ":method",
-        ":path",
-        ":authority",
-        "x-account-sid",
-        "authorization",
-        "x-request-id",
-        "x-turnout-decision",
-        "x-turnout-cluster",
-        "x-turnout-treatment",
-        "x_turnout_x",
-    ];
-    let name = prop_oneof![
-        4 => prop::sample::select(NAMES).prop_map(|name| name.as_bytes().to_vec()),
-        1 => bytes(20),
-    ];
-    let value = prop_oneof![
-        bytes(200),
-        "Basic [A-Za-z0-9+/=]{0,400}".prop_map(String::into_bytes),
-        "/2010-04-01/Accounts/[AC0-9a-f%]{0,40}".prop_map(String::into_bytes),
-        "([a-z-]{0,12}=v[123],?){0,9}".prop_map(String::into_bytes),
-    ];
-    (name, value)
-}
 
 proptest! {
     #[test]

@@ -28,7 +28,7 @@ demo: setup
 	@$(CARGO) run --quiet -p turnout-tests --bin demo
 
 test: setup lint unit
-	@echo "test: all passed, with Envoy $(ENVOY_VERSION)"
+	@echo "test: all passed, with $(or $(ENVOY),Envoy $(ENVOY_VERSION))"
 
 setup: envoy
 	@rustup target list --installed | grep -qx $(WASM_TARGET) || { \

@@ -1,7 +1,9 @@
 //! What a client says about Turnout does not count, however it spells it: it gets what the policy
 //! says, and upstream sees our headers alone, each once.
 
-use harness::client::{Request, raw};
+use std::collections::BTreeSet;
+
+use harness::client::{Answer, Request, raw};
 use harness::envoy::Bootstrap;
 use serde_json::{Value, json};
 use turnout_core::{Configuration, Inbound};
@@ -106,6 +108,33 @@ async fn a_trusted_hop_does_not_choose_the_cluster_of_the_next() {
     assert_eq!(reached["version"], "v1");
     let decision = ("x-turnout-decision".to_owned(), "users=v2".to_owned());
     assert_eq!(turnout_headers(&reached), [decision]);
+}
+
+/// A client that found an id with which it took v2 would bring it again.
+#[tokio::test]
+async fn a_client_does_not_choose_its_request_id() {
+    let allocation = json!({ "rules": [{ "requests": 50 }] });
+    let scene = Scene::of("cluster-header.yaml", &strip(&policy(&allocation)), |b| b).await;
+    let insistent =
+        |_| request_of(INSIDE).header("x-request-id", "2b9dba03-eeb9-4af3-8c60-86ed95e6b0cd");
+    let answers = scene
+        .client()
+        .send_all((0..64).map(insistent).collect(), 8)
+        .await;
+    let ids: BTreeSet<String> = answers.iter().map(request_id).collect();
+    assert_eq!(ids.len(), answers.len());
+    let (v1, v2) = scene.reached();
+    assert!(v1 > 0 && v2 > 0, "{v1} on v1, {v2} on v2");
+}
+
+/// As the upstream saw it.
+fn request_id(answer: &Answer) -> String {
+    let reached = answer.json();
+    let mut headers = reached["headers"].as_array().expect("headers").iter();
+    let id = headers
+        .find(|header| header[0] == "x-request-id")
+        .expect("an id");
+    id[1].as_str().expect("text").to_owned()
 }
 
 /// A client that keeps at it: every request of many, over connections that it shares.

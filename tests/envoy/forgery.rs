@@ -110,6 +110,24 @@ async fn a_trusted_hop_does_not_choose_the_cluster_of_the_next() {
     assert_eq!(turnout_headers(&reached), [decision]);
 }
 
+/// The spellings that Envoy and upstreams read as one path are one path to the policy too.
+#[tokio::test]
+async fn another_spelling_of_a_path_does_not_leave_the_rollout() {
+    let scene = Scene::of("cluster-header.yaml", &strip(&policy(&json!({}))), |b| b).await;
+    for spelling in [
+        "/v1/%43hannels",
+        "/v1/./Channels",
+        "/v1/%2e/Channels",
+        "//v1//Channels",
+        "/x/../v1/Channels",
+        "/v1\\Channels",
+    ] {
+        let reached = send(&scene, spelling, INSIDE, "accept: */*").await;
+        assert_eq!(reached["version"], "v2", "{spelling}");
+        assert_eq!(reached["path"], "/v1/Channels", "{spelling}");
+    }
+}
+
 /// A client that found an id with which it took v2 would bring it again.
 #[tokio::test]
 async fn a_client_does_not_choose_its_request_id() {

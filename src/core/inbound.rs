@@ -1,6 +1,8 @@
 //! Decisions that travel with a request, `<rollout>=<treatment>`, so that it sees one version of a
 //! rollout along its whole call chain.
 
+use std::borrow::Cow;
+
 use crate::headers::Headers;
 use crate::names::DECISION_HEADER;
 use crate::treatment::Treatment;
@@ -39,26 +41,24 @@ pub(crate) fn decided(earlier: Headers<'_>, rollout: &str) -> Option<Treatment> 
         .map(|entry| entry.treatment)
 }
 
-/// What earlier hops decided for other rollouts, then what was served for this one.
-pub(crate) fn record(earlier: Headers<'_>, rollout: &str, served: Treatment) -> Vec<u8> {
+/// What earlier hops decided for other rollouts, then the entry of this one. Where there is nothing
+/// but the entry, nothing is copied.
+pub(crate) fn record<'e>(earlier: Headers<'_>, rollout: &str, entry: &'e str) -> Cow<'e, [u8]> {
     let mut value = Vec::new();
-    for entry in entries(earlier).filter(|entry| entry.rollout != rollout.as_bytes()) {
-        if value.len().saturating_add(entry.rollout.len()) > LONGEST {
+    for other in entries(earlier).filter(|other| other.rollout != rollout.as_bytes()) {
+        if value.len().saturating_add(other.rollout.len()) > LONGEST {
             break;
         }
-        append(&mut value, entry.rollout, entry.treatment);
-    }
-    append(&mut value, rollout.as_bytes(), served);
-    value
-}
-
-fn append(value: &mut Vec<u8>, rollout: &[u8], treatment: Treatment) {
-    if !value.is_empty() {
+        value.extend_from_slice(other.rollout);
+        value.push(b'=');
+        value.extend_from_slice(other.treatment.as_str().as_bytes());
         value.push(b',');
     }
-    value.extend_from_slice(rollout);
-    value.push(b'=');
-    value.extend_from_slice(treatment.as_str().as_bytes());
+    if value.is_empty() {
+        return Cow::Borrowed(entry.as_bytes());
+    }
+    value.extend_from_slice(entry.as_bytes());
+    Cow::Owned(value)
 }
 
 struct Entry<'a> {
@@ -88,7 +88,7 @@ mod tests {
             .iter()
             .map(|value| (DECISION_HEADER.as_bytes(), value.as_bytes()))
             .collect();
-        String::from_utf8(record(Headers::new(&pairs), "b", Treatment::V1)).unwrap()
+        String::from_utf8(record(Headers::new(&pairs), "b", "b=v1").into_owned()).unwrap()
     }
 
     #[test]

@@ -1,8 +1,10 @@
 //! A plan: the policy, compiled and valid by construction.
 
+use std::borrow::Cow;
+
 use crate::bucket::{Fraction, Salt};
 use crate::headers::Headers;
-use crate::inbound::Inbound;
+use crate::inbound::{self, Inbound};
 use crate::matching::{RequestMatch, When};
 use crate::request::Request;
 use crate::segments::Segments;
@@ -33,6 +35,8 @@ pub struct Rollout {
     pub mode: Mode,
     pub(crate) matches: RequestMatch,
     pub(crate) salt: Salt,
+    /// What `x-turnout-decision` says of this rollout, v1 first.
+    pub(crate) entries: [String; 2],
     pub(crate) rules: Vec<Rule>,
 }
 
@@ -97,5 +101,17 @@ impl Rollout {
             Treatment::V1 => &self.v1,
             Treatment::V2 => &self.v2,
         }
+    }
+
+    /// The value of `x-turnout-decision` for the next hop: what earlier hops decided for other
+    /// rollouts, if they are trusted, then what was served for this one.
+    #[must_use]
+    pub fn decision_header(&self, request: &Request<'_>, served: Treatment) -> Cow<'_, [u8]> {
+        let [v1, v2] = &self.entries;
+        let entry = match served {
+            Treatment::V1 => v1,
+            Treatment::V2 => v2,
+        };
+        inbound::record(request.earlier_hops(), &self.name, entry)
     }
 }

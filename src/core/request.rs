@@ -46,20 +46,13 @@ impl<'a> Request<'a> {
         request
     }
 
-    /// The value of `x-turnout-decision` for the next hop: what earlier hops decided for other
-    /// rollouts, if they are trusted, then what was served for this one.
-    #[must_use]
-    pub fn decision_header(&self, rollout: &str, served: Treatment) -> Vec<u8> {
-        inbound::record(self.earlier_hops(), rollout, served)
-    }
-
     /// What a trusted earlier hop decided for a rollout.
     pub(crate) fn decided_upstream(&self, rollout: &str) -> Option<Treatment> {
         inbound::decided(self.earlier_hops(), rollout)
     }
 
     /// The headers in which earlier hops speak: none where they are not to be believed.
-    fn earlier_hops(&self) -> Headers<'a> {
+    pub(crate) fn earlier_hops(&self) -> Headers<'a> {
         match self.inbound {
             Inbound::Strip => Headers::new(&[]),
             Inbound::Trust => self.headers,

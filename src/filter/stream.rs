@@ -88,7 +88,7 @@ fn remove_stale(pairs: &[(&[u8], &[u8])], inbound: Inbound, decision: &Decision<
 
 fn write_decision(request: &Request<'_>, rollout: &Rollout, decision: &Decision<'_>) {
     let served = decision.served();
-    let entries = request.decision_header(&rollout.name, served);
+    let entries = rollout.decision_header(request, served);
     host::add_request_header(CLUSTER_HEADER, rollout.cluster(served).as_bytes());
     host::add_request_header(TREATMENT_HEADER, served.as_str().as_bytes());
     host::add_request_header(DECISION_HEADER, &entries);

@@ -1,7 +1,8 @@
-//! Reading a request and deciding it allocates nothing, whatever the request and the policy.
+//! Reading a request and deciding it allocates nothing, whatever the request and the policy; nor
+//! does what is written for the next hop, unless decisions of hops before are passed on with it.
 
 use harness::corpus::Scenario;
-use turnout_core::{Headers, Plan, decide};
+use turnout_core::{Headers, Inbound, Plan, decide};
 
 #[test]
 fn deciding_allocates_nothing() {
@@ -16,7 +17,10 @@ fn deciding_allocates_nothing() {
                 .collect();
             let allocations = allocation_counter::measure(|| {
                 let request = plan.request(Headers::new(&pairs), scenario.inbound());
-                std::hint::black_box(decide(&plan, &request));
+                let decision = decide(&plan, &request);
+                if let (Inbound::Strip, Some(rollout)) = (scenario.inbound(), decision.rollout) {
+                    std::hint::black_box(rollout.decision_header(&request, decision.served()));
+                }
             });
             assert_eq!(allocations.count_total, 0, "{file}: {}", case.name);
             counted += 1;

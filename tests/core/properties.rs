@@ -96,7 +96,7 @@ proptest! {
         prop_assert!(decision.reason.treatments().contains(&decision.treatment));
         prop_assert!(decision.rollout.is_some() == (decision.reason.as_str() != "no_rollout"));
         if let Some(rollout) = decision.rollout {
-            let value = request.decision_header(&rollout.name, decision.served());
+            let value = rollout.decision_header(&request, decision.served());
             prop_assert!(value.len() < 5_000);
         }
         if let Account::Known(account) = &request.account {

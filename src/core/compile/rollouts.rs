@@ -12,6 +12,7 @@ use crate::policy::{self, Number};
 use crate::problem::{Problem, excerpt};
 use crate::read::expected;
 use crate::segments::SegmentSet;
+use crate::treatment::Treatment;
 
 use super::{check_name, matches, one_word, required};
 
@@ -67,6 +68,7 @@ impl<'r, 't, 'n> Rollouts<'r, 't, 'n> {
         Some(Rollout {
             index,
             salt: Salt::new(salt.as_deref().unwrap_or(&name)),
+            entries: Treatment::ALL.map(|treatment| format!("{name}={treatment}")),
             name,
             v1: v1?,
             v2: v2?,

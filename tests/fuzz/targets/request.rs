@@ -35,7 +35,7 @@ fuzz_target!(|bytes: &[u8]| {
             let decision = decide(plan, &request);
             assert!(decision.reason.treatments().contains(&decision.treatment));
             if let Some(rollout) = decision.rollout {
-                let value = request.decision_header(&rollout.name, decision.served());
+                let value = rollout.decision_header(&request, decision.served());
                 assert!(value.len() < 5_000);
             }
             (

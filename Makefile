@@ -22,9 +22,9 @@ help:
 	@echo "make vectors  the bucket vectors against another implementation of XXH3"
 
 demo: setup
-	@$(CARGO) build --quiet -p $(FILTER)
-	@echo "demo: building the demo"
-	@$(CARGO) build --quiet -p turnout-tests --bin demo
+	@echo "demo: building the filter and the demo"
+	@$(CARGO) build -p $(FILTER)
+	@$(CARGO) build -p turnout-tests --bin demo
 	@$(CARGO) run --quiet -p turnout-tests --bin demo
 
 test: setup lint unit

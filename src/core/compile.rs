@@ -106,7 +106,7 @@ fn account_sources(
     let format = format.and_then(|word| {
         let at = at.field("format");
         let known = [("sid", Format::Sid), ("opaque", Format::Opaque)];
-        one_word(reader, &at, "format", &["sid", "opaque"], known, &word)
+        reader.meaning(&at, "format", known, &word)
     });
     let from = required(reader, span, at, "from", expected::SOURCES, value.from)?;
     let at = at.field("from");
@@ -148,16 +148,8 @@ fn account_source(
         }
         (_, Some(word), _) => {
             let at = at.field("basic_auth");
-            let known = [("username", ())];
-            one_word(
-                reader,
-                &at,
-                "part of Basic authentication",
-                &["username"],
-                known,
-                &word,
-            )?;
-            Some(Source::BasicAuthUsername)
+            let known = [("username", Source::BasicAuthUsername)];
+            reader.meaning(&at, "part of Basic authentication", known, &word)
         }
         (_, _, Some(text)) => {
             let at = at.field("path");
@@ -298,21 +290,4 @@ fn exactly_one<const N: usize>(
     }
     reader.report(span, at, Problem::not_one_of(what, known, count));
     None
-}
-
-/// The meaning of a word out of a few.
-fn one_word<T, const N: usize>(
-    reader: &mut Reader<'_>,
-    at: &Path<'_>,
-    what: &'static str,
-    words: &'static [&'static str],
-    known: [(&str, T); N],
-    word: &Text<'_>,
-) -> Option<T> {
-    let meaning = known.into_iter().find(|(known, _)| *known == word.value);
-    if meaning.is_none() {
-        let problem = Problem::unknown_word(what, &word.value, words);
-        reader.report(word.span, at, problem);
-    }
-    meaning.map(|(_, meaning)| meaning)
 }

@@ -82,7 +82,7 @@ fn envelope<'a>(reader: &mut Reader<'a>, root: Node<'a, '_>) -> Option<Envelope<
     object.finish(reader);
     if matches!(policy, Field::Absent) {
         reader.report(
-            root.span,
+            root.span.head(),
             &Path::Root,
             Problem::missing_field("policy", POLICY),
         );
@@ -95,15 +95,8 @@ fn envelope<'a>(reader: &mut Reader<'a>, root: Node<'a, '_>) -> Option<Envelope<
 
 fn inbound<'a>(reader: &mut Reader<'a>, node: Node<'a, '_>) -> Option<Inbound> {
     let word = reader.text(node, INBOUND)?;
-    match &*word.value {
-        "strip" => Some(Inbound::Strip),
-        "trust" => Some(Inbound::Trust),
-        unknown => {
-            let problem = Problem::unknown_word("inbound", unknown, &Inbound::WORDS);
-            reader.report(node.span, node.path, problem);
-            None
-        }
-    }
+    let known = [Inbound::Strip, Inbound::Trust].map(|inbound| (inbound.as_str(), inbound));
+    reader.meaning(node.path, "inbound", known, &word)
 }
 
 fn not_utf8(bytes: &[u8], valid_up_to: usize) -> Diagnostics {

@@ -18,9 +18,6 @@ pub enum Inbound {
 }
 
 impl Inbound {
-    /// The words of the configuration.
-    pub const WORDS: [&'static str; 2] = ["strip", "trust"];
-
     /// As in the configuration.
     #[must_use]
     pub const fn as_str(self) -> &'static str {

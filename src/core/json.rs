@@ -5,6 +5,7 @@
 //! inside, so its place is the slice's place, and a long list costs no tree.
 
 use std::borrow::Cow;
+use std::collections::BTreeSet;
 use std::fmt;
 
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
@@ -53,18 +54,18 @@ pub(crate) struct Node<'a, 'p> {
     pub(crate) path: &'p Path<'p>,
 }
 
-/// Reads one text and gathers its problems.
-pub(crate) struct Reader<'a> {
-    text: &'a str,
-    document: Document,
-    pub(crate) problems: Problems,
-}
-
 impl<'a> Node<'a, '_> {
     /// The value as it stands in the text.
     pub(crate) fn raw(&self) -> &'a str {
         self.raw
     }
+}
+
+/// Reads one text and gathers its problems.
+pub(crate) struct Reader<'a> {
+    text: &'a str,
+    document: Document,
+    problems: Problems,
 }
 
 impl<'a> Reader<'a> {
@@ -144,6 +145,23 @@ impl<'a> Reader<'a> {
             value,
             span: node.span,
         })
+    }
+
+    /// The meaning of a string that is one of a few words.
+    pub(crate) fn meaning<T, const N: usize>(
+        &mut self,
+        path: &Path<'_>,
+        what: &'static str,
+        words: [(&'static str, T); N],
+        word: &Text<'_>,
+    ) -> Option<T> {
+        let known = words.each_ref().map(|(known, _)| *known);
+        let meaning = words.into_iter().find(|(known, _)| *known == word.value);
+        if meaning.is_none() {
+            let problem = Problem::unknown_word(what, &word.value, &known);
+            self.report(word.span, path, problem);
+        }
+        meaning.map(|(_, meaning)| meaning)
     }
 
     /// The value as the literal of a number, exactly as written.
@@ -239,7 +257,7 @@ impl<'a> Reader<'a> {
             return self.wrong_type(node, expected);
         };
         let mut entries: Vec<(Text<'a>, &'a RawValue)> = Vec::with_capacity(raw_entries.len());
-        let mut seen = std::collections::BTreeSet::new();
+        let mut seen = BTreeSet::new();
         for (raw_key, raw) in raw_entries {
             let key_node = self.node(raw_key, node.path);
             let Some(key) = self.text(key_node, Expected::FIELD_NAME) else {

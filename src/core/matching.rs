@@ -5,7 +5,8 @@ use crate::path::PathMatch;
 use crate::request::Request;
 use crate::segments::SegmentSet;
 
-/// A rollout's `match`: every part that is given has to hold.
+/// A rollout's `match`: every part that is given has to hold. By default none is, and all requests
+/// match.
 #[derive(Debug, Default)]
 pub(crate) struct RequestMatch {
     /// Lower case, one of them; empty where the policy does not say.

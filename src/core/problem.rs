@@ -52,7 +52,7 @@ enum Kind {
     UnknownWord {
         what: &'static str,
         found: String,
-        known: &'static [&'static str],
+        known: Vec<&'static str>,
     },
     UnknownSegment {
         found: String,
@@ -174,15 +174,11 @@ impl Problem {
         Self(Kind::MissingField { field, expected })
     }
 
-    pub(crate) fn unknown_word(
-        what: &'static str,
-        found: &str,
-        known: &'static [&'static str],
-    ) -> Self {
+    pub(crate) fn unknown_word(what: &'static str, found: &str, known: &[&'static str]) -> Self {
         Self(Kind::UnknownWord {
             what,
             found: excerpt(found),
-            known,
+            known: known.to_vec(),
         })
     }
 

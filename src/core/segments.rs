@@ -147,10 +147,8 @@ impl Hasher for Xxh3 {
         self.0 = xxh3_64_with_seed(bytes, self.0);
     }
 
-    fn write_usize(&mut self, length: usize) {
-        // The length prefix of a slice: XXH3 takes the length in by itself.
-        let _ = length;
-    }
+    /// The length prefix of a slice: XXH3 takes the length in by itself.
+    fn write_usize(&mut self, _length: usize) {}
 
     fn finish(&self) -> u64 {
         self.0

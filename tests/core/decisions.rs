@@ -1,6 +1,6 @@
 //! The decisions of the corpus, asked of core directly.
 
-use harness::corpus::Scenario;
+use harness::corpus::{Scenario, borrowed};
 use turnout_core::{Headers, Plan, decide};
 
 #[test]
@@ -9,10 +9,7 @@ fn every_case_agrees() {
         let plan = Plan::from_json(scenario.policy()).unwrap_or_else(|e| panic!("{file}: {e}"));
         for case in &scenario.cases {
             let pairs = case.request.pairs();
-            let pairs: Vec<_> = pairs
-                .iter()
-                .map(|(n, v)| (n.as_bytes(), v.as_bytes()))
-                .collect();
+            let pairs = borrowed(&pairs);
             let request = plan.request(Headers::new(&pairs), scenario.inbound());
             let decision = decide(&plan, &request);
             let found = (

@@ -114,6 +114,14 @@ impl CaseRequest {
     }
 }
 
+/// As core takes them.
+pub fn borrowed(pairs: &[(String, String)]) -> Vec<(&[u8], &[u8])> {
+    let pairs = pairs.iter();
+    pairs
+        .map(|(name, value)| (name.as_bytes(), value.as_bytes()))
+        .collect()
+}
+
 impl Expectation {
     /// Who answers the user.
     pub fn served(&self) -> &str {

@@ -10,11 +10,6 @@ use crate::problem::{Problem, excerpt};
 
 use super::{exactly_one, present};
 
-/// A rollout without a `match` has all requests.
-pub(super) fn anything() -> RequestMatch {
-    RequestMatch::default()
-}
-
 pub(super) fn request_match(
     reader: &mut Reader<'_>,
     at: &Path<'_>,

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::bucket::{Fraction, Salt};
 use crate::json::{Field, Located, Reader, Text};
-use crate::matching::When;
+use crate::matching::{RequestMatch, When};
 use crate::percent::{NotAPercentage, millionths};
 use crate::place::{Path, Span};
 use crate::plan::{Mode, Rollout, Rule, Serve};
@@ -14,7 +14,7 @@ use crate::read::expected;
 use crate::segments::SegmentSet;
 use crate::treatment::Treatment;
 
-use super::{check_name, matches, one_word, required};
+use super::{check_name, matches, required};
 
 /// Compiles the rollouts of one policy.
 pub(super) struct Rollouts<'r, 't, 'n> {
@@ -60,7 +60,7 @@ impl<'r, 't, 'n> Rollouts<'r, 't, 'n> {
         let salt = self.salt(&at.field("salt"), value.salt);
         let matches = match value.matches.given() {
             Some(given) => matches::request_match(self.reader, &at.field("match"), given),
-            None => Some(matches::anything()),
+            None => Some(RequestMatch::default()),
         };
         let rules = value.rules.given().map_or(Vec::new(), |rules| rules.value);
         let rules = self.rules(&at.field("rules"), rules);
@@ -119,7 +119,6 @@ impl<'r, 't, 'n> Rollouts<'r, 't, 'n> {
     }
 
     fn mode(&mut self, span: Span, at: &Path<'_>, mode: Field<Text<'_>>) -> Option<Mode> {
-        const WORDS: &[&str] = &["off", "dark", "split", "on"];
         let word = required(self.reader, span, at, "mode", expected::MODE, mode)?;
         let at = at.field("mode");
         if word.value == "shadow" {
@@ -134,7 +133,7 @@ impl<'r, 't, 'n> Rollouts<'r, 't, 'n> {
             ("split", Mode::Split),
             ("on", Mode::On),
         ];
-        one_word(self.reader, &at, "mode", WORDS, known, &word)
+        self.reader.meaning(&at, "mode", known, &word)
     }
 
     fn salt(&mut self, at: &Path<'_>, salt: Field<Text<'_>>) -> Option<String> {
@@ -166,7 +165,7 @@ impl<'r, 't, 'n> Rollouts<'r, 't, 'n> {
             Some(word) => {
                 let known = [("v1", true), ("v2", false)];
                 let at = at.field("serve");
-                one_word(self.reader, &at, "treatment", &["v1", "v2"], known, &word)
+                self.reader.meaning(&at, "treatment", known, &word)
             }
         };
         let serve = if serves_v1 == Some(true) {

@@ -17,11 +17,13 @@ impl Position {
     pub const LAST: Self = Self(u64::MAX);
 }
 
-/// The two draws of a rollout, each seeded on its own by the rollout's salt.
+/// The draws of a rollout, each seeded on its own by the rollout's salt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Salt {
     accounts: u64,
     requests: u64,
+    shadow: u64,
+    noise: u64,
 }
 
 impl Salt {
@@ -32,6 +34,8 @@ impl Salt {
         Self {
             accounts: seed("/accounts"),
             requests: seed("/requests"),
+            shadow: seed("/shadow"),
+            noise: seed("/noise"),
         }
     }
 
@@ -45,6 +49,18 @@ impl Salt {
     #[must_use]
     pub fn request(&self, id: &[u8]) -> Position {
         Position(xxh3_64_with_seed(id, self.requests))
+    }
+
+    /// Where a request stands among those to copy, by its `x-request-id`.
+    #[must_use]
+    pub fn shadow(&self, id: &[u8]) -> Position {
+        Position(xxh3_64_with_seed(id, self.shadow))
+    }
+
+    /// Where a copied request stands among those that v1 is asked twice, by its `x-request-id`.
+    #[must_use]
+    pub fn noise(&self, id: &[u8]) -> Position {
+        Position(xxh3_64_with_seed(id, self.noise))
     }
 }
 

@@ -31,6 +31,8 @@ fn every_row_agrees() {
         let position = match row.kind.as_str() {
             "account" => salt.account(row.key.as_bytes()),
             "request" => salt.request(row.key.as_bytes()),
+            "shadow" => salt.shadow(row.key.as_bytes()),
+            "noise" => salt.noise(row.key.as_bytes()),
             other => panic!("kind {other}"),
         };
         assert_eq!(position, Position(row.position), "{} {}", row.salt, row.key);

@@ -5,6 +5,8 @@ Needs the package `xxhash`; `make vectors` installs it into a folder of its own 
 
     account position = xxh3_64(account, seed = xxh3_64(salt + "/accounts"))
     request position = xxh3_64(request id, seed = xxh3_64(salt + "/requests"))
+    shadow position  = xxh3_64(request id, seed = xxh3_64(salt + "/shadow"))
+    noise position   = xxh3_64(request id, seed = xxh3_64(salt + "/noise"))
     included        <=>  position < floor(p * 2**64 / 10**8), p in millionths of a percent
 """
 
@@ -16,6 +18,7 @@ import xxhash
 
 HUNDRED_PERCENT = 10**8
 PERCENTAGES = [0, 1, 12_500_000, 99_999_999, HUNDRED_PERCENT]
+DRAWS = {"account": "/accounts", "request": "/requests", "shadow": "/shadow", "noise": "/noise"}
 SALTS = ["s", "chat-users-dynamodb", "ünïcödé-салт-塩", "0123456789abcdef" * 8]
 OPAQUE = ["a", "alice@example.com", "käthe", "Ελλάδα", "顧客-42", "🚋", "x" * 128, " inner space ", "a,b\"c"]
 
@@ -40,10 +43,11 @@ def rows():
     sids = ["AC7342e9713fa896e4af00c654c444aada"] + ["AC" + hex_digits(32) for _ in range(11)]
     uuids = ["-".join(map(hex_digits, (8, 4, 4, 4, 12))) for _ in range(8)]
     keys = [("account", key) for key in sids + OPAQUE]
-    keys += [("request", key) for key in uuids + ["", "r" * 241, "r" * 4096]]
+    ids = uuids + ["", "r" * 241, "r" * 4096]
+    keys += [(kind, key) for kind in ["request", "shadow", "noise"] for key in ids]
     for salt in SALTS:
         for kind, key in keys:
-            at = position(salt, f"/{kind}s", key)
+            at = position(salt, DRAWS[kind], key)
             # Where it enters: this percentage takes it, and one millionth less does not.
             enters = at * HUNDRED_PERCENT // 2**64 + 1
             while not included(at, enters):

@@ -4,11 +4,9 @@
 //! the policy alone, each begins at 0, and a counter that the configuration before had goes on where
 //! it was.
 
-use proxy_wasm::hostcalls;
-use proxy_wasm::types::MetricType;
 use turnout_core::{Decision, Plan, Reason, Treatment};
 
-use crate::host;
+use crate::host::{self, MetricKind};
 
 /// What stands for the rollout where none matched; no rollout can have this name.
 pub(crate) const NO_ROLLOUT: &str = "-";
@@ -65,5 +63,5 @@ fn define_all(rollout: &str) -> OfRollout {
 
 fn define(rollout: &str, treatment: Treatment, reason: Reason) -> Option<u32> {
     let name = format!("turnout.decisions.{rollout}.{treatment}.{reason}");
-    hostcalls::define_metric(MetricType::Counter, &name).ok()
+    host::define_metric(MetricKind::Counter, &name)
 }

@@ -1,8 +1,7 @@
-//! The proxy's functions that a request needs.
+//! What the proxy offers: its functions (proxy-wasm, ABI 0.2.1), as far as this filter needs them.
 //!
-//! The SDK wraps them too, but panics on any status that it does not expect and on a header name
-//! that is not UTF-8, copies every header, and allocates to set a property. On the request path a
-//! panic is an outage, so here a call that the proxy refuses is a call that did nothing.
+//! On the request path a panic is an outage, so a call that the proxy refuses is a call that did
+//! nothing.
 #![expect(
     unsafe_code,
     reason = "host functions are foreign, and they are all called here"
@@ -10,12 +9,35 @@
 
 use std::ptr;
 
-use proxy_wasm::types::MapType;
+/// A map of headers, as the ABI numbers them.
+#[derive(Clone, Copy)]
+pub(crate) struct Map(u32);
 
-const REQUEST: u32 = MapType::HttpRequestHeaders as u32;
+pub(crate) const REQUEST_HEADERS: Map = Map(0);
+
+#[derive(Clone, Copy)]
+pub(crate) enum LogLevel {
+    Info = 2,
+    Error = 4,
+}
+
+#[derive(Clone, Copy)]
+pub(crate) enum MetricKind {
+    Counter = 0,
+}
+
+const PLUGIN_CONFIGURATION: u32 = 7;
 
 #[link(wasm_import_module = "env")]
 unsafe extern "C" {
+    fn proxy_log(level: u32, message: *const u8, message_size: usize) -> u32;
+    fn proxy_get_buffer_bytes(
+        buffer: u32,
+        start: usize,
+        max_size: usize,
+        data: *mut *mut u8,
+        size: *mut usize,
+    ) -> u32;
     fn proxy_get_header_map_pairs(map: u32, data: *mut *mut u8, size: *mut usize) -> u32;
     fn proxy_add_header_map_value(
         map: u32,
@@ -31,6 +53,7 @@ unsafe extern "C" {
         value: *const u8,
         value_size: usize,
     ) -> u32;
+    fn proxy_define_metric(kind: u32, name: *const u8, name_size: usize, metric: *mut u32) -> u32;
     fn proxy_increment_metric(metric: u32, offset: i64) -> u32;
     fn proxy_call_foreign_function(
         name: *const u8,
@@ -42,12 +65,25 @@ unsafe extern "C" {
     ) -> u32;
 }
 
+/// Writes a line to the proxy's log.
+pub(crate) fn log(level: LogLevel, line: &str) {
+    // SAFETY: the host reads the slice during the call and does not keep it.
+    unsafe {
+        proxy_log(level as u32, line.as_ptr(), line.len());
+    }
+}
+
+/// Readable while the plugin is being configured.
+pub(crate) fn plugin_configuration() -> Vec<u8> {
+    buffer(PLUGIN_CONFIGURATION, usize::MAX)
+}
+
 /// Adds a value; those that the header has stay.
 pub(crate) fn add_request_header(name: &str, value: &[u8]) {
     // SAFETY: the host reads the two slices during the call and keeps neither.
     unsafe {
         proxy_add_header_map_value(
-            REQUEST,
+            REQUEST_HEADERS.0,
             name.as_ptr(),
             name.len(),
             value.as_ptr(),
@@ -60,7 +96,7 @@ pub(crate) fn add_request_header(name: &str, value: &[u8]) {
 pub(crate) fn remove_request_header(name: &[u8]) {
     // SAFETY: the host reads the slice during the call and does not keep it.
     unsafe {
-        proxy_remove_header_map_value(REQUEST, name.as_ptr(), name.len());
+        proxy_remove_header_map_value(REQUEST_HEADERS.0, name.as_ptr(), name.len());
     }
 }
 
@@ -70,6 +106,15 @@ pub(crate) fn set_property(name: &str, value: &[u8]) {
     unsafe {
         proxy_set_property(name.as_ptr(), name.len(), value.as_ptr(), value.len());
     }
+}
+
+/// A number for a metric; one that is known by this name already goes on where it was.
+pub(crate) fn define_metric(kind: MetricKind, name: &str) -> Option<u32> {
+    let mut metric = 0;
+    // SAFETY: the host reads the name during the call and writes one word to `metric`.
+    let status =
+        unsafe { proxy_define_metric(kind as u32, name.as_ptr(), name.len(), &raw mut metric) };
+    (status == 0).then_some(metric)
 }
 
 pub(crate) fn increment(metric: u32) {
@@ -98,23 +143,37 @@ pub(crate) fn clear_route_cache() {
     }
 }
 
-/// All headers of a request, in the form in which the proxy hands them over: the number of pairs,
+/// The first bytes of a buffer; empty when the proxy does not give it.
+fn buffer(buffer: u32, max_size: usize) -> Vec<u8> {
+    let (mut data, mut size) = (ptr::null_mut(), 0);
+    // SAFETY: the host writes one word to each of the two pointers, which are valid for it.
+    let status =
+        unsafe { proxy_get_buffer_bytes(buffer, 0, max_size, &raw mut data, &raw mut size) };
+    handed_over(status, data, size)
+}
+
+/// What the proxy has written into memory that it asked us for.
+fn handed_over(status: u32, data: *mut u8, size: usize) -> Vec<u8> {
+    if status != 0 || data.is_null() {
+        return Vec::new();
+    }
+    // SAFETY: the host has allocated `data` by `proxy_on_memory_allocate`, which leaks a box of
+    // `size` bytes; it leaves it to us.
+    unsafe { Vec::from_raw_parts(data, size, size) }
+}
+
+/// All headers of a message, in the form in which the proxy hands them over: the number of pairs,
 /// the lengths of each name and value, then each name and value with a zero byte behind it. Numbers
 /// are 32 bits, little-endian.
 pub(crate) struct HeaderBuffer(Vec<u8>);
 
 impl HeaderBuffer {
     /// Empty when the proxy does not give them.
-    pub(crate) fn of_request() -> Self {
+    pub(crate) fn of(map: Map) -> Self {
         let (mut data, mut size) = (ptr::null_mut(), 0);
         // SAFETY: the host writes one word to each of the two pointers, which are valid for it.
-        let status = unsafe { proxy_get_header_map_pairs(REQUEST, &raw mut data, &raw mut size) };
-        if status != 0 || data.is_null() {
-            return Self(Vec::new());
-        }
-        // SAFETY: the host has allocated `data` by the SDK's `proxy_on_memory_allocate`, which
-        // forgets a `Vec<u8>` of capacity `size`; it has filled all of it and leaves it to us.
-        Self(unsafe { Vec::from_raw_parts(data, size, size) })
+        let status = unsafe { proxy_get_header_map_pairs(map.0, &raw mut data, &raw mut size) };
+        Self(handed_over(status, data, size))
     }
 
     /// Names and values; nothing where the form is not kept.

@@ -3,17 +3,15 @@
 //! Everything that depends on the proxy is here, and nothing else is: the policy, the buckets and
 //! the decision are `turnout_core`. What a client sends can neither make this code panic (a panic
 //! traps the worker's VM) nor choose its own treatment.
-
-#![expect(missing_docs, reason = "the SDK's macro makes a function without any")]
+//!
+//! The proxy speaks proxy-wasm, ABI 0.2.1: [`exports`] is what it calls, [`host`] what it offers.
+//! There is no SDK in between. An exported callback is called for every request whether it has
+//! anything to do or not, and the SDK exports all there are; its wrappers panic on what they do not
+//! expect; and it would be a fifth of the artifact.
 
 mod counters;
+mod exports;
 mod host;
 mod root;
 mod stream;
-
-use proxy_wasm::types::LogLevel;
-
-proxy_wasm::main! {{
-    proxy_wasm::set_log_level(LogLevel::Info);
-    proxy_wasm::set_root_context(|_| Box::new(root::Root::default()));
-}}
+mod vm;

@@ -1,47 +1,34 @@
 //! One request: read it, decide, write what the route and the next hop need.
 
-use std::rc::Rc;
-
-use proxy_wasm::traits::{Context, HttpContext};
-use proxy_wasm::types::Action;
 use turnout_core::{
-    Account, CLUSTER_HEADER, Configuration, DECISION_HEADER, Decision, Headers, Inbound, Request,
-    Rollout, TREATMENT_HEADER, decide, is_turnout_header,
+    Account, CLUSTER_HEADER, DECISION_HEADER, Decision, Headers, Inbound, Request, Rollout,
+    TREATMENT_HEADER, decide, is_turnout_header,
 };
 
-use crate::counters::{Counters, NO_ROLLOUT};
+use crate::counters::NO_ROLLOUT;
 use crate::host::{self, HeaderBuffer};
-
-/// What all streams under one configuration share.
-pub(crate) struct Active {
-    pub(crate) configuration: Configuration,
-    pub(crate) counters: Counters,
-}
+use crate::root::{Active, Root};
 
 pub(crate) struct Stream {
-    active: Option<Rc<Active>>,
+    /// The plugin whose configuration it began with.
+    pub(crate) root: u32,
 }
 
 impl Stream {
-    pub(crate) fn new(active: Option<Rc<Active>>) -> Self {
-        Self { active }
+    pub(crate) fn new(root: u32) -> Self {
+        Self { root }
     }
-}
 
-impl Context for Stream {}
-
-impl HttpContext for Stream {
-    fn on_http_request_headers(&mut self, _count: usize, _end_of_stream: bool) -> Action {
-        if let Some(active) = &self.active {
+    pub(crate) fn request_headers(&mut self, root: &mut Root) {
+        if let Some(active) = &root.active {
             active.route();
         }
-        Action::Continue
     }
 }
 
 impl Active {
     fn route(&self) {
-        let buffer = HeaderBuffer::of_request();
+        let buffer = HeaderBuffer::of(host::REQUEST_HEADERS);
         let pairs = buffer.pairs();
         let inbound = self.configuration.inbound;
         let request = self

@@ -1,0 +1,59 @@
+//! What the proxy calls: the callbacks of proxy-wasm (ABI 0.2.1) that this filter has a use for.
+#![expect(
+    unsafe_code,
+    reason = "the proxy finds functions by their names, so these may not be mangled"
+)]
+
+use crate::vm::Vm;
+
+/// A callback's answer: go on.
+const CONTINUE: u32 = 0;
+
+#[cfg(target_os = "wasi")]
+unsafe extern "C" {
+    fn __wasm_call_ctors();
+}
+
+/// Called once, before anything else.
+#[unsafe(no_mangle)]
+extern "C" fn _initialize() {
+    // SAFETY: the linker makes it; the module's start is the place to call it.
+    #[cfg(target_os = "wasi")]
+    unsafe {
+        __wasm_call_ctors();
+    }
+}
+
+/// By its name alone it says which ABI this is.
+#[unsafe(no_mangle)]
+extern "C" fn proxy_abi_version_0_2_1() {}
+
+/// Memory for what the proxy hands over. It is given back as a `Vec<u8>` whose length and capacity
+/// are `size`.
+#[unsafe(no_mangle)]
+extern "C" fn proxy_on_memory_allocate(size: usize) -> *mut u8 {
+    Box::into_raw(Box::<[u8]>::new_uninit_slice(size)).cast()
+}
+
+/// A plugin's context has no parent; a request's has the plugin's.
+#[unsafe(no_mangle)]
+extern "C" fn proxy_on_context_create(context: u32, parent: u32) {
+    Vm::with(|vm| vm.create(context, parent));
+}
+
+/// Whether the configuration is taken.
+#[unsafe(no_mangle)]
+extern "C" fn proxy_on_configure(context: u32, _size: usize) -> u32 {
+    Vm::with(|vm| vm.configure(context)).unwrap_or(false).into()
+}
+
+#[unsafe(no_mangle)]
+extern "C" fn proxy_on_request_headers(context: u32, _count: usize, _end: u32) -> u32 {
+    Vm::with(|vm| vm.request_headers(context));
+    CONTINUE
+}
+
+#[unsafe(no_mangle)]
+extern "C" fn proxy_on_delete(context: u32) {
+    Vm::with(|vm| vm.delete(context));
+}

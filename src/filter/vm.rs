@@ -1,0 +1,53 @@
+//! One worker's VM: the plugins in it, and the requests on their way.
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+
+use crate::root::Root;
+use crate::stream::Stream;
+
+/// Contexts by the number that the proxy gave them.
+#[derive(Default)]
+pub(crate) struct Vm {
+    /// One for each configuration in use: during a swap the one before finishes its requests.
+    roots: BTreeMap<u32, Root>,
+    streams: BTreeMap<u32, Stream>,
+}
+
+thread_local! {
+    static VM: RefCell<Vm> = RefCell::default();
+}
+
+impl Vm {
+    /// Nothing where the VM is in use: the proxy does not call back while a callback runs.
+    pub(crate) fn with<T>(callback: impl FnOnce(&mut Self) -> T) -> Option<T> {
+        VM.with(|vm| vm.try_borrow_mut().ok().map(|mut vm| callback(&mut vm)))
+    }
+
+    pub(crate) fn create(&mut self, context: u32, parent: u32) {
+        if parent == 0 {
+            self.roots.insert(context, Root::default());
+        } else {
+            self.streams.insert(context, Stream::new(parent));
+        }
+    }
+
+    pub(crate) fn configure(&mut self, context: u32) -> bool {
+        let root = self.roots.get_mut(&context);
+        root.is_some_and(Root::configure)
+    }
+
+    pub(crate) fn request_headers(&mut self, context: u32) {
+        if let Some(stream) = self.streams.get_mut(&context)
+            && let Some(root) = self.roots.get_mut(&stream.root)
+        {
+            stream.request_headers(root);
+        }
+    }
+
+    pub(crate) fn delete(&mut self, context: u32) {
+        if self.streams.remove(&context).is_none() {
+            self.roots.remove(&context);
+        }
+    }
+}

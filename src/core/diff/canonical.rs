@@ -1,0 +1,135 @@
+//! What a value is, as a hash that does not depend on how it is written: neither on the order of
+//! keys, nor of lists without an order, nor on what is ignored or known to vary.
+
+use super::amount;
+use super::finding::Part;
+use super::hash;
+use super::rules::Here;
+use super::tape::Kind;
+use super::trail::Place;
+use super::walk::{Walker, value};
+
+/// The hashes of lists and objects, so that those within each other are not made again and again.
+#[derive(Default)]
+pub(super) struct Hashes {
+    /// By side, and whether values that vary are left out; by node. Zero: not made.
+    made: [[Vec<u64>; 2]; 2],
+    /// The sum of the ranks of the numbers with a tolerance. They have no part in a hash, so among
+    /// elements with one hash this tells which belong together.
+    pub(super) weight: i128,
+}
+
+impl Hashes {
+    fn slot(
+        &mut self,
+        side: usize,
+        without_noise: bool,
+        node: usize,
+        nodes: usize,
+    ) -> Option<&mut u64> {
+        let made = self
+            .made
+            .get_mut(side)?
+            .get_mut(usize::from(without_noise))?;
+        if made.is_empty() {
+            made.resize(nodes, 0);
+        }
+        made.get_mut(node)
+    }
+}
+
+impl Walker<'_, '_, '_> {
+    /// The hash of a value of one side, to which the way leads. `None`: it is ignored.
+    pub(super) fn hash(&mut self, side: usize, node: usize, without_noise: bool) -> Option<u64> {
+        let tape = self.tape(side);
+        let found = tape.node(node);
+        let here = self.look_up(found.kind, found.kind);
+        if here.is_ignored {
+            return None;
+        }
+        let kind = hash::of_type(found.kind);
+        Some(match found.kind {
+            Kind::Array | Kind::Object => self.hash_children(side, node, without_noise, here),
+            // Of what varies the type is left.
+            _ if without_noise && self.may_vary() => kind,
+            Kind::Number if here.tolerance.is_some() => {
+                let rank = amount::rank(tape.raw(found));
+                self.hashes.weight = self.hashes.weight.saturating_add(rank);
+                kind
+            }
+            _ => hash::then(kind, tape.hash_of_plain(found)),
+        })
+    }
+
+    fn hash_children(
+        &mut self,
+        side: usize,
+        node: usize,
+        without_noise: bool,
+        here: Here<'_>,
+    ) -> u64 {
+        let tape = self.tape(side);
+        let nodes = tape.nodes.len();
+        // What is hashed once only would not be weighed twice.
+        let is_kept = !self.trail.has_tolerance();
+        if is_kept
+            && let Some(made @ 1..) = self.hashes.slot(side, without_noise, node, nodes).copied()
+        {
+            return made;
+        }
+        let kind = tape.node(node).kind;
+        let hash = match kind {
+            Kind::Object => self.hash_object(side, node, without_noise, here.is_map),
+            _ if without_noise && self.may_vary() => 0,
+            _ => self.hash_list(side, node, without_noise, here.unordered.is_some()),
+        };
+        let hash = hash::then(hash::of_type(kind), hash);
+        if is_kept && let Some(slot) = self.hashes.slot(side, without_noise, node, nodes) {
+            *slot = hash;
+        }
+        hash
+    }
+
+    fn hash_object(
+        &mut self,
+        side: usize,
+        object: usize,
+        without_noise: bool,
+        of_map: bool,
+    ) -> u64 {
+        let tape = self.tape(side);
+        let mut sum = 0_u64;
+        for key in tape.keys(object) {
+            let text = self.text(side, key);
+            let place = Place::Key { key: text, of_map };
+            let member = self.at(place, |walker| walker.hash(side, value(key), without_noise));
+            if let Some(member) = member {
+                let key = hash::mix(u64::from(tape.node(key).extra));
+                sum = sum.wrapping_add(hash::then(key, member));
+            }
+        }
+        sum
+    }
+
+    fn hash_list(&mut self, side: usize, list: usize, without_noise: bool, unordered: bool) -> u64 {
+        let tape = self.tape(side);
+        let mut sum = 0_u64;
+        for (index, element) in tape.elements(list).enumerate() {
+            let place = Place::Element { index, unordered };
+            let element = self.at(place, |walker| walker.hash(side, element, without_noise));
+            sum = match element {
+                None => sum,
+                Some(element) if unordered => sum.wrapping_add(hash::mix(element)),
+                Some(element) => hash::then(sum, element),
+            };
+        }
+        sum
+    }
+
+    /// Whether the value here is known to vary.
+    pub(super) fn may_vary(&mut self) -> bool {
+        let trail = &self.trail;
+        self.sink
+            .may_vary(Part::Body, |pointer| trail.folded(pointer))
+    }
+}

@@ -1,0 +1,78 @@
+//! What comes before the body: the status and the headers.
+
+use std::borrow::Cow;
+
+use super::finding::{Kind, Part, Severity, Value, ValueType};
+use super::sink::Sink;
+use crate::headers::Headers;
+
+pub(super) fn status(v1: u16, v2: u16, sink: &mut Sink<'_, '_>) {
+    if v1 == v2 {
+        return;
+    }
+    let severity = if v1 / 100 == v2 / 100 {
+        Severity::Changed
+    } else {
+        Severity::Breaking
+    };
+    if sink.is_noise(severity, Part::Status, |_| {}) {
+        return;
+    }
+    let [v1, v2] = [v1, v2].map(|status| {
+        Some(Value {
+            kind: ValueType::Status,
+            raw: Cow::Owned(status.to_string().into_bytes()),
+        })
+    });
+    sink.push(Part::Status, |_, _| {}, Kind::Value, severity, v1, v2);
+}
+
+pub(super) fn header<'a>(name: &str, v1: Headers<'a>, v2: Headers<'a>, sink: &mut Sink<'_, 'a>) {
+    let (left, right) = (joined(name, v1), joined(name, v2));
+    let kind = match (&left, &right) {
+        (left, right) if left == right => return,
+        (Some(_), None) => Kind::Missing,
+        (None, _) => Kind::Extra,
+        (Some(_), Some(_)) => Kind::Value,
+    };
+    let severity = kind.severity();
+    let write = |pointer: &mut String| {
+        pointer.push('/');
+        pointer.push_str(name);
+    };
+    if sink.is_noise(severity, Part::Header, write) {
+        return;
+    }
+    let write = |pointer: &mut String, exact: &mut String| {
+        write(pointer);
+        write(exact);
+    };
+    let [v1, v2] = [left, right].map(|raw| {
+        raw.map(|raw| Value {
+            kind: ValueType::Header,
+            raw,
+        })
+    });
+    sink.push(Part::Header, write, kind, severity, v1, v2);
+}
+
+/// What the body is encoded with, if it is.
+pub(super) fn encoding<'a>(headers: Headers<'a>) -> Option<Cow<'a, [u8]>> {
+    let encoding = joined("content-encoding", headers)?;
+    let name = encoding.trim_ascii();
+    let is_none = name.is_empty() || name.eq_ignore_ascii_case(b"identity");
+    (!is_none).then_some(encoding)
+}
+
+/// All values of a header.
+fn joined<'a>(name: &str, headers: Headers<'a>) -> Option<Cow<'a, [u8]>> {
+    headers
+        .values(name)
+        .map(Cow::Borrowed)
+        .reduce(|mut all, value| {
+            let joined = all.to_mut();
+            joined.extend_from_slice(b", ");
+            joined.extend_from_slice(&value);
+            all
+        })
+}

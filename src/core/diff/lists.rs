@@ -1,0 +1,189 @@
+//! Lists: with an order, without one, and with keys to pair their elements by.
+
+use super::entry::{self, Entry};
+use super::finding::Kind as Found;
+use super::hash;
+use super::pattern::Pattern;
+use super::tape::Kind;
+use super::trail::Place;
+use super::walk::{Pair, V1, V2, Walker};
+
+impl Walker<'_, '_, '_> {
+    pub(super) fn lists(
+        &mut self,
+        a: usize,
+        b: usize,
+        unordered: Option<Option<&Pattern>>,
+    ) -> bool {
+        match unordered {
+            None => self.ordered(a, b),
+            Some(key) => match key.and_then(|key| self.keyed(a, b, key)) {
+                Some(pairs) => self.pairs(pairs),
+                None => self.unordered(a, b),
+            },
+        }
+    }
+
+    fn ordered(&mut self, a: usize, b: usize) -> bool {
+        let [v1, v2] = self.tapes;
+        if v1.node(a).extra != v2.node(b).extra && !self.is_surplus_ignored(a, b) {
+            return self.found(Found::Length, Some(a), Some(b));
+        }
+        let before = self.sink.findings.tally();
+        let mut different: Pair = [Vec::new(), Vec::new()];
+        for (index, (x, y)) in v1.elements(a).zip(v2.elements(b)).enumerate() {
+            let place = Place::Element {
+                index,
+                unordered: false,
+            };
+            if self.at(place, |walker| walker.walk(x, y)) {
+                continue;
+            }
+            if self.is_probing {
+                // Where the list itself varies, so may all of it.
+                return self.found(Found::Order, None, None);
+            }
+            let [ours, theirs] = &mut different;
+            ours.push(Entry::of_element(index, x));
+            theirs.push(Entry::of_element(index, y));
+        }
+        match different.each_ref().map(Vec::len) {
+            [0, _] => return true,
+            [1, _] => return false,
+            _ => {}
+        }
+        // The same elements in another order are one finding, not one for each of them. What is
+        // equal where it stands need not be looked at again.
+        let found = self.sink.findings.tally();
+        self.again(|walker| walker.pair_equals(&mut different, false));
+        if different.iter().all(Vec::is_empty) {
+            self.sink.findings.roll_back(before);
+            return self.found(Found::Order, Some(a), Some(b));
+        }
+        self.sink.findings.roll_back(found);
+        false
+    }
+
+    /// Whether all elements that only the longer list has are ignored.
+    fn is_surplus_ignored(&mut self, a: usize, b: usize) -> bool {
+        if self.trail.is_plain() {
+            return false;
+        }
+        let [v1, v2] = self.tapes;
+        let common = v1.elements(a).zip(v2.elements(b)).count();
+        let surplus = [(V1, a), (V2, b)].map(|(side, list)| {
+            let tape = self.tape(side);
+            tape.elements(list)
+                .enumerate()
+                .skip(common)
+                .all(|(index, element)| {
+                    let kind = tape.node(element).kind;
+                    let place = Place::Element {
+                        index,
+                        unordered: false,
+                    };
+                    self.at(place, |walker| walker.look_up(kind, kind).is_ignored)
+                })
+        });
+        surplus == [true, true]
+    }
+
+    fn unordered(&mut self, a: usize, b: usize) -> bool {
+        let [v1, v2] = self.tapes;
+        let mut rest: Pair = [(v1, a), (v2, b)].map(|(tape, list)| {
+            let elements = tape.elements(list).enumerate();
+            elements
+                .map(|(index, element)| Entry::of_element(index, element))
+                .collect()
+        });
+        let is_counting = self.is_counting;
+        self.again(|walker| walker.pair_equals(&mut rest, is_counting));
+        let [ours, theirs] = &rest;
+        // Where the list itself varies, so may all of it.
+        if self.is_probing && !ours.is_empty() && self.found(Found::Order, None, None) {
+            return true;
+        }
+        match (ours.as_slice(), theirs.as_slice()) {
+            ([], []) => true,
+            (ours, theirs) if ours.len() != theirs.len() => {
+                self.found(Found::Length, Some(a), Some(b))
+            }
+            ([x], [y]) => {
+                let place = Place::Element {
+                    index: x.index,
+                    unordered: true,
+                };
+                self.again(|walker| walker.at(place, |walker| walker.walk(x.node, y.node)))
+            }
+            (ours, theirs) => {
+                let [x, y] = [ours, theirs].map(|side| side.first().map(|entry| entry.node));
+                self.at(Place::AnyElement, |walker| walker.found(Found::Value, x, y))
+            }
+        }
+    }
+
+    /// Values whose usage of options has been counted.
+    fn again<T>(&mut self, look: impl FnOnce(&mut Self) -> T) -> T {
+        let was = std::mem::replace(&mut self.is_counting, false);
+        let seen = look(self);
+        self.is_counting = was;
+        seen
+    }
+
+    /// The elements of both lists by their keys; `None` when one has no key, or the key of another.
+    fn keyed(&mut self, a: usize, b: usize, key: &Pattern) -> Option<Pair> {
+        let ours = self.by_key(V1, a, key)?;
+        let theirs = self.by_key(V2, b, key)?;
+        Some([ours, theirs])
+    }
+
+    fn by_key(&self, side: usize, list: usize, key: &Pattern) -> Option<Vec<Entry>> {
+        let tape = self.tape(side);
+        let mut entries = Vec::new();
+        for (index, element) in tape.elements(list).enumerate() {
+            let key = tape.find(element, key)?;
+            let found = tape.node(key);
+            if matches!(found.kind, Kind::Array | Kind::Object) {
+                return None;
+            }
+            entries.push(Entry {
+                hash: hash::then(hash::of_type(found.kind), tape.hash_of_plain(found)),
+                key,
+                ..Entry::of_element(index, element)
+            });
+        }
+        entry::sort_elements(&mut entries);
+        let mut pairs = entries.windows(2);
+        let is_repeated = pairs.any(|pair| matches!(pair, [x, y] if x.hash == y.hash));
+        (!is_repeated).then_some(entries)
+    }
+
+    fn pairs(&mut self, [ours, theirs]: Pair) -> bool {
+        let (mut ours, mut theirs) = (ours.iter().peekable(), theirs.iter().peekable());
+        let mut same = true;
+        while same || !self.is_probing {
+            let (x, y) = match (ours.peek(), theirs.peek()) {
+                (x, None) => (x.is_some(), false),
+                (None, y) => (false, y.is_some()),
+                (Some(x), Some(y)) => (x.hash <= y.hash, x.hash >= y.hash),
+            };
+            let x = ours.next_if(|_| x);
+            let y = theirs.next_if(|_| y);
+            let Some(first) = x.or(y) else { break };
+            let place = Place::Element {
+                index: first.index,
+                unordered: true,
+            };
+            same &= self.at(place, |walker| match (x, y) {
+                (Some(x), Some(y)) if walker.same_plain(x.key, y.key) => {
+                    walker.walk(x.node, y.node)
+                }
+                (Some(x), Some(y)) => walker.missing(x.node) & walker.extra(y.node),
+                (Some(x), None) => walker.missing(x.node),
+                (None, Some(y)) => walker.extra(y.node),
+                (None, None) => true,
+            });
+        }
+        same
+    }
+}

@@ -1,0 +1,89 @@
+//! Which elements of two lists are equal, wherever they stand.
+
+use super::entry::{self, Entry};
+use super::trail::Place;
+use super::walk::{Pair, V1, V2, Walker};
+
+impl Walker<'_, '_, '_> {
+    /// Takes from both lists the elements that have an equal one in the other, each once. The rest
+    /// comes in an order that depends on what the elements are and not on where they stand.
+    ///
+    /// Where `is_counted`, options below count once for the list that uses them more.
+    pub(super) fn pair_equals(&mut self, elements: &mut Pair, is_counted: bool) {
+        // What varies is asked for only where it can matter.
+        for without_noise in [false, true] {
+            if elements.iter().any(Vec::is_empty) && without_noise {
+                return;
+            }
+            let is_counting =
+                std::mem::replace(&mut self.is_counting, is_counted && !without_noise);
+            let before = self.usage.counts.clone();
+            let [ours, theirs] = elements;
+            self.hash_elements(V1, ours, without_noise);
+            let counted = std::mem::replace(&mut self.usage.counts, before);
+            self.hash_elements(V2, theirs, without_noise);
+            for (count, counted) in self.usage.counts.iter_mut().zip(counted) {
+                *count = counted.max(*count);
+            }
+            self.is_counting = is_counting;
+            self.pair_hashes(elements);
+        }
+    }
+
+    fn hash_elements(&mut self, side: usize, elements: &mut [Entry], without_noise: bool) {
+        for element in elements.iter_mut() {
+            self.hashes.weight = 0;
+            let place = Place::Element {
+                index: element.index,
+                unordered: true,
+            };
+            let hash = self.at(place, |walker| {
+                walker.hash(side, element.node, without_noise)
+            });
+            element.hash = hash.unwrap_or_default();
+            element.weight = self.hashes.weight;
+        }
+        entry::sort_elements(elements);
+    }
+
+    /// Both lists are sorted, so equal elements are met together; a hash alone proves nothing.
+    fn pair_hashes(&mut self, elements: &mut Pair) {
+        let [ours, theirs] = elements;
+        let (mut rest_of_ours, mut rest_of_theirs) = (Vec::new(), Vec::new());
+        let (mut left, mut right) = (ours.iter().peekable(), theirs.iter().peekable());
+        loop {
+            let (x, y) = match (left.peek(), right.peek()) {
+                (None, None) => break,
+                (x, None) => (x.is_some(), false),
+                (None, y) => (false, y.is_some()),
+                (Some(x), Some(y)) if x.hash == y.hash && self.are_equal(x, y) => {
+                    left.next();
+                    right.next();
+                    continue;
+                }
+                (Some(x), Some(y)) => {
+                    let order = x.hash.cmp(&y.hash).then(x.weight.cmp(&y.weight));
+                    (order.is_le(), order.is_ge())
+                }
+            };
+            rest_of_ours.extend(left.next_if(|_| x));
+            rest_of_theirs.extend(right.next_if(|_| y));
+        }
+        *elements = [rest_of_ours, rest_of_theirs];
+    }
+
+    fn are_equal(&mut self, x: &Entry, y: &Entry) -> bool {
+        let before = self.sink.findings.tally();
+        let was = std::mem::replace(&mut self.is_probing, true);
+        let place = Place::Element {
+            index: x.index,
+            unordered: true,
+        };
+        let are_equal = self.at(place, |walker| walker.walk(x.node, y.node));
+        self.is_probing = was;
+        if !are_equal {
+            self.sink.findings.roll_back(before);
+        }
+        are_equal
+    }
+}

@@ -1,0 +1,155 @@
+//! A JSON text as a flat list of its values, in the order of the text.
+
+use super::finding::ValueType;
+use super::number::Number;
+use super::pattern::{Pattern, Step};
+use super::text::Text;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    Null,
+    False,
+    True,
+    Number,
+    String,
+    Array,
+    Object,
+}
+
+impl Kind {
+    pub(super) fn value_type(self) -> ValueType {
+        match self {
+            Self::Null => ValueType::Null,
+            Self::False | Self::True => ValueType::Boolean,
+            Self::Number => ValueType::Number,
+            Self::String => ValueType::String,
+            Self::Array => ValueType::Array,
+            Self::Object => ValueType::Object,
+        }
+    }
+}
+
+/// A value, or the key before one.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Node {
+    /// Where it stands in the text, in bytes; of a string with its quotes.
+    pub(super) start: usize,
+    pub(super) end: usize,
+    /// The node after it and all that is in it.
+    pub(super) next: usize,
+    /// Of a key its hash, of a list or an object how many elements or members it has.
+    pub(super) extra: u32,
+    pub(super) kind: Kind,
+    /// A string with escapes in it.
+    pub(super) escaped: bool,
+}
+
+impl Node {
+    /// What stands where there is no node; nobody gets to see it.
+    const NONE: Self = Self {
+        start: 0,
+        end: 0,
+        next: usize::MAX,
+        extra: 0,
+        kind: Kind::Null,
+        escaped: false,
+    };
+}
+
+/// The values of a text. The first node is the whole document; a list is followed by its elements,
+/// an object by its members, each a key and a value.
+#[derive(Debug)]
+pub(super) struct Tape<'a> {
+    pub(super) text: &'a [u8],
+    pub(super) nodes: Vec<Node>,
+}
+
+impl<'a> Tape<'a> {
+    pub(super) fn node(&self, node: usize) -> Node {
+        self.nodes.get(node).copied().unwrap_or(Node::NONE)
+    }
+
+    /// The value as it stands in the text.
+    pub(super) fn raw(&self, node: Node) -> &'a [u8] {
+        self.text.get(node.start..node.end).unwrap_or_default()
+    }
+
+    /// A string or a key.
+    pub(super) fn string(&self, node: Node) -> Text<'a> {
+        let inner = node.start.saturating_add(1)..node.end.saturating_sub(1);
+        Text {
+            raw: self.text.get(inner).unwrap_or_default(),
+            escaped: node.escaped,
+        }
+    }
+
+    /// The hash of a value that holds no others.
+    pub(super) fn hash_of_plain(&self, node: Node) -> u64 {
+        match node.kind {
+            Kind::String => self.string(node).hash(),
+            Kind::Number => Number::read(self.raw(node)).hash(),
+            kind => u64::from(kind == Kind::True),
+        }
+    }
+
+    /// What stands in a value at the end of a way without `*`.
+    pub(super) fn find(&self, value: usize, way: &Pattern) -> Option<usize> {
+        way.steps().iter().try_fold(value, |value, step| {
+            let Step::Name { name, index } = step else {
+                return None;
+            };
+            match self.node(value).kind {
+                Kind::Object => {
+                    let key = self
+                        .keys(value)
+                        .find(|key| self.string(self.node(*key)).is(name))?;
+                    Some(key.saturating_add(1))
+                }
+                Kind::Array => self.elements(value).nth((*index)?),
+                _ => None,
+            }
+        })
+    }
+
+    /// The elements of a list.
+    pub(super) fn elements(&self, list: usize) -> Children<'_, 'a> {
+        self.children(list, 0)
+    }
+
+    /// The keys of an object; the value of each is the node after it.
+    pub(super) fn keys(&self, object: usize) -> Children<'_, 'a> {
+        self.children(object, 1)
+    }
+
+    fn children(&self, parent: usize, before: usize) -> Children<'_, 'a> {
+        Children {
+            tape: self,
+            at: parent.saturating_add(1),
+            end: self.node(parent).next,
+            before,
+        }
+    }
+}
+
+/// The elements of a list or the keys of an object.
+#[derive(Clone)]
+pub(super) struct Children<'t, 'a> {
+    tape: &'t Tape<'a>,
+    at: usize,
+    end: usize,
+    /// How many nodes stand before the value: the key, or none.
+    before: usize,
+}
+
+impl Iterator for Children<'_, '_> {
+    type Item = usize;
+
+    fn next(&mut self) -> Option<usize> {
+        let at = self.at;
+        if at >= self.end {
+            return None;
+        }
+        self.at = self.tape.node(at.saturating_add(self.before)).next;
+        Some(at)
+    }
+}

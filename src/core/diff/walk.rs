@@ -1,0 +1,272 @@
+//! Two bodies of JSON side by side, value by value.
+
+use std::borrow::Cow;
+
+use super::amount;
+use super::canonical::Hashes;
+use super::entry::{self, Entry};
+use super::finding::{Kind as Found, Part, Value};
+use super::number::Number;
+use super::rules::Here;
+use super::sink::Sink;
+use super::tape::{Kind, Node, Tape};
+use super::text::Text;
+use super::trail::{Place, Trail};
+use super::usage::Usage;
+
+/// Compares two values wherever they stand. Its recursion is as deep as the parser allows.
+pub(super) struct Walker<'t, 's, 'a> {
+    /// v1 and v2.
+    pub(super) tapes: [&'t Tape<'a>; 2],
+    pub(super) trail: Trail<'t, 'a>,
+    pub(super) sink: &'t mut Sink<'s, 'a>,
+    pub(super) usage: &'t mut Usage,
+    /// Whether somebody only asks if two values are equal: nothing is found, and the first
+    /// difference is enough.
+    pub(super) is_probing: bool,
+    /// Whether the usage of options is counted; not where the same values are looked at again.
+    pub(super) is_counting: bool,
+    pub(super) hashes: Hashes,
+    /// Emptied lists, to be used again.
+    spare: Vec<Pair>,
+}
+
+/// Keys or elements of v1 and of v2.
+pub(super) type Pair = [Vec<Entry>; 2];
+
+/// The place of v1 in pairs.
+pub(super) const V1: usize = 0;
+/// The place of v2 in pairs.
+pub(super) const V2: usize = 1;
+
+impl<'t, 's, 'a> Walker<'t, 's, 'a> {
+    pub(super) fn new(
+        tapes: [&'t Tape<'a>; 2],
+        trail: Trail<'t, 'a>,
+        sink: &'t mut Sink<'s, 'a>,
+        usage: &'t mut Usage,
+    ) -> Self {
+        Self {
+            tapes,
+            trail,
+            sink,
+            usage,
+            is_probing: false,
+            is_counting: true,
+            hashes: Hashes::default(),
+            spare: Vec::new(),
+        }
+    }
+
+    /// Whether the two are equal: whether there is no finding. Noise is none.
+    pub(super) fn walk(&mut self, a: usize, b: usize) -> bool {
+        let [v1, v2] = self.tapes;
+        let (left, right) = (v1.node(a), v2.node(b));
+        if self.trail.is_plain() && v1.raw(left) == v2.raw(right) {
+            return true;
+        }
+        let here = self.look_up(left.kind, right.kind);
+        if here.is_ignored {
+            return true;
+        }
+        let kind = match (left.kind, right.kind) {
+            (Kind::Object, Kind::Object) => return self.objects(a, b, here.is_map),
+            (Kind::Array, Kind::Array) => return self.lists(a, b, here.unordered),
+            _ if self.same_plain(a, b) => return true,
+            (Kind::Number, Kind::Number) if self.is_within(left, right, here) => return true,
+            (left, right) if left.value_type() == right.value_type() => Found::Value,
+            _ => Found::Type,
+        };
+        self.found(kind, Some(a), Some(b))
+    }
+
+    /// Whether two values that hold no others are equal.
+    pub(super) fn same_plain(&self, a: usize, b: usize) -> bool {
+        let [v1, v2] = self.tapes;
+        let (left, right) = (v1.node(a), v2.node(b));
+        left.kind == right.kind
+            && match left.kind {
+                Kind::String => v1.string(left).same(v2.string(right)),
+                Kind::Number => {
+                    let (left, right) = (v1.raw(left), v2.raw(right));
+                    left == right || Number::read(left).same(Number::read(right))
+                }
+                _ => true,
+            }
+    }
+
+    fn is_within(&self, left: Node, right: Node, here: Here<'t>) -> bool {
+        let [v1, v2] = self.tapes;
+        let allowed = here.tolerance;
+        allowed.is_some_and(|allowed| amount::within(v1.raw(left), v2.raw(right), allowed))
+    }
+
+    /// Members are paired by their keys. The same keys in the same order, which is the rule, need
+    /// no search.
+    fn objects(&mut self, a: usize, b: usize, of_map: bool) -> bool {
+        let [v1, v2] = self.tapes;
+        let (mut left, mut right) = (v1.keys(a), v2.keys(b));
+        let mut same = true;
+        let mut rest = [Vec::new(), Vec::new()];
+        loop {
+            match (left.next(), right.next()) {
+                (None, None) => return same,
+                (Some(x), Some(y)) if self.same_key(x, y) => {
+                    same &= self.member(x, of_map, |walker| walker.walk(value(x), value(y)));
+                    if !same && self.is_probing {
+                        return false;
+                    }
+                }
+                (x, y) => {
+                    if let Some(spare) = self.spare.pop() {
+                        rest = spare;
+                    }
+                    let [ours, theirs] = &mut rest;
+                    ours.extend(x.into_iter().chain(left).map(|key| Entry::of_key(v1, key)));
+                    theirs.extend(y.into_iter().chain(right).map(|key| Entry::of_key(v2, key)));
+                    break;
+                }
+            }
+        }
+        same &= self.members(&mut rest, of_map);
+        for keys in &mut rest {
+            keys.clear();
+        }
+        self.spare.push(rest);
+        same
+    }
+
+    /// Members in any order.
+    fn members(&mut self, keys: &mut Pair, of_map: bool) -> bool {
+        let [v1, v2] = self.tapes;
+        let [ours, theirs] = keys;
+        entry::sort_keys(v1, ours);
+        entry::sort_keys(v2, theirs);
+        let (mut ours, mut theirs) = (ours.iter().peekable(), theirs.iter().peekable());
+        let mut same = true;
+        while same || !self.is_probing {
+            let (x, y) = match (ours.peek(), theirs.peek()) {
+                (None, None) => break,
+                (x, None) => (x.is_some(), false),
+                (None, y) => (false, y.is_some()),
+                (Some(x), Some(y)) => {
+                    let text = || entry::key(v1, x).compare(entry::key(v2, y));
+                    let order = x.hash.cmp(&y.hash).then_with(text);
+                    (order.is_le(), order.is_ge())
+                }
+            };
+            let x = ours.next_if(|_| x).map(|entry| entry.node);
+            let y = theirs.next_if(|_| y).map(|entry| entry.node);
+            same &= match (x, y) {
+                (Some(x), Some(y)) => {
+                    self.member(x, of_map, |walker| walker.walk(value(x), value(y)))
+                }
+                (Some(x), None) => self.member(x, of_map, |walker| walker.missing(value(x))),
+                (None, Some(y)) => {
+                    let key = v2.string(v2.node(y));
+                    self.at(Place::Key { key, of_map }, |walker| walker.extra(value(y)))
+                }
+                (None, None) => break,
+            };
+        }
+        same
+    }
+
+    fn same_key(&self, x: usize, y: usize) -> bool {
+        let [v1, v2] = self.tapes;
+        let (left, right) = (v1.node(x), v2.node(y));
+        left.extra == right.extra && v1.string(left).same(v2.string(right))
+    }
+
+    /// Below a key of v1.
+    fn member(&mut self, key: usize, of_map: bool, look: impl FnOnce(&mut Self) -> bool) -> bool {
+        let [v1, _] = self.tapes;
+        let key = v1.string(v1.node(key));
+        self.at(Place::Key { key, of_map }, look)
+    }
+
+    /// One step further down the way.
+    pub(super) fn at<T>(&mut self, place: Place<'a>, look: impl FnOnce(&mut Self) -> T) -> T {
+        let mark = self.trail.enter(place);
+        let seen = look(self);
+        self.trail.leave(&mark);
+        seen
+    }
+
+    /// What only v1 has.
+    pub(super) fn missing(&mut self, a: usize) -> bool {
+        let [v1, _] = self.tapes;
+        let kind = v1.node(a).kind;
+        self.look_up(kind, kind).is_ignored || self.found(Found::Missing, Some(a), None)
+    }
+
+    /// What only v2 has.
+    pub(super) fn extra(&mut self, b: usize) -> bool {
+        let [_, v2] = self.tapes;
+        let kind = v2.node(b).kind;
+        self.look_up(kind, kind).is_ignored || self.found(Found::Extra, None, Some(b))
+    }
+
+    /// What the options say of this place, given what stands there on either side.
+    pub(super) fn look_up(&mut self, left: Kind, right: Kind) -> Here<'t> {
+        let mut here = Here::default();
+        if self.trail.is_plain() {
+            return here;
+        }
+        for (index, rule) in self.trail.here() {
+            if rule.is_for(left) || rule.is_for(right) {
+                here.add(rule.what);
+                if self.is_counting {
+                    self.usage.count(index);
+                }
+            }
+        }
+        here
+    }
+
+    /// Tells of a difference; false unless it is noise.
+    pub(super) fn found(&mut self, kind: Found, a: Option<usize>, b: Option<usize>) -> bool {
+        let severity = kind.severity();
+        let trail = &self.trail;
+        if self
+            .sink
+            .is_noise(severity, Part::Body, |pointer| trail.folded(pointer))
+        {
+            return true;
+        }
+        if !self.is_probing {
+            let [v1, v2] = self.tapes.map(|tape| {
+                move |node: usize| {
+                    let node = tape.node(node);
+                    Value {
+                        kind: node.kind.value_type(),
+                        raw: Cow::Borrowed(tape.raw(node)),
+                    }
+                }
+            });
+            let places = |folded: &mut String, exact: &mut String| {
+                trail.folded(folded);
+                trail.exact(exact);
+            };
+            self.sink
+                .push(Part::Body, places, kind, severity, a.map(v1), b.map(v2));
+        }
+        false
+    }
+
+    /// The text of a key or a string of one side.
+    pub(super) fn text(&self, side: usize, node: usize) -> Text<'a> {
+        let tape = self.tape(side);
+        tape.string(tape.node(node))
+    }
+
+    pub(super) fn tape(&self, side: usize) -> &'t Tape<'a> {
+        let [v1, v2] = self.tapes;
+        if side == V1 { v1 } else { v2 }
+    }
+}
+
+/// The value of a key.
+pub(super) fn value(key: usize) -> usize {
+    key.saturating_add(1)
+}

@@ -5,6 +5,7 @@
 
 mod matches;
 mod rollouts;
+mod shadow;
 
 use crate::account::{Format, LONGEST_OPAQUE, Sid};
 use crate::diagnostic::{Diagnostics, Document};
@@ -57,6 +58,9 @@ fn plan(reader: &mut Reader<'_>, policy: policy::Policy<'_>) -> Option<Plan> {
     let format = account.as_ref().map(|account| account.format);
 
     let names = segment_names(&policy.segments);
+    let collector = policy.collector.given();
+    let collector =
+        collector.map(|name| rollouts::cluster_name(reader, &root.field("collector"), name));
     let segments = policy.segments.given().unwrap_or_default();
     let segments = segment_sets(reader, &root.field("segments"), segments, format);
 
@@ -76,6 +80,8 @@ fn plan(reader: &mut Reader<'_>, policy: policy::Policy<'_>) -> Option<Plan> {
     Some(Plan {
         account: account?,
         segments: segments?,
+        segment_names: names.unwrap_or_default(),
+        collector,
         halted: policy.halted.given().unwrap_or(false),
         rollouts: rollouts?,
     })

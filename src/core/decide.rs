@@ -11,7 +11,8 @@ use crate::treatment::{Reason, Treatment};
 pub struct Decision<'p> {
     /// The rollout that has the request; `None` when no rollout matches.
     pub rollout: Option<&'p Rollout>,
-    /// What was decided. In mode `dark` it is recorded, but not [`served`](Self::served).
+    /// What was decided. In the modes `dark` and `shadow` it is recorded, but not
+    /// [`served`](Self::served).
     pub treatment: Treatment,
     /// Why.
     pub reason: Reason,
@@ -98,11 +99,11 @@ impl<'p> Decision<'p> {
         }
     }
 
-    /// The version that answers the user: in mode `dark` always v1.
+    /// The version that answers the user: in the modes `dark` and `shadow` always v1.
     #[must_use]
     pub fn served(&self) -> Treatment {
         match self.rollout {
-            Some(rollout) if rollout.mode == Mode::Dark => Treatment::V1,
+            Some(rollout) if matches!(rollout.mode, Mode::Dark | Mode::Shadow) => Treatment::V1,
             _ => self.treatment,
         }
     }

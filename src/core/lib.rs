@@ -6,6 +6,7 @@
 //!
 //! * A policy text becomes a [`Plan`], or [`Diagnostics`] that name every problem in it.
 //! * [`decide`] takes a plan and a [`Request`] and gives a [`Decision`]: a treatment and its reason.
+//! * [`shadow`] says which requests are copied to v2, and [`diff`] compares the two answers.
 //! * [`Configuration`] is what a proxy is given: a policy, and what this proxy is.
 
 #![forbid(unsafe_code)]
@@ -17,6 +18,7 @@ mod compile;
 mod configuration;
 mod decide;
 mod diagnostic;
+pub mod diff;
 mod headers;
 mod inbound;
 mod json;
@@ -32,7 +34,9 @@ mod read;
 pub mod render;
 mod request;
 mod segments;
+pub mod shadow;
 mod sources;
+mod table;
 mod treatment;
 
 pub use account::{Account, AccountId, Format, Sid};
@@ -42,8 +46,11 @@ pub use decide::{Decision, decide};
 pub use diagnostic::{Diagnostic, Diagnostics, Document};
 pub use headers::Headers;
 pub use inbound::Inbound;
-pub use names::{CLUSTER_HEADER, DECISION_HEADER, TREATMENT_HEADER, is_turnout_header};
+pub use names::{
+    CLUSTER_HEADER, DECISION_HEADER, SHADOW_HEADER, TREATMENT_HEADER, is_turnout_header,
+};
 pub use plan::{Mode, Plan, Rollout};
 pub use problem::Problem;
 pub use request::Request;
+pub use table::Table;
 pub use treatment::{Reason, Treatment};

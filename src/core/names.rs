@@ -6,6 +6,8 @@ pub const CLUSTER_HEADER: &str = "x-turnout-cluster";
 pub const TREATMENT_HEADER: &str = "x-turnout-treatment";
 /// `<rollout>=<treatment>`, one entry for each rollout that the request has met, joined by commas.
 pub const DECISION_HEADER: &str = "x-turnout-decision";
+/// On a copy, with the value `1`: whoever answers it answers no user.
+pub const SHADOW_HEADER: &str = "x-turnout-shadow";
 
 const PREFIX: &[u8] = b"x-turnout-";
 

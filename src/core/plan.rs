@@ -8,6 +8,7 @@ use crate::inbound::{self, Inbound};
 use crate::matching::{RequestMatch, When};
 use crate::request::Request;
 use crate::segments::Segments;
+use crate::shadow::Shadow;
 use crate::sources::AccountSources;
 use crate::treatment::Treatment;
 
@@ -16,7 +17,11 @@ use crate::treatment::Treatment;
 pub struct Plan {
     pub(crate) account: AccountSources,
     pub(crate) segments: Segments,
+    /// The names of the segments, in the order of the policy.
+    pub(crate) segment_names: Vec<String>,
     pub(crate) halted: bool,
+    /// The cluster that takes records.
+    pub collector: Option<String>,
     pub(crate) rollouts: Vec<Rollout>,
 }
 
@@ -38,6 +43,8 @@ pub struct Rollout {
     /// What `x-turnout-decision` says of this rollout, v1 first.
     pub(crate) entries: [String; 2],
     pub(crate) rules: Vec<Rule>,
+    /// What is copied to v2, in the modes that copy.
+    pub shadow: Option<Shadow>,
 }
 
 /// How far a rollout has come.
@@ -47,6 +54,8 @@ pub enum Mode {
     Off,
     /// Everyone takes v1; what `Split` would decide is recorded.
     Dark,
+    /// As `Dark`, and a sample of the requests is copied to v2.
+    Shadow,
     /// Everyone takes what the rules decide.
     Split,
     /// Everyone takes v2.
@@ -77,6 +86,12 @@ impl Plan {
         let mut request = Request::new(headers, inbound);
         request.account = self.account.read(headers, request.path);
         request
+    }
+
+    /// The names of the segments, in the order of the policy.
+    #[must_use]
+    pub fn segment_names(&self) -> &[String] {
+        &self.segment_names
     }
 
     /// The rollouts in the order of the policy.

@@ -14,6 +14,7 @@ pub(crate) struct Policy<'a> {
     pub(crate) account: Field<Located<Account<'a>>>,
     pub(crate) segments: Field<Map<'a, Located<Segment<'a>>>>,
     pub(crate) halted: Field<bool>,
+    pub(crate) collector: Field<Text<'a>>,
     pub(crate) rollouts: Field<List<Located<Rollout<'a>>>>,
 }
 
@@ -40,6 +41,7 @@ pub(crate) struct Rollout<'a> {
     pub(crate) mode: Field<Text<'a>>,
     pub(crate) salt: Field<Text<'a>>,
     pub(crate) rules: Field<List<Rule<'a>>>,
+    pub(crate) shadow: Field<Located<Shadow<'a>>>,
 }
 
 pub(crate) struct Match<'a> {
@@ -72,4 +74,46 @@ pub(crate) struct When<'a> {
     pub(crate) within: Field<List<Text<'a>>>,
     pub(crate) outside: Field<List<Text<'a>>>,
     pub(crate) headers: Field<Map<'a, Located<Header<'a>>>>,
+}
+
+pub(crate) struct Shadow<'a> {
+    pub(crate) when: Field<When<'a>>,
+    pub(crate) accounts: Field<Number<'a>>,
+    pub(crate) requests: Field<Number<'a>>,
+    pub(crate) methods: Field<List<Text<'a>>>,
+    pub(crate) idempotency_header: Field<Text<'a>>,
+    pub(crate) strip_headers: Field<List<Text<'a>>>,
+    pub(crate) max_body_bytes: Field<Number<'a>>,
+    pub(crate) max_in_flight: Field<Number<'a>>,
+    pub(crate) timeout_ms: Field<Number<'a>>,
+    pub(crate) send: Field<Text<'a>>,
+    pub(crate) routes: Field<List<Text<'a>>>,
+    pub(crate) compare: Field<Compare<'a>>,
+    pub(crate) noise: Field<Located<Noise<'a>>>,
+    pub(crate) recheck: Field<bool>,
+    pub(crate) reveal: Field<List<Text<'a>>>,
+    pub(crate) summary_seconds: Field<Number<'a>>,
+}
+
+pub(crate) struct Compare<'a> {
+    pub(crate) headers: Field<List<Text<'a>>>,
+    pub(crate) ignore: Field<List<Text<'a>>>,
+    pub(crate) unordered: Field<List<Located<Unordered<'a>>>>,
+    pub(crate) tolerance: Field<List<Located<Tolerance<'a>>>>,
+    pub(crate) maps: Field<List<Text<'a>>>,
+}
+
+pub(crate) struct Unordered<'a> {
+    pub(crate) path: Field<Text<'a>>,
+    pub(crate) key: Field<Text<'a>>,
+}
+
+pub(crate) struct Tolerance<'a> {
+    pub(crate) path: Field<Text<'a>>,
+    pub(crate) absolute: Field<Number<'a>>,
+    pub(crate) relative: Field<Number<'a>>,
+}
+
+pub(crate) struct Noise<'a> {
+    pub(crate) requests: Field<Number<'a>>,
 }

@@ -1,5 +1,7 @@
 //! From JSON to the policy as it is written: one function for each kind of object.
 
+mod shadow;
+
 use crate::json::{Located, Node, Reader, Text};
 use crate::policy::{
     Account, Header, List, Match, Number, Path, Policy, Rollout, Rule, Segment, Source, When,
@@ -70,6 +72,33 @@ pub(crate) mod expected {
     pub(crate) const SEGMENT_NAME: Expected = new("a segment name", "\"hvc\"");
     pub(crate) const SERVE: Expected = new("a treatment", "\"v2\"");
     pub(crate) const PERCENTAGE: Expected = new("a percentage", "12.5");
+    pub(crate) const SHADOW: Expected = new("a shadow", "{ \"requests\": 5 }");
+    pub(crate) const COUNT: Expected = new("a whole number", "64");
+    pub(crate) const SEND: Expected = new("a moment", "\"after_answer\"");
+    pub(crate) const HEADER_NAMES: Expected = new("a list of header names", "[ \"content-type\" ]");
+    pub(crate) const ROUTES: Expected = new("a list of routes", "[ \"/v1/Users/*\" ]");
+    pub(crate) const ROUTE: Expected = new("a path template", "\"/v1/Users/*\"");
+    pub(crate) const COMPARE: Expected = new("a comparison", "{ \"ignore\": [ \"/meta/at\" ] }");
+    pub(crate) const POINTERS: Expected = new("a list of pointers", "[ \"/users/*/at\" ]");
+    pub(crate) const POINTER: Expected = new("a pointer", "\"/users/*/at\"");
+    pub(crate) const UNORDERED: Expected = new(
+        "a list of lists whose order does not count",
+        "[ { \"path\": \"/users\", \"key\": \"/id\" } ]",
+    );
+    pub(crate) const UNORDERED_ITEM: Expected = new(
+        "a list whose order does not count",
+        "{ \"path\": \"/users\" }",
+    );
+    pub(crate) const TOLERANCES: Expected = new(
+        "a list of tolerances",
+        "[ { \"path\": \"/price\", \"absolute\": 0.01 } ]",
+    );
+    pub(crate) const TOLERANCE: Expected = new(
+        "a tolerance",
+        "{ \"path\": \"/price\", \"absolute\": 0.01 }",
+    );
+    pub(crate) const TOLERATED: Expected = new("a number", "0.01");
+    pub(crate) const NOISE: Expected = new("a part of the copied requests", "{ \"requests\": 1 }");
 }
 
 pub(crate) fn policy<'a>(reader: &mut Reader<'a>, root: Node<'a, '_>) -> Option<Policy<'a>> {
@@ -81,6 +110,7 @@ pub(crate) fn policy<'a>(reader: &mut Reader<'a>, root: Node<'a, '_>) -> Option<
             r.map(n, expected::SEGMENTS, segment)
         }),
         halted: object.field(reader, "halted", |r, n| r.boolean(n, expected::BOOLEAN)),
+        collector: object.field(reader, "collector", |r, n| r.text(n, expected::CLUSTER)),
         rollouts: object.field(reader, "rollouts", |r, n| {
             r.list(n, expected::ROLLOUTS, rollout)
         }),
@@ -131,8 +161,8 @@ fn rollout<'a>(reader: &mut Reader<'a>, node: Node<'a, '_>) -> Option<Located<Ro
         mode: object.field(reader, "mode", |r, n| r.text(n, expected::MODE)),
         salt: object.field(reader, "salt", |r, n| r.text(n, expected::SALT)),
         rules: object.field(reader, "rules", |r, n| r.list(n, expected::RULES, rule)),
+        shadow: object.field(reader, "shadow", shadow::shadow),
     };
-    object.not_yet(reader, "shadow");
     object.not_yet(reader, "guard");
     object.finish(reader);
     Some(located(node, rollout))
@@ -222,7 +252,7 @@ fn segment_names<'a>(reader: &mut Reader<'a>, node: Node<'a, '_>) -> Option<List
     )
 }
 
-fn texts<'a>(
+pub(crate) fn texts<'a>(
     reader: &mut Reader<'a>,
     node: Node<'a, '_>,
     list: Expected,
@@ -231,7 +261,7 @@ fn texts<'a>(
     reader.list(node, list, |reader, node| reader.text(node, item))
 }
 
-fn located<T>(node: Node<'_, '_>, value: T) -> Located<T> {
+pub(crate) fn located<T>(node: Node<'_, '_>, value: T) -> Located<T> {
     Located {
         value,
         span: node.span,

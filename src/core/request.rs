@@ -46,6 +46,18 @@ impl<'a> Request<'a> {
         request
     }
 
+    /// The `x-request-id`.
+    #[must_use]
+    pub fn id(&self) -> Option<&'a [u8]> {
+        self.id
+    }
+
+    /// The method, as sent.
+    #[must_use]
+    pub fn method(&self) -> &'a [u8] {
+        self.method
+    }
+
     /// What a trusted earlier hop decided for a rollout.
     pub(crate) fn decided_upstream(&self, rollout: &str) -> Option<Treatment> {
         inbound::decided(self.earlier_hops(), rollout)

@@ -12,6 +12,15 @@ use crate::account::{AccountId, Format, Sid, is_opaque_account};
 pub(crate) struct SegmentSet(Vec<u64>);
 
 impl SegmentSet {
+    pub(crate) const NONE: &Self = &Self(Vec::new());
+
+    /// The segment that comes first in the policy.
+    pub(crate) fn first(&self) -> Option<usize> {
+        let (index, word) = self.0.iter().enumerate().find(|(_, word)| **word != 0)?;
+        let bit = usize::try_from(word.trailing_zeros()).ok()?;
+        index.checked_mul(64)?.checked_add(bit)
+    }
+
     pub(crate) fn insert(&mut self, segment: usize) {
         let (word, bit) = (segment / 64, segment % 64);
         if self.0.len() <= word {
@@ -46,13 +55,12 @@ enum Accounts {
 impl Segments {
     /// The segments that an account is in.
     pub(crate) fn of(&self, account: &AccountId<'_>) -> &SegmentSet {
-        const NONE: &SegmentSet = &SegmentSet(Vec::new());
         let set = match &self.accounts {
             Accounts::Sids(sids) => account.sid().and_then(|sid| sids.get(&sid)),
             Accounts::Opaque(accounts) => accounts.get(account.as_slice()),
         };
         set.and_then(|set| self.sets.get(usize::try_from(*set).ok()?))
-            .unwrap_or(NONE)
+            .unwrap_or(SegmentSet::NONE)
     }
 }
 

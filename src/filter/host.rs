@@ -14,6 +14,19 @@ use std::ptr;
 pub(crate) struct Map(u32);
 
 pub(crate) const REQUEST_HEADERS: Map = Map(0);
+pub(crate) const RESPONSE_HEADERS: Map = Map(2);
+/// While the answer to a call is told.
+pub(crate) const CALL_HEADERS: Map = Map(6);
+
+/// A body, or a piece of one, as the ABI numbers it.
+#[derive(Clone, Copy)]
+pub(crate) struct Body(u32);
+
+pub(crate) const REQUEST_BODY: Body = Body(0);
+pub(crate) const RESPONSE_BODY: Body = Body(1);
+/// While the answer to a call is told.
+pub(crate) const CALL_BODY: Body = Body(4);
+const PLUGIN_CONFIGURATION: Body = Body(7);
 
 #[derive(Clone, Copy)]
 pub(crate) enum LogLevel {
@@ -24,9 +37,9 @@ pub(crate) enum LogLevel {
 #[derive(Clone, Copy)]
 pub(crate) enum MetricKind {
     Counter = 0,
+    Gauge = 1,
+    Histogram = 2,
 }
-
-const PLUGIN_CONFIGURATION: u32 = 7;
 
 #[link(wasm_import_module = "env")]
 unsafe extern "C" {
@@ -55,6 +68,21 @@ unsafe extern "C" {
     ) -> u32;
     fn proxy_define_metric(kind: u32, name: *const u8, name_size: usize, metric: *mut u32) -> u32;
     fn proxy_increment_metric(metric: u32, offset: i64) -> u32;
+    fn proxy_record_metric(metric: u32, value: u64) -> u32;
+    fn proxy_get_current_time_nanoseconds(time: *mut u64) -> u32;
+    fn proxy_set_tick_period_milliseconds(period: u32) -> u32;
+    fn proxy_http_call(
+        cluster: *const u8,
+        cluster_size: usize,
+        headers: *const u8,
+        headers_size: usize,
+        body: *const u8,
+        body_size: usize,
+        trailers: *const u8,
+        trailers_size: usize,
+        timeout_ms: u32,
+        token: *mut u32,
+    ) -> u32;
     fn proxy_call_foreign_function(
         name: *const u8,
         name_size: usize,
@@ -75,7 +103,7 @@ pub(crate) fn log(level: LogLevel, line: &str) {
 
 /// Readable while the plugin is being configured.
 pub(crate) fn plugin_configuration() -> Vec<u8> {
-    buffer(PLUGIN_CONFIGURATION, usize::MAX)
+    body(PLUGIN_CONFIGURATION, usize::MAX)
 }
 
 /// Adds a value; those that the header has stay.
@@ -118,10 +146,71 @@ pub(crate) fn define_metric(kind: MetricKind, name: &str) -> Option<u32> {
 }
 
 pub(crate) fn increment(metric: u32) {
+    add(metric, 1);
+}
+
+/// Adds to a counter, or to a gauge, which may also be taken from.
+pub(crate) fn add(metric: u32, offset: i64) {
     // SAFETY: no pointer is passed.
     unsafe {
-        proxy_increment_metric(metric, 1);
+        proxy_increment_metric(metric, offset);
     }
+}
+
+/// One more value of a histogram.
+pub(crate) fn record(metric: u32, value: u64) {
+    // SAFETY: no pointer is passed.
+    unsafe {
+        proxy_record_metric(metric, value);
+    }
+}
+
+/// Nanoseconds since 1970; 0 when the proxy does not say.
+pub(crate) fn now() -> u64 {
+    let mut time = 0;
+    // SAFETY: the host writes one number to the pointer, which is valid for it.
+    unsafe {
+        proxy_get_current_time_nanoseconds(&raw mut time);
+    }
+    time
+}
+
+/// Has the proxy call `proxy_on_tick` of the plugin that is being configured.
+pub(crate) fn set_tick_period(milliseconds: u32) {
+    // SAFETY: no pointer is passed.
+    unsafe {
+        proxy_set_tick_period_milliseconds(milliseconds);
+    }
+}
+
+/// Sends a request of the plugin's own, and returns the token under which its answer will come.
+/// `None` when it cannot be sent: there is no such cluster, or a header is missing that every
+/// request has.
+pub(crate) fn call(
+    cluster: &str,
+    headers: &[(&[u8], &[u8])],
+    body: &[u8],
+    timeout_ms: u32,
+) -> Option<u32> {
+    let headers = serialized(headers)?;
+    let mut token = 0;
+    // SAFETY: the host reads the slices during the call, keeps none of them, and writes one word to
+    // `token`. There are no trailers.
+    let status = unsafe {
+        proxy_http_call(
+            cluster.as_ptr(),
+            cluster.len(),
+            headers.as_ptr(),
+            headers.len(),
+            body.as_ptr(),
+            body.len(),
+            ptr::null(),
+            0,
+            timeout_ms,
+            &raw mut token,
+        )
+    };
+    (status == 0).then_some(token)
 }
 
 /// Has the proxy choose the route anew, by the headers as they are now. For a filter of ABI 0.2.1
@@ -143,12 +232,20 @@ pub(crate) fn clear_route_cache() {
     }
 }
 
-/// The first bytes of a buffer; empty when the proxy does not give it.
-fn buffer(buffer: u32, max_size: usize) -> Vec<u8> {
+/// Whether the answer that is being told has a status of success.
+pub(crate) fn call_succeeded() -> bool {
+    let buffer = HeaderBuffer::of(CALL_HEADERS);
+    let pairs = buffer.pairs();
+    let status = pairs.iter().find(|(name, _)| *name == b":status");
+    status.is_some_and(|(_, value)| value.starts_with(b"2"))
+}
+
+/// The first bytes of a body; none when the proxy does not give it.
+pub(crate) fn body(body: Body, max_size: usize) -> Vec<u8> {
     let (mut data, mut size) = (ptr::null_mut(), 0);
     // SAFETY: the host writes one word to each of the two pointers, which are valid for it.
     let status =
-        unsafe { proxy_get_buffer_bytes(buffer, 0, max_size, &raw mut data, &raw mut size) };
+        unsafe { proxy_get_buffer_bytes(body.0, 0, max_size, &raw mut data, &raw mut size) };
     handed_over(status, data, size)
 }
 
@@ -196,6 +293,31 @@ impl HeaderBuffer {
         }
         Some(pairs)
     }
+}
+
+/// Pairs in the form in which the proxy takes them, which is that of [`HeaderBuffer`]; `None` when
+/// they are too long for it.
+fn serialized(pairs: &[(&[u8], &[u8])]) -> Option<Vec<u8>> {
+    let number = |length: usize| Some(u32::try_from(length).ok()?.to_le_bytes());
+    let texts = pairs
+        .iter()
+        .map(|(name, value)| name.len().saturating_add(value.len()));
+    let size = texts.fold(4_usize, |size, texts| {
+        size.saturating_add(texts).saturating_add(10)
+    });
+    let mut bytes = Vec::with_capacity(size);
+    bytes.extend(number(pairs.len())?);
+    for (name, value) in pairs {
+        bytes.extend(number(name.len())?);
+        bytes.extend(number(value.len())?);
+    }
+    for (name, value) in pairs {
+        for text in [name, value] {
+            bytes.extend_from_slice(text);
+            bytes.push(0);
+        }
+    }
+    Some(bytes)
 }
 
 fn split_number(bytes: &[u8]) -> Option<(usize, &[u8])> {

@@ -1,7 +1,10 @@
 //! The plugin in one worker's VM: takes the configuration, or refuses it and says why.
 
+use std::rc::Rc;
+
 use turnout_core::Configuration;
 
+use crate::copies::Copies;
 use crate::counters::Counters;
 use crate::host::{self, LogLevel};
 
@@ -12,8 +15,9 @@ pub(crate) struct Root {
 
 /// What all requests under one configuration share.
 pub(crate) struct Active {
-    pub(crate) configuration: Configuration,
+    pub(crate) configuration: Rc<Configuration>,
     pub(crate) counters: Counters,
+    pub(crate) copies: Copies,
 }
 
 impl Root {
@@ -22,10 +26,11 @@ impl Root {
         match Configuration::from_json(&host::plugin_configuration()) {
             Ok(configuration) => {
                 announce(&configuration);
-                let counters = Counters::define(&configuration.plan);
+                let configuration = Rc::new(configuration);
                 self.active = Some(Active {
+                    counters: Counters::define(&configuration.plan),
+                    copies: Copies::new(&configuration),
                     configuration,
-                    counters,
                 });
                 true
             }

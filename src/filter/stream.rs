@@ -1,8 +1,8 @@
 //! One request: read it, decide, write what the route and the next hop need.
 
 use turnout_core::{
-    Account, CLUSTER_HEADER, DECISION_HEADER, Decision, Headers, Inbound, Request, Rollout,
-    TREATMENT_HEADER, decide, is_turnout_header,
+    Account, CLUSTER_HEADER, Configuration, DECISION_HEADER, Decision, Headers, Inbound, Request,
+    Rollout, TREATMENT_HEADER, decide, is_turnout_header,
 };
 
 use crate::counters::NO_ROLLOUT;
@@ -12,34 +12,37 @@ use crate::root::{Active, Root};
 pub(crate) struct Stream {
     /// The plugin whose configuration it began with.
     pub(crate) root: u32,
+    /// Where it is copied, its job.
+    pub(crate) job: Option<u32>,
 }
 
 impl Stream {
     pub(crate) fn new(root: u32) -> Self {
-        Self { root }
+        Self { root, job: None }
     }
 
-    pub(crate) fn request_headers(&mut self, root: &mut Root) {
-        if let Some(active) = &root.active {
-            active.route();
+    pub(crate) fn request_headers(&mut self, root: &mut Root, end: bool) {
+        if let Some(active) = &mut root.active {
+            self.job = active.route(end);
         }
     }
 }
 
 impl Active {
-    fn route(&self) {
+    /// Decides, and has the request copied where it is sampled.
+    fn route(&mut self, end: bool) -> Option<u32> {
         let buffer = HeaderBuffer::of(host::REQUEST_HEADERS);
         let pairs = buffer.pairs();
-        let inbound = self.configuration.inbound;
-        let request = self
-            .configuration
-            .plan
-            .request(Headers::new(&pairs), inbound);
-        let decision = decide(&self.configuration.plan, &request);
+        let Configuration { plan, inbound } = &*self.configuration;
+        let request = plan.request(Headers::new(&pairs), *inbound);
+        let decision = decide(plan, &request);
 
-        let removed = remove_stale(&pairs, inbound, &decision);
+        let removed = remove_stale(&pairs, *inbound, &decision);
         if let Some(rollout) = decision.rollout {
             write_decision(&request, rollout, &decision);
+        }
+        if let Some((name, token)) = plan.idempotency_token(&request, &decision) {
+            host::add_request_header(name, token);
         }
         if removed || decision.rollout.is_some() {
             // A filter before this one may have had the route resolved by what the client sent.
@@ -47,6 +50,8 @@ impl Active {
         }
         self.counters.count(&decision);
         record_for_access_log(&request, &decision);
+        let sample = plan.sample(&request, &decision)?;
+        self.copies.admit(sample, buffer, end)
     }
 }
 

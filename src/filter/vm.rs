@@ -3,6 +3,9 @@
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 
+use turnout_core::Table;
+
+use crate::copies::Copies;
 use crate::root::Root;
 use crate::stream::Stream;
 
@@ -10,7 +13,7 @@ use crate::stream::Stream;
 #[derive(Default)]
 pub(crate) struct Vm {
     /// One for each configuration in use: during a swap the one before finishes its requests.
-    roots: BTreeMap<u32, Root>,
+    roots: Table<u32, Root>,
     streams: BTreeMap<u32, Stream>,
 }
 
@@ -37,17 +40,48 @@ impl Vm {
         root.is_some_and(Root::configure)
     }
 
-    pub(crate) fn request_headers(&mut self, context: u32) {
+    pub(crate) fn request_headers(&mut self, context: u32, end: bool) {
         if let Some(stream) = self.streams.get_mut(&context)
             && let Some(root) = self.roots.get_mut(&stream.root)
         {
-            stream.request_headers(root);
+            stream.request_headers(root, end);
+        }
+    }
+
+    /// Something more of a request, or of its answer: of no concern unless it is copied.
+    pub(crate) fn copied(&mut self, context: u32, see: impl FnOnce(&mut Copies, u32)) {
+        if let Some(stream) = self.streams.get(&context)
+            && let Some(job) = stream.job
+            && let Some(copies) = self.copies(stream.root)
+        {
+            see(copies, job);
+        }
+    }
+
+    pub(crate) fn call_answered(&mut self, root: u32, token: u32, is_answered: bool, size: usize) {
+        if let Some(copies) = self.copies(root) {
+            copies.call_answered(token, is_answered, size);
+        }
+    }
+
+    pub(crate) fn tick(&mut self, root: u32) {
+        if let Some(copies) = self.copies(root) {
+            copies.tick();
         }
     }
 
     pub(crate) fn delete(&mut self, context: u32) {
+        self.copied(context, Copies::stream_ended);
         if self.streams.remove(&context).is_none() {
+            if let Some(copies) = self.copies(context) {
+                copies.end();
+            }
             self.roots.remove(&context);
         }
+    }
+
+    fn copies(&mut self, root: u32) -> Option<&mut Copies> {
+        let active = self.roots.get_mut(&root)?.active.as_mut()?;
+        Some(&mut active.copies)
     }
 }

@@ -44,7 +44,7 @@ pub(super) fn request_match(
 }
 
 /// A list that has to name something: one that names nothing would select nothing.
-fn items(
+pub(super) fn items(
     reader: &mut Reader<'_>,
     at: &Path<'_>,
     list: Field<List<Text<'_>>>,
@@ -88,7 +88,7 @@ fn has_port(host: &str) -> bool {
         .contains(':')
 }
 
-fn method(reader: &mut Reader<'_>, at: &Path<'_>, method: &Text<'_>) -> Option<String> {
+pub(super) fn method(reader: &mut Reader<'_>, at: &Path<'_>, method: &Text<'_>) -> Option<String> {
     let text = &*method.value;
     if !is_token(text) {
         let what = format!("`{}` is not a method", excerpt(text));

@@ -18,7 +18,7 @@ use super::{check_name, matches, required};
 
 /// Compiles the rollouts of one policy.
 pub(super) struct Rollouts<'r, 't, 'n> {
-    reader: &'r mut Reader<'t>,
+    pub(super) reader: &'r mut Reader<'t>,
     segments: Option<&'n [String]>,
     /// Names that are taken, and by which rollout.
     names: BTreeMap<String, usize>,
@@ -64,6 +64,13 @@ impl<'r, 't, 'n> Rollouts<'r, 't, 'n> {
         };
         let rules = value.rules.given().map_or(Vec::new(), |rules| rules.value);
         let rules = self.rules(&at.field("rules"), rules);
+        let is_shadowed = !matches!(value.shadow, Field::Absent);
+        if mode == Some(Mode::Shadow) && !is_shadowed {
+            let problem = Problem::missing_field("shadow", expected::SHADOW);
+            self.reader.report(span.head(), at, problem);
+        }
+        let shadow = value.shadow.given();
+        let shadow = shadow.and_then(|given| self.shadow(&at.field("shadow"), given));
         let name = name?;
         Some(Rollout {
             index,
@@ -75,6 +82,7 @@ impl<'r, 't, 'n> Rollouts<'r, 't, 'n> {
             mode: mode?,
             matches: matches?,
             rules,
+            shadow,
         })
     }
 
@@ -106,30 +114,16 @@ impl<'r, 't, 'n> Rollouts<'r, 't, 'n> {
         cluster: Field<Text<'_>>,
     ) -> Option<String> {
         let name = required(self.reader, span, at, field, expected::CLUSTER, cluster)?;
-        if !matches::is_header_value(&name.value) {
-            let what = format!(
-                "`{}` cannot be sent as a header value",
-                excerpt(&name.value)
-            );
-            let instead = "write the cluster's name: visible ASCII, with no space at its ends";
-            let problem = Problem::invalid(what, instead);
-            self.reader.report(name.span, &at.field(field), problem);
-        }
-        Some(name.value.into_owned())
+        Some(cluster_name(self.reader, &at.field(field), name))
     }
 
     fn mode(&mut self, span: Span, at: &Path<'_>, mode: Field<Text<'_>>) -> Option<Mode> {
         let word = required(self.reader, span, at, "mode", expected::MODE, mode)?;
         let at = at.field("mode");
-        if word.value == "shadow" {
-            let instead = "write `off`, `dark`, `split` or `on`";
-            let problem = Problem::not_supported("mode `shadow`", instead);
-            self.reader.report(word.span, &at, problem);
-            return None;
-        }
         let known = [
             ("off", Mode::Off),
             ("dark", Mode::Dark),
+            ("shadow", Mode::Shadow),
             ("split", Mode::Split),
             ("on", Mode::On),
         ];
@@ -197,7 +191,11 @@ impl<'r, 't, 'n> Rollouts<'r, 't, 'n> {
         }
     }
 
-    fn fraction(&mut self, at: &Path<'_>, percentage: &Field<Number<'_>>) -> Option<Fraction> {
+    pub(super) fn fraction(
+        &mut self,
+        at: &Path<'_>,
+        percentage: &Field<Number<'_>>,
+    ) -> Option<Fraction> {
         let number = match percentage {
             Field::Absent => return Some(Fraction::ALL),
             Field::Bad => return None,
@@ -219,7 +217,7 @@ impl<'r, 't, 'n> Rollouts<'r, 't, 'n> {
         None
     }
 
-    fn when(&mut self, at: &Path<'_>, when: policy::When<'_>) -> When {
+    pub(super) fn when(&mut self, at: &Path<'_>, when: policy::When<'_>) -> When {
         let within = when.within.given();
         let outside = when.outside.given();
         When {
@@ -252,4 +250,16 @@ impl<'r, 't, 'n> Rollouts<'r, 't, 'n> {
         }
         set
     }
+}
+
+pub(super) fn cluster_name(reader: &mut Reader<'_>, at: &Path<'_>, name: Text<'_>) -> String {
+    if !matches::is_header_value(&name.value) {
+        let what = format!(
+            "`{}` cannot be sent as a header value",
+            excerpt(&name.value)
+        );
+        let instead = "write the cluster's name: visible ASCII, with no space at its ends";
+        reader.report(name.span, at, Problem::invalid(what, instead));
+    }
+    name.value.into_owned()
 }

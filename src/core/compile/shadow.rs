@@ -1,0 +1,301 @@
+//! A rollout's `shadow`: numbers within their bounds, pointers and templates that mean something.
+
+use std::ops::RangeInclusive;
+
+use crate::bucket::Fraction;
+use crate::diff::{Allowed, Amount, BadPattern, Options, Pattern, Tolerance, Unordered};
+use crate::json::{Field, Located, Reader, Text};
+use crate::path::Purpose;
+use crate::place::{Path, Span};
+use crate::policy::{self, List, Number};
+use crate::problem::{Problem, excerpt};
+use crate::read::expected;
+use crate::shadow::{Moment, Route, Shadow};
+
+use super::rollouts::Rollouts;
+use super::{exactly_one, matches, present, required};
+
+/// Of bodies that are kept; larger ones would be compared at the expense of other requests.
+const BODY_BYTES: RangeInclusive<u32> = 1..=1_048_576;
+const IN_FLIGHT: RangeInclusive<u32> = 1..=1_000;
+const TIMEOUT_MS: RangeInclusive<u32> = 1..=60_000;
+const SUMMARY_SECONDS: RangeInclusive<u32> = 1..=3_600;
+
+const DEFAULT_BODY_BYTES: u32 = 65_536;
+const DEFAULT_IN_FLIGHT: u32 = 64;
+const DEFAULT_TIMEOUT_MS: u32 = 1_000;
+const DEFAULT_SUMMARY_SECONDS: u32 = 60;
+
+impl Rollouts<'_, '_, '_> {
+    pub(super) fn shadow(
+        &mut self,
+        at: &Path<'_>,
+        shadow: Located<policy::Shadow<'_>>,
+    ) -> Option<Shadow> {
+        let Located { value, span } = shadow;
+        if matches!(value.requests, Field::Absent) {
+            let problem = Problem::missing_field("requests", expected::PERCENTAGE);
+            self.reader.report(span.head(), at, problem);
+        }
+        let when = value.when.given();
+        let when = when.map(|given| self.when(&at.field("when"), given));
+        let accounts = self.fraction(&at.field("accounts"), &value.accounts);
+        let requests = self.fraction(&at.field("requests"), &value.requests);
+        let noise = self.noise(&at.field("noise"), value.noise);
+        let reader = &mut *self.reader;
+        let methods = methods(reader, &at.field("methods"), value.methods);
+        let idempotency_header = value
+            .idempotency_header
+            .given()
+            .and_then(|name| matches::header_name(reader, &at.field("idempotency_header"), &name));
+        let strip_headers = header_names(reader, &at.field("strip_headers"), value.strip_headers);
+        let mut whole = |field: &'static str, number: &Field<Number<'_>>, range, default| {
+            whole(reader, &at.field(field), number, range, default)
+        };
+        let max_body_bytes = whole(
+            "max_body_bytes",
+            &value.max_body_bytes,
+            BODY_BYTES,
+            DEFAULT_BODY_BYTES,
+        );
+        let max_in_flight = whole(
+            "max_in_flight",
+            &value.max_in_flight,
+            IN_FLIGHT,
+            DEFAULT_IN_FLIGHT,
+        );
+        let timeout_ms = whole(
+            "timeout_ms",
+            &value.timeout_ms,
+            TIMEOUT_MS,
+            DEFAULT_TIMEOUT_MS,
+        );
+        let summary_seconds = whole(
+            "summary_seconds",
+            &value.summary_seconds,
+            SUMMARY_SECONDS,
+            DEFAULT_SUMMARY_SECONDS,
+        );
+        let send = value
+            .send
+            .given()
+            .map_or(Some(Moment::AfterAnswer), |word| {
+                let known = [
+                    ("after_answer", Moment::AfterAnswer),
+                    ("with_request", Moment::WithRequest),
+                ];
+                reader.meaning(&at.field("send"), "moment", known, &word)
+            });
+        let routes = routes(reader, &at.field("routes"), value.routes);
+        let compare = match value.compare.given() {
+            Some(given) => compare(reader, &at.field("compare"), given),
+            None => Options::default(),
+        };
+        let reveal = patterns(reader, &at.field("reveal"), value.reveal);
+        Some(Shadow {
+            when: when.unwrap_or_default(),
+            accounts: accounts?,
+            requests: requests?,
+            methods,
+            idempotency_header,
+            strip_headers,
+            max_body_bytes: usize::try_from(max_body_bytes?).ok()?,
+            max_in_flight: usize::try_from(max_in_flight?).ok()?,
+            timeout_ms: timeout_ms?,
+            send: send?,
+            routes,
+            compare,
+            noise: noise?,
+            recheck: value.recheck.given().unwrap_or(true),
+            reveal,
+            summary_seconds: summary_seconds?,
+        })
+    }
+
+    fn noise(
+        &mut self,
+        at: &Path<'_>,
+        noise: Field<Located<policy::Noise<'_>>>,
+    ) -> Option<Fraction> {
+        let Some(Located { value, span }) = noise.given() else {
+            return Fraction::from_millionths(0);
+        };
+        if matches!(value.requests, Field::Absent) {
+            let problem = Problem::missing_field("requests", expected::PERCENTAGE);
+            self.reader.report(span.head(), at, problem);
+        }
+        self.fraction(&at.field("requests"), &value.requests)
+    }
+}
+
+/// A whole number within bounds.
+fn whole(
+    reader: &mut Reader<'_>,
+    at: &Path<'_>,
+    number: &Field<Number<'_>>,
+    range: RangeInclusive<u32>,
+    default: u32,
+) -> Option<u32> {
+    let number = match number {
+        Field::Absent => return Some(default),
+        Field::Bad => return None,
+        Field::Given(number) => number,
+    };
+    let value = number.value.parse().ok();
+    let value = value.filter(|value| range.contains(value));
+    if value.is_none() {
+        let (least, most) = (range.start(), range.end());
+        let problem = Problem::invalid(
+            format!("{} is out of range", excerpt(number.value)),
+            format!("write a whole number from {least} to {most}"),
+        );
+        reader.report(number.span, at, problem);
+    }
+    value
+}
+
+fn methods(reader: &mut Reader<'_>, at: &Path<'_>, methods: Field<List<Text<'_>>>) -> Vec<String> {
+    if matches!(methods, Field::Absent) {
+        return ["GET", "HEAD"].map(String::from).into();
+    }
+    let compile = |reader: &mut Reader<'_>, at: &Path<'_>, text: &Text<'_>| {
+        let method = matches::method(reader, at, text)?;
+        if method == "CONNECT" {
+            let problem = Problem::invalid("a tunnel cannot be copied", "remove `CONNECT`");
+            reader.report(text.span, at, problem);
+        }
+        Some(method)
+    };
+    matches::items(reader, at, methods, "the list of methods", compile)
+}
+
+fn header_names(
+    reader: &mut Reader<'_>,
+    at: &Path<'_>,
+    names: Field<List<Text<'_>>>,
+) -> Vec<String> {
+    each(reader, at, names, |reader, at, name| {
+        matches::header_name(reader, at, &name)
+    })
+}
+
+fn routes(reader: &mut Reader<'_>, at: &Path<'_>, routes: Field<List<Text<'_>>>) -> Vec<Route> {
+    each(reader, at, routes, |reader, at, text| {
+        let template = matches::template(reader, at, &text, Purpose::Match)?;
+        let name = text.value.into_owned();
+        Some(Route { name, template })
+    })
+}
+
+fn patterns(
+    reader: &mut Reader<'_>,
+    at: &Path<'_>,
+    patterns: Field<List<Text<'_>>>,
+) -> Vec<Pattern> {
+    each(reader, at, patterns, |reader, at, text| {
+        pattern(reader, at, &text, Pattern::parse)
+    })
+}
+
+fn each<T, R>(
+    reader: &mut Reader<'_>,
+    at: &Path<'_>,
+    list: Field<List<T>>,
+    mut compile: impl FnMut(&mut Reader<'_>, &Path<'_>, T) -> Option<R>,
+) -> Vec<R> {
+    let items = list.given().map_or(Vec::new(), |list| list.value);
+    let mut compiled = Vec::with_capacity(items.len());
+    for (index, item) in items.into_iter().enumerate() {
+        compiled.extend(item.and_then(|item| compile(reader, &at.index(index), item)));
+    }
+    compiled
+}
+
+fn compare(reader: &mut Reader<'_>, at: &Path<'_>, given: policy::Compare<'_>) -> Options {
+    let default = Options::default();
+    let headers = match given.headers {
+        Field::Absent => default.headers,
+        headers => header_names(reader, &at.field("headers"), headers),
+    };
+    Options {
+        headers,
+        ignore: patterns(reader, &at.field("ignore"), given.ignore),
+        unordered: each(reader, &at.field("unordered"), given.unordered, unordered),
+        tolerance: each(reader, &at.field("tolerance"), given.tolerance, tolerance),
+        maps: patterns(reader, &at.field("maps"), given.maps),
+        limits: default.limits,
+    }
+}
+
+fn unordered(
+    reader: &mut Reader<'_>,
+    at: &Path<'_>,
+    given: Located<policy::Unordered<'_>>,
+) -> Option<Unordered> {
+    let Located { value, span } = given;
+    let path = path(reader, span, at, value.path);
+    let key = match value.key {
+        Field::Absent => None,
+        key => {
+            let at = at.field("key");
+            Some(pattern(reader, &at, &key.given()?, Pattern::parse_key)?)
+        }
+    };
+    Some(Unordered { path: path?, key })
+}
+
+fn tolerance(
+    reader: &mut Reader<'_>,
+    at: &Path<'_>,
+    given: Located<policy::Tolerance<'_>>,
+) -> Option<Tolerance> {
+    const KNOWN: &[&str] = &["absolute", "relative"];
+    let Located { value, span } = given;
+    let path = path(reader, span, at, value.path);
+    let given = [present(&value.absolute), present(&value.relative)];
+    exactly_one(reader, span, at, "a tolerance", KNOWN, given)?;
+    let (field, number, allowed): (_, _, fn(Amount) -> Allowed) =
+        match (value.absolute.given(), value.relative.given()) {
+            (Some(number), _) => ("absolute", number, Allowed::Absolute),
+            (_, Some(number)) => ("relative", number, Allowed::Relative),
+            (None, None) => return None,
+        };
+    let amount = Amount::parse(number.value);
+    if amount.is_none() {
+        let problem = Problem::invalid(
+            format!("{} is no tolerance", excerpt(number.value)),
+            "write a number from 0, for example 0.01",
+        );
+        reader.report(number.span, &at.field(field), problem);
+    }
+    Some(Tolerance {
+        path: path?,
+        allowed: allowed(amount?),
+    })
+}
+
+fn path(
+    reader: &mut Reader<'_>,
+    span: Span,
+    at: &Path<'_>,
+    path: Field<Text<'_>>,
+) -> Option<Pattern> {
+    let text = required(reader, span, at, "path", expected::POINTER, path)?;
+    pattern(reader, &at.field("path"), &text, Pattern::parse)
+}
+
+fn pattern(
+    reader: &mut Reader<'_>,
+    at: &Path<'_>,
+    text: &Text<'_>,
+    parse: fn(&str) -> Result<Pattern, BadPattern>,
+) -> Option<Pattern> {
+    match parse(&text.value) {
+        Ok(pattern) => Some(pattern),
+        Err(problem) => {
+            let problem = Problem::invalid(problem.what(), problem.help());
+            reader.report(text.span, at, problem);
+            None
+        }
+    }
+}

@@ -1,0 +1,30 @@
+//! Shadow mode: which requests are copied to v2, and what is made of the two answers.
+//!
+//! Nothing here reaches the user: v1 has answered, or will, whatever becomes of a copy. What is here
+//! is as pure as the rest of the core: the filter brings requests, answers and the time, and carries
+//! out what it is told.
+
+mod copy;
+mod latency;
+mod limit;
+mod line;
+mod options;
+mod otlp;
+mod outcome;
+mod record;
+mod sample;
+mod tally;
+mod trial;
+
+pub use copy::{carry, is_carried};
+pub use latency::Latency;
+pub(crate) use options::Route;
+pub use options::{Moment, Shadow};
+pub use otlp::export;
+pub use outcome::Outcome;
+pub use record::{Record, Records};
+pub use sample::Sample;
+pub use tally::{Tally, route_name, segment_name};
+pub use trial::{
+    Answered, Difference, Judge, Known, Next, Noted, Reply, Shown, Side, Trial, Verdict,
+};

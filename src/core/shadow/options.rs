@@ -1,0 +1,97 @@
+//! A rollout's `shadow`, compiled.
+
+use crate::bucket::Fraction;
+use crate::diff::{self, Pattern};
+use crate::matching::When;
+use crate::path::Template;
+
+/// Which requests are copied, how, and what is made of the answers.
+#[derive(Debug)]
+pub struct Shadow {
+    pub(crate) when: When,
+    pub(crate) accounts: Fraction,
+    pub(crate) requests: Fraction,
+    pub(crate) methods: Vec<String>,
+    /// Lower case.
+    pub(crate) idempotency_header: Option<String>,
+    /// Lower case.
+    pub(crate) strip_headers: Vec<String>,
+    /// Of the request and of each answer.
+    pub max_body_bytes: usize,
+    /// Sampled requests without an outcome that one worker may hold.
+    pub max_in_flight: usize,
+    /// How long v2 has to answer, in milliseconds.
+    pub timeout_ms: u32,
+    /// When the copy leaves.
+    pub send: Moment,
+    pub(crate) routes: Vec<Route>,
+    /// What counts as a difference.
+    pub compare: diff::Options,
+    pub(crate) noise: Fraction,
+    pub(crate) recheck: bool,
+    pub(crate) reveal: Vec<Pattern>,
+    /// Seconds from one summary to the next.
+    pub summary_seconds: u32,
+}
+
+/// When a copy leaves for v2.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Moment {
+    /// Once v1 has answered: an answer that is not compared costs v2 nothing.
+    AfterAnswer,
+    /// Once the request has been read.
+    WithRequest,
+}
+
+/// A route's name is its template: text of the policy, never of a client.
+#[derive(Debug)]
+pub(crate) struct Route {
+    pub(crate) name: String,
+    pub(crate) template: Template,
+}
+
+impl Shadow {
+    /// The names of the routes, in the order of the policy.
+    pub fn routes(&self) -> impl Iterator<Item = &str> {
+        self.routes.iter().map(|route| route.name.as_str())
+    }
+
+    /// Whether a comparison looks at an answer's headers of this name.
+    #[must_use]
+    pub fn compares_header(&self, name: &[u8]) -> bool {
+        let headers = &self.compare.headers;
+        name == b"content-encoding" || headers.iter().any(|known| known.as_bytes() == name)
+    }
+
+    /// Whether values at a place of the body may be written as they are.
+    pub(crate) fn reveals(&self, pointer: &str) -> bool {
+        self.reveal
+            .iter()
+            .any(|pattern| names(pattern.as_str(), pointer))
+    }
+}
+
+/// Whether a pattern names a place; both are written with the same escapes.
+fn names(pattern: &str, pointer: &str) -> bool {
+    let mut steps = pointer.split('/');
+    pattern.split('/').all(|wanted| {
+        steps
+            .next()
+            .is_some_and(|step| wanted == "*" || wanted == step)
+    }) && steps.next().is_none()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pattern_names_whole_places() {
+        for (pattern, pointer) in [("", ""), ("/a", "/a"), ("/a/*", "/a/0"), ("/*/b", "/a/b")] {
+            assert!(names(pattern, pointer), "{pattern} {pointer}");
+        }
+        for (pattern, pointer) in [("", "/a"), ("/a", ""), ("/a", "/a/b"), ("/a/*", "/a")] {
+            assert!(!names(pattern, pointer), "{pattern} {pointer}");
+        }
+    }
+}

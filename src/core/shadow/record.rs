@@ -1,0 +1,196 @@
+//! What is written of a difference, and how often.
+
+use xxhash_rust::xxh3::xxh3_64;
+
+use crate::table::Table;
+
+use super::Difference;
+use super::limit::Limit;
+use super::line::{Object, hex, list};
+use super::trial::{Noted, Shown, Side};
+
+/// One difference, and whose request it was.
+#[derive(Clone, Copy, Debug)]
+pub struct Record<'a> {
+    /// Milliseconds since 1970.
+    pub time_ms: u64,
+    /// The rollout's name.
+    pub rollout: &'a str,
+    /// The name of the first segment that has the account, else `-`.
+    pub segment: &'a str,
+    /// The account, where the request has one.
+    pub account: Option<&'a [u8]>,
+    /// The `x-request-id`.
+    pub request_id: Option<&'a [u8]>,
+    /// One of those that the policy copies.
+    pub method: &'a [u8],
+    /// The template of the policy that the path matches, else `-`.
+    pub route: &'a str,
+    /// Status and microseconds of v1's answer, then of v2's.
+    pub answers: [(u16, u64); 2],
+    /// What differs.
+    pub difference: &'a Difference,
+}
+
+/// Of what a client may make long, in bytes.
+const LONGEST_ID: usize = 128;
+
+impl<'a> Record<'a> {
+    /// The same for differences of the same kind: rollout, route, method, status classes, and the
+    /// places and kinds of the findings.
+    #[must_use]
+    pub fn fingerprint(&self) -> u64 {
+        let method = String::from_utf8_lossy(self.method);
+        let mut text = [self.rollout, self.route, &method].join("\0");
+        for (status, _) in self.answers {
+            text.push('\0');
+            text.push_str(&(status / 100).to_string());
+        }
+        for finding in &self.difference.findings {
+            for part in [
+                finding.part.as_str(),
+                &finding.pointer,
+                finding.kind.as_str(),
+            ] {
+                text.push('\0');
+                text.push_str(part);
+            }
+        }
+        xxh3_64(text.as_bytes())
+    }
+
+    /// The record as JSON on one line. `repeats` says how many like it were not written.
+    #[must_use]
+    pub fn to_json(&self, repeats: u64) -> String {
+        let [v1, v2] = self.answers.map(|(status, micros)| {
+            let answer = Object::new().number("status", status.into());
+            answer.number("us", micros).end()
+        });
+        let short = |id: Option<&'a [u8]>| id.map(|id| id.get(..LONGEST_ID).unwrap_or(id));
+        let difference = self.difference;
+        Object::new()
+            .text("turnout", b"difference")
+            .number("time_ms", self.time_ms)
+            .text("rollout", self.rollout.as_bytes())
+            .text("segment", self.segment.as_bytes())
+            .text_or_null("account", short(self.account))
+            .text_or_null("request_id", short(self.request_id))
+            .text("method", self.method)
+            .text("route", self.route.as_bytes())
+            .json("v1", &v1)
+            .json("v2", &v2)
+            .text("severity", difference.severity.as_str().as_bytes())
+            .json(
+                "rechecked",
+                if difference.rechecked {
+                    "true"
+                } else {
+                    "false"
+                },
+            )
+            .text("fingerprint", hex(self.fingerprint()).as_bytes())
+            .number("repeats", repeats)
+            .json("findings", &list(difference.findings.iter().map(finding)))
+            .number(
+                "omitted",
+                u64::try_from(difference.omitted).unwrap_or(u64::MAX),
+            )
+            .end()
+    }
+}
+
+fn finding(finding: &Noted) -> String {
+    let [v1, v2] = finding.sides.each_ref().map(|side| match side {
+        Some(side) => value(side),
+        None => String::from("null"),
+    });
+    Object::new()
+        .text("part", finding.part.as_str().as_bytes())
+        .text("pointer", finding.pointer.as_bytes())
+        .text("kind", finding.kind.as_str().as_bytes())
+        .text("severity", finding.severity.as_str().as_bytes())
+        .json("v1", &v1)
+        .json("v2", &v2)
+        .end()
+}
+
+fn value(side: &Side) -> String {
+    let object = Object::new().text("type", side.kind.as_str().as_bytes());
+    match &side.shown {
+        Shown::Hash(hash) => object.text("hash", hex(*hash).as_bytes()),
+        Shown::Value(value) => object.text("value", value.as_bytes()),
+    }
+    .end()
+}
+
+/// Lets records through: of differences of one kind one in a minute, and not too many in all.
+#[derive(Debug)]
+pub struct Records {
+    /// By fingerprint: when one was last written, and how many were not since.
+    seen: Table<u64, (u64, u64)>,
+    limit: Limit,
+}
+
+const ONE_OF_A_KIND_MS: u64 = 60_000;
+const MOST_KINDS: usize = 1_024;
+const BURST: u32 = 50;
+const PER_SECOND: u32 = 10;
+
+impl Default for Records {
+    fn default() -> Self {
+        Self {
+            seen: Table::default(),
+            limit: Limit::new(BURST, PER_SECOND),
+        }
+    }
+}
+
+impl Records {
+    /// Whether to write a record now: then how many like it were not written since the last one.
+    pub fn admit(&mut self, fingerprint: u64, now_ms: u64) -> Option<u64> {
+        if let Some((written_at, repeats)) = self.seen.get_mut(&fingerprint) {
+            let is_due = now_ms.saturating_sub(*written_at) >= ONE_OF_A_KIND_MS;
+            if is_due && self.limit.take(now_ms) {
+                *written_at = now_ms;
+                return Some(std::mem::take(repeats));
+            }
+            *repeats = repeats.saturating_add(1);
+            return None;
+        }
+        if self.seen.len() >= MOST_KINDS {
+            self.seen
+                .retain(|_, (written_at, _)| now_ms.saturating_sub(*written_at) < ONE_OF_A_KIND_MS);
+        }
+        if self.seen.len() >= MOST_KINDS || !self.limit.take(now_ms) {
+            return None;
+        }
+        self.seen.insert(fingerprint, (now_ms, 0));
+        Some(0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_of_a_kind_in_a_minute_and_the_next_says_how_many_there_were() {
+        let mut records = Records::default();
+        let now = 1_000_000;
+        assert_eq!(records.admit(1, now), Some(0));
+        assert_eq!(records.admit(1, now), None);
+        assert_eq!(records.admit(1, now + 59_999), None);
+        assert_eq!(records.admit(2, now), Some(0));
+        assert_eq!(records.admit(1, now + 60_000), Some(2));
+    }
+
+    #[test]
+    fn kinds_without_end_are_neither_kept_nor_written() {
+        let mut records = Records::default();
+        let written = (0..100_000).filter(|kind| records.admit(*kind, 7).is_some());
+        assert_eq!(written.count(), 50);
+        let later = (0..100_000).filter(|kind| records.admit(*kind, 1_000_000).is_some());
+        assert!(later.count() <= 50);
+        assert!(records.seen.len() <= MOST_KINDS);
+    }
+}

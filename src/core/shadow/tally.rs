@@ -1,0 +1,177 @@
+//! Counts by segment and route, written as summaries: what counters would need too many series for.
+
+use crate::diff::{Kind, Part, Severity, Usage};
+use crate::plan::{Plan, Rollout};
+use crate::table::Table;
+
+use super::line::{Object, list, quoted};
+use super::{Difference, Latency, Outcome, Sample};
+
+/// What stands for the segment or the route where there is none.
+pub(super) const NONE: &str = "-";
+/// Places that are counted of one segment and route; findings elsewhere are in the records only.
+const MOST_FINDINGS: usize = 256;
+
+/// Counts since the last summary.
+#[derive(Debug, Default)]
+pub struct Tally {
+    /// By rollout, segment and route, each by its place in the policy.
+    rows: Table<Key, Row>,
+}
+
+type Key = (usize, Option<usize>, Option<usize>);
+
+#[derive(Debug, Default)]
+struct Row {
+    /// By the outcome's place in [`Outcome::ALL`].
+    outcomes: [u64; Outcome::ALL.len()],
+    findings: Table<(Part, String, Kind, Severity), u64>,
+    v1: Latency,
+    v2: Latency,
+}
+
+impl Tally {
+    /// How a sampled request ended.
+    pub fn count(&mut self, sample: &Sample, outcome: Outcome, difference: Option<&Difference>) {
+        let Some(row) = self.row(sample) else {
+            return;
+        };
+        if let Some(count) = row.outcomes.get_mut(outcome as usize) {
+            add_one(count);
+        }
+        for finding in difference.map_or(&[][..], |difference| &difference.findings) {
+            let key = (
+                finding.part,
+                finding.pointer.clone(),
+                finding.kind,
+                finding.severity,
+            );
+            if let Some(count) = row.findings.get_mut(&key) {
+                add_one(count);
+            } else if row.findings.len() < MOST_FINDINGS {
+                row.findings.insert(key, 1);
+            }
+        }
+    }
+
+    /// How long both took, in microseconds.
+    pub fn record(&mut self, sample: &Sample, v1_us: u64, v2_us: u64) {
+        if let Some(row) = self.row(sample) {
+            row.v1.record(v1_us);
+            row.v2.record(v2_us);
+        }
+    }
+
+    fn row(&mut self, sample: &Sample) -> Option<&mut Row> {
+        let key = (sample.rollout, sample.segment, sample.route);
+        if self.rows.get(&key).is_none() {
+            self.rows.insert(key, Row::default());
+        }
+        self.rows.get_mut(&key)
+    }
+
+    /// The summaries of a rollout, one a segment and route, as lines of JSON; and, where there are
+    /// any, how often the options of its comparison applied. Counting begins anew.
+    pub fn drain(
+        &mut self,
+        plan: &Plan,
+        rollout: &Rollout,
+        usage: &mut Usage,
+        time_ms: u64,
+    ) -> Vec<String> {
+        let is_its = |(index, _, _): &Key| *index == rollout.index;
+        let rows = self.rows.iter().filter(|(key, _)| is_its(key));
+        let mut lines: Vec<String> = rows
+            .map(|((_, segment, route), row)| row.to_json(plan, rollout, *segment, *route, time_ms))
+            .collect();
+        self.rows.retain(|key, _| !is_its(key));
+        if !lines.is_empty() {
+            lines.extend(options(rollout, usage, time_ms));
+        }
+        lines
+    }
+}
+
+impl Row {
+    fn to_json(
+        &self,
+        plan: &Plan,
+        rollout: &Rollout,
+        segment: Option<usize>,
+        route: Option<usize>,
+        time_ms: u64,
+    ) -> String {
+        let outcomes = Outcome::ALL.iter().zip(self.outcomes);
+        let outcomes = outcomes.filter(|(_, count)| *count > 0);
+        let outcomes = outcomes.fold(Object::new(), |object, (outcome, count)| {
+            object.number(outcome.as_str(), count)
+        });
+        let findings = self.findings.iter();
+        let findings = findings.map(|((part, pointer, kind, severity), count)| {
+            list([
+                quoted(part.as_str()),
+                quoted(pointer),
+                quoted(kind.as_str()),
+                quoted(severity.as_str()),
+                count.to_string(),
+            ])
+        });
+        head("summary", rollout, time_ms)
+            .text("segment", segment_name(plan, segment).as_bytes())
+            .text("route", route_name(rollout, route).as_bytes())
+            .json("outcomes", &outcomes.end())
+            .json("findings", &list(findings))
+            .json("v1_us", &buckets(&self.v1))
+            .json("v2_us", &buckets(&self.v2))
+            .end()
+    }
+}
+
+/// The name of a segment by its place in the policy; `-` for none.
+#[must_use]
+pub fn segment_name(plan: &Plan, segment: Option<usize>) -> &str {
+    segment
+        .and_then(|segment| plan.segment_names().get(segment))
+        .map_or(NONE, String::as_str)
+}
+
+/// The name of a rollout's route by its place in the policy; `-` for none.
+#[must_use]
+pub fn route_name(rollout: &Rollout, route: Option<usize>) -> &str {
+    let shadow = rollout.shadow.as_ref();
+    shadow
+        .zip(route)
+        .and_then(|(shadow, route)| shadow.routes().nth(route))
+        .unwrap_or(NONE)
+}
+
+fn options(rollout: &Rollout, usage: &mut Usage, time_ms: u64) -> Option<String> {
+    let shadow = rollout.shadow.as_ref()?;
+    let routes = shadow.routes().map(quoted);
+    let options = usage
+        .iter()
+        .map(|(what, path, count)| list([quoted(what), quoted(path.as_str()), count.to_string()]));
+    let line = head("options", rollout, time_ms)
+        .json("routes", &list(routes))
+        .json("options", &list(options));
+    usage.clear();
+    Some(line.end())
+}
+
+fn head(kind: &str, rollout: &Rollout, time_ms: u64) -> Object {
+    Object::new()
+        .text("turnout", kind.as_bytes())
+        .number("time_ms", time_ms)
+        .text("rollout", rollout.name.as_bytes())
+}
+
+fn buckets(latency: &Latency) -> String {
+    list(latency.buckets().map(|(bound, count)| {
+        let bound = bound.map_or_else(|| String::from("null"), |bound| bound.to_string());
+        list([bound, count.to_string()])
+    }))
+}
+
+fn add_one(count: &mut u64) {
+    *count = count.saturating_add(1);
+}

@@ -1,0 +1,375 @@
+//! The copies of one plugin: from the sampled request to its outcome.
+//!
+//! The user's request and answer pass by untouched and unheld; what is seen of them is kept, within
+//! bounds, and v2 is asked by a call of the plugin's own. A job is one sampled request; it has a
+//! place among `max_in_flight` until it has an outcome and none of its calls is under way.
+
+mod job;
+mod metrics;
+mod telemetry;
+
+use std::rc::Rc;
+
+use turnout_core::shadow::{
+    Answered, Judge, Known, Moment, Next, Outcome, Sample, Shadow, Trial, Verdict,
+};
+use turnout_core::{Configuration, Rollout, Table, Treatment};
+
+use crate::host::{self, HeaderBuffer};
+use job::{Call, Job, V1, V2};
+use metrics::ShadowMetrics;
+use telemetry::Telemetry;
+
+/// Nanoseconds in a microsecond and in a millisecond.
+const MICRO: u64 = 1_000;
+const MILLI: u64 = 1_000_000;
+/// How often summaries are looked for, and records exported.
+const TICK_MS: u32 = 1_000;
+
+pub(crate) struct Copies {
+    configuration: Rc<Configuration>,
+    /// By the rollout's index; nothing where it copies nothing.
+    rollouts: Vec<Option<OfRollout>>,
+    jobs: Table<u32, Box<Job>>,
+    last_job: u32,
+    /// By token: whose call it is.
+    calls: Table<u32, u32>,
+    telemetry: Telemetry,
+}
+
+/// What one worker has of one rollout.
+struct OfRollout {
+    metrics: ShadowMetrics,
+    known: Known,
+    in_flight: usize,
+}
+
+impl Copies {
+    /// Nothing is copied yet. Called while the plugin is configured.
+    pub(crate) fn new(configuration: &Rc<Configuration>) -> Self {
+        let rollouts: Vec<_> = configuration
+            .plan
+            .rollouts()
+            .iter()
+            .map(|rollout| {
+                let shadow = rollout.shadow.as_ref()?;
+                Some(OfRollout {
+                    metrics: ShadowMetrics::define(&rollout.name),
+                    known: Known::new(shadow),
+                    in_flight: 0,
+                })
+            })
+            .collect();
+        if rollouts.iter().any(Option::is_some) {
+            host::set_tick_period(TICK_MS);
+        }
+        Self {
+            configuration: Rc::clone(configuration),
+            rollouts,
+            jobs: Table::default(),
+            last_job: 0,
+            calls: Table::default(),
+            telemetry: Telemetry::default(),
+        }
+    }
+
+    /// Takes a sampled request in, and returns its job unless it has an outcome already.
+    pub(crate) fn admit(
+        &mut self,
+        sample: Sample,
+        headers: HeaderBuffer,
+        end: bool,
+    ) -> Option<u32> {
+        let configuration = Rc::clone(&self.configuration);
+        let (_, shadow) = parts(&configuration, sample)?;
+        let state = self.rollouts.get_mut(sample.rollout)?.as_mut()?;
+        state.metrics.sampled();
+        let refused = match sample.skip {
+            None if state.in_flight >= shadow.max_in_flight => Some(Outcome::DroppedBusy),
+            skip => skip,
+        };
+        if let Some(outcome) = refused {
+            state.metrics.count(outcome);
+            self.telemetry.count(&sample, outcome, None);
+            return None;
+        }
+        state.in_flight = state.in_flight.saturating_add(1);
+        self.last_job = self.last_job.wrapping_add(1);
+        let id = self.last_job;
+        let job = Job::new(sample, headers, host::now());
+        self.jobs.insert(id, Box::new(job));
+        if end {
+            self.request_done(id);
+        }
+        Some(id)
+    }
+
+    /// A piece of the request's body is on its way to v1.
+    pub(crate) fn request_body(&mut self, id: u32, size: usize, end: bool) {
+        let Some((job, shadow)) = self.job(id) else {
+            return;
+        };
+        if !job.keep_request_body(size, shadow.max_body_bytes) {
+            self.settle(id, Outcome::TooLarge);
+        } else if end {
+            self.request_done(id);
+        }
+    }
+
+    fn request_done(&mut self, id: u32) {
+        let Some((job, shadow)) = self.job(id) else {
+            return;
+        };
+        job.is_complete = true;
+        job.asked_v1_at = host::now();
+        if shadow.send == Moment::WithRequest && matches!(job.v2, V2::NotAsked) {
+            job.v2 = V2::Asked;
+            if !self.ask(id, Treatment::V2) {
+                self.settle(id, Outcome::V2Error);
+            }
+        }
+    }
+
+    /// v1's answer begins.
+    pub(crate) fn answer_headers(&mut self, id: u32, end: bool) {
+        let Some((job, shadow)) = self.job(id) else {
+            return;
+        };
+        let buffer = HeaderBuffer::of(host::RESPONSE_HEADERS);
+        let answer = job::Head::read(&buffer.pairs(), shadow);
+        match answer.skip() {
+            Some(outcome) => self.settle(id, outcome),
+            None => {
+                job.v1 = V1::Answering(answer.into_reply());
+                if end {
+                    self.answer_done(id);
+                }
+            }
+        }
+    }
+
+    /// A piece of v1's answer is on its way to the user.
+    pub(crate) fn answer_body(&mut self, id: u32, size: usize, end: bool) {
+        let Some((job, shadow)) = self.job(id) else {
+            return;
+        };
+        if !job.keep_answer_body(size, shadow.max_body_bytes) {
+            self.settle(id, Outcome::TooLarge);
+        } else if end {
+            self.answer_done(id);
+        }
+    }
+
+    fn answer_done(&mut self, id: u32) {
+        if let Some((job, _)) = self.job(id) {
+            job.answer_done(host::now());
+        }
+    }
+
+    /// The user's request is over: everything that v1 sent is on its way to the user, or nothing
+    /// more will be.
+    pub(crate) fn stream_ended(&mut self, id: u32) {
+        let Some((job, _)) = self.job(id) else {
+            return;
+        };
+        let V1::Answered(_) = &job.v1 else {
+            return self.settle(id, Outcome::SkippedAborted);
+        };
+        if !job.is_complete {
+            return self.settle(id, Outcome::SkippedEarlyAnswer);
+        }
+        self.start_trial(id);
+    }
+
+    /// Both v1's answer and the end of the user's request are there.
+    fn start_trial(&mut self, id: u32) {
+        let Some(job) = self.jobs.get_mut(&id) else {
+            return;
+        };
+        let Some(state) = of_rollout(&mut self.rollouts, job.sample) else {
+            return;
+        };
+        let V1::Answered(v1) = std::mem::replace(&mut job.v1, V1::Handed) else {
+            return;
+        };
+        let Sample { is_safe, noise, .. } = job.sample;
+        match std::mem::replace(&mut job.v2, V2::InTrial) {
+            V2::NotAsked => {
+                let (trial, first) = Trial::start(v1, is_safe, noise, &mut state.known);
+                job.trial = Some(trial);
+                self.proceed(id, Next::Ask(first));
+            }
+            V2::Asked => job.trial = Some(Trial::with_v2_asked(v1, is_safe, noise)),
+            V2::Answered(answer) => {
+                job.trial = Some(Trial::with_v2_asked(v1, is_safe, noise));
+                self.trial_answered(id, answer);
+            }
+            V2::InTrial => {}
+        }
+    }
+
+    /// The answer to a call of ours, or that there is none.
+    pub(crate) fn call_answered(&mut self, token: u32, is_answered: bool, size: usize) {
+        let Some(id) = self.calls.remove(&token) else {
+            self.telemetry.export_answered(token, is_answered);
+            return;
+        };
+        let Some((job, shadow)) = self.job(id) else {
+            // It was only waited for.
+            return self.release(id);
+        };
+        let answer = job::read_answer(is_answered, size, shadow);
+        job.call_answered(host::now(), &answer);
+        if job.trial.is_some() {
+            self.trial_answered(id, answer);
+        } else {
+            // v1 is still answering.
+            job.v2 = V2::Answered(answer);
+        }
+    }
+
+    fn trial_answered(&mut self, id: u32, answer: Answered) {
+        let configuration = Rc::clone(&self.configuration);
+        let Some(job) = self.jobs.get_mut(&id) else {
+            return;
+        };
+        let Some((_, shadow)) = parts(&configuration, job.sample) else {
+            return;
+        };
+        let state = of_rollout(&mut self.rollouts, job.sample);
+        let (Some(state), Some(trial)) = (state, job.trial.as_mut()) else {
+            return;
+        };
+        let mut judge = Judge {
+            shadow,
+            known: &mut state.known,
+            route: job.sample.route,
+            now_ms: host::now() / MILLI,
+        };
+        let next = trial.answered(answer, &mut judge);
+        self.proceed(id, next);
+    }
+
+    fn proceed(&mut self, id: u32, next: Next) {
+        match next {
+            Next::Done(verdict) => self.finish(id, &verdict),
+            Next::Ask(version) => {
+                if !self.ask(id, version) {
+                    // At most as often as a trial has questions.
+                    self.trial_answered(id, Answered::Not(Outcome::V2Error));
+                }
+            }
+        }
+    }
+
+    /// Sends the copy to a version. `false` when it cannot be sent.
+    fn ask(&mut self, id: u32, version: Treatment) -> bool {
+        let configuration = Rc::clone(&self.configuration);
+        let Some(job) = self.jobs.get_mut(&id) else {
+            return false;
+        };
+        let Some((rollout, shadow)) = parts(&configuration, job.sample) else {
+            return false;
+        };
+        let sent_at = host::now();
+        let Some(token) = job.send(&configuration, rollout, shadow, version) else {
+            return false;
+        };
+        job.call = Some(Call { version, sent_at });
+        self.calls.insert(token, id);
+        true
+    }
+
+    /// Ends a job whose answers are not compared.
+    fn settle(&mut self, id: u32, outcome: Outcome) {
+        let verdict = Verdict {
+            outcome,
+            difference: None,
+        };
+        self.finish(id, &verdict);
+    }
+
+    fn finish(&mut self, id: u32, verdict: &Verdict) {
+        let configuration = Rc::clone(&self.configuration);
+        let Some(job) = self.jobs.get_mut(&id) else {
+            return;
+        };
+        let sample = job.sample;
+        if let Some(state) = of_rollout(&mut self.rollouts, sample) {
+            state.metrics.count(verdict.outcome);
+            if let Some((v1_us, v2_us)) = job.latencies() {
+                state.metrics.latencies(v1_us, v2_us);
+                self.telemetry.latencies(&sample, v1_us, v2_us);
+            }
+        }
+        self.telemetry
+            .count(&sample, verdict.outcome, verdict.difference.as_ref());
+        if let Some(difference) = &verdict.difference {
+            self.telemetry
+                .difference(&configuration, job, difference, host::now() / MILLI);
+        }
+        job.is_settled = true;
+        if job.call.is_none() {
+            self.release(id);
+        } else {
+            job.forget_bodies();
+        }
+    }
+
+    /// Gives a job's place free.
+    fn release(&mut self, id: u32) {
+        if let Some(job) = self.jobs.remove(&id)
+            && let Some(state) = of_rollout(&mut self.rollouts, job.sample)
+        {
+            state.in_flight = state.in_flight.saturating_sub(1);
+        }
+    }
+
+    /// Writes what is due.
+    pub(crate) fn tick(&mut self) {
+        let now_ms = host::now() / MILLI;
+        self.report(now_ms, false);
+        self.telemetry.export(&self.configuration);
+    }
+
+    fn report(&mut self, now_ms: u64, at_once: bool) {
+        let plan = &self.configuration.plan;
+        for (rollout, state) in plan.rollouts().iter().zip(&mut self.rollouts) {
+            if let Some(state) = state {
+                state.metrics.in_flight(state.in_flight);
+                let usage = state.known.usage();
+                self.telemetry
+                    .summarise(plan, rollout, usage, now_ms, at_once);
+            }
+        }
+    }
+
+    /// The plugin goes, and its calls with it.
+    pub(crate) fn end(&mut self) {
+        let open: Vec<u32> = self.jobs.iter().map(|(id, _)| *id).collect();
+        for id in open {
+            if self.jobs.get(&id).is_some_and(|job| !job.is_settled) {
+                self.settle(id, Outcome::SkippedSwap);
+            }
+            self.release(id);
+        }
+        self.report(host::now() / MILLI, true);
+        self.telemetry.end();
+    }
+
+    /// A job without an outcome, and what it is done by.
+    fn job(&mut self, id: u32) -> Option<(&mut Job, &Shadow)> {
+        let job = self.jobs.get_mut(&id).filter(|job| !job.is_settled)?;
+        let (_, shadow) = parts(&self.configuration, job.sample)?;
+        Some((job, shadow))
+    }
+}
+
+fn parts(configuration: &Configuration, sample: Sample) -> Option<(&Rollout, &Shadow)> {
+    let rollout = configuration.plan.rollouts().get(sample.rollout)?;
+    Some((rollout, rollout.shadow.as_ref()?))
+}
+
+fn of_rollout(rollouts: &mut [Option<OfRollout>], sample: Sample) -> Option<&mut OfRollout> {
+    rollouts.get_mut(sample.rollout)?.as_mut()
+}

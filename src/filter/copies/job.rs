@@ -1,0 +1,274 @@
+//! One sampled request: what is kept of it, and how it is asked again.
+
+use turnout_core::shadow::{Answered, Outcome, Reply, Sample, Shadow, Trial, carry};
+use turnout_core::{
+    CLUSTER_HEADER, Configuration, DECISION_HEADER, Headers, Request, Rollout, SHADOW_HEADER,
+    TREATMENT_HEADER, Treatment, decide,
+};
+
+use super::MICRO;
+use crate::host::{self, Body, HeaderBuffer};
+
+pub(super) struct Job {
+    pub(super) sample: Sample,
+    headers: HeaderBuffer,
+    body: Vec<u8>,
+    /// Whether all of the request has been seen.
+    pub(super) is_complete: bool,
+    /// When v1 had all of it, in nanoseconds.
+    pub(super) asked_v1_at: u64,
+    pub(super) v1: V1,
+    v1_us: Option<u64>,
+    pub(super) v2: V2,
+    v2_us: Option<u64>,
+    pub(super) trial: Option<Trial>,
+    statuses: [u16; 2],
+    /// The call that is under way.
+    pub(super) call: Option<Call>,
+    /// It has its outcome, and only waits for its call.
+    pub(super) is_settled: bool,
+}
+
+/// How far v1 is with the user's answer.
+pub(super) enum V1 {
+    Asked,
+    Answering(Reply),
+    Answered(Reply),
+    /// The trial has it.
+    Handed,
+}
+
+/// How far v2 is, as long as there is no trial.
+pub(super) enum V2 {
+    NotAsked,
+    Asked,
+    Answered(Answered),
+    InTrial,
+}
+
+#[derive(Clone, Copy)]
+pub(super) struct Call {
+    pub(super) version: Treatment,
+    /// In nanoseconds.
+    pub(super) sent_at: u64,
+}
+
+impl Job {
+    pub(super) fn new(sample: Sample, headers: HeaderBuffer, now: u64) -> Self {
+        Self {
+            sample,
+            headers,
+            body: Vec::new(),
+            is_complete: false,
+            asked_v1_at: now,
+            v1: V1::Asked,
+            v1_us: None,
+            v2: V2::NotAsked,
+            v2_us: None,
+            trial: None,
+            statuses: [0; 2],
+            call: None,
+            is_settled: false,
+        }
+    }
+
+    /// `false` when it would be more than what is kept.
+    pub(super) fn keep_request_body(&mut self, size: usize, most: usize) -> bool {
+        keep(&mut self.body, host::REQUEST_BODY, size, most)
+    }
+
+    /// `false` when it would be more than what is kept.
+    pub(super) fn keep_answer_body(&mut self, size: usize, most: usize) -> bool {
+        match &mut self.v1 {
+            V1::Answering(reply) => keep(&mut reply.body, host::RESPONSE_BODY, size, most),
+            V1::Asked | V1::Answered(_) | V1::Handed => true,
+        }
+    }
+
+    pub(super) fn answer_done(&mut self, now: u64) {
+        self.v1 = match std::mem::replace(&mut self.v1, V1::Asked) {
+            V1::Answering(reply) => {
+                self.v1_us = Some(micros(self.asked_v1_at, now));
+                let [v1, _] = &mut self.statuses;
+                *v1 = reply.status;
+                V1::Answered(reply)
+            }
+            other => other,
+        };
+    }
+
+    /// The answer to the call that was under way. The first one of v2 says how long v2 takes.
+    pub(super) fn call_answered(&mut self, now: u64, answer: &Answered) {
+        let Some(call) = self
+            .call
+            .take()
+            .filter(|call| call.version == Treatment::V2)
+        else {
+            return;
+        };
+        if let Answered::Reply(reply) = answer {
+            let [_, v2] = &mut self.statuses;
+            *v2 = reply.status;
+            self.v2_us.get_or_insert(micros(call.sent_at, now));
+        }
+    }
+
+    /// Of v1 and of v2, in microseconds, where both have answered.
+    pub(super) fn latencies(&self) -> Option<(u64, u64)> {
+        self.v1_us.zip(self.v2_us)
+    }
+
+    /// Status and microseconds of v1's answer and of v2's.
+    pub(super) fn answers(&self) -> [(u16, u64); 2] {
+        let [v1, v2] = self.statuses;
+        [
+            (v1, self.v1_us.unwrap_or_default()),
+            (v2, self.v2_us.unwrap_or_default()),
+        ]
+    }
+
+    pub(super) fn forget_bodies(&mut self) {
+        self.body = Vec::new();
+        self.trial = None;
+        self.v1 = V1::Handed;
+        self.v2 = V2::InTrial;
+    }
+
+    /// Reads the request again, as it was when it came.
+    pub(super) fn with_request<T>(
+        &self,
+        configuration: &Configuration,
+        read: impl FnOnce(&Request<'_>, Headers<'_>) -> T,
+    ) -> T {
+        let pairs = self.headers.pairs();
+        let headers = Headers::new(&pairs);
+        let request = configuration.plan.request(headers, configuration.inbound);
+        read(&request, headers)
+    }
+
+    /// The call's token; `None` when it cannot be sent.
+    pub(super) fn send(
+        &self,
+        configuration: &Configuration,
+        rollout: &Rollout,
+        shadow: &Shadow,
+        version: Treatment,
+    ) -> Option<u32> {
+        self.with_request(configuration, |request, headers| {
+            let plan = &configuration.plan;
+            let token = plan.idempotency_token(request, &decide(plan, request));
+            let decision = rollout.decision_header(request, version);
+            let cluster = rollout.cluster(version);
+            let mut copy: Vec<(&[u8], &[u8])> = carry(headers, shadow).collect();
+            copy.extend(token.map(|(name, token)| (name.as_bytes(), token)));
+            // A compressed answer could not be compared.
+            copy.push((b"accept-encoding", b"identity"));
+            copy.push((CLUSTER_HEADER.as_bytes(), cluster.as_bytes()));
+            copy.push((TREATMENT_HEADER.as_bytes(), version.as_str().as_bytes()));
+            copy.push((DECISION_HEADER.as_bytes(), &decision));
+            copy.push((SHADOW_HEADER.as_bytes(), b"1"));
+            host::call(cluster, &copy, &self.body, shadow.timeout_ms)
+        })
+    }
+}
+
+/// Appends a piece of a body, unless there would be too much of it.
+fn keep(kept: &mut Vec<u8>, body: Body, size: usize, most: usize) -> bool {
+    if kept.len().saturating_add(size) > most {
+        return false;
+    }
+    if size > 0 {
+        let piece = host::body(body, size);
+        if kept.is_empty() {
+            *kept = piece;
+        } else {
+            kept.extend_from_slice(&piece);
+        }
+    }
+    true
+}
+
+fn micros(from: u64, to: u64) -> u64 {
+    to.saturating_sub(from) / MICRO
+}
+
+/// The head of an answer.
+pub(super) struct Head {
+    reply: Reply,
+    /// Its body has no end, or what matters comes after it.
+    is_stream: bool,
+    /// It came from an upstream, and was not made by the proxy itself.
+    is_upstream: bool,
+}
+
+impl Head {
+    pub(super) fn read(pairs: &[(&[u8], &[u8])], shadow: &Shadow) -> Self {
+        let mut head = Self {
+            reply: Reply {
+                status: 0,
+                headers: Vec::new(),
+                body: Vec::new(),
+            },
+            is_stream: false,
+            is_upstream: false,
+        };
+        for (name, value) in pairs {
+            match *name {
+                b":status" => head.reply.status = number(value),
+                b"content-type" => {
+                    head.is_stream = [&b"text/event-stream"[..], b"application/grpc"]
+                        .iter()
+                        .any(|kind| value.starts_with(kind));
+                }
+                b"x-envoy-upstream-service-time" => head.is_upstream = true,
+                _ => {}
+            }
+            if shadow.compares_header(name) {
+                head.reply.headers.push((name.to_vec(), value.to_vec()));
+            }
+        }
+        head
+    }
+
+    /// Why v1's answer is not compared.
+    pub(super) fn skip(&self) -> Option<Outcome> {
+        match self.reply.status {
+            429 | 503 => Some(Outcome::SkippedV1Busy),
+            _ if self.is_stream => Some(Outcome::NotComparable),
+            _ => None,
+        }
+    }
+
+    pub(super) fn into_reply(self) -> Reply {
+        self.reply
+    }
+}
+
+/// The answer to a call, while it is told.
+pub(super) fn read_answer(is_answered: bool, size: usize, shadow: &Shadow) -> Answered {
+    if !is_answered {
+        return Answered::Not(Outcome::V2Error);
+    }
+    let buffer = HeaderBuffer::of(host::CALL_HEADERS);
+    let head = Head::read(&buffer.pairs(), shadow);
+    if !head.is_upstream {
+        // The proxy's own words: nobody answered in time, or nobody could be reached.
+        return Answered::Not(match head.reply.status {
+            504 => Outcome::Timeout,
+            _ => Outcome::V2Error,
+        });
+    }
+    if size > shadow.max_body_bytes {
+        return Answered::Not(Outcome::TooLarge);
+    }
+    let mut reply = head.reply;
+    if size > 0 {
+        reply.body = host::body(host::CALL_BODY, size);
+    }
+    Answered::Reply(reply)
+}
+
+fn number(text: &[u8]) -> u16 {
+    let text = std::str::from_utf8(text).ok();
+    text.and_then(|text| text.parse().ok()).unwrap_or_default()
+}

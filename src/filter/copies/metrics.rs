@@ -1,0 +1,68 @@
+//! The metrics of one rollout's copies.
+
+use turnout_core::shadow::Outcome;
+
+use super::MICRO;
+use crate::host::{self, MetricKind};
+
+pub(super) struct ShadowMetrics {
+    sampled: Option<u32>,
+    /// By the outcome's place in [`Outcome::ALL`].
+    outcomes: [Option<u32>; Outcome::ALL.len()],
+    v1_ms: Option<u32>,
+    v2_ms: Option<u32>,
+    in_flight: Option<u32>,
+    /// What this worker has put into the gauge, which all share.
+    told_in_flight: i64,
+}
+
+impl ShadowMetrics {
+    pub(super) fn define(rollout: &str) -> Self {
+        let histogram = |version: &str| {
+            let name = format!("turnout.shadow_{version}_ms.{rollout}");
+            host::define_metric(MetricKind::Histogram, &name)
+        };
+        let sampled = format!("turnout.shadow_sampled.{rollout}");
+        let in_flight = format!("turnout.shadow_in_flight.{rollout}");
+        Self {
+            sampled: host::define_metric(MetricKind::Counter, &sampled),
+            outcomes: Outcome::ALL.map(|outcome| {
+                let name = format!("turnout.shadow.{rollout}.{outcome}");
+                host::define_metric(MetricKind::Counter, &name)
+            }),
+            v1_ms: histogram("v1"),
+            v2_ms: histogram("v2"),
+            in_flight: host::define_metric(MetricKind::Gauge, &in_flight),
+            told_in_flight: 0,
+        }
+    }
+
+    pub(super) fn sampled(&self) {
+        self.sampled.into_iter().for_each(host::increment);
+    }
+
+    pub(super) fn count(&self, outcome: Outcome) {
+        let metric = self.outcomes.get(outcome as usize).copied().flatten();
+        metric.into_iter().for_each(host::increment);
+    }
+
+    /// In microseconds. What took less than a millisecond counts as one.
+    pub(super) fn latencies(&self, v1_us: u64, v2_us: u64) {
+        for (metric, micros) in [(self.v1_ms, v1_us), (self.v2_ms, v2_us)] {
+            if let Some(metric) = metric {
+                host::record(metric, micros.div_ceil(MICRO));
+            }
+        }
+    }
+
+    pub(super) fn in_flight(&mut self, now: usize) {
+        let now = i64::try_from(now).unwrap_or(i64::MAX);
+        let change = now.saturating_sub(self.told_in_flight);
+        if change != 0
+            && let Some(metric) = self.in_flight
+        {
+            host::add(metric, change);
+            self.told_in_flight = now;
+        }
+    }
+}

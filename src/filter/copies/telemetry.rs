@@ -1,0 +1,232 @@
+//! What is written about copies: records and summaries, to the log and to a collector.
+
+use std::collections::VecDeque;
+
+use turnout_core::diff::{Severity, Usage};
+use turnout_core::shadow::{
+    Difference, Outcome, Record, Records, Sample, Tally, export, route_name, segment_name,
+};
+use turnout_core::{Account, Configuration, Plan, Rollout, Table};
+
+use super::job::Job;
+use crate::host::{self, LogLevel, MetricKind};
+
+/// Lines that wait for the collector; those above it have been in the log only.
+const MOST_WAITING: usize = 512;
+/// In one request to it.
+const BATCH: usize = 64;
+/// Requests to it that are under way.
+const MOST_EXPORTS: usize = 4;
+const EXPORT_TIMEOUT_MS: u32 = 5_000;
+
+#[derive(Default)]
+pub(super) struct Telemetry {
+    tally: Tally,
+    records: Records,
+    /// By the rollout's index: when it last wrote summaries, in milliseconds since 1970.
+    summarised_at: Table<usize, u64>,
+    waiting: VecDeque<Line>,
+    /// By token: how many lines are on their way.
+    exports: Table<u32, usize>,
+    counters: Counters,
+}
+
+struct Line {
+    time_ms: u64,
+    severity: Option<Severity>,
+    text: String,
+}
+
+impl Telemetry {
+    pub(super) fn count(&mut self, sample: &Sample, outcome: Outcome, found: Option<&Difference>) {
+        self.tally.count(sample, outcome, found);
+    }
+
+    pub(super) fn latencies(&mut self, sample: &Sample, v1_us: u64, v2_us: u64) {
+        self.tally.record(sample, v1_us, v2_us);
+    }
+
+    /// Writes a record, unless there have been many, or others like it.
+    pub(super) fn difference(
+        &mut self,
+        configuration: &Configuration,
+        job: &Job,
+        difference: &Difference,
+        time_ms: u64,
+    ) {
+        let plan = &configuration.plan;
+        let Some(rollout) = plan.rollouts().get(job.sample.rollout) else {
+            return;
+        };
+        let text = job.with_request(configuration, |request, _| {
+            let record = Record {
+                time_ms,
+                rollout: &rollout.name,
+                segment: segment_name(plan, job.sample.segment),
+                account: match &request.account {
+                    Account::Known(account) => Some(account.as_slice()),
+                    Account::Absent | Account::Malformed => None,
+                },
+                request_id: request.id(),
+                method: request.method(),
+                route: route_name(rollout, job.sample.route),
+                answers: job.answers(),
+                difference,
+            };
+            let repeats = self.records.admit(record.fingerprint(), time_ms)?;
+            Some(record.to_json(repeats))
+        });
+        match text {
+            Some(text) => self.write(
+                configuration.plan.collector.is_some(),
+                Line {
+                    time_ms,
+                    severity: Some(difference.severity),
+                    text,
+                },
+            ),
+            None => self.counters.suppressed(),
+        }
+    }
+
+    /// Writes the summaries of a rollout when they are due.
+    pub(super) fn summarise(
+        &mut self,
+        plan: &Plan,
+        rollout: &Rollout,
+        usage: &mut Usage,
+        time_ms: u64,
+        at_once: bool,
+    ) {
+        let Some(shadow) = &rollout.shadow else {
+            return;
+        };
+        let period = u64::from(shadow.summary_seconds).saturating_mul(1_000);
+        let last = self.summarised_at.get(&rollout.index).copied();
+        let is_due = last.is_some_and(|last| time_ms.saturating_sub(last) >= period);
+        if is_due || last.is_none() {
+            self.summarised_at.insert(rollout.index, time_ms);
+        }
+        if !is_due && !at_once {
+            return;
+        }
+        for text in self.tally.drain(plan, rollout, usage, time_ms) {
+            self.write(
+                plan.collector.is_some(),
+                Line {
+                    time_ms,
+                    severity: None,
+                    text,
+                },
+            );
+        }
+    }
+
+    fn write(&mut self, has_collector: bool, line: Line) {
+        host::log(LogLevel::Info, &["turnout: ", &line.text].concat());
+        self.counters.logged();
+        if !has_collector {
+            return;
+        }
+        if self.waiting.len() < MOST_WAITING {
+            self.waiting.push_back(line);
+        } else {
+            self.counters.lost(1);
+        }
+    }
+
+    /// Sends what waits to the collector.
+    pub(super) fn export(&mut self, configuration: &Configuration) {
+        let Some(collector) = &configuration.plan.collector else {
+            return;
+        };
+        while !self.waiting.is_empty() && self.exports.len() < MOST_EXPORTS {
+            let batch: Vec<Line> = self
+                .waiting
+                .drain(..self.waiting.len().min(BATCH))
+                .collect();
+            let lines = batch.iter();
+            let body = export(lines.map(|line| (line.time_ms, line.severity, line.text.as_str())));
+            let headers: [(&[u8], &[u8]); 4] = [
+                (b":method", b"POST"),
+                (b":path", b"/v1/logs"),
+                (b":authority", collector.as_bytes()),
+                (b"content-type", b"application/json"),
+            ];
+            match host::call(collector, &headers, body.as_bytes(), EXPORT_TIMEOUT_MS) {
+                Some(token) => self.exports.insert(token, batch.len()),
+                None => self.counters.lost(batch.len()),
+            }
+        }
+    }
+
+    /// The collector has answered, or will not.
+    pub(super) fn export_answered(&mut self, token: u32, is_answered: bool) {
+        let Some(lines) = self.exports.remove(&token) else {
+            return;
+        };
+        if is_answered && host::call_succeeded() {
+            self.counters.exported(lines);
+        } else {
+            self.counters.lost(lines);
+        }
+    }
+
+    /// The plugin goes, and what is on its way to the collector with it.
+    pub(super) fn end(&mut self) {
+        let on_their_way: usize = self.exports.iter().map(|(_, lines)| lines).sum();
+        self.counters
+            .lost(on_their_way.saturating_add(self.waiting.len()));
+        self.exports = Table::default();
+        self.waiting.clear();
+    }
+}
+
+/// `turnout.records.<what>`, in lines.
+struct Counters {
+    logged: Option<u32>,
+    suppressed: Option<u32>,
+    exported: Option<u32>,
+    lost: Option<u32>,
+}
+
+impl Default for Counters {
+    fn default() -> Self {
+        let define = |what: &str| {
+            host::define_metric(MetricKind::Counter, &format!("turnout.records.{what}"))
+        };
+        Self {
+            logged: define("logged"),
+            suppressed: define("suppressed"),
+            exported: define("exported"),
+            lost: define("lost"),
+        }
+    }
+}
+
+impl Counters {
+    fn logged(&self) {
+        add(self.logged, 1);
+    }
+
+    fn suppressed(&self) {
+        add(self.suppressed, 1);
+    }
+
+    fn exported(&self, lines: usize) {
+        add(self.exported, lines);
+    }
+
+    fn lost(&self, lines: usize) {
+        add(self.lost, lines);
+    }
+}
+
+fn add(metric: Option<u32>, count: usize) {
+    let count = i64::try_from(count).unwrap_or(i64::MAX);
+    if let Some(metric) = metric
+        && count > 0
+    {
+        host::add(metric, count);
+    }
+}

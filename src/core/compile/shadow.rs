@@ -3,7 +3,7 @@
 use std::ops::RangeInclusive;
 
 use crate::bucket::Fraction;
-use crate::diff::{Allowed, Amount, BadPattern, Options, Pattern, Tolerance, Unordered};
+use crate::diff::{Allowed, Amount, BadPattern, Limits, Options, Pattern, Tolerance, Unordered};
 use crate::json::{Field, Located, Reader, Text};
 use crate::path::Purpose;
 use crate::place::{Path, Span};
@@ -20,6 +20,9 @@ const BODY_BYTES: RangeInclusive<u32> = 1..=1_048_576;
 const IN_FLIGHT: RangeInclusive<u32> = 1..=1_000;
 const TIMEOUT_MS: RangeInclusive<u32> = 1..=60_000;
 const SUMMARY_SECONDS: RangeInclusive<u32> = 1..=3_600;
+
+/// Of one comparison. Many are of one kind: a record says it once.
+const FINDINGS: usize = 256;
 
 const DEFAULT_BODY_BYTES: u32 = 65_536;
 const DEFAULT_IN_FLIGHT: u32 = 64;
@@ -89,7 +92,7 @@ impl Rollouts<'_, '_, '_> {
         let routes = routes(reader, &at.field("routes"), value.routes);
         let compare = match value.compare.given() {
             Some(given) => compare(reader, &at.field("compare"), given),
-            None => Options::default(),
+            None => default_compare(),
         };
         let reveal = patterns(reader, &at.field("reveal"), value.reveal);
         Some(Shadow {
@@ -211,8 +214,20 @@ fn each<T, R>(
     compiled
 }
 
-fn compare(reader: &mut Reader<'_>, at: &Path<'_>, given: policy::Compare<'_>) -> Options {
+fn default_compare() -> Options {
     let default = Options::default();
+    Options {
+        limits: Limits {
+            findings: FINDINGS,
+            ..default.limits
+        },
+        ..default
+    }
+}
+
+fn compare(reader: &mut Reader<'_>, at: &Path<'_>, given: policy::Compare<'_>) -> Options {
+    let default = default_compare();
+    let limits = default.limits;
     let headers = match given.headers {
         Field::Absent => default.headers,
         headers => header_names(reader, &at.field("headers"), headers),
@@ -223,7 +238,7 @@ fn compare(reader: &mut Reader<'_>, at: &Path<'_>, given: policy::Compare<'_>) -
         unordered: each(reader, &at.field("unordered"), given.unordered, unordered),
         tolerance: each(reader, &at.field("tolerance"), given.tolerance, tolerance),
         maps: patterns(reader, &at.field("maps"), given.maps),
-        limits: default.limits,
+        limits,
     }
 }
 

@@ -115,6 +115,8 @@ pub struct Known {
 
 /// Rechecks of one worker in a second, beside a first burst: what v1 may be asked on top.
 const RECHECKS_PER_SECOND: u32 = 10;
+/// Findings in one record.
+const MOST_NOTED: usize = 32;
 const MOST_KNOWN: usize = 1_024;
 /// Of a value that the policy reveals, in bytes.
 const LONGEST_VALUE: usize = 128;
@@ -317,13 +319,28 @@ fn ends(outcome: Outcome) -> Next {
 }
 
 fn differs(findings: &Findings<'_>, rechecked: bool, judge: &Judge<'_>) -> Next {
-    let noted = findings.as_slice().iter();
+    // Each element of an array may differ in the same way: said once.
+    let mut noted: Vec<Noted> = Vec::new();
+    let mut omitted = findings.omitted();
+    for finding in findings.as_slice() {
+        let is_said = |one: &Noted| {
+            (one.part, one.kind, &one.pointer) == (finding.part, finding.kind, &finding.pointer)
+        };
+        if noted.iter().any(is_said) {
+            continue;
+        }
+        if noted.len() < MOST_NOTED {
+            noted.push(note(finding, judge));
+        } else {
+            omitted = omitted.saturating_add(1);
+        }
+    }
     Next::Done(Verdict {
         outcome: Outcome::Different,
         difference: Some(Difference {
             severity: findings.severity().unwrap_or(Severity::Changed),
-            findings: noted.map(|finding| note(finding, judge)).collect(),
-            omitted: findings.omitted(),
+            findings: noted,
+            omitted,
             rechecked,
         }),
     })

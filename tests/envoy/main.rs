@@ -12,4 +12,5 @@ mod malformed;
 mod observe;
 mod route_cache;
 mod scene;
+mod scripted;
 mod steps;

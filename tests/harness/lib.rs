@@ -9,5 +9,7 @@ pub mod folder;
 pub mod hostile;
 pub mod mock;
 pub mod render;
+pub mod scripted;
+pub mod terminal;
 pub mod upstream;
 pub mod wasm;

@@ -80,6 +80,12 @@ impl Upstream {
     }
 }
 
+impl From<&Upstream> for SocketAddr {
+    fn from(upstream: &Upstream) -> Self {
+        upstream.address()
+    }
+}
+
 impl Drop for Upstream {
     fn drop(&mut self) {
         drop(self.stop.take());

@@ -2,11 +2,11 @@
 //! the test asks for, by exact replacements. A text that is not there exactly once is a panic, so
 //! that the files which people copy and the tests cannot drift apart unseen.
 
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use crate::envoy::VERSION;
 use crate::folder::Folder;
-use crate::upstream::Upstream;
 
 const LISTENER: &str = "socket_address: { address: 127.0.0.1, port_value: 10000 }";
 const ADMIN: &str = "socket_address: { address: 127.0.0.1, port_value: 9901 }";
@@ -14,6 +14,12 @@ const UPSTREAM_V1: &str = "socket_address: { address: 127.0.0.1, port_value: 800
 const UPSTREAM_V2: &str = "socket_address: { address: 127.0.0.1, port_value: 8002 }";
 const FILTER_FILE: &str = "path: /etc/envoy/turnout/filter.yaml\n";
 const FILTER_FOLDER: &str = "path: /etc/envoy/turnout\n";
+const CLUSTERS: &str = "  clusters:\n";
+const HTTP2: &str = r#"    typed_extension_protocol_options:
+      envoy.extensions.upstreams.http.v3.HttpProtocolOptions:
+        "@type": type.googleapis.com/envoy.extensions.upstreams.http.v3.HttpProtocolOptions
+        explicit_http_config: { http2_protocol_options: {} }
+"#;
 const NATIVE_STRIP: &str = r#"          early_header_mutation_extensions:
           - name: strip-turnout-headers
             typed_config:
@@ -38,7 +44,11 @@ impl Bootstrap {
     /// Takes the rendered text of one of the files. Listener and admin page get free ports, the
     /// clusters go to the two upstreams.
     #[must_use]
-    pub fn new(text: impl Into<String>, v1: &Upstream, v2: &Upstream) -> Self {
+    pub fn new(
+        text: impl Into<String>,
+        v1: impl Into<SocketAddr>,
+        v2: impl Into<SocketAddr>,
+    ) -> Self {
         let bootstrap = Self {
             text: text.into(),
             filter: None,
@@ -48,8 +58,8 @@ impl Bootstrap {
         bootstrap
             .replace(LISTENER, &with_port(0))
             .replace(ADMIN, &with_port(0))
-            .replace(UPSTREAM_V1, &with_port(v1.address().port()))
-            .replace(UPSTREAM_V2, &with_port(v2.address().port()))
+            .replace(UPSTREAM_V1, &with_port(v1.into().port()))
+            .replace(UPSTREAM_V2, &with_port(v2.into().port()))
     }
 
     /// As [`new`](Self::new), for `live-policy.yaml`: `filter` is the rendered text of
@@ -58,8 +68,8 @@ impl Bootstrap {
     pub fn live(
         text: impl Into<String>,
         filter: impl Into<String>,
-        v1: &Upstream,
-        v2: &Upstream,
+        v1: impl Into<SocketAddr>,
+        v2: impl Into<SocketAddr>,
     ) -> Self {
         let mut bootstrap = Self::new(text, v1, v2);
         bootstrap.filter = Some(filter.into());
@@ -98,6 +108,33 @@ impl Bootstrap {
             .collect();
         let filters = "          http_filters:\n";
         self.replace(filters, &format!("{filters}{indented}"))
+    }
+
+    /// Adds a cluster: of one more upstream, or of a collector.
+    #[must_use]
+    pub fn cluster(self, name: &str, upstream: impl Into<SocketAddr>) -> Self {
+        let address = with_port(upstream.into().port());
+        let cluster = format!(
+            "  - name: {name}
+    type: STATIC
+    connect_timeout: 1s
+    load_assignment:
+      cluster_name: {name}
+      endpoints:
+      - lb_endpoints:
+        - endpoint:
+            address:
+              {address}
+"
+        );
+        self.replace(CLUSTERS, &format!("{CLUSTERS}{cluster}"))
+    }
+
+    /// Speaks HTTP/2, with prior knowledge, to this cluster of the file.
+    #[must_use]
+    pub fn http2_to(self, cluster: &str) -> Self {
+        let name = format!("  - name: {cluster}\n");
+        self.replace(&name, &format!("{name}{HTTP2}"))
     }
 
     /// How many workers Envoy has; 2 unless said.

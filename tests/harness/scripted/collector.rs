@@ -1,0 +1,134 @@
+//! A collector of logs: OTLP over HTTP, in JSON.
+
+use std::net::SocketAddr;
+use std::time::Instant;
+
+use serde_json::{Value, json};
+
+use super::{Answer, Fault, PATIENCE, POLL, Received, Scripted};
+
+/// A running collector. Dropped, it ends at once.
+///
+/// What it was sent during a fault it remembers too: it has only not said so.
+#[derive(Debug)]
+pub struct Collector(Scripted);
+
+impl Collector {
+    /// Starts one on a free port of the loopback interface.
+    #[must_use]
+    pub fn start() -> Self {
+        Self(Scripted::start(take))
+    }
+
+    /// Where it listens.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        self.0.address()
+    }
+
+    /// Breaks down in this way; [`Fault::Silence`] hangs.
+    pub fn fail(&self, fault: Fault) {
+        self.0.fail(fault);
+    }
+
+    /// Takes logs again.
+    pub fn heal(&self) {
+        self.0.heal();
+    }
+
+    /// All requests that have reached it, those that it does not take included.
+    #[must_use]
+    pub fn received(&self) -> Vec<Received> {
+        self.0.received()
+    }
+
+    /// How many have.
+    #[must_use]
+    pub fn requests(&self) -> u64 {
+        self.0.requests()
+    }
+
+    /// The logs that it was sent, each request as a whole.
+    #[must_use]
+    pub fn exports(&self) -> Vec<Value> {
+        let received = self.received();
+        received
+            .iter()
+            .filter(|one| is_logs(one))
+            .map(Received::json)
+            .collect()
+    }
+
+    /// The texts of all log records that it was sent, in their order.
+    ///
+    /// # Panics
+    /// When one has no text.
+    #[must_use]
+    pub fn texts(&self) -> Vec<String> {
+        self.exports().iter().flat_map(texts).collect()
+    }
+
+    /// These texts as JSON.
+    ///
+    /// # Panics
+    /// When one is no JSON.
+    #[must_use]
+    pub fn records(&self) -> Vec<Value> {
+        let parsed = |text: &String| {
+            serde_json::from_str(text).unwrap_or_else(|error| panic!("no JSON: {error}\n{text}"))
+        };
+        self.texts().iter().map(parsed).collect()
+    }
+
+    /// Waits until the log records hold what is asked for, and returns them all.
+    ///
+    /// # Panics
+    /// When they do not come to that.
+    pub async fn wait_for_records(&self, enough: impl Fn(&[Value]) -> bool) -> Vec<Value> {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let records = self.records();
+            if enough(&records) {
+                return records;
+            }
+            assert!(Instant::now() < deadline, "not enough in {records:#?}");
+            tokio::time::sleep(POLL).await;
+        }
+    }
+}
+
+impl From<&Collector> for SocketAddr {
+    fn from(collector: &Collector) -> Self {
+        collector.address()
+    }
+}
+
+fn is_logs(request: &Received) -> bool {
+    request.method == "POST" && request.route() == "/v1/logs"
+}
+
+/// As a collector does it: what is no JSON is refused.
+fn take(request: &Received) -> Answer {
+    let is_json = request.header("content-type") == Some("application/json")
+        && serde_json::from_slice::<Value>(&request.body).is_ok();
+    match (is_logs(request), is_json) {
+        (false, _) => Answer::new(404),
+        (true, false) => Answer::new(400),
+        (true, true) => Answer::json(&json!({ "partialSuccess": {} })),
+    }
+}
+
+fn texts(export: &Value) -> Vec<String> {
+    let list = |value: &Value| value.as_array().cloned().unwrap_or_default();
+    let scopes = list(&export["resourceLogs"])
+        .into_iter()
+        .flat_map(|one| list(&one["scopeLogs"]));
+    let records = scopes.flat_map(|scope| list(&scope["logRecords"]));
+    records
+        .map(|record| {
+            let text = record["body"]["stringValue"].as_str();
+            text.unwrap_or_else(|| panic!("no text: {record}"))
+                .to_owned()
+        })
+        .collect()
+}

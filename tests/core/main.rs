@@ -6,3 +6,4 @@ mod decisions;
 mod policies;
 mod properties;
 mod readme;
+mod shadow;

@@ -6,6 +6,7 @@ mod configuration;
 mod decisions;
 mod hostile;
 mod request;
+mod shadow;
 
 use harness::mock::Vm;
 use harness::wasm::filter_wasm;

@@ -1,0 +1,478 @@
+//! Shadow mode without a proxy: which requests are sampled, what goes along with a copy, and how the
+//! answers to it are judged, question by question.
+
+use serde_json::{Value, json};
+use turnout_core::shadow::{
+    Answered, Judge, Known, Next, Outcome, Reply, Sample, Shadow, Trial, Verdict, carry,
+};
+use turnout_core::{Headers, Inbound, Plan, Treatment, decide};
+
+const ACCOUNT: &str = "AC7342e9713fa896e4af00c654c444aada";
+
+fn plan(mode: &str, shadow: &Value) -> Plan {
+    let policy = json!({
+        "version": 1,
+        "account": { "from": [{ "header": "x-account-sid" }], "format": "sid" },
+        "segments": { "big": { "accounts": [] }, "hvc": { "accounts": [ACCOUNT] } },
+        "rollouts": [{ "name": "r", "v1": "a", "v2": "b", "mode": mode, "shadow": shadow,
+                       "rules": [{ "accounts": 0 }] }],
+    });
+    Plan::from_json(&policy.to_string()).unwrap_or_else(|problems| panic!("{problems}"))
+}
+
+fn shadow(plan: &Plan) -> &Shadow {
+    plan.rollouts()[0].shadow.as_ref().expect("a shadow")
+}
+
+fn sample(plan: &Plan, headers: &[(&str, &str)], inbound: Inbound) -> Option<Sample> {
+    let pairs: Vec<_> = headers
+        .iter()
+        .map(|(name, value)| (name.as_bytes(), value.as_bytes()))
+        .collect();
+    let request = plan.request(Headers::new(&pairs), inbound);
+    plan.sample(&request, &decide(plan, &request))
+}
+
+fn get(path: &str) -> Vec<(&str, &str)> {
+    vec![
+        (":method", "GET"),
+        (":authority", "flex.example.com"),
+        (":path", path),
+        ("x-account-sid", ACCOUNT),
+        ("x-request-id", "2b9dba03-eeb9-caf3-cc60-86ed95e6b0cd"),
+    ]
+}
+
+#[test]
+fn a_sample_knows_its_segment_and_its_route() {
+    let shadow = json!({ "requests": 100, "routes": ["/v1/Users", "/v1/*"] });
+    let found = sample(
+        &plan("shadow", &shadow),
+        &get("/v1/Channels?x"),
+        Inbound::Strip,
+    );
+    let expected = Sample {
+        rollout: 0,
+        segment: Some(1),
+        route: Some(1),
+        is_safe: true,
+        noise: false,
+        skip: None,
+    };
+    assert_eq!(found, Some(expected));
+}
+
+#[test]
+fn only_the_modes_that_copy_have_samples() {
+    let shadow = json!({ "requests": 100 });
+    for (mode, expected) in [
+        ("off", false),
+        ("dark", false),
+        ("shadow", true),
+        ("split", true),
+        ("on", false),
+    ] {
+        let found = sample(&plan(mode, &shadow), &get("/"), Inbound::Strip);
+        assert_eq!(found.is_some(), expected, "{mode}");
+    }
+}
+
+#[test]
+fn what_an_earlier_hop_decided_is_copied_there_or_nowhere() {
+    let plan = plan("shadow", &json!({ "requests": 100 }));
+    let mut headers = get("/");
+    headers.push(("x-turnout-decision", "r=v1"));
+    assert_eq!(sample(&plan, &headers, Inbound::Trust), None);
+    assert!(sample(&plan, &headers, Inbound::Strip).is_some());
+}
+
+#[test]
+fn an_account_that_is_not_known_is_in_no_segment_and_last() {
+    for (shadow, expected) in [
+        (json!({ "requests": 100 }), true),
+        (json!({ "requests": 100, "accounts": 99.999999 }), false),
+        (json!({ "requests": 100, "when": { "in": ["hvc"] } }), false),
+        (
+            json!({ "requests": 100, "when": { "not_in": ["hvc"] } }),
+            true,
+        ),
+    ] {
+        for account in ["", "AC", "x"] {
+            let mut headers = get("/");
+            headers[3].1 = account;
+            let found = sample(&plan("shadow", &shadow), &headers, Inbound::Strip);
+            assert_eq!(found.is_some(), expected, "{shadow} {account:?}");
+        }
+    }
+}
+
+#[test]
+fn a_request_without_an_id_is_sampled_only_with_all() {
+    let mut headers = get("/");
+    headers.pop();
+    for (percentage, expected) in [(json!(99.999999), false), (json!(100), true)] {
+        let plan = plan("shadow", &json!({ "requests": percentage }));
+        let found = sample(&plan, &headers, Inbound::Strip);
+        assert_eq!(found.is_some(), expected, "{percentage}");
+    }
+}
+
+#[test]
+fn what_cannot_be_copied_says_why() {
+    let plan = plan("shadow", &json!({ "requests": 100 }));
+    let with = |name, value| [get("/"), vec![(name, value)]].concat();
+    let mut post = get("/");
+    post[0].1 = "POST";
+    let mut connect = get("/");
+    connect[0].1 = "CONNECT";
+    for (headers, inbound, why) in [
+        (post, Inbound::Strip, Outcome::SkippedMethod),
+        (connect, Inbound::Strip, Outcome::SkippedMethod),
+        (
+            with("upgrade", "websocket"),
+            Inbound::Strip,
+            Outcome::SkippedUpgrade,
+        ),
+        (
+            with("range", "bytes=0-1"),
+            Inbound::Strip,
+            Outcome::SkippedRange,
+        ),
+        (
+            with("if-range", "\"x\""),
+            Inbound::Strip,
+            Outcome::SkippedRange,
+        ),
+        (
+            with("if-none-match", "\"x\""),
+            Inbound::Strip,
+            Outcome::SkippedConditional,
+        ),
+        (
+            with("if-match", "*"),
+            Inbound::Strip,
+            Outcome::SkippedConditional,
+        ),
+        (
+            with("x-turnout-shadow", "1"),
+            Inbound::Trust,
+            Outcome::SkippedCopy,
+        ),
+    ] {
+        let found = sample(&plan, &headers, inbound).expect("a sample");
+        assert_eq!(found.skip, Some(why), "{headers:?}");
+    }
+    // Forged, it is nothing.
+    let forged = sample(&plan, &with("x-turnout-shadow", "1"), Inbound::Strip);
+    assert_eq!(forged.and_then(|sample| sample.skip), None);
+}
+
+#[test]
+fn a_token_is_offered_where_asking_twice_would_do_it_twice() {
+    let shadow = json!({ "requests": 1, "methods": ["GET", "POST"], "idempotency_header": "Idempotency-Key" });
+    let token = |mode: &str, method: &'static str, own: Option<&'static str>| {
+        let plan = plan(mode, &shadow);
+        let mut headers = get("/");
+        headers[0].1 = method;
+        headers.extend(own.map(|own| ("idempotency-key", own)));
+        let pairs: Vec<_> = headers
+            .iter()
+            .map(|(name, value)| (name.as_bytes(), value.as_bytes()))
+            .collect();
+        let request = plan.request(Headers::new(&pairs), Inbound::Strip);
+        let token = plan.idempotency_token(&request, &decide(&plan, &request));
+        token.map(|(name, value)| (name.to_owned(), value.to_vec()))
+    };
+    let id = b"2b9dba03-eeb9-caf3-cc60-86ed95e6b0cd".to_vec();
+    let offered = Some(("idempotency-key".to_owned(), id));
+    assert_eq!(token("shadow", "POST", None), offered);
+    assert_eq!(token("split", "POST", None), offered);
+    assert_eq!(token("shadow", "GET", None), None);
+    assert_eq!(token("shadow", "PUT", None), None);
+    assert_eq!(token("shadow", "POST", Some("mine")), None);
+    assert_eq!(token("off", "POST", None), None);
+}
+
+#[test]
+fn a_copy_carries_what_is_about_the_request() {
+    let plan = plan(
+        "shadow",
+        &json!({ "requests": 1, "strip_headers": ["Authorization"] }),
+    );
+    let carried = [
+        (":method", "GET"),
+        (":authority", "flex.example.com"),
+        (":path", "/a?b=c"),
+        ("x-forwarded-proto", "https"),
+        ("cookie", "a=b"),
+        ("x-empty", ""),
+    ];
+    let left_behind = [
+        ("authorization", "Basic x"),
+        ("connection", "keep-alive, X-Hop"),
+        ("x-hop", "1"),
+        ("keep-alive", "1"),
+        ("te", "trailers"),
+        ("transfer-encoding", "chunked"),
+        ("content-length", "5"),
+        ("expect", "100-continue"),
+        ("accept-encoding", "gzip"),
+        ("x-turnout-treatment", "v1"),
+        ("x_turnout_shadow", "1"),
+        ("x-envoy-max-retries", "99"),
+        ("x-envoy-retry-on", "5xx"),
+        ("x-envoy-upstream-rq-timeout-ms", "600000"),
+    ];
+    let all = [&carried[..], &left_behind].concat();
+    let pairs: Vec<_> = all
+        .iter()
+        .map(|(name, value)| (name.as_bytes(), value.as_bytes()))
+        .collect();
+    let found: Vec<_> = carry(Headers::new(&pairs), shadow(&plan)).collect();
+    assert_eq!(found, pairs[..carried.len()]);
+}
+
+/// A worker's side of one rollout, and what it is asked and answered.
+struct Bench {
+    plan: Plan,
+    known: Known,
+}
+
+impl Bench {
+    fn new(shadow_options: &Value) -> Self {
+        let plan = plan("shadow", shadow_options);
+        let known = Known::new(shadow(&plan));
+        Self { plan, known }
+    }
+
+    /// Runs one trial. The answers are given in the order of the questions; returns whom it asked.
+    fn run(&mut self, noise: bool, v1: Value, answers: Vec<Answered>) -> (Vec<Treatment>, Verdict) {
+        let (mut trial, first) = Trial::start(body(&v1), true, noise, &mut self.known);
+        let mut asked = vec![first];
+        let mut answers = answers.into_iter();
+        loop {
+            let answer = answers.next().expect("an answer to each question");
+            let mut judge = Judge {
+                shadow: shadow(&self.plan),
+                known: &mut self.known,
+                route: None,
+                now_ms: 1_000_000,
+            };
+            match trial.answered(answer, &mut judge) {
+                Next::Ask(version) => asked.push(version),
+                Next::Done(verdict) => {
+                    assert_eq!(
+                        answers.next().map(|_| ()),
+                        None,
+                        "an answer that nobody asked for"
+                    );
+                    return (asked, verdict);
+                }
+            }
+        }
+    }
+
+    fn outcome(&mut self, noise: bool, v1: Value, answers: Vec<Answered>) -> Outcome {
+        self.run(noise, v1, answers).1.outcome
+    }
+}
+
+fn body(value: &Value) -> Reply {
+    Reply {
+        status: 200,
+        headers: vec![],
+        body: value.to_string().into_bytes(),
+    }
+}
+
+fn reply(value: Value) -> Answered {
+    Answered::Reply(body(&value))
+}
+
+use Treatment::{V1, V2};
+
+#[test]
+fn equal_answers_need_one_question() {
+    let mut bench = Bench::new(&json!({ "requests": 1 }));
+    let (asked, verdict) = bench.run(
+        false,
+        json!({ "a": 1, "b": 2 }),
+        vec![reply(json!({ "b": 2, "a": 1 }))],
+    );
+    assert_eq!((asked, verdict.outcome), (vec![V2], Outcome::Equal));
+    assert!(verdict.difference.is_none());
+}
+
+#[test]
+fn no_answer_is_an_outcome_of_its_own() {
+    for why in [Outcome::Timeout, Outcome::V2Error, Outcome::TooLarge] {
+        let mut bench = Bench::new(&json!({ "requests": 1 }));
+        assert_eq!(
+            bench.outcome(false, json!(1), vec![Answered::Not(why)]),
+            why
+        );
+    }
+}
+
+#[test]
+fn a_difference_counts_when_both_have_been_asked_again() {
+    let mut bench = Bench::new(&json!({ "requests": 1 }));
+    let (v1, v2) = (json!({ "a": 1 }), json!({ "a": "1" }));
+    let answers = || vec![reply(v2.clone()), reply(v1.clone()), reply(v2.clone())];
+    let (asked, verdict) = bench.run(false, v1.clone(), answers());
+    assert_eq!(
+        (asked, verdict.outcome),
+        (vec![V2, V1, V2], Outcome::Different)
+    );
+    let difference = verdict.difference.expect("what differs");
+    assert!(difference.rechecked);
+    assert_eq!(difference.findings.len(), 1);
+    assert_eq!(difference.findings[0].pointer, "/a");
+
+    // It is known now, and v1 is spared.
+    let (asked, verdict) = bench.run(false, v1, vec![reply(v2)]);
+    assert_eq!((asked, verdict.outcome), (vec![V2], Outcome::Different));
+}
+
+#[test]
+fn a_difference_that_is_gone_was_noise() {
+    let mut bench = Bench::new(&json!({ "requests": 1 }));
+    let answers = vec![
+        reply(json!({ "n": 1 })),
+        reply(json!({ "n": 2 })),
+        reply(json!({ "n": 2 })),
+    ];
+    let (asked, verdict) = bench.run(false, json!({ "n": 2 }), answers);
+    assert_eq!((asked, verdict.outcome), (vec![V2, V1, V2], Outcome::Noise));
+}
+
+#[test]
+fn where_v1_disagrees_with_itself_values_say_nothing() {
+    let mut bench = Bench::new(&json!({ "requests": 1 }));
+    let at = |at: &str, name: Value| json!({ "at": at, "name": name });
+    let answers = vec![
+        reply(at("2", json!("x"))),
+        reply(at("3", json!("x"))),
+        reply(at("4", json!("x"))),
+    ];
+    let outcome = bench.outcome(false, at("1", json!("x")), answers);
+    assert_eq!(outcome, Outcome::Noise);
+
+    // From now on that is known without asking.
+    let answers = vec![reply(at("6", json!("x")))];
+    assert_eq!(
+        bench.outcome(false, at("5", json!("x")), answers),
+        Outcome::Noise
+    );
+
+    // What else differs is still found, and so are type and presence at the noisy place.
+    let answers = vec![
+        reply(at("8", json!("y"))),
+        reply(at("9", json!("x"))),
+        reply(at("0", json!("y"))),
+    ];
+    let (_, verdict) = bench.run(false, at("7", json!("x")), answers);
+    let findings = verdict.difference.expect("what differs").findings;
+    let pointers: Vec<_> = findings
+        .iter()
+        .map(|found| found.pointer.as_str())
+        .collect();
+    assert_eq!(pointers, ["/name"]);
+    for v2 in [json!({ "at": 1, "name": "x" }), json!({ "name": "x" })] {
+        let answers = vec![reply(v2.clone()), reply(at("1", json!("x"))), reply(v2)];
+        let outcome = bench.outcome(false, at("0", json!("x")), answers);
+        assert_eq!(outcome, Outcome::Different);
+    }
+}
+
+#[test]
+fn for_noise_v1_is_asked_twice_before_and_after_in_turns() {
+    let mut bench = Bench::new(&json!({ "requests": 1, "noise": { "requests": 100 } }));
+    let answer = |n: u8| reply(json!({ "n": n }));
+    let (asked, verdict) = bench.run(true, json!({ "n": 1 }), vec![answer(2), answer(3)]);
+    assert_eq!((asked, verdict.outcome), (vec![V1, V2], Outcome::Noise));
+    let (asked, verdict) = bench.run(true, json!({ "n": 4 }), vec![answer(5), answer(6)]);
+    assert_eq!((asked, verdict.outcome), (vec![V2, V1], Outcome::Noise));
+    let (asked, _) = bench.run(true, json!({ "n": 7 }), vec![answer(8), answer(9)]);
+    assert_eq!(asked, [V1, V2]);
+    // v1's silence then teaches nothing, and keeps nobody from asking v2.
+    let answers = vec![answer(1), Answered::Not(Outcome::Timeout)];
+    assert_eq!(
+        bench.outcome(true, json!({ "n": 1 }), answers),
+        Outcome::Equal
+    );
+}
+
+#[test]
+fn what_cannot_be_asked_again_counts_as_it_is() {
+    let recheck = json!({ "requests": 1, "recheck": false });
+    let answers = || vec![reply(json!(2))];
+    assert_eq!(
+        Bench::new(&recheck).outcome(false, json!(1), answers()),
+        Outcome::Different
+    );
+
+    // v1 does not answer the second question; v2 does not.
+    let no = || Answered::Not(Outcome::Timeout);
+    for answers in [
+        vec![reply(json!(2)), no()],
+        vec![reply(json!(2)), reply(json!(1)), no()],
+    ] {
+        let mut bench = Bench::new(&json!({ "requests": 1 }));
+        let (_, verdict) = bench.run(false, json!(1), answers);
+        assert_eq!(verdict.outcome, Outcome::Different);
+        assert!(!verdict.difference.expect("what differs").rechecked);
+    }
+
+    // A method that is not safe is asked once, whatever is asked for.
+    let mut bench = Bench::new(&json!({ "requests": 1, "noise": { "requests": 100 } }));
+    let (mut trial, first) = Trial::start(body(&json!(1)), false, true, &mut bench.known);
+    assert_eq!(first, V2);
+    let mut judge = Judge {
+        shadow: shadow(&bench.plan),
+        known: &mut bench.known,
+        route: None,
+        now_ms: 0,
+    };
+    let next = trial.answered(reply(json!(2)), &mut judge);
+    assert!(matches!(next, Next::Done(verdict) if verdict.outcome == Outcome::Different));
+}
+
+#[test]
+fn v1_is_asked_again_only_so_often() {
+    let mut bench = Bench::new(&json!({ "requests": 1, "max_in_flight": 3 }));
+    let mut again = 0;
+    for n in 0..100 {
+        // Each differs at a place of its own: nothing is known yet.
+        let field = format!(
+            "field_{}",
+            char::from(b'a' + n % 26)
+                .to_string()
+                .repeat(1 + usize::from(n / 26))
+        );
+        let (v1, v2) = (json!({ &field: 1 }), json!({ &field: 2 }));
+        let (mut trial, _) = Trial::start(body(&v1), true, false, &mut bench.known);
+        let mut judge = Judge {
+            shadow: shadow(&bench.plan),
+            known: &mut bench.known,
+            route: None,
+            now_ms: 1_000_000,
+        };
+        match trial.answered(reply(v2), &mut judge) {
+            Next::Ask(_) => again += 1,
+            Next::Done(verdict) => assert_eq!(verdict.outcome, Outcome::Different),
+        }
+    }
+    assert_eq!(again, 3);
+}
+
+#[test]
+fn a_finding_of_each_element_is_said_once() {
+    let mut bench = Bench::new(&json!({ "requests": 1, "recheck": false }));
+    let list = |value: u8| json!((0..100).map(|_| json!({ "a": value })).collect::<Vec<_>>());
+    let (_, verdict) = bench.run(false, list(1), vec![reply(list(2))]);
+    let difference = verdict.difference.expect("what differs");
+    assert_eq!(difference.findings.len(), 1);
+    assert_eq!(difference.findings[0].pointer, "/*/a");
+    assert_eq!(difference.omitted, 0);
+}

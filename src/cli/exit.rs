@@ -7,6 +7,8 @@ use std::process::{ExitCode, Termination};
 pub(crate) enum Exit {
     /// 0: done.
     Done,
+    /// 1: done, and the answer is no: the two differ, or v2 is not ready.
+    No,
     /// 2: the input is bad, and nothing was written. Bad arguments end so too.
     BadInput,
 }
@@ -15,6 +17,7 @@ impl Termination for Exit {
     fn report(self) -> ExitCode {
         ExitCode::from(match self {
             Self::Done => 0,
+            Self::No => 1,
             Self::BadInput => 2,
         })
     }

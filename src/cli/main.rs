@@ -2,6 +2,7 @@
 
 #![forbid(unsafe_code)]
 
+mod diff;
 mod exit;
 mod problems;
 mod render;
@@ -21,11 +22,13 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
+    Diff(diff::Arguments),
     Render(render::Arguments),
 }
 
 fn main() -> Exit {
     match Arguments::parse().command {
+        Command::Diff(arguments) => diff::run(&arguments),
         Command::Render(arguments) => render::run(&arguments),
     }
 }

@@ -1,6 +1,6 @@
 //! `turnout render`: a policy and the filter's path go into a proxy's configuration.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 use turnout_core::render::render;
@@ -58,7 +58,7 @@ pub(crate) fn run(arguments: &Arguments) -> Exit {
         Err(error) => return refuse(&error),
     };
     if let Err(diagnostics) = Plan::from_json(&policy) {
-        problems::print(&name_of(&arguments.policy), &policy, &diagnostics);
+        problems::print(&text::name_of(&arguments.policy), &policy, &diagnostics);
         return Exit::BadInput;
     }
     match rendered(arguments, &policy) {
@@ -78,11 +78,4 @@ fn rendered(arguments: &Arguments, policy: &str) -> Result<(), String> {
 fn refuse(error: &str) -> Exit {
     anstream::eprintln!("turnout: {error}");
     Exit::BadInput
-}
-
-fn name_of(policy: &Path) -> String {
-    match policy.to_str() {
-        Some("-") => String::from("standard input"),
-        _ => policy.display().to_string(),
-    }
 }

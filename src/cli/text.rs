@@ -15,6 +15,25 @@ pub(crate) fn read(path: &Path) -> Result<String, String> {
     text.map_err(|error| format!("cannot read {}: {error}", path.display()))
 }
 
+/// Reads a file as it is; `-` is standard input. The error is the sentence to print.
+pub(crate) fn read_bytes(path: &Path) -> Result<Vec<u8>, String> {
+    let bytes = if is_dash(path) {
+        let mut bytes = Vec::new();
+        io::stdin().read_to_end(&mut bytes).map(|_| bytes)
+    } else {
+        fs::read(path)
+    };
+    bytes.map_err(|error| format!("cannot read {}: {error}", path.display()))
+}
+
+/// How a file is called in a sentence.
+pub(crate) fn name_of(path: &Path) -> String {
+    match is_dash(path) {
+        true => String::from("standard input"),
+        false => path.display().to_string(),
+    }
+}
+
 /// Writes to standard output, or to a file that is complete at every moment: what it held before
 /// stays until all of the new text is there.
 pub(crate) fn write(path: Option<&Path>, text: &str) -> Result<(), String> {

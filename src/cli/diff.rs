@@ -1,0 +1,215 @@
+//! `turnout diff`: two files, compared as the proxy compares two answers.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use serde_json::{Value, json};
+use turnout_core::diff::{
+    Answer, Comparison, Finding, Findings, Limits, Options, Severity, Usage, compare,
+};
+use turnout_core::{Headers, Plan};
+
+use crate::exit::Exit;
+use crate::{problems, text};
+
+/// Compare two files as the proxy compares the answers of v1 and v2.
+///
+/// JSON is compared by what it means, anything else by its bytes. Ends with 0 when the files are
+/// equal, 1 when they differ, 2 when they cannot be compared.
+#[derive(Args)]
+#[command(after_help = "Example:
+  turnout diff v1.json v2.json --policy policy.json --rollout chat-users")]
+pub(crate) struct Arguments {
+    /// What v1 answered; `-` is standard input.
+    v1: PathBuf,
+    /// What v2 answered; `-` is standard input.
+    v2: PathBuf,
+    /// Take the options of a comparison (what to ignore, and so on) from a policy.
+    #[arg(long, value_name = "FILE", requires = "rollout")]
+    policy: Option<PathBuf>,
+    /// The rollout whose `shadow.compare` holds.
+    #[arg(long, value_name = "NAME", requires = "policy")]
+    rollout: Option<String>,
+    /// Write the findings as JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+/// What is compared here costs nobody's request.
+const LIMITS: Limits = Limits {
+    depth: 128,
+    values: 1 << 24,
+    findings: 10_000,
+};
+/// Of a value, in characters.
+const LONGEST_SHOWN: usize = 60;
+
+pub(crate) fn run(arguments: &Arguments) -> Exit {
+    let options = match options(arguments) {
+        Ok(options) => options,
+        Err(exit) => return exit,
+    };
+    let [v1, v2] = [&arguments.v1, &arguments.v2].map(|path| text::read_bytes(path));
+    let (v1, v2) = match (v1, v2) {
+        (Ok(v1), Ok(v2)) => (v1, v2),
+        (Err(error), _) | (_, Err(error)) => return refuse(&error),
+    };
+    let mut usage = Usage::new(&options);
+    let answer = |body| Answer {
+        status: 200,
+        headers: Headers::new(&[]),
+        body,
+    };
+    let compared = compare(
+        &answer(&v1),
+        &answer(&v2),
+        &options,
+        &|_, _| false,
+        &mut usage,
+    );
+    let (findings, exit) = match &compared {
+        Comparison::Equal => (None, Exit::Done),
+        Comparison::Different(findings) => (Some(findings), Exit::No),
+        Comparison::NotComparable(why) => {
+            let why = why.as_str().replace('_', " ");
+            return refuse(&format!(
+                "the files cannot be compared: {why}; compare smaller, well-formed parts of them"
+            ));
+        }
+    };
+    // Equal bytes are not looked into, so nothing is known of the options.
+    let unused: Vec<(&str, &str)> = usage
+        .iter()
+        .filter(|(_, _, count)| *count == 0 && v1 != v2)
+        .map(|(what, path, _)| (what, path.as_str()))
+        .collect();
+    let report = match arguments.json {
+        true => format!("{:#}\n", as_json(findings, &unused)),
+        false => as_text(findings, &unused),
+    };
+    match text::write(None, &report) {
+        Ok(()) => exit,
+        Err(error) => refuse(&error),
+    }
+}
+
+fn options(arguments: &Arguments) -> Result<Options, Exit> {
+    let (Some(policy), Some(rollout)) = (&arguments.policy, &arguments.rollout) else {
+        return Ok(Options {
+            limits: LIMITS,
+            ..Options::default()
+        });
+    };
+    let text = text::read(policy).map_err(|error| refuse(&error))?;
+    let plan = Plan::from_json(&text).map_err(|diagnostics| {
+        problems::print(&text::name_of(policy), &text, &diagnostics);
+        Exit::BadInput
+    })?;
+    let found = plan.rollouts().iter().find(|known| known.name == *rollout);
+    let Some(found) = found else {
+        let known = plan.rollouts().iter().map(|known| known.name.as_str());
+        let known: Vec<&str> = known.collect();
+        return Err(refuse(&format!(
+            "{}: no rollout `{rollout}`; write one of: {}",
+            text::name_of(policy),
+            known.join(", ")
+        )));
+    };
+    let Some(shadow) = &found.shadow else {
+        return Err(refuse(&format!(
+            "{}: the rollout `{rollout}` has no `shadow`; add one, or leave --policy out",
+            text::name_of(policy)
+        )));
+    };
+    Ok(Options {
+        limits: LIMITS,
+        ..shadow.compare.clone()
+    })
+}
+
+fn refuse(error: &str) -> Exit {
+    anstream::eprintln!("turnout: {error}");
+    Exit::BadInput
+}
+
+fn as_text(findings: Option<&Findings<'_>>, unused: &[(&str, &str)]) -> String {
+    let mut report = String::new();
+    let Some(findings) = findings else {
+        report.push_str("equal\n");
+        return report + &notes(unused);
+    };
+    for finding in findings.as_slice() {
+        let pointer = match finding.exact.as_str() {
+            "" => "(the whole)",
+            pointer => pointer,
+        };
+        report.push_str(&format!(
+            "{:<9} {:<8} {pointer}: {} → {}\n",
+            finding.severity.as_str(),
+            finding.kind.as_str(),
+            shown(&finding.v1),
+            shown(&finding.v2),
+        ));
+    }
+    if findings.omitted() > 0 {
+        report.push_str(&format!("and {} more\n", findings.omitted()));
+    }
+    let worst = findings.severity().map_or("", Severity::as_str);
+    let found = findings.as_slice().len().saturating_add(findings.omitted());
+    report.push_str(&format!(
+        "different: {found} finding(s), the worst is {worst}\n"
+    ));
+    report + &notes(unused)
+}
+
+fn notes(unused: &[(&str, &str)]) -> String {
+    unused
+        .iter()
+        .map(|(what, path)| format!("note: {what} {path} names nothing in these files\n"))
+        .collect()
+}
+
+fn shown(value: &Option<turnout_core::diff::Value<'_>>) -> String {
+    let Some(value) = value else {
+        return String::from("(nothing)");
+    };
+    let text = String::from_utf8_lossy(&value.raw);
+    let one_line: String = text
+        .chars()
+        .map(|c| if c.is_control() { ' ' } else { c })
+        .collect();
+    let mut short: String = one_line.chars().take(LONGEST_SHOWN).collect();
+    if one_line.chars().nth(LONGEST_SHOWN).is_some() {
+        short.push('…');
+    }
+    short
+}
+
+fn as_json(findings: Option<&Findings<'_>>, unused: &[(&str, &str)]) -> Value {
+    let list = findings.map_or(&[][..], Findings::as_slice);
+    json!({
+        "equal": findings.is_none(),
+        "severity": findings.and_then(Findings::severity).map(Severity::as_str),
+        "findings": list.iter().map(finding_as_json).collect::<Vec<_>>(),
+        "omitted": findings.map_or(0, Findings::omitted),
+        "unused": unused,
+    })
+}
+
+fn finding_as_json(finding: &Finding<'_>) -> Value {
+    let [v1, v2] = [&finding.v1, &finding.v2].map(|value| {
+        value.as_ref().map(|value| {
+            let raw = String::from_utf8_lossy(&value.raw);
+            json!({ "type": value.kind.as_str(), "raw": raw })
+        })
+    });
+    json!({
+        "part": finding.part.as_str(),
+        "pointer": finding.exact,
+        "folded": finding.pointer,
+        "kind": finding.kind.as_str(),
+        "severity": finding.severity.as_str(),
+        "v1": v1,
+        "v2": v2,
+    })
+}

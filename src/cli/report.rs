@@ -1,0 +1,174 @@
+//! `turnout report`: what the shadow recorded becomes a verdict.
+
+use std::fmt::Display;
+use std::fs::File;
+use std::io::{self, BufReader};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use clap::Args;
+use turnout_report::{Allow, Report, Totals};
+
+use crate::exit::Exit;
+use crate::text;
+
+/// How long a proxy may take to hand over its counters.
+const TIMEOUT: Duration = Duration::from_secs(10);
+/// And how much that may be, in bytes.
+const MOST_BYTES: u64 = 64 << 20;
+
+/// Say whether v2 is ready, from what the shadow recorded.
+///
+/// Reads Envoy's log, bare records and Prometheus text, in any mixture, and prints for each rollout
+/// what was compared, what differed, and a verdict: READY, NOT READY or NOT ENOUGH. Ready means that
+/// a one-sided 95 % upper bound of the share of failed requests is at most what is allowed; a request
+/// failed if the answers differ, or if v2 gave none.
+///
+/// Give each record once, and of each proxy one dump of its counters. Logs that are compressed have
+/// to be unpacked first.
+#[derive(Args)]
+#[command(
+    after_help = "Ends with 0 if every rollout is READY, with 1 if not, and with 2 if there is \
+nothing to report on.
+
+Examples:
+  turnout report envoy.log --admin http://127.0.0.1:9901
+  kubectl logs deploy/edge | turnout report - --allow 0.05 --html report.html"
+)]
+pub(crate) struct Arguments {
+    /// Logs and dumps of counters; `-` is standard input.
+    #[arg(required_unless_present = "admin")]
+    files: Vec<PathBuf>,
+    /// Ask a proxy for its counters, at its admin address; may be given more than once.
+    #[arg(long, value_name = "URL")]
+    admin: Vec<String>,
+    /// The share of requests that may fail, in percent.
+    #[arg(long, value_name = "PERCENT", default_value = "0.1")]
+    allow: Allow,
+    /// Only this rollout.
+    #[arg(long, value_name = "NAME")]
+    rollout: Option<String>,
+    /// Print JSON instead of text.
+    #[arg(long)]
+    json: bool,
+    /// Write one HTML page too; the file is replaced as a whole. With `-` it is printed instead of text.
+    #[arg(long, value_name = "FILE")]
+    html: Option<PathBuf>,
+}
+
+pub(crate) fn run(arguments: &Arguments) -> Exit {
+    match report(arguments) {
+        Ok(true) => Exit::Done,
+        Ok(false) => Exit::No,
+        Err(error) => {
+            anstream::eprintln!("turnout: {error}");
+            Exit::BadInput
+        }
+    }
+}
+
+/// Whether every rollout is ready.
+fn report(arguments: &Arguments) -> Result<bool, String> {
+    let html_is_printed = arguments.html.as_deref().is_some_and(is_dash);
+    if html_is_printed && arguments.json {
+        return Err("--json and --html - both print; write the page to a file".into());
+    }
+    if arguments.files.iter().filter(|file| is_dash(file)).count() > 1 {
+        return Err("standard input can be read only once; give `-` once".into());
+    }
+    let mut totals = Totals::default();
+    for file in &arguments.files {
+        read_file(&mut totals, file)
+            .map_err(|error| format!("cannot read {}: {error}", file.display()))?;
+    }
+    for address in &arguments.admin {
+        ask(&mut totals, address)?;
+    }
+    if totals.is_empty() {
+        return Err(nothing(&totals));
+    }
+    let report = Report::new(&totals, arguments.allow, arguments.rollout.as_deref())
+        .map_err(|error| error.to_string())?;
+    if let Some(page) = &arguments.html {
+        text::write(Some(page), &report.to_html())?;
+    }
+    if arguments.json {
+        text::write(None, &report.to_json())?;
+    } else if !html_is_printed {
+        text::write(None, &report.to_text())?;
+    }
+    Ok(report.is_ready())
+}
+
+fn read_file(totals: &mut Totals, path: &Path) -> io::Result<()> {
+    if is_dash(path) {
+        return totals.read("standard input", io::stdin().lock());
+    }
+    totals.read(
+        &path.display().to_string(),
+        BufReader::new(File::open(path)?),
+    )
+}
+
+/// Reads the counters of a proxy.
+fn ask(totals: &mut Totals, address: &str) -> Result<(), String> {
+    let base = address.trim_end_matches('/');
+    let base = base.strip_suffix("/stats/prometheus").unwrap_or(base);
+    if !base.starts_with("http://") {
+        return Err(format!(
+            "--admin {address}: an admin address is plain HTTP; write for example http://127.0.0.1:9901"
+        ));
+    }
+    let failed = |error: &dyn Display| {
+        format!(
+            "cannot read the counters of {base}: {error}; is that the `admin` address of a running Envoy?"
+        )
+    };
+    let url = format!("{base}/stats/prometheus?filter=turnout");
+    let response = agent().get(&url).call().map_err(|error| failed(&error))?;
+    if response.status() != 200 {
+        return Err(failed(&format!("it answered {}", response.status())));
+    }
+    let body = response.into_body().into_with_config().limit(MOST_BYTES);
+    totals
+        .read(base, BufReader::new(body.reader()))
+        .map_err(|error| failed(&error))
+}
+
+fn agent() -> ureq::Agent {
+    ureq::Agent::config_builder()
+        .timeout_global(Some(TIMEOUT))
+        // What the environment says about proxies is not about an admin address.
+        .proxy(None)
+        .max_redirects(0)
+        .build()
+        .into()
+}
+
+/// That nothing was found, and what to do about it.
+fn nothing(totals: &Totals) -> String {
+    let inputs = totals.inputs();
+    if inputs.iter().any(|input| input.unlabelled > 0) {
+        return "the counters do not say of which rollout they are; take the stats_tags of \
+                envoy/*.yaml over into your Envoy's configuration"
+            .into();
+    }
+    let names: Vec<_> = inputs.iter().map(|input| input.name.as_str()).collect();
+    let names = names.join(", ");
+    if inputs.iter().any(|input| input.counters > 0) {
+        return format!(
+            "nothing of a shadow in {names}, though there are counters of Turnout; give a rollout of the \
+             policy `shadow`"
+        );
+    }
+    let damaged = inputs.iter().any(|input| input.unreadable > 0);
+    let damaged = if damaged { " but damaged lines" } else { "" };
+    format!(
+        "no record and no counter of a shadow in {names}{damaged}; give a log of Envoy that has lines with \
+         {{\"turnout\":…}}, or the address of its admin interface with --admin"
+    )
+}
+
+fn is_dash(path: &Path) -> bool {
+    path.as_os_str() == "-"
+}

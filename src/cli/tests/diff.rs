@@ -1,0 +1,142 @@
+//! `turnout diff`, as a person runs it.
+#![expect(clippy::expect_used, reason = "a test that cannot go on has failed")]
+
+use std::fs;
+use std::process::{Command, Output};
+
+use tempfile::TempDir;
+
+const POLICY: &str = r#"{
+  "version": 1,
+  "account": { "from": [{ "header": "x-account-sid" }], "format": "sid" },
+  "rollouts": [
+    { "name": "r", "v1": "a", "v2": "b", "mode": "shadow", "shadow": { "requests": 1, "compare": {
+        "ignore": ["/at", "/nowhere"], "unordered": [{ "path": "/list" }],
+        "tolerance": [{ "path": "/price", "absolute": 0.5 }] } } },
+    { "name": "plain", "v1": "a", "v2": "b", "mode": "off" }
+  ]
+}"#;
+
+fn files(v1: &str, v2: &str) -> TempDir {
+    let folder = tempfile::tempdir().expect("a folder");
+    for (name, text) in [("v1", v1), ("v2", v2), ("policy.json", POLICY)] {
+        fs::write(folder.path().join(name), text).expect("a file");
+    }
+    folder
+}
+
+fn diff(folder: &TempDir, more: &[&str]) -> (Option<i32>, String, String) {
+    let Output {
+        status,
+        stdout,
+        stderr,
+    } = Command::new(env!("CARGO_BIN_EXE_turnout"))
+        .current_dir(folder.path())
+        .args(["diff", "v1", "v2"])
+        .args(more)
+        .output()
+        .expect("the command ends");
+    let text = |bytes| String::from_utf8(bytes).expect("UTF-8");
+    (status.code(), text(stdout), text(stderr))
+}
+
+#[test]
+fn equal_means_the_same_and_not_the_same_bytes() {
+    let folder = files(r#"{"a": 1, "b": ["x"]}"#, r#"{"b":["\u0078"],"a":1.0}"#);
+    assert_eq!(
+        diff(&folder, &[]),
+        (Some(0), "equal\n".into(), String::new())
+    );
+}
+
+#[test]
+fn each_finding_has_a_line_and_the_end_is_one() {
+    let folder = files(
+        r#"{"a": [1, {"b": "x"}], "c": 1}"#,
+        r#"{"a": [1, {"b": "y"}], "c": "1"}"#,
+    );
+    let (code, out, _) = diff(&folder, &[]);
+    assert_eq!(code, Some(1));
+    assert_eq!(
+        out,
+        "changed   value    /a/1/b: \"x\" → \"y\"\n\
+         breaking  type     /c: 1 → \"1\"\n\
+         different: 2 finding(s), the worst is breaking\n"
+    );
+}
+
+#[test]
+fn as_json_it_says_the_same() {
+    let folder = files(r#"{"a": [{"b": 1}]}"#, r#"{"a": [{}]}"#);
+    let (code, out, _) = diff(&folder, &["--json"]);
+    assert_eq!(code, Some(1));
+    let report: serde_json::Value = serde_json::from_str(&out).expect("JSON");
+    assert_eq!(
+        report,
+        serde_json::json!({
+            "equal": false,
+            "severity": "breaking",
+            "findings": [{
+                "part": "body", "pointer": "/a/0/b", "folded": "/a/*/b", "kind": "missing",
+                "severity": "breaking", "v1": { "type": "number", "raw": "1" }, "v2": null,
+            }],
+            "omitted": 0,
+            "unused": [],
+        })
+    );
+}
+
+#[test]
+fn a_policy_says_what_does_not_count() {
+    let folder = files(
+        r#"{"at": 1, "list": [1, 2], "price": 1.5}"#,
+        r#"{"at": 2, "list": [2, 1], "price": 1.25}"#,
+    );
+    assert_eq!(diff(&folder, &[]).0, Some(1));
+    let (code, out, _) = diff(&folder, &["--policy", "policy.json", "--rollout", "r"]);
+    assert_eq!(code, Some(0));
+    assert_eq!(
+        out,
+        "equal\nnote: ignore /nowhere names nothing in these files\n"
+    );
+}
+
+#[test]
+fn bad_input_is_told_and_ends_with_two() {
+    let folder = files(r#"{"a": 1, "a": 2}"#, "{}");
+    let not_json = files("{", "}");
+    for (folder, arguments, sentence) in [
+        (
+            &folder,
+            &[][..],
+            "the files cannot be compared: repeated key",
+        ),
+        (
+            &folder,
+            &["--policy", "policy.json", "--rollout", "x"],
+            "no rollout `x`; write one of: r, plain",
+        ),
+        (
+            &folder,
+            &["--policy", "policy.json", "--rollout", "plain"],
+            "has no `shadow`",
+        ),
+        (
+            &folder,
+            &["--policy", "v1", "--rollout", "r"],
+            "`a` is given more than once",
+        ),
+        (&folder, &["--policy", "policy.json"], "--rollout"),
+        (
+            &folder,
+            &["--policy", "none.json", "--rollout", "r"],
+            "cannot read none.json",
+        ),
+    ] {
+        let (code, out, err) = diff(folder, arguments);
+        assert_eq!((code, out.as_str()), (Some(2), ""), "{arguments:?}");
+        assert!(err.contains(sentence), "{arguments:?}: {err}");
+    }
+    // What is no JSON is compared by its bytes.
+    assert_eq!(diff(&not_json, &[]).0, Some(1));
+}

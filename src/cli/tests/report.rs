@@ -1,0 +1,234 @@
+//! `turnout report`, as a person runs it.
+#![expect(clippy::expect_used, reason = "a test that cannot go on has failed")]
+
+use std::fs;
+use std::io::{BufRead, BufReader, Write};
+use std::net::TcpListener;
+use std::path::Path;
+use std::process::{Command, Output, Stdio};
+use std::thread::{self, JoinHandle};
+
+const READY: &str = r#"[2026-11-21 03:00:00.000][12][info][wasm] [source/extensions/common/wasm/context.cc:1137] wasm log turnout: {"turnout":"summary","time_ms":1795232340000,"rollout":"chat","segment":"-","route":"-","outcomes":{"equal":3000},"findings":[],"v1_us":[[250,3000]],"v2_us":[[250,3000]]}
+"#;
+const COUNTERS: &str = "# TYPE turnout_shadow counter
+turnout_shadow{rollout=\"users\",outcome=\"different\"} 12
+turnout_shadow{rollout=\"users\",outcome=\"equal\"} 1988
+";
+
+fn turnout(folder: &Path, arguments: &[&str], input: &str) -> Output {
+    let mut child = Command::new(env!("CARGO_BIN_EXE_turnout"))
+        .current_dir(folder)
+        .arg("report")
+        .args(arguments)
+        // An admin address is asked directly, whatever the environment says.
+        .env("http_proxy", "http://127.0.0.1:1")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("the command starts");
+    let mut stdin = child.stdin.take().expect("standard input");
+    // A command that refuses its arguments does not read.
+    let _ = stdin.write_all(input.as_bytes());
+    drop(stdin);
+    child.wait_with_output().expect("the command ends")
+}
+
+fn folder() -> tempfile::TempDir {
+    let folder = tempfile::tempdir().expect("a folder");
+    fs::write(folder.path().join("envoy.log"), READY).expect("a log");
+    fs::write(folder.path().join("stats.prom"), COUNTERS).expect("counters");
+    fs::write(folder.path().join("other.log"), "nothing here\n").expect("a log");
+    folder
+}
+
+fn stdout(output: &Output) -> &str {
+    std::str::from_utf8(&output.stdout).expect("UTF-8")
+}
+
+fn stderr(output: &Output) -> &str {
+    std::str::from_utf8(&output.stderr).expect("UTF-8")
+}
+
+/// Answers one request with this, and gives back the request's first line.
+fn admin(answer: &str) -> (String, JoinHandle<String>) {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let address = listener.local_addr().expect("its address");
+    let answer = answer.to_owned();
+    let served = thread::spawn(move || {
+        let (mut stream, _) = listener.accept().expect("a connection");
+        let mut lines = BufReader::new(&stream).lines();
+        let first = lines.next().expect("a line").expect("a line");
+        for line in lines.by_ref() {
+            if line.expect("a line").is_empty() {
+                break;
+            }
+        }
+        stream.write_all(answer.as_bytes()).expect("an answer");
+        first
+    });
+    (format!("http://{address}"), served)
+}
+
+#[test]
+fn the_exit_code_says_whether_all_are_ready() {
+    let folder = folder();
+    for (arguments, code, starts) in [
+        (&["envoy.log"][..], 0, "chat: READY\n"),
+        (&["stats.prom"], 1, "users: NOT READY\n"),
+        (&["stats.prom", "--allow", "2"], 0, "users: READY\n"),
+        (&["envoy.log", "--allow", "0.05"], 1, "chat: NOT ENOUGH\n"),
+        (&["envoy.log", "stats.prom"], 1, "chat: READY\n"),
+        (
+            &["envoy.log", "stats.prom", "--rollout", "chat"],
+            0,
+            "chat: READY\n",
+        ),
+    ] {
+        let output = turnout(folder.path(), arguments, "");
+        assert_eq!(output.status.code(), Some(code), "{arguments:?}");
+        assert!(stdout(&output).starts_with(starts), "{}", stdout(&output));
+        assert_eq!(stderr(&output), "");
+    }
+}
+
+#[test]
+fn standard_input_is_read_and_json_printed() {
+    let folder = folder();
+    let output = turnout(folder.path(), &["-", "--json"], READY);
+    assert_eq!(output.status.code(), Some(0));
+    let json: serde_json::Value = serde_json::from_str(stdout(&output)).expect("JSON");
+    assert_eq!(json["rollouts"][0]["verdict"], "ready");
+    assert_eq!(json["inputs"][0]["name"], "standard input");
+}
+
+#[test]
+fn a_page_is_written_beside_the_text_or_printed() {
+    let folder = folder();
+    let output = turnout(folder.path(), &["envoy.log", "--html", "report.html"], "");
+    assert_eq!(output.status.code(), Some(0));
+    assert!(stdout(&output).starts_with("chat: READY\n"));
+    let page = fs::read_to_string(folder.path().join("report.html")).expect("the page");
+    assert!(page.starts_with("<!doctype html>"), "{page}");
+    let printed = turnout(folder.path(), &["envoy.log", "--html", "-"], "");
+    assert_eq!(stdout(&printed), page);
+}
+
+#[test]
+fn a_proxy_is_asked_for_its_counters() {
+    let folder = folder();
+    let sample = "turnout_shadow{rollout=\"chat\",outcome=\"equal\"} 3000\n";
+    let (address, served) = admin(&format!(
+        "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n{:x}\r\n{sample}\r\n0\r\n\r\n",
+        sample.len()
+    ));
+    let output = turnout(
+        folder.path(),
+        &["envoy.log", "--admin", &format!("{address}/")],
+        "",
+    );
+    assert_eq!(stderr(&output), "");
+    assert_eq!(output.status.code(), Some(0));
+    assert!(
+        stdout(&output).contains("counted by counters"),
+        "{}",
+        stdout(&output)
+    );
+    let asked = served.join().expect("an answer");
+    assert_eq!(asked, "GET /stats/prometheus?filter=turnout HTTP/1.1");
+}
+
+#[test]
+fn what_cannot_be_reported_on_is_said() {
+    let folder = folder();
+    let (elsewhere, _) =
+        admin("HTTP/1.1 302 Found\r\nlocation: http://127.0.0.1:1/\r\ncontent-length: 0\r\n\r\n");
+    let (missing, _) = admin("HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\n\r\n");
+    let (other, _) = admin("HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok");
+    let decisions = "turnout_decisions{rollout=\"chat\",treatment=\"v1\",reason=\"off\"} 4\n";
+    let labels = "turnout_shadow_chat_equal{} 4\n";
+    for (arguments, input, sentence) in [
+        (&["none.log"][..], "", "turnout: cannot read none.log: "),
+        (&["."], "", "turnout: cannot read .: "),
+        (
+            &["other.log"],
+            "",
+            "turnout: no record and no counter of a shadow in other.log; give a log of Envoy ",
+        ),
+        (
+            &["-"],
+            decisions,
+            "turnout: nothing of a shadow in standard input, though there are counters of Turnout; ",
+        ),
+        (
+            &["-"],
+            labels,
+            "turnout: the counters do not say of which rollout they are; take ",
+        ),
+        (
+            &["-"],
+            "{\"turnout\":",
+            "turnout: no record and no counter of a shadow in standard input but damaged lines; ",
+        ),
+        (
+            &["-", "-"],
+            "",
+            "turnout: standard input can be read only once; give `-` once",
+        ),
+        (
+            &["-", "--json", "--html", "-"],
+            "",
+            "turnout: --json and --html - both print; ",
+        ),
+        (
+            &["envoy.log", "--rollout", "mail"],
+            "",
+            "turnout: nothing was found of the rollout `mail`; there is `chat`\n",
+        ),
+        (
+            &["--admin", "https://127.0.0.1"],
+            "",
+            "turnout: --admin https://127.0.0.1: an admin address is plain HTTP; write ",
+        ),
+        (
+            &["--admin", "http://127.0.0.1:1"],
+            "",
+            "turnout: cannot read the counters of http://127.0.0.1:1: ",
+        ),
+        (
+            &["--admin", &elsewhere],
+            "",
+            "turnout: cannot read the counters of http://127.0.0.1:",
+        ),
+        (
+            &["--admin", &missing],
+            "",
+            "turnout: cannot read the counters of http://127.0.0.1:",
+        ),
+        (
+            &["--admin", &other],
+            "",
+            "turnout: no record and no counter of a shadow in http://127.0.0.1:",
+        ),
+        (
+            &["envoy.log", "--html", "no/such/report.html"],
+            "",
+            "turnout: cannot write no/such/report.html: ",
+        ),
+        (
+            &["envoy.log", "--allow", "0"],
+            "",
+            "error: invalid value '0' for '--allow <PERCENT>': not a percentage ",
+        ),
+        (
+            &[],
+            "",
+            "error: the following required arguments were not provided:\n",
+        ),
+    ] {
+        let output = turnout(folder.path(), arguments, input);
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}");
+        assert_eq!(stdout(&output), "", "{arguments:?}");
+        assert!(stderr(&output).starts_with(sentence), "{}", stderr(&output));
+    }
+}

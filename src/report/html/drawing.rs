@@ -1,0 +1,171 @@
+//! Drawings, as inline SVG.
+
+use std::fmt::Write as _;
+
+use crate::html::class_of;
+use crate::judge::Judgement;
+use crate::latency::{Histogram, Latency};
+use crate::model::Latencies;
+use crate::percent::Share;
+
+const WIDTH: u32 = 720;
+/// Buckets that are drawn.
+const MOST_BUCKETS: usize = 32;
+
+/// Where the true rate of failures is likely to be, and where the allowed one is.
+pub(super) fn gauge(judgement: &Judgement, allow_percent: f64) -> String {
+    if judgement.judged == 0 {
+        return String::new();
+    }
+    let allow = Share::from_percent(allow_percent);
+    let whole = judgement
+        .upper
+        .times(1.15)
+        .max(allow.times(1.5))
+        .min(Share::new(1.0));
+    let (low, high, mark) = (
+        judgement.lower.at(whole, WIDTH),
+        judgement.upper.at(whole, WIDTH),
+        allow.at(whole, WIDTH),
+    );
+    let span = judgement.upper.minus(judgement.lower).at(whole, WIDTH);
+    let class = class_of(judgement.verdict);
+    // A label near the right end grows to the left.
+    let turn = |share: Share| {
+        if share.times(1.25) > whole {
+            "end"
+        } else {
+            "start"
+        }
+    };
+    let (turn_mark, turn_high) = (turn(allow), turn(judgement.upper));
+    let (down, up) = (judgement.lower.down(), judgement.upper.up());
+    let mut svg = String::new();
+    let _ = writeln!(
+        svg,
+        "<figure><svg class=\"gauge {class}\" viewBox=\"0 0 {WIDTH} 64\" role=\"img\" \
+         aria-label=\"failures are likely to be {down} % to {up} % of requests; allowed are {allow_percent} %\">\
+         <text class=\"small\" x=\"{mark}\" y=\"11\" text-anchor=\"{turn_mark}\">allowed {allow_percent} %</text>\
+         <rect class=\"track\" x=\"0\" y=\"24\" width=\"{WIDTH}\" height=\"14\" rx=\"3\"/>\
+         <rect class=\"span\" x=\"{low}\" y=\"24\" width=\"{span}\" height=\"14\" rx=\"3\"/>\
+         <line class=\"mark\" x1=\"{mark}\" x2=\"{mark}\" y1=\"16\" y2=\"46\"/>\
+         <text class=\"small\" x=\"{high}\" y=\"58\" text-anchor=\"{turn_high}\">{down} % to {up} %</text>\
+         </svg></figure>"
+    );
+    svg
+}
+
+/// How many answers took how long, v1 and v2 side by side in each bucket.
+pub(super) fn latency_plot(latencies: &Latencies) -> String {
+    const TOP: u32 = 16;
+    const HEIGHT: u32 = 160;
+    let buckets = both(&latencies.v1.histogram, &latencies.v2.histogram);
+    let Some(slot) = u32::try_from(buckets.len())
+        .ok()
+        .and_then(|n| WIDTH.checked_div(n))
+    else {
+        return String::new();
+    };
+    let slot = slot.min(90);
+    let highest = buckets.iter().fold(Share::new(0.0), |most, bucket| {
+        most.max(bucket.v1).max(bucket.v2)
+    });
+    let bottom = TOP.saturating_add(HEIGHT);
+    let full = bottom.saturating_add(34);
+    let bar = slot.saturating_sub(8).div_ceil(2).max(2);
+    let mut svg = format!(
+        "<figure><figcaption><span class=\"key v1\"></span>v1 <span class=\"key v2\"></span>v2 &nbsp; \
+         share of answers; a bar holds those that took up to the time below it</figcaption>\
+         <svg class=\"plot\" viewBox=\"0 0 {WIDTH} {full}\" role=\"img\" \
+         aria-label=\"latency of v1 and v2\">\n"
+    );
+    let mut left = 0_u32;
+    // Times stand below every bar, or below as many as there is room for.
+    let labelled = usize::try_from(56_u32.div_ceil(slot.max(1))).unwrap_or(1);
+    for (index, bucket) in buckets.iter().enumerate() {
+        let mut x = left.saturating_add(3);
+        for (class, share) in [("v1", bucket.v1), ("v2", bucket.v2)] {
+            let height = share.at(highest, HEIGHT);
+            let percent = share.near();
+            let within = &bucket.title;
+            let _ = write!(
+                svg,
+                "<rect class=\"{class}\" x=\"{x}\" y=\"-{bottom}\" width=\"{bar}\" height=\"{height}\" \
+                 transform=\"scale(1,-1)\"><title>{class}: {percent} % {within}</title></rect>"
+            );
+            x = x.saturating_add(bar);
+        }
+        if index.is_multiple_of(labelled.max(1)) {
+            let middle = left.saturating_add(slot / 2);
+            let label = bottom.saturating_add(16);
+            let text = &bucket.label;
+            let _ = writeln!(
+                svg,
+                "<text class=\"small\" x=\"{middle}\" y=\"{label}\" text-anchor=\"middle\">{text}</text>"
+            );
+        }
+        left = left.saturating_add(slot);
+    }
+    let highest = highest.near();
+    let _ = writeln!(
+        svg,
+        "<line class=\"axis\" x1=\"0\" x2=\"{WIDTH}\" y1=\"{bottom}\" y2=\"{bottom}\"/>\
+         <text class=\"small\" x=\"{WIDTH}\" y=\"11\" text-anchor=\"end\">highest bar: {highest} %</text>\
+         </svg></figure>"
+    );
+    svg
+}
+
+struct Bucket {
+    label: String,
+    title: String,
+    v1: Share,
+    v2: Share,
+}
+
+/// The buckets of both from the first that either has to the last.
+fn both(v1: &Histogram, v2: &Histogram) -> Vec<Bucket> {
+    let count = |histogram: &Histogram, wanted: Option<u64>| {
+        let mut found = histogram.buckets().filter(|(_, bound, _)| *bound == wanted);
+        found.next().map_or(0, |(_, _, count)| count)
+    };
+    let mut bounds: Vec<_> = v1
+        .buckets()
+        .chain(v2.buckets())
+        .map(|(_, bound, _)| bound)
+        .collect();
+    bounds.sort_by_key(|bound| bound.unwrap_or(u64::MAX));
+    bounds.dedup();
+    let mut lower = 0;
+    let mut all = Vec::new();
+    for bound in bounds {
+        let counts = (count(v1, bound), count(v2, bound));
+        let title = match bound {
+            Some(upper) => format!("{} to {}", Latency::About(lower), Latency::About(upper)),
+            None => format!("more than {}", Latency::About(lower)),
+        };
+        let label = match bound {
+            Some(upper) => Latency::About(upper).to_string(),
+            None => String::from("more"),
+        };
+        lower = bound.unwrap_or(lower);
+        let bucket = Bucket {
+            label,
+            title,
+            v1: Share::of(counts.0, v1.count()),
+            v2: Share::of(counts.1, v2.count()),
+        };
+        all.push((counts != (0, 0), bucket));
+    }
+    let first = all.iter().position(|(any, _)| *any).unwrap_or(0);
+    let last = all.iter().rposition(|(any, _)| *any).unwrap_or(0);
+    let drawn = last
+        .saturating_sub(first)
+        .saturating_add(1)
+        .min(MOST_BUCKETS);
+    all.into_iter()
+        .skip(first)
+        .take(drawn)
+        .map(|(_, bucket)| bucket)
+        .collect()
+}

@@ -1,0 +1,108 @@
+//! What became of the sampled requests.
+
+use std::collections::BTreeMap;
+
+use turnout_core::shadow::Outcome;
+
+/// The outcome that metrics and records call so.
+pub(crate) fn named(name: &str) -> Option<Outcome> {
+    Outcome::ALL
+        .into_iter()
+        .find(|outcome| outcome.as_str() == name)
+}
+
+/// What stands behind a number: `20 too large`.
+pub(crate) const fn phrase(outcome: Outcome) -> &'static str {
+    match outcome {
+        Outcome::Equal => "equal",
+        Outcome::Different => "different",
+        Outcome::Noise => "noise",
+        Outcome::Timeout => "timed out",
+        Outcome::V2Error => "failed in v2",
+        Outcome::TooLarge => "too large",
+        Outcome::NotComparable => "not comparable",
+        Outcome::DroppedBusy => "dropped while too many copies were under way",
+        Outcome::SkippedMethod => "of a method that is not copied",
+        Outcome::SkippedUpgrade => "upgrades",
+        Outcome::SkippedRange => "range requests",
+        Outcome::SkippedConditional => "conditional requests",
+        Outcome::SkippedCopy => "copies themselves",
+        Outcome::SkippedAborted => "broken off",
+        Outcome::SkippedV1Busy => "answered 429 or 503 by v1",
+        Outcome::SkippedEarlyAnswer => "answered before they were complete",
+        Outcome::SkippedSwap => "caught by a change of the policy",
+    }
+}
+
+/// Whether such a request says nothing about v2.
+pub(crate) const fn is_left_out(outcome: Outcome) -> bool {
+    !matches!(
+        outcome,
+        Outcome::Equal | Outcome::Different | Outcome::Noise | Outcome::Timeout | Outcome::V2Error
+    )
+}
+
+/// How many requests ended in each way; what is 0 is not in it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Outcomes(BTreeMap<Outcome, u64>);
+
+impl Outcomes {
+    pub(crate) fn get(&self, outcome: Outcome) -> u64 {
+        self.0.get(&outcome).copied().unwrap_or(0)
+    }
+
+    pub(crate) fn add(&mut self, outcome: Outcome, count: u64) {
+        if count == 0 {
+            return;
+        }
+        let total = self.0.entry(outcome).or_default();
+        *total = total.saturating_add(count);
+    }
+
+    pub(crate) fn add_all(&mut self, other: &Self) {
+        for (outcome, count) in &other.0 {
+            self.add(*outcome, *count);
+        }
+    }
+
+    pub(crate) fn total(&self) -> u64 {
+        self.sum(|_| true)
+    }
+
+    /// Answers that were compared.
+    pub(crate) fn compared(&self) -> u64 {
+        self.sum(|outcome| {
+            matches!(
+                outcome,
+                Outcome::Equal | Outcome::Different | Outcome::Noise
+            )
+        })
+    }
+
+    /// What a user would have noticed: a v2 that does not answer is no more ready than one that
+    /// answers something else.
+    pub(crate) fn failed(&self) -> u64 {
+        self.sum(|outcome| {
+            matches!(
+                outcome,
+                Outcome::Different | Outcome::Timeout | Outcome::V2Error
+            )
+        })
+    }
+
+    /// What the verdict rests on.
+    pub(crate) fn judged(&self) -> u64 {
+        self.sum(|outcome| !is_left_out(outcome))
+    }
+
+    pub(crate) fn left_out(&self) -> u64 {
+        self.sum(is_left_out)
+    }
+
+    fn sum(&self, counts: impl Fn(Outcome) -> bool) -> u64 {
+        self.0
+            .iter()
+            .filter(|(outcome, _)| counts(**outcome))
+            .fold(0, |sum, (_, count)| sum.saturating_add(*count))
+    }
+}

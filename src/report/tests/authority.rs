@@ -1,0 +1,139 @@
+//! Whose numbers count.
+
+use serde_json::Value;
+
+use crate::{json_of, logged, summary};
+
+/// The counters of `chat` and its summary.
+fn rollout(counted: (u64, u64), recorded: &str) -> Value {
+    let (equal, different) = counted;
+    let counters = format!(
+        "turnout_shadow{{rollout=\"chat\",outcome=\"equal\"}} {equal}\n\
+         turnout_shadow{{rollout=\"chat\",outcome=\"different\"}} {different}\n\
+         turnout_shadow{{rollout=\"chat\",outcome=\"timeout\"}} 0\n"
+    );
+    let log = logged(&summary("chat", recorded));
+    json_of(&[&counters, &log])["rollouts"][0].take()
+}
+
+fn numbers(rollout: &Value) -> (&str, u64, u64) {
+    (
+        rollout["counted_by"].as_str().expect("a word"),
+        rollout["failed"].as_u64().expect("a number"),
+        rollout["judged"].as_u64().expect("a number"),
+    )
+}
+
+#[test]
+fn counters_that_agree_are_not_mentioned() {
+    let rollout = rollout((3_000, 0), r#""equal":3000"#);
+    assert_eq!(numbers(&rollout), ("counters", 0, 3_000));
+    assert_eq!(rollout["notes"], Value::Array(Vec::new()));
+}
+
+#[test]
+fn counters_count_where_records_are_behind() {
+    let rollout = rollout((3_000, 3), r#""equal":2900,"different":1"#);
+    assert_eq!(numbers(&rollout), ("counters", 3, 3_003));
+    let note = rollout["notes"][0].as_str().expect("a note");
+    assert!(
+        note.starts_with("The counters have 3 of 3,003 failed, the records 1 of 2,901."),
+        "{note}"
+    );
+}
+
+/// Else a restart would make a rollout ready.
+#[test]
+fn records_count_where_counters_began_anew() {
+    for recorded in [r#""equal":2900,"different":40"#, r#""equal":9000"#] {
+        let rollout = rollout((3_000, 0), recorded);
+        assert_eq!(rollout["counted_by"], "records", "{recorded}");
+        let note = rollout["notes"][0].as_str().expect("a note");
+        assert!(note.contains("The records count"), "{note}");
+    }
+}
+
+#[test]
+fn a_difference_counts_before_its_summary_comes() {
+    let difference = r#"{"turnout":"difference","time_ms":1,"rollout":"chat","segment":"-","account":null,"request_id":null,"method":"GET","route":"-","v1":{"status":200,"us":1},"v2":{"status":500,"us":1},"severity":"breaking","rechecked":true,"fingerprint":"0","repeats":2,"findings":[],"omitted":0}"#;
+    let log = [
+        logged(&summary("chat", r#""equal":3000"#)),
+        logged(difference),
+    ]
+    .concat();
+    let json = json_of(&[&log]);
+    assert_eq!(numbers(&json["rollouts"][0]), ("records", 3, 3_003));
+    let alone = json_of(&[difference]);
+    assert_eq!(alone["rollouts"][0]["verdict"], "not_enough");
+    assert_eq!(
+        alone["rollouts"][0]["notes"][0],
+        "3 differences are recorded, but no summary or counter says of how many comparisons."
+    );
+}
+
+#[test]
+fn counters_of_several_proxies_are_added_up() {
+    let one = "turnout_shadow{rollout=\"chat\",outcome=\"equal\"} 1500\n";
+    let json = json_of(&[one, one]);
+    assert_eq!(numbers(&json["rollouts"][0]), ("counters", 0, 3_000));
+    assert_eq!(json["ready"], true);
+}
+
+#[test]
+fn a_part_that_is_not_ready_is_named_though_all_together_are() {
+    let log = [
+        summary("chat", r#""equal":50000"#).replace("\"route\":\"-\"", "\"route\":\"/a\""),
+        summary("chat", r#""equal":10,"different":2"#)
+            .replace("\"route\":\"-\"", "\"route\":\"/b\""),
+    ]
+    .join("\n");
+    let json = json_of(&[&log]);
+    let rollout = &json["rollouts"][0];
+    assert_eq!(rollout["verdict"], "ready");
+    let coverage = rollout["coverage"].as_str().expect("a sentence");
+    assert!(
+        coverage.ends_with("By itself NOT READY: the route /b."),
+        "{coverage}"
+    );
+}
+
+#[test]
+fn only_the_newest_policy_says_what_is_declared() {
+    let options = |time: u64, routes: &str, options: &str| {
+        format!(
+            r#"{{"turnout":"options","time_ms":{time},"rollout":"chat","routes":[{routes}],"options":[{options}]}}"#
+        )
+    };
+    let log = [
+        options(2, r#""/a","/b""#, r#"["ignore","/x",0],["maps","/y",0]"#),
+        options(1, r#""/old""#, r#"["ignore","/x",4],["ignore","/old",0]"#),
+        summary("chat", r#""equal":1"#).replace("\"route\":\"-\"", "\"route\":\"/a\""),
+    ]
+    .join("\n");
+    let json = json_of(&[&log]);
+    let rollout = &json["rollouts"][0];
+    assert_eq!(rollout["routes_never_seen"], serde_json::json!(["/b"]));
+    assert_eq!(
+        rollout["options"],
+        serde_json::json!([
+            { "option": "ignore", "path": "/x", "matched": 4 },
+            { "option": "maps", "path": "/y", "matched": 0 }
+        ])
+    );
+}
+
+#[test]
+fn a_route_of_which_nothing_could_be_compared_is_named() {
+    let log = [
+        summary("chat", r#""equal":4000"#),
+        summary("chat", r#""skipped_method":9"#).replace("\"route\":\"-\"", "\"route\":\"/b\""),
+    ]
+    .join("\n");
+    let json = json_of(&[&log]);
+    let coverage = json["rollouts"][0]["coverage"].as_str();
+    let coverage = coverage.expect("a sentence");
+    assert!(
+        coverage.ends_with("Seen, but never compared: /b."),
+        "{coverage}"
+    );
+}

@@ -1,0 +1,133 @@
+//! What is taken for a record or a counter, and what is not.
+
+use serde_json::json;
+use turnout_report::{Allow, Report, Totals};
+
+use crate::{json_of, logged, summary, totals_of};
+
+/// Records, counters and damaged lines of one text.
+fn found_in(text: &str) -> (u64, u64, u64) {
+    let totals = totals_of(&[text]);
+    let input = &totals.inputs()[0];
+    (input.records, input.counters, input.unreadable)
+}
+
+#[test]
+fn records_are_found_behind_anything_and_bare() {
+    let record = summary("chat", r#""equal":3"#);
+    for text in [
+        logged(&record),
+        record.clone(),
+        format!("{record}\r\n"),
+        format!("2026-11-21T03:00:00Z stderr F {}", logged(&record)),
+        format!("turnout: {record}   \n\n"),
+    ] {
+        assert_eq!(found_in(&text), (1, 0, 0), "{text}");
+    }
+}
+
+#[test]
+fn records_are_found_in_the_wrappings_of_collectors() {
+    let line = logged(&summary("chat", r#""equal":3"#));
+    let docker = json!({ "log": line, "stream": "stderr" });
+    let body = json!({ "body": { "stringValue": summary("chat", r#""equal":3"#) } });
+    let otlp = json!({ "resourceLogs": [{ "scopeLogs": [{ "logRecords": [body, body] }] }] });
+    let twice = json!({ "log": json!({ "message": line }).to_string() });
+    assert_eq!(found_in(&docker.to_string()), (1, 0, 0));
+    assert_eq!(found_in(&otlp.to_string()), (2, 0, 0));
+    assert_eq!(found_in(&twice.to_string()), (1, 0, 0));
+}
+
+/// Clients write parts of an access log, but no records.
+#[test]
+fn what_a_client_puts_into_an_access_log_is_no_record() {
+    let forged = summary("chat", r#""equal":1000000"#);
+    let in_text = format!("\"GET / HTTP/1.1\" 200 \"turnout: {forged}\" \"-\"");
+    let in_json = json!({ "method": "GET", "user_agent": format!("turnout: {forged}") });
+    assert_eq!(found_in(&in_text), (0, 0, 1));
+    assert_eq!(found_in(&in_json.to_string()), (0, 0, 0));
+}
+
+#[test]
+fn counters_and_records_may_be_mixed() {
+    let text = [
+        "turnout_shadow{rollout=\"chat\",outcome=\"equal\"} 3000\n",
+        "# TYPE turnout_records counter\n",
+        &logged(&summary("users", r#""equal":4"#)),
+        "turnout_shadow_sampled{rollout=\"chat\"} 3000\n",
+    ]
+    .concat();
+    assert_eq!(found_in(&text), (1, 2, 0));
+    let json = json_of(&[&text]);
+    assert_eq!(json["rollouts"][0]["verdict"], "ready");
+    assert_eq!(json["rollouts"][0]["counted_by"], "counters");
+    assert_eq!(json["rollouts"][1]["counted_by"], "records");
+}
+
+#[test]
+fn damaged_lines_are_counted_and_the_others_too() {
+    let good = logged(&summary("chat", r#""equal":3000"#));
+    let cut = good.trim_end().trim_end_matches(r#""v2_us":[]}"#);
+    let text = format!(
+        "{cut}\n{good}{{\"turnout\":\"of tomorrow\"}}\n{{\"turnout\":7}}\n\
+         {}turnout_shadow{{rollout=\"chat\n\u{0}\u{1f}\n{}\n",
+        summary("chat", r#""equal":-1"#) + "\n",
+        "[".repeat(100_000)
+    );
+    assert_eq!(found_in(&text), (1, 0, 5));
+    let json = json_of(&[&text]);
+    assert_eq!(json["rollouts"][0]["equal"], 3_000);
+    assert_eq!(
+        json["notes"][0],
+        "5 lines were cut off or damaged, and not counted."
+    );
+}
+
+/// Every beginning of a log, and a log with any of its bytes replaced, is read to its end.
+#[test]
+fn no_log_is_too_broken() {
+    let log = include_bytes!("fixtures/envoy.log");
+    let stats = include_bytes!("fixtures/stats.prom");
+    for text in [&log[..], &stats[..]] {
+        for end in (0..text.len()).step_by(7) {
+            read(&text[..end]);
+            let mut changed = text.to_vec();
+            changed[end] ^= 0x9d;
+            read(&changed);
+        }
+    }
+}
+
+fn read(text: &[u8]) {
+    let mut totals = Totals::default();
+    totals.read("any", text).expect("bytes are read");
+    let report = Report::new(&totals, Allow::default(), None).expect("all rollouts");
+    assert!(!report.to_text().contains('\u{1b}'));
+}
+
+#[test]
+fn numbers_without_end_are_no_trouble() {
+    let most = u64::MAX;
+    let record = summary(
+        "chat",
+        &format!(r#""equal":{most},"different":{most},"timeout":{most}"#),
+    );
+    let text = format!(
+        "{record}\n{record}\nturnout_shadow{{rollout=\"chat\",outcome=\"equal\"}} 1e300\n\
+         turnout_shadow{{rollout=\"chat\",outcome=\"timeout\"}} {most}\n"
+    );
+    assert_eq!(json_of(&[&text])["rollouts"][0]["verdict"], "not_ready");
+}
+
+#[test]
+fn what_is_kept_is_bounded() {
+    let text: String = (0..3_000)
+        .map(|index| summary(&format!("r{index}"), r#""equal":1"#) + "\n")
+        .collect();
+    let json = json_of(&[&text]);
+    assert_eq!(json["rollouts"].as_array().map(Vec::len), Some(1_000));
+    assert_eq!(
+        json["notes"][0],
+        "2,000 lines of further rollouts were not kept."
+    );
+}

@@ -1,0 +1,225 @@
+//! What was read, added up.
+
+use std::collections::BTreeMap;
+use std::io::{self, BufRead};
+
+use crate::counters::{Counters, Sample};
+use crate::findings::{Findings, Place, What};
+use crate::input::{Input, Item};
+use crate::latency::Histogram;
+use crate::outcomes::{Outcomes, named};
+use crate::record::{Difference, Options, Record, Summary};
+use crate::words::excerpt;
+
+/// Rollouts that are kept.
+const MOST_ROLLOUTS: usize = 1_000;
+/// Pairs of segment and route that are kept of a rollout, and declared routes, and options.
+const MOST_ROWS: usize = 2_000;
+/// Ways that a record can go.
+const MOST_WAYS: usize = 16;
+
+/// All that was read.
+#[derive(Default)]
+pub struct Totals {
+    pub(crate) inputs: Vec<Input>,
+    pub(crate) rollouts: BTreeMap<String, Rollout>,
+    /// Records by what became of them, as the counters say.
+    pub(crate) ways: BTreeMap<String, u64>,
+    /// Records and samples of rollouts that there was no room for.
+    pub(crate) beyond: u64,
+}
+
+/// One rollout.
+#[derive(Default)]
+pub(crate) struct Rollout {
+    pub(crate) counters: Option<Counters>,
+    pub(crate) summed: Row,
+    pub(crate) summaries: u64,
+    pub(crate) rows: BTreeMap<Place, Row>,
+    /// Rows of summaries that there was no room for.
+    pub(crate) beyond: u64,
+    /// Outcomes that this version does not know.
+    pub(crate) unknown: u64,
+    pub(crate) findings: Findings,
+    /// Differences by their own records.
+    pub(crate) differences: u64,
+    pub(crate) declared: Declared,
+    /// When the first and the last record were written.
+    pub(crate) times: Option<(u64, u64)>,
+}
+
+/// One row of summaries.
+#[derive(Clone)]
+pub(crate) struct Row {
+    pub(crate) outcomes: Outcomes,
+    pub(crate) v1: Histogram,
+    pub(crate) v2: Histogram,
+}
+
+impl Default for Row {
+    fn default() -> Self {
+        Self {
+            outcomes: Outcomes::default(),
+            v1: Histogram::of_summaries(),
+            v2: Histogram::of_summaries(),
+        }
+    }
+}
+
+/// What the policy declares, as the newest record of it says.
+#[derive(Default)]
+pub(crate) struct Declared {
+    newest_ms: Option<u64>,
+    pub(crate) routes: Vec<String>,
+    pub(crate) options: Vec<(String, String)>,
+    /// How often each option matched, older ones too.
+    pub(crate) matched: BTreeMap<(String, String), u64>,
+}
+
+impl Totals {
+    /// Adds an input: Envoy's log, bare records, Prometheus text, or a mixture.
+    ///
+    /// # Errors
+    ///
+    /// That of reading. What was read until then counts.
+    pub fn read(&mut self, name: &str, input: impl BufRead) -> io::Result<()> {
+        let found = Input::read(name, input, |item| match item {
+            Item::Record(record) => self.record(&record),
+            Item::Sample(sample) => self.sample(&sample),
+        })?;
+        self.inputs.push(found);
+        Ok(())
+    }
+
+    /// The inputs so far.
+    #[must_use]
+    pub fn inputs(&self) -> &[Input] {
+        &self.inputs
+    }
+
+    /// Whether nothing was found that a report can be made of.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.rollouts.is_empty()
+    }
+
+    /// The names of the rollouts.
+    pub fn rollouts(&self) -> impl Iterator<Item = &str> {
+        self.rollouts.keys().map(String::as_str)
+    }
+
+    fn record(&mut self, record: &Record) {
+        let (name, time_ms) = match record {
+            Record::Difference(record) => (&record.rollout, record.time_ms),
+            Record::Summary(record) => (&record.rollout, record.time_ms),
+            Record::Options(record) => (&record.rollout, record.time_ms),
+        };
+        let Some(rollout) = self.rollout(name) else {
+            return;
+        };
+        let (first, last) = rollout.times.unwrap_or((time_ms, time_ms));
+        rollout.times = Some((first.min(time_ms), last.max(time_ms)));
+        match record {
+            Record::Difference(record) => rollout.difference(record),
+            Record::Summary(record) => rollout.summary(record),
+            Record::Options(record) => rollout.declared.add(record),
+        }
+    }
+
+    fn sample(&mut self, sample: &Sample) {
+        match sample {
+            Sample::Rollout(name, count) => {
+                if let Some(rollout) = self.rollout(name) {
+                    rollout.counters.get_or_insert_default().add(count);
+                }
+            }
+            Sample::Records(way, count) => {
+                let way = excerpt(way);
+                if self.ways.len() < MOST_WAYS || self.ways.contains_key(&way) {
+                    let total = self.ways.entry(way).or_default();
+                    *total = total.saturating_add(*count);
+                }
+            }
+            Sample::Other | Sample::Unlabelled | Sample::Unreadable => {}
+        }
+    }
+
+    fn rollout(&mut self, name: &str) -> Option<&mut Rollout> {
+        let name = excerpt(name);
+        if self.rollouts.len() >= MOST_ROLLOUTS && !self.rollouts.contains_key(&name) {
+            self.beyond = self.beyond.saturating_add(1);
+            return None;
+        }
+        Some(self.rollouts.entry(name).or_default())
+    }
+}
+
+impl Rollout {
+    fn difference(&mut self, record: &Difference) {
+        let requests = record.repeats.saturating_add(1);
+        self.differences = self.differences.saturating_add(requests);
+        self.findings.add_difference(record);
+    }
+
+    fn summary(&mut self, record: &Summary) {
+        self.summaries = self.summaries.saturating_add(1);
+        let mut row = Row::default();
+        for (name, count) in &record.outcomes {
+            match named(name) {
+                Some(outcome) => row.outcomes.add(outcome, *count),
+                None => self.unknown = self.unknown.saturating_add(*count),
+            }
+        }
+        for (bound, count) in &record.v1_us {
+            row.v1.add(*bound, *count);
+        }
+        for (bound, count) in &record.v2_us {
+            row.v2.add(*bound, *count);
+        }
+        let place = (excerpt(&record.segment), excerpt(&record.route));
+        for (part, pointer, kind, severity, requests) in &record.findings {
+            let what = What::new(part, pointer, kind, severity);
+            self.findings.add_summed(&place, what, *requests);
+        }
+        self.summed.add_all(&row);
+        if self.rows.len() < MOST_ROWS || self.rows.contains_key(&place) {
+            self.rows.entry(place).or_default().add_all(&row);
+        } else {
+            self.beyond = self.beyond.saturating_add(1);
+        }
+    }
+}
+
+impl Row {
+    pub(crate) fn add_all(&mut self, other: &Self) {
+        self.outcomes.add_all(&other.outcomes);
+        self.v1.add_all(&other.v1);
+        self.v2.add_all(&other.v2);
+    }
+}
+
+impl Declared {
+    /// Whether any record says what is declared.
+    pub(crate) const fn is_known(&self) -> bool {
+        self.newest_ms.is_some()
+    }
+
+    fn add(&mut self, record: &Options) {
+        let options = record.options.iter().take(MOST_ROWS);
+        let options: Vec<_> = options
+            .map(|(what, path, matched)| ((excerpt(what), excerpt(path)), *matched))
+            .collect();
+        for (option, matched) in &options {
+            if self.matched.len() < MOST_ROWS || self.matched.contains_key(option) {
+                let total = self.matched.entry(option.clone()).or_default();
+                *total = total.saturating_add(*matched);
+            }
+        }
+        if self.newest_ms.is_none_or(|newest| newest <= record.time_ms) {
+            self.newest_ms = Some(record.time_ms);
+            let routes = record.routes.iter().take(MOST_ROWS);
+            self.routes = routes.map(|route| excerpt(route)).collect();
+            self.options = options.into_iter().map(|(option, _)| option).collect();
+        }
+    }
+}

@@ -9,23 +9,30 @@ PYTHON ?= python3
 WASM_TARGET := wasm32-wasip1
 FILTER := turnout-filter --target $(WASM_TARGET) --profile wasm
 
-.PHONY: help demo test setup wasm cli envoy lint unit vectors soak fuzz bench clean
+.PHONY: help demo demo-shadow test setup wasm cli envoy lint unit vectors soak fuzz bench clean
 
 help:
-	@echo "make demo     a rollout in a real Envoy, in about a minute"
-	@echo "make test     formatting, lints and all tests (ENVOY_VERSION=1.36.2 for another Envoy)"
-	@echo "make wasm     the filter: target/$(WASM_TARGET)/wasm/turnout_filter.wasm"
-	@echo "make cli      the command: target/release/turnout"
-	@echo "make bench    what a decision costs in core"
-	@echo "make soak     the properties with many more cases (CASES=…)"
-	@echo "make fuzz     coverage-guided fuzzing of policies and requests (FUZZ_SECONDS=…)"
-	@echo "make vectors  the bucket vectors against another implementation of XXH3"
+	@echo "make demo         a rollout in a real Envoy, in about a minute"
+	@echo "make demo-shadow  v2 is compared with v1, and no user notices: in a real Envoy"
+	@echo "make test         formatting, lints and all tests (ENVOY_VERSION=1.36.2 for another Envoy)"
+	@echo "make wasm         the filter: target/$(WASM_TARGET)/wasm/turnout_filter.wasm"
+	@echo "make cli          the command: target/release/turnout"
+	@echo "make bench        what a decision costs in core"
+	@echo "make soak         the properties with many more cases (CASES=…)"
+	@echo "make fuzz         coverage-guided fuzzing of policies and requests (FUZZ_SECONDS=…)"
+	@echo "make vectors      the bucket vectors against another implementation of XXH3"
 
 demo: setup
 	@echo "demo: building the filter and the demo"
 	@$(CARGO) build -p $(FILTER)
 	@$(CARGO) build -p turnout-tests --bin demo
 	@$(CARGO) run --quiet -p turnout-tests --bin demo
+
+demo-shadow: setup
+	@echo "demo-shadow: building the filter and the demo"
+	@$(CARGO) build -p $(FILTER)
+	@$(CARGO) build -p turnout-tests --bin demo-shadow
+	@$(CARGO) run --quiet -p turnout-tests --bin demo-shadow
 
 test: setup lint unit
 	@echo "test: all passed, with $(or $(ENVOY),Envoy $(ENVOY_VERSION))"

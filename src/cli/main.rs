@@ -6,6 +6,7 @@ mod diff;
 mod exit;
 mod problems;
 mod render;
+mod report;
 mod text;
 
 use clap::{Parser, Subcommand};
@@ -24,11 +25,13 @@ struct Arguments {
 enum Command {
     Diff(diff::Arguments),
     Render(render::Arguments),
+    Report(report::Arguments),
 }
 
 fn main() -> Exit {
     match Arguments::parse().command {
         Command::Diff(arguments) => diff::run(&arguments),
         Command::Render(arguments) => render::run(&arguments),
+        Command::Report(arguments) => report::run(&arguments),
     }
 }

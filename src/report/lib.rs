@@ -11,12 +11,10 @@
 
 mod allow;
 mod bounds;
-
 mod counters;
 mod coverage;
 mod findings;
 mod html;
-
 mod input;
 mod judge;
 mod latency;

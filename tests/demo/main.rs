@@ -15,11 +15,11 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use harness::terminal::show;
 use harness::wasm::filter_wasm;
 use turnout_core::Plan;
 
 use crate::compare::{Exchange, Totals, compare};
-use crate::screen::show;
 use crate::stage::Stage;
 use crate::steps::{BEFORE, ROLLOUT, Step};
 use crate::traffic::Call;

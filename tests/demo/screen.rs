@@ -1,8 +1,8 @@
 //! What the demo shows: at most 100 columns, in bold and red only where that is shown.
 
-use std::io::Write;
 use std::time::Duration;
 
+use harness::terminal::{BOLD, PLAIN, RED, WIDTH, thousands};
 use turnout_core::Reason;
 
 use crate::accounts::Segment;
@@ -11,20 +11,8 @@ use crate::stage::Stage;
 use crate::steps::{ROLLOUT, Step};
 use crate::under_traffic::CLIENTS;
 
-const WIDTH: usize = 100;
-const BOLD: &str = "\x1b[1m";
-const RED: &str = "\x1b[1;31m";
-const PLAIN: &str = "\x1b[0m";
 /// How many disagreements are shown of each comparison.
 const SHOWN: usize = 5;
-
-/// Prints a text and a line break. Says so when nobody reads it any more.
-pub(crate) fn show(text: &str) -> Result<(), String> {
-    let mut out = anstream::stdout().lock();
-    writeln!(out, "{text}")
-        .and_then(|()| out.flush())
-        .map_err(|error| format!("cannot print: {error}"))
-}
 
 /// What runs where, and how to read the rest.
 pub(crate) fn opening(stage: &Stage, requests: usize) -> String {
@@ -243,17 +231,4 @@ pub(crate) fn closing(totals: &Totals, time: Duration) -> String {
 Next: README.md puts the filter into an Envoy of your own; the folder envoy/ has the configuration
 that ran here and others to copy, and envoy/policy.json is the policy to start from."
     )
-}
-
-/// `12000` as `12,000`.
-fn thousands(number: impl ToString) -> String {
-    let digits = number.to_string();
-    let mut text = String::new();
-    for (place, digit) in digits.chars().enumerate() {
-        if place > 0 && (digits.len() - place).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
 }

@@ -58,25 +58,21 @@ pub(super) fn within(a: &[u8], b: &[u8], allowed: Allowed) -> bool {
     }
 }
 
-/// A number's place in the order of numbers, as far as its first digits tell.
-pub(super) fn rank(literal: &[u8]) -> i128 {
-    let Some(Decimal {
-        negative,
-        digits,
-        length,
-        exponent,
-        ..
-    }) = Decimal::of(literal, FEWER_DIGITS)
-    else {
+/// A number's place in the order of numbers, as far as its size and its first digits tell.
+pub(super) fn rank(literal: &[u8]) -> i64 {
+    const DIGITS: usize = 13;
+    const SIZES: i64 = 1 << 16;
+    let Some(number) = Decimal::of(literal, DIGITS).filter(|number| number.digits != 0) else {
         return 0;
     };
-    if digits == 0 {
-        return 0;
-    }
-    let top = exponent.saturating_add(length).saturating_add(1 << 42);
-    let digits = scale(digits, 19_i64.saturating_sub(length));
-    let rank = (i128::from(top) << 64).saturating_add(digits);
-    if negative {
+    let size = number
+        .exponent
+        .saturating_add(number.length)
+        .clamp(-SIZES, SIZES);
+    let digits = scale(number.digits, 13_i64.saturating_sub(number.length));
+    let size = size.saturating_add(SIZES).saturating_add(1) << 44;
+    let rank = size.saturating_add(i64::try_from(digits).unwrap_or_default());
+    if number.negative {
         rank.saturating_neg()
     } else {
         rank

@@ -81,7 +81,7 @@ pub(super) fn compare<'a>(
 fn found<'a>(sink: &mut Sink<'_, 'a>, kind: Kind, v1: Option<Value<'a>>, v2: Option<Value<'a>>) {
     let severity = kind.severity();
     if !sink.is_noise(severity, Part::Body, |_| {}) {
-        sink.push(Part::Body, |_, _| {}, kind, severity, v1, v2);
+        sink.push(Part::Body, Default::default(), kind, severity, v1, v2);
     }
 }
 

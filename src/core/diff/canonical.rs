@@ -16,7 +16,7 @@ pub(super) struct Hashes {
     made: [[Vec<u64>; 2]; 2],
     /// The sum of the ranks of the numbers with a tolerance. They have no part in a hash, so among
     /// elements with one hash this tells which belong together.
-    pub(super) weight: i128,
+    pub(super) weight: i64,
 }
 
 impl Hashes {
@@ -38,9 +38,23 @@ impl Hashes {
     }
 }
 
-impl Walker<'_, '_, '_> {
+impl<'a> Walker<'_, '_, 'a> {
+    /// The hash of a value one step further down the way.
+    pub(super) fn hash_at(
+        &mut self,
+        place: Place<'a>,
+        side: usize,
+        node: usize,
+        without_noise: bool,
+    ) -> Option<u64> {
+        let mark = self.trail.enter(place);
+        let hash = self.hash(side, node, without_noise);
+        self.trail.leave(&mark);
+        hash
+    }
+
     /// The hash of a value of one side, to which the way leads. `None`: it is ignored.
-    pub(super) fn hash(&mut self, side: usize, node: usize, without_noise: bool) -> Option<u64> {
+    fn hash(&mut self, side: usize, node: usize, without_noise: bool) -> Option<u64> {
         let tape = self.tape(side);
         let found = tape.node(node);
         let here = self.look_up(found.kind, found.kind);
@@ -102,7 +116,7 @@ impl Walker<'_, '_, '_> {
         for key in tape.keys(object) {
             let text = self.text(side, key);
             let place = Place::Key { key: text, of_map };
-            let member = self.at(place, |walker| walker.hash(side, value(key), without_noise));
+            let member = self.hash_at(place, side, value(key), without_noise);
             if let Some(member) = member {
                 let key = hash::mix(u64::from(tape.node(key).extra));
                 sum = sum.wrapping_add(hash::then(key, member));
@@ -116,7 +130,7 @@ impl Walker<'_, '_, '_> {
         let mut sum = 0_u64;
         for (index, element) in tape.elements(list).enumerate() {
             let place = Place::Element { index, unordered };
-            let element = self.at(place, |walker| walker.hash(side, element, without_noise));
+            let element = self.hash_at(place, side, element, without_noise);
             sum = match element {
                 None => sum,
                 Some(element) if unordered => sum.wrapping_add(hash::mix(element)),

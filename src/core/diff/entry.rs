@@ -11,7 +11,7 @@ pub(super) struct Entry {
     /// Equal for what is equal.
     pub(super) hash: u64,
     /// Among those with one hash, the order in which they are paired.
-    pub(super) weight: i128,
+    pub(super) weight: i64,
     /// The key of an object, or the element.
     pub(super) node: usize,
     /// Of an element with a key: its key.
@@ -53,10 +53,69 @@ pub(super) fn sort_keys(tape: &Tape<'_>, keys: &mut [Entry]) {
 }
 
 pub(super) fn sort_elements(elements: &mut [Entry]) {
-    sort(elements, &|a, b| a.weight.cmp(&b.weight));
+    sort(elements, &|a, b| {
+        (a.weight, a.index).cmp(&(b.weight, b.index))
+    });
 }
 
-/// There is one sort in the filter: each further one is kilobytes.
+/// By heap: as fast on chosen input as on any, and a tenth of the code of the library's sort.
 fn sort(entries: &mut [Entry], tie: &dyn Fn(&Entry, &Entry) -> Ordering) {
-    entries.sort_unstable_by(|a, b| a.hash.cmp(&b.hash).then_with(|| tie(a, b)));
+    let is_less = |a: &Entry, b: &Entry| a.hash < b.hash || a.hash == b.hash && tie(a, b).is_lt();
+    let length = entries.len();
+    // First the heap is made from its end, then its top, the greatest, goes behind it.
+    for step in (0..length.saturating_add(length >> 1)).rev() {
+        let (mut parent, end) = match step.checked_sub(length) {
+            Some(parent) => (parent, length),
+            None => {
+                entries.swap(0, step);
+                (0, step)
+            }
+        };
+        let Some(heap) = entries.get_mut(..end) else {
+            return;
+        };
+        loop {
+            let child = parent.saturating_mul(2).saturating_add(1);
+            let Some(left) = heap.get(child) else { break };
+            let is_right = heap
+                .get(child.saturating_add(1))
+                .is_some_and(|right| is_less(left, right));
+            let child = child.saturating_add(usize::from(is_right));
+            match (heap.get(parent), heap.get(child)) {
+                (Some(above), Some(below)) if is_less(above, below) => heap.swap(parent, child),
+                _ => break,
+            }
+            parent = child;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sorts_whatever_comes() {
+        for length in 0..200_u64 {
+            let hash = |n: u64| n.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 58;
+            let mut entries: Vec<Entry> = (0..length)
+                .map(|n| Entry {
+                    hash: hash(n),
+                    weight: i64::try_from(hash(n + 999)).unwrap(),
+                    ..Entry::of_element(0, 0)
+                })
+                .collect();
+            let mut expected: Vec<_> = entries
+                .iter()
+                .map(|entry| (entry.hash, entry.weight))
+                .collect();
+            expected.sort_unstable();
+            sort_elements(&mut entries);
+            let sorted: Vec<_> = entries
+                .iter()
+                .map(|entry| (entry.hash, entry.weight))
+                .collect();
+            assert_eq!(sorted, expected);
+        }
+    }
 }

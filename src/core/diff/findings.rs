@@ -68,11 +68,16 @@ impl<'a> Findings<'a> {
         self.uncompared = Some(why);
     }
 
-    /// Counts a finding, and keeps it if there is room: only then is it made.
-    pub(super) fn push(&mut self, severity: Severity, finding: impl FnOnce() -> Finding<'a>) {
-        self.tally.severity = self.tally.severity.max(Some(severity));
-        if self.kept.len() < self.most {
-            self.kept.push(finding());
+    /// Whether the next finding is kept; where it is not, its places need not be written.
+    pub(super) fn has_room(&self) -> bool {
+        self.kept.len() < self.most
+    }
+
+    /// Counts a finding, and keeps it if there is room.
+    pub(super) fn push(&mut self, finding: Finding<'a>) {
+        self.tally.severity = self.tally.severity.max(Some(finding.severity));
+        if self.has_room() {
+            self.kept.push(finding);
             self.tally.kept = self.kept.len();
         } else {
             self.tally.omitted = self.tally.omitted.saturating_add(1);

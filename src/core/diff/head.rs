@@ -24,7 +24,14 @@ pub(super) fn status(v1: u16, v2: u16, sink: &mut Sink<'_, '_>) {
             raw: Cow::Owned(status.to_string().into_bytes()),
         })
     });
-    sink.push(Part::Status, |_, _| {}, Kind::Value, severity, v1, v2);
+    sink.push(
+        Part::Status,
+        Default::default(),
+        Kind::Value,
+        severity,
+        v1,
+        v2,
+    );
 }
 
 pub(super) fn header<'a>(name: &str, v1: Headers<'a>, v2: Headers<'a>, sink: &mut Sink<'_, 'a>) {
@@ -36,24 +43,24 @@ pub(super) fn header<'a>(name: &str, v1: Headers<'a>, v2: Headers<'a>, sink: &mu
         (Some(_), Some(_)) => Kind::Value,
     };
     let severity = kind.severity();
-    let write = |pointer: &mut String| {
-        pointer.push('/');
-        pointer.push_str(name);
-    };
-    if sink.is_noise(severity, Part::Header, write) {
+    let pointer = ["/", name].concat();
+    if sink.is_noise(severity, Part::Header, |place| place.push_str(&pointer)) {
         return;
     }
-    let write = |pointer: &mut String, exact: &mut String| {
-        write(pointer);
-        write(exact);
-    };
     let [v1, v2] = [left, right].map(|raw| {
         raw.map(|raw| Value {
             kind: ValueType::Header,
             raw,
         })
     });
-    sink.push(Part::Header, write, kind, severity, v1, v2);
+    sink.push(
+        Part::Header,
+        [pointer.clone(), pointer],
+        kind,
+        severity,
+        v1,
+        v2,
+    );
 }
 
 /// What the body is encoded with, if it is.

@@ -36,7 +36,7 @@ impl Walker<'_, '_, '_> {
                 index,
                 unordered: false,
             };
-            if self.at(place, |walker| walker.walk(x, y)) {
+            if self.step(place, Some(x), Some(y)) {
                 continue;
             }
             if self.is_probing {
@@ -55,7 +55,9 @@ impl Walker<'_, '_, '_> {
         // The same elements in another order are one finding, not one for each of them. What is
         // equal where it stands need not be looked at again.
         let found = self.sink.findings.tally();
-        self.again(|walker| walker.pair_equals(&mut different, false));
+        let was = std::mem::replace(&mut self.is_counting, false);
+        self.pair_equals(&mut different);
+        self.is_counting = was;
         if different.iter().all(Vec::is_empty) {
             self.sink.findings.roll_back(before);
             return self.found(Found::Order, Some(a), Some(b));
@@ -71,21 +73,23 @@ impl Walker<'_, '_, '_> {
         }
         let [v1, v2] = self.tapes;
         let common = v1.elements(a).zip(v2.elements(b)).count();
-        let surplus = [(V1, a), (V2, b)].map(|(side, list)| {
+        for (side, list) in [(V1, a), (V2, b)] {
             let tape = self.tape(side);
-            tape.elements(list)
-                .enumerate()
-                .skip(common)
-                .all(|(index, element)| {
-                    let kind = tape.node(element).kind;
-                    let place = Place::Element {
-                        index,
-                        unordered: false,
-                    };
-                    self.at(place, |walker| walker.look_up(kind, kind).is_ignored)
-                })
-        });
-        surplus == [true, true]
+            for (index, element) in tape.elements(list).enumerate().skip(common) {
+                let kind = tape.node(element).kind;
+                let place = Place::Element {
+                    index,
+                    unordered: false,
+                };
+                let mark = self.trail.enter(place);
+                let is_ignored = self.look_up(kind, kind).is_ignored;
+                self.trail.leave(&mark);
+                if !is_ignored {
+                    return false;
+                }
+            }
+        }
+        true
     }
 
     fn unordered(&mut self, a: usize, b: usize) -> bool {
@@ -96,8 +100,7 @@ impl Walker<'_, '_, '_> {
                 .map(|(index, element)| Entry::of_element(index, element))
                 .collect()
         });
-        let is_counting = self.is_counting;
-        self.again(|walker| walker.pair_equals(&mut rest, is_counting));
+        self.pair_equals(&mut rest);
         let [ours, theirs] = &rest;
         // Where the list itself varies, so may all of it.
         if self.is_probing && !ours.is_empty() && self.found(Found::Order, None, None) {
@@ -113,21 +116,19 @@ impl Walker<'_, '_, '_> {
                     index: x.index,
                     unordered: true,
                 };
-                self.again(|walker| walker.at(place, |walker| walker.walk(x.node, y.node)))
+                let was = std::mem::replace(&mut self.is_counting, false);
+                let same = self.step(place, Some(x.node), Some(y.node));
+                self.is_counting = was;
+                same
             }
             (ours, theirs) => {
                 let [x, y] = [ours, theirs].map(|side| side.first().map(|entry| entry.node));
-                self.at(Place::AnyElement, |walker| walker.found(Found::Value, x, y))
+                let mark = self.trail.enter(Place::AnyElement);
+                let same = self.found(Found::Value, x, y);
+                self.trail.leave(&mark);
+                same
             }
         }
-    }
-
-    /// Values whose usage of options has been counted.
-    fn again<T>(&mut self, look: impl FnOnce(&mut Self) -> T) -> T {
-        let was = std::mem::replace(&mut self.is_counting, false);
-        let seen = look(self);
-        self.is_counting = was;
-        seen
     }
 
     /// The elements of both lists by their keys; `None` when one has no key, or the key of another.
@@ -174,15 +175,14 @@ impl Walker<'_, '_, '_> {
                 index: first.index,
                 unordered: true,
             };
-            same &= self.at(place, |walker| match (x, y) {
-                (Some(x), Some(y)) if walker.same_plain(x.key, y.key) => {
-                    walker.walk(x.node, y.node)
+            let [a, b] = [x, y].map(|entry| entry.map(|entry| entry.node));
+            same &= match (x, y) {
+                // Two keys with one hash.
+                (Some(x), Some(y)) if !self.same_plain(x.key, y.key) => {
+                    self.step(place, a, None) & self.step(place, None, b)
                 }
-                (Some(x), Some(y)) => walker.missing(x.node) & walker.extra(y.node),
-                (Some(x), None) => walker.missing(x.node),
-                (None, Some(y)) => walker.extra(y.node),
-                (None, None) => true,
-            });
+                _ => self.step(place, a, b),
+            };
         }
         same
     }

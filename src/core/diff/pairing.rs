@@ -8,15 +8,15 @@ impl Walker<'_, '_, '_> {
     /// Takes from both lists the elements that have an equal one in the other, each once. The rest
     /// comes in an order that depends on what the elements are and not on where they stand.
     ///
-    /// Where `is_counted`, options below count once for the list that uses them more.
-    pub(super) fn pair_equals(&mut self, elements: &mut Pair, is_counted: bool) {
+    /// Options below are counted here, once for the list that uses them more; what is compared
+    /// afterwards uses none anew.
+    pub(super) fn pair_equals(&mut self, elements: &mut Pair) {
+        let is_counting = self.is_counting;
         // What varies is asked for only where it can matter.
         for without_noise in [false, true] {
             if elements.iter().any(Vec::is_empty) && without_noise {
-                return;
+                break;
             }
-            let is_counting =
-                std::mem::replace(&mut self.is_counting, is_counted && !without_noise);
             let before = self.usage.counts.clone();
             let [ours, theirs] = elements;
             self.hash_elements(V1, ours, without_noise);
@@ -25,9 +25,10 @@ impl Walker<'_, '_, '_> {
             for (count, counted) in self.usage.counts.iter_mut().zip(counted) {
                 *count = counted.max(*count);
             }
-            self.is_counting = is_counting;
+            self.is_counting = false;
             self.pair_hashes(elements);
         }
+        self.is_counting = is_counting;
     }
 
     fn hash_elements(&mut self, side: usize, elements: &mut [Entry], without_noise: bool) {
@@ -37,9 +38,7 @@ impl Walker<'_, '_, '_> {
                 index: element.index,
                 unordered: true,
             };
-            let hash = self.at(place, |walker| {
-                walker.hash(side, element.node, without_noise)
-            });
+            let hash = self.hash_at(place, side, element.node, without_noise);
             element.hash = hash.unwrap_or_default();
             element.weight = self.hashes.weight;
         }
@@ -79,7 +78,7 @@ impl Walker<'_, '_, '_> {
             index: x.index,
             unordered: true,
         };
-        let are_equal = self.at(place, |walker| walker.walk(x.node, y.node));
+        let are_equal = self.step(place, Some(x.node), Some(y.node));
         self.is_probing = was;
         if !are_equal {
             self.sink.findings.roll_back(before);

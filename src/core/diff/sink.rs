@@ -41,28 +41,24 @@ impl<'t, 'a> Sink<'t, 'a> {
         (self.is_noisy)(part, &self.pointer)
     }
 
-    /// Tells of a finding. `write` writes its folded and its exact place.
+    /// Tells of a finding with its folded and its exact place.
     pub(super) fn push(
         &mut self,
         part: Part,
-        write: impl FnOnce(&mut String, &mut String),
+        [pointer, exact]: [String; 2],
         kind: Kind,
         severity: Severity,
         v1: Option<Value<'a>>,
         v2: Option<Value<'a>>,
     ) {
-        self.findings.push(severity, || {
-            let (mut pointer, mut exact) = (String::new(), String::new());
-            write(&mut pointer, &mut exact);
-            Finding {
-                part,
-                pointer,
-                exact,
-                kind,
-                severity,
-                v1,
-                v2,
-            }
+        self.findings.push(Finding {
+            part,
+            pointer,
+            exact,
+            kind,
+            severity,
+            v1,
+            v2,
         });
     }
 }

@@ -93,28 +93,13 @@ fn hex(bytes: &mut impl Iterator<Item = u8>) -> u32 {
     })
 }
 
-/// The bytes of UTF-8, which a surrogate has as well if nobody asks for a `char`.
+/// The bytes of UTF-8, which a surrogate would have as well.
 fn push(meaning: &mut Vec<u8>, code: u32) {
-    let mut byte = |head: u32, shift: u32, mask: u32| {
-        meaning.extend(u8::try_from(head | (code >> shift & mask)));
-    };
-    match code {
-        0..0x80 => byte(0, 0, 0x7f),
-        0x80..0x800 => {
-            byte(0xc0, 6, 0x1f);
-            byte(0x80, 0, 0x3f);
-        }
-        0x800..0x1_0000 => {
-            byte(0xe0, 12, 0x0f);
-            byte(0x80, 6, 0x3f);
-            byte(0x80, 0, 0x3f);
-        }
-        _ => {
-            byte(0xf0, 18, 0x07);
-            byte(0x80, 12, 0x3f);
-            byte(0x80, 6, 0x3f);
-            byte(0x80, 0, 0x3f);
-        }
+    if let Some(c) = char::from_u32(code) {
+        meaning.extend_from_slice(c.encode_utf8(&mut [0; 4]).as_bytes());
+    } else {
+        let tail = |shift: u32| u8::try_from(0x80 | code >> shift & 0x3f).unwrap_or_default();
+        meaning.extend_from_slice(&[0xed, tail(6), tail(0)]);
     }
 }
 

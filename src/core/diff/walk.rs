@@ -112,7 +112,7 @@ impl<'t, 's, 'a> Walker<'t, 's, 'a> {
             match (left.next(), right.next()) {
                 (None, None) => return same,
                 (Some(x), Some(y)) if self.same_key(x, y) => {
-                    same &= self.member(x, of_map, |walker| walker.walk(value(x), value(y)));
+                    same &= self.member(Some(x), Some(y), of_map);
                     if !same && self.is_probing {
                         return false;
                     }
@@ -157,17 +157,7 @@ impl<'t, 's, 'a> Walker<'t, 's, 'a> {
             };
             let x = ours.next_if(|_| x).map(|entry| entry.node);
             let y = theirs.next_if(|_| y).map(|entry| entry.node);
-            same &= match (x, y) {
-                (Some(x), Some(y)) => {
-                    self.member(x, of_map, |walker| walker.walk(value(x), value(y)))
-                }
-                (Some(x), None) => self.member(x, of_map, |walker| walker.missing(value(x))),
-                (None, Some(y)) => {
-                    let key = v2.string(v2.node(y));
-                    self.at(Place::Key { key, of_map }, |walker| walker.extra(value(y)))
-                }
-                (None, None) => break,
-            };
+            same &= self.member(x, y, of_map);
         }
         same
     }
@@ -178,36 +168,40 @@ impl<'t, 's, 'a> Walker<'t, 's, 'a> {
         left.extra == right.extra && v1.string(left).same(v2.string(right))
     }
 
-    /// Below a key of v1.
-    fn member(&mut self, key: usize, of_map: bool, look: impl FnOnce(&mut Self) -> bool) -> bool {
-        let [v1, _] = self.tapes;
-        let key = v1.string(v1.node(key));
-        self.at(Place::Key { key, of_map }, look)
+    /// The values of a key that at least one side has.
+    #[inline(never)]
+    fn member(&mut self, x: Option<usize>, y: Option<usize>, of_map: bool) -> bool {
+        let key = match (x, y) {
+            (Some(x), _) => self.text(V1, x),
+            (None, y) => self.text(V2, y.unwrap_or_default()),
+        };
+        self.step(Place::Key { key, of_map }, x.map(value), y.map(value))
     }
 
-    /// One step further down the way.
-    pub(super) fn at<T>(&mut self, place: Place<'a>, look: impl FnOnce(&mut Self) -> T) -> T {
+    /// What stands one step further down the way, on one side or on both.
+    #[inline(never)]
+    pub(super) fn step(&mut self, place: Place<'a>, a: Option<usize>, b: Option<usize>) -> bool {
         let mark = self.trail.enter(place);
-        let seen = look(self);
+        let same = match (a, b) {
+            (Some(a), Some(b)) => self.walk(a, b),
+            (a, b) => {
+                let lone = a.map(|a| (V1, a)).or(b.map(|b| (V2, b)));
+                let (side, node) = lone.unwrap_or_default();
+                let kind = self.tape(side).node(node).kind;
+                let found = if side == V1 {
+                    Found::Missing
+                } else {
+                    Found::Extra
+                };
+                self.look_up(kind, kind).is_ignored || self.found(found, a, b)
+            }
+        };
         self.trail.leave(&mark);
-        seen
-    }
-
-    /// What only v1 has.
-    pub(super) fn missing(&mut self, a: usize) -> bool {
-        let [v1, _] = self.tapes;
-        let kind = v1.node(a).kind;
-        self.look_up(kind, kind).is_ignored || self.found(Found::Missing, Some(a), None)
-    }
-
-    /// What only v2 has.
-    pub(super) fn extra(&mut self, b: usize) -> bool {
-        let [_, v2] = self.tapes;
-        let kind = v2.node(b).kind;
-        self.look_up(kind, kind).is_ignored || self.found(Found::Extra, None, Some(b))
+        same
     }
 
     /// What the options say of this place, given what stands there on either side.
+    #[inline(never)]
     pub(super) fn look_up(&mut self, left: Kind, right: Kind) -> Here<'t> {
         let mut here = Here::default();
         if self.trail.is_plain() {
@@ -225,6 +219,7 @@ impl<'t, 's, 'a> Walker<'t, 's, 'a> {
     }
 
     /// Tells of a difference; false unless it is noise.
+    #[inline(never)]
     pub(super) fn found(&mut self, kind: Found, a: Option<usize>, b: Option<usize>) -> bool {
         let severity = kind.severity();
         let trail = &self.trail;
@@ -235,23 +230,25 @@ impl<'t, 's, 'a> Walker<'t, 's, 'a> {
             return true;
         }
         if !self.is_probing {
-            let [v1, v2] = self.tapes.map(|tape| {
-                move |node: usize| {
-                    let node = tape.node(node);
-                    Value {
-                        kind: node.kind.value_type(),
-                        raw: Cow::Borrowed(tape.raw(node)),
-                    }
-                }
-            });
-            let places = |folded: &mut String, exact: &mut String| {
+            let mut places = [String::new(), String::new()];
+            if self.sink.findings.has_room() {
+                let [folded, exact] = &mut places;
                 trail.folded(folded);
                 trail.exact(exact);
-            };
-            self.sink
-                .push(Part::Body, places, kind, severity, a.map(v1), b.map(v2));
+            }
+            let (v1, v2) = (self.side(V1, a), self.side(V2, b));
+            self.sink.push(Part::Body, places, kind, severity, v1, v2);
         }
         false
+    }
+
+    fn side(&self, side: usize, node: Option<usize>) -> Option<Value<'a>> {
+        let tape = self.tape(side);
+        let node = tape.node(node?);
+        Some(Value {
+            kind: node.kind.value_type(),
+            raw: Cow::Borrowed(tape.raw(node)),
+        })
     }
 
     /// The text of a key or a string of one side.

@@ -1,0 +1,124 @@
+//! What the command line says. The processes that the bench starts are the same binary.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::str::FromStr;
+
+use serde::Serialize;
+
+use crate::variants::{self, Variant};
+
+pub(crate) const HELP: &str = "\
+bench-shadow [--rate N] [--seconds N] [--rounds N] [--connections N] [--variants A,B,…] [--json FILE]
+
+  --rate         primary requests per second, evenly spaced (613)
+  --seconds      of one round of one variant (3)
+  --rounds       that count, after one that does not (16)
+  --connections  that stay open, of the client (16)
+  --variants     nothing nothing-again mirror filter ours-0 ours-5 ours-100-after ours-100-with
+                 ours-100-parsed; all but `filter` unless given
+  --json         a file for all numbers";
+
+/// What this process is.
+pub(crate) enum Arguments {
+    Measure(Settings),
+    Upstream(String),
+    Load(Job),
+    Help,
+}
+
+/// How to measure.
+#[derive(Serialize)]
+pub(crate) struct Settings {
+    pub(crate) rate: u32,
+    pub(crate) seconds: u32,
+    pub(crate) rounds: usize,
+    pub(crate) connections: u32,
+    #[serde(skip)]
+    pub(crate) variants: Vec<Variant>,
+    #[serde(skip)]
+    pub(crate) json: Option<PathBuf>,
+}
+
+/// What one client process is to send.
+pub(crate) struct Job {
+    pub(crate) target: SocketAddr,
+    pub(crate) query: String,
+    pub(crate) rate: u32,
+    pub(crate) seconds: u32,
+    pub(crate) connections: u32,
+}
+
+impl Job {
+    /// As [`read`] reads it.
+    pub(crate) fn to_arguments(&self) -> [String; 6] {
+        [
+            "load".to_owned(),
+            self.target.to_string(),
+            self.query.clone(),
+            self.rate.to_string(),
+            self.seconds.to_string(),
+            self.connections.to_string(),
+        ]
+    }
+}
+
+pub(crate) fn read(arguments: impl Iterator<Item = String>) -> Result<Arguments, String> {
+    let arguments: Vec<String> = arguments.collect();
+    let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    match words.as_slice() {
+        ["upstream", version] => Ok(Arguments::Upstream((*version).to_owned())),
+        ["load", target, query, rate, seconds, connections] => Ok(Arguments::Load(Job {
+            target: number("load", target)?,
+            query: (*query).to_owned(),
+            rate: number("load", rate)?,
+            seconds: number("load", seconds)?,
+            connections: number("load", connections)?,
+        })),
+        ["help" | "--help" | "-h"] => Ok(Arguments::Help),
+        options => settings(options).map(Arguments::Measure),
+    }
+}
+
+fn settings(options: &[&str]) -> Result<Settings, String> {
+    let mut settings = Settings {
+        // A prime: else all requests may stand in one place between two ticks of the kernel.
+        rate: 613,
+        seconds: 3,
+        rounds: 16,
+        connections: 16,
+        variants: variants::usual(),
+        json: None,
+    };
+    for pair in options.chunks(2) {
+        let [name, value] = pair else {
+            return Err(format!(
+                "{} is nothing, or lacks its value\n{HELP}",
+                pair[0]
+            ));
+        };
+        match *name {
+            "--rate" => settings.rate = positive(name, value)?,
+            "--seconds" => settings.seconds = positive(name, value)?,
+            "--rounds" => settings.rounds = positive(name, value)?,
+            "--connections" => settings.connections = positive(name, value)?,
+            "--variants" => settings.variants = variants::named(value)?,
+            "--json" => settings.json = Some(value.into()),
+            _ => return Err(format!("there is no {name}\n{HELP}")),
+        }
+    }
+    Ok(settings)
+}
+
+fn positive<N: FromStr + Default + PartialEq>(name: &str, value: &str) -> Result<N, String> {
+    let number: N = number(name, value)?;
+    match number == N::default() {
+        true => Err(format!("{name}: has to be more than 0")),
+        false => Ok(number),
+    }
+}
+
+fn number<N: FromStr>(name: &str, value: &str) -> Result<N, String> {
+    let wrong = |_| format!("{name}: {value:?} is not what belongs there");
+    value.parse().map_err(wrong)
+}

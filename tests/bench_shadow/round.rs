@@ -1,0 +1,254 @@
+//! One round of one variant: sent, measured, and added up.
+
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+use harness::envoy::{Bootstrap, Envoy};
+use serde::Serialize;
+use serde_json::Value;
+
+use crate::arguments::{Job, Settings};
+use crate::load::{self, Load, Seen};
+use crate::machine;
+use crate::statistics::{percentile, standard_deviations};
+use crate::upstream::Upstream;
+use crate::variants::{Copies, ROLLOUT, Variant};
+
+/// What stands before the names of the filter's counters.
+const PREFIX: &str = "wasmcustom.turnout.";
+/// How many percent of the machine others may have. A round that had more is sent again.
+pub(crate) const QUIET: f64 = 5.0;
+/// So often at most.
+const AGAIN: u32 = 3;
+/// What the last copies may take, and what they cost still counts.
+const LAST_COPIES: Duration = Duration::from_millis(100);
+/// Copies that are not counted by then will not be.
+const PATIENCE: Duration = Duration::from_secs(10);
+const POLL: Duration = Duration::from_millis(20);
+/// A drawn share that is further from what it should be does not happen by chance.
+const DEVIATIONS: f64 = 6.0;
+
+/// Everything that runs. Dropped, nothing is left behind.
+pub(crate) struct Stage {
+    // Before the upstreams, which they are connected to.
+    envoys: Vec<(Variant, Envoy)>,
+    v1: Upstream,
+    v2: Upstream,
+}
+
+/// What was measured.
+#[derive(Serialize)]
+pub(crate) struct Round {
+    pub(crate) p50_us: f64,
+    pub(crate) p99_us: f64,
+    pub(crate) cpu_us: f64,
+    /// The 99th percentile of how late the client was to send.
+    pub(crate) client_late_us: f64,
+    /// How much of the machine was taken by what is no part of the bench, in percent.
+    pub(crate) others: f64,
+    /// How often it was sent before, and others had too much of the machine.
+    pub(crate) repeated: u32,
+    pub(crate) primaries: u64,
+    pub(crate) copies: u64,
+    pub(crate) outcomes: BTreeMap<String, u64>,
+}
+
+/// What has been counted so far.
+#[derive(Clone, Default)]
+struct Counts {
+    v1: u64,
+    v2: u64,
+    sampled: u64,
+    outcomes: BTreeMap<String, u64>,
+}
+
+impl Stage {
+    pub(crate) async fn start(settings: &Settings) -> Result<Self, String> {
+        let (v1, v2) = (Upstream::start("v1")?, Upstream::start("v2")?);
+        let mut envoys = Vec::new();
+        for variant in &settings.variants {
+            let text = variant.configuration()?;
+            let bootstrap = Bootstrap::new(text, v1.address(), v2.address()).concurrency(1);
+            envoys.push((*variant, Envoy::start(bootstrap).await));
+        }
+        Ok(Self { envoys, v1, v2 })
+    }
+
+    pub(crate) async fn envoy_version(&self) -> Result<String, String> {
+        let (_, envoy) = self.envoys.first().ok_or("no variant")?;
+        let text = envoy.admin().get("/server_info").await;
+        let info: Value = serde_json::from_str(&text).map_err(|error| error.to_string())?;
+        // Commit, version, and how it was built.
+        let version = info["version"].as_str().unwrap_or_default();
+        Ok(version.split('/').nth(1).unwrap_or(version).to_owned())
+    }
+
+    pub(crate) fn memory_kib(&self, place: usize) -> Result<u64, String> {
+        machine::memory_kib(self.envoys[place].1.id())
+    }
+
+    /// One round of one variant, in which others left the machine alone if that can be had.
+    pub(crate) async fn quiet_round(
+        &mut self,
+        place: usize,
+        settings: &Settings,
+    ) -> Result<Round, String> {
+        let mut round = self.round(place, settings).await?;
+        while round.others > QUIET && round.repeated < AGAIN {
+            let repeated = round.repeated + 1;
+            round = self.round(place, settings).await?;
+            round.repeated = repeated;
+        }
+        Ok(round)
+    }
+
+    /// Sends one round to one variant. Fails when an answer was wrong or lost, or when what was
+    /// counted does not add up.
+    async fn round(&mut self, place: usize, settings: &Settings) -> Result<Round, String> {
+        let (variant, envoy) = &self.envoys[place];
+        let variant = *variant;
+        let processes = [envoy.id(), self.v1.id(), self.v2.id()];
+        let job = Job {
+            target: envoy.address(),
+            query: variant.query.to_owned(),
+            rate: settings.rate,
+            seconds: settings.seconds,
+            connections: settings.connections,
+        };
+        let (timed, sent) = load::requests(&job);
+        let before = self.counts(place).await?;
+        // The admin page's own work is over, and the connections are warm, when the time begins.
+        let run = tokio::task::spawn_blocking(move || timed_run(&job, processes))
+            .await
+            .map_err(|error| error.to_string())?
+            .map_err(|error| format!("{}: {error}", variant.name))?;
+        let counts = self.settled(place, &before, sent).await?;
+        Ok(Round {
+            p50_us: percentile(&run.seen.latency_ns, 50) / 1_000.0,
+            p99_us: percentile(&run.seen.latency_ns, 99) / 1_000.0,
+            cpu_us: run.cpu.as_secs_f64() * 1e6 / timed as f64,
+            client_late_us: percentile(&run.seen.late_ns, 99) / 1_000.0,
+            others: run.others * 100.0,
+            repeated: 0,
+            primaries: sent,
+            copies: counts.v2,
+            outcomes: counts.outcomes,
+        })
+    }
+
+    /// What has been counted since, once it adds up.
+    async fn settled(
+        &mut self,
+        place: usize,
+        before: &Counts,
+        sent: u64,
+    ) -> Result<Counts, String> {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let counts = self.counts(place).await?.since(before);
+            let variant = self.envoys[place].0;
+            match counts.check(variant, sent) {
+                Ok(()) => return Ok(counts),
+                Err(wrong) if Instant::now() > deadline => {
+                    return Err(format!("{}: {wrong}", variant.name));
+                }
+                Err(_) => tokio::time::sleep(POLL).await,
+            }
+        }
+    }
+
+    async fn counts(&mut self, place: usize) -> Result<Counts, String> {
+        let filter = format!("^{PREFIX}shadow").replace('.', "\\.");
+        let stats = self.envoys[place].1.admin().stats(&filter).await;
+        let outcome = format!("{PREFIX}shadow.{ROLLOUT}.");
+        let sampled = format!("{PREFIX}shadow_sampled.{ROLLOUT}");
+        Ok(Counts {
+            v1: self.v1.requests()?,
+            v2: self.v2.requests()?,
+            sampled: stats.get(&sampled).copied().unwrap_or_default(),
+            outcomes: stats
+                .iter()
+                .filter_map(|(name, count)| Some((name.strip_prefix(&outcome)?.to_owned(), *count)))
+                .collect(),
+        })
+    }
+}
+
+/// What a run gave, while the time counted.
+struct Run {
+    seen: Seen,
+    /// Of the Envoy.
+    cpu: Duration,
+    /// The share of the machine that others had.
+    others: f64,
+}
+
+/// Runs one client. The processes are the Envoy and the upstreams.
+fn timed_run(job: &Job, processes: [u32; 3]) -> Result<Run, String> {
+    let [envoy, ..] = processes;
+    let ours = || -> Result<Duration, String> {
+        let served = processes.into_iter().map(machine::cpu);
+        Ok(served.sum::<Result<Duration, String>>()? + machine::own_cpu()?)
+    };
+    let (begun, busy_before, ours_before) = (Instant::now(), machine::busy()?, ours()?);
+    let load = Load::start(job)?;
+    let before = machine::cpu(envoy)?;
+    let seen = load.run()?;
+    std::thread::sleep(LAST_COPIES);
+    let cpu = machine::cpu(envoy)?.saturating_sub(before);
+    let busy = machine::busy()?.saturating_sub(busy_before);
+    let others = busy.saturating_sub(ours()?.saturating_sub(ours_before));
+    let machine = begun.elapsed().as_secs_f64() * machine::cores() as f64;
+    Ok(Run {
+        seen,
+        cpu,
+        others: others.as_secs_f64() / machine,
+    })
+}
+
+impl Counts {
+    fn since(mut self, before: &Self) -> Self {
+        self.v1 -= before.v1;
+        self.v2 -= before.v2;
+        self.sampled -= before.sampled;
+        for (name, count) in &mut self.outcomes {
+            *count -= before.outcomes.get(name).copied().unwrap_or_default();
+        }
+        self.outcomes.retain(|_, count| *count > 0);
+        self
+    }
+
+    /// Whether all primaries reached v1, and the copies v2 and the counters as they should.
+    fn check(&self, variant: Variant, sent: u64) -> Result<(), String> {
+        let Self {
+            v1, v2, sampled, ..
+        } = *self;
+        if v1 != sent {
+            return Err(format!("{v1} of {sent} requests reached v1"));
+        }
+        if !matches!(variant.copies, Copies::Ours { .. }) {
+            let copies = sent * u64::from(variant.percent()) / 100;
+            return match v2 == copies {
+                true => Ok(()),
+                false => Err(format!("{v2} of {copies} copies reached v2")),
+            };
+        }
+        let of = |name: &str| self.outcomes.get(name).copied().unwrap_or_default();
+        let sum: u64 = self.outcomes.values().sum();
+        if sum != sampled {
+            return Err(format!("{sampled} sampled, but {sum} outcomes"));
+        }
+        if standard_deviations(sampled, sent, variant.percent()).abs() > DEVIATIONS {
+            let percent = variant.percent();
+            return Err(format!("{sampled} of {sent} sampled, not {percent} %"));
+        }
+        // What had no time or no room is a number that is shown. That the same is different is not.
+        if of("different") + of("noise") + of("not_comparable") + of("v2_error") > 0 {
+            return Err(format!("the answers are equal, not {:?}", self.outcomes));
+        }
+        match (of("equal")..=of("equal") + of("timeout")).contains(&v2) {
+            true => Ok(()),
+            false => Err(format!("{v2} copies reached v2, of {:?}", self.outcomes)),
+        }
+    }
+}

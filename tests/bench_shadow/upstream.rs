@@ -1,0 +1,129 @@
+//! v1 and v2: each a process of its own that answers at once and counts.
+
+use std::io::{BufRead, BufReader, Write};
+use std::net::{Ipv4Addr, SocketAddr};
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use axum::Router;
+use axum::body::Bytes;
+use axum::http::Uri;
+use axum::http::header::CONTENT_TYPE;
+use axum::response::IntoResponse;
+use axum::serve::ListenerExt;
+use tokio::net::TcpListener;
+
+use crate::document;
+
+/// The version that answers with another order where it is asked to.
+const OTHER: &str = "v2";
+
+/// Serves until the standard input ends. Says where first, then, for each line of input, how many
+/// requests there were so far.
+pub(crate) fn serve(version: &str) -> Result<(), String> {
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .and_then(|runtime| runtime.block_on(listen(version)))
+        .map_err(|error| format!("{version}: {error}"))
+}
+
+async fn listen(version: &str) -> std::io::Result<()> {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
+    println!("{}", listener.local_addr()?);
+    let requests = Arc::new(AtomicU64::new(0));
+    std::thread::spawn({
+        let requests = requests.clone();
+        move || {
+            for _ in std::io::stdin().lines().map_while(Result::ok) {
+                println!("{}", requests.load(Ordering::SeqCst));
+            }
+            std::process::exit(0);
+        }
+    });
+
+    let usual = Bytes::from(document::page(false));
+    let other = Bytes::from(document::page(version == OTHER));
+    let version: Arc<str> = version.into();
+    let answer = async move |uri: Uri| {
+        requests.fetch_add(1, Ordering::SeqCst);
+        let body = match uri.query() {
+            Some(document::OTHER_ORDER) => other.clone(),
+            _ => usual.clone(),
+        };
+        let headers = [
+            (CONTENT_TYPE.as_str(), "application/json"),
+            ("x-version", &*version),
+        ];
+        (headers, body).into_response()
+    };
+    let listener = listener.tap_io(|stream| {
+        // Else a small answer may wait for the acknowledgement of the one before.
+        let _ = stream.set_nodelay(true);
+    });
+    axum::serve(listener, Router::new().fallback(answer)).await
+}
+
+/// A running one. Dropped, it ends.
+pub(crate) struct Upstream {
+    child: Child,
+    input: Option<ChildStdin>,
+    output: BufReader<ChildStdout>,
+    address: SocketAddr,
+}
+
+impl Upstream {
+    pub(crate) fn start(version: &str) -> Result<Self, String> {
+        let error = |error: std::io::Error| format!("cannot start {version}: {error}");
+        let mut child = Command::new(std::env::current_exe().map_err(error)?)
+            .args(["upstream", version])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .map_err(error)?;
+        let input = child.stdin.take();
+        let mut output = BufReader::new(child.stdout.take().ok_or("no pipe")?);
+        let address = line(&mut output)?
+            .parse()
+            .map_err(|_| format!("{version} does not say where it is"))?;
+        Ok(Self {
+            child,
+            input,
+            output,
+            address,
+        })
+    }
+
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// How many requests have reached it so far.
+    pub(crate) fn requests(&mut self) -> Result<u64, String> {
+        let mut input = self.input.as_ref().ok_or("no pipe")?;
+        writeln!(input).map_err(|error| format!("cannot ask an upstream: {error}"))?;
+        let count = line(&mut self.output)?;
+        count.parse().map_err(|_| format!("{count:?} is no count"))
+    }
+}
+
+impl Drop for Upstream {
+    fn drop(&mut self) {
+        drop(self.input.take());
+        let _ = self.child.wait();
+    }
+}
+
+fn line(from: &mut impl BufRead) -> Result<String, String> {
+    let mut line = String::new();
+    match from.read_line(&mut line) {
+        Ok(1..) => Ok(line.trim_end().to_owned()),
+        Ok(0) => Err("an upstream has ended".to_owned()),
+        Err(error) => Err(format!("cannot read from an upstream: {error}")),
+    }
+}

@@ -1,0 +1,173 @@
+//! What is measured: one file of the folder `envoy/`, with the filter or without.
+
+use harness::envoy::file;
+use harness::render::rendered;
+use serde_json::{Value, json};
+use turnout_core::{Configuration, Inbound, Plan};
+
+use crate::document;
+
+pub(crate) const ROLLOUT: &str = "chat";
+const TEMPLATE: &str = "cluster-header.yaml";
+const FILTER: [&str; 2] = ["          - name: turnout\n", "          - name: router\n"];
+const ACCESS_LOG: [&str; 2] = ["          access_log:\n", "\n  clusters:\n"];
+const FALLBACK: &str = "route: { cluster: channels-v1 }";
+const MIRRORED: &str = "\
+route:
+                  cluster: channels-v1
+                  request_mirror_policies:
+                  - cluster: channels-v2
+                    disable_shadow_host_suffix_append: true
+                    runtime_fraction: { default_value: { numerator: 100, denominator: HUNDRED } }";
+
+/// What copies requests.
+#[derive(Clone, Copy, PartialEq)]
+pub(crate) enum Copies {
+    /// Nothing: there is no filter.
+    Nothing,
+    /// Envoy's own mirror, all of them.
+    Mirror,
+    /// The filter decides, and copies nothing: the mode is `dark`.
+    Filter,
+    /// The filter in mode `shadow`.
+    Ours { percent: u32, send: &'static str },
+}
+
+/// One of the things that are measured side by side.
+#[derive(Clone, Copy)]
+pub(crate) struct Variant {
+    pub(crate) name: &'static str,
+    pub(crate) copies: Copies,
+    pub(crate) query: &'static str,
+}
+
+const AFTER: &str = "after_answer";
+const WITH: &str = "with_request";
+
+/// The filter that may copy and copies nothing: what it costs to be there.
+pub(crate) const NO_COPIES: Copies = ours(0, AFTER);
+
+const ALL: [Variant; 9] = [
+    variant("nothing", Copies::Nothing),
+    variant("nothing-again", Copies::Nothing),
+    variant("mirror", Copies::Mirror),
+    variant("filter", Copies::Filter),
+    variant("ours-0", NO_COPIES),
+    variant("ours-5", ours(5, AFTER)),
+    variant("ours-100-after", ours(100, AFTER)),
+    variant("ours-100-with", ours(100, WITH)),
+    Variant {
+        name: "ours-100-parsed",
+        copies: ours(100, AFTER),
+        query: document::OTHER_ORDER,
+    },
+];
+
+const fn variant(name: &'static str, copies: Copies) -> Variant {
+    Variant {
+        name,
+        copies,
+        query: "",
+    }
+}
+
+const fn ours(percent: u32, send: &'static str) -> Copies {
+    Copies::Ours { percent, send }
+}
+
+/// Those that are measured unless the command line says which.
+pub(crate) fn usual() -> Vec<Variant> {
+    let usual = |variant: &Variant| variant.copies != Copies::Filter;
+    ALL.into_iter().filter(usual).collect()
+}
+
+/// Those of a list of names. `nothing` is what the others are compared with.
+pub(crate) fn named(names: &str) -> Result<Vec<Variant>, String> {
+    let find = |name| {
+        ALL.into_iter()
+            .find(|variant| variant.name == name)
+            .ok_or_else(|| format!("there is no variant {name:?}"))
+    };
+    let variants: Vec<Variant> = names.split(',').map(find).collect::<Result<_, _>>()?;
+    match variants[0].copies {
+        Copies::Nothing => Ok(variants),
+        _ => Err("--variants has to begin with nothing".to_owned()),
+    }
+}
+
+impl Variant {
+    /// How many percent of the requests are to be copied.
+    pub(crate) fn percent(&self) -> u32 {
+        match self.copies {
+            Copies::Nothing | Copies::Filter => 0,
+            Copies::Mirror => 100,
+            Copies::Ours { percent, .. } => percent,
+        }
+    }
+
+    /// The configuration of its Envoy.
+    pub(crate) fn configuration(&self) -> Result<String, String> {
+        let text = match self.copies {
+            Copies::Nothing => without(&file(TEMPLATE), FILTER)?,
+            Copies::Mirror => {
+                let text = without(&file(TEMPLATE), FILTER)?;
+                replace(&text, FALLBACK, MIRRORED)?
+            }
+            Copies::Filter | Copies::Ours { .. } => {
+                let policy = self.policy().to_string();
+                Plan::from_json(&policy)
+                    .map_err(|problems| format!("the policy of {}:\n{problems}", self.name))?;
+                rendered(TEMPLATE, &Configuration::to_json(&policy, Inbound::Strip))
+            }
+        };
+        // Whoever logs pays for it in each variant; here nobody does.
+        without(&text, ACCESS_LOG)
+    }
+
+    fn policy(&self) -> Value {
+        let mut rollout = json!({
+            "name": ROLLOUT,
+            "match": { "path": { "prefix": "/v1/Channels" } },
+            "v1": "channels-v1", "v2": "channels-v2",
+            "mode": "dark",
+            "rules": [{ "when": { "not_in": ["hvc"] }, "accounts": 50, "requests": 10 }],
+        });
+        if let Copies::Ours { percent, send } = self.copies {
+            rollout["mode"] = json!("shadow");
+            rollout["shadow"] = json!({
+                "requests": percent,
+                "send": send,
+                "routes": ["/v1/Channels", "/v1/Channels/*", "/v1/Channels/*/Messages"],
+                "compare": { "headers": ["content-type"] },
+                // Else v1 is asked more often than the client asks, and the counts are not exact.
+                "noise": { "requests": 0 },
+            });
+        }
+        json!({
+            "version": 1,
+            "account": { "from": [{ "header": "x-account-sid" }], "format": "sid" },
+            "segments": { "hvc": { "accounts": ["AC7342e9713fa896e4af00c654c444aada"] } },
+            "rollouts": [rollout],
+        })
+    }
+}
+
+/// The text without what begins with one text and ends before another.
+fn without(text: &str, [begin, end]: [&str; 2]) -> Result<String, String> {
+    let (before, rest) = split(text, begin)?;
+    let (_, after) = split(rest, end)?;
+    Ok(format!("{before}{end}{after}"))
+}
+
+fn replace(text: &str, old: &str, new: &str) -> Result<String, String> {
+    let (before, after) = split(text, old)?;
+    Ok(format!("{before}{new}{after}"))
+}
+
+/// What stands before and after a text that has to be there exactly once.
+fn split<'text>(text: &'text str, at: &str) -> Result<(&'text str, &'text str), String> {
+    match (text.split_once(at), text.matches(at).count()) {
+        (Some(parts), 1) => Ok(parts),
+        _ => Err(format!("{at:?} is not in {TEMPLATE} exactly once")),
+    }
+}

@@ -9,7 +9,8 @@ PYTHON ?= python3
 WASM_TARGET := wasm32-wasip1
 FILTER := turnout-filter --target $(WASM_TARGET) --profile wasm
 
-.PHONY: help demo demo-shadow test setup wasm cli envoy lint unit vectors soak fuzz bench clean
+.PHONY: help demo demo-shadow test setup wasm cli envoy lint unit vectors soak fuzz bench \
+  bench-shadow clean
 
 help:
 	@echo "make demo         a rollout in a real Envoy, in about a minute"
@@ -17,7 +18,8 @@ help:
 	@echo "make test         formatting, lints and all tests (ENVOY_VERSION=1.36.2 for another Envoy)"
 	@echo "make wasm         the filter: target/$(WASM_TARGET)/wasm/turnout_filter.wasm"
 	@echo "make cli          the command: target/release/turnout"
-	@echo "make bench        what a decision costs in core"
+	@echo "make bench        what a decision, and a comparison, costs in core"
+	@echo "make bench-shadow what copies cost users, beside Envoy's own mirror (BENCH=…)"
 	@echo "make soak         the properties with many more cases (CASES=…)"
 	@echo "make fuzz         coverage-guided fuzzing of policies and requests (FUZZ_SECONDS=…)"
 	@echo "make vectors      the bucket vectors against another implementation of XXH3"
@@ -83,6 +85,13 @@ fuzz:
 
 bench:
 	$(CARGO) bench -p turnout-tests --bench decide
+
+# What copying requests to v2 costs those who wait for v1: nothing, Envoy's own mirror, and ours, in one
+# run of about eight minutes. The machine should have nothing else to do. BENCH="--json FILE" and others.
+BENCH ?=
+bench-shadow: setup
+	$(CARGO) build -p $(FILTER)
+	$(CARGO) run --release -p turnout-tests --bin bench-shadow -- $(BENCH)
 
 # Makes the bucket vectors anew with the package `xxhash` and compares them with those in the tree.
 vectors:

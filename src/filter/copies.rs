@@ -96,7 +96,7 @@ impl Copies {
         state.in_flight = state.in_flight.saturating_add(1);
         self.last_job = self.last_job.wrapping_add(1);
         let id = self.last_job;
-        let job = Job::new(sample, headers, host::now());
+        let job = Job::new(sample, headers);
         self.jobs.insert(id, Box::new(job));
         if end {
             self.request_done(id);
@@ -120,11 +120,12 @@ impl Copies {
         let Some((job, shadow)) = self.job(id) else {
             return;
         };
+        let now = host::now();
         job.is_complete = true;
-        job.asked_v1_at = host::now();
+        job.asked_v1_at = now;
         if shadow.send == Moment::WithRequest && matches!(job.v2, V2::NotAsked) {
             job.v2 = V2::Asked;
-            if !self.ask(id, Treatment::V2) {
+            if !self.ask(id, Treatment::V2, now) {
                 self.settle(id, Outcome::V2Error);
             }
         }
@@ -186,6 +187,8 @@ impl Copies {
         let Some(job) = self.jobs.get_mut(&id) else {
             return;
         };
+        // The end of the request comes with that of the answer: no need to ask the time again.
+        let now = job.answered_v1_at;
         let Some(state) = of_rollout(&mut self.rollouts, job.sample) else {
             return;
         };
@@ -197,12 +200,12 @@ impl Copies {
             V2::NotAsked => {
                 let (trial, first) = Trial::start(v1, is_safe, noise, &mut state.known);
                 job.trial = Some(trial);
-                self.proceed(id, Next::Ask(first));
+                self.proceed(id, Next::Ask(first), now);
             }
             V2::Asked => job.trial = Some(Trial::with_v2_asked(v1, is_safe, noise)),
             V2::Answered(answer) => {
                 job.trial = Some(Trial::with_v2_asked(v1, is_safe, noise));
-                self.trial_answered(id, answer);
+                self.trial_answered(id, answer, now);
             }
             V2::InTrial => {}
         }
@@ -218,17 +221,18 @@ impl Copies {
             // It was only waited for.
             return self.release(id);
         };
+        let now = host::now();
         let answer = job::read_answer(is_answered, size, shadow);
-        job.call_answered(host::now(), &answer);
+        job.call_answered(now, &answer);
         if job.trial.is_some() {
-            self.trial_answered(id, answer);
+            self.trial_answered(id, answer, now);
         } else {
             // v1 is still answering.
             job.v2 = V2::Answered(answer);
         }
     }
 
-    fn trial_answered(&mut self, id: u32, answer: Answered) {
+    fn trial_answered(&mut self, id: u32, answer: Answered, now: u64) {
         let configuration = Rc::clone(&self.configuration);
         let Some(job) = self.jobs.get_mut(&id) else {
             return;
@@ -244,26 +248,26 @@ impl Copies {
             shadow,
             known: &mut state.known,
             route: job.sample.route,
-            now_ms: host::now() / MILLI,
+            now_ms: now / MILLI,
         };
         let next = trial.answered(answer, &mut judge);
-        self.proceed(id, next);
+        self.proceed(id, next, now);
     }
 
-    fn proceed(&mut self, id: u32, next: Next) {
+    fn proceed(&mut self, id: u32, next: Next, now: u64) {
         match next {
-            Next::Done(verdict) => self.finish(id, &verdict),
+            Next::Done(verdict) => self.finish(id, &verdict, now),
             Next::Ask(version) => {
-                if !self.ask(id, version) {
+                if !self.ask(id, version, now) {
                     // At most as often as a trial has questions.
-                    self.trial_answered(id, Answered::Not(Outcome::V2Error));
+                    self.trial_answered(id, Answered::Not(Outcome::V2Error), now);
                 }
             }
         }
     }
 
     /// Sends the copy to a version. `false` when it cannot be sent.
-    fn ask(&mut self, id: u32, version: Treatment) -> bool {
+    fn ask(&mut self, id: u32, version: Treatment, sent_at: u64) -> bool {
         let configuration = Rc::clone(&self.configuration);
         let Some(job) = self.jobs.get_mut(&id) else {
             return false;
@@ -271,7 +275,6 @@ impl Copies {
         let Some((rollout, shadow)) = parts(&configuration, job.sample) else {
             return false;
         };
-        let sent_at = host::now();
         let Some(token) = job.send(&configuration, rollout, shadow, version) else {
             return false;
         };
@@ -286,10 +289,11 @@ impl Copies {
             outcome,
             difference: None,
         };
-        self.finish(id, &verdict);
+        self.finish(id, &verdict, 0);
     }
 
-    fn finish(&mut self, id: u32, verdict: &Verdict) {
+    /// The time is for the record of a difference.
+    fn finish(&mut self, id: u32, verdict: &Verdict, now: u64) {
         let configuration = Rc::clone(&self.configuration);
         let Some(job) = self.jobs.get_mut(&id) else {
             return;
@@ -306,7 +310,7 @@ impl Copies {
             .count(&sample, verdict.outcome, verdict.difference.as_ref());
         if let Some(difference) = &verdict.difference {
             self.telemetry
-                .difference(&configuration, job, difference, host::now() / MILLI);
+                .difference(&configuration, job, difference, now / MILLI);
         }
         job.is_settled = true;
         if job.call.is_none() {

@@ -83,14 +83,6 @@ unsafe extern "C" {
         timeout_ms: u32,
         token: *mut u32,
     ) -> u32;
-    fn proxy_call_foreign_function(
-        name: *const u8,
-        name_size: usize,
-        arguments: *const u8,
-        arguments_size: usize,
-        results: *mut *mut u8,
-        results_size: *mut usize,
-    ) -> u32;
 }
 
 /// Writes a line to the proxy's log.
@@ -106,7 +98,8 @@ pub(crate) fn plugin_configuration() -> Vec<u8> {
     body(PLUGIN_CONFIGURATION, usize::MAX)
 }
 
-/// Adds a value; those that the header has stay.
+/// Adds a value; those that the header has stay. At this version of the ABI each change of a request's
+/// header has Envoy choose the route anew, which is what the headers are for.
 pub(crate) fn add_request_header(name: &str, value: &[u8]) {
     // SAFETY: the host reads the two slices during the call and keeps neither.
     unsafe {
@@ -211,25 +204,6 @@ pub(crate) fn call(
         )
     };
     (status == 0).then_some(token)
-}
-
-/// Has the proxy choose the route anew, by the headers as they are now. For a filter of ABI 0.2.1
-/// Envoy does so at each change of a header, for later ones it does not.
-pub(crate) fn clear_route_cache() {
-    const NAME: &str = "clear_route_cache";
-    let (mut results, mut size) = (ptr::null_mut(), 0);
-    // SAFETY: the host reads the name during the call and writes one word to each of the two
-    // pointers, which are valid for it. The function has no arguments and no results.
-    unsafe {
-        proxy_call_foreign_function(
-            NAME.as_ptr(),
-            NAME.len(),
-            ptr::null(),
-            0,
-            &raw mut results,
-            &raw mut size,
-        );
-    }
 }
 
 /// Whether the answer that is being told has a status of success.

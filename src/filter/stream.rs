@@ -37,16 +37,12 @@ impl Active {
         let request = plan.request(Headers::new(&pairs), *inbound);
         let decision = decide(plan, &request);
 
-        let removed = remove_stale(&pairs, *inbound, &decision);
+        remove_stale(&pairs, *inbound, &decision);
         if let Some(rollout) = decision.rollout {
             write_decision(&request, rollout, &decision);
         }
         if let Some((name, token)) = plan.idempotency_token(&request, &decision) {
             host::add_request_header(name, token);
-        }
-        if removed || decision.rollout.is_some() {
-            // A filter before this one may have had the route resolved by what the client sent.
-            host::clear_route_cache();
         }
         self.counters.count(&decision);
         record_for_access_log(&request, &decision);
@@ -55,9 +51,8 @@ impl Active {
     }
 }
 
-/// Removes every header of ours that does not hold from here on. Whether there was one.
-fn remove_stale(pairs: &[(&[u8], &[u8])], inbound: Inbound, decision: &Decision<'_>) -> bool {
-    let mut removed = false;
+/// Removes every header of ours that does not hold from here on.
+fn remove_stale(pairs: &[(&[u8], &[u8])], inbound: Inbound, decision: &Decision<'_>) {
     for (name, _) in pairs.iter().filter(|(name, _)| is_turnout_header(name)) {
         let stale = match inbound {
             // It comes from anyone.
@@ -72,10 +67,8 @@ fn remove_stale(pairs: &[(&[u8], &[u8])], inbound: Inbound, decision: &Decision<
         };
         if stale {
             host::remove_request_header(name);
-            removed = true;
         }
     }
-    removed
 }
 
 fn write_decision(request: &Request<'_>, rollout: &Rollout, decision: &Decision<'_>) {

@@ -39,7 +39,7 @@ fn check(name: &str, exchange: &Exchange, expect: &Expectation) {
             .filter(|e| e.starts_with(&own))
             .collect();
         assert_eq!(entries, [entry], "{name}");
-        assert_eq!(exchange.route_cache_clears, 1, "{name}");
+        assert!(exchange.header_changes > 0, "{name}");
     }
     assert_eq!(
         exchange.property("turnout_rollout"),

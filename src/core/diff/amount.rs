@@ -22,147 +22,138 @@ impl Amount {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Decimal {
     negative: bool,
-    /// At most 37 digits.
-    digits: u128,
-    /// How many they are.
-    length: i64,
-    exponent: i64,
     cut: bool,
+    digits: u64,
+    exponent: i64,
+    /// The exponent above the first digit; of zero below all others.
+    top: i64,
 }
 
+/// Digits of a value that are looked at. With the eighteen of a part of it there is room for them.
+const DIGITS: usize = 19;
 /// Digits that an `i128` has room for, in sums as well.
 const ROOM: i64 = 37;
-/// Digits of a value that are looked at.
-const DIGITS: usize = 36;
-/// As many as leave room for the eighteen of a part of it.
-const FEWER_DIGITS: usize = 19;
 /// Exponents that mean anything: none of a product or a difference of two overflows.
 const FARTHEST: u64 = 1 << 40;
 
 /// Whether two numbers, both literals of JSON, are no farther apart than allowed. Where digits had
 /// to be cut, the answer is no rather than a wrong yes.
+#[inline(never)]
 pub(super) fn within(a: &[u8], b: &[u8], allowed: Allowed) -> bool {
-    let most = match allowed {
-        Allowed::Absolute(_) => DIGITS,
-        Allowed::Relative(_) => FEWER_DIGITS,
-    };
-    let (Some(a), Some(b)) = (Decimal::of(a, most), Decimal::of(b, most)) else {
+    let (Some(a), Some(b)) = (Decimal::of(a, DIGITS), Decimal::of(b, DIGITS)) else {
         return false;
     };
     match allowed {
-        Allowed::Absolute(Amount(amount)) => apart(a, b, amount),
-        // Of the larger of the two.
+        Allowed::Absolute(Amount(amount)) => apart(&a, &b, u128::from(amount.digits), &amount),
         Allowed::Relative(Amount(part)) => {
-            apart(a, b, part.of_value(a)) || apart(a, b, part.of_value(b))
+            let larger = if a.top > b.top || a.top == b.top && a.first() > b.first() {
+                &a
+            } else {
+                &b
+            };
+            let digits = u128::from(part.digits).wrapping_mul(u128::from(larger.digits));
+            let product = Decimal {
+                exponent: part.exponent.wrapping_add(larger.exponent),
+                top: part.top.wrapping_add(larger.top),
+                ..part
+            };
+            apart(&a, &b, digits, &product)
         }
     }
 }
 
 /// A number's place in the order of numbers, as far as its size and its first digits tell.
+#[inline(never)]
 pub(super) fn rank(literal: &[u8]) -> i64 {
-    const DIGITS: usize = 13;
     const SIZES: i64 = 1 << 16;
     let Some(number) = Decimal::of(literal, DIGITS).filter(|number| number.digits != 0) else {
         return 0;
     };
     let size = number
-        .exponent
-        .saturating_add(number.length)
-        .clamp(-SIZES, SIZES);
-    let digits = scale(number.digits, 13_i64.saturating_sub(number.length));
-    let size = size.saturating_add(SIZES).saturating_add(1) << 44;
-    let rank = size.saturating_add(i64::try_from(digits).unwrap_or_default());
+        .top
+        .clamp(-SIZES, SIZES)
+        .wrapping_add(SIZES)
+        .wrapping_add(1);
+    let first = i64::try_from(number.first() >> 20).unwrap_or_default();
+    let rank = size.wrapping_shl(44).wrapping_add(first);
     if number.negative {
-        rank.saturating_neg()
+        rank.wrapping_neg()
     } else {
         rank
     }
 }
 
-/// Whether |a − b| ≤ amount.
-fn apart(a: Decimal, b: Decimal, amount: Decimal) -> bool {
-    // All three as integers of one unit, the smallest that leaves room for the largest.
-    let all = [a, b, amount];
-    let given = all.iter().filter(|decimal| decimal.digits != 0);
-    let smallest = given.clone().map(|decimal| decimal.exponent).min();
-    let largest = given
-        .map(|decimal| decimal.exponent.saturating_add(decimal.length))
-        .max();
-    let (Some(smallest), Some(largest)) = (smallest, largest) else {
-        return true;
-    };
-    let unit = smallest.max(largest.saturating_sub(ROOM));
-    let [a_units, b_units, amount_units] = all.map(|decimal| decimal.units(unit));
-    let distance = a_units.saturating_sub(b_units).saturating_abs();
-    let error = a.error(unit).saturating_add(b.error(unit));
-    distance.saturating_add(error) <= amount_units
+/// Whether |a − b| ≤ `digits` · 10^`amount.exponent`.
+fn apart(a: &Decimal, b: &Decimal, digits: u128, amount: &Decimal) -> bool {
+    // All three as integers of one unit: small, and large enough that there is room.
+    let top = a.top.max(b.top).max(amount.top);
+    let least = a.exponent.min(b.exponent).min(amount.exponent);
+    let unit = least.max(top.wrapping_sub(ROOM));
+    let (a_units, a_error) = a.units(unit);
+    let (b_units, b_error) = b.units(unit);
+    let amount = scale(digits, amount.exponent.wrapping_sub(unit));
+    let distance = a_units.wrapping_sub(b_units).wrapping_abs();
+    distance.wrapping_add(a_error).wrapping_add(b_error) <= amount
 }
 
 impl Decimal {
+    #[inline(never)]
     fn of(literal: &[u8], most: usize) -> Option<Self> {
         let number = Number::read(literal);
-        let mut all = number.digits();
-        let (mut digits, mut length) = (0_u128, 0_i64);
-        for digit in all.by_ref().take(most) {
-            digits = digits
-                .wrapping_mul(10)
-                .wrapping_add(u128::from(digit.wrapping_sub(b'0')));
-            length = length.saturating_add(1);
+        let length = number.length();
+        let kept = length.min(most);
+        let mut digits = 0_u64;
+        for index in 0..kept {
+            digits = digits.wrapping_mul(10).wrapping_add(number.digit(index));
         }
-        let cut = i64::try_from(all.count()).ok()?;
-        let exponent = number.exponent()?.saturating_add(cut);
+        let cut = i64::try_from(length.wrapping_sub(kept)).ok()?;
+        let exponent = number.exponent()?;
+        let top = exponent.wrapping_add(i64::try_from(length).ok()?);
         (exponent.unsigned_abs() <= FARTHEST).then_some(Self {
             negative: number.negative,
-            digits,
-            length,
-            exponent,
             cut: cut > 0,
+            digits,
+            exponent: exponent.wrapping_add(cut),
+            top: if length == 0 { i64::MIN >> 2 } else { top },
         })
     }
 
-    /// This part of the size of a value.
-    fn of_value(self, value: Self) -> Self {
-        Self {
-            negative: false,
-            digits: self.digits.saturating_mul(value.digits),
-            length: self.length.saturating_add(value.length),
-            exponent: self.exponent.saturating_add(value.exponent),
-            cut: self.cut,
-        }
+    /// Its first digits, nineteen of them.
+    fn first(&self) -> u64 {
+        let places = self.exponent.wrapping_sub(self.top).wrapping_add(19);
+        u64::try_from(scale(self.digits.into(), places)).unwrap_or_default()
     }
 
-    /// As an integer of 10^`unit`, rounded towards zero.
-    fn units(self, unit: i64) -> i128 {
-        let units = scale(self.digits, self.exponent.saturating_sub(unit));
-        if self.negative {
-            units.saturating_neg()
-        } else {
-            units
-        }
-    }
-
-    /// How far that may be from the value.
-    fn error(self, unit: i64) -> i128 {
-        let places = self.exponent.saturating_sub(unit);
-        let cut = if self.cut {
-            scale(1, places).saturating_add(1)
-        } else {
-            0
-        };
-        let rounded = i128::from(places < 0 && self.digits != 0);
-        cut.saturating_add(rounded)
+    /// As an integer of 10^`unit`, rounded towards zero, and how far that may be from the value.
+    #[inline(never)]
+    fn units(&self, unit: i64) -> (i128, i128) {
+        let places = self.exponent.wrapping_sub(unit);
+        let units = scale(self.digits.into(), places);
+        let cut = if self.cut { scale(1, places) } else { 0 };
+        let error = cut.wrapping_add(i128::from(self.cut || places < 0 && self.digits != 0));
+        (
+            if self.negative {
+                units.wrapping_neg()
+            } else {
+                units
+            },
+            error,
+        )
     }
 }
 
 /// With the point moved by as many places; what falls below it is gone.
+#[inline(never)]
 fn scale(digits: u128, places: i64) -> i128 {
-    let power = u32::try_from(places.unsigned_abs()).ok();
-    let power = power.and_then(|places| 10_u128.checked_pow(places));
-    let scaled = match power {
-        Some(power) if places >= 0 => digits.saturating_mul(power),
-        Some(power) => digits.checked_div(power).unwrap_or_default(),
-        None => 0,
-    };
+    let mut scaled = digits;
+    // Beyond the room for any digits nothing is left.
+    for _ in 0..places.unsigned_abs().min(64) {
+        scaled = if places < 0 {
+            scaled / 10
+        } else {
+            scaled.wrapping_mul(10)
+        };
+    }
     i128::try_from(scaled).unwrap_or(i128::MAX)
 }
 
@@ -211,8 +202,11 @@ mod tests {
                 "0",
                 false,
             ),
-            ("18446744073709551615", "18446744073709551614", "1", true),
-            ("18446744073709551615", "18446744073709551613", "1", false),
+            ("1844674407370955161", "1844674407370955162", "1", true),
+            ("1844674407370955161", "1844674407370955163", "1", false),
+            // Beyond the digits that are looked at.
+            ("18446744073709551615", "18446744073709551614", "1", false),
+            ("18446744073709551615", "18446744073709551614", "100", true),
         ] {
             assert_eq!(absolute(a, b, amount), expected, "{a} {b} {amount}");
         }

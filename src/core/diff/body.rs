@@ -55,8 +55,9 @@ pub(super) fn compare<'a>(
                 return Err(why);
             }
             (Ok(left), Ok(right)) => {
-                let trail = Trail::new(&rules);
-                Walker::new([&left, &right], trail, sink, usage).walk(0, 0);
+                let tapes = [&left, &right];
+                let trail = Trail::new(&rules, tapes);
+                Walker::new(tapes, trail, sink, usage).walk(0, 0);
             }
             (Ok(left), Err(Unread::NotJson)) => {
                 found(sink, Kind::Type, Some(as_json(&left)), Some(as_bytes(v2)));

@@ -20,6 +20,7 @@ pub(super) struct Hashes {
 }
 
 impl Hashes {
+    #[inline(never)]
     fn slot(
         &mut self,
         side: usize,
@@ -38,11 +39,11 @@ impl Hashes {
     }
 }
 
-impl<'a> Walker<'_, '_, 'a> {
+impl Walker<'_, '_, '_> {
     /// The hash of a value one step further down the way.
     pub(super) fn hash_at(
         &mut self,
-        place: Place<'a>,
+        place: Place,
         side: usize,
         node: usize,
         without_noise: bool,
@@ -114,8 +115,7 @@ impl<'a> Walker<'_, '_, 'a> {
         let tape = self.tape(side);
         let mut sum = 0_u64;
         for key in tape.keys(object) {
-            let text = self.text(side, key);
-            let place = Place::Key { key: text, of_map };
+            let place = Place::Key { side, key, of_map };
             let member = self.hash_at(place, side, value(key), without_noise);
             if let Some(member) = member {
                 let key = hash::mix(u64::from(tape.node(key).extra));
@@ -141,7 +141,8 @@ impl<'a> Walker<'_, '_, 'a> {
     }
 
     /// Whether the value here is known to vary.
-    pub(super) fn may_vary(&mut self) -> bool {
+    #[inline(never)]
+    fn may_vary(&mut self) -> bool {
         let trail = &self.trail;
         self.sink
             .may_vary(Part::Body, |pointer| trail.folded(pointer))

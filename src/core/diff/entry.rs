@@ -2,7 +2,7 @@
 
 use std::cmp::Ordering;
 
-use super::tape::Tape;
+use super::tape::{Children, Tape};
 use super::text::Text;
 
 /// A key of an object or an element of a list, ready to be sorted.
@@ -42,6 +42,30 @@ impl Entry {
     }
 }
 
+/// Adds a key and those after it.
+#[inline(never)]
+pub(super) fn push_keys(
+    tape: &Tape<'_>,
+    mut next: Option<usize>,
+    mut rest: Children<'_, '_>,
+    keys: &mut Vec<Entry>,
+) {
+    while let Some(key) = next {
+        keys.push(Entry::of_key(tape, key));
+        next = rest.next();
+    }
+}
+
+/// The elements of a list, not hashed.
+#[inline(never)]
+pub(super) fn elements(tape: &Tape<'_>, list: usize) -> Vec<Entry> {
+    let mut entries = Vec::new();
+    for element in tape.elements(list) {
+        entries.push(Entry::of_element(entries.len(), element));
+    }
+    entries
+}
+
 pub(super) fn key<'a>(tape: &Tape<'a>, entry: &Entry) -> Text<'a> {
     tape.string(tape.node(entry.node))
 }
@@ -63,7 +87,7 @@ fn sort(entries: &mut [Entry], tie: &dyn Fn(&Entry, &Entry) -> Ordering) {
     let is_less = |a: &Entry, b: &Entry| a.hash < b.hash || a.hash == b.hash && tie(a, b).is_lt();
     let length = entries.len();
     // First the heap is made from its end, then its top, the greatest, goes behind it.
-    for step in (0..length.saturating_add(length >> 1)).rev() {
+    for step in (0..length.wrapping_add(length >> 1)).rev() {
         let (mut parent, end) = match step.checked_sub(length) {
             Some(parent) => (parent, length),
             None => {
@@ -75,18 +99,53 @@ fn sort(entries: &mut [Entry], tie: &dyn Fn(&Entry, &Entry) -> Ordering) {
             return;
         };
         loop {
-            let child = parent.saturating_mul(2).saturating_add(1);
+            let child = parent.wrapping_mul(2).wrapping_add(1);
             let Some(left) = heap.get(child) else { break };
             let is_right = heap
-                .get(child.saturating_add(1))
+                .get(child.wrapping_add(1))
                 .is_some_and(|right| is_less(left, right));
-            let child = child.saturating_add(usize::from(is_right));
+            let child = child.wrapping_add(usize::from(is_right));
             match (heap.get(parent), heap.get(child)) {
                 (Some(above), Some(below)) if is_less(above, below) => heap.swap(parent, child),
                 _ => break,
             }
             parent = child;
         }
+    }
+}
+
+/// Two sorted lists, taken together.
+pub(super) struct Merge<'e> {
+    left: &'e [Entry],
+    right: &'e [Entry],
+}
+
+impl<'e> Merge<'e> {
+    pub(super) fn new(left: &'e [Entry], right: &'e [Entry]) -> Self {
+        Self { left, right }
+    }
+
+    /// The first of both, while both have one.
+    pub(super) fn heads(&self) -> Option<(&'e Entry, &'e Entry)> {
+        self.left.first().zip(self.right.first())
+    }
+
+    /// Takes the lesser of them, by the order that the heads have; both where they are equal.
+    #[inline(never)]
+    pub(super) fn take(
+        &mut self,
+        order: Option<Ordering>,
+    ) -> (Option<&'e Entry>, Option<&'e Entry>) {
+        let (left, right) = (self.left.split_first(), self.right.split_first());
+        let left = left.filter(|_| order != Some(Ordering::Greater));
+        let right = right.filter(|_| order != Some(Ordering::Less));
+        if let Some((_, rest)) = left {
+            self.left = rest;
+        }
+        if let Some((_, rest)) = right {
+            self.right = rest;
+        }
+        (left.map(|(entry, _)| entry), right.map(|(entry, _)| entry))
     }
 }
 

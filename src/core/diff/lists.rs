@@ -1,6 +1,6 @@
 //! Lists: with an order, without one, and with keys to pair their elements by.
 
-use super::entry::{self, Entry};
+use super::entry::{self, Entry, Merge};
 use super::finding::Kind as Found;
 use super::hash;
 use super::pattern::Pattern;
@@ -68,38 +68,33 @@ impl Walker<'_, '_, '_> {
 
     /// Whether all elements that only the longer list has are ignored.
     fn is_surplus_ignored(&mut self, a: usize, b: usize) -> bool {
-        if self.trail.is_plain() {
-            return false;
-        }
         let [v1, v2] = self.tapes;
-        let common = v1.elements(a).zip(v2.elements(b)).count();
-        for (side, list) in [(V1, a), (V2, b)] {
-            let tape = self.tape(side);
-            for (index, element) in tape.elements(list).enumerate().skip(common) {
+        let (ours, theirs) = (v1.node(a).extra, v2.node(b).extra);
+        let (side, longer) = if ours > theirs { (V1, a) } else { (V2, b) };
+        let tape = self.tape(side);
+        // Only lists with options below are looked through.
+        let mut is_ignored = !self.trail.is_plain();
+        let mut common = ours.min(theirs);
+        for (index, element) in tape.elements(longer).enumerate() {
+            if common > 0 {
+                common = common.wrapping_sub(1);
+            } else if is_ignored {
                 let kind = tape.node(element).kind;
                 let place = Place::Element {
                     index,
                     unordered: false,
                 };
                 let mark = self.trail.enter(place);
-                let is_ignored = self.look_up(kind, kind).is_ignored;
+                is_ignored = self.look_up(kind, kind).is_ignored;
                 self.trail.leave(&mark);
-                if !is_ignored {
-                    return false;
-                }
             }
         }
-        true
+        is_ignored
     }
 
     fn unordered(&mut self, a: usize, b: usize) -> bool {
         let [v1, v2] = self.tapes;
-        let mut rest: Pair = [(v1, a), (v2, b)].map(|(tape, list)| {
-            let elements = tape.elements(list).enumerate();
-            elements
-                .map(|(index, element)| Entry::of_element(index, element))
-                .collect()
-        });
+        let mut rest: Pair = [entry::elements(v1, a), entry::elements(v2, b)];
         self.pair_equals(&mut rest);
         let [ours, theirs] = &rest;
         // Where the list itself varies, so may all of it.
@@ -140,18 +135,14 @@ impl Walker<'_, '_, '_> {
 
     fn by_key(&self, side: usize, list: usize, key: &Pattern) -> Option<Vec<Entry>> {
         let tape = self.tape(side);
-        let mut entries = Vec::new();
-        for (index, element) in tape.elements(list).enumerate() {
-            let key = tape.find(element, key)?;
-            let found = tape.node(key);
+        let mut entries = entry::elements(tape, list);
+        for entry in &mut entries {
+            entry.key = tape.find(entry.node, key)?;
+            let found = tape.node(entry.key);
             if matches!(found.kind, Kind::Array | Kind::Object) {
                 return None;
             }
-            entries.push(Entry {
-                hash: hash::then(hash::of_type(found.kind), tape.hash_of_plain(found)),
-                key,
-                ..Entry::of_element(index, element)
-            });
+            entry.hash = hash::then(hash::of_type(found.kind), tape.hash_of_plain(found));
         }
         entry::sort_elements(&mut entries);
         let mut pairs = entries.windows(2);
@@ -160,16 +151,11 @@ impl Walker<'_, '_, '_> {
     }
 
     fn pairs(&mut self, [ours, theirs]: Pair) -> bool {
-        let (mut ours, mut theirs) = (ours.iter().peekable(), theirs.iter().peekable());
+        let mut merge = Merge::new(&ours, &theirs);
         let mut same = true;
         while same || !self.is_probing {
-            let (x, y) = match (ours.peek(), theirs.peek()) {
-                (x, None) => (x.is_some(), false),
-                (None, y) => (false, y.is_some()),
-                (Some(x), Some(y)) => (x.hash <= y.hash, x.hash >= y.hash),
-            };
-            let x = ours.next_if(|_| x);
-            let y = theirs.next_if(|_| y);
+            let order = merge.heads().map(|(x, y)| x.hash.cmp(&y.hash));
+            let (x, y) = merge.take(order);
             let Some(first) = x.or(y) else { break };
             let place = Place::Element {
                 index: first.index,

@@ -23,12 +23,14 @@ struct Exponent<'a> {
     shift: i64,
 }
 
-/// Written exponents with as many digits are integers; longer ones are split here.
+/// Written exponents with as many digits are integers.
 const SHORT: usize = 18;
-const SPLIT: i64 = 1_000_000_000_000_000_000;
+/// What is written longer is farther from zero than this, whatever its shift.
+const SURELY_SHORT: u64 = 100_000_000_000_000_000;
 
 impl<'a> Number<'a> {
     /// Reads a literal that is known to be a number of JSON.
+    #[inline(never)]
     pub(super) fn read(literal: &'a [u8]) -> Self {
         let (negative, literal) = sign(literal);
         let e = literal.iter().position(|byte| matches!(byte, b'e' | b'E'));
@@ -41,7 +43,7 @@ impl<'a> Number<'a> {
         let (whole, zeros) = match decimals {
             [] => {
                 let trimmed = trim_end(whole);
-                (trimmed, length(whole).saturating_sub(length(trimmed)))
+                (trimmed, length(whole).wrapping_sub(length(trimmed)))
             }
             _ => (whole, 0),
         };
@@ -62,7 +64,7 @@ impl<'a> Number<'a> {
                 shift: if is_zero {
                     0
                 } else {
-                    zeros.saturating_sub(places)
+                    zeros.wrapping_sub(places)
                 },
             },
         }
@@ -70,12 +72,21 @@ impl<'a> Number<'a> {
 
     pub(super) fn same(self, other: Number<'_>) -> bool {
         self.negative == other.negative
-            && self.digits().eq(other.digits())
+            && self.length() == other.length()
+            && (0..self.length()).all(|index| self.digit(index) == other.digit(index))
             && self.exponent.same(other.exponent)
     }
 
-    pub(super) fn digits(self) -> impl Iterator<Item = u8> {
-        self.whole.iter().chain(self.decimals).copied()
+    /// How many digits it has.
+    pub(super) fn length(self) -> usize {
+        self.whole.len().wrapping_add(self.decimals.len())
+    }
+
+    /// The digit at a place below the length, as a value.
+    pub(super) fn digit(self, index: usize) -> u64 {
+        let decimal = index.wrapping_sub(self.whole.len());
+        let digit = self.whole.get(index).or_else(|| self.decimals.get(decimal));
+        u64::from(digit.map_or(0, |digit| digit.wrapping_sub(b'0')))
     }
 
     /// `None` when it has too many digits for an integer.
@@ -89,10 +100,10 @@ impl<'a> Number<'a> {
         let exponent = self
             .exponent
             .short()
-            .filter(|short| short.unsigned_abs() < SPLIT.unsigned_abs() >> 3);
+            .filter(|short| short.unsigned_abs() < SURELY_SHORT);
         let mut hash = exponent.map_or(sign, |exponent| hash::then(sign, exponent.cast_unsigned()));
-        for digit in self.digits() {
-            hash = hash::then(hash, u64::from(digit));
+        for index in 0..self.length() {
+            hash = hash::then(hash, self.digit(index));
         }
         hash
     }
@@ -111,54 +122,45 @@ impl Exponent<'_> {
             return None;
         }
         let sum = integer(self.written).wrapping_mul(if self.negative { -1 } else { 1 });
-        Some(sum.saturating_add(self.shift))
+        Some(sum.wrapping_add(self.shift))
     }
 
-    /// The sign, the digits above 10¹⁸ without leading zeros, and the rest. An exponent so short that
-    /// the shift turns its sign has no such form, and no long one is equal to it.
-    fn long(self) -> Option<(bool, Vec<u8>, i64)> {
-        let at = self.written.len().saturating_sub(SHORT);
-        let (high, low) = self.written.split_at_checked(at)?;
-        let mut high = high.to_vec();
-        let shift = if self.negative {
-            self.shift.saturating_neg()
+    /// The sign and the digits, the last first. An exponent so short that the shift turns its sign
+    /// has no such form, and no long one is equal to it.
+    fn long(self) -> Option<(bool, Vec<u8>)> {
+        let mut digits = Vec::with_capacity(self.written.len());
+        let mut carry = if self.negative {
+            self.shift.wrapping_neg()
         } else {
             self.shift
         };
-        let sum = integer(low).saturating_add(shift);
-        let low = sum.rem_euclid(SPLIT);
-        if sum >= SPLIT {
-            carry(&mut high, b'9', b'0', 1);
-            if high.iter().all(|digit| *digit == b'0') {
-                high.insert(0, b'1');
-            }
-        } else if sum < 0 {
-            if high.is_empty() {
-                return None;
-            }
-            carry(&mut high, b'0', b'9', u8::MAX);
+        let mut written = self.written.iter().rev();
+        loop {
+            carry = match written.next() {
+                Some(digit) => carry.wrapping_add(value(*digit)),
+                None if carry == 0 => break,
+                None if carry < 0 => return None,
+                None => carry,
+            };
+            digits.extend(u8::try_from(carry.rem_euclid(10)));
+            carry = carry.div_euclid(10);
         }
-        Some((self.negative, trim_start(&high).to_vec(), low))
-    }
-}
-
-/// Adds `by` (1, or −1 as a byte) to the last digit that is not `full`; those after it turn over.
-fn carry(digits: &mut [u8], full: u8, turned: u8, by: u8) {
-    for digit in digits.iter_mut().rev() {
-        if *digit != full {
-            *digit = digit.wrapping_add(by);
-            return;
+        while digits.last() == Some(&0) {
+            digits.pop();
         }
-        *digit = turned;
+        Some((self.negative, digits))
     }
 }
 
 /// At most eighteen digits.
 fn integer(digits: &[u8]) -> i64 {
     digits.iter().fold(0_i64, |sum, digit| {
-        sum.wrapping_mul(10)
-            .wrapping_add(i64::from(digit.wrapping_sub(b'0')))
+        sum.wrapping_mul(10).wrapping_add(value(*digit))
     })
+}
+
+fn value(digit: u8) -> i64 {
+    i64::from(digit.wrapping_sub(b'0'))
 }
 
 fn sign(text: &[u8]) -> (bool, &[u8]) {

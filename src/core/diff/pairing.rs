@@ -1,6 +1,8 @@
 //! Which elements of two lists are equal, wherever they stand.
 
-use super::entry::{self, Entry};
+use std::cmp::Ordering;
+
+use super::entry::{self, Entry, Merge};
 use super::trail::Place;
 use super::walk::{Pair, V1, V2, Walker};
 
@@ -49,24 +51,22 @@ impl Walker<'_, '_, '_> {
     fn pair_hashes(&mut self, elements: &mut Pair) {
         let [ours, theirs] = elements;
         let (mut rest_of_ours, mut rest_of_theirs) = (Vec::new(), Vec::new());
-        let (mut left, mut right) = (ours.iter().peekable(), theirs.iter().peekable());
+        let mut merge = Merge::new(ours, theirs);
         loop {
-            let (x, y) = match (left.peek(), right.peek()) {
+            let heads = merge.heads();
+            let are_equal = heads.is_some_and(|(x, y)| x.hash == y.hash && self.are_equal(x, y));
+            let order = heads.map(|(x, y)| match are_equal {
+                true => Ordering::Equal,
+                false => (x.hash, x.weight).cmp(&(y.hash, y.weight)),
+            });
+            match merge.take(order) {
                 (None, None) => break,
-                (x, None) => (x.is_some(), false),
-                (None, y) => (false, y.is_some()),
-                (Some(x), Some(y)) if x.hash == y.hash && self.are_equal(x, y) => {
-                    left.next();
-                    right.next();
-                    continue;
+                _ if are_equal => {}
+                (x, y) => {
+                    rest_of_ours.extend(x.copied());
+                    rest_of_theirs.extend(y.copied());
                 }
-                (Some(x), Some(y)) => {
-                    let order = x.hash.cmp(&y.hash).then(x.weight.cmp(&y.weight));
-                    (order.is_le(), order.is_ge())
-                }
-            };
-            rest_of_ours.extend(left.next_if(|_| x));
-            rest_of_theirs.extend(right.next_if(|_| y));
+            }
         }
         *elements = [rest_of_ours, rest_of_theirs];
     }

@@ -157,7 +157,7 @@ impl<'a> Parser<'a> {
         let Some(parent) = self.tape.nodes.get_mut(parent) else {
             return false;
         };
-        parent.extra = parent.extra.saturating_add(1);
+        parent.extra = parent.extra.wrapping_add(1);
         parent.kind == Kind::Object
     }
 
@@ -169,7 +169,8 @@ impl<'a> Parser<'a> {
         let tape = &self.tape;
         let keys = &mut self.keys;
         keys.clear();
-        keys.extend(tape.keys(object).map(|key| Entry::of_key(tape, key)));
+        let mut all = tape.keys(object);
+        entry::push_keys(tape, all.next(), all, keys);
         let same = |a: &Entry, b: &Entry| {
             a.hash == b.hash && entry::key(tape, a).same(entry::key(tape, b))
         };
@@ -194,7 +195,7 @@ impl<'a> Parser<'a> {
             return Err(Unread::NotJson);
         }
         self.string()?;
-        let key = self.tape.nodes.len().saturating_sub(1);
+        let key = self.tape.nodes.len().wrapping_sub(1);
         let hash = self.tape.string(self.tape.node(key)).hash();
         if let Some(key) = self.tape.nodes.get_mut(key) {
             key.extra = u32::try_from(hash >> 32).unwrap_or_default();
@@ -211,20 +212,20 @@ impl<'a> Parser<'a> {
         let mut escaped = false;
         self.step();
         loop {
-            self.at = self.at.saturating_add(plain(self.rest()));
+            self.at = self.at.wrapping_add(plain(self.rest()));
             match self.rest() {
                 [b'"', ..] => break self.step(),
                 [b'\\', b'u', a, b, c, d, ..]
                     if [a, b, c, d].iter().all(|x| x.is_ascii_hexdigit()) =>
                 {
-                    self.at = self.at.saturating_add(6);
+                    self.at = self.at.wrapping_add(6);
                 }
                 [
                     b'\\',
                     b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't',
                     ..,
                 ] => {
-                    self.at = self.at.saturating_add(2);
+                    self.at = self.at.wrapping_add(2);
                 }
                 _ => return Err(Unread::NotJson),
             }
@@ -265,7 +266,7 @@ impl<'a> Parser<'a> {
         while let Some(b'0'..=b'9') = self.peek() {
             self.step();
         }
-        match self.at.saturating_sub(start) {
+        match self.at.wrapping_sub(start) {
             0 => Err(Unread::NotJson),
             digits => Ok(digits),
         }
@@ -276,7 +277,7 @@ impl<'a> Parser<'a> {
             return Err(Unread::NotJson);
         }
         let start = self.at;
-        self.at = self.at.saturating_add(word.len());
+        self.at = self.at.wrapping_add(word.len());
         self.push(kind, start, false);
         Ok(())
     }
@@ -286,7 +287,7 @@ impl<'a> Parser<'a> {
         self.tape.nodes.push(Node {
             start,
             end: self.at,
-            next: self.tape.nodes.len().saturating_add(1),
+            next: self.tape.nodes.len().wrapping_add(1),
             extra: 0,
             kind,
             escaped,
@@ -312,7 +313,7 @@ impl<'a> Parser<'a> {
     }
 
     fn step(&mut self) {
-        self.at = self.at.saturating_add(1);
+        self.at = self.at.wrapping_add(1);
     }
 }
 
@@ -332,12 +333,12 @@ fn plain(text: &[u8]) -> usize {
         let found = (control | quote | backslash) & !word & ONES.wrapping_mul(0x80);
         if found != 0 {
             let bytes = usize::try_from(found.trailing_zeros() >> 3).unwrap_or_default();
-            return length.saturating_add(bytes);
+            return length.wrapping_add(bytes);
         }
-        length = length.saturating_add(8);
+        length = length.wrapping_add(8);
     }
     let end = tail
         .iter()
         .position(|byte| matches!(byte, 0..0x20 | b'"' | b'\\'));
-    length.saturating_add(end.unwrap_or(tail.len()))
+    length.wrapping_add(end.unwrap_or(tail.len()))
 }

@@ -94,18 +94,15 @@ impl Step {
         if text.contains('*') {
             return Err(BadPattern::StarInText);
         }
-        let mut name = String::with_capacity(text.len());
-        let mut chars = text.chars();
-        while let Some(c) = chars.next() {
-            name.push(match c {
-                '~' => match chars.next() {
-                    Some('0') => '~',
-                    Some('1') => '/',
-                    _ => return Err(BadPattern::Tilde),
-                },
-                c => c,
-            });
+        // Each `~` begins one of two escapes.
+        let mut rest = text;
+        while let Some((_, after)) = rest.split_once('~') {
+            if !after.starts_with(['0', '1']) {
+                return Err(BadPattern::Tilde);
+            }
+            rest = after;
         }
+        let name = text.replace("~1", "/").replace("~0", "~");
         let is_index = match name.as_bytes() {
             [b'0'] => true,
             [b'1'..=b'9', rest @ ..] => rest.iter().all(u8::is_ascii_digit),

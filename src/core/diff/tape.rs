@@ -76,7 +76,7 @@ impl<'a> Tape<'a> {
 
     /// A string or a key.
     pub(super) fn string(&self, node: Node) -> Text<'a> {
-        let inner = node.start.saturating_add(1)..node.end.saturating_sub(1);
+        let inner = node.start.wrapping_add(1)..node.end.wrapping_sub(1);
         Text {
             raw: self.text.get(inner).unwrap_or_default(),
             escaped: node.escaped,
@@ -84,6 +84,7 @@ impl<'a> Tape<'a> {
     }
 
     /// The hash of a value that holds no others.
+    #[inline(never)]
     pub(super) fn hash_of_plain(&self, node: Node) -> u64 {
         match node.kind {
             Kind::String => self.string(node).hash(),
@@ -93,6 +94,7 @@ impl<'a> Tape<'a> {
     }
 
     /// What stands in a value at the end of a way without `*`.
+    #[inline(never)]
     pub(super) fn find(&self, value: usize, way: &Pattern) -> Option<usize> {
         way.steps().iter().try_fold(value, |value, step| {
             let Step::Name { name, index } = step else {
@@ -103,7 +105,7 @@ impl<'a> Tape<'a> {
                     let key = self
                         .keys(value)
                         .find(|key| self.string(self.node(*key)).is(name))?;
-                    Some(key.saturating_add(1))
+                    Some(key.wrapping_add(1))
                 }
                 Kind::Array => self.elements(value).nth((*index)?),
                 _ => None,
@@ -124,7 +126,7 @@ impl<'a> Tape<'a> {
     fn children(&self, parent: usize, before: usize) -> Children<'_, 'a> {
         Children {
             tape: self,
-            at: parent.saturating_add(1),
+            at: parent.wrapping_add(1),
             end: self.node(parent).next,
             before,
         }
@@ -149,7 +151,7 @@ impl Iterator for Children<'_, '_> {
         if at >= self.end {
             return None;
         }
-        self.at = self.tape.node(at.saturating_add(self.before)).next;
+        self.at = self.tape.node(at.wrapping_add(self.before)).next;
         Some(at)
     }
 }

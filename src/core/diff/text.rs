@@ -16,6 +16,7 @@ impl<'a> Text<'a> {
     /// What the string means, in UTF-8. A surrogate without its other half, which JSON can write and
     /// UTF-8 cannot, has the three bytes that it would have: nothing is lost, and no other string
     /// has them.
+    #[inline(never)]
     pub(super) fn meaning(self) -> Cow<'a, [u8]> {
         if self.escaped {
             Cow::Owned(unescape(self.raw))
@@ -24,6 +25,7 @@ impl<'a> Text<'a> {
         }
     }
 
+    #[inline(never)]
     pub(super) fn same(self, other: Text<'_>) -> bool {
         if self.escaped || other.escaped {
             self.compare(other) == Ordering::Equal

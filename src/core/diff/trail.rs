@@ -2,13 +2,16 @@
 
 use super::pattern::Step;
 use super::rules::{Rule, What};
+use super::tape::Tape;
 use super::text::Text;
 
 /// One step of the way.
 #[derive(Clone, Copy)]
-pub(super) enum Place<'a> {
+pub(super) enum Place {
+    /// As it stands on one side.
     Key {
-        key: Text<'a>,
+        side: usize,
+        key: usize,
         /// Of an object whose keys are data.
         of_map: bool,
     },
@@ -23,8 +26,10 @@ pub(super) enum Place<'a> {
 
 /// The way, and for each of its steps the rules whose patterns agree with it so far.
 pub(super) struct Trail<'t, 'a> {
-    pub(super) rules: &'t [Rule<'t>],
-    places: Vec<Place<'a>>,
+    rules: &'t [Rule<'t>],
+    /// v1 and v2.
+    tapes: [&'t Tape<'a>; 2],
+    places: Vec<Place>,
     /// The rules of each step one after the other, as indices into `rules`.
     live: Vec<usize>,
     /// Where those of the last step begin.
@@ -38,16 +43,17 @@ pub(super) struct Mark {
 }
 
 impl<'t, 'a> Trail<'t, 'a> {
-    pub(super) fn new(rules: &'t [Rule<'t>]) -> Self {
+    pub(super) fn new(rules: &'t [Rule<'t>], tapes: [&'t Tape<'a>; 2]) -> Self {
         Self {
             rules,
+            tapes,
             places: Vec::new(),
             live: (0..rules.len()).collect(),
             first: 0,
         }
     }
 
-    pub(super) fn enter(&mut self, place: Place<'a>) -> Mark {
+    pub(super) fn enter(&mut self, place: Place) -> Mark {
         let mark = Mark {
             first: self.first,
             live: self.live.len(),
@@ -58,7 +64,7 @@ impl<'t, 'a> Trail<'t, 'a> {
                 break;
             };
             let step = self.rules.get(live).and_then(|rule| rule.steps.get(depth));
-            if step.is_some_and(|step| place.agrees(step)) {
+            if step.is_some_and(|step| self.agree(step, place)) {
                 self.live.push(live);
             }
         }
@@ -97,65 +103,60 @@ impl<'t, 'a> Trail<'t, 'a> {
             .filter_map(|&live| Some((live, self.rules.get(live)?)))
     }
 
-    /// Writes the way with nothing in it that is data.
-    pub(super) fn folded(&self, pointer: &mut String) {
-        for place in &self.places {
-            pointer.push('/');
-            match place {
-                Place::Key { key, of_map: false } => {
-                    let meaning = key.meaning();
-                    match std::str::from_utf8(&meaning) {
-                        Ok(name) if is_identifier(name) => pointer.push_str(name),
-                        _ => pointer.push('*'),
-                    }
-                }
-                _ => pointer.push('*'),
-            }
-        }
-    }
-
-    /// Writes the way as it is.
-    pub(super) fn exact(&self, pointer: &mut String) {
-        for place in &self.places {
-            pointer.push('/');
-            match place {
-                Place::Key { key, .. } => push_step(pointer, *key),
-                Place::Element { index, .. } => pointer.push_str(&index.to_string()),
-                Place::AnyElement => pointer.push('*'),
-            }
-        }
-    }
-}
-
-impl Place<'_> {
-    fn agrees(self, step: &Step) -> bool {
-        match (step, self) {
+    fn agree(&self, step: &Step, place: Place) -> bool {
+        match (step, place) {
             (Step::Any, _) => true,
-            (Step::Name { name, .. }, Place::Key { key, .. }) => key.is(name),
+            (Step::Name { name, .. }, Place::Key { side, key, .. }) => self.key(side, key).is(name),
             (
-                Step::Name { index: named, .. },
+                Step::Name {
+                    index: Some(named), ..
+                },
                 Place::Element {
                     index,
                     unordered: false,
                 },
-            ) => *named == Some(index),
+            ) => *named == index,
             _ => false,
         }
     }
-}
 
-fn push_step(pointer: &mut String, key: Text<'_>) {
-    let meaning = key.meaning();
-    let name = match std::str::from_utf8(&meaning) {
-        Ok(name) => name,
-        // With lone surrogates: as it was sent, which is UTF-8.
-        Err(_) => std::str::from_utf8(key.raw).unwrap_or_default(),
-    };
-    for c in name.chars() {
-        match c {
-            '~' => pointer.push_str("~0"),
-            '/' => pointer.push_str("~1"),
-            c => pointer.push(c),
+    fn key(&self, side: usize, key: usize) -> Text<'a> {
+        let [v1, v2] = self.tapes;
+        let tape = if side == 0 { v1 } else { v2 };
+        tape.string(tape.node(key))
+    }
+
+    /// Writes the way with nothing in it that is data.
+    pub(super) fn folded(&self, pointer: &mut String) {
+        self.write(pointer, true);
+    }
+
+    /// Writes the way as it is.
+    pub(super) fn exact(&self, pointer: &mut String) {
+        self.write(pointer, false);
+    }
+
+    #[inline(never)]
+    fn write(&self, pointer: &mut String, is_folded: bool) {
+        for place in &self.places {
+            pointer.push('/');
+            match *place {
+                Place::Key { side, key, of_map } => {
+                    let key = self.key(side, key);
+                    let meaning = key.meaning();
+                    // With lone surrogates: as it was sent, which is UTF-8.
+                    let name = std::str::from_utf8(&meaning)
+                        .or_else(|_| std::str::from_utf8(key.raw))
+                        .unwrap_or_default();
+                    match is_folded {
+                        true if of_map || !is_identifier(name) => pointer.push('*'),
+                        true => pointer.push_str(name),
+                        false => pointer.push_str(&name.replace('~', "~0").replace('/', "~1")),
+                    }
+                }
+                Place::Element { index, .. } if !is_folded => pointer.push_str(&index.to_string()),
+                _ => pointer.push('*'),
+            }
         }
     }
 }
@@ -163,13 +164,16 @@ fn push_step(pointer: &mut String, key: Text<'_>) {
 /// Whether a key is a name that a developer gave, and not an id, a date or a user's word: the
 /// characters of an identifier, at most forty, at most three of them digits.
 fn is_identifier(name: &str) -> bool {
-    let mut bytes = name.bytes();
-    let first = bytes.next();
-    let digits = name.bytes().filter(u8::is_ascii_digit).count();
-    first.is_some_and(|first| first.is_ascii_alphabetic() || matches!(first, b'_' | b'$'))
-        && bytes.all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'$' | b'-'))
-        && name.len() <= 40
-        && digits <= 3
+    let mut digits = 0_usize;
+    for (index, byte) in name.bytes().enumerate() {
+        match byte {
+            b'a'..=b'z' | b'A'..=b'Z' | b'_' | b'$' => {}
+            b'0'..=b'9' if index > 0 => digits = digits.wrapping_add(1),
+            b'-' if index > 0 => {}
+            _ => return false,
+        }
+    }
+    (1..=40).contains(&name.len()) && digits <= 3
 }
 
 #[cfg(test)]

@@ -37,10 +37,6 @@ pub(super) fn linker(engine: &Engine, module: &Module) -> Linker<Host> {
         proxy_get_property(path: u32, path_size: u32, address_at: u32, size_at: u32)
         proxy_set_property(path: u32, path_size: u32, value: u32, value_size: u32)
         proxy_set_effective_context(context: u32)
-        proxy_call_foreign_function(
-            name: u32, name_size: u32, argument: u32, argument_size: u32,
-            address_at: u32, size_at: u32
-        )
         proxy_done()
     }
     http_functions::link(&mut linker);
@@ -196,30 +192,6 @@ fn proxy_set_effective_context(guest: &mut Guest, context: u32) -> Outcome {
     }
     host.effective = Some(context);
     Ok(())
-}
-
-/// Of Envoy's foreign functions, the one that makes it choose the route again.
-fn proxy_call_foreign_function(
-    guest: &mut Guest,
-    name: u32,
-    name_size: u32,
-    _argument: u32,
-    _argument_size: u32,
-    address_at: u32,
-    size_at: u32,
-) -> Outcome {
-    let name = guest.text(name, name_size)?;
-    if name != "clear_route_cache" {
-        let recorded = format!("proxy_call_foreign_function({name})");
-        guest.host().unimplemented.insert(recorded);
-        return Err(Status::NotFound.into());
-    }
-    let host = guest.host();
-    // Envoy asks the running context here, not the effective one. A root has no route.
-    if let Some(stream) = host.stream(host.current) {
-        stream.route_cache_clears += 1;
-    }
-    guest.hand_over(&[], address_at, size_at)
 }
 
 fn proxy_done(guest: &mut Guest) -> Outcome {

@@ -70,7 +70,6 @@ pub(super) struct StreamState {
     /// Inside `proxy_on_log`: headers can be read again, and not be changed.
     pub logging: bool,
     pub properties: BTreeMap<String, Vec<u8>>,
-    pub route_cache_clears: usize,
     pub header_changes: usize,
     pub local_response: Option<LocalResponse>,
     pub resumed: bool,

@@ -30,8 +30,6 @@ pub struct Exchange {
     pub action: Action,
     /// Properties that the filter set; in Envoy filter state, with `wasm.` before the name.
     pub properties: BTreeMap<String, Vec<u8>>,
-    /// Calls of the foreign function `clear_route_cache`.
-    pub route_cache_clears: usize,
     /// Changes of request headers. At ABI 0.2.1 each of them makes Envoy forget the route too.
     pub header_changes: usize,
     pub local_response: Option<LocalResponse>,
@@ -168,7 +166,6 @@ impl Vm {
             response_headers: state.response.headers,
             action,
             properties: state.properties,
-            route_cache_clears: state.route_cache_clears,
             header_changes: state.header_changes,
             local_response: state.local_response,
             resumed: state.resumed,

@@ -1,0 +1,117 @@
+//! The differ: each rule by a table, what holds for any two bodies, and bodies that wish us ill.
+
+mod answers;
+mod bodies;
+mod hostile;
+mod options;
+mod properties;
+
+use turnout_core::Headers;
+use turnout_core::diff::{
+    Allowed, Amount, Answer, Comparison, Finding, Options, Part, Pattern, Tolerance, Unordered,
+    Usage, compare,
+};
+
+pub fn path(text: &str) -> Pattern {
+    Pattern::parse(text).unwrap_or_else(|problem| panic!("{text}: {problem:?}"))
+}
+
+/// Options as words: `ignore /a`, `unordered /items`, `unordered /users key /id`, `maps /m`,
+/// `absolute /price 0.01`, `relative /x 0.001`.
+pub fn options(words: &[&str]) -> Options {
+    let mut options = Options::default();
+    let amount = |text| Amount::parse(text).expect("an amount");
+    for line in words {
+        let words: Vec<&str> = line.split(' ').collect();
+        match words[..] {
+            ["ignore", at] => options.ignore.push(path(at)),
+            ["maps", at] => options.maps.push(path(at)),
+            ["unordered", at] => options.unordered.push(Unordered {
+                path: path(at),
+                key: None,
+            }),
+            ["unordered", at, "key", key] => options.unordered.push(Unordered {
+                path: path(at),
+                key: Some(Pattern::parse_key(key).expect("a key")),
+            }),
+            ["absolute", at, by] => options.tolerance.push(Tolerance {
+                path: path(at),
+                allowed: Allowed::Absolute(amount(by)),
+            }),
+            ["relative", at, by] => options.tolerance.push(Tolerance {
+                path: path(at),
+                allowed: Allowed::Relative(amount(by)),
+            }),
+            _ => panic!("{line}"),
+        }
+    }
+    options
+}
+
+pub fn answer<'a>(body: &'a [u8]) -> Answer<'a> {
+    Answer {
+        status: 200,
+        headers: Headers::new(&[]),
+        body,
+    }
+}
+
+/// Two bodies of the same status, with nothing noisy.
+pub fn bodies<'a>(v1: &'a [u8], v2: &'a [u8], options: &Options) -> Comparison<'a> {
+    let mut usage = Usage::new(options);
+    compare(&answer(v1), &answer(v2), options, &|_, _| false, &mut usage)
+}
+
+/// As [`bodies`], with values at some folded pointers known to vary.
+pub fn noisy<'a>(v1: &'a str, v2: &'a str, options: &Options, noise: &[&str]) -> Comparison<'a> {
+    let mut usage = Usage::new(options);
+    let is_noisy = |part, pointer: &str| part == Part::Body && noise.contains(&pointer);
+    let (v1, v2) = (answer(v1.as_bytes()), answer(v2.as_bytes()));
+    compare(&v1, &v2, options, &is_noisy, &mut usage)
+}
+
+/// One line for each finding: `kind severity pointer exact v1 v2`, places and sides as `-` where
+/// they are empty.
+pub fn told(comparison: &Comparison<'_>) -> Vec<String> {
+    match comparison {
+        Comparison::Equal => vec!["equal".into()],
+        Comparison::NotComparable(why) => vec![format!("not comparable: {}", why.as_str())],
+        Comparison::Different(findings) => {
+            let mut told: Vec<String> = findings.as_slice().iter().map(line).collect();
+            for (what, count) in [("noisy", findings.noisy()), ("omitted", findings.omitted())] {
+                if count > 0 {
+                    told.push(format!("{what} {count}"));
+                }
+            }
+            told
+        }
+    }
+}
+
+fn line(finding: &Finding<'_>) -> String {
+    let side = |side: &Option<turnout_core::diff::Value<'_>>| match side {
+        Some(value) => String::from_utf8_lossy(&value.raw).into_owned(),
+        None => "-".into(),
+    };
+    let dash = |place: &str| {
+        if place.is_empty() {
+            "-".to_owned()
+        } else {
+            place.to_owned()
+        }
+    };
+    format!(
+        "{} {} {} {} {} {}",
+        finding.kind.as_str(),
+        finding.severity.as_str(),
+        dash(&finding.pointer),
+        dash(&finding.exact),
+        side(&finding.v1),
+        side(&finding.v2)
+    )
+}
+
+/// Compares and tells.
+pub fn tell(v1: &str, v2: &str, words: &[&str]) -> Vec<String> {
+    told(&bodies(v1.as_bytes(), v2.as_bytes(), &options(words)))
+}

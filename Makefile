@@ -21,7 +21,7 @@ help:
 	@echo "make bench        what a decision, and a comparison, costs in core"
 	@echo "make bench-shadow what copies cost users, beside Envoy's own mirror (BENCH=…)"
 	@echo "make soak         the properties with many more cases (CASES=…)"
-	@echo "make fuzz         coverage-guided fuzzing of policies and requests (FUZZ_SECONDS=…)"
+	@echo "make fuzz         coverage-guided fuzzing of policies, requests and answers (FUZZ_SECONDS=…)"
 	@echo "make vectors      the bucket vectors against another implementation of XXH3"
 
 demo: setup
@@ -68,8 +68,8 @@ unit: setup
 # The properties, with many more cases than `make test` takes.
 CASES ?= 50000
 soak: setup
-	PROPTEST_CASES=$(CASES) $(CARGO) test --release -p turnout-tests --test core properties
-	PROPTEST_CASES=$(CASES) $(CARGO) test --release -p turnout-tests --test mock hostile
+	PROPTEST_CASES=$(CASES) $(CARGO) test --release -p turnout-tests --test core -- properties diff
+	PROPTEST_CASES=$(CASES) $(CARGO) test --release -p turnout-tests --test mock -- hostile answers
 
 # Coverage-guided fuzzing, which needs a nightly toolchain (rustup toolchain install nightly).
 FUZZ_SECONDS ?= 120
@@ -78,13 +78,14 @@ FUZZ = $(CARGO) +nightly fuzz run --fuzz-dir tests/fuzz $(1) target/fuzz/$(1) --
 fuzz:
 	@$(CARGO) fuzz --version > /dev/null 2>&1 || { \
 	  echo "fuzz: cargo install cargo-fuzz"; $(CARGO) install --quiet cargo-fuzz; }
-	@mkdir -p target/fuzz/policy target/fuzz/request
+	@mkdir -p target/fuzz/policy target/fuzz/request target/fuzz/diff
 	@cp tests/corpus/policies/*/*.json target/fuzz/policy
 	$(call FUZZ,policy)
 	$(call FUZZ,request)
+	$(call FUZZ,diff)
 
 bench:
-	$(CARGO) bench -p turnout-tests --bench decide
+	$(CARGO) bench -p turnout-tests --bench decide --bench diff
 
 # What copying requests to v2 costs those who wait for v1: nothing, Envoy's own mirror, and ours, in one
 # run of about eight minutes. The machine should have nothing else to do. BENCH="--json FILE" and others.

@@ -3,6 +3,7 @@
 mod allocations;
 mod buckets;
 mod decisions;
+mod diff;
 mod policies;
 mod properties;
 mod readme;

@@ -168,7 +168,7 @@ pub(crate) fn now() -> u64 {
     time
 }
 
-/// Has the proxy call `proxy_on_tick` of the plugin that is being configured.
+/// How often the proxy calls `proxy_on_tick` of this plugin.
 pub(crate) fn set_tick_period(milliseconds: u32) {
     // SAFETY: no pointer is passed.
     unsafe {

@@ -40,9 +40,9 @@ impl Active {
         remove_stale(&pairs, *inbound, &decision);
         if let Some(rollout) = decision.rollout {
             write_decision(&request, rollout, &decision);
-        }
-        if let Some((name, token)) = plan.idempotency_token(&request, &decision) {
-            host::add_request_header(name, token);
+            if let Some((name, token)) = rollout.idempotency_token(&request) {
+                host::add_request_header(name, token);
+            }
         }
         self.counters.count(&decision);
         record_for_access_log(&request, &decision);

@@ -12,6 +12,15 @@ use super::trail::Trail;
 use super::usage::Usage;
 use super::walk::Walker;
 
+/// Eight bytes at a time: where this runs in WebAssembly, the library's comparison takes them one by
+/// one, and most answers are compared no further than this.
+fn same_bytes(a: &[u8], b: &[u8]) -> bool {
+    let ((a_words, a_rest), (b_words, b_rest)) = (a.as_chunks::<8>(), b.as_chunks::<8>());
+    let words = a_words.iter().zip(b_words);
+    let mut same = words.map(|(a, b)| u64::from_ne_bytes(*a) == u64::from_ne_bytes(*b));
+    a.len() == b.len() && same.all(|same| same) && a_rest == b_rest
+}
+
 /// A body and its content encoding, if it has one.
 pub(super) struct Body<'a> {
     pub(super) bytes: &'a [u8],
@@ -29,7 +38,7 @@ pub(super) fn compare<'a>(
     sink: &mut Sink<'_, 'a>,
     usage: &mut Usage,
 ) -> Result<(), NotComparable> {
-    let are_equal = v1.bytes == v2.bytes;
+    let are_equal = same_bytes(v1.bytes, v2.bytes);
     // An answer to HEAD names an encoding and has no body.
     if are_equal && (v1.encoding == v2.encoding || v1.bytes.is_empty()) {
         return Ok(());

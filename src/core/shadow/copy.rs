@@ -41,9 +41,10 @@ pub fn carry<'a>(
     headers: Headers<'a>,
     shadow: &Shadow,
 ) -> impl Iterator<Item = (&'a [u8], &'a [u8])> {
-    headers
-        .iter()
-        .filter(move |(name, _)| is_carried(name, shadow) && !is_nominated(name, headers))
+    let nominates = headers.values("connection").next().is_some();
+    headers.iter().filter(move |(name, _)| {
+        is_carried(name, shadow) && !(nominates && is_nominated(name, headers))
+    })
 }
 
 /// Whether a copy carries headers of this name.

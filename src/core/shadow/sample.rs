@@ -4,7 +4,7 @@ use crate::account::Account;
 use crate::bucket::{Position, Salt};
 use crate::decide::Decision;
 use crate::names::SHADOW_HEADER;
-use crate::plan::{Mode, Plan};
+use crate::plan::{Mode, Plan, Rollout};
 use crate::request::Request;
 use crate::segments::SegmentSet;
 use crate::treatment::{Reason, Treatment};
@@ -70,20 +70,16 @@ impl Plan {
             skip: shadow.skip(request),
         })
     }
+}
 
+impl Rollout {
     /// The header that gives a request a token to be recognised by, and the token, where the
     /// policy asks for one and the client sent none. It is the same for v1, v2 and every retry.
     #[must_use]
-    pub fn idempotency_token<'p, 'r>(
-        &'p self,
-        request: &Request<'r>,
-        decision: &Decision<'p>,
-    ) -> Option<(&'p str, &'r [u8])> {
-        let rollout = decision.rollout?;
-        let shadow = rollout.shadow.as_ref()?;
+    pub fn idempotency_token<'r>(&self, request: &Request<'r>) -> Option<(&str, &'r [u8])> {
+        let shadow = self.shadow.as_ref()?;
         let name = shadow.idempotency_header.as_deref()?;
-        let is_offered = !self.halted
-            && rollout.mode.copies()
+        let is_offered = self.mode.copies()
             && !is_safe(request.method)
             && shadow.copies_method(request.method)
             && request.headers.values(name).next().is_none();

@@ -5,6 +5,8 @@
 //! out what it is told.
 
 mod copy;
+mod difference;
+mod known;
 mod latency;
 mod limit;
 mod line;
@@ -12,19 +14,21 @@ mod options;
 mod otlp;
 mod outcome;
 mod record;
+mod reply;
 mod sample;
 mod tally;
 mod trial;
 
 pub use copy::{carry, is_carried};
+pub use difference::{Difference, Noted, Shown, Side};
+pub use known::Known;
 pub use latency::Latency;
 pub(crate) use options::Route;
 pub use options::{Moment, Shadow};
 pub use otlp::export;
 pub use outcome::Outcome;
 pub use record::{Record, Records};
+pub use reply::Reply;
 pub use sample::Sample;
 pub use tally::{Tally, route_name, segment_name};
-pub use trial::{
-    Answered, Difference, Judge, Known, Next, Noted, Reply, Shown, Side, Trial, Verdict,
-};
+pub use trial::{Answered, Judge, Next, Trial, Verdict};

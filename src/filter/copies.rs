@@ -243,7 +243,7 @@ impl Copies {
             return self.release(id);
         };
         let now = host::now();
-        let answer = job::read_answer(is_answered, size, shadow);
+        let answer = job::read_answer(is_answered, size, job.is_late(now, shadow), shadow);
         job.call_answered(now, &answer);
         if job.trial.is_some() {
             self.trial_answered(id, answer, now);

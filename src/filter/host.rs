@@ -66,6 +66,12 @@ unsafe extern "C" {
         value: *const u8,
         value_size: usize,
     ) -> u32;
+    fn proxy_get_property(
+        path: *const u8,
+        path_size: usize,
+        data: *mut *mut u8,
+        size: *mut usize,
+    ) -> u32;
     fn proxy_define_metric(kind: u32, name: *const u8, name_size: usize, metric: *mut u32) -> u32;
     fn proxy_increment_metric(metric: u32, offset: i64) -> u32;
     fn proxy_record_metric(metric: u32, value: u64) -> u32;
@@ -127,6 +133,19 @@ pub(crate) fn set_property(name: &str, value: &[u8]) {
     unsafe {
         proxy_set_property(name.as_ptr(), name.len(), value.as_ptr(), value.len());
     }
+}
+
+/// Whether the answer that goes by is the proxy's own: nobody answered it, or a filter refused the
+/// request. A proxy that does not say why it answers is believed to pass answers on.
+pub(crate) fn is_own_answer() -> bool {
+    const PATH: &[u8] = b"response\0code_details";
+    let (mut data, mut size) = (ptr::null_mut(), 0);
+    // SAFETY: the host reads the path during the call and writes one word to each of the two
+    // pointers, which are valid for it.
+    let status =
+        unsafe { proxy_get_property(PATH.as_ptr(), PATH.len(), &raw mut data, &raw mut size) };
+    let details = handed_over(status, data, size);
+    !(details.is_empty() || details == b"via_upstream")
 }
 
 /// A number for a metric; one that is known by this name already goes on where it was.

@@ -358,6 +358,11 @@ fn where_v1_disagrees_with_itself_values_say_nothing() {
     let outcome = bench.outcome(false, at("1", json!("x")), answers);
     assert_eq!(outcome, Outcome::Noise);
 
+    // It is asked about once more, because it may have been a change of the moment.
+    let answers = ["6", "7", "8"].map(|time| reply(at(time, json!("x"))));
+    let (asked, verdict) = bench.run(false, at("5", json!("x")), answers.into());
+    assert_eq!((asked, verdict.outcome), (vec![V2, V1, V2], Outcome::Noise));
+
     // From now on that is known without asking.
     let answers = vec![reply(at("6", json!("x")))];
     assert_eq!(
@@ -383,6 +388,27 @@ fn where_v1_disagrees_with_itself_values_say_nothing() {
         let outcome = bench.outcome(false, at("0", json!("x")), answers);
         assert_eq!(outcome, Outcome::Different);
     }
+}
+
+/// A change of the data while v1 was asked again hides no difference for long.
+#[test]
+fn where_v1_agrees_with_itself_again_values_count() {
+    let mut bench = Bench::new(&json!({ "requests": 1 }));
+    let answer = |n: u8| reply(json!({ "n": n }));
+    let changed = vec![answer(2), answer(2), answer(2)];
+    assert_eq!(
+        bench.outcome(false, json!({ "n": 1 }), changed),
+        Outcome::Noise
+    );
+    let mut seen = |_| {
+        bench.outcome(
+            false,
+            json!({ "n": 2 }),
+            vec![answer(7), answer(2), answer(7)],
+        )
+    };
+    let seen: Vec<_> = (0..2).map(&mut seen).collect();
+    assert_eq!(seen, [Outcome::Noise, Outcome::Different]);
 }
 
 #[test]

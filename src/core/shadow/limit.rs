@@ -28,6 +28,11 @@ impl Limit {
         taken.is_some()
     }
 
+    /// As often at once as at first.
+    pub(crate) fn refill(&mut self) {
+        self.tokens = self.burst;
+    }
+
     fn fill(&mut self, now_ms: u64) {
         let waited = now_ms.saturating_sub(self.filled_at);
         let earned = waited

@@ -31,7 +31,7 @@ pub enum Outcome {
     SkippedConditional,
     /// It is a copy itself.
     SkippedCopy,
-    /// The user left, or v1 broke off, before the answer's end.
+    /// There is no whole answer of v1: the user left, v1 broke off, or the proxy answered itself.
     SkippedAborted,
     /// v1 answered 429 or 503, which is about v1's load.
     SkippedV1Busy,

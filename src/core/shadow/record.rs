@@ -4,10 +4,9 @@ use xxhash_rust::xxh3::xxh3_64;
 
 use crate::table::Table;
 
-use super::Difference;
 use super::limit::Limit;
 use super::line::{Object, hex, list};
-use super::trial::{Noted, Shown, Side};
+use super::{Difference, Noted, Shown, Side};
 
 /// One difference, and whose request it was.
 #[derive(Clone, Copy, Debug)]

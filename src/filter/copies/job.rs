@@ -6,7 +6,7 @@ use turnout_core::{
     TREATMENT_HEADER, Treatment,
 };
 
-use super::MICRO;
+use super::{MICRO, MILLI};
 use crate::host::{self, Body, HeaderBuffer};
 
 pub(super) struct Job {
@@ -95,6 +95,14 @@ impl Job {
             }
             other => other,
         };
+    }
+
+    /// Whether the call that is under way has had its time, as far as can be told: the proxy's timer
+    /// starts a little earlier than our clock.
+    pub(super) fn is_late(&self, now: u64, shadow: &Shadow) -> bool {
+        let waited = self.call.map_or(0, |call| now.saturating_sub(call.sent_at));
+        let allowed = u64::from(shadow.timeout_ms).saturating_mul(MILLI);
+        waited >= allowed.saturating_sub(allowed >> 3)
     }
 
     /// The answer to the call that was under way. The first one of v2 says how long v2 takes.
@@ -233,6 +241,9 @@ impl Head {
     pub(super) fn skip(&self) -> Option<Outcome> {
         match self.reply.status {
             429 | 503 => Some(Outcome::SkippedV1Busy),
+            // v1 has not answered; it may not even have been asked, nor anybody be allowed to ask.
+            // The header is there unless the router is told to leave it out.
+            _ if !self.is_upstream && host::is_own_answer() => Some(Outcome::SkippedAborted),
             _ if self.is_stream => Some(Outcome::NotComparable),
             _ => None,
         }
@@ -244,9 +255,18 @@ impl Head {
 }
 
 /// The answer to a call, while it is told.
-pub(super) fn read_answer(is_answered: bool, size: usize, shadow: &Shadow) -> Answered {
+pub(super) fn read_answer(
+    is_answered: bool,
+    size: usize,
+    is_late: bool,
+    shadow: &Shadow,
+) -> Answered {
     if !is_answered {
-        return Answered::Not(Outcome::V2Error);
+        // Broken off, by v2 or, where the answer had begun and did not end in time, by the proxy.
+        return Answered::Not(match is_late {
+            true => Outcome::Timeout,
+            false => Outcome::V2Error,
+        });
     }
     let buffer = HeaderBuffer::of(host::CALL_HEADERS);
     let head = Head::read(&buffer.pairs(), shadow);

@@ -1,0 +1,55 @@
+//! An answer, kept as far as it is compared.
+
+use crate::diff::{self, Comparison, Part, Usage};
+use crate::headers::Headers;
+
+use super::Shadow;
+
+/// An answer, as far as it is compared.
+#[derive(Clone, Debug)]
+pub struct Reply {
+    /// The status code.
+    pub status: u16,
+    /// Those that are compared, and `content-encoding`.
+    pub headers: Vec<(Vec<u8>, Vec<u8>)>,
+    /// All of it.
+    pub body: Vec<u8>,
+}
+
+/// A reply as the differ takes it.
+pub(super) struct View<'a> {
+    status: u16,
+    headers: Vec<(&'a [u8], &'a [u8])>,
+    body: &'a [u8],
+}
+
+impl Reply {
+    pub(super) fn view(&self) -> View<'_> {
+        let headers = self.headers.iter();
+        View {
+            status: self.status,
+            headers: headers.map(|(name, value)| (&**name, &**value)).collect(),
+            body: &self.body,
+        }
+    }
+}
+
+impl View<'_> {
+    fn answer(&self) -> diff::Answer<'_> {
+        diff::Answer {
+            status: self.status,
+            headers: Headers::new(&self.headers),
+            body: self.body,
+        }
+    }
+}
+
+pub(super) fn compare<'a>(
+    v1: &'a View<'a>,
+    v2: &'a View<'a>,
+    shadow: &Shadow,
+    is_noisy: &dyn Fn(Part, &str) -> bool,
+    usage: &mut Usage,
+) -> Comparison<'a> {
+    diff::compare(&v1.answer(), &v2.answer(), &shadow.compare, is_noisy, usage)
+}

@@ -3,7 +3,7 @@
 
 use serde_json::{Value, json};
 use turnout_core::shadow::{
-    Answered, Judge, Known, Next, Outcome, Reply, Sample, Shadow, Trial, Verdict, carry,
+    Answered, Judge, Known, Next, Outcome, Reply, Sample, Shadow, Shown, Trial, Verdict, carry,
 };
 use turnout_core::{Headers, Inbound, Plan, Treatment, decide};
 
@@ -501,4 +501,28 @@ fn a_finding_of_each_element_is_said_once() {
     assert_eq!(difference.findings.len(), 1);
     assert_eq!(difference.findings[0].pointer, "/*/a");
     assert_eq!(difference.omitted, 0);
+}
+
+#[test]
+fn a_revealed_place_shows_its_value_and_nothing_below_it() {
+    let options = json!({ "requests": 1, "recheck": false, "reveal": ["/a", "/b"] });
+    let mut bench = Bench::new(&options);
+    let v1 = json!({ "a": "old", "b": { "name": "Alice" }, "c": "x" });
+    let v2 = json!({ "a": "new", "c": "y" });
+    let (_, verdict) = bench.run(false, v1, vec![reply(v2)]);
+    let difference = verdict.difference.expect("what differs");
+    let shown: Vec<_> = difference
+        .findings
+        .iter()
+        .map(
+            |found| match &found.sides[0].as_ref().expect("v1's side").shown {
+                Shown::Value(value) => (found.pointer.as_str(), value.as_str()),
+                Shown::Hash(_) => (found.pointer.as_str(), "a hash"),
+            },
+        )
+        .collect();
+    assert_eq!(
+        shown,
+        [("/a", "\"old\""), ("/b", "a hash"), ("/c", "a hash")]
+    );
 }

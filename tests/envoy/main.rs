@@ -13,4 +13,5 @@ mod observe;
 mod route_cache;
 mod scene;
 mod scripted;
+mod shadow_records;
 mod steps;

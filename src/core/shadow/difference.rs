@@ -90,10 +90,12 @@ impl Difference {
 fn note(finding: &Finding<'_>, shadow: &Shadow, known: &Known) -> Noted {
     let reveals = finding.part == Part::Status
         || finding.part == Part::Body && shadow.reveals(&finding.exact);
+    // What is in a list or an object has names of its own, which the policy may not reveal.
+    let is_whole = |value: &Value<'_>| matches!(value.kind, ValueType::Object | ValueType::Array);
     let side = |value: &Option<Value<'_>>| {
         value.as_ref().map(|value| Side {
             kind: value.kind,
-            shown: if reveals {
+            shown: if reveals && !is_whole(value) {
                 let short = value.raw.get(..LONGEST_VALUE).unwrap_or(&value.raw);
                 Shown::Value(String::from_utf8_lossy(short).into_owned())
             } else {

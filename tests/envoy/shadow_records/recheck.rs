@@ -1,0 +1,163 @@
+//! What differs is asked for once more before it counts, within bounds.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Instant;
+
+use harness::client::Request;
+use harness::scripted::{Answer, Received};
+use serde_json::{Value, json};
+
+use super::stage::{Stage, is_copy, of_kind, outcomes, shadow};
+use crate::scene::{INSIDE, request_of};
+
+fn document(number: u64) -> Answer {
+    Answer::json(&json!({ "number": number }))
+}
+
+/// v2 is behind at its first answer only: somebody has just changed the number.
+fn behind_at_first() -> impl Fn(&Received) -> Answer + Send + Sync {
+    let answers = AtomicU64::new(0);
+    move |_| document(answers.fetch_add(1, Ordering::SeqCst).min(1))
+}
+
+async fn race(recheck: bool) -> Stage {
+    let policy = shadow(&json!({ "recheck": recheck }));
+    Stage::of(&policy, |_| document(1), behind_at_first(), |b| b).await
+}
+
+#[tokio::test]
+async fn a_race_is_noise_with_a_recheck_and_a_difference_without() {
+    let stage = race(true).await;
+    stage.send([request_of(INSIDE)]).await;
+    assert_eq!(stage.settled(1).await, outcomes([("noise", 1)]));
+    assert_eq!((stage.v1.count(is_copy), stage.v2.requests()), (1, 2));
+    // It has taught nothing: what stays different is found.
+    stage.v2.answer_with(|_| document(2));
+    stage.send([request_of(INSIDE)]).await;
+    let ended = stage.settled(2).await;
+    assert_eq!(ended, outcomes([("different", 1), ("noise", 1)]));
+    let records = stage.records(|all| !of_kind(all, "difference").is_empty());
+    let records = records.await;
+    assert_eq!(of_kind(&records, "difference")[0]["rechecked"], true);
+
+    let stage = race(false).await;
+    stage.send([request_of(INSIDE)]).await;
+    assert_eq!(stage.settled(1).await, outcomes([("different", 1)]));
+    assert_eq!((stage.v1.count(is_copy), stage.v2.requests()), (0, 1));
+    let records = stage.records(|all| !of_kind(all, "difference").is_empty());
+    let records = records.await;
+    assert_eq!(of_kind(&records, "difference")[0]["rechecked"], false);
+}
+
+/// Somebody wrote while v1 was asked for the second time, once.
+#[tokio::test]
+async fn one_write_does_not_hide_what_differs_from_then_on() {
+    let stage = Stage::of(
+        &shadow(&json!({})),
+        behind_at_first(),
+        |_| document(1),
+        |b| b,
+    )
+    .await;
+    stage.send([request_of(INSIDE)]).await;
+    assert_eq!(stage.settled(1).await, outcomes([("noise", 1)]));
+    stage.v2.answer_with(|_| document(7));
+    for sent in 2..=6 {
+        stage.send([request_of(INSIDE)]).await;
+        stage.settled(sent).await;
+    }
+    // What v1 was asked again about was the same each time.
+    let ended = stage.settled(6).await;
+    assert_eq!(ended, outcomes([("different", 4), ("noise", 2)]));
+}
+
+/// Whom nobody answers the second time has been seen to differ.
+#[tokio::test]
+async fn a_recheck_without_an_answer_leaves_the_difference() {
+    let answer_once = |number: u64| {
+        let answers = AtomicU64::new(0);
+        move |request: &Received| match is_copy(request) {
+            true if answers.fetch_add(1, Ordering::SeqCst) == 1 => document(number).cut(),
+            _ => document(number),
+        }
+    };
+    // v2's second answer breaks off.
+    let policy = shadow(&json!({}));
+    let stage = Stage::of(&policy, |_| document(1), answer_once(2), |b| b).await;
+    stage.send([request_of(INSIDE)]).await;
+    assert_eq!(stage.settled(1).await, outcomes([("different", 1)]));
+    assert_eq!(stage.v2.requests(), 2);
+    let records = stage.records(|all| !of_kind(all, "difference").is_empty());
+    let record = of_kind(&records.await, "difference")[0].clone();
+    assert_eq!(
+        (&record["rechecked"], &record["v2"]["status"]),
+        (&json!(false), &json!(200))
+    );
+}
+
+#[tokio::test]
+async fn v1_is_never_asked_again_by_what_changes_things() {
+    let policy = shadow(&json!({
+        "methods": ["POST", "PUT", "PATCH", "DELETE"],
+        "noise": { "requests": 100 },
+    }));
+    for send in ["after_answer", "with_request"] {
+        let mut policy = policy.clone();
+        policy["rollouts"][0]["shadow"]["send"] = json!(send);
+        let stage = Stage::of(&policy, |_| document(1), |_| document(2), |b| b).await;
+        let methods = ["POST", "PUT", "PATCH", "DELETE"];
+        let request = |method| Request::new(method, "/v1/Channels").header("x-account-sid", INSIDE);
+        stage.send(methods.map(request)).await;
+        assert_eq!(stage.settled(4).await, outcomes([("different", 4)]));
+        assert_eq!((stage.v1.count(is_copy), stage.v2.requests()), (0, 4));
+    }
+}
+
+/// Each answer of v2 lacks something else: every difference is news.
+#[tokio::test]
+async fn rechecks_ask_v1_no_more_than_they_may() {
+    const BURST: usize = 10;
+    const PER_SECOND: usize = 10;
+    const REQUESTS: usize = 200;
+    let keys: Vec<String> = ('a'..='z')
+        .flat_map(|first| ('a'..='z').map(move |second| format!("{first}{second}")))
+        .take(REQUESTS)
+        .collect();
+    let full: Value = keys.iter().map(|key| (key.clone(), json!(1))).collect();
+    let answer = Answer::json(&full);
+    let without = {
+        let full = full.clone();
+        move |request: &Received| {
+            let mut document = full.clone();
+            let key = request.route().rsplit('/').next().expect("a key");
+            document.as_object_mut().expect("an object").remove(key);
+            Answer::json(&document)
+        }
+    };
+    let policy = shadow(&json!({ "max_in_flight": BURST }));
+    let stage = Stage::of(&policy, move |_| answer.clone(), without, |b| b).await;
+    let started = Instant::now();
+    let request =
+        |key: &String| Request::get(format!("/v1/Channels/{key}")).header("x-account-sid", INSIDE);
+    stage.send(keys.iter().map(request)).await;
+    stage.settled(REQUESTS as u64).await;
+    let seconds = started.elapsed().as_secs() as usize + 1;
+    let asked = stage.v1.count(is_copy);
+    assert!(asked >= BURST, "{asked} times");
+    assert!(
+        asked <= BURST + PER_SECOND * seconds,
+        "{asked} times in {seconds} s"
+    );
+    assert!(
+        asked < REQUESTS / 2,
+        "{asked} times in {seconds} s: nothing is shown"
+    );
+
+    // Once a difference is confirmed, it is not asked for again.
+    let stage = Stage::of(&shadow(&json!({})), |_| document(1), |_| document(2), |b| b).await;
+    for sent in 1..=20 {
+        stage.send([request_of(INSIDE)]).await;
+        stage.settled(sent).await;
+    }
+    assert_eq!((stage.v1.count(is_copy), stage.v2.requests()), (1, 21));
+}

@@ -523,6 +523,6 @@ fn a_revealed_place_shows_its_value_and_nothing_below_it() {
         .collect();
     assert_eq!(
         shown,
-        [("/a", "\"old\""), ("/b", "a hash"), ("/c", "a hash")]
+        [("/a", "\"old\""), ("/c", "a hash"), ("/b", "a hash")]
     );
 }

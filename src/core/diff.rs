@@ -15,7 +15,9 @@ mod entry;
 mod finding;
 mod findings;
 mod hash;
+mod hashes;
 mod head;
+mod limits;
 mod lists;
 mod number;
 mod options;
@@ -30,10 +32,11 @@ mod trail;
 mod usage;
 mod walk;
 
-pub use amount::Amount;
+pub use amount::{Allowed, Amount};
 pub use finding::{Finding, Kind, NotComparable, Part, Severity, Value, ValueType};
 pub use findings::Findings;
-pub use options::{Allowed, Limits, Options, Tolerance, Unordered};
+pub use limits::Limits;
+pub use options::{Options, Tolerance, Unordered};
 pub use pattern::{BadPattern, Pattern};
 pub use usage::Usage;
 

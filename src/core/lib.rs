@@ -16,6 +16,7 @@ mod basic_auth;
 mod bucket;
 mod compile;
 mod configuration;
+mod copying;
 mod decide;
 mod diagnostic;
 pub mod diff;

@@ -3,12 +3,12 @@
 use std::borrow::Cow;
 
 use crate::bucket::{Fraction, Salt};
+use crate::copying::Shadow;
 use crate::headers::Headers;
 use crate::inbound::{self, Inbound};
 use crate::matching::{RequestMatch, When};
 use crate::request::Request;
 use crate::segments::Segments;
-use crate::shadow::Shadow;
 use crate::sources::AccountSources;
 use crate::treatment::Treatment;
 

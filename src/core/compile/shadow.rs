@@ -3,6 +3,7 @@
 use std::ops::RangeInclusive;
 
 use crate::bucket::Fraction;
+use crate::copying::{Moment, Route, Shadow};
 use crate::diff::{Allowed, Amount, BadPattern, Limits, Options, Pattern, Tolerance, Unordered};
 use crate::json::{Field, Located, Reader, Text};
 use crate::path::Purpose;
@@ -10,7 +11,6 @@ use crate::place::{Path, Span};
 use crate::policy::{self, List, Number};
 use crate::problem::{Problem, excerpt};
 use crate::read::expected;
-use crate::shadow::{Moment, Route, Shadow};
 
 use super::rollouts::Rollouts;
 use super::{exactly_one, matches, present, required};

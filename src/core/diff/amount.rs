@@ -1,7 +1,6 @@
 //! How far numbers are apart, in exact decimals: 1.01 and 1.00 are 0.01 apart, which floats deny.
 
 use super::number::Number;
-use super::options::Allowed;
 
 /// A number that is not negative, as a tolerance has it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -16,6 +15,15 @@ impl Amount {
         let decimal = Decimal::of(literal.as_bytes(), 18).filter(|_| is_number)?;
         (!decimal.negative).then_some(Self(decimal))
     }
+}
+
+/// How far two numbers may be apart and still count as equal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Allowed {
+    /// By this much.
+    Absolute(Amount),
+    /// By this part of the larger of the two: 0.01 is one percent.
+    Relative(Amount),
 }
 
 /// ±`digits` · 10^`exponent`, and less than one more of the last digit if it was `cut`.

@@ -9,36 +9,6 @@ use super::tape::Kind;
 use super::trail::Place;
 use super::walk::{Walker, value};
 
-/// The hashes of lists and objects, so that those within each other are not made again and again.
-#[derive(Default)]
-pub(super) struct Hashes {
-    /// By side, and whether values that vary are left out; by node. Zero: not made.
-    made: [[Vec<u64>; 2]; 2],
-    /// The sum of the ranks of the numbers with a tolerance. They have no part in a hash, so among
-    /// elements with one hash this tells which belong together.
-    pub(super) weight: i64,
-}
-
-impl Hashes {
-    #[inline(never)]
-    fn slot(
-        &mut self,
-        side: usize,
-        without_noise: bool,
-        node: usize,
-        nodes: usize,
-    ) -> Option<&mut u64> {
-        let made = self
-            .made
-            .get_mut(side)?
-            .get_mut(usize::from(without_noise))?;
-        if made.is_empty() {
-            made.resize(nodes, 0);
-        }
-        made.get_mut(node)
-    }
-}
-
 impl Walker<'_, '_, '_> {
     /// The hash of a value one step further down the way.
     pub(super) fn hash_at(
@@ -62,7 +32,7 @@ impl Walker<'_, '_, '_> {
         if here.is_ignored {
             return None;
         }
-        let kind = hash::of_type(found.kind);
+        let kind = found.kind.hash();
         Some(match found.kind {
             Kind::Array | Kind::Object => self.hash_children(side, node, without_noise, here),
             // Of what varies the type is left.
@@ -98,7 +68,7 @@ impl Walker<'_, '_, '_> {
             _ if without_noise && self.may_vary() => 0,
             _ => self.hash_list(side, node, without_noise, here.unordered.is_some()),
         };
-        let hash = hash::then(hash::of_type(kind), hash);
+        let hash = hash::then(kind.hash(), hash);
         if is_kept && let Some(slot) = self.hashes.slot(side, without_noise, node, nodes) {
             *slot = hash;
         }

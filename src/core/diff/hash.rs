@@ -1,8 +1,6 @@
 //! Hashes that are equal for what is equal. What has equal hashes is always compared besides, so
 //! nothing is taken for equal because of them.
 
-use super::tape::Kind;
-
 /// An odd number without a pattern: the golden ratio in 64 bits.
 const GOLDEN: u64 = 0x9e37_79b9_7f4a_7c15;
 
@@ -31,16 +29,4 @@ pub(super) fn of_bytes(bytes: &[u8]) -> u64 {
         last = last << 8 | u64::from(*byte);
     }
     mix(hash ^ last)
-}
-
-/// What all values of a type have in common.
-pub(super) fn of_type(kind: Kind) -> u64 {
-    match kind {
-        Kind::Null => 1,
-        Kind::False | Kind::True => 2,
-        Kind::Number => 3,
-        Kind::String => 4,
-        Kind::Array => 5,
-        Kind::Object => 6,
-    }
 }

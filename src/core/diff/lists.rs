@@ -142,7 +142,7 @@ impl Walker<'_, '_, '_> {
             if matches!(found.kind, Kind::Array | Kind::Object) {
                 return None;
             }
-            entry.hash = hash::then(hash::of_type(found.kind), tape.hash_of_plain(found));
+            entry.hash = hash::then(found.kind.hash(), tape.hash_of_plain(found));
         }
         entry::sort_elements(&mut entries);
         let mut pairs = entries.windows(2);

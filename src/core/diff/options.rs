@@ -1,6 +1,7 @@
 //! What a comparison is told about the answers.
 
-use super::amount::Amount;
+use super::amount::Allowed;
+use super::limits::Limits;
 use super::pattern::Pattern;
 
 /// What is compared, what is not, and what counts as equal.
@@ -51,35 +52,4 @@ pub struct Tolerance {
     pub path: Pattern,
     /// How far the two may be apart.
     pub allowed: Allowed,
-}
-
-/// How far two numbers may be apart and still count as equal.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Allowed {
-    /// By this much.
-    Absolute(Amount),
-    /// By this part of the larger of the two: 0.01 is one percent.
-    Relative(Amount),
-}
-
-/// What a comparison may cost. Beyond it two bodies are not comparable, never equal.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Limits {
-    /// Lists and objects within each other. More than 128 is taken as 128.
-    pub depth: usize,
-    /// Values in one body, each list, object, string, number and so on counted. More than 2²⁴ is
-    /// taken as 2²⁴.
-    pub values: usize,
-    /// Findings that are kept; the others are counted.
-    pub findings: usize,
-}
-
-impl Default for Limits {
-    fn default() -> Self {
-        Self {
-            depth: 64,
-            values: 65_536,
-            findings: 32,
-        }
-    }
 }

@@ -4,7 +4,7 @@
 
 use super::entry::{self, Entry};
 use super::finding::NotComparable;
-use super::options::Limits;
+use super::limits::Limits;
 use super::tape::{Kind, Node, Tape};
 
 /// Why there is no tape.

@@ -1,6 +1,7 @@
 //! The options as one table, and what they say of one place.
 
-use super::options::{Allowed, Options};
+use super::amount::Allowed;
+use super::options::Options;
 use super::pattern::{Pattern, Step};
 use super::tape::Kind;
 

@@ -17,6 +17,20 @@ pub(super) enum Kind {
 }
 
 impl Kind {
+    /// What the hashes of all values of a type have in common.
+    pub(super) fn hash(self) -> u64 {
+        match self {
+            Self::Null => 1,
+            Self::False | Self::True => 2,
+            Self::Number => 3,
+            Self::String => 4,
+            Self::Array => 5,
+            Self::Object => 6,
+        }
+    }
+}
+
+impl Kind {
     pub(super) fn value_type(self) -> ValueType {
         match self {
             Self::Null => ValueType::Null,

@@ -3,9 +3,9 @@
 use std::borrow::Cow;
 
 use super::amount;
-use super::canonical::Hashes;
 use super::entry::{self, Entry, Merge};
 use super::finding::{Kind as Found, Part, Value};
+use super::hashes::Hashes;
 use super::number::Number;
 use super::rules::Here;
 use super::sink::Sink;

@@ -1,4 +1,4 @@
-//! A rollout's `shadow`, compiled.
+//! A rollout's `shadow`, compiled: which requests are copied, and how.
 
 use crate::bucket::Fraction;
 use crate::diff::{self, Pattern};

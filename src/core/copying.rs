@@ -4,10 +4,13 @@ use crate::bucket::Fraction;
 use crate::diff::{self, Pattern};
 use crate::matching::When;
 use crate::path::Template;
+use crate::treatment::Treatment;
 
 /// Which requests are copied, how, and what is made of the answers.
 #[derive(Debug)]
 pub struct Shadow {
+    /// Where v1 is asked again, and where copies go; the rollout's own clusters unless given.
+    pub(crate) clusters: [Option<String>; 2],
     pub(crate) when: When,
     pub(crate) accounts: Fraction,
     pub(crate) requests: Fraction,
@@ -51,6 +54,17 @@ pub(crate) struct Route {
 }
 
 impl Shadow {
+    /// The cluster of its own that a version has for copies, if any. Such a one has its own circuit
+    /// breakers, so that copies take nothing from users.
+    #[must_use]
+    pub fn cluster(&self, version: Treatment) -> Option<&str> {
+        let [v1, v2] = &self.clusters;
+        match version {
+            Treatment::V1 => v1.as_deref(),
+            Treatment::V2 => v2.as_deref(),
+        }
+    }
+
     /// The names of the routes, in the order of the policy.
     pub fn routes(&self) -> impl Iterator<Item = &str> {
         self.routes.iter().map(|route| route.name.as_str())

@@ -77,6 +77,8 @@ pub(crate) struct When<'a> {
 }
 
 pub(crate) struct Shadow<'a> {
+    pub(crate) v1: Field<Text<'a>>,
+    pub(crate) v2: Field<Text<'a>>,
     pub(crate) when: Field<When<'a>>,
     pub(crate) accounts: Field<Number<'a>>,
     pub(crate) requests: Field<Number<'a>>,

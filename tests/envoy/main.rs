@@ -13,5 +13,6 @@ mod observe;
 mod route_cache;
 mod scene;
 mod scripted;
+mod shadow;
 mod shadow_records;
 mod steps;

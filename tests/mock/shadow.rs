@@ -213,6 +213,10 @@ fn with_the_request_it_leaves_before_v1_has_answered() {
 
 #[test]
 fn every_end_has_an_outcome() {
+    let overloaded = || HttpResponse {
+        headers: HeaderMap::received(&[(":status", "503"), ("x-envoy-overloaded", "true")]),
+        ..HttpResponse::default()
+    };
     let local = |status: &str| HttpResponse {
         headers: HeaderMap::received(&[(":status", status)]),
         ..HttpResponse::default()
@@ -224,6 +228,7 @@ fn every_end_has_an_outcome() {
         // The proxy's own words: nobody answered.
         (local("504"), "timeout"),
         (local("503"), "v2_error"),
+        (overloaded(), "dropped_busy"),
     ] {
         let mut vm = copying(&json!({ "recheck": false }));
         asked(&mut vm, "{}");
@@ -495,4 +500,19 @@ proptest! {
             assert_eq!(ended.map(|(_, count)| count).sum::<u64>(), 1);
         });
     }
+}
+
+#[test]
+fn copies_may_have_clusters_of_their_own() {
+    let mut vm = copying(&json!({ "v1": "c", "v2": "d" }));
+    asked(&mut vm, "[1]");
+    let mut asked = Vec::new();
+    while let [call] = vm.http_calls() {
+        let named = call.headers.get("x-turnout-cluster").expect("a cluster");
+        assert_eq!(named, call.cluster.as_bytes());
+        asked.push(call.cluster.clone());
+        answer(&mut vm, response("200", b"[2]"));
+    }
+    // v2, and v1 for the recheck; what v1 says then is what v2 said.
+    assert_eq!(asked, ["d", "c", "d"]);
 }

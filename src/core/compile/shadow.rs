@@ -12,7 +12,7 @@ use crate::policy::{self, List, Number};
 use crate::problem::{Problem, excerpt};
 use crate::read::expected;
 
-use super::rollouts::Rollouts;
+use super::rollouts::{Rollouts, cluster_name};
 use super::{exactly_one, matches, present, required};
 
 /// Of bodies that are kept; larger ones would be compared at the expense of other requests.
@@ -46,6 +46,11 @@ impl Rollouts<'_, '_, '_> {
         let requests = self.fraction(&at.field("requests"), &value.requests);
         let noise = self.noise(&at.field("noise"), value.noise);
         let reader = &mut *self.reader;
+        let mut cluster = |field: &'static str, name: Field<Text<'_>>| {
+            let name = name.given()?;
+            Some(cluster_name(reader, &at.field(field), name))
+        };
+        let clusters = [cluster("v1", value.v1), cluster("v2", value.v2)];
         let methods = methods(reader, &at.field("methods"), value.methods);
         let idempotency_header = value
             .idempotency_header
@@ -96,6 +101,7 @@ impl Rollouts<'_, '_, '_> {
         };
         let reveal = patterns(reader, &at.field("reveal"), value.reveal);
         Some(Shadow {
+            clusters,
             when: when.unwrap_or_default(),
             accounts: accounts?,
             requests: requests?,

@@ -11,6 +11,8 @@ pub(super) fn shadow<'a>(
 ) -> Option<Located<Shadow<'a>>> {
     let mut object = reader.object(node, expected::SHADOW)?;
     let shadow = Shadow {
+        v1: object.field(reader, "v1", |r, n| r.text(n, expected::CLUSTER)),
+        v2: object.field(reader, "v2", |r, n| r.text(n, expected::CLUSTER)),
         when: object.field(reader, "when", when),
         accounts: object.field(reader, "accounts", accounts_percentage),
         requests: object.field(reader, "requests", |r, n| r.number(n, expected::PERCENTAGE)),

@@ -19,7 +19,7 @@ pub enum Outcome {
     TooLarge,
     /// The answers are of a kind, or a shape, that cannot be compared.
     NotComparable,
-    /// As many copies were under way as there may be.
+    /// As many copies were under way as there may be, by the policy or by a circuit breaker.
     DroppedBusy,
     /// Its method is not one of those to copy.
     SkippedMethod,

@@ -18,7 +18,7 @@ use super::{Difference, Known, Outcome, Reply, Shadow};
 pub enum Answered {
     /// It was answered.
     Reply(Reply),
-    /// It was not, and why: `Timeout`, `V2Error` or `TooLarge`.
+    /// It was not, and why: `Timeout`, `V2Error`, `TooLarge` or `DroppedBusy`.
     Not(Outcome),
 }
 

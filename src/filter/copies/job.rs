@@ -165,7 +165,8 @@ impl Job {
         self.with_request(configuration, |request, headers| {
             let token = rollout.idempotency_token(request);
             let decision = rollout.decision_header(request, version);
-            let cluster = rollout.cluster(version);
+            let own = shadow.cluster(version);
+            let cluster = own.unwrap_or_else(|| rollout.cluster(version));
             let mut copy: Vec<(&[u8], &[u8])> = carry(headers, shadow).collect();
             copy.extend(token.map(|(name, token)| (name.as_bytes(), token)));
             // A compressed answer could not be compared.
@@ -206,6 +207,8 @@ pub(super) struct Head {
     is_stream: bool,
     /// It came from an upstream, and was not made by the proxy itself.
     is_upstream: bool,
+    /// The proxy did not ask, because a circuit breaker forbids.
+    is_overloaded: bool,
 }
 
 impl Head {
@@ -218,6 +221,7 @@ impl Head {
             },
             is_stream: false,
             is_upstream: false,
+            is_overloaded: false,
         };
         for (name, value) in pairs {
             match *name {
@@ -228,6 +232,7 @@ impl Head {
                         .any(|kind| value.starts_with(kind));
                 }
                 b"x-envoy-upstream-service-time" => head.is_upstream = true,
+                b"x-envoy-overloaded" => head.is_overloaded = true,
                 _ => {}
             }
             if shadow.compares_header(name) {
@@ -274,6 +279,7 @@ pub(super) fn read_answer(
         // The proxy's own words: nobody answered in time, or nobody could be reached.
         return Answered::Not(match head.reply.status {
             504 => Outcome::Timeout,
+            _ if head.is_overloaded => Outcome::DroppedBusy,
             _ => Outcome::V2Error,
         });
     }

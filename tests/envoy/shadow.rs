@@ -1,0 +1,14 @@
+//! Shadow mode in a real Envoy: v2 is asked what users ask v1, and no user ever notices.
+
+mod answers;
+mod bounded;
+mod faults;
+mod h2;
+mod http2;
+mod pairs;
+mod requests;
+mod scene;
+mod streaming;
+mod swap;
+mod unfinished;
+mod wire;

@@ -1,0 +1,152 @@
+//! v2 can do what it likes: not one user's answer changes, and each request is accounted for.
+
+use std::time::Duration;
+
+use harness::client::{Answer as Got, Client, Request};
+use harness::scripted::{Answer, Fault, Received};
+use serde_json::json;
+
+use super::scene::{MOMENTS, Shadowed, asks, echo};
+use crate::scene::INSIDE;
+
+/// Of each kind of request in each fault.
+const REPEATS: usize = 4;
+const KEPT: usize = 65_536;
+
+/// All that v2 does, and how a request then ends.
+const FAULTS: [(Fault, &str); 12] = [
+    (Fault::Refuse, "v2_error"),
+    (Fault::Reset, "v2_error"),
+    (Fault::Garbage, "v2_error"),
+    (Fault::Cut, "v2_error"),
+    (Fault::Silence, "timeout"),
+    (Fault::Late(Duration::from_secs(30)), "timeout"),
+    (Fault::Long(KEPT as u64 + 1), "too_large"),
+    (Fault::Long(1_000_000), "too_large"),
+    // More than Envoy holds of any answer, so it breaks off, and does not say why.
+    (Fault::Long(100_000_000), "v2_error"),
+    (Fault::Endless, "v2_error"),
+    (Fault::Status(500), "different"),
+    (Fault::Status(503), "different"),
+];
+
+/// Answers of all sorts, by what is asked.
+fn answer(request: &Received) -> Answer {
+    match request.route().trim_start_matches("/v1/Channels/") {
+        "long" => Answer::text(vec![b'a'; KEPT]),
+        "created" => echo(request)
+            .status(201)
+            .header("location", "/v1/Channels/1"),
+        "cookies" => echo(request)
+            .header("set-cookie", "a=1; Path=/")
+            .header("set-cookie", "b=2"),
+        "nothing" => Answer::new(204),
+        "missing" => echo(request).status(404),
+        "broken" => Answer::text("out of order")
+            .status(500)
+            .content_type("text/html"),
+        _ => echo(request),
+    }
+}
+
+/// One of each kind, and whether its answer has a body.
+fn requests() -> Vec<(Request, bool)> {
+    let post = |path: &str, length: usize| {
+        let body = "Hello, channel! ".repeat(length / 16);
+        Request::post(format!("/v1/Channels{path}"), body).header("x-account-sid", INSIDE)
+    };
+    vec![
+        (asks("GET", "?a=%2F&b"), true),
+        (asks("GET", "/long"), true),
+        (asks("GET", "/cookies"), true),
+        (asks("GET", "/missing"), true),
+        (asks("GET", "/broken"), true),
+        (asks("GET", "/nothing"), false),
+        (asks("HEAD", "/long"), false),
+        (asks("DELETE", "/1"), true),
+        (post("/1", 0), true),
+        (post("/created", 16), true),
+        (post("/1", 20_000), true),
+    ]
+}
+
+#[tokio::test]
+async fn whatever_v2_does_after_the_answer_no_user_notices() {
+    no_user_notices(MOMENTS[0]).await;
+}
+
+#[tokio::test]
+async fn whatever_v2_does_meanwhile_no_user_notices() {
+    no_user_notices(MOMENTS[1]).await;
+}
+
+async fn no_user_notices(moment: &str) {
+    let changes = json!({ "send": moment, "timeout_ms": 1_500, "max_body_bytes": KEPT });
+    let mut scene = Shadowed::start(&changes, |b| b, answer).await;
+    let client = scene.client();
+    let (requests, has_body): (Vec<_>, Vec<_>) = requests().into_iter().unzip();
+    let direct = Client::new(scene.v1.address());
+    let expected = direct.send_all(requests.clone(), 1).await;
+    let expected: Vec<_> = expected.into_iter().map(comparable).collect();
+
+    let mut sent = 0;
+    for (fault, outcome) in [(None, "equal")]
+        .into_iter()
+        .chain(FAULTS.map(|(fault, outcome)| (Some(fault), outcome)))
+    {
+        match fault {
+            Some(fault) => scene.v2.fail(fault),
+            None => scene.v2.heal(),
+        }
+        // What only spoils bodies spoils nothing else.
+        let is_of_bodies = matches!(fault, Some(Fault::Cut | Fault::Long(_) | Fault::Endless));
+        let kinds: Vec<usize> = (0..requests.len())
+            .filter(|kind| has_body[*kind] || !is_of_bodies)
+            .collect();
+        let kinds = kinds.repeat(REPEATS);
+        let batch = kinds.iter().map(|kind| requests[*kind].clone()).collect();
+        let answers = client.send_all(batch, 8).await;
+        for (kind, answer) in kinds.iter().zip(answers) {
+            let answer = comparable(answer);
+            assert!(
+                answer == expected[*kind],
+                "{fault:?}: {answer:?}, and without a proxy {:?}",
+                expected[*kind]
+            );
+        }
+        scene.expect(&[(outcome, kinds.len() as u64)]).await;
+        sent += kinds.len();
+        println!("{moment}, {fault:?}: {} requests, {outcome}", kinds.len());
+    }
+    assert_eq!(scene.v1.requests(), (sent + requests.len()) as u64);
+
+    // Connections that a fault has cut may be found out by the first copies only.
+    scene.v2.heal();
+    until_equal(&mut scene, &client).await;
+    scene.settle().await;
+}
+
+async fn until_equal(scene: &mut Shadowed, client: &Client) {
+    for _ in 0..100 {
+        assert_eq!(client.send(asks("GET", "/1")).await.status, 200);
+        if scene.any(1).await.contains_key("equal") {
+            return;
+        }
+    }
+    panic!("v2 is well again, and nobody believes it");
+}
+
+type Comparable = (u16, Vec<(String, Vec<u8>)>, Vec<u8>);
+
+/// Without what a proxy adds, and what is of the moment.
+fn comparable(answer: Got) -> Comparable {
+    const ADDED: [&str; 3] = ["date", "server", "x-envoy-upstream-service-time"];
+    let mut headers: Vec<_> = answer
+        .headers
+        .iter()
+        .filter(|(name, _)| !ADDED.contains(&name.as_str()))
+        .map(|(name, value)| (name.to_string(), value.as_bytes().to_vec()))
+        .collect();
+    headers.sort();
+    (answer.status, headers, answer.body.to_vec())
+}

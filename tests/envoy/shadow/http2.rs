@@ -1,0 +1,162 @@
+//! Over HTTP/2, from the client to v1 and v2: many at once, trailers, gRPC, and streams that are
+//! given up.
+
+use harness::envoy::Bootstrap;
+use harness::scripted::Scripted;
+use http_body_util::BodyExt;
+use hyper::body::Incoming;
+use serde_json::{Value, json};
+
+use super::h2::{H2, request};
+use super::scene::{REPEATS, Shadowed, at_both_moments, echo, few_places, shadow_policy, until};
+use super::streaming::{Frames, Streaming, ok};
+
+fn everywhere(bootstrap: Bootstrap) -> Bootstrap {
+    bootstrap
+        .http2_to("channels-v1")
+        .http2_to("channels-v2")
+        .concurrency(1)
+}
+
+#[tokio::test]
+async fn a_hundred_streams_at_once_are_each_copied() {
+    at_both_moments(a_hundred_streams).await;
+}
+
+async fn a_hundred_streams(moment: &'static str) {
+    const STREAMS: u64 = 100;
+    let changes = json!({ "send": moment, "max_in_flight": STREAMS });
+    let mut scene = Shadowed::start(&changes, everywhere, echo).await;
+    let connection = H2::open(scene.address()).await;
+    for round in 0..3 {
+        let streams: Vec<_> = (0..STREAMS)
+            .map(|number| {
+                let body = format!("body {number} of {round}");
+                let (method, body) = match number % 2 {
+                    0 => ("GET", Frames::default()),
+                    _ => ("POST", Frames::of(&[&body, " to", " its end"])),
+                };
+                let request = request(method, &format!("/{number}?{round}"), body);
+                tokio::spawn(connection.send(request))
+            })
+            .collect();
+        for (number, stream) in streams.into_iter().enumerate() {
+            let answer = stream.await.expect("a result").expect("an answer");
+            let said: Value = serde_json::from_slice(&answer.body).expect("JSON");
+            let body = match number % 2 {
+                0 => String::new(),
+                _ => format!("body {number} of {round} to its end"),
+            };
+            assert_eq!(said["path"], format!("/v1/Channels/{number}?{round}"));
+            assert_eq!(said["body"], body);
+        }
+        scene.expect(&[("equal", STREAMS)]).await;
+    }
+    scene.rest().await;
+}
+
+/// Says what it was asked, in its trailers too.
+async fn with_trailers(request: hyper::Request<Incoming>) -> hyper::Response<Frames> {
+    let path = request.uri().path().to_owned();
+    let asked = request.into_body().collect().await.expect("a body");
+    let trailers = asked.trailers().is_some_and(|all| all["x-sum"] == "5");
+    let body = String::from_utf8(asked.to_bytes().to_vec()).expect("text");
+    let said = json!({ "body": body, "trailers": trailers }).to_string();
+    let kind = match path.ends_with("/grpc") {
+        true => "application/grpc",
+        false => "application/json",
+    };
+    ok(kind, Frames::of(&[&said]).trailer("grpc-status", "0"))
+}
+
+#[tokio::test]
+async fn trailers_go_either_way() {
+    at_both_moments(trailers).await;
+}
+
+async fn trailers(moment: &'static str) {
+    let v1 = Streaming::start(with_trailers).await;
+    // It has no trailers: copies do not carry them.
+    let v2 = Scripted::start(|asked| {
+        let body = String::from_utf8_lossy(&asked.body);
+        harness::scripted::Answer::json(&json!({ "body": body, "trailers": true }))
+    });
+    let mut scene =
+        Shadowed::between(v1, v2, &shadow_policy(&few_places(moment)), everywhere).await;
+    let connection = H2::open(scene.address()).await;
+    for (path, pieces, outcome) in [
+        ("/1", &["he", "llo"][..], "equal"),
+        ("/1", &[], "equal"),
+        ("/grpc", &["hello"], "not_comparable"),
+    ] {
+        for _ in 0..REPEATS {
+            let body = Frames::of(pieces).trailer("x-sum", "5");
+            let answer = connection
+                .send(request("POST", path, body))
+                .await
+                .expect("an answer");
+            let said: Value = serde_json::from_slice(&answer.body).expect("JSON");
+            assert_eq!(said, json!({ "body": pieces.concat(), "trailers": true }));
+            assert_eq!(answer.trailers["grpc-status"], "0");
+            assert_eq!(answer.status, 200);
+            scene.expect(&[(outcome, 1)]).await;
+        }
+    }
+    let copies = scene.v2.received();
+    assert!(
+        copies
+            .iter()
+            .all(|one| matches!(&one.body[..], b"hello" | b"")),
+        "{copies:?}"
+    );
+    scene.rest().await;
+}
+
+#[tokio::test]
+async fn streams_that_are_given_up_leave_nothing_behind() {
+    at_both_moments(given_up).await;
+}
+
+async fn given_up(moment: &'static str) {
+    let v1 = Streaming::start(|request: hyper::Request<Incoming>| async move {
+        match request.uri().path() {
+            "/v1/Channels/hangs" => ok("text/plain", Frames::of(&["hello"]).hangs()),
+            "/v1/Channels/breaks" => ok("text/plain", Frames::of(&["hello"]).breaks()),
+            "/v1/Channels/early" => ok("text/plain", Frames::of(&["enough"])),
+            _ => std::future::pending().await,
+        }
+    })
+    .await;
+    let v2 = Scripted::start(echo);
+    let mut scene =
+        Shadowed::between(v1, v2, &shadow_policy(&few_places(moment)), everywhere).await;
+    let connection = H2::open(scene.address()).await;
+    for _ in 0..REPEATS {
+        // Of the request only a beginning is there, and the answer is there.
+        let early = request("POST", "/early", Frames::of(&["hello"]).hangs());
+        let early = connection.send(early).await.expect("an answer");
+        assert_eq!((early.status, &early.body[..]), (200, &b"enough"[..]));
+        scene.expect(&[("skipped_early_answer", 1)]).await;
+
+        // By which error the client learns of it, if by any, depends on Envoy's version.
+        let breaks = request("GET", "/breaks", Frames::default());
+        let _ = connection.send(breaks).await;
+        scene.expect(&[("skipped_aborted", 1)]).await;
+
+        for (method, path, body) in [
+            ("GET", "/hangs", Frames::default()),
+            ("GET", "/silent", Frames::default()),
+            ("POST", "/half", Frames::of(&["hello"]).hangs()),
+        ] {
+            let sampled = scene.counted().await.sampled;
+            let stream = tokio::spawn(connection.send(request(method, path, body)));
+            scene.sampled(sampled + 1).await;
+            stream.abort();
+            until("the stream is gone", || stream.is_finished()).await;
+            scene.expect(&[("skipped_aborted", 1)]).await;
+        }
+    }
+    let halves = scene.v2.count(|one| one.route().ends_with("/half"));
+    assert_eq!(halves, 0);
+    scene.settle().await;
+}

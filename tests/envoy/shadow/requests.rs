@@ -1,0 +1,284 @@
+//! Requests of all sorts over HTTP/1.1: each is answered as ever, ends in the outcome that it should,
+//! and is copied as it is.
+
+use harness::envoy::Bootstrap;
+use harness::scripted::{Answer, Received, Scripted};
+use hyper::Response;
+use hyper::body::Incoming;
+use serde_json::{Value, json};
+
+use super::scene::{
+    KEPT, MOMENTS, REPEATS, Shadowed, at_both_moments, echo, few_places, one_worker, shadow_policy,
+};
+use super::streaming::{Frames, Streaming};
+use super::wire::{Wire, head};
+
+/// Says what it was asked; of a long body the length.
+fn say(request: &Received) -> Answer {
+    Answer::json(&said(&request.method, &request.path, &request.body))
+}
+
+fn said(method: &str, path: &str, body: &[u8]) -> Value {
+    let beginning = String::from_utf8_lossy(&body[..body.len().min(100)]);
+    json!({ "method": method, "path": path, "length": body.len(), "body": beginning })
+}
+
+#[tokio::test]
+async fn every_sort_of_request_is_answered_and_accounted_for() {
+    at_both_moments(every_sort).await;
+}
+
+async fn every_sort(moment: &'static str) {
+    let mut scene = Shadowed::start(&few_places(moment), one_worker, say).await;
+    for (what, method, lines, body, outcome) in sorts() {
+        for _ in 0..REPEATS {
+            let path = "/1?a=%2F&b";
+            let mut wire = Wire::open(scene.address()).await;
+            wire.write(head(method, path, lines)).await;
+            if lines.contains(&"expect: 100-continue") {
+                assert_eq!(wire.answer(method).await.status, 100, "{what}");
+            }
+            wire.write(&body.written).await;
+            let answer = wire.answer(method).await;
+            assert_eq!(answer.status, 200, "{what}");
+            let path = format!("/v1/Channels{path}");
+            let said = said(method, &path, body.meant.as_bytes()).to_string();
+            let length = format!("\r\ncontent-length: {}\r\n", said.len());
+            assert!(answer.head.contains(&length), "{what}: {answer:?}");
+            if method != "HEAD" {
+                assert_eq!(answer.text(), said, "{what}");
+            }
+            scene.expect(&[(outcome, 1)]).await;
+        }
+        let [v1, v2] = [&scene.v1, &scene.v2].map(Scripted::received);
+        let copies = u64::from(outcome == "equal") * REPEATS;
+        let reached = (v1.len() as u64, v2.len() as u64);
+        assert_eq!(reached, (REPEATS, copies), "{what}");
+        for one in &v2 {
+            assert_eq!(one.body, body.meant.as_bytes(), "{what}");
+            assert_eq!(one.header("expect"), None, "{what}");
+            assert_eq!(one.header("transfer-encoding"), None, "{what}");
+            let length = one
+                .header("content-length")
+                .map_or(0, |text| text.parse().expect("a length"));
+            assert_eq!(length, body.meant.len(), "{what}");
+        }
+        scene.v1.forget();
+        scene.v2.forget();
+    }
+    scene.settle().await;
+}
+
+/// A request's body, as written and as meant.
+struct Sent {
+    written: Vec<u8>,
+    meant: String,
+}
+
+fn plain(body: &str) -> Sent {
+    Sent {
+        written: body.into(),
+        meant: body.to_owned(),
+    }
+}
+
+fn chunked(pieces: &[&str], trailers: &str) -> Sent {
+    let chunk = |piece: &&str| format!("{:x}\r\n{piece}\r\n", piece.len());
+    let chunks: String = pieces.iter().map(chunk).collect();
+    Sent {
+        written: format!("{chunks}0\r\n{trailers}\r\n").into(),
+        meant: pieces.concat(),
+    }
+}
+
+type Sort = (
+    &'static str,
+    &'static str,
+    &'static [&'static str],
+    Sent,
+    &'static str,
+);
+
+fn sorts() -> Vec<Sort> {
+    let none = || plain("");
+    let longest = "a".repeat(KEPT);
+    vec![
+        ("a GET", "GET", &[], none(), "equal"),
+        ("a HEAD", "HEAD", &[], none(), "equal"),
+        ("no body at all", "POST", &[], none(), "equal"),
+        (
+            "an empty body",
+            "POST",
+            &["content-length: 0"],
+            none(),
+            "equal",
+        ),
+        (
+            "an empty body in chunks",
+            "POST",
+            &["transfer-encoding: chunked"],
+            chunked(&[], ""),
+            "equal",
+        ),
+        (
+            "a body",
+            "PUT",
+            &["content-length: 5"],
+            plain("hello"),
+            "equal",
+        ),
+        (
+            "a GET with a body",
+            "GET",
+            &["content-length: 5"],
+            plain("hello"),
+            "equal",
+        ),
+        (
+            "chunks",
+            "POST",
+            &["transfer-encoding: chunked"],
+            chunked(&["he", "l", "lo"], ""),
+            "equal",
+        ),
+        (
+            "chunks and trailers",
+            "POST",
+            &["transfer-encoding: chunked"],
+            chunked(&["hello"], "x-sum: 1\r\n"),
+            "equal",
+        ),
+        (
+            "a body that has to be asked for",
+            "POST",
+            &["content-length: 5", "expect: 100-continue"],
+            plain("hello"),
+            "equal",
+        ),
+        (
+            "the longest body",
+            "POST",
+            &["content-length: 1000"],
+            plain(&longest),
+            "equal",
+        ),
+        (
+            "too long a body",
+            "POST",
+            &["content-length: 1001"],
+            plain(&format!("{longest}a")),
+            "too_large",
+        ),
+        (
+            "too many chunks",
+            "POST",
+            &["transfer-encoding: chunked"],
+            chunked(&[&longest, "a"], ""),
+            "too_large",
+        ),
+        (
+            "a method that is not copied",
+            "PATCH",
+            &["content-length: 5"],
+            plain("hello"),
+            "skipped_method",
+        ),
+        (
+            "a part",
+            "GET",
+            &["range: bytes=0-9"],
+            none(),
+            "skipped_range",
+        ),
+        (
+            "a part, if",
+            "GET",
+            &["if-range: \"a\""],
+            none(),
+            "skipped_range",
+        ),
+        (
+            "a condition",
+            "GET",
+            &["if-none-match: \"a\""],
+            none(),
+            "skipped_conditional",
+        ),
+        (
+            "a condition of time",
+            "GET",
+            &["if-modified-since: Sat, 21 Nov 2026 03:00:00 GMT"],
+            none(),
+            "skipped_conditional",
+        ),
+        (
+            "a condition for a change",
+            "PUT",
+            &["if-match: \"a\"", "content-length: 5"],
+            plain("hello"),
+            "skipped_conditional",
+        ),
+    ]
+}
+
+#[tokio::test]
+async fn pipelined_requests_are_answered_in_their_order_and_each_is_copied() {
+    const REQUESTS: u64 = 50;
+    let all_at_once = json!({ "max_in_flight": REQUESTS });
+    let mut scene = Shadowed::start(&all_at_once, one_worker, echo).await;
+    let mut wire = Wire::open(scene.address()).await;
+    let request = |number: u64| {
+        let body = format!("body {number}");
+        let length = format!("content-length: {}", body.len());
+        head("POST", &format!("/{number}"), &[&length]) + &body
+    };
+    wire.write((0..REQUESTS).map(request).collect::<String>())
+        .await;
+    for number in 0..REQUESTS {
+        let answer = wire.answer("POST").await;
+        let said: Value = serde_json::from_slice(&answer.body).expect("JSON");
+        assert_eq!(said["body"], format!("body {number}"));
+    }
+    scene.expect(&[("equal", REQUESTS)]).await;
+    scene.rest().await;
+}
+
+#[tokio::test]
+async fn an_upgrade_works_through_the_filter() {
+    let v1 = Streaming::start(|mut request: hyper::Request<Incoming>| async move {
+        let upgrade = hyper::upgrade::on(&mut request);
+        tokio::spawn(async move {
+            use tokio::io::{AsyncReadExt, AsyncWriteExt};
+            let upgraded = upgrade.await.expect("an upgrade");
+            let mut stream = hyper_util::rt::TokioIo::new(upgraded);
+            let mut asked = [0; 5];
+            stream.read_exact(&mut asked).await.expect("a question");
+            stream.write_all(&asked).await.expect("a reader");
+        });
+        Response::builder()
+            .status(101)
+            .header("connection", "upgrade")
+            .header("upgrade", "websocket")
+            .body(Frames::default())
+            .expect("a response")
+    })
+    .await;
+    let v2 = Scripted::start(echo);
+    let adapt = |b: Bootstrap| {
+        let upgrades = "          upgrade_configs: [{ upgrade_type: websocket }]\n";
+        let before = "          http_filters:\n";
+        one_worker(b).replace(before, &format!("{upgrades}{before}"))
+    };
+    let mut scene = Shadowed::between(v1, v2, &shadow_policy(&few_places(MOMENTS[1])), adapt).await;
+    for _ in 0..REPEATS {
+        let mut wire = Wire::open(scene.address()).await;
+        let lines = ["connection: upgrade", "upgrade: websocket"];
+        wire.write(head("GET", "/1", &lines)).await;
+        assert_eq!(wire.answer("GET").await.status, 101);
+        wire.write("hello").await;
+        assert_eq!(wire.take(5).await, b"hello");
+        scene.expect(&[("skipped_upgrade", 1)]).await;
+    }
+    assert_eq!(scene.v2.requests(), 0);
+    scene.rest().await;
+}

@@ -1,0 +1,156 @@
+//! Messages frame by frame, and an upstream that may answer before it has read, hang amid an answer,
+//! and end with trailers.
+
+use std::collections::VecDeque;
+use std::io;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use hyper::body::{Body, Bytes, Frame, Incoming};
+use hyper::header::HeaderMap;
+use hyper::service::service_fn;
+use hyper::{Request, Response};
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use hyper_util::server::conn::auto;
+use tokio::net::TcpListener;
+use tokio::task::{JoinHandle, JoinSet};
+
+/// A body in pieces.
+#[derive(Debug, Default)]
+pub(super) struct Frames {
+    rest: VecDeque<Frame<Bytes>>,
+    end: End,
+    /// So that what was sent is on its way before the next.
+    is_paused: bool,
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+enum End {
+    #[default]
+    Clean,
+    Never,
+    Broken,
+}
+
+impl Frames {
+    pub(super) fn of(pieces: &[&str]) -> Self {
+        let data = |piece: &&str| Frame::data(Bytes::copy_from_slice(piece.as_bytes()));
+        Self {
+            rest: pieces.iter().map(data).collect(),
+            ..Self::default()
+        }
+    }
+
+    pub(super) fn trailer(mut self, name: &'static str, value: &'static str) -> Self {
+        let value = value.parse().expect("a header value");
+        let trailers: HeaderMap = [(name.parse().expect("a header name"), value)]
+            .into_iter()
+            .collect();
+        self.rest.push_back(Frame::trailers(trailers));
+        self
+    }
+
+    /// Does not end.
+    pub(super) fn hangs(mut self) -> Self {
+        self.end = End::Never;
+        self
+    }
+
+    /// Ends as nobody has announced.
+    pub(super) fn breaks(mut self) -> Self {
+        self.end = End::Broken;
+        self
+    }
+}
+
+impl Body for Frames {
+    type Data = Bytes;
+    type Error = io::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, io::Error>>> {
+        if std::mem::replace(&mut self.is_paused, false) {
+            context.waker().wake_by_ref();
+            return Poll::Pending;
+        }
+        match (self.rest.pop_front(), self.end) {
+            (Some(frame), _) => {
+                self.is_paused = true;
+                Poll::Ready(Some(Ok(frame)))
+            }
+            (None, End::Clean) => Poll::Ready(None),
+            (None, End::Never) => Poll::Pending,
+            (None, End::Broken) => Poll::Ready(Some(Err(io::ErrorKind::ConnectionAborted.into()))),
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.rest.is_empty() && matches!(self.end, End::Clean)
+    }
+}
+
+type Answering = Pin<Box<dyn Future<Output = Response<Frames>> + Send>>;
+
+/// A running upstream. Dropped, it ends at once.
+#[derive(Debug)]
+pub(super) struct Streaming {
+    address: SocketAddr,
+    server: JoinHandle<()>,
+}
+
+impl Streaming {
+    /// The handler has the request when its head is there.
+    pub(super) async fn start<F>(
+        handler: impl Fn(Request<Incoming>) -> F + Send + Sync + 'static,
+    ) -> Self
+    where
+        F: Future<Output = Response<Frames>> + Send + 'static,
+    {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await;
+        let listener = listener.expect("a free port");
+        let address = listener.local_addr().expect("the port's address");
+        let handler: Arc<dyn Fn(Request<Incoming>) -> Answering + Send + Sync> =
+            Arc::new(move |request| Box::pin(handler(request)));
+        let server = tokio::spawn(async move {
+            let mut connections = JoinSet::new();
+            while let Ok((stream, _)) = listener.accept().await {
+                let handler = Arc::clone(&handler);
+                connections.spawn(async move {
+                    let service = service_fn(|request| {
+                        let answer = handler(request);
+                        async { Ok::<_, io::Error>(answer.await) }
+                    });
+                    let http = auto::Builder::new(TokioExecutor::new());
+                    let _ = http
+                        .serve_connection_with_upgrades(TokioIo::new(stream), service)
+                        .await;
+                });
+            }
+        });
+        Self { address, server }
+    }
+}
+
+impl From<&Streaming> for SocketAddr {
+    fn from(upstream: &Streaming) -> Self {
+        upstream.address
+    }
+}
+
+impl Drop for Streaming {
+    fn drop(&mut self) {
+        self.server.abort();
+    }
+}
+
+/// 200 with this body.
+pub(super) fn ok(content_type: &str, body: Frames) -> Response<Frames> {
+    Response::builder()
+        .header("content-type", content_type)
+        .body(body)
+        .expect("a response")
+}

@@ -1,4 +1,4 @@
-//! Reading a request and deciding it allocates nothing, whatever the request and the policy; nor
+//! Reading a request, deciding and sampling it allocates nothing, whatever the request and the policy; nor
 //! does what is written for the next hop, unless decisions of hops before are passed on with it.
 
 use harness::corpus::{Scenario, borrowed};
@@ -15,6 +15,7 @@ fn deciding_allocates_nothing() {
             let allocations = allocation_counter::measure(|| {
                 let request = plan.request(Headers::new(&pairs), scenario.inbound());
                 let decision = decide(&plan, &request);
+                std::hint::black_box(plan.sample(&request, &decision));
                 if let (Inbound::Strip, Some(rollout)) = (scenario.inbound(), decision.rollout) {
                     std::hint::black_box(rollout.decision_header(&request, decision.served()));
                 }

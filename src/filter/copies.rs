@@ -386,6 +386,8 @@ impl Copies {
 
     /// The plugin goes, and its calls with it.
     pub(crate) fn end(&mut self) {
+        // The proxy goes on ticking for a plugin that is gone.
+        host::set_tick_period(0);
         let open: Vec<u32> = self.jobs.iter().map(|(id, _)| *id).collect();
         for id in open {
             if self.jobs.get(&id).is_some_and(|job| !job.is_settled) {

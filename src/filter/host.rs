@@ -187,7 +187,7 @@ pub(crate) fn now() -> u64 {
     time
 }
 
-/// How often the proxy calls `proxy_on_tick` of this plugin.
+/// How often the proxy calls `proxy_on_tick` of this plugin; 0 for never.
 pub(crate) fn set_tick_period(milliseconds: u32) {
     // SAFETY: no pointer is passed.
     unsafe {

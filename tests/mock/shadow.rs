@@ -363,6 +363,7 @@ fn a_swap_ends_the_copies_under_way_and_counts_them() {
     answered(&mut vm, open, "{}");
     let swapped = vec![(".r.skipped_swap".to_owned(), 6)];
     assert_eq!(outcomes(&mut vm), swapped);
+    assert_eq!(vm.timers(), 1, "a plugin that is gone ticks no more");
     assert!(tokens(&vm).is_empty());
     asked(&mut vm, "{}");
     answer(&mut vm, response("200", b"{}"));

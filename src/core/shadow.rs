@@ -6,6 +6,7 @@
 
 mod copy;
 mod difference;
+mod encoding;
 mod known;
 mod latency;
 mod limit;

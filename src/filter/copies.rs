@@ -207,15 +207,21 @@ impl Copies {
 
     /// Both v1's answer and the end of the user's request are there.
     fn start_trial(&mut self, id: u32, now: u64) {
+        let Some(most) = self.job(id).map(|(_, shadow)| shadow.max_body_bytes) else {
+            return;
+        };
         let Some(job) = self.jobs.get_mut(&id) else {
             return;
         };
         let Some(state) = of_rollout(&mut self.rollouts, job.sample) else {
             return;
         };
-        let V1::Answered(v1) = std::mem::replace(&mut job.v1, V1::Handed) else {
+        let V1::Answered(mut v1) = std::mem::replace(&mut job.v1, V1::Handed) else {
             return;
         };
+        if let Err(outcome) = v1.decode(most) {
+            return self.settle(id, outcome);
+        }
         let Sample { is_safe, noise, .. } = job.sample;
         match std::mem::replace(&mut job.v2, V2::InTrial) {
             V2::NotAsked => {

@@ -290,7 +290,10 @@ pub(super) fn read_answer(
     if size > 0 {
         reply.body = host::body(host::CALL_BODY, size);
     }
-    Answered::Reply(reply)
+    match reply.decode(shadow.max_body_bytes) {
+        Ok(()) => Answered::Reply(reply),
+        Err(outcome) => Answered::Not(outcome),
+    }
 }
 
 fn number(text: &[u8]) -> u16 {

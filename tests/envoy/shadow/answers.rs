@@ -18,6 +18,12 @@ static ZIPPED: [u8; 25] = [
     0x36, 5, 0, 0, 0,
 ];
 
+/// What gzip makes of 2,000 zeros: more than is kept, and little to send.
+static BOMB: [u8; 35] = [
+    31, 139, 8, 0, 0, 0, 0, 0, 2, 3, 99, 96, 24, 5, 163, 96, 20, 140, 130, 81, 48, 10, 70, 193, 80,
+    7, 0, 68, 244, 201, 2, 208, 7, 0, 0,
+];
+
 /// What to answer is what is asked for.
 fn answer(request: &Received) -> Answer {
     let is_copy = request.header("x-turnout-shadow").is_some();
@@ -26,8 +32,13 @@ fn answer(request: &Received) -> Answer {
             .is_some_and(|any| any.contains("gzip"))
     };
     match request.route().trim_start_matches("/v1/Channels/") {
-        "zipped" if zips(request) => Answer::text(&ZIPPED[..]).header("content-encoding", "gzip"),
+        "zipped" if zips(request) && !is_copy => {
+            Answer::text(&ZIPPED[..]).header("content-encoding", "gzip")
+        }
+        "zipped" | "bombed" | "brotli" if is_copy => Answer::text("hello"),
         "zipped" => Answer::text("hello"),
+        "bombed" => Answer::text(&BOMB[..]).header("content-encoding", "gzip"),
+        "brotli" => Answer::text("\u{b}\u{2}hello\u{3}").header("content-encoding", "br"),
         "events" => Answer::text("data: 1\n\n").content_type("text/event-stream; charset=utf-8"),
         "grpc" => Answer::text("\0\0\0\0\0").content_type("application/grpc+proto"),
         "longest" => Answer::text("a".repeat(KEPT)),
@@ -58,7 +69,9 @@ async fn every_sort(moment: &'static str) {
         ("GET", "/500", "equal"),
         ("GET", "/503", "skipped_v1_busy"),
         ("GET", "/504", "equal"),
-        ("GET", "/zipped", "not_comparable"),
+        ("GET", "/zipped", "equal"),
+        ("GET", "/bombed", "too_large"),
+        ("GET", "/brotli", "not_comparable"),
         ("HEAD", "/zipped", "equal"),
         ("GET", "/events", "not_comparable"),
         ("GET", "/grpc", "not_comparable"),

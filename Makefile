@@ -88,8 +88,9 @@ bench:
 	$(CARGO) bench -p turnout-tests --bench decide --bench diff
 
 # What copying requests to v2 costs those who wait for v1: nothing, Envoy's own mirror, and ours, in one
-# run of about eight minutes. The machine should have nothing else to do. BENCH="--json FILE" and others;
-# BENCH=--faults: what users notice of a v2 that is down, slow, or out of its mind.
+# run of about eight minutes. The machine should have nothing else to do. BENCH="--json FILE" and others.
+# BENCH=--faults: what they cost when v2 refuses, is silent, late, cuts off, sends 100 MB or garbage, beside
+# a v2 that is well; about twelve minutes.
 BENCH ?=
 bench-shadow: setup
 	$(CARGO) build -p $(FILTER)

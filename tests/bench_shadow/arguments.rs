@@ -6,18 +6,27 @@ use std::str::FromStr;
 
 use serde::Serialize;
 
-use crate::variants::{self, Variant};
+use crate::variants::{self, V2, Variant};
 
 pub(crate) const HELP: &str = "\
-bench-shadow [--rate N] [--seconds N] [--rounds N] [--connections N] [--variants A,B,…] [--json FILE]
+bench-shadow [--rate N] [--seconds N] [--rounds N] [--connections N]
+             [--variants A,B,… | --faults] [--json FILE]
 
-  --rate         primary requests per second, evenly spaced (613)
+  --rate         primary requests per second, evenly spaced (613; where a v2 fails 307)
   --seconds      of one round of one variant (3)
   --rounds       that count, after one that does not (16)
   --connections  that stay open, of the client (16)
   --variants     nothing nothing-again mirror filter ours-0 ours-5 ours-100-after ours-100-with
-                 ours-100-parsed; all but `filter` unless given
+                 ours-100-parsed; all but `filter` unless given. And those of --faults
+  --faults       nothing, and copies of all requests to a v2 that fails: v2-well (it does not)
+                 v2-refuses v2-silent v2-late v2-cuts v2-long v2-garbage
   --json         a file for all numbers";
+
+/// Primes: else all requests may stand in one place between two ticks of the kernel.
+const RATE: u32 = 613;
+/// An answer of 100 MB costs hundreds of times what a usual one does. At the other rate the machine
+/// would be busy with making them.
+const RATE_OF_FAULTS: u32 = 307;
 
 /// What this process is.
 pub(crate) enum Arguments {
@@ -47,6 +56,13 @@ pub(crate) struct Job {
     pub(crate) rate: u32,
     pub(crate) seconds: u32,
     pub(crate) connections: u32,
+}
+
+impl Settings {
+    /// Whether there are variants whose v2 fails. All are then measured the same other way.
+    pub(crate) fn has_faults(&self) -> bool {
+        self.variants.iter().any(|one| one.v2 != V2::Shared)
+    }
 }
 
 impl Job {
@@ -82,20 +98,21 @@ pub(crate) fn read(arguments: impl Iterator<Item = String>) -> Result<Arguments,
 
 fn settings(options: &[&str]) -> Result<Settings, String> {
     let mut settings = Settings {
-        // A prime: else all requests may stand in one place between two ticks of the kernel.
-        rate: 613,
+        rate: 0,
         seconds: 3,
         rounds: 16,
         connections: 16,
         variants: variants::usual(),
         json: None,
     };
-    for pair in options.chunks(2) {
-        let [name, value] = pair else {
-            return Err(format!(
-                "{} is nothing, or lacks its value\n{HELP}",
-                pair[0]
-            ));
+    let mut options = options.iter();
+    while let Some(name) = options.next() {
+        if *name == "--faults" {
+            settings.variants = variants::faults();
+            continue;
+        }
+        let Some(value) = options.next() else {
+            return Err(format!("{name} is nothing, or lacks its value\n{HELP}"));
         };
         match *name {
             "--rate" => settings.rate = positive(name, value)?,
@@ -106,6 +123,12 @@ fn settings(options: &[&str]) -> Result<Settings, String> {
             "--json" => settings.json = Some(value.into()),
             _ => return Err(format!("there is no {name}\n{HELP}")),
         }
+    }
+    if settings.rate == 0 {
+        settings.rate = match settings.has_faults() {
+            true => RATE_OF_FAULTS,
+            false => RATE,
+        };
     }
     Ok(settings)
 }

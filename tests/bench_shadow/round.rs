@@ -12,7 +12,7 @@ use crate::load::{self, Load, Seen};
 use crate::machine;
 use crate::statistics::{percentile, standard_deviations};
 use crate::upstream::Upstream;
-use crate::variants::{Copies, ROLLOUT, Variant};
+use crate::variants::{Copies, ROLLOUT, TIMEOUT, V2, Variant};
 
 /// What stands before the names of the filter's counters.
 const PREFIX: &str = "wasmcustom.turnout.";
@@ -22,6 +22,9 @@ pub(crate) const QUIET: f64 = 5.0;
 const AGAIN: u32 = 3;
 /// What the last copies may take, and what they cost still counts.
 const LAST_COPIES: Duration = Duration::from_millis(100);
+/// After the requests that warm the connections, which come as fast as they can: their copies then
+/// do not meet the requests that count.
+const WARM_COPIES: Duration = Duration::from_millis(300);
 /// Copies that are not counted by then will not be.
 const PATIENCE: Duration = Duration::from_secs(10);
 const POLL: Duration = Duration::from_millis(20);
@@ -31,9 +34,16 @@ const DEVIATIONS: f64 = 6.0;
 /// Everything that runs. Dropped, nothing is left behind.
 pub(crate) struct Stage {
     // Before the upstreams, which they are connected to.
-    envoys: Vec<(Variant, Envoy)>,
+    places: Vec<Place>,
     v1: Upstream,
     v2: Upstream,
+}
+
+/// What one variant has for itself.
+struct Place {
+    variant: Variant,
+    envoy: Envoy,
+    v2: Option<Upstream>,
 }
 
 /// What was measured.
@@ -46,6 +56,8 @@ pub(crate) struct Round {
     pub(crate) client_late_us: f64,
     /// How much of the machine was taken by what is no part of the bench, in percent.
     pub(crate) others: f64,
+    /// How much of it v2 took, in percent.
+    pub(crate) v2_share: f64,
     /// How often it was sent before, and others had too much of the machine.
     pub(crate) repeated: u32,
     pub(crate) primaries: u64,
@@ -59,23 +71,34 @@ struct Counts {
     v1: u64,
     v2: u64,
     sampled: u64,
+    /// Now, not since.
+    in_flight: u64,
     outcomes: BTreeMap<String, u64>,
 }
 
 impl Stage {
     pub(crate) async fn start(settings: &Settings) -> Result<Self, String> {
         let (v1, v2) = (Upstream::start("v1")?, Upstream::start("v2")?);
-        let mut envoys = Vec::new();
-        for variant in &settings.variants {
+        let mut places = Vec::new();
+        for variant in settings.variants.iter().copied() {
             let text = variant.configuration()?;
-            let bootstrap = Bootstrap::new(text, v1.address(), v2.address()).concurrency(1);
-            envoys.push((*variant, Envoy::start(bootstrap).await));
+            let own = match variant.v2 {
+                V2::Shared => None,
+                V2::Own(_) => Some(Upstream::start(variant.name)?),
+            };
+            let copies = own.as_ref().unwrap_or(&v2).address();
+            let bootstrap = Bootstrap::new(text, v1.address(), copies).concurrency(1);
+            places.push(Place {
+                variant,
+                envoy: Envoy::start(bootstrap).await,
+                v2: own,
+            });
         }
-        Ok(Self { envoys, v1, v2 })
+        Ok(Self { places, v1, v2 })
     }
 
     pub(crate) async fn envoy_version(&self) -> Result<String, String> {
-        let (_, envoy) = self.envoys.first().ok_or("no variant")?;
+        let Place { envoy, .. } = self.places.first().ok_or("no variant")?;
         let text = envoy.admin().get("/server_info").await;
         let info: Value = serde_json::from_str(&text).map_err(|error| error.to_string())?;
         // Commit, version, and how it was built.
@@ -84,7 +107,7 @@ impl Stage {
     }
 
     pub(crate) fn memory_kib(&self, place: usize) -> Result<u64, String> {
-        machine::memory_kib(self.envoys[place].1.id())
+        machine::memory_kib(self.places[place].envoy.id())
     }
 
     /// One round of one variant, in which others left the machine alone if that can be had.
@@ -105,9 +128,15 @@ impl Stage {
     /// Sends one round to one variant. Fails when an answer was wrong or lost, or when what was
     /// counted does not add up.
     async fn round(&mut self, place: usize, settings: &Settings) -> Result<Round, String> {
-        let (variant, envoy) = &self.envoys[place];
+        let Place { variant, envoy, v2 } = &self.places[place];
         let variant = *variant;
-        let processes = [envoy.id(), self.v1.id(), self.v2.id()];
+        let v2 = v2.as_ref().unwrap_or(&self.v2);
+        let processes = [envoy.id(), self.v1.id(), v2.id()];
+        // In either all are alike.
+        let pauses = match settings.has_faults() {
+            true => [WARM_COPIES, TIMEOUT + LAST_COPIES],
+            false => [Duration::ZERO, LAST_COPIES],
+        };
         let job = Job {
             target: envoy.address(),
             query: variant.query.to_owned(),
@@ -118,7 +147,7 @@ impl Stage {
         let (timed, sent) = load::requests(&job);
         let before = self.counts(place).await?;
         // The admin page's own work is over, and the connections are warm, when the time begins.
-        let run = tokio::task::spawn_blocking(move || timed_run(&job, processes))
+        let run = tokio::task::spawn_blocking(move || timed_run(&job, processes, pauses))
             .await
             .map_err(|error| error.to_string())?
             .map_err(|error| format!("{}: {error}", variant.name))?;
@@ -129,6 +158,7 @@ impl Stage {
             cpu_us: run.cpu.as_secs_f64() * 1e6 / timed as f64,
             client_late_us: percentile(&run.seen.late_ns, 99) / 1_000.0,
             others: run.others * 100.0,
+            v2_share: run.v2_share * 100.0,
             repeated: 0,
             primaries: sent,
             copies: counts.v2,
@@ -146,7 +176,7 @@ impl Stage {
         let deadline = Instant::now() + PATIENCE;
         loop {
             let counts = self.counts(place).await?.since(before);
-            let variant = self.envoys[place].0;
+            let variant = self.places[place].variant;
             match counts.check(variant, sent) {
                 Ok(()) => return Ok(counts),
                 Err(wrong) if Instant::now() > deadline => {
@@ -159,13 +189,18 @@ impl Stage {
 
     async fn counts(&mut self, place: usize) -> Result<Counts, String> {
         let filter = format!("^{PREFIX}shadow").replace('.', "\\.");
-        let stats = self.envoys[place].1.admin().stats(&filter).await;
+        let Place { envoy, v2, .. } = &mut self.places[place];
+        let stats = envoy.admin().stats(&filter).await;
+        let value = |name: &str| {
+            let name = format!("{PREFIX}{name}.{ROLLOUT}");
+            stats.get(&name).copied().unwrap_or_default()
+        };
         let outcome = format!("{PREFIX}shadow.{ROLLOUT}.");
-        let sampled = format!("{PREFIX}shadow_sampled.{ROLLOUT}");
         Ok(Counts {
             v1: self.v1.requests()?,
-            v2: self.v2.requests()?,
-            sampled: stats.get(&sampled).copied().unwrap_or_default(),
+            v2: v2.as_mut().unwrap_or(&mut self.v2).requests()?,
+            sampled: value("shadow_sampled"),
+            in_flight: value("shadow_in_flight"),
             outcomes: stats
                 .iter()
                 .filter_map(|(name, count)| Some((name.strip_prefix(&outcome)?.to_owned(), *count)))
@@ -181,28 +216,36 @@ struct Run {
     cpu: Duration,
     /// The share of the machine that others had.
     others: f64,
+    /// And the share of v2.
+    v2_share: f64,
 }
 
-/// Runs one client. The processes are the Envoy and the upstreams.
-fn timed_run(job: &Job, processes: [u32; 3]) -> Result<Run, String> {
-    let [envoy, ..] = processes;
+/// Runs one client. The processes are the Envoy and the upstreams; the pauses are before the time
+/// counts, and for the last copies.
+fn timed_run(job: &Job, processes: [u32; 3], pauses: [Duration; 2]) -> Result<Run, String> {
+    let [envoy, _, v2] = processes;
+    let [warm, last] = pauses;
     let ours = || -> Result<Duration, String> {
         let served = processes.into_iter().map(machine::cpu);
         Ok(served.sum::<Result<Duration, String>>()? + machine::own_cpu()?)
     };
     let (begun, busy_before, ours_before) = (Instant::now(), machine::busy()?, ours()?);
+    let v2_before = machine::cpu(v2)?;
     let load = Load::start(job)?;
+    std::thread::sleep(warm);
     let before = machine::cpu(envoy)?;
     let seen = load.run()?;
-    std::thread::sleep(LAST_COPIES);
+    std::thread::sleep(last);
     let cpu = machine::cpu(envoy)?.saturating_sub(before);
     let busy = machine::busy()?.saturating_sub(busy_before);
     let others = busy.saturating_sub(ours()?.saturating_sub(ours_before));
+    let v2 = machine::cpu(v2)?.saturating_sub(v2_before);
     let machine = begun.elapsed().as_secs_f64() * machine::cores() as f64;
     Ok(Run {
         seen,
         cpu,
         others: others.as_secs_f64() / machine,
+        v2_share: v2.as_secs_f64() / machine,
     })
 }
 
@@ -233,6 +276,9 @@ impl Counts {
                 false => Err(format!("{v2} of {copies} copies reached v2")),
             };
         }
+        if variant.v2 != V2::Shared && self.in_flight > 0 {
+            return Err(format!("{} are in flight for ever", self.in_flight));
+        }
         let of = |name: &str| self.outcomes.get(name).copied().unwrap_or_default();
         let sum: u64 = self.outcomes.values().sum();
         if sum != sampled {
@@ -241,6 +287,13 @@ impl Counts {
         if standard_deviations(sampled, sent, variant.percent()).abs() > DEVIATIONS {
             let percent = variant.percent();
             return Err(format!("{sampled} of {sent} sampled, not {percent} %"));
+        }
+        if variant.fault().is_some() {
+            // None of them has an answer that could be compared.
+            return match of("equal") + of("different") + of("noise") + of("not_comparable") {
+                0 => Ok(()),
+                _ => Err(format!("v2 fails, and there is {:?}", self.outcomes)),
+            };
         }
         // What had no time or no room is a number that is shown. That the same is different is not.
         if of("different") + of("noise") + of("not_comparable") + of("v2_error") > 0 {

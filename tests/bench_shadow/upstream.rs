@@ -1,4 +1,4 @@
-//! v1 and v2: each a process of its own that answers at once and counts.
+//! v1 and v2: each a process of its own that counts, and answers at once or fails as it is told to.
 
 use std::io::{BufRead, BufReader, Write};
 use std::net::{Ipv4Addr, SocketAddr};
@@ -12,9 +12,11 @@ use axum::http::Uri;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::IntoResponse;
 use axum::serve::ListenerExt;
+use harness::scripted::{Answer, Fault, Scripted};
 use tokio::net::TcpListener;
 
 use crate::document;
+use crate::variants::{self, V2};
 
 /// The version that answers with another order where it is asked to.
 const OTHER: &str = "v2";
@@ -22,11 +24,40 @@ const OTHER: &str = "v2";
 /// Serves until the standard input ends. Says where first, then, for each line of input, how many
 /// requests there were so far.
 pub(crate) fn serve(version: &str) -> Result<(), String> {
+    if let Some(V2::Own(fault)) = variants::find(version).map(|variant| variant.v2) {
+        fail(fault);
+    }
     tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .and_then(|runtime| runtime.block_on(listen(version)))
         .map_err(|error| format!("{version}: {error}"))
+}
+
+/// Serves as a v2 that fails, or as one alike that does not.
+fn fail(fault: Option<Fault>) -> ! {
+    let page = Bytes::from(document::page(false));
+    let v2 = Scripted::start(move |_| {
+        let answer = Answer::text(page.clone()).content_type("application/json");
+        answer.header("x-version", OTHER)
+    });
+    if let Some(fault) = fault {
+        v2.fail(fault);
+    }
+    println!("{}", v2.address());
+    tell(|| match fault {
+        // It does not read what it is asked: each connection is for one request.
+        Some(Fault::Garbage) => v2.connections(),
+        _ => v2.requests(),
+    })
+}
+
+/// Says, for each line of input, how many requests there were so far. Ends with the input.
+fn tell(requests: impl Fn() -> u64) -> ! {
+    for _ in std::io::stdin().lines().map_while(Result::ok) {
+        println!("{}", requests());
+    }
+    std::process::exit(0)
 }
 
 async fn listen(version: &str) -> std::io::Result<()> {
@@ -35,12 +66,7 @@ async fn listen(version: &str) -> std::io::Result<()> {
     let requests = Arc::new(AtomicU64::new(0));
     std::thread::spawn({
         let requests = requests.clone();
-        move || {
-            for _ in std::io::stdin().lines().map_while(Result::ok) {
-                println!("{}", requests.load(Ordering::SeqCst));
-            }
-            std::process::exit(0);
-        }
+        move || tell(|| requests.load(Ordering::SeqCst))
     });
 
     let usual = Bytes::from(document::page(false));

@@ -1,7 +1,10 @@
 //! What is measured: one file of the folder `envoy/`, with the filter or without.
 
+use std::time::Duration;
+
 use harness::envoy::file;
 use harness::render::rendered;
+use harness::scripted::Fault;
 use serde_json::{Value, json};
 use turnout_core::{Configuration, Inbound, Plan};
 
@@ -33,34 +36,61 @@ pub(crate) enum Copies {
     Ours { percent: u32, send: &'static str },
 }
 
+/// Where copies go.
+#[derive(Clone, Copy, PartialEq)]
+pub(crate) enum V2 {
+    /// To the one that answers at once.
+    Shared,
+    /// To one for this variant alone, that may fail.
+    Own(Option<Fault>),
+}
+
 /// One of the things that are measured side by side.
 #[derive(Clone, Copy)]
 pub(crate) struct Variant {
     pub(crate) name: &'static str,
     pub(crate) copies: Copies,
     pub(crate) query: &'static str,
+    pub(crate) v2: V2,
 }
 
 const AFTER: &str = "after_answer";
 const WITH: &str = "with_request";
 
+pub(crate) const NOTHING: &str = "nothing";
+pub(crate) const MIRROR: &str = "mirror";
 /// The filter that may copy and copies nothing: what it costs to be there.
-pub(crate) const NO_COPIES: Copies = ours(0, AFTER);
+pub(crate) const NO_COPIES: &str = "ours-0";
 
-const ALL: [Variant; 9] = [
-    variant("nothing", Copies::Nothing),
+/// What those with a failing v2 are compared with.
+pub(crate) const WELL: &str = "v2-well";
+/// What the policies say, which is what holds unless they do. So long a copy may take.
+pub(crate) const TIMEOUT: Duration = Duration::from_millis(1_000);
+/// An answer that is much too late.
+const LATE: Duration = Duration::from_secs(30);
+/// An answer that is much too long, in bytes.
+const LONG: u64 = 100_000_000;
+
+const ALL: [Variant; 16] = [
+    variant(NOTHING, Copies::Nothing),
     variant("nothing-again", Copies::Nothing),
-    variant("mirror", Copies::Mirror),
+    variant(MIRROR, Copies::Mirror),
     variant("filter", Copies::Filter),
-    variant("ours-0", NO_COPIES),
+    variant(NO_COPIES, ours(0, AFTER)),
     variant("ours-5", ours(5, AFTER)),
     variant("ours-100-after", ours(100, AFTER)),
     variant("ours-100-with", ours(100, WITH)),
     Variant {
-        name: "ours-100-parsed",
-        copies: ours(100, AFTER),
         query: document::OTHER_ORDER,
+        ..variant("ours-100-parsed", ours(100, AFTER))
     },
+    failing(WELL, None),
+    failing("v2-refuses", Some(Fault::Refuse)),
+    failing("v2-silent", Some(Fault::Silence)),
+    failing("v2-late", Some(Fault::Late(LATE))),
+    failing("v2-cuts", Some(Fault::Cut)),
+    failing("v2-long", Some(Fault::Long(LONG))),
+    failing("v2-garbage", Some(Fault::Garbage)),
 ];
 
 const fn variant(name: &'static str, copies: Copies) -> Variant {
@@ -68,6 +98,14 @@ const fn variant(name: &'static str, copies: Copies) -> Variant {
         name,
         copies,
         query: "",
+        v2: V2::Shared,
+    }
+}
+
+const fn failing(name: &'static str, fault: Option<Fault>) -> Variant {
+    Variant {
+        v2: V2::Own(fault),
+        ..variant(name, ours(100, AFTER))
     }
 }
 
@@ -77,20 +115,27 @@ const fn ours(percent: u32, send: &'static str) -> Copies {
 
 /// Those that are measured unless the command line says which.
 pub(crate) fn usual() -> Vec<Variant> {
-    let usual = |variant: &Variant| variant.copies != Copies::Filter;
+    let usual = |one: &Variant| one.copies != Copies::Filter && one.v2 == V2::Shared;
     ALL.into_iter().filter(usual).collect()
+}
+
+/// Nothing, and those that have a v2 of their own.
+pub(crate) fn faults() -> Vec<Variant> {
+    let [nothing, others @ ..] = ALL;
+    let own = others.into_iter().filter(|one| one.v2 != V2::Shared);
+    std::iter::once(nothing).chain(own).collect()
+}
+
+pub(crate) fn find(name: &str) -> Option<Variant> {
+    ALL.into_iter().find(|variant| variant.name == name)
 }
 
 /// Those of a list of names. `nothing` is what the others are compared with.
 pub(crate) fn named(names: &str) -> Result<Vec<Variant>, String> {
-    let find = |name| {
-        ALL.into_iter()
-            .find(|variant| variant.name == name)
-            .ok_or_else(|| format!("there is no variant {name:?}"))
-    };
-    let variants: Vec<Variant> = names.split(',').map(find).collect::<Result<_, _>>()?;
-    match variants[0].copies {
-        Copies::Nothing => Ok(variants),
+    let known = |name| find(name).ok_or_else(|| format!("there is no variant {name:?}"));
+    let variants: Vec<Variant> = names.split(',').map(known).collect::<Result<_, _>>()?;
+    match variants[0].name {
+        NOTHING => Ok(variants),
         _ => Err("--variants has to begin with nothing".to_owned()),
     }
 }
@@ -102,6 +147,14 @@ impl Variant {
             Copies::Nothing | Copies::Filter => 0,
             Copies::Mirror => 100,
             Copies::Ours { percent, .. } => percent,
+        }
+    }
+
+    /// How v2 fails.
+    pub(crate) fn fault(&self) -> Option<Fault> {
+        match self.v2 {
+            V2::Shared => None,
+            V2::Own(fault) => fault,
         }
     }
 
@@ -137,6 +190,7 @@ impl Variant {
             rollout["shadow"] = json!({
                 "requests": percent,
                 "send": send,
+                "timeout_ms": TIMEOUT.as_millis() as u64,
                 "routes": ["/v1/Channels", "/v1/Channels/*", "/v1/Channels/*/Messages"],
                 "compare": { "headers": ["content-type"] },
                 // Else v1 is asked more often than the client asks, and the counts are not exact.

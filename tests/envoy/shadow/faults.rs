@@ -22,7 +22,7 @@ const FAULTS: [(Fault, &str); 12] = [
     (Fault::Silence, "timeout"),
     (Fault::Late(Duration::from_secs(30)), "timeout"),
     (Fault::Long(KEPT as u64 + 1), "too_large"),
-    (Fault::Long(1_000_000), "too_large"),
+    (Fault::Long(200_000), "too_large"),
     // More than Envoy holds of any answer, so it breaks off, and does not say why.
     (Fault::Long(100_000_000), "v2_error"),
     (Fault::Endless, "v2_error"),

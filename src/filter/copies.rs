@@ -8,7 +8,6 @@ mod job;
 mod metrics;
 mod telemetry;
 
-use std::collections::VecDeque;
 use std::rc::Rc;
 
 use turnout_core::shadow::{
@@ -26,15 +25,6 @@ const MICRO: u64 = 1_000;
 const MILLI: u64 = 1_000_000;
 /// How often summaries are looked for, and records exported.
 const TICK_MS: u32 = 1_000;
-/// A little less, so that a slow tick that comes early is none too early.
-const DUE_MS: u64 = 900;
-/// While there are copies to send, ticks come this fast: an answer has left for its user by then, and
-/// what a copy costs is not on anyone's way.
-const FAST_TICK_MS: u32 = 2;
-/// So many fast ticks without a copy, and ticks are slow again.
-const IDLE_TICKS: u32 = 100;
-/// Copies that leave at one tick: more of them at once would hold up other requests.
-const MOST_AT_ONCE: usize = 16;
 
 pub(crate) struct Copies {
     configuration: Rc<Configuration>,
@@ -44,12 +34,6 @@ pub(crate) struct Copies {
     last_job: u32,
     /// By token: whose call it is.
     calls: Table<u32, u32>,
-    /// Jobs whose user has the answer, and whose trial is to begin.
-    ready: VecDeque<u32>,
-    /// Fast ticks since there was a copy to send; nothing while ticks are slow.
-    idle_ticks: Option<u32>,
-    /// When what is due was last written, in milliseconds since 1970.
-    written_at: u64,
     telemetry: Telemetry,
 }
 
@@ -85,9 +69,6 @@ impl Copies {
             jobs: Table::default(),
             last_job: 0,
             calls: Table::default(),
-            ready: VecDeque::new(),
-            idle_ticks: None,
-            written_at: 0,
             telemetry: Telemetry::default(),
         }
     }
@@ -198,18 +179,16 @@ impl Copies {
         if !job.is_complete {
             return self.settle(id, Outcome::SkippedEarlyAnswer);
         }
-        self.ready.push_back(id);
-        if self.idle_ticks.is_none() {
-            host::set_tick_period(FAST_TICK_MS);
-            self.idle_ticks = Some(0);
-        }
+        self.start_trial(id);
     }
 
     /// Both v1's answer and the end of the user's request are there.
-    fn start_trial(&mut self, id: u32, now: u64) {
-        let Some(most) = self.job(id).map(|(_, shadow)| shadow.max_body_bytes) else {
+    fn start_trial(&mut self, id: u32) {
+        let Some((job, shadow)) = self.job(id) else {
             return;
         };
+        // The end of the request comes with that of the answer: no need to ask the time again.
+        let (now, most) = (job.answered_v1_at, shadow.max_body_bytes);
         let Some(job) = self.jobs.get_mut(&id) else {
             return;
         };
@@ -356,26 +335,10 @@ impl Copies {
         }
     }
 
-    /// Begins the trials that are ready, and writes what is due.
+    /// Writes what is due.
     pub(crate) fn tick(&mut self) {
-        let now = host::now();
-        let begun = self.ready.len().min(MOST_AT_ONCE);
-        for id in self.ready.drain(..begun).collect::<Vec<u32>>() {
-            self.start_trial(id, now);
-        }
-        if let Some(idle) = &mut self.idle_ticks {
-            *idle = if begun > 0 { 0 } else { idle.saturating_add(1) };
-            if *idle >= IDLE_TICKS {
-                self.idle_ticks = None;
-                host::set_tick_period(TICK_MS);
-            }
-        }
-        let now_ms = now / MILLI;
-        if now_ms.saturating_sub(self.written_at) >= DUE_MS {
-            self.written_at = now_ms;
-            self.report(now_ms, false);
-            self.telemetry.export(&self.configuration);
-        }
+        self.report(host::now() / MILLI, false);
+        self.telemetry.export(&self.configuration);
     }
 
     fn report(&mut self, now_ms: u64, at_once: bool) {

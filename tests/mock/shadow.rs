@@ -56,13 +56,7 @@ fn answered(vm: &mut Vm, stream: Stream, v1: &str) {
     vm.response(&stream, &OK, false).expect("no trap");
     vm.response_body(&stream, v1.as_bytes(), true)
         .expect("no trap");
-    finished(vm, stream);
-}
-
-/// The end of a request, and the tick after it, at which its copy leaves.
-fn finished(vm: &mut Vm, stream: Stream) {
     vm.finish(stream).expect("no trap");
-    vm.tick().expect("no trap");
 }
 
 /// What comes from v2 itself, and not from the proxy in its place.
@@ -115,8 +109,6 @@ fn a_copy_leaves_once_the_user_has_the_answer() {
     let exchange = vm.finish(stream).expect("no trap");
     assert_eq!(exchange.header("x-turnout-treatment"), Some("v1"));
     assert_eq!(exchange.header("x-turnout-shadow"), None);
-    assert!(tokens(&vm).is_empty());
-    vm.tick().expect("no trap");
 
     let [call] = vm.http_calls() else {
         panic!("{:?}", vm.http_calls());
@@ -165,15 +157,9 @@ fn a_copied_request_makes_these_calls_and_no_more() {
             "proxy_get_header_map_pairs",
             "proxy_get_buffer_bytes",
             "proxy_get_current_time_nanoseconds",
-            // Ticks become fast, unless they are.
-            "proxy_set_tick_period_milliseconds",
+            // v2 is asked.
+            "proxy_http_call",
         ]
-    );
-    assert_eq!(vm.drain_root_calls(), [""; 0]);
-    vm.tick().expect("no trap");
-    assert_eq!(
-        vm.drain_root_calls(),
-        ["proxy_get_current_time_nanoseconds", "proxy_http_call"]
     );
     answer(&mut vm, response("200", b"{}"));
     assert_eq!(
@@ -278,7 +264,7 @@ fn what_v1_answers_may_not_be_worth_a_copy() {
         vm.response_body(&stream, b"six   ", false)
             .expect("no trap");
         vm.response_body(&stream, b"five ", true).expect("no trap");
-        finished(&mut vm, stream);
+        vm.finish(stream).expect("no trap");
         assert!(tokens(&vm).is_empty());
         assert_eq!(outcomes(&mut vm), one(outcome));
     }
@@ -324,32 +310,6 @@ fn a_place_is_held_until_the_call_is_over() {
 }
 
 #[test]
-fn ticks_are_fast_only_while_there_is_something_to_send() {
-    let mut vm = copying(&json!({}));
-    let milliseconds = |vm: &Vm| vm.tick_period().expect("ticks").as_millis();
-    assert_eq!(milliseconds(&vm), 1_000);
-    asked(&mut vm, "{}");
-    assert_eq!(milliseconds(&vm), 2);
-    for _ in 0..200 {
-        vm.tick().expect("no trap");
-    }
-    assert_eq!(milliseconds(&vm), 1_000);
-
-    // Not all at once: what waits longest leaves first.
-    for _ in 0..40 {
-        let stream = vm.request(&request("GET"), true).expect("no trap");
-        vm.response(&stream, &OK, true).expect("no trap");
-        vm.finish(stream).expect("no trap");
-    }
-    let mut left = vec![tokens(&vm).len()];
-    for _ in 0..4 {
-        vm.tick().expect("no trap");
-        left.push(tokens(&vm).len());
-    }
-    assert_eq!(left, [1, 17, 33, 41, 41]);
-}
-
-#[test]
 fn a_swap_ends_the_copies_under_way_and_counts_them() {
     let mut vm = copying(&json!({}));
     for _ in 0..5 {
@@ -380,7 +340,7 @@ fn what_is_sampled_and_black_holed_takes_bounded_memory() {
             vm.request_body(&stream, &body, true).expect("no trap");
             vm.response(&stream, &OK, false).expect("no trap");
             vm.response_body(&stream, &body, true).expect("no trap");
-            finished(vm, stream);
+            vm.finish(stream).expect("no trap");
         }
         assert_eq!(tokens(vm).len(), 16);
         for token in tokens(vm) {
@@ -492,7 +452,7 @@ proptest! {
             of_v1.push((b":status".to_vec(), b"200".to_vec()));
             vm.response(&stream, &of_v1, false).expect("no trap");
             vm.response_body(&stream, &v1, true).expect("no trap");
-            finished(vm, stream);
+            vm.finish(stream).expect("no trap");
             let mut of_v2 = response(&status, &v2);
             for (name, value) in &headers {
                 of_v2.headers.add(name, value);

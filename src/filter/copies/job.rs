@@ -17,6 +17,8 @@ pub(super) struct Job {
     pub(super) is_complete: bool,
     /// When v1 had all of it, in nanoseconds.
     pub(super) asked_v1_at: u64,
+    /// When all of v1's answer had come, in nanoseconds.
+    pub(super) answered_v1_at: u64,
     pub(super) v1: V1,
     v1_us: Option<u64>,
     pub(super) v2: V2,
@@ -61,6 +63,7 @@ impl Job {
             body: Vec::new(),
             is_complete: false,
             asked_v1_at: 0,
+            answered_v1_at: 0,
             v1: V1::Asked,
             v1_us: None,
             v2: V2::NotAsked,
@@ -88,6 +91,7 @@ impl Job {
     pub(super) fn answer_done(&mut self, now: u64) {
         self.v1 = match std::mem::replace(&mut self.v1, V1::Asked) {
             V1::Answering(reply) => {
+                self.answered_v1_at = now;
                 self.v1_us = Some(micros(self.asked_v1_at, now));
                 let [v1, _] = &mut self.statuses;
                 *v1 = reply.status;

@@ -25,6 +25,8 @@ pub struct Shadow {
     pub max_in_flight: usize,
     /// How long v2 has to answer, in milliseconds.
     pub timeout_ms: u32,
+    /// How long nothing is copied once v2 has failed again and again, in milliseconds; 0 for never.
+    pub back_off_ms: u32,
     /// When the copy leaves.
     pub send: Moment,
     pub(crate) routes: Vec<Route>,

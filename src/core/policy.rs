@@ -88,6 +88,7 @@ pub(crate) struct Shadow<'a> {
     pub(crate) max_body_bytes: Field<Number<'a>>,
     pub(crate) max_in_flight: Field<Number<'a>>,
     pub(crate) timeout_ms: Field<Number<'a>>,
+    pub(crate) back_off_ms: Field<Number<'a>>,
     pub(crate) send: Field<Text<'a>>,
     pub(crate) routes: Field<List<Text<'a>>>,
     pub(crate) compare: Field<Compare<'a>>,

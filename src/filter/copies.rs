@@ -42,6 +42,44 @@ struct OfRollout {
     metrics: ShadowMetrics,
     known: Known,
     in_flight: usize,
+    back_off: BackOff,
+}
+
+/// A v2 that fails is asked now and then, so that its failures cost nobody's request anything.
+#[derive(Default)]
+struct BackOff {
+    /// Without an answer in between.
+    failures: u32,
+    /// In nanoseconds.
+    until: u64,
+}
+
+/// So many failures in a row, and v2 is left alone.
+const MOST_FAILURES: u32 = 8;
+
+impl BackOff {
+    fn note(&mut self, outcome: Outcome, shadow: &Shadow) {
+        match outcome {
+            Outcome::Timeout | Outcome::V2Error => {
+                self.failures = self.failures.saturating_add(1);
+                if self.failures >= MOST_FAILURES {
+                    let pause = u64::from(shadow.back_off_ms).saturating_mul(MILLI);
+                    self.until = host::now().saturating_add(pause);
+                }
+            }
+            Outcome::Equal | Outcome::Different | Outcome::Noise | Outcome::NotComparable => {
+                self.failures = 0;
+            }
+            _ => {}
+        }
+    }
+
+    /// While it lasts one copy at a time asks how v2 is.
+    fn forbids(&self, in_flight: usize, shadow: &Shadow) -> bool {
+        self.failures >= MOST_FAILURES
+            && shadow.back_off_ms > 0
+            && (in_flight > 0 || host::now() < self.until)
+    }
 }
 
 impl Copies {
@@ -57,6 +95,7 @@ impl Copies {
                     metrics: ShadowMetrics::define(&rollout.name),
                     known: Known::new(shadow),
                     in_flight: 0,
+                    back_off: BackOff::default(),
                 })
             })
             .collect();
@@ -85,7 +124,11 @@ impl Copies {
         let state = self.rollouts.get_mut(sample.rollout)?.as_mut()?;
         state.metrics.sampled();
         let refused = match sample.skip {
-            None if state.in_flight >= shadow.max_in_flight => Some(Outcome::DroppedBusy),
+            None if state.in_flight >= shadow.max_in_flight
+                || state.back_off.forbids(state.in_flight, shadow) =>
+            {
+                Some(Outcome::DroppedBusy)
+            }
             skip => skip,
         };
         if let Some(outcome) = refused {
@@ -307,6 +350,9 @@ impl Copies {
         let sample = job.sample;
         if let Some(state) = of_rollout(&mut self.rollouts, sample) {
             state.metrics.count(verdict.outcome);
+            if let Some((_, shadow)) = parts(&configuration, sample) {
+                state.back_off.note(verdict.outcome, shadow);
+            }
             if let Some((v1_us, v2_us)) = job.latencies() {
                 state.metrics.latencies(v1_us, v2_us);
                 self.telemetry.latencies(&sample, v1_us, v2_us);

@@ -26,7 +26,8 @@ fn policy(shadow: &Value) -> String {
 
 /// A VM that copies every request; `changes` are to its `shadow`.
 fn copying(changes: &Value) -> Vm {
-    let mut shadow = json!({ "requests": 100, "methods": ["GET", "HEAD", "POST"] });
+    let mut shadow =
+        json!({ "requests": 100, "methods": ["GET", "HEAD", "POST"], "back_off_ms": 0 });
     for (field, value) in changes.as_object().expect("fields") {
         shadow[field] = value.clone();
     }
@@ -480,4 +481,39 @@ fn copies_may_have_clusters_of_their_own() {
     }
     // v2, and v1 for the recheck; what v1 says then is what v2 said.
     assert_eq!(asked, ["d", "c", "d"]);
+}
+
+#[test]
+fn a_v2_that_fails_is_asked_now_and_then() {
+    let mut vm = copying(&json!({ "back_off_ms": 100 }));
+    let start = 1_800_000_000_000_000_000;
+    vm.set_time(start);
+    let fail = |vm: &mut Vm| {
+        asked(vm, "{}");
+        for token in tokens(vm) {
+            vm.reset_call(token).expect("no trap");
+        }
+    };
+    for _ in 0..20 {
+        fail(&mut vm);
+    }
+    let counted = |count| {
+        vec![
+            (".r.dropped_busy".to_owned(), 12),
+            (".r.v2_error".to_owned(), count),
+            ("_sampled.r".to_owned(), 20),
+        ]
+    };
+    assert_eq!(outcomes(&mut vm), counted(8));
+    // After a while one asks, and nobody beside it.
+    vm.set_time(start + 100_000_000);
+    asked(&mut vm, "{}");
+    asked(&mut vm, "{}");
+    assert_eq!(tokens(&vm).len(), 1);
+    answer(&mut vm, response("200", b"{}"));
+    // It is well again.
+    for _ in 0..3 {
+        asked(&mut vm, "{}");
+    }
+    assert_eq!(tokens(&vm).len(), 3);
 }

@@ -19,6 +19,7 @@ use super::{exactly_one, matches, present, required};
 const BODY_BYTES: RangeInclusive<u32> = 1..=1_048_576;
 const IN_FLIGHT: RangeInclusive<u32> = 1..=1_000;
 const TIMEOUT_MS: RangeInclusive<u32> = 1..=60_000;
+const BACK_OFF_MS: RangeInclusive<u32> = 0..=60_000;
 const SUMMARY_SECONDS: RangeInclusive<u32> = 1..=3_600;
 
 /// Of one comparison. Many are of one kind: a record says it once.
@@ -27,6 +28,7 @@ const FINDINGS: usize = 256;
 const DEFAULT_BODY_BYTES: u32 = 65_536;
 const DEFAULT_IN_FLIGHT: u32 = 64;
 const DEFAULT_TIMEOUT_MS: u32 = 1_000;
+const DEFAULT_BACK_OFF_MS: u32 = 100;
 const DEFAULT_SUMMARY_SECONDS: u32 = 60;
 
 impl Rollouts<'_, '_, '_> {
@@ -78,6 +80,12 @@ impl Rollouts<'_, '_, '_> {
             TIMEOUT_MS,
             DEFAULT_TIMEOUT_MS,
         );
+        let back_off_ms = whole(
+            "back_off_ms",
+            &value.back_off_ms,
+            BACK_OFF_MS,
+            DEFAULT_BACK_OFF_MS,
+        );
         let summary_seconds = whole(
             "summary_seconds",
             &value.summary_seconds,
@@ -111,6 +119,7 @@ impl Rollouts<'_, '_, '_> {
             max_body_bytes: usize::try_from(max_body_bytes?).ok()?,
             max_in_flight: usize::try_from(max_in_flight?).ok()?,
             timeout_ms: timeout_ms?,
+            back_off_ms: back_off_ms?,
             send: send?,
             routes,
             compare,

@@ -28,6 +28,7 @@ pub(super) fn shadow<'a>(
         }),
         max_in_flight: object.field(reader, "max_in_flight", |r, n| r.number(n, expected::COUNT)),
         timeout_ms: object.field(reader, "timeout_ms", |r, n| r.number(n, expected::COUNT)),
+        back_off_ms: object.field(reader, "back_off_ms", |r, n| r.number(n, expected::COUNT)),
         send: object.field(reader, "send", |r, n| r.text(n, expected::SEND)),
         routes: object.field(reader, "routes", |r, n| {
             texts(r, n, expected::ROUTES, expected::ROUTE)

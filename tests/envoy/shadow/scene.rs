@@ -32,6 +32,7 @@ pub(super) fn shadow(changes: &Value) -> Value {
         "requests": 100,
         "methods": ["GET", "HEAD", "POST", "PUT", "DELETE"],
         "max_in_flight": 1_000,
+        "back_off_ms": 0,
         "timeout_ms": 30_000,
         "recheck": false,
         "summary_seconds": 1,

@@ -203,7 +203,7 @@ pub(super) fn shadow(shadow: &Value) -> Value {
 
 /// All requests are sampled, v1 is asked once and summaries come every second.
 pub(super) fn sampling_all(changes: &Value) -> Value {
-    let mut shadow = json!({ "requests": 100, "summary_seconds": 1 });
+    let mut shadow = json!({ "requests": 100, "summary_seconds": 1, "back_off_ms": 0 });
     for (field, value) in changes.as_object().expect("fields of a shadow") {
         shadow[field] = value.clone();
     }

@@ -20,7 +20,7 @@ mod tally;
 mod trial;
 
 pub use crate::copying::{Moment, Shadow};
-pub use copy::{carry, is_carried};
+pub use copy::carry;
 pub use difference::{Difference, Noted, Shown, Side};
 pub use known::Known;
 pub use latency::Latency;

@@ -4,6 +4,7 @@
 //! bounds, and v2 is asked by a call of the plugin's own. A job is one sampled request; it has a
 //! place among `max_in_flight` until it has an outcome and none of its calls is under way.
 
+mod back_off;
 mod job;
 mod metrics;
 mod telemetry;
@@ -16,6 +17,7 @@ use turnout_core::shadow::{
 use turnout_core::{Configuration, Rollout, Table, Treatment};
 
 use crate::host::{self, HeaderBuffer};
+use back_off::BackOff;
 use job::{Call, Job, V1, V2};
 use metrics::ShadowMetrics;
 use telemetry::Telemetry;
@@ -43,43 +45,6 @@ struct OfRollout {
     known: Known,
     in_flight: usize,
     back_off: BackOff,
-}
-
-/// A v2 that fails is asked now and then, so that its failures cost nobody's request anything.
-#[derive(Default)]
-struct BackOff {
-    /// Without an answer in between.
-    failures: u32,
-    /// In nanoseconds.
-    until: u64,
-}
-
-/// So many failures in a row, and v2 is left alone.
-const MOST_FAILURES: u32 = 8;
-
-impl BackOff {
-    fn note(&mut self, outcome: Outcome, shadow: &Shadow) {
-        match outcome {
-            Outcome::Timeout | Outcome::V2Error => {
-                self.failures = self.failures.saturating_add(1);
-                if self.failures >= MOST_FAILURES {
-                    let pause = u64::from(shadow.back_off_ms).saturating_mul(MILLI);
-                    self.until = host::now().saturating_add(pause);
-                }
-            }
-            Outcome::Equal | Outcome::Different | Outcome::Noise | Outcome::NotComparable => {
-                self.failures = 0;
-            }
-            _ => {}
-        }
-    }
-
-    /// While it lasts one copy at a time asks how v2 is.
-    fn forbids(&self, in_flight: usize, shadow: &Shadow) -> bool {
-        self.failures >= MOST_FAILURES
-            && shadow.back_off_ms > 0
-            && (in_flight > 0 || host::now() < self.until)
-    }
 }
 
 impl Copies {
@@ -266,13 +231,21 @@ impl Copies {
             self.telemetry.export_answered(token, is_answered);
             return;
         };
-        let Some((job, shadow)) = self.job(id) else {
+        let configuration = Rc::clone(&self.configuration);
+        let Some(job) = self.jobs.get_mut(&id).filter(|job| !job.is_settled) else {
             // It was only waited for.
             return self.release(id);
         };
+        let Some((_, shadow)) = parts(&configuration, job.sample) else {
+            return;
+        };
         let now = host::now();
         let answer = job::read_answer(is_answered, size, job.is_late(now, shadow), shadow);
-        job.call_answered(now, &answer);
+        if job.call_answered(now, &answer) == Some(Treatment::V2)
+            && let Some(state) = of_rollout(&mut self.rollouts, job.sample)
+        {
+            state.back_off.note(&answer, now, shadow);
+        }
         if job.trial.is_some() {
             self.trial_answered(id, answer, now);
         } else {
@@ -350,9 +323,6 @@ impl Copies {
         let sample = job.sample;
         if let Some(state) = of_rollout(&mut self.rollouts, sample) {
             state.metrics.count(verdict.outcome);
-            if let Some((_, shadow)) = parts(&configuration, sample) {
-                state.back_off.note(verdict.outcome, shadow);
-            }
             if let Some((v1_us, v2_us)) = job.latencies() {
                 state.metrics.latencies(v1_us, v2_us);
                 self.telemetry.latencies(&sample, v1_us, v2_us);

@@ -209,7 +209,7 @@ fn a_copy_carries_what_is_about_the_request() {
     ];
     let left_behind = [
         ("authorization", "Basic x"),
-        ("connection", "keep-alive, X-Hop"),
+        ("connection", "keep-alive, X-Hop, :path, :method"),
         ("x-hop", "1"),
         ("keep-alive", "1"),
         ("te", "trailers"),

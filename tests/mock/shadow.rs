@@ -494,17 +494,25 @@ fn a_v2_that_fails_is_asked_now_and_then() {
             vm.reset_call(token).expect("no trap");
         }
     };
-    for _ in 0..20 {
+    for _ in 0..7 {
         fail(&mut vm);
     }
-    let counted = |count| {
-        vec![
-            (".r.dropped_busy".to_owned(), 12),
-            (".r.v2_error".to_owned(), count),
-            ("_sampled.r".to_owned(), 20),
-        ]
-    };
-    assert_eq!(outcomes(&mut vm), counted(8));
+    // What v1 answers says nothing of v2.
+    let stream = vm.request(&request("GET"), true).expect("no trap");
+    let events = [(":status", "200"), ("content-type", "text/event-stream")];
+    vm.response(&stream, &events, true).expect("no trap");
+    vm.finish(stream).expect("no trap");
+    for _ in 0..13 {
+        fail(&mut vm);
+    }
+    let expected = [
+        (".r.dropped_busy", 12),
+        (".r.not_comparable", 1),
+        (".r.v2_error", 8),
+        ("_sampled.r", 21),
+    ];
+    let expected = expected.map(|(name, count)| (name.to_owned(), count));
+    assert_eq!(outcomes(&mut vm), expected);
     // After a while one asks, and nobody beside it.
     vm.set_time(start + 100_000_000);
     asked(&mut vm, "{}");

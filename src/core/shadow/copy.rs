@@ -47,9 +47,7 @@ pub fn carry<'a>(
     })
 }
 
-/// Whether a copy carries headers of this name.
-#[must_use]
-pub fn is_carried(name: &[u8], shadow: &Shadow) -> bool {
+fn is_carried(name: &[u8], shadow: &Shadow) -> bool {
     !(HOP_BY_HOP.contains(&name)
         || name == b"accept-encoding"
         || PROXY_CONTROL.iter().any(|prefix| name.starts_with(prefix))
@@ -60,10 +58,12 @@ pub fn is_carried(name: &[u8], shadow: &Shadow) -> bool {
             .any(|stripped| stripped.as_bytes() == name))
 }
 
-/// Whether `connection` says that a header is about the connection.
+/// Whether `connection` says that a header is about the connection. It cannot say so of the method or
+/// the path, without which there is no copy.
 fn is_nominated(name: &[u8], headers: Headers<'_>) -> bool {
-    headers
-        .values("connection")
-        .flat_map(|value| value.split(|byte| *byte == b','))
-        .any(|token| token.trim_ascii().eq_ignore_ascii_case(name))
+    !name.starts_with(b":")
+        && headers
+            .values("connection")
+            .flat_map(|value| value.split(|byte| *byte == b','))
+            .any(|token| token.trim_ascii().eq_ignore_ascii_case(name))
 }

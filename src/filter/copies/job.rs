@@ -109,20 +109,16 @@ impl Job {
         waited >= allowed.saturating_sub(allowed >> 3)
     }
 
-    /// The answer to the call that was under way. The first one of v2 says how long v2 takes.
-    pub(super) fn call_answered(&mut self, now: u64, answer: &Answered) {
-        let Some(call) = self
-            .call
-            .take()
-            .filter(|call| call.version == Treatment::V2)
-        else {
-            return;
-        };
-        if let Answered::Reply(reply) = answer {
+    /// The answer to the call that was under way; returns who was asked. The first answer of v2 says
+    /// how long v2 takes.
+    pub(super) fn call_answered(&mut self, now: u64, answer: &Answered) -> Option<Treatment> {
+        let call = self.call.take()?;
+        if let (Treatment::V2, Answered::Reply(reply)) = (call.version, answer) {
             let [_, v2] = &mut self.statuses;
             *v2 = reply.status;
             self.v2_us.get_or_insert(micros(call.sent_at, now));
         }
+        Some(call.version)
     }
 
     /// Of v1 and of v2, in microseconds, where both have answered.

@@ -79,6 +79,12 @@ impl Fraction {
         bound: 1 << 64,
     };
 
+    /// None of it.
+    pub const NONE: Self = Self {
+        millionths: 0,
+        bound: 0,
+    };
+
     /// From millionths of a percent, 0 to 10⁸; `None` above.
     #[must_use]
     pub fn from_millionths(millionths: u32) -> Option<Self> {

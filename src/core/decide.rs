@@ -2,6 +2,7 @@
 
 use crate::account::{Account, AccountId};
 use crate::bucket::Position;
+use crate::matching::Place;
 use crate::plan::{Mode, Plan, Rollout, Serve};
 use crate::request::Request;
 use crate::treatment::{Reason, Treatment};
@@ -53,9 +54,12 @@ pub fn decide<'p>(plan: &'p Plan, request: &Request<'_>) -> Decision<'p> {
             continue;
         }
         let decision = match &rule.serve {
+            _ if rule.when.place == Place::Unknown => v1(Reason::NoRegion),
             Serve::V1 => v1(Reason::Rule),
             Serve::V2 { accounts, .. }
-                if !accounts.includes(account_position(rollout, account)) =>
+                if !accounts
+                    .at(request.at)
+                    .includes(account_position(rollout, account)) =>
             {
                 v1(Reason::OutsideAccounts)
             }

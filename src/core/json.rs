@@ -322,7 +322,7 @@ impl<'a> Object<'a, '_> {
     pub(crate) fn not_yet(&mut self, reader: &mut Reader<'a>, name: &'static str) {
         if let Some((key, _)) = self.take(name) {
             let path = self.path.field(name);
-            reader.report(key.span, &path, Problem::not_supported_field(name));
+            reader.report(key.span, &path, Problem::not_supported(name));
         }
     }
 

@@ -31,6 +31,7 @@ mod place;
 mod plan;
 mod policy;
 mod problem;
+mod ramp;
 mod read;
 pub mod render;
 mod request;
@@ -38,6 +39,7 @@ mod segments;
 pub mod shadow;
 mod sources;
 mod table;
+mod time;
 mod treatment;
 
 pub use account::{Account, AccountId, Format, Sid};
@@ -52,6 +54,8 @@ pub use names::{
 };
 pub use plan::{Mode, Plan, Rollout};
 pub use problem::Problem;
+pub use ramp::{Ramp, Step};
 pub use request::Request;
 pub use table::Table;
+pub use time::{BadTime, Time};
 pub use treatment::{Reason, Treatment};

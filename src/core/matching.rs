@@ -68,6 +68,17 @@ impl HeaderMatch {
     }
 }
 
+/// Whether this proxy is in one of the regions that a rule names.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Place {
+    /// It is, or the rule names none.
+    #[default]
+    Here,
+    Elsewhere,
+    /// The rule names regions, and the proxy does not say where it is.
+    Unknown,
+}
+
 /// A rule's `when`: every part that is given has to hold.
 #[derive(Debug, Default)]
 pub(crate) struct When {
@@ -76,14 +87,31 @@ pub(crate) struct When {
     /// The account is in none of these.
     pub(crate) outside: SegmentSet,
     pub(crate) headers: Vec<HeaderMatch>,
+    /// The proxy is in one of these; empty where the policy does not say.
+    pub(crate) regions: Vec<String>,
+    /// What `regions` comes to, once it is known where the proxy is.
+    pub(crate) place: Place,
 }
 
 impl When {
+    /// Whether all that is known holds. Where the place is unknown, it is not known whether all does.
     pub(crate) fn holds(&self, segments: &SegmentSet, headers: Headers<'_>) -> bool {
-        self.within
-            .as_ref()
-            .is_none_or(|within| within.intersects(segments))
+        self.place != Place::Elsewhere
+            && self
+                .within
+                .as_ref()
+                .is_none_or(|within| within.intersects(segments))
             && !self.outside.intersects(segments)
             && self.headers.iter().all(|header| header.holds(headers))
+    }
+
+    /// `None` where the proxy does not say in which region it is.
+    pub(crate) fn place_in(&mut self, region: Option<&str>) {
+        self.place = match region {
+            _ if self.regions.is_empty() => Place::Here,
+            None => Place::Unknown,
+            Some(region) if self.regions.iter().any(|known| known == region) => Place::Here,
+            Some(_) => Place::Elsewhere,
+        };
     }
 }

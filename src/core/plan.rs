@@ -6,10 +6,12 @@ use crate::bucket::{Fraction, Salt};
 use crate::copying::Shadow;
 use crate::headers::Headers;
 use crate::inbound::{self, Inbound};
-use crate::matching::{RequestMatch, When};
+use crate::matching::{Place, RequestMatch, When};
+use crate::ramp::Ramp;
 use crate::request::Request;
 use crate::segments::Segments;
 use crate::sources::AccountSources;
+use crate::time::Time;
 use crate::treatment::Treatment;
 
 /// What a policy decides. Made by [`Plan::from_json`], asked by [`decide`](crate::decide()).
@@ -74,16 +76,17 @@ pub(crate) enum Serve {
     V1,
     /// V2 to a part of the requests of a part of the accounts.
     V2 {
-        accounts: Fraction,
+        accounts: Ramp,
         requests: Fraction,
     },
 }
 
 impl Plan {
-    /// Reads a request from its headers, pseudo-headers included.
+    /// Reads a request from its headers, pseudo-headers included. `at` is when it is decided: that
+    /// is where ramps are read.
     #[must_use]
-    pub fn request<'a>(&self, headers: Headers<'a>, inbound: Inbound) -> Request<'a> {
-        let mut request = Request::new(headers, inbound);
+    pub fn request<'a>(&self, headers: Headers<'a>, inbound: Inbound, at: Time) -> Request<'a> {
+        let mut request = Request::new(headers, inbound, at);
         request.account = self.account.read(headers, request.path);
         request
     }
@@ -92,6 +95,39 @@ impl Plan {
     #[must_use]
     pub fn segment_names(&self) -> &[String] {
         &self.segment_names
+    }
+
+    /// Says in which region this proxy is; an empty name is none. Until then that is unknown, and a
+    /// rule that names regions decides v1.
+    pub fn place_in(&mut self, region: &str) {
+        let region = Some(region).filter(|region| !region.is_empty());
+        for rollout in &mut self.rollouts {
+            let rules = rollout.rules.iter_mut().map(|rule| &mut rule.when);
+            let shadow = rollout.shadow.iter_mut().map(|shadow| &mut shadow.when);
+            rules.chain(shadow).for_each(|when| when.place_in(region));
+        }
+    }
+
+    /// Whether some rule names regions, and it is unknown in which this proxy is.
+    #[must_use]
+    pub fn lacks_region(&self) -> bool {
+        let mut rollouts = self.rollouts.iter();
+        rollouts.any(|rollout| {
+            let rules = rollout.rules.iter().map(|rule| &rule.when);
+            let shadow = rollout.shadow.iter().map(|shadow| &shadow.when);
+            rules.chain(shadow).any(|when| when.place == Place::Unknown)
+        })
+    }
+
+    /// The first moment after this one at which a ramp takes a step, if any does.
+    #[must_use]
+    pub fn next_step(&self, after: Time) -> Option<Time> {
+        let rules = self.rollouts.iter().flat_map(|rollout| &rollout.rules);
+        let ramps = rules.filter_map(|rule| match &rule.serve {
+            Serve::V1 => None,
+            Serve::V2 { accounts, .. } => Some(accounts),
+        });
+        ramps.filter_map(|ramp| ramp.next_step(after)).min()
     }
 
     /// The rollouts in the order of the policy.

@@ -66,13 +66,24 @@ pub(crate) struct Header<'a> {
 pub(crate) struct Rule<'a> {
     pub(crate) when: Field<When<'a>>,
     pub(crate) serve: Field<Text<'a>>,
-    pub(crate) accounts: Field<Number<'a>>,
+    pub(crate) accounts: Field<Accounts<'a>>,
     pub(crate) requests: Field<Number<'a>>,
+}
+
+pub(crate) enum Accounts<'a> {
+    Percentage(Number<'a>),
+    Ramp(List<Located<Step<'a>>>),
+}
+
+pub(crate) struct Step<'a> {
+    pub(crate) from: Field<Text<'a>>,
+    pub(crate) percent: Field<Number<'a>>,
 }
 
 pub(crate) struct When<'a> {
     pub(crate) within: Field<List<Text<'a>>>,
     pub(crate) outside: Field<List<Text<'a>>>,
+    pub(crate) regions: Field<List<Text<'a>>>,
     pub(crate) headers: Field<Map<'a, Located<Header<'a>>>>,
 }
 

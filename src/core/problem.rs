@@ -39,8 +39,7 @@ enum Kind {
         known: Vec<&'static str>,
     },
     NotSupported {
-        what: String,
-        instead: &'static str,
+        field: &'static str,
     },
     RepeatedField {
         field: String,
@@ -94,7 +93,7 @@ impl Problem {
                 Some(near) => format!("did you mean `{near}`?"),
                 None => format!("remove it, or write one of {}", Quoted(known)),
             },
-            Kind::NotSupported { instead, .. } => (*instead).into(),
+            Kind::NotSupported { .. } => "remove it".into(),
             Kind::RepeatedField { .. } => "keep one of them".into(),
             Kind::MissingField { field, expected } => {
                 format!(
@@ -150,18 +149,8 @@ impl Problem {
         })
     }
 
-    pub(crate) fn not_supported_field(field: &'static str) -> Self {
-        Self(Kind::NotSupported {
-            what: format!("`{field}`"),
-            instead: "remove it",
-        })
-    }
-
-    pub(crate) fn not_supported(what: &str, instead: &'static str) -> Self {
-        Self(Kind::NotSupported {
-            what: what.to_owned(),
-            instead,
-        })
+    pub(crate) const fn not_supported(field: &'static str) -> Self {
+        Self(Kind::NotSupported { field })
     }
 
     pub(crate) fn repeated_field(field: &str) -> Self {
@@ -227,7 +216,7 @@ impl fmt::Display for Problem {
                 write!(f, "{found} stands where {} is expected", expected.what)
             }
             Kind::UnknownField { field, .. } => write!(f, "unknown field `{field}`"),
-            Kind::NotSupported { what, .. } => write!(f, "{what} is not supported yet"),
+            Kind::NotSupported { field } => write!(f, "`{field}` is not supported yet"),
             Kind::RepeatedField { field } => {
                 write!(f, "`{field}` is given more than once in one object")
             }

@@ -4,9 +4,10 @@ mod shadow;
 
 use crate::json::{Located, Node, Reader, Text};
 use crate::policy::{
-    Account, Header, List, Match, Number, Path, Policy, Rollout, Rule, Segment, Source, When,
+    Account, Accounts, Header, List, Match, Path, Policy, Rollout, Rule, Segment, Source, Step,
+    When,
 };
-use crate::problem::{Expected, Problem};
+use crate::problem::Expected;
 
 /// What each field takes, for the sentences of diagnostics.
 pub(crate) mod expected {
@@ -72,6 +73,18 @@ pub(crate) mod expected {
     pub(crate) const SEGMENT_NAME: Expected = new("a segment name", "\"hvc\"");
     pub(crate) const SERVE: Expected = new("a treatment", "\"v2\"");
     pub(crate) const PERCENTAGE: Expected = new("a percentage", "12.5");
+    pub(crate) const ACCOUNTS_PERCENTAGE: Expected = new("a percentage or a ramp", "12.5");
+    pub(crate) const RAMP: Expected = new(
+        "a ramp",
+        "[ { \"from\": \"2026-12-01T09:00:00Z\", \"percent\": 1 } ]",
+    );
+    pub(crate) const STEP: Expected = new(
+        "a step of a ramp",
+        "{ \"from\": \"2026-12-01T09:00:00Z\", \"percent\": 1 }",
+    );
+    pub(crate) const TIME: Expected = new("a moment", "\"2026-12-01T09:00:00Z\"");
+    pub(crate) const REGIONS: Expected = new("a list of regions", "[ \"us-east-1\" ]");
+    pub(crate) const REGION: Expected = new("a region", "\"us-east-1\"");
     pub(crate) const SHADOW: Expected = new("a shadow", "{ \"requests\": 5 }");
     pub(crate) const COUNT: Expected = new("a whole number", "64");
     pub(crate) const SEND: Expected = new("a moment", "\"after_answer\"");
@@ -213,20 +226,30 @@ fn rule<'a>(reader: &mut Reader<'a>, node: Node<'a, '_>) -> Option<Rule<'a>> {
     let rule = Rule {
         when: object.field(reader, "when", when),
         serve: object.field(reader, "serve", |r, n| r.text(n, expected::SERVE)),
-        accounts: object.field(reader, "accounts", accounts_percentage),
+        accounts: object.field(reader, "accounts", rule_accounts),
         requests: object.field(reader, "requests", |r, n| r.number(n, expected::PERCENTAGE)),
     };
     object.finish(reader);
     Some(rule)
 }
 
-fn accounts_percentage<'a>(reader: &mut Reader<'a>, node: Node<'a, '_>) -> Option<Number<'a>> {
+fn rule_accounts<'a>(reader: &mut Reader<'a>, node: Node<'a, '_>) -> Option<Accounts<'a>> {
     if node.raw().starts_with('[') {
-        let problem = Problem::not_supported("a ramp", "write one percentage, for example 50");
-        reader.report(node.span, node.path, problem);
-        return None;
+        let steps = reader.list(node, expected::RAMP, step)?;
+        return Some(Accounts::Ramp(steps));
     }
-    reader.number(node, expected::PERCENTAGE)
+    let number = reader.number(node, expected::ACCOUNTS_PERCENTAGE)?;
+    Some(Accounts::Percentage(number))
+}
+
+fn step<'a>(reader: &mut Reader<'a>, node: Node<'a, '_>) -> Option<Located<Step<'a>>> {
+    let mut object = reader.object(node, expected::STEP)?;
+    let step = Step {
+        from: object.field(reader, "from", |r, n| r.text(n, expected::TIME)),
+        percent: object.field(reader, "percent", |r, n| r.number(n, expected::PERCENTAGE)),
+    };
+    object.finish(reader);
+    Some(located(node, step))
 }
 
 fn when<'a>(reader: &mut Reader<'a>, node: Node<'a, '_>) -> Option<When<'a>> {
@@ -234,11 +257,13 @@ fn when<'a>(reader: &mut Reader<'a>, node: Node<'a, '_>) -> Option<When<'a>> {
     let when = When {
         within: object.field(reader, "in", segment_names),
         outside: object.field(reader, "not_in", segment_names),
+        regions: object.field(reader, "regions", |r, n| {
+            texts(r, n, expected::REGIONS, expected::REGION)
+        }),
         headers: object.field(reader, "headers", |r, n| {
             r.map(n, expected::HEADERS, header)
         }),
     };
-    object.not_yet(reader, "regions");
     object.finish(reader);
     Some(when)
 }

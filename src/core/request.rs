@@ -3,6 +3,7 @@
 use crate::account::Account;
 use crate::headers::Headers;
 use crate::inbound::{self, Inbound};
+use crate::time::Time;
 use crate::treatment::Treatment;
 
 /// What [`decide`](crate::decide()) looks at, made by [`Plan::request`](crate::Plan::request). It
@@ -18,13 +19,15 @@ pub struct Request<'a> {
     pub(crate) id: Option<&'a [u8]>,
     /// Whether what an earlier hop decided is to be believed.
     inbound: Inbound,
+    /// When it is decided.
+    pub(crate) at: Time,
     /// Whom the request is for.
     pub account: Account<'a>,
 }
 
 impl<'a> Request<'a> {
     /// Reads all but the account. A pseudo-header that is missing counts as empty.
-    pub(crate) fn new(headers: Headers<'a>, inbound: Inbound) -> Self {
+    pub(crate) fn new(headers: Headers<'a>, inbound: Inbound, at: Time) -> Self {
         let mut request = Self {
             headers,
             method: b"",
@@ -32,6 +35,7 @@ impl<'a> Request<'a> {
             path: b"",
             id: None,
             inbound,
+            at,
             account: Account::Absent,
         };
         for (name, value) in headers.iter() {

@@ -28,6 +28,9 @@ pub enum Reason {
     NoAccount,
     /// The request names an account that is none.
     MalformedAccount,
+    /// A rule would hold, if this proxy were in one of the regions that it names; and this proxy does
+    /// not say where it is.
+    NoRegion,
     /// A rule holds, and its treatment is taken.
     Rule,
     /// A rule holds, but not for this part of the accounts.
@@ -60,7 +63,7 @@ impl Treatment {
 
 impl Reason {
     /// Every reason, in the order of precedence.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::NoRollout,
         Self::Halted,
         Self::Off,
@@ -68,6 +71,7 @@ impl Reason {
         Self::On,
         Self::NoAccount,
         Self::MalformedAccount,
+        Self::NoRegion,
         Self::Rule,
         Self::OutsideAccounts,
         Self::OutsideRequests,
@@ -85,6 +89,7 @@ impl Reason {
             Self::On => "on",
             Self::NoAccount => "no_account",
             Self::MalformedAccount => "malformed_account",
+            Self::NoRegion => "no_region",
             Self::Rule => "rule",
             Self::OutsideAccounts => "outside_accounts",
             Self::OutsideRequests => "outside_requests",

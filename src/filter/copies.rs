@@ -25,8 +25,6 @@ use telemetry::Telemetry;
 /// Nanoseconds in a microsecond and in a millisecond.
 const MICRO: u64 = 1_000;
 const MILLI: u64 = 1_000_000;
-/// How often summaries are looked for, and records exported.
-const TICK_MS: u32 = 1_000;
 
 pub(crate) struct Copies {
     configuration: Rc<Configuration>,
@@ -64,9 +62,6 @@ impl Copies {
                 })
             })
             .collect();
-        if rollouts.iter().any(Option::is_some) {
-            host::set_tick_period(TICK_MS);
-        }
         Self {
             configuration: Rc::clone(configuration),
             rollouts,
@@ -351,9 +346,14 @@ impl Copies {
         }
     }
 
-    /// Writes what is due.
-    pub(crate) fn tick(&mut self) {
-        self.report(host::now() / MILLI, false);
+    /// Whether anything is ever copied.
+    pub(crate) fn are_wanted(&self) -> bool {
+        self.rollouts.iter().any(Option::is_some)
+    }
+
+    /// Writes what is due; about once a second. `now` is in nanoseconds.
+    pub(crate) fn tick(&mut self, now: u64) {
+        self.report(now / MILLI, false);
         self.telemetry.export(&self.configuration);
     }
 
@@ -371,8 +371,6 @@ impl Copies {
 
     /// The plugin goes, and its calls with it.
     pub(crate) fn end(&mut self) {
-        // The proxy goes on ticking for a plugin that is gone.
-        host::set_tick_period(0);
         let open: Vec<u32> = self.jobs.iter().map(|(id, _)| *id).collect();
         for id in open {
             if self.jobs.get(&id).is_some_and(|job| !job.is_settled) {

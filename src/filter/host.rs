@@ -31,6 +31,7 @@ const PLUGIN_CONFIGURATION: Body = Body(7);
 #[derive(Clone, Copy)]
 pub(crate) enum LogLevel {
     Info = 2,
+    Warn = 3,
     Error = 4,
 }
 
@@ -138,14 +139,25 @@ pub(crate) fn set_property(name: &str, value: &[u8]) {
 /// Whether the answer that goes by is the proxy's own: nobody answered it, or a filter refused the
 /// request. A proxy that does not say why it answers is believed to pass answers on.
 pub(crate) fn is_own_answer() -> bool {
-    const PATH: &[u8] = b"response\0code_details";
+    let details = property(b"response\0code_details");
+    !(details.is_empty() || details == b"via_upstream")
+}
+
+/// The region of the proxy's locality; empty when it has none.
+pub(crate) fn region() -> String {
+    let region = property(b"node\0locality\0region");
+    String::from_utf8(region).unwrap_or_default()
+}
+
+/// What the proxy knows under a path, whose steps are separated by zero bytes; nothing when it does
+/// not know.
+fn property(path: &[u8]) -> Vec<u8> {
     let (mut data, mut size) = (ptr::null_mut(), 0);
     // SAFETY: the host reads the path during the call and writes one word to each of the two
     // pointers, which are valid for it.
     let status =
-        unsafe { proxy_get_property(PATH.as_ptr(), PATH.len(), &raw mut data, &raw mut size) };
-    let details = handed_over(status, data, size);
-    !(details.is_empty() || details == b"via_upstream")
+        unsafe { proxy_get_property(path.as_ptr(), path.len(), &raw mut data, &raw mut size) };
+    handed_over(status, data, size)
 }
 
 /// A number for a metric; one that is known by this name already goes on where it was.

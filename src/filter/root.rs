@@ -2,11 +2,14 @@
 
 use std::rc::Rc;
 
-use turnout_core::Configuration;
+use turnout_core::{Configuration, Time};
 
 use crate::copies::Copies;
 use crate::counters::Counters;
 use crate::host::{self, LogLevel};
+
+/// How often ramps are looked at, summaries looked for, and records exported.
+const TICK_MS: u32 = 1_000;
 
 #[derive(Default)]
 pub(crate) struct Root {
@@ -18,20 +21,18 @@ pub(crate) struct Active {
     pub(crate) configuration: Rc<Configuration>,
     pub(crate) counters: Counters,
     pub(crate) copies: Copies,
+    /// As of the last tick: ramps cost no request a look at the clock.
+    pub(crate) at: Time,
 }
 
 impl Root {
     /// Envoy keeps the configuration before when this one is refused.
     pub(crate) fn configure(&mut self) -> bool {
         match Configuration::from_json(&host::plugin_configuration()) {
-            Ok(configuration) => {
+            Ok(mut configuration) => {
+                configuration.plan.place_in(&host::region());
                 announce(&configuration);
-                let configuration = Rc::new(configuration);
-                self.active = Some(Active {
-                    counters: Counters::define(&configuration.plan),
-                    copies: Copies::new(&configuration),
-                    configuration,
-                });
+                self.active = Some(Active::new(configuration));
                 true
             }
             Err(diagnostics) => {
@@ -46,6 +47,50 @@ impl Root {
             }
         }
     }
+
+    pub(crate) fn tick(&mut self) {
+        if let Some(active) = &mut self.active {
+            active.tick();
+        }
+    }
+
+    /// The plugin goes.
+    pub(crate) fn end(&mut self) {
+        if let Some(active) = &mut self.active {
+            // The proxy goes on ticking for a plugin that is gone.
+            host::set_tick_period(0);
+            active.copies.end();
+        }
+    }
+}
+
+impl Active {
+    fn new(configuration: Configuration) -> Self {
+        let configuration = Rc::new(configuration);
+        let active = Self {
+            counters: Counters::define(&configuration.plan),
+            copies: Copies::new(&configuration),
+            configuration,
+            at: Time::from_nanoseconds(host::now()),
+        };
+        if active.wants_ticks() {
+            host::set_tick_period(TICK_MS);
+        }
+        active
+    }
+
+    fn wants_ticks(&self) -> bool {
+        self.copies.are_wanted() || self.configuration.plan.next_step(self.at).is_some()
+    }
+
+    fn tick(&mut self) {
+        let now = host::now();
+        self.at = Time::from_nanoseconds(now);
+        self.copies.tick(now);
+        if !self.wants_ticks() {
+            host::set_tick_period(0);
+        }
+    }
 }
 
 fn announce(configuration: &Configuration) {
@@ -53,4 +98,9 @@ fn announce(configuration: &Configuration) {
     let inbound = configuration.inbound.as_str();
     let line = format!("turnout: configuration accepted: {rollouts} rollout(s), inbound {inbound}");
     host::log(LogLevel::Info, &line);
+    if configuration.plan.lacks_region() {
+        let line = "turnout: the policy names regions, and this proxy is in none; rules that name \
+            them decide v1; give the proxy's node a locality with a region";
+        host::log(LogLevel::Warn, line);
+    }
 }

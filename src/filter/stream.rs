@@ -34,7 +34,7 @@ impl Active {
         let buffer = HeaderBuffer::of(host::REQUEST_HEADERS);
         let pairs = buffer.pairs();
         let Configuration { plan, inbound } = &*self.configuration;
-        let request = plan.request(Headers::new(&pairs), *inbound);
+        let request = plan.request(Headers::new(&pairs), *inbound, self.at);
         let decision = decide(plan, &request);
 
         remove_stale(&pairs, *inbound, &decision);

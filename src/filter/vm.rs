@@ -65,16 +65,16 @@ impl Vm {
     }
 
     pub(crate) fn tick(&mut self, root: u32) {
-        if let Some(copies) = self.copies(root) {
-            copies.tick();
+        if let Some(root) = self.roots.get_mut(&root) {
+            root.tick();
         }
     }
 
     pub(crate) fn delete(&mut self, context: u32) {
         self.copied(context, Copies::stream_ended);
         if self.streams.remove(&context).is_none() {
-            if let Some(copies) = self.copies(context) {
-                copies.end();
+            if let Some(root) = self.roots.get_mut(&context) {
+                root.end();
             }
             self.roots.remove(&context);
         }

@@ -5,7 +5,7 @@
 use std::hint::black_box;
 
 use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
-use turnout_core::{Headers, Inbound, Plan, decide};
+use turnout_core::{Headers, Inbound, Plan, Time, decide};
 
 /// Spread over the whole range of SIDs, as real ones are.
 fn sid(number: u64) -> String {
@@ -82,7 +82,7 @@ fn decisions(criterion: &mut Criterion) {
         group.bench_function(BenchmarkId::new("accounts", accounts), |bencher| {
             bencher.iter(|| {
                 let headers = turn.next().expect("a cycle has no end");
-                let request = plan.request(Headers::new(headers), Inbound::Strip);
+                let request = plan.request(Headers::new(headers), Inbound::Strip, Time::default());
                 black_box(decide(&plan, &request).treatment)
             });
         });

@@ -1,16 +1,16 @@
 //! The decisions of the corpus, asked of core directly.
 
-use harness::corpus::{Scenario, borrowed};
-use turnout_core::{Headers, Plan, decide};
+use harness::corpus::{self, Scenario, borrowed};
+use turnout_core::{Headers, Inbound, Plan, Time, decide};
 
 #[test]
 fn every_case_agrees() {
     for (file, scenario) in Scenario::all() {
-        let plan = Plan::from_json(scenario.policy()).unwrap_or_else(|e| panic!("{file}: {e}"));
+        let plan = scenario.plan();
         for case in &scenario.cases {
             let pairs = case.request.pairs();
             let pairs = borrowed(&pairs);
-            let request = plan.request(Headers::new(&pairs), scenario.inbound());
+            let request = plan.request(Headers::new(&pairs), scenario.inbound(), corpus::now());
             let decision = decide(&plan, &request);
             let found = (
                 decision.rollout.map(|rollout| rollout.name.as_str()),
@@ -40,7 +40,7 @@ fn a_request_without_an_id_is_outside_of_all_but_all() {
         );
         let plan = Plan::from_json(&policy).expect("a policy");
         let pairs = [(&b"a"[..], &b"x"[..])];
-        let request = plan.request(Headers::new(&pairs), Default::default());
+        let request = plan.request(Headers::new(&pairs), Inbound::Strip, Time::default());
         decide(&plan, &request).reason.as_str()
     };
     assert_eq!(decide_at("99.999999"), "outside_requests");

@@ -4,7 +4,7 @@ use harness::hostile::{bytes, header};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 use turnout_core::{
-    Account, Configuration, Fraction, Headers, Inbound, Plan, Position, Salt, decide,
+    Account, Configuration, Fraction, Headers, Inbound, Plan, Position, Salt, Time, decide,
     is_turnout_header,
 };
 
@@ -91,7 +91,7 @@ proptest! {
         let plan = plan();
         let inbound = if trust { Inbound::Trust } else { Inbound::Strip };
         let pairs: Vec<_> = headers.iter().map(|(n, v)| (&n[..], &v[..])).collect();
-        let request = plan.request(Headers::new(&pairs), inbound);
+        let request = plan.request(Headers::new(&pairs), inbound, Time::default());
         let decision = decide(&plan, &request);
         prop_assert!(decision.reason.treatments().contains(&decision.treatment));
         prop_assert!(decision.rollout.is_some() == (decision.reason.as_str() != "no_rollout"));
@@ -111,7 +111,7 @@ proptest! {
     ) {
         let plan = plan();
         let outcome = |pairs: &[(&[u8], &[u8])]| {
-            let request = plan.request(Headers::new(pairs), Inbound::Strip);
+            let request = plan.request(Headers::new(pairs), Inbound::Strip, Time::default());
             let decision = decide(&plan, &request);
             let rollout = decision.rollout.map(|rollout| rollout.name.clone());
             (rollout, decision.treatment, decision.reason, decision.served())

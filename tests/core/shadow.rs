@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use turnout_core::shadow::{
     Answered, Judge, Known, Next, Outcome, Reply, Sample, Shadow, Shown, Trial, Verdict, carry,
 };
-use turnout_core::{Headers, Inbound, Plan, Treatment, decide};
+use turnout_core::{Headers, Inbound, Plan, Time, Treatment, decide};
 
 const ACCOUNT: &str = "AC7342e9713fa896e4af00c654c444aada";
 
@@ -29,7 +29,7 @@ fn sample(plan: &Plan, headers: &[(&str, &str)], inbound: Inbound) -> Option<Sam
         .iter()
         .map(|(name, value)| (name.as_bytes(), value.as_bytes()))
         .collect();
-    let request = plan.request(Headers::new(&pairs), inbound);
+    let request = plan.request(Headers::new(&pairs), inbound, Time::default());
     plan.sample(&request, &decide(plan, &request))
 }
 
@@ -179,7 +179,7 @@ fn a_token_is_offered_where_asking_twice_would_do_it_twice() {
             .iter()
             .map(|(name, value)| (name.as_bytes(), value.as_bytes()))
             .collect();
-        let request = plan.request(Headers::new(&pairs), Inbound::Strip);
+        let request = plan.request(Headers::new(&pairs), Inbound::Strip, Time::default());
         let token = plan.rollouts()[0].idempotency_token(&request);
         token.map(|(name, value)| (name.to_owned(), value.to_vec()))
     };

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashSet};
 
-use turnout_core::{Decision, Headers, Inbound, Plan, Reason, Treatment, decide};
+use turnout_core::{Decision, Headers, Inbound, Plan, Reason, Time, Treatment, decide};
 
 use crate::accounts::Segment;
 use crate::traffic::{Answered, Call, HOST, Outcome};
@@ -146,7 +146,10 @@ fn decision<'p>(plan: &'p Plan, call: &Call, id: &str) -> Decision<'p> {
         (b"x-account-sid", call.sid.as_bytes()),
         (b"x-request-id", id.as_bytes()),
     ];
-    decide(plan, &plan.request(Headers::new(&pairs), Inbound::Strip))
+    decide(
+        plan,
+        &plan.request(Headers::new(&pairs), Inbound::Strip, Time::default()),
+    )
 }
 
 fn counter(decision: &Decision<'_>) -> String {

@@ -10,6 +10,7 @@ mod http2;
 mod levels;
 mod malformed;
 mod observe;
+mod ramps;
 mod route_cache;
 mod scene;
 mod scripted;

@@ -3,10 +3,11 @@
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde::Deserialize;
 use serde_json::value::RawValue;
-use turnout_core::{Configuration, Inbound};
+use turnout_core::{Configuration, Inbound, Plan, Time};
 
 /// The folder of the corpus.
 pub fn folder() -> PathBuf {
@@ -35,6 +36,9 @@ pub struct Scenario {
     /// What the cases have in common.
     pub about: String,
     inbound: String,
+    /// Of the proxy; empty where it has none.
+    #[serde(default)]
+    pub region: String,
     policy: Box<RawValue>,
     pub cases: Vec<Case>,
 }
@@ -94,6 +98,13 @@ impl Scenario {
         }
     }
 
+    /// The plan of a proxy that is in the scenario's region.
+    pub fn plan(&self) -> Plan {
+        let mut plan = Plan::from_json(self.policy()).unwrap_or_else(|e| panic!("{e}"));
+        plan.place_in(&self.region);
+        plan
+    }
+
     /// The plugin's configuration.
     pub fn configuration(&self) -> String {
         Configuration::to_json(self.policy(), self.inbound())
@@ -112,6 +123,12 @@ impl CaseRequest {
         pairs.extend(headers.map(|(name, value)| (name.to_lowercase(), value.clone())));
         pairs
     }
+}
+
+/// Now. A scenario holds at any moment of this century: Envoy decides by its own clock.
+pub fn now() -> Time {
+    let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH);
+    Time::from_seconds(since_1970.expect("after 1970").as_secs().cast_signed())
 }
 
 /// As core takes them.

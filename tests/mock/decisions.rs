@@ -3,12 +3,13 @@
 use harness::corpus::{Expectation, Scenario};
 use harness::mock::Exchange;
 
-use crate::{configured, gained};
+use crate::{accept, gained, in_region};
 
 #[test]
 fn every_case_agrees() {
     for (file, scenario) in Scenario::all() {
-        let mut vm = configured(&scenario.configuration());
+        let mut vm = in_region(&scenario.region);
+        accept(&mut vm, &scenario.configuration());
         for case in &scenario.cases {
             let name = format!("{file}: {}", case.name);
             vm.drain_counters();

@@ -5,6 +5,7 @@ mod artifact;
 mod configuration;
 mod decisions;
 mod hostile;
+mod ramps;
 mod request;
 mod shadow;
 
@@ -14,8 +15,22 @@ use harness::wasm::filter_wasm;
 /// A VM in which a configuration is in force.
 fn configured(configuration: &str) -> Vm {
     let mut vm = Vm::start(&filter_wasm());
+    accept(&mut vm, configuration);
+    vm
+}
+
+fn accept(vm: &mut Vm, configuration: &str) {
     let accepted = vm.configure(configuration.as_bytes()).expect("no trap");
     assert!(accepted, "{:?}", vm.log());
+}
+
+/// A VM of a proxy in a region, in the year 2026; without one where its name is empty.
+fn in_region(region: &str) -> Vm {
+    let mut vm = Vm::start(&filter_wasm());
+    vm.set_time(1_796_115_600_000_000_000);
+    if !region.is_empty() {
+        vm.set_property(&["node", "locality", "region"], region.as_bytes());
+    }
     vm
 }
 

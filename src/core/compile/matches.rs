@@ -10,6 +10,9 @@ use crate::problem::{Problem, excerpt};
 
 use super::{exactly_one, present};
 
+/// In bytes.
+const LONGEST_REGION: usize = 128;
+
 pub(super) fn request_match(
     reader: &mut Reader<'_>,
     at: &Path<'_>,
@@ -104,6 +107,18 @@ pub(super) fn method(reader: &mut Reader<'_>, at: &Path<'_>, method: &Text<'_>) 
         let what = format!("`{text}` would match no request: methods are upper case");
         let instead = format!("write `{}`", text.to_ascii_uppercase());
         reader.report(method.span, at, Problem::invalid(what, instead));
+        return None;
+    }
+    Some(text.to_owned())
+}
+
+/// As in the locality of a proxy's node.
+pub(super) fn region(reader: &mut Reader<'_>, at: &Path<'_>, region: &Text<'_>) -> Option<String> {
+    let text = &*region.value;
+    if text.len() > LONGEST_REGION || !is_header_value(text) {
+        let what = format!("`{}` is not a region", excerpt(text));
+        let instead = "write the region of a proxy's locality, for example `us-east-1`";
+        reader.report(region.span, at, Problem::invalid(what, instead));
         return None;
     }
     Some(text.to_owned())

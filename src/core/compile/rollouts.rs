@@ -4,14 +4,16 @@ use std::collections::BTreeMap;
 
 use crate::bucket::{Fraction, Salt};
 use crate::json::{Field, Located, Reader, Text};
-use crate::matching::{RequestMatch, When};
+use crate::matching::{Place, RequestMatch, When};
 use crate::percent::{NotAPercentage, millionths};
 use crate::place::{Path, Span};
 use crate::plan::{Mode, Rollout, Rule, Serve};
-use crate::policy::{self, Number};
+use crate::policy::{self, Accounts, List, Number};
 use crate::problem::{Problem, excerpt};
+use crate::ramp::{Ramp, Step};
 use crate::read::expected;
 use crate::segments::SegmentSet;
+use crate::time::Time;
 use crate::treatment::Treatment;
 
 use super::{check_name, matches, required};
@@ -163,11 +165,19 @@ impl<'r, 't, 'n> Rollouts<'r, 't, 'n> {
             }
         };
         let serve = if serves_v1 == Some(true) {
-            self.refuse_fraction(&at.field("accounts"), &rule.accounts);
-            self.refuse_fraction(&at.field("requests"), &rule.requests);
+            if let Field::Given(accounts) = &rule.accounts {
+                let span = match accounts {
+                    Accounts::Percentage(number) => number.span,
+                    Accounts::Ramp(steps) => steps.span,
+                };
+                self.refuse_fraction(&at.field("accounts"), span);
+            }
+            if let Field::Given(requests) = &rule.requests {
+                self.refuse_fraction(&at.field("requests"), requests.span);
+            }
             Serve::V1
         } else {
-            let accounts = self.fraction(&at.field("accounts"), &rule.accounts);
+            let accounts = self.accounts(&at.field("accounts"), rule.accounts);
             let requests = self.fraction(&at.field("requests"), &rule.requests);
             Serve::V2 {
                 accounts: accounts?,
@@ -181,14 +191,78 @@ impl<'r, 't, 'n> Rollouts<'r, 't, 'n> {
     }
 
     /// A fraction that would have no effect is a mistake about whom the rule reaches.
-    fn refuse_fraction(&mut self, at: &Path<'_>, fraction: &Field<Number<'_>>) {
-        if let Field::Given(number) = fraction {
-            let problem = Problem::invalid(
-                "a percentage has no effect in a rule that serves v1",
-                "remove it, or write a rule that serves v2 before this one",
-            );
-            self.reader.report(number.span, at, problem);
+    fn refuse_fraction(&mut self, at: &Path<'_>, span: Span) {
+        let problem = Problem::invalid(
+            "a percentage has no effect in a rule that serves v1",
+            "remove it, or write a rule that serves v2 before this one",
+        );
+        self.reader.report(span, at, problem);
+    }
+
+    fn accounts(&mut self, at: &Path<'_>, accounts: Field<Accounts<'_>>) -> Option<Ramp> {
+        match accounts {
+            Field::Absent => Some(Ramp::always(Fraction::ALL)),
+            Field::Bad => None,
+            Field::Given(Accounts::Percentage(number)) => {
+                let fraction = self.fraction(at, &Field::Given(number))?;
+                Some(Ramp::always(fraction))
+            }
+            Field::Given(Accounts::Ramp(steps)) => self.ramp(at, steps),
         }
+    }
+
+    fn ramp(&mut self, at: &Path<'_>, steps: List<Located<policy::Step<'_>>>) -> Option<Ramp> {
+        if steps.value.is_empty() {
+            let problem = Problem::empty_list("the ramp", "write a step, or one percentage");
+            self.reader.report(steps.span, at, problem);
+        }
+        let mut compiled: Vec<Step> = Vec::with_capacity(steps.value.len());
+        let mut is_whole = true;
+        let mut last = None;
+        for (index, step) in steps.value.into_iter().enumerate() {
+            let step = step.and_then(|given| self.step(&at.index(index), given, &mut last));
+            is_whole &= step.is_some();
+            compiled.extend(step);
+        }
+        is_whole.then(|| Ramp::of(compiled))
+    }
+
+    /// `last` is when the step before begins, and then when this one does.
+    fn step(
+        &mut self,
+        at: &Path<'_>,
+        step: Located<policy::Step<'_>>,
+        last: &mut Option<Time>,
+    ) -> Option<Step> {
+        let Located { value, span } = step;
+        let from = required(self.reader, span, at, "from", expected::TIME, value.from);
+        let from = from.and_then(|text| self.time(&at.field("from"), &text, *last));
+        *last = from.or(*last);
+        if matches!(value.percent, Field::Absent) {
+            let problem = Problem::missing_field("percent", expected::PERCENTAGE);
+            self.reader.report(span.head(), at, problem);
+            return None;
+        }
+        let fraction = self.fraction(&at.field("percent"), &value.percent)?;
+        Some(Step {
+            from: Some(from?),
+            fraction,
+        })
+    }
+
+    fn time(&mut self, at: &Path<'_>, text: &Text<'_>, last: Option<Time>) -> Option<Time> {
+        let problem = match (Time::parse(&text.value), last) {
+            (Ok(time), Some(last)) if time <= last => Problem::invalid(
+                format!("{time} is not after the step before, {last}"),
+                "write the steps in the order of their moments",
+            ),
+            (Ok(time), _) => return Some(time),
+            (Err(error), _) => {
+                Problem::invalid(format!("`{}`: {error}", excerpt(&text.value)), error.help())
+            }
+        };
+        self.reader.report(text.span, at, problem);
+        None
     }
 
     pub(super) fn fraction(
@@ -220,7 +294,19 @@ impl<'r, 't, 'n> Rollouts<'r, 't, 'n> {
     pub(super) fn when(&mut self, at: &Path<'_>, when: policy::When<'_>) -> When {
         let within = when.within.given();
         let outside = when.outside.given();
+        let regions = matches::items(
+            self.reader,
+            &at.field("regions"),
+            when.regions,
+            "the list of regions",
+            matches::region,
+        );
         When {
+            place: match regions.is_empty() {
+                true => Place::Here,
+                false => Place::Unknown,
+            },
+            regions,
             within: within.map(|names| self.segment_set(&at.field("in"), names)),
             outside: outside.map_or_else(SegmentSet::default, |names| {
                 self.segment_set(&at.field("not_in"), names)
@@ -229,7 +315,7 @@ impl<'r, 't, 'n> Rollouts<'r, 't, 'n> {
         }
     }
 
-    fn segment_set(&mut self, at: &Path<'_>, names: policy::List<Text<'_>>) -> SegmentSet {
+    fn segment_set(&mut self, at: &Path<'_>, names: List<Text<'_>>) -> SegmentSet {
         if names.value.is_empty() {
             let problem =
                 Problem::empty_list("the list of segments", "name one, or remove the list");

@@ -3,7 +3,7 @@
 use crate::json::{Located, Node, Reader, Text};
 use crate::policy::{Compare, List, Noise, Shadow, Tolerance, Unordered};
 
-use super::{accounts_percentage, expected, located, texts, when};
+use super::{expected, located, texts, when};
 
 pub(super) fn shadow<'a>(
     reader: &mut Reader<'a>,
@@ -14,7 +14,7 @@ pub(super) fn shadow<'a>(
         v1: object.field(reader, "v1", |r, n| r.text(n, expected::CLUSTER)),
         v2: object.field(reader, "v2", |r, n| r.text(n, expected::CLUSTER)),
         when: object.field(reader, "when", when),
-        accounts: object.field(reader, "accounts", accounts_percentage),
+        accounts: object.field(reader, "accounts", |r, n| r.number(n, expected::PERCENTAGE)),
         requests: object.field(reader, "requests", |r, n| r.number(n, expected::PERCENTAGE)),
         methods: object.field(reader, "methods", |r, n| {
             texts(r, n, expected::METHODS, expected::METHOD)

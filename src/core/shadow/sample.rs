@@ -3,6 +3,7 @@
 use crate::account::Account;
 use crate::bucket::{Position, Salt};
 use crate::decide::Decision;
+use crate::matching::Place;
 use crate::names::SHADOW_HEADER;
 use crate::plan::{Mode, Plan, Rollout};
 use crate::request::Request;
@@ -56,6 +57,7 @@ impl Plan {
         };
         let is_sampled = shadow.requests.includes(draw(Salt::shadow))
             && shadow.accounts.includes(account)
+            && shadow.when.place == Place::Here
             && shadow.when.holds(segments, request.headers);
         if !is_sampled {
             return None;
@@ -129,6 +131,7 @@ fn is_by_the_rules(reason: Reason) -> bool {
         reason,
         Reason::NoAccount
             | Reason::MalformedAccount
+            | Reason::NoRegion
             | Reason::Rule
             | Reason::OutsideAccounts
             | Reason::OutsideRequests

@@ -3,7 +3,7 @@
 use turnout_core::shadow::{Answered, Outcome, Reply, Sample, Shadow, Trial, carry};
 use turnout_core::{
     CLUSTER_HEADER, Configuration, DECISION_HEADER, Headers, Request, Rollout, SHADOW_HEADER,
-    TREATMENT_HEADER, Treatment,
+    TREATMENT_HEADER, Time, Treatment,
 };
 
 use super::{MICRO, MILLI};
@@ -150,7 +150,9 @@ impl Job {
     ) -> T {
         let pairs = self.headers.pairs();
         let headers = Headers::new(&pairs);
-        let request = configuration.plan.request(headers, configuration.inbound);
+        // It is not decided again, so it does not matter when this is.
+        let (inbound, at) = (configuration.inbound, Time::default());
+        let request = configuration.plan.request(headers, inbound, at);
         read(&request, headers)
     }
 

@@ -6,7 +6,7 @@
 use std::sync::LazyLock;
 
 use libfuzzer_sys::fuzz_target;
-use turnout_core::{Headers, Inbound, Plan, decide, is_turnout_header};
+use turnout_core::{Headers, Inbound, Plan, Time, decide, is_turnout_header};
 
 static PLANS: LazyLock<[Plan; 2]> = LazyLock::new(|| {
     [
@@ -31,7 +31,7 @@ fuzz_target!(|bytes: &[u8]| {
         .collect();
     for plan in PLANS.iter() {
         let outcome = |pairs: &[(&[u8], &[u8])], inbound| {
-            let request = plan.request(Headers::new(pairs), inbound);
+            let request = plan.request(Headers::new(pairs), inbound, Time::default());
             let decision = decide(plan, &request);
             assert!(decision.reason.treatments().contains(&decision.treatment));
             if let Some(rollout) = decision.rollout {

@@ -14,6 +14,7 @@ const UPSTREAM_V1: &str = "socket_address: { address: 127.0.0.1, port_value: 800
 const UPSTREAM_V2: &str = "socket_address: { address: 127.0.0.1, port_value: 8002 }";
 const FILTER_FILE: &str = "path: /etc/envoy/turnout/filter.yaml\n";
 const FILTER_FOLDER: &str = "path: /etc/envoy/turnout\n";
+const NODE: &str = "node: { id: turnout, cluster: turnout }";
 const CLUSTERS: &str = "  clusters:\n";
 const HTTP2: &str = r#"    typed_extension_protocol_options:
       envoy.extensions.upstreams.http.v3.HttpProtocolOptions:
@@ -90,6 +91,16 @@ impl Bootstrap {
             "preserve_external_request_id: false",
             "preserve_external_request_id: true",
         )
+    }
+
+    /// Of `live-policy.yaml`: the region of the proxy's locality; none where its name is empty.
+    #[must_use]
+    pub fn in_region(self, region: &str) -> Self {
+        if region.is_empty() {
+            return self;
+        }
+        let locality = format!("locality: {{ region: {region} }}");
+        self.replace(NODE, &NODE.replace(" }", &format!(", {locality} }}")))
     }
 
     /// Leaves the stripping of `x-turnout-*` headers to our filter alone: what a forgery has to be

@@ -1,0 +1,117 @@
+//! Ramps and regions: the clock is read once a second while a step is ahead, and never by a request.
+
+use harness::mock::{Level, Vm};
+use serde_json::{Value, json};
+use turnout_core::{Configuration, Inbound, Time};
+
+use crate::{accept, in_region};
+
+const CLOCK: &str = "proxy_get_current_time_nanoseconds";
+
+fn configuration(rule: &Value) -> String {
+    let policy = json!({
+        "version": 1,
+        "account": { "from": [{ "header": "x-account-sid" }], "format": "sid" },
+        "rollouts": [{ "name": "r", "v1": "a", "v2": "b", "mode": "split", "rules": [rule] }],
+    });
+    Configuration::to_json(&policy.to_string(), Inbound::Strip)
+}
+
+fn ramp() -> Value {
+    json!({ "accounts": [
+        { "from": "2026-12-01T09:00:00Z", "percent": 100 },
+        { "from": "2026-12-01T09:00:10Z", "percent": 0 },
+    ] })
+}
+
+fn set_time(vm: &mut Vm, time: &str) {
+    let seconds = Time::parse(time).expect("a moment").seconds();
+    vm.set_time(seconds.cast_unsigned() * 1_000_000_000);
+}
+
+/// What becomes of one request, which does not look at the clock.
+fn reason(vm: &mut Vm) -> String {
+    let request = [
+        (":method", "GET"),
+        (":authority", "a"),
+        (":path", "/"),
+        ("x-account-sid", "AC7342e9713fa896e4af00c654c444aada"),
+    ];
+    let exchange = vm.exchange(&request).expect("no trap");
+    assert!(
+        !exchange.host_calls.contains(&CLOCK),
+        "{:?}",
+        exchange.host_calls
+    );
+    exchange
+        .property("turnout_reason")
+        .expect("a reason")
+        .to_owned()
+}
+
+#[test]
+fn a_step_is_taken_at_the_next_tick() {
+    let mut vm = in_region("");
+    set_time(&mut vm, "2026-12-01T08:59:59Z");
+    accept(&mut vm, &configuration(&ramp()));
+    assert_eq!(reason(&mut vm), "outside_accounts", "before the first step");
+
+    set_time(&mut vm, "2026-12-01T09:00:00Z");
+    assert_eq!(
+        reason(&mut vm),
+        "outside_accounts",
+        "nobody has looked at the clock"
+    );
+    vm.tick().expect("no trap");
+    assert_eq!(reason(&mut vm), "rule");
+
+    set_time(&mut vm, "2026-12-01T09:00:09Z");
+    vm.tick().expect("no trap");
+    assert_eq!(reason(&mut vm), "rule");
+    set_time(&mut vm, "2026-12-01T09:00:10Z");
+    vm.tick().expect("no trap");
+    assert_eq!(
+        reason(&mut vm),
+        "outside_accounts",
+        "the second step goes back"
+    );
+    assert_eq!(vm.timers(), 0, "no step is ahead");
+}
+
+#[test]
+fn a_policy_that_comes_late_begins_at_the_step_in_force() {
+    let mut vm = in_region("");
+    set_time(&mut vm, "2026-12-01T09:00:05Z");
+    accept(&mut vm, &configuration(&ramp()));
+    assert_eq!(reason(&mut vm), "rule");
+    assert_eq!(vm.timers(), 1);
+}
+
+#[test]
+fn without_a_step_ahead_nothing_ticks() {
+    for rule in [json!({ "accounts": 50 }), ramp()] {
+        let mut vm = in_region("");
+        set_time(&mut vm, "2026-12-02T00:00:00Z");
+        accept(&mut vm, &configuration(&rule));
+        assert_eq!(vm.timers(), 0, "{rule}");
+    }
+}
+
+#[test]
+fn a_proxy_that_does_not_say_where_it_is_is_told() {
+    let rule = json!({ "when": { "regions": ["us-east-1"] } });
+    for (region, warnings) in [("", 1), ("us-east-1", 0), ("eu-west-1", 0)] {
+        let mut vm = in_region(region);
+        accept(&mut vm, &configuration(&rule));
+        let log = vm.drain_log();
+        let warned: Vec<_> = log
+            .iter()
+            .filter(|(level, _)| *level == Level::Warn)
+            .collect();
+        assert_eq!(warned.len(), warnings, "{log:?}");
+        assert!(
+            warned.iter().all(|(_, line)| line.contains("locality")),
+            "{log:?}"
+        );
+    }
+}

@@ -145,8 +145,13 @@ pub(crate) fn is_own_answer() -> bool {
 
 /// The region of the proxy's locality; empty when it has none.
 pub(crate) fn region() -> String {
-    let region = property(b"node\0locality\0region");
-    String::from_utf8(region).unwrap_or_default()
+    // The second is what older proxies call it.
+    const PATHS: [&[u8]; 2] = [b"xds\0node\0locality\0region", b"node\0locality\0region"];
+    let mut regions = PATHS.into_iter().map(property);
+    let region = regions.find(|found| !found.is_empty());
+    region
+        .and_then(|found| String::from_utf8(found).ok())
+        .unwrap_or_default()
 }
 
 /// What the proxy knows under a path, whose steps are separated by zero bytes; nothing when it does

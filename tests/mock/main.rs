@@ -29,7 +29,7 @@ fn in_region(region: &str) -> Vm {
     let mut vm = Vm::start(&filter_wasm());
     vm.set_time(1_796_115_600_000_000_000);
     if !region.is_empty() {
-        vm.set_property(&["node", "locality", "region"], region.as_bytes());
+        vm.set_property(&["xds", "node", "locality", "region"], region.as_bytes());
     }
     vm
 }

@@ -68,7 +68,7 @@ mod tests {
     use super::*;
 
     fn percent(percent: u32) -> Fraction {
-        Fraction::from_millionths(percent * 1_000_000).unwrap()
+        Fraction::from_percentage(&percent.to_string()).unwrap()
     }
 
     #[test]

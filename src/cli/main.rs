@@ -7,6 +7,7 @@ mod exit;
 mod problems;
 mod render;
 mod report;
+mod schema;
 mod text;
 
 use clap::{Parser, Subcommand};
@@ -26,6 +27,7 @@ enum Command {
     Diff(diff::Arguments),
     Render(render::Arguments),
     Report(report::Arguments),
+    Schema(schema::Arguments),
 }
 
 fn main() -> Exit {
@@ -33,5 +35,6 @@ fn main() -> Exit {
         Command::Diff(arguments) => diff::run(&arguments),
         Command::Render(arguments) => render::run(&arguments),
         Command::Report(arguments) => report::run(&arguments),
+        Command::Schema(arguments) => schema::run(&arguments),
     }
 }

@@ -9,11 +9,11 @@ mod shadow;
 
 use crate::account::{Format, LONGEST_OPAQUE, Sid};
 use crate::diagnostic::{Diagnostics, Document};
-use crate::json::{Field, Located, Reader, Text};
+use crate::json::{Field, Located, Map, Number, Reader, Text};
 use crate::path::Purpose;
 use crate::place::{Path, Span};
 use crate::plan::Plan;
-use crate::policy::{self, Map, Number};
+use crate::policy;
 use crate::problem::{Expected, Problem, excerpt};
 use crate::read::{self, expected};
 use crate::segments;
@@ -61,7 +61,7 @@ fn plan(reader: &mut Reader<'_>, policy: policy::Policy<'_>) -> Option<Plan> {
     let collector = policy.collector.given();
     let collector =
         collector.map(|name| rollouts::cluster_name(reader, &root.field("collector"), name));
-    let segments = policy.segments.given().unwrap_or_default();
+    let segments = policy.segments.given().map_or(Vec::new(), |map| map.0);
     let segments = segment_sets(reader, &root.field("segments"), segments, format);
 
     let rollouts = required(
@@ -172,6 +172,7 @@ fn segment_names<T>(segments: &Field<Map<'_, T>>) -> Option<Vec<String>> {
         Field::Bad => None,
         Field::Given(segments) => Some(
             segments
+                .0
                 .iter()
                 .map(|(name, _)| name.value.to_string())
                 .collect(),
@@ -182,7 +183,7 @@ fn segment_names<T>(segments: &Field<Map<'_, T>>) -> Option<Vec<String>> {
 fn segment_sets(
     reader: &mut Reader<'_>,
     at: &Path<'_>,
-    segments: Map<'_, Located<policy::Segment<'_>>>,
+    segments: Vec<(Text<'_>, Option<Located<policy::Segment<'_>>>)>,
     format: Option<Format>,
 ) -> Option<segments::Segments> {
     // With the format itself unreadable, the accounts are still looked at, as loosely as can be.

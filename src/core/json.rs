@@ -22,8 +22,26 @@ pub(crate) struct Located<T> {
     pub(crate) span: Span,
 }
 
-/// A string of the policy.
+/// A string.
 pub(crate) type Text<'a> = Located<Cow<'a, str>>;
+
+/// The literal of a number, exactly as written.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Number<'a> {
+    pub(crate) value: &'a str,
+    pub(crate) span: Span,
+}
+
+/// A list of which some items may be unreadable (and reported).
+#[derive(Debug)]
+pub(crate) struct List<T> {
+    pub(crate) value: Vec<Option<T>>,
+    pub(crate) span: Span,
+}
+
+/// An object whose keys are the author's; some values may be unreadable (and reported).
+#[derive(Debug)]
+pub(crate) struct Map<'a, T>(pub(crate) Vec<(Text<'a>, Option<T>)>);
 
 /// What an object says of one of its fields.
 #[derive(Debug)]
@@ -165,18 +183,14 @@ impl<'a> Reader<'a> {
     }
 
     /// The value as the literal of a number, exactly as written.
-    pub(crate) fn number(
-        &mut self,
-        node: Node<'a, '_>,
-        expected: Expected,
-    ) -> Option<Located<&'a str>> {
+    pub(crate) fn number(&mut self, node: Node<'a, '_>, expected: Expected) -> Option<Number<'a>> {
         if !node
             .raw
             .starts_with(|c: char| c == '-' || c.is_ascii_digit())
         {
             return self.wrong_type(node, expected);
         }
-        Some(Located {
+        Some(Number {
             value: node.raw,
             span: node.span,
         })
@@ -197,7 +211,7 @@ impl<'a> Reader<'a> {
         node: Node<'a, '_>,
         expected: Expected,
         read: impl Fn(&mut Self, Node<'a, '_>) -> Option<T>,
-    ) -> Option<Located<Vec<Option<T>>>> {
+    ) -> Option<List<T>> {
         let Ok(items) = serde_json::from_str::<Vec<&'a RawValue>>(node.raw) else {
             return self.wrong_type(node, expected);
         };
@@ -210,7 +224,7 @@ impl<'a> Reader<'a> {
                 read(self, item)
             })
             .collect();
-        Some(Located {
+        Some(List {
             value,
             span: node.span,
         })
@@ -222,7 +236,7 @@ impl<'a> Reader<'a> {
         node: Node<'a, '_>,
         expected: Expected,
         read: impl Fn(&mut Self, Node<'a, '_>) -> Option<T>,
-    ) -> Option<Vec<(Text<'a>, Option<T>)>> {
+    ) -> Option<Map<'a, T>> {
         let entries = self.entries(node, expected)?;
         let mut read_entries = Vec::with_capacity(entries.len());
         for (key, raw) in entries {
@@ -231,7 +245,7 @@ impl<'a> Reader<'a> {
             let value = read(self, item);
             read_entries.push((key, value));
         }
-        Some(read_entries)
+        Some(Map(read_entries))
     }
 
     /// The value as an object with known fields; see [`Object`].

@@ -35,6 +35,8 @@ mod ramp;
 mod read;
 pub mod render;
 mod request;
+#[cfg(feature = "schema")]
+mod schema;
 mod segments;
 pub mod shadow;
 mod sources;
@@ -56,6 +58,8 @@ pub use plan::{Mode, Plan, Rollout};
 pub use problem::Problem;
 pub use ramp::{Ramp, Step};
 pub use request::Request;
+#[cfg(feature = "schema")]
+pub use schema::schema;
 pub use table::Table;
 pub use time::{BadTime, Time};
 pub use treatment::{Reason, Treatment};

@@ -2,10 +2,9 @@
 
 mod shadow;
 
-use crate::json::{Located, Node, Reader, Text};
+use crate::json::{List, Located, Node, Reader, Text};
 use crate::policy::{
-    Account, Accounts, Header, List, Match, Path, Policy, Rollout, Rule, Segment, Source, Step,
-    When,
+    Account, Accounts, Header, Match, Path, Policy, Rollout, Rule, Segment, Source, Step, When,
 };
 use crate::problem::Expected;
 
@@ -21,6 +20,7 @@ pub(crate) mod expected {
         "a policy",
         "{ \"version\": 1, \"account\": { … }, \"rollouts\": [] }",
     );
+    pub(crate) const SCHEMA: Expected = new("a path or URL of a schema", "\"policy.schema.json\"");
     pub(crate) const VERSION: Expected = new("a version number", "1");
     pub(crate) const ACCOUNT: Expected = new(
         "an account object",
@@ -127,6 +127,7 @@ pub(crate) fn policy<'a>(reader: &mut Reader<'a>, root: Node<'a, '_>) -> Option<
         rollouts: object.field(reader, "rollouts", |r, n| {
             r.list(n, expected::ROLLOUTS, rollout)
         }),
+        schema: object.field(reader, "$schema", |r, n| r.text(n, expected::SCHEMA)),
     };
     object.finish(reader);
     Some(policy)

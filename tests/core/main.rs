@@ -7,4 +7,5 @@ mod diff;
 mod policies;
 mod properties;
 mod readme;
+mod schema;
 mod shadow;

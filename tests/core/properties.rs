@@ -25,7 +25,7 @@ fn broken_policy() -> impl Strategy<Value = String> {
 }
 
 /// A valid policy with one value, at any depth, replaced by any other.
-fn policy_with_another_value() -> impl Strategy<Value = String> {
+pub(crate) fn policy_with_another_value() -> impl Strategy<Value = String> {
     let value = prop_oneof![
         Just(Value::Null),
         any::<bool>().prop_map(Value::from),

@@ -1,11 +1,11 @@
 //! What requests a rollout or a rule is about: hosts, paths, methods, headers.
 
-use crate::json::{Field, Located, Reader, Text};
+use crate::json::{Field, List, Located, Map, Reader, Text};
 use crate::matching::{HeaderMatch, HeaderTest, RequestMatch};
 use crate::names::is_turnout_header;
 use crate::path::{BadTemplate, PathMatch, Purpose, Template};
 use crate::place::Path;
-use crate::policy::{self, List, Map};
+use crate::policy;
 use crate::problem::{Problem, excerpt};
 
 use super::{exactly_one, present};
@@ -187,7 +187,7 @@ pub(super) fn headers(
     headers: Field<Map<'_, Located<policy::Header<'_>>>>,
 ) -> Vec<HeaderMatch> {
     let mut compiled = Vec::new();
-    for (name, given) in headers.given().unwrap_or_default() {
+    for (name, given) in headers.given().map_or(Vec::new(), |map| map.0) {
         let at = at.field(&name.value);
         let name = header_name(reader, &at, &name);
         let test = given.and_then(|given| header_test(reader, &at, given));

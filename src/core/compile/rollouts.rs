@@ -3,12 +3,12 @@
 use std::collections::BTreeMap;
 
 use crate::bucket::{Fraction, Salt};
-use crate::json::{Field, Located, Reader, Text};
+use crate::json::{Field, List, Located, Number, Reader, Text};
 use crate::matching::{Place, RequestMatch, When};
 use crate::percent::{NotAPercentage, millionths};
 use crate::place::{Path, Span};
 use crate::plan::{Mode, Rollout, Rule, Serve};
-use crate::policy::{self, Accounts, List, Number};
+use crate::policy::{self, Accounts};
 use crate::problem::{Problem, excerpt};
 use crate::ramp::{Ramp, Step};
 use crate::read::expected;

@@ -5,10 +5,10 @@ use std::ops::RangeInclusive;
 use crate::bucket::Fraction;
 use crate::copying::{Moment, Route, Shadow};
 use crate::diff::{Allowed, Amount, BadPattern, Limits, Options, Pattern, Tolerance, Unordered};
-use crate::json::{Field, Located, Reader, Text};
+use crate::json::{Field, List, Located, Number, Reader, Text};
 use crate::path::Purpose;
 use crate::place::{Path, Span};
-use crate::policy::{self, List, Number};
+use crate::policy;
 use crate::problem::{Problem, excerpt};
 use crate::read::expected;
 

@@ -1,7 +1,7 @@
 //! A rollout's `shadow`, as it is written.
 
-use crate::json::{Located, Node, Reader, Text};
-use crate::policy::{Compare, List, Noise, Shadow, Tolerance, Unordered};
+use crate::json::{List, Located, Node, Reader, Text};
+use crate::policy::{Compare, Noise, Shadow, Tolerance, Unordered};
 
 use super::{expected, located, texts, when};
 

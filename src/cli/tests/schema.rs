@@ -1,0 +1,25 @@
+//! `turnout schema`, as a person runs it.
+
+use std::fs;
+use std::process::Command;
+
+#[test]
+fn the_schema_is_written_where_one_says() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let run = |arguments: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_turnout"));
+        let command = command.current_dir(folder.path()).arg("schema");
+        command.args(arguments).output().expect("the command runs")
+    };
+    let printed = run(&[]);
+    assert!(printed.status.success());
+    let written = run(&["--output", "policy.schema.json"]);
+    assert!(written.status.success() && written.stdout.is_empty());
+    let file = fs::read(folder.path().join("policy.schema.json")).expect("the file");
+    assert_eq!(file, printed.stdout);
+    let schema: serde_json::Value = serde_json::from_slice(&file).expect("JSON");
+    assert_eq!(schema["title"], "Turnout policy");
+
+    let refused = run(&["--output", "no/such/folder.json"]);
+    assert_eq!(refused.status.code(), Some(2));
+}

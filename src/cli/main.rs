@@ -2,15 +2,17 @@
 
 #![forbid(unsafe_code)]
 
+mod completions;
 mod diff;
 mod exit;
+mod man;
 mod problems;
 mod render;
 mod report;
 mod schema;
 mod text;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
 
 use crate::exit::Exit;
 
@@ -24,7 +26,9 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
+    Completions(completions::Arguments),
     Diff(diff::Arguments),
+    Man(man::Arguments),
     Render(render::Arguments),
     Report(report::Arguments),
     Schema(schema::Arguments),
@@ -32,7 +36,9 @@ enum Command {
 
 fn main() -> Exit {
     match Arguments::parse().command {
+        Command::Completions(arguments) => completions::run(&arguments, Arguments::command()),
         Command::Diff(arguments) => diff::run(&arguments),
+        Command::Man(arguments) => man::run(&arguments, Arguments::command()),
         Command::Render(arguments) => render::run(&arguments),
         Command::Report(arguments) => report::run(&arguments),
         Command::Schema(arguments) => schema::run(&arguments),

@@ -38,9 +38,11 @@ pub(crate) fn name_of(path: &Path) -> String {
 /// stays until all of the new text is there.
 pub(crate) fn write(path: Option<&Path>, text: &str) -> Result<(), String> {
     let Some(path) = path.filter(|path| !is_dash(path)) else {
-        return io::stdout()
-            .write_all(text.as_bytes())
-            .map_err(|error| format!("cannot write to standard output: {error}"));
+        return match io::stdout().write_all(text.as_bytes()) {
+            // Who reads has seen enough.
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+            written => written.map_err(|error| format!("cannot write to standard output: {error}")),
+        };
     };
     replace(path, text).map_err(|error| format!("cannot write {}: {error}", path.display()))
 }

@@ -1,0 +1,30 @@
+//! `turnout completions`: the commands and options, for a shell.
+
+use clap::{Args, Command};
+use clap_complete::Shell;
+
+use crate::exit::Exit;
+use crate::text;
+
+/// Print completions for a shell.
+#[derive(Args)]
+#[command(after_help = "Example:
+  turnout completions bash > ~/.local/share/bash-completion/completions/turnout
+  turnout completions zsh > ~/.zfunc/_turnout
+  turnout completions fish > ~/.config/fish/completions/turnout.fish")]
+pub(crate) struct Arguments {
+    /// Which shell.
+    shell: Shell,
+}
+
+pub(crate) fn run(arguments: &Arguments, mut command: Command) -> Exit {
+    let mut script = Vec::new();
+    clap_complete::generate(arguments.shell, &mut command, "turnout", &mut script);
+    match text::write(None, &String::from_utf8_lossy(&script)) {
+        Ok(()) => Exit::Done,
+        Err(error) => {
+            anstream::eprintln!("turnout: {error}");
+            Exit::BadInput
+        }
+    }
+}

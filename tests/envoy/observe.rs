@@ -17,6 +17,7 @@ const SERIES: [(&str, &str); 12] = [
     ("v2", "on"),
     ("v1", "no_account"),
     ("v1", "malformed_account"),
+    ("v1", "no_region"),
     ("v1", "rule"),
     ("v2", "rule"),
     ("v1", "outside_accounts"),

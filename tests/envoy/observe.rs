@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use crate::scene::{INSIDE, OUTSIDE, ROLLOUT, Scene, policy, request_of, strip};
 
 /// Everything that can be counted for a rollout.
-const SERIES: [(&str, &str); 12] = [
+const SERIES: [(&str, &str); 13] = [
     ("v1", "halted"),
     ("v1", "off"),
     ("v1", "inbound"),

@@ -1,0 +1,298 @@
+//! The trial of a sampled request: whom to ask next, and what to make of the answers.
+
+use super::*;
+
+/// A worker's side of one rollout, and what it is asked and answered.
+struct Bench {
+    plan: Plan,
+    known: Known,
+}
+
+impl Bench {
+    fn new(shadow_options: &Value) -> Self {
+        let plan = plan("shadow", shadow_options);
+        let known = Known::new(shadow(&plan));
+        Self { plan, known }
+    }
+
+    /// Runs one trial. The answers are given in the order of the questions; returns whom it asked.
+    fn run(&mut self, noise: bool, v1: Value, answers: Vec<Answered>) -> (Vec<Treatment>, Verdict) {
+        let (mut trial, first) = Trial::start(body(&v1), true, noise, &mut self.known);
+        let mut asked = vec![first];
+        let mut answers = answers.into_iter();
+        loop {
+            let answer = answers.next().expect("an answer to each question");
+            let mut judge = Judge {
+                shadow: shadow(&self.plan),
+                known: &mut self.known,
+                route: None,
+                now_ms: 1_000_000,
+            };
+            match trial.answered(answer, &mut judge) {
+                Next::Ask(version) => asked.push(version),
+                Next::Done(verdict) => {
+                    assert_eq!(
+                        answers.next().map(|_| ()),
+                        None,
+                        "an answer that nobody asked for"
+                    );
+                    return (asked, verdict);
+                }
+            }
+        }
+    }
+
+    fn outcome(&mut self, noise: bool, v1: Value, answers: Vec<Answered>) -> Outcome {
+        self.run(noise, v1, answers).1.outcome
+    }
+}
+
+fn body(value: &Value) -> Reply {
+    Reply {
+        status: 200,
+        headers: vec![],
+        body: value.to_string().into_bytes(),
+    }
+}
+
+fn reply(value: Value) -> Answered {
+    Answered::Reply(body(&value))
+}
+
+use Treatment::{V1, V2};
+
+#[test]
+fn equal_answers_need_one_question() {
+    let mut bench = Bench::new(&json!({ "requests": 1 }));
+    let (asked, verdict) = bench.run(
+        false,
+        json!({ "a": 1, "b": 2 }),
+        vec![reply(json!({ "b": 2, "a": 1 }))],
+    );
+    assert_eq!((asked, verdict.outcome), (vec![V2], Outcome::Equal));
+    assert!(verdict.difference.is_none());
+}
+
+#[test]
+fn no_answer_is_an_outcome_of_its_own() {
+    for why in [Outcome::Timeout, Outcome::V2Error, Outcome::TooLarge] {
+        let mut bench = Bench::new(&json!({ "requests": 1 }));
+        assert_eq!(
+            bench.outcome(false, json!(1), vec![Answered::Not(why)]),
+            why
+        );
+    }
+}
+
+#[test]
+fn a_difference_counts_when_both_have_been_asked_again() {
+    let mut bench = Bench::new(&json!({ "requests": 1 }));
+    let (v1, v2) = (json!({ "a": 1 }), json!({ "a": "1" }));
+    let answers = || vec![reply(v2.clone()), reply(v1.clone()), reply(v2.clone())];
+    let (asked, verdict) = bench.run(false, v1.clone(), answers());
+    assert_eq!(
+        (asked, verdict.outcome),
+        (vec![V2, V1, V2], Outcome::Different)
+    );
+    let difference = verdict.difference.expect("what differs");
+    assert!(difference.rechecked);
+    assert_eq!(difference.findings.len(), 1);
+    assert_eq!(difference.findings[0].pointer, "/a");
+
+    // It is known now, and v1 is spared.
+    let (asked, verdict) = bench.run(false, v1, vec![reply(v2)]);
+    assert_eq!((asked, verdict.outcome), (vec![V2], Outcome::Different));
+}
+
+#[test]
+fn a_difference_that_is_gone_was_noise() {
+    let mut bench = Bench::new(&json!({ "requests": 1 }));
+    let answers = vec![
+        reply(json!({ "n": 1 })),
+        reply(json!({ "n": 2 })),
+        reply(json!({ "n": 2 })),
+    ];
+    let (asked, verdict) = bench.run(false, json!({ "n": 2 }), answers);
+    assert_eq!((asked, verdict.outcome), (vec![V2, V1, V2], Outcome::Noise));
+}
+
+#[test]
+fn where_v1_disagrees_with_itself_values_say_nothing() {
+    let mut bench = Bench::new(&json!({ "requests": 1 }));
+    let at = |at: &str, name: Value| json!({ "at": at, "name": name });
+    let answers = vec![
+        reply(at("2", json!("x"))),
+        reply(at("3", json!("x"))),
+        reply(at("4", json!("x"))),
+    ];
+    let outcome = bench.outcome(false, at("1", json!("x")), answers);
+    assert_eq!(outcome, Outcome::Noise);
+
+    // It is asked about once more, because it may have been a change of the moment.
+    let answers = ["6", "7", "8"].map(|time| reply(at(time, json!("x"))));
+    let (asked, verdict) = bench.run(false, at("5", json!("x")), answers.into());
+    assert_eq!((asked, verdict.outcome), (vec![V2, V1, V2], Outcome::Noise));
+
+    // From now on that is known without asking.
+    let answers = vec![reply(at("6", json!("x")))];
+    assert_eq!(
+        bench.outcome(false, at("5", json!("x")), answers),
+        Outcome::Noise
+    );
+
+    // What else differs is still found, and so are type and presence at the noisy place.
+    let answers = vec![
+        reply(at("8", json!("y"))),
+        reply(at("9", json!("x"))),
+        reply(at("0", json!("y"))),
+    ];
+    let (_, verdict) = bench.run(false, at("7", json!("x")), answers);
+    let findings = verdict.difference.expect("what differs").findings;
+    let pointers: Vec<_> = findings
+        .iter()
+        .map(|found| found.pointer.as_str())
+        .collect();
+    assert_eq!(pointers, ["/name"]);
+    for v2 in [json!({ "at": 1, "name": "x" }), json!({ "name": "x" })] {
+        let answers = vec![reply(v2.clone()), reply(at("1", json!("x"))), reply(v2)];
+        let outcome = bench.outcome(false, at("0", json!("x")), answers);
+        assert_eq!(outcome, Outcome::Different);
+    }
+}
+
+/// A change of the data while v1 was asked again hides no difference for long.
+#[test]
+fn where_v1_agrees_with_itself_again_values_count() {
+    let mut bench = Bench::new(&json!({ "requests": 1 }));
+    let answer = |n: u8| reply(json!({ "n": n }));
+    let changed = vec![answer(2), answer(2), answer(2)];
+    assert_eq!(
+        bench.outcome(false, json!({ "n": 1 }), changed),
+        Outcome::Noise
+    );
+    let mut seen = |_| {
+        bench.outcome(
+            false,
+            json!({ "n": 2 }),
+            vec![answer(7), answer(2), answer(7)],
+        )
+    };
+    let seen: Vec<_> = (0..2).map(&mut seen).collect();
+    assert_eq!(seen, [Outcome::Noise, Outcome::Different]);
+}
+
+#[test]
+fn for_noise_v1_is_asked_twice_before_and_after_in_turns() {
+    let mut bench = Bench::new(&json!({ "requests": 1, "noise": { "requests": 100 } }));
+    let answer = |n: u8| reply(json!({ "n": n }));
+    let (asked, verdict) = bench.run(true, json!({ "n": 1 }), vec![answer(2), answer(3)]);
+    assert_eq!((asked, verdict.outcome), (vec![V1, V2], Outcome::Noise));
+    let (asked, verdict) = bench.run(true, json!({ "n": 4 }), vec![answer(5), answer(6)]);
+    assert_eq!((asked, verdict.outcome), (vec![V2, V1], Outcome::Noise));
+    let (asked, _) = bench.run(true, json!({ "n": 7 }), vec![answer(8), answer(9)]);
+    assert_eq!(asked, [V1, V2]);
+    // v1's silence then teaches nothing, and keeps nobody from asking v2.
+    let answers = vec![answer(1), Answered::Not(Outcome::Timeout)];
+    assert_eq!(
+        bench.outcome(true, json!({ "n": 1 }), answers),
+        Outcome::Equal
+    );
+}
+
+#[test]
+fn what_cannot_be_asked_again_counts_as_it_is() {
+    let recheck = json!({ "requests": 1, "recheck": false });
+    let answers = || vec![reply(json!(2))];
+    assert_eq!(
+        Bench::new(&recheck).outcome(false, json!(1), answers()),
+        Outcome::Different
+    );
+
+    // v1 does not answer the second question; v2 does not.
+    let no = || Answered::Not(Outcome::Timeout);
+    for answers in [
+        vec![reply(json!(2)), no()],
+        vec![reply(json!(2)), reply(json!(1)), no()],
+    ] {
+        let mut bench = Bench::new(&json!({ "requests": 1 }));
+        let (_, verdict) = bench.run(false, json!(1), answers);
+        assert_eq!(verdict.outcome, Outcome::Different);
+        assert!(!verdict.difference.expect("what differs").rechecked);
+    }
+
+    // A method that is not safe is asked once, whatever is asked for.
+    let mut bench = Bench::new(&json!({ "requests": 1, "noise": { "requests": 100 } }));
+    let (mut trial, first) = Trial::start(body(&json!(1)), false, true, &mut bench.known);
+    assert_eq!(first, V2);
+    let mut judge = Judge {
+        shadow: shadow(&bench.plan),
+        known: &mut bench.known,
+        route: None,
+        now_ms: 0,
+    };
+    let next = trial.answered(reply(json!(2)), &mut judge);
+    assert!(matches!(next, Next::Done(verdict) if verdict.outcome == Outcome::Different));
+}
+
+#[test]
+fn v1_is_asked_again_only_so_often() {
+    let mut bench = Bench::new(&json!({ "requests": 1, "max_in_flight": 3 }));
+    let mut again = 0;
+    for n in 0..100 {
+        // Each differs at a place of its own: nothing is known yet.
+        let field = format!(
+            "field_{}",
+            char::from(b'a' + n % 26)
+                .to_string()
+                .repeat(1 + usize::from(n / 26))
+        );
+        let (v1, v2) = (json!({ &field: 1 }), json!({ &field: 2 }));
+        let (mut trial, _) = Trial::start(body(&v1), true, false, &mut bench.known);
+        let mut judge = Judge {
+            shadow: shadow(&bench.plan),
+            known: &mut bench.known,
+            route: None,
+            now_ms: 1_000_000,
+        };
+        match trial.answered(reply(v2), &mut judge) {
+            Next::Ask(_) => again += 1,
+            Next::Done(verdict) => assert_eq!(verdict.outcome, Outcome::Different),
+        }
+    }
+    assert_eq!(again, 3);
+}
+
+#[test]
+fn a_finding_of_each_element_is_said_once() {
+    let mut bench = Bench::new(&json!({ "requests": 1, "recheck": false }));
+    let list = |value: u8| json!((0..100).map(|_| json!({ "a": value })).collect::<Vec<_>>());
+    let (_, verdict) = bench.run(false, list(1), vec![reply(list(2))]);
+    let difference = verdict.difference.expect("what differs");
+    assert_eq!(difference.findings.len(), 1);
+    assert_eq!(difference.findings[0].pointer, "/*/a");
+    assert_eq!(difference.omitted, 0);
+}
+
+#[test]
+fn a_revealed_place_shows_its_value_and_nothing_below_it() {
+    let options = json!({ "requests": 1, "recheck": false, "reveal": ["/a", "/b"] });
+    let mut bench = Bench::new(&options);
+    let v1 = json!({ "a": "old", "b": { "name": "Alice" }, "c": "x" });
+    let v2 = json!({ "a": "new", "c": "y" });
+    let (_, verdict) = bench.run(false, v1, vec![reply(v2)]);
+    let difference = verdict.difference.expect("what differs");
+    let shown: Vec<_> = difference
+        .findings
+        .iter()
+        .map(
+            |found| match &found.sides[0].as_ref().expect("v1's side").shown {
+                Shown::Value(value) => (found.pointer.as_str(), value.as_str()),
+                Shown::Hash(_) => (found.pointer.as_str(), "a hash"),
+            },
+        )
+        .collect();
+    assert_eq!(
+        shown,
+        [("/a", "\"old\""), ("/c", "a hash"), ("/b", "a hash")]
+    );
+}

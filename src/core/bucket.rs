@@ -4,6 +4,8 @@
 //! them. Everything is integers: a position is 64 bits of XXH3, a fraction is a bound on it, so
 //! raising a percentage only ever adds.
 
+use std::fmt;
+
 use xxhash_rust::xxh3::{xxh3_64, xxh3_64_with_seed};
 
 use crate::percent::{self, HUNDRED_PERCENT};
@@ -110,9 +112,42 @@ impl Fraction {
         self.millionths
     }
 
+    /// The smallest percentage that includes a position. By halving, with the very test that decides,
+    /// so that the two cannot differ.
+    #[must_use]
+    pub fn entry(position: Position) -> Self {
+        let (mut outside, mut inside) = (Self::NONE, Self::ALL);
+        while let Some(between) = Self::between(outside, inside) {
+            if between.includes(position) {
+                inside = between;
+            } else {
+                outside = between;
+            }
+        }
+        inside
+    }
+
+    /// `None` where the two are neighbours.
+    fn between(low: Self, high: Self) -> Option<Self> {
+        let middle = low.millionths.midpoint(high.millionths);
+        let is_new = middle != low.millionths && middle != high.millionths;
+        is_new.then(|| Self::from_millionths(middle)).flatten()
+    }
+
     /// Whether the position is in this part.
     #[must_use]
     pub fn includes(&self, position: Position) -> bool {
         u128::from(position.0) < self.bound
+    }
+}
+
+/// As the policy writes it: `12.5`.
+impl fmt::Display for Fraction {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        const ONE: u32 = HUNDRED_PERCENT / 100;
+        let (whole, decimals) = (self.millionths / ONE, self.millionths % ONE);
+        let decimals = format!(".{decimals:06}");
+        let decimals = decimals.trim_end_matches('0').trim_end_matches('.');
+        write!(f, "{whole}{decimals}")
     }
 }

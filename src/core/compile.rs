@@ -213,7 +213,7 @@ fn segment_sets(
     format.map(|_| builder.build())
 }
 
-fn malformed_account(account: &str, format: Format) -> Problem {
+pub(crate) fn malformed_account(account: &str, format: Format) -> Problem {
     let shown = excerpt(account);
     match format {
         Format::Sid if Sid::parse(with_lower_case_digits(account).as_bytes()).is_some() => {

@@ -75,12 +75,12 @@ pub fn decide<'p>(plan: &'p Plan, request: &Request<'_>) -> Decision<'p> {
     v1(Reason::Default)
 }
 
-fn account_position(rollout: &Rollout, account: &AccountId<'_>) -> Position {
+pub(crate) fn account_position(rollout: &Rollout, account: &AccountId<'_>) -> Position {
     rollout.salt.account(account.as_slice())
 }
 
 /// A request without an id cannot be drawn the same way twice, so it stands last.
-fn request_position(rollout: &Rollout, request: &Request<'_>) -> Position {
+pub(crate) fn request_position(rollout: &Rollout, request: &Request<'_>) -> Position {
     request
         .id
         .map_or(Position::LAST, |id| rollout.salt.request(id))

@@ -6,6 +6,7 @@
 //!
 //! * A policy text becomes a [`Plan`], or [`Diagnostics`] that name every problem in it.
 //! * [`decide`] takes a plan and a [`Request`] and gives a [`Decision`]: a treatment and its reason.
+//! * [`Plan::explain`] says how a decision came about, step by step.
 //! * [`shadow`] says which requests are copied to v2, and [`diff`] compares the two answers.
 //! * [`Configuration`] is what a proxy is given: a policy, and what this proxy is.
 
@@ -20,6 +21,7 @@ mod copying;
 mod decide;
 mod diagnostic;
 pub mod diff;
+pub mod explain;
 mod headers;
 mod inbound;
 mod json;

@@ -20,10 +20,7 @@ pub(crate) struct RequestMatch {
 impl RequestMatch {
     pub(crate) fn holds(&self, request: &Request<'_>) -> bool {
         self.host_holds(request.host)
-            && self
-                .path
-                .as_ref()
-                .is_none_or(|path| path.holds(request.path))
+            && self.path_holds(request.path)
             && self.method_holds(request.method)
             && self
                 .headers
@@ -31,12 +28,16 @@ impl RequestMatch {
                 .all(|header| header.holds(request.headers))
     }
 
-    fn host_holds(&self, host: &[u8]) -> bool {
+    pub(crate) fn host_holds(&self, host: &[u8]) -> bool {
         let is_host = |wanted: &String| host.eq_ignore_ascii_case(wanted.as_bytes());
         self.hosts.is_empty() || self.hosts.iter().any(is_host)
     }
 
-    fn method_holds(&self, method: &[u8]) -> bool {
+    pub(crate) fn path_holds(&self, path: &[u8]) -> bool {
+        self.path.as_ref().is_none_or(|wanted| wanted.holds(path))
+    }
+
+    pub(crate) fn method_holds(&self, method: &[u8]) -> bool {
         let is_method = |wanted: &String| method == wanted.as_bytes();
         self.methods.is_empty() || self.methods.iter().any(is_method)
     }
@@ -58,7 +59,7 @@ pub(crate) enum HeaderTest {
 }
 
 impl HeaderMatch {
-    fn holds(&self, headers: Headers<'_>) -> bool {
+    pub(crate) fn holds(&self, headers: Headers<'_>) -> bool {
         let mut values = headers.values(&self.name);
         match &self.test {
             HeaderTest::Exact(exact) => values.any(|value| value == exact.as_bytes()),
@@ -97,12 +98,19 @@ impl When {
     /// Whether all that is known holds. Where the place is unknown, it is not known whether all does.
     pub(crate) fn holds(&self, segments: &SegmentSet, headers: Headers<'_>) -> bool {
         self.place != Place::Elsewhere
-            && self
-                .within
-                .as_ref()
-                .is_none_or(|within| within.intersects(segments))
-            && !self.outside.intersects(segments)
+            && self.within_holds(segments)
+            && self.outside_holds(segments)
             && self.headers.iter().all(|header| header.holds(headers))
+    }
+
+    pub(crate) fn within_holds(&self, segments: &SegmentSet) -> bool {
+        self.within
+            .as_ref()
+            .is_none_or(|within| within.intersects(segments))
+    }
+
+    pub(crate) fn outside_holds(&self, segments: &SegmentSet) -> bool {
+        !self.outside.intersects(segments)
     }
 
     /// `None` where the proxy does not say in which region it is.

@@ -1,5 +1,7 @@
 //! Paths: exact, by prefix, or by a template with places to fill in.
 
+use std::fmt;
+
 /// How a rollout selects paths. The query is not part of a path.
 #[derive(Debug)]
 pub(crate) enum PathMatch {
@@ -122,6 +124,54 @@ impl Template {
     }
 }
 
+impl Template {
+    /// A path of this shape, with an account in its place. What the template leaves open is as
+    /// another one wants it, else a star, which is a segment of some text like any other.
+    pub(crate) fn path(&self, account: &str, like: Option<&Self>) -> String {
+        let mut path = String::new();
+        let mut others = like.map_or(&[][..], |like| &like.segments).iter();
+        for segment in &self.segments {
+            let other = others.next();
+            path.push('/');
+            match (segment, other) {
+                (Segment::Literal(text), _) | (Segment::Any, Some(Segment::Literal(text))) => {
+                    path.push_str(text);
+                }
+                (Segment::Any, _) => path.push('*'),
+                (Segment::Account { before, after }, _) => {
+                    path.extend([before, account, after]);
+                }
+            }
+        }
+        let rest = others.filter(|_| self.rest);
+        for other in rest {
+            path.push('/');
+            path.push_str(match other {
+                Segment::Literal(text) => text,
+                Segment::Any | Segment::Account { .. } => "*",
+            });
+        }
+        if path.is_empty() {
+            path.push('/');
+        }
+        path
+    }
+}
+
+/// As the policy writes it.
+impl fmt::Display for Template {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for segment in &self.segments {
+            match segment {
+                Segment::Literal(literal) => write!(f, "/{literal}")?,
+                Segment::Any => f.write_str("/*")?,
+                Segment::Account { before, after } => write!(f, "/{before}{ACCOUNT}{after}")?,
+            }
+        }
+        f.write_str(if self.rest { "/**" } else { "" })
+    }
+}
+
 impl Segment {
     fn parse(text: &str) -> Result<Self, BadTemplate> {
         let plain = |text: &str| match text {
@@ -219,6 +269,46 @@ mod tests {
         assert_eq!(capture("/a/{account}.json", "/a/AC1.json"), Some("AC1"));
         assert_eq!(capture("/a/{account}.json", "/a/AC1.xml"), None);
         assert_eq!(capture("/a/x{account}x", "/a/x"), None);
+    }
+
+    #[test]
+    fn a_template_is_shown_as_it_is_written() {
+        for text in [
+            "/",
+            "/**",
+            "/v1",
+            "/v1/",
+            "/v1/*/**",
+            "/a/x{account}.json/b",
+        ] {
+            let purpose = match text.contains('{') {
+                true => Purpose::Account,
+                false => Purpose::Match,
+            };
+            assert_eq!(Template::parse(text, purpose).unwrap().to_string(), text);
+        }
+    }
+
+    #[test]
+    fn a_path_is_made_of_a_template() {
+        let parse = |text: &str, purpose| Template::parse(text, purpose).unwrap();
+        for (template, like, path) in [
+            ("/a/{account}.json", None, "/a/AC1.json"),
+            ("/a/{account}/**", None, "/a/AC1"),
+            ("/a/{account}/**", Some("/a/*/Calls/*"), "/a/AC1/Calls/*"),
+            ("/*/{account}", Some("/v1/x/y"), "/v1/AC1"),
+            ("/{account}", Some("/**"), "/AC1"),
+        ] {
+            let template = parse(template, Purpose::Account);
+            let like = like.map(|like| parse(like, Purpose::Match));
+            let made = template.path("AC1", like.as_ref());
+            assert_eq!(made, path);
+            assert_eq!(template.capture(made.as_bytes()), Some(&b"AC1"[..]));
+        }
+        for template in ["/", "/**", "/v1/*/a", "/v1/**"] {
+            let template = parse(template, Purpose::Match);
+            assert!(template.holds(template.path("", None).as_bytes()));
+        }
     }
 
     #[test]

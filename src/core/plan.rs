@@ -7,6 +7,7 @@ use crate::copying::Shadow;
 use crate::headers::Headers;
 use crate::inbound::{self, Inbound};
 use crate::matching::{Place, RequestMatch, When};
+use crate::problem::Problem;
 use crate::ramp::Ramp;
 use crate::request::Request;
 use crate::segments::Segments;
@@ -134,6 +135,18 @@ impl Plan {
     #[must_use]
     pub fn rollouts(&self) -> &[Rollout] {
         &self.rollouts
+    }
+
+    /// A rollout by its name.
+    ///
+    /// # Errors
+    /// What is wrong, and which name may have been meant.
+    pub fn rollout(&self, name: &str) -> Result<&Rollout, Problem> {
+        let found = self.rollouts.iter().find(|rollout| rollout.name == name);
+        found.ok_or_else(|| {
+            let known = self.rollouts.iter().map(|rollout| rollout.name.as_str());
+            Problem::unknown_rollout(name, &known.collect::<Vec<_>>())
+        })
     }
 
     /// The first rollout whose `match` holds has the request.

@@ -57,6 +57,10 @@ enum Kind {
         found: String,
         nearest: Option<String>,
     },
+    UnknownRollout {
+        found: String,
+        instead: String,
+    },
     RepeatedRollout {
         name: String,
         first: usize,
@@ -109,6 +113,7 @@ impl Problem {
                 Some(near) => format!("did you mean `{near}`?"),
                 None => "declare it under /segments".into(),
             },
+            Kind::UnknownRollout { instead, .. } => instead.clone(),
             Kind::RepeatedRollout { .. } => "give each rollout a name of its own".into(),
             Kind::NotOneOf { known, .. } => format!("write exactly one of {}", Quoted(known)),
             Kind::EmptyList { instead, .. } => (*instead).into(),
@@ -179,6 +184,16 @@ impl Problem {
         })
     }
 
+    pub(crate) fn unknown_rollout(found: &str, known: &[&str]) -> Self {
+        let found = excerpt(found);
+        let instead = match nearest(&found, known) {
+            Some(near) => format!("did you mean `{near}`?"),
+            None if known.is_empty() => String::from("the policy has none"),
+            None => format!("write one of {}", Quoted(known)),
+        };
+        Self(Kind::UnknownRollout { found, instead })
+    }
+
     pub(crate) fn repeated_rollout(name: &str, first: usize) -> Self {
         Self(Kind::RepeatedRollout {
             name: excerpt(name),
@@ -223,6 +238,7 @@ impl fmt::Display for Problem {
             Kind::MissingField { field, .. } => write!(f, "`{field}` is missing"),
             Kind::UnknownWord { what, found, .. } => write!(f, "unknown {what} `{found}`"),
             Kind::UnknownSegment { found, .. } => write!(f, "unknown segment `{found}`"),
+            Kind::UnknownRollout { found, .. } => write!(f, "no rollout `{found}`"),
             Kind::RepeatedRollout { name, first } => {
                 write!(f, "the name `{name}` is taken by /rollouts/{first}")
             }
@@ -244,7 +260,7 @@ fn without_place(error: &serde_json::Error) -> String {
 }
 
 /// `` `a`, `b`, `c` ``
-struct Quoted<'a>(&'a [&'static str]);
+struct Quoted<'a>(&'a [&'a str]);
 
 impl fmt::Display for Quoted<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

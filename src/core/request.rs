@@ -18,7 +18,7 @@ pub struct Request<'a> {
     pub(crate) path: &'a [u8],
     pub(crate) id: Option<&'a [u8]>,
     /// Whether what an earlier hop decided is to be believed.
-    inbound: Inbound,
+    pub(crate) inbound: Inbound,
     /// When it is decided.
     pub(crate) at: Time,
     /// Whom the request is for.
@@ -60,6 +60,18 @@ impl<'a> Request<'a> {
     #[must_use]
     pub fn method(&self) -> &'a [u8] {
         self.method
+    }
+
+    /// The host, without port and final dot.
+    #[must_use]
+    pub fn host(&self) -> &'a [u8] {
+        self.host
+    }
+
+    /// The path, without its query.
+    #[must_use]
+    pub fn path(&self) -> &'a [u8] {
+        self.path
     }
 
     /// What a trusted earlier hop decided for a rollout.

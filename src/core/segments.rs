@@ -31,6 +31,11 @@ impl SegmentSet {
         }
     }
 
+    pub(crate) fn contains(&self, segment: usize) -> bool {
+        let (word, bit) = (segment / 64, segment % 64);
+        self.0.get(word).is_some_and(|word| word & (1 << bit) != 0)
+    }
+
     pub(crate) fn intersects(&self, other: &Self) -> bool {
         self.0.iter().zip(&other.0).any(|(a, b)| a & b != 0)
     }

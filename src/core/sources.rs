@@ -41,7 +41,7 @@ impl AccountSources {
 }
 
 impl Source {
-    fn find<'a>(&self, headers: Headers<'a>, path: &'a [u8]) -> Found<'a> {
+    pub(crate) fn find<'a>(&self, headers: Headers<'a>, path: &'a [u8]) -> Found<'a> {
         match self {
             Self::Header(name) => match headers.single(name) {
                 Single::Absent => Found::Absent,

@@ -4,6 +4,7 @@ mod allocations;
 mod buckets;
 mod decisions;
 mod diff;
+mod explain;
 mod policies;
 mod properties;
 mod readme;

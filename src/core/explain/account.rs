@@ -1,0 +1,110 @@
+//! Whom the request is for, source by source.
+
+use crate::account::{Account, Format, Found};
+use crate::compile::malformed_account;
+use crate::plan::Plan;
+use crate::request::Request;
+use crate::segments::SegmentSet;
+use crate::sources::Source;
+
+use super::condition::names;
+
+/// What the request says of its account.
+#[derive(Debug)]
+pub struct AccountFound<'a> {
+    /// The places of `account.from`, in order.
+    pub sources: Vec<SourceTried<'a>>,
+    /// The segments of the account, in the order of the policy; none where there is no account.
+    pub segments: Vec<&'a str>,
+}
+
+/// One place of `account.from`.
+#[derive(Debug)]
+pub struct SourceTried<'a> {
+    /// Where.
+    pub name: SourceName<'a>,
+    /// What was there; `None` where a place before it was present, so that it decided.
+    pub held: Option<Held>,
+}
+
+/// Where a request may say whom it is for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SourceName<'a> {
+    /// The value of a header, by its lower-case name.
+    Header(&'a str),
+    /// The user name of `authorization: Basic …`.
+    BasicAuth,
+    /// `{account}` in a path, by its template.
+    Path(String),
+}
+
+/// What a place held.
+#[derive(Debug)]
+pub enum Held {
+    /// Nothing: the next place is looked at.
+    Nothing,
+    /// An account.
+    Account(Vec<u8>),
+    /// Something that is no account.
+    NoAccount {
+        /// What, where it could be read at all.
+        value: Option<Vec<u8>>,
+        /// Why it is none.
+        why: String,
+    },
+}
+
+pub(super) fn found<'a>(plan: &'a Plan, request: &Request<'_>) -> AccountFound<'a> {
+    let mut decided = false;
+    let mut sources = Vec::with_capacity(plan.account.from.len());
+    for source in &plan.account.from {
+        let held = (!decided).then(|| held(source, plan.account.format, request));
+        decided |= !matches!(held, Some(Held::Nothing));
+        sources.push(SourceTried {
+            name: name(source),
+            held,
+        });
+    }
+    let segments = match &request.account {
+        Account::Known(account) => plan.segments.of(account),
+        Account::Absent | Account::Malformed => SegmentSet::NONE,
+    };
+    AccountFound {
+        sources,
+        segments: names(plan, |segment| segments.contains(segment)),
+    }
+}
+
+pub(super) fn name(source: &Source) -> SourceName<'_> {
+    match source {
+        Source::Header(name) => SourceName::Header(name),
+        Source::BasicAuthUsername => SourceName::BasicAuth,
+        Source::Path(template) => SourceName::Path(template.to_string()),
+    }
+}
+
+pub(super) fn held(source: &Source, format: Format, request: &Request<'_>) -> Held {
+    match source.find(request.headers, request.path) {
+        Found::Absent => Held::Nothing,
+        Found::Malformed => Held::NoAccount {
+            value: None,
+            why: String::from(match source {
+                Source::Header(_) => "the header comes more than once",
+                Source::BasicAuthUsername => {
+                    "no one `authorization: Basic` of which a user name can be read"
+                }
+                Source::Path(_) => "its percent-encoding is broken, or it is too long",
+            }),
+        },
+        Found::Value(bytes) => {
+            let value = bytes.as_slice().to_vec();
+            match format.account(bytes) {
+                Some(_) => Held::Account(value),
+                None => Held::NoAccount {
+                    why: malformed_account(&String::from_utf8_lossy(&value), format).to_string(),
+                    value: Some(value),
+                },
+            }
+        }
+    }
+}

@@ -1,0 +1,245 @@
+//! An explanation tells the way to the decision: its last step is always what `decide` decided.
+
+use std::sync::LazyLock;
+
+use harness::corpus::{self, Scenario, borrowed};
+use harness::hostile::header;
+use proptest::prelude::*;
+use turnout_core::explain::{Explanation, Given, Question, Refused, SourceName, Tried};
+use turnout_core::{Account, Fraction, Headers, Inbound, Plan, Position, Time};
+
+const EVERYTHING: &str = include_str!("../corpus/policies/valid/everything.json");
+const RAMPS: &str = include_str!("../corpus/policies/valid/ramps-and-regions.json");
+
+/// What is wrong with an explanation, if anything.
+fn disagreement(explanation: &Explanation<'_>) -> Option<String> {
+    let decision = explanation.decision;
+    let asked = |tried: &&Tried<'_>| tried.conditions.is_some();
+    let last = explanation.rollouts.iter().rfind(asked);
+    let holds = last.filter(|tried| {
+        let all = tried.conditions.as_deref().unwrap_or_default();
+        all.iter().all(|condition| condition.holds == Some(true))
+    });
+    let found = holds.map(|tried| tried.rollout.name.as_str());
+    let decided = decision.rollout.map(|rollout| rollout.name.as_str());
+    if found != decided {
+        return Some(format!("{found:?} has the request, not {decided:?}"));
+    }
+    if decided.is_none() {
+        let silent = explanation.steps.is_empty() && decision.reason.as_str() == "no_rollout";
+        return (!silent).then(|| String::from("steps without a rollout"));
+    }
+    let answered = explanation
+        .steps
+        .iter()
+        .filter(|step| step.answer.is_some());
+    let outcomes: Vec<_> = answered
+        .map(|step| (step.question, step.outcome()))
+        .collect();
+    let Some(((question, outcome), before)) = outcomes.split_last() else {
+        return Some(String::from("no steps"));
+    };
+    if before.iter().any(|(_, outcome)| outcome.is_some()) {
+        return Some(format!("a step after one that decided: {outcomes:?}"));
+    }
+    let rule = match question {
+        Question::Rule(rule) => Some(*rule),
+        _ => None,
+    };
+    let expected = (Some((decision.treatment, decision.reason)), decision.rule);
+    ((*outcome, rule) != expected)
+        .then(|| format!("{question:?} decides {outcome:?}, not {expected:?}"))
+}
+
+#[test]
+fn the_last_step_is_the_decision_for_every_case_of_the_corpus() {
+    let mut count = 0;
+    for (file, scenario) in Scenario::all() {
+        let plan = scenario.plan();
+        for case in &scenario.cases {
+            let pairs = case.request.pairs();
+            let pairs = borrowed(&pairs);
+            let request = plan.request(Headers::new(&pairs), scenario.inbound(), corpus::now());
+            let explanation = plan.explain(&request);
+            let decided = (
+                explanation.decision.treatment.as_str(),
+                explanation.decision.reason.as_str(),
+            );
+            let expected = (&*case.expect.treatment, &*case.expect.reason);
+            assert_eq!(decided, expected, "{file}: {}", case.name);
+            assert_eq!(disagreement(&explanation), None, "{file}: {}", case.name);
+            count += 1;
+        }
+    }
+    assert!(count > 100, "only {count} cases");
+}
+
+static PLANS: LazyLock<Vec<Plan>> = LazyLock::new(plans);
+/// The requests of the corpus.
+static REQUESTS: LazyLock<Vec<Vec<(String, String)>>> = LazyLock::new(|| {
+    let scenarios = Scenario::all().into_iter();
+    let cases = scenarios.flat_map(|(_, scenario)| scenario.cases);
+    cases.map(|case| case.request.pairs()).collect()
+});
+
+/// Every policy of the corpus that decides something, at home, elsewhere and nowhere.
+fn plans() -> Vec<Plan> {
+    let mut plans = Vec::new();
+    for (_, scenario) in Scenario::all() {
+        plans.push(scenario.plan());
+    }
+    for text in [EVERYTHING, RAMPS] {
+        for region in ["", "us-east-1", "eu-west-1"] {
+            let mut plan = Plan::from_json(text).expect("a policy");
+            plan.place_in(region);
+            plans.push(plan);
+        }
+    }
+    plans
+}
+
+proptest! {
+    #[test]
+    fn the_last_step_is_the_decision_for_any_request(
+        headers in prop::collection::vec(header(), 0..12),
+        case in any::<prop::sample::Index>(),
+        trust: bool,
+        at in 1_700_000_000..1_900_000_000_i64,
+    ) {
+        // Those of a case of the corpus, and any others.
+        let pairs: &Vec<_> = case.get(&REQUESTS);
+        let pairs: Vec<_> = borrowed(pairs)
+            .into_iter()
+            .chain(headers.iter().map(|(name, value)| (&name[..], &value[..])))
+            .collect();
+        let inbound = if trust { Inbound::Trust } else { Inbound::Strip };
+        for plan in &*PLANS {
+            let request = plan.request(Headers::new(&pairs), inbound, Time::from_seconds(at));
+            prop_assert_eq!(disagreement(&plan.explain(&request)), None);
+        }
+    }
+
+    #[test]
+    fn an_entry_is_the_smallest_percentage_that_includes(position: u64) {
+        let entry = Fraction::entry(Position(position));
+        prop_assert!(entry.includes(Position(position)));
+        let below = entry.millionths().checked_sub(1).and_then(Fraction::from_millionths);
+        prop_assert!(below.is_some_and(|below| !below.includes(Position(position))));
+        prop_assert_eq!(Fraction::from_percentage(&entry.to_string()), Some(entry));
+    }
+}
+
+#[test]
+fn the_ends_of_the_line_enter_first_and_last() {
+    assert_eq!(Fraction::entry(Position(0)).to_string(), "0.000001");
+    assert_eq!(Fraction::entry(Position::LAST).to_string(), "100");
+}
+
+const PLACES: &str = r#"{"version": 1, "account": {"format": "opaque", "from": [
+        {"path": "/v1/{account}/**"}, {"header": "x-account"}, {"basic_auth": "username"},
+        {"path": "/{account}"}]},
+    "rollouts": [{"name": "r", "v1": "a", "v2": "b", "mode": "on"}]}"#;
+
+/// Where the account is put into a request with this path and these headers.
+fn put(account: &str, path: Option<&str>, headers: &[(&str, &str)]) -> Result<String, String> {
+    let plan = Plan::from_json(PLACES).expect("a policy");
+    let headers: Vec<_> = headers
+        .iter()
+        .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+        .collect();
+    let given = Given {
+        path,
+        headers: &headers,
+        account: Some(account),
+        ..Given::default()
+    };
+    let text = |place: &SourceName<'_>| match place {
+        SourceName::Header(name) => (*name).to_owned(),
+        SourceName::BasicAuth => String::from("basic"),
+        SourceName::Path(template) => template.clone(),
+    };
+    match given.build(&plan) {
+        Ok(built) => Ok(text(&built.account.expect("a place"))),
+        Err(Refused::Named { place, account }) => {
+            let account = account.map(|account| String::from_utf8_lossy(&account).into_owned());
+            Err(format!("{} names {account:?}", text(&place)))
+        }
+        Err(Refused::NoPlace { places }) => Err(format!("{} places", places.len())),
+    }
+}
+
+#[test]
+fn an_account_is_put_where_it_is_looked_for_first() {
+    let ok = |place: &str| Ok(String::from(place));
+    let error = |why: &str| Err(String::from(why));
+    assert_eq!(put("x", None, &[]), ok("/v1/{account}/**"));
+    assert_eq!(put("x", Some("/v2/y"), &[]), ok("x-account"));
+    assert_eq!(
+        put("x", Some("/v2"), &[("x-account", "x")]),
+        ok("x-account")
+    );
+    // No header holds a line feed, and what is not a path of the template has no place for it.
+    assert_eq!(put("x\ny", Some("/a/b"), &[]), ok("basic"));
+    assert_eq!(put("x:\ny", Some("/a/b"), &[]), error("4 places"));
+    assert_eq!(
+        put("x\ny", Some("/a/b"), &[("authorization", "Bearer a")]),
+        error("4 places")
+    );
+    // What the request names itself is not overruled, and not passed over.
+    assert_eq!(put("x", Some("/v1/x/Calls"), &[]), ok("/v1/{account}/**"));
+    assert_eq!(
+        put("x", Some("/v1/y"), &[]),
+        error("/v1/{account}/** names Some(\"y\")")
+    );
+    assert_eq!(
+        put("x", Some("/v2"), &[("x-account", "y")]),
+        error("x-account names Some(\"y\")")
+    );
+    assert_eq!(
+        put("x", Some("/v1/%zz"), &[]),
+        error("/v1/{account}/** names None")
+    );
+}
+
+proptest! {
+    #[test]
+    fn a_request_is_for_the_account_that_is_put_into_it(
+        account in "\\PC{0,140}",
+        path in prop::option::of(prop_oneof![Just("/"), Just("/v2/x"), Just("/2010-04-01/Accounts/x/y")]),
+    ) {
+        let places = Plan::from_json(PLACES).expect("a policy");
+        for plan in PLANS.iter().chain([&places]) {
+            let given = Given { account: Some(&account), path, ..Given::default() };
+            let Ok(built) = given.build(plan) else { continue };
+            let pairs = borrowed(&built.headers);
+            let request = plan.request(Headers::new(&pairs), Inbound::Strip, Time::default());
+            match &request.account {
+                Account::Known(known) => prop_assert_eq!(known.as_slice(), account.as_bytes()),
+                Account::Malformed => {}
+                Account::Absent => prop_assert!(false, "{:?}", built),
+            }
+        }
+    }
+}
+
+#[test]
+fn what_a_rollout_wants_is_filled_in() {
+    let mut filled = 0;
+    for plan in &*PLANS {
+        for rollout in plan.rollouts() {
+            let given = Given {
+                rollout: Some(rollout),
+                account: Some("AC7342e9713fa896e4af00c654c444aada"),
+                ..Given::default()
+            };
+            let built = given.build(plan).expect("a request");
+            let pairs = borrowed(&built.headers);
+            let request = plan.request(Headers::new(&pairs), Inbound::Strip, Time::default());
+            let explanation = plan.explain(&request);
+            let taken = explanation.decision.rollout.expect("a rollout").index;
+            assert!(taken <= rollout.index, "{built:?}");
+            filled += usize::from(taken == rollout.index);
+        }
+    }
+    assert!(filled > 20, "only {filled}");
+}

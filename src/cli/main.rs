@@ -5,6 +5,7 @@
 mod completions;
 mod diff;
 mod exit;
+mod explain;
 mod man;
 mod problems;
 mod render;
@@ -28,6 +29,7 @@ struct Arguments {
 enum Command {
     Completions(completions::Arguments),
     Diff(diff::Arguments),
+    Explain(Box<explain::Arguments>),
     Man(man::Arguments),
     Render(render::Arguments),
     Report(report::Arguments),
@@ -38,6 +40,7 @@ fn main() -> Exit {
     match Arguments::parse().command {
         Command::Completions(arguments) => completions::run(&arguments, Arguments::command()),
         Command::Diff(arguments) => diff::run(&arguments),
+        Command::Explain(arguments) => explain::run(&arguments),
         Command::Man(arguments) => man::run(&arguments, Arguments::command()),
         Command::Render(arguments) => render::run(&arguments),
         Command::Report(arguments) => report::run(&arguments),

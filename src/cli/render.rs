@@ -36,7 +36,7 @@ pub(crate) struct Arguments {
 }
 
 #[derive(Clone, Copy, ValueEnum)]
-enum InboundWord {
+pub(crate) enum InboundWord {
     /// No: they come from anyone, and are removed.
     Strip,
     /// Yes: this proxy is behind one that strips them.

@@ -1,0 +1,253 @@
+//! `turnout explain`, as a person runs it.
+#![expect(clippy::expect_used, reason = "a test that cannot go on has failed")]
+
+use std::fs;
+use std::io::Read as _;
+use std::path::Path;
+use std::process::{Command, Output, Stdio};
+
+use expect_test::expect_file;
+
+const POLICY: &str = r#"{
+  "version": 1,
+  "account": { "from": [{ "header": "x-account-sid" }, { "basic_auth": "username" }], "format": "sid" },
+  "segments": { "hvc": { "accounts": ["AC7342e9713fa896e4af00c654c444aada"] } },
+  "rollouts": [
+    { "name": "calls", "v1": "calls-v1", "v2": "calls-v2", "mode": "on",
+      "match": { "path": { "prefix": "/v1/Calls" }, "methods": ["POST", "GET"] } },
+    { "name": "chat", "v1": "chat-v1", "v2": "chat-v2", "mode": "split",
+      "match": { "hosts": ["chat.example.com"], "path": { "template": "/v1/*/Members/**" },
+                 "headers": { "x-beta": { "present": true }, "x-old": { "present": false } } },
+      "rules": [
+        { "when": { "in": ["hvc"] }, "serve": "v1" },
+        { "when": { "headers": { "x-tier": { "exact": "gold" } } } },
+        { "accounts": [{ "from": "2026-12-01T09:00:00Z", "percent": 10 },
+                       { "from": "2026-12-02T09:00:00Z", "percent": 90 }], "requests": 50 }
+      ] },
+    { "name": "dark", "v1": "a", "v2": "b", "mode": "dark", "match": { "path": { "exact": "/dark" } },
+      "rules": [{ "when": { "regions": ["us-east-1", "us-west-2"] } }, {}] }
+  ]
+}
+"#;
+const HVC: &str = "AC7342e9713fa896e4af00c654c444aada";
+const EARLY: &str = "AC0b5f1d2c9e8a47639d10c2b7f4e6a815";
+const OTHER: &str = "ACf0f19c557067cbbe80c46d1fb6dfbdb0";
+
+/// At a moment, in a folder with the policy.
+fn command(arguments: &[&str]) -> (tempfile::TempDir, Command) {
+    let folder = tempfile::tempdir().expect("a folder");
+    fs::write(folder.path().join("policy.json"), POLICY).expect("a policy");
+    let mut command = Command::new(env!("CARGO_BIN_EXE_turnout"));
+    command
+        .current_dir(folder.path())
+        .args(["explain", "policy.json"]);
+    if !arguments.contains(&"--at") {
+        command.args(["--at", "2026-12-01T10:00:00Z"]);
+    }
+    command.args(arguments);
+    (folder, command)
+}
+
+fn explain(arguments: &[&str]) -> Output {
+    let (_folder, mut command) = command(arguments);
+    command.output().expect("the command runs")
+}
+
+/// What is printed, word for word. The arguments are parted by spaces; accounts may be given by their
+/// names here. `UPDATE_EXPECT=1` writes the files anew.
+fn told(name: &str, arguments: &str) {
+    let arguments = arguments.split(' ').map(|argument| match argument {
+        "HVC" => HVC,
+        "OTHER" => OTHER,
+        "EARLY" => EARLY,
+        other => other,
+    });
+    let output = explain(&arguments.collect::<Vec<_>>());
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{errors}");
+    assert_eq!(errors, "");
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/expected/explain");
+    let expected = Path::new(folder).join(name).with_extension("txt");
+    expect_file![expected].assert_eq(&String::from_utf8(output.stdout).expect("UTF-8"));
+}
+
+fn refused(arguments: &[&str]) -> String {
+    let output = explain(arguments);
+    assert_eq!(output.status.code(), Some(2), "{arguments:?}");
+    assert!(output.stdout.is_empty(), "{arguments:?}");
+    String::from_utf8(output.stderr).expect("UTF-8")
+}
+
+#[test]
+fn a_request_that_no_rollout_has() {
+    told("no_rollout", "--account HVC");
+}
+
+#[test]
+fn an_account_outside_of_a_ramp() {
+    told("outside_accounts", "--account OTHER --rollout chat");
+    told(
+        "before_the_ramp",
+        "--account OTHER --rollout chat --at 2026-11-01T00:00:00Z",
+    );
+}
+
+#[test]
+fn an_account_that_a_later_step_includes() {
+    told("later_step", "--account EARLY --rollout chat");
+}
+
+#[test]
+fn a_rule_that_holds() {
+    told(
+        "rule_v2",
+        "--account OTHER --host CHAT.example.com:443 --path /v1/c1/Members?x=1 --header X-Beta:yes --header x-tier:gold --request-id r1",
+    );
+    told("rule_v1", "--account HVC --rollout chat");
+}
+
+#[test]
+fn a_part_of_the_requests() {
+    told(
+        "no_request_id",
+        "--account EARLY --rollout chat --at 2026-12-02T10:00:00+01:00",
+    );
+    told(
+        "outside_requests",
+        "--account EARLY --rollout chat --at 2026-12-02T10:00:00+01:00 --request-id r1",
+    );
+}
+
+#[test]
+fn an_account_that_is_none_is_explained_and_not_refused() {
+    told("malformed_account", "--account hello\u{7} --rollout chat");
+    told("no_account", "--rollout chat");
+}
+
+#[test]
+fn what_is_decided_in_the_dark_is_not_what_answers() {
+    told("dark", "--account OTHER --path /dark --region eu-west-1");
+    told("no_region", "--account OTHER --path /dark");
+}
+
+#[test]
+fn a_mode_or_an_earlier_hop_decides_before_any_rule() {
+    told("on", "--rollout calls");
+    told(
+        "inbound",
+        "--rollout chat --inbound trust --header x-turnout-decision:chat=v2",
+    );
+}
+
+#[test]
+fn an_earlier_rollout_is_not_passed_over() {
+    told("earlier_rollout", "--rollout dark --path /v1/Calls/1");
+}
+
+#[test]
+fn the_way_as_json() {
+    told(
+        "json",
+        "--account EARLY --rollout chat --request-id r1 --json",
+    );
+}
+
+#[test]
+fn what_cannot_be_asked_is_refused_with_what_to_write() {
+    for (arguments, sentence) in [
+        (
+            &["--rollout", "chatt"][..],
+            "turnout: policy.json: no rollout `chatt`; did you mean `chat`?",
+        ),
+        (
+            &["--rollout", "nothing-like-it"],
+            "turnout: policy.json: no rollout `nothing-like-it`; write one of `calls`, `chat`, `dark`",
+        ),
+        (
+            &["--at", "yesterday"],
+            "not a moment of RFC 3339; write date, time and zone as in `2026-12-01T09:00:00Z`",
+        ),
+        (&["--at", "2026-02-30T00:00:00Z"], "no such day or hour; "),
+        (
+            &["--header", "x-beta"],
+            "write a name, a colon and a value, for example x-beta:yes",
+        ),
+        (
+            &["--header", ":path:/x"],
+            "write a name, a colon and a value",
+        ),
+        (&["--header", "x-a:b\nc"], "leave out what is not visible"),
+        (
+            &["--header", "host:a"],
+            "turnout: --header host:… is what --host says; write --host",
+        ),
+        (&["--path", "v1"], "write it from its first `/`"),
+        (&["--method", "G T"], "write a method, for example POST"),
+        (&["--inbound", "maybe"], "[possible values: strip, trust]"),
+        (
+            &["--request-id", "a", "--header", "x-request-id:b"],
+            "turnout: --request-id and --header x-request-id:… both name the request; keep one",
+        ),
+        (
+            &["--account", HVC, "--header", "x-account-sid:AC"],
+            "turnout: the header x-account-sid of the request names `AC`, and is looked at first; \
+             leave --account out, or change the request",
+        ),
+        (
+            &["--account", "a:\nb"],
+            "turnout: the account cannot be put where the policy looks for it (header x-account-sid, \
+             user name of Basic authentication); leave --account out",
+        ),
+    ] {
+        let errors = refused(arguments);
+        assert!(errors.contains(sentence), "{arguments:?}: {errors}");
+    }
+}
+
+#[test]
+fn a_bad_policy_is_shown() {
+    let (folder, mut command) = command(&[]);
+    let bad = POLICY.replace("split", "spilt");
+    fs::write(folder.path().join("policy.json"), bad).expect("a policy");
+    let output = command.output().expect("the command runs");
+    assert_eq!(output.status.code(), Some(2));
+    let errors = String::from_utf8(output.stderr).expect("UTF-8");
+    assert!(errors.contains("error: unknown mode `spilt`"), "{errors}");
+    fs::remove_file(folder.path().join("policy.json")).expect("the file");
+    let output = command.output().expect("the command runs");
+    assert_eq!(output.status.code(), Some(2));
+    let errors = String::from_utf8(output.stderr).expect("UTF-8");
+    assert!(
+        errors.starts_with("turnout: cannot read policy.json: "),
+        "{errors}"
+    );
+}
+
+#[test]
+fn marks_have_colours_on_request_only() {
+    let (_folder, mut command) = command(&["--account", HVC]);
+    let coloured = command
+        .env("CLICOLOR_FORCE", "1")
+        .output()
+        .expect("the command runs");
+    assert!(coloured.stdout.starts_with(b"\x1b[1mv1: no rollout"));
+    let plain = command.env("NO_COLOR", "1").env_remove("CLICOLOR_FORCE");
+    let plain = plain.output().expect("the command runs");
+    assert!(!plain.stdout.contains(&0x1b));
+}
+
+#[test]
+fn a_reader_that_has_read_enough_is_no_error() {
+    let (_folder, mut command) = command(&["--account", HVC, "--json"]);
+    let mut child = command
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("the command starts");
+    drop(child.stdout.take());
+    let mut errors = String::new();
+    let mut stderr = child.stderr.take().expect("standard error");
+    stderr.read_to_string(&mut errors).expect("UTF-8");
+    assert!(child.wait().expect("the command ends").success());
+    assert_eq!(errors, "");
+}

@@ -4,6 +4,7 @@ use std::sync::LazyLock;
 
 use harness::corpus::{self, Scenario, borrowed};
 use harness::hostile::header;
+use harness::random::{self, Random};
 use proptest::prelude::*;
 use turnout_core::explain::{Explanation, Given, Question, Refused, SourceName, Tried};
 use turnout_core::{Account, Fraction, Headers, Inbound, Plan, Position, Time};
@@ -81,6 +82,24 @@ static REQUESTS: LazyLock<Vec<Vec<(String, String)>>> = LazyLock::new(|| {
     let cases = scenarios.flat_map(|(_, scenario)| scenario.cases);
     cases.map(|case| case.request.pairs()).collect()
 });
+
+#[test]
+fn the_last_step_is_the_decision_for_random_policies() {
+    let mut random = Random::new(3);
+    for turn in 0..300 {
+        let policy = random::policy(&mut random).to_string();
+        let mut plan = Plan::from_json(&policy).unwrap_or_else(|e| panic!("{e}\n{policy}"));
+        plan.place_in(["", "us-east-1", "eu-west-1"][turn % 3]);
+        let inbound = [Inbound::Strip, Inbound::Trust][turn % 2];
+        for _ in 0..100 {
+            let pairs = random::request(&mut random).pairs();
+            let pairs = borrowed(&pairs);
+            let request = plan.request(Headers::new(&pairs), inbound, corpus::now());
+            let explanation = plan.explain(&request);
+            assert_eq!(disagreement(&explanation), None, "{policy}");
+        }
+    }
+}
 
 /// Every policy of the corpus that decides something, at home, elsewhere and nowhere.
 fn plans() -> Vec<Plan> {

@@ -2,6 +2,7 @@
 //! answered and what reached them.
 
 mod absent;
+mod agreement;
 mod bad_policies;
 mod bodies;
 mod corpus;

@@ -8,6 +8,7 @@ pub mod envoy;
 pub mod folder;
 pub mod hostile;
 pub mod mock;
+pub mod random;
 pub mod render;
 pub mod scripted;
 pub mod terminal;

@@ -39,7 +39,7 @@ pub(crate) struct Arguments {
     /// The host; none unless given.
     #[arg(long, value_name = "HOST", value_parser = visible)]
     host: Option<String>,
-    /// The path; `/` unless given.
+    /// The path, as the filter sees it: slashes merged, `..` resolved; `/` unless given.
     #[arg(long, value_name = "PATH", value_parser = path)]
     path: Option<String>,
     /// A header; may be given more than once.

@@ -47,10 +47,12 @@ pub(super) fn of(told: &Told<'_>) -> String {
     for (name, value) in about(told) {
         text.push_str(&format!("{name:<8} {value}\n"));
     }
-    text.push('\n');
     let mut lines = Vec::new();
     rollouts(&told.explanation.rollouts, &mut lines);
     steps(told, &mut lines);
+    if !lines.is_empty() {
+        text.push('\n');
+    }
     table(&lines, &mut text);
     let help = help::of(told);
     if !help.is_empty() {

@@ -3,8 +3,8 @@
 //! Each function reports what is wrong and goes on, so that all problems are found at once; a
 //! `None` always has a report behind it.
 
-mod matches;
-mod rollouts;
+pub(crate) mod matches;
+pub(crate) mod rollouts;
 mod shadow;
 
 use crate::account::{Format, LONGEST_OPAQUE, Sid};
@@ -82,7 +82,7 @@ fn plan(reader: &mut Reader<'_>, policy: policy::Policy<'_>) -> Option<Plan> {
         segments: segments?,
         segment_names: names.unwrap_or_default(),
         collector,
-        halted: policy.halted.given().unwrap_or(false),
+        halted: policy.halted.given().is_some_and(|halted| halted.value),
         rollouts: rollouts?,
     })
 }
@@ -97,7 +97,7 @@ fn version(reader: &mut Reader<'_>, whole: Span, version: Field<Number<'_>>) {
             "version {} of the policy is not known",
             excerpt(version.value)
         );
-        let problem = Problem::invalid(what, "write 1");
+        let problem = Problem::invalid(what, "write 1").coded("unknown-version");
         reader.report(version.span, &root.field("version"), problem);
     }
 }
@@ -206,6 +206,7 @@ fn segment_sets(
             let Some(account) = account else { continue };
             if !builder.insert(index, account.value.as_bytes()) {
                 let problem = malformed_account(&account.value, assumed);
+                let problem = problem.coded("malformed-account");
                 reader.report(account.span, &at.index(position), problem);
             }
         }
@@ -260,7 +261,7 @@ fn check_name(reader: &mut Reader<'_>, at: &Path<'_>, what: &str, name: &Text<'_
             format!("`{}` is not a {what} name", excerpt(&name.value)),
             "write 1 to 63 lower-case letters, digits and inner hyphens",
         );
-        reader.report(name.span, at, problem);
+        reader.report(name.span, at, problem.coded("malformed-name"));
     }
 }
 

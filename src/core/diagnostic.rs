@@ -4,7 +4,7 @@ use std::fmt;
 use std::ops::Range;
 
 use crate::place::{Path, Span};
-use crate::problem::Problem;
+use crate::problem::{Problem, Severity};
 
 /// How many diagnostics of one text are kept; further ones are only counted.
 const KEPT: usize = 1_000;
@@ -42,6 +42,35 @@ pub struct Diagnostic {
     pub pointer: String,
     /// What is wrong, and what to write instead.
     pub problem: Problem,
+    /// What it is about besides: the earlier rule that leaves this one nothing.
+    pub related: Option<Related>,
+}
+
+/// Another place of the same text that a diagnostic speaks of.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Related {
+    /// From 1.
+    pub line: usize,
+    /// From 1, in characters.
+    pub column: usize,
+    /// Bytes of the text.
+    pub span: Range<usize>,
+    /// JSON Pointer (RFC 6901) of the value.
+    pub pointer: String,
+}
+
+impl Diagnostic {
+    /// Whether it makes a policy unusable.
+    #[must_use]
+    pub fn severity(&self) -> Severity {
+        self.problem.severity()
+    }
+
+    /// The kind of problem in a word that stays the same: `unknown-field`.
+    #[must_use]
+    pub fn code(&self) -> &'static str {
+        self.problem.code()
+    }
 }
 
 impl fmt::Display for Diagnostic {
@@ -63,6 +92,8 @@ impl fmt::Display for Diagnostic {
 pub struct Diagnostics {
     list: Vec<Diagnostic>,
     omitted: usize,
+    /// Of the omitted ones.
+    omitted_warnings: usize,
 }
 
 impl Diagnostics {
@@ -76,6 +107,30 @@ impl Diagnostics {
     #[must_use]
     pub fn omitted(&self) -> usize {
         self.omitted
+    }
+
+    /// How many there are of a severity, those that are not kept included.
+    #[must_use]
+    pub fn count(&self, severity: Severity) -> usize {
+        let kept = self.list.iter().filter(|d| d.severity() == severity);
+        let omitted = match severity {
+            Severity::Warning => self.omitted_warnings,
+            Severity::Error => self.omitted.saturating_sub(self.omitted_warnings),
+        };
+        kept.count().saturating_add(omitted)
+    }
+
+    /// How many more warnings than are given here can be kept.
+    pub(crate) fn room(&self) -> usize {
+        KEPT.saturating_sub(self.list.len())
+    }
+
+    /// Adds warnings, and how many there were besides, in the order of the text.
+    pub(crate) fn warn(&mut self, warnings: Vec<Diagnostic>, omitted: usize) {
+        self.list.extend(warnings);
+        self.list.sort_by_key(|diagnostic| diagnostic.span.start);
+        self.omitted = self.omitted.saturating_add(omitted);
+        self.omitted_warnings = self.omitted_warnings.saturating_add(omitted);
     }
 
     pub(crate) fn append(&mut self, other: Self) {
@@ -140,25 +195,27 @@ impl Problems {
                     span: span.start..span.end,
                     pointer,
                     problem,
+                    related: None,
                 }
             })
             .collect();
         Diagnostics {
             list,
             omitted: self.omitted,
+            omitted_warnings: 0,
         }
     }
 }
 
 /// Counts lines and columns while it moves forward through a text.
-struct Cursor<'a> {
+pub(crate) struct Cursor<'a> {
     rest: std::str::CharIndices<'a>,
     line: usize,
     column: usize,
 }
 
 impl<'a> Cursor<'a> {
-    fn new(text: &'a str) -> Self {
+    pub(crate) fn new(text: &'a str) -> Self {
         Self {
             rest: text.char_indices(),
             line: 1,
@@ -166,7 +223,8 @@ impl<'a> Cursor<'a> {
         }
     }
 
-    fn advance_to(&mut self, offset: usize) -> (usize, usize) {
+    /// The line and the column of an offset, which is not before the last one.
+    pub(crate) fn advance_to(&mut self, offset: usize) -> (usize, usize) {
         while self.rest.offset() < offset {
             match self.rest.next() {
                 Some((_, '\n')) => {

@@ -8,6 +8,7 @@
 //! * [`decide`] takes a plan and a [`Request`] and gives a [`Decision`]: a treatment and its reason.
 //! * [`Plan::explain`] says how a decision came about, step by step.
 //! * [`shadow`] says which requests are copied to v2, and [`diff`] compares the two answers.
+//! * [`lint`] finds what in a valid policy is hardly what was meant.
 //! * [`Configuration`] is what a proxy is given: a policy, and what this proxy is.
 
 #![forbid(unsafe_code)]
@@ -25,6 +26,7 @@ pub mod explain;
 mod headers;
 mod inbound;
 mod json;
+pub mod lint;
 mod matching;
 mod names;
 mod path;
@@ -50,14 +52,14 @@ pub use account::{Account, AccountId, Format, Sid};
 pub use bucket::{Fraction, Position, Salt};
 pub use configuration::Configuration;
 pub use decide::{Decision, decide};
-pub use diagnostic::{Diagnostic, Diagnostics, Document};
+pub use diagnostic::{Diagnostic, Diagnostics, Document, Related};
 pub use headers::Headers;
 pub use inbound::Inbound;
 pub use names::{
     CLUSTER_HEADER, DECISION_HEADER, SHADOW_HEADER, TREATMENT_HEADER, is_turnout_header,
 };
 pub use plan::{Mode, Plan, Rollout};
-pub use problem::Problem;
+pub use problem::{Problem, Severity};
 pub use ramp::{Ramp, Step};
 pub use request::Request;
 #[cfg(feature = "schema")]

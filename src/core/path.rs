@@ -1,5 +1,7 @@
 //! Paths: exact, by prefix, or by a template with places to fill in.
 
+mod covers;
+
 use std::fmt;
 
 /// How a rollout selects paths. The query is not part of a path.

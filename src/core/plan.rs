@@ -72,7 +72,7 @@ pub(crate) struct Rule {
 }
 
 /// What a rule does with the accounts that it holds for.
-#[derive(Debug)]
+#[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Serve {
     V1,
     /// V2 to a part of the requests of a part of the accounts.

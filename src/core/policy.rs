@@ -25,7 +25,7 @@ pub(crate) struct Policy<'a> {
     #[cfg_attr(feature = "schema", schemars(extend("propertyNames" = { "pattern": NAME })))]
     pub(crate) segments: Field<Map<'a, Located<Segment<'a>>>>,
     /// Everyone takes v1 at once, whatever else the policy says.
-    pub(crate) halted: Field<bool>,
+    pub(crate) halted: Field<Located<bool>>,
     /// The cluster of an OpenTelemetry collector (OTLP/HTTP) that is to have the records of shadow
     /// mode too.
     pub(crate) collector: Field<Text<'a>>,
@@ -111,7 +111,7 @@ pub(crate) struct Rollout<'a> {
     #[cfg_attr(feature = "schema", schemars(length(min = 1, max = 128)))]
     pub(crate) salt: Field<Text<'a>>,
     /// In order; the first that holds decides. Where none holds: v1.
-    pub(crate) rules: Field<List<Rule<'a>>>,
+    pub(crate) rules: Field<List<Located<Rule<'a>>>>,
     /// What is copied to v2 in the modes `shadow` and `split`.
     pub(crate) shadow: Field<Located<Shadow<'a>>>,
 }

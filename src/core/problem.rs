@@ -75,12 +75,70 @@ enum Kind {
         instead: &'static str,
     },
     Invalid {
+        code: &'static str,
+        what: String,
+        instead: String,
+    },
+    /// The policy is valid, but hardly what was meant.
+    Doubtful {
+        code: &'static str,
         what: String,
         instead: String,
     },
 }
 
+/// Whether a problem makes a policy unusable.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Severity {
+    /// The policy can be used; a person has to judge.
+    Warning,
+    /// The policy is refused.
+    Error,
+}
+
+impl Severity {
+    /// `warning` or `error`.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Warning => "warning",
+            Self::Error => "error",
+        }
+    }
+}
+
 impl Problem {
+    /// Whether it makes a policy unusable.
+    #[must_use]
+    pub fn severity(&self) -> Severity {
+        match &self.0 {
+            Kind::Doubtful { .. } => Severity::Warning,
+            _ => Severity::Error,
+        }
+    }
+
+    /// Its kind in a word that stays the same when the sentences are improved: `unknown-field`.
+    #[must_use]
+    pub fn code(&self) -> &'static str {
+        match &self.0 {
+            Kind::Empty { .. } => "empty",
+            Kind::NotUtf8 => "not-utf8",
+            Kind::Syntax(_) => "syntax",
+            Kind::WrongType { .. } => "wrong-type",
+            Kind::UnknownField { .. } => "unknown-field",
+            Kind::NotSupported { .. } => "not-supported",
+            Kind::RepeatedField { .. } => "repeated-field",
+            Kind::MissingField { .. } => "missing-field",
+            Kind::UnknownWord { .. } => "unknown-word",
+            Kind::UnknownSegment { .. } => "unknown-segment",
+            Kind::RepeatedRollout { .. } => "repeated-rollout",
+            Kind::UnknownRollout { .. } => "unknown-rollout",
+            Kind::NotOneOf { .. } => "not-one-of",
+            Kind::EmptyList { .. } => "empty-list",
+            Kind::Invalid { code, .. } | Kind::Doubtful { code, .. } => code,
+        }
+    }
+
     /// What to write instead, as an imperative.
     #[must_use]
     pub fn help(&self) -> String {
@@ -117,7 +175,7 @@ impl Problem {
             Kind::RepeatedRollout { .. } => "give each rollout a name of its own".into(),
             Kind::NotOneOf { known, .. } => format!("write exactly one of {}", Quoted(known)),
             Kind::EmptyList { instead, .. } => (*instead).into(),
-            Kind::Invalid { instead, .. } => instead.clone(),
+            Kind::Invalid { instead, .. } | Kind::Doubtful { instead, .. } => instead.clone(),
         }
     }
 
@@ -138,6 +196,7 @@ impl Problem {
             format!("not a string: {}", without_place(error)),
             "write the character itself, or its whole escape",
         )
+        .coded("malformed-string")
     }
 
     pub(crate) fn wrong_type(expected: Expected, raw: &str) -> Self {
@@ -215,8 +274,25 @@ impl Problem {
 
     pub(crate) fn invalid(what: impl Into<String>, instead: impl Into<String>) -> Self {
         Self(Kind::Invalid {
+            code: "invalid-value",
             what: what.into(),
             instead: instead.into(),
+        })
+    }
+
+    /// An invalid value of a kind with a code of its own.
+    pub(crate) fn coded(mut self, own: &'static str) -> Self {
+        if let Kind::Invalid { code, .. } = &mut self.0 {
+            *code = own;
+        }
+        self
+    }
+
+    pub(crate) fn doubtful(code: &'static str, what: String, instead: String) -> Self {
+        Self(Kind::Doubtful {
+            code,
+            what,
+            instead,
         })
     }
 }
@@ -247,7 +323,7 @@ impl fmt::Display for Problem {
                 _ => write!(f, "{what} has {found} of {}", Quoted(known)),
             },
             Kind::EmptyList { what, .. } => write!(f, "{what} is empty"),
-            Kind::Invalid { what, .. } => f.write_str(what),
+            Kind::Invalid { what, .. } | Kind::Doubtful { what, .. } => f.write_str(what),
         }
     }
 }

@@ -122,7 +122,9 @@ pub(crate) fn policy<'a>(reader: &mut Reader<'a>, root: Node<'a, '_>) -> Option<
         segments: object.field(reader, "segments", |r, n| {
             r.map(n, expected::SEGMENTS, segment)
         }),
-        halted: object.field(reader, "halted", |r, n| r.boolean(n, expected::BOOLEAN)),
+        halted: object.field(reader, "halted", |r, n| {
+            Some(located(n, r.boolean(n, expected::BOOLEAN)?))
+        }),
         collector: object.field(reader, "collector", |r, n| r.text(n, expected::CLUSTER)),
         rollouts: object.field(reader, "rollouts", |r, n| {
             r.list(n, expected::ROLLOUTS, rollout)
@@ -222,7 +224,7 @@ fn header<'a>(reader: &mut Reader<'a>, node: Node<'a, '_>) -> Option<Located<Hea
     Some(located(node, header))
 }
 
-fn rule<'a>(reader: &mut Reader<'a>, node: Node<'a, '_>) -> Option<Rule<'a>> {
+fn rule<'a>(reader: &mut Reader<'a>, node: Node<'a, '_>) -> Option<Located<Rule<'a>>> {
     let mut object = reader.object(node, expected::RULE)?;
     let rule = Rule {
         when: object.field(reader, "when", when),
@@ -231,7 +233,7 @@ fn rule<'a>(reader: &mut Reader<'a>, node: Node<'a, '_>) -> Option<Rule<'a>> {
         requests: object.field(reader, "requests", |r, n| r.number(n, expected::PERCENTAGE)),
     };
     object.finish(reader);
-    Some(rule)
+    Some(located(node, rule))
 }
 
 fn rule_accounts<'a>(reader: &mut Reader<'a>, node: Node<'a, '_>) -> Option<Accounts<'a>> {

@@ -31,6 +31,15 @@ impl SegmentSet {
         }
     }
 
+    /// The segments of the set, in the order of the policy.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = usize> + '_ {
+        let words = self.0.iter().enumerate();
+        words.flat_map(|(index, word)| {
+            let bits = (0..64_usize).filter(move |bit| (word >> bit) & 1 != 0);
+            bits.map(move |bit| index.saturating_mul(64).saturating_add(bit))
+        })
+    }
+
     pub(crate) fn contains(&self, segment: usize) -> bool {
         let (word, bit) = (segment / 64, segment % 64);
         self.0.get(word).is_some_and(|word| word & (1 << bit) != 0)

@@ -13,7 +13,7 @@ use super::{exactly_one, present};
 /// In bytes.
 const LONGEST_REGION: usize = 128;
 
-pub(super) fn request_match(
+pub(crate) fn request_match(
     reader: &mut Reader<'_>,
     at: &Path<'_>,
     given: policy::Match<'_>,
@@ -80,7 +80,8 @@ fn host(reader: &mut Reader<'_>, at: &Path<'_>, host: &Text<'_>) -> Option<Strin
         _ => "write a host name, for example `api.example.com`",
     };
     let what = format!("`{}` is not a host", excerpt(text));
-    reader.report(host.span, at, Problem::invalid(what, instead));
+    let problem = Problem::invalid(what, instead).coded("malformed-host");
+    reader.report(host.span, at, problem);
     None
 }
 
@@ -98,15 +99,17 @@ pub(super) fn method(reader: &mut Reader<'_>, at: &Path<'_>, method: &Text<'_>) 
         reader.report(
             method.span,
             at,
-            Problem::invalid(what, "write one, for example `GET`"),
+            Problem::invalid(what, "write one, for example `GET`").coded("malformed-method"),
         );
         return None;
     }
     // Methods are case-sensitive, and no client sends `get`.
     if text.bytes().any(|byte| byte.is_ascii_lowercase()) {
-        let what = format!("`{text}` would match no request: methods are upper case");
-        let instead = format!("write `{}`", text.to_ascii_uppercase());
-        reader.report(method.span, at, Problem::invalid(what, instead));
+        let shown = excerpt(text);
+        let what = format!("`{shown}` would match no request: methods are upper case");
+        let instead = format!("write `{}`", shown.to_ascii_uppercase());
+        let problem = Problem::invalid(what, instead).coded("malformed-method");
+        reader.report(method.span, at, problem);
         return None;
     }
     Some(text.to_owned())
@@ -118,7 +121,8 @@ pub(super) fn region(reader: &mut Reader<'_>, at: &Path<'_>, region: &Text<'_>) 
     if text.len() > LONGEST_REGION || !is_header_value(text) {
         let what = format!("`{}` is not a region", excerpt(text));
         let instead = "write the region of a proxy's locality, for example `us-east-1`";
-        reader.report(region.span, at, Problem::invalid(what, instead));
+        let problem = Problem::invalid(what, instead).coded("malformed-region");
+        reader.report(region.span, at, problem);
         return None;
     }
     Some(text.to_owned())
@@ -157,7 +161,7 @@ fn plain_path(reader: &mut Reader<'_>, at: &Path<'_>, path: &Text<'_>) -> Option
     reader.report(
         path.span,
         at,
-        Problem::invalid(problem.what(), problem.help()),
+        Problem::invalid(problem.what(), problem.help()).coded("malformed-path"),
     );
     None
 }
@@ -174,7 +178,7 @@ pub(super) fn template(
             reader.report(
                 text.span,
                 at,
-                Problem::invalid(problem.what(), problem.help()),
+                Problem::invalid(problem.what(), problem.help()).coded("malformed-path"),
             );
             None
         }
@@ -241,7 +245,8 @@ pub(super) fn header_name(
         )
     };
     let what = format!("`{}` {what}", excerpt(text));
-    reader.report(name.span, at, Problem::invalid(what, instead));
+    let problem = Problem::invalid(what, instead).coded("malformed-header");
+    reader.report(name.span, at, problem);
     None
 }
 

@@ -19,7 +19,7 @@ use crate::treatment::Treatment;
 use super::{check_name, matches, required};
 
 /// Compiles the rollouts of one policy.
-pub(super) struct Rollouts<'r, 't, 'n> {
+pub(crate) struct Rollouts<'r, 't, 'n> {
     pub(super) reader: &'r mut Reader<'t>,
     segments: Option<&'n [String]>,
     /// Names that are taken, and by which rollout.
@@ -27,7 +27,7 @@ pub(super) struct Rollouts<'r, 't, 'n> {
 }
 
 impl<'r, 't, 'n> Rollouts<'r, 't, 'n> {
-    pub(super) fn new(reader: &'r mut Reader<'t>, segments: Option<&'n [String]>) -> Self {
+    pub(crate) fn new(reader: &'r mut Reader<'t>, segments: Option<&'n [String]>) -> Self {
         Self {
             reader,
             segments,
@@ -119,7 +119,12 @@ impl<'r, 't, 'n> Rollouts<'r, 't, 'n> {
         Some(cluster_name(self.reader, &at.field(field), name))
     }
 
-    fn mode(&mut self, span: Span, at: &Path<'_>, mode: Field<Text<'_>>) -> Option<Mode> {
+    pub(crate) fn mode(
+        &mut self,
+        span: Span,
+        at: &Path<'_>,
+        mode: Field<Text<'_>>,
+    ) -> Option<Mode> {
         let word = required(self.reader, span, at, "mode", expected::MODE, mode)?;
         let at = at.field("mode");
         let known = [
@@ -137,21 +142,22 @@ impl<'r, 't, 'n> Rollouts<'r, 't, 'n> {
         if !(1..=128).contains(&salt.value.len()) {
             let what = format!("a salt of {} bytes", salt.value.len());
             let problem = Problem::invalid(what, "write 1 to 128 bytes, or leave the salt out");
+            let problem = problem.coded("malformed-salt");
             self.reader.report(salt.span, at, problem);
         }
         Some(salt.value.into_owned())
     }
 
-    fn rules(&mut self, at: &Path<'_>, rules: Vec<Option<policy::Rule<'_>>>) -> Vec<Rule> {
+    fn rules(&mut self, at: &Path<'_>, rules: Vec<Option<Located<policy::Rule<'_>>>>) -> Vec<Rule> {
         let mut compiled = Vec::with_capacity(rules.len());
         for (index, rule) in rules.into_iter().enumerate() {
-            let rule = rule.and_then(|given| self.rule(&at.index(index), given));
+            let rule = rule.and_then(|given| self.rule(&at.index(index), given.value));
             compiled.extend(rule);
         }
         compiled
     }
 
-    fn rule(&mut self, at: &Path<'_>, rule: policy::Rule<'_>) -> Option<Rule> {
+    pub(crate) fn rule(&mut self, at: &Path<'_>, rule: policy::Rule<'_>) -> Option<Rule> {
         let when = rule
             .when
             .given()
@@ -196,7 +202,8 @@ impl<'r, 't, 'n> Rollouts<'r, 't, 'n> {
             "a percentage has no effect in a rule that serves v1",
             "remove it, or write a rule that serves v2 before this one",
         );
-        self.reader.report(span, at, problem);
+        self.reader
+            .report(span, at, problem.coded("useless-percentage"));
     }
 
     fn accounts(&mut self, at: &Path<'_>, accounts: Field<Accounts<'_>>) -> Option<Ramp> {
@@ -255,17 +262,19 @@ impl<'r, 't, 'n> Rollouts<'r, 't, 'n> {
             (Ok(time), Some(last)) if time <= last => Problem::invalid(
                 format!("{time} is not after the step before, {last}"),
                 "write the steps in the order of their moments",
-            ),
+            )
+            .coded("unordered-steps"),
             (Ok(time), _) => return Some(time),
             (Err(error), _) => {
                 Problem::invalid(format!("`{}`: {error}", excerpt(&text.value)), error.help())
+                    .coded("malformed-time")
             }
         };
         self.reader.report(text.span, at, problem);
         None
     }
 
-    pub(super) fn fraction(
+    pub(crate) fn fraction(
         &mut self,
         at: &Path<'_>,
         percentage: &Field<Number<'_>>,
@@ -287,11 +296,12 @@ impl<'r, 't, 'n> Rollouts<'r, 't, 'n> {
                 "write at most 6 decimals",
             ),
         };
+        let problem = problem.coded("malformed-percentage");
         self.reader.report(number.span, at, problem);
         None
     }
 
-    pub(super) fn when(&mut self, at: &Path<'_>, when: policy::When<'_>) -> When {
+    pub(crate) fn when(&mut self, at: &Path<'_>, when: policy::When<'_>) -> When {
         let within = when.within.given();
         let outside = when.outside.given();
         let regions = matches::items(
@@ -345,7 +355,8 @@ pub(super) fn cluster_name(reader: &mut Reader<'_>, at: &Path<'_>, name: Text<'_
             excerpt(&name.value)
         );
         let instead = "write the cluster's name: visible ASCII, with no space at its ends";
-        reader.report(name.span, at, Problem::invalid(what, instead));
+        let problem = Problem::invalid(what, instead).coded("malformed-cluster");
+        reader.report(name.span, at, problem);
     }
     name.value.into_owned()
 }

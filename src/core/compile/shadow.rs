@@ -166,7 +166,8 @@ fn whole(
         let problem = Problem::invalid(
             format!("{} is out of range", excerpt(number.value)),
             format!("write a whole number from {least} to {most}"),
-        );
+        )
+        .coded("out-of-range");
         reader.report(number.span, at, problem);
     }
     value
@@ -179,7 +180,8 @@ fn methods(reader: &mut Reader<'_>, at: &Path<'_>, methods: Field<List<Text<'_>>
     let compile = |reader: &mut Reader<'_>, at: &Path<'_>, text: &Text<'_>| {
         let method = matches::method(reader, at, text)?;
         if method == "CONNECT" {
-            let problem = Problem::invalid("a tunnel cannot be copied", "remove `CONNECT`");
+            let problem = Problem::invalid("a tunnel cannot be copied", "remove `CONNECT`")
+                .coded("malformed-method");
             reader.report(text.span, at, problem);
         }
         Some(method)
@@ -295,7 +297,8 @@ fn tolerance(
         let problem = Problem::invalid(
             format!("{} is no tolerance", excerpt(number.value)),
             "write a number from 0, for example 0.01",
-        );
+        )
+        .coded("malformed-tolerance");
         reader.report(number.span, &at.field(field), problem);
     }
     Some(Tolerance {
@@ -323,7 +326,8 @@ fn pattern(
     match parse(&text.value) {
         Ok(pattern) => Some(pattern),
         Err(problem) => {
-            let problem = Problem::invalid(problem.what(), problem.help());
+            let problem =
+                Problem::invalid(problem.what(), problem.help()).coded("malformed-pointer");
             reader.report(text.span, at, problem);
             None
         }

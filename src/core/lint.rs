@@ -1,0 +1,133 @@
+//! What in a policy is hardly what was meant, though it may be valid: rules that are never reached,
+//! segments that nothing asks for, a step that was skipped.
+//!
+//! A warning is for a person to judge, and none of them makes a policy refused. Nothing here is
+//! asked by the filter.
+
+mod accounts;
+mod change;
+mod code;
+mod errors;
+mod overlaps;
+mod rollouts;
+mod rules;
+mod splits;
+mod view;
+mod warnings;
+
+use crate::diagnostic::{Diagnostics, Document};
+use crate::json::Reader;
+use crate::place::{Path, Span};
+use crate::plan::Plan;
+use crate::problem::Problem;
+use crate::read::{self, expected};
+
+use accounts::Classes;
+use errors::Errors;
+use view::View;
+use warnings::Warnings;
+
+pub use code::Code;
+
+/// What a policy is held against, and what is not to be told.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Options<'a> {
+    /// The policy that this one takes the place of.
+    pub against: Option<&'a Plan>,
+    /// Warnings that are known and meant.
+    pub allow: &'a [Code],
+}
+
+/// Every error of a policy, as [`Plan::from_json`] finds them, and every warning, in the order of
+/// the text.
+///
+/// A policy with errors has warnings too, as far as it can be read; one that would only follow from
+/// an error is not told.
+#[must_use]
+pub fn lint(text: &[u8], options: &Options<'_>) -> Diagnostics {
+    let text = match std::str::from_utf8(text) {
+        Ok(text) => text,
+        Err(error) => return not_utf8(text, error.valid_up_to()),
+    };
+    let mut diagnostics = Plan::from_json(text).err().unwrap_or_default();
+    if diagnostics.omitted() > 0 {
+        // What is wrong is not all known, so neither is what follows from it.
+        return diagnostics;
+    }
+    // Reads the policy again for its places. Its problems are those that are known by now.
+    let mut reader = Reader::new(Document::Policy, text);
+    let policy = reader
+        .root(expected::POLICY)
+        .and_then(|root| read::policy(&mut reader, root));
+    let mut warnings = Warnings::new(options.allow);
+    if let Some(policy) = policy {
+        let view = View::new(&mut reader, policy, &Errors::new(&diagnostics));
+        check(&view, options.against, &mut warnings);
+    }
+    warnings.finish(text, &mut diagnostics);
+    diagnostics
+}
+
+fn check(view: &View<'_>, against: Option<&Plan>, warnings: &mut Warnings<'_>) {
+    let classes = Classes::new(view);
+    accounts::check(view, warnings);
+    rules::check(view, &classes, warnings);
+    overlaps::check(view, &classes, warnings);
+    splits::check(view, warnings);
+    rollouts::check(view, warnings);
+    if let Some(old) = against {
+        change::check(view, old, warnings);
+    }
+}
+
+/// How much is held against one another before it is given up: more than any policy that people
+/// write, and about a second.
+struct Budget(usize);
+
+impl Budget {
+    fn new() -> Self {
+        Self(10_000_000)
+    }
+
+    /// `false` once it is used up.
+    fn spend(&mut self, steps: usize) -> bool {
+        self.0 = self.0.saturating_sub(steps);
+        self.0 > 0
+    }
+}
+
+fn not_examined(warnings: &mut Warnings<'_>, what: &str, place: (Span, &Path<'_>)) {
+    warnings.push(
+        Code::NotExamined,
+        place,
+        format!("there are too many {what} to hold each against each"),
+        "split the policy, or take this part as unchecked",
+    );
+}
+
+/// What a list in a sentence names at most; more would not help.
+const NAMED: usize = 3;
+
+/// `a, b and c`; of many only the first ones.
+fn listed(words: &[String], conjunction: &str) -> String {
+    let shown = words.get(..NAMED).unwrap_or(words);
+    match shown.split_last() {
+        _ if shown.len() < words.len() => format!("{} {conjunction} others", shown.join(", ")),
+        None => String::new(),
+        Some((last, [])) => last.clone(),
+        Some((last, before)) => format!("{} {conjunction} {last}", before.join(", ")),
+    }
+}
+
+fn not_utf8(bytes: &[u8], valid_up_to: usize) -> Diagnostics {
+    let valid = bytes.get(..valid_up_to).unwrap_or_default();
+    let valid = std::str::from_utf8(valid).unwrap_or_default();
+    let mut reader = Reader::new(Document::Policy, valid);
+    let span = Span {
+        start: valid_up_to,
+        end: valid_up_to,
+    };
+    let problem = Problem::invalid("the text is not UTF-8", "save it as JSON in UTF-8");
+    reader.report(span, &Path::Root, problem.coded("not-utf8"));
+    reader.finish()
+}

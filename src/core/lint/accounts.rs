@@ -1,0 +1,208 @@
+//! The accounts of the segments: those that look mistyped, those that are listed twice, and the
+//! classes into which the segments divide them.
+
+use std::collections::BTreeMap;
+
+use crate::account::{Format, Sid};
+use crate::json::Text;
+use crate::place::{Path, Span};
+use crate::problem::excerpt;
+use crate::segments::SegmentSet;
+
+use super::view::View;
+use super::warnings::Warnings;
+use super::{Code, view};
+
+/// Accounts that are in the same segments: no rule can tell them apart.
+pub(super) struct Class {
+    /// In the order of the policy; none for all the accounts that the policy does not name.
+    pub(super) segments: Vec<usize>,
+    pub(super) count: usize,
+    /// One of them; empty for those that the policy does not name.
+    pub(super) example: String,
+}
+
+pub(super) struct Classes {
+    pub(super) list: Vec<Class>,
+    /// How many accounts each segment has.
+    pub(super) sizes: Vec<usize>,
+    /// Whether every account of every segment could be read.
+    pub(super) are_whole: bool,
+}
+
+impl Classes {
+    pub(super) fn new(view: &View<'_>) -> Self {
+        let mut sets: BTreeMap<Vec<usize>, (usize, &str)> = BTreeMap::new();
+        sets.insert(Vec::new(), (0, ""));
+        let mut sizes = vec![0_usize; view.segments.len()];
+        let mentions = mentions(view);
+        for same in mentions.chunk_by(|a, b| a.account == b.account) {
+            let mut segments: Vec<usize> = same.iter().map(|mention| mention.segment).collect();
+            segments.dedup();
+            let example = same.first().map_or("", |mention| mention.account);
+            for segment in &segments {
+                if let Some(size) = sizes.get_mut(*segment) {
+                    *size = size.saturating_add(1);
+                }
+            }
+            let (count, _) = sets.entry(segments).or_insert((0, example));
+            *count = count.saturating_add(1);
+        }
+        let list = sets.into_iter().map(|(segments, (count, example))| Class {
+            segments,
+            count,
+            example: example.to_owned(),
+        });
+        Self {
+            list: list.collect(),
+            sizes,
+            are_whole: view.segments.iter().all(|segment| segment.is_whole),
+        }
+    }
+}
+
+impl Class {
+    /// How much work [`Class::set`] is.
+    pub(super) fn cost(&self) -> usize {
+        let last = self.segments.last().copied().unwrap_or_default();
+        (last / 64)
+            .saturating_add(self.segments.len())
+            .saturating_add(1)
+    }
+
+    pub(super) fn set(&self) -> SegmentSet {
+        let mut set = SegmentSet::default();
+        self.segments
+            .iter()
+            .for_each(|segment| set.insert(*segment));
+        set
+    }
+}
+
+/// One line of one list.
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
+struct Mention<'v> {
+    account: &'v str,
+    segment: usize,
+    position: usize,
+    place: (usize, usize),
+}
+
+impl Mention<'_> {
+    fn span(&self) -> Span {
+        let (start, end) = self.place;
+        Span { start, end }
+    }
+}
+
+/// All of them, by account, then in the order of the policy.
+fn mentions<'v>(view: &'v View<'_>) -> Vec<Mention<'v>> {
+    let mut mentions = Vec::new();
+    for (segment, view::Segment { accounts, .. }) in view.segments.iter().enumerate() {
+        mentions.extend(accounts.iter().map(|(position, account)| Mention {
+            account: &account.value,
+            segment,
+            position: *position,
+            place: (account.span.start, account.span.end),
+        }));
+    }
+    mentions.sort_unstable();
+    mentions
+}
+
+pub(super) fn check(view: &View<'_>, warnings: &mut Warnings<'_>) {
+    unused(view, warnings);
+    repeated(view, warnings);
+    if view.format == Some(Format::Opaque) {
+        let at = Path::Root.field("segments");
+        for segment in &view.segments {
+            let at = at.field(&segment.name.value);
+            let at = at.field("accounts");
+            for (position, account) in &segment.accounts {
+                suspicious(&at.index(*position), account, warnings);
+            }
+        }
+    }
+}
+
+fn unused(view: &View<'_>, warnings: &mut Warnings<'_>) {
+    let Some(used) = &view.used else { return };
+    let at = Path::Root.field("segments");
+    for (index, segment) in view.segments.iter().enumerate() {
+        if !used.contains(index) {
+            let name = excerpt(&segment.name.value);
+            warnings.push(
+                Code::UnusedSegment,
+                (segment.name.span, &at.field(&segment.name.value)),
+                format!("no rule and no shadow asks for the segment `{name}`"),
+                "remove it, or name it in the `in` or `not_in` of a rule",
+            );
+        }
+    }
+}
+
+fn repeated(view: &View<'_>, warnings: &mut Warnings<'_>) {
+    let mentions = mentions(view);
+    let at = Path::Root.field("segments");
+    let same = |a: &Mention<'_>, b: &Mention<'_>| (a.account, a.segment) == (b.account, b.segment);
+    for same in mentions.chunk_by(same) {
+        let Some((first, again)) = same.split_first().filter(|(_, again)| !again.is_empty()) else {
+            continue;
+        };
+        let Some(segment) = view.segments.get(first.segment) else {
+            continue;
+        };
+        let at = at.field(&segment.name.value);
+        let at = at.field("accounts");
+        for mention in again {
+            let first_at = at.index(first.position);
+            warnings.push_with(
+                Code::RepeatedAccount,
+                (mention.span(), &at.index(mention.position)),
+                Some((first.span(), first_at.to_string())),
+                format!("`{}` is in this list already", excerpt(first.account)),
+                "remove it here, or write the account that was meant",
+            );
+        }
+    }
+}
+
+/// An opaque account may be anything, so this is about what nobody writes on purpose.
+fn suspicious(at: &Path<'_>, account: &Text<'_>, warnings: &mut Warnings<'_>) {
+    let text = &*account.value;
+    let shown = excerpt(text);
+    let (what, instead) = if text.trim() != text {
+        (
+            format!("`{shown}` has white space at its ends, which is a part of the account"),
+            format!("write `{}`", excerpt(text.trim())),
+        )
+    } else if text.chars().any(char::is_control) {
+        (
+            format!("`{shown}` has a control character in it"),
+            "write the account as requests name it".into(),
+        )
+    } else if let Some(length) = digits_of_mistyped_sid(text) {
+        let digits = match length {
+            32 => "that is `AC` and lower-case digits".into(),
+            _ => format!("it has {length} digits, not 32"),
+        };
+        (
+            format!("`{shown}` looks like an account SID, but {digits}"),
+            "write the account as requests name it".into(),
+        )
+    } else {
+        return;
+    };
+    warnings.push(Code::SuspiciousAccount, (account.span, at), what, instead);
+}
+
+/// How many hex digits it has, if it is nearly an account SID, but none.
+fn digits_of_mistyped_sid(text: &str) -> Option<usize> {
+    let prefix = text.get(..2)?;
+    let digits = text.get(2..)?;
+    let is_near = prefix.eq_ignore_ascii_case("AC")
+        && (24..=40).contains(&digits.len())
+        && digits.bytes().all(|digit| digit.is_ascii_hexdigit())
+        && Sid::parse(text.as_bytes()).is_none();
+    is_near.then_some(digits.len())
+}

@@ -1,0 +1,157 @@
+//! What a change of the policy does to accounts that are on their way: steps that are skipped, draws
+//! that begin anew, rollouts that are gone.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::place::Path;
+use crate::plan::{self, Mode, Plan};
+
+use super::view::{Rollout, View};
+use super::warnings::Warnings;
+use super::{Code, listed};
+
+pub(super) fn check(view: &View<'_>, old: &Plan, warnings: &mut Warnings<'_>) {
+    if !view.names_are_known {
+        return;
+    }
+    let old_by_name: BTreeMap<&str, &plan::Rollout> = old
+        .rollouts()
+        .iter()
+        .map(|rollout| (rollout.name.as_str(), rollout))
+        .collect();
+    let names = view.rollouts.iter().filter_map(Rollout::name);
+    let names: BTreeSet<&str> = names.collect();
+    let mut gone: Vec<&plan::Rollout> = old
+        .rollouts()
+        .iter()
+        .filter(|rollout| !names.contains(rollout.name.as_str()))
+        .collect();
+    let rollouts = Path::Root.field("rollouts");
+    for rollout in &view.rollouts {
+        let before = rollout
+            .name()
+            .and_then(|name| old_by_name.get(name))
+            .copied();
+        let before = before.or_else(|| renamed(rollout, &mut gone));
+        let at = rollouts.index(rollout.index);
+        mode(rollout, before, &at, warnings);
+        if let Some(before) = before {
+            draw(rollout, before, &at, warnings);
+        }
+    }
+    for rollout in gone {
+        let moved = match rollout.mode {
+            Mode::Off | Mode::On => continue,
+            Mode::Dark => "dark",
+            Mode::Shadow => "shadow",
+            Mode::Split => "split",
+        };
+        warnings.push(
+            Code::RemovedRollout,
+            (view.rollouts_span, &rollouts),
+            format!(
+                "the rollout `{}` is gone, and its mode was `{moved}`",
+                rollout.name
+            ),
+            "bring it to `on` or `off` before it is removed",
+        );
+    }
+}
+
+impl Rollout<'_> {
+    fn name(&self) -> Option<&str> {
+        self.name.as_ref().map(|name| &*name.value)
+    }
+}
+
+/// The rollout of the old policy that has this one's clusters, and no namesake in the new policy.
+fn renamed<'p>(
+    rollout: &Rollout<'_>,
+    gone: &mut Vec<&'p plan::Rollout>,
+) -> Option<&'p plan::Rollout> {
+    let [v1, v2] = rollout
+        .clusters
+        .each_ref()
+        .map(|name| Some(&*name.as_ref()?.value));
+    let mut old = gone.iter();
+    let index = old.position(|old| (Some(old.v1.as_str()), Some(old.v2.as_str())) == (v1, v2))?;
+    Some(gone.remove(index))
+}
+
+fn mode(
+    rollout: &Rollout<'_>,
+    before: Option<&plan::Rollout>,
+    at: &Path<'_>,
+    warnings: &mut Warnings<'_>,
+) {
+    const STEPS: [(Mode, &str); 5] = [
+        (Mode::Off, "off"),
+        (Mode::Dark, "dark"),
+        (Mode::Shadow, "shadow"),
+        (Mode::Split, "split"),
+        (Mode::On, "on"),
+    ];
+    let Some(mode) = &rollout.mode else { return };
+    let from = before.map_or(Mode::Off, |before| before.mode);
+    let step = |mode| STEPS.iter().position(|(known, _)| *known == mode);
+    let Some((from, to)) = step(from).zip(step(mode.value)) else {
+        return;
+    };
+    let skipped = STEPS.get(from.saturating_add(1)..to).unwrap_or_default();
+    let word = |step: usize| STEPS.get(step).map_or("", |(_, word)| word);
+    if let [(_, next), ..] = skipped {
+        let skipped: Vec<String> = skipped
+            .iter()
+            .map(|(_, word)| format!("`{word}`"))
+            .collect();
+        let came = match before {
+            Some(_) => format!("the mode was `{}`", word(from)),
+            None => "the rollout is new".into(),
+        };
+        warnings.push(
+            Code::SkippedMode,
+            (mode.span, &at.field("mode")),
+            format!(
+                "{came}, and `{}` skips {}",
+                word(to),
+                listed(&skipped, "and")
+            ),
+            format!("write `{next}` first"),
+        );
+    }
+}
+
+/// Who took v2 would take v1, and the other way round.
+fn draw(rollout: &Rollout<'_>, before: &plan::Rollout, at: &Path<'_>, warnings: &mut Warnings<'_>) {
+    let is_drawn = |mode: Mode| matches!(mode, Mode::Dark | Mode::Shadow | Mode::Split);
+    let mode = rollout.mode.as_ref().map(|mode| mode.value);
+    let (Some(name), Some(draw)) = (&rollout.name, rollout.draw) else {
+        return;
+    };
+    if before.mode != Mode::Split || !mode.is_some_and(is_drawn) || draw == before.salt {
+        return;
+    }
+    let (place, what, instead) = match &rollout.salt {
+        Some(salt) => (
+            (salt.span, &at.field("salt")),
+            "the salt is another one",
+            String::from("write the salt that it was"),
+        ),
+        None if *name.value == *before.name => (
+            (name.span, &at.field("name")),
+            "the salt is gone",
+            String::from("write the salt that it was"),
+        ),
+        None => (
+            (name.span, &at.field("name")),
+            "the name, which is the salt, is another one",
+            format!("write \"salt\": \"{}\" beside it", before.name),
+        ),
+    };
+    warnings.push(
+        Code::Redrawn,
+        place,
+        format!("{what}: all accounts are drawn anew, and many go from v2 to v1"),
+        instead,
+    );
+}

@@ -1,0 +1,87 @@
+//! The kinds of warnings, each with the word by which it is allowed.
+
+/// What a warning is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Code {
+    /// A rule that decides nothing.
+    UnreachableRule,
+    /// A rollout that gets no request.
+    UnreachableRollout,
+    /// A segment that nothing asks for.
+    UnusedSegment,
+    /// Accounts in two segments that the rules of a rollout treat differently.
+    OverlappingSegments,
+    /// An account that a segment lists twice.
+    RepeatedAccount,
+    /// An account that looks mistyped.
+    SuspiciousAccount,
+    /// A split that sends everyone to v2.
+    SplitToAll,
+    /// A split that sends no one to v2.
+    SplitToNone,
+    /// A percentage of 0.
+    ZeroPercent,
+    /// A ramp with a step below the one before.
+    FallingRamp,
+    /// A region that one list names twice.
+    RepeatedRegion,
+    /// Everything is halted.
+    Halted,
+    /// V1 and v2 are one cluster.
+    SameCluster,
+    /// A mode that skips a step, compared with the older policy.
+    SkippedMode,
+    /// Accounts that are drawn anew, compared with the older policy.
+    Redrawn,
+    /// A rollout that the older policy has.
+    RemovedRollout,
+    /// More rules and segments than can be held against one another.
+    NotExamined,
+}
+
+impl Code {
+    /// All of them.
+    pub const ALL: [Self; 17] = [
+        Self::UnreachableRule,
+        Self::UnreachableRollout,
+        Self::UnusedSegment,
+        Self::OverlappingSegments,
+        Self::RepeatedAccount,
+        Self::SuspiciousAccount,
+        Self::SplitToAll,
+        Self::SplitToNone,
+        Self::ZeroPercent,
+        Self::FallingRamp,
+        Self::RepeatedRegion,
+        Self::Halted,
+        Self::SameCluster,
+        Self::SkippedMode,
+        Self::Redrawn,
+        Self::RemovedRollout,
+        Self::NotExamined,
+    ];
+
+    /// The word for it: `unreachable-rule`.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::UnreachableRule => "unreachable-rule",
+            Self::UnreachableRollout => "unreachable-rollout",
+            Self::UnusedSegment => "unused-segment",
+            Self::OverlappingSegments => "overlapping-segments",
+            Self::RepeatedAccount => "repeated-account",
+            Self::SuspiciousAccount => "suspicious-account",
+            Self::SplitToAll => "split-to-all",
+            Self::SplitToNone => "split-to-none",
+            Self::ZeroPercent => "zero-percent",
+            Self::FallingRamp => "falling-ramp",
+            Self::RepeatedRegion => "repeated-region",
+            Self::Halted => "halted",
+            Self::SameCluster => "same-cluster",
+            Self::SkippedMode => "skipped-mode",
+            Self::Redrawn => "redrawn",
+            Self::RemovedRollout => "removed-rollout",
+            Self::NotExamined => "not-examined",
+        }
+    }
+}

@@ -1,0 +1,42 @@
+//! Where the errors of a policy are, so that no warning is told that only follows from one.
+
+use std::collections::BTreeSet;
+
+use crate::diagnostic::Diagnostics;
+use crate::place::Path;
+
+/// The pointers of all errors.
+pub(super) struct Errors<'d> {
+    pointers: BTreeSet<&'d str>,
+    /// The objects that have a field which nobody knows: it may stand for one that seems absent.
+    misspelt: BTreeSet<&'d str>,
+}
+
+impl<'d> Errors<'d> {
+    pub(super) fn new(errors: &'d Diagnostics) -> Self {
+        let errors = errors.as_slice();
+        let misspelt = errors
+            .iter()
+            .filter(|error| matches!(error.code(), "unknown-field" | "repeated-field"));
+        Self {
+            pointers: errors.iter().map(|error| error.pointer.as_str()).collect(),
+            misspelt: misspelt
+                .filter_map(|error| error.pointer.rsplit_once('/'))
+                .map(|(parent, _)| parent)
+                .collect(),
+        }
+    }
+
+    /// Whether there is no error at a value, nor in it.
+    pub(super) fn none_in(&self, at: &Path<'_>) -> bool {
+        let at = at.to_string();
+        let inside = format!("{at}/");
+        let next = self.pointers.range(inside.as_str()..).next();
+        !self.pointers.contains(at.as_str()) && next.is_none_or(|next| !next.starts_with(&inside))
+    }
+
+    /// Whether a field that an object seems not to have is surely absent.
+    pub(super) fn all_fields_known(&self, at: &Path<'_>) -> bool {
+        !self.misspelt.contains(at.to_string().as_str())
+    }
+}

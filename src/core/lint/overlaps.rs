@@ -1,0 +1,244 @@
+//! Accounts that are in two segments which the rules of a rollout treat differently: the first
+//! rule has them, and that may not be the one that was thought of.
+
+use std::collections::BTreeMap;
+
+use crate::place::Path;
+use crate::plan::{Rule, Serve};
+use crate::problem::excerpt;
+use crate::segments::SegmentSet;
+
+use super::accounts::{Class, Classes};
+use super::rules::{is_of, place_of};
+use super::view::{Rollout, View};
+use super::warnings::Warnings;
+use super::{Budget, Code, not_examined};
+
+/// Of one account; pairs of more would be too many.
+const MOST_SEGMENTS: usize = 32;
+
+/// Of one rollout; nobody reads more.
+const MOST_OVERLAPS: usize = 10_000;
+
+/// Two segments, in the order of the policy.
+type Pair = (usize, usize);
+
+/// The accounts in both.
+struct Overlap<'c> {
+    count: usize,
+    example: &'c str,
+    /// What it comes to.
+    rule: Option<usize>,
+}
+
+pub(super) fn check(view: &View<'_>, classes: &Classes, warnings: &mut Warnings<'_>) {
+    if !classes.are_whole {
+        return;
+    }
+    let mut budget = Budget::new();
+    let rollouts = Path::Root.field("rollouts");
+    for rollout in view
+        .rollouts
+        .iter()
+        .filter(|rollout| rollout.rules_are_whole)
+    {
+        let at = rollouts.index(rollout.index);
+        let at = at.field("rules");
+        let rules = Rules::of(rollout);
+        let Some(overlaps) = overlaps(&rules, classes, &mut budget) else {
+            not_examined(warnings, "rules and segments", (rollout.span.head(), &at));
+            return;
+        };
+        for (pair, overlap) in overlaps {
+            if is_meant(&rules, classes, pair, &overlap) {
+                continue;
+            }
+            warn(view, rollout, &rules, pair, &overlap, (&at, warnings));
+        }
+    }
+}
+
+/// The rules that depend on segments alone: what headers and regions change is not known here.
+struct Rules<'v> {
+    list: Vec<(usize, &'v Rule)>,
+    /// The segments that some rule names.
+    named: SegmentSet,
+}
+
+impl<'v> Rules<'v> {
+    fn of(rollout: &'v Rollout<'_>) -> Self {
+        let rules = rollout.rules.iter().enumerate();
+        let rules = rules.filter_map(|(index, rule)| Some((index, &rule.as_ref()?.compiled)));
+        let list: Vec<_> = rules
+            .filter(|(_, rule)| rule.when.headers.is_empty() && rule.when.regions.is_empty())
+            .collect();
+        let mut named = SegmentSet::default();
+        for (_, rule) in &list {
+            let within = rule.when.within.iter().flat_map(SegmentSet::iter);
+            within
+                .chain(rule.when.outside.iter())
+                .for_each(|segment| named.insert(segment));
+        }
+        Self { list, named }
+    }
+
+    /// The rule that has the accounts of a set of segments.
+    fn first_of(&self, segments: &SegmentSet) -> Option<usize> {
+        let rule = self
+            .list
+            .iter()
+            .find(|(_, rule)| is_of(&rule.when, segments));
+        rule.map(|(index, _)| *index)
+    }
+
+    fn first_of_one(&self, segment: usize) -> Option<usize> {
+        let mut set = SegmentSet::default();
+        set.insert(segment);
+        self.first_of(&set)
+    }
+
+    /// `None` is v1.
+    fn serve(&self, rule: Option<usize>) -> Option<&Serve> {
+        let rule = self.list.iter().find(|(index, _)| Some(*index) == rule)?;
+        Some(&rule.1.serve).filter(|serve| !matches!(serve, Serve::V1))
+    }
+
+    /// Whether a rule says what is to become of accounts that are in both.
+    fn speak_of(&self, (a, b): Pair) -> bool {
+        self.list.iter().any(|(_, rule)| {
+            let is_in = |segment| {
+                rule.when
+                    .within
+                    .as_ref()
+                    .is_some_and(|set| set.contains(segment))
+            };
+            let is_out = |segment| rule.when.outside.contains(segment);
+            (is_in(a) && is_out(b)) || (is_in(b) && is_out(a))
+        })
+    }
+}
+
+/// `None` when it takes too long.
+fn overlaps<'c>(
+    rules: &Rules<'_>,
+    classes: &'c Classes,
+    budget: &mut Budget,
+) -> Option<BTreeMap<Pair, Overlap<'c>>> {
+    let mut overlaps: BTreeMap<Pair, Overlap<'c>> = BTreeMap::new();
+    if rules.list.is_empty() {
+        return Some(overlaps);
+    }
+    for class in &classes.list {
+        if !budget.spend(class.segments.len()) {
+            return None;
+        }
+        let named: Vec<usize> = named(rules, class);
+        if named.len() < 2 {
+            continue;
+        }
+        let cost = named
+            .len()
+            .saturating_add(1)
+            .saturating_mul(rules.list.len());
+        let cost = cost.saturating_mul(named.len());
+        let is_affordable = budget.spend(cost.saturating_add(class.cost()));
+        if !is_affordable || overlaps.len() > MOST_OVERLAPS {
+            return None;
+        }
+        let rule = rules.first_of(&class.set());
+        let firsts: Vec<(usize, Option<usize>)> = named
+            .iter()
+            .map(|segment| (*segment, rules.first_of_one(*segment)))
+            .collect();
+        for (position, (a, first_of_a)) in firsts.iter().enumerate() {
+            for (b, first_of_b) in firsts.iter().skip(position.saturating_add(1)) {
+                let is_told = rules.serve(*first_of_a) == rules.serve(*first_of_b)
+                    || ![first_of_a, first_of_b].contains(&&rule)
+                    || rules.speak_of((*a, *b));
+                if is_told {
+                    continue;
+                }
+                let overlap = overlaps.entry((*a, *b)).or_insert(Overlap {
+                    count: 0,
+                    example: &class.example,
+                    rule,
+                });
+                overlap.count = overlap.count.saturating_add(class.count);
+            }
+        }
+    }
+    Some(overlaps)
+}
+
+/// Where one segment lies in another, and the rule for the smaller one comes first, there is no
+/// other way to have that rule at all.
+fn is_meant(rules: &Rules<'_>, classes: &Classes, (a, b): Pair, overlap: &Overlap<'_>) -> bool {
+    let winner = match rules.first_of_one(a) == overlap.rule {
+        true => a,
+        false => b,
+    };
+    classes.sizes.get(winner) == Some(&overlap.count)
+}
+
+fn named(rules: &Rules<'_>, class: &Class) -> Vec<usize> {
+    let segments = class.segments.iter().copied();
+    let named = segments.filter(|segment| rules.named.contains(*segment));
+    named.take(MOST_SEGMENTS).collect()
+}
+
+fn warn(
+    view: &View<'_>,
+    rollout: &Rollout<'_>,
+    rules: &Rules<'_>,
+    (a, b): Pair,
+    overlap: &Overlap<'_>,
+    (at, warnings): (&Path<'_>, &mut Warnings<'_>),
+) {
+    let firsts = [a, b].map(|segment| rules.first_of_one(segment));
+    let other = firsts
+        .into_iter()
+        .find(|first| *first != overlap.rule)
+        .flatten();
+    let names = [a, b].map(|segment| {
+        let name = view
+            .segments
+            .get(segment)
+            .map(|segment| &segment.name.value);
+        excerpt(name.map_or("", |name| name))
+    });
+    let [in_a, in_b] = &names;
+    let who = match overlap.count {
+        1 => format!("the account `{}` is", excerpt(overlap.example)),
+        count => format!(
+            "{count} accounts, such as `{}`, are",
+            excerpt(overlap.example)
+        ),
+    };
+    let takes = |rule: Option<usize>| match rule {
+        Some(rule) => format!("{} has them", at.index(rule)),
+        None => "no rule has them".into(),
+    };
+    let would = match other {
+        Some(other) => format!("not {}", at.index(other)),
+        None => "where the other segment alone has no rule and takes v1".into(),
+    };
+    let what = format!(
+        "{who} in `{in_a}` and in `{in_b}`, which the rules treat differently: {}, {would}",
+        takes(overlap.rule),
+    );
+    let [winner, loser] = [overlap.rule, other].map(|rule| place_of(rollout, rule?, at));
+    let (rule, (span, _)) = match (overlap.rule.zip(winner), other.zip(loser.clone())) {
+        (Some(winner), _) => winner,
+        (None, Some(loser)) => loser,
+        (None, None) => return,
+    };
+    let related = loser.filter(|_| other != Some(rule));
+    warnings.push_with(
+        Code::OverlappingSegments,
+        (span, &at.index(rule)),
+        related,
+        what,
+        "take them out of one segment, or name one segment in the `not_in` of the rule that is `in` \
+         the other",
+    );
+}

@@ -1,0 +1,271 @@
+//! Rules that are never reached.
+//!
+//! Exact over the classes of accounts: a rule is reached when some class that it holds for meets no
+//! earlier rule. Of headers and regions it is only known when one condition implies another.
+
+use std::collections::BTreeSet;
+
+use crate::matching::{HeaderMatch, HeaderTest, When};
+use crate::place::{Path, Span};
+use crate::problem::excerpt;
+use crate::segments::SegmentSet;
+
+use super::accounts::Classes;
+use super::view::{Rollout, Rule, View};
+use super::warnings::Warnings;
+use super::{Budget, Code, NAMED, listed, not_examined};
+
+/// What is known of one rule.
+#[derive(Clone, Default)]
+struct Reach {
+    /// Some account is of this rule, whatever stands before it.
+    holds: bool,
+    /// Some account comes to it.
+    is_reached: bool,
+    /// The earlier rules that take the accounts.
+    takers: BTreeSet<usize>,
+    /// Those of them that would do alone; `None` before the first account.
+    sole: Option<Vec<usize>>,
+}
+
+pub(super) fn check(view: &View<'_>, classes: &Classes, warnings: &mut Warnings<'_>) {
+    let mut budget = Budget::new();
+    let rollouts = Path::Root.field("rollouts");
+    for rollout in &view.rollouts {
+        let at = rollouts.index(rollout.index);
+        let at = at.field("rules");
+        let reaches = match classes.are_whole {
+            true => by_class(rollout, classes, &mut budget),
+            false => by_words(rollout, &mut budget),
+        };
+        let Some(reaches) = reaches else {
+            not_examined(warnings, "rules and segments", (rollout.span.head(), &at));
+            return;
+        };
+        for (index, (rule, reach)) in rollout.rules.iter().zip(reaches).enumerate() {
+            if let Some(rule) = rule.as_ref().filter(|_| !reach.is_reached) {
+                unreachable(view, rollout, rule, &reach, &at, (index, warnings));
+            }
+        }
+    }
+}
+
+/// `None` when it takes too long.
+fn by_class(rollout: &Rollout<'_>, classes: &Classes, budget: &mut Budget) -> Option<Vec<Reach>> {
+    let mut reaches = vec![Reach::default(); rollout.rules.len()];
+    if rollout.rules.is_empty() {
+        return Some(reaches);
+    }
+    for class in &classes.list {
+        if !budget.spend(class.cost()) {
+            return None;
+        }
+        let set = class.set();
+        // Rules that hold for this class.
+        let mut earlier: Vec<(usize, &When)> = Vec::new();
+        for (index, (rule, reach)) in rollout.rules.iter().zip(&mut reaches).enumerate() {
+            if !budget.spend(1) {
+                return None;
+            }
+            let Some(when) = rule.as_ref().map(|rule| &rule.compiled.when) else {
+                continue;
+            };
+            if !is_of(when, &set) {
+                continue;
+            }
+            reach.holds = true;
+            if !budget.spend(earlier.len()) {
+                return None;
+            }
+            let takers = earlier.iter().filter(|(_, earlier)| implies(when, earlier));
+            let takers: Vec<usize> = takers.map(|(taker, _)| *taker).collect();
+            match takers.first() {
+                Some(taker) if reach.takers.len() <= NAMED => {
+                    reach.takers.insert(*taker);
+                }
+                Some(_) => {}
+                None => reach.is_reached = true,
+            }
+            match &mut reach.sole {
+                Some(sole) => sole.retain(|taker| takers.binary_search(taker).is_ok()),
+                None => reach.sole = Some(takers),
+            }
+            earlier.push((index, when));
+        }
+    }
+    // Nothing is said of a rule that cannot be read.
+    Some(reaches)
+}
+
+/// Where accounts are not all known: a rule is taken by one whose words are weaker.
+fn by_words(rollout: &Rollout<'_>, budget: &mut Budget) -> Option<Vec<Reach>> {
+    let mut earlier: Vec<(usize, &When)> = Vec::new();
+    let mut reaches = Vec::with_capacity(rollout.rules.len());
+    for (index, rule) in rollout.rules.iter().enumerate() {
+        let mut reach = Reach {
+            holds: true,
+            is_reached: true,
+            ..Reach::default()
+        };
+        if let Some(when) = rule.as_ref().map(|rule| &rule.compiled.when) {
+            if !budget.spend(earlier.len()) {
+                return None;
+            }
+            let mut takers = earlier.iter();
+            let taker =
+                takers.find(|(_, earlier)| is_narrower(when, earlier) && implies(when, earlier));
+            if let Some((taker, _)) = taker {
+                reach.is_reached = false;
+                reach.takers.insert(*taker);
+            }
+            earlier.push((index, when));
+        }
+        reaches.push(reach);
+    }
+    Some(reaches)
+}
+
+/// Whether the accounts that are in these segments are of a rule.
+pub(super) fn is_of(when: &When, segments: &SegmentSet) -> bool {
+    let within = when.within.as_ref();
+    within.is_none_or(|within| within.intersects(segments)) && !when.outside.intersects(segments)
+}
+
+/// Whether every set of segments that is of one rule is of another one.
+fn is_narrower(narrow: &When, wide: &When) -> bool {
+    let within = match (&narrow.within, &wide.within) {
+        (_, None) => true,
+        (None, Some(_)) => false,
+        (Some(narrow), Some(wide)) => narrow.iter().all(|segment| wide.contains(segment)),
+    };
+    within
+        && wide
+            .outside
+            .iter()
+            .all(|segment| narrow.outside.contains(segment))
+}
+
+/// Whether the headers and the region that one rule asks for are enough for another.
+fn implies(when: &When, other: &When) -> bool {
+    let is_here = |region| other.regions.contains(region);
+    let regions =
+        other.regions.is_empty() || (!when.regions.is_empty() && when.regions.iter().all(is_here));
+    regions && headers_imply(&when.headers, &other.headers)
+}
+
+/// Whether requests for which all of `headers` hold are requests for which all of `others` do.
+pub(super) fn headers_imply(headers: &[HeaderMatch], others: &[HeaderMatch]) -> bool {
+    others.iter().all(|other| {
+        let mut headers = headers.iter();
+        headers.any(|header| header.name == other.name && test_implies(&header.test, &other.test))
+    })
+}
+
+fn test_implies(test: &HeaderTest, other: &HeaderTest) -> bool {
+    use HeaderTest::{Exact, Prefix, Present};
+    match (test, other) {
+        (Exact(a), Exact(b)) => a == b,
+        (Exact(a) | Prefix(a), Prefix(b)) => a.starts_with(b),
+        (Exact(_) | Prefix(_), Present(present)) => *present,
+        (Present(a), Present(b)) => a == b,
+        (Present(a), Prefix(b)) => *a && b.is_empty(),
+        (Prefix(_) | Present(_), Exact(_)) => false,
+    }
+}
+
+fn unreachable(
+    view: &View<'_>,
+    rollout: &Rollout<'_>,
+    rule: &Rule,
+    reach: &Reach,
+    at: &Path<'_>,
+    (index, warnings): (usize, &mut Warnings<'_>),
+) {
+    let place = (rule.span, &at.index(index));
+    let code = Code::UnreachableRule;
+    if !reach.holds {
+        let (what, instead) = holds_for_none(view, &rule.compiled.when);
+        warnings.push(code, place, what, instead);
+        return;
+    }
+    let sole = reach.sole.iter().flatten().next().copied();
+    let takers = sole.map_or_else(|| reach.takers.clone(), |sole| BTreeSet::from([sole]));
+    let first = takers.first().copied();
+    let takers: Vec<String> = takers
+        .iter()
+        .map(|taker| at.index(*taker).to_string())
+        .collect();
+    let first = first.and_then(|first| rollout.rules.get(first)?.as_ref());
+    let related = first
+        .zip(takers.first())
+        .map(|(rule, pointer)| (rule.span, pointer.clone()));
+    let (what, instead) = match takers.as_slice() {
+        [taker] => (
+            format!("this rule is never reached: {taker} holds for all that it holds for"),
+            format!("move it before {taker}, or remove it"),
+        ),
+        several => (
+            format!(
+                "this rule is never reached: {} together hold for all that it holds for",
+                listed(several, "and")
+            ),
+            "move it before them, or remove it".into(),
+        ),
+    };
+    warnings.push_with(code, place, related, what, instead);
+}
+
+fn holds_for_none(view: &View<'_>, when: &When) -> (String, String) {
+    let names = |segments: &[usize], conjunction| {
+        let segments = segments
+            .iter()
+            .filter_map(|segment| view.segments.get(*segment));
+        let names: Vec<String> = segments
+            .map(|segment| format!("`{}`", excerpt(&segment.name.value)))
+            .collect();
+        listed(&names, conjunction)
+    };
+    let within: Vec<usize> = when.within.iter().flat_map(SegmentSet::iter).collect();
+    let outside: Vec<usize> = when.outside.iter().collect();
+    let is_empty = |segment: &usize| {
+        let segment = view.segments.get(*segment);
+        segment.is_some_and(|segment| segment.accounts.is_empty())
+    };
+    if within.iter().all(|segment| when.outside.contains(*segment)) {
+        return (
+            format!(
+                "this rule holds for no account: `not_in` leaves out all of `in`, {}",
+                names(&within, "and")
+            ),
+            "take a segment out of `not_in`, or remove the rule".into(),
+        );
+    }
+    if within.iter().all(is_empty) {
+        let has = if within.len() == 1 { "has" } else { "have" };
+        return (
+            format!(
+                "this rule holds for no account: {} {has} none",
+                names(&within, "and")
+            ),
+            "add the accounts, or remove the rule".into(),
+        );
+    }
+    (
+        format!(
+            "this rule holds for no account: whoever is in {} is in {} too, which `not_in` leaves out",
+            names(&within, "or"),
+            names(&outside, "or"),
+        ),
+        "take a segment out of `not_in`, or remove the rule".into(),
+    )
+}
+
+/// Where a rule stands, for a warning that is about it.
+pub(super) fn place_of(
+    rollout: &Rollout<'_>,
+    rule: usize,
+    at: &Path<'_>,
+) -> Option<(Span, String)> {
+    let span = rollout.rules.get(rule)?.as_ref()?.span;
+    Some((span, at.index(rule).to_string()))
+}

@@ -1,0 +1,159 @@
+//! Percentages, ramps and regions: splits that send everyone or no one to v2.
+
+use crate::bucket::Fraction;
+use crate::place::{Path, Span};
+use crate::plan::{self, Mode, Serve};
+
+use super::Code;
+use super::view::{Repeated, Rollout, Rule, View};
+use super::warnings::Warnings;
+
+pub(super) fn check(view: &View<'_>, warnings: &mut Warnings<'_>) {
+    let rollouts = Path::Root.field("rollouts");
+    for rollout in &view.rollouts {
+        let at = rollouts.index(rollout.index);
+        let is_split = rollout
+            .mode
+            .as_ref()
+            .is_some_and(|mode| mode.value == Mode::Split);
+        if is_split && rollout.rules_are_whole {
+            to_none(rollout, &at, warnings);
+            to_all(rollout, &at.field("rules"), warnings);
+        }
+        let rules_at = at.field("rules");
+        for (index, rule) in rollout.rules.iter().enumerate() {
+            if let Some(rule) = rule {
+                of_rule(rule, &rules_at.index(index), warnings);
+            }
+        }
+        let shadow_at = at.field("shadow");
+        let copies = |mode: Mode| matches!(mode, Mode::Shadow | Mode::Split);
+        let is_copied = rollout.mode.as_ref().is_some_and(|mode| copies(mode.value));
+        if let Some((span, field)) = rollout.copies_nothing.filter(|_| is_copied) {
+            warnings.push(
+                Code::ZeroPercent,
+                (span, &shadow_at.field(field)),
+                "0 percent: nothing is copied to v2",
+                "write a percentage above 0, or remove the shadow",
+            );
+        }
+        repeated_regions(&rollout.repeated_regions, &shadow_at, warnings);
+    }
+}
+
+fn to_none(rollout: &Rollout<'_>, at: &Path<'_>, warnings: &mut Warnings<'_>) {
+    let mut rules = rollout.rules.iter().flatten();
+    if rules.any(|rule| matches!(rule.compiled.serve, Serve::V2 { .. })) {
+        return;
+    }
+    let span = rollout
+        .mode
+        .as_ref()
+        .map_or(rollout.span.head(), |mode| mode.span);
+    warnings.push(
+        Code::SplitToNone,
+        (span, &at.field("mode")),
+        "the mode is `split`, and no rule sends anyone to v2",
+        "add a rule, for example { \"accounts\": 1 }, or write `off`, `dark` or `shadow`",
+    );
+}
+
+/// Only when nothing before the rule keeps anyone away from v2.
+fn to_all(rollout: &Rollout<'_>, at: &Path<'_>, warnings: &mut Warnings<'_>) {
+    for (index, rule) in rollout.rules.iter().flatten().enumerate() {
+        if !sends_all(&rule.compiled.serve) {
+            return;
+        }
+        if holds_always(&rule.compiled) {
+            warnings.push(
+                Code::SplitToAll,
+                (rule.span, &at.index(index)),
+                "every request of every account takes v2 by this rule",
+                "write \"mode\": \"on\" if that is meant, or a percentage below 100",
+            );
+            return;
+        }
+    }
+}
+
+fn sends_all(serve: &Serve) -> bool {
+    match serve {
+        Serve::V1 => false,
+        Serve::V2 { accounts, requests } => {
+            let steps = accounts.steps();
+            let mut fractions = steps.iter().map(|step| step.fraction).chain([*requests]);
+            // A ramp sends no one before its first step.
+            steps.iter().all(|step| step.from.is_none()) && fractions.all(|f| f == Fraction::ALL)
+        }
+    }
+}
+
+fn holds_always(rule: &plan::Rule) -> bool {
+    let when = &rule.when;
+    let is_for_all = when.within.is_none() && when.outside.iter().next().is_none();
+    is_for_all && when.headers.is_empty() && when.regions.is_empty()
+}
+
+fn of_rule(rule: &Rule, at: &Path<'_>, warnings: &mut Warnings<'_>) {
+    repeated_regions(&rule.repeated_regions, at, warnings);
+    let Serve::V2 { accounts, requests } = &rule.compiled.serve else {
+        return;
+    };
+    let steps = accounts.steps();
+    let is_zero = |fraction: &Fraction| fraction.millionths() == 0;
+    if steps.iter().all(|step| is_zero(&step.fraction)) {
+        zero(rule.accounts, &at.field("accounts"), warnings);
+    }
+    if is_zero(requests) {
+        zero(rule.requests, &at.field("requests"), warnings);
+    }
+    let at = at.field("accounts");
+    let pairs = steps
+        .iter()
+        .zip(steps.iter().skip(1))
+        .zip(rule.steps.iter().zip(rule.steps.iter().skip(1)));
+    for (index, ((before, step), (span_before, span))) in pairs.enumerate() {
+        let [from, to] = [before, step].map(|step| step.fraction.millionths());
+        if to < from {
+            let before_at = at.index(index);
+            let at = at.index(index.saturating_add(1));
+            warnings.push_with(
+                Code::FallingRamp,
+                (*span, &at.field("percent")),
+                Some((*span_before, before_at.field("percent").to_string())),
+                "the ramp goes down here: accounts that took v2 go back to v1",
+                "write a percentage that is not below the one before",
+            );
+        }
+    }
+}
+
+fn zero(span: Span, at: &Path<'_>, warnings: &mut Warnings<'_>) {
+    warnings.push(
+        Code::ZeroPercent,
+        (span, at),
+        "0 percent: this rule sends no one to v2",
+        "write \"serve\": \"v1\" if that is meant, or a percentage above 0",
+    );
+}
+
+/// `at` is what has the condition.
+fn repeated_regions(repeated: &[Repeated], at: &Path<'_>, warnings: &mut Warnings<'_>) {
+    let at = at.field("when");
+    let at = at.field("regions");
+    for Repeated {
+        span,
+        index,
+        first,
+        first_index,
+    } in repeated
+    {
+        warnings.push_with(
+            Code::RepeatedRegion,
+            (*span, &at.index(*index)),
+            Some((*first, at.index(*first_index).to_string())),
+            "this region is in this list already",
+            "remove it here, or write the region that was meant",
+        );
+    }
+}

@@ -1,0 +1,328 @@
+//! The policy with its places, compiled piece by piece: as much of it as can be read, and what
+//! cannot.
+
+use crate::account::Format;
+use crate::bucket::Salt;
+use crate::compile::{matches, rollouts::Rollouts};
+use crate::json::{Field, List, Located, Map, Number, Reader, Text};
+use crate::matching::{RequestMatch, When};
+use crate::place::{Path, Span};
+use crate::plan::{self, Mode};
+use crate::policy::{self, Accounts};
+use crate::segments::SegmentSet;
+
+use super::errors::Errors;
+
+pub(super) struct View<'a> {
+    pub(super) format: Option<Format>,
+    /// Where it is written that everything is halted.
+    pub(super) halted: Option<Span>,
+    pub(super) segments: Vec<Segment<'a>>,
+    pub(super) rollouts: Vec<Rollout<'a>>,
+    /// Where the list of rollouts begins.
+    pub(super) rollouts_span: Span,
+    /// Whether `rollouts` are all of the policy, each with its name.
+    pub(super) names_are_known: bool,
+    /// The segments that some condition asks for; `None` when a condition cannot be read.
+    pub(super) used: Option<SegmentSet>,
+}
+
+pub(super) struct Segment<'a> {
+    pub(super) name: Text<'a>,
+    /// With their places in the list.
+    pub(super) accounts: Vec<(usize, Text<'a>)>,
+    /// Whether these are all.
+    pub(super) is_whole: bool,
+}
+
+pub(super) struct Rollout<'a> {
+    pub(super) index: usize,
+    pub(super) span: Span,
+    pub(super) name: Option<Text<'a>>,
+    pub(super) clusters: [Option<Text<'a>>; 2],
+    pub(super) mode: Option<Located<Mode>>,
+    /// `None` when it cannot be read.
+    pub(super) matches: Option<RequestMatch>,
+    pub(super) rules: Vec<Option<Rule>>,
+    /// Whether these are all, each of them readable.
+    pub(super) rules_are_whole: bool,
+    pub(super) salt: Option<Text<'a>>,
+    pub(super) draw: Option<Salt>,
+    /// The percentage of 0 by which the shadow copies nothing.
+    pub(super) copies_nothing: Option<(Span, &'static str)>,
+    /// Regions that the shadow's condition repeats.
+    pub(super) repeated_regions: Vec<Repeated>,
+}
+
+pub(super) struct Rule {
+    pub(super) span: Span,
+    pub(super) compiled: plan::Rule,
+    pub(super) accounts: Span,
+    pub(super) requests: Span,
+    /// The percentages of a ramp.
+    pub(super) steps: Vec<Span>,
+    pub(super) repeated_regions: Vec<Repeated>,
+}
+
+/// An item of a list that stands in it before.
+pub(super) struct Repeated {
+    pub(super) span: Span,
+    pub(super) index: usize,
+    pub(super) first: Span,
+    pub(super) first_index: usize,
+}
+
+impl<'a> View<'a> {
+    /// What `reader` reports in this is known by now, as `errors`.
+    pub(super) fn new(
+        reader: &mut Reader<'a>,
+        policy: policy::Policy<'a>,
+        errors: &Errors<'_>,
+    ) -> Self {
+        let root = &Path::Root;
+        let format = policy
+            .account
+            .given()
+            .and_then(|given| given.value.format.given());
+        let format = format.and_then(|word| match &*word.value {
+            "sid" => Some(Format::Sid),
+            "opaque" => Some(Format::Opaque),
+            _ => None,
+        });
+        let segments_are_known = !matches!(policy.segments, Field::Bad);
+        let segments = segments(policy.segments.given(), errors);
+        let names: Vec<String> = segments.iter().map(|s| s.name.value.to_string()).collect();
+        let at = root.field("rollouts");
+        let whole = reader.whole();
+        let given = policy.rollouts.given();
+        let rollouts_span = given.as_ref().map_or(whole, |given| given.span).head();
+        let is_given = given.is_some();
+        let given = given.map_or_else(Vec::new, |given| given.value);
+        let mut compiler = Compiler {
+            reader,
+            errors,
+            names: segments_are_known.then_some(names.as_slice()),
+            used: is_given.then(SegmentSet::default),
+        };
+        let count = given.len();
+        let mut rollouts = Vec::with_capacity(count);
+        for (index, rollout) in given.into_iter().enumerate() {
+            match rollout {
+                Some(rollout) => rollouts.push(compiler.rollout(index, &at.index(index), rollout)),
+                None => compiler.used = None,
+            }
+        }
+        let used = compiler.used.filter(|_| errors.all_fields_known(root));
+        Self {
+            format,
+            halted: policy
+                .halted
+                .given()
+                .filter(|halted| halted.value)
+                .map(|halted| halted.span),
+            names_are_known: is_given
+                && rollouts.len() == count
+                && rollouts.iter().all(|rollout| rollout.name.is_some())
+                && errors.all_fields_known(root),
+            segments,
+            rollouts,
+            rollouts_span,
+            used,
+        }
+    }
+}
+
+fn segments<'a>(
+    given: Option<Map<'a, Located<policy::Segment<'a>>>>,
+    errors: &Errors<'_>,
+) -> Vec<Segment<'a>> {
+    let at = Path::Root.field("segments");
+    let entries = given.map_or_else(Vec::new, |Map(entries)| entries);
+    let segments = entries.into_iter().map(|(name, segment)| {
+        let is_whole = errors.none_in(&at.field(&name.value));
+        let accounts = segment.and_then(|segment| segment.value.accounts.given());
+        let accounts = accounts.map_or_else(Vec::new, |accounts| accounts.value);
+        let accounts = accounts.into_iter().enumerate();
+        Segment {
+            accounts: accounts
+                .filter_map(|(position, account)| Some((position, account?)))
+                .collect(),
+            name,
+            is_whole,
+        }
+    });
+    segments.collect()
+}
+
+struct Compiler<'r, 'a, 'e> {
+    reader: &'r mut Reader<'a>,
+    errors: &'e Errors<'e>,
+    /// `None` when the segments cannot be read.
+    names: Option<&'e [String]>,
+    used: Option<SegmentSet>,
+}
+
+impl<'a> Compiler<'_, 'a, '_> {
+    fn rollout(
+        &mut self,
+        index: usize,
+        at: &Path<'_>,
+        rollout: Located<policy::Rollout<'a>>,
+    ) -> Rollout<'a> {
+        let Located { value, span } = rollout;
+        let fields_are_known = self.errors.all_fields_known(at);
+        let match_at = at.field("match");
+        let match_is_known = fields_are_known && self.errors.none_in(&match_at);
+        let matches = match value.matches.given() {
+            Some(given) => matches::request_match(self.reader, &match_at, given),
+            None => Some(RequestMatch::default()),
+        };
+        let mode = value.mode.given().and_then(|word| {
+            let span = word.span;
+            let mode = Rollouts::new(self.reader, None).mode(span, at, Field::Given(word))?;
+            Some(Located { value: mode, span })
+        });
+        let rules_at = at.field("rules");
+        let given = value
+            .rules
+            .given()
+            .map_or_else(Vec::new, |rules| rules.value);
+        let mut rules = Vec::with_capacity(given.len());
+        for (index, rule) in given.into_iter().enumerate() {
+            rules.push(self.rule(&rules_at.index(index), rule));
+        }
+        let name = value.name.given();
+        let salt = value.salt.given();
+        let draw = salt
+            .as_ref()
+            .or(name.as_ref())
+            .map(|text| Salt::new(&text.value));
+        let is_readable = |field| self.errors.none_in(&at.field(field));
+        let draw_is_known = is_readable("name") && is_readable("salt");
+        let shadow_at = at.field("shadow");
+        let shadow = value.shadow.given();
+        let is_readable = fields_are_known && self.errors.none_in(&shadow_at);
+        let (copies_nothing, repeated_regions) = match shadow {
+            Some(shadow) if is_readable => self.shadow(&shadow_at, shadow.value),
+            _ => (None, Vec::new()),
+        };
+        if !is_readable || !self.errors.none_in(&rules_at) {
+            self.used = None;
+        }
+        Rollout {
+            index,
+            span,
+            draw: draw.filter(|_| fields_are_known && draw_is_known),
+            salt,
+            clusters: [value.v1.given(), value.v2.given()],
+            name,
+            mode,
+            matches: matches.filter(|_| match_is_known),
+            rules_are_whole: fields_are_known && self.errors.none_in(&rules_at),
+            rules,
+            copies_nothing,
+            repeated_regions,
+        }
+    }
+
+    fn rule(&mut self, at: &Path<'_>, rule: Option<Located<policy::Rule<'a>>>) -> Option<Rule> {
+        let Located { value, span } = rule?;
+        if !self.errors.none_in(at) || !self.can_be_read(&value.when) {
+            return None;
+        }
+        let (accounts, steps) = match &value.accounts {
+            Field::Given(Accounts::Percentage(number)) => (number.span, Vec::new()),
+            Field::Given(Accounts::Ramp(steps)) => (steps.span, percentages(steps)),
+            Field::Absent | Field::Bad => (span, Vec::new()),
+        };
+        let requests = match &value.requests {
+            Field::Given(number) => number.span,
+            Field::Absent | Field::Bad => span,
+        };
+        let repeated_regions = match &value.when {
+            Field::Given(when) => repeated_regions(when),
+            Field::Absent | Field::Bad => Vec::new(),
+        };
+        let compiled = Rollouts::new(self.reader, self.names).rule(at, value)?;
+        self.uses(&compiled.when);
+        Some(Rule {
+            span,
+            compiled,
+            accounts,
+            requests,
+            steps,
+            repeated_regions,
+        })
+    }
+
+    fn shadow(
+        &mut self,
+        at: &Path<'_>,
+        shadow: policy::Shadow<'a>,
+    ) -> (Option<(Span, &'static str)>, Vec<Repeated>) {
+        let mut repeated = Vec::new();
+        let mut compiler = Rollouts::new(self.reader, self.names);
+        let mut zero = |field: &'static str, number: &Field<Number<'_>>| match number {
+            Field::Given(given) => {
+                let fraction = compiler.fraction(&at.field(field), number)?;
+                (fraction.millionths() == 0).then_some((given.span, field))
+            }
+            Field::Absent | Field::Bad => None,
+        };
+        let nothing = zero("requests", &shadow.requests);
+        let nothing = nothing.or_else(|| zero("accounts", &shadow.accounts));
+        if let Field::Given(when) = shadow.when {
+            repeated = repeated_regions(&when);
+            let when = compiler.when(&at.field("when"), when);
+            self.uses(&when);
+        }
+        (nothing, repeated)
+    }
+
+    /// A condition on segments means nothing when these cannot be read.
+    fn can_be_read(&self, when: &Field<policy::When<'_>>) -> bool {
+        let Field::Given(when) = when else {
+            return true;
+        };
+        let asks = |list: &Field<_>| !matches!(list, Field::Absent);
+        self.names.is_some() || !(asks(&when.within) || asks(&when.outside))
+    }
+
+    fn uses(&mut self, when: &When) {
+        let Some(used) = &mut self.used else { return };
+        let within = when.within.iter().flat_map(SegmentSet::iter);
+        within
+            .chain(when.outside.iter())
+            .for_each(|segment| used.insert(segment));
+    }
+}
+
+fn percentages(steps: &List<Located<policy::Step<'_>>>) -> Vec<Span> {
+    let steps = steps.value.iter().flatten();
+    let spans = steps.filter_map(|step| match &step.value.percent {
+        Field::Given(percent) => Some(percent.span),
+        Field::Absent | Field::Bad => None,
+    });
+    spans.collect()
+}
+
+fn repeated_regions(when: &policy::When<'_>) -> Vec<Repeated> {
+    let Field::Given(regions) = &when.regions else {
+        return Vec::new();
+    };
+    let regions = regions.value.iter().enumerate();
+    let mut seen = std::collections::BTreeMap::new();
+    let mut repeated = Vec::new();
+    for (index, region) in regions.filter_map(|(index, region)| Some((index, region.as_ref()?))) {
+        let (first_index, first) = *seen.entry(&*region.value).or_insert((index, region.span));
+        if first_index != index {
+            repeated.push(Repeated {
+                span: region.span,
+                index,
+                first,
+                first_index,
+            });
+        }
+    }
+    repeated
+}

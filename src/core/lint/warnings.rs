@@ -1,0 +1,145 @@
+//! Warnings while they are being found.
+
+use crate::diagnostic::{Cursor, Diagnostic, Diagnostics, Document, Related};
+use crate::place::{Path, Span};
+use crate::problem::Problem;
+
+use super::Code;
+
+/// Of one kind; further ones are only counted.
+const KEPT_OF_A_KIND: usize = 1_000;
+
+/// Gathers warnings, but for those that are allowed.
+pub(super) struct Warnings<'o> {
+    allowed: &'o [Code],
+    found: Vec<Found>,
+    /// How many of each kind there are, those that are not kept included.
+    counts: [usize; Code::ALL.len()],
+}
+
+struct Found {
+    code: Code,
+    span: Span,
+    pointer: String,
+    problem: Problem,
+    related: Option<(Span, String)>,
+}
+
+impl<'o> Warnings<'o> {
+    pub(super) fn new(allowed: &'o [Code]) -> Self {
+        Self {
+            allowed,
+            found: Vec::new(),
+            counts: [0; Code::ALL.len()],
+        }
+    }
+
+    /// `what` is the matter, and what to write `instead`.
+    pub(super) fn push(
+        &mut self,
+        code: Code,
+        (span, at): (Span, &Path<'_>),
+        what: impl Into<String>,
+        instead: impl Into<String>,
+    ) {
+        self.push_with(code, (span, at), None, what, instead);
+    }
+
+    /// As [`Warnings::push`], with another place that it is about.
+    pub(super) fn push_with(
+        &mut self,
+        code: Code,
+        (span, at): (Span, &Path<'_>),
+        related: Option<(Span, String)>,
+        what: impl Into<String>,
+        instead: impl Into<String>,
+    ) {
+        if self.allowed.contains(&code) {
+            return;
+        }
+        let index = Code::ALL.iter().position(|known| *known == code);
+        let Some(count) = index.and_then(|index| self.counts.get_mut(index)) else {
+            return;
+        };
+        *count = count.saturating_add(1);
+        if *count <= KEPT_OF_A_KIND {
+            self.found.push(Found {
+                code,
+                span,
+                pointer: at.to_string(),
+                problem: Problem::doubtful(code.as_str(), what.into(), instead.into()),
+                related,
+            });
+        }
+    }
+
+    /// Adds them to the errors. Errors are not crowded out by warnings, nor is one kind of warning
+    /// by another.
+    pub(super) fn finish(mut self, text: &str, diagnostics: &mut Diagnostics) {
+        let total = self
+            .counts
+            .iter()
+            .fold(0, |a: usize, b| a.saturating_add(*b));
+        let room = diagnostics.room();
+        if self.found.len() > room {
+            let kinds = self.counts.iter().filter(|count| **count > 0).count();
+            let share = room.checked_div(kinds).unwrap_or(room);
+            let mut kept = [0_usize; Code::ALL.len()];
+            self.found.retain(|found| {
+                let index = Code::ALL.iter().position(|known| *known == found.code);
+                index
+                    .and_then(|index| kept.get_mut(index))
+                    .is_some_and(|kept| {
+                        *kept = kept.saturating_add(1);
+                        *kept <= share
+                    })
+            });
+        }
+        let omitted = total.saturating_sub(self.found.len());
+        diagnostics.warn(located(self.found, text), omitted);
+    }
+}
+
+/// Gives each warning its line and column, in one pass over the text.
+fn located(mut found: Vec<Found>, text: &str) -> Vec<Diagnostic> {
+    found.sort_by_key(|found| found.span.start);
+    let mut offsets: Vec<usize> = found.iter().map(|found| found.span.start).collect();
+    offsets.extend(
+        found
+            .iter()
+            .filter_map(|f| f.related.as_ref().map(|(span, _)| span.start)),
+    );
+    offsets.sort_unstable();
+    offsets.dedup();
+    let mut cursor = Cursor::new(text);
+    let places: Vec<_> = offsets
+        .iter()
+        .map(|offset| cursor.advance_to(*offset))
+        .collect();
+    let place = |offset| {
+        let index = offsets.binary_search(&offset).unwrap_or_default();
+        places.get(index).copied().unwrap_or((1, 1))
+    };
+    let diagnostics = found.into_iter().map(|found| {
+        let (line, column) = place(found.span.start);
+        let related = found.related.map(|(span, pointer)| {
+            let (line, column) = place(span.start);
+            Related {
+                line,
+                column,
+                span: span.start..span.end,
+                pointer,
+            }
+        });
+        Diagnostic {
+            document: Document::Policy,
+            line,
+            column,
+            span: found.span.start..found.span.end,
+            pointer: found.pointer,
+            problem: found.problem,
+            related,
+        }
+    });
+    diagnostics.collect()
+}

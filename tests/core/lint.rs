@@ -1,0 +1,199 @@
+//! Warnings: the corpus word for word, and what holds for any policy.
+//!
+//! `UPDATE_EXPECT=1 cargo test -p turnout-tests --test core` writes the corpus's texts anew. A policy
+//! with a neighbour of the name `NAME.old.json` is held against that one.
+
+mod properties;
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::PathBuf;
+
+use expect_test::expect_file;
+use harness::corpus;
+use turnout_core::lint::{Code, Options, lint};
+use turnout_core::{Diagnostic, Plan, Severity};
+
+fn warned() -> Vec<PathBuf> {
+    let files = corpus::files("policies/warnings", "json");
+    let is_old = |path: &PathBuf| path.to_string_lossy().ends_with(".old.json");
+    files.into_iter().filter(|path| !is_old(path)).collect()
+}
+
+fn diagnostics_of(path: &PathBuf) -> Vec<Diagnostic> {
+    let text = fs::read(path).expect("a readable policy");
+    let old = fs::read_to_string(path.with_extension("old.json")).ok();
+    let old = old.map(|old| Plan::from_json(&old).expect("a valid older policy"));
+    let options = Options {
+        against: old.as_ref(),
+        allow: &[],
+    };
+    lint(&text, &options).as_slice().to_vec()
+}
+
+fn line(diagnostic: &Diagnostic) -> String {
+    let related = match &diagnostic.related {
+        Some(related) => format!(
+            " (line {}, column {}, {})",
+            related.line, related.column, related.pointer
+        ),
+        None => String::new(),
+    };
+    let (severity, code) = (diagnostic.severity().as_str(), diagnostic.code());
+    format!("{severity}[{code}] {diagnostic}{related}\n")
+}
+
+#[test]
+fn policies_have_exactly_these_warnings() {
+    for path in warned() {
+        let lines: String = diagnostics_of(&path).iter().map(line).collect();
+        expect_file![path.with_extension("txt")].assert_eq(&lines);
+    }
+}
+
+#[test]
+fn every_kind_of_warning_is_in_the_corpus() {
+    let files = warned();
+    let found: BTreeSet<&str> = files
+        .iter()
+        .flat_map(diagnostics_of)
+        .filter(|diagnostic| diagnostic.severity() == Severity::Warning)
+        .map(|diagnostic| diagnostic.code())
+        .collect();
+    // What is too much to examine is not for a corpus; see below.
+    let known = Code::ALL.map(Code::as_str).into_iter();
+    let known: BTreeSet<&str> = known.filter(|code| *code != "not-examined").collect();
+    assert_eq!(found, known);
+}
+
+#[test]
+fn a_warning_that_is_allowed_is_not_told() {
+    for path in warned() {
+        let text = fs::read(&path).expect("a readable policy");
+        for code in Code::ALL {
+            let options = Options {
+                against: None,
+                allow: &[code],
+            };
+            let all = lint(&text, &Options::default());
+            let left = lint(&text, &options);
+            let expected = all.as_slice().iter().filter(|d| d.code() != code.as_str());
+            assert!(left.as_slice().iter().eq(expected), "{}", path.display());
+        }
+    }
+}
+
+#[test]
+fn errors_are_those_of_the_plan() {
+    for path in corpus::files("policies/invalid", "json") {
+        let text = fs::read_to_string(&path).expect("a readable policy");
+        let errors = Plan::from_json(&text).expect_err("an invalid policy");
+        let found = lint(text.as_bytes(), &Options::default());
+        let found = found.as_slice().iter();
+        let found = found.filter(|d| d.severity() == Severity::Error);
+        assert!(found.eq(errors.as_slice()), "{}", path.display());
+    }
+}
+
+/// The words are a contract: one that goes, or comes, is seen here.
+#[test]
+fn every_kind_of_error_is_in_the_corpus() {
+    let files = corpus::files("policies/invalid", "json");
+    let found = files.iter().flat_map(diagnostics_of);
+    let found = found.filter(|diagnostic| diagnostic.severity() == Severity::Error);
+    let found: BTreeSet<&str> = found.map(|diagnostic| diagnostic.code()).collect();
+    let codes: String = found.iter().map(|code| format!("{code}\n")).collect();
+    expect_file![corpus::folder().join("policies/invalid/codes")].assert_eq(&codes);
+}
+
+#[test]
+fn the_policies_that_people_copy_are_clean() {
+    let files = ["everything", "least", "opaque-split", "ramps-and-regions"];
+    let files = files.map(|name| corpus::folder().join(format!("policies/valid/{name}.json")));
+    for path in files {
+        let found = diagnostics_of(&path);
+        assert!(found.is_empty(), "{}: {found:?}", path.display());
+    }
+    let text = harness::envoy::file("policy.json");
+    let found = lint(text.as_bytes(), &Options::default());
+    assert!(found.as_slice().is_empty(), "{found}");
+}
+
+#[test]
+fn a_policy_held_against_itself_has_nothing_more() {
+    for path in corpus::files("policies/valid", "json") {
+        let text = fs::read_to_string(&path).expect("a readable policy");
+        let plan = Plan::from_json(&text).expect("a valid policy");
+        let options = Options {
+            against: Some(&plan),
+            allow: &[],
+        };
+        let alone = lint(text.as_bytes(), &Options::default());
+        assert_eq!(lint(text.as_bytes(), &options), alone, "{}", path.display());
+    }
+}
+
+#[test]
+fn what_is_not_utf_8_has_a_place() {
+    let found = lint(b"{\n  \"k\xc3\xa4\": \"\xff\"}", &Options::default());
+    let expected = "policy line 2, column 10: the text is not UTF-8; save it as JSON in UTF-8";
+    assert_eq!(found.to_string(), expected);
+    assert_eq!(found.as_slice()[0].code(), "not-utf8");
+}
+
+/// One error, and warnings of two kinds, one of them without number.
+fn flood() -> String {
+    let account = format!("\"AC{}\"", "0".repeat(32));
+    let accounts = vec![account; 5_000].join(",");
+    format!(
+        r#"{{"version": 2, "account": {{"from": [{{"header": "a"}}], "format": "sid"}},
+            "segments": {{"s": {{"accounts": [{accounts}]}}}},
+            "rollouts": [{{"name": "r", "v1": "a", "v2": "a", "mode": "off"}}]}}"#
+    )
+}
+
+#[test]
+fn a_flood_of_warnings_hides_neither_errors_nor_other_warnings() {
+    let found = lint(flood().as_bytes(), &Options::default());
+    assert_eq!(found.count(Severity::Error), 1);
+    assert_eq!(found.count(Severity::Warning), 4_999 + 2);
+    let codes: BTreeSet<&str> = found.as_slice().iter().map(Diagnostic::code).collect();
+    let expected = [
+        "unknown-version",
+        "repeated-account",
+        "unused-segment",
+        "same-cluster",
+    ];
+    assert_eq!(codes, BTreeSet::from(expected));
+    assert!(found.as_slice().len() <= 1_000);
+    assert_eq!(found.omitted() + found.as_slice().len(), 5_002);
+}
+
+#[test]
+fn what_is_too_much_to_examine_is_said() {
+    let accounts: Vec<String> = (0..2_000)
+        .map(|n| format!("\"s{n}\":{{\"accounts\":[\"a{n}\"]}}"))
+        .collect();
+    let rules: Vec<String> = (0..2_000)
+        .map(|n| {
+            format!(
+                "{{\"when\":{{\"in\":[\"s{n}\"],\"headers\":{{\"h{n}\":{{\"present\":true}}}}}}}}"
+            )
+        })
+        .collect();
+    let rules = [rules.join(","), "{}".into(), "{\"accounts\":1}".into()].join(",");
+    let text = format!(
+        r#"{{"version": 1, "account": {{"from": [{{"header": "a"}}], "format": "opaque"}},
+            "segments": {{{}}}, "rollouts": [
+            {{"name": "a", "match": {{"path": {{"prefix": "/a"}}}}, "v1": "a", "v2": "b", "mode": "dark", "rules": [{rules}]}},
+            {{"name": "b", "match": {{"path": {{"prefix": "/b"}}}}, "v1": "a", "v2": "b", "mode": "dark", "rules": [{rules}]}},
+            {{"name": "c", "match": {{"path": {{"prefix": "/c"}}}}, "v1": "a", "v2": "b", "mode": "dark", "rules": [{rules}]}},
+            {{"name": "d", "match": {{"path": {{"prefix": "/d"}}}}, "v1": "a", "v2": "b", "mode": "dark", "rules": [{rules}]}}]}}"#,
+        accounts.join(",")
+    );
+    let found = lint(text.as_bytes(), &Options::default());
+    let codes: Vec<&str> = found.as_slice().iter().map(Diagnostic::code).collect();
+    assert!(codes.contains(&"not-examined"), "{codes:?}");
+    // What was examined before is told.
+    assert_eq!(codes.first(), Some(&"unreachable-rule"));
+}

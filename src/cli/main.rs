@@ -6,6 +6,7 @@ mod completions;
 mod diff;
 mod exit;
 mod explain;
+mod lint;
 mod man;
 mod problems;
 mod render;
@@ -30,6 +31,7 @@ enum Command {
     Completions(completions::Arguments),
     Diff(diff::Arguments),
     Explain(Box<explain::Arguments>),
+    Lint(lint::Arguments),
     Man(man::Arguments),
     Render(render::Arguments),
     Report(report::Arguments),
@@ -41,6 +43,7 @@ fn main() -> Exit {
         Command::Completions(arguments) => completions::run(&arguments, Arguments::command()),
         Command::Diff(arguments) => diff::run(&arguments),
         Command::Explain(arguments) => explain::run(&arguments),
+        Command::Lint(arguments) => lint::run(&arguments),
         Command::Man(arguments) => man::run(&arguments, Arguments::command()),
         Command::Render(arguments) => render::run(&arguments),
         Command::Report(arguments) => report::run(&arguments),

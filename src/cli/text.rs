@@ -4,26 +4,42 @@ use std::fs::{self, File};
 use std::io::{self, Read, Write};
 use std::path::Path;
 
+/// What a command reads at most; a hundred thousand accounts are 4 MiB.
+const LARGEST: u64 = 64 * 1024 * 1024;
+
 /// Reads a file as UTF-8; `-` is standard input. The error is the sentence to print.
 pub(crate) fn read(path: &Path) -> Result<String, String> {
-    let text = if is_dash(path) {
-        let mut text = String::new();
-        io::stdin().read_to_string(&mut text).map(|_| text)
-    } else {
-        fs::read_to_string(path)
-    };
-    text.map_err(|error| format!("cannot read {}: {error}", path.display()))
+    let bytes = read_bytes(path)?;
+    String::from_utf8(bytes).map_err(|error| {
+        let place = error.utf8_error().valid_up_to();
+        let name = path.display();
+        format!("cannot read {name}: it is not UTF-8, from its byte {place} on")
+    })
 }
 
 /// Reads a file as it is; `-` is standard input. The error is the sentence to print.
 pub(crate) fn read_bytes(path: &Path) -> Result<Vec<u8>, String> {
-    let bytes = if is_dash(path) {
-        let mut bytes = Vec::new();
-        io::stdin().read_to_end(&mut bytes).map(|_| bytes)
-    } else {
-        fs::read(path)
+    let bytes = match is_dash(path) {
+        true => at_most(io::stdin().lock()),
+        false => File::open(path).and_then(at_most),
     };
-    bytes.map_err(|error| format!("cannot read {}: {error}", path.display()))
+    let bytes = bytes.map_err(|error| format!("cannot read {}: {error}", path.display()))?;
+    bytes.ok_or_else(|| {
+        format!(
+            "cannot read {}: it is larger than 64 MiB; give a smaller file",
+            name_of(path)
+        )
+    })
+}
+
+/// `None` when there is more than is ever read.
+fn at_most(source: impl Read) -> io::Result<Option<Vec<u8>>> {
+    let mut bytes = Vec::new();
+    let read = source
+        .take(LARGEST.saturating_add(1))
+        .read_to_end(&mut bytes)?;
+    let is_whole = u64::try_from(read).is_ok_and(|read| read <= LARGEST);
+    Ok(is_whole.then_some(bytes))
 }
 
 /// How a file is called in a sentence.

@@ -1,0 +1,240 @@
+//! `turnout lint`: what is wrong with a policy, and what in it is hardly what was meant.
+
+use std::borrow::Cow;
+use std::path::{Path, PathBuf};
+
+use clap::builder::{PossibleValuesParser, TypedValueParser};
+use clap::{Args, ValueEnum};
+use serde_json::{Value, json};
+use turnout_core::lint::{Code, Options, lint};
+use turnout_core::{Diagnostic, Diagnostics, Plan, Severity};
+
+use crate::exit::Exit;
+use crate::{problems, text};
+
+/// Check a policy: its errors, and what in it is hardly what was meant.
+///
+/// An error makes a policy refused; a warning is for a person to judge. Ends with 2 when there is
+/// an error, 1 when there is a warning and --strict is given, else 0. Text goes to standard error,
+/// JSON and GitHub's commands to standard output.
+#[derive(Args)]
+#[command(after_help = "Example:
+  turnout lint policy.json --against live.json --strict --allow zero-percent")]
+pub(crate) struct Arguments {
+    /// The policy; `-` is standard input.
+    policy: PathBuf,
+    /// The policy that it takes the place of: tells what changes for accounts on their way.
+    #[arg(long, value_name = "OLD")]
+    against: Option<PathBuf>,
+    /// End with 1 when there is a warning.
+    #[arg(long)]
+    strict: bool,
+    /// Leave out the warnings of a kind; may be given more than once.
+    #[arg(long, value_name = "CODE", value_parser = codes(), hide_possible_values = true)]
+    allow: Vec<Code>,
+    /// How to tell.
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    format: Format,
+    /// The same as --format json.
+    #[arg(long, conflicts_with = "format")]
+    json: bool,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Format {
+    /// Each with the line that it stands in.
+    Text,
+    /// One object.
+    Json,
+    /// Commands that GitHub's workflows show beside the lines of a change.
+    Github,
+}
+
+fn codes() -> impl TypedValueParser<Value = Code> {
+    let words = Code::ALL.map(Code::as_str);
+    PossibleValuesParser::new(words).try_map(|word| {
+        let mut codes = Code::ALL.into_iter();
+        let code = codes.find(|code| code.as_str() == word);
+        code.ok_or("no such kind of warning")
+    })
+}
+
+/// A text that diagnostics point into.
+struct Source {
+    name: String,
+    bytes: Vec<u8>,
+}
+
+pub(crate) fn run(arguments: &Arguments) -> Exit {
+    match linted(arguments) {
+        Ok(exit) => exit,
+        Err(error) => {
+            problems::tell(&format!("turnout: {error}"));
+            Exit::BadInput
+        }
+    }
+}
+
+fn linted(arguments: &Arguments) -> Result<Exit, String> {
+    let is_dash = |path: &PathBuf| path.as_os_str() == "-";
+    if is_dash(&arguments.policy) && arguments.against.as_ref().is_some_and(is_dash) {
+        return Err("standard input is one policy; give the other one as a file".into());
+    }
+    let policy = Source::read(&arguments.policy)?;
+    let old = match &arguments.against {
+        Some(path) => Some(old(Source::read(path)?)?),
+        None => None,
+    };
+    let options = Options {
+        against: old.as_ref(),
+        allow: &arguments.allow,
+    };
+    let diagnostics = lint(&policy.bytes, &options);
+    match arguments.format {
+        _ if arguments.json => text::write(None, &as_json(&policy, &diagnostics))?,
+        Format::Json => text::write(None, &as_json(&policy, &diagnostics))?,
+        Format::Github => {
+            let is_file = !is_dash(&arguments.policy);
+            text::write(None, &as_commands(&policy, is_file, &diagnostics))?;
+            policy.summary(&diagnostics);
+        }
+        Format::Text => {
+            problems::show(&policy.name, &policy.text(&diagnostics), &diagnostics);
+            policy.summary(&diagnostics);
+        }
+    }
+    let warnings = diagnostics.count(Severity::Warning);
+    Ok(match diagnostics.count(Severity::Error) {
+        0 if warnings > 0 && arguments.strict => Exit::No,
+        0 => Exit::Done,
+        _ => Exit::BadInput,
+    })
+}
+
+fn old(source: Source) -> Result<Plan, String> {
+    let text = String::from_utf8(source.bytes)
+        .map_err(|_| format!("cannot read {}: it is not UTF-8", source.name))?;
+    Plan::from_json(&text).map_err(|diagnostics| {
+        problems::show(&source.name, &text, &diagnostics);
+        format!(
+            "{} is no policy that a proxy can run, so nothing can be held against it",
+            source.name
+        )
+    })
+}
+
+impl Source {
+    fn read(path: &Path) -> Result<Self, String> {
+        Ok(Self {
+            name: text::name_of(path),
+            bytes: text::read_bytes(path)?,
+        })
+    }
+
+    /// As text. Where it is none, up to there and a little further: what is not text is shown as
+    /// replacement characters.
+    fn text(&self, diagnostics: &Diagnostics) -> Cow<'_, str> {
+        const FURTHER: usize = 1_000;
+        match std::str::from_utf8(&self.bytes) {
+            Ok(text) => Cow::Borrowed(text),
+            Err(_) => {
+                let place = diagnostics.as_slice().first();
+                let end = place.map_or(0, |place| place.span.end);
+                let shown = self.bytes.get(..end.saturating_add(FURTHER));
+                String::from_utf8_lossy(shown.unwrap_or(&self.bytes))
+            }
+        }
+    }
+
+    fn summary(&self, diagnostics: &Diagnostics) {
+        let count = |severity: Severity| match diagnostics.count(severity) {
+            0 => None,
+            1 => Some(format!("1 {}", severity.as_str())),
+            more => Some(format!("{more} {}s", severity.as_str())),
+        };
+        let counts = [Severity::Error, Severity::Warning].map(count);
+        let counts: Vec<String> = counts.into_iter().flatten().collect();
+        let found = match counts.is_empty() {
+            true => String::from("clean"),
+            false => counts.join(", "),
+        };
+        let omitted = match diagnostics.omitted() {
+            0 => String::new(),
+            omitted => format!(", of which {omitted} are not shown"),
+        };
+        problems::tell(&format!("{}: {found}{omitted}", self.name));
+    }
+}
+
+fn as_json(source: &Source, diagnostics: &Diagnostics) -> String {
+    let list = diagnostics.as_slice().iter().map(diagnostic_as_json);
+    let report = json!({
+        "policy": source.name,
+        "errors": diagnostics.count(Severity::Error),
+        "warnings": diagnostics.count(Severity::Warning),
+        "omitted": diagnostics.omitted(),
+        "diagnostics": list.collect::<Vec<_>>(),
+    });
+    format!("{report:#}\n")
+}
+
+fn diagnostic_as_json(diagnostic: &Diagnostic) -> Value {
+    let related = diagnostic.related.as_ref().map(|related| {
+        json!({
+            "line": related.line,
+            "column": related.column,
+            "pointer": related.pointer,
+        })
+    });
+    json!({
+        "severity": diagnostic.severity().as_str(),
+        "code": diagnostic.code(),
+        "line": diagnostic.line,
+        "column": diagnostic.column,
+        "pointer": diagnostic.pointer,
+        "message": diagnostic.problem.to_string(),
+        "help": diagnostic.problem.help(),
+        "related": related,
+    })
+}
+
+/// One command for each, as GitHub's runner reads them.
+fn as_commands(source: &Source, is_file: bool, diagnostics: &Diagnostics) -> String {
+    let commands = diagnostics.as_slice().iter().map(|diagnostic| {
+        let file = match is_file {
+            true => format!("file={},", escaped(&source.name, true)),
+            false => String::new(),
+        };
+        let place = match diagnostic.pointer.as_str() {
+            "" => String::new(),
+            pointer => format!("at {pointer}: "),
+        };
+        let problem = &diagnostic.problem;
+        let message = format!("{place}{problem}; {}", problem.help());
+        format!(
+            "::{} {file}line={},col={},title={}::{}\n",
+            diagnostic.severity().as_str(),
+            diagnostic.line,
+            diagnostic.column,
+            escaped(diagnostic.code(), true),
+            escaped(&message, false),
+        )
+    });
+    commands.collect()
+}
+
+/// In a property, what ends one is escaped too.
+fn escaped(text: &str, in_property: bool) -> String {
+    let mut escaped = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '%' => escaped.push_str("%25"),
+            '\r' => escaped.push_str("%0D"),
+            '\n' => escaped.push_str("%0A"),
+            ':' if in_property => escaped.push_str("%3A"),
+            ',' if in_property => escaped.push_str("%2C"),
+            c => escaped.push(c),
+        }
+    }
+    escaped
+}

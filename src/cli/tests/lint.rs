@@ -1,0 +1,420 @@
+//! `turnout lint`, as a person runs it.
+#![expect(clippy::expect_used, reason = "a test that cannot go on has failed")]
+
+use std::fs;
+use std::io::Write;
+use std::path::Path;
+use std::process::{Command, Output, Stdio};
+use std::time::Instant;
+
+use serde_json::Value;
+
+const CLEAN: &str = r#"{
+  "version": 1,
+  "account": { "from": [{ "header": "x-user" }], "format": "opaque" },
+  "rollouts": [
+    { "name": "r", "v1": "a", "v2": "b", "mode": "split", "rules": [{ "accounts": 5 }] }
+  ]
+}
+"#;
+
+fn turnout(folder: &Path, arguments: &[&str], input: &[u8]) -> Output {
+    let mut child = Command::new(env!("CARGO_BIN_EXE_turnout"))
+        .current_dir(folder)
+        .args(arguments)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("the command starts");
+    let mut stdin = child.stdin.take().expect("standard input");
+    let input = input.to_vec();
+    let writer = std::thread::spawn(move || {
+        // A command that has read enough reads no further.
+        let _ = stdin.write_all(&input);
+    });
+    let output = child.wait_with_output().expect("the command ends");
+    writer.join().expect("the writer ends");
+    output
+}
+
+/// `lint -` of a text, with further arguments.
+fn lint(policy: &str, arguments: &[&str]) -> Output {
+    let arguments = [&["lint", "-"], arguments].concat();
+    turnout(Path::new("."), &arguments, policy.as_bytes())
+}
+
+fn stderr(output: &Output) -> &str {
+    std::str::from_utf8(&output.stderr).expect("UTF-8")
+}
+
+fn stdout(output: &Output) -> &str {
+    std::str::from_utf8(&output.stdout).expect("UTF-8")
+}
+
+fn json(output: &Output) -> Value {
+    serde_json::from_slice(&output.stdout).expect("JSON")
+}
+
+#[test]
+fn exit_codes_are_for_scripts() {
+    let warned = CLEAN.replace("\"accounts\": 5", "\"accounts\": 0");
+    let wrong = warned.replace("split", "spilt");
+    for (policy, arguments, code, summary) in [
+        (CLEAN, &[][..], 0, "clean"),
+        (CLEAN, &["--strict"], 0, "clean"),
+        (&warned, &[], 0, "1 warning"),
+        (&warned, &["--strict"], 1, "1 warning"),
+        (
+            &warned,
+            &["--strict", "--allow", "zero-percent"],
+            0,
+            "clean",
+        ),
+        (&warned, &["--strict", "--allow", "halted"], 1, "1 warning"),
+        (&wrong, &[], 2, "1 error, 1 warning"),
+        (&wrong, &["--strict"], 2, "1 error, 1 warning"),
+    ] {
+        let output = lint(policy, arguments);
+        assert_eq!(output.status.code(), Some(code), "{}", stderr(&output));
+        let summary = format!("standard input: {summary}\n");
+        assert!(stderr(&output).ends_with(&summary), "{}", stderr(&output));
+        assert_eq!(stdout(&output), "");
+    }
+    let output = lint(CLEAN, &["--allow", "zero-percentage"]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(
+        stderr(&output).contains("zero-percent"),
+        "{}",
+        stderr(&output)
+    );
+}
+
+#[test]
+fn a_warning_is_shown_with_both_its_places() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let rules = r#"[
+      { "accounts": 5 },
+      { "when": { "headers": { "x-beta": { "exact": "yes" } } } }
+    ]"#;
+    let policy = CLEAN.replace(r#"[{ "accounts": 5 }]"#, rules);
+    fs::write(folder.path().join("policy.json"), policy).expect("a policy");
+    let output = turnout(folder.path(), &["lint", "policy.json"], b"");
+    assert_eq!(
+        stderr(&output),
+        r#"warning[unreachable-rule]: this rule is never reached: /rollouts/0/rules/0 holds for all that it holds for
+ --> policy.json:7:7
+  |
+7 |       { "when": { "headers": { "x-beta": { "exact": "yes" } } } }
+  |       ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^ at /rollouts/0/rules/1
+  |
+ ::: policy.json:6:7
+  |
+6 |       { "accounts": 5 },
+  |       ----------------- this is /rollouts/0/rules/0
+  |
+  = help: move it before /rollouts/0/rules/0, or remove it
+
+policy.json: 1 warning
+"#
+    );
+}
+
+#[test]
+fn json_has_the_same_in_fields() {
+    let policy = CLEAN
+        .replace("\"accounts\": 5", "\"acounts\": 5")
+        .replace("\"v2\": \"b\"", "\"v2\": \"a\"");
+    for arguments in [&["--json"][..], &["--format", "json"]] {
+        let output = lint(&policy, arguments);
+        assert_eq!(output.status.code(), Some(2));
+        assert_eq!(stderr(&output), "");
+        let expected = serde_json::json!({
+            "policy": "standard input",
+            "errors": 1,
+            "warnings": 1,
+            "omitted": 0,
+            "diagnostics": [
+                {
+                    "severity": "warning",
+                    "code": "same-cluster",
+                    "line": 5,
+                    "column": 37,
+                    "pointer": "/rollouts/0/v2",
+                    "message": "v1 and v2 are the same cluster, `a`",
+                    "help": "write the cluster of v2",
+                    "related": { "line": 5, "column": 26, "pointer": "/rollouts/0/v1" },
+                },
+                {
+                    "severity": "error",
+                    "code": "unknown-field",
+                    "line": 5,
+                    "column": 71,
+                    "pointer": "/rollouts/0/rules/0/acounts",
+                    "message": "unknown field `acounts`",
+                    "help": "did you mean `accounts`?",
+                    "related": null,
+                },
+            ],
+        });
+        assert_eq!(json(&output), expected);
+    }
+    let output = lint(CLEAN, &["--json"]);
+    assert_eq!(json(&output)["diagnostics"], serde_json::json!([]));
+}
+
+#[test]
+fn github_s_commands_are_escaped() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let policy = CLEAN.replace("\"b\"", "\"b%\\n\"");
+    fs::write(folder.path().join("a,b:c%.json"), policy).expect("a policy");
+    let arguments = ["lint", "a,b:c%.json", "--format", "github"];
+    let output = turnout(folder.path(), &arguments, b"");
+    assert_eq!(output.status.code(), Some(2));
+    assert_eq!(
+        stdout(&output),
+        "::error file=a%2Cb%3Ac%25.json,line=5,col=37,title=malformed-cluster::\
+         at /rollouts/0/v2: `b%25\\n` cannot be sent as a header value; write the cluster's name: \
+         visible ASCII, with no space at its ends\n"
+    );
+    assert_eq!(stderr(&output), "a,b:c%.json: 1 error\n");
+    let output = lint(&CLEAN.replace('5', "0"), &["--format", "github"]);
+    let expected = "::warning line=5,col=83,title=zero-percent::at /rollouts/0/rules/0/accounts: ";
+    assert!(stdout(&output).starts_with(expected), "{}", stdout(&output));
+}
+
+#[test]
+fn a_change_is_held_against_the_policy_that_runs() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let old = CLEAN.replace("split", "off");
+    for (name, text) in [
+        ("old.json", old.as_str()),
+        ("new.json", CLEAN),
+        ("bad.json", "{"),
+    ] {
+        fs::write(folder.path().join(name), text).expect("a policy");
+    }
+    let against = |old| {
+        turnout(
+            folder.path(),
+            &["lint", "new.json", "--strict", "--against", old],
+            b"",
+        )
+    };
+    let output = against("old.json");
+    assert_eq!(output.status.code(), Some(1));
+    let sentence = "the mode was `off`, and `split` skips `dark` and `shadow`";
+    assert!(stderr(&output).contains(sentence), "{}", stderr(&output));
+    assert_eq!(against("new.json").status.code(), Some(0));
+
+    let output = against("bad.json");
+    assert_eq!(output.status.code(), Some(2));
+    assert!(
+        stderr(&output).contains(" --> bad.json:1:1\n"),
+        "{}",
+        stderr(&output)
+    );
+    let sentence =
+        "turnout: bad.json is no policy that a proxy can run, so nothing can be held against it\n";
+    assert!(stderr(&output).ends_with(sentence), "{}", stderr(&output));
+    let output = turnout(folder.path(), &["lint", "-", "--against", "-"], b"");
+    assert_eq!(output.status.code(), Some(2));
+    let output = turnout(folder.path(), &["lint", "none.json"], b"");
+    assert_eq!(output.status.code(), Some(2));
+    assert!(
+        stderr(&output).starts_with("turnout: cannot read none.json: "),
+        "{}",
+        stderr(&output)
+    );
+}
+
+#[test]
+fn fifty_errors_are_fifty_pictures() {
+    let rollouts: Vec<String> = (0..50)
+        .map(|n| format!(r#"{{"name": "r{n}", "v1": "a", "v2": "b", "mode": "spilt"}}"#))
+        .collect();
+    let policy = CLEAN.replace(
+        r#"{ "name": "r", "v1": "a", "v2": "b", "mode": "split", "rules": [{ "accounts": 5 }] }"#,
+        &rollouts.join(",\n"),
+    );
+    let output = lint(&policy, &["--allow", "unreachable-rollout"]);
+    assert_eq!(
+        stderr(&output)
+            .matches("error: unknown mode `spilt`")
+            .count(),
+        50
+    );
+    assert!(stderr(&output).ends_with("standard input: 50 errors\n"));
+    let output = lint(&policy, &["--json", "--allow", "unreachable-rollout"]);
+    assert_eq!(
+        json(&output)["diagnostics"].as_array().map(Vec::len),
+        Some(50)
+    );
+}
+
+/// 10 MB of what is no policy, or hardly one.
+fn garbage() -> Vec<(&'static str, Vec<u8>)> {
+    const SIZE: usize = 10_000_000;
+    let repeat = |part: &str| part.repeat(SIZE.div_ceil(part.len())).into_bytes();
+    let mut seed: u64 = 1;
+    let random = (0..SIZE).map(|_| {
+        seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+        seed.to_be_bytes()[0]
+    });
+    let wrapped = |part: &str, open: &str, close: &str| {
+        let list = vec![part; SIZE.div_ceil(part.len())].join(",");
+        format!(
+            "{{\"version\":1,\"account\":{{\"from\":[{{\"header\":\"a\"}}],\"format\":\"sid\"}},{open}{list}{close}}}"
+        )
+        .into_bytes()
+    };
+    let mut late = vec![b' '; SIZE];
+    late.push(0xff);
+    vec![
+        ("random bytes", random.collect()),
+        ("zeros", vec![0; SIZE]),
+        ("not UTF-8 at its end", late),
+        ("brackets", repeat("[")),
+        ("braces", repeat("{\"a\":1,")),
+        ("nested objects", repeat("{\"a\":")),
+        ("a string", repeat("a")),
+        ("an open string", [b"\"".to_vec(), repeat("a")].concat()),
+        (
+            "a closed string",
+            [b"\"".to_vec(), repeat("é"), b"\"".to_vec()].concat(),
+        ),
+        ("lines", repeat("\n")),
+        ("control characters", repeat("\u{1b}[31m")),
+        ("unknown fields", wrapped("\"a\":1", "", "")),
+        (
+            "bad rollouts",
+            wrapped(
+                "{\"name\":\"A-name-of-many-letters\",\"v1\":\"a\",\"v2\":\"a\",\"mode\":\"slow-and-steady\",\"match\":[]}",
+                "\"rollouts\":[",
+                "]",
+            ),
+        ),
+        (
+            "bad accounts",
+            wrapped(
+                "\"AC\"",
+                "\"rollouts\":[],\"segments\":{\"s\":{\"accounts\":[",
+                "]}}",
+            ),
+        ),
+        (
+            "one account",
+            wrapped(
+                "\"AC7342e9713fa896e4af00c654c444aada\"",
+                "\"rollouts\":[],\"segments\":{\"s\":{\"accounts\":[",
+                "]}}",
+            ),
+        ),
+        (
+            "a long name",
+            wrapped(
+                "aaaaaaa",
+                "\"rollouts\":[{\"name\":\"",
+                "\",\"v1\":\"a\",\"v2\":\"a\",\"mode\":\"off\"}]",
+            ),
+        ),
+    ]
+}
+
+#[test]
+fn megabytes_of_garbage_are_answered_in_a_few_lines() {
+    for (what, bytes) in garbage() {
+        // What each format prints is bounded alike, so one policy without end is enough for all.
+        let formats = match what {
+            "bad accounts" => &["text", "json", "github"][..],
+            _ => &["text"],
+        };
+        for format in formats {
+            let start = Instant::now();
+            let output = turnout(Path::new("."), &["lint", "-", "--format", format], &bytes);
+            eprintln!("{what}, {format}: {:?}", start.elapsed());
+            let printed = output.stdout.len().saturating_add(output.stderr.len());
+            assert!(printed < 2_000_000, "{what}, {format}: {printed} bytes");
+            assert!(printed > 20, "{what}, {format}: {printed} bytes");
+            assert!(
+                !stderr(&output).contains("panicked"),
+                "{what}: {}",
+                stderr(&output)
+            );
+            let is_valid = ["one account"].contains(&what);
+            let expected = if is_valid { 0 } else { 2 };
+            assert_eq!(output.status.code(), Some(expected), "{what}, {format}");
+        }
+    }
+}
+
+#[test]
+fn what_is_too_large_is_not_read() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = fs::File::create(folder.path().join("large.json")).expect("a file");
+    file.set_len(100 * 1024 * 1024).expect("its length");
+    let output = turnout(folder.path(), &["lint", "large.json"], b"");
+    assert_eq!(output.status.code(), Some(2));
+    let sentence =
+        "turnout: cannot read large.json: it is larger than 64 MiB; give a smaller file\n";
+    assert_eq!(stderr(&output), sentence);
+}
+
+#[test]
+fn what_is_not_utf_8_has_a_place() {
+    let output = turnout(
+        Path::new("."),
+        &["lint", "-"],
+        b"{\n  \"name\": \"\xff\xfe\"\n}",
+    );
+    assert_eq!(output.status.code(), Some(2));
+    assert!(
+        stderr(&output).contains(" --> standard input:2:12\n"),
+        "{}",
+        stderr(&output)
+    );
+    assert!(
+        stderr(&output).contains("error: the text is not UTF-8"),
+        "{}",
+        stderr(&output)
+    );
+}
+
+#[test]
+fn only_a_part_of_a_long_line_is_shown() {
+    let policy = CLEAN.replace('\n', " ").replace("split", "spilt");
+    let policy = policy.replace("\"version\"", &format!("{}\"version\"", " ".repeat(1_000)));
+    let output = lint(&policy, &[]);
+    let shown = stderr(&output).lines().map(str::len).max();
+    assert!(
+        shown.is_some_and(|longest| longest < 500),
+        "{}",
+        stderr(&output)
+    );
+    let column = policy
+        .find("\"spilt\"")
+        .expect("the mode")
+        .saturating_add(1);
+    let place = format!(" --> standard input:1:{column}\n");
+    assert!(stderr(&output).contains(&place), "{}", stderr(&output));
+}
+
+#[test]
+fn a_closed_pipe_is_no_problem() {
+    let policy = CLEAN.replace("split", "spilt");
+    for format in ["text", "json", "github"] {
+        let mut child = Command::new(env!("CARGO_BIN_EXE_turnout"))
+            .args(["lint", "-", "--format", format])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("the command starts");
+        drop((child.stdout.take(), child.stderr.take()));
+        let mut stdin = child.stdin.take().expect("standard input");
+        stdin.write_all(policy.as_bytes()).expect("it reads");
+        drop(stdin);
+        let status = child.wait().expect("the command ends");
+        assert_eq!(status.code(), Some(2), "{format}");
+    }
+}

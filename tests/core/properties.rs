@@ -3,9 +3,10 @@
 use harness::hostile::{bytes, header};
 use proptest::prelude::*;
 use serde_json::{Value, json};
+use turnout_core::lint::{Options, lint};
 use turnout_core::{
-    Account, Configuration, Fraction, Headers, Inbound, Plan, Position, Salt, Time, decide,
-    is_turnout_header,
+    Account, Configuration, Fraction, Headers, Inbound, Plan, Position, Salt, Severity, Time,
+    decide, is_turnout_header,
 };
 
 const VALID: &str = include_str!("../corpus/policies/valid/everything.json");
@@ -84,6 +85,25 @@ proptest! {
             }
             prop_assert!(list.is_sorted_by_key(|diagnostic| (diagnostic.line, diagnostic.column)));
         }
+    }
+
+    #[test]
+    fn a_broken_policy_is_linted(text in prop_oneof![broken_policy(), policy_with_another_value()]) {
+        let old = plan();
+        let options = Options { against: Some(&old), allow: &[] };
+        let found = lint(text.as_bytes(), &options);
+        for diagnostic in found.as_slice() {
+            let related = diagnostic.related.iter().map(|related| related.span.clone());
+            for span in related.chain([diagnostic.span.clone()]) {
+                prop_assert!(text.get(span).is_some(), "{diagnostic}");
+            }
+            prop_assert!(!diagnostic.to_string().contains('\n'), "{diagnostic}");
+        }
+        prop_assert!(found.as_slice().is_sorted_by_key(|d| (d.line, d.column)));
+        let errors = Plan::from_json(&text).err().unwrap_or_default();
+        let found = found.as_slice().iter();
+        let found = found.filter(|diagnostic| diagnostic.severity() == Severity::Error);
+        prop_assert!(found.eq(errors.as_slice()));
     }
 
     #[test]

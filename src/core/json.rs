@@ -215,6 +215,7 @@ impl<'a> Reader<'a> {
         let Ok(items) = serde_json::from_str::<Vec<&'a RawValue>>(node.raw) else {
             return self.wrong_type(node, expected);
         };
+        self.bounded(node, expected, items.len())?;
         let value = items
             .into_iter()
             .enumerate()
@@ -238,6 +239,7 @@ impl<'a> Reader<'a> {
         read: impl Fn(&mut Self, Node<'a, '_>) -> Option<T>,
     ) -> Option<Map<'a, T>> {
         let entries = self.entries(node, expected)?;
+        self.bounded(node, expected, entries.len())?;
         let mut read_entries = Vec::with_capacity(entries.len());
         for (key, raw) in entries {
             let path = node.path.field(&key.value);
@@ -300,6 +302,16 @@ impl<'a> Reader<'a> {
             span: Span { start, end },
             path,
         }
+    }
+
+    /// What is read is many times as large as its text, so there is a bound on what is read.
+    fn bounded(&mut self, node: Node<'a, '_>, expected: Expected, found: usize) -> Option<()> {
+        if found <= expected.most {
+            return Some(());
+        }
+        let problem = Problem::too_many(expected, found);
+        self.report(node.span.head(), node.path, problem);
+        None
     }
 
     fn wrong_type<T>(&mut self, node: Node<'a, '_>, expected: Expected) -> Option<T> {

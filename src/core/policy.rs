@@ -22,7 +22,7 @@ pub(crate) struct Policy<'a> {
     #[cfg_attr(feature = "schema", schemars(required))]
     pub(crate) account: Field<Located<Account<'a>>>,
     /// Named sets of accounts.
-    #[cfg_attr(feature = "schema", schemars(extend("propertyNames" = { "pattern": NAME })))]
+    #[cfg_attr(feature = "schema", schemars(extend("propertyNames" = { "pattern": NAME }, "maxProperties" = 1_000)))]
     pub(crate) segments: Field<Map<'a, Located<Segment<'a>>>>,
     /// Everyone takes v1 at once, whatever else the policy says.
     pub(crate) halted: Field<Located<bool>>,
@@ -30,7 +30,7 @@ pub(crate) struct Policy<'a> {
     /// mode too.
     pub(crate) collector: Field<Text<'a>>,
     /// The moves from v1 to v2. The first whose `match` holds has the request.
-    #[cfg_attr(feature = "schema", schemars(required))]
+    #[cfg_attr(feature = "schema", schemars(required, length(max = 1_000)))]
     pub(crate) rollouts: Field<List<Located<Rollout<'a>>>>,
 }
 
@@ -42,7 +42,7 @@ const NAME: &str = "^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$";
 #[cfg_attr(feature = "schema", derive(JsonSchema), schemars(deny_unknown_fields))]
 pub(crate) struct Account<'a> {
     /// Places in a request. The first that is present decides, even when what it holds is malformed.
-    #[cfg_attr(feature = "schema", schemars(required, length(min = 1)))]
+    #[cfg_attr(feature = "schema", schemars(required, length(min = 1, max = 1_000)))]
     pub(crate) from: Field<List<Located<Source<'a>>>>,
     /// `sid`: `AC` and 32 lower-case hex digits. `opaque`: any 1 to 128 bytes.
     #[cfg_attr(feature = "schema", schemars(required, extend("enum" = ["sid", "opaque"])))]
@@ -111,6 +111,7 @@ pub(crate) struct Rollout<'a> {
     #[cfg_attr(feature = "schema", schemars(length(min = 1, max = 128)))]
     pub(crate) salt: Field<Text<'a>>,
     /// In order; the first that holds decides. Where none holds: v1.
+    #[cfg_attr(feature = "schema", schemars(length(max = 100)))]
     pub(crate) rules: Field<List<Located<Rule<'a>>>>,
     /// What is copied to v2 in the modes `shadow` and `split`.
     pub(crate) shadow: Field<Located<Shadow<'a>>>,
@@ -120,12 +121,12 @@ pub(crate) struct Rollout<'a> {
 #[cfg_attr(feature = "schema", derive(JsonSchema), schemars(deny_unknown_fields))]
 pub(crate) struct Match<'a> {
     /// One of these hosts, without port.
-    #[cfg_attr(feature = "schema", schemars(length(min = 1)))]
+    #[cfg_attr(feature = "schema", schemars(length(min = 1, max = 1_000)))]
     pub(crate) hosts: Field<List<Text<'a>>>,
     /// The path, without query.
     pub(crate) path: Field<Located<Path<'a>>>,
     /// One of these methods, in upper case.
-    #[cfg_attr(feature = "schema", schemars(length(min = 1)))]
+    #[cfg_attr(feature = "schema", schemars(length(min = 1, max = 1_000)))]
     pub(crate) methods: Field<List<Text<'a>>>,
     /// Each of these headers.
     pub(crate) headers: Field<Map<'a, Located<Header<'a>>>>,
@@ -193,7 +194,10 @@ pub(crate) enum Accounts<'a> {
     /// From 0 to 100, with at most six decimals.
     Percentage(#[cfg_attr(feature = "schema", schemars(range(min = 0, max = 100)))] Number<'a>),
     /// Steps in the order of time: the last that has begun holds, before the first one nobody.
-    Ramp(#[cfg_attr(feature = "schema", schemars(length(min = 1)))] List<Located<Step<'a>>>),
+    Ramp(
+        #[cfg_attr(feature = "schema", schemars(length(min = 1, max = 1_000)))]
+        List<Located<Step<'a>>>,
+    ),
 }
 
 /// A percentage from a moment on, until the next step.
@@ -211,13 +215,19 @@ pub(crate) struct Step<'a> {
 #[cfg_attr(feature = "schema", derive(JsonSchema), schemars(deny_unknown_fields))]
 pub(crate) struct When<'a> {
     /// The account is in one of these segments.
-    #[cfg_attr(feature = "schema", schemars(rename = "in", length(min = 1)))]
+    #[cfg_attr(
+        feature = "schema",
+        schemars(rename = "in", length(min = 1, max = 1_000))
+    )]
     pub(crate) within: Field<List<Text<'a>>>,
     /// The account is in none of these segments.
-    #[cfg_attr(feature = "schema", schemars(rename = "not_in", length(min = 1)))]
+    #[cfg_attr(
+        feature = "schema",
+        schemars(rename = "not_in", length(min = 1, max = 1_000))
+    )]
     pub(crate) outside: Field<List<Text<'a>>>,
     /// The proxy is in one of these regions, by the locality of its node.
-    #[cfg_attr(feature = "schema", schemars(length(min = 1)))]
+    #[cfg_attr(feature = "schema", schemars(length(min = 1, max = 1_000)))]
     pub(crate) regions: Field<List<Text<'a>>>,
     /// Each of these headers.
     pub(crate) headers: Field<Map<'a, Located<Header<'a>>>>,
@@ -239,7 +249,7 @@ pub(crate) struct Shadow<'a> {
     #[cfg_attr(feature = "schema", schemars(required, range(min = 0, max = 100)))]
     pub(crate) requests: Field<Number<'a>>,
     /// Which methods; `GET` and `HEAD` unless given.
-    #[cfg_attr(feature = "schema", schemars(length(min = 1)))]
+    #[cfg_attr(feature = "schema", schemars(length(min = 1, max = 1_000)))]
     pub(crate) methods: Field<List<Text<'a>>>,
     /// A header that gets the request id in requests of unsafe methods, for v1 too.
     pub(crate) idempotency_header: Field<Text<'a>>,

@@ -13,13 +13,23 @@ pub(crate) struct Expected {
     pub(crate) what: &'static str,
     /// As JSON.
     pub(crate) example: &'static str,
+    /// How many items it may have, if it is a list or an object of the author's names.
+    pub(crate) most: usize,
 }
 
 impl Expected {
     pub(crate) const FIELD_NAME: Self = Self::new("a field name", "\"name\"");
 
     pub(crate) const fn new(what: &'static str, example: &'static str) -> Self {
-        Self { what, example }
+        Self {
+            what,
+            example,
+            most: 1_000,
+        }
+    }
+
+    pub(crate) const fn at_most(self, most: usize) -> Self {
+        Self { most, ..self }
     }
 }
 
@@ -68,6 +78,10 @@ enum Kind {
     NotOneOf {
         what: &'static str,
         known: &'static [&'static str],
+        found: usize,
+    },
+    TooMany {
+        expected: Expected,
         found: usize,
     },
     EmptyList {
@@ -134,6 +148,7 @@ impl Problem {
             Kind::RepeatedRollout { .. } => "repeated-rollout",
             Kind::UnknownRollout { .. } => "unknown-rollout",
             Kind::NotOneOf { .. } => "not-one-of",
+            Kind::TooMany { .. } => "too-many",
             Kind::EmptyList { .. } => "empty-list",
             Kind::Invalid { code, .. } | Kind::Doubtful { code, .. } => code,
         }
@@ -174,6 +189,7 @@ impl Problem {
             Kind::UnknownRollout { instead, .. } => instead.clone(),
             Kind::RepeatedRollout { .. } => "give each rollout a name of its own".into(),
             Kind::NotOneOf { known, .. } => format!("write exactly one of {}", Quoted(known)),
+            Kind::TooMany { expected, .. } => format!("write at most {}", expected.most),
             Kind::EmptyList { instead, .. } => (*instead).into(),
             Kind::Invalid { instead, .. } | Kind::Doubtful { instead, .. } => instead.clone(),
         }
@@ -204,6 +220,10 @@ impl Problem {
             expected,
             found: type_of(raw),
         })
+    }
+
+    pub(crate) const fn too_many(expected: Expected, found: usize) -> Self {
+        Self(Kind::TooMany { expected, found })
     }
 
     pub(crate) fn unknown_field(field: &str, known: &[&'static str]) -> Self {
@@ -322,6 +342,9 @@ impl fmt::Display for Problem {
                 0 => write!(f, "{what} has none of {}", Quoted(known)),
                 _ => write!(f, "{what} has {found} of {}", Quoted(known)),
             },
+            Kind::TooMany { expected, found } => {
+                write!(f, "{} with {found} items", expected.what)
+            }
             Kind::EmptyList { what, .. } => write!(f, "{what} is empty"),
             Kind::Invalid { what, .. } | Kind::Doubtful { what, .. } => f.write_str(what),
         }

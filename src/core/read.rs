@@ -36,7 +36,7 @@ pub(crate) mod expected {
     pub(crate) const SEGMENTS: Expected =
         new("an object of segments", "{ \"hvc\": { \"accounts\": [] } }");
     pub(crate) const SEGMENT: Expected = new("a segment", "{ \"accounts\": [] }");
-    pub(crate) const ACCOUNTS: Expected = new("a list of accounts", "[]");
+    pub(crate) const ACCOUNTS: Expected = new("a list of accounts", "[]").at_most(usize::MAX);
     pub(crate) const ACCOUNT_ID: Expected =
         new("an account", "\"AC7342e9713fa896e4af00c654c444aada\"");
     pub(crate) const BOOLEAN: Expected = new("`true` or `false`", "false");
@@ -66,7 +66,8 @@ pub(crate) mod expected {
     pub(crate) const RULES: Expected = new(
         "a list of rules",
         "[ { \"accounts\": 50, \"requests\": 10 } ]",
-    );
+    )
+    .at_most(100);
     pub(crate) const RULE: Expected = new("a rule", "{ \"accounts\": 50, \"requests\": 10 }");
     pub(crate) const WHEN: Expected = new("a condition", "{ \"not_in\": [ \"hvc\" ] }");
     pub(crate) const SEGMENT_NAMES: Expected = new("a list of segment names", "[ \"hvc\" ]");

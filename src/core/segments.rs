@@ -8,7 +8,7 @@ use xxhash_rust::xxh3::xxh3_64_with_seed;
 use crate::account::{AccountId, Format, Sid, is_opaque_account};
 
 /// A set of segments, one bit for each, in the order of the policy.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct SegmentSet(Vec<u64>);
 
 impl SegmentSet {
@@ -83,6 +83,8 @@ pub(crate) struct Builder {
     segments: Segments,
     /// From a set, by one more segment, to the set with it.
     steps: BTreeMap<(u32, usize), u32>,
+    /// The number of each set but the empty one, which is 0.
+    numbers: BTreeMap<SegmentSet, u32>,
 }
 
 impl Builder {
@@ -97,27 +99,28 @@ impl Builder {
                 accounts,
             },
             steps: BTreeMap::new(),
+            numbers: BTreeMap::new(),
         }
     }
 
     /// `false` when the account is not of the policy's format.
     pub(crate) fn insert(&mut self, segment: usize, account: &[u8]) -> bool {
         let Segments { sets, accounts } = &mut self.segments;
-        let steps = &mut self.steps;
+        let (steps, numbers) = (&mut self.steps, &mut self.numbers);
         match accounts {
             Accounts::Sids(sids) => {
                 let Some(sid) = Sid::parse(account) else {
                     return false;
                 };
                 let set = sids.entry(sid).or_default();
-                *set = step(steps, sets, *set, segment);
+                *set = step(steps, numbers, sets, *set, segment);
             }
             Accounts::Opaque(opaque) => {
                 if !is_opaque_account(account) {
                     return false;
                 }
                 let set = opaque.entry(account.into()).or_default();
-                *set = step(steps, sets, *set, segment);
+                *set = step(steps, numbers, sets, *set, segment);
             }
         }
         true
@@ -131,6 +134,7 @@ impl Builder {
 /// The number of the set that has all of `from` and `segment`.
 fn step(
     steps: &mut BTreeMap<(u32, usize), u32>,
+    numbers: &mut BTreeMap<SegmentSet, u32>,
     sets: &mut Vec<SegmentSet>,
     from: u32,
     segment: usize,
@@ -142,12 +146,11 @@ fn step(
             .cloned()
             .unwrap_or_default();
         set.insert(segment);
-        let known = sets.iter().position(|known| *known == set);
-        let number = known.unwrap_or_else(|| {
-            sets.push(set);
-            sets.len().saturating_sub(1)
-        });
-        u32::try_from(number).unwrap_or_default()
+        let next = u32::try_from(sets.len()).unwrap_or_default();
+        *numbers.entry(set).or_insert_with_key(|set| {
+            sets.push(set.clone());
+            next
+        })
     })
 }
 

@@ -171,10 +171,10 @@ fn a_flood_of_warnings_hides_neither_errors_nor_other_warnings() {
 
 #[test]
 fn what_is_too_much_to_examine_is_said() {
-    let accounts: Vec<String> = (0..2_000)
+    let accounts: Vec<String> = (0..1_000)
         .map(|n| format!("\"s{n}\":{{\"accounts\":[\"a{n}\"]}}"))
         .collect();
-    let rules: Vec<String> = (0..2_000)
+    let rules: Vec<String> = (0..98)
         .map(|n| {
             format!(
                 "{{\"when\":{{\"in\":[\"s{n}\"],\"headers\":{{\"h{n}\":{{\"present\":true}}}}}}}}"
@@ -182,18 +182,23 @@ fn what_is_too_much_to_examine_is_said() {
         })
         .collect();
     let rules = [rules.join(","), "{}".into(), "{\"accounts\":1}".into()].join(",");
+    let rollouts: Vec<String> = (0..1_000)
+        .map(|n| {
+            format!(
+                r#"{{"name": "r{n}", "match": {{"path": {{"prefix": "/{n}/"}}}}, "v1": "a", "v2": "b",
+                    "mode": "dark", "rules": [{rules}]}}"#
+            )
+        })
+        .collect();
     let text = format!(
         r#"{{"version": 1, "account": {{"from": [{{"header": "a"}}], "format": "opaque"}},
-            "segments": {{{}}}, "rollouts": [
-            {{"name": "a", "match": {{"path": {{"prefix": "/a"}}}}, "v1": "a", "v2": "b", "mode": "dark", "rules": [{rules}]}},
-            {{"name": "b", "match": {{"path": {{"prefix": "/b"}}}}, "v1": "a", "v2": "b", "mode": "dark", "rules": [{rules}]}},
-            {{"name": "c", "match": {{"path": {{"prefix": "/c"}}}}, "v1": "a", "v2": "b", "mode": "dark", "rules": [{rules}]}},
-            {{"name": "d", "match": {{"path": {{"prefix": "/d"}}}}, "v1": "a", "v2": "b", "mode": "dark", "rules": [{rules}]}}]}}"#,
-        accounts.join(",")
+            "segments": {{{}}}, "rollouts": [{}]}}"#,
+        accounts.join(","),
+        rollouts.join(",")
     );
     let found = lint(text.as_bytes(), &Options::default());
     let codes: Vec<&str> = found.as_slice().iter().map(Diagnostic::code).collect();
     assert!(codes.contains(&"not-examined"), "{codes:?}");
     // What was examined before is told.
-    assert_eq!(codes.first(), Some(&"unreachable-rule"));
+    assert!(codes.contains(&"unreachable-rule"), "{codes:?}");
 }

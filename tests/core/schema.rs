@@ -63,7 +63,9 @@ fn described(schema: &Value, at: &str) -> usize {
 
 #[test]
 fn valid_policies_are_right_in_form() {
-    for path in corpus::files("policies/valid", "json") {
+    let mut files = corpus::files("policies/valid", "json");
+    files.extend(corpus::files("policies/warnings", "json"));
+    for path in files {
         assert_eq!(
             refused(&VALIDATOR, &json(&path)),
             BTreeSet::new(),
@@ -118,24 +120,26 @@ fn is_near(by_schema: &str, by_core: &str) -> bool {
     by_schema == by_core || Some(by_schema) == parent || is_inside
 }
 
-/// Whether a problem can be seen without knowing what names and texts mean.
+/// Whether a problem can be seen without knowing what names and texts mean. Of percentages the range is
+/// form; how many decimals one has is not.
 fn is_about_form(diagnostic: &Diagnostic) -> bool {
-    let sentence = diagnostic.problem.to_string();
-    [
-        "stands where",
-        "unknown field",
-        "is missing",
-        "unknown mode",
-        "unknown format",
-        "unknown treatment",
-        "is empty",
-        "is not a percentage",
-        "is out of range",
-        "has no effect in a rule",
-    ]
-    .iter()
-    .any(|words| sentence.contains(words))
-        || sentence.contains(" of `") && sentence.contains(" has ")
+    const CODES: [&str; 10] = [
+        "empty-list",
+        "missing-field",
+        "not-one-of",
+        "out-of-range",
+        "too-many",
+        "unknown-field",
+        "unknown-version",
+        "unknown-word",
+        "useless-percentage",
+        "wrong-type",
+    ];
+    CODES.contains(&diagnostic.code())
+        || diagnostic.code() == "malformed-percentage"
+            && diagnostic
+                .to_string()
+                .contains("write a number from 0 to 100")
 }
 
 proptest! {

@@ -67,7 +67,7 @@ fn valid_policies_are_right_in_form() {
     // Some of these have an error beside their warning.
     files.extend(corpus::files("policies/warnings", "json"));
     files.retain(|path| Plan::from_json(&read(path)).is_ok());
-    assert!(files.len() > 20, "only {} files", files.len());
+    assert!(files.len() > 10, "only {} files", files.len());
     for path in files {
         assert_eq!(
             refused(&VALIDATOR, &json(&path)),

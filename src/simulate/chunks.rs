@@ -26,7 +26,10 @@ pub(crate) struct Chunks<R> {
 /// Some whole lines.
 #[derive(Default)]
 pub(crate) struct Chunk {
-    bytes: Vec<u8>,
+    /// As long as a piece can be; the lines are in a part of it.
+    buffer: Vec<u8>,
+    start: usize,
+    end: usize,
     /// Lines before this piece.
     pub(crate) before: u64,
     /// The line that was too long and ended right before this piece, by its number.
@@ -34,9 +37,13 @@ pub(crate) struct Chunk {
 }
 
 impl Chunk {
+    fn bytes(&self) -> &[u8] {
+        self.buffer.get(self.start..self.end).unwrap_or_default()
+    }
+
     /// The lines, without their ends, and with their numbers from 1.
     pub(crate) fn lines(&self) -> impl Iterator<Item = (u64, &[u8])> {
-        let mut rest = self.bytes.as_slice();
+        let mut rest = self.bytes();
         let mut number = self.before;
         std::iter::from_fn(move || {
             if rest.is_empty() {
@@ -66,15 +73,16 @@ impl<R: Read> Chunks<R> {
     pub(crate) fn next(&mut self, chunk: &mut Chunk) -> io::Result<bool> {
         chunk.skipped = None;
         loop {
-            let bytes = &mut chunk.bytes;
-            bytes.resize(PIECE, 0);
+            if chunk.buffer.is_empty() {
+                chunk.buffer = vec![0; PIECE];
+            }
             let mut filled = self.rest.len();
-            if let Some(start) = bytes.get_mut(..filled) {
+            if let Some(start) = chunk.buffer.get_mut(..filled) {
                 start.copy_from_slice(&self.rest);
             }
             self.rest.clear();
             while !self.ended && filled < PIECE {
-                let Some(room) = bytes.get_mut(filled..) else {
+                let Some(room) = chunk.buffer.get_mut(filled..) else {
                     break;
                 };
                 match self.input.read(room) {
@@ -87,17 +95,17 @@ impl<R: Read> Chunks<R> {
                     break;
                 }
             }
-            bytes.truncate(filled);
+            (chunk.start, chunk.end) = (0, filled);
             if self.skips {
                 self.skip(chunk);
             }
             self.cut(chunk);
             chunk.before = self.lines;
-            let ends = memchr_iter(b'\n', &chunk.bytes).count();
-            let unended = chunk.bytes.last().is_some_and(|last| *last != b'\n');
+            let ends = memchr_iter(b'\n', chunk.bytes()).count();
+            let unended = chunk.bytes().last().is_some_and(|last| *last != b'\n');
             let count = ends.saturating_add(usize::from(unended));
             self.lines = self.lines.saturating_add(as_u64(count));
-            if !chunk.bytes.is_empty() || chunk.skipped.is_some() {
+            if !chunk.bytes().is_empty() || chunk.skipped.is_some() {
                 return Ok(true);
             }
             if self.ended && self.rest.is_empty() {
@@ -108,9 +116,8 @@ impl<R: Read> Chunks<R> {
 
     /// Leaves out the rest of a line that is too long, as far as it is read.
     fn skip(&mut self, chunk: &mut Chunk) {
-        let end = memchr(b'\n', &chunk.bytes);
-        let used = end.map_or(chunk.bytes.len(), |end| end.saturating_add(1));
-        chunk.bytes.drain(..used.min(chunk.bytes.len()));
+        let end = memchr(b'\n', chunk.bytes());
+        chunk.start = end.map_or(chunk.end, |end| end.saturating_add(1));
         if end.is_some() || self.ended {
             self.skips = false;
             self.lines = self.lines.saturating_add(1);
@@ -123,14 +130,14 @@ impl<R: Read> Chunks<R> {
         if self.ended {
             return;
         }
-        let whole = memrchr(b'\n', &chunk.bytes).map_or(0, |end| end.saturating_add(1));
-        let rest = chunk.bytes.get(whole..).unwrap_or_default();
+        let whole = memrchr(b'\n', chunk.bytes()).map_or(0, |end| end.saturating_add(1));
+        let rest = chunk.bytes().get(whole..).unwrap_or_default();
         if rest.len() > LONGEST_LINE {
             self.skips = true;
         } else {
             self.rest.extend_from_slice(rest);
         }
-        chunk.bytes.truncate(whole);
+        chunk.end = chunk.start.saturating_add(whole);
     }
 }
 
@@ -164,7 +171,7 @@ mod tests {
             for (number, line) in chunk.lines() {
                 seen.push((number, String::from_utf8(line.to_vec()).unwrap()));
             }
-            assert!(chunk.bytes.capacity() <= 2 * PIECE);
+            assert!(chunk.buffer.capacity() <= PIECE && chunks.rest.capacity() <= PIECE);
         }
         seen
     }

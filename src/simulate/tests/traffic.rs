@@ -64,7 +64,10 @@ impl Line {
             "beta": if self.beta { json!("1") } else { Value::Null },
         });
         if self.is_nested {
-            line["nested"] = json!({ "account": "other" });
+            let nested = json!({ "account": "other" });
+            line.as_object_mut()
+                .expect("an object")
+                .insert("nested".into(), nested);
         }
         line
     }

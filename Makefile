@@ -10,7 +10,7 @@ WASM_TARGET := wasm32-wasip1
 FILTER := turnout-filter --target $(WASM_TARGET) --profile wasm
 
 .PHONY: help demo demo-shadow test setup wasm cli envoy lint unit vectors soak fuzz bench \
-  bench-shadow clean
+  bench-shadow bench-simulate clean
 
 help:
 	@echo "make demo         a rollout in a real Envoy, in about a minute"
@@ -20,6 +20,7 @@ help:
 	@echo "make cli          the command: target/release/turnout"
 	@echo "make bench        what a decision, and a comparison, costs in core"
 	@echo "make bench-shadow what copies cost users, beside Envoy's own mirror (BENCH=…)"
+	@echo "make bench-simulate how fast a log is replayed, beside jq, and in how much memory"
 	@echo "make soak         the properties with many more cases (CASES=…)"
 	@echo "make fuzz         coverage-guided fuzzing of policies, requests and answers (FUZZ_SECONDS=…)"
 	@echo "make vectors      the bucket vectors against another implementation of XXH3"
@@ -95,6 +96,12 @@ BENCH ?=
 bench-shadow: setup
 	$(CARGO) build -p $(FILTER)
 	$(CARGO) run --release -p turnout-tests --bin bench-shadow -- $(BENCH)
+
+# What turnout simulate replays of a log of 1, 2 and 10 million lines on one core (3 GB of disk).
+bench-simulate:
+	$(CARGO) build --release -p turnout-cli
+	TURNOUT=$${CARGO_TARGET_DIR:-$(CURDIR)/target}/release/turnout \
+	  $(CARGO) bench -p turnout-tests --bench simulate
 
 # Makes the bucket vectors anew with the package `xxhash` and compares them with those in the tree.
 vectors:

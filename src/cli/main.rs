@@ -8,10 +8,13 @@ mod exit;
 mod explain;
 mod lint;
 mod man;
+mod many;
+mod plan;
 mod problems;
 mod render;
 mod report;
 mod schema;
+mod simulate;
 mod text;
 
 use clap::{CommandFactory, Parser, Subcommand};
@@ -33,9 +36,11 @@ enum Command {
     Explain(Box<explain::Arguments>),
     Lint(lint::Arguments),
     Man(man::Arguments),
+    Plan(Box<plan::Arguments>),
     Render(render::Arguments),
     Report(report::Arguments),
     Schema(schema::Arguments),
+    Simulate(Box<simulate::Arguments>),
 }
 
 fn main() -> Exit {
@@ -45,8 +50,10 @@ fn main() -> Exit {
         Command::Explain(arguments) => explain::run(&arguments),
         Command::Lint(arguments) => lint::run(&arguments),
         Command::Man(arguments) => man::run(&arguments, Arguments::command()),
+        Command::Plan(arguments) => plan::run(&arguments),
         Command::Render(arguments) => render::run(&arguments),
         Command::Report(arguments) => report::run(&arguments),
         Command::Schema(arguments) => schema::run(&arguments),
+        Command::Simulate(arguments) => simulate::run(&arguments),
     }
 }

@@ -32,6 +32,13 @@ impl Sid {
         Some(Self(packed))
     }
 
+    pub(crate) fn text(&self) -> Vec<u8> {
+        let digits = self.0.iter().flat_map(|byte| [byte >> 4, byte & 0xf]);
+        let digits = digits.filter_map(|digit| char::from_digit(digit.into(), 16));
+        let text: String = "AC".chars().chain(digits).collect();
+        text.into_bytes()
+    }
+
     pub(crate) fn packed(&self) -> &[u8; 16] {
         &self.0
     }
@@ -77,6 +84,11 @@ impl AccountId<'_> {
 }
 
 impl Format {
+    /// `None` when the bytes are no account of this format.
+    pub(crate) fn account_of(self, bytes: &[u8]) -> Option<AccountId<'_>> {
+        self.account(Bytes::of_request(bytes))
+    }
+
     /// `None` when the bytes are no account of this format.
     pub(crate) fn account(self, bytes: Bytes<'_>) -> Option<AccountId<'_>> {
         let sid = match self {

@@ -1,9 +1,7 @@
 //! The decision: which version a request takes, and why.
 
-use crate::account::{Account, AccountId};
 use crate::bucket::Position;
-use crate::matching::Place;
-use crate::plan::{Mode, Plan, Rollout, Serve};
+use crate::plan::{Plan, Rollout};
 use crate::request::Request;
 use crate::treatment::{Reason, Treatment};
 
@@ -21,8 +19,9 @@ pub struct Decision<'p> {
     pub rule: Option<usize>,
 }
 
-/// Decides a request. It reads as the precedence list: what stands higher wins, and whatever cannot
-/// be decided is v1. It neither fails nor allocates.
+/// Decides a request. With what the [`Standing`](crate::Standing) of its account is made of, it reads as
+/// the precedence list: what stands higher wins, and whatever cannot be decided is v1. It neither
+/// fails nor allocates.
 #[must_use]
 pub fn decide<'p>(plan: &'p Plan, request: &Request<'_>) -> Decision<'p> {
     let Some(rollout) = plan.rollout_of(request) else {
@@ -31,52 +30,24 @@ pub fn decide<'p>(plan: &'p Plan, request: &Request<'_>) -> Decision<'p> {
     let v1 = |reason| Decision::new(Some(rollout), Treatment::V1, reason);
     let v2 = |reason| Decision::new(Some(rollout), Treatment::V2, reason);
 
-    if plan.halted {
-        return v1(Reason::Halted);
-    }
-    if rollout.mode == Mode::Off {
-        return v1(Reason::Off);
+    if let Some(reason) = plan.stopped(rollout) {
+        return v1(reason);
     }
     if let Some(treatment) = request.decided_upstream(&rollout.name) {
         return Decision::new(Some(rollout), treatment, Reason::Inbound);
     }
-    if rollout.mode == Mode::On {
-        return v2(Reason::On);
-    }
-    let account = match &request.account {
-        Account::Absent => return v1(Reason::NoAccount),
-        Account::Malformed => return v1(Reason::MalformedAccount),
-        Account::Known(account) => account,
-    };
-    let segments = plan.segments.of(account);
-    for (index, rule) in rollout.rules.iter().enumerate() {
-        if !rule.when.holds(segments, request.headers) {
-            continue;
+    let standing = plan.standing_with(rollout, &request.account, request.headers, request.at);
+    let decision = match standing.requests {
+        None => v1(standing.reason),
+        Some(requests) if !requests.includes(request_position(rollout, request)) => {
+            v1(Reason::OutsideRequests)
         }
-        let decision = match &rule.serve {
-            _ if rule.when.place == Place::Unknown => v1(Reason::NoRegion),
-            Serve::V1 => v1(Reason::Rule),
-            Serve::V2 { accounts, .. }
-                if !accounts
-                    .at(request.at)
-                    .includes(account_position(rollout, account)) =>
-            {
-                v1(Reason::OutsideAccounts)
-            }
-            Serve::V2 { requests, .. }
-                if !requests.includes(request_position(rollout, request)) =>
-            {
-                v1(Reason::OutsideRequests)
-            }
-            Serve::V2 { .. } => v2(Reason::Rule),
-        };
-        return decision.by_rule(index);
+        Some(_) => v2(standing.reason),
+    };
+    Decision {
+        rule: standing.rule,
+        ..decision
     }
-    v1(Reason::Default)
-}
-
-pub(crate) fn account_position(rollout: &Rollout, account: &AccountId<'_>) -> Position {
-    rollout.salt.account(account.as_slice())
 }
 
 /// A request without an id cannot be drawn the same way twice, so it stands last.
@@ -96,19 +67,11 @@ impl<'p> Decision<'p> {
         }
     }
 
-    fn by_rule(self, index: usize) -> Self {
-        Self {
-            rule: Some(index),
-            ..self
-        }
-    }
-
     /// The version that answers the user: in the modes `dark` and `shadow` always v1.
     #[must_use]
     pub fn served(&self) -> Treatment {
-        match self.rollout {
-            Some(rollout) if matches!(rollout.mode, Mode::Dark | Mode::Shadow) => Treatment::V1,
-            _ => self.treatment,
-        }
+        self.rollout.map_or(self.treatment, |rollout| {
+            rollout.mode.serves(self.treatment)
+        })
     }
 }

@@ -44,9 +44,11 @@ mod schema;
 mod segments;
 pub mod shadow;
 mod sources;
+mod standing;
 mod table;
 mod time;
 mod treatment;
+mod wants;
 
 pub use account::{Account, AccountId, Format, Sid};
 pub use bucket::{Fraction, Position, Salt};
@@ -64,6 +66,8 @@ pub use ramp::{Ramp, Step};
 pub use request::Request;
 #[cfg(feature = "schema")]
 pub use schema::schema;
+pub use standing::Standing;
 pub use table::Table;
 pub use time::{BadTime, Time};
 pub use treatment::{Reason, Treatment};
+pub use wants::Wants;

@@ -2,7 +2,8 @@
 
 use std::borrow::Cow;
 
-use crate::bucket::{Fraction, Salt};
+use crate::account::{AccountId, Format};
+use crate::bucket::{Fraction, Position, Salt};
 use crate::copying::Shadow;
 use crate::headers::Headers;
 use crate::inbound::{self, Inbound};
@@ -92,6 +93,18 @@ impl Plan {
         request
     }
 
+    /// What an account looks like.
+    #[must_use]
+    pub fn format(&self) -> Format {
+        self.account.format
+    }
+
+    /// Whether everyone takes v1, in every rollout.
+    #[must_use]
+    pub fn is_halted(&self) -> bool {
+        self.halted
+    }
+
     /// The names of the segments, in the order of the policy.
     #[must_use]
     pub fn segment_names(&self) -> &[String] {
@@ -157,7 +170,37 @@ impl Plan {
     }
 }
 
+impl Mode {
+    /// As in the policy.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Off => "off",
+            Self::Dark => "dark",
+            Self::Shadow => "shadow",
+            Self::Split => "split",
+            Self::On => "on",
+        }
+    }
+
+    /// The version that answers the user where this is decided: in the modes `dark` and `shadow`
+    /// always v1.
+    #[must_use]
+    pub const fn serves(self, decided: Treatment) -> Treatment {
+        match self {
+            Self::Dark | Self::Shadow => Treatment::V1,
+            Self::Off | Self::Split | Self::On => decided,
+        }
+    }
+}
+
 impl Rollout {
+    /// Where an account stands among those of this rollout.
+    #[must_use]
+    pub fn account_position(&self, account: &AccountId<'_>) -> Position {
+        self.salt.account(account.as_slice())
+    }
+
     /// The cluster that gives a treatment.
     #[must_use]
     pub fn cluster(&self, treatment: Treatment) -> &str {

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::hash::{BuildHasher, Hash, Hasher};
+use std::iter::successors;
 
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
@@ -31,18 +32,23 @@ impl SegmentSet {
         }
     }
 
-    /// The segments of the set, in the order of the policy.
-    pub(crate) fn iter(&self) -> impl Iterator<Item = usize> + '_ {
-        let words = self.0.iter().enumerate();
-        words.flat_map(|(index, word)| {
-            let bits = (0..64_usize).filter(move |bit| (word >> bit) & 1 != 0);
-            bits.map(move |bit| index.saturating_mul(64).saturating_add(bit))
-        })
-    }
-
     pub(crate) fn contains(&self, segment: usize) -> bool {
         let (word, bit) = (segment / 64, segment % 64);
         self.0.get(word).is_some_and(|word| word & (1 << bit) != 0)
+    }
+
+    /// The segments of the set, in the order of the policy.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = usize> + use<'_> {
+        let words = self.0.iter().enumerate();
+        words.flat_map(|(index, word)| {
+            // Each step takes the lowest bit off.
+            let rest = successors(Some(*word), |rest| Some(rest & rest.wrapping_sub(1)));
+            let bits = rest.take_while(|rest| *rest != 0);
+            bits.filter_map(move |rest| {
+                let bit = usize::try_from(rest.trailing_zeros()).ok()?;
+                index.checked_mul(64)?.checked_add(bit)
+            })
+        })
     }
 
     pub(crate) fn intersects(&self, other: &Self) -> bool {
@@ -75,6 +81,24 @@ impl Segments {
         };
         set.and_then(|set| self.sets.get(usize::try_from(*set).ok()?))
             .unwrap_or(SegmentSet::NONE)
+    }
+}
+
+impl Segments {
+    /// The accounts of one segment, in no order.
+    pub(crate) fn accounts_of(&self, segment: usize) -> impl Iterator<Item = Vec<u8>> {
+        let (sids, opaque) = match &self.accounts {
+            Accounts::Sids(sids) => (Some(sids), None),
+            Accounts::Opaque(opaque) => (None, Some(opaque)),
+        };
+        let sids = sids.into_iter().flatten();
+        let sids = sids.map(|(sid, set)| (sid.text(), *set));
+        let opaque = opaque.into_iter().flatten();
+        let opaque = opaque.map(|(account, set)| (account.to_vec(), *set));
+        sids.chain(opaque).filter_map(move |(account, set)| {
+            let set = self.sets.get(usize::try_from(set).ok()?)?;
+            set.contains(segment).then_some(account)
+        })
     }
 }
 

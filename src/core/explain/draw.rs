@@ -2,7 +2,7 @@
 
 use crate::account::Account;
 use crate::bucket::{Fraction, Position};
-use crate::decide::{account_position, request_position};
+use crate::decide::request_position;
 use crate::plan::Rollout;
 use crate::ramp::{Ramp, Step};
 use crate::request::Request;
@@ -38,7 +38,7 @@ pub struct RampStep {
 impl Draw {
     pub(super) fn of_account(rollout: &Rollout, ramp: &Ramp, request: &Request<'_>) -> Self {
         let position = match &request.account {
-            Account::Known(account) => Some(account_position(rollout, account)),
+            Account::Known(account) => Some(rollout.account_position(account)),
             Account::Absent | Account::Malformed => None,
         };
         Self {

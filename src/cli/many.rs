@@ -1,0 +1,214 @@
+//! What `simulate` and `plan` have in common: policies, lists of accounts and logs of any size.
+
+use std::fs::File;
+use std::io::{self, BufRead, BufReader, IsTerminal, Read};
+use std::num::NonZeroUsize;
+use std::path::Path;
+use std::thread;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use clap::{Args, ValueEnum};
+use flate2::bufread::MultiGzDecoder;
+use indicatif::{ProgressBar, ProgressStyle};
+use turnout_core::{Plan, Time};
+use turnout_simulate::{AccountsRead, Column, Fields, LogFormat, LogRead, Replay, Unreadable};
+
+use crate::exit::Exit;
+use crate::{problems, text};
+
+/// How a log is read.
+#[derive(Args)]
+pub(crate) struct LogArguments {
+    /// The form of the log; each line by its own looks unless given.
+    #[arg(long, value_enum, requires = "log")]
+    format: Option<FormatWord>,
+    /// A field of a JSON log that has another name: `account=sid`, `header:x-beta=beta`. The names are
+    /// account, method, host, path, request_id, start_time, treatment, reason; may be given more than
+    /// once.
+    #[arg(long = "field", value_name = "NAME=FIELD", requires = "log")]
+    fields: Vec<String>,
+    /// Threads that read a log; as many as there are cores unless given.
+    #[arg(long, value_name = "NUMBER", requires = "log")]
+    threads: Option<NonZeroUsize>,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum FormatWord {
+    /// A JSON object in each line.
+    Json,
+    /// Envoy's default text format, or Istio's.
+    Text,
+}
+
+impl LogArguments {
+    pub(crate) fn replay(&self) -> Result<Replay, Exit> {
+        let mut fields = Fields::default();
+        for field in &self.fields {
+            let known = fields.map(field);
+            known.map_err(|error| refuse(&format!("--field {field}: {error}")))?;
+        }
+        let cores = || thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
+        Ok(Replay {
+            fields,
+            format: self.format.map(|word| match word {
+                FormatWord::Json => LogFormat::Json,
+                FormatWord::Text => LogFormat::Text,
+            }),
+            threads: self.threads.unwrap_or_else(cores),
+        })
+    }
+}
+
+/// Reads and compiles a policy, placed in a region if one is given.
+pub(crate) fn plan(path: &Path, region: Option<&str>) -> Result<Plan, Exit> {
+    let policy = text::read(path).map_err(|error| refuse(&error))?;
+    let mut plan = Plan::from_json(&policy).map_err(|diagnostics| {
+        problems::print(&text::name_of(path), &policy, &diagnostics);
+        Exit::BadInput
+    })?;
+    if let Some(region) = region {
+        plan.place_in(region);
+    }
+    Ok(plan)
+}
+
+/// Reads what may be long: with a bar while somebody looks, unpacked if it is packed.
+pub(crate) fn open(path: &Path) -> Result<Box<dyn Read>, Exit> {
+    let opened = if is_dash(path) {
+        Ok(input(io::stdin(), None))
+    } else {
+        File::open(path).and_then(|file| {
+            let size = file.metadata()?.len();
+            Ok(input(file, Some(size)))
+        })
+    };
+    opened
+        .and_then(|input| input)
+        .map_err(|error| refuse(&cannot_read(path, &error)))
+}
+
+fn input(read: impl Read + 'static, size: Option<u64>) -> io::Result<Box<dyn Read>> {
+    const GZIP: &[u8] = &[0x1f, 0x8b];
+    let read = bar(size).wrap_read(read);
+    let mut read = BufReader::with_capacity(1 << 16, read);
+    Ok(if read.fill_buf()?.starts_with(GZIP) {
+        Box::new(MultiGzDecoder::new(read))
+    } else {
+        Box::new(read)
+    })
+}
+
+/// To standard error, where that is a terminal; it is gone when all is read.
+fn bar(size: Option<u64>) -> ProgressBar {
+    if !io::stderr().is_terminal() {
+        return ProgressBar::hidden();
+    }
+    let (bar, template) = match size.filter(|size| *size > 0) {
+        Some(size) => (
+            ProgressBar::new(size),
+            "{bar:40} {bytes} of {total_bytes}, {bytes_per_sec}, {eta} left",
+        ),
+        None => (ProgressBar::new_spinner(), "{bytes}, {bytes_per_sec}"),
+    };
+    let style = ProgressStyle::with_template(template);
+    match style {
+        Ok(style) => bar.with_style(style),
+        Err(_) => bar,
+    }
+    .with_finish(indicatif::ProgressFinish::AndClear)
+}
+
+pub(crate) fn cannot_read(path: &Path, error: &dyn std::fmt::Display) -> String {
+    format!("cannot read {}: {error}", text::name_of(path))
+}
+
+/// Says which lines were of no use; an input without any of use is bad.
+pub(crate) fn tell_accounts(
+    path: &Path,
+    read: &AccountsRead,
+    has_column: bool,
+) -> Result<(), Exit> {
+    let name = text::name_of(path);
+    // A named column has a header by its name.
+    if let Some(header) = &read.header
+        && !has_column
+    {
+        anstream::eprintln!("turnout: {name}:1: `{header}` is no account; it is taken as a header");
+    }
+    tell_bad(&name, &read.malformed);
+    if read.accounts > 0 {
+        return Ok(());
+    }
+    Err(refuse(&match (read.malformed.count, &read.header) {
+        (0, None) => format!("{name} has no accounts: it is empty; write one account in each line"),
+        (count, _) => format!(
+            "{name} has no accounts: none of {} lines is one; write one in each line, or name the --column \
+             that has them",
+            count.saturating_add(u64::from(read.header.is_some()))
+        ),
+    }))
+}
+
+/// Says which lines were of no use; a log without any of use is bad.
+pub(crate) fn tell_log(path: &Path, log: &LogRead) -> Result<(), Exit> {
+    let name = text::name_of(path);
+    tell_bad(&name, &log.unreadable);
+    if log.requests > 0 {
+        return Ok(());
+    }
+    Err(refuse(&match log.unreadable.count {
+        0 => format!("{name} has no requests: it is empty"),
+        count => format!(
+            "{name} has no requests: none of {count} lines can be read; write JSON lines or Envoy's default \
+             text format"
+        ),
+    }))
+}
+
+fn tell_bad(name: &str, bad: &Unreadable) {
+    for line in &bad.first {
+        anstream::eprintln!("turnout: {name}:{}: {}", line.line, line.why);
+    }
+    let named = u64::try_from(bad.first.len()).unwrap_or(u64::MAX);
+    let more = bad.count.saturating_sub(named);
+    if more > 0 {
+        anstream::eprintln!("turnout: {name}: and {more} more lines that are of no use");
+    }
+}
+
+pub(crate) fn column(text: Option<&String>) -> Option<Column> {
+    text.map(|text| Column::parse(text))
+}
+
+/// A moment, as an argument.
+pub(crate) fn moment(text: &str) -> Result<Time, String> {
+    Time::parse(text).map_err(|error| format!("{error}; {}", error.help()))
+}
+
+pub(crate) fn now() -> Time {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH);
+    let seconds = now.map_or(0, |now| now.as_secs());
+    Time::from_seconds(i64::try_from(seconds).unwrap_or_default())
+}
+
+pub(crate) fn is_dash(path: &Path) -> bool {
+    path.as_os_str() == "-"
+}
+
+pub(crate) fn refuse(error: &str) -> Exit {
+    anstream::eprintln!("turnout: {error}");
+    Exit::BadInput
+}
+
+/// Prints to the end, or until who reads has seen enough.
+pub(crate) fn print(text: &str, exit: Exit) -> Exit {
+    match text::write(None, text) {
+        Ok(()) => exit,
+        Err(error) => refuse(&error),
+    }
+}
+
+pub(crate) fn json(found: &impl serde::Serialize) -> String {
+    // Numbers and texts: there is nothing that JSON has not.
+    serde_json::to_string_pretty(found).map_or_else(|_| String::new(), |json| json + "\n")
+}

@@ -1,0 +1,171 @@
+//! `turnout plan`: whom a change of the policy moves, before it is made.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use turnout_core::{Plan, Time};
+use turnout_simulate::{Change, Forbidden, MovedRequests, Version, nearest};
+
+use crate::exit::Exit;
+use crate::many::{self, LogArguments, refuse};
+use crate::text;
+
+/// Show whom a change of the policy moves, before it is made.
+///
+/// Compares two policies, or one at two moments, for every account of a list: who newly takes v2, who
+/// goes back to v1, and who gets another share of requests. An account is on v2 when at least one of
+/// its requests may be answered by v2; in the modes off, dark and shadow nobody is. Rollouts and
+/// segments are matched by name.
+///
+/// Ends with 1 if the change does what is forbidden by --forbid or --max-new.
+#[derive(Args)]
+#[command(after_help = "Examples:
+  turnout plan policy.json new.json --accounts accounts.txt --forbid hvc --max-new 5000
+  turnout plan policy.json policy.json --accounts accounts.txt \\
+    --at 2026-12-01T09:00:00Z --at-new 2026-12-02T09:00:00Z --list")]
+pub(crate) struct Arguments {
+    /// The policy as it is; `-` is standard input.
+    old: PathBuf,
+    /// The policy as it will be.
+    new: PathBuf,
+    /// The accounts, one in each line; `-` is standard input.
+    #[arg(long, value_name = "FILE")]
+    accounts: PathBuf,
+    /// The column of accounts in CSV: its name in the first line, or its number from 1.
+    #[arg(long, value_name = "NAME|NUMBER")]
+    column: Option<String>,
+    /// An access log of Envoy: which of its requests move, and how many that is in a day.
+    #[arg(long, value_name = "FILE")]
+    log: Option<PathBuf>,
+    #[command(flatten)]
+    reading: LogArguments,
+    /// The moment, as in 2026-12-01T09:00:00Z; now unless given.
+    #[arg(long, value_name = "TIME", value_parser = many::moment)]
+    at: Option<Time>,
+    /// Another moment for the new policy.
+    #[arg(long, value_name = "TIME", value_parser = many::moment)]
+    at_new: Option<Time>,
+    /// The region of the proxy; unknown unless given.
+    #[arg(long, value_name = "REGION")]
+    region: Option<String>,
+    /// A segment of which no account is to move, to v2 or back. All its accounts are looked at, also
+    /// those that the list does not have. May be given more than once.
+    #[arg(long, value_name = "SEGMENT")]
+    forbid: Vec<String>,
+    /// How many accounts may newly take v2.
+    #[arg(long, value_name = "NUMBER")]
+    max_new: Option<u64>,
+    /// Name every account that moves.
+    #[arg(long)]
+    list: bool,
+    /// Write every account that moves to a CSV file; it is replaced as a whole.
+    #[arg(long, value_name = "FILE")]
+    moves: Option<PathBuf>,
+    /// Print JSON instead of text.
+    #[arg(long)]
+    json: bool,
+}
+
+pub(crate) fn run(arguments: &Arguments) -> Exit {
+    match planned(arguments) {
+        Ok((text, exit)) => many::print(&text, exit),
+        Err(exit) => exit,
+    }
+}
+
+fn planned(arguments: &Arguments) -> Result<(String, Exit), Exit> {
+    let inputs = [&arguments.old, &arguments.new, &arguments.accounts];
+    let inputs = inputs.into_iter().chain(&arguments.log);
+    if inputs.filter(|path| many::is_dash(path)).count() > 1 {
+        return Err(refuse(
+            "standard input can be read only once; give `-` once",
+        ));
+    }
+    if arguments.moves.as_deref().is_some_and(many::is_dash) {
+        return Err(refuse(
+            "--moves - prints beside the answer; write to a file, or give --list",
+        ));
+    }
+    if let Some(path) = &arguments.moves
+        && path.metadata().is_ok_and(|found| !found.is_file())
+    {
+        let path = path.display();
+        return Err(refuse(&format!(
+            "--moves {path}: that is no file, and would be replaced; name a file"
+        )));
+    }
+    let region = arguments.region.as_deref();
+    let old = many::plan(&arguments.old, region)?;
+    let new = many::plan(&arguments.new, region)?;
+    check_segments(arguments, [&old, &new])?;
+    if old.lacks_region() || new.lacks_region() {
+        anstream::eprintln!(
+            "turnout: some rule names regions, and without --region its accounts take v1; give --region"
+        );
+    }
+    let at = arguments.at.unwrap_or_else(many::now);
+    let old = Version { plan: &old, at };
+    let new = Version {
+        plan: &new,
+        at: arguments.at_new.unwrap_or(at),
+    };
+    let change = change(arguments, old, new)?;
+    if let Some(path) = &arguments.moves {
+        text::write(Some(path), &change.to_csv()).map_err(|error| refuse(&error))?;
+    }
+    for refused in &change.refused {
+        anstream::eprintln!("turnout: {refused}");
+    }
+    let exit = match change.refused.is_empty() {
+        true => Exit::Done,
+        false => Exit::No,
+    };
+    let text = match arguments.json {
+        true => many::json(&change),
+        false => change.to_text(arguments.list),
+    };
+    Ok((text, exit))
+}
+
+fn change(arguments: &Arguments, old: Version<'_>, new: Version<'_>) -> Result<Change, Exit> {
+    let path = &arguments.accounts;
+    let column = many::column(arguments.column.as_ref());
+    let forbidden = Forbidden {
+        segments: arguments.forbid.clone(),
+        max_new: arguments.max_new,
+    };
+    // Bad arguments are told before anything long is read.
+    let replay = arguments.reading.replay()?;
+    let change = Change::between(old, new, column.as_ref(), &forbidden, many::open(path)?);
+    let mut change = change.map_err(|error| refuse(&many::cannot_read(path, &error)))?;
+    many::tell_accounts(path, &change.read, column.is_some())?;
+    if let Some(path) = &arguments.log {
+        let requests = MovedRequests::between(old, new, &replay, many::open(path)?);
+        let requests = requests.map_err(|error| refuse(&many::cannot_read(path, &error)))?;
+        many::tell_log(path, &requests.log)?;
+        change.add_requests(requests);
+    }
+    Ok(change)
+}
+
+fn check_segments(arguments: &Arguments, plans: [&Plan; 2]) -> Result<(), Exit> {
+    let known = || {
+        plans
+            .into_iter()
+            .flat_map(|plan| plan.segment_names())
+            .map(String::as_str)
+    };
+    for name in &arguments.forbid {
+        if known().any(|known| known == name) {
+            continue;
+        }
+        let help = match nearest(name, known()) {
+            Some(near) => format!("did you mean `{near}`?"),
+            None => String::from("write a segment of the policies"),
+        };
+        return Err(refuse(&format!(
+            "--forbid {name}: neither policy has this segment; {help}"
+        )));
+    }
+    Ok(())
+}

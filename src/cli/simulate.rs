@@ -1,0 +1,153 @@
+//! `turnout simulate`: what a policy does to accounts, or to the requests of a log.
+
+use std::path::PathBuf;
+
+use clap::{ArgGroup, Args};
+use turnout_core::{Plan, Time};
+use turnout_simulate::{Census, Traffic, nearest};
+
+use crate::exit::Exit;
+use crate::many::{self, LogArguments, refuse};
+use crate::text;
+
+/// Count the accounts, or the requests of an access log, that would take v2.
+///
+/// With --accounts: one account in each line, or a column of CSV. Each account is put where the policy
+/// puts it at that moment, so the numbers are exact. An account that is there twice counts twice;
+/// `turnout plan` finds duplicates.
+///
+/// With --log: the access log of Envoy, as JSON lines or in its default text format, also of Istio,
+/// also packed by gzip. Each request is decided anew, by this policy and at one moment, and counted by
+/// decision. What the log does not say though the policy asks for it is told on standard error.
+///
+/// A line that makes no sense is counted and the first few are named; memory does not grow with the
+/// input.
+#[derive(Args)]
+#[command(
+    group = ArgGroup::new("input").required(true).args(["accounts", "log"]),
+    after_help = "Examples:
+  turnout simulate policy.json --accounts accounts.csv --column account_sid
+  turnout simulate policy.json --accounts accounts.txt --at 2026-12-01T09:00:00Z
+  kubectl logs deploy/edge | turnout simulate policy.json --log -"
+)]
+pub(crate) struct Arguments {
+    /// The policy; `-` is standard input.
+    policy: PathBuf,
+    /// The accounts, one in each line; `-` is standard input.
+    #[arg(long, value_name = "FILE")]
+    accounts: Option<PathBuf>,
+    /// The column of accounts in CSV: its name in the first line, or its number from 1.
+    #[arg(long, value_name = "NAME|NUMBER", requires = "accounts")]
+    column: Option<String>,
+    /// An access log of Envoy; `-` is standard input.
+    #[arg(long, value_name = "FILE")]
+    log: Option<PathBuf>,
+    #[command(flatten)]
+    reading: LogArguments,
+    /// The moment at which ramps are read, as in 2026-12-01T09:00:00Z; now unless given.
+    #[arg(long, value_name = "TIME", value_parser = many::moment)]
+    at: Option<Time>,
+    /// The region of the proxy; unknown unless given.
+    #[arg(long, value_name = "REGION")]
+    region: Option<String>,
+    /// Only this rollout.
+    #[arg(long, value_name = "NAME")]
+    rollout: Option<String>,
+    /// Print JSON instead of text.
+    #[arg(long)]
+    json: bool,
+}
+
+pub(crate) fn run(arguments: &Arguments) -> Exit {
+    match simulated(arguments) {
+        Ok(text) => many::print(&text, Exit::Done),
+        Err(exit) => exit,
+    }
+}
+
+fn simulated(arguments: &Arguments) -> Result<String, Exit> {
+    let inputs = [
+        Some(&arguments.policy),
+        arguments.accounts.as_ref(),
+        arguments.log.as_ref(),
+    ];
+    if inputs
+        .into_iter()
+        .flatten()
+        .filter(|path| many::is_dash(path))
+        .count()
+        > 1
+    {
+        return Err(refuse(
+            "standard input can be read only once; give `-` once",
+        ));
+    }
+    let plan = many::plan(&arguments.policy, arguments.region.as_deref())?;
+    check_rollout(arguments, &plan)?;
+    if plan.lacks_region() {
+        anstream::eprintln!(
+            "turnout: some rule names regions, and without --region its accounts take v1; give --region"
+        );
+    }
+    match (&arguments.accounts, &arguments.log) {
+        (Some(_), _) => census(arguments, &plan),
+        (None, _) => traffic(arguments, &plan),
+    }
+}
+
+fn check_rollout(arguments: &Arguments, plan: &Plan) -> Result<(), Exit> {
+    let Some(name) = &arguments.rollout else {
+        return Ok(());
+    };
+    let known = || plan.rollouts().iter().map(|rollout| rollout.name.as_str());
+    if known().any(|known| known == name) {
+        return Ok(());
+    }
+    let help = match nearest(name, known()) {
+        Some(near) => format!("did you mean `{near}`?"),
+        None => format!("write one of: {}", known().collect::<Vec<_>>().join(", ")),
+    };
+    let policy = text::name_of(&arguments.policy);
+    Err(refuse(&format!("{policy}: no rollout `{name}`; {help}")))
+}
+
+fn census(arguments: &Arguments, plan: &Plan) -> Result<String, Exit> {
+    let Some(path) = &arguments.accounts else {
+        return Err(refuse("give --accounts or --log"));
+    };
+    let column = many::column(arguments.column.as_ref());
+    let at = arguments.at.unwrap_or_else(many::now);
+    let census = Census::of(plan, at, column.as_ref(), many::open(path)?);
+    let mut census = census.map_err(|error| refuse(&many::cannot_read(path, &error)))?;
+    many::tell_accounts(path, &census.accounts, column.is_some())?;
+    if let Some(wanted) = &arguments.rollout {
+        census.rollouts.retain(|rollout| rollout.rollout == *wanted);
+    }
+    Ok(match arguments.json {
+        true => many::json(&census),
+        false => census.to_text(),
+    })
+}
+
+fn traffic(arguments: &Arguments, plan: &Plan) -> Result<String, Exit> {
+    let Some(path) = &arguments.log else {
+        return Err(refuse("give --accounts or --log"));
+    };
+    let at = arguments.at.unwrap_or_else(many::now);
+    let replay = arguments.reading.replay()?;
+    let traffic = Traffic::of(plan, at, &replay, many::open(path)?);
+    let mut traffic = traffic.map_err(|error| refuse(&many::cannot_read(path, &error)))?;
+    many::tell_log(path, &traffic.log)?;
+    for lack in &traffic.lacks {
+        anstream::eprintln!("turnout: warning: {}", lack.warning);
+    }
+    if let Some(wanted) = &arguments.rollout {
+        traffic
+            .rollouts
+            .retain(|rollout| rollout.rollout == *wanted);
+    }
+    Ok(match arguments.json {
+        true => many::json(&traffic),
+        false => traffic.to_text(),
+    })
+}

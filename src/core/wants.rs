@@ -1,0 +1,74 @@
+//! What of a request a policy looks at, so that a request that is known in part can be judged.
+
+use std::collections::BTreeSet;
+
+use crate::bucket::Fraction;
+use crate::matching::HeaderMatch;
+use crate::plan::{Plan, Rollout, Serve};
+use crate::sources::Source;
+
+/// What the decisions of a policy depend on, beside the account.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Wants<'p> {
+    /// Some `match` names hosts.
+    pub host: bool,
+    /// Some `match` names paths.
+    pub path: bool,
+    /// Some `match` names methods.
+    pub method: bool,
+    /// Some rule takes a part of the requests, so that it draws by their ids.
+    pub request_id: bool,
+    /// The headers that some `match` or rule asks for.
+    pub headers: BTreeSet<&'p str>,
+    /// The header that names the account, where one does.
+    pub account_header: Option<&'p str>,
+    /// The path may name the account.
+    pub account_path: bool,
+}
+
+impl Plan {
+    /// What the decisions depend on.
+    #[must_use]
+    pub fn wants(&self) -> Wants<'_> {
+        let mut wants = Wants::default();
+        for rollout in &self.rollouts {
+            wants.host |= !rollout.matches.hosts.is_empty();
+            wants.path |= rollout.matches.path.is_some();
+            wants.method |= !rollout.matches.methods.is_empty();
+            wants.headers.extend(names(&rollout.matches.headers));
+            wants.headers.extend(rollout.rule_headers());
+            wants.request_id |= rollout.rules.iter().any(|rule| match rule.serve {
+                Serve::V1 => false,
+                Serve::V2 { requests, .. } => ![Fraction::NONE, Fraction::ALL].contains(&requests),
+            });
+        }
+        for source in &self.account.from {
+            match source {
+                Source::Header(name) if wants.account_header.is_none() => {
+                    wants.account_header = Some(name);
+                }
+                Source::Path(_) => wants.account_path = true,
+                Source::Header(_) | Source::BasicAuthUsername => {}
+            }
+        }
+        wants
+    }
+}
+
+impl Rollout {
+    /// The headers that its rules ask for.
+    pub fn rule_headers(&self) -> impl Iterator<Item = &str> {
+        let rules = self.rules.iter();
+        rules.flat_map(|rule| names(&rule.when.headers))
+    }
+
+    /// Whether another rollout, of another version of the policy, draws accounts and requests alike.
+    #[must_use]
+    pub fn draws_as(&self, other: &Self) -> bool {
+        self.salt == other.salt
+    }
+}
+
+fn names(headers: &[HeaderMatch]) -> impl Iterator<Item = &str> {
+    headers.iter().map(|header| header.name.as_str())
+}

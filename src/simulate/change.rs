@@ -1,0 +1,536 @@
+//! Compares two policies, account by account: whom a change moves, before it is made.
+
+use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::io::Read;
+
+use serde::Serialize;
+use turnout_core::{Account, AccountId, Fraction, Plan, Reason, Rollout, Time};
+
+use crate::accounts::{Accounts, AccountsRead, BadAccounts, Column};
+use crate::census::wanted;
+use crate::log::as_text;
+use crate::moved_requests::{MovedRequests, RequestChange};
+use crate::traffic::increase;
+use crate::words::{counted, grouped, harmless};
+
+/// A policy at a moment.
+#[derive(Clone, Copy, Debug)]
+pub struct Version<'p> {
+    /// The policy.
+    pub plan: &'p Plan,
+    /// When.
+    pub at: Time,
+}
+
+/// What a change is not to do.
+#[derive(Clone, Debug, Default)]
+pub struct Forbidden {
+    /// Segments of which no account is to move. Each is a segment of at least one version.
+    pub segments: Vec<String>,
+    /// How many accounts may newly take v2.
+    pub max_new: Option<u64>,
+}
+
+/// What a change does.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Change {
+    /// When the old policy is asked.
+    #[serde(serialize_with = "as_text")]
+    pub at: Time,
+    /// When the new one is.
+    #[serde(serialize_with = "as_text")]
+    pub at_new: Time,
+    /// What was read.
+    pub read: AccountsRead,
+    /// Different accounts.
+    pub accounts: u64,
+    /// Lines with an account that an earlier line has.
+    pub duplicates: u64,
+    /// Accounts of forbidden segments that were not in the list; they are looked at too.
+    pub not_in_list: u64,
+    /// Accounts that newly take v2 in some rollout.
+    pub newly_v2: u64,
+    /// Accounts that go back to v1 in some rollout.
+    pub back_to_v1: u64,
+    /// Each rollout of either policy.
+    pub rollouts: Vec<RolloutChange>,
+    /// What else has changed, in sentences.
+    pub notes: Vec<String>,
+    /// What the change does though it is forbidden, in sentences.
+    pub refused: Vec<String>,
+    /// What was read of a log; `None` without one.
+    pub requests: Option<MovedRequests>,
+}
+
+/// What a change does in one rollout.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct RolloutChange {
+    /// Its name.
+    pub rollout: String,
+    /// Its mode in the old policy; `None` where the rollout is new.
+    pub mode: Option<&'static str>,
+    /// Its mode in the new policy; `None` where the rollout is removed.
+    pub mode_new: Option<&'static str>,
+    /// Accounts and requests are drawn anew: who is inside of a percentage has changed.
+    pub drawn_anew: bool,
+    /// All accounts.
+    pub total: Moves,
+    /// By segment, of either policy; an account counts in each.
+    pub segments: Vec<Moves>,
+    /// Accounts in no segment.
+    pub no_segment: Moves,
+    /// Every account that moves, or whose share of requests changes.
+    pub moves: Vec<Move>,
+    /// The requests of a log; `None` without one.
+    pub requests: Option<RequestChange>,
+}
+
+/// Accounts by what a change does to them. "On v2" is who may have a request that v2 answers.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Moves {
+    /// The segment, in rows that are one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub segment: Option<String>,
+    /// All.
+    pub accounts: u64,
+    /// On v1 before, on v2 after.
+    pub newly_v2: u64,
+    /// On v2 before, on v1 after.
+    pub back_to_v1: u64,
+    /// On v2 before and after.
+    pub stay_v2: u64,
+    /// On v1 before and after.
+    pub stay_v1: u64,
+    /// Of those who stay on v2: with another share of their requests.
+    pub other_share: u64,
+}
+
+/// What a change does to an account.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Move {
+    /// Whom.
+    pub account: String,
+    /// `v2`, `v1`, or `share` for one who stays on v2 with another share of requests.
+    pub to: &'static str,
+    /// Why it was so.
+    pub reason: &'static str,
+    /// Why it will be so.
+    pub reason_new: &'static str,
+    /// Of its requests on v2 before, in millionths of a percent.
+    pub requests_millionths: u32,
+    /// Of its requests on v2 after, in millionths of a percent.
+    pub requests_millionths_new: u32,
+}
+
+/// Where an account stands in one version of a rollout, as it is served.
+#[derive(Clone, Copy)]
+struct Served {
+    requests: Fraction,
+    reason: Reason,
+}
+
+struct Pair<'p> {
+    rollouts: [Option<&'p Rollout>; 2],
+    change: RolloutChange,
+}
+
+struct Comparison<'p> {
+    versions: [Version<'p>; 2],
+    segments: Segments,
+    pairs: Vec<Pair<'p>>,
+    known: HashSet<Box<[u8]>>,
+    duplicates: u64,
+    newly_v2: u64,
+    back_to_v1: u64,
+}
+
+impl Change {
+    /// Compares, for the accounts of a list.
+    ///
+    /// # Errors
+    /// When the input fails, or has no such column.
+    pub fn between(
+        old: Version<'_>,
+        new: Version<'_>,
+        column: Option<&Column>,
+        forbidden: &Forbidden,
+        input: impl Read,
+    ) -> Result<Self, BadAccounts> {
+        let mut comparison = Comparison::new([old, new]);
+        let accounts = Accounts {
+            column,
+            wanted: wanted(new.plan.format()),
+            // One that has become malformed is moved by that.
+            is_account: &|found| [old, new].iter().any(|v| v.plan.account(found).is_some()),
+        };
+        let read = accounts.read(input, &mut |account| comparison.add(account))?;
+        let before = comparison.known.len();
+        comparison.add_forbidden(&forbidden.segments);
+        let added = comparison.known.len().saturating_sub(before);
+        let mut change = comparison.finish(read);
+        change.not_in_list = u64::try_from(added).unwrap_or(u64::MAX);
+        change.refused = change.refused_by(forbidden);
+        Ok(change)
+    }
+
+    /// Adds what becomes of the requests of a log.
+    pub fn add_requests(&mut self, requests: MovedRequests) {
+        for rollout in &mut self.rollouts {
+            rollout.requests = requests.of(&rollout.rollout);
+        }
+        self.requests = Some(requests);
+    }
+
+    fn refused_by(&self, forbidden: &Forbidden) -> Vec<String> {
+        let mut refused = Vec::new();
+        for name in &forbidden.segments {
+            for rollout in &self.rollouts {
+                let moves = rollout
+                    .segments
+                    .iter()
+                    .find(|moves| moves.segment.as_ref() == Some(name));
+                if let Some(sentence) = moves.and_then(Moves::sentence) {
+                    refused.push(format!(
+                        "{}: {sentence}, and --forbid {name} is given",
+                        rollout.rollout
+                    ));
+                }
+            }
+        }
+        if let Some(most) = forbidden.max_new.filter(|most| self.newly_v2 > *most) {
+            refused.push(format!(
+                "{} newly on v2, and --max-new {} is given",
+                counted(self.newly_v2, "account"),
+                grouped(most)
+            ));
+        }
+        refused
+    }
+}
+
+impl<'p> Comparison<'p> {
+    fn new(versions: [Version<'p>; 2]) -> Self {
+        let segments = Segments::new(versions);
+        let names = union(versions.map(|v| v.plan.rollouts().iter().map(|r| r.name.as_str())));
+        let moves = |name: &String| Moves {
+            segment: Some(name.clone()),
+            ..Moves::default()
+        };
+        let pairs = names.into_iter().map(|name| {
+            let rollouts = versions.map(|v| v.plan.rollouts().iter().find(|r| r.name == name));
+            let [mode, mode_new] = rollouts.map(|rollout| rollout.map(|r| r.mode.as_str()));
+            let drawn_anew = match rollouts {
+                [Some(old), Some(new)] => !old.draws_as(new),
+                _ => false,
+            };
+            let change = RolloutChange {
+                rollout: name.to_owned(),
+                mode,
+                mode_new,
+                drawn_anew,
+                total: Moves::default(),
+                segments: segments.names.iter().map(moves).collect(),
+                no_segment: Moves::default(),
+                moves: Vec::new(),
+                requests: None,
+            };
+            Pair { rollouts, change }
+        });
+        Self {
+            versions,
+            pairs: pairs.collect(),
+            segments,
+            known: HashSet::new(),
+            duplicates: 0,
+            newly_v2: 0,
+            back_to_v1: 0,
+        }
+    }
+
+    fn add(&mut self, bytes: &[u8]) {
+        if self.known.contains(bytes) {
+            increase(&mut self.duplicates);
+            return;
+        }
+        self.known.insert(bytes.into());
+        let ids = self.versions.map(|version| version.plan.account(bytes));
+        let segments = self.segments.of(self.versions, &ids);
+        let accounts = ids.map(|id| id.map_or(Account::Malformed, Account::Known));
+        let (mut is_new, mut is_back) = (false, false);
+        for pair in &mut self.pairs {
+            let mut served = [Served::NONE; 2];
+            let versions = self.versions.iter().zip(&pair.rollouts).zip(&accounts);
+            for (place, ((version, rollout), account)) in served.iter_mut().zip(versions) {
+                if let Some(rollout) = rollout {
+                    *place = Served::of(*version, rollout, account);
+                }
+            }
+            let [old, new] = served;
+            pair.change.total.add(old, new);
+            if segments.is_empty() {
+                pair.change.no_segment.add(old, new);
+            }
+            for segment in &segments {
+                if let Some(moves) = pair.change.segments.get_mut(*segment) {
+                    moves.add(old, new);
+                }
+            }
+            is_new |= !old.is_v2() && new.is_v2();
+            is_back |= old.is_v2() && !new.is_v2();
+            pair.change.moves.extend(Move::of(bytes, old, new));
+        }
+        if is_new {
+            increase(&mut self.newly_v2);
+        }
+        if is_back {
+            increase(&mut self.back_to_v1);
+        }
+    }
+
+    /// Looks at all accounts of these segments, whatever the list has.
+    fn add_forbidden(&mut self, names: &[String]) {
+        let duplicates = self.duplicates;
+        for version in self.versions {
+            for name in names {
+                let known = version.plan.segment_names();
+                let Some(segment) = known.iter().position(|known| known == name) else {
+                    continue;
+                };
+                let mut accounts: Vec<_> = version.plan.accounts_of_segment(segment).collect();
+                accounts.sort();
+                accounts.iter().for_each(|account| self.add(account));
+            }
+        }
+        self.duplicates = duplicates;
+    }
+
+    fn finish(self, read: AccountsRead) -> Change {
+        let [old, new] = self.versions;
+        let notes = self.notes();
+        Change {
+            at: old.at,
+            at_new: new.at,
+            read,
+            accounts: u64::try_from(self.known.len()).unwrap_or(u64::MAX),
+            duplicates: self.duplicates,
+            not_in_list: 0,
+            newly_v2: self.newly_v2,
+            back_to_v1: self.back_to_v1,
+            rollouts: self.pairs.into_iter().map(|pair| pair.change).collect(),
+            notes,
+            refused: Vec::new(),
+            requests: None,
+        }
+    }
+
+    fn notes(&self) -> Vec<String> {
+        let [old, new] = self.versions.map(|version| version.plan);
+        let mut notes = Vec::new();
+        if old.format() != new.format() {
+            notes.push(String::from(
+                "the format of accounts has changed: who is an account under one policy only counts as malformed under the other",
+            ));
+        }
+        match (old.is_halted(), new.is_halted()) {
+            (false, true) => {
+                notes.push(String::from("the new policy is halted: everyone takes v1"));
+            }
+            (true, false) => {
+                notes.push(String::from("the old policy is halted, the new one is not"));
+            }
+            _ => {}
+        }
+        for pair in &self.pairs {
+            match pair.rollouts {
+                [Some(gone), None] => {
+                    let renamed = self.pairs.iter().find_map(|other| match other.rollouts {
+                        [None, Some(added)] if added.v1 == gone.v1 && added.v2 == gone.v2 => {
+                            Some(added)
+                        }
+                        _ => None,
+                    });
+                    if let Some(added) = renamed {
+                        let drawn = if gone.draws_as(added) {
+                            "it draws as before"
+                        } else {
+                            "accounts are drawn anew; give it the old name as its `salt` to keep them"
+                        };
+                        notes.push(format!(
+                            "the rollout `{}` is gone, and `{}` has its clusters: a new name, it seems; {drawn}",
+                            gone.name, added.name
+                        ));
+                    }
+                }
+                [Some(_), Some(_)] if pair.change.drawn_anew => notes.push(format!(
+                    "{}: accounts and requests are drawn anew, for its salt has changed",
+                    pair.change.rollout
+                )),
+                _ => {}
+            }
+        }
+        notes.extend(self.segments.notes());
+        notes
+    }
+}
+
+impl Served {
+    /// Where there is no such rollout.
+    const NONE: Self = Self {
+        requests: Fraction::NONE,
+        reason: Reason::NoRollout,
+    };
+
+    fn of(version: Version<'_>, rollout: &Rollout, account: &Account<'_>) -> Self {
+        let standing = version.plan.standing(rollout, account, version.at);
+        Self {
+            requests: rollout.served(&standing),
+            reason: standing.reason,
+        }
+    }
+
+    fn is_v2(self) -> bool {
+        self.requests != Fraction::NONE
+    }
+}
+
+impl Moves {
+    fn add(&mut self, old: Served, new: Served) {
+        increase(&mut self.accounts);
+        increase(match (old.is_v2(), new.is_v2()) {
+            (false, true) => &mut self.newly_v2,
+            (true, false) => &mut self.back_to_v1,
+            (true, true) => &mut self.stay_v2,
+            (false, false) => &mut self.stay_v1,
+        });
+        if old.is_v2() && new.is_v2() && old.requests != new.requests {
+            increase(&mut self.other_share);
+        }
+    }
+
+    /// Who moves, in words; `None` where nobody does.
+    pub(crate) fn sentence(&self) -> Option<String> {
+        let name = self.segment.as_deref().unwrap_or_default();
+        let accounts = |count| format!("{} of `{name}`", counted(count, "account"));
+        let verb =
+            |count, one: &'static str, many: &'static str| if count == 1 { one } else { many };
+        let newly = |count| format!("newly {} v2", verb(count, "takes", "take"));
+        let back = |count| format!("{} back to v1", verb(count, "goes", "go"));
+        match (self.newly_v2, self.back_to_v1) {
+            (0, 0) => None,
+            (count, 0) => Some(format!("{} {}", accounts(count), newly(count))),
+            (0, count) => Some(format!("{} {}", accounts(count), back(count))),
+            (new, old) => Some(format!(
+                "{} {}, {} {}",
+                accounts(new),
+                newly(new),
+                grouped(old),
+                back(old)
+            )),
+        }
+    }
+}
+
+impl Move {
+    fn of(account: &[u8], old: Served, new: Served) -> Option<Self> {
+        let to = match (old.is_v2(), new.is_v2()) {
+            (false, true) => "v2",
+            (true, false) => "v1",
+            (true, true) if old.requests != new.requests => "share",
+            _ => return None,
+        };
+        Some(Self {
+            account: harmless(&String::from_utf8_lossy(account)),
+            to,
+            reason: old.reason.as_str(),
+            reason_new: new.reason.as_str(),
+            requests_millionths: old.requests.millionths(),
+            requests_millionths_new: new.requests.millionths(),
+        })
+    }
+}
+
+/// The segments of both versions, by name.
+struct Segments {
+    /// Those of the new version, then those that are gone.
+    names: Vec<String>,
+    /// From the places in a version to those in `names`.
+    places: [Vec<usize>; 2],
+    /// How many accounts were in a segment of each version, or in both.
+    members: BTreeMap<(usize, usize), [u64; 3]>,
+}
+
+impl Segments {
+    fn new(versions: [Version<'_>; 2]) -> Self {
+        let names = union(versions.map(|v| v.plan.segment_names().iter().map(String::as_str)));
+        let names: Vec<String> = names.into_iter().map(str::to_owned).collect();
+        let place = |name: &String| names.iter().position(|known| known == name);
+        let places = versions.map(|v| v.plan.segment_names().iter().filter_map(place).collect());
+        let mut segments = Self {
+            names,
+            places,
+            members: BTreeMap::new(),
+        };
+        for gone in segments.only_in([0, 1]) {
+            for added in segments.only_in([1, 0]) {
+                segments.members.insert((gone, added), [0; 3]);
+            }
+        }
+        segments
+    }
+
+    /// Names that one version has and the other has not.
+    fn only_in(&self, [here, there]: [usize; 2]) -> Vec<usize> {
+        let of = |version| self.places.get(version).cloned().unwrap_or_default();
+        let there = of(there);
+        let here = of(here).into_iter();
+        here.filter(|place| !there.contains(place)).collect()
+    }
+
+    /// The segments that an account is in, under either version.
+    fn of(
+        &mut self,
+        versions: [Version<'_>; 2],
+        ids: &[Option<AccountId<'_>>; 2],
+    ) -> BTreeSet<usize> {
+        let mut all = BTreeSet::new();
+        let mut each = [BTreeSet::<usize>::new(), BTreeSet::new()];
+        let of_each = versions.iter().zip(ids).zip(&self.places).zip(&mut each);
+        for (((version, id), places), found) in of_each {
+            let segments = id.iter().flat_map(|id| version.plan.segments_of(id));
+            found.extend(segments.filter_map(|segment| places.get(segment)));
+            all.extend(found.iter().copied());
+        }
+        if !all.is_empty() {
+            let [old, new] = each;
+            for ((gone, added), [in_gone, in_added, in_both]) in &mut self.members {
+                let (is_gone, is_added) = (old.contains(gone), new.contains(added));
+                *in_gone = in_gone.saturating_add(u64::from(is_gone));
+                *in_added = in_added.saturating_add(u64::from(is_added));
+                *in_both = in_both.saturating_add(u64::from(is_gone && is_added));
+            }
+        }
+        all
+    }
+
+    fn notes(&self) -> Vec<String> {
+        let renamed = self
+            .members
+            .iter()
+            .filter(|(_, [gone, added, both])| *both > 0 && gone == both && added == both);
+        let sentence = |((gone, added), _): (&(usize, usize), &[u64; 3])| {
+            let (gone, added) = (self.names.get(*gone)?, self.names.get(*added)?);
+            Some(format!(
+                "the segment `{gone}` is gone, and `{added}` has the same accounts of the list: a new name, it seems"
+            ))
+        };
+        renamed.filter_map(sentence).collect()
+    }
+}
+
+/// The names of the new version, then those that only the old one has.
+fn union<'a>([old, new]: [impl Iterator<Item = &'a str>; 2]) -> Vec<&'a str> {
+    let mut names: Vec<&str> = new.collect();
+    let gone: Vec<&str> = old.filter(|name| !names.contains(name)).collect();
+    names.extend(gone);
+    names
+}

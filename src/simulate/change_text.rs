@@ -1,0 +1,191 @@
+//! What a change does, for people.
+
+use crate::change::{Change, Move, Moves, RolloutChange};
+use crate::table::Table;
+use crate::text::{NO_SEGMENT, TOTAL, moments, read_accounts, read_log};
+use crate::words::{counted, grouped, percent, share};
+
+impl Change {
+    /// For people; with every account that moves, if that is asked for.
+    #[must_use]
+    pub fn to_text(&self, list: bool) -> String {
+        let mut text = read_accounts(&self.read);
+        if self.duplicates > 0 {
+            text.push_str(&format!(
+                ", {} of them there before",
+                grouped(self.duplicates)
+            ));
+        }
+        text.push_str(&format!("; {}\n", moments(self.at, self.at_new)));
+        if self.not_in_list > 0 {
+            text.push_str(&format!(
+                "and {} of the segments to watch, not in the list\n",
+                counted(self.not_in_list, "account")
+            ));
+        }
+        if let Some(requests) = &self.requests {
+            text.push_str(&format!("{}\n", read_log(&requests.log)));
+        }
+        for note in &self.notes {
+            text.push_str(&format!("note: {note}\n"));
+        }
+        for rollout in &self.rollouts {
+            text.push('\n');
+            text.push_str(&rollout.to_text());
+        }
+        if list {
+            text.push('\n');
+            for rollout in &self.rollouts {
+                for moved in &rollout.moves {
+                    text.push_str(&moved.to_line(&rollout.rollout));
+                }
+            }
+        }
+        text.push_str(&format!(
+            "\n{} newly on v2, {} back on v1\n",
+            counted(self.newly_v2, "account"),
+            grouped(self.back_to_v1)
+        ));
+        text
+    }
+
+    /// Every account that moves, as CSV.
+    #[must_use]
+    pub fn to_csv(&self) -> String {
+        let mut text = String::from("account,rollout,to,reason,reason_new,requests,requests_new\n");
+        for rollout in &self.rollouts {
+            for moved in &rollout.moves {
+                text.push_str(&format!(
+                    "{},{},{},{},{},{},{}\n",
+                    quoted(&moved.account),
+                    rollout.rollout,
+                    moved.to,
+                    moved.reason,
+                    moved.reason_new,
+                    share(moved.requests_millionths).trim_end_matches(" %"),
+                    share(moved.requests_millionths_new).trim_end_matches(" %"),
+                ));
+            }
+        }
+        text
+    }
+}
+
+fn quoted(field: &str) -> String {
+    if field.contains([',', '"', ' ']) {
+        format!("\"{}\"", field.replace('"', "\"\""))
+    } else {
+        field.to_owned()
+    }
+}
+
+impl RolloutChange {
+    fn to_text(&self) -> String {
+        let kind = match (self.mode, self.mode_new) {
+            (None, Some(mode)) => format!("new, {mode}"),
+            (Some(mode), None) => format!("removed, was {mode}"),
+            (Some(old), Some(new)) if old != new => format!("{old} → {new}"),
+            (Some(mode), _) => mode.to_owned(),
+            (None, None) => String::new(),
+        };
+        let total = &self.total;
+        let mut text = format!("{} ({kind})", self.rollout);
+        if self.moves.is_empty() {
+            text.push_str(&format!(
+                ": nobody moves; {} on v2, {} on v1\n",
+                grouped(total.stay_v2),
+                grouped(total.stay_v1)
+            ));
+        } else {
+            text.push('\n');
+            text.push_str(&self.table());
+            text.push_str(&self.sentences());
+        }
+        if let Some(requests) = &self.requests {
+            let per_day = |count: Option<u64>| {
+                count.map_or(String::new(), |count| {
+                    format!(" (about {} a day)", grouped(count))
+                })
+            };
+            text.push_str(&format!(
+                "  of {}: {} v1 → v2{}, {} v2 → v1{}\n",
+                counted(requests.requests, "request"),
+                grouped(requests.v1_to_v2),
+                per_day(requests.v1_to_v2_a_day),
+                grouped(requests.v2_to_v1),
+                per_day(requests.v2_to_v1_a_day),
+            ));
+        }
+        text
+    }
+
+    fn table(&self) -> String {
+        let mut table = Table::default();
+        let head = [
+            "",
+            "accounts",
+            "newly v2",
+            "",
+            "back to v1",
+            "",
+            "stay v2",
+            "other share",
+            "stay v1",
+        ];
+        table.row(head.map(String::from));
+        let rows = self
+            .segments
+            .iter()
+            .map(|moves| (moves.segment.as_deref().unwrap_or_default(), moves));
+        for (name, moves) in rows.chain([(NO_SEGMENT, &self.no_segment), (TOTAL, &self.total)]) {
+            table.row([
+                name.to_owned(),
+                grouped(moves.accounts),
+                grouped(moves.newly_v2),
+                percent(moves.newly_v2, moves.accounts),
+                grouped(moves.back_to_v1),
+                percent(moves.back_to_v1, moves.accounts),
+                grouped(moves.stay_v2),
+                grouped(moves.other_share),
+                grouped(moves.stay_v1),
+            ]);
+        }
+        table.text()
+    }
+
+    /// Which segments move, and which do not.
+    fn sentences(&self) -> String {
+        let mut text = String::new();
+        for moves in &self.segments {
+            if let Some(sentence) = moves.sentence() {
+                text.push_str(&format!("  {sentence}\n"));
+            }
+        }
+        let still = self
+            .segments
+            .iter()
+            .filter(|moves| moves.sentence().is_none());
+        let still = still.filter_map(|moves: &Moves| moves.segment.as_ref());
+        let still: Vec<String> = still.map(|name| format!("`{name}`")).collect();
+        if !still.is_empty() {
+            text.push_str(&format!("  no account of {} moves\n", still.join(", ")));
+        }
+        text
+    }
+}
+
+impl Move {
+    fn to_line(&self, rollout: &str) -> String {
+        let sign = match self.to {
+            "v2" => '+',
+            "v1" => '-',
+            _ => '~',
+        };
+        let [old, new] = [self.requests_millionths, self.requests_millionths_new].map(share);
+        let why = match self.to {
+            "share" => format!("{old} → {new} of its requests"),
+            _ => format!("{} → {}", self.reason, self.reason_new),
+        };
+        format!("{sign} {} {rollout} {why}\n", self.account)
+    }
+}

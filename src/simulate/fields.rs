@@ -1,0 +1,284 @@
+//! Which field of a log says what of a request.
+
+use std::fmt;
+
+use crate::words;
+
+/// What is wanted of a line, but for headers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Part {
+    Account,
+    Method,
+    Host,
+    Path,
+    RequestId,
+    Time,
+    Treatment,
+    Reason,
+}
+
+impl Part {
+    const ALL: [(&'static str, Self); 8] = [
+        ("account", Self::Account),
+        ("method", Self::Method),
+        ("host", Self::Host),
+        ("path", Self::Path),
+        ("request_id", Self::RequestId),
+        ("start_time", Self::Time),
+        ("treatment", Self::Treatment),
+        ("reason", Self::Reason),
+    ];
+}
+
+/// Headers that can be named.
+pub(crate) const MOST_HEADERS: usize = 12;
+/// A slot for each part, then one for each header.
+const SLOTS: usize = Part::ALL.len().saturating_add(MOST_HEADERS);
+/// Of fields whose place in a line is remembered.
+const MOST_PLACES: usize = 256;
+
+/// Which field of a JSON line says what. By default those of Turnout's own log and of Istio's.
+#[derive(Clone, Debug)]
+pub struct Fields {
+    names: Vec<(Vec<u8>, usize)>,
+    /// Lower case.
+    headers: Vec<String>,
+}
+
+impl Default for Fields {
+    fn default() -> Self {
+        let names = [
+            ("account", Part::Account),
+            ("method", Part::Method),
+            ("authority", Part::Host),
+            ("host", Part::Host),
+            ("path", Part::Path),
+            ("request_id", Part::RequestId),
+            ("start_time", Part::Time),
+            ("treatment", Part::Treatment),
+            ("reason", Part::Reason),
+        ];
+        let named = |(name, part): (&str, Part)| (name.as_bytes().to_vec(), part as usize);
+        Self {
+            names: names.into_iter().map(named).collect(),
+            headers: Vec::new(),
+        }
+    }
+}
+
+/// Why `NAME=FIELD` says nothing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum BadField {
+    /// There is no `=`, or nothing on one side of it.
+    Form,
+    /// There is no such name.
+    Unknown(String),
+    /// More headers than can be read.
+    TooMany,
+}
+
+impl fmt::Display for BadField {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Form => f.write_str("write NAME=FIELD, for example account=account_sid"),
+            Self::Unknown(name) => {
+                let names = Part::ALL.map(|(name, _)| name);
+                match words::nearest(name, names) {
+                    Some(near) => {
+                        write!(f, "no part `{name}` of a request; did you mean `{near}`?")
+                    }
+                    None => write!(
+                        f,
+                        "no part `{name}` of a request; write one of {}, or header:NAME",
+                        names.join(", ")
+                    ),
+                }
+            }
+            Self::TooMany => write!(f, "at most {MOST_HEADERS} headers can be read"),
+        }
+    }
+}
+
+impl std::error::Error for BadField {}
+
+impl Fields {
+    /// Takes `NAME=FIELD`: a part of a request, or `header:x-beta`, is in that field of a line.
+    ///
+    /// # Errors
+    /// When there is no such part.
+    pub fn map(&mut self, text: &str) -> Result<(), BadField> {
+        let (name, field) = text.split_once('=').ok_or(BadField::Form)?;
+        if name.is_empty() || field.is_empty() {
+            return Err(BadField::Form);
+        }
+        let slot = match name.strip_prefix("header:") {
+            Some(header) if !header.is_empty() => self.header(&header.to_ascii_lowercase())?,
+            _ => {
+                let known = Part::ALL.iter().find(|(known, _)| *known == name);
+                let (_, part) =
+                    known.ok_or_else(|| BadField::Unknown(words::excerpt(name.as_bytes())))?;
+                // What is said replaces what is assumed.
+                self.names.retain(|(_, slot)| *slot != *part as usize);
+                *part as usize
+            }
+        };
+        self.names.push((field.as_bytes().to_vec(), slot));
+        Ok(())
+    }
+
+    fn header(&mut self, name: &str) -> Result<usize, BadField> {
+        let known = self.headers.iter().position(|known| known == name);
+        let index = match known {
+            Some(index) => index,
+            None if self.headers.len() >= MOST_HEADERS => return Err(BadField::TooMany),
+            None => {
+                self.headers.push(name.to_owned());
+                self.headers.len().saturating_sub(1)
+            }
+        };
+        Ok(Part::ALL.len().saturating_add(index))
+    }
+
+    /// Whether some field has this header.
+    pub(crate) fn has_header(&self, name: &str) -> bool {
+        self.headers.iter().any(|known| known == name)
+    }
+
+    /// The slots of a field: mostly none or one.
+    pub(crate) fn slots<'a>(&'a self, name: &'a [u8]) -> impl Iterator<Item = usize> + 'a {
+        let named = self.names.iter().filter(move |(known, _)| known == name);
+        named.map(|(_, slot)| *slot)
+    }
+}
+
+/// What one line says of its request. Envoy writes `-` or `null` for what is not there.
+#[derive(Clone, Copy, Debug)]
+pub struct Entry<'a> {
+    values: [Option<&'a [u8]>; SLOTS],
+}
+
+impl<'a> Entry<'a> {
+    pub(crate) const fn new() -> Self {
+        Self {
+            values: [None; SLOTS],
+        }
+    }
+
+    /// The first value that is there stays.
+    pub(crate) fn set(&mut self, slot: usize, value: &'a [u8]) {
+        if let Some(place @ None) = self.values.get_mut(slot)
+            && !matches!(value, b"" | b"-")
+        {
+            *place = Some(value);
+        }
+    }
+
+    pub(crate) fn set_part(&mut self, part: Part, value: &'a [u8]) {
+        self.set(part as usize, value);
+    }
+
+    pub(crate) fn get(&self, part: Part) -> Option<&'a [u8]> {
+        self.values.get(part as usize).copied().flatten()
+    }
+
+    /// As the headers of a request, pseudo-headers included.
+    pub(crate) fn pairs<'b>(&self, fields: &'b Fields) -> Pairs<'b>
+    where
+        'a: 'b,
+    {
+        let mut pairs = Pairs {
+            pairs: [(b"", b""); SLOTS],
+            count: 0,
+        };
+        for (name, part) in [
+            (&b":method"[..], Part::Method),
+            (b":authority", Part::Host),
+            (b":path", Part::Path),
+            (b"x-request-id", Part::RequestId),
+        ] {
+            pairs.extend(name, self.get(part));
+        }
+        let headers = self.values.get(Part::ALL.len()..).unwrap_or_default();
+        for (name, value) in fields.headers.iter().zip(headers) {
+            pairs.extend(name.as_bytes(), *value);
+        }
+        pairs
+    }
+}
+
+/// A few headers, without an allocation.
+pub(crate) struct Pairs<'a> {
+    pairs: [(&'a [u8], &'a [u8]); SLOTS],
+    count: usize,
+}
+
+impl<'a> Pairs<'a> {
+    fn extend(&mut self, name: &'a [u8], value: Option<&'a [u8]>) {
+        if let (Some(value), Some(place)) = (value, self.pairs.get_mut(self.count)) {
+            *place = (name, value);
+            self.count = self.count.saturating_add(1);
+        }
+    }
+
+    pub(crate) fn as_slice(&self) -> &[(&'a [u8], &'a [u8])] {
+        self.pairs.get(..self.count).unwrap_or_default()
+    }
+}
+
+/// Remembers what stood in which place of the last line: the lines of one log are alike.
+#[derive(Default)]
+pub(crate) struct Layout {
+    places: Vec<(Vec<u8>, Option<usize>)>,
+}
+
+impl Layout {
+    /// The slot of the field with this name, in this place of its line.
+    pub(crate) fn slot(&mut self, fields: &Fields, place: usize, name: &[u8]) -> Option<usize> {
+        if let Some((known, slot)) = self.places.get(place)
+            && known == name
+        {
+            return *slot;
+        }
+        let slot = fields.slots(name).next();
+        let remembered = (name.to_vec(), slot);
+        let places = self.places.len();
+        match self.places.get_mut(place) {
+            Some(known) => *known = remembered,
+            None if place == places && place < MOST_PLACES => self.places.push(remembered),
+            None => {}
+        }
+        slot
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_field_is_given_another_name() {
+        let mut fields = Fields::default();
+        fields.map("account=customer").unwrap();
+        fields.map("header:X-Beta=beta").unwrap();
+        assert_eq!(fields.slots(b"account").count(), 0);
+        assert_eq!(
+            fields.slots(b"customer").next(),
+            Some(Part::Account as usize)
+        );
+        assert!(fields.has_header("x-beta"));
+        assert_eq!(fields.map("account"), Err(BadField::Form));
+        assert_eq!(
+            fields.map("header:=x"),
+            Err(BadField::Unknown("header:".into()))
+        );
+        let error = fields.map("acount=x").unwrap_err().to_string();
+        assert_eq!(
+            error,
+            "no part `acount` of a request; did you mean `account`?"
+        );
+        for index in 1..MOST_HEADERS {
+            fields.map(&format!("header:x-{index}=f{index}")).unwrap();
+        }
+        assert_eq!(fields.map("header:one-more=f"), Err(BadField::TooMany));
+    }
+}

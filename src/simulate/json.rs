@@ -1,0 +1,219 @@
+//! Lines of JSON: an object that says one thing in each field.
+//!
+//! Almost all lines are flat and without escapes, and a scanner that looks for quotes reads them
+//! many times faster than a parser. Whatever it is not made for is left to the parser, so that it
+//! need not be right about what is JSON.
+
+use std::fmt;
+
+use memchr::memchr2;
+use serde::de::{Deserializer, IgnoredAny, MapAccess, Visitor};
+use serde_json::Value;
+
+use crate::fields::{Entry, Fields, Layout};
+
+/// `None` when the line needs the parser.
+pub(crate) fn scan<'a>(line: &'a [u8], fields: &Fields, layout: &mut Layout) -> Option<Entry<'a>> {
+    let mut entry = Entry::new();
+    let mut rest = blank(line).strip_prefix(b"{")?;
+    let mut place = 0_usize;
+    loop {
+        let key = string(blank(rest))?;
+        rest = blank(key.after).strip_prefix(b":")?;
+        let value = value(blank(rest))?;
+        if let Some(slot) = layout.slot(fields, place, key.plain()?) {
+            entry.set(slot, value.plain()?);
+        }
+        place = place.saturating_add(1);
+        match blank(value.after) {
+            [b',', after @ ..] => rest = after,
+            [b'}', after @ ..] if blank(after).is_empty() => return Some(entry),
+            _ => return None,
+        }
+    }
+}
+
+/// Something at the beginning of a text, and what comes after.
+struct Token<'a> {
+    text: &'a [u8],
+    after: &'a [u8],
+    /// It does not say what it means.
+    escaped: bool,
+}
+
+impl<'a> Token<'a> {
+    fn plain(&self) -> Option<&'a [u8]> {
+        (!self.escaped).then_some(self.text)
+    }
+}
+
+fn value(text: &[u8]) -> Option<Token<'_>> {
+    if text.first() == Some(&b'"') {
+        return string(text);
+    }
+    let is_end = |byte: &u8| matches!(byte, b',' | b'}' | b' ' | b'\t');
+    let (literal, after) = text.split_at_checked(text.iter().position(is_end)?)?;
+    let is_number = literal.iter().all(u8::is_ascii_digit) && !literal.is_empty();
+    match literal {
+        b"null" => Some(Token {
+            text: b"",
+            after,
+            escaped: false,
+        }),
+        b"true" | b"false" => Some(Token {
+            text: literal,
+            after,
+            escaped: false,
+        }),
+        _ if is_number => Some(Token {
+            text: literal,
+            after,
+            escaped: false,
+        }),
+        _ => None,
+    }
+}
+
+fn string(text: &[u8]) -> Option<Token<'_>> {
+    let inner = text.strip_prefix(b"\"")?;
+    let mut end = 0_usize;
+    let mut escaped = false;
+    loop {
+        end = end.saturating_add(memchr2(b'"', b'\\', inner.get(end..)?)?);
+        if inner.get(end) == Some(&b'"') {
+            return Some(Token {
+                text: inner.get(..end)?,
+                after: inner.get(end.saturating_add(1)..)?,
+                escaped,
+            });
+        }
+        // A backslash, and what it escapes.
+        escaped = true;
+        end = end.saturating_add(2);
+    }
+}
+
+fn blank(text: &[u8]) -> &[u8] {
+    match text {
+        [b' ' | b'\t', ..] => text.trim_ascii_start(),
+        _ => text,
+    }
+}
+
+/// What the parser made of a line.
+pub(crate) struct Parsed(Vec<(usize, String)>);
+
+impl Parsed {
+    pub(crate) fn entry(&self) -> Entry<'_> {
+        let mut entry = Entry::new();
+        for (slot, value) in &self.0 {
+            entry.set(*slot, value.as_bytes());
+        }
+        entry
+    }
+}
+
+/// Reads any object. The error is what is wrong.
+pub(crate) fn parse(line: &[u8], fields: &Fields) -> Result<Parsed, String> {
+    let mut deserializer = serde_json::Deserializer::from_slice(line);
+    let parsed = deserializer.deserialize_map(Wanted(fields));
+    let parsed = parsed.and_then(|parsed| deserializer.end().map(|()| parsed));
+    parsed.map_err(|error| {
+        let text = error.to_string();
+        // There is but one line, and it has another number.
+        let place = text.split(" at line ").next().unwrap_or_default();
+        format!("{place} (column {})", error.column())
+    })
+}
+
+struct Wanted<'f>(&'f Fields);
+
+impl<'de> Visitor<'de> for Wanted<'_> {
+    type Value = Parsed;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Parsed, A::Error> {
+        let mut found = Vec::new();
+        while let Some(key) = map.next_key::<String>()? {
+            let Some(slot) = self.0.slots(key.as_bytes()).next() else {
+                map.next_value::<IgnoredAny>()?;
+                continue;
+            };
+            match map.next_value()? {
+                Value::String(text) => found.push((slot, text)),
+                Value::Number(number) => found.push((slot, number.to_string())),
+                Value::Bool(truth) => found.push((slot, truth.to_string())),
+                Value::Null | Value::Array(_) | Value::Object(_) => {}
+            }
+        }
+        Ok(Parsed(found))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fields::Part;
+
+    fn both(line: &str) -> (Option<Option<String>>, Result<Option<String>, String>) {
+        let fields = Fields::default();
+        let path = |entry: &Entry<'_>| {
+            let path = entry.get(Part::Path)?;
+            Some(String::from_utf8(path.to_vec()).unwrap())
+        };
+        let scanned = scan(line.as_bytes(), &fields, &mut Layout::default());
+        let parsed = parse(line.as_bytes(), &fields);
+        (
+            scanned.map(|entry| path(&entry)),
+            parsed.map(|parsed| path(&parsed.entry())),
+        )
+    }
+
+    #[test]
+    fn the_scanner_and_the_parser_agree() {
+        for (line, expected, is_flat) in [
+            (r#"{"path":"/a","n":1}"#, Some("/a"), true),
+            (r#" { "n" : null , "path" : "/a" } "#, Some("/a"), true),
+            (r#"{"path":null}"#, None, true),
+            (r#"{"path":"-"}"#, None, true),
+            (r#"{"path":""}"#, None, true),
+            (r#"{"path":7,"x":true}"#, Some("7"), true),
+            (r#"{"path":"/a","path":"/b"}"#, Some("/a"), true),
+            (r#"{"agent":"a \"b\" \\","path":"/a"}"#, Some("/a"), true),
+            (r#"{"x":{"path":"/b"},"path":"/a"}"#, Some("/a"), false),
+            (r#"{"path":"/\u0061"}"#, Some("/a"), false),
+            (r#"{"\u0070ath":"/a"}"#, Some("/a"), false),
+            (r#"{"x":-1.5e3,"path":"/a"}"#, Some("/a"), false),
+            (r#"{"path":{"a":1}}"#, None, false),
+            ("{}", None, false),
+        ] {
+            let (scanned, parsed) = both(line);
+            let expected = expected.map(str::to_owned);
+            assert_eq!(scanned.is_some(), is_flat, "{line}");
+            assert_eq!(
+                scanned.unwrap_or_else(|| expected.clone()),
+                expected,
+                "{line}"
+            );
+            assert_eq!(parsed, Ok(expected), "{line}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_object_is_said() {
+        for (line, why) in [
+            (
+                "[]",
+                "invalid type: sequence, expected an object (column 0)",
+            ),
+            (r#"{"path":"/a""#, "EOF while parsing an object (column 12)"),
+            (r#"{"path":"/a"}x"#, "trailing characters (column 14)"),
+            (r#"{"path":nul}"#, "expected ident (column 12)"),
+        ] {
+            assert_eq!(both(line), (None, Err(why.to_owned())), "{line}");
+        }
+    }
+}

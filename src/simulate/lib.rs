@@ -1,0 +1,37 @@
+//! What a policy does to many: to accounts of a list, to the requests of an access log; and what a
+//! change of the policy moves.
+//!
+//! * [`Census`] counts accounts by where they stand.
+//! * [`Traffic`] replays an access log and counts requests by decision.
+//! * [`Change`] compares two policies, account by account and request by request.
+//!
+//! Nothing is decided here: all of it asks `turnout-core`, as the filter does. Nothing here opens a
+//! file; what is read may be of any size, and a line that makes no sense is counted and named.
+
+#![forbid(unsafe_code)]
+
+mod accounts;
+mod census;
+mod change;
+mod change_text;
+mod chunks;
+mod fields;
+mod json;
+mod log;
+mod moved_requests;
+mod plain;
+mod table;
+mod text;
+mod traffic;
+mod unreadable;
+mod words;
+
+pub use accounts::{AccountsRead, BadAccounts, Column};
+pub use census::{Census, Group, RolloutCensus, RuleCensus};
+pub use change::{Change, Forbidden, Move, Moves, RolloutChange, Version};
+pub use fields::{BadField, Entry, Fields};
+pub use log::{LogFormat, LogRead, Replay, Span};
+pub use moved_requests::{MovedRequests, RequestChange};
+pub use traffic::{Decided, Lack, Recorded, RolloutTraffic, Row, Traffic};
+pub use unreadable::{BadLine, Unreadable};
+pub use words::nearest;

@@ -1,0 +1,130 @@
+//! A change is the difference of two simulations.
+
+use std::collections::BTreeSet;
+
+use proptest::prelude::*;
+use turnout_core::{Account, Fraction, Plan, Time};
+use turnout_simulate::{Change, Forbidden, Version};
+
+use crate::policies::{ACCOUNTS, SEGMENTS, account, moment, plan, policy, region};
+
+/// Who takes v2 in a rollout, with which part of their requests.
+fn on_v2(
+    plan: &Plan,
+    rollout: &str,
+    at: Time,
+    numbers: &BTreeSet<usize>,
+) -> Vec<(usize, Fraction)> {
+    let Some(rollout) = plan.rollouts().iter().find(|known| known.name == rollout) else {
+        return Vec::new();
+    };
+    let takes = |number: &usize| {
+        let text = account(*number);
+        let account = Account::Known(plan.account(text.as_bytes()).expect("an account"));
+        let requests = rollout.served(&plan.standing(rollout, &account, at));
+        (requests != Fraction::NONE).then_some((*number, requests))
+    };
+    numbers.iter().filter_map(takes).collect()
+}
+
+fn list(numbers: &[usize]) -> String {
+    numbers
+        .iter()
+        .map(|number| account(*number) + "\n")
+        .collect()
+}
+
+proptest! {
+    #[test]
+    fn a_change_is_the_difference_of_two_simulations(
+        old in policy(), new in policy(), region in region(), at in moment(), at_new in moment(),
+        numbers in prop::collection::vec(0..ACCOUNTS, 1..80),
+    ) {
+        let (old, new) = (plan(&old, region), plan(&new, region));
+        let versions = [Version { plan: &old, at }, Version { plan: &new, at: at_new }];
+        let [before, after] = versions;
+        let change = Change::between(before, after, None, &Forbidden::default(), list(&numbers).as_bytes())
+            .expect("it is read");
+        let different: BTreeSet<usize> = numbers.iter().copied().collect();
+        prop_assert_eq!(change.accounts, different.len() as u64);
+        prop_assert_eq!(change.duplicates, (numbers.len() - different.len()) as u64);
+        let mut newly_anywhere = BTreeSet::new();
+        for rollout in &change.rollouts {
+            let [then, now] = versions.map(|v| on_v2(v.plan, &rollout.rollout, v.at, &different));
+            let [was, is] = [&then, &now]
+                .map(|on| on.iter().map(|(number, _)| *number).collect::<BTreeSet<_>>());
+            let moved = |to: &str| -> BTreeSet<String> {
+                let moves = rollout.moves.iter().filter(|moved| moved.to == to);
+                moves.map(|moved| moved.account.clone()).collect()
+            };
+            let named = |numbers: BTreeSet<usize>| -> BTreeSet<String> {
+                numbers.into_iter().map(account).collect()
+            };
+            prop_assert_eq!(moved("v2"), named(&is - &was));
+            prop_assert_eq!(moved("v1"), named(&was - &is));
+            let shares = then.iter().filter(|(number, _)| is.contains(number));
+            let shares = shares.filter(|on| !now.contains(on)).map(|(number, _)| *number);
+            prop_assert_eq!(moved("share"), named(shares.collect()));
+            let total = &rollout.total;
+            prop_assert_eq!(total.newly_v2, (&is - &was).len() as u64);
+            prop_assert_eq!(total.back_to_v1, (&was - &is).len() as u64);
+            prop_assert_eq!(total.stay_v2, (&was & &is).len() as u64);
+            prop_assert_eq!(total.accounts, different.len() as u64);
+            prop_assert_eq!(total.newly_v2 + total.back_to_v1 + total.stay_v2 + total.stay_v1, total.accounts);
+            newly_anywhere.extend(&is - &was);
+        }
+        prop_assert_eq!(change.newly_v2, newly_anywhere.len() as u64);
+    }
+
+    /// The accounts of a forbidden segment are looked at, whatever the list has.
+    #[test]
+    fn a_forbidden_segment_is_whole(old in policy(), new in policy(), number in 0..ACCOUNTS) {
+        let (old, new) = (plan(&old, None), plan(&new, None));
+        let at = Time::from_seconds(150);
+        let forbidden = Forbidden { segments: vec![String::from("hvc")], max_new: None };
+        let change = |numbers: &[usize], forbidden: &Forbidden| {
+            let versions = [&old, &new].map(|plan| Version { plan, at });
+            let [old, new] = versions;
+            Change::between(old, new, None, forbidden, list(numbers).as_bytes()).expect("it is read")
+        };
+        let all: Vec<usize> = (0..ACCOUNTS).collect();
+        let moved = change(&all, &Forbidden::default()).rollouts.iter().any(|rollout| {
+            let hvc = rollout.segments.iter().find(|moves| moves.segment.as_deref() == Some("hvc"));
+            hvc.is_some_and(|moves| moves.newly_v2 + moves.back_to_v1 > 0)
+        });
+        let change = change(&[number], &forbidden);
+        prop_assert_eq!(!change.refused.is_empty(), moved, "{:?}", change.refused);
+        prop_assert!(SEGMENTS.contains(&"hvc"));
+    }
+}
+
+#[test]
+fn names_that_have_changed_are_told() {
+    let policy = |segment: &str, rollout: &str, format: &str| {
+        let account = account(1);
+        let text = format!(
+            r#"{{ "version": 1, "account": {{ "from": [{{ "header": "x" }}], "format": "{format}" }},
+                "segments": {{ "{segment}": {{ "accounts": ["{account}"] }} }},
+                "rollouts": [{{ "name": "{rollout}", "v1": "a", "v2": "b", "mode": "split", "rules": [] }}] }}"#
+        );
+        plan(&text, None)
+    };
+    let at = Time::from_seconds(0);
+    let (old, new) = (
+        policy("hvc", "chat", "sid"),
+        policy("vips", "talk", "opaque"),
+    );
+    let [old, new] = [&old, &new].map(|plan| Version { plan, at });
+    let list = list(&[1, 2]);
+    let change = Change::between(old, new, None, &Forbidden::default(), list.as_bytes());
+    assert_eq!(
+        change.expect("it is read").notes,
+        [
+            "the format of accounts has changed: who is an account under one policy only counts as malformed \
+             under the other",
+            "the rollout `chat` is gone, and `talk` has its clusters: a new name, it seems; accounts are drawn \
+             anew; give it the old name as its `salt` to keep them",
+            "the segment `hvc` is gone, and `vips` has the same accounts of the list: a new name, it seems",
+        ]
+    );
+}

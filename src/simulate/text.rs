@@ -1,0 +1,239 @@
+//! What was found, for people: one screen of plain text.
+
+use turnout_core::Time;
+
+use crate::accounts::AccountsRead;
+use crate::census::{Census, Group, RolloutCensus, RuleCensus};
+use crate::log::LogRead;
+use crate::table::Table;
+use crate::traffic::{RolloutTraffic, Row, Traffic};
+use crate::words::{counted, grouped, percent, share};
+
+/// For accounts in no segment.
+pub(crate) const NO_SEGMENT: &str = "(no segment)";
+/// For requests that name no account.
+const NO_ACCOUNT: &str = "(no account)";
+pub(crate) const TOTAL: &str = "total";
+
+impl Census {
+    /// For people.
+    #[must_use]
+    pub fn to_text(&self) -> String {
+        let mut text = format!("{}; at {}\n", read_accounts(&self.accounts), self.at);
+        for rollout in &self.rollouts {
+            text.push('\n');
+            text.push_str(&rollout.to_text());
+        }
+        text
+    }
+}
+
+pub(crate) fn read_accounts(read: &AccountsRead) -> String {
+    let mut text = counted(read.accounts, "account");
+    let malformed = read.malformed.count;
+    if malformed > 0 {
+        text.push_str(&format!(", {}", counted(malformed, "malformed line")));
+    }
+    text
+}
+
+pub(crate) fn read_log(log: &LogRead) -> String {
+    let mut text = format!(
+        "{} of {}",
+        counted(log.requests, "request"),
+        counted(log.lines, "line")
+    );
+    if log.unreadable.count > 0 {
+        text.push_str(&format!(", {} unreadable", grouped(log.unreadable.count)));
+    }
+    match log.span {
+        Some(span) => text.push_str(&format!("; from {} to {}", span.first, span.last)),
+        None => text.push_str("; the log does not say when they were"),
+    }
+    text
+}
+
+/// What a mode means for those who are decided for v2.
+fn mode(mode: &str, serves_v2: bool) -> String {
+    match serves_v2 {
+        true => mode.to_owned(),
+        false => format!("{mode}: v1 serves everyone; this is what split would do"),
+    }
+}
+
+/// A column that is shown where one of the rows has something in it.
+type Column<T> = (&'static str, fn(&T) -> u64);
+
+const GROUPS: [Column<Group>; 9] = [
+    ("v2, all requests", |group| group.v2_all),
+    ("v2, a part", |group| group.v2_part),
+    ("outside accounts", |group| group.outside_accounts),
+    ("outside requests", |group| group.outside_requests),
+    ("v1 by rule", |group| group.rule_v1),
+    ("no rule", |group| group.default),
+    ("no region", |group| group.no_region),
+    ("halted", |group| group.halted),
+    ("off", |group| group.off),
+];
+
+impl RolloutCensus {
+    fn to_text(&self) -> String {
+        let mut text = format!("{} ({})\n", self.rollout, mode(self.mode, self.serves_v2));
+        let columns = GROUPS.iter().filter(|(_, count)| count(&self.total) > 0);
+        let columns: Vec<_> = columns.collect();
+        let mut table = Table::default();
+        let head = ["", "accounts", "on v2", ""].into_iter();
+        table.row(
+            head.chain(columns.iter().map(|(name, _)| *name))
+                .map(String::from),
+        );
+        let rows = self
+            .segments
+            .iter()
+            .map(|group| (group.segment.as_deref().unwrap_or_default(), group));
+        let rows = rows.chain([(NO_SEGMENT, &self.no_segment), (TOTAL, &self.total)]);
+        for (name, group) in rows {
+            let first = [
+                name.to_owned(),
+                grouped(group.accounts),
+                grouped(group.v2),
+                percent(group.v2, group.accounts),
+            ];
+            let rest = columns.iter().map(|(_, count)| grouped(count(group)));
+            table.row(first.into_iter().chain(rest));
+        }
+        text.push_str(&table.text());
+        for rule in &self.rules {
+            text.push_str(&format!("  rule {}: {}\n", rule.rule, rule.to_text()));
+        }
+        if !self.headers.is_empty() {
+            text.push_str(&format!(
+                "  note: rules ask for the header {}; accounts are counted as if their requests had none\n",
+                self.headers.join(", ")
+            ));
+        }
+        text
+    }
+}
+
+impl RuleCensus {
+    fn to_text(&self) -> String {
+        match (self.accounts_millionths, self.requests_millionths) {
+            (Some(accounts), Some(requests)) => format!(
+                "v2 for {} of the accounts, {} of their requests: {} in, {} out",
+                share(accounts),
+                share(requests),
+                grouped(self.v2),
+                grouped(self.v1)
+            ),
+            _ => format!("v1: {}", counted(self.v1, "account")),
+        }
+    }
+}
+
+impl Traffic {
+    /// For people.
+    #[must_use]
+    pub fn to_text(&self) -> String {
+        let mut text = format!("{}\ndecided as at {}\n", read_log(&self.log), self.at);
+        for rollout in &self.rollouts {
+            text.push('\n');
+            text.push_str(&rollout.to_text(self.log.requests));
+        }
+        if self.no_rollout > 0 {
+            text.push_str(&format!(
+                "\n{} ({}) for no rollout\n",
+                counted(self.no_rollout, "request"),
+                percent(self.no_rollout, self.log.requests)
+            ));
+        }
+        text
+    }
+}
+
+impl RolloutTraffic {
+    fn to_text(&self, all: u64) -> String {
+        let mut text = format!("{} ({})\n", self.rollout, mode(self.mode, self.serves_v2));
+        let total = &self.total;
+        let mut sentence = format!(
+            "{} ({} of all), {} ({}) on v2",
+            counted(total.requests, "request"),
+            percent(total.requests, all),
+            grouped(total.v2),
+            percent(total.v2, total.requests)
+        );
+        if let (Some(requests), Some(v2)) = (self.requests_a_day, self.v2_a_day) {
+            sentence.push_str(&format!(
+                "; about {} of {} a day",
+                grouped(v2),
+                grouped(requests)
+            ));
+        }
+        text.push_str(&format!("  {sentence}\n"));
+        if total.requests > 0 {
+            text.push_str(&self.table());
+        }
+        if let Some(recorded) = &self.recorded {
+            let known = [recorded.same, recorded.v1_to_v2, recorded.v2_to_v1];
+            let known = known.into_iter().fold(0, u64::saturating_add);
+            text.push_str(&format!(
+                "  beside what the log says of {}: {} the same, {} v1 → v2, {} v2 → v1\n",
+                counted(known, "request"),
+                grouped(recorded.same),
+                grouped(recorded.v1_to_v2),
+                grouped(recorded.v2_to_v1)
+            ));
+        }
+        text
+    }
+
+    fn table(&self) -> String {
+        let mut table = Table::default();
+        let decisions = &self.total.decisions;
+        let names = decisions
+            .iter()
+            .map(|decided| format!("{} {}", decided.treatment, decided.reason));
+        let head = ["", "requests", "on v2", ""].map(String::from);
+        table.row(head.into_iter().chain(names));
+        let rows = self
+            .segments
+            .iter()
+            .map(|row| (row.segment.as_deref().unwrap_or_default(), row));
+        let rows = rows.chain([
+            (NO_SEGMENT, &self.no_segment),
+            (NO_ACCOUNT, &self.no_account),
+            (TOTAL, &self.total),
+        ]);
+        for (name, row) in rows.filter(|(name, row)| *name != NO_ACCOUNT || row.requests > 0) {
+            let first = [
+                name.to_owned(),
+                grouped(row.requests),
+                grouped(row.v2),
+                percent(row.v2, row.requests),
+            ];
+            let rest = decisions
+                .iter()
+                .map(|wanted| grouped(row.of(wanted.treatment, wanted.reason)));
+            table.row(first.into_iter().chain(rest));
+        }
+        table.text()
+    }
+}
+
+impl Row {
+    fn of(&self, treatment: &str, reason: &str) -> u64 {
+        let found = self
+            .decisions
+            .iter()
+            .find(|d| d.treatment == treatment && d.reason == reason);
+        found.map_or(0, |decided| decided.requests)
+    }
+}
+
+pub(crate) fn moments(old: Time, new: Time) -> String {
+    if old == new {
+        format!("at {old}")
+    } else {
+        format!("before at {old}, after at {new}")
+    }
+}

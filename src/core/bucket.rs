@@ -15,6 +15,9 @@ use crate::percent::{self, HUNDRED_PERCENT};
 pub struct Position(pub u64);
 
 impl Position {
+    /// What every fraction but nothing at all includes.
+    pub const FIRST: Self = Self(0);
+
     /// Where something without an id stands: last, so that only the whole line includes it.
     pub const LAST: Self = Self(u64::MAX);
 }

@@ -1,7 +1,9 @@
 //! The decision: which version a request takes, and why.
 
+use crate::account::Account;
 use crate::bucket::Position;
-use crate::plan::{Plan, Rollout};
+use crate::matching::Place;
+use crate::plan::{Mode, Plan, Rollout, Serve};
 use crate::request::Request;
 use crate::treatment::{Reason, Treatment};
 
@@ -19,35 +21,66 @@ pub struct Decision<'p> {
     pub rule: Option<usize>,
 }
 
-/// Decides a request. With what the [`Standing`](crate::Standing) of its account is made of, it reads as
-/// the precedence list: what stands higher wins, and whatever cannot be decided is v1. It neither
-/// fails nor allocates.
+/// Decides a request. It reads as the precedence list: what stands higher wins, and whatever cannot
+/// be decided is v1. It neither fails nor allocates.
 #[must_use]
 pub fn decide<'p>(plan: &'p Plan, request: &Request<'_>) -> Decision<'p> {
-    let Some(rollout) = plan.rollout_of(request) else {
-        return Decision::new(None, Treatment::V1, Reason::NoRollout);
-    };
+    match plan.rollout_of(request) {
+        None => Decision::new(None, Treatment::V1, Reason::NoRollout),
+        Some(rollout) => decide_in(plan, rollout, request, request_position),
+    }
+}
+
+/// Decides a request of a rollout. `draw` says where the request stands, should that matter.
+pub(crate) fn decide_in<'p>(
+    plan: &'p Plan,
+    rollout: &'p Rollout,
+    request: &Request<'_>,
+    draw: impl Fn(&Rollout, &Request<'_>) -> Position,
+) -> Decision<'p> {
     let v1 = |reason| Decision::new(Some(rollout), Treatment::V1, reason);
     let v2 = |reason| Decision::new(Some(rollout), Treatment::V2, reason);
 
-    if let Some(reason) = plan.stopped(rollout) {
-        return v1(reason);
+    if plan.halted {
+        return v1(Reason::Halted);
+    }
+    if rollout.mode == Mode::Off {
+        return v1(Reason::Off);
     }
     if let Some(treatment) = request.decided_upstream(&rollout.name) {
         return Decision::new(Some(rollout), treatment, Reason::Inbound);
     }
-    let standing = plan.standing_with(rollout, &request.account, request.headers, request.at);
-    let decision = match standing.requests {
-        None => v1(standing.reason),
-        Some(requests) if !requests.includes(request_position(rollout, request)) => {
-            v1(Reason::OutsideRequests)
-        }
-        Some(_) => v2(standing.reason),
-    };
-    Decision {
-        rule: standing.rule,
-        ..decision
+    if rollout.mode == Mode::On {
+        return v2(Reason::On);
     }
+    let account = match &request.account {
+        Account::Absent => return v1(Reason::NoAccount),
+        Account::Malformed => return v1(Reason::MalformedAccount),
+        Account::Known(account) => account,
+    };
+    let segments = plan.segments.of(account);
+    for (index, rule) in rollout.rules.iter().enumerate() {
+        if !rule.when.holds(segments, request.headers) {
+            continue;
+        }
+        let decision = match &rule.serve {
+            _ if rule.when.place == Place::Unknown => v1(Reason::NoRegion),
+            Serve::V1 => v1(Reason::Rule),
+            Serve::V2 { accounts, .. }
+                if !accounts
+                    .at(request.at)
+                    .includes(rollout.account_position(account)) =>
+            {
+                v1(Reason::OutsideAccounts)
+            }
+            Serve::V2 { requests, .. } if !requests.includes(draw(rollout, request)) => {
+                v1(Reason::OutsideRequests)
+            }
+            Serve::V2 { .. } => v2(Reason::Rule),
+        };
+        return decision.by_rule(index);
+    }
+    v1(Reason::Default)
 }
 
 /// A request without an id cannot be drawn the same way twice, so it stands last.
@@ -64,6 +97,13 @@ impl<'p> Decision<'p> {
             treatment,
             reason,
             rule: None,
+        }
+    }
+
+    fn by_rule(self, index: usize) -> Self {
+        Self {
+            rule: Some(index),
+            ..self
         }
     }
 

@@ -1,12 +1,15 @@
 //! Where an account stands in a rollout, before anything is known of a single request.
 //!
-//! A decision is made of it, so what is told of an account and what its requests get cannot disagree.
+//! It is asked of the list that decides requests, so what is told of an account and what its requests
+//! get cannot disagree.
 
 use crate::account::{Account, AccountId};
-use crate::bucket::Fraction;
+use crate::bucket::{Fraction, Position};
+use crate::decide::decide_in;
 use crate::headers::Headers;
-use crate::matching::Place;
-use crate::plan::{Mode, Plan, Rollout, Serve};
+use crate::inbound::Inbound;
+use crate::plan::{Plan, Rollout, Serve};
+use crate::request::Request;
 use crate::time::Time;
 use crate::treatment::{Reason, Treatment};
 
@@ -21,79 +24,25 @@ pub struct Standing {
     pub rule: Option<usize>,
 }
 
-impl Standing {
-    pub(crate) const fn v1(reason: Reason) -> Self {
-        Self {
-            requests: None,
-            reason,
-            rule: None,
-        }
-    }
-
-    const fn v2(reason: Reason, requests: Fraction) -> Self {
-        Self {
-            requests: Some(requests),
-            reason,
-            rule: None,
-        }
-    }
-}
-
 impl Plan {
     /// Where an account stands in one of the rollouts at a moment, for requests that have no header
     /// that a rule asks for and that no earlier hop has decided.
     #[must_use]
     pub fn standing(&self, rollout: &Rollout, account: &Account<'_>, at: Time) -> Standing {
-        match self.stopped(rollout) {
-            Some(reason) => Standing::v1(reason),
-            None => self.standing_with(rollout, account, Headers::new(&[]), at),
-        }
-    }
-
-    /// Why a rollout gives everyone v1, whatever an earlier hop says.
-    pub(crate) fn stopped(&self, rollout: &Rollout) -> Option<Reason> {
-        match rollout.mode {
-            _ if self.halted => Some(Reason::Halted),
-            Mode::Off => Some(Reason::Off),
-            _ => None,
-        }
-    }
-
-    /// Where an account stands in a rollout that is not [stopped](Self::stopped).
-    pub(crate) fn standing_with(
-        &self,
-        rollout: &Rollout,
-        account: &Account<'_>,
-        headers: Headers<'_>,
-        at: Time,
-    ) -> Standing {
-        if rollout.mode == Mode::On {
-            return Standing::v2(Reason::On, Fraction::ALL);
-        }
-        let account = match account {
-            Account::Absent => return Standing::v1(Reason::NoAccount),
-            Account::Malformed => return Standing::v1(Reason::MalformedAccount),
-            Account::Known(account) => account,
+        let mut request = Request::new(Headers::new(&[]), Inbound::Strip, at);
+        request.account = *account;
+        // What becomes of the request that is the first to take v2.
+        let decision = decide_in(self, rollout, &request, |_, _| Position::FIRST);
+        let rule = decision.rule.and_then(|index| rollout.rules.get(index));
+        let requests = match rule.map(|rule| &rule.serve) {
+            Some(Serve::V2 { requests, .. }) => *requests,
+            Some(Serve::V1) | None => Fraction::ALL,
         };
-        let segments = self.segments.of(account);
-        for (index, rule) in rollout.rules.iter().enumerate() {
-            if !rule.when.holds(segments, headers) {
-                continue;
-            }
-            let standing = match &rule.serve {
-                _ if rule.when.place == Place::Unknown => Standing::v1(Reason::NoRegion),
-                Serve::V1 => Standing::v1(Reason::Rule),
-                Serve::V2 { accounts, .. }
-                    if !accounts.at(at).includes(rollout.account_position(account)) =>
-                {
-                    Standing::v1(Reason::OutsideAccounts)
-                }
-                Serve::V2 { requests, .. } => Standing::v2(Reason::Rule, *requests),
-            };
-            let rule = Some(index);
-            return Standing { rule, ..standing };
+        Standing {
+            requests: (decision.treatment == Treatment::V2).then_some(requests),
+            reason: decision.reason,
+            rule: decision.rule,
         }
-        Standing::v1(Reason::Default)
     }
 
     /// The account that these bytes name, if they are of the policy's format.

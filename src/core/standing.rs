@@ -16,7 +16,7 @@ use crate::treatment::{Reason, Treatment};
 /// What a rollout decides for an account, as far as the account alone decides it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Standing {
-    /// The part of its requests that take v2; `None` where all take v1.
+    /// The part of its requests that take v2, which is more than nothing; `None` where all take v1.
     pub requests: Option<Fraction>,
     /// Why. Of the requests outside of `requests` it is [`Reason::OutsideRequests`].
     pub reason: Reason,

@@ -176,32 +176,25 @@ impl RolloutCensus {
             }
         }
         if let Some(rule) = standing.rule.and_then(|rule| self.rules.get_mut(rule)) {
-            increase(if takes_v2(standing) {
-                &mut rule.v2
-            } else {
-                &mut rule.v1
+            increase(match standing.requests {
+                Some(_) => &mut rule.v2,
+                None => &mut rule.v1,
             });
         }
     }
 }
 
-fn takes_v2(standing: &Standing) -> bool {
-    standing
-        .requests
-        .is_some_and(|requests| requests != Fraction::NONE)
-}
-
 impl Group {
     fn add(&mut self, standing: &Standing) {
         increase(&mut self.accounts);
-        if takes_v2(standing) {
+        if standing.requests.is_some() {
             increase(&mut self.v2);
         }
         increase(match (standing.requests, standing.reason) {
             (Some(Fraction::ALL), _) => &mut self.v2_all,
-            (Some(Fraction::NONE), _) => &mut self.outside_requests,
             (Some(_), _) => &mut self.v2_part,
             (None, Reason::OutsideAccounts) => &mut self.outside_accounts,
+            (None, Reason::OutsideRequests) => &mut self.outside_requests,
             (None, Reason::Rule) => &mut self.rule_v1,
             (None, Reason::NoRegion) => &mut self.no_region,
             (None, Reason::Halted) => &mut self.halted,

@@ -68,12 +68,24 @@ pub(crate) struct Arguments {
 
 pub(crate) fn run(arguments: &Arguments) -> Exit {
     match planned(arguments) {
-        Ok((text, exit)) => many::print(&text, exit),
+        Ok((text, refused)) => {
+            let exit = match refused.is_empty() {
+                true => Exit::Done,
+                false => Exit::No,
+            };
+            let printed = many::print(&text, exit);
+            // Last, where a person looks first.
+            for refused in refused {
+                anstream::eprintln!("turnout: {refused}");
+            }
+            printed
+        }
         Err(exit) => exit,
     }
 }
 
-fn planned(arguments: &Arguments) -> Result<(String, Exit), Exit> {
+/// The answer, and what the change does though it is forbidden.
+fn planned(arguments: &Arguments) -> Result<(String, Vec<String>), Exit> {
     let inputs = [&arguments.old, &arguments.new, &arguments.accounts];
     let inputs = inputs.into_iter().chain(&arguments.log);
     if inputs.filter(|path| many::is_dash(path)).count() > 1 {
@@ -113,18 +125,11 @@ fn planned(arguments: &Arguments) -> Result<(String, Exit), Exit> {
     if let Some(path) = &arguments.moves {
         text::write(Some(path), &change.to_csv()).map_err(|error| refuse(&error))?;
     }
-    for refused in &change.refused {
-        anstream::eprintln!("turnout: {refused}");
-    }
-    let exit = match change.refused.is_empty() {
-        true => Exit::Done,
-        false => Exit::No,
-    };
     let text = match arguments.json {
         true => many::json(&change),
         false => change.to_text(arguments.list),
     };
-    Ok((text, exit))
+    Ok((text, change.refused))
 }
 
 fn change(arguments: &Arguments, old: Version<'_>, new: Version<'_>) -> Result<Change, Exit> {

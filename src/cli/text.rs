@@ -64,6 +64,16 @@ pub(crate) fn write(path: Option<&Path>, text: &str) -> Result<(), String> {
 }
 
 fn replace(path: &Path, text: &str) -> io::Result<()> {
+    // What is there and is no file, such as /dev/null or a pipe, is written to: a file in its place would
+    // be another thing.
+    if fs::metadata(path).is_ok_and(|there| !there.is_file()) {
+        return File::options()
+            .write(true)
+            .open(path)?
+            .write_all(text.as_bytes());
+    }
+    // What a link names is replaced, not the link.
+    let path = &fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
     let mut beside = path.as_os_str().to_owned();
     beside.push(format!(".{}.tmp", std::process::id()));
     let written = File::create(&beside).and_then(|mut file| {

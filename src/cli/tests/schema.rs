@@ -23,3 +23,16 @@ fn the_schema_is_written_where_one_says() {
     let refused = run(&["--output", "no/such/folder.json"]);
     assert_eq!(refused.status.code(), Some(2));
 }
+
+#[test]
+fn what_is_there_and_is_no_file_is_written_to_and_stays() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let script = "mkfifo pipe; ln -s file link; touch file
+        cat pipe > copy & \"$0\" schema --output pipe; wait
+        \"$0\" schema --output link
+        test -p pipe && test -L link && cmp copy file && test -s file";
+    let mut shell = Command::new("sh");
+    let shell = shell.args(["-c", script, env!("CARGO_BIN_EXE_turnout")]);
+    let output = shell.current_dir(folder.path()).output().expect("a shell");
+    assert!(output.status.success(), "{output:?}");
+}

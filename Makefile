@@ -23,7 +23,7 @@ help:
 	@echo "make bench-simulate how fast a log is replayed, beside jq, and in how much memory"
 	@echo "make soak         the properties with many more cases (CASES=…)"
 	@echo "make fuzz         coverage-guided fuzzing of policies, requests and answers (FUZZ_SECONDS=…)"
-	@echo "make vectors      the bucket vectors against another implementation of XXH3"
+	@echo "make vectors      the vectors of buckets and hashes against other implementations"
 
 demo: setup
 	@echo "demo: building the filter and the demo"
@@ -103,11 +103,15 @@ bench-simulate:
 	TURNOUT=$${CARGO_TARGET_DIR:-$(CURDIR)/target}/release/turnout \
 	  $(CARGO) bench -p turnout-tests --bench simulate
 
-# Makes the bucket vectors anew with the package `xxhash` and compares them with those in the tree.
+# Makes the vectors anew, with other implementations of the hashes, and compares them with those in
+# the tree.
 vectors:
 	$(PYTHON) -m venv target/vectors
-	target/vectors/bin/python -m pip install --quiet xxhash
+	target/vectors/bin/python -m pip install --quiet mmh3 numpy xxhash
 	target/vectors/bin/python tests/corpus/make_buckets.py | diff - tests/corpus/buckets.csv
+	@mkdir -p target/vectors/hashes
+	target/vectors/bin/python tests/corpus/make_hashes.py target/vectors/hashes
+	diff -r target/vectors/hashes tests/corpus/hashes
 	@echo "vectors: the same"
 
 clean:

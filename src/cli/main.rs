@@ -2,6 +2,7 @@
 
 #![forbid(unsafe_code)]
 
+mod bucket;
 mod completions;
 mod diff;
 mod exit;
@@ -31,6 +32,7 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
+    Bucket(Box<bucket::Arguments>),
     Completions(completions::Arguments),
     Diff(diff::Arguments),
     Explain(Box<explain::Arguments>),
@@ -45,6 +47,7 @@ enum Command {
 
 fn main() -> Exit {
     match Arguments::parse().command {
+        Command::Bucket(arguments) => bucket::run(&arguments),
         Command::Completions(arguments) => completions::run(&arguments, Arguments::command()),
         Command::Diff(arguments) => diff::run(&arguments),
         Command::Explain(arguments) => explain::run(&arguments),

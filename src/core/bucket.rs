@@ -10,7 +10,8 @@ use xxhash_rust::xxh3::{xxh3_64, xxh3_64_with_seed};
 
 use crate::percent::{self, HUNDRED_PERCENT};
 
-/// A place on the line from 0 to 2⁶⁴ − 1 on which accounts, or requests, are spread evenly.
+/// A place on the line from 0 to 2⁶⁴ − 1 on which accounts, or requests, are spread evenly. Of
+/// accounts that another tool draws, it is a place on that tool's shorter line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Position(pub u64);
 
@@ -73,7 +74,8 @@ impl Salt {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Fraction {
     millionths: u32,
-    /// ⌊p · 2⁶⁴ / 10⁸⌋, p in millionths of a percent. A hundred percent is 2⁶⁴, hence 128 bits.
+    /// ⌊p · 2⁶⁴ / 10⁸⌋, p in millionths of a percent. A hundred percent is 2⁶⁴, hence 128 bits. A
+    /// line that another tool draws on is shorter, and says itself where the bound is.
     bound: u128,
 }
 
@@ -89,6 +91,14 @@ impl Fraction {
         millionths: 0,
         bound: 0,
     };
+
+    /// The positions below a bound, for a percentage in millionths.
+    pub(crate) fn below(millionths: u32, bound: u64) -> Self {
+        Self {
+            millionths,
+            bound: u128::from(bound),
+        }
+    }
 
     /// From millionths of a percent, 0 to 10⁸; `None` above.
     #[must_use]
@@ -109,7 +119,7 @@ impl Fraction {
             .and_then(Self::from_millionths)
     }
 
-    /// In millionths of a percent.
+    /// In millionths of a percent; `Display` writes the percentage, `12.5`.
     #[must_use]
     pub fn millionths(&self) -> u32 {
         self.millionths
@@ -147,10 +157,6 @@ impl Fraction {
 /// As the policy writes it: `12.5`.
 impl fmt::Display for Fraction {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        const ONE: u32 = HUNDRED_PERCENT / 100;
-        let (whole, decimals) = (self.millionths / ONE, self.millionths % ONE);
-        let decimals = format!(".{decimals:06}");
-        let decimals = decimals.trim_end_matches('0').trim_end_matches('.');
-        write!(f, "{whole}{decimals}")
+        f.write_str(&percent::literal(self.millionths))
     }
 }

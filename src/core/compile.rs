@@ -3,6 +3,7 @@
 //! Each function reports what is wrong and goes on, so that all problems are found at once; a
 //! `None` always has a report behind it.
 
+pub(crate) mod hash;
 pub(crate) mod matches;
 pub(crate) mod rollouts;
 mod shadow;

@@ -23,6 +23,7 @@ mod decide;
 mod diagnostic;
 pub mod diff;
 pub mod explain;
+mod hash;
 mod headers;
 mod inbound;
 mod json;
@@ -55,6 +56,7 @@ pub use bucket::{Fraction, Position, Salt};
 pub use configuration::Configuration;
 pub use decide::{Decision, decide};
 pub use diagnostic::{Diagnostic, Diagnostics, Document, Related};
+pub use hash::{BetweenParts, Hash, Native};
 pub use headers::Headers;
 pub use inbound::Inbound;
 pub use names::{

@@ -61,6 +61,25 @@ pub(crate) fn millionths(literal: &str) -> Result<u32, NotAPercentage> {
         .ok_or(NotAPercentage::OutOfRange)
 }
 
+/// The literal of a percentage in millionths: `12.5`.
+pub(crate) fn literal(millionths: u32) -> String {
+    decimal(millionths.into(), 6)
+}
+
+/// A number that is given without its point, of so many decimals; those that do not count are left
+/// out.
+pub(crate) fn decimal(number: u64, decimals: u32) -> String {
+    let scale = 10_u64.saturating_pow(decimals);
+    let whole = number.checked_div(scale).unwrap_or_default();
+    let rest = number.checked_rem(scale).unwrap_or_default();
+    let width = usize::try_from(decimals).unwrap_or_default();
+    let digits = format!("{rest:0width$}");
+    match digits.trim_end_matches('0') {
+        "" => whole.to_string(),
+        digits => format!("{whole}.{digits}"),
+    }
+}
+
 /// Saturates: an exponent that does not fit is out of range or too precise all the same.
 fn exponent_value(exponent: &str) -> i64 {
     exponent.parse().unwrap_or(if exponent.starts_with('-') {

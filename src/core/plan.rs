@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use crate::account::{AccountId, Format};
 use crate::bucket::{Fraction, Position, Salt};
 use crate::copying::Shadow;
+use crate::hash::Hash;
 use crate::headers::Headers;
 use crate::inbound::{self, Inbound};
 use crate::matching::{Place, RequestMatch, When};
@@ -44,6 +45,8 @@ pub struct Rollout {
     pub mode: Mode,
     pub(crate) matches: RequestMatch,
     pub(crate) salt: Salt,
+    /// By which its accounts are drawn; requests are drawn by the salt.
+    pub hash: Hash,
     /// What `x-turnout-decision` says of this rollout, v1 first.
     pub(crate) entries: [String; 2],
     pub(crate) rules: Vec<Rule>,
@@ -198,7 +201,7 @@ impl Rollout {
     /// Where an account stands among those of this rollout.
     #[must_use]
     pub fn account_position(&self, account: &AccountId<'_>) -> Position {
-        self.salt.account(account.as_slice())
+        self.hash.position(account.as_slice())
     }
 
     /// The cluster that gives a treatment.

@@ -110,6 +110,9 @@ pub(crate) struct Rollout<'a> {
     /// Places accounts and requests; the name unless given. Rollouts that share one draw alike.
     #[cfg_attr(feature = "schema", schemars(length(min = 1, max = 128)))]
     pub(crate) salt: Field<Text<'a>>,
+    /// How accounts are drawn: `turnout`, or as another tool drew them, so that all of them stay where
+    /// they are. Requests are drawn by the salt always.
+    pub(crate) hash: Field<Value<'a>>,
     /// In order; the first that holds decides. Where none holds: v1.
     #[cfg_attr(feature = "schema", schemars(length(max = 100)))]
     pub(crate) rules: Field<List<Located<Rule<'a>>>>,
@@ -336,3 +339,13 @@ pub(crate) struct Noise<'a> {
     #[cfg_attr(feature = "schema", schemars(required, range(min = 0, max = 100)))]
     pub(crate) requests: Field<Number<'a>>,
 }
+
+/// Of a few objects that differ in nothing but their fields, read by tables of these: code for each
+/// would be a thirtieth of the filter.
+pub(crate) enum Value<'a> {
+    Text(Text<'a>),
+    Number(Number<'a>),
+    Object(Located<Fields<'a>>),
+}
+
+pub(crate) struct Fields<'a>(pub(crate) Vec<(&'static str, Field<Value<'a>>)>);

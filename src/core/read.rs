@@ -1,5 +1,6 @@
 //! From JSON to the policy as it is written: one function for each kind of object.
 
+mod hash;
 mod shadow;
 
 use crate::json::{List, Located, Node, Reader, Text};
@@ -7,6 +8,8 @@ use crate::policy::{
     Account, Accounts, Header, Match, Path, Policy, Rollout, Rule, Segment, Source, Step, When,
 };
 use crate::problem::Expected;
+
+pub(crate) use hash::hash;
 
 /// What each field takes, for the sentences of diagnostics.
 pub(crate) mod expected {
@@ -112,6 +115,32 @@ pub(crate) mod expected {
         "{ \"path\": \"/price\", \"absolute\": 0.01 }",
     );
     pub(crate) const TOLERATED: Expected = new("a number", "0.01");
+    pub(crate) const HASH: Expected = new("a hash", "{ \"split\": { \"seed\": 123 } }");
+    pub(crate) const SPLIT: Expected = new("what Split draws by", "{ \"seed\": 123 }");
+    pub(crate) const UNLEASH: Expected = new("what Unleash draws by", "{ \"group_id\": \"chat\" }");
+    pub(crate) const LAUNCHDARKLY: Expected = new(
+        "what LaunchDarkly draws by",
+        "{ \"flag_key\": \"chat\", \"salt\": \"abc\" }",
+    );
+    pub(crate) const GROWTHBOOK: Expected = new(
+        "what GrowthBook draws by",
+        "{ \"seed\": \"chat\", \"version\": 2, \"rule\": \"rollout\" }",
+    );
+    pub(crate) const NAMESPACE: Expected = new(
+        "a namespace",
+        "{ \"id\": \"checkout\", \"from\": 0, \"to\": 50 }",
+    );
+    pub(crate) const FLAGD: Expected = new(
+        "what flagd draws by",
+        "{ \"flag_key\": \"chat\", \"version\": 2, \"total_weight\": 100 }",
+    );
+    pub(crate) const SEED: Expected = new("a seed", "123");
+    pub(crate) const ALGO: Expected = new("an algorithm of Split", "2");
+    pub(crate) const HASHED: Expected = new("a text that is hashed", "\"chat\"");
+    pub(crate) const FORMULA: Expected = new("a version of the formula", "2");
+    pub(crate) const HASH_RULE: Expected = new("a kind of rule", "\"rollout\"");
+    pub(crate) const END: Expected = new("a place of v2", "\"last\"");
+    pub(crate) const TOTAL_WEIGHT: Expected = new("the total of the weights", "100");
     pub(crate) const NOISE: Expected = new("a part of the copied requests", "{ \"requests\": 1 }");
 }
 
@@ -177,6 +206,7 @@ fn rollout<'a>(reader: &mut Reader<'a>, node: Node<'a, '_>) -> Option<Located<Ro
         v2: object.field(reader, "v2", |r, n| r.text(n, expected::CLUSTER)),
         mode: object.field(reader, "mode", |r, n| r.text(n, expected::MODE)),
         salt: object.field(reader, "salt", |r, n| r.text(n, expected::SALT)),
+        hash: object.field(reader, "hash", hash),
         rules: object.field(reader, "rules", |r, n| r.list(n, expected::RULES, rule)),
         shadow: object.field(reader, "shadow", shadow::shadow),
     };

@@ -3,6 +3,8 @@
 //! A schema says what is right in form. What names mean (is there such a segment?) and what texts
 //! mean (is this a template?) only [`Plan::from_json`](crate::Plan::from_json) says.
 
+mod hash;
+
 use std::borrow::Cow;
 
 use schemars::generate::SchemaSettings;

@@ -65,7 +65,7 @@ impl Rollout {
     /// Whether another rollout, of another version of the policy, draws accounts and requests alike.
     #[must_use]
     pub fn draws_as(&self, other: &Self) -> bool {
-        self.salt == other.salt
+        self.hash == other.hash && self.salt == other.salt
     }
 }
 

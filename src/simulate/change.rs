@@ -352,6 +352,10 @@ impl<'p> Comparison<'p> {
                     if let Some(added) = renamed {
                         let drawn = if gone.draws_as(added) {
                             "it draws as before"
+                        } else if gone.hash == added.hash {
+                            "it draws accounts as before, and requests anew; give it the old name as its `salt` to keep them"
+                        } else if is_another_hash(gone, added) {
+                            "accounts are drawn anew; give it the old `hash` to keep them"
                         } else {
                             "accounts are drawn anew; give it the old name as its `salt` to keep them"
                         };
@@ -361,10 +365,9 @@ impl<'p> Comparison<'p> {
                         ));
                     }
                 }
-                [Some(_), Some(_)] if pair.change.drawn_anew => notes.push(format!(
-                    "{}: accounts and requests are drawn anew, for its salt has changed",
-                    pair.change.rollout
-                )),
+                [Some(old), Some(new)] if pair.change.drawn_anew => {
+                    notes.push(format!("{}: {}", pair.change.rollout, drawn_anew(old, new)));
+                }
                 _ => {}
             }
         }
@@ -533,4 +536,22 @@ fn union<'a>([old, new]: [impl Iterator<Item = &'a str>; 2]) -> Vec<&'a str> {
     let gone: Vec<&str> = old.filter(|name| !names.contains(name)).collect();
     names.extend(gone);
     names
+}
+
+/// What has changed in how a rollout draws, and so who is drawn anew.
+fn drawn_anew(old: &Rollout, new: &Rollout) -> &'static str {
+    if old.hash == new.hash {
+        "requests are drawn anew, for its salt has changed"
+    } else if is_another_hash(old, new) {
+        "accounts are drawn anew, for its hash has changed"
+    } else {
+        "accounts and requests are drawn anew, for its salt has changed"
+    }
+}
+
+/// Whether it is not the salt by which Turnout's own hash differs.
+fn is_another_hash(old: &Rollout, new: &Rollout) -> bool {
+    [old, new]
+        .iter()
+        .any(|rollout| rollout.hash.name() != "turnout")
 }

@@ -5,6 +5,7 @@ mod buckets;
 mod decisions;
 mod diff;
 mod explain;
+mod hashes;
 mod lint;
 mod policies;
 mod properties;

@@ -5,7 +5,7 @@ use turnout_core::explain::{
     AccountFound, Answer, Condition, Draw, Finding, Held, Part, Pattern, Question, RuleFound,
     ServeFound, SourceName, Step, Tried,
 };
-use turnout_core::{Account, Fraction, Inbound, Treatment};
+use turnout_core::{Account, Fraction, Inbound, Native, Treatment};
 
 use super::{Told, help, words};
 
@@ -216,6 +216,7 @@ fn accounts(draw: &Draw) -> Value {
     });
     json!({
         "percent": percent(draw.fraction),
+        "hash": draw.hash,
         "position": position(draw),
         "enters_at_percent": percent(draw.entry),
         "includes": draw.includes,
@@ -235,7 +236,8 @@ fn requests(draw: &Draw) -> Value {
 
 /// As text: it has more digits than a reader's number may keep.
 fn position(draw: &Draw) -> Option<String> {
-    draw.position.map(|position| position.0.to_string())
+    let native = draw.native.filter(|native| *native != Native::Never);
+    native.map(|native| native.to_string())
 }
 
 /// Six decimals are exact in any reader's floating point.

@@ -286,6 +286,9 @@ fn of_accounts(step: &str, draw: &Draw) -> Line {
         "{everyone}this account enters at {}",
         words::percent(draw.entry)
     );
+    if let (Some(native), true) = (draw.native, draw.hash != "turnout") {
+        found.push_str(&format!(" ({}: {native})", draw.hash));
+    }
     if let Some(at) = draw.enters_at() {
         found.push_str(&format!(", with the step of {at}"));
     } else if !draw.includes && !draw.ramp.is_empty() {

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::bucket::{Fraction, Salt};
+use crate::hash::Hash;
 use crate::json::{Field, List, Located, Number, Reader, Text};
 use crate::matching::{Place, RequestMatch, When};
 use crate::percent::{NotAPercentage, millionths};
@@ -16,7 +17,7 @@ use crate::segments::SegmentSet;
 use crate::time::Time;
 use crate::treatment::Treatment;
 
-use super::{check_name, matches, required};
+use super::{check_name, hash, matches, required};
 
 /// Compiles the rollouts of one policy.
 pub(crate) struct Rollouts<'r, 't, 'n> {
@@ -24,6 +25,9 @@ pub(crate) struct Rollouts<'r, 't, 'n> {
     segments: Option<&'n [String]>,
     /// Names that are taken, and by which rollout.
     names: BTreeMap<String, usize>,
+    /// Of the rollout that is being compiled; `None` when it is unreadable: then no percentage can
+    /// be called too fine.
+    hash: Option<Hash>,
 }
 
 impl<'r, 't, 'n> Rollouts<'r, 't, 'n> {
@@ -32,6 +36,7 @@ impl<'r, 't, 'n> Rollouts<'r, 't, 'n> {
             reader,
             segments,
             names: BTreeMap::new(),
+            hash: None,
         }
     }
 
@@ -60,6 +65,12 @@ impl<'r, 't, 'n> Rollouts<'r, 't, 'n> {
         let v2 = self.cluster(span, at, "v2", value.v2);
         let mode = self.mode(span, at, value.mode);
         let salt = self.salt(&at.field("salt"), value.salt);
+        let salt = Salt::new(salt.as_deref().or(name.as_deref()).unwrap_or_default());
+        self.hash = match value.hash {
+            Field::Absent => Some(Hash::turnout(salt)),
+            Field::Bad => None,
+            Field::Given(given) => hash::hash(self.reader, &at.field("hash"), given, salt),
+        };
         let matches = match value.matches.given() {
             Some(given) => matches::request_match(self.reader, &at.field("match"), given),
             None => Some(RequestMatch::default()),
@@ -76,7 +87,8 @@ impl<'r, 't, 'n> Rollouts<'r, 't, 'n> {
         let name = name?;
         Some(Rollout {
             index,
-            salt: Salt::new(salt.as_deref().unwrap_or(&name)),
+            salt,
+            hash: self.hash.take()?,
             entries: Treatment::ALL.map(|treatment| format!("{name}={treatment}")),
             name,
             v1: v1?,
@@ -211,7 +223,7 @@ impl<'r, 't, 'n> Rollouts<'r, 't, 'n> {
             Field::Absent => Some(Ramp::always(Fraction::ALL)),
             Field::Bad => None,
             Field::Given(Accounts::Percentage(number)) => {
-                let fraction = self.fraction(at, &Field::Given(number))?;
+                let fraction = self.account_fraction(at, &Field::Given(number))?;
                 Some(Ramp::always(fraction))
             }
             Field::Given(Accounts::Ramp(steps)) => self.ramp(at, steps),
@@ -250,7 +262,7 @@ impl<'r, 't, 'n> Rollouts<'r, 't, 'n> {
             self.reader.report(span.head(), at, problem);
             return None;
         }
-        let fraction = self.fraction(&at.field("percent"), &value.percent)?;
+        let fraction = self.account_fraction(&at.field("percent"), &value.percent)?;
         Some(Step {
             from: Some(from?),
             fraction,
@@ -277,28 +289,32 @@ impl<'r, 't, 'n> Rollouts<'r, 't, 'n> {
     pub(crate) fn fraction(
         &mut self,
         at: &Path<'_>,
-        percentage: &Field<Number<'_>>,
+        given: &Field<Number<'_>>,
     ) -> Option<Fraction> {
-        let number = match percentage {
+        let number = match given {
             Field::Absent => return Some(Fraction::ALL),
             Field::Bad => return None,
             Field::Given(number) => number,
         };
-        let shown = excerpt(number.value);
-        let problem = match millionths(number.value) {
-            Ok(value) => return Fraction::from_millionths(value),
-            Err(NotAPercentage::OutOfRange) => Problem::invalid(
-                format!("{shown} is not a percentage"),
-                "write a number from 0 to 100",
-            ),
-            Err(NotAPercentage::TooPrecise(decimals)) => Problem::invalid(
-                format!("{shown} has {decimals} decimals"),
-                "write at most 6 decimals",
-            ),
+        percentage(self.reader, at, number).and_then(Fraction::from_millionths)
+    }
+
+    /// A fraction of the rollout's accounts, which its hash may divide into a few parts only.
+    pub(super) fn account_fraction(
+        &mut self,
+        at: &Path<'_>,
+        given: &Field<Number<'_>>,
+    ) -> Option<Fraction> {
+        let fraction = self.fraction(at, given)?;
+        let (Some(hash), Field::Given(number)) = (&self.hash, given) else {
+            return Some(fraction);
         };
-        let problem = problem.coded("malformed-percentage");
-        self.reader.report(number.span, at, problem);
-        None
+        hash.fraction(fraction.millionths())
+            .inspect_err(|between| {
+                let problem = hash::between_parts(between);
+                self.reader.report(number.span, at, problem);
+            })
+            .ok()
     }
 
     pub(crate) fn when(&mut self, at: &Path<'_>, when: policy::When<'_>) -> When {
@@ -346,6 +362,29 @@ impl<'r, 't, 'n> Rollouts<'r, 't, 'n> {
         }
         set
     }
+}
+
+/// In millionths of a percent.
+pub(super) fn percentage(
+    reader: &mut Reader<'_>,
+    at: &Path<'_>,
+    number: &Number<'_>,
+) -> Option<u32> {
+    let shown = excerpt(number.value);
+    let problem = match millionths(number.value) {
+        Ok(millionths) => return Some(millionths),
+        Err(NotAPercentage::OutOfRange) => Problem::invalid(
+            format!("{shown} is not a percentage"),
+            "write a number from 0 to 100",
+        ),
+        Err(NotAPercentage::TooPrecise(decimals)) => Problem::invalid(
+            format!("{shown} has {decimals} decimals"),
+            "write at most 6 decimals",
+        ),
+    };
+    let problem = problem.coded("malformed-percentage");
+    reader.report(number.span, at, problem);
+    None
 }
 
 pub(super) fn cluster_name(reader: &mut Reader<'_>, at: &Path<'_>, name: Text<'_>) -> String {

@@ -44,7 +44,7 @@ impl Rollouts<'_, '_, '_> {
         }
         let when = value.when.given();
         let when = when.map(|given| self.when(&at.field("when"), given));
-        let accounts = self.fraction(&at.field("accounts"), &value.accounts);
+        let accounts = self.account_fraction(&at.field("accounts"), &value.accounts);
         let requests = self.fraction(&at.field("requests"), &value.requests);
         let noise = self.noise(&at.field("noise"), value.noise);
         let reader = &mut *self.reader;

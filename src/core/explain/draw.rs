@@ -3,6 +3,7 @@
 use crate::account::Account;
 use crate::bucket::{Fraction, Position};
 use crate::decide::request_position;
+use crate::hash::{Hash, Native};
 use crate::plan::Rollout;
 use crate::ramp::{Ramp, Step};
 use crate::request::Request;
@@ -16,6 +17,10 @@ pub struct Draw {
     /// Where the account, or the request, stands; `None` for a request without an id, which stands
     /// last.
     pub position: Option<Position>,
+    /// By which hash it is drawn: by the rollout's an account, and by Turnout's own a request.
+    pub hash: &'static str,
+    /// The position as the tool shows it whose hash that is.
+    pub native: Option<Native>,
     /// The smallest percentage that includes it.
     pub entry: Fraction,
     /// Whether it is included.
@@ -43,7 +48,7 @@ impl Draw {
         };
         Self {
             ramp: steps(ramp, request.at, position.unwrap_or(Position::LAST)),
-            ..Self::new(ramp.at(request.at), position)
+            ..Self::new(&rollout.hash, ramp.at(request.at), position)
         }
     }
 
@@ -51,16 +56,19 @@ impl Draw {
         let position = request_position(rollout, request);
         Self {
             position: request.id.map(|_| position),
-            ..Self::new(part, Some(position))
+            native: request.id.map(|_| Native::Whole(position.0)),
+            ..Self::new(&Hash::turnout(rollout.salt), part, Some(position))
         }
     }
 
-    fn new(fraction: Fraction, position: Option<Position>) -> Self {
+    fn new(hash: &Hash, fraction: Fraction, position: Option<Position>) -> Self {
         let drawn = position.unwrap_or(Position::LAST);
         Self {
             fraction,
             position,
-            entry: Fraction::entry(drawn),
+            hash: hash.name(),
+            native: position.map(|position| hash.native(position)),
+            entry: hash.entry(drawn),
             includes: fraction.includes(drawn),
             ramp: Vec::new(),
         }

@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::hash::Hash;
 use crate::place::Path;
 use crate::plan::{self, Mode, Plan};
 
@@ -125,13 +126,22 @@ fn mode(
 fn draw(rollout: &Rollout<'_>, before: &plan::Rollout, at: &Path<'_>, warnings: &mut Warnings<'_>) {
     let is_drawn = |mode: Mode| matches!(mode, Mode::Dark | Mode::Shadow | Mode::Split);
     let mode = rollout.mode.as_ref().map(|mode| mode.value);
-    let (Some(name), Some(draw)) = (&rollout.name, rollout.draw) else {
+    let (Some(name), Some(draw)) = (&rollout.name, &rollout.draw) else {
         return;
     };
-    if before.mode != Mode::Split || !mode.is_some_and(is_drawn) || draw == before.salt {
+    if before.mode != Mode::Split || !mode.is_some_and(is_drawn) || *draw == before.hash {
         return;
     }
+    let is_own = |hash: &Hash| hash.name() == "turnout";
     let (place, what, instead) = match &rollout.salt {
+        _ if !is_own(draw) || !is_own(&before.hash) => (
+            match rollout.hash {
+                Some(span) => (span, &at.field("hash")),
+                None => (name.span, &at.field("name")),
+            },
+            "the hash is another one",
+            String::from("write the hash that it was"),
+        ),
         Some(salt) => (
             (salt.span, &at.field("salt")),
             "the salt is another one",

@@ -3,7 +3,8 @@
 
 use crate::account::Format;
 use crate::bucket::Salt;
-use crate::compile::{matches, rollouts::Rollouts};
+use crate::compile::{hash, matches, rollouts::Rollouts};
+use crate::hash::Hash;
 use crate::json::{Field, List, Located, Map, Number, Reader, Text};
 use crate::matching::{RequestMatch, When};
 use crate::place::{Path, Span};
@@ -47,7 +48,10 @@ pub(super) struct Rollout<'a> {
     /// Whether these are all, each of them readable.
     pub(super) rules_are_whole: bool,
     pub(super) salt: Option<Text<'a>>,
-    pub(super) draw: Option<Salt>,
+    /// Where it says by which hash accounts are drawn.
+    pub(super) hash: Option<Span>,
+    /// By which hash they are drawn; `None` when that cannot be read.
+    pub(super) draw: Option<Hash>,
     /// The percentage of 0 by which the shadow copies nothing.
     pub(super) copies_nothing: Option<(Span, &'static str)>,
     /// Regions that the shadow's condition repeats.
@@ -197,8 +201,21 @@ impl<'a> Compiler<'_, 'a, '_> {
             .as_ref()
             .or(name.as_ref())
             .map(|text| Salt::new(&text.value));
+        let (hash, draw) = match (value.hash, draw) {
+            (Field::Absent, draw) => (None, draw.map(Hash::turnout)),
+            (Field::Given(given), Some(salt)) => {
+                let span = match &given {
+                    policy::Value::Text(text) => text.span,
+                    policy::Value::Number(number) => number.span,
+                    policy::Value::Object(object) => object.span.head(),
+                };
+                let draw = hash::hash(self.reader, &at.field("hash"), given, salt);
+                (Some(span), draw)
+            }
+            _ => (None, None),
+        };
         let is_readable = |field| self.errors.none_in(&at.field(field));
-        let draw_is_known = is_readable("name") && is_readable("salt");
+        let draw_is_known = is_readable("name") && is_readable("salt") && is_readable("hash");
         let shadow_at = at.field("shadow");
         let shadow = value.shadow.given();
         let is_readable = fields_are_known && self.errors.none_in(&shadow_at);
@@ -212,6 +229,7 @@ impl<'a> Compiler<'_, 'a, '_> {
         Rollout {
             index,
             span,
+            hash,
             draw: draw.filter(|_| fields_are_known && draw_is_known),
             salt,
             clusters: [value.v1.given(), value.v2.given()],

@@ -43,10 +43,9 @@ impl Plan {
             return None;
         }
         let (segments, account) = match &request.account {
-            Account::Known(account) => (
-                self.segments.of(account),
-                rollout.salt.account(account.as_slice()),
-            ),
+            Account::Known(account) => {
+                (self.segments.of(account), rollout.account_position(account))
+            }
             // In no segment, and the last of all.
             Account::Absent | Account::Malformed => (SegmentSet::NONE, Position::LAST),
         };

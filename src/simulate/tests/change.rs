@@ -128,3 +128,71 @@ fn names_that_have_changed_are_told() {
         ]
     );
 }
+
+#[test]
+fn what_is_drawn_anew_is_told() {
+    let policy = |rollout: &str| {
+        let text = format!(
+            r#"{{ "version": 1, "account": {{ "from": [{{ "header": "x" }}], "format": "sid" }},
+                "rollouts": [{{ "v1": "a", "v2": "b", "mode": "split", "rules": [], {rollout} }}] }}"#
+        );
+        plan(&text, None)
+    };
+    let renamed = "the rollout `chat` is gone, and `talk` has its clusters: a new name, it seems; ";
+    let split = r#""hash": { "split": { "seed": 1 } }"#;
+    let other = r#""hash": { "split": { "seed": 2 } }"#;
+    for (old, new, expected) in [
+        (
+            r#""name": "chat""#.to_owned(),
+            r#""name": "chat", "salt": "chat""#.to_owned(),
+            None,
+        ),
+        (
+            r#""name": "chat""#.to_owned(),
+            r#""name": "chat", "salt": "s""#.to_owned(),
+            Some("chat: accounts and requests are drawn anew, for its salt has changed".to_owned()),
+        ),
+        (
+            r#""name": "chat""#.to_owned(),
+            format!(r#""name": "chat", {split}"#),
+            Some("chat: accounts are drawn anew, for its hash has changed".to_owned()),
+        ),
+        (
+            format!(r#""name": "chat", {split}"#),
+            format!(r#""name": "chat", {other}"#),
+            Some("chat: accounts are drawn anew, for its hash has changed".to_owned()),
+        ),
+        (
+            format!(r#""name": "chat", {split}"#),
+            format!(r#""name": "chat", "salt": "s", {split}"#),
+            Some("chat: requests are drawn anew, for its salt has changed".to_owned()),
+        ),
+        (
+            format!(r#""name": "chat", {split}"#),
+            format!(r#""name": "talk", {split}"#),
+            Some(format!(
+                "{renamed}it draws accounts as before, and requests anew; give it the old name as its `salt` to keep them"
+            )),
+        ),
+        (
+            format!(r#""name": "chat", {split}"#),
+            r#""name": "talk""#.to_owned(),
+            Some(format!(
+                "{renamed}accounts are drawn anew; give it the old `hash` to keep them"
+            )),
+        ),
+        (
+            format!(r#""name": "chat", {split}"#),
+            format!(r#""name": "talk", "salt": "chat", {split}"#),
+            Some(format!("{renamed}it draws as before")),
+        ),
+    ] {
+        let versions = [policy(&old), policy(&new)];
+        let at = Time::from_seconds(0);
+        let [before, after] = versions.each_ref().map(|plan| Version { plan, at });
+        let list = list(&[1]);
+        let change = Change::between(before, after, None, &Forbidden::default(), list.as_bytes());
+        let notes = change.expect("it is read").notes;
+        assert_eq!(notes, Vec::from_iter(expected), "{old} {new}");
+    }
+}

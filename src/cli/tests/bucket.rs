@@ -1,0 +1,344 @@
+//! `turnout bucket`, as a person runs it.
+#![expect(clippy::expect_used, reason = "a test that cannot go on has failed")]
+
+use std::io::{Read, Write};
+use std::process::{Command, Output, Stdio};
+use std::thread;
+
+fn command(arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_turnout"));
+    command
+        .arg("bucket")
+        .args(arguments)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
+    command
+}
+
+fn bucket(arguments: &[&str], input: &[u8]) -> Output {
+    let mut child = command(arguments).spawn().expect("the command starts");
+    let mut stdin = child.stdin.take().expect("standard input");
+    let input = input.to_vec();
+    // A command that refuses its arguments does not read.
+    let writer = thread::spawn(move || drop(stdin.write_all(&input)));
+    let output = child.wait_with_output().expect("the command ends");
+    writer.join().expect("the writer ends");
+    output
+}
+
+fn stdout(arguments: &[&str], input: &[u8]) -> String {
+    let output = bucket(arguments, input);
+    assert!(output.status.success(), "{arguments:?}: {output:?}");
+    assert!(output.stderr.is_empty(), "{arguments:?}: {output:?}");
+    String::from_utf8(output.stdout).expect("UTF-8")
+}
+
+const SID: &str = "AC7342e9713fa896e4af00c654c444aada";
+
+/// Positions that the tools' own public tests, and `tests/corpus/buckets.csv`, give.
+#[test]
+fn shows_a_position_as_the_tool_does_and_where_the_key_enters() {
+    for (arguments, expected) in [
+        (&["--salt", "s", SID][..], "3923795582502244624\t21.270939"),
+        (
+            &[
+                "--hash",
+                "split",
+                "--seed",
+                "467569525",
+                "aUfEsdPN1twuEjff9Sl",
+            ],
+            "52\t52",
+        ),
+        (&["--hash", "unleash", "--group-id", "gr1", "123"], "73\t73"),
+        (
+            &[
+                "--hash",
+                "unleash",
+                "--group-id",
+                "gr1",
+                "--v2",
+                "last",
+                "123",
+            ],
+            "73\t28",
+        ),
+        (
+            &[
+                "--hash",
+                "launchdarkly",
+                "--flag-key",
+                "hashKey",
+                "--salt",
+                "saltyA",
+                "userKeyA",
+            ],
+            "0.42157587\t42.158",
+        ),
+        (
+            &["--hash", "launchdarkly", "--seed", "61", "userKeyB"],
+            "0.14483777\t14.484",
+        ),
+        (
+            &[
+                "--hash",
+                "growthbook",
+                "--seed",
+                "seed",
+                "--version",
+                "2",
+                "--rule",
+                "rollout",
+                "a",
+            ],
+            "0.0505\t5.05",
+        ),
+        (
+            &[
+                "--hash",
+                "growthbook",
+                "--seed",
+                "seed",
+                "--version",
+                "2",
+                "--rule",
+                "experiment",
+                "a",
+            ],
+            "0.0505\t5.06",
+        ),
+        (
+            &[
+                "--hash",
+                "flagd",
+                "--flag-key",
+                "",
+                "--version",
+                "2",
+                "--total-weight",
+                "100",
+                "SI7p-",
+            ],
+            "49\t50",
+        ),
+    ] {
+        let key = arguments.last().expect("a key");
+        assert_eq!(stdout(arguments, b""), format!("{key}\t{expected}\n"));
+    }
+}
+
+#[test]
+fn says_whether_a_percentage_takes_the_key() {
+    let arguments = [
+        "--hash",
+        "unleash",
+        "--group-id",
+        "gr1",
+        "123",
+        "--percentage",
+    ];
+    for (percentage, expected) in [("72", "out"), ("73", "in"), ("0", "out"), ("100.0", "in")] {
+        let answer = stdout(&[&arguments[..], &[percentage]].concat(), b"");
+        assert_eq!(answer, format!("123\t73\t73\t{expected}\n"));
+    }
+}
+
+#[test]
+fn a_key_outside_of_the_traffic_or_the_namespace_is_drawn_never() {
+    let split = ["--hash", "split", "--seed=-5", "--traffic-allocation", "0"];
+    let arguments = [&split[..], &["--traffic-allocation-seed", "-1", "a"]].concat();
+    assert_eq!(stdout(&arguments, b""), "a\tnever\t100\n");
+    // The corpus: `1` is outside of this range of `namespace1`, and inside of the other.
+    let growthbook = [
+        "--hash",
+        "growthbook",
+        "--seed",
+        "chat",
+        "--version",
+        "2",
+        "--rule",
+        "rollout",
+    ];
+    for (from, to, is_never) in [("0", "40", true), ("40", "100", false)] {
+        let namespace = ["1", "--namespace", "namespace1", from, to];
+        let answer = stdout(&[&growthbook[..], &namespace].concat(), b"");
+        assert_eq!(answer.contains("\tnever\t100\n"), is_never, "{answer}");
+    }
+}
+
+#[test]
+fn each_draw_of_turnout_is_one_of_its_own() {
+    let id = "2b9dba03-eeb9-caf3-cc60-86ed95e6b0cd";
+    let mut answers: Vec<String> = ["accounts", "requests", "shadow", "noise"]
+        .map(|draw| stdout(&["--salt", "chat", "--draw", draw, id], b""))
+        .into();
+    assert_eq!(stdout(&["--salt", "chat", id], b""), answers[0]);
+    answers.sort();
+    answers.dedup();
+    assert_eq!(answers.len(), 4, "{answers:?}");
+}
+
+#[test]
+fn reads_keys_from_standard_input_a_line_each() {
+    let salt = ["--salt", "chat"];
+    let expected = stdout(&[&salt[..], &["alice", "", "käthe"]].concat(), b"");
+    assert_eq!(stdout(&salt, "alice\r\n\nkäthe".as_bytes()), expected);
+    let mixed = [&salt[..], &["alice", "-"]].concat();
+    assert_eq!(stdout(&mixed, "\nkäthe\n".as_bytes()), expected);
+    assert_eq!(stdout(&salt, b""), "");
+    // Bytes that are no UTF-8 are a key as others are.
+    let lines = stdout(&salt, b"\xff\n\xfe\n");
+    let positions: Vec<_> = lines.lines().map(|line| line.split('\t').nth(1)).collect();
+    assert_eq!(positions.len(), 2);
+    assert_ne!(positions[0], positions[1]);
+}
+
+#[test]
+fn an_answer_comes_before_the_next_question() {
+    let mut child = command(&["--salt", "chat"])
+        .spawn()
+        .expect("the command starts");
+    let mut stdin = child.stdin.take().expect("standard input");
+    let mut stdout = child.stdout.take().expect("standard output");
+    for key in ["alice", "bob"] {
+        writeln!(stdin, "{key}").expect("a question");
+        let mut answer = [0; 6];
+        let asked = key.len().min(3);
+        stdout.read_exact(&mut answer[..asked]).expect("an answer");
+        assert_eq!(&answer[..asked], &key.as_bytes()[..asked]);
+        let mut byte = [0];
+        while byte != *b"\n" {
+            stdout.read_exact(&mut byte).expect("its end");
+        }
+    }
+    drop(stdin);
+    assert!(child.wait().expect("the command ends").success());
+}
+
+#[test]
+fn a_line_that_is_too_long_is_refused_with_its_number_and_those_before_are_answered() {
+    let longest = "k".repeat(65_536);
+    let input = format!("alice\n{longest}\r\n{longest}k\nbob\n");
+    let output = bucket(&["--salt", "chat"], input.as_bytes());
+    assert_eq!(output.status.code(), Some(2));
+    let answered = String::from_utf8(output.stdout).expect("UTF-8");
+    assert_eq!(answered.lines().count(), 2);
+    assert_eq!(
+        String::from_utf8(output.stderr).expect("UTF-8"),
+        "turnout: standard input, line 3: a key of more than 65536 bytes; write one key on each line\n"
+    );
+}
+
+#[test]
+fn who_reads_no_more_is_no_mistake() {
+    let mut child = command(&["--salt", "chat"])
+        .spawn()
+        .expect("the command starts");
+    drop(child.stdout.take());
+    let mut stdin = child.stdin.take().expect("standard input");
+    let _ = stdin.write_all("alice\n".repeat(100_000).as_bytes());
+    drop(stdin);
+    let output = child.wait_with_output().expect("the command ends");
+    assert!(output.status.success(), "{output:?}");
+    assert!(output.stderr.is_empty(), "{output:?}");
+}
+
+#[test]
+fn json_has_one_object_for_each_key() {
+    let arguments = ["--json", "--hash", "split", "--seed", "467569525"];
+    let keys = ["aUfEsdPN1twuEjff9Sl", "a \"key\""];
+    assert_eq!(
+        stdout(
+            &[&arguments[..], &keys, &["--percentage", "51"]].concat(),
+            b""
+        ),
+        "{\"key\":\"aUfEsdPN1twuEjff9Sl\",\"hash\":\"split\",\"position\":52,\"entry_percentage\":52,\"percentage\":51,\"included\":false}\n\
+         {\"key\":\"a \\\"key\\\"\",\"hash\":\"split\",\"position\":7,\"entry_percentage\":7,\"percentage\":51,\"included\":true}\n"
+    );
+    let never = [
+        "--traffic-allocation",
+        "0",
+        "--traffic-allocation-seed",
+        "1",
+        "a",
+    ];
+    assert_eq!(
+        stdout(&[&arguments[..], &never].concat(), b""),
+        "{\"key\":\"a\",\"hash\":\"split\",\"position\":null,\"entry_percentage\":100}\n"
+    );
+}
+
+#[test]
+fn options_that_do_not_fit_are_refused_with_those_that_do() {
+    for (arguments, sentence) in [
+        (&[SID][..], "--hash turnout needs --salt"),
+        (
+            &["--salt", "s", "--seed", "1"],
+            "--hash turnout has no --seed; it takes --salt, --draw",
+        ),
+        (&["--hash", "split"], "--hash split needs --seed"),
+        (
+            &["--hash", "split", "--seed", "1", "--draw", "noise"],
+            "--hash split has no --draw; it takes --seed, --traffic-allocation, --traffic-allocation-seed, --v2",
+        ),
+        (
+            &["--hash", "launchdarkly", "--salt", "abc"],
+            "--hash launchdarkly needs --flag-key and --salt, or --seed",
+        ),
+        (
+            &["--hash", "growthbook", "--seed", "chat"],
+            "--hash growthbook needs --seed, --version and --rule",
+        ),
+        (
+            &[
+                "--hash",
+                "split",
+                "--seed",
+                "1",
+                "--traffic-allocation-seed",
+                "1",
+            ],
+            "--traffic-allocation-seed: a seed has no effect without `traffic_allocation`; remove it, or write the allocation",
+        ),
+        (
+            &["--hash", "split", "--seed", "one"],
+            "--seed one is not a number",
+        ),
+        (
+            &["--hash", "split", "--seed", "4294967296"],
+            "--seed: 4294967296 is out of range; write a whole number from -2147483648 to 4294967295",
+        ),
+        (
+            &[
+                "--hash",
+                "flagd",
+                "--flag-key",
+                "c",
+                "--version",
+                "3",
+                "--total-weight",
+                "100",
+            ],
+            "--version: 3 is out of range; write a whole number from 1 to 2",
+        ),
+        (
+            &["--hash", "unleash", "--group-id", "c", "--v2", "second"],
+            "--v2: unknown place of v2 `second`; write one of `first`, `last`",
+        ),
+        (
+            &["--hash", "split", "--seed", "1", "--percentage", "12.5"],
+            "--percentage: `split` divides accounts into 100 parts, and 12.5 % is no whole number of them; write 12 or 13",
+        ),
+        (
+            &["--salt", "s", "--percentage", "half"],
+            "--percentage half is not a percentage; write a number from 0 to 100 with at most 6 decimals",
+        ),
+    ] {
+        let output = bucket(arguments, b"key\n");
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}");
+        assert!(output.stdout.is_empty(), "{arguments:?}");
+        let error = String::from_utf8(output.stderr).expect("UTF-8");
+        assert_eq!(error, format!("turnout: {sentence}\n"));
+    }
+}

@@ -1,0 +1,396 @@
+//! A rollout's `hash`: what the tool that drew the accounts before needs to draw them again.
+
+use std::ops::RangeInclusive;
+
+use crate::bucket::Salt;
+use crate::diagnostic::{Diagnostics, Document};
+use crate::hash::{
+    BetweenParts, Comparison, Draw, End, Flagd, GrowthBook, Hash, LaunchDarkly, Namespace, Split,
+    Traffic, Unleash, Version, parts_of,
+};
+use crate::json::{Field, Located, Number, Reader, Text};
+use crate::percent::literal;
+use crate::place::{Path, Span};
+use crate::policy::{Fields, Value};
+use crate::problem::{Expected, Problem, excerpt};
+use crate::read::{self, expected};
+
+use super::rollouts::percentage;
+use super::{present, required};
+
+const TOOLS: &[&str] = &["split", "unleash", "launchdarkly", "growthbook", "flagd"];
+
+/// Of bytes that a tool hashes before an account; no tool lets its users write more.
+const LONGEST: usize = 256;
+
+/// Each part is a percentage of its own then, with at most six decimals.
+const TOTAL_WEIGHT: RangeInclusive<i64> = 1..=100_000_000;
+
+/// Split's seeds are of 32 bits, with a sign or without.
+const SPLIT_SEED: RangeInclusive<i64> = -0x8000_0000..=0xFFFF_FFFF;
+
+impl Hash {
+    /// Reads a hash as a rollout has it: `"turnout"`, or an object such as
+    /// `{ "split": { "seed": 123 } }`. The salt is for Turnout's own.
+    ///
+    /// # Errors
+    /// Every problem of the text at once.
+    pub fn from_json(text: &str, salt: Salt) -> Result<Self, Diagnostics> {
+        let mut reader = Reader::new(Document::Policy, text);
+        let hash = reader
+            .root(expected::HASH)
+            .and_then(|root| read::hash(&mut reader, root))
+            .and_then(|given| hash(&mut reader, &Path::Root, given, salt));
+        let diagnostics = reader.finish();
+        match hash {
+            Some(hash) if diagnostics.is_empty() => Ok(hash),
+            _ => Err(diagnostics),
+        }
+    }
+}
+
+pub(crate) fn hash(
+    reader: &mut Reader<'_>,
+    at: &Path<'_>,
+    hash: Value<'_>,
+    salt: Salt,
+) -> Option<Hash> {
+    let Located { value, span } = match hash {
+        Value::Text(word) => return own(reader, at, &word, salt),
+        Value::Object(tools) => tools,
+        // What is neither was not read.
+        Value::Number(_) => return None,
+    };
+    let mut hash = Object::new(reader, *at, span, value);
+    let mut given = TOOLS.iter().filter(|name| hash.has(name));
+    let (Some(name), None) = (given.next(), given.next()) else {
+        let count = TOOLS.iter().filter(|name| hash.has(name)).count();
+        let problem = Problem::not_one_of("a hash", TOOLS, count);
+        hash.reader.report(span, at, problem);
+        return None;
+    };
+    let mut tool = hash.object(name)?;
+    let draw = match *name {
+        "split" => split(&mut tool).map(Draw::Split),
+        "unleash" => {
+            let group_id = tool.text("group_id", 1);
+            group_id.map(|group_id| Draw::Unleash(Unleash::new(&group_id)))
+        }
+        "launchdarkly" => launchdarkly(&mut tool).map(Draw::LaunchDarkly),
+        "growthbook" => growthbook(&mut tool).map(Draw::GrowthBook),
+        _ => flagd(&mut tool).map(Draw::Flagd),
+    };
+    let v2 = tool.end();
+    Some(Hash::new(draw?, v2?))
+}
+
+/// The only hash that a word says all of.
+fn own(reader: &mut Reader<'_>, at: &Path<'_>, word: &Text<'_>, salt: Salt) -> Option<Hash> {
+    let example = match &*word.value {
+        "turnout" => return Some(Hash::turnout(salt)),
+        "split" => expected::SPLIT,
+        "unleash" => expected::UNLEASH,
+        "launchdarkly" => expected::LAUNCHDARKLY,
+        "growthbook" => expected::GROWTHBOOK,
+        "flagd" => expected::FLAGD,
+        other => {
+            let known = [&["turnout"], TOOLS].concat();
+            let problem = Problem::unknown_word("hash", other, &known);
+            reader.report(word.span, at, problem);
+            return None;
+        }
+    };
+    let (name, example) = (&word.value, example.example);
+    let problem = Problem::invalid(
+        format!("the word `{name}` does not say what its formula needs"),
+        format!("write an object, for example {{ \"{name}\": {example} }}"),
+    )
+    .coded("bare-hash");
+    reader.report(word.span, at, problem);
+    None
+}
+
+fn split(tool: &mut Object<'_, '_, '_, '_>) -> Option<Split> {
+    let seed = tool.split_seed("seed");
+    if let Field::Given(algo) = tool.number("algo")
+        && algo.value != "2"
+    {
+        let problem = Problem::invalid(
+            format!("algorithm {} of Split is not known", excerpt(algo.value)),
+            "write 2, its MurmurHash3; a flag of algorithm 1 (legacy) cannot keep its accounts",
+        )
+        .coded("unknown-algorithm");
+        tool.report(algo.span, "algo", problem);
+    }
+    let traffic = traffic(tool);
+    Some(Split::new(seed?, traffic?))
+}
+
+/// The inner `None` is all traffic.
+fn traffic(tool: &mut Object<'_, '_, '_, '_>) -> Option<Option<Traffic>> {
+    const PERCENT: &str = "traffic_allocation";
+    const SEED: &str = "traffic_allocation_seed";
+    if !tool.has(PERCENT) {
+        if let Field::Given(seed) = tool.number(SEED) {
+            let problem = Problem::invalid(
+                format!("a seed has no effect without `{PERCENT}`"),
+                "remove it, or write the allocation",
+            )
+            .coded("useless-seed");
+            tool.report(seed.span, SEED, problem);
+        }
+        return Some(None);
+    }
+    let percent = tool.whole(PERCENT, expected::PERCENTAGE, 0..=100)?;
+    if percent == 100 {
+        return Some(None);
+    }
+    let seed = tool.split_seed(SEED)?;
+    Some(Some(Traffic::new(seed, u32::try_from(percent).ok()?)))
+}
+
+fn launchdarkly(tool: &mut Object<'_, '_, '_, '_>) -> Option<LaunchDarkly> {
+    if !tool.has("seed") {
+        let flag_key = tool.text("flag_key", 1);
+        let salt = tool.text("salt", 1);
+        return Some(LaunchDarkly::of_flag(&flag_key?, &salt?));
+    }
+    if tool.has("flag_key") || tool.has("salt") {
+        let problem = Problem::invalid(
+            "a seed stands in the place of the flag's key and salt",
+            "write `seed` alone, or `flag_key` and `salt`",
+        )
+        .coded("two-seeds");
+        tool.reader.report(tool.span.head(), &tool.at, problem);
+    }
+    let seed = tool.whole("seed", expected::SEED, i64::MIN..=i64::MAX);
+    seed.map(LaunchDarkly::of_experiment)
+}
+
+fn growthbook(tool: &mut Object<'_, '_, '_, '_>) -> Option<GrowthBook> {
+    let seed = tool.text("seed", 1);
+    let version = tool.version();
+    let rule = tool.required_word("rule", expected::HASH_RULE);
+    let is_experiment = [("rollout", false), ("experiment", true)];
+    let is_experiment =
+        rule.and_then(|word| tool.meaning("rule", "kind of rule", is_experiment, &word));
+    let rule = is_experiment.map(|is| match is {
+        true => Comparison::Experiment,
+        false => Comparison::Rollout,
+    });
+    let start = match tool.number("start") {
+        Field::Absent => Some(0),
+        Field::Bad => None,
+        Field::Given(number) => start(tool, &number, rule, version),
+    };
+    let namespace = match tool.has("namespace") {
+        false => Some(None),
+        true => tool
+            .object("namespace")
+            .and_then(|mut given| namespace(&mut given))
+            .map(Some),
+    };
+    Some(GrowthBook::new(version?, &seed?, rule?, start?, namespace?))
+}
+
+/// Where v2's range begins, as a place.
+fn start(
+    tool: &mut Object<'_, '_, '_, '_>,
+    number: &Number<'_>,
+    rule: Option<Comparison>,
+    version: Option<Version>,
+) -> Option<u32> {
+    if rule == Some(Comparison::Rollout) || tool.has("v2") {
+        let problem = Problem::invalid(
+            "only an experiment has a range of v2 that begins there",
+            "remove it, or write \"rule\": \"experiment\" and no `v2`",
+        )
+        .coded("useless-start");
+        tool.report(number.span, "start", problem);
+    }
+    let at = tool.at.field("start");
+    let millionths = percentage(tool.reader, &at, number)?;
+    parts_of("growthbook", GrowthBook::parts_of(version?), millionths)
+        .inspect_err(|between| {
+            let problem = between_parts(between);
+            tool.reader.report(number.span, &at, problem);
+        })
+        .ok()
+}
+
+fn namespace(given: &mut Object<'_, '_, '_, '_>) -> Option<Namespace> {
+    let id = given.text("id", 1);
+    let from = given.percentage("from");
+    let to = given.percentage("to");
+    let (from, to) = (from?, to?);
+    if from >= to {
+        let problem = Problem::invalid(
+            format!("no account is from {} to {} %", literal(from), literal(to)),
+            "write the namespace's range, `from` below `to`",
+        )
+        .coded("empty-namespace");
+        given.reader.report(given.span.head(), &given.at, problem);
+    }
+    Some(Namespace::new(&id?, from, to))
+}
+
+fn flagd(tool: &mut Object<'_, '_, '_, '_>) -> Option<Flagd> {
+    // Empty where the flag's targeting says what is hashed, and leaves the flag's key out.
+    let flag_key = tool.text("flag_key", 0);
+    let version = tool.version();
+    let total = tool.whole("total_weight", expected::TOTAL_WEIGHT, TOTAL_WEIGHT);
+    let total = u32::try_from(total?).ok()?;
+    Some(Flagd::new(version?, &flag_key?, total))
+}
+
+pub(super) fn between_parts(between: &BetweenParts) -> Problem {
+    Problem::invalid(between.to_string(), between.help()).coded("too-fine-percentage")
+}
+
+/// An object whose fields are taken by their names; the names are those that it was read by.
+struct Object<'r, 't, 'p, 'a> {
+    reader: &'r mut Reader<'t>,
+    at: Path<'p>,
+    span: Span,
+    fields: Vec<(&'static str, Field<Value<'a>>)>,
+}
+
+impl<'r, 't, 'p, 'a> Object<'r, 't, 'p, 'a> {
+    fn new(reader: &'r mut Reader<'t>, at: Path<'p>, span: Span, fields: Fields<'a>) -> Self {
+        let Fields(fields) = fields;
+        Self {
+            reader,
+            at,
+            span,
+            fields,
+        }
+    }
+
+    fn report(&mut self, span: Span, field: &'static str, problem: Problem) {
+        let at = self.at.field(field);
+        self.reader.report(span, &at, problem);
+    }
+
+    fn has(&self, name: &str) -> bool {
+        let mut fields = self.fields.iter();
+        fields.any(|(field, value)| *field == name && present(value))
+    }
+
+    /// The second time it is absent.
+    fn take(&mut self, name: &str) -> Field<Value<'a>> {
+        let mut fields = self.fields.iter_mut();
+        let field = fields.find(|(field, _)| *field == name);
+        field.map_or(Field::Absent, |(_, value)| {
+            std::mem::replace(value, Field::Absent)
+        })
+    }
+
+    fn object(&mut self, name: &'static str) -> Option<Object<'_, 't, '_, 'a>> {
+        let Field::Given(Value::Object(Located { value, span })) = self.take(name) else {
+            return None;
+        };
+        Some(Object::new(self.reader, self.at.field(name), span, value))
+    }
+
+    fn number(&mut self, name: &str) -> Field<Number<'a>> {
+        match self.take(name) {
+            Field::Absent => Field::Absent,
+            Field::Given(Value::Number(number)) => Field::Given(number),
+            Field::Bad | Field::Given(_) => Field::Bad,
+        }
+    }
+
+    fn word(&mut self, name: &str) -> Field<Text<'a>> {
+        match self.take(name) {
+            Field::Absent => Field::Absent,
+            Field::Given(Value::Text(text)) => Field::Given(text),
+            Field::Bad | Field::Given(_) => Field::Bad,
+        }
+    }
+
+    fn required_word(&mut self, field: &'static str, expected: Expected) -> Option<Text<'a>> {
+        let word = self.word(field);
+        required(self.reader, self.span, &self.at, field, expected, word)
+    }
+
+    fn required_number(&mut self, field: &'static str, expected: Expected) -> Option<Number<'a>> {
+        let number = self.number(field);
+        required(self.reader, self.span, &self.at, field, expected, number)
+    }
+
+    /// What is hashed, of so many bytes at least.
+    fn text(&mut self, field: &'static str, least: usize) -> Option<String> {
+        let text = self.required_word(field, expected::HASHED)?;
+        let length = text.value.len();
+        if !(least..=LONGEST).contains(&length) {
+            let what = format!("a text of {length} bytes");
+            let problem = Problem::invalid(what, format!("write {least} to {LONGEST} bytes"));
+            self.report(text.span, field, problem.coded("malformed-text"));
+        }
+        Some(text.value.into_owned())
+    }
+
+    fn whole(
+        &mut self,
+        field: &'static str,
+        expected: Expected,
+        range: RangeInclusive<i64>,
+    ) -> Option<i64> {
+        let number = self.required_number(field, expected)?;
+        let value = number.value.parse().ok();
+        let value = value.filter(|value| range.contains(value));
+        if value.is_none() {
+            let (least, most) = (range.start(), range.end());
+            let problem = Problem::invalid(
+                format!("{} is out of range", excerpt(number.value)),
+                format!("write a whole number from {least} to {most}"),
+            )
+            .coded("out-of-range");
+            self.report(number.span, field, problem);
+        }
+        value
+    }
+
+    fn split_seed(&mut self, field: &'static str) -> Option<u32> {
+        let seed = self.whole(field, expected::SEED, SPLIT_SEED)?;
+        let signed = || i32::try_from(seed).ok().map(i32::cast_unsigned);
+        u32::try_from(seed).ok().or_else(signed)
+    }
+
+    fn version(&mut self) -> Option<Version> {
+        match self.whole("version", expected::FORMULA, 1..=2)? {
+            1 => Some(Version::One),
+            _ => Some(Version::Two),
+        }
+    }
+
+    fn percentage(&mut self, field: &'static str) -> Option<u32> {
+        let number = self.required_number(field, expected::PERCENTAGE)?;
+        percentage(self.reader, &self.at.field(field), &number)
+    }
+
+    fn end(&mut self) -> Option<End> {
+        let is_last = [("first", false), ("last", true)];
+        let is_last = match self.word("v2") {
+            Field::Absent => Some(false),
+            Field::Bad => None,
+            Field::Given(word) => self.meaning("v2", "place of v2", is_last, &word),
+        };
+        is_last.map(|is| match is {
+            true => End::Last,
+            false => End::First,
+        })
+    }
+
+    /// Of truth values, for which the reader has its code already.
+    fn meaning(
+        &mut self,
+        field: &'static str,
+        what: &'static str,
+        words: [(&'static str, bool); 2],
+        word: &Text<'_>,
+    ) -> Option<bool> {
+        self.reader
+            .meaning(&self.at.field(field), what, words, word)
+    }
+}

@@ -1,0 +1,41 @@
+//! Unleash, its gradual rollouts: `murmur3("groupId:id", 0) % 100 + 1`, in when not above the
+//! percentage. Its variants are another draw, and not this one.
+
+use super::murmur3::Murmur3;
+use super::{Line, Native};
+
+const PARTS: u32 = 100;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Unleash {
+    start: Murmur3,
+}
+
+impl Unleash {
+    pub(crate) fn new(group_id: &str) -> Self {
+        let start = Murmur3::new(0).with(group_id.as_bytes()).with(b":");
+        Self { start }
+    }
+}
+
+impl Line for Unleash {
+    fn places(&self) -> u64 {
+        u64::from(PARTS)
+    }
+
+    fn parts(&self) -> u32 {
+        PARTS
+    }
+
+    fn bound(&self, parts: u32) -> u64 {
+        u64::from(parts)
+    }
+
+    fn place(&self, account: &[u8]) -> Option<u64> {
+        Some(u64::from(self.start.with(account).finish() % PARTS))
+    }
+
+    fn native(&self, place: u64) -> Native {
+        Native::Whole(place.saturating_add(1))
+    }
+}

@@ -5,6 +5,8 @@
 
 pub(crate) mod hash;
 pub(crate) mod matches;
+mod percentage;
+mod ramp;
 pub(crate) mod rollouts;
 mod shadow;
 

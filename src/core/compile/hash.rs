@@ -5,8 +5,8 @@ use std::ops::RangeInclusive;
 use crate::bucket::Salt;
 use crate::diagnostic::{Diagnostics, Document};
 use crate::hash::{
-    BetweenParts, Comparison, Draw, End, Flagd, GrowthBook, Hash, LaunchDarkly, Namespace, Split,
-    Traffic, Unleash, Version, parts_of,
+    Comparison, Draw, End, Flagd, GrowthBook, Hash, LaunchDarkly, Namespace, Split, Traffic,
+    Unleash, Version, parts_of,
 };
 use crate::json::{Field, Located, Number, Reader, Text};
 use crate::percent::literal;
@@ -15,7 +15,7 @@ use crate::policy::{Fields, Value};
 use crate::problem::{Expected, Problem, excerpt};
 use crate::read::{self, expected};
 
-use super::rollouts::percentage;
+use super::percentage::{between_parts, percentage};
 use super::{present, required};
 
 const TOOLS: &[&str] = &["split", "unleash", "launchdarkly", "growthbook", "flagd"];
@@ -241,10 +241,6 @@ fn flagd(tool: &mut Object<'_, '_, '_, '_>) -> Option<Flagd> {
     let total = tool.whole("total_weight", expected::TOTAL_WEIGHT, TOTAL_WEIGHT);
     let total = u32::try_from(total?).ok()?;
     Some(Flagd::new(version?, &flag_key?, total))
-}
-
-pub(super) fn between_parts(between: &BetweenParts) -> Problem {
-    Problem::invalid(between.to_string(), between.help()).coded("too-fine-percentage")
 }
 
 /// An object whose fields are taken by their names; the names are those that it was read by.

@@ -6,17 +6,15 @@ use crate::bucket::{Fraction, Salt};
 use crate::hash::Hash;
 use crate::json::{Field, List, Located, Number, Reader, Text};
 use crate::matching::{Place, RequestMatch, When};
-use crate::percent::{NotAPercentage, millionths};
 use crate::place::{Path, Span};
 use crate::plan::{Mode, Rollout, Rule, Serve};
 use crate::policy::{self, Accounts};
 use crate::problem::{Problem, excerpt};
-use crate::ramp::{Ramp, Step};
 use crate::read::expected;
 use crate::segments::SegmentSet;
-use crate::time::Time;
 use crate::treatment::Treatment;
 
+use super::percentage::{between_parts, percentage};
 use super::{check_name, hash, matches, required};
 
 /// Compiles the rollouts of one policy.
@@ -218,74 +216,6 @@ impl<'r, 't, 'n> Rollouts<'r, 't, 'n> {
             .report(span, at, problem.coded("useless-percentage"));
     }
 
-    fn accounts(&mut self, at: &Path<'_>, accounts: Field<Accounts<'_>>) -> Option<Ramp> {
-        match accounts {
-            Field::Absent => Some(Ramp::always(Fraction::ALL)),
-            Field::Bad => None,
-            Field::Given(Accounts::Percentage(number)) => {
-                let fraction = self.account_fraction(at, &Field::Given(number))?;
-                Some(Ramp::always(fraction))
-            }
-            Field::Given(Accounts::Ramp(steps)) => self.ramp(at, steps),
-        }
-    }
-
-    fn ramp(&mut self, at: &Path<'_>, steps: List<Located<policy::Step<'_>>>) -> Option<Ramp> {
-        if steps.value.is_empty() {
-            let problem = Problem::empty_list("the ramp", "write a step, or one percentage");
-            self.reader.report(steps.span, at, problem);
-        }
-        let mut compiled: Vec<Step> = Vec::with_capacity(steps.value.len());
-        let mut is_whole = true;
-        let mut last = None;
-        for (index, step) in steps.value.into_iter().enumerate() {
-            let step = step.and_then(|given| self.step(&at.index(index), given, &mut last));
-            is_whole &= step.is_some();
-            compiled.extend(step);
-        }
-        is_whole.then(|| Ramp::of(compiled))
-    }
-
-    /// `last` is when the step before begins, and then when this one does.
-    fn step(
-        &mut self,
-        at: &Path<'_>,
-        step: Located<policy::Step<'_>>,
-        last: &mut Option<Time>,
-    ) -> Option<Step> {
-        let Located { value, span } = step;
-        let from = required(self.reader, span, at, "from", expected::TIME, value.from);
-        let from = from.and_then(|text| self.time(&at.field("from"), &text, *last));
-        *last = from.or(*last);
-        if matches!(value.percent, Field::Absent) {
-            let problem = Problem::missing_field("percent", expected::PERCENTAGE);
-            self.reader.report(span.head(), at, problem);
-            return None;
-        }
-        let fraction = self.account_fraction(&at.field("percent"), &value.percent)?;
-        Some(Step {
-            from: Some(from?),
-            fraction,
-        })
-    }
-
-    fn time(&mut self, at: &Path<'_>, text: &Text<'_>, last: Option<Time>) -> Option<Time> {
-        let problem = match (Time::parse(&text.value), last) {
-            (Ok(time), Some(last)) if time <= last => Problem::invalid(
-                format!("{time} is not after the step before, {last}"),
-                "write the steps in the order of their moments",
-            )
-            .coded("unordered-steps"),
-            (Ok(time), _) => return Some(time),
-            (Err(error), _) => {
-                Problem::invalid(format!("`{}`: {error}", excerpt(&text.value)), error.help())
-                    .coded("malformed-time")
-            }
-        };
-        self.reader.report(text.span, at, problem);
-        None
-    }
-
     pub(crate) fn fraction(
         &mut self,
         at: &Path<'_>,
@@ -311,7 +241,7 @@ impl<'r, 't, 'n> Rollouts<'r, 't, 'n> {
         };
         hash.fraction(fraction.millionths())
             .inspect_err(|between| {
-                let problem = hash::between_parts(between);
+                let problem = between_parts(between);
                 self.reader.report(number.span, at, problem);
             })
             .ok()
@@ -362,29 +292,6 @@ impl<'r, 't, 'n> Rollouts<'r, 't, 'n> {
         }
         set
     }
-}
-
-/// In millionths of a percent.
-pub(super) fn percentage(
-    reader: &mut Reader<'_>,
-    at: &Path<'_>,
-    number: &Number<'_>,
-) -> Option<u32> {
-    let shown = excerpt(number.value);
-    let problem = match millionths(number.value) {
-        Ok(millionths) => return Some(millionths),
-        Err(NotAPercentage::OutOfRange) => Problem::invalid(
-            format!("{shown} is not a percentage"),
-            "write a number from 0 to 100",
-        ),
-        Err(NotAPercentage::TooPrecise(decimals)) => Problem::invalid(
-            format!("{shown} has {decimals} decimals"),
-            "write at most 6 decimals",
-        ),
-    };
-    let problem = problem.coded("malformed-percentage");
-    reader.report(number.span, at, problem);
-    None
 }
 
 pub(super) fn cluster_name(reader: &mut Reader<'_>, at: &Path<'_>, name: Text<'_>) -> String {

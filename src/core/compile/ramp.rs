@@ -1,0 +1,87 @@
+//! A rule's `accounts`: one percentage, or one after the other.
+
+use crate::bucket::Fraction;
+use crate::json::{Field, List, Located, Text};
+use crate::place::Path;
+use crate::policy::{self, Accounts};
+use crate::problem::{Problem, excerpt};
+use crate::ramp::{Ramp, Step};
+use crate::read::expected;
+use crate::time::Time;
+
+use super::required;
+use super::rollouts::Rollouts;
+
+impl Rollouts<'_, '_, '_> {
+    pub(super) fn accounts(
+        &mut self,
+        at: &Path<'_>,
+        accounts: Field<Accounts<'_>>,
+    ) -> Option<Ramp> {
+        match accounts {
+            Field::Absent => Some(Ramp::always(Fraction::ALL)),
+            Field::Bad => None,
+            Field::Given(Accounts::Percentage(number)) => {
+                let fraction = self.account_fraction(at, &Field::Given(number))?;
+                Some(Ramp::always(fraction))
+            }
+            Field::Given(Accounts::Ramp(steps)) => self.ramp(at, steps),
+        }
+    }
+
+    fn ramp(&mut self, at: &Path<'_>, steps: List<Located<policy::Step<'_>>>) -> Option<Ramp> {
+        if steps.value.is_empty() {
+            let problem = Problem::empty_list("the ramp", "write a step, or one percentage");
+            self.reader.report(steps.span, at, problem);
+        }
+        let mut compiled: Vec<Step> = Vec::with_capacity(steps.value.len());
+        let mut is_whole = true;
+        let mut last = None;
+        for (index, step) in steps.value.into_iter().enumerate() {
+            let step = step.and_then(|given| self.step(&at.index(index), given, &mut last));
+            is_whole &= step.is_some();
+            compiled.extend(step);
+        }
+        is_whole.then(|| Ramp::of(compiled))
+    }
+
+    /// `last` is when the step before begins, and then when this one does.
+    fn step(
+        &mut self,
+        at: &Path<'_>,
+        step: Located<policy::Step<'_>>,
+        last: &mut Option<Time>,
+    ) -> Option<Step> {
+        let Located { value, span } = step;
+        let from = required(self.reader, span, at, "from", expected::TIME, value.from);
+        let from = from.and_then(|text| self.time(&at.field("from"), &text, *last));
+        *last = from.or(*last);
+        if matches!(value.percent, Field::Absent) {
+            let problem = Problem::missing_field("percent", expected::PERCENTAGE);
+            self.reader.report(span.head(), at, problem);
+            return None;
+        }
+        let fraction = self.account_fraction(&at.field("percent"), &value.percent)?;
+        Some(Step {
+            from: Some(from?),
+            fraction,
+        })
+    }
+
+    fn time(&mut self, at: &Path<'_>, text: &Text<'_>, last: Option<Time>) -> Option<Time> {
+        let problem = match (Time::parse(&text.value), last) {
+            (Ok(time), Some(last)) if time <= last => Problem::invalid(
+                format!("{time} is not after the step before, {last}"),
+                "write the steps in the order of their moments",
+            )
+            .coded("unordered-steps"),
+            (Ok(time), _) => return Some(time),
+            (Err(error), _) => {
+                Problem::invalid(format!("`{}`: {error}", excerpt(&text.value)), error.help())
+                    .coded("malformed-time")
+            }
+        };
+        self.reader.report(text.span, at, problem);
+        None
+    }
+}

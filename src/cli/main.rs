@@ -7,6 +7,7 @@ mod completions;
 mod diff;
 mod exit;
 mod explain;
+mod import;
 mod lint;
 mod man;
 mod many;
@@ -36,6 +37,7 @@ enum Command {
     Completions(completions::Arguments),
     Diff(diff::Arguments),
     Explain(Box<explain::Arguments>),
+    Import(Box<import::Arguments>),
     Lint(lint::Arguments),
     Man(man::Arguments),
     Plan(Box<plan::Arguments>),
@@ -51,6 +53,7 @@ fn main() -> Exit {
         Command::Completions(arguments) => completions::run(&arguments, Arguments::command()),
         Command::Diff(arguments) => diff::run(&arguments),
         Command::Explain(arguments) => explain::run(&arguments),
+        Command::Import(arguments) => import::run(&arguments),
         Command::Lint(arguments) => lint::run(&arguments),
         Command::Man(arguments) => man::run(&arguments, Arguments::command()),
         Command::Plan(arguments) => plan::run(&arguments),

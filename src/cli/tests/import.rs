@@ -1,0 +1,209 @@
+//! `turnout import`, as a person runs it.
+#![expect(clippy::expect_used, reason = "a test that cannot go on has failed")]
+
+use std::fs;
+use std::io::Write;
+use std::path::Path;
+use std::process::{Command, Output, Stdio};
+
+const FEATURES: &str = r#"{ "version": 2, "features": [
+  { "name": "chat", "enabled": true, "strategies": [
+    { "name": "userWithId", "parameters": { "userIds": "ann,bob" } },
+    { "name": "flexibleRollout", "parameters": { "rollout": "35", "stickiness": "default", "groupId": "chat" } } ] },
+  { "name": "mail", "enabled": true, "strategies": [
+    { "name": "flexibleRollout", "parameters": { "rollout": "35", "stickiness": "random", "groupId": "mail" } } ] } ] }"#;
+
+const POLICY: &str = r#"{
+  "version": 1,
+  "account": {
+    "from": [
+      {
+        "header": "x-account-sid"
+      }
+    ],
+    "format": "opaque"
+  },
+  "segments": {
+    "chat-accounts": {
+      "accounts": [
+        "ann",
+        "bob"
+      ]
+    }
+  },
+  "rollouts": [
+    {
+      "name": "chat",
+      "v1": "channels-v1",
+      "v2": "channels-v2",
+      "mode": "split",
+      "hash": {
+        "unleash": {
+          "group_id": "chat"
+        }
+      },
+      "rules": [
+        {
+          "when": {
+            "in": [
+              "chat-accounts"
+            ]
+          },
+          "accounts": 100
+        },
+        {
+          "accounts": 35
+        }
+      ]
+    }
+  ]
+}
+"#;
+
+fn turnout(folder: &Path, arguments: &[&str], input: &str) -> Output {
+    let mut child = Command::new(env!("CARGO_BIN_EXE_turnout"))
+        .current_dir(folder)
+        .arg("import")
+        .args(arguments)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("the command starts");
+    let mut stdin = child.stdin.take().expect("standard input");
+    // A command that refuses its arguments does not read.
+    let _ = stdin.write_all(input.as_bytes());
+    drop(stdin);
+    child.wait_with_output().expect("the command ends")
+}
+
+fn folder() -> tempfile::TempDir {
+    let folder = tempfile::tempdir().expect("a folder");
+    fs::write(folder.path().join("features.json"), FEATURES).expect("an export");
+    folder
+}
+
+fn stdout(output: &Output) -> &str {
+    std::str::from_utf8(&output.stdout).expect("UTF-8")
+}
+
+fn stderr(output: &Output) -> &str {
+    std::str::from_utf8(&output.stderr).expect("UTF-8")
+}
+
+const CLUSTERS: [&str; 4] = ["--v1", "channels-v1", "--v2", "channels-v2"];
+
+#[test]
+fn a_flag_becomes_a_policy_that_renders() {
+    let folder = folder();
+    let arguments = [&["unleash", "-", "--flag", "chat"], &CLUSTERS[..]].concat();
+    let output = turnout(folder.path(), &arguments, FEATURES);
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    assert_eq!(stdout(&output), POLICY);
+    assert_eq!(stderr(&output), "");
+}
+
+#[test]
+fn what_is_lost_is_told_and_ends_with_one() {
+    let folder = folder();
+    let arguments = [
+        &["unleash", "features.json", "--flag", "mail"],
+        &CLUSTERS[..],
+    ]
+    .concat();
+    let output = turnout(folder.path(), &arguments, "");
+    assert_eq!(output.status.code(), Some(1));
+    assert!(stdout(&output).contains("\"mode\": \"off\""));
+    assert_eq!(
+        stderr(&output),
+        "features.json: lost at /features/1/strategies/0: not imported: accounts are drawn by `random`, \
+         and the account is `userId`; nobody is moved by a guess: the rollout is `off`; write its rules by hand\n\
+         features.json: not all of the flag is in the policy\n"
+    );
+}
+
+#[test]
+fn json_has_the_policy_and_the_notes() {
+    let folder = folder();
+    let arguments = ["unleash", "features.json", "--flag", "mail", "--json"];
+    let output = turnout(folder.path(), &arguments, "");
+    assert_eq!(output.status.code(), Some(1));
+    assert_eq!(stderr(&output), "");
+    let json: serde_json::Value = serde_json::from_str(stdout(&output)).expect("JSON");
+    assert_eq!(json["policy"]["rollouts"][0]["mode"], "off");
+    assert_eq!(json["notes"][0]["pointer"], "/features/1/strategies/0");
+    assert_eq!(json["notes"][0]["severity"], "lost");
+    assert_eq!(json["notes"][1]["pointer"], "");
+    assert_eq!(json["notes"][1]["severity"], "note");
+    assert_eq!(
+        json["notes"][1]["what"],
+        "the clusters are written as `mail-v1` and `mail-v2`"
+    );
+    assert_eq!(json["omitted_notes"], 0);
+}
+
+#[test]
+fn what_cannot_be_imported_is_said_and_nothing_is_written() {
+    let folder = folder();
+    for (arguments, sentence) in [
+        (
+            &["unleash", "features.json"][..],
+            "turnout: features.json: there are 2 flags: `chat`, `mail`; say which with --flag NAME\n",
+        ),
+        (
+            &["unleash", "features.json", "--flag", "chta"],
+            "turnout: features.json: --flag: there is no flag `chta` in the file; write one of `chat`, `mail`\n",
+        ),
+        (
+            &["split", "features.json"],
+            "turnout: features.json: `splits` is missing; give the file as the tool exports it\n",
+        ),
+        (&["flagd", "none.json"], "turnout: cannot read none.json: "),
+        (
+            &["flagd", "-"],
+            "turnout: standard input: line 1, column 0: not JSON: ",
+        ),
+        (
+            &[
+                "unleash",
+                "features.json",
+                "--flag",
+                "chat",
+                "--formula",
+                "1",
+            ],
+            "turnout: --formula is of flagd alone; leave it out\n",
+        ),
+        (
+            &[
+                "unleash",
+                "features.json",
+                "--flag",
+                "chat",
+                "--account",
+                "x-account-sid",
+            ],
+            "error: invalid value 'x-account-sid' for '--account <SOURCE>': not a place of an account; write ",
+        ),
+        (
+            &[
+                "unleash",
+                "features.json",
+                "--flag",
+                "chat",
+                "--name",
+                "Chat",
+            ],
+            "turnout: features.json: --name: ",
+        ),
+        (
+            &["optimizely", "features.json"],
+            "error: invalid value 'optimizely' for '<TOOL>'\n",
+        ),
+    ] {
+        let output = turnout(folder.path(), arguments, "");
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}");
+        assert_eq!(stdout(&output), "", "{arguments:?}");
+        assert!(stderr(&output).starts_with(sentence), "{}", stderr(&output));
+    }
+}

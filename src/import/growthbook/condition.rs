@@ -1,0 +1,92 @@
+//! GrowthBook's conditions: which accounts they are about.
+
+use super::Reader;
+use crate::flag::leave_out;
+use crate::node::{Node, Read};
+use crate::when::{Condition, When};
+use crate::words::quoted;
+
+impl<'a> Reader<'a, '_> {
+    /// All members have to hold.
+    pub(super) fn condition(&mut self, node: &Node<'a>) -> Read<Condition<'a>> {
+        let mut all = Condition::known(When::everyone());
+        for (name, value) in node.entries()? {
+            let one = match name {
+                "$and" => {
+                    let mut all = Condition::known(When::everyone());
+                    for part in value.items()? {
+                        all = all.and(&self.condition(&part)?);
+                    }
+                    all
+                }
+                "$or" => self.any(&value)?,
+                "$nor" => self.any(&value)?.not(),
+                "$not" => self.condition(&value)?.not(),
+                name if name == self.account => self.attribute(&value)?,
+                name => self.unknown(&value, &format!("the attribute {}", quoted(name))),
+            };
+            all = all.and(&one);
+        }
+        Ok(all)
+    }
+
+    /// No part at all holds for everyone.
+    fn any(&mut self, parts: &Node<'a>) -> Read<Condition<'a>> {
+        let mut any: Option<Condition<'a>> = None;
+        for part in parts.items()? {
+            let one = self.condition(&part)?;
+            any = Some(any.map_or(one.clone(), |any| any.or(&one)));
+        }
+        Ok(any.unwrap_or_else(|| Condition::known(When::everyone())))
+    }
+
+    fn unknown(&mut self, node: &Node<'a>, what: &str) -> Condition<'a> {
+        leave_out(node.at(), &format!("{what} is not known here"), self.notes);
+        Condition::unknown()
+    }
+
+    /// What the account has to be.
+    fn attribute(&mut self, node: &Node<'a>) -> Read<Condition<'a>> {
+        if let Ok(text) = node.text() {
+            return Ok(Condition::known(When::within("", [text])));
+        }
+        if !node.is_object() {
+            return Ok(self.unknown(node, "an account that is no text"));
+        }
+        let mut all = Condition::known(When::everyone());
+        for (operator, value) in node.entries()? {
+            all = all.and(&self.operator(operator, &value)?);
+        }
+        Ok(all)
+    }
+
+    fn operator(&mut self, operator: &str, value: &Node<'a>) -> Read<Condition<'a>> {
+        let known = |when| Ok(Condition::known(when));
+        match operator {
+            "$eq" if value.text().is_ok() => known(When::within("", [value.text()?])),
+            "$ne" if value.text().is_ok() => known(When::within("", [value.text()?]).not()),
+            "$in" => known(When::within("", value.texts()?)),
+            "$nin" => known(When::within("", value.texts()?).not()),
+            "$inGroup" => self.group(value),
+            "$notInGroup" => Ok(self.group(value)?.not()),
+            "$not" => Ok(self.attribute(value)?.not()),
+            other => Ok(self.unknown(value, &format!("the operator {}", quoted(other)))),
+        }
+    }
+
+    /// A list of values that conditions share.
+    fn group(&mut self, id: &Node<'a>) -> Read<Condition<'a>> {
+        let name = id.text()?;
+        let groups = match &self.groups {
+            Some(groups) => groups.entries()?,
+            None => Vec::new(),
+        };
+        let found = groups.into_iter().find(|(key, _)| *key == name);
+        match found {
+            Some((_, values)) if values.is_list() => {
+                Ok(Condition::known(When::within(name, values.texts()?)))
+            }
+            _ => Ok(self.unknown(id, &format!("the saved group {}", quoted(name)))),
+        }
+    }
+}

@@ -1,0 +1,415 @@
+//! LaunchDarkly: the answer of `sdk/latest-all` (`flags` and `segments`), or a flag of the REST API,
+//! which has a part for each environment.
+//!
+//! Targets decide first, then rules in order, then the fallthrough. A rollout puts a context on the
+//! flag's line; what its weights leave of the line is its last variation's.
+
+mod clauses;
+
+use serde_json::Value;
+
+use crate::draw::{Draw, Place, Serve};
+use crate::flag::{Flag, Rest, choose, leave_out, no_environment};
+use crate::node::{Node, Object, Read, Unreadable};
+use crate::note::Notes;
+use crate::options::Options;
+use crate::treatment::{Treatment, Variations};
+use crate::when::{Condition, When};
+use crate::words::{list, quoted};
+
+/// Weights are thousandths of a percent.
+const ALL: u32 = 100_000;
+/// The longest text that a policy's hash has.
+const LONGEST: usize = 256;
+/// The kind of context that is meant where none is named.
+const USER: &str = "user";
+
+const HARMLESS: &[&str] = &[
+    "_debugEventsUntilDate",
+    "_environmentName",
+    "_links",
+    "_maintainer",
+    "_site",
+    "_summary",
+    "_version",
+    "archivedDate",
+    "clientSide",
+    "clientSideAvailability",
+    "creationDate",
+    "customProperties",
+    "debugEventsUntilDate",
+    "defaults",
+    "description",
+    "environments",
+    "evaluation",
+    "excludeFromSummaries",
+    "experiments",
+    "goalIds",
+    "includeInSnippet",
+    "key",
+    "kind",
+    "lastModified",
+    "maintainerId",
+    "name",
+    "samplingRatio",
+    "sel",
+    "tags",
+    "temporary",
+    "trackEvents",
+    "trackEventsFallthrough",
+    "variationJsonSchema",
+    "version",
+];
+
+pub(crate) fn read<'a>(root: &Node<'a>, options: &'a Options, notes: &mut Notes) -> Read<Flag<'a>> {
+    let mut file = root.object()?;
+    let flags = match (file.get("flags"), file.get("items")) {
+        (Some(flags), _) => flags.entries()?,
+        (None, Some(items)) => {
+            let items = items.items()?.map(|flag| {
+                let key = flag.object()?.need("key")?.text()?;
+                Ok((key, flag))
+            });
+            items.collect::<Read<Vec<_>>>()?
+        }
+        (None, None) => {
+            file.need("variations")?;
+            vec![(file.need("key")?.text()?, root.clone())]
+        }
+    };
+    let (key, node) = choose(&flags, options.flag.as_deref(), root.at())?;
+    let mut whole = node.object()?;
+    let variations = variations(&mut whole)?;
+    let names = variations.iter().map(String::as_str).collect();
+    let is_v2 = Variations::new(names, options, &whole.at_field("variations"), notes)?;
+    let treatments = variations
+        .iter()
+        .map(|name| is_v2.treatment(name))
+        .collect();
+    let targeting = environment(&node, &mut whole, options)?;
+    let mut reader = Reader {
+        account: Account(options.account_key.as_deref()),
+        segments: file.get("segments"),
+        notes,
+        treatments,
+        salt: "",
+        flag: Flag::new(key),
+    };
+    match targeting {
+        Some(targeting) => {
+            reader.targeting(targeting.object()?)?;
+            whole.finish(HARMLESS, reader.notes);
+        }
+        None => reader.targeting(whole)?,
+    }
+    Ok(reader.flag)
+}
+
+/// What variations are called: their values, or in the REST API their names.
+fn variations(flag: &mut Object<'_>) -> Read<Vec<String>> {
+    let has_environments = flag.get("environments").is_some();
+    let variations = flag.need("variations")?.items()?.map(|variation| {
+        if has_environments {
+            let value = variation.object()?.need("value")?;
+            return Ok(text_of(value.value()));
+        }
+        Ok(text_of(variation.value()))
+    });
+    variations.collect()
+}
+
+fn text_of(value: &Value) -> String {
+    value
+        .as_str()
+        .map_or_else(|| value.to_string(), str::to_owned)
+}
+
+/// The part of a flag of the REST API that is about one environment; `None` of another flag.
+fn environment<'a>(
+    node: &Node<'a>,
+    flag: &mut Object<'a>,
+    options: &Options,
+) -> Read<Option<Node<'a>>> {
+    let asked = options.environment.as_deref();
+    let Some(environments) = flag.get("environments") else {
+        no_environment(asked)?;
+        return Ok(None);
+    };
+    let entries = environments.entries()?;
+    let names = || list(entries.iter().map(|(name, _)| *name));
+    let found = match (asked, entries.as_slice()) {
+        (None, [(_, only)]) => Some(only.clone()),
+        (None, _) => {
+            return Err(Unreadable::new(
+                node.at(),
+                format!("the flag has the environments {}", names()),
+                "say which with --environment NAME",
+            ));
+        }
+        (Some(asked), _) => {
+            let entry = entries.iter().find(|(name, _)| *name == asked);
+            entry.map(|(_, node)| node.clone())
+        }
+    };
+    found.map(Some).ok_or_else(|| {
+        Unreadable::option(
+            "--environment",
+            format!(
+                "the flag has no environment {}",
+                quoted(asked.unwrap_or_default())
+            ),
+            format!("write one of {}", names()),
+        )
+    })
+}
+
+/// What the file calls the account: the key of a kind of context, or an attribute of users.
+#[derive(Clone, Copy)]
+struct Account<'a>(Option<&'a str>);
+
+impl Account<'_> {
+    fn is(self, kind: Option<&str>, attribute: &str) -> bool {
+        let kind = kind.unwrap_or(USER);
+        let attribute = attribute.trim_start_matches('/');
+        match self.0 {
+            None => kind == USER && attribute == "key",
+            Some(name) => {
+                (kind == name && attribute == "key") || (kind == USER && attribute == name)
+            }
+        }
+    }
+
+    fn name(self) -> String {
+        match self.0 {
+            None => "the key of users".into(),
+            Some(name) => quoted(name),
+        }
+    }
+}
+
+struct Reader<'a, 'n> {
+    account: Account<'a>,
+    segments: Option<Node<'a>>,
+    notes: &'n mut Notes,
+    /// Of the variations, by their index.
+    treatments: Vec<Treatment>,
+    salt: &'a str,
+    flag: Flag<'a>,
+}
+
+impl<'a> Reader<'a, '_> {
+    fn targeting(&mut self, mut flag: Object<'a>) -> Read<()> {
+        self.salt = flag.text("salt")?.unwrap_or_default();
+        let is_on = flag.truth("on")?.unwrap_or_default();
+        let off = match flag.get("offVariation") {
+            Some(index) => Some(self.treatment(&index)?),
+            None => None,
+        };
+        for name in ["archived", "deleted"] {
+            if flag.truth(name)?.unwrap_or_default() {
+                let what = format!("the flag is {name}");
+                self.flag.refuse(&flag.at_field(name), &what, self.notes);
+            }
+        }
+        if let Some(first) = flag.items("prerequisites")?.first() {
+            self.flag.refuse(
+                first.at(),
+                "the flag has prerequisites, and what another flag says is not known here",
+                self.notes,
+            );
+        }
+        if !is_on && off == Some(Treatment::V2) {
+            let everyone = Condition::known(When::everyone());
+            self.flag.push(
+                &flag.at_field("offVariation"),
+                everyone,
+                Serve::V2,
+                Rest::V1,
+            );
+        }
+        if !is_on && off != Some(Treatment::V2) {
+            self.flag.stop(&flag.at_field("on"), self.notes);
+        }
+        self.targets(&mut flag)?;
+        for rule in flag.items("rules")? {
+            self.rule(&rule)?;
+        }
+        if let Some(fallthrough) = flag.get("fallthrough") {
+            let mut served = fallthrough.object()?;
+            let serve = self.serve(&mut served)?;
+            served.finish(&[], self.notes);
+            let everyone = Condition::known(When::everyone());
+            self.flag.push(fallthrough.at(), everyone, serve, Rest::V1);
+        }
+        flag.finish(HARMLESS, self.notes);
+        Ok(())
+    }
+
+    fn treatment(&self, index: &Node<'a>) -> Read<Treatment> {
+        let number = index.whole()?;
+        let treatment = usize::try_from(number)
+            .ok()
+            .and_then(|index| self.treatments.get(index));
+        treatment.copied().ok_or_else(|| {
+            Unreadable::new(
+                index.at(),
+                format!("there is no variation {number}"),
+                "give the file as the tool exports it",
+            )
+        })
+    }
+
+    /// Targets of kinds of contexts, where there are any, say the order of all.
+    fn targets(&mut self, flag: &mut Object<'a>) -> Read<()> {
+        let users = flag.items("targets")?;
+        let of_contexts = flag.items("contextTargets")?;
+        if of_contexts.is_empty() {
+            return users
+                .iter()
+                .try_for_each(|target| self.target(target, USER));
+        }
+        for target in &of_contexts {
+            let mut object = target.object()?;
+            let kind = object.text("contextKind")?.unwrap_or(USER);
+            if kind != USER {
+                self.target(target, kind)?;
+                continue;
+            }
+            let variation = object.need("variation")?.whole()?;
+            for user in &users {
+                if user.object()?.need("variation")?.whole()? == variation {
+                    self.target(user, USER)?;
+                    break;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn target(&mut self, node: &Node<'a>, kind: &str) -> Read<()> {
+        let mut target = node.object()?;
+        let serve = match self.treatment(&target.need("variation")?)? {
+            Treatment::V1 => Serve::V1,
+            Treatment::V2 => Serve::V2,
+        };
+        let values = target.need("values")?.texts()?;
+        let condition = match self.account.is(Some(kind), "key") {
+            _ if values.is_empty() => return Ok(()),
+            true => Condition::known(When::within("", values)),
+            false => {
+                let account = self.account.name();
+                let what = format!(
+                    "this names contexts of the kind {}, and the account is {account}",
+                    quoted(kind)
+                );
+                leave_out(node.at(), &what, self.notes);
+                Condition::unknown()
+            }
+        };
+        target.finish(&["contextKind"], self.notes);
+        self.flag.push(node.at(), condition, serve, Rest::V1);
+        Ok(())
+    }
+
+    fn rule(&mut self, node: &Node<'a>) -> Read<()> {
+        let mut rule = node.object()?;
+        let mut condition = Condition::known(When::everyone());
+        for clause in rule.items("clauses")? {
+            condition = condition.and(&self.clause(&clause)?);
+        }
+        let serve = self.serve(&mut rule)?;
+        rule.finish(
+            &[
+                "_id",
+                "_generation",
+                "_deleted",
+                "_version",
+                "description",
+                "id",
+                "ref",
+                "trackEvents",
+            ],
+            self.notes,
+        );
+        self.flag.push(node.at(), condition, serve, Rest::V1);
+        Ok(())
+    }
+
+    /// What a rule or the fallthrough serves: a variation, or a rollout.
+    fn serve(&mut self, served: &mut Object<'a>) -> Read<Serve> {
+        let variation = served.get("variation");
+        let rollout = served.get("rollout");
+        match (variation, rollout) {
+            (Some(index), _) => Ok(match self.treatment(&index)? {
+                Treatment::V1 => Serve::V1,
+                Treatment::V2 => Serve::V2,
+            }),
+            (None, Some(rollout)) => self.rollout(&rollout),
+            // LaunchDarkly gives the code's own value then.
+            (None, None) => Ok(Serve::V1),
+        }
+    }
+
+    fn rollout(&mut self, node: &Node<'a>) -> Read<Serve> {
+        let mut rollout = node.object()?;
+        let kind = rollout.text("contextKind")?;
+        let is_experiment = rollout.text("kind")? == Some("experiment");
+        let by = rollout
+            .text("bucketBy")?
+            .filter(|_| !is_experiment)
+            .unwrap_or("key");
+        let seed = rollout.whole("seed")?;
+        let mut pieces = Vec::new();
+        let mut last = Treatment::V1;
+        for variation in rollout.items("variations")? {
+            let mut variation = variation.object()?;
+            last = self.treatment(&variation.need("variation")?)?;
+            pieces.push((last, variation.need("weight")?.parts(ALL)?));
+            variation.finish(&["_id", "untracked"], self.notes);
+        }
+        rollout.finish(&["experimentAllocation", "_version"], self.notes);
+        let place = Place::of(&pieces, ALL, last);
+        if !matches!(place, Place::Nowhere | Place::Everywhere) {
+            if !self.account.is(kind, by) {
+                let what = format!(
+                    "accounts are drawn by {} of the kind {}, and the account is {}",
+                    quoted(by),
+                    quoted(kind.unwrap_or(USER)),
+                    self.account.name()
+                );
+                self.flag.refuse(node.at(), &what, self.notes);
+                return Ok(Serve::V1);
+            }
+            let is_hashed = |text: &str| (1..=LONGEST).contains(&text.len());
+            if seed.is_none() && !(is_hashed(self.flag.key) && is_hashed(self.salt)) {
+                self.flag.refuse(
+                    node.at(),
+                    "the flag's key or salt is empty, or too long for a policy",
+                    self.notes,
+                );
+                return Ok(Serve::V1);
+            }
+        }
+        let fields = match seed {
+            Some(seed) => vec![("seed", Value::from(seed))],
+            None => vec![
+                ("flag_key", Value::from(self.flag.key)),
+                ("salt", Value::from(self.salt)),
+            ],
+        };
+        let serve = place.serve(|is_last| Draw {
+            tool: "launchdarkly",
+            fields: fields.clone(),
+            all: ALL,
+            is_last,
+        });
+        Ok(serve.unwrap_or_else(|| {
+            self.notes.lost(
+                node.at(),
+                "v2 stands between other variations, and only an end of LaunchDarkly's line can be kept: who was in it takes v1",
+                "move v2 to one end of the rollout before the export, if its accounts may change",
+            );
+            Serve::V1
+        }))
+    }
+}

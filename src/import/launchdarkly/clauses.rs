@@ -1,0 +1,106 @@
+//! Clauses of LaunchDarkly's rules: which accounts they are about.
+
+use super::{Reader, USER};
+use crate::flag::leave_out;
+use crate::node::{Node, Object, Read};
+use crate::when::{Condition, When};
+use crate::words::quoted;
+
+impl<'a> Reader<'a, '_> {
+    pub(super) fn clause(&mut self, node: &Node<'a>) -> Read<Condition<'a>> {
+        let mut clause = node.object()?;
+        let attribute = clause.text("attribute")?.unwrap_or_default();
+        let operator = clause.need("op")?.text()?;
+        let kind = clause.text("contextKind")?;
+        let values = clause.need("values")?;
+        let is_negated = clause.truth("negate")?.unwrap_or_default();
+        clause.finish(&["_id"], self.notes);
+        let condition = match operator {
+            "segmentMatch" => self.segments(&values)?,
+            "in" if self.account.is(kind, attribute) => {
+                // Keys are texts, and nothing else equals one.
+                let values = values.items()?.filter_map(|value| value.value().as_str());
+                Condition::known(When::within("", values))
+            }
+            _ => {
+                let what = format!(
+                    "whether {} of the attribute {} holds is not known here",
+                    quoted(operator),
+                    quoted(attribute)
+                );
+                leave_out(node.at(), &what, self.notes);
+                Condition::unknown()
+            }
+        };
+        Ok(match is_negated {
+            true => condition.not(),
+            false => condition,
+        })
+    }
+
+    /// In one of these segments.
+    fn segments(&mut self, keys: &Node<'a>) -> Read<Condition<'a>> {
+        let mut any = Condition::known(When::within("", []));
+        for key in keys.texts()? {
+            any = any.or(&self.segment(key, keys)?);
+        }
+        Ok(any)
+    }
+
+    fn segment(&mut self, key: &'a str, keys: &Node<'a>) -> Read<Condition<'a>> {
+        let found = match &self.segments {
+            Some(segments) => {
+                let entries = segments.entries()?;
+                entries.into_iter().find(|(name, _)| *name == key)
+            }
+            None => None,
+        };
+        let Some((_, node)) = found else {
+            let what = format!("the segment {} is not in the file", quoted(key));
+            leave_out(keys.at(), &what, self.notes);
+            return Ok(Condition::unknown());
+        };
+        let mut segment = node.object()?;
+        let rules = segment.items("rules")?;
+        if segment.truth("unbounded")?.unwrap_or_default() || !rules.is_empty() {
+            let what = format!(
+                "the segment {} has rules, or more accounts than it lists",
+                quoted(key)
+            );
+            leave_out(node.at(), &what, self.notes);
+            return Ok(Condition::unknown());
+        }
+        self.listed(key, &mut segment)
+    }
+
+    /// The accounts that a segment lists. Whom it excludes it would take by rules only.
+    fn listed(&mut self, key: &str, segment: &mut Object<'a>) -> Read<Condition<'a>> {
+        let mut accounts = Vec::new();
+        let mut others = Vec::new();
+        let mut take = |kind: &str, values: Vec<&'a str>| match self.account.is(Some(kind), "key") {
+            true => accounts.extend(values),
+            false if values.is_empty() => {}
+            false => others.push(kind.to_owned()),
+        };
+        if let Some(users) = segment.get("included") {
+            take(USER, users.texts()?);
+        }
+        for target in segment.items("includedContexts")? {
+            let mut target = target.object()?;
+            let kind = target.text("contextKind")?.unwrap_or(USER);
+            take(kind, target.need("values")?.texts()?);
+        }
+        let listed = Condition::known(When::within(key, accounts));
+        let Some(kind) = others.first() else {
+            return Ok(listed);
+        };
+        let what = format!(
+            "the segment {} lists contexts of the kind {}, and the account is {}",
+            quoted(key),
+            quoted(kind),
+            self.account.name()
+        );
+        leave_out(segment.at(), &what, self.notes);
+        Ok(Condition::unknown())
+    }
+}

@@ -159,6 +159,7 @@ impl<'a> Reader<'a, '_> {
             }
             leave_out(field.at(), what, self.notes);
             condition = Condition::unknown();
+            self.gates(name, &field)?;
         }
         if rule.text("fallbackAttribute")?.is_some() {
             self.notes.note(
@@ -191,6 +192,23 @@ impl<'a> Reader<'a, '_> {
             return Ok(());
         }
         self.flag.push(node.at(), condition, serve, rest);
+        Ok(())
+    }
+
+    /// Another flag that is a gate decides for all rules: where it is shut, the flag has no value.
+    fn gates(&mut self, name: &str, field: &Node<'a>) -> Read<()> {
+        if name != "parentConditions" {
+            return Ok(());
+        }
+        for parent in field.items()? {
+            if parent.object()?.truth("gate")?.unwrap_or_default() {
+                self.flag.refuse(
+                    parent.at(),
+                    "another flag is a gate for this one, and what it says is not known here",
+                    self.notes,
+                );
+            }
+        }
         Ok(())
     }
 

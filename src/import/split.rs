@@ -321,6 +321,9 @@ impl<'a> Reader<'a, '_> {
                 Condition::unknown()
             }
         };
+        if condition.is_known {
+            matcher.finish(&[], self.notes);
+        }
         Ok(match is_negated {
             true => condition.not(),
             false => condition,

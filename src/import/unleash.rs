@@ -230,6 +230,10 @@ impl<'a> Reader<'a, '_> {
             return Ok(Some(Serve::V2));
         }
         if sticky != self.account {
+            if share == 0 {
+                // Nobody, whatever is drawn.
+                return Ok(None);
+            }
             let what = format!(
                 "accounts are drawn by {}, and the account is {}",
                 quoted(sticky),
@@ -265,6 +269,7 @@ impl<'a> Reader<'a, '_> {
             Some(values) => values.texts()?,
             None => Vec::new(),
         };
+        constraint.finish(&["id", "value"], self.notes);
         let condition = match operator {
             "IN" | "NOT_IN" if context == self.account && !ignores_case => {
                 let within = When::within("", values);
@@ -299,6 +304,10 @@ impl<'a> Reader<'a, '_> {
             if segment.need("id")?.whole()? == id {
                 let name = segment.text("name")?.unwrap_or_default();
                 found = Some((segment.items("constraints")?, name));
+                segment.finish(
+                    &["createdAt", "createdBy", "description", "project"],
+                    self.notes,
+                );
                 break;
             }
         }

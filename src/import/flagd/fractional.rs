@@ -111,15 +111,18 @@ impl<'a> Reader<'a, '_> {
         if std::mem::replace(&mut self.has_told_formula, true) {
             return;
         }
-        let (what, other) = match self.formula {
-            Formula::One => ("before the spring of 2026", 2),
-            Formula::Two => ("since the spring of 2026, without CBOR", 1),
+        let (what, help) = match self.formula {
+            Formula::One => (
+                "as flagd did before the spring of 2026",
+                "give --formula 2 for a later one",
+            ),
+            Formula::Two => (
+                "as flagd does since the spring of 2026",
+                "give --formula 1 for one from before; accounts of one that hashes CBOR, as the core 2.0 of the SDK for Python, cannot be kept",
+            ),
         };
-        self.notes.note(
-            node.at(),
-            format!("accounts are drawn as flagd did {what}"),
-            format!("give --formula {other} if yours draws by its other formula"),
-        );
+        self.notes
+            .note(node.at(), format!("accounts are drawn {what}"), help);
     }
 
     /// A variant and its weight, which is 1 unless given; `None` where one is computed.

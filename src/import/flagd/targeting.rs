@@ -138,7 +138,7 @@ impl<'a> Reader<'a, '_> {
     fn within(&mut self, node: &Node<'a>, arguments: &Node<'a>) -> Read<Condition<'a>> {
         let two: Vec<_> = arguments.items()?.collect();
         match two.as_slice() {
-            [account, list] if self.is_account(account) && list.is_list() => {
+            [account, list] if self.is_account(account) && list.texts().is_ok() => {
                 Ok(Condition::known(When::within("", list.texts()?)))
             }
             _ => Ok(self.unknown(node, "`in`")),

@@ -65,8 +65,11 @@ impl<'a> Reader<'a, '_> {
         match operator {
             "$eq" if value.text().is_ok() => known(When::within("", [value.text()?])),
             "$ne" if value.text().is_ok() => known(When::within("", [value.text()?]).not()),
-            "$in" => known(When::within("", value.texts()?)),
-            "$nin" => known(When::within("", value.texts()?).not()),
+            "$in" | "$nin" => Ok(match value.texts() {
+                Ok(texts) if operator == "$in" => Condition::known(When::within("", texts)),
+                Ok(texts) => Condition::known(When::within("", texts).not()),
+                Err(_) => self.unknown(value, "an account that is no text"),
+            }),
             "$inGroup" => self.group(value),
             "$notInGroup" => Ok(self.group(value)?.not()),
             "$not" => Ok(self.attribute(value)?.not()),
@@ -83,7 +86,7 @@ impl<'a> Reader<'a, '_> {
         };
         let found = groups.into_iter().find(|(key, _)| *key == name);
         match found {
-            Some((_, values)) if values.is_list() => {
+            Some((_, values)) if values.texts().is_ok() => {
                 Ok(Condition::known(When::within(name, values.texts()?)))
             }
             _ => Ok(self.unknown(id, &format!("the saved group {}", quoted(name)))),

@@ -6,6 +6,17 @@ use crate::node::{Node, Object, Read};
 use crate::when::{Condition, When};
 use crate::words::quoted;
 
+/// Whom a segment excludes it would take by rules only.
+const OF_SEGMENT: &[&str] = &[
+    "deleted",
+    "excluded",
+    "excludedContexts",
+    "generation",
+    "key",
+    "salt",
+    "version",
+];
+
 impl<'a> Reader<'a, '_> {
     pub(super) fn clause(&mut self, node: &Node<'a>) -> Read<Condition<'a>> {
         let mut clause = node.object()?;
@@ -17,10 +28,8 @@ impl<'a> Reader<'a, '_> {
         clause.finish(&["_id"], self.notes);
         let condition = match operator {
             "segmentMatch" => self.segments(&values)?,
-            "in" if self.account.is(kind, attribute) => {
-                // Keys are texts, and nothing else equals one.
-                let values = values.items()?.filter_map(|value| value.value().as_str());
-                Condition::known(When::within("", values))
+            "in" if self.account.is(kind, attribute) && values.texts().is_ok() => {
+                Condition::known(When::within("", values.texts()?))
             }
             _ => {
                 let what = format!(
@@ -70,11 +79,11 @@ impl<'a> Reader<'a, '_> {
             leave_out(node.at(), &what, self.notes);
             return Ok(Condition::unknown());
         }
-        self.listed(key, &mut segment)
+        self.listed(key, segment)
     }
 
-    /// The accounts that a segment lists. Whom it excludes it would take by rules only.
-    fn listed(&mut self, key: &str, segment: &mut Object<'a>) -> Read<Condition<'a>> {
+    /// The accounts that a segment lists.
+    fn listed(&mut self, key: &str, mut segment: Object<'a>) -> Read<Condition<'a>> {
         let mut accounts = Vec::new();
         let mut others = Vec::new();
         let mut take = |kind: &str, values: Vec<&'a str>| match self.account.is(Some(kind), "key") {
@@ -90,6 +99,8 @@ impl<'a> Reader<'a, '_> {
             let kind = target.text("contextKind")?.unwrap_or(USER);
             take(kind, target.need("values")?.texts()?);
         }
+        let at = segment.at().to_owned();
+        segment.finish(OF_SEGMENT, self.notes);
         let listed = Condition::known(When::within(key, accounts));
         let Some(kind) = others.first() else {
             return Ok(listed);
@@ -100,7 +111,7 @@ impl<'a> Reader<'a, '_> {
             quoted(kind),
             self.account.name()
         );
-        leave_out(segment.at(), &what, self.notes);
+        leave_out(&at, &what, self.notes);
         Ok(Condition::unknown())
     }
 }

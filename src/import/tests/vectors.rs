@@ -47,7 +47,7 @@ fn accounts_are_where_the_sdk_has_them() {
             }
         }
     }
-    assert_eq!(columns, 48);
+    assert_eq!(columns, 51);
 }
 
 fn takes_v2(plan: &Plan, account: &str) -> bool {

@@ -43,6 +43,8 @@ function write(tool, name, isV2, bound = false) {
   write("growthbook", "company", asked("company", true, "company"));
   write("growthbook", "first", asked("first", "v2"), true);
   write("growthbook", "words", asked("words", "new"), true);
+  write("growthbook", "mixed", asked("mixed"), true);
+  write("growthbook", "numbers", asked("numbers"), true);
   write("growthbook", "unknown", asked("unknown"), true);
 }
 

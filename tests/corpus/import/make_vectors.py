@@ -114,7 +114,7 @@ def launchdarkly():
 
         return is_v2
 
-    for name in ["percentage", "at-the-end", "seeded", "orders", "everyone", "off-is-v2"]:
+    for name in ["percentage", "at-the-end", "seeded", "orders", "leftover", "everyone", "off-is-v2"]:
         write("launchdarkly", name, asked(name))
     write("launchdarkly", "account-kind", asked("account-kind", kind="account"))
     write("launchdarkly", "three", asked("three", v2="blue"), bound=True)

@@ -15,6 +15,8 @@ use crate::note::Notes;
 use crate::options::{Format, Options, Source};
 use crate::words::{free, name, percentage, quoted};
 
+/// The rules that a rollout has at most.
+const MOST_RULES: usize = 100;
 /// The longest opaque account, in bytes.
 const LONGEST_ACCOUNT: usize = 128;
 
@@ -82,10 +84,20 @@ pub(crate) fn write(flag: Flag<'_>, options: &Options, notes: &mut Notes) -> Rea
         Serve::Part(part) => Some(Rc::clone(&part.draw)),
         _ => None,
     });
-    let rules = rules
+    let rules: Vec<_> = rules
         .into_iter()
         .filter_map(|rule| segments.rule(rule, notes))
         .collect();
+    if rules.len() > MOST_RULES {
+        return Err(Unreadable::new(
+            "",
+            format!(
+                "the flag makes {} rules, and a rollout has at most {MOST_RULES}",
+                rules.len()
+            ),
+            "give a flag with fewer rules, or with those that serve the same as one list",
+        ));
+    }
     let segments = segments.named;
     let policy = Policy {
         version: 1,

@@ -174,7 +174,9 @@ fn nothing_that_is_done_to_an_export_is_a_panic() {
             let (_, tail) = tail.split_at(tail.find([',', '}']).unwrap_or(0));
             for other in others {
                 let changed = [head, other, tail].concat();
-                let _ = import(case.tool, &changed, &case.options);
+                if let Err(error) = import(case.tool, &changed, &case.options) {
+                    assert!(!error.what.contains("does not compile"), "{error}");
+                }
             }
         }
     }
@@ -210,6 +212,23 @@ fn a_flood_of_rules_and_of_notes_is_bounded() {
     assert_eq!(imported.notes.len(), 1_000);
     assert_eq!(imported.omitted, 1);
     assert!(imported.is_lossy);
+    let rules: Vec<_> = (0..101)
+        .map(|n| {
+            format!(
+                r#"{{"force": {}, "condition": {{"id": "{n}"}}}}"#,
+                n % 2 == 0
+            )
+        })
+        .collect();
+    let many = format!(
+        r#"{{"features": {{"a": {{"defaultValue": false, "rules": [{}]}}}}}}"#,
+        rules.join(",")
+    );
+    let error = refused(Tool::GrowthBook, &many, &Options::default());
+    assert!(
+        error.starts_with("the flag makes 101 rules, and a rollout has at most 100; "),
+        "{error}"
+    );
     let error = refused(Tool::GrowthBook, &of(100_000), &Options::default());
     assert!(
         error.starts_with("the flag makes more rules than anyone can read; "),

@@ -12,6 +12,7 @@ mod levels;
 mod malformed;
 mod observe;
 mod ramps;
+mod replayed;
 mod route_cache;
 mod scene;
 mod scripted;

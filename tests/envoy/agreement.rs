@@ -11,7 +11,7 @@ use harness::random::{HEADERS, Random, policy, request};
 use serde_json::Value;
 use turnout_core::{Configuration, Headers, Inbound, Plan};
 
-use crate::replayed::{decisions_of, replay_of};
+use crate::replayed::{counted, decisions_of, replay_of};
 use crate::scene::{Scene, strip, version};
 
 /// For an Envoy.
@@ -65,9 +65,9 @@ async fn agree_in(region: &str, seed: u64) {
         let swap = scene.swap(&Configuration::to_json(&policy, inbound)).await;
         assert_eq!(swap, Swap::Accepted, "{policy}");
         let requests: Vec<CaseRequest> = (0..REQUESTS).map(|_| request(&mut random)).collect();
-        let before = scene.decisions().await;
+        let before = counted(&scene).await;
         let seen = sent(&scene, turn, &requests).await;
-        let mut counted = scene.decisions().await;
+        let mut counted = counted(&scene).await;
         subtract(&mut counted, &before);
 
         let mut plan = Plan::from_json(&policy).expect("a policy");

@@ -9,6 +9,7 @@ mod corpus;
 mod forgery;
 mod http2;
 mod levels;
+mod logs;
 mod malformed;
 mod observe;
 mod ramps;

@@ -7,6 +7,15 @@ use harness::corpus::now;
 use turnout_core::Plan;
 use turnout_simulate::{Fields, Replay, Traffic};
 
+use crate::scene::Scene;
+
+/// What Envoy has counted: the number of requests of each decision.
+pub(crate) async fn counted(scene: &Scene) -> BTreeMap<String, u64> {
+    let mut counted = scene.decisions().await;
+    counted.retain(|_, count| *count > 0);
+    counted
+}
+
 /// Reads a log whose field `account` says the account, and that has these headers in fields of their
 /// names.
 pub(crate) fn replay_of(account: &str, headers: &[&str]) -> Replay {
@@ -23,7 +32,7 @@ pub(crate) fn replay_of(account: &str, headers: &[&str]) -> Replay {
     }
 }
 
-/// The number of requests of each decision; every line of the log is of one.
+/// The number of requests of each decision, as [`counted`]; every line of the log is of one.
 pub(crate) fn decisions_of(plan: &Plan, replay: &Replay, log: &str) -> BTreeMap<String, u64> {
     let traffic = Traffic::of(plan, now(), replay, log.as_bytes()).expect("a log in memory");
     let read = &traffic.log;

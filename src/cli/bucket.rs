@@ -8,7 +8,7 @@ use clap::{Args, ValueEnum};
 use serde_json::{Number, Value};
 use turnout_core::{Fraction, Hash, Native, Position, Salt};
 
-use crate::exit::Exit;
+use crate::exit::{Exit, refuse};
 
 /// Of a line of standard input, in bytes. No account and no request id comes near it.
 const LONGEST_LINE: usize = 65_536;
@@ -113,10 +113,7 @@ pub(crate) fn run(arguments: &Arguments) -> Exit {
     let answer = Answer::new(arguments).and_then(|answer| answer.write(&arguments.keys));
     match answer {
         Ok(()) => Exit::Done,
-        Err(error) => {
-            anstream::eprintln!("turnout: {error}");
-            Exit::BadInput
-        }
+        Err(error) => refuse(&error),
     }
 }
 

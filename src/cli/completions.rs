@@ -3,7 +3,7 @@
 use clap::{Args, Command};
 use clap_complete::Shell;
 
-use crate::exit::Exit;
+use crate::exit::{Exit, refuse};
 use crate::text;
 
 /// Print completions for a shell.
@@ -22,9 +22,6 @@ pub(crate) fn run(arguments: &Arguments, mut command: Command) -> Exit {
     clap_complete::generate(arguments.shell, &mut command, "turnout", &mut script);
     match text::write(None, &String::from_utf8_lossy(&script)) {
         Ok(()) => Exit::Done,
-        Err(error) => {
-            anstream::eprintln!("turnout: {error}");
-            Exit::BadInput
-        }
+        Err(error) => refuse(&error),
     }
 }

@@ -4,13 +4,13 @@ use std::path::PathBuf;
 
 use clap::Args;
 use serde_json::{Value, json};
+use turnout_core::Headers;
 use turnout_core::diff::{
     Answer, Comparison, Finding, Findings, Limits, Options, Severity, Usage, compare,
 };
-use turnout_core::{Headers, Plan};
 
-use crate::exit::Exit;
-use crate::{problems, text};
+use crate::exit::{Exit, refuse};
+use crate::{policy, text};
 
 /// Compare two files as the proxy compares the answers of v1 and v2.
 ///
@@ -100,21 +100,8 @@ fn options(arguments: &Arguments) -> Result<Options, Exit> {
             ..Options::default()
         });
     };
-    let text = text::read(policy).map_err(|error| refuse(&error))?;
-    let plan = Plan::from_json(&text).map_err(|diagnostics| {
-        problems::print(&text::name_of(policy), &text, &diagnostics);
-        Exit::BadInput
-    })?;
-    let found = plan.rollouts().iter().find(|known| known.name == *rollout);
-    let Some(found) = found else {
-        let known = plan.rollouts().iter().map(|known| known.name.as_str());
-        let known: Vec<&str> = known.collect();
-        return Err(refuse(&format!(
-            "{}: no rollout `{rollout}`; write one of: {}",
-            text::name_of(policy),
-            known.join(", ")
-        )));
-    };
+    let plan = policy::plan(policy, None)?;
+    let found = policy::rollout(&plan, policy, rollout)?;
     let Some(shadow) = &found.shadow else {
         return Err(refuse(&format!(
             "{}: the rollout `{rollout}` has no `shadow`; add one, or leave --policy out",
@@ -125,11 +112,6 @@ fn options(arguments: &Arguments) -> Result<Options, Exit> {
         limits: LIMITS,
         ..shadow.compare.clone()
     })
-}
-
-fn refuse(error: &str) -> Exit {
-    anstream::eprintln!("turnout: {error}");
-    Exit::BadInput
 }
 
 fn as_text(findings: Option<&Findings<'_>>, unused: &[(&str, &str)]) -> String {

@@ -2,6 +2,8 @@
 
 use std::process::{ExitCode, Termination};
 
+use crate::problems;
+
 /// The exit code, for scripts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Exit {
@@ -21,4 +23,10 @@ impl Termination for Exit {
             Self::BadInput => 2,
         })
     }
+}
+
+/// Says why nothing was done. The sentence has what is wrong, and what to write instead.
+pub(crate) fn refuse(error: &str) -> Exit {
+    problems::tell(&format!("turnout: {error}"));
+    Exit::BadInput
 }

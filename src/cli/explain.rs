@@ -7,15 +7,15 @@ mod words;
 
 use std::io::{self, Write};
 use std::path::PathBuf;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use clap::Args;
 use turnout_core::explain::{Built, Explanation, Given, Refused};
-use turnout_core::{Headers, Inbound, Plan, Request, Rollout, Time};
+use turnout_core::{Headers, Inbound, Request, Rollout, Time};
 
-use crate::exit::Exit;
+use crate::exit::{Exit, refuse};
+use crate::moment::{moment, now};
+use crate::policy;
 use crate::render::InboundWord;
-use crate::{problems, text as files};
 
 /// Say what is decided for a request, and why, step by step.
 ///
@@ -86,20 +86,10 @@ pub(crate) fn run(arguments: &Arguments) -> Exit {
 }
 
 fn told(arguments: &Arguments) -> Result<String, Exit> {
-    let policy = files::read(&arguments.policy).map_err(|error| refuse(&error))?;
-    let mut plan = Plan::from_json(&policy).map_err(|diagnostics| {
-        problems::print(&files::name_of(&arguments.policy), &policy, &diagnostics);
-        Exit::BadInput
-    })?;
-    if let Some(region) = &arguments.region {
-        plan.place_in(region);
-    }
+    let plan = policy::plan(&arguments.policy, arguments.region.as_deref())?;
     let supposed = match &arguments.rollout {
         None => None,
-        Some(name) => Some(plan.rollout(name).map_err(|problem| {
-            let file = files::name_of(&arguments.policy);
-            refuse(&format!("{file}: {problem}; {}", problem.help()))
-        })?),
+        Some(name) => Some(policy::rollout(&plan, &arguments.policy, name)?),
     };
     let headers = headers(arguments).map_err(|error| refuse(&error))?;
     let given = Given {
@@ -180,12 +170,6 @@ fn why_refused(refused: &Refused<'_>) -> String {
     }
 }
 
-fn now() -> Time {
-    let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH);
-    let seconds = since_1970.map_or(0, |since| since.as_secs());
-    Time::from_seconds(i64::try_from(seconds).unwrap_or_default())
-}
-
 fn print(text: &str) -> Exit {
     let written = anstream::stdout().write_all(text.as_bytes());
     match written.and_then(|()| anstream::stdout().flush()) {
@@ -194,15 +178,6 @@ fn print(text: &str) -> Exit {
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Exit::Done,
         Err(error) => refuse(&format!("cannot write to standard output: {error}")),
     }
-}
-
-fn refuse(error: &str) -> Exit {
-    anstream::eprintln!("turnout: {error}");
-    Exit::BadInput
-}
-
-fn moment(text: &str) -> Result<Time, String> {
-    Time::parse(text).map_err(|error| format!("{error}; {}", error.help()))
 }
 
 fn header(text: &str) -> Result<(String, String), String> {

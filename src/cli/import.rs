@@ -7,7 +7,7 @@ use clap::{Args, ValueEnum};
 use serde_json::{Value, json};
 use turnout_import::{Format, Formula, Imported, Options, Source, Tool, import};
 
-use crate::exit::Exit;
+use crate::exit::{Exit, refuse};
 use crate::{problems, text};
 
 /// Make a policy of a flag that another tool exported.
@@ -102,10 +102,7 @@ pub(crate) fn run(arguments: &Arguments) -> Exit {
     match imported(arguments) {
         Ok(is_lossy) if is_lossy => Exit::No,
         Ok(_) => Exit::Done,
-        Err(error) => {
-            problems::tell(&format!("turnout: {error}"));
-            Exit::BadInput
-        }
+        Err(error) => refuse(&error),
     }
 }
 

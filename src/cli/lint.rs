@@ -9,8 +9,9 @@ use serde_json::{Value, json};
 use turnout_core::lint::{Code, Options, lint};
 use turnout_core::{Diagnostic, Diagnostics, Plan, Severity};
 
-use crate::exit::Exit;
-use crate::{problems, text};
+use crate::exit::{Exit, refuse};
+use crate::problems;
+use crate::text::{self, is_dash};
 
 /// Check a policy: its errors, and what in it is hardly what was meant.
 ///
@@ -68,16 +69,12 @@ struct Source {
 pub(crate) fn run(arguments: &Arguments) -> Exit {
     match linted(arguments) {
         Ok(exit) => exit,
-        Err(error) => {
-            problems::tell(&format!("turnout: {error}"));
-            Exit::BadInput
-        }
+        Err(error) => refuse(&error),
     }
 }
 
 fn linted(arguments: &Arguments) -> Result<Exit, String> {
-    let is_dash = |path: &PathBuf| path.as_os_str() == "-";
-    if is_dash(&arguments.policy) && arguments.against.as_ref().is_some_and(is_dash) {
+    if is_dash(&arguments.policy) && arguments.against.as_deref().is_some_and(is_dash) {
         return Err("standard input is one policy; give the other one as a file".into());
     }
     let policy = Source::read(&arguments.policy)?;

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Command};
 use clap_mangen::Man;
 
-use crate::exit::Exit;
+use crate::exit::{Exit, refuse};
 use crate::text;
 
 /// Print the manual page, or write one for each command.
@@ -27,10 +27,7 @@ pub(crate) fn run(arguments: &Arguments, command: Command) -> Exit {
     };
     match written {
         Ok(()) => Exit::Done,
-        Err(error) => {
-            anstream::eprintln!("turnout: {error}");
-            Exit::BadInput
-        }
+        Err(error) => refuse(&error),
     }
 }
 

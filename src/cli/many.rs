@@ -5,15 +5,14 @@ use std::io::{self, BufRead, BufReader, IsTerminal, Read};
 use std::num::NonZeroUsize;
 use std::path::Path;
 use std::thread;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use clap::{Args, ValueEnum};
 use flate2::bufread::MultiGzDecoder;
 use indicatif::{ProgressBar, ProgressStyle};
-use turnout_core::{Plan, Time};
+use turnout_core::Plan;
 use turnout_simulate::{AccountsRead, Column, Fields, LogFormat, LogRead, Replay, Unreadable};
 
-use crate::exit::Exit;
+use crate::exit::{Exit, refuse};
 use crate::{problems, text};
 
 /// How a log is read.
@@ -59,22 +58,9 @@ impl LogArguments {
     }
 }
 
-/// Reads and compiles a policy, placed in a region if one is given.
-pub(crate) fn plan(path: &Path, region: Option<&str>) -> Result<Plan, Exit> {
-    let policy = text::read(path).map_err(|error| refuse(&error))?;
-    let mut plan = Plan::from_json(&policy).map_err(|diagnostics| {
-        problems::print(&text::name_of(path), &policy, &diagnostics);
-        Exit::BadInput
-    })?;
-    if let Some(region) = region {
-        plan.place_in(region);
-    }
-    Ok(plan)
-}
-
 /// Reads what may be long: with a bar while somebody looks, unpacked if it is packed.
 pub(crate) fn open(path: &Path) -> Result<Box<dyn Read>, Exit> {
-    let opened = if is_dash(path) {
+    let opened = if text::is_dash(path) {
         Ok(input(io::stdin(), None))
     } else {
         File::open(path).and_then(|file| {
@@ -122,6 +108,15 @@ pub(crate) fn cannot_read(path: &Path, error: &dyn std::fmt::Display) -> String 
     format!("cannot read {}: {error}", text::name_of(path))
 }
 
+/// Says that a region is asked for, and none is given.
+pub(crate) fn tell_region(plans: &[&Plan]) {
+    if plans.iter().any(|plan| plan.lacks_region()) {
+        problems::tell(
+            "turnout: some rule names regions, and without --region its accounts take v1; give --region",
+        );
+    }
+}
+
 /// Says which lines were of no use; an input without any of use is bad.
 pub(crate) fn tell_accounts(
     path: &Path,
@@ -133,7 +128,9 @@ pub(crate) fn tell_accounts(
     if let Some(header) = &read.header
         && !has_column
     {
-        anstream::eprintln!("turnout: {name}:1: `{header}` is no account; it is taken as a header");
+        problems::tell(&format!(
+            "turnout: {name}:1: `{header}` is no account; it is taken as a header"
+        ));
     }
     tell_bad(&name, &read.malformed);
     if read.accounts > 0 {
@@ -167,37 +164,19 @@ pub(crate) fn tell_log(path: &Path, log: &LogRead) -> Result<(), Exit> {
 
 fn tell_bad(name: &str, bad: &Unreadable) {
     for line in &bad.first {
-        anstream::eprintln!("turnout: {name}:{}: {}", line.line, line.why);
+        problems::tell(&format!("turnout: {name}:{}: {}", line.line, line.why));
     }
     let named = u64::try_from(bad.first.len()).unwrap_or(u64::MAX);
     let more = bad.count.saturating_sub(named);
     if more > 0 {
-        anstream::eprintln!("turnout: {name}: and {more} more lines that are of no use");
+        problems::tell(&format!(
+            "turnout: {name}: and {more} more lines that are of no use"
+        ));
     }
 }
 
 pub(crate) fn column(text: Option<&String>) -> Option<Column> {
     text.map(|text| Column::parse(text))
-}
-
-/// A moment, as an argument.
-pub(crate) fn moment(text: &str) -> Result<Time, String> {
-    Time::parse(text).map_err(|error| format!("{error}; {}", error.help()))
-}
-
-pub(crate) fn now() -> Time {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH);
-    let seconds = now.map_or(0, |now| now.as_secs());
-    Time::from_seconds(i64::try_from(seconds).unwrap_or_default())
-}
-
-pub(crate) fn is_dash(path: &Path) -> bool {
-    path.as_os_str() == "-"
-}
-
-pub(crate) fn refuse(error: &str) -> Exit {
-    anstream::eprintln!("turnout: {error}");
-    Exit::BadInput
 }
 
 /// Prints to the end, or until who reads has seen enough.

@@ -6,9 +6,10 @@ use clap::Args;
 use turnout_core::{Plan, Time};
 use turnout_simulate::{Change, Forbidden, MovedRequests, Version, nearest};
 
-use crate::exit::Exit;
-use crate::many::{self, LogArguments, refuse};
-use crate::text;
+use crate::exit::{Exit, refuse};
+use crate::many::{self, LogArguments};
+use crate::moment::{moment, now};
+use crate::{policy, problems, text};
 
 /// Show whom a change of the policy moves, before it is made.
 ///
@@ -40,10 +41,10 @@ pub(crate) struct Arguments {
     #[command(flatten)]
     reading: LogArguments,
     /// The moment, as in 2026-12-01T09:00:00Z; now unless given.
-    #[arg(long, value_name = "TIME", value_parser = many::moment)]
+    #[arg(long, value_name = "TIME", value_parser = moment)]
     at: Option<Time>,
     /// Another moment for the new policy.
-    #[arg(long, value_name = "TIME", value_parser = many::moment)]
+    #[arg(long, value_name = "TIME", value_parser = moment)]
     at_new: Option<Time>,
     /// The region of the proxy; unknown unless given.
     #[arg(long, value_name = "REGION")]
@@ -76,7 +77,7 @@ pub(crate) fn run(arguments: &Arguments) -> Exit {
             let printed = many::print(&text, exit);
             // Last, where a person looks first.
             for refused in refused {
-                anstream::eprintln!("turnout: {refused}");
+                problems::tell(&format!("turnout: {refused}"));
             }
             printed
         }
@@ -88,12 +89,8 @@ pub(crate) fn run(arguments: &Arguments) -> Exit {
 fn planned(arguments: &Arguments) -> Result<(String, Vec<String>), Exit> {
     let inputs = [&arguments.old, &arguments.new, &arguments.accounts];
     let inputs = inputs.into_iter().chain(&arguments.log);
-    if inputs.filter(|path| many::is_dash(path)).count() > 1 {
-        return Err(refuse(
-            "standard input can be read only once; give `-` once",
-        ));
-    }
-    if arguments.moves.as_deref().is_some_and(many::is_dash) {
+    text::check_inputs(inputs).map_err(|error| refuse(&error))?;
+    if arguments.moves.as_deref().is_some_and(text::is_dash) {
         return Err(refuse(
             "--moves - prints beside the answer; write to a file, or give --list",
         ));
@@ -107,15 +104,11 @@ fn planned(arguments: &Arguments) -> Result<(String, Vec<String>), Exit> {
         )));
     }
     let region = arguments.region.as_deref();
-    let old = many::plan(&arguments.old, region)?;
-    let new = many::plan(&arguments.new, region)?;
+    let old = policy::plan(&arguments.old, region)?;
+    let new = policy::plan(&arguments.new, region)?;
     check_segments(arguments, [&old, &new])?;
-    if old.lacks_region() || new.lacks_region() {
-        anstream::eprintln!(
-            "turnout: some rule names regions, and without --region its accounts take v1; give --region"
-        );
-    }
-    let at = arguments.at.unwrap_or_else(many::now);
+    many::tell_region(&[&old, &new]);
+    let at = arguments.at.unwrap_or_else(now);
     let old = Version { plan: &old, at };
     let new = Version {
         plan: &new,

@@ -4,10 +4,11 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 use turnout_core::render::render;
-use turnout_core::{Configuration, Inbound, Plan};
+use turnout_core::{Configuration, Inbound};
 
-use crate::exit::Exit;
-use crate::{problems, text};
+use crate::exit::{Exit, refuse};
+use crate::policy::compiled;
+use crate::text;
 
 /// Put a policy into a proxy's configuration.
 ///
@@ -57,9 +58,8 @@ pub(crate) fn run(arguments: &Arguments) -> Exit {
         Ok(policy) => policy,
         Err(error) => return refuse(&error),
     };
-    if let Err(diagnostics) = Plan::from_json(&policy) {
-        problems::print(&text::name_of(&arguments.policy), &policy, &diagnostics);
-        return Exit::BadInput;
+    if let Err(exit) = compiled(&arguments.policy, &policy) {
+        return exit;
     }
     match rendered(arguments, &policy) {
         Ok(()) => Exit::Done,
@@ -73,9 +73,4 @@ fn rendered(arguments: &Arguments, policy: &str) -> Result<(), String> {
     let rendered = render(&template, &configuration, arguments.wasm.as_deref())
         .map_err(|error| format!("{}: {error}", arguments.template.display()))?;
     text::write(arguments.output.as_deref(), &rendered)
-}
-
-fn refuse(error: &str) -> Exit {
-    anstream::eprintln!("turnout: {error}");
-    Exit::BadInput
 }

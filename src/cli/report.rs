@@ -9,8 +9,8 @@ use std::time::Duration;
 use clap::Args;
 use turnout_report::{Allow, Report, Totals};
 
-use crate::exit::Exit;
-use crate::text;
+use crate::exit::{Exit, refuse};
+use crate::text::{self, is_dash};
 
 /// How long a proxy may take to hand over its counters.
 const TIMEOUT: Duration = Duration::from_secs(10);
@@ -60,10 +60,7 @@ pub(crate) fn run(arguments: &Arguments) -> Exit {
     match report(arguments) {
         Ok(true) => Exit::Done,
         Ok(false) => Exit::No,
-        Err(error) => {
-            anstream::eprintln!("turnout: {error}");
-            Exit::BadInput
-        }
+        Err(error) => refuse(&error),
     }
 }
 
@@ -73,9 +70,7 @@ fn report(arguments: &Arguments) -> Result<bool, String> {
     if html_is_printed && arguments.json {
         return Err("--json and --html - both print; write the page to a file".into());
     }
-    if arguments.files.iter().filter(|file| is_dash(file)).count() > 1 {
-        return Err("standard input can be read only once; give `-` once".into());
-    }
+    text::check_inputs(&arguments.files)?;
     let mut totals = Totals::default();
     for file in &arguments.files {
         read_file(&mut totals, file)
@@ -167,8 +162,4 @@ fn nothing(totals: &Totals) -> String {
         "no record and no counter of a shadow in {names}{damaged}; give a log of Envoy that has lines with \
          {{\"turnout\":…}}, or the address of its admin interface with --admin"
     )
-}
-
-fn is_dash(path: &Path) -> bool {
-    path.as_os_str() == "-"
 }

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use crate::exit::Exit;
+use crate::exit::{Exit, refuse};
 use crate::text;
 
 /// Print the JSON Schema of the policy.
@@ -26,9 +26,6 @@ pub(crate) fn run(arguments: &Arguments) -> Exit {
     let schema = format!("{:#}\n", turnout_core::schema());
     match text::write(arguments.output.as_deref(), &schema) {
         Ok(()) => Exit::Done,
-        Err(error) => {
-            anstream::eprintln!("turnout: {error}");
-            Exit::BadInput
-        }
+        Err(error) => refuse(&error),
     }
 }

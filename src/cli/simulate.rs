@@ -4,11 +4,12 @@ use std::path::PathBuf;
 
 use clap::{ArgGroup, Args};
 use turnout_core::{Plan, Time};
-use turnout_simulate::{Census, Traffic, nearest};
+use turnout_simulate::{Census, Traffic};
 
-use crate::exit::Exit;
-use crate::many::{self, LogArguments, refuse};
-use crate::text;
+use crate::exit::{Exit, refuse};
+use crate::many::{self, LogArguments};
+use crate::moment::{moment, now};
+use crate::{policy, problems, text};
 
 /// Count the accounts, or the requests of an access log, that would take v2.
 ///
@@ -45,7 +46,7 @@ pub(crate) struct Arguments {
     #[command(flatten)]
     reading: LogArguments,
     /// The moment at which ramps are read, as in 2026-12-01T09:00:00Z; now unless given.
-    #[arg(long, value_name = "TIME", value_parser = many::moment)]
+    #[arg(long, value_name = "TIME", value_parser = moment)]
     at: Option<Time>,
     /// The region of the proxy; unknown unless given.
     #[arg(long, value_name = "REGION")]
@@ -71,44 +72,16 @@ fn simulated(arguments: &Arguments) -> Result<String, Exit> {
         arguments.accounts.as_ref(),
         arguments.log.as_ref(),
     ];
-    if inputs
-        .into_iter()
-        .flatten()
-        .filter(|path| many::is_dash(path))
-        .count()
-        > 1
-    {
-        return Err(refuse(
-            "standard input can be read only once; give `-` once",
-        ));
+    text::check_inputs(inputs.into_iter().flatten()).map_err(|error| refuse(&error))?;
+    let plan = policy::plan(&arguments.policy, arguments.region.as_deref())?;
+    if let Some(name) = &arguments.rollout {
+        policy::rollout(&plan, &arguments.policy, name)?;
     }
-    let plan = many::plan(&arguments.policy, arguments.region.as_deref())?;
-    check_rollout(arguments, &plan)?;
-    if plan.lacks_region() {
-        anstream::eprintln!(
-            "turnout: some rule names regions, and without --region its accounts take v1; give --region"
-        );
-    }
+    many::tell_region(&[&plan]);
     match (&arguments.accounts, &arguments.log) {
         (Some(_), _) => census(arguments, &plan),
         (None, _) => traffic(arguments, &plan),
     }
-}
-
-fn check_rollout(arguments: &Arguments, plan: &Plan) -> Result<(), Exit> {
-    let Some(name) = &arguments.rollout else {
-        return Ok(());
-    };
-    let known = || plan.rollouts().iter().map(|rollout| rollout.name.as_str());
-    if known().any(|known| known == name) {
-        return Ok(());
-    }
-    let help = match nearest(name, known()) {
-        Some(near) => format!("did you mean `{near}`?"),
-        None => format!("write one of: {}", known().collect::<Vec<_>>().join(", ")),
-    };
-    let policy = text::name_of(&arguments.policy);
-    Err(refuse(&format!("{policy}: no rollout `{name}`; {help}")))
 }
 
 fn census(arguments: &Arguments, plan: &Plan) -> Result<String, Exit> {
@@ -116,7 +89,7 @@ fn census(arguments: &Arguments, plan: &Plan) -> Result<String, Exit> {
         return Err(refuse("give --accounts or --log"));
     };
     let column = many::column(arguments.column.as_ref());
-    let at = arguments.at.unwrap_or_else(many::now);
+    let at = arguments.at.unwrap_or_else(now);
     let census = Census::of(plan, at, column.as_ref(), many::open(path)?);
     let mut census = census.map_err(|error| refuse(&many::cannot_read(path, &error)))?;
     many::tell_accounts(path, &census.accounts, column.is_some())?;
@@ -133,13 +106,13 @@ fn traffic(arguments: &Arguments, plan: &Plan) -> Result<String, Exit> {
     let Some(path) = &arguments.log else {
         return Err(refuse("give --accounts or --log"));
     };
-    let at = arguments.at.unwrap_or_else(many::now);
+    let at = arguments.at.unwrap_or_else(now);
     let replay = arguments.reading.replay()?;
     let traffic = Traffic::of(plan, at, &replay, many::open(path)?);
     let mut traffic = traffic.map_err(|error| refuse(&many::cannot_read(path, &error)))?;
     many::tell_log(path, &traffic.log)?;
     for lack in &traffic.lacks {
-        anstream::eprintln!("turnout: warning: {}", lack.warning);
+        problems::tell(&format!("turnout: warning: {}", lack.warning));
     }
     if let Some(wanted) = &arguments.rollout {
         traffic

@@ -2,7 +2,7 @@
 
 use std::fs::{self, File};
 use std::io::{self, Read, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// What a command reads at most; a hundred thousand accounts are 4 MiB.
 const LARGEST: u64 = 64 * 1024 * 1024;
@@ -88,6 +88,15 @@ fn replace(path: &Path, text: &str) -> io::Result<()> {
     written
 }
 
-fn is_dash(path: &Path) -> bool {
+/// Whether that is standard input, or standard output.
+pub(crate) fn is_dash(path: &Path) -> bool {
     path.as_os_str() == "-"
+}
+
+/// Standard input can be given once.
+pub(crate) fn check_inputs<'a>(paths: impl IntoIterator<Item = &'a PathBuf>) -> Result<(), String> {
+    match paths.into_iter().filter(|path| is_dash(path)).count() {
+        0 | 1 => Ok(()),
+        _ => Err("standard input can be read only once; give `-` once".into()),
+    }
 }

@@ -6,8 +6,8 @@ use serde::Serialize;
 use turnout_core::{Account, Format, Fraction, Mode, Plan, Reason, Rollout, Standing, Time};
 
 use crate::accounts::{Accounts, AccountsRead, BadAccounts, Column};
+use crate::counts::increase;
 use crate::log::as_text;
-use crate::traffic::increase;
 
 /// Where the accounts of a list stand.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]

@@ -1,6 +1,7 @@
 //! What a change does, for people.
 
-use crate::change::{Change, Move, Moves, RolloutChange};
+use crate::change::{Change, RolloutChange};
+use crate::moves::{Move, Moves};
 use crate::table::Table;
 use crate::text::{NO_SEGMENT, TOTAL, moments, read_accounts, read_log};
 use crate::words::{counted, grouped, percent, share};

@@ -151,7 +151,8 @@ impl Fields {
     }
 }
 
-/// What one line says of its request. Envoy writes `-` or `null` for what is not there.
+/// What one line says of its request. Envoy writes `-` or `null` for what is not there, and in JSON
+/// nothing between quotes for a header that is there and empty.
 #[derive(Clone, Copy, Debug)]
 pub struct Entry<'a> {
     values: [Option<&'a [u8]>; SLOTS],
@@ -166,8 +167,14 @@ impl<'a> Entry<'a> {
 
     /// The first value that is there stays.
     pub(crate) fn set(&mut self, slot: usize, value: &'a [u8]) {
+        let is_there = match value {
+            b"-" => false,
+            // No other part is ever empty.
+            b"" => slot >= Part::ALL.len(),
+            _ => true,
+        };
         if let Some(place @ None) = self.values.get_mut(slot)
-            && !matches!(value, b"" | b"-")
+            && is_there
         {
             *place = Some(value);
         }

@@ -21,7 +21,9 @@ pub(crate) fn scan<'a>(line: &'a [u8], fields: &Fields, layout: &mut Layout) -> 
         let key = string(blank(rest))?;
         rest = blank(key.after).strip_prefix(b":")?;
         let value = value(blank(rest))?;
-        if let Some(slot) = layout.slot(fields, place, key.plain()?) {
+        if let Some(slot) = layout.slot(fields, place, key.plain()?)
+            && value.kind != Kind::Null
+        {
             entry.set(slot, value.plain()?);
         }
         place = place.saturating_add(1);
@@ -37,13 +39,20 @@ pub(crate) fn scan<'a>(line: &'a [u8], fields: &Fields, layout: &mut Layout) -> 
 struct Token<'a> {
     text: &'a [u8],
     after: &'a [u8],
+    kind: Kind,
+}
+
+#[derive(Clone, Copy, PartialEq)]
+enum Kind {
+    Plain,
     /// It does not say what it means.
-    escaped: bool,
+    Escaped,
+    Null,
 }
 
 impl<'a> Token<'a> {
     fn plain(&self) -> Option<&'a [u8]> {
-        (!self.escaped).then_some(self.text)
+        (self.kind == Kind::Plain).then_some(self.text)
     }
 }
 
@@ -54,41 +63,34 @@ fn value(text: &[u8]) -> Option<Token<'_>> {
     let is_end = |byte: &u8| matches!(byte, b',' | b'}' | b' ' | b'\t');
     let (literal, after) = text.split_at_checked(text.iter().position(is_end)?)?;
     let is_number = literal.iter().all(u8::is_ascii_digit) && !literal.is_empty();
-    match literal {
-        b"null" => Some(Token {
-            text: b"",
-            after,
-            escaped: false,
-        }),
-        b"true" | b"false" => Some(Token {
-            text: literal,
-            after,
-            escaped: false,
-        }),
-        _ if is_number => Some(Token {
-            text: literal,
-            after,
-            escaped: false,
-        }),
-        _ => None,
-    }
+    let kind = match literal {
+        b"null" => Kind::Null,
+        b"true" | b"false" => Kind::Plain,
+        _ if is_number => Kind::Plain,
+        _ => return None,
+    };
+    Some(Token {
+        text: literal,
+        after,
+        kind,
+    })
 }
 
 fn string(text: &[u8]) -> Option<Token<'_>> {
     let inner = text.strip_prefix(b"\"")?;
     let mut end = 0_usize;
-    let mut escaped = false;
+    let mut kind = Kind::Plain;
     loop {
         end = end.saturating_add(memchr2(b'"', b'\\', inner.get(end..)?)?);
         if inner.get(end) == Some(&b'"') {
             return Some(Token {
                 text: inner.get(..end)?,
                 after: inner.get(end.saturating_add(1)..)?,
-                escaped,
+                kind,
             });
         }
         // A backslash, and what it escapes.
-        escaped = true;
+        kind = Kind::Escaped;
         end = end.saturating_add(2);
     }
 }
@@ -199,6 +201,33 @@ mod tests {
                 "{line}"
             );
             assert_eq!(parsed, Ok(expected), "{line}");
+        }
+    }
+
+    /// As Envoy writes it: `null` is no header.
+    #[test]
+    fn an_empty_header_is_a_header() {
+        let mut fields = Fields::default();
+        fields.map("header:x-beta=beta").unwrap();
+        for (line, expected) in [
+            (r#"{"beta":""}"#, &[""][..]),
+            (r#"{"beta":"1"}"#, &["1"]),
+            (r#"{"beta":null}"#, &[]),
+            (r#"{"beta":"-"}"#, &[]),
+        ] {
+            let read = |entry: &Entry<'_>| -> Vec<Vec<u8>> {
+                let pairs = entry.pairs(&fields);
+                let values = pairs.as_slice().iter();
+                values.map(|(_, value)| value.to_vec()).collect()
+            };
+            let scanned = scan(line.as_bytes(), &fields, &mut Layout::default()).unwrap();
+            assert_eq!(
+                read(&scanned),
+                expected.iter().map(|v| v.as_bytes()).collect::<Vec<_>>(),
+                "{line}"
+            );
+            let parsed = parse(line.as_bytes(), &fields).unwrap();
+            assert_eq!(read(&parsed.entry()), read(&scanned), "{line}");
         }
     }
 

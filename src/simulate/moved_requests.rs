@@ -5,10 +5,11 @@ use std::io::{self, Read};
 use serde::Serialize;
 use turnout_core::Treatment;
 
-use crate::change::Version;
+use crate::counts::{add, increase};
 use crate::fields::{Entry, Fields};
 use crate::log::{LogRead, Replay, Tally};
-use crate::traffic::{add, increase, with_request};
+use crate::traffic::with_request;
+use crate::version::Version;
 
 /// What a change does to the requests of a log.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]

@@ -12,3 +12,4 @@ mod properties;
 mod readme;
 mod schema;
 mod shadow;
+mod simulate;

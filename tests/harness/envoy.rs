@@ -160,11 +160,17 @@ impl Envoy {
     /// The access log, once it has at least as many lines. Those of requests answered together
     /// come in any order.
     pub async fn access_log(&self, lines: usize) -> Vec<Value> {
+        let all = self.access_log_lines(lines).await;
+        all.iter().map(|line| parsed(line)).collect()
+    }
+
+    /// As [`access_log`](Self::access_log), in whatever format: the very lines.
+    pub async fn access_log_lines(&self, lines: usize) -> Vec<String> {
         let deadline = Instant::now() + PATIENCE;
         loop {
             let all = self.process.output.all();
             if all.len() >= lines {
-                return all.iter().map(|line| parsed(line)).collect();
+                return all;
             }
             pause(deadline, || {
                 format!("{} lines of {lines} in the access log", all.len())
@@ -250,7 +256,9 @@ fn tail(lines: &[String]) -> String {
     lines[lines.len().saturating_sub(20)..].join("\n")
 }
 
-fn parsed(line: &str) -> Value {
+/// A line of the JSON access log.
+#[must_use]
+pub fn parsed(line: &str) -> Value {
     serde_json::from_str(line)
         .unwrap_or_else(|error| panic!("no JSON in the access log: {error}\n{line}"))
 }

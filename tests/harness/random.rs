@@ -12,7 +12,7 @@ const METHODS: &[&str] = &["GET", "POST", "DELETE"];
 const REGIONS: &[&str] = &["us-east-1", "us-west-2", "eu-west-1"];
 const SEGMENTS: &[&str] = &["hvc", "big", "beta"];
 /// Names of headers that rollouts and rules ask for.
-const HEADERS: &[&str] = &["x-beta", "x-tier", "x-client"];
+pub const HEADERS: &[&str] = &["x-beta", "x-tier", "x-client"];
 const VALUES: &[&str] = &["yes", "gold", "gold-1", "ios/17", ""];
 /// Of segments and of requests.
 const ACCOUNTS: u64 = 60;

@@ -114,7 +114,7 @@ fn bad_input_is_told_and_ends_with_two() {
         (
             &folder,
             &["--policy", "policy.json", "--rollout", "x"],
-            "no rollout `x`; write one of: r, plain",
+            "no rollout `x`; write one of `r`, `plain`",
         ),
         (
             &folder,

@@ -1,10 +1,11 @@
 //! `turnout import`, as a person runs it.
 #![expect(clippy::expect_used, reason = "a test that cannot go on has failed")]
 
+mod common;
+
 use std::fs;
-use std::io::Write;
 use std::path::Path;
-use std::process::{Command, Output, Stdio};
+use std::process::Output;
 
 const FEATURES: &str = r#"{ "version": 2, "features": [
   { "name": "chat", "enabled": true, "strategies": [
@@ -61,20 +62,8 @@ const POLICY: &str = r#"{
 "#;
 
 fn turnout(folder: &Path, arguments: &[&str], input: &str) -> Output {
-    let mut child = Command::new(env!("CARGO_BIN_EXE_turnout"))
-        .current_dir(folder)
-        .arg("import")
-        .args(arguments)
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .expect("the command starts");
-    let mut stdin = child.stdin.take().expect("standard input");
-    // A command that refuses its arguments does not read.
-    let _ = stdin.write_all(input.as_bytes());
-    drop(stdin);
-    child.wait_with_output().expect("the command ends")
+    let arguments = [&["import"], arguments].concat();
+    common::turnout(folder, &arguments, input)
 }
 
 fn folder() -> tempfile::TempDir {

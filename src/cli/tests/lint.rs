@@ -1,6 +1,8 @@
 //! `turnout lint`, as a person runs it.
 #![expect(clippy::expect_used, reason = "a test that cannot go on has failed")]
 
+mod common;
+
 use std::fs;
 use std::io::Write;
 use std::path::Path;
@@ -8,6 +10,8 @@ use std::process::{Command, Output, Stdio};
 use std::time::Instant;
 
 use serde_json::Value;
+
+use common::turnout;
 
 const CLEAN: &str = r#"{
   "version": 1,
@@ -17,26 +21,6 @@ const CLEAN: &str = r#"{
   ]
 }
 "#;
-
-fn turnout(folder: &Path, arguments: &[&str], input: &[u8]) -> Output {
-    let mut child = Command::new(env!("CARGO_BIN_EXE_turnout"))
-        .current_dir(folder)
-        .args(arguments)
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .expect("the command starts");
-    let mut stdin = child.stdin.take().expect("standard input");
-    let input = input.to_vec();
-    let writer = std::thread::spawn(move || {
-        // A command that has read enough reads no further.
-        let _ = stdin.write_all(&input);
-    });
-    let output = child.wait_with_output().expect("the command ends");
-    writer.join().expect("the writer ends");
-    output
-}
 
 /// `lint -` of a text, with further arguments.
 fn lint(policy: &str, arguments: &[&str]) -> Output {

@@ -1,12 +1,15 @@
 //! `turnout simulate` and `turnout plan`, as a person runs them.
 #![expect(clippy::expect_used, reason = "a test that cannot go on has failed")]
 
+mod common;
+
 use std::fs;
 use std::io::{Read, Write};
-use std::path::Path;
-use std::process::{Command, Output, Stdio};
+use std::process::{Command, Stdio};
 
 use serde_json::Value;
+
+use common::turnout;
 
 const POLICY: &str = r#"{
   "version": 1,
@@ -26,22 +29,6 @@ what is this
 {"start_time":"2026-11-21T12:00:00.000Z","account":"a1","path":"/chat/4","request_id":"i-4","treatment":"v2","reason":"rule"}
 {"start_time":"2026-11-21T12:00:00.000Z","account":"a10","path":"/chat/5","treatment":"v2","reason":"rule"}
 "#;
-
-fn turnout(folder: &Path, arguments: &[&str], input: &[u8]) -> Output {
-    let mut child = Command::new(env!("CARGO_BIN_EXE_turnout"))
-        .current_dir(folder)
-        .args(arguments)
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .expect("the command starts");
-    let mut stdin = child.stdin.take().expect("standard input");
-    // A command that refuses its arguments does not read.
-    let _ = stdin.write_all(input);
-    drop(stdin);
-    child.wait_with_output().expect("the command ends")
-}
 
 fn folder() -> tempfile::TempDir {
     let folder = tempfile::tempdir().expect("a folder");
@@ -344,4 +331,31 @@ fn a_closed_pipe_is_no_error() {
     drop(child.stdout.take());
     let output = child.wait_with_output().expect("the command ends");
     assert_eq!((output.status.code(), text(&output.stderr)), (Some(0), ""));
+}
+
+/// As in `2>&1 | head`: what goes wrong is not made worse by nobody reading of it.
+#[test]
+fn closed_standard_error_is_no_panic() {
+    let folder = folder();
+    for (arguments, code) in [
+        (&["simulate", "policy.json", "--log", "-"][..], 0),
+        (&["simulate", "policy.json", "--accounts", "-"], 2),
+        (&["simulate", "-", "--accounts", "accounts.txt"], 2),
+    ] {
+        let mut child = Command::new(env!("CARGO_BIN_EXE_turnout"))
+            .current_dir(folder.path())
+            .args(arguments)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("the command starts");
+        drop(child.stderr.take());
+        let mut stdin = child.stdin.take().expect("standard input");
+        let input = if code == 0 { LOG } else { "" };
+        stdin.write_all(input.as_bytes()).expect("it reads");
+        drop(stdin);
+        let status = child.wait().expect("the command ends");
+        assert_eq!(status.code(), Some(code), "{arguments:?}");
+    }
 }

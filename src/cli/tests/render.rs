@@ -1,10 +1,12 @@
 //! `turnout render`, as a person runs it.
 #![expect(clippy::expect_used, reason = "a test that cannot go on has failed")]
 
+mod common;
+
 use std::fs;
-use std::io::Write;
-use std::path::Path;
-use std::process::{Command, Output, Stdio};
+use std::process::Output;
+
+use common::turnout;
 
 const POLICY: &str = r#"{
   "version": 1,
@@ -13,22 +15,6 @@ const POLICY: &str = r#"{
 }
 "#;
 const TEMPLATE: &str = "wasm: \"@TURNOUT_WASM@\"\nvalue: \"@TURNOUT_CONFIGURATION@\" # here\n";
-
-fn turnout(folder: &Path, arguments: &[&str], input: &str) -> Output {
-    let mut child = Command::new(env!("CARGO_BIN_EXE_turnout"))
-        .current_dir(folder)
-        .args(arguments)
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .expect("the command starts");
-    let mut stdin = child.stdin.take().expect("standard input");
-    // A command that refuses its arguments does not read.
-    let _ = stdin.write_all(input.as_bytes());
-    drop(stdin);
-    child.wait_with_output().expect("the command ends")
-}
 
 fn folder_with(policy: &str) -> tempfile::TempDir {
     let folder = tempfile::tempdir().expect("a folder");

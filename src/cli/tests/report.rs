@@ -1,11 +1,13 @@
 //! `turnout report`, as a person runs it.
 #![expect(clippy::expect_used, reason = "a test that cannot go on has failed")]
 
+mod common;
+
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
 use std::net::TcpListener;
 use std::path::Path;
-use std::process::{Command, Output, Stdio};
+use std::process::Output;
 use std::thread::{self, JoinHandle};
 
 const READY: &str = r#"[2026-11-21 03:00:00.000][12][info][wasm] [source/extensions/common/wasm/context.cc:1137] wasm log turnout: {"turnout":"summary","time_ms":1795232340000,"rollout":"chat","segment":"-","route":"-","outcomes":{"equal":3000},"findings":[],"v1_us":[[250,3000]],"v2_us":[[250,3000]]}
@@ -16,22 +18,8 @@ turnout_shadow{rollout=\"users\",outcome=\"equal\"} 1988
 ";
 
 fn turnout(folder: &Path, arguments: &[&str], input: &str) -> Output {
-    let mut child = Command::new(env!("CARGO_BIN_EXE_turnout"))
-        .current_dir(folder)
-        .arg("report")
-        .args(arguments)
-        // An admin address is asked directly, whatever the environment says.
-        .env("http_proxy", "http://127.0.0.1:1")
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .expect("the command starts");
-    let mut stdin = child.stdin.take().expect("standard input");
-    // A command that refuses its arguments does not read.
-    let _ = stdin.write_all(input.as_bytes());
-    drop(stdin);
-    child.wait_with_output().expect("the command ends")
+    let arguments = [&["report"], arguments].concat();
+    common::turnout(folder, &arguments, input)
 }
 
 fn folder() -> tempfile::TempDir {

@@ -1,7 +1,7 @@
 //! Standings and their counts, beside decisions.
 
 use proptest::prelude::*;
-use turnout_core::{Account, Fraction, Headers, Inbound, Reason, Treatment, decide};
+use turnout_core::{Account, Fraction, Headers, Inbound, Reason, Time, Treatment, decide};
 use turnout_simulate::Census;
 
 use crate::policies::{ACCOUNTS, account, moment, plan, policy, region};
@@ -105,4 +105,22 @@ proptest! {
             }
         }
     }
+}
+
+/// A rule may take accounts and none of their requests.
+#[test]
+fn an_account_with_no_request_on_v2_is_not_on_v2() {
+    let policy = serde_json::json!({
+        "version": 1,
+        "account": { "from": [{ "header": "x-account" }], "format": "sid" },
+        "rollouts": [{ "name": "r", "v1": "a", "v2": "b", "mode": "split",
+            "rules": [{ "accounts": 100, "requests": 0 }] }],
+    });
+    let plan = plan(&policy.to_string(), None);
+    let census = Census::of(&plan, Time::default(), None, account(0).as_bytes());
+    let total = &census.expect("it is read").rollouts[0].total;
+    assert_eq!(
+        (total.accounts, total.v2, total.outside_requests),
+        (1, 0, 1)
+    );
 }

@@ -25,7 +25,7 @@ struct Line {
     account: usize,
     rollout: &'static str,
     method: &'static str,
-    beta: bool,
+    beta: Option<&'static str>,
     id: String,
     /// An object inside makes the line one for the parser.
     is_nested: bool,
@@ -38,7 +38,7 @@ fn line() -> impl Strategy<Value = Line> {
         0..ACCOUNTS,
         rollout,
         method,
-        any::<bool>(),
+        prop::sample::select(vec![None, Some("1"), Some("")]),
         "[a-z\"\\\\]{1,6}",
         any::<bool>(),
     )
@@ -61,7 +61,7 @@ impl Line {
             "path": format!("/{}/x?y=z", self.rollout),
             "request_id": self.id,
             "start_time": "2026-11-21T03:00:00.123Z",
-            "beta": if self.beta { json!("1") } else { Value::Null },
+            "beta": self.beta,
         });
         if self.is_nested {
             let nested = json!({ "account": "other" });
@@ -80,8 +80,8 @@ impl Line {
             ("x-request-id".into(), self.id.clone()),
             ("x-account".into(), account(self.account)),
         ];
-        if self.beta {
-            headers.push(("x-beta".into(), "1".into()));
+        if let Some(beta) = self.beta {
+            headers.push(("x-beta".into(), beta.into()));
         }
         headers
     }

@@ -16,6 +16,7 @@ const FILTER_FILE: &str = "path: /etc/envoy/turnout/filter.yaml\n";
 const FILTER_FOLDER: &str = "path: /etc/envoy/turnout\n";
 const NODE: &str = "node: { id: turnout, cluster: turnout }";
 const CLUSTERS: &str = "  clusters:\n";
+const LAST_LOGGED: &str = "                  duration_ms: \"%DURATION%\"\n";
 const HTTP2: &str = r#"    typed_extension_protocol_options:
       envoy.extensions.upstreams.http.v3.HttpProtocolOptions:
         "@type": type.googleapis.com/envoy.extensions.upstreams.http.v3.HttpProtocolOptions
@@ -113,12 +114,23 @@ impl Bootstrap {
     /// Puts another HTTP filter, an item of a YAML list written from column 0, before ours.
     #[must_use]
     pub fn filter_before(self, yaml: &str) -> Self {
-        let indented: String = yaml
-            .lines()
-            .map(|line| format!("          {line}\n"))
-            .collect();
         let filters = "          http_filters:\n";
-        self.replace(filters, &format!("{filters}{indented}"))
+        self.replace(filters, &format!("{filters}{}", indented(yaml)))
+    }
+
+    /// Has the JSON access log say these headers too, each in a field of its name.
+    #[must_use]
+    pub fn log_headers(self, names: &[&str]) -> Self {
+        let field = |name: &&str| format!("                  {name}: \"%REQ({name})%\"\n");
+        let fields: String = names.iter().map(field).collect();
+        self.replace(LAST_LOGGED, &format!("{LAST_LOGGED}{fields}"))
+    }
+
+    /// Writes one more access log to standard output, an item of a YAML list written from column 0.
+    #[must_use]
+    pub fn access_log(self, yaml: &str) -> Self {
+        let logs = "          access_log:\n";
+        self.replace(logs, &format!("{logs}{}", indented(yaml)))
     }
 
     /// Adds a cluster: of one more upstream, or of a collector.
@@ -178,6 +190,12 @@ pub(super) fn write_filter(folder: &Folder, filter: &str) -> PathBuf {
     let file = folder.path().join("turnout").join("filter.yaml");
     std::fs::rename(written, &file).expect("the filter's file in place");
     file
+}
+
+/// As far as the lists of the connection manager.
+fn indented(yaml: &str) -> String {
+    let lines = yaml.lines();
+    lines.map(|line| format!("          {line}\n")).collect()
 }
 
 fn with_port(port: u16) -> String {

@@ -1,0 +1,27 @@
+//! The command, as a person runs it.
+
+use std::io::Write;
+use std::path::Path;
+use std::process::{Command, Output, Stdio};
+use std::thread;
+
+/// Runs it in a folder.
+pub(crate) fn turnout(folder: &Path, arguments: &[&str], input: impl AsRef<[u8]>) -> Output {
+    let mut child = Command::new(env!("CARGO_BIN_EXE_turnout"))
+        .current_dir(folder)
+        .args(arguments)
+        // An admin address is asked directly, whatever the environment says.
+        .env("http_proxy", "http://127.0.0.1:1")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("the command starts");
+    let mut stdin = child.stdin.take().expect("standard input");
+    let input = input.as_ref().to_vec();
+    // A command that refuses its arguments does not read, and one that has read enough no further.
+    let writer = thread::spawn(move || drop(stdin.write_all(&input)));
+    let output = child.wait_with_output().expect("the command ends");
+    writer.join().expect("the writer ends");
+    output
+}

@@ -1,0 +1,9 @@
+//! Counting, which ends at the largest number there is.
+
+pub(crate) fn increase(count: &mut u64) {
+    add(count, 1);
+}
+
+pub(crate) fn add(count: &mut u64, more: u64) {
+    *count = count.saturating_add(more);
+}

@@ -56,7 +56,7 @@ fn line_of(case: &Case) -> String {
         "treatment": case.expect.treatment,
     });
     for (name, value) in headers_of(case) {
-        line[name] = Value::from(value);
+        line[name] = value;
     }
     line.to_string()
 }

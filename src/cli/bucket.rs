@@ -6,9 +6,10 @@ use std::io::{self, BufRead, BufReader, BufWriter, ErrorKind, Read, Write};
 
 use clap::{Args, ValueEnum};
 use serde_json::{Number, Value};
-use turnout_core::{Fraction, Hash, Native, Position, Salt};
+use turnout_core::{Fraction, Hash, Native, Position, Salt, visible};
 
 use crate::exit::{Exit, refuse};
+use crate::text::visible_json;
 
 /// Of a line of standard input, in bytes. No account and no request id comes near it.
 const LONGEST_LINE: usize = 65_536;
@@ -17,7 +18,8 @@ const LONGEST_LINE: usize = 65_536;
 ///
 /// One line for each key, in their order: the key, its position as the tool itself shows it, the
 /// smallest percentage that takes it, and with --percentage `in` or `out`, with tabs between. A key
-/// that the tool never draws has the position `never`; only 100 percent takes it.
+/// that the tool never draws has the position `never`; only 100 percent takes it. What is not visible
+/// in a key is escaped.
 ///
 /// The options of a hash are the fields that a policy's `hash` has:
 ///
@@ -214,19 +216,20 @@ impl Answer {
                 Some(true) => "\tin",
                 Some(false) => "\tout",
             };
-            return writeln!(output, "{text}\t{native}\t{entry}{answer}");
+            return writeln!(output, "{}\t{native}\t{entry}{answer}", visible(&text));
         }
         let native = match native {
             Native::Never => String::from("null"),
-            native => native.to_string(),
+            native => format!("\"{native}\""),
         };
-        let (key, name) = (Value::from(text), self.hash.name());
+        let key = visible_json(Value::from(text).to_string());
+        let name = self.hash.name();
         write!(
             output,
-            r#"{{"key":{key},"hash":"{name}","position":{native},"entry_percentage":{entry}"#
+            r#"{{"key":{key},"hash":"{name}","position":{native},"enters_at_percent":{entry}"#
         )?;
         if let (Some(fraction), Some(is_in)) = (self.fraction, is_in) {
-            write!(output, r#","percentage":{fraction},"included":{is_in}"#)?;
+            write!(output, r#","percent":{fraction},"includes":{is_in}"#)?;
         }
         writeln!(output, "}}")
     }

@@ -16,6 +16,7 @@ use crate::exit::{Exit, refuse};
 use crate::moment::{moment, now};
 use crate::policy;
 use crate::render::InboundWord;
+use crate::text::visible_json;
 
 /// Say what is decided for a request, and why, step by step.
 ///
@@ -116,12 +117,16 @@ fn told(arguments: &Arguments) -> Result<String, Exit> {
         request: &request,
         built: &built,
         at,
-        region: arguments.region.as_deref(),
+        // As in a proxy: an empty one says nothing.
+        region: arguments
+            .region
+            .as_deref()
+            .filter(|region| !region.is_empty()),
         inbound,
         supposed,
     };
     Ok(match arguments.json {
-        true => format!("{:#}\n", json::of(&told)),
+        true => visible_json(format!("{:#}\n", json::of(&told))),
         false => text::of(&told),
     })
 }

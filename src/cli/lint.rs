@@ -172,7 +172,7 @@ fn as_json(source: &Source, diagnostics: &Diagnostics) -> String {
         "omitted": diagnostics.omitted(),
         "diagnostics": list.collect::<Vec<_>>(),
     });
-    format!("{report:#}\n")
+    text::visible_json(format!("{report:#}\n"))
 }
 
 fn diagnostic_as_json(diagnostic: &Diagnostic) -> Value {

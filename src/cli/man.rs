@@ -23,7 +23,7 @@ pub(crate) fn run(arguments: &Arguments, command: Command) -> Exit {
     let written = match &arguments.dir {
         None => page(command).and_then(|page| text::write(None, &page)),
         Some(folder) => clap_mangen::generate_to(command, folder)
-            .map_err(|error| format!("cannot write to {}: {error}", folder.display())),
+            .map_err(|error| format!("cannot write to {}: {error}", text::name_of(folder))),
     };
     match written {
         Ok(()) => Exit::Done,

@@ -15,6 +15,9 @@ use turnout_simulate::{AccountsRead, Column, Fields, LogFormat, LogRead, Replay,
 use crate::exit::{Exit, refuse};
 use crate::{problems, text};
 
+/// Each has some memory of its own, and one thread that reads feeds no more.
+const MOST_THREADS: NonZeroUsize = NonZeroUsize::MIN.saturating_add(255);
+
 /// How a log is read.
 #[derive(Args)]
 pub(crate) struct LogArguments {
@@ -26,8 +29,8 @@ pub(crate) struct LogArguments {
     /// once.
     #[arg(long = "field", value_name = "NAME=FIELD", requires = "log")]
     fields: Vec<String>,
-    /// Threads that read a log; as many as there are cores unless given.
-    #[arg(long, value_name = "NUMBER", requires = "log")]
+    /// Threads that read a log, 1 to 256; as many as there are cores unless given.
+    #[arg(long, value_name = "NUMBER", requires = "log", value_parser = threads)]
     threads: Option<NonZeroUsize>,
 }
 
@@ -53,9 +56,15 @@ impl LogArguments {
                 FormatWord::Json => LogFormat::Json,
                 FormatWord::Text => LogFormat::Text,
             }),
-            threads: self.threads.unwrap_or_else(cores),
+            threads: self.threads.unwrap_or_else(cores).min(MOST_THREADS),
         })
     }
+}
+
+fn threads(text: &str) -> Result<NonZeroUsize, String> {
+    let number = text.parse().ok();
+    let number = number.filter(|number| *number <= MOST_THREADS);
+    number.ok_or_else(|| format!("write a number from 1 to {MOST_THREADS}"))
 }
 
 /// Reads what may be long: with a bar while somebody looks, unpacked if it is packed.
@@ -121,12 +130,12 @@ pub(crate) fn tell_region(plans: &[&Plan]) {
 pub(crate) fn tell_accounts(
     path: &Path,
     read: &AccountsRead,
-    has_column: bool,
+    column: Option<&Column>,
 ) -> Result<(), Exit> {
     let name = text::name_of(path);
     // A named column has a header by its name.
     if let Some(header) = &read.header
-        && !has_column
+        && !matches!(column, Some(Column::Name(_)))
     {
         problems::tell(&format!(
             "turnout: {name}:1: `{header}` is no account; it is taken as a header"
@@ -189,5 +198,6 @@ pub(crate) fn print(text: &str, exit: Exit) -> Exit {
 
 pub(crate) fn json(found: &impl serde::Serialize) -> String {
     // Numbers and texts: there is nothing that JSON has not.
-    serde_json::to_string_pretty(found).map_or_else(|_| String::new(), |json| json + "\n")
+    serde_json::to_string_pretty(found)
+        .map_or_else(|_| String::new(), |json| text::visible_json(json + "\n"))
 }

@@ -98,10 +98,22 @@ fn planned(arguments: &Arguments) -> Result<(String, Vec<String>), Exit> {
     if let Some(path) = &arguments.moves
         && path.metadata().is_ok_and(|found| !found.is_file())
     {
-        let path = path.display();
+        let path = text::name_of(path);
         return Err(refuse(&format!(
             "--moves {path}: that is no file, and would be replaced; name a file"
         )));
+    }
+    if let Some(path) = &arguments.moves
+        && let Ok(moves) = path.canonicalize()
+    {
+        let inputs = [&arguments.old, &arguments.new, &arguments.accounts];
+        let mut inputs = inputs.into_iter().chain(&arguments.log);
+        if inputs.any(|input| input.canonicalize().is_ok_and(|input| input == moves)) {
+            return Err(refuse(&format!(
+                "--moves {}: that is read too, and would be replaced; name another file",
+                text::name_of(path)
+            )));
+        }
     }
     let region = arguments.region.as_deref();
     let old = policy::plan(&arguments.old, region)?;
@@ -136,7 +148,7 @@ fn change(arguments: &Arguments, old: Version<'_>, new: Version<'_>) -> Result<C
     let replay = arguments.reading.replay()?;
     let change = Change::between(old, new, column.as_ref(), &forbidden, many::open(path)?);
     let mut change = change.map_err(|error| refuse(&many::cannot_read(path, &error)))?;
-    many::tell_accounts(path, &change.read, column.is_some())?;
+    many::tell_accounts(path, &change.read, column.as_ref())?;
     if let Some(path) = &arguments.log {
         let requests = MovedRequests::between(old, new, &replay, many::open(path)?);
         let requests = requests.map_err(|error| refuse(&many::cannot_read(path, &error)))?;

@@ -4,7 +4,7 @@ use std::io::{self, Write};
 use std::ops::Range;
 
 use annotate_snippets::{AnnotationKind, Level, Origin, Renderer, Snippet};
-use turnout_core::{Diagnostic, Diagnostics, Severity};
+use turnout_core::{Diagnostic, Diagnostics, Severity, is_visible};
 
 /// How much of a line is shown on either side of a place, in characters: a policy may be one line
 /// of megabytes.
@@ -103,14 +103,30 @@ impl Window {
         let tail = marked_on.get(..tail).unwrap_or_default();
         let dots = |is_cut| if is_cut { "…" } else { "" };
         let (left, right) = (dots(cut_before), dots(cut_after));
+        let marked = span.end.saturating_sub(span.start);
+        let (marked, rest) = tail.split_at_checked(marked).unwrap_or((tail, ""));
+        let [head, marked, rest] = [head, marked, rest].map(harmless);
         let start = left.len().saturating_add(head.len());
-        let marked = span.end.saturating_sub(span.start).min(tail.len());
         Self {
-            source: [left, head, tail, right].concat(),
-            span: start..start.saturating_add(marked),
+            source: [left, &head, &marked, &rest, right].concat(),
+            span: start..start.saturating_add(marked.len()),
             is_cut: cut_before || cut_after,
         }
     }
+}
+
+/// Without what a terminal would obey. The snippet shows the older control characters by signs of
+/// their own, tabs by the room that they take.
+fn harmless(text: &str) -> String {
+    let is_harmless = |c: char| is_visible(c) || c.is_ascii_control();
+    let shown = |c| {
+        if is_harmless(c) {
+            c
+        } else {
+            char::REPLACEMENT_CHARACTER
+        }
+    };
+    text.chars().map(shown).collect()
 }
 
 /// How many bytes the characters up to the end of the line take, and whether there are too many.

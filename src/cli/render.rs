@@ -71,6 +71,6 @@ fn rendered(arguments: &Arguments, policy: &str) -> Result<(), String> {
     let template = text::read(&arguments.template)?;
     let configuration = Configuration::to_json(policy, arguments.inbound.into());
     let rendered = render(&template, &configuration, arguments.wasm.as_deref())
-        .map_err(|error| format!("{}: {error}", arguments.template.display()))?;
+        .map_err(|error| format!("{}: {error}", text::name_of(&arguments.template)))?;
     text::write(arguments.output.as_deref(), &rendered)
 }

@@ -74,7 +74,7 @@ fn report(arguments: &Arguments) -> Result<bool, String> {
     let mut totals = Totals::default();
     for file in &arguments.files {
         read_file(&mut totals, file)
-            .map_err(|error| format!("cannot read {}: {error}", file.display()))?;
+            .map_err(|error| format!("cannot read {}: {error}", text::name_of(file)))?;
     }
     for address in &arguments.admin {
         ask(&mut totals, address)?;
@@ -99,10 +99,7 @@ fn read_file(totals: &mut Totals, path: &Path) -> io::Result<()> {
     if is_dash(path) {
         return totals.read("standard input", io::stdin().lock());
     }
-    totals.read(
-        &path.display().to_string(),
-        BufReader::new(File::open(path)?),
-    )
+    totals.read(&text::name_of(path), BufReader::new(File::open(path)?))
 }
 
 /// Reads the counters of a proxy.

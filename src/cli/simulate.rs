@@ -92,7 +92,7 @@ fn census(arguments: &Arguments, plan: &Plan) -> Result<String, Exit> {
     let at = arguments.at.unwrap_or_else(now);
     let census = Census::of(plan, at, column.as_ref(), many::open(path)?);
     let mut census = census.map_err(|error| refuse(&many::cannot_read(path, &error)))?;
-    many::tell_accounts(path, &census.accounts, column.is_some())?;
+    many::tell_accounts(path, &census.accounts, column.as_ref())?;
     if let Some(wanted) = &arguments.rollout {
         census.rollouts.retain(|rollout| rollout.rollout == *wanted);
     }

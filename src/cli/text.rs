@@ -4,6 +4,8 @@ use std::fs::{self, File};
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 
+use turnout_core::{is_visible, visible};
+
 /// What a command reads at most; a hundred thousand accounts are 4 MiB.
 const LARGEST: u64 = 64 * 1024 * 1024;
 
@@ -12,7 +14,7 @@ pub(crate) fn read(path: &Path) -> Result<String, String> {
     let bytes = read_bytes(path)?;
     String::from_utf8(bytes).map_err(|error| {
         let place = error.utf8_error().valid_up_to();
-        let name = path.display();
+        let name = name_of(path);
         format!("cannot read {name}: it is not UTF-8, from its byte {place} on")
     })
 }
@@ -23,7 +25,7 @@ pub(crate) fn read_bytes(path: &Path) -> Result<Vec<u8>, String> {
         true => at_most(io::stdin().lock()),
         false => File::open(path).and_then(at_most),
     };
-    let bytes = bytes.map_err(|error| format!("cannot read {}: {error}", path.display()))?;
+    let bytes = bytes.map_err(|error| format!("cannot read {}: {error}", name_of(path)))?;
     bytes.ok_or_else(|| {
         format!(
             "cannot read {}: it is larger than 64 MiB; give a smaller file",
@@ -46,8 +48,25 @@ fn at_most(source: impl Read) -> io::Result<Option<Vec<u8>>> {
 pub(crate) fn name_of(path: &Path) -> String {
     match is_dash(path) {
         true => String::from("standard input"),
-        false => path.display().to_string(),
+        false => visible(&path.display().to_string()),
     }
+}
+
+/// JSON that says the same, with no character that a terminal would obey: those stand in strings
+/// alone, where they can be escaped.
+pub(crate) fn visible_json(json: String) -> String {
+    let is_plain = |c| is_visible(c) || c == '\n';
+    if json.chars().all(is_plain) {
+        return json;
+    }
+    let mut visible = String::with_capacity(json.len());
+    for c in json.chars() {
+        match is_plain(c) {
+            true => visible.push(c),
+            false => visible.push_str(&format!("\\u{:04x}", u32::from(c))),
+        }
+    }
+    visible
 }
 
 /// Writes to standard output, or to a file that is complete at every moment: what it held before
@@ -60,7 +79,7 @@ pub(crate) fn write(path: Option<&Path>, text: &str) -> Result<(), String> {
             written => written.map_err(|error| format!("cannot write to standard output: {error}")),
         };
     };
-    replace(path, text).map_err(|error| format!("cannot write {}: {error}", path.display()))
+    replace(path, text).map_err(|error| format!("cannot write {}: {error}", name_of(path)))
 }
 
 fn replace(path: &Path, text: &str) -> io::Result<()> {

@@ -111,7 +111,11 @@ impl<'a> Reader<'a> {
                     start,
                     end: start.saturating_add(length),
                 };
-                self.report(span, &Path::Root, Problem::syntax(&error));
+                let problem = match self.text.starts_with('\u{feff}') {
+                    true => Problem::marked(),
+                    false => Problem::syntax(&error),
+                };
+                self.report(span, &Path::Root, problem);
                 None
             }
         }

@@ -49,6 +49,7 @@ mod standing;
 mod table;
 mod time;
 mod treatment;
+mod visible;
 mod wants;
 
 pub use account::{Account, AccountId, Format, Sid};
@@ -72,4 +73,5 @@ pub use standing::Standing;
 pub use table::Table;
 pub use time::{BadTime, Time};
 pub use treatment::{Reason, Treatment};
+pub use visible::{is_visible, visible};
 pub use wants::Wants;

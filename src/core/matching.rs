@@ -7,7 +7,7 @@ use crate::segments::SegmentSet;
 
 /// A rollout's `match`: every part that is given has to hold. By default none is, and all requests
 /// match.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct RequestMatch {
     /// Lower case, one of them; empty where the policy does not say.
     pub(crate) hosts: Vec<String>,
@@ -44,14 +44,14 @@ impl RequestMatch {
 }
 
 /// What a header has to be. One that is sent more than once holds when one of its values does.
-#[derive(Debug)]
+#[derive(Debug, PartialEq, Eq)]
 pub(crate) struct HeaderMatch {
     /// Lower case.
     pub(crate) name: String,
     pub(crate) test: HeaderTest,
 }
 
-#[derive(Debug)]
+#[derive(Debug, PartialEq, Eq)]
 pub(crate) enum HeaderTest {
     Exact(String),
     Prefix(String),

@@ -5,7 +5,7 @@ mod covers;
 use std::fmt;
 
 /// How a rollout selects paths. The query is not part of a path.
-#[derive(Debug)]
+#[derive(Debug, PartialEq, Eq)]
 pub(crate) enum PathMatch {
     /// The whole path.
     Exact(String),
@@ -27,14 +27,14 @@ impl PathMatch {
 /// A path with places to fill in: `*` is one segment that is not empty, `**` at the end is the rest
 /// (which may be nothing), `{account}` is the account, with or without text around it in its
 /// segment.
-#[derive(Debug)]
+#[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Template {
     segments: Vec<Segment>,
     /// Whether `**` ends it.
     rest: bool,
 }
 
-#[derive(Debug)]
+#[derive(Debug, PartialEq, Eq)]
 enum Segment {
     Literal(String),
     Any,

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use crate::visible::push_visible;
+
 /// One thing that is wrong. Its `Display` says what; [`Problem::help`] says what to write instead.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Problem(Kind);
@@ -199,6 +201,12 @@ impl Problem {
         Self(Kind::Empty { expected })
     }
 
+    /// Nobody sees it in an editor.
+    pub(crate) fn marked() -> Self {
+        let what = "a byte order mark stands before the text; save it as UTF-8 without one";
+        Self(Kind::Syntax(what.into()))
+    }
+
     pub(crate) const fn not_utf8() -> Self {
         Self(Kind::NotUtf8)
     }
@@ -376,11 +384,7 @@ pub(crate) fn excerpt(found: &str) -> String {
     const MOST: usize = 64;
     let mut short = String::new();
     for c in found.chars().take(MOST) {
-        if c.is_control() {
-            short.extend(c.escape_default());
-        } else {
-            short.push(c);
-        }
+        push_visible(&mut short, c);
     }
     if found.chars().nth(MOST).is_some() {
         short.push('…');

@@ -12,7 +12,7 @@ pub(crate) struct AccountSources {
     pub(crate) format: Format,
 }
 
-#[derive(Debug)]
+#[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Source {
     /// The value of a header, by its lower-case name.
     Header(String),

@@ -114,7 +114,13 @@ impl Time {
         }
         let midnight = days_from_1970(year, month, day).saturating_mul(SECONDS_A_DAY);
         let seconds = midnight.saturating_add(of_day(hour, minute, second)?);
-        Ok(Self(seconds.saturating_sub(offset)))
+        // In UTC too a year has four digits, or the moment could not be written.
+        let moment = seconds.saturating_sub(offset);
+        let years = days_from_1970(0, 1, 1)..days_from_1970(10_000, 1, 1);
+        match years.contains(&moment.div_euclid(SECONDS_A_DAY)) {
+            true => Ok(Self(moment)),
+            false => Err(BadTime::Range),
+        }
     }
 }
 
@@ -258,6 +264,9 @@ mod tests {
             ("2026-13-01T09:00:00Z", Range),
             ("2026-00-01T09:00:00Z", Range),
             ("2026-12-00T09:00:00Z", Range),
+            // In UTC its year is none of four digits.
+            ("0000-01-01T00:00:00+00:01", Range),
+            ("9999-12-31T23:59:59-00:01", Range),
             ("2026-12-01T24:00:00Z", Range),
             ("2026-12-01T09:60:00Z", Range),
             ("2026-12-01T09:00:60Z", Range),

@@ -27,6 +27,12 @@ pub struct Wants<'p> {
 }
 
 impl Plan {
+    /// Whether another version of the policy looks for accounts in the same places.
+    #[must_use]
+    pub fn finds_accounts_as(&self, other: &Self) -> bool {
+        self.account.from == other.account.from
+    }
+
     /// What the decisions depend on.
     #[must_use]
     pub fn wants(&self) -> Wants<'_> {
@@ -66,6 +72,12 @@ impl Rollout {
     #[must_use]
     pub fn draws_as(&self, other: &Self) -> bool {
         self.hash == other.hash && self.salt == other.salt
+    }
+
+    /// Whether another one, of another version of the policy, has the same `match`.
+    #[must_use]
+    pub fn matches_as(&self, other: &Self) -> bool {
+        self.matches == other.matches
     }
 }
 

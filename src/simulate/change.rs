@@ -281,6 +281,12 @@ impl<'p> Comparison<'p> {
                 "the format of accounts has changed: who is an account under one policy only counts as malformed under the other",
             ));
         }
+        if !old.finds_accounts_as(new) {
+            notes.push(String::from(
+                "`account.from` has changed: a request may name another account, or none; accounts are counted as if \
+                 theirs were found",
+            ));
+        }
         match (old.is_halted(), new.is_halted()) {
             (false, true) => {
                 notes.push(String::from("the new policy is halted: everyone takes v1"));
@@ -308,8 +314,18 @@ impl<'p> Comparison<'p> {
                         ));
                     }
                 }
-                [Some(old), Some(new)] if pair.change.drawn_anew => {
-                    notes.push(format!("{}: {}", pair.change.rollout, drawn_anew(old, new)));
+                [Some(old), Some(new)] => {
+                    if pair.change.drawn_anew {
+                        notes.push(format!("{}: {}", pair.change.rollout, drawn_anew(old, new)));
+                    }
+                    // Accounts are asked as if their requests were this rollout's.
+                    if !old.matches_as(new) {
+                        notes.push(format!(
+                            "{}: its `match` has changed, so requests come to it or leave it; accounts are counted as if \
+                             theirs were all its own, --log says which requests move",
+                            pair.change.rollout
+                        ));
+                    }
                 }
                 _ => {}
             }
@@ -325,35 +341,42 @@ struct Segments {
     names: Vec<String>,
     /// From the places in a version to those in `names`.
     places: [Vec<usize>; 2],
-    /// How many accounts were in a segment of each version, or in both.
-    members: BTreeMap<(usize, usize), [u64; 3]>,
+    /// By place in `names`: in one version only, or in both.
+    is_only_in: [Vec<bool>; 2],
+    /// How many accounts were in each segment, in the version that has it alone.
+    members: BTreeMap<usize, u64>,
+    /// How many were in a segment that is gone and in one that is new. Only pairs that were met: all
+    /// of them are far too many.
+    shared: BTreeMap<(usize, usize), u64>,
 }
 
 impl Segments {
     fn new(versions: [Version<'_>; 2]) -> Self {
         let names = union(versions.map(|v| v.plan.segment_names().iter().map(String::as_str)));
         let names: Vec<String> = names.into_iter().map(str::to_owned).collect();
-        let place = |name: &String| names.iter().position(|known| known == name);
+        let place: BTreeMap<&str, usize> = names
+            .iter()
+            .enumerate()
+            .map(|(place, name)| (name.as_str(), place))
+            .collect();
+        let place = |name: &String| place.get(name.as_str()).copied();
         let places = versions.map(|v| v.plan.segment_names().iter().filter_map(place).collect());
-        let mut segments = Self {
+        let known = versions.map(|v| BTreeSet::from_iter(v.plan.segment_names()));
+        let [in_old, in_new] = known.map(|known| {
+            let is_in = |name| known.contains(name);
+            names.iter().map(is_in).collect::<Vec<_>>()
+        });
+        let only = |here: &[bool], there: &[bool]| {
+            let pairs = here.iter().zip(there);
+            pairs.map(|(here, there)| *here && !there).collect()
+        };
+        Self {
+            is_only_in: [only(&in_old, &in_new), only(&in_new, &in_old)],
             names,
             places,
             members: BTreeMap::new(),
-        };
-        for gone in segments.only_in([0, 1]) {
-            for added in segments.only_in([1, 0]) {
-                segments.members.insert((gone, added), [0; 3]);
-            }
+            shared: BTreeMap::new(),
         }
-        segments
-    }
-
-    /// Names that one version has and the other has not.
-    fn only_in(&self, [here, there]: [usize; 2]) -> Vec<usize> {
-        let of = |version| self.places.get(version).cloned().unwrap_or_default();
-        let there = of(there);
-        let here = of(here).into_iter();
-        here.filter(|place| !there.contains(place)).collect()
     }
 
     /// The segments that an account is in, under either version.
@@ -370,24 +393,27 @@ impl Segments {
             found.extend(segments.filter_map(|segment| places.get(segment)));
             all.extend(found.iter().copied());
         }
-        if !all.is_empty() {
-            let [old, new] = each;
-            for ((gone, added), [in_gone, in_added, in_both]) in &mut self.members {
-                let (is_gone, is_added) = (old.contains(gone), new.contains(added));
-                *in_gone = in_gone.saturating_add(u64::from(is_gone));
-                *in_added = in_added.saturating_add(u64::from(is_added));
-                *in_both = in_both.saturating_add(u64::from(is_gone && is_added));
+        for (each, is_only) in each.iter_mut().zip(&self.is_only_in) {
+            each.retain(|place| is_only.get(*place).is_some_and(|is_only| *is_only));
+            for place in each.iter() {
+                increase(self.members.entry(*place).or_default());
+            }
+        }
+        let [gone, added] = &each;
+        for gone in gone {
+            for added in added {
+                increase(self.shared.entry((*gone, *added)).or_default());
             }
         }
         all
     }
 
     fn notes(&self) -> Vec<String> {
-        let renamed = self
-            .members
-            .iter()
-            .filter(|(_, [gone, added, both])| *both > 0 && gone == both && added == both);
-        let sentence = |((gone, added), _): (&(usize, usize), &[u64; 3])| {
+        let members = |place| self.members.get(place).copied().unwrap_or_default();
+        let pairs = self.shared.iter();
+        let renamed = pairs
+            .filter(|((gone, added), both)| members(gone) == **both && members(added) == **both);
+        let sentence = |((gone, added), _): (&(usize, usize), &u64)| {
             let (gone, added) = (self.names.get(*gone)?, self.names.get(*added)?);
             Some(format!(
                 "the segment `{gone}` is gone, and `{added}` has the same accounts of the list: a new name, it seems"
@@ -400,7 +426,8 @@ impl Segments {
 /// The names of the new version, then those that only the old one has.
 fn union<'a>([old, new]: [impl Iterator<Item = &'a str>; 2]) -> Vec<&'a str> {
     let mut names: Vec<&str> = new.collect();
-    let gone: Vec<&str> = old.filter(|name| !names.contains(name)).collect();
+    let known = BTreeSet::from_iter(names.iter().copied());
+    let gone: Vec<&str> = old.filter(|name| !known.contains(name)).collect();
     names.extend(gone);
     names
 }

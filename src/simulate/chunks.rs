@@ -11,6 +11,9 @@ const PIECE: usize = 2 * LONGEST_LINE;
 /// A piece that has this much is handed on before it is full, so that a slow pipe is not waited for.
 const ENOUGH: usize = PIECE / 8;
 
+/// What some editors write before a text in UTF-8. It is no part of the first line.
+const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
+
 /// Reads pieces.
 pub(crate) struct Chunks<R> {
     input: R,
@@ -41,7 +44,7 @@ impl Chunk {
         self.buffer.get(self.start..self.end).unwrap_or_default()
     }
 
-    /// The lines, without their ends, and with their numbers from 1.
+    /// The lines, without their ends and the mark before the first, and with their numbers from 1.
     pub(crate) fn lines(&self) -> impl Iterator<Item = (u64, &[u8])> {
         let mut rest = self.bytes();
         let mut number = self.before;
@@ -52,6 +55,10 @@ impl Chunk {
             let end = memchr(b'\n', rest).unwrap_or(rest.len());
             let (line, after) = rest.split_at_checked(end)?;
             rest = after.get(1..).unwrap_or_default();
+            let line = match number {
+                0 => line.strip_prefix(BYTE_ORDER_MARK).unwrap_or(line),
+                _ => line,
+            };
             number = number.saturating_add(1);
             Some((number, line.strip_suffix(b"\r").unwrap_or(line)))
         })
@@ -205,6 +212,12 @@ mod tests {
                 assert_eq!((numbers, texts), (vec![1, 2, 3], expected.to_vec()));
             }
         }
+    }
+
+    #[test]
+    fn a_byte_order_mark_is_no_part_of_the_first_line() {
+        let seen = lines("\u{feff}a\n\u{feff}b\n", 1);
+        assert_eq!(seen, [(1, "a".into()), (2, "\u{feff}b".into())]);
     }
 
     #[test]

@@ -73,6 +73,8 @@ pub enum BadField {
     Form,
     /// There is no such name.
     Unknown(String),
+    /// No header can have this name.
+    NoHeader(String),
     /// More headers than can be read.
     TooMany,
 }
@@ -94,6 +96,10 @@ impl fmt::Display for BadField {
                     ),
                 }
             }
+            Self::NoHeader(name) => write!(
+                f,
+                "`{name}` is no name of a header; write one as in header:x-beta=FIELD"
+            ),
             Self::TooMany => write!(f, "at most {MOST_HEADERS} headers can be read"),
         }
     }
@@ -112,7 +118,10 @@ impl Fields {
             return Err(BadField::Form);
         }
         let slot = match name.strip_prefix("header:") {
-            Some(header) if !header.is_empty() => self.header(&header.to_ascii_lowercase())?,
+            Some(header) if is_header(header) => self.header(&header.to_ascii_lowercase())?,
+            Some(name) if !name.is_empty() => {
+                return Err(BadField::NoHeader(words::excerpt(name.as_bytes())));
+            }
             _ => {
                 let known = Part::ALL.iter().find(|(known, _)| *known == name);
                 let (_, part) =
@@ -149,6 +158,12 @@ impl Fields {
         let named = self.names.iter().filter(move |(known, _)| known == name);
         named.map(|(_, slot)| *slot)
     }
+}
+
+/// What is no name of a header, such as `:path`, would be asked for and never found.
+fn is_header(name: &str) -> bool {
+    let is_token = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
+    !name.is_empty() && name.bytes().all(is_token)
 }
 
 /// What one line says of its request. Envoy writes `-` or `null` for what is not there, and in JSON
@@ -278,6 +293,10 @@ mod tests {
             fields.map("header:=x"),
             Err(BadField::Unknown("header:".into()))
         );
+        for name in [":path", "x beta", "x\u{e9}"] {
+            let error = fields.map(&format!("header:{name}=f"));
+            assert_eq!(error, Err(BadField::NoHeader(name.into())));
+        }
         let error = fields.map("acount=x").unwrap_err().to_string();
         assert_eq!(
             error,

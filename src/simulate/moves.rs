@@ -1,11 +1,11 @@
 //! What a change does to one account, and to many.
 
 use serde::Serialize;
-use turnout_core::{Account, Fraction, Reason, Rollout};
+use turnout_core::{Account, Fraction, Reason, Rollout, visible};
 
 use crate::counts::increase;
 use crate::version::Version;
-use crate::words::{counted, grouped, harmless};
+use crate::words::{counted, grouped};
 
 /// Accounts by what a change does to them. "On v2" is who may have a request that v2 answers.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
@@ -117,7 +117,7 @@ impl Move {
             _ => return None,
         };
         Some(Self {
-            account: harmless(&String::from_utf8_lossy(account)),
+            account: visible(&String::from_utf8_lossy(account)),
             to,
             reason: old.reason.as_str(),
             reason_new: new.reason.as_str(),

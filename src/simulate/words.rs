@@ -1,5 +1,7 @@
 //! Small things about text.
 
+use turnout_core::visible;
+
 /// Characters of a name that are shown.
 const MOST: usize = 60;
 
@@ -7,30 +9,11 @@ const MOST: usize = 60;
 pub(crate) fn excerpt(found: &[u8]) -> String {
     let beginning = found.get(..MOST.saturating_mul(4)).unwrap_or(found);
     let text = String::from_utf8_lossy(beginning);
-    let mut short = harmless(&text.chars().take(MOST).collect::<String>());
+    let mut short = visible(&text.chars().take(MOST).collect::<String>());
     if text.chars().nth(MOST).is_some() {
         short.push('…');
     }
     short
-}
-
-/// On one line and harmless in a terminal, whole.
-pub(crate) fn harmless(text: &str) -> String {
-    let mut safe = String::with_capacity(text.len());
-    for c in text.chars() {
-        if c.is_control() || is_invisible(c) {
-            safe.extend(c.escape_unicode());
-        } else {
-            safe.push(c);
-        }
-    }
-    safe
-}
-
-/// Characters that hide, or that turn the direction of the text around them.
-const fn is_invisible(c: char) -> bool {
-    matches!(c,
-        '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
 }
 
 /// `12,345`.

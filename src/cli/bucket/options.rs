@@ -39,6 +39,13 @@ pub(super) fn hash(arguments: &Arguments) -> Result<Hash, String> {
     }
     if arguments.hash == Name::Turnout {
         let salt = arguments.salt.as_deref().unwrap_or_default();
+        // As in a policy, or the answer would be about none.
+        if !(1..=128).contains(&salt.len()) {
+            let length = salt.len();
+            return Err(format!(
+                "--salt: a salt of {length} bytes; write 1 to 128 bytes"
+            ));
+        }
         return Ok(Hash::turnout(Salt::new(salt)));
     }
     let mut fields = Vec::with_capacity(given.len());

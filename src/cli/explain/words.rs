@@ -1,7 +1,7 @@
 //! How the pieces of an explanation are called, in text and in JSON alike.
 
 use turnout_core::explain::{Part, Pattern, SourceName};
-use turnout_core::{Decision, Fraction, Mode};
+use turnout_core::{Decision, Fraction, Mode, visible};
 
 /// Of a value, in characters.
 const LONGEST_SHOWN: usize = 120;
@@ -9,13 +9,8 @@ const LONGEST_SHOWN: usize = 120;
 /// What a request says, on one line.
 pub(super) fn shown(value: &[u8]) -> String {
     let text = String::from_utf8_lossy(value);
-    let mut shown = String::new();
-    for c in text.chars().take(LONGEST_SHOWN) {
-        match c.is_control() {
-            true => shown.extend(c.escape_default()),
-            false => shown.push(c),
-        }
-    }
+    let beginning: String = text.chars().take(LONGEST_SHOWN).collect();
+    let mut shown = visible(&beginning);
     if text.chars().nth(LONGEST_SHOWN).is_some() {
         shown.push('…');
     }

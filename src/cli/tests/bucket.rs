@@ -253,8 +253,8 @@ fn json_has_one_object_for_each_key() {
             &[&arguments[..], &keys, &["--percentage", "51"]].concat(),
             b""
         ),
-        "{\"key\":\"aUfEsdPN1twuEjff9Sl\",\"hash\":\"split\",\"position\":52,\"entry_percentage\":52,\"percentage\":51,\"included\":false}\n\
-         {\"key\":\"a \\\"key\\\"\",\"hash\":\"split\",\"position\":7,\"entry_percentage\":7,\"percentage\":51,\"included\":true}\n"
+        "{\"key\":\"aUfEsdPN1twuEjff9Sl\",\"hash\":\"split\",\"position\":\"52\",\"enters_at_percent\":52,\"percent\":51,\"includes\":false}\n\
+         {\"key\":\"a \\\"key\\\"\",\"hash\":\"split\",\"position\":\"7\",\"enters_at_percent\":7,\"percent\":51,\"includes\":true}\n"
     );
     let never = [
         "--traffic-allocation",
@@ -265,7 +265,7 @@ fn json_has_one_object_for_each_key() {
     ];
     assert_eq!(
         stdout(&[&arguments[..], &never].concat(), b""),
-        "{\"key\":\"a\",\"hash\":\"split\",\"position\":null,\"entry_percentage\":100}\n"
+        "{\"key\":\"a\",\"hash\":\"split\",\"position\":null,\"enters_at_percent\":100}\n"
     );
 }
 
@@ -340,5 +340,26 @@ fn options_that_do_not_fit_are_refused_with_those_that_do() {
         assert!(output.stdout.is_empty(), "{arguments:?}");
         let error = String::from_utf8(output.stderr).expect("UTF-8");
         assert_eq!(error, format!("turnout: {sentence}\n"));
+    }
+}
+
+#[test]
+fn a_line_of_text_has_its_three_parts_whatever_the_key() {
+    let answered = stdout(&["--salt", "chat"], b"a\tb\nc\x1b[2J\n");
+    let lines: Vec<Vec<&str>> = answered
+        .lines()
+        .map(|line| line.split('\t').collect())
+        .collect();
+    assert!(lines.iter().all(|parts| parts.len() == 3), "{answered:?}");
+    assert_eq!((lines[0][0], lines[1][0]), ("a\\tb", "c\\u{1b}[2J"));
+}
+
+#[test]
+fn a_salt_is_one_that_a_policy_can_have() {
+    for length in [0, 129] {
+        let output = bucket(&["--salt", &"s".repeat(length), "a"], b"");
+        let sentence = format!("turnout: --salt: a salt of {length} bytes; write 1 to 128 bytes\n");
+        assert_eq!(output.status.code(), Some(2));
+        assert_eq!(String::from_utf8(output.stderr).expect("UTF-8"), sentence);
     }
 }

@@ -251,3 +251,15 @@ fn a_reader_that_has_read_enough_is_no_error() {
     assert!(child.wait().expect("the command ends").success());
     assert_eq!(errors, "");
 }
+
+/// `--region "$REGION"` where that is not set.
+#[test]
+fn an_empty_region_is_an_unknown_one() {
+    let told = |arguments: &[&str]| {
+        let (_folder, mut command) = command(arguments);
+        command.output().expect("the command ends").stdout
+    };
+    let path = ["--path", "/dark", "--account", HVC];
+    let empty = told(&[&path[..], &["--region", ""]].concat());
+    assert_eq!(empty, told(&path));
+}

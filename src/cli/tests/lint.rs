@@ -402,3 +402,64 @@ fn a_closed_pipe_is_no_problem() {
         assert_eq!(status.code(), Some(2), "{format}");
     }
 }
+
+/// Escape sequences of a policy, a path or an account, of seven bits and of eight, and what turns the
+/// direction of the text.
+#[test]
+fn a_terminal_obeys_nobody() {
+    const HOSTILE: [char; 4] = ['\u{1b}', '\u{9b}', '\u{7}', '\u{202e}'];
+    let folder = tempfile::tempdir().expect("a folder");
+    let name = format!("a{}b.json", String::from_iter(HOSTILE));
+    let path = folder.path();
+    let account = "x\u{9b}31m\u{202e}y";
+    let policy = CLEAN.replace(
+        r#""rollouts""#,
+        &format!(
+            r#""segments": {{ "s": {{ "accounts": ["{account}", "{account}"] }} }}, "rollouts""#
+        ),
+    );
+    fs::write(path.join(&name), policy).expect("a policy");
+    fs::write(path.join("raw.json"), "{ \"\u{9b}31m\u{1b}[2J").expect("a policy");
+    for arguments in [
+        &["lint", &name][..],
+        &["lint", &name, "--json"],
+        &["lint", &name, "--format", "github"],
+        &["lint", "raw.json"],
+        &["lint", "none\u{1b}[2J.json"],
+        &["explain", "none\u{9b}2J.json"],
+        &["explain", &name, "--account", "\u{202e}y"],
+        &["explain", &name, "--account", "\u{202e}y", "--json"],
+        &["simulate", &name, "--accounts", "none\u{1b}[2J"],
+        &["bucket", "--salt", "s", "\u{1b}[2J\u{9b}\u{202e}"],
+        &["bucket", "--salt", "s", "--json", "\u{1b}[2J\u{9b}\u{202e}"],
+    ] {
+        let output = turnout(path, arguments, b"");
+        for text in [stdout(&output), stderr(&output)] {
+            assert!(!text.contains(HOSTILE), "{arguments:?}: {text:?}");
+        }
+    }
+    let output = turnout(path, &["lint", &name, "--json"], b"");
+    let found = json(&output);
+    assert_eq!(
+        found["diagnostics"].as_array().map(Vec::len),
+        Some(4),
+        "{found}"
+    );
+    // JSON says the same, escaped.
+    let answer = json(&turnout(
+        path,
+        &["bucket", "--salt", "s", "--json", account],
+        b"",
+    ));
+    assert_eq!(answer["key"], account);
+}
+
+#[test]
+fn a_byte_order_mark_is_called_by_its_name() {
+    let output = lint(&["\u{feff}", CLEAN].concat(), &["--json"]);
+    assert_eq!(output.status.code(), Some(2));
+    assert_eq!(
+        json(&output)["diagnostics"][0]["message"],
+        "not JSON: a byte order mark stands before the text; save it as UTF-8 without one"
+    );
+}

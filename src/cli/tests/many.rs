@@ -359,3 +359,84 @@ fn closed_standard_error_is_no_panic() {
         assert_eq!(status.code(), Some(code), "{arguments:?}");
     }
 }
+
+#[test]
+fn so_many_threads_are_none() {
+    for threads in ["0", "257", "20000", "18446744073709551615", "x"] {
+        let (code, out, err) = run(&format!(
+            "simulate policy.json --log envoy.log --threads {threads}"
+        ));
+        assert_eq!((code, out.as_str()), (Some(2), ""), "{threads}");
+        assert!(err.contains("write a number from 1 to 256"), "{err}");
+    }
+}
+
+#[test]
+fn a_file_that_is_read_is_not_replaced() {
+    let folder = folder();
+    for moves in ["accounts.txt", "./policy.json", "new.json"] {
+        let arguments = [
+            "plan",
+            "policy.json",
+            "new.json",
+            "--accounts",
+            "accounts.txt",
+            "--moves",
+            moves,
+        ];
+        let before = fs::read(folder.path().join(moves)).expect("a file");
+        let output = turnout(folder.path(), &arguments, b"");
+        assert_eq!(output.status.code(), Some(2), "{moves}");
+        assert_eq!(fs::read(folder.path().join(moves)).expect("a file"), before);
+    }
+}
+
+/// Nothing is left out silently: a number of a column says nothing of the first line.
+#[test]
+fn a_first_line_that_is_no_account_is_told() {
+    let folder = folder();
+    let sid = "AC7342e9713fa896e4af00c654c444aada";
+    fs::write(
+        folder.path().join("sid.json"),
+        POLICY
+            .replace("opaque", "sid")
+            .replace(r#""accounts": ["a1", "a2"]"#, r#""accounts": []"#)
+            .replace(r#""accounts": ["a3"]"#, r#""accounts": []"#),
+    )
+    .expect("a policy");
+    fs::write(folder.path().join("sid.csv"), format!("AC73,1\n{sid},2\n")).expect("a list");
+    let arguments = [
+        "simulate",
+        "sid.json",
+        "--accounts",
+        "sid.csv",
+        "--column",
+        "1",
+    ];
+    let output = turnout(folder.path(), &arguments, b"");
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    assert_eq!(
+        text(&output.stderr),
+        "turnout: sid.csv:1: `AC73` is no account; it is taken as a header\n"
+    );
+}
+
+/// Editors of another system write it before a text.
+#[test]
+fn a_byte_order_mark_is_no_part_of_an_account() {
+    let folder = folder();
+    fs::write(folder.path().join("marked"), "\u{feff}a1\na2\n").expect("a list");
+    for more in [&[][..], &["--column", "1"]] {
+        let arguments = [
+            &["simulate", "policy.json", "--accounts", "marked", "--json"],
+            more,
+        ]
+        .concat();
+        let output = turnout(folder.path(), &arguments, b"");
+        let found: Value = serde_json::from_slice(&output.stdout).expect("JSON");
+        assert_eq!(
+            found["rollouts"][0]["segments"][0]["accounts"], 2,
+            "{found}"
+        );
+    }
+}

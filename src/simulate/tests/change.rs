@@ -196,3 +196,66 @@ fn what_is_drawn_anew_is_told() {
         assert_eq!(notes, Vec::from_iter(expected), "{old} {new}");
     }
 }
+
+/// A thousand names that are gone and a thousand that are new are a million pairs: only those that share
+/// an account are looked at.
+#[test]
+fn many_segments_with_other_names_are_compared_quickly() {
+    const SEGMENTS: usize = 1_000;
+    let policy = |prefix: &str| {
+        let segments = (0..SEGMENTS).map(|n| {
+            let account = account(n);
+            format!(r#""{prefix}{n}": {{ "accounts": ["{account}"] }}"#)
+        });
+        let segments = segments.collect::<Vec<_>>().join(",");
+        let text = format!(
+            r#"{{ "version": 1, "account": {{ "from": [{{ "header": "x" }}], "format": "sid" }},
+                "segments": {{ {segments} }},
+                "rollouts": [{{ "name": "r", "v1": "a", "v2": "b", "mode": "split", "rules": [] }}] }}"#
+        );
+        plan(&text, None)
+    };
+    let at = Time::from_seconds(0);
+    let [old, new] = &[policy("old-"), policy("new-")];
+    let [old, new] = [old, new].map(|plan| Version { plan, at });
+    let list = list(&Vec::from_iter(0..SEGMENTS));
+    let before = std::time::Instant::now();
+    let change = Change::between(old, new, None, &Forbidden::default(), list.as_bytes());
+    assert_eq!(change.expect("it is read").notes.len(), SEGMENTS);
+    assert!(before.elapsed().as_secs() < 10, "{:?}", before.elapsed());
+}
+
+/// What is counted by account does not see it, and "nobody moves" alone would be a lie.
+#[test]
+fn other_requests_and_other_places_of_accounts_are_told() {
+    let policy = |header: &str, prefix: &str| {
+        let text = format!(
+            r#"{{ "version": 1, "account": {{ "from": [{{ "header": "{header}" }}], "format": "sid" }},
+                "rollouts": [{{ "name": "r", "match": {{ "path": {{ "prefix": "{prefix}" }} }}, "v1": "a", "v2": "b",
+                               "mode": "split", "rules": [{{ "accounts": 50 }}] }}] }}"#
+        );
+        plan(&text, None)
+    };
+    let at = Time::from_seconds(0);
+    let notes = |new: &Plan| {
+        let old = &policy("x", "/a");
+        let [old, new] = [old, new].map(|plan| Version { plan, at });
+        let list = list(&[1]);
+        let change = Change::between(old, new, None, &Forbidden::default(), list.as_bytes());
+        change.expect("it is read").notes
+    };
+    let beginnings = |new: &Plan| -> Vec<String> {
+        let notes = notes(new).into_iter();
+        notes
+            .map(|note| {
+                note.split(" has changed")
+                    .next()
+                    .unwrap_or_default()
+                    .to_owned()
+            })
+            .collect()
+    };
+    assert_eq!(beginnings(&policy("x", "/a")), [""; 0]);
+    assert_eq!(beginnings(&policy("x", "/b")), ["r: its `match`"]);
+    assert_eq!(beginnings(&policy("y", "/a")), ["`account.from`"]);
+}

@@ -9,6 +9,7 @@ mod percentage;
 mod ramp;
 pub(crate) mod rollouts;
 mod shadow;
+mod whole;
 
 use crate::account::{Format, LONGEST_OPAQUE, Sid};
 use crate::diagnostic::{Diagnostics, Document};

@@ -16,6 +16,7 @@ use crate::problem::{Expected, Problem, excerpt};
 use crate::read::{self, expected};
 
 use super::percentage::{between_parts, percentage};
+use super::whole::whole;
 use super::{present, required};
 
 const TOOLS: &[&str] = &["split", "unleash", "launchdarkly", "growthbook", "flagd"];
@@ -333,18 +334,7 @@ impl<'r, 't, 'p, 'a> Object<'r, 't, 'p, 'a> {
         range: RangeInclusive<i64>,
     ) -> Option<i64> {
         let number = self.required_number(field, expected)?;
-        let value = number.value.parse().ok();
-        let value = value.filter(|value| range.contains(value));
-        if value.is_none() {
-            let (least, most) = (range.start(), range.end());
-            let problem = Problem::invalid(
-                format!("{} is out of range", excerpt(number.value)),
-                format!("write a whole number from {least} to {most}"),
-            )
-            .coded("out-of-range");
-            self.report(number.span, field, problem);
-        }
-        value
+        whole(self.reader, &self.at.field(field), &number, &range)
     }
 
     fn split_seed(&mut self, field: &'static str) -> Option<u32> {

@@ -13,6 +13,7 @@ use crate::problem::{Problem, excerpt};
 use crate::read::expected;
 
 use super::rollouts::{Rollouts, cluster_name};
+use super::whole::whole;
 use super::{exactly_one, matches, present, required};
 
 /// Of bodies that are kept; larger ones would be compared at the expense of other requests.
@@ -60,7 +61,7 @@ impl Rollouts<'_, '_, '_> {
             .and_then(|name| matches::header_name(reader, &at.field("idempotency_header"), &name));
         let strip_headers = header_names(reader, &at.field("strip_headers"), value.strip_headers);
         let mut whole = |field: &'static str, number: &Field<Number<'_>>, range, default| {
-            whole(reader, &at.field(field), number, range, default)
+            whole_or(reader, &at.field(field), number, &range, default)
         };
         let max_body_bytes = whole(
             "max_body_bytes",
@@ -146,31 +147,19 @@ impl Rollouts<'_, '_, '_> {
     }
 }
 
-/// A whole number within bounds.
-fn whole(
+/// A whole number within bounds, where one is given.
+fn whole_or(
     reader: &mut Reader<'_>,
     at: &Path<'_>,
     number: &Field<Number<'_>>,
-    range: RangeInclusive<u32>,
+    range: &RangeInclusive<u32>,
     default: u32,
 ) -> Option<u32> {
-    let number = match number {
-        Field::Absent => return Some(default),
-        Field::Bad => return None,
-        Field::Given(number) => number,
-    };
-    let value = number.value.parse().ok();
-    let value = value.filter(|value| range.contains(value));
-    if value.is_none() {
-        let (least, most) = (range.start(), range.end());
-        let problem = Problem::invalid(
-            format!("{} is out of range", excerpt(number.value)),
-            format!("write a whole number from {least} to {most}"),
-        )
-        .coded("out-of-range");
-        reader.report(number.span, at, problem);
+    match number {
+        Field::Absent => Some(default),
+        Field::Bad => None,
+        Field::Given(number) => whole(reader, at, number, range),
     }
-    value
 }
 
 fn methods(reader: &mut Reader<'_>, at: &Path<'_>, methods: Field<List<Text<'_>>>) -> Vec<String> {

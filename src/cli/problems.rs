@@ -15,7 +15,7 @@ pub(crate) fn print(path: &str, text: &str, diagnostics: &Diagnostics) {
     show(path, text, diagnostics);
     let found = diagnostics.as_slice().len();
     let found = found.saturating_add(diagnostics.omitted());
-    tell(&format!("{path}: {found} problem(s), nothing was written"));
+    tell(&format!("{path}: {found} problem(s)"));
 }
 
 /// As [`print`], without the last line.

@@ -89,7 +89,7 @@ fn a_bad_policy_is_shown_and_replaces_nothing() {
   |
   = help: did you mean `split`?
 
-policy.json: 1 problem(s), nothing was written
+policy.json: 1 problem(s)
 "#
     );
     let after = fs::read_to_string(folder.path().join("envoy.yaml")).expect("the file");

@@ -14,13 +14,15 @@ const PATIENCE: Duration = Duration::from_secs(20);
 
 #[tokio::test]
 async fn everyone_is_moved_at_the_declared_moment_and_back_at_the_next() {
+    let scene = Scene::live(&strip(&policy(&json!({}))), |b| b).await;
+    // Once Envoy is up, however long that took.
     let step = |seconds: i64, percent: u32| {
         let from = Time::from_seconds(now().seconds() + seconds).to_string();
         json!({ "from": from, "percent": percent })
     };
-    let ramp = json!([step(-60, 0), step(3, 100), step(6, 0)]);
+    let ramp = json!([step(-60, 0), step(4, 100), step(8, 0)]);
     let rules = json!({ "rules": [{ "accounts": ramp }] });
-    let scene = Scene::live(&strip(&policy(&rules)), |b| b).await;
+    scene.swap_policy(&policy(&rules)).await;
 
     let mut seen = vec![served(&scene).await];
     let start = Instant::now();

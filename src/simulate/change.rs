@@ -12,6 +12,7 @@ use crate::counts::increase;
 use crate::log::as_text;
 use crate::moved_requests::{MovedRequests, RequestChange};
 use crate::moves::{Move, Moves, Served};
+use crate::order::overtaken;
 use crate::redrawn::{drawn_anew, drawn_under_new_name};
 use crate::version::Version;
 use crate::words::{counted, grouped};
@@ -330,6 +331,7 @@ impl<'p> Comparison<'p> {
                 _ => {}
             }
         }
+        notes.extend(overtaken(old, new));
         notes.extend(self.segments.notes());
         notes
     }

@@ -22,6 +22,7 @@ mod lacks;
 mod log;
 mod moved_requests;
 mod moves;
+mod order;
 mod plain;
 mod redrawn;
 mod table;

@@ -43,8 +43,9 @@ impl Ramp {
     /// What is included at a moment: nothing before the first step.
     #[must_use]
     pub fn at(&self, time: Time) -> Fraction {
-        let step = self.steps.iter().rfind(|step| step.begin() <= time);
-        step.map_or(Fraction::NONE, |step| step.fraction)
+        let begun = self.steps.partition_point(|step| step.begin() <= time);
+        let last = begun.checked_sub(1).and_then(|last| self.steps.get(last));
+        last.map_or(Fraction::NONE, |step| step.fraction)
     }
 
     /// The first moment after this one at which a step begins.

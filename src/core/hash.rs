@@ -60,12 +60,16 @@ pub(crate) enum Draw {
 
 /// The line of a tool.
 trait Line {
-    /// How many places it has.
-    fn places(&self) -> u64;
     /// Into how many parts percentages divide it.
     fn parts(&self) -> u32;
+    /// How many places it has; one for each part unless the tool is finer.
+    fn places(&self) -> u64 {
+        self.parts().into()
+    }
     /// How many of the first places these first parts have; all places for all parts.
-    fn bound(&self, parts: u32) -> u64;
+    fn bound(&self, parts: u32) -> u64 {
+        parts.into()
+    }
     /// Where an account stands, from 0; `None` where the tool draws it never.
     fn place(&self, account: &[u8]) -> Option<u64>;
     /// How the tool shows the place.

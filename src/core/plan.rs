@@ -136,15 +136,14 @@ impl Plan {
         })
     }
 
-    /// The first moment after this one at which a ramp takes a step, if any does.
+    /// Whether some rule takes steps by itself, so that whoever decides has to know the time.
     #[must_use]
-    pub fn next_step(&self, after: Time) -> Option<Time> {
-        let rules = self.rollouts.iter().flat_map(|rollout| &rollout.rules);
-        let ramps = rules.filter_map(|rule| match &rule.serve {
-            Serve::V1 => None,
-            Serve::V2 { accounts, .. } => Some(accounts),
-        });
-        ramps.filter_map(|ramp| ramp.next_step(after)).min()
+    pub fn has_ramps(&self) -> bool {
+        let mut rules = self.rollouts.iter().flat_map(|rollout| &rollout.rules);
+        rules.any(|rule| match &rule.serve {
+            Serve::V1 => false,
+            Serve::V2 { accounts, .. } => accounts.has_steps(),
+        })
     }
 
     /// The rollouts in the order of the policy.

@@ -48,13 +48,10 @@ impl Ramp {
         last.map_or(Fraction::NONE, |step| step.fraction)
     }
 
-    /// The first moment after this one at which a step begins.
+    /// Whether it is another at some moment than at others: no plain percentage.
     #[must_use]
-    pub fn next_step(&self, after: Time) -> Option<Time> {
-        self.steps
-            .iter()
-            .filter_map(|step| step.from)
-            .find(|from| *from > after)
+    pub fn has_steps(&self) -> bool {
+        self.steps.iter().any(|step| step.from.is_some())
     }
 }
 
@@ -79,27 +76,27 @@ mod tests {
             fraction: percent(to),
         };
         let ramp = Ramp::of(vec![step(100, 1), step(200, 50), step(300, 0)]);
-        for (at, expected, next) in [
-            (i64::MIN, 0, Some(100)),
-            (99, 0, Some(100)),
-            (100, 1, Some(200)),
-            (199, 1, Some(200)),
-            (200, 50, Some(300)),
-            (300, 0, None),
-            (i64::MAX, 0, None),
+        assert!(ramp.has_steps());
+        for (at, expected) in [
+            (i64::MIN, 0),
+            (99, 0),
+            (100, 1),
+            (199, 1),
+            (200, 50),
+            (300, 0),
+            (i64::MAX, 0),
         ] {
             let at = Time::from_seconds(at);
             assert_eq!(ramp.at(at), percent(expected), "{at:?}");
-            assert_eq!(ramp.next_step(at), next.map(Time::from_seconds), "{at:?}");
         }
     }
 
     #[test]
     fn a_plain_percentage_is_the_same_at_every_moment() {
         let ramp = Ramp::always(percent(7));
+        assert!(!ramp.has_steps());
         for at in [i64::MIN, 0, i64::MAX].map(Time::from_seconds) {
             assert_eq!(ramp.at(at), percent(7));
-            assert_eq!(ramp.next_step(at), None);
         }
     }
 }

@@ -73,23 +73,17 @@ impl Active {
             configuration,
             at: Time::from_nanoseconds(host::now()),
         };
-        if active.wants_ticks() {
+        // Also when a ramp's last step has begun: a clock that was ahead may be set back.
+        if active.copies.are_wanted() || active.configuration.plan.has_ramps() {
             host::set_tick_period(TICK_MS);
         }
         active
-    }
-
-    fn wants_ticks(&self) -> bool {
-        self.copies.are_wanted() || self.configuration.plan.next_step(self.at).is_some()
     }
 
     fn tick(&mut self) {
         let now = host::now();
         self.at = Time::from_nanoseconds(now);
         self.copies.tick(now);
-        if !self.wants_ticks() {
-            host::set_tick_period(0);
-        }
     }
 }
 

@@ -88,7 +88,7 @@ impl Draw {
 }
 
 fn steps(ramp: &Ramp, at: Time, position: Position) -> Vec<RampStep> {
-    if ramp.steps().iter().all(|step| step.from.is_none()) {
+    if !ramp.has_steps() {
         return Vec::new();
     }
     let begins = |step: &Step| step.from.is_none_or(|from| from <= at);

@@ -126,10 +126,6 @@ impl Seeded {
 }
 
 impl Line for GrowthBook {
-    fn places(&self) -> u64 {
-        u64::from(self.parts())
-    }
-
     fn parts(&self) -> u32 {
         self.hash.parts()
     }

@@ -40,16 +40,8 @@ impl Traffic {
 }
 
 impl Line for Split {
-    fn places(&self) -> u64 {
-        u64::from(PARTS)
-    }
-
     fn parts(&self) -> u32 {
         PARTS
-    }
-
-    fn bound(&self, parts: u32) -> u64 {
-        u64::from(parts)
     }
 
     fn place(&self, account: &[u8]) -> Option<u64> {

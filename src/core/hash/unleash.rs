@@ -19,16 +19,8 @@ impl Unleash {
 }
 
 impl Line for Unleash {
-    fn places(&self) -> u64 {
-        u64::from(PARTS)
-    }
-
     fn parts(&self) -> u32 {
         PARTS
-    }
-
-    fn bound(&self, parts: u32) -> u64 {
-        u64::from(parts)
     }
 
     fn place(&self, account: &[u8]) -> Option<u64> {

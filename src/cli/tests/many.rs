@@ -336,10 +336,8 @@ fn a_closed_pipe_is_no_error() {
 /// What goes wrong is not made worse where it cannot be told.
 #[test]
 fn standard_error_that_takes_nothing_is_no_panic() {
-    // Not every system has it.
-    let Ok(full) = fs::File::options().write(true).open("/dev/full") else {
-        return;
-    };
+    let full = fs::File::options().write(true).open("/dev/full");
+    let full = full.expect("Linux has it");
     let folder = folder();
     for (arguments, code) in [
         (&["simulate", "policy.json", "--log", "envoy.log"][..], 0),

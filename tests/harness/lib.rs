@@ -3,10 +3,12 @@
 #![forbid(unsafe_code)]
 
 pub mod client;
+pub mod control_plane;
 pub mod corpus;
 pub mod envoy;
 pub mod folder;
 pub mod hostile;
+mod lines;
 pub mod mock;
 pub mod random;
 pub mod render;

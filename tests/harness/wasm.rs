@@ -26,18 +26,26 @@ pub fn filter_wasm() -> PathBuf {
 }
 
 fn build() -> PathBuf {
+    let arguments = [
+        "--package",
+        "turnout-filter",
+        "--target",
+        "wasm32-wasip1",
+        "--profile",
+        "wasm",
+    ];
+    built(&arguments, "wasm32-wasip1/wasm/turnout_filter.wasm")
+}
+
+/// Has cargo build something of this repository, and returns where in the target directory it is.
+pub(crate) fn built(arguments: &[&str], artifact: &str) -> PathBuf {
     let target_directory = target_directory();
     let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     cargo
         .current_dir(workspace())
-        .args([
-            "build",
-            "--package",
-            "turnout-filter",
-            "--target",
-            "wasm32-wasip1",
-        ])
-        .args(["--profile", "wasm", "--target-dir"])
+        .arg("build")
+        .args(arguments)
+        .arg("--target-dir")
         .arg(&target_directory);
     for variable in NOT_INHERITED {
         cargo.env_remove(variable);
@@ -45,10 +53,11 @@ fn build() -> PathBuf {
     let output = cargo.output().expect("cargo starts");
     assert!(
         output.status.success(),
-        "the filter does not build:\n{}",
+        "cargo build {}:\n{}",
+        arguments.join(" "),
         String::from_utf8_lossy(&output.stderr)
     );
-    let artifact = target_directory.join("wasm32-wasip1/wasm/turnout_filter.wasm");
+    let artifact = target_directory.join(artifact);
     assert!(artifact.is_file(), "cargo built no {}", artifact.display());
     artifact
 }

@@ -12,6 +12,7 @@ mod in_flight;
 mod levels;
 mod logs;
 mod malformed;
+mod mesh;
 mod observe;
 mod ramps;
 mod replayed;

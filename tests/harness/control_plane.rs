@@ -183,8 +183,10 @@ fn binary() -> PathBuf {
     static BUILT: OnceLock<PathBuf> = OnceLock::new();
     let build = || {
         let manifest = "tests/control_plane/Cargo.toml";
-        let arguments = ["--locked", "--manifest-path", manifest];
-        wasm::built(&arguments, "debug/control-plane")
+        wasm::cargo_build(&["--locked", "--manifest-path", manifest]);
+        let binary = wasm::target_directory().join("debug/control-plane");
+        assert!(binary.is_file(), "cargo built no {}", binary.display());
+        binary
     };
     BUILT.get_or_init(build).clone()
 }

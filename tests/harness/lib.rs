@@ -2,6 +2,7 @@
 
 #![forbid(unsafe_code)]
 
+pub mod cli;
 pub mod client;
 pub mod control_plane;
 pub mod corpus;
@@ -9,6 +10,7 @@ pub mod envoy;
 pub mod folder;
 pub mod hostile;
 mod lines;
+pub mod load;
 pub mod mock;
 pub mod random;
 pub mod render;

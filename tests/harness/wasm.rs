@@ -26,27 +26,28 @@ pub fn filter_wasm() -> PathBuf {
 }
 
 fn build() -> PathBuf {
-    let arguments = [
+    cargo_build(&[
         "--package",
         "turnout-filter",
         "--target",
         "wasm32-wasip1",
         "--profile",
         "wasm",
-    ];
-    built(&arguments, "wasm32-wasip1/wasm/turnout_filter.wasm")
+    ]);
+    let artifact = target_directory().join("wasm32-wasip1/wasm/turnout_filter.wasm");
+    assert!(artifact.is_file(), "cargo built no {}", artifact.display());
+    artifact
 }
 
-/// Has cargo build something of this repository, and returns where in the target directory it is.
-pub(crate) fn built(arguments: &[&str], artifact: &str) -> PathBuf {
-    let target_directory = target_directory();
+/// Panics with what cargo said when the build fails.
+pub(crate) fn cargo_build(options: &[&str]) {
     let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     cargo
         .current_dir(workspace())
         .arg("build")
-        .args(arguments)
+        .args(options)
         .arg("--target-dir")
-        .arg(&target_directory);
+        .arg(target_directory());
     for variable in NOT_INHERITED {
         cargo.env_remove(variable);
     }
@@ -54,16 +55,13 @@ pub(crate) fn built(arguments: &[&str], artifact: &str) -> PathBuf {
     assert!(
         output.status.success(),
         "cargo build {}:\n{}",
-        arguments.join(" "),
+        options.join(" "),
         String::from_utf8_lossy(&output.stderr)
     );
-    let artifact = target_directory.join(artifact);
-    assert!(artifact.is_file(), "cargo built no {}", artifact.display());
-    artifact
 }
 
 /// Where the outer cargo builds too; a relative path is taken from the workspace.
-fn target_directory() -> PathBuf {
+pub(crate) fn target_directory() -> PathBuf {
     let named = std::env::var_os("CARGO_TARGET_DIR")
         .filter(|named| !named.is_empty())
         .unwrap_or_else(|| "target".into());

@@ -5,11 +5,13 @@ mod chain;
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use harness::client::Request;
 use harness::corpus::{borrowed, now};
 use harness::envoy::Swap;
 use serde_json::{Value, json};
+use tokio::time::sleep;
 use turnout_core::{Configuration, Headers, Inbound, Plan, decide};
 
 use crate::scene::{Scene, policy, strip, version};
@@ -162,7 +164,7 @@ async fn a_request_sees_one_version_of_a_rollout_along_its_whole_way() {
         ];
         for (step, (edge, inner)) in steps.iter().enumerate() {
             while sent.load(Ordering::Relaxed) < REQUESTS * (step + 1) / (steps.len() + 2) {
-                tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+                sleep(Duration::from_millis(5)).await;
             }
             if let Some(common) = edge {
                 mesh.swap_edge(&at_edge(common)).await;

@@ -2,16 +2,20 @@
 //! whatever becomes of policy and control plane.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use harness::control_plane::{ControlPlane, Event};
 use harness::envoy::{Bootstrap, Envoy, file};
 use harness::upstream::Upstream;
 use serde_json::{Value, json};
+use tokio::time::{sleep, timeout};
 use turnout_core::Revision;
 
 use crate::scene::{INSIDE, OUTSIDE, policy, request_of, strip, version};
 use crate::steady::Steady;
 
+/// Far beyond what a loaded machine needs.
+const PATIENCE: Duration = Duration::from_secs(60);
 const NODES: [&str; 3] = ["a", "b", "c"];
 
 /// Several proxies of one control plane, and the two upstreams that they share.
@@ -87,6 +91,13 @@ fn named(revision: &str, changes: &Value) -> String {
     strip(&policy)
 }
 
+/// Whether a proxy has a control plane.
+async fn connected(envoy: &Envoy) -> bool {
+    let name = "control_plane.connected_state";
+    let stats = envoy.admin().stats(&format!("^{name}$")).await;
+    stats[name] != 0
+}
+
 fn only(version: &str) -> BTreeSet<String> {
     BTreeSet::from([version.to_owned()])
 }
@@ -135,15 +146,14 @@ async fn requests_go_on_without_the_control_plane_and_it_may_come_back() {
     let traffic = mesh.traffic();
 
     mesh.control_plane.kill();
-    for envoy in &mesh.envoys {
-        let connected = || async {
-            let stats = envoy.admin().stats("control_plane.connected_state").await;
-            stats["control_plane.connected_state"]
-        };
-        while connected().await != 0 {
-            tokio::task::yield_now().await;
+    let all_know = async {
+        for envoy in &mesh.envoys {
+            while connected(envoy).await {
+                sleep(Duration::from_millis(5)).await;
+            }
         }
-    }
+    };
+    timeout(PATIENCE, all_know).await.expect("it is gone");
     mesh.assert_revision("1.half").await;
     assert_eq!(mesh.served(INSIDE).await, only("v2"));
     assert_eq!(mesh.served(OUTSIDE).await, only("v1"));

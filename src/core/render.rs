@@ -74,8 +74,8 @@ pub const FILTER_NAME: &str = "turnout";
 /// Should the filter ever trap, that worker answers its requests in flight with 503, under any
 /// failure policy. `FAIL_OPEN`, which stands here, does it once: then the worker goes on as if there
 /// were no filter, everyone on v1, until the next policy. `FAIL_RELOAD` answers 503 for up to a
-/// second more, and again at each request that traps; `FAIL_CLOSED` until a restart. A policy that
-/// the filter refuses is refused under all three.
+/// second more, and again at each request that traps; `FAIL_CLOSED` until the next policy. A policy
+/// that the filter refuses is refused under all three.
 #[must_use]
 pub fn discovery(configuration: &str, revision: &str, wasm: &str) -> String {
     let [name, revision, wasm, configuration] =

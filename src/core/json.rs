@@ -12,6 +12,8 @@ use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
 use crate::diagnostic::{Diagnostics, Document, Problems};
+use crate::intake::Cuts;
+use crate::packed::Unpacker;
 use crate::place::{Path, Span};
 use crate::problem::{Expected, Problem};
 
@@ -82,14 +84,21 @@ impl<'a> Node<'a, '_> {
 /// Reads one text and gathers its problems.
 pub(crate) struct Reader<'a> {
     text: &'a str,
+    /// What was taken out of the text before.
+    cuts: Cuts,
     document: Document,
     problems: Problems,
 }
 
 impl<'a> Reader<'a> {
     pub(crate) fn new(document: Document, text: &'a str) -> Self {
+        Self::with_cuts(document, text, Cuts::default())
+    }
+
+    pub(crate) fn with_cuts(document: Document, text: &'a str, cuts: Cuts) -> Self {
         Self {
             text,
+            cuts,
             document,
             problems: Problems::default(),
         }
@@ -131,11 +140,17 @@ impl<'a> Reader<'a> {
     }
 
     /// The value's text with the white space before it, so that its lines stay where they were in
-    /// a file that began with some.
-    pub(crate) fn with_indent(&self, node: Node<'a, '_>) -> &'a str {
+    /// a file that began with some; and where it begins.
+    pub(crate) fn with_indent(&self, node: Node<'a, '_>) -> (usize, &'a str) {
         let before = self.text.get(..node.span.start).unwrap_or_default();
         let start = before.trim_end().len();
-        self.text.get(start..node.span.end).unwrap_or(node.raw)
+        let text = self.text.get(start..node.span.end);
+        text.map_or((node.span.start, node.raw), |text| (start, text))
+    }
+
+    /// What was taken out of a part of the text.
+    pub(crate) fn cuts_of(&mut self, start: usize, part: &str) -> Cuts {
+        self.cuts.part(start, start.saturating_add(part.len()))
     }
 
     pub(crate) fn report(&mut self, span: Span, path: &Path<'_>, problem: Problem) {
@@ -144,7 +159,12 @@ impl<'a> Reader<'a> {
 
     /// Everything found so far, with lines and columns.
     pub(crate) fn finish(self) -> Diagnostics {
-        self.problems.locate(self.document, self.text)
+        self.problems.locate(self.document, self.text, &self.cuts)
+    }
+
+    /// What was taken out, for those that find places in the text later.
+    pub(crate) fn into_cuts(self) -> Cuts {
+        self.cuts
     }
 
     /// The value as a string.
@@ -167,6 +187,27 @@ impl<'a> Reader<'a> {
             value,
             span: node.span,
         })
+    }
+
+    /// The value as packed accounts: numbers in ascending order, each once.
+    pub(crate) fn packed(
+        &mut self,
+        node: Node<'a, '_>,
+        expected: Expected,
+    ) -> Option<Located<Vec<u128>>> {
+        let rest = self.text(node, expected)?;
+        let taken = self.cuts.take(node.span.start.saturating_add(1));
+        let unpacker = taken.unwrap_or_else(|| Unpacker::new(rest.value.len()));
+        match unpacker.finish(&rest.value) {
+            Ok(value) => Some(Located {
+                value,
+                span: node.span,
+            }),
+            Err(fault) => {
+                self.report(node.span, node.path, Problem::bad_packed(&fault));
+                None
+            }
+        }
     }
 
     /// The meaning of a string that is one of a few words.

@@ -26,10 +26,12 @@ pub mod explain;
 mod hash;
 mod headers;
 mod inbound;
+mod intake;
 mod json;
 pub mod lint;
 mod matching;
 mod names;
+mod packed;
 mod path;
 mod percent;
 mod place;
@@ -44,6 +46,7 @@ mod request;
 mod schema;
 mod segments;
 pub mod shadow;
+mod sorted;
 mod sources;
 mod standing;
 mod table;
@@ -60,6 +63,7 @@ pub use diagnostic::{Diagnostic, Diagnostics, Document, Related};
 pub use hash::{BetweenParts, Hash, Native};
 pub use headers::Headers;
 pub use inbound::Inbound;
+pub use intake::Intake;
 pub use names::{
     CLUSTER_HEADER, DECISION_HEADER, SHADOW_HEADER, TREATMENT_HEADER, is_turnout_header,
 };

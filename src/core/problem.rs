@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use crate::packed::Fault;
 use crate::visible::push_visible;
 
 /// One thing that is wrong. Its `Display` says what; [`Problem::help`] says what to write instead.
@@ -221,6 +222,14 @@ impl Problem {
             "write the character itself, or its whole escape",
         )
         .coded("malformed-string")
+    }
+
+    pub(crate) fn bad_packed(fault: &Fault) -> Self {
+        Self::invalid(
+            fault.to_string(),
+            "write what `turnout pack` makes of the accounts",
+        )
+        .coded("malformed-packed")
     }
 
     pub(crate) fn wrong_type(expected: Expected, raw: &str) -> Self {

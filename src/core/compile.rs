@@ -20,6 +20,7 @@ use crate::plan::Plan;
 use crate::policy;
 use crate::problem::{Expected, Problem, excerpt};
 use crate::read::{self, expected};
+use crate::revision::Revision;
 use crate::segments;
 use crate::sources::{AccountSources, Source};
 
@@ -49,6 +50,7 @@ fn plan(reader: &mut Reader<'_>, policy: policy::Policy<'_>) -> Option<Plan> {
     let root = &Path::Root;
     let whole = reader.whole();
     version(reader, whole, policy.version);
+    let revision = revision(reader, policy.revision);
 
     let account = required(
         reader,
@@ -82,6 +84,7 @@ fn plan(reader: &mut Reader<'_>, policy: policy::Policy<'_>) -> Option<Plan> {
     });
 
     Some(Plan {
+        revision: revision?,
         account: account?,
         segments: segments?,
         segment_names: names.unwrap_or_default(),
@@ -104,6 +107,23 @@ fn version(reader: &mut Reader<'_>, whole: Span, version: Field<Number<'_>>) {
         let problem = Problem::invalid(what, "write 1").coded("unknown-version");
         reader.report(version.span, &root.field("version"), problem);
     }
+}
+
+/// The text's own hash where the policy does not say it.
+fn revision(reader: &mut Reader<'_>, given: Field<Text<'_>>) -> Option<Revision> {
+    let text = match given {
+        Field::Absent => return Some(Revision::of_text(reader.document())),
+        given => given.given()?,
+    };
+    let revision = Revision::given(&text.value);
+    if revision.is_none() {
+        let what = format!("`{}` is not a revision", excerpt(&text.value));
+        let problem =
+            Problem::invalid(what, "write 1 to 64 letters, digits, `.`, `_`, `+` and `-`");
+        let at = Path::Root.field("revision");
+        reader.report(text.span, &at, problem.coded("malformed-revision"));
+    }
+    revision
 }
 
 fn account_sources(

@@ -139,6 +139,11 @@ impl<'a> Reader<'a> {
         }
     }
 
+    /// The text of the whole document.
+    pub(crate) fn document(&self) -> &'a str {
+        self.text
+    }
+
     /// The value's text with the white space before it, so that its lines stay where they were in
     /// a file that began with some; and where it begins.
     pub(crate) fn with_indent(&self, node: Node<'a, '_>) -> (usize, &'a str) {

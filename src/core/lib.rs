@@ -42,6 +42,7 @@ mod ramp;
 mod read;
 pub mod render;
 mod request;
+mod revision;
 #[cfg(feature = "schema")]
 mod schema;
 mod segments;
@@ -71,6 +72,7 @@ pub use plan::{Mode, Plan, Rollout};
 pub use problem::{Problem, Severity};
 pub use ramp::{Ramp, Step};
 pub use request::Request;
+pub use revision::Revision;
 #[cfg(feature = "schema")]
 pub use schema::schema;
 pub use standing::Standing;

@@ -12,6 +12,7 @@ use crate::matching::{Place, RequestMatch, When};
 use crate::problem::Problem;
 use crate::ramp::Ramp;
 use crate::request::Request;
+use crate::revision::Revision;
 use crate::segments::Segments;
 use crate::sources::AccountSources;
 use crate::time::Time;
@@ -20,6 +21,7 @@ use crate::treatment::Treatment;
 /// What a policy decides. Made by [`Plan::from_json`], asked by [`decide`](crate::decide()).
 #[derive(Debug)]
 pub struct Plan {
+    pub(crate) revision: Revision,
     pub(crate) account: AccountSources,
     pub(crate) segments: Segments,
     /// The names of the segments, in the order of the policy.
@@ -94,6 +96,12 @@ impl Plan {
         let mut request = Request::new(headers, inbound, at);
         request.account = self.account.read(headers, request.path);
         request
+    }
+
+    /// Which version of the policy this is.
+    #[must_use]
+    pub fn revision(&self) -> &Revision {
+        &self.revision
     }
 
     /// What an account looks like.

@@ -18,6 +18,9 @@ pub(crate) struct Policy<'a> {
     /// The version of the policy's language: 1.
     #[cfg_attr(feature = "schema", schemars(required, extend("const" = 1)))]
     pub(crate) version: Field<Number<'a>>,
+    /// A name of this version of the policy, for metrics and logs; a hash of the text unless given.
+    #[cfg_attr(feature = "schema", schemars(regex(pattern = REVISION)))]
+    pub(crate) revision: Field<Text<'a>>,
     /// Where a request says which account it is for.
     #[cfg_attr(feature = "schema", schemars(required))]
     pub(crate) account: Field<Located<Account<'a>>>,
@@ -33,6 +36,9 @@ pub(crate) struct Policy<'a> {
     #[cfg_attr(feature = "schema", schemars(required, length(max = 1_000)))]
     pub(crate) rollouts: Field<List<Located<Rollout<'a>>>>,
 }
+
+#[cfg(feature = "schema")]
+const REVISION: &str = "^[A-Za-z0-9._+-]{1,64}$";
 
 /// Of segments and rollouts.
 #[cfg(feature = "schema")]

@@ -25,6 +25,7 @@ pub(crate) mod expected {
     );
     pub(crate) const SCHEMA: Expected = new("a path or URL of a schema", "\"policy.schema.json\"");
     pub(crate) const VERSION: Expected = new("a version number", "1");
+    pub(crate) const REVISION: Expected = new("a revision", "\"2026-12-01.1\"");
     pub(crate) const ACCOUNT: Expected = new(
         "an account object",
         "{ \"from\": [ { \"header\": \"x-account-sid\" } ], \"format\": \"sid\" }",
@@ -148,6 +149,7 @@ pub(crate) fn policy<'a>(reader: &mut Reader<'a>, root: Node<'a, '_>) -> Option<
     let mut object = reader.object(root, expected::POLICY)?;
     let policy = Policy {
         version: object.field(reader, "version", |r, n| r.number(n, expected::VERSION)),
+        revision: object.field(reader, "revision", |r, n| r.text(n, expected::REVISION)),
         account: object.field(reader, "account", account),
         segments: object.field(reader, "segments", |r, n| {
             r.map(n, expected::SEGMENTS, segment)

@@ -65,6 +65,48 @@ pub fn render(
     Ok(with_wasm.replace(CONFIGURATION_PLACE, &quoted(configuration)))
 }
 
+/// The name under which the filter is discovered.
+pub const FILTER_NAME: &str = "turnout";
+
+/// What a proxy discovers (ECDS): a `DiscoveryResponse` in JSON, with the filter, its configuration
+/// and the policy's revision as the version. `wasm` is where the proxy finds the filter.
+///
+/// Should the filter ever trap, that worker answers its requests in flight with 503, under any
+/// failure policy. `FAIL_OPEN`, which stands here, does it once: then the worker goes on as if there
+/// were no filter, everyone on v1, until the next policy. `FAIL_RELOAD` answers 503 for up to a
+/// second more, and again at each request that traps; `FAIL_CLOSED` until a restart. A policy that
+/// the filter refuses is refused under all three.
+#[must_use]
+pub fn discovery(configuration: &str, revision: &str, wasm: &str) -> String {
+    let [name, revision, wasm, configuration] =
+        [FILTER_NAME, revision, wasm, configuration].map(quoted);
+    format!(
+        r#"{{
+  "version_info": {revision},
+  "resources": [ {{
+    "@type": "type.googleapis.com/envoy.config.core.v3.TypedExtensionConfig",
+    "name": {name},
+    "typed_config": {{
+      "@type": "type.googleapis.com/envoy.extensions.filters.http.wasm.v3.Wasm",
+      "config": {{
+        "name": {name},
+        "failure_policy": "FAIL_OPEN",
+        "vm_config": {{
+          "runtime": "envoy.wasm.runtime.v8",
+          "code": {{ "local": {{ "filename": {wasm} }} }}
+        }},
+        "configuration": {{
+          "@type": "type.googleapis.com/google.protobuf.StringValue",
+          "value": {configuration}
+        }}
+      }}
+    }}
+  }} ]
+}}
+"#
+    )
+}
+
 /// A string that JSON and YAML 1.1 and 1.2 read alike: what YAML takes for a line break or refuses
 /// unescaped is escaped.
 fn quoted(text: &str) -> String {

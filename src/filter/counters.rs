@@ -1,10 +1,10 @@
-//! Counters: `turnout.decisions.<rollout>.<treatment>.<reason>`.
+//! Counters, `turnout.decisions.<rollout>.<treatment>.<reason>`, and the gauge `turnout.revision`.
 //!
 //! All that a policy can ever count is defined when it is loaded. So the number of series depends on
 //! the policy alone, each begins at 0, and a counter that the configuration before had goes on where
 //! it was.
 
-use turnout_core::{Decision, Plan, Reason, Treatment};
+use turnout_core::{Decision, Plan, Reason, Revision, Treatment};
 
 use crate::host::{self, MetricKind};
 
@@ -47,6 +47,14 @@ impl Counters {
         if let Some(metric) = metric {
             host::increment(metric);
         }
+    }
+}
+
+/// Says which policy is in force. As a number: a text would be one more series for each policy that
+/// the proxy has ever had.
+pub(crate) fn tell_revision(revision: &Revision) {
+    if let Some(gauge) = host::define_metric(MetricKind::Gauge, "turnout.revision") {
+        host::record(gauge, revision.number());
     }
 }
 

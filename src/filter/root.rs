@@ -5,7 +5,7 @@ use std::rc::Rc;
 use turnout_core::{Configuration, Time};
 
 use crate::copies::Copies;
-use crate::counters::Counters;
+use crate::counters::{Counters, tell_revision};
 use crate::host::{self, LogLevel};
 
 /// How often ramps are looked at, summaries looked for, and records exported.
@@ -32,6 +32,7 @@ impl Root {
             Ok(mut configuration) => {
                 configuration.plan.place_in(&host::region());
                 announce(&configuration);
+                tell_revision(configuration.plan.revision());
                 self.active = Some(Active::new(configuration));
                 true
             }
@@ -90,7 +91,10 @@ impl Active {
 fn announce(configuration: &Configuration) {
     let rollouts = configuration.plan.rollouts().len();
     let inbound = configuration.inbound.as_str();
-    let line = format!("turnout: configuration accepted: {rollouts} rollout(s), inbound {inbound}");
+    let revision = configuration.plan.revision();
+    let line = format!(
+        "turnout: configuration accepted: revision {revision}, {rollouts} rollout(s), inbound {inbound}"
+    );
     host::log(LogLevel::Info, &line);
     if configuration.plan.lacks_region() {
         let line = "turnout: the policy names regions, and this proxy is in none; rules that name \

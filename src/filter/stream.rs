@@ -2,7 +2,7 @@
 
 use turnout_core::{
     Account, CLUSTER_HEADER, Configuration, DECISION_HEADER, Decision, Headers, Inbound, Request,
-    Rollout, TREATMENT_HEADER, decide, is_turnout_header,
+    Revision, Rollout, TREATMENT_HEADER, decide, is_turnout_header,
 };
 
 use crate::counters::NO_ROLLOUT;
@@ -45,7 +45,7 @@ impl Active {
             }
         }
         self.counters.count(&decision);
-        record_for_access_log(&request, &decision);
+        record_for_access_log(plan.revision(), &request, &decision);
         let sample = plan.sample(&request, &decision)?;
         self.copies.admit(sample, buffer, end)
     }
@@ -79,7 +79,8 @@ fn write_decision(request: &Request<'_>, rollout: &Rollout, decision: &Decision<
     host::add_request_header(DECISION_HEADER, &entries);
 }
 
-fn record_for_access_log(request: &Request<'_>, decision: &Decision<'_>) {
+fn record_for_access_log(revision: &Revision, request: &Request<'_>, decision: &Decision<'_>) {
+    host::set_property("turnout_revision", revision.as_str().as_bytes());
     let rollout = decision.rollout.map_or(NO_ROLLOUT, |rollout| &rollout.name);
     host::set_property("turnout_rollout", rollout.as_bytes());
     host::set_property("turnout_treatment", decision.treatment.as_str().as_bytes());

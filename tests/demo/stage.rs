@@ -2,7 +2,7 @@
 
 use harness::client::Client;
 use harness::envoy::{Bootstrap, Envoy, Swap, file};
-use harness::render::rendered;
+use harness::render::discovered;
 use harness::upstream::Upstream;
 use turnout_core::{Configuration, Inbound};
 
@@ -72,5 +72,5 @@ impl Stage {
 /// What Envoy discovers.
 fn filter(step: &Step) -> Result<String, String> {
     let configuration = Configuration::to_json(&step.policy()?, Inbound::Strip);
-    Ok(rendered("live-policy-filter.yaml", &configuration))
+    Ok(discovered(&configuration))
 }

@@ -3,7 +3,7 @@
 
 use harness::client::Client;
 use harness::envoy::{Bootstrap, Envoy, Swap, file};
-use harness::render::rendered;
+use harness::render::discovered;
 use harness::scripted::Scripted;
 use serde_json::{Value, json};
 use turnout_core::{Configuration, Inbound};
@@ -101,5 +101,5 @@ fn policy(mode: &str, shadow: Option<Value>) -> Value {
 /// What Envoy discovers.
 fn filter(policy: &Value) -> String {
     let configuration = Configuration::to_json(&policy.to_string(), Inbound::Strip);
-    rendered("live-policy-filter.yaml", &configuration)
+    discovered(&configuration)
 }

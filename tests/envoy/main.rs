@@ -8,6 +8,7 @@ mod bodies;
 mod corpus;
 mod forgery;
 mod http2;
+mod in_flight;
 mod levels;
 mod logs;
 mod malformed;

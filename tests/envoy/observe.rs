@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use harness::client::Request;
 use harness::envoy::Swap;
 use serde_json::{Value, json};
+use turnout_core::{Plan, Revision};
 
 use crate::scene::{INSIDE, OUTSIDE, ROLLOUT, Scene, policy, request_of, strip};
 
@@ -120,6 +121,8 @@ async fn the_access_log_says_who_was_sent_where_and_why() {
     let scene = Scene::live(&strip(&two_rollouts()), |b| b).await;
     send(&scene).await;
     let log = scene.envoy.access_log(requests().len()).await;
+    let plan = Plan::from_json(&two_rollouts().to_string()).expect("a valid policy");
+    let revision = plan.revision().as_str();
     let nobody = Value::Null;
     let inside = json!(INSIDE);
     for (id, account, rollout, treatment, reason, cluster) in [
@@ -163,6 +166,7 @@ async fn the_access_log_says_who_was_sent_where_and_why() {
             .iter()
             .find(|line| line["request_id"] == id)
             .expect("a line");
+        assert_eq!(line["revision"], revision, "{id}");
         assert_eq!(line["account"], *account, "{id}");
         assert_eq!(line["rollout"], rollout, "{id}");
         assert_eq!(line["treatment"], treatment, "{id}");
@@ -226,4 +230,32 @@ async fn no_request_is_lost_from_the_counters_while_policies_are_swapped() {
         scene.reached()
     );
     assert_eq!(scene.v1.requests() + scene.v2.requests(), REQUESTS as u64);
+}
+
+/// What was given, or what is in the access log and the log, as a number.
+#[tokio::test]
+async fn the_gauge_says_which_policy_is_in_force() {
+    let named = |revision: &str| {
+        let mut policy = two_rollouts();
+        policy["revision"] = json!(revision);
+        policy
+    };
+    let number = |text: &str| Revision::given(text).expect("a revision").number();
+    let scene = Scene::live(&strip(&named("2026-12-01.1")), |b| b).await;
+    assert_eq!(scene.revision().await, Some(number("2026-12-01.1")));
+    scene
+        .envoy
+        .wait_for_log("turnout: configuration accepted: revision 2026-12-01.1, ")
+        .await;
+
+    scene.swap_policy(&named("2026-12-01.2")).await;
+    assert_eq!(scene.revision().await, Some(number("2026-12-01.2")));
+    let refused = named("2026 12 01");
+    assert_eq!(scene.swap(&strip(&refused)).await, Swap::Rejected);
+    assert_eq!(scene.revision().await, Some(number("2026-12-01.2")));
+
+    let unnamed = two_rollouts();
+    scene.swap_policy(&unnamed).await;
+    let plan = Plan::from_json(&unnamed.to_string()).expect("a valid policy");
+    assert_eq!(scene.revision().await, Some(plan.revision().number()));
 }

@@ -23,15 +23,16 @@ const ROUTE_READERS: &str = r#"- name: early-lua
 "#;
 
 /// In the place of our filter one that sets its header, and no more.
-const ONLY_A_HEADER: &str = r#"resources:
-- "@type": type.googleapis.com/envoy.config.core.v3.TypedExtensionConfig
-  name: turnout
-  typed_config:
-    "@type": type.googleapis.com/envoy.extensions.filters.http.header_mutation.v3.HeaderMutation
-    mutations:
-      request_mutations:
-      - append: { header: { key: x-turnout-cluster, value: channels-v2 } }
-"#;
+const ONLY_A_HEADER: &str = r#"{ "resources": [ {
+  "@type": "type.googleapis.com/envoy.config.core.v3.TypedExtensionConfig",
+  "name": "turnout",
+  "typed_config": {
+    "@type": "type.googleapis.com/envoy.extensions.filters.http.header_mutation.v3.HeaderMutation",
+    "mutations": { "request_mutations": [
+      { "append": { "header": { "key": "x-turnout-cluster", "value": "channels-v2" } } }
+    ] }
+  }
+} ] }"#;
 
 fn behind_route_readers(bootstrap: Bootstrap) -> Bootstrap {
     bootstrap.filter_before(ROUTE_READERS)

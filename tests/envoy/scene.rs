@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use harness::client::{Answer, Client, Request};
 use harness::envoy::{Bootstrap, Envoy, Swap};
-use harness::render::rendered;
+use harness::render::{discovered, rendered};
 use harness::upstream::Upstream;
 use serde_json::{Value, json};
 use turnout_core::{Configuration, Inbound};
@@ -15,6 +15,9 @@ pub(crate) const ROLLOUT: &str = "chat";
 /// At 50 % of the accounts of the rollout `chat`, this one is inside and the next is outside.
 pub(crate) const INSIDE: &str = "AC7342e9713fa896e4af00c654c444aada";
 pub(crate) const OUTSIDE: &str = "ACf0f19c557067cbbe80c46d1fb6dfbdb0";
+
+/// The gauge of the policy's revision.
+const REVISION: &str = "wasmcustom.turnout.revision";
 
 /// An Envoy and its upstreams. Envoy ends first.
 pub(crate) struct Scene {
@@ -69,11 +72,22 @@ impl Scene {
         let stats = self.envoy.admin().stats(r"^wasmcustom\.").await;
         stats
             .into_iter()
+            .filter(|(name, _)| name != REVISION)
             .map(|(name, count)| {
                 let decision = name.strip_prefix(PREFIX).map(str::to_owned);
                 (decision.unwrap_or(name), count)
             })
             .collect()
+    }
+
+    /// The gauge that says which policy is in force.
+    pub(crate) async fn revision(&self) -> Option<u64> {
+        let stats = self
+            .envoy
+            .admin()
+            .stats(r"^wasmcustom\.turnout\.revision$")
+            .await;
+        stats.get(REVISION).copied()
     }
 
     /// How many requests have reached v1 and v2.
@@ -88,7 +102,7 @@ fn upstreams() -> (Upstream, Upstream) {
 
 /// The text that an Envoy of [`Scene::live`] watches.
 pub(crate) fn filter(configuration: &str) -> String {
-    rendered("live-policy-filter.yaml", configuration)
+    discovered(configuration)
 }
 
 /// The plugin's configuration of a proxy at the edge.

@@ -179,8 +179,8 @@ impl Envoy {
         }
     }
 
-    /// Gives an Envoy of [`Bootstrap::live`] another filter, the rendered text of
-    /// `live-policy-filter.yaml`, and waits for what becomes of it.
+    /// Gives an Envoy of [`Bootstrap::live`] another filter, as [`discovered`](crate::render::discovered)
+    /// makes it, and waits for what becomes of it.
     pub async fn swap_filter(&self, filter: &str) -> Swap {
         let before = self.discoveries().await;
         bootstrap::write_filter(&self.folder, filter);

@@ -47,6 +47,7 @@ fn a_decided_request_makes_these_calls_and_no_more() {
             "proxy_set_property",
             "proxy_set_property",
             "proxy_set_property",
+            "proxy_set_property",
         ]
     );
     assert_eq!(exchange.property("turnout_account"), Some(ACCOUNT));

@@ -12,7 +12,7 @@ const LISTENER: &str = "socket_address: { address: 127.0.0.1, port_value: 10000 
 const ADMIN: &str = "socket_address: { address: 127.0.0.1, port_value: 9901 }";
 const UPSTREAM_V1: &str = "socket_address: { address: 127.0.0.1, port_value: 8001 }";
 const UPSTREAM_V2: &str = "socket_address: { address: 127.0.0.1, port_value: 8002 }";
-const FILTER_FILE: &str = "path: /etc/envoy/turnout/filter.yaml\n";
+const FILTER_FILE: &str = "path: /etc/envoy/turnout/filter.json\n";
 const FILTER_FOLDER: &str = "path: /etc/envoy/turnout\n";
 const NODE: &str = "node: { id: turnout, cluster: turnout }";
 const CLUSTERS: &str = "  clusters:\n";
@@ -64,8 +64,8 @@ impl Bootstrap {
             .replace(UPSTREAM_V2, &with_port(v2.into().port()))
     }
 
-    /// As [`new`](Self::new), for `live-policy.yaml`: `filter` is the rendered text of
-    /// `live-policy-filter.yaml`, which `Envoy::swap_filter` replaces later.
+    /// As [`new`](Self::new), for `live-policy.yaml`: `filter` is what it discovers, which
+    /// `Envoy::swap_filter` replaces later.
     #[must_use]
     pub fn live(
         text: impl Into<String>,
@@ -186,8 +186,8 @@ impl Bootstrap {
 
 /// Puts the filter's file in place by rename.
 pub(super) fn write_filter(folder: &Folder, filter: &str) -> PathBuf {
-    let written = folder.replace_file("filter.yaml", filter);
-    let file = folder.path().join("turnout").join("filter.yaml");
+    let written = folder.replace_file("filter.json", filter);
+    let file = folder.path().join("turnout").join("filter.json");
     std::fs::rename(written, &file).expect("the filter's file in place");
     file
 }

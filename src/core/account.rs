@@ -90,6 +90,15 @@ impl AccountId<'_> {
 }
 
 impl Format {
+    /// As the policy names it.
+    pub(crate) fn named(word: &str) -> Option<Self> {
+        match word {
+            "sid" => Some(Self::Sid),
+            "opaque" => Some(Self::Opaque),
+            _ => None,
+        }
+    }
+
     /// `None` when the bytes are no account of this format.
     pub(crate) fn account_of(self, bytes: &[u8]) -> Option<AccountId<'_>> {
         self.account(Bytes::of_request(bytes))

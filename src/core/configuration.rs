@@ -1,6 +1,8 @@
 //! What one proxy is given: the policy, which is the same in the whole mesh, and what this proxy
 //! is. The plugin's configuration is this envelope: `{ "policy": <policy>, "inbound": "strip" }`.
 
+use std::ops::Range;
+
 use crate::diagnostic::{Diagnostics, Document};
 use crate::files::Files;
 use crate::inbound::Inbound;
@@ -35,14 +37,20 @@ impl Configuration {
     pub fn from_json(bytes: &[u8]) -> Result<Self, Diagnostics> {
         let mut intake = Intake::new(bytes.len());
         intake.push(bytes);
-        Self::read(intake)
+        Self::read(intake, &|range| {
+            bytes.get(range).unwrap_or_default().to_vec()
+        })
     }
 
-    /// As [`Configuration::from_json`], of a text that has been taken in.
+    /// As [`Configuration::from_json`], of a text that has been taken in. `again` gives a part of it
+    /// once more, which is asked for where packed accounts are in a policy without a revision.
     ///
     /// # Errors
     /// Every problem of the envelope and of the policy at once.
-    pub fn read(intake: Intake) -> Result<Self, Diagnostics> {
+    pub fn read(
+        intake: Intake,
+        again: &dyn Fn(Range<usize>) -> Vec<u8>,
+    ) -> Result<Self, Diagnostics> {
         let (rest, cuts) = intake.finish();
         let text = match std::str::from_utf8(&rest) {
             Ok(text) => text,
@@ -56,10 +64,15 @@ impl Configuration {
             let (start, policy) = envelope.policy;
             reader.cuts_of(start, policy)
         });
+        let whole = envelope.as_ref().map_or(0..0, |envelope| {
+            let (start, policy) = envelope.policy;
+            reader.range_of(start, policy)
+        });
         let mut diagnostics = reader.finish();
         let plan = envelope.as_ref().and_then(|envelope| {
             let (_, policy) = envelope.policy;
-            match Plan::read(policy, cuts.unwrap_or_default(), &Files::default()) {
+            let cuts = cuts.unwrap_or_default();
+            match Plan::read(policy, cuts, &Files::default(), &|| again(whole.clone())) {
                 Ok(plan) => Some(plan),
                 Err(problems) => {
                     diagnostics.append(problems);

@@ -89,7 +89,10 @@ impl Intake {
         let Some(cut) = self.cuts.last_mut() else {
             return 0;
         };
-        let taken = cut.unpacker.as_mut().map_or(0, |unpacker| unpacker.take(piece));
+        let taken = cut
+            .unpacker
+            .as_mut()
+            .map_or(0, |unpacker| unpacker.take(piece));
         cut.length = cut.length.saturating_add(taken);
         taken
     }
@@ -147,13 +150,20 @@ impl Cuts {
 
     /// Those of a part of the rest, which is read by itself: here they stay as places.
     pub(crate) fn part(&mut self, start: usize, end: usize) -> Self {
-        let inside = self.0.iter_mut().filter(|cut| (start..end).contains(&cut.at));
+        let inside = self
+            .0
+            .iter_mut()
+            .filter(|cut| (start..end).contains(&cut.at));
         let cuts = inside.map(|cut| Cut {
             at: cut.at.saturating_sub(start),
             length: cut.length,
             unpacker: cut.unpacker.take(),
         });
         Self(cuts.collect())
+    }
+
+    pub(crate) fn are_none(&self) -> bool {
+        self.0.is_empty()
     }
 
     /// Where a place of the rest is in the text.

@@ -7,6 +7,7 @@
 use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::fmt;
+use std::ops::Range;
 
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
@@ -151,6 +152,12 @@ impl<'a> Reader<'a> {
         let start = before.trim_end().len();
         let text = self.text.get(start..node.span.end);
         text.map_or((node.span.start, node.raw), |text| (start, text))
+    }
+
+    /// The bytes that a part of the text has when nothing was taken out.
+    pub(crate) fn range_of(&self, start: usize, part: &str) -> Range<usize> {
+        let end = start.saturating_add(part.len());
+        self.cuts.place(start)..self.cuts.place(end)
     }
 
     /// What was taken out of a part of the text.
@@ -311,6 +318,17 @@ impl<'a> Reader<'a> {
             entries: self.entries(node, expected)?,
             known: Vec::new(),
         })
+    }
+
+    /// The fields of an object, whatever they are called. They are of the object's path.
+    pub(crate) fn fields<'p>(
+        &mut self,
+        node: Node<'a, 'p>,
+        expected: Expected,
+    ) -> Option<Vec<(Text<'a>, Node<'a, 'p>)>> {
+        let entries = self.entries(node, expected)?.into_iter();
+        let fields = entries.map(|(key, raw)| (key, self.node(raw, node.path)));
+        Some(fields.collect())
     }
 
     /// The fields of an object; a field given twice is reported, and its first value stands.

@@ -3,9 +3,10 @@
 mod hash;
 mod shadow;
 
-use crate::json::{List, Located, Node, Reader, Text};
+use crate::json::{Field, List, Located, Node, Reader, Text};
 use crate::policy::{
-    Account, Accounts, Header, Match, Path, Policy, Rollout, Rule, Segment, Source, Step, When,
+    Account, Accounts, AccountsFrom, Header, Match, Path, Policy, Rollout, Rule, Segment, Source,
+    Step, When,
 };
 use crate::problem::Expected;
 
@@ -41,6 +42,10 @@ pub(crate) mod expected {
         new("an object of segments", "{ \"hvc\": { \"accounts\": [] } }");
     pub(crate) const SEGMENT: Expected = new("a segment", "{ \"accounts\": [] }");
     pub(crate) const ACCOUNTS: Expected = new("a list of accounts", "[]").at_most(usize::MAX);
+    pub(crate) const PACKED: Expected = new("packed accounts", "\"\"");
+    pub(crate) const FILE: Expected = new("a file", "\"hvc.csv\"");
+    pub(crate) const FILE_NAME: Expected = new("the path of a file", "\"hvc.csv\"");
+    pub(crate) const COLUMN: Expected = new("a column", "\"account_sid\"");
     pub(crate) const ACCOUNT_ID: Expected =
         new("an account", "\"AC7342e9713fa896e4af00c654c444aada\"");
     pub(crate) const BOOLEAN: Expected = new("`true` or `false`", "false");
@@ -194,9 +199,34 @@ fn segment<'a>(reader: &mut Reader<'a>, node: Node<'a, '_>) -> Option<Located<Se
         accounts: object.field(reader, "accounts", |r, n| {
             texts(r, n, expected::ACCOUNTS, expected::ACCOUNT_ID)
         }),
+        accounts_from: object.field(reader, "accounts_from", accounts_from),
+        accounts_packed: object.field(reader, "accounts_packed", |r, n| {
+            r.packed(n, expected::PACKED)
+        }),
     };
     object.finish(reader);
     Some(located(node, segment))
+}
+
+fn accounts_from<'a>(
+    reader: &mut Reader<'a>,
+    node: Node<'a, '_>,
+) -> Option<Located<AccountsFrom<'a>>> {
+    let from = if node.raw().starts_with('{') {
+        let mut object = reader.object(node, expected::FILE)?;
+        let from = AccountsFrom {
+            file: object.field(reader, "file", |r, n| r.text(n, expected::FILE_NAME)),
+            column: object.field(reader, "column", |r, n| r.text(n, expected::COLUMN)),
+        };
+        object.finish(reader);
+        from
+    } else {
+        AccountsFrom {
+            file: Field::Given(reader.text(node, expected::FILE)?),
+            column: Field::Absent,
+        }
+    };
+    Some(located(node, from))
 }
 
 fn rollout<'a>(reader: &mut Reader<'a>, node: Node<'a, '_>) -> Option<Located<Rollout<'a>>> {

@@ -160,7 +160,7 @@ impl Segments {
 /// cannot make it slow.
 fn key(account: &[u8], start: usize) -> u128 {
     let [start, length] = [start, account.len()].map(|n| u64::try_from(n).unwrap_or(u64::MAX));
-    let place = start.checked_mul(256).unwrap_or(u64::MAX);
+    let place = start.saturating_mul(256);
     lowest_key(account) | u128::from(place | (length & 0xff))
 }
 
@@ -221,8 +221,14 @@ mod tests {
     fn lists_and_packed_accounts_are_one_thing() {
         let sid = |n: u128| Sid::of_number(n * 0x0100_0000_0000_0000_0001);
         // Every so many-th number: packed, and in lists in no order.
-        let steps: [(u128, bool); 6] =
-            [(2, true), (3, true), (5, false), (1_000, false), (7, true), (2_000, true)];
+        let steps: [(u128, bool); 6] = [
+            (2, true),
+            (3, true),
+            (5, false),
+            (1_000, false),
+            (7, true),
+            (2_000, true),
+        ];
         let mut builder = Builder::new(Format::Sid);
         for (segment, (step, is_packed)) in steps.into_iter().enumerate() {
             let members = (0..1_000).filter(|n| n % step == 0);

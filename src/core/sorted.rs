@@ -99,39 +99,47 @@ fn kind(number: u128, common: u32, shift: u32) -> usize {
 mod tests {
     use super::*;
 
-    fn check(numbers: Vec<u128>) {
-        let sorted = Sorted::new(numbers.clone());
+    fn check(numbers: &[u128]) {
+        let sorted = Sorted::new(numbers.to_vec());
         let near = |n: &u128| [n.saturating_sub(1), *n, n.saturating_add(1)];
         let asked = numbers.iter().flat_map(near);
         for number in asked.chain([0, 1, 1 << 64, u128::MAX - 1, u128::MAX]) {
             let place = numbers.partition_point(|n| *n < number);
-            assert_eq!(sorted.place_from(number), place, "{number:x} of {}", numbers.len());
+            assert_eq!(
+                sorted.place_from(number),
+                place,
+                "{number:x} of {}",
+                numbers.len()
+            );
             assert_eq!(sorted.find(number), numbers.binary_search(&number).ok());
         }
     }
 
     #[test]
     fn a_number_is_found_wherever_the_numbers_lie() {
-        check(vec![]);
-        check(vec![0]);
-        check(vec![7]);
-        check(vec![u128::MAX]);
-        check(vec![0, u128::MAX]);
-        check(vec![6, 7]);
-        check(vec![0, 1 << 127, u128::MAX]);
-        check((0..1_000).collect());
-        check((0..1_000).map(|n| (5 << 70) + n).collect());
-        check((0..1_000).map(|n| n << 100).collect());
+        check(&[]);
+        check(&[0]);
+        check(&[7]);
+        check(&[u128::MAX]);
+        check(&[0, u128::MAX]);
+        check(&[6, 7]);
+        check(&[0, 1 << 127, u128::MAX]);
+        check(&(0..1_000).collect::<Vec<_>>());
+        check(&(0..1_000).map(|n| (5 << 70) + n).collect::<Vec<_>>());
+        check(&(0..1_000).map(|n| n << 100).collect::<Vec<_>>());
         // A heap, and a few far away.
-        check((0..1_000).chain([1 << 60, 1 << 90, u128::MAX - 5]).collect());
+        let far = [1 << 60, 1 << 90, u128::MAX - 5];
+        check(&(0..1_000).chain(far).collect::<Vec<_>>());
         let mut drawn = 1_u128;
         let mut numbers: Vec<u128> = Vec::new();
         for _ in 0..1_000 {
-            drawn = drawn.wrapping_mul(0xda94_2042_e4dd_58b5_0000_0000_0000_0001).wrapping_add(0x9e37_79b9_7f4a_7c15);
+            drawn = drawn
+                .wrapping_mul(0xda94_2042_e4dd_58b5_0000_0000_0000_0001)
+                .wrapping_add(0x9e37_79b9_7f4a_7c15);
             numbers.push(drawn ^ (drawn >> 64));
         }
         numbers.sort_unstable();
         numbers.dedup();
-        check(numbers);
+        check(&numbers);
     }
 }

@@ -4,6 +4,7 @@ use super::layer::{Layer, Sets};
 use super::numbered::Numbered;
 use super::{Accounts, Segments, account_of, key};
 use crate::account::{Format, Sid, is_opaque_account};
+use crate::files;
 use crate::sorted::Sorted;
 
 /// Gathers [`Segments`], segment by segment.
@@ -75,6 +76,18 @@ impl Builder {
         }
     }
 
+    /// The accounts of a file.
+    pub(crate) fn insert_file(&mut self, segment: usize, list: &files::List) {
+        match list {
+            files::List::Sids(sids) => self.insert_sorted(segment, sids.clone()),
+            files::List::Opaque(accounts) => {
+                for account in accounts {
+                    self.insert(segment, account);
+                }
+            }
+        }
+    }
+
     pub(crate) fn build(self) -> Segments {
         match self {
             Self::Sids(lists) => of_sids(lists),
@@ -107,7 +120,7 @@ fn of_sids(lists: Vec<List>) -> Segments {
                 set_of: smallest.sets,
             };
         };
-        layer.merge(smallest, &mut |a, b| numbered.join(a, b));
+        layer.merge(&smallest, &mut |a, b| numbered.join(a, b));
         let place = layers.partition_point(|other| other.keys.len() >= layer.keys.len());
         layers.insert(place, layer);
     }

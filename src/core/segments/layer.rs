@@ -36,7 +36,7 @@ pub(super) struct Layer {
 impl Layer {
     /// Takes another one in, best a smaller one. Nothing is copied to a third place: a million
     /// accounts are 16 MB, and a VM never gives back what it once had.
-    pub(super) fn merge(&mut self, other: Self, join: &mut dyn FnMut(u32, u32) -> u32) {
+    pub(super) fn merge(&mut self, other: &Self, join: &mut dyn FnMut(u32, u32) -> u32) {
         let length = self.keys.len();
         let total = length.saturating_add(other.keys.len());
         let mut sets = std::mem::replace(&mut self.sets, Sets::All(0)).into_each(length);

@@ -131,7 +131,7 @@ impl Unpacker {
         let room = self.block.get_mut(self.filled..).unwrap_or_default();
         let mut taken = 0_usize;
         for (place, byte) in room.iter_mut().zip(piece) {
-            if meaning(*byte) == NONE {
+            if meaning(*byte) == u32::from(NONE) {
                 break;
             }
             *place = *byte;
@@ -209,46 +209,55 @@ impl Unpacker {
 }
 
 /// `None` where some byte is no character of base64.
-#[inline]
+///
+/// It is most of what loading a policy takes, and the filter is compiled for its size: so it is
+/// written out, and everything in it is inlined whatever the compiler thinks of that.
 fn three_sids(block: &[u8; BLOCK]) -> Option<[u128; 3]> {
     let (groups, _) = block.as_chunks::<8>();
     let [a, b, c, d, e, f, g, h] = groups else {
         return None;
     };
     let mut all = 0;
-    let [a, b, c, d, e, f, g, h] = [a, b, c, d, e, f, g, h].map(|group| {
-        let (bits, seen) = six_bytes(group);
-        all |= seen;
-        bits
-    });
+    let a = six_bytes(a, &mut all);
+    let b = six_bytes(b, &mut all);
+    let c = six_bytes(c, &mut all);
+    let d = six_bytes(d, &mut all);
+    let e = six_bytes(e, &mut all);
+    let f = six_bytes(f, &mut all);
+    let g = six_bytes(g, &mut all);
+    let h = six_bytes(h, &mut all);
     // A meaning has six bits, so that the highest one is that of NONE.
     if all & 0x80 != 0 {
         return None;
     }
-    let sid = |high: u64, low: u64| (u128::from(high) << 64) | u128::from(low);
     Some([
-        sid((a << 16) | (b >> 32), (b << 32) | (c >> 16)),
-        sid((c << 48) | d, (e << 16) | (f >> 32)),
-        sid((f << 32) | (g >> 16), (g << 48) | h),
+        number((a << 16) | (b >> 32), (b << 32) | (c >> 16)),
+        number((c << 48) | d, (e << 16) | (f >> 32)),
+        number((f << 32) | (g >> 16), (g << 48) | h),
     ])
 }
 
-/// What eight characters say, and their meanings, one over the other. Written out, since the filter
-/// is compiled for its size, and this is most of what loading a policy takes.
-#[inline]
-fn six_bytes(group: &[u8; 8]) -> (u64, u8) {
-    let [a, b, c, d, e, f, g, h] = group.map(meaning);
-    let three = |a, b, c, d| {
-        let [a, b, c, d] = [a, b, c, d].map(u32::from);
-        u64::from((a << 18) | (b << 12) | (c << 6) | d)
-    };
-    let bits = (three(a, b, c, d) << 24) | three(e, f, g, h);
-    (bits, a | b | c | d | e | f | g | h)
+/// What eight characters say; their meanings are put over those in `all`.
+#[inline(always)]
+fn six_bytes(group: &[u8; 8], all: &mut u32) -> u64 {
+    let [a, b, c, d, e, f, g, h] = *group;
+    let (a, b, c, d) = (meaning(a), meaning(b), meaning(c), meaning(d));
+    let (e, f, g, h) = (meaning(e), meaning(f), meaning(g), meaning(h));
+    *all |= a | b | c | d | e | f | g | h;
+    let high = (a << 18) | (b << 12) | (c << 6) | d;
+    let low = (e << 18) | (f << 12) | (g << 6) | h;
+    (u64::from(high) << 24) | u64::from(low)
 }
 
-#[inline]
-fn meaning(byte: u8) -> u8 {
-    MEANINGS.get(usize::from(byte)).copied().unwrap_or(NONE)
+#[inline(always)]
+fn number(high: u64, low: u64) -> u128 {
+    (u128::from(high) << 64) | u128::from(low)
+}
+
+#[inline(always)]
+fn meaning(byte: u8) -> u32 {
+    let meaning = MEANINGS.get(usize::from(byte));
+    meaning.map_or(NONE, |meaning| *meaning).into()
 }
 
 #[expect(

@@ -6,7 +6,7 @@
 //! those that are counted, a few each. Others are found by halving.
 
 /// So many numbers have the same first bits, where they are spread evenly.
-const OF_A_KIND: usize = 4;
+const OF_A_KIND: usize = 8;
 
 /// Numbers in ascending order, each once.
 #[derive(Debug, Default)]
@@ -14,10 +14,7 @@ pub(crate) struct Sorted {
     numbers: Vec<u128>,
     /// Where those of each kind begin, and the end.
     starts: Vec<u32>,
-    /// The bits that all have in common.
-    common: u32,
-    /// To the right, until only the bits of the kind are left.
-    shift: u32,
+    kinds: Kinds,
 }
 
 impl Sorted {
@@ -26,32 +23,12 @@ impl Sorted {
         let (Some(first), Some(last)) = (numbers.first(), numbers.last()) else {
             return Self::default();
         };
-        let common = (first ^ last).leading_zeros();
-        let kinds = numbers.len().div_ceil(OF_A_KIND).next_power_of_two();
-        let bits = kinds.trailing_zeros().min(128_u32.saturating_sub(common));
-        let mut sorted = Self {
-            starts: Vec::with_capacity(kinds.saturating_add(1)),
-            common,
-            shift: 128_u32.saturating_sub(bits),
-            numbers: Vec::new(),
-        };
-        sorted.index(&numbers);
-        sorted.numbers = numbers;
-        sorted
-    }
-
-    fn index(&mut self, numbers: &[u128]) {
-        let (common, shift) = (self.common, self.shift);
-        let mut kinds = 0;
-        for (number, place) in numbers.iter().zip(0_u32..) {
-            let kind = kind(*number, common, shift);
-            while kinds <= kind {
-                self.starts.push(place);
-                kinds = kinds.saturating_add(1);
-            }
+        let kinds = Kinds::new(*first, *last, numbers.len());
+        Self {
+            starts: kinds.starts(&numbers),
+            numbers,
+            kinds,
         }
-        let end = u32::try_from(numbers.len()).unwrap_or(u32::MAX);
-        self.starts.push(end);
     }
 
     pub(crate) fn as_slice(&self) -> &[u128] {
@@ -68,7 +45,7 @@ impl Sorted {
             }
             _ => return 0,
         }
-        let kind = kind(number, self.common, self.shift);
+        let kind = self.kinds.of(number);
         let start = |kind: usize| {
             let start = self.starts.get(kind).copied();
             start.and_then(|start| usize::try_from(start).ok())
@@ -87,12 +64,62 @@ impl Sorted {
     }
 }
 
-/// Of a number that begins as all do.
-#[inline]
-fn kind(number: u128, common: u32, shift: u32) -> usize {
-    let own = number.checked_shl(common).unwrap_or_default();
-    let kind = own.checked_shr(shift).unwrap_or_default();
-    usize::try_from(kind).unwrap_or(usize::MAX)
+/// Numbers from the first to the last, told apart by their first bits.
+#[derive(Clone, Copy, Debug, Default)]
+struct Kinds {
+    /// The bits that all have in common.
+    common: u32,
+    /// The bits after them that make the kind, at most 32.
+    bits: u32,
+}
+
+impl Kinds {
+    fn new(first: u128, last: u128, count: usize) -> Self {
+        let common = (first ^ last).leading_zeros();
+        let kinds = count.div_ceil(OF_A_KIND).next_power_of_two();
+        let different = 128_u32.saturating_sub(common);
+        Self {
+            common,
+            bits: kinds.trailing_zeros().min(different).min(32),
+        }
+    }
+
+    #[inline]
+    fn of(self, number: u128) -> usize {
+        let [high, low] = [number >> 64, number].map(|half| {
+            #[expect(clippy::cast_possible_truncation, reason = "a half of a number")]
+            let half = half as u64;
+            half
+        });
+        // In halves: shifting all of it at once is a call of a function, and this is asked for each
+        // account of a policy that is loaded.
+        let own = match self.common {
+            0 => high,
+            common @ 1..64 => (high << common) | (low >> 64_u32.saturating_sub(common)),
+            common => low
+                .checked_shl(common.saturating_sub(64))
+                .unwrap_or_default(),
+        };
+        let kind = own.checked_shr(64_u32.saturating_sub(self.bits));
+        usize::try_from(kind.unwrap_or_default()).unwrap_or(usize::MAX)
+    }
+
+    /// Where the numbers of each kind begin, and the end.
+    fn starts(self, numbers: &[u128]) -> Vec<u32> {
+        let kinds = 1_usize.checked_shl(self.bits).unwrap_or(1);
+        let mut starts = Vec::with_capacity(kinds.saturating_add(1));
+        let mut begun = 0_usize;
+        for (number, place) in numbers.iter().zip(0_u32..) {
+            let kind = self.of(*number);
+            while begun <= kind {
+                starts.push(place);
+                begun = begun.saturating_add(1);
+            }
+        }
+        let end = u32::try_from(numbers.len()).unwrap_or(u32::MAX);
+        starts.resize(kinds.saturating_add(1), end);
+        starts
+    }
 }
 
 #[cfg(test)]

@@ -257,9 +257,22 @@ fn required<T>(
     field: Field<T>,
 ) -> Option<T> {
     if matches!(field, Field::Absent) {
-        reader.report(parent.head(), at, Problem::missing_field(name, expected));
+        missing(reader, parent, at, name, expected);
     }
     field.given()
+}
+
+/// Apart, since [`required`] is compiled for each kind of value.
+#[cold]
+#[inline(never)]
+fn missing(
+    reader: &mut Reader<'_>,
+    parent: Span,
+    at: &Path<'_>,
+    name: &'static str,
+    expected: Expected,
+) {
+    reader.report(parent.head(), at, Problem::missing_field(name, expected));
 }
 
 fn present<T>(field: &Field<T>) -> bool {

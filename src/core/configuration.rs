@@ -107,10 +107,10 @@ struct Envelope<'a> {
 
 fn envelope<'a>(reader: &mut Reader<'a>, root: Node<'a, '_>) -> Option<Envelope<'a>> {
     let mut object = reader.object(root, ENVELOPE)?;
-    let policy = object.field(reader, "policy", |reader, node| {
+    let policy = object.field(reader, "policy", &|reader, node| {
         Some(reader.with_indent(node))
     });
-    let inbound = object.field(reader, "inbound", inbound);
+    let inbound = object.field(reader, "inbound", &inbound);
     object.finish(reader);
     if matches!(policy, Field::Absent) {
         reader.report(

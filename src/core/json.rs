@@ -82,6 +82,10 @@ impl<'a> Node<'a, '_> {
     }
 }
 
+/// Reads a value. Not a type of its own for each field, so that what calls it is compiled once for
+/// each kind of value.
+type Read<'r, 'a, T> = &'r dyn Fn(&mut Reader<'a>, Node<'a, '_>) -> Option<T>;
+
 /// Reads one text and gathers its problems.
 pub(crate) struct Reader<'a> {
     text: &'a str,
@@ -165,6 +169,8 @@ impl<'a> Reader<'a> {
         self.cuts.part(start, start.saturating_add(part.len()))
     }
 
+    #[cold]
+    #[inline(never)]
     pub(crate) fn report(&mut self, span: Span, path: &Path<'_>, problem: Problem) {
         self.problems.push(span, path, problem);
     }
@@ -267,7 +273,7 @@ impl<'a> Reader<'a> {
         &mut self,
         node: Node<'a, '_>,
         expected: Expected,
-        read: impl Fn(&mut Self, Node<'a, '_>) -> Option<T>,
+        read: Read<'_, 'a, T>,
     ) -> Option<List<T>> {
         let Ok(items) = serde_json::from_str::<Vec<&'a RawValue>>(node.raw) else {
             return self.wrong_type(node, expected);
@@ -293,7 +299,7 @@ impl<'a> Reader<'a> {
         &mut self,
         node: Node<'a, '_>,
         expected: Expected,
-        read: impl Fn(&mut Self, Node<'a, '_>) -> Option<T>,
+        read: Read<'_, 'a, T>,
     ) -> Option<Map<'a, T>> {
         let entries = self.entries(node, expected)?;
         self.bounded(node, expected, entries.len())?;
@@ -383,9 +389,16 @@ impl<'a> Reader<'a> {
     }
 
     fn wrong_type<T>(&mut self, node: Node<'a, '_>, expected: Expected) -> Option<T> {
+        self.report_type(node, expected);
+        None
+    }
+
+    /// Apart, since [`Reader::wrong_type`] is compiled for each kind of value.
+    #[cold]
+    #[inline(never)]
+    fn report_type(&mut self, node: Node<'a, '_>, expected: Expected) {
         let problem = Problem::wrong_type(expected, node.raw);
         self.report(node.span, node.path, problem);
-        None
     }
 }
 
@@ -401,7 +414,7 @@ impl<'a> Object<'a, '_> {
         &mut self,
         reader: &mut Reader<'a>,
         name: &'static str,
-        read: impl Fn(&mut Reader<'a>, Node<'a, '_>) -> Option<T>,
+        read: Read<'_, 'a, T>,
     ) -> Field<T> {
         self.known.push(name);
         let Some(raw) = self.take(name).map(|(_, raw)| raw) else {

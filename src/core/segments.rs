@@ -38,6 +38,15 @@ impl SegmentSet {
         }
     }
 
+    fn add(&mut self, other: &Self) {
+        if self.0.len() < other.0.len() {
+            self.0.resize(other.0.len(), 0);
+        }
+        for (word, other) in self.0.iter_mut().zip(&other.0) {
+            *word |= other;
+        }
+    }
+
     pub(crate) fn contains(&self, segment: usize) -> bool {
         let (word, bit) = (segment / 64, segment % 64);
         self.0.get(word).is_some_and(|word| word & (1 << bit) != 0)
@@ -99,8 +108,8 @@ impl Segments {
         all.filter_map(move |(place, account)| self.set(place).contains(segment).then_some(account))
     }
 
-    /// Every set of segments that some account is in, with the number of such accounts and the first
-    /// of them in the order of their texts.
+    /// Every set of segments that some account is in, perhaps in parts, with the number of such accounts
+    /// and the first of them in the order of their texts.
     pub(crate) fn classes(&self) -> Vec<(&SegmentSet, usize, Vec<u8>)> {
         let mut classes: Vec<(usize, Option<usize>)> = vec![(0, None); self.sets.len()];
         for place in 0..self.keys().len() {

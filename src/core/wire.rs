@@ -70,7 +70,7 @@ fn changes(
 
 /// The SIDs of a list in order, each once.
 fn sids<'a>(reader: &mut Reader<'a>, list: Node<'a, '_>) -> Option<Vec<u128>> {
-    let list = reader.list(list, expected::ACCOUNTS, |reader, node| {
+    let list = reader.list(list, expected::ACCOUNTS, &|reader, node| {
         let text = reader.text(node, expected::ACCOUNT_ID)?;
         Sid::parse(text.value.as_bytes())
     })?;

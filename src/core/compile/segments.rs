@@ -105,7 +105,7 @@ fn file(
     }
     let problem = match files.get(&name.value).map(|found| &found.0) {
         Some(Ok(found)) => return builder.insert_file(segment, &found.list),
-        Some(Err(why)) => Problem::invalid(why.what.as_str(), why.instead.as_str()),
+        Some(Err(why)) => Problem::invalid(why.what.clone(), why.instead.clone()),
         None => Problem::invalid(
             format!(
                 "the accounts are in the file `{}`, which a proxy cannot read",

@@ -49,7 +49,15 @@ impl Classes {
                 example: String::from_utf8_lossy(&example).into_owned(),
             });
         }
-        list.sort_by(|a, b| a.segments.cmp(&b.segments));
+        list.sort_by(|a, b| (&a.segments, &a.example).cmp(&(&b.segments, &b.example)));
+        // What is one class may have come in parts.
+        list.dedup_by(|more, class| {
+            let is_same = more.segments == class.segments;
+            if is_same {
+                class.count = class.count.saturating_add(more.count);
+            }
+            is_same
+        });
         Self {
             list,
             sizes,

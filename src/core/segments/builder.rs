@@ -104,14 +104,15 @@ fn of_sids(lists: Vec<List>) -> Segments {
             list.sids.sort_unstable();
             list.sids.dedup();
         }
-        layers.push(Layer {
+        let layer = Layer {
             keys: list.sids,
             sets: Sets::All(numbered.single(list.segment)),
-        });
+        };
+        if !layer.keys.is_empty() {
+            insert(&mut layers, layer);
+        }
     }
-    layers.retain(|layer| !layer.keys.is_empty());
     // The two smallest first, so that no account is moved more often than has to be.
-    layers.sort_by_key(|layer| std::cmp::Reverse(layer.keys.len()));
     while let Some(smallest) = layers.pop() {
         let Some(mut layer) = layers.pop() else {
             return Segments {
@@ -121,14 +122,19 @@ fn of_sids(lists: Vec<List>) -> Segments {
             };
         };
         layer.merge(&smallest, &mut |a, b| numbered.join(a, b));
-        let place = layers.partition_point(|other| other.keys.len() >= layer.keys.len());
-        layers.insert(place, layer);
+        insert(&mut layers, layer);
     }
     Segments {
         sets: numbered.sets,
         accounts: Accounts::Sids(Sorted::default()),
         set_of: Sets::All(0),
     }
+}
+
+/// The smallest one is the last.
+fn insert(layers: &mut Vec<Layer>, layer: Layer) {
+    let place = layers.partition_point(|other| other.keys.len() >= layer.keys.len());
+    layers.insert(place, layer);
 }
 
 impl Opaque {

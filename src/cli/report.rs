@@ -1,12 +1,12 @@
 //! `turnout report`: what the shadow recorded becomes a verdict.
 
-use std::fmt::Display;
 use std::fs::File;
 use std::io::{self, BufReader};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::Args;
+use turnout_live::Admin;
 use turnout_report::{Allow, Report, Totals};
 
 use crate::exit::{Exit, refuse};
@@ -106,35 +106,11 @@ fn read_file(totals: &mut Totals, path: &Path) -> io::Result<()> {
 fn ask(totals: &mut Totals, address: &str) -> Result<(), String> {
     let base = address.trim_end_matches('/');
     let base = base.strip_suffix("/stats/prometheus").unwrap_or(base);
-    if !base.starts_with("http://") {
-        return Err(format!(
-            "--admin {address}: an admin address is plain HTTP; write for example http://127.0.0.1:9901"
-        ));
-    }
-    let failed = |error: &dyn Display| {
-        format!(
-            "cannot read the counters of {base}: {error}; is that the `admin` address of a running Envoy?"
-        )
-    };
-    let url = format!("{base}/stats/prometheus?filter=turnout");
-    let response = agent().get(&url).call().map_err(|error| failed(&error))?;
-    if response.status() != 200 {
-        return Err(failed(&format!("it answered {}", response.status())));
-    }
-    let body = response.into_body().into_with_config().limit(MOST_BYTES);
+    let admin = Admin::new(base, TIMEOUT)?.at_most(MOST_BYTES);
+    let page = admin.open("/stats/prometheus?filter=turnout")?;
     totals
-        .read(base, BufReader::new(body.reader()))
-        .map_err(|error| failed(&error))
-}
-
-fn agent() -> ureq::Agent {
-    ureq::Agent::config_builder()
-        .timeout_global(Some(TIMEOUT))
-        // What the environment says about proxies is not about an admin address.
-        .proxy(None)
-        .max_redirects(0)
-        .build()
-        .into()
+        .read(admin.name(), BufReader::new(page))
+        .map_err(|error| admin.failed(&error))
 }
 
 /// That nothing was found, and what to do about it.

@@ -102,6 +102,12 @@ impl Envoy {
         self.address
     }
 
+    /// Of an Envoy of [`Bootstrap::live`]: the folder with the filter's file, which it watches.
+    #[must_use]
+    pub fn watched(&self) -> PathBuf {
+        bootstrap::watched(&self.folder)
+    }
+
     /// A client of its listener.
     #[must_use]
     pub fn client(&self) -> Client {
@@ -227,7 +233,7 @@ pub fn file(name: &str) -> String {
         .unwrap_or_else(|error| panic!("cannot read {}: {error}", path.display()))
 }
 
-fn repository() -> &'static Path {
+pub(crate) fn repository() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
         .parent()
         .expect("the folder above the tests")

@@ -2,11 +2,13 @@
 
 #![forbid(unsafe_code)]
 
+pub mod cli;
 pub mod client;
 pub mod corpus;
 pub mod envoy;
 pub mod folder;
 pub mod hostile;
+pub mod load;
 pub mod mock;
 pub mod random;
 pub mod render;

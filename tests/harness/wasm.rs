@@ -26,35 +26,42 @@ pub fn filter_wasm() -> PathBuf {
 }
 
 fn build() -> PathBuf {
-    let target_directory = target_directory();
+    cargo_build(&[
+        "--package",
+        "turnout-filter",
+        "--target",
+        "wasm32-wasip1",
+        "--profile",
+        "wasm",
+    ]);
+    let artifact = target_directory().join("wasm32-wasip1/wasm/turnout_filter.wasm");
+    assert!(artifact.is_file(), "cargo built no {}", artifact.display());
+    artifact
+}
+
+/// Panics with what cargo said when the build fails.
+pub(crate) fn cargo_build(options: &[&str]) {
     let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     cargo
         .current_dir(workspace())
-        .args([
-            "build",
-            "--package",
-            "turnout-filter",
-            "--target",
-            "wasm32-wasip1",
-        ])
-        .args(["--profile", "wasm", "--target-dir"])
-        .arg(&target_directory);
+        .arg("build")
+        .args(options)
+        .arg("--target-dir")
+        .arg(target_directory());
     for variable in NOT_INHERITED {
         cargo.env_remove(variable);
     }
     let output = cargo.output().expect("cargo starts");
     assert!(
         output.status.success(),
-        "the filter does not build:\n{}",
+        "cargo build {}:\n{}",
+        options.join(" "),
         String::from_utf8_lossy(&output.stderr)
     );
-    let artifact = target_directory.join("wasm32-wasip1/wasm/turnout_filter.wasm");
-    assert!(artifact.is_file(), "cargo built no {}", artifact.display());
-    artifact
 }
 
 /// Where the outer cargo builds too; a relative path is taken from the workspace.
-fn target_directory() -> PathBuf {
+pub(crate) fn target_directory() -> PathBuf {
     let named = std::env::var_os("CARGO_TARGET_DIR")
         .filter(|named| !named.is_empty())
         .unwrap_or_else(|| "target".into());

@@ -173,7 +173,7 @@ impl Bootstrap {
             None => self.text.clone(),
             Some(filter) => {
                 // In a folder of its own, as people have it: Envoy watches the folder.
-                let watched = folder.path().join("turnout");
+                let watched = watched(folder);
                 std::fs::create_dir(&watched).expect("a folder for the filter's file");
                 let file = write_filter(folder, filter);
                 let text = replace_once(&self.text, FILTER_FILE, &as_path(&file));
@@ -184,10 +184,15 @@ impl Bootstrap {
     }
 }
 
+/// Where the filter's file is.
+pub(super) fn watched(folder: &Folder) -> PathBuf {
+    folder.path().join("turnout")
+}
+
 /// Puts the filter's file in place by rename.
 pub(super) fn write_filter(folder: &Folder, filter: &str) -> PathBuf {
     let written = folder.replace_file("filter.json", filter);
-    let file = folder.path().join("turnout").join("filter.json");
+    let file = watched(folder).join("filter.json");
     std::fs::rename(written, &file).expect("the filter's file in place");
     file
 }

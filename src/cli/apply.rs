@@ -1,0 +1,124 @@
+//! `turnout apply`: a policy is put in force.
+
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use turnout_core::lint::{self, Code, lint};
+use turnout_core::{Diagnostics, Inbound, Plan, Severity};
+use turnout_live::check_wasm;
+
+use crate::exit::{Exit, refuse};
+use crate::lint::codes;
+use crate::live::{FirstLook, Options};
+use crate::render::InboundWord;
+use crate::{problems, text};
+
+/// Put a policy in force in running proxies.
+///
+/// Checks the policy against the one in force, writes FOLDER/filter.json as a whole, and keeps in
+/// FOLDER/history who did it and why. With --admin it waits until each proxy says that it runs this
+/// version, or has refused it. What all of them refuse is taken out again.
+#[derive(Args)]
+#[command(
+    after_help = "Ends with 1 if a proxy that was asked does not run it, and with 2 if the policy \
+has an error; nothing is written then.
+
+Examples:
+  turnout apply policy.json --dir /etc/envoy/turnout --wasm /etc/envoy/turnout_filter.wasm
+  turnout apply policy.json --dir /etc/envoy/turnout --admin http://127.0.0.1:9901 \\
+    --log /var/log/envoy.log --why \"a tenth of the accounts\""
+)]
+pub(crate) struct Arguments {
+    /// The policy; `-` is standard input.
+    policy: PathBuf,
+    #[command(flatten)]
+    options: Options,
+    /// Where the proxies find the filter. Needed with the first policy.
+    #[arg(long, value_name = "PATH")]
+    wasm: Option<String>,
+    /// The proxies see that path, and this machine does not: it is not looked at.
+    #[arg(long, requires = "wasm")]
+    wasm_elsewhere: bool,
+    /// Whether the proxies believe the x-turnout-* headers of requests. As before unless given; with
+    /// the first policy, `strip`.
+    #[arg(long, value_enum)]
+    inbound: Option<InboundWord>,
+    /// Write nothing when there is a warning.
+    #[arg(long)]
+    strict: bool,
+    /// Leave out the warnings of a kind; may be given more than once.
+    #[arg(long, value_name = "CODE", value_parser = codes(), hide_possible_values = true)]
+    allow: Vec<Code>,
+}
+
+pub(crate) fn run(arguments: &Arguments) -> Exit {
+    let checked = wasm(arguments).and_then(|wasm| Ok((policy(arguments)?, wasm)));
+    let (policy, wasm) = match checked {
+        Ok(checked) => checked,
+        Err(exit) => return exit,
+    };
+    let inbound = arguments.inbound.map(Inbound::from);
+    arguments
+        .options
+        .carry_out(FirstLook::Waits, |directory, author| {
+            directory.apply(&policy, wasm.as_deref(), inbound, author)
+        })
+}
+
+/// The path as a proxy in another folder finds it.
+fn wasm(arguments: &Arguments) -> Result<Option<String>, Exit> {
+    let Some(path) = &arguments.wasm else {
+        return Ok(None);
+    };
+    if arguments.wasm_elsewhere {
+        return Ok(Some(path.clone()));
+    }
+    check_wasm(path).map_err(|error| refuse(&error.to_string()))?;
+    let absolute = std::path::absolute(path)
+        .ok()
+        .and_then(|path| path.to_str().map(str::to_owned));
+    Ok(Some(absolute.unwrap_or_else(|| path.clone())))
+}
+
+/// The policy's text with its revision, once nothing speaks against it.
+fn policy(arguments: &Arguments) -> Result<String, Exit> {
+    let path = &arguments.policy;
+    let policy = text::read(path).map_err(|error| refuse(&error))?;
+    let in_force = arguments.options.directory().in_force();
+    let in_force = in_force.map_err(|error| refuse(&error.to_string()))?;
+    let against = in_force.and_then(|in_force| Plan::from_json(&in_force.policy).ok());
+    let options = lint::Options {
+        against: against.as_ref(),
+        allow: &arguments.allow,
+    };
+    let diagnostics = lint(policy.as_bytes(), &options);
+    refused(arguments, path, &policy, &diagnostics)?;
+    let plan = Plan::from_json(&policy).map_err(|diagnostics| {
+        problems::print(&text::name_of(path), &policy, &diagnostics);
+        Exit::BadInput
+    })?;
+    let written = plan.revision().written_into(policy.trim());
+    Ok(written.into_owned())
+}
+
+fn refused(
+    arguments: &Arguments,
+    path: &Path,
+    policy: &str,
+    diagnostics: &Diagnostics,
+) -> Result<(), Exit> {
+    let name = text::name_of(path);
+    if diagnostics.count(Severity::Error) > 0 {
+        problems::print(&name, policy, diagnostics);
+        return Err(Exit::BadInput);
+    }
+    problems::show(&name, policy, diagnostics);
+    let warnings = diagnostics.count(Severity::Warning);
+    if warnings > 0 && arguments.strict {
+        problems::tell(&format!(
+            "turnout: {name} has {warnings} warning(s), and --strict is given; nothing was written"
+        ));
+        return Err(Exit::No);
+    }
+    Ok(())
+}

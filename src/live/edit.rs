@@ -1,0 +1,224 @@
+//! Halting in the text of a policy: one field is written, and the revision; nothing else changes.
+//!
+//! A policy may be megabytes, and who halts is in a hurry. So its fields are found by one pass that
+//! looks into none of them.
+
+use std::borrow::Cow;
+use std::ops::Range;
+
+use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
+use serde_json::value::RawValue;
+use turnout_core::Revision;
+
+const HALTED: &str = "-halted";
+const RESUMED: &str = "-resumed";
+
+/// A policy's text and what its head says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Text<'p> {
+    pub(crate) text: Cow<'p, str>,
+    pub(crate) revision: Revision,
+    pub(crate) halted: bool,
+}
+
+/// The text is no JSON object, or a field is not what it has to be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct NoPolicy;
+
+impl<'p> Text<'p> {
+    pub(crate) fn read(text: &'p str) -> Result<Self, NoPolicy> {
+        let fields = Fields::read(text)?;
+        Ok(Self {
+            text: Cow::Borrowed(text),
+            revision: fields.revision(text)?,
+            halted: fields.halted()?,
+        })
+    }
+
+    /// The same policy, halted or not. Its revision says which: `r1` and `r1-halted`, and of a
+    /// policy that came halted, `r2` and `r2-resumed`.
+    pub(crate) fn with_halted(text: &'p str, halted: bool) -> Result<Self, NoPolicy> {
+        let as_it_is = Self::read(text)?;
+        if as_it_is.halted == halted {
+            return Ok(as_it_is);
+        }
+        let edited = with_field(text, "halted", if halted { "true" } else { "false" })?;
+        let revision = turned(as_it_is.revision.as_str(), halted)
+            .unwrap_or_else(|| Revision::of_text(&edited));
+        let quoted = format!("\"{revision}\"");
+        Ok(Self {
+            text: Cow::Owned(with_field(&edited, "revision", &quoted)?),
+            revision,
+            halted,
+        })
+    }
+}
+
+/// `None` when it would be too long.
+fn turned(revision: &str, halted: bool) -> Option<Revision> {
+    let (added, removed) = match halted {
+        true => (HALTED, RESUMED),
+        false => (RESUMED, HALTED),
+    };
+    let before = revision.strip_suffix(removed).and_then(Revision::given);
+    before.or_else(|| Revision::given(&[revision, added].concat()))
+}
+
+/// The text with this value for a field of the whole. A new field comes first.
+fn with_field(text: &str, name: &str, value: &str) -> Result<String, NoPolicy> {
+    let fields = Fields::read(text)?;
+    let (span, new) = match fields.span(text, name) {
+        Some(span) => (span, value.to_owned()),
+        None => {
+            let first = text.find('{').ok_or(NoPolicy)?.saturating_add(1);
+            let comma = if fields.0.is_empty() { "" } else { "," };
+            (first..first, format!("\"{name}\":{value}{comma}"))
+        }
+    };
+    let (before, after) = (text.get(..span.start), text.get(span.end..));
+    match (before, after) {
+        (Some(before), Some(after)) => Ok([before, &new, after].concat()),
+        _ => Err(NoPolicy),
+    }
+}
+
+/// The fields of a policy, in their order, none looked into.
+struct Fields<'p>(Vec<(Cow<'p, str>, &'p RawValue)>);
+
+impl<'p> Fields<'p> {
+    fn read(text: &'p str) -> Result<Self, NoPolicy> {
+        serde_json::from_str(text).map_err(|_| NoPolicy)
+    }
+
+    fn raw(&self, name: &str) -> Option<&'p str> {
+        let mut fields = self.0.iter();
+        let field = fields.find(|(field, _)| field == name);
+        field.map(|(_, value)| value.get())
+    }
+
+    /// Where the value of a field stands in the text that was read.
+    fn span(&self, text: &str, name: &str) -> Option<Range<usize>> {
+        let raw = self.raw(name)?;
+        let start = raw.as_ptr().addr().checked_sub(text.as_ptr().addr())?;
+        Some(start..start.saturating_add(raw.len()))
+    }
+
+    fn halted(&self) -> Result<bool, NoPolicy> {
+        match self.raw("halted") {
+            None | Some("false") => Ok(false),
+            Some("true") => Ok(true),
+            Some(_) => Err(NoPolicy),
+        }
+    }
+
+    fn revision(&self, text: &str) -> Result<Revision, NoPolicy> {
+        let Some(raw) = self.raw("revision") else {
+            return Ok(Revision::of_text(text));
+        };
+        let given: String = serde_json::from_str(raw).map_err(|_| NoPolicy)?;
+        Revision::given(&given).ok_or(NoPolicy)
+    }
+}
+
+impl<'de: 'p, 'p> Deserialize<'de> for Fields<'p> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct InOrder;
+
+        impl<'de> Visitor<'de> for InOrder {
+            type Value = Fields<'de>;
+
+            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str("an object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+                let mut fields = Vec::new();
+                while let Some((name, value)) = map.next_entry::<Name<'de>, _>()? {
+                    fields.push((name.0, value));
+                }
+                Ok(Fields(fields))
+            }
+        }
+
+        deserializer.deserialize_map(InOrder)
+    }
+}
+
+/// A name is borrowed where it has no escapes.
+#[derive(serde::Deserialize)]
+struct Name<'p>(#[serde(borrow)] Cow<'p, str>);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn halted(text: &str, halted: bool) -> (String, String) {
+        let text = Text::with_halted(text, halted).unwrap();
+        (text.text.to_string(), text.revision.to_string())
+    }
+
+    #[test]
+    fn one_field_and_the_revision_change_and_nothing_else() {
+        let policy = "{ \"revision\" : \"r1\",\n  \"version\": 1,\t\"x\": \"{halted\" }\n";
+        let (text, revision) = halted(policy, true);
+        assert_eq!(
+            text,
+            "{\"halted\":true, \"revision\" : \"r1-halted\",\n  \"version\": 1,\t\"x\": \"{halted\" }\n"
+        );
+        assert_eq!(revision, "r1-halted");
+        let (resumed, revision) = halted(&text, false);
+        assert_eq!(resumed, policy.replacen('{', "{\"halted\":false,", 1));
+        assert_eq!(revision, "r1");
+    }
+
+    #[test]
+    fn a_value_that_is_there_is_replaced() {
+        let policy = r#"{"halted" :  false , "rollouts": [{"halted": true}], "revision": "a"}"#;
+        let (text, _) = halted(policy, true);
+        assert_eq!(
+            text,
+            r#"{"halted" :  true , "rollouts": [{"halted": true}], "revision": "a-halted"}"#
+        );
+        assert_eq!(halted(policy, false), (policy.into(), "a".into()));
+    }
+
+    #[test]
+    fn a_policy_that_came_halted_is_resumed() {
+        let (text, revision) = halted(r#"{"halted":true,"revision":"a"}"#, false);
+        assert_eq!(revision, "a-resumed");
+        assert_eq!(halted(&text, true).1, "a");
+    }
+
+    #[test]
+    fn a_revision_that_gets_too_long_is_a_hash() {
+        let policy = format!(r#"{{"revision":"{}"}}"#, "r".repeat(60));
+        let (text, revision) = halted(&policy, true);
+        assert_eq!(revision.len(), 16);
+        assert!(
+            text.contains(&format!("\"revision\":\"{revision}\"")),
+            "{text}"
+        );
+    }
+
+    #[test]
+    fn a_field_may_be_written_with_escapes() {
+        let (text, _) = halted(r#"{"h\u0061lted": false, "revision": "\u0061"}"#, true);
+        assert_eq!(text, r#"{"h\u0061lted": true, "revision": "a-halted"}"#);
+    }
+
+    #[test]
+    fn what_is_no_policy_is_not_edited() {
+        for text in [
+            "",
+            "[]",
+            "{",
+            "{} {}",
+            r#"{"halted": 1}"#,
+            r#"{"revision": 7}"#,
+            r#"{"revision": "a b"}"#,
+        ] {
+            assert_eq!(Text::with_halted(text, true), Err(NoPolicy), "{text}");
+        }
+        assert_eq!(halted("{}", true).0.find("{\"revision\":\""), Some(0));
+    }
+}

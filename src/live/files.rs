@@ -1,0 +1,100 @@
+//! Files that are whole at every moment: written beside their place, and renamed into it.
+
+use std::fs::{self, File};
+use std::io::{self, Read, Write};
+use std::path::{Path, PathBuf};
+
+use crate::error::Error;
+
+/// What is begun and not yet in its place. Whoever dies meanwhile leaves it, and the next one who
+/// has the lock removes it.
+const BESIDE: &str = ".turnout-";
+const BESIDE_END: &str = ".tmp";
+
+/// What is read at most: a policy of 64 MiB, in a string of JSON.
+const LARGEST: u64 = 512 << 20;
+
+/// Reads a file; `None` if there is none.
+pub(crate) fn read(path: &Path) -> Result<Option<Vec<u8>>, Error> {
+    let read = || {
+        let file = File::open(path)?;
+        let metadata = file.metadata()?;
+        if !metadata.is_file() {
+            return Err(io::Error::other("it is not a file"));
+        }
+        if metadata.len() > LARGEST {
+            return Err(io::Error::other("it is larger than 512 MiB"));
+        }
+        let mut bytes = Vec::with_capacity(usize::try_from(metadata.len()).unwrap_or_default());
+        file.take(LARGEST).read_to_end(&mut bytes)?;
+        Ok(bytes)
+    };
+    match read() {
+        Ok(bytes) => Ok(Some(bytes)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(Error::cannot("read", path, error)),
+    }
+}
+
+/// Puts a file in its place. Its mode is that of the one before: Envoy may run as another user.
+pub(crate) fn replace(path: &Path, bytes: &[u8]) -> Result<(), Error> {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let process = std::process::id();
+    let beside = path.with_file_name(format!("{BESIDE}{process}-{name}{BESIDE_END}"));
+    let written = write(&beside, path, bytes);
+    if written.is_err() {
+        // The error that is told is the first one.
+        let _ = fs::remove_file(&beside);
+    }
+    written.map_err(|error| Error::cannot("write", path, error))
+}
+
+fn write(beside: &Path, path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let mut file = File::create(beside)?;
+    let permissions = match fs::metadata(path) {
+        Ok(before) => Some(before.permissions()),
+        Err(_) => readable(),
+    };
+    if let Some(permissions) = permissions {
+        file.set_permissions(permissions)?;
+    }
+    file.write_all(bytes)?;
+    // Else a machine that loses its power may come back with the name and without the text.
+    file.sync_all()?;
+    fs::rename(beside, path)?;
+    if let Some(folder) = path.parent() {
+        // Not every file system can; the text is whole in either case.
+        let _ = File::open(folder).and_then(|folder| folder.sync_all());
+    }
+    Ok(())
+}
+
+#[cfg(unix)]
+#[expect(clippy::unnecessary_wraps, reason = "not every system has modes")]
+fn readable() -> Option<fs::Permissions> {
+    use std::os::unix::fs::PermissionsExt;
+    Some(fs::Permissions::from_mode(0o644))
+}
+
+#[cfg(not(unix))]
+fn readable() -> Option<fs::Permissions> {
+    None
+}
+
+/// Removes what others have begun and did not live to finish. To be called with the lock held.
+pub(crate) fn remove_unfinished(folder: &Path) {
+    let Ok(entries) = fs::read_dir(folder) else {
+        return;
+    };
+    let names_one =
+        |path: &PathBuf| is_unfinished(&path.file_name().unwrap_or_default().to_string_lossy());
+    let paths = entries.flatten().map(|entry| entry.path());
+    for path in paths.filter(names_one) {
+        // Who cannot remove it cannot write either, and is told so there.
+        let _ = fs::remove_file(path);
+    }
+}
+
+pub(crate) fn is_unfinished(name: &str) -> bool {
+    name.starts_with(BESIDE) && name.ends_with(BESIDE_END)
+}

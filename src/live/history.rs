@@ -1,0 +1,211 @@
+//! The folder `history`: an entry for each change, and each policy's text once.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use crate::entry::Entry;
+use crate::error::Error;
+use crate::files;
+use crate::installed::fingerprint;
+
+const TEXT_END: &str = ".policy.json";
+const ENTRY_END: &str = ".json";
+
+/// What is there, by name; nothing has been read yet.
+#[derive(Debug)]
+pub(crate) struct History {
+    folder: PathBuf,
+    sequences: BTreeSet<u64>,
+    /// Hashes of the texts that are kept.
+    texts: BTreeSet<String>,
+    /// Files that are none of the history's.
+    foreign: Vec<PathBuf>,
+}
+
+impl History {
+    /// A history that is not there is empty.
+    pub(crate) fn open(folder: PathBuf) -> Result<Self, Error> {
+        let mut history = Self {
+            folder,
+            sequences: BTreeSet::new(),
+            texts: BTreeSet::new(),
+            foreign: Vec::new(),
+        };
+        let entries = match fs::read_dir(&history.folder) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(history),
+            Err(error) => return Err(Error::cannot("read", &history.folder, error)),
+            Ok(entries) => entries,
+        };
+        for entry in entries {
+            let entry = entry.map_err(|error| Error::cannot("read", &history.folder, error))?;
+            let name = entry.file_name();
+            match kind(&name.to_string_lossy()) {
+                Kind::Entry(sequence) => drop(history.sequences.insert(sequence)),
+                Kind::Text(hash) => drop(history.texts.insert(hash)),
+                Kind::Unfinished => {}
+                Kind::Foreign => history.foreign.push(entry.path()),
+            }
+        }
+        history.foreign.sort();
+        Ok(history)
+    }
+
+    /// One that can neither be read nor written, for who is in a hurry.
+    pub(crate) fn none(folder: PathBuf) -> Self {
+        Self {
+            folder,
+            sequences: BTreeSet::new(),
+            texts: BTreeSet::new(),
+            foreign: Vec::new(),
+        }
+    }
+
+    pub(crate) fn foreign(&self) -> &[PathBuf] {
+        &self.foreign
+    }
+
+    pub(crate) fn sequences(&self) -> &BTreeSet<u64> {
+        &self.sequences
+    }
+
+    pub(crate) fn last(&self) -> u64 {
+        self.sequences.last().copied().unwrap_or_default()
+    }
+
+    pub(crate) fn entry_path(&self, sequence: u64) -> PathBuf {
+        self.folder.join(format!("{sequence:06}{ENTRY_END}"))
+    }
+
+    fn text_path(&self, hash: &str) -> PathBuf {
+        self.folder.join(format!("{hash}{TEXT_END}"))
+    }
+
+    /// The error says what is wrong with it.
+    pub(crate) fn entry(&self, sequence: u64) -> Result<Entry, String> {
+        match files::read(&self.entry_path(sequence)) {
+            Ok(Some(text)) => Entry::read(&text, sequence),
+            Ok(None) => Err("it is not there any more".into()),
+            Err(error) => Err(error.to_string()),
+        }
+    }
+
+    /// The readable ones, newest first.
+    pub(crate) fn entries(&self) -> impl Iterator<Item = Entry> {
+        let newest_first = self.sequences.iter().rev();
+        newest_first.filter_map(|sequence| self.entry(*sequence).ok())
+    }
+
+    /// A policy's text, as it was when it was kept. The error says what is wrong with it.
+    pub(crate) fn text(&self, hash: &str) -> Result<String, String> {
+        if !is_hash(hash) {
+            return Err("it names no policy".into());
+        }
+        match files::read(&self.text_path(hash)) {
+            Ok(Some(text)) if fingerprint(&text) == hash => {
+                String::from_utf8(text).map_err(|_| "its policy is damaged".into())
+            }
+            Ok(Some(_)) => Err("its policy is damaged".into()),
+            Ok(None) => Err("its policy is not there any more".into()),
+            Err(error) => Err(error.to_string()),
+        }
+    }
+
+    /// Keeps a text, and gives its hash. One that is kept is not written again.
+    pub(crate) fn keep_text(&self, text: &str) -> Result<String, Error> {
+        let hash = fingerprint(text.as_bytes());
+        let path = self.text_path(&hash);
+        let is_kept = matches!(files::read(&path), Ok(Some(kept)) if kept == text.as_bytes());
+        if !is_kept {
+            self.make_folder()?;
+            files::replace(&path, text.as_bytes())?;
+        }
+        Ok(hash)
+    }
+
+    pub(crate) fn write(&mut self, entry: &Entry) -> Result<(), Error> {
+        self.make_folder()?;
+        let path = self.entry_path(entry.sequence);
+        let mut text = serde_json::to_vec_pretty(entry)
+            .map_err(|error| Error::cannot("write", &path, error.into()))?;
+        text.push(b'\n');
+        files::replace(&path, &text)?;
+        self.sequences.insert(entry.sequence);
+        Ok(())
+    }
+
+    fn make_folder(&self) -> Result<(), Error> {
+        fs::create_dir_all(&self.folder).map_err(|error| Error::cannot("make", &self.folder, error))
+    }
+
+    /// Removes what is oldest, and the texts that no entry names any more. `needed` stays, and so
+    /// does what cannot be read.
+    pub(crate) fn prune(&mut self, keep: usize, needed: &[u64]) -> Result<(), Error> {
+        let surplus = self.sequences.len().saturating_sub(keep);
+        let oldest: Vec<u64> = self.sequences.iter().copied().take(surplus).collect();
+        for sequence in oldest {
+            if !needed.contains(&sequence) && self.entry(sequence).is_ok() {
+                remove(&self.entry_path(sequence))?;
+                self.sequences.remove(&sequence);
+            }
+        }
+        let mut named = BTreeSet::new();
+        for sequence in &self.sequences {
+            match self.entry(*sequence) {
+                Ok(entry) => drop(named.insert(entry.policy)),
+                // Nobody knows which text it names.
+                Err(_) => return Ok(()),
+            }
+        }
+        for hash in self.texts.difference(&named) {
+            remove(&self.text_path(hash))?;
+        }
+        self.texts.retain(|hash| named.contains(hash));
+        Ok(())
+    }
+}
+
+fn remove(path: &Path) -> Result<(), Error> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => {
+            Err(Error::cannot("remove", path, error))
+        }
+        _ => Ok(()),
+    }
+}
+
+enum Kind {
+    Entry(u64),
+    Text(String),
+    Unfinished,
+    Foreign,
+}
+
+fn kind(name: &str) -> Kind {
+    if let Some(hash) = name.strip_suffix(TEXT_END) {
+        return match is_hash(hash) {
+            true => Kind::Text(hash.to_owned()),
+            false => Kind::Foreign,
+        };
+    }
+    if files::is_unfinished(name) {
+        return Kind::Unfinished;
+    }
+    let digits = name.strip_suffix(ENTRY_END).unwrap_or_default();
+    let is_number = digits.len() >= 6 && digits.bytes().all(|digit| digit.is_ascii_digit());
+    match digits.parse() {
+        // As it would be written, or two files had one number.
+        Ok(sequence) if is_number && format!("{sequence:06}") == digits && sequence > 0 => {
+            Kind::Entry(sequence)
+        }
+        _ => Kind::Foreign,
+    }
+}
+
+fn is_hash(text: &str) -> bool {
+    text.len() == 32
+        && text
+            .bytes()
+            .all(|c| c.is_ascii_digit() || (b'a'..=b'f').contains(&c))
+}

@@ -1,0 +1,191 @@
+//! `filter.json`: what Envoy reads, and what can be read back out of it.
+
+use std::borrow::Cow;
+
+use serde::Deserialize;
+use serde_json::value::RawValue;
+use turnout_core::render::discovery;
+use turnout_core::{Configuration, Inbound, Revision};
+use xxhash_rust::xxh3::xxh3_128;
+
+/// What a proxy is besides its policy.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Plugin {
+    /// Where the proxies find the filter.
+    pub wasm: String,
+    /// Whether they believe the x-turnout-* headers of requests.
+    pub inbound: Inbound,
+}
+
+/// What a `filter.json` holds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Installed {
+    pub(crate) policy: String,
+    pub(crate) plugin: Plugin,
+    /// Which entry of the history wrote it; see [`mark`]. 0 for none.
+    pub(crate) mark: u64,
+}
+
+/// Which text it is, whatever it is.
+pub(crate) fn fingerprint(text: &[u8]) -> String {
+    format!("{:032x}", xxh3_128(text))
+}
+
+/// The text of a `filter.json`.
+pub(crate) fn file(policy: &str, revision: &Revision, plugin: &Plugin, sequence: u64) -> String {
+    let mut configuration = Configuration::to_json(policy, plugin.inbound);
+    configuration.push_str(&mark(sequence));
+    discovery(&configuration, revision.as_str(), &plugin.wasm)
+}
+
+/// Blanks and tabs at the end of the configuration, which mean nothing in JSON and here the number of
+/// the entry. So no two files are the same to Envoy, which takes the same configuration given twice
+/// for known: it then reports even one that it has refused as in force, and one refused earlier is
+/// refused without the filter being asked, and so without reasons.
+fn mark(sequence: u64) -> String {
+    let mut bits: Vec<char> = Vec::new();
+    let mut rest = sequence;
+    while rest > 0 {
+        bits.push(if rest & 1 == 1 { '\t' } else { ' ' });
+        rest >>= 1;
+    }
+    bits.into_iter().rev().collect()
+}
+
+fn read_mark(configuration: &str) -> u64 {
+    let end = configuration.trim_end_matches([' ', '\t']).len();
+    let mark = configuration.get(end..).unwrap_or_default();
+    if mark.len() > 64 {
+        return 0;
+    }
+    let bit = |c| u64::from(c == '\t');
+    mark.chars().fold(0, |number, c| (number << 1) | bit(c))
+}
+
+/// Reads a `filter.json`, by whomever it is. The error says what is wrong with it.
+pub(crate) fn read(text: &[u8]) -> Result<Installed, String> {
+    let file: File<'_> = serde_json::from_slice(text)
+        .map_err(|error| format!("not a filter that is discovered: {error}"))?;
+    let [resource] = file.resources.as_slice() else {
+        return Err(format!(
+            "{} resources stand where one is expected",
+            file.resources.len()
+        ));
+    };
+    let plugin = &resource.typed_config.config;
+    let configuration = plugin.configuration.value.as_ref();
+    let envelope: Envelope<'_> = serde_json::from_str(configuration)
+        .map_err(|error| format!("its configuration is none of Turnout: {error}"))?;
+    let inbound = match envelope.inbound.as_deref() {
+        None | Some("strip") => Inbound::Strip,
+        Some("trust") => Inbound::Trust,
+        Some(_) => return Err("its configuration is none of Turnout: no such `inbound`".into()),
+    };
+    Ok(Installed {
+        policy: envelope.policy.get().to_owned(),
+        plugin: Plugin {
+            wasm: plugin.vm_config.code.local.filename.to_string(),
+            inbound,
+        },
+        mark: read_mark(configuration),
+    })
+}
+
+#[derive(Deserialize)]
+struct File<'t> {
+    #[serde(borrow)]
+    resources: Vec<Resource<'t>>,
+}
+
+#[derive(Deserialize)]
+struct Resource<'t> {
+    #[serde(borrow)]
+    typed_config: Wasm<'t>,
+}
+
+#[derive(Deserialize)]
+struct Wasm<'t> {
+    #[serde(borrow)]
+    config: PluginConfig<'t>,
+}
+
+#[derive(Deserialize)]
+struct PluginConfig<'t> {
+    #[serde(borrow)]
+    vm_config: VmConfig<'t>,
+    #[serde(borrow)]
+    configuration: StringValue<'t>,
+}
+
+#[derive(Deserialize)]
+struct VmConfig<'t> {
+    #[serde(borrow)]
+    code: Code<'t>,
+}
+
+#[derive(Deserialize)]
+struct Code<'t> {
+    #[serde(borrow)]
+    local: Local<'t>,
+}
+
+#[derive(Deserialize)]
+struct Local<'t> {
+    #[serde(borrow)]
+    filename: Cow<'t, str>,
+}
+
+#[derive(Deserialize)]
+struct StringValue<'t> {
+    #[serde(borrow)]
+    value: Cow<'t, str>,
+}
+
+#[derive(Deserialize)]
+struct Envelope<'t> {
+    #[serde(borrow)]
+    policy: &'t RawValue,
+    #[serde(borrow, default)]
+    inbound: Option<Cow<'t, str>>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_written_is_read_again() {
+        let plugin = Plugin {
+            wasm: "/etc/\"envoy\"/é.wasm".into(),
+            inbound: Inbound::Trust,
+        };
+        let policy = "{ \"a\\n\": \"\\u0001 €\" }";
+        let mut seen = std::collections::BTreeSet::new();
+        for sequence in [1, 2, 3, 100, 65_536, u64::MAX] {
+            let text = file(policy, &Revision::given("r1").unwrap(), &plugin, sequence);
+            let installed = read(text.as_bytes()).unwrap();
+            assert_eq!(installed.policy, policy);
+            assert_eq!(installed.plugin, plugin);
+            assert_eq!(installed.mark, sequence);
+            assert!(seen.insert(fingerprint(text.as_bytes())));
+        }
+    }
+
+    #[test]
+    fn what_others_wrote_is_refused_by_a_sentence() {
+        for text in [
+            "",
+            "garbage",
+            "{}",
+            "{\"resources\":[]}",
+            "{\"resources\":[{\"typed_config\":{}}]}",
+            "[1",
+            "\u{0}",
+        ] {
+            assert!(read(text.as_bytes()).is_err(), "{text}");
+        }
+        assert!(read(b"\xff").is_err());
+        assert_eq!(read_mark(&" ".repeat(1_000)), 0);
+        assert_eq!(read_mark("{}"), 0);
+    }
+}

@@ -1,0 +1,37 @@
+//! The policy of running proxies: put in force, halted, taken back; and what became of it.
+//!
+//! Envoy watches one file, `filter.json` (ECDS), in a folder. A [`Directory`] is that folder: it
+//! changes the file as a whole, and keeps in `history/` who changed what, when and why, and every
+//! policy that can still be gone back to. Envoy does not watch the history.
+//!
+//! * [`Directory`] changes the policy: apply, rollback, halt, resume. Each leaves an [`Entry`].
+//! * [`Proxies`] asks Envoy, at its admin address, which version it runs and whether it refused one.
+//! * [`EnvoyLog`] finds in Envoy's log what the filter said when it refused one.
+//! * [`Log`] is the history as people read it.
+
+#![forbid(unsafe_code)]
+
+mod admin;
+mod change;
+mod directory;
+mod discovery;
+mod edit;
+mod entry;
+mod envoy_log;
+mod error;
+mod files;
+mod history;
+mod installed;
+mod lock;
+mod log;
+mod proxies;
+
+pub use admin::Admin;
+pub use change::{Author, Change, Settled, Target, check_wasm};
+pub use directory::{Directory, InForce};
+pub use entry::{Entry, Outcome, What};
+pub use envoy_log::EnvoyLog;
+pub use error::Error;
+pub use installed::Plugin;
+pub use log::{Log, Row};
+pub use proxies::{Proxies, Proxy, Verdict, outcome};

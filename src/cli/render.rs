@@ -7,14 +7,15 @@ use turnout_core::render::render;
 use turnout_core::{Configuration, Inbound};
 
 use crate::exit::{Exit, refuse};
-use crate::policy::compiled;
+use crate::policy::Policy;
 use crate::text;
 
 /// Put a policy into a proxy's configuration.
 ///
 /// The template is any file with the quoted placeholders "@TURNOUT_CONFIGURATION@" and
 /// "@TURNOUT_WASM@", as those in the folder `envoy` of the project. A policy with a problem is
-/// refused: every problem is shown, and nothing is written.
+/// refused: every problem is shown, and nothing is written. The accounts of its files are put in, and
+/// long lists packed.
 #[derive(Args)]
 #[command(after_help = "Example:
   turnout render policy.json --template envoy/cluster-header.yaml \\
@@ -54,13 +55,11 @@ impl From<InboundWord> for Inbound {
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Exit {
-    let policy = match text::read(&arguments.policy) {
+    let policy = Policy::read(&arguments.policy).and_then(|policy| policy.for_proxies());
+    let policy = match policy {
         Ok(policy) => policy,
-        Err(error) => return refuse(&error),
+        Err(exit) => return exit,
     };
-    if let Err(exit) = compiled(&arguments.policy, &policy) {
-        return exit;
-    }
     match rendered(arguments, &policy) {
         Ok(()) => Exit::Done,
         Err(error) => refuse(&error),

@@ -99,6 +99,12 @@ impl Format {
         }
     }
 
+    /// Whether the bytes are an account of this format.
+    #[must_use]
+    pub fn is_account(self, bytes: &[u8]) -> bool {
+        self.account_of(bytes).is_some()
+    }
+
     /// `None` when the bytes are no account of this format.
     pub(crate) fn account_of(self, bytes: &[u8]) -> Option<AccountId<'_>> {
         self.account(Bytes::of_request(bytes))

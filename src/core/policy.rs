@@ -83,10 +83,13 @@ pub(crate) struct Segment<'a> {
     pub(crate) accounts: Field<List<Text<'a>>>,
     /// The file that has the accounts, one in each line or in a column of CSV. `turnout render` and
     /// `turnout apply` put them in: a proxy reads no files.
-    #[cfg_attr(feature = "schema", schemars(with = "crate::schema::AccountsFrom"))]
+    #[cfg_attr(
+        feature = "schema",
+        schemars(with = "Field<crate::schema::AccountsFrom>")
+    )]
     pub(crate) accounts_from: Field<Located<AccountsFrom<'a>>>,
     /// The base64 of the sorted SIDs, 16 bytes each, as `turnout pack` makes it.
-    #[cfg_attr(feature = "schema", schemars(with = "String"))]
+    #[cfg_attr(feature = "schema", schemars(with = "Field<String>"))]
     pub(crate) accounts_packed: Field<Located<Vec<u128>>>,
 }
 

@@ -42,7 +42,7 @@ pub(crate) mod expected {
         new("an object of segments", "{ \"hvc\": { \"accounts\": [] } }");
     pub(crate) const SEGMENT: Expected = new("a segment", "{ \"accounts\": [] }");
     pub(crate) const ACCOUNTS: Expected = new("a list of accounts", "[]").at_most(usize::MAX);
-    pub(crate) const PACKED: Expected = new("packed accounts", "\"\"");
+    pub(crate) const PACKED: Expected = new("a text of packed accounts", "\"\"");
     pub(crate) const FILE: Expected = new("a file", "\"hvc.csv\"");
     pub(crate) const FILE_NAME: Expected = new("the path of a file", "\"hvc.csv\"");
     pub(crate) const COLUMN: Expected = new("a column", "\"account_sid\"");

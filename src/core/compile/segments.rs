@@ -100,7 +100,7 @@ fn file(
     };
     if file.value.is_empty() {
         let problem = Problem::invalid("the path of the file is empty", "write its path");
-        reader.report(file.span, at, problem);
+        reader.report(file.span, at, problem.coded("unread-accounts"));
         return;
     }
     let problem = match files.get(&name.value).map(|found| &found.0) {

@@ -7,11 +7,14 @@
 use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::fmt;
+use std::ops::Range;
 
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
 use crate::diagnostic::{Diagnostics, Document, Problems};
+use crate::intake::Cuts;
+use crate::packed::Unpacker;
 use crate::place::{Path, Span};
 use crate::problem::{Expected, Problem};
 
@@ -79,17 +82,28 @@ impl<'a> Node<'a, '_> {
     }
 }
 
+/// Reads a value. Not a type of its own for each field, so that what calls it is compiled once for
+/// each kind of value.
+type Read<'r, 'a, T> = &'r dyn Fn(&mut Reader<'a>, Node<'a, '_>) -> Option<T>;
+
 /// Reads one text and gathers its problems.
 pub(crate) struct Reader<'a> {
     text: &'a str,
+    /// What was taken out of the text before.
+    cuts: Cuts,
     document: Document,
     problems: Problems,
 }
 
 impl<'a> Reader<'a> {
     pub(crate) fn new(document: Document, text: &'a str) -> Self {
+        Self::with_cuts(document, text, Cuts::default())
+    }
+
+    pub(crate) fn with_cuts(document: Document, text: &'a str, cuts: Cuts) -> Self {
         Self {
             text,
+            cuts,
             document,
             problems: Problems::default(),
         }
@@ -136,20 +150,39 @@ impl<'a> Reader<'a> {
     }
 
     /// The value's text with the white space before it, so that its lines stay where they were in
-    /// a file that began with some.
-    pub(crate) fn with_indent(&self, node: Node<'a, '_>) -> &'a str {
+    /// a file that began with some; and where it begins.
+    pub(crate) fn with_indent(&self, node: Node<'a, '_>) -> (usize, &'a str) {
         let before = self.text.get(..node.span.start).unwrap_or_default();
         let start = before.trim_end().len();
-        self.text.get(start..node.span.end).unwrap_or(node.raw)
+        let text = self.text.get(start..node.span.end);
+        text.map_or((node.span.start, node.raw), |text| (start, text))
     }
 
+    /// The bytes that a part of the text has when nothing was taken out.
+    pub(crate) fn range_of(&self, start: usize, part: &str) -> Range<usize> {
+        let end = start.saturating_add(part.len());
+        self.cuts.place(start)..self.cuts.place(end)
+    }
+
+    /// What was taken out of a part of the text.
+    pub(crate) fn cuts_of(&mut self, start: usize, part: &str) -> Cuts {
+        self.cuts.part(start, start.saturating_add(part.len()))
+    }
+
+    #[cold]
+    #[inline(never)]
     pub(crate) fn report(&mut self, span: Span, path: &Path<'_>, problem: Problem) {
         self.problems.push(span, path, problem);
     }
 
     /// Everything found so far, with lines and columns.
     pub(crate) fn finish(self) -> Diagnostics {
-        self.problems.locate(self.document, self.text)
+        self.problems.locate(self.document, self.text, &self.cuts)
+    }
+
+    /// What was taken out, for those that find places in the text later.
+    pub(crate) fn into_cuts(self) -> Cuts {
+        self.cuts
     }
 
     /// The value as a string.
@@ -172,6 +205,27 @@ impl<'a> Reader<'a> {
             value,
             span: node.span,
         })
+    }
+
+    /// The value as packed accounts: numbers in ascending order, each once.
+    pub(crate) fn packed(
+        &mut self,
+        node: Node<'a, '_>,
+        expected: Expected,
+    ) -> Option<Located<Vec<u128>>> {
+        let rest = self.text(node, expected)?;
+        let taken = self.cuts.take(node.span.start.saturating_add(1));
+        let unpacker = taken.unwrap_or_else(|| Unpacker::new(rest.value.len()));
+        match unpacker.finish(&rest.value) {
+            Ok(value) => Some(Located {
+                value,
+                span: node.span,
+            }),
+            Err(fault) => {
+                self.report(node.span, node.path, Problem::bad_packed(&fault));
+                None
+            }
+        }
     }
 
     /// The meaning of a string that is one of a few words.
@@ -219,7 +273,7 @@ impl<'a> Reader<'a> {
         &mut self,
         node: Node<'a, '_>,
         expected: Expected,
-        read: impl Fn(&mut Self, Node<'a, '_>) -> Option<T>,
+        read: Read<'_, 'a, T>,
     ) -> Option<List<T>> {
         let Ok(items) = serde_json::from_str::<Vec<&'a RawValue>>(node.raw) else {
             return self.wrong_type(node, expected);
@@ -245,7 +299,7 @@ impl<'a> Reader<'a> {
         &mut self,
         node: Node<'a, '_>,
         expected: Expected,
-        read: impl Fn(&mut Self, Node<'a, '_>) -> Option<T>,
+        read: Read<'_, 'a, T>,
     ) -> Option<Map<'a, T>> {
         let entries = self.entries(node, expected)?;
         self.bounded(node, expected, entries.len())?;
@@ -270,6 +324,17 @@ impl<'a> Reader<'a> {
             entries: self.entries(node, expected)?,
             known: Vec::new(),
         })
+    }
+
+    /// The fields of an object, whatever they are called. They are of the object's path.
+    pub(crate) fn fields<'p>(
+        &mut self,
+        node: Node<'a, 'p>,
+        expected: Expected,
+    ) -> Option<Vec<(Text<'a>, Node<'a, 'p>)>> {
+        let entries = self.entries(node, expected)?.into_iter();
+        let fields = entries.map(|(key, raw)| (key, self.node(raw, node.path)));
+        Some(fields.collect())
     }
 
     /// The fields of an object; a field given twice is reported, and its first value stands.
@@ -324,9 +389,16 @@ impl<'a> Reader<'a> {
     }
 
     fn wrong_type<T>(&mut self, node: Node<'a, '_>, expected: Expected) -> Option<T> {
+        self.report_type(node, expected);
+        None
+    }
+
+    /// Apart, since [`Reader::wrong_type`] is compiled for each kind of value.
+    #[cold]
+    #[inline(never)]
+    fn report_type(&mut self, node: Node<'a, '_>, expected: Expected) {
         let problem = Problem::wrong_type(expected, node.raw);
         self.report(node.span, node.path, problem);
-        None
     }
 }
 
@@ -342,7 +414,7 @@ impl<'a> Object<'a, '_> {
         &mut self,
         reader: &mut Reader<'a>,
         name: &'static str,
-        read: impl Fn(&mut Reader<'a>, Node<'a, '_>) -> Option<T>,
+        read: Read<'_, 'a, T>,
     ) -> Field<T> {
         self.known.push(name);
         let Some(raw) = self.take(name).map(|(_, raw)| raw) else {

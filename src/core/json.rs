@@ -1,16 +1,16 @@
-//! Reading JSON with places: serde_json parses, this module remembers where each value stood and
-//! goes on after a problem, so that one reading finds them all.
+//! Reading JSON with places: serde_json says whether it is JSON, this module remembers where each
+//! value stood and goes on after a problem, so that one reading finds them all.
 //!
-//! A value stays the slice of the source text that it is ([`RawValue`]) until somebody asks for its
-//! inside, so its place is the slice's place, and a long list costs no tree.
+//! A value stays the slice of the source text that it is until somebody asks for its inside, so its
+//! place is the slice's place, and a long list costs no tree.
+
+mod split;
 
 use std::borrow::Cow;
 use std::collections::BTreeSet;
-use std::fmt;
 use std::ops::Range;
 
-use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
-use serde_json::value::RawValue;
+use serde::de::IgnoredAny;
 
 use crate::diagnostic::{Diagnostics, Document, Problems};
 use crate::intake::Cuts;
@@ -115,8 +115,8 @@ impl<'a> Reader<'a> {
             self.report(Span::default(), &Path::Root, Problem::empty(expected));
             return None;
         }
-        match serde_json::from_str::<&RawValue>(self.text) {
-            Ok(raw) => Some(self.node(raw, &Path::Root)),
+        match serde_json::from_str::<IgnoredAny>(self.text) {
+            Ok(IgnoredAny) => Some(self.node(self.text.trim_ascii(), &Path::Root)),
             Err(error) => {
                 let start = offset_of(self.text, error.line(), error.column());
                 let rest = self.text.get(start..).unwrap_or_default();
@@ -190,13 +190,14 @@ impl<'a> Reader<'a> {
         if !node.raw.starts_with('"') {
             return self.wrong_type(node, expected);
         }
-        let value = match serde_json::from_str::<&'a str>(node.raw) {
-            Ok(plain) => Cow::Borrowed(plain),
-            // Not plain: it has escapes, or escapes that mean nothing.
-            Err(_) => match serde_json::from_str::<String>(node.raw) {
-                Ok(unescaped) => Cow::Owned(unescaped),
-                Err(error) => {
-                    self.report(node.span, node.path, Problem::bad_escape(&error));
+        let last = node.raw.len().saturating_sub(1);
+        let inside = node.raw.get(1..last).unwrap_or_default();
+        let value = match inside.contains('\\') {
+            false => Cow::Borrowed(inside),
+            true => match split::unescaped(inside) {
+                Some(unescaped) => Cow::Owned(unescaped),
+                None => {
+                    self.report(node.span, node.path, Problem::half_escape());
                     return None;
                 }
             },
@@ -275,7 +276,8 @@ impl<'a> Reader<'a> {
         expected: Expected,
         read: Read<'_, 'a, T>,
     ) -> Option<List<T>> {
-        let Ok(items) = serde_json::from_str::<Vec<&'a RawValue>>(node.raw) else {
+        let items = Some(node.raw).filter(|raw| raw.starts_with('['));
+        let Some(items) = items.and_then(split::parts) else {
             return self.wrong_type(node, expected);
         };
         self.bounded(node, expected, items.len())?;
@@ -342,13 +344,15 @@ impl<'a> Reader<'a> {
         &mut self,
         node: Node<'a, '_>,
         expected: Expected,
-    ) -> Option<Vec<(Text<'a>, &'a RawValue)>> {
-        let Ok(Entries(raw_entries)) = serde_json::from_str(node.raw) else {
+    ) -> Option<Vec<(Text<'a>, &'a str)>> {
+        let parts = Some(node.raw).filter(|raw| raw.starts_with('{'));
+        let Some(parts) = parts.and_then(split::parts) else {
             return self.wrong_type(node, expected);
         };
-        let mut entries: Vec<(Text<'a>, &'a RawValue)> = Vec::with_capacity(raw_entries.len());
+        let (raw_entries, _) = parts.as_chunks();
+        let mut entries: Vec<(Text<'a>, &'a str)> = Vec::with_capacity(raw_entries.len());
         let mut seen = BTreeSet::new();
-        for (raw_key, raw) in raw_entries {
+        for [raw_key, raw] in raw_entries {
             let key_node = self.node(raw_key, node.path);
             let Some(key) = self.text(key_node, Expected::FIELD_NAME) else {
                 continue;
@@ -363,8 +367,7 @@ impl<'a> Reader<'a> {
         Some(entries)
     }
 
-    fn node<'p>(&self, raw: &'a RawValue, path: &'p Path<'p>) -> Node<'a, 'p> {
-        let raw = raw.get();
+    fn node<'p>(&self, raw: &'a str, path: &'p Path<'p>) -> Node<'a, 'p> {
         // Each value is a slice of the text, so the distance between the two is its offset.
         let start = raw
             .as_ptr()
@@ -405,7 +408,7 @@ impl<'a> Reader<'a> {
 /// An object whose fields are taken one by one; what nobody took is unknown.
 pub(crate) struct Object<'a, 'p> {
     path: &'p Path<'p>,
-    entries: Vec<(Text<'a>, &'a RawValue)>,
+    entries: Vec<(Text<'a>, &'a str)>,
     known: Vec<&'static str>,
 }
 
@@ -442,36 +445,9 @@ impl<'a> Object<'a, '_> {
         }
     }
 
-    fn take(&mut self, name: &str) -> Option<(Text<'a>, &'a RawValue)> {
+    fn take(&mut self, name: &str) -> Option<(Text<'a>, &'a str)> {
         let index = self.entries.iter().position(|(key, _)| key.value == name)?;
         Some(self.entries.remove(index))
-    }
-}
-
-/// The entries of an object in their order, repeated keys included, keys as raw as values.
-struct Entries<'a>(Vec<(&'a RawValue, &'a RawValue)>);
-
-impl<'de: 'a, 'a> Deserialize<'de> for Entries<'a> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct InOrder;
-
-        impl<'de> Visitor<'de> for InOrder {
-            type Value = Entries<'de>;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("an object")
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-                let mut entries = Vec::new();
-                while let Some(entry) = map.next_entry()? {
-                    entries.push(entry);
-                }
-                Ok(Entries(entries))
-            }
-        }
-
-        deserializer.deserialize_map(InOrder)
     }
 }
 

@@ -218,9 +218,9 @@ impl Problem {
         Self(Kind::Syntax(without_place(error)))
     }
 
-    pub(crate) fn bad_escape(error: &serde_json::Error) -> Self {
+    pub(crate) fn half_escape() -> Self {
         Self::invalid(
-            format!("not a string: {}", without_place(error)),
+            "not a string: an escape in it is half of a character",
             "write the character itself, or its whole escape",
         )
         .coded("malformed-string")

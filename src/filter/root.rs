@@ -97,33 +97,17 @@ impl Active {
 fn read(size: usize) -> Result<Configuration, Diagnostics> {
     let mut intake = Intake::new(size);
     let mut start = 0_usize;
-    let t0 = host::now();
-    let mut fetch = 0;
     loop {
-        let tf = host::now();
         let piece = host::plugin_configuration(start, PIECE);
-        fetch += host::now() - tf;
         intake.push(&piece);
         start = start.saturating_add(piece.len());
         if piece.len() < PIECE {
             break;
         }
     }
-    let t1 = host::now();
-    let r = Configuration::read(intake, &|range| {
+    Configuration::read(intake, &|range| {
         host::plugin_configuration(range.start, range.len())
-    });
-    let t2 = host::now();
-    host::log(
-        LogLevel::Info,
-        &format!(
-            "turnout: SPLIT {size} fetch {} us unpack {} us rest {} us",
-            fetch / 1000,
-            (t1 - t0 - fetch) / 1000,
-            (t2 - t1) / 1000
-        ),
-    );
-    r
+    })
 }
 
 /// `took` is the nanoseconds for which this worker did nothing else.

@@ -29,15 +29,19 @@ pub(crate) async fn measure() -> Result<(), String> {
     ))?;
     for accounts in SIZES {
         let stage = Stage::start(accounts).await;
-        let (mut seen, mut idle) = (Vec::new(), Vec::new());
+        let (mut seen, mut idle, mut busy) = (Vec::new(), Vec::new(), Vec::new());
         for revision in 1..=SWAPS {
             idle.push(stage.longest_wait(None).await?);
             seen.push(stage.longest_wait(Some(revision)).await?);
         }
         let configured = stage.configured().await?;
+        for revision in SWAPS + 1..=2 * SWAPS {
+            busy.push(stage.busy(revision).await?);
+        }
         show(&format!("  {accounts} accounts"))?;
         for (what, durations) in [
             ("the filter takes the policy in", configured),
+            ("the worker is busy with it, of its CPU", busy),
             ("a request waits at most, with a swap", seen),
             ("a request waits at most, without one", idle),
         ] {
@@ -85,6 +89,35 @@ impl Stage {
         tokio::time::sleep(AFTER).await;
         stop.store(true, Ordering::SeqCst);
         client.await.map_err(|error| error.to_string())?
+    }
+
+    /// How long the worker computes for a swap while nobody asks it anything: what is left of a pause
+    /// on a machine that has nothing else to do.
+    async fn busy(&self, revision: usize) -> Result<Duration, String> {
+        let filter = discovered(&configuration(&self.packed, revision));
+        let before = self.worker_time()?;
+        if self.envoy.swap_filter(&filter).await != Swap::Accepted {
+            return Err(format!("Envoy has refused it:\n{}", self.envoy.log()));
+        }
+        tokio::time::sleep(AFTER).await;
+        Ok(self.worker_time()?.saturating_sub(before))
+    }
+
+    /// How long the worker has computed since it began.
+    fn worker_time(&self) -> Result<Duration, String> {
+        let error = |error: std::io::Error| format!("cannot read the worker's time: {error}");
+        let threads = format!("/proc/{}/task", self.envoy.id());
+        for thread in std::fs::read_dir(threads).map_err(error)? {
+            let thread = thread.map_err(error)?.path();
+            let name = std::fs::read_to_string(thread.join("comm")).map_err(error)?;
+            if name.starts_with("wrk:worker_0") {
+                let times = std::fs::read_to_string(thread.join("schedstat")).map_err(error)?;
+                let computed = times.split(' ').next().and_then(|ns| ns.parse().ok());
+                let computed = computed.map(Duration::from_nanos);
+                return computed.ok_or_else(|| format!("no time in {times:?}"));
+            }
+        }
+        Err("Envoy has no worker".to_owned())
     }
 
     /// What the workers have logged: after each configuration, how long it took. The first time is the

@@ -12,6 +12,7 @@ mod forgery;
 mod http2;
 mod in_flight;
 mod levels;
+mod live;
 mod logs;
 mod malformed;
 mod mesh;

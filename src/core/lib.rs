@@ -50,6 +50,7 @@ mod standing;
 mod table;
 mod time;
 mod treatment;
+mod unlisted;
 mod visible;
 mod wants;
 
@@ -75,5 +76,6 @@ pub use standing::Standing;
 pub use table::Table;
 pub use time::{BadTime, Time};
 pub use treatment::{Reason, Treatment};
+pub use unlisted::Unlisted;
 pub use visible::{is_visible, visible};
 pub use wants::Wants;

@@ -12,7 +12,7 @@ WASM_TARGET := wasm32-wasip1
 FILTER := turnout-filter --target $(WASM_TARGET) --profile wasm
 
 .PHONY: help demo demo-shadow test setup wasm cli envoy locust lint unit vectors soak fuzz bench \
-  bench-shadow bench-simulate clean
+  bench-shadow bench-live bench-simulate clean
 
 help:
 	@echo "make demo         a rollout in a real Envoy, in about a minute"
@@ -22,6 +22,7 @@ help:
 	@echo "make cli          the command: target/release/turnout"
 	@echo "make bench        what a decision, and a comparison, costs in core"
 	@echo "make bench-shadow what copies cost users, beside Envoy's own mirror (BENCH=…)"
+	@echo "make bench-live   how long users stay on v2 after a halt (BENCH=…)"
 	@echo "make bench-simulate how fast a log is replayed, beside jq, and in how much memory"
 	@echo "make soak         the properties with many more cases (CASES=…)"
 	@echo "make fuzz         coverage-guided fuzzing of policies, requests and answers (FUZZ_SECONDS=…)"
@@ -101,6 +102,11 @@ BENCH ?=
 bench-shadow: setup
 	$(CARGO) build -p $(FILTER)
 	$(CARGO) run --release -p turnout-tests --bin bench-shadow -- $(BENCH)
+
+# How long users stay on v2 after a halt. BENCH="--only halts".
+bench-live: setup
+	$(CARGO) build -p $(FILTER)
+	$(CARGO) run --release -p turnout-tests --bin bench-live -- $(BENCH)
 
 # What turnout simulate replays of a log of 1, 2 and 10 million lines on one core (3 GB of disk).
 bench-simulate:

@@ -21,3 +21,4 @@ mod scripted;
 mod shadow;
 mod shadow_records;
 mod steps;
+mod swaps;

@@ -44,16 +44,22 @@ pub fn run(arguments: &[&str]) -> Run {
 }
 
 fn build() -> PathBuf {
-    // With the features that all members together ask for, as `cargo test` has built it.
-    let options = [
+    // With the features that all members together ask for, as `cargo test` has built it, and by the
+    // profile of whoever asks.
+    let (profile, folder) = match cfg!(debug_assertions) {
+        true => ("dev", "debug"),
+        false => ("release", "release"),
+    };
+    wasm::cargo_build(&[
         "--workspace",
         "--exclude",
         "turnout-filter",
         "--bin",
         "turnout",
-    ];
-    wasm::cargo_build(&options);
-    let binary = wasm::target_directory().join("debug/turnout");
+        "--profile",
+        profile,
+    ]);
+    let binary = wasm::target_directory().join(folder).join("turnout");
     assert!(binary.is_file(), "cargo built no {}", binary.display());
     binary
 }

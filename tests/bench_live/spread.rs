@@ -1,0 +1,36 @@
+//! Durations, summed up.
+
+use std::fmt;
+use std::time::Duration;
+
+/// The median and the worst of some durations.
+pub(crate) struct Spread {
+    median: Duration,
+    worst: Duration,
+    count: usize,
+}
+
+impl Spread {
+    /// `None` when there are none.
+    pub(crate) fn of(mut durations: Vec<Duration>) -> Option<Self> {
+        durations.sort();
+        Some(Self {
+            median: *durations.get(durations.len() / 2)?,
+            worst: *durations.last()?,
+            count: durations.len(),
+        })
+    }
+}
+
+impl fmt::Display for Spread {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let ms = |duration: Duration| duration.as_secs_f64() * 1e3;
+        write!(
+            f,
+            "median {:.1} ms, worst {:.1} ms of {}",
+            ms(self.median),
+            ms(self.worst),
+            self.count
+        )
+    }
+}

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use clap::Args;
 use turnout_live::Directory;
-use turnout_watch::{Watch, json, one_line_each, report, show};
+use turnout_watch::{Watch, json, one_line_each, report, show, terminal_size};
 
 use crate::exit::{Exit, refuse};
 
@@ -122,8 +122,8 @@ fn wait_for_two_looks(arguments: &Arguments, watch: &Watch) {
 
 fn width() -> u16 {
     let is_terminal = io::stdout().is_terminal();
-    let width = is_terminal.then(turnout_watch::terminal_width).flatten();
-    width.unwrap_or(WIDTH)
+    let size = is_terminal.then(terminal_size).flatten();
+    size.map_or(WIDTH, |(columns, _)| columns)
 }
 
 /// `false` when nobody reads any more.

@@ -25,8 +25,7 @@ const MANY_FAILED: u64 = 10;
 const EIGHTHS: [char; 7] = ['▏', '▎', '▍', '▌', '▋', '▊', '▉'];
 
 /// Everything, top to bottom.
-#[must_use]
-pub fn lines(view: &View, width: u16) -> Vec<Line<'static>> {
+pub(crate) fn lines(view: &View, width: u16) -> Vec<Line<'static>> {
     let mut flow = Flow::new(width);
     let title = [bold("turnout watch"), text(time(view.at, view.at))];
     flow.pieces(title.into());

@@ -6,7 +6,7 @@
 //!
 //! * [`Watch`] looks at proxies, each in a thread of its own, and gives a [`View`] of them.
 //! * [`show`] draws the view on a terminal, [`report`] and [`one_line_each`] write it, [`json`] is for
-//!   scripts. [`lines`] is the drawing for whoever has a terminal of his own.
+//!   scripts. [`styled`] is the drawing for whoever redraws it by himself.
 
 #![forbid(unsafe_code)]
 
@@ -25,10 +25,9 @@ mod standings;
 mod view;
 mod watch;
 
-pub use draw::lines;
 pub use json::json;
-pub use plain::{one_line_each, report};
-pub use screen::{show, terminal_width};
+pub use plain::{one_line_each, report, styled};
+pub use screen::{show, terminal_size};
 pub use standings::{Segment, Standing};
 pub use view::{ClusterView, ProxyView, RolloutView, Traffic, View};
 pub use watch::Watch;

@@ -1,5 +1,7 @@
 //! Where no terminal is: one report, or one line for each rollout.
 
+use ratatui::style::{Color, Modifier};
+use ratatui::text::{Line, Span};
 use turnout_core::{Treatment, visible};
 
 use crate::draw::{differing, lines, warnings};
@@ -14,6 +16,31 @@ pub fn report(view: &View, width: u16) -> String {
         .iter()
         .map(|line| format!("{}\n", line.to_string().trim_end()));
     lines.collect()
+}
+
+/// As [`report`], line by line, with the marks by which a terminal shows bold and colours.
+#[must_use]
+pub fn styled(view: &View, width: u16) -> Vec<String> {
+    let lines = lines(view, width);
+    let line = |line: Line<'_>| line.spans.iter().map(marked).collect();
+    lines.into_iter().map(line).collect()
+}
+
+fn marked(span: &Span<'_>) -> String {
+    let mut marks = Vec::new();
+    let modifiers = [(Modifier::BOLD, "1"), (Modifier::DIM, "2")];
+    let has = |(modifier, _): &(Modifier, _)| span.style.add_modifier.contains(*modifier);
+    marks.extend(modifiers.into_iter().filter(has).map(|(_, mark)| mark));
+    marks.extend(match span.style.fg {
+        Some(Color::Red) => Some("31"),
+        Some(Color::Cyan) => Some("36"),
+        Some(Color::DarkGray) => Some("90"),
+        _ => None,
+    });
+    match marks.is_empty() {
+        true => span.content.to_string(),
+        false => format!("\u{1b}[{}m{}\u{1b}[0m", marks.join(";"), span.content),
+    }
 }
 
 /// A line for each rollout, and before them one for each thing that must not be overlooked.
@@ -33,12 +60,12 @@ pub fn one_line_each(view: &View) -> String {
         say(&format!("! {warning}"));
     }
     for rollout in &view.rollouts {
-        say(&line(view, rollout));
+        say(&line_of(view, rollout));
     }
     text
 }
 
-fn line(view: &View, rollout: &RolloutView) -> String {
+fn line_of(view: &View, rollout: &RolloutView) -> String {
     let mut words = vec![rollout.name.clone()];
     for (_, standing) in &rollout.standings {
         if standing.is_halted {

@@ -38,11 +38,10 @@ pub fn show(watch: &Watch, interval: Duration, has_colours: bool) -> io::Result<
     ended
 }
 
-/// How many columns the terminal has, if it is one.
+/// How many columns and lines the terminal has, if it is one.
 #[must_use]
-pub fn terminal_width() -> Option<u16> {
-    let size = ratatui::crossterm::terminal::size();
-    size.ok().map(|(columns, _)| columns)
+pub fn terminal_size() -> Option<(u16, u16)> {
+    ratatui::crossterm::terminal::size().ok()
 }
 
 fn keep_showing(

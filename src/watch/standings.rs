@@ -44,8 +44,11 @@ pub(crate) struct Listed {
     groups: BTreeMap<Vec<usize>, Vec<Vec<u8>>>,
     sizes: Vec<u64>,
     /// What was counted last, and for which percentages.
-    counted: Option<(Vec<[u32; 2]>, Vec<(String, Standing)>)>,
+    counted: Option<(Percentages, Vec<(String, Standing)>)>,
 }
+
+/// Of accounts and of requests, in millionths, rule by rule.
+type Percentages = Vec<[u32; 2]>;
 
 impl Listed {
     pub(crate) fn new(plan: Plan) -> Self {
@@ -80,14 +83,14 @@ impl Listed {
 
     /// Where the accounts of each rollout stand. It is counted anew only when a ramp has taken a step.
     pub(crate) fn standings(&mut self, at: Time) -> &[(String, Standing)] {
-        let percentages: Vec<_> = self
+        let percentages: Percentages = self
             .plan
             .rollouts()
             .iter()
             .flat_map(|rollout| rollout.rule_fractions(at))
             .map(|fractions| fractions.map_or([0, 0], |both| both.map(|one| one.millionths())))
             .collect();
-        let is_counted = |(of, _): &(Vec<_>, _)| *of == percentages;
+        let is_counted = |(of, _): &(Percentages, _)| *of == percentages;
         if !self.counted.as_ref().is_some_and(is_counted) {
             let mut left = MOST_DRAWN;
             let rollouts = self.plan.rollouts().iter();

@@ -180,7 +180,7 @@ pub(crate) fn view(at: Time, since: Time, proxies: &[(String, Seen)]) -> View {
     for (counter, count) in sums.totals.iter().filter(|(_, count)| *count > 0) {
         if let Counter::Shadow(name, outcome) = counter {
             at_place(name, &mut |rollout| {
-                rollout.shadow.push((outcome.clone(), count))
+                rollout.shadow.push((outcome.clone(), count));
             });
         }
     }

@@ -42,7 +42,7 @@ demo-live: setup
 	@echo "demo-live: building the filter, the command and the demo"
 	@$(CARGO) build -p $(FILTER)
 	@$(CARGO) build --workspace --exclude turnout-filter --bin turnout --bin demo-live
-	@$(CARGO) run --quiet -p turnout-tests --bin demo-live
+	@$${CARGO_TARGET_DIR:-target}/debug/demo-live
 
 demo-shadow: setup
 	@echo "demo-shadow: building the filter and the demo"

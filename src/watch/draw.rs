@@ -18,6 +18,8 @@ const WORTH_KNOWING: [Reason; 6] = [
     Reason::Halted,
     Reason::Off,
 ];
+/// Of more proxies, those of which there is nothing to be told share a line.
+const MOST_PROXIES: usize = 4;
 /// So much of a bar's line is no bar.
 const BESIDE_BAR: usize = 24;
 /// From this share of failed requests on it is loud, in thousandths.
@@ -29,11 +31,17 @@ pub(crate) fn lines(view: &View, width: u16) -> Vec<Line<'static>> {
     let mut flow = Flow::new(width);
     let title = [bold("turnout watch"), text(time(view.at, view.at))];
     flow.pieces(title.into());
-    for proxy in &view.proxies {
+    let is_many = view.proxies.len() > MOST_PROXIES;
+    let is_brief = |proxy: &&ProxyView| is_many && is_well(proxy);
+    for proxy in view.proxies.iter().filter(|proxy| !is_brief(proxy)) {
         flow.pieces(proxy_pieces(proxy, view.at));
         for warning in warnings(proxy) {
             flow.labelled("!", vec![loud(warning)]);
         }
+    }
+    for (revision, proxies) in revisions(view.proxies.iter().filter(is_brief)) {
+        let proxies = count(proxies, "proxy", "proxies");
+        flow.pieces(vec![text(proxies), bold(format!("revision {revision}"))]);
     }
     if let Some(warning) = differing(view) {
         flow.labelled("!", vec![loud(warning)]);
@@ -102,14 +110,26 @@ pub(crate) fn warnings(proxy: &ProxyView) -> Vec<String> {
     warnings
 }
 
+/// It answers, and there is nothing to be told of it.
+fn is_well(proxy: &ProxyView) -> bool {
+    proxy.answers == Some(true) && warnings(proxy).is_empty()
+}
+
 /// That not all proxies run one policy.
 pub(crate) fn differing(view: &View) -> Option<String> {
+    let answering = view.proxies.iter();
+    let revisions = revisions(answering.filter(|proxy| proxy.answers == Some(true)));
+    let each = revisions.iter().map(|(revision, proxies)| {
+        format!("{revision} in {}", count(*proxies, "proxy", "proxies"))
+    });
+    let each = each.collect::<Vec<_>>().join(", ");
+    (revisions.len() > 1).then(|| format!("DIFFERENT REVISIONS: {each}"))
+}
+
+/// The revisions in force, and in how many of these proxies.
+fn revisions<'a>(proxies: impl Iterator<Item = &'a ProxyView>) -> Vec<(String, u64)> {
     let mut revisions: Vec<(String, u64)> = Vec::new();
-    for proxy in view
-        .proxies
-        .iter()
-        .filter(|proxy| proxy.answers == Some(true))
-    {
+    for proxy in proxies {
         let number = proxy.number.map(|number| format!("number {number}"));
         let revision = proxy.revision.clone().or(number);
         let revision = revision.unwrap_or_else(|| "none".to_owned());
@@ -118,11 +138,7 @@ pub(crate) fn differing(view: &View) -> Option<String> {
             None => revisions.push((revision, 1)),
         }
     }
-    let each = revisions.iter().map(|(revision, proxies)| {
-        format!("{revision} in {}", count(*proxies, "proxy", "proxies"))
-    });
-    let each = each.collect::<Vec<_>>().join(", ");
-    (revisions.len() > 1).then(|| format!("DIFFERENT REVISIONS: {each}"))
+    revisions
 }
 
 fn draw_rollout(flow: &mut Flow, view: &View, rollout: &RolloutView) {
@@ -259,7 +275,10 @@ fn reasons(rollout: &RolloutView) -> Vec<Span<'static>> {
             .iter()
             .filter(|((_, known), _)| *known == reason);
         let now = now.fold(0_u64, |sum, (_, rate)| sum.saturating_add(*rate));
-        (since > 0).then(|| text(format!("{reason} {} ({})", thousands(since), rate(now))))
+        // How far the rollout has come says as much, while it is so.
+        let is_past = matches!(reason, Reason::Halted | Reason::Off) && now == 0;
+        (since > 0 && !is_past)
+            .then(|| text(format!("{reason} {} ({})", thousands(since), rate(now))))
     });
     told.collect()
 }

@@ -19,6 +19,8 @@ mod page;
 mod plain;
 mod policy;
 mod proxy;
+#[cfg(test)]
+mod sample;
 mod screen;
 mod share;
 mod standings;

@@ -189,3 +189,178 @@ fn coloured(mut line: Line<'static>, has_colours: bool) -> Line<'static> {
     }
     line
 }
+
+#[cfg(test)]
+mod tests {
+    use expect_test::{Expect, expect};
+    use ratatui::Terminal;
+    use ratatui::backend::TestBackend;
+
+    use super::*;
+    use crate::sample;
+    use crate::view::RolloutView;
+
+    fn drawn(view: &View, columns: u16, rows: u16, scrolled: &mut Scrolled) -> String {
+        let mut terminal = Terminal::new(TestBackend::new(columns, rows)).unwrap();
+        let draw = |frame: &mut Frame<'_>| draw(frame, view, scrolled, true);
+        terminal.draw(draw).unwrap();
+        terminal.backend().to_string()
+    }
+
+    fn shows(view: &View, columns: u16, rows: u16, expected: &Expect) {
+        expected.assert_eq(&drawn(view, columns, rows, &mut Scrolled::default()));
+    }
+
+    #[test]
+    fn a_usual_terminal() {
+        shows(&sample::view(), 100, 10, &expect![[r#"
+            "turnout watch   13:01:40Z                                                                           "
+            "http://10.0.0.7:9901   revision 2026-11-21.3   since 13:00:53Z (47 s)   up 2 h 1 min                "
+            "                                                                                                    "
+            "chat-users-dynamodb   split   300 requests/s                                                        "
+            "  accounts  ███████████████░░░░░░░░░░░░░░░   50 %   hvc 0 of 2                                      "
+            "  requests  █▌░░░░░░░░░░░░░░░░░░░░░░░░░░░░   5.0 %   5.0 % of 3,000 since 13:00:00Z                 "
+            "  errors    v1 0.0 % of 285/s (0.0 % of 2,850 in all)   v2 20.0 % of 15/s (2.0 % of 150 in all)     "
+            "                                                                                                    "
+            "                                                                                                    "
+            "q ends                                                                                              "
+        "#]]);
+    }
+
+    #[test]
+    fn a_narrow_terminal() {
+        shows(&sample::view(), 40, 16, &expect![[r#"
+            "turnout watch   13:01:40Z               "
+            "http://10.0.0.7:9901                    "
+            "  revision 2026-11-21.3                 "
+            "  since 13:00:53Z (47 s)   up 2 h 1 min "
+            "                                        "
+            "chat-users-dynamodb   split             "
+            "  300 requests/s                        "
+            "  accounts  ████████░░░░░░░░   50 %     "
+            "            hvc 0 of 2                  "
+            "  requests  ▊░░░░░░░░░░░░░░░   5.0 %    "
+            "            5.0 % of 3,000 since        "
+            "            13:00:00Z                   "
+            "  errors    v1 0.0 % of 285/s (0.0 % of "
+            "            2,850 in all)               "
+            "            v2 20.0 % of 15/s (2.0 % of "
+            "q ends   ↑ ↓ scroll   lines 1 to 15 of 1"
+        "#]]);
+    }
+
+    #[test]
+    fn all_that_can_be_wrong() {
+        shows(&sample::troubled(), 100, 26, &expect![[r#"
+            "turnout watch   13:01:40Z                                                                           "
+            "http://10.0.0.7:9901   revision 2026-11-21.3   since 13:00:53Z (47 s)   up 2 h 1 min                "
+            "  !         3 updates REFUSED since it was started, 1 while watched                                 "
+            "  !         started anew 1 time while watched                                                       "
+            "http://10.0.0.8:9901   DOES NOT ANSWER   cannot read it: Connection refused\u{1b}]0;title\u{7}      "
+            "http://10.0.0.7:9903   revision 2026-11-21.4   since 13:00:53Z (47 s)   up 2 h 1 min                "
+            "  !         it has no filter of Turnout                                                             "
+            "  !         DIFFERENT REVISIONS: 2026-11-21.3 in 1 proxy, 2026-11-21.4 in 1 proxy                   "
+            "last change   apply of r3 at 2026-11-21T13:00:00Z, accepted, by \u{1b}[31mann                       "
+            "                                                                                                    "
+            "chat-users-dynamodb   split   HALTED (split)   302 requests/s                                       "
+            "  accounts  ███████████████░░░░░░░░░░░░░░░   50 %   1 proxy   hvc 0 of 2                            "
+            "  accounts  ░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░   0 %   1 proxy   hvc 0 of 2                             "
+            "  requests  █▌░░░░░░░░░░░░░░░░░░░░░░░░░░░░   5.0 %   4.9 % of 3,012 since 13:00:00Z                 "
+            "  errors    v1 0.0 % of 285/s (0.0 % of 2,850 in all)   v2: NO CLUSTER chat-v2                      "
+            "  reasons   malformed_account 12 (1.5/s)                                                            "
+            "  shadow    equal 1,204   different 3                                                               "
+            "                                                                                                    "
+            "no rollout   8 requests since 13:00:00Z                                                             "
+            "                                                                                                    "
+            "                                                                                                    "
+            "                                                                                                    "
+            "                                                                                                    "
+            "                                                                                                    "
+            "                                                                                                    "
+            "q ends                                                                                              "
+        "#]]);
+    }
+
+    #[test]
+    fn the_modes_that_only_record() {
+        let mut view = sample::view();
+        let rules = r#"[{ "accounts": 25 }]"#;
+        view.rollouts[0].standings = vec![(1, sample::standing(false, "dark", rules))];
+        shows(&view, 100, 9, &expect![[r#"
+            "turnout watch   13:01:40Z                                                                           "
+            "http://10.0.0.7:9901   revision 2026-11-21.3   since 13:00:53Z (47 s)   up 2 h 1 min                "
+            "                                                                                                    "
+            "chat-users-dynamodb   dark   300 requests/s                                                         "
+            "  accounts  ▒▒▒▒▒▒▒▒░░░░░░░░░░░░░░░░░░░░░░   25 % would   hvc 0 of 2                                "
+            "  requests  ▒▒░░░░░░░░░░░░░░░░░░░░░░░░░░░░   5.0 % would   5.0 % of 3,000 since 13:00:00Z           "
+            "  errors    v1 0.0 % of 285/s (0.0 % of 2,850 in all)   v2 20.0 % of 15/s (2.0 % of 150 in all)     "
+            "                                                                                                    "
+            "q ends                                                                                              "
+        "#]]);
+    }
+
+    /// Whatever the size, nothing of others reaches the terminal raw, and nothing panics.
+    #[test]
+    fn any_size() {
+        let view = sample::troubled();
+        for columns in [0, 1, 2, 7, 12, 13, 20, 39, 80, 300] {
+            for rows in [0, 1, 2, 3, 50] {
+                let drawn = drawn(&view, columns, rows, &mut Scrolled::default());
+                let commands = |c: char| c.is_control() && c != '\n';
+                assert!(!drawn.contains(commands), "{columns} x {rows}: {drawn:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_thousand_rollouts_are_scrolled() {
+        let mut view = sample::view();
+        let rollouts = (0..1_000).map(|number| RolloutView {
+            name: format!("rollout-{number}"),
+            ..sample::rollout("")
+        });
+        view.rollouts = rollouts.collect();
+        let mut scrolled = Scrolled::default();
+        let mut after = |by: By| {
+            scrolled.by(by);
+            drawn(&view, 80, 24, &mut scrolled)
+        };
+        assert!(after(By::Home).contains("rollout-0 "));
+        let end = after(By::End);
+        assert!(
+            end.contains("rollout-999 ") && end.contains("of 7,003"),
+            "{end}"
+        );
+        assert!(!after(By::PageUp).contains("rollout-999 "));
+        assert_eq!(after(By::PageDown), end);
+        assert!(after(By::LineDown) == end && after(By::LineUp) != end);
+    }
+
+    #[test]
+    fn without_colours_what_is_loud_is_bold() {
+        let lines = lines(&sample::troubled(), 100);
+        let plain = lines.into_iter().map(|line| coloured(line, false));
+        let spans = plain.flat_map(|line| line.spans);
+        let styles: Vec<_> = spans.map(|span| span.style).collect();
+        assert!(styles.iter().all(|style| style.fg.is_none()));
+        assert!(styles.iter().any(|style| !style.add_modifier.is_empty()));
+    }
+
+    #[test]
+    fn keys() {
+        let meaning = |code, modifiers| meaning(KeyEvent::new(code, modifiers));
+        let (none, control) = (KeyModifiers::NONE, KeyModifiers::CONTROL);
+        for (code, modifiers) in [
+            (KeyCode::Char('q'), none),
+            (KeyCode::Esc, none),
+            (KeyCode::Char('c'), control),
+        ] {
+            assert!(matches!(meaning(code, modifiers), Some(Key::End)));
+        }
+        assert!(meaning(KeyCode::Char('c'), none).is_none());
+        assert!(matches!(
+            meaning(KeyCode::Down, none),
+            Some(Key::Scroll(By::LineDown))
+        ));
+    }
+}

@@ -316,3 +316,75 @@ fn proxy(name: &str, seen: &Seen) -> ProxyView {
         note: seen.note.clone(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::sample;
+
+    fn seen(v1: u64, v2: u64, standing: Standing) -> (String, Seen) {
+        let mut counts = Counts::default();
+        let decision = |treatment, reason| Counter::Decision("r".into(), treatment, reason);
+        counts.insert(decision(Treatment::V1, Reason::OutsideAccounts), v1);
+        counts.insert(decision(Treatment::V2, Reason::Rule), v2);
+        counts.insert(Counter::Shadow("r".into(), "equal".into()), 2);
+        counts.insert(Counter::Cluster("chat-v2".into(), OfCluster::Completed), v2);
+        counts.insert(Counter::Cluster("chat-v2".into(), OfCluster::Failed), 1);
+        counts.insert(Counter::Cluster("chat-v2".into(), OfCluster::Resets), 0);
+        let seen = Seen {
+            state: State::Answers,
+            recent: counts.clone(),
+            rates: counts.per_second(500),
+            since: counts.clone(),
+            totals: counts,
+            standings: Arc::new([("r".to_owned(), standing)]),
+            ..Seen::default()
+        };
+        ("http://a:1".into(), seen)
+    }
+
+    fn both(other: Standing) -> RolloutView {
+        let proxies = [seen(10, 5, sample::half()), seen(20, 15, other)];
+        let zero = Time::from_seconds(0);
+        let mut view = view(zero, zero, &proxies);
+        assert_eq!(view.rollouts.len(), 1);
+        view.rollouts.remove(0)
+    }
+
+    #[test]
+    fn proxies_are_summed() {
+        let rollout = both(sample::half());
+        assert_eq!(rollout.standings, [(2, sample::half())]);
+        let recent = &rollout.recent;
+        assert_eq!((recent.of(Treatment::V2), recent.requests()), (20, 50));
+        assert_eq!(recent.rate(), 100_000);
+        assert_eq!(rollout.shadow, [("equal".to_owned(), 4)]);
+        let [v1, v2] = rollout.clusters.as_slice() else {
+            panic!("{rollout:?}");
+        };
+        assert!(!v1.is_known && v2.is_known);
+        assert_eq!((v2.recent, v2.rate), ([20, 2], 40_000));
+    }
+
+    #[test]
+    fn policies_that_differ_stand_side_by_side() {
+        let other = sample::standing(false, "on", "[]");
+        let rollout = both(other.clone());
+        assert_eq!(rollout.standings, [(1, sample::half()), (1, other)]);
+        // The same clusters all the same.
+        assert_eq!(rollout.clusters.len(), 2);
+    }
+
+    #[test]
+    fn a_rollout_is_counted_though_its_policy_is_not_known() {
+        let (name, mut seen) = seen(10, 5, sample::half());
+        seen.standings = Arc::default();
+        let zero = Time::from_seconds(0);
+        let view = view(zero, zero, &[(name, seen)]);
+        assert_eq!(view.rollouts.len(), 1);
+        assert_eq!(view.rollouts[0].standings, []);
+        assert_eq!(view.rollouts[0].recent.requests(), 15);
+    }
+}

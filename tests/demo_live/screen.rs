@@ -26,8 +26,11 @@ pub(crate) struct Screen {
 
 impl Screen {
     pub(crate) fn new() -> Self {
+        // Without colours nothing is redrawn: what moves the cursor is left out with them.
+        let is_plain = anstream::stdout().current_choice() == anstream::ColorChoice::Never;
+        let is_terminal = std::io::stdout().is_terminal() && !is_plain;
         Self {
-            is_terminal: std::io::stdout().is_terminal() && terminal_size().is_some(),
+            is_terminal: is_terminal && terminal_size().is_some(),
             done: Vec::new(),
             narration: Vec::new(),
             drawn: 0,

@@ -32,8 +32,9 @@ pub(crate) struct Policy {
     pub(crate) rules: &'static str,
 }
 
-pub(crate) const OFF: Policy = Policy {
-    revision: "1-off",
+/// What Envoy starts with.
+pub(crate) const BEFORE: Policy = Policy {
+    revision: "0-before",
     mode: "off",
     rules: "[]",
 };
@@ -53,7 +54,11 @@ pub(crate) const STEPS: [Step; 9] = [
     Step {
         title: "off",
         meaning: "v1 answers everyone.",
-        action: Action::Apply(OFF),
+        action: Action::Apply(Policy {
+            revision: "1-off",
+            mode: "off",
+            rules: "[]",
+        }),
     },
     Step {
         title: "dark",

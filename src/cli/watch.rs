@@ -10,6 +10,7 @@ use turnout_live::Directory;
 use turnout_watch::{Watch, json, one_line_each, report, show, terminal_size};
 
 use crate::exit::{Exit, refuse};
+use crate::text::visible_json;
 
 /// Where no terminal says how wide it is.
 const WIDTH: u16 = 100;
@@ -92,7 +93,7 @@ fn watch(arguments: &Arguments) -> Result<Exit, String> {
     loop {
         let view = watch.view();
         let text = match arguments.json {
-            true => json(&view),
+            true => visible_json(json(&view)),
             false => one_line_each(&view),
         };
         if !print(&text)? {
@@ -106,7 +107,7 @@ fn once(arguments: &Arguments, watch: &Watch) -> Result<Exit, String> {
     wait_for_two_looks(arguments, watch);
     let view = watch.view();
     let text = match arguments.json {
-        true => json(&view),
+        true => visible_json(json(&view)),
         false => report(&view, width()),
     };
     print(&text)?;

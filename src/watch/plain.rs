@@ -133,7 +133,8 @@ mod tests {
             http://10.0.0.7:4   revision 2026-11-21.3   since 13:00:53Z (47 s)   up 2 h 1 min
               !         1 update REFUSED since it was started
             19 proxies   revision 2026-11-21.3
-        "#]].assert_eq(&report(&view, 100));
+        "#]]
+        .assert_eq(&report(&view, 100));
     }
 
     #[test]

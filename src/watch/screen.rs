@@ -213,7 +213,11 @@ mod tests {
 
     #[test]
     fn a_usual_terminal() {
-        shows(&sample::view(), 100, 10, &expect![[r#"
+        shows(
+            &sample::view(),
+            100,
+            10,
+            &expect![[r#"
             "turnout watch   13:01:40Z                                                                           "
             "http://10.0.0.7:9901   revision 2026-11-21.3   since 13:00:53Z (47 s)   up 2 h 1 min                "
             "                                                                                                    "
@@ -224,12 +228,17 @@ mod tests {
             "                                                                                                    "
             "                                                                                                    "
             "q ends                                                                                              "
-        "#]]);
+        "#]],
+        );
     }
 
     #[test]
     fn a_narrow_terminal() {
-        shows(&sample::view(), 40, 16, &expect![[r#"
+        shows(
+            &sample::view(),
+            40,
+            16,
+            &expect![[r#"
             "turnout watch   13:01:40Z               "
             "http://10.0.0.7:9901                    "
             "  revision 2026-11-21.3                 "
@@ -246,12 +255,17 @@ mod tests {
             "            2,850 in all)               "
             "            v2 20.0 % of 15/s (2.0 % of "
             "q ends   ↑ ↓ scroll   lines 1 to 15 of 1"
-        "#]]);
+        "#]],
+        );
     }
 
     #[test]
     fn all_that_can_be_wrong() {
-        shows(&sample::troubled(), 100, 26, &expect![[r#"
+        shows(
+            &sample::troubled(),
+            100,
+            26,
+            &expect![[r#"
             "turnout watch   13:01:40Z                                                                           "
             "http://10.0.0.7:9901   revision 2026-11-21.3   since 13:00:53Z (47 s)   up 2 h 1 min                "
             "  !         3 updates REFUSED since it was started, 1 while watched                                 "
@@ -278,7 +292,8 @@ mod tests {
             "                                                                                                    "
             "                                                                                                    "
             "q ends                                                                                              "
-        "#]]);
+        "#]],
+        );
     }
 
     #[test]
@@ -286,7 +301,11 @@ mod tests {
         let mut view = sample::view();
         let rules = r#"[{ "accounts": 25 }]"#;
         view.rollouts[0].standings = vec![(1, sample::standing(false, "dark", rules))];
-        shows(&view, 100, 9, &expect![[r#"
+        shows(
+            &view,
+            100,
+            9,
+            &expect![[r#"
             "turnout watch   13:01:40Z                                                                           "
             "http://10.0.0.7:9901   revision 2026-11-21.3   since 13:00:53Z (47 s)   up 2 h 1 min                "
             "                                                                                                    "
@@ -296,15 +315,18 @@ mod tests {
             "  errors    v1 0.0 % of 285/s (0.0 % of 2,850 in all)   v2 20.0 % of 15/s (2.0 % of 150 in all)     "
             "                                                                                                    "
             "q ends                                                                                              "
-        "#]]);
+        "#]],
+        );
     }
 
     /// Whatever the size, nothing of others reaches the terminal raw, and nothing panics.
     #[test]
     fn any_size() {
         let view = sample::troubled();
-        for columns in [0, 1, 2, 7, 12, 13, 20, 39, 80, 300] {
-            for rows in [0, 1, 2, 3, 50] {
+        // A terminal of no columns draws nothing, but is one.
+        assert!(!lines(&view, 0).is_empty());
+        for columns in [1, 2, 7, 12, 13, 20, 39, 80, 300] {
+            for rows in [1, 2, 3, 50] {
                 let drawn = drawn(&view, columns, rows, &mut Scrolled::default());
                 let commands = |c: char| c.is_control() && c != '\n';
                 assert!(!drawn.contains(commands), "{columns} x {rows}: {drawn:?}");

@@ -285,7 +285,8 @@ mod tests {
         let mut proxy = Proxy::new("127.0.0.1:1").unwrap();
         let began = Instant::now();
         for (second, page) in (0..).zip(pages) {
-            proxy.count(page.clone(), began + Duration::from_secs(second));
+            let later = began.checked_add(Duration::from_secs(second));
+            proxy.count(page.clone(), later.unwrap());
         }
         proxy.seen
     }

@@ -1,4 +1,5 @@
 //! Views for tests.
+#![expect(clippy::arithmetic_side_effects, reason = "small numbers")]
 
 use turnout_core::{Configuration, Reason, Time, Treatment};
 

@@ -1,5 +1,9 @@
 //! `turnout watch` of a proxy that says what a test wants: reports, and what no proxy would say.
-#![expect(clippy::expect_used, reason = "a test that cannot go on has failed")]
+#![expect(
+    clippy::arithmetic_side_effects,
+    clippy::expect_used,
+    reason = "small numbers, and a test that cannot go on has failed"
+)]
 
 mod common;
 

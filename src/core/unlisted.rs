@@ -90,7 +90,7 @@ mod tests {
         Plan::from_json(&policy).unwrap()
     }
 
-    const CHAINS: [&str; 9] = [
+    const CHAINS: [&str; 10] = [
         "[]",
         r#"[{ "accounts": 50, "requests": 10 }]"#,
         r#"[{ "accounts": 50, "requests": 0 }]"#,
@@ -100,6 +100,7 @@ mod tests {
         r#"[{ "when": { "headers": { "x-beta": { "present": false } } }, "accounts": 7 }]"#,
         r#"[{ "serve": "v1" }, { "accounts": 90 }]"#,
         r#"[{ "when": { "regions": ["eu"] }, "accounts": 30 }, { "accounts": 60 }]"#,
+        r#"[{ "when": { "in": ["hvc"], "headers": { "x-beta": { "present": true } } } }, { "accounts": 5 }]"#,
     ];
 
     /// Account by account, what decides requests says the same.
@@ -147,6 +148,8 @@ mod tests {
             (CHAINS[5], true, false),
             (CHAINS[6], true, false),
             (CHAINS[8], false, true),
+            // That header is nothing to an account of no segment.
+            (CHAINS[9], false, false),
         ] {
             let plan = plan(false, "split", rules);
             let unlisted = plan.unlisted(&plan.rollouts()[0], Time::from_seconds(0));

@@ -11,7 +11,7 @@ export PYTHON
 WASM_TARGET := wasm32-wasip1
 FILTER := turnout-filter --target $(WASM_TARGET) --profile wasm
 
-.PHONY: help demo demo-shadow test setup wasm cli envoy locust lint unit vectors soak fuzz bench \
+.PHONY: help demo demo-shadow test setup wasm image cli envoy locust lint unit vectors soak fuzz bench \
   bench-shadow bench-live bench-simulate clean
 
 help:
@@ -19,6 +19,7 @@ help:
 	@echo "make demo-shadow  v2 is compared with v1, and no user notices: in a real Envoy"
 	@echo "make test         formatting, lints and all tests (ENVOY_VERSION=1.36.2 for another Envoy)"
 	@echo "make wasm         the filter: target/$(WASM_TARGET)/wasm/turnout_filter.wasm"
+	@echo "make image        the filter as an image, for Istio and Envoy Gateway (IMAGE=turnout:0.1.0)"
 	@echo "make cli          the command: target/release/turnout"
 	@echo "make bench        what a decision, and a comparison, costs in core"
 	@echo "make bench-shadow what copies cost users, beside Envoy's own mirror (BENCH=…)"
@@ -55,6 +56,23 @@ locust:
 
 wasm: setup
 	$(CARGO) build -p $(FILTER)
+
+# By the engine that is there and works. An image with an attestation beside it is an index of two, of
+# which a proxy that looks for its own platform may find none: so there is none.
+IMAGE ?= turnout:0.1.0
+image: wasm
+	@target=$${CARGO_TARGET_DIR:-$(CURDIR)/target}; \
+	context=$$(mktemp -d) && trap 'rm -rf "$$context"' EXIT && \
+	cp "$$target/$(WASM_TARGET)/wasm/turnout_filter.wasm" "$$context" && \
+	if docker info > /dev/null 2>&1; then \
+	  BUILDX_NO_DEFAULT_ATTESTATIONS=1 docker build --tag $(IMAGE) --file Dockerfile "$$context"; \
+	elif command -v buildah > /dev/null; then \
+	  buildah build --tag $(IMAGE) --file Dockerfile "$$context"; \
+	elif command -v podman > /dev/null; then \
+	  podman build --tag $(IMAGE) --file Dockerfile "$$context"; \
+	else \
+	  echo "image: there is no docker that runs, no buildah and no podman; install one of them" >&2; exit 1; \
+	fi && echo "image: $(IMAGE)"
 
 cli:
 	$(CARGO) build --release -p turnout-cli

@@ -10,6 +10,9 @@ PYTHON ?= python3
 export PYTHON
 WASM_TARGET := wasm32-wasip1
 FILTER := turnout-filter --target $(WASM_TARGET) --profile wasm
+# The xds server of the tests, a program with a lock of its own.
+CONTROL_PLANE := tests/control_plane/Cargo.toml
+TARGET := $(or $(CARGO_TARGET_DIR),target)
 
 .PHONY: help demo demo-shadow test setup wasm image cli envoy locust lint unit vectors soak fuzz bench \
   bench-shadow bench-live bench-simulate clean
@@ -85,9 +88,12 @@ lint: setup
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --workspace --exclude turnout-filter --all-targets -- -D warnings
 	$(CARGO) clippy -p $(FILTER) -- -D warnings
+	$(CARGO) fmt --manifest-path $(CONTROL_PLANE) --check
+	$(CARGO) clippy --locked --manifest-path $(CONTROL_PLANE) --target-dir $(TARGET) -- -D warnings
 
 unit: setup locust
 	$(CARGO) build -p $(FILTER)
+	$(CARGO) build --locked --manifest-path $(CONTROL_PLANE) --target-dir $(TARGET)
 	$(CARGO) test --workspace --exclude turnout-filter
 
 # The properties, with many more cases than `make test` takes.

@@ -37,6 +37,7 @@ mod plan;
 mod policy;
 mod problem;
 mod ramp;
+mod reach;
 mod read;
 pub mod render;
 mod request;
@@ -67,6 +68,7 @@ pub use names::{
 pub use plan::{Mode, Plan, Rollout};
 pub use problem::{Problem, Severity};
 pub use ramp::{Ramp, Step};
+pub use reach::{PathReach, Reach};
 pub use request::Request;
 pub use revision::Revision;
 #[cfg(feature = "schema")]

@@ -4,10 +4,12 @@
 
 pub mod cli;
 pub mod client;
+pub mod control_plane;
 pub mod corpus;
 pub mod envoy;
 pub mod folder;
 pub mod hostile;
+mod lines;
 pub mod load;
 pub mod mock;
 pub mod random;

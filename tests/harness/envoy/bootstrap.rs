@@ -12,6 +12,7 @@ const LISTENER: &str = "socket_address: { address: 127.0.0.1, port_value: 10000 
 const ADMIN: &str = "socket_address: { address: 127.0.0.1, port_value: 9901 }";
 const UPSTREAM_V1: &str = "socket_address: { address: 127.0.0.1, port_value: 8001 }";
 const UPSTREAM_V2: &str = "socket_address: { address: 127.0.0.1, port_value: 8002 }";
+const CONTROL_PLANE: &str = "socket_address: { address: 127.0.0.1, port_value: 18000 }";
 const FILTER_FILE: &str = "path: /etc/envoy/turnout/filter.json\n";
 const FILTER_FOLDER: &str = "path: /etc/envoy/turnout\n";
 const NODE: &str = "node: { id: turnout, cluster: turnout }";
@@ -102,6 +103,13 @@ impl Bootstrap {
         }
         let locality = format!("locality: {{ region: {region} }}");
         self.replace(NODE, &NODE.replace(" }", &format!(", {locality} }}")))
+    }
+
+    /// Of `xds-policy.yaml`: where the control plane is, and as whom the proxy asks it.
+    #[must_use]
+    pub fn controlled_by(self, control_plane: SocketAddr, node: &str) -> Self {
+        self.replace(CONTROL_PLANE, &with_port(control_plane.port()))
+            .replace(NODE, &NODE.replace("id: turnout", &format!("id: {node}")))
     }
 
     /// Leaves the stripping of `x-turnout-*` headers to our filter alone: what a forgery has to be

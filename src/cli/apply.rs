@@ -1,17 +1,18 @@
 //! `turnout apply`: a policy is put in force.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use clap::Args;
-use turnout_core::lint::{self, Code, lint};
+use turnout_core::lint::{self, Code};
 use turnout_core::{Diagnostics, Inbound, Plan, Severity};
 use turnout_live::check_wasm;
 
 use crate::exit::{Exit, refuse};
 use crate::lint::codes;
 use crate::live::{FirstLook, Options};
+use crate::policy::Policy;
+use crate::problems;
 use crate::render::InboundWord;
-use crate::{problems, text};
 
 /// Put a policy in force in running proxies.
 ///
@@ -82,37 +83,27 @@ fn wasm(arguments: &Arguments) -> Result<Option<String>, Exit> {
 
 /// The policy's text with its revision, once nothing speaks against it.
 fn policy(arguments: &Arguments) -> Result<String, Exit> {
-    let path = &arguments.policy;
-    let policy = text::read(path).map_err(|error| refuse(&error))?;
+    let policy = Policy::read(&arguments.policy)?;
     let in_force = arguments.options.directory().in_force();
     let in_force = in_force.map_err(|error| refuse(&error.to_string()))?;
     let against = in_force.and_then(|in_force| Plan::from_json(&in_force.policy).ok());
-    let options = lint::Options {
+    let diagnostics = policy.lint(lint::Options {
         against: against.as_ref(),
         allow: &arguments.allow,
-    };
-    let diagnostics = lint(policy.as_bytes(), &options);
-    refused(arguments, path, &policy, &diagnostics)?;
-    let plan = Plan::from_json(&policy).map_err(|diagnostics| {
-        problems::print(&text::name_of(path), &policy, &diagnostics);
-        Exit::BadInput
-    })?;
-    let written = plan.revision().written_into(policy.trim());
-    Ok(written.into_owned())
+        ..lint::Options::default()
+    });
+    refused(arguments, &policy, &diagnostics)?;
+    let (text, _) = policy.for_proxies()?;
+    Ok(text)
 }
 
-fn refused(
-    arguments: &Arguments,
-    path: &Path,
-    policy: &str,
-    diagnostics: &Diagnostics,
-) -> Result<(), Exit> {
-    let name = text::name_of(path);
+fn refused(arguments: &Arguments, policy: &Policy, diagnostics: &Diagnostics) -> Result<(), Exit> {
+    let name = policy.name();
     if diagnostics.count(Severity::Error) > 0 {
-        problems::print(&name, policy, diagnostics);
+        policy.print(diagnostics);
         return Err(Exit::BadInput);
     }
-    problems::show(&name, policy, diagnostics);
+    problems::show(name, policy.text(), diagnostics);
     let warnings = diagnostics.count(Severity::Warning);
     if warnings > 0 && arguments.strict {
         problems::tell(&format!(

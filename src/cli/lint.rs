@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use turnout_core::lint::{Code, Options, lint};
 use turnout_core::{Diagnostic, Diagnostics, Plan, Severity};
 
+use crate::accounts_files::{self, Found};
 use crate::exit::{Exit, refuse};
 use crate::problems;
 use crate::text::{self, is_dash};
@@ -64,6 +65,7 @@ pub(crate) fn codes() -> impl TypedValueParser<Value = Code> {
 struct Source {
     name: String,
     bytes: Vec<u8>,
+    found: Found,
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Exit {
@@ -84,6 +86,7 @@ fn linted(arguments: &Arguments) -> Result<Exit, String> {
     };
     let options = Options {
         against: old.as_ref(),
+        files: Some(&policy.found.files),
         allow: &arguments.allow,
     };
     let diagnostics = lint(&policy.bytes, &options);
@@ -97,6 +100,7 @@ fn linted(arguments: &Arguments) -> Result<Exit, String> {
         }
         Format::Text => {
             problems::show(&policy.name, &policy.text(&diagnostics), &diagnostics);
+            policy.found.tell();
             policy.summary(&diagnostics);
         }
     }
@@ -111,8 +115,9 @@ fn linted(arguments: &Arguments) -> Result<Exit, String> {
 fn old(source: Source) -> Result<Plan, String> {
     let text = String::from_utf8(source.bytes)
         .map_err(|_| format!("cannot read {}: it is not UTF-8", source.name))?;
-    Plan::from_json(&text).map_err(|diagnostics| {
+    Plan::with_files(&text, &source.found.files).map_err(|diagnostics| {
         problems::show(&source.name, &text, &diagnostics);
+        source.found.tell();
         format!(
             "{} is no policy that a proxy can run, so nothing can be held against it",
             source.name
@@ -122,9 +127,12 @@ fn old(source: Source) -> Result<Plan, String> {
 
 impl Source {
     fn read(path: &Path) -> Result<Self, String> {
+        let bytes = text::read_bytes(path)?;
+        let text = std::str::from_utf8(&bytes).unwrap_or_default();
         Ok(Self {
             name: text::name_of(path),
-            bytes: text::read_bytes(path)?,
+            found: accounts_files::read(path, text),
+            bytes,
         })
     }
 
@@ -165,12 +173,19 @@ impl Source {
 
 fn as_json(source: &Source, diagnostics: &Diagnostics) -> String {
     let list = diagnostics.as_slice().iter().map(diagnostic_as_json);
+    let bad_lines = source
+        .found
+        .bad_lines
+        .iter()
+        .map(|bad| json!({ "file": bad.file, "line": bad.line, "message": bad.message }));
     let report = json!({
         "policy": source.name,
         "errors": diagnostics.count(Severity::Error),
         "warnings": diagnostics.count(Severity::Warning),
         "omitted": diagnostics.omitted(),
         "diagnostics": list.collect::<Vec<_>>(),
+        "bad_lines": bad_lines.collect::<Vec<_>>(),
+        "bad_lines_omitted": source.found.omitted,
     });
     text::visible_json(format!("{report:#}\n"))
 }
@@ -217,7 +232,15 @@ fn as_commands(source: &Source, is_file: bool, diagnostics: &Diagnostics) -> Str
             escaped(&message, false),
         )
     });
-    commands.collect()
+    let bad_lines = source.found.bad_lines.iter().map(|bad| {
+        let file = escaped(&bad.file, true);
+        let message = escaped(&bad.message, false);
+        format!(
+            "::error file={file},line={},title=malformed-account::{message}\n",
+            bad.line
+        )
+    });
+    commands.chain(bad_lines).collect()
 }
 
 /// In a property, what ends one is escaped too.

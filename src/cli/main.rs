@@ -2,6 +2,7 @@
 
 #![forbid(unsafe_code)]
 
+mod accounts_files;
 mod apply;
 mod bucket;
 mod completions;
@@ -16,6 +17,7 @@ mod log;
 mod man;
 mod many;
 mod moment;
+mod pack;
 mod plan;
 mod policy;
 mod problems;
@@ -51,6 +53,7 @@ enum Command {
     Lint(lint::Arguments),
     Log(log::Arguments),
     Man(man::Arguments),
+    Pack(pack::Arguments),
     Plan(Box<plan::Arguments>),
     Render(render::Arguments),
     Report(report::Arguments),
@@ -72,6 +75,7 @@ fn main() -> Exit {
         Command::Lint(arguments) => lint::run(&arguments),
         Command::Log(arguments) => log::run(&arguments),
         Command::Man(arguments) => man::run(&arguments, Arguments::command()),
+        Command::Pack(arguments) => pack::run(&arguments),
         Command::Plan(arguments) => plan::run(&arguments),
         Command::Render(arguments) => render::run(&arguments),
         Command::Report(arguments) => report::run(&arguments),

@@ -13,6 +13,11 @@ const AROUND: usize = 200;
 /// To standard error, with colour where that is a terminal.
 pub(crate) fn print(path: &str, text: &str, diagnostics: &Diagnostics) {
     show(path, text, diagnostics);
+    sum_up(path, diagnostics);
+}
+
+/// How many problems there are.
+pub(crate) fn sum_up(path: &str, diagnostics: &Diagnostics) {
     let found = diagnostics.as_slice().len();
     let found = found.saturating_add(diagnostics.omitted());
     tell(&format!("{path}: {found} problem(s)"));

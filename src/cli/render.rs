@@ -8,7 +8,7 @@ use turnout_core::{Configuration, Inbound, Plan};
 use turnout_manifests::{EnvoyGateway, Istio, Object, Phase, envoy_gateway, istio, to_yaml};
 
 use crate::exit::{Exit, refuse};
-use crate::policy::compiled;
+use crate::policy::Policy;
 use crate::text;
 
 /// Put a policy into the configuration of a proxy or a mesh.
@@ -16,7 +16,8 @@ use crate::text;
 /// With --template, into any file with the quoted placeholders "@TURNOUT_CONFIGURATION@" and
 /// "@TURNOUT_WASM@", as those in the folder `envoy` of the project. With --for, into what Envoy
 /// discovers, or into the objects that Istio or Envoy Gateway load. A policy with a problem is
-/// refused: every problem is shown, and nothing is written.
+/// refused: every problem is shown, and nothing is written. The accounts of its files are put in, and
+/// long lists packed.
 #[derive(Args)]
 #[command(after_help = "Examples:
   turnout render policy.json --template envoy/cluster-header.yaml \\
@@ -126,12 +127,9 @@ impl From<PhaseWord> for Phase {
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Exit {
-    let policy = match text::read(&arguments.policy) {
+    let policy = Policy::read(&arguments.policy).and_then(|policy| policy.for_proxies());
+    let (policy, plan) = match policy {
         Ok(policy) => policy,
-        Err(error) => return refuse(&error),
-    };
-    let plan = match compiled(&arguments.policy, &policy) {
-        Ok(plan) => plan,
         Err(exit) => return exit,
     };
     let written = rendered(arguments, &policy, &plan)
@@ -143,9 +141,7 @@ pub(crate) fn run(arguments: &Arguments) -> Exit {
 }
 
 fn rendered(arguments: &Arguments, policy: &str, plan: &Plan) -> Result<String, String> {
-    // Else it would change where the text is laid out anew on its way to the proxy.
-    let policy = plan.revision().written_into(policy);
-    let configuration = Configuration::to_json(&policy, arguments.inbound.into());
+    let configuration = Configuration::to_json(policy, arguments.inbound.into());
     let object = Object {
         name: &arguments.name,
         namespace: arguments.namespace.as_deref(),

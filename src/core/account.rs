@@ -1,5 +1,7 @@
 //! Accounts: what one looks like, and what a request says of it.
 
+use std::fmt;
+
 /// The longest opaque account, in bytes.
 pub(crate) const LONGEST_OPAQUE: usize = 128;
 
@@ -12,9 +14,9 @@ pub enum Format {
     Opaque,
 }
 
-/// An account SID, packed: its 32 hex digits as 16 bytes.
+/// An account SID, packed: its 32 hex digits as a number of 16 bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Sid([u8; 16]);
+pub struct Sid(u128);
 
 impl Sid {
     /// Reads `AC` and 32 lower-case hex digits; `None` for anything else.
@@ -29,18 +31,22 @@ impl Sid {
         for (byte, [high, low]) in packed.iter_mut().zip(pairs) {
             *byte = (hex_digit(*high)? << 4) | hex_digit(*low)?;
         }
-        Some(Self(packed))
+        Some(Self(u128::from_be_bytes(packed)))
     }
 
-    pub(crate) fn text(&self) -> Vec<u8> {
-        let digits = self.0.iter().flat_map(|byte| [byte >> 4, byte & 0xf]);
-        let digits = digits.filter_map(|digit| char::from_digit(digit.into(), 16));
-        let text: String = "AC".chars().chain(digits).collect();
-        text.into_bytes()
+    pub(crate) const fn of_number(number: u128) -> Self {
+        Self(number)
     }
 
-    pub(crate) fn packed(&self) -> &[u8; 16] {
-        &self.0
+    /// Numbers stand in the order of the texts.
+    pub(crate) const fn number(self) -> u128 {
+        self.0
+    }
+}
+
+impl fmt::Display for Sid {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "AC{:032x}", self.0)
     }
 }
 
@@ -84,6 +90,21 @@ impl AccountId<'_> {
 }
 
 impl Format {
+    /// As the policy names it.
+    pub(crate) fn named(word: &str) -> Option<Self> {
+        match word {
+            "sid" => Some(Self::Sid),
+            "opaque" => Some(Self::Opaque),
+            _ => None,
+        }
+    }
+
+    /// Whether the bytes are an account of this format.
+    #[must_use]
+    pub fn is_account(self, bytes: &[u8]) -> bool {
+        self.account_of(bytes).is_some()
+    }
+
     /// `None` when the bytes are no account of this format.
     pub(crate) fn account_of(self, bytes: &[u8]) -> Option<AccountId<'_>> {
         self.account(Bytes::of_request(bytes))

@@ -8,11 +8,14 @@ pub(crate) mod matches;
 mod percentage;
 mod ramp;
 pub(crate) mod rollouts;
+pub(crate) mod segments;
 mod shadow;
 mod whole;
 
-use crate::account::{Format, LONGEST_OPAQUE, Sid};
+use crate::account::Format;
 use crate::diagnostic::{Diagnostics, Document};
+use crate::files::Files;
+use crate::intake::Cuts;
 use crate::json::{Field, Located, Map, Number, Reader, Text};
 use crate::path::Purpose;
 use crate::place::{Path, Span};
@@ -21,7 +24,6 @@ use crate::policy;
 use crate::problem::{Expected, Problem, excerpt};
 use crate::read::{self, expected};
 use crate::revision::Revision;
-use crate::segments;
 use crate::sources::{AccountSources, Source};
 
 use rollouts::Rollouts;
@@ -32,11 +34,36 @@ impl Plan {
     /// # Errors
     /// Every problem of the text at once, each with its place and what to write instead.
     pub fn from_json(text: &str) -> Result<Self, Diagnostics> {
-        let mut reader = Reader::new(Document::Policy, text);
+        Self::with_files(text, &Files::default())
+    }
+
+    /// As [`Plan::from_json`], of a policy that keeps accounts in files.
+    ///
+    /// # Errors
+    /// Every problem of the text at once, and each file that is of no use.
+    pub fn with_files(text: &str, files: &Files) -> Result<Self, Diagnostics> {
+        let (rest, cuts) = Cuts::of(text);
+        Self::read(&rest, cuts, files, &|| text.as_bytes().to_vec())
+    }
+
+    /// Of a text of which something was taken out; `whole` is all of it.
+    pub(crate) fn read(
+        text: &str,
+        cuts: Cuts,
+        files: &Files,
+        whole: &dyn Fn() -> Vec<u8>,
+    ) -> Result<Self, Diagnostics> {
+        let is_whole = cuts.are_none();
+        let mut reader = Reader::with_cuts(Document::Policy, text, cuts);
         let policy = reader
             .root(expected::POLICY)
             .and_then(|root| read::policy(&mut reader, root));
-        let plan = policy.and_then(|policy| plan(&mut reader, policy));
+        let mut plan = policy.and_then(|policy| plan(&mut reader, policy, files));
+        if let Some(plan) = &mut plan
+            && !(is_whole || plan.revision.is_given())
+        {
+            plan.revision = Revision::of_bytes(&whole());
+        }
         let diagnostics = reader.finish();
         match plan {
             Some(plan) if diagnostics.is_empty() => Ok(plan),
@@ -46,7 +73,7 @@ impl Plan {
 }
 
 /// `None`, and a report, when anything is wrong.
-fn plan(reader: &mut Reader<'_>, policy: policy::Policy<'_>) -> Option<Plan> {
+fn plan(reader: &mut Reader<'_>, policy: policy::Policy<'_>, files: &Files) -> Option<Plan> {
     let root = &Path::Root;
     let whole = reader.whole();
     version(reader, whole, policy.version);
@@ -68,7 +95,7 @@ fn plan(reader: &mut Reader<'_>, policy: policy::Policy<'_>) -> Option<Plan> {
     let collector =
         collector.map(|name| rollouts::cluster_name(reader, &root.field("collector"), name));
     let segments = policy.segments.given().map_or(Vec::new(), |map| map.0);
-    let segments = segment_sets(reader, &root.field("segments"), segments, format);
+    let segments = segments::segments(reader, &root.field("segments"), segments, (format, files));
 
     let rollouts = required(
         reader,
@@ -204,75 +231,6 @@ fn segment_names<T>(segments: &Field<Map<'_, T>>) -> Option<Vec<String>> {
     }
 }
 
-fn segment_sets(
-    reader: &mut Reader<'_>,
-    at: &Path<'_>,
-    segments: Vec<(Text<'_>, Option<Located<policy::Segment<'_>>>)>,
-    format: Option<Format>,
-) -> Option<segments::Segments> {
-    // With the format itself unreadable, the accounts are still looked at, as loosely as can be.
-    let assumed = format.unwrap_or(Format::Opaque);
-    let mut builder = segments::Builder::new(assumed);
-    for (index, (name, segment)) in segments.into_iter().enumerate() {
-        let at = at.field(&name.value);
-        check_name(reader, &at, "segment", &name);
-        let Some(Located { value, span }) = segment else {
-            continue;
-        };
-        let accounts = value.accounts;
-        let accounts = required(reader, span, &at, "accounts", expected::ACCOUNTS, accounts);
-        let at = at.field("accounts");
-        for (position, account) in accounts
-            .map_or(Vec::new(), |a| a.value)
-            .into_iter()
-            .enumerate()
-        {
-            let Some(account) = account else { continue };
-            if !builder.insert(index, account.value.as_bytes()) {
-                let problem = malformed_account(&account.value, assumed);
-                let problem = problem.coded("malformed-account");
-                reader.report(account.span, &at.index(position), problem);
-            }
-        }
-    }
-    format.map(|_| builder.build())
-}
-
-pub(crate) fn malformed_account(account: &str, format: Format) -> Problem {
-    let shown = excerpt(account);
-    match format {
-        Format::Sid if Sid::parse(with_lower_case_digits(account).as_bytes()).is_some() => {
-            Problem::invalid(
-                format!("`{shown}` is not an account SID: its digits are lower case"),
-                format!("write `{}`", with_lower_case_digits(account)),
-            )
-        }
-        Format::Sid => {
-            let length = account.chars().count();
-            let why = match length {
-                34 => String::from("it has the length of one, but not the form"),
-                _ => format!("it has {length} characters, not 34"),
-            };
-            Problem::invalid(
-                format!("`{shown}` is not an account SID: {why}"),
-                "write `AC` and 32 lower-case hex digits",
-            )
-        }
-        Format::Opaque => Problem::invalid(
-            format!("an account of {} bytes", account.len()),
-            format!("write 1 to {LONGEST_OPAQUE} bytes"),
-        ),
-    }
-}
-
-fn with_lower_case_digits(account: &str) -> String {
-    let lower = account.to_ascii_lowercase();
-    match lower.strip_prefix("ac") {
-        Some(digits) => format!("AC{digits}"),
-        None => lower,
-    }
-}
-
 fn check_name(reader: &mut Reader<'_>, at: &Path<'_>, what: &str, name: &Text<'_>) {
     let is_end = |c: u8| c.is_ascii_lowercase() || c.is_ascii_digit();
     let bytes = name.value.as_bytes();
@@ -299,9 +257,22 @@ fn required<T>(
     field: Field<T>,
 ) -> Option<T> {
     if matches!(field, Field::Absent) {
-        reader.report(parent.head(), at, Problem::missing_field(name, expected));
+        missing(reader, parent, at, name, expected);
     }
     field.given()
+}
+
+/// Apart, since [`required`] is compiled for each kind of value.
+#[cold]
+#[inline(never)]
+fn missing(
+    reader: &mut Reader<'_>,
+    parent: Span,
+    at: &Path<'_>,
+    name: &'static str,
+    expected: Expected,
+) {
+    reader.report(parent.head(), at, Problem::missing_field(name, expected));
 }
 
 fn present<T>(field: &Field<T>) -> bool {

@@ -1,8 +1,12 @@
 //! What one proxy is given: the policy, which is the same in the whole mesh, and what this proxy
 //! is. The plugin's configuration is this envelope: `{ "policy": <policy>, "inbound": "strip" }`.
 
+use std::ops::Range;
+
 use crate::diagnostic::{Diagnostics, Document};
+use crate::files::Files;
 use crate::inbound::Inbound;
+use crate::intake::{Cuts, Intake};
 use crate::json::{Field, Node, Reader};
 use crate::place::{Path, Span};
 use crate::plan::Plan;
@@ -31,24 +35,51 @@ impl Configuration {
     /// # Errors
     /// Every problem of the envelope and of the policy at once.
     pub fn from_json(bytes: &[u8]) -> Result<Self, Diagnostics> {
-        let text = match std::str::from_utf8(bytes) {
+        let mut intake = Intake::new(bytes.len());
+        intake.push(bytes);
+        Self::read(intake, &|range| {
+            bytes.get(range).unwrap_or_default().to_vec()
+        })
+    }
+
+    /// As [`Configuration::from_json`], of a text that has been taken in. `again` gives a part of it
+    /// once more, which is asked for where packed accounts are in a policy without a revision.
+    ///
+    /// # Errors
+    /// Every problem of the envelope and of the policy at once.
+    pub fn read(
+        intake: Intake,
+        again: &dyn Fn(Range<usize>) -> Vec<u8>,
+    ) -> Result<Self, Diagnostics> {
+        let (rest, cuts) = intake.finish();
+        let text = match std::str::from_utf8(&rest) {
             Ok(text) => text,
-            Err(error) => return Err(not_utf8(bytes, error.valid_up_to())),
+            Err(error) => return Err(not_utf8(&rest, cuts, error.valid_up_to())),
         };
-        let mut reader = Reader::new(Document::Configuration, text);
+        let mut reader = Reader::with_cuts(Document::Configuration, text, cuts);
         let envelope = reader
             .root(ENVELOPE)
             .and_then(|root| envelope(&mut reader, root));
+        let cuts = envelope.as_ref().map(|envelope| {
+            let (start, policy) = envelope.policy;
+            reader.cuts_of(start, policy)
+        });
+        let whole = envelope.as_ref().map_or(0..0, |envelope| {
+            let (start, policy) = envelope.policy;
+            reader.range_of(start, policy)
+        });
         let mut diagnostics = reader.finish();
-        let plan = envelope
-            .as_ref()
-            .and_then(|envelope| match Plan::from_json(envelope.policy) {
+        let plan = envelope.as_ref().and_then(|envelope| {
+            let (_, policy) = envelope.policy;
+            let cuts = cuts.unwrap_or_default();
+            match Plan::read(policy, cuts, &Files::default(), &|| again(whole.clone())) {
                 Ok(plan) => Some(plan),
                 Err(problems) => {
                     diagnostics.append(problems);
                     None
                 }
-            });
+            }
+        });
         match (plan, envelope) {
             (Some(plan), Some(envelope)) if diagnostics.is_empty() => Ok(Self {
                 plan,
@@ -69,16 +100,17 @@ impl Configuration {
 }
 
 struct Envelope<'a> {
-    policy: &'a str,
+    /// Where it begins, and its text.
+    policy: (usize, &'a str),
     inbound: Inbound,
 }
 
 fn envelope<'a>(reader: &mut Reader<'a>, root: Node<'a, '_>) -> Option<Envelope<'a>> {
     let mut object = reader.object(root, ENVELOPE)?;
-    let policy = object.field(reader, "policy", |reader, node| {
+    let policy = object.field(reader, "policy", &|reader, node| {
         Some(reader.with_indent(node))
     });
-    let inbound = object.field(reader, "inbound", inbound);
+    let inbound = object.field(reader, "inbound", &inbound);
     object.finish(reader);
     if matches!(policy, Field::Absent) {
         reader.report(
@@ -99,10 +131,10 @@ fn inbound<'a>(reader: &mut Reader<'a>, node: Node<'a, '_>) -> Option<Inbound> {
     reader.meaning(node.path, "inbound", known, &word)
 }
 
-fn not_utf8(bytes: &[u8], valid_up_to: usize) -> Diagnostics {
+fn not_utf8(bytes: &[u8], cuts: Cuts, valid_up_to: usize) -> Diagnostics {
     let valid = bytes.get(..valid_up_to).unwrap_or_default();
     let valid = std::str::from_utf8(valid).unwrap_or_default();
-    let mut reader = Reader::new(Document::Configuration, valid);
+    let mut reader = Reader::with_cuts(Document::Configuration, valid, cuts);
     let span = Span {
         start: valid_up_to,
         end: valid_up_to,

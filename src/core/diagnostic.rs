@@ -3,6 +3,7 @@
 use std::fmt;
 use std::ops::Range;
 
+use crate::intake::Cuts;
 use crate::place::{Path, Span};
 use crate::problem::{Problem, Severity};
 
@@ -180,9 +181,9 @@ impl Problems {
         }
     }
 
-    /// Gives each problem its line and column, in one pass over the text.
-    pub(crate) fn locate(self, document: Document, text: &str) -> Diagnostics {
-        let mut cursor = Cursor::new(text);
+    /// Gives each problem its place in the text of which this is the rest, in one pass over it.
+    pub(crate) fn locate(self, document: Document, text: &str, cuts: &Cuts) -> Diagnostics {
+        let mut cursor = Cursor::new(text, cuts);
         let list = self
             .found
             .into_iter()
@@ -192,7 +193,7 @@ impl Problems {
                     document,
                     line,
                     column,
-                    span: span.start..span.end,
+                    span: cuts.place(span.start)..cuts.place(span.end),
                     pointer,
                     problem,
                     related: None,
@@ -207,18 +208,24 @@ impl Problems {
     }
 }
 
-/// Counts lines and columns while it moves forward through a text.
+/// Counts lines and columns while it moves forward through a text, of which something may have been
+/// taken out before.
 pub(crate) struct Cursor<'a> {
     rest: std::str::CharIndices<'a>,
+    cuts: &'a Cuts,
     line: usize,
+    /// Where the line begins.
+    start: usize,
     column: usize,
 }
 
 impl<'a> Cursor<'a> {
-    pub(crate) fn new(text: &'a str) -> Self {
+    pub(crate) fn new(text: &'a str, cuts: &'a Cuts) -> Self {
         Self {
             rest: text.char_indices(),
+            cuts,
             line: 1,
+            start: 0,
             column: 1,
         }
     }
@@ -229,12 +236,14 @@ impl<'a> Cursor<'a> {
             match self.rest.next() {
                 Some((_, '\n')) => {
                     self.line = self.line.saturating_add(1);
+                    self.start = self.rest.offset();
                     self.column = 1;
                 }
                 Some(_) => self.column = self.column.saturating_add(1),
                 None => break,
             }
         }
-        (self.line, self.column)
+        let taken_out = self.cuts.between(self.start, offset);
+        (self.line, self.column.saturating_add(taken_out))
     }
 }

@@ -1,17 +1,20 @@
-//! Reading JSON with places: serde_json parses, this module remembers where each value stood and
-//! goes on after a problem, so that one reading finds them all.
+//! Reading JSON with places: serde_json says whether it is JSON, this module remembers where each
+//! value stood and goes on after a problem, so that one reading finds them all.
 //!
-//! A value stays the slice of the source text that it is ([`RawValue`]) until somebody asks for its
-//! inside, so its place is the slice's place, and a long list costs no tree.
+//! A value stays the slice of the source text that it is until somebody asks for its inside, so its
+//! place is the slice's place, and a long list costs no tree.
+
+mod split;
 
 use std::borrow::Cow;
 use std::collections::BTreeSet;
-use std::fmt;
+use std::ops::Range;
 
-use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
-use serde_json::value::RawValue;
+use serde::de::IgnoredAny;
 
 use crate::diagnostic::{Diagnostics, Document, Problems};
+use crate::intake::Cuts;
+use crate::packed::Unpacker;
 use crate::place::{Path, Span};
 use crate::problem::{Expected, Problem};
 
@@ -79,17 +82,28 @@ impl<'a> Node<'a, '_> {
     }
 }
 
+/// Reads a value. Not a type of its own for each field, so that what calls it is compiled once for
+/// each kind of value.
+type Read<'r, 'a, T> = &'r dyn Fn(&mut Reader<'a>, Node<'a, '_>) -> Option<T>;
+
 /// Reads one text and gathers its problems.
 pub(crate) struct Reader<'a> {
     text: &'a str,
+    /// What was taken out of the text before.
+    cuts: Cuts,
     document: Document,
     problems: Problems,
 }
 
 impl<'a> Reader<'a> {
     pub(crate) fn new(document: Document, text: &'a str) -> Self {
+        Self::with_cuts(document, text, Cuts::default())
+    }
+
+    pub(crate) fn with_cuts(document: Document, text: &'a str, cuts: Cuts) -> Self {
         Self {
             text,
+            cuts,
             document,
             problems: Problems::default(),
         }
@@ -101,8 +115,8 @@ impl<'a> Reader<'a> {
             self.report(Span::default(), &Path::Root, Problem::empty(expected));
             return None;
         }
-        match serde_json::from_str::<&RawValue>(self.text) {
-            Ok(raw) => Some(self.node(raw, &Path::Root)),
+        match serde_json::from_str::<IgnoredAny>(self.text) {
+            Ok(IgnoredAny) => Some(self.node(self.text.trim_ascii(), &Path::Root)),
             Err(error) => {
                 let start = offset_of(self.text, error.line(), error.column());
                 let rest = self.text.get(start..).unwrap_or_default();
@@ -136,20 +150,39 @@ impl<'a> Reader<'a> {
     }
 
     /// The value's text with the white space before it, so that its lines stay where they were in
-    /// a file that began with some.
-    pub(crate) fn with_indent(&self, node: Node<'a, '_>) -> &'a str {
+    /// a file that began with some; and where it begins.
+    pub(crate) fn with_indent(&self, node: Node<'a, '_>) -> (usize, &'a str) {
         let before = self.text.get(..node.span.start).unwrap_or_default();
         let start = before.trim_end().len();
-        self.text.get(start..node.span.end).unwrap_or(node.raw)
+        let text = self.text.get(start..node.span.end);
+        text.map_or((node.span.start, node.raw), |text| (start, text))
     }
 
+    /// The bytes that a part of the text has when nothing was taken out.
+    pub(crate) fn range_of(&self, start: usize, part: &str) -> Range<usize> {
+        let end = start.saturating_add(part.len());
+        self.cuts.place(start)..self.cuts.place(end)
+    }
+
+    /// What was taken out of a part of the text.
+    pub(crate) fn cuts_of(&mut self, start: usize, part: &str) -> Cuts {
+        self.cuts.part(start, start.saturating_add(part.len()))
+    }
+
+    #[cold]
+    #[inline(never)]
     pub(crate) fn report(&mut self, span: Span, path: &Path<'_>, problem: Problem) {
         self.problems.push(span, path, problem);
     }
 
     /// Everything found so far, with lines and columns.
     pub(crate) fn finish(self) -> Diagnostics {
-        self.problems.locate(self.document, self.text)
+        self.problems.locate(self.document, self.text, &self.cuts)
+    }
+
+    /// What was taken out, for those that find places in the text later.
+    pub(crate) fn into_cuts(self) -> Cuts {
+        self.cuts
     }
 
     /// The value as a string.
@@ -157,13 +190,14 @@ impl<'a> Reader<'a> {
         if !node.raw.starts_with('"') {
             return self.wrong_type(node, expected);
         }
-        let value = match serde_json::from_str::<&'a str>(node.raw) {
-            Ok(plain) => Cow::Borrowed(plain),
-            // Not plain: it has escapes, or escapes that mean nothing.
-            Err(_) => match serde_json::from_str::<String>(node.raw) {
-                Ok(unescaped) => Cow::Owned(unescaped),
-                Err(error) => {
-                    self.report(node.span, node.path, Problem::bad_escape(&error));
+        let last = node.raw.len().saturating_sub(1);
+        let inside = node.raw.get(1..last).unwrap_or_default();
+        let value = match inside.contains('\\') {
+            false => Cow::Borrowed(inside),
+            true => match split::unescaped(inside) {
+                Some(unescaped) => Cow::Owned(unescaped),
+                None => {
+                    self.report(node.span, node.path, Problem::half_escape());
                     return None;
                 }
             },
@@ -172,6 +206,27 @@ impl<'a> Reader<'a> {
             value,
             span: node.span,
         })
+    }
+
+    /// The value as packed accounts: numbers in ascending order, each once.
+    pub(crate) fn packed(
+        &mut self,
+        node: Node<'a, '_>,
+        expected: Expected,
+    ) -> Option<Located<Vec<u128>>> {
+        let rest = self.text(node, expected)?;
+        let taken = self.cuts.take(node.span.start.saturating_add(1));
+        let unpacker = taken.unwrap_or_else(|| Unpacker::new(rest.value.len()));
+        match unpacker.finish(&rest.value) {
+            Ok(value) => Some(Located {
+                value,
+                span: node.span,
+            }),
+            Err(fault) => {
+                self.report(node.span, node.path, Problem::bad_packed(&fault));
+                None
+            }
+        }
     }
 
     /// The meaning of a string that is one of a few words.
@@ -219,9 +274,10 @@ impl<'a> Reader<'a> {
         &mut self,
         node: Node<'a, '_>,
         expected: Expected,
-        read: impl Fn(&mut Self, Node<'a, '_>) -> Option<T>,
+        read: Read<'_, 'a, T>,
     ) -> Option<List<T>> {
-        let Ok(items) = serde_json::from_str::<Vec<&'a RawValue>>(node.raw) else {
+        let items = Some(node.raw).filter(|raw| raw.starts_with('['));
+        let Some(items) = items.and_then(split::parts) else {
             return self.wrong_type(node, expected);
         };
         self.bounded(node, expected, items.len())?;
@@ -245,7 +301,7 @@ impl<'a> Reader<'a> {
         &mut self,
         node: Node<'a, '_>,
         expected: Expected,
-        read: impl Fn(&mut Self, Node<'a, '_>) -> Option<T>,
+        read: Read<'_, 'a, T>,
     ) -> Option<Map<'a, T>> {
         let entries = self.entries(node, expected)?;
         self.bounded(node, expected, entries.len())?;
@@ -272,18 +328,31 @@ impl<'a> Reader<'a> {
         })
     }
 
+    /// The fields of an object, whatever they are called. They are of the object's path.
+    pub(crate) fn fields<'p>(
+        &mut self,
+        node: Node<'a, 'p>,
+        expected: Expected,
+    ) -> Option<Vec<(Text<'a>, Node<'a, 'p>)>> {
+        let entries = self.entries(node, expected)?.into_iter();
+        let fields = entries.map(|(key, raw)| (key, self.node(raw, node.path)));
+        Some(fields.collect())
+    }
+
     /// The fields of an object; a field given twice is reported, and its first value stands.
     fn entries(
         &mut self,
         node: Node<'a, '_>,
         expected: Expected,
-    ) -> Option<Vec<(Text<'a>, &'a RawValue)>> {
-        let Ok(Entries(raw_entries)) = serde_json::from_str(node.raw) else {
+    ) -> Option<Vec<(Text<'a>, &'a str)>> {
+        let parts = Some(node.raw).filter(|raw| raw.starts_with('{'));
+        let Some(parts) = parts.and_then(split::parts) else {
             return self.wrong_type(node, expected);
         };
-        let mut entries: Vec<(Text<'a>, &'a RawValue)> = Vec::with_capacity(raw_entries.len());
+        let (raw_entries, _) = parts.as_chunks();
+        let mut entries: Vec<(Text<'a>, &'a str)> = Vec::with_capacity(raw_entries.len());
         let mut seen = BTreeSet::new();
-        for (raw_key, raw) in raw_entries {
+        for [raw_key, raw] in raw_entries {
             let key_node = self.node(raw_key, node.path);
             let Some(key) = self.text(key_node, Expected::FIELD_NAME) else {
                 continue;
@@ -298,8 +367,7 @@ impl<'a> Reader<'a> {
         Some(entries)
     }
 
-    fn node<'p>(&self, raw: &'a RawValue, path: &'p Path<'p>) -> Node<'a, 'p> {
-        let raw = raw.get();
+    fn node<'p>(&self, raw: &'a str, path: &'p Path<'p>) -> Node<'a, 'p> {
         // Each value is a slice of the text, so the distance between the two is its offset.
         let start = raw
             .as_ptr()
@@ -324,16 +392,23 @@ impl<'a> Reader<'a> {
     }
 
     fn wrong_type<T>(&mut self, node: Node<'a, '_>, expected: Expected) -> Option<T> {
+        self.report_type(node, expected);
+        None
+    }
+
+    /// Apart, since [`Reader::wrong_type`] is compiled for each kind of value.
+    #[cold]
+    #[inline(never)]
+    fn report_type(&mut self, node: Node<'a, '_>, expected: Expected) {
         let problem = Problem::wrong_type(expected, node.raw);
         self.report(node.span, node.path, problem);
-        None
     }
 }
 
 /// An object whose fields are taken one by one; what nobody took is unknown.
 pub(crate) struct Object<'a, 'p> {
     path: &'p Path<'p>,
-    entries: Vec<(Text<'a>, &'a RawValue)>,
+    entries: Vec<(Text<'a>, &'a str)>,
     known: Vec<&'static str>,
 }
 
@@ -342,7 +417,7 @@ impl<'a> Object<'a, '_> {
         &mut self,
         reader: &mut Reader<'a>,
         name: &'static str,
-        read: impl Fn(&mut Reader<'a>, Node<'a, '_>) -> Option<T>,
+        read: Read<'_, 'a, T>,
     ) -> Field<T> {
         self.known.push(name);
         let Some(raw) = self.take(name).map(|(_, raw)| raw) else {
@@ -370,36 +445,9 @@ impl<'a> Object<'a, '_> {
         }
     }
 
-    fn take(&mut self, name: &str) -> Option<(Text<'a>, &'a RawValue)> {
+    fn take(&mut self, name: &str) -> Option<(Text<'a>, &'a str)> {
         let index = self.entries.iter().position(|(key, _)| key.value == name)?;
         Some(self.entries.remove(index))
-    }
-}
-
-/// The entries of an object in their order, repeated keys included, keys as raw as values.
-struct Entries<'a>(Vec<(&'a RawValue, &'a RawValue)>);
-
-impl<'de: 'a, 'a> Deserialize<'de> for Entries<'a> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct InOrder;
-
-        impl<'de> Visitor<'de> for InOrder {
-            type Value = Entries<'de>;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("an object")
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-                let mut entries = Vec::new();
-                while let Some(entry) = map.next_entry()? {
-                    entries.push(entry);
-                }
-                Ok(Entries(entries))
-            }
-        }
-
-        deserializer.deserialize_map(InOrder)
     }
 }
 

@@ -16,6 +16,8 @@ mod view;
 mod warnings;
 
 use crate::diagnostic::{Diagnostics, Document};
+use crate::files::Files;
+use crate::intake::Cuts;
 use crate::json::Reader;
 use crate::place::{Path, Span};
 use crate::plan::Plan;
@@ -34,6 +36,8 @@ pub use code::Code;
 pub struct Options<'a> {
     /// The policy that this one takes the place of.
     pub against: Option<&'a Plan>,
+    /// What was found in the files that the policy names.
+    pub files: Option<&'a Files>,
     /// Warnings that are known and meant.
     pub allow: &'a [Code],
 }
@@ -49,22 +53,25 @@ pub fn lint(text: &[u8], options: &Options<'_>) -> Diagnostics {
         Ok(text) => text,
         Err(error) => return not_utf8(text, error.valid_up_to()),
     };
-    let mut diagnostics = Plan::from_json(text).err().unwrap_or_default();
+    let none = Files::default();
+    let files = options.files.unwrap_or(&none);
+    let mut diagnostics = Plan::with_files(text, files).err().unwrap_or_default();
     if diagnostics.omitted() > 0 {
         // What is wrong is not all known, so neither is what follows from it.
         return diagnostics;
     }
     // Reads the policy again for its places. Its problems are those that are known by now.
-    let mut reader = Reader::new(Document::Policy, text);
+    let (rest, cuts) = Cuts::of(text);
+    let mut reader = Reader::with_cuts(Document::Policy, &rest, cuts);
     let policy = reader
         .root(expected::POLICY)
         .and_then(|root| read::policy(&mut reader, root));
     let mut warnings = Warnings::new(options.allow);
     if let Some(policy) = policy {
-        let view = View::new(&mut reader, policy, &Errors::new(&diagnostics));
+        let view = View::new(&mut reader, policy, &Errors::new(&diagnostics), files);
         check(&view, options.against, &mut warnings);
     }
-    warnings.finish(text, &mut diagnostics);
+    warnings.finish(&rest, &reader.into_cuts(), &mut diagnostics);
     diagnostics
 }
 

@@ -72,12 +72,36 @@ pub(crate) struct Source<'a> {
     pub(crate) path: Field<Text<'a>>,
 }
 
-/// A named set of accounts.
-#[cfg_attr(feature = "schema", derive(JsonSchema), schemars(deny_unknown_fields))]
+/// A named set of accounts: a list, a file, or packed.
+#[cfg_attr(
+    feature = "schema",
+    derive(JsonSchema),
+    schemars(deny_unknown_fields, extend("minProperties" = 1, "maxProperties" = 1))
+)]
 pub(crate) struct Segment<'a> {
     /// The accounts, each of the policy's format.
-    #[cfg_attr(feature = "schema", schemars(required))]
     pub(crate) accounts: Field<List<Text<'a>>>,
+    /// The file that has the accounts, one in each line or in a column of CSV. `turnout render` and
+    /// `turnout apply` put them in: a proxy reads no files.
+    #[cfg_attr(
+        feature = "schema",
+        schemars(with = "Field<crate::schema::AccountsFrom>")
+    )]
+    pub(crate) accounts_from: Field<Located<AccountsFrom<'a>>>,
+    /// The base64 of the sorted SIDs, 16 bytes each, as `turnout pack` makes it.
+    #[cfg_attr(feature = "schema", schemars(with = "Field<String>"))]
+    pub(crate) accounts_packed: Field<Located<Vec<u128>>>,
+}
+
+/// A file of accounts.
+#[cfg_attr(feature = "schema", derive(JsonSchema), schemars(deny_unknown_fields))]
+pub(crate) struct AccountsFrom<'a> {
+    /// Its path, from the folder of the policy on.
+    #[cfg_attr(feature = "schema", schemars(required, length(min = 1)))]
+    pub(crate) file: Field<Text<'a>>,
+    /// The column of CSV that has the accounts: its name in the first line, or its number from 1.
+    #[cfg_attr(feature = "schema", schemars(length(min = 1)))]
+    pub(crate) column: Field<Text<'a>>,
 }
 
 /// One move from v1 to v2, of the requests that `match` selects.

@@ -1,7 +1,9 @@
 //! What can be wrong with a policy: each problem says what is wrong and what to write instead.
 
+use std::borrow::Cow;
 use std::fmt;
 
+use crate::packed::Fault;
 use crate::visible::push_visible;
 
 /// One thing that is wrong. Its `Display` says what; [`Problem::help`] says what to write instead.
@@ -92,8 +94,8 @@ enum Kind {
     },
     Invalid {
         code: &'static str,
-        what: String,
-        instead: String,
+        what: Cow<'static, str>,
+        instead: Cow<'static, str>,
     },
     /// The policy is valid, but hardly what was meant.
     Doubtful {
@@ -193,7 +195,8 @@ impl Problem {
             Kind::NotOneOf { known, .. } => format!("write exactly one of {}", Quoted(known)),
             Kind::TooMany { expected, .. } => format!("write at most {}", expected.most),
             Kind::EmptyList { instead, .. } => (*instead).into(),
-            Kind::Invalid { instead, .. } | Kind::Doubtful { instead, .. } => instead.clone(),
+            Kind::Invalid { instead, .. } => instead.to_string(),
+            Kind::Doubtful { instead, .. } => instead.clone(),
         }
     }
 
@@ -215,12 +218,20 @@ impl Problem {
         Self(Kind::Syntax(without_place(error)))
     }
 
-    pub(crate) fn bad_escape(error: &serde_json::Error) -> Self {
+    pub(crate) fn half_escape() -> Self {
         Self::invalid(
-            format!("not a string: {}", without_place(error)),
+            "not a string: an escape in it is half of a character",
             "write the character itself, or its whole escape",
         )
         .coded("malformed-string")
+    }
+
+    pub(crate) fn bad_packed(fault: &Fault) -> Self {
+        Self::invalid(
+            fault.to_string(),
+            "write what `turnout pack` makes of the accounts",
+        )
+        .coded("malformed-packed")
     }
 
     pub(crate) fn wrong_type(expected: Expected, raw: &str) -> Self {
@@ -300,11 +311,21 @@ impl Problem {
         Self(Kind::EmptyList { what, instead })
     }
 
-    pub(crate) fn invalid(what: impl Into<String>, instead: impl Into<String>) -> Self {
+    pub(crate) fn invalid(
+        what: impl Into<Cow<'static, str>>,
+        instead: impl Into<Cow<'static, str>>,
+    ) -> Self {
+        Self::invalid_value(what.into(), instead.into())
+    }
+
+    /// Apart, since there are many who say what is invalid.
+    #[cold]
+    #[inline(never)]
+    fn invalid_value(what: Cow<'static, str>, instead: Cow<'static, str>) -> Self {
         Self(Kind::Invalid {
             code: "invalid-value",
-            what: what.into(),
-            instead: instead.into(),
+            what,
+            instead,
         })
     }
 
@@ -354,7 +375,8 @@ impl fmt::Display for Problem {
                 write!(f, "{} with {found} items", expected.what)
             }
             Kind::EmptyList { what, .. } => write!(f, "{what} is empty"),
-            Kind::Invalid { what, .. } | Kind::Doubtful { what, .. } => f.write_str(what),
+            Kind::Invalid { what, .. } => f.write_str(what),
+            Kind::Doubtful { what, .. } => f.write_str(what),
         }
     }
 }

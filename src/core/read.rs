@@ -3,9 +3,10 @@
 mod hash;
 mod shadow;
 
-use crate::json::{List, Located, Node, Reader, Text};
+use crate::json::{Field, List, Located, Node, Reader, Text};
 use crate::policy::{
-    Account, Accounts, Header, Match, Path, Policy, Rollout, Rule, Segment, Source, Step, When,
+    Account, Accounts, AccountsFrom, Header, Match, Path, Policy, Rollout, Rule, Segment, Source,
+    Step, When,
 };
 use crate::problem::Expected;
 
@@ -41,6 +42,10 @@ pub(crate) mod expected {
         new("an object of segments", "{ \"hvc\": { \"accounts\": [] } }");
     pub(crate) const SEGMENT: Expected = new("a segment", "{ \"accounts\": [] }");
     pub(crate) const ACCOUNTS: Expected = new("a list of accounts", "[]").at_most(usize::MAX);
+    pub(crate) const PACKED: Expected = new("a text of packed accounts", "\"\"");
+    pub(crate) const FILE: Expected = new("a file", "\"hvc.csv\"");
+    pub(crate) const FILE_NAME: Expected = new("the path of a file", "\"hvc.csv\"");
+    pub(crate) const COLUMN: Expected = new("a column", "\"account_sid\"");
     pub(crate) const ACCOUNT_ID: Expected =
         new("an account", "\"AC7342e9713fa896e4af00c654c444aada\"");
     pub(crate) const BOOLEAN: Expected = new("`true` or `false`", "false");
@@ -148,20 +153,20 @@ pub(crate) mod expected {
 pub(crate) fn policy<'a>(reader: &mut Reader<'a>, root: Node<'a, '_>) -> Option<Policy<'a>> {
     let mut object = reader.object(root, expected::POLICY)?;
     let policy = Policy {
-        version: object.field(reader, "version", |r, n| r.number(n, expected::VERSION)),
-        revision: object.field(reader, "revision", |r, n| r.text(n, expected::REVISION)),
-        account: object.field(reader, "account", account),
-        segments: object.field(reader, "segments", |r, n| {
-            r.map(n, expected::SEGMENTS, segment)
+        version: object.field(reader, "version", &|r, n| r.number(n, expected::VERSION)),
+        revision: object.field(reader, "revision", &|r, n| r.text(n, expected::REVISION)),
+        account: object.field(reader, "account", &account),
+        segments: object.field(reader, "segments", &|r, n| {
+            r.map(n, expected::SEGMENTS, &segment)
         }),
-        halted: object.field(reader, "halted", |r, n| {
+        halted: object.field(reader, "halted", &|r, n| {
             Some(located(n, r.boolean(n, expected::BOOLEAN)?))
         }),
-        collector: object.field(reader, "collector", |r, n| r.text(n, expected::CLUSTER)),
-        rollouts: object.field(reader, "rollouts", |r, n| {
-            r.list(n, expected::ROLLOUTS, rollout)
+        collector: object.field(reader, "collector", &|r, n| r.text(n, expected::CLUSTER)),
+        rollouts: object.field(reader, "rollouts", &|r, n| {
+            r.list(n, expected::ROLLOUTS, &rollout)
         }),
-        schema: object.field(reader, "$schema", |r, n| r.text(n, expected::SCHEMA)),
+        schema: object.field(reader, "$schema", &|r, n| r.text(n, expected::SCHEMA)),
     };
     object.finish(reader);
     Some(policy)
@@ -170,8 +175,10 @@ pub(crate) fn policy<'a>(reader: &mut Reader<'a>, root: Node<'a, '_>) -> Option<
 fn account<'a>(reader: &mut Reader<'a>, node: Node<'a, '_>) -> Option<Located<Account<'a>>> {
     let mut object = reader.object(node, expected::ACCOUNT)?;
     let account = Account {
-        from: object.field(reader, "from", |r, n| r.list(n, expected::SOURCES, source)),
-        format: object.field(reader, "format", |r, n| r.text(n, expected::FORMAT)),
+        from: object.field(reader, "from", &|r, n| {
+            r.list(n, expected::SOURCES, &source)
+        }),
+        format: object.field(reader, "format", &|r, n| r.text(n, expected::FORMAT)),
     };
     object.finish(reader);
     Some(located(node, account))
@@ -180,9 +187,11 @@ fn account<'a>(reader: &mut Reader<'a>, node: Node<'a, '_>) -> Option<Located<Ac
 fn source<'a>(reader: &mut Reader<'a>, node: Node<'a, '_>) -> Option<Located<Source<'a>>> {
     let mut object = reader.object(node, expected::SOURCE)?;
     let source = Source {
-        header: object.field(reader, "header", |r, n| r.text(n, expected::HEADER_NAME)),
-        basic_auth: object.field(reader, "basic_auth", |r, n| r.text(n, expected::BASIC_AUTH)),
-        path: object.field(reader, "path", |r, n| r.text(n, expected::ACCOUNT_PATH)),
+        header: object.field(reader, "header", &|r, n| r.text(n, expected::HEADER_NAME)),
+        basic_auth: object.field(reader, "basic_auth", &|r, n| {
+            r.text(n, expected::BASIC_AUTH)
+        }),
+        path: object.field(reader, "path", &|r, n| r.text(n, expected::ACCOUNT_PATH)),
     };
     object.finish(reader);
     Some(located(node, source))
@@ -191,26 +200,51 @@ fn source<'a>(reader: &mut Reader<'a>, node: Node<'a, '_>) -> Option<Located<Sou
 fn segment<'a>(reader: &mut Reader<'a>, node: Node<'a, '_>) -> Option<Located<Segment<'a>>> {
     let mut object = reader.object(node, expected::SEGMENT)?;
     let segment = Segment {
-        accounts: object.field(reader, "accounts", |r, n| {
+        accounts: object.field(reader, "accounts", &|r, n| {
             texts(r, n, expected::ACCOUNTS, expected::ACCOUNT_ID)
+        }),
+        accounts_from: object.field(reader, "accounts_from", &accounts_from),
+        accounts_packed: object.field(reader, "accounts_packed", &|r, n| {
+            r.packed(n, expected::PACKED)
         }),
     };
     object.finish(reader);
     Some(located(node, segment))
 }
 
+fn accounts_from<'a>(
+    reader: &mut Reader<'a>,
+    node: Node<'a, '_>,
+) -> Option<Located<AccountsFrom<'a>>> {
+    let from = if node.raw().starts_with('{') {
+        let mut object = reader.object(node, expected::FILE)?;
+        let from = AccountsFrom {
+            file: object.field(reader, "file", &|r, n| r.text(n, expected::FILE_NAME)),
+            column: object.field(reader, "column", &|r, n| r.text(n, expected::COLUMN)),
+        };
+        object.finish(reader);
+        from
+    } else {
+        AccountsFrom {
+            file: Field::Given(reader.text(node, expected::FILE)?),
+            column: Field::Absent,
+        }
+    };
+    Some(located(node, from))
+}
+
 fn rollout<'a>(reader: &mut Reader<'a>, node: Node<'a, '_>) -> Option<Located<Rollout<'a>>> {
     let mut object = reader.object(node, expected::ROLLOUT)?;
     let rollout = Rollout {
-        name: object.field(reader, "name", |r, n| r.text(n, expected::NAME)),
-        matches: object.field(reader, "match", request_match),
-        v1: object.field(reader, "v1", |r, n| r.text(n, expected::CLUSTER)),
-        v2: object.field(reader, "v2", |r, n| r.text(n, expected::CLUSTER)),
-        mode: object.field(reader, "mode", |r, n| r.text(n, expected::MODE)),
-        salt: object.field(reader, "salt", |r, n| r.text(n, expected::SALT)),
-        hash: object.field(reader, "hash", hash),
-        rules: object.field(reader, "rules", |r, n| r.list(n, expected::RULES, rule)),
-        shadow: object.field(reader, "shadow", shadow::shadow),
+        name: object.field(reader, "name", &|r, n| r.text(n, expected::NAME)),
+        matches: object.field(reader, "match", &request_match),
+        v1: object.field(reader, "v1", &|r, n| r.text(n, expected::CLUSTER)),
+        v2: object.field(reader, "v2", &|r, n| r.text(n, expected::CLUSTER)),
+        mode: object.field(reader, "mode", &|r, n| r.text(n, expected::MODE)),
+        salt: object.field(reader, "salt", &|r, n| r.text(n, expected::SALT)),
+        hash: object.field(reader, "hash", &hash),
+        rules: object.field(reader, "rules", &|r, n| r.list(n, expected::RULES, &rule)),
+        shadow: object.field(reader, "shadow", &shadow::shadow),
     };
     object.not_yet(reader, "guard");
     object.finish(reader);
@@ -220,15 +254,15 @@ fn rollout<'a>(reader: &mut Reader<'a>, node: Node<'a, '_>) -> Option<Located<Ro
 fn request_match<'a>(reader: &mut Reader<'a>, node: Node<'a, '_>) -> Option<Match<'a>> {
     let mut object = reader.object(node, expected::MATCH)?;
     let request_match = Match {
-        hosts: object.field(reader, "hosts", |r, n| {
+        hosts: object.field(reader, "hosts", &|r, n| {
             texts(r, n, expected::HOSTS, expected::HOST)
         }),
-        path: object.field(reader, "path", path),
-        methods: object.field(reader, "methods", |r, n| {
+        path: object.field(reader, "path", &path),
+        methods: object.field(reader, "methods", &|r, n| {
             texts(r, n, expected::METHODS, expected::METHOD)
         }),
-        headers: object.field(reader, "headers", |r, n| {
-            r.map(n, expected::HEADERS, header)
+        headers: object.field(reader, "headers", &|r, n| {
+            r.map(n, expected::HEADERS, &header)
         }),
     };
     object.finish(reader);
@@ -238,9 +272,9 @@ fn request_match<'a>(reader: &mut Reader<'a>, node: Node<'a, '_>) -> Option<Matc
 fn path<'a>(reader: &mut Reader<'a>, node: Node<'a, '_>) -> Option<Located<Path<'a>>> {
     let mut object = reader.object(node, expected::PATH_MATCH)?;
     let path = Path {
-        exact: object.field(reader, "exact", |r, n| r.text(n, expected::PATH)),
-        prefix: object.field(reader, "prefix", |r, n| r.text(n, expected::PATH)),
-        template: object.field(reader, "template", |r, n| r.text(n, expected::PATH)),
+        exact: object.field(reader, "exact", &|r, n| r.text(n, expected::PATH)),
+        prefix: object.field(reader, "prefix", &|r, n| r.text(n, expected::PATH)),
+        template: object.field(reader, "template", &|r, n| r.text(n, expected::PATH)),
     };
     object.finish(reader);
     Some(located(node, path))
@@ -249,9 +283,9 @@ fn path<'a>(reader: &mut Reader<'a>, node: Node<'a, '_>) -> Option<Located<Path<
 fn header<'a>(reader: &mut Reader<'a>, node: Node<'a, '_>) -> Option<Located<Header<'a>>> {
     let mut object = reader.object(node, expected::HEADER)?;
     let header = Header {
-        exact: object.field(reader, "exact", |r, n| r.text(n, expected::HEADER_VALUE)),
-        prefix: object.field(reader, "prefix", |r, n| r.text(n, expected::HEADER_VALUE)),
-        present: object.field(reader, "present", |r, n| r.boolean(n, expected::BOOLEAN)),
+        exact: object.field(reader, "exact", &|r, n| r.text(n, expected::HEADER_VALUE)),
+        prefix: object.field(reader, "prefix", &|r, n| r.text(n, expected::HEADER_VALUE)),
+        present: object.field(reader, "present", &|r, n| r.boolean(n, expected::BOOLEAN)),
     };
     object.finish(reader);
     Some(located(node, header))
@@ -260,10 +294,12 @@ fn header<'a>(reader: &mut Reader<'a>, node: Node<'a, '_>) -> Option<Located<Hea
 fn rule<'a>(reader: &mut Reader<'a>, node: Node<'a, '_>) -> Option<Located<Rule<'a>>> {
     let mut object = reader.object(node, expected::RULE)?;
     let rule = Rule {
-        when: object.field(reader, "when", when),
-        serve: object.field(reader, "serve", |r, n| r.text(n, expected::SERVE)),
-        accounts: object.field(reader, "accounts", rule_accounts),
-        requests: object.field(reader, "requests", |r, n| r.number(n, expected::PERCENTAGE)),
+        when: object.field(reader, "when", &when),
+        serve: object.field(reader, "serve", &|r, n| r.text(n, expected::SERVE)),
+        accounts: object.field(reader, "accounts", &rule_accounts),
+        requests: object.field(reader, "requests", &|r, n| {
+            r.number(n, expected::PERCENTAGE)
+        }),
     };
     object.finish(reader);
     Some(located(node, rule))
@@ -271,7 +307,7 @@ fn rule<'a>(reader: &mut Reader<'a>, node: Node<'a, '_>) -> Option<Located<Rule<
 
 fn rule_accounts<'a>(reader: &mut Reader<'a>, node: Node<'a, '_>) -> Option<Accounts<'a>> {
     if node.raw().starts_with('[') {
-        let steps = reader.list(node, expected::RAMP, step)?;
+        let steps = reader.list(node, expected::RAMP, &step)?;
         return Some(Accounts::Ramp(steps));
     }
     let number = reader.number(node, expected::ACCOUNTS_PERCENTAGE)?;
@@ -281,8 +317,8 @@ fn rule_accounts<'a>(reader: &mut Reader<'a>, node: Node<'a, '_>) -> Option<Acco
 fn step<'a>(reader: &mut Reader<'a>, node: Node<'a, '_>) -> Option<Located<Step<'a>>> {
     let mut object = reader.object(node, expected::STEP)?;
     let step = Step {
-        from: object.field(reader, "from", |r, n| r.text(n, expected::TIME)),
-        percent: object.field(reader, "percent", |r, n| r.number(n, expected::PERCENTAGE)),
+        from: object.field(reader, "from", &|r, n| r.text(n, expected::TIME)),
+        percent: object.field(reader, "percent", &|r, n| r.number(n, expected::PERCENTAGE)),
     };
     object.finish(reader);
     Some(located(node, step))
@@ -291,13 +327,13 @@ fn step<'a>(reader: &mut Reader<'a>, node: Node<'a, '_>) -> Option<Located<Step<
 fn when<'a>(reader: &mut Reader<'a>, node: Node<'a, '_>) -> Option<When<'a>> {
     let mut object = reader.object(node, expected::WHEN)?;
     let when = When {
-        within: object.field(reader, "in", segment_names),
-        outside: object.field(reader, "not_in", segment_names),
-        regions: object.field(reader, "regions", |r, n| {
+        within: object.field(reader, "in", &segment_names),
+        outside: object.field(reader, "not_in", &segment_names),
+        regions: object.field(reader, "regions", &|r, n| {
             texts(r, n, expected::REGIONS, expected::REGION)
         }),
-        headers: object.field(reader, "headers", |r, n| {
-            r.map(n, expected::HEADERS, header)
+        headers: object.field(reader, "headers", &|r, n| {
+            r.map(n, expected::HEADERS, &header)
         }),
     };
     object.finish(reader);
@@ -319,7 +355,7 @@ pub(crate) fn texts<'a>(
     list: Expected,
     item: Expected,
 ) -> Option<List<Text<'a>>> {
-    reader.list(node, list, |reader, node| reader.text(node, item))
+    reader.list(node, list, &|reader, node| reader.text(node, item))
 }
 
 pub(crate) fn located<T>(node: Node<'_, '_>, value: T) -> Located<T> {

@@ -31,10 +31,18 @@ impl Revision {
     /// white space around it.
     #[must_use]
     pub fn of_text(policy: &str) -> Self {
+        Self::of_bytes(policy.as_bytes())
+    }
+
+    pub(crate) fn of_bytes(policy: &[u8]) -> Self {
         Self {
-            text: format!("{:016x}", xxh3_64(policy.trim_ascii().as_bytes())),
+            text: format!("{:016x}", xxh3_64(policy.trim_ascii())),
             is_given: false,
         }
+    }
+
+    pub(crate) const fn is_given(&self) -> bool {
+        self.is_given
     }
 
     /// As the access log and the log show it.

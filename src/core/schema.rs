@@ -14,6 +14,17 @@ use serde_json::Value;
 use crate::json::{Field, List, Located, Map, Number};
 use crate::policy::Policy;
 
+/// The path of a file of accounts, or that and its column.
+#[derive(JsonSchema)]
+#[schemars(untagged)]
+#[expect(dead_code, reason = "a schema is made of the types, and of no value")]
+pub(crate) enum AccountsFrom {
+    /// Each line is an account.
+    Lines(#[schemars(length(min = 1))] String),
+    /// CSV, of which a column has the accounts.
+    Column(crate::policy::AccountsFrom<'static>),
+}
+
 /// The schema, as a JSON document.
 #[must_use]
 pub fn schema() -> Value {

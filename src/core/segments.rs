@@ -1,12 +1,18 @@
 //! Segments: which named sets an account is in, answered by one look-up for all of them.
 
-use std::collections::{BTreeMap, HashMap};
-use std::hash::{BuildHasher, Hash, Hasher};
+mod builder;
+mod layer;
+mod numbered;
+
 use std::iter::successors;
 
-use xxhash_rust::xxh3::xxh3_64_with_seed;
+use xxhash_rust::xxh3::xxh3_64;
 
-use crate::account::{AccountId, Format, Sid, is_opaque_account};
+use crate::account::{AccountId, Sid};
+use crate::sorted::Sorted;
+
+pub(crate) use builder::Builder;
+use layer::Sets;
 
 /// A set of segments, one bit for each, in the order of the policy.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -29,6 +35,15 @@ impl SegmentSet {
         }
         if let Some(word) = self.0.get_mut(word) {
             *word |= 1 << bit;
+        }
+    }
+
+    fn add(&mut self, other: &Self) {
+        if self.0.len() < other.0.len() {
+            self.0.resize(other.0.len(), 0);
+        }
+        for (word, other) in self.0.iter_mut().zip(&other.0) {
+            *word |= other;
         }
     }
 
@@ -58,162 +73,137 @@ impl SegmentSet {
 
 /// Every account that is in some segment, with the segments that it is in.
 ///
-/// Many accounts share few such sets, so an account keeps only the number of its set. A look-up
-/// costs the same for ten accounts as for a hundred thousand.
+/// Many accounts share few such sets, so an account keeps only the number of its set; and not even
+/// that where all have the same. A look-up costs the same for ten accounts as for a million.
 #[derive(Debug)]
 pub(crate) struct Segments {
+    /// That of none is number 0.
     sets: Vec<SegmentSet>,
     accounts: Accounts,
+    /// Of the account in each place.
+    set_of: Sets,
 }
 
 #[derive(Debug)]
 enum Accounts {
-    Sids(HashMap<Sid, u32, Xxh3>),
-    Opaque(HashMap<Box<[u8]>, u32, Xxh3>),
+    /// As numbers.
+    Sids(Sorted),
+    /// By their hashes, as [`key`] makes them.
+    Opaque { keys: Sorted, bytes: Vec<u8> },
 }
 
 impl Segments {
     /// The segments that an account is in.
     pub(crate) fn of(&self, account: &AccountId<'_>) -> &SegmentSet {
-        let set = match &self.accounts {
-            Accounts::Sids(sids) => account.sid().and_then(|sid| sids.get(&sid)),
-            Accounts::Opaque(accounts) => accounts.get(account.as_slice()),
+        let place = match &self.accounts {
+            Accounts::Sids(sids) => account.sid().and_then(|sid| sids.find(sid.number())),
+            Accounts::Opaque { keys, bytes } => find_opaque(keys, bytes, account.as_slice()),
         };
-        set.and_then(|set| self.sets.get(usize::try_from(*set).ok()?))
-            .unwrap_or(SegmentSet::NONE)
+        place.map_or(SegmentSet::NONE, |place| self.set(place))
     }
-}
 
-impl Segments {
     /// The accounts of one segment, in no order.
     pub(crate) fn accounts_of(&self, segment: usize) -> impl Iterator<Item = Vec<u8>> {
-        let (sids, opaque) = match &self.accounts {
-            Accounts::Sids(sids) => (Some(sids), None),
-            Accounts::Opaque(opaque) => (None, Some(opaque)),
-        };
-        let sids = sids.into_iter().flatten();
-        let sids = sids.map(|(sid, set)| (sid.text(), *set));
-        let opaque = opaque.into_iter().flatten();
-        let opaque = opaque.map(|(account, set)| (account.to_vec(), *set));
-        sids.chain(opaque).filter_map(move |(account, set)| {
-            let set = self.sets.get(usize::try_from(set).ok()?)?;
-            set.contains(segment).then_some(account)
-        })
+        let all = self.accounts();
+        all.filter_map(move |(place, account)| self.set(place).contains(segment).then_some(account))
     }
-}
 
-/// Gathers [`Segments`] account by account.
-pub(crate) struct Builder {
-    segments: Segments,
-    /// From a set, by one more segment, to the set with it.
-    steps: BTreeMap<(u32, usize), u32>,
-    /// The number of each set but the empty one, which is 0.
-    numbers: BTreeMap<SegmentSet, u32>,
-}
+    /// Every set of segments that some account is in, perhaps in parts, with the number of such accounts
+    /// and the first of them in the order of their texts.
+    pub(crate) fn classes(&self) -> Vec<(&SegmentSet, usize, Vec<u8>)> {
+        let mut classes: Vec<(usize, Option<usize>)> = vec![(0, None); self.sets.len()];
+        for place in 0..self.keys().len() {
+            let Some((count, first)) = classes.get_mut(self.number(place)) else {
+                continue;
+            };
+            *count = count.saturating_add(1);
+            // SIDs are in their order.
+            let is_first = first.is_none_or(|first| {
+                !matches!(self.accounts, Accounts::Sids(_)) && self.text(place) < self.text(first)
+            });
+            if is_first {
+                *first = Some(place);
+            }
+        }
+        let classes = self.sets.iter().zip(classes);
+        let classes = classes.filter_map(|(set, (count, first))| {
+            let example = self.text(first?);
+            Some((set, count, example))
+        });
+        classes.collect()
+    }
 
-impl Builder {
-    pub(crate) fn new(format: Format) -> Self {
-        let accounts = match format {
-            Format::Sid => Accounts::Sids(HashMap::default()),
-            Format::Opaque => Accounts::Opaque(HashMap::default()),
-        };
-        Self {
-            segments: Segments {
-                sets: vec![SegmentSet::default()],
-                accounts,
-            },
-            steps: BTreeMap::new(),
-            numbers: BTreeMap::new(),
+    fn accounts(&self) -> impl Iterator<Item = (usize, Vec<u8>)> {
+        (0..self.keys().len()).map(|place| (place, self.text(place)))
+    }
+
+    fn keys(&self) -> &[u128] {
+        match &self.accounts {
+            Accounts::Sids(keys) | Accounts::Opaque { keys, .. } => keys.as_slice(),
         }
     }
 
-    /// `false` when the account is not of the policy's format.
-    pub(crate) fn insert(&mut self, segment: usize, account: &[u8]) -> bool {
-        let Segments { sets, accounts } = &mut self.segments;
-        let (steps, numbers) = (&mut self.steps, &mut self.numbers);
-        match accounts {
-            Accounts::Sids(sids) => {
-                let Some(sid) = Sid::parse(account) else {
-                    return false;
-                };
-                let set = sids.entry(sid).or_default();
-                *set = step(steps, numbers, sets, *set, segment);
-            }
-            Accounts::Opaque(opaque) => {
-                if !is_opaque_account(account) {
-                    return false;
-                }
-                let set = opaque.entry(account.into()).or_default();
-                *set = step(steps, numbers, sets, *set, segment);
-            }
+    /// The account in a place.
+    fn text(&self, place: usize) -> Vec<u8> {
+        let Some(key) = self.keys().get(place) else {
+            return Vec::new();
+        };
+        match &self.accounts {
+            Accounts::Sids(_) => Sid::of_number(*key).to_string().into_bytes(),
+            Accounts::Opaque { bytes, .. } => account_of(*key, bytes).to_vec(),
         }
-        true
     }
 
-    pub(crate) fn build(self) -> Segments {
-        self.segments
+    fn number(&self, place: usize) -> usize {
+        usize::try_from(self.set_of.of(place)).unwrap_or(usize::MAX)
     }
-}
 
-/// The number of the set that has all of `from` and `segment`.
-fn step(
-    steps: &mut BTreeMap<(u32, usize), u32>,
-    numbers: &mut BTreeMap<SegmentSet, u32>,
-    sets: &mut Vec<SegmentSet>,
-    from: u32,
-    segment: usize,
-) -> u32 {
-    *steps.entry((from, segment)).or_insert_with(|| {
-        let mut set = usize::try_from(from)
-            .ok()
-            .and_then(|from| sets.get(from))
-            .cloned()
-            .unwrap_or_default();
-        set.insert(segment);
-        let next = u32::try_from(sets.len()).unwrap_or_default();
-        *numbers.entry(set).or_insert_with_key(|set| {
-            sets.push(set.clone());
-            next
-        })
-    })
-}
-
-/// XXH3 as the hash of a map. No secret is needed: what is in the map comes from the policy alone,
-/// so a client cannot fill a bucket.
-#[derive(Clone, Copy, Debug, Default)]
-struct Xxh3(u64);
-
-impl BuildHasher for Xxh3 {
-    type Hasher = Self;
-
-    fn build_hasher(&self) -> Self {
-        Self::default()
+    fn set(&self, place: usize) -> &SegmentSet {
+        let set = self.sets.get(self.number(place));
+        set.unwrap_or(SegmentSet::NONE)
     }
 }
 
-impl Hasher for Xxh3 {
-    fn write(&mut self, bytes: &[u8]) {
-        self.0 = xxh3_64_with_seed(bytes, self.0);
-    }
-
-    /// The length prefix of a slice: XXH3 takes the length in by itself.
-    fn write_usize(&mut self, _length: usize) {}
-
-    fn finish(&self) -> u64 {
-        self.0
-    }
+/// An opaque account is a number for looking it up: its hash, then where its bytes are, then how many.
+/// No secret is needed in the hash: what is looked up in comes from the policy alone, so a client
+/// cannot make it slow.
+fn key(account: &[u8], start: usize) -> u128 {
+    let [start, length] = [start, account.len()].map(|n| u64::try_from(n).unwrap_or(u64::MAX));
+    let place = start.saturating_mul(256);
+    lowest_key(account) | u128::from(place | (length & 0xff))
 }
 
-impl Hash for Sid {
-    fn hash<H: Hasher>(&self, state: &mut H) {
-        state.write(self.packed());
-    }
+fn lowest_key(account: &[u8]) -> u128 {
+    u128::from(xxh3_64(account)) << 64
+}
+
+fn account_of(key: u128, bytes: &[u8]) -> &[u8] {
+    let place = usize::try_from((key & u128::from(u64::MAX)) >> 8).unwrap_or(usize::MAX);
+    let length = usize::from(key.to_le_bytes()[0]);
+    let end = place.saturating_add(length);
+    bytes.get(place..end).unwrap_or_default()
+}
+
+fn find_opaque(keys: &Sorted, bytes: &[u8], account: &[u8]) -> Option<usize> {
+    let lowest = lowest_key(account);
+    let first = keys.place_from(lowest);
+    let rest = keys.as_slice().get(first..)?;
+    let same = rest.iter().take_while(|key| (*key ^ lowest) >> 64 == 0);
+    let place = same.zip(first..);
+    let mut found = place.filter(|(key, _)| account_of(**key, bytes) == account);
+    found.next().map(|(_, place)| place)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::account::Bytes;
+    use crate::account::{Bytes, Format};
+
+    fn set(segments: &[usize]) -> SegmentSet {
+        let mut set = SegmentSet::default();
+        segments.iter().for_each(|segment| set.insert(*segment));
+        set
+    }
 
     #[test]
     fn an_account_knows_all_its_segments() {
@@ -223,16 +213,62 @@ mod tests {
         }
         assert!(!builder.insert(0, b""));
         let segments = builder.build();
-        let near = SegmentSet(vec![1]);
-        let mut far = SegmentSet::default();
-        far.insert(70);
-
-        let is_in = |account: &str, set| {
+        let of = |account: &str| {
             let account = Format::Opaque.account(Bytes::of_request(account.as_bytes()));
-            segments.of(&account.unwrap()).intersects(set)
+            segments.of(&account.unwrap())
         };
-        assert!(is_in("both", &near) && is_in("both", &far));
-        assert!(!is_in("far", &near) && is_in("far", &far));
-        assert!(!is_in("nobody", &near) && !is_in("nobody", &far));
+        assert_eq!(*of("both"), set(&[0, 70]));
+        assert_eq!(*of("far"), set(&[70]));
+        assert_eq!(*of("nobody"), set(&[]));
+        let mut far: Vec<_> = segments.accounts_of(70).collect();
+        far.sort();
+        assert_eq!(far, [b"both".to_vec(), b"far".to_vec()]);
+    }
+
+    /// Against the plain way: ask each segment.
+    #[test]
+    fn lists_and_packed_accounts_are_one_thing() {
+        let sid = |n: u128| Sid::of_number(n * 0x0100_0000_0000_0000_0001);
+        // Every so many-th number: packed, and in lists in no order.
+        let steps: [(u128, bool); 6] = [
+            (2, true),
+            (3, true),
+            (5, false),
+            (1_000, false),
+            (7, true),
+            (2_000, true),
+        ];
+        let mut builder = Builder::new(Format::Sid);
+        for (segment, (step, is_packed)) in steps.into_iter().enumerate() {
+            let members = (0..1_000).filter(|n| n % step == 0);
+            if is_packed {
+                builder.insert_sorted(segment, members.map(|n| sid(n).number()).collect());
+            } else {
+                let members: Vec<u128> = members.collect();
+                for n in members.iter().rev().chain(&members) {
+                    assert!(builder.insert(segment, sid(*n).to_string().as_bytes()));
+                }
+            }
+        }
+        assert!(!builder.insert(2, b"AC7"));
+        let segments = builder.build();
+        for n in 0..1_100_u128 {
+            let text = sid(n).to_string();
+            let account = Format::Sid.account_of(text.as_bytes()).unwrap();
+            let of = steps.iter().enumerate();
+            let of = of.filter(|(_, (step, _))| n < 1_000 && n % step == 0);
+            let of: Vec<usize> = of.map(|(segment, _)| segment).collect();
+            assert_eq!(*segments.of(&account), set(&of), "{n}");
+        }
+        for (segment, (step, _)) in steps.into_iter().enumerate() {
+            let all = segments.accounts_of(segment).count();
+            assert_eq!(all as u128, 1_000_u128.div_ceil(step));
+        }
+        let counted: usize = segments.classes().iter().map(|(_, count, _)| count).sum();
+        let (first, _, example) = segments.classes().remove(0);
+        assert_eq!(first.iter().count(), 1);
+        assert!(example.starts_with(b"AC"));
+        let named = (0..1_000).filter(|n| steps.iter().any(|(step, _)| n % step == 0));
+        assert_eq!(counted, named.count());
     }
 }

@@ -44,8 +44,9 @@ extern "C" fn proxy_on_context_create(context: u32, parent: u32) {
 
 /// Whether the configuration is taken.
 #[unsafe(no_mangle)]
-extern "C" fn proxy_on_configure(context: u32, _size: usize) -> u32 {
-    Vm::with(|vm| vm.configure(context)).unwrap_or(false).into()
+extern "C" fn proxy_on_configure(context: u32, size: usize) -> u32 {
+    let is_taken = Vm::with(|vm| vm.configure(context, size));
+    is_taken.unwrap_or(false).into()
 }
 
 #[unsafe(no_mangle)]

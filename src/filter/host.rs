@@ -100,9 +100,9 @@ pub(crate) fn log(level: LogLevel, line: &str) {
     }
 }
 
-/// Readable while the plugin is being configured.
-pub(crate) fn plugin_configuration() -> Vec<u8> {
-    body(PLUGIN_CONFIGURATION, usize::MAX)
+/// A part of the plugin's configuration, which is readable while the plugin is being configured.
+pub(crate) fn plugin_configuration(start: usize, most: usize) -> Vec<u8> {
+    part(PLUGIN_CONFIGURATION, start, most)
 }
 
 /// Adds a value; those that the header has stay. At this version of the ABI each change of a request's
@@ -252,10 +252,14 @@ pub(crate) fn call_succeeded() -> bool {
 
 /// The first bytes of a body; none when the proxy does not give it.
 pub(crate) fn body(body: Body, max_size: usize) -> Vec<u8> {
+    part(body, 0, max_size)
+}
+
+fn part(body: Body, start: usize, max_size: usize) -> Vec<u8> {
     let (mut data, mut size) = (ptr::null_mut(), 0);
     // SAFETY: the host writes one word to each of the two pointers, which are valid for it.
     let status =
-        unsafe { proxy_get_buffer_bytes(body.0, 0, max_size, &raw mut data, &raw mut size) };
+        unsafe { proxy_get_buffer_bytes(body.0, start, max_size, &raw mut data, &raw mut size) };
     handed_over(status, data, size)
 }
 

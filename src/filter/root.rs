@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use turnout_core::{Configuration, Time};
+use turnout_core::{Configuration, Diagnostics, Intake, Time};
 
 use crate::copies::Copies;
 use crate::counters::{Counters, tell_revision};
@@ -10,6 +10,8 @@ use crate::host::{self, LogLevel};
 
 /// How often ramps are looked at, summaries looked for, and records exported.
 const TICK_MS: u32 = 1_000;
+/// Of the configuration, as it is fetched.
+const PIECE: usize = 64 * 1024;
 
 #[derive(Default)]
 pub(crate) struct Root {
@@ -26,14 +28,17 @@ pub(crate) struct Active {
 }
 
 impl Root {
-    /// Envoy keeps the configuration before when this one is refused.
-    pub(crate) fn configure(&mut self) -> bool {
-        match Configuration::from_json(&host::plugin_configuration()) {
+    /// Envoy keeps the configuration before when this one, of so many bytes, is refused.
+    pub(crate) fn configure(&mut self, size: usize) -> bool {
+        let begin = host::now();
+        match read(size) {
             Ok(mut configuration) => {
                 configuration.plan.place_in(&host::region());
-                announce(&configuration);
                 tell_revision(configuration.plan.revision());
-                self.active = Some(Active::new(configuration));
+                let active = Active::new(configuration);
+                let took = host::now().saturating_sub(begin);
+                announce(&active.configuration, took);
+                self.active = Some(active);
                 true
             }
             Err(diagnostics) => {
@@ -88,12 +93,32 @@ impl Active {
     }
 }
 
-fn announce(configuration: &Configuration) {
+/// Piece by piece: a VM never gives back memory, and a million accounts are 21 MB of text.
+fn read(size: usize) -> Result<Configuration, Diagnostics> {
+    let mut intake = Intake::new(size);
+    let mut start = 0_usize;
+    loop {
+        let piece = host::plugin_configuration(start, PIECE);
+        intake.push(&piece);
+        start = start.saturating_add(piece.len());
+        if piece.len() < PIECE {
+            break;
+        }
+    }
+    Configuration::read(intake, &|range| {
+        host::plugin_configuration(range.start, range.len())
+    })
+}
+
+/// `took` is the nanoseconds for which this worker did nothing else.
+fn announce(configuration: &Configuration, took: u64) {
     let rollouts = configuration.plan.rollouts().len();
     let inbound = configuration.inbound.as_str();
     let revision = configuration.plan.revision();
+    let (ms, tenths) = (took / 1_000_000, took / 100_000 % 10);
     let line = format!(
-        "turnout: configuration accepted: revision {revision}, {rollouts} rollout(s), inbound {inbound}"
+        "turnout: configuration accepted: revision {revision}, {rollouts} rollout(s), inbound {inbound}, \
+         in {ms}.{tenths} ms"
     );
     host::log(LogLevel::Info, &line);
     if configuration.plan.lacks_region() {

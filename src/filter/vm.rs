@@ -35,9 +35,9 @@ impl Vm {
         }
     }
 
-    pub(crate) fn configure(&mut self, context: u32) -> bool {
+    pub(crate) fn configure(&mut self, context: u32, size: usize) -> bool {
         let root = self.roots.get_mut(&context);
-        root.is_some_and(Root::configure)
+        root.is_some_and(|root| root.configure(size))
     }
 
     pub(crate) fn request_headers(&mut self, context: u32, end: bool) {

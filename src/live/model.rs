@@ -392,3 +392,23 @@ fn the_history_is_bounded_and_the_way_back_stays() {
     let none = directory.rollback(&Target::Before, &author);
     assert!(matches!(none, Err(Error::NothingBefore { .. })), "{none:?}");
 }
+
+/// Envoy would not start without the file; with one that it refuses it starts, and serves v1.
+#[test]
+fn a_first_policy_that_is_refused_stays_and_is_nothing_to_go_back_to() {
+    let (_folder, directory) = folder();
+    let change = directory.apply(&policy(0), Some("/filter.wasm"), None, &author());
+    let mut change = change.expect("written");
+    let settled = directory.settle(&mut change, Outcome::Rejected, &["no".into()]);
+    assert_eq!(settled.put_back, None);
+    assert!(
+        settled.notes[0].contains("no policy before it"),
+        "{settled:?}"
+    );
+    assert_eq!(in_force(&directory), Some(policy(0)));
+    let halted = directory.halt(&author());
+    assert!(
+        matches!(halted, Err(Error::NothingInForce { .. })),
+        "{halted:?}"
+    );
+}

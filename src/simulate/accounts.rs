@@ -6,6 +6,9 @@ use std::io::{self, BufRead, BufReader, Read};
 use csv_core::{ReadFieldResult, Reader};
 use serde::Serialize;
 
+use turnout_core::Format;
+
+use crate::census::wanted;
 use crate::chunks::{Chunk, Chunks, LONGEST_LINE};
 use crate::unreadable::Unreadable;
 use crate::words::{self, excerpt};
@@ -83,12 +86,37 @@ impl From<io::Error> for BadAccounts {
     }
 }
 
-/// Hands over each account. What is no account is counted; in the first line it is a header.
+/// What a file has that a policy names for the accounts of a segment: each account with its line. Every
+/// line that is none is counted, and `named` of them are named.
+///
+/// # Errors
+/// When the input fails, or has no such column.
+pub fn read_accounts(
+    input: impl Read,
+    column: Option<&Column>,
+    format: Format,
+    named: usize,
+    take: &mut dyn FnMut(u64, &[u8]),
+) -> Result<AccountsRead, BadAccounts> {
+    let accounts = Accounts {
+        column,
+        wanted: wanted(format),
+        // What is not UTF-8 cannot stand in a policy.
+        is_account: &|found| format.is_account(found) && std::str::from_utf8(found).is_ok(),
+        // A first account that is mistyped is not taken for a header.
+        is_header: &|found| !found.iter().any(u8::is_ascii_digit),
+    };
+    accounts.read_with_lines(input, Unreadable::naming(named), take)
+}
+
+/// Hands over each account. What is no account is counted; in the first line it may be a header.
 pub(crate) struct Accounts<'a> {
     pub(crate) column: Option<&'a Column>,
     /// What an account has to be, and whether these bytes are one.
     pub(crate) wanted: &'a str,
     pub(crate) is_account: &'a dyn Fn(&[u8]) -> bool,
+    /// Whether a first line that is no account may be a header.
+    pub(crate) is_header: &'a dyn Fn(&[u8]) -> bool,
 }
 
 impl Accounts<'_> {
@@ -97,7 +125,21 @@ impl Accounts<'_> {
         input: impl Read,
         take: &mut dyn FnMut(&[u8]),
     ) -> Result<AccountsRead, BadAccounts> {
-        let mut read = AccountsRead::default();
+        self.read_with_lines(input, Unreadable::default(), &mut |_, account| {
+            take(account);
+        })
+    }
+
+    fn read_with_lines(
+        &self,
+        input: impl Read,
+        malformed: Unreadable,
+        take: &mut dyn FnMut(u64, &[u8]),
+    ) -> Result<AccountsRead, BadAccounts> {
+        let mut read = AccountsRead {
+            malformed,
+            ..AccountsRead::default()
+        };
         match self.column {
             Some(column) => self.columns(input, column, &mut read, take)?,
             None => self.lines(input, &mut read, take)?,
@@ -109,7 +151,7 @@ impl Accounts<'_> {
         &self,
         input: impl Read,
         read: &mut AccountsRead,
-        take: &mut dyn FnMut(&[u8]),
+        take: &mut dyn FnMut(u64, &[u8]),
     ) -> Result<(), BadAccounts> {
         let mut chunks = Chunks::new(input);
         let mut chunk = Chunk::default();
@@ -131,7 +173,7 @@ impl Accounts<'_> {
         number: u64,
         found: Option<&[u8]>,
         read: &mut AccountsRead,
-        take: &mut dyn FnMut(&[u8]),
+        take: &mut dyn FnMut(u64, &[u8]),
     ) {
         let is_first = read.lines == 0;
         read.lines = read.lines.saturating_add(1);
@@ -139,9 +181,11 @@ impl Accounts<'_> {
             Some(b"") => read.blank = read.blank.saturating_add(1),
             Some(account) if (self.is_account)(account) => {
                 read.accounts = read.accounts.saturating_add(1);
-                take(account);
+                take(number, account);
             }
-            Some(header) if is_first => read.header = Some(excerpt(header)),
+            Some(header) if is_first && (self.is_header)(header) => {
+                read.header = Some(excerpt(header));
+            }
             Some(other) => read.malformed.add(number, || {
                 let comma = self.column.is_none() && other.contains(&b',');
                 let hint = if comma { ", or name a --column" } else { "" };
@@ -163,7 +207,7 @@ impl Accounts<'_> {
         input: impl Read,
         column: &Column,
         read: &mut AccountsRead,
-        take: &mut dyn FnMut(&[u8]),
+        take: &mut dyn FnMut(u64, &[u8]),
     ) -> Result<(), BadAccounts> {
         let mut csv = Csv::new(input);
         let place = match column {
@@ -324,6 +368,7 @@ mod tests {
             column: column.as_ref(),
             wanted: "A and a digit",
             is_account: &|found| matches!(found, [b'A', b'0'..=b'9']),
+            is_header: &|_| true,
         };
         let mut seen = Vec::new();
         let mut take = |account: &[u8]| seen.push(String::from_utf8(account.to_vec()).unwrap());
@@ -374,6 +419,7 @@ mod tests {
             column: Some(&Column::parse("acount")),
             wanted: "",
             is_account: &|_| true,
+            is_header: &|_| true,
         };
         let error = accounts
             .read(&b"id,account\n"[..], &mut |_| {})

@@ -106,6 +106,7 @@ impl Census {
             column,
             wanted: wanted(plan.format()),
             is_account: &|found| plan.account(found).is_some(),
+            is_header: &|_| true,
         };
         let mut segments = Vec::new();
         let accounts = accounts.read(input, &mut |bytes| {

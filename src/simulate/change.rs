@@ -113,6 +113,7 @@ impl Change {
             wanted: wanted(new.plan.format()),
             // One that has become malformed is moved by that.
             is_account: &|found| [old, new].iter().any(|v| v.plan.account(found).is_some()),
+            is_header: &|_| true,
         };
         let read = accounts.read(input, &mut |account| comparison.add(account))?;
         let before = comparison.known.len();

@@ -32,7 +32,7 @@ mod unreadable;
 mod version;
 mod words;
 
-pub use accounts::{AccountsRead, BadAccounts, Column};
+pub use accounts::{AccountsRead, BadAccounts, Column, read_accounts};
 pub use census::{Census, Group, RolloutCensus, RuleCensus};
 pub use change::{Change, Forbidden, RolloutChange};
 pub use fields::{BadField, Entry, Fields};

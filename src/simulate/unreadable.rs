@@ -12,6 +12,9 @@ pub struct Unreadable {
     pub count: u64,
     /// The first few.
     pub first: Vec<BadLine>,
+    /// So many more are named than a few.
+    #[serde(skip)]
+    more: usize,
 }
 
 /// A line that could not be used.
@@ -24,15 +27,27 @@ pub struct BadLine {
 }
 
 impl Unreadable {
+    /// With so many lines named; at least a few.
+    pub(crate) fn naming(most: usize) -> Self {
+        Self {
+            more: most.saturating_sub(NAMED),
+            ..Self::default()
+        }
+    }
+
+    const fn named(&self) -> usize {
+        NAMED.saturating_add(self.more)
+    }
+
     /// The sentence is made only for a line that is named.
     pub(crate) fn add(&mut self, line: u64, why: impl FnOnce() -> String) {
         self.count = self.count.saturating_add(1);
-        if self.first.len() < NAMED {
+        if self.first.len() < self.named() {
             self.first.push(BadLine { line, why: why() });
         } else if self.first.last().is_some_and(|last| line < last.line) {
             self.first.push(BadLine { line, why: why() });
             self.first.sort();
-            self.first.truncate(NAMED);
+            self.first.truncate(self.named());
         }
     }
 
@@ -40,6 +55,6 @@ impl Unreadable {
         self.count = self.count.saturating_add(other.count);
         self.first.extend(other.first);
         self.first.sort();
-        self.first.truncate(NAMED);
+        self.first.truncate(self.named());
     }
 }

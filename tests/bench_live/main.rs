@@ -3,20 +3,26 @@
 //! No number fails it. It ends with 1 when an answer was wrong or lost.
 
 mod halts;
+mod pauses;
 mod spread;
 
 use std::process::ExitCode;
 
 use harness::terminal::show;
 
-const HELP: &str = "bench-live [--only SECTION]\n\nSections: halts";
+const HELP: &str = "bench-live [--only SECTION]\n\nSections: halts, pauses";
 
 #[tokio::main]
 async fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
     let ended = match arguments.as_slice() {
-        [] | ["--only", "halts"] => halts::measure().await,
+        [] => match halts::measure().await {
+            Ok(()) => pauses::measure().await,
+            failed => failed,
+        },
+        ["--only", "halts"] => halts::measure().await,
+        ["--only", "pauses"] => pauses::measure().await,
         _ => Err(HELP.to_owned()),
     };
     match ended {

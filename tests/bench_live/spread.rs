@@ -3,8 +3,9 @@
 use std::fmt;
 use std::time::Duration;
 
-/// The median and the worst of some durations.
+/// The median, the worst and the best of some durations.
 pub(crate) struct Spread {
+    best: Duration,
     median: Duration,
     worst: Duration,
     count: usize,
@@ -15,6 +16,7 @@ impl Spread {
     pub(crate) fn of(mut durations: Vec<Duration>) -> Option<Self> {
         durations.sort();
         Some(Self {
+            best: *durations.first()?,
             median: *durations.get(durations.len() / 2)?,
             worst: *durations.last()?,
             count: durations.len(),
@@ -27,9 +29,10 @@ impl fmt::Display for Spread {
         let ms = |duration: Duration| duration.as_secs_f64() * 1e3;
         write!(
             f,
-            "median {:.1} ms, worst {:.1} ms of {}",
+            "median {:.1} ms, worst {:.1} ms, best {:.1} ms of {}",
             ms(self.median),
             ms(self.worst),
+            ms(self.best),
             self.count
         )
     }

@@ -27,6 +27,7 @@ fn diagnostics_of(path: &PathBuf) -> Vec<Diagnostic> {
     let options = Options {
         against: old.as_ref(),
         allow: &[],
+        ..Options::default()
     };
     lint(&text, &options).as_slice().to_vec()
 }
@@ -74,6 +75,7 @@ fn a_warning_that_is_allowed_is_not_told() {
             let options = Options {
                 against: None,
                 allow: &[code],
+                ..Options::default()
             };
             let all = lint(&text, &Options::default());
             let left = lint(&text, &options);
@@ -127,6 +129,7 @@ fn a_policy_held_against_itself_has_nothing_more() {
         let options = Options {
             against: Some(&plan),
             allow: &[],
+            ..Options::default()
         };
         let alone = lint(text.as_bytes(), &Options::default());
         assert_eq!(lint(text.as_bytes(), &options), alone, "{}", path.display());

@@ -218,7 +218,7 @@ async fn what_every_proxy_refuses_is_taken_out_again_and_the_reasons_are_kept() 
 }
 
 #[tokio::test]
-async fn the_filters_own_words_about_a_policy_are_shown() {
+async fn a_halt_goes_by_what_the_proxies_run_and_not_by_a_file_that_they_refused() {
     let stage = Stage::new();
     let envoy = stage.envoy().await;
     // What only another version of the filter would take: written by hand behind the lint's back.

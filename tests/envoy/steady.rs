@@ -48,6 +48,7 @@ impl Steady {
     pub(crate) async fn end_without_loss(self) -> Vec<Answer> {
         let all = self.end().await;
         let sent = all.len();
+        assert!(sent > 20, "hardly any traffic: {sent}");
         let answers: Vec<Answer> = all
             .into_iter()
             .map(|answer| answer.unwrap_or_else(|error| panic!("of {sent}: {error}")))

@@ -138,6 +138,13 @@ async fn all_proxies_take_a_good_policy_and_refuse_a_bad_one() {
     assert_eq!(mesh.served(INSIDE).await, only("v1"));
 
     traffic.end_without_loss().await;
+    // The refused one has decided nothing.
+    for envoy in &mesh.envoys {
+        for line in envoy.access_log(1).await {
+            let revision = line["revision"].as_str().expect("a revision");
+            assert!(["1.half", "2.on", "4.off"].contains(&revision), "{line}");
+        }
+    }
 }
 
 #[tokio::test]

@@ -118,6 +118,8 @@ fn json_has_the_same_in_fields() {
             "errors": 1,
             "warnings": 1,
             "omitted": 0,
+            "bad_lines": [],
+            "bad_lines_omitted": 0,
             "diagnostics": [
                 {
                     "severity": "warning",

@@ -1,7 +1,7 @@
 //! Whom the request is for, source by source.
 
 use crate::account::{Account, Format, Found};
-use crate::compile::malformed_account;
+use crate::compile::segments::malformed_account;
 use crate::plan::Plan;
 use crate::request::Request;
 use crate::segments::SegmentSet;

@@ -1,13 +1,11 @@
 //! The accounts of the segments: those that look mistyped, those that are listed twice, and the
 //! classes into which the segments divide them.
 
-use std::collections::BTreeMap;
-
 use crate::account::{Format, Sid};
 use crate::json::Text;
 use crate::place::{Path, Span};
 use crate::problem::excerpt;
-use crate::segments::SegmentSet;
+use crate::segments::{Builder, SegmentSet, Segments};
 
 use super::view::View;
 use super::warnings::Warnings;
@@ -32,29 +30,36 @@ pub(super) struct Classes {
 
 impl Classes {
     pub(super) fn new(view: &View<'_>) -> Self {
-        let mut sets: BTreeMap<Vec<usize>, (usize, &str)> = BTreeMap::new();
-        sets.insert(Vec::new(), (0, ""));
+        let all = segments(view);
+        let mut list: Vec<Class> = vec![Class {
+            segments: Vec::new(),
+            count: 0,
+            example: String::new(),
+        }];
         let mut sizes = vec![0_usize; view.segments.len()];
-        let mentions = mentions(view);
-        for same in mentions.chunk_by(|a, b| a.account == b.account) {
-            let mut segments: Vec<usize> = same.iter().map(|mention| mention.segment).collect();
-            segments.dedup();
-            let example = same.first().map_or("", |mention| mention.account);
-            for segment in &segments {
-                if let Some(size) = sizes.get_mut(*segment) {
-                    *size = size.saturating_add(1);
+        for (set, count, example) in all.classes() {
+            for segment in set.iter() {
+                if let Some(size) = sizes.get_mut(segment) {
+                    *size = size.saturating_add(count);
                 }
             }
-            let (count, _) = sets.entry(segments).or_insert((0, example));
-            *count = count.saturating_add(1);
+            list.push(Class {
+                segments: set.iter().collect(),
+                count,
+                example: String::from_utf8_lossy(&example).into_owned(),
+            });
         }
-        let list = sets.into_iter().map(|(segments, (count, example))| Class {
-            segments,
-            count,
-            example: example.to_owned(),
+        list.sort_by(|a, b| (&a.segments, &a.example).cmp(&(&b.segments, &b.example)));
+        // What is one class may have come in parts.
+        list.dedup_by(|more, class| {
+            let is_same = more.segments == class.segments;
+            if is_same {
+                class.count = class.count.saturating_add(more.count);
+            }
+            is_same
         });
         Self {
-            list: list.collect(),
+            list,
             sizes,
             are_whole: view.segments.iter().all(|segment| segment.is_whole),
         }
@@ -77,6 +82,21 @@ impl Class {
             .for_each(|segment| set.insert(*segment));
         set
     }
+}
+
+/// The accounts of all segments; those that are none are an error, and left out.
+fn segments(view: &View<'_>) -> Segments {
+    let mut builder = Builder::new(view.format.unwrap_or(Format::Opaque));
+    for (index, segment) in view.segments.iter().enumerate() {
+        for (_, account) in &segment.accounts {
+            builder.insert(index, account.value.as_bytes());
+        }
+        builder.insert_sorted(index, segment.packed.clone());
+        if let Some((_, file)) = &segment.file {
+            builder.insert_file(index, &file.list);
+        }
+    }
+    builder.build()
 }
 
 /// One line of one list.
@@ -113,6 +133,7 @@ fn mentions<'v>(view: &'v View<'_>) -> Vec<Mention<'v>> {
 pub(super) fn check(view: &View<'_>, warnings: &mut Warnings<'_>) {
     unused(view, warnings);
     repeated(view, warnings);
+    repeated_in_files(view, warnings);
     if view.format == Some(Format::Opaque) {
         let at = Path::Root.field("segments");
         for segment in &view.segments {
@@ -162,6 +183,23 @@ fn repeated(view: &View<'_>, warnings: &mut Warnings<'_>) {
                 Some((first.span(), first_at.to_string())),
                 format!("`{}` is in this list already", excerpt(first.account)),
                 "remove it here, or write the account that was meant",
+            );
+        }
+    }
+}
+
+fn repeated_in_files(view: &View<'_>, warnings: &mut Warnings<'_>) {
+    let at = Path::Root.field("segments");
+    for segment in &view.segments {
+        if let Some((span, file)) = &segment.file
+            && let Some(told) = &file.repeated
+        {
+            let at = at.field(&segment.name.value);
+            warnings.push(
+                Code::RepeatedAccount,
+                (*span, &at.field("accounts_from")),
+                told.as_str(),
+                "remove all but one of these lines, or write the accounts that were meant",
             );
         }
     }

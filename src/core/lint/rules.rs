@@ -229,7 +229,7 @@ fn holds_for_none(view: &View<'_>, when: &When) -> (String, String) {
     let outside: Vec<usize> = when.outside.iter().collect();
     let is_empty = |segment: &usize| {
         let segment = view.segments.get(*segment);
-        segment.is_some_and(|segment| segment.accounts.is_empty())
+        segment.is_some_and(super::view::Segment::is_empty)
     };
     if within.iter().all(|segment| when.outside.contains(*segment)) {
         return (

@@ -4,6 +4,7 @@
 use crate::account::Format;
 use crate::bucket::Salt;
 use crate::compile::{hash, matches, rollouts::Rollouts};
+use crate::files::{self, Files};
 use crate::hash::Hash;
 use crate::json::{Field, List, Located, Map, Number, Reader, Text};
 use crate::matching::{RequestMatch, When};
@@ -32,6 +33,9 @@ pub(super) struct Segment<'a> {
     pub(super) name: Text<'a>,
     /// With their places in the list.
     pub(super) accounts: Vec<(usize, Text<'a>)>,
+    pub(super) packed: Vec<u128>,
+    /// What its file has, and where the policy names it.
+    pub(super) file: Option<(Span, &'a files::Accounts)>,
     /// Whether these are all.
     pub(super) is_whole: bool,
 }
@@ -76,25 +80,29 @@ pub(super) struct Repeated {
     pub(super) first_index: usize,
 }
 
+impl Segment<'_> {
+    pub(super) fn is_empty(&self) -> bool {
+        let has_file = self.file.is_some_and(|(_, file)| !file.list.is_empty());
+        self.accounts.is_empty() && self.packed.is_empty() && !has_file
+    }
+}
+
 impl<'a> View<'a> {
     /// What `reader` reports in this is known by now, as `errors`.
     pub(super) fn new(
         reader: &mut Reader<'a>,
         policy: policy::Policy<'a>,
         errors: &Errors<'_>,
+        files: &'a Files,
     ) -> Self {
         let root = &Path::Root;
         let format = policy
             .account
             .given()
             .and_then(|given| given.value.format.given());
-        let format = format.and_then(|word| match &*word.value {
-            "sid" => Some(Format::Sid),
-            "opaque" => Some(Format::Opaque),
-            _ => None,
-        });
+        let format = format.and_then(|word| Format::named(&word.value));
         let segments_are_known = !matches!(policy.segments, Field::Bad);
-        let segments = segments(policy.segments.given(), errors);
+        let segments = segments(policy.segments.given(), errors, files);
         let names: Vec<String> = segments.iter().map(|s| s.name.value.to_string()).collect();
         let at = root.field("rollouts");
         let whole = reader.whole();
@@ -139,18 +147,32 @@ impl<'a> View<'a> {
 fn segments<'a>(
     given: Option<Map<'a, Located<policy::Segment<'a>>>>,
     errors: &Errors<'_>,
+    files: &'a Files,
 ) -> Vec<Segment<'a>> {
     let at = Path::Root.field("segments");
     let entries = given.map_or_else(Vec::new, |Map(entries)| entries);
     let segments = entries.into_iter().map(|(name, segment)| {
         let is_whole = errors.none_in(&at.field(&name.value));
-        let accounts = segment.and_then(|segment| segment.value.accounts.given());
+        let (accounts, packed, from) = match segment.map(|segment| segment.value) {
+            Some(segment) => (
+                segment.accounts.given(),
+                segment.accounts_packed.given(),
+                segment.accounts_from.given(),
+            ),
+            None => (None, None, None),
+        };
         let accounts = accounts.map_or_else(Vec::new, |accounts| accounts.value);
         let accounts = accounts.into_iter().enumerate();
+        let file = from.and_then(|from| {
+            let accounts = files.get(&name.value)?.0.as_ref().ok()?;
+            Some((from.span, accounts))
+        });
         Segment {
             accounts: accounts
                 .filter_map(|(position, account)| Some((position, account?)))
                 .collect(),
+            packed: packed.map_or_else(Vec::new, |packed| packed.value),
+            file,
             name,
             is_whole,
         }

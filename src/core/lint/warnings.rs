@@ -1,6 +1,7 @@
 //! Warnings while they are being found.
 
 use crate::diagnostic::{Cursor, Diagnostic, Diagnostics, Document, Related};
+use crate::intake::Cuts;
 use crate::place::{Path, Span};
 use crate::problem::Problem;
 
@@ -75,7 +76,7 @@ impl<'o> Warnings<'o> {
 
     /// Adds them to the errors. Errors are not crowded out by warnings, nor is one kind of warning
     /// by another.
-    pub(super) fn finish(mut self, text: &str, diagnostics: &mut Diagnostics) {
+    pub(super) fn finish(mut self, text: &str, cuts: &Cuts, diagnostics: &mut Diagnostics) {
         let total = self
             .counts
             .iter()
@@ -96,12 +97,12 @@ impl<'o> Warnings<'o> {
             });
         }
         let omitted = total.saturating_sub(self.found.len());
-        diagnostics.warn(located(self.found, text), omitted);
+        diagnostics.warn(located(self.found, text, cuts), omitted);
     }
 }
 
-/// Gives each warning its line and column, in one pass over the text.
-fn located(mut found: Vec<Found>, text: &str) -> Vec<Diagnostic> {
+/// Gives each warning its place in the text of which this is the rest, in one pass over it.
+fn located(mut found: Vec<Found>, text: &str, cuts: &Cuts) -> Vec<Diagnostic> {
     found.sort_by_key(|found| found.span.start);
     let mut offsets: Vec<usize> = found.iter().map(|found| found.span.start).collect();
     offsets.extend(
@@ -111,7 +112,7 @@ fn located(mut found: Vec<Found>, text: &str) -> Vec<Diagnostic> {
     );
     offsets.sort_unstable();
     offsets.dedup();
-    let mut cursor = Cursor::new(text);
+    let mut cursor = Cursor::new(text, cuts);
     let places: Vec<_> = offsets
         .iter()
         .map(|offset| cursor.advance_to(*offset))
@@ -127,7 +128,7 @@ fn located(mut found: Vec<Found>, text: &str) -> Vec<Diagnostic> {
             Related {
                 line,
                 column,
-                span: span.start..span.end,
+                span: cuts.place(span.start)..cuts.place(span.end),
                 pointer,
             }
         });
@@ -135,7 +136,7 @@ fn located(mut found: Vec<Found>, text: &str) -> Vec<Diagnostic> {
             document: Document::Policy,
             line,
             column,
-            span: found.span.start..found.span.end,
+            span: cuts.place(found.span.start)..cuts.place(found.span.end),
             pointer: found.pointer,
             problem: found.problem,
             related,

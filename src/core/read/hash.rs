@@ -130,7 +130,7 @@ fn fields<'a>(
         let read = |reader: &mut Reader<'a>, node: Node<'a, '_>| {
             value(reader, node, field.expected, field.kind)
         };
-        fields.push((field.name, object.field(reader, field.name, read)));
+        fields.push((field.name, object.field(reader, field.name, &read)));
     }
     object.finish(reader);
     Some(located(node, Fields(fields)))

@@ -1,0 +1,174 @@
+//! The files in which policies keep accounts: `"accounts_from": "hvc.csv"`.
+
+use std::fs::{self, File as OsFile};
+use std::path::Path;
+
+use turnout_core::{AccountsFrom, File, Files, Format, Gathered, accounts_from};
+use turnout_simulate::{Column, read_accounts};
+
+use crate::problems;
+use crate::text::{is_dash, name_of};
+
+/// Bad lines of one file that are named; further ones are only counted.
+const NAMED: usize = 1_000;
+/// In one file; packed they are 85 MB.
+const MOST: usize = 4_000_000;
+
+/// What was found in the files of a policy.
+#[derive(Default)]
+pub(crate) struct Found {
+    pub(crate) files: Files,
+    pub(crate) bad_lines: Vec<BadLine>,
+    /// How many more there are.
+    pub(crate) omitted: u64,
+}
+
+/// A line of a file that is no account.
+pub(crate) struct BadLine {
+    pub(crate) file: String,
+    pub(crate) line: u64,
+    /// What is wrong, and what to write instead.
+    pub(crate) message: String,
+}
+
+/// Reads the files that a policy names. What is wrong with them becomes a problem of the policy, at
+/// the place where it names the file, when it is compiled with what was found.
+pub(crate) fn read(path: &Path, policy: &str) -> Found {
+    let mut found = Found::default();
+    // Most policies name none, and reading them once more takes time.
+    if !policy.contains("accounts_from") {
+        return found;
+    }
+    let (format, named) = accounts_from(policy);
+    let Some(format) = format else {
+        return found;
+    };
+    for from in named {
+        // From the policy's folder on; of a policy that comes in, from this one.
+        let folder = match is_dash(path) {
+            true => None,
+            false => path.parent(),
+        };
+        let file = folder.unwrap_or(Path::new("")).join(&from.file);
+        let read = read_one(&file, &from, format, &mut found);
+        let read = read.unwrap_or_else(|(what, instead)| File::unusable(what, instead));
+        found.files.insert(from.segment, read);
+    }
+    found
+}
+
+/// The error is what is wrong, and what to do instead.
+fn read_one(
+    path: &Path,
+    from: &AccountsFrom,
+    format: Format,
+    found: &mut Found,
+) -> Result<File, (String, String)> {
+    let name = name_of(path);
+    let (gathered, bad) = gather(path, from.column.as_deref(), format)?;
+    let count = bad.count;
+    let named = u64::try_from(bad.lines.len()).unwrap_or(u64::MAX);
+    found.omitted = found.omitted.saturating_add(count.saturating_sub(named));
+    let lines = bad.lines.into_iter().map(|(line, message)| BadLine {
+        file: name.clone(),
+        line,
+        message,
+    });
+    found.bad_lines.extend(lines);
+    match count {
+        0 => Ok(gathered.into_file(&name)),
+        1 => Err((
+            format!("`{name}` has a line that is no account"),
+            "correct that line; it is named below".into(),
+        )),
+        count => Err((
+            format!("`{name}` has {count} lines that are no account"),
+            "correct these lines; each is named below".into(),
+        )),
+    }
+}
+
+/// Lines that are no account: how many, and those that are named.
+pub(crate) struct Bad {
+    pub(crate) count: u64,
+    pub(crate) lines: Vec<(u64, String)>,
+}
+
+/// All accounts of a file, and its bad lines. The error is what is wrong, and what to do instead.
+pub(crate) fn gather(
+    path: &Path,
+    column: Option<&str>,
+    format: Format,
+) -> Result<(Gathered, Bad), (String, String)> {
+    let name = name_of(path);
+    let no_file = |why: &str| {
+        let instead = "write the path of a file, from the folder of the policy on";
+        (format!("cannot read `{name}`: {why}"), instead.to_owned())
+    };
+    let there = fs::metadata(path).map_err(|error| no_file(&error.to_string()))?;
+    if !there.is_file() {
+        return Err(no_file(if there.is_dir() {
+            "it is a folder"
+        } else {
+            "it is no file"
+        }));
+    }
+    let file = OsFile::open(path).map_err(|error| no_file(&error.to_string()))?;
+    let mut gathered = Gathered::new(format);
+    let mut is_too_long = false;
+    let column = column.map(Column::parse);
+    let read = read_accounts(
+        file,
+        column.as_ref(),
+        format,
+        NAMED,
+        &mut |line, account| {
+            is_too_long = gathered.len() >= MOST;
+            if !is_too_long {
+                gathered.push(line, account);
+            }
+        },
+    );
+    let read = read.map_err(|error| {
+        let what = format!("cannot read `{name}`: {error}");
+        (what, "correct the file, or write another one".to_owned())
+    })?;
+    if is_too_long {
+        return Err((
+            format!("`{name}` has more than {MOST} accounts"),
+            "divide it into several segments".into(),
+        ));
+    }
+    if gathered.is_empty() && read.malformed.count == 0 {
+        return Err((
+            format!("`{name}` has no account"),
+            "write \"accounts\": [] where a segment is to have none".into(),
+        ));
+    }
+    let lines = read.malformed.first.into_iter();
+    let bad = Bad {
+        count: read.malformed.count,
+        lines: lines.map(|bad| (bad.line, bad.why)).collect(),
+    };
+    Ok((gathered, bad))
+}
+
+impl Found {
+    /// Tells of each bad line.
+    pub(crate) fn tell(&self) {
+        for BadLine {
+            file,
+            line,
+            message,
+        } in &self.bad_lines
+        {
+            problems::tell(&format!("{file} line {line}: {message}"));
+        }
+        if self.omitted > 0 {
+            problems::tell(&format!(
+                "and {} more lines that are no account",
+                self.omitted
+            ));
+        }
+    }
+}

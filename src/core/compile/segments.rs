@@ -1,0 +1,153 @@
+//! The accounts of the segments.
+
+use super::{check_name, exactly_one, present, required};
+use crate::account::{Format, LONGEST_OPAQUE, Sid};
+use crate::files::Files;
+use crate::json::{List, Located, Reader, Text};
+use crate::place::Path;
+use crate::policy;
+use crate::problem::{Problem, excerpt};
+use crate::read::expected;
+use crate::segments::{Builder, Segments};
+
+/// Where the accounts of a segment may be.
+const KNOWN: &[&str] = &["accounts", "accounts_from", "accounts_packed"];
+
+pub(super) fn segments(
+    reader: &mut Reader<'_>,
+    at: &Path<'_>,
+    segments: Vec<(Text<'_>, Option<Located<policy::Segment<'_>>>)>,
+    (format, files): (Option<Format>, &Files),
+) -> Option<Segments> {
+    // With the format itself unreadable, the accounts are still looked at, as loosely as can be.
+    let assumed = format.unwrap_or(Format::Opaque);
+    let mut builder = Builder::new(assumed);
+    for (index, (name, segment)) in segments.into_iter().enumerate() {
+        let at = at.field(&name.value);
+        check_name(reader, &at, "segment", &name);
+        let Some(Located { value, span }) = segment else {
+            continue;
+        };
+        let policy::Segment {
+            accounts,
+            accounts_from,
+            accounts_packed,
+        } = value;
+        let given = [
+            present(&accounts),
+            present(&accounts_from),
+            present(&accounts_packed),
+        ];
+        if given == [false; 3] {
+            required(reader, span, &at, "accounts", expected::ACCOUNTS, accounts);
+            continue;
+        }
+        exactly_one(reader, span, &at, "a segment", KNOWN, given);
+        if let Some(accounts) = accounts.given() {
+            list(
+                reader,
+                &at.field("accounts"),
+                (index, accounts),
+                (assumed, &mut builder),
+            );
+        }
+        if let Some(from) = accounts_from.given() {
+            let at = at.field("accounts_from");
+            file(reader, &at, (index, from), (files, &name, &mut builder));
+        }
+        if let Some(packed) = accounts_packed.given() {
+            if format == Some(Format::Opaque) {
+                let problem = Problem::invalid(
+                    "packed accounts are SIDs, and the accounts of this policy are `opaque`",
+                    "list them in `accounts`, or name their file in `accounts_from`",
+                );
+                let at = at.field("accounts_packed");
+                reader.report(packed.span, &at, problem.coded("packed-opaque"));
+            }
+            builder.insert_sorted(index, packed.value);
+        }
+    }
+    format.map(|_| builder.build())
+}
+
+fn list(
+    reader: &mut Reader<'_>,
+    at: &Path<'_>,
+    (segment, accounts): (usize, List<Text<'_>>),
+    (format, builder): (Format, &mut Builder),
+) {
+    for (position, account) in accounts.value.into_iter().enumerate() {
+        let Some(account) = account else { continue };
+        if !builder.insert(segment, account.value.as_bytes()) {
+            let problem = malformed_account(&account.value, format);
+            let problem = problem.coded("malformed-account");
+            reader.report(account.span, &at.index(position), problem);
+        }
+    }
+}
+
+fn file(
+    reader: &mut Reader<'_>,
+    at: &Path<'_>,
+    (segment, from): (usize, Located<policy::AccountsFrom<'_>>),
+    (files, name, builder): (&Files, &Text<'_>, &mut Builder),
+) {
+    let Located { value, span } = from;
+    let policy::AccountsFrom { file, column: _ } = value;
+    let expected = expected::FILE_NAME;
+    let Some(file) = required(reader, span, at, "file", expected, file) else {
+        return;
+    };
+    if file.value.is_empty() {
+        let problem = Problem::invalid("the path of the file is empty", "write its path");
+        reader.report(file.span, at, problem.coded("unread-accounts"));
+        return;
+    }
+    let problem = match files.get(&name.value).map(|found| &found.0) {
+        Some(Ok(found)) => return builder.insert_file(segment, &found.list),
+        Some(Err(why)) => Problem::invalid(why.what.clone(), why.instead.clone()),
+        None => Problem::invalid(
+            format!(
+                "the accounts are in the file `{}`, which a proxy cannot read",
+                excerpt(&file.value)
+            ),
+            "`turnout render` and `turnout apply` put the accounts in; give the proxy what they make",
+        ),
+    };
+    reader.report(file.span, at, problem.coded("unread-accounts"));
+}
+
+pub(crate) fn malformed_account(account: &str, format: Format) -> Problem {
+    let shown = excerpt(account);
+    match format {
+        Format::Sid if Sid::parse(with_lower_case_digits(account).as_bytes()).is_some() => {
+            Problem::invalid(
+                format!("`{shown}` is not an account SID: its digits are lower case"),
+                format!("write `{}`", with_lower_case_digits(account)),
+            )
+        }
+        Format::Sid => {
+            let length = account.chars().count();
+            let why = match length {
+                34 => String::from("it has the length of one, but not the form"),
+                _ => format!("it has {length} characters, not 34"),
+            };
+            Problem::invalid(
+                format!("`{shown}` is not an account SID: {why}"),
+                "write `AC` and 32 lower-case hex digits",
+            )
+        }
+        Format::Opaque => Problem::invalid(
+            format!("an account of {} bytes", account.len()),
+            format!("write 1 to {LONGEST_OPAQUE} bytes"),
+        ),
+    }
+}
+
+fn with_lower_case_digits(account: &str) -> String {
+    let lower = account.to_ascii_lowercase();
+    match lower.strip_prefix("ac") {
+        Some(digits) => format!("AC{digits}"),
+        None => lower,
+    }
+}

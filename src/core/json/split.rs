@@ -1,0 +1,144 @@
+//! Takes JSON apart that is known to be JSON: so it is looked at once for whether it is right, and
+//! from then on only for where its parts are.
+
+/// The items of a list, or the keys and values of an object in turn; `None` for what is neither.
+pub(super) fn parts(value: &str) -> Option<Vec<&str>> {
+    let is_between = |byte: &u8| matches!(byte, b' ' | b'\t' | b'\n' | b'\r' | b',' | b':');
+    let mut rest = value.strip_prefix(['{', '['])?;
+    let mut parts = Vec::new();
+    loop {
+        let between = rest.bytes().take_while(is_between).count();
+        rest = rest.get(between..)?;
+        let part = rest.get(..end_of_value(rest.as_bytes()))?;
+        if part.is_empty() {
+            return Some(parts);
+        }
+        parts.push(part);
+        rest = rest.get(part.len()..)?;
+    }
+}
+
+/// Where the value ends with which a text begins; at once where it begins with the end of a list or
+/// an object.
+fn end_of_value(text: &[u8]) -> usize {
+    let mut depth = 0_usize;
+    let mut at = 0_usize;
+    while let Some(byte) = text.get(at) {
+        match byte {
+            b'"' => at = end_of_string(text, at),
+            b'{' | b'[' => depth = depth.saturating_add(1),
+            b'}' | b']' if depth == 0 => return at,
+            b'}' | b']' => depth = depth.saturating_sub(1),
+            b' ' | b'\t' | b'\n' | b'\r' | b',' | b':' if depth == 0 => return at,
+            _ => {
+                at = at.saturating_add(1);
+                continue;
+            }
+        }
+        at = at.saturating_add(1);
+        // What stands in quotes or brackets ends with them.
+        if depth == 0 {
+            return at;
+        }
+    }
+    at
+}
+
+/// Where the quote is that ends the string that begins here.
+fn end_of_string(text: &[u8], start: usize) -> usize {
+    let mut at = start.saturating_add(1);
+    while let Some(byte) = text.get(at) {
+        match byte {
+            b'"' => break,
+            b'\\' => at = at.saturating_add(2),
+            _ => at = at.saturating_add(1),
+        }
+    }
+    at
+}
+
+/// What a string with escapes says, without its quotes; `None` where one of them is half of a pair.
+pub(super) fn unescaped(inside: &str) -> Option<String> {
+    let mut text = String::with_capacity(inside.len());
+    let mut rest = inside;
+    while let Some((plain, escaped)) = rest.split_once('\\') {
+        text.push_str(plain);
+        let mut after = escaped.chars();
+        let c = match after.next()? {
+            'b' => '\u{8}',
+            'f' => '\u{c}',
+            'n' => '\n',
+            'r' => '\r',
+            't' => '\t',
+            'u' => unicode(&mut after)?,
+            itself => itself,
+        };
+        text.push(c);
+        rest = after.as_str();
+    }
+    text.push_str(rest);
+    Some(text)
+}
+
+/// One character, of one escape or of two.
+fn unicode(after: &mut std::str::Chars<'_>) -> Option<char> {
+    let first = unit(after)?;
+    if let Some(c) = char::from_u32(first.into()) {
+        return Some(c);
+    }
+    *after = after.as_str().strip_prefix("\\u")?.chars();
+    let pair = [first, unit(after)?];
+    let mut pair = char::decode_utf16(pair);
+    pair.next()?.ok()
+}
+
+fn unit(after: &mut std::str::Chars<'_>) -> Option<u16> {
+    let (digits, rest) = after.as_str().split_at_checked(4)?;
+    *after = rest.chars();
+    u16::from_str_radix(digits, 16).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lists_and_objects_fall_into_their_parts() {
+        for (value, expected) in [
+            ("[]", &[][..]),
+            ("{ }", &[]),
+            ("[1]", &["1"]),
+            (
+                "[ [1,2] ,{\"a\":[]}, \"]\\\"\\\\\",null\n,-1.5e3 ]",
+                &["[1,2]", "{\"a\":[]}", "\"]\\\"\\\\\"", "null", "-1.5e3"],
+            ),
+            (
+                "{\"a\" : {\"b\": \"}\"},\"c,:\":true}",
+                &["\"a\"", "{\"b\": \"}\"}", "\"c,:\"", "true"],
+            ),
+        ] {
+            assert_eq!(parts(value).as_deref(), Some(expected), "{value}");
+        }
+        for value in ["1", "\"[]\"", "null"] {
+            assert_eq!(parts(value), None);
+        }
+    }
+
+    #[test]
+    fn strings_say_what_another_reader_reads() {
+        for text in [
+            r#""#,
+            r#"a\"b\\c\/d\b\f\n\r\t"#,
+            r#"\u0041\u00e9\u20ac\ud83d\ude00 é😀\u0000"#,
+            r#"\ud83d"#,
+            r#"\ud83d\n"#,
+            r#"\ud83dabcdef"#,
+            r#"\ude00"#,
+            r#"\ud83d\u0041"#,
+            r#"\ud83d\ud83d"#,
+        ] {
+            let theirs = serde_json::from_str::<String>(&format!("\"{text}\"")).ok();
+            assert_eq!(unescaped(text), theirs, "{text}");
+        }
+    }
+}

@@ -14,11 +14,12 @@ FILTER := turnout-filter --target $(WASM_TARGET) --profile wasm
 CONTROL_PLANE := tests/control_plane/Cargo.toml
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 
-.PHONY: help demo demo-shadow test setup wasm image cli envoy locust published lint unit vectors soak fuzz bench \
-  bench-shadow bench-live bench-simulate clean
+.PHONY: help demo demo-live demo-shadow test setup wasm image cli envoy locust published lint unit \
+  vectors soak fuzz bench bench-shadow bench-live bench-simulate clean
 
 help:
 	@echo "make demo         a rollout in a real Envoy, in about a minute"
+	@echo "make demo-live    a policy changed step by step, halted and taken back, watched live: in a real Envoy"
 	@echo "make demo-shadow  v2 is compared with v1, and no user notices: in a real Envoy"
 	@echo "make test         formatting, lints and all tests (ENVOY_VERSION=1.36.2 for another Envoy)"
 	@echo "make wasm         the filter: target/$(WASM_TARGET)/wasm/turnout_filter.wasm"
@@ -37,6 +38,12 @@ demo: setup
 	@$(CARGO) build -p $(FILTER)
 	@$(CARGO) build -p turnout-tests --bin demo
 	@$(CARGO) run --quiet -p turnout-tests --bin demo
+
+demo-live: setup
+	@echo "demo-live: building the filter, the command and the demo"
+	@$(CARGO) build -p $(FILTER)
+	@$(CARGO) build --workspace --exclude turnout-filter --bin turnout --bin demo-live
+	@$${CARGO_TARGET_DIR:-target}/debug/demo-live
 
 demo-shadow: setup
 	@echo "demo-shadow: building the filter and the demo"

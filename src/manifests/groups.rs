@@ -1,59 +1,93 @@
-//! Which rollouts share a route object: those of the same hosts.
+//! Which rollouts share a route object: all that a host has.
 //!
-//! Two objects for one host compete, and which of them wins is decided elsewhere.
+//! A proxy looks for a route among those of the request's host alone. So each host has the rollouts
+//! that name it and those that name none, in the order of the policy; and it has them in one object,
+//! for two objects of one host compete.
+
+use std::collections::{BTreeMap, BTreeSet};
 
 use turnout_core::{Plan, Rollout};
 
 use crate::error::Error;
 
-/// The rollouts of some hosts, in the order of the policy.
+/// Of all hosts that have no routes of their own.
+pub(crate) const EVERY_HOST: &str = "*";
+
+/// How many routes there may be in all: a rollout has some for each group of hosts.
+const MOST: usize = 1_000;
+
+/// Hosts that have the same rollouts.
 pub(crate) struct Group<'p> {
-    /// All hosts where there is none.
+    /// At least one.
     pub(crate) hosts: Vec<&'p str>,
+    /// In the order of the policy; at least one.
     pub(crate) rollouts: Vec<&'p Rollout>,
 }
 
-/// Rollouts whose hosts meet, directly or by others, are together; one that has all hosts is so with
-/// every other one that has.
-pub(crate) fn groups(plan: &Plan) -> Result<Vec<Group<'_>>, Error> {
-    let mut groups: Vec<Group<'_>> = Vec::new();
+/// The rollouts by hosts. `host_of` says for which host a rollout is that names none; `called` how
+/// routes call a host.
+pub(crate) fn groups<'p>(
+    plan: &'p Plan,
+    host_of: impl Fn(&'p Rollout) -> Result<&'p str, Error>,
+    called: impl Fn(&'p str) -> &'p str,
+) -> Result<Vec<Group<'p>>, Error> {
+    let mut hosts = Vec::new();
+    let mut of_host: BTreeMap<&str, BTreeSet<usize>> = BTreeMap::new();
+    let mut of_all = Vec::new();
     for rollout in plan.rollouts() {
-        let hosts: Vec<&str> = rollout.reach().hosts.iter().map(String::as_str).collect();
-        let mut joined = Group {
-            hosts,
-            rollouts: vec![rollout],
-        };
-        let (meeting, others) = groups.into_iter().partition(|group| joined.meets(group));
-        groups = others;
-        for group in meeting {
-            joined.join(group);
+        let named = rollout.reach().hosts;
+        let mut wanted: Vec<&str> = named.iter().map(|host| called(host)).collect();
+        if named.is_empty() {
+            of_all.push(rollout);
+            wanted.push(host_of(rollout)?);
         }
-        groups.push(joined);
+        for host in wanted {
+            let rollouts = of_host.entry(host).or_insert_with(|| {
+                hosts.push(host);
+                BTreeSet::new()
+            });
+            if !named.is_empty() {
+                rollouts.insert(rollout.index);
+            }
+        }
     }
-    for group in &mut groups {
-        group.rollouts.sort_by_key(|rollout| rollout.index);
+    let mut places: BTreeMap<&BTreeSet<usize>, usize> = BTreeMap::new();
+    let mut groups: Vec<Group<'p>> = Vec::new();
+    let mut routes: usize = 0;
+    for host in hosts {
+        let Some(indices) = of_host.get(host) else {
+            continue;
+        };
+        let place = *places.entry(indices).or_insert(groups.len());
+        if let Some(group) = groups.get_mut(place) {
+            group.hosts.push(host);
+            continue;
+        }
+        routes = routes
+            .saturating_add(indices.len())
+            .saturating_add(of_all.len());
+        if routes > MOST {
+            return Err(Error::TooManyRoutes { most: MOST });
+        }
+        let named = indices
+            .iter()
+            .filter_map(|index| plan.rollouts().get(*index));
+        let mut rollouts: Vec<&Rollout> = of_all.iter().copied().chain(named).collect();
+        rollouts.sort_by_key(|rollout| rollout.index);
+        groups.push(Group {
+            hosts: vec![host],
+            rollouts,
+        });
     }
-    groups.sort_by_key(|group| group.rollouts.first().map(|first| first.index));
     match groups.is_empty() {
         true => Err(Error::NoRollout),
         false => Ok(groups),
     }
 }
 
-impl<'p> Group<'p> {
-    fn meets(&self, other: &Group<'p>) -> bool {
-        match self.hosts.is_empty() {
-            true => other.hosts.is_empty(),
-            false => self.hosts.iter().any(|host| other.hosts.contains(host)),
-        }
-    }
-
-    fn join(&mut self, other: Group<'p>) {
-        for host in other.hosts {
-            if !self.hosts.contains(&host) {
-                self.hosts.push(host);
-            }
-        }
-        self.rollouts.extend(other.rollouts);
+impl Group<'_> {
+    /// The name of the first rollout.
+    pub(crate) fn name(&self) -> &str {
+        self.rollouts.first().map_or("", |first| &first.name)
     }
 }

@@ -13,6 +13,7 @@ mod levels;
 mod logs;
 mod malformed;
 mod observe;
+mod packed;
 mod ramps;
 mod replayed;
 mod route_cache;

@@ -93,7 +93,8 @@ fn policy(arguments: &Arguments) -> Result<String, Exit> {
         ..lint::Options::default()
     });
     refused(arguments, &policy, &diagnostics)?;
-    policy.for_proxies()
+    let (text, _) = policy.for_proxies()?;
+    Ok(text)
 }
 
 fn refused(arguments: &Arguments, policy: &Policy, diagnostics: &Diagnostics) -> Result<(), Exit> {

@@ -16,9 +16,6 @@ use crate::exit::{Exit, refuse};
 use crate::moment::now;
 use crate::{problems, text};
 
-/// How long Envoy's log is waited for after a refusal.
-const LOG_PATIENCE: Duration = Duration::from_secs(2);
-
 /// What the commands that change a policy in force have in common.
 #[derive(Args)]
 pub(crate) struct Options {
@@ -121,7 +118,7 @@ impl Options {
         if !proxies.is_empty() {
             let mut reasons = Vec::new();
             if let Some(log) = log.as_ref().filter(|_| outcome.is_refused()) {
-                match log.reasons(LOG_PATIENCE) {
+                match log.reasons(self.timeout) {
                     Ok(said) => reasons = said,
                     Err(error) => tell(&error.to_string()),
                 }

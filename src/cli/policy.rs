@@ -64,20 +64,19 @@ impl Policy {
         &self.text
     }
 
-    /// As proxies get it: the accounts of its files in it, long lists packed, and its revision given.
-    /// What is wrong with it is shown.
-    pub(crate) fn for_proxies(&self) -> Result<String, Exit> {
-        let plan = self.plan()?;
+    /// As proxies get it: the accounts of its files in it, long lists packed, and its revision given, so
+    /// that it stays the same where the text is laid out anew on its way. What is wrong with it is shown.
+    pub(crate) fn for_proxies(&self) -> Result<(String, Plan), Exit> {
+        let mut plan = self.plan()?;
         let text = with_accounts(self.text.trim(), &self.found.files, LONGEST_LIST);
-        if text == self.text.trim() {
-            return Ok(plan.revision().written_into(&text).into_owned());
+        if text != self.text.trim() {
+            // What goes out is looked at once more: its revision is that of its own text.
+            plan = Plan::from_json(&text).map_err(|diagnostics| {
+                problems::print(&self.name, &text, &diagnostics);
+                Exit::BadInput
+            })?;
         }
-        // What goes out is looked at once more: its revision is that of its own text.
-        let plan = Plan::from_json(&text).map_err(|diagnostics| {
-            problems::print(&self.name, &text, &diagnostics);
-            Exit::BadInput
-        })?;
-        Ok(plan.revision().written_into(&text).into_owned())
+        Ok((plan.revision().written_into(&text).into_owned(), plan))
     }
 
     /// With every list of SIDs packed, whatever its length.

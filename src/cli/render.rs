@@ -1,40 +1,101 @@
-//! `turnout render`: a policy and the filter's path go into a proxy's configuration.
+//! `turnout render`: a policy goes into what a proxy, or a mesh, is configured by.
 
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
-use turnout_core::render::render;
-use turnout_core::{Configuration, Inbound};
+use turnout_core::render::{discovery, render};
+use turnout_core::{Configuration, Inbound, Plan};
+use turnout_manifests::{EnvoyGateway, Istio, Object, Phase, envoy_gateway, istio, to_yaml};
 
 use crate::exit::{Exit, refuse};
 use crate::policy::Policy;
 use crate::text;
 
-/// Put a policy into a proxy's configuration.
+/// Put a policy into the configuration of a proxy or a mesh.
 ///
-/// The template is any file with the quoted placeholders "@TURNOUT_CONFIGURATION@" and
-/// "@TURNOUT_WASM@", as those in the folder `envoy` of the project. A policy with a problem is
+/// With --template, into any file with the quoted placeholders "@TURNOUT_CONFIGURATION@" and
+/// "@TURNOUT_WASM@", as those in the folder `envoy` of the project. With --for, into what Envoy
+/// discovers, or into the objects that Istio or Envoy Gateway load. A policy with a problem is
 /// refused: every problem is shown, and nothing is written. The accounts of its files are put in, and
 /// long lists packed.
 #[derive(Args)]
-#[command(after_help = "Example:
+#[command(after_help = "Examples:
   turnout render policy.json --template envoy/cluster-header.yaml \\
-    --wasm /etc/envoy/turnout_filter.wasm --output /etc/envoy/envoy.yaml")]
+    --wasm /etc/envoy/turnout_filter.wasm --output /etc/envoy/envoy.yaml
+  turnout render policy.json --for istio --image registry.example.com/turnout:0.1.0 \\
+    --namespace istio-ingress --selector istio=ingressgateway --gateway istio-ingress/edge")]
 pub(crate) struct Arguments {
     /// The policy; `-` is standard input.
     policy: PathBuf,
     /// The configuration to fill in.
-    #[arg(long, value_name = "FILE")]
-    template: PathBuf,
-    /// Where the proxy finds the filter, if the template asks for it.
-    #[arg(long, value_name = "PATH")]
+    #[arg(long, value_name = "FILE", required_unless_present = "target")]
+    template: Option<PathBuf>,
+    /// What to make instead.
+    #[arg(
+        long = "for",
+        value_enum,
+        value_name = "TARGET",
+        conflicts_with = "template"
+    )]
+    target: Option<Target>,
+    /// Where the proxy finds the filter: for `envoy`, and if the template asks for it.
+    #[arg(long, value_name = "PATH", required_if_eq("target", "envoy"))]
     wasm: Option<String>,
     /// Whether this proxy believes the x-turnout-* headers of requests.
     #[arg(long, value_enum, default_value_t = InboundWord::Strip)]
     inbound: InboundWord,
+    /// For Istio and Envoy Gateway: the filter's image, without `oci://`.
+    #[arg(
+        long,
+        value_name = "IMAGE",
+        required_if_eq_any([("target", "istio"), ("target", "envoy-gateway")])
+    )]
+    image: Option<String>,
+    /// For Istio and Envoy Gateway: what the plugin is called.
+    #[arg(long, value_name = "NAME", default_value = "turnout")]
+    name: String,
+    /// For Istio and Envoy Gateway: the namespace of the objects.
+    #[arg(long, value_name = "NAMESPACE")]
+    namespace: Option<String>,
+    /// For Istio: which workloads have the filter; may be given more than once.
+    #[arg(long, value_name = "KEY=VALUE")]
+    selector: Vec<String>,
+    /// For Envoy Gateway: the Gateway that has the filter. For Istio: the gateways whose traffic is
+    /// routed; the mesh's own traffic unless given.
+    #[arg(
+        long,
+        value_name = "GATEWAY",
+        required_if_eq("target", "envoy-gateway")
+    )]
+    gateway: Vec<String>,
+    /// For Istio: where in the chain of filters.
+    #[arg(long, value_enum, default_value_t = PhaseWord::Last)]
+    phase: PhaseWord,
     /// Where to write; the file is replaced as a whole. Standard output unless given.
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum Target {
+    /// What Envoy discovers (ECDS): the file that it watches, or the answer of an xDS server.
+    Envoy,
+    /// A WasmPlugin, VirtualServices and DestinationRules.
+    Istio,
+    /// An EnvoyExtensionPolicy and HTTPRoutes.
+    EnvoyGateway,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum PhaseWord {
+    /// Right before the router.
+    Last,
+    /// Before Istio's authentication.
+    Authn,
+    /// Before Istio's authorization.
+    Authz,
+    /// Before Istio's statistics.
+    Stats,
 }
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -54,22 +115,69 @@ impl From<InboundWord> for Inbound {
     }
 }
 
+impl From<PhaseWord> for Phase {
+    fn from(word: PhaseWord) -> Self {
+        match word {
+            PhaseWord::Last => Self::Last,
+            PhaseWord::Authn => Self::Authn,
+            PhaseWord::Authz => Self::Authz,
+            PhaseWord::Stats => Self::Stats,
+        }
+    }
+}
+
 pub(crate) fn run(arguments: &Arguments) -> Exit {
     let policy = Policy::read(&arguments.policy).and_then(|policy| policy.for_proxies());
-    let policy = match policy {
+    let (policy, plan) = match policy {
         Ok(policy) => policy,
         Err(exit) => return exit,
     };
-    match rendered(arguments, &policy) {
+    let written = rendered(arguments, &policy, &plan)
+        .and_then(|rendered| text::write(arguments.output.as_deref(), &rendered));
+    match written {
         Ok(()) => Exit::Done,
         Err(error) => refuse(&error),
     }
 }
 
-fn rendered(arguments: &Arguments, policy: &str) -> Result<(), String> {
-    let template = text::read(&arguments.template)?;
+fn rendered(arguments: &Arguments, policy: &str, plan: &Plan) -> Result<String, String> {
     let configuration = Configuration::to_json(policy, arguments.inbound.into());
-    let rendered = render(&template, &configuration, arguments.wasm.as_deref())
-        .map_err(|error| format!("{}: {error}", text::name_of(&arguments.template)))?;
-    text::write(arguments.output.as_deref(), &rendered)
+    let object = Object {
+        name: &arguments.name,
+        namespace: arguments.namespace.as_deref(),
+        image: arguments.image.as_deref().unwrap_or_default(),
+        configuration: &configuration,
+    };
+    let documents = match (arguments.target, &arguments.template) {
+        (None, None) => return Err("give --template or --for".into()),
+        (None, Some(path)) => {
+            let template = text::read(path)?;
+            return render(&template, &configuration, arguments.wasm.as_deref())
+                .map_err(|error| format!("{}: {error}", text::name_of(path)));
+        }
+        (Some(Target::Envoy), _) => {
+            let wasm = arguments.wasm.as_deref().unwrap_or_default();
+            return Ok(discovery(&configuration, plan.revision().as_str(), wasm));
+        }
+        (Some(Target::Istio), _) => istio(
+            plan,
+            &Istio {
+                object,
+                selector: &arguments.selector,
+                gateways: &arguments.gateway,
+                phase: arguments.phase.into(),
+            },
+        ),
+        (Some(Target::EnvoyGateway), _) => {
+            let [gateway] = arguments.gateway.as_slice() else {
+                return Err(
+                    "an EnvoyExtensionPolicy is for one Gateway; give --gateway once".into(),
+                );
+            };
+            envoy_gateway(plan, &EnvoyGateway { object, gateway })
+        }
+    };
+    documents
+        .and_then(|documents| to_yaml(&documents))
+        .map_err(|error| format!("{}: {error}", text::name_of(&arguments.policy)))
 }

@@ -74,8 +74,8 @@ pub const FILTER_NAME: &str = "turnout";
 /// Should the filter ever trap, that worker answers its requests in flight with 503, under any
 /// failure policy. `FAIL_OPEN`, which stands here, does it once: then the worker goes on as if there
 /// were no filter, everyone on v1, until the next policy. `FAIL_RELOAD` answers 503 for up to a
-/// second more, and again at each request that traps; `FAIL_CLOSED` until a restart. A policy that
-/// the filter refuses is refused under all three.
+/// second more, and again at each request that traps; `FAIL_CLOSED` until the next policy. A policy
+/// that the filter refuses is refused under all three.
 #[must_use]
 pub fn discovery(configuration: &str, revision: &str, wasm: &str) -> String {
     let [name, revision, wasm, configuration] =
@@ -110,23 +110,38 @@ pub fn discovery(configuration: &str, revision: &str, wasm: &str) -> String {
 /// A string that JSON and YAML 1.1 and 1.2 read alike: what YAML takes for a line break or refuses
 /// unescaped is escaped.
 fn quoted(text: &str) -> String {
+    let is_plain = |byte: u8| matches!(byte, b' '..=b'~') && byte != b'"' && byte != b'\\';
     let mut quoted = String::with_capacity(text.len().saturating_add(2));
     quoted.push('"');
-    for c in text.chars() {
-        match c {
-            '"' => quoted.push_str("\\\""),
-            '\\' => quoted.push_str("\\\\"),
-            '\n' => quoted.push_str("\\n"),
-            '\r' => quoted.push_str("\\r"),
-            '\t' => quoted.push_str("\\t"),
-            c if c.is_control() || matches!(c, '\u{2028}' | '\u{2029}' | '\u{feff}') => {
-                quoted.push_str(&format!("\\u{:04x}", u32::from(c)));
-            }
-            c => quoted.push(c),
+    let mut rest = text;
+    // Most of a large policy is plain, and is taken over in long pieces.
+    while !rest.is_empty() {
+        let plain = rest.bytes().position(|byte| !is_plain(byte));
+        let plain = plain.unwrap_or(rest.len());
+        let (head, tail) = rest.split_at_checked(plain).unwrap_or((rest, ""));
+        quoted.push_str(head);
+        let mut tail = tail.chars();
+        if let Some(c) = tail.next() {
+            push_quoted(&mut quoted, c);
         }
+        rest = tail.as_str();
     }
     quoted.push('"');
     quoted
+}
+
+fn push_quoted(quoted: &mut String, c: char) {
+    match c {
+        '"' => quoted.push_str("\\\""),
+        '\\' => quoted.push_str("\\\\"),
+        '\n' => quoted.push_str("\\n"),
+        '\r' => quoted.push_str("\\r"),
+        '\t' => quoted.push_str("\\t"),
+        c if c.is_control() || matches!(c, '\u{2028}' | '\u{2029}' | '\u{feff}') => {
+            quoted.push_str(&format!("\\u{:04x}", u32::from(c)));
+        }
+        c => quoted.push(c),
+    }
 }
 
 #[cfg(test)]

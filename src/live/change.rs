@@ -253,6 +253,10 @@ impl Directory {
         outcome: Outcome,
         settled: &mut Settled,
     ) -> Result<(), Error> {
+        if change.is_already && outcome != Outcome::Accepted {
+            // What was known of it before is worth more: nothing was given to the proxies.
+            return Ok(());
+        }
         let _lock = self.lock("settle")?;
         let mut history = self.history()?;
         if outcome.is_refused() && settled.reasons.is_empty() {
@@ -266,7 +270,7 @@ impl Directory {
         change.entry.reasons.clone_from(&settled.reasons);
         // First what an Envoy could read, then what people read.
         let put_back = match outcome {
-            Outcome::Rejected if !change.is_already => self.put_back(change, settled),
+            Outcome::Rejected => self.put_back(change, settled),
             _ => Ok(()),
         };
         let is_kept = history.sequences().contains(&change.entry.sequence);

@@ -5,6 +5,7 @@ use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 
 use crate::error::Error;
+use crate::fault;
 
 /// What is begun and not yet in its place. Whoever dies meanwhile leaves it, and the next one who
 /// has the lock removes it.
@@ -42,7 +43,7 @@ pub(crate) fn replace(path: &Path, bytes: &[u8]) -> Result<(), Error> {
     let process = std::process::id();
     let beside = path.with_file_name(format!("{BESIDE}{process}-{name}{BESIDE_END}"));
     let written = write(&beside, path, bytes);
-    if written.is_err() {
+    if written.is_err() && fault::is_alive() {
         // The error that is told is the first one.
         let _ = fs::remove_file(&beside);
     }
@@ -50,6 +51,7 @@ pub(crate) fn replace(path: &Path, bytes: &[u8]) -> Result<(), Error> {
 }
 
 fn write(beside: &Path, path: &Path, bytes: &[u8]) -> io::Result<()> {
+    fault::step()?;
     let mut file = File::create(beside)?;
     let permissions = match fs::metadata(path) {
         Ok(before) => Some(before.permissions()),
@@ -58,9 +60,11 @@ fn write(beside: &Path, path: &Path, bytes: &[u8]) -> io::Result<()> {
     if let Some(permissions) = permissions {
         file.set_permissions(permissions)?;
     }
+    fault::step()?;
     file.write_all(bytes)?;
     // Else a machine that loses its power may come back with the name and without the text.
     file.sync_all()?;
+    fault::step()?;
     fs::rename(beside, path)?;
     if let Some(folder) = path.parent() {
         // Not every file system can; the text is whole in either case.

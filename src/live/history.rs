@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use crate::entry::Entry;
 use crate::error::Error;
+use crate::fault;
 use crate::files;
 use crate::installed::fingerprint;
 
@@ -167,7 +168,7 @@ impl History {
 }
 
 fn remove(path: &Path) -> Result<(), Error> {
-    match fs::remove_file(path) {
+    match fault::step().and_then(|()| fs::remove_file(path)) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => {
             Err(Error::cannot("remove", path, error))
         }

@@ -19,11 +19,14 @@ mod edit;
 mod entry;
 mod envoy_log;
 mod error;
+mod fault;
 mod files;
 mod history;
 mod installed;
 mod lock;
 mod log;
+#[cfg(test)]
+mod model;
 mod proxies;
 
 pub use admin::Admin;

@@ -52,6 +52,15 @@ impl Scene {
         Self { envoy, v1, v2 }
     }
 
+    /// `behind-the-edge.yaml`, whose policy changes too.
+    pub(crate) async fn behind_the_edge(configuration: &str) -> Self {
+        let (v1, v2) = upstreams();
+        let text = harness::envoy::file("behind-the-edge.yaml");
+        let bootstrap = Bootstrap::live(text, filter(configuration), &v1, &v2);
+        let envoy = Envoy::start(bootstrap).await;
+        Self { envoy, v1, v2 }
+    }
+
     pub(crate) fn client(&self) -> Client {
         self.envoy.client()
     }

@@ -1,13 +1,16 @@
-//! Shared by the tests and the demo.
+//! Shared by the tests and the demos.
 
 #![forbid(unsafe_code)]
 
+pub mod accounts;
 pub mod cli;
 pub mod client;
+pub mod control_plane;
 pub mod corpus;
 pub mod envoy;
 pub mod folder;
 pub mod hostile;
+mod lines;
 pub mod load;
 pub mod mock;
 pub mod random;

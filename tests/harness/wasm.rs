@@ -51,6 +51,14 @@ pub(crate) fn cargo_build(options: &[&str]) {
     for variable in NOT_INHERITED {
         cargo.env_remove(variable);
     }
+    // Nor what the outer cargo says of the package that it runs: to build scripts that ask, ring's among
+    // them, it is a change, and all behind them is built anew each time.
+    for (variable, _) in std::env::vars_os() {
+        let name = variable.to_string_lossy();
+        if name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_") {
+            cargo.env_remove(variable);
+        }
+    }
     let output = cargo.output().expect("cargo starts");
     assert!(
         output.status.success(),

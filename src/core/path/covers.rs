@@ -21,7 +21,7 @@ impl PathMatch {
 
 impl Template {
     /// What every path of this shape begins with.
-    fn beginning(&self) -> String {
+    pub(crate) fn beginning(&self) -> String {
         let mut beginning = String::new();
         for segment in &self.segments {
             beginning.push('/');

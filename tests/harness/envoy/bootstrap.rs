@@ -12,11 +12,16 @@ const LISTENER: &str = "socket_address: { address: 127.0.0.1, port_value: 10000 
 const ADMIN: &str = "socket_address: { address: 127.0.0.1, port_value: 9901 }";
 const UPSTREAM_V1: &str = "socket_address: { address: 127.0.0.1, port_value: 8001 }";
 const UPSTREAM_V2: &str = "socket_address: { address: 127.0.0.1, port_value: 8002 }";
+const CONTROL_PLANE: &str = "socket_address: { address: 127.0.0.1, port_value: 18000 }";
 const FILTER_FILE: &str = "path: /etc/envoy/turnout/filter.json\n";
 const FILTER_FOLDER: &str = "path: /etc/envoy/turnout\n";
 const NODE: &str = "node: { id: turnout, cluster: turnout }";
 const CLUSTERS: &str = "  clusters:\n";
 const LAST_LOGGED: &str = "                  duration_ms: \"%DURATION%\"\n";
+const ROUTES: &str = "          route_config:\n            name: http\n";
+const REVISION_HEADER: &str = r#"            response_headers_to_add:
+            - header: { key: x-turnout-revision, value: "%FILTER_STATE(wasm.turnout_revision:PLAIN)%" }
+"#;
 const HTTP2: &str = r#"    typed_extension_protocol_options:
       envoy.extensions.upstreams.http.v3.HttpProtocolOptions:
         "@type": type.googleapis.com/envoy.extensions.upstreams.http.v3.HttpProtocolOptions
@@ -104,6 +109,13 @@ impl Bootstrap {
         self.replace(NODE, &NODE.replace(" }", &format!(", {locality} }}")))
     }
 
+    /// Of `xds-policy.yaml`: where the control plane is, and as whom the proxy asks it.
+    #[must_use]
+    pub fn controlled_by(self, control_plane: SocketAddr, node: &str) -> Self {
+        self.replace(CONTROL_PLANE, &with_port(control_plane.port()))
+            .replace(NODE, &NODE.replace("id: turnout", &format!("id: {node}")))
+    }
+
     /// Leaves the stripping of `x-turnout-*` headers to our filter alone: what a forgery has to be
     /// tested against, and how a proxy is set up that trusts the hop before it.
     #[must_use]
@@ -124,6 +136,12 @@ impl Bootstrap {
         let field = |name: &&str| format!("                  {name}: \"%REQ({name})%\"\n");
         let fields: String = names.iter().map(field).collect();
         self.replace(LAST_LOGGED, &format!("{LAST_LOGGED}{fields}"))
+    }
+
+    /// Has each answer say, in `x-turnout-revision`, which policy decided.
+    #[must_use]
+    pub fn tell_revision(self) -> Self {
+        self.replace(ROUTES, &[ROUTES, REVISION_HEADER].concat())
     }
 
     /// Writes one more access log to standard output, an item of a YAML list written from column 0.

@@ -1,13 +1,11 @@
 //! The Envoy process: started, read, and ended by its id.
 
-use std::io::{BufRead, BufReader, Read};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
-use std::sync::{Arc, Mutex};
-use std::thread::JoinHandle;
 
 use crate::envoy::bootstrap::Bootstrap;
+use crate::lines::Lines;
 
 /// A running Envoy, killed when dropped.
 #[derive(Debug)]
@@ -109,40 +107,4 @@ fn binary(version: &str) -> PathBuf {
         binary.display()
     );
     binary
-}
-
-/// The lines that a process has written so far.
-#[derive(Debug)]
-pub(super) struct Lines {
-    lines: Arc<Mutex<Vec<String>>>,
-    reader: Option<JoinHandle<()>>,
-}
-
-impl Lines {
-    fn of(source: impl Read + Send + 'static) -> Self {
-        let lines = Arc::new(Mutex::new(Vec::new()));
-        let written = lines.clone();
-        let reader = std::thread::spawn(move || {
-            for line in BufReader::new(source).split(b'\n') {
-                let Ok(line) = line else { return };
-                let line = String::from_utf8_lossy(&line).into_owned();
-                written.lock().expect("lines").push(line);
-            }
-        });
-        Self {
-            lines,
-            reader: Some(reader),
-        }
-    }
-
-    pub(super) fn all(&self) -> Vec<String> {
-        self.lines.lock().expect("lines").clone()
-    }
-
-    /// Waits for the end of what an ended process has written.
-    pub(super) fn finish(&mut self) {
-        if let Some(reader) = self.reader.take() {
-            let _ = reader.join();
-        }
-    }
 }

@@ -1,0 +1,65 @@
+//! Where a write may fail, or the command be killed. Tests let it happen at each of these steps.
+
+use std::io;
+
+/// Passed before each step of a write.
+#[cfg(not(test))]
+#[expect(clippy::unnecessary_wraps, reason = "in tests it fails")]
+pub(crate) fn step() -> io::Result<()> {
+    Ok(())
+}
+
+/// Whether the command is still there to clean up.
+#[cfg(not(test))]
+pub(crate) fn is_alive() -> bool {
+    true
+}
+
+#[cfg(test)]
+pub(crate) use injected::{Fault, is_alive, step, with};
+
+#[cfg(test)]
+mod injected {
+    use super::io;
+    use std::cell::Cell;
+
+    /// What happens at a step, counted from 0.
+    #[derive(Clone, Copy, Debug)]
+    pub(crate) enum Fault {
+        /// From there on nothing happens any more.
+        Killed(usize),
+        /// From there on the disk is full.
+        Full(usize),
+    }
+
+    thread_local! {
+        static FAULT: Cell<Option<Fault>> = const { Cell::new(None) };
+        static HAS_FAILED: Cell<bool> = const { Cell::new(false) };
+    }
+
+    /// Whether the fault came to pass, and what was done.
+    pub(crate) fn with<T>(fault: Fault, run: impl FnOnce() -> T) -> (bool, T) {
+        FAULT.set(Some(fault));
+        HAS_FAILED.set(false);
+        let result = run();
+        FAULT.set(None);
+        (HAS_FAILED.get(), result)
+    }
+
+    pub(crate) fn step() -> io::Result<()> {
+        let (fault, error) = match FAULT.get() {
+            None => return Ok(()),
+            Some(Fault::Killed(0)) => (Fault::Killed(0), Some(io::ErrorKind::Interrupted)),
+            Some(Fault::Full(0)) => (Fault::Full(0), Some(io::ErrorKind::StorageFull)),
+            Some(Fault::Killed(left)) => (Fault::Killed(left.saturating_sub(1)), None),
+            Some(Fault::Full(left)) => (Fault::Full(left.saturating_sub(1)), None),
+        };
+        FAULT.set(Some(fault));
+        HAS_FAILED.set(error.is_some());
+        error.map_or(Ok(()), |kind| Err(kind.into()))
+    }
+
+    pub(crate) fn is_alive() -> bool {
+        !(HAS_FAILED.get() && matches!(FAULT.get(), Some(Fault::Killed(0))))
+    }
+}

@@ -1,0 +1,414 @@
+//! The folder against a simple model: a stack of policies, each halted or not.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+
+use proptest::prelude::*;
+use tempfile::TempDir;
+use turnout_core::{Inbound, Time};
+
+use crate::edit::Text;
+use crate::fault::{self, Fault};
+use crate::{Author, Change, Directory, Error, Outcome, Target, What};
+
+const POLICIES: usize = 4;
+
+/// The last one comes halted.
+fn policy(number: usize) -> String {
+    let halted = match number {
+        3 => r#" "halted": true,"#,
+        _ => "",
+    };
+    format!(
+        r#"{{"revision":"p{number}",{halted} "version": 1, "account": {{ "from": [{{ "header": "a" }}], "format": "sid" }}, "rollouts": []}}"#
+    )
+}
+
+fn author() -> Author {
+    Author {
+        who: Some("me".into()),
+        why: None,
+        when: Time::from_seconds(1_800_000_000),
+        keep: 1_000,
+    }
+}
+
+#[derive(Clone, Debug)]
+enum Command {
+    Apply(usize),
+    Refused(usize),
+    Halt,
+    Resume,
+    Rollback,
+    /// To one of the entries so far.
+    To(prop::sample::Index),
+}
+
+fn commands() -> impl Strategy<Value = Vec<Command>> {
+    let command = prop_oneof![
+        4 => (0..POLICIES).prop_map(Command::Apply),
+        2 => (0..POLICIES).prop_map(Command::Refused),
+        2 => Just(Command::Halt),
+        2 => Just(Command::Resume),
+        3 => Just(Command::Rollback),
+        1 => any::<prop::sample::Index>().prop_map(Command::To),
+    ];
+    prop::collection::vec(command, 1..12)
+}
+
+/// The policies that were in force, the last one now.
+type Stack = Vec<(usize, bool)>;
+
+#[derive(Clone, Debug, Default)]
+struct Model {
+    stack: Stack,
+    /// As the stack was after an entry that nobody refused.
+    entries: BTreeMap<u64, Stack>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Expected {
+    Changed,
+    Already,
+    Refused,
+    NothingInForce,
+    NothingBefore,
+}
+
+impl Model {
+    fn expect(&mut self, command: &Command, to: Option<u64>) -> Expected {
+        let own = |number: usize| (number, number == 3);
+        let top = self.stack.last().copied();
+        match command {
+            Command::Apply(number) | Command::Refused(number) if top == Some(own(*number)) => {
+                return Expected::Already;
+            }
+            Command::Refused(_) => return Expected::Refused,
+            Command::Apply(number) => {
+                if top.is_some_and(|(top, _)| top == *number) {
+                    self.stack.pop();
+                }
+                self.stack.push(own(*number));
+            }
+            Command::Halt | Command::Resume => {
+                let halted = matches!(command, Command::Halt);
+                match self.stack.last_mut() {
+                    None => return Expected::NothingInForce,
+                    Some(top) if top.1 == halted => return Expected::Already,
+                    Some(top) => top.1 = halted,
+                }
+            }
+            Command::Rollback => match self.stack.len() {
+                0 => return Expected::NothingInForce,
+                1 => return Expected::NothingBefore,
+                _ => drop(self.stack.pop()),
+            },
+            Command::To(_) => {
+                let stack = &self.entries[&to.expect("an entry")];
+                if stack.last() == self.stack.last() {
+                    return Expected::Already;
+                }
+                self.stack.clone_from(stack);
+            }
+        }
+        Expected::Changed
+    }
+}
+
+fn target(model: &Model, command: &Command) -> Option<u64> {
+    let Command::To(index) = command else {
+        return None;
+    };
+    let sequences: Vec<u64> = model.entries.keys().copied().collect();
+    (!sequences.is_empty()).then(|| *index.get(&sequences))
+}
+
+fn carry_out(directory: &Directory, command: &Command, to: Option<u64>) -> Result<Change, Error> {
+    let wasm = Some("/filter.wasm");
+    let author = author();
+    match command {
+        Command::Apply(number) => {
+            directory.apply(&policy(*number), wasm, Some(Inbound::Strip), &author)
+        }
+        Command::Refused(number) => {
+            let change = directory.apply(&policy(*number), wasm, Some(Inbound::Strip), &author);
+            let mut change = change?;
+            if !change.is_already {
+                directory.settle(&mut change, Outcome::Rejected, &["no".into()]);
+            }
+            Ok(change)
+        }
+        Command::Halt => directory.halt(&author),
+        Command::Resume => directory.resume(&author),
+        Command::Rollback => directory.rollback(&Target::Before, &author),
+        Command::To(_) => {
+            let name = format!("#{}", to.expect("an entry"));
+            directory.rollback(&Target::Named(name), &author)
+        }
+    }
+}
+
+fn filter(directory: &Directory) -> Option<Vec<u8>> {
+    fs::read(directory.filter()).ok()
+}
+
+/// What stands in `filter.json`.
+fn in_force(directory: &Directory) -> Option<String> {
+    let in_force = directory.in_force().expect("a folder");
+    in_force.map(|in_force| in_force.policy)
+}
+
+fn wanted(stack: &Stack) -> Option<String> {
+    let (number, halted) = stack.last()?;
+    let policy = policy(*number);
+    let text = Text::with_halted(&policy, *halted).expect("a policy");
+    Some(text.text.into_owned())
+}
+
+fn unfinished(folder: &Path) -> usize {
+    let count = |folder: &Path| {
+        let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+        let names = entries.map(|entry| entry.file_name().to_string_lossy().into_owned());
+        names.filter(|name| name.ends_with(".tmp")).count()
+    };
+    count(folder).saturating_add(count(&folder.join("history")))
+}
+
+fn folder() -> (TempDir, Directory) {
+    // In memory where there is such a place: each write waits for the disk.
+    let folder = tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir());
+    let folder = folder.expect("a folder");
+    let directory = Directory::new(folder.path());
+    (folder, directory)
+}
+
+/// Does a command and holds what becomes of it against the model.
+fn check(directory: &Directory, model: &mut Model, command: &Command) {
+    let to = target(model, command);
+    if matches!(command, Command::To(_)) && to.is_none() {
+        return;
+    }
+    let before = filter(directory);
+    let was_known = directory.log(0).is_ok_and(|log| log.filter.is_none());
+    let expected = model.expect(command, to);
+    let result = carry_out(directory, command, to);
+    let found = match &result {
+        Ok(change) if change.is_already => Expected::Already,
+        Ok(change) if change.entry.outcome == Outcome::Rejected => Expected::Refused,
+        Ok(_) => Expected::Changed,
+        Err(Error::NothingInForce { .. }) => Expected::NothingInForce,
+        Err(Error::NothingBefore { .. }) => Expected::NothingBefore,
+        Err(error) => panic!("{command:?}: {error}"),
+    };
+    assert_eq!(found, expected, "{command:?}");
+    match expected {
+        Expected::Changed => {
+            let change = result.expect("a change");
+            model
+                .entries
+                .insert(change.entry.sequence, model.stack.clone());
+        }
+        // Of the first one nothing can be put back.
+        Expected::Refused if model.stack.is_empty() => return,
+        _ => assert_eq!(filter(directory), before, "{command:?}"),
+    }
+    let log = directory.log(1_000).expect("a log");
+    assert_eq!(log.damaged, []);
+    if !model.stack.is_empty() {
+        assert_eq!(in_force(directory), wanted(&model.stack), "{command:?}");
+        if was_known || expected == Expected::Changed {
+            assert_eq!(log.filter, None, "{command:?}");
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(200) })]
+
+    #[test]
+    fn any_sequence_of_commands_does_as_the_model(commands in commands()) {
+        let (_folder, directory) = folder();
+        let mut model = Model::default();
+        for command in &commands {
+            check(&directory, &mut model, command);
+        }
+    }
+
+    /// Killed before any step of any write, it leaves the file before or the file after, and the next
+    /// commands go on from there.
+    #[test]
+    fn killed_at_any_step_it_leaves_what_the_next_command_understands(
+        before in commands(),
+        killed in commands(),
+        after in commands(),
+        step in 0_usize..16,
+    ) {
+        let (folder, directory) = folder();
+        let mut model = Model::default();
+        for command in &before {
+            check(&directory, &mut model, command);
+        }
+        let command = &killed[0];
+        let to = target(&model, command);
+        prop_assume!(!matches!(command, Command::To(_)) || to.is_some());
+        let old_file = filter(&directory);
+        let mut new = model.clone();
+        let expected = new.expect(
+            &match command {
+                // Killed before the refusal was known, it is as good as any other.
+                Command::Refused(number) => Command::Apply(*number),
+                other => other.clone(),
+            },
+            to,
+        );
+        let (was_killed, _) = fault::with(Fault::Killed(step), || carry_out(&directory, command, to));
+
+        let is_old = filter(&directory) == old_file;
+        if !is_old {
+            prop_assert_eq!(in_force(&directory), wanted(&new.stack));
+            prop_assert_eq!(expected, Expected::Changed);
+            let newest = directory.log(1).expect("a log");
+            let mut in_place = newest.rows.iter().filter(|row| row.is_in_place);
+            let is_refused = in_place.any(|row| row.entry.outcome == Outcome::Rejected);
+            if !is_refused {
+                model.stack.clone_from(&new.stack);
+            }
+            if let Some(row) = newest.rows.first().filter(|row| row.is_in_place && !is_refused) {
+                model.entries.insert(row.entry.sequence, model.stack.clone());
+            }
+        } else if !was_killed && matches!(command, Command::Rollback | Command::To(_)) {
+            prop_assert_ne!(expected, Expected::Changed);
+        }
+        for command in &after {
+            // What was found is an entry of its own, so it has a number of its own.
+            check_after(&directory, &mut model, command);
+        }
+        // Whatever it does, it tidies up.
+        let _ = directory.halt(&author());
+        prop_assert_eq!(unfinished(folder.path()), 0);
+    }
+
+    /// With a full disk nothing is half there, and nothing is in force that was not.
+    #[test]
+    fn on_a_full_disk_a_command_is_carried_out_or_it_is_not(
+        before in commands(),
+        command in 0_usize..5,
+        step in 0_usize..12,
+    ) {
+        let (folder, directory) = folder();
+        let mut model = Model::default();
+        for command in &before {
+            check(&directory, &mut model, command);
+        }
+        let command = [
+            Command::Apply(0),
+            Command::Apply(1),
+            Command::Halt,
+            Command::Resume,
+            Command::Rollback,
+        ][command].clone();
+        let old = filter(&directory);
+        let mut new = model.clone();
+        let expected = new.expect(&command, None);
+        let (was_full, result) = fault::with(Fault::Full(step), || carry_out(&directory, &command, None));
+        prop_assert_eq!(unfinished(folder.path()), 0);
+        match result {
+            Ok(change) => {
+                prop_assert_eq!(in_force(&directory), wanted(&new.stack));
+                prop_assert!(!was_full || !change.notes.is_empty());
+            }
+            Err(error) => {
+                prop_assert_eq!(filter(&directory), old);
+                if expected == Expected::Changed {
+                    let full = error.to_string();
+                    prop_assert!(full.contains("stays in force"), "{full}");
+                }
+            }
+        }
+    }
+}
+
+/// As [`check`], where the first command after a death also enters what it found.
+fn check_after(directory: &Directory, model: &mut Model, command: &Command) {
+    let known = directory.log(1_000).expect("a log").rows.len();
+    check(directory, model, command);
+    let log = directory.log(1_000).expect("a log");
+    let new = log.rows.len().saturating_sub(known);
+    for row in log.rows.iter().take(new) {
+        if row.entry.what == What::Found {
+            assert!(new > 1 || row.is_in_place, "found, and nothing else done");
+        }
+    }
+}
+
+#[test]
+fn who_halts_because_of_b_and_goes_back_gets_a() {
+    let (_folder, directory) = folder();
+    let mut model = Model::default();
+    for (command, revision) in [
+        (Command::Apply(0), "p0"),
+        (Command::Apply(1), "p1"),
+        (Command::Halt, "p1-halted"),
+        (Command::Rollback, "p0"),
+        (Command::Halt, "p0-halted"),
+        (Command::Apply(2), "p2"),
+        // In the state that it had when p2 came.
+        (Command::Rollback, "p0-halted"),
+        (Command::Resume, "p0"),
+        (Command::Apply(3), "p3"),
+        (Command::Resume, "p3-resumed"),
+        (Command::Halt, "p3"),
+    ] {
+        check(&directory, &mut model, &command);
+        let log = directory.log(1).expect("a log");
+        assert_eq!(log.rows[0].entry.revision, revision, "{command:?}");
+    }
+}
+
+#[test]
+fn the_history_is_bounded_and_the_way_back_stays() {
+    let (folder, directory) = folder();
+    let author = Author {
+        keep: 3,
+        ..author()
+    };
+    let wasm = Some("/filter.wasm");
+    directory
+        .apply(&policy(0), wasm, None, &author)
+        .expect("p0");
+    directory
+        .apply(&policy(1), None, None, &author)
+        .expect("p1");
+    for _ in 0..10 {
+        directory.halt(&author).expect("halted");
+        directory.resume(&author).expect("resumed");
+    }
+    let files = fs::read_dir(folder.path().join("history")).expect("a history");
+    // Three entries and the one to go back to; two policies.
+    assert_eq!(files.count(), 3 + 1 + 2);
+    let back = directory.rollback(&Target::Before, &author).expect("back");
+    assert_eq!(back.entry.revision, "p0");
+    let none = directory.rollback(&Target::Before, &author);
+    assert!(matches!(none, Err(Error::NothingBefore { .. })), "{none:?}");
+}
+
+/// Envoy would not start without the file; with one that it refuses it starts, and serves v1.
+#[test]
+fn a_first_policy_that_is_refused_stays_and_is_nothing_to_go_back_to() {
+    let (_folder, directory) = folder();
+    let change = directory.apply(&policy(0), Some("/filter.wasm"), None, &author());
+    let mut change = change.expect("written");
+    let settled = directory.settle(&mut change, Outcome::Rejected, &["no".into()]);
+    assert_eq!(settled.put_back, None);
+    assert!(
+        settled.notes[0].contains("no policy before it"),
+        "{settled:?}"
+    );
+    assert_eq!(in_force(&directory), Some(policy(0)));
+    let halted = directory.halt(&author());
+    assert!(
+        matches!(halted, Err(Error::NothingInForce { .. })),
+        "{halted:?}"
+    );
+}

@@ -1,0 +1,158 @@
+//! Why there are no manifests.
+
+use std::fmt;
+
+use turnout_core::visible;
+
+use crate::document::LARGEST;
+
+/// Why there are no manifests. Its `Display` says what is wrong and what to write instead.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Error {
+    /// The policy names a cluster that is none of those that this kind of mesh makes.
+    Cluster {
+        /// Of which rollout.
+        rollout: String,
+        /// `v1` or `v2`.
+        version: &'static str,
+        /// What the policy says.
+        found: String,
+        /// What it looks like there, with an example.
+        form: &'static str,
+    },
+    /// A name that Kubernetes does not take.
+    Name {
+        /// Of what.
+        what: &'static str,
+        /// What was given.
+        found: String,
+    },
+    /// A label that is no `key=value`.
+    Label(String),
+    /// A label that is given twice.
+    LabelTwice(String),
+    /// No name of an image.
+    Image(String),
+    /// No name of a gateway.
+    Gateway(String),
+    /// Copies go to Envoy's clusters, and those of the rollout are services.
+    Shadow {
+        /// Of which rollout.
+        rollout: String,
+        /// Envoy's clusters of v1 and v2.
+        clusters: [String; 2],
+    },
+    /// A host that no route can name.
+    Host(String),
+    /// A path that no route can have.
+    Path(String),
+    /// More paths of one host than an `HTTPRoute` takes.
+    TooManyPaths {
+        /// Of which rollout.
+        rollout: String,
+        /// With how many others a path of a host may overlap.
+        most: usize,
+    },
+    /// More routes than anyone reads.
+    TooManyRoutes {
+        /// In all objects.
+        most: usize,
+    },
+    /// The policy has no rollout, so there is nothing to route.
+    NoRollout,
+    /// The object is larger than a cluster takes.
+    TooLarge {
+        /// `WasmPlugin`, for example.
+        kind: &'static str,
+        /// In JSON.
+        bytes: usize,
+    },
+    /// The configuration is none, which is a defect of whoever made it.
+    Configuration(String),
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Cluster {
+                rollout,
+                version,
+                found,
+                form,
+            } => write!(
+                f,
+                "rollout {rollout}: `{}` as {version} is no cluster there; write {form}",
+                visible(found)
+            ),
+            Self::Name { what, found } => write!(
+                f,
+                "`{}` is not a name of {what}; write 1 to 63 lower-case letters, digits and inner \
+                 hyphens",
+                visible(found)
+            ),
+            Self::Label(found) => write!(
+                f,
+                "`{}` is not a label; write key=value, for example istio=ingressgateway",
+                visible(found)
+            ),
+            Self::LabelTwice(key) => write!(
+                f,
+                "the label `{}` is given twice; give it once",
+                visible(key)
+            ),
+            Self::Image(found) => write!(
+                f,
+                "`{}` is not the name of an image; write one, for example \
+                 registry.example.com/turnout:0.1.0",
+                visible(found)
+            ),
+            Self::Gateway(found) => write!(
+                f,
+                "`{}` is not a gateway; write its name, or NAMESPACE/NAME, for example \
+                 istio-ingress/edge",
+                visible(found)
+            ),
+            Self::Shadow {
+                rollout,
+                clusters: [v1, v2],
+            } => write!(
+                f,
+                "rollout {rollout}: copies go to clusters of Envoy, and its v1 and v2 are services; \
+                 write into its `shadow` \"v1\": \"{v1}\", \"v2\": \"{v2}\""
+            ),
+            Self::Host(found) => write!(
+                f,
+                "no route can be for the host `{}`; write a host name, for example api.example.com",
+                visible(found)
+            ),
+            Self::Path(found) => write!(
+                f,
+                "`{}` is longer than the path of a route may be; write at most 500 characters",
+                visible(found)
+            ),
+            Self::TooManyPaths { rollout, most } => write!(
+                f,
+                "rollout {rollout}: its paths overlap with more than {most} others of a host, and a \
+                 route object takes no more; name its hosts, or paths that exclude each other"
+            ),
+            Self::TooManyRoutes { most } => write!(
+                f,
+                "there would be more than {most} routes; name the same hosts in more rollouts, or \
+                 give proxies such a policy by discovery (`--for envoy`, `turnout apply`)"
+            ),
+            Self::NoRollout => f.write_str(
+                "the policy has no rollout, so there is nothing to route; add one, in mode `off` to \
+                 begin with",
+            ),
+            Self::TooLarge { kind, bytes } => write!(
+                f,
+                "the {kind} has {bytes} bytes, and a cluster takes about {LARGEST} in one object; \
+                 give proxies such a policy by discovery (`--for envoy`, `turnout apply`), or make \
+                 its segments smaller"
+            ),
+            Self::Configuration(why) => write!(f, "the configuration is not JSON: {why}"),
+        }
+    }
+}
+
+impl std::error::Error for Error {}

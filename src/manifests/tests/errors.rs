@@ -1,0 +1,265 @@
+//! What cannot be said there, and what to write instead.
+
+use serde_json::{Value, json};
+use turnout_core::Configuration;
+use turnout_core::Inbound;
+use turnout_manifests::{EnvoyGateway, Object, envoy_gateway, istio, to_yaml};
+
+use crate::given::{CHANNELS, Mesh, SERVICES, at, object, plan, policy, two};
+
+fn refused(mesh: Mesh, policy: &str) -> String {
+    mesh.documents(policy).expect_err("an error").to_string()
+}
+
+fn one(v1: &str, v2: &str, matches: &Value) -> String {
+    policy(&[json!({ "name": "r", "v1": v1, "v2": v2, "mode": "off", "match": matches })])
+}
+
+#[test]
+fn clusters_that_are_none_there() {
+    for bad in [
+        "channels-v1",
+        "inbound|8080|v1|channels.default.svc.cluster.local",
+        "outbound|0|v1|channels.default.svc.cluster.local",
+        "outbound|80800|v1|channels.default.svc.cluster.local",
+        "outbound|8080|v_1|channels.default.svc.cluster.local",
+        "outbound|8080|v1|channels..svc",
+        "outbound|8080|v1|channels|x",
+        "outbound|8080|v1",
+    ] {
+        assert_eq!(
+            refused(Mesh::Sidecars, &one(CHANNELS[0], bad, &json!({}))),
+            format!(
+                "rollout r: `{bad}` as v2 is no cluster there; write outbound|PORT|SUBSET|HOST, as Istio's proxies \
+                 call it, for example outbound|8080|v2|channels.default.svc.cluster.local"
+            )
+        );
+    }
+    for bad in [
+        "channels",
+        "channels:",
+        "channels:0",
+        "a/b/c:80",
+        "Channels:80",
+        ":80",
+        "/b:80",
+    ] {
+        assert_eq!(
+            refused(Mesh::EnvoyGateway, &one(bad, SERVICES[1], &json!({}))),
+            format!(
+                "rollout r: `{bad}` as v1 is no cluster there; write SERVICE:PORT, or \
+                 NAMESPACE/SERVICE:PORT, for example channels-v2:8080"
+            )
+        );
+    }
+}
+
+#[test]
+fn a_policy_without_rollouts() {
+    for mesh in Mesh::ALL {
+        assert_eq!(
+            refused(mesh, &policy(&[])),
+            "the policy has no rollout, so there is nothing to route; add one, in mode `off` to begin with"
+        );
+    }
+}
+
+#[test]
+fn names_that_kubernetes_does_not_take() {
+    let policy = two(CHANNELS);
+    let plan = plan(&policy);
+    let configuration = Configuration::to_json(&policy, Inbound::Strip);
+    let good = object(&configuration);
+    let refused = |object: Object<'_>, selector: &[&str], gateways: &[&str]| {
+        let [selector, gateways] = [selector, gateways].map(|texts| {
+            texts
+                .iter()
+                .map(|text| (*text).to_owned())
+                .collect::<Vec<_>>()
+        });
+        istio(&plan, &at(object, &selector, &gateways))
+            .expect_err("an error")
+            .to_string()
+    };
+    let name = "write 1 to 63 lower-case letters, digits and inner hyphens";
+    let long = "a".repeat(64);
+    for bad in ["", "A", "a_b", "-a", "a-", "a.b", "é", &long] {
+        assert_eq!(
+            refused(Object { name: bad, ..good }, &[], &[]),
+            format!("`{bad}` is not a name of an object; {name}")
+        );
+        assert_eq!(
+            refused(
+                Object {
+                    namespace: Some(bad),
+                    ..good
+                },
+                &[],
+                &[]
+            ),
+            format!("`{bad}` is not a name of a namespace; {name}")
+        );
+        let gateway = EnvoyGateway {
+            object: good,
+            gateway: bad,
+        };
+        assert_eq!(
+            envoy_gateway(&plan, &gateway)
+                .expect_err("an error")
+                .to_string(),
+            format!("`{bad}` is not a name of a gateway; {name}")
+        );
+    }
+    for bad in ["", "oci://", "a b", "a\nb", "ä"] {
+        assert_eq!(
+            refused(Object { image: bad, ..good }, &[], &[]),
+            format!(
+                "`{}` is not the name of an image; write one, for example registry.example.com/turnout:0.1.0",
+                turnout_core::visible(bad)
+            )
+        );
+    }
+    for bad in [
+        "istio", "=x", "istio=", "a b=c", "a=b c", "/a=b", "a/=b", "a=-b",
+    ] {
+        assert_eq!(
+            refused(good, &[bad], &[]),
+            format!("`{bad}` is not a label; write key=value, for example istio=ingressgateway")
+        );
+    }
+    assert_eq!(
+        refused(good, &["a.b/app=x", "a.b/app=y"], &[]),
+        "the label `a.b/app` is given twice; give it once"
+    );
+    for bad in ["", "/edge", "istio-ingress/", "a/b/c", "Edge"] {
+        assert_eq!(
+            refused(good, &[], &["mesh", bad]),
+            format!(
+                "`{bad}` is not a gateway; write its name, or NAMESPACE/NAME, for example istio-ingress/edge"
+            )
+        );
+    }
+}
+
+#[test]
+fn hosts_and_paths_that_no_route_can_have() {
+    let host = json!({ "hosts": ["[::1]"] });
+    for (mesh, [v1, v2]) in [
+        (Mesh::Sidecars, CHANNELS),
+        (Mesh::Gateway, CHANNELS),
+        (Mesh::EnvoyGateway, SERVICES),
+    ] {
+        assert_eq!(
+            refused(mesh, &one(v1, v2, &host)),
+            "no route can be for the host `[::1]`; write a host name, for example api.example.com"
+        );
+    }
+    let path = format!("/{}", "a".repeat(1_100));
+    assert_eq!(
+        refused(
+            Mesh::EnvoyGateway,
+            &one(
+                SERVICES[0],
+                SERVICES[1],
+                &json!({ "path": { "exact": path } })
+            )
+        ),
+        format!("`{path}` is longer than the path of a route may be; write at most 500 characters")
+    );
+}
+
+#[test]
+fn copies_need_clusters_of_envoy() {
+    let [v1, v2] = SERVICES;
+    let with = |shadow: Value| {
+        policy(&[json!({ "name": "r", "v1": v1, "v2": v2, "mode": "shadow", "shadow": shadow })])
+    };
+    assert_eq!(
+        refused(Mesh::EnvoyGateway, &with(json!({ "requests": 1 }))),
+        "rollout r: copies go to clusters of Envoy, and its v1 and v2 are services; write into its `shadow` \
+         \"v1\": \"httproute/istio-ingress/turnout-r/rule/1\", \"v2\": \"httproute/istio-ingress/turnout-r/rule/0\""
+    );
+    let good = with(
+        json!({ "requests": 1, "v1": "httproute/istio-ingress/turnout-r/rule/1",
+                            "v2": "httproute/istio-ingress/turnout-r/rule/0" }),
+    );
+    let documents = Mesh::EnvoyGateway.documents(&good).expect("manifests");
+    let route = &documents.get(1).expect("a route").object;
+    assert_eq!(route["metadata"]["name"], "turnout-r");
+    assert_eq!(
+        route["spec"]["rules"][0]["backendRefs"][0]["name"],
+        "channels-v2"
+    );
+    assert_eq!(
+        route["spec"]["rules"][1]["backendRefs"][0]["name"],
+        "channels-v1"
+    );
+}
+
+#[test]
+fn more_than_a_cluster_takes() {
+    let accounts: Vec<String> = (0..40_000)
+        .map(|account| format!("AC{account:032x}"))
+        .collect();
+    for (mesh, kind, clusters) in [
+        (Mesh::Gateway, "WasmPlugin", CHANNELS),
+        (Mesh::EnvoyGateway, "EnvoyExtensionPolicy", SERVICES),
+    ] {
+        let mut policy: Value = serde_json::from_str(&two(clusters)).expect("JSON");
+        policy["segments"] = json!({ "hvc": { "accounts": accounts } });
+        let documents = mesh.documents(&policy.to_string()).expect("manifests");
+        let error = to_yaml(&documents).expect_err("an error").to_string();
+        let tail = " bytes, and a cluster takes about 1400000 in one object; give proxies such a policy by discovery \
+                    (`--for envoy`, `turnout apply`), or make its segments smaller";
+        assert!(
+            error.starts_with(&format!("the {kind} has 148")) && error.ends_with(tail),
+            "{error}"
+        );
+    }
+}
+
+#[test]
+fn more_routes_than_anyone_reads() {
+    // Each has another host, and each has those of the rollouts that name none.
+    let rollouts: Vec<_> = (0..60)
+        .map(|index| {
+            let [v1, v2] = SERVICES;
+            let matches = match index % 2 {
+                0 => json!({ "hosts": [format!("h{index}.example.com")] }),
+                _ => json!({ "path": { "prefix": format!("/p{index}/") } }),
+            };
+            json!({ "name": format!("r{index}"), "v1": v1, "v2": v2, "mode": "off", "match": matches })
+        })
+        .collect();
+    assert!(
+        Mesh::EnvoyGateway
+            .documents(&policy(&rollouts[..40]))
+            .is_ok()
+    );
+    let [v1, v2] = SERVICES;
+    let more: Vec<_> = rollouts
+        .iter()
+        .cloned()
+        .chain((60..100).map(|index| {
+            json!({ "name": format!("r{index}"), "v1": v1, "v2": v2, "mode": "off",
+                "match": { "path": { "prefix": format!("/p{index}/") } } })
+        }))
+        .collect();
+    assert_eq!(
+        refused(Mesh::EnvoyGateway, &policy(&more)),
+        "there would be more than 1000 routes; name the same hosts in more rollouts, or give proxies such a policy \
+         by discovery (`--for envoy`, `turnout apply`)"
+    );
+    let nested: Vec<_> = (0..64)
+        .map(|index| {
+            json!({ "name": format!("r{index}"), "v1": v1, "v2": v2, "mode": "off",
+                    "match": { "path": { "prefix": format!("/{}", "a/".repeat(index)) } } })
+        })
+        .collect();
+    assert_eq!(
+        refused(Mesh::EnvoyGateway, &policy(&nested)),
+        "rollout r0: its paths overlap with more than 63 others of a host, and a route object takes no more; name \
+         its hosts, or paths that exclude each other"
+    );
+    assert!(Mesh::EnvoyGateway.documents(&policy(&nested[1..])).is_ok());
+}

@@ -1,0 +1,105 @@
+//! The service that proxies call: the library's, with an eye on what passes.
+
+use std::collections::HashMap;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex};
+
+use futures::{Stream, StreamExt};
+use quilkin_xds::discovery::aggregated_discovery_service_server::AggregatedDiscoveryService;
+use quilkin_xds::discovery::{
+    DeltaDiscoveryRequest, DeltaDiscoveryResponse, DiscoveryRequest, DiscoveryResponse,
+};
+use quilkin_xds::server::ControlPlane;
+use tonic::{Request, Response, Status, Streaming, async_trait};
+
+use crate::Event;
+use crate::filter::Served;
+
+type Answers<T> = Pin<Box<dyn Stream<Item = Result<T, Status>> + Send>>;
+
+/// Says of each proxy what it has taken and refused.
+pub(crate) struct Observed {
+    inner: ControlPlane<Served>,
+}
+
+impl Observed {
+    pub(crate) fn new(inner: ControlPlane<Served>) -> Self {
+        Self { inner }
+    }
+}
+
+/// One stream's proxy, and what was sent to it: the version by the nonce.
+#[derive(Default)]
+struct Proxy {
+    node: String,
+    sent: HashMap<String, String>,
+}
+
+impl Proxy {
+    /// Whether the request goes on to the server. A refusal does not: the server would send the refused
+    /// version again, at once and without end, and the proxy has the one before.
+    fn observe(&mut self, request: &DeltaDiscoveryRequest) -> bool {
+        if let Some(node) = request.node.as_ref().filter(|_| self.node.is_empty()) {
+            self.node.clone_from(&node.id);
+            Event::Connected { node: &self.node }.tell();
+        }
+        let Some(version) = self.sent.remove(&request.response_nonce) else {
+            return true;
+        };
+        let (node, version) = (&*self.node, &*version);
+        match &request.error_detail {
+            Some(refusal) => Event::Refused {
+                node,
+                version,
+                reason: &refusal.message,
+            },
+            None => Event::Accepted { node, version },
+        }
+        .tell();
+        request.error_detail.is_none()
+    }
+}
+
+impl Drop for Proxy {
+    fn drop(&mut self) {
+        Event::Gone { node: &self.node }.tell();
+    }
+}
+
+#[async_trait]
+impl AggregatedDiscoveryService for Observed {
+    type StreamAggregatedResourcesStream = Answers<DiscoveryResponse>;
+    type DeltaAggregatedResourcesStream = Answers<DeltaDiscoveryResponse>;
+
+    async fn stream_aggregated_resources(
+        &self,
+        request: Request<Streaming<DiscoveryRequest>>,
+    ) -> Result<Response<Self::StreamAggregatedResourcesStream>, Status> {
+        self.inner.stream_aggregated_resources(request).await
+    }
+
+    async fn delta_aggregated_resources(
+        &self,
+        request: Request<Streaming<DeltaDiscoveryRequest>>,
+    ) -> Result<Response<Self::DeltaAggregatedResourcesStream>, Status> {
+        let asking = Arc::new(Mutex::new(Proxy::default()));
+        let answered = Arc::clone(&asking);
+        let requests = request.into_inner().filter(move |request| {
+            let goes_on = match request {
+                Ok(request) => asking.lock().expect("a proxy").observe(request),
+                // The library ends such a stream.
+                Err(_) => true,
+            };
+            std::future::ready(goes_on)
+        });
+        let answers = self.inner.delta_aggregated_resources(requests).await?;
+        let answers = answers.inspect(move |answer| {
+            let Ok(answer) = answer else { return };
+            if let Some(resource) = answer.resources.first() {
+                let sent = (answer.nonce.clone(), resource.version.clone());
+                answered.lock().expect("a proxy").sent.extend([sent]);
+            }
+        });
+        Ok(Response::new(Box::pin(answers)))
+    }
+}

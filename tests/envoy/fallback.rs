@@ -1,0 +1,171 @@
+//! `fallback.yaml`: where v2 does not take a connection, v1 answers, and nobody notices.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use harness::client::{Answer, Request};
+use harness::envoy::{Bootstrap, Envoy, file};
+use harness::scripted::{self, Fault, Scripted};
+use serde_json::{Value, json};
+use tokio::time::{sleep, timeout};
+
+use crate::scene::{INSIDE, filter, policy, strip};
+
+/// Half of the requests of one account.
+const REQUESTS: usize = 300;
+const CONCURRENCY: usize = 32;
+/// Far beyond what a loaded machine needs.
+const PATIENCE: Duration = Duration::from_secs(60);
+/// Too few to have v2 given up.
+const FIRST: usize = 4;
+
+struct Scene {
+    envoy: Envoy,
+    v1: Scripted,
+    v2: Scripted,
+}
+
+/// Answers by status and version; a version is missing where an answer is none of the two's.
+type Answered = BTreeMap<(u16, String), usize>;
+
+impl Scene {
+    async fn start(shadow: Option<Value>) -> Self {
+        let [v1, v2] = ["v1", "v2"].map(|version| {
+            Scripted::start(move |_| {
+                scripted::Answer::json(&json!({})).header("x-version", version)
+            })
+        });
+        let mut policy = policy(&json!({
+            "v2": "channels-v2-else-v1",
+            "rules": [{ "requests": 50 }],
+        }));
+        if let Some(shadow) = shadow {
+            policy["rollouts"][0]["shadow"] = shadow;
+        }
+        let configuration = filter(&strip(&policy));
+        let bootstrap = Bootstrap::live(file("fallback.yaml"), configuration, &v1, &v2);
+        // A refusal comes at once; a worker that a loaded machine holds up is none.
+        let bootstrap = bootstrap.replace("connect_timeout: 0.25s", "connect_timeout: 5s");
+        let envoy = Envoy::start(bootstrap.keep_request_ids()).await;
+        Self { envoy, v1, v2 }
+    }
+
+    /// The same requests each time, with one of these methods in turn.
+    async fn send(&self, methods: &[&str]) -> Answered {
+        let numbers = 0..REQUESTS;
+        let requests = numbers.map(|number| request(number, methods[number % methods.len()]));
+        let requests = requests.collect();
+        let answers = self.envoy.client().send_all(requests, CONCURRENCY).await;
+        let mut answered = Answered::new();
+        for answer in &answers {
+            *answered.entry(kind_of(answer)).or_default() += 1;
+        }
+        answered
+    }
+
+    async fn counter(&self, name: &str) -> u64 {
+        let stats = self.envoy.admin().stats(&format!("^{name}$")).await;
+        stats.get(name).copied().unwrap_or_default()
+    }
+}
+
+/// One of the account's, which takes v2 or not by its number.
+fn request(number: usize, method: &str) -> Request {
+    let request = match method {
+        "POST" => Request::post("/v1/Channels", "a body"),
+        method => Request::new(method, "/v1/Channels"),
+    };
+    request
+        .header("x-account-sid", INSIDE)
+        .header("x-request-id", format!("id-{number}"))
+}
+
+fn kind_of(answer: &Answer) -> (u16, String) {
+    let version = answer.headers.get("x-version");
+    let version = version.map_or("", |version| version.to_str().expect("text"));
+    (answer.status, version.to_owned())
+}
+
+fn answered<const N: usize>(kinds: [(u16, &str, usize); N]) -> Answered {
+    let kinds = kinds.map(|(status, version, count)| ((status, version.to_owned()), count));
+    kinds.into()
+}
+
+#[tokio::test]
+async fn users_of_a_v2_that_refuses_connections_get_v1() {
+    let scene = Scene::start(None).await;
+    let well = scene.send(&["GET", "POST"]).await;
+    let on_v2 = well[&(200, "v2".to_owned())];
+    let on_v1 = REQUESTS - on_v2;
+    assert!(on_v2 > 100 && on_v1 > 100, "{well:?}");
+
+    // No answer is lost, whatever the method: nothing of the request has gone out. The first find out
+    // one after the other, before v2 is given up.
+    scene.v2.fail(Fault::Refuse);
+    for number in 0..FIRST {
+        let answer = scene.envoy.client().send(request(number, "POST")).await;
+        assert_eq!(kind_of(&answer), (200, "v1".to_owned()), "{number}");
+    }
+    for _ in 0..2 {
+        let all = scene.send(&["GET", "POST"]).await;
+        assert_eq!(all, answered([(200, "v1", REQUESTS)]));
+    }
+    let log = scene.envoy.access_log(3 * REQUESTS + FIRST).await;
+    // What the policy decided stays decided; the host is that of who answered.
+    let of = |scripted: &Scripted| json!(SocketAddr::from(scripted).to_string());
+    for line in &log[REQUESTS..] {
+        assert_eq!(line["upstream_host"], of(&scene.v1), "{line}");
+        if line["treatment"] == "v2" {
+            assert_eq!(line["upstream_cluster"], "channels-v2-else-v1", "{line}");
+        }
+    }
+    let decided = log.iter().filter(|line| line["treatment"] == "v2").count();
+    assert!(
+        (3 * on_v2 + 1..=3 * on_v2 + FIRST).contains(&decided),
+        "{decided}"
+    );
+    let count = "wasmcustom.turnout.decisions.chat.v2.rule";
+    assert_eq!(scene.counter(count).await, decided as u64);
+    // Most did not even try v2.
+    let retried = "cluster.channels-v2-else-v1.upstream_rq_retry_success";
+    assert!(scene.counter(retried).await >= 5);
+    let ejected = "cluster.channels-v2.outlier_detection.ejections_enforced_total";
+    assert!(scene.counter(ejected).await >= 1);
+
+    // It comes back by itself, and what it answers is the answer, be it 500.
+    scene.v2.fail(Fault::Status(500));
+    let until_back = async {
+        while scene.send(&["GET"]).await.len() < 2 {
+            sleep(Duration::from_millis(20)).await;
+        }
+    };
+    timeout(PATIENCE, until_back).await.expect("v2 is back");
+    for _ in 0..10 {
+        let all = scene.send(&["GET", "POST"]).await;
+        assert_eq!(all, answered([(200, "v1", on_v1), (500, "", on_v2)]));
+    }
+    scene.v2.heal();
+    assert_eq!(scene.send(&["GET", "POST"]).await, well);
+}
+
+/// A copy that fell back would compare v1 with v1, and find no difference.
+#[tokio::test]
+async fn copies_do_not_fall_back_where_the_shadow_names_v2_itself() {
+    let scene = Scene::start(Some(json!({ "requests": 100, "v2": "channels-v2" }))).await;
+    scene.v2.fail(Fault::Refuse);
+    let all = scene.send(&["GET"]).await;
+    assert_eq!(all, answered([(200, "v1", REQUESTS)]));
+    let sampled = scene
+        .counter("wasmcustom.turnout.shadow_sampled.chat")
+        .await;
+    let copies_of = |scripted: &Scripted| {
+        scripted.count(|received| received.header("x-turnout-shadow").is_some())
+    };
+    assert!(sampled > 100, "{sampled}");
+    assert_eq!([copies_of(&scene.v1), copies_of(&scene.v2)], [0, 0]);
+    assert_eq!(
+        scene.counter("wasmcustom.turnout.shadow.chat.match").await,
+        0
+    );
+}

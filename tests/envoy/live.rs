@@ -1,0 +1,332 @@
+//! `turnout apply`, `rollback`, `halt` and `resume` against real Envoys that watch the folder: what is
+//! accepted, what is refused and why, and what happens to a folder that is damaged.
+
+use std::fs::{self, File};
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::Duration;
+
+use harness::cli::{self, Run};
+use harness::envoy::{Bootstrap, Envoy, file};
+use harness::folder::Folder;
+use harness::render::{discovered, rendered};
+use harness::upstream::Upstream;
+use harness::wasm::filter_wasm;
+use serde_json::{Value, json};
+
+use crate::scene::{OUTSIDE, policy, request_of, strip, version};
+
+/// Far beyond what a loaded machine needs.
+const PATIENCE: &str = "60";
+
+/// A folder that `turnout apply` has made, and upstreams.
+struct Stage {
+    folder: Folder,
+    v1: Upstream,
+    v2: Upstream,
+}
+
+impl Stage {
+    /// The policy `on` is in force.
+    fn new() -> Self {
+        let stage = Self {
+            folder: Folder::new(),
+            v1: Upstream::start("v1"),
+            v2: Upstream::start("v2"),
+        };
+        for mode in ["on", "off"] {
+            let mut named = policy(&json!({ "mode": mode }));
+            named["revision"] = json!(mode);
+            stage
+                .folder
+                .replace_file(&format!("{mode}.json"), &named.to_string());
+        }
+        let wasm = filter_wasm();
+        let run = stage.run(
+            "apply on.json --wasm-elsewhere --wasm",
+            &[&wasm.display().to_string()],
+        );
+        assert_eq!(run.code, Some(0), "{run:?}");
+        stage
+    }
+
+    fn watched(&self) -> PathBuf {
+        self.folder.path().join("d")
+    }
+
+    fn filter(&self) -> PathBuf {
+        self.watched().join("filter.json")
+    }
+
+    async fn envoy(&self) -> Envoy {
+        let line = |path: &Path| format!("path: {}\n", path.display());
+        let text = file("live-policy.yaml")
+            .replace(
+                "path: /etc/envoy/turnout/filter.json\n",
+                &line(&self.filter()),
+            )
+            .replace("path: /etc/envoy/turnout\n", &line(&self.watched()));
+        Envoy::start(Bootstrap::new(text, &self.v1, &self.v2)).await
+    }
+
+    /// A command of this folder; a word that ends in `.json` is a file of it.
+    fn run(&self, line: &str, more: &[&str]) -> Run {
+        let (watched, folder) = (self.watched(), self.folder.path());
+        let mut words: Vec<String> = line
+            .split_whitespace()
+            .map(|word| match word.ends_with(".json") {
+                true => folder.join(word).display().to_string(),
+                false => word.to_owned(),
+            })
+            .collect();
+        words.extend(more.iter().map(|word| (*word).to_owned()));
+        words.extend(["--dir".to_owned(), watched.display().to_string()]);
+        let words: Vec<&str> = words.iter().map(String::as_str).collect();
+        cli::run(&words)
+    }
+
+    /// One that asks these Envoys; what it says in JSON, and its exit code.
+    fn ask(&self, line: &str, envoys: &[&Envoy]) -> (Value, i32) {
+        self.ask_within(line, envoys, PATIENCE)
+    }
+
+    fn ask_within(&self, line: &str, envoys: &[&Envoy], patience: &str) -> (Value, i32) {
+        let admins: Vec<String> = envoys.iter().map(|envoy| admin(envoy)).collect();
+        let mut more = vec!["--json", "--timeout", patience];
+        for admin in &admins {
+            more.extend(["--admin", admin]);
+        }
+        let run = self.run(line, &more);
+        let json = serde_json::from_str(&run.output);
+        let json = json.unwrap_or_else(|error| panic!("{error}: {run:?}"));
+        (json, run.code.expect("an exit code"))
+    }
+}
+
+fn admin(envoy: &Envoy) -> String {
+    envoy.admin().address().to_string()
+}
+
+async fn served(envoy: &Envoy) -> String {
+    let answer = envoy.client().send(request_of(OUTSIDE)).await;
+    version(&answer).to_owned()
+}
+
+/// Writes what an Envoy logs to a file while a command runs.
+fn logged<T>(envoy: &Envoy, path: &Path, run: impl FnOnce() -> T) -> T {
+    let mut file = File::create(path).expect("a log");
+    let is_over = AtomicBool::new(false);
+    let mut written = envoy.log().len();
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            while !is_over.load(Ordering::Relaxed) {
+                let log = envoy.log();
+                if let Some(new) = log.get(written..) {
+                    file.write_all(new.as_bytes()).expect("logged");
+                    written = log.len();
+                }
+                thread::sleep(Duration::from_millis(5));
+            }
+        });
+        let result = run();
+        is_over.store(true, Ordering::Relaxed);
+        result
+    })
+}
+
+#[tokio::test]
+async fn each_change_is_in_force_when_the_command_ends() {
+    let stage = Stage::new();
+    let (one, two) = (stage.envoy().await, stage.envoy().await);
+    let both = [&one, &two];
+    let (json, code) = stage.ask("apply on.json", &both);
+    assert_eq!(
+        (&json["already"], &json["outcome"], code),
+        (&json!(true), &json!("accepted"), 0)
+    );
+    for (line, revision, expected) in [
+        ("apply off.json", "off", "v1"),
+        ("rollback", "on", "v2"),
+        ("halt", "on-halted", "v1"),
+        ("halt", "on-halted", "v1"),
+        ("resume", "on", "v2"),
+        ("apply off.json", "off", "v1"),
+        ("apply on.json", "on", "v2"),
+        ("halt", "on-halted", "v1"),
+        ("rollback", "off", "v1"),
+        ("rollback", "on", "v2"),
+    ] {
+        let (json, code) = stage.ask(line, &both);
+        assert_eq!(code, 0, "{line}: {json}");
+        assert_eq!(json["revision"], revision, "{line}");
+        assert_eq!(json["outcome"], "accepted", "{line}");
+        for envoy in both {
+            assert_eq!(served(envoy).await, expected, "{line}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_every_proxy_refuses_is_taken_out_again_and_the_reasons_are_kept() {
+    let stage = Stage::new();
+    let envoy = stage.envoy().await;
+    let before = fs::read(stage.filter()).expect("a filter.json");
+    // It begins as a wasm does, and is no filter.
+    fs::write(stage.folder.path().join("no.wasm"), b"\0asm\x01\0\0\0").expect("a file");
+    let no_wasm = stage.folder.path().join("no.wasm").display().to_string();
+    let apply = format!("apply off.json --wasm {no_wasm}");
+    let log = stage.folder.path().join("envoy.log");
+    let with_log = format!("{apply} --log {}", log.display());
+
+    let (json, code) = logged(&envoy, &log, || stage.ask(&with_log, &[&envoy]));
+    assert_eq!((&json["outcome"], code), (&json!("rejected"), 1), "{json}");
+    assert_eq!(json["put_back"], "on");
+    assert_eq!(json["proxies"][0]["running"], "on");
+    let reasons = json["reasons"].as_array().expect("reasons");
+    let says = |words: &str| {
+        reasons
+            .iter()
+            .any(|line| line.as_str().is_some_and(|l| l.contains(words)))
+    };
+    assert!(
+        says("ABI version") && says("Unable to create Wasm plugin"),
+        "{json}"
+    );
+    assert_eq!(fs::read(stage.filter()).expect("a filter.json"), before);
+    assert_eq!(served(&envoy).await, "v2");
+
+    // Without the log the reasons are those of before.
+    let (again, code) = stage.ask(&apply, &[&envoy]);
+    assert_eq!((&again["reasons"], code), (&json["reasons"], 1), "{again}");
+    assert_eq!(again["reasons_of"], json["sequence"]);
+
+    // An Envoy that starts now finds the good one, and both go on from there.
+    let restarted = stage.envoy().await;
+    assert_eq!(served(&restarted).await, "v2");
+    let (json, code) = stage.ask("halt", &[&envoy, &restarted]);
+    assert_eq!(code, 0, "{json}");
+    assert_eq!(served(&envoy).await, "v1");
+    // Nothing goes back to what was refused.
+    let none = stage.run("rollback", &[]);
+    assert_eq!(none.code, Some(2), "{none:?}");
+    assert!(
+        none.error.contains("no policy before on-halted"),
+        "{none:?}"
+    );
+}
+
+#[tokio::test]
+async fn a_halt_goes_by_what_the_proxies_run_and_not_by_a_file_that_they_refused() {
+    let stage = Stage::new();
+    let envoy = stage.envoy().await;
+    // What only another version of the filter would take: written by hand behind the lint's back.
+    let by_hand = discovered(&strip(&policy(&json!({ "mode": "onn" }))));
+    let log = stage.folder.path().join("envoy.log");
+    let complaint = "unknown mode `onn`";
+    stage.folder.replace_file("by-hand.json", &by_hand);
+    fs::rename(stage.folder.path().join("by-hand.json"), stage.filter()).expect("in place");
+    envoy.wait_for_log(complaint).await;
+    assert_eq!(served(&envoy).await, "v2");
+
+    // Whoever halts now halts what the proxies run.
+    let (json, code) = logged(&envoy, &log, || stage.ask("halt", &[&envoy]));
+    assert_eq!(
+        (&json["revision"], code),
+        (&json!("on-halted"), 0),
+        "{json}"
+    );
+    assert_eq!(served(&envoy).await, "v1");
+}
+
+#[tokio::test]
+async fn a_proxy_that_says_nothing_is_told_from_one_that_refuses() {
+    let stage = Stage::new();
+    let envoy = stage.envoy().await;
+    let configuration = strip(&policy(&json!({})));
+    let text = rendered("cluster-header.yaml", &configuration);
+    let other = Envoy::start(Bootstrap::new(text, &stage.v1, &stage.v2)).await;
+    let elsewhere = Stage::new();
+    let watches_another = elsewhere.envoy().await;
+
+    let (json, code) = stage.ask_within("apply off.json", &[&envoy, &other], "20");
+    assert_eq!(
+        (&json["outcome"], code),
+        (&json!("unconfirmed"), 1),
+        "{json}"
+    );
+    let states = |json: &Value| -> Vec<String> {
+        let proxies = json["proxies"].as_array().expect("proxies");
+        let state = |proxy: &Value| proxy["state"].as_str().unwrap_or_default().to_owned();
+        proxies.iter().map(state).collect()
+    };
+    assert_eq!(states(&json), ["accepted", "not_discovered"]);
+
+    let (json, code) = stage.ask_within("halt", &[&watches_another], "1");
+    assert_eq!((states(&json), code), (vec!["unconfirmed".to_owned()], 1));
+    assert_eq!(json["proxies"][0]["running"], "on");
+    // It is in force where the folder is watched, whoever was asked.
+    let (json, code) = stage.ask("halt", &[&envoy]);
+    assert_eq!((&json["already"], code), (&json!(true), 0), "{json}");
+}
+
+#[tokio::test]
+async fn a_damaged_folder_changes_nothing_and_is_mended_by_the_next_command() {
+    let stage = Stage::new();
+    let envoy = stage.envoy().await;
+    for (garbage, mended, expected) in [
+        (Some("garbage"), "halt", "v1"),
+        (Some("{"), "resume", "v2"),
+        (None, "halt", "v1"),
+        (Some("{\"resources\":[]}"), "apply on.json", "v2"),
+        (None, "apply off.json", "v1"),
+        (Some(""), "rollback", "v2"),
+    ] {
+        let was = served(&envoy).await;
+        match garbage {
+            None => fs::remove_file(stage.filter()).expect("gone"),
+            Some(garbage) => {
+                let written = stage.folder.replace_file("garbage", garbage);
+                fs::rename(written, stage.filter()).expect("in place");
+            }
+        }
+        assert_eq!(served(&envoy).await, was, "{garbage:?}");
+        let (json, code) = stage.ask(mended, &[&envoy]);
+        assert_eq!(code, 0, "{garbage:?}, {mended}: {json}");
+        assert_eq!(served(&envoy).await, expected, "{garbage:?}, {mended}");
+    }
+    // Without its history too.
+    fs::remove_dir_all(stage.watched().join("history")).expect("gone");
+    let (json, code) = stage.ask("halt", &[&envoy]);
+    assert_eq!(
+        (&json["revision"], code),
+        (&json!("on-halted"), 0),
+        "{json}"
+    );
+    assert_eq!(served(&envoy).await, "v1");
+}
+
+/// Envoy watches the folder that was there when it started.
+#[tokio::test]
+async fn a_folder_that_was_made_again_is_seen_after_a_restart() {
+    let stage = Stage::new();
+    let envoy = stage.envoy().await;
+    let kept = fs::read(stage.filter()).expect("a filter.json");
+    fs::remove_dir_all(stage.watched()).expect("gone");
+    assert_eq!(served(&envoy).await, "v2");
+    let gone = stage.run("halt", &[]);
+    assert_eq!(gone.code, Some(2), "{gone:?}");
+
+    fs::create_dir(stage.watched()).expect("made again");
+    fs::write(stage.filter(), kept).expect("a filter.json");
+    let (json, code) = stage.ask_within("halt", &[&envoy], "1");
+    assert_eq!(
+        (&json["outcome"], code),
+        (&json!("unconfirmed"), 1),
+        "{json}"
+    );
+    assert_eq!(served(&envoy).await, "v2");
+    let restarted = stage.envoy().await;
+    assert_eq!(served(&restarted).await, "v1");
+}

@@ -1,0 +1,195 @@
+//! The policy comes from a control plane over gRPC, to several Envoys at once, and requests go on
+//! whatever becomes of policy and control plane.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use harness::control_plane::{ControlPlane, Event};
+use harness::envoy::{Bootstrap, Envoy, file};
+use harness::upstream::Upstream;
+use serde_json::{Value, json};
+use tokio::time::{sleep, timeout};
+use turnout_core::Revision;
+
+use crate::scene::{INSIDE, OUTSIDE, policy, request_of, strip, version};
+use crate::steady::Steady;
+
+/// Far beyond what a loaded machine needs.
+const PATIENCE: Duration = Duration::from_secs(60);
+const NODES: [&str; 3] = ["a", "b", "c"];
+
+/// Several proxies of one control plane, and the two upstreams that they share.
+struct Mesh {
+    envoys: Vec<Envoy>,
+    control_plane: ControlPlane,
+    v1: Upstream,
+    v2: Upstream,
+}
+
+impl Mesh {
+    /// All of them have this configuration.
+    async fn under(configuration: &str) -> Self {
+        let mut control_plane = ControlPlane::start();
+        let revision = control_plane.push_good(configuration);
+        let mut mesh = Self {
+            envoys: Vec::new(),
+            control_plane,
+            v1: Upstream::start("v1"),
+            v2: Upstream::start("v2"),
+        };
+        for node in NODES {
+            mesh.join(node).await;
+            mesh.control_plane
+                .wait_until_accepted(node, &revision)
+                .await;
+        }
+        mesh
+    }
+
+    async fn join(&mut self, node: &str) {
+        let text = file("xds-policy.yaml");
+        let bootstrap = Bootstrap::new(text, &self.v1, &self.v2)
+            .controlled_by(self.control_plane.address(), node)
+            .concurrency(1);
+        self.envoys.push(Envoy::start(bootstrap).await);
+    }
+
+    fn traffic(&self) -> Steady {
+        let clients = self.envoys.iter().map(Envoy::client);
+        Steady::start(clients, |number| request_of([INSIDE, OUTSIDE][number % 2]))
+    }
+
+    /// The version that each proxy gives an account.
+    async fn served(&self, account: &str) -> BTreeSet<String> {
+        let mut served = BTreeSet::new();
+        for envoy in &self.envoys {
+            let answer = envoy.client().send(request_of(account)).await;
+            served.insert(version(&answer).to_owned());
+        }
+        served
+    }
+
+    /// What each gauge says.
+    async fn revisions(&self) -> BTreeSet<Option<u64>> {
+        let mut revisions = BTreeSet::new();
+        for envoy in &self.envoys {
+            let stats = envoy.admin().stats("revision").await;
+            revisions.insert(stats.get("wasmcustom.turnout.revision").copied());
+        }
+        revisions
+    }
+
+    async fn assert_revision(&self, revision: &str) {
+        let number = Revision::given(revision).expect("a revision").number();
+        assert_eq!(self.revisions().await, BTreeSet::from([Some(number)]));
+    }
+}
+
+fn named(revision: &str, changes: &Value) -> String {
+    let mut policy = policy(changes);
+    policy["revision"] = json!(revision);
+    strip(&policy)
+}
+
+/// Whether a proxy has a control plane.
+async fn connected(envoy: &Envoy) -> bool {
+    let name = "control_plane.connected_state";
+    let stats = envoy.admin().stats(&format!("^{name}$")).await;
+    stats[name] != 0
+}
+
+fn only(version: &str) -> BTreeSet<String> {
+    BTreeSet::from([version.to_owned()])
+}
+
+#[tokio::test]
+async fn all_proxies_take_a_good_policy_and_refuse_a_bad_one() {
+    let mut mesh = Mesh::under(&named("1.half", &json!({}))).await;
+    mesh.assert_revision("1.half").await;
+    assert_eq!(mesh.served(INSIDE).await, only("v2"));
+    assert_eq!(mesh.served(OUTSIDE).await, only("v1"));
+    let traffic = mesh.traffic();
+
+    mesh.control_plane
+        .push_good(&named("2.on", &json!({ "mode": "on" })));
+    for node in NODES {
+        mesh.control_plane.wait_until_accepted(node, "2.on").await;
+    }
+    mesh.assert_revision("2.on").await;
+    assert_eq!(mesh.served(OUTSIDE).await, only("v2"));
+
+    let bad = named("3.bad", &json!({ "mode": "onn" }));
+    mesh.control_plane.push("3.bad", &bad);
+    for (node, envoy) in NODES.iter().zip(&mesh.envoys) {
+        let reason = mesh.control_plane.wait_until_refused(node, "3.bad").await;
+        // What the filter itself has to say is in the proxy's log.
+        assert!(reason.contains("Wasm"), "{reason}");
+        envoy.wait_for_log("unknown mode `onn`").await;
+    }
+    mesh.assert_revision("2.on").await;
+    assert_eq!(mesh.served(OUTSIDE).await, only("v2"));
+
+    mesh.control_plane
+        .push_good(&named("4.off", &json!({ "mode": "off" })));
+    for node in NODES {
+        mesh.control_plane.wait_until_accepted(node, "4.off").await;
+    }
+    mesh.assert_revision("4.off").await;
+    assert_eq!(mesh.served(INSIDE).await, only("v1"));
+
+    traffic.end_without_loss().await;
+    // The refused one has decided nothing.
+    for envoy in &mesh.envoys {
+        for line in envoy.access_log(1).await {
+            let revision = line["revision"].as_str().expect("a revision");
+            assert!(["1.half", "2.on", "4.off"].contains(&revision), "{line}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn requests_go_on_without_the_control_plane_and_it_may_come_back() {
+    let mut mesh = Mesh::under(&named("1.half", &json!({}))).await;
+    let traffic = mesh.traffic();
+
+    mesh.control_plane.kill();
+    let all_know = async {
+        for envoy in &mesh.envoys {
+            while connected(envoy).await {
+                sleep(Duration::from_millis(5)).await;
+            }
+        }
+    };
+    timeout(PATIENCE, all_know).await.expect("it is gone");
+    mesh.assert_revision("1.half").await;
+    assert_eq!(mesh.served(INSIDE).await, only("v2"));
+    assert_eq!(mesh.served(OUTSIDE).await, only("v1"));
+
+    // A proxy that starts meanwhile has no policy to go by.
+    mesh.join("newcomer").await;
+    let newcomer = mesh.envoys.last().expect("an Envoy").client();
+    let answer = newcomer.send(request_of(INSIDE)).await;
+    assert_eq!(version(&answer), "v1");
+    let newcomer = Steady::start([newcomer], |_| request_of(INSIDE));
+
+    // It comes back knowing nothing: what the proxies have stays, until there is something.
+    mesh.control_plane.restart();
+    for node in NODES.into_iter().chain(["newcomer"]) {
+        let node = node.to_owned();
+        let connected = Event::Connected { node };
+        mesh.control_plane
+            .wait_for(|event| *event == connected)
+            .await;
+    }
+    assert_eq!(mesh.served(OUTSIDE).await, only("v1"));
+    mesh.control_plane
+        .push_good(&named("2.on", &json!({ "mode": "on" })));
+    for node in NODES.into_iter().chain(["newcomer"]) {
+        mesh.control_plane.wait_until_accepted(node, "2.on").await;
+    }
+    mesh.assert_revision("2.on").await;
+    assert_eq!(mesh.served(OUTSIDE).await, only("v2"));
+
+    traffic.end_without_loss().await;
+    newcomer.end_without_loss().await;
+}

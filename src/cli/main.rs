@@ -28,6 +28,7 @@ mod rollback;
 mod schema;
 mod simulate;
 mod text;
+mod watch;
 
 use clap::{CommandFactory, Parser, Subcommand};
 
@@ -61,6 +62,7 @@ enum Command {
     Rollback(rollback::Arguments),
     Schema(schema::Arguments),
     Simulate(Box<simulate::Arguments>),
+    Watch(watch::Arguments),
 }
 
 fn main() -> Exit {
@@ -83,5 +85,6 @@ fn main() -> Exit {
         Command::Rollback(arguments) => rollback::run(&arguments),
         Command::Schema(arguments) => schema::run(&arguments),
         Command::Simulate(arguments) => simulate::run(&arguments),
+        Command::Watch(arguments) => watch::run(&arguments),
     }
 }

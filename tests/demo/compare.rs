@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, HashSet};
 
 use turnout_core::{Decision, Headers, Inbound, Plan, Reason, Time, Treatment, decide};
 
-use crate::accounts::Segment;
 use crate::traffic::{Answered, Call, HOST, Outcome};
+use harness::accounts::Segment;
 
 /// Counts by the filter's counters: `turnout.decisions.<rollout>.<treatment>.<reason>`.
 pub(crate) type Counts = BTreeMap<String, u64>;

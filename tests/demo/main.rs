@@ -3,7 +3,6 @@
 //! Ends with 0 when every request took the version that the policy says, with 2 when one did not,
 //! and with 1 when it could not run to its end.
 
-mod accounts;
 mod compare;
 mod screen;
 mod stage;

@@ -5,11 +5,11 @@ use std::time::Duration;
 use harness::terminal::{BOLD, PLAIN, RED, WIDTH, thousands};
 use turnout_core::Reason;
 
-use crate::accounts::Segment;
 use crate::compare::{Comparison, Counts, Row, Totals};
 use crate::stage::Stage;
 use crate::steps::{ROLLOUT, Step};
 use crate::under_traffic::CLIENTS;
+use harness::accounts::Segment;
 
 /// How many disagreements are shown of each comparison.
 const SHOWN: usize = 5;

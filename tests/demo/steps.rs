@@ -4,7 +4,7 @@
 use serde_json::{Value, json};
 use turnout_core::Plan;
 
-use crate::accounts::Segment;
+use harness::accounts;
 
 /// One step.
 pub(crate) struct Step {
@@ -91,13 +91,7 @@ impl Step {
 
     /// The whole policy: `envoy/policy.json` with the accounts of the demo and this step.
     pub(crate) fn policy(&self) -> Result<String, String> {
-        let mut policy: Value = parsed(&harness::envoy::file("policy.json"))?;
-        for segment in Segment::ALL {
-            if let Some(name) = segment.name() {
-                let sids: Vec<String> = segment.sids().collect();
-                policy["segments"][name]["accounts"] = json!(sids);
-            }
-        }
+        let mut policy = accounts::policy();
         policy["rollouts"][0]["mode"] = json!(self.mode);
         policy["rollouts"][0]["rules"] = parsed(self.rules)?;
         Ok(policy.to_string())

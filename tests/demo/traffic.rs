@@ -9,7 +9,7 @@ use tokio::task::JoinSet;
 use turnout_core::Treatment;
 use xxhash_rust::xxh3::xxh3_64;
 
-use crate::accounts::Segment;
+use harness::accounts::Segment;
 
 /// Whom the requests are sent to, as in the `match` of the policy.
 pub(crate) const HOST: &str = "flex.example.com";

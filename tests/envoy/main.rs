@@ -28,4 +28,5 @@ mod steady;
 mod steps;
 mod swaps;
 mod traps;
+mod watch;
 mod xds;

@@ -19,11 +19,6 @@ use crate::scene::{policy, strip, traps};
 const ROUNDS: usize = 10;
 /// At 10 requests a second each.
 const USERS: u32 = 40;
-/// Where the answers say which policy decided.
-const ROUTES: &str = "          route_config:\n            name: http\n";
-const REVISION_HEADER: &str = r#"            response_headers_to_add:
-            - header: { key: x-turnout-revision, value: "%FILTER_STATE(wasm.turnout_revision:PLAIN)%" }
-"#;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_hundred_changes_under_load_lose_no_request() {
@@ -83,8 +78,7 @@ impl Stage {
             &v1,
             &v2,
         );
-        let bootstrap = bootstrap.replace(ROUTES, &[ROUTES, REVISION_HEADER].concat());
-        let envoy = Envoy::start(bootstrap).await;
+        let envoy = Envoy::start(bootstrap.tell_revision()).await;
         let mut stage = Self {
             envoy,
             v1,

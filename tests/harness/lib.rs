@@ -1,7 +1,8 @@
-//! Shared by the tests and the demo.
+//! Shared by the tests and the demos.
 
 #![forbid(unsafe_code)]
 
+pub mod accounts;
 pub mod cli;
 pub mod client;
 pub mod control_plane;

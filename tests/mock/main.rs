@@ -5,6 +5,7 @@ mod artifact;
 mod configuration;
 mod decisions;
 mod hostile;
+mod image;
 mod ramps;
 mod request;
 mod shadow;

@@ -164,7 +164,7 @@ fn every_bad_line_is_named_and_nothing_is_written() {
     assert!(stderr.contains("policies/policy.json:5:31"), "{stderr}");
     for told in [
         "has 2002 lines that are no account",
-        "hvc.txt line 2: `AC7342E9713FA896E4AF00C654C444AADA` is no account: write AC and 32",
+        "hvc.txt line 2: `AC7342E9713FA896E4AF00C654C444AADA` is no account: write `AC` and 32",
         "hvc.txt line 3: `SK1,AC7342e9713fa896e4af00c654c444aada` is no account",
         "hvc.txt line 1001: `bad` is no account",
         "and 1002 more lines that are no account",

@@ -18,6 +18,10 @@ const FILTER_FOLDER: &str = "path: /etc/envoy/turnout\n";
 const NODE: &str = "node: { id: turnout, cluster: turnout }";
 const CLUSTERS: &str = "  clusters:\n";
 const LAST_LOGGED: &str = "                  duration_ms: \"%DURATION%\"\n";
+const ROUTES: &str = "          route_config:\n            name: http\n";
+const REVISION_HEADER: &str = r#"            response_headers_to_add:
+            - header: { key: x-turnout-revision, value: "%FILTER_STATE(wasm.turnout_revision:PLAIN)%" }
+"#;
 const HTTP2: &str = r#"    typed_extension_protocol_options:
       envoy.extensions.upstreams.http.v3.HttpProtocolOptions:
         "@type": type.googleapis.com/envoy.extensions.upstreams.http.v3.HttpProtocolOptions
@@ -132,6 +136,12 @@ impl Bootstrap {
         let field = |name: &&str| format!("                  {name}: \"%REQ({name})%\"\n");
         let fields: String = names.iter().map(field).collect();
         self.replace(LAST_LOGGED, &format!("{LAST_LOGGED}{fields}"))
+    }
+
+    /// Has each answer say, in `x-turnout-revision`, which policy decided.
+    #[must_use]
+    pub fn tell_revision(self) -> Self {
+        self.replace(ROUTES, &[ROUTES, REVISION_HEADER].concat())
     }
 
     /// Writes one more access log to standard output, an item of a YAML list written from column 0.

@@ -1,20 +1,26 @@
-//! The accounts of the demo, in three segments: the same ones in every run.
+//! The accounts of the demos, in three segments: the same ones in every run.
 
+use serde_json::{Value, json};
 use xxhash_rust::xxh3::xxh3_128;
 
 /// What kind of customer an account belongs to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Segment {
+pub enum Segment {
+    /// In no segment of the policy.
     Regular,
+    /// `big-customers`.
     BigCustomers,
+    /// `hvc`.
     HighVisibility,
 }
 
 impl Segment {
-    pub(crate) const ALL: [Self; 3] = [Self::Regular, Self::BigCustomers, Self::HighVisibility];
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Regular, Self::BigCustomers, Self::HighVisibility];
 
     /// As on the screen.
-    pub(crate) const fn title(self) -> &'static str {
+    #[must_use]
+    pub const fn title(self) -> &'static str {
         match self {
             Self::Regular => "regular",
             Self::BigCustomers => "big-customers",
@@ -23,7 +29,8 @@ impl Segment {
     }
 
     /// As in the policy. Regular accounts are in none of its segments.
-    pub(crate) const fn name(self) -> Option<&'static str> {
+    #[must_use]
+    pub const fn name(self) -> Option<&'static str> {
         match self {
             Self::Regular => None,
             Self::BigCustomers | Self::HighVisibility => Some(self.title()),
@@ -31,7 +38,8 @@ impl Segment {
     }
 
     /// How many accounts it has.
-    pub(crate) const fn size(self) -> usize {
+    #[must_use]
+    pub const fn size(self) -> usize {
         match self {
             Self::Regular => 3_000,
             Self::BigCustomers => 40,
@@ -40,7 +48,8 @@ impl Segment {
     }
 
     /// How many requests each of its accounts sends in a step.
-    pub(crate) const fn requests_each(self) -> usize {
+    #[must_use]
+    pub const fn requests_each(self) -> usize {
         match self {
             Self::Regular => 4,
             Self::BigCustomers => 60,
@@ -49,9 +58,23 @@ impl Segment {
     }
 
     /// The SIDs of its accounts.
-    pub(crate) fn sids(self) -> impl Iterator<Item = String> {
+    pub fn sids(self) -> impl Iterator<Item = String> {
         (0..self.size()).map(move |number| sid(&format!("{} {number}", self.title())))
     }
+}
+
+/// `envoy/policy.json` with these accounts in its segments.
+#[must_use]
+pub fn policy() -> Value {
+    let text = crate::envoy::file("policy.json");
+    let mut policy: Value = serde_json::from_str(&text).expect("a policy");
+    for segment in Segment::ALL {
+        if let Some(name) = segment.name() {
+            let sids: Vec<String> = segment.sids().collect();
+            policy["segments"][name]["accounts"] = json!(sids);
+        }
+    }
+    policy
 }
 
 fn sid(seed: &str) -> String {

@@ -1,0 +1,240 @@
+//! `turnout watch` of a proxy that says what a test wants: reports, and what no proxy would say.
+#![expect(
+    clippy::arithmetic_side_effects,
+    clippy::expect_used,
+    reason = "small numbers, and a test that cannot go on has failed"
+)]
+
+mod common;
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::process::{Command, Output, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::thread;
+
+use serde_json::{Value, json};
+
+/// What is answered to a page; `None` breaks the connection off.
+type Pages = dyn Fn(&str) -> Option<Vec<u8>> + Send + Sync;
+
+/// An admin address, until the test ends.
+fn admin(pages: impl Fn(&str) -> Option<Vec<u8>> + Send + Sync + 'static) -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let address = listener.local_addr().expect("its address");
+    let pages: Arc<Pages> = Arc::new(pages);
+    thread::spawn(move || {
+        for stream in listener.incoming().flatten() {
+            let pages = Arc::clone(&pages);
+            thread::spawn(move || answer(stream, &*pages));
+        }
+    });
+    address
+}
+
+fn answer(mut stream: TcpStream, pages: &Pages) {
+    let mut head = String::new();
+    let mut reader = BufReader::new(stream.try_clone().expect("the other half"));
+    while reader.read_line(&mut head).is_ok_and(|read| read > 2) {}
+    let page = head.split(' ').nth(1).unwrap_or_default();
+    let Some(body) = pages(page) else {
+        return;
+    };
+    let status = format!(
+        "HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: {}\r\n\r\n",
+        body.len()
+    );
+    // Who asks may have had enough.
+    let _ = stream.write_all(status.as_bytes());
+    let _ = stream.write_all(&body);
+}
+
+const POLICY: &str = r#"{ "version": 1, "revision": "r7", "account": { "from": [ { "header": "x-account-sid" } ], "format": "sid" },
+  "rollouts": [ { "name": "chat", "v1": "a", "v2": "b", "mode": "split", "rules": [ { "accounts": 12.5 } ] } ] }"#;
+
+/// A proxy in which v2 has one request in four, and one of its in two fails.
+fn well(version: &'static str) -> impl Fn(&str) -> Option<Vec<u8>> + Send + Sync + 'static {
+    let looks = AtomicU64::new(1);
+    move |page| {
+        if page.starts_with("/config_dump") {
+            let configuration = format!(r#"{{"inbound":"strip","policy":{POLICY}}}"#);
+            let dump = json!({ "configs": [ { "configuration": { "value": configuration } } ] });
+            return Some(dump.to_string().into_bytes());
+        }
+        let look = looks.fetch_add(1, Ordering::SeqCst);
+        let number = turnout_core::Revision::given("r7")
+            .expect("a revision")
+            .number();
+        let page = format!(
+            "extension_config_discovery.http_filter.turnout.version_text: \"{version}\"
+extension_config_discovery.http_filter.turnout.update_rejected: 2
+server.uptime: {look}
+wasmcustom.turnout.revision: {number}
+wasmcustom.turnout.decisions.chat.v1.outside_accounts: {}
+wasmcustom.turnout.decisions.chat.v2.rule: {look}
+cluster.b.upstream_rq_completed: {}
+cluster.b.upstream_rq_5xx: {look}
+cluster.b.upstream_rq_timeout: 0
+",
+            look * 3,
+            look * 2
+        );
+        Some(page.into_bytes())
+    }
+}
+
+fn watch(arguments: &[&str]) -> Output {
+    let folder = tempfile::tempdir().expect("a folder");
+    let all = [&["watch", "--interval", "100ms"], arguments].concat();
+    common::turnout(folder.path(), &all, "")
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8(bytes.to_vec()).expect("UTF-8")
+}
+
+#[test]
+fn a_report_says_how_much_is_done() {
+    let address = admin(well("r7")).to_string();
+    let ended = watch(&["--admin", &address, "--once"]);
+    let report = text(&ended.stdout);
+    assert_eq!(ended.status.code(), Some(0), "{report}");
+    for part in [
+        "revision r7",
+        "2 updates REFUSED",
+        "chat   split",
+        "12.5 %",
+        "25.0 %",
+        "v2 50.0 % of",
+        "v1: NO CLUSTER a",
+    ] {
+        assert!(report.contains(part), "no {part:?} in\n{report}");
+    }
+}
+
+#[test]
+fn json_is_for_scripts() {
+    let address = admin(well("r7")).to_string();
+    let ended = watch(&["--admin", &address, "--once", "--json"]);
+    let view: Value = serde_json::from_slice(&ended.stdout).expect("JSON");
+    for (pointer, expected) in [
+        ("/proxies/0/answers", json!(true)),
+        ("/proxies/0/revision", json!("r7")),
+        (
+            "/rollouts/0/policies/0/served_accounts_millionths",
+            json!(12_500_000),
+        ),
+        ("/rollouts/0/recent/v2", json!(1)),
+        ("/rollouts/0/recent/requests", json!(4)),
+        ("/rollouts/0/clusters/1/recent/failed", json!(1)),
+        ("/rollouts/0/clusters/0/known", json!(false)),
+    ] {
+        assert_eq!(
+            view.pointer(pointer),
+            Some(&expected),
+            "{pointer} of {view}"
+        );
+    }
+}
+
+/// The version that Envoy shows may be that of a policy which was refused.
+#[test]
+fn the_number_decides_which_revision_is_in_force() {
+    let address = admin(well("r8-refused")).to_string();
+    let report = text(&watch(&["--admin", &address, "--once"]).stdout);
+    assert!(
+        report.contains("revision r7") && !report.contains("r8"),
+        "{report}"
+    );
+}
+
+#[test]
+fn one_that_does_not_answer_is_no() {
+    let well = admin(well("r7")).to_string();
+    let silent = admin(|_| None).to_string();
+    let ended = watch(&["--admin", &silent, "--admin", &well, "--once"]);
+    let report = text(&ended.stdout);
+    assert_eq!(ended.status.code(), Some(1), "{report}");
+    assert!(
+        report.contains("DOES NOT ANSWER") && report.contains("12.5 %"),
+        "{report}"
+    );
+}
+
+#[test]
+fn whatever_it_says_nothing_reaches_the_terminal_raw() {
+    let label = "a".repeat(3_000_000);
+    let pages: Vec<Vec<u8>> = vec![
+        b"\x1b[2J\x1b]0;title\x07<html>".to_vec(),
+        vec![0xff; 70_000],
+        b"[".repeat(1_000_000),
+        // More than is read.
+        b"x: 1\n".repeat(4_000_000),
+        format!("wasmcustom.turnout.decisions.{label}.v1.rule: 1\nwasmcustom.turnout.revision: 1\n").into_bytes(),
+        b"wasmcustom.turnout.revision: 1\nextension_config_discovery.http_filter.turnout.version_text: \"\x1b[31m\xc2\x9b\"\n".to_vec(),
+    ];
+    for page in pages {
+        let start = text(
+            &page
+                .iter()
+                .take(40)
+                .map(|byte| byte & 0x7f)
+                .collect::<Vec<_>>(),
+        );
+        let address = admin(move |_| Some(page.clone())).to_string();
+        for form in ["--once", "--json"] {
+            let ended = watch(
+                &["--admin", &address, "--once", form][..if form == "--once" { 3 } else { 4 }],
+            );
+            let shown = [text(&ended.stdout), text(&ended.stderr)].concat();
+            assert!(
+                ended.status.code().is_some_and(|code| code < 2),
+                "{start:?}: {ended:?}"
+            );
+            assert!(
+                !shown.contains(|c: char| c.is_control() && c != '\n'),
+                "{start:?}: {shown:?}"
+            );
+        }
+    }
+}
+
+#[test]
+fn a_reader_that_has_seen_enough_ends_it() {
+    let address = admin(well("r7")).to_string();
+    let mut child = Command::new(env!("CARGO_BIN_EXE_turnout"))
+        .args(["watch", "--interval", "100ms", "--admin", &address])
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("the command starts");
+    let mut reader = BufReader::new(child.stdout.take().expect("standard output"));
+    let mut lines = String::new();
+    for _ in 0..4 {
+        reader.read_line(&mut lines).expect("a line");
+    }
+    drop(reader);
+    assert!(lines.contains("chat  split  accounts 12.5 %"), "{lines}");
+    let mut error = String::new();
+    let mut stderr = child.stderr.take().expect("standard error");
+    stderr.read_to_string(&mut error).expect("UTF-8");
+    assert_eq!(child.wait().expect("its end").code(), Some(0), "{error}");
+    assert_eq!(error, "");
+}
+
+#[test]
+fn what_makes_no_sense_is_refused() {
+    for arguments in [
+        &["--once"][..],
+        &["--admin", "https://a:1", "--once"],
+        &["--admin", "a:1", "--interval", "0s", "--once"],
+        &["--admin", "a:1", "--interval", "soon", "--once"],
+    ] {
+        let folder = tempfile::tempdir().expect("a folder");
+        let all = [&["watch"], arguments].concat();
+        let ended = common::turnout(folder.path(), &all, "");
+        assert_eq!(ended.status.code(), Some(2), "{arguments:?}: {ended:?}");
+    }
+}

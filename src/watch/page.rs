@@ -1,0 +1,262 @@
+//! The page of counters of Envoy's admin interface.
+//!
+//! Nothing on it is believed to be well-formed: a line that makes no sense is left out, and the number
+//! of things that a page can name is bounded.
+
+use std::borrow::Cow;
+use std::collections::BTreeSet;
+
+use turnout_core::render::FILTER_NAME;
+use turnout_core::{Reason, Treatment};
+
+use crate::counts::{Counter, Counts, OfCluster};
+
+const GAUGE: &str = "wasmcustom.turnout.revision";
+const UPTIME: &str = "server.uptime";
+const DISCOVERY: &str = "extension_config_discovery.http_filter.";
+const DECISIONS: &str = "wasmcustom.turnout.decisions.";
+const SHADOW: &str = "wasmcustom.turnout.shadow.";
+const CLUSTER: &str = "cluster.";
+/// A name in the policy is a DNS label.
+const LONGEST_LABEL: usize = 63;
+/// What is asked by name has to fit into one request.
+const LONGEST_NAMES: usize = 2_000;
+/// How much of a version is kept.
+const LONGEST_VERSION: usize = 256;
+
+/// What one look at a proxy saw.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Page {
+    /// In seconds.
+    pub(crate) uptime: Option<u64>,
+    /// The number of the revision in force, as the filter says it.
+    pub(crate) number: Option<u64>,
+    pub(crate) discovery: Option<Discovery>,
+    pub(crate) counts: Counts,
+}
+
+/// What Envoy says of the filter that it discovers.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Discovery {
+    /// What it accepted last, if it was not refused before.
+    pub(crate) version: Option<String>,
+    pub(crate) rejected: u64,
+    /// When it accepted last, in milliseconds since 1970.
+    pub(crate) updated: Option<u64>,
+}
+
+/// Where the page is, with what is asked for of these clusters.
+pub(crate) fn address<'a>(clusters: impl IntoIterator<Item = &'a str>) -> String {
+    let names: BTreeSet<_> = clusters.into_iter().map(stat_name).collect();
+    let names: Vec<_> = names.iter().map(|name| escaped(name)).collect();
+    let names = names.join("|");
+    let stats = OfCluster::ALL.map(|(_, stat)| stat).join("|");
+    let of_clusters = match names.len() {
+        0 => String::new(),
+        // Rather all of them.
+        length if length > LONGEST_NAMES => format!(r"|cluster\..*\.({stats})$"),
+        _ => format!(r"|cluster\.({names})\.({stats})$"),
+    };
+    let filter = format!(
+        r"^(wasmcustom\.turnout\.|extension_config_discovery\.http_filter\.{FILTER_NAME}\.|server\.uptime${of_clusters})"
+    );
+    format!("/stats?filter={}", percent_encoded(&filter))
+}
+
+/// How Envoy writes the name of a cluster in its statistics.
+pub(crate) fn stat_name(cluster: &str) -> Cow<'_, str> {
+    match cluster.contains(':') {
+        false => Cow::Borrowed(cluster),
+        true => cluster
+            .replace("://", "_")
+            .replace(":/", "_")
+            .replace(':', "_")
+            .into(),
+    }
+}
+
+/// For a regular expression.
+fn escaped(name: &str) -> String {
+    let mut escaped = String::with_capacity(name.len());
+    for c in name.chars() {
+        if c.is_ascii_punctuation() && !matches!(c, '_' | '-') {
+            escaped.push('\\');
+        }
+        escaped.push(c);
+    }
+    escaped
+}
+
+fn percent_encoded(text: &str) -> String {
+    let encode = |byte: u8| match byte {
+        b'0'..=b'9' | b'A'..=b'Z' | b'a'..=b'z' | b'_' | b'.' | b'-' => {
+            char::from(byte).to_string()
+        }
+        _ => format!("%{byte:02X}"),
+    };
+    text.bytes().map(encode).collect()
+}
+
+impl Page {
+    pub(crate) fn read(text: &str) -> Self {
+        let mut page = Self::default();
+        for line in text.lines() {
+            if let Some((name, value)) = line.split_once(": ") {
+                page.take(name, value.trim());
+            }
+        }
+        page
+    }
+
+    fn take(&mut self, name: &str, value: &str) {
+        let discovery = name.strip_prefix(DISCOVERY);
+        let discovery = discovery.and_then(|name| name.strip_prefix(FILTER_NAME));
+        if let Some(stat) = discovery.and_then(|name| name.strip_prefix('.')) {
+            self.discovery.get_or_insert_default().take(stat, value);
+            return;
+        }
+        // A histogram is none.
+        let Ok(number) = value.parse() else {
+            return;
+        };
+        match name {
+            GAUGE => self.number = Some(number),
+            UPTIME => self.uptime = Some(number),
+            _ => {
+                if let Some(counter) = counter(name) {
+                    self.counts.insert(counter, number);
+                }
+            }
+        }
+    }
+}
+
+impl Discovery {
+    fn take(&mut self, stat: &str, value: &str) {
+        let number = || value.parse::<u64>().unwrap_or_default();
+        match stat {
+            "version_text" => {
+                let version: String = value
+                    .trim_matches('"')
+                    .chars()
+                    .take(LONGEST_VERSION)
+                    .collect();
+                self.version = (!version.is_empty()).then_some(version);
+            }
+            // By the filter, and by what reads the file before it.
+            "update_rejected" | "update_failure" => {
+                self.rejected = self.rejected.saturating_add(number());
+            }
+            "update_time" => self.updated = Some(number()).filter(|updated| *updated > 0),
+            _ => {}
+        }
+    }
+}
+
+fn counter(name: &str) -> Option<Counter> {
+    if let Some(name) = name.strip_prefix(DECISIONS) {
+        let (rollout, rest) = name.split_once('.')?;
+        let (treatment, reason) = rest.split_once('.')?;
+        let treatment = Treatment::ALL
+            .into_iter()
+            .find(|known| known.as_str() == treatment)?;
+        let reason = Reason::ALL
+            .into_iter()
+            .find(|known| known.as_str() == reason)?;
+        return Some(Counter::Decision(label(rollout)?, treatment, reason));
+    }
+    if let Some(name) = name.strip_prefix(SHADOW) {
+        let (rollout, outcome) = name.split_once('.')?;
+        return Some(Counter::Shadow(label(rollout)?, label(outcome)?));
+    }
+    let (cluster, stat) = name.strip_prefix(CLUSTER)?.rsplit_once('.')?;
+    let (what, _) = OfCluster::ALL.into_iter().find(|(_, name)| *name == stat)?;
+    Some(Counter::Cluster(cluster.to_owned(), what))
+}
+
+/// A word of the policy or of the filter.
+fn label(text: &str) -> Option<String> {
+    let is_plain = |c: u8| c.is_ascii_lowercase() || c.is_ascii_digit() || b"-_".contains(&c);
+    let is_label = (1..=LONGEST_LABEL).contains(&text.len()) && text.bytes().all(is_plain);
+    is_label.then(|| text.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_page_of_envoy_is_read() {
+        let page = Page::read(
+            "extension_config_discovery.http_filter.turnout.version_text: \"r1\"
+cluster.a.b.upstream_rq_completed: 12
+cluster.a.b.external.upstream_rq_completed: 11
+cluster.a.b.upstream_rq_200: 1
+extension_config_discovery.http_filter.turnout.update_failure: 1
+extension_config_discovery.http_filter.turnout.update_rejected: 2
+extension_config_discovery.http_filter.turnout.update_time: 1795266053924
+server.uptime: 7
+wasmcustom.turnout.decisions.chat.v2.rule: 3
+wasmcustom.turnout.decisions.chat.v3.rule: 3
+wasmcustom.turnout.shadow.chat.equal: 4
+wasmcustom.turnout.revision: 99
+extension_config_discovery.http_filter.turnout.update_duration: No recorded values
+",
+        );
+        assert_eq!((page.uptime, page.number), (Some(7), Some(99)));
+        let discovery = page.discovery.unwrap();
+        assert_eq!(discovery.version.as_deref(), Some("r1"));
+        assert_eq!(
+            (discovery.rejected, discovery.updated),
+            (3, Some(1_795_266_053_924))
+        );
+        let decision = Counter::Decision("chat".into(), Treatment::V2, Reason::Rule);
+        let cluster = Counter::Cluster("a.b".into(), OfCluster::Completed);
+        let shadow = Counter::Shadow("chat".into(), "equal".into());
+        for (counter, count) in [(decision, 3), (cluster, 12), (shadow, 4)] {
+            assert_eq!(page.counts.get(&counter), Some(count), "{counter:?}");
+        }
+    }
+
+    #[test]
+    fn garbage_is_left_out() {
+        let label = "x".repeat(64);
+        for line in [
+            "",
+            ": ",
+            "wasmcustom.turnout.revision: -1",
+            "wasmcustom.turnout.revision: 99999999999999999999999",
+            "wasmcustom.turnout.decisions.: 1",
+            "wasmcustom.turnout.decisions.a\u{1b}[2J.v1.rule: 1",
+            &format!("wasmcustom.turnout.decisions.{label}.v1.rule: 1"),
+            "wasmcustom.turnout.shadow.a.<b>: 1",
+            "cluster.: 1",
+            "server.uptime: P0(nan,1)",
+            "<html>",
+        ] {
+            assert_eq!(Page::read(line), Page::default(), "{line}");
+        }
+        let version = format!(
+            "extension_config_discovery.http_filter.turnout.version_text: \"{}\"",
+            "é".repeat(100_000)
+        );
+        let version = Page::read(&version).discovery.unwrap().version.unwrap();
+        assert_eq!(version.chars().count(), LONGEST_VERSION);
+    }
+
+    #[test]
+    fn clusters_are_asked_for_by_name() {
+        let address = address(["channels-v1", "outbound|80||a.b:1"]);
+        assert!(address.contains("channels-v1"), "{address}");
+        // outbound\|80\|\|a\.b_1
+        assert!(
+            address.contains("outbound%5C%7C80%5C%7C%5C%7Ca%5C.b_1"),
+            "{address}"
+        );
+        let many: Vec<_> = (0..1_000)
+            .map(|number| format!("cluster-{number}"))
+            .collect();
+        let address = super::address(many.iter().map(String::as_str));
+        assert!(address.len() < 1_000, "{address}");
+    }
+}

@@ -1,0 +1,168 @@
+//! Where no terminal is: one report, or one line for each rollout.
+
+use ratatui::style::{Color, Modifier};
+use ratatui::text::{Line, Span};
+use turnout_core::{Treatment, visible};
+
+use crate::draw::{differing, lines, warnings};
+use crate::share::{fraction, percent, rate};
+use crate::view::{RolloutView, View};
+
+/// What a terminal shows, as text of a width.
+#[must_use]
+pub fn report(view: &View, width: u16) -> String {
+    let lines = lines(view, width);
+    let lines = lines
+        .iter()
+        .map(|line| format!("{}\n", line.to_string().trim_end()));
+    lines.collect()
+}
+
+/// As [`report`], line by line, with the marks by which a terminal shows bold and colours.
+#[must_use]
+pub fn styled(view: &View, width: u16) -> Vec<String> {
+    let lines = lines(view, width);
+    let line = |line: Line<'_>| line.spans.iter().map(marked).collect();
+    lines.into_iter().map(line).collect()
+}
+
+fn marked(span: &Span<'_>) -> String {
+    let mut marks = Vec::new();
+    let modifiers = [(Modifier::BOLD, "1"), (Modifier::DIM, "2")];
+    let has = |(modifier, _): &(Modifier, _)| span.style.add_modifier.contains(*modifier);
+    marks.extend(modifiers.into_iter().filter(has).map(|(_, mark)| mark));
+    marks.extend(match span.style.fg {
+        Some(Color::Red) => Some("31"),
+        Some(Color::Cyan) => Some("36"),
+        Some(Color::DarkGray) => Some("90"),
+        _ => None,
+    });
+    match marks.is_empty() {
+        true => span.content.to_string(),
+        false => format!("\u{1b}[{}m{}\u{1b}[0m", marks.join(";"), span.content),
+    }
+}
+
+/// A line for each rollout, and before them one for each thing that must not be overlooked.
+#[must_use]
+pub fn one_line_each(view: &View) -> String {
+    let mut text = String::new();
+    let mut say = |line: &str| text.push_str(&format!("{} {}\n", view.at, visible(line)));
+    for proxy in &view.proxies {
+        if let Some(error) = &proxy.error {
+            say(&format!("! {}: {error}", proxy.admin));
+        }
+        for warning in warnings(proxy) {
+            say(&format!("! {}: {warning}", proxy.admin));
+        }
+    }
+    if let Some(warning) = differing(view) {
+        say(&format!("! {warning}"));
+    }
+    for rollout in &view.rollouts {
+        say(&line_of(view, rollout));
+    }
+    text
+}
+
+fn line_of(view: &View, rollout: &RolloutView) -> String {
+    let mut words = vec![rollout.name.clone()];
+    for (_, standing) in &rollout.standings {
+        if standing.is_halted {
+            words.push("halted".to_owned());
+        }
+        words.push(standing.mode.as_str().to_owned());
+        words.push(format!("accounts {}", fraction(standing.unlisted.accounts)));
+    }
+    let recent = &rollout.recent;
+    let share = percent(recent.of(Treatment::V2), recent.requests());
+    words.push(match share {
+        Some(share) => format!("requests {share} of {}", rate(recent.rate())),
+        None => "no requests".to_owned(),
+    });
+    for cluster in &rollout.clusters {
+        let [all, failed] = cluster.recent;
+        let share = percent(failed, all).unwrap_or_else(|| "-".to_owned());
+        words.push(match cluster.is_known {
+            true => format!("errors of {} {share}", cluster.version),
+            false => format!("no cluster {}", cluster.name),
+        });
+    }
+    let mut revisions = view
+        .proxies
+        .iter()
+        .filter_map(|proxy| proxy.revision.as_deref());
+    if let Some(revision) = revisions.next() {
+        words.push(format!("revision {revision}"));
+    }
+    words.join("  ")
+}
+
+#[cfg(test)]
+mod tests {
+    use expect_test::expect;
+
+    use super::*;
+    use crate::json::json;
+    use crate::sample;
+    use crate::sample::{proxy, view};
+
+    #[test]
+    fn a_line_for_each_rollout_and_each_trouble() {
+        expect![[r#"
+            2026-11-21T13:01:40Z chat-users-dynamodb  split  accounts 50 %  requests 5.0 % of 300/s  errors of v1 0.0 %  errors of v2 20.0 %  revision 2026-11-21.3
+        "#]].assert_eq(&one_line_each(&view()));
+        expect![[r#"
+            2026-11-21T13:01:40Z ! http://10.0.0.7:9901: 3 updates REFUSED since it was started, 1 while watched
+            2026-11-21T13:01:40Z ! http://10.0.0.7:9901: started anew 1 time while watched
+            2026-11-21T13:01:40Z ! http://10.0.0.8:9901: cannot read it: Connection refused\u{1b}]0;title\u{7}
+            2026-11-21T13:01:40Z ! http://10.0.0.7:9903: it has no filter of Turnout
+            2026-11-21T13:01:40Z ! DIFFERENT REVISIONS: 2026-11-21.3 in 1 proxy, 2026-11-21.4 in 1 proxy
+            2026-11-21T13:01:40Z chat-users-dynamodb  split  accounts 50 %  halted  split  accounts 0 %  requests 5.0 % of 302/s  errors of v1 0.0 %  no cluster chat-v2  revision 2026-11-21.3
+        "#]].assert_eq(&one_line_each(&sample::troubled()));
+    }
+
+    #[test]
+    fn of_many_proxies_those_that_are_well_share_a_line() {
+        let mut view = view();
+        view.proxies = (1..=20).map(proxy).collect();
+        view.proxies[3].rejected = 1;
+        view.rollouts.clear();
+        expect![[r#"
+            turnout watch   13:01:40Z
+            http://10.0.0.7:4   revision 2026-11-21.3   since 13:00:53Z (47 s)   up 2 h 1 min
+              !         1 update REFUSED since it was started
+            19 proxies   revision 2026-11-21.3
+        "#]]
+        .assert_eq(&report(&view, 100));
+    }
+
+    #[test]
+    fn no_text_of_others_is_printed_raw() {
+        let troubled = sample::troubled();
+        let texts = [
+            report(&troubled, 100),
+            one_line_each(&troubled),
+            json(&troubled),
+        ];
+        for text in texts {
+            assert!(
+                !text.contains(|c: char| c.is_control() && c != '\n'),
+                "{text:?}"
+            );
+        }
+        assert!(
+            styled(&troubled, 100)
+                .iter()
+                .all(|line| !line.contains("\u{1b}]"))
+        );
+    }
+
+    #[test]
+    fn json_is_one_line() {
+        expect![[r#"
+            {"at":"2026-11-21T13:01:40Z","last_change":null,"no_rollout":0,"proxies":[{"admin":"http://10.0.0.7:9901","answers":true,"error":null,"note":null,"rejected":0,"rejected_while_watched":0,"restarts_while_watched":0,"revision":"2026-11-21.3","revision_number":7,"revision_since":"2026-11-21T13:00:53Z","uptime_seconds":7300}],"rollouts":[{"clusters":[{"causes":{},"cluster":"chat-v1","known":true,"recent":{"completed":285,"failed":0},"since":{"completed":2850,"failed":0},"thousandths_per_second":285000,"version":"v1"},{"causes":{},"cluster":"chat-v2","known":true,"recent":{"completed":15,"failed":3},"since":{"completed":150,"failed":3},"thousandths_per_second":15000,"version":"v2"}],"policies":[{"decided_accounts_millionths":50000000,"depends_on_headers":false,"halted":false,"lacks_region":false,"mode":"split","proxies":1,"requests_millionths":10000000,"segments":[{"accounts":2,"on_v2":0,"segment":"hvc"}],"served_accounts_millionths":50000000}],"recent":{"decisions":{"v1.outside_accounts":285,"v2.rule":15},"requests":300,"v1":285,"v2":15},"rollout":"chat-users-dynamodb","shadow":{},"since":{"decisions":{"v1.outside_accounts":2851,"v2.rule":149},"requests":3000,"v1":2851,"v2":149},"thousandths_per_second":300000}],"since":"2026-11-21T13:00:00Z"}
+        "#]].assert_eq(&json(&view()));
+        assert_eq!(json(&sample::troubled()).lines().count(), 1);
+    }
+}

@@ -1,0 +1,388 @@
+//! The view on a whole terminal, redrawn as long as somebody looks.
+
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use ratatui::DefaultTerminal;
+use ratatui::Frame;
+use ratatui::crossterm::event::{self, Event, KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
+use ratatui::style::Stylize;
+use ratatui::text::Line;
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+
+use crate::draw::lines;
+use crate::share::thousands;
+use crate::view::View;
+use crate::watch::Watch;
+
+/// How long a key, or the end of the command, waits at most.
+const POLL: Duration = Duration::from_millis(100);
+/// What is shown ages even if nothing is new.
+const LONGEST_FRAME: Duration = Duration::from_secs(1);
+
+/// Shows the proxies until a key or a signal ends it. The terminal is then as it was, also after a
+/// panic.
+///
+/// # Errors
+/// When the terminal is none, or is gone.
+pub fn show(watch: &Watch, interval: Duration, has_colours: bool) -> io::Result<()> {
+    let is_told_to_end = Arc::new(AtomicBool::new(false));
+    for signal in [SIGTERM, SIGINT, SIGHUP] {
+        signal_hook::flag::register(signal, Arc::clone(&is_told_to_end))?;
+    }
+    let terminal = ratatui::try_init()?;
+    let ended = keep_showing(terminal, watch, interval, has_colours, &is_told_to_end);
+    ratatui::try_restore()?;
+    ended
+}
+
+/// How many columns and lines the terminal has, if it is one.
+#[must_use]
+pub fn terminal_size() -> Option<(u16, u16)> {
+    ratatui::crossterm::terminal::size().ok()
+}
+
+fn keep_showing(
+    mut terminal: DefaultTerminal,
+    watch: &Watch,
+    interval: Duration,
+    has_colours: bool,
+    is_told_to_end: &AtomicBool,
+) -> io::Result<()> {
+    let pause = interval.clamp(POLL, LONGEST_FRAME);
+    let mut scrolled = Scrolled::default();
+    loop {
+        let view = watch.view();
+        let drawn = Instant::now();
+        terminal.draw(|frame| draw(frame, &view, &mut scrolled, has_colours))?;
+        loop {
+            if is_told_to_end.load(Ordering::SeqCst) {
+                return Ok(());
+            }
+            let left = pause.saturating_sub(drawn.elapsed());
+            if left.is_zero() {
+                break;
+            }
+            if !event::poll(left.min(POLL))? {
+                continue;
+            }
+            match event::read()? {
+                Event::Key(key) if key.kind != KeyEventKind::Release => match meaning(key) {
+                    Some(Key::End) => return Ok(()),
+                    Some(Key::Scroll(by)) => {
+                        scrolled.by(by);
+                        terminal.draw(|frame| draw(frame, &view, &mut scrolled, has_colours))?;
+                    }
+                    None => {}
+                },
+                Event::Resize(..) => {
+                    terminal.draw(|frame| draw(frame, &view, &mut scrolled, has_colours))?;
+                }
+                _ => {}
+            }
+        }
+    }
+}
+
+enum Key {
+    End,
+    Scroll(By),
+}
+
+/// How far to scroll.
+#[derive(Clone, Copy)]
+pub(crate) enum By {
+    LineUp,
+    LineDown,
+    PageUp,
+    PageDown,
+    Home,
+    End,
+}
+
+fn meaning(key: KeyEvent) -> Option<Key> {
+    let is_control = key.modifiers.contains(KeyModifiers::CONTROL);
+    Some(match key.code {
+        KeyCode::Esc | KeyCode::Char('q' | 'Q') => Key::End,
+        KeyCode::Char('c' | 'd') if is_control => Key::End,
+        KeyCode::Up | KeyCode::Char('k') => Key::Scroll(By::LineUp),
+        KeyCode::Down | KeyCode::Char('j') => Key::Scroll(By::LineDown),
+        KeyCode::PageUp => Key::Scroll(By::PageUp),
+        KeyCode::PageDown | KeyCode::Char(' ') => Key::Scroll(By::PageDown),
+        KeyCode::Home => Key::Scroll(By::Home),
+        KeyCode::End => Key::Scroll(By::End),
+        _ => return None,
+    })
+}
+
+/// The first line that is shown.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Scrolled {
+    first: usize,
+    /// Of the last drawing.
+    page: usize,
+}
+
+impl Scrolled {
+    pub(crate) fn by(&mut self, by: By) {
+        let page = self.page.max(1);
+        self.first = match by {
+            By::LineUp => self.first.saturating_sub(1),
+            By::LineDown => self.first.saturating_add(1),
+            By::PageUp => self.first.saturating_sub(page),
+            By::PageDown => self.first.saturating_add(page),
+            By::Home => 0,
+            // The drawing brings it back to what there is.
+            By::End => usize::MAX,
+        };
+    }
+}
+
+pub(crate) fn draw(frame: &mut Frame<'_>, view: &View, scrolled: &mut Scrolled, has_colours: bool) {
+    let area = frame.area();
+    let lines = lines(view, area.width);
+    // The last line says how to go on; a terminal of one line shows the view.
+    let page = match area.height {
+        0 | 1 => area.height,
+        height => height.saturating_sub(1),
+    };
+    scrolled.page = page.into();
+    let last_first = lines.len().saturating_sub(scrolled.page);
+    scrolled.first = scrolled.first.min(last_first);
+    let buffer = frame.buffer_mut();
+    let shown = lines.iter().skip(scrolled.first).take(scrolled.page);
+    for (row, line) in (area.y..).zip(shown) {
+        buffer.set_line(
+            area.x,
+            row,
+            &coloured(line.clone(), has_colours),
+            area.width,
+        );
+    }
+    if page < area.height {
+        let footer = footer(scrolled.first, scrolled.page, lines.len());
+        let row = area.y.saturating_add(page);
+        buffer.set_line(area.x, row, &footer, area.width);
+    }
+}
+
+fn footer(first: usize, page: usize, all: usize) -> Line<'static> {
+    let mut words = "q ends".to_owned();
+    if all > page {
+        let shown = |number: usize| thousands(u64::try_from(number).unwrap_or_default());
+        let last = first.saturating_add(page).min(all);
+        let lines = [first.saturating_add(1), last, all].map(shown);
+        let [first, last, all] = lines;
+        words.push_str(&format!("   ↑ ↓ scroll   lines {first} to {last} of {all}"));
+    }
+    Line::from(words.dim())
+}
+
+/// Bold stays without colours.
+fn coloured(mut line: Line<'static>, has_colours: bool) -> Line<'static> {
+    if !has_colours {
+        for span in &mut line.spans {
+            span.style.fg = None;
+        }
+    }
+    line
+}
+
+#[cfg(test)]
+mod tests {
+    use expect_test::{Expect, expect};
+    use ratatui::Terminal;
+    use ratatui::backend::TestBackend;
+
+    use super::*;
+    use crate::sample;
+    use crate::view::RolloutView;
+
+    fn drawn(view: &View, columns: u16, rows: u16, scrolled: &mut Scrolled) -> String {
+        let mut terminal = Terminal::new(TestBackend::new(columns, rows)).unwrap();
+        let draw = |frame: &mut Frame<'_>| draw(frame, view, scrolled, true);
+        terminal.draw(draw).unwrap();
+        terminal.backend().to_string()
+    }
+
+    fn shows(view: &View, columns: u16, rows: u16, expected: &Expect) {
+        expected.assert_eq(&drawn(view, columns, rows, &mut Scrolled::default()));
+    }
+
+    #[test]
+    fn a_usual_terminal() {
+        shows(
+            &sample::view(),
+            100,
+            10,
+            &expect![[r#"
+            "turnout watch   13:01:40Z                                                                           "
+            "http://10.0.0.7:9901   revision 2026-11-21.3   since 13:00:53Z (47 s)   up 2 h 1 min                "
+            "                                                                                                    "
+            "chat-users-dynamodb   split   300 requests/s                                                        "
+            "  accounts  ███████████████░░░░░░░░░░░░░░░   50 %   hvc 0 of 2                                      "
+            "  requests  █▌░░░░░░░░░░░░░░░░░░░░░░░░░░░░   5.0 %   5.0 % of 3,000 since 13:00:00Z                 "
+            "  errors    v1 0.0 % of 285/s (0.0 % of 2,850 in all)   v2 20.0 % of 15/s (2.0 % of 150 in all)     "
+            "                                                                                                    "
+            "                                                                                                    "
+            "q ends                                                                                              "
+        "#]],
+        );
+    }
+
+    #[test]
+    fn a_narrow_terminal() {
+        shows(
+            &sample::view(),
+            40,
+            16,
+            &expect![[r#"
+            "turnout watch   13:01:40Z               "
+            "http://10.0.0.7:9901                    "
+            "  revision 2026-11-21.3                 "
+            "  since 13:00:53Z (47 s)   up 2 h 1 min "
+            "                                        "
+            "chat-users-dynamodb   split             "
+            "  300 requests/s                        "
+            "  accounts  ████████░░░░░░░░   50 %     "
+            "            hvc 0 of 2                  "
+            "  requests  ▊░░░░░░░░░░░░░░░   5.0 %    "
+            "            5.0 % of 3,000 since        "
+            "            13:00:00Z                   "
+            "  errors    v1 0.0 % of 285/s (0.0 % of "
+            "            2,850 in all)               "
+            "            v2 20.0 % of 15/s (2.0 % of "
+            "q ends   ↑ ↓ scroll   lines 1 to 15 of 1"
+        "#]],
+        );
+    }
+
+    #[test]
+    fn all_that_can_be_wrong() {
+        shows(
+            &sample::troubled(),
+            100,
+            26,
+            &expect![[r#"
+            "turnout watch   13:01:40Z                                                                           "
+            "http://10.0.0.7:9901   revision 2026-11-21.3   since 13:00:53Z (47 s)   up 2 h 1 min                "
+            "  !         3 updates REFUSED since it was started, 1 while watched                                 "
+            "  !         started anew 1 time while watched                                                       "
+            "http://10.0.0.8:9901   DOES NOT ANSWER   cannot read it: Connection refused\u{1b}]0;title\u{7}      "
+            "http://10.0.0.7:9903   revision 2026-11-21.4   since 13:00:53Z (47 s)   up 2 h 1 min                "
+            "  !         it has no filter of Turnout                                                             "
+            "  !         DIFFERENT REVISIONS: 2026-11-21.3 in 1 proxy, 2026-11-21.4 in 1 proxy                   "
+            "last change   apply of r3 at 2026-11-21T13:00:00Z, accepted, by \u{1b}[31mann                       "
+            "                                                                                                    "
+            "chat-users-dynamodb   split   HALTED (split)   302 requests/s                                       "
+            "  accounts  ███████████████░░░░░░░░░░░░░░░   50 %   1 proxy   hvc 0 of 2                            "
+            "  accounts  ░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░   0 %   1 proxy   hvc 0 of 2                             "
+            "  requests  █▌░░░░░░░░░░░░░░░░░░░░░░░░░░░░   5.0 %   4.9 % of 3,012 since 13:00:00Z                 "
+            "  errors    v1 0.0 % of 285/s (0.0 % of 2,850 in all)   v2: NO CLUSTER chat-v2                      "
+            "  reasons   malformed_account 12 (1.5/s)                                                            "
+            "  shadow    equal 1,204   different 3                                                               "
+            "                                                                                                    "
+            "no rollout   8 requests since 13:00:00Z                                                             "
+            "                                                                                                    "
+            "                                                                                                    "
+            "                                                                                                    "
+            "                                                                                                    "
+            "                                                                                                    "
+            "                                                                                                    "
+            "q ends                                                                                              "
+        "#]],
+        );
+    }
+
+    #[test]
+    fn the_modes_that_only_record() {
+        let mut view = sample::view();
+        let rules = r#"[{ "accounts": 25 }]"#;
+        view.rollouts[0].standings = vec![(1, sample::standing(false, "dark", rules))];
+        shows(
+            &view,
+            100,
+            9,
+            &expect![[r#"
+            "turnout watch   13:01:40Z                                                                           "
+            "http://10.0.0.7:9901   revision 2026-11-21.3   since 13:00:53Z (47 s)   up 2 h 1 min                "
+            "                                                                                                    "
+            "chat-users-dynamodb   dark   300 requests/s                                                         "
+            "  accounts  ▒▒▒▒▒▒▒▒░░░░░░░░░░░░░░░░░░░░░░   25 % would   hvc 0 of 2                                "
+            "  requests  ▒▒░░░░░░░░░░░░░░░░░░░░░░░░░░░░   5.0 % would   5.0 % of 3,000 since 13:00:00Z           "
+            "  errors    v1 0.0 % of 285/s (0.0 % of 2,850 in all)   v2 20.0 % of 15/s (2.0 % of 150 in all)     "
+            "                                                                                                    "
+            "q ends                                                                                              "
+        "#]],
+        );
+    }
+
+    /// Whatever the size, nothing of others reaches the terminal raw, and nothing panics.
+    #[test]
+    fn any_size() {
+        let view = sample::troubled();
+        // A terminal of no columns draws nothing, but is one.
+        assert!(!lines(&view, 0).is_empty());
+        for columns in [1, 2, 7, 12, 13, 20, 39, 80, 300] {
+            for rows in [1, 2, 3, 50] {
+                let drawn = drawn(&view, columns, rows, &mut Scrolled::default());
+                let commands = |c: char| c.is_control() && c != '\n';
+                assert!(!drawn.contains(commands), "{columns} x {rows}: {drawn:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_thousand_rollouts_are_scrolled() {
+        let mut view = sample::view();
+        let rollouts = (0..1_000).map(|number| RolloutView {
+            name: format!("rollout-{number}"),
+            ..sample::rollout("")
+        });
+        view.rollouts = rollouts.collect();
+        let mut scrolled = Scrolled::default();
+        let mut after = |by: By| {
+            scrolled.by(by);
+            drawn(&view, 80, 24, &mut scrolled)
+        };
+        assert!(after(By::Home).contains("rollout-0 "));
+        let end = after(By::End);
+        assert!(
+            end.contains("rollout-999 ") && end.contains("of 7,003"),
+            "{end}"
+        );
+        assert!(!after(By::PageUp).contains("rollout-999 "));
+        assert_eq!(after(By::PageDown), end);
+        assert!(after(By::LineDown) == end && after(By::LineUp) != end);
+    }
+
+    #[test]
+    fn without_colours_what_is_loud_is_bold() {
+        let lines = lines(&sample::troubled(), 100);
+        let plain = lines.into_iter().map(|line| coloured(line, false));
+        let spans = plain.flat_map(|line| line.spans);
+        let styles: Vec<_> = spans.map(|span| span.style).collect();
+        assert!(styles.iter().all(|style| style.fg.is_none()));
+        assert!(styles.iter().any(|style| !style.add_modifier.is_empty()));
+    }
+
+    #[test]
+    fn keys() {
+        let meaning = |code, modifiers| meaning(KeyEvent::new(code, modifiers));
+        let (none, control) = (KeyModifiers::NONE, KeyModifiers::CONTROL);
+        for (code, modifiers) in [
+            (KeyCode::Char('q'), none),
+            (KeyCode::Esc, none),
+            (KeyCode::Char('c'), control),
+        ] {
+            assert!(matches!(meaning(code, modifiers), Some(Key::End)));
+        }
+        assert!(meaning(KeyCode::Char('c'), none).is_none());
+        assert!(matches!(
+            meaning(KeyCode::Down, none),
+            Some(Key::Scroll(By::LineDown))
+        ));
+    }
+}

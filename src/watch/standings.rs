@@ -1,0 +1,265 @@
+//! How many accounts stand on v2: the part of those that no segment lists, and of each segment how
+//! many.
+
+use std::collections::BTreeMap;
+
+use turnout_core::{Account, Fraction, Mode, Plan, Rollout, Time, Unlisted};
+
+/// So many accounts are drawn one by one, of all rollouts together. Beyond, a segment's count is
+/// left out.
+const MOST_DRAWN: usize = 20_000_000;
+
+/// What a rollout does with its accounts at one moment.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Standing {
+    /// How far the rollout has come.
+    pub mode: Mode,
+    /// Everyone takes v1, in all rollouts.
+    pub is_halted: bool,
+    /// The accounts of no segment. In the modes `dark` and `shadow` they would take v2, and take v1.
+    pub unlisted: Unlisted,
+    /// In the order of the policy.
+    pub segments: Vec<Segment>,
+    /// The clusters of v1 and v2.
+    pub clusters: [String; 2],
+}
+
+/// The listed accounts of a segment.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Segment {
+    /// As in the policy.
+    pub name: String,
+    /// Those of which some requests take v2, in the modes `dark` and `shadow` would; `None` where
+    /// there are too many to count.
+    pub on_v2: Option<u64>,
+    /// How many it lists.
+    pub accounts: u64,
+}
+
+/// A policy with its listed accounts by the segments that they are in: one rule has all that are in
+/// the same ones.
+#[derive(Debug)]
+pub(crate) struct Listed {
+    plan: Plan,
+    groups: BTreeMap<Vec<usize>, Vec<Vec<u8>>>,
+    sizes: Vec<u64>,
+    /// What was counted last, and for which percentages.
+    counted: Option<(Percentages, Vec<(String, Standing)>)>,
+}
+
+/// Of accounts and of requests, in millionths, rule by rule.
+type Percentages = Vec<[u32; 2]>;
+
+impl Listed {
+    pub(crate) fn new(plan: Plan) -> Self {
+        let mut groups: BTreeMap<Vec<usize>, Vec<Vec<u8>>> = BTreeMap::new();
+        let mut sizes = Vec::new();
+        for segment in 0..plan.segment_names().len() {
+            let mut size = 0_u64;
+            for account in plan.accounts_of_segment(segment) {
+                size = size.saturating_add(1);
+                let Some(id) = plan.account(&account) else {
+                    continue;
+                };
+                let within: Vec<usize> = plan.segments_of(&id).collect();
+                // Once, with the first of its segments.
+                if within.first() == Some(&segment) {
+                    groups.entry(within).or_default().push(account);
+                }
+            }
+            sizes.push(size);
+        }
+        Self {
+            plan,
+            groups,
+            sizes,
+            counted: None,
+        }
+    }
+
+    pub(crate) fn plan(&self) -> &Plan {
+        &self.plan
+    }
+
+    /// Where the accounts of each rollout stand. It is counted anew only when a ramp has taken a step.
+    pub(crate) fn standings(&mut self, at: Time) -> &[(String, Standing)] {
+        let percentages: Percentages = self
+            .plan
+            .rollouts()
+            .iter()
+            .flat_map(|rollout| rollout.rule_fractions(at))
+            .map(|fractions| fractions.map_or([0, 0], |both| both.map(|one| one.millionths())))
+            .collect();
+        let is_counted = |(of, _): &(Percentages, _)| *of == percentages;
+        if !self.counted.as_ref().is_some_and(is_counted) {
+            let mut left = MOST_DRAWN;
+            let rollouts = self.plan.rollouts().iter();
+            let standings = rollouts.map(|rollout| {
+                let standing = self.standing(rollout, at, &mut left);
+                (rollout.name.clone(), standing)
+            });
+            self.counted = Some((percentages, standings.collect()));
+        }
+        self.counted
+            .as_ref()
+            .map_or(&[], |(_, standings)| standings)
+    }
+
+    fn standing(&self, rollout: &Rollout, at: Time, left: &mut usize) -> Standing {
+        let mut on_v2: Vec<Option<u64>> = vec![Some(0); self.sizes.len()];
+        for (within, accounts) in &self.groups {
+            let counted = self.on_v2(rollout, accounts, at, left);
+            for segment in within {
+                if let Some(sum) = on_v2.get_mut(*segment) {
+                    *sum = sum.zip(counted).map(|(sum, more)| sum.saturating_add(more));
+                }
+            }
+        }
+        let names = self.plan.segment_names().iter();
+        let segments = names.zip(&self.sizes).zip(on_v2);
+        Standing {
+            mode: rollout.mode,
+            is_halted: self.plan.is_halted(),
+            unlisted: self.plan.unlisted(rollout, at),
+            segments: segments
+                .map(|((name, accounts), on_v2)| Segment {
+                    name: name.clone(),
+                    on_v2,
+                    accounts: *accounts,
+                })
+                .collect(),
+            clusters: [rollout.v1.clone(), rollout.v2.clone()],
+        }
+    }
+
+    /// How many of these, which one rule has, take v2.
+    fn on_v2(
+        &self,
+        rollout: &Rollout,
+        accounts: &[Vec<u8>],
+        at: Time,
+        left: &mut usize,
+    ) -> Option<u64> {
+        let all = u64::try_from(accounts.len()).ok()?;
+        let first = self.is_on_v2(rollout, accounts.first()?, at)?;
+        let first_account = self.plan.account(accounts.first()?)?;
+        let standing = self
+            .plan
+            .standing(rollout, &Account::Known(first_account), at);
+        let fractions = standing
+            .rule
+            .and_then(|rule| rollout.rule_fractions(at).nth(rule));
+        // Without a percentage that draws, all fare as the first one.
+        let draws = |fraction: &Fraction| ![Fraction::NONE, Fraction::ALL].contains(fraction);
+        let draws = fractions
+            .flatten()
+            .is_some_and(|[accounts, _]| draws(&accounts));
+        if !draws {
+            *left = left.checked_sub(1)?;
+            return Some(if first { all } else { 0 });
+        }
+        *left = left.checked_sub(accounts.len())?;
+        let on_v2 = accounts
+            .iter()
+            .filter(|account| self.is_on_v2(rollout, account, at) == Some(true));
+        u64::try_from(on_v2.count()).ok()
+    }
+
+    fn is_on_v2(&self, rollout: &Rollout, account: &[u8], at: Time) -> Option<bool> {
+        let account = self.plan.account(account)?;
+        let standing = self.plan.standing(rollout, &Account::Known(account), at);
+        Some(standing.requests.is_some())
+    }
+}
+
+impl Standing {
+    /// The part of the accounts of no segment that v2 answers.
+    #[must_use]
+    pub fn served(&self) -> Fraction {
+        match self.is_recorded_only() {
+            true => Fraction::NONE,
+            false => self.unlisted.accounts,
+        }
+    }
+
+    /// In the modes `dark` and `shadow` the decision is recorded, and v1 answers.
+    #[must_use]
+    pub fn is_recorded_only(&self) -> bool {
+        matches!(self.mode, Mode::Dark | Mode::Shadow)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn listed(mode: &str, rules: &str) -> Listed {
+        let sids = |numbers: std::ops::Range<u32>| {
+            let sids: Vec<_> = numbers.map(|n| format!("\"AC{n:032x}\"")).collect();
+            sids.join(",")
+        };
+        let policy = format!(
+            r#"{{ "version": 1, "account": {{ "from": [ {{ "header": "x-account-sid" }} ], "format": "sid" }},
+                "segments": {{ "hvc": {{ "accounts": [{}] }}, "big": {{ "accounts": [{}] }} }},
+                "rollouts": [ {{ "name": "r", "v1": "a", "v2": "b", "mode": "{mode}", "rules": {rules} }} ] }}"#,
+            sids(0..10),
+            sids(5..1005),
+        );
+        Listed::new(Plan::from_json(&policy).unwrap())
+    }
+
+    fn counts(mode: &str, rules: &str) -> Vec<u64> {
+        let mut listed = listed(mode, rules);
+        let standings = listed.standings(Time::from_seconds(0));
+        let segments = standings[0].1.segments.iter();
+        segments.map(|segment| segment.on_v2.unwrap()).collect()
+    }
+
+    #[test]
+    fn listed_accounts_are_counted_in_each_of_their_segments() {
+        assert_eq!(
+            counts("split", r#"[{ "when": { "in": ["hvc"] } }]"#),
+            [10, 5]
+        );
+        assert_eq!(
+            counts("split", r#"[{ "when": { "not_in": ["hvc"] } }]"#),
+            [0, 995]
+        );
+        assert_eq!(counts("on", "[]"), [10, 1000]);
+        assert_eq!(counts("off", r#"[{ }]"#), [0, 0]);
+        let drawn = counts(
+            "split",
+            r#"[{ "when": { "in": ["big"] }, "accounts": 30 }]"#,
+        );
+        assert!((250..350).contains(&drawn[1]), "{drawn:?}");
+    }
+
+    /// One by one, which is what the groups are there to spare.
+    #[test]
+    fn groups_count_what_each_account_gets() {
+        let rules =
+            r#"[{ "when": { "in": ["hvc"] }, "accounts": 40 }, { "accounts": 60, "requests": 5 }]"#;
+        let listed = listed("split", rules);
+        let (plan, at) = (listed.plan(), Time::from_seconds(0));
+        for (segment, counted) in counts("split", rules).into_iter().enumerate() {
+            let one_by_one = plan.accounts_of_segment(segment).filter(|account| {
+                let account = Account::Known(plan.account(account).unwrap());
+                plan.standing(&plan.rollouts()[0], &account, at)
+                    .requests
+                    .is_some()
+            });
+            assert_eq!(one_by_one.count() as u64, counted);
+        }
+    }
+
+    #[test]
+    fn a_ramp_that_takes_a_step_is_counted_anew() {
+        let ramp = r#"[{ "accounts": [{ "from": "1970-01-01T00:00:10Z", "percent": 100 }] }]"#;
+        let mut listed = listed("split", ramp);
+        let mut at = |seconds| {
+            let standings = listed.standings(Time::from_seconds(seconds));
+            standings[0].1.segments[0].on_v2
+        };
+        assert_eq!([at(9), at(10), at(9)], [Some(0), Some(10), Some(0)]);
+    }
+}

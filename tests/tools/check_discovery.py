@@ -1,0 +1,46 @@
+#!/usr/bin/env python3
+"""Reads what Envoy discovers (ECDS) as Envoy's own messages say, and prints what it holds.
+
+    check_discovery.py < filter.json
+
+Needs the package `xds-protos`, which is in .published. A field that the messages do not have is an error,
+and so is a word that is none of theirs.
+"""
+
+import json
+import sys
+
+from google.protobuf import json_format
+from google.protobuf.wrappers_pb2 import StringValue
+
+from envoy.config.core.v3.extension_pb2 import TypedExtensionConfig
+from envoy.extensions.filters.http.wasm.v3.wasm_pb2 import Wasm
+from envoy.extensions.wasm.v3.wasm_pb2 import FailurePolicy
+from envoy.service.discovery.v3.discovery_pb2 import DiscoveryResponse
+
+
+def unpacked(packed, message):
+    """Of another type is an error."""
+    assert packed.Unpack(message), packed.type_url
+    return message
+
+
+def main():
+    response = json_format.Parse(sys.stdin.buffer.read(), DiscoveryResponse(), ignore_unknown_fields=False)
+    resource, = response.resources
+    extension = unpacked(resource, TypedExtensionConfig())
+    plugin = unpacked(extension.typed_config, Wasm()).config
+    told = {
+        "version": response.version_info,
+        "name": extension.name,
+        "plugin": plugin.name,
+        "failure_policy": FailurePolicy.Name(plugin.failure_policy),
+        "runtime": plugin.vm_config.runtime,
+        "filename": plugin.vm_config.code.local.filename,
+        "configuration": unpacked(plugin.configuration, StringValue()).value,
+    }
+    print(json.dumps(told, sort_keys=True))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,62 @@
+// Holds the objects in YAML files against the published types of Envoy Gateway and of Gateway API:
+//
+//     node --input-type=module - FILE... < check.mjs
+//
+// from the folder with the packages. TypeScript finds fields that the types do not have, and words that
+// are none of theirs; their validators find what does not fit a pattern, a length or a number. Prints as JSON
+// the kinds that it saw, the problems, and the configurations of plugins, for which there is no type.
+
+import { spawnSync } from "node:child_process";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { parseAllDocuments } from "yaml";
+
+const SOURCES = {
+  EnvoyExtensionPolicy: "@kubernetes-models/envoy-gateway/gateway.envoyproxy.io/v1alpha1/EnvoyExtensionPolicy",
+  HTTPRoute: "@kubernetes-models/gateway-api/gateway.networking.k8s.io/v1/HTTPRoute",
+};
+
+// As Kubernetes reads it: `off` is no word in YAML 1.1.
+const read = (file) => parseAllDocuments(readFileSync(file, "utf8"), { version: "1.1", strict: true });
+const problems = [];
+const objects = process.argv.slice(2).flatMap((file) => {
+  return read(file).map((document) => {
+    problems.push(...document.errors.map((error) => `YAML: ${error.message}`));
+    return document.toJS();
+  });
+});
+
+const lines = [];
+for (const [index, object] of objects.entries()) {
+  const source = SOURCES[object?.kind];
+  if (!source) {
+    problems.push(`${object?.kind}: no such kind here`);
+    continue;
+  }
+  try {
+    const { [object.kind]: Type } = await import(source);
+    new Type(object).validate();
+  } catch (error) {
+    problems.push(`${object.kind}: ${error.message}`);
+  }
+  lines.push(`import type { I${object.kind} as T${index} } from ${JSON.stringify(source)};`);
+  lines.push(`export const o${index}: T${index} = ${JSON.stringify(object)};`);
+}
+
+const folder = mkdtempSync(join(process.cwd(), "check-"));
+try {
+  const file = join(folder, "objects.mts");
+  writeFileSync(file, lines.join("\n"));
+  const options = ["--noEmit", "--strict", "--skipLibCheck", "--pretty", "false"];
+  const modules = ["--module", "nodenext", "--moduleResolution", "nodenext", "--target", "es2022"];
+  const tsc = join(process.cwd(), "node_modules/typescript/bin/tsc");
+  const run = spawnSync(process.execPath, [tsc, ...options, ...modules, file], { encoding: "utf8" });
+  if (run.status !== 0) {
+    const told = (run.stdout + run.stderr).trim();
+    problems.push(...told.split("\n").map((line) => line.replace(/^.*\(\d+,\d+\): /, "")));
+  }
+} finally {
+  rmSync(folder, { recursive: true });
+}
+const configurations = objects.flatMap((object) => object?.spec?.wasm ?? []).map((plugin) => plugin.config);
+console.log(JSON.stringify({ kinds: objects.map((object) => object?.kind), problems, configurations }));

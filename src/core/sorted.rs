@@ -5,8 +5,11 @@
 //! have the same first bits, behind those that all have in common: of numbers that are drawn, and of
 //! those that are counted, a few each. Others are found by halving.
 
-/// So many numbers have the same first bits, where they are spread evenly.
-const OF_A_KIND: usize = 8;
+/// So many numbers have the same first bits, where they are spread evenly. Of a few numbers the index
+/// costs nothing; of many it is what loading them waits for.
+const OF_A_KIND: [usize; 2] = [1, 8];
+/// So many are a few.
+const FEW: usize = 1 << 15;
 
 /// Numbers in ascending order, each once.
 #[derive(Debug, Default)]
@@ -76,7 +79,9 @@ struct Kinds {
 impl Kinds {
     fn new(first: u128, last: u128, count: usize) -> Self {
         let common = (first ^ last).leading_zeros();
-        let kinds = count.div_ceil(OF_A_KIND).next_power_of_two();
+        let [of_few, of_many] = OF_A_KIND;
+        let of_a_kind = if count <= FEW { of_few } else { of_many };
+        let kinds = count.div_ceil(of_a_kind).next_power_of_two();
         let different = 128_u32.saturating_sub(common);
         Self {
             common,

@@ -7,7 +7,6 @@ use std::time::Instant;
 
 use harness::cli;
 use harness::envoy::{Bootstrap, Envoy, file};
-use harness::folder::Folder;
 use harness::render::discovered;
 use harness::scripted::{Answer, Scripted};
 use harness::wasm::filter_wasm;
@@ -28,8 +27,6 @@ pub(crate) struct Stage {
     pub(crate) v2: Scripted,
     /// How many of a thousand answers of v2 are 500.
     failing: Arc<AtomicU64>,
-    /// For the policies, as people keep them.
-    policies: Folder,
     /// The policy that a halt is of.
     last: Policy,
     pub(crate) reigns: Vec<Reign>,
@@ -67,7 +64,6 @@ impl Stage {
             v1,
             v2,
             failing,
-            policies: Folder::new(),
             last: BEFORE,
             reigns: Vec::new(),
         };
@@ -90,7 +86,10 @@ impl Stage {
             Action::Apply(policy) => {
                 let document = policy.document()?;
                 let name = format!("{}.json", policy.revision);
-                let file = self.policies.replace_file(&name, &document.to_string());
+                // In Envoy's own folder, which is removed however the demo ends.
+                let file = self.envoy.watched().with_file_name(name);
+                std::fs::write(&file, document.to_string())
+                    .map_err(|error| format!("cannot write {}: {error}", file.display()))?;
                 let file = file.display().to_string();
                 let filter = filter_wasm().display().to_string();
                 let arguments = [&["apply", &file, "--wasm", &filter][..], &ALLOWED, &why].concat();

@@ -17,6 +17,7 @@ mod logs;
 mod malformed;
 mod mesh;
 mod observe;
+mod packed;
 mod ramps;
 mod replayed;
 mod route_cache;

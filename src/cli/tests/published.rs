@@ -18,23 +18,26 @@ use turnout_core::{Configuration, Plan};
 
 const SID: &str = r#""account": { "from": [{ "header": "x-account-sid" }], "format": "sid" }"#;
 
+/// By turns in the modes `on` and `off`.
+fn rollouts(count: usize, matches: &dyn Fn(usize) -> Value) -> String {
+    let rollout = |number: usize| {
+        json!({
+            "name": format!("r{number}"),
+            "match": matches(number),
+            "v1": "channels-v1:8080",
+            "v2": "apps/channels-v2:8080",
+            "mode": if number.is_multiple_of(2) { "on" } else { "off" },
+        })
+    };
+    json!((0..count).map(rollout).collect::<Vec<_>>()).to_string()
+}
+
+fn policy(head: &str, rollouts: &str) -> String {
+    format!(r#"{{ "version": 1, {head}, "rollouts": {rollouts} }}"#)
+}
+
 /// Policies with what is read in another way where YAML is read in the old way, or as a number.
 fn policies() -> Vec<String> {
-    let rollouts = |count: usize, matches: &dyn Fn(usize) -> Value| {
-        let rollout = |number: usize| {
-            json!({
-                "name": format!("r{number}"),
-                "match": matches(number),
-                "v1": "channels-v1:8080",
-                "v2": "apps/channels-v2:8080",
-                "mode": if number.is_multiple_of(2) { "on" } else { "off" },
-            })
-        };
-        json!((0..count).map(rollout).collect::<Vec<_>>()).to_string()
-    };
-    let policy = |head: &str, rollouts: &str| {
-        format!(r#"{{ "version": 1, {head}, "rollouts": {rollouts} }}"#)
-    };
     let opaque = r#""revision": "0123456789e5",
         "account": { "from": [{ "path": "/a/{account}/**" }, { "basic_auth": "username" }], "format": "opaque" },
         "segments": { "no": { "accounts": ["no", "1_000", "0x1f", "1:20", "2026-12-01", "~", "a: b #c", "é\n\"", "<<", "="] } }"#;
@@ -78,10 +81,14 @@ fn in_istio(policy: &str) -> String {
 
 /// What `turnout render` prints of a policy.
 fn rendered(policy: &str, arguments: &[&str]) -> String {
+    printed(&render(policy, arguments))
+}
+
+fn render(policy: &str, arguments: &[&str]) -> Output {
     let folder = tempfile::tempdir().expect("a folder");
     fs::write(folder.path().join("policy.json"), policy).expect("a policy");
     let arguments = [&["render", "policy.json"], arguments].concat();
-    printed(&turnout(folder.path(), &arguments, ""))
+    turnout(folder.path(), &arguments, "")
 }
 
 fn printed(output: &Output) -> String {
@@ -220,6 +227,32 @@ fn the_objects_of_envoy_gateway_are_of_their_types() {
         let configuration = said.pointer("/configurations/0").expect("a configuration");
         assert_is_configuration(&configuration.to_string(), &policy);
     }
+}
+
+/// Rollouts each of which has the paths of all that come after it.
+fn nested(count: usize) -> String {
+    let rollouts = rollouts(
+        count,
+        &|n| json!({ "path": { "prefix": format!("/{}", "a/".repeat(n)) } }),
+    );
+    policy(SID, &rollouts)
+}
+
+#[test]
+fn as_much_as_the_types_take_is_of_them_and_more_is_refused() {
+    let many_hosts = |n| json!({ "hosts": (0..17 + n).map(|h| format!("h{h}.example.com")).collect::<Vec<_>>() });
+    let beside = |n| json!({ "path": { "prefix": format!("/v{n}/") } });
+    let objects = [
+        policy(SID, &rollouts(3, &many_hosts)),
+        policy(SID, &rollouts(40, &beside)),
+        nested(63),
+    ]
+    .map(|policy| rendered(&policy, &FOR_ENVOY_GATEWAY));
+    let said = held_against_types(&objects.join("---\n"));
+    assert_eq!(said.get("problems"), Some(&json!([])));
+    let refused = render(&nested(64), &FOR_ENVOY_GATEWAY);
+    assert_eq!(refused.status.code(), Some(2), "{refused:?}");
+    assert!(refused.stdout.is_empty(), "{refused:?}");
 }
 
 #[test]

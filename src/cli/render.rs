@@ -23,7 +23,9 @@ use crate::text;
   turnout render policy.json --template envoy/cluster-header.yaml \\
     --wasm /etc/envoy/turnout_filter.wasm --output /etc/envoy/envoy.yaml
   turnout render policy.json --for istio --image registry.example.com/turnout:0.1.0 \\
-    --namespace istio-ingress --selector istio=ingressgateway --gateway istio-ingress/edge")]
+    --namespace istio-ingress --selector istio=ingressgateway --gateway istio-ingress/edge
+  turnout render policy.json --for envoy-gateway --image registry.example.com/turnout:0.1.0 \\
+    --namespace edge --gateway edge | kubectl apply --server-side --filename -")]
 pub(crate) struct Arguments {
     /// The policy; `-` is standard input.
     policy: PathBuf,
@@ -44,16 +46,17 @@ pub(crate) struct Arguments {
     /// Whether this proxy believes the x-turnout-* headers of requests.
     #[arg(long, value_enum, default_value_t = InboundWord::Strip)]
     inbound: InboundWord,
-    /// For Istio and Envoy Gateway: the filter's image, without `oci://`.
+    /// For Istio and Envoy Gateway: the filter's image, such as registry.example.com/turnout:0.1.0.
     #[arg(
         long,
         value_name = "IMAGE",
         required_if_eq_any([("target", "istio"), ("target", "envoy-gateway")])
     )]
     image: Option<String>,
-    /// For Istio and Envoy Gateway: what the plugin is called.
-    #[arg(long, value_name = "NAME", default_value = "turnout")]
-    name: String,
+    /// For Istio and Envoy Gateway: what the plugin is called, and what the names of its routes begin
+    /// with; `turnout` unless given.
+    #[arg(long, value_name = "NAME")]
+    name: Option<String>,
     /// For Istio and Envoy Gateway: the namespace of the objects.
     #[arg(long, value_name = "NAMESPACE")]
     namespace: Option<String>,
@@ -68,9 +71,9 @@ pub(crate) struct Arguments {
         required_if_eq("target", "envoy-gateway")
     )]
     gateway: Vec<String>,
-    /// For Istio: where in the chain of filters.
-    #[arg(long, value_enum, default_value_t = PhaseWord::Last)]
-    phase: PhaseWord,
+    /// For Istio: where in the chain of filters; `last` unless given.
+    #[arg(long, value_enum)]
+    phase: Option<PhaseWord>,
     /// Where to write; the file is replaced as a whole. Standard output unless given.
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
@@ -132,7 +135,8 @@ pub(crate) fn run(arguments: &Arguments) -> Exit {
         Ok(policy) => policy,
         Err(exit) => return exit,
     };
-    let written = rendered(arguments, &policy, &plan)
+    let written = check(arguments)
+        .and_then(|()| rendered(arguments, &policy, &plan))
         .and_then(|rendered| text::write(arguments.output.as_deref(), &rendered));
     match written {
         Ok(()) => Exit::Done,
@@ -140,10 +144,38 @@ pub(crate) fn run(arguments: &Arguments) -> Exit {
     }
 }
 
+/// What is given and says nothing of the target would be dropped without a word.
+fn check(arguments: &Arguments) -> Result<(), String> {
+    use Target::{Envoy, EnvoyGateway, Istio};
+    let (target, is_mesh) = match arguments.target {
+        None => ("--template", false),
+        Some(Envoy) => ("--for envoy", false),
+        Some(Istio) => ("--for istio", true),
+        Some(EnvoyGateway) => ("--for envoy-gateway", true),
+    };
+    let is_istio = matches!(arguments.target, Some(Istio));
+    let options = [
+        ("--wasm", arguments.wasm.is_some(), !is_mesh),
+        ("--image", arguments.image.is_some(), is_mesh),
+        ("--name", arguments.name.is_some(), is_mesh),
+        ("--namespace", arguments.namespace.is_some(), is_mesh),
+        ("--gateway", !arguments.gateway.is_empty(), is_mesh),
+        ("--selector", !arguments.selector.is_empty(), is_istio),
+        ("--phase", arguments.phase.is_some(), is_istio),
+    ];
+    let idle = options
+        .iter()
+        .find(|(_, is_given, says)| *is_given && !says);
+    match idle {
+        Some((option, ..)) => Err(format!("{option} says nothing with {target}; leave it out")),
+        None => Ok(()),
+    }
+}
+
 fn rendered(arguments: &Arguments, policy: &str, plan: &Plan) -> Result<String, String> {
     let configuration = Configuration::to_json(policy, arguments.inbound.into());
     let object = Object {
-        name: &arguments.name,
+        name: arguments.name.as_deref().unwrap_or("turnout"),
         namespace: arguments.namespace.as_deref(),
         image: arguments.image.as_deref().unwrap_or_default(),
         configuration: &configuration,
@@ -165,7 +197,7 @@ fn rendered(arguments: &Arguments, policy: &str, plan: &Plan) -> Result<String, 
                 object,
                 selector: &arguments.selector,
                 gateways: &arguments.gateway,
-                phase: arguments.phase.into(),
+                phase: arguments.phase.map(Phase::from).unwrap_or_default(),
             },
         ),
         (Some(Target::EnvoyGateway), _) => {

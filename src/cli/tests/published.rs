@@ -1,5 +1,5 @@
 //! What `turnout render --for` makes, as others read it who know nothing of us: the published types of
-//! Gateway API and Envoy Gateway, and Envoy's own messages. `make published` fetches them.
+//! Istio, Gateway API and Envoy Gateway, and Envoy's own messages. `make published` fetches them.
 #![expect(
     clippy::expect_used,
     clippy::panic,
@@ -64,6 +64,21 @@ fn policies() -> Vec<String> {
     ]
 }
 
+/// With the clusters as Istio calls them.
+fn in_istio(policy: &str) -> String {
+    let cluster = |port, version, service| {
+        format!("\"outbound|{port}|{version}|{service}.default.svc.cluster.local\"")
+    };
+    policy
+        .replace("\"channels-v1:8080\"", &cluster(8080, "v1", "channels"))
+        .replace(
+            "\"apps/channels-v2:8080\"",
+            &cluster(8080, "v2", "channels"),
+        )
+        .replace("\"a:1\"", &cluster(1, "", "a"))
+        .replace("\"b:65535\"", &cluster(65535, "", "b"))
+}
+
 /// What `turnout render` prints of a policy.
 fn rendered(policy: &str, arguments: &[&str]) -> String {
     printed(&render(policy, arguments))
@@ -91,6 +106,29 @@ const FOR_ENVOY_GATEWAY: [&str; 8] = [
     "edge",
     "--namespace",
     "default",
+];
+/// In the mesh, and in a gateway.
+const FOR_ISTIO: [&[&str]; 2] = [
+    &[
+        "--for",
+        "istio",
+        "--image",
+        "registry.example.com/turnout:0.1.0",
+    ],
+    &[
+        "--for",
+        "istio",
+        "--image",
+        "registry.example.com/turnout:0.1.0",
+        "--namespace",
+        "istio-ingress",
+        "--selector",
+        "istio=ingressgateway",
+        "--gateway",
+        "istio-ingress/edge",
+        "--phase",
+        "stats",
+    ],
 ];
 const FOR_ENVOY: [&str; 4] = ["--for", "envoy", "--wasm", "/etc/envoy/turnout_filter.wasm"];
 
@@ -123,6 +161,25 @@ fn held_against_types(yaml: &str) -> Value {
         .output()
         .expect("Node");
     serde_json::from_str(&printed(&output)).expect("JSON")
+}
+
+/// Each of these changes of the objects is a problem, said so. All that is said of them.
+fn assert_found(yaml: &str, broken: &[(&str, &str, &str)]) -> Value {
+    let objects = broken.iter().map(|(right, wrong, _)| {
+        assert!(yaml.contains(right), "{right}:\n{yaml}");
+        yaml.replace(right, wrong)
+    });
+    // In one file: a run of TypeScript takes seconds.
+    let said = held_against_types(&objects.collect::<Vec<_>>().join("---\n"));
+    let problems = said.get("problems").expect("problems").to_string();
+    for (_, wrong, problem) in broken {
+        let problem = json!(problem).to_string();
+        assert!(
+            problems.contains(problem.trim_matches('"')),
+            "{wrong}: {problem} is not in {problems}"
+        );
+    }
+    said
 }
 
 /// What Envoy's messages say of a discovered filter.
@@ -199,6 +256,99 @@ fn as_much_as_the_types_take_is_of_them_and_more_is_refused() {
 }
 
 #[test]
+fn the_objects_of_istio_are_of_their_types() {
+    let policies: Vec<String> = policies().iter().map(|policy| in_istio(policy)).collect();
+    let both = policies
+        .iter()
+        .flat_map(|policy| FOR_ISTIO.map(|given| (policy, given)));
+    let both: Vec<(&String, &[&str])> = both.collect();
+    let rendered = both.iter().map(|(policy, given)| rendered(policy, given));
+    // In one file: a run of TypeScript takes seconds.
+    let yaml = rendered.collect::<Vec<_>>().join("---\n");
+    let said = held_against_types(&yaml);
+    assert_eq!(said.get("problems"), Some(&json!([])), "{yaml}");
+    let kinds = said.get("kinds").and_then(Value::as_array).expect("kinds");
+    for kind in ["WasmPlugin", "VirtualService", "DestinationRule"] {
+        assert!(kinds.iter().any(|found| found == kind), "{kind}");
+    }
+    let configurations = said.get("configurations").and_then(Value::as_array);
+    let configurations = configurations.expect("configurations");
+    assert_eq!(configurations.len(), both.len());
+    for ((policy, _), configuration) in both.iter().zip(configurations) {
+        assert_is_configuration(&configuration.to_string(), policy);
+    }
+}
+
+#[test]
+fn what_the_types_of_istio_do_not_have_is_found() {
+    let policies = policies();
+    let policy = in_istio(policies.get(2).expect("a policy"));
+    let [_, gateway] = FOR_ISTIO;
+    let yaml = rendered(&policy, gateway);
+    let broken = [
+        (
+            "failStrategy:",
+            "failStrategie:",
+            "'\"failStrategie\"' does not exist",
+        ),
+        (
+            "FAIL_OPEN",
+            "FAIL_OPENED",
+            "WasmPlugin: data/spec/failStrategy must be",
+        ),
+        (
+            "phase: STATS",
+            "phase: LAST",
+            "WasmPlugin: data/spec/phase must be",
+        ),
+        (
+            "mode: CLIENT",
+            "mode: client",
+            "WasmPlugin: data/spec/match/0/mode must be",
+        ),
+        (
+            "  url:",
+            "  uri:",
+            "WasmPlugin: data/spec must have required property url",
+        ),
+        (
+            "IfNotPresent",
+            "Never",
+            "WasmPlugin: data/spec/imagePullPolicy must be",
+        ),
+        (
+            "matchLabels:",
+            "matchLabel:",
+            "'\"matchLabel\"' does not exist",
+        ),
+        (
+            "number: 8080",
+            "number: \"8080\"",
+            "destination/port/number must be integer",
+        ),
+        ("exact: v2", "equal: v2", "'\"equal\"' does not exist"),
+        ("subset:", "subst:", "'\"subst\"' does not exist"),
+        ("labels:", "label:", "'\"label\"' does not exist"),
+        (
+            "  host: channels",
+            "  hosts: channels",
+            "DestinationRule: data/spec must have required property host",
+        ),
+        (
+            "extensions.istio.io/v1alpha1",
+            "extensions.istio.io/v1",
+            "WasmPlugin: data/apiVersion must be",
+        ),
+        (
+            "networking.istio.io/v1",
+            "networking.istio.io/v2",
+            "VirtualService: data/apiVersion must be",
+        ),
+    ];
+    assert_found(&yaml, &broken);
+}
+
+#[test]
 fn what_the_types_do_not_have_is_found() {
     let policy = policies().pop().expect("a policy");
     let yaml = rendered(&policy, &FOR_ENVOY_GATEWAY);
@@ -220,20 +370,7 @@ fn what_the_types_do_not_have_is_found() {
         ("- \"1_000\"", "- 1_000", ""),
         ("- \"no\"", "- no", ""),
     ];
-    // In one file: a run of TypeScript takes seconds.
-    let objects = broken.map(|(right, wrong, _)| {
-        assert!(yaml.contains(right), "{right}:\n{yaml}");
-        yaml.replace(right, wrong)
-    });
-    let said = held_against_types(&objects.join("---\n"));
-    let problems = said.get("problems").expect("problems").to_string();
-    for (_, wrong, problem) in broken {
-        let problem = json!(problem).to_string();
-        assert!(
-            problems.contains(problem.trim_matches('"')),
-            "{wrong}: {problem} is not in {problems}"
-        );
-    }
+    let said = assert_found(&yaml, &broken);
     let configurations = said.get("configurations").expect("configurations");
     let read = configurations.to_string();
     for other in ["\"no\",1000,\"0x1f\"", "false,\"1_000\""] {

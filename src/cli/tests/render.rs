@@ -143,3 +143,223 @@ fn what_does_not_fit_or_is_not_there_is_said() {
         assert!(stderr(&output).starts_with(sentence), "{}", stderr(&output));
     }
 }
+
+const SERVICE: &str = "channels.default.svc.cluster.local";
+
+/// With clusters as each of the targets calls them.
+fn folder_for(target: &str) -> tempfile::TempDir {
+    let cluster = |version| match target {
+        "envoy-gateway" => format!("channels-{version}:8080"),
+        _ => format!("outbound|8080|{version}|{SERVICE}"),
+    };
+    let [v1, v2] = ["v1", "v2"].map(|version| format!("\"{}\"", cluster(version)));
+    folder_with(&POLICY.replace("\"a\"", &v1).replace("\"b\"", &v2))
+}
+
+/// Options that the target needs.
+fn needed(target: &str) -> &'static [&'static str] {
+    match target {
+        "envoy" => &["--wasm", "/f.wasm"],
+        "istio" => &["--image", "example.com/turnout:1"],
+        _ => &["--image", "example.com/turnout:1", "--gateway", "edge"],
+    }
+}
+
+fn run_for(target: &str, more: &[&str]) -> Output {
+    let folder = folder_for(target);
+    let command = ["render", "policy.json", "--for", target];
+    turnout(folder.path(), &[&command[..], more].concat(), "")
+}
+
+fn rendered_for(target: &str, more: &[&str]) -> String {
+    let output = run_for(target, &[needed(target), more].concat());
+    assert!(output.status.success(), "{}", stderr(&output));
+    assert_eq!(stderr(&output), "");
+    String::from_utf8(output.stdout).expect("UTF-8")
+}
+
+#[test]
+fn for_envoy_it_is_what_a_proxy_discovers() {
+    let text = rendered_for("envoy", &["--inbound", "trust"]);
+    let json: serde_json::Value = serde_json::from_str(&text).expect("JSON");
+    let plugin = "/resources/0/typed_config/config";
+    let found = |place: &str| json.pointer(&format!("{plugin}{place}")).expect("a place");
+    assert_eq!(found("/vm_config/code/local/filename"), "/f.wasm");
+    let configuration = found("/configuration/value").as_str().expect("text");
+    let configuration =
+        turnout_core::Configuration::from_json(configuration.as_bytes()).expect("a configuration");
+    assert_eq!(configuration.inbound, turnout_core::Inbound::Trust);
+    // The revision is the hash of the policy as its author wrote it, and stands in it from now on.
+    let revision = configuration.plan.revision().as_str();
+    assert_eq!(json.get("version_info").expect("a version"), revision);
+    assert!(
+        text.contains(&format!("\\\"revision\\\":\\\"{revision}\\\"")),
+        "{text}"
+    );
+}
+
+#[test]
+fn for_istio_it_is_a_plugin_and_routes() {
+    let text = rendered_for("istio", &[]);
+    for line in [
+        "kind: WasmPlugin",
+        "  url: oci://example.com/turnout:1",
+        "  phase: UNSPECIFIED_PHASE",
+        "kind: VirtualService",
+        "  name: turnout-r",
+        "kind: DestinationRule",
+    ] {
+        assert!(text.lines().any(|found| found == line), "{line}: {text}");
+    }
+    assert!(
+        !text.contains("namespace:") && !text.contains("selector:"),
+        "{text}"
+    );
+    let more = [
+        "--name",
+        "moves",
+        "--namespace",
+        "edge",
+        "--selector",
+        "a=b",
+        "--selector",
+        "c=d",
+        "--gateway",
+        "edge/one",
+        "--gateway",
+        "two",
+        "--phase",
+        "stats",
+        "--inbound",
+        "trust",
+    ];
+    let text = rendered_for("istio", &more);
+    for lines in [
+        "  name: moves\n  namespace: edge\n",
+        "  name: moves-r\n  namespace: edge\n",
+        "    matchLabels:\n      a: b\n      c: d\n",
+        "  gateways:\n  - edge/one\n  - two\n",
+        "  phase: STATS\n",
+        "    inbound: trust\n",
+    ] {
+        assert!(text.contains(lines), "{lines}: {text}");
+    }
+}
+
+#[test]
+fn for_envoy_gateway_it_is_an_extension_and_routes() {
+    let text = rendered_for("envoy-gateway", &["--namespace", "edge"]);
+    for line in [
+        "kind: EnvoyExtensionPolicy",
+        "        url: example.com/turnout:1",
+        "kind: HTTPRoute",
+        "  name: turnout-r",
+        "  namespace: edge",
+        "  - name: edge",
+    ] {
+        assert!(text.lines().any(|found| found == line), "{line}: {text}");
+    }
+}
+
+/// The policy has none, and its text is laid out anew on its way to the proxy.
+#[test]
+fn the_revision_is_the_same_for_every_target() {
+    let folder = folder_with(POLICY);
+    let of = |more: &[&str]| {
+        let output = turnout(
+            folder.path(),
+            &[&["render", "policy.json"], more].concat(),
+            "",
+        );
+        String::from_utf8(output.stdout).expect("UTF-8")
+    };
+    let revision = turnout_core::Revision::of_text(POLICY);
+    let template = of(&["--template", "template.yaml", "--wasm", "f"]);
+    let envoy = of(&["--for", "envoy", "--wasm", "f"]);
+    for text in [template, envoy] {
+        assert!(
+            text.contains(&format!("\\\"revision\\\":\\\"{revision}\\\"")),
+            "{text}"
+        );
+    }
+    for target in ["istio", "envoy-gateway"] {
+        let folder = folder_for(target);
+        let policy = fs::read_to_string(folder.path().join("policy.json")).expect("the policy");
+        let revision = turnout_core::Revision::of_text(&policy);
+        let text = rendered_for(target, &[]);
+        let line = format!("revision: {revision}");
+        let quoted = format!("revision: \"{revision}\"");
+        let mut lines = text.lines().map(str::trim);
+        assert!(
+            lines.any(|found| found == line || found == quoted),
+            "{text}"
+        );
+    }
+}
+
+#[test]
+fn what_a_target_needs_or_does_not_take_is_said() {
+    for (target, more, sentence) in [
+        ("envoy", &[][..], "--wasm <PATH>"),
+        ("istio", &[], "--image <IMAGE>"),
+        ("envoy-gateway", &["--image", "i"], "--gateway <GATEWAY>"),
+        ("kong", &[], "invalid value 'kong'"),
+        (
+            "envoy",
+            &["--wasm", "f", "--template", "template.yaml"],
+            "cannot be used with",
+        ),
+        (
+            "envoy",
+            &["--wasm", "f", "--phase", "soon"],
+            "invalid value 'soon'",
+        ),
+        (
+            "envoy",
+            &["--wasm", "f", "--image", "i"],
+            "turnout: --image says nothing with --for envoy; leave it out",
+        ),
+        (
+            "istio",
+            &["--image", "i", "--wasm", "f"],
+            "turnout: --wasm says nothing with --for istio; leave it out",
+        ),
+        (
+            "envoy-gateway",
+            &["--image", "i", "--gateway", "g", "--selector", "a=b"],
+            "turnout: --selector says nothing with --for envoy-gateway; leave it out",
+        ),
+        (
+            "envoy-gateway",
+            &["--image", "i", "--gateway", "g", "--gateway", "h"],
+            "turnout: an EnvoyExtensionPolicy is for one Gateway; give --gateway once",
+        ),
+        (
+            "istio",
+            &["--image", "i", "--selector", "x"],
+            "turnout: policy.json: `x` is not a label; write key=value",
+        ),
+    ] {
+        let output = run_for(target, &[more, &["--output", "out"]].concat());
+        assert_eq!(output.status.code(), Some(2), "{target} {more:?}");
+        assert!(output.stdout.is_empty());
+        assert!(stderr(&output).contains(sentence), "{}", stderr(&output));
+    }
+    let folder = folder_with(POLICY);
+    let idle = [&RENDER[..], &["--namespace", "n"]].concat();
+    for (arguments, sentence) in [
+        (&["render", "policy.json"][..], "--template <FILE>"),
+        (
+            &idle,
+            "turnout: --namespace says nothing with --template; leave it out",
+        ),
+        (
+            &["render", "policy.json", "--for", "istio", "--image", "i"],
+            "turnout: policy.json: rollout r: `a` as v1 is no cluster there; write outbound|PORT|SUBSET|HOST",
+        ),
+    ] {
+        let output = turnout(folder.path(), arguments, "");
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}");
+        assert!(stderr(&output).contains(sentence), "{}", stderr(&output));
+    }
+}

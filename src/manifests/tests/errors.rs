@@ -258,7 +258,7 @@ fn more_routes_than_anyone_reads() {
         .collect();
     assert_eq!(
         refused(Mesh::EnvoyGateway, &policy(&nested)),
-        "rollout r0: its paths overlap with more than 63 others of a host, and a route object takes no more; name \
+        "rollout r0: its paths overlap with more than 62 others of a host, and a route object takes no more; name \
          its hosts, or paths that exclude each other"
     );
     assert!(Mesh::EnvoyGateway.documents(&policy(&nested[1..])).is_ok());

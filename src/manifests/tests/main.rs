@@ -1,4 +1,5 @@
-//! Manifests: what they are, whether a cluster takes them, and where their routes lead.
+//! Manifests: what they are, and where their routes lead. Whether a cluster takes them is asked of
+//! what the command prints.
 #![expect(
     clippy::expect_used,
     clippy::panic,
@@ -10,7 +11,6 @@
 mod configuration;
 mod errors;
 mod given;
-mod published;
 mod routes;
 mod snapshots;
 mod yaml;

@@ -1,4 +1,4 @@
-// Holds the objects in YAML files against the published types of Envoy Gateway and of Gateway API:
+// Holds the objects in YAML files against the published types of Istio, Envoy Gateway and Gateway API:
 //
 //     node --input-type=module - FILE... < check.mjs
 //
@@ -12,8 +12,11 @@ import { join } from "node:path";
 import { parseAllDocuments } from "yaml";
 
 const SOURCES = {
+  DestinationRule: "@kubernetes-models/istio/networking.istio.io/v1/DestinationRule",
   EnvoyExtensionPolicy: "@kubernetes-models/envoy-gateway/gateway.envoyproxy.io/v1alpha1/EnvoyExtensionPolicy",
   HTTPRoute: "@kubernetes-models/gateway-api/gateway.networking.k8s.io/v1/HTTPRoute",
+  VirtualService: "@kubernetes-models/istio/networking.istio.io/v1/VirtualService",
+  WasmPlugin: "@kubernetes-models/istio/extensions.istio.io/v1alpha1/WasmPlugin",
 };
 
 // As Kubernetes reads it: `off` is no word in YAML 1.1.
@@ -58,5 +61,5 @@ try {
 } finally {
   rmSync(folder, { recursive: true });
 }
-const configurations = objects.flatMap((object) => object?.spec?.wasm ?? []).map((plugin) => plugin.config);
+const configurations = objects.flatMap(({ spec } = {}) => spec?.pluginConfig ?? (spec?.wasm ?? []).map((plugin) => plugin.config));
 console.log(JSON.stringify({ kinds: objects.map((object) => object?.kind), problems, configurations }));

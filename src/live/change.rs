@@ -11,8 +11,6 @@
 //! for it and it needs nothing from the history to be understood later. Killed in between, the one
 //! leaves an entry that says `begun`, the other a file that the next command finds and enters.
 
-use std::path::PathBuf;
-
 use turnout_core::{Inbound, Revision, Time, visible};
 
 use crate::directory::{Current, Directory, Filter, State, standing};
@@ -24,9 +22,7 @@ use crate::history::History;
 use crate::installed::{self, Plugin, fingerprint};
 use crate::lock::Lock;
 
-/// How many reasons of a refusal are kept.
-const REASONS: usize = 100;
-/// And how much of each, and of what people write, in characters.
+/// How much is kept of what people and proxies write, in characters.
 const LONGEST: usize = 2_000;
 
 /// Who changes the policy.
@@ -61,20 +57,7 @@ pub struct Change {
     /// What to say about the state that the folder was found in.
     pub notes: Vec<String>,
     /// `filter.json` as it was, and the entry that it stood for.
-    before: Option<(Vec<u8>, Entry)>,
-}
-
-/// What became of a change, after the proxies were asked.
-#[derive(Debug)]
-pub struct Settled {
-    /// The revision that stands in `filter.json` again.
-    pub put_back: Option<String>,
-    /// What is known of why.
-    pub reasons: Vec<String>,
-    /// The entry that refused the same with these reasons, where the proxies said none this time.
-    pub reasons_of: Option<u64>,
-    /// What else to say.
-    pub notes: Vec<String>,
+    pub(crate) before: Option<(Vec<u8>, Entry)>,
 }
 
 impl Directory {
@@ -117,6 +100,7 @@ impl Directory {
             policy: fingerprint(policy.as_bytes()),
             ..blank(What::Apply, &new, &plugin, author)
         };
+        one_text(&state.history, current.as_ref(), &entry)?;
         if let Some(current) = &current {
             let is_state = current.entry.is_state_of(&entry);
             if is_state && current.entry.halted == new.halted && current.is_in_place {
@@ -227,80 +211,6 @@ impl Directory {
         })
     }
 
-    /// Writes down what became of a change. What every proxy refused is taken out of the folder, so
-    /// that an Envoy that restarts does not find it. `reasons` is what the proxies said.
-    pub fn settle(&self, change: &mut Change, outcome: Outcome, reasons: &[String]) -> Settled {
-        let mut settled = Settled {
-            put_back: None,
-            reasons: reasons
-                .iter()
-                .take(REASONS)
-                .map(|line| bounded(line))
-                .collect(),
-            reasons_of: None,
-            notes: Vec::new(),
-        };
-        let result = self.try_settle(change, outcome, &mut settled);
-        if let Err(error) = result {
-            settled.notes.push(error.to_string());
-        }
-        settled
-    }
-
-    fn try_settle(
-        &self,
-        change: &mut Change,
-        outcome: Outcome,
-        settled: &mut Settled,
-    ) -> Result<(), Error> {
-        if change.is_already && outcome != Outcome::Accepted {
-            // What was known of it before is worth more: nothing was given to the proxies.
-            return Ok(());
-        }
-        let _lock = self.lock("settle")?;
-        let mut history = self.history()?;
-        if outcome.is_refused() && settled.reasons.is_empty() {
-            let remembered = remembered(&history, &change.entry);
-            if let Some((sequence, reasons)) = remembered {
-                settled.reasons = reasons;
-                settled.reasons_of = Some(sequence);
-            }
-        }
-        change.entry.outcome = outcome;
-        change.entry.reasons.clone_from(&settled.reasons);
-        // First what an Envoy could read, then what people read.
-        let put_back = match outcome {
-            Outcome::Rejected => self.put_back(change, settled),
-            _ => Ok(()),
-        };
-        let is_kept = history.sequences().contains(&change.entry.sequence);
-        match is_kept {
-            true => put_back.and(history.write(&change.entry)),
-            false => put_back,
-        }
-    }
-
-    fn put_back(&self, change: &Change, settled: &mut Settled) -> Result<(), Error> {
-        let now = files::read(&self.filter())?;
-        if now.as_deref().map(fingerprint).as_ref() != Some(&change.entry.filter) {
-            settled
-                .notes
-                .push("somebody has changed the policy meanwhile; it stays so".into());
-            return Ok(());
-        }
-        match &change.before {
-            Some((bytes, entry)) => {
-                files::replace(&self.filter(), bytes)?;
-                settled.put_back = Some(entry.revision.clone());
-            }
-            // Without the file Envoy would not start; with it, it starts and serves v1.
-            None => settled.notes.push(
-                "there is no policy before it to put back; proxies that start now serve v1".into(),
-            ),
-        }
-        Ok(())
-    }
-
     /// Writes the history and then the file.
     fn put(
         &self,
@@ -394,6 +304,26 @@ fn blank(what: What, text: &Text<'_>, plugin: &Plugin, author: &Author) -> Entry
     }
 }
 
+/// A revision is one text everywhere: who reads it in a log has to know what decided. What every proxy
+/// refused has decided nothing.
+fn one_text(history: &History, current: Option<&Current>, new: &Entry) -> Result<(), Error> {
+    let is_other = |entry: &Entry| {
+        entry.revision == new.revision
+            && entry.policy != new.policy
+            && entry.outcome != Outcome::Rejected
+    };
+    let mut entries = history.entries();
+    let of_history = entries.find(|entry| is_other(entry));
+    let in_force = current.map(|current| current.entry.clone());
+    match of_history.or(in_force.filter(is_other)) {
+        None => Ok(()),
+        Some(other) => Err(Error::RevisionTaken {
+            revision: new.revision.clone(),
+            sequence: other.sequence,
+        }),
+    }
+}
+
 /// The number after that of the policy in force, which may be new itself.
 fn after(state: &State, current: &Current) -> u64 {
     let next = state.next();
@@ -420,18 +350,6 @@ fn prune(history: &mut History, newest: &Entry, author: &Author) -> Result<(), E
     let before = standing(history, newest.before).ok().flatten();
     let needed = before.map_or(newest.sequence, |before| before.sequence);
     history.prune(author.keep.max(2), &[newest.sequence, needed])
-}
-
-/// What the same policy was refused for earlier.
-fn remembered(history: &History, entry: &Entry) -> Option<(u64, Vec<String>)> {
-    let mut entries = history.entries();
-    let same = entries.find(|other| {
-        other.outcome.is_refused()
-            && !other.reasons.is_empty()
-            && other.is_state_of(entry)
-            && other.halted == entry.halted
-    })?;
-    Some((same.sequence, same.reasons))
 }
 
 fn named(history: &History, name: &str) -> Result<Entry, Error> {
@@ -465,29 +383,6 @@ fn named(history: &History, name: &str) -> Result<Entry, Error> {
     }
 }
 
-fn bounded(text: &str) -> String {
+pub(crate) fn bounded(text: &str) -> String {
     text.chars().take(LONGEST).collect()
-}
-
-/// Whether a file may be the filter: who applies from where it is not gives no `wasm` here.
-///
-/// # Errors
-/// What is wrong with it.
-pub fn check_wasm(path: &str) -> Result<(), Error> {
-    use std::io::Read;
-    const MAGIC: [u8; 4] = *b"\0asm";
-    let not = |why: String| Error::NotWasm {
-        path: PathBuf::from(path),
-        why,
-    };
-    let mut head = [0; 4];
-    let mut file = std::fs::File::open(path).map_err(|error| not(error.to_string()))?;
-    let read = file.read_exact(&mut head);
-    match read {
-        Ok(()) if head == MAGIC => Ok(()),
-        Err(error) if error.kind() != std::io::ErrorKind::UnexpectedEof => {
-            Err(not(error.to_string()))
-        }
-        _ => Err(not("it does not begin as a wasm does".into())),
-    }
 }

@@ -42,6 +42,13 @@ pub enum Error {
         /// What is wrong with what is there instead.
         found: Option<String>,
     },
+    /// Another text has, or had, this revision.
+    RevisionTaken {
+        /// The revision.
+        revision: String,
+        /// The entry with the other text.
+        sequence: u64,
+    },
     /// There is no policy before the one in force.
     NothingBefore {
         /// The revision in force.
@@ -125,6 +132,12 @@ impl fmt::Display for Error {
                 }
                 f.write_str("; put one in force with `turnout apply`")
             }
+            Self::RevisionTaken { revision, sequence } => write!(
+                f,
+                "revision {} is another text already (entry {sequence}); give this one a revision of \
+                 its own, or leave `revision` out",
+                visible(revision)
+            ),
             Self::NothingBefore { revision } => write!(
                 f,
                 "there is no policy before {revision} to go back to; `turnout halt` sends everyone to \

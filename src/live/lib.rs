@@ -28,9 +28,11 @@ mod log;
 #[cfg(test)]
 mod model;
 mod proxies;
+mod settle;
+mod wasm;
 
 pub use admin::Admin;
-pub use change::{Author, Change, Settled, Target, check_wasm};
+pub use change::{Author, Change, Target};
 pub use directory::{Directory, InForce};
 pub use entry::{Entry, Outcome, What};
 pub use envoy_log::EnvoyLog;
@@ -38,3 +40,5 @@ pub use error::Error;
 pub use installed::Plugin;
 pub use log::{Log, Row};
 pub use proxies::{Proxies, Proxy, Verdict, outcome};
+pub use settle::Settled;
+pub use wasm::check_wasm;

@@ -3,10 +3,7 @@
 use serde_json::Value;
 use serde_saphyr::{ser_options, to_string_with_options};
 
-use crate::error::Error;
-
-/// What etcd takes in one object, in bytes, with room for what the cluster adds to it.
-pub const LARGEST: usize = 1_400_000;
+use crate::error::{Error, LARGEST};
 
 /// One object.
 #[derive(Clone, Debug, PartialEq)]

@@ -4,7 +4,8 @@ use std::fmt;
 
 use turnout_core::visible;
 
-use crate::document::LARGEST;
+/// What etcd takes in one object, in bytes, with room for what the cluster adds to it.
+pub const LARGEST: usize = 1_400_000;
 
 /// Why there are no manifests. Its `Display` says what is wrong and what to write instead.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -16,8 +16,8 @@ mod istio;
 mod names;
 mod object;
 
-pub use document::{Document, LARGEST, to_yaml};
+pub use document::{Document, to_yaml};
 pub use envoy_gateway::{EnvoyGateway, envoy_gateway};
-pub use error::Error;
+pub use error::{Error, LARGEST};
 pub use istio::{Istio, Phase, istio};
 pub use object::Object;

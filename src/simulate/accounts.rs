@@ -8,10 +8,9 @@ use serde::Serialize;
 
 use turnout_core::Format;
 
-use crate::census::wanted;
 use crate::chunks::{Chunk, Chunks, LONGEST_LINE};
 use crate::unreadable::Unreadable;
-use crate::words::{self, excerpt};
+use crate::words::{self, excerpt, wanted};
 
 /// A column of a CSV file.
 #[derive(Clone, Debug, PartialEq, Eq)]

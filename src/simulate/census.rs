@@ -3,11 +3,12 @@
 use std::io::Read;
 
 use serde::Serialize;
-use turnout_core::{Account, Format, Fraction, Mode, Plan, Reason, Rollout, Standing, Time};
+use turnout_core::{Account, Fraction, Mode, Plan, Reason, Rollout, Standing, Time};
 
 use crate::accounts::{Accounts, AccountsRead, BadAccounts, Column};
 use crate::counts::increase;
 use crate::log::as_text;
+use crate::words::wanted;
 
 /// Where the accounts of a list stand.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -126,14 +127,6 @@ impl Census {
             accounts,
             rollouts,
         })
-    }
-}
-
-/// What an account has to be.
-pub(crate) const fn wanted(format: Format) -> &'static str {
-    match format {
-        Format::Sid => "`AC` and 32 lower-case hex digits",
-        Format::Opaque => "1 to 128 bytes",
     }
 }
 

@@ -7,7 +7,6 @@ use serde::Serialize;
 use turnout_core::{Account, AccountId, Rollout, Time};
 
 use crate::accounts::{Accounts, AccountsRead, BadAccounts, Column};
-use crate::census::wanted;
 use crate::counts::increase;
 use crate::log::as_text;
 use crate::moved_requests::{MovedRequests, RequestChange};
@@ -15,7 +14,7 @@ use crate::moves::{Move, Moves, Served};
 use crate::order::overtaken;
 use crate::redrawn::{drawn_anew, drawn_under_new_name};
 use crate::version::Version;
-use crate::words::{counted, grouped};
+use crate::words::{counted, grouped, wanted};
 
 /// What a change is not to do.
 #[derive(Clone, Debug, Default)]

@@ -1,6 +1,6 @@
 //! Small things about text.
 
-use turnout_core::visible;
+use turnout_core::{Format, visible};
 
 /// Characters of a name that are shown.
 const MOST: usize = 60;
@@ -65,6 +65,14 @@ pub fn nearest<'a>(found: &str, known: impl IntoIterator<Item = &'a str>) -> Opt
     let near = |word: &&str| strsim::osa_distance(found, word) <= (found.len() / 3).max(1);
     let known = known.into_iter().filter(near);
     known.min_by_key(|word| strsim::osa_distance(found, word))
+}
+
+/// What an account has to be.
+pub(crate) const fn wanted(format: Format) -> &'static str {
+    match format {
+        Format::Sid => "`AC` and 32 lower-case hex digits",
+        Format::Opaque => "1 to 128 bytes",
+    }
 }
 
 #[cfg(test)]

@@ -258,6 +258,31 @@ fn what_is_wrong_is_said_and_nothing_is_written() {
 }
 
 #[test]
+fn a_revision_is_one_text() {
+    let folder = folder();
+    done(&folder, "apply a.json --dir d --wasm f.wasm");
+    write(&folder, "other.json", &policy("a", "on"));
+    let words = "revision a is another text already (entry 1); give this one a revision of its own";
+    let before = filter(&folder);
+    refused(&folder, "apply other.json --dir d", 2, words);
+    // Also when it is not the one in force.
+    done(&folder, "apply b.json --dir d");
+    refused(&folder, "apply other.json --dir d", 2, words);
+    // The same text may come again.
+    done(&folder, "apply a.json --dir d");
+    assert_ne!(filter(&folder), before);
+    // Halted, it has a revision that no other text can take.
+    done(&folder, "halt --dir d");
+    write(&folder, "other.json", &policy("a-halted", "on"));
+    refused(
+        &folder,
+        "apply other.json --dir d",
+        2,
+        "revision a-halted is another text",
+    );
+}
+
+#[test]
 fn a_path_that_only_the_proxies_see_is_taken_as_it_is() {
     let folder = folder();
     done(

@@ -14,7 +14,7 @@
 use turnout_core::{Inbound, Revision, Time, visible};
 
 use crate::directory::{Current, Directory, Filter, State, standing};
-use crate::edit::Text;
+use crate::edit::{Text, turned};
 use crate::entry::{Entry, Outcome, What};
 use crate::error::Error;
 use crate::files;
@@ -176,7 +176,8 @@ impl Directory {
         let Some(current) = state.current(self)? else {
             return Err(self.nothing_in_force(&state));
         };
-        if current.entry.halted == halted && current.is_in_place {
+        let is_already = current.entry.halted == halted && current.is_in_place;
+        if is_already && state.is_halted() == Some(halted) {
             return self.already(state, current, author);
         }
         let text = Text::with_halted(&current.base, halted).map_err(|_| Error::NoPolicy)?;
@@ -307,8 +308,11 @@ fn blank(what: What, text: &Text<'_>, plugin: &Plugin, author: &Author) -> Entry
 /// A revision is one text everywhere: who reads it in a log has to know what decided. What every proxy
 /// refused has decided nothing.
 fn one_text(history: &History, current: Option<&Current>, new: &Entry) -> Result<(), Error> {
+    let own = revisions(new);
     let is_other = |entry: &Entry| {
-        entry.revision == new.revision
+        revisions(entry)
+            .iter()
+            .any(|revision| own.contains(revision))
             && entry.policy != new.policy
             && entry.outcome != Outcome::Rejected
     };
@@ -320,8 +324,19 @@ fn one_text(history: &History, current: Option<&Current>, new: &Entry) -> Result
         Some(other) => Err(Error::RevisionTaken {
             revision: new.revision.clone(),
             sequence: other.sequence,
+            other: other.revision,
         }),
     }
+}
+
+/// What a policy is called, as it is and halted or resumed: a halt is not the moment to find that its
+/// name is taken.
+fn revisions(entry: &Entry) -> Vec<String> {
+    let turned = turned(&entry.revision, !entry.halted);
+    let turned = turned.map(|revision| revision.to_string());
+    std::iter::once(entry.revision.clone())
+        .chain(turned)
+        .collect()
 }
 
 /// The number after that of the policy in force, which may be new itself.

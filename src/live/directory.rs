@@ -174,6 +174,13 @@ impl State {
         })
     }
 
+    /// Whether `filter.json` halts, by its own words: who believes an entry that is wrong leaves v2 on.
+    pub(crate) fn is_halted(&self) -> Option<bool> {
+        let installed = installed::read(self.bytes.as_deref()?).ok()?;
+        let text = Text::read(&installed.policy).ok()?;
+        Some(text.halted)
+    }
+
     /// The number of the next entry, which no entry and no `filter.json` ever had.
     pub(crate) fn next(&self) -> u64 {
         let marked = match &self.filter {
@@ -189,21 +196,9 @@ impl State {
     /// none.
     pub(crate) fn current(&mut self, directory: &Directory) -> Result<Option<Current>, Error> {
         match &self.filter {
-            Filter::Ours(entry) if !entry.outcome.is_refused() => {
-                let entry = entry.as_ref().clone();
-                let current = self.with_base(entry, true)?;
-                Ok(Some(current))
-            }
             Filter::Ours(entry) => {
-                let (refused, before) = (entry.sequence, entry.before);
-                let Some(entry) = standing(&self.history, before)? else {
-                    return Ok(None);
-                };
-                self.notes.push(format!(
-                    "{FILTER} still holds entry {refused}, which proxies refused; going by entry {}",
-                    entry.sequence
-                ));
-                self.with_base(entry, false).map(Some)
+                let entry = entry.as_ref().clone();
+                self.of_entry(entry)
             }
             Filter::Foreign(installed) => match Plan::from_json(&installed.policy) {
                 Ok(plan) => {
@@ -230,6 +225,44 @@ impl State {
         }
     }
 
+    /// What `filter.json` stands for, where an entry wrote it.
+    fn of_entry(&mut self, entry: Entry) -> Result<Option<Current>, Error> {
+        let is_refused = entry.outcome.is_refused();
+        // Of a halt that proxies refused it is still known which policy is to be halted.
+        if !is_refused || entry.what == What::Halt {
+            let mut current = self.with_base(entry, true)?;
+            current.is_in_place = !is_refused;
+            return Ok(Some(current));
+        }
+        let sequence = entry.sequence;
+        let before = standing(&self.history, entry.before).and_then(|before| {
+            let before = before.map(|before| self.with_base(before, false));
+            before.transpose()
+        });
+        match before {
+            Ok(Some(before)) => {
+                self.notes.push(format!(
+                    "{FILTER} still holds entry {sequence}, which proxies refused; going by entry {}",
+                    before.entry.sequence
+                ));
+                Ok(Some(before))
+            }
+            Ok(None) if entry.outcome == Outcome::Rejected => Ok(None),
+            // Some proxies run it, or nothing better is known.
+            before => {
+                self.notes
+                    .extend(before.err().map(|error| error.to_string()));
+                self.notes.push(format!(
+                    "going by entry {sequence}, which {FILTER} holds and proxies refused"
+                ));
+                let mut current = self.with_base(entry, true)?;
+                // Given again it is written again, and those that refused it are asked again.
+                current.is_in_place = false;
+                Ok(Some(current))
+            }
+        }
+    }
+
     /// What was last in force before `filter.json` was lost.
     fn newest(&mut self, why: &str, directory: &Directory) -> Result<Option<Current>, Error> {
         let is_good =
@@ -242,11 +275,20 @@ impl State {
             }
             return Ok(None);
         };
-        self.notes.push(format!(
-            "{FILTER} {why}; going by entry {} of the history",
-            entry.sequence
-        ));
-        self.with_base(entry, false).map(Some)
+        let sequence = entry.sequence;
+        match self.with_base(entry, false) {
+            Ok(current) => {
+                self.notes.push(format!(
+                    "{FILTER} {why}; going by entry {sequence} of the history"
+                ));
+                Ok(Some(current))
+            }
+            // A new policy can be applied all the same.
+            Err(error) => {
+                self.notes.push(format!("{FILTER} {why}, and {error}"));
+                Ok(None)
+            }
+        }
     }
 
     /// The text comes from the history, or out of `filter.json` where that has it.

@@ -63,8 +63,8 @@ impl<'p> Text<'p> {
     }
 }
 
-/// `None` when it would be too long.
-fn turned(revision: &str, halted: bool) -> Option<Revision> {
+/// What a revision is called halted, or resumed; `None` when that would be too long.
+pub(crate) fn turned(revision: &str, halted: bool) -> Option<Revision> {
     let (added, removed) = match halted {
         true => (HALTED, RESUMED),
         false => (RESUMED, HALTED),

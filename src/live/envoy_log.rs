@@ -1,12 +1,12 @@
 //! What the filter said when it refused a policy: Envoy's admin page does not have it, its log has.
 
-use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::error::Error;
+use crate::files;
 
 /// How much is read of what was logged meanwhile, in bytes.
 const MOST_BYTES: u64 = 1 << 20;
@@ -26,11 +26,8 @@ impl EnvoyLog {
     /// When there is no such file.
     pub fn from_now(path: &Path) -> Result<Self, Error> {
         let length = || {
-            let metadata = File::open(path)?.metadata()?;
-            match metadata.is_file() {
-                true => Ok(metadata.len()),
-                false => Err(io::Error::other("it is not a file")),
-            }
+            let metadata = files::open(path)?.metadata()?;
+            Ok(metadata.len())
         };
         let from = length().map_err(|error| Error::cannot("read", path, error))?;
         let path = path.to_owned();
@@ -57,7 +54,7 @@ impl EnvoyLog {
     }
 
     fn read(&self) -> io::Result<Vec<u8>> {
-        let mut file = File::open(&self.path)?;
+        let mut file = files::open(&self.path)?;
         // A file that was rotated meanwhile begins anew.
         let from = match file.metadata()?.len() >= self.from {
             true => self.from,

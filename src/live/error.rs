@@ -48,6 +48,8 @@ pub enum Error {
         revision: String,
         /// The entry with the other text.
         sequence: u64,
+        /// The revision of that entry; it may be the same only when halted or resumed.
+        other: String,
     },
     /// There is no policy before the one in force.
     NothingBefore {
@@ -132,12 +134,25 @@ impl fmt::Display for Error {
                 }
                 f.write_str("; put one in force with `turnout apply`")
             }
-            Self::RevisionTaken { revision, sequence } => write!(
-                f,
-                "revision {} is another text already (entry {sequence}); give this one a revision of \
-                 its own, or leave `revision` out",
-                visible(revision)
-            ),
+            Self::RevisionTaken {
+                revision,
+                sequence,
+                other,
+            } => {
+                let (shown, other_shown) = (visible(revision), visible(other));
+                match revision == other {
+                    true => write!(
+                        f,
+                        "revision {shown} is another text already (entry {sequence})"
+                    ),
+                    false => write!(
+                        f,
+                        "revision {shown} is what {other_shown} (entry {sequence}) is called halted or \
+                         resumed"
+                    ),
+                }?;
+                f.write_str("; give this one a revision of its own, or leave `revision` out")
+            }
             Self::NothingBefore { revision } => write!(
                 f,
                 "there is no policy before {revision} to go back to; `turnout halt` sends everyone to \

@@ -17,23 +17,40 @@ const LARGEST: u64 = 512 << 20;
 
 /// Reads a file; `None` if there is none.
 pub(crate) fn read(path: &Path) -> Result<Option<Vec<u8>>, Error> {
+    read_at_most(path, LARGEST)
+}
+
+/// As [`read`], of a file that has to be this small, in bytes.
+pub(crate) fn read_at_most(path: &Path, most: u64) -> Result<Option<Vec<u8>>, Error> {
     let read = || {
-        let file = File::open(path)?;
-        let metadata = file.metadata()?;
-        if !metadata.is_file() {
-            return Err(io::Error::other("it is not a file"));
+        let file = open(path)?;
+        let length = file.metadata()?.len();
+        let mut bytes = Vec::new();
+        if length <= most {
+            bytes.reserve(usize::try_from(length).unwrap_or_default());
+            file.take(most.saturating_add(1)).read_to_end(&mut bytes)?;
         }
-        if metadata.len() > LARGEST {
-            return Err(io::Error::other("it is larger than 512 MiB"));
+        let read = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
+        match length.max(read) <= most {
+            true => Ok(bytes),
+            false => {
+                let larger = format!("it is larger than {} MiB", most >> 20);
+                Err(io::Error::other(larger))
+            }
         }
-        let mut bytes = Vec::with_capacity(usize::try_from(metadata.len()).unwrap_or_default());
-        file.take(LARGEST).read_to_end(&mut bytes)?;
-        Ok(bytes)
     };
     match read() {
         Ok(bytes) => Ok(Some(bytes)),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(Error::cannot("read", path, error)),
+    }
+}
+
+/// Opens a file for reading. Looked at first: to open a pipe is to wait for who writes into it.
+pub(crate) fn open(path: &Path) -> io::Result<File> {
+    match fs::metadata(path)?.is_file() {
+        true => File::open(path),
+        false => Err(io::Error::other("it is not a file")),
     }
 }
 
@@ -52,7 +69,8 @@ pub(crate) fn replace(path: &Path, bytes: &[u8]) -> Result<(), Error> {
 
 fn write(beside: &Path, path: &Path, bytes: &[u8]) -> io::Result<()> {
     fault::step()?;
-    let mut file = File::create(beside)?;
+    // What lies there already is not written to: it may be a link to somewhere else.
+    let mut file = File::create_new(beside)?;
     let permissions = match fs::metadata(path) {
         Ok(before) => Some(before.permissions()),
         Err(_) => readable(),

@@ -13,6 +13,10 @@ use crate::installed::fingerprint;
 
 const TEXT_END: &str = ".policy.json";
 const ENTRY_END: &str = ".json";
+/// An entry has at most 100 reasons of 2,000 characters; a larger file is none.
+const LARGEST_ENTRY: u64 = 4 << 20;
+/// Nobody makes so many changes: such a number is no entry's, and after it there soon were none left.
+const LAST: u64 = 1 << 48;
 
 /// What is there, by name; nothing has been read yet.
 #[derive(Debug)]
@@ -85,7 +89,7 @@ impl History {
 
     /// The error says what is wrong with it.
     pub(crate) fn entry(&self, sequence: u64) -> Result<Entry, String> {
-        match files::read(&self.entry_path(sequence)) {
+        match files::read_at_most(&self.entry_path(sequence), LARGEST_ENTRY) {
             Ok(Some(text)) => Entry::read(&text, sequence),
             Ok(None) => Err("it is not there any more".into()),
             Err(error) => Err(error.to_string()),
@@ -197,7 +201,11 @@ fn kind(name: &str) -> Kind {
     let is_number = digits.len() >= 6 && digits.bytes().all(|digit| digit.is_ascii_digit());
     match digits.parse() {
         // As it would be written, or two files had one number.
-        Ok(sequence) if is_number && format!("{sequence:06}") == digits && sequence > 0 => {
+        Ok(sequence)
+            if is_number
+                && format!("{sequence:06}") == digits
+                && (1..=LAST).contains(&sequence) =>
+        {
             Kind::Entry(sequence)
         }
         _ => Kind::Foreign,

@@ -12,6 +12,8 @@
 #![forbid(unsafe_code)]
 
 mod admin;
+#[cfg(test)]
+mod attacks;
 mod change;
 mod directory;
 mod discovery;

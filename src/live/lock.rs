@@ -1,6 +1,6 @@
 //! One command at a time changes a folder.
 
-use std::fs::{File, TryLockError};
+use std::fs::{self, File, TryLockError};
 use std::io::{self, Read, Seek, Write};
 use std::path::Path;
 use std::thread;
@@ -55,6 +55,10 @@ impl Lock {
 }
 
 fn open(path: &Path) -> io::Result<File> {
+    // A link would have another file emptied, by whoever may write there.
+    if fs::symlink_metadata(path).is_ok_and(|there| !there.is_file()) {
+        return Err(io::Error::other("it is not a file; remove it"));
+    }
     let mut options = File::options();
     let options = options.read(true).write(true).create(true).truncate(false);
     // One that another user made can be locked all the same.

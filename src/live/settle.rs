@@ -2,7 +2,7 @@
 
 use crate::change::{Change, bounded};
 use crate::directory::Directory;
-use crate::entry::{Entry, Outcome};
+use crate::entry::{Entry, Outcome, What};
 use crate::error::Error;
 use crate::files;
 use crate::history::History;
@@ -68,6 +68,14 @@ impl Directory {
         change.entry.reasons.clone_from(&settled.reasons);
         // First what an Envoy could read, then what people read.
         let put_back = match outcome {
+            // Nothing takes a halt back but people: other proxies may run it, and what these ones
+            // refused may have been what was given to them just before.
+            Outcome::Rejected if change.entry.what == What::Halt => {
+                settled.notes.push(
+                    "the file stays halted, for other proxies and for those that start".into(),
+                );
+                Ok(())
+            }
             Outcome::Rejected => self.put_back(change, settled),
             _ => Ok(()),
         };

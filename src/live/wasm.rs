@@ -1,8 +1,9 @@
 //! Whether a file may be the filter.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::error::Error;
+use crate::files;
 
 /// Whether a file may be the filter: who applies from where it is not gives no `wasm` here.
 ///
@@ -16,7 +17,7 @@ pub fn check_wasm(path: &str) -> Result<(), Error> {
         why,
     };
     let mut head = [0; 4];
-    let mut file = std::fs::File::open(path).map_err(|error| not(error.to_string()))?;
+    let mut file = files::open(Path::new(path)).map_err(|error| not(error.to_string()))?;
     let read = file.read_exact(&mut head);
     match read {
         Ok(()) if head == MAGIC => Ok(()),

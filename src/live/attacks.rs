@@ -1,0 +1,244 @@
+//! Folders as a hostile or unlucky hand leaves them. A halt has to come through; nothing may hang, and
+//! nothing outside the folder may change.
+
+use std::fs::{self, File};
+use std::path::Path;
+use std::process::Command;
+
+use serde_json::Value;
+use tempfile::TempDir;
+use turnout_core::Time;
+
+use crate::{Author, Directory, Error, Outcome, Target};
+
+const WASM: Option<&str> = Some("/filter.wasm");
+
+fn policy(revision: &str) -> String {
+    format!(
+        r#"{{"revision":"{revision}", "version": 1, "account": {{ "from": [{{ "header": "a" }}], "format": "sid" }}, "rollouts": []}}"#
+    )
+}
+
+fn author() -> Author {
+    Author {
+        who: None,
+        why: None,
+        when: Time::from_seconds(1_800_000_000),
+        keep: 100,
+    }
+}
+
+fn folder() -> (TempDir, Directory) {
+    let folder = tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir());
+    let folder = folder.expect("a folder");
+    let directory = Directory::new(folder.path().join("d"));
+    (folder, directory)
+}
+
+/// Puts a policy in force, of which the proxies then said this.
+fn apply(directory: &Directory, revision: &str, outcome: Outcome) {
+    let change = directory.apply(&policy(revision), WASM, None, &author());
+    let mut change = change.expect("written");
+    directory.settle(&mut change, outcome, &[]);
+}
+
+/// What stands in `filter.json`.
+fn in_force(directory: &Directory) -> Value {
+    let in_force = directory.in_force().expect("a folder").expect("a policy");
+    serde_json::from_str(&in_force.policy).expect("JSON")
+}
+
+#[track_caller]
+fn halts(directory: &Directory, revision: &str) {
+    let change = directory.halt(&author()).expect("halted");
+    assert!(!change.is_already, "{change:?}");
+    let policy = in_force(directory);
+    assert_eq!(policy["halted"], true);
+    assert_eq!(policy["revision"], revision);
+}
+
+fn history(directory: &Directory) -> std::path::PathBuf {
+    directory.path().join("history")
+}
+
+/// Every kept text says something else now.
+fn damage_texts(directory: &Directory) {
+    for file in fs::read_dir(history(directory)).expect("a history") {
+        let path = file.expect("a file").path();
+        if path.to_string_lossy().ends_with(".policy.json") {
+            fs::write(path, "{}").expect("a file");
+        }
+    }
+}
+
+fn pipe(path: &Path) {
+    let made = Command::new("mkfifo").arg(path).status();
+    assert!(made.expect("mkfifo").success());
+}
+
+/// One proxy was asked, and others may have taken it.
+#[test]
+fn a_halt_that_proxies_refused_is_not_taken_back_by_itself() {
+    let (_folder, directory) = folder();
+    apply(&directory, "a", Outcome::Accepted);
+    apply(&directory, "b", Outcome::Accepted);
+    let mut change = directory.halt(&author()).expect("halted");
+    let settled = directory.settle(&mut change, Outcome::Rejected, &[]);
+    assert_eq!(settled.put_back, None);
+    assert_eq!(in_force(&directory)["halted"], true);
+    // It is given to them again, and it is still b that is halted.
+    halts(&directory, "b-halted");
+    directory.resume(&author()).expect("resumed");
+    assert_eq!(in_force(&directory)["revision"], "b");
+}
+
+#[test]
+fn a_first_policy_that_some_proxies_run_can_be_halted() {
+    let (_folder, directory) = folder();
+    apply(&directory, "a", Outcome::Divided);
+    halts(&directory, "a-halted");
+
+    // Applied once more it is written once more, so that those that refused it look at it.
+    let (_folder, directory) = folder();
+    apply(&directory, "a", Outcome::Divided);
+    let again = directory.apply(&policy("a"), None, None, &author());
+    assert!(!again.expect("written").is_already);
+}
+
+#[test]
+fn what_was_lost_keeps_nobody_from_halting_or_from_a_new_policy() {
+    let refused = || {
+        let (folder, directory) = folder();
+        apply(&directory, "a", Outcome::Accepted);
+        apply(&directory, "b", Outcome::Divided);
+        (folder, directory)
+    };
+    let (_folder, directory) = refused();
+    fs::remove_file(history(&directory).join("000001.json")).expect("gone");
+    halts(&directory, "b-halted");
+
+    let (_folder, directory) = refused();
+    damage_texts(&directory);
+    halts(&directory, "b-halted");
+
+    let (_folder, directory) = refused();
+    damage_texts(&directory);
+    apply(&directory, "c", Outcome::Accepted);
+    assert_eq!(in_force(&directory)["revision"], "c");
+
+    let (_folder, directory) = refused();
+    damage_texts(&directory);
+    fs::write(directory.filter(), "garbage").expect("a file");
+    let none = directory.halt(&author());
+    assert!(
+        matches!(none, Err(Error::NothingInForce { .. })),
+        "{none:?}"
+    );
+    apply(&directory, "c", Outcome::Accepted);
+    assert_eq!(in_force(&directory)["revision"], "c");
+}
+
+#[test]
+fn an_entry_that_lies_about_a_halt_is_not_believed() {
+    let (_folder, directory) = folder();
+    apply(&directory, "a", Outcome::Accepted);
+    let path = history(&directory).join("000001.json");
+    let entry = fs::read_to_string(&path).expect("an entry");
+    let lie = entry.replace("\"halted\": false", "\"halted\": true");
+    assert_ne!(lie, entry);
+    fs::write(&path, lie).expect("a file");
+    halts(&directory, "a-halted");
+}
+
+#[test]
+fn a_number_out_of_the_air_is_no_entrys() {
+    let (_folder, directory) = folder();
+    apply(&directory, "a", Outcome::Accepted);
+    let path = history(&directory).join(format!("{}.json", u64::MAX));
+    fs::write(&path, "mine").expect("a file");
+    halts(&directory, "a-halted");
+    apply(&directory, "b", Outcome::Accepted);
+    directory
+        .rollback(&Target::Before, &author())
+        .expect("back");
+    assert_eq!(in_force(&directory)["revision"], "a-halted");
+    let log = directory.log(100).expect("a log");
+    let sequences: Vec<u64> = log.rows.iter().map(|row| row.entry.sequence).collect();
+    assert_eq!(sequences, [4, 3, 2, 1]);
+    assert_eq!(fs::read_to_string(path).expect("a file"), "mine");
+}
+
+/// To open a pipe is to wait for somebody who writes into it.
+#[test]
+fn a_pipe_is_not_waited_for() {
+    let (folder, directory) = folder();
+    apply(&directory, "a", Outcome::Accepted);
+    pipe(&history(&directory).join("000009.json"));
+    halts(&directory, "a-halted");
+    fs::remove_file(directory.filter()).expect("gone");
+    pipe(&directory.filter());
+    assert!(directory.in_force().is_err());
+    directory.resume(&author()).expect("resumed");
+    assert_eq!(in_force(&directory)["halted"], Value::Null);
+
+    let wasm = folder.path().join("f.wasm");
+    pipe(&wasm);
+    let wasm = wasm.to_str().expect("UTF-8");
+    assert!(matches!(
+        crate::check_wasm(wasm),
+        Err(Error::NotWasm { .. })
+    ));
+}
+
+#[test]
+fn a_huge_entry_is_not_read() {
+    let (_folder, directory) = folder();
+    apply(&directory, "a", Outcome::Accepted);
+    let huge = File::create(history(&directory).join("000002.json")).expect("a file");
+    // It takes no room on the disk, and would in memory.
+    huge.set_len(100 << 20).expect("a file");
+    let log = directory.log(100).expect("a log");
+    let [(_, why)] = log.damaged.as_slice() else {
+        panic!("{:?}", log.damaged)
+    };
+    assert!(why.ends_with("it is larger than 4 MiB"), "{why}");
+    halts(&directory, "a-halted");
+}
+
+/// Whoever may write into the folder could have a file emptied that only others may write.
+#[cfg(unix)]
+#[test]
+fn a_link_in_place_of_the_lock_is_not_followed() {
+    let (folder, directory) = folder();
+    apply(&directory, "a", Outcome::Accepted);
+    let mine = folder.path().join("mine");
+    fs::write(&mine, "mine").expect("a file");
+    let lock = directory.path().join(".turnout.lock");
+    fs::remove_file(&lock).expect("gone");
+    std::os::unix::fs::symlink(&mine, &lock).expect("a link");
+    let refused = directory.halt(&author()).expect_err("a link").to_string();
+    assert!(refused.contains("it is not a file; remove it"), "{refused}");
+    assert_eq!(fs::read_to_string(mine).expect("a file"), "mine");
+}
+
+/// Halted or resumed, both would have one revision.
+#[test]
+fn a_name_that_a_halt_would_take_is_taken() {
+    let second_is_refused = |first: &str, second: &str| {
+        let (_folder, directory) = folder();
+        apply(&directory, first, Outcome::Accepted);
+        match directory.apply(&policy(second), None, None, &author()) {
+            Err(error @ Error::RevisionTaken { .. }) => Some(error.to_string()),
+            applied => applied.map(|_| None).expect("written"),
+        }
+    };
+    let refused = second_is_refused("a", "a-halted").expect("refused");
+    assert!(
+        refused.starts_with("revision a-halted is what a (entry 1) is called halted or resumed;"),
+        "{refused}"
+    );
+    assert!(second_is_refused("a-halted", "a").is_some());
+    assert!(second_is_refused("a", "a-resumed").is_some());
+    assert_eq!(second_is_refused("a", "b"), None);
+    assert_eq!(second_is_refused("a", "b-halted"), None);
+}

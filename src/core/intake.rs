@@ -75,6 +75,9 @@ impl Intake {
                 piece = piece.get(taken..).unwrap_or_default();
                 if !piece.is_empty() {
                     self.state = State::InString;
+                    // Each has room for all that was to come: a thousand of them had more than there is.
+                    let unpacker = self.cuts.last_mut().and_then(|cut| cut.unpacker.as_mut());
+                    unpacker.into_iter().for_each(Unpacker::pause);
                 }
                 continue;
             }
@@ -176,5 +179,27 @@ impl Cuts {
         let before = self.0.iter().take_while(|cut| cut.at <= end);
         let between = before.filter(|cut| cut.at > start);
         between.fold(0, |sum, cut| sum.saturating_add(cut.length))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A VM that has no memory left traps.
+    #[test]
+    fn many_short_ones_in_a_long_text_take_little_room() {
+        let mut text = "{\"accounts_packed\": \"AAAA\"}".repeat(MOST_CUTS);
+        text.push_str(&" ".repeat(1 << 20));
+        let mut intake = Intake::new(text.len());
+        for piece in text.as_bytes().chunks(1_000) {
+            intake.push(piece);
+        }
+        let (_, Cuts(cuts)) = intake.finish();
+        assert_eq!(cuts.len(), MOST_CUTS);
+        let room = cuts
+            .iter()
+            .map(|cut| cut.unpacker.as_ref().map_or(0, Unpacker::room));
+        assert!(room.sum::<usize>() <= MOST_CUTS * 64);
     }
 }

@@ -5,6 +5,8 @@
 //! place is the slice's place, and a long list costs no tree.
 
 mod split;
+#[cfg(test)]
+mod tests;
 
 use std::borrow::Cow;
 use std::collections::BTreeSet;

@@ -84,6 +84,18 @@ impl Unpacker {
         }
     }
 
+    /// The text ends here, or goes on in another way. Gives back the room for what did not come.
+    pub(crate) fn pause(&mut self) {
+        // What is still in the block fits in without moving all the others.
+        self.sids.shrink_to(self.sids.len().saturating_add(BLOCK));
+    }
+
+    /// For how many SIDs there is room.
+    #[cfg(test)]
+    pub(crate) fn room(&self) -> usize {
+        self.sids.capacity()
+    }
+
     /// Takes the characters of base64 with which a piece begins, and says how many they are.
     pub(crate) fn take(&mut self, piece: &[u8]) -> usize {
         let mut rest = piece;

@@ -11,8 +11,8 @@ use crate::text::{is_dash, name_of};
 
 /// Bad lines of one file that are named; further ones are only counted.
 const NAMED: usize = 1_000;
-/// In one file; packed they are 85 MB.
-const MOST: usize = 4_000_000;
+/// In all files of a policy; packed they are 85 MB.
+pub(crate) const MOST: usize = 4_000_000;
 
 /// What was found in the files of a policy.
 #[derive(Default)]
@@ -21,6 +21,8 @@ pub(crate) struct Found {
     pub(crate) bad_lines: Vec<BadLine>,
     /// How many more there are.
     pub(crate) omitted: u64,
+    /// How many accounts were found.
+    accounts: usize,
 }
 
 /// A line of a file that is no account.
@@ -34,6 +36,12 @@ pub(crate) struct BadLine {
 /// Reads the files that a policy names. What is wrong with them becomes a problem of the policy, at
 /// the place where it names the file, when it is compiled with what was found.
 pub(crate) fn read(path: &Path, policy: &str) -> Found {
+    read_at_most(path, policy, MOST)
+}
+
+/// As [`read`], where all files together have to have at most so many accounts: each segment may name
+/// a file, or the same one, and all are in memory at once.
+fn read_at_most(path: &Path, policy: &str, most: usize) -> Found {
     let mut found = Found::default();
     // Most policies name none, and reading them once more takes time.
     if !policy.contains("accounts_from") {
@@ -50,7 +58,7 @@ pub(crate) fn read(path: &Path, policy: &str) -> Found {
             false => path.parent(),
         };
         let file = folder.unwrap_or(Path::new("")).join(&from.file);
-        let read = read_one(&file, &from, format, &mut found);
+        let read = read_one(&file, &from, format, most, &mut found);
         let read = read.unwrap_or_else(|(what, instead)| File::unusable(what, instead));
         found.files.insert(from.segment, read);
     }
@@ -62,10 +70,13 @@ fn read_one(
     path: &Path,
     from: &AccountsFrom,
     format: Format,
+    most: usize,
     found: &mut Found,
 ) -> Result<File, (String, String)> {
     let name = name_of(path);
-    let (gathered, bad) = gather(path, from.column.as_deref(), format)?;
+    let left = most.saturating_sub(found.accounts);
+    let (gathered, bad) = gather(path, from.column.as_deref(), format, left)?;
+    found.accounts = found.accounts.saturating_add(gathered.len());
     let count = bad.count;
     let named = u64::try_from(bad.lines.len()).unwrap_or(u64::MAX);
     found.omitted = found.omitted.saturating_add(count.saturating_sub(named));
@@ -94,11 +105,12 @@ pub(crate) struct Bad {
     pub(crate) lines: Vec<(u64, String)>,
 }
 
-/// All accounts of a file, and its bad lines. The error is what is wrong, and what to do instead.
+/// All accounts of a file, at most so many, and its bad lines. The error is what is wrong, and what to do instead.
 pub(crate) fn gather(
     path: &Path,
     column: Option<&str>,
     format: Format,
+    most: usize,
 ) -> Result<(Gathered, Bad), (String, String)> {
     let name = name_of(path);
     let no_file = |why: &str| {
@@ -123,7 +135,7 @@ pub(crate) fn gather(
         format,
         NAMED,
         &mut |line, account| {
-            is_too_long = gathered.len() >= MOST;
+            is_too_long = gathered.len() >= most;
             if !is_too_long {
                 gathered.push(line, account);
             }
@@ -135,8 +147,8 @@ pub(crate) fn gather(
     })?;
     if is_too_long {
         return Err((
-            format!("`{name}` has more than {MOST} accounts"),
-            "divide it into several segments".into(),
+            format!("`{name}` has more than {most} accounts, which is all that there is room for"),
+            format!("name fewer: the files of a policy have at most {MOST} accounts together"),
         ));
     }
     if gathered.is_empty() && read.malformed.count == 0 {
@@ -170,5 +182,28 @@ impl Found {
                 self.omitted
             ));
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_accounts_of_all_files_together_are_bounded() {
+        let folder = tempfile::tempdir().unwrap();
+        let accounts = (0..3).map(|n| format!("AC{n:032x}\n"));
+        fs::write(folder.path().join("a.txt"), accounts.collect::<String>()).unwrap();
+        let policy = r#"{ "version": 1, "account": { "from": [{ "header": "a" }], "format": "sid" },
+            "segments": { "one": { "accounts_from": "a.txt" }, "two": { "accounts_from": "a.txt" } },
+            "rollouts": [] }"#;
+        let plan = |most| {
+            let found = read_at_most(&folder.path().join("policy.json"), policy, most);
+            turnout_core::Plan::with_files(policy, &found.files)
+        };
+        assert!(plan(6).is_ok());
+        let refused = plan(5).unwrap_err().to_string();
+        assert!(refused.contains("at /segments/two"), "{refused}");
+        assert!(refused.contains("has more than 2 accounts"), "{refused}");
     }
 }

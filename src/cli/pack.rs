@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 use turnout_core::Format;
 
-use crate::accounts_files::gather;
+use crate::accounts_files::{MOST, gather};
 use crate::exit::{Exit, refuse};
 use crate::policy::Policy;
 use crate::{problems, text};
@@ -48,7 +48,7 @@ pub(crate) fn run(arguments: &Arguments) -> Exit {
 }
 
 fn accounts(file: &std::path::Path, column: Option<&str>) -> Result<String, Exit> {
-    let read = gather(file, column, Format::Sid);
+    let read = gather(file, column, Format::Sid, MOST);
     let (gathered, bad) = read.map_err(|(what, instead)| refuse(&format!("{what}; {instead}")))?;
     if bad.count > 0 {
         let name = text::name_of(file);

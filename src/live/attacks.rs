@@ -242,3 +242,16 @@ fn a_name_that_a_halt_would_take_is_taken() {
     assert_eq!(second_is_refused("a", "b"), None);
     assert_eq!(second_is_refused("a", "b-halted"), None);
 }
+
+#[cfg(unix)]
+#[test]
+fn a_link_in_place_of_what_is_begun_is_not_followed() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let mine = folder.path().join("mine");
+    fs::write(&mine, "mine").expect("a file");
+    let begun = format!(".turnout-{}-filter.json.tmp", std::process::id());
+    std::os::unix::fs::symlink(&mine, folder.path().join(begun)).expect("a link");
+    let filter = folder.path().join("filter.json");
+    assert!(crate::files::replace(&filter, b"{}").is_err());
+    assert_eq!(fs::read_to_string(mine).expect("a file"), "mine");
+}

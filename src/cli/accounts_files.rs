@@ -36,12 +36,6 @@ pub(crate) struct BadLine {
 /// Reads the files that a policy names. What is wrong with them becomes a problem of the policy, at
 /// the place where it names the file, when it is compiled with what was found.
 pub(crate) fn read(path: &Path, policy: &str) -> Found {
-    read_at_most(path, policy, MOST)
-}
-
-/// As [`read`], where all files together have to have at most so many accounts: each segment may name
-/// a file, or the same one, and all are in memory at once.
-fn read_at_most(path: &Path, policy: &str, most: usize) -> Found {
     let mut found = Found::default();
     // Most policies name none, and reading them once more takes time.
     if !policy.contains("accounts_from") {
@@ -58,7 +52,7 @@ fn read_at_most(path: &Path, policy: &str, most: usize) -> Found {
             false => path.parent(),
         };
         let file = folder.unwrap_or(Path::new("")).join(&from.file);
-        let read = read_one(&file, &from, format, most, &mut found);
+        let read = read_one(&file, &from, format, &mut found);
         let read = read.unwrap_or_else(|(what, instead)| File::unusable(what, instead));
         found.files.insert(from.segment, read);
     }
@@ -70,11 +64,11 @@ fn read_one(
     path: &Path,
     from: &AccountsFrom,
     format: Format,
-    most: usize,
     found: &mut Found,
 ) -> Result<File, (String, String)> {
     let name = name_of(path);
-    let left = most.saturating_sub(found.accounts);
+    // They are all in memory at once.
+    let left = MOST.saturating_sub(found.accounts);
     let (gathered, bad) = gather(path, from.column.as_deref(), format, left)?;
     found.accounts = found.accounts.saturating_add(gathered.len());
     let count = bad.count;
@@ -182,28 +176,5 @@ impl Found {
                 self.omitted
             ));
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_accounts_of_all_files_together_are_bounded() {
-        let folder = tempfile::tempdir().unwrap();
-        let accounts = (0..3).map(|n| format!("AC{n:032x}\n"));
-        fs::write(folder.path().join("a.txt"), accounts.collect::<String>()).unwrap();
-        let policy = r#"{ "version": 1, "account": { "from": [{ "header": "a" }], "format": "sid" },
-            "segments": { "one": { "accounts_from": "a.txt" }, "two": { "accounts_from": "a.txt" } },
-            "rollouts": [] }"#;
-        let plan = |most| {
-            let found = read_at_most(&folder.path().join("policy.json"), policy, most);
-            turnout_core::Plan::with_files(policy, &found.files)
-        };
-        assert!(plan(6).is_ok());
-        let refused = plan(5).unwrap_err().to_string();
-        assert!(refused.contains("at /segments/two"), "{refused}");
-        assert!(refused.contains("has more than 2 accounts"), "{refused}");
     }
 }

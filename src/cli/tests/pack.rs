@@ -251,3 +251,25 @@ fn a_long_list_goes_out_packed_and_a_short_one_as_it_is() {
     let rest = policy.split("\"rollouts\"").nth(1).expect("rollouts");
     assert!(stdout.ends_with(rest));
 }
+
+/// Ten segments name one file, and all its accounts would be in memory ten times.
+#[test]
+fn the_accounts_of_all_files_together_are_bounded() {
+    let mut segment = String::from("{ \"accounts_from\": \"../a.txt\" }");
+    for number in 1..10 {
+        segment.push_str(&format!(
+            ",\n    \"s{number}\": {{ \"accounts_from\": \"../a.txt\" }}"
+        ));
+    }
+    let accounts = (0..400_001).map(|number| format!("AC{number:032x}\n"));
+    let accounts: String = accounts.collect();
+    let folder = folder(&segment, "sid", &[("a.txt", &accounts)]);
+    let (code, _, said) = run(&folder, &["lint", "policies/policy.json"]);
+    assert_eq!(code, Some(2));
+    assert!(
+        said.contains("a.txt` has more than 399991 accounts"),
+        "{said}"
+    );
+    assert!(said.contains("at /segments/s9/accounts_from"), "{said}");
+    assert!(said.contains("at most 4000000 accounts together"), "{said}");
+}

@@ -59,6 +59,7 @@ mod unlisted;
 mod visible;
 mod wants;
 mod wire;
+mod word;
 
 pub use account::{Account, AccountId, Format, Sid};
 pub use bucket::{Fraction, Position, Salt};

@@ -27,6 +27,7 @@ mod files;
 mod hash;
 mod headers;
 mod inbound;
+mod index;
 mod intake;
 mod json;
 pub mod lint;

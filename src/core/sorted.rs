@@ -3,17 +3,22 @@
 //!
 //! The numbers stay the sorted list that they came as. An index says where the numbers begin that
 //! have the same first bits, behind those that all have in common: of numbers that are drawn, and of
-//! those that are counted, a few each. Others are found by halving.
+//! those that are counted, a few each. The next bits say how far behind the begin a number should be, and
+//! there all are looked at. Others are found by halving.
+//!
+//! What a look-up costs is waiting for memory. The index is small enough to stay near, and the numbers
+//! that are looked at lie together, so it waits once; halving waits for each number before it knows the
+//! next. (Of a million accounts, in all: 270 ns by halving among eight, see the bench.)
 
 /// So many numbers have the same first bits, where they are spread evenly. Of a few numbers the index
 /// costs nothing; of many it is what loading them waits for.
-const OF_A_KIND: [usize; 2] = [1, 8];
+const OF_A_KIND: [usize; 2] = [1, 16];
 /// So many are a few.
 const FEW: usize = 1 << 15;
 
-/// So many numbers of a kind are all looked at: memory gives them all in the time of one, while halving
-/// waits for each before it knows the next.
-const READ_AT_ONCE: usize = 32;
+/// So far from where it should be, to both sides, a number is looked for: of sixteen, all but a few are
+/// nearer.
+const NEAR: usize = 4;
 
 /// Numbers in ascending order, each once.
 #[derive(Debug, Default)]
@@ -52,7 +57,7 @@ impl Sorted {
             }
             _ => return 0,
         }
-        let kind = self.kinds.of(number);
+        let (kind, share) = self.kinds.of(number);
         let start = |kind: usize| {
             let start = self.starts.get(kind).copied();
             start.and_then(|start| usize::try_from(start).ok())
@@ -61,18 +66,33 @@ impl Sorted {
             return self.numbers.len();
         };
         let same = self.numbers.get(start..end).unwrap_or_default();
-        let below = if same.len() <= READ_AT_ONCE {
-            same.iter().filter(|other| **other < number).count()
-        } else {
-            same.partition_point(|other| *other < number)
-        };
-        start.saturating_add(below)
+        start.saturating_add(place_by_share(same, number, share))
     }
 
     /// The place of a number.
     pub(crate) fn find(&self, number: u128) -> Option<usize> {
         let place = self.place_from(number);
         (self.numbers.get(place) == Some(&number)).then_some(place)
+    }
+}
+
+/// The place of the first number that is not below this one, which should be at this share of the way,
+/// in parts of 2³².
+#[inline]
+fn place_by_share(numbers: &[u128], number: u128, share: u32) -> usize {
+    let length = u64::try_from(numbers.len()).unwrap_or(u64::MAX);
+    let expected = length.saturating_mul(share.into()) >> 32;
+    let expected = usize::try_from(expected).unwrap_or(usize::MAX);
+    let first = expected.saturating_sub(NEAR);
+    let end = expected.saturating_add(NEAR).min(numbers.len());
+    let near = numbers.get(first..end).unwrap_or_default();
+    let is_behind = first == 0 || near.first().is_some_and(|other| *other < number);
+    let is_before = end == numbers.len() || near.last().is_some_and(|other| *other >= number);
+    if is_behind && is_before {
+        let below = near.iter().filter(|other| **other < number).count();
+        first.saturating_add(below)
+    } else {
+        numbers.partition_point(|other| *other < number)
     }
 }
 
@@ -98,8 +118,9 @@ impl Kinds {
         }
     }
 
+    /// The kind of a number, and the bits after those that make it.
     #[inline]
-    fn of(self, number: u128) -> usize {
+    fn of(self, number: u128) -> (usize, u32) {
         let [high, low] = [number >> 64, number].map(|half| {
             #[expect(clippy::cast_possible_truncation, reason = "a half of a number")]
             let half = half as u64;
@@ -115,7 +136,9 @@ impl Kinds {
                 .unwrap_or_default(),
         };
         let kind = own.checked_shr(64_u32.saturating_sub(self.bits));
-        usize::try_from(kind.unwrap_or_default()).unwrap_or(usize::MAX)
+        let kind = usize::try_from(kind.unwrap_or_default()).unwrap_or(usize::MAX);
+        let share = u32::try_from((own << self.bits) >> 32).unwrap_or_default();
+        (kind, share)
     }
 
     /// Where the numbers of each kind begin, and the end.
@@ -124,7 +147,7 @@ impl Kinds {
         let mut starts = Vec::with_capacity(kinds.saturating_add(1));
         let mut begun = 0_usize;
         for (number, place) in numbers.iter().zip(0_u32..) {
-            let kind = self.of(*number);
+            let (kind, _) = self.of(*number);
             while begun <= kind {
                 starts.push(place);
                 begun = begun.saturating_add(1);

@@ -1,8 +1,11 @@
 //! Reading a request, deciding and sampling it allocates nothing, whatever the request and the policy; nor
-//! does what is written for the next hop, unless decisions of hops before are passed on with it.
+//! does what is written for the next hop, unless decisions of hops before are passed on with it. What a
+//! plan keeps of an account is bounded.
 
 use harness::corpus::{self, Scenario, borrowed};
-use turnout_core::{Headers, Inbound, decide};
+use harness::random::{self, Random};
+use harness::scene::{By, Size, packed};
+use turnout_core::{Configuration, Format, Gathered, Headers, Inbound, Intake, Plan, Time, decide};
 
 #[test]
 fn deciding_allocates_nothing() {
@@ -26,6 +29,95 @@ fn deciding_allocates_nothing() {
         }
     }
     assert!(counted > 100, "only {counted} cases");
+}
+
+#[test]
+fn neither_many_rollouts_nor_many_accounts_allocate() {
+    for by in [By::Path, By::Host] {
+        let size = Size {
+            accounts: 10_000,
+            rollouts: 1_000,
+            by,
+        };
+        let plan = size.plan();
+        for number in 0..100 {
+            let mut pairs = size.request(number * 37);
+            // As no client sends it, but could.
+            if number % 2 == 0 {
+                pairs[0].1.make_ascii_uppercase();
+            }
+            let rollout = allocates_nothing(&plan, &borrowed(&pairs));
+            assert_eq!(
+                rollout.as_deref(),
+                Some(&*format!("chat-{}", number * 37 % 1_000))
+            );
+        }
+    }
+}
+
+/// Accounts in headers, in basic auth and in paths, as SIDs and as anything.
+#[test]
+fn whatever_the_policy_and_the_request_nothing_is_allocated() {
+    let mut random = Random::new(7);
+    for _ in 0..40 {
+        let policy = random::policy(&mut random).to_string();
+        let plan = Plan::from_json(&policy).unwrap_or_else(|problems| panic!("{problems}"));
+        for _ in 0..20 {
+            let pairs = random::request(&mut random).pairs();
+            allocates_nothing(&plan, &borrowed(&pairs));
+        }
+    }
+}
+
+/// The rollout that has the request.
+fn allocates_nothing(plan: &Plan, pairs: &[(&[u8], &[u8])]) -> Option<String> {
+    let mut name = None;
+    let allocations = allocation_counter::measure(|| {
+        let request = plan.request(Headers::new(pairs), Inbound::Strip, Time::default());
+        name = decide(plan, &request).rollout.map(|rollout| &rollout.name);
+    });
+    assert_eq!(allocations.count_total, 0, "{pairs:?}");
+    name.cloned()
+}
+
+/// What a plan keeps of an account, and what compiling takes for a moment. A block that is shortened counts
+/// twice here for that moment; in the filter's VM it does not.
+#[test]
+fn an_account_takes_few_bytes() {
+    const ACCOUNTS: u32 = 1_000_000;
+    let one = [packed(0..ACCOUNTS), String::new()];
+    // In two segments that overlap, so that accounts differ in their segments.
+    let half = ACCOUNTS / 2;
+    let two = [packed(0..half + 1_000), packed(half - 1_000..ACCOUNTS)];
+    for (name, [hvc, big], kept, peak) in
+        [("one segment", one, 17, 33), ("two segments", two, 22, 50)]
+    {
+        let policy = format!(
+            r#"{{"version": 1, "revision": "1",
+                "account": {{"from": [{{"header": "x-account-sid"}}], "format": "sid"}},
+                "segments": {{"hvc": {{"accounts_packed": "{hvc}"}}, "big": {{"accounts_packed": "{big}"}}}},
+                "rollouts": []}}"#
+        );
+        let configuration = Configuration::to_json(&policy, Inbound::Strip);
+        drop(policy);
+        let mut plan = None;
+        let measured = allocation_counter::measure(|| {
+            // As a proxy gives it.
+            let mut intake = Intake::new(configuration.len());
+            for piece in configuration.as_bytes().chunks(1 << 20) {
+                intake.push(piece);
+            }
+            plan = Configuration::read(intake, &|_| Vec::new()).ok();
+        });
+        assert!(plan.is_some());
+        let per_account = |bytes: u64| bytes.div_ceil(ACCOUNTS.into());
+        let now = per_account(u64::try_from(measured.bytes_current).expect("more than before"));
+        let most = per_account(measured.bytes_max);
+        assert!(
+            now <= kept && most <= peak,
+            "{name}: {now} bytes, {most} at the peak"
+        );
+    }
 }
 
 #[test]

@@ -22,19 +22,28 @@ const NOT_INHERITED: &[&str] = &[
 /// Panics with what cargo said when the build fails.
 pub fn filter_wasm() -> PathBuf {
     static ARTIFACT: OnceLock<PathBuf> = OnceLock::new();
-    ARTIFACT.get_or_init(build).clone()
+    ARTIFACT.get_or_init(|| build("turnout-filter")).clone()
 }
 
-fn build() -> PathBuf {
+/// The path of core alone as wasm, built as [`filter_wasm`] is.
+///
+/// Panics with what cargo said when the build fails.
+pub fn counted_wasm() -> PathBuf {
+    static ARTIFACT: OnceLock<PathBuf> = OnceLock::new();
+    ARTIFACT.get_or_init(|| build("turnout-counted")).clone()
+}
+
+fn build(package: &str) -> PathBuf {
     cargo_build(&[
         "--package",
-        "turnout-filter",
+        package,
         "--target",
         "wasm32-wasip1",
         "--profile",
         "wasm",
     ]);
-    let artifact = target_directory().join("wasm32-wasip1/wasm/turnout_filter.wasm");
+    let file = format!("wasm32-wasip1/wasm/{}.wasm", package.replace('-', "_"));
+    let artifact = target_directory().join(file);
     assert!(artifact.is_file(), "cargo built no {}", artifact.display());
     artifact
 }

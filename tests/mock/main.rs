@@ -6,6 +6,8 @@ mod configuration;
 mod decisions;
 mod hostile;
 mod image;
+mod instructions;
+mod memory;
 mod ramps;
 mod request;
 mod shadow;

@@ -30,6 +30,7 @@ mod inbound;
 mod intake;
 mod json;
 pub mod lint;
+mod logged;
 mod matching;
 mod names;
 mod packed;
@@ -70,8 +71,10 @@ pub use hash::{BetweenParts, Hash, Native};
 pub use headers::Headers;
 pub use inbound::Inbound;
 pub use intake::Intake;
+pub use logged::Logged;
 pub use names::{
-    CLUSTER_HEADER, DECISION_HEADER, SHADOW_HEADER, TREATMENT_HEADER, is_turnout_header,
+    CLUSTER_HEADER, DECISION_HEADER, LOG_PROPERTY, NO_ROLLOUT, SHADOW_HEADER, TREATMENT_HEADER,
+    is_turnout_header,
 };
 pub use plan::{Mode, Plan, Rollout};
 pub use problem::{Problem, Severity};

@@ -1,36 +1,16 @@
 //! One request: read it, decide, write what the route and the next hop need.
 
 use turnout_core::{
-    Account, CLUSTER_HEADER, Configuration, DECISION_HEADER, Decision, Headers, Inbound, Request,
-    Revision, Rollout, TREATMENT_HEADER, decide, is_turnout_header,
+    CLUSTER_HEADER, Configuration, DECISION_HEADER, Decision, Headers, Inbound, LOG_PROPERTY,
+    Request, Rollout, TREATMENT_HEADER, decide, is_turnout_header,
 };
 
-use crate::counters::NO_ROLLOUT;
 use crate::host::{self, HeaderBuffer};
-use crate::root::{Active, Root};
-
-pub(crate) struct Stream {
-    /// The plugin whose configuration it began with.
-    pub(crate) root: u32,
-    /// Where it is copied, its job.
-    pub(crate) job: Option<u32>,
-}
-
-impl Stream {
-    pub(crate) fn new(root: u32) -> Self {
-        Self { root, job: None }
-    }
-
-    pub(crate) fn request_headers(&mut self, root: &mut Root, end: bool) {
-        if let Some(active) = &mut root.active {
-            self.job = active.route(end);
-        }
-    }
-}
+use crate::root::Active;
 
 impl Active {
-    /// Decides, and has the request copied where it is sampled.
-    fn route(&mut self, end: bool) -> Option<u32> {
+    /// Decides, and has the request copied where it is sampled: then it is followed under this number.
+    pub(crate) fn route(&mut self, end: bool) -> Option<u32> {
         let buffer = HeaderBuffer::of(host::REQUEST_HEADERS);
         let pairs = buffer.pairs();
         let Configuration { plan, inbound } = &*self.configuration;
@@ -45,7 +25,9 @@ impl Active {
             }
         }
         self.counters.count(&decision);
-        record_for_access_log(plan.revision(), &request, &decision);
+        self.entry.clear();
+        decision.log(plan.revision(), &request.account, &mut self.entry);
+        host::set_property(LOG_PROPERTY, &self.entry);
         let sample = plan.sample(&request, &decision)?;
         self.copies.admit(sample, buffer, end)
     }
@@ -77,15 +59,4 @@ fn write_decision(request: &Request<'_>, rollout: &Rollout, decision: &Decision<
     host::add_request_header(CLUSTER_HEADER, rollout.cluster(served).as_bytes());
     host::add_request_header(TREATMENT_HEADER, served.as_str().as_bytes());
     host::add_request_header(DECISION_HEADER, &entries);
-}
-
-fn record_for_access_log(revision: &Revision, request: &Request<'_>, decision: &Decision<'_>) {
-    host::set_property("turnout_revision", revision.as_str().as_bytes());
-    let rollout = decision.rollout.map_or(NO_ROLLOUT, |rollout| &rollout.name);
-    host::set_property("turnout_rollout", rollout.as_bytes());
-    host::set_property("turnout_treatment", decision.treatment.as_str().as_bytes());
-    host::set_property("turnout_reason", decision.reason.as_str().as_bytes());
-    if let Account::Known(account) = &request.account {
-        host::set_property("turnout_account", account.as_slice());
-    }
 }

@@ -7,6 +7,7 @@ mod diff;
 mod explain;
 mod hashes;
 mod lint;
+mod logged;
 mod packed;
 mod policies;
 mod properties;

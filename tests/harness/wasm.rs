@@ -17,24 +17,55 @@ const NOT_INHERITED: &[&str] = &[
     "RUSTFLAGS",
 ];
 
-/// The path of `turnout_filter.wasm`, built by the first call in this process.
+/// One of the two builds of the filter.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Build {
+    /// With all that it can do.
+    Whole,
+    /// It makes no copies.
+    Lean,
+}
+
+impl Build {
+    /// Its path.
+    #[must_use]
+    pub fn artifact(self) -> PathBuf {
+        match self {
+            Self::Whole => filter_wasm(),
+            Self::Lean => lean_wasm(),
+        }
+    }
+}
+
+/// The path of the whole filter, built by the first call in this process.
 ///
 /// Panics with what cargo said when the build fails.
 pub fn filter_wasm() -> PathBuf {
     static ARTIFACT: OnceLock<PathBuf> = OnceLock::new();
-    ARTIFACT.get_or_init(build).clone()
+    ARTIFACT.get_or_init(|| build("wasm", &[])).clone()
 }
 
-fn build() -> PathBuf {
-    cargo_build(&[
+/// The path of the build that makes no copies, built by the first call in this process.
+///
+/// Panics with what cargo said when the build fails.
+pub fn lean_wasm() -> PathBuf {
+    static ARTIFACT: OnceLock<PathBuf> = OnceLock::new();
+    let lean = || build("wasm-lean", &["--no-default-features"]);
+    ARTIFACT.get_or_init(lean).clone()
+}
+
+fn build(profile: &str, options: &[&str]) -> PathBuf {
+    let all = [
         "--package",
         "turnout-filter",
         "--target",
         "wasm32-wasip1",
         "--profile",
-        "wasm",
-    ]);
-    let artifact = target_directory().join("wasm32-wasip1/wasm/turnout_filter.wasm");
+        profile,
+    ];
+    cargo_build(&[&all, options].concat());
+    let folder = target_directory().join("wasm32-wasip1").join(profile);
+    let artifact = folder.join("turnout_filter.wasm");
     assert!(artifact.is_file(), "cargo built no {}", artifact.display());
     artifact
 }

@@ -42,15 +42,10 @@ fn a_decided_request_makes_these_calls_and_no_more() {
             "proxy_add_header_map_value",
             "proxy_add_header_map_value",
             "proxy_add_header_map_value",
-            "proxy_increment_metric",
-            "proxy_set_property",
-            "proxy_set_property",
-            "proxy_set_property",
-            "proxy_set_property",
             "proxy_set_property",
         ]
     );
-    assert_eq!(exchange.property("turnout_account"), Some(ACCOUNT));
+    assert_eq!(exchange.logged()["account"], ACCOUNT);
 }
 
 #[test]

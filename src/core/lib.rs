@@ -40,6 +40,7 @@ mod place;
 mod plan;
 mod policy;
 mod problem;
+mod proxy;
 mod ramp;
 mod reach;
 mod read;
@@ -78,6 +79,7 @@ pub use names::{
 };
 pub use plan::{Mode, Plan, Rollout};
 pub use problem::{Problem, Severity};
+pub use proxy::{Proxy, Written};
 pub use ramp::{Ramp, Step};
 pub use reach::{PathReach, Reach};
 pub use request::Request;

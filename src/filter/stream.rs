@@ -2,7 +2,7 @@
 
 use turnout_core::{
     CLUSTER_HEADER, Configuration, DECISION_HEADER, Decision, Headers, Inbound, LOG_PROPERTY,
-    Request, Rollout, TREATMENT_HEADER, decide, is_turnout_header,
+    Request, Rollout, TREATMENT_HEADER, Written, decide, is_turnout_header,
 };
 
 use crate::host::{self, HeaderBuffer};
@@ -13,13 +13,17 @@ impl Active {
     pub(crate) fn route(&mut self, end: bool) -> Option<u32> {
         let buffer = HeaderBuffer::of(host::REQUEST_HEADERS);
         let pairs = buffer.pairs();
-        let Configuration { plan, inbound } = &*self.configuration;
+        let Configuration {
+            plan,
+            inbound,
+            headers,
+        } = &*self.configuration;
         let request = plan.request(Headers::new(&pairs), *inbound, self.at);
         let decision = decide(plan, &request);
 
-        remove_stale(&pairs, *inbound, &decision);
+        remove_stale(&pairs, *inbound, headers.decision, &decision);
         if let Some(rollout) = decision.rollout {
-            write_decision(&request, rollout, &decision);
+            write_decision(*headers, &request, rollout, &decision);
             if let Some((name, token)) = rollout.idempotency_token(&request) {
                 host::add_request_header(name, token);
             }
@@ -34,17 +38,24 @@ impl Active {
 }
 
 /// Removes every header of ours that does not hold from here on.
-fn remove_stale(pairs: &[(&[u8], &[u8])], inbound: Inbound, decision: &Decision<'_>) {
+fn remove_stale(
+    pairs: &[(&[u8], &[u8])],
+    inbound: Inbound,
+    is_written: bool,
+    decision: &Decision<'_>,
+) {
     for (name, _) in pairs.iter().filter(|(name, _)| is_turnout_header(name)) {
         let stale = match inbound {
             // It comes from anyone.
             Inbound::Strip => true,
             // The cluster and the treatment were those of the hop before; its decisions stay, and
-            // where one is made here they are written again with it.
+            // where one is made and written here they are written again with it.
             Inbound::Trust => {
                 *name == CLUSTER_HEADER.as_bytes()
                     || *name == TREATMENT_HEADER.as_bytes()
-                    || *name == DECISION_HEADER.as_bytes() && decision.rollout.is_some()
+                    || *name == DECISION_HEADER.as_bytes()
+                        && is_written
+                        && decision.rollout.is_some()
             }
         };
         if stale {
@@ -53,10 +64,21 @@ fn remove_stale(pairs: &[(&[u8], &[u8])], inbound: Inbound, decision: &Decision<
     }
 }
 
-fn write_decision(request: &Request<'_>, rollout: &Rollout, decision: &Decision<'_>) {
+fn write_decision(
+    headers: Written,
+    request: &Request<'_>,
+    rollout: &Rollout,
+    decision: &Decision<'_>,
+) {
     let served = decision.served();
-    let entries = rollout.decision_header(request, served);
-    host::add_request_header(CLUSTER_HEADER, rollout.cluster(served).as_bytes());
-    host::add_request_header(TREATMENT_HEADER, served.as_str().as_bytes());
-    host::add_request_header(DECISION_HEADER, &entries);
+    if headers.cluster {
+        host::add_request_header(CLUSTER_HEADER, rollout.cluster(served).as_bytes());
+    }
+    if headers.treatment {
+        host::add_request_header(TREATMENT_HEADER, served.as_str().as_bytes());
+    }
+    if headers.decision {
+        let entries = rollout.decision_header(request, served);
+        host::add_request_header(DECISION_HEADER, &entries);
+    }
 }

@@ -7,7 +7,7 @@ use std::fs;
 
 use expect_test::expect_file;
 use harness::corpus;
-use turnout_core::{Configuration, Plan};
+use turnout_core::{Configuration, Inbound, Plan, Proxy, Written};
 
 #[test]
 fn valid_policies_have_no_problems() {
@@ -95,6 +95,61 @@ fn the_envelope_tells_its_own_problems_from_the_policy_s() {
         "configuration line 1, column 2, at /polcy: unknown field `polcy`; did you mean `policy`?\n\
          configuration line 1, column 25, at /inbound: unknown inbound `strap`; did you mean `strip`?"
     );
+}
+
+#[test]
+fn a_proxy_may_be_told_which_headers_it_writes() {
+    let policy = harness::envoy::file("policy.json");
+    let read = |headers: &str| {
+        let text = format!("{{\"headers\": {headers}, \"policy\": {policy}}}");
+        let read = Configuration::from_json(text.as_bytes());
+        read.map(|read| read.headers.words().collect::<Vec<_>>())
+            .map_err(|problems| problems.to_string())
+    };
+    assert_eq!(read(r#"["cluster"]"#).unwrap(), ["cluster"]);
+    assert_eq!(
+        read(r#"["decision", "treatment"]"#).unwrap(),
+        ["treatment", "decision"]
+    );
+    for (headers, problem) in [
+        (
+            r#"["clusters"]"#,
+            "column 14, at /headers/0: unknown header `clusters`",
+        ),
+        (
+            r#"["decision"]"#,
+            "column 13, at /headers: without `cluster` and `treatment` no route follows a decision; \
+             name the one that the routes of this proxy read",
+        ),
+        ("[]", "column 13, at /headers: without `cluster`"),
+        ("7", "column 13, at /headers: "),
+        ("[7]", "column 14, at /headers/0: "),
+    ] {
+        let found = read(headers).expect_err(headers);
+        assert!(found.contains(problem), "{headers}: {found}");
+    }
+
+    for written in [
+        Written::ALL,
+        Written {
+            treatment: false,
+            ..Written::ALL
+        },
+        Written {
+            cluster: false,
+            decision: false,
+            ..Written::ALL
+        },
+    ] {
+        let proxy = Proxy {
+            headers: written,
+            inbound: Inbound::Trust,
+        };
+        let text = Configuration::to_json(&policy, proxy);
+        let read = Configuration::from_json(text.as_bytes()).expect("a configuration");
+        assert_eq!((read.headers, read.inbound), (written, Inbound::Trust));
+        assert_eq!(text.contains("headers\":["), written != Written::ALL);
+    }
 }
 
 #[test]

@@ -1,0 +1,43 @@
+//! `make bench`: what a request costs in a real Envoy, beside what one would take instead of a filter.
+//!
+//! One Envoy with one worker per variant, all from one configuration; the upstreams and the client are
+//! processes of their own. No number fails it. It ends with 1 when an answer was wrong or lost, or when
+//! the filter's counters do not add up.
+
+mod arguments;
+mod closed;
+mod measure;
+mod policy;
+mod report;
+mod series;
+mod stage;
+mod traffic;
+mod upstream;
+mod variants;
+
+use std::process::ExitCode;
+
+use harness::bench::load;
+use harness::terminal::show;
+
+use crate::arguments::Arguments;
+
+fn main() -> ExitCode {
+    let ended = match arguments::read(std::env::args().skip(1)) {
+        Ok(Arguments::Upstream(version)) => upstream::serve(&version),
+        Ok(Arguments::Open { job, traffic }) => load::run(&job, traffic),
+        Ok(Arguments::Closed(job)) => closed::run(&job),
+        Ok(Arguments::Measure(settings)) => tokio::runtime::Runtime::new()
+            .map_err(|error| format!("no runtime: {error}"))
+            .and_then(|runtime| runtime.block_on(measure::measure(&settings))),
+        Ok(Arguments::Help) => show(arguments::HELP),
+        Err(error) => Err(error),
+    };
+    match ended {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            anstream::eprintln!("bench: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}

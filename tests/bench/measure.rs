@@ -1,0 +1,53 @@
+//! All rounds of all variants.
+
+use std::path::Path;
+
+use harness::bench::{machine, rounds};
+use harness::terminal::show;
+use serde_json::json;
+
+use crate::arguments::Settings;
+use crate::report;
+use crate::series::Series;
+use crate::stage::Stage;
+
+pub(crate) async fn measure(settings: &Settings) -> Result<(), String> {
+    let mut stage = Stage::start(settings).await?;
+    let machine = machine::describe(&stage.envoy_version().await?);
+    show(&report::opening(settings, &machine))?;
+
+    let mut series: Vec<Series> = settings.variants.iter().map(Series::new).collect();
+    for round in 0..=settings.rounds {
+        for place in rounds::order(round, series.len()) {
+            let measured = stage.quiet_round(place, settings).await?;
+            // The first is a warm-up.
+            if round > 0 {
+                series[place].rounds.push(measured);
+            }
+        }
+        // What is wrong is wrong at once; what is lost may be lost later.
+        if round == 0 || round == settings.rounds {
+            stage.check().await?;
+        }
+        show(&report::progress(round, settings.rounds))?;
+    }
+    for (place, series) in series.iter_mut().enumerate() {
+        series.memory_kib = stage.memory_kib(place)?;
+    }
+
+    show(&report::table(&series))?;
+    if let Some(file) = &settings.json {
+        let document = json!({
+            "machine": machine,
+            "settings": settings,
+            "variants": series.iter().map(Series::to_json).collect::<Vec<_>>(),
+            "ratios": report::ratios(&series),
+        });
+        write(file, &format!("{document:#}\n"))?;
+    }
+    Ok(())
+}
+
+fn write(file: &Path, text: &str) -> Result<(), String> {
+    std::fs::write(file, text).map_err(|error| format!("cannot write {}: {error}", file.display()))
+}

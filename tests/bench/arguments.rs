@@ -16,8 +16,8 @@ bench [--rounds N] [--seconds S] [--rate N] [--connections N] [--only A,B,…]
       [--json FILE] [--svg FILE]
 
   --rounds       that count, after one that does not (10)
-  --seconds      of each of the two windows of a round of a variant (1.5)
-  --rate         requests per second where latency is measured, evenly spaced (1009)
+  --seconds      of a variant's turn in a round, for CPU and again for latency (1.5)
+  --rate         requests per second where latency is measured, evenly spaced (1009; 0: it is not)
   --connections  that stay open, of the client (16)
   --only         single weighted sticky lua nothing sdk-nothing off dark shadow-0 split; and those that
                  are measured only when named: weighted-again weighted-bare weighted-log split-log
@@ -64,19 +64,28 @@ pub(crate) fn read(arguments: impl Iterator<Item = String>) -> Result<Arguments,
     let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
     match words.as_slice() {
         ["upstream", version] => Ok(Arguments::Upstream((*version).to_owned())),
-        ["open", seed, target, rate, requests, connections] => Ok(Arguments::Open {
+        ["open", seed, segment, target, rate, requests, connections] => Ok(Arguments::Open {
             job: load::Job::read([target, rate, requests, connections])?,
-            traffic: Traffic::new(number("open", seed)?),
+            traffic: traffic(seed, segment)?,
         }),
-        ["closed", seed, target, milliseconds, connections] => Ok(Arguments::Closed(closed::Job {
-            target: number("closed", target)?,
-            seed: number("closed", seed)?,
-            milliseconds: number("closed", milliseconds)?,
-            connections: number("closed", connections)?,
-        })),
+        ["closed", seed, segment, target, milliseconds, connections] => {
+            Ok(Arguments::Closed(closed::Job {
+                target: number("closed", target)?,
+                traffic: traffic(seed, segment)?,
+                milliseconds: number("closed", milliseconds)?,
+                connections: number("closed", connections)?,
+            }))
+        }
         ["help" | "--help" | "-h"] => Ok(Arguments::Help),
         options => settings(options).map(Arguments::Measure),
     }
+}
+
+fn traffic(seed: &str, segment: &str) -> Result<Traffic, String> {
+    Ok(Traffic {
+        seed: number("seed", seed)?,
+        segment: number("segment", segment)?,
+    })
 }
 
 fn settings(options: &[&str]) -> Result<Settings, String> {
@@ -97,7 +106,7 @@ fn settings(options: &[&str]) -> Result<Settings, String> {
         match *name {
             "--rounds" => settings.rounds = positive(name, value)?,
             "--seconds" => settings.seconds = positive(name, value)?,
-            "--rate" => settings.rate = positive(name, value)?,
+            "--rate" => settings.rate = number(name, value)?,
             "--connections" => settings.connections = positive(name, value)?,
             "--only" => settings.variants = variants::named(value)?,
             "--json" => settings.json = Some(value.into()),
@@ -107,6 +116,13 @@ fn settings(options: &[&str]) -> Result<Settings, String> {
     }
     if !(0.1..=600.0).contains(&settings.seconds) {
         return Err("--seconds: from 0.1 to 600".to_owned());
+    }
+    let has_base = settings
+        .variants
+        .iter()
+        .any(|one| one.name == variants::BASE);
+    if settings.svg.is_some() && !has_base {
+        return Err(format!("--svg: needs {} among --only", variants::BASE));
     }
     Ok(settings)
 }

@@ -12,7 +12,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 use crate::policy::ACCOUNTS;
-use crate::traffic::Traffic;
+use crate::traffic::{OUTSIDE, Traffic};
 use crate::upstream::{Version, is_whole};
 
 /// Requests of each connection before the time counts: the connections behind are open then.
@@ -23,7 +23,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// What one client process is to send.
 pub(crate) struct Job {
     pub(crate) target: SocketAddr,
-    pub(crate) seed: u64,
+    pub(crate) traffic: Traffic,
     pub(crate) milliseconds: u64,
     pub(crate) connections: u32,
 }
@@ -44,10 +44,11 @@ pub(crate) struct Seen {
 
 impl Job {
     /// As the command line has it.
-    pub(crate) fn to_arguments(&self) -> [String; 5] {
+    pub(crate) fn to_arguments(&self) -> [String; 6] {
         [
             "closed".to_owned(),
-            self.seed.to_string(),
+            self.traffic.seed.to_string(),
+            self.traffic.segment.to_string(),
             self.target.to_string(),
             self.milliseconds.to_string(),
             self.connections.to_string(),
@@ -66,7 +67,7 @@ pub(crate) fn run(job: &Job) -> Result<(), String> {
 }
 
 async fn send(job: &Job) -> Result<(), String> {
-    let book = Rc::new(RefCell::new(Book::new(job.seed)));
+    let book = Rc::new(RefCell::new(Book::new(job.traffic)));
     let mut connections = Vec::new();
     for _ in 0..job.connections {
         let mut connection = Connection::open(job.target, book.clone()).await?;
@@ -117,13 +118,13 @@ struct Book {
 }
 
 impl Book {
-    fn new(seed: u64) -> Self {
+    fn new(traffic: Traffic) -> Self {
         Self {
-            traffic: Traffic::new(seed),
+            traffic,
             next: 0,
             v2: 0,
             changed: 0,
-            versions: vec![None; 2 * ACCOUNTS as usize],
+            versions: vec![None; (OUTSIDE + ACCOUNTS) as usize],
         }
     }
 

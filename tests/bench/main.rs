@@ -7,6 +7,7 @@
 mod arguments;
 mod closed;
 mod measure;
+mod plot;
 mod policy;
 mod report;
 mod series;

@@ -7,9 +7,9 @@ use harness::terminal::show;
 use serde_json::json;
 
 use crate::arguments::Settings;
-use crate::report;
 use crate::series::Series;
 use crate::stage::Stage;
+use crate::{plot, report};
 
 pub(crate) async fn measure(settings: &Settings) -> Result<(), String> {
     let mut stage = Stage::start(settings).await?;
@@ -44,6 +44,9 @@ pub(crate) async fn measure(settings: &Settings) -> Result<(), String> {
             "ratios": report::ratios(&series),
         });
         write(file, &format!("{document:#}\n"))?;
+    }
+    if let Some((file, plot)) = settings.svg.as_ref().zip(plot::svg(&series, &machine)) {
+        write(file, &plot)?;
     }
     Ok(())
 }

@@ -12,7 +12,7 @@ use crate::variants::{BASE, LEAST, Variant};
 type Figure = fn(&Round) -> f64;
 
 /// What there are ratios of: their names in JSON.
-const FIGURES: [(&str, Figure); 3] = [
+pub(crate) const FIGURES: [(&str, Figure); 3] = [
     ("cpu", |round| round.cpu_us),
     ("p50", |round| round.p50_us),
     ("p99", |round| round.p99_us),
@@ -38,7 +38,8 @@ pub(crate) fn opening(settings: &Settings, machine: &Value) -> String {
          is one of every variant, each time in another order; ratios are between numbers of the same round,\n\
          (quartiles) of all rounds.\n\n\
          {cores} cores of {cpu}, Linux {kernel}, Envoy {envoy}\n\
-         {rounds} rounds of twice {seconds} s, and a warm-up\n",
+         {rounds} rounds of {times}{seconds} s, and a warm-up\n",
+        times = if *rate == 0 { "" } else { "twice " },
         cores = machine["cores"],
         cpu = text("cpu"),
         kernel = text("kernel"),

@@ -12,9 +12,10 @@ use serde_json::Value;
 
 use crate::arguments::Settings;
 use crate::closed;
-use crate::policy::{ACCOUNTS, PERCENT, ROLLOUT};
+use crate::policy::{PERCENT, ROLLOUT};
 use crate::series::Round;
-use crate::variants::{Share, Variant};
+use crate::traffic::Traffic;
+use crate::variants::{Kind, Share, Variant};
 
 /// What stands before the names of the filter's counters.
 const PREFIX: &str = "wasmcustom.turnout.decisions.";
@@ -102,28 +103,30 @@ impl Stage {
 
     /// Sends one round to one variant. Fails when an answer was wrong or lost.
     async fn round(&mut self, place: usize, settings: &Settings) -> Result<Round, String> {
-        let seeds = [self.seed, self.seed + 1];
-        self.seed += 2;
+        self.seed += 1;
         let processes = self.processes();
         let Place { variant, envoy, .. } = &self.places[place];
         let name = variant.name;
         let closed = closed::Job {
             target: envoy.address(),
-            seed: seeds[0],
+            traffic: Traffic {
+                seed: self.seed,
+                segment: variant.segment(),
+            },
             milliseconds: u64::try_from(settings.window().as_millis()).unwrap_or(u64::MAX),
             connections: settings.connections,
         };
-        let open = Job {
+        let open = (settings.rate > 0).then(|| Job {
             target: envoy.address(),
             rate: settings.rate,
             // At least one.
             requests: (f64::from(settings.rate) * settings.seconds).ceil() as u32,
             connections: settings.connections,
-        };
-        let sent_open = open.sent();
+        });
+        let sent_open = open.as_ref().map_or(0, Job::sent);
         let envoy = envoy.id();
         let before = [self.v1.requests()?, self.v2.requests()?];
-        let run = move || timed_run(&closed, &open, seeds[1], envoy, &processes);
+        let run = move || timed_run(&closed, open.as_ref(), envoy, &processes);
         let run = tokio::task::spawn_blocking(run)
             .await
             .map_err(|error| error.to_string())?
@@ -173,7 +176,7 @@ impl Stage {
         for place in &self.places {
             let named = |wrong| format!("{}: {wrong}", place.variant.name);
             place.check_share().map_err(named)?;
-            if place.variant.has_counters() {
+            if place.variant.kind() == Kind::Turnout {
                 place.check_counters().await.map_err(named)?;
             }
         }
@@ -199,7 +202,8 @@ impl Place {
             ));
         }
         // Some requests are drawn, and some accounts.
-        let drawn = to_v2 * (1.0 - to_v2) * (1.0 / sent as f64 + 1.0 / f64::from(ACCOUNTS));
+        let accounts = f64::from(self.variant.segment());
+        let drawn = to_v2 * (1.0 - to_v2) * (1.0 / sent as f64 + 1.0 / accounts);
         let away = (v2 as f64 / sent as f64 - to_v2).abs();
         match away <= DEVIATIONS * drawn.sqrt() {
             true => Ok(()),
@@ -248,8 +252,7 @@ struct Run {
 /// Runs one client of each kind, one after the other.
 fn timed_run(
     closed: &closed::Job,
-    open: &Job,
-    seed: u64,
+    open: Option<&Job>,
     envoy: u32,
     processes: &[u32],
 ) -> Result<Run, String> {
@@ -264,9 +267,15 @@ fn timed_run(
     let seen: closed::Seen = client.run()?;
     let cpu = machine::cpu(envoy)?.saturating_sub(before);
 
-    let what = ["open".to_owned(), seed.to_string()];
-    let client = Client::start(what.into_iter().chain(open.to_arguments()))?;
-    let latencies = client.run()?;
+    let latencies = match open {
+        None => load::Seen::default(),
+        Some(open) => {
+            // Of the same accounts, in the same order.
+            let Traffic { seed, segment } = closed.traffic;
+            let what = ["open".to_owned(), seed.to_string(), segment.to_string()];
+            Client::start(what.into_iter().chain(open.to_arguments()))?.run()?
+        }
+    };
 
     let busy = machine::busy()?.saturating_sub(busy_before);
     let others = busy.saturating_sub(ours()?.saturating_sub(ours_before));

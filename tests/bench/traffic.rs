@@ -9,22 +9,28 @@ use xxhash_rust::xxh3::xxh3_64_with_seed;
 use crate::policy::ACCOUNTS;
 use crate::upstream::Version;
 
-/// The requests of one client process. The seed says of which accounts they are.
+/// Accounts of this number and above are in no segment.
+pub(crate) const OUTSIDE: u32 = 1_000_000;
+
+/// The requests of one client process.
 #[derive(Clone, Copy)]
 pub(crate) struct Traffic {
-    seed: u64,
+    /// Of which accounts they are.
+    pub(crate) seed: u64,
+    /// How many of them are in the segment.
+    pub(crate) segment: u32,
 }
 
 impl Traffic {
-    pub(crate) fn new(seed: u64) -> Self {
-        Self { seed }
-    }
-
-    /// Which account a request is of. Half of all are in the segment; all are as likely.
+    /// Which account a request is of. Half of the requests are of accounts of the segment.
     pub(crate) fn account(self, number: u32) -> u32 {
         let drawn = xxh3_64_with_seed(&number.to_le_bytes(), self.seed);
-        // Less than twice the accounts, so it fits.
-        (drawn % u64::from(2 * ACCOUNTS)) as u32
+        let (is_outside, drawn) = (drawn % 2 == 1, drawn / 2);
+        // A remainder is less than what it is of, so it fits.
+        match is_outside {
+            true => OUTSIDE + (drawn % u64::from(ACCOUNTS)) as u32,
+            false => (drawn % u64::from(self.segment.max(1))) as u32,
+        }
     }
 
     pub(crate) fn write(account: u32, into: &mut Vec<u8>) {

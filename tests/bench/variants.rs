@@ -6,7 +6,7 @@ use harness::envoy::file;
 use harness::wasm::{filter_wasm, sdk_nothing_wasm};
 use turnout_core::render::render;
 
-use crate::policy;
+use crate::policy::{ACCOUNTS, Policy};
 
 const TEMPLATE: &str = "cluster-header.yaml";
 /// What stands in it between these, the first included.
@@ -56,8 +56,8 @@ const LUA: &str = r#"          - name: lua
 enum Filter {
     None,
     Lua,
-    /// A file of WebAssembly, and the mode of its policy if it is ours.
-    Wasm(Code, Option<&'static str>),
+    /// A file of WebAssembly, and its policy if it is ours.
+    Wasm(Code, Option<Policy>),
 }
 
 /// A file of WebAssembly.
@@ -86,6 +86,15 @@ const NO_CALLBACK: Code = Code::Text {
         (func (export "proxy_abi_version_0_2_1"))
         (func (export "proxy_on_memory_allocate") (param i32) (result i32) unreachable))"#,
 };
+
+/// What it is made of.
+#[derive(Clone, Copy, PartialEq)]
+pub(crate) enum Kind {
+    Native,
+    Script,
+    Wasm,
+    Turnout,
+}
 
 /// Who answers.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -143,10 +152,10 @@ const ALL: [Variant; 15] = [
         Filter::Wasm(Code::Sdk, None),
         Share::V1,
     ),
-    turnout("off", "off", Share::V1),
-    turnout("dark", "dark", Share::V1),
-    turnout("shadow-0", "shadow", Share::V1),
-    turnout("split", "split", Share::ByRequest),
+    turnout("off", Policy::of("off"), Share::V1),
+    turnout("dark", Policy::of("dark"), Share::V1),
+    turnout("shadow-0", Policy::of("shadow"), Share::V1),
+    turnout("split", Policy::of("split"), Share::ByRequest),
     unusual(native(
         "weighted-again",
         "what chance does",
@@ -173,7 +182,7 @@ const ALL: [Variant; 15] = [
     },
     Variant {
         is_logged: true,
-        ..unusual(turnout("split-log", "split", Share::ByRequest))
+        ..unusual(turnout("split-log", Policy::of("split"), Share::ByRequest))
     },
     unusual(filtered(
         "no-callback",
@@ -195,11 +204,11 @@ const fn native(
     }
 }
 
-const fn turnout(name: &'static str, mode: &'static str, share: Share) -> Variant {
+const fn turnout(name: &'static str, policy: Policy, share: Share) -> Variant {
     filtered(
         name,
         "Turnout",
-        Filter::Wasm(Code::Turnout, Some(mode)),
+        Filter::Wasm(Code::Turnout, Some(policy)),
         share,
     )
 }
@@ -239,9 +248,22 @@ pub(crate) fn named(names: &str) -> Result<Vec<Variant>, String> {
 }
 
 impl Variant {
-    /// Whether it counts what it decides.
-    pub(crate) fn has_counters(&self) -> bool {
-        matches!(self.filter, Filter::Wasm(_, Some(_)))
+    /// What it is made of.
+    pub(crate) fn kind(&self) -> Kind {
+        match self.filter {
+            Filter::None => Kind::Native,
+            Filter::Lua => Kind::Script,
+            Filter::Wasm(_, None) => Kind::Wasm,
+            Filter::Wasm(_, Some(_)) => Kind::Turnout,
+        }
+    }
+
+    /// How many accounts of the segment the client asks for.
+    pub(crate) fn segment(&self) -> u32 {
+        match self.filter {
+            Filter::Wasm(_, Some(policy)) => policy.accounts.min(ACCOUNTS),
+            _ => ACCOUNTS,
+        }
     }
 
     /// The configuration of its Envoy. What has to lie in a file is put into the folder.
@@ -264,9 +286,9 @@ impl Variant {
         match self.filter {
             Filter::None => between(&text, FILTER, ""),
             Filter::Lua => between(&text, FILTER, LUA),
-            Filter::Wasm(code, mode) => {
-                let configuration = match mode {
-                    Some(mode) => policy::configuration(mode)?,
+            Filter::Wasm(code, policy) => {
+                let configuration = match policy {
+                    Some(policy) => policy.configuration(self.name)?,
                     None => String::new(),
                 };
                 let path = code.path(folder)?;

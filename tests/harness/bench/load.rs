@@ -40,7 +40,7 @@ pub trait Traffic: Send + Sync + 'static {
 }
 
 /// What the client saw.
-#[derive(Serialize, Deserialize)]
+#[derive(Default, Serialize, Deserialize)]
 pub struct Seen {
     /// From when a request was due until its answer was there to the last byte.
     pub latency_ns: Vec<u64>,
@@ -112,10 +112,7 @@ pub fn run(job: &Job, traffic: impl Traffic) -> Result<(), String> {
             std::thread::spawn(move || send(connection, due))
         })
         .collect();
-    let mut all = Seen {
-        latency_ns: Vec::new(),
-        late_ns: Vec::new(),
-    };
+    let mut all = Seen::default();
     for sender in senders {
         let seen = sender.join().map_err(|_| "a thread has failed")??;
         all.latency_ns.extend(seen.latency_ns);
@@ -128,10 +125,7 @@ fn send<T: Traffic>(
     mut connection: Connection<T>,
     due: impl Iterator<Item = (u32, Instant)>,
 ) -> Result<Seen, String> {
-    let mut seen = Seen {
-        latency_ns: Vec::new(),
-        late_ns: Vec::new(),
-    };
+    let mut seen = Seen::default();
     for (place, due) in due {
         std::thread::sleep(due.saturating_duration_since(Instant::now()));
         let sent = Instant::now();

@@ -12,8 +12,11 @@ use crate::traffic::Traffic;
 use crate::variants::{self, Variant};
 
 pub(crate) const HELP: &str = "\
-bench [--rounds N] [--seconds S] [--rate N] [--connections N] [--only A,B,…]
+bench [--scale | --cold] [--rounds N] [--seconds S] [--rate N] [--connections N] [--only A,B,…]
       [--json FILE] [--svg FILE]
+
+  --scale        instead: memory, loading time and CPU by accounts and by rollouts
+  --cold         instead: how long until the first request is decided
 
   --rounds       that count, after one that does not (10)
   --seconds      of a variant's turn in a round, for CPU and again for latency (1.5)
@@ -31,11 +34,19 @@ const SECONDS: f64 = 1.5;
 
 /// What this process is.
 pub(crate) enum Arguments {
-    Measure(Settings),
+    Measure(Section, Settings),
     Upstream(String),
     Open { job: load::Job, traffic: Traffic },
     Closed(closed::Job),
     Help,
+}
+
+/// What to measure.
+#[derive(Clone, Copy)]
+pub(crate) enum Section {
+    Requests,
+    Scale,
+    Cold,
 }
 
 /// How to measure.
@@ -77,7 +88,9 @@ pub(crate) fn read(arguments: impl Iterator<Item = String>) -> Result<Arguments,
             }))
         }
         ["help" | "--help" | "-h"] => Ok(Arguments::Help),
-        options => settings(options).map(Arguments::Measure),
+        options => {
+            settings(options).map(|(section, settings)| Arguments::Measure(section, settings))
+        }
     }
 }
 
@@ -88,7 +101,8 @@ fn traffic(seed: &str, segment: &str) -> Result<Traffic, String> {
     })
 }
 
-fn settings(options: &[&str]) -> Result<Settings, String> {
+fn settings(options: &[&str]) -> Result<(Section, Settings), String> {
+    let mut section = Section::Requests;
     let mut settings = Settings {
         rounds: 10,
         seconds: SECONDS,
@@ -100,6 +114,17 @@ fn settings(options: &[&str]) -> Result<Settings, String> {
     };
     let mut options = options.iter();
     while let Some(name) = options.next() {
+        match *name {
+            "--scale" => {
+                section = Section::Scale;
+                continue;
+            }
+            "--cold" => {
+                section = Section::Cold;
+                continue;
+            }
+            _ => {}
+        }
         let Some(value) = options.next() else {
             return Err(format!("{name} is nothing, or lacks its value\n{HELP}"));
         };
@@ -124,7 +149,7 @@ fn settings(options: &[&str]) -> Result<Settings, String> {
     if settings.svg.is_some() && !has_base {
         return Err(format!("--svg: needs {} among --only", variants::BASE));
     }
-    Ok(settings)
+    Ok((section, settings))
 }
 
 fn positive<N: FromStr + Default + PartialOrd>(name: &str, value: &str) -> Result<N, String> {

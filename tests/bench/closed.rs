@@ -176,7 +176,10 @@ impl Connection {
                 Ok(Ok(1..)) => {}
                 Ok(Err(error)) => return Err(lost(error)),
                 // What is there says most about what is wrong.
-                Ok(Ok(0)) | Err(_) => break,
+                Ok(Ok(0)) if !self.received.is_empty() => break,
+                Err(_) if !self.received.is_empty() => break,
+                Ok(Ok(0)) => return Err("an answer is lost: closed".to_owned()),
+                Err(_) => return Err(format!("an answer is lost: none in {PATIENCE:?}")),
             }
         }
         let version = Version::of(&self.received)?;

@@ -6,10 +6,12 @@
 
 mod arguments;
 mod closed;
+mod cold;
 mod measure;
 mod plot;
 mod policy;
 mod report;
+mod scale;
 mod series;
 mod stage;
 mod traffic;
@@ -21,16 +23,16 @@ use std::process::ExitCode;
 use harness::bench::load;
 use harness::terminal::show;
 
-use crate::arguments::Arguments;
+use crate::arguments::{Arguments, Section, Settings};
 
 fn main() -> ExitCode {
     let ended = match arguments::read(std::env::args().skip(1)) {
         Ok(Arguments::Upstream(version)) => upstream::serve(&version),
         Ok(Arguments::Open { job, traffic }) => load::run(&job, traffic),
         Ok(Arguments::Closed(job)) => closed::run(&job),
-        Ok(Arguments::Measure(settings)) => tokio::runtime::Runtime::new()
+        Ok(Arguments::Measure(section, settings)) => tokio::runtime::Runtime::new()
             .map_err(|error| format!("no runtime: {error}"))
-            .and_then(|runtime| runtime.block_on(measure::measure(&settings))),
+            .and_then(|runtime| runtime.block_on(measure(section, &settings))),
         Ok(Arguments::Help) => show(arguments::HELP),
         Err(error) => Err(error),
     };
@@ -40,5 +42,13 @@ fn main() -> ExitCode {
             anstream::eprintln!("bench: {error}");
             ExitCode::FAILURE
         }
+    }
+}
+
+async fn measure(section: Section, settings: &Settings) -> Result<(), String> {
+    match section {
+        Section::Requests => measure::measure(settings).await,
+        Section::Scale => scale::measure(settings).await,
+        Section::Cold => cold::measure(settings).await,
     }
 }

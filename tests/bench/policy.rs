@@ -9,6 +9,8 @@ use turnout_core::{Configuration, Inbound, Plan};
 pub(crate) const ACCOUNTS: u32 = 100_000;
 /// How many percent of the requests v2 is to answer, wherever anything is sent there.
 pub(crate) const PERCENT: u32 = 5;
+/// Accounts of a small segment, from this number: the client asks for none of them.
+const HVC: u32 = 2_000_000;
 /// The rollout that has the requests.
 pub(crate) const ROLLOUT: &str = "chat";
 
@@ -40,7 +42,7 @@ impl Policy {
         });
         let last = rollout(ROLLOUT, "/v1/Channels", mode);
         let rollouts: Vec<Value> = others.chain([last]).collect();
-        let hvc: Vec<String> = (0..10).map(sid).collect();
+        let hvc: Vec<String> = (HVC..HVC + 10).map(sid).collect();
         let policy = json!({
             "version": 1,
             "revision": revision,

@@ -26,7 +26,6 @@ pub(crate) fn opening(settings: &Settings, machine: &Value) -> String {
         connections,
         ..
     } = settings;
-    let text = |name: &str| machine[name].as_str().unwrap_or_default().to_owned();
     format!(
         "What a request costs in Envoy, and what a decision adds.\n\n\
          Each variant has an Envoy of its own with one worker: envoy/cluster-header.yaml without access log,\n\
@@ -37,13 +36,22 @@ pub(crate) fn opening(settings: &Settings, machine: &Value) -> String {
          answered; p50 and p99 are at {rate} requests/s, evenly spaced, from when a request was due. A round\n\
          is one of every variant, each time in another order; ratios are between numbers of the same round,\n\
          (quartiles) of all rounds.\n\n\
-         {cores} cores of {cpu}, Linux {kernel}, Envoy {envoy}\n\
+         {}\n\
          {rounds} rounds of {times}{seconds} s, and a warm-up\n",
+        self::machine(machine),
         times = if *rate == 0 { "" } else { "twice " },
-        cores = machine["cores"],
-        cpu = text("cpu"),
-        kernel = text("kernel"),
-        envoy = text("envoy"),
+    )
+}
+
+/// The machine in a line.
+pub(crate) fn machine(machine: &Value) -> String {
+    let text = |name: &str| machine[name].as_str().unwrap_or_default();
+    format!(
+        "{} cores of {}, Linux {}, Envoy {}",
+        machine["cores"],
+        text("cpu"),
+        text("kernel"),
+        text("envoy"),
     )
 }
 
@@ -102,7 +110,8 @@ pub(crate) fn ratios(series: &[Series]) -> Value {
     json!({ BASE: all.collect::<Map<_, _>>() })
 }
 
-fn shown(ratio: Spread) -> String {
+/// A ratio, with the quartiles.
+pub(crate) fn shown(ratio: Spread) -> String {
     let Spread {
         median,
         lower,
@@ -117,7 +126,7 @@ fn label(variant: &Variant) -> String {
 }
 
 /// What to know before believing any of it.
-fn trust(series: &[Series]) -> String {
+pub(crate) fn trust(series: &[Series]) -> String {
     let rounds = || series.iter().flat_map(|one| &one.rounds);
     let of = |figure: Figure| Spread::of(rounds().map(figure));
     let (busy, late, others) = (

@@ -75,11 +75,7 @@ impl Stage {
 
     pub(crate) async fn envoy_version(&self) -> Result<String, String> {
         let Place { envoy, .. } = self.places.first().ok_or("no variant")?;
-        let text = envoy.admin().get("/server_info").await;
-        let info: Value = serde_json::from_str(&text).map_err(|error| error.to_string())?;
-        // Commit, version, and how it was built.
-        let version = info["version"].as_str().unwrap_or_default();
-        Ok(version.split('/').nth(1).unwrap_or(version).to_owned())
+        version_of(envoy).await
     }
 
     pub(crate) fn memory_kib(&self, place: usize) -> Result<u64, String> {
@@ -237,6 +233,15 @@ impl Place {
             tokio::time::sleep(POLL).await;
         }
     }
+}
+
+/// The version of an Envoy.
+pub(crate) async fn version_of(envoy: &Envoy) -> Result<String, String> {
+    let text = envoy.admin().get("/server_info").await;
+    let info: Value = serde_json::from_str(&text).map_err(|error| error.to_string())?;
+    // Commit, version, and how it was built.
+    let version = info["version"].as_str().unwrap_or_default();
+    Ok(version.split('/').nth(1).unwrap_or(version).to_owned())
 }
 
 /// What a run gave.

@@ -213,6 +213,14 @@ const fn turnout(name: &'static str, policy: Policy, share: Share) -> Variant {
     )
 }
 
+/// Turnout in mode `split` with a policy of another size.
+pub(crate) const fn scaled(name: &'static str, what: &'static str, policy: Policy) -> Variant {
+    Variant {
+        what,
+        ..turnout(name, policy, Share::ByRequest)
+    }
+}
+
 const fn filtered(name: &'static str, what: &'static str, filter: Filter, share: Share) -> Variant {
     Variant {
         name,
@@ -238,13 +246,15 @@ pub(crate) fn usual() -> Vec<Variant> {
     ALL.into_iter().filter(|one| one.is_usual).collect()
 }
 
+/// The one of this name.
+pub(crate) fn find(name: &str) -> Result<Variant, String> {
+    let found = ALL.into_iter().find(|one| one.name == name);
+    found.ok_or_else(|| format!("there is no variant {name:?}"))
+}
+
 /// Those of a list of names.
 pub(crate) fn named(names: &str) -> Result<Vec<Variant>, String> {
-    let known = |name| {
-        let found = ALL.into_iter().find(|one| one.name == name);
-        found.ok_or_else(|| format!("there is no variant {name:?}"))
-    };
-    names.split(',').map(known).collect()
+    names.split(',').map(find).collect()
 }
 
 impl Variant {
@@ -288,7 +298,7 @@ impl Variant {
             Filter::Lua => between(&text, FILTER, LUA),
             Filter::Wasm(code, policy) => {
                 let configuration = match policy {
-                    Some(policy) => policy.configuration(self.name)?,
+                    Some(policy) => policy.configuration("bench")?,
                     None => String::new(),
                 };
                 let path = code.path(folder)?;

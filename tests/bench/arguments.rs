@@ -13,7 +13,7 @@ use crate::variants::{self, Variant};
 
 pub(crate) const HELP: &str = "\
 bench [--scale | --cold] [--rounds N] [--seconds S] [--rate N] [--connections N] [--only A,B,…]
-      [--json FILE] [--svg FILE]
+      [--wasm FILE] [--json FILE] [--svg FILE]
 
   --scale        instead: memory, loading time and CPU by accounts and by rollouts
   --cold         instead: how long until the first request is decided
@@ -25,6 +25,7 @@ bench [--scale | --cold] [--rounds N] [--seconds S] [--rate N] [--connections N]
   --only         single weighted sticky lua nothing sdk-nothing off dark shadow-0 split; and those that
                  are measured only when named: weighted-again weighted-bare weighted-log split-log
                  no-callback
+  --wasm         another build of the filter, which is measured too, in mode split
   --json         a file for all numbers
   --svg          a file for the plot";
 
@@ -58,6 +59,8 @@ pub(crate) struct Settings {
     pub(crate) connections: u32,
     #[serde(skip)]
     pub(crate) variants: Vec<Variant>,
+    #[serde(skip)]
+    pub(crate) wasm: Option<Variant>,
     #[serde(skip)]
     pub(crate) json: Option<PathBuf>,
     #[serde(skip)]
@@ -109,6 +112,7 @@ fn settings(options: &[&str]) -> Result<(Section, Settings), String> {
         rate: RATE,
         connections: 16,
         variants: variants::usual(),
+        wasm: None,
         json: None,
         svg: None,
     };
@@ -134,6 +138,7 @@ fn settings(options: &[&str]) -> Result<(Section, Settings), String> {
             "--rate" => settings.rate = number(name, value)?,
             "--connections" => settings.connections = positive(name, value)?,
             "--only" => settings.variants = variants::named(value)?,
+            "--wasm" => settings.wasm = Some(variants::of_file(value)),
             "--json" => settings.json = Some(value.into()),
             "--svg" => settings.svg = Some(value.into()),
             _ => return Err(format!("there is no {name}\n{HELP}")),
@@ -142,6 +147,7 @@ fn settings(options: &[&str]) -> Result<(Section, Settings), String> {
     if !(0.1..=600.0).contains(&settings.seconds) {
         return Err("--seconds: from 0.1 to 600".to_owned());
     }
+    settings.variants.extend(settings.wasm);
     let has_base = settings
         .variants
         .iter()

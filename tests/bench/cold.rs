@@ -53,6 +53,9 @@ pub(crate) async fn measure(settings: &Settings) -> Result<(), String> {
             Vec::new(),
         ));
     }
+    if let Some(variant) = settings.wasm {
+        starts.push((variant, Asked::of(ACCOUNTS)?, Vec::new()));
+    }
     let mut version = String::new();
     // The first is a warm-up: files are in memory then.
     for round in 0..=settings.rounds {

@@ -73,18 +73,23 @@ pub(crate) fn table(series: &[Series]) -> String {
     let least = find(series, LEAST);
     for one in series {
         let ratio = |figure| match base {
-            Some(base) => shown(one.ratio(base, figure)),
-            None => String::new(),
+            Some(base) if !one.spread(figure).median.is_nan() => shown(one.ratio(base, figure)),
+            _ => String::new(),
+        };
+        // Nothing where latency was not measured.
+        let microseconds = |figure| match one.spread(figure).median {
+            median if median.is_nan() => String::new(),
+            median => format!("{median:.0}"),
         };
         let more = least.map(|least| (one.memory_kib as f64 - least.memory_kib as f64) / 1024.0);
         let more = more.map(|more| format!("{more:.1}")).unwrap_or_default();
         text += &format!(
-            "  {:<40} {:>7.2} {:<19} {:>7.0} {:>7.0} {:<19} {more:>8}\n",
+            "  {:<40} {:>7.2} {:<19} {:>7} {:>7} {:<19} {more:>8}\n",
             label(&one.variant),
             one.spread(cpu).median,
             ratio(cpu),
-            one.spread(p50).median,
-            one.spread(p99).median,
+            microseconds(p50),
+            microseconds(p99),
             ratio(p99),
         );
     }
@@ -134,19 +139,23 @@ pub(crate) fn trust(series: &[Series]) -> String {
         of(|round| round.client_late_us),
         of(|round| round.others),
     );
+    let late = match late.median.is_nan() {
+        true => String::new(),
+        false => format!(
+            "The client was late to send by {:.0} µs at its 99th percentile ({:.0}..{:.0}); latencies include it.\n",
+            late.median, late.least, late.greatest,
+        ),
+    };
     let shares: Vec<f64> = rounds().map(|round| round.others).collect();
     let repeated = rounds().map(|round| round.repeated).sum();
     format!(
         "\nAll answers were those of v1 or v2 as they should be, and the filter's counters are exact.\n\
          While CPU was measured Envoy had {:.0} % of a core ({:.0}..{:.0}).\n\
-         The client was late to send by {:.0} µs at its 99th percentile ({:.0}..{:.0}); latencies include it.\n\
+         {late}\
          Others had {:.1} % of the machine ({:.1}..{:.1}); {}",
         busy.median,
         busy.least,
         busy.greatest,
-        late.median,
-        late.least,
-        late.greatest,
         others.median,
         others.least,
         others.greatest,

@@ -31,6 +31,8 @@ const SIZES: [(&str, Policy); 9] = [
 ];
 /// A worker's memory is the difference that so many more make, over them.
 const MORE_WORKERS: u32 = 2;
+/// Less than this, in bytes, may be chance.
+const NOISE: f64 = 1_048_576.0;
 /// Requests before memory is looked at: what they need is there by then.
 const REQUESTS: usize = 500;
 
@@ -78,6 +80,7 @@ pub(crate) async fn measure(settings: &Settings) -> Result<(), String> {
     let settings = Settings {
         rate: 0,
         variants,
+        wasm: None,
         json: settings.json.clone(),
         svg: None,
         ..*settings
@@ -149,26 +152,28 @@ impl Size {
     }
 
     /// Bytes for each more of what varies, in a worker and in the whole Envoy with one worker.
-    fn each(&self, all: &[Self]) -> Option<[f64; 2]> {
+    /// Nothing where it may be chance.
+    fn each(&self, all: &[Self]) -> [Option<f64>; 2] {
         let base = self.base(all, |place| &all[place]);
         let of = |size: &Self| match self.is_of_accounts() {
             true => size.policy.accounts,
             false => size.policy.rollouts,
         };
-        let more = of(self).checked_sub(of(base)).filter(|more| *more > 0)?;
-        Some([self.worker - base.worker, self.whole - base.whole].map(|own| own / f64::from(more)))
+        let more = f64::from(of(self)) - f64::from(of(base));
+        [self.worker - base.worker, self.whole - base.whole]
+            .map(|own| (own > NOISE).then(|| own / more))
     }
 
     fn to_json(&self, all: &[Self], series: &Series) -> Value {
-        let each = self.each(all);
+        let [worker, whole] = self.each(all);
         json!({
             "name": self.name,
             "accounts": self.policy.accounts,
             "rollouts": self.policy.rollouts,
             "worker_bytes": self.worker,
             "whole_bytes": self.whole,
-            "bytes_each_worker": each.map(|[worker, _]| worker),
-            "bytes_each_whole": each.map(|[_, whole]| whole),
+            "bytes_each_worker": worker,
+            "bytes_each_whole": whole,
             "load_ms": self.load_ms.to_json(),
             "rounds": series.to_json()["rounds"],
         })
@@ -193,7 +198,7 @@ fn table(sizes: &[Size], series: &[Series], machine: &Value) -> String {
     );
     for (size, one) in sizes.iter().zip(series) {
         let each = |place: usize| {
-            let each = size.each(sizes).map(|each| each[place]);
+            let each = size.each(sizes)[place];
             each.map(|each| format!("{each:.1}")).unwrap_or_default()
         };
         let base = size.base(sizes, |place| &series[place]);

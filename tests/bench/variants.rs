@@ -65,6 +65,8 @@ enum Filter {
 enum Code {
     /// Ours, as it is shipped.
     Turnout,
+    /// Ours, from a file that the command line names.
+    File(&'static str),
     /// Made with the SDK.
     Sdk,
     /// Written by hand.
@@ -221,6 +223,15 @@ pub(crate) const fn scaled(name: &'static str, what: &'static str, policy: Polic
     }
 }
 
+/// Turnout in mode `split`, from this file.
+pub(crate) fn of_file(path: &str) -> Variant {
+    // Once, and until the end.
+    let code = Code::File(path.to_owned().leak());
+    let policy = Policy::of("split");
+    let filter = Filter::Wasm(code, Some(policy));
+    filtered("split-file", "Turnout, of --wasm", filter, Share::ByRequest)
+}
+
 const fn filtered(name: &'static str, what: &'static str, filter: Filter, share: Share) -> Variant {
     Variant {
         name,
@@ -314,6 +325,9 @@ impl Code {
     fn path(self, folder: &Path) -> Result<PathBuf, String> {
         match self {
             Self::Turnout => Ok(filter_wasm()),
+            Self::File(path) => {
+                std::fs::canonicalize(path).map_err(|error| format!("cannot find {path}: {error}"))
+            }
             Self::Sdk => Ok(sdk_nothing_wasm()),
             Self::Text { name, text } => {
                 let code = wat::parse_str(text).map_err(|error| format!("{name}: {error}"))?;

@@ -12,6 +12,8 @@ WASM_TARGET := wasm32-wasip1
 FILTER := turnout-filter --target $(WASM_TARGET) --profile wasm
 # The xds server of the tests, a program with a lock of its own.
 CONTROL_PLANE := tests/control_plane/Cargo.toml
+# A filter made with the SDK, to be compared with: with a lock of its own too.
+SDK_NOTHING := tests/bench/sdk_nothing/Cargo.toml
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 
 .PHONY: help demo demo-live demo-shadow test setup wasm image cli envoy locust published lint unit \
@@ -25,7 +27,7 @@ help:
 	@echo "make wasm         the filter: target/$(WASM_TARGET)/wasm/turnout_filter.wasm"
 	@echo "make image        the filter as an image, for Istio and Envoy Gateway (IMAGE=turnout:0.1.0)"
 	@echo "make cli          the command: target/release/turnout"
-	@echo "make bench        what a decision, and a comparison, costs in core"
+	@echo "make bench        what a request costs in Envoy, beside weighted clusters and Lua (BENCH=…)"
 	@echo "make bench-shadow what copies cost users, beside Envoy's own mirror (BENCH=…)"
 	@echo "make bench-live   how long users stay on v2 after a halt, and a worker pauses for a policy"
 	@echo "make bench-simulate how fast a log is replayed, beside jq, and in how much memory"
@@ -100,6 +102,9 @@ lint: setup
 	$(CARGO) clippy -p $(FILTER) -- -D warnings
 	$(CARGO) fmt --manifest-path $(CONTROL_PLANE) --check
 	$(CARGO) clippy --locked --manifest-path $(CONTROL_PLANE) --target-dir $(TARGET) -- -D warnings
+	$(CARGO) fmt --manifest-path $(SDK_NOTHING) --check
+	$(CARGO) clippy --locked --manifest-path $(SDK_NOTHING) --target-dir $(TARGET) \
+	  --target $(WASM_TARGET) -- -D warnings
 
 unit: setup locust published
 	$(CARGO) build -p $(FILTER)
@@ -125,14 +130,17 @@ fuzz:
 	$(call FUZZ,request)
 	$(call FUZZ,diff)
 
-bench:
-	$(CARGO) bench -p turnout-tests --bench decide --bench diff
+# What a request costs in a real Envoy, beside what one would take instead of a filter: one run of about
+# six minutes. The machine should have nothing else to do. BENCH="--json FILE --svg FILE" and others.
+BENCH ?=
+bench: setup
+	$(CARGO) build -p $(FILTER)
+	$(CARGO) run --release -p turnout-tests --bin bench -- $(BENCH)
 
 # What copying requests to v2 costs those who wait for v1: nothing, Envoy's own mirror, and ours, in one
 # run of about eight minutes. The machine should have nothing else to do. BENCH="--json FILE" and others.
 # BENCH=--faults: what they cost when v2 refuses, is silent, late, cuts off, sends 100 MB or garbage, beside
 # a v2 that is well; about twelve minutes.
-BENCH ?=
 bench-shadow: setup
 	$(CARGO) build -p $(FILTER)
 	$(CARGO) run --release -p turnout-tests --bin bench-shadow -- $(BENCH)

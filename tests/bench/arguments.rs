@@ -22,9 +22,9 @@ bench [--scale | --cold] [--rounds N] [--seconds S] [--rate N] [--connections N]
   --seconds      of a variant's turn in a round, for CPU and again for latency (1.5)
   --rate         requests per second where latency is measured, evenly spaced (1009; 0: it is not)
   --connections  that stay open, of the client (16)
-  --only         single weighted sticky lua nothing sdk-nothing off dark shadow-0 split; and those that
-                 are measured only when named: weighted-again weighted-bare weighted-log split-log
-                 no-callback
+  --only         single weighted sticky lua nothing sdk-nothing off dark shadow-0 split split-lean
+                 off-least split-least; and those that are measured only when named: off-lean
+                 weighted-again weighted-bare weighted-log split-log no-callback
   --wasm         another build of the filter, which is measured too, in mode split
   --json         a file for all numbers
   --svg          a file for the plot";

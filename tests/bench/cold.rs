@@ -8,11 +8,11 @@ use harness::bench::accounts::sid;
 use harness::bench::statistics::Spread;
 use harness::bench::{Upstream, machine};
 use harness::client::{Client, Request};
-use harness::envoy::{Bootstrap, Envoy, file};
+use harness::envoy::{Bootstrap, Envoy, LOGGED_HEADER, file, logged};
 use harness::folder::Folder;
 use harness::render::discovered;
 use harness::terminal::show;
-use harness::wasm::{filter_wasm, sdk_nothing_wasm};
+use harness::wasm::{filter_wasm, lean_wasm, sdk_nothing_wasm};
 use serde_json::{Value, json};
 use turnout_core::{Configuration, Headers, Time, Treatment, decide};
 
@@ -84,6 +84,7 @@ pub(crate) async fn measure(settings: &Settings) -> Result<(), String> {
         .collect();
     let sizes = [
         ("Turnout", filter_wasm()),
+        ("Turnout, lean", lean_wasm()),
         ("sdk-nothing", sdk_nothing_wasm()),
     ];
     let mut code = Vec::new();
@@ -123,7 +124,7 @@ impl Asked {
             ..Policy::of("split")
         };
         let text = policy.configuration("asked")?;
-        let Configuration { plan, inbound } =
+        let Configuration { plan, inbound, .. } =
             Configuration::from_json(text.as_bytes()).map_err(|problems| problems.to_string())?;
         let is_v2 = |sid: &String| {
             let headers = [
@@ -199,7 +200,7 @@ async fn swap(policy: Policy, swaps: usize, [v1, v2]: &[Upstream; 2]) -> Result<
     let first = discovered(&policy.configuration("r0")?);
     let text = file("live-policy.yaml");
     let bootstrap = Bootstrap::live(text, first, v1.address(), v2.address());
-    let envoy = Envoy::start(bootstrap.tell_revision().concurrency(1)).await;
+    let envoy = Envoy::start(bootstrap.tell_decision().concurrency(1)).await;
     let client = envoy.client();
     let mut all = Vec::new();
     for number in 1..=swaps {
@@ -215,8 +216,11 @@ async fn swap(policy: Policy, swaps: usize, [v1, v2]: &[Upstream; 2]) -> Result<
             if answer.status != 200 {
                 return Err(format!("status {} at a swap", answer.status));
             }
-            let decided = answer.headers.get("x-turnout-revision");
-            if decided.is_some_and(|decided| decided == revision.as_str()) {
+            let decided = answer
+                .headers
+                .get(LOGGED_HEADER)
+                .map(|entry| logged(entry.as_bytes()));
+            if decided.is_some_and(|decided| decided["revision"] == revision) {
                 break;
             }
             if Instant::now() > deadline {

@@ -3,7 +3,7 @@
 
 use harness::bench::accounts::{packed, sid};
 use serde_json::{Value, json};
-use turnout_core::{Configuration, Inbound, Plan};
+use turnout_core::{Configuration, Inbound, Plan, Proxy, Written};
 
 /// Of the large segment, unless it is what varies.
 pub(crate) const ACCOUNTS: u32 = 100_000;
@@ -22,6 +22,8 @@ pub(crate) struct Policy {
     pub(crate) accounts: u32,
     /// One of them has the requests: the last.
     pub(crate) rollouts: u32,
+    /// What the proxy writes.
+    pub(crate) headers: Written,
 }
 
 impl Policy {
@@ -30,6 +32,7 @@ impl Policy {
             mode,
             accounts: ACCOUNTS,
             rollouts: 1,
+            headers: Written::ALL,
         }
     }
 
@@ -56,7 +59,11 @@ impl Policy {
         let policy = policy.to_string();
         Plan::from_json(&policy)
             .map_err(|problems| format!("the policy of {mode} with {accounts}:\n{problems}"))?;
-        Ok(Configuration::to_json(&policy, Inbound::Strip))
+        let proxy = Proxy {
+            inbound: Inbound::Strip,
+            headers: self.headers,
+        };
+        Ok(Configuration::to_json(&policy, proxy))
     }
 }
 

@@ -3,7 +3,8 @@
 use std::path::{Path, PathBuf};
 
 use harness::envoy::file;
-use harness::wasm::{filter_wasm, sdk_nothing_wasm};
+use harness::wasm::{Build, sdk_nothing_wasm};
+use turnout_core::Written;
 use turnout_core::render::render;
 
 use crate::policy::{ACCOUNTS, Policy};
@@ -64,7 +65,7 @@ enum Filter {
 #[derive(Clone, Copy, PartialEq)]
 enum Code {
     /// Ours, as it is shipped.
-    Turnout,
+    Turnout(Build),
     /// Ours, from a file that the command line names.
     File(&'static str),
     /// Made with the SDK.
@@ -132,7 +133,14 @@ pub(crate) const BASE: &str = "weighted";
 /// What memory is compared with.
 pub(crate) const LEAST: &str = "single";
 
-const ALL: [Variant; 15] = [
+/// Written where only the route has to be told.
+const CLUSTER: Written = Written {
+    cluster: true,
+    treatment: false,
+    decision: false,
+};
+
+const ALL: [Variant; 19] = [
     native(LEAST, "one cluster", SINGLE, Share::V1),
     native(BASE, "weighted clusters", WEIGHTED, Share::ByRequest),
     native(
@@ -158,6 +166,10 @@ const ALL: [Variant; 15] = [
     turnout("dark", Policy::of("dark"), Share::V1),
     turnout("shadow-0", Policy::of("shadow"), Share::V1),
     turnout("split", Policy::of("split"), Share::ByRequest),
+    lean("split-lean", Policy::of("split"), Share::ByRequest),
+    least("off-least", "off", Share::V1),
+    least("split-least", "split", Share::ByRequest),
+    unusual(lean("off-lean", Policy::of("off"), Share::V1)),
     unusual(native(
         "weighted-again",
         "what chance does",
@@ -210,9 +222,26 @@ const fn turnout(name: &'static str, policy: Policy, share: Share) -> Variant {
     filtered(
         name,
         "Turnout",
-        Filter::Wasm(Code::Turnout, Some(policy)),
+        Filter::Wasm(Code::Turnout(Build::Whole), Some(policy)),
         share,
     )
+}
+
+const fn lean(name: &'static str, policy: Policy, share: Share) -> Variant {
+    let filter = Filter::Wasm(Code::Turnout(Build::Lean), Some(policy));
+    filtered(name, "Turnout, the lean build", filter, share)
+}
+
+/// As lean as it gets.
+const fn least(name: &'static str, mode: &'static str, share: Share) -> Variant {
+    let policy = Policy {
+        headers: CLUSTER,
+        ..Policy::of(mode)
+    };
+    Variant {
+        what: "and one header",
+        ..lean(name, policy, share)
+    }
 }
 
 /// Turnout in mode `split` with a policy of another size.
@@ -324,7 +353,7 @@ impl Code {
     /// Where it is, once it is built.
     fn path(self, folder: &Path) -> Result<PathBuf, String> {
         match self {
-            Self::Turnout => Ok(filter_wasm()),
+            Self::Turnout(build) => Ok(build.artifact()),
             Self::File(path) => {
                 std::fs::canonicalize(path).map_err(|error| format!("cannot find {path}: {error}"))
             }

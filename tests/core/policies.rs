@@ -156,7 +156,7 @@ fn a_proxy_may_be_told_which_headers_it_writes() {
 fn places_in_a_policy_are_those_of_its_own_file() {
     let text = "\n\n  {\n\"version\": 2, \"account\": 1, \"rollouts\": []}\n";
     let alone = Plan::from_json(text).expect_err("a bad policy").to_string();
-    let configuration = Configuration::to_json(text, Default::default());
+    let configuration = Configuration::to_json(text, Proxy::default());
     let wrapped = Configuration::from_json(configuration.as_bytes()).expect_err("a bad policy");
     assert_eq!(wrapped.to_string(), alone);
     assert!(

@@ -10,6 +10,8 @@ PYTHON ?= python3
 export PYTHON
 WASM_TARGET := wasm32-wasip1
 FILTER := turnout-filter --target $(WASM_TARGET) --profile wasm
+# Of the same source, without copies.
+LEAN := turnout-filter --no-default-features --target $(WASM_TARGET) --profile wasm-lean
 # The xds server of the tests, a program with a lock of its own.
 CONTROL_PLANE := tests/control_plane/Cargo.toml
 # A filter made with the SDK, to be compared with: with a lock of its own too.
@@ -24,8 +26,10 @@ help:
 	@echo "make demo-live    a policy changed step by step, halted and taken back, watched live: in a real Envoy"
 	@echo "make demo-shadow  v2 is compared with v1, and no user notices: in a real Envoy"
 	@echo "make test         formatting, lints and all tests (ENVOY_VERSION=1.36.2 for another Envoy)"
-	@echo "make wasm         the filter: target/$(WASM_TARGET)/wasm/turnout_filter.wasm"
-	@echo "make image        the filter as an image, for Istio and Envoy Gateway (IMAGE=turnout:0.1.0)"
+	@echo "make wasm         the filter: target/$(WASM_TARGET)/wasm/turnout_filter.wasm, and in wasm-lean"
+	@echo "                  its build for policies without copies"
+	@echo "make image        the filter as an image, for Istio and Envoy Gateway (IMAGE=turnout:0.1.0,"
+	@echo "                  BUILD=wasm-lean)"
 	@echo "make cli          the command: target/release/turnout"
 	@echo "make bench        what a request costs in Envoy, beside weighted clusters and Lua (BENCH=…)"
 	@echo "make bench-shadow what copies cost users, beside Envoy's own mirror (BENCH=…)"
@@ -71,14 +75,16 @@ published:
 
 wasm: setup
 	$(CARGO) build -p $(FILTER)
+	$(CARGO) build -p $(LEAN)
 
 # By the engine that is there and works. An image with an attestation beside it is an index of two, of
 # which a proxy that looks for its own platform may find none: so there is none.
 IMAGE ?= turnout:0.1.0
+BUILD ?= wasm
 image: wasm
 	@target=$${CARGO_TARGET_DIR:-$(CURDIR)/target}; \
 	context=$$(mktemp -d) && trap 'rm -rf "$$context"' EXIT && \
-	cp "$$target/$(WASM_TARGET)/wasm/turnout_filter.wasm" "$$context" && \
+	cp "$$target/$(WASM_TARGET)/$(BUILD)/turnout_filter.wasm" "$$context" && \
 	if docker info > /dev/null 2>&1; then \
 	  BUILDX_NO_DEFAULT_ATTESTATIONS=1 docker build --tag $(IMAGE) --file Dockerfile "$$context"; \
 	elif command -v buildah > /dev/null; then \
@@ -100,6 +106,7 @@ lint: setup
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --workspace --exclude turnout-filter --all-targets -- -D warnings
 	$(CARGO) clippy -p $(FILTER) -- -D warnings
+	$(CARGO) clippy -p $(LEAN) -- -D warnings
 	$(CARGO) fmt --manifest-path $(CONTROL_PLANE) --check
 	$(CARGO) clippy --locked --manifest-path $(CONTROL_PLANE) --target-dir $(TARGET) -- -D warnings
 	$(CARGO) fmt --manifest-path $(SDK_NOTHING) --check
@@ -108,6 +115,7 @@ lint: setup
 
 unit: setup locust published
 	$(CARGO) build -p $(FILTER)
+	$(CARGO) build -p $(LEAN)
 	$(CARGO) build --locked --manifest-path $(CONTROL_PLANE) --target-dir $(TARGET)
 	$(CARGO) test --workspace --exclude turnout-filter
 

@@ -1,5 +1,9 @@
 //! Which headers the proxies write, as a person says it: to `render`, and once to `apply`.
-#![expect(clippy::expect_used, reason = "a test that cannot go on has failed")]
+#![expect(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    reason = "a test that cannot go on has failed"
+)]
 
 mod common;
 

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use crate::word;
+
 /// The longest opaque account, in bytes.
 pub(crate) const LONGEST_OPAQUE: usize = 128;
 
@@ -22,16 +24,16 @@ impl Sid {
     /// Reads `AC` and 32 lower-case hex digits; `None` for anything else.
     #[must_use]
     pub fn parse(text: &[u8]) -> Option<Self> {
-        let digits = text.strip_prefix(b"AC")?;
-        let (pairs, []) = digits.as_chunks::<2>() else {
-            return None;
-        };
-        let pairs: &[[u8; 2]; 16] = pairs.try_into().ok()?;
-        let mut packed = [0; 16];
-        for (byte, [high, low]) in packed.iter_mut().zip(pairs) {
-            *byte = (hex_digit(*high)? << 4) | hex_digit(*low)?;
+        let digits: &[u8; 32] = text.strip_prefix(b"AC")?.try_into().ok()?;
+        let (eights, _) = digits.as_chunks::<8>();
+        let mut number = 0;
+        let mut all_wrong = 0;
+        for eight in eights {
+            let (part, wrong) = word::hex_digits(*eight);
+            number = (number << 32) | u128::from(part);
+            all_wrong |= wrong;
         }
-        Some(Self(u128::from_be_bytes(packed)))
+        (all_wrong == 0).then_some(Self(number))
     }
 
     pub(crate) const fn of_number(number: u128) -> Self {
@@ -72,16 +74,27 @@ pub enum Account<'a> {
 /// An account of the policy's format.
 #[derive(Clone, Copy, Debug)]
 pub struct AccountId<'a> {
-    bytes: Bytes<'a>,
+    text: Text<'a>,
     /// Where the format is `sid`.
     sid: Option<Sid>,
+}
+
+/// As the request has it, or as it was decoded.
+#[derive(Clone, Copy, Debug)]
+enum Text<'a> {
+    InRequest(&'a [u8]),
+    Decoded(Decoded),
 }
 
 impl AccountId<'_> {
     /// The bytes that name the account: for a SID the 34 ASCII bytes.
     #[must_use]
+    #[inline]
     pub fn as_slice(&self) -> &[u8] {
-        self.bytes.as_slice()
+        match &self.text {
+            Text::InRequest(text) => text,
+            Text::Decoded(text) => text.as_slice(),
+        }
     }
 
     pub(crate) fn sid(&self) -> Option<Sid> {
@@ -107,17 +120,40 @@ impl Format {
 
     /// `None` when the bytes are no account of this format.
     pub(crate) fn account_of(self, bytes: &[u8]) -> Option<AccountId<'_>> {
-        self.account(Bytes::of_request(bytes))
+        let sid = self.sid_of(bytes)?;
+        let text = Text::InRequest(bytes);
+        Some(AccountId { text, sid })
     }
 
-    /// `None` when the bytes are no account of this format.
-    pub(crate) fn account(self, bytes: Bytes<'_>) -> Option<AccountId<'_>> {
-        let sid = match self {
-            Self::Sid => Some(Sid::parse(bytes.as_slice())?),
-            Self::Opaque if is_opaque_account(bytes.as_slice()) => None,
-            Self::Opaque => return None,
-        };
-        Some(AccountId { bytes, sid })
+    /// What a request says by these bytes of itself. An account is large, because it may have been
+    /// decoded; it is made where it stays, and what most requests say is not moved about.
+    #[inline(always)]
+    pub(crate) fn said(self, bytes: &[u8]) -> Account<'_> {
+        match self.sid_of(bytes) {
+            None => Account::Malformed,
+            Some(sid) => Account::Known(AccountId {
+                text: Text::InRequest(bytes),
+                sid,
+            }),
+        }
+    }
+
+    pub(crate) fn said_decoded(self, bytes: Decoded) -> Account<'static> {
+        match self.sid_of(bytes.as_slice()) {
+            None => Account::Malformed,
+            Some(sid) => Account::Known(AccountId {
+                text: Text::Decoded(bytes),
+                sid,
+            }),
+        }
+    }
+
+    /// The SID, where the format is that; `None` when the bytes are no account of this format.
+    fn sid_of(self, bytes: &[u8]) -> Option<Option<Sid>> {
+        match self {
+            Self::Sid => Sid::parse(bytes).map(Some),
+            Self::Opaque => is_opaque_account(bytes).then_some(None),
+        }
     }
 }
 
@@ -129,43 +165,32 @@ pub(crate) fn is_opaque_account(bytes: &[u8]) -> bool {
 pub(crate) enum Found<'a> {
     Absent,
     Malformed,
-    Value(Bytes<'a>),
+    /// As it stands in the request.
+    Plain(&'a [u8]),
+    Decoded(Decoded),
 }
 
-/// Bytes as the request has them, or decoded into a buffer that no request can outgrow.
+/// What was decoded, in a buffer that no request can outgrow.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Bytes<'a>(Stored<'a>);
-
-#[derive(Clone, Copy, Debug)]
-enum Stored<'a> {
-    InRequest(&'a [u8]),
-    Decoded {
-        buffer: [u8; LONGEST_OPAQUE],
-        length: usize,
-    },
+pub(crate) struct Decoded {
+    buffer: [u8; LONGEST_OPAQUE],
+    length: usize,
 }
 
-impl<'a> Bytes<'a> {
-    pub(crate) fn of_request(bytes: &'a [u8]) -> Self {
-        Self(Stored::InRequest(bytes))
-    }
-
-    /// Collects decoded bytes; `None` when one of them is bad or they are more than an account has.
-    pub(crate) fn decoded(bytes: impl Iterator<Item = Option<u8>>) -> Option<Self> {
+impl Decoded {
+    /// Of decoded bytes; `None` when one of them is bad or they are more than an account has.
+    pub(crate) fn collect(bytes: impl Iterator<Item = Option<u8>>) -> Option<Self> {
         let mut buffer = [0; LONGEST_OPAQUE];
         let mut length = 0_usize;
         for byte in bytes {
             *buffer.get_mut(length)? = byte?;
             length = length.saturating_add(1);
         }
-        Some(Self(Stored::Decoded { buffer, length }))
+        Some(Self { buffer, length })
     }
 
     pub(crate) fn as_slice(&self) -> &[u8] {
-        match &self.0 {
-            Stored::InRequest(bytes) => bytes,
-            Stored::Decoded { buffer, length } => buffer.get(..*length).unwrap_or_default(),
-        }
+        self.buffer.get(..self.length).unwrap_or_default()
     }
 }
 

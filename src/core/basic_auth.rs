@@ -4,7 +4,7 @@ use base64::Engine as _;
 use base64::alphabet::STANDARD;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 
-use crate::account::{Bytes, Found};
+use crate::account::{Decoded, Found};
 use crate::headers::Headers;
 
 /// As lenient as the most lenient upstream: what one of them reads as an account must be the same
@@ -18,6 +18,7 @@ const LENIENT: GeneralPurpose = GeneralPurpose::new(
 
 /// The user name in `authorization: Basic …`. Other schemes are no such source. A Basic beside any
 /// other `authorization` leaves open which of them counts; proxies join the two by a comma.
+#[inline(never)]
 pub(crate) fn username<'a>(headers: Headers<'a>) -> Found<'a> {
     let all = || {
         headers
@@ -30,7 +31,7 @@ pub(crate) fn username<'a>(headers: Headers<'a>) -> Found<'a> {
     if all().nth(1).is_some() {
         return Found::Malformed;
     }
-    decode_username(credentials).map_or(Found::Malformed, Found::Value)
+    decode_username(credentials).map_or(Found::Malformed, Found::Decoded)
 }
 
 fn basic_credentials(authorization: &[u8]) -> Option<&[u8]> {
@@ -46,12 +47,12 @@ const PIECE: usize = 256;
 const DECODED: usize = PIECE / 4 * 3;
 
 /// All of the credentials must be base64, but only the user name is kept.
-fn decode_username(credentials: &[u8]) -> Option<Bytes<'static>> {
+fn decode_username(credentials: &[u8]) -> Option<Decoded> {
     let mut buffer = [0; DECODED];
     let mut pieces = credentials.chunks(PIECE).peekable();
     let first = decode(pieces.next()?, pieces.peek().is_none(), &mut buffer)?;
     let colon = first.iter().position(|byte| *byte == b':')?;
-    let username = Bytes::decoded(first.iter().copied().take(colon).map(Some))?;
+    let username = Decoded::collect(first.iter().copied().take(colon).map(Some))?;
     while let Some(piece) = pieces.next() {
         decode(piece, pieces.peek().is_none(), &mut buffer)?;
     }
@@ -79,7 +80,8 @@ mod tests {
         match username(Headers::new(&pairs)) {
             Found::Absent => Ok(None),
             Found::Malformed => Err(()),
-            Found::Value(name) => Ok(Some(String::from_utf8(name.as_slice().to_vec()).unwrap())),
+            Found::Plain(_) => unreachable!(),
+            Found::Decoded(name) => Ok(Some(String::from_utf8(name.as_slice().to_vec()).unwrap())),
         }
     }
 

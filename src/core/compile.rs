@@ -15,6 +15,7 @@ mod whole;
 use crate::account::Format;
 use crate::diagnostic::{Diagnostics, Document};
 use crate::files::Files;
+use crate::index::Index;
 use crate::intake::Cuts;
 use crate::json::{Field, Located, Map, Number, Reader, Text};
 use crate::path::Purpose;
@@ -110,6 +111,9 @@ fn plan(reader: &mut Reader<'_>, policy: policy::Policy<'_>, files: &Files) -> O
         Rollouts::new(reader, names.as_deref()).compile(&at, given.value)
     });
 
+    let rollouts = rollouts?;
+    let matches = rollouts.iter().map(|rollout| &rollout.matches);
+    let index = Index::new(matches);
     Some(Plan {
         revision: revision?,
         account: account?,
@@ -117,7 +121,8 @@ fn plan(reader: &mut Reader<'_>, policy: policy::Policy<'_>, files: &Files) -> O
         segment_names: names.unwrap_or_default(),
         collector,
         halted: policy.halted.given().is_some_and(|halted| halted.value),
-        rollouts: rollouts?,
+        rollouts,
+        index,
     })
 }
 

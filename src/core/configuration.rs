@@ -153,7 +153,7 @@ fn headers<'a>(reader: &mut Reader<'a>, node: Node<'a, '_>) -> Option<Written> {
     let list = reader.list(node, HEADERS, &|reader, node| {
         let word = reader.text(node, HEADER)?;
         let known = Written::WORDS.map(|word| (word, word));
-        reader.meaning(node.path, "a header", known, &word)
+        reader.meaning(node.path, "header", known, &word)
     })?;
     let words = list.value.into_iter().collect::<Option<Vec<_>>>()?;
     let written = Written::named(words);

@@ -140,9 +140,7 @@ impl Hash {
     pub fn position(&self, account: &[u8]) -> Position {
         match self.line() {
             Err(salt) => salt.account(account),
-            Ok(line) => line.place(account).map_or(Position::LAST, |place| {
-                Position(self.turned_to_v2(line, place))
-            }),
+            Ok(line) => self.position_on(line, account),
         }
     }
 
@@ -183,6 +181,12 @@ impl Hash {
             Ok(_) if position == Position::LAST => Native::Never,
             Ok(line) => line.native(self.turned_to_v2(line, position.0)),
         }
+    }
+
+    fn position_on(&self, line: &dyn Line, account: &[u8]) -> Position {
+        line.place(account).map_or(Position::LAST, |place| {
+            Position(self.turned_to_v2(line, place))
+        })
     }
 
     fn of_parts(&self, line: &dyn Line, parts: u32) -> Fraction {

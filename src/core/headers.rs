@@ -32,11 +32,13 @@ impl<'a> Headers<'a> {
     }
 
     pub(crate) fn single(self, name: &str) -> Single<'a> {
-        let mut values = self.values(name);
-        match (values.next(), values.next()) {
-            (None, _) => Single::Absent,
-            (Some(value), None) => Single::One(value),
-            (Some(_), Some(_)) => Single::Repeated,
+        let mut found = Single::Absent;
+        for value in self.values(name) {
+            found = match found {
+                Single::Absent => Single::One(value),
+                Single::One(_) | Single::Repeated => return Single::Repeated,
+            };
         }
+        found
     }
 }

@@ -27,6 +27,7 @@ mod files;
 mod hash;
 mod headers;
 mod inbound;
+mod index;
 mod intake;
 mod json;
 pub mod lint;
@@ -61,6 +62,7 @@ mod unlisted;
 mod visible;
 mod wants;
 mod wire;
+mod word;
 
 pub use account::{Account, AccountId, Format, Sid};
 pub use bucket::{Fraction, Position, Salt};

@@ -19,8 +19,13 @@ pub(crate) struct RequestMatch {
 
 impl RequestMatch {
     pub(crate) fn holds(&self, request: &Request<'_>) -> bool {
-        self.host_holds(request.host)
-            && self.path_holds(request.path)
+        self.host_holds(request.host) && self.holds_on_its_hosts(request)
+    }
+
+    /// Whether all but the host holds.
+    #[inline]
+    pub(crate) fn holds_on_its_hosts(&self, request: &Request<'_>) -> bool {
+        self.path_holds(request.path)
             && self.method_holds(request.method)
             && self
                 .headers
@@ -29,7 +34,11 @@ impl RequestMatch {
     }
 
     pub(crate) fn host_holds(&self, host: &[u8]) -> bool {
-        let is_host = |wanted: &String| host.eq_ignore_ascii_case(wanted.as_bytes());
+        // Most clients send hosts in lower case.
+        let is_host = |wanted: &String| {
+            let wanted = wanted.as_bytes();
+            host == wanted || host.eq_ignore_ascii_case(wanted)
+        };
         self.hosts.is_empty() || self.hosts.iter().any(is_host)
     }
 

@@ -8,6 +8,7 @@ use crate::copying::Shadow;
 use crate::hash::Hash;
 use crate::headers::Headers;
 use crate::inbound::{self, Inbound};
+use crate::index::Index;
 use crate::matching::{Place, RequestMatch, When};
 use crate::problem::Problem;
 use crate::ramp::Ramp;
@@ -17,6 +18,9 @@ use crate::segments::Segments;
 use crate::sources::AccountSources;
 use crate::time::Time;
 use crate::treatment::Treatment;
+
+/// So few rollouts are asked one after the other sooner than an index.
+const FEW_ROLLOUTS: usize = 12;
 
 /// What a policy decides. Made by [`Plan::from_json`], asked by [`decide`](crate::decide()).
 #[derive(Debug)]
@@ -30,6 +34,8 @@ pub struct Plan {
     /// The cluster that takes records.
     pub collector: Option<String>,
     pub(crate) rollouts: Vec<Rollout>,
+    /// Of the rollouts.
+    pub(crate) index: Index,
 }
 
 /// One move from v1 to v2.
@@ -92,9 +98,11 @@ impl Plan {
     /// Reads a request from its headers, pseudo-headers included. `at` is when it is decided: that
     /// is where ramps are read.
     #[must_use]
+    #[inline]
     pub fn request<'a>(&self, headers: Headers<'a>, inbound: Inbound, at: Time) -> Request<'a> {
         let mut request = Request::new(headers, inbound, at);
-        request.account = self.account.read(headers, request.path);
+        self.account
+            .read(headers, request.path, &mut request.account);
         request
     }
 
@@ -174,9 +182,18 @@ impl Plan {
 
     /// The first rollout whose `match` holds has the request.
     pub(crate) fn rollout_of(&self, request: &Request<'_>) -> Option<&Rollout> {
-        self.rollouts
-            .iter()
-            .find(|rollout| rollout.matches.holds(request))
+        if self.rollouts.len() <= FEW_ROLLOUTS {
+            return self
+                .rollouts
+                .iter()
+                .find(|rollout| rollout.matches.holds(request));
+        }
+        let holds = |rollout: usize| {
+            let rollout = self.rollouts.get(rollout);
+            rollout.is_some_and(|rollout| rollout.matches.holds_on_its_hosts(request))
+        };
+        let found = self.index.first(request.host, request.path, holds);
+        self.rollouts.get(found?)
     }
 }
 

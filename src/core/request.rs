@@ -5,6 +5,7 @@ use crate::headers::Headers;
 use crate::inbound::{self, Inbound};
 use crate::time::Time;
 use crate::treatment::Treatment;
+use crate::word::position_of_either;
 
 /// What [`decide`](crate::decide()) looks at, made by [`Plan::request`](crate::Plan::request). It
 /// borrows from the headers and copies nothing.
@@ -38,12 +39,13 @@ impl<'a> Request<'a> {
             at,
             account: Account::Absent,
         };
+        // Told apart by their lengths first: most headers are none of these.
         for (name, value) in headers.iter() {
-            match name {
-                b":method" => request.method = value,
-                b":authority" => request.host = host_of(value),
-                b":path" => request.path = path_of(value),
-                b"x-request-id" => request.id = Some(value),
+            match name.len() {
+                5 if name == b":path" => request.path = path_of(value),
+                7 if name == b":method" => request.method = value,
+                10 if name == b":authority" => request.host = host_of(value),
+                12 if name == b"x-request-id" => request.id = Some(value),
                 _ => {}
             }
         }
@@ -76,7 +78,10 @@ impl<'a> Request<'a> {
 
     /// What a trusted earlier hop decided for a rollout.
     pub(crate) fn decided_upstream(&self, rollout: &str) -> Option<Treatment> {
-        inbound::decided(self.earlier_hops(), rollout)
+        match self.inbound {
+            Inbound::Strip => None,
+            Inbound::Trust => inbound::decided(self.headers, rollout),
+        }
     }
 
     /// The headers in which earlier hops speak: none where they are not to be believed.
@@ -89,21 +94,17 @@ impl<'a> Request<'a> {
 }
 
 fn path_of(target: &[u8]) -> &[u8] {
-    let is_end = |byte: &u8| matches!(byte, b'?' | b'#');
-    target.split(is_end).next().unwrap_or_default()
+    let end = position_of_either(target, b'?', b'#');
+    end.and_then(|end| target.get(..end)).unwrap_or(target)
 }
 
 /// `Example.com.:8080` and `example.com` are one host; `[::1]:8080` is `[::1]`.
 fn host_of(authority: &[u8]) -> &[u8] {
-    let end = authority
-        .iter()
-        .rposition(|byte| *byte == b':')
-        .filter(|colon| {
-            let port = authority.get(*colon..).unwrap_or_default();
-            port.iter().skip(1).all(u8::is_ascii_digit)
-        })
-        .unwrap_or(authority.len());
-    let host = authority.get(..end).unwrap_or_default();
+    let mut before_port = authority;
+    while let [before @ .., b'0'..=b'9'] = before_port {
+        before_port = before;
+    }
+    let host = before_port.strip_suffix(b":").unwrap_or(authority);
     host.strip_suffix(b".").unwrap_or(host)
 }
 

@@ -16,45 +16,59 @@ use layer::Sets;
 
 /// A set of segments, one bit for each, in the order of the policy.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct SegmentSet(Vec<u64>);
+pub(crate) struct SegmentSet {
+    /// The first 64, which are all that most policies have: they are asked without going anywhere.
+    first: u64,
+    /// The rest.
+    rest: Vec<u64>,
+}
 
 impl SegmentSet {
-    pub(crate) const NONE: &Self = &Self(Vec::new());
+    pub(crate) const NONE: &Self = &Self {
+        first: 0,
+        rest: Vec::new(),
+    };
 
     /// The segment that comes first in the policy.
     pub(crate) fn first(&self) -> Option<usize> {
-        let (index, word) = self.0.iter().enumerate().find(|(_, word)| **word != 0)?;
-        let bit = usize::try_from(word.trailing_zeros()).ok()?;
-        index.checked_mul(64)?.checked_add(bit)
+        self.iter().next()
     }
 
     pub(crate) fn insert(&mut self, segment: usize) {
-        let (word, bit) = (segment / 64, segment % 64);
-        if self.0.len() <= word {
-            self.0.resize(word.saturating_add(1), 0);
+        let bit = 1 << (segment % 64);
+        let Some(word) = (segment / 64).checked_sub(1) else {
+            self.first |= bit;
+            return;
+        };
+        if self.rest.len() <= word {
+            self.rest.resize(word.saturating_add(1), 0);
         }
-        if let Some(word) = self.0.get_mut(word) {
-            *word |= 1 << bit;
+        if let Some(word) = self.rest.get_mut(word) {
+            *word |= bit;
         }
     }
 
     fn add(&mut self, other: &Self) {
-        if self.0.len() < other.0.len() {
-            self.0.resize(other.0.len(), 0);
+        self.first |= other.first;
+        if self.rest.len() < other.rest.len() {
+            self.rest.resize(other.rest.len(), 0);
         }
-        for (word, other) in self.0.iter_mut().zip(&other.0) {
+        for (word, other) in self.rest.iter_mut().zip(&other.rest) {
             *word |= other;
         }
     }
 
     pub(crate) fn contains(&self, segment: usize) -> bool {
-        let (word, bit) = (segment / 64, segment % 64);
-        self.0.get(word).is_some_and(|word| word & (1 << bit) != 0)
+        let word = match (segment / 64).checked_sub(1) {
+            None => self.first,
+            Some(word) => self.rest.get(word).copied().unwrap_or_default(),
+        };
+        word & (1 << (segment % 64)) != 0
     }
 
     /// The segments of the set, in the order of the policy.
     pub(crate) fn iter(&self) -> impl Iterator<Item = usize> + use<'_> {
-        let words = self.0.iter().enumerate();
+        let words = [&self.first].into_iter().chain(&self.rest).enumerate();
         words.flat_map(|(index, word)| {
             // Each step takes the lowest bit off.
             let rest = successors(Some(*word), |rest| Some(rest & rest.wrapping_sub(1)));
@@ -66,8 +80,9 @@ impl SegmentSet {
         })
     }
 
+    #[inline]
     pub(crate) fn intersects(&self, other: &Self) -> bool {
-        self.0.iter().zip(&other.0).any(|(a, b)| a & b != 0)
+        self.first & other.first != 0 || self.rest.iter().zip(&other.rest).any(|(a, b)| a & b != 0)
     }
 }
 
@@ -197,7 +212,7 @@ fn find_opaque(keys: &Sorted, bytes: &[u8], account: &[u8]) -> Option<usize> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::account::{Bytes, Format};
+    use crate::account::Format;
 
     fn set(segments: &[usize]) -> SegmentSet {
         let mut set = SegmentSet::default();
@@ -214,7 +229,7 @@ mod tests {
         assert!(!builder.insert(0, b""));
         let segments = builder.build();
         let of = |account: &str| {
-            let account = Format::Opaque.account(Bytes::of_request(account.as_bytes()));
+            let account = Format::Opaque.account_of(account.as_bytes());
             segments.of(&account.unwrap())
         };
         assert_eq!(*of("both"), set(&[0, 70]));

@@ -1,6 +1,6 @@
 //! Where a request says whom it is for.
 
-use crate::account::{Account, Bytes, Format, Found, hex_digit};
+use crate::account::{Account, Decoded, Format, Found, hex_digit};
 use crate::basic_auth;
 use crate::headers::{Headers, Single};
 use crate::path::Template;
@@ -25,45 +25,44 @@ pub(crate) enum Source {
 impl AccountSources {
     /// The first source that is present decides, even when what it holds is malformed: a request
     /// that names two accounts must not get the treatment of the one it prefers.
-    pub(crate) fn read<'a>(&self, headers: Headers<'a>, path: &'a [u8]) -> Account<'a> {
+    pub(crate) fn read<'a>(&self, headers: Headers<'a>, path: &'a [u8], account: &mut Account<'a>) {
         for source in &self.from {
             match source.find(headers, path) {
-                Found::Absent => {}
-                Found::Malformed => return Account::Malformed,
-                Found::Value(bytes) => {
-                    let account = self.format.account(bytes);
-                    return account.map_or(Account::Malformed, Account::Known);
-                }
+                Found::Absent => continue,
+                Found::Malformed => *account = Account::Malformed,
+                Found::Plain(bytes) => *account = self.format.said(bytes),
+                Found::Decoded(bytes) => *account = self.format.said_decoded(bytes),
             }
+            return;
         }
-        Account::Absent
+        *account = Account::Absent;
     }
 }
 
 impl Source {
+    #[inline(always)]
     pub(crate) fn find<'a>(&self, headers: Headers<'a>, path: &'a [u8]) -> Found<'a> {
         match self {
             Self::Header(name) => match headers.single(name) {
                 Single::Absent => Found::Absent,
                 Single::Repeated => Found::Malformed,
-                Single::One(value) => Found::Value(Bytes::of_request(value)),
+                Single::One(value) => Found::Plain(value),
             },
             Self::BasicAuthUsername => basic_auth::username(headers),
             Self::Path(template) => match template.capture(path) {
                 None => Found::Absent,
-                Some(segment) => percent_decoded(segment).map_or(Found::Malformed, Found::Value),
+                Some(segment) if !segment.contains(&b'%') => Found::Plain(segment),
+                Some(segment) => percent_decoded(segment).map_or(Found::Malformed, Found::Decoded),
             },
         }
     }
 }
 
 /// A path may spell one account in many ways (`%61` is `a`), and upstreams read them as one.
-fn percent_decoded(segment: &[u8]) -> Option<Bytes<'_>> {
-    if !segment.contains(&b'%') {
-        return Some(Bytes::of_request(segment));
-    }
+#[inline(never)]
+fn percent_decoded(segment: &[u8]) -> Option<Decoded> {
     let mut rest = segment.iter().copied();
-    Bytes::decoded(std::iter::from_fn(|| {
+    Decoded::collect(std::iter::from_fn(|| {
         Some(match rest.next()? {
             b'%' => {
                 let high = rest.next().and_then(any_case_hex_digit);

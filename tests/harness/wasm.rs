@@ -70,6 +70,28 @@ fn build(profile: &str, options: &[&str]) -> PathBuf {
     artifact
 }
 
+/// The path of a filter that does nothing, made with the SDK: `tests/bench/sdk_nothing`, built by the first
+/// call in this process.
+///
+/// Panics with what cargo said when the build fails.
+pub fn sdk_nothing_wasm() -> PathBuf {
+    static ARTIFACT: OnceLock<PathBuf> = OnceLock::new();
+    let build = || {
+        cargo_build(&[
+            "--locked",
+            "--manifest-path",
+            "tests/bench/sdk_nothing/Cargo.toml",
+            "--target",
+            "wasm32-wasip1",
+            "--release",
+        ]);
+        let artifact = target_directory().join("wasm32-wasip1/release/turnout_sdk_nothing.wasm");
+        assert!(artifact.is_file(), "cargo built no {}", artifact.display());
+        artifact
+    };
+    ARTIFACT.get_or_init(build).clone()
+}
+
 /// Panics with what cargo said when the build fails.
 pub(crate) fn cargo_build(options: &[&str]) {
     let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));

@@ -96,15 +96,18 @@ pub(super) fn held(source: &Source, format: Format, request: &Request<'_>) -> He
                 Source::Path(_) => "its percent-encoding is broken, or it is too long",
             }),
         },
-        Found::Value(bytes) => {
-            let value = bytes.as_slice().to_vec();
-            match format.account(bytes) {
-                Some(_) => Held::Account(value),
-                None => Held::NoAccount {
-                    why: malformed_account(&String::from_utf8_lossy(&value), format).to_string(),
-                    value: Some(value),
-                },
-            }
-        }
+        Found::Plain(bytes) => held_bytes(bytes, format),
+        Found::Decoded(bytes) => held_bytes(bytes.as_slice(), format),
+    }
+}
+
+fn held_bytes(bytes: &[u8], format: Format) -> Held {
+    let value = bytes.to_vec();
+    match format.account_of(bytes) {
+        Some(_) => Held::Account(value),
+        None => Held::NoAccount {
+            why: malformed_account(&String::from_utf8_lossy(&value), format).to_string(),
+            value: Some(value),
+        },
     }
 }

@@ -93,6 +93,13 @@ impl Bootstrap {
         self
     }
 
+    /// Listens on this port instead of a free one, so that it is known before Envoy starts.
+    #[must_use]
+    pub fn listen_on(self, port: u16) -> Self {
+        let listener = |port| format!("      {}\n    filter_chains:\n", with_port(port));
+        self.replace(&listener(0), &listener(port))
+    }
+
     /// Lets clients bring their own `x-request-id`, so that a test knows how each request draws.
     #[must_use]
     pub fn keep_request_ids(self) -> Self {

@@ -11,6 +11,7 @@ mod packed;
 mod policies;
 mod properties;
 mod readme;
+mod rounds;
 mod schema;
 mod shadow;
 mod simulate;

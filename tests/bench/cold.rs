@@ -245,14 +245,14 @@ fn table(
 ) -> String {
     let mut text = format!(
         "\nHow long until the first request is decided; one worker, medians of {} (quartiles).\n\n{}\n\n\
-         from the start of Envoy's process        ms    to {BASE}\n",
+         from the start of Envoy's process               ms  to {BASE}\n",
         starts.first().map_or(0, |(_, times)| times.len()),
         report::machine(machine),
     );
     let base = starts.first().map_or(&[][..], |(_, times)| times);
     for (variant, times) in starts {
         text += &format!(
-            "  {:<34} {:>7.1}  {}\n",
+            "  {:<40} {:>7.1}  {}\n",
             format!("{:<14}{}", variant.name, variant.what),
             Spread::of(times.iter().copied()).median,
             report::shown(ratio(times, base)),
@@ -267,13 +267,13 @@ fn table(
             ..
         } = Spread::of(times.iter().copied());
         text += &format!(
-            "  {:<34} {median:>7.1}  ({lower:.1}..{upper:.1})\n",
+            "  {:<40} {median:>7.1}  ({lower:.1}..{upper:.1})\n",
             format!("{accounts} accounts")
         );
     }
     text += "\nthe code\n";
     for (name, bytes) in code {
-        text += &format!("  {name:<34} {bytes:>7}  bytes\n");
+        text += &format!("  {name:<40} {bytes:>7}  bytes\n");
     }
     text.truncate(text.trim_end().len());
     text

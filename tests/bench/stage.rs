@@ -51,10 +51,14 @@ struct Place {
 impl Stage {
     pub(crate) async fn start(settings: &Settings) -> Result<Self, String> {
         let folder = Folder::new();
+        // What has to be built for them is built before anything runs.
+        let variants = settings.variants.iter().copied();
+        let texts: Vec<(Variant, String)> = variants
+            .map(|variant| Ok((variant, variant.configuration(folder.path())?)))
+            .collect::<Result<_, String>>()?;
         let (v1, v2) = (Upstream::start("v1")?, Upstream::start("v2")?);
         let mut places = Vec::new();
-        for variant in settings.variants.iter().copied() {
-            let text = variant.configuration(folder.path())?;
+        for (variant, text) in texts {
             let bootstrap = Bootstrap::new(text, v1.address(), v2.address()).concurrency(1);
             places.push(Place {
                 variant,

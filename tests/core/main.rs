@@ -12,6 +12,7 @@ mod packed;
 mod policies;
 mod properties;
 mod readme;
+mod rounds;
 mod schema;
 mod shadow;
 mod simulate;

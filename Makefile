@@ -10,8 +10,12 @@ PYTHON ?= python3
 export PYTHON
 WASM_TARGET := wasm32-wasip1
 FILTER := turnout-filter --target $(WASM_TARGET) --profile wasm
+# Of the same source, without copies.
+LEAN := turnout-filter --no-default-features --target $(WASM_TARGET) --profile wasm-lean
 # The xds server of the tests, a program with a lock of its own.
 CONTROL_PLANE := tests/control_plane/Cargo.toml
+# A filter made with the SDK, to be compared with: with a lock of its own too.
+SDK_NOTHING := tests/bench/sdk_nothing/Cargo.toml
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 
 .PHONY: help demo demo-live demo-shadow test setup wasm image cli envoy locust published lint unit \
@@ -22,10 +26,12 @@ help:
 	@echo "make demo-live    a policy changed step by step, halted and taken back, watched live: in a real Envoy"
 	@echo "make demo-shadow  v2 is compared with v1, and no user notices: in a real Envoy"
 	@echo "make test         formatting, lints and all tests (ENVOY_VERSION=1.36.2 for another Envoy)"
-	@echo "make wasm         the filter: target/$(WASM_TARGET)/wasm/turnout_filter.wasm"
-	@echo "make image        the filter as an image, for Istio and Envoy Gateway (IMAGE=turnout:0.1.0)"
+	@echo "make wasm         the filter: target/$(WASM_TARGET)/wasm/turnout_filter.wasm, and in wasm-lean"
+	@echo "                  its build for policies without copies"
+	@echo "make image        the filter as an image, for Istio and Envoy Gateway (IMAGE=turnout:0.1.0,"
+	@echo "                  BUILD=wasm-lean)"
 	@echo "make cli          the command: target/release/turnout"
-	@echo "make bench        what a decision, and a comparison, costs in core"
+	@echo "make bench        what a request costs in Envoy, beside weighted clusters and Lua (BENCH=…)"
 	@echo "make bench-shadow what copies cost users, beside Envoy's own mirror (BENCH=…)"
 	@echo "make bench-live   how long users stay on v2 after a halt, and a worker pauses for a policy"
 	@echo "make bench-simulate how fast a log is replayed, beside jq, and in how much memory"
@@ -69,14 +75,16 @@ published:
 
 wasm: setup
 	$(CARGO) build -p $(FILTER)
+	$(CARGO) build -p $(LEAN)
 
 # By the engine that is there and works. An image with an attestation beside it is an index of two, of
 # which a proxy that looks for its own platform may find none: so there is none.
 IMAGE ?= turnout:0.1.0
+BUILD ?= wasm
 image: wasm
 	@target=$${CARGO_TARGET_DIR:-$(CURDIR)/target}; \
 	context=$$(mktemp -d) && trap 'rm -rf "$$context"' EXIT && \
-	cp "$$target/$(WASM_TARGET)/wasm/turnout_filter.wasm" "$$context" && \
+	cp "$$target/$(WASM_TARGET)/$(BUILD)/turnout_filter.wasm" "$$context" && \
 	if docker info > /dev/null 2>&1; then \
 	  BUILDX_NO_DEFAULT_ATTESTATIONS=1 docker build --tag $(IMAGE) --file Dockerfile "$$context"; \
 	elif command -v buildah > /dev/null; then \
@@ -98,11 +106,16 @@ lint: setup
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --workspace --exclude turnout-filter --all-targets -- -D warnings
 	$(CARGO) clippy -p $(FILTER) -- -D warnings
+	$(CARGO) clippy -p $(LEAN) -- -D warnings
 	$(CARGO) fmt --manifest-path $(CONTROL_PLANE) --check
 	$(CARGO) clippy --locked --manifest-path $(CONTROL_PLANE) --target-dir $(TARGET) -- -D warnings
+	$(CARGO) fmt --manifest-path $(SDK_NOTHING) --check
+	$(CARGO) clippy --locked --manifest-path $(SDK_NOTHING) --target-dir $(TARGET) \
+	  --target $(WASM_TARGET) -- -D warnings
 
 unit: setup locust published
 	$(CARGO) build -p $(FILTER)
+	$(CARGO) build -p $(LEAN)
 	$(CARGO) build --locked --manifest-path $(CONTROL_PLANE) --target-dir $(TARGET)
 	$(CARGO) test --workspace --exclude turnout-filter
 
@@ -125,14 +138,17 @@ fuzz:
 	$(call FUZZ,request)
 	$(call FUZZ,diff)
 
-bench:
-	$(CARGO) bench -p turnout-tests --bench decide --bench diff
+# What a request costs in a real Envoy, beside what one would take instead of a filter: one run of about
+# six minutes. The machine should have nothing else to do. BENCH="--json FILE --svg FILE" and others.
+BENCH ?=
+bench: setup
+	$(CARGO) build -p $(FILTER)
+	$(CARGO) run --release -p turnout-tests --bin bench -- $(BENCH)
 
 # What copying requests to v2 costs those who wait for v1: nothing, Envoy's own mirror, and ours, in one
 # run of about eight minutes. The machine should have nothing else to do. BENCH="--json FILE" and others.
 # BENCH=--faults: what they cost when v2 refuses, is silent, late, cuts off, sends 100 MB or garbage, beside
 # a v2 that is well; about twelve minutes.
-BENCH ?=
 bench-shadow: setup
 	$(CARGO) build -p $(FILTER)
 	$(CARGO) run --release -p turnout-tests --bin bench-shadow -- $(BENCH)

@@ -4,10 +4,11 @@ use std::path::PathBuf;
 
 use clap::Args;
 use turnout_core::lint::{self, Code};
-use turnout_core::{Diagnostics, Inbound, Plan, Severity};
-use turnout_live::check_wasm;
+use turnout_core::{Diagnostics, Inbound, Plan, Severity, Written};
+use turnout_live::{Given, check_wasm};
 
 use crate::exit::{Exit, refuse};
+use crate::headers;
 use crate::lint::codes;
 use crate::live::{FirstLook, Options};
 use crate::policy::Policy;
@@ -44,6 +45,10 @@ pub(crate) struct Arguments {
     /// the first policy, `strip`.
     #[arg(long, value_enum)]
     inbound: Option<InboundWord>,
+    /// Which headers the proxies write, of cluster, treatment and decision: those that their routes or
+    /// later hops read, with commas between. As before unless given; with the first policy, all.
+    #[arg(long, value_name = "HEADERS", value_parser = headers::parse)]
+    headers: Option<Written>,
     /// Write nothing when there is a warning.
     #[arg(long)]
     strict: bool,
@@ -58,11 +63,15 @@ pub(crate) fn run(arguments: &Arguments) -> Exit {
         Ok(checked) => checked,
         Err(exit) => return exit,
     };
-    let inbound = arguments.inbound.map(Inbound::from);
+    let given = Given {
+        wasm: wasm.as_deref(),
+        inbound: arguments.inbound.map(Inbound::from),
+        headers: arguments.headers,
+    };
     arguments
         .options
         .carry_out(FirstLook::Waits, |directory, author| {
-            directory.apply(&policy, wasm.as_deref(), inbound, author)
+            directory.apply(&policy, given, author)
         })
 }
 

@@ -145,6 +145,7 @@ fn entry_as_json(row: &Row) -> Value {
         "halted": entry.halted,
         "wasm": entry.wasm,
         "inbound": entry.inbound,
+        "headers": entry.headers.words().collect::<Vec<_>>(),
         "before": entry.before,
         "back_to": entry.back_to,
         "outcome": entry.outcome.as_str(),

@@ -10,6 +10,7 @@ mod diff;
 mod exit;
 mod explain;
 mod halt;
+mod headers;
 mod import;
 mod lint;
 mod live;

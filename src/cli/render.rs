@@ -4,10 +4,11 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 use turnout_core::render::{discovery, render};
-use turnout_core::{Configuration, Inbound, Plan};
+use turnout_core::{Configuration, Inbound, Plan, Proxy, Written};
 use turnout_manifests::{EnvoyGateway, Istio, Object, Phase, envoy_gateway, istio, to_yaml};
 
 use crate::exit::{Exit, refuse};
+use crate::headers;
 use crate::policy::Policy;
 use crate::text;
 
@@ -46,6 +47,10 @@ pub(crate) struct Arguments {
     /// Whether this proxy believes the x-turnout-* headers of requests.
     #[arg(long, value_enum, default_value_t = InboundWord::Strip)]
     inbound: InboundWord,
+    /// Which headers this proxy writes: those that its routes or later hops read, with commas between.
+    /// Each costs a request about a microsecond.
+    #[arg(long, value_name = "HEADERS", value_parser = headers::parse, default_value = headers::ALL)]
+    headers: Written,
     /// For Istio and Envoy Gateway: the filter's image, such as registry.example.com/turnout:0.1.0.
     #[arg(
         long,
@@ -168,12 +173,21 @@ fn check(arguments: &Arguments) -> Result<(), String> {
         .find(|(_, is_given, says)| *is_given && !says);
     match idle {
         Some((option, ..)) => Err(format!("{option} says nothing with {target}; leave it out")),
+        None if matches!(arguments.target, Some(Envoy)) && !arguments.headers.cluster => Err(
+            "the routes that go with --for envoy, as in envoy/live-policy.yaml, take \
+             x-turnout-cluster, and `--headers` leaves it out; write `cluster` too"
+                .into(),
+        ),
         None => Ok(()),
     }
 }
 
 fn rendered(arguments: &Arguments, policy: &str, plan: &Plan) -> Result<String, String> {
-    let configuration = Configuration::to_json(policy, arguments.inbound.into());
+    let proxy = Proxy {
+        inbound: arguments.inbound.into(),
+        headers: arguments.headers,
+    };
+    let configuration = Configuration::to_json(policy, proxy);
     let object = Object {
         name: arguments.name.as_deref().unwrap_or("turnout"),
         namespace: arguments.namespace.as_deref(),

@@ -1,5 +1,6 @@
 //! What one proxy is given: the policy, which is the same in the whole mesh, and what this proxy
-//! is. The plugin's configuration is this envelope: `{ "policy": <policy>, "inbound": "strip" }`.
+//! is. The plugin's configuration is this envelope:
+//! `{ "policy": <policy>, "inbound": "strip", "headers": ["cluster", "treatment", "decision"] }`.
 
 use std::ops::Range;
 
@@ -11,6 +12,7 @@ use crate::json::{Field, Node, Reader};
 use crate::place::{Path, Span};
 use crate::plan::Plan;
 use crate::problem::{Expected, Problem};
+use crate::proxy::{Proxy, Written};
 
 /// A proxy's configuration, valid by construction.
 #[derive(Debug)]
@@ -19,6 +21,8 @@ pub struct Configuration {
     pub plan: Plan,
     /// Whether earlier hops are believed.
     pub inbound: Inbound,
+    /// What is written into requests.
+    pub headers: Written,
 }
 
 const POLICY: Expected = Expected::new("a policy", "{ \"version\": 1, … }");
@@ -27,6 +31,8 @@ const ENVELOPE: Expected = Expected::new(
     "{ \"policy\": { … }, \"inbound\": \"strip\" }",
 );
 const INBOUND: Expected = Expected::new("a word", "\"strip\"");
+const HEADERS: Expected = Expected::new("a list of headers", "[\"cluster\", \"decision\"]");
+const HEADER: Expected = Expected::new("a word", "\"cluster\"");
 
 impl Configuration {
     /// Reads a plugin's configuration. Places inside the policy are those of the policy alone, as
@@ -83,26 +89,34 @@ impl Configuration {
         match (plan, envelope) {
             (Some(plan), Some(envelope)) if diagnostics.is_empty() => Ok(Self {
                 plan,
-                inbound: envelope.inbound,
+                inbound: envelope.proxy.inbound,
+                headers: envelope.proxy.headers,
             }),
             _ => Err(diagnostics),
         }
     }
 
-    /// Writes a plugin's configuration around a policy's text, which is kept as it is.
+    /// Writes a plugin's configuration around a policy's text, which is kept as it is. Where all headers
+    /// are written that is not said, for it is what holds unless said.
     #[must_use]
-    pub fn to_json(policy: &str, inbound: Inbound) -> String {
-        format!(
-            "{{\"inbound\":\"{}\",\"policy\":{policy}}}",
-            inbound.as_str()
-        )
+    pub fn to_json(policy: &str, proxy: impl Into<Proxy>) -> String {
+        let Proxy { inbound, headers } = proxy.into();
+        let inbound = inbound.as_str();
+        let headers = match headers {
+            Written::ALL => String::new(),
+            headers => {
+                let words: Vec<&str> = headers.words().collect();
+                format!("\"headers\":[\"{}\"],", words.join("\",\""))
+            }
+        };
+        format!("{{{headers}\"inbound\":\"{inbound}\",\"policy\":{policy}}}")
     }
 }
 
 struct Envelope<'a> {
     /// Where it begins, and its text.
     policy: (usize, &'a str),
-    inbound: Inbound,
+    proxy: Proxy,
 }
 
 fn envelope<'a>(reader: &mut Reader<'a>, root: Node<'a, '_>) -> Option<Envelope<'a>> {
@@ -111,6 +125,7 @@ fn envelope<'a>(reader: &mut Reader<'a>, root: Node<'a, '_>) -> Option<Envelope<
         Some(reader.with_indent(node))
     });
     let inbound = object.field(reader, "inbound", &inbound);
+    let headers = object.field(reader, "headers", &headers);
     object.finish(reader);
     if matches!(policy, Field::Absent) {
         reader.report(
@@ -121,7 +136,10 @@ fn envelope<'a>(reader: &mut Reader<'a>, root: Node<'a, '_>) -> Option<Envelope<
     }
     Some(Envelope {
         policy: policy.given()?,
-        inbound: inbound.given().unwrap_or_default(),
+        proxy: Proxy {
+            inbound: inbound.given().unwrap_or_default(),
+            headers: headers.given().unwrap_or_default(),
+        },
     })
 }
 
@@ -129,6 +147,24 @@ fn inbound<'a>(reader: &mut Reader<'a>, node: Node<'a, '_>) -> Option<Inbound> {
     let word = reader.text(node, INBOUND)?;
     let known = [Inbound::Strip, Inbound::Trust].map(|inbound| (inbound.as_str(), inbound));
     reader.meaning(node.path, "inbound", known, &word)
+}
+
+fn headers<'a>(reader: &mut Reader<'a>, node: Node<'a, '_>) -> Option<Written> {
+    let list = reader.list(node, HEADERS, &|reader, node| {
+        let word = reader.text(node, HEADER)?;
+        let known = Written::WORDS.map(|word| (word, word));
+        reader.meaning(node.path, "header", known, &word)
+    })?;
+    let words = list.value.into_iter().collect::<Option<Vec<_>>>()?;
+    let written = Written::named(words);
+    if written.is_none() {
+        let problem = Problem::invalid(
+            "without `cluster` and `treatment` no route follows a decision",
+            "name the one that the routes of this proxy read",
+        );
+        reader.report(node.span, node.path, problem);
+    }
+    written
 }
 
 fn not_utf8(bytes: &[u8], cuts: Cuts, valid_up_to: usize) -> Diagnostics {

@@ -60,7 +60,7 @@ impl Index {
         let groups = by_host.chunk_by(|(one, _), (next, _)| one == next);
         let groups = groups.filter_map(|group| {
             let (host, _) = group.first()?;
-            let rollouts = group.iter().map(|(_, rollout)| *rollout).collect();
+            let rollouts = group.iter().map(|(_, rollout)| *rollout);
             Some(((*host).to_owned(), Group::new(rollouts, &heads)))
         });
         Self {
@@ -110,17 +110,19 @@ fn head(matches: &RequestMatch) -> String {
 
 impl Group {
     /// Of rollouts in the order of the policy.
-    fn new(mut rollouts: Vec<u32>, heads: &[String]) -> Self {
-        rollouts.sort_by_key(|rollout| text(heads, *rollout));
+    fn new(rollouts: impl IntoIterator<Item = u32>, heads: &[String]) -> Self {
+        let with_head = |rollout| (text(heads, rollout), rollout);
+        let mut rollouts: Vec<(&str, u32)> = rollouts.into_iter().map(with_head).collect();
+        // As the hosts are sorted: another kind of sorting would be kilobytes of the filter.
+        rollouts.sort_unstable();
         let mut nodes: Vec<Node> = Vec::new();
         // The nodes that enclose what comes next, each with its head.
         let mut open: Vec<(u32, &str)> = Vec::new();
         let mut start = 0;
-        for same in rollouts.chunk_by(|one, next| text(heads, *one) == text(heads, *next)) {
-            let Some(first) = same.first() else {
+        for same in rollouts.chunk_by(|(one, _), (next, _)| one == next) {
+            let Some((head, first)) = same.first() else {
                 continue;
             };
-            let head = text(heads, *first);
             while open
                 .pop_if(|(_, outer)| !head.starts_with(*outer))
                 .is_some()
@@ -136,8 +138,8 @@ impl Group {
             open.push((number, head));
             start = start.saturating_add(u32::try_from(same.len()).unwrap_or(u32::MAX));
         }
-        rollouts.shrink_to_fit();
         nodes.shrink_to_fit();
+        let rollouts = rollouts.into_iter().map(|(_, rollout)| rollout).collect();
         Self { nodes, rollouts }
     }
 

@@ -31,6 +31,7 @@ mod index;
 mod intake;
 mod json;
 pub mod lint;
+mod logged;
 mod matching;
 mod names;
 mod packed;
@@ -40,6 +41,7 @@ mod place;
 mod plan;
 mod policy;
 mod problem;
+mod proxy;
 mod ramp;
 mod reach;
 mod read;
@@ -72,11 +74,14 @@ pub use hash::{BetweenParts, Hash, Native};
 pub use headers::Headers;
 pub use inbound::Inbound;
 pub use intake::Intake;
+pub use logged::Logged;
 pub use names::{
-    CLUSTER_HEADER, DECISION_HEADER, SHADOW_HEADER, TREATMENT_HEADER, is_turnout_header,
+    CLUSTER_HEADER, DECISION_HEADER, LOG_PROPERTY, NO_ROLLOUT, SHADOW_HEADER, TREATMENT_HEADER,
+    is_turnout_header,
 };
 pub use plan::{Mode, Plan, Rollout};
 pub use problem::{Problem, Severity};
+pub use proxy::{Proxy, Written};
 pub use ramp::{Ramp, Step};
 pub use reach::{PathReach, Reach};
 pub use request::Request;

@@ -1,4 +1,4 @@
-//! The headers that Turnout speaks on the wire.
+//! The names that Turnout has on the wire, and in logs.
 
 /// The cluster that answers, for a route's `cluster_header`.
 pub const CLUSTER_HEADER: &str = "x-turnout-cluster";
@@ -8,6 +8,11 @@ pub const TREATMENT_HEADER: &str = "x-turnout-treatment";
 pub const DECISION_HEADER: &str = "x-turnout-decision";
 /// On a copy, with the value `1`: whoever answers it answers no user.
 pub const SHADOW_HEADER: &str = "x-turnout-shadow";
+/// The property that tells access logs of a decision: `%FILTER_STATE(wasm.turnout:PLAIN)%`.
+pub const LOG_PROPERTY: &str = "turnout";
+/// What stands for the rollout where none matched, in logs and in counters; no rollout can have this
+/// name.
+pub const NO_ROLLOUT: &str = "-";
 
 const PREFIX: &[u8] = b"x-turnout-";
 

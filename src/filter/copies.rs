@@ -5,6 +5,7 @@
 //! place among `max_in_flight` until it has an outcome and none of its calls is under way.
 
 mod back_off;
+mod exports;
 mod job;
 mod metrics;
 mod telemetry;
@@ -14,7 +15,7 @@ use std::rc::Rc;
 use turnout_core::shadow::{
     Answered, Judge, Known, Moment, Next, Outcome, Sample, Shadow, Trial, Verdict,
 };
-use turnout_core::{Configuration, Rollout, Table, Treatment};
+use turnout_core::{Configuration, Plan, Rollout, Table, Treatment};
 
 use crate::host::{self, HeaderBuffer};
 use back_off::BackOff;
@@ -46,6 +47,11 @@ struct OfRollout {
 }
 
 impl Copies {
+    /// What a policy asks for and this build does not have: nothing.
+    pub(crate) fn lacks(_plan: &Plan) -> Vec<String> {
+        Vec::new()
+    }
+
     /// Nothing is copied yet. Called while the plugin is configured.
     pub(crate) fn new(configuration: &Rc<Configuration>) -> Self {
         let rollouts: Vec<_> = configuration

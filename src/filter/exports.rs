@@ -1,14 +1,11 @@
-//! What the proxy calls: the callbacks of proxy-wasm (ABI 0.2.1) that this filter has a use for.
+//! What the proxy calls: the callbacks of proxy-wasm (ABI 0.2.1) that each build of this filter has a use
+//! for. Those that only copies need are with them.
 #![expect(
     unsafe_code,
     reason = "the proxy finds functions by their names, so these may not be mangled"
 )]
 
-use crate::copies::Copies;
-use crate::vm::Vm;
-
-/// A callback's answer: go on.
-const CONTINUE: u32 = 0;
+use crate::vm::{CONTINUE, Vm};
 
 #[cfg(target_os = "wasi")]
 unsafe extern "C" {
@@ -56,48 +53,6 @@ extern "C" fn proxy_on_request_headers(context: u32, _count: usize, end: u32) ->
 }
 
 #[unsafe(no_mangle)]
-extern "C" fn proxy_on_request_body(context: u32, size: usize, end: u32) -> u32 {
-    see(context, |copies, job| {
-        copies.request_body(job, size, end != 0);
-    })
-}
-
-/// They are not copied; but the request ends with them.
-#[unsafe(no_mangle)]
-extern "C" fn proxy_on_request_trailers(context: u32, _count: usize) -> u32 {
-    see(context, |copies, job| copies.request_body(job, 0, true))
-}
-
-#[unsafe(no_mangle)]
-extern "C" fn proxy_on_response_headers(context: u32, _count: usize, end: u32) -> u32 {
-    see(context, |copies, job| copies.answer_headers(job, end != 0))
-}
-
-#[unsafe(no_mangle)]
-extern "C" fn proxy_on_response_body(context: u32, size: usize, end: u32) -> u32 {
-    see(context, |copies, job| {
-        copies.answer_body(job, size, end != 0);
-    })
-}
-
-#[unsafe(no_mangle)]
-extern "C" fn proxy_on_response_trailers(context: u32, _count: usize) -> u32 {
-    see(context, |copies, job| copies.answer_body(job, 0, true))
-}
-
-/// The answer to a call of the plugin's own; one without headers says that there is none.
-#[unsafe(no_mangle)]
-extern "C" fn proxy_on_http_call_response(
-    context: u32,
-    token: u32,
-    headers: usize,
-    body_size: usize,
-    _trailers: usize,
-) {
-    Vm::with(|vm| vm.call_answered(context, token, headers > 0, body_size));
-}
-
-#[unsafe(no_mangle)]
 extern "C" fn proxy_on_tick(context: u32) {
     Vm::with(|vm| vm.tick(context));
 }
@@ -105,10 +60,4 @@ extern "C" fn proxy_on_tick(context: u32) {
 #[unsafe(no_mangle)]
 extern "C" fn proxy_on_delete(context: u32) {
     Vm::with(|vm| vm.delete(context));
-}
-
-/// Something more of a request, or of its answer, goes by.
-fn see(context: u32, see: impl FnOnce(&mut Copies, u32)) -> u32 {
-    Vm::with(|vm| vm.copied(context, see));
-    CONTINUE
 }

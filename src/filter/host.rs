@@ -7,25 +7,27 @@
     reason = "host functions are foreign, and they are all called here"
 )]
 
+#[cfg(feature = "copies")]
+mod copying;
+
 use std::ptr;
+
+#[cfg(feature = "copies")]
+pub(crate) use copying::{
+    CALL_BODY, CALL_HEADERS, REQUEST_BODY, RESPONSE_BODY, RESPONSE_HEADERS, body, call,
+    call_succeeded, increment, is_own_answer,
+};
 
 /// A map of headers, as the ABI numbers them.
 #[derive(Clone, Copy)]
 pub(crate) struct Map(u32);
 
 pub(crate) const REQUEST_HEADERS: Map = Map(0);
-pub(crate) const RESPONSE_HEADERS: Map = Map(2);
-/// While the answer to a call is told.
-pub(crate) const CALL_HEADERS: Map = Map(6);
 
 /// A body, or a piece of one, as the ABI numbers it.
 #[derive(Clone, Copy)]
 pub(crate) struct Body(u32);
 
-pub(crate) const REQUEST_BODY: Body = Body(0);
-pub(crate) const RESPONSE_BODY: Body = Body(1);
-/// While the answer to a call is told.
-pub(crate) const CALL_BODY: Body = Body(4);
 const PLUGIN_CONFIGURATION: Body = Body(7);
 
 #[derive(Clone, Copy)]
@@ -39,6 +41,7 @@ pub(crate) enum LogLevel {
 pub(crate) enum MetricKind {
     Counter = 0,
     Gauge = 1,
+    #[cfg(feature = "copies")]
     Histogram = 2,
 }
 
@@ -78,18 +81,6 @@ unsafe extern "C" {
     fn proxy_record_metric(metric: u32, value: u64) -> u32;
     fn proxy_get_current_time_nanoseconds(time: *mut u64) -> u32;
     fn proxy_set_tick_period_milliseconds(period: u32) -> u32;
-    fn proxy_http_call(
-        cluster: *const u8,
-        cluster_size: usize,
-        headers: *const u8,
-        headers_size: usize,
-        body: *const u8,
-        body_size: usize,
-        trailers: *const u8,
-        trailers_size: usize,
-        timeout_ms: u32,
-        token: *mut u32,
-    ) -> u32;
 }
 
 /// Writes a line to the proxy's log.
@@ -136,13 +127,6 @@ pub(crate) fn set_property(name: &str, value: &[u8]) {
     }
 }
 
-/// Whether the answer that goes by is the proxy's own: nobody answered it, or a filter refused the
-/// request. A proxy that does not say why it answers is believed to pass answers on.
-pub(crate) fn is_own_answer() -> bool {
-    let details = property(b"response\0code_details");
-    !(details.is_empty() || details == b"via_upstream")
-}
-
 /// The region of the proxy's locality; empty when it has none.
 pub(crate) fn region() -> String {
     // The second is what older proxies call it.
@@ -174,10 +158,6 @@ pub(crate) fn define_metric(kind: MetricKind, name: &str) -> Option<u32> {
     (status == 0).then_some(metric)
 }
 
-pub(crate) fn increment(metric: u32) {
-    add(metric, 1);
-}
-
 /// Adds to a counter, or to a gauge, which may also be taken from.
 pub(crate) fn add(metric: u32, offset: i64) {
     // SAFETY: no pointer is passed.
@@ -186,7 +166,7 @@ pub(crate) fn add(metric: u32, offset: i64) {
     }
 }
 
-/// One more value of a histogram.
+/// The value of a gauge, or one more of a histogram.
 pub(crate) fn record(metric: u32, value: u64) {
     // SAFETY: no pointer is passed.
     unsafe {
@@ -210,49 +190,6 @@ pub(crate) fn set_tick_period(milliseconds: u32) {
     unsafe {
         proxy_set_tick_period_milliseconds(milliseconds);
     }
-}
-
-/// Sends a request of the plugin's own, and returns the token under which its answer will come.
-/// `None` when it cannot be sent: there is no such cluster, or a header is missing that every
-/// request has.
-pub(crate) fn call(
-    cluster: &str,
-    headers: &[(&[u8], &[u8])],
-    body: &[u8],
-    timeout_ms: u32,
-) -> Option<u32> {
-    let headers = serialized(headers)?;
-    let mut token = 0;
-    // SAFETY: the host reads the slices during the call, keeps none of them, and writes one word to
-    // `token`. There are no trailers.
-    let status = unsafe {
-        proxy_http_call(
-            cluster.as_ptr(),
-            cluster.len(),
-            headers.as_ptr(),
-            headers.len(),
-            body.as_ptr(),
-            body.len(),
-            ptr::null(),
-            0,
-            timeout_ms,
-            &raw mut token,
-        )
-    };
-    (status == 0).then_some(token)
-}
-
-/// Whether the answer that is being told has a status of success.
-pub(crate) fn call_succeeded() -> bool {
-    let buffer = HeaderBuffer::of(CALL_HEADERS);
-    let pairs = buffer.pairs();
-    let status = pairs.iter().find(|(name, _)| *name == b":status");
-    status.is_some_and(|(_, value)| value.starts_with(b"2"))
-}
-
-/// The first bytes of a body; none when the proxy does not give it.
-pub(crate) fn body(body: Body, max_size: usize) -> Vec<u8> {
-    part(body, 0, max_size)
 }
 
 fn part(body: Body, start: usize, max_size: usize) -> Vec<u8> {
@@ -307,31 +244,6 @@ impl HeaderBuffer {
         }
         Some(pairs)
     }
-}
-
-/// Pairs in the form in which the proxy takes them, which is that of [`HeaderBuffer`]; `None` when
-/// they are too long for it.
-fn serialized(pairs: &[(&[u8], &[u8])]) -> Option<Vec<u8>> {
-    let number = |length: usize| Some(u32::try_from(length).ok()?.to_le_bytes());
-    let texts = pairs
-        .iter()
-        .map(|(name, value)| name.len().saturating_add(value.len()));
-    let size = texts.fold(4_usize, |size, texts| {
-        size.saturating_add(texts).saturating_add(10)
-    });
-    let mut bytes = Vec::with_capacity(size);
-    bytes.extend(number(pairs.len())?);
-    for (name, value) in pairs {
-        bytes.extend(number(name.len())?);
-        bytes.extend(number(value.len())?);
-    }
-    for (name, value) in pairs {
-        for text in [name, value] {
-            bytes.extend_from_slice(text);
-            bytes.push(0);
-        }
-    }
-    Some(bytes)
 }
 
 fn split_number(bytes: &[u8]) -> Option<(usize, &[u8])> {

@@ -9,6 +9,7 @@
 //! anything to do or not, and the SDK exports all there are; its wrappers panic on what they do not
 //! expect; and it would be a fifth of the artifact.
 
+#[cfg_attr(not(feature = "copies"), path = "no_copies.rs")]
 mod copies;
 mod counters;
 mod exports;

@@ -8,7 +8,8 @@ use crate::copies::Copies;
 use crate::counters::{Counters, tell_revision};
 use crate::host::{self, LogLevel};
 
-/// How often ramps are looked at, summaries looked for, and records exported.
+/// How often the proxy is told what was counted, ramps are looked at, summaries looked for, and records
+/// exported.
 const TICK_MS: u32 = 1_000;
 /// Of the configuration, as it is fetched.
 const PIECE: usize = 64 * 1024;
@@ -25,6 +26,8 @@ pub(crate) struct Active {
     pub(crate) copies: Copies,
     /// As of the last tick: ramps cost no request a look at the clock.
     pub(crate) at: Time,
+    /// What the access log is told, written anew for each request where the last one was.
+    pub(crate) entry: Vec<u8>,
 }
 
 impl Root {
@@ -32,6 +35,7 @@ impl Root {
     pub(crate) fn configure(&mut self, size: usize) -> bool {
         let begin = host::now();
         match read(size) {
+            Ok(configuration) if is_beyond(&configuration) => false,
             Ok(mut configuration) => {
                 configuration.plan.place_in(&host::region());
                 tell_revision(configuration.plan.revision());
@@ -42,13 +46,12 @@ impl Root {
                 true
             }
             Err(diagnostics) => {
-                let error = |line: &str| host::log(LogLevel::Error, &format!("turnout: {line}"));
                 for diagnostic in diagnostics.as_slice() {
                     error(&diagnostic.to_string());
                 }
                 let found = diagnostics.as_slice().len();
                 let found = found.saturating_add(diagnostics.omitted());
-                error(&format!("configuration refused: {found} problem(s)"));
+                refused(found);
                 false
             }
         }
@@ -65,6 +68,7 @@ impl Root {
         if let Some(active) = &mut self.active {
             // The proxy goes on ticking for a plugin that is gone.
             host::set_tick_period(0);
+            active.counters.flush();
             active.copies.end();
         }
     }
@@ -78,19 +82,39 @@ impl Active {
             copies: Copies::new(&configuration),
             configuration,
             at: Time::from_nanoseconds(host::now()),
+            entry: Vec::new(),
         };
-        // Also when a ramp's last step has begun: a clock that was ahead may be set back.
-        if active.copies.are_wanted() || active.configuration.plan.has_ramps() {
-            host::set_tick_period(TICK_MS);
-        }
+        host::set_tick_period(TICK_MS);
         active
     }
 
     fn tick(&mut self) {
-        let now = host::now();
-        self.at = Time::from_nanoseconds(now);
-        self.copies.tick(now);
+        self.counters.flush();
+        // Also when a ramp's last step has begun: a clock that was ahead may be set back.
+        if self.copies.are_wanted() || self.configuration.plan.has_ramps() {
+            let now = host::now();
+            self.at = Time::from_nanoseconds(now);
+            self.copies.tick(now);
+        }
     }
+}
+
+/// Whether the policy asks for what this build does not have; then it is said in the log.
+fn is_beyond(configuration: &Configuration) -> bool {
+    let lacks = Copies::lacks(&configuration.plan);
+    lacks.iter().for_each(|line| error(line));
+    if !lacks.is_empty() {
+        refused(lacks.len());
+    }
+    !lacks.is_empty()
+}
+
+fn refused(problems: usize) {
+    error(&format!("configuration refused: {problems} problem(s)"));
+}
+
+fn error(line: &str) {
+    host::log(LogLevel::Error, &format!("turnout: {line}"));
 }
 
 /// Piece by piece: a VM never gives back memory, and a million accounts are 21 MB of text.

@@ -1,68 +1,61 @@
 //! One request: read it, decide, write what the route and the next hop need.
 
 use turnout_core::{
-    Account, CLUSTER_HEADER, Configuration, DECISION_HEADER, Decision, Headers, Inbound, Request,
-    Revision, Rollout, TREATMENT_HEADER, decide, is_turnout_header,
+    CLUSTER_HEADER, Configuration, DECISION_HEADER, Decision, Headers, Inbound, LOG_PROPERTY,
+    Request, Rollout, TREATMENT_HEADER, Written, decide, is_turnout_header,
 };
 
-use crate::counters::NO_ROLLOUT;
 use crate::host::{self, HeaderBuffer};
-use crate::root::{Active, Root};
-
-pub(crate) struct Stream {
-    /// The plugin whose configuration it began with.
-    pub(crate) root: u32,
-    /// Where it is copied, its job.
-    pub(crate) job: Option<u32>,
-}
-
-impl Stream {
-    pub(crate) fn new(root: u32) -> Self {
-        Self { root, job: None }
-    }
-
-    pub(crate) fn request_headers(&mut self, root: &mut Root, end: bool) {
-        if let Some(active) = &mut root.active {
-            self.job = active.route(end);
-        }
-    }
-}
+use crate::root::Active;
 
 impl Active {
-    /// Decides, and has the request copied where it is sampled.
-    fn route(&mut self, end: bool) -> Option<u32> {
+    /// Decides, and has the request copied where it is sampled: then it is followed under this number.
+    pub(crate) fn route(&mut self, end: bool) -> Option<u32> {
         let buffer = HeaderBuffer::of(host::REQUEST_HEADERS);
         let pairs = buffer.pairs();
-        let Configuration { plan, inbound } = &*self.configuration;
+        let Configuration {
+            plan,
+            inbound,
+            headers,
+        } = &*self.configuration;
         let request = plan.request(Headers::new(&pairs), *inbound, self.at);
         let decision = decide(plan, &request);
 
-        remove_stale(&pairs, *inbound, &decision);
+        remove_stale(&pairs, *inbound, headers.decision, &decision);
         if let Some(rollout) = decision.rollout {
-            write_decision(&request, rollout, &decision);
+            write_decision(*headers, &request, rollout, &decision);
             if let Some((name, token)) = rollout.idempotency_token(&request) {
                 host::add_request_header(name, token);
             }
         }
         self.counters.count(&decision);
-        record_for_access_log(plan.revision(), &request, &decision);
+        self.entry.clear();
+        decision.log(plan.revision(), &request.account, &mut self.entry);
+        host::set_property(LOG_PROPERTY, &self.entry);
         let sample = plan.sample(&request, &decision)?;
         self.copies.admit(sample, buffer, end)
     }
 }
 
 /// Removes every header of ours that does not hold from here on.
-fn remove_stale(pairs: &[(&[u8], &[u8])], inbound: Inbound, decision: &Decision<'_>) {
+fn remove_stale(
+    pairs: &[(&[u8], &[u8])],
+    inbound: Inbound,
+    is_written: bool,
+    decision: &Decision<'_>,
+) {
     for (name, _) in pairs.iter().filter(|(name, _)| is_turnout_header(name)) {
         let stale = match inbound {
             // It comes from anyone.
             Inbound::Strip => true,
             // The cluster and the treatment were those of the hop before; its decisions stay, and
-            // where one is made here they are written again with it.
+            // where one is made and written here they are written again with it.
             Inbound::Trust => {
                 *name == CLUSTER_HEADER.as_bytes()
                     || *name == TREATMENT_HEADER.as_bytes()
-                    || *name == DECISION_HEADER.as_bytes() && decision.rollout.is_some()
+                    || *name == DECISION_HEADER.as_bytes()
+                        && is_written
+                        && decision.rollout.is_some()
             }
         };
         if stale {
@@ -71,21 +64,21 @@ fn remove_stale(pairs: &[(&[u8], &[u8])], inbound: Inbound, decision: &Decision<
     }
 }
 
-fn write_decision(request: &Request<'_>, rollout: &Rollout, decision: &Decision<'_>) {
+fn write_decision(
+    headers: Written,
+    request: &Request<'_>,
+    rollout: &Rollout,
+    decision: &Decision<'_>,
+) {
     let served = decision.served();
-    let entries = rollout.decision_header(request, served);
-    host::add_request_header(CLUSTER_HEADER, rollout.cluster(served).as_bytes());
-    host::add_request_header(TREATMENT_HEADER, served.as_str().as_bytes());
-    host::add_request_header(DECISION_HEADER, &entries);
-}
-
-fn record_for_access_log(revision: &Revision, request: &Request<'_>, decision: &Decision<'_>) {
-    host::set_property("turnout_revision", revision.as_str().as_bytes());
-    let rollout = decision.rollout.map_or(NO_ROLLOUT, |rollout| &rollout.name);
-    host::set_property("turnout_rollout", rollout.as_bytes());
-    host::set_property("turnout_treatment", decision.treatment.as_str().as_bytes());
-    host::set_property("turnout_reason", decision.reason.as_str().as_bytes());
-    if let Account::Known(account) = &request.account {
-        host::set_property("turnout_account", account.as_slice());
+    if headers.cluster {
+        host::add_request_header(CLUSTER_HEADER, rollout.cluster(served).as_bytes());
+    }
+    if headers.treatment {
+        host::add_request_header(TREATMENT_HEADER, served.as_str().as_bytes());
+    }
+    if headers.decision {
+        let entries = rollout.decision_header(request, served);
+        host::add_request_header(DECISION_HEADER, &entries);
     }
 }

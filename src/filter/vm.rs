@@ -1,20 +1,32 @@
 //! One worker's VM: the plugins in it, and the requests on their way.
 
 use std::cell::RefCell;
-use std::collections::BTreeMap;
 
 use turnout_core::Table;
 
 use crate::copies::Copies;
-use crate::root::Root;
-use crate::stream::Stream;
+use crate::root::{Active, Root};
+
+/// A callback's answer: go on.
+pub(crate) const CONTINUE: u32 = 0;
 
 /// Contexts by the number that the proxy gave them.
 #[derive(Default)]
 pub(crate) struct Vm {
     /// One for each configuration in use: during a swap the one before finishes its requests.
     roots: Table<u32, Root>,
-    streams: BTreeMap<u32, Stream>,
+    /// Requests that are not decided yet, each with the plugin whose configuration it began with. The
+    /// proxy has a request decided as soon as it has made its context, so there is hardly ever more than
+    /// one; and of a request that is decided and not copied, nothing is kept.
+    undecided: Table<u32, u32>,
+    /// Requests that are copied.
+    copied: Table<u32, Copied>,
+}
+
+#[derive(Clone, Copy)]
+struct Copied {
+    root: u32,
+    job: u32,
 }
 
 thread_local! {
@@ -31,7 +43,7 @@ impl Vm {
         if parent == 0 {
             self.roots.insert(context, Root::default());
         } else {
-            self.streams.insert(context, Stream::new(parent));
+            self.undecided.insert(context, parent);
         }
     }
 
@@ -41,23 +53,25 @@ impl Vm {
     }
 
     pub(crate) fn request_headers(&mut self, context: u32, end: bool) {
-        if let Some(stream) = self.streams.get_mut(&context)
-            && let Some(root) = self.roots.get_mut(&stream.root)
+        if let Some(root) = self.undecided.remove(&context)
+            && let Some(active) = self.active(root)
+            && let Some(job) = active.route(end)
         {
-            stream.request_headers(root, end);
+            self.copied.insert(context, Copied { root, job });
         }
     }
 
     /// Something more of a request, or of its answer: of no concern unless it is copied.
+    #[cfg(feature = "copies")]
     pub(crate) fn copied(&mut self, context: u32, see: impl FnOnce(&mut Copies, u32)) {
-        if let Some(stream) = self.streams.get(&context)
-            && let Some(job) = stream.job
-            && let Some(copies) = self.copies(stream.root)
+        if let Some(Copied { root, job }) = self.copied.get(&context).copied()
+            && let Some(copies) = self.copies(root)
         {
             see(copies, job);
         }
     }
 
+    #[cfg(feature = "copies")]
     pub(crate) fn call_answered(&mut self, root: u32, token: u32, is_answered: bool, size: usize) {
         if let Some(copies) = self.copies(root) {
             copies.call_answered(token, is_answered, size);
@@ -71,17 +85,22 @@ impl Vm {
     }
 
     pub(crate) fn delete(&mut self, context: u32) {
-        self.copied(context, Copies::stream_ended);
-        if self.streams.remove(&context).is_none() {
-            if let Some(root) = self.roots.get_mut(&context) {
-                root.end();
+        if let Some(Copied { root, job }) = self.copied.remove(&context) {
+            if let Some(copies) = self.copies(root) {
+                copies.stream_ended(job);
             }
-            self.roots.remove(&context);
+        } else if self.undecided.remove(&context).is_none()
+            && let Some(mut root) = self.roots.remove(&context)
+        {
+            root.end();
         }
     }
 
     fn copies(&mut self, root: u32) -> Option<&mut Copies> {
-        let active = self.roots.get_mut(&root)?.active.as_mut()?;
-        Some(&mut active.copies)
+        Some(&mut self.active(root)?.copies)
+    }
+
+    fn active(&mut self, root: u32) -> Option<&mut Active> {
+        self.roots.get_mut(&root)?.active.as_mut()
     }
 }

@@ -9,9 +9,13 @@ use serde_json::Value;
 use tempfile::TempDir;
 use turnout_core::Time;
 
-use crate::{Author, Directory, Error, Outcome, Target};
+use crate::{Author, Directory, Error, Given, Outcome, Target};
 
-const WASM: Option<&str> = Some("/filter.wasm");
+const WASM: Given<'static> = Given {
+    wasm: Some("/filter.wasm"),
+    inbound: None,
+    headers: None,
+};
 
 fn policy(revision: &str) -> String {
     format!(
@@ -37,7 +41,7 @@ fn folder() -> (TempDir, Directory) {
 
 /// Puts a policy in force, of which the proxies then said this.
 fn apply(directory: &Directory, revision: &str, outcome: Outcome) {
-    let change = directory.apply(&policy(revision), WASM, None, &author());
+    let change = directory.apply(&policy(revision), WASM, &author());
     let mut change = change.expect("written");
     directory.settle(&mut change, outcome, &[]);
 }
@@ -101,7 +105,7 @@ fn a_first_policy_that_some_proxies_run_can_be_halted() {
     // Applied once more it is written once more, so that those that refused it look at it.
     let (_folder, directory) = folder();
     apply(&directory, "a", Outcome::Divided);
-    let again = directory.apply(&policy("a"), None, None, &author());
+    let again = directory.apply(&policy("a"), Given::default(), &author());
     assert!(!again.expect("written").is_already);
 }
 
@@ -227,7 +231,7 @@ fn a_name_that_a_halt_would_take_is_taken() {
     let second_is_refused = |first: &str, second: &str| {
         let (_folder, directory) = folder();
         apply(&directory, first, Outcome::Accepted);
-        match directory.apply(&policy(second), None, None, &author()) {
+        match directory.apply(&policy(second), Given::default(), &author()) {
             Err(error @ Error::RevisionTaken { .. }) => Some(error.to_string()),
             applied => applied.map(|_| None).expect("written"),
         }

@@ -11,7 +11,7 @@
 //! for it and it needs nothing from the history to be understood later. Killed in between, the one
 //! leaves an entry that says `begun`, the other a file that the next command finds and enters.
 
-use turnout_core::{Inbound, Revision, Time, visible};
+use turnout_core::{Revision, Time, visible};
 
 use crate::directory::{Current, Directory, Filter, State, standing};
 use crate::edit::{Text, turned};
@@ -19,7 +19,7 @@ use crate::entry::{Entry, Outcome, What};
 use crate::error::Error;
 use crate::files;
 use crate::history::History;
-use crate::installed::{self, Plugin, fingerprint};
+use crate::installed::{self, Given, Plugin, fingerprint};
 use crate::lock::Lock;
 
 /// How much is kept of what people and proxies write, in characters.
@@ -61,20 +61,13 @@ pub struct Change {
 }
 
 impl Directory {
-    /// Puts a policy in force: a text that is valid and has its revision in it. What is not said
-    /// about the proxies stays as it is.
+    /// Puts a policy in force: a text that is valid and has its revision in it.
     ///
     /// # Errors
     /// Nothing has changed then.
-    pub fn apply(
-        &self,
-        policy: &str,
-        wasm: Option<&str>,
-        inbound: Option<Inbound>,
-        author: &Author,
-    ) -> Result<Change, Error> {
+    pub fn apply(&self, policy: &str, given: Given<'_>, author: &Author) -> Result<Change, Error> {
         let new = Text::read(policy).map_err(|_| Error::NoPolicy)?;
-        if wasm.is_none() && matches!(self.check(), Err(Error::NoFolder(_))) {
+        if given.wasm.is_none() && matches!(self.check(), Err(Error::NoFolder(_))) {
             return Err(Error::NoWasm);
         }
         self.make()?;
@@ -87,15 +80,7 @@ impl Directory {
             (None, Filter::Ours(entry)) => Some(entry.plugin()),
             (None, _) => None,
         };
-        let plugin = Plugin {
-            wasm: wasm
-                .map(str::to_owned)
-                .or_else(|| known.as_ref().map(|known| known.wasm.clone()))
-                .ok_or(Error::NoWasm)?,
-            inbound: inbound
-                .or(known.map(|known| known.inbound))
-                .unwrap_or_default(),
-        };
+        let plugin = given.beside(known.as_ref()).ok_or(Error::NoWasm)?;
         let mut entry = Entry {
             policy: fingerprint(policy.as_bytes()),
             ..blank(What::Apply, &new, &plugin, author)
@@ -296,6 +281,7 @@ fn blank(what: What, text: &Text<'_>, plugin: &Plugin, author: &Author) -> Entry
         halted: text.halted,
         wasm: plugin.wasm.clone(),
         inbound: plugin.inbound.as_str().to_owned(),
+        headers: plugin.headers,
         policy: String::new(),
         filter: String::new(),
         before: None,

@@ -341,6 +341,7 @@ impl State {
             halted,
             wasm: plugin.wasm.clone(),
             inbound: plugin.inbound.as_str().to_owned(),
+            headers: plugin.headers,
             policy: fingerprint(installed.policy.as_bytes()),
             filter: self.bytes.as_deref().map(fingerprint).unwrap_or_default(),
             before,

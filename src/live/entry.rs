@@ -3,9 +3,10 @@
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
-use turnout_core::Inbound;
+use turnout_core::{Inbound, Written};
 
 use crate::installed::Plugin;
+use crate::written;
 
 /// What was done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -112,6 +113,9 @@ pub struct Entry {
     pub wasm: String,
     /// `strip` or `trust`.
     pub inbound: String,
+    /// Which headers the proxies write. Older entries do not say it: all.
+    #[serde(default, with = "written")]
+    pub headers: Written,
     /// The policy's text, by its hash, as it was before it was halted or resumed.
     pub policy: String,
     /// The hash of `filter.json`.
@@ -134,12 +138,13 @@ impl Entry {
                 "trust" => Inbound::Trust,
                 _ => Inbound::Strip,
             },
+            headers: self.headers,
         }
     }
 
     /// Whether both are states of one policy.
     pub(crate) fn is_state_of(&self, other: &Self) -> bool {
-        self.policy == other.policy && self.wasm == other.wasm && self.inbound == other.inbound
+        self.policy == other.policy && self.plugin() == other.plugin()
     }
 
     /// Reads a file of the history. The error says what is wrong with it.
@@ -152,6 +157,51 @@ impl Entry {
         match entry.sequence == sequence && is_earlier(entry.before) && is_known {
             true => Ok(entry),
             false => Err("it is damaged (it contradicts itself)".into()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn entry(headers: Option<Value>) -> Result<Entry, String> {
+        let mut entry = json!({
+            "sequence": 1, "when": "", "who": null, "what": "apply", "why": null, "revision": "a",
+            "number": 1, "halted": false, "wasm": "/f.wasm", "inbound": "trust", "policy": "p",
+            "filter": "f", "before": null, "back_to": null, "outcome": "written", "reasons": [],
+        });
+        if let Some(headers) = headers {
+            let fields = entry.as_object_mut().unwrap();
+            fields.insert("headers".into(), headers);
+        }
+        Entry::read(entry.to_string().as_bytes(), 1)
+    }
+
+    #[test]
+    fn an_older_entry_says_nothing_of_headers_and_a_newer_one_always() {
+        let older = entry(None).unwrap();
+        assert_eq!(older.headers, Written::ALL);
+        let newer = serde_json::to_value(&older).unwrap();
+        assert_eq!(newer["headers"], json!(Written::WORDS));
+        assert_eq!(entry(Some(json!(Written::WORDS))), Ok(older.clone()));
+
+        let some = entry(Some(json!(["decision", "cluster"]))).unwrap();
+        assert_eq!(some.plugin().headers, some.headers);
+        let written = serde_json::to_value(&some).unwrap();
+        assert_eq!(written["headers"], json!(["cluster", "decision"]));
+        // Another proxy is to be told.
+        assert!(!some.is_state_of(&older));
+        for bad in [
+            json!(["decision"]),
+            json!([]),
+            json!("cluster"),
+            json!(null),
+        ] {
+            let error = entry(Some(bad)).unwrap_err();
+            assert!(error.starts_with("it is damaged ("), "{error}");
         }
     }
 }

@@ -5,8 +5,10 @@ use std::borrow::Cow;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use turnout_core::render::discovery;
-use turnout_core::{Configuration, Inbound, Revision};
+use turnout_core::{Configuration, Inbound, Proxy, Revision, Written};
 use xxhash_rust::xxh3::xxh3_128;
+
+use crate::written;
 
 /// What a proxy is besides its policy.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -15,6 +17,37 @@ pub struct Plugin {
     pub wasm: String,
     /// Whether they believe the x-turnout-* headers of requests.
     pub inbound: Inbound,
+    /// Which headers they write.
+    pub headers: Written,
+}
+
+/// What is said of the proxies. What is not said stays as it is.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Given<'a> {
+    /// Where they find the filter.
+    pub wasm: Option<&'a str>,
+    /// Whether they believe the x-turnout-* headers of requests.
+    pub inbound: Option<Inbound>,
+    /// Which headers they write.
+    pub headers: Option<Written>,
+}
+
+impl Given<'_> {
+    /// Beside what is known; `None` where nobody says where the filter is.
+    pub(crate) fn beside(self, known: Option<&Plugin>) -> Option<Plugin> {
+        let Self {
+            wasm,
+            inbound,
+            headers,
+        } = self;
+        let inbound = inbound.or(known.map(|known| known.inbound));
+        let headers = headers.or(known.map(|known| known.headers));
+        Some(Plugin {
+            wasm: wasm.or(known.map(|known| known.wasm.as_str()))?.to_owned(),
+            inbound: inbound.unwrap_or_default(),
+            headers: headers.unwrap_or_default(),
+        })
+    }
 }
 
 /// What a `filter.json` holds.
@@ -33,7 +66,11 @@ pub(crate) fn fingerprint(text: &[u8]) -> String {
 
 /// The text of a `filter.json`.
 pub(crate) fn file(policy: &str, revision: &Revision, plugin: &Plugin, sequence: u64) -> String {
-    let mut configuration = Configuration::to_json(policy, plugin.inbound);
+    let proxy = Proxy {
+        inbound: plugin.inbound,
+        headers: plugin.headers,
+    };
+    let mut configuration = Configuration::to_json(policy, proxy);
     configuration.push_str(&mark(sequence));
     discovery(&configuration, revision.as_str(), &plugin.wasm)
 }
@@ -86,6 +123,7 @@ pub(crate) fn read(text: &[u8]) -> Result<Installed, String> {
         plugin: Plugin {
             wasm: plugin.vm_config.code.local.filename.to_string(),
             inbound,
+            headers: envelope.headers,
         },
         mark: read_mark(configuration),
     })
@@ -147,6 +185,8 @@ struct Envelope<'t> {
     policy: &'t RawValue,
     #[serde(borrow, default)]
     inbound: Option<Cow<'t, str>>,
+    #[serde(default, with = "written")]
+    headers: Written,
 }
 
 #[cfg(test)]
@@ -158,6 +198,7 @@ mod tests {
         let plugin = Plugin {
             wasm: "/etc/\"envoy\"/é.wasm".into(),
             inbound: Inbound::Trust,
+            headers: Written::named(["treatment"]).unwrap(),
         };
         let policy = "{ \"a\\n\": \"\\u0001 €\" }";
         let mut seen = std::collections::BTreeSet::new();
@@ -168,6 +209,37 @@ mod tests {
             assert_eq!(installed.plugin, plugin);
             assert_eq!(installed.mark, sequence);
             assert!(seen.insert(fingerprint(text.as_bytes())));
+        }
+    }
+
+    #[test]
+    fn a_proxy_is_what_its_configuration_says_and_else_what_it_is_unless_said() {
+        let read = |rest: &str| {
+            let configuration = format!("{{{rest}\"policy\":{{}}}}");
+            let text = discovery(&configuration, "r1", "/f.wasm");
+            read(text.as_bytes()).map(|installed| installed.plugin)
+        };
+        let plain = Plugin {
+            wasm: "/f.wasm".into(),
+            inbound: Inbound::Strip,
+            headers: Written::ALL,
+        };
+        assert_eq!(read(""), Ok(plain.clone()));
+        let some = r#""headers":["decision","cluster"],"#;
+        let headers = Written::named(["cluster", "decision"]).unwrap();
+        assert_eq!(read(some), Ok(Plugin { headers, ..plain }));
+        for (bad, words) in [
+            (r#""inbound":"strap","#, "no such `inbound`"),
+            (r#""headers":["clusters"],"#, "no such `headers`"),
+            (r#""headers":["decision"],"#, "no such `headers`"),
+            (r#""headers":[],"#, "no such `headers`"),
+            (r#""headers":"cluster","#, "expected a sequence"),
+            (r#""headers":null,"#, "expected a sequence"),
+            (r#""headers":[1],"#, "expected a string"),
+        ] {
+            let error = read(bad).unwrap_err();
+            let start = "its configuration is none of Turnout: ";
+            assert!(error.starts_with(start) && error.contains(words), "{error}");
         }
     }
 

@@ -32,6 +32,7 @@ mod model;
 mod proxies;
 mod settle;
 mod wasm;
+mod written;
 
 pub use admin::Admin;
 pub use change::{Author, Change, Target};
@@ -39,7 +40,7 @@ pub use directory::{Directory, InForce};
 pub use entry::{Entry, Outcome, What};
 pub use envoy_log::EnvoyLog;
 pub use error::Error;
-pub use installed::Plugin;
+pub use installed::{Given, Plugin};
 pub use log::{Log, Row};
 pub use proxies::{Proxies, Proxy, Verdict, outcome};
 pub use settle::Settled;

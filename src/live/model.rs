@@ -6,11 +6,11 @@ use std::path::Path;
 
 use proptest::prelude::*;
 use tempfile::TempDir;
-use turnout_core::{Inbound, Time};
+use turnout_core::{Time, Written};
 
 use crate::edit::Text;
 use crate::fault::{self, Fault};
-use crate::{Author, Change, Directory, Error, Outcome, Target, What};
+use crate::{Author, Change, Directory, Error, Given, Outcome, Target, What};
 
 const POLICIES: usize = 4;
 
@@ -23,6 +23,24 @@ fn policy(number: usize) -> String {
     format!(
         r#"{{"revision":"p{number}",{halted} "version": 1, "account": {{ "from": [{{ "header": "a" }}], "format": "sid" }}, "rollouts": []}}"#
     )
+}
+
+/// What a policy was given with.
+fn given(number: usize) -> Given<'static> {
+    Given {
+        wasm: Some("/filter.wasm"),
+        inbound: None,
+        headers: Some(headers(number)),
+    }
+}
+
+fn headers(number: usize) -> Written {
+    let words: &[&str] = match number {
+        0 => &Written::WORDS,
+        1 => &["cluster"],
+        _ => &["treatment", "decision"],
+    };
+    Written::named(words.iter().copied()).expect("headers")
 }
 
 fn author() -> Author {
@@ -125,14 +143,11 @@ fn target(model: &Model, command: &Command) -> Option<u64> {
 }
 
 fn carry_out(directory: &Directory, command: &Command, to: Option<u64>) -> Result<Change, Error> {
-    let wasm = Some("/filter.wasm");
     let author = author();
     match command {
-        Command::Apply(number) => {
-            directory.apply(&policy(*number), wasm, Some(Inbound::Strip), &author)
-        }
+        Command::Apply(number) => directory.apply(&policy(*number), given(*number), &author),
         Command::Refused(number) => {
-            let change = directory.apply(&policy(*number), wasm, Some(Inbound::Strip), &author);
+            let change = directory.apply(&policy(*number), given(*number), &author);
             let mut change = change?;
             if !change.is_already {
                 directory.settle(&mut change, Outcome::Rejected, &["no".into()]);
@@ -154,16 +169,16 @@ fn filter(directory: &Directory) -> Option<Vec<u8>> {
 }
 
 /// What stands in `filter.json`.
-fn in_force(directory: &Directory) -> Option<String> {
+fn in_force(directory: &Directory) -> Option<(String, Written)> {
     let in_force = directory.in_force().expect("a folder");
-    in_force.map(|in_force| in_force.policy)
+    in_force.map(|in_force| (in_force.policy, in_force.plugin.headers))
 }
 
-fn wanted(stack: &Stack) -> Option<String> {
+fn wanted(stack: &Stack) -> Option<(String, Written)> {
     let (number, halted) = stack.last()?;
     let policy = policy(*number);
     let text = Text::with_halted(&policy, *halted).expect("a policy");
-    Some(text.text.into_owned())
+    Some((text.text.into_owned(), headers(*number)))
 }
 
 fn unfinished(folder: &Path) -> usize {
@@ -373,13 +388,10 @@ fn the_history_is_bounded_and_the_way_back_stays() {
         keep: 3,
         ..author()
     };
-    let wasm = Some("/filter.wasm");
-    directory
-        .apply(&policy(0), wasm, None, &author)
-        .expect("p0");
-    directory
-        .apply(&policy(1), None, None, &author)
-        .expect("p1");
+    for number in [0, 1] {
+        let change = directory.apply(&policy(number), given(number), &author);
+        change.expect("written");
+    }
     for _ in 0..10 {
         directory.halt(&author).expect("halted");
         directory.resume(&author).expect("resumed");
@@ -397,7 +409,7 @@ fn the_history_is_bounded_and_the_way_back_stays() {
 #[test]
 fn a_first_policy_that_is_refused_stays_and_is_nothing_to_go_back_to() {
     let (_folder, directory) = folder();
-    let change = directory.apply(&policy(0), Some("/filter.wasm"), None, &author());
+    let change = directory.apply(&policy(0), given(0), &author());
     let mut change = change.expect("written");
     let settled = directory.settle(&mut change, Outcome::Rejected, &["no".into()]);
     assert_eq!(settled.put_back, None);
@@ -405,7 +417,7 @@ fn a_first_policy_that_is_refused_stays_and_is_nothing_to_go_back_to() {
         settled.notes[0].contains("no policy before it"),
         "{settled:?}"
     );
-    assert_eq!(in_force(&directory), Some(policy(0)));
+    assert_eq!(in_force(&directory), Some((policy(0), headers(0))));
     let halted = directory.halt(&author());
     assert!(
         matches!(halted, Err(Error::NothingInForce { .. })),

@@ -68,6 +68,13 @@ pub enum Error {
         /// In JSON.
         bytes: usize,
     },
+    /// The filter is told not to write what the routes match.
+    Header {
+        /// As the configuration calls it.
+        word: &'static str,
+        /// As a request calls it.
+        header: &'static str,
+    },
     /// The configuration is none, which is a defect of whoever made it.
     Configuration(String),
 }
@@ -150,6 +157,10 @@ impl fmt::Display for Error {
                 "the {kind} has {bytes} bytes, and a cluster takes about {LARGEST} in one object; \
                  give proxies such a policy by discovery (`--for envoy`, `turnout apply`), or make \
                  its segments smaller"
+            ),
+            Self::Header { word, header } => write!(
+                f,
+                "the routes match {header}, and `--headers` leaves it out; write `{word}` too"
             ),
             Self::Configuration(why) => write!(f, "the configuration is not JSON: {why}"),
         }

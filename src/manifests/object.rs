@@ -1,9 +1,13 @@
 //! What all the objects have in common.
 
 use serde_json::{Value, json};
+use turnout_core::{CLUSTER_HEADER, TREATMENT_HEADER};
 
 use crate::error::Error;
 use crate::names;
+
+/// What the routes match, as the configuration and as a request calls it.
+const MATCHED: [(&str, &str); 2] = [("cluster", CLUSTER_HEADER), ("treatment", TREATMENT_HEADER)];
 
 /// How the objects are called, and where they are.
 #[derive(Clone, Copy, Debug)]
@@ -50,7 +54,20 @@ impl Object<'_> {
     }
 
     pub(crate) fn configuration(&self) -> Result<Value, Error> {
-        serde_json::from_str(self.configuration)
-            .map_err(|error| Error::Configuration(error.to_string()))
+        let configuration: Value = serde_json::from_str(self.configuration)
+            .map_err(|error| Error::Configuration(error.to_string()))?;
+        // Where nothing is said, all are written.
+        if let Some(written) = configuration.get("headers") {
+            let is_written = |word: &str| match written.as_array() {
+                Some(list) => list.iter().any(|written| written == word),
+                None => false,
+            };
+            for (word, header) in MATCHED {
+                if !is_written(word) {
+                    return Err(Error::Header { word, header });
+                }
+            }
+        }
+        Ok(configuration)
     }
 }

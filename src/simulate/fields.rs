@@ -1,6 +1,9 @@
 //! Which field of a log says what of a request.
 
+use std::borrow::Cow;
 use std::fmt;
+
+use turnout_core::Logged;
 
 use crate::words;
 
@@ -34,6 +37,8 @@ impl Part {
 pub(crate) const MOST_HEADERS: usize = 12;
 /// A slot for each part, then one for each header.
 const SLOTS: usize = Part::ALL.len().saturating_add(MOST_HEADERS);
+/// Behind them: the field that holds what the filter says of a request, which is several parts.
+pub(crate) const ENTRY: usize = SLOTS;
 /// Of fields whose place in a line is remembered.
 const MOST_PLACES: usize = 256;
 
@@ -58,9 +63,12 @@ impl Default for Fields {
             ("treatment", Part::Treatment),
             ("reason", Part::Reason),
         ];
-        let named = |(name, part): (&str, Part)| (name.as_bytes().to_vec(), part as usize);
+        let named = names.map(|(name, part)| (name, part as usize));
+        let all = named.into_iter().chain([("turnout", ENTRY)]);
         Self {
-            names: names.into_iter().map(named).collect(),
+            names: all
+                .map(|(name, slot)| (name.as_bytes().to_vec(), slot))
+                .collect(),
             headers: Vec::new(),
         }
     }
@@ -193,6 +201,20 @@ impl<'a> Entry<'a> {
         {
             *place = Some(value);
         }
+    }
+
+    /// Takes the parts of what the filter says. `None` where they do not stand there as they are.
+    pub(crate) fn set_entry(&mut self, entry: &'a [u8]) -> Option<()> {
+        let logged = Logged::parse(entry)?;
+        if let Some(account) = logged.account {
+            let Cow::Borrowed(account) = account else {
+                return None;
+            };
+            self.set_part(Part::Account, account);
+        }
+        self.set_part(Part::Treatment, logged.treatment);
+        self.set_part(Part::Reason, logged.reason);
+        Some(())
     }
 
     pub(crate) fn set_part(&mut self, part: Part, value: &'a [u8]) {

@@ -9,8 +9,9 @@ use std::fmt;
 use memchr::memchr2;
 use serde::de::{Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde_json::Value;
+use turnout_core::Logged;
 
-use crate::fields::{Entry, Fields, Layout};
+use crate::fields::{ENTRY, Entry, Fields, Layout, Part};
 
 /// `None` when the line needs the parser.
 pub(crate) fn scan<'a>(line: &'a [u8], fields: &Fields, layout: &mut Layout) -> Option<Entry<'a>> {
@@ -24,7 +25,11 @@ pub(crate) fn scan<'a>(line: &'a [u8], fields: &Fields, layout: &mut Layout) -> 
         if let Some(slot) = layout.slot(fields, place, key.plain()?)
             && value.kind != Kind::Null
         {
-            entry.set(slot, value.plain()?);
+            match (slot, value.plain()?) {
+                (ENTRY, b"-") => {}
+                (ENTRY, text) => entry.set_entry(text)?,
+                (slot, text) => entry.set(slot, text),
+            }
         }
         place = place.saturating_add(1);
         match blank(value.after) {
@@ -103,13 +108,13 @@ fn blank(text: &[u8]) -> &[u8] {
 }
 
 /// What the parser made of a line.
-pub(crate) struct Parsed(Vec<(usize, String)>);
+pub(crate) struct Parsed(Vec<(usize, Vec<u8>)>);
 
 impl Parsed {
     pub(crate) fn entry(&self) -> Entry<'_> {
         let mut entry = Entry::new();
         for (slot, value) in &self.0 {
-            entry.set(*slot, value.as_bytes());
+            entry.set(*slot, value);
         }
         entry
     }
@@ -126,6 +131,21 @@ pub(crate) fn parse(line: &[u8], fields: &Fields) -> Result<Parsed, String> {
         let place = text.split(" at line ").next().unwrap_or_default();
         format!("{place} (column {})", error.column())
     })
+}
+
+/// What the filter says of a request; nothing where it is not the filter that says it.
+fn parts(entry: &str) -> Vec<(usize, Vec<u8>)> {
+    let Some(logged) = Logged::parse(entry.as_bytes()) else {
+        return Vec::new();
+    };
+    let account = logged
+        .account
+        .map(|account| (Part::Account as usize, account.into_owned()));
+    let words = [
+        (Part::Treatment as usize, logged.treatment.to_vec()),
+        (Part::Reason as usize, logged.reason.to_vec()),
+    ];
+    account.into_iter().chain(words).collect()
 }
 
 struct Wanted<'f>(&'f Fields);
@@ -145,9 +165,10 @@ impl<'de> Visitor<'de> for Wanted<'_> {
                 continue;
             };
             match map.next_value()? {
-                Value::String(text) => found.push((slot, text)),
-                Value::Number(number) => found.push((slot, number.to_string())),
-                Value::Bool(truth) => found.push((slot, truth.to_string())),
+                Value::String(text) if slot == ENTRY => found.extend(parts(&text)),
+                Value::String(text) => found.push((slot, text.into())),
+                Value::Number(number) => found.push((slot, number.to_string().into())),
+                Value::Bool(truth) => found.push((slot, truth.to_string().into())),
                 Value::Null | Value::Array(_) | Value::Object(_) => {}
             }
         }
@@ -158,7 +179,6 @@ impl<'de> Visitor<'de> for Wanted<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::fields::Part;
 
     fn both(line: &str) -> (Option<Option<String>>, Result<Option<String>, String>) {
         let fields = Fields::default();
@@ -201,6 +221,44 @@ mod tests {
                 "{line}"
             );
             assert_eq!(parsed, Ok(expected), "{line}");
+        }
+    }
+
+    #[test]
+    fn what_the_filter_says_is_several_parts() {
+        let fields = Fields::default();
+        for (entry, expected, is_flat) in [
+            (
+                "rollout=chat treatment=v2 reason=rule revision=1 account=AC1",
+                [Some("AC1"), Some("v2"), Some("rule")],
+                true,
+            ),
+            (
+                "rollout=chat treatment=v1 reason=no_account revision=1",
+                [None, Some("v1"), Some("no_account")],
+                true,
+            ),
+            (
+                "rollout=chat treatment=v2 reason=rule revision=1 account=a%20b%22",
+                [Some("a b\""), Some("v2"), Some("rule")],
+                false,
+            ),
+            ("-", [None; 3], true),
+            ("something else", [None; 3], false),
+        ] {
+            let line = format!(r#"{{"path":"/a","turnout":"{entry}"}}"#);
+            let read = |entry: &Entry<'_>| {
+                [Part::Account, Part::Treatment, Part::Reason]
+                    .map(|part| entry.get(part).map(<[u8]>::to_vec))
+            };
+            let expected = expected.map(|part| part.map(|text| text.as_bytes().to_vec()));
+            let scanned = scan(line.as_bytes(), &fields, &mut Layout::default());
+            assert_eq!(scanned.is_some(), is_flat, "{line}");
+            if let Some(scanned) = scanned {
+                assert_eq!(read(&scanned), expected, "{line}");
+            }
+            let parsed = parse(line.as_bytes(), &fields).unwrap();
+            assert_eq!(read(&parsed.entry()), expected, "{line}");
         }
     }
 

@@ -98,7 +98,7 @@ impl Lacks {
             self.account,
             true,
             &format!(
-                "name no account, and take v1: log %FILTER_STATE(wasm.turnout_account:PLAIN)% as `account`{header}"
+                "name no account, and take v1: log %FILTER_STATE(wasm.turnout:PLAIN)% as `turnout`{header}"
             ),
         );
         lack(

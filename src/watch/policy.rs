@@ -95,8 +95,15 @@ mod tests {
     fn the_one_in_force_is_found_among_others() {
         let number = |revision| turnout_core::Revision::given(revision).unwrap().number();
         let structured: Value = serde_json::from_str(&policy("r2")).unwrap();
-        let dump = dump(&[json!(policy("r1")), json!("{\"policy\":1}"), structured]);
-        for revision in ["r1", "r2"] {
+        // What a proxy writes stands beside its policy.
+        let beside = |text: String| text.replacen('{', r#"{"headers":["cluster"],"#, 1);
+        let dump = dump(&[
+            json!(policy("r1")),
+            json!("{\"policy\":1}"),
+            structured,
+            json!(beside(policy("r3"))),
+        ]);
+        for revision in ["r1", "r2", "r3"] {
             let Found::Plan(plan) = find(&dump, Some(number(revision))) else {
                 panic!("{revision} is not found");
             };

@@ -5,13 +5,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
+use harness::bench::accounts::packed;
 use harness::client::{Client, Request};
 use harness::envoy::{Bootstrap, Envoy, Swap, file};
 use harness::render::discovered;
 use harness::terminal::show;
 use harness::upstream::Upstream;
-use turnout_core::{Configuration, Format, Gathered, Inbound};
-use xxhash_rust::xxh3::xxh3_64_with_seed;
+use turnout_core::{Configuration, Inbound};
 
 use crate::spread::Spread;
 
@@ -62,7 +62,7 @@ struct Stage {
 impl Stage {
     async fn start(accounts: u32) -> Self {
         let upstreams = [Upstream::start("v1"), Upstream::start("v2")];
-        let packed = packed(accounts);
+        let packed = packed(0..accounts);
         let first = discovered(&configuration(&packed, 0));
         let [v1, v2] = &upstreams;
         let bootstrap = Bootstrap::live(file("live-policy.yaml"), first, v1, v2);
@@ -153,17 +153,6 @@ async fn keep_asking(client: Client, stop: Arc<AtomicBool>) -> Result<Duration, 
         tokio::time::sleep(PAUSE).await;
     }
     Ok(longest)
-}
-
-fn packed(accounts: u32) -> String {
-    let mut gathered = Gathered::new(Format::Sid);
-    for line in 0..accounts {
-        // Spread over the whole range of SIDs, as real ones are.
-        let [high, low] = [0, 1].map(|seed| xxh3_64_with_seed(&line.to_le_bytes(), seed));
-        let sid = format!("AC{high:016x}{low:016x}");
-        gathered.push(line.into(), sid.as_bytes());
-    }
-    gathered.pack().unwrap_or_default()
 }
 
 fn configuration(packed: &str, revision: usize) -> String {

@@ -1,9 +1,9 @@
 //! What the command line says. The processes that the bench starts are the same binary.
 
-use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::str::FromStr;
 
+use harness::bench::load::Job;
 use serde::Serialize;
 
 use crate::variants::{self, V2, Variant};
@@ -32,7 +32,7 @@ const RATE_OF_FAULTS: u32 = 307;
 pub(crate) enum Arguments {
     Measure(Settings),
     Upstream(String),
-    Load(Job),
+    Load { job: Job, query: String },
     Help,
 }
 
@@ -49,33 +49,10 @@ pub(crate) struct Settings {
     pub(crate) json: Option<PathBuf>,
 }
 
-/// What one client process is to send.
-pub(crate) struct Job {
-    pub(crate) target: SocketAddr,
-    pub(crate) query: String,
-    pub(crate) rate: u32,
-    pub(crate) seconds: u32,
-    pub(crate) connections: u32,
-}
-
 impl Settings {
     /// Whether there are variants whose v2 fails. All are then measured the same other way.
     pub(crate) fn has_faults(&self) -> bool {
         self.variants.iter().any(|one| one.v2 != V2::Shared)
-    }
-}
-
-impl Job {
-    /// As [`read`] reads it.
-    pub(crate) fn to_arguments(&self) -> [String; 6] {
-        [
-            "load".to_owned(),
-            self.target.to_string(),
-            self.query.clone(),
-            self.rate.to_string(),
-            self.seconds.to_string(),
-            self.connections.to_string(),
-        ]
     }
 }
 
@@ -84,13 +61,10 @@ pub(crate) fn read(arguments: impl Iterator<Item = String>) -> Result<Arguments,
     let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
     match words.as_slice() {
         ["upstream", version] => Ok(Arguments::Upstream((*version).to_owned())),
-        ["load", target, query, rate, seconds, connections] => Ok(Arguments::Load(Job {
-            target: number("load", target)?,
+        ["load", query, target, rate, requests, connections] => Ok(Arguments::Load {
+            job: Job::read([target, rate, requests, connections])?,
             query: (*query).to_owned(),
-            rate: number("load", rate)?,
-            seconds: number("load", seconds)?,
-            connections: number("load", connections)?,
-        })),
+        }),
         ["help" | "--help" | "-h"] => Ok(Arguments::Help),
         options => settings(options).map(Arguments::Measure),
     }

@@ -6,28 +6,29 @@
 
 mod arguments;
 mod document;
-mod load;
-mod machine;
 mod report;
 mod round;
-mod statistics;
+mod series;
+mod traffic;
 mod upstream;
 mod variants;
 
 use std::path::Path;
 use std::process::ExitCode;
 
+use harness::bench::{load, machine, rounds};
+use harness::terminal::show;
 use serde_json::json;
 
 use crate::arguments::{Arguments, Settings};
-use crate::report::show;
 use crate::round::Stage;
-use crate::statistics::Series;
+use crate::series::Series;
+use crate::traffic::Traffic;
 
 fn main() -> ExitCode {
     let ended = match arguments::read(std::env::args().skip(1)) {
         Ok(Arguments::Upstream(version)) => upstream::serve(&version),
-        Ok(Arguments::Load(job)) => load::run(&job),
+        Ok(Arguments::Load { job, query }) => load::run(&job, Traffic::new(&query)),
         Ok(Arguments::Measure(settings)) => tokio::runtime::Runtime::new()
             .map_err(|error| format!("no runtime: {error}"))
             .and_then(|runtime| runtime.block_on(measure(&settings))),
@@ -51,7 +52,7 @@ async fn measure(settings: &Settings) -> Result<(), String> {
     let count = settings.variants.len();
     let mut series: Vec<Series> = settings.variants.iter().map(Series::new).collect();
     for round in 0..=settings.rounds {
-        for place in order(round, count) {
+        for place in rounds::order(round, count) {
             let measured = stage.quiet_round(place, settings).await?;
             // The first is a warm-up.
             if round > 0 {
@@ -75,23 +76,6 @@ async fn measure(settings: &Settings) -> Result<(), String> {
         write(file, &format!("{document:#}\n"))?;
     }
     Ok(())
-}
-
-/// The order of one round, so that whatever drifts hits all variants alike. It is a Williams design:
-/// over as many rounds as there are variants, each stands at every place once, and, where their
-/// number is even, right behind every other once. The next rounds go backwards.
-fn order(round: usize, count: usize) -> Vec<usize> {
-    let zigzag = |place: usize| match place % 2 {
-        0 => place / 2,
-        _ => count - place.div_ceil(2),
-    };
-    let mut order: Vec<usize> = (0..count)
-        .map(|place| (zigzag(place) + round) % count)
-        .collect();
-    if (round / count) % 2 == 1 {
-        order.reverse();
-    }
-    order
 }
 
 fn write(file: &Path, text: &str) -> Result<(), String> {

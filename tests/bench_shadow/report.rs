@@ -1,13 +1,14 @@
 //! What the bench shows.
 
 use std::collections::BTreeMap;
-use std::io::Write;
 
+use harness::bench::rounds;
+use harness::bench::statistics::Spread;
 use serde_json::{Map, Value, json};
 
 use crate::arguments::Settings;
-use crate::round::{QUIET, Round};
-use crate::statistics::{Series, Spread};
+use crate::round::Round;
+use crate::series::Series;
 use crate::variants::{Copies, MIRROR, NO_COPIES, NOTHING, V2, Variant, WELL};
 
 type Figure = fn(&Series, usize) -> f64;
@@ -53,14 +54,6 @@ machine it takes is shown. At other rates the copies meet other requests.
 ";
 /// So much of the machine, in percent, is v2 not to take.
 const MODEST: f64 = 10.0;
-
-/// Prints a text and a line break.
-pub(crate) fn show(text: &str) -> Result<(), String> {
-    let mut out = anstream::stdout().lock();
-    writeln!(out, "{text}")
-        .and_then(|()| out.flush())
-        .map_err(|error| format!("cannot print: {error}"))
-}
 
 pub(crate) fn opening(settings: &Settings, machine: &Value) -> String {
     let Settings {
@@ -172,6 +165,7 @@ fn shown(ratio: Option<Spread>) -> String {
         median,
         least,
         greatest,
+        ..
     } = ratio;
     match least == greatest {
         true => format!("{median:.2}"),
@@ -274,17 +268,18 @@ fn trust(series: &[Series]) -> String {
     };
     let late = spread(|round| round.client_late_us);
     let others = spread(|round| round.others);
-    let rounds = series.iter().flat_map(|one| &one.rounds);
-    let disturbed = rounds.clone().filter(|round| round.others > QUIET).count();
-    let repeated: u32 = rounds.clone().map(|round| round.repeated).sum();
-    let quiet = match disturbed * 10 > rounds.count() {
-        true => "NOT QUIET: these numbers are noise",
-        false => "quiet enough",
-    };
+    let rounds = || series.iter().flat_map(|one| &one.rounds);
+    let shares: Vec<f64> = rounds().map(|round| round.others).collect();
+    let repeated = rounds().map(|round| round.repeated).sum();
     format!(
         "\nThe client was late to send by {:.0} µs at its 99th percentile ({:.0}..{:.0}); latencies include it.\n\
-         Others had {:.1} % of the machine ({:.1}..{:.1}); rounds with more than {QUIET} %: {disturbed}, and\n\
-         {repeated} more that were repeated: {quiet}.",
-        late.median, late.least, late.greatest, others.median, others.least, others.greatest
+         Others had {:.1} % of the machine ({:.1}..{:.1}); {}",
+        late.median,
+        late.least,
+        late.greatest,
+        others.median,
+        others.least,
+        others.greatest,
+        rounds::trust(&shares, repeated),
     )
 }

@@ -3,23 +3,19 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
+use harness::bench::load::{Job, Seen};
+use harness::bench::rounds::{AGAIN, QUIET};
+use harness::bench::statistics::{percentile, standard_deviations};
+use harness::bench::{Client, Upstream, machine};
 use harness::envoy::{Bootstrap, Envoy};
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::arguments::{Job, Settings};
-use crate::load::{self, Load, Seen};
-use crate::machine;
-use crate::statistics::{percentile, standard_deviations};
-use crate::upstream::Upstream;
+use crate::arguments::Settings;
 use crate::variants::{Copies, ROLLOUT, TIMEOUT, V2, Variant};
 
 /// What stands before the names of the filter's counters.
 const PREFIX: &str = "wasmcustom.turnout.";
-/// How many percent of the machine others may have. A round that had more is sent again.
-pub(crate) const QUIET: f64 = 5.0;
-/// So often at most.
-const AGAIN: u32 = 3;
 /// What the last copies may take, and what they cost still counts.
 const LAST_COPIES: Duration = Duration::from_millis(100);
 /// After the requests that warm the connections, which come as fast as they can: their copies then
@@ -139,23 +135,23 @@ impl Stage {
         };
         let job = Job {
             target: envoy.address(),
-            query: variant.query.to_owned(),
             rate: settings.rate,
-            seconds: settings.seconds,
+            requests: settings.rate * settings.seconds,
             connections: settings.connections,
         };
-        let (timed, sent) = load::requests(&job);
+        let (timed, sent) = (f64::from(job.requests), job.sent());
         let before = self.counts(place).await?;
         // The admin page's own work is over, and the connections are warm, when the time begins.
-        let run = tokio::task::spawn_blocking(move || timed_run(&job, processes, pauses))
-            .await
-            .map_err(|error| error.to_string())?
-            .map_err(|error| format!("{}: {error}", variant.name))?;
+        let run =
+            tokio::task::spawn_blocking(move || timed_run(&job, variant.query, processes, pauses))
+                .await
+                .map_err(|error| error.to_string())?
+                .map_err(|error| format!("{}: {error}", variant.name))?;
         let counts = self.settled(place, &before, sent).await?;
         Ok(Round {
             p50_us: percentile(&run.seen.latency_ns, 50) / 1_000.0,
             p99_us: percentile(&run.seen.latency_ns, 99) / 1_000.0,
-            cpu_us: run.cpu.as_secs_f64() * 1e6 / timed as f64,
+            cpu_us: run.cpu.as_secs_f64() * 1e6 / timed,
             client_late_us: percentile(&run.seen.late_ns, 99) / 1_000.0,
             others: run.others * 100.0,
             v2_share: run.v2_share * 100.0,
@@ -222,7 +218,12 @@ struct Run {
 
 /// Runs one client. The processes are the Envoy and the upstreams; the pauses are before the time
 /// counts, and for the last copies.
-fn timed_run(job: &Job, processes: [u32; 3], pauses: [Duration; 2]) -> Result<Run, String> {
+fn timed_run(
+    job: &Job,
+    query: &str,
+    processes: [u32; 3],
+    pauses: [Duration; 2],
+) -> Result<Run, String> {
     let [envoy, _, v2] = processes;
     let [warm, last] = pauses;
     let ours = || -> Result<Duration, String> {
@@ -231,10 +232,11 @@ fn timed_run(job: &Job, processes: [u32; 3], pauses: [Duration; 2]) -> Result<Ru
     };
     let (begun, busy_before, ours_before) = (Instant::now(), machine::busy()?, ours()?);
     let v2_before = machine::cpu(v2)?;
-    let load = Load::start(job)?;
+    let what = ["load", query].map(str::to_owned);
+    let client = Client::start(what.into_iter().chain(job.to_arguments()))?;
     std::thread::sleep(warm);
     let before = machine::cpu(envoy)?;
-    let seen = load.run()?;
+    let seen: Seen = client.run()?;
     std::thread::sleep(last);
     let cpu = machine::cpu(envoy)?.saturating_sub(before);
     let busy = machine::busy()?.saturating_sub(busy_before);

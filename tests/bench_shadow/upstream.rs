@@ -1,8 +1,6 @@
 //! v1 and v2: each a process of its own that counts, and answers at once or fails as it is told to.
 
-use std::io::{BufRead, BufReader, Write};
-use std::net::{Ipv4Addr, SocketAddr};
-use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::net::Ipv4Addr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -12,6 +10,7 @@ use axum::http::Uri;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::IntoResponse;
 use axum::serve::ListenerExt;
+use harness::bench::tell;
 use harness::scripted::{Answer, Fault, Scripted};
 use tokio::net::TcpListener;
 
@@ -52,14 +51,6 @@ fn fail(fault: Option<Fault>) -> ! {
     })
 }
 
-/// Says, for each line of input, how many requests there were so far. Ends with the input.
-fn tell(requests: impl Fn() -> u64) -> ! {
-    for _ in std::io::stdin().lines().map_while(Result::ok) {
-        println!("{}", requests());
-    }
-    std::process::exit(0)
-}
-
 async fn listen(version: &str) -> std::io::Result<()> {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
     println!("{}", listener.local_addr()?);
@@ -89,67 +80,4 @@ async fn listen(version: &str) -> std::io::Result<()> {
         let _ = stream.set_nodelay(true);
     });
     axum::serve(listener, Router::new().fallback(answer)).await
-}
-
-/// A running one. Dropped, it ends.
-pub(crate) struct Upstream {
-    child: Child,
-    input: Option<ChildStdin>,
-    output: BufReader<ChildStdout>,
-    address: SocketAddr,
-}
-
-impl Upstream {
-    pub(crate) fn start(version: &str) -> Result<Self, String> {
-        let error = |error: std::io::Error| format!("cannot start {version}: {error}");
-        let mut child = Command::new(std::env::current_exe().map_err(error)?)
-            .args(["upstream", version])
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()
-            .map_err(error)?;
-        let input = child.stdin.take();
-        let mut output = BufReader::new(child.stdout.take().ok_or("no pipe")?);
-        let address = line(&mut output)?
-            .parse()
-            .map_err(|_| format!("{version} does not say where it is"))?;
-        Ok(Self {
-            child,
-            input,
-            output,
-            address,
-        })
-    }
-
-    pub(crate) fn address(&self) -> SocketAddr {
-        self.address
-    }
-
-    pub(crate) fn id(&self) -> u32 {
-        self.child.id()
-    }
-
-    /// How many requests have reached it so far.
-    pub(crate) fn requests(&mut self) -> Result<u64, String> {
-        let mut input = self.input.as_ref().ok_or("no pipe")?;
-        writeln!(input).map_err(|error| format!("cannot ask an upstream: {error}"))?;
-        let count = line(&mut self.output)?;
-        count.parse().map_err(|_| format!("{count:?} is no count"))
-    }
-}
-
-impl Drop for Upstream {
-    fn drop(&mut self) {
-        drop(self.input.take());
-        let _ = self.child.wait();
-    }
-}
-
-fn line(from: &mut impl BufRead) -> Result<String, String> {
-    let mut line = String::new();
-    match from.read_line(&mut line) {
-        Ok(1..) => Ok(line.trim_end().to_owned()),
-        Ok(0) => Err("an upstream has ended".to_owned()),
-        Err(error) => Err(format!("cannot read from an upstream: {error}")),
-    }
 }

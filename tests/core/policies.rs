@@ -7,7 +7,7 @@ use std::fs;
 
 use expect_test::expect_file;
 use harness::corpus;
-use turnout_core::{Configuration, Plan};
+use turnout_core::{Configuration, Inbound, Plan, Proxy, Written};
 
 #[test]
 fn valid_policies_have_no_problems() {
@@ -98,10 +98,65 @@ fn the_envelope_tells_its_own_problems_from_the_policy_s() {
 }
 
 #[test]
+fn a_proxy_may_be_told_which_headers_it_writes() {
+    let policy = harness::envoy::file("policy.json");
+    let read = |headers: &str| {
+        let text = format!("{{\"headers\": {headers}, \"policy\": {policy}}}");
+        let read = Configuration::from_json(text.as_bytes());
+        read.map(|read| read.headers.words().collect::<Vec<_>>())
+            .map_err(|problems| problems.to_string())
+    };
+    assert_eq!(read(r#"["cluster"]"#).unwrap(), ["cluster"]);
+    assert_eq!(
+        read(r#"["decision", "treatment"]"#).unwrap(),
+        ["treatment", "decision"]
+    );
+    for (headers, problem) in [
+        (
+            r#"["clusters"]"#,
+            "column 14, at /headers/0: unknown header `clusters`",
+        ),
+        (
+            r#"["decision"]"#,
+            "column 13, at /headers: without `cluster` and `treatment` no route follows a decision; \
+             name the one that the routes of this proxy read",
+        ),
+        ("[]", "column 13, at /headers: without `cluster`"),
+        ("7", "column 13, at /headers: "),
+        ("[7]", "column 14, at /headers/0: "),
+    ] {
+        let found = read(headers).expect_err(headers);
+        assert!(found.contains(problem), "{headers}: {found}");
+    }
+
+    for written in [
+        Written::ALL,
+        Written {
+            treatment: false,
+            ..Written::ALL
+        },
+        Written {
+            cluster: false,
+            decision: false,
+            ..Written::ALL
+        },
+    ] {
+        let proxy = Proxy {
+            headers: written,
+            inbound: Inbound::Trust,
+        };
+        let text = Configuration::to_json(&policy, proxy);
+        let read = Configuration::from_json(text.as_bytes()).expect("a configuration");
+        assert_eq!((read.headers, read.inbound), (written, Inbound::Trust));
+        assert_eq!(text.contains("headers\":["), written != Written::ALL);
+    }
+}
+
+#[test]
 fn places_in_a_policy_are_those_of_its_own_file() {
     let text = "\n\n  {\n\"version\": 2, \"account\": 1, \"rollouts\": []}\n";
     let alone = Plan::from_json(text).expect_err("a bad policy").to_string();
-    let configuration = Configuration::to_json(text, Default::default());
+    let configuration = Configuration::to_json(text, Proxy::default());
     let wrapped = Configuration::from_json(configuration.as_bytes()).expect_err("a bad policy");
     assert_eq!(wrapped.to_string(), alone);
     assert!(

@@ -48,7 +48,7 @@ impl Stage {
     /// What the filter has counted since Envoy started.
     pub(crate) async fn counts(&self) -> Counts {
         let filter = format!("^{PREFIX}turnout.decisions.").replace('.', "\\.");
-        let stats = self.envoy.admin().stats(&filter).await;
+        let stats = self.envoy.admin().settled_stats(&filter).await;
         stats
             .into_iter()
             .map(|(name, count)| (name.trim_start_matches(PREFIX).to_owned(), count))

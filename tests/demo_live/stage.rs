@@ -60,7 +60,7 @@ impl Stage {
         let filter = discovered(&configuration);
         let bootstrap = Bootstrap::live(file("live-policy.yaml"), filter, &v1, &v2);
         let mut stage = Self {
-            envoy: Envoy::start(bootstrap.tell_revision()).await,
+            envoy: Envoy::start(bootstrap.tell_decision()).await,
             v1,
             v2,
             failing,

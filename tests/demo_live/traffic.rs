@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use harness::accounts::Segment;
 use harness::client::{Client, Request};
+use harness::envoy::{LOGGED_HEADER, logged};
 use tokio::task::JoinSet;
 use tokio::time::{MissedTickBehavior, interval};
 use xxhash_rust::xxh3::xxh3_64;
@@ -117,7 +118,8 @@ async fn ask(client: &Client, sid: &str) -> Asked {
         Answered {
             status: answer.status,
             version: header("x-version"),
-            revision: header("x-turnout-revision"),
+            revision: header(LOGGED_HEADER)
+                .and_then(|entry| logged(entry.as_bytes()).remove("revision")),
         }
     });
     Asked {

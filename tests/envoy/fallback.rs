@@ -65,7 +65,7 @@ impl Scene {
     }
 
     async fn counter(&self, name: &str) -> u64 {
-        let stats = self.envoy.admin().stats(&format!("^{name}$")).await;
+        let stats = self.envoy.admin().settled_stats(&format!("^{name}$")).await;
         stats.get(name).copied().unwrap_or_default()
     }
 }

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 
 use harness::client::{Answer, Request, raw};
 use harness::envoy::Bootstrap;
+use harness::wasm::Build;
 use serde_json::{Value, json};
 use turnout_core::{Configuration, Inbound};
 
@@ -40,27 +41,41 @@ const FORGERIES: &[&str] = &[
 
 #[tokio::test]
 async fn forged_headers_do_not_choose_a_cluster() {
-    all_forgeries_fail("cluster-header.yaml", |b| b).await;
+    all_forgeries_fail(Build::Whole, "cluster-header.yaml", |b| b).await;
 }
 
 #[tokio::test]
 async fn forged_headers_do_not_choose_a_cluster_where_the_filter_alone_strips() {
-    all_forgeries_fail("cluster-header.yaml", Bootstrap::without_native_strip).await;
+    for build in [Build::Whole, Build::Lean] {
+        all_forgeries_fail(
+            build,
+            "cluster-header.yaml",
+            Bootstrap::without_native_strip,
+        )
+        .await;
+    }
 }
 
 #[tokio::test]
 async fn forged_headers_do_not_choose_a_route() {
-    all_forgeries_fail("treatment-header.yaml", |b| b).await;
+    all_forgeries_fail(Build::Lean, "treatment-header.yaml", |b| b).await;
 }
 
 #[tokio::test]
 async fn forged_headers_do_not_choose_a_route_where_the_filter_alone_strips() {
-    all_forgeries_fail("treatment-header.yaml", Bootstrap::without_native_strip).await;
+    for build in [Build::Whole, Build::Lean] {
+        all_forgeries_fail(
+            build,
+            "treatment-header.yaml",
+            Bootstrap::without_native_strip,
+        )
+        .await;
+    }
 }
 
-async fn all_forgeries_fail(file: &str, adapt: impl FnOnce(Bootstrap) -> Bootstrap) {
+async fn all_forgeries_fail(build: Build, file: &str, adapt: impl FnOnce(Bootstrap) -> Bootstrap) {
     let configuration = strip(&policy(&json!({})));
-    let scene = Scene::of(file, &configuration, |b| adapt(b.concurrency(1))).await;
+    let scene = Scene::of_build(build, file, &configuration, |b| adapt(b.concurrency(1))).await;
     for forgery in FORGERIES {
         for (account, served, wanted) in [(OUTSIDE, "v1", "v2"), (INSIDE, "v2", "v1")] {
             let forged = forgery.replace("{v}", wanted);

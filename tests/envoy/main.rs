@@ -6,6 +6,7 @@ mod agreement;
 mod bad_policies;
 mod bodies;
 mod corpus;
+mod counting;
 mod fallback;
 mod files;
 mod forgery;

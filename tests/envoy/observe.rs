@@ -104,7 +104,7 @@ fn labels(rollout: &str, treatment: &str, reason: &str) -> Vec<String> {
 
 /// The series `turnout_decisions`, by all of their labels.
 async fn scraped(scene: &Scene) -> BTreeMap<Vec<String>, u64> {
-    let text = scene.envoy.admin().prometheus().await;
+    let text = scene.envoy.admin().settled_prometheus().await;
     text.lines()
         .filter_map(|line| line.strip_prefix("turnout_decisions{"))
         .map(|line| {

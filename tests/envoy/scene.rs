@@ -5,8 +5,9 @@ use std::collections::BTreeMap;
 
 use harness::client::{Answer, Client, Request};
 use harness::envoy::{Bootstrap, Envoy, Swap};
-use harness::render::{discovered, rendered};
+use harness::render::{discovered, rendered_with};
 use harness::upstream::Upstream;
+use harness::wasm::Build;
 use serde_json::{Value, json};
 use turnout_core::{Configuration, Inbound};
 
@@ -33,8 +34,19 @@ impl Scene {
         configuration: &str,
         adapt: impl FnOnce(Bootstrap) -> Bootstrap,
     ) -> Self {
+        Self::of_build(Build::Whole, file, configuration, adapt).await
+    }
+
+    /// As [`of`](Self::of), with either build of the filter.
+    pub(crate) async fn of_build(
+        build: Build,
+        file: &str,
+        configuration: &str,
+        adapt: impl FnOnce(Bootstrap) -> Bootstrap,
+    ) -> Self {
         let (v1, v2) = upstreams();
-        let bootstrap = adapt(Bootstrap::new(rendered(file, configuration), &v1, &v2));
+        let text = rendered_with(build, file, configuration);
+        let bootstrap = adapt(Bootstrap::new(text, &v1, &v2));
         let envoy = Envoy::start(bootstrap).await;
         Self { envoy, v1, v2 }
     }
@@ -78,7 +90,7 @@ impl Scene {
     /// All counters of decisions, by what follows `turnout.decisions.`.
     pub(crate) async fn decisions(&self) -> BTreeMap<String, u64> {
         const PREFIX: &str = "wasmcustom.turnout.decisions.";
-        let stats = self.envoy.admin().stats(r"^wasmcustom\.").await;
+        let stats = self.envoy.admin().settled_stats(r"^wasmcustom\.").await;
         stats
             .into_iter()
             .filter(|(name, _)| name != REVISION)

@@ -78,7 +78,7 @@ impl Stage {
             &v1,
             &v2,
         );
-        let envoy = Envoy::start(bootstrap.tell_revision()).await;
+        let envoy = Envoy::start(bootstrap.tell_decision()).await;
         let mut stage = Self {
             envoy,
             v1,

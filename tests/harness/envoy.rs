@@ -4,14 +4,16 @@ mod admin;
 mod bootstrap;
 mod process;
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
+use turnout_core::Logged;
 
 pub use admin::Admin;
-pub use bootstrap::Bootstrap;
+pub use bootstrap::{Bootstrap, LOGGED_HEADER};
 use process::Process;
 
 use crate::client::{Client, Request};
@@ -278,9 +280,39 @@ fn tail(lines: &[String]) -> String {
     lines[lines.len().saturating_sub(20)..].join("\n")
 }
 
-/// A line of the JSON access log.
+/// A line of the JSON access log. What the filter has told it in one field stands in fields of its own
+/// too.
 #[must_use]
 pub fn parsed(line: &str) -> Value {
-    serde_json::from_str(line)
-        .unwrap_or_else(|error| panic!("no JSON in the access log: {error}\n{line}"))
+    let mut parsed: Value = serde_json::from_str(line)
+        .unwrap_or_else(|error| panic!("no JSON in the access log: {error}\n{line}"));
+    if let Some(entry) = parsed["turnout"].as_str().map(str::to_owned) {
+        for (key, value) in logged(entry.as_bytes()) {
+            parsed[key] = value.into();
+        }
+    }
+    parsed
+}
+
+/// What an entry of the filter's says, by its keys. Panics when it is none.
+#[must_use]
+pub fn logged(entry: &[u8]) -> BTreeMap<&'static str, String> {
+    let parsed = Logged::parse(entry);
+    let Logged {
+        rollout,
+        treatment,
+        reason,
+        revision,
+        account,
+    } = parsed.expect("an entry");
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    let known = [
+        ("rollout", rollout),
+        ("treatment", treatment),
+        ("reason", reason),
+        ("revision", revision),
+    ];
+    let account = account.map(|account| ("account", text(&account)));
+    let known = known.map(|(key, value)| (key, text(value)));
+    known.into_iter().chain(account).collect()
 }

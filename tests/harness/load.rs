@@ -34,7 +34,7 @@ pub struct Answered {
     pub error: Option<String>,
     /// `x-version`: who answered.
     pub version: Option<String>,
-    /// `x-turnout-revision`: by which policy it was decided.
+    /// Of `x-turnout-logged`: by which policy it was decided.
     pub revision: Option<String>,
 }
 

@@ -3,7 +3,8 @@
 use turnout_core::Configuration;
 use turnout_core::render::{WASM_PLACE, discovery, render};
 
-use crate::{envoy, wasm};
+use crate::envoy;
+use crate::wasm::Build;
 
 /// A file of `envoy/` with a plugin's configuration in it, and the filter that is built from the
 /// sources as they are.
@@ -12,8 +13,17 @@ use crate::{envoy, wasm};
 /// When the file has no place for them.
 #[must_use]
 pub fn rendered(file: &str, configuration: &str) -> String {
+    rendered_with(Build::Whole, file, configuration)
+}
+
+/// As [`rendered`], with either build of the filter.
+///
+/// # Panics
+/// When the file has no place for them.
+#[must_use]
+pub fn rendered_with(build: Build, file: &str, configuration: &str) -> String {
     let template = envoy::file(file);
-    let artifact = wasm::filter_wasm();
+    let artifact = build.artifact();
     let path = template
         .contains(WASM_PLACE)
         .then(|| artifact.to_str().expect("a path in UTF-8"));
@@ -24,12 +34,18 @@ pub fn rendered(file: &str, configuration: &str) -> String {
 /// configuration, good or bad, for the filter that is built from the sources as they are.
 #[must_use]
 pub fn discovered(configuration: &str) -> String {
+    discovered_with(Build::Whole, configuration)
+}
+
+/// As [`discovered`], with either build of the filter.
+#[must_use]
+pub fn discovered_with(build: Build, configuration: &str) -> String {
     let read = Configuration::from_json(configuration.as_bytes());
     let revision = read.map_or_else(
         |_| "refused".to_owned(),
         |read| read.plan.revision().to_string(),
     );
-    let artifact = wasm::filter_wasm();
+    let artifact = build.artifact();
     let path = artifact.to_str().expect("a path in UTF-8");
     discovery(configuration, &revision, path)
 }

@@ -17,12 +17,43 @@ const NOT_INHERITED: &[&str] = &[
     "RUSTFLAGS",
 ];
 
-/// The path of `turnout_filter.wasm`, built by the first call in this process.
+/// One of the two builds of the filter.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Build {
+    /// With all that it can do.
+    Whole,
+    /// It makes no copies.
+    Lean,
+}
+
+impl Build {
+    /// Its path.
+    #[must_use]
+    pub fn artifact(self) -> PathBuf {
+        match self {
+            Self::Whole => filter_wasm(),
+            Self::Lean => lean_wasm(),
+        }
+    }
+}
+
+/// The path of the whole filter, built by the first call in this process.
 ///
 /// Panics with what cargo said when the build fails.
 pub fn filter_wasm() -> PathBuf {
     static ARTIFACT: OnceLock<PathBuf> = OnceLock::new();
-    ARTIFACT.get_or_init(|| build("turnout-filter")).clone()
+    ARTIFACT
+        .get_or_init(|| build("turnout-filter", "wasm", &[]))
+        .clone()
+}
+
+/// The path of the build that makes no copies, built by the first call in this process.
+///
+/// Panics with what cargo said when the build fails.
+pub fn lean_wasm() -> PathBuf {
+    static ARTIFACT: OnceLock<PathBuf> = OnceLock::new();
+    let lean = || build("turnout-filter", "wasm-lean", &["--no-default-features"]);
+    ARTIFACT.get_or_init(lean).clone()
 }
 
 /// The path of core alone as wasm, built as [`filter_wasm`] is.
@@ -30,22 +61,47 @@ pub fn filter_wasm() -> PathBuf {
 /// Panics with what cargo said when the build fails.
 pub fn counted_wasm() -> PathBuf {
     static ARTIFACT: OnceLock<PathBuf> = OnceLock::new();
-    ARTIFACT.get_or_init(|| build("turnout-counted")).clone()
+    ARTIFACT
+        .get_or_init(|| build("turnout-counted", "wasm", &[]))
+        .clone()
 }
 
-fn build(package: &str) -> PathBuf {
-    cargo_build(&[
+fn build(package: &str, profile: &str, options: &[&str]) -> PathBuf {
+    let all = [
         "--package",
         package,
         "--target",
         "wasm32-wasip1",
         "--profile",
-        "wasm",
-    ]);
-    let file = format!("wasm32-wasip1/wasm/{}.wasm", package.replace('-', "_"));
-    let artifact = target_directory().join(file);
+        profile,
+    ];
+    cargo_build(&[&all, options].concat());
+    let folder = target_directory().join("wasm32-wasip1").join(profile);
+    let artifact = folder.join(format!("{}.wasm", package.replace('-', "_")));
     assert!(artifact.is_file(), "cargo built no {}", artifact.display());
     artifact
+}
+
+/// The path of a filter that does nothing, made with the SDK: `tests/bench/sdk_nothing`, built by the first
+/// call in this process.
+///
+/// Panics with what cargo said when the build fails.
+pub fn sdk_nothing_wasm() -> PathBuf {
+    static ARTIFACT: OnceLock<PathBuf> = OnceLock::new();
+    let build = || {
+        cargo_build(&[
+            "--locked",
+            "--manifest-path",
+            "tests/bench/sdk_nothing/Cargo.toml",
+            "--target",
+            "wasm32-wasip1",
+            "--release",
+        ]);
+        let artifact = target_directory().join("wasm32-wasip1/release/turnout_sdk_nothing.wasm");
+        assert!(artifact.is_file(), "cargo built no {}", artifact.display());
+        artifact
+    };
+    ARTIFACT.get_or_init(build).clone()
 }
 
 /// Panics with what cargo said when the build fails.

@@ -36,6 +36,7 @@ class User(FastHttpUser):
         answer = self.client.get("/v1/Channels", headers={"x-account-sid": account})
         ended = time.time()
         headers = answer.headers or {}
+        logged = dict(pair.split("=", 1) for pair in headers.get("x-turnout-logged", "").split())
         answers.append(
             {
                 "account": account,
@@ -44,7 +45,7 @@ class User(FastHttpUser):
                 "status": answer.status_code,
                 "error": repr(answer.error) if getattr(answer, "error", None) else None,
                 "version": headers.get("x-version"),
-                "revision": headers.get("x-turnout-revision"),
+                "revision": logged.get("revision"),
             }
         )
 

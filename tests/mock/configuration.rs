@@ -88,7 +88,7 @@ fn what_a_policy_can_count_begins_at_zero_and_goes_on_with_the_next() {
         "{names:?}"
     );
     vm.exchange(&REQUEST).expect("no trap");
-    vm.drain_counters();
+    gained(&mut vm);
     assert!(
         vm.configure(configuration("off").as_bytes())
             .expect("no trap")

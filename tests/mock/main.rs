@@ -3,10 +3,12 @@
 
 mod artifact;
 mod configuration;
+mod counting;
 mod decisions;
 mod hostile;
 mod image;
 mod instructions;
+mod lean;
 mod memory;
 mod ramps;
 mod request;
@@ -29,7 +31,10 @@ fn accept(vm: &mut Vm, configuration: &str) {
 
 /// A VM of a proxy in a region, in the year 2026; without one where its name is empty.
 fn in_region(region: &str) -> Vm {
-    let mut vm = Vm::start(&filter_wasm());
+    placed(Vm::start(&filter_wasm()), region)
+}
+
+fn placed(mut vm: Vm, region: &str) -> Vm {
     vm.set_time(1_796_115_600_000_000_000);
     if !region.is_empty() {
         vm.set_property(&["xds", "node", "locality", "region"], region.as_bytes());
@@ -37,8 +42,9 @@ fn in_region(region: &str) -> Vm {
     vm
 }
 
-/// What the counters gained, without those that did not move.
+/// What the counters gained, once the filter has told it, without those that did not move.
 fn gained(vm: &mut Vm) -> Vec<(String, u64)> {
+    vm.tick().expect("no trap");
     let gains = vm.drain_counters();
     gains.into_iter().filter(|(_, gain)| *gain > 0).collect()
 }

@@ -43,10 +43,7 @@ fn reason(vm: &mut Vm) -> String {
         "{:?}",
         exchange.host_calls
     );
-    exchange
-        .property("turnout_reason")
-        .expect("a reason")
-        .to_owned()
+    exchange.logged()["reason"].clone()
 }
 
 #[test]
@@ -95,11 +92,16 @@ fn a_policy_that_comes_late_begins_at_the_step_in_force() {
 }
 
 #[test]
-fn without_a_ramp_nothing_ticks() {
-    for (rule, timers) in [(json!({ "accounts": 50 }), 0), (ramp(), 1)] {
+fn without_a_ramp_no_tick_looks_at_the_clock() {
+    for (rule, looks) in [(json!({ "accounts": 50 }), 0), (ramp(), 1)] {
         let mut vm = in_region("");
         accept(&mut vm, &configuration(&rule));
-        assert_eq!(vm.timers(), timers, "{rule}");
+        vm.drain_root_calls();
+        vm.tick().expect("no trap");
+        let calls = vm.drain_root_calls();
+        let seen = calls.iter().filter(|call| **call == CLOCK).count();
+        assert_eq!(seen, looks, "{rule}");
+        assert_eq!(vm.timers(), 1);
     }
 }
 

@@ -1,13 +1,13 @@
 //! One request, call by call.
 
 use harness::mock::{Action, Level, Vm};
-use turnout_core::{Configuration, Inbound};
+use turnout_core::{Configuration, Inbound, Proxy, Written};
 
 use crate::{configured, gained};
 
 const ACCOUNT: &str = "AC7342e9713fa896e4af00c654c444aada";
 
-fn policy(inbound: Inbound) -> Vm {
+fn policy(proxy: impl Into<Proxy>) -> Vm {
     let policy = r#"{
         "version": 1,
         "account": {"from": [{"header": "x-account-sid"}], "format": "sid"},
@@ -16,7 +16,7 @@ fn policy(inbound: Inbound) -> Vm {
              "rules": [{}]}
         ]
     }"#;
-    configured(&Configuration::to_json(policy, inbound))
+    configured(&Configuration::to_json(policy, proxy))
 }
 
 fn request(path: &'static str) -> Vec<(&'static str, &'static str)> {
@@ -42,15 +42,58 @@ fn a_decided_request_makes_these_calls_and_no_more() {
             "proxy_add_header_map_value",
             "proxy_add_header_map_value",
             "proxy_add_header_map_value",
-            "proxy_increment_metric",
-            "proxy_set_property",
-            "proxy_set_property",
-            "proxy_set_property",
-            "proxy_set_property",
             "proxy_set_property",
         ]
     );
-    assert_eq!(exchange.property("turnout_account"), Some(ACCOUNT));
+    assert_eq!(exchange.logged()["account"], ACCOUNT);
+}
+
+#[test]
+fn a_header_that_the_proxy_is_not_to_write_costs_no_call() {
+    for (words, expected) in [
+        (&["cluster"][..], &["x-turnout-cluster"][..]),
+        (&["treatment"], &["x-turnout-treatment"]),
+        (
+            &["cluster", "decision"],
+            &["x-turnout-cluster", "x-turnout-decision"],
+        ),
+    ] {
+        let headers = Written::named(words.iter().copied()).expect("headers");
+        for inbound in [Inbound::Strip, Inbound::Trust] {
+            let mut vm = policy(Proxy { inbound, headers });
+            // What the client, or the hop before, says of them.
+            let mut sent = request("/r");
+            sent.extend([
+                ("x-turnout-cluster", "c"),
+                ("x-turnout-treatment", "v1"),
+                ("x-turnout-decision", "other=v2,r=v2"),
+            ]);
+            let exchange = vm.exchange(&sent).expect("no trap");
+            let calls = exchange.host_calls.iter();
+            let added = calls
+                .filter(|call| **call == "proxy_add_header_map_value")
+                .count();
+            assert_eq!(added, words.len());
+            let written = |name: &&str| exchange.header(name).is_some();
+            let all = [
+                "x-turnout-cluster",
+                "x-turnout-treatment",
+                "x-turnout-decision",
+            ];
+            let there: Vec<&str> = all.into_iter().filter(|name| written(name)).collect();
+            let mut expected = expected.to_vec();
+            if inbound == Inbound::Trust && !headers.decision {
+                // What earlier hops have decided goes on as it came.
+                expected.push("x-turnout-decision");
+                assert_eq!(
+                    exchange.header_values("x-turnout-decision"),
+                    ["other=v2,r=v2"]
+                );
+            }
+            assert_eq!(there, expected, "{words:?} {inbound:?}");
+            assert_ne!(exchange.header("x-turnout-cluster"), Some("c"));
+        }
+    }
 }
 
 #[test]

@@ -1,8 +1,7 @@
 //! What cannot be said there, and what to write instead.
 
 use serde_json::{Value, json};
-use turnout_core::Configuration;
-use turnout_core::Inbound;
+use turnout_core::{Configuration, Inbound, Proxy, Written};
 use turnout_manifests::{EnvoyGateway, Object, envoy_gateway, istio, to_yaml};
 
 use crate::given::{CHANNELS, Mesh, SERVICES, at, object, plan, policy, two};
@@ -262,4 +261,34 @@ fn more_routes_than_anyone_reads() {
          its hosts, or paths that exclude each other"
     );
     assert!(Mesh::EnvoyGateway.documents(&policy(&nested[1..])).is_ok());
+}
+
+/// Without them every request would take the last route of its path, v1.
+#[test]
+fn headers_that_the_routes_match_and_the_filter_does_not_write() {
+    for (mesh, clusters) in [
+        (Mesh::Sidecars, CHANNELS),
+        (Mesh::Gateway, CHANNELS),
+        (Mesh::EnvoyGateway, SERVICES),
+    ] {
+        let policy = two(clusters);
+        let documents = |words: &[&str]| {
+            let headers = Written::named(words.iter().copied()).expect("headers");
+            let inbound = Inbound::Strip;
+            mesh.documents_of(&policy, Proxy { inbound, headers })
+        };
+        assert!(documents(&["cluster", "treatment"]).is_ok(), "{mesh:?}");
+        for (words, missing) in [
+            (&["cluster", "decision"][..], "treatment"),
+            (&["treatment"], "cluster"),
+        ] {
+            let error = documents(words).expect_err("an error").to_string();
+            assert_eq!(
+                error,
+                format!(
+                    "the routes match x-turnout-{missing}, and `--headers` leaves it out; write `{missing}` too"
+                )
+            );
+        }
+    }
 }

@@ -1,7 +1,7 @@
 //! Policies, and manifests of them.
 
 use serde_json::{Value, json};
-use turnout_core::{Configuration, Inbound, Plan};
+use turnout_core::{Configuration, Inbound, Plan, Proxy};
 use turnout_manifests::{
     Document, EnvoyGateway, Error, Istio, Object, Phase, envoy_gateway, istio, to_yaml,
 };
@@ -36,8 +36,17 @@ impl Mesh {
     }
 
     pub(crate) fn documents(self, policy: &str) -> Result<Vec<Document>, Error> {
+        self.documents_of(policy, Inbound::Strip)
+    }
+
+    /// For proxies that are told this beside the policy.
+    pub(crate) fn documents_of(
+        self,
+        policy: &str,
+        proxy: impl Into<Proxy>,
+    ) -> Result<Vec<Document>, Error> {
         let plan = plan(policy);
-        let configuration = Configuration::to_json(policy, Inbound::Strip);
+        let configuration = Configuration::to_json(policy, proxy);
         let object = object(&configuration);
         let gateways = &["istio-ingress/edge".to_owned()];
         match self {

@@ -85,7 +85,11 @@ impl Mesh {
     /// How often the sidecar has decided what of a rollout, and why.
     pub(super) async fn sidecar_decisions(&self, rollout: &str) -> BTreeMap<String, u64> {
         let prefix = format!("wasmcustom.turnout.decisions.{rollout}.");
-        let stats = self.sidecar.admin().stats(&format!("^{prefix}")).await;
+        let stats = self
+            .sidecar
+            .admin()
+            .settled_stats(&format!("^{prefix}"))
+            .await;
         let name = |name: &str| name.strip_prefix(&prefix).expect("its prefix").to_owned();
         let stats = stats.iter();
         stats.map(|(full, count)| (name(full), *count)).collect()

@@ -2,8 +2,15 @@
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
+use std::time::{Duration, Instant};
 
 use crate::client::{Client, Request};
+
+/// Of the listener, by the name that it has in the files.
+const CAME_IN: &str = "http.http.downstream_rq_total";
+/// Longer than the filter ever keeps a count to itself, on a machine with much else to do.
+const UNTOLD: Duration = Duration::from_secs(5);
+const POLL: Duration = Duration::from_millis(20);
 
 /// The admin page of one Envoy.
 #[derive(Clone, Debug)]
@@ -34,6 +41,35 @@ impl Admin {
             .filter_map(|line| line.split_once(": "))
             .filter_map(|(name, value)| Some((name.to_owned(), value.parse().ok()?)))
             .collect()
+    }
+
+    /// Counters and gauges as [`stats`](Self::stats), once the filter has told Envoy of every request that
+    /// has come in: it counts within, and tells once a second. Where some request has not come to the
+    /// filter, that never is; then they are as they are after some seconds.
+    pub async fn settled_stats(&self, filter: &str) -> BTreeMap<String, u64> {
+        self.settle().await;
+        self.stats(filter).await
+    }
+
+    /// What Prometheus would scrape, then.
+    pub async fn settled_prometheus(&self) -> String {
+        self.settle().await;
+        self.prometheus().await
+    }
+
+    async fn settle(&self) {
+        const TOLD: &str = "wasmcustom.turnout.decisions.";
+        let deadline = Instant::now() + UNTOLD;
+        loop {
+            let both = self.stats(&format!("^({TOLD}|{CAME_IN}$)")).await;
+            let told = both.iter().filter(|(name, _)| name.starts_with(TOLD));
+            let told: u64 = told.map(|(_, count)| count).sum();
+            let came_in = both.get(CAME_IN).copied().unwrap_or_default();
+            if told >= came_in || Instant::now() > deadline {
+                return;
+            }
+            tokio::time::sleep(POLL).await;
+        }
     }
 
     /// What Prometheus would scrape.

@@ -19,8 +19,8 @@ const NODE: &str = "node: { id: turnout, cluster: turnout }";
 const CLUSTERS: &str = "  clusters:\n";
 const LAST_LOGGED: &str = "                  duration_ms: \"%DURATION%\"\n";
 const ROUTES: &str = "          route_config:\n            name: http\n";
-const REVISION_HEADER: &str = r#"            response_headers_to_add:
-            - header: { key: x-turnout-revision, value: "%FILTER_STATE(wasm.turnout_revision:PLAIN)%" }
+const LOGGED: &str = r#"            response_headers_to_add:
+            - header: { key: x-turnout-logged, value: "%FILTER_STATE(wasm.turnout:PLAIN)%" }
 "#;
 const HTTP2: &str = r#"    typed_extension_protocol_options:
       envoy.extensions.upstreams.http.v3.HttpProtocolOptions:
@@ -37,6 +37,9 @@ const NATIVE_STRIP: &str = r#"          early_header_mutation_extensions:
               - remove: x-turnout-decision
               - remove: x-turnout-shadow
 "#;
+
+/// The header of [`Bootstrap::tell_decision`].
+pub const LOGGED_HEADER: &str = "x-turnout-logged";
 
 /// What [`Envoy::start`](crate::envoy::Envoy::start) starts.
 #[derive(Clone, Debug)]
@@ -90,6 +93,13 @@ impl Bootstrap {
         self
     }
 
+    /// Listens on this port instead of a free one, so that it is known before Envoy starts.
+    #[must_use]
+    pub fn listen_on(self, port: u16) -> Self {
+        let listener = |port| format!("      {}\n    filter_chains:\n", with_port(port));
+        self.replace(&listener(0), &listener(port))
+    }
+
     /// Lets clients bring their own `x-request-id`, so that a test knows how each request draws.
     #[must_use]
     pub fn keep_request_ids(self) -> Self {
@@ -138,10 +148,10 @@ impl Bootstrap {
         self.replace(LAST_LOGGED, &format!("{LAST_LOGGED}{fields}"))
     }
 
-    /// Has each answer say, in `x-turnout-revision`, which policy decided.
+    /// Has each answer say, in `x-turnout-logged`, what the access log is told.
     #[must_use]
-    pub fn tell_revision(self) -> Self {
-        self.replace(ROUTES, &[ROUTES, REVISION_HEADER].concat())
+    pub fn tell_decision(self) -> Self {
+        self.replace(ROUTES, &[ROUTES, LOGGED].concat())
     }
 
     /// Writes one more access log to standard output, an item of a YAML list written from column 0.

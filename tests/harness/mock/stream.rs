@@ -57,6 +57,13 @@ impl Exchange {
             .collect()
     }
 
+    /// What the access log is told, by its keys: `rollout`, `treatment`, `reason`, `revision`, `account`.
+    /// Panics when it is told nothing.
+    pub fn logged(&self) -> BTreeMap<&'static str, String> {
+        let entry = self.properties.get(turnout_core::LOG_PROPERTY);
+        crate::envoy::logged(entry.expect("an entry"))
+    }
+
     pub fn property(&self, name: &str) -> Option<&str> {
         self.properties.get(name).map(|value| text(value))
     }

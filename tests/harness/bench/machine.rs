@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 const TICK: Duration = Duration::from_millis(10);
 
 /// The CPU time of a process so far, all its threads.
-pub(crate) fn cpu(process: u32) -> Result<Duration, String> {
+pub fn cpu(process: u32) -> Result<Duration, String> {
     let threads = format!("/proc/{process}/task");
     let error = |error| format!("cannot read {threads}: {error}");
     let mut sum = 0;
@@ -26,7 +26,7 @@ pub(crate) fn cpu(process: u32) -> Result<Duration, String> {
 }
 
 /// The CPU time of this process and of its children that have ended. In clock ticks, so it is coarse.
-pub(crate) fn own_cpu() -> Result<Duration, String> {
+pub fn own_cpu() -> Result<Duration, String> {
     let text = fs::read_to_string("/proc/self/stat").map_err(|error| error.to_string())?;
     // The name of the program, in parentheses, may hold anything.
     let (_, fields) = text.rsplit_once(") ").ok_or("no /proc/self/stat")?;
@@ -34,7 +34,7 @@ pub(crate) fn own_cpu() -> Result<Duration, String> {
 }
 
 /// The CPU time of all processes, and what the machine below took.
-pub(crate) fn busy() -> Result<Duration, String> {
+pub fn busy() -> Result<Duration, String> {
     let text = fs::read_to_string("/proc/stat").map_err(|error| error.to_string())?;
     let mut fields = text.split_ascii_whitespace().skip(1);
     let running = ticks(fields.by_ref().take(3));
@@ -48,7 +48,8 @@ fn ticks<'text>(fields: impl Iterator<Item = &'text str>) -> Duration {
 }
 
 /// All of the machine's, whether this process may use them or not.
-pub(crate) fn cores() -> usize {
+#[must_use]
+pub fn cores() -> usize {
     let text = fs::read_to_string("/proc/stat").unwrap_or_default();
     let cores = text.lines().filter(|line| line.starts_with("cpu")).count();
     // The first line is the sum of the others.
@@ -56,7 +57,7 @@ pub(crate) fn cores() -> usize {
 }
 
 /// The memory of a process that is in RAM, in KiB.
-pub(crate) fn memory_kib(process: u32) -> Result<u64, String> {
+pub fn memory_kib(process: u32) -> Result<u64, String> {
     let file = format!("/proc/{process}/status");
     let text = fs::read_to_string(&file).map_err(|error| format!("{file}: {error}"))?;
     value(&text, "VmRSS:")
@@ -64,7 +65,9 @@ pub(crate) fn memory_kib(process: u32) -> Result<u64, String> {
         .ok_or_else(|| format!("no VmRSS in {file}"))
 }
 
-pub(crate) fn describe(envoy: &str) -> Value {
+/// The machine and the version of its Envoy, for a file of all numbers.
+#[must_use]
+pub fn describe(envoy: &str) -> Value {
     let cpus = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
     let kernel = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
     json!({

@@ -1,0 +1,34 @@
+//! Which headers the proxies write, as an option.
+
+use turnout_core::{Written, visible};
+
+/// All of them.
+pub(crate) const ALL: &str = "cluster,treatment,decision";
+
+/// Reads a list with commas between. The error says what to write.
+pub(crate) fn parse(list: &str) -> Result<Written, String> {
+    let words = || list.split(',').map(str::trim);
+    let unknown = words().find(|word| !Written::WORDS.contains(word));
+    if let Some(word) = unknown {
+        return Err(format!(
+            "`{}` is no header; write some of {ALL}, with commas between",
+            visible(word)
+        ));
+    }
+    Written::named(words()).ok_or_else(|| {
+        "no route would follow a decision; write `cluster` or `treatment` too, whichever the routes \
+         read"
+            .to_owned()
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn all_are_all() {
+        assert_eq!(parse(ALL), Ok(Written::ALL));
+        assert_eq!(ALL, Written::WORDS.join(","));
+    }
+}

@@ -1,0 +1,289 @@
+//! Which headers the proxies write, as a person says it: to `render`, and once to `apply`.
+#![expect(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    reason = "a test that cannot go on has failed"
+)]
+
+mod common;
+
+use std::fs;
+use std::process::Output;
+
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use turnout_core::{Configuration, Written};
+
+use common::turnout;
+
+/// A folder with the policies `a.json` and `b.json`, and something that may be the filter.
+fn folder() -> TempDir {
+    let folder = tempfile::tempdir().expect("a folder");
+    for revision in ["a", "b"] {
+        policy(&folder, revision, ["one", "two"]);
+    }
+    fs::write(folder.path().join("f.wasm"), b"\0asm\x01\0\0\0").expect("a file");
+    folder
+}
+
+fn policy(folder: &TempDir, revision: &str, [v1, v2]: [&str; 2]) {
+    let policy = json!({
+        "version": 1,
+        "revision": revision,
+        "account": { "from": [{ "header": "x-account-sid" }], "format": "sid" },
+        "rollouts": [{ "name": "r", "v1": v1, "v2": v2, "mode": "split", "rules": [{ "accounts": 50 }] }],
+    });
+    let path = folder.path().join(format!("{revision}.json"));
+    fs::write(path, policy.to_string()).expect("a file");
+}
+
+fn run(folder: &TempDir, line: &str) -> Output {
+    let arguments: Vec<&str> = line.split_whitespace().collect();
+    turnout(folder.path(), &arguments, "")
+}
+
+/// Runs what has to go well; what it prints.
+fn done(folder: &TempDir, line: &str) -> String {
+    let output = run(folder, line);
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(0), "{line}: {said}");
+    String::from_utf8(output.stdout).expect("UTF-8")
+}
+
+/// Runs what has to be refused with these words.
+fn refused(folder: &TempDir, line: &str, words: &str) {
+    let output = run(folder, line);
+    assert_eq!(output.status.code(), Some(2), "{line}");
+    assert!(output.stdout.is_empty(), "{line}");
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(said.contains(words), "{line}: {said}");
+}
+
+/// The configuration in what Envoy discovers.
+fn configuration(discovered: &str) -> String {
+    let file: Value = serde_json::from_str(discovered).expect("JSON");
+    let value = file.pointer("/resources/0/typed_config/config/configuration/value");
+    value.and_then(Value::as_str).expect("a text").to_owned()
+}
+
+fn filter(folder: &TempDir) -> String {
+    fs::read_to_string(folder.path().join("d/filter.json")).expect("a filter.json")
+}
+
+/// What the proxies write now, and the revision.
+fn in_force(folder: &TempDir) -> (String, Written) {
+    let configuration = configuration(&filter(folder));
+    let read = Configuration::from_json(configuration.as_bytes()).expect("a configuration");
+    (read.plan.revision().to_string(), read.headers)
+}
+
+#[track_caller]
+fn assert_in_force(folder: &TempDir, revision: &str, words: &[&str]) {
+    let (found, headers) = in_force(folder);
+    assert_eq!(found, revision);
+    assert_eq!(headers.words().collect::<Vec<_>>(), words);
+}
+
+/// Of each entry, newest first.
+fn logged(folder: &TempDir) -> Vec<Value> {
+    let log = done(folder, "log --dir d --json");
+    let log: Value = serde_json::from_str(&log).expect("JSON");
+    let entries = log["entries"].as_array().expect("entries");
+    entries
+        .iter()
+        .map(|entry| entry["headers"].clone())
+        .collect()
+}
+
+#[test]
+fn a_proxy_is_told_what_its_routes_read() {
+    let folder = folder();
+    fs::write(
+        folder.path().join("t.yaml"),
+        "value: \"@TURNOUT_CONFIGURATION@\"\n",
+    )
+    .expect("a template");
+    let template = "render a.json --template t.yaml";
+    let of = |more: &str| done(&folder, &format!("{template}{more}"));
+    // What holds unless said is not said.
+    assert!(!of("").contains("headers"));
+    assert_eq!(of(" --headers decision,treatment,cluster"), of(""));
+    // A template's routes may read anything.
+    for (list, words) in [
+        ("cluster", r#"\"headers\":[\"cluster\"]"#),
+        ("treatment", r#"\"headers\":[\"treatment\"]"#),
+        (
+            "decision,cluster",
+            r#"\"headers\":[\"cluster\",\"decision\"]"#,
+        ),
+    ] {
+        let text = of(&format!(" --headers {list}"));
+        assert!(text.contains(words), "{text}");
+    }
+
+    let envoy = "render a.json --for envoy --wasm /f.wasm --inbound trust --headers";
+    let text = configuration(&done(&folder, &format!("{envoy} cluster,decision")));
+    let read = Configuration::from_json(text.as_bytes()).expect("a configuration");
+    assert_eq!(Some(read.headers), Written::named(["cluster", "decision"]));
+    assert_eq!(read.inbound, turnout_core::Inbound::Trust);
+    refused(
+        &folder,
+        &format!("{envoy} treatment,decision"),
+        "turnout: the routes that go with --for envoy, as in envoy/live-policy.yaml, take \
+         x-turnout-cluster, and `--headers` leaves it out; write `cluster` too",
+    );
+}
+
+#[test]
+fn routes_of_a_mesh_match_both() {
+    let folder = folder();
+    let service = |version| format!("outbound|80|{version}|one.default.svc.cluster.local");
+    let [v1, v2] = ["v1", "v2"].map(service);
+    policy(&folder, "istio", [&v1, &v2]);
+    policy(&folder, "gateway", ["one:80", "two:80"]);
+    for line in [
+        "render istio.json --for istio --image i --headers",
+        "render gateway.json --for envoy-gateway --image i --gateway g --headers",
+    ] {
+        let text = done(&folder, &format!("{line} treatment,cluster"));
+        let lines: Vec<&str> = text.lines().map(str::trim).collect();
+        let at = lines.iter().position(|line| *line == "headers:");
+        let list = lines.get(at.expect("headers")..).unwrap_or_default();
+        assert!(
+            list.starts_with(&["headers:", "- cluster", "- treatment", "inbound: strip"]),
+            "{text}"
+        );
+        for (list, word) in [("cluster", "treatment"), ("treatment,decision", "cluster")] {
+            refused(
+                &folder,
+                &format!("{line} {list}"),
+                &format!(
+                    ".json: the routes match x-turnout-{word}, and `--headers` leaves it out; write \
+                     `{word}` too"
+                ),
+            );
+        }
+    }
+}
+
+#[test]
+fn a_list_that_says_nothing_is_refused_with_what_to_write() {
+    let folder = folder();
+    let unknown = "is no header; write some of cluster,treatment,decision, with commas between";
+    for command in [
+        "render a.json --for envoy --wasm f.wasm",
+        "apply a.json --dir d --wasm f.wasm",
+    ] {
+        for (list, words) in [
+            ("clusters", format!("`clusters` {unknown}")),
+            ("cluster,", format!("`` {unknown}")),
+            ("cluster;decision", format!("`cluster;decision` {unknown}")),
+            (
+                "x-turnout-cluster",
+                format!("`x-turnout-cluster` {unknown}"),
+            ),
+            (
+                "decision",
+                "no route would follow a decision; write `cluster` or `treatment` too".into(),
+            ),
+        ] {
+            refused(&folder, &format!("{command} --headers {list}"), &words);
+        }
+        let twice = format!("{command} --headers cluster --headers decision");
+        refused(&folder, &twice, "cannot be used multiple times");
+    }
+    assert!(!folder.path().join("d").exists());
+}
+
+#[test]
+fn what_is_said_once_stays() {
+    let folder = folder();
+    let some = ["cluster", "decision"];
+    done(
+        &folder,
+        "apply a.json --dir d --wasm f.wasm --headers cluster,decision",
+    );
+    assert_in_force(&folder, "a", &some);
+    done(&folder, "halt --dir d");
+    assert_in_force(&folder, "a-halted", &some);
+    done(&folder, "resume --dir d");
+    assert_in_force(&folder, "a", &some);
+    done(&folder, "apply b.json --dir d");
+    assert_in_force(&folder, "b", &some);
+
+    // The same policy for proxies that write something else is another state to go back from.
+    let again = done(&folder, "apply b.json --dir d --headers cluster,decision");
+    assert!(again.contains("in force already"), "{again}");
+    done(&folder, "apply b.json --dir d --headers treatment");
+    assert_in_force(&folder, "b", &["treatment"]);
+    done(&folder, "halt --dir d");
+    assert_in_force(&folder, "b-halted", &["treatment"]);
+    done(&folder, "rollback --dir d");
+    assert_in_force(&folder, "b", &some);
+    done(&folder, "rollback --dir d --to 5");
+    assert_in_force(&folder, "b", &["treatment"]);
+    done(
+        &folder,
+        "apply b.json --dir d --headers cluster,treatment,decision",
+    );
+    assert_in_force(&folder, "b", &Written::WORDS);
+    assert!(!filter(&folder).contains("headers"));
+
+    let (all, treatment, some) = (json!(Written::WORDS), json!(["treatment"]), json!(some));
+    let newest_first = [
+        &all, &treatment, &some, &treatment, &treatment, &some, &some, &some, &some,
+    ];
+    assert_eq!(logged(&folder).iter().collect::<Vec<_>>(), newest_first);
+}
+
+/// By a command that knew of no headers.
+#[test]
+fn an_older_history_goes_on() {
+    let folder = folder();
+    done(&folder, "apply a.json --dir d --wasm f.wasm");
+    let path = folder.path().join("d/history/000001.json");
+    let text = fs::read_to_string(&path).expect("an entry");
+    let mut entry: Value = serde_json::from_str(&text).expect("JSON");
+    let headers = entry
+        .as_object_mut()
+        .and_then(|entry| entry.remove("headers"));
+    assert_eq!(headers, Some(json!(Written::WORDS)));
+    fs::write(&path, entry.to_string()).expect("an entry");
+
+    let log = done(&folder, "log --dir d --json");
+    let log: Value = serde_json::from_str(&log).expect("JSON");
+    assert_eq!(log["damaged"], json!([]));
+    assert_eq!(log["in_force"], 1);
+    let again = done(&folder, "apply a.json --dir d");
+    assert!(again.contains("in force already"), "{again}");
+    done(&folder, "apply b.json --dir d --headers cluster");
+    done(&folder, "rollback --dir d");
+    assert_in_force(&folder, "a", &Written::WORDS);
+    let all = json!(Written::WORDS);
+    assert_eq!(logged(&folder), [all.clone(), json!(["cluster"]), all]);
+}
+
+/// What other hands wrote is taken with what it says, and what no proxy takes is not.
+#[test]
+fn a_file_that_others_wrote_says_what_is_written() {
+    let folder = folder();
+    done(&folder, "apply a.json --dir d --wasm f.wasm");
+    let path = folder.path().join("d/filter.json");
+    let others = |headers: &str| {
+        let line = format!("render b.json --for envoy --wasm /f.wasm --headers {headers}");
+        let text = done(&folder, &line);
+        fs::write(&path, &text).expect("a filter.json");
+        text
+    };
+    others("cluster");
+    done(&folder, "halt --dir d");
+    assert_in_force(&folder, "b-halted", &["cluster"]);
+
+    let bad = others("cluster").replace(r#"[\"cluster\"]"#, r#"[\"clusters\"]"#);
+    fs::write(&path, bad).expect("a filter.json");
+    let output = run(&folder, "resume --dir d");
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(said.contains("no such `headers`"), "{said}");
+    // By the history, as with any other damage.
+    assert_in_force(&folder, "b", &["cluster"]);
+}

@@ -1,0 +1,9 @@
+;; The least that is a filter: it is called for the headers of each request, and lets them go on. Its memory
+;; is never asked for, because it asks for nothing.
+(module
+  (memory (export "memory") 1)
+  (func (export "proxy_abi_version_0_2_1"))
+  (func (export "proxy_on_memory_allocate") (param i32) (result i32)
+    unreachable)
+  (func (export "proxy_on_request_headers") (param i32 i32 i32) (result i32)
+    i32.const 0))

@@ -1,0 +1,13 @@
+//! A filter that does nothing, made with the SDK as its own examples are.
+
+use proxy_wasm::traits::{Context, HttpContext};
+
+proxy_wasm::main! {{
+    proxy_wasm::set_http_context(|_, _| -> Box<dyn HttpContext> { Box::new(Nothing) });
+}}
+
+struct Nothing;
+
+impl Context for Nothing {}
+
+impl HttpContext for Nothing {}

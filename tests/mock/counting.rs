@@ -1,0 +1,73 @@
+//! Counters: what has been counted is told at ticks and before a policy goes, and nothing is lost.
+
+use harness::mock::Vm;
+use serde_json::json;
+use turnout_core::{Configuration, Inbound};
+
+use crate::{accept, configured};
+
+const ADD: &str = "proxy_increment_metric";
+const ON: &str = "turnout.decisions.r.v2.on";
+const OFF: &str = "turnout.decisions.r.v1.off";
+const NO_ROLLOUT: &str = "turnout.decisions.-.v1.no_rollout";
+
+fn configuration(mode: &str) -> String {
+    let policy = json!({
+        "version": 1,
+        "account": { "from": [{ "header": "x-account-sid" }], "format": "sid" },
+        "rollouts": [
+            { "name": "r", "match": { "path": { "prefix": "/r" } }, "v1": "a", "v2": "b", "mode": mode },
+        ],
+    });
+    Configuration::to_json(&policy.to_string(), Inbound::Strip)
+}
+
+fn request(path: &str) -> [(&str, &str); 3] {
+    [(":method", "GET"), (":authority", "a"), (":path", path)]
+}
+
+fn send(vm: &mut Vm, path: &str) {
+    vm.exchange(&request(path)).expect("no trap");
+}
+
+/// How often a tick tells the proxy something.
+fn told_by_a_tick(vm: &mut Vm) -> usize {
+    vm.drain_root_calls();
+    vm.tick().expect("no trap");
+    let calls = vm.drain_root_calls();
+    calls.iter().filter(|call| **call == ADD).count()
+}
+
+#[test]
+fn a_tick_tells_each_counter_that_has_moved_once() {
+    let mut vm = configured(&configuration("on"));
+    assert_eq!(told_by_a_tick(&mut vm), 0, "nothing has been counted");
+    (0..1_000).for_each(|_| send(&mut vm, "/r"));
+    (0..3).for_each(|_| send(&mut vm, "/other"));
+    assert_eq!(vm.metrics()[ON], 0, "no request tells");
+    assert_eq!(told_by_a_tick(&mut vm), 2);
+    assert_eq!(vm.metrics()[ON], 1_000);
+    assert_eq!(vm.metrics()[NO_ROLLOUT], 3);
+    assert_eq!(told_by_a_tick(&mut vm), 0, "it is told once");
+    assert_eq!(vm.metrics()[ON], 1_000);
+}
+
+#[test]
+fn a_policy_that_goes_loses_nothing() {
+    let mut vm = configured(&configuration("on"));
+    (0..5).for_each(|_| send(&mut vm, "/r"));
+    // One that is still on its way keeps the policy; what is counted is told all the same, in the end.
+    let under_way = vm.request(&request("/r"), true).expect("no trap");
+    accept(&mut vm, &configuration("off"));
+    assert_eq!(vm.metrics()[ON], 0);
+    send(&mut vm, "/r");
+    vm.finish(under_way).expect("no trap");
+    assert_eq!(vm.metrics()[ON], 6);
+    vm.tick().expect("no trap");
+    assert_eq!((vm.metrics()[ON], vm.metrics()[OFF]), (6, 1));
+
+    // And so it is with one that served nothing while it went.
+    (0..4).for_each(|_| send(&mut vm, "/r"));
+    accept(&mut vm, &configuration("on"));
+    assert_eq!(vm.metrics()[OFF], 5);
+}

@@ -12,6 +12,8 @@ WASM_TARGET := wasm32-wasip1
 FILTER := turnout-filter --target $(WASM_TARGET) --profile wasm
 # Of the same source, without copies.
 LEAN := turnout-filter --no-default-features --target $(WASM_TARGET) --profile wasm-lean
+# Core alone, to count its instructions.
+COUNTED := turnout-counted --target $(WASM_TARGET) --profile wasm
 # The xds server of the tests, a program with a lock of its own.
 CONTROL_PLANE := tests/control_plane/Cargo.toml
 # A filter made with the SDK, to be compared with: with a lock of its own too.
@@ -19,7 +21,7 @@ SDK_NOTHING := tests/bench/sdk_nothing/Cargo.toml
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 
 .PHONY: help demo demo-live demo-shadow test setup wasm image cli envoy locust published lint unit \
-  vectors soak fuzz bench bench-shadow bench-live bench-simulate clean
+  vectors soak fuzz bench bench-core bench-shadow bench-live bench-simulate clean
 
 help:
 	@echo "make demo         a rollout in a real Envoy, in about a minute"
@@ -32,6 +34,7 @@ help:
 	@echo "                  BUILD=wasm-lean)"
 	@echo "make cli          the command: target/release/turnout"
 	@echo "make bench        what a request costs in Envoy, beside weighted clusters and Lua (BENCH=…)"
+	@echo "make bench-core   what a decision, and a comparison, costs in core alone"
 	@echo "make bench-shadow what copies cost users, beside Envoy's own mirror (BENCH=…)"
 	@echo "make bench-live   how long users stay on v2 after a halt, and a worker pauses for a policy"
 	@echo "make bench-simulate how fast a log is replayed, beside jq, and in how much memory"
@@ -116,6 +119,7 @@ lint: setup
 unit: setup locust published
 	$(CARGO) build -p $(FILTER)
 	$(CARGO) build -p $(LEAN)
+	$(CARGO) build -p $(COUNTED)
 	$(CARGO) build --locked --manifest-path $(CONTROL_PLANE) --target-dir $(TARGET)
 	$(CARGO) test --workspace --exclude turnout-filter
 
@@ -144,6 +148,11 @@ BENCH ?=
 bench: setup
 	$(CARGO) build -p $(FILTER)
 	$(CARGO) run --release -p turnout-tests --bin bench -- $(BENCH)
+
+# What reading a request, deciding it and comparing two answers costs in core alone, by the clock. Without one,
+# tests/mock/instructions.txt says it.
+bench-core:
+	$(CARGO) bench -p turnout-tests --bench decide --bench diff
 
 # What copying requests to v2 costs those who wait for v1: nothing, Envoy's own mirror, and ours, in one
 # run of about eight minutes. The machine should have nothing else to do. BENCH="--json FILE" and others.

@@ -84,10 +84,15 @@ impl Unpacker {
         }
     }
 
-    /// The text ends here, or goes on in another way. Gives back the room for what did not come.
+    /// The text ends here, or goes on in another way. Gives back the room for what did not come, where
+    /// that is more than what came. In a VM the list is moved for it, so that for good there is room for
+    /// it twice; and with less what other segments have may yet come in here.
     pub(crate) fn pause(&mut self) {
         // What is still in the block fits in without moving all the others.
-        self.sids.shrink_to(self.sids.len().saturating_add(BLOCK));
+        let room = self.sids.len().saturating_add(BLOCK);
+        if self.sids.capacity() > room.saturating_mul(2) {
+            self.sids.shrink_to(room);
+        }
     }
 
     /// For how many SIDs there is room.
@@ -212,10 +217,7 @@ impl Unpacker {
         self.sids.extend_from_slice(&left);
         match self.fault {
             Some(fault) => Err(fault),
-            None => {
-                self.sids.shrink_to_fit();
-                Ok(self.sids)
-            }
+            None => Ok(self.sids),
         }
     }
 }

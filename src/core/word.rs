@@ -28,7 +28,7 @@ pub(crate) fn position_of_either(bytes: &[u8], one: u8, other: u8) -> Option<usi
     }
     match bytes.last_chunk::<8>() {
         // With some bytes again that are neither.
-        Some(word) => return in_word(word).map(|place| start_of_last(bytes).saturating_add(place)),
+        Some(word) => in_word(word).map(|place| start_of_last(bytes).saturating_add(place)),
         None => rest.iter().position(|byte| [one, other].contains(byte)),
     }
 }

@@ -5,6 +5,7 @@ use std::sync::LazyLock;
 use harness::corpus::{self, Scenario, borrowed};
 use harness::hostile::header;
 use harness::random::{self, Random};
+use harness::scene::{By, Size};
 use proptest::prelude::*;
 use turnout_core::explain::{Explanation, Given, Question, Refused, SourceName, Tried};
 use turnout_core::{Account, Fraction, Headers, Inbound, Plan, Position, Time};
@@ -261,4 +262,32 @@ fn what_a_rollout_wants_is_filled_in() {
         }
     }
     assert!(filled > 20, "only {filled}");
+}
+
+/// `explain` asks one rollout after the other, `decide` an index.
+#[test]
+fn of_many_rollouts_the_same_one_is_told_and_taken() {
+    for by in [By::Path, By::Host] {
+        let size = Size {
+            accounts: 1,
+            rollouts: 300,
+            by,
+        };
+        let plan = size.plan();
+        for number in 0..40 {
+            let pairs = size.request(number * 37);
+            let pairs = borrowed(&pairs);
+            let request = plan.request(Headers::new(&pairs), Inbound::Strip, Time::default());
+            let told = plan.explain(&request);
+            let asked = told
+                .rollouts
+                .iter()
+                .filter(|tried| tried.conditions.is_some());
+            let last = asked.rfind(|tried| tried.conditions.is_some());
+            let last = last.map(|tried| tried.rollout.index);
+            let taken = told.decision.rollout.map(|rollout| rollout.index);
+            assert_eq!(taken, last);
+            assert_eq!(taken, usize::try_from(number * 37 % 300).ok());
+        }
+    }
 }

@@ -86,7 +86,7 @@ fn repeat(times: u32, then: impl Fn(&Plan, &Request<'_>)) {
             pairs.push((name, value));
         }
         CONFIGURATION.with_borrow(|configuration| {
-            let Some(Configuration { plan, inbound }) = configuration else {
+            let Some(Configuration { plan, inbound, .. }) = configuration else {
                 return;
             };
             for _ in 0..times {

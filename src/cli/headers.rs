@@ -5,6 +5,10 @@ use turnout_core::{Written, visible};
 /// All of them.
 pub(crate) const ALL: &str = "cluster,treatment,decision";
 
+/// Why a list does not go with `--inbound trust`.
+pub(crate) const NOT_PASSED_ON: &str = "a proxy that trusts earlier hops passes their decisions on, and its \
+     own; write `decision` under --headers too";
+
 /// Reads a list with commas between. The error says what to write.
 pub(crate) fn parse(list: &str) -> Result<Written, String> {
     let words = || list.split(',').map(str::trim);

@@ -8,7 +8,7 @@ use turnout_core::{Configuration, Inbound, Plan, Proxy, Written};
 use turnout_manifests::{EnvoyGateway, Istio, Object, Phase, envoy_gateway, istio, to_yaml};
 
 use crate::exit::{Exit, refuse};
-use crate::headers;
+use crate::headers::{self, NOT_PASSED_ON};
 use crate::policy::Policy;
 use crate::text;
 
@@ -187,6 +187,9 @@ fn rendered(arguments: &Arguments, policy: &str, plan: &Plan) -> Result<String, 
         inbound: arguments.inbound.into(),
         headers: arguments.headers,
     };
+    if !proxy.passes_on() {
+        return Err(NOT_PASSED_ON.into());
+    }
     let configuration = Configuration::to_json(policy, proxy);
     let object = Object {
         name: arguments.name.as_deref().unwrap_or("turnout"),

@@ -80,7 +80,7 @@ mod tests {
         match username(Headers::new(&pairs)) {
             Found::Absent => Ok(None),
             Found::Malformed => Err(()),
-            Found::Plain(_) => unreachable!(),
+            Found::Plain(_) => panic!("a user name is decoded"),
             Found::Decoded(name) => Ok(Some(String::from_utf8(name.as_slice().to_vec()).unwrap())),
         }
     }

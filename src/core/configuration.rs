@@ -134,12 +134,20 @@ fn envelope<'a>(reader: &mut Reader<'a>, root: Node<'a, '_>) -> Option<Envelope<
             Problem::missing_field("policy", POLICY),
         );
     }
+    let proxy = Proxy {
+        inbound: inbound.given().unwrap_or_default(),
+        headers: headers.given().unwrap_or_default(),
+    };
+    if !proxy.passes_on() {
+        let problem = Problem::invalid(
+            "a proxy that trusts earlier hops passes their decisions on, and its own",
+            "name `decision` under /headers too",
+        );
+        reader.report(root.span.head(), &Path::Root, problem);
+    }
     Some(Envelope {
         policy: policy.given()?,
-        proxy: Proxy {
-            inbound: inbound.given().unwrap_or_default(),
-            headers: headers.given().unwrap_or_default(),
-        },
+        proxy,
     })
 }
 

@@ -11,6 +11,15 @@ pub struct Proxy {
     pub headers: Written,
 }
 
+impl Proxy {
+    /// Whether decisions are passed on where they are believed. A proxy that believes those of earlier hops
+    /// and does not write its own would pass on theirs where its own stands above them, as a halt does.
+    #[must_use]
+    pub fn passes_on(self) -> bool {
+        self.inbound == Inbound::Strip || self.headers.decision
+    }
+}
+
 /// It writes all headers.
 impl From<Inbound> for Proxy {
     fn from(inbound: Inbound) -> Self {

@@ -21,7 +21,7 @@ impl Active {
         let request = plan.request(Headers::new(&pairs), *inbound, self.at);
         let decision = decide(plan, &request);
 
-        remove_stale(&pairs, *inbound, headers.decision, &decision);
+        remove_stale(&pairs, *inbound, &decision);
         if let Some(rollout) = decision.rollout {
             write_decision(*headers, &request, rollout, &decision);
             if let Some((name, token)) = rollout.idempotency_token(&request) {
@@ -38,24 +38,17 @@ impl Active {
 }
 
 /// Removes every header of ours that does not hold from here on.
-fn remove_stale(
-    pairs: &[(&[u8], &[u8])],
-    inbound: Inbound,
-    is_written: bool,
-    decision: &Decision<'_>,
-) {
+fn remove_stale(pairs: &[(&[u8], &[u8])], inbound: Inbound, decision: &Decision<'_>) {
     for (name, _) in pairs.iter().filter(|(name, _)| is_turnout_header(name)) {
         let stale = match inbound {
             // It comes from anyone.
             Inbound::Strip => true,
             // The cluster and the treatment were those of the hop before; its decisions stay, and
-            // where one is made and written here they are written again with it.
+            // where one is made here they are written again with it.
             Inbound::Trust => {
                 *name == CLUSTER_HEADER.as_bytes()
                     || *name == TREATMENT_HEADER.as_bytes()
-                    || *name == DECISION_HEADER.as_bytes()
-                        && is_written
-                        && decision.rollout.is_some()
+                    || *name == DECISION_HEADER.as_bytes() && decision.rollout.is_some()
             }
         };
         if stale {

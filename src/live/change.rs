@@ -81,6 +81,9 @@ impl Directory {
             (None, _) => None,
         };
         let plugin = given.beside(known.as_ref()).ok_or(Error::NoWasm)?;
+        if !plugin.proxy().passes_on() {
+            return Err(Error::NotPassedOn);
+        }
         let mut entry = Entry {
             policy: fingerprint(policy.as_bytes()),
             ..blank(What::Apply, &new, &plugin, author)

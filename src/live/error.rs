@@ -71,6 +71,8 @@ pub enum Error {
     RejectedTarget(String),
     /// The first policy says neither here nor there where the filter is.
     NoWasm,
+    /// They are to trust earlier hops, and not to pass decisions on.
+    NotPassedOn,
     /// The filter's file is none.
     NotWasm {
         /// Its path.
@@ -179,6 +181,10 @@ impl fmt::Display for Error {
             Self::NoWasm => f.write_str(
                 "the folder does not say yet where the proxies find the filter; give --wasm with this \
                  first policy",
+            ),
+            Self::NotPassedOn => f.write_str(
+                "proxies that trust earlier hops pass their decisions on, and their own; give --headers with \
+                 `decision`, or --inbound strip",
             ),
             Self::NotWasm { path, why } => write!(
                 f,

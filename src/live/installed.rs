@@ -50,6 +50,15 @@ impl Given<'_> {
     }
 }
 
+impl Plugin {
+    pub(crate) fn proxy(&self) -> Proxy {
+        Proxy {
+            inbound: self.inbound,
+            headers: self.headers,
+        }
+    }
+}
+
 /// What a `filter.json` holds.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Installed {
@@ -66,11 +75,7 @@ pub(crate) fn fingerprint(text: &[u8]) -> String {
 
 /// The text of a `filter.json`.
 pub(crate) fn file(policy: &str, revision: &Revision, plugin: &Plugin, sequence: u64) -> String {
-    let proxy = Proxy {
-        inbound: plugin.inbound,
-        headers: plugin.headers,
-    };
-    let mut configuration = Configuration::to_json(policy, proxy);
+    let mut configuration = Configuration::to_json(policy, plugin.proxy());
     configuration.push_str(&mark(sequence));
     discovery(&configuration, revision.as_str(), &plugin.wasm)
 }

@@ -137,7 +137,6 @@ fn a_proxy_may_be_told_which_headers_it_writes() {
         },
         Written {
             cluster: false,
-            decision: false,
             ..Written::ALL
         },
     ] {

@@ -112,8 +112,8 @@ fn reloading_a_large_policy_again_and_again_does_not_grow() {
     let configuration = Configuration::to_json(&policy, Inbound::Strip);
     let mut vm = configured(&configuration);
     let reload = |vm: &mut Vm| assert!(vm.configure(configuration.as_bytes()).expect("no trap"));
-    // The allocator finds its places by the ninth; two hundred more add nothing.
-    (0..12).for_each(|_| reload(&mut vm));
+    // The allocator finds its places by the twentieth; a hundred and forty more add nothing.
+    (0..24).for_each(|_| reload(&mut vm));
     let settled = vm.memory_bytes();
     (0..12).for_each(|_| reload(&mut vm));
     assert_eq!(vm.memory_bytes(), settled);

@@ -113,7 +113,7 @@ fn prefix(text: &str) -> RequestMatch {
 fn asked_for(matches: &[RequestMatch], path: &str) -> (Option<usize>, usize) {
     let asked = std::cell::Cell::new(0);
     let found = Index::new(matches).first(b"a", path.as_bytes(), |rollout| {
-        asked.set(asked.get() + 1);
+        asked.set(usize::saturating_add(asked.get(), 1));
         matches[rollout].path_holds(path.as_bytes())
     });
     (found, asked.get())

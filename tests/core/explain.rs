@@ -279,11 +279,8 @@ fn of_many_rollouts_the_same_one_is_told_and_taken() {
             let pairs = borrowed(&pairs);
             let request = plan.request(Headers::new(&pairs), Inbound::Strip, Time::default());
             let told = plan.explain(&request);
-            let asked = told
-                .rollouts
-                .iter()
-                .filter(|tried| tried.conditions.is_some());
-            let last = asked.rfind(|tried| tried.conditions.is_some());
+            let was_asked = |tried: &&Tried<'_>| tried.conditions.is_some();
+            let last = told.rollouts.iter().rfind(was_asked);
             let last = last.map(|tried| tried.rollout.index);
             let taken = told.decision.rollout.map(|rollout| rollout.index);
             assert_eq!(taken, last);

@@ -42,7 +42,10 @@ impl Root {
                 let active = Active::new(configuration);
                 let took = host::now().saturating_sub(begin);
                 announce(&active.configuration, took);
-                self.active = Some(active);
+                // The same plugin may come twice, as in two listeners: it is the same context.
+                if let Some(mut before) = self.active.replace(active) {
+                    before.end();
+                }
                 true
             }
             Err(diagnostics) => {
@@ -68,8 +71,7 @@ impl Root {
         if let Some(active) = &mut self.active {
             // The proxy goes on ticking for a plugin that is gone.
             host::set_tick_period(0);
-            active.counters.flush();
-            active.copies.end();
+            active.end();
         }
     }
 }
@@ -86,6 +88,12 @@ impl Active {
         };
         host::set_tick_period(TICK_MS);
         active
+    }
+
+    /// Tells what is not told yet.
+    fn end(&mut self) {
+        self.counters.flush();
+        self.copies.end();
     }
 
     fn tick(&mut self) {

@@ -71,3 +71,15 @@ fn a_policy_that_goes_loses_nothing() {
     accept(&mut vm, &configuration("on"));
     assert_eq!(vm.metrics()[OFF], 5);
 }
+
+#[test]
+fn a_plugin_that_is_configured_twice_loses_nothing() {
+    let mut vm = configured(&configuration("on"));
+    (0..5).for_each(|_| send(&mut vm, "/r"));
+    let again = vm.configure_again(configuration("on").as_bytes());
+    assert!(again.expect("no trap"));
+    assert_eq!(vm.metrics()[ON], 5);
+    send(&mut vm, "/r");
+    vm.tick().expect("no trap");
+    assert_eq!(vm.metrics()[ON], 6);
+}

@@ -152,6 +152,17 @@ impl Vm {
         Ok(accepted.then_some(root))
     }
 
+    /// Gives the configuration in force to its root context once more, as Envoy does where two listeners have
+    /// the same filter.
+    pub fn configure_again(&mut self, configuration: &[u8]) -> Result<bool, Trap> {
+        let root = self.root.expect("a configuration that was accepted");
+        let size = u32::try_from(configuration.len()).expect("less than 4 GiB");
+        self.host_mut().configuration = Some(configuration.to_vec());
+        let answer = self.call("proxy_on_configure", root, &[size])?;
+        self.host_mut().configuration = None;
+        Ok(answer != Some(0))
+    }
+
     /// The values of counters and gauges, by the names that the filter gave them.
     pub fn metrics(&self) -> BTreeMap<String, u64> {
         self.host().metrics.values.clone()

@@ -9,7 +9,7 @@ use harness::envoy::Swap;
 use harness::render::discovered_with;
 use harness::wasm::Build;
 use serde_json::json;
-use turnout_core::{Configuration, Inbound};
+use turnout_core::Inbound;
 
 use crate::scene::{Scene, policy, strip, turnout_headers, version};
 
@@ -30,8 +30,7 @@ async fn comes_true(build: Build) -> usize {
     let mut failures = Vec::new();
     let mut cases = 0;
     for (file, scenario) in Scenario::all() {
-        let configuration = scenario.configuration();
-        if build == Build::Lean && wants_copies(&configuration) {
+        if build == Build::Lean && scenario.wants_copies() {
             continue;
         }
         if !scenes.contains_key(&scenario.region) {
@@ -41,7 +40,7 @@ async fn comes_true(build: Build) -> usize {
             scenes.insert(region.clone(), scene);
         }
         let scene = &scenes[&scenario.region];
-        let filter = discovered_with(build, &configuration);
+        let filter = discovered_with(build, &scenario.configuration());
         assert_eq!(
             scene.envoy.swap_filter(&filter).await,
             Swap::Accepted,
@@ -68,13 +67,6 @@ async fn comes_true(build: Build) -> usize {
         failures.join("\n")
     );
     cases
-}
-
-fn wants_copies(configuration: &str) -> bool {
-    let configuration =
-        Configuration::from_json(configuration.as_bytes()).expect("a configuration");
-    let mut rollouts = configuration.plan.rollouts().iter();
-    rollouts.any(|rollout| rollout.shadow.is_some())
 }
 
 /// What counters have gained, by their full names.

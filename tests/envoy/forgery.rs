@@ -7,7 +7,7 @@ use harness::client::{Answer, Request, raw};
 use harness::envoy::Bootstrap;
 use harness::wasm::Build;
 use serde_json::{Value, json};
-use turnout_core::{Configuration, Inbound};
+use turnout_core::{Configuration, Inbound, Proxy, Written};
 
 use crate::scene::{
     INSIDE, OUTSIDE, Scene, headers_of, policy, request_of, strip, turnout_headers, version,
@@ -73,15 +73,46 @@ async fn forged_headers_do_not_choose_a_route_where_the_filter_alone_strips() {
     }
 }
 
+/// What is not written is removed all the same.
+#[tokio::test]
+async fn forged_headers_choose_nothing_where_one_header_is_written() {
+    for (word, file) in [
+        ("cluster", "cluster-header.yaml"),
+        ("treatment", "treatment-header.yaml"),
+    ] {
+        let headers = Written::named([word]).expect("a header");
+        let adapt = Bootstrap::without_native_strip;
+        no_forgery_succeeds(headers, Build::Lean, file, adapt).await;
+    }
+}
+
 async fn all_forgeries_fail(build: Build, file: &str, adapt: impl FnOnce(Bootstrap) -> Bootstrap) {
-    let configuration = strip(&policy(&json!({})));
+    no_forgery_succeeds(Written::ALL, build, file, adapt).await;
+}
+
+async fn no_forgery_succeeds(
+    headers: Written,
+    build: Build,
+    file: &str,
+    adapt: impl FnOnce(Bootstrap) -> Bootstrap,
+) {
+    let proxy = Proxy {
+        inbound: Inbound::Strip,
+        headers,
+    };
+    let configuration = Configuration::to_json(&policy(&json!({})).to_string(), proxy);
     let scene = Scene::of_build(build, file, &configuration, |b| adapt(b.concurrency(1))).await;
+    let written = |served: &str| {
+        let mut all = headers_of(served);
+        all.retain(|(name, _)| headers.words().any(|word| name.ends_with(word)));
+        all
+    };
     for forgery in FORGERIES {
         for (account, served, wanted) in [(OUTSIDE, "v1", "v2"), (INSIDE, "v2", "v1")] {
             let forged = forgery.replace("{v}", wanted);
             let reached = send(&scene, "/v1/Channels", account, &forged).await;
             assert_eq!(reached["version"], served, "{forged}");
-            assert_eq!(turnout_headers(&reached), headers_of(served), "{forged}");
+            assert_eq!(turnout_headers(&reached), written(served), "{forged}");
         }
         // A request that no rollout has, which nobody decides about.
         let forged = forgery.replace("{v}", "v2");

@@ -109,6 +109,14 @@ impl Scenario {
     pub fn configuration(&self) -> String {
         Configuration::to_json(self.policy(), self.inbound())
     }
+
+    /// Whether some rollout copies, which the lean build of the filter does not take.
+    pub fn wants_copies(&self) -> bool {
+        let plan = Plan::from_json(self.policy()).expect("a valid policy");
+        plan.rollouts()
+            .iter()
+            .any(|rollout| rollout.shadow.is_some())
+    }
 }
 
 impl CaseRequest {

@@ -20,8 +20,10 @@ fn every_case_without_copies_agrees_in_the_build_that_makes_none() {
     let mut asked = 0;
     for (file, scenario) in Scenario::all() {
         let mut vm = placed(Vm::start(&lean_wasm()), &scenario.region);
-        let taken = vm.configure(scenario.configuration().as_bytes());
-        if taken.expect("no trap") {
+        let configuration = scenario.configuration();
+        let taken = vm.configure(configuration.as_bytes()).expect("no trap");
+        assert_eq!(taken, !scenario.wants_copies(), "{file}");
+        if taken {
             ask_all(&mut vm, &file, &scenario);
             asked += 1;
         }

@@ -1,0 +1,110 @@
+//! Wrappers that are text in front of the line.
+
+use crate::Layer;
+use crate::stamp::{digits, journal, rfc3339, word};
+use crate::wrapper::Wrapper;
+
+/// Takes one wrapper off a line.
+pub(crate) fn peel(line: &[u8]) -> Option<Layer<'_>> {
+    if let Some((_, rest)) = rfc3339(line) {
+        let rest = rest.strip_prefix(b" ")?;
+        return cri(rest)
+            .or_else(|| process(rest))
+            .or(Some(Layer::new(Wrapper::Timestamps, rest)));
+    }
+    match line.first()? {
+        b'[' => kubectl(line).or_else(|| entry(journal(line)?.strip_prefix(b" ")?)),
+        b'<' => syslog(line),
+        _ => journal(line)
+            .and_then(|rest| entry(rest.strip_prefix(b" ")?))
+            .or_else(|| compose(line)),
+    }
+}
+
+/// `stdout F …`, behind the time. Tags are separated by colons, and the first one is `F` or `P`.
+fn cri(rest: &[u8]) -> Option<Layer<'_>> {
+    let (stream, rest) = word(rest)?;
+    if !matches!(stream, b"stdout" | b"stderr") {
+        return None;
+    }
+    let (tags, text) = match word(rest) {
+        Some((tags, text)) => (tags, text),
+        // An empty line, whose blank an editor took away.
+        None => (rest, &b""[..]),
+    };
+    let continues = match tags.split(|byte| *byte == b':').next()? {
+        b"F" => false,
+        b"P" => true,
+        _ => return None,
+    };
+    Some(Layer {
+        continues,
+        stream: stream.to_vec(),
+        ..Layer::new(Wrapper::Cri, text)
+    })
+}
+
+/// `[pod/NAME/CONTAINER] …`.
+fn kubectl(line: &[u8]) -> Option<Layer<'_>> {
+    let rest = line.strip_prefix(b"[pod/")?;
+    let (name, text) = word(rest)?;
+    let name = name.strip_suffix(b"]")?;
+    Some(Layer {
+        stream: name.to_vec(),
+        ..Layer::new(Wrapper::Kubectl, text)
+    })
+}
+
+/// `HOST IDENTIFIER[PID]: …`, behind a time that others write too.
+fn process(rest: &[u8]) -> Option<Layer<'_>> {
+    let (_, behind) = word(rest)?;
+    let (identifier, _) = word(behind)?;
+    identifier.ends_with(b"]:").then(|| entry(rest)).flatten()
+}
+
+/// `HOST IDENTIFIER[PID]: …` or `HOST IDENTIFIER: …`, behind journald's time.
+fn entry(rest: &[u8]) -> Option<Layer<'_>> {
+    let (_, rest) = word(rest)?;
+    let (identifier, text) = word(rest)?;
+    let identifier = identifier.strip_suffix(b":")?;
+    Some(Layer {
+        stream: identifier.to_vec(),
+        ..Layer::new(Wrapper::Journal, text)
+    })
+}
+
+/// `<14>Nov 21 03:00:00 HOST TAG: …` and `<14>1 2026-…Z HOST APP PID ID - …`.
+fn syslog(line: &[u8]) -> Option<Layer<'_>> {
+    let rest = digits(line.strip_prefix(b"<")?).strip_prefix(b">")?;
+    let Some(rest) = rest.strip_prefix(b"1 ") else {
+        return entry(journal(rest)?.strip_prefix(b" ")?);
+    };
+    let (_, mut rest) = rfc3339(rest)?;
+    rest = rest.strip_prefix(b" ")?;
+    for _ in ["host", "app", "pid", "id"] {
+        (_, rest) = word(rest)?;
+    }
+    // Structured data is not what proxies write.
+    let text = rest.strip_prefix(b"- ")?;
+    Some(Layer::new(
+        Wrapper::Journal,
+        text.strip_prefix("\u{feff}".as_bytes()).unwrap_or(text),
+    ))
+}
+
+/// `SERVICE-1  | …`.
+fn compose(line: &[u8]) -> Option<Layer<'_>> {
+    let is_name = |byte: &u8| byte.is_ascii_alphanumeric() || b"-_.".contains(byte);
+    let end = line.iter().position(|byte| !is_name(byte))?;
+    let (name, rest) = line
+        .split_at_checked(end)
+        .filter(|(name, _)| !name.is_empty())?;
+    let text = rest
+        .strip_prefix(b" ")?
+        .trim_ascii_start()
+        .strip_prefix(b"|")?;
+    Some(Layer {
+        stream: name.to_vec(),
+        ..Layer::new(Wrapper::Compose, text.strip_prefix(b" ").unwrap_or(text))
+    })
+}

@@ -7,6 +7,7 @@ pub(crate) mod hash;
 pub(crate) mod matches;
 mod percentage;
 mod ramp;
+mod rewrite;
 pub(crate) mod rollouts;
 pub(crate) mod segments;
 mod shadow;

@@ -1,10 +1,14 @@
 //! A rollout's `shadow`, compiled: which requests are copied, and how.
 
+mod rewrite;
+
 use crate::bucket::Fraction;
 use crate::diff::{self, Pattern};
 use crate::matching::When;
 use crate::path::Template;
 use crate::treatment::Treatment;
+
+pub use rewrite::Rewrite;
 
 /// Which requests are copied, how, and what is made of the answers.
 #[derive(Debug)]
@@ -19,6 +23,8 @@ pub struct Shadow {
     pub(crate) idempotency_header: Option<String>,
     /// Lower case.
     pub(crate) strip_headers: Vec<String>,
+    /// What the route changes in a request after the filter, and shadow requests go out with.
+    pub rewrite: Rewrite,
     /// Of the request and of each answer.
     pub max_body_bytes: usize,
     /// Sampled requests without an outcome that one worker may hold.

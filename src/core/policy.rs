@@ -288,6 +288,9 @@ pub(crate) struct Shadow<'a> {
     pub(crate) idempotency_header: Field<Text<'a>>,
     /// Headers that a copy does not carry.
     pub(crate) strip_headers: Field<List<Text<'a>>>,
+    /// What the proxy's route changes in a request after the filter. Shadow requests are changed alike,
+    /// so that both versions answer what v1 answers for the user.
+    pub(crate) rewrite: Field<Located<Rewrite<'a>>>,
     /// Of the request and of each answer; what is larger is not compared. 65536 unless given.
     #[cfg_attr(feature = "schema", schemars(range(min = 1, max = 1_048_576), extend("type" = "integer")))]
     pub(crate) max_body_bytes: Field<Number<'a>>,
@@ -317,6 +320,47 @@ pub(crate) struct Shadow<'a> {
     /// Seconds from one summary in the log to the next. 60 unless given.
     #[cfg_attr(feature = "schema", schemars(range(min = 1, max = 3_600), extend("type" = "integer")))]
     pub(crate) summary_seconds: Field<Number<'a>>,
+}
+
+/// What the proxy's route changes in a request after the filter has seen it.
+#[cfg_attr(feature = "schema", derive(JsonSchema), schemars(deny_unknown_fields, extend("minProperties" = 1)))]
+pub(crate) struct Rewrite<'a> {
+    /// How the path begins afterwards: Envoy's `prefix_rewrite`.
+    pub(crate) prefix: Field<RewritePrefix<'a>>,
+    /// The host afterwards: Envoy's `host_rewrite_literal`.
+    #[cfg_attr(feature = "schema", schemars(length(min = 1)))]
+    pub(crate) host: Field<Text<'a>>,
+    /// Headers that the route sets, each with its value, or removes: `null`.
+    pub(crate) headers: Field<Map<'a, RewriteHeader<'a>>>,
+}
+
+/// How the path begins after the route.
+#[cfg_attr(feature = "schema", derive(JsonSchema), schemars(untagged))]
+pub(crate) enum RewritePrefix<'a> {
+    /// What takes the place of the prefix that the rollout's `match` has.
+    OfMatch(Text<'a>),
+    /// What takes the place of another prefix.
+    Between(Located<PrefixPair<'a>>),
+}
+
+/// A prefix, and what takes its place.
+#[cfg_attr(feature = "schema", derive(JsonSchema), schemars(deny_unknown_fields))]
+pub(crate) struct PrefixPair<'a> {
+    /// How the path begins in the request: `/api/`.
+    #[cfg_attr(feature = "schema", schemars(required))]
+    pub(crate) from: Field<Text<'a>>,
+    /// How it begins after the route: `/`.
+    #[cfg_attr(feature = "schema", schemars(required))]
+    pub(crate) to: Field<Text<'a>>,
+}
+
+/// What a route makes of a header.
+#[cfg_attr(feature = "schema", derive(JsonSchema), schemars(untagged))]
+pub(crate) enum RewriteHeader<'a> {
+    /// It has this value.
+    Set(Text<'a>),
+    /// It is gone.
+    Remove,
 }
 
 /// What counts as a difference. A place is a JSON Pointer in which `*` is any one step.

@@ -96,6 +96,20 @@ pub(crate) mod expected {
     pub(crate) const REGIONS: Expected = new("a list of regions", "[ \"us-east-1\" ]");
     pub(crate) const REGION: Expected = new("a region", "\"us-east-1\"");
     pub(crate) const SHADOW: Expected = new("a shadow", "{ \"requests\": 5 }");
+    pub(crate) const REWRITE: Expected = new(
+        "a rewrite",
+        "{ \"prefix\": { \"from\": \"/api/\", \"to\": \"/\" } }",
+    );
+    pub(crate) const REWRITE_PREFIX: Expected = new(
+        "a path prefix or a pair of them",
+        "{ \"from\": \"/api/\", \"to\": \"/\" }",
+    );
+    pub(crate) const PATH_PREFIX: Expected = new("a path prefix", "\"/api/\"");
+    pub(crate) const REWRITE_HEADERS: Expected = new(
+        "an object of headers",
+        "{ \"x-tenant\": \"a\", \"x-debug\": null }",
+    );
+    pub(crate) const REWRITE_HEADER: Expected = new("a header value or `null`", "\"a\"");
     pub(crate) const COUNT: Expected = new("a whole number", "64");
     pub(crate) const SEND: Expected = new("a moment", "\"after_answer\"");
     pub(crate) const HEADER_NAMES: Expected = new("a list of header names", "[ \"content-type\" ]");

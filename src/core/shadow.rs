@@ -19,7 +19,7 @@ mod sample;
 mod tally;
 mod trial;
 
-pub use crate::copying::{Moment, Shadow};
+pub use crate::copying::{Moment, Rewrite, Shadow};
 pub use copy::carry;
 pub use difference::{Difference, Noted, Shown, Side};
 pub use known::Known;

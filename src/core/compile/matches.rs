@@ -152,7 +152,11 @@ fn path_match(
     }
 }
 
-fn plain_path(reader: &mut Reader<'_>, at: &Path<'_>, path: &Text<'_>) -> Option<String> {
+pub(super) fn plain_path(
+    reader: &mut Reader<'_>,
+    at: &Path<'_>,
+    path: &Text<'_>,
+) -> Option<String> {
     let problem = match &*path.value {
         text if !text.starts_with('/') => BadTemplate::NoSlash,
         text if text.contains(['?', '#']) => BadTemplate::Query,

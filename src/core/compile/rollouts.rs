@@ -6,6 +6,7 @@ use crate::bucket::{Fraction, Salt};
 use crate::hash::Hash;
 use crate::json::{Field, List, Located, Number, Reader, Text};
 use crate::matching::{Place, RequestMatch, When};
+use crate::path::PathMatch;
 use crate::place::{Path, Span};
 use crate::plan::{Mode, Rollout, Rule, Serve};
 use crate::policy::{self, Accounts};
@@ -81,7 +82,12 @@ impl<'r, 't, 'n> Rollouts<'r, 't, 'n> {
             self.reader.report(span.head(), at, problem);
         }
         let shadow = value.shadow.given();
-        let shadow = shadow.and_then(|given| self.shadow(&at.field("shadow"), given));
+        let prefix = matches.as_ref().and_then(|matches| matches.path.as_ref());
+        let prefix = match prefix {
+            Some(PathMatch::Prefix(prefix)) => Some(prefix.as_str()),
+            Some(PathMatch::Exact(_) | PathMatch::Template(_)) | None => None,
+        };
+        let shadow = shadow.and_then(|given| self.shadow(&at.field("shadow"), given, prefix));
         let name = name?;
         Some(Rollout {
             index,

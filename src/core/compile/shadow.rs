@@ -3,7 +3,7 @@
 use std::ops::RangeInclusive;
 
 use crate::bucket::Fraction;
-use crate::copying::{Moment, Route, Shadow};
+use crate::copying::{Moment, Rewrite, Route, Shadow};
 use crate::diff::{Allowed, Amount, BadPattern, Limits, Options, Pattern, Tolerance, Unordered};
 use crate::json::{Field, List, Located, Number, Reader, Text};
 use crate::path::Purpose;
@@ -14,7 +14,7 @@ use crate::read::expected;
 
 use super::rollouts::{Rollouts, cluster_name};
 use super::whole::whole;
-use super::{exactly_one, matches, present, required};
+use super::{exactly_one, matches, present, required, rewrite};
 
 /// Of bodies that are kept; larger ones would be compared at the expense of other requests.
 const BODY_BYTES: RangeInclusive<u32> = 1..=1_048_576;
@@ -37,6 +37,7 @@ impl Rollouts<'_, '_, '_> {
         &mut self,
         at: &Path<'_>,
         shadow: Located<policy::Shadow<'_>>,
+        matched_prefix: Option<&str>,
     ) -> Option<Shadow> {
         let Located { value, span } = shadow;
         if matches!(value.requests, Field::Absent) {
@@ -60,6 +61,13 @@ impl Rollouts<'_, '_, '_> {
             .given()
             .and_then(|name| matches::header_name(reader, &at.field("idempotency_header"), &name));
         let strip_headers = header_names(reader, &at.field("strip_headers"), value.strip_headers);
+        let rewrite = match value.rewrite {
+            Field::Absent => Some(Rewrite::default()),
+            Field::Bad => None,
+            Field::Given(given) => {
+                rewrite::rewrite(reader, &at.field("rewrite"), given, matched_prefix)
+            }
+        };
         let mut whole = |field: &'static str, number: &Field<Number<'_>>, range, default| {
             whole_or(reader, &at.field(field), number, &range, default)
         };
@@ -117,6 +125,7 @@ impl Rollouts<'_, '_, '_> {
             methods,
             idempotency_header,
             strip_headers,
+            rewrite: rewrite?,
             max_body_bytes: usize::try_from(max_body_bytes?).ok()?,
             max_in_flight: usize::try_from(max_in_flight?).ok()?,
             timeout_ms: timeout_ms?,

@@ -1,7 +1,9 @@
 //! A rollout's `shadow`, as it is written.
 
 use crate::json::{List, Located, Node, Reader, Text};
-use crate::policy::{Compare, Noise, Shadow, Tolerance, Unordered};
+use crate::policy::{
+    Compare, Noise, PrefixPair, Rewrite, RewriteHeader, RewritePrefix, Shadow, Tolerance, Unordered,
+};
 
 use super::{expected, located, texts, when};
 
@@ -27,6 +29,7 @@ pub(super) fn shadow<'a>(
             r.text(n, expected::HEADER_NAME)
         }),
         strip_headers: object.field(reader, "strip_headers", &header_names),
+        rewrite: object.field(reader, "rewrite", &rewrite),
         max_body_bytes: object.field(reader, "max_body_bytes", &|r, n| {
             r.number(n, expected::COUNT)
         }),
@@ -49,6 +52,41 @@ pub(super) fn shadow<'a>(
     };
     object.finish(reader);
     Some(located(node, shadow))
+}
+
+fn rewrite<'a>(reader: &mut Reader<'a>, node: Node<'a, '_>) -> Option<Located<Rewrite<'a>>> {
+    let mut object = reader.object(node, expected::REWRITE)?;
+    let rewrite = Rewrite {
+        prefix: object.field(reader, "prefix", &rewrite_prefix),
+        host: object.field(reader, "host", &|r, n| r.text(n, expected::HOST)),
+        headers: object.field(reader, "headers", &|r, n| {
+            r.map(n, expected::REWRITE_HEADERS, &rewrite_header)
+        }),
+    };
+    object.finish(reader);
+    Some(located(node, rewrite))
+}
+
+fn rewrite_prefix<'a>(reader: &mut Reader<'a>, node: Node<'a, '_>) -> Option<RewritePrefix<'a>> {
+    if !node.raw().starts_with('{') {
+        let prefix = reader.text(node, expected::REWRITE_PREFIX)?;
+        return Some(RewritePrefix::OfMatch(prefix));
+    }
+    let mut object = reader.object(node, expected::REWRITE_PREFIX)?;
+    let pair = PrefixPair {
+        from: object.field(reader, "from", &|r, n| r.text(n, expected::PATH_PREFIX)),
+        to: object.field(reader, "to", &|r, n| r.text(n, expected::PATH_PREFIX)),
+    };
+    object.finish(reader);
+    Some(RewritePrefix::Between(located(node, pair)))
+}
+
+fn rewrite_header<'a>(reader: &mut Reader<'a>, node: Node<'a, '_>) -> Option<RewriteHeader<'a>> {
+    if node.raw() == "null" {
+        return Some(RewriteHeader::Remove);
+    }
+    let value = reader.text(node, expected::REWRITE_HEADER)?;
+    Some(RewriteHeader::Set(value))
 }
 
 fn compare<'a>(reader: &mut Reader<'a>, node: Node<'a, '_>) -> Option<Compare<'a>> {

@@ -170,6 +170,9 @@ impl Job {
             let own = shadow.cluster(version);
             let cluster = own.unwrap_or_else(|| rollout.cluster(version));
             let mut copy: Vec<(&[u8], &[u8])> = carry(headers, shadow).collect();
+            let target = headers.values(":path").next();
+            let path = target.and_then(|path| shadow.rewrite.path(path));
+            shadow.rewrite.apply(&mut copy, path.as_deref());
             copy.extend(token.map(|(name, token)| (name.as_bytes(), token)));
             // A compressed answer could not be compared.
             copy.push((b"accept-encoding", b"identity"));

@@ -1,0 +1,126 @@
+//! What a route changes in a request, as a rollout's `shadow` declares it.
+
+use crate::copying::Rewrite;
+use crate::json::{Field, Located, Map, Reader, Text};
+use crate::place::{Path, Span};
+use crate::policy::{self, PrefixPair, RewriteHeader, RewritePrefix};
+use crate::problem::{Problem, excerpt};
+use crate::read::expected;
+
+use super::{matches, required};
+
+/// `matched_prefix` is the prefix by which the rollout's `match` selects paths, if it does.
+pub(super) fn rewrite(
+    reader: &mut Reader<'_>,
+    at: &Path<'_>,
+    given: Located<policy::Rewrite<'_>>,
+    matched_prefix: Option<&str>,
+) -> Option<Rewrite> {
+    let Located { value, span } = given;
+    if let (Field::Absent, Field::Absent, Field::Absent) =
+        (&value.prefix, &value.host, &value.headers)
+    {
+        let what = "a rewrite that changes nothing";
+        let instead = "declare its `prefix`, `host` or `headers`, or remove it";
+        reader.report(
+            span.head(),
+            at,
+            Problem::invalid(what, instead).coded("empty-rewrite"),
+        );
+    }
+    let prefix = match value.prefix {
+        Field::Absent => Some(None),
+        Field::Bad => None,
+        Field::Given(given) => prefix(reader, &at.field("prefix"), given, matched_prefix).map(Some),
+    };
+    let host = match value.host {
+        Field::Absent => Some(None),
+        Field::Bad => None,
+        Field::Given(host) => rewritten_host(reader, &at.field("host"), &host).map(Some),
+    };
+    let headers = headers(reader, &at.field("headers"), value.headers);
+    Some(Rewrite {
+        prefix: prefix?,
+        host: host?,
+        headers,
+    })
+}
+
+fn prefix(
+    reader: &mut Reader<'_>,
+    at: &Path<'_>,
+    given: RewritePrefix<'_>,
+    matched_prefix: Option<&str>,
+) -> Option<(String, String)> {
+    match given {
+        RewritePrefix::OfMatch(to) => {
+            let to_path = matches::plain_path(reader, at, &to);
+            let Some(from) = matched_prefix else {
+                let what = "no prefix to replace: the rollout's `match` has none";
+                let instead = "write both, for example { \"from\": \"/api/\", \"to\": \"/\" }";
+                let problem = Problem::invalid(what, instead).coded("malformed-rewrite");
+                reader.report(to.span, at, problem);
+                return None;
+            };
+            Some((from.to_owned(), to_path?))
+        }
+        RewritePrefix::Between(Located { value, span }) => {
+            let PrefixPair { from, to } = value;
+            let from = side(reader, span, at, "from", from);
+            let to = side(reader, span, at, "to", to);
+            Some((from?, to?))
+        }
+    }
+}
+
+fn side(
+    reader: &mut Reader<'_>,
+    span: Span,
+    at: &Path<'_>,
+    field: &'static str,
+    text: Field<Text<'_>>,
+) -> Option<String> {
+    let text = required(reader, span, at, field, expected::PATH_PREFIX, text)?;
+    matches::plain_path(reader, &at.field(field), &text)
+}
+
+fn rewritten_host(reader: &mut Reader<'_>, at: &Path<'_>, host: &Text<'_>) -> Option<String> {
+    let text = &*host.value;
+    if matches::is_header_value(text) && !text.contains([' ', '/', '@']) {
+        return Some(text.to_owned());
+    }
+    let what = format!("`{}` is not a host", excerpt(text));
+    let instead = "write a host, for example `api.internal` or `api.internal:8080`";
+    let problem = Problem::invalid(what, instead).coded("malformed-host");
+    reader.report(host.span, at, problem);
+    None
+}
+
+fn headers(
+    reader: &mut Reader<'_>,
+    at: &Path<'_>,
+    headers: Field<Map<'_, RewriteHeader<'_>>>,
+) -> Vec<(String, Option<String>)> {
+    let mut compiled = Vec::new();
+    for (name, given) in headers.given().map_or(Vec::new(), |map| map.0) {
+        let at = at.field(&name.value);
+        let name = matches::header_name(reader, &at, &name);
+        let value = match given {
+            None => continue,
+            Some(RewriteHeader::Remove) => None,
+            Some(RewriteHeader::Set(value)) => {
+                let text = value.value.into_owned();
+                if !text.is_empty() && !matches::is_header_value(&text) {
+                    let what = format!("`{}` cannot be sent as a header value", excerpt(&text));
+                    let instead = "write visible ASCII, with no space at its ends";
+                    let problem = Problem::invalid(what, instead).coded("malformed-header");
+                    reader.report(value.span, &at, problem);
+                    continue;
+                }
+                Some(text)
+            }
+        };
+        compiled.extend(name.map(|name| (name, value)));
+    }
+    compiled
+}

@@ -13,7 +13,8 @@ use crate::{problems, text};
 /// Make a policy of a flag that another tool exported.
 ///
 /// Every account stays where it is: the rollout draws as the tool did. What has no counterpart in a
-/// policy is listed on standard error, with its place in the file, and whoever it concerned takes v1.
+/// policy is listed on standard error, with its place in the file and with what becomes of whoever it
+/// concerned: nobody is moved to v2 by a guess.
 ///
 /// Reads what the tools' own SDKs read: splitChanges (split), client/features (unleash),
 /// sdk/latest-all or a flag of the REST API (launchdarkly), api/features (growthbook), and flag

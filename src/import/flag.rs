@@ -1,7 +1,7 @@
 //! A flag as all tools have it: branches in order, of which the first that holds decides.
 
 use crate::draw::Serve;
-use crate::node::{Node, Read, Unreadable};
+use crate::node::{Node, Object, Read, Unreadable};
 use crate::note::Notes;
 use crate::when::Condition;
 use crate::words::{list, quoted};
@@ -13,6 +13,8 @@ pub(crate) struct Flag<'a> {
     pub(crate) branches: Vec<Branch<'a>>,
     /// The rollout is off whatever the branches say.
     pub(crate) is_off: bool,
+    /// The tool serves v2 to requests without an account too, if it serves it to everyone.
+    pub(crate) needs_no_account: bool,
 }
 
 /// For whom it holds, and what it serves.
@@ -22,6 +24,8 @@ pub(crate) struct Branch<'a> {
     pub(crate) condition: Condition<'a>,
     pub(crate) serve: Serve,
     pub(crate) rest: Rest,
+    /// The notes that say what of it is lost, and wait for what becomes of its accounts.
+    pub(crate) notes: Vec<usize>,
 }
 
 /// What happens to the accounts of a branch that its part leaves.
@@ -41,16 +45,40 @@ impl<'a> Flag<'a> {
             key,
             branches: Vec::new(),
             is_off: false,
+            needs_no_account: false,
         }
     }
 
-    pub(crate) fn push(&mut self, at: &str, condition: Condition<'a>, serve: Serve, rest: Rest) {
+    /// What the tool serves to an account, or to accounts that it draws.
+    pub(crate) fn push(
+        &mut self,
+        at: &str,
+        condition: Condition<'a>,
+        serve: Serve,
+        rest: Rest,
+        notes: &mut Notes,
+    ) {
         self.branches.push(Branch {
             at: at.to_owned(),
             condition,
             serve,
             rest,
+            notes: notes.take_waiting(),
         });
+    }
+
+    /// What the tool serves without asking for an account.
+    pub(crate) fn push_undrawn(
+        &mut self,
+        at: &str,
+        condition: Condition<'a>,
+        serve: Serve,
+        rest: Rest,
+        notes: &mut Notes,
+    ) {
+        let is_for_all = condition.is_known && condition.when.is_everyone();
+        self.needs_no_account |= is_for_all && serve == Serve::V2;
+        self.push(at, condition, serve, rest, notes);
     }
 
     /// The tool serves v1 to everyone, whatever the branches say.
@@ -72,13 +100,39 @@ impl<'a> Flag<'a> {
             "nobody is moved by a guess: the rollout is `off`; write its rules by hand",
         );
     }
+
+    /// Reports fields that are not there though the tool always writes them: the file is another
+    /// export, or a part of one, and what it leaves out may keep accounts on v1.
+    pub(crate) fn expect(
+        &mut self,
+        object: &Object<'_>,
+        names: &[&'static str],
+        tool: &str,
+        notes: &mut Notes,
+    ) {
+        let missing = object.missing(names);
+        if missing.is_empty() {
+            return;
+        }
+        self.is_off = true;
+        let are = match missing.len() {
+            1 => "is",
+            _ => "are",
+        };
+        let names = list(missing.into_iter());
+        notes.lost(
+            object.at(),
+            format!("{names} {are} missing, and {tool} always writes that, so this is a part of an export or another one"),
+            format!("nobody is moved by a guess: the rollout is `off`; export the whole flag, or add {names} to the file"),
+        );
+    }
 }
 
 /// Tells that a branch is left out.
 pub(crate) fn leave_out(at: &str, what: &str, notes: &mut Notes) {
-    notes.lost(
+    notes.lost_of_branch(
         at,
-        format!("{what}, so what it decides is left out and whoever was in it takes v1"),
+        format!("{what}, so what it decides is left out and"),
         "write a rule by hand, for example with `headers`, where its rule stood",
     );
 }

@@ -20,7 +20,7 @@ const KEY: &str = "targetingKey";
 
 pub(crate) fn read<'a>(root: &Node<'a>, options: &'a Options, notes: &mut Notes) -> Read<Flag<'a>> {
     no_environment(options.environment.as_deref())?;
-    let mut file = root.object()?;
+    let mut file = flag_set(root, notes)?.object()?;
     let flags = file.need("flags")?;
     let flags = match flags.is_list() {
         true => {
@@ -58,7 +58,25 @@ pub(crate) fn read<'a>(root: &Node<'a>, options: &'a Options, notes: &mut Notes)
         flag: Flag::new(key),
     };
     reader.flag(flag)?;
+    file.finish(&["$schema", "metadata"], reader.notes);
     Ok(reader.flag)
+}
+
+/// The flags and what they share: the file, or the `flagSpec` of a FeatureFlag of Kubernetes.
+fn flag_set<'a>(root: &Node<'a>, notes: &mut Notes) -> Read<Node<'a>> {
+    let mut file = root.object()?;
+    if !file.has("spec") {
+        return Ok(root.clone());
+    }
+    let mut spec = file.need("spec")?.object()?;
+    let name = match spec.has("featureFlagSpec") {
+        true => "featureFlagSpec",
+        false => "flagSpec",
+    };
+    let flags = spec.need(name)?;
+    spec.finish(&[], notes);
+    file.finish(&["apiVersion", "kind", "metadata", "status"], notes);
+    Ok(flags)
 }
 
 /// A variant may be called anything, so for truth values it is these that count.
@@ -114,9 +132,11 @@ impl<'a> Reader<'a, '_> {
         flag.finish(
             &[
                 "description",
+                "flagSetId",
                 "key",
                 "metadata",
                 "name",
+                "priority",
                 "selector",
                 "source",
                 "variants",
@@ -135,14 +155,16 @@ impl<'a> Reader<'a, '_> {
                     "there is no default variant, so the code's own value is served; it is v1 here",
                     "nothing, if that is what the code says",
                 );
-                self.flag.push(at, condition, Serve::V1, Rest::V1);
+                self.flag
+                    .push(at, condition, Serve::V1, Rest::V1, self.notes);
             }
         }
     }
 
     fn variant(&mut self, at: &str, condition: Condition<'a>, name: &str) {
         let treatment = self.treatment(at, name);
-        self.flag.push(at, condition, whole(treatment), Rest::V1);
+        self.flag
+            .push_undrawn(at, condition, whole(treatment), Rest::V1, self.notes);
     }
 
     /// flagd fails where there is no such variant, and the code's own value is served.

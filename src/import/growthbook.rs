@@ -4,6 +4,7 @@
 //! for a coverage add up. An experiment takes whom its ranges have.
 
 mod condition;
+mod experiment;
 mod ranges;
 
 use serde_json::Value;
@@ -18,8 +19,23 @@ use crate::treatment::{Treatment, Variations};
 use crate::when::{Condition, When};
 use crate::words::{percentage, quoted};
 
+const NAME: &str = "GrowthBook";
+
+/// What GrowthBook writes of each experiment, beside what divides it. One that has none of them was
+/// written by a person, who may leave out what goes without saying.
+const BY_GROWTHBOOK: &[&str] = &["hashVersion", "key", "meta", "name", "phase"];
+
 /// The longest text that a policy's hash has.
 const LONGEST: usize = 256;
+
+/// Groups that are encrypted are as groups that are not there.
+const OF_FILE: &[&str] = &[
+    "dateUpdated",
+    "encryptedFeatures",
+    "encryptedSavedGroups",
+    "experiments",
+    "status",
+];
 
 const OF_FLAG: &[&str] = &[
     "archived",
@@ -86,10 +102,12 @@ pub(crate) fn read<'a>(root: &Node<'a>, options: &'a Options, notes: &mut Notes)
         let everyone = Condition::known(When::everyone());
         reader
             .flag
-            .push(default.at(), everyone, Serve::V2, Rest::V1);
+            .push_undrawn(default.at(), everyone, Serve::V2, Rest::V1, reader.notes);
     }
-    let flag_read = reader.flag;
+    let mut flag_read = reader.flag;
+    flag_read.expect(&flag, &["defaultValue"], NAME, notes);
     flag.finish(OF_FLAG, notes);
+    file.finish(OF_FILE, notes);
     Ok(flag_read)
 }
 
@@ -154,14 +172,15 @@ impl<'a> Reader<'a, '_> {
             let Some(field) = rule.get(name) else {
                 continue;
             };
-            if field.is_list() && field.items()?.next().is_none() {
+            let is_empty = field.value().as_array().is_some_and(Vec::is_empty);
+            if is_empty || field.text().is_ok_and(str::is_empty) {
                 continue;
             }
             leave_out(field.at(), what, self.notes);
             condition = Condition::unknown();
             self.gates(name, &field)?;
         }
-        if rule.text("fallbackAttribute")?.is_some() {
+        if rule.word("fallbackAttribute")?.is_some() {
             self.notes.note(
                 &rule.at_field("fallbackAttribute"),
                 "who has no account is drawn by another attribute, and takes v1 here",
@@ -187,11 +206,15 @@ impl<'a> Reader<'a, '_> {
             );
             self.flag.refuse(node.at(), &what, self.notes);
             // Nothing is known of who was in it.
+            let (at, unknown) = (node.at(), Condition::unknown());
+            self.flag.push(at, unknown, Serve::V1, Rest::V1, self.notes);
+        } else if is_drawn {
             self.flag
-                .push(node.at(), Condition::unknown(), Serve::V1, Rest::V1);
-            return Ok(());
+                .push(node.at(), condition, serve, rest, self.notes);
+        } else {
+            self.flag
+                .push_undrawn(node.at(), condition, serve, rest, self.notes);
         }
-        self.flag.push(node.at(), condition, serve, rest);
         Ok(())
     }
 
@@ -239,6 +262,13 @@ impl<'a> Reader<'a, '_> {
             (Some(range), _) => (hashing.interval(&range)?, false),
             (None, Some(coverage)) => (hashing.coverage(coverage)?, true),
             (None, None) => {
+                // What a part is drawn by, without the part.
+                if ["hashAttribute", "hashVersion", "seed"]
+                    .iter()
+                    .any(|name| rule.get(name).is_some_and(|field| !field.is_zero()))
+                {
+                    self.flag.expect(rule, &["coverage"], NAME, self.notes);
+                }
                 return Ok((whole(treatment), Rest::V1, false));
             }
         };
@@ -276,81 +306,6 @@ impl<'a> Reader<'a, '_> {
         Ok(seed.unwrap_or(self.flag.key))
     }
 
-    fn experiment(&mut self, rule: &mut Object<'a>) -> Read<(Serve, Rest, bool)> {
-        let hashing = Hashing::new(rule.get("hashVersion"))?;
-        let given = rule.items("variations")?;
-        let treatments: Vec<_> = given
-            .iter()
-            .map(|node| (self.treatment)(node.value()))
-            .collect();
-        if treatments.is_empty() {
-            return Ok((Serve::V1, Rest::Next, false));
-        }
-        let key = rule.text("key")?.filter(|key| !key.is_empty());
-        let seed = rule.text("seed")?.filter(|seed| !seed.is_empty());
-        let seed = seed.or(key).unwrap_or(self.flag.key);
-        let namespace = match rule.get("namespace") {
-            Some(namespace) => Some(ranges::namespace(&namespace)?),
-            None => None,
-        };
-        let intervals = match rule.get("ranges") {
-            Some(ranges) => {
-                let ranges = ranges.items()?.map(|range| hashing.interval(&range));
-                ranges.collect::<Read<Vec<_>>>()?
-            }
-            None => {
-                hashing.intervals(treatments.len(), rule.get("coverage"), rule.get("weights"))?
-            }
-        };
-        for name in ["coverage", "weights", "range"] {
-            rule.get(name);
-        }
-        let mut goes_on = false;
-        for meta in rule.items("meta")? {
-            goes_on |= meta.object()?.truth("passthrough")?.unwrap_or_default();
-        }
-        let drawing = Drawing {
-            hashing,
-            seed,
-            namespace,
-        };
-        if goes_on {
-            leave_out(
-                rule.at(),
-                "a holdout lets a part of its accounts go on",
-                self.notes,
-            );
-            return Ok((Serve::V1, Rest::Mixed, true));
-        }
-        let of = |wanted: Treatment| {
-            let both = intervals.iter().zip(&treatments);
-            let of = both
-                .filter(move |(interval, treatment)| **treatment == wanted && interval.len() > 0);
-            of.map(|(interval, _)| *interval).collect::<Vec<_>>()
-        };
-        let (v1, v2) = (of(Treatment::V1), of(Treatment::V2));
-        let has_all = ranges::have_all(&intervals, hashing.places()) && namespace.is_none();
-        let rest = match (has_all, v1.is_empty()) {
-            (true, _) => Rest::V1,
-            (false, true) => Rest::Next,
-            (false, false) => Rest::Mixed,
-        };
-        let serve = match ranges::joined(&v2).as_slice() {
-            [] => Serve::V1,
-            [one] if one.len() == hashing.places() && namespace.is_none() => Serve::V2,
-            [one] => self.drawn(rule, &drawing, "experiment", *one),
-            _ => {
-                self.notes.lost(
-                    rule.at(),
-                    "v2 has several ranges of the line, and a policy keeps one: who was in them takes v1",
-                    "order the variations so that v2's stand together, if its accounts may change",
-                );
-                Serve::V1
-            }
-        };
-        Ok((serve, rest, true))
-    }
-
     fn drawn(
         &mut self,
         rule: &Object<'a>,
@@ -376,9 +331,9 @@ impl<'a> Reader<'a, '_> {
         }
         if let Some((id, range)) = drawing.namespace {
             if interval.len() >= all {
-                self.notes.lost(
+                self.notes.lost_of_branch(
                     rule.at(),
-                    "all of a namespace takes v2, and a policy that serves everyone has no namespace: who was in it takes v1",
+                    "all of a namespace takes v2, and a policy that serves everyone has no namespace:",
                     "make a rule of the percentage that the namespace has, if its accounts may change",
                 );
                 return Serve::V1;

@@ -5,10 +5,11 @@
 //! flag's line; what its weights leave of the line is its last variation's.
 
 mod clauses;
+mod rollout;
 
 use serde_json::Value;
 
-use crate::draw::{Draw, Place, Serve};
+use crate::draw::Serve;
 use crate::flag::{Flag, Rest, choose, leave_out, no_environment};
 use crate::node::{Node, Object, Read, Unreadable};
 use crate::note::Notes;
@@ -24,11 +25,25 @@ const LONGEST: usize = 256;
 /// The kind of context that is meant where none is named.
 const USER: &str = "user";
 
+const NAME: &str = "LaunchDarkly";
+
+/// What LaunchDarkly writes of each flag of an environment, also where it is empty.
+const ALWAYS: &[&str] = &[
+    "fallthrough",
+    "offVariation",
+    "on",
+    "prerequisites",
+    "rules",
+    "salt",
+    "targets",
+];
+
 const HARMLESS: &[&str] = &[
     "_debugEventsUntilDate",
     "_environmentName",
     "_links",
     "_maintainer",
+    "_maintainerTeam",
     "_site",
     "_summary",
     "_version",
@@ -39,6 +54,8 @@ const HARMLESS: &[&str] = &[
     "customProperties",
     "debugEventsUntilDate",
     "defaults",
+    "deprecated",
+    "deprecatedDate",
     "description",
     "environments",
     "evaluation",
@@ -50,6 +67,7 @@ const HARMLESS: &[&str] = &[
     "kind",
     "lastModified",
     "maintainerId",
+    "maintainerTeamKey",
     "name",
     "samplingRatio",
     "sel",
@@ -79,7 +97,7 @@ pub(crate) fn read<'a>(root: &Node<'a>, options: &'a Options, notes: &mut Notes)
     };
     let (key, node) = choose(&flags, options.flag.as_deref(), root.at())?;
     let mut whole = node.object()?;
-    let variations = variations(&mut whole)?;
+    let variations = variations(&mut whole, notes)?;
     let names = variations.iter().map(String::as_str).collect();
     let is_v2 = Variations::new(names, options, &whole.at_field("variations"), notes)?;
     let treatments = variations
@@ -93,24 +111,42 @@ pub(crate) fn read<'a>(root: &Node<'a>, options: &'a Options, notes: &mut Notes)
         notes,
         treatments,
         salt: "",
+        has_context_targets: has_context_targets(&flags),
         flag: Flag::new(key),
     };
     match targeting {
         Some(targeting) => {
+            reader.state(&mut whole)?;
             reader.targeting(targeting.object()?)?;
             whole.finish(HARMLESS, reader.notes);
         }
         None => reader.targeting(whole)?,
     }
+    if node.at() != root.at() {
+        let harmless = ["_links", "totalCount", "totalCountWithDifferences"];
+        file.finish(&harmless, reader.notes);
+    }
     Ok(reader.flag)
 }
 
+/// Whether the file is of a LaunchDarkly that writes targets of kinds of contexts: then it writes them
+/// of each flag, also where there are none.
+fn has_context_targets(flags: &[(&str, Node<'_>)]) -> bool {
+    let has = |part: &Value| part.get("contextTargets").is_some();
+    flags.iter().any(|(_, flag)| {
+        let parts = flag.value().get("environments").and_then(Value::as_object);
+        has(flag.value()) || parts.is_some_and(|parts| parts.values().any(has))
+    })
+}
+
 /// What variations are called: their values, or in the REST API their names.
-fn variations(flag: &mut Object<'_>) -> Read<Vec<String>> {
+fn variations(flag: &mut Object<'_>, notes: &mut Notes) -> Read<Vec<String>> {
     let has_environments = flag.get("environments").is_some();
     let variations = flag.need("variations")?.items()?.map(|variation| {
         if has_environments {
-            let value = variation.object()?.need("value")?;
+            let mut variation = variation.object()?;
+            let value = variation.need("value")?;
+            variation.finish(&["_id", "description", "name"], notes);
             return Ok(text_of(value.value()));
         }
         Ok(text_of(variation.value()))
@@ -194,23 +230,24 @@ struct Reader<'a, 'n> {
     /// Of the variations, by their index.
     treatments: Vec<Treatment>,
     salt: &'a str,
+    has_context_targets: bool,
     flag: Flag<'a>,
 }
 
 impl<'a> Reader<'a, '_> {
     fn targeting(&mut self, mut flag: Object<'a>) -> Read<()> {
+        self.flag.expect(&flag, ALWAYS, NAME, self.notes);
+        if self.has_context_targets {
+            self.flag
+                .expect(&flag, &["contextTargets"], NAME, self.notes);
+        }
         self.salt = flag.text("salt")?.unwrap_or_default();
         let is_on = flag.truth("on")?.unwrap_or_default();
         let off = match flag.get("offVariation") {
             Some(index) => Some(self.treatment(&index)?),
             None => None,
         };
-        for name in ["archived", "deleted"] {
-            if flag.truth(name)?.unwrap_or_default() {
-                let what = format!("the flag is {name}");
-                self.flag.refuse(&flag.at_field(name), &what, self.notes);
-            }
-        }
+        self.state(&mut flag)?;
         if let Some(first) = flag.items("prerequisites")?.first() {
             self.flag.refuse(
                 first.at(),
@@ -225,9 +262,10 @@ impl<'a> Reader<'a, '_> {
                 everyone,
                 Serve::V2,
                 Rest::V1,
+                self.notes,
             );
         }
-        if !is_on && off != Some(Treatment::V2) {
+        if !is_on && off != Some(Treatment::V2) && flag.has("on") {
             self.flag.stop(&flag.at_field("on"), self.notes);
         }
         self.targets(&mut flag)?;
@@ -239,9 +277,20 @@ impl<'a> Reader<'a, '_> {
             let serve = self.serve(&mut served)?;
             served.finish(&[], self.notes);
             let everyone = Condition::known(When::everyone());
-            self.flag.push(fallthrough.at(), everyone, serve, Rest::V1);
+            self.flag
+                .push(fallthrough.at(), everyone, serve, Rest::V1, self.notes);
         }
         flag.finish(HARMLESS, self.notes);
+        Ok(())
+    }
+
+    fn state(&mut self, flag: &mut Object<'a>) -> Read<()> {
+        for name in ["archived", "deleted"] {
+            if flag.truth(name)?.unwrap_or_default() {
+                let what = format!("the flag is {name}");
+                self.flag.refuse(&flag.at_field(name), &what, self.notes);
+            }
+        }
         Ok(())
     }
 
@@ -270,12 +319,14 @@ impl<'a> Reader<'a, '_> {
         }
         for target in &of_contexts {
             let mut object = target.object()?;
-            let kind = object.text("contextKind")?.unwrap_or(USER);
+            let kind = object.word("contextKind")?.unwrap_or(USER);
             if kind != USER {
                 self.target(target, kind)?;
                 continue;
             }
             let variation = object.need("variation")?.whole()?;
+            object.get("values");
+            object.finish(&[], self.notes);
             for user in &users {
                 if user.object()?.need("variation")?.whole()? == variation {
                     self.target(user, USER)?;
@@ -292,7 +343,7 @@ impl<'a> Reader<'a, '_> {
             Treatment::V1 => Serve::V1,
             Treatment::V2 => Serve::V2,
         };
-        let values = target.need("values")?.texts()?;
+        let values = target.need_texts("values")?;
         let condition = match self.account.is(Some(kind), "key") {
             _ if values.is_empty() => return Ok(()),
             true => Condition::known(When::within("", values)),
@@ -307,12 +358,14 @@ impl<'a> Reader<'a, '_> {
             }
         };
         target.finish(&["contextKind"], self.notes);
-        self.flag.push(node.at(), condition, serve, Rest::V1);
+        self.flag
+            .push(node.at(), condition, serve, Rest::V1, self.notes);
         Ok(())
     }
 
     fn rule(&mut self, node: &Node<'a>) -> Read<()> {
         let mut rule = node.object()?;
+        self.flag.expect(&rule, &["clauses"], NAME, self.notes);
         let mut condition = Condition::known(When::everyone());
         for clause in rule.items("clauses")? {
             condition = condition.and(&self.clause(&clause)?);
@@ -331,85 +384,8 @@ impl<'a> Reader<'a, '_> {
             ],
             self.notes,
         );
-        self.flag.push(node.at(), condition, serve, Rest::V1);
+        self.flag
+            .push(node.at(), condition, serve, Rest::V1, self.notes);
         Ok(())
-    }
-
-    /// What a rule or the fallthrough serves: a variation, or a rollout.
-    fn serve(&mut self, served: &mut Object<'a>) -> Read<Serve> {
-        let variation = served.get("variation");
-        let rollout = served.get("rollout");
-        match (variation, rollout) {
-            (Some(index), _) => Ok(match self.treatment(&index)? {
-                Treatment::V1 => Serve::V1,
-                Treatment::V2 => Serve::V2,
-            }),
-            (None, Some(rollout)) => self.rollout(&rollout),
-            // LaunchDarkly gives the code's own value then.
-            (None, None) => Ok(Serve::V1),
-        }
-    }
-
-    fn rollout(&mut self, node: &Node<'a>) -> Read<Serve> {
-        let mut rollout = node.object()?;
-        let kind = rollout.text("contextKind")?;
-        let is_experiment = rollout.text("kind")? == Some("experiment");
-        let by = rollout
-            .text("bucketBy")?
-            .filter(|_| !is_experiment)
-            .unwrap_or("key");
-        let seed = rollout.whole("seed")?;
-        let mut pieces = Vec::new();
-        let mut last = Treatment::V1;
-        for variation in rollout.items("variations")? {
-            let mut variation = variation.object()?;
-            last = self.treatment(&variation.need("variation")?)?;
-            pieces.push((last, variation.need("weight")?.parts(ALL)?));
-            variation.finish(&["_id", "untracked"], self.notes);
-        }
-        rollout.finish(&["experimentAllocation", "_version"], self.notes);
-        let place = Place::of(&pieces, ALL, last);
-        if !matches!(place, Place::Nowhere | Place::Everywhere) {
-            if !self.account.is(kind, by) {
-                let what = format!(
-                    "accounts are drawn by {} of the kind {}, and the account is {}",
-                    quoted(by),
-                    quoted(kind.unwrap_or(USER)),
-                    self.account.name()
-                );
-                self.flag.refuse(node.at(), &what, self.notes);
-                return Ok(Serve::V1);
-            }
-            let is_hashed = |text: &str| (1..=LONGEST).contains(&text.len());
-            if seed.is_none() && !(is_hashed(self.flag.key) && is_hashed(self.salt)) {
-                self.flag.refuse(
-                    node.at(),
-                    "the flag's key or salt is empty, or too long for a policy",
-                    self.notes,
-                );
-                return Ok(Serve::V1);
-            }
-        }
-        let fields = match seed {
-            Some(seed) => vec![("seed", Value::from(seed))],
-            None => vec![
-                ("flag_key", Value::from(self.flag.key)),
-                ("salt", Value::from(self.salt)),
-            ],
-        };
-        let serve = place.serve(|is_last| Draw {
-            tool: "launchdarkly",
-            fields: fields.clone(),
-            all: ALL,
-            is_last,
-        });
-        Ok(serve.unwrap_or_else(|| {
-            self.notes.lost(
-                node.at(),
-                "v2 stands between other variations, and only an end of LaunchDarkly's line can be kept: who was in it takes v1",
-                "move v2 to one end of the rollout before the export, if its accounts may change",
-            );
-            Serve::V1
-        }))
     }
 }

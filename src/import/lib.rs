@@ -18,8 +18,10 @@ mod growthbook;
 mod launchdarkly;
 mod merge;
 mod node;
+mod not_json;
 mod note;
 mod options;
+mod other_exports;
 mod policy;
 mod split;
 mod treatment;
@@ -54,8 +56,10 @@ pub struct Imported {
 /// # Errors
 /// The text is none of the tool's, or an option does not fit it.
 pub fn import(tool: Tool, text: &str, options: &Options) -> Result<Imported, Unreadable> {
-    let value: Value = serde_json::from_str(text).map_err(|error| Unreadable::json(&error))?;
+    let value: Value =
+        serde_json::from_str(text).map_err(|error| not_json::explained(text, &error))?;
     let root = Node::root(&value);
+    other_exports::refuse(tool, &root)?;
     let mut notes = Notes::default();
     let flag = match tool {
         Tool::Split => split::read(&root, options, &mut notes),

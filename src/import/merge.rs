@@ -32,7 +32,7 @@ pub(crate) fn rules<'a>(branches: Vec<Branch<'a>>, notes: &mut Notes) -> Read<Ve
     let mut merge = Merge {
         rules: Vec::new(),
         told: BTreeSet::new(),
-        work: 0,
+        work: Work(0),
     };
     for branch in of_one_draw(branches, notes).into_iter().rev() {
         merge.before(branch, notes)?;
@@ -67,16 +67,17 @@ fn of_one_draw<'a>(branches: Vec<Branch<'a>>, notes: &mut Notes) -> Vec<Branch<'
             && part.draw != *draw
         {
             if part.share > 0 && branch.condition.is_known {
-                notes.lost(
+                notes.lost_of_branch(
                     &branch.at,
-                    "this draws accounts in another way than an earlier rule, and a rollout has one hash: who was drawn here takes v1",
+                    "this draws accounts in another way than an earlier rule, and a rollout has one hash:",
                     "make a rollout of its own for it, with a `match` that tells the two apart",
                 );
+                branch.notes.extend(notes.take_waiting());
             }
-            if branch.rest == Rest::Next {
-                continue;
+            // An unknown one that lets its accounts go on decides nothing, however it draws.
+            if branch.condition.is_known || branch.rest != Rest::Next {
+                branch.serve = Serve::V1;
             }
-            branch.serve = Serve::V1;
         }
         kept.push(branch);
     }
@@ -87,7 +88,21 @@ struct Merge<'a> {
     rules: Vec<Rule<'a>>,
     /// The places of rules of which it was told that an earlier one holds them back.
     told: BTreeSet<String>,
-    work: usize,
+    work: Work,
+}
+
+/// How many accounts were looked at.
+struct Work(usize);
+
+impl Work {
+    /// The accounts that both conditions are about.
+    fn both<'a>(&mut self, a: &When<'a>, b: &When<'a>) -> Read<When<'a>> {
+        self.0 = self.0.saturating_add(a.len()).saturating_add(b.len());
+        match self.0 > MOST_WORK {
+            true => Err(too_many()),
+            false => Ok(a.and(b)),
+        }
+    }
 }
 
 impl<'a> Merge<'a> {
@@ -98,8 +113,13 @@ impl<'a> Merge<'a> {
             condition,
             serve,
             rest,
+            notes: of_branch,
         } = branch;
         let when = condition.when;
+        if !of_branch.is_empty() {
+            let end = self.end(&when, condition.is_known, &serve, rest)?;
+            notes.conclude(&of_branch, end);
+        }
         if when.is_nobody() {
             return Ok(());
         }
@@ -126,12 +146,42 @@ impl<'a> Merge<'a> {
             self.rules.insert(0, rule(serve));
             return Ok(());
         }
+        if is_skipped(&serve, rest) {
+            return Ok(());
+        }
         match (serve, rest) {
-            // What is left out served v2 or decided nothing.
-            (Serve::V2, _) | (Serve::Part(_), Rest::Next) => Ok(()),
             (Serve::Part(part), Rest::V1) => self.cap(&when, &Serve::Part(part), notes),
             _ => self.cap(&when, &Serve::V1, notes),
         }
+    }
+
+    /// What becomes of the accounts of a branch of which something is lost.
+    fn end(
+        &mut self,
+        when: &When<'a>,
+        is_known: bool,
+        serve: &Serve,
+        rest: Rest,
+    ) -> Read<&'static str> {
+        let mut is_v2_later = false;
+        for rule in &self.rules {
+            if rule.serve.is_some_v2() && !self.work.both(when, &rule.when)?.is_nobody() {
+                is_v2_later = true;
+                break;
+            }
+        }
+        let goes_on = match (is_known, serve, rest) {
+            (true, serve, rest) => rest == Rest::Next && *serve == Serve::V1,
+            (false, serve, rest) => is_skipped(serve, rest),
+        };
+        Ok(match (is_v2_later, goes_on, is_known, serve) {
+            (false, ..) | (true, false, true, _) => "whoever was in it takes v1",
+            (true, true, ..) => "whoever was in it takes v1, or v2 if another rule serves it",
+            (true, false, false, Serve::Part(_)) => {
+                "other rules serve v2 to no more of those who may have been in it than it did"
+            }
+            (true, false, false, _) => "nobody who may have been in it takes v2 by another rule",
+        })
     }
 
     /// The accounts of a rule that its part leaves go on: they take v2 if this or a later rule says
@@ -172,12 +222,7 @@ impl<'a> Merge<'a> {
     fn restricted(&mut self, when: &When<'a>) -> Read<Vec<Rule<'a>>> {
         let mut restricted = Vec::with_capacity(self.rules.len());
         for rule in &self.rules {
-            let sizes = when.len().saturating_add(rule.when.len());
-            self.work = self.work.saturating_add(sizes);
-            if self.work > MOST_WORK {
-                return Err(too_many());
-            }
-            let both = when.and(&rule.when);
+            let both = self.work.both(when, &rule.when)?;
             if both.is_nobody() {
                 continue;
             }
@@ -201,6 +246,11 @@ impl<'a> Merge<'a> {
         }
         self.rules = first;
     }
+}
+
+/// What is left out of these served v2 or decided nothing, so that nobody takes v2 without it.
+fn is_skipped(serve: &Serve, rest: Rest) -> bool {
+    matches!((serve, rest), (Serve::V2, _) | (Serve::Part(_), Rest::Next))
 }
 
 /// Without rules that decide nothing.
@@ -274,6 +324,7 @@ mod tests {
                 },
                 serve,
                 rest,
+                notes: Vec::new(),
             }
         }
     }

@@ -5,7 +5,7 @@ use std::fmt;
 use serde_json::{Map, Value};
 
 use crate::note::Notes;
-use crate::words::{list, printable, quoted};
+use crate::words::{printable, quoted};
 
 /// No tool has longer names for what it has in objects by name; a longer one would be in each place.
 const LONGEST_KEY: usize = 256;
@@ -170,9 +170,18 @@ impl<'a> Node<'a> {
         truth.map_or_else(|| self.wrong("true or false"), Ok)
     }
 
+    /// A whole number. `25.0` and `1e2` are whole; one that is written so and is larger than a double
+    /// holds exactly may have been another number.
     pub(crate) fn whole(&self) -> Read<i64> {
         let whole = self.value.as_i64();
+        let whole = whole.or_else(|| whole_of(self.value.as_f64()?));
         whole.map_or_else(|| self.wrong("a whole number"), Ok)
+    }
+
+    /// Whether it is what Go writes for a field that is not set: `null`, `false`, `0`, an empty text,
+    /// or a list or an object of nothing else.
+    pub(crate) fn is_zero(&self) -> bool {
+        is_zero(self.value)
     }
 
     pub(crate) fn number(&self) -> Read<f64> {
@@ -219,6 +228,17 @@ impl<'a> Object<'a> {
         Some(self.node.child(name, value))
     }
 
+    /// Whether there is such a field, even if it is `null`.
+    pub(crate) fn has(&self, name: &str) -> bool {
+        self.map.contains_key(name)
+    }
+
+    /// Which of these fields are not there at all.
+    pub(crate) fn missing(&self, names: &[&'static str]) -> Vec<&'static str> {
+        let names = names.iter().copied();
+        names.filter(|name| !self.has(name)).collect()
+    }
+
     pub(crate) fn need(&mut self, name: &'static str) -> Read<Node<'a>> {
         let at = self.node.at.clone();
         self.get(name).ok_or_else(|| {
@@ -250,39 +270,72 @@ impl<'a> Object<'a> {
         }
     }
 
-    /// Tells of each field that nobody asked for and that may carry meaning: not one of the
-    /// `harmless`, nor one that says nothing.
+    /// A list of texts, which has to be there; `null`, as Go writes an empty one, is empty.
+    pub(crate) fn need_texts(&mut self, name: &'static str) -> Read<Vec<&'a str>> {
+        match self.get(name) {
+            Some(node) => node.texts(),
+            None if self.has(name) => Ok(Vec::new()),
+            None => self.need(name)?.texts(),
+        }
+    }
+
+    /// A text; an empty one is none.
+    pub(crate) fn word(&mut self, name: &'static str) -> Read<Option<&'a str>> {
+        Ok(self.text(name)?.filter(|text| !text.is_empty()))
+    }
+
+    /// Reports each field that nobody asked for and that may carry meaning: not one of the `harmless`,
+    /// nor an empty one.
     pub(crate) fn finish(self, harmless: &[&str], notes: &mut Notes) {
         let mut unknown: Vec<_> = self.map.iter().collect();
         unknown.retain(|(key, value)| {
             let key = key.as_str();
-            !self.known.contains(&key) && !harmless.contains(&key) && !says_nothing(value)
+            !self.known.contains(&key) && !harmless.contains(&key) && !is_empty(value)
         });
         unknown.sort_by_key(|(key, _)| key.as_str());
-        if unknown.is_empty() {
-            return;
+        for (key, value) in unknown {
+            let at = match key.len() <= LONGEST_KEY {
+                true => self.node.child(key, value).at,
+                // A name of any length belongs into no place.
+                false => self.node.at.clone(),
+            };
+            notes.lost(
+                &at,
+                format!("what {} means here is not known", quoted(key)),
+                "see what it says, and add to the policy what it takes",
+            );
         }
-        let names = list(unknown.iter().map(|(key, _)| key.as_str()));
-        let at = match unknown.as_slice() {
-            // A name of any length belongs into no place.
-            [(key, value)] if key.len() <= LONGEST_KEY => self.node.child(key, value).at,
-            _ => self.node.at,
-        };
-        notes.lost(
-            &at,
-            format!("what {names} means here is not known"),
-            "see what it says, and add to the policy what it takes",
-        );
     }
 }
 
-/// Nothing, no, or empty.
-fn says_nothing(value: &Value) -> bool {
+/// An empty value says nothing, whatever its field means.
+fn is_empty(value: &Value) -> bool {
     match value {
-        Value::Null | Value::Bool(false) => true,
-        Value::Bool(true) | Value::Number(_) => false,
+        Value::Null => true,
+        Value::Bool(_) | Value::Number(_) => false,
         Value::String(text) => text.is_empty(),
         Value::Array(items) => items.is_empty(),
         Value::Object(map) => map.is_empty(),
     }
+}
+
+fn is_zero(value: &Value) -> bool {
+    match value {
+        Value::Null | Value::Bool(false) => true,
+        Value::Bool(true) => false,
+        Value::Number(number) => number.as_f64() == Some(0.0),
+        Value::String(text) => text.is_empty(),
+        Value::Array(items) => items.iter().all(is_zero),
+        Value::Object(map) => map.values().all(is_zero),
+    }
+}
+
+/// The whole number that a double is, if no other number is written as that double.
+fn whole_of(number: f64) -> Option<i64> {
+    const EXACT: f64 = 9_007_199_254_740_991.0;
+    if number.fract() != 0.0 || number.abs() > EXACT {
+        return None;
+    }
+    // The text of a whole double has no point and no exponent.
+    format!("{number:.0}").parse().ok()
 }

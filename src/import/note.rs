@@ -54,12 +54,38 @@ pub(crate) struct Notes {
     list: Vec<Note>,
     omitted: usize,
     is_lossy: bool,
+    /// Which of the list wait for the branch that they are about.
+    waiting: Vec<usize>,
 }
 
 impl Notes {
     pub(crate) fn lost(&mut self, at: &str, what: impl Into<String>, help: impl Into<String>) {
         self.is_lossy = true;
         self.push(at, what.into(), help.into(), Severity::Lost);
+    }
+
+    /// A loss within a branch. What becomes of its accounts depends on the branches behind it, and is
+    /// added to the sentence once that is known: see [`Notes::conclude`].
+    pub(crate) fn lost_of_branch(&mut self, at: &str, what: impl Into<String>, help: &str) {
+        self.lost(at, what, help);
+        if self.omitted == 0 {
+            self.waiting.push(self.list.len().saturating_sub(1));
+        }
+    }
+
+    /// The notes that wait for a branch, which is the one that is made now.
+    pub(crate) fn take_waiting(&mut self) -> Vec<usize> {
+        std::mem::take(&mut self.waiting)
+    }
+
+    /// Ends the sentences of these notes.
+    pub(crate) fn conclude(&mut self, notes: &[usize], end: &str) {
+        for index in notes {
+            if let Some(note) = self.list.get_mut(*index) {
+                note.what.push(' ');
+                note.what.push_str(end);
+            }
+        }
     }
 
     pub(crate) fn note(&mut self, at: &str, what: impl Into<String>, help: impl Into<String>) {

@@ -72,8 +72,10 @@ enum WhenOut {
 /// Writes the policy, and makes sure that it compiles.
 pub(crate) fn write(flag: Flag<'_>, options: &Options, notes: &mut Notes) -> Read<String> {
     let rollout = rollout_name(flag.key, options, notes);
+    let of_no_branch = notes.take_waiting();
+    notes.conclude(&of_no_branch, "whoever was in it takes v1");
     let rules = merge::rules(flag.branches, notes)?;
-    let mode = mode(&rules, flag.is_off);
+    let mode = mode(&rules, flag.is_off, flag.needs_no_account);
     let rules = if mode == "on" { Vec::new() } else { rules };
     let mut segments = Segments {
         rollout: &rollout,
@@ -130,10 +132,11 @@ pub(crate) fn write(flag: Flag<'_>, options: &Options, notes: &mut Notes) -> Rea
     }
 }
 
-fn mode(rules: &[Rule<'_>], is_off: bool) -> &'static str {
+/// `on` takes requests without an account to v2 too, so it is right only where the tool does so.
+fn mode(rules: &[Rule<'_>], is_off: bool, needs_no_account: bool) -> &'static str {
     match rules {
         _ if is_off => "off",
-        [only] if only.when.is_everyone() && only.serve == Serve::V2 => "on",
+        [only] if needs_no_account && only.when.is_everyone() && only.serve == Serve::V2 => "on",
         rules if rules.iter().all(|rule| rule.serve == Serve::V1) => "off",
         _ => "split",
     }

@@ -19,6 +19,28 @@ const ALL: u32 = 100;
 /// The only algorithm whose accounts can be kept: MurmurHash3.
 const MURMUR: i64 = 2;
 
+const NAME: &str = "Split";
+
+/// What Split writes of each flag, condition and matcher, also where it is empty.
+const OF_FLAG: &[&str] = &["conditions", "killed", "status", "trafficAllocation"];
+const OF_CONDITION: &[&str] = &["conditionType", "partitions"];
+const OF_GROUP: &[&str] = &["combiner", "matchers"];
+const OF_MATCHER: &[&str] = &["keySelector", "negate"];
+
+/// What the matchers of a kind match; each kind has one of these, and the others are empty.
+const MATCHER_DATA: &[&str] = &[
+    "betweenMatcherData",
+    "betweenStringMatcherData",
+    "booleanMatcherData",
+    "dependencyMatcherData",
+    "stringMatcherData",
+    "unaryNumericMatcherData",
+    "userDefinedLargeSegmentMatcherData",
+    "userDefinedRuleBasedSegmentMatcherData",
+    "userDefinedSegmentMatcherData",
+    "whitelistMatcherData",
+];
+
 const HARMLESS: &[&str] = &[
     "changeNumber",
     "creationTime",
@@ -50,6 +72,16 @@ pub(crate) fn read<'a>(root: &Node<'a>, options: &'a Options, notes: &mut Notes)
         flag: Flag::new(key),
     };
     reader.flag(flag.object()?)?;
+    let mut file = root.object()?;
+    if let Some(changes) = file.get("ff") {
+        let mut changes = changes.object()?;
+        changes.get("d");
+        changes.finish(&["s", "t"], reader.notes);
+        file.finish(&["rbs"], reader.notes);
+    } else if flag.at() != root.at() {
+        file.get("splits");
+        file.finish(&["since", "till"], reader.notes);
+    }
     Ok(reader.flag)
 }
 
@@ -89,6 +121,7 @@ struct Line<'a> {
 impl<'a> Reader<'a, '_> {
     fn flag(&mut self, mut flag: Object<'a>) -> Read<()> {
         flag.need("name")?;
+        self.flag.expect(&flag, OF_FLAG, NAME, self.notes);
         let default = flag.need("defaultTreatment")?.text()?;
         let conditions = flag.items("conditions")?;
         let variations = self.variations(default, &conditions, flag.at())?;
@@ -96,10 +129,10 @@ impl<'a> Reader<'a, '_> {
         let traffic = flag.get("trafficAllocation");
         let line = Line {
             variations,
-            seed: flag.whole("seed")?,
+            seed: seed(&mut flag, "seed")?,
             is_murmur: algorithm == Some(MURMUR),
             traffic: traffic.map_or(Ok(ALL), |traffic| traffic.parts(ALL))?,
-            traffic_seed: flag.whole("trafficAllocationSeed")?,
+            traffic_seed: seed(&mut flag, "trafficAllocationSeed")?,
             default_at: flag.at_field("defaultTreatment"),
         };
         let default = line.variations.treatment(default);
@@ -107,8 +140,9 @@ impl<'a> Reader<'a, '_> {
         let is_killed = flag.truth("killed")?.unwrap_or_default();
         if is_killed && default == Treatment::V2 {
             let everyone = Condition::known(When::everyone());
+            let at = flag.at_field("killed");
             self.flag
-                .push(&flag.at_field("killed"), everyone, Serve::V2, Rest::V1);
+                .push(&at, everyone, Serve::V2, Rest::V1, self.notes);
         } else {
             if is_killed {
                 self.flag.stop(&flag.at_field("killed"), self.notes);
@@ -136,7 +170,7 @@ impl<'a> Reader<'a, '_> {
 
     /// What a flag says besides its conditions.
     fn state(&mut self, flag: &mut Object<'a>) -> Read<()> {
-        if let Some(status) = flag.text("status")?
+        if let Some(status) = flag.word("status")?
             && status != "ACTIVE"
         {
             let what = format!("the flag's status is {}", quoted(status));
@@ -153,7 +187,7 @@ impl<'a> Reader<'a, '_> {
         }
         if let Some(texts) = flag.get("configurations") {
             let texts = texts.entries()?;
-            if texts.iter().any(|(_, text)| !text.value().is_null()) {
+            if texts.iter().any(|(_, text)| !text.is_zero()) {
                 self.notes.lost(
                     &flag.at_field("configurations"),
                     "treatments have configurations, and a policy only says v1 or v2",
@@ -173,7 +207,8 @@ impl<'a> Reader<'a, '_> {
         let mut is_behind_traffic = false;
         for node in conditions {
             let mut condition = node.object()?;
-            let kind = condition.text("conditionType")?.unwrap_or("WHITELIST");
+            self.flag.expect(&condition, OF_CONDITION, NAME, self.notes);
+            let kind = condition.word("conditionType")?.unwrap_or("WHITELIST");
             if kind == "ROLLOUT" && !is_behind_traffic && line.traffic < ALL {
                 is_behind_traffic = true;
                 if default == Treatment::V2 {
@@ -200,14 +235,15 @@ impl<'a> Reader<'a, '_> {
             let place = Place::of(&pieces, ALL, Treatment::V1);
             let serve = self.serve(line, place, is_behind_traffic, &condition)?;
             condition.finish(&["label"], self.notes);
-            self.flag.push(node.at(), when, serve, Rest::V1);
+            self.flag.push(node.at(), when, serve, Rest::V1, self.notes);
         }
         let serve = match default {
             Treatment::V1 => Serve::V1,
             Treatment::V2 => Serve::V2,
         };
         let everyone = Condition::known(When::everyone());
-        self.flag.push(&line.default_at, everyone, serve, Rest::V1);
+        self.flag
+            .push(&line.default_at, everyone, serve, Rest::V1, self.notes);
         Ok(())
     }
 
@@ -258,9 +294,9 @@ impl<'a> Reader<'a, '_> {
         }
         let serve = place.serve(|is_last| draw(fields.clone(), is_last));
         Ok(serve.unwrap_or_else(|| {
-            self.notes.lost(
+            self.notes.lost_of_branch(
                 &at,
-                "v2 stands between other treatments, and only an end of Split's line can be kept: who was in it takes v1",
+                "v2 stands between other treatments, and only an end of Split's line can be kept:",
                 "move v2 to one end of the list in Split before the export, if its accounts may change",
             );
             Serve::V1
@@ -269,18 +305,20 @@ impl<'a> Reader<'a, '_> {
 
     fn matchers(&mut self, group: &Node<'a>) -> Read<Condition<'a>> {
         let mut group = group.object()?;
+        self.flag.expect(&group, OF_GROUP, NAME, self.notes);
         let mut all = Condition::known(When::everyone());
-        for node in group.items("matchers")? {
-            all = all.and(&self.matcher(&node)?);
+        let matchers = group.items("matchers")?;
+        for node in &matchers {
+            all = all.and(&self.matcher(node)?);
         }
-        if let Some(combiner) = group.text("combiner")?
-            && combiner != "AND"
-        {
-            leave_out(
-                &group.at_field("combiner"),
-                &format!("the combiner {} is not known", quoted(combiner)),
-                self.notes,
-            );
+        let combiner = group.word("combiner")?.unwrap_or("AND");
+        let unknown = match (combiner, matchers.is_empty()) {
+            ("AND", false) => None,
+            ("AND", true) => Some(String::from("there are no matchers")),
+            (other, _) => Some(format!("the combiner {} is not known", quoted(other))),
+        };
+        if let Some(what) = unknown {
+            leave_out(group.at(), &what, self.notes);
             all = Condition::unknown();
         }
         group.finish(&[], self.notes);
@@ -289,17 +327,26 @@ impl<'a> Reader<'a, '_> {
 
     fn matcher(&mut self, node: &Node<'a>) -> Read<Condition<'a>> {
         let mut matcher = node.object()?;
+        self.flag.expect(&matcher, OF_MATCHER, NAME, self.notes);
         let kind = matcher.need("matcherType")?.text()?;
         let is_negated = matcher.truth("negate")?.unwrap_or_default();
         let attribute = match matcher.get("keySelector") {
-            Some(selector) => selector.object()?.text("attribute")?,
+            Some(selector) => {
+                let mut selector = selector.object()?;
+                self.flag
+                    .expect(&selector, &["attribute"], NAME, self.notes);
+                let attribute = selector.word("attribute")?;
+                selector.finish(&["trafficType"], self.notes);
+                attribute
+            }
             None => None,
         };
         let condition = match (kind, attribute) {
             ("ALL_KEYS", None) => Condition::known(When::everyone()),
             ("WHITELIST", None) => {
-                let data = matcher.need("whitelistMatcherData")?;
-                let keys = data.object()?.need("whitelist")?.texts()?;
+                let mut data = matcher.need("whitelistMatcherData")?.object()?;
+                let keys = data.need_texts("whitelist")?;
+                data.finish(&[], self.notes);
                 Condition::known(When::within("", keys))
             }
             (kind, attribute) => {
@@ -321,9 +368,14 @@ impl<'a> Reader<'a, '_> {
                 Condition::unknown()
             }
         };
-        if condition.is_known {
-            matcher.finish(&[], self.notes);
+        // Of a matcher that is known, what others match is empty.
+        let mut known = Vec::new();
+        for name in MATCHER_DATA {
+            if !condition.is_known || matcher.get(name).is_none_or(|data| data.is_zero()) {
+                known.push(*name);
+            }
         }
+        matcher.finish(&known, self.notes);
         Ok(match is_negated {
             true => condition.not(),
             false => condition,
@@ -331,16 +383,32 @@ impl<'a> Reader<'a, '_> {
     }
 }
 
+/// A seed of 32 bits, with a sign or without.
+fn seed(flag: &mut Object<'_>, name: &'static str) -> Read<Option<i64>> {
+    let seed = flag.whole(name)?;
+    match seed {
+        Some(seed) if i32::try_from(seed).is_err() && u32::try_from(seed).is_err() => {
+            Err(Unreadable::new(
+                &flag.at_field(name),
+                format!("{seed} is out of range"),
+                "give a whole number of 32 bits, with a sign or without",
+            ))
+        }
+        seed => Ok(seed),
+    }
+}
+
 /// The segment that a matcher names.
 fn segment_of<'a>(matcher: &mut Object<'a>) -> Read<Option<&'a str>> {
-    for name in [
-        "userDefinedSegmentMatcherData",
-        "userDefinedLargeSegmentMatcherData",
+    for (name, field) in [
+        ("userDefinedSegmentMatcherData", "segmentName"),
+        ("userDefinedLargeSegmentMatcherData", "largeSegmentName"),
+        ("userDefinedRuleBasedSegmentMatcherData", "segmentName"),
     ] {
-        if let Some(data) = matcher.get(name) {
-            let mut data = data.object()?;
-            let segment = data.text("segmentName")?;
-            return Ok(segment.or(data.text("largeSegmentName")?));
+        if let Some(data) = matcher.get(name)
+            && let Some(segment) = data.object()?.word(field)?
+        {
+            return Ok(Some(segment));
         }
     }
     Ok(None)

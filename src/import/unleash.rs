@@ -6,7 +6,7 @@
 use serde_json::Value;
 
 use crate::draw::{Draw, Serve};
-use crate::flag::{Branch, Flag, Rest, choose, leave_out, no_environment};
+use crate::flag::{Flag, Rest, choose, leave_out, no_environment};
 use crate::node::{Node, Object, Read, Unreadable};
 use crate::note::Notes;
 use crate::options::Options;
@@ -16,6 +16,11 @@ use crate::words::quoted;
 const ALL: u32 = 100;
 /// The longest text that a policy's hash has.
 const LONGEST_GROUP: usize = 256;
+
+const NAME: &str = "Unleash";
+/// What the server writes of each feature, beside what decides. A feature that has none of them was
+/// written by a person, who may leave out what is empty.
+const BY_SERVER: &[&str] = &["type", "project", "stale", "impressionData", "lastSeenAt"];
 
 const HARMLESS: &[&str] = &[
     "createdAt",
@@ -57,25 +62,50 @@ pub(crate) fn read<'a>(root: &Node<'a>, options: &'a Options, notes: &mut Notes)
     let mut reader = Reader {
         account: options.account_key.as_deref().unwrap_or("userId"),
         segments: file.items("segments")?,
+        is_by_server: false,
         notes,
         flag: Flag::new(key),
     };
     reader.flag(flag.object()?)?;
+    if file.has("features") {
+        file.finish(&["version", "query", "meta"], reader.notes);
+    }
     Ok(reader.flag)
+}
+
+/// What a strategy serves.
+enum Served<'a> {
+    Everyone,
+    Users(When<'a>),
+    Drawn(Serve),
+    /// It is left out.
+    Unknown,
 }
 
 struct Reader<'a, 'n> {
     /// What the context calls the account.
     account: &'a str,
     segments: Vec<Node<'a>>,
+    /// The server writes lists also if they are empty.
+    is_by_server: bool,
     notes: &'n mut Notes,
     flag: Flag<'a>,
 }
 
 impl<'a> Reader<'a, '_> {
     fn flag(&mut self, mut flag: Object<'a>) -> Read<()> {
+        self.is_by_server = BY_SERVER.iter().any(|name| flag.has(name));
+        let always = &["enabled", "strategies"];
+        self.flag.expect(&flag, always, NAME, self.notes);
+        if flag.truth("archived")?.unwrap_or_default() {
+            self.flag.refuse(
+                &flag.at_field("archived"),
+                "the flag is archived",
+                self.notes,
+            );
+        }
         let is_enabled = flag.truth("enabled")?.unwrap_or_default();
-        if !is_enabled {
+        if !is_enabled && flag.has("enabled") {
             self.flag.stop(&flag.at_field("enabled"), self.notes);
         }
         if let Some(first) = flag.items("dependencies")?.first() {
@@ -91,7 +121,8 @@ impl<'a> Reader<'a, '_> {
         let strategies = flag.items("strategies")?;
         if strategies.is_empty() {
             let everyone = Condition::known(When::everyone());
-            self.flag.push(flag.at(), everyone, Serve::V2, Rest::Next);
+            self.flag
+                .push_undrawn(flag.at(), everyone, Serve::V2, Rest::Next, self.notes);
         }
         for strategy in strategies {
             self.strategy(&strategy)?;
@@ -121,6 +152,7 @@ impl<'a> Reader<'a, '_> {
         if strategy.truth("disabled")?.unwrap_or_default() {
             return Ok(());
         }
+        self.expect(&strategy, &["constraints", "parameters"]);
         let name = strategy.need("name")?.text()?;
         let mut condition = Condition::known(When::everyone());
         for constraint in strategy.items("constraints")? {
@@ -136,86 +168,100 @@ impl<'a> Reader<'a, '_> {
             Some(parameters) => Some(parameters.object()?),
             None => None,
         };
-        let (serve, users) = self.serve(node, name, parameters)?;
+        let served = self.served(node, name, parameters)?;
         strategy.finish(&["id", "sortOrder", "title", "featureName"], self.notes);
-        let Some(serve) = serve else {
-            return Ok(());
-        };
-        if let Some(users) = users {
-            condition = condition.and(&Condition::known(users));
+        match served {
+            Served::Everyone => {
+                let at = node.at();
+                self.flag
+                    .push_undrawn(at, condition, Serve::V2, Rest::Next, self.notes);
+            }
+            Served::Users(users) => {
+                let users = condition.and(&Condition::known(users));
+                self.push(node, users, Serve::V2);
+            }
+            Served::Drawn(serve) => self.push(node, condition, serve),
+            // It would serve v2 to some of them.
+            Served::Unknown => {
+                condition.is_known = false;
+                self.push(node, condition, Serve::V2);
+            }
         }
-        self.flag.branches.push(Branch {
-            at: node.at().to_owned(),
-            condition,
-            serve,
-            rest: Rest::Next,
-        });
         Ok(())
     }
 
-    /// What a strategy serves, and the users that it is for; `None` where it is left out.
-    fn serve(
+    fn push(&mut self, node: &Node<'a>, condition: Condition<'a>, serve: Serve) {
+        self.flag
+            .push(node.at(), condition, serve, Rest::Next, self.notes);
+    }
+
+    /// Fields that the server writes even if they are empty.
+    fn expect(&mut self, object: &Object<'a>, names: &[&'static str]) {
+        if self.is_by_server {
+            self.flag.expect(object, names, NAME, self.notes);
+        }
+    }
+
+    fn served(
         &mut self,
         node: &Node<'a>,
         name: &str,
         parameters: Option<Object<'a>>,
-    ) -> Read<(Option<Serve>, Option<When<'a>>)> {
+    ) -> Read<Served<'a>> {
         let Some(mut parameters) = parameters else {
-            if name != "default" {
-                self.unknown_strategy(node, name);
-                return Ok((None, None));
-            }
-            return Ok((Some(Serve::V2), None));
+            return Ok(match name {
+                "default" => Served::Everyone,
+                _ => self.unknown_strategy(node, name),
+            });
         };
         let served = match name {
-            "default" => (Some(Serve::V2), None),
+            "default" => Served::Everyone,
             "userWithId" => {
-                let ids = parameters.text("userIds")?.unwrap_or_default();
+                let ids = parameters.need("userIds")?.text()?;
                 let ids = ids.split(',').map(str::trim).filter(|id| !id.is_empty());
-                let is_user = self.account == "userId";
-                if !is_user {
+                if self.account == "userId" {
+                    Served::Users(When::within("", ids))
+                } else {
                     let what = format!(
                         "the strategy names users, and the account is {}",
                         quoted(self.account)
                     );
                     leave_out(node.at(), &what, self.notes);
+                    Served::Unknown
                 }
-                (is_user.then_some(Serve::V2), Some(When::within("", ids)))
             }
             "flexibleRollout" => {
-                let stickiness = parameters.text("stickiness")?.unwrap_or("default");
+                self.expect(&parameters, &["groupId", "stickiness"]);
                 // The default is the user's id, where there is one.
-                let sticky = match stickiness {
-                    "default" => "userId",
-                    other => other,
+                let sticky = match parameters.word("stickiness")? {
+                    None | Some("default") => "userId",
+                    Some(other) => other,
                 };
                 let share = percentage(&mut parameters, "rollout")?;
-                (self.drawn(node, sticky, share, &mut parameters)?, None)
+                self.drawn(node, sticky, share, &mut parameters)?
             }
-            "gradualRolloutUserId" => {
+            "gradualRolloutUserId" | "gradualRolloutSessionId" | "gradualRolloutRandom" => {
+                let sticky = match name {
+                    "gradualRolloutUserId" => "userId",
+                    "gradualRolloutSessionId" => "sessionId",
+                    _ => "random",
+                };
+                if sticky != "random" {
+                    self.expect(&parameters, &["groupId"]);
+                }
                 let share = percentage(&mut parameters, "percentage")?;
-                (self.drawn(node, "userId", share, &mut parameters)?, None)
+                self.drawn(node, sticky, share, &mut parameters)?
             }
-            "gradualRolloutSessionId" => {
-                let share = percentage(&mut parameters, "percentage")?;
-                (self.drawn(node, "sessionId", share, &mut parameters)?, None)
-            }
-            "gradualRolloutRandom" => {
-                let share = percentage(&mut parameters, "percentage")?;
-                (self.drawn(node, "random", share, &mut parameters)?, None)
-            }
-            _ => {
-                self.unknown_strategy(node, name);
-                return Ok((None, None));
-            }
+            _ => return Ok(self.unknown_strategy(node, name)),
         };
         parameters.finish(&[], self.notes);
         Ok(served)
     }
 
-    fn unknown_strategy(&mut self, node: &Node<'a>, name: &str) {
+    fn unknown_strategy(&mut self, node: &Node<'a>, name: &str) -> Served<'a> {
         let what = format!("the strategy {} is not known here", quoted(name));
         leave_out(node.at(), &what, self.notes);
+        Served::Unknown
     }
 
     fn drawn(
@@ -224,15 +270,15 @@ impl<'a> Reader<'a, '_> {
         sticky: &str,
         share: u32,
         parameters: &mut Object<'a>,
-    ) -> Read<Option<Serve>> {
+    ) -> Read<Served<'a>> {
         let group = parameters.text("groupId")?.unwrap_or(self.flag.key);
         if share == ALL {
-            return Ok(Some(Serve::V2));
+            return Ok(Served::Drawn(Serve::V2));
         }
         if sticky != self.account {
             if share == 0 {
                 // Nobody, whatever is drawn.
-                return Ok(None);
+                return Ok(Served::Users(When::within("", [])));
             }
             let what = format!(
                 "accounts are drawn by {}, and the account is {}",
@@ -240,7 +286,7 @@ impl<'a> Reader<'a, '_> {
                 quoted(self.account)
             );
             self.flag.refuse(node.at(), &what, self.notes);
-            return Ok(None);
+            return Ok(Served::Unknown);
         }
         if group.len() > LONGEST_GROUP || group.is_empty() {
             let what = format!(
@@ -248,7 +294,7 @@ impl<'a> Reader<'a, '_> {
                 quoted(group)
             );
             self.flag.refuse(node.at(), &what, self.notes);
-            return Ok(None);
+            return Ok(Served::Unknown);
         }
         let draw = Draw {
             tool: "unleash",
@@ -256,7 +302,7 @@ impl<'a> Reader<'a, '_> {
             all: ALL,
             is_last: false,
         };
-        Ok(Some(Serve::part(draw, share)))
+        Ok(Served::Drawn(Serve::part(draw, share)))
     }
 
     fn constraint(&mut self, node: &Node<'a>) -> Read<Condition<'a>> {
@@ -269,6 +315,13 @@ impl<'a> Reader<'a, '_> {
             Some(values) => values.texts()?,
             None => Vec::new(),
         };
+        if matches!(operator, "IN" | "NOT_IN") {
+            self.flag.expect(&constraint, &["values"], NAME, self.notes);
+        }
+        // Older constraints have neither of these two, and newer ones have both.
+        if constraint.has("inverted") != constraint.has("caseInsensitive") {
+            self.expect(&constraint, &["inverted", "caseInsensitive"]);
+        }
         constraint.finish(&["id", "value"], self.notes);
         let condition = match operator {
             "IN" | "NOT_IN" if context == self.account && !ignores_case => {
@@ -303,6 +356,8 @@ impl<'a> Reader<'a, '_> {
             let mut segment = segment.object()?;
             if segment.need("id")?.whole()? == id {
                 let name = segment.text("name")?.unwrap_or_default();
+                self.flag
+                    .expect(&segment, &["constraints"], NAME, self.notes);
                 found = Some((segment.items("constraints")?, name));
                 segment.finish(
                     &["createdAt", "createdBy", "description", "project"],

@@ -4,7 +4,7 @@ use std::rc::Rc;
 
 use serde_json::Value;
 
-use super::targeting::{is_targeting_key, variable};
+use super::targeting::{argument, is_targeting_key, variable};
 use super::{Formula, Reader};
 use crate::draw::{Draw, Place, Serve};
 use crate::flag::Rest;
@@ -28,7 +28,8 @@ impl<'a> Reader<'a, '_> {
                 Serve::V1
             }
         };
-        self.flag.push(at, when.clone(), serve, Rest::V1);
+        self.flag
+            .push(at, when.clone(), serve, Rest::V1, self.notes);
         self.join_lines();
         Ok(())
     }
@@ -40,6 +41,10 @@ impl<'a> Reader<'a, '_> {
             Some(first) if !first.is_list() => Some(given.remove(0)),
             _ => None,
         };
+        let is_key = |by: &Node<'_>| variable(by).is_some() || argument(by, "cat").is_some();
+        if by.as_ref().is_some_and(|by| !is_key(by)) {
+            return Ok(Err("accounts are drawn by something that is no key".into()));
+        }
         let prefix = match &by {
             Some(by) => self.prefix(by),
             None if is_targeting_key(self.account) => Some(self.flag.key.to_owned()),
@@ -98,9 +103,9 @@ impl<'a> Reader<'a, '_> {
             is_last,
         });
         Ok(Ok(serve.unwrap_or_else(|| {
-            self.notes.lost(
+            self.notes.lost_of_branch(
                 arguments.at(),
-                "v2 stands between other variants, and only an end of flagd's line can be kept: who was in it takes v1",
+                "v2 stands between other variants, and only an end of flagd's line can be kept:",
                 "move v2 to one end of the list before the import, if its accounts may change",
             );
             Serve::V1
@@ -138,8 +143,13 @@ impl<'a> Reader<'a, '_> {
         let weight = match weight.as_ref().map(Node::value) {
             None => Some(1),
             // flagd takes a negative one for none.
-            Some(weight) => weight.as_i64().map(|weight| weight.max(0)),
+            Some(_) => weight
+                .and_then(|weight| weight.whole().ok())
+                .map(|weight| weight.max(0)),
         };
+        if parts.next().is_some() {
+            return Ok(None);
+        }
         let weight = weight.and_then(|weight| u32::try_from(weight).ok());
         Ok(weight.map(|weight| (self.treatment(node.at(), &name), weight)))
     }

@@ -46,7 +46,8 @@ impl<'a> Reader<'a, '_> {
                     is_known: false,
                     ..when.clone()
                 };
-                self.flag.push(node.at(), unknown, Serve::V1, Rest::V1);
+                self.flag
+                    .push(node.at(), unknown, Serve::V1, Rest::V1, self.notes);
                 Ok(())
             }
         }
@@ -100,6 +101,9 @@ impl<'a> Reader<'a, '_> {
 
     fn every(&mut self, arguments: &Node<'a>) -> Read<Condition<'a>> {
         let mut all = Condition::known(When::everyone());
+        if arguments.items()?.next().is_none() {
+            return Ok(self.unknown(arguments, "an operation of nothing"));
+        }
         for argument in arguments.items()? {
             all = all.and(&self.condition(&argument)?);
         }
@@ -108,6 +112,9 @@ impl<'a> Reader<'a, '_> {
 
     fn any(&mut self, arguments: &Node<'a>) -> Read<Condition<'a>> {
         let mut any = Condition::known(When::within("", []));
+        if arguments.items()?.next().is_none() {
+            return Ok(self.unknown(arguments, "an operation of nothing"));
+        }
         for argument in arguments.items()? {
             any = any.or(&self.condition(&argument)?);
         }
@@ -116,9 +123,13 @@ impl<'a> Reader<'a, '_> {
 
     /// An operation of one argument may have it without a list.
     fn only(&mut self, arguments: &Node<'a>) -> Read<Condition<'a>> {
-        match arguments.is_list() {
-            true => self.every(arguments),
-            false => self.condition(arguments),
+        if !arguments.is_list() {
+            return self.condition(arguments);
+        }
+        let mut arguments_of_list = arguments.items()?;
+        match (arguments_of_list.next(), arguments_of_list.next()) {
+            (Some(only), None) => self.condition(&only),
+            _ => Ok(self.unknown(arguments, "an operation of one argument")),
         }
     }
 
@@ -158,7 +169,7 @@ impl<'a> Reader<'a, '_> {
             if self.visited > MOST {
                 return Err(too_deep(&node));
             }
-            let Some(name) = node.value().get("$ref").and_then(Value::as_str) else {
+            let Some(name) = argument(&node, "$ref").and_then(Value::as_str) else {
                 return Ok(node);
             };
             let found = match &self.evaluators {
@@ -201,9 +212,15 @@ fn operation<'a>(node: &Node<'a>) -> Read<(&'a str, Node<'a>)> {
     }
 }
 
+/// What an expression gives to an operation, if that is all there is in it.
+pub(super) fn argument<'a>(node: &Node<'a>, operation: &str) -> Option<&'a Value> {
+    let map = node.value().as_object()?;
+    map.get(operation).filter(|_| map.len() == 1)
+}
+
 /// The name in `{"var": "name"}` or `{"var": ["name"]}`.
 pub(super) fn variable<'a>(node: &Node<'a>) -> Option<&'a str> {
-    let value = node.value().get("var")?;
+    let value = argument(node, "var")?;
     value
         .as_str()
         .or_else(|| match value.as_array()?.as_slice() {

@@ -9,8 +9,13 @@ use crate::words::quoted;
 impl<'a> Reader<'a, '_> {
     /// All members have to hold.
     pub(super) fn condition(&mut self, node: &Node<'a>) -> Read<Condition<'a>> {
+        let members = node.entries()?;
+        if members.is_empty() {
+            // GrowthBook leaves a condition out that says nothing, so this one has lost its members.
+            return Ok(self.unknown(node, "an empty condition"));
+        }
         let mut all = Condition::known(When::everyone());
-        for (name, value) in node.entries()? {
+        for (name, value) in members {
             let one = match name {
                 "$and" => {
                     let mut all = Condition::known(When::everyone());
@@ -53,8 +58,12 @@ impl<'a> Reader<'a, '_> {
         if !node.is_object() {
             return Ok(self.unknown(node, "an account that is no text"));
         }
+        let operators = node.entries()?;
+        if operators.is_empty() {
+            return Ok(self.unknown(node, "an empty condition"));
+        }
         let mut all = Condition::known(When::everyone());
-        for (operator, value) in node.entries()? {
+        for (operator, value) in operators {
             all = all.and(&self.operator(operator, &value)?);
         }
         Ok(all)

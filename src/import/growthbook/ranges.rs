@@ -42,7 +42,8 @@ impl Hashing {
             return Ok(Self::One);
         };
         match node.whole()? {
-            1 => Ok(Self::One),
+            // As Go writes it where it is not set.
+            0 | 1 => Ok(Self::One),
             2 => Ok(Self::Two),
             other => Err(Unreadable::new(
                 node.at(),

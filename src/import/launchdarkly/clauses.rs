@@ -1,6 +1,6 @@
 //! Clauses of LaunchDarkly's rules: which accounts they are about.
 
-use super::{Reader, USER};
+use super::{NAME, Reader, USER};
 use crate::flag::leave_out;
 use crate::node::{Node, Object, Read};
 use crate::when::{Condition, When};
@@ -14,15 +14,20 @@ const OF_SEGMENT: &[&str] = &[
     "generation",
     "key",
     "salt",
+    "unboundedContextKind",
     "version",
 ];
+/// What LaunchDarkly writes of each clause and each segment, also where it is empty.
+const OF_CLAUSE: &[&str] = &["attribute", "negate"];
+const LISTS: &[&str] = &["included", "rules"];
 
 impl<'a> Reader<'a, '_> {
     pub(super) fn clause(&mut self, node: &Node<'a>) -> Read<Condition<'a>> {
         let mut clause = node.object()?;
+        self.flag.expect(&clause, OF_CLAUSE, NAME, self.notes);
         let attribute = clause.text("attribute")?.unwrap_or_default();
         let operator = clause.need("op")?.text()?;
-        let kind = clause.text("contextKind")?;
+        let kind = clause.word("contextKind")?;
         let values = clause.need("values")?;
         let is_negated = clause.truth("negate")?.unwrap_or_default();
         clause.finish(&["_id"], self.notes);
@@ -70,6 +75,7 @@ impl<'a> Reader<'a, '_> {
             return Ok(Condition::unknown());
         };
         let mut segment = node.object()?;
+        self.flag.expect(&segment, LISTS, NAME, self.notes);
         let rules = segment.items("rules")?;
         if segment.truth("unbounded")?.unwrap_or_default() || !rules.is_empty() {
             let what = format!(
@@ -96,8 +102,9 @@ impl<'a> Reader<'a, '_> {
         }
         for target in segment.items("includedContexts")? {
             let mut target = target.object()?;
-            let kind = target.text("contextKind")?.unwrap_or(USER);
-            take(kind, target.need("values")?.texts()?);
+            let kind = target.word("contextKind")?.unwrap_or(USER);
+            take(kind, target.need_texts("values")?);
+            target.finish(&[], self.notes);
         }
         let at = segment.at().to_owned();
         segment.finish(OF_SEGMENT, self.notes);

@@ -4,4 +4,7 @@
 mod cases;
 mod exports;
 mod hostile;
+mod mutations;
+mod other_exports;
+mod values;
 mod vectors;

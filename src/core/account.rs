@@ -23,8 +23,15 @@ pub struct Sid(u128);
 impl Sid {
     /// Reads `AC` and 32 lower-case hex digits; `None` for anything else.
     #[must_use]
+    #[inline(always)]
     pub fn parse(text: &[u8]) -> Option<Self> {
-        let digits: &[u8; 32] = text.strip_prefix(b"AC")?.try_into().ok()?;
+        Self::digits_behind(b"AC", text)
+    }
+
+    /// Reads 32 lower-case hex digits behind the two letters of a kind of SID.
+    #[inline(always)]
+    fn digits_behind(kind: &[u8; 2], text: &[u8]) -> Option<Self> {
+        let digits: &[u8; 32] = text.strip_prefix(kind)?.try_into().ok()?;
         let (eights, _) = digits.as_chunks::<8>();
         let mut number = 0;
         let mut all_wrong = 0;
@@ -44,6 +51,12 @@ impl Sid {
     pub(crate) const fn number(self) -> u128 {
         self.0
     }
+}
+
+/// Whether the bytes are the SID of an API key: `SK` and 32 lower-case hex digits. Such a key is a
+/// credential that belongs to an account without naming it.
+pub(crate) fn is_api_key(text: &[u8]) -> bool {
+    Sid::digits_behind(b"SK", text).is_some()
 }
 
 impl fmt::Display for Sid {
@@ -138,6 +151,13 @@ impl Format {
         }
     }
 
+    /// Whether a Basic user name of these bytes names no account, so that the next source decides: an
+    /// API key where accounts are SIDs. Whatever else is not an account is malformed, so that clients
+    /// cannot choose which of two accounts counts.
+    pub(crate) fn is_silent_user_name(self, bytes: &[u8]) -> bool {
+        self == Self::Sid && is_api_key(bytes)
+    }
+
     pub(crate) fn said_decoded(self, bytes: Decoded) -> Account<'static> {
         match self.sid_of(bytes.as_slice()) {
             None => Account::Malformed,
@@ -197,6 +217,32 @@ impl Decoded {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_api_key_is_sk_and_32_lower_case_hex_digits() {
+        let key = "SK7342e9713fa896e4af00c654c444aada";
+        assert!(is_api_key(key.as_bytes()));
+        assert!(Format::Sid.is_silent_user_name(key.as_bytes()));
+        assert!(!Format::Opaque.is_silent_user_name(key.as_bytes()));
+        let (short, _) = key.split_at(33);
+        for other in [
+            "",
+            "SK",
+            short,
+            &format!("{key}0"),
+            &key.to_uppercase(),
+            &key.to_lowercase(),
+            &key.replace("SK", "sk"),
+            &key.replace("SK", "Sk"),
+            &key.replace("SK", "AC"),
+            &key.replace("SK", "US"),
+            &key.replace("73", "7g"),
+            &format!(" {key}"),
+            &format!("{key} "),
+        ] {
+            assert!(!is_api_key(other.as_bytes()), "{other:?}");
+        }
+    }
 
     #[test]
     fn a_sid_is_ac_and_32_lower_case_hex_digits() {

@@ -4,7 +4,7 @@ use base64::Engine as _;
 use base64::alphabet::STANDARD;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 
-use crate::account::{Decoded, Found};
+use crate::account::{Decoded, Format, Found};
 use crate::headers::Headers;
 
 /// As lenient as the most lenient upstream: what one of them reads as an account must be the same
@@ -16,9 +16,17 @@ const LENIENT: GeneralPurpose = GeneralPurpose::new(
         .with_decode_padding_mode(DecodePaddingMode::Indifferent),
 );
 
+/// The user name, unless it is a credential that names no account: such a source counts as absent.
+#[inline(never)]
+pub(crate) fn account<'a>(headers: Headers<'a>, format: Format) -> Found<'a> {
+    match username(headers) {
+        Found::Decoded(name) if format.is_silent_user_name(name.as_slice()) => Found::Absent,
+        found => found,
+    }
+}
+
 /// The user name in `authorization: Basic …`. Other schemes are no such source. A Basic beside any
 /// other `authorization` leaves open which of them counts; proxies join the two by a comma.
-#[inline(never)]
 pub(crate) fn username<'a>(headers: Headers<'a>) -> Found<'a> {
     let all = || {
         headers

@@ -191,7 +191,7 @@ fn account_sources(
     })
 }
 
-fn account_source(
+pub(crate) fn account_source(
     reader: &mut Reader<'_>,
     at: &Path<'_>,
     source: Located<policy::Source<'_>>,

@@ -14,6 +14,7 @@
 #![forbid(unsafe_code)]
 
 mod account;
+mod account_fault;
 mod basic_auth;
 mod bucket;
 mod compile;

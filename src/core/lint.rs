@@ -11,6 +11,7 @@ mod errors;
 mod overlaps;
 mod rollouts;
 mod rules;
+mod sources;
 mod splits;
 mod view;
 mod warnings;
@@ -77,6 +78,7 @@ pub fn lint(text: &[u8], options: &Options<'_>) -> Diagnostics {
 
 fn check(view: &View<'_>, against: Option<&Plan>, warnings: &mut Warnings<'_>) {
     let classes = Classes::new(view);
+    sources::check(view, warnings);
     accounts::check(view, warnings);
     rules::check(view, &classes, warnings);
     overlaps::check(view, &classes, warnings);

@@ -24,10 +24,11 @@ pub(crate) enum Source {
 
 impl AccountSources {
     /// The first source that is present decides, even when what it holds is malformed: a request
-    /// that names two accounts must not get the treatment of the one it prefers.
+    /// that names two accounts must not get the treatment of the one it prefers. An API key as the
+    /// user name of Basic authentication names none, so it counts as absent.
     pub(crate) fn read<'a>(&self, headers: Headers<'a>, path: &'a [u8], account: &mut Account<'a>) {
         for source in &self.from {
-            match source.find(headers, path) {
+            match source.find(headers, path, self.format) {
                 Found::Absent => continue,
                 Found::Malformed => *account = Account::Malformed,
                 Found::Plain(bytes) => *account = self.format.said(bytes),
@@ -41,14 +42,19 @@ impl AccountSources {
 
 impl Source {
     #[inline(always)]
-    pub(crate) fn find<'a>(&self, headers: Headers<'a>, path: &'a [u8]) -> Found<'a> {
+    pub(crate) fn find<'a>(
+        &self,
+        headers: Headers<'a>,
+        path: &'a [u8],
+        format: Format,
+    ) -> Found<'a> {
         match self {
             Self::Header(name) => match headers.single(name) {
                 Single::Absent => Found::Absent,
                 Single::Repeated => Found::Malformed,
                 Single::One(value) => Found::Plain(value),
             },
-            Self::BasicAuthUsername => basic_auth::username(headers),
+            Self::BasicAuthUsername => basic_auth::account(headers, format),
             Self::Path(template) => match template.capture(path) {
                 None => Found::Absent,
                 Some(segment) if !segment.contains(&b'%') => Found::Plain(segment),

@@ -100,6 +100,7 @@ pub fn read_accounts(
     let accounts = Accounts {
         column,
         wanted: wanted(format),
+        fault: &|found| format.fault(found),
         // What is not UTF-8 cannot stand in a policy.
         is_account: &|found| format.is_account(found) && std::str::from_utf8(found).is_ok(),
         // A first account that is mistyped is not taken for a header.
@@ -113,6 +114,8 @@ pub(crate) struct Accounts<'a> {
     pub(crate) column: Option<&'a Column>,
     /// What an account has to be, and whether these bytes are one.
     pub(crate) wanted: &'a str,
+    /// Why these bytes are not one.
+    pub(crate) fault: &'a dyn Fn(&[u8]) -> String,
     pub(crate) is_account: &'a dyn Fn(&[u8]) -> bool,
     /// Whether a first line that is no account may be a header.
     pub(crate) is_header: &'a dyn Fn(&[u8]) -> bool,
@@ -189,8 +192,9 @@ impl Accounts<'_> {
                 let comma = self.column.is_none() && other.contains(&b',');
                 let hint = if comma { ", or name a --column" } else { "" };
                 format!(
-                    "`{}` is no account: write {}{hint}",
+                    "`{}` is not an account: {}; write {}{hint}",
                     excerpt(other),
+                    (self.fault)(other),
                     self.wanted
                 )
             }),
@@ -366,6 +370,7 @@ mod tests {
         let accounts = Accounts {
             column: column.as_ref(),
             wanted: "A and a digit",
+            fault: &|_| String::from("it is another"),
             is_account: &|found| matches!(found, [b'A', b'0'..=b'9']),
             is_header: &|_| true,
         };
@@ -386,7 +391,10 @@ mod tests {
             panic!("{read:?}");
         };
         assert_eq!((first.line, second.line), (5, 6));
-        assert_eq!(first.why, "`B1` is no account: write A and a digit");
+        assert_eq!(
+            first.why,
+            "`B1` is not an account: it is another; write A and a digit"
+        );
         assert!(second.why.ends_with(", or name a --column"), "{second:?}");
     }
 
@@ -417,6 +425,7 @@ mod tests {
         let accounts = Accounts {
             column: Some(&Column::parse("acount")),
             wanted: "",
+            fault: &|_| String::new(),
             is_account: &|_| true,
             is_header: &|_| true,
         };

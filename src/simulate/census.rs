@@ -106,6 +106,7 @@ impl Census {
         let accounts = Accounts {
             column,
             wanted: wanted(plan.format()),
+            fault: &|found| plan.format().fault(found),
             is_account: &|found| plan.account(found).is_some(),
             is_header: &|_| true,
         };

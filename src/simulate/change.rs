@@ -110,6 +110,7 @@ impl Change {
         let accounts = Accounts {
             column,
             wanted: wanted(new.plan.format()),
+            fault: &|found| new.plan.format().fault(found),
             // One that has become malformed is moved by that.
             is_account: &|found| [old, new].iter().any(|v| v.plan.account(found).is_some()),
             is_header: &|_| true,

@@ -4,6 +4,7 @@
 //! with a neighbour of the name `NAME.old.json` is held against that one.
 
 mod properties;
+mod sources;
 
 use std::collections::BTreeSet;
 use std::fs;

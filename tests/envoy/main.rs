@@ -2,6 +2,7 @@
 //! answered and what reached them.
 
 mod absent;
+mod account_sources;
 mod agreement;
 mod bad_policies;
 mod bodies;
@@ -30,5 +31,6 @@ mod steady;
 mod steps;
 mod swaps;
 mod traps;
+mod warnings;
 mod watch;
 mod xds;

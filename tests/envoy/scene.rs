@@ -2,6 +2,7 @@
 //! have in common.
 
 use std::collections::BTreeMap;
+use std::net::{Ipv4Addr, SocketAddr};
 
 use harness::client::{Answer, Client, Request};
 use harness::envoy::{Bootstrap, Envoy, Swap};
@@ -66,10 +67,24 @@ impl Scene {
 
     /// `behind-the-edge.yaml`, whose policy changes too.
     pub(crate) async fn behind_the_edge(configuration: &str) -> Self {
+        Self::discovering("behind-the-edge.yaml", configuration).await
+    }
+
+    /// One of the files of `envoy/` that discover the filter in a watched folder.
+    pub(crate) async fn discovering(file: &str, configuration: &str) -> Self {
         let (v1, v2) = upstreams();
-        let text = harness::envoy::file("behind-the-edge.yaml");
+        let text = harness::envoy::file(file);
         let bootstrap = Bootstrap::live(text, filter(configuration), &v1, &v2);
         let envoy = Envoy::start(bootstrap).await;
+        Self { envoy, v1, v2 }
+    }
+
+    /// One of the files of `envoy/` that ask a control plane for the filter; nothing listens there.
+    pub(crate) async fn without_a_control_plane(file: &str) -> Self {
+        let (v1, v2) = upstreams();
+        let nowhere = SocketAddr::from((Ipv4Addr::LOCALHOST, 9));
+        let bootstrap = Bootstrap::new(harness::envoy::file(file), &v1, &v2);
+        let envoy = Envoy::start(bootstrap.controlled_by(nowhere, "absent")).await;
         Self { envoy, v1, v2 }
     }
 

@@ -274,14 +274,21 @@ fn account(random: &mut Random) -> String {
 }
 
 fn authorization(random: &mut Random, account: &str) -> String {
-    match random.below(8) {
+    match random.below(10) {
         0 => String::from("Bearer abc"),
         1 => String::from("Basic"),
         2 => String::from("Basic !!!"),
         3 => format!("Basic {}, Bearer abc", base64(account.as_bytes())),
         4 => format!("basic  {}", base64(account.as_bytes())),
-        _ => format!("Basic {}", base64(format!("{account}:secret").as_bytes())),
+        5 => basic(&account.replacen("AC", "SK", 1)),
+        6 => basic(&random.account().replacen("AC", "SK", 1)),
+        _ => basic(account),
     }
+}
+
+/// The credentials of a user.
+pub fn basic(user: &str) -> String {
+    format!("Basic {}", base64(format!("{user}:secret").as_bytes()))
 }
 
 fn decisions(random: &mut Random) -> String {
@@ -293,8 +300,8 @@ fn decisions(random: &mut Random) -> String {
     entries.collect::<Vec<_>>().join(",")
 }
 
-/// With padding.
-fn base64(bytes: &[u8]) -> String {
+/// The base64 of some bytes, with padding.
+pub fn base64(bytes: &[u8]) -> String {
     const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     let mut text = String::new();
     for chunk in bytes.chunks(3) {

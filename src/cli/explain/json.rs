@@ -157,9 +157,12 @@ fn finding(told: &Told<'_>, finding: &Finding<'_>, fields: &mut Map<String, Valu
                 let (state, held, why) = match &tried.held {
                     None => ("not_reached", None, None),
                     Some(Held::Nothing) => ("absent", None, None),
+                    Some(Held::Credential(name)) => {
+                        ("absent", Some(text(name)), Some(words::API_KEY))
+                    }
                     Some(Held::Account(account)) => ("account", Some(text(account)), None),
                     Some(Held::NoAccount { value, why }) => {
-                        ("malformed", value.as_deref().map(text), Some(why))
+                        ("malformed", value.as_deref().map(text), Some(why.as_str()))
                     }
                 };
                 json!({

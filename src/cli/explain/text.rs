@@ -232,6 +232,10 @@ fn of_account(told: &Told<'_>, found: &AccountFound<'_>, lines: &mut Vec<Line>) 
             None => continue,
             Some(Held::Nothing) if is_absent => (Mark::No, String::from("not there")),
             Some(Held::Nothing) => (Mark::None, String::from("not there")),
+            Some(Held::Credential(name)) => {
+                let mark = if is_absent { Mark::No } else { Mark::None };
+                (mark, format!("{}: {}", words::shown(name), words::API_KEY))
+            }
             Some(Held::Account(account)) => (Mark::Yes, words::shown(account)),
             Some(Held::NoAccount { why, .. }) => (Mark::No, words::shown(why.as_bytes())),
         };

@@ -6,6 +6,9 @@ use turnout_core::{Decision, Fraction, Mode, visible};
 /// Of a value, in characters.
 const LONGEST_SHOWN: usize = 120;
 
+/// Why a credential that is there counts as absent.
+pub(super) const API_KEY: &str = "an API key, which names no account";
+
 /// What a request says, on one line.
 pub(super) fn shown(value: &[u8]) -> String {
     let text = String::from_utf8_lossy(value);

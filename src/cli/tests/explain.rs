@@ -55,11 +55,15 @@ fn explain(arguments: &[&str]) -> Output {
 
 /// What is printed, word for word. The arguments are parted by spaces; accounts may be given by their
 /// names here. `UPDATE_EXPECT=1` writes the files anew.
+/// The credentials of `SK7342e9713fa896e4af00c654c444aada`.
+const KEY: &str = "authorization:Basic U0s3MzQyZTk3MTNmYTg5NmU0YWYwMGM2NTRjNDQ0YWFkYTpzZWNyZXQ=";
+
 fn told(name: &str, arguments: &str) {
     let arguments = arguments.split(' ').map(|argument| match argument {
         "HVC" => HVC,
         "OTHER" => OTHER,
         "EARLY" => EARLY,
+        "KEY" => KEY,
         other => other,
     });
     let output = explain(&arguments.collect::<Vec<_>>());
@@ -122,6 +126,11 @@ fn a_part_of_the_requests() {
 fn an_account_that_is_none_is_explained_and_not_refused() {
     told("malformed_account", "--account hello\u{7} --rollout chat");
     told("no_account", "--rollout chat");
+}
+
+#[test]
+fn an_api_key_is_explained_as_a_credential_that_names_no_account() {
+    told("api_key", "--header KEY --rollout chat");
 }
 
 #[test]

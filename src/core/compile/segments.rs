@@ -1,7 +1,8 @@
 //! The accounts of the segments.
 
 use super::{check_name, exactly_one, present, required};
-use crate::account::{Format, LONGEST_OPAQUE, Sid};
+use crate::account::Format;
+use crate::account_fault::malformed_account;
 use crate::files::Files;
 use crate::json::{List, Located, Reader, Text};
 use crate::place::Path;
@@ -115,39 +116,4 @@ fn file(
         ),
     };
     reader.report(file.span, at, problem.coded("unread-accounts"));
-}
-
-pub(crate) fn malformed_account(account: &str, format: Format) -> Problem {
-    let shown = excerpt(account);
-    match format {
-        Format::Sid if Sid::parse(with_lower_case_digits(account).as_bytes()).is_some() => {
-            Problem::invalid(
-                format!("`{shown}` is not an account SID: its digits are lower case"),
-                format!("write `{}`", with_lower_case_digits(account)),
-            )
-        }
-        Format::Sid => {
-            let length = account.chars().count();
-            let why = match length {
-                34 => String::from("it has the length of one, but not the form"),
-                _ => format!("it has {length} characters, not 34"),
-            };
-            Problem::invalid(
-                format!("`{shown}` is not an account SID: {why}"),
-                "write `AC` and 32 lower-case hex digits",
-            )
-        }
-        Format::Opaque => Problem::invalid(
-            format!("an account of {} bytes", account.len()),
-            format!("write 1 to {LONGEST_OPAQUE} bytes"),
-        ),
-    }
-}
-
-fn with_lower_case_digits(account: &str) -> String {
-    let lower = account.to_ascii_lowercase();
-    match lower.strip_prefix("ac") {
-        Some(digits) => format!("AC{digits}"),
-        None => lower,
-    }
 }

@@ -1,7 +1,8 @@
 //! Whom the request is for, source by source.
 
 use crate::account::{Account, Format, Found};
-use crate::compile::segments::malformed_account;
+use crate::account_fault::malformed_account;
+use crate::basic_auth;
 use crate::plan::Plan;
 use crate::request::Request;
 use crate::segments::SegmentSet;
@@ -43,6 +44,8 @@ pub enum SourceName<'a> {
 pub enum Held {
     /// Nothing: the next place is looked at.
     Nothing,
+    /// A credential that names no account (an API key): the next place is looked at.
+    Credential(Vec<u8>),
     /// An account.
     Account(Vec<u8>),
     /// Something that is no account.
@@ -59,7 +62,7 @@ pub(super) fn found<'a>(plan: &'a Plan, request: &Request<'_>) -> AccountFound<'
     let mut sources = Vec::with_capacity(plan.account.from.len());
     for source in &plan.account.from {
         let held = (!decided).then(|| held(source, plan.account.format, request));
-        decided |= !matches!(held, Some(Held::Nothing));
+        decided |= !matches!(held, Some(Held::Nothing | Held::Credential(_)));
         sources.push(SourceTried {
             name: name(source),
             held,
@@ -84,8 +87,13 @@ pub(super) fn name(source: &Source) -> SourceName<'_> {
 }
 
 pub(super) fn held(source: &Source, format: Format, request: &Request<'_>) -> Held {
-    match source.find(request.headers, request.path) {
-        Found::Absent => Held::Nothing,
+    match source.find(request.headers, request.path, format) {
+        Found::Absent => match (source, basic_auth::username(request.headers)) {
+            (Source::BasicAuthUsername, Found::Decoded(name)) => {
+                Held::Credential(name.as_slice().to_vec())
+            }
+            _ => Held::Nothing,
+        },
         Found::Malformed => Held::NoAccount {
             value: None,
             why: String::from(match source {

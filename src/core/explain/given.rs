@@ -117,7 +117,7 @@ impl Given<'_> {
     ) -> Result<SourceName<'p>, Refused<'p>> {
         for source in &plan.account.from {
             match already(source, plan, path.as_deref(), headers) {
-                Held::Nothing => {}
+                Held::Nothing | Held::Credential(_) => {}
                 Held::Account(value)
                 | Held::NoAccount {
                     value: Some(value), ..

@@ -7,6 +7,8 @@ pub enum Code {
     UnreachableRule,
     /// A rollout that gets no request.
     UnreachableRollout,
+    /// A place of the account that never decides.
+    UnreachableSource,
     /// A segment that nothing asks for.
     UnusedSegment,
     /// Accounts in two segments that the rules of a rollout treat differently.
@@ -41,9 +43,10 @@ pub enum Code {
 
 impl Code {
     /// All of them.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 18] = [
         Self::UnreachableRule,
         Self::UnreachableRollout,
+        Self::UnreachableSource,
         Self::UnusedSegment,
         Self::OverlappingSegments,
         Self::RepeatedAccount,
@@ -67,6 +70,7 @@ impl Code {
         match self {
             Self::UnreachableRule => "unreachable-rule",
             Self::UnreachableRollout => "unreachable-rollout",
+            Self::UnreachableSource => "unreachable-source",
             Self::UnusedSegment => "unused-segment",
             Self::OverlappingSegments => "overlapping-segments",
             Self::RepeatedAccount => "repeated-account",

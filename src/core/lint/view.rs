@@ -3,7 +3,7 @@
 
 use crate::account::Format;
 use crate::bucket::Salt;
-use crate::compile::{hash, matches, rollouts::Rollouts};
+use crate::compile::{self, hash, matches, rollouts::Rollouts};
 use crate::files::{self, Files};
 use crate::hash::Hash;
 use crate::json::{Field, List, Located, Map, Number, Reader, Text};
@@ -12,11 +12,14 @@ use crate::place::{Path, Span};
 use crate::plan::{self, Mode};
 use crate::policy::{self, Accounts};
 use crate::segments::SegmentSet;
+use crate::sources::Source;
 
 use super::errors::Errors;
 
 pub(super) struct View<'a> {
     pub(super) format: Option<Format>,
+    /// The places of the account that can be read, each with its index.
+    pub(super) sources: Vec<(usize, Span, Source)>,
     /// Where it is written that everything is halted.
     pub(super) halted: Option<Span>,
     pub(super) segments: Vec<Segment<'a>>,
@@ -96,11 +99,12 @@ impl<'a> View<'a> {
         files: &'a Files,
     ) -> Self {
         let root = &Path::Root;
-        let format = policy
-            .account
-            .given()
-            .and_then(|given| given.value.format.given());
+        let (format, from) = match policy.account.given() {
+            Some(account) => (account.value.format.given(), account.value.from.given()),
+            None => (None, None),
+        };
         let format = format.and_then(|word| Format::named(&word.value));
+        let sources = from.map_or_else(Vec::new, |from| sources(reader, from));
         let segments_are_known = !matches!(policy.segments, Field::Bad);
         let segments = segments(policy.segments.given(), errors, files);
         let names: Vec<String> = segments.iter().map(|s| s.name.value.to_string()).collect();
@@ -127,6 +131,7 @@ impl<'a> View<'a> {
         let used = compiler.used.filter(|_| errors.all_fields_known(root));
         Self {
             format,
+            sources,
             halted: policy
                 .halted
                 .given()
@@ -142,6 +147,22 @@ impl<'a> View<'a> {
             used,
         }
     }
+}
+
+fn sources<'a>(
+    reader: &mut Reader<'a>,
+    from: List<Located<policy::Source<'a>>>,
+) -> Vec<(usize, Span, Source)> {
+    let at = Path::Root.field("account");
+    let at = at.field("from");
+    let given = from.value.into_iter().enumerate();
+    let compiled = given.filter_map(|(index, given)| {
+        let given = given?;
+        let span = given.span;
+        let source = compile::account_source(reader, &at.index(index), given)?;
+        Some((index, span, source))
+    });
+    compiled.collect()
 }
 
 fn segments<'a>(

@@ -52,6 +52,16 @@ impl Template {
                 .all(|(wanted, given)| wanted.takes(given))
     }
 
+    pub(crate) fn segment_count(&self) -> usize {
+        self.segments.len()
+    }
+
+    /// Whether every path in which `other` finds an account is of this shape too, so that this one
+    /// captures something of it: not always the account. A `false` may be a doubt, a `true` never is.
+    pub(crate) fn captures_before(&self, other: &Self) -> bool {
+        self.covers(other)
+    }
+
     fn covers(&self, other: &Self) -> bool {
         let length_fits = match self.rest {
             true => self.segments.len() <= other.segments.len(),
@@ -61,8 +71,8 @@ impl Template {
         length_fits
             && pairs.all(|(wanted, given)| match given {
                 Segment::Literal(literal) => wanted.takes(literal),
-                Segment::Any => matches!(wanted, Segment::Any),
-                Segment::Account { .. } => false,
+                Segment::Any => wanted.takes_any(),
+                Segment::Account { before, after } => wanted.takes_around(before, after),
             })
     }
 }
@@ -72,7 +82,31 @@ impl Segment {
         match self {
             Self::Literal(literal) => literal == text,
             Self::Any => !text.is_empty(),
-            Self::Account { .. } => false,
+            Self::Account { before, after } => {
+                let inner = text.strip_prefix(before.as_str());
+                inner.is_some_and(|inner| inner.ends_with(after.as_str()))
+            }
+        }
+    }
+
+    /// Whether it takes every text that is not empty.
+    fn takes_any(&self) -> bool {
+        match self {
+            Self::Literal(_) => false,
+            Self::Any => true,
+            Self::Account { before, after } => before.is_empty() && after.is_empty(),
+        }
+    }
+
+    /// Whether it takes every account, which is never empty, between these two texts.
+    fn takes_around(&self, before: &str, after: &str) -> bool {
+        match self {
+            Self::Literal(_) => false,
+            Self::Any => true,
+            Self::Account {
+                before: wide_before,
+                after: wide_after,
+            } => before.starts_with(wide_before.as_str()) && after.ends_with(wide_after.as_str()),
         }
     }
 }
@@ -110,6 +144,45 @@ mod tests {
             ("~ /**", "~ /**"),
         ] {
             assert!(path(wide).covers(&path(narrow)), "{wide} {narrow}");
+        }
+    }
+
+    #[test]
+    fn one_template_takes_all_accounts_of_another() {
+        let captures_before = |wide: &str, narrow: &str| {
+            let template = |text| Template::parse(text, Purpose::Account).unwrap();
+            template(wide).captures_before(&template(narrow))
+        };
+        for (wide, narrow) in [
+            ("/a/{account}", "/a/{account}"),
+            ("/a/{account}", "/a/{account}.json"),
+            ("/a/{account}/**", "/a/{account}.json"),
+            ("/a/{account}/**", "/a/{account}/b/*"),
+            ("/a/{account}/**", "/a/x{account}y/**"),
+            ("/a/x{account}.json", "/a/xy{account}.b.json"),
+            ("/{account}/**", "/a/{account}"),
+            ("/{account}/*", "/a/{account}"),
+            ("/*/{account}/**", "/a/{account}.json"),
+            ("/a/{account}/**", "/a/*/{account}"),
+            ("/{account}/a/", "/{account}/a/"),
+        ] {
+            assert!(captures_before(wide, narrow), "{wide} {narrow}");
+        }
+        for (wide, narrow) in [
+            ("/a/{account}.json", "/a/{account}"),
+            ("/a/{account}.json", "/a/{account}/**"),
+            ("/a/{account}", "/a/{account}/**"),
+            ("/a/{account}", "/a/{account}/b"),
+            ("/a/{account}/b/**", "/a/{account}/**"),
+            ("/a/{account}", "/b/{account}"),
+            ("/a/{account}", "/*/{account}"),
+            ("/a/x{account}", "/a/{account}"),
+            ("/a/x{account}", "/a/y{account}"),
+            ("/a/x{account}/b", "/a/*/{account}"),
+            ("/{account}x/*", "/a/{account}"),
+            ("/a/{account}/*", "/a/{account}/"),
+        ] {
+            assert!(!captures_before(wide, narrow), "{wide} {narrow}");
         }
     }
 

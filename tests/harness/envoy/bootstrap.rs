@@ -36,6 +36,9 @@ const NATIVE_STRIP: &str = r#"          early_header_mutation_extensions:
               - remove: x-turnout-treatment
               - remove: x-turnout-decision
               - remove: x-turnout-shadow
+              # Only this proxy's own rewrites set these, which the access log reads.
+              - remove: x-envoy-original-path
+              - remove: x-envoy-original-host
 "#;
 
 /// The header of [`Bootstrap::tell_decision`].

@@ -1,0 +1,94 @@
+//! Places of the account that never decide, because an earlier place is present whenever they are.
+
+use crate::place::{Path, Span};
+use crate::sources::Source;
+
+use super::view::View;
+use super::warnings::Warnings;
+use super::{Budget, Code, not_examined};
+
+pub(super) fn check(view: &View<'_>, warnings: &mut Warnings<'_>) {
+    let mut budget = Budget::new();
+    let at = Path::Root.field("account");
+    let at = at.field("from");
+    for (position, (index, span, source)) in view.sources.iter().enumerate() {
+        let place = (*span, &at.index(*index));
+        let earlier = view.sources.iter().take(position);
+        let mut taker = None;
+        for (taker_index, taker_span, wide) in earlier {
+            if !budget.spend(wide.comparison_cost(source)) {
+                not_examined(warnings, "places of the account", place);
+                return;
+            }
+            if wide.decides_before(source) {
+                taker = Some((*taker_index, *taker_span, wide == source));
+                break;
+            }
+        }
+        if let Some((taker_index, taker_span, is_same)) = taker {
+            warn(
+                warnings,
+                place,
+                (taker_span, &at.index(taker_index)),
+                (source, is_same),
+            );
+        }
+    }
+}
+
+fn warn(
+    warnings: &mut Warnings<'_>,
+    place: (Span, &Path<'_>),
+    (taker_span, taker_at): (Span, &Path<'_>),
+    (source, is_same): (&Source, bool),
+) {
+    let (what, instead) = match source {
+        Source::Header(_) => (
+            format!("no account is ever read here: {taker_at} reads the same header"),
+            String::from("remove it, or write the header that was meant"),
+        ),
+        Source::BasicAuthUsername => (
+            format!("no account is ever read here: {taker_at} reads the same credentials"),
+            String::from("remove it"),
+        ),
+        Source::Path(_) if is_same => (
+            format!("no account is ever read here: {taker_at} reads the same path"),
+            String::from("remove it"),
+        ),
+        Source::Path(_) => (
+            format!(
+                "no account is ever read here: {taker_at} takes every path that names one here"
+            ),
+            format!("move it before {taker_at}, or remove it"),
+        ),
+    };
+    let related = Some((taker_span, taker_at.to_string()));
+    warnings.push_with(Code::UnreachableSource, place, related, what, instead);
+}
+
+impl Source {
+    /// Whether this place is present on every request on which `later` finds an account. A `false` may
+    /// be a doubt, a `true` never is.
+    fn decides_before(&self, later: &Self) -> bool {
+        match (self, later) {
+            (Self::Header(name), Self::Header(other)) => name == other,
+            // The user name is in that header, which decides in whatever form it is.
+            (Self::Header(name), Self::BasicAuthUsername) => name == "authorization",
+            (Self::BasicAuthUsername, Self::BasicAuthUsername) => true,
+            (Self::Path(template), Self::Path(other)) => template.captures_before(other),
+            (Self::Header(_), Self::Path(_))
+            | (Self::BasicAuthUsername, Self::Header(_) | Self::Path(_))
+            | (Self::Path(_), Self::Header(_) | Self::BasicAuthUsername) => false,
+        }
+    }
+
+    fn comparison_cost(&self, later: &Self) -> usize {
+        match (self, later) {
+            (Self::Path(template), Self::Path(other)) => template
+                .segment_count()
+                .min(other.segment_count())
+                .saturating_add(1),
+            _ => 1,
+        }
+    }
+}

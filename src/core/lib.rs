@@ -17,6 +17,7 @@ mod account;
 mod account_fault;
 mod basic_auth;
 mod bucket;
+mod changes;
 mod compile;
 mod configuration;
 mod copying;
@@ -67,6 +68,7 @@ mod word;
 
 pub use account::{Account, AccountId, Format, Sid};
 pub use bucket::{Fraction, Position, Salt};
+pub use changes::{ChangedPart, PlanChange};
 pub use configuration::Configuration;
 pub use decide::{Decision, decide};
 pub use diagnostic::{Diagnostic, Diagnostics, Document, Related};

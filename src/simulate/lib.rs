@@ -40,6 +40,7 @@ pub use lacks::Lack;
 pub use log::{LogFormat, LogRead, Replay, Span};
 pub use moved_requests::{MovedRequests, RequestChange};
 pub use moves::{Move, Moves};
+pub use redrawn::drawn_anew;
 pub use traffic::{Decided, Recorded, RolloutTraffic, Row, Traffic};
 pub use unreadable::{BadLine, Unreadable};
 pub use version::Version;

@@ -3,7 +3,8 @@
 use turnout_core::Rollout;
 
 /// What has changed in how a rollout draws, and so who is drawn anew.
-pub(crate) fn drawn_anew(old: &Rollout, new: &Rollout) -> &'static str {
+#[must_use]
+pub fn drawn_anew(old: &Rollout, new: &Rollout) -> &'static str {
     if old.hash == new.hash {
         "requests are drawn anew, for its salt has changed"
     } else if is_another_hash(old, new) {

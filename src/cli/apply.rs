@@ -5,25 +5,28 @@ use std::path::PathBuf;
 use clap::Args;
 use turnout_core::lint::{self, Code};
 use turnout_core::{Diagnostics, Inbound, Plan, Severity, Written};
-use turnout_live::{Given, check_wasm};
+use turnout_live::{Given, Intent, check_wasm};
 
 use crate::exit::{Exit, refuse};
 use crate::headers;
 use crate::lint::codes;
-use crate::live::{FirstLook, Options};
+use crate::live::{Options, Review};
 use crate::policy::Policy;
-use crate::problems;
 use crate::render::InboundWord;
+use crate::{problems, text};
 
 /// Put a policy in force in running proxies.
 ///
-/// Checks the policy against the one in force, writes FOLDER/filter.json as a whole, and keeps in
-/// FOLDER/history who did it and why. With --admin it waits until each proxy says that it runs this
-/// version, or has refused it. What all of them refuse is taken out again.
+/// Checks the policy against the one in force, prints what changes, writes FOLDER/filter.json as a
+/// whole, and keeps in FOLDER/history who did it and why. With --admin it asks each proxy before it
+/// writes whether it will hear of it, and then waits until each says that it runs this version, or has
+/// refused it. What all of them refuse is taken out again. In a folder that is halted the policy is put
+/// in force halted, and --resume ends the halt.
 #[derive(Args)]
 #[command(
-    after_help = "Ends with 1 if a proxy that was asked does not run it, and with 2 if the policy \
-has an error; nothing is written then.
+    after_help = "Ends with 1 if a proxy that was asked does not run it, or if the change does what is \
+forbidden by --forbid or --max-new, and with 2 if the policy has an error or a proxy would not hear of \
+it; in all cases but the first nothing was written.
 
 Examples:
   turnout apply policy.json --dir /etc/envoy/turnout --wasm /etc/envoy/turnout_filter.wasm
@@ -49,6 +52,11 @@ pub(crate) struct Arguments {
     /// later hops read, with commas between. As before unless given; with the first policy, all.
     #[arg(long, value_name = "HEADERS", value_parser = headers::parse)]
     headers: Option<Written>,
+    /// End the halt, if there is one.
+    #[arg(long)]
+    resume: bool,
+    #[command(flatten)]
+    review: Review,
     /// Write nothing when there is a warning.
     #[arg(long)]
     strict: bool,
@@ -58,6 +66,10 @@ pub(crate) struct Arguments {
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Exit {
+    let inputs = std::iter::once(&arguments.policy).chain(arguments.review.accounts());
+    if let Err(error) = text::check_inputs(inputs) {
+        return refuse(&error);
+    }
     let checked = wasm(arguments).and_then(|wasm| Ok((policy(arguments)?, wasm)));
     let (policy, wasm) = match checked {
         Ok(checked) => checked,
@@ -68,11 +80,12 @@ pub(crate) fn run(arguments: &Arguments) -> Exit {
         inbound: arguments.inbound.map(Inbound::from),
         headers: arguments.headers,
     };
-    arguments
-        .options
-        .carry_out(FirstLook::Waits, |directory, author| {
-            directory.apply(&policy, given, author)
-        })
+    let intent = Intent::Apply {
+        policy: &policy,
+        given,
+        lifts_halt: arguments.resume,
+    };
+    arguments.options.carry_out(&intent, &arguments.review)
 }
 
 /// The path as a proxy in another folder finds it.

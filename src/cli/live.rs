@@ -1,20 +1,29 @@
-//! What apply, rollback, halt and resume have in common: who did it, and what became of it.
+//! What apply, rollback, halt and resume have in common: the folder, the proxies, and what is asked of
+//! them before and after the change.
 
-use std::fmt::Write as _;
+mod told;
+
 use std::path::PathBuf;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use clap::Args;
-use serde_json::json;
 use turnout_core::visible;
 use turnout_live::{
-    Author, Change, Directory, EnvoyLog, Error, Outcome, Proxies, Proxy, Settled, Verdict, What,
+    Author, Change, Directory, EnvoyLog, Error, Intent, Outcome, Preview, Proxies, Readiness,
     outcome,
 };
 
+use crate::changes::Changes;
 use crate::exit::{Exit, refuse};
+use crate::limits::Limits;
 use crate::moment::now;
-use crate::{problems, text};
+use crate::who::who;
+use crate::{many, problems, text};
+
+use told::{Asked, Told};
+
+/// How long a change is looked at again and again because somebody else was quicker.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// What the commands that change a policy in force have in common.
 #[derive(Args)]
@@ -51,12 +60,30 @@ fn seconds(text: &str) -> Result<Duration, String> {
     duration.ok_or_else(|| "write a number of seconds, as in `10` or `0.5`".into())
 }
 
-/// Whether the proxies are looked at before the change: only then is a refusal seen for certain. A
-/// halt does not wait for a proxy that may be dead.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum FirstLook {
-    Waits,
-    DoesNotWait,
+/// What is asked of a change before it is made. A halt does not wait for any of it.
+#[derive(Args)]
+pub(crate) struct Review {
+    #[command(flatten)]
+    limits: Limits,
+    /// Write also if a proxy of --admin does not answer, is no Envoy with the filter, or runs something
+    /// else than the folder holds.
+    #[arg(long, requires = "admin")]
+    unready_ok: bool,
+}
+
+/// Why a change that was reviewed was not made.
+enum Stop {
+    /// That has been said.
+    Said(Exit),
+    /// The sentence says it.
+    Because(String),
+}
+
+impl Review {
+    /// The file of accounts, which may be standard input.
+    pub(crate) fn accounts(&self) -> Option<&PathBuf> {
+        self.limits.accounts()
+    }
 }
 
 impl Options {
@@ -65,13 +92,8 @@ impl Options {
     }
 
     fn author(&self) -> Author {
-        let named = |name: &&str| {
-            let value = std::env::var(name).ok();
-            value.filter(|value| !value.is_empty())
-        };
-        let names = ["SUDO_USER", "USER", "LOGNAME"];
         Author {
-            who: self.who.clone().or_else(|| names.iter().find_map(named)),
+            who: self.who.clone().or_else(who),
             why: self.why.clone(),
             when: now(),
             keep: self.keep,
@@ -79,60 +101,84 @@ impl Options {
     }
 
     /// Changes the policy, asks the proxies, and tells.
-    pub(crate) fn carry_out(
-        &self,
-        look: FirstLook,
-        change: impl FnOnce(&Directory, &Author) -> Result<Change, Error>,
-    ) -> Exit {
-        match self.try_carry_out(look, change) {
-            Ok(exit) => exit,
-            Err(error) => refuse(&error),
-        }
+    pub(crate) fn carry_out(&self, intent: &Intent<'_>, review: &Review) -> Exit {
+        let carried_out = self.try_carry_out(intent, Some(review));
+        carried_out.unwrap_or_else(|error| refuse(&error))
     }
 
-    fn try_carry_out(
-        &self,
-        look: FirstLook,
-        change: impl FnOnce(&Directory, &Author) -> Result<Change, Error>,
-    ) -> Result<Exit, String> {
-        let log = match &self.log {
-            Some(path) => Some(EnvoyLog::from_now(path).map_err(|error| error.to_string())?),
-            None => None,
+    /// Halts: the file is written first, and then the proxies are asked.
+    pub(crate) fn halt(&self) -> Exit {
+        let halted = self.try_carry_out(&Intent::Halt, None);
+        halted.unwrap_or_else(|error| refuse(&error))
+    }
+
+    fn try_carry_out(&self, intent: &Intent<'_>, review: Option<&Review>) -> Result<Exit, String> {
+        let log = match self.log.as_deref().map(EnvoyLog::from_now).transpose() {
+            Ok(log) => log,
+            // Nobody waits for a halt because of a log.
+            Err(error) if review.is_none() => {
+                tell(&error.to_string());
+                None
+            }
+            Err(error) => return Err(error.to_string()),
         };
-        let proxies = Proxies::at(&self.admin)?;
-        if look == FirstLook::Waits {
-            proxies.wait_for_first_look();
-        }
+        let asked = self.asked(review.is_none());
+        let proxies = Proxies::at(asked.addresses())?;
         let directory = self.directory();
-        let mut change = change(&directory, &self.author()).map_err(|error| error.to_string())?;
+        let author = self.author();
+        let (mut change, changes) = match review {
+            Some(review) => match self.review(intent, &author, review, &proxies) {
+                Ok((change, changes)) => (change, Some(changes)),
+                Err(Stop::Said(exit)) => return Ok(exit),
+                Err(Stop::Because(error)) => return Err(error),
+            },
+            None => {
+                let change = directory.change(intent, &author, None);
+                (change.map_err(|error| error.to_string())?, None)
+            }
+        };
         for note in &change.notes {
             tell(note);
         }
+        if let (Intent::Apply { .. }, Asked::Given(_)) = (intent, &asked)
+            && let Err(error) = directory.remember(&proxies.names())
+        {
+            tell(&error.to_string());
+        }
         let said = proxies.wait(&change.entry.revision, change.entry.number, self.timeout);
         let outcome = outcome(&said);
-        let mut told = Told {
-            reasons: Vec::new(),
-            reasons_of: None,
-            put_back: None,
-        };
-        if !proxies.is_empty() {
-            let mut reasons = Vec::new();
-            if let Some(log) = log.as_ref().filter(|_| outcome.is_refused()) {
-                match log.reasons(self.timeout) {
-                    Ok(said) => reasons = said,
-                    Err(error) => tell(&error.to_string()),
-                }
+        let mut reasons = Vec::new();
+        if let Some(log) = log.as_ref().filter(|_| outcome.is_refused()) {
+            match log.reasons(self.timeout) {
+                Ok(said) => reasons = said,
+                Err(error) => tell(&error.to_string()),
             }
-            let settled = directory.settle(&mut change, outcome, &reasons);
-            told = self.told(settled);
         }
+        let settled = match proxies.is_empty() {
+            true => None,
+            false => Some(directory.settle(&mut change, outcome, &reasons)),
+        };
+        for note in settled.iter().flat_map(|settled| &settled.notes) {
+            tell(note);
+        }
+        let told = Told {
+            filter: text::name_of(&directory.filter()),
+            is_halt: matches!(intent, Intent::Halt),
+            timeout: self.timeout,
+            changes: changes.as_ref().filter(|_| !change.is_already),
+            change: &change,
+            asked: &asked,
+            said: &said,
+            outcome,
+            settled: settled.as_ref(),
+        };
         let text = match self.json {
-            true => self.as_json(&change, outcome, &said, &told),
-            false => self.as_text(&change, &said, &told),
+            true => told.to_json(),
+            false => told.to_text(),
         };
         text::write(None, &text)?;
         if outcome.is_refused() {
-            self.tell_reasons(&told);
+            told.tell_reasons(self.log.is_some());
         }
         Ok(match outcome {
             Outcome::Written | Outcome::Accepted => Exit::Done,
@@ -140,126 +186,101 @@ impl Options {
         })
     }
 
-    fn told(&self, settled: Settled) -> Told {
-        for note in &settled.notes {
-            tell(note);
+    /// Which proxies are asked: those that are given. A halt asks those of the last apply where none is.
+    fn asked(&self, is_halt: bool) -> Asked {
+        if !self.admin.is_empty() {
+            return Asked::Given(self.admin.clone());
         }
-        Told {
-            reasons: settled.reasons,
-            reasons_of: settled.reasons_of,
-            put_back: settled.put_back,
-        }
-    }
-
-    fn tell_reasons(&self, told: &Told) {
-        match (told.reasons_of, told.reasons.as_slice()) {
-            (_, []) if self.log.is_some() => {
-                tell("nothing in Envoy's log says why; is it the log of that proxy?");
-            }
-            (_, []) => tell("the reasons are in Envoy's log; --log FILE shows them here"),
-            (Some(entry), _) => tell(&format!("entry {entry} was refused with these reasons:")),
-            (None, _) => {}
-        }
-        for reason in &told.reasons {
-            problems::tell(&format!("  {}", visible(reason)));
-        }
-    }
-
-    fn as_text(&self, change: &Change, said: &[Proxy], told: &Told) -> String {
-        let entry = &change.entry;
-        let (revision, number) = (visible(&entry.revision), entry.sequence);
-        let filter = text::name_of(&self.directory().filter());
-        let mut text = match (change.is_already, entry.what) {
-            (true, _) if entry.halted => {
-                format!("{revision} is in force already, and halted; nothing was written\n")
-            }
-            (true, _) => format!("{revision} is in force already; nothing was written\n"),
-            (_, What::Halt) => {
-                format!("{revision}: everyone on v1, written to {filter} (entry {number})\n")
-            }
-            (_, What::Rollback) => {
-                format!("back to {revision}, written to {filter} (entry {number})\n")
-            }
-            _ => format!("{revision} is written to {filter} (entry {number})\n"),
+        let remembered = match is_halt {
+            true => self.directory().remembered(),
+            false => Ok(Vec::new()),
         };
-        if !change.is_already && entry.halted && entry.what != What::Halt {
-            text.push_str("it is halted, so everyone is on v1; `turnout resume` takes that back\n");
-        }
-        for proxy in said {
-            let _ = writeln!(
-                text,
-                "{}: {}",
-                visible(&proxy.admin),
-                self.sentence(&proxy.verdict)
-            );
-        }
-        if let Some(revision) = &told.put_back {
-            let _ = writeln!(text, "{filter} holds {} again", visible(revision));
-        }
-        text
-    }
-
-    fn sentence(&self, verdict: &Verdict) -> String {
-        let instead = |running: &Option<String>| match running {
-            Some(revision) => format!("; it runs {}", visible(revision)),
-            None => String::new(),
-        };
-        match verdict {
-            Verdict::Accepted => "accepted".into(),
-            Verdict::Rejected { running } => format!("rejected{}", instead(running)),
-            Verdict::Unconfirmed { running } => format!(
-                "not confirmed within {:?}{}; does it watch {}?",
-                self.timeout,
-                instead(running),
-                text::name_of(&self.directory().filter())
-            ),
-            Verdict::NotDiscovered => {
-                "it discovers no filter named turnout; take it over from envoy/live-policy.yaml"
-                    .into()
+        match remembered {
+            Ok(addresses) if addresses.is_empty() => Asked::None,
+            Ok(addresses) => Asked::Remembered(addresses),
+            Err(error) => {
+                tell(&error);
+                Asked::None
             }
-            Verdict::Unreachable(error) => visible(error),
         }
     }
 
-    fn as_json(&self, change: &Change, outcome: Outcome, said: &[Proxy], told: &Told) -> String {
-        let entry = &change.entry;
-        let proxies = said.iter().map(|proxy| {
-            let running = match &proxy.verdict {
-                Verdict::Accepted => Some(&entry.revision),
-                Verdict::Rejected { running } | Verdict::Unconfirmed { running } => {
-                    running.as_ref()
-                }
-                Verdict::NotDiscovered | Verdict::Unreachable(_) => None,
-            };
-            json!({
-                "admin": proxy.admin,
-                "state": proxy.verdict.as_str(),
-                "running": running,
-                "sentence": self.sentence(&proxy.verdict),
-            })
-        });
-        let report = json!({
-            "what": entry.what.as_str(),
-            "sequence": entry.sequence,
-            "revision": entry.revision,
-            "number": entry.number,
-            "halted": entry.halted,
-            "already": change.is_already,
-            "outcome": outcome.as_str(),
-            "put_back": told.put_back,
-            "reasons": told.reasons,
-            "reasons_of": told.reasons_of,
-            "proxies": proxies.collect::<Vec<_>>(),
-        });
-        text::visible_json(format!("{report:#}\n"))
+    /// Looks at what the change comes to and at the proxies, and makes it where nothing speaks against
+    /// it.
+    fn review(
+        &self,
+        intent: &Intent<'_>,
+        author: &Author,
+        review: &Review,
+        proxies: &Proxies,
+    ) -> Result<(Change, Changes), Stop> {
+        let directory = self.directory();
+        let began = Instant::now();
+        loop {
+            let preview = directory.preview(intent, author);
+            let preview = preview.map_err(|error| Stop::Because(error.to_string()))?;
+            let changes = Changes::of(&preview);
+            if !preview.is_already {
+                let refused = self.check_limits(review, &preview, &changes);
+                let refused = refused.and_then(|()| ready(review, &preview, proxies));
+                refused.map_err(Stop::Said)?;
+            }
+            match directory.change(intent, author, Some(&preview)) {
+                Err(Error::ChangedMeanwhile) if began.elapsed() < PATIENCE => {}
+                Err(error) => return Err(Stop::Because(error.to_string())),
+                Ok(change) => return Ok((change, changes)),
+            }
+        }
+    }
+
+    /// That the change does nothing that is forbidden. Else it is shown, and why.
+    fn check_limits(
+        &self,
+        review: &Review,
+        preview: &Preview,
+        changes: &Changes,
+    ) -> Result<(), Exit> {
+        if !review.limits.is_given() {
+            return Ok(());
+        }
+        let refused = review.limits.refused(preview)?;
+        if refused.is_empty() {
+            return Ok(());
+        }
+        let text = match self.json {
+            true => told::forbidden_as_json(&preview.after, changes, &refused),
+            false => changes.to_text(),
+        };
+        many::print(&text, Exit::No);
+        for refused in refused {
+            tell(&refused);
+        }
+        tell("nothing was written");
+        Err(Exit::No)
     }
 }
 
-/// What is known after the proxies were asked.
-struct Told {
-    reasons: Vec<String>,
-    reasons_of: Option<u64>,
-    put_back: Option<String>,
+/// That each proxy will hear of the change, or that nobody minds.
+fn ready(review: &Review, preview: &Preview, proxies: &Proxies) -> Result<(), Exit> {
+    if proxies.is_empty() {
+        return Ok(());
+    }
+    proxies.wait_for_first_look();
+    // What the history alone says may be older than what they run.
+    let current = preview.before.as_ref().filter(|before| before.is_in_place);
+    let unready = proxies.readiness(current).into_iter();
+    let unready = unready.filter(|(_, readiness)| *readiness != Readiness::Ready);
+    let unready: Vec<_> = unready.collect();
+    for (admin, readiness) in &unready {
+        tell(&format!("{admin}: {readiness}"));
+    }
+    if unready.is_empty() || review.unready_ok {
+        return Ok(());
+    }
+    Err(refuse(
+        "nothing was written, for not every proxy of --admin will hear of it; mend that, leave that \
+         --admin out, or give --unready-ok to write all the same",
+    ))
 }
 
 fn tell(sentence: &str) {

@@ -5,6 +5,7 @@
 mod accounts_files;
 mod apply;
 mod bucket;
+mod changes;
 mod completions;
 mod diff;
 mod exit;
@@ -12,6 +13,7 @@ mod explain;
 mod halt;
 mod headers;
 mod import;
+mod limits;
 mod lint;
 mod live;
 mod log;
@@ -30,6 +32,7 @@ mod schema;
 mod simulate;
 mod text;
 mod watch;
+mod who;
 
 use clap::{CommandFactory, Parser, Subcommand};
 

@@ -3,10 +3,11 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use turnout_core::{Plan, Time};
-use turnout_simulate::{Change, Forbidden, MovedRequests, Version, nearest};
+use turnout_core::Time;
+use turnout_simulate::{Change, Forbidden, MovedRequests, Version};
 
 use crate::exit::{Exit, refuse};
+use crate::limits::check_segments;
 use crate::many::{self, LogArguments};
 use crate::moment::{moment, now};
 use crate::{policy, problems, text};
@@ -118,7 +119,7 @@ fn planned(arguments: &Arguments) -> Result<(String, Vec<String>), Exit> {
     let region = arguments.region.as_deref();
     let old = policy::plan(&arguments.old, region)?;
     let new = policy::plan(&arguments.new, region)?;
-    check_segments(arguments, [&old, &new])?;
+    check_segments(&arguments.forbid, [&old, &new])?;
     many::tell_region(&[&old, &new]);
     let at = arguments.at.unwrap_or_else(now);
     let old = Version { plan: &old, at };
@@ -156,26 +157,4 @@ fn change(arguments: &Arguments, old: Version<'_>, new: Version<'_>) -> Result<C
         change.add_requests(requests);
     }
     Ok(change)
-}
-
-fn check_segments(arguments: &Arguments, plans: [&Plan; 2]) -> Result<(), Exit> {
-    let known = || {
-        plans
-            .into_iter()
-            .flat_map(|plan| plan.segment_names())
-            .map(String::as_str)
-    };
-    for name in &arguments.forbid {
-        if known().any(|known| known == name) {
-            continue;
-        }
-        let help = match nearest(name, known()) {
-            Some(near) => format!("did you mean `{near}`?"),
-            None => String::from("write a segment of the policies"),
-        };
-        return Err(refuse(&format!(
-            "--forbid {name}: neither policy has this segment; {help}"
-        )));
-    }
-    Ok(())
 }

@@ -1,27 +1,33 @@
-//! `turnout resume`: takes a halt back.
+//! `turnout resume`: ends a halt.
 
 use clap::Args;
+use turnout_live::Intent;
 
 use crate::exit::Exit;
-use crate::live::{FirstLook, Options};
+use crate::live::{Options, Review};
 
-/// Take a halt back.
+/// End a halt.
 ///
 /// The policy that was halted is in force again, as it was. To get the one before it, use
-/// `turnout rollback`, which needs no resume.
+/// `turnout rollback --resume`, which needs no resume before it. Prints what changes.
 #[derive(Args)]
-#[command(after_help = "Ends with 1 if a proxy that was asked does not run it.
+#[command(
+    after_help = "Ends with 1 if a proxy that was asked does not run it, or if the change does what is \
+forbidden by --forbid or --max-new, and with 2 if a proxy would not hear of it; in the last two cases \
+nothing was written.
 
 Example:
-  turnout resume --dir /etc/envoy/turnout --why \"v2 is mended\"")]
+  turnout resume --dir /etc/envoy/turnout --why \"v2 is mended\""
+)]
 pub(crate) struct Arguments {
     #[command(flatten)]
     options: Options,
+    #[command(flatten)]
+    review: Review,
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Exit {
-    let options = &arguments.options;
-    options.carry_out(FirstLook::Waits, |directory, author| {
-        directory.resume(author)
-    })
+    arguments
+        .options
+        .carry_out(&Intent::Resume, &arguments.review)
 }

@@ -1,10 +1,10 @@
 //! Envoy's admin page, which speaks plain HTTP.
 
-use std::fmt::Display;
-use std::io::Read;
+use std::fmt::{self, Display};
+use std::io::{self, Read};
 use std::time::Duration;
 
-use turnout_core::visible;
+use crate::address;
 
 /// How much of a page is read unless said otherwise, in bytes.
 const MOST_BYTES: u64 = 64 << 20;
@@ -14,6 +14,7 @@ const MOST_BYTES: u64 = 64 << 20;
 pub struct Admin {
     base: String,
     agent: ureq::Agent,
+    timeout: Duration,
     most: u64,
 }
 
@@ -21,20 +22,9 @@ impl Admin {
     /// `http://127.0.0.1:9901`, or without `http://`. An answer may take so long.
     ///
     /// # Errors
-    /// A sentence: that this is no such address.
+    /// A sentence: that this is no such address, and what to write instead.
     pub fn new(address: &str, timeout: Duration) -> Result<Self, String> {
-        let base = match address.contains("://") {
-            true => address.to_owned(),
-            false => format!("http://{address}"),
-        };
-        let base = base.trim_end_matches('/');
-        let is_host = |rest: &str| !rest.is_empty() && !rest.contains(['/', '?', '#', ' ']);
-        if !base.strip_prefix("http://").is_some_and(is_host) {
-            return Err(format!(
-                "--admin {}: an admin address is plain HTTP; write for example http://127.0.0.1:9901",
-                visible(address)
-            ));
-        }
+        let base = address::parse(address)?;
         let agent = ureq::Agent::config_builder()
             .timeout_global(Some(timeout))
             // What the environment says about proxies is not about an admin address.
@@ -43,8 +33,9 @@ impl Admin {
             .build()
             .into();
         Ok(Self {
-            base: base.to_owned(),
+            base,
             agent,
+            timeout,
             most: MOST_BYTES,
         })
     }
@@ -67,14 +58,8 @@ impl Admin {
     /// # Errors
     /// A sentence: why there is no such page to be had.
     pub fn open(&self, page: &str) -> Result<impl Read + 'static, String> {
-        let url = format!("{}{page}", self.base);
-        let response = self.agent.get(&url).call();
-        let response = response.map_err(|error| self.failed(&error))?;
-        if response.status() != 200 {
-            return Err(self.failed(&format!("it answered {}", response.status())));
-        }
-        let body = response.into_body().into_with_config().limit(self.most);
-        Ok(body.reader())
+        let opened = self.request(page);
+        opened.map_err(|failure| self.failed(&failure))
     }
 
     /// Reads a page whole.
@@ -82,10 +67,50 @@ impl Admin {
     /// # Errors
     /// A sentence: why there is no such page to be had, or that it is too long or no text.
     pub fn get(&self, page: &str) -> Result<String, String> {
+        let page = self.ask(page);
+        page.map_err(|failure| self.failed(&failure))
+    }
+
+    /// Reads a page whole.
+    ///
+    /// # Errors
+    /// Why there is no such page to be had.
+    pub(crate) fn ask(&self, page: &str) -> Result<String, Failure> {
         let mut text = String::new();
-        let read = self.open(page)?.read_to_string(&mut text);
-        read.map_err(|error| self.failed(&error))?;
-        Ok(text)
+        let read = self.request(page)?.read_to_string(&mut text);
+        match read {
+            Ok(_) => Ok(text),
+            Err(error) => match error.kind() {
+                io::ErrorKind::InvalidData => Err(Failure::NoText),
+                io::ErrorKind::TimedOut => Err(self.late()),
+                _ => Err(Failure::Silent(error.to_string())),
+            },
+        }
+    }
+
+    fn request(&self, page: &str) -> Result<impl Read + 'static, Failure> {
+        let url = format!("{}{page}", self.base);
+        let response = self.agent.get(&url).call();
+        let response = response.map_err(|error| match error {
+            ureq::Error::Timeout(_) => self.late(),
+            ureq::Error::StatusCode(status) => Failure::Status(status),
+            ureq::Error::HostNotFound => Failure::Silent("there is no host of this name".into()),
+            ureq::Error::Io(error) if error.kind() == io::ErrorKind::TimedOut => self.late(),
+            ureq::Error::Io(error) if error.kind() == io::ErrorKind::ConnectionRefused => {
+                Failure::Silent("the connection was refused".into())
+            }
+            ureq::Error::Protocol(error) => Failure::NoHttp(error.to_string()),
+            error => Failure::Silent(error.to_string()),
+        })?;
+        if response.status() != 200 {
+            return Err(Failure::Status(response.status().as_u16()));
+        }
+        let body = response.into_body().into_with_config().limit(self.most);
+        Ok(body.reader())
+    }
+
+    fn late(&self) -> Failure {
+        Failure::Silent(format!("no answer came within {:?}", self.timeout))
     }
 
     /// The sentence for an answer that makes no sense.
@@ -98,26 +123,26 @@ impl Admin {
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
+/// Why there is no page to be had.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Failure {
+    /// Nothing answers there, and why.
+    Silent(String),
+    /// It answered with another status than 200.
+    Status(u16),
+    /// What it answered is no HTTP.
+    NoHttp(String),
+    /// What it answered is no text.
+    NoText,
+}
 
-    #[test]
-    fn an_address_is_host_and_port() {
-        let second = Duration::from_secs(1);
-        for good in ["127.0.0.1:9901", "http://envoy:1", "http://[::1]:9901/"] {
-            let name = Admin::new(good, second).map(|admin| admin.name().to_owned());
-            assert!(name.is_ok_and(|name| good.contains(name.trim_start_matches("http://"))));
-        }
-        for bad in [
-            "",
-            "https://a:1",
-            "http://",
-            "http://a/stats",
-            "unix:///x",
-            "a b",
-        ] {
-            assert!(Admin::new(bad, second).is_err(), "{bad}");
+impl Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Silent(why) => f.write_str(why),
+            Self::Status(status) => write!(f, "it answered {status}"),
+            Self::NoHttp(why) => write!(f, "what it answered is no HTTP ({why})"),
+            Self::NoText => f.write_str("what it answered is no text"),
         }
     }
 }

@@ -9,7 +9,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 use turnout_core::Time;
 
-use crate::{Author, Directory, Error, Given, Outcome, Target};
+use crate::{Author, Change, Directory, Error, Given, Intent, Outcome, Target};
 
 const WASM: Given<'static> = Given {
     wasm: Some("/filter.wasm"),
@@ -258,4 +258,173 @@ fn a_link_in_place_of_what_is_begun_is_not_followed() {
     let filter = folder.path().join("filter.json");
     assert!(crate::files::replace(&filter, b"{}").is_err());
     assert_eq!(fs::read_to_string(mine).expect("a file"), "mine");
+}
+
+/// Applies a policy or goes back, and gives what is in force then.
+fn after(directory: &Directory, change: impl FnOnce(&Directory) -> Result<Change, Error>) -> Value {
+    change(directory).expect("written");
+    in_force(directory)
+}
+
+/// Each way in which a folder loses a part of what it knows of a halt.
+#[test]
+fn what_is_lost_does_not_end_a_halt() {
+    let entry =
+        |directory: &Directory, number: u64| history(directory).join(format!("{number:06}.json"));
+    let lose = |path: &Path| fs::remove_file(path).expect("gone");
+    let garble = |path: &Path| fs::write(path, "{").expect("a file");
+    type Damage<'a> = (&'a str, Box<dyn Fn(&Directory) + 'a>);
+    let damages: Vec<Damage<'_>> = vec![
+        ("nothing", Box::new(|_| ())),
+        ("the file", Box::new(|d| lose(&d.filter()))),
+        ("the file is garbage", Box::new(|d| garble(&d.filter()))),
+        (
+            "the file is empty",
+            Box::new(|d| fs::write(d.filter(), "").expect("a file")),
+        ),
+        (
+            "the file is cut off, and the entry of the halt is gone",
+            Box::new(|d| {
+                let text = fs::read(d.filter()).expect("a file");
+                fs::write(d.filter(), text.get(..100).expect("long")).expect("a file");
+                lose(&entry(d, 3));
+            }),
+        ),
+        (
+            "the file, and the entry of the halt is garbage",
+            Box::new(|d| {
+                lose(&d.filter());
+                garble(&entry(d, 3));
+            }),
+        ),
+        (
+            "the file is garbage and the history is gone",
+            Box::new(|d| {
+                garble(&d.filter());
+                fs::remove_dir_all(history(d)).expect("gone");
+            }),
+        ),
+        (
+            "the history",
+            Box::new(|d| fs::remove_dir_all(history(d)).expect("gone")),
+        ),
+        (
+            "the entry of the halt says that it does not halt",
+            Box::new(|d| {
+                let text = fs::read_to_string(entry(d, 3)).expect("an entry");
+                let lie = text.replace("\"halted\": true", "\"halted\": false");
+                fs::write(entry(d, 3), lie).expect("a file");
+                lose(&d.filter());
+            }),
+        ),
+    ];
+    for (what, damage) in &damages {
+        let halted = || {
+            let (folder, directory) = folder();
+            apply(&directory, "a", Outcome::Accepted);
+            apply(&directory, "b", Outcome::Accepted);
+            halts(&directory, "b-halted");
+            damage(&directory);
+            (folder, directory)
+        };
+        let (_folder, directory) = halted();
+        let policy = policy("c");
+        let now = after(&directory, |d| d.apply(&policy, WASM, &author()));
+        assert_eq!(
+            (&now["revision"], &now["halted"]),
+            (&"c-halted".into(), &true.into()),
+            "{what}"
+        );
+        // Whoever asks for the end of it gets that, also where it was in doubt.
+        let (_folder, directory) = halted();
+        let intent = Intent::Apply {
+            policy: &policy,
+            given: WASM,
+            lifts_halt: true,
+        };
+        let now = after(&directory, |d| d.change(&intent, &author(), None));
+        assert_eq!(
+            (&now["revision"], &now["halted"]),
+            (&"c".into(), &Value::Null),
+            "{what}"
+        );
+        let (_folder, directory) = halted();
+        if let Ok(change) = directory.rollback(&Target::Before, &author()) {
+            assert!(change.entry.halted, "{what}");
+            assert_eq!(in_force(&directory)["halted"], true, "{what}");
+        }
+    }
+}
+
+/// A folder that was never halted is not halted by what it loses, as long as it can be known.
+#[test]
+fn what_was_not_halted_is_not_halted_by_damage_that_leaves_no_doubt() {
+    for damage in [
+        |d: &Directory| fs::remove_file(d.filter()).expect("gone"),
+        |d: &Directory| fs::write(d.filter(), "garbage").expect("a file"),
+        |d: &Directory| fs::remove_dir_all(history(d)).expect("gone"),
+        |d: &Directory| fs::remove_dir_all(d.path()).expect("gone"),
+    ] {
+        let (_folder, directory) = folder();
+        apply(&directory, "a", Outcome::Accepted);
+        apply(&directory, "b", Outcome::Accepted);
+        damage(&directory);
+        let change = directory
+            .apply(&policy("c"), WASM, &author())
+            .expect("written");
+        assert!(!change.keeps_halt && !change.entry.halted);
+    }
+}
+
+/// Somebody halts between the look at the folder and the lock.
+#[test]
+fn a_halt_that_came_in_between_is_seen() {
+    let (_folder, directory) = folder();
+    apply(&directory, "a", Outcome::Accepted);
+    let policy = policy("b");
+    let intent = Intent::Apply {
+        policy: &policy,
+        given: WASM,
+        lifts_halt: false,
+    };
+    let preview = directory.preview(&intent, &author()).expect("a preview");
+    assert!(!preview.after.halted);
+    halts(&directory, "a-halted");
+    let refused = directory.change(&intent, &author(), Some(&preview));
+    assert!(
+        matches!(refused, Err(Error::ChangedMeanwhile)),
+        "{refused:?}"
+    );
+    assert_eq!(in_force(&directory)["revision"], "a-halted");
+    // Looked at once more, or not at all, it keeps the halt.
+    let preview = directory.preview(&intent, &author()).expect("a preview");
+    assert_eq!(preview.after.revision, "b-halted");
+    let change = directory
+        .change(&intent, &author(), Some(&preview))
+        .expect("written");
+    assert!(change.keeps_halt);
+    let text: Value = serde_json::from_str(&preview.after.policy).expect("JSON");
+    assert_eq!(in_force(&directory), text);
+}
+
+/// A halted policy whose author wrote so is not lifted and halted at once.
+#[test]
+fn a_policy_that_halts_itself_contradicts_resume() {
+    let (_folder, directory) = folder();
+    apply(&directory, "a", Outcome::Accepted);
+    let policy = policy("b").replacen('{', "{\"halted\": true,", 1);
+    let intent = Intent::Apply {
+        policy: &policy,
+        given: WASM,
+        lifts_halt: true,
+    };
+    let refused = directory.change(&intent, &author(), None);
+    assert!(matches!(refused, Err(Error::HaltsItself)), "{refused:?}");
+    // Its name is that of its author also where the folder is halted already.
+    halts(&directory, "a-halted");
+    let change = directory.apply(&policy, WASM, &author()).expect("written");
+    assert_eq!(
+        (change.entry.revision.as_str(), change.keeps_halt),
+        ("b", false)
+    );
 }

@@ -15,7 +15,7 @@ use crate::installed::{self, Installed, Plugin, fingerprint};
 use crate::lock::{self, Lock};
 
 const FILTER: &str = "filter.json";
-const HISTORY: &str = "history";
+pub(crate) const HISTORY: &str = "history";
 /// Envoy hears of it when it is made, and asks only for what is renamed.
 const LOCK: &str = ".turnout.lock";
 

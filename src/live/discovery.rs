@@ -8,15 +8,18 @@
 
 use turnout_core::render::FILTER_NAME;
 
-/// The page with all of it.
-pub(crate) const PAGE: &str = "/stats?filter=%5Eextension_config_discovery%5C.http_filter%5C.%7C%5Ewasmcustom%5C.turnout%5C.revision%24";
+/// The page with all of it, and with what every Envoy says of itself.
+pub(crate) const PAGE: &str = "/stats?filter=%5Eextension_config_discovery%5C.http_filter%5C.%7C%5Ewasmcustom%5C.turnout%5C.revision%24%7C%5Eserver%5C.live%24";
 
 const PREFIX: &str = "extension_config_discovery.http_filter.";
+const LIVE: &str = "server.live";
 const GAUGE: &str = "wasmcustom.turnout.revision";
 
 /// What one look saw.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Seen {
+    /// It is an Envoy, by a counter that only an Envoy has.
+    pub(crate) is_envoy: bool,
     /// It discovers a filter of our name.
     is_discovered: bool,
     /// What it was given last.
@@ -59,8 +62,14 @@ impl Seen {
             let number = value.trim().parse::<u64>();
             if name == GAUGE {
                 seen.number = number.ok();
+                seen.is_envoy |= seen.number.is_some();
                 continue;
             }
+            if name == LIVE {
+                seen.is_envoy |= number.is_ok();
+                continue;
+            }
+            seen.is_envoy |= name.starts_with(PREFIX);
             let ours = name.strip_prefix(PREFIX);
             let ours = ours.and_then(|name| name.strip_prefix(FILTER_NAME));
             let Some(stat) = ours.and_then(|name| name.strip_prefix('.')) else {
@@ -114,6 +123,29 @@ impl Seen {
             return Judged::Rejected(running);
         }
         Judged::NotYet(self.version.clone().filter(|_| !is_given))
+    }
+
+    /// Whether it discovers a filter of our name.
+    pub(crate) fn is_discovered(&self) -> bool {
+        self.is_discovered
+    }
+
+    /// Whether it has a filter of Turnout that is not discovered.
+    pub(crate) fn has_static_filter(&self) -> bool {
+        !self.is_discovered && self.number.is_some()
+    }
+
+    /// What it was given last, as far as it says.
+    pub(crate) fn version(&self) -> Option<&str> {
+        self.version.as_deref()
+    }
+
+    /// Whether it runs a revision. Envoy shows the version that it was given last, also of one that it
+    /// has refused earlier; so where it ever refused one, the filter itself has to say it.
+    pub(crate) fn runs(&self, revision: &str, number: u64) -> bool {
+        let was_never_refused = self.refusals == 0 && self.fails == 0;
+        self.version.as_deref() == Some(revision)
+            && (self.number == Some(number) || was_never_refused)
     }
 
     fn is_younger(&self, before: &Self) -> bool {

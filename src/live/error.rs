@@ -82,6 +82,10 @@ pub enum Error {
     },
     /// What is to be applied is no policy.
     NoPolicy,
+    /// It is to end a halt, and says itself that everyone takes v1.
+    HaltsItself,
+    /// The folder is not any more as it was looked at.
+    ChangedMeanwhile,
 }
 
 impl Error {
@@ -191,6 +195,14 @@ impl fmt::Display for Error {
                 "{} is not the filter's .wasm: {why}; give its path, or --wasm-elsewhere if only the \
                  proxies see it there",
                 shown(path)
+            ),
+            Self::HaltsItself => f.write_str(
+                "the policy itself says `\"halted\": true`, which --resume contradicts; remove it from the \
+                 policy, or leave --resume out",
+            ),
+            Self::ChangedMeanwhile => f.write_str(
+                "somebody else has changed the policy in the meantime, so nothing was written; look at \
+                 `turnout log`, then try again",
             ),
             Self::NoPolicy => f.write_str("that is no policy; `turnout lint` says what is wrong"),
         }

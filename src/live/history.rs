@@ -10,6 +10,7 @@ use crate::error::Error;
 use crate::fault;
 use crate::files;
 use crate::installed::fingerprint;
+use crate::remembered;
 
 const TEXT_END: &str = ".policy.json";
 const ENTRY_END: &str = ".json";
@@ -49,7 +50,7 @@ impl History {
             match kind(&name.to_string_lossy()) {
                 Kind::Entry(sequence) => drop(history.sequences.insert(sequence)),
                 Kind::Text(hash) => drop(history.texts.insert(hash)),
-                Kind::Unfinished => {}
+                Kind::Unfinished | Kind::Remembered => {}
                 Kind::Foreign => history.foreign.push(entry.path()),
             }
         }
@@ -184,6 +185,8 @@ enum Kind {
     Entry(u64),
     Text(String),
     Unfinished,
+    /// The addresses of proxies.
+    Remembered,
     Foreign,
 }
 
@@ -196,6 +199,9 @@ fn kind(name: &str) -> Kind {
     }
     if files::is_unfinished(name) {
         return Kind::Unfinished;
+    }
+    if name == remembered::FILE {
+        return Kind::Remembered;
     }
     let digits = name.strip_suffix(ENTRY_END).unwrap_or_default();
     let is_number = digits.len() >= 6 && digits.bytes().all(|digit| digit.is_ascii_digit());

@@ -11,6 +11,7 @@
 
 #![forbid(unsafe_code)]
 
+mod address;
 mod admin;
 #[cfg(test)]
 mod attacks;
@@ -23,25 +24,31 @@ mod envoy_log;
 mod error;
 mod fault;
 mod files;
+mod halted;
 mod history;
 mod installed;
 mod lock;
 mod log;
 #[cfg(test)]
 mod model;
+mod preview;
 mod proxies;
+mod readiness;
+mod remembered;
 mod settle;
 mod wasm;
 mod written;
 
 pub use admin::Admin;
-pub use change::{Author, Change, Target};
+pub use change::{Author, Change, Intent, Target};
 pub use directory::{Directory, InForce};
 pub use entry::{Entry, Outcome, What};
 pub use envoy_log::EnvoyLog;
 pub use error::Error;
 pub use installed::{Given, Plugin};
 pub use log::{Log, Row};
+pub use preview::{Preview, Version};
 pub use proxies::{Proxies, Proxy, Verdict, outcome};
+pub use readiness::Readiness;
 pub use settle::Settled;
 pub use wasm::check_wasm;

@@ -10,7 +10,7 @@ use turnout_core::{Time, Written};
 
 use crate::edit::Text;
 use crate::fault::{self, Fault};
-use crate::{Author, Change, Directory, Error, Given, Outcome, Target, What};
+use crate::{Author, Change, Directory, Error, Given, Intent, Outcome, Target, What};
 
 const POLICIES: usize = 4;
 
@@ -61,6 +61,18 @@ enum Command {
     Rollback,
     /// To one of the entries so far.
     To(prop::sample::Index),
+    /// As `Apply`, with `--resume`.
+    ApplyAndResume(usize),
+    /// As `Rollback`, with `--resume`.
+    RollbackAndResume,
+}
+
+impl Command {
+    /// Whether somebody asks for the end of a halt.
+    fn resumes(&self) -> bool {
+        use Command::{ApplyAndResume, Resume, RollbackAndResume};
+        matches!(self, Resume | ApplyAndResume(_) | RollbackAndResume)
+    }
 }
 
 fn commands() -> impl Strategy<Value = Vec<Command>> {
@@ -71,6 +83,8 @@ fn commands() -> impl Strategy<Value = Vec<Command>> {
         2 => Just(Command::Resume),
         3 => Just(Command::Rollback),
         1 => any::<prop::sample::Index>().prop_map(Command::To),
+        1 => (0..POLICIES).prop_map(Command::ApplyAndResume),
+        1 => Just(Command::RollbackAndResume),
     ];
     prop::collection::vec(command, 1..12)
 }
@@ -81,6 +95,8 @@ type Stack = Vec<(usize, bool)>;
 #[derive(Clone, Debug, Default)]
 struct Model {
     stack: Stack,
+    /// Where no policy was ever in force: the file that proxies refused says that it halts.
+    left_halted: bool,
     /// As the stack was after an entry that nobody refused.
     entries: BTreeMap<u64, Stack>,
 }
@@ -92,18 +108,34 @@ enum Expected {
     Refused,
     NothingInForce,
     NothingBefore,
+    HaltsItself,
 }
 
 impl Model {
+    fn is_halted(&self) -> bool {
+        self.stack
+            .last()
+            .map_or(self.left_halted, |(_, halted)| *halted)
+    }
+
     fn expect(&mut self, command: &Command, to: Option<u64>) -> Expected {
-        let own = |number: usize| (number, number == 3);
+        let stays_halted = self.is_halted() && !command.resumes();
+        let own = |number: usize| (number, number == 3 || stays_halted);
         let top = self.stack.last().copied();
         match command {
-            Command::Apply(number) | Command::Refused(number) if top == Some(own(*number)) => {
+            Command::ApplyAndResume(3) => return Expected::HaltsItself,
+            Command::Apply(number) | Command::Refused(number) | Command::ApplyAndResume(number)
+                if top == Some(own(*number)) =>
+            {
                 return Expected::Already;
             }
-            Command::Refused(_) => return Expected::Refused,
-            Command::Apply(number) => {
+            Command::Refused(number) => {
+                if top.is_none() {
+                    self.left_halted = own(*number).1;
+                }
+                return Expected::Refused;
+            }
+            Command::Apply(number) | Command::ApplyAndResume(number) => {
                 if top.is_some_and(|(top, _)| top == *number) {
                     self.stack.pop();
                 }
@@ -117,20 +149,32 @@ impl Model {
                     Some(top) => top.1 = halted,
                 }
             }
-            Command::Rollback => match self.stack.len() {
-                0 => return Expected::NothingInForce,
-                1 => return Expected::NothingBefore,
-                _ => drop(self.stack.pop()),
-            },
+            Command::Rollback | Command::RollbackAndResume => {
+                match self.stack.len() {
+                    0 => return Expected::NothingInForce,
+                    1 => return Expected::NothingBefore,
+                    _ => drop(self.stack.pop()),
+                }
+                self.turn_top(stays_halted, command);
+            }
             Command::To(_) => {
-                let stack = &self.entries[&to.expect("an entry")];
-                if stack.last() == self.stack.last() {
+                let before = self.stack.clone();
+                self.stack.clone_from(&self.entries[&to.expect("an entry")]);
+                self.turn_top(stays_halted, command);
+                if before.last() == self.stack.last() {
+                    self.stack = before;
                     return Expected::Already;
                 }
-                self.stack.clone_from(stack);
             }
         }
         Expected::Changed
+    }
+
+    /// What a rollback goes to is halted if it was then, or if the folder is.
+    fn turn_top(&mut self, stays_halted: bool, command: &Command) {
+        if let Some((_, halted)) = self.stack.last_mut() {
+            *halted = (*halted || stays_halted) && !command.resumes();
+        }
     }
 }
 
@@ -156,6 +200,23 @@ fn carry_out(directory: &Directory, command: &Command, to: Option<u64>) -> Resul
         }
         Command::Halt => directory.halt(&author),
         Command::Resume => directory.resume(&author),
+        Command::ApplyAndResume(number) => directory.change(
+            &Intent::Apply {
+                policy: &policy(*number),
+                given: given(*number),
+                lifts_halt: true,
+            },
+            &author,
+            None,
+        ),
+        Command::RollbackAndResume => directory.change(
+            &Intent::Rollback {
+                target: &Target::Before,
+                lifts_halt: true,
+            },
+            &author,
+            None,
+        ),
         Command::Rollback => directory.rollback(&Target::Before, &author),
         Command::To(_) => {
             let name = format!("#{}", to.expect("an entry"));
@@ -172,6 +233,13 @@ fn filter(directory: &Directory) -> Option<Vec<u8>> {
 fn in_force(directory: &Directory) -> Option<(String, Written)> {
     let in_force = directory.in_force().expect("a folder");
     in_force.map(|in_force| (in_force.policy, in_force.plugin.headers))
+}
+
+/// By the words of the file alone.
+fn is_halted(directory: &Directory) -> bool {
+    in_force(directory).is_some_and(|(policy, _)| {
+        policy.contains(r#""halted":true"#) || policy.contains(r#""halted": true"#)
+    })
 }
 
 fn wanted(stack: &Stack) -> Option<(String, Written)> {
@@ -205,6 +273,7 @@ fn check(directory: &Directory, model: &mut Model, command: &Command) {
         return;
     }
     let before = filter(directory);
+    let was_halted = is_halted(directory);
     let was_known = directory.log(0).is_ok_and(|log| log.filter.is_none());
     let expected = model.expect(command, to);
     let result = carry_out(directory, command, to);
@@ -214,9 +283,14 @@ fn check(directory: &Directory, model: &mut Model, command: &Command) {
         Ok(_) => Expected::Changed,
         Err(Error::NothingInForce { .. }) => Expected::NothingInForce,
         Err(Error::NothingBefore { .. }) => Expected::NothingBefore,
+        Err(Error::HaltsItself) => Expected::HaltsItself,
         Err(error) => panic!("{command:?}: {error}"),
     };
     assert_eq!(found, expected, "{command:?}");
+    // Whatever the model says.
+    if was_halted && !command.resumes() {
+        assert!(is_halted(directory), "{command:?} ends a halt");
+    }
     match expected {
         Expected::Changed => {
             let change = result.expect("a change");
@@ -292,7 +366,7 @@ proptest! {
             if let Some(row) = newest.rows.first().filter(|row| row.is_in_place && !is_refused) {
                 model.entries.insert(row.entry.sequence, model.stack.clone());
             }
-        } else if !was_killed && matches!(command, Command::Rollback | Command::To(_)) {
+        } else if !was_killed && matches!(command, Command::Rollback | Command::RollbackAndResume | Command::To(_)) {
             prop_assert_ne!(expected, Expected::Changed);
         }
         for command in &after {
@@ -358,21 +432,25 @@ fn check_after(directory: &Directory, model: &mut Model, command: &Command) {
 }
 
 #[test]
-fn who_halts_because_of_b_and_goes_back_gets_a() {
+fn who_halts_because_of_b_and_goes_back_gets_a_halted() {
     let (_folder, directory) = folder();
     let mut model = Model::default();
     for (command, revision) in [
         (Command::Apply(0), "p0"),
         (Command::Apply(1), "p1"),
         (Command::Halt, "p1-halted"),
-        (Command::Rollback, "p0"),
-        (Command::Halt, "p0-halted"),
-        (Command::Apply(2), "p2"),
+        (Command::Rollback, "p0-halted"),
+        (Command::Apply(2), "p2-halted"),
+        (Command::Resume, "p2"),
         // In the state that it had when p2 came.
         (Command::Rollback, "p0-halted"),
         (Command::Resume, "p0"),
         (Command::Apply(3), "p3"),
-        (Command::Resume, "p3-resumed"),
+        // That its author halted it is a halt too.
+        (Command::Apply(1), "p1-halted"),
+        (Command::ApplyAndResume(1), "p1"),
+        (Command::Halt, "p1-halted"),
+        (Command::RollbackAndResume, "p3-resumed"),
         (Command::Halt, "p3"),
     ] {
         check(&directory, &mut model, &command);
@@ -401,6 +479,7 @@ fn the_history_is_bounded_and_the_way_back_stays() {
     assert_eq!(files.count(), 3 + 1 + 2);
     let back = directory.rollback(&Target::Before, &author).expect("back");
     assert_eq!(back.entry.revision, "p0");
+    assert!(!back.entry.halted && !back.keeps_halt);
     let none = directory.rollback(&Target::Before, &author);
     assert!(matches!(none, Err(Error::NothingBefore { .. })), "{none:?}");
 }

@@ -4,9 +4,11 @@ use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::admin::Admin;
+use crate::admin::{Admin, Failure};
 use crate::discovery::{Judged, PAGE, Seen, Wanted};
 use crate::entry::Outcome;
+use crate::preview::Version;
+use crate::readiness::Readiness;
 
 /// One page may take so long.
 const ANSWER: Duration = Duration::from_secs(2);
@@ -27,7 +29,7 @@ pub struct Proxies {
 /// What a proxy said before the change.
 #[derive(Debug, Default)]
 struct Before {
-    answer: Mutex<Option<Result<Seen, String>>>,
+    answer: Mutex<Option<Result<Seen, Silence>>>,
     has_come: Condvar,
 }
 
@@ -56,9 +58,23 @@ pub enum Verdict {
         running: Option<String>,
     },
     /// It discovers no filter of ours.
-    NotDiscovered,
+    NotDiscovered {
+        /// It has one that it does not discover.
+        has_static_filter: bool,
+    },
+    /// It answers, and is no admin page of Envoy. The sentence says why.
+    NotEnvoy(String),
     /// It does not answer. The sentence says why.
     Unreachable(String),
+}
+
+/// Why a look saw nothing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Silence {
+    /// As [`Verdict::Unreachable`].
+    Unreachable(String),
+    /// As [`Verdict::NotEnvoy`].
+    NotEnvoy(String),
 }
 
 impl Proxies {
@@ -80,6 +96,26 @@ impl Proxies {
             befores: befores.collect(),
             admins,
         })
+    }
+
+    /// The addresses, each as it is shown.
+    #[must_use]
+    pub fn names(&self) -> Vec<String> {
+        let names = self.admins.iter().map(|admin| admin.name().to_owned());
+        names.collect()
+    }
+
+    /// Whether each of them will hear of a change, by the first look. `current` is what the folder
+    /// holds.
+    #[must_use]
+    pub fn readiness(&self, current: Option<&Version>) -> Vec<(String, Readiness)> {
+        let readiness = self.befores.iter().map(|before| match before.get() {
+            Some(Ok(seen)) => Readiness::of(&seen, current),
+            Some(Err(Silence::Unreachable(why))) => Readiness::Unreachable(why),
+            Some(Err(Silence::NotEnvoy(why))) => Readiness::NotEnvoy(why),
+            None => Readiness::Unreachable(format!("no answer came within {ANSWER:?}")),
+        });
+        self.names().into_iter().zip(readiness).collect()
     }
 
     /// Whether any is asked.
@@ -129,7 +165,7 @@ impl Proxies {
 }
 
 impl Before {
-    fn set(&self, answer: Result<Seen, String>) {
+    fn set(&self, answer: Result<Seen, Silence>) {
         let mut place = self.answer.lock().unwrap_or_else(PoisonError::into_inner);
         if place.is_none() {
             *place = Some(answer);
@@ -147,19 +183,45 @@ impl Before {
             .wait_timeout_while(place, left, |answer| answer.is_none());
     }
 
-    fn get(&self) -> Option<Result<Seen, String>> {
+    fn get(&self) -> Option<Result<Seen, Silence>> {
         let place = self.answer.lock().unwrap_or_else(PoisonError::into_inner);
         place.clone()
     }
 }
 
-fn look(admin: &Admin) -> Result<Seen, String> {
-    admin.get(PAGE).map(|page| Seen::read(&page))
+fn look(admin: &Admin) -> Result<Seen, Silence> {
+    let page = admin.ask(PAGE).map_err(|failure| match failure {
+        Failure::Silent(why) => Silence::Unreachable(why),
+        other => Silence::NotEnvoy(other.to_string()),
+    })?;
+    let seen = Seen::read(&page);
+    // An Envoy may be told to leave these counters out, and then says on another page what it is.
+    match seen.is_envoy
+        || admin
+            .ask("/server_info")
+            .is_ok_and(|info| is_server_info(&info))
+    {
+        true => Ok(seen),
+        false => Err(Silence::NotEnvoy("it has no counters of an Envoy".into())),
+    }
+}
+
+fn is_server_info(text: &str) -> bool {
+    #[derive(serde::Deserialize)]
+    struct Info {
+        #[serde(rename = "version")]
+        _version: String,
+        #[serde(rename = "state")]
+        _state: String,
+        #[serde(rename = "command_line_options")]
+        _options: serde::de::IgnoredAny,
+    }
+    serde_json::from_str::<Info>(text).is_ok()
 }
 
 fn follow(
     admin: &Admin,
-    before: &Option<Result<Seen, String>>,
+    before: &Option<Result<Seen, Silence>>,
     wanted: &Wanted,
     began: Instant,
     timeout: Duration,
@@ -180,12 +242,19 @@ fn follow(
                 Judged::Rejected(running) => return Verdict::Rejected { running },
                 // An Envoy that is starting has its counters before long.
                 Judged::NotDiscovered if began.elapsed() >= patience.min(GRACE) => {
-                    return Verdict::NotDiscovered;
+                    return Verdict::NotDiscovered {
+                        has_static_filter: now.has_static_filter(),
+                    };
                 }
                 Judged::NotYet(running) if is_over => return Verdict::Unconfirmed { running },
                 _ => {}
             },
-            Err(error) if began.elapsed() >= patience => return Verdict::Unreachable(error),
+            Err(silence) if began.elapsed() >= patience => {
+                return match silence {
+                    Silence::Unreachable(why) => Verdict::Unreachable(why),
+                    Silence::NotEnvoy(why) => Verdict::NotEnvoy(why),
+                };
+            }
             Err(_) => {}
         }
         let left = timeout.saturating_sub(began.elapsed());
@@ -195,6 +264,19 @@ fn follow(
 }
 
 impl Verdict {
+    /// Of a proxy that could not hear of it: why.
+    #[must_use]
+    pub fn readiness(&self) -> Option<Readiness> {
+        match self {
+            Self::NotDiscovered { has_static_filter } => Some(Readiness::NotDiscovered {
+                has_static_filter: *has_static_filter,
+            }),
+            Self::NotEnvoy(why) => Some(Readiness::NotEnvoy(why.clone())),
+            Self::Unreachable(why) => Some(Readiness::Unreachable(why.clone())),
+            Self::Accepted | Self::Rejected { .. } | Self::Unconfirmed { .. } => None,
+        }
+    }
+
     /// As in JSON.
     #[must_use]
     pub const fn as_str(&self) -> &'static str {
@@ -202,7 +284,8 @@ impl Verdict {
             Self::Accepted => "accepted",
             Self::Rejected { .. } => "rejected",
             Self::Unconfirmed { .. } => "unconfirmed",
-            Self::NotDiscovered => "not_discovered",
+            Self::NotDiscovered { .. } => "not_discovered",
+            Self::NotEnvoy(_) => "not_envoy",
             Self::Unreachable(_) => "unreachable",
         }
     }

@@ -107,7 +107,9 @@ impl Stage {
                 Ok(Some(ran))
             }
             Action::Rollback(revision) => {
-                let ran = self.change(&[&["rollback"][..], &why].concat()).await?;
+                let ran = self
+                    .change(&[&["rollback", "--resume"][..], &why].concat())
+                    .await?;
                 let known = STEPS.iter().find_map(|step| match &step.action {
                     Action::Apply(policy) if policy.revision == *revision => Some(*policy),
                     _ => None,

@@ -155,7 +155,11 @@ async fn each_change_is_in_force_when_the_command_ends() {
         ("apply off.json", "off", "v1"),
         ("apply on.json", "on", "v2"),
         ("halt", "on-halted", "v1"),
-        ("rollback", "off", "v1"),
+        ("rollback", "off-halted", "v1"),
+        ("apply on.json", "on-halted", "v1"),
+        ("apply on.json --resume", "on", "v2"),
+        ("halt", "on-halted", "v1"),
+        ("rollback --resume", "off", "v1"),
         ("rollback", "on", "v2"),
     ] {
         let (json, code) = stage.ask(line, &both);
@@ -284,7 +288,35 @@ async fn a_proxy_that_says_nothing_is_told_from_one_that_refuses() {
     let elsewhere = Stage::new();
     let watches_another = elsewhere.envoy().await;
 
-    let (json, code) = stage.ask_within("apply off.json", &[&envoy, &other], "20");
+    // Nothing is written while it is not known that all of them will hear of it.
+    let both = ["--admin", &admin(&envoy), "--admin", &admin(&other)];
+    let run = stage.run("apply off.json", &both);
+    assert_eq!((run.code, run.output.as_str()), (Some(2), ""), "{run:?}");
+    assert!(
+        run.error
+            .contains("from its own configuration, which no folder changes"),
+        "{run:?}"
+    );
+    let elsewheres = admin(&watches_another);
+    fs::copy(
+        stage.folder.path().join("off.json"),
+        elsewhere.folder.path().join("off.json"),
+    )
+    .expect("copied");
+    let applied = elsewhere.run(
+        "apply off.json",
+        &["--admin", &elsewheres, "--timeout", PATIENCE],
+    );
+    assert_eq!(applied.code, Some(0), "{applied:?}");
+    let run = stage.run("apply off.json", &["--admin", &elsewheres]);
+    assert_eq!(run.code, Some(2), "{run:?}");
+    assert!(
+        run.error.contains("it runs off, and the folder holds on"),
+        "{run:?}"
+    );
+    assert_eq!(served(&envoy).await, "v2");
+
+    let (json, code) = stage.ask_within("apply off.json --unready-ok", &[&envoy, &other], "20");
     assert_eq!(
         (&json["outcome"], code),
         (&json!("unconfirmed"), 1),
@@ -299,7 +331,8 @@ async fn a_proxy_that_says_nothing_is_told_from_one_that_refuses() {
 
     let (json, code) = stage.ask_within("halt", &[&watches_another], "1");
     assert_eq!((states(&json), code), (vec!["unconfirmed".to_owned()], 1));
-    assert_eq!(json["proxies"][0]["running"], "on");
+    assert_eq!(json["proxies"][0]["running"], "off");
+    assert_eq!(json["confirmed"], json!([]));
     // It is in force where the folder is watched, whoever was asked.
     let (json, code) = stage.ask("halt", &[&envoy]);
     assert_eq!((&json["already"], code), (&json!(true), 0), "{json}");
@@ -313,7 +346,8 @@ async fn a_damaged_folder_changes_nothing_and_is_mended_by_the_next_command() {
         (Some("garbage"), "halt", "v1"),
         (Some("{"), "resume", "v2"),
         (None, "halt", "v1"),
-        (Some("{\"resources\":[]}"), "apply on.json", "v2"),
+        (Some("{\"resources\":[]}"), "apply on.json", "v1"),
+        (Some("{\"resources\":[]}"), "apply on.json --resume", "v2"),
         (None, "apply off.json", "v1"),
         (Some(""), "rollback", "v2"),
     ] {
@@ -363,4 +397,39 @@ async fn a_folder_that_was_made_again_is_seen_after_a_restart() {
     assert_eq!(served(&envoy).await, "v2");
     let restarted = stage.envoy().await;
     assert_eq!(served(&restarted).await, "v1");
+}
+
+/// The proxies of the last apply are asked, also where one of them is gone since.
+#[tokio::test]
+async fn a_halt_without_addresses_is_confirmed_by_the_proxies_of_the_last_apply() {
+    let stage = Stage::new();
+    let (envoy, gone) = (stage.envoy().await, stage.envoy().await);
+    let (json, code) = stage.ask("apply off.json", &[&envoy, &gone]);
+    assert_eq!(code, 0, "{json}");
+    let (json, code) = stage.ask("apply on.json", &[]);
+    assert_eq!((&json["asked"], code), (&json!("none"), 0), "{json}");
+    for envoy in [&envoy, &gone] {
+        while served(envoy).await != "v2" {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    }
+    let (json, code) = stage.ask("halt", &[]);
+    assert_eq!((&json["asked"], code), (&json!("remembered"), 0), "{json}");
+    assert_eq!(
+        json["confirmed"].as_array().map(Vec::len),
+        Some(2),
+        "{json}"
+    );
+    assert_eq!(served(&envoy).await, "v1");
+    assert_eq!(served(&gone).await, "v1");
+    stage.ask("resume", &[&envoy, &gone]);
+    let (left, lost) = (admin(&envoy), admin(&gone));
+    drop(gone);
+    let run = stage.run("halt", &[]);
+    assert_eq!(run.code, Some(1), "{run:?}");
+    let last = format!(
+        "confirmed by 1 of 2 proxies: everyone is on v1 at http://{left}; not confirmed by http://{lost}\n"
+    );
+    assert!(run.output.ends_with(&last), "{run:?}");
+    assert_eq!(served(&envoy).await, "v1");
 }

@@ -99,7 +99,8 @@ fn a_policy_is_put_in_force_halted_and_taken_back() {
             &folder,
             "apply a.json --dir d --wasm f.wasm --inbound trust --who me --why first"
         ),
-        "a is written to d/filter.json (entry 1)\n"
+        "r: new, mode split; v1 one, v2 two; match all requests; rule 1 accounts 50 %\n\
+         a is written to d/filter.json (entry 1)\n"
     );
     let (revision, configuration) = in_force(&folder);
     assert_eq!(revision, "a");
@@ -124,7 +125,8 @@ fn a_policy_is_put_in_force_halted_and_taken_back() {
 
     assert_eq!(
         done(&folder, "halt --dir d --who you --why v2"),
-        "b-halted: everyone on v1, written to d/filter.json (entry 3)\n"
+        "b-halted is written to d/filter.json (entry 3)\n\
+         no proxy was asked whether it runs it; --admin ADDRESS asks one\n"
     );
     let (revision, configuration) = in_force(&folder);
     assert_eq!(revision, "b-halted");
@@ -132,7 +134,8 @@ fn a_policy_is_put_in_force_halted_and_taken_back() {
     let halted = filter(&folder);
     assert_eq!(
         done(&folder, "halt --dir d"),
-        "b-halted is in force already, and halted; nothing was written\n"
+        "d/filter.json holds b-halted already, which is halted; nothing was written\n\
+         no proxy was asked whether it runs it; --admin ADDRESS asks one\n"
     );
     assert_eq!(filter(&folder), halted);
 
@@ -140,8 +143,9 @@ fn a_policy_is_put_in_force_halted_and_taken_back() {
     assert_eq!(in_force(&folder).0, "b");
     done(&folder, "halt --dir d");
     assert_eq!(
-        done(&folder, "rollback --dir d"),
-        "back to a, written to d/filter.json (entry 6)\n"
+        done(&folder, "rollback --dir d --resume"),
+        "policy: not halted any more\nr: mode on → split\n\
+         back to a, written to d/filter.json (entry 6)\n"
     );
     refused(
         &folder,
@@ -220,7 +224,7 @@ fn what_is_wrong_is_said_and_nothing_is_written() {
         &folder,
         "apply a.json --dir d --wasm f.wasm --admin https://a",
         2,
-        "plain HTTP",
+        "plain HTTP; write http://a:9901",
     );
     refused(
         &folder,

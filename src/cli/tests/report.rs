@@ -176,7 +176,7 @@ fn what_cannot_be_reported_on_is_said() {
         (
             &["--admin", "https://127.0.0.1"],
             "",
-            "turnout: --admin https://127.0.0.1: an admin address is plain HTTP; write ",
+            "turnout: --admin https://127.0.0.1: Envoy's admin page speaks plain HTTP; write ",
         ),
         (
             &["--admin", "http://127.0.0.1:1"],

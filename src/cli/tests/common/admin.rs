@@ -1,0 +1,101 @@
+//! Something that answers at an admin address: an Envoy that watches a folder, or none.
+
+use std::fs;
+use std::io::{BufRead, BufReader, Write};
+use std::net::{TcpListener, TcpStream};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
+
+use serde_json::Value;
+use turnout_core::Revision;
+
+/// What a page answers: a status and a body.
+type Answer = (u16, String);
+
+pub(crate) struct Admin {
+    pub(crate) address: String,
+    asked: Arc<AtomicUsize>,
+}
+
+impl Admin {
+    /// How often it was asked.
+    pub(crate) fn times_asked(&self) -> usize {
+        self.asked.load(Ordering::SeqCst)
+    }
+
+    /// Answers each page so. It ends with the test.
+    pub(crate) fn answering(answer: impl Fn(&str) -> Answer + Send + Sync + 'static) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+        let address = listener.local_addr().expect("an address").to_string();
+        let asked = Arc::new(AtomicUsize::new(0));
+        let (answer, count) = (Arc::new(answer), asked.clone());
+        thread::spawn(move || {
+            for stream in listener.incoming().flatten() {
+                count.fetch_add(1, Ordering::SeqCst);
+                let answer = answer.clone();
+                thread::spawn(move || serve(stream, &*answer));
+            }
+        });
+        Self { address, asked }
+    }
+
+    /// As an Envoy that runs what this `filter.json` holds, and has whatever else is given.
+    pub(crate) fn watching(filter: PathBuf, routes: &'static str) -> Self {
+        Self::answering(move |page| match page {
+            page if page.starts_with("/stats") => (200, stats(&filter)),
+            page if page.starts_with("/config_dump") => (200, routes.to_owned()),
+            _ => (404, String::new()),
+        })
+    }
+
+    /// As an Envoy that runs this revision and takes no other.
+    pub(crate) fn running(revision: &'static str) -> Self {
+        Self::answering(move |page| match page.starts_with("/stats") {
+            true => (200, page_of(revision)),
+            false => (404, String::new()),
+        })
+    }
+}
+
+fn stats(filter: &PathBuf) -> String {
+    let file: Value = fs::read(filter)
+        .ok()
+        .and_then(|text| serde_json::from_slice(&text).ok())
+        .unwrap_or_default();
+    page_of(
+        file.get("version_info")
+            .and_then(Value::as_str)
+            .unwrap_or_default(),
+    )
+}
+
+fn page_of(revision: &str) -> String {
+    let number = Revision::given(revision).map_or(0, |revision| revision.number());
+    let prefix = "extension_config_discovery.http_filter.turnout";
+    format!(
+        "{prefix}.version_text: \"{revision}\"\n{prefix}.config_reload: 1\n\
+         {prefix}.update_attempt: 1\n{prefix}.update_success: 1\n\
+         wasmcustom.turnout.revision: {number}\nserver.live: 1\n"
+    )
+}
+
+fn serve(mut stream: TcpStream, answer: &dyn Fn(&str) -> Answer) {
+    let mut reader = BufReader::new(stream.try_clone().expect("a stream"));
+    let mut request = String::new();
+    if reader.read_line(&mut request).is_err() {
+        return;
+    }
+    let mut line = String::new();
+    while reader.read_line(&mut line).is_ok_and(|read| read > 2) {
+        line.clear();
+    }
+    let page = request.split(' ').nth(1).unwrap_or_default();
+    let (status, body) = answer(page);
+    let _ = write!(
+        stream,
+        "HTTP/1.1 {status} x\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{body}",
+        body.len()
+    );
+}

@@ -1,0 +1,328 @@
+//! What `turnout halt` says, which is only what is known; and that nothing but a resume ends a halt.
+#![expect(clippy::expect_used, reason = "a test that cannot go on has failed")]
+
+#[path = "common/admin.rs"]
+mod admin;
+mod common;
+#[path = "common/watched.rs"]
+mod watched;
+
+use std::fs;
+use std::net::TcpListener;
+use std::time::{Duration, Instant};
+
+use serde_json::json;
+
+use admin::Admin;
+use watched::Watched;
+
+const ROLLOUT: &str = r#"{"name": "r", "v1": "one", "v2": "two", "mode": "on"}"#;
+
+/// The policy `a` is in force, then `b`.
+fn watched() -> Watched {
+    let watched = Watched::new();
+    for name in ["a", "b", "c"] {
+        watched.policy(name, ROLLOUT);
+    }
+    watched.ends("apply a.json --dir d --wasm f.wasm", 0);
+    watched.ends("apply b.json --dir d", 0);
+    watched
+}
+
+#[test]
+fn a_halt_that_nobody_was_asked_about_does_not_say_that_everyone_is_on_v1() {
+    let watched = watched();
+    let said = watched.ends("halt --dir d", 0);
+    assert_eq!(
+        said,
+        "b-halted is written to d/filter.json (entry 3)\n\
+         no proxy was asked whether it runs it; --admin ADDRESS asks one\n"
+    );
+    let json = watched.json("halt --dir d", 0);
+    assert_eq!(
+        (&json["asked"], &json["confirmed"]),
+        (&json!("none"), &json!([]))
+    );
+    assert_eq!(json["outcome"], "written");
+}
+
+#[test]
+fn a_halt_is_confirmed_by_the_proxies_that_run_it_and_by_no_other() {
+    let watched = watched();
+    let good = Admin::watching(watched.filter(), "");
+    let old = Admin::running("b");
+    let one = format!("halt --dir d --admin {}", good.address);
+    assert_eq!(
+        watched.ends(&one, 0).lines().skip(1).collect::<Vec<_>>(),
+        [
+            format!("http://{}: accepted", good.address),
+            format!("confirmed: everyone is on v1 at http://{}", good.address),
+        ]
+    );
+    let both = format!("{one} --admin {} --timeout 0.2", old.address);
+    let said = watched.ends(&both, 1);
+    let last = format!(
+        "confirmed by 1 of 2 proxies: everyone is on v1 at http://{}; not confirmed by http://{}\n",
+        good.address, old.address
+    );
+    assert!(said.ends_with(&last), "{said}");
+    let json = watched.json(&both, 1);
+    assert_eq!(
+        json["confirmed"],
+        json!([format!("http://{}", good.address)])
+    );
+    assert_eq!(
+        json["not_confirmed"],
+        json!([format!("http://{}", old.address)])
+    );
+    assert_eq!(json["outcome"], "unconfirmed");
+    // None of them.
+    let said = watched.ends(
+        &format!("halt --dir d --admin {} --timeout 0.2", old.address),
+        1,
+    );
+    assert!(!said.contains("everyone is on v1"), "{said}");
+    assert!(
+        said.contains("not confirmed by any proxy: http://"),
+        "{said}"
+    );
+}
+
+#[test]
+fn what_is_not_a_proxy_of_this_folder_is_called_by_its_name() {
+    let watched = watched();
+    let silent = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let silent = silent.local_addr().expect("an address").to_string();
+    let other = Admin::answering(|_| (200, "<html>\u{1b}[2Jserver.live: yes</html>".into()));
+    let missing = Admin::answering(|_| (404, "no".into()));
+    let no_filter = Admin::answering(|_| (200, "server.live: 1\n".into()));
+    let fixed = Admin::answering(|_| {
+        (
+            200,
+            "wasmcustom.turnout.revision: 7\nserver.live: 1\n".into(),
+        )
+    });
+    let info = Admin::answering(|page| match page {
+        "/server_info" => (
+            200,
+            r#"{"version": "x", "state": "LIVE", "command_line_options": {}}"#.into(),
+        ),
+        _ => (200, String::new()),
+    });
+    for (address, state, words) in [
+        (
+            "127.0.0.1:1",
+            "unreachable",
+            "it does not answer: the connection was refused",
+        ),
+        (&silent, "unreachable", "it does not answer: "),
+        (
+            &other.address,
+            "not_envoy",
+            "that is not the admin page of an Envoy",
+        ),
+        (
+            &missing.address,
+            "not_envoy",
+            "that is not the admin page of an Envoy: it answered 404",
+        ),
+        (
+            &no_filter.address,
+            "not_discovered",
+            "it discovers no filter named turnout",
+        ),
+        (
+            &fixed.address,
+            "not_discovered",
+            "its Turnout comes from its own configuration",
+        ),
+        (
+            &info.address,
+            "not_discovered",
+            "it discovers no filter named turnout",
+        ),
+    ] {
+        let began = Instant::now();
+        let json = watched.json(&format!("halt --dir d --admin {address} --timeout 1"), 1);
+        assert!(began.elapsed() < Duration::from_secs(6), "{address}");
+        assert_eq!(json["proxies"][0]["state"], state, "{json}");
+        let sentence = json["proxies"][0]["sentence"].as_str().unwrap_or_default();
+        assert!(sentence.starts_with(words), "{sentence}");
+        assert_eq!(watched.revision(), "b-halted");
+        // A change that can wait is not made, and the same is said before.
+        let line = format!("apply c.json --dir d --resume --admin {address}");
+        let (output, error, code) = watched.said(&line);
+        assert_eq!((output.as_str(), code), ("", Some(2)), "{error}");
+        assert!(
+            error.contains(words) && error.contains("--unready-ok"),
+            "{error}"
+        );
+        assert_eq!(watched.revision(), "b-halted");
+    }
+}
+
+#[test]
+fn a_halt_asks_the_proxies_of_the_last_apply() {
+    let watched = watched();
+    let good = Admin::watching(watched.filter(), "");
+    let unasked = good.times_asked();
+    watched.ends("halt --dir d", 0);
+    assert_eq!(good.times_asked(), unasked);
+    watched.ends("resume --dir d", 0);
+    watched.ends(&format!("apply c.json --dir d --admin {}", good.address), 0);
+    // One without proxies does not forget those of before.
+    watched.ends("apply a.json --dir d", 0);
+    assert_eq!(
+        watched.ends("halt --dir d", 0),
+        format!(
+            "a-halted is written to d/filter.json (entry 7)\n\
+             asked: the proxy of the last `turnout apply`; --admin ADDRESS names others\n\
+             http://{address}: accepted\n\
+             confirmed: everyone is on v1 at http://{address}\n",
+            address = good.address
+        )
+    );
+    assert_eq!(watched.json("halt --dir d", 0)["asked"], "remembered");
+    // Those that are given are the only ones.
+    let other = Admin::running("a-halted");
+    let before = good.times_asked();
+    let json = watched.json(&format!("halt --dir d --admin {}", other.address), 0);
+    assert_eq!(json["asked"], "given");
+    assert_eq!(
+        json["confirmed"],
+        json!([format!("http://{}", other.address)])
+    );
+    assert_eq!(good.times_asked(), before);
+    // Nothing but a halt goes by them.
+    assert_eq!(watched.json("resume --dir d", 0)["asked"], "none");
+    // `log` does not take them for a damage.
+    assert!(!watched.ends("log --dir d", 0).contains("skipped"));
+}
+
+#[test]
+fn a_remembered_proxy_that_is_gone_does_not_hold_up_a_halt() {
+    let watched = watched();
+    let silent = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let silent = silent.local_addr().expect("an address").to_string();
+    let remembered = json!({ "admins": ["http://127.0.0.1:1", format!("http://{silent}")] });
+    watched.write("d/history/admins.json", &remembered.to_string());
+    let began = Instant::now();
+    let (output, _, code) = watched.said("halt --dir d");
+    assert!(
+        began.elapsed() < Duration::from_secs(5),
+        "{:?}",
+        began.elapsed()
+    );
+    assert_eq!(code, Some(1), "{output}");
+    assert_eq!(watched.revision(), "b-halted");
+    assert!(
+        output.contains("asked: the 2 proxies of the last `turnout apply`"),
+        "{output}"
+    );
+    assert!(!output.contains("everyone is on v1"), "{output}");
+
+    for damaged in [
+        "",
+        "[]",
+        r#"{"admins": [7]}"#,
+        r#"{"admins": ["http://x/y"]}"#,
+        "\u{1b}",
+    ] {
+        watched.ends("resume --dir d", 0);
+        watched.write("d/history/admins.json", damaged);
+        let (_, error, code) = watched.said("halt --dir d");
+        assert_eq!((watched.revision().as_str(), code), ("b-halted", Some(0)));
+        assert!(
+            error.contains("the proxies of the last apply are not known"),
+            "{error}"
+        );
+    }
+    // A log that is not there is no reason not to halt.
+    watched.ends("resume --dir d", 0);
+    let line = "halt --dir d --admin 127.0.0.1:1 --log none.log --timeout 0";
+    let (_, error, code) = watched.said(line);
+    assert_eq!(
+        (watched.revision().as_str(), code),
+        ("b-halted", Some(1)),
+        "{error}"
+    );
+    assert!(error.contains("none.log"), "{error}");
+}
+
+#[test]
+fn no_command_but_resume_ends_a_halt_and_each_says_so() {
+    let watched = watched();
+    watched.ends("halt --dir d", 0);
+    let lifts =
+        "still halted: everyone takes v1 where a proxy runs it; `turnout resume` or `turnout";
+    for (line, revision) in [
+        ("apply c.json --dir d", "c-halted"),
+        ("rollback --dir d", "b-halted"),
+        ("rollback --dir d --to a", "a-halted"),
+        ("apply b.json --dir d", "b-halted"),
+        // In place already, and halted all the same.
+        ("apply b.json --dir d", "b-halted"),
+    ] {
+        let said = watched.ends(line, 0);
+        assert!(said.contains(lifts), "{line}: {said}");
+        assert_eq!(watched.revision(), revision, "{line}");
+        let command = line.split(' ').next().expect("a word");
+        assert!(
+            said.contains(&format!("`turnout {command} --resume` lifts")),
+            "{said}"
+        );
+    }
+    let json = watched.json("apply c.json --dir d", 0);
+    assert_eq!(
+        (&json["halted"], &json["keeps_halt"]),
+        (&json!(true), &json!(true))
+    );
+    watched.ends("log --dir d", 0);
+    watched.ends("lint a.json", 0);
+    assert_eq!(watched.revision(), "c-halted");
+
+    let json = watched.json("apply a.json --dir d --resume", 0);
+    assert_eq!(
+        (&json["halted"], &json["keeps_halt"]),
+        (&json!(false), &json!(false))
+    );
+    assert_eq!(watched.revision(), "a");
+    watched.ends("halt --dir d", 0);
+    let said = watched.ends("rollback --dir d --resume", 0);
+    assert!(
+        said.contains("back to c-halted") || watched.revision() == "c",
+        "{said}"
+    );
+    assert_eq!(watched.revision(), "c");
+}
+
+/// Its author halts it, or asks for the end of a halt: both at once contradict each other.
+#[test]
+fn a_policy_that_halts_itself_is_a_halt_and_contradicts_resume() {
+    let watched = watched();
+    let text = fs::read_to_string(watched.0.path().join("c.json")).expect("a file");
+    watched.write(
+        "h.json",
+        &text
+            .replacen('{', r#"{"halted": true,"#, 1)
+            .replace("\"c\"", "\"h\""),
+    );
+    let (_, error, code) = watched.said("apply h.json --dir d --resume");
+    assert_eq!((watched.revision().as_str(), code), ("b", Some(2)));
+    assert!(
+        error.contains("the policy itself says `\"halted\": true`"),
+        "{error}"
+    );
+    let said = watched.ends("apply h.json --dir d", 0);
+    assert!(
+        said.contains("it is halted: everyone takes v1 where a proxy runs it"),
+        "{said}"
+    );
+    assert!(
+        watched
+            .ends("apply c.json --dir d", 0)
+            .contains("still halted")
+    );
+    watched.ends("resume --dir d", 0);
+    assert_eq!(watched.revision(), "c");
+}

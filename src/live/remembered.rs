@@ -1,0 +1,61 @@
+//! The admin addresses of the last apply, so that a halt can ask the same proxies.
+//!
+//! They stand in the history, which Envoy does not watch.
+
+use serde::{Deserialize, Serialize};
+
+use crate::address;
+use crate::directory::Directory;
+use crate::error::Error;
+use crate::files;
+
+/// The file in the history.
+pub(crate) const FILE: &str = "admins.json";
+/// More proxies than one folder has.
+const MOST_BYTES: u64 = 1 << 20;
+
+#[derive(Serialize, Deserialize)]
+struct Remembered {
+    admins: Vec<String>,
+}
+
+impl Directory {
+    /// Keeps the addresses of proxies that run what this folder holds.
+    ///
+    /// # Errors
+    /// When they cannot be written.
+    pub fn remember(&self, admins: &[String]) -> Result<(), Error> {
+        let _lock = self.lock("apply")?;
+        let path = self.remembered_path();
+        let remembered = Remembered {
+            admins: admins.to_vec(),
+        };
+        let mut text = serde_json::to_vec_pretty(&remembered)
+            .map_err(|error| Error::cannot("write", &path, error.into()))?;
+        text.push(b'\n');
+        files::replace(&path, &text)
+    }
+
+    /// The addresses that were kept; none where there are none.
+    ///
+    /// # Errors
+    /// A sentence: that they cannot be read.
+    pub fn remembered(&self) -> Result<Vec<String>, String> {
+        let path = self.remembered_path();
+        let text = files::read_at_most(&path, MOST_BYTES).map_err(|error| error.to_string())?;
+        let Some(text) = text else {
+            return Ok(Vec::new());
+        };
+        let damaged = || {
+            let path = crate::error::shown(&path);
+            format!("{path} is damaged, so the proxies of the last apply are not known")
+        };
+        let remembered: Remembered = serde_json::from_slice(&text).map_err(|_| damaged())?;
+        let admins = remembered.admins.iter().map(|admin| address::parse(admin));
+        admins.collect::<Result<_, _>>().map_err(|_| damaged())
+    }
+
+    fn remembered_path(&self) -> std::path::PathBuf {
+        self.path().join(crate::directory::HISTORY).join(FILE)
+    }
+}

@@ -29,6 +29,7 @@ use crate::revision::Revision;
 use crate::sources::{AccountSources, Source};
 
 use rollouts::Rollouts;
+use whole::parsed;
 
 impl Plan {
     /// Reads and compiles a policy.
@@ -132,7 +133,7 @@ fn version(reader: &mut Reader<'_>, whole: Span, version: Field<Number<'_>>) {
     let Some(version) = required(reader, whole, root, "version", expected::VERSION, version) else {
         return;
     };
-    if version.value != "1" {
+    if parsed(version.value) != Some(1) {
         let what = format!(
             "version {} of the policy is not known",
             excerpt(version.value)

@@ -22,6 +22,7 @@ mod compile;
 mod configuration;
 mod copying;
 mod decide;
+mod decimal;
 mod diagnostic;
 pub mod diff;
 pub mod explain;

@@ -1,5 +1,7 @@
 //! Percentages as the policy writes them: exact decimals, read without a float.
 
+use crate::decimal::Decimal;
+
 /// A hundred percent, in millionths of a percent.
 pub(crate) const HUNDRED_PERCENT: u32 = 100_000_000;
 
@@ -19,35 +21,19 @@ pub(crate) enum NotAPercentage {
 ///
 /// Exponents are read because other tools write them: `1e-06` is what many make of `0.000001`.
 pub(crate) fn millionths(literal: &str) -> Result<u32, NotAPercentage> {
-    let (negative, literal) = match literal.strip_prefix('-') {
-        Some(rest) => (true, rest),
-        None => (false, literal),
-    };
-    let (mantissa, exponent) = literal.split_once(['e', 'E']).unwrap_or((literal, "0"));
-    let (whole, decimals) = mantissa.split_once('.').unwrap_or((mantissa, ""));
-    let digits = [whole, decimals].concat();
-    let significant = digits.trim_start_matches('0').trim_end_matches('0');
-    if significant.is_empty() {
+    let decimal = Decimal::of(literal);
+    if decimal.digits.is_empty() {
         return Ok(0);
     }
-    if negative {
+    if decimal.is_negative || decimal.top() > 3 {
         return Err(NotAPercentage::OutOfRange);
     }
-    // The value is `significant` with its point moved to the right by `shift` places.
-    let trailing_zeros = digits
-        .len()
-        .saturating_sub(digits.trim_end_matches('0').len());
-    let shift = exponent_value(exponent)
-        .saturating_sub(to_i64(decimals.len()))
-        .saturating_add(to_i64(trailing_zeros));
-    if shift.saturating_add(to_i64(significant.len())) > 3 {
-        return Err(NotAPercentage::OutOfRange);
-    }
-    let scale = shift.saturating_add(DECIMALS);
+    let scale = decimal.shift.saturating_add(DECIMALS);
     if scale < 0 {
-        return Err(NotAPercentage::TooPrecise(shift.saturating_neg()));
+        return Err(NotAPercentage::TooPrecise(decimal.shift.saturating_neg()));
     }
-    significant
+    decimal
+        .digits
         .parse::<u64>()
         .ok()
         .zip(
@@ -78,19 +64,6 @@ pub(crate) fn decimal(number: u64, decimals: u32) -> String {
         "" => whole.to_string(),
         digits => format!("{whole}.{digits}"),
     }
-}
-
-/// Saturates: an exponent that does not fit is out of range or too precise all the same.
-fn exponent_value(exponent: &str) -> i64 {
-    exponent.parse().unwrap_or(if exponent.starts_with('-') {
-        i64::MIN
-    } else {
-        i64::MAX
-    })
-}
-
-fn to_i64(length: usize) -> i64 {
-    i64::try_from(length).unwrap_or(i64::MAX)
 }
 
 #[cfg(test)]

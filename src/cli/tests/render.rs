@@ -363,3 +363,37 @@ fn what_a_target_needs_or_does_not_take_is_said() {
         assert!(stderr(&output).contains(sentence), "{}", stderr(&output));
     }
 }
+
+#[test]
+fn a_number_that_a_double_does_not_hold_does_not_reach_a_proxy_as_another_one() {
+    let with_seed = |seed: &str| {
+        let cluster = |version| format!("\"outbound|8080|{version}|{SERVICE}\"");
+        let [v1, v2] = ["v1", "v2"].map(cluster);
+        let hash = format!("\"split\", \"hash\": {{ \"launchdarkly\": {{ \"seed\": {seed} }} }}");
+        let policy = POLICY.replace("\"split\"", &hash);
+        folder_with(&policy.replace("\"a\"", &v1).replace("\"b\"", &v2))
+    };
+    for command in [
+        &["lint", "policy.json"][..],
+        &[
+            "render",
+            "policy.json",
+            "--for",
+            "istio",
+            "--image",
+            "example.com/turnout:1",
+        ],
+    ] {
+        let output = turnout(with_seed("9007199254740993").path(), command, "");
+        assert_eq!(output.status.code(), Some(2), "{command:?}");
+        assert!(output.stdout.is_empty());
+        let help = "write it as a text: \"9007199254740993\"";
+        assert!(stderr(&output).contains(help), "{}", stderr(&output));
+        let output = turnout(with_seed("\"9007199254740993\"").path(), command, "");
+        assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+        let text = String::from_utf8(output.stdout).expect("UTF-8");
+        let is_there = text.contains("seed: '9007199254740993'")
+            || text.contains("seed: \"9007199254740993\"");
+        assert!(command.len() == 2 || is_there, "{text}");
+    }
+}

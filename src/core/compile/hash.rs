@@ -16,7 +16,7 @@ use crate::problem::{Expected, Problem, excerpt};
 use crate::read::{self, expected};
 
 use super::percentage::{between_parts, percentage};
-use super::whole::whole;
+use super::whole::{parsed, whole};
 use super::{present, required};
 
 const TOOLS: &[&str] = &["split", "unleash", "launchdarkly", "growthbook", "flagd"];
@@ -27,8 +27,20 @@ const LONGEST: usize = 256;
 /// Each part is a percentage of its own then, with at most six decimals.
 const TOTAL_WEIGHT: RangeInclusive<i64> = 1..=100_000_000;
 
+/// Whole numbers of which each is a double of its own.
+const EXACT: RangeInclusive<i64> = -0x1F_FFFF_FFFF_FFFF..=0x1F_FFFF_FFFF_FFFF;
+
 /// Split's seeds are of 32 bits, with a sign or without.
 const SPLIT_SEED: RangeInclusive<i64> = -0x8000_0000..=0xFFFF_FFFF;
+
+/// What becomes of a number on its way to whoever computes with it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Numbers {
+    /// It arrives as it is written.
+    AsWritten,
+    /// It may be a double on its way: a policy may be in an object of Kubernetes.
+    MayBeDoubles,
+}
 
 impl Hash {
     /// Reads a hash as a rollout has it: `"turnout"`, or an object such as
@@ -41,7 +53,7 @@ impl Hash {
         let hash = reader
             .root(expected::HASH)
             .and_then(|root| read::hash(&mut reader, root))
-            .and_then(|given| hash(&mut reader, &Path::Root, given, salt));
+            .and_then(|given| read_hash(&mut reader, &Path::Root, given, salt, Numbers::AsWritten));
         let diagnostics = reader.finish();
         match hash {
             Some(hash) if diagnostics.is_empty() => Ok(hash),
@@ -50,11 +62,22 @@ impl Hash {
     }
 }
 
+/// The hash of a rollout in a policy.
 pub(crate) fn hash(
     reader: &mut Reader<'_>,
     at: &Path<'_>,
     hash: Value<'_>,
     salt: Salt,
+) -> Option<Hash> {
+    read_hash(reader, at, hash, salt, Numbers::MayBeDoubles)
+}
+
+fn read_hash(
+    reader: &mut Reader<'_>,
+    at: &Path<'_>,
+    hash: Value<'_>,
+    salt: Salt,
+    numbers: Numbers,
 ) -> Option<Hash> {
     let Located { value, span } = match hash {
         Value::Text(word) => return own(reader, at, &word, salt),
@@ -77,7 +100,7 @@ pub(crate) fn hash(
             let group_id = tool.text("group_id", 1);
             group_id.map(|group_id| Draw::Unleash(Unleash::new(&group_id)))
         }
-        "launchdarkly" => launchdarkly(&mut tool).map(Draw::LaunchDarkly),
+        "launchdarkly" => launchdarkly(&mut tool, numbers).map(Draw::LaunchDarkly),
         "growthbook" => growthbook(&mut tool).map(Draw::GrowthBook),
         _ => flagd(&mut tool).map(Draw::Flagd),
     };
@@ -114,7 +137,7 @@ fn own(reader: &mut Reader<'_>, at: &Path<'_>, word: &Text<'_>, salt: Salt) -> O
 fn split(tool: &mut Object<'_, '_, '_, '_>) -> Option<Split> {
     let seed = tool.split_seed("seed");
     if let Field::Given(algo) = tool.number("algo")
-        && algo.value != "2"
+        && parsed(algo.value) != Some(2)
     {
         let problem = Problem::invalid(
             format!("algorithm {} of Split is not known", excerpt(algo.value)),
@@ -150,7 +173,7 @@ fn traffic(tool: &mut Object<'_, '_, '_, '_>) -> Option<Option<Traffic>> {
     Some(Some(Traffic::new(seed, u32::try_from(percent).ok()?)))
 }
 
-fn launchdarkly(tool: &mut Object<'_, '_, '_, '_>) -> Option<LaunchDarkly> {
+fn launchdarkly(tool: &mut Object<'_, '_, '_, '_>, numbers: Numbers) -> Option<LaunchDarkly> {
     if !tool.has("seed") {
         let flag_key = tool.text("flag_key", 1);
         let salt = tool.text("salt", 1);
@@ -164,7 +187,7 @@ fn launchdarkly(tool: &mut Object<'_, '_, '_, '_>) -> Option<LaunchDarkly> {
         .coded("two-seeds");
         tool.reader.report(tool.span.head(), &tool.at, problem);
     }
-    let seed = tool.whole("seed", expected::SEED, i64::MIN..=i64::MAX);
+    let seed = tool.large_whole("seed", expected::SEED, numbers);
     seed.map(LaunchDarkly::of_experiment)
 }
 
@@ -335,6 +358,52 @@ impl<'r, 't, 'p, 'a> Object<'r, 't, 'p, 'a> {
     ) -> Option<i64> {
         let number = self.required_number(field, expected)?;
         whole(self.reader, &self.at.field(field), &number, &range)
+    }
+
+    /// A whole number of 64 bits. One that a double does not hold is written as a text: else it may be
+    /// another one in the proxy.
+    fn large_whole(
+        &mut self,
+        field: &'static str,
+        expected: Expected,
+        numbers: Numbers,
+    ) -> Option<i64> {
+        let given = self.take(field);
+        let given = required(self.reader, self.span, &self.at, field, expected, given)?;
+        let (text, span, is_text) = match given {
+            Value::Text(Located { value, span }) => (value, span, true),
+            Value::Number(Number { value, span }) => (value.into(), span, false),
+            Value::Object(_) => return None,
+        };
+        let value: Option<i64> = match is_text {
+            true => text.parse().ok(),
+            false => parsed(&text),
+        };
+        let problem = match value {
+            Some(value) if is_text || numbers == Numbers::AsWritten || EXACT.contains(&value) => {
+                return Some(value);
+            }
+            Some(value) => Problem::invalid(
+                format!(
+                    "{} may be another number in a proxy, where numbers can be doubles",
+                    excerpt(&text)
+                ),
+                format!("write it as a text: \"{value}\""),
+            )
+            .coded("inexact-number"),
+            None => Problem::invalid(
+                format!("{} is no whole number of 64 bits", excerpt(&text)),
+                format!(
+                    "write a whole number from {} to {}, as a text where it is beyond {}",
+                    i64::MIN,
+                    i64::MAX,
+                    EXACT.end()
+                ),
+            )
+            .coded("out-of-range"),
+        };
+        self.report(span, field, problem);
+        None
     }
 
     fn split_seed(&mut self, field: &'static str) -> Option<u32> {

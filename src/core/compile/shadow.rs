@@ -4,6 +4,7 @@ use std::ops::RangeInclusive;
 
 use crate::bucket::Fraction;
 use crate::copying::{Moment, Rewrite, Route, Shadow};
+use crate::decimal::Decimal;
 use crate::diff::{Allowed, Amount, BadPattern, Limits, Options, Pattern, Tolerance, Unordered};
 use crate::json::{Field, List, Located, Number, Reader, Text};
 use crate::path::Purpose;
@@ -291,12 +292,28 @@ fn tolerance(
             (None, None) => return None,
         };
     let amount = Amount::parse(number.value);
-    if amount.is_none() {
-        let problem = Problem::invalid(
-            format!("{} is no tolerance", excerpt(number.value)),
-            "write a number from 0, for example 0.01",
-        )
-        .coded("malformed-tolerance");
+    let is_exact = Decimal::of(number.value).is_held_by_a_double();
+    let problem = match amount {
+        Some(_) if is_exact => None,
+        Some(_) => Some(
+            Problem::invalid(
+                format!(
+                    "{} may be another number in a proxy, where numbers can be doubles",
+                    excerpt(number.value)
+                ),
+                "write at most 15 digits that count, and no power of ten beyond 300",
+            )
+            .coded("inexact-number"),
+        ),
+        None => Some(
+            Problem::invalid(
+                format!("{} is no tolerance", excerpt(number.value)),
+                "write a number from 0, for example 0.01",
+            )
+            .coded("malformed-tolerance"),
+        ),
+    };
+    if let Some(problem) = problem {
         reader.report(number.span, &at.field(field), problem);
     }
     Some(Tolerance {

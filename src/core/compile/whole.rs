@@ -4,9 +4,13 @@ use std::fmt::Display;
 use std::ops::RangeInclusive;
 use std::str::FromStr;
 
+use crate::decimal::Decimal;
 use crate::json::{Number, Reader};
 use crate::place::Path;
 use crate::problem::{Problem, excerpt};
+
+/// Of the largest number that anything here takes.
+const MOST_DIGITS: usize = 20;
 
 pub(super) fn whole<T: Display + FromStr + PartialOrd>(
     reader: &mut Reader<'_>,
@@ -14,7 +18,7 @@ pub(super) fn whole<T: Display + FromStr + PartialOrd>(
     number: &Number<'_>,
     range: &RangeInclusive<T>,
 ) -> Option<T> {
-    let value = number.value.parse().ok();
+    let value = parsed(number.value);
     let value = value.filter(|value| range.contains(value));
     if value.is_none() {
         let (least, most) = (range.start(), range.end());
@@ -26,4 +30,9 @@ pub(super) fn whole<T: Display + FromStr + PartialOrd>(
         reader.report(number.span, at, problem);
     }
     value
+}
+
+/// A whole number, however it is written: `5`, `5.0`, `1e+06`.
+pub(super) fn parsed<T: FromStr>(literal: &str) -> Option<T> {
+    Decimal::of(literal).whole(MOST_DIGITS)?.parse().ok()
 }

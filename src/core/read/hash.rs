@@ -17,6 +17,8 @@ struct Known {
 enum Kind {
     Text,
     Number,
+    /// A number, or its digits as a text.
+    LargeNumber,
     Object(&'static [Known]),
 }
 
@@ -31,6 +33,15 @@ const fn text(name: &'static str, expected: Expected) -> Known {
 
 const fn number(name: &'static str, expected: Expected) -> Known {
     let kind = Kind::Number;
+    Known {
+        name,
+        expected,
+        kind,
+    }
+}
+
+const fn large_number(name: &'static str, expected: Expected) -> Known {
+    let kind = Kind::LargeNumber;
     Known {
         name,
         expected,
@@ -71,7 +82,7 @@ const UNLEASH: &[Known] = &[
 const LAUNCHDARKLY: &[Known] = &[
     text("flag_key", expected::HASHED),
     text("salt", expected::HASHED),
-    number("seed", expected::SEED),
+    large_number("seed", expected::SEED),
     text("v2", expected::END),
 ];
 
@@ -113,7 +124,10 @@ fn value<'a>(
 ) -> Option<Value<'a>> {
     match kind {
         Kind::Text => reader.text(node, expected).map(Value::Text),
-        Kind::Number => reader.number(node, expected).map(Value::Number),
+        Kind::LargeNumber if node.raw().starts_with('"') => {
+            reader.text(node, expected).map(Value::Text)
+        }
+        Kind::LargeNumber | Kind::Number => reader.number(node, expected).map(Value::Number),
         Kind::Object(known) => fields(reader, node, expected, known).map(Value::Object),
     }
 }

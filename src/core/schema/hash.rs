@@ -106,10 +106,22 @@ struct LaunchDarkly {
     /// The flag's `salt`.
     #[schemars(length(min = 1, max = 256))]
     salt: Field<String>,
-    /// The rollout's `seed`, where it has one.
-    seed: Field<i64>,
+    /// The rollout's `seed`, where it has one; as a text where it is beyond 9007199254740991.
+    seed: Field<LargeNumber>,
     /// `first` unless given: where v2's variation stands among the rollout's.
     v2: Field<End>,
+}
+
+/// A whole number; as a text where a double does not hold it.
+#[derive(JsonSchema)]
+#[schemars(untagged)]
+enum LargeNumber {
+    /// As a number.
+    Number(
+        #[schemars(range(min = -9_007_199_254_740_991_i64, max = 9_007_199_254_740_991_i64))] i64,
+    ),
+    /// Its digits.
+    Text(#[schemars(regex(pattern = "^[+-]?[0-9]{1,19}$"))] String),
 }
 
 /// A rule of GrowthBook.

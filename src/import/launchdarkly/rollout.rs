@@ -8,6 +8,9 @@ use crate::node::{Node, Object, Read};
 use crate::treatment::Treatment;
 use crate::words::quoted;
 
+/// A larger seed is a text in a policy.
+const EXACT: u64 = 0x1F_FFFF_FFFF_FFFF;
+
 impl<'a> Reader<'a, '_> {
     /// What a rule or the fallthrough serves: a variation, or a rollout.
     pub(super) fn serve(&mut self, served: &mut Object<'a>) -> Read<Serve> {
@@ -88,6 +91,9 @@ impl<'a> Reader<'a, '_> {
             }
         }
         let fields = match seed {
+            Some(seed) if seed.unsigned_abs() > EXACT => {
+                vec![("seed", Value::from(seed.to_string()))]
+            }
             Some(seed) => vec![("seed", Value::from(seed))],
             None => vec![
                 ("flag_key", Value::from(self.flag.key)),

@@ -270,3 +270,21 @@ fn what_is_left_out_says_what_becomes_of_whoever_it_concerned() {
         );
     }
 }
+
+#[test]
+fn a_seed_that_a_double_does_not_hold_is_a_text_in_the_policy() {
+    for (seed, written) in [
+        ("9007199254740993", "\"9007199254740993\""),
+        ("-9223372036854775808", "\"-9223372036854775808\""),
+        ("9007199254740991", "9007199254740991"),
+        ("6.1e1", "61"),
+    ] {
+        let seeded = format!("\"seed\": {seed}");
+        let file = launchdarkly("30000", "70000").replace("\"seed\": null", &seeded);
+        let policy = imported(Tool::LaunchDarkly, &file).policy;
+        assert!(
+            policy.contains(&format!("\"seed\": {written}\n")),
+            "{policy}"
+        );
+    }
+}

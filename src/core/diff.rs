@@ -19,6 +19,7 @@ mod hashes;
 mod head;
 mod limits;
 mod lists;
+mod media_type;
 mod number;
 mod options;
 mod pairing;

@@ -3,6 +3,7 @@
 mod answers;
 mod bodies;
 mod hostile;
+mod media_types;
 mod options;
 mod properties;
 

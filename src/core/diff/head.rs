@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 
 use super::finding::{Kind, Part, Severity, Value, ValueType};
+use super::media_type;
 use super::sink::Sink;
 use crate::headers::Headers;
 
@@ -40,6 +41,7 @@ pub(super) fn header<'a>(name: &str, v1: Headers<'a>, v2: Headers<'a>, sink: &mu
         (left, right) if left == right => return,
         (Some(_), None) => Kind::Missing,
         (None, _) => Kind::Extra,
+        (Some(left), Some(right)) if media_type::are_equal(name, left, right) => return,
         (Some(_), Some(_)) => Kind::Value,
     };
     let severity = kind.severity();

@@ -232,9 +232,13 @@ impl Head {
             match *name {
                 b":status" => head.reply.status = number(value),
                 b"content-type" => {
-                    head.is_stream = [&b"text/event-stream"[..], b"application/grpc"]
-                        .iter()
-                        .any(|kind| value.starts_with(kind));
+                    head.is_stream =
+                        [&b"text/event-stream"[..], b"application/grpc"]
+                            .iter()
+                            .any(|kind| {
+                                let start = value.get(..kind.len());
+                                start.is_some_and(|start| start.eq_ignore_ascii_case(kind))
+                            });
                 }
                 b"x-envoy-upstream-service-time" => head.is_upstream = true,
                 b"x-envoy-overloaded" => head.is_overloaded = true,

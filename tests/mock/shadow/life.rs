@@ -148,11 +148,18 @@ fn every_end_has_an_outcome() {
 
 #[test]
 fn what_v1_answers_may_not_be_worth_a_copy() {
-    let answers: [(&[(&str, &str)], &str); 5] = [
+    let answers: [(&[(&str, &str)], &str); 6] = [
         (&[(":status", "429")], "skipped_v1_busy"),
         (&[(":status", "503")], "skipped_v1_busy"),
         (
             &[(":status", "200"), ("content-type", "text/event-stream")],
+            "not_comparable",
+        ),
+        (
+            &[
+                (":status", "200"),
+                ("content-type", "Text/Event-Stream; charset=\"UTF-8\""),
+            ],
             "not_comparable",
         ),
         (

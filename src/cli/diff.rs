@@ -6,7 +6,7 @@ use clap::Args;
 use serde_json::{Value, json};
 use turnout_core::Headers;
 use turnout_core::diff::{
-    Answer, Comparison, Finding, Findings, Limits, Options, Severity, Usage, compare,
+    Answer, Comparison, Finding, Findings, Limits, NotComparable, Options, Severity, Usage, compare,
 };
 
 use crate::exit::{Exit, refuse};
@@ -14,7 +14,9 @@ use crate::{policy, text};
 
 /// Compare two files as the proxy compares the answers of v1 and v2.
 ///
-/// JSON is compared by what it means, anything else by its bytes. Ends with 0 when the files are
+/// JSON is compared by what it means, anything else by its bytes. Numbers are compared as exact
+/// decimals: 0.1 and 0.10 are equal, 0.1 and 0.10000000000000001 differ. A `tolerance` in the
+/// rollout's `shadow.compare` allows more. Ends with 0 when the files are
 /// equal, 1 when they differ, 2 when they cannot be compared.
 #[derive(Args)]
 #[command(after_help = "Example:
@@ -71,10 +73,14 @@ pub(crate) fn run(arguments: &Arguments) -> Exit {
         Comparison::Equal => (None, Exit::Done),
         Comparison::Different(findings) => (Some(findings), Exit::No),
         Comparison::NotComparable(why) => {
+            let help = match why {
+                NotComparable::TooManyPairs => {
+                    "give the unordered list a `key`, or a smaller tolerance"
+                }
+                _ => "compare smaller, well-formed parts of them",
+            };
             let why = why.as_str().replace('_', " ");
-            return refuse(&format!(
-                "the files cannot be compared: {why}; compare smaller, well-formed parts of them"
-            ));
+            return refuse(&format!("the files cannot be compared: {why}; {help}"));
         }
     };
     // Equal bytes are not looked into, so nothing is known of the options.

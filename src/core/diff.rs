@@ -19,6 +19,7 @@ mod hashes;
 mod head;
 mod limits;
 mod lists;
+mod matching;
 mod media_type;
 mod number;
 mod options;

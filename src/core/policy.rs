@@ -372,7 +372,8 @@ pub(crate) struct Compare<'a> {
     pub(crate) ignore: Field<List<Text<'a>>>,
     /// Lists whose order does not count.
     pub(crate) unordered: Field<List<Located<Unordered<'a>>>>,
-    /// Numbers that may differ.
+    /// Numbers that may differ. Others are compared as exact decimals: 0.1 and 0.10000000000000001
+    /// differ.
     pub(crate) tolerance: Field<List<Located<Tolerance<'a>>>>,
     /// Objects whose keys are data, so that they are not written anywhere.
     pub(crate) maps: Field<List<Text<'a>>>,

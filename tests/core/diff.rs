@@ -5,6 +5,7 @@ mod bodies;
 mod hostile;
 mod media_types;
 mod options;
+mod oracle;
 mod properties;
 
 use turnout_core::Headers;

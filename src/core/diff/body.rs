@@ -66,7 +66,11 @@ pub(super) fn compare<'a>(
             (Ok(left), Ok(right)) => {
                 let tapes = [&left, &right];
                 let trail = Trail::new(&rules, tapes);
-                Walker::new(tapes, trail, sink, usage).walk(0, 0);
+                let mut walker = Walker::new(tapes, trail, sink, usage, options.limits.steps());
+                walker.walk(0, 0);
+                if walker.is_uncompared {
+                    return Err(NotComparable::TooManyPairs);
+                }
             }
             (Ok(left), Err(Unread::NotJson)) => {
                 found(sink, Kind::Type, Some(as_json(&left)), Some(as_bytes(v2)));

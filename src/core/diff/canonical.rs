@@ -28,6 +28,9 @@ impl Walker<'_, '_, '_> {
     fn hash(&mut self, side: usize, node: usize, without_noise: bool) -> Option<u64> {
         let tape = self.tape(side);
         let found = tape.node(node);
+        if !self.may_probe(found) {
+            return None;
+        }
         let here = self.look_up(found.kind, found.kind);
         if here.is_ignored {
             return None;
@@ -40,6 +43,8 @@ impl Walker<'_, '_, '_> {
             Kind::Number if here.tolerance.is_some() => {
                 let rank = amount::rank(tape.raw(found));
                 self.hashes.weight = self.hashes.weight.saturating_add(rank);
+                let number = hash::then(self.trail.name(), tape.hash_of_plain(found));
+                self.hashes.numbers = self.hashes.numbers.wrapping_add(number);
                 kind
             }
             _ => hash::then(kind, tape.hash_of_plain(found)),
@@ -112,7 +117,7 @@ impl Walker<'_, '_, '_> {
 
     /// Whether the value here is known to vary.
     #[inline(never)]
-    fn may_vary(&mut self) -> bool {
+    pub(super) fn may_vary(&mut self) -> bool {
         let trail = &self.trail;
         self.sink
             .may_vary(Part::Body, |pointer| trail.folded(pointer))

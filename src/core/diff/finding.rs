@@ -133,6 +133,8 @@ words! {
         TooManyValues = "too_many_values",
         /// A key comes more than once in one object, so nobody can tell which value is meant.
         RepeatedKey = "repeated_key",
+        /// To find out which elements of lists belong together takes more steps than the limit.
+        TooManyPairs = "too_many_pairs",
     }
 }
 

@@ -8,6 +8,8 @@ pub(super) struct Hashes {
     /// The sum of the ranks of the numbers with a tolerance. They have no part in a hash, so among
     /// elements with one hash this tells which belong together.
     pub(super) weight: i64,
+    /// A hash of these numbers, with what each of them is called.
+    pub(super) numbers: u64,
 }
 
 impl Hashes {

@@ -12,6 +12,17 @@ pub struct Limits {
     pub findings: usize,
 }
 
+/// More steps than this nobody takes, however many values there may be.
+const MOST_STEPS: usize = 1 << 22;
+
+impl Limits {
+    /// Values that may be looked at, beyond those of one comparison, to find out which elements of
+    /// lists belong together. What is long counts as several.
+    pub(super) fn steps(&self) -> usize {
+        self.values.saturating_mul(4).min(MOST_STEPS)
+    }
+}
+
 impl Default for Limits {
     fn default() -> Self {
         Self {

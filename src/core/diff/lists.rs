@@ -17,7 +17,9 @@ impl Walker<'_, '_, '_> {
     ) -> bool {
         match unordered {
             None => self.ordered(a, b),
+            Some(_) if self.are_elements_ignored(a, b) => true,
             Some(key) => match key.and_then(|key| self.keyed(a, b, key)) {
+                _ if self.is_exhausted => self.give_up(),
                 Some(pairs) => self.pairs(pairs),
                 None => self.unordered(a, b),
             },
@@ -39,9 +41,9 @@ impl Walker<'_, '_, '_> {
             if self.step(place, Some(x), Some(y)) {
                 continue;
             }
-            if self.is_probing {
-                // Where the list itself varies, so may all of it.
-                return self.found(Found::Order, None, None);
+            // Only where the list itself varies, its order may be noise.
+            if self.is_probing && !self.may_vary() {
+                return false;
             }
             let [ours, theirs] = &mut different;
             ours.push(Entry::of_element(index, x));
@@ -58,6 +60,16 @@ impl Walker<'_, '_, '_> {
         let was = std::mem::replace(&mut self.is_counting, false);
         self.pair_equals(&mut different);
         self.is_counting = was;
+        if self.is_exhausted {
+            if self.is_probing || self.may_vary() {
+                self.sink.findings.roll_back(before);
+                return self.give_up();
+            }
+            // What differs where it stands differs for sure.
+            self.is_exhausted = false;
+            self.sink.findings.roll_back(found);
+            return false;
+        }
         if different.iter().all(Vec::is_empty) {
             self.sink.findings.roll_back(before);
             return self.found(Found::Order, Some(a), Some(b));
@@ -96,16 +108,16 @@ impl Walker<'_, '_, '_> {
         let [v1, v2] = self.tapes;
         let mut rest: Pair = [entry::elements(v1, a), entry::elements(v2, b)];
         self.pair_equals(&mut rest);
-        let [ours, theirs] = &rest;
-        // Where the list itself varies, so may all of it.
-        if self.is_probing && !ours.is_empty() && self.found(Found::Order, None, None) {
-            return true;
+        if self.is_exhausted {
+            return self.give_up();
         }
+        let [ours, theirs] = &rest;
         match (ours.as_slice(), theirs.as_slice()) {
             ([], []) => true,
             (ours, theirs) if ours.len() != theirs.len() => {
                 self.found(Found::Length, Some(a), Some(b))
             }
+            ([_], [_]) if self.is_probing => false,
             ([x], [y]) => {
                 let place = Place::Element {
                     index: x.index,
@@ -126,6 +138,36 @@ impl Walker<'_, '_, '_> {
         }
     }
 
+    /// Whether the elements of an unordered list are ignored, all of them: only `*` names them.
+    fn are_elements_ignored(&mut self, a: usize, b: usize) -> bool {
+        if self.trail.is_plain() {
+            return false;
+        }
+        let mark = self.trail.enter(Place::AnyElement);
+        let is_ignored = self.trail.is_ignored();
+        if is_ignored {
+            let [ours, theirs] = self.tapes;
+            let is_longer = ours.node(a).extra > theirs.node(b).extra;
+            let (tape, list) = if is_longer { (ours, a) } else { (theirs, b) };
+            for element in tape.elements(list) {
+                let kind = tape.node(element).kind;
+                self.look_up(kind, kind);
+            }
+        }
+        self.trail.leave(&mark);
+        is_ignored
+    }
+
+    /// Leaves a list of which nobody can tell if it differs, which is no difference.
+    fn give_up(&mut self) -> bool {
+        // While probing, whoever asked has to give up as well.
+        if !self.is_probing {
+            self.is_exhausted = false;
+            self.is_uncompared = true;
+        }
+        true
+    }
+
     /// The elements of both lists by their keys; `None` when one has no key, or the key of another.
     fn keyed(&mut self, a: usize, b: usize, key: &Pattern) -> Option<Pair> {
         let ours = self.by_key(V1, a, key)?;
@@ -133,7 +175,7 @@ impl Walker<'_, '_, '_> {
         Some([ours, theirs])
     }
 
-    fn by_key(&self, side: usize, list: usize, key: &Pattern) -> Option<Vec<Entry>> {
+    fn by_key(&mut self, side: usize, list: usize, key: &Pattern) -> Option<Vec<Entry>> {
         let tape = self.tape(side);
         let mut entries = entry::elements(tape, list);
         for entry in &mut entries {
@@ -145,9 +187,16 @@ impl Walker<'_, '_, '_> {
             entry.hash = hash::then(found.kind.hash(), tape.hash_of_plain(found));
         }
         entry::sort_elements(&mut entries);
-        let mut pairs = entries.windows(2);
-        let is_repeated = pairs.any(|pair| matches!(pair, [x, y] if x.hash == y.hash));
-        (!is_repeated).then_some(entries)
+        for pair in entries.windows(2) {
+            if let [x, y] = pair
+                && x.hash == y.hash
+            {
+                // Different keys of one hash were chosen to be; nobody takes the pains to sort them.
+                self.is_exhausted |= !tape.same_plain(x.key, tape, y.key);
+                return None;
+            }
+        }
+        Some(entries)
     }
 
     fn pairs(&mut self, [ours, theirs]: Pair) -> bool {

@@ -95,7 +95,8 @@ impl<'a> Number<'a> {
     }
 
     pub(super) fn hash(self) -> u64 {
-        let sign = u64::from(self.negative);
+        // Not zero, whose mix is zero: 12 would begin as 20 does, by 1.
+        let sign = u64::from(self.negative).wrapping_add(2);
         // One that is nearly too long may be equal to one that is too long.
         let exponent = self
             .exponent

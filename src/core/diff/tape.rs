@@ -107,6 +107,20 @@ impl<'a> Tape<'a> {
         }
     }
 
+    /// Whether two values that hold no others are equal.
+    pub(super) fn same_plain(&self, node: usize, other: &Tape<'_>, theirs: usize) -> bool {
+        let (left, right) = (self.node(node), other.node(theirs));
+        left.kind == right.kind
+            && match left.kind {
+                Kind::String => self.string(left).same(other.string(right)),
+                Kind::Number => {
+                    let (left, right) = (self.raw(left), other.raw(right));
+                    left == right || Number::read(left).same(Number::read(right))
+                }
+                _ => true,
+            }
+    }
+
     /// What stands in a value at the end of a way without `*`.
     #[inline(never)]
     pub(super) fn find(&self, value: usize, way: &Pattern) -> Option<usize> {

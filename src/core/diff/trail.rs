@@ -91,6 +91,26 @@ impl<'t, 'a> Trail<'t, 'a> {
             .filter(move |(_, rule)| rule.steps.len() == depth)
     }
 
+    /// What the value here is called in the list or object that it is in, as a number.
+    pub(super) fn name(&self) -> u64 {
+        let [v1, v2] = self.tapes;
+        match self.places.last() {
+            Some(Place::Key { side: 0, key, .. }) => v1.node(*key).extra.into(),
+            Some(Place::Key { key, .. }) => v2.node(*key).extra.into(),
+            Some(Place::Element {
+                index,
+                unordered: false,
+            }) => u64::try_from(*index).unwrap_or_default(),
+            _ => 0,
+        }
+    }
+
+    /// Whether what stands here is ignored, of whatever type it is.
+    pub(super) fn is_ignored(&self) -> bool {
+        self.here()
+            .any(|(_, rule)| matches!(rule.what, What::Ignore))
+    }
+
     /// Whether there may be a tolerance here or below.
     pub(super) fn has_tolerance(&self) -> bool {
         self.live_rules()

@@ -6,7 +6,6 @@ use super::amount;
 use super::entry::{self, Entry, Merge};
 use super::finding::{Kind as Found, Part, Value};
 use super::hashes::Hashes;
-use super::number::Number;
 use super::rules::Here;
 use super::sink::Sink;
 use super::tape::{Kind, Node, Tape};
@@ -26,6 +25,12 @@ pub(super) struct Walker<'t, 's, 'a> {
     /// Whether the usage of options is counted; not where the same values are looked at again.
     pub(super) is_counting: bool,
     pub(super) hashes: Hashes,
+    /// How many more steps pairing may take.
+    steps: usize,
+    /// Whether there are none left: what is found out while probing means nothing any more.
+    pub(super) is_exhausted: bool,
+    /// Whether nobody can tell of some list if it differs.
+    pub(super) is_uncompared: bool,
     /// Emptied lists, to be used again.
     spare: Vec<Pair>,
 }
@@ -44,6 +49,7 @@ impl<'t, 's, 'a> Walker<'t, 's, 'a> {
         trail: Trail<'t, 'a>,
         sink: &'t mut Sink<'s, 'a>,
         usage: &'t mut Usage,
+        steps: usize,
     ) -> Self {
         Self {
             tapes,
@@ -53,6 +59,9 @@ impl<'t, 's, 'a> Walker<'t, 's, 'a> {
             is_probing: false,
             is_counting: true,
             hashes: Hashes::default(),
+            steps,
+            is_exhausted: false,
+            is_uncompared: false,
             spare: Vec::new(),
         }
     }
@@ -61,6 +70,9 @@ impl<'t, 's, 'a> Walker<'t, 's, 'a> {
     pub(super) fn walk(&mut self, a: usize, b: usize) -> bool {
         let [v1, v2] = self.tapes;
         let (left, right) = (v1.node(a), v2.node(b));
+        if !self.may_probe(left) || !self.may_probe(right) {
+            return true;
+        }
         if self.trail.is_plain() && v1.raw(left) == v2.raw(right) {
             return true;
         }
@@ -79,19 +91,26 @@ impl<'t, 's, 'a> Walker<'t, 's, 'a> {
         self.found(kind, Some(a), Some(b))
     }
 
+    /// Takes the steps that a value costs while probing; whether there are enough.
+    #[inline(never)]
+    pub(super) fn may_probe(&mut self, node: Node) -> bool {
+        if !self.is_probing {
+            return true;
+        }
+        let length = match node.kind {
+            Kind::Array | Kind::Object if !self.trail.is_plain() => 0,
+            _ => node.end.saturating_sub(node.start),
+        };
+        let left = self.steps.checked_sub((length >> 6).saturating_add(1));
+        self.is_exhausted |= left.is_none();
+        self.steps = left.unwrap_or_default();
+        !self.is_exhausted
+    }
+
     /// Whether two values that hold no others are equal.
     pub(super) fn same_plain(&self, a: usize, b: usize) -> bool {
         let [v1, v2] = self.tapes;
-        let (left, right) = (v1.node(a), v2.node(b));
-        left.kind == right.kind
-            && match left.kind {
-                Kind::String => v1.string(left).same(v2.string(right)),
-                Kind::Number => {
-                    let (left, right) = (v1.raw(left), v2.raw(right));
-                    left == right || Number::read(left).same(Number::read(right))
-                }
-                _ => true,
-            }
+        v1.same_plain(a, v2, b)
     }
 
     fn is_within(&self, left: Node, right: Node, here: Here<'t>) -> bool {

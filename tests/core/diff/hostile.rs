@@ -328,3 +328,65 @@ fn lists_within_lists_take_no_square() {
             .starts_with("value")
     );
 }
+
+/// Two lists that are equal by one pairing alone, which is the farthest from that by indices.
+fn chain(count: usize) -> [String; 2] {
+    let v1 = joined(count + 1, |n| (2 * n + 1).to_string());
+    let v2 = joined(count, |n| (2 * n + 2).to_string());
+    [format!("[{v1}]"), format!("[{v2},0]")]
+}
+
+#[test]
+fn a_pairing_that_costs_too_much_is_neither_equal_nor_different() {
+    let options = options(&["unordered /l", "absolute /l/* 1"]);
+    let run = |v1: &str, v2: &str, rest: [&str; 2]| {
+        let [v1, v2] = [(v1, rest[0]), (v2, rest[1])]
+            .map(|(list, rest)| format!("{{\"l\":{list},\"z\":{rest}}}"));
+        let start = Instant::now();
+        let compared = told(&bodies(v1.as_bytes(), v2.as_bytes(), &options));
+        assert!(start.elapsed() < LONG, "{:?}", start.elapsed());
+        compared
+    };
+    let [v1, v2] = chain(100);
+    assert_eq!(run(&v1, &v2, ["1", "1"]), ["equal"]);
+    let [v1, v2] = chain(1_500);
+    let refused = ["not comparable: too_many_pairs"];
+    assert_eq!(run(&v1, &v2, ["1", "1"]), refused);
+    assert_eq!(run(&v2, &v1, ["1", "1"]), refused);
+    // What differs elsewhere differs for sure.
+    assert_eq!(run(&v1, &v2, ["1", "2"]), ["value changed /z /z 1 2"]);
+    // Of lists of any length that differ for sure, so much is known.
+    let far = format!("[{}]", joined(1_501, |n| (2 * n + 100_000).to_string()));
+    let found = run(&v1, &far, ["1", "1"]);
+    assert!(
+        found[0].starts_with("value changed /l/* /l/* "),
+        "{}",
+        found[0].len()
+    );
+    let longer = format!("[7,{}", &v2[1..]);
+    assert!(run(&v1, &longer, ["1", "1"])[0].starts_with("length changed /l /l "));
+    // Inside other lists, with and without an order.
+    for outer in ["unordered ", "unordered  key /1", "maps "] {
+        let options = super::options(&[outer, "unordered /*/0", "absolute /*/0/* 1"]);
+        let [v1, v2] = [&v1, &v2].map(|list| format!("[[{list},7],[[5],8]]"));
+        let compared = told(&bodies(v1.as_bytes(), v2.as_bytes(), &options));
+        assert_eq!(compared, refused, "{outer}");
+    }
+}
+
+#[test]
+fn long_lists_with_tolerances_in_the_same_order_or_another_are_paired() {
+    let options = options(&["unordered ", "absolute /*/x 0.01", "absolute /*/y 0.01"]);
+    let element = |n: usize, off: &str| format!("{{\"x\":{},\"y\":{}.{off}}}", n % 97, n % 89);
+    let v1 = format!("[{}]", joined(5_000, |n| element(n, "00")));
+    let v2 = format!("[{}]", joined(5_000, |n| element(n, "01")));
+    assert_eq!(
+        told(&bodies(v1.as_bytes(), v2.as_bytes(), &options)),
+        ["equal"]
+    );
+    let turned = format!("[{}]", joined(5_000, |n| element(4_999 - n, "00")));
+    assert_eq!(
+        told(&bodies(v1.as_bytes(), turned.as_bytes(), &options)),
+        ["equal"]
+    );
+}

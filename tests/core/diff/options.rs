@@ -84,6 +84,53 @@ fn lists_without_an_order() {
 }
 
 #[test]
+fn ignored_elements_of_a_list_without_an_order_do_not_count() {
+    for (words, v1, v2) in [
+        (&["unordered ", "ignore /*"][..], r#"["x"]"#, "[]"),
+        (&["unordered  key /id", "ignore /*"], r#"["x"]"#, "[]"),
+        (
+            &["unordered  key /id", "ignore /*"],
+            r#"[{"id":1},{"id":2}]"#,
+            r#"[{"id":3}]"#,
+        ),
+        (
+            &["unordered /l", "ignore /l/*"],
+            r#"{"l":[1,[2]]}"#,
+            r#"{"l":[{}]}"#,
+        ),
+        (
+            &["unordered ", "unordered /*", "ignore /*/*"],
+            r#"[["x"],[]]"#,
+            r#"[[],[1,2]]"#,
+        ),
+        (
+            &["unordered ", "unordered /*/l key ", "ignore /*/l/*"],
+            r#"[{"l":[1]},{"l":[]}]"#,
+            r#"[{"l":[]},{"l":[2,3]}]"#,
+        ),
+        (&["unordered /*", "ignore /*/*"], r#"[["x"]]"#, "[[]]"),
+    ] {
+        assert_eq!(tell(v1, v2, words), ["equal"], "{words:?} {v1} {v2}");
+        assert_eq!(tell(v2, v1, words), ["equal"], "{words:?} {v2} {v1}");
+    }
+    // An index names nobody in a list without an order, and what is inside is not the element.
+    for words in [
+        &["unordered ", "ignore /0"][..],
+        &["unordered ", "ignore /*/a"],
+    ] {
+        assert_eq!(
+            tell(r#"[{"a":1}]"#, "[]", words),
+            [r#"length changed - - [{"a":1}] []"#]
+        );
+    }
+    let options = options(&["unordered /l", "ignore /l/*"]);
+    let mut usage = Usage::new(&options);
+    let (v1, v2) = (answer(br#"{"l":["x"]}"#), answer(br#"{"l":[]}"#));
+    let _: Comparison<'_> = compare(&v1, &v2, &options, &|_, _| false, &mut usage);
+    assert!(usage.iter().all(|(_, _, count)| count == 1), "{usage:?}");
+}
+
+#[test]
 fn elements_are_paired_by_their_keys() {
     let word = ["unordered /u key /id"];
     let u = |items: &str| format!(r#"{{"u":[{items}]}}"#);

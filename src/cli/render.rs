@@ -3,8 +3,9 @@
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
-use turnout_core::render::{discovery, render};
+use turnout_core::render::{discovery, misfits, render};
 use turnout_core::{Configuration, Inbound, Plan, Proxy, Written};
+use turnout_live::check_wasm;
 use turnout_manifests::{EnvoyGateway, Istio, Object, Phase, envoy_gateway, istio, to_yaml};
 
 use crate::exit::{Exit, refuse};
@@ -17,8 +18,8 @@ use crate::text;
 /// With --template, into any file with the quoted placeholders "@TURNOUT_CONFIGURATION@" and
 /// "@TURNOUT_WASM@", as those in the folder `envoy` of the project. With --for, into what Envoy
 /// discovers, or into the objects that Istio or Envoy Gateway load. A policy with a problem is
-/// refused: every problem is shown, and nothing is written. The accounts of its files are put in, and
-/// long lists packed.
+/// refused, and so is what does not fit the target: every problem is shown at once, and nothing is
+/// written. The accounts of its files are put in, and long lists packed.
 #[derive(Args)]
 #[command(after_help = "Examples:
   turnout render policy.json --template envoy/cluster-header.yaml \\
@@ -44,6 +45,9 @@ pub(crate) struct Arguments {
     /// Where the proxy finds the filter: for `envoy`, and if the template asks for it.
     #[arg(long, value_name = "PATH", required_if_eq("target", "envoy"))]
     wasm: Option<String>,
+    /// The proxy sees that path, and this machine does not: it is not looked at.
+    #[arg(long, requires = "wasm")]
+    wasm_elsewhere: bool,
     /// Whether this proxy believes the x-turnout-* headers of requests.
     #[arg(long, value_enum, default_value_t = InboundWord::Strip)]
     inbound: InboundWord,
@@ -135,22 +139,32 @@ impl From<PhaseWord> for Phase {
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Exit {
+    // Whatever is wrong is said at once, so that it can be mended at once.
     let policy = Policy::read(&arguments.policy).and_then(|policy| policy.for_proxies());
-    let (policy, plan) = match policy {
-        Ok(policy) => policy,
-        Err(exit) => return exit,
-    };
-    let written = check(arguments)
-        .and_then(|()| rendered(arguments, &policy, &plan))
-        .and_then(|rendered| text::write(arguments.output.as_deref(), &rendered));
-    match written {
-        Ok(()) => Exit::Done,
-        Err(error) => refuse(&error),
+    let mut wrong = check(arguments);
+    let template = template(arguments, &mut wrong);
+    let rendered = policy.as_ref().ok().map(|(policy, plan)| {
+        let template = template.as_deref().unwrap_or_default();
+        rendered(arguments, template, policy, plan)
+    });
+    match (rendered, wrong.is_empty()) {
+        (Some(Ok(rendered)), true) => match text::write(arguments.output.as_deref(), &rendered) {
+            Ok(()) => Exit::Done,
+            Err(error) => refuse(&error),
+        },
+        (rendered, _) => {
+            wrong.extend(rendered.and_then(Result::err).unwrap_or_default());
+            wrong.iter().for_each(|error| {
+                refuse(error);
+            });
+            Exit::BadInput
+        }
     }
 }
 
-/// What is given and says nothing of the target would be dropped without a word.
-fn check(arguments: &Arguments) -> Result<(), String> {
+/// What of the options is wrong. What is given and says nothing of the target would be dropped without
+/// a word.
+fn check(arguments: &Arguments) -> Vec<String> {
     use Target::{Envoy, EnvoyGateway, Istio};
     let (target, is_mesh) = match arguments.target {
         None => ("--template", false),
@@ -170,45 +184,82 @@ fn check(arguments: &Arguments) -> Result<(), String> {
     ];
     let idle = options
         .iter()
-        .find(|(_, is_given, says)| *is_given && !says);
-    match idle {
-        Some((option, ..)) => Err(format!("{option} says nothing with {target}; leave it out")),
-        None if matches!(arguments.target, Some(Envoy)) && !arguments.headers.cluster => Err(
+        .filter(|(_, is_given, says)| *is_given && !says);
+    let mut wrong: Vec<String> = idle
+        .map(|(option, ..)| format!("{option} says nothing with {target}; leave it out"))
+        .collect();
+    if matches!(arguments.target, Some(Envoy)) && !arguments.headers.cluster {
+        wrong.push(
             "the routes that go with --for envoy, as in envoy/live-policy.yaml, take \
              x-turnout-cluster, and `--headers` leaves it out; write `cluster` too"
                 .into(),
-        ),
-        None => Ok(()),
+        );
+    }
+    if !proxy(arguments).passes_on() {
+        wrong.push(NOT_PASSED_ON.into());
+    }
+    if matches!(arguments.target, Some(EnvoyGateway)) && arguments.gateway.len() != 1 {
+        wrong.push("an EnvoyExtensionPolicy is for one Gateway; give --gateway once".into());
+    }
+    if let Some(wasm) = &arguments.wasm
+        && !is_mesh
+        && !arguments.wasm_elsewhere
+        && let Err(error) = check_wasm(wasm)
+    {
+        wrong.push(error.to_string());
+    }
+    wrong
+}
+
+/// The text of the template, if there is one.
+fn template(arguments: &Arguments, wrong: &mut Vec<String>) -> Option<String> {
+    let path = arguments.template.as_deref()?;
+    match text::read(path) {
+        Ok(template) => {
+            let name = text::name_of(path);
+            let misfits = misfits(&template, arguments.wasm.is_some());
+            wrong.extend(misfits.iter().map(|error| format!("{name}: {error}")));
+            Some(template)
+        }
+        Err(error) => {
+            wrong.push(error);
+            None
+        }
     }
 }
 
-fn rendered(arguments: &Arguments, policy: &str, plan: &Plan) -> Result<String, String> {
-    let proxy = Proxy {
+fn proxy(arguments: &Arguments) -> Proxy {
+    Proxy {
         inbound: arguments.inbound.into(),
         headers: arguments.headers,
-    };
-    if !proxy.passes_on() {
-        return Err(NOT_PASSED_ON.into());
     }
-    let configuration = Configuration::to_json(policy, proxy);
+}
+
+/// What is to be written, or everything of the policy that stands against it.
+fn rendered(
+    arguments: &Arguments,
+    template: &str,
+    policy: &str,
+    plan: &Plan,
+) -> Result<String, Vec<String>> {
+    let configuration = Configuration::to_json(policy, proxy(arguments));
     let object = Object {
         name: arguments.name.as_deref().unwrap_or("turnout"),
         namespace: arguments.namespace.as_deref(),
         image: arguments.image.as_deref().unwrap_or_default(),
         configuration: &configuration,
     };
-    let documents = match (arguments.target, &arguments.template) {
-        (None, None) => return Err("give --template or --for".into()),
-        (None, Some(path)) => {
-            let template = text::read(path)?;
-            return render(&template, &configuration, arguments.wasm.as_deref())
-                .map_err(|error| format!("{}: {error}", text::name_of(path)));
+    let documents = match arguments.target {
+        // What does not fit the template has been said.
+        None => {
+            let rendered = render(template, &configuration, arguments.wasm.as_deref());
+            return rendered.map_err(|_| Vec::new());
         }
-        (Some(Target::Envoy), _) => {
+        Some(Target::Envoy) => {
             let wasm = arguments.wasm.as_deref().unwrap_or_default();
             return Ok(discovery(&configuration, plan.revision().as_str(), wasm));
         }
-        (Some(Target::Istio), _) => istio(
+        Some(Target::Istio) => istio(
             plan,
             &Istio {
                 object,
@@ -217,16 +268,19 @@ fn rendered(arguments: &Arguments, policy: &str, plan: &Plan) -> Result<String, 
                 phase: arguments.phase.map(Phase::from).unwrap_or_default(),
             },
         ),
-        (Some(Target::EnvoyGateway), _) => {
-            let [gateway] = arguments.gateway.as_slice() else {
-                return Err(
-                    "an EnvoyExtensionPolicy is for one Gateway; give --gateway once".into(),
-                );
-            };
+        Some(Target::EnvoyGateway) => {
+            let gateway = arguments.gateway.first().map_or("", String::as_str);
             envoy_gateway(plan, &EnvoyGateway { object, gateway })
         }
     };
     documents
         .and_then(|documents| to_yaml(&documents))
-        .map_err(|error| format!("{}: {error}", text::name_of(&arguments.policy)))
+        .map_err(|errors| {
+            let name = text::name_of(&arguments.policy);
+            let errors = errors.to_string();
+            errors
+                .lines()
+                .map(|error| format!("{name}: {error}"))
+                .collect()
+        })
 }

@@ -43,24 +43,37 @@ impl fmt::Display for RenderError {
 
 impl std::error::Error for RenderError {}
 
+/// Whatever does not fit between a template and what is given.
+#[must_use]
+pub fn misfits(template: &str, has_wasm: bool) -> Vec<RenderError> {
+    let mut found = Vec::new();
+    if !template.contains(CONFIGURATION_PLACE) {
+        found.push(RenderError::NoConfigurationPlace);
+    }
+    match (template.contains(WASM_PLACE), has_wasm) {
+        (true, false) => found.push(RenderError::NoWasm),
+        (false, true) => found.push(RenderError::NoWasmPlace),
+        (true, true) | (false, false) => {}
+    }
+    found
+}
+
 /// Fills in a template.
 ///
 /// # Errors
-/// When the template's places and what is given do not fit each other.
+/// When the template's places and what is given do not fit each other: the first of the [`misfits`].
 pub fn render(
     template: &str,
     configuration: &str,
     wasm: Option<&str>,
 ) -> Result<String, RenderError> {
-    if !template.contains(CONFIGURATION_PLACE) {
-        return Err(RenderError::NoConfigurationPlace);
+    if let Some(error) = misfits(template, wasm.is_some()).first() {
+        return Err(*error);
     }
     // The configuration comes last: nothing in it is a place.
-    let with_wasm = match (template.contains(WASM_PLACE), wasm) {
-        (true, Some(wasm)) => template.replace(WASM_PLACE, &quoted(wasm)),
-        (false, None) => template.to_owned(),
-        (true, None) => return Err(RenderError::NoWasm),
-        (false, Some(_)) => return Err(RenderError::NoWasmPlace),
+    let with_wasm = match wasm {
+        Some(wasm) => template.replace(WASM_PLACE, &quoted(wasm)),
+        None => template.to_owned(),
     };
     Ok(with_wasm.replace(CONFIGURATION_PLACE, &quoted(configuration)))
 }

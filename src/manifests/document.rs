@@ -3,7 +3,7 @@
 use serde_json::Value;
 use serde_saphyr::{ser_options, to_string_with_options};
 
-use crate::error::{Error, LARGEST};
+use crate::error::{Error, Errors, Found, LARGEST};
 
 /// One object.
 #[derive(Clone, Debug, PartialEq)]
@@ -19,15 +19,19 @@ pub struct Document {
 /// All of them in one file, each behind its comment.
 ///
 /// # Errors
-/// When one is larger than a cluster takes.
-pub fn to_yaml(documents: &[Document]) -> Result<String, Error> {
-    let mut text = String::new();
+/// Each that is larger than a cluster takes.
+pub fn to_yaml(documents: &[Document]) -> Result<String, Errors> {
+    let mut found = Found::default();
     for document in documents {
         let bytes = document.object.to_string().len();
         if bytes > LARGEST {
             let kind = document.kind;
-            return Err(Error::TooLarge { kind, bytes });
+            found.push(Error::TooLarge { kind, bytes });
         }
+    }
+    found.finish()?;
+    let mut text = String::new();
+    for document in documents {
         let options = ser_options! { prefer_block_scalars: false };
         let yaml = to_string_with_options(&document.object, options)
             .map_err(|error| Error::Configuration(error.to_string()))?;

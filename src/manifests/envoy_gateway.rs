@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use turnout_core::{CLUSTER_HEADER, PathReach, Plan, Rollout, TREATMENT_HEADER, Treatment};
 
 use crate::document::Document;
-use crate::error::Error;
+use crate::error::{Error, Errors, Found};
 use crate::groups::{EVERY_HOST, Group, groups};
 use crate::names::{self, Given};
 use crate::object::Object;
@@ -41,21 +41,35 @@ pub struct EnvoyGateway<'a> {
 /// what else they have.
 ///
 /// # Errors
-/// When the policy, or what is given beside it, cannot be said in Envoy Gateway.
-pub fn envoy_gateway(plan: &Plan, given: &EnvoyGateway<'_>) -> Result<Vec<Document>, Error> {
-    given.object.check()?;
-    names::check("a gateway", given.gateway)?;
-    let mut documents = vec![extension(given)?];
-    let mut routes = Given::default();
-    for group in groups(plan, |_| Ok(EVERY_HOST), |host| host)? {
-        for hosts in group.hosts.chunks(MOST_HOSTS) {
-            for rollout in &group.rollouts {
-                let name = routes.own(given.object.name_for(&rollout.name));
-                shadow(given, rollout, &name)?;
-                documents.push(route(given, &group, hosts, rollout, &name)?);
+/// All of the policy, and of what is given beside it, that cannot be said in Envoy Gateway.
+pub fn envoy_gateway(plan: &Plan, given: &EnvoyGateway<'_>) -> Result<Vec<Document>, Errors> {
+    let mut found = Found::default();
+    given.object.check(&mut found);
+    found.keep(names::check("a gateway", given.gateway));
+    for rollout in plan.rollouts() {
+        for treatment in [Treatment::V1, Treatment::V2] {
+            found.keep(backend(rollout, treatment));
+        }
+        for host in rollout.reach().hosts {
+            if !names::is_host(host) {
+                found.push(Error::Host(host.to_owned()));
             }
         }
     }
+    let mut documents = Vec::new();
+    documents.extend(found.keep(extension(given)));
+    let mut routes = Given::default();
+    let groups = found.keep(groups(plan, |_| Ok(EVERY_HOST), |host| host));
+    for group in groups.into_iter().flatten() {
+        for hosts in group.hosts.chunks(MOST_HOSTS) {
+            for rollout in &group.rollouts {
+                let name = routes.own(given.object.name_for(&rollout.name));
+                found.keep(shadow(given, rollout, &name));
+                documents.extend(found.keep(route(given, &group, hosts, rollout, &name)));
+            }
+        }
+    }
+    found.finish()?;
     Ok(documents)
 }
 

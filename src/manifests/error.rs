@@ -168,3 +168,81 @@ impl fmt::Display for Error {
 }
 
 impl std::error::Error for Error {}
+
+/// How many errors are kept; further ones are only counted.
+const KEPT: usize = 100;
+
+/// Everything that is wrong, at least one error. Its `Display` has a line for each.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Errors {
+    list: Vec<Error>,
+    omitted: usize,
+}
+
+impl Errors {
+    /// In the order in which they were found.
+    #[must_use]
+    pub fn as_slice(&self) -> &[Error] {
+        &self.list
+    }
+}
+
+impl From<Error> for Errors {
+    fn from(error: Error) -> Self {
+        Self {
+            list: vec![error],
+            omitted: 0,
+        }
+    }
+}
+
+impl fmt::Display for Errors {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (index, error) in self.list.iter().enumerate() {
+            if index > 0 {
+                f.write_str("\n")?;
+            }
+            write!(f, "{error}")?;
+        }
+        match self.omitted {
+            0 => Ok(()),
+            omitted => write!(f, "\nand {omitted} more"),
+        }
+    }
+}
+
+impl std::error::Error for Errors {}
+
+/// Errors while they are being found.
+#[derive(Debug, Default)]
+pub(crate) struct Found {
+    list: Vec<Error>,
+    omitted: usize,
+}
+
+impl Found {
+    /// Notes an error, once.
+    pub(crate) fn push(&mut self, error: Error) {
+        if self.list.contains(&error) {
+            return;
+        }
+        match self.list.len() < KEPT {
+            true => self.list.push(error),
+            false => self.omitted = self.omitted.saturating_add(1),
+        }
+    }
+
+    /// The value, or `None` where there is an error, which is noted.
+    pub(crate) fn keep<T>(&mut self, result: Result<T, Error>) -> Option<T> {
+        result.map_err(|error| self.push(error)).ok()
+    }
+
+    /// Nothing, if there was no error.
+    pub(crate) fn finish(self) -> Result<(), Errors> {
+        let Self { list, omitted } = self;
+        match list.is_empty() {
+            true => Ok(()),
+            false => Err(Errors { list, omitted }),
+        }
+    }
+}

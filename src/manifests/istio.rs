@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use turnout_core::{CLUSTER_HEADER, PathReach, Plan, Rollout, TREATMENT_HEADER, Treatment};
 
 use crate::document::Document;
-use crate::error::Error;
+use crate::error::{Error, Errors, Found};
 use crate::groups::{EVERY_HOST, Group, groups};
 use crate::names::{self, Given};
 use crate::object::Object;
@@ -57,29 +57,40 @@ impl Phase {
 /// for each service.
 ///
 /// # Errors
-/// When the policy, or what is given beside it, cannot be said in Istio.
-pub fn istio(plan: &Plan, given: &Istio<'_>) -> Result<Vec<Document>, Error> {
-    given.object.check()?;
-    let mut documents = vec![plugin(given)?];
-    if let Some(bad) = given.gateways.iter().find(|gateway| !is_gateway(gateway)) {
-        return Err(Error::Gateway(bad.clone()));
+/// All of the policy, and of what is given beside it, that cannot be said in Istio.
+pub fn istio(plan: &Plan, given: &Istio<'_>) -> Result<Vec<Document>, Errors> {
+    let mut found = Found::default();
+    given.object.check(&mut found);
+    for gateway in given.gateways {
+        if !is_gateway(gateway) {
+            found.push(Error::Gateway(gateway.clone()));
+        }
     }
+    let labels = labels(given.selector, &mut found);
     let mut services = BTreeMap::new();
     for rollout in plan.rollouts() {
         for treatment in [Treatment::V1, Treatment::V2] {
-            Cluster::of(rollout, treatment)?.note(&mut services);
+            if let Some(cluster) = found.keep(Cluster::of(rollout, treatment)) {
+                cluster.note(&mut services);
+            }
+        }
+        for host in rollout.reach().hosts {
+            if !is_route_host(host) {
+                found.push(Error::Host(host.to_owned()));
+            }
         }
     }
+    if plan.rollouts().is_empty() {
+        found.push(Error::NoRollout);
+    }
+    found.finish()?;
+    let mut documents = vec![plugin(given, &labels)?];
     let (mut routes, mut rules) = (Given::default(), Given::default());
     for group in groups(
         plan,
         |rollout| given.host_of(rollout),
         |host| given.called(host, &services),
     )? {
-        let bad = group.hosts.iter().find(|host| !is_route_host(host));
-        if let Some(host) = bad {
-            return Err(Error::Host((*host).to_owned()));
-        }
         // In the mesh the last route of a host leads to that host, so each has its own.
         let at_once = match given.is_in_mesh() {
             true => 1,
@@ -141,14 +152,23 @@ fn is_route_host(host: &str) -> bool {
     host == EVERY_HOST || names::is_host(host)
 }
 
-fn plugin(given: &Istio<'_>) -> Result<Document, Error> {
+/// The labels of the pods that have the filter.
+fn labels(selector: &[String], found: &mut Found) -> serde_json::Map<String, Value> {
     let mut labels = serde_json::Map::new();
-    for label in given.selector {
-        let (key, value) = names::label(label).ok_or_else(|| Error::Label(label.clone()))?;
-        if labels.insert(key.to_owned(), json!(value)).is_some() {
-            return Err(Error::LabelTwice(key.to_owned()));
+    for label in selector {
+        match names::label(label) {
+            None => found.push(Error::Label(label.clone())),
+            Some((key, value)) => {
+                if labels.insert(key.to_owned(), json!(value)).is_some() {
+                    found.push(Error::LabelTwice(key.to_owned()));
+                }
+            }
         }
     }
+    labels
+}
+
+fn plugin(given: &Istio<'_>, labels: &serde_json::Map<String, Value>) -> Result<Document, Error> {
     let mut spec = json!({
         "url": format!("oci://{}", given.object.image()),
         "imagePullPolicy": "IfNotPresent",

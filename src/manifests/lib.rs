@@ -18,6 +18,6 @@ mod object;
 
 pub use document::{Document, to_yaml};
 pub use envoy_gateway::{EnvoyGateway, envoy_gateway};
-pub use error::{Error, LARGEST};
+pub use error::{Error, Errors, LARGEST};
 pub use istio::{Istio, Phase, istio};
 pub use object::Object;

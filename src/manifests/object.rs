@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use turnout_core::{CLUSTER_HEADER, TREATMENT_HEADER};
 
-use crate::error::Error;
+use crate::error::{Error, Found};
 use crate::names;
 
 /// What the routes match, as the configuration and as a request calls it.
@@ -23,15 +23,29 @@ pub struct Object<'a> {
 }
 
 impl Object<'_> {
-    pub(crate) fn check(&self) -> Result<(), Error> {
-        names::check("an object", self.name)?;
+    /// Finds what is wrong with it.
+    pub(crate) fn check(&self, found: &mut Found) {
+        found.keep(names::check("an object", self.name));
         let is_reference = |c: char| c.is_ascii_alphanumeric() || "./:@_-".contains(c);
         if self.image().is_empty() || !self.image().chars().all(is_reference) {
-            return Err(Error::Image(self.image.to_owned()));
+            found.push(Error::Image(self.image.to_owned()));
         }
-        match self.namespace {
-            Some(namespace) => names::check("a namespace", namespace),
-            None => Ok(()),
+        if let Some(namespace) = self.namespace {
+            found.keep(names::check("a namespace", namespace));
+        }
+        let configuration = found.keep(self.configuration());
+        // Where nothing is said, all are written.
+        let Some(written) = configuration
+            .as_ref()
+            .and_then(|given| given.get("headers"))
+        else {
+            return;
+        };
+        for (word, header) in MATCHED {
+            let mut words = written.as_array().into_iter().flatten();
+            if !words.any(|written| written == word) {
+                found.push(Error::Header { word, header });
+            }
         }
     }
 
@@ -54,20 +68,7 @@ impl Object<'_> {
     }
 
     pub(crate) fn configuration(&self) -> Result<Value, Error> {
-        let configuration: Value = serde_json::from_str(self.configuration)
-            .map_err(|error| Error::Configuration(error.to_string()))?;
-        // Where nothing is said, all are written.
-        if let Some(written) = configuration.get("headers") {
-            let is_written = |word: &str| match written.as_array() {
-                Some(list) => list.iter().any(|written| written == word),
-                None => false,
-            };
-            for (word, header) in MATCHED {
-                if !is_written(word) {
-                    return Err(Error::Header { word, header });
-                }
-            }
-        }
-        Ok(configuration)
+        serde_json::from_str(self.configuration)
+            .map_err(|error| Error::Configuration(error.to_string()))
     }
 }

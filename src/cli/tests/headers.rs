@@ -121,7 +121,8 @@ fn a_proxy_is_told_what_its_routes_read() {
         assert!(text.contains(words), "{text}");
     }
 
-    let envoy = "render a.json --for envoy --wasm /f.wasm --inbound trust --headers";
+    let envoy =
+        "render a.json --for envoy --wasm /f.wasm --wasm-elsewhere --inbound trust --headers";
     let text = configuration(&done(&folder, &format!("{envoy} cluster,decision")));
     let read = Configuration::from_json(text.as_bytes()).expect("a configuration");
     assert_eq!(Some(read.headers), Written::named(["cluster", "decision"]));
@@ -171,7 +172,7 @@ fn a_list_that_says_nothing_is_refused_with_what_to_write() {
     let folder = folder();
     let unknown = "is no header; write some of cluster,treatment,decision, with commas between";
     for command in [
-        "render a.json --for envoy --wasm f.wasm",
+        "render a.json --for envoy --wasm f.wasm --wasm-elsewhere",
         "apply a.json --dir d --wasm f.wasm",
     ] {
         for (list, words) in [
@@ -270,7 +271,9 @@ fn a_file_that_others_wrote_says_what_is_written() {
     done(&folder, "apply a.json --dir d --wasm f.wasm");
     let path = folder.path().join("d/filter.json");
     let others = |headers: &str| {
-        let line = format!("render b.json --for envoy --wasm /f.wasm --headers {headers}");
+        let line = format!(
+            "render b.json --for envoy --wasm /f.wasm --wasm-elsewhere --headers {headers}"
+        );
         let text = done(&folder, &line);
         fs::write(&path, &text).expect("a filter.json");
         text

@@ -130,7 +130,13 @@ const FOR_ISTIO: [&[&str]; 2] = [
         "stats",
     ],
 ];
-const FOR_ENVOY: [&str; 4] = ["--for", "envoy", "--wasm", "/etc/envoy/turnout_filter.wasm"];
+const FOR_ENVOY: [&str; 5] = [
+    "--for",
+    "envoy",
+    "--wasm",
+    "/etc/envoy/turnout_filter.wasm",
+    "--wasm-elsewhere",
+];
 
 /// What is published, and what reads it.
 fn published() -> (PathBuf, PathBuf) {

@@ -23,13 +23,14 @@ fn folder_with(policy: &str) -> tempfile::TempDir {
     folder
 }
 
-const RENDER: [&str; 6] = [
+const RENDER: [&str; 7] = [
     "render",
     "policy.json",
     "--template",
     "template.yaml",
     "--wasm",
     "f.wasm",
+    "--wasm-elsewhere",
 ];
 
 fn stderr(output: &Output) -> &str {
@@ -59,6 +60,7 @@ fn reads_standard_input_and_says_what_the_proxy_is() {
         "template.yaml",
         "--wasm",
         "f",
+        "--wasm-elsewhere",
         "--inbound",
         "trust",
     ];
@@ -159,7 +161,7 @@ fn folder_for(target: &str) -> tempfile::TempDir {
 /// Options that the target needs.
 fn needed(target: &str) -> &'static [&'static str] {
     match target {
-        "envoy" => &["--wasm", "/f.wasm"],
+        "envoy" => &["--wasm", "/f.wasm", "--wasm-elsewhere"],
         "istio" => &["--image", "example.com/turnout:1"],
         _ => &["--image", "example.com/turnout:1", "--gateway", "edge"],
     }
@@ -274,8 +276,14 @@ fn the_revision_is_the_same_for_every_target() {
         String::from_utf8(output.stdout).expect("UTF-8")
     };
     let revision = turnout_core::Revision::of_text(POLICY);
-    let template = of(&["--template", "template.yaml", "--wasm", "f"]);
-    let envoy = of(&["--for", "envoy", "--wasm", "f"]);
+    let template = of(&[
+        "--template",
+        "template.yaml",
+        "--wasm",
+        "f",
+        "--wasm-elsewhere",
+    ]);
+    let envoy = of(&["--for", "envoy", "--wasm", "f", "--wasm-elsewhere"]);
     for text in [template, envoy] {
         assert!(
             text.contains(&format!("\\\"revision\\\":\\\"{revision}\\\"")),
@@ -395,5 +403,99 @@ fn a_number_that_a_double_does_not_hold_does_not_reach_a_proxy_as_another_one() 
         let is_there = text.contains("seed: '9007199254740993'")
             || text.contains("seed: \"9007199254740993\"");
         assert!(command.len() == 2 || is_there, "{text}");
+    }
+}
+
+#[test]
+fn the_wasm_is_looked_at_unless_it_is_elsewhere() {
+    let folder = folder_with(POLICY);
+    fs::write(folder.path().join("f.wasm"), b"\0asm\x01\0\0\0").expect("a file");
+    fs::write(folder.path().join("text.wasm"), b"text").expect("a file");
+    for command in [&["--for", "envoy"], &["--template", "template.yaml"]] {
+        let run = |wasm: &[&str]| {
+            let arguments = [&["render", "policy.json"], &command[..], wasm].concat();
+            turnout(folder.path(), &arguments, "")
+        };
+        for (wasm, why) in [
+            ("none.wasm", "No such file or directory"),
+            ("text.wasm", "it does not begin as a wasm does"),
+        ] {
+            let output = run(&["--wasm", wasm]);
+            assert_eq!(output.status.code(), Some(2));
+            assert!(output.stdout.is_empty());
+            let error = stderr(&output);
+            let begin = format!("turnout: {wasm} is not the filter's .wasm: ");
+            assert!(error.starts_with(&begin) && error.contains(why), "{error}");
+            assert!(error.contains("--wasm-elsewhere"), "{error}");
+            let output = run(&["--wasm", wasm, "--wasm-elsewhere"]);
+            assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+        }
+        let output = run(&["--wasm", "f.wasm"]);
+        assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+        assert!(String::from_utf8_lossy(&output.stdout).contains("\"f.wasm\""));
+    }
+}
+
+#[test]
+fn every_problem_is_said_at_once() {
+    let folder = folder_with(&POLICY.replace("split", "spilt"));
+    fs::write(folder.path().join("good.json"), POLICY).expect("a policy");
+    fs::write(folder.path().join("empty.yaml"), "").expect("a template");
+    for (command, sentences) in [
+        (
+            // The policy, the options and the wasm.
+            "render policy.json --for envoy --wasm none.wasm --headers treatment --name a --phase authn",
+            &[
+                "error: unknown mode `spilt`",
+                "turnout: --name says nothing with --for envoy; leave it out",
+                "turnout: --phase says nothing with --for envoy; leave it out",
+                "turnout: the routes that go with --for envoy",
+                "turnout: none.wasm is not the filter's .wasm: ",
+            ][..],
+        ),
+        (
+            "render policy.json --template empty.yaml --wasm none.wasm --image i",
+            &[
+                "error: unknown mode `spilt`",
+                "turnout: --image says nothing with --template; leave it out",
+                "turnout: none.wasm is not the filter's .wasm: ",
+                "turnout: empty.yaml: the template has no place for the configuration",
+                "turnout: empty.yaml: the template has no place for the path of the .wasm",
+            ],
+        ),
+        (
+            // Both clusters, names and labels.
+            "render good.json --for istio --image a:1 --name A --selector b --gateway C --wasm none.wasm",
+            &[
+                "turnout: --wasm says nothing with --for istio; leave it out",
+                "turnout: good.json: `A` is not a name of an object; ",
+                "turnout: good.json: `C` is not a gateway; ",
+                "turnout: good.json: `b` is not a label; ",
+                "turnout: good.json: rollout r: `a` as v1 is no cluster there; ",
+                "turnout: good.json: rollout r: `b` as v2 is no cluster there; ",
+            ],
+        ),
+        (
+            "render good.json --for envoy-gateway --image a:1 --gateway a --gateway b",
+            &[
+                "turnout: an EnvoyExtensionPolicy is for one Gateway; give --gateway once",
+                "turnout: good.json: rollout r: `a` as v1 is no cluster there; ",
+                "turnout: good.json: rollout r: `b` as v2 is no cluster there; ",
+            ],
+        ),
+    ] {
+        let arguments: Vec<_> = command.split(' ').collect();
+        let output = turnout(folder.path(), &arguments, "");
+        assert_eq!(output.status.code(), Some(2), "{command}");
+        assert!(output.stdout.is_empty());
+        let error = stderr(&output);
+        let lines: Vec<_> = error
+            .lines()
+            .filter(|line| line.starts_with("turnout: ") || line.starts_with("error: "))
+            .collect();
+        assert_eq!(lines.len(), sentences.len(), "{error}");
+        for (line, sentence) in lines.iter().zip(sentences) {
+            assert!(line.starts_with(sentence), "{line}\n{sentence}");
+        }
     }
 }

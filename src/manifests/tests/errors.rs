@@ -66,6 +66,7 @@ fn a_policy_without_rollouts() {
 #[test]
 fn names_that_kubernetes_does_not_take() {
     let policy = two(CHANNELS);
+    let services = plan(&two(SERVICES));
     let plan = plan(&policy);
     let configuration = Configuration::to_json(&policy, Inbound::Strip);
     let good = object(&configuration);
@@ -103,7 +104,7 @@ fn names_that_kubernetes_does_not_take() {
             gateway: bad,
         };
         assert_eq!(
-            envoy_gateway(&plan, &gateway)
+            envoy_gateway(&services, &gateway)
                 .expect_err("an error")
                 .to_string(),
             format!("`{bad}` is not a name of a gateway; {name}")
@@ -255,11 +256,18 @@ fn more_routes_than_anyone_reads() {
                     "match": { "path": { "prefix": format!("/{}", "a/".repeat(index)) } } })
         })
         .collect();
-    assert_eq!(
-        refused(Mesh::EnvoyGateway, &policy(&nested)),
-        "rollout r0: its paths overlap with more than 62 others of a host, and a route object takes no more; name \
-         its hosts, or paths that exclude each other"
-    );
+    // Each overlaps with all others.
+    let errors = refused(Mesh::EnvoyGateway, &policy(&nested));
+    assert_eq!(errors.lines().count(), 64);
+    for (index, error) in errors.lines().enumerate() {
+        assert_eq!(
+            error,
+            format!(
+                "rollout r{index}: its paths overlap with more than 62 others of a host, and a route object takes no \
+                 more; name its hosts, or paths that exclude each other"
+            )
+        );
+    }
     assert!(Mesh::EnvoyGateway.documents(&policy(&nested[1..])).is_ok());
 }
 
@@ -291,4 +299,72 @@ fn headers_that_the_routes_match_and_the_filter_does_not_write() {
             );
         }
     }
+}
+
+#[test]
+fn everything_that_is_wrong_is_said_at_once() {
+    let bad = |name: &str| {
+        json!({ "name": name, "v1": format!("{name}-1"), "v2": format!("{name}-2"), "mode": "off",
+                "match": { "hosts": ["a..b"] } })
+    };
+    let policy = policy(&[bad("a"), bad("b")]);
+    let plan = plan(&policy);
+    let configuration = Configuration::to_json(&policy, Inbound::Strip);
+    let object = Object {
+        name: "A",
+        namespace: Some("B"),
+        image: "",
+        configuration: &configuration,
+    };
+    let gateways = ["C".to_owned(), "d/E".to_owned()];
+    let selector = ["f".to_owned(), "g=1".to_owned(), "g=2".to_owned()];
+    let common = [
+        "`A` is not a name of an object; ",
+        "`` is not the name of an image; ",
+        "`B` is not a name of a namespace; ",
+    ];
+    let of_rollouts = [
+        "rollout a: `a-1` as v1 is no cluster there; ",
+        "rollout a: `a-2` as v2 is no cluster there; ",
+        "no route can be for the host `a..b`; ",
+        "rollout b: `b-1` as v1 is no cluster there; ",
+        "rollout b: `b-2` as v2 is no cluster there; ",
+    ];
+    let of_istio = [
+        "`C` is not a gateway; ",
+        "`d/E` is not a gateway; ",
+        "`f` is not a label; ",
+        "the label `g` is given twice; ",
+    ];
+    let errors = istio(&plan, &at(object, &selector, &gateways)).expect_err("errors");
+    let expected = [&common[..], &of_istio, &of_rollouts].concat();
+    assert_eq!(errors.as_slice().len(), expected.len(), "{errors}");
+    for (error, begin) in errors.as_slice().iter().zip(expected) {
+        assert!(error.to_string().starts_with(begin), "{error}\n{begin}");
+    }
+    let gateway = EnvoyGateway {
+        object,
+        gateway: "C",
+    };
+    let errors = envoy_gateway(&plan, &gateway).expect_err("errors");
+    let expected = [
+        &common[..],
+        &["`C` is not a name of a gateway; "],
+        &of_rollouts,
+    ]
+    .concat();
+    assert_eq!(errors.as_slice().len(), expected.len(), "{errors}");
+    for (error, begin) in errors.as_slice().iter().zip(expected) {
+        assert!(error.to_string().starts_with(begin), "{error}\n{begin}");
+    }
+}
+
+#[test]
+fn a_flood_of_errors_is_counted_and_not_kept() {
+    let rollouts: Vec<_> = (0..60)
+        .map(|index| json!({ "name": format!("r{index}"), "v1": format!("a{index}"), "v2": format!("b{index}"), "mode": "off" }))
+        .collect();
+    let errors = refused(Mesh::Sidecars, &policy(&rollouts));
+    assert_eq!(errors.lines().count(), 101);
+    assert!(errors.ends_with("\nand 20 more"), "{errors}");
 }

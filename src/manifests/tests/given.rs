@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use turnout_core::{Configuration, Inbound, Plan, Proxy};
 use turnout_manifests::{
-    Document, EnvoyGateway, Error, Istio, Object, Phase, envoy_gateway, istio, to_yaml,
+    Document, EnvoyGateway, Errors, Istio, Object, Phase, envoy_gateway, istio, to_yaml,
 };
 
 pub(crate) const CHANNELS: [&str; 2] = [
@@ -35,7 +35,7 @@ impl Mesh {
         })
     }
 
-    pub(crate) fn documents(self, policy: &str) -> Result<Vec<Document>, Error> {
+    pub(crate) fn documents(self, policy: &str) -> Result<Vec<Document>, Errors> {
         self.documents_of(policy, Inbound::Strip)
     }
 
@@ -44,7 +44,7 @@ impl Mesh {
         self,
         policy: &str,
         proxy: impl Into<Proxy>,
-    ) -> Result<Vec<Document>, Error> {
+    ) -> Result<Vec<Document>, Errors> {
         let plan = plan(policy);
         let configuration = Configuration::to_json(policy, proxy);
         let object = object(&configuration);

@@ -313,7 +313,7 @@ pub(crate) struct Shadow<'a> {
     pub(crate) compare: Field<Compare<'a>>,
     /// Ask v1 a second time, to see where it disagrees with itself.
     pub(crate) noise: Field<Located<Noise<'a>>>,
-    /// Ask both versions once more before a difference counts. `true` unless given.
+    /// Ask v1 again before a difference counts. `true` unless given.
     pub(crate) recheck: Field<bool>,
     /// Places of the body whose values records may show.
     pub(crate) reveal: Field<List<Text<'a>>>,

@@ -4,16 +4,18 @@
 //! is as pure as the rest of the core: the filter brings requests, answers and the time, and carries
 //! out what it is told.
 
+mod comparison;
 mod copy;
 mod difference;
 mod encoding;
-mod known;
 mod latency;
 mod limit;
 mod line;
+mod noise_model;
 mod otlp;
 mod outcome;
 mod record;
+mod repetitions;
 mod reply;
 mod sample;
 mod tally;
@@ -21,9 +23,9 @@ mod trial;
 
 pub use crate::copying::{Moment, Rewrite, Shadow};
 pub use copy::carry;
-pub use difference::{Difference, Noted, Shown, Side};
-pub use known::Known;
+pub use difference::{Difference, Noted, NotedKind, Shown, Side};
 pub use latency::Latency;
+pub use noise_model::NoiseModel;
 pub use otlp::export;
 pub use outcome::Outcome;
 pub use record::{Record, Records};

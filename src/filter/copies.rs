@@ -13,7 +13,7 @@ mod telemetry;
 use std::rc::Rc;
 
 use turnout_core::shadow::{
-    Answered, Judge, Known, Moment, Next, Outcome, Sample, Shadow, Trial, Verdict,
+    Answered, Judge, Moment, Next, NoiseModel, Outcome, Sample, Shadow, Trial, Verdict,
 };
 use turnout_core::{Configuration, Plan, Rollout, Table, Treatment};
 
@@ -41,7 +41,7 @@ pub(crate) struct Copies {
 /// What one worker has of one rollout.
 struct OfRollout {
     metrics: ShadowMetrics,
-    known: Known,
+    model: NoiseModel,
     in_flight: usize,
     back_off: BackOff,
 }
@@ -62,7 +62,7 @@ impl Copies {
                 let shadow = rollout.shadow.as_ref()?;
                 Some(OfRollout {
                     metrics: ShadowMetrics::define(&rollout.name),
-                    known: Known::new(shadow),
+                    model: NoiseModel::new(shadow),
                     in_flight: 0,
                     back_off: BackOff::default(),
                 })
@@ -213,7 +213,7 @@ impl Copies {
         let Sample { is_safe, noise, .. } = job.sample;
         match std::mem::replace(&mut job.v2, V2::InTrial) {
             V2::NotAsked => {
-                let (trial, first) = Trial::start(v1, is_safe, noise, &mut state.known);
+                let (trial, first) = Trial::start(v1, is_safe, noise, &mut state.model);
                 job.trial = Some(trial);
                 self.proceed(id, Next::Ask(first), now);
             }
@@ -269,7 +269,7 @@ impl Copies {
         };
         let mut judge = Judge {
             shadow,
-            known: &mut state.known,
+            model: &mut state.model,
             route: job.sample.route,
             now_ms: now / MILLI,
         };
@@ -282,7 +282,7 @@ impl Copies {
             Next::Done(verdict) => self.finish(id, &verdict, now),
             Next::Ask(version) => {
                 if !self.ask(id, version, now) {
-                    // At most as often as a trial has questions.
+                    // A trial asks a version that does not answer once.
                     self.trial_answered(id, Answered::Not(Outcome::V2Error), now);
                 }
             }
@@ -368,7 +368,7 @@ impl Copies {
         for (rollout, state) in plan.rollouts().iter().zip(&mut self.rollouts) {
             if let Some(state) = state {
                 state.metrics.in_flight(state.in_flight);
-                let usage = state.known.usage();
+                let usage = state.model.usage();
                 self.telemetry
                     .summarise(plan, rollout, usage, now_ms, at_once);
             }

@@ -7,7 +7,7 @@ use turnout_core::shadow::Outcome;
 
 use crate::allow::Allow;
 use crate::bounds::{self, CONFIDENCE_PERCENT};
-use crate::outcomes::{Outcomes, phrase};
+use crate::outcomes::{Outcomes, is_uncertain, phrase};
 use crate::percent::Share;
 use crate::words::{counted, grouped, listed};
 
@@ -46,17 +46,24 @@ impl fmt::Display for Verdict {
 pub(crate) struct Judgement {
     pub(crate) verdict: Verdict,
     pub(crate) failed: u64,
+    pub(crate) uncertain: u64,
     pub(crate) judged: u64,
+    /// At least so many fail: those that are uncertain do not.
     pub(crate) lower: Share,
+    /// At most so many fail: all that are uncertain do.
     pub(crate) upper: Share,
-    /// Equal comparisons that would make it ready, were there no more failures.
+    /// Equal comparisons that would make it ready, were there nothing else any more. `None` where it is
+    /// not too early to tell, and where more of the same comparisons are not going to help.
     pub(crate) more_needed: Option<u64>,
 }
 
 impl Judgement {
     pub(crate) fn of(outcomes: &Outcomes, allow: Allow) -> Self {
-        let (failed, judged) = (outcomes.failed(), outcomes.judged());
-        let (lower, upper) = (bounds::lower(failed, judged), bounds::upper(failed, judged));
+        let (failed, uncertain) = (outcomes.failed(), outcomes.uncertain());
+        let judged = outcomes.judged();
+        let not_equal = failed.saturating_add(uncertain);
+        let lower = bounds::lower(failed, judged);
+        let upper = bounds::upper(not_equal, judged);
         let verdict = if judged > 0 && upper <= allow.share() {
             Verdict::Ready
         } else if lower > allow.share() {
@@ -64,11 +71,14 @@ impl Judgement {
         } else {
             Verdict::NotEnough
         };
-        let more_needed = (verdict == Verdict::NotEnough)
-            .then(|| bounds::more_needed(failed, judged, allow.share()));
+        let is_too_early =
+            verdict == Verdict::NotEnough && Share::of(uncertain, judged) <= allow.share();
+        let more_needed =
+            is_too_early.then(|| bounds::more_needed(not_equal, judged, allow.share()));
         Self {
             verdict,
             failed,
+            uncertain,
             judged,
             lower,
             upper,
@@ -89,33 +99,61 @@ impl Judgement {
             "{} of {} failed{}",
             grouped(self.failed),
             counted(self.judged, "comparison", "comparisons"),
-            failures(outcomes)
+            kinds(outcomes, is_failure)
         );
         let sure = format!("{CONFIDENCE_PERCENT} % sure");
-        match self.verdict {
-            Verdict::Ready => format!(
+        let uncertain = match self.uncertain {
+            0 => String::new(),
+            count => format!(
+                ", and {} {} uncertain{}",
+                grouped(count),
+                if count == 1 { "is" } else { "are" },
+                kinds(outcomes, is_uncertain)
+            ),
+        };
+        let share = Share::of(self.uncertain, self.judged);
+        match (self.verdict, self.more_needed) {
+            (Verdict::Ready, _) if self.uncertain > 0 => format!(
+                "{failed}{uncertain}. Even if v2 fails in all of these, at most {} % of requests fail \
+                 ({sure}); {allow} is allowed.",
+                self.upper.up()
+            ),
+            (Verdict::Ready, _) => format!(
                 "{failed}, so at most {} % of requests fail ({sure}); {allow} is allowed.",
                 self.upper.up()
             ),
-            Verdict::NotReady => format!(
+            (Verdict::NotReady, _) => format!(
                 "{failed}, so at least {} % of requests fail ({sure}); {allow} is allowed.",
                 self.lower.down()
             ),
-            Verdict::NotEnough => format!(
-                "{failed}, so up to {} % of requests may fail ({sure}); {allow} is allowed. {} \
-                 without a failure would be enough.",
+            (Verdict::NotEnough, None) => format!(
+                "{failed}{uncertain}: {} % of the comparisons. v2 may fail in any of these, and {allow} \
+                 is allowed, so more comparisons of this kind do not make it ready.",
+                share.near()
+            ),
+            (Verdict::NotEnough, Some(more)) => format!(
+                "{failed}{uncertain}, so up to {} % of requests may fail ({sure}); {allow} is allowed. \
+                 {} that {} equal would be enough.",
                 self.upper.up(),
-                counted(more, "more comparison", "more comparisons")
+                counted(more, "more comparison", "more comparisons"),
+                if more == 1 { "is" } else { "are" }
             ),
         }
     }
 }
 
+const fn is_failure(outcome: Outcome) -> bool {
+    matches!(
+        outcome,
+        Outcome::Different | Outcome::Timeout | Outcome::V2Error
+    )
+}
+
 /// ` (2 different and 1 timed out)`, or nothing.
-fn failures(outcomes: &Outcomes) -> String {
-    let kinds: Vec<_> = [Outcome::Different, Outcome::Timeout, Outcome::V2Error]
+fn kinds(outcomes: &Outcomes, is_kind: fn(Outcome) -> bool) -> String {
+    let kinds: Vec<_> = Outcome::ALL
         .into_iter()
-        .filter(|outcome| outcomes.get(*outcome) > 0)
+        .filter(|outcome| is_kind(*outcome) && outcomes.get(*outcome) > 0)
         .map(|outcome| format!("{} {}", grouped(outcomes.get(outcome)), phrase(outcome)))
         .collect();
     if kinds.is_empty() {
@@ -159,27 +197,75 @@ mod tests {
         }
     }
 
-    #[test]
-    fn silence_is_a_failure_and_noise_is_none() {
+    fn of<const N: usize>(counts: [(Outcome, u64); N]) -> (Judgement, String) {
         let mut outcomes = Outcomes::default();
-        for (outcome, count) in [
-            (Outcome::Equal, 2_000),
-            (Outcome::Noise, 1_000),
-            (Outcome::SkippedMethod, 9_000),
-        ] {
+        for (outcome, count) in counts {
             outcomes.add(outcome, count);
         }
-        let ready = Judgement::of(&outcomes, Allow::default());
-        assert_eq!((ready.verdict, ready.judged), (Verdict::Ready, 3_000));
-        outcomes.add(Outcome::Timeout, 20);
-        outcomes.add(Outcome::V2Error, 1);
         let judgement = Judgement::of(&outcomes, Allow::default());
+        let sentence = judgement.sentence(&outcomes, Allow::default());
+        (judgement, sentence)
+    }
+
+    #[test]
+    fn silence_is_a_failure() {
+        let (judgement, sentence) = of([
+            (Outcome::Equal, 3_000),
+            (Outcome::SkippedMethod, 9_000),
+            (Outcome::Timeout, 20),
+            (Outcome::V2Error, 1),
+        ]);
         assert_eq!(judgement.verdict, Verdict::NotReady);
         assert_eq!((judgement.failed, judgement.judged), (21, 3_021));
         assert_eq!(
-            judgement.sentence(&outcomes, Allow::default()),
+            sentence,
             "21 of 3,021 comparisons failed (20 timed out and 1 failed in v2), so at least 0.466 % of \
              requests fail (95 % sure); 0.1 % is allowed."
         );
+    }
+
+    /// Of any outcome that says nothing about v2, more than is allowed.
+    #[test]
+    fn what_is_uncertain_is_never_ready_once_it_is_more_than_allowed() {
+        for outcome in [Outcome::Noise, Outcome::Unrepeatable, Outcome::Unconfirmed] {
+            for equal in [0, 1, 999, 99_900, 99_900_000] {
+                let uncertain = equal / 999 + 1;
+                let (judgement, _) = of([(Outcome::Equal, equal), (outcome, uncertain)]);
+                assert_eq!(judgement.verdict, Verdict::NotEnough, "{outcome} {equal}");
+                assert_eq!(judgement.more_needed, None, "{outcome} {equal}");
+            }
+        }
+        let (_, sentence) = of([(Outcome::Equal, 2_000), (Outcome::Noise, 1_000)]);
+        assert_eq!(
+            sentence,
+            "0 of 3,000 comparisons failed, and 1,000 are uncertain (1,000 noise): 33.3 % of the \
+             comparisons. v2 may fail in any of these, and 0.1 % is allowed, so more comparisons of this \
+             kind do not make it ready."
+        );
+    }
+
+    /// READY promises a bound. It holds also if v2 fails wherever nobody can tell.
+    #[test]
+    fn what_is_uncertain_counts_against_ready_and_not_for_not_ready() {
+        let (judgement, sentence) = of([(Outcome::Equal, 9_998), (Outcome::Noise, 2)]);
+        assert_eq!(judgement.verdict, Verdict::Ready);
+        assert_eq!(
+            sentence,
+            "0 of 10,000 comparisons failed, and 2 are uncertain (2 noise). Even if v2 fails in all of \
+             these, at most 0.063 % of requests fail (95 % sure); 0.1 % is allowed."
+        );
+        let (judgement, sentence) = of([(Outcome::Equal, 2_999), (Outcome::Unrepeatable, 1)]);
+        assert_eq!(
+            (judgement.verdict, judgement.more_needed),
+            (Verdict::NotEnough, Some(1_742))
+        );
+        assert_eq!(
+            sentence,
+            "0 of 3,000 comparisons failed, and 1 is uncertain (1 not repeated by v1), so up to 0.159 % \
+             of requests may fail (95 % sure); 0.1 % is allowed. 1,742 more comparisons that are equal \
+             would be enough."
+        );
+        let (judgement, _) = of([(Outcome::Unconfirmed, 10_000)]);
+        assert_eq!(judgement.verdict, Verdict::NotEnough);
     }
 }

@@ -26,6 +26,7 @@ mod percent;
 mod record;
 mod text;
 mod totals;
+mod uncertain;
 mod words;
 
 pub use allow::{Allow, BadAllow};

@@ -16,6 +16,7 @@ use crate::model::{
 };
 use crate::outcomes::Outcomes;
 use crate::totals::{self, Totals};
+use crate::uncertain;
 use crate::words::{NO_ROUTE, NO_SEGMENT, counted, excerpt, first_few, grouped};
 
 /// Findings that are listed with one segment or route, and places with one finding.
@@ -64,6 +65,7 @@ fn judged(name: &str, rollout: &totals::Rollout, allow: Allow) -> Rollout {
     let mut notes = Vec::new();
     let (counted_by, outcomes) = authority(rollout, &mut notes);
     more_notes(rollout, &mut notes);
+    notes.extend(uncertain::notes(&outcomes, allow));
     let judgement = Judgement::of(&outcomes, allow);
     let verdict = judgement.verdict;
     let because = judgement.sentence(&outcomes, allow);

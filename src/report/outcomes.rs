@@ -17,6 +17,8 @@ pub(crate) const fn phrase(outcome: Outcome) -> &'static str {
         Outcome::Equal => "equal",
         Outcome::Different => "different",
         Outcome::Noise => "noise",
+        Outcome::Unrepeatable => "not repeated by v1",
+        Outcome::Unconfirmed => "not confirmed",
         Outcome::Timeout => "timed out",
         Outcome::V2Error => "failed in v2",
         Outcome::TooLarge => "too large",
@@ -38,7 +40,15 @@ pub(crate) const fn phrase(outcome: Outcome) -> &'static str {
 pub(crate) const fn is_left_out(outcome: Outcome) -> bool {
     !matches!(
         outcome,
-        Outcome::Equal | Outcome::Different | Outcome::Noise | Outcome::Timeout | Outcome::V2Error
+        Outcome::Equal | Outcome::Different | Outcome::Timeout | Outcome::V2Error
+    ) && !is_uncertain(outcome)
+}
+
+/// Whether the answers differ and nobody knows whether v2 is to blame.
+pub(crate) const fn is_uncertain(outcome: Outcome) -> bool {
+    matches!(
+        outcome,
+        Outcome::Noise | Outcome::Unrepeatable | Outcome::Unconfirmed
     )
 }
 
@@ -72,11 +82,13 @@ impl Outcomes {
     /// Answers that were compared.
     pub(crate) fn compared(&self) -> u64 {
         self.sum(|outcome| {
-            matches!(
-                outcome,
-                Outcome::Equal | Outcome::Different | Outcome::Noise
-            )
+            matches!(outcome, Outcome::Equal | Outcome::Different) || is_uncertain(outcome)
         })
+    }
+
+    /// Answers that differ, where v1 itself is no yardstick: v2 may fail in any of these.
+    pub(crate) fn uncertain(&self) -> u64 {
+        self.sum(is_uncertain)
     }
 
     /// What a user would have noticed: a v2 that does not answer is no more ready than one that

@@ -53,11 +53,14 @@ impl Text {
     fn outcomes(&mut self, rollout: &Rollout) {
         let tally = &rollout.tally;
         self.paragraph("  ", &format!(
-            "compared {}: equal {}, noise {}, different {}; no answer of v2 {}: timeout {}, v2_error {}",
+            "compared {}: equal {}, different {}, uncertain {} (noise {}, unrepeatable {}, unconfirmed {}); no answer of v2 {}: timeout {}, v2_error {}",
             grouped(tally.compared),
             grouped(tally.equal),
-            grouped(tally.noise),
             grouped(tally.different),
+            grouped(tally.uncertain),
+            grouped(tally.noise),
+            grouped(tally.unrepeatable),
+            grouped(tally.unconfirmed),
             grouped(tally.unanswered()),
             grouped(tally.timeout),
             grouped(tally.v2_error),
@@ -93,7 +96,7 @@ impl Text {
             what,
             "compared",
             "different",
-            "noise",
+            "uncertain",
             "no answer",
             "left out",
             "at most",
@@ -260,6 +263,7 @@ pub(crate) fn described(what: &What) -> String {
         "value" => "another value",
         "length" => "another length",
         "order" => "another order",
+        "unstable" => "v2 disagrees with itself",
         other => other,
     };
     match what.pointer.as_str() {
@@ -293,7 +297,7 @@ fn told(example: &Example) -> String {
         }
     }
     if example.rechecked {
-        text.push_str("; asked again, and the same");
+        text.push_str("; v1 repeated its answer");
     }
     text
 }
@@ -320,7 +324,7 @@ fn tally_cells(name: &str, tally: &Tally) -> Vec<String> {
         name.to_owned(),
         grouped(tally.compared),
         grouped(tally.different),
-        grouped(tally.noise),
+        grouped(tally.uncertain),
         grouped(tally.unanswered()),
         grouped(tally.left_out),
         at_most,

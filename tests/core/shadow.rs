@@ -3,10 +3,12 @@
 
 mod sampling;
 mod trial;
+mod truth_table;
+mod verdict;
 
 use serde_json::{Value, json};
 use turnout_core::shadow::{
-    Answered, Judge, Known, Next, Outcome, Reply, Sample, Shadow, Shown, Trial, Verdict, carry,
+    Answered, Judge, Next, NoiseModel, Outcome, Reply, Sample, Shadow, Shown, Trial, Verdict, carry,
 };
 use turnout_core::{Headers, Inbound, Plan, Time, Treatment, decide};
 

@@ -10,6 +10,7 @@ mod personal;
 mod privacy;
 mod recheck;
 mod records;
+mod rewrite;
 mod sampling;
 mod stage;
 mod summaries;

@@ -1,8 +1,9 @@
 //! What differs between two answers, as far as it may leave the proxy.
 
-use crate::diff::{Finding, Findings, Kind, Part, Severity, Value, ValueType};
+use crate::diff::{Finding, Kind, Part, Severity, Value, ValueType};
 
-use super::{Known, Shadow};
+use super::comparison::Compared;
+use super::{NoiseModel, Shadow};
 
 /// Findings in one record.
 const MOST_NOTED: usize = 32;
@@ -30,11 +31,31 @@ pub struct Noted {
     /// Where in there, with `*` for what is an index or may be data.
     pub pointer: String,
     /// What differs.
-    pub kind: Kind,
+    pub kind: NotedKind,
     /// How bad that is.
     pub severity: Severity,
     /// What v1 has there, and what v2 has.
     pub sides: [Option<Side>; 2],
+}
+
+/// What a finding says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum NotedKind {
+    /// v2 differs from v1.
+    Differs(Kind),
+    /// v2 disagrees with itself: asked the same request twice, it answered otherwise.
+    Unstable,
+}
+
+impl NotedKind {
+    /// The word for it in records.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Differs(kind) => kind.as_str(),
+            Self::Unstable => "unstable",
+        }
+    }
 }
 
 /// One version's value in a finding.
@@ -57,37 +78,60 @@ pub enum Shown {
 
 impl Difference {
     pub(super) fn new(
-        findings: &Findings<'_>,
+        compared: &Compared<'_>,
         rechecked: bool,
         shadow: &Shadow,
-        known: &Known,
+        model: &NoiseModel,
     ) -> Self {
-        // Each element of an array may differ in the same way: said once.
-        let mut noted: Vec<Noted> = Vec::new();
-        let mut omitted = findings.omitted();
-        for finding in findings.as_slice() {
-            let is_said = |one: &Noted| {
-                (one.part, one.kind, &one.pointer) == (finding.part, finding.kind, &finding.pointer)
-            };
-            if noted.iter().any(is_said) {
-                continue;
-            }
-            if noted.len() < MOST_NOTED {
-                noted.push(note(finding, shadow, known));
-            } else {
-                omitted = omitted.saturating_add(1);
-            }
-        }
-        Self {
-            severity: findings.severity().unwrap_or(Severity::Changed),
-            findings: noted,
-            omitted,
+        let mut difference = Self {
+            severity: compared.severity(),
+            findings: Vec::new(),
+            omitted: compared.omitted(),
             rechecked,
+        };
+        for finding in compared.findings() {
+            difference.add(note(finding, shadow, model));
+        }
+        difference
+    }
+
+    /// Adds the places at which v2's second answer differs from its first one. Their sides are what v1
+    /// has there, and what v2 has in the answer that differs from that.
+    pub(super) fn add_unstable<'f>(
+        &mut self,
+        findings: impl Iterator<Item = &'f Finding<'f>>,
+        shadow: &Shadow,
+        model: &NoiseModel,
+    ) {
+        for finding in findings {
+            let is_there =
+                |noted: &&Noted| (noted.part, &noted.pointer) == (finding.part, &finding.pointer);
+            let known = self.findings.iter().find(is_there).cloned();
+            let noted = known.unwrap_or_else(|| note(finding, shadow, model));
+            self.add(Noted {
+                kind: NotedKind::Unstable,
+                ..noted
+            });
+        }
+    }
+
+    /// Adds a finding. Each element of an array may differ in the same way: that is said once.
+    fn add(&mut self, noted: Noted) {
+        let is_same = |one: &Noted| {
+            (one.part, one.kind, &one.pointer) == (noted.part, noted.kind, &noted.pointer)
+        };
+        if self.findings.iter().any(is_same) {
+            return;
+        }
+        if self.findings.len() < MOST_NOTED {
+            self.findings.push(noted);
+        } else {
+            self.omitted = self.omitted.saturating_add(1);
         }
     }
 }
 
-fn note(finding: &Finding<'_>, shadow: &Shadow, known: &Known) -> Noted {
+fn note(finding: &Finding<'_>, shadow: &Shadow, model: &NoiseModel) -> Noted {
     let reveals = finding.part == Part::Status
         || finding.part == Part::Body && shadow.reveals(&finding.exact);
     // What is in a list or an object has names of its own, which the policy may not reveal.
@@ -99,14 +143,14 @@ fn note(finding: &Finding<'_>, shadow: &Shadow, known: &Known) -> Noted {
                 let short = value.raw.get(..LONGEST_VALUE).unwrap_or(&value.raw);
                 Shown::Value(String::from_utf8_lossy(short).into_owned())
             } else {
-                Shown::Hash(known.hash(&value.raw))
+                Shown::Hash(model.hash(&value.raw))
             },
         })
     };
     Noted {
         part: finding.part,
         pointer: finding.pointer.clone(),
-        kind: finding.kind,
+        kind: NotedKind::Differs(finding.kind),
         severity: finding.severity,
         sides: [side(&finding.v1), side(&finding.v2)],
     }

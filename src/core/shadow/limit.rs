@@ -28,6 +28,12 @@ impl Limit {
         taken.is_some()
     }
 
+    /// Whether it may happen now and still half of a burst is left for what matters more.
+    pub(crate) fn take_spare(&mut self, now_ms: u64) -> bool {
+        self.fill(now_ms);
+        self.tokens > self.burst >> 1 && self.take(now_ms)
+    }
+
     /// As often at once as at first.
     pub(crate) fn refill(&mut self) {
         self.tokens = self.burst;
@@ -62,6 +68,16 @@ mod tests {
         assert!(limit.take(now + 500));
         assert!(!limit.take(now + 600));
         assert!(limit.take(now + 1_000));
+    }
+
+    #[test]
+    fn what_is_spare_leaves_half_of_a_burst() {
+        let mut limit = Limit::new(4, 2);
+        let spare: Vec<bool> = (0..3).map(|_| limit.take_spare(1_000)).collect();
+        assert_eq!(spare, [true, true, false]);
+        assert!(limit.take(1_000) && limit.take(1_000) && !limit.take(1_000));
+        let mut one = Limit::new(1, 1);
+        assert!(one.take_spare(1_000) && !one.take_spare(1_000));
     }
 
     #[test]

@@ -9,8 +9,13 @@ pub enum Outcome {
     Equal,
     /// They did not.
     Different,
-    /// They differed only where v1 does not agree with itself, or only for a moment.
+    /// They differ only where v1 does not agree with itself.
     Noise,
+    /// They differ, and v1 answers the same request otherwise when it is asked by the filter: its
+    /// route rewrites requests, or the request can be asked once only.
+    Unrepeatable,
+    /// They differ, and v1 could not be asked often enough to know whether it varies there.
+    Unconfirmed,
     /// v2 did not answer in time.
     Timeout,
     /// v2 could not be asked, or broke off.
@@ -43,10 +48,12 @@ pub enum Outcome {
 
 impl Outcome {
     /// Every outcome.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 19] = [
         Self::Equal,
         Self::Different,
         Self::Noise,
+        Self::Unrepeatable,
+        Self::Unconfirmed,
         Self::Timeout,
         Self::V2Error,
         Self::TooLarge,
@@ -70,6 +77,8 @@ impl Outcome {
             Self::Equal => "equal",
             Self::Different => "different",
             Self::Noise => "noise",
+            Self::Unrepeatable => "unrepeatable",
+            Self::Unconfirmed => "unconfirmed",
             Self::Timeout => "timeout",
             Self::V2Error => "v2_error",
             Self::TooLarge => "too_large",

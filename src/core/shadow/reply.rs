@@ -35,6 +35,10 @@ impl Reply {
 }
 
 impl View<'_> {
+    pub(super) const fn status(&self) -> u16 {
+        self.status
+    }
+
     fn answer(&self) -> diff::Answer<'_> {
         diff::Answer {
             status: self.status,

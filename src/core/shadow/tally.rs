@@ -1,11 +1,11 @@
 //! Counts by segment and route, written as summaries: what counters would need too many series for.
 
-use crate::diff::{Kind, Part, Severity, Usage};
+use crate::diff::{Part, Severity, Usage};
 use crate::plan::{Plan, Rollout};
 use crate::table::Table;
 
 use super::line::{Object, list, quoted};
-use super::{Difference, Latency, Outcome, Sample};
+use super::{Difference, Latency, NotedKind, Outcome, Sample};
 
 /// What stands for the segment or the route where there is none.
 pub(super) const NONE: &str = "-";
@@ -25,7 +25,7 @@ type Key = (usize, Option<usize>, Option<usize>);
 struct Row {
     /// By the outcome's place in [`Outcome::ALL`].
     outcomes: [u64; Outcome::ALL.len()],
-    findings: Table<(Part, String, Kind, Severity), u64>,
+    findings: Table<(Part, String, NotedKind, Severity), u64>,
     v1: Latency,
     v2: Latency,
 }

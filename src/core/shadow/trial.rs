@@ -1,24 +1,27 @@
 //! One sampled request after v1 has answered it: whom to ask next, and what to make of the answers.
 //!
-//! v2 is asked once. Where noise is looked for, v1 is asked a second time, before v2 or after it in
-//! turns. Answers that differ are asked for once more, of both, before they count; what was a race
-//! with a change of the data is gone by then, and where v1 no longer agrees with itself is taken for
-//! noisy: until it agrees with itself again, so that one change of the data hides nothing for long.
+//! v2 is asked once. Answers that differ count as different only if v1, asked the same request again,
+//! repeats its own answer: until then the difference may be v1's own noise. At a place that is new v1 is
+//! asked several times, because a value that varies now and then may well come twice. Then v2 is
+//! asked again too. What it answers this time takes nothing back: a v2 that disagrees with itself is
+//! unstable, which is a finding of its own.
+//!
+//! `docs/shadow.md` has the table of all cases.
 
-use std::cell::Cell;
-
-use crate::diff::{Comparison, Findings, Part, Severity, Usage};
+use super::comparison::Pair;
+use super::repetitions::Repetitions;
+use super::{Difference, NoiseModel, Outcome, Reply, Shadow};
+use crate::diff::Part;
 use crate::treatment::Treatment;
-
-use super::reply::{self, View};
-use super::{Difference, Known, Outcome, Reply, Shadow};
 
 /// What became of a question to v1 or v2.
 #[derive(Clone, Debug)]
 pub enum Answered {
     /// It was answered.
     Reply(Reply),
-    /// It was not, and why: `Timeout`, `V2Error`, `TooLarge` or `DroppedBusy`.
+    /// It was answered with this status, and a body that cannot be kept: `TooLarge`.
+    Unread(u16, Outcome),
+    /// It was not answered, and why: `Timeout`, `V2Error` or `DroppedBusy`.
     Not(Outcome),
 }
 
@@ -44,25 +47,24 @@ pub struct Verdict {
 pub struct Judge<'k> {
     /// The rollout's options.
     pub shadow: &'k Shadow,
-    /// What the worker knows of the rollout.
-    pub known: &'k mut Known,
+    /// What the worker knows about the rollout's answers.
+    pub model: &'k mut NoiseModel,
     /// The request's route; noise is known by route.
     pub route: Option<usize>,
     /// Milliseconds since 1970.
     pub now_ms: u64,
 }
 
-/// See the module.
+/// One sampled request, from v1's answer to the outcome.
 #[derive(Debug)]
 pub struct Trial {
     stage: Stage,
     is_safe: bool,
     v1: Reply,
     v2: Option<Reply>,
-    /// v1's second answer, to a recheck.
-    again: Option<Reply>,
-    /// Whether v1's answer has been compared with another of its own.
-    is_v1_compared: bool,
+    repetitions: Repetitions,
+    /// Whether the options of the comparison that were of use are counted.
+    is_counted: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -71,17 +73,30 @@ enum Stage {
     V1ThenV2,
     V2ThenV1,
     V1AfterV2,
-    RecheckV1,
-    RecheckV2,
+    RepeatV1,
+    RepeatV2,
+}
+
+/// What a trial does next.
+enum Move {
+    AskV1,
+    AskV2,
+    EndsDifferent,
+    Ends(Outcome),
 }
 
 impl Trial {
-    /// A trial, and whom it asks first. `noise` asks v1 a second time, where that is safe.
+    /// Starts a trial, and says whom it asks first. `noise` asks v1 a second time, where that is safe.
     #[must_use]
-    pub fn start(v1: Reply, is_safe: bool, noise: bool, known: &mut Known) -> (Self, Treatment) {
+    pub fn start(
+        v1: Reply,
+        is_safe: bool,
+        noise: bool,
+        model: &mut NoiseModel,
+    ) -> (Self, Treatment) {
         let stage = match noise && is_safe {
             false => Stage::V2,
-            true if known.is_v1_first() => Stage::V1ThenV2,
+            true if model.is_v1_first() => Stage::V1ThenV2,
             true => Stage::V2ThenV1,
         };
         let first = match stage {
@@ -91,7 +106,8 @@ impl Trial {
         (Self::at(stage, v1, is_safe), first)
     }
 
-    /// A trial in which v2 was asked while v1 was: the answer is told by [`answered`](Self::answered).
+    /// Starts a trial in which v2 was asked while v1 was: its answer comes by
+    /// [`answered`](Self::answered).
     #[must_use]
     pub fn with_v2_asked(v1: Reply, is_safe: bool, noise: bool) -> Self {
         let stage = match noise && is_safe {
@@ -107,67 +123,38 @@ impl Trial {
             is_safe,
             v1,
             v2: None,
-            again: None,
-            is_v1_compared: false,
+            repetitions: Repetitions::default(),
+            is_counted: false,
         }
     }
 
     /// Takes the answer to the last question.
     pub fn answered(&mut self, answer: Answered, judge: &mut Judge<'_>) -> Next {
-        match (self.stage, answer) {
-            (Stage::V1ThenV2, answer) => {
-                if let Answered::Reply(again) = answer {
-                    self.learn(&again, judge);
-                }
+        match self.stage {
+            Stage::V1ThenV2 => {
+                self.repetitions.add(&self.v1, answer, judge);
                 self.ask(Stage::V2, Treatment::V2)
             }
-            (Stage::V2 | Stage::V2ThenV1, Answered::Not(outcome)) => ends(outcome),
-            (Stage::V2, Answered::Reply(v2)) => {
-                self.v2 = Some(v2);
-                self.first_verdict(judge)
-            }
-            (Stage::V2ThenV1, Answered::Reply(v2)) => {
-                self.v2 = Some(v2);
-                self.ask(Stage::V1AfterV2, Treatment::V1)
-            }
-            (Stage::V1AfterV2, answer) => {
-                if let Answered::Reply(again) = answer {
-                    self.learn(&again, judge);
+            Stage::V2 | Stage::V2ThenV1 => match self.first_of_v2(answer) {
+                Err(outcome) => ends(outcome),
+                Ok(v2) => {
+                    self.v2 = Some(v2);
+                    match self.stage {
+                        Stage::V2ThenV1 => self.ask(Stage::V1AfterV2, Treatment::V1),
+                        _ => self.proceed(judge, true),
+                    }
                 }
-                self.first_verdict(judge)
+            },
+            Stage::V1AfterV2 => {
+                self.repetitions.add(&self.v1, answer, judge);
+                self.proceed(judge, true)
             }
-            (Stage::RecheckV1, Answered::Reply(again)) => {
-                self.learn(&again, judge);
-                self.again = Some(again);
-                self.ask(Stage::RecheckV2, Treatment::V2)
+            Stage::RepeatV1 => {
+                let is_answered = self.repetitions.add(&self.v1, answer, judge);
+                self.proceed(judge, is_answered)
             }
-            (Stage::RecheckV2, Answered::Reply(v2)) => self.last_verdict(&v2, judge),
-            // Nobody to ask once more: what was seen counts.
-            (Stage::RecheckV1 | Stage::RecheckV2, Answered::Not(_)) => {
-                self.verdict_without_recheck(judge)
-            }
+            Stage::RepeatV2 => self.different(Some(answer), judge),
         }
-    }
-
-    /// Where v1 does not agree with itself, its values say nothing about v2.
-    fn learn(&mut self, again: &Reply, judge: &mut Judge<'_>) {
-        if self.v1.status != again.status {
-            // A failure of the moment, from which nothing can be learned.
-            return;
-        }
-        let mut unused = Usage::new(&judge.shadow.compare);
-        let (v1, again) = (self.v1.view(), again.view());
-        let compared = reply::compare(&v1, &again, judge.shadow, &|_, _| false, &mut unused);
-        let found = match &compared {
-            Comparison::Equal => &[][..],
-            Comparison::Different(findings) => findings.as_slice(),
-            Comparison::NotComparable(_) => return,
-        };
-        let changed = found
-            .iter()
-            .filter(|finding| finding.severity == Severity::Changed);
-        judge.known.note_noise(judge.route, changed);
-        self.is_v1_compared = true;
     }
 
     fn ask(&mut self, stage: Stage, version: Treatment) -> Next {
@@ -175,52 +162,143 @@ impl Trial {
         Next::Ask(version)
     }
 
-    fn first_verdict(&mut self, judge: &mut Judge<'_>) -> Next {
+    /// v2's answer as far as it can be compared, or why it cannot. A body that cannot be kept says
+    /// nothing; a status that differs says enough.
+    fn first_of_v2(&self, answer: Answered) -> Result<Reply, Outcome> {
+        match answer {
+            Answered::Reply(reply) => Ok(reply),
+            Answered::Unread(status, _) if status != self.v1.status => Ok(Reply {
+                status,
+                ..self.v1.clone()
+            }),
+            Answered::Unread(_, outcome) | Answered::Not(outcome) => Err(outcome),
+        }
+    }
+
+    fn proceed(&mut self, judge: &mut Judge<'_>, may_ask: bool) -> Next {
+        match self.weigh(judge, may_ask) {
+            Move::AskV1 => self.ask(Stage::RepeatV1, Treatment::V1),
+            Move::AskV2 => self.ask(Stage::RepeatV2, Treatment::V2),
+            Move::EndsDifferent => {
+                self.repetitions.teach_the_rest(judge);
+                self.different(None, judge)
+            }
+            Move::Ends(outcome) => {
+                self.repetitions.teach_the_rest(judge);
+                ends(outcome)
+            }
+        }
+    }
+
+    /// What the answers so far say. `may_ask` is false where v1 does not answer any more.
+    fn weigh(&mut self, judge: &mut Judge<'_>, may_ask: bool) -> Move {
         let Some(v2) = &self.v2 else {
-            return ends(Outcome::NotComparable);
+            return Move::Ends(Outcome::NotComparable);
         };
         let (v1, v2) = (self.v1.view(), v2.view());
-        let findings = match compare(&v1, &v2, judge) {
-            Ok(findings) => findings,
-            Err(settled) => {
-                let is_doubted = settled.is_young && !self.is_v1_compared;
-                let is_asked_again = self.is_safe && judge.shadow.recheck && is_doubted;
-                if is_asked_again && judge.known.may_recheck(judge.now_ms) {
-                    return self.ask(Stage::RecheckV1, Treatment::V1);
-                }
-                return ends(settled.outcome);
-            }
+        // Each request counts once in how often the options were of use.
+        let mut pair = match std::mem::replace(&mut self.is_counted, true) {
+            true => self.repetitions.compare([&v1, &v2], judge),
+            false => self.repetitions.compare_counted([&v1, &v2], judge),
         };
-        let is_news = !judge.known.are_confirmed(judge.route, &findings);
-        let is_asked_again = self.is_safe && judge.shadow.recheck && is_news;
-        if is_asked_again && judge.known.may_recheck(judge.now_ms) {
-            return self.ask(Stage::RecheckV1, Treatment::V1);
+        let mut is_suspicious = false;
+        if self.repetitions.has_news() {
+            is_suspicious = self.repetitions.teach(&pair, &v2, judge);
+            pair = self.repetitions.compare([&v1, &v2], judge);
         }
-        differs(&findings, false, judge)
-    }
-
-    /// v1's second answer against v2's second one.
-    fn last_verdict(&self, v2: &Reply, judge: &mut Judge<'_>) -> Next {
-        let v1 = self.again.as_ref().unwrap_or(&self.v1).view();
-        match compare(&v1, &v2.view(), judge) {
-            Ok(findings) => {
-                judge.known.confirm(judge.route, &findings);
-                differs(&findings, true, judge)
+        let compared = match pair {
+            Pair::Different(compared) => compared,
+            Pair::Equal => return Move::Ends(Outcome::Equal),
+            Pair::NotComparable => return Move::Ends(Outcome::NotComparable),
+        };
+        let repetitions = &self.repetitions;
+        let may_ask = may_ask && self.is_safe && judge.shadow.recheck;
+        if compared.is_only_noise() {
+            let mut places = compared.places();
+            let is_doubted = is_suspicious
+                || places.any(|place| repetitions.is_doubtful(place, judge.model))
+                || repetitions.count() == 0 && judge.model.is_due_to_ask(judge.route);
+            if may_ask && is_doubted && judge.model.take_spare_question(judge.now_ms) {
+                return Move::AskV1;
             }
-            // It was there a moment ago, and is not now.
-            Err(settled) if settled.outcome == Outcome::Equal => ends(Outcome::Noise),
-            Err(settled) => ends(settled.outcome),
+            let is_repeatable = v1.status() == v2.status() && !judge.model.is_shifted(judge.route);
+            return Move::Ends(match is_repeatable {
+                true => Outcome::Noise,
+                false => Outcome::Unrepeatable,
+            });
         }
+        if repetitions.has_other_status() {
+            return Move::Ends(Outcome::Unrepeatable);
+        }
+        if !self.is_safe || !judge.shadow.recheck {
+            return Move::EndsDifferent;
+        }
+        if repetitions.are_not_comparable() && !compared.is_uncompared() {
+            return Move::Ends(Outcome::Unconfirmed);
+        }
+        let is_asked_again = repetitions.count() > 0;
+        if judge
+            .model
+            .are_steady(&compared.standing, repetitions.count())
+        {
+            return match is_asked_again {
+                true => Move::AskV2,
+                // It was confirmed before. That v1 has not begun to vary is asked as often as there
+                // is room for it.
+                false if may_ask && judge.model.take_spare_question(judge.now_ms) => Move::AskV1,
+                false => Move::EndsDifferent,
+            };
+        }
+        if may_ask && judge.model.take_question(judge.now_ms) {
+            return Move::AskV1;
+        }
+        Move::Ends(match judge.model.is_shifted(judge.route) {
+            true => Outcome::Unrepeatable,
+            false => Outcome::Unconfirmed,
+        })
     }
 
-    fn verdict_without_recheck(&self, judge: &mut Judge<'_>) -> Next {
-        let Some(v2) = &self.v2 else {
+    /// The difference stands. What v2 answers the second time only says whether it is unstable.
+    fn different(&self, second: Option<Answered>, judge: &mut Judge<'_>) -> Next {
+        let Some(first) = &self.v2 else {
             return ends(Outcome::NotComparable);
         };
-        match compare(&self.v1.view(), &v2.view(), judge) {
-            Ok(findings) => differs(&findings, false, judge),
-            Err(settled) => ends(settled.outcome),
+        let (v1, v2) = (self.v1.view(), first.view());
+        let Pair::Different(compared) = self.repetitions.compare([&v1, &v2], judge) else {
+            return ends(Outcome::NotComparable);
+        };
+        if compared.is_only_noise() {
+            // Other requests have shown meanwhile that v1 varies there.
+            return ends(Outcome::Noise);
         }
+        let mut difference = Difference::new(
+            &compared,
+            self.repetitions.count() > 0,
+            judge.shadow,
+            judge.model,
+        );
+        let second = match second {
+            Some(Answered::Reply(second)) => Some(second),
+            Some(Answered::Unread(status, _)) => Some(Reply {
+                status,
+                ..first.clone()
+            }),
+            Some(Answered::Not(_)) | None => None,
+        };
+        if let Some(second) = second {
+            let second = second.view();
+            if let Pair::Different(changed) = self.repetitions.compare([&v2, &second], judge) {
+                let is_other_status = v2.status() != second.status();
+                let findings = changed
+                    .findings()
+                    .filter(|finding| !is_other_status || finding.part == Part::Status);
+                difference.add_unstable(findings, judge.shadow, judge.model);
+            }
+        }
+        Next::Done(Verdict {
+            outcome: Outcome::Different,
+            difference: Some(difference),
+        })
     }
 }
 
@@ -228,61 +306,5 @@ fn ends(outcome: Outcome) -> Next {
     Next::Done(Verdict {
         outcome,
         difference: None,
-    })
-}
-
-/// An outcome without a difference.
-struct Settled {
-    outcome: Outcome,
-    /// It is noise of a place that may not be noisy.
-    is_young: bool,
-}
-
-impl From<Outcome> for Settled {
-    fn from(outcome: Outcome) -> Self {
-        Self {
-            outcome,
-            is_young: false,
-        }
-    }
-}
-
-/// The findings, or the outcome where there are none.
-fn compare<'a>(
-    v1: &'a View<'a>,
-    v2: &'a View<'a>,
-    judge: &mut Judge<'_>,
-) -> Result<Findings<'a>, Settled> {
-    let unused = Usage::new(&judge.shadow.compare);
-    let mut usage = std::mem::replace(judge.known.usage(), unused);
-    let known = &*judge.known;
-    let is_young = Cell::new(false);
-    let is_noisy = |part: Part, pointer: &str| {
-        let noise = known.noise_at(judge.route, part, pointer);
-        is_young.set(is_young.get() || noise.is_some_and(|noise| !noise.is_established()));
-        noise.is_some()
-    };
-    let compared = reply::compare(v1, v2, judge.shadow, &is_noisy, &mut usage);
-    *judge.known.usage() = usage;
-    match compared {
-        Comparison::Equal => Err(Outcome::Equal.into()),
-        Comparison::NotComparable(_) => Err(Outcome::NotComparable.into()),
-        Comparison::Different(findings) if findings.is_only_noise() => Err(Settled {
-            outcome: Outcome::Noise,
-            is_young: is_young.get(),
-        }),
-        Comparison::Different(findings) => Ok(findings),
-    }
-}
-
-fn differs(findings: &Findings<'_>, rechecked: bool, judge: &Judge<'_>) -> Next {
-    Next::Done(Verdict {
-        outcome: Outcome::Different,
-        difference: Some(Difference::new(
-            findings,
-            rechecked,
-            judge.shadow,
-            judge.known,
-        )),
     })
 }

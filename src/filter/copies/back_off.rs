@@ -20,7 +20,7 @@ impl BackOff {
     /// What v2 has answered, whatever becomes of the comparison.
     pub(super) fn note(&mut self, answer: &Answered, now: u64, shadow: &Shadow) {
         match answer {
-            Answered::Reply(_) => self.failures = 0,
+            Answered::Reply(_) | Answered::Unread(..) => self.failures = 0,
             Answered::Not(Outcome::Timeout | Outcome::V2Error) => {
                 let pause = u64::from(shadow.back_off_ms).saturating_mul(MILLI);
                 self.failures = self.failures.saturating_add(1);

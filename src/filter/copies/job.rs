@@ -113,10 +113,15 @@ impl Job {
     /// how long v2 takes.
     pub(super) fn call_answered(&mut self, now: u64, answer: &Answered) -> Option<Treatment> {
         let call = self.call.take()?;
-        if let (Treatment::V2, Answered::Reply(reply)) = (call.version, answer) {
+        let status = match answer {
+            Answered::Reply(reply) => Some(reply.status),
+            Answered::Unread(status, _) => Some(*status),
+            Answered::Not(_) => None,
+        };
+        if let (Treatment::V2, Some(status), None) = (call.version, status, self.v2_us) {
             let [_, v2] = &mut self.statuses;
-            *v2 = reply.status;
-            self.v2_us.get_or_insert(micros(call.sent_at, now));
+            *v2 = status;
+            self.v2_us = Some(micros(call.sent_at, now));
         }
         Some(call.version)
     }
@@ -293,7 +298,7 @@ pub(super) fn read_answer(
         });
     }
     if size > shadow.max_body_bytes {
-        return Answered::Not(Outcome::TooLarge);
+        return Answered::Unread(head.reply.status, Outcome::TooLarge);
     }
     let mut reply = head.reply;
     if size > 0 {
@@ -301,7 +306,7 @@ pub(super) fn read_answer(
     }
     match reply.decode(shadow.max_body_bytes) {
         Ok(()) => Answered::Reply(reply),
-        Err(outcome) => Answered::Not(outcome),
+        Err(outcome) => Answered::Unread(reply.status, outcome),
     }
 }
 

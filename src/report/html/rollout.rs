@@ -50,6 +50,8 @@ impl Rollout {
             ("compared", tally.compared, false),
             ("equal", tally.equal, false),
             ("noise", tally.noise, false),
+            ("unrepeatable", tally.unrepeatable, false),
+            ("unconfirmed", tally.unconfirmed, false),
             ("different", tally.different, true),
             ("timeout", tally.timeout, true),
             ("v2 error", tally.v2_error, true),
@@ -299,7 +301,7 @@ fn side(page: &mut Page, name: &str, side: &Side) {
 const TALLY: [&str; 6] = [
     "compared",
     "different",
-    "noise",
+    "uncertain",
     "no answer",
     "left out",
     "at most",
@@ -345,7 +347,7 @@ fn tally(page: &mut Page, tally: &Tally) {
     page.counts(&[
         tally.compared,
         tally.different,
-        tally.noise,
+        tally.uncertain,
         tally.unanswered(),
         tally.left_out,
     ]);

@@ -22,6 +22,8 @@ fn policy(changes: &Value) -> Value {
         "methods": ["GET", "POST"],
         "routes": ["/v1/Channels/*/*/*"],
         "timeout_ms": 10_000,
+        // As many questions at once too, so that each of so many new differences is confirmed.
+        "max_in_flight": 1_000,
         "compare": {
             "headers": ["content-type", "x-user", "x-only-v1", "x-only-v2"],
             "unordered": [{ "path": "/unordered" }, { "path": "/members", "key": "/mail" }],

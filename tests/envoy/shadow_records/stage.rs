@@ -8,6 +8,7 @@ use harness::client::{Client, Request};
 use harness::envoy::{Bootstrap, Envoy, Swap};
 use harness::scripted::{Answer, Received, Scripted};
 use serde_json::{Value, json};
+use turnout_report::{Allow, Report, Totals, Verdict};
 
 use crate::scene::{filter, policy, strip, traps};
 
@@ -109,6 +110,15 @@ impl Stage {
             }
             pause(deadline, || format!("{outcomes:?} of {requests}")).await;
         }
+    }
+
+    /// The verdict of the report on what this Envoy counts.
+    pub(super) async fn verdict(&self) -> Verdict {
+        let counters = self.envoy.admin().prometheus().await;
+        let mut totals = Totals::default();
+        totals.read("counters", counters.as_bytes()).expect("text");
+        let report = Report::new(&totals, Allow::default(), None).expect("a report");
+        report.verdicts().next().expect("a rollout").1
     }
 
     /// The lines that it has written up to now, without what stands before `{`.

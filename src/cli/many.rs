@@ -25,7 +25,7 @@ pub(crate) struct LogArguments {
     #[arg(long, value_enum, requires = "log")]
     format: Option<FormatWord>,
     /// A field of a JSON log that has another name: `account=sid`, `header:x-beta=beta`. The names are
-    /// account, method, host, path, request_id, start_time, treatment, reason; may be given more than
+    /// account, method, host, path, request_id, start_time, treatment, reason, rollout, revision; may be given more than
     /// once.
     #[arg(long = "field", value_name = "NAME=FIELD", requires = "log")]
     fields: Vec<String>,
@@ -161,6 +161,14 @@ pub(crate) fn tell_log(path: &Path, log: &LogRead) -> Result<(), Exit> {
     tell_bad(&name, &log.unreadable);
     if log.requests > 0 {
         return Ok(());
+    }
+    let others = log.not_requests;
+    if others.count() > 0 && log.unreadable.count == 0 {
+        return Err(refuse(&format!(
+            "{name} has no requests: its lines are {}; give the access log of a proxy, or name its fields by \
+             --field",
+            others.to_text()
+        )));
     }
     Err(refuse(&match log.unreadable.count {
         0 => format!("{name} has no requests: it is empty"),

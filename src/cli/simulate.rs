@@ -20,6 +20,8 @@ use crate::{policy, problems, text};
 /// With --log: the access log of Envoy, as JSON lines or in its default text format, also of Istio,
 /// also packed by gzip. Each request is decided anew, by this policy and at one moment, and counted by
 /// decision. What the log does not say though the policy asks for it is told on standard error.
+/// What Docker, CRI or a collector puts around a line is taken off. Lines that are no requests are
+/// counted by their kind, and a line whose own record contradicts the replay is reported.
 ///
 /// A line that makes no sense is counted and the first few are named; memory does not grow with the
 /// input.
@@ -113,6 +115,9 @@ fn traffic(arguments: &Arguments, plan: &Plan) -> Result<String, Exit> {
     many::tell_log(path, &traffic.log)?;
     for lack in &traffic.lacks {
         problems::tell(&format!("turnout: warning: {}", lack.warning));
+    }
+    for contradiction in &traffic.contradictions {
+        problems::tell(&format!("turnout: warning: {}", contradiction.warning));
     }
     if let Some(wanted) = &arguments.rollout {
         traffic

@@ -20,6 +20,10 @@ pub struct Wants<'p> {
     pub request_id: bool,
     /// The headers that some `match` or rule asks for.
     pub headers: BTreeSet<&'p str>,
+    /// Those of them that some `match` asks for, so that they tell rollouts apart.
+    pub match_headers: BTreeSet<&'p str>,
+    /// Some rule names regions.
+    pub region: bool,
     /// The header that names the account, where one does.
     pub account_header: Option<&'p str>,
     /// The path may name the account.
@@ -42,6 +46,9 @@ impl Plan {
             wants.path |= rollout.matches.path.is_some();
             wants.method |= !rollout.matches.methods.is_empty();
             wants.headers.extend(names(&rollout.matches.headers));
+            wants.match_headers.extend(names(&rollout.matches.headers));
+            let mut rules = rollout.rules.iter();
+            wants.region |= rules.any(|rule| !rule.when.regions.is_empty());
             wants.headers.extend(rollout.rule_headers());
             wants.request_id |= rollout.rules.iter().any(|rule| match rule.serve {
                 Serve::V1 => false,

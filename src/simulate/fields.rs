@@ -18,10 +18,12 @@ pub(crate) enum Part {
     Time,
     Treatment,
     Reason,
+    Rollout,
+    Revision,
 }
 
 impl Part {
-    const ALL: [(&'static str, Self); 8] = [
+    const ALL: [(&'static str, Self); 10] = [
         ("account", Self::Account),
         ("method", Self::Method),
         ("host", Self::Host),
@@ -30,6 +32,8 @@ impl Part {
         ("start_time", Self::Time),
         ("treatment", Self::Treatment),
         ("reason", Self::Reason),
+        ("rollout", Self::Rollout),
+        ("revision", Self::Revision),
     ];
 }
 
@@ -39,6 +43,64 @@ pub(crate) const MOST_HEADERS: usize = 12;
 const SLOTS: usize = Part::ALL.len().saturating_add(MOST_HEADERS);
 /// Behind them: the field that holds what the filter says of a request, which is several parts.
 pub(crate) const ENTRY: usize = SLOTS;
+/// The path and the host as the filter read them, where a line has them beside what a route made of them.
+const ORIGINAL_PATH: usize = SLOTS.saturating_add(1);
+const ORIGINAL_HOST: usize = SLOTS.saturating_add(2);
+/// A field that an access log has and no logger writes beside a message, and one of a logger's.
+const OF_A_PROXY: usize = SLOTS.saturating_add(3);
+const OF_A_LOGGER: usize = SLOTS.saturating_add(4);
+
+/// Fields of the access logs of Envoy, Istio and Envoy Gateway that say nothing of what is decided.
+const PROXY_FIELDS: [&str; 24] = [
+    "bytes_received",
+    "bytes_sent",
+    "connection_termination_details",
+    "downstream_local_address",
+    "downstream_remote_address",
+    "downstream_remote_address_without_port",
+    "duration",
+    "duration_ms",
+    "protocol",
+    "requested_server_name",
+    "response_code",
+    "response_code_details",
+    "response_duration",
+    "response_flags",
+    "route_name",
+    "upstream_cluster",
+    "upstream_cluster_raw",
+    "upstream_host",
+    "upstream_local_address",
+    "upstream_service_time",
+    "upstream_transport_failure_reason",
+    "user_agent",
+    "x_forwarded_for",
+    "x-forwarded-for",
+];
+
+/// Fields that loggers and collectors write.
+const LOGGER_FIELDS: [&str; 20] = [
+    "@level",
+    "@message",
+    "@mt",
+    "caller",
+    "exc_info",
+    "level",
+    "levelname",
+    "log",
+    "log.level",
+    "logger",
+    "logger_name",
+    "loglevel",
+    "lvl",
+    "message",
+    "msg",
+    "severity",
+    "stack",
+    "stack_trace",
+    "stacktrace",
+    "thread",
+];
 /// Of fields whose place in a line is remembered.
 const MOST_PLACES: usize = 256;
 
@@ -64,7 +126,20 @@ impl Default for Fields {
             ("reason", Part::Reason),
         ];
         let named = names.map(|(name, part)| (name, part as usize));
-        let all = named.into_iter().chain([("turnout", ENTRY)]);
+        let others = [
+            // As Envoy Gateway names them.
+            (":authority", Part::Host as usize),
+            ("x-request-id", Part::RequestId as usize),
+            ("x-envoy-origin-path", ORIGINAL_PATH),
+            ("x-envoy-original-path", ORIGINAL_PATH),
+            ("original_path", ORIGINAL_PATH),
+            ("x-envoy-original-host", ORIGINAL_HOST),
+            ("original_host", ORIGINAL_HOST),
+            ("turnout", ENTRY),
+        ];
+        let proxy = PROXY_FIELDS.map(|name| (name, OF_A_PROXY));
+        let logger = LOGGER_FIELDS.map(|name| (name, OF_A_LOGGER));
+        let all = named.into_iter().chain(others).chain(proxy).chain(logger);
         Self {
             names: all
                 .map(|(name, slot)| (name.as_bytes().to_vec(), slot))
@@ -135,11 +210,22 @@ impl Fields {
                 let (_, part) =
                     known.ok_or_else(|| BadField::Unknown(words::excerpt(name.as_bytes())))?;
                 // What is said replaces what is assumed.
-                self.names.retain(|(_, slot)| *slot != *part as usize);
+                let assumed = match part {
+                    Part::Path => ORIGINAL_PATH,
+                    Part::Host => ORIGINAL_HOST,
+                    other => *other as usize,
+                };
+                self.names
+                    .retain(|(_, slot)| *slot != *part as usize && *slot != assumed);
                 *part as usize
             }
         };
-        self.names.push((field.as_bytes().to_vec(), slot));
+        let field = field.as_bytes();
+        // It is a part of a request now, whoever else writes such a field.
+        let is_sign = |slot: usize| matches!(slot, OF_A_PROXY | OF_A_LOGGER);
+        self.names
+            .retain(|(name, slot)| !(name == field && is_sign(*slot)));
+        self.names.push((field.to_vec(), slot));
         Ok(())
     }
 
@@ -179,13 +265,43 @@ fn is_header(name: &str) -> bool {
 #[derive(Clone, Copy, Debug)]
 pub struct Entry<'a> {
     values: [Option<&'a [u8]>; SLOTS],
+    is_of_a_proxy: bool,
+    is_of_a_logger: bool,
 }
 
 impl<'a> Entry<'a> {
     pub(crate) const fn new() -> Self {
         Self {
             values: [None; SLOTS],
+            is_of_a_proxy: false,
+            is_of_a_logger: false,
         }
+    }
+
+    /// Whether some field is one that only access logs have.
+    pub(crate) const fn is_of_a_proxy(&self) -> bool {
+        self.is_of_a_proxy
+    }
+
+    /// Whether some field is one that loggers write.
+    pub(crate) const fn is_of_a_logger(&self) -> bool {
+        self.is_of_a_logger
+    }
+
+    /// Marks what a field in this slot says of its line, whatever its value. Whether the value is of
+    /// use too.
+    pub(crate) const fn mark(&mut self, slot: usize) -> bool {
+        match slot {
+            OF_A_PROXY => self.is_of_a_proxy = true,
+            OF_A_LOGGER => self.is_of_a_logger = true,
+            _ => {
+                // The time at which a request starts, and what the filter says, are in access logs alone.
+                let is_sure = slot == ENTRY || slot == Part::Time as usize;
+                self.is_of_a_proxy |= is_sure;
+                return true;
+            }
+        }
+        false
     }
 
     /// The first value that is there stays.
@@ -193,11 +309,17 @@ impl<'a> Entry<'a> {
         let is_there = match value {
             b"-" => false,
             // No other part is ever empty.
-            b"" => slot >= Part::ALL.len(),
+            b"" => (Part::ALL.len()..SLOTS).contains(&slot),
             _ => true,
         };
-        if let Some(place @ None) = self.values.get_mut(slot)
+        let (slot, replaces) = match slot {
+            ORIGINAL_PATH => (Part::Path as usize, true),
+            ORIGINAL_HOST => (Part::Host as usize, true),
+            slot => (slot, false),
+        };
+        if let Some(place) = self.values.get_mut(slot)
             && is_there
+            && (place.is_none() || replaces)
         {
             *place = Some(value);
         }
@@ -214,6 +336,8 @@ impl<'a> Entry<'a> {
         }
         self.set_part(Part::Treatment, logged.treatment);
         self.set_part(Part::Reason, logged.reason);
+        self.set_part(Part::Rollout, logged.rollout);
+        self.set_part(Part::Revision, logged.revision);
         Some(())
     }
 

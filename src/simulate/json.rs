@@ -23,6 +23,7 @@ pub(crate) fn scan<'a>(line: &'a [u8], fields: &Fields, layout: &mut Layout) -> 
         rest = blank(key.after).strip_prefix(b":")?;
         let value = value(blank(rest))?;
         if let Some(slot) = layout.slot(fields, place, key.plain()?)
+            && entry.mark(slot)
             && value.kind != Kind::Null
         {
             match (slot, value.plain()?) {
@@ -108,13 +109,17 @@ fn blank(text: &[u8]) -> &[u8] {
 }
 
 /// What the parser made of a line.
-pub(crate) struct Parsed(Vec<(usize, Vec<u8>)>);
+pub(crate) struct Parsed(Vec<(usize, Option<Vec<u8>>)>);
 
 impl Parsed {
     pub(crate) fn entry(&self) -> Entry<'_> {
         let mut entry = Entry::new();
         for (slot, value) in &self.0 {
-            entry.set(*slot, value);
+            if entry.mark(*slot)
+                && let Some(value) = value
+            {
+                entry.set(*slot, value);
+            }
         }
         entry
     }
@@ -134,17 +139,20 @@ pub(crate) fn parse(line: &[u8], fields: &Fields) -> Result<Parsed, String> {
 }
 
 /// What the filter says of a request; nothing where it is not the filter that says it.
-fn parts(entry: &str) -> Vec<(usize, Vec<u8>)> {
+fn parts(entry: &str) -> Vec<(usize, Option<Vec<u8>>)> {
     let Some(logged) = Logged::parse(entry.as_bytes()) else {
         return Vec::new();
     };
     let account = logged
         .account
-        .map(|account| (Part::Account as usize, account.into_owned()));
+        .map(|account| (Part::Account as usize, Some(account.into_owned())));
     let words = [
-        (Part::Treatment as usize, logged.treatment.to_vec()),
-        (Part::Reason as usize, logged.reason.to_vec()),
+        (Part::Treatment, logged.treatment),
+        (Part::Reason, logged.reason),
+        (Part::Rollout, logged.rollout),
+        (Part::Revision, logged.revision),
     ];
+    let words = words.map(|(part, word)| (part as usize, Some(word.to_vec())));
     account.into_iter().chain(words).collect()
 }
 
@@ -164,13 +172,17 @@ impl<'de> Visitor<'de> for Wanted<'_> {
                 map.next_value::<IgnoredAny>()?;
                 continue;
             };
-            match map.next_value()? {
-                Value::String(text) if slot == ENTRY => found.extend(parts(&text)),
-                Value::String(text) => found.push((slot, text.into())),
-                Value::Number(number) => found.push((slot, number.to_string().into())),
-                Value::Bool(truth) => found.push((slot, truth.to_string().into())),
-                Value::Null | Value::Array(_) | Value::Object(_) => {}
-            }
+            let value = match map.next_value()? {
+                Value::String(text) if slot == ENTRY => {
+                    found.extend(parts(&text));
+                    None
+                }
+                Value::String(text) => Some(text.into()),
+                Value::Number(number) => Some(number.to_string().into()),
+                Value::Bool(truth) => Some(truth.to_string().into()),
+                Value::Null | Value::Array(_) | Value::Object(_) => None,
+            };
+            found.push((slot, value));
         }
         Ok(Parsed(found))
     }

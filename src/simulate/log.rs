@@ -10,9 +10,12 @@ use std::thread;
 
 use serde::Serialize;
 use turnout_core::Time;
+use turnout_logs::{Unwrapped, Unwrapper, Wrapper};
 
 use crate::chunks::{Chunk, Chunks, LONGEST_LINE};
+use crate::counts::increase;
 use crate::fields::{Entry, Fields, Layout, Part};
+use crate::not_requests::{NotRequest, NotRequests};
 use crate::unreadable::Unreadable;
 use crate::words::excerpt;
 use crate::{json, plain};
@@ -46,12 +49,15 @@ pub(crate) trait Tally: Send {
 /// What was read.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct LogRead {
-    /// All lines.
+    /// All lines, without what a container runtime or a collector puts around them: a line that one has
+    /// split is one, and of a batch each line counts.
     pub lines: u64,
     /// Those that say of a request.
     pub requests: u64,
     /// Lines with nothing in them.
     pub blank: u64,
+    /// Lines that say of something else.
+    pub not_requests: NotRequests,
     /// Lines that could not be read.
     pub unreadable: Unreadable,
     /// When the first request began, and the last.
@@ -105,10 +111,11 @@ impl Replay {
         let mut tally = new();
         if self.threads.get() == 1 {
             let mut chunk = Chunk::default();
-            let mut layout = Layout::default();
+            let mut state = State::default();
             while chunks.next(&mut chunk)? {
-                self.chunk(&chunk, &mut layout, &mut tally, &mut read);
+                self.chunk(&chunk, &mut state, &mut tally, &mut read);
             }
+            state.finish(&mut read);
         } else {
             self.run_threads(&mut chunks, &new, &mut tally, &mut read)?;
         }
@@ -133,13 +140,15 @@ impl Replay {
                     let done = done.clone();
                     scope.spawn(move || {
                         let (mut tally, mut read) = (new(), LogRead::default());
-                        let mut layout = Layout::default();
+                        let mut state = State::default();
                         loop {
                             let next = work.lock().map(|work| work.recv());
                             let Ok(Ok(chunk)) = next else {
                                 return (tally, read);
                             };
-                            self.chunk(&chunk, &mut layout, &mut tally, &mut read);
+                            self.chunk(&chunk, &mut state, &mut tally, &mut read);
+                            // The next piece of this thread is not the next one of the log.
+                            state.finish(&mut read);
                             // Nobody waits for it at the end.
                             let _ = done.send(chunk);
                         }
@@ -173,67 +182,144 @@ impl Replay {
         })
     }
 
-    fn chunk(
-        &self,
-        chunk: &Chunk,
-        layout: &mut Layout,
-        tally: &mut impl Tally,
-        read: &mut LogRead,
-    ) {
+    fn chunk(&self, chunk: &Chunk, state: &mut State, tally: &mut impl Tally, read: &mut LogRead) {
         if let Some(line) = chunk.skipped {
-            read.lines = read.lines.saturating_add(1);
-            read.unreadable.add(line, too_long);
+            read.unreadable(line, too_long);
         }
         for (number, line) in chunk.lines() {
-            read.lines = read.lines.saturating_add(1);
-            if let Err(why) = self.line(line, layout, tally, read) {
-                read.unreadable.add(number, || why.sentence(line));
+            state.last = number;
+            if line.len() > LONGEST_LINE {
+                read.unreadable(number, too_long);
+            } else if line.trim_ascii().is_empty() {
+                increase(&mut read.lines);
+                increase(&mut read.blank);
+            } else if state.unwrapper.has_open_lines()
+                || !self.is_taken(line, &mut state.layout, tally, read)
+            {
+                let State {
+                    unwrapper, layout, ..
+                } = state;
+                unwrapper.line(line, &mut |unwrapped| {
+                    self.unwrapped(number, unwrapped, layout, tally, read);
+                });
             }
         }
     }
 
-    fn line(
+    /// Takes a line that nothing is put around, as most are. `false` for any other, and for what is not a
+    /// request.
+    fn is_taken(
         &self,
         line: &[u8],
         layout: &mut Layout,
         tally: &mut impl Tally,
         read: &mut LogRead,
-    ) -> Result<(), Why> {
-        if line.len() > LONGEST_LINE {
-            return Err(Why::TooLong);
+    ) -> bool {
+        self.entry(line, layout, |entry| match entry {
+            Ok(entry) if NotRequest::of(entry).is_none() => {
+                self.request(entry, tally, read);
+                true
+            }
+            Ok(_) | Err(_) => false,
+        })
+    }
+
+    fn unwrapped(
+        &self,
+        number: u64,
+        line: &Unwrapped<'_>,
+        layout: &mut Layout,
+        tally: &mut impl Tally,
+        read: &mut LogRead,
+    ) {
+        if line.logger.is_some() {
+            increase(&mut read.lines);
+            return read.not_requests.add(NotRequest::LogMessage);
         }
+        let text = &line.text;
+        if text.trim_ascii().is_empty() {
+            increase(&mut read.lines);
+            return increase(&mut read.blank);
+        }
+        self.entry(text, layout, |entry| match entry {
+            // The message of an application, which its logger or a collector has put into a field.
+            Err(Why::Unknown) if line.wrappers.contains(Wrapper::Collector) => {
+                increase(&mut read.lines);
+                read.not_requests.add(NotRequest::LogMessage);
+            }
+            Err(why) => read.unreadable(number, || why.sentence(text)),
+            Ok(entry) => match NotRequest::of(entry) {
+                None => self.request(entry, tally, read),
+                Some(kind) => {
+                    increase(&mut read.lines);
+                    read.not_requests.add(kind);
+                }
+            },
+        });
+    }
+
+    fn request(&self, entry: &Entry<'_>, tally: &mut impl Tally, read: &mut LogRead) {
+        increase(&mut read.lines);
+        increase(&mut read.requests);
+        if let Some(time) = entry.get(Part::Time) {
+            read.stamps.add(time);
+        }
+        tally.request(entry, &self.fields);
+    }
+
+    /// Reads what a line says.
+    fn entry<T>(
+        &self,
+        line: &[u8],
+        layout: &mut Layout,
+        take: impl FnOnce(Result<&Entry<'_>, Why>) -> T,
+    ) -> T {
         let first = line.iter().find(|byte| !byte.is_ascii_whitespace());
         let format = match (first, self.format) {
-            (None, _) => {
-                read.blank = read.blank.saturating_add(1);
-                return Ok(());
-            }
             (_, Some(format)) => format,
             (Some(b'{'), None) => LogFormat::Json,
             (Some(b'['), None) => LogFormat::Text,
-            (Some(_), None) => return Err(Why::Unknown),
-        };
-        let mut take = |entry: &Entry<'_>| {
-            read.requests = read.requests.saturating_add(1);
-            if let Some(time) = entry.get(Part::Time) {
-                read.stamps.add(time);
-            }
-            tally.request(entry, &self.fields);
+            (_, None) => return take(Err(Why::Unknown)),
         };
         match format {
             LogFormat::Json => match json::scan(line, &self.fields, layout) {
-                Some(entry) => take(&entry),
-                None => take(&json::parse(line, &self.fields).map_err(Why::Json)?.entry()),
+                Some(entry) => take(Ok(&entry)),
+                None => match json::parse(line, &self.fields) {
+                    Ok(parsed) => take(Ok(&parsed.entry())),
+                    Err(why) => take(Err(Why::Json(why))),
+                },
             },
-            LogFormat::Text => take(&plain::read(line).ok_or(Why::Text)?),
+            LogFormat::Text => match plain::read(line) {
+                Some(entry) => take(Ok(&entry)),
+                None => take(Err(Why::Text)),
+            },
         }
-        Ok(())
+    }
+}
+
+/// What one thread remembers of the lines before.
+#[derive(Default)]
+struct State {
+    layout: Layout,
+    unwrapper: Unwrapper,
+    /// The number of the last line.
+    last: u64,
+}
+
+impl State {
+    /// Counts the lines whose end is missing.
+    fn finish(&mut self, read: &mut LogRead) {
+        for _ in 0..self.unwrapper.dropped() {
+            read.unreadable(self.last, || {
+                String::from("a line that the container runtime has split, without its end")
+            });
+        }
+        self.unwrapper = Unwrapper::default();
     }
 }
 
 /// Why a line could not be read.
 enum Why {
-    TooLong,
     Unknown,
     Json(String),
     Text,
@@ -242,7 +328,6 @@ enum Why {
 impl Why {
     fn sentence(&self, line: &[u8]) -> String {
         match self {
-            Self::TooLong => too_long(),
             Self::Unknown => format!(
                 "neither a JSON object nor Envoy's default text format: {}",
                 excerpt(line)
@@ -258,8 +343,14 @@ fn too_long() -> String {
 }
 
 impl LogRead {
+    fn unreadable(&mut self, line: u64, why: impl FnOnce() -> String) {
+        increase(&mut self.lines);
+        self.unreadable.add(line, why);
+    }
+
     fn merge(&mut self, other: Self) {
         self.lines = self.lines.saturating_add(other.lines);
+        self.not_requests.merge(other.not_requests);
         self.requests = self.requests.saturating_add(other.requests);
         self.blank = self.blank.saturating_add(other.blank);
         self.unreadable.merge(other.unreadable);

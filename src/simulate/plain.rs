@@ -23,6 +23,7 @@ pub(crate) fn read(line: &[u8]) -> Option<Entry<'_>> {
     let (rest, host) = last_quoted(rest.strip_suffix(b" ")?)?;
     let (rest, id) = last_quoted(rest.strip_suffix(b" ")?)?;
     rest.strip_suffix(b"\" ")?;
+    entry.mark(Part::Time as usize);
     entry.set_part(Part::Time, time);
     entry.set_part(Part::Method, method);
     entry.set_part(Part::Path, path);

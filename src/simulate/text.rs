@@ -43,6 +43,9 @@ pub(crate) fn read_log(log: &LogRead) -> String {
         counted(log.requests, "request"),
         counted(log.lines, "line")
     );
+    if log.not_requests.count() > 0 {
+        text.push_str(&format!(", {}", log.not_requests.to_text()));
+    }
     if log.unreadable.count > 0 {
         text.push_str(&format!(", {} unreadable", grouped(log.unreadable.count)));
     }
@@ -136,6 +139,14 @@ impl Traffic {
     #[must_use]
     pub fn to_text(&self) -> String {
         let mut text = format!("{}\ndecided as at {}\n", read_log(&self.log), self.at);
+        let contradictions = self.contradictions.iter().map(|found| found.requests);
+        let contradictions = contradictions.fold(0, u64::saturating_add);
+        if contradictions > 0 {
+            text.push_str(&format!(
+                "the log contradicts {} of these decisions\n",
+                grouped(contradictions)
+            ));
+        }
         for rollout in &self.rollouts {
             text.push('\n');
             text.push_str(&rollout.to_text(self.log.requests));

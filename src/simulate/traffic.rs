@@ -7,6 +7,7 @@ use turnout_core::{
     Account, Decision, Headers, Inbound, Mode, Plan, Reason, Request, Time, Treatment, decide,
 };
 
+use crate::contradictions::{Contradiction, Contradictions};
 use crate::counts::{add, increase};
 use crate::fields::{Entry, Fields, Part};
 use crate::lacks::{Lack, Lacks};
@@ -26,6 +27,8 @@ pub struct Traffic {
     pub rollouts: Vec<RolloutTraffic>,
     /// What the log does not say, though the policy asks for it.
     pub lacks: Vec<Lack>,
+    /// Requests whose lines say that something else was decided than can be.
+    pub contradictions: Vec<Contradiction>,
 }
 
 /// What one rollout decides.
@@ -139,6 +142,7 @@ struct Counts<'p> {
     no_rollout: u64,
     rollouts: Vec<RolloutCounts>,
     lacks: Lacks,
+    contradictions: Contradictions,
 }
 
 #[derive(Clone)]
@@ -161,6 +165,7 @@ impl<'p> Counts<'p> {
             no_rollout: 0,
             rollouts: vec![rollout; plan.rollouts().len()],
             lacks: Lacks::default(),
+            contradictions: Contradictions::default(),
         }
     }
 }
@@ -169,6 +174,7 @@ impl Tally for Counts<'_> {
     fn request(&mut self, entry: &Entry<'_>, fields: &Fields) {
         self.lacks.add(entry);
         with_request(self.plan, self.at, entry, fields, |request, decision| {
+            self.contradictions.add(self.plan, entry, fields, &decision);
             let Some(rollout) = decision.rollout else {
                 increase(&mut self.no_rollout);
                 return;
@@ -204,6 +210,7 @@ impl Tally for Counts<'_> {
             }
         }
         self.lacks.merge(&other.lacks);
+        self.contradictions.merge(other.contradictions);
     }
 }
 
@@ -298,6 +305,7 @@ impl Counts<'_> {
             no_rollout: self.no_rollout,
             rollouts: rollouts.collect(),
             lacks: self.lacks.told(self.plan, fields, &log),
+            contradictions: self.contradictions.told(log.requests),
             log,
         }
     }

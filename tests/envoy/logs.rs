@@ -33,7 +33,7 @@ const AGENTS: [&[u8]; 6] = [
 ];
 /// What no HTTP library would send: quotes in the path.
 const QUOTED: [&str; 2] = [r#"/x?""#, r#"/x?"%20HTTP/1.1"-"#];
-/// What is logged though it never came to be a request.
+/// What is logged though it never came to be a request, so that it comes to no filter.
 const BROKEN: [&str; 2] = ["GARBAGE\r\n\r\n", "GET / HTTP/9.9\r\n\r\n"];
 
 #[tokio::test]
@@ -69,10 +69,8 @@ async fn simulate_reads_the_formats_that_people_have() {
     let (default, istio): (Vec<_>, Vec<_>) = text.iter().partition(|line| line.ends_with('"'));
     assert_eq!([json.len(), default.len(), istio.len()], [sent; 3]);
 
-    let mut counted = counted(&scene).await;
+    let counted = counted(&scene).await;
     assert!(counted.len() >= 5, "{counted:?}");
-    // Those have come to no filter.
-    *counted.get_mut("-.v1.no_rollout").expect("other hosts") += BROKEN.len() as u64;
     let plan = Plan::from_json(&policy.to_string()).expect("a policy");
     let replay = replay_of("account", &[]);
     for lines in [&json, &default, &istio] {

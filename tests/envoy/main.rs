@@ -22,6 +22,7 @@ mod observe;
 mod packed;
 mod ramps;
 mod replayed;
+mod rewrites;
 mod route_cache;
 mod scene;
 mod scripted;

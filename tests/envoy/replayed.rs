@@ -32,7 +32,8 @@ pub(crate) fn replay_of(account: &str, headers: &[&str]) -> Replay {
     }
 }
 
-/// The number of requests of each decision, as [`counted`]; every line of the log is of one.
+/// The number of requests of each decision, as [`counted`]; every line of the log is of one, or of a
+/// connection that broke off before its request was read.
 pub(crate) fn decisions_of(plan: &Plan, replay: &Replay, log: &str) -> BTreeMap<String, u64> {
     let traffic = Traffic::of(plan, now(), replay, log.as_bytes()).expect("a log in memory");
     let read = &traffic.log;
@@ -45,6 +46,10 @@ pub(crate) fn decisions_of(plan: &Plan, replay: &Replay, log: &str) -> BTreeMap<
         }
     }
     decisions.retain(|_, count| *count > 0);
-    assert_eq!(decisions.values().sum::<u64>(), read.lines);
+    let others = &read.not_requests;
+    assert_eq!((others.log_messages, others.other), (0, 0), "{read:?}");
+    let requests = decisions.values().sum::<u64>();
+    assert_eq!(requests + others.connections, read.lines);
+    assert_eq!(traffic.contradictions, []);
     decisions
 }

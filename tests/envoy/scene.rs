@@ -72,10 +72,19 @@ impl Scene {
 
     /// One of the files of `envoy/` that discover the filter in a watched folder.
     pub(crate) async fn discovering(file: &str, configuration: &str) -> Self {
+        Self::discovering_with(file, configuration, |b| b).await
+    }
+
+    /// As [`discovering`](Self::discovering), with the file changed.
+    pub(crate) async fn discovering_with(
+        file: &str,
+        configuration: &str,
+        adapt: impl FnOnce(Bootstrap) -> Bootstrap,
+    ) -> Self {
         let (v1, v2) = upstreams();
         let text = harness::envoy::file(file);
         let bootstrap = Bootstrap::live(text, filter(configuration), &v1, &v2);
-        let envoy = Envoy::start(bootstrap).await;
+        let envoy = Envoy::start(adapt(bootstrap)).await;
         Self { envoy, v1, v2 }
     }
 

@@ -4,5 +4,7 @@
 
 mod census;
 mod change;
+mod contradictions;
+mod not_requests;
 mod policies;
 mod traffic;

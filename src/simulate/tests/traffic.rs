@@ -165,7 +165,7 @@ proptest! {
             traffic.expect("it is read").log
         };
         let one = read(1);
-        prop_assert_eq!(one.lines, one.requests + one.blank + one.unreadable.count);
+        prop_assert_eq!(one.lines, one.requests + one.blank + one.not_requests.count() + one.unreadable.count);
         prop_assert_eq!(one.lines, text.lines().count() as u64);
         prop_assert_eq!(one, read(3));
     }
@@ -213,7 +213,7 @@ fn what_was_decided_then_is_compared() {
         "rollouts": [{ "name": "r", "v1": "a", "v2": "b", "mode": "on" }],
     });
     let plan = plan(&policy.to_string(), None);
-    let log = "{\"treatment\":\"v1\"}\n{\"treatment\":\"v2\"}\n{\"treatment\":null}\n{\"treatment\":\"v1\"}\n";
+    let log = "{\"treatment\":\"v1\"}\n{\"treatment\":\"v2\"}\n{\"treatment\":null,\"path\":\"/\"}\n{\"treatment\":\"v1\"}\n";
     let traffic = Traffic::of(&plan, Time::from_seconds(0), &replay(1), log.as_bytes());
     let traffic = traffic.expect("it is read");
     let recorded = traffic.rollouts[0].recorded.expect("the log says it");

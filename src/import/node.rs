@@ -173,9 +173,7 @@ impl<'a> Node<'a> {
     /// A whole number. `25.0` and `1e2` are whole; one that is written so and is larger than a double
     /// holds exactly may have been another number.
     pub(crate) fn whole(&self) -> Read<i64> {
-        let whole = self.value.as_i64();
-        let whole = whole.or_else(|| whole_of(self.value.as_f64()?));
-        whole.map_or_else(|| self.wrong("a whole number"), Ok)
+        whole(self.value).map_or_else(|| self.wrong("a whole number"), Ok)
     }
 
     /// Whether it is what Go writes for a field that is not set: `null`, `false`, `0`, an empty text,
@@ -328,6 +326,11 @@ fn is_zero(value: &Value) -> bool {
         Value::Array(items) => items.iter().all(is_zero),
         Value::Object(map) => map.values().all(is_zero),
     }
+}
+
+/// The whole number that a value is.
+pub(crate) fn whole(value: &Value) -> Option<i64> {
+    value.as_i64().or_else(|| whole_of(value.as_f64()?))
 }
 
 /// The whole number that a double is, if no other number is written as that double.

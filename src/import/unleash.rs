@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use crate::draw::{Draw, Serve};
 use crate::flag::{Flag, Rest, choose, leave_out, no_environment};
-use crate::node::{Node, Object, Read, Unreadable};
+use crate::node::{Node, Object, Read, Unreadable, whole};
 use crate::note::Notes;
 use crate::options::Options;
 use crate::when::{Condition, When};
@@ -387,7 +387,10 @@ fn percentage(parameters: &mut Object<'_>, name: &'static str) -> Read<u32> {
     let Ok(text) = node.text() else {
         return node.parts(ALL);
     };
-    let share = text.trim().parse().ok().filter(|share| *share <= ALL);
+    let share = serde_json::from_str(text.trim()).ok();
+    let share = share.and_then(|value: Value| whole(&value));
+    let share = share.and_then(|share| u32::try_from(share).ok());
+    let share = share.filter(|share| *share <= ALL);
     share.ok_or_else(|| {
         Unreadable::new(
             node.at(),

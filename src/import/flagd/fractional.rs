@@ -54,7 +54,11 @@ impl<'a> Reader<'a, '_> {
         for node in &given {
             match self.piece(node)? {
                 Some(piece) => pieces.push(piece),
-                None => return Ok(Err("a variant or a weight is computed".into())),
+                None => {
+                    return Ok(Err(
+                        "a variant or a weight is computed, or a weight is no whole number".into(),
+                    ));
+                }
             }
         }
         let total = pieces
@@ -130,7 +134,7 @@ impl<'a> Reader<'a, '_> {
             .note(node.at(), format!("accounts are drawn {what}"), help);
     }
 
-    /// A variant and its weight, which is 1 unless given; `None` where one is computed.
+    /// A variant and its weight, which is 1 unless given; `None` where one is computed, or is no whole number.
     fn piece(&mut self, node: &Node<'a>) -> Read<Option<(Treatment, u32)>> {
         let mut parts = node.items()?;
         let name = parts.next();

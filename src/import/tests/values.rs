@@ -116,6 +116,7 @@ fn whole_numbers_may_be_written_as_floats() {
     for (size, rest) in [("25.0", "75.0"), ("2.5e1", "7.5E+1"), ("25", "75.000")] {
         splits(Tool::Split, &split(size, rest, ""), 25.0);
         splits(Tool::Unleash, &unleash(size), 25.0);
+        splits(Tool::Unleash, &unleash(&format!("\"{size}\"")), 25.0);
         splits(Tool::Flagd, &flagd(size, rest), 25.0);
     }
     splits(Tool::LaunchDarkly, &launchdarkly("2.5e4", "75000.0"), 25.0);

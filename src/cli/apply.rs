@@ -70,6 +70,9 @@ pub(crate) fn run(arguments: &Arguments) -> Exit {
     if let Err(error) = text::check_inputs(inputs) {
         return refuse(&error);
     }
+    if let Err(error) = arguments.options.check_admins() {
+        return refuse(&error);
+    }
     let checked = wasm(arguments).and_then(|wasm| Ok((policy(arguments)?, wasm)));
     let (policy, wasm) = match checked {
         Ok(checked) => checked,
@@ -108,9 +111,11 @@ fn policy(arguments: &Arguments) -> Result<String, Exit> {
     let policy = Policy::read(&arguments.policy)?;
     let in_force = arguments.options.directory().in_force();
     let in_force = in_force.map_err(|error| refuse(&error.to_string()))?;
+    let routes = arguments.options.routes();
     let against = in_force.and_then(|in_force| Plan::from_json(&in_force.policy).ok());
     let diagnostics = policy.lint(lint::Options {
         against: against.as_ref(),
+        routes: &routes,
         allow: &arguments.allow,
         ..lint::Options::default()
     });

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, ValueEnum};
 use serde_json::{Value, json};
-use turnout_core::lint::{Code, Options, lint};
+use turnout_core::lint::{Code, Options, ProxyRoutes, lint};
 use turnout_core::{Diagnostic, Diagnostics, Plan, Severity};
 
 use crate::accounts_files::{self, Found};
@@ -20,14 +20,20 @@ use crate::text::{self, is_dash};
 /// an error, 1 when there is a warning and --strict is given, else 0. Text goes to standard error,
 /// JSON and GitHub's commands to standard output.
 #[derive(Args)]
-#[command(after_help = "Example:
-  turnout lint policy.json --against live.json --strict --allow zero-percent")]
+#[command(after_help = "Examples:
+  turnout lint policy.json --against live.json --strict --allow zero-percent
+  turnout lint policy.json --admin http://127.0.0.1:9901")]
 pub(crate) struct Arguments {
     /// The policy; `-` is standard input.
     policy: PathBuf,
     /// The policy that it takes the place of: tells what changes for accounts on their way.
     #[arg(long, value_name = "OLD")]
     against: Option<PathBuf>,
+    /// A running proxy, whose routes are looked at: whether they change a request after the filter, so
+    /// that shadow requests are others, and whether there is one for each rollout. May be given more
+    /// than once.
+    #[arg(long, value_name = "URL")]
+    admin: Vec<String>,
     /// End with 1 when there is a warning.
     #[arg(long)]
     strict: bool,
@@ -84,9 +90,12 @@ fn linted(arguments: &Arguments) -> Result<Exit, String> {
         Some(path) => Some(old(Source::read(path)?)?),
         None => None,
     };
+    let routes = turnout_live::routes(&arguments.admin).into_iter();
+    let routes: Vec<ProxyRoutes> = routes.collect::<Result<_, _>>()?;
     let options = Options {
         against: old.as_ref(),
         files: Some(&policy.found.files),
+        routes: &routes,
         allow: &arguments.allow,
     };
     let diagnostics = lint(&policy.bytes, &options);

@@ -7,10 +7,11 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use clap::Args;
+use turnout_core::lint::ProxyRoutes;
 use turnout_core::visible;
 use turnout_live::{
-    Author, Change, Directory, EnvoyLog, Error, Intent, Outcome, Preview, Proxies, Readiness,
-    outcome,
+    Admin, Author, Change, Directory, EnvoyLog, Error, Intent, Outcome, Preview, Proxies,
+    Readiness, outcome,
 };
 
 use crate::changes::Changes;
@@ -89,6 +90,19 @@ impl Review {
 impl Options {
     pub(crate) fn directory(&self) -> Directory {
         Directory::new(&self.dir)
+    }
+
+    /// That each address is one.
+    pub(crate) fn check_admins(&self) -> Result<(), String> {
+        let mut admins = self.admin.iter();
+        admins.try_for_each(|admin| Admin::new(admin, self.timeout).map(drop))
+    }
+
+    /// The routes of the proxies, as far as they can be read; that others cannot is said.
+    pub(crate) fn routes(&self) -> Vec<ProxyRoutes> {
+        let read = turnout_live::routes(&self.admin).into_iter();
+        read.filter_map(|routes| routes.map_err(|error| tell(&error)).ok())
+            .collect()
     }
 
     fn author(&self) -> Author {

@@ -10,6 +10,7 @@ mod code;
 mod errors;
 mod overlaps;
 mod rollouts;
+mod routes;
 mod rules;
 mod sources;
 mod splits;
@@ -31,6 +32,7 @@ use view::View;
 use warnings::Warnings;
 
 pub use code::Code;
+pub use routes::{ProxyRoutes, Route, RouteChange, RoutePath, Target};
 
 /// What a policy is held against, and what is not to be told.
 #[derive(Clone, Copy, Debug, Default)]
@@ -39,6 +41,8 @@ pub struct Options<'a> {
     pub against: Option<&'a Plan>,
     /// What was found in the files that the policy names.
     pub files: Option<&'a Files>,
+    /// The routes of running proxies.
+    pub routes: &'a [ProxyRoutes],
     /// Warnings that are known and meant.
     pub allow: &'a [Code],
 }
@@ -56,7 +60,10 @@ pub fn lint(text: &[u8], options: &Options<'_>) -> Diagnostics {
     };
     let none = Files::default();
     let files = options.files.unwrap_or(&none);
-    let mut diagnostics = Plan::with_files(text, files).err().unwrap_or_default();
+    let (plan, mut diagnostics) = match Plan::with_files(text, files) {
+        Ok(plan) => (Some(plan), Diagnostics::default()),
+        Err(diagnostics) => (None, diagnostics),
+    };
     if diagnostics.omitted() > 0 {
         // What is wrong is not all known, so neither is what follows from it.
         return diagnostics;
@@ -71,6 +78,9 @@ pub fn lint(text: &[u8], options: &Options<'_>) -> Diagnostics {
     if let Some(policy) = policy {
         let view = View::new(&mut reader, policy, &Errors::new(&diagnostics), files);
         check(&view, options.against, &mut warnings);
+        if let Some(plan) = &plan {
+            routes::check(&view, plan, options.routes, &mut warnings);
+        }
     }
     warnings.finish(&rest, &reader.into_cuts(), &mut diagnostics);
     diagnostics

@@ -122,7 +122,7 @@ pub fn discovery(configuration: &str, revision: &str, wasm: &str) -> String {
 
 /// A string that JSON and YAML 1.1 and 1.2 read alike: what YAML takes for a line break or refuses
 /// unescaped is escaped.
-fn quoted(text: &str) -> String {
+pub(crate) fn quoted(text: &str) -> String {
     let is_plain = |byte: u8| matches!(byte, b' '..=b'~') && byte != b'"' && byte != b'\\';
     let mut quoted = String::with_capacity(text.len().saturating_add(2));
     quoted.push('"');

@@ -88,7 +88,11 @@ impl Admin {
         }
     }
 
-    fn request(&self, page: &str) -> Result<impl Read + 'static, Failure> {
+    /// Opens a page.
+    ///
+    /// # Errors
+    /// Why there is no such page to be had.
+    pub(crate) fn request(&self, page: &str) -> Result<impl Read + 'static, Failure> {
         let url = format!("{}{page}", self.base);
         let response = self.agent.get(&url).call();
         let response = response.map_err(|error| match error {

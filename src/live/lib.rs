@@ -7,6 +7,7 @@
 //! * [`Directory`] changes the policy: apply, rollback, halt, resume. Each leaves an [`Entry`].
 //! * [`Proxies`] asks Envoy, at its admin address, which version it runs and whether it refused one.
 //! * [`EnvoyLog`] finds in Envoy's log what the filter said when it refused one.
+//! * [`routes`] reads the routes of a proxy, for `turnout lint`.
 //! * [`Log`] is the history as people read it.
 
 #![forbid(unsafe_code)]
@@ -27,6 +28,7 @@ mod files;
 mod halted;
 mod history;
 mod installed;
+mod intent;
 mod lock;
 mod log;
 #[cfg(test)]
@@ -35,20 +37,23 @@ mod preview;
 mod proxies;
 mod readiness;
 mod remembered;
+mod routes;
 mod settle;
 mod wasm;
 mod written;
 
 pub use admin::Admin;
-pub use change::{Author, Change, Intent, Target};
+pub use change::{Author, Change, Target};
 pub use directory::{Directory, InForce};
 pub use entry::{Entry, Outcome, What};
 pub use envoy_log::EnvoyLog;
 pub use error::Error;
 pub use installed::{Given, Plugin};
+pub use intent::Intent;
 pub use log::{Log, Row};
 pub use preview::{Preview, Version};
 pub use proxies::{Proxies, Proxy, Verdict, outcome};
 pub use readiness::Readiness;
+pub use routes::routes;
 pub use settle::Settled;
 pub use wasm::check_wasm;

@@ -1,10 +1,11 @@
 //! What a command would change, before it does.
 
-use crate::change::{Author, Intent, Step};
+use crate::change::Author;
 use crate::directory::{Directory, State};
 use crate::edit::Text;
 use crate::error::Error;
 use crate::installed::fingerprint;
+use crate::intent::{Intent, Step};
 
 /// What an intent comes to in a folder as it is at a moment. Nothing is written.
 #[derive(Debug)]

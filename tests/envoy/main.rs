@@ -24,6 +24,7 @@ mod ramps;
 mod replayed;
 mod rewrites;
 mod route_cache;
+mod routes;
 mod scene;
 mod scripted;
 mod shadow;

@@ -200,7 +200,7 @@ fn the_first_policy_can_be_held_to_limits_too() {
 #[test]
 fn a_proxy_that_would_not_hear_of_a_change_is_found_before_it_is_written() {
     let watched = watched();
-    let good = Admin::watching(watched.filter(), "");
+    let good = Admin::watching(watched.filter());
     let elsewhere = Admin::running("other");
     let both = format!("--admin {} --admin {}", good.address, elsewhere.address);
     for line in ["apply all.json", "rollback --to 1"] {
@@ -277,4 +277,97 @@ fn who_did_it_is_known_without_a_variable() {
         .any(|line| line.starts_with(&format!("{nobody}:")));
     assert!(is_user || nobody.starts_with("uid "), "{nobody}");
     assert_eq!(who(&[("USER", "")]), nobody);
+}
+
+/// The routes of a proxy, as Envoy dumps them.
+const REWRITES: &str = r#"{"configs": [{"static_route_configs": [{"route_config": {"name": "http", "virtual_hosts": [
+    {"name": "all", "domains": ["*"], "routes": [{"match": {"prefix": "/"},
+     "route": {"cluster_header": "x-turnout-cluster", "host_rewrite_literal": "v1.internal"}}]}]}}]}]}"#;
+
+#[test]
+fn apply_and_lint_warn_of_routes_that_change_requests_after_the_filter() {
+    let watched = watched();
+    let admin = Admin::with_routes(watched.filter(), REWRITES);
+    watched.policy("plain", &rollout(5, r#", "shadow": {"requests": 5}"#));
+    let declared = r#", "shadow": {"requests": 5, "rewrite": {"host": "v1.internal"}}"#;
+    watched.policy("declared", &rollout(5, declared));
+    let (_, error, code) = watched.said(&format!("lint plain.json --admin {}", admin.address));
+    assert_eq!(code, Some(0), "{error}");
+    assert!(error.contains("warning[rewritten-request]"), "{error}");
+    assert!(
+        error.contains(r#"write "rewrite": { "host": "v1.internal" } in its `shadow`"#),
+        "{error}"
+    );
+    watched.ends(
+        &format!("lint plain.json --strict --admin {}", admin.address),
+        1,
+    );
+    let allowed = "lint plain.json --strict --allow rewritten-request --admin";
+    watched.ends(&format!("{allowed} {}", admin.address), 0);
+    watched.ends(
+        &format!("lint declared.json --strict --admin {}", admin.address),
+        0,
+    );
+
+    let (_, error, code) = watched.said(&format!(
+        "apply plain.json --dir d --strict --admin {}",
+        admin.address
+    ));
+    assert_eq!(
+        (code, watched.revision().as_str()),
+        (Some(1), "five"),
+        "{error}"
+    );
+    let (_, error, code) = watched.said(&format!(
+        "apply plain.json --dir d --admin {}",
+        admin.address
+    ));
+    assert_eq!(
+        (code, watched.revision().as_str()),
+        (Some(0), "plain"),
+        "{error}"
+    );
+    assert!(error.contains("warning[rewritten-request]"), "{error}");
+    let line = format!(
+        "apply declared.json --dir d --strict --admin {}",
+        admin.address
+    );
+    watched.ends(&line, 0);
+}
+
+#[test]
+fn a_proxy_whose_routes_cannot_be_read_is_named() {
+    let watched = watched();
+    let other = Admin::answering(|_| (200, "\u{1b}[2J<html>".into()));
+    for (address, words) in [
+        (
+            "127.0.0.1:1",
+            "cannot read the routes of http://127.0.0.1:1: the connection was refused",
+        ),
+        (&other.address, "its dump is not as Envoy writes it"),
+        (
+            "127.0.0.1",
+            "there is no port in it; write http://127.0.0.1:9901",
+        ),
+        ("http://127.0.0.1:9901/stats", "`/stats` is a path"),
+    ] {
+        let (output, error, code) = watched.said(&format!("lint five.json --admin {address}"));
+        assert_eq!((code, output.as_str()), (Some(2), ""), "{error}");
+        assert!(
+            error.contains(words) && !error.contains('\u{1b}'),
+            "{error}"
+        );
+    }
+    // Of an address that is none, apply says so once.
+    let (_, error, code) = watched.said("apply all.json --dir d --admin 127.0.0.1");
+    assert_eq!(
+        (code, error.matches("there is no port").count()),
+        (Some(2), 1),
+        "{error}"
+    );
+    // A proxy without a route for the rollout.
+    let bare = Admin::with_routes(watched.filter(), r#"{"configs": []}"#);
+    let (_, error, code) = watched.said(&format!("lint five.json --admin {}", bare.address));
+    assert_eq!(code, Some(0), "{error}");
+    assert!(error.contains("warning[unrouted-rollout]"), "{error}");
 }

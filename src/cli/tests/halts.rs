@@ -49,7 +49,7 @@ fn a_halt_that_nobody_was_asked_about_does_not_say_that_everyone_is_on_v1() {
 #[test]
 fn a_halt_is_confirmed_by_the_proxies_that_run_it_and_by_no_other() {
     let watched = watched();
-    let good = Admin::watching(watched.filter(), "");
+    let good = Admin::watching(watched.filter());
     let old = Admin::running("b");
     let one = format!("halt --dir d --admin {}", good.address);
     assert_eq!(
@@ -164,7 +164,7 @@ fn what_is_not_a_proxy_of_this_folder_is_called_by_its_name() {
 #[test]
 fn a_halt_asks_the_proxies_of_the_last_apply() {
     let watched = watched();
-    let good = Admin::watching(watched.filter(), "");
+    let good = Admin::watching(watched.filter());
     let unasked = good.times_asked();
     watched.ends("halt --dir d", 0);
     assert_eq!(good.times_asked(), unasked);

@@ -37,13 +37,17 @@ pub enum Code {
     Redrawn,
     /// A rollout that the older policy has.
     RemovedRollout,
+    /// Requests that a running proxy changes after the filter, so that shadow requests are others.
+    RewrittenRequest,
+    /// A rollout that no route of a running proxy serves.
+    UnroutedRollout,
     /// More rules and segments than can be held against one another.
     NotExamined,
 }
 
 impl Code {
     /// All of them.
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 20] = [
         Self::UnreachableRule,
         Self::UnreachableRollout,
         Self::UnreachableSource,
@@ -61,6 +65,8 @@ impl Code {
         Self::SkippedMode,
         Self::Redrawn,
         Self::RemovedRollout,
+        Self::RewrittenRequest,
+        Self::UnroutedRollout,
         Self::NotExamined,
     ];
 
@@ -85,6 +91,8 @@ impl Code {
             Self::SkippedMode => "skipped-mode",
             Self::Redrawn => "redrawn",
             Self::RemovedRollout => "removed-rollout",
+            Self::RewrittenRequest => "rewritten-request",
+            Self::UnroutedRollout => "unrouted-rollout",
             Self::NotExamined => "not-examined",
         }
     }

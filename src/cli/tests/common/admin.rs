@@ -11,6 +11,11 @@ use std::thread;
 use serde_json::Value;
 use turnout_core::Revision;
 
+/// A dump with one route, which goes by the filter's header.
+const ROUTED: &str = r#"{"configs": [{"static_route_configs": [{"route_config": {"name": "http", "virtual_hosts": [
+    {"name": "all", "domains": ["*"], "routes": [{"match": {"prefix": "/"},
+     "route": {"cluster_header": "x-turnout-cluster"}}]}]}}]}]}"#;
+
 /// What a page answers: a status and a body.
 type Answer = (u16, String);
 
@@ -41,8 +46,13 @@ impl Admin {
         Self { address, asked }
     }
 
-    /// As an Envoy that runs what this `filter.json` holds, and has whatever else is given.
-    pub(crate) fn watching(filter: PathBuf, routes: &'static str) -> Self {
+    /// As an Envoy that runs what this `filter.json` holds.
+    pub(crate) fn watching(filter: PathBuf) -> Self {
+        Self::with_routes(filter, ROUTED)
+    }
+
+    /// As [`watching`](Self::watching), with this dump of its routes.
+    pub(crate) fn with_routes(filter: PathBuf, routes: &'static str) -> Self {
         Self::answering(move |page| match page {
             page if page.starts_with("/stats") => (200, stats(&filter)),
             page if page.starts_with("/config_dump") => (200, routes.to_owned()),
@@ -54,7 +64,7 @@ impl Admin {
     pub(crate) fn running(revision: &'static str) -> Self {
         Self::answering(move |page| match page.starts_with("/stats") {
             true => (200, page_of(revision)),
-            false => (404, String::new()),
+            false => (200, ROUTED.to_owned()),
         })
     }
 }

@@ -1,0 +1,408 @@
+//! What the routes of a running proxy do with the requests of rollouts: whether they change a request
+//! after the filter has seen it, so that shadow requests are not what users' requests become, and
+//! whether there is a route for a rollout at all.
+
+use std::collections::BTreeMap;
+
+use crate::copying::Rewrite;
+use crate::names::is_turnout_header;
+use crate::place::Path;
+use crate::plan::{Mode, Plan, Rollout};
+use crate::reach::PathReach;
+use crate::render::quoted;
+use crate::visible::visible;
+
+use super::view::View;
+use super::warnings::Warnings;
+use super::{Budget, Code, not_examined};
+
+/// How many warnings of routes one rollout gets; further ones are of the same kind.
+const MOST: usize = 5;
+
+/// The routes of one running proxy.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ProxyRoutes {
+    /// How the proxy is called in a sentence.
+    pub proxy: String,
+    /// Those of one virtual host in their order.
+    pub routes: Vec<Route>,
+}
+
+/// A route of a running proxy, or one cluster of a route with weights.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Route {
+    /// How it is called in a sentence.
+    pub name: String,
+    /// Routes of one virtual host have one number, and are in their order.
+    pub virtual_host: usize,
+    /// The domains of the virtual host, as Envoy writes them.
+    pub domains: Vec<String>,
+    /// Which paths it takes.
+    pub path: RoutePath,
+    /// The `x-turnout-treatment` that it asks for.
+    pub treatment: Option<String>,
+    /// The `x-turnout-cluster` that it asks for.
+    pub cluster: Option<String>,
+    /// It asks for one of these headers, whatever its value.
+    pub asks_turnout: bool,
+    /// It asks for something else of the request besides host and path.
+    pub asks_more: bool,
+    /// Where its requests go.
+    pub target: Target,
+    /// What it changes in them.
+    pub changes: Vec<RouteChange>,
+}
+
+/// Which paths a route takes.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum RoutePath {
+    /// This one.
+    Exact(String),
+    /// All that begin so.
+    Prefix(String),
+    /// It cannot be said.
+    #[default]
+    Unknown,
+}
+
+/// Where the requests of a route go.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Target {
+    /// To this cluster.
+    Cluster(String),
+    /// To the cluster that the filter names in `x-turnout-cluster`.
+    TurnoutCluster,
+    /// It cannot be said.
+    #[default]
+    Unknown,
+}
+
+/// What a route changes in a request.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum RouteChange {
+    /// What the path begins with.
+    Prefix {
+        /// What is replaced.
+        from: String,
+        /// By what.
+        to: String,
+    },
+    /// The host.
+    Host(String),
+    /// A header, which gets a value or is removed.
+    Header {
+        /// Its name.
+        name: String,
+        /// Its value; `None` where it is removed.
+        value: Option<String>,
+    },
+    /// Something that a policy cannot declare: Envoy's name for it.
+    Undeclarable(String),
+}
+
+pub(super) fn check(
+    view: &View<'_>,
+    plan: &Plan,
+    proxies: &[ProxyRoutes],
+    warnings: &mut Warnings<'_>,
+) {
+    let rollouts = Path::Root.field("rollouts");
+    let mut budget = Budget::new();
+    for (rollout, seen) in plan.rollouts().iter().zip(&view.rollouts) {
+        let at = rollouts.index(seen.index);
+        let place = seen
+            .name
+            .as_ref()
+            .map_or(seen.span.head(), |name| name.span);
+        let cost: usize = proxies.iter().map(|proxy| proxy.routes.len()).sum();
+        if !budget.spend(cost.saturating_add(1)) {
+            not_examined(warnings, "rollouts and routes", (place, &at));
+            return;
+        }
+        let mut all = Vec::new();
+        for ProxyRoutes { proxy, routes } in proxies {
+            let serving = serving(rollout, routes);
+            unrouted(rollout, proxy, &serving, (place, &at), warnings);
+            all.extend(serving);
+        }
+        if rollout.shadow.is_some() {
+            rewritten(rollout, &all, (place, &at.field("shadow")), warnings);
+        }
+    }
+}
+
+/// Which versions a route serves of a rollout.
+#[derive(Clone, Copy)]
+struct Serving<'r> {
+    route: &'r Route,
+    v1: bool,
+    v2: bool,
+}
+
+/// The routes that a rollout's requests can take. Of a virtual host those come first that take all of
+/// them.
+fn serving<'r>(rollout: &Rollout, routes: &'r [Route]) -> Vec<Serving<'r>> {
+    let mut serving = Vec::new();
+    let mut taken = None;
+    for route in routes {
+        if taken == Some(route.virtual_host) || !overlaps(rollout, route) {
+            continue;
+        }
+        let (v1, v2) = versions(rollout, route);
+        if v1 || v2 {
+            serving.push(Serving { route, v1, v2 });
+        }
+        if v1 && v2 && takes_all(rollout, route) {
+            taken = Some(route.virtual_host);
+        }
+    }
+    serving
+}
+
+fn versions(rollout: &Rollout, route: &Route) -> (bool, bool) {
+    let by_target = |cluster: &str| match &route.target {
+        Target::Cluster(target) => target == cluster || route.asks_turnout,
+        Target::TurnoutCluster => true,
+        Target::Unknown => route.asks_turnout,
+    };
+    let is_asked = |treatment: &str, cluster: &str| {
+        route
+            .treatment
+            .as_ref()
+            .is_none_or(|asked| asked == treatment)
+            && route.cluster.as_ref().is_none_or(|asked| asked == cluster)
+    };
+    let serves =
+        |treatment: &str, cluster: &str| by_target(cluster) && is_asked(treatment, cluster);
+    (serves("v1", &rollout.v1), serves("v2", &rollout.v2))
+}
+
+fn overlaps(rollout: &Rollout, route: &Route) -> bool {
+    let reach = rollout.reach();
+    let path = match (&route.path, &reach.path) {
+        (RoutePath::Unknown, _) => true,
+        (RoutePath::Exact(a), PathReach::Exact(b)) => a == b,
+        (RoutePath::Exact(path), PathReach::Prefix(prefix))
+        | (RoutePath::Prefix(prefix), PathReach::Exact(path)) => path.starts_with(prefix),
+        (RoutePath::Prefix(a), PathReach::Prefix(b)) => a.starts_with(b) || b.starts_with(a),
+    };
+    let is_of = |host: &String| {
+        route
+            .domains
+            .iter()
+            .any(|domain| is_in_domain(host, domain))
+    };
+    path && (reach.hosts.is_empty() || reach.hosts.iter().any(is_of))
+}
+
+/// Whether a host, in lower case and without port, is one of `*`, `*.suffix`, `prefix.*` or a name.
+fn is_in_domain(host: &str, domain: &str) -> bool {
+    let domain = domain.to_ascii_lowercase();
+    let name = match domain.rsplit_once(':') {
+        Some((name, port)) if port == "*" || port.bytes().all(|c| c.is_ascii_digit()) => name,
+        _ => &domain,
+    };
+    match (name.strip_prefix('*'), name.strip_suffix('*')) {
+        (Some(suffix), _) => host.ends_with(suffix),
+        (None, Some(prefix)) => host.starts_with(prefix),
+        (None, None) => host == name,
+    }
+}
+
+/// Whether a later route of the virtual host gets none of the rollout's requests.
+fn takes_all(rollout: &Rollout, route: &Route) -> bool {
+    let covers = match (&route.path, rollout.reach().path) {
+        (RoutePath::Prefix(prefix), PathReach::Prefix(path) | PathReach::Exact(path)) => {
+            path.starts_with(prefix.as_str())
+        }
+        (RoutePath::Exact(exact), PathReach::Exact(path)) => *exact == path,
+        _ => false,
+    };
+    covers && !route.asks_more && route.treatment.is_none() && route.cluster.is_none()
+}
+
+fn unrouted(
+    rollout: &Rollout,
+    proxy: &str,
+    serving: &[Serving<'_>],
+    place: (crate::place::Span, &Path<'_>),
+    warnings: &mut Warnings<'_>,
+) {
+    let wants_v2 = matches!(rollout.mode, Mode::Split | Mode::On);
+    let what = if rollout.mode == Mode::Off {
+        return;
+    } else if serving.is_empty() {
+        "takes the requests of this rollout: none goes by x-turnout-cluster or \
+         x-turnout-treatment, or to one of its clusters"
+    } else if wants_v2 && !serving.iter().any(|serving| serving.v2) {
+        "takes requests of this rollout to v2"
+    } else {
+        return;
+    };
+    let instead = "take the routes over from envoy/cluster-header.yaml or \
+                   envoy/treatment-header.yaml, or check the `match` and the clusters of the rollout";
+    let what = format!("no route of {} {what}", visible(proxy));
+    warnings.push(Code::UnroutedRollout, place, what, instead);
+}
+
+fn rewritten(
+    rollout: &Rollout,
+    serving: &[Serving<'_>],
+    place: (crate::place::Span, &Path<'_>),
+    warnings: &mut Warnings<'_>,
+) {
+    let Some(shadow) = &rollout.shadow else {
+        return;
+    };
+    let declared = Need::declared(&shadow.rewrite, rollout);
+    // One warning for each thing to write, with the first route that asks for it.
+    let mut needs: Vec<(Need, Serving<'_>, usize)> = Vec::new();
+    for serving in serving {
+        let need = Need::of(serving.route, rollout);
+        match needs.iter_mut().find(|(known, ..)| *known == need) {
+            Some((_, first, count)) => {
+                first.v1 |= serving.v1;
+                *count = count.saturating_add(1);
+            }
+            None => needs.push((need, *serving, 0)),
+        }
+    }
+    let differing = needs.iter().filter(|(need, ..)| *need != declared);
+    for (need, Serving { route, v1, .. }, more) in differing.take(MOST) {
+        let version = if *v1 { "v1" } else { "v2" };
+        let more = match more {
+            0 => String::new(),
+            more => format!(" (and {more} more)"),
+        };
+        let name = visible(&route.name);
+        let what = match need.is_nothing() {
+            true => format!(
+                "shadow requests are not what {version} gets: {name}{more} does not change what \
+                 `rewrite` declares"
+            ),
+            false => format!(
+                "shadow requests are not what {version} gets: {name}{more} changes requests after the \
+                 filter, by {}",
+                need.words()
+            ),
+        };
+        warnings.push(Code::RewrittenRequest, place, what, need.instead());
+    }
+}
+
+/// What shadow requests need so that they are what a route makes of users' requests.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Need {
+    prefix: Option<(String, String)>,
+    host: Option<String>,
+    headers: BTreeMap<String, Option<String>>,
+    undeclarable: Vec<String>,
+}
+
+impl Need {
+    fn declared(rewrite: &Rewrite, rollout: &Rollout) -> Self {
+        let prefix = rewrite.prefix.as_ref();
+        Self {
+            prefix: prefix.and_then(|(from, to)| effect(from, to, rollout)),
+            host: rewrite.host.clone(),
+            headers: rewrite.headers.iter().cloned().collect(),
+            undeclarable: Vec::new(),
+        }
+    }
+
+    fn of(route: &Route, rollout: &Rollout) -> Self {
+        let mut need = Self::default();
+        for change in &route.changes {
+            match change {
+                RouteChange::Prefix { from, to } => need.prefix = effect(from, to, rollout),
+                RouteChange::Host(host) => need.host = Some(host.clone()),
+                RouteChange::Header { name, value } => {
+                    let name = name.to_ascii_lowercase();
+                    // They are for the route, and shadow requests have none of them.
+                    if !is_turnout_header(name.as_bytes()) {
+                        need.headers.insert(name, value.clone());
+                    }
+                }
+                RouteChange::Undeclarable(field) => need.undeclarable.push(field.clone()),
+            }
+        }
+        need
+    }
+
+    fn is_nothing(&self) -> bool {
+        *self == Self::default()
+    }
+
+    fn is_declarable(&self) -> bool {
+        self.prefix.is_some() || self.host.is_some() || !self.headers.is_empty()
+    }
+
+    fn words(&self) -> String {
+        let mut words = Vec::new();
+        if let Some((from, to)) = &self.prefix {
+            words.push(format!("the prefix {} → {}", visible(from), visible(to)));
+        }
+        if let Some(host) = &self.host {
+            words.push(format!("the host {}", visible(host)));
+        }
+        words.extend(self.headers.iter().map(|(name, value)| match value {
+            Some(_) => format!("the header {}", visible(name)),
+            None => format!("without the header {}", visible(name)),
+        }));
+        words.extend(self.undeclarable.iter().map(|field| visible(field)));
+        words.join(", ")
+    }
+
+    /// What to write, exactly.
+    fn instead(&self) -> String {
+        let mut parts = Vec::new();
+        if let Some((from, to)) = &self.prefix {
+            let (from, to) = (quoted(from), quoted(to));
+            parts.push(format!("\"prefix\": {{ \"from\": {from}, \"to\": {to} }}"));
+        }
+        if let Some(host) = &self.host {
+            parts.push(format!("\"host\": {}", quoted(host)));
+        }
+        if !self.headers.is_empty() {
+            let header = |(name, value): (&String, &Option<String>)| {
+                let value = value.as_deref().map_or_else(|| "null".to_owned(), quoted);
+                format!("{}: {value}", quoted(name))
+            };
+            let headers: Vec<String> = self.headers.iter().map(header).collect();
+            parts.push(format!("\"headers\": {{ {} }}", headers.join(", ")));
+        }
+        let declare = format!(
+            "write \"rewrite\": {{ {} }} in its `shadow`",
+            parts.join(", ")
+        );
+        let undeclarable: Vec<String> = self.undeclarable.iter().map(|f| visible(f)).collect();
+        let undeclarable = undeclarable.join(", ");
+        match (self.is_declarable(), self.undeclarable.is_empty()) {
+            (true, true) => declare,
+            (false, true) => {
+                "remove `rewrite` from its `shadow`, or route its requests alike".into()
+            }
+            (true, false) => format!(
+                "{declare}; {undeclarable} cannot be declared, so change the request before the filter \
+                 instead"
+            ),
+            (false, false) => format!(
+                "{undeclarable} cannot be declared, so change the request before the filter instead, or \
+                 copy none of these requests"
+            ),
+        }
+    }
+}
+
+/// What a rewritten prefix does to the rollout's own paths; `None` where it changes nothing.
+fn effect(from: &str, to: &str, rollout: &Rollout) -> Option<(String, String)> {
+    let (PathReach::Exact(path) | PathReach::Prefix(path)) = rollout.reach().path;
+    let (from, to) = match path.strip_prefix(from) {
+        Some(rest) => (path.clone(), [to, rest].concat()),
+        None => (from.to_owned(), to.to_owned()),
+    };
+    (from != to).then_some((from, to))
+}
+
+#[cfg(test)]
+mod tests;

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use harness::client::Request;
 use harness::scripted::{Answer, Received};
 use serde_json::{Value, json};
+use turnout_report::Verdict;
 
 use super::stage::{Stage, is_copy, of_kind, outcomes, shadow};
 use crate::scene::{INSIDE, request_of};
@@ -205,4 +206,32 @@ async fn the_second_question_to_v1_is_a_copy_too() {
         assert_eq!(copy.header("x-turnout-decision"), Some("chat=v1"));
         assert_eq!(copy.header("cookie"), None);
     }
+}
+
+/// Ten fields that are one of two values at random, in both versions: a good v2 is not found wanting,
+/// and so much noise is not called ready either.
+#[tokio::test]
+async fn fields_that_vary_at_random_make_no_good_v2_not_ready() {
+    const REQUESTS: u64 = 400;
+    let random = |seed| {
+        let seed = AtomicU64::new(seed);
+        move |_: &Received| {
+            let step = seed.fetch_add(0x9e37_79b9_7f4a_7c15, Ordering::SeqCst);
+            let bits = (step ^ (step >> 31)).wrapping_mul(0x94d0_49bb_1331_11eb) >> 40;
+            let fields = ('a'..='j').enumerate();
+            let fields = fields.map(|(index, name)| (name.to_string(), json!(bits >> index & 1)));
+            Answer::json(&fields.collect::<Value>())
+        }
+    };
+    let (v1, v2) = (random(7), random(4_242));
+    let stage = Stage::of(&policy(&json!({})), v1, v2, |b| b).await;
+    let requests = vec![request_of(INSIDE); REQUESTS as usize];
+    stage.client().send_all(requests, 16).await;
+    let ended = stage.settled(REQUESTS).await;
+    let different = ended.get("different").copied().unwrap_or(0);
+    assert!(
+        different <= 1 && ended["noise"] > REQUESTS * 9 / 10,
+        "{ended:?}"
+    );
+    assert_eq!(stage.verdict().await, Verdict::NotEnough, "{ended:?}");
 }

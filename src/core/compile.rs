@@ -90,8 +90,9 @@ fn plan(reader: &mut Reader<'_>, policy: policy::Policy<'_>, files: &Files) -> O
         expected::ACCOUNT,
         policy.account,
     );
-    let account = account.and_then(|given| account_sources(reader, &root.field("account"), given));
-    let format = account.as_ref().map(|account| account.format);
+    let at = root.field("account");
+    let (format, sources) =
+        account.map_or((None, None), |given| account_fields(reader, &at, given));
 
     let names = segment_names(&policy.segments);
     let collector = policy.collector.given();
@@ -118,7 +119,10 @@ fn plan(reader: &mut Reader<'_>, policy: policy::Policy<'_>, files: &Files) -> O
     let index = Index::new(matches);
     Some(Plan {
         revision: revision?,
-        account: account?,
+        account: AccountSources {
+            from: sources?,
+            format: format?,
+        },
         segments: segments?,
         segment_names: names.unwrap_or_default(),
         collector,
@@ -160,11 +164,12 @@ fn revision(reader: &mut Reader<'_>, given: Field<Text<'_>>) -> Option<Revision>
     revision
 }
 
-fn account_sources(
+/// The two apart: accounts are looked at by their format even where the sources are unreadable.
+fn account_fields(
     reader: &mut Reader<'_>,
     at: &Path<'_>,
     account: Located<policy::Account<'_>>,
-) -> Option<AccountSources> {
+) -> (Option<Format>, Option<Vec<Source>>) {
     let Located { value, span } = account;
     let format = required(reader, span, at, "format", expected::FORMAT, value.format);
     let format = format.and_then(|word| {
@@ -172,7 +177,10 @@ fn account_sources(
         let known = [("sid", Format::Sid), ("opaque", Format::Opaque)];
         reader.meaning(&at, "format", known, &word)
     });
-    let from = required(reader, span, at, "from", expected::SOURCES, value.from)?;
+    let from = required(reader, span, at, "from", expected::SOURCES, value.from);
+    let Some(from) = from else {
+        return (format, None);
+    };
     let at = at.field("from");
     if from.value.is_empty() {
         let problem = Problem::empty_list(
@@ -186,10 +194,7 @@ fn account_sources(
         let source = source.and_then(|given| account_source(reader, &at.index(index), given));
         sources.extend(source);
     }
-    Some(AccountSources {
-        from: sources,
-        format: format?,
-    })
+    (format, Some(sources))
 }
 
 pub(crate) fn account_source(
@@ -205,22 +210,21 @@ pub(crate) fn account_source(
         path,
     } = value;
     let given = [present(&header), present(&basic_auth), present(&path)];
-    exactly_one(reader, span, at, "a place of the account", KNOWN, given)?;
-    match (header.given(), basic_auth.given(), path.given()) {
-        (Some(name), _, _) => {
-            matches::header_name(reader, &at.field("header"), &name).map(Source::Header)
-        }
-        (_, Some(word), _) => {
-            let at = at.field("basic_auth");
-            let known = [("username", Source::BasicAuthUsername)];
-            reader.meaning(&at, "part of Basic authentication", known, &word)
-        }
-        (_, _, Some(text)) => {
-            let at = at.field("path");
-            matches::template(reader, &at, &text, Purpose::Account).map(Source::Path)
-        }
-        (None, None, None) => None,
-    }
+    let is_one = exactly_one(reader, span, at, "a place of the account", KNOWN, given);
+    let header = header.given().and_then(|name| {
+        let at = at.field("header");
+        matches::header_name(reader, &at, &name).map(Source::Header)
+    });
+    let basic_auth = basic_auth.given().and_then(|word| {
+        let at = at.field("basic_auth");
+        let known = [("username", Source::BasicAuthUsername)];
+        reader.meaning(&at, "part of Basic authentication", known, &word)
+    });
+    let path = path.given().and_then(|text| {
+        let at = at.field("path");
+        matches::template(reader, &at, &text, Purpose::Account).map(Source::Path)
+    });
+    is_one.and(header.or(basic_auth).or(path))
 }
 
 /// `None` when the segments are unreadable: then no name can be called unknown.

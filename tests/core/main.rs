@@ -4,6 +4,7 @@ mod allocations;
 mod buckets;
 mod decisions;
 mod diff;
+mod every_problem;
 mod explain;
 mod hashes;
 mod lint;

@@ -165,12 +165,12 @@ fn traffic(tool: &mut Object<'_, '_, '_, '_>) -> Option<Option<Traffic>> {
         }
         return Some(None);
     }
-    let percent = tool.whole(PERCENT, expected::PERCENTAGE, 0..=100)?;
-    if percent == 100 {
-        return Some(None);
+    let percent = tool.whole(PERCENT, expected::PERCENTAGE, 0..=100);
+    if percent == Some(100) || percent.is_none() && !tool.has(SEED) {
+        return percent.map(|_| None);
     }
-    let seed = tool.split_seed(SEED)?;
-    Some(Some(Traffic::new(seed, u32::try_from(percent).ok()?)))
+    let seed = tool.split_seed(SEED);
+    Some(Some(Traffic::new(seed?, u32::try_from(percent?).ok()?)))
 }
 
 fn launchdarkly(tool: &mut Object<'_, '_, '_, '_>, numbers: Numbers) -> Option<LaunchDarkly> {

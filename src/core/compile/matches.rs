@@ -140,16 +140,20 @@ fn path_match(
         template: by_template,
     } = path.value;
     let given = [present(&exact), present(&prefix), present(&by_template)];
-    exactly_one(reader, path.span, at, "a path match", KNOWN, given)?;
-    match (exact.given(), prefix.given(), by_template.given()) {
-        (Some(text), _, _) => plain_path(reader, &at.field("exact"), &text).map(PathMatch::Exact),
-        (_, Some(text), _) => plain_path(reader, &at.field("prefix"), &text).map(PathMatch::Prefix),
-        (_, _, Some(text)) => {
-            let at = at.field("template");
-            template(reader, &at, &text, Purpose::Match).map(PathMatch::Template)
-        }
-        (None, None, None) => None,
-    }
+    let is_one = exactly_one(reader, path.span, at, "a path match", KNOWN, given);
+    let exact = exact.given().and_then(|text| {
+        let at = at.field("exact");
+        plain_path(reader, &at, &text).map(PathMatch::Exact)
+    });
+    let prefix = prefix.given().and_then(|text| {
+        let at = at.field("prefix");
+        plain_path(reader, &at, &text).map(PathMatch::Prefix)
+    });
+    let by_template = by_template.given().and_then(|text| {
+        let at = at.field("template");
+        template(reader, &at, &text, Purpose::Match).map(PathMatch::Template)
+    });
+    is_one.and(exact.or(prefix).or(by_template))
 }
 
 pub(super) fn plain_path(

@@ -284,13 +284,20 @@ fn tolerance(
     let Located { value, span } = given;
     let path = path(reader, span, at, value.path);
     let given = [present(&value.absolute), present(&value.relative)];
-    exactly_one(reader, span, at, "a tolerance", KNOWN, given)?;
-    let (field, number, allowed): (_, _, fn(Amount) -> Allowed) =
-        match (value.absolute.given(), value.relative.given()) {
-            (Some(number), _) => ("absolute", number, Allowed::Absolute),
-            (_, Some(number)) => ("relative", number, Allowed::Relative),
-            (None, None) => return None,
-        };
+    let is_one = exactly_one(reader, span, at, "a tolerance", KNOWN, given);
+    let mut amount = |field: &'static str, number: Field<Number<'_>>| {
+        let number = number.given()?;
+        tolerated(reader, &at.field(field), &number)
+    };
+    let absolute = amount("absolute", value.absolute).map(Allowed::Absolute);
+    let relative = amount("relative", value.relative).map(Allowed::Relative);
+    Some(Tolerance {
+        path: path?,
+        allowed: is_one.and(absolute.or(relative))?,
+    })
+}
+
+fn tolerated(reader: &mut Reader<'_>, at: &Path<'_>, number: &Number<'_>) -> Option<Amount> {
     let amount = Amount::parse(number.value);
     let is_exact = Decimal::of(number.value).is_held_by_a_double();
     let problem = match amount {
@@ -314,12 +321,9 @@ fn tolerance(
         ),
     };
     if let Some(problem) = problem {
-        reader.report(number.span, &at.field(field), problem);
+        reader.report(number.span, at, problem);
     }
-    Some(Tolerance {
-        path: path?,
-        allowed: allowed(amount?),
-    })
+    amount
 }
 
 fn path(

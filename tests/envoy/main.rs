@@ -21,6 +21,7 @@ mod mesh;
 mod observe;
 mod packed;
 mod ramps;
+mod readme;
 mod replayed;
 mod rewrites;
 mod route_cache;

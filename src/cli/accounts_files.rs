@@ -162,13 +162,25 @@ pub(crate) fn gather(
 impl Found {
     /// Tells of each bad line.
     pub(crate) fn tell(&self) {
-        for BadLine {
-            file,
-            line,
-            message,
-        } in &self.bad_lines
-        {
-            problems::tell(&format!("{file} line {line}: {message}"));
+        // One wrong column makes each line wrong in the same way: that is one line here.
+        let mut told: Vec<(&BadLine, Vec<u64>)> = Vec::new();
+        for bad in &self.bad_lines {
+            let is_same =
+                |first: &BadLine| (&first.file, &first.message) == (&bad.file, &bad.message);
+            match told.iter_mut().find(|(first, _)| is_same(first)) {
+                Some((_, lines)) => lines.push(bad.line),
+                None => told.push((bad, vec![bad.line])),
+            }
+        }
+        for (BadLine { file, message, .. }, lines) in told {
+            let first: Vec<String> = lines.iter().take(3).map(u64::to_string).collect();
+            let first = first.join(", ");
+            let place = match lines.len() {
+                1 => format!("line {first}"),
+                count @ 2..=3 => format!("{count} lines ({first})"),
+                count => format!("{count} lines ({first}, …)"),
+            };
+            problems::tell(&format!("{file} {place}: {message}"));
         }
         if self.omitted > 0 {
             problems::tell(&format!(

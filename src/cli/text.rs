@@ -4,6 +4,7 @@ use std::fs::{self, File};
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 
+use turnout_core::lint::not_text;
 use turnout_core::{is_visible, visible};
 
 /// What a command reads at most; a hundred thousand accounts are 4 MiB.
@@ -15,7 +16,12 @@ pub(crate) fn read(path: &Path) -> Result<String, String> {
     String::from_utf8(bytes).map_err(|error| {
         let place = error.utf8_error().valid_up_to();
         let name = name_of(path);
-        format!("cannot read {name}: it is not UTF-8, from its byte {place} on")
+        match not_text(error.as_bytes()) {
+            ("the text is not UTF-8", _) => {
+                format!("cannot read {name}: it is not UTF-8, from its byte {place} on")
+            }
+            (what, instead) => format!("cannot read {name}: {what}; {instead}"),
+        }
     })
 }
 

@@ -4,6 +4,7 @@
 //! A value stays the slice of the source text that it is until somebody asks for its inside, so its
 //! place is the slice's place, and a long list costs no tree.
 
+mod foreign;
 mod split;
 #[cfg(test)]
 mod tests;
@@ -129,7 +130,10 @@ impl<'a> Reader<'a> {
                 };
                 let problem = match self.text.starts_with('\u{feff}') {
                     true => Problem::marked(),
-                    false => Problem::syntax(&error),
+                    false => match foreign::recognise(self.text, start) {
+                        Some((what, instead)) => Problem::invalid(what, instead).coded("syntax"),
+                        None => Problem::syntax(&error),
+                    },
                 };
                 self.report(span, &Path::Root, problem);
                 None

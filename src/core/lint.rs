@@ -138,6 +138,16 @@ fn listed(words: &[String], conjunction: &str) -> String {
     }
 }
 
+/// What bytes are that are not UTF-8, and what to do about it.
+#[must_use]
+pub fn not_text(bytes: &[u8]) -> (&'static str, &'static str) {
+    match bytes {
+        [0x1f, 0x8b, ..] => ("the file is compressed by gzip", "decompress it first"),
+        [0xff, 0xfe, ..] | [0xfe, 0xff, ..] => ("the text is UTF-16", "save it as UTF-8"),
+        _ => ("the text is not UTF-8", "save it as JSON in UTF-8"),
+    }
+}
+
 fn not_utf8(bytes: &[u8], valid_up_to: usize) -> Diagnostics {
     let valid = bytes.get(..valid_up_to).unwrap_or_default();
     let valid = std::str::from_utf8(valid).unwrap_or_default();
@@ -146,7 +156,8 @@ fn not_utf8(bytes: &[u8], valid_up_to: usize) -> Diagnostics {
         start: valid_up_to,
         end: valid_up_to,
     };
-    let problem = Problem::invalid("the text is not UTF-8", "save it as JSON in UTF-8");
+    let (what, instead) = not_text(bytes);
+    let problem = Problem::invalid(what, instead);
     reader.report(span, &Path::Root, problem.coded("not-utf8"));
     reader.finish()
 }

@@ -147,3 +147,55 @@ fn an_object_where_the_list_of_sources_belongs_hides_no_account() {
     });
     assert_eq!(problems(&policy).len(), 9, "{:#?}", problems(&policy));
 }
+
+#[test]
+fn what_is_no_json_is_called_by_its_name_and_where_it_begins() {
+    for (text, place, expected) in [
+        ("version: 1\naccount: {}\n", (1, 1), "this is YAML"),
+        ("---\nversion: 1\n", (1, 1), "this is YAML"),
+        ("- a\n- b\n", (1, 1), "this is YAML"),
+        ("account,name\nAC1,x\n", (1, 1), "this is CSV"),
+        ("a;b\n", (1, 1), "this is CSV"),
+        ("version = 1\n[account]\n", (1, 1), "this is TOML"),
+        ("[[rollouts]]\nname = 'a'\n", (1, 2), "this is TOML"),
+        ("<!doctype html><html>", (1, 1), "this is HTML"),
+        ("// c\n{}", (1, 1), "a comment begins here"),
+        (
+            "{\"version\": 1, // one\n}",
+            (1, 16),
+            "a comment begins here",
+        ),
+        (
+            "{\n  /* one */ \"version\": 1}",
+            (2, 3),
+            "a comment begins here",
+        ),
+        ("{\"version\": 1 # one\n}", (1, 15), "a comment begins here"),
+        ("{\"version\": 1} // end", (1, 16), "a comment begins here"),
+        ("# c\n{\"version\": 1}", (1, 1), "a comment begins here"),
+        ("{\"version\": 1,}", (1, 15), "a comma before this bracket"),
+        (
+            "{\"rollouts\": [1, ]}",
+            (1, 18),
+            "a comma before this bracket",
+        ),
+        ("{'version': 1}", (1, 2), "a text in single quotes"),
+        ("{version: 1}", (1, 2), "a name without quotes"),
+        ("{\0\"\0v\0", (1, 2), "the text is UTF-16"),
+        ("", (1, 1), "the text is empty"),
+        // JSON with a mistake in it stays JSON.
+        ("{\"a\" 1}", (1, 6), "not JSON: expected `:`"),
+        ("[1, 2", (1, 5), "not JSON: EOF"),
+        ("{\"a\": tru}", (1, 10), "not JSON: expected"),
+    ] {
+        let found = Plan::from_json(text).expect_err("no policy");
+        let [found] = found.as_slice() else {
+            panic!("{text}: {found:?}")
+        };
+        assert!(found.to_string().contains(expected), "{text}: {found}");
+        // Of another format no place is better than the first line.
+        let is_whole = expected.starts_with("this is") || expected.starts_with("the text");
+        let column = if is_whole { place.1 } else { found.column };
+        assert_eq!((found.line, column), place, "{text}: {found}");
+    }
+}

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use clap::Args;
 use turnout_live::Admin;
-use turnout_report::{Allow, Report, Totals};
+use turnout_report::{Allow, HIDDEN, Report, Totals};
 
 use crate::exit::{Exit, refuse};
 use crate::text::{self, is_dash};
@@ -117,9 +117,15 @@ fn ask(totals: &mut Totals, address: &str) -> Result<(), String> {
 fn nothing(totals: &Totals) -> String {
     let inputs = totals.inputs();
     if inputs.iter().any(|input| input.unlabelled > 0) {
-        return "the counters do not say of which rollout they are; take the stats_tags of \
-                envoy/*.yaml over into your Envoy's configuration"
-            .into();
+        let two = totals.two_readings();
+        return two.unwrap_or_else(|| {
+            "the counters do not say of which rollout they are; take the stats_tags of \
+             envoy/*.yaml over into your Envoy's configuration"
+                .into()
+        });
+    }
+    if let Some(sentence) = totals.native_histograms() {
+        return sentence;
     }
     let names: Vec<_> = inputs.iter().map(|input| input.name.as_str()).collect();
     let names = names.join(", ");
@@ -133,6 +139,6 @@ fn nothing(totals: &Totals) -> String {
     let damaged = if damaged { " but damaged lines" } else { "" };
     format!(
         "no record and no counter of a shadow in {names}{damaged}; give a log of Envoy that has lines with \
-         {{\"turnout\":…}}, or the address of its admin interface with --admin"
+         {{\"turnout\":…}}, or the address of its admin interface with --admin. {HIDDEN}"
     )
 }

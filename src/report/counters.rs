@@ -1,9 +1,10 @@
-//! Counters as Prometheus writes them.
+//! What the counters of a proxy say of rollouts.
 
 use turnout_core::shadow::Outcome;
 
 use crate::latency::Histogram;
 use crate::outcomes::{Outcomes, named};
+use crate::sample::{Parsed, SampleLine, microseconds, parse, whole};
 
 /// What the counters say of one rollout, all proxies together.
 #[derive(Clone, Debug, Default)]
@@ -25,10 +26,19 @@ pub(crate) enum Sample {
     Records(String, u64),
     /// A counter that the report has no use for, such as decisions.
     Other,
-    /// A counter of shadows that does not say of which rollout.
-    Unlabelled,
+    /// A counter of shadows that does not say of which rollout, or of which of two.
+    Unlabelled(Option<TwoReadings>),
+    /// Latencies in a form that only Prometheus has.
+    NativeHistogram,
     /// A line that is no sample.
     Unreadable,
+}
+
+/// A counter without labels whose name two rollouts could have.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct TwoReadings {
+    pub(crate) name: String,
+    pub(crate) rollouts: [String; 2],
 }
 
 #[derive(Debug, PartialEq)]
@@ -54,106 +64,171 @@ impl Counters {
 impl Sample {
     /// `None` where the line has nothing to do with Turnout.
     pub(crate) fn read(line: &str) -> Option<Self> {
-        let line = line.trim();
-        // Envoy leaves its prefixes away where it knows them; other versions and collectors do not.
-        let bare = line.strip_prefix("envoy_").unwrap_or(line);
-        let bare = bare.strip_prefix("wasmcustom_").unwrap_or(bare);
-        let bare = bare.strip_prefix("turnout_")?;
-        Some(Self::parsed(bare).unwrap_or(Self::Unreadable))
+        match parse(line) {
+            Parsed::Foreign => None,
+            Parsed::Broken => Some(Self::Unreadable),
+            Parsed::Sample(line) => Some(Self::of(&line).unwrap_or(Self::Unreadable)),
+        }
     }
 
-    fn parsed(line: &str) -> Option<Self> {
-        let name_ends = line.find(['{', ' ', '\t'])?;
-        let (name, rest) = line.split_at_checked(name_ends)?;
-        let name = name.strip_suffix("_total").unwrap_or(name);
-        let (labels, rest) = match rest.strip_prefix('{') {
-            Some(rest) => labels(rest)?,
-            None => (Vec::new(), rest),
-        };
-        let value = whole(rest.split_ascii_whitespace().next()?)?;
+    fn of(line: &SampleLine<'_>) -> Option<Self> {
+        let name = Name::new(line);
         let label = |wanted: &str| {
-            let found = labels.iter().find(|(name, _)| name == wanted);
-            found.map(|(_, value)| value.as_str())
+            let mut labels = line.labels.iter();
+            labels.find_map(|(name, value)| (name == wanted).then_some(value.as_str()))
         };
-        if name == "records" {
-            return Some(label("what").map_or(Self::Unlabelled, |what| {
+        if let Some(what) = name.after("records") {
+            let what = label("what").or(what);
+            let value = whole(line.value)?;
+            return Some(what.map_or(Self::Unlabelled(None), |what| {
                 Self::Records(what.to_owned(), value)
             }));
         }
-        if !name.starts_with("shadow") {
+        if !name.text.starts_with("shadow") {
             return Some(Self::Other);
         }
-        let Some(rollout) = label("rollout") else {
-            return Some(Self::Unlabelled);
-        };
-        let bound = || label("le").and_then(microseconds);
-        let count = match name {
-            "shadow" => match label("outcome") {
-                Some(outcome) => Count::Outcome(named(outcome), value),
-                None => return Some(Self::Unlabelled),
-            },
-            "shadow_sampled" => Count::Sampled(value),
-            "shadow_v1_ms_bucket" => Count::V1(bound()?, value),
-            "shadow_v2_ms_bucket" => Count::V2(bound()?, value),
-            _ => return Some(Self::Other),
-        };
-        Some(Self::Rollout(rollout.to_owned(), count))
-    }
-}
-
-/// Reads `a="b",c="d"}` and gives what stands behind it.
-fn labels(text: &str) -> Option<(Vec<(String, String)>, &str)> {
-    let mut labels = Vec::new();
-    let mut rest = text;
-    loop {
-        rest = rest.trim_start_matches([',', ' ']);
-        if let Some(behind) = rest.strip_prefix('}') {
-            return Some((labels, behind));
+        // When a counter began, and what a histogram has besides its buckets.
+        let rest = ["created", "sum", "count"];
+        if rest.iter().any(|part| name.before(part).is_some()) {
+            return Some(Self::Other);
         }
-        let (name, behind) = rest.split_once("=\"")?;
-        let (value, behind) = quoted(behind)?;
-        labels.push((name.trim().to_owned(), value));
-        rest = behind;
+        let mut readings = readings(&name, label("rollout"), label("outcome"));
+        let (rollout, family) = match (readings.pop(), readings.pop()) {
+            (Some(one), None) => one,
+            (Some(one), Some(other)) => {
+                return Some(Self::Unlabelled(Some(TwoReadings {
+                    name: format!("turnout{}{}", name.separator, name.text),
+                    rollouts: [other.0, one.0],
+                })));
+            }
+            (None, _) => return Some(Self::Unlabelled(None)),
+        };
+        let is_histogram = matches!(family, Family::V1 | Family::V2);
+        if is_histogram && line.value.starts_with(['{', '=']) {
+            return Some(Self::NativeHistogram);
+        }
+        let count = match family {
+            Family::InFlight => return Some(Self::Other),
+            Family::Outcome(outcome) => Count::Outcome(named(&outcome), whole(line.value)?),
+            Family::Sampled => Count::Sampled(whole(line.value)?),
+            Family::V1 | Family::V2 => {
+                // Quantiles, and the histograms of Envoy's own page.
+                if !name.is_bucket {
+                    return Some(Self::Other);
+                }
+                let bound = label("le").and_then(microseconds)?;
+                let value = whole(line.value)?;
+                match family {
+                    Family::V1 => Count::V1(bound, value),
+                    _ => Count::V2(bound, value),
+                }
+            }
+        };
+        Some(Self::Rollout(rollout, count))
     }
 }
 
-/// Reads up to the closing quote.
-fn quoted(text: &str) -> Option<(String, &str)> {
-    let mut value = String::new();
-    let mut chars = text.chars();
-    loop {
-        match chars.next()? {
-            '"' => return Some((value, chars.as_str())),
-            '\\' => match chars.next()? {
-                'n' => value.push('\n'),
-                other => value.push(other),
-            },
-            other => value.push(other),
+/// What a counter counts of a rollout.
+enum Family {
+    Outcome(String),
+    Sampled,
+    InFlight,
+    V1,
+    V2,
+}
+
+/// The name of a counter behind `turnout`.
+struct Name<'a> {
+    text: &'a str,
+    separator: char,
+    is_bucket: bool,
+}
+
+impl<'a> Name<'a> {
+    fn new(line: &'a SampleLine<'_>) -> Self {
+        let text = line.name.strip_suffix("_total").unwrap_or(&line.name);
+        let bucket = text.strip_suffix("_bucket");
+        Self {
+            text: bucket.unwrap_or(text),
+            separator: if line.is_dotted { '.' } else { '_' },
+            is_bucket: bucket.is_some(),
         }
     }
+
+    /// What follows this part; the inner `None` where nothing does.
+    fn after(&self, part: &str) -> Option<Option<&'a str>> {
+        match self.text.strip_prefix(part)? {
+            "" => Some(None),
+            rest => rest.strip_prefix(self.separator).map(Some),
+        }
+    }
+
+    fn before(&self, part: &str) -> Option<&'a str> {
+        self.text.strip_suffix(part)?.strip_suffix('_')
+    }
+
+    /// The name of a rollout, in which Prometheus' names have `_` for `-`.
+    fn rollout(&self, text: &str) -> Option<String> {
+        let is_plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || "-_".contains(c);
+        let is_name = !text.is_empty() && text.chars().all(is_plain);
+        is_name.then(|| match self.separator {
+            '_' => text.replace('_', "-"),
+            _ => text.to_owned(),
+        })
+    }
 }
 
-/// A count, also as `3e+03`.
-fn whole(text: &str) -> Option<u64> {
-    if let Ok(count) = text.parse() {
-        return Some(count);
+/// What a counter can mean: what its labels do not say is in its name, where Envoy's configuration lacks
+/// some or all of `stats_tags`.
+fn readings(
+    name: &Name<'_>,
+    rollout: Option<&str>,
+    outcome: Option<&str>,
+) -> Vec<(String, Family)> {
+    let families = [
+        ("shadow_sampled", Family::Sampled),
+        ("shadow_in_flight", Family::InFlight),
+        ("shadow_v1_ms", Family::V1),
+        ("shadow_v2_ms", Family::V2),
+    ];
+    let mut readings = Vec::new();
+    for (part, family) in families {
+        let named = match (name.after(part), rollout) {
+            (Some(None), Some(rollout)) => Some(rollout.to_owned()),
+            (Some(Some(rest)), None) if outcome.is_none() => name.rollout(rest),
+            _ => None,
+        };
+        readings.extend(named.map(|rollout| (rollout, family)));
     }
-    let count: f64 = text.parse().ok()?;
-    // Formatted, because a cast would not say that it does not fit.
-    (count >= 0.0)
-        .then(|| format!("{count:.0}"))
-        .and_then(|text| text.parse().ok())
-}
-
-/// Milliseconds with decimals as microseconds; the inner `None` is `+Inf`.
-fn microseconds(ms: &str) -> Option<Option<u64>> {
-    if ms == "+Inf" {
-        return Some(None);
+    let rest = match name.after("shadow") {
+        Some(rest) if !name.is_bucket => rest,
+        _ => return readings,
+    };
+    match (rest, rollout, outcome) {
+        (None, Some(rollout), Some(outcome)) => {
+            readings.push((rollout.to_owned(), Family::Outcome(outcome.to_owned())));
+        }
+        (Some(outcome), Some(rollout), None) if named(outcome).is_some() => {
+            readings.push((rollout.to_owned(), Family::Outcome(outcome.to_owned())));
+        }
+        (Some(rollout), None, Some(outcome)) => {
+            let rollout = name.rollout(rollout);
+            let outcome = Family::Outcome(outcome.to_owned());
+            readings.extend(rollout.map(|rollout| (rollout, outcome)));
+        }
+        (Some(rest), None, None) => {
+            for outcome in Outcome::ALL {
+                let outcome = outcome.as_str();
+                let rollout = rest.strip_suffix(outcome);
+                let rollout = rollout.and_then(|rest| rest.strip_suffix(name.separator));
+                let rollout = rollout.and_then(|rollout| name.rollout(rollout));
+                readings
+                    .extend(rollout.map(|rollout| (rollout, Family::Outcome(outcome.to_owned()))));
+            }
+        }
+        _ => {}
     }
-    let (whole_ms, decimals) = ms.split_once('.').unwrap_or((ms, ""));
-    let us = format!("{decimals:0<3}").get(..3)?.parse::<u64>().ok()?;
-    let whole_us = whole(whole_ms)?.checked_mul(1_000)?;
-    Some(Some(whole_us.saturating_add(us)))
+    readings
 }
 
 #[cfg(test)]
@@ -162,6 +237,24 @@ mod tests {
 
     fn of_chat(count: Count) -> Option<Sample> {
         Some(Sample::Rollout("chat".into(), count))
+    }
+
+    #[test]
+    fn a_name_that_two_rollouts_could_have_is_not_guessed() {
+        for line in [
+            "turnout_shadow_sampled_x_equal{} 4",
+            "turnout_shadow_in_flight_equal{} 4",
+        ] {
+            let sample = Sample::read(line);
+            assert!(
+                matches!(&sample, Some(Sample::Unlabelled(Some(two))) if line.starts_with(&two.name)),
+                "{sample:?}"
+            );
+        }
+        let dotted = "wasmcustom.turnout.shadow.sampled-x.equal: 4";
+        assert!(
+            matches!(Sample::read(dotted), Some(Sample::Rollout(name, _)) if name == "sampled-x")
+        );
     }
 
     #[test]
@@ -203,7 +296,106 @@ mod tests {
                 r#"turnout_decisions{rollout="chat",treatment="v1",reason="rule"} 2"#,
                 Some(Sample::Other),
             ),
-            ("turnout_shadow_chat_equal{} 2", Some(Sample::Unlabelled)),
+            // Without `stats_tags`.
+            (
+                "turnout_shadow_chat_equal{} 2",
+                of_chat(Count::Outcome(Some(Outcome::Equal), 2)),
+            ),
+            (
+                "envoy_wasmcustom_turnout_shadow_chat_skipped_v1_busy_total 2 1795832282489",
+                of_chat(Count::Outcome(Some(Outcome::SkippedV1Busy), 2)),
+            ),
+            (
+                "turnout_shadow_big_chat_v2_error{} 2",
+                Some(Sample::Rollout(
+                    "big-chat".into(),
+                    Count::Outcome(Some(Outcome::V2Error), 2),
+                )),
+            ),
+            (
+                "turnout_shadow_sampled_chat{} 2",
+                of_chat(Count::Sampled(2)),
+            ),
+            (
+                r#"turnout_shadow_v1_ms_chat_bucket{le="1.8e+06"} 7"#,
+                of_chat(Count::V1(Some(1_800_000_000), 7)),
+            ),
+            (
+                r#"turnout_shadow_v1_ms_chat_sum{} 7.5"#,
+                Some(Sample::Other),
+            ),
+            (
+                "turnout_records_logged{} 2",
+                Some(Sample::Records("logged".into(), 2)),
+            ),
+            (
+                "wasmcustom.turnout.shadow.chat-2.equal: 97",
+                Some(Sample::Rollout(
+                    "chat-2".into(),
+                    Count::Outcome(Some(Outcome::Equal), 97),
+                )),
+            ),
+            (
+                "wasmcustom.turnout.shadow_sampled.chat: 97",
+                of_chat(Count::Sampled(97)),
+            ),
+            (
+                "wasmcustom.turnout.shadow_v1_ms.chat: P0(nan,1.0) P25(nan,1.025)",
+                Some(Sample::Other),
+            ),
+            (
+                "wasmcustom.turnout.records.lost: 3",
+                Some(Sample::Records("lost".into(), 3)),
+            ),
+            ("wasmcustom.turnout.revision: 9", Some(Sample::Other)),
+            // With one of the two labels only.
+            (
+                r#"turnout_shadow_equal{rollout="chat"} 2"#,
+                of_chat(Count::Outcome(Some(Outcome::Equal), 2)),
+            ),
+            (
+                r#"turnout_shadow_chat{outcome="equal"} 2"#,
+                of_chat(Count::Outcome(Some(Outcome::Equal), 2)),
+            ),
+            // Prometheus 3 and OpenMetrics.
+            (
+                r#"turnout_shadow_v1_ms_bucket{rollout="chat",le="1.0"} 3900 1795832282489"#,
+                of_chat(Count::V1(Some(1_000), 3_900)),
+            ),
+            (
+                r#"turnout_shadow_v1_ms_bucket{rollout="chat",le="+Inf"} 3900 # {trace_id="a b"} 0.67 1.5e9"#,
+                of_chat(Count::V1(None, 3_900)),
+            ),
+            (
+                r#"{"turnout_shadow","rollout"="chat",outcome="equal"} 4.0e+03"#,
+                of_chat(Count::Outcome(Some(Outcome::Equal), 4_000)),
+            ),
+            (
+                r#"{"wasmcustom.turnout.shadow.chat.equal",job="envoy"} 4"#,
+                of_chat(Count::Outcome(Some(Outcome::Equal), 4)),
+            ),
+            (
+                r#"{__name__="turnout_shadow_sampled",rollout="chat"} 4"#,
+                of_chat(Count::Sampled(4)),
+            ),
+            (
+                r#"turnout_shadow_created{rollout="chat",outcome="equal"} 1.7e9"#,
+                Some(Sample::Other),
+            ),
+            (
+                r#"turnout_shadow_v1_ms{rollout="chat"} {count:12,sum:100.0,schema:3}"#,
+                Some(Sample::NativeHistogram),
+            ),
+            (
+                r#"turnout_shadow_v2_ms{rollout="chat"} => {count:12, sum:100, (0.5,1]:3} @[1]"#,
+                Some(Sample::NativeHistogram),
+            ),
+            (r#"{"up",job="turnout"} 1"#, None),
+            ("# EOF", None),
+            (
+                "turnout_shadow_chat_odd{} 2",
+                Some(Sample::Unlabelled(None)),
+            ),
             (
                 r#"turnout_shadow{rollout="chat" 2"#,
                 Some(Sample::Unreadable),

@@ -345,6 +345,9 @@ fn notes(totals: &Totals) -> Vec<String> {
             counted(unlabelled, "counter does", "counters do")
         ));
     }
+    notes.extend(totals.two_readings());
+    notes.extend(totals.native_histograms());
+    notes.extend(totals.records_elsewhere());
     let nothing: Vec<_> = totals
         .inputs
         .iter()

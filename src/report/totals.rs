@@ -3,13 +3,13 @@
 use std::collections::BTreeMap;
 use std::io::{self, BufRead};
 
-use crate::counters::{Counters, Sample};
+use crate::counters::{Counters, Sample, TwoReadings};
 use crate::findings::{Findings, Place, What};
 use crate::input::{Input, Item};
 use crate::latency::Histogram;
 use crate::outcomes::{Outcomes, named};
 use crate::record::{Difference, Options, Record, Summary};
-use crate::words::excerpt;
+use crate::words::{counted, excerpt};
 
 /// Rollouts that are kept.
 const MOST_ROLLOUTS: usize = 1_000;
@@ -17,6 +17,11 @@ const MOST_ROLLOUTS: usize = 1_000;
 const MOST_ROWS: usize = 2_000;
 /// Ways that a record can go.
 const MOST_WAYS: usize = 16;
+
+/// Why a log has no records, and what to change.
+pub const HIDDEN: &str = "A log without records is of a proxy that hides them: Istio runs Envoy at the level \
+warning, and records are written at info. Start Envoy with --component-log-level wasm:info (in Istio: the \
+annotation sidecar.istio.io/componentLogLevel: wasm:info).";
 
 /// All that was read.
 #[derive(Default)]
@@ -27,6 +32,10 @@ pub struct Totals {
     pub(crate) ways: BTreeMap<String, u64>,
     /// Records and samples of rollouts that there was no room for.
     pub(crate) beyond: u64,
+    /// A counter without labels whose name two rollouts could have.
+    pub(crate) two_readings: Option<TwoReadings>,
+    /// Samples that are native histograms.
+    pub(crate) native_histograms: u64,
 }
 
 /// One rollout.
@@ -108,6 +117,52 @@ impl Totals {
         self.rollouts.keys().map(String::as_str)
     }
 
+    /// That a counter could be of either of two rollouts.
+    #[must_use]
+    pub fn two_readings(&self) -> Option<String> {
+        let two = self.two_readings.as_ref()?;
+        let [one, other] = &two.rollouts;
+        Some(format!(
+            "{} may be a counter of the rollout {} or of {}, and is not counted; take over the stats_tags of \
+             envoy/*.yaml.",
+            excerpt(&two.name),
+            excerpt(one),
+            excerpt(other)
+        ))
+    }
+
+    /// That latencies are in a form that only Prometheus has.
+    #[must_use]
+    pub fn native_histograms(&self) -> Option<String> {
+        (self.native_histograms > 0).then(|| {
+            "Native histograms are not read, so latencies are not known by the counters; set \
+             always_scrape_classic_histograms: true in Prometheus, or ask the proxy with --admin."
+                .into()
+        })
+    }
+
+    /// That the filter has written records, or compared without writing any, and no input has them.
+    #[must_use]
+    pub fn records_elsewhere(&self) -> Option<String> {
+        if self.inputs.iter().any(|input| input.records > 0) {
+            return None;
+        }
+        let written = self.ways.get("logged").copied().unwrap_or_default();
+        let sampled = self.rollouts.values().filter_map(|rollout| {
+            let counters = rollout.counters.as_ref()?;
+            Some(counters.sampled.max(counters.outcomes.total()))
+        });
+        let sampled = sampled.fold(0, u64::saturating_add);
+        let counted = match (written, sampled) {
+            (0, 0) => return None,
+            (0, sampled) => counted(sampled, "sampled request", "sampled requests"),
+            (written, _) => counted(written, "record written", "records written"),
+        };
+        Some(format!(
+            "The counters have {counted}, and no record was read: give the log of the proxy. {HIDDEN}"
+        ))
+    }
+
     fn record(&mut self, record: &Record) {
         let (name, time_ms) = match record {
             Record::Difference(record) => (&record.rollout, record.time_ms),
@@ -140,7 +195,15 @@ impl Totals {
                     *total = total.saturating_add(*count);
                 }
             }
-            Sample::Other | Sample::Unlabelled | Sample::Unreadable => {}
+            Sample::Unlabelled(two) => {
+                if self.two_readings.is_none() {
+                    self.two_readings.clone_from(two);
+                }
+            }
+            Sample::NativeHistogram => {
+                self.native_histograms = self.native_histograms.saturating_add(1);
+            }
+            Sample::Other | Sample::Unreadable => {}
         }
     }
 

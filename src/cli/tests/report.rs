@@ -134,7 +134,7 @@ fn what_cannot_be_reported_on_is_said() {
     let (missing, _) = admin("HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\n\r\n");
     let (other, _) = admin("HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok");
     let decisions = "turnout_decisions{rollout=\"chat\",treatment=\"v1\",reason=\"off\"} 4\n";
-    let labels = "turnout_shadow_chat_equal{} 4\n";
+    let labels = "turnout_shadow_chat_odd{} 4\n";
     for (arguments, input, sentence) in [
         (&["none.log"][..], "", "turnout: cannot read none.log: "),
         (&["."], "", "turnout: cannot read .: "),

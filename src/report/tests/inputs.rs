@@ -131,3 +131,94 @@ fn what_is_kept_is_bounded() {
         "2,000 lines of further rollouts were not kept."
     );
 }
+
+#[test]
+fn every_line_of_prometheus_3_is_read() {
+    let text = include_str!("fixtures/prometheus3.prom");
+    assert_eq!(found_in(text), (0, 14, 0));
+    let json = json_of(&[text]);
+    let rollout = &json["rollouts"][0];
+    assert_eq!(
+        (&rollout["equal"], &rollout["sampled"]),
+        (&json!(4_000), &json!(4_000))
+    );
+    let buckets = rollout["latency"]["v1"]["buckets"]
+        .as_array()
+        .expect("buckets");
+    assert_eq!(buckets.len(), 3, "{buckets:?}");
+}
+
+/// What Envoy calls its counters without `stats_tags`, and on its own page.
+#[test]
+fn counters_without_stats_tags_are_read() {
+    for text in [
+        "turnout_shadow_big_chat_equal{} 3000\nturnout_shadow_big_chat_skipped_v1_busy{} 2\n\
+         turnout_shadow_sampled_big_chat{} 3002\n",
+        "wasmcustom.turnout.shadow.big-chat.equal: 3000\nwasmcustom.turnout.shadow.big-chat.skipped_v1_busy: 2\n\
+         wasmcustom.turnout.shadow_sampled.big-chat: 3002\n",
+    ] {
+        assert_eq!(found_in(text), (0, 3, 0));
+        let json = json_of(&[text]);
+        let rollout = &json["rollouts"][0];
+        assert_eq!(
+            (&rollout["name"], &rollout["verdict"]),
+            (&json!("big-chat"), &json!("ready"))
+        );
+        assert_eq!(
+            (&rollout["left_out"], &rollout["sampled"]),
+            (&json!(2), &json!(3_002))
+        );
+    }
+}
+
+#[test]
+fn a_counter_that_two_rollouts_could_have_is_named() {
+    let text = "turnout_shadow_chat_equal{} 3000\nturnout_shadow_sampled_x_equal{} 5\n";
+    let notes = json_of(&[text])["notes"].to_string();
+    assert!(
+        notes.contains(
+            "turnout_shadow_sampled_x_equal may be a counter of the rollout x-equal or of sampled-x"
+        ),
+        "{notes}"
+    );
+}
+
+#[test]
+fn records_that_no_input_has_are_missed_with_the_setting_to_change() {
+    let counters = "turnout_shadow{rollout=\"chat\",outcome=\"equal\"} 3000\n";
+    let logged = "turnout_records{what=\"logged\"} 12\n";
+    for (text, words) in [
+        (
+            counters.to_owned(),
+            "The counters have 3,000 sampled requests, and no record was read",
+        ),
+        (
+            [counters, logged].concat(),
+            "The counters have 12 records written, and no record was read",
+        ),
+    ] {
+        let notes = json_of(&[&text])["notes"].to_string();
+        assert!(notes.contains(words), "{notes}");
+        for setting in [
+            "--component-log-level wasm:info",
+            "sidecar.istio.io/componentLogLevel: wasm:info",
+        ] {
+            assert!(notes.contains(setting), "{notes}");
+        }
+    }
+    let record = summary("chat", r#""equal":3000"#);
+    let notes = json_of(&[counters, &record])["notes"].to_string();
+    assert!(!notes.contains("no record was read"), "{notes}");
+}
+
+#[test]
+fn native_histograms_are_named_with_the_setting_to_change() {
+    let text = "turnout_shadow{rollout=\"chat\",outcome=\"equal\"} 3000\n\
+                turnout_shadow_v1_ms{rollout=\"chat\"} {count:3000,sum:9.5,schema:3}\n";
+    assert_eq!(found_in(text), (0, 2, 0));
+    let notes = json_of(&[text])["notes"].to_string();
+    assert!(
+        notes.contains("always_scrape_classic_histograms: true"),
+        "{notes}"
+    );
+}

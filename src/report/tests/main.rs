@@ -7,6 +7,7 @@
 
 mod authority;
 mod forms;
+mod frames;
 mod inputs;
 
 use turnout_report::{Allow, Report, Totals};

@@ -56,8 +56,10 @@ fn other_format(text: &str) -> Option<(&'static str, &'static str)> {
         .strip_prefix('[')
         .and_then(|rest| rest.strip_suffix(']'));
     let table = table.map(|name| name.trim_matches(['[', ']']));
-    let is_table = table
-        .is_some_and(|name| is_word(name) && name.parse::<f64>().is_err() && !name.contains('"'));
+    let is_name = |name: &str| {
+        is_word(name) && !name.starts_with(|c: char| "\"-.".contains(c) || c.is_ascii_digit())
+    };
+    let is_table = table.is_some_and(is_name);
     let has_key = |mark| line.split_once(mark).is_some_and(|(key, _)| is_word(key));
     let is_list = line.starts_with("- ") && !line.starts_with("- -");
     if line == "---" || line.starts_with("%YAML") || is_list || has_key(':') {

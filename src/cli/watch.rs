@@ -2,12 +2,13 @@
 
 use std::io::{self, IsTerminal, Write};
 use std::path::PathBuf;
-use std::thread;
 use std::time::Duration;
 
 use clap::Args;
 use turnout_live::Directory;
-use turnout_watch::{Watch, json, one_line_each, report, show, terminal_size};
+use turnout_watch::{
+    Watch, json, one_line_each, reader_leaves_within, report, show, terminal_size,
+};
 
 use crate::exit::{Exit, refuse};
 use crate::text::visible_json;
@@ -31,7 +32,8 @@ const ANSWER: Duration = Duration::from_secs(3);
 /// each rollout and interval.
 #[derive(Args)]
 #[command(
-    after_help = "With --once it ends with 1 if a proxy does not answer. NO_COLOR=1 leaves out colours.
+    after_help = "With --once it ends with 1 if a proxy does not answer. A terminal that is gone ends it as SIGHUP does; \
+SIGTERM, SIGINT and SIGHUP end it as any command (143, 130 and 129 in a shell). NO_COLOR=1 leaves out colours.
 
 Examples:
   turnout watch --admin http://127.0.0.1:9901 --dir /etc/envoy/turnout
@@ -99,7 +101,9 @@ fn watch(arguments: &Arguments) -> Result<Exit, String> {
         if !print(&text)? {
             return Ok(Exit::Done);
         }
-        thread::sleep(arguments.interval);
+        if reader_leaves_within(arguments.interval) {
+            return Ok(Exit::Done);
+        }
     }
 }
 

@@ -12,6 +12,7 @@
 
 mod counts;
 mod draw;
+mod ending;
 mod flow;
 mod history;
 mod json;
@@ -27,6 +28,7 @@ mod standings;
 mod view;
 mod watch;
 
+pub use ending::reader_leaves_within;
 pub use json::json;
 pub use plain::{one_line_each, report, styled};
 pub use screen::{show, terminal_size};

@@ -1,8 +1,6 @@
 //! The view on a whole terminal, redrawn as long as somebody looks.
 
 use std::io;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use ratatui::DefaultTerminal;
@@ -10,9 +8,9 @@ use ratatui::Frame;
 use ratatui::crossterm::event::{self, Event, KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
 use ratatui::style::Stylize;
 use ratatui::text::Line;
-use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 
 use crate::draw::lines;
+use crate::ending::Ending;
 use crate::share::thousands;
 use crate::view::View;
 use crate::watch::Watch;
@@ -22,20 +20,24 @@ const POLL: Duration = Duration::from_millis(100);
 /// What is shown ages even if nothing is new.
 const LONGEST_FRAME: Duration = Duration::from_secs(1);
 
-/// Shows the proxies until a key or a signal ends it. The terminal is then as it was, also after a
-/// panic.
+/// Shows the proxies until a key ends it. The terminal is then as it was, also after a panic. A signal,
+/// or a terminal that is gone, ends the whole process as that signal does.
 ///
 /// # Errors
-/// When the terminal is none, or is gone.
+/// When the terminal is none.
 pub fn show(watch: &Watch, interval: Duration, has_colours: bool) -> io::Result<()> {
-    let is_told_to_end = Arc::new(AtomicBool::new(false));
-    for signal in [SIGTERM, SIGINT, SIGHUP] {
-        signal_hook::flag::register(signal, Arc::clone(&is_told_to_end))?;
-    }
     let terminal = ratatui::try_init()?;
-    let ended = keep_showing(terminal, watch, interval, has_colours, &is_told_to_end);
-    ratatui::try_restore()?;
-    ended
+    let ending = Ending::watch()?;
+    let ended = keep_showing(terminal, watch, interval, has_colours, &ending);
+    if ended.is_err() {
+        // A drawing that fails since the terminal is gone: the thread that watches ends the process.
+        std::thread::sleep(POLL.saturating_mul(2));
+    }
+    let restored = ratatui::try_restore();
+    match ending.signal() {
+        Some(signal) => Ending::end(signal),
+        None => ended.and(restored),
+    }
 }
 
 /// How many columns and lines the terminal has, if it is one.
@@ -49,7 +51,7 @@ fn keep_showing(
     watch: &Watch,
     interval: Duration,
     has_colours: bool,
-    is_told_to_end: &AtomicBool,
+    ending: &Ending,
 ) -> io::Result<()> {
     let pause = interval.clamp(POLL, LONGEST_FRAME);
     let mut scrolled = Scrolled::default();
@@ -58,7 +60,7 @@ fn keep_showing(
         let drawn = Instant::now();
         terminal.draw(|frame| draw(frame, &view, &mut scrolled, has_colours))?;
         loop {
-            if is_told_to_end.load(Ordering::SeqCst) {
+            if ending.signal().is_some() {
                 return Ok(());
             }
             let left = pause.saturating_sub(drawn.elapsed());

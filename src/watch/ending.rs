@@ -1,0 +1,117 @@
+//! When a command that runs until it is ended has to end: by a signal, or because nobody is there any
+//! more.
+//!
+//! A terminal that is gone is not always told by a signal, and reading from it may never return. So a
+//! thread of its own watches, and ends the process where the command does not do so by itself.
+
+use std::io::{self, IsTerminal};
+use std::os::fd::{AsFd, BorrowedFd};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+
+/// How often signals and the terminal are looked at.
+const LOOK: Duration = Duration::from_millis(100);
+/// How long the command has to end by itself.
+const GRACE: Duration = Duration::from_millis(700);
+
+/// The signal that ends the command, once there is one.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Ending(Arc<AtomicUsize>);
+
+impl Ending {
+    /// Takes the signals over, and watches the terminal.
+    ///
+    /// # Errors
+    /// When the signals cannot be taken over, or no thread can be started.
+    pub(crate) fn watch() -> io::Result<Self> {
+        let ending = Self::default();
+        for signal in [SIGTERM, SIGINT, SIGHUP] {
+            let number = usize::try_from(signal).unwrap_or_default();
+            signal_hook::flag::register_usize(signal, Arc::clone(&ending.0), number)?;
+        }
+        let watched = ending.clone();
+        thread::Builder::new().spawn(move || watched.keep_watching())?;
+        Ok(ending)
+    }
+
+    /// The signal, once it has come.
+    pub(crate) fn signal(&self) -> Option<i32> {
+        let number = self.0.load(Ordering::SeqCst);
+        i32::try_from(number).ok().filter(|number| *number > 0)
+    }
+
+    /// Ends the process as the signal would have. The shell's exit code is then 128 and the signal.
+    pub(crate) fn end(signal: i32) -> ! {
+        let _ = signal_hook::low_level::emulate_default_handler(signal);
+        signal_hook::low_level::exit(signal.saturating_add(128))
+    }
+
+    fn keep_watching(&self) {
+        while self.signal().is_none() {
+            if has_hung_up(LOOK) {
+                // There is no terminal to restore, and looking for keys would never come back.
+                Self::end(SIGHUP);
+            }
+        }
+        thread::sleep(GRACE);
+        let signal = self.signal().unwrap_or(SIGHUP);
+        // Neither a drawing nor a look for keys has come back. What is written may block as they do.
+        let _ = ratatui::crossterm::terminal::disable_raw_mode();
+        let restored = thread::Builder::new().spawn(|| drop(ratatui::try_restore()));
+        let began = Instant::now();
+        while restored.as_ref().is_ok_and(|thread| !thread.is_finished()) && began.elapsed() < GRACE
+        {
+            thread::sleep(LOOK);
+        }
+        Self::end(signal)
+    }
+}
+
+/// Waits so long, or until nobody reads standard output any more; says whether that is so.
+#[must_use]
+pub fn reader_leaves_within(longest: Duration) -> bool {
+    waits_for_hang_up(&[io::stdout().as_fd()], longest)
+}
+
+/// Whether the terminal hangs up within so long.
+fn has_hung_up(longest: Duration) -> bool {
+    let (stdin, stdout) = (io::stdin(), io::stdout());
+    let ends = [stdin.as_fd(), stdout.as_fd()];
+    let is_terminal = [stdin.is_terminal(), stdout.is_terminal()];
+    let terminals: Vec<_> = ends
+        .into_iter()
+        .zip(is_terminal)
+        .filter_map(|(end, is_terminal)| is_terminal.then_some(end))
+        .collect();
+    // A terminal that is gone is none any more.
+    terminals.is_empty() || waits_for_hang_up(&terminals, longest)
+}
+
+fn waits_for_hang_up(ends: &[BorrowedFd<'_>], longest: Duration) -> bool {
+    let began = Instant::now();
+    loop {
+        let left = longest.saturating_sub(began.elapsed());
+        // What can be read or written is of no interest; a hang-up is always reported.
+        let each = ends
+            .iter()
+            .map(|end| PollFd::from_borrowed_fd(*end, PollFlags::empty()));
+        let mut each: Vec<_> = each.collect();
+        let is_over = match poll(&mut each, Timespec::try_from(left).ok().as_ref()) {
+            Ok(_) => false,
+            Err(rustix::io::Errno::INTR) => return false,
+            Err(_) => true,
+        };
+        let gone = PollFlags::HUP | PollFlags::ERR | PollFlags::NVAL;
+        if is_over || each.iter().any(|end| end.revents().intersects(gone)) {
+            return true;
+        }
+        if began.elapsed() >= longest {
+            return false;
+        }
+    }
+}

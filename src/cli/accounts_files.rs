@@ -1,10 +1,11 @@
 //! The files in which policies keep accounts: `"accounts_from": "hvc.csv"`.
 
 use std::fs::{self, File as OsFile};
+use std::io::Read;
 use std::path::Path;
 
 use turnout_core::{AccountsFrom, File, Files, Format, Gathered, accounts_from};
-use turnout_simulate::{Column, read_accounts};
+use turnout_simulate::{AccountsRead, Column, read_accounts};
 
 use crate::problems;
 use crate::text::{is_dash, name_of};
@@ -151,12 +152,68 @@ pub(crate) fn gather(
             "write \"accounts\": [] where a segment is to have none".into(),
         ));
     }
+    if gathered.is_empty() && read.malformed.count > 1 {
+        return Err(no_account_at_all(path, column.as_ref(), format, &read));
+    }
     let lines = read.malformed.first.into_iter();
     let bad = Bad {
         count: read.malformed.count,
         lines: lines.map(|bad| (bad.line, bad.why)).collect(),
     };
     Ok((gathered, bad))
+}
+
+/// A file of which no line is an account is the wrong file or has the wrong column: that is one problem,
+/// and not one for each line.
+fn no_account_at_all(
+    path: &Path,
+    column: Option<&Column>,
+    format: Format,
+    read: &AccountsRead,
+) -> (String, String) {
+    let count = read.malformed.count;
+    let of_column = match column {
+        Some(Column::Name(name)) => format!(" in the column `{name}`"),
+        Some(Column::Number(number)) => format!(" in column {number}"),
+        None => String::new(),
+    };
+    let first = read.malformed.first.first();
+    let first = first.map_or(String::new(), |bad| {
+        format!("; line {}: {}", bad.line, bad.why)
+    });
+    let what = format!(
+        "`{}` has no account{of_column}: none of {count} lines is one{first}",
+        name_of(path)
+    );
+    let instead = match columns_with_accounts(path, format).as_slice() {
+        [] => "write one account in each line, or name the column that has them".into(),
+        columns => format!(
+            "name the column that has accounts: {}",
+            columns.join(" or ")
+        ),
+    };
+    (what, instead)
+}
+
+/// The columns of a file that have accounts, by their names or numbers, as far as its beginning shows. An
+/// opaque account may be anything, so none is better than another.
+pub(crate) fn columns_with_accounts(path: &Path, format: Format) -> Vec<String> {
+    const BEGINNING: u64 = 65_536;
+    const MOST_COLUMNS: usize = 32;
+    if format == Format::Opaque {
+        return Vec::new();
+    }
+    let column = |number| {
+        let file = OsFile::open(path).ok()?.take(BEGINNING);
+        let column = Column::Number(number);
+        let read = read_accounts(file, Some(&column), format, 0, &mut |_, _| {}).ok()?;
+        let name = match read.header {
+            Some(name) => format!("`{name}`"),
+            None => number.to_string(),
+        };
+        (read.accounts > 0).then_some(name)
+    };
+    (1..=MOST_COLUMNS).filter_map(column).collect()
 }
 
 impl Found {

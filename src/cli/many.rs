@@ -9,9 +9,10 @@ use std::thread;
 use clap::{Args, ValueEnum};
 use flate2::bufread::MultiGzDecoder;
 use indicatif::{ProgressBar, ProgressStyle};
-use turnout_core::Plan;
+use turnout_core::{Format, Plan};
 use turnout_simulate::{AccountsRead, Column, Fields, LogFormat, LogRead, Replay, Unreadable};
 
+use crate::accounts_files::columns_with_accounts;
 use crate::exit::{Exit, refuse};
 use crate::{problems, text};
 
@@ -141,16 +142,24 @@ pub(crate) fn tell_accounts(
             "turnout: {name}:1: `{header}` is no account; it is taken as a header"
         ));
     }
-    tell_bad(&name, &read.malformed);
     if read.accounts > 0 {
+        tell_bad(&name, &read.malformed);
         return Ok(());
     }
+    // The wrong file, or the wrong column: that is one problem, and not one for each line.
+    if let Some(bad) = read.malformed.first.first() {
+        problems::tell(&format!("turnout: {name}:{}: {}", bad.line, bad.why));
+    }
+    let columns = columns_with_accounts(path, Format::Sid);
     Err(refuse(&match (read.malformed.count, &read.header) {
         (0, None) => format!("{name} has no accounts: it is empty; write one account in each line"),
         (count, _) => format!(
-            "{name} has no accounts: none of {} lines is one; write one in each line, or name the --column \
-             that has them",
-            count.saturating_add(u64::from(read.header.is_some()))
+            "{name} has no accounts: none of {} lines is one; {}",
+            count.saturating_add(u64::from(read.header.is_some())),
+            match columns.as_slice() {
+                [] => String::from("write one in each line, or name the --column that has them"),
+                columns => format!("name the --column that has them: {}", columns.join(" or ")),
+            }
         ),
     }))
 }

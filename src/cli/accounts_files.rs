@@ -234,8 +234,8 @@ impl Found {
             let first = first.join(", ");
             let place = match lines.len() {
                 1 => format!("line {first}"),
-                count @ 2..=3 => format!("{count} lines ({first})"),
-                count => format!("{count} lines ({first}, …)"),
+                2..=3 => format!("lines {first}"),
+                count => format!("lines {first} and {} more", count.saturating_sub(3)),
             };
             problems::tell(&format!("{file} {place}: {message}"));
         }

@@ -166,7 +166,7 @@ fn every_bad_line_is_named_and_nothing_is_written() {
         "has 2002 lines that are no account",
         "hvc.txt line 2: `AC7342E9713FA896E4AF00C654C444AADA` is not an account: its hex digits are not all in lower case; write",
         "hvc.txt line 3: `SK1,AC7342e9713fa896e4af00c654c444aada` is not an account: it has 38 characters, not 34, and it begins with SK; an account SID begins with AC; write",
-        "hvc.txt line 1001: `bad` is not an account: it has 3 characters, not 34, and it begins with ba; an account SID begins with AC; write",
+        "hvc.txt lines 4, 5, 6 and 995 more: `bad` is not an account: it has 3 characters, not 34, and it begins with ba; an account SID begins with AC; write",
         "and 1002 more lines that are no account",
     ] {
         assert!(stderr.contains(told), "{told}\n{stderr}");

@@ -118,8 +118,16 @@ struct Reader<'a, 'n> {
 
 impl<'a> Reader<'a, '_> {
     fn flag(&mut self, mut flag: Object<'a>) -> Read<()> {
-        if flag.need("state")?.text()? != "ENABLED" {
-            self.flag.stop(&flag.at_field("state"), self.notes);
+        match flag.need("state")?.text()? {
+            "ENABLED" => {}
+            "DISABLED" => self.flag.stop(&flag.at_field("state"), self.notes),
+            other => {
+                let what = format!(
+                    "the state {} is neither ENABLED nor DISABLED",
+                    quoted(other)
+                );
+                self.flag.refuse(&flag.at_field("state"), &what, self.notes);
+            }
         }
         let everyone = Condition::known(When::everyone());
         match flag.get("targeting") {

@@ -268,6 +268,13 @@ impl<'a> Reader<'a, '_> {
                     .any(|name| rule.get(name).is_some_and(|field| !field.is_zero()))
                 {
                     self.flag.expect(rule, &["coverage"], NAME, self.notes);
+                    if rule.has("coverage") {
+                        self.flag.refuse(
+                            rule.at(),
+                            "the `coverage` is null, which SDKs take for everyone or for nobody",
+                            self.notes,
+                        );
+                    }
                 }
                 return Ok((whole(treatment), Rest::V1, false));
             }

@@ -204,9 +204,14 @@ fn environment<'a>(
 struct Account<'a>(Option<&'a str>);
 
 impl Account<'_> {
+    /// Beside a kind of context, an attribute may be written as a reference: `/key`.
     fn is(self, kind: Option<&str>, attribute: &str) -> bool {
+        let has_kind = kind.is_some();
         let kind = kind.unwrap_or(USER);
-        let attribute = attribute.trim_start_matches('/');
+        let attribute = match has_kind {
+            true => attribute.strip_prefix('/').unwrap_or(attribute),
+            false => attribute,
+        };
         match self.0 {
             None => kind == USER && attribute == "key",
             Some(name) => {
@@ -370,12 +375,18 @@ impl<'a> Reader<'a, '_> {
         for clause in rule.items("clauses")? {
             condition = condition.and(&self.clause(&clause)?);
         }
+        for name in ["disabled", "_deleted"] {
+            if rule.truth(name)?.unwrap_or_default() {
+                let what = format!("whether a rule that is `{name}` decides is not known here");
+                leave_out(&rule.at_field(name), &what, self.notes);
+                condition.is_known = false;
+            }
+        }
         let serve = self.serve(&mut rule)?;
         rule.finish(
             &[
                 "_id",
                 "_generation",
-                "_deleted",
                 "_version",
                 "description",
                 "id",

@@ -20,7 +20,25 @@ const LONGEST_GROUP: usize = 256;
 const NAME: &str = "Unleash";
 /// What the server writes of each feature, beside what decides. A feature that has none of them was
 /// written by a person, who may leave out what is empty.
-const BY_SERVER: &[&str] = &["type", "project", "stale", "impressionData", "lastSeenAt"];
+const BY_SERVER: &[&str] = &[
+    "createdAt",
+    "impressionData",
+    "lastSeenAt",
+    "project",
+    "stale",
+    "type",
+];
+
+/// What the server writes of each strategy, beside what decides.
+const STRATEGY_BY_SERVER: &[&str] = &[
+    "disabled",
+    "featureName",
+    "id",
+    "segments",
+    "sortOrder",
+    "title",
+    "variants",
+];
 
 const HARMLESS: &[&str] = &[
     "createdAt",
@@ -64,6 +82,7 @@ pub(crate) fn read<'a>(root: &Node<'a>, options: &'a Options, notes: &mut Notes)
         segments: file.items("segments")?,
         is_by_server: false,
         notes,
+        is_bare: !file.has("version"),
         flag: Flag::new(key),
     };
     reader.flag(flag.object()?)?;
@@ -88,6 +107,8 @@ struct Reader<'a, 'n> {
     segments: Vec<Node<'a>>,
     /// The server writes lists also if they are empty.
     is_by_server: bool,
+    /// There is nothing in the file but what decides, as where somebody has picked these fields of it.
+    is_bare: bool,
     notes: &'n mut Notes,
     flag: Flag<'a>,
 }
@@ -95,6 +116,7 @@ struct Reader<'a, 'n> {
 impl<'a> Reader<'a, '_> {
     fn flag(&mut self, mut flag: Object<'a>) -> Read<()> {
         self.is_by_server = BY_SERVER.iter().any(|name| flag.has(name));
+        self.is_bare = self.is_bare || !flag.has("description");
         let always = &["enabled", "strategies"];
         self.flag.expect(&flag, always, NAME, self.notes);
         if flag.truth("archived")?.unwrap_or_default() {
@@ -152,7 +174,13 @@ impl<'a> Reader<'a, '_> {
         if strategy.truth("disabled")?.unwrap_or_default() {
             return Ok(());
         }
-        self.expect(&strategy, &["constraints", "parameters"]);
+        self.expect(&strategy, &["parameters"]);
+        let is_projected = self.is_bare && strategy.has("parameters");
+        let is_by_server = STRATEGY_BY_SERVER.iter().any(|name| strategy.has(name));
+        if self.is_by_server || is_projected || is_by_server {
+            self.flag
+                .expect(&strategy, &["constraints"], NAME, self.notes);
+        }
         let name = strategy.need("name")?.text()?;
         let mut condition = Condition::known(When::everyone());
         for constraint in strategy.items("constraints")? {
@@ -234,8 +262,8 @@ impl<'a> Reader<'a, '_> {
                 self.expect(&parameters, &["groupId", "stickiness"]);
                 // The default is the user's id, where there is one.
                 let sticky = match parameters.word("stickiness")? {
-                    None | Some("default") => "userId",
-                    Some(other) => other,
+                    None | Some("default") => ("userId", true),
+                    Some(other) => (other, other == "random"),
                 };
                 let share = percentage(&mut parameters, "rollout")?;
                 self.drawn(node, sticky, share, &mut parameters)?
@@ -250,7 +278,7 @@ impl<'a> Reader<'a, '_> {
                     self.expect(&parameters, &["groupId"]);
                 }
                 let share = percentage(&mut parameters, "percentage")?;
-                self.drawn(node, sticky, share, &mut parameters)?
+                self.drawn(node, (sticky, sticky == "random"), share, &mut parameters)?
             }
             _ => return Ok(self.unknown_strategy(node, name)),
         };
@@ -264,15 +292,17 @@ impl<'a> Reader<'a, '_> {
         Served::Unknown
     }
 
+    /// Draws by `sticky`; with `has_random`, at random where a request does not have it. Without, such
+    /// a request is in no percentage, not even in 100 %.
     fn drawn(
         &mut self,
         node: &Node<'a>,
-        sticky: &str,
+        (sticky, has_random): (&str, bool),
         share: u32,
         parameters: &mut Object<'a>,
     ) -> Read<Served<'a>> {
         let group = parameters.text("groupId")?.unwrap_or(self.flag.key);
-        if share == ALL {
+        if share == ALL && (sticky == self.account || has_random) {
             return Ok(Served::Drawn(Serve::V2));
         }
         if sticky != self.account {

@@ -71,10 +71,6 @@ impl<'a> Reader<'a, '_> {
             )));
         };
         let place = Place::of(&pieces, total, Treatment::V1);
-        if matches!(place, Place::Nowhere | Place::Everywhere) {
-            // Whatever is drawn.
-            return Ok(Ok(place.serve(|_| Draw::none()).unwrap_or(Serve::V1)));
-        }
         let Some(prefix) = prefix else {
             let what = match by {
                 Some(_) => format!(
@@ -88,6 +84,10 @@ impl<'a> Reader<'a, '_> {
             };
             return Ok(Err(what));
         };
+        if matches!(place, Place::Nowhere | Place::Everywhere) {
+            // Whatever is drawn, for who has the key; who has not is served the default variant.
+            return Ok(Ok(place.serve(|_| Draw::none()).unwrap_or(Serve::V1)));
+        }
         if prefix.len() > LONGEST {
             return Ok(Err(format!("{} is too long for a policy", quoted(&prefix))));
         }

@@ -9,7 +9,9 @@ use crate::treatment::Treatment;
 
 impl<'a> Reader<'a, '_> {
     pub(super) fn experiment(&mut self, rule: &mut Object<'a>) -> Read<(Serve, Rest, bool)> {
-        if !rule.has("variations") && !rule.has("force") {
+        let variations = rule.get("variations");
+        if variations.is_none() && (rule.has("force") || !rule.has("variations")) {
+            // Of SDKs that find a `force` of null, some serve null and others ask the next rule.
             self.flag.refuse(
                 rule.at(),
                 "the rule has neither a value that it forces nor variations",

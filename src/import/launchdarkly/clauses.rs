@@ -8,7 +8,6 @@ use crate::words::quoted;
 
 /// Whom a segment excludes it would take by rules only.
 const OF_SEGMENT: &[&str] = &[
-    "deleted",
     "excluded",
     "excludedContexts",
     "generation",
@@ -76,6 +75,11 @@ impl<'a> Reader<'a, '_> {
         };
         let mut segment = node.object()?;
         self.flag.expect(&segment, LISTS, NAME, self.notes);
+        if segment.truth("deleted")?.unwrap_or_default() {
+            let what = format!("the segment {} is deleted", quoted(key));
+            leave_out(&segment.at_field("deleted"), &what, self.notes);
+            return Ok(Condition::unknown());
+        }
         let rules = segment.items("rules")?;
         if segment.truth("unbounded")?.unwrap_or_default() || !rules.is_empty() {
             let what = format!(

@@ -3,6 +3,7 @@
 
 mod cases;
 mod exports;
+mod guesses;
 mod hostile;
 mod mutations;
 mod other_exports;

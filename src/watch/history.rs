@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
 use std::time::SystemTime;
 
-use turnout_live::{Directory, Entry};
+use turnout_live::{Directory, Entry, What};
 
 /// The folder, and what it said last: a policy of megabytes is not read every second.
 #[derive(Debug)]
@@ -45,8 +45,12 @@ impl History {
 }
 
 fn in_words(entry: &Entry) -> String {
+    let to_or_of = match entry.what {
+        What::Rollback => "to",
+        _ => "of",
+    };
     let mut words = format!(
-        "{} of {} at {}, {}",
+        "{} {to_or_of} {} at {}, {}",
         entry.what, entry.revision, entry.when, entry.outcome
     );
     if let Some(who) = &entry.who {

@@ -238,3 +238,39 @@ fn what_makes_no_sense_is_refused() {
         assert_eq!(ended.status.code(), Some(2), "{arguments:?}: {ended:?}");
     }
 }
+
+#[test]
+fn the_last_change_of_a_rollback_is_what_it_went_back_to() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let write = |name: &str, text: &[u8]| {
+        std::fs::write(folder.path().join(name), text).expect("a file");
+    };
+    write("f.wasm", b"\0asm\x01\0\0\0");
+    write("r7.json", POLICY.as_bytes());
+    write("r8.json", POLICY.replace("r7", "r8").as_bytes());
+    let address = admin(well("r7")).to_string();
+    let run = |line: &str| {
+        let arguments: Vec<&str> = line.split_whitespace().collect();
+        common::turnout(folder.path(), &arguments, "")
+    };
+    let last_change = || {
+        let watch = format!("watch --once --json --interval 100ms --dir d --admin {address}");
+        let view: Value = serde_json::from_slice(&run(&watch).stdout).expect("JSON");
+        let change = view.pointer("/last_change").and_then(Value::as_str);
+        change.expect("a change").to_owned()
+    };
+    for (line, change) in [
+        ("apply r7.json --dir d --wasm f.wasm", "apply of r7 at "),
+        ("apply r8.json --dir d", "apply of r8 at "),
+        ("rollback --dir d", "rollback to r7 at "),
+        ("halt --dir d", "halt of r7"),
+    ] {
+        let ended = run(line);
+        assert_eq!(ended.status.code(), Some(0), "{line}: {ended:?}");
+        assert!(
+            last_change().starts_with(change),
+            "{line}: {}",
+            last_change()
+        );
+    }
+}

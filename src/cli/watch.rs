@@ -32,7 +32,7 @@ const ANSWER: Duration = Duration::from_secs(3);
 /// each rollout and interval.
 #[derive(Args)]
 #[command(
-    after_help = "With --once it ends with 1 if a proxy does not answer. A terminal that is gone ends it as SIGHUP does; \
+    after_help = "With --once it ends with 1 if a proxy does not answer or is no Envoy. A terminal that is gone ends it as SIGHUP does; \
 SIGTERM, SIGINT and SIGHUP end it as any command (143, 130 and 129 in a shell). NO_COLOR=1 leaves out colours.
 
 Examples:

@@ -71,6 +71,55 @@ impl Admin {
         page.map_err(|failure| self.failed(&failure))
     }
 
+    /// Reads a page of counters whole. `has_any` says whether there is one on it that only an Envoy has.
+    ///
+    /// # Errors
+    /// That nothing answers, or that what answers is no Envoy.
+    pub fn counters(
+        &self,
+        page: &str,
+        has_any: impl FnOnce(&str) -> bool,
+    ) -> Result<String, NoCounters> {
+        let text = self.ask(page).map_err(|failure| match failure {
+            Failure::Silent(_) => NoCounters::Silent(self.failed(&failure)),
+            Failure::Status(403) => {
+                let allowed = "if this is one, `admin.allow_paths` leaves out /stats";
+                NoCounters::NotEnvoy(self.not_envoy(&format!("{failure} ({allowed})")))
+            }
+            failure => NoCounters::NotEnvoy(self.not_envoy(&failure)),
+        })?;
+        // An Envoy may be told to leave these counters out.
+        match has_any(&text) || self.is_envoy() {
+            true => Ok(text),
+            false => Err(NoCounters::NotEnvoy(
+                self.not_envoy(&"it has no counters of an Envoy"),
+            )),
+        }
+    }
+
+    /// Opens a part of the dump of the configuration, from `/config_dump` on; `None` where this Envoy
+    /// has no such part.
+    ///
+    /// # Errors
+    /// A sentence: why it cannot be read.
+    pub fn part(&self, page: &str) -> Result<Option<impl Read + 'static>, String> {
+        match self.request(page) {
+            Ok(part) => Ok(Some(part)),
+            Err(Failure::Status(400 | 404)) => Ok(None),
+            Err(Failure::Status(403)) => Err(
+                "/config_dump answered 403; add /config_dump to `admin.allow_paths` in Envoy's configuration"
+                    .to_owned(),
+            ),
+            Err(failure) => Err(format!("of /config_dump, {failure}")),
+        }
+    }
+
+    /// Whether it says of itself what every Envoy says.
+    pub(crate) fn is_envoy(&self) -> bool {
+        let info = self.ask("/server_info");
+        info.is_ok_and(|info| is_server_info(&info))
+    }
+
     /// Reads a page whole.
     ///
     /// # Errors
@@ -125,6 +174,36 @@ impl Admin {
             self.base
         )
     }
+
+    fn not_envoy(&self, why: &dyn Display) -> String {
+        let address = self.base.trim_start_matches("http://");
+        format!(
+            "{address} is not an Envoy admin endpoint: {why}; write the address under `admin` in \
+             Envoy's configuration, for example --admin 127.0.0.1:9901 (Istio: port 15000)"
+        )
+    }
+}
+
+fn is_server_info(text: &str) -> bool {
+    #[derive(serde::Deserialize)]
+    struct Info {
+        #[serde(rename = "version")]
+        _version: String,
+        #[serde(rename = "state")]
+        _state: String,
+        #[serde(rename = "command_line_options")]
+        _options: serde::de::IgnoredAny,
+    }
+    serde_json::from_str::<Info>(text).is_ok()
+}
+
+/// Why there are no counters of a proxy. Each is a sentence.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum NoCounters {
+    /// Nothing answers, or not to the end.
+    Silent(String),
+    /// What answers is not the admin endpoint of an Envoy.
+    NotEnvoy(String),
 }
 
 /// Why there is no page to be had.

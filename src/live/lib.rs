@@ -42,7 +42,7 @@ mod settle;
 mod wasm;
 mod written;
 
-pub use admin::Admin;
+pub use admin::{Admin, NoCounters};
 pub use change::{Author, Change, Target};
 pub use directory::{Directory, InForce};
 pub use entry::{Entry, Outcome, What};

@@ -196,27 +196,10 @@ fn look(admin: &Admin) -> Result<Seen, Silence> {
     })?;
     let seen = Seen::read(&page);
     // An Envoy may be told to leave these counters out, and then says on another page what it is.
-    match seen.is_envoy
-        || admin
-            .ask("/server_info")
-            .is_ok_and(|info| is_server_info(&info))
-    {
+    match seen.is_envoy || admin.is_envoy() {
         true => Ok(seen),
         false => Err(Silence::NotEnvoy("it has no counters of an Envoy".into())),
     }
-}
-
-fn is_server_info(text: &str) -> bool {
-    #[derive(serde::Deserialize)]
-    struct Info {
-        #[serde(rename = "version")]
-        _version: String,
-        #[serde(rename = "state")]
-        _state: String,
-        #[serde(rename = "command_line_options")]
-        _options: serde::de::IgnoredAny,
-    }
-    serde_json::from_str::<Info>(text).is_ok()
 }
 
 fn follow(

@@ -12,6 +12,7 @@
 
 mod counts;
 mod draw;
+mod dump;
 mod ending;
 mod flow;
 mod history;

@@ -98,6 +98,11 @@ fn percent_encoded(text: &str) -> String {
 }
 
 impl Page {
+    /// Whether it has anything that only an Envoy counts.
+    pub(crate) fn is_of_envoy(&self) -> bool {
+        self.uptime.is_some() || self.number.is_some() || self.discovery.is_some()
+    }
+
     pub(crate) fn read(text: &str) -> Self {
         let mut page = Self::default();
         for line in text.lines() {

@@ -3,67 +3,121 @@
 //! What stands there is what the proxy was given last, and it may have refused that. The number that
 //! the filter tells says which one is in force; only that one is shown.
 
+use std::collections::BTreeSet;
+use std::io::Read;
+
 use serde_json::Value;
 use turnout_core::{Configuration, Plan};
 
-/// Where a filter may stand, the likeliest first.
-pub(crate) const DUMPS: [&str; 3] = ["ecds_filters", "static_listeners", "dynamic_listeners"];
+use crate::dump;
 
-/// What a dump says of the policy in force.
-#[derive(Debug)]
-pub(crate) enum Found {
-    /// It has it.
-    Plan(Box<Plan>),
+/// What the parts of a dump say of the policy in force.
+#[derive(Debug, Default)]
+pub(crate) struct Search {
+    /// What the filter says that it runs; nothing where it does not say that.
+    number: Option<u64>,
+    plan: Option<Plan>,
+    /// The revisions of all policies in use, that in force too.
+    revisions: BTreeSet<String>,
+    /// The revision of one that is not in force.
+    other: Option<String>,
+    /// There is a policy whose revision follows from a text that the dump does not have.
+    has_unnamed: bool,
+    has_invalid: bool,
+    known: BTreeSet<String>,
+}
+
+/// What there is instead of the policy in force.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Missing {
     /// It has policies, and this is the revision of one of them; another one is in force.
     Other(String),
+    /// It has a policy as a `Struct`, which has no revision of its own.
+    Unnamed,
     /// It has configurations of the filter, none of which is valid.
     Invalid,
     /// It has no configuration of the filter.
     Nothing,
 }
 
-/// The policy with a number; any, if it is not known which one is in force.
-pub(crate) fn find(dump: &str, number: Option<u64>) -> Found {
-    let Ok(dump) = serde_json::from_str::<Value>(dump) else {
-        return Found::Nothing;
-    };
-    let mut found = Found::Nothing;
-    visit(&dump, &mut |configuration| {
-        let plan = Configuration::from_json(configuration.as_bytes()).map(|read| read.plan);
-        match plan {
-            Ok(plan) if number.is_none_or(|number| plan.revision().number() == number) => {
-                found = Found::Plan(Box::new(plan));
-                return true;
-            }
-            Ok(plan) => found = Found::Other(plan.revision().to_string()),
-            Err(_) if matches!(found, Found::Nothing) => found = Found::Invalid,
-            Err(_) => {}
+impl Search {
+    /// A search for the policy with a number; for any, if it is not known which one is in force.
+    pub(crate) fn new(number: Option<u64>) -> Self {
+        Self {
+            number,
+            ..Self::default()
         }
-        false
-    });
-    found
+    }
+
+    /// Looks through one part of a dump.
+    ///
+    /// # Errors
+    /// Where it is no JSON, or cannot be read to its end. What was found until there is kept.
+    pub(crate) fn read(&mut self, part: impl Read) -> Result<(), serde_json::Error> {
+        dump::configurations(part, &mut |configuration| {
+            let is_used = configuration.is_used;
+            // Sidecars have the same one in each of hundreds of listeners.
+            if is_used && self.known.contains(&configuration.text) {
+                return;
+            }
+            self.take(&configuration);
+            if is_used {
+                self.known.insert(configuration.text);
+            }
+        })
+    }
+
+    /// Whether there was no configuration of the filter.
+    pub(crate) fn is_empty(&self) -> bool {
+        let is_known = self.plan.is_some() || self.other.is_some();
+        !(is_known || self.has_unnamed || self.has_invalid)
+    }
+
+    /// The policy in force, and the revisions of other policies that are in use beside it.
+    pub(crate) fn found(self) -> Result<(Plan, Vec<String>), Missing> {
+        let Some(plan) = self.plan else {
+            return Err(match self.other {
+                Some(_) | None if self.has_unnamed => Missing::Unnamed,
+                Some(revision) => Missing::Other(revision),
+                None if self.has_invalid => Missing::Invalid,
+                None => Missing::Nothing,
+            });
+        };
+        let in_force = plan.revision().as_str();
+        let others = self.revisions.iter();
+        let others = others.filter(|revision| *revision != in_force);
+        let others = others.cloned().collect();
+        Ok((plan, others))
+    }
+
+    fn take(&mut self, configuration: &dump::Configuration) {
+        let read = Configuration::from_json(configuration.text.as_bytes());
+        let Ok(Configuration { plan, .. }) = read else {
+            self.has_invalid = true;
+            return;
+        };
+        let revision = plan.revision().as_str().to_owned();
+        let is_in_force = self
+            .number
+            .is_none_or(|number| plan.revision().number() == number);
+        if !is_in_force && configuration.is_struct && !says_revision(&configuration.text) {
+            self.has_unnamed = true;
+            return;
+        }
+        if configuration.is_used {
+            self.revisions.insert(revision.clone());
+        }
+        match is_in_force {
+            true if self.plan.is_none() => self.plan = Some(plan),
+            true => {}
+            false => self.other = Some(revision),
+        }
+    }
 }
 
-/// Shows every text that may be a configuration, until one is taken. JSON that was read is at most
-/// 128 levels deep.
-fn visit(value: &Value, take: &mut impl FnMut(&str) -> bool) -> bool {
-    match value {
-        Value::Array(list) => list.iter().any(|value| visit(value, take)),
-        Value::Object(fields) => fields.iter().any(|(name, value)| {
-            let text = match (name.as_str(), value.get("value")) {
-                ("configuration", Some(Value::String(text))) => Some(text.clone()),
-                // A Struct.
-                ("configuration", Some(Value::Object(fields))) => {
-                    serde_json::to_string(fields).ok()
-                }
-                _ => None,
-            };
-            // Other filters have a `configuration` too.
-            let text = text.filter(|text| text.contains("\"policy\""));
-            text.is_some_and(|text| take(&text)) || visit(value, take)
-        }),
-        _ => false,
-    }
+fn says_revision(configuration: &str) -> bool {
+    let configuration: Value = serde_json::from_str(configuration).unwrap_or_default();
+    configuration.pointer("/policy/revision").is_some()
 }
 
 /// The region of the proxy's node; empty where it has none.
@@ -91,6 +145,12 @@ mod tests {
         json!({ "configs": filters }).to_string()
     }
 
+    fn find(dump: &str, number: Option<u64>) -> Result<(Plan, Vec<String>), Missing> {
+        let mut search = Search::new(number);
+        let _ = search.read(dump.as_bytes());
+        search.found()
+    }
+
     #[test]
     fn the_one_in_force_is_found_among_others() {
         let number = |revision| turnout_core::Revision::given(revision).unwrap().number();
@@ -104,13 +164,23 @@ mod tests {
             json!(beside(policy("r3"))),
         ]);
         for revision in ["r1", "r2", "r3"] {
-            let Found::Plan(plan) = find(&dump, Some(number(revision))) else {
-                panic!("{revision} is not found");
-            };
+            let (plan, others) = find(&dump, Some(number(revision))).unwrap();
             assert_eq!(plan.revision().as_str(), revision);
+            assert_eq!(others.len(), 2, "{others:?}");
         }
-        assert!(matches!(find(&dump, None), Found::Plan(_)));
-        assert!(matches!(find(&dump, Some(1)), Found::Other(_)));
+        assert!(find(&dump, None).is_ok());
+        assert!(matches!(find(&dump, Some(1)), Err(Missing::Other(_))));
+    }
+
+    /// The revision of such a policy is the hash of a text that Envoy makes out of the `Struct`.
+    #[test]
+    fn a_struct_without_revision_is_not_called_another_policy() {
+        let text = policy("r").replace("\"revision\":\"r\",", "");
+        let structured: Value = serde_json::from_str(&text).unwrap();
+        let found = find(&dump(&[structured]), Some(1));
+        assert!(matches!(found, Err(Missing::Unnamed)), "{found:?}");
+        let found = find(&dump(&[json!(text)]), Some(1));
+        assert!(matches!(found, Err(Missing::Other(_))), "{found:?}");
     }
 
     #[test]
@@ -123,12 +193,13 @@ mod tests {
             "{\"configs\":7}",
             &"[".repeat(100_000),
         ] {
-            assert!(matches!(find(text, None), Found::Nothing), "{text:.20}");
+            let found = find(text, None);
+            assert!(matches!(found, Err(Missing::Nothing)), "{text:.20}");
         }
         let invalid = dump(&[json!("{\"policy\":{\"version\":7}}"), json!(3)]);
-        assert!(matches!(find(&invalid, None), Found::Invalid));
+        assert!(matches!(find(&invalid, None), Err(Missing::Invalid)));
         let others = dump(&[json!("allow"), json!({ "rules": [] })]);
-        assert!(matches!(find(&others, None), Found::Nothing));
+        assert!(matches!(find(&others, None), Err(Missing::Nothing)));
     }
 
     #[test]

@@ -4,21 +4,33 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use turnout_core::{Revision, Time};
-use turnout_live::Admin;
+use turnout_live::{Admin, NoCounters};
 
 use crate::counts::{Counter, Counts};
 use crate::page::{self, Page};
-use crate::policy::{self, DUMPS, Found};
+use crate::policy::{self, Missing, Search};
 use crate::standings::{Listed, Standing};
 
 /// A page of counters may take so long.
 const ANSWER: Duration = Duration::from_secs(2);
 /// And be so long, in bytes.
 const MOST_BYTES: u64 = 16 << 20;
-/// A dump has the whole policy.
-const DUMP_ANSWER: Duration = Duration::from_secs(30);
-/// A dump that did not have the policy in force is looked at again after so long.
+/// Where a filter may be in the dump of the configuration.
+const PARTS: [&str; 3] = [
+    "/config_dump?resource=ecds_filters",
+    "/config_dump?resource=static_listeners",
+    "/config_dump?resource=dynamic_listeners",
+];
+/// Where it is if it is in none of these; this has also what is of no interest.
+const WHOLE: &str = "/config_dump";
+/// A part has the whole policy.
+const DUMP_ANSWER: Duration = Duration::from_secs(10);
+/// A dump that did not have the policy in force is looked at again after so long at the earliest.
 const DUMP_PAUSE: Duration = Duration::from_secs(5);
+/// And after so many times as long as it took.
+const DUMP_REST: u32 = 20;
+/// So many revisions beside the one in force are named.
+const MOST_OTHERS: usize = 8;
 
 /// What is known of a proxy.
 #[derive(Clone, Debug, Default)]
@@ -57,6 +69,8 @@ pub(crate) enum State {
     Answers,
     /// And why.
     Silent(String),
+    /// What answers is no Envoy; the text says why.
+    Other(String),
 }
 
 pub(crate) struct Proxy {
@@ -65,7 +79,7 @@ pub(crate) struct Proxy {
     /// The last page, and when it was read.
     before: Option<(Page, Instant)>,
     policy: Option<Listed>,
-    /// For which number and which update the dump was looked at, and when.
+    /// For which number and which update the dump was looked at, and when it is looked at again.
     dumped: Option<(Dumped, Instant)>,
     seen: Seen,
 }
@@ -97,7 +111,10 @@ impl Proxy {
     pub(crate) fn look(&mut self, now: Time) -> &Seen {
         match self.page() {
             Err(error) => {
-                self.seen.state = State::Silent(error);
+                self.seen.state = match error {
+                    NoCounters::Silent(why) => State::Silent(why),
+                    NoCounters::NotEnvoy(why) => State::Other(why),
+                };
                 // Nothing is known of the time since.
                 self.seen.recent = Counts::default();
                 self.seen.rates = Counts::default();
@@ -112,7 +129,7 @@ impl Proxy {
     }
 
     /// The page of counters, with those of the clusters of the policy in force.
-    fn page(&mut self) -> Result<Page, String> {
+    fn page(&mut self) -> Result<Page, NoCounters> {
         let address = self.address();
         let page = self.read(&address)?;
         self.refresh_policy(&page);
@@ -122,8 +139,13 @@ impl Proxy {
         }
     }
 
-    fn read(&self, address: &str) -> Result<Page, String> {
-        Ok(Page::read(&self.admin.get(address)?))
+    fn read(&self, address: &str) -> Result<Page, NoCounters> {
+        let mut page = Page::default();
+        self.admin.counters(address, |text| {
+            page = Page::read(text);
+            page.is_of_envoy()
+        })?;
+        Ok(page)
     }
 
     fn address(&self) -> String {
@@ -207,61 +229,121 @@ impl Proxy {
         let known = self.policy.as_ref().is_some_and(is_known);
         let is_looked_at = self
             .dumped
-            .is_some_and(|(dumped, at)| dumped == wanted && (known || at.elapsed() < DUMP_PAUSE));
+            .is_some_and(|(dumped, again)| dumped == wanted && (known || Instant::now() < again));
         if is_looked_at {
             return;
         }
-        self.dumped = Some((wanted, Instant::now()));
+        let began = Instant::now();
+        let (search, failed) = self.search(page.number);
+        let pause = DUMP_PAUSE.max(began.elapsed().saturating_mul(DUMP_REST));
+        let again = Instant::now().checked_add(pause);
+        self.dumped = Some((wanted, again.unwrap_or(began)));
         self.seen.note = None;
         if page.number.is_none() {
             self.policy = None;
-            self.seen.note = Some(match discovery {
-                None => "it has no filter of Turnout".to_owned(),
-                Some(_) => "no policy was in force yet: everyone takes v1".to_owned(),
+            self.seen.note = Some(match (search.found(), discovery) {
+                (_, Some(_)) => "no policy was in force yet: everyone takes v1".to_owned(),
+                (Ok((plan, _)), None) => format!(
+                    "it has a filter of Turnout with revision {}, and no counters of it: either Envoy did \
+                     not load the filter (its log says why), or its `stats_matcher` leaves out \
+                     wasmcustom.turnout",
+                    plan.revision().as_str()
+                ),
+                (Err(Missing::Invalid), None) => {
+                    "it has a filter of Turnout whose policy is invalid; \
+                     `turnout lint` says why"
+                        .to_owned()
+                }
+                (Err(_), None) => "it has no filter of Turnout".to_owned(),
             });
             return;
         }
-        match self.dumped_plan(page.number) {
-            Ok(listed) => self.policy = Some(listed),
+        match search.found() {
+            Ok((mut plan, others)) => {
+                if plan.lacks_region() {
+                    let info = self.admin.get("/server_info").unwrap_or_default();
+                    plan.place_in(&policy::region(&info));
+                }
+                self.seen.note = beside(plan.revision().as_str(), &others);
+                self.policy = Some(Listed::new(plan));
+            }
             // One of before that is in force still.
             Err(_) if known => {}
-            Err(why) => {
+            Err(missing) => {
                 self.policy = None;
-                self.seen.note = Some(why);
+                self.seen.note = Some(missing.in_words(failed));
             }
         }
     }
 
-    fn dumped_plan(&self, number: Option<u64>) -> Result<Listed, String> {
-        let mut last = Found::Nothing;
-        for resource in DUMPS {
-            let dump = self
-                .dumps
-                .get(&format!("/config_dump?resource={resource}"))?;
-            match policy::find(&dump, number) {
-                Found::Plan(mut plan) => {
-                    if plan.lacks_region() {
-                        let info = self.admin.get("/server_info")?;
-                        plan.place_in(&policy::region(&info));
-                    }
-                    return Ok(Listed::new(*plan));
-                }
-                Found::Nothing => {}
-                other => last = other,
+    /// Looks through the dump; says also why a part of it could not be read.
+    fn search(&self, number: Option<u64>) -> (Search, Option<String>) {
+        let mut search = Search::new(number);
+        let mut failed = None;
+        let mut read = |search: &mut Search, part| {
+            if let Err(why) = self.read_part(part, search) {
+                failed = Some(why);
             }
+        };
+        for part in PARTS {
+            read(&mut search, part);
         }
-        Err(match last {
-            Found::Other(revision) => format!(
-                "it was given revision {revision} last, which it does not run; the policy that it \
-                 runs is not in its dump"
-            ),
-            Found::Invalid => {
-                "it was given an invalid policy last; the one that it runs is not in \
-                               its dump"
-                    .to_owned()
-            }
-            Found::Nothing | Found::Plan(_) => "its policy is not in its dump".to_owned(),
+        if number.is_some() && search.is_empty() {
+            read(&mut search, WHOLE);
+        }
+        (search, failed)
+    }
+
+    fn read_part(&self, part: &str, search: &mut Search) -> Result<(), String> {
+        let Some(part) = self.dumps.part(part)? else {
+            return Ok(());
+        };
+        search.read(part).map_err(|error| match error.is_io() {
+            true => format!("its configuration dump breaks off: {error}"),
+            false => format!("its configuration dump is not as Envoy writes it ({error})"),
         })
+    }
+}
+
+/// That there are more policies than the one that is shown.
+fn beside(shown: &str, others: &[String]) -> Option<String> {
+    let more = match others {
+        [] => return None,
+        [other] => format!("also has revision {other}"),
+        _ => {
+            let names = others.iter().take(MOST_OTHERS);
+            let names: Vec<_> = names.map(String::as_str).collect();
+            let rest = others.len().saturating_sub(names.len());
+            let rest = match rest {
+                0 => String::new(),
+                rest => format!(" and {rest} more"),
+            };
+            format!("also has the revisions {}{rest}", names.join(", "))
+        }
+    };
+    Some(format!(
+        "it has several filters of Turnout: revision {shown}, which was loaded last, is shown; it {more}; \
+         the requests are those of all of them"
+    ))
+}
+
+impl Missing {
+    /// `failed` says why a part of the dump could not be read.
+    fn in_words(self, failed: Option<String>) -> String {
+        match (self, failed) {
+            (Self::Nothing | Self::Invalid, Some(why)) => format!("cannot read its policy: {why}"),
+            (Self::Nothing, None) => "its policy is not in its configuration dump".to_owned(),
+            (Self::Other(revision), _) => format!(
+                "it was given revision {revision} last, which it does not run; the policy that it runs is \
+                 not in its dump"
+            ),
+            (Self::Invalid, None) => "it was given an invalid policy last; the one that it runs is not in \
+                 its dump"
+                .to_owned(),
+            (Self::Unnamed, _) => "its policy is a Struct without `revision`, so it is not known whether \
+                 that is the one in force; write a `revision` into the policy, as `turnout render` does"
+                .to_owned(),
+        }
     }
 }
 

@@ -38,6 +38,8 @@ pub struct ProxyView {
     pub answers: Option<bool>,
     /// Why it does not.
     pub error: Option<String>,
+    /// Something answers, and it is no Envoy.
+    pub is_other: bool,
     /// The revision of the policy in force.
     pub revision: Option<String>,
     /// Its number.
@@ -300,12 +302,13 @@ fn proxy(name: &str, seen: &Seen) -> ProxyView {
     let (answers, error) = match &seen.state {
         State::Asked => (None, None),
         State::Answers => (Some(true), None),
-        State::Silent(why) => (Some(false), Some(why.clone())),
+        State::Silent(why) | State::Other(why) => (Some(false), Some(why.clone())),
     };
     ProxyView {
         admin: name.to_owned(),
         answers,
         error,
+        is_other: matches!(seen.state, State::Other(_)),
         revision: seen.revision.clone(),
         number: seen.number,
         came: seen.came,

@@ -142,3 +142,50 @@ async fn a_refused_policy_is_not_shown_as_that_in_force() {
         .await;
     assert_eq!(at(&view, "/proxies/0/note"), &Value::Null);
 }
+
+/// The README's first path: the filter and its policy are in the bootstrap, and Envoy discovers nothing.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_policy_of_a_static_configuration_is_read() {
+    let quarter = named("static", &json!({ "rules": [{ "accounts": 25 }] }));
+    let scene = Scene::of("cluster-header.yaml", &strip(&quarter), |bootstrap| {
+        bootstrap
+    })
+    .await;
+    let mut watching = Watching::start(&scene);
+    let view = watching
+        .until("an answer", |view| at(view, "/proxies/0/answers") == true)
+        .await;
+    assert_eq!(at(&view, "/proxies/0/note"), &Value::Null, "{view}");
+    assert_eq!(at(&view, "/proxies/0/error"), &Value::Null, "{view}");
+    assert_eq!(at(&view, "/proxies/0/revision"), "static", "{view}");
+    let accounts = "/rollouts/0/policies/0/served_accounts_millionths";
+    assert_eq!(at(&view, accounts), 25_000_000, "{view}");
+
+    let admin = scene.envoy.admin().address().to_string();
+    let once = ["watch", "--once", "--interval", "100ms", "--admin", &admin];
+    let report = cli::turnout().args(once).output().expect("a command");
+    let report = String::from_utf8_lossy(&report.stdout).into_owned();
+    assert!(report.contains("revision static"), "{report}");
+    assert!(!report.contains("404") && !report.contains('!'), "{report}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_listener_for_requests_is_no_admin_endpoint() {
+    let policy = strip(&policy(&json!({})));
+    let scene = Scene::of("cluster-header.yaml", &policy, |bootstrap| bootstrap).await;
+    let address = scene.envoy.address().to_string();
+    let once = [
+        "watch",
+        "--once",
+        "--interval",
+        "100ms",
+        "--admin",
+        &address,
+    ];
+    let ended = cli::turnout().args(once).output().expect("a command");
+    let report = String::from_utf8_lossy(&ended.stdout).into_owned();
+    assert_eq!(ended.status.code(), Some(1), "{report}");
+    let sentence = format!("{address} is not an Envoy admin endpoint");
+    let words: Vec<&str> = report.split_whitespace().collect();
+    assert!(words.join(" ").contains(&sentence), "{report}");
+}

@@ -90,8 +90,9 @@ impl NoiseModel {
     /// The model of a worker that has seen no answers.
     #[must_use]
     pub fn new(shadow: &Shadow) -> Self {
-        // As many trials as may be under way when the first noise is seen.
+        // One for each trial that may be under way where everything is new, and as many that are spare.
         let burst = u32::try_from(shadow.max_in_flight).unwrap_or(u32::MAX);
+        let burst = burst.saturating_mul(2);
         Self {
             noisy: Table::default(),
             steady: Table::default(),

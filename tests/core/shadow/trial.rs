@@ -273,7 +273,7 @@ fn v1_is_asked_again_only_so_often() {
             Next::Done(verdict) => assert_eq!(verdict.outcome, Outcome::Unconfirmed),
         }
     }
-    assert_eq!(again, 3);
+    assert_eq!(again, 2 * 3);
 }
 
 #[test]

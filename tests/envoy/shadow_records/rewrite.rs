@@ -54,6 +54,8 @@ fn route(route: &'static str) -> impl FnOnce(Bootstrap) -> Bootstrap {
 
 fn policy(options: &Value) -> Value {
     let mut policy = shadow(options);
+    // Room and time for all, on a machine that has other work.
+    policy["rollouts"][0]["shadow"]["timeout_ms"] = json!(60_000);
     policy["rollouts"][0]["match"] = json!({ "path": { "prefix": "/api/" } });
     policy
 }

@@ -183,6 +183,30 @@ fn what_is_no_json_is_called_by_its_name_and_where_it_begins() {
         ("{version: 1}", (1, 2), "a name without quotes"),
         ("{\0\"\0v\0", (1, 2), "the text is UTF-16"),
         ("", (1, 1), "the text is empty"),
+        ("<<<<<<< HEAD\n{}\n", (1, 1), "a conflict of a merge"),
+        (
+            "{\n<<<<<<< HEAD\n\"version\": 1\n=======\n\"version\": 2\n>>>>>>> next\n}",
+            (2, 1),
+            "a conflict of a merge",
+        ),
+        (
+            "{\"version\": 1}\n{\"version\": 1}\n",
+            (2, 1),
+            "the policy ends before this",
+        ),
+        ("{} }", (1, 4), "the policy ends before this"),
+        (
+            "{\u{201c}version\u{201d}: 1}",
+            (1, 2),
+            "a typographic quotation mark",
+        ),
+        ("{\"a\": NaN}", (1, 7), "`NaN` is no value of JSON"),
+        ("{\"a\": True}", (1, 7), "`True` is no value of JSON"),
+        (
+            "AC00000000000000000000000000000000\n",
+            (1, 1),
+            "this is a list of accounts",
+        ),
         // JSON with a mistake in it stays JSON.
         ("{\"a\" 1}", (1, 6), "not JSON: expected `:`"),
         ("[1, 2", (1, 5), "not JSON: EOF"),

@@ -1,5 +1,9 @@
 //! What a text is that is not JSON: other formats, and what JSON does not have, by their names.
 
+use serde::de::IgnoredAny;
+
+use crate::account::Sid;
+
 /// What stands in the place of JSON, and what to write instead; `at` is where a reader of JSON
 /// stopped. `None` when it is JSON with a mistake in it.
 pub(super) fn recognise(text: &str, at: usize) -> Option<(&'static str, &'static str)> {
@@ -8,6 +12,12 @@ pub(super) fn recognise(text: &str, at: usize) -> Option<(&'static str, &'static
     let whole = text.trim_start();
     if text.contains('\0') {
         return Some(("the text is UTF-16, or no text", "save it as UTF-8"));
+    }
+    if rest.starts_with("<<<<<<<") {
+        return Some((
+            "a conflict of a merge begins here",
+            "resolve it, and remove its marks",
+        ));
     }
     if whole.starts_with('<') {
         return Some(("this is HTML or XML", "give the policy itself, as JSON"));
@@ -34,13 +44,39 @@ pub(super) fn recognise(text: &str, at: usize) -> Option<(&'static str, &'static
             "remove the comma",
         ));
     }
+    if rest.starts_with(['\u{201c}', '\u{201d}']) {
+        return Some((
+            "a typographic quotation mark stands here",
+            "write \" in its place",
+        ));
+    }
+    if serde_json::from_str::<IgnoredAny>(before).is_ok() {
+        return Some((
+            "the policy ends before this",
+            "remove what follows, or give one policy in each file",
+        ));
+    }
     let name = rest.find(|c: char| !(c.is_alphanumeric() || "_$-".contains(c)));
     let after = name.and_then(|end| rest.get(end..));
+    if let Some(other) = other_value(rest.get(..name.unwrap_or(rest.len())).unwrap_or_default()) {
+        return Some(other);
+    }
     let is_name = name != Some(0) && after.is_some_and(|after| after.trim_start().starts_with(':'));
     is_name.then_some((
         "a name without quotes begins here; this is JSON5 or YAML, not JSON",
         "write each name in double quotes",
     ))
+}
+
+/// Values of other languages.
+fn other_value(word: &str) -> Option<(&'static str, &'static str)> {
+    match word {
+        "NaN" => Some(("`NaN` is no value of JSON", "write a number")),
+        "True" => Some(("`True` is no value of JSON", "write true")),
+        "False" => Some(("`False` is no value of JSON", "write false")),
+        "None" => Some(("`None` is no value of JSON", "write null")),
+        _ => None,
+    }
 }
 
 /// Formats whose first line that says anything is no JSON.
@@ -70,6 +106,12 @@ fn other_format(text: &str) -> Option<(&'static str, &'static str)> {
     }
     if is_table || has_key('=') {
         return Some(("this is TOML, and a policy is JSON", "convert it to JSON"));
+    }
+    if Sid::parse(line.as_bytes()).is_some() {
+        return Some((
+            "this is a list of accounts, and a policy is JSON",
+            "give the policy; a list of accounts goes with `accounts_from` or --accounts",
+        ));
     }
     let is_row = line.split([',', ';', '\t']).count() > 1 && !line.contains(['{', '[', '/']);
     is_row.then_some((

@@ -133,8 +133,12 @@ impl Stage {
         let file = arguments.get(1).filter(|_| name == "apply");
         let file = file.and_then(|file| file.rsplit('/').next());
         let file = file.map_or_else(String::new, |file| format!(" {file}"));
-        let typed = format!("{name}{file} --dir FOLDER --admin {}", self.admin());
+        let resume = match arguments.contains(&"--resume") {
+            true => " --resume",
+            false => "",
+        };
         let admin = self.admin();
+        let typed = format!("{name}{file}{resume} --dir FOLDER --admin {admin}");
         self.run(&[arguments, &["--admin", &admin]].concat(), &typed)
             .await
     }

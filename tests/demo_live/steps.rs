@@ -105,7 +105,7 @@ pub(crate) const STEPS: [Step; 9] = [
     },
     Step {
         title: "rollback",
-        meaning: "To the policy before the one that was halted, and the halt ends: a tenth of the requests of half.",
+        meaning: "To the policy before the one that was halted. Only --resume ends the halt as well.",
         action: Action::Rollback(TENTH_OF_HALF.revision),
     },
 ];

@@ -262,7 +262,7 @@ impl Options {
             return Ok(());
         }
         let text = match self.json {
-            true => told::forbidden_as_json(&preview.after, changes, &refused),
+            true => told::forbidden_as_json(preview, changes, &refused),
             false => changes.to_text(),
         };
         many::print(&text, Exit::No);

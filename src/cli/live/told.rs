@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use turnout_core::visible;
-use turnout_live::{Change, Outcome, Proxy, Settled, Verdict, Version, What};
+use turnout_live::{Change, Outcome, Preview, Proxy, Settled, Verdict, What};
 
 use crate::changes::Changes;
 use crate::{problems, text};
@@ -235,16 +235,30 @@ impl Told<'_> {
 }
 
 /// As [`Told::to_json`], of a change that was not made because of what it does.
-pub(super) fn forbidden_as_json(after: &Version, changes: &Changes, refused: &[String]) -> String {
+pub(super) fn forbidden_as_json(
+    preview: &Preview,
+    changes: &Changes,
+    refused: &[String],
+) -> String {
+    let Preview { before, after, .. } = preview;
+    let was_halted = before.as_ref().is_some_and(|before| before.halted);
     let report = json!({
         "what": Value::Null,
         "sequence": Value::Null,
         "revision": after.revision,
         "number": after.number,
         "halted": after.halted,
+        "keeps_halt": was_halted && after.halted,
+        "already": false,
         "outcome": "forbidden",
         "changes": changes.to_json(),
         "refused": refused,
+        "put_back": Value::Null,
+        "reasons": [],
+        "reasons_of": Value::Null,
+        "asked": Asked::None.as_str(),
+        "confirmed": [],
+        "not_confirmed": [],
         "proxies": [],
     });
     text::visible_json(format!("{report:#}\n"))

@@ -134,6 +134,8 @@ fn what_is_forbidden_is_not_written() {
         assert_eq!(fs::read(watched.filter()).expect("a file"), before);
         let json = watched.json(line, 1);
         assert_eq!(json["outcome"], "forbidden");
+        assert_eq!(json["already"], false);
+        assert_eq!(json["asked"], "none");
         assert!(
             json["refused"][0]
                 .as_str()
@@ -141,10 +143,19 @@ fn what_is_forbidden_is_not_written() {
             "{json}"
         );
     }
+    let forbidden = watched.json("apply hvc-too.json --dir d --forbid hvc", 1);
     // What is allowed is written.
-    watched.ends(
+    let allowed = watched.json(
         "apply all.json --dir d --accounts accounts.txt --max-new 200 --forbid hvc",
         0,
+    );
+    assert_eq!(
+        forbidden
+            .as_object()
+            .map(|fields| fields.keys().collect::<Vec<_>>()),
+        allowed
+            .as_object()
+            .map(|fields| fields.keys().collect::<Vec<_>>())
     );
     watched.ends("halt --dir d", 0);
     // In a halted folder nobody takes v2, and what ends the halt is looked at.

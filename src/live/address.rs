@@ -5,6 +5,19 @@ use turnout_core::visible;
 /// What stands in the sentences in the place of an address that cannot be guessed.
 const EXAMPLE: &str = "http://127.0.0.1:9901";
 
+/// The addresses as they are shown, each once. What is no address stays as it is.
+#[must_use]
+pub fn distinct_admins(addresses: &[String]) -> Vec<String> {
+    let mut distinct = Vec::new();
+    for address in addresses {
+        let address = parse(address).unwrap_or_else(|_| address.clone());
+        if !distinct.contains(&address) {
+            distinct.push(address);
+        }
+    }
+    distinct
+}
+
 /// Reads `host:port`, with or without `http://` before it and `/` behind it, and gives
 /// `http://host:port`.
 ///

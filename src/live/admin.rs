@@ -131,7 +131,7 @@ impl Admin {
             Ok(_) => Ok(text),
             Err(error) => match error.kind() {
                 io::ErrorKind::InvalidData => Err(Failure::NoText),
-                io::ErrorKind::TimedOut => Err(self.late()),
+                io::ErrorKind::FileTooLarge => Err(Failure::TooLong(self.most)),
                 _ => Err(Failure::Silent(error.to_string())),
             },
         }
@@ -159,7 +159,11 @@ impl Admin {
             return Err(Failure::Status(response.status().as_u16()));
         }
         let body = response.into_body().into_with_config().limit(self.most);
-        Ok(body.reader())
+        Ok(Body {
+            reader: body.reader(),
+            timeout: self.timeout,
+            most: self.most,
+        })
     }
 
     fn late(&self) -> Failure {
@@ -206,6 +210,33 @@ pub enum NoCounters {
     NotEnvoy(String),
 }
 
+/// The body of a page. Its errors are sentences.
+struct Body<R> {
+    reader: R,
+    timeout: Duration,
+    most: u64,
+}
+
+impl<R: Read> Read for Body<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let read = self.reader.read(buffer);
+        read.map_err(|error| {
+            let cause = error.get_ref().and_then(|cause| cause.downcast_ref());
+            let (kind, failure) = match cause {
+                Some(ureq::Error::Timeout(_)) => (
+                    io::ErrorKind::TimedOut,
+                    Failure::Silent(format!("no whole answer came within {:?}", self.timeout)),
+                ),
+                Some(ureq::Error::BodyExceedsLimit(_)) => {
+                    (io::ErrorKind::FileTooLarge, Failure::TooLong(self.most))
+                }
+                _ => return error,
+            };
+            io::Error::new(kind, failure.to_string())
+        })
+    }
+}
+
 /// Why there is no page to be had.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Failure {
@@ -217,6 +248,8 @@ pub(crate) enum Failure {
     NoHttp(String),
     /// What it answered is no text.
     NoText,
+    /// Its answer is longer than so many bytes.
+    TooLong(u64),
 }
 
 impl Display for Failure {
@@ -226,6 +259,7 @@ impl Display for Failure {
             Self::Status(status) => write!(f, "it answered {status}"),
             Self::NoHttp(why) => write!(f, "what it answered is no HTTP ({why})"),
             Self::NoText => f.write_str("what it answered is no text"),
+            Self::TooLong(most) => write!(f, "its answer is longer than {most} bytes"),
         }
     }
 }

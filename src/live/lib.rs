@@ -42,6 +42,7 @@ mod settle;
 mod wasm;
 mod written;
 
+pub use address::distinct_admins;
 pub use admin::{Admin, NoCounters};
 pub use change::{Author, Change, Target};
 pub use directory::{Directory, InForce};

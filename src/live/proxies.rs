@@ -4,6 +4,7 @@ use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use crate::address::distinct_admins;
 use crate::admin::{Admin, Failure};
 use crate::discovery::{Judged, PAGE, Seen, Wanted};
 use crate::entry::Outcome;
@@ -78,12 +79,13 @@ enum Silence {
 }
 
 impl Proxies {
-    /// Looks at each of them, as a change begins. Nothing here waits for an answer.
+    /// Looks at each of them once, as a change begins. Nothing here waits for an answer.
     ///
     /// # Errors
     /// A sentence: that one of the addresses is none.
     pub fn at(addresses: &[String]) -> Result<Self, String> {
         let admin = |address: &String| Ok(Admin::new(address, ANSWER)?.at_most(MOST_BYTES));
+        let addresses = distinct_admins(addresses);
         let admins: Vec<Admin> = addresses.iter().map(admin).collect::<Result<_, String>>()?;
         let befores = admins.iter().map(|admin| {
             let before = Arc::new(Before::default());

@@ -12,6 +12,7 @@ use serde::de::IgnoredAny;
 use turnout_core::lint::{ProxyRoutes, Route, RouteChange, RoutePath, Target};
 use turnout_core::{CLUSTER_HEADER, TREATMENT_HEADER, visible};
 
+use crate::address::distinct_admins;
 use crate::admin::Admin;
 
 /// A dump has every route and every secret's name of a proxy.
@@ -23,6 +24,7 @@ const PAGE: &str = "/config_dump";
 /// An error is a sentence: that an address is none, or that a dump cannot be read.
 #[must_use]
 pub fn routes(addresses: &[String]) -> Vec<Result<ProxyRoutes, String>> {
+    let addresses = distinct_admins(addresses);
     thread::scope(|scope| {
         let asked = addresses
             .iter()

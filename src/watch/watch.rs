@@ -7,7 +7,7 @@ use std::thread;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use turnout_core::Time;
-use turnout_live::Directory;
+use turnout_live::{Directory, distinct_admins};
 
 use crate::history::History;
 use crate::proxy::{Proxy, Seen};
@@ -34,6 +34,7 @@ impl Watch {
     /// # Errors
     /// A sentence: that one of the addresses is none.
     pub fn start(addresses: &[String], interval: Duration) -> Result<Self, String> {
+        let addresses = distinct_admins(addresses);
         let proxies = addresses.iter().map(|address| Proxy::new(address));
         let proxies = proxies.collect::<Result<Vec<_>, _>>()?;
         let watched = proxies.into_iter().map(|proxy| {

@@ -8,7 +8,9 @@ mod common;
 mod watched;
 
 use std::fs;
+use std::io::Write;
 use std::net::TcpListener;
+use std::thread;
 use std::time::{Duration, Instant};
 
 use serde_json::json;
@@ -325,4 +327,61 @@ fn a_policy_that_halts_itself_is_a_halt_and_contradicts_resume() {
     );
     watched.ends("resume --dir d", 0);
     assert_eq!(watched.revision(), "c");
+}
+
+#[test]
+fn a_proxy_that_is_named_twice_is_asked_and_counted_once() {
+    let watched = watched();
+    let good = Admin::watching(watched.filter());
+    let address = &good.address;
+    let said = watched.ends(
+        &format!("halt --dir d --admin {address} --admin http://{address}/"),
+        0,
+    );
+    assert_eq!(said.matches(": accepted").count(), 1, "{said}");
+    let last = format!("confirmed: everyone is on v1 at http://{address}\n");
+    assert!(said.ends_with(&last), "{said}");
+    let twice = format!("resume --dir d --admin {address} --admin {address}");
+    let json = watched.json(&twice, 0);
+    assert_eq!(json["confirmed"], json!([format!("http://{address}")]));
+    assert_eq!(json["proxies"].as_array().map(Vec::len), Some(1));
+}
+
+/// It answers, and its answer has no end.
+fn endless(pause: Duration, part: &'static [u8]) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let address = listener.local_addr().expect("an address").to_string();
+    thread::spawn(move || {
+        for mut stream in listener.incoming().flatten() {
+            thread::spawn(move || {
+                let begun = stream.write_all(b"HTTP/1.1 200 OK\r\n\r\n");
+                let mut is_read = begun.is_ok();
+                while is_read {
+                    is_read = stream.write_all(part).is_ok();
+                    thread::sleep(pause);
+                }
+            });
+        }
+    });
+    address
+}
+
+#[test]
+fn an_answer_that_does_not_end_is_said_in_words() {
+    let watched = watched();
+    let slow = endless(Duration::from_millis(100), b"a");
+    let long = endless(Duration::ZERO, &[b'a'; 1 << 16]);
+    for (address, wanted) in [
+        (&slow, "it does not answer: no whole answer came within 2s"),
+        (
+            &long,
+            "that is not the admin page of an Envoy: its answer is longer than 1048576 bytes",
+        ),
+    ] {
+        let said = watched.ends(&format!("halt --dir d --admin {address} --timeout 0.2"), 1);
+        assert!(
+            said.contains(&format!("http://{address}: {wanted}\n")),
+            "{said}"
+        );
+    }
 }

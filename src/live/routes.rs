@@ -50,8 +50,8 @@ fn of_proxy(address: &str) -> Result<ProxyRoutes, String> {
     let page = page.map_err(|failure| cannot(&visible(&failure.to_string())))?;
     let dump = read(page).map_err(|why| cannot(&why))?;
     let mut routes = Vec::new();
-    for configuration in dump {
-        configuration.add_to(&mut routes, &proxy);
+    for (configuration, number) in dump.iter().zip(0..) {
+        configuration.add_to(&mut routes, number, &proxy);
     }
     Ok(ProxyRoutes { proxy, routes })
 }
@@ -127,6 +127,7 @@ struct VirtualHost {
     name: String,
     domains: Vec<String>,
     routes: Vec<Entry>,
+    matcher: Option<IgnoredAny>,
     request_headers_to_add: Vec<Added>,
     request_headers_to_remove: Vec<String>,
 }
@@ -155,6 +156,7 @@ struct Match {
     dynamic_metadata: Vec<IgnoredAny>,
     filter_state: Vec<IgnoredAny>,
     cookies: Vec<IgnoredAny>,
+    case_sensitive: Option<bool>,
 }
 
 #[derive(Deserialize, Default)]
@@ -221,7 +223,7 @@ struct Header {
 }
 
 impl Configuration {
-    fn add_to(&self, routes: &mut Vec<Route>, proxy: &str) {
+    fn add_to(&self, routes: &mut Vec<Route>, configuration: usize, proxy: &str) {
         let of_configuration = headers(
             &self.request_headers_to_add,
             &self.request_headers_to_remove,
@@ -236,11 +238,22 @@ impl Configuration {
                 &host.request_headers_to_add,
                 &host.request_headers_to_remove,
             );
+            let of_virtual_host = Route {
+                configuration,
+                virtual_host,
+                domains: host.domains.clone(),
+                ..Route::default()
+            };
+            if host.matcher.is_some() {
+                routes.push(Route {
+                    name: format!(
+                        "the matcher of the virtual host {} of {} at {proxy}",
+                        host.name, self.name
+                    ),
+                    ..of_virtual_host.clone()
+                });
+            }
             for (entry, place) in host.routes.iter().zip(1_usize..) {
-                let Some(action) = &entry.route else {
-                    // It answers by itself, or sends the client elsewhere.
-                    continue;
-                };
                 let called = match entry.name.as_str() {
                     "" => String::new(),
                     name => format!(" ({name})"),
@@ -249,6 +262,18 @@ impl Configuration {
                     "route {place}{called} of the virtual host {} of {} at {proxy}",
                     host.name, self.name
                 );
+                let matched = Route {
+                    name,
+                    ..entry.r#match.route(&of_virtual_host)
+                };
+                let Some(action) = &entry.route else {
+                    // It answers by itself, or sends the client elsewhere.
+                    routes.push(Route {
+                        target: Target::Proxy,
+                        ..matched
+                    });
+                    continue;
+                };
                 let changes = [
                     of_configuration.clone(),
                     of_host.clone(),
@@ -259,11 +284,8 @@ impl Configuration {
                     action.changes(&entry.r#match),
                 ];
                 let route = Route {
-                    name,
-                    virtual_host,
-                    domains: host.domains.clone(),
                     changes: changes.concat(),
-                    ..entry.r#match.route()
+                    ..matched
                 };
                 action.add_to(routes, &route);
             }
@@ -272,11 +294,12 @@ impl Configuration {
 }
 
 impl Match {
-    /// What it asks for.
-    fn route(&self) -> Route {
+    /// What it asks for, beside what its virtual host does.
+    fn route(&self, of_virtual_host: &Route) -> Route {
         let mut route = Route {
             path: match (&self.prefix, &self.path_separated_prefix, &self.path) {
-                (Some(prefix), _, _) | (None, Some(prefix), _) => RoutePath::Prefix(prefix.clone()),
+                (Some(prefix), _, _) => RoutePath::Prefix(prefix.clone()),
+                (None, Some(prefix), _) => RoutePath::Segments(prefix.clone()),
                 (None, None, Some(path)) => RoutePath::Exact(path.clone()),
                 (None, None, None) => RoutePath::Unknown,
             },
@@ -287,7 +310,8 @@ impl Match {
                 || !self.dynamic_metadata.is_empty()
                 || !self.filter_state.is_empty()
                 || !self.cookies.is_empty(),
-            ..Route::default()
+            ignores_case: self.case_sensitive == Some(false),
+            ..of_virtual_host.clone()
         };
         for header in &self.headers {
             let is_named =

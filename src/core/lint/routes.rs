@@ -16,6 +16,10 @@ use super::view::View;
 use super::warnings::Warnings;
 use super::{Budget, Code, not_examined};
 
+mod hosts;
+
+use hosts::HostMatches;
+
 /// How many warnings of routes one rollout gets; further ones are of the same kind.
 const MOST: usize = 5;
 
@@ -33,12 +37,16 @@ pub struct ProxyRoutes {
 pub struct Route {
     /// How it is called in a sentence.
     pub name: String,
+    /// Routes of one route configuration have one number.
+    pub configuration: usize,
     /// Routes of one virtual host have one number, and are in their order.
     pub virtual_host: usize,
     /// The domains of the virtual host, as Envoy writes them.
     pub domains: Vec<String>,
     /// Which paths it takes.
     pub path: RoutePath,
+    /// It takes paths in upper and lower case alike.
+    pub ignores_case: bool,
     /// The `x-turnout-treatment` that it asks for.
     pub treatment: Option<String>,
     /// The `x-turnout-cluster` that it asks for.
@@ -60,6 +68,8 @@ pub enum RoutePath {
     Exact(String),
     /// All that begin so.
     Prefix(String),
+    /// This one, and all that begin with it and a slash.
+    Segments(String),
     /// It cannot be said.
     #[default]
     Unknown,
@@ -72,6 +82,8 @@ pub enum Target {
     Cluster(String),
     /// To the cluster that the filter names in `x-turnout-cluster`.
     TurnoutCluster,
+    /// Nowhere: the proxy answers them.
+    Proxy,
     /// It cannot be said.
     #[default]
     Unknown,
@@ -121,9 +133,11 @@ pub(super) fn check(
         }
         let mut all = Vec::new();
         for ProxyRoutes { proxy, routes } in proxies {
-            let serving = serving(rollout, routes);
-            unrouted(rollout, proxy, &serving, (place, &at), warnings);
-            all.extend(serving);
+            let served = serving(rollout, routes);
+            if !served.is_unsure {
+                unrouted(rollout, proxy, &served.by, (place, &at), warnings);
+            }
+            all.extend(served.by);
         }
         if rollout.shadow.is_some() {
             rewritten(rollout, &all, (place, &at.field("shadow")), warnings);
@@ -139,30 +153,47 @@ struct Serving<'r> {
     v2: bool,
 }
 
+/// How a proxy serves a rollout.
+struct Served<'r> {
+    by: Vec<Serving<'r>>,
+    /// Other routes may serve it too: where they lead cannot be said.
+    is_unsure: bool,
+}
+
 /// The routes that a rollout's requests can take. Of a virtual host those come first that take all of
 /// them.
-fn serving<'r>(rollout: &Rollout, routes: &'r [Route]) -> Vec<Serving<'r>> {
-    let mut serving = Vec::new();
+fn serving<'r>(rollout: &Rollout, routes: &'r [Route]) -> Served<'r> {
+    let mut served = Served {
+        by: Vec::new(),
+        is_unsure: false,
+    };
+    let hosts = HostMatches::of(rollout, routes);
     let mut taken = None;
     for route in routes {
-        if taken == Some(route.virtual_host) || !overlaps(rollout, route) {
+        if taken == Some(route.virtual_host)
+            || !hosts.has(&route.domains, route.configuration)
+            || !overlaps(rollout, route)
+        {
             continue;
         }
         let (v1, v2) = versions(rollout, route);
+        served.is_unsure |= route.target == Target::Unknown && !v1 && !v2;
         if v1 || v2 {
-            serving.push(Serving { route, v1, v2 });
+            served.by.push(Serving { route, v1, v2 });
         }
-        if v1 && v2 && takes_all(rollout, route) {
+        let is_end = v1 && v2 || route.target == Target::Proxy;
+        if is_end && takes_all(rollout, route) {
             taken = Some(route.virtual_host);
         }
     }
-    serving
+    served
 }
 
 fn versions(rollout: &Rollout, route: &Route) -> (bool, bool) {
     let by_target = |cluster: &str| match &route.target {
         Target::Cluster(target) => target == cluster || route.asks_turnout,
         Target::TurnoutCluster => true,
+        Target::Proxy => false,
         Target::Unknown => route.asks_turnout,
     };
     let is_asked = |treatment: &str, cluster: &str| {
@@ -177,36 +208,33 @@ fn versions(rollout: &Rollout, route: &Route) -> (bool, bool) {
     (serves("v1", &rollout.v1), serves("v2", &rollout.v2))
 }
 
+/// Whether a route can have a path of the rollout.
 fn overlaps(rollout: &Rollout, route: &Route) -> bool {
-    let reach = rollout.reach();
-    let path = match (&route.path, &reach.path) {
-        (RoutePath::Unknown, _) => true,
-        (RoutePath::Exact(a), PathReach::Exact(b)) => a == b,
-        (RoutePath::Exact(path), PathReach::Prefix(prefix))
-        | (RoutePath::Prefix(prefix), PathReach::Exact(path)) => path.starts_with(prefix),
-        (RoutePath::Prefix(a), PathReach::Prefix(b)) => a.starts_with(b) || b.starts_with(a),
+    let reach = rollout.reach().path;
+    let case = |path: &String| match route.ignores_case {
+        true => path.to_ascii_lowercase(),
+        false => path.clone(),
     };
-    let is_of = |host: &String| {
-        route
-            .domains
-            .iter()
-            .any(|domain| is_in_domain(host, domain))
-    };
-    path && (reach.hosts.is_empty() || reach.hosts.iter().any(is_of))
+    let (PathReach::Exact(text) | PathReach::Prefix(text)) = &reach;
+    let (path, is_exact) = (case(text), matches!(reach, PathReach::Exact(_)));
+    match &route.path {
+        RoutePath::Unknown => true,
+        RoutePath::Exact(exact) if is_exact => case(exact) == path,
+        RoutePath::Exact(exact) => case(exact).starts_with(&path),
+        RoutePath::Prefix(prefix) => {
+            let prefix = case(prefix);
+            path.starts_with(&prefix) || !is_exact && prefix.starts_with(&path)
+        }
+        RoutePath::Segments(prefix) => {
+            let prefix = case(prefix);
+            is_below(&path, &prefix) || path == prefix || !is_exact && prefix.starts_with(&path)
+        }
+    }
 }
 
-/// Whether a host, in lower case and without port, is one of `*`, `*.suffix`, `prefix.*` or a name.
-fn is_in_domain(host: &str, domain: &str) -> bool {
-    let domain = domain.to_ascii_lowercase();
-    let name = match domain.rsplit_once(':') {
-        Some((name, port)) if port == "*" || port.bytes().all(|c| c.is_ascii_digit()) => name,
-        _ => &domain,
-    };
-    match (name.strip_prefix('*'), name.strip_suffix('*')) {
-        (Some(suffix), _) => host.ends_with(suffix),
-        (None, Some(prefix)) => host.starts_with(prefix),
-        (None, None) => host == name,
-    }
+fn is_below(path: &str, prefix: &str) -> bool {
+    path.strip_prefix(prefix)
+        .is_some_and(|rest| rest.starts_with('/'))
 }
 
 /// Whether a later route of the virtual host gets none of the rollout's requests.
@@ -214,6 +242,10 @@ fn takes_all(rollout: &Rollout, route: &Route) -> bool {
     let covers = match (&route.path, rollout.reach().path) {
         (RoutePath::Prefix(prefix), PathReach::Prefix(path) | PathReach::Exact(path)) => {
             path.starts_with(prefix.as_str())
+        }
+        (RoutePath::Segments(prefix), PathReach::Prefix(path)) => is_below(&path, prefix),
+        (RoutePath::Segments(prefix), PathReach::Exact(path)) => {
+            path == *prefix || is_below(&path, prefix)
         }
         (RoutePath::Exact(exact), PathReach::Exact(path)) => *exact == path,
         _ => false,

@@ -4,8 +4,8 @@ use super::*;
 
 fn routes_of(dump: &str) -> Result<Vec<Route>, String> {
     let mut routes = Vec::new();
-    for configuration in read(dump.as_bytes())? {
-        configuration.add_to(&mut routes, "p");
+    for (configuration, number) in read(dump.as_bytes())?.iter().zip(0..) {
+        configuration.add_to(&mut routes, number, "p");
     }
     Ok(routes)
 }
@@ -165,7 +165,7 @@ fn what_a_route_asks_for_and_what_is_no_route_of_ours() {
            {"name": "last", "match": {"prefix": "/", "headers": [{"name": "x"}], "runtime_fraction": {}},
             "route": {"cluster_specifier_plugin": "p"}}"#,
     );
-    let [treated, header, last] = routes.as_slice() else {
+    let [treated, header, redirect, answer, last] = routes.as_slice() else {
         panic!("{routes:?}");
     };
     assert_eq!(
@@ -177,6 +177,11 @@ fn what_a_route_asks_for_and_what_is_no_route_of_ours() {
         (&Target::TurnoutCluster, true)
     );
     assert!(header.cluster.is_none() && !header.asks_more);
+    assert_eq!(
+        (&redirect.target, &answer.target),
+        (&Target::Proxy, &Target::Proxy)
+    );
+    assert_eq!(answer.path, RoutePath::Prefix("/d".into()));
     assert_eq!((&last.target, last.asks_more), (&Target::Unknown, true));
     assert_eq!(
         last.name,
@@ -200,6 +205,29 @@ fn scoped_routes_are_read_and_virtual_hosts_kept_apart() {
     assert_eq!(hosts.len(), 4);
     hosts.dedup();
     assert_eq!(hosts.len(), 4);
+    let configurations: Vec<usize> = routes.iter().map(|route| route.configuration).collect();
+    assert_eq!(configurations, [0, 0, 1, 1]);
+}
+
+#[test]
+fn how_a_path_is_compared_and_what_no_list_of_routes_says_is_seen() {
+    let routes = of_route(
+        r#"{"match": {"path_separated_prefix": "/a"}, "route": {"cluster": "c"}},
+           {"match": {"prefix": "/A", "case_sensitive": false}, "route": {"cluster": "c"}}"#,
+    );
+    assert_eq!(routes[0].path, RoutePath::Segments("/a".into()));
+    assert!(!routes[0].ignores_case && routes[1].ignores_case);
+    let dump = r#"{"configs": [{"static_route_configs": [{"route_config": {"name": "http",
+        "virtual_hosts": [{"name": "all", "domains": ["*"], "matcher": {"matcher_tree": {}}}]}}]}]}"#;
+    let routes = routes_of(dump).unwrap();
+    assert_eq!(
+        routes[0].name,
+        "the matcher of the virtual host all of http at p"
+    );
+    assert_eq!(
+        (&routes[0].target, &routes[0].path),
+        (&Target::Unknown, &RoutePath::Unknown)
+    );
 }
 
 #[test]

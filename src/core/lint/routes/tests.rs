@@ -212,6 +212,108 @@ fn a_rollout_without_a_route_is_warned_of() {
     assert_eq!(code("off", &[]), []);
 }
 
+/// As Envoy does: the name, `*suffix`, `prefix*`, `*`; of two of a kind the longer.
+#[test]
+fn a_request_is_of_the_virtual_host_whose_domain_says_most() {
+    let closer = [
+        "api.example.com",
+        "*.example.com",
+        "*.com",
+        "api.example.*",
+        "api.*",
+        "*",
+    ];
+    let with = |number: usize, domain: &str, target: Target, changes: &[RouteChange]| Route {
+        virtual_host: number,
+        domains: vec![domain.into()],
+        ..route("/", target, changes)
+    };
+    let rewrite = [prefix("/", "/x/")];
+    for (place, close) in closer.iter().enumerate() {
+        for far in closer.iter().skip(place + 1) {
+            for is_first in [true, false] {
+                // Where the closer one serves it, what the other does is of no account.
+                let good = with(0, close, Target::TurnoutCluster, &[]);
+                let bad = with(1, far, Target::TurnoutCluster, &rewrite);
+                let mut routes = [good, bad];
+                if !is_first {
+                    routes.reverse();
+                }
+                assert_eq!(found(&policy("shadow", ""), &routes), [], "{close} {far}");
+                // And where it does not, the other is no help.
+                let none = with(0, close, Target::Cluster("three".into()), &[]);
+                let other = with(1, far, Target::TurnoutCluster, &[]);
+                let mut routes = [none, other];
+                if !is_first {
+                    routes.reverse();
+                }
+                let found = found(&policy("split", ""), &routes);
+                assert_eq!(found.len(), 1, "{close} {far}: {found:?}");
+                assert_eq!(found[0].0, "unrouted-rollout");
+            }
+        }
+    }
+    // The virtual hosts of another listener are others.
+    let http = with(0, "api.example.com", Target::TurnoutCluster, &[]);
+    let mut other = with(1, "*", Target::TurnoutCluster, &rewrite);
+    other.configuration = 1;
+    assert_eq!(found(&policy("shadow", ""), &[http, other]).len(), 1);
+    // A star is never for nothing.
+    let star = with(0, "*api.example.com", Target::TurnoutCluster, &[]);
+    assert_eq!(found(&policy("split", ""), &[star]).len(), 1);
+}
+
+#[test]
+fn a_path_is_compared_as_the_route_compares_it() {
+    let with = |path: RoutePath, ignores_case: bool| Route {
+        path,
+        ignores_case,
+        ..route("/", Target::TurnoutCluster, &[])
+    };
+    let segments = |path: &str| RoutePath::Segments(path.into());
+    let begin = |path: &str| RoutePath::Prefix(path.into());
+    for (path, ignores_case, is_served) in [
+        (segments("/api"), false, true),
+        (segments("/api/v1"), false, true),
+        (segments("/ap"), false, false),
+        (segments("/API"), false, false),
+        (segments("/API"), true, true),
+        (begin("/ap"), false, true),
+        (begin("/API/"), false, false),
+        (begin("/API/"), true, true),
+        (RoutePath::Exact("/API/x".into()), true, true),
+        (RoutePath::Exact("/apix".into()), true, false),
+    ] {
+        let route = with(path, ignores_case);
+        let found = found(&policy("split", ""), std::slice::from_ref(&route));
+        assert_eq!(found.is_empty(), is_served, "{route:?}");
+    }
+}
+
+#[test]
+fn what_the_proxy_answers_reaches_no_version_and_what_cannot_be_read_is_no_proof() {
+    let served = route("/", Target::TurnoutCluster, &[]);
+    let closed = route("/api/", Target::Proxy, &[]);
+    let split = policy("split", "");
+    assert_eq!(found(&split, &[closed.clone(), served.clone()]).len(), 1);
+    assert_eq!(found(&split, &[served, closed.clone()]), []);
+    let partly = Route {
+        asks_more: true,
+        ..closed
+    };
+    assert_eq!(
+        found(&split, &[partly, route("/", Target::TurnoutCluster, &[])]),
+        []
+    );
+    // A plugin, another header, or a matcher may lead anywhere.
+    let fallback = route("/", Target::Cluster("one".into()), &[]);
+    let unknown = Route {
+        path: RoutePath::Unknown,
+        ..route("/", Target::Unknown, &[])
+    };
+    assert_eq!(found(&split, &[unknown, fallback]), []);
+}
+
 #[test]
 fn a_hostile_name_is_escaped() {
     let mut hostile = route(

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 use turnout_core::lint::{self, Code};
-use turnout_core::{Diagnostics, Inbound, Plan, Severity, Written};
+use turnout_core::{Diagnostics, Inbound, Plan, RecordLevel, Severity, Written};
 use turnout_live::{Given, Intent, check_wasm};
 
 use crate::exit::{Exit, refuse};
@@ -13,7 +13,7 @@ use crate::lint::codes;
 use crate::live::{Options, Review};
 use crate::policy::Policy;
 use crate::render::InboundWord;
-use crate::{problems, text};
+use crate::{problems, record_level, text};
 
 /// Put a policy in force in running proxies.
 ///
@@ -52,6 +52,10 @@ pub(crate) struct Arguments {
     /// later hops read, with commas between. As before unless given; with the first policy, all.
     #[arg(long, value_name = "HEADERS", value_parser = headers::parse)]
     headers: Option<Written>,
+    /// The level at which the proxies write records to Envoy's log. As before unless given; with the first
+    /// policy, `info`. Istio runs Envoy at `warning`, which hides records below `warn`.
+    #[arg(long, value_name = "LEVEL", value_parser = record_level::parser())]
+    record_level: Option<RecordLevel>,
     /// End the halt, if there is one.
     #[arg(long)]
     resume: bool,
@@ -82,6 +86,7 @@ pub(crate) fn run(arguments: &Arguments) -> Exit {
         wasm: wasm.as_deref(),
         inbound: arguments.inbound.map(Inbound::from),
         headers: arguments.headers,
+        record_level: arguments.record_level,
     };
     let intent = Intent::Apply {
         policy: &policy,

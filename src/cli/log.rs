@@ -146,6 +146,7 @@ fn entry_as_json(row: &Row) -> Value {
         "wasm": entry.wasm,
         "inbound": entry.inbound,
         "headers": entry.headers.words().collect::<Vec<_>>(),
+        "record_level": entry.record_level.as_str(),
         "before": entry.before,
         "back_to": entry.back_to,
         "outcome": entry.outcome.as_str(),

@@ -24,6 +24,7 @@ mod pack;
 mod plan;
 mod policy;
 mod problems;
+mod record_level;
 mod render;
 mod report;
 mod resume;

@@ -4,14 +4,14 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 use turnout_core::render::{discovery, misfits, render};
-use turnout_core::{Configuration, Inbound, Plan, Proxy, Written};
+use turnout_core::{Configuration, Inbound, Plan, Proxy, RecordLevel, Written};
 use turnout_live::check_wasm;
 use turnout_manifests::{EnvoyGateway, Istio, Object, Phase, envoy_gateway, istio, to_yaml};
 
 use crate::exit::{Exit, refuse};
 use crate::headers::{self, NOT_PASSED_ON};
 use crate::policy::Policy;
-use crate::text;
+use crate::{record_level, text};
 
 /// Put a policy into the configuration of a proxy or a mesh.
 ///
@@ -55,6 +55,10 @@ pub(crate) struct Arguments {
     /// Each costs a request about a microsecond.
     #[arg(long, value_name = "HEADERS", value_parser = headers::parse, default_value = headers::ALL)]
     headers: Written,
+    /// The level at which this proxy writes records to Envoy's log. Istio runs Envoy at `warning`, which hides
+    /// records below `warn`.
+    #[arg(long, value_name = "LEVEL", value_parser = record_level::parser(), default_value = RecordLevel::default().as_str())]
+    record_level: RecordLevel,
     /// For Istio and Envoy Gateway: the filter's image, such as registry.example.com/turnout:0.1.0.
     #[arg(
         long,
@@ -232,6 +236,7 @@ fn proxy(arguments: &Arguments) -> Proxy {
     Proxy {
         inbound: arguments.inbound.into(),
         headers: arguments.headers,
+        record_level: arguments.record_level,
     }
 }
 

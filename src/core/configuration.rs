@@ -1,6 +1,7 @@
 //! What one proxy is given: the policy, which is the same in the whole mesh, and what this proxy
 //! is. The plugin's configuration is this envelope:
-//! `{ "policy": <policy>, "inbound": "strip", "headers": ["cluster", "treatment", "decision"] }`.
+//! `{ "policy": <policy>, "inbound": "strip", "headers": ["cluster", "treatment", "decision"],
+//! "record_level": "info" }`.
 
 use std::ops::Range;
 
@@ -13,6 +14,7 @@ use crate::place::{Path, Span};
 use crate::plan::Plan;
 use crate::problem::{Expected, Problem};
 use crate::proxy::{Proxy, Written};
+use crate::record_level::RecordLevel;
 
 /// A proxy's configuration, valid by construction.
 #[derive(Debug)]
@@ -23,6 +25,8 @@ pub struct Configuration {
     pub inbound: Inbound,
     /// What is written into requests.
     pub headers: Written,
+    /// The level of the records in Envoy's log.
+    pub record_level: RecordLevel,
 }
 
 const POLICY: Expected = Expected::new("a policy", "{ \"version\": 1, … }");
@@ -33,6 +37,7 @@ const ENVELOPE: Expected = Expected::new(
 const INBOUND: Expected = Expected::new("a word", "\"strip\"");
 const HEADERS: Expected = Expected::new("a list of headers", "[\"cluster\", \"decision\"]");
 const HEADER: Expected = Expected::new("a word", "\"cluster\"");
+const RECORD_LEVEL: Expected = Expected::new("a word", "\"warn\"");
 
 impl Configuration {
     /// Reads a plugin's configuration. Places inside the policy are those of the policy alone, as
@@ -91,16 +96,21 @@ impl Configuration {
                 plan,
                 inbound: envelope.proxy.inbound,
                 headers: envelope.proxy.headers,
+                record_level: envelope.proxy.record_level,
             }),
             _ => Err(diagnostics),
         }
     }
 
-    /// Writes a plugin's configuration around a policy's text, which is kept as it is. Where all headers
-    /// are written that is not said, for it is what holds unless said.
+    /// Writes a plugin's configuration around a policy's text, which is kept as it is. Headers
+    /// and the record level are left out where they are the default.
     #[must_use]
     pub fn to_json(policy: &str, proxy: impl Into<Proxy>) -> String {
-        let Proxy { inbound, headers } = proxy.into();
+        let Proxy {
+            inbound,
+            headers,
+            record_level,
+        } = proxy.into();
         let inbound = inbound.as_str();
         let headers = match headers {
             Written::ALL => String::new(),
@@ -109,7 +119,11 @@ impl Configuration {
                 format!("\"headers\":[\"{}\"],", words.join("\",\""))
             }
         };
-        format!("{{{headers}\"inbound\":\"{inbound}\",\"policy\":{policy}}}")
+        let level = match record_level {
+            RecordLevel::Info => String::new(),
+            level => format!("\"record_level\":\"{}\",", level.as_str()),
+        };
+        format!("{{{headers}\"inbound\":\"{inbound}\",{level}\"policy\":{policy}}}")
     }
 }
 
@@ -126,6 +140,7 @@ fn envelope<'a>(reader: &mut Reader<'a>, root: Node<'a, '_>) -> Option<Envelope<
     });
     let inbound = object.field(reader, "inbound", &inbound);
     let headers = object.field(reader, "headers", &headers);
+    let record_level = object.field(reader, "record_level", &record_level);
     object.finish(reader);
     if matches!(policy, Field::Absent) {
         reader.report(
@@ -137,6 +152,7 @@ fn envelope<'a>(reader: &mut Reader<'a>, root: Node<'a, '_>) -> Option<Envelope<
     let proxy = Proxy {
         inbound: inbound.given().unwrap_or_default(),
         headers: headers.given().unwrap_or_default(),
+        record_level: record_level.given().unwrap_or_default(),
     };
     if !proxy.passes_on() {
         let problem = Problem::invalid(
@@ -155,6 +171,12 @@ fn inbound<'a>(reader: &mut Reader<'a>, node: Node<'a, '_>) -> Option<Inbound> {
     let word = reader.text(node, INBOUND)?;
     let known = [Inbound::Strip, Inbound::Trust].map(|inbound| (inbound.as_str(), inbound));
     reader.meaning(node.path, "inbound", known, &word)
+}
+
+fn record_level<'a>(reader: &mut Reader<'a>, node: Node<'a, '_>) -> Option<RecordLevel> {
+    let word = reader.text(node, RECORD_LEVEL)?;
+    let known = RecordLevel::ALL.map(|level| (level.as_str(), level));
+    reader.meaning(node.path, "record level", known, &word)
 }
 
 fn headers<'a>(reader: &mut Reader<'a>, node: Node<'a, '_>) -> Option<Written> {

@@ -48,6 +48,7 @@ mod proxy;
 mod ramp;
 mod reach;
 mod read;
+mod record_level;
 pub mod render;
 mod request;
 mod revision;
@@ -88,6 +89,7 @@ pub use problem::{Problem, Severity};
 pub use proxy::{Proxy, Written};
 pub use ramp::{Ramp, Step};
 pub use reach::{PathReach, Reach};
+pub use record_level::RecordLevel;
 pub use request::Request;
 pub use revision::Revision;
 #[cfg(feature = "schema")]

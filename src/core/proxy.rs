@@ -1,6 +1,7 @@
 //! What a proxy is, beside the policy, which is the same in all of them.
 
 use crate::inbound::Inbound;
+use crate::record_level::RecordLevel;
 
 /// What a proxy is told beside its policy.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -9,6 +10,8 @@ pub struct Proxy {
     pub inbound: Inbound,
     /// What it writes for its routes, and for later hops.
     pub headers: Written,
+    /// The level of its records in Envoy's log.
+    pub record_level: RecordLevel,
 }
 
 impl Proxy {
@@ -20,12 +23,13 @@ impl Proxy {
     }
 }
 
-/// It writes all headers.
+/// It writes all headers, and records at the default level.
 impl From<Inbound> for Proxy {
     fn from(inbound: Inbound) -> Self {
         Self {
             inbound,
             headers: Written::ALL,
+            record_level: RecordLevel::default(),
         }
     }
 }

@@ -364,13 +364,13 @@ impl Copies {
     }
 
     fn report(&mut self, now_ms: u64, at_once: bool) {
-        let plan = &self.configuration.plan;
-        for (rollout, state) in plan.rollouts().iter().zip(&mut self.rollouts) {
+        let configuration = &self.configuration;
+        for (rollout, state) in configuration.plan.rollouts().iter().zip(&mut self.rollouts) {
             if let Some(state) = state {
                 state.metrics.in_flight(state.in_flight);
                 let usage = state.model.usage();
                 self.telemetry
-                    .summarise(plan, rollout, usage, now_ms, at_once);
+                    .summarise(configuration, rollout, usage, now_ms, at_once);
             }
         }
     }

@@ -32,9 +32,15 @@ const PLUGIN_CONFIGURATION: Body = Body(7);
 
 #[derive(Clone, Copy)]
 pub(crate) enum LogLevel {
+    #[cfg(feature = "copies")]
+    Trace = 0,
+    #[cfg(feature = "copies")]
+    Debug = 1,
     Info = 2,
     Warn = 3,
     Error = 4,
+    #[cfg(feature = "copies")]
+    Critical = 5,
 }
 
 #[derive(Clone, Copy)]

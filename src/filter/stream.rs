@@ -17,6 +17,7 @@ impl Active {
             plan,
             inbound,
             headers,
+            record_level: _,
         } = &*self.configuration;
         let request = plan.request(Headers::new(&pairs), *inbound, self.at);
         let decision = decide(plan, &request);

@@ -15,6 +15,7 @@ const WASM: Given<'static> = Given {
     wasm: Some("/filter.wasm"),
     inbound: None,
     headers: None,
+    record_level: None,
 };
 
 fn policy(revision: &str) -> String {

@@ -342,6 +342,7 @@ impl State {
             wasm: plugin.wasm.clone(),
             inbound: plugin.inbound.as_str().to_owned(),
             headers: plugin.headers,
+            record_level: plugin.record_level,
             policy: fingerprint(installed.policy.as_bytes()),
             filter: self.bytes.as_deref().map(fingerprint).unwrap_or_default(),
             before,

@@ -3,10 +3,10 @@
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
-use turnout_core::{Inbound, Written};
+use turnout_core::{Inbound, RecordLevel, Written};
 
 use crate::installed::Plugin;
-use crate::written;
+use crate::{record_level, written};
 
 /// What was done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -116,6 +116,9 @@ pub struct Entry {
     /// Which headers the proxies write. Older entries do not say it: all.
     #[serde(default, with = "written")]
     pub headers: Written,
+    /// The level of their records in Envoy's log. It is `info` in older entries, which have no such field.
+    #[serde(default, with = "record_level")]
+    pub record_level: RecordLevel,
     /// The policy's text, by its hash, as it was before it was halted or resumed.
     pub policy: String,
     /// The hash of `filter.json`.
@@ -139,6 +142,7 @@ impl Entry {
                 _ => Inbound::Strip,
             },
             headers: self.headers,
+            record_level: self.record_level,
         }
     }
 
@@ -168,14 +172,18 @@ mod tests {
     use super::*;
 
     fn entry(headers: Option<Value>) -> Result<Entry, String> {
+        entry_with(&[("headers", headers)])
+    }
+
+    fn entry_with(given: &[(&str, Option<Value>)]) -> Result<Entry, String> {
         let mut entry = json!({
             "sequence": 1, "when": "", "who": null, "what": "apply", "why": null, "revision": "a",
             "number": 1, "halted": false, "wasm": "/f.wasm", "inbound": "trust", "policy": "p",
             "filter": "f", "before": null, "back_to": null, "outcome": "written", "reasons": [],
         });
-        if let Some(headers) = headers {
+        for (field, value) in given {
             let fields = entry.as_object_mut().unwrap();
-            fields.insert("headers".into(), headers);
+            fields.extend(value.clone().map(|value| ((*field).into(), value)));
         }
         Entry::read(entry.to_string().as_bytes(), 1)
     }
@@ -201,6 +209,24 @@ mod tests {
             json!(null),
         ] {
             let error = entry(Some(bad)).unwrap_err();
+            assert!(error.starts_with("it is damaged ("), "{error}");
+        }
+    }
+
+    #[test]
+    fn an_older_entry_has_no_record_level_and_a_newer_one_always_has() {
+        let older = entry(None).unwrap();
+        assert_eq!(older.record_level, RecordLevel::Info);
+        let newer = serde_json::to_value(&older).unwrap();
+        assert_eq!(newer["record_level"], json!("info"));
+
+        let at_warn = entry_with(&[("record_level", Some(json!("warn")))]).unwrap();
+        assert_eq!(at_warn.plugin().record_level, RecordLevel::Warn);
+        let written = serde_json::to_value(&at_warn).unwrap();
+        assert_eq!(written["record_level"], json!("warn"));
+        assert!(!at_warn.is_state_of(&older));
+        for bad in [json!("warning"), json!(3), json!(null)] {
+            let error = entry_with(&[("record_level", Some(bad))]).unwrap_err();
             assert!(error.starts_with("it is damaged ("), "{error}");
         }
     }

@@ -5,10 +5,10 @@ use std::borrow::Cow;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use turnout_core::render::discovery;
-use turnout_core::{Configuration, Inbound, Proxy, Revision, Written};
+use turnout_core::{Configuration, Inbound, Proxy, RecordLevel, Revision, Written};
 use xxhash_rust::xxh3::xxh3_128;
 
-use crate::written;
+use crate::{record_level, written};
 
 /// What a proxy is besides its policy.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -19,6 +19,8 @@ pub struct Plugin {
     pub inbound: Inbound,
     /// Which headers they write.
     pub headers: Written,
+    /// The level of their records in Envoy's log.
+    pub record_level: RecordLevel,
 }
 
 /// What is said of the proxies. What is not said stays as it is.
@@ -30,6 +32,8 @@ pub struct Given<'a> {
     pub inbound: Option<Inbound>,
     /// Which headers they write.
     pub headers: Option<Written>,
+    /// The level of their records in Envoy's log.
+    pub record_level: Option<RecordLevel>,
 }
 
 impl Given<'_> {
@@ -39,13 +43,16 @@ impl Given<'_> {
             wasm,
             inbound,
             headers,
+            record_level,
         } = self;
         let inbound = inbound.or(known.map(|known| known.inbound));
         let headers = headers.or(known.map(|known| known.headers));
+        let record_level = record_level.or(known.map(|known| known.record_level));
         Some(Plugin {
             wasm: wasm.or(known.map(|known| known.wasm.as_str()))?.to_owned(),
             inbound: inbound.unwrap_or_default(),
             headers: headers.unwrap_or_default(),
+            record_level: record_level.unwrap_or_default(),
         })
     }
 }
@@ -55,6 +62,7 @@ impl Plugin {
         Proxy {
             inbound: self.inbound,
             headers: self.headers,
+            record_level: self.record_level,
         }
     }
 }
@@ -129,6 +137,7 @@ pub(crate) fn read(text: &[u8]) -> Result<Installed, String> {
             wasm: plugin.vm_config.code.local.filename.to_string(),
             inbound,
             headers: envelope.headers,
+            record_level: envelope.record_level,
         },
         mark: read_mark(configuration),
     })
@@ -192,6 +201,8 @@ struct Envelope<'t> {
     inbound: Option<Cow<'t, str>>,
     #[serde(default, with = "written")]
     headers: Written,
+    #[serde(default, with = "record_level")]
+    record_level: RecordLevel,
 }
 
 #[cfg(test)]
@@ -204,6 +215,7 @@ mod tests {
             wasm: "/etc/\"envoy\"/é.wasm".into(),
             inbound: Inbound::Trust,
             headers: Written::named(["treatment"]).unwrap(),
+            record_level: RecordLevel::Warn,
         };
         let policy = "{ \"a\\n\": \"\\u0001 €\" }";
         let mut seen = std::collections::BTreeSet::new();
@@ -228,11 +240,24 @@ mod tests {
             wasm: "/f.wasm".into(),
             inbound: Inbound::Strip,
             headers: Written::ALL,
+            record_level: RecordLevel::Info,
         };
         assert_eq!(read(""), Ok(plain.clone()));
         let some = r#""headers":["decision","cluster"],"#;
         let headers = Written::named(["cluster", "decision"]).unwrap();
-        assert_eq!(read(some), Ok(Plugin { headers, ..plain }));
+        let some_headers = Plugin {
+            headers,
+            ..plain.clone()
+        };
+        assert_eq!(read(some), Ok(some_headers));
+        for record_level in RecordLevel::ALL {
+            let level = format!("\"record_level\":\"{}\",", record_level.as_str());
+            let at_level = Plugin {
+                record_level,
+                ..plain.clone()
+            };
+            assert_eq!(read(&level), Ok(at_level));
+        }
         for (bad, words) in [
             (r#""inbound":"strap","#, "no such `inbound`"),
             (r#""headers":["clusters"],"#, "no such `headers`"),
@@ -241,6 +266,9 @@ mod tests {
             (r#""headers":"cluster","#, "expected a sequence"),
             (r#""headers":null,"#, "expected a sequence"),
             (r#""headers":[1],"#, "expected a string"),
+            (r#""record_level":"warning","#, "no such `record_level`"),
+            (r#""record_level":null,"#, "expected a string"),
+            (r#""record_level":3,"#, "expected a string"),
         ] {
             let error = read(bad).unwrap_err();
             let start = "its configuration is none of Turnout: ";

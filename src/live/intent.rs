@@ -264,6 +264,7 @@ fn blank(what: What, text: &Text<'_>, plugin: &Plugin, author: &Author) -> Entry
         wasm: plugin.wasm.clone(),
         inbound: plugin.inbound.as_str().to_owned(),
         headers: plugin.headers,
+        record_level: plugin.record_level,
         policy: String::new(),
         filter: String::new(),
         before: None,

@@ -36,6 +36,7 @@ mod model;
 mod preview;
 mod proxies;
 mod readiness;
+mod record_level;
 mod remembered;
 mod routes;
 mod settle;

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use proptest::prelude::*;
 use tempfile::TempDir;
-use turnout_core::{Time, Written};
+use turnout_core::{RecordLevel, Time, Written};
 
 use crate::edit::Text;
 use crate::fault::{self, Fault};
@@ -31,6 +31,7 @@ fn given(number: usize) -> Given<'static> {
         wasm: Some("/filter.wasm"),
         inbound: None,
         headers: Some(headers(number)),
+        record_level: Some(record_level(number)),
     }
 }
 
@@ -41,6 +42,13 @@ fn headers(number: usize) -> Written {
         _ => &["treatment", "decision"],
     };
     Written::named(words.iter().copied()).expect("headers")
+}
+
+fn record_level(number: usize) -> RecordLevel {
+    match number {
+        0 => RecordLevel::Info,
+        _ => RecordLevel::Warn,
+    }
 }
 
 fn author() -> Author {
@@ -230,23 +238,30 @@ fn filter(directory: &Directory) -> Option<Vec<u8>> {
 }
 
 /// What stands in `filter.json`.
-fn in_force(directory: &Directory) -> Option<(String, Written)> {
+fn in_force(directory: &Directory) -> Option<(String, Written, RecordLevel)> {
     let in_force = directory.in_force().expect("a folder");
-    in_force.map(|in_force| (in_force.policy, in_force.plugin.headers))
+    in_force.map(|in_force| {
+        let plugin = in_force.plugin;
+        (in_force.policy, plugin.headers, plugin.record_level)
+    })
 }
 
 /// By the words of the file alone.
 fn is_halted(directory: &Directory) -> bool {
-    in_force(directory).is_some_and(|(policy, _)| {
+    in_force(directory).is_some_and(|(policy, ..)| {
         policy.contains(r#""halted":true"#) || policy.contains(r#""halted": true"#)
     })
 }
 
-fn wanted(stack: &Stack) -> Option<(String, Written)> {
+fn wanted(stack: &Stack) -> Option<(String, Written, RecordLevel)> {
     let (number, halted) = stack.last()?;
     let policy = policy(*number);
     let text = Text::with_halted(&policy, *halted).expect("a policy");
-    Some((text.text.into_owned(), headers(*number)))
+    Some((
+        text.text.into_owned(),
+        headers(*number),
+        record_level(*number),
+    ))
 }
 
 fn unfinished(folder: &Path) -> usize {
@@ -496,7 +511,10 @@ fn a_first_policy_that_is_refused_stays_and_is_nothing_to_go_back_to() {
         settled.notes[0].contains("no policy before it"),
         "{settled:?}"
     );
-    assert_eq!(in_force(&directory), Some((policy(0), headers(0))));
+    assert_eq!(
+        in_force(&directory),
+        Some((policy(0), headers(0), record_level(0)))
+    );
     let halted = directory.halt(&author());
     assert!(
         matches!(halted, Err(Error::NothingInForce { .. })),

@@ -20,8 +20,9 @@ const MOST_WAYS: usize = 16;
 
 /// Why a log has no records, and what to change.
 pub const HIDDEN: &str = "A log without records is of a proxy that hides them: Istio runs Envoy at the level \
-warning, and records are written at info. Start Envoy with --component-log-level wasm:info (in Istio: the \
-annotation sidecar.istio.io/componentLogLevel: wasm:info).";
+warning, and records are written at info by default. Start Envoy with --component-log-level wasm:info (in Istio: the \
+annotation sidecar.istio.io/componentLogLevel: wasm:info), or write records at a level that the proxy shows: \
+`turnout render` and `turnout apply` take --record-level warn.";
 
 /// All that was read.
 #[derive(Default)]

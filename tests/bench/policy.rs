@@ -62,6 +62,7 @@ impl Policy {
         let proxy = Proxy {
             inbound: Inbound::Strip,
             headers: self.headers,
+            ..Proxy::default()
         };
         Ok(Configuration::to_json(&policy, proxy))
     }

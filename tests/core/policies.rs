@@ -7,7 +7,7 @@ use std::fs;
 
 use expect_test::expect_file;
 use harness::corpus;
-use turnout_core::{Configuration, Inbound, Plan, Proxy, Written};
+use turnout_core::{Configuration, Inbound, Plan, Proxy, RecordLevel, Written};
 
 #[test]
 fn valid_policies_have_no_problems() {
@@ -143,12 +143,76 @@ fn a_proxy_may_be_told_which_headers_it_writes() {
         let proxy = Proxy {
             headers: written,
             inbound: Inbound::Trust,
+            ..Proxy::default()
         };
         let text = Configuration::to_json(&policy, proxy);
         let read = Configuration::from_json(text.as_bytes()).expect("a configuration");
         assert_eq!((read.headers, read.inbound), (written, Inbound::Trust));
         assert_eq!(text.contains("headers\":["), written != Written::ALL);
     }
+}
+
+#[test]
+fn the_level_of_records_is_one_of_the_known_words_and_info_by_default() {
+    let policy = harness::envoy::file("policy.json");
+    let read = |level: &str| {
+        let text = format!("{{\"record_level\": {level}, \"policy\": {policy}}}");
+        let read = Configuration::from_json(text.as_bytes());
+        read.map(|read| read.record_level)
+            .map_err(|problems| problems.to_string())
+    };
+    for level in RecordLevel::ALL {
+        assert_eq!(read(&format!("\"{}\"", level.as_str())), Ok(level));
+        let proxy = Proxy {
+            record_level: level,
+            ..Proxy::default()
+        };
+        let text = Configuration::to_json(&policy, proxy);
+        let again = Configuration::from_json(text.as_bytes()).expect("a configuration");
+        assert_eq!(again.record_level, level);
+        assert_eq!(text.contains("record_level"), level != RecordLevel::Info);
+    }
+    let unnamed = format!("{{\"policy\": {policy}}}");
+    let unnamed = Configuration::from_json(unnamed.as_bytes()).expect("a configuration");
+    assert_eq!(unnamed.record_level, RecordLevel::Info);
+    for (level, problem) in [
+        (
+            "\"warning\"",
+            "unknown record level `warning`; write one of `trace`, `debug`, `info`, `warn`, `error`, `critical`",
+        ),
+        (
+            "\"WARN\"",
+            "unknown record level `WARN`; write one of `trace`, `debug`, `info`, `warn`, `error`, `critical`",
+        ),
+        (
+            "\"wran\"",
+            "unknown record level `wran`; did you mean `warn`?",
+        ),
+        (
+            "\"off\"",
+            "unknown record level `off`; write one of `trace`, `debug`, `info`, `warn`, `error`, `critical`",
+        ),
+        (
+            "3",
+            "a number stands where a word is expected; write a word, for example \"warn\"",
+        ),
+        (
+            "null",
+            "null stands where a word is expected; write a word, for example \"warn\"",
+        ),
+    ] {
+        let found = read(level).expect_err(level);
+        let expected = format!("configuration line 1, column 18, at /record_level: {problem}");
+        assert_eq!(found, expected);
+    }
+    let misspelt = format!("{{\"record_levels\": \"warn\", \"policy\": {policy}}}");
+    let problems = Configuration::from_json(misspelt.as_bytes()).expect_err("an unknown field");
+    assert!(
+        problems
+            .to_string()
+            .contains("unknown field `record_levels`; did you mean `record_level`?"),
+        "{problems}"
+    );
 }
 
 #[test]

@@ -99,6 +99,7 @@ async fn no_forgery_succeeds(
     let proxy = Proxy {
         inbound: Inbound::Strip,
         headers,
+        ..Proxy::default()
     };
     let configuration = Configuration::to_json(&policy(&json!({})).to_string(), proxy);
     let scene = Scene::of_build(build, file, &configuration, |b| adapt(b.concurrency(1))).await;

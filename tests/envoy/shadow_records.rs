@@ -4,6 +4,7 @@
 mod collector;
 mod copying;
 mod hop_by_hop;
+mod level;
 mod noise;
 mod otlp;
 mod personal;

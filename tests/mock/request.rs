@@ -65,7 +65,11 @@ fn a_header_that_the_proxy_is_not_to_write_costs_no_call() {
     ] {
         let headers = Written::named(words.iter().copied()).expect("headers");
         for inbound in [Inbound::Strip, Inbound::Trust] {
-            let proxy = Proxy { inbound, headers };
+            let proxy = Proxy {
+                inbound,
+                headers,
+                ..Proxy::default()
+            };
             if !proxy.passes_on() {
                 let text = Configuration::to_json(POLICY, proxy);
                 let mut vm = Vm::start(&filter_wasm());

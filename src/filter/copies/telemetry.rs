@@ -6,7 +6,7 @@ use turnout_core::diff::{Severity, Usage};
 use turnout_core::shadow::{
     Difference, Outcome, Record, Records, Sample, Tally, export, route_name, segment_name,
 };
-use turnout_core::{Account, Configuration, Plan, Rollout, Table};
+use turnout_core::{Account, Configuration, RecordLevel, Rollout, Table};
 
 use super::job::Job;
 use crate::host::{self, LogLevel, MetricKind};
@@ -78,7 +78,7 @@ impl Telemetry {
         });
         match text {
             Some(text) => self.write(
-                configuration.plan.collector.is_some(),
+                configuration,
                 Line {
                     time_ms,
                     severity: Some(difference.severity),
@@ -92,7 +92,7 @@ impl Telemetry {
     /// Writes the summaries of a rollout when they are due.
     pub(super) fn summarise(
         &mut self,
-        plan: &Plan,
+        configuration: &Configuration,
         rollout: &Rollout,
         usage: &mut Usage,
         time_ms: u64,
@@ -110,9 +110,10 @@ impl Telemetry {
         if !is_due && !at_once {
             return;
         }
+        let plan = &configuration.plan;
         for text in self.tally.drain(plan, rollout, usage, time_ms) {
             self.write(
-                plan.collector.is_some(),
+                configuration,
                 Line {
                     time_ms,
                     severity: None,
@@ -122,10 +123,11 @@ impl Telemetry {
         }
     }
 
-    fn write(&mut self, has_collector: bool, line: Line) {
-        host::log(LogLevel::Info, &["turnout: ", &line.text].concat());
+    fn write(&mut self, configuration: &Configuration, line: Line) {
+        let level = log_level(configuration.record_level);
+        host::log(level, &["turnout: ", &line.text].concat());
         self.counters.logged();
-        if !has_collector {
+        if configuration.plan.collector.is_none() {
             return;
         }
         if self.waiting.len() < MOST_WAITING {
@@ -179,6 +181,17 @@ impl Telemetry {
             .lost(on_their_way.saturating_add(self.waiting.len()));
         self.exports = Table::default();
         self.waiting.clear();
+    }
+}
+
+const fn log_level(level: RecordLevel) -> LogLevel {
+    match level {
+        RecordLevel::Trace => LogLevel::Trace,
+        RecordLevel::Debug => LogLevel::Debug,
+        RecordLevel::Info => LogLevel::Info,
+        RecordLevel::Warn => LogLevel::Warn,
+        RecordLevel::Error => LogLevel::Error,
+        RecordLevel::Critical => LogLevel::Critical,
     }
 }
 

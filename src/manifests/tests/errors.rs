@@ -283,7 +283,12 @@ fn headers_that_the_routes_match_and_the_filter_does_not_write() {
         let documents = |words: &[&str]| {
             let headers = Written::named(words.iter().copied()).expect("headers");
             let inbound = Inbound::Strip;
-            mesh.documents_of(&policy, Proxy { inbound, headers })
+            let proxy = Proxy {
+                inbound,
+                headers,
+                ..Proxy::default()
+            };
+            mesh.documents_of(&policy, proxy)
         };
         assert!(documents(&["cluster", "treatment"]).is_ok(), "{mesh:?}");
         for (words, missing) in [

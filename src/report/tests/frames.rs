@@ -24,6 +24,19 @@ fn every_record_of_istios_text_log_is_read() {
 }
 
 #[test]
+fn a_record_is_read_whatever_level_it_is_logged_at() {
+    let line = logged(&format!("turnout: {}", summary("chat", r#""equal":3"#)));
+    assert!(line.contains("[info][wasm]"), "{line}");
+    // Envoy's own words for its six levels.
+    for level in ["trace", "debug", "info", "warning", "error", "critical"] {
+        let envoy = line.replace("[info][wasm]", &format!("[{level}][wasm]"));
+        assert_eq!(records_in(&envoy), (1, 0), "{envoy}");
+        let istio = ISTIO.replace("\tinfo\t", &format!("\t{level}\t"));
+        assert_eq!(records_in(&istio), (3, 0), "{istio}");
+    }
+}
+
+#[test]
 fn every_record_of_istios_json_log_is_read() {
     let lines: String = ISTIO
         .lines()

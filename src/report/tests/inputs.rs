@@ -202,6 +202,7 @@ fn records_that_no_input_has_are_missed_with_the_setting_to_change() {
         for setting in [
             "--component-log-level wasm:info",
             "sidecar.istio.io/componentLogLevel: wasm:info",
+            "--record-level warn",
         ] {
             assert!(notes.contains(setting), "{notes}");
         }

@@ -45,6 +45,34 @@ impl Stage {
         v2: impl Fn(&Received) -> Answer + Send + Sync + 'static,
         adapt: impl FnOnce(Bootstrap) -> Bootstrap,
     ) -> Self {
+        let stage = Self::start(configuration, v1, v2, adapt).await;
+        let accepted = "turnout: configuration accepted";
+        stage.envoy.wait_for_log(accepted).await;
+        stage
+    }
+
+    /// As [`configured`](Self::configured), with an Envoy that hides lines below a level, `info` among them.
+    pub(super) async fn hiding(
+        configuration: &str,
+        v1: impl Fn(&Received) -> Answer + Send + Sync + 'static,
+        v2: impl Fn(&Received) -> Answer + Send + Sync + 'static,
+        level: &'static str,
+    ) -> Self {
+        let stage = Self::start(configuration, v1, v2, |b| b.log_level(level)).await;
+        until("a policy is active", async || {
+            let stats = stage.stats().await;
+            stats.get("revision").is_some_and(|revision| *revision > 0)
+        })
+        .await;
+        stage
+    }
+
+    async fn start(
+        configuration: &str,
+        v1: impl Fn(&Received) -> Answer + Send + Sync + 'static,
+        v2: impl Fn(&Received) -> Answer + Send + Sync + 'static,
+        adapt: impl FnOnce(Bootstrap) -> Bootstrap,
+    ) -> Self {
         let (v1, v2) = (Scripted::start(v1), Scripted::start(v2));
         let text = harness::envoy::file("live-policy.yaml");
         let bootstrap = Bootstrap::live(text, filter(configuration), &v1, &v2)
@@ -53,7 +81,6 @@ impl Stage {
             // Histograms are told at these times only.
             .replace(STATS, &format!("stats_flush_interval: 0.2s\n{STATS}"));
         let envoy = Envoy::start(adapt(bootstrap)).await;
-        envoy.wait_for_log("turnout: configuration accepted").await;
         Self { envoy, v1, v2 }
     }
 

@@ -51,6 +51,7 @@ pub struct Bootstrap {
     pub(super) filter: Option<String>,
     pub(super) concurrency: u32,
     pub(super) version: String,
+    pub(super) log_level: &'static str,
 }
 
 impl Bootstrap {
@@ -66,6 +67,7 @@ impl Bootstrap {
             text: text.into(),
             filter: None,
             concurrency: 2,
+            log_level: "info",
             version: std::env::var("ENVOY_VERSION").unwrap_or_else(|_| VERSION.to_owned()),
         };
         bootstrap
@@ -101,6 +103,13 @@ impl Bootstrap {
     pub fn listen_on(self, port: u16) -> Self {
         let listener = |port| format!("      {}\n    filter_chains:\n", with_port(port));
         self.replace(&listener(0), &listener(port))
+    }
+
+    /// Runs Envoy at another level than `info`.
+    #[must_use]
+    pub fn log_level(mut self, level: &'static str) -> Self {
+        self.log_level = level;
+        self
     }
 
     /// Lets clients bring their own `x-request-id`, so that a test knows how each request draws.

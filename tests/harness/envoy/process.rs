@@ -32,6 +32,7 @@ impl Process {
             .arg("--admin-address-path")
             .arg(admin)
             .args(["--concurrency", &bootstrap.concurrency.to_string()])
+            .args(["--log-level", bootstrap.log_level])
             .args(["--file-flush-interval-msec", "50"])
             // Else several of them share, and leave behind, a piece of memory.
             .arg("--disable-hot-restart")

@@ -1,0 +1,24 @@
+//! The level of a proxy's records as a word in JSON, as `filter.json` and the history hold it. The level
+//! is `info` where the field is absent.
+
+use serde::de::Error;
+use serde::{Deserialize, Deserializer, Serializer};
+use turnout_core::RecordLevel;
+
+#[expect(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "serde passes what it serializes by reference"
+)]
+pub(crate) fn serialize<S: Serializer>(
+    level: &RecordLevel,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(level.as_str())
+}
+
+pub(crate) fn deserialize<'t, D: Deserializer<'t>>(
+    deserializer: D,
+) -> Result<RecordLevel, D::Error> {
+    let word = String::deserialize(deserializer)?;
+    RecordLevel::named(&word).ok_or_else(|| D::Error::custom("no such `record_level`"))
+}

@@ -17,8 +17,9 @@ use crate::text::visible_json;
 const WIDTH: u16 = 100;
 const SHORTEST: Duration = Duration::from_millis(100);
 const LONGEST: Duration = Duration::from_secs(3_600);
-/// One that does not answer is given up after two seconds.
-const ANSWER: Duration = Duration::from_secs(3);
+/// Two looks may take so long: one that does not answer is given up after two seconds, and a dump of a
+/// configuration that does not end after at most twenty.
+const TWO_LOOKS: Duration = Duration::from_secs(30);
 
 /// Watch running proxies: how much of each rollout is on v2, and whether it goes well.
 ///
@@ -121,8 +122,7 @@ fn once(arguments: &Arguments, watch: &Watch) -> Result<Exit, String> {
 
 /// So that there are rates.
 fn wait_for_two_looks(arguments: &Arguments, watch: &Watch) {
-    let longest = ANSWER.saturating_mul(2).saturating_add(arguments.interval);
-    watch.wait_for_looks(2, longest);
+    watch.wait_for_looks(2, TWO_LOOKS.saturating_add(arguments.interval));
 }
 
 fn width() -> u16 {

@@ -68,7 +68,7 @@ fn proxy_pieces(proxy: &ProxyView, now: Time) -> Vec<Span<'static>> {
     let mut pieces = vec![text(&proxy.admin)];
     match proxy.answers {
         None => pieces.push(dim("is asked …")),
-        Some(false) if proxy.is_other => pieces.push(loud("NO ENVOY")),
+        Some(false) if proxy.is_other => pieces.push(loud("NOT AN ENVOY")),
         Some(false) => pieces.push(loud("DOES NOT ANSWER")),
         Some(true) => {}
     }

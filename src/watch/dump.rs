@@ -3,13 +3,15 @@
 //! A dump can have tens of megabytes. It is read once, from front to back, and only one configuration
 //! is kept at a time.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::io::{BufReader, Read};
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use serde::Deserialize;
 use serde::de::{DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
-use serde_json::Value;
+use serde_json::value::RawValue;
 
 /// Where Envoy keeps what it does not use, or not any more.
 const UNUSED: [&str; 4] = [
@@ -18,6 +20,8 @@ const UNUSED: [&str; 4] = [
     "error_state",
     "default_config",
 ];
+/// See [`Walk::nested`].
+const NESTED: u8 = 2;
 const BYTES: &str = "type.googleapis.com/google.protobuf.BytesValue";
 
 /// The text that a plugin is given.
@@ -42,6 +46,7 @@ pub(crate) fn configurations(
     let mut json = serde_json::Deserializer::from_reader(BufReader::new(dump));
     let walk = Walk {
         is_used: true,
+        nested: NESTED,
         give,
     };
     walk.deserialize(&mut json)?;
@@ -50,6 +55,8 @@ pub(crate) fn configurations(
 
 struct Walk<'g> {
     is_used: bool,
+    /// How many configurations inside of another are still looked through: each is read once more.
+    nested: u8,
     give: &'g mut dyn FnMut(Configuration),
 }
 
@@ -71,11 +78,12 @@ impl<'de> Visitor<'de> for Walk<'_> {
     fn visit_map<M: MapAccess<'de>>(mut self, mut fields: M) -> Result<(), M::Error> {
         while let Some(name) = fields.next_key::<String>()? {
             if name == "configuration" {
-                self.take(fields.next_value()?);
+                self.take(&fields.next_value::<Box<RawValue>>()?);
                 continue;
             }
             fields.next_value_seed(Walk {
                 is_used: self.is_used && !UNUSED.contains(&name.as_str()),
+                nested: self.nested,
                 give: &mut *self.give,
             })?;
         }
@@ -86,6 +94,7 @@ impl<'de> Visitor<'de> for Walk<'_> {
         while items
             .next_element_seed(Walk {
                 is_used: self.is_used,
+                nested: self.nested,
                 give: &mut *self.give,
             })?
             .is_some()
@@ -119,13 +128,23 @@ impl<'de> Visitor<'de> for Walk<'_> {
 }
 
 impl Walk<'_> {
-    fn take(&mut self, configuration: Value) {
-        let is_bytes = configuration.get("@type").is_some_and(|it| it == BYTES);
-        let (text, is_struct) = match configuration.get("value") {
-            Some(Value::String(encoded)) if is_bytes => (decoded(encoded), false),
-            Some(Value::String(text)) => (Some(text.clone()), false),
-            Some(Value::Object(fields)) => (serde_json::to_string(fields).ok(), true),
-            _ => (None, false),
+    fn take(&mut self, configuration: &RawValue) {
+        let envelope = serde_json::from_str::<Envelope<'_>>(configuration.get());
+        let (text, is_struct) = match envelope {
+            Ok(Envelope { kind, value }) => {
+                let value = value.get();
+                let is_struct = value.starts_with('{');
+                let text = match is_struct {
+                    true => Some(value.to_owned()),
+                    false => serde_json::from_str(value).ok(),
+                };
+                let is_bytes = kind.as_deref() == Some(BYTES);
+                (
+                    text.and_then(|text| if is_bytes { decoded(&text) } else { Some(text) }),
+                    is_struct,
+                )
+            }
+            Err(_) => (None, false),
         };
         // Other filters have a `configuration` too.
         let text = text.filter(|text| text.contains("\"policy\""));
@@ -138,14 +157,63 @@ impl Walk<'_> {
             return;
         }
         // A filter of another kind may hold one of Turnout in there.
-        let walk = Walk {
-            is_used: self.is_used,
-            give: &mut *self.give,
-        };
-        let _ = walk.deserialize(configuration);
+        if let Some(nested) = self.nested.checked_sub(1) {
+            let walk = Walk {
+                is_used: self.is_used,
+                nested,
+                give: &mut *self.give,
+            };
+            let mut json = serde_json::Deserializer::from_str(configuration.get());
+            let _ = walk.deserialize(&mut json);
+        }
     }
+}
+
+/// An `Any`.
+#[derive(Deserialize)]
+struct Envelope<'t> {
+    #[serde(rename = "@type", borrow, default)]
+    kind: Option<Cow<'t, str>>,
+    #[serde(borrow)]
+    value: &'t RawValue,
 }
 
 fn decoded(encoded: &str) -> Option<String> {
     String::from_utf8(STANDARD.decode(encoded).ok()?).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn texts(dump: &str) -> (Vec<String>, bool) {
+        let mut texts = Vec::new();
+        let read = configurations(dump.as_bytes(), &mut |found| texts.push(found.text));
+        (texts, read.is_ok())
+    }
+
+    #[test]
+    fn a_configuration_inside_of_another_is_found() {
+        let inner = r#"{"configuration": {"value": "{\"policy\": 1}"}}"#;
+        let dump = format!(r#"[{{"configuration": {{"value": {{"inner": [{inner}]}}}}}}]"#);
+        assert_eq!(texts(&dump), (vec!["{\"policy\": 1}".to_owned()], true));
+    }
+
+    #[test]
+    fn what_is_hostile_costs_its_length() {
+        let deep = r#"{"configuration":"#.repeat(1_000_000);
+        assert_eq!(texts(&deep), (Vec::new(), false));
+        let closed = format!("{deep}1{}", "}".repeat(1_000_000));
+        assert_eq!(texts(&closed), (Vec::new(), true));
+        let wide = format!(r#"{{"configuration": [{}0]}}"#, "0,".repeat(1_000_000));
+        assert_eq!(texts(&wide), (Vec::new(), true));
+        for text in [
+            r#"{"configuration": {"value": 7}}"#,
+            r#"{"configuration": {}}"#,
+            "\"\u{1b}[2J\"",
+            "1e999999",
+        ] {
+            assert_eq!(texts(text).0, Vec::<String>::new());
+        }
+    }
 }

@@ -1,5 +1,6 @@
 //! One proxy, looked at again and again.
 
+use std::io;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -23,7 +24,7 @@ const PARTS: [&str; 3] = [
 ];
 /// Where it is if it is in none of these; this has also what is of no interest.
 const WHOLE: &str = "/config_dump";
-/// A part has the whole policy.
+/// A part has the whole policy. None is begun later than so long after the first.
 const DUMP_ANSWER: Duration = Duration::from_secs(10);
 /// A dump that did not have the policy in force is looked at again after so long at the earliest.
 const DUMP_PAUSE: Duration = Duration::from_secs(5);
@@ -285,10 +286,12 @@ impl Proxy {
                 failed = Some(why);
             }
         };
-        for part in PARTS {
+        let began = Instant::now();
+        let is_in_time = || began.elapsed() < DUMP_ANSWER;
+        for part in PARTS.into_iter().take_while(|_| is_in_time()) {
             read(&mut search, part);
         }
-        if number.is_some() && search.is_empty() {
+        if number.is_some() && search.is_empty() && is_in_time() {
             read(&mut search, WHOLE);
         }
         (search, failed)
@@ -298,10 +301,17 @@ impl Proxy {
         let Some(part) = self.dumps.part(part)? else {
             return Ok(());
         };
-        search.read(part).map_err(|error| match error.is_io() {
-            true => format!("its configuration dump breaks off: {error}"),
-            false => format!("its configuration dump is not as Envoy writes it ({error})"),
-        })
+        search
+            .read(part)
+            .map_err(|error| match error.io_error_kind() {
+                None => format!("its configuration dump is not as Envoy writes it ({error})"),
+                Some(_) => {
+                    let error = io::Error::from(error);
+                    format!(
+                        "its configuration dump breaks off: {error} (it may take {DUMP_ANSWER:?})"
+                    )
+                }
+            })
     }
 }
 

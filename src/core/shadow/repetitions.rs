@@ -75,10 +75,17 @@ impl Repetitions {
         compared
     }
 
-    /// Takes v1's answer to the repeated request. `false` where there is none.
+    /// Takes v1's answer to the repeated request. `false` where there is none: 429 and 503 say nothing
+    /// about what v1 answers the user.
     pub(super) fn add(&mut self, first: &Reply, answer: Answered, judge: &Judge<'_>) -> bool {
         let again = match answer {
             Answered::Reply(again) if again.status == first.status => again,
+            // It is about v1's load, or a limit that the filter's questions run into.
+            Answered::Reply(Reply { status, .. }) | Answered::Unread(status, _)
+                if status != first.status && matches!(status, 429 | 503) =>
+            {
+                return false;
+            }
             Answered::Reply(_) => {
                 self.has_other_status = true;
                 return true;

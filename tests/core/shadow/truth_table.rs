@@ -16,6 +16,12 @@ enum Says {
     Fails,
     /// 404, with the same body whoever answers.
     NotFound,
+    /// 429: too many requests.
+    Limited,
+    /// 503: overloaded.
+    Overloaded,
+    /// 503 and more than is kept.
+    OverloadedTooLarge,
     /// Nothing in time.
     Nothing,
     /// 200 and more than is kept.
@@ -24,7 +30,10 @@ enum Says {
     FailsTooLarge,
 }
 
-use Says::{A, B, C, Fails, FailsTooLarge, NotFound, Nothing, TooLarge};
+use Says::{
+    A, B, C, Fails, FailsTooLarge, Limited, NotFound, Nothing, Overloaded, OverloadedTooLarge,
+    TooLarge,
+};
 
 impl Says {
     fn reply(self) -> Reply {
@@ -32,6 +41,8 @@ impl Says {
             A => (200, json!({ "balance": 1, "name": "x" })),
             B => (200, json!({ "balance": 2, "name": "x" })),
             C => (200, json!({ "balance": 3, "name": "x" })),
+            Limited => (429, json!({ "error": "too many" })),
+            Overloaded | OverloadedTooLarge => (503, json!({ "error": "later" })),
             NotFound => (404, json!({ "error": "no such path" })),
             Fails | FailsTooLarge | TooLarge | Nothing => (500, json!({ "error": "oops" })),
         };
@@ -47,7 +58,8 @@ impl Says {
             Nothing => Answered::Not(Outcome::Timeout),
             TooLarge => Answered::Unread(200, Outcome::TooLarge),
             FailsTooLarge => Answered::Unread(500, Outcome::TooLarge),
-            A | B | C | Fails | NotFound => Answered::Reply(self.reply()),
+            OverloadedTooLarge => Answered::Unread(503, Outcome::TooLarge),
+            A | B | C | Fails | NotFound | Limited | Overloaded => Answered::Reply(self.reply()),
         }
     }
 }
@@ -56,14 +68,25 @@ impl Says {
 fn trial(v1: Says, v2: Says, v1_again: &[Says], v2_again: Says) -> (Outcome, Vec<String>) {
     let plan = plan("shadow", &json!({ "requests": 1 }));
     let mut model = NoiseModel::new(shadow(&plan));
-    let (mut trial, first) = Trial::start(v1.reply(), true, false, &mut model);
+    trial_of(&plan, &mut model, v1, v2, v1_again, v2_again)
+}
+
+fn trial_of(
+    plan: &Plan,
+    model: &mut NoiseModel,
+    v1: Says,
+    v2: Says,
+    v1_again: &[Says],
+    v2_again: Says,
+) -> (Outcome, Vec<String>) {
+    let (mut trial, first) = Trial::start(v1.reply(), true, false, model);
     assert_eq!(first, Treatment::V2);
     let mut answer = v2.answer();
     let mut repetitions = v1_again.iter().chain(v1_again.last().into_iter().cycle());
     loop {
         let mut judge = Judge {
-            shadow: shadow(&plan),
-            model: &mut model,
+            shadow: shadow(plan),
+            model: &mut *model,
             route: None,
             now_ms: 1_000_000,
         };
@@ -149,6 +172,13 @@ const TABLE: &[Row] = &[
     (A, B, &[TooLarge], B, Outcome::Unconfirmed, &[]),
     (A, B, &[A, A, Nothing], B, Outcome::Unconfirmed, &[]),
     (A, Fails, &[Nothing], A, Outcome::Unconfirmed, &[]),
+    // A v1 that is too busy to be asked again says nothing either.
+    (A, B, &[Limited], B, Outcome::Unconfirmed, &[]),
+    (A, B, &[Overloaded], B, Outcome::Unconfirmed, &[]),
+    (A, B, &[OverloadedTooLarge], B, Outcome::Unconfirmed, &[]),
+    (A, B, &[A, A, Limited], B, Outcome::Unconfirmed, &[]),
+    (A, Fails, &[Limited], A, Outcome::Unconfirmed, &[]),
+    (A, Limited, &[Limited], Limited, Outcome::Unconfirmed, &[]),
     // Statuses are compared like values.
     (
         A,
@@ -248,4 +278,20 @@ fn what_v2_answers_the_second_time_never_changes_the_outcome() {
             }
         }
     }
+}
+
+/// That v1 limits the filter's questions says nothing about the statuses of its answers to users.
+#[test]
+fn a_v1_that_limits_questions_does_not_hide_a_v2_that_fails() {
+    let plan = plan("shadow", &json!({ "requests": 1, "max_in_flight": 64 }));
+    let mut model = NoiseModel::new(shadow(&plan));
+    for busy in [Limited, Overloaded, OverloadedTooLarge] {
+        let ended = trial_of(&plan, &mut model, A, Fails, &[busy], Fails);
+        assert_eq!(ended.0, Outcome::Unconfirmed, "{busy:?}");
+    }
+    let ended = trial_of(&plan, &mut model, A, Fails, &[A], Fails);
+    assert_eq!(ended.0, Outcome::Different);
+    // What is confirmed stays confirmed.
+    let ended = trial_of(&plan, &mut model, A, Fails, &[Limited], Fails);
+    assert_eq!(ended.0, Outcome::Different);
 }

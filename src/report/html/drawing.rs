@@ -30,9 +30,10 @@ pub(super) fn gauge(judgement: &Judgement, allow_percent: f64) -> String {
     );
     let span = judgement.upper.minus(judgement.lower).at(whole, WIDTH);
     let class = class_of(judgement.verdict);
-    // A label near the right end grows to the left.
+    // A label in the right half grows to the left. So it has half of the width, also in the large type of a
+    // narrow page.
     let turn = |share: Share| {
-        if share.times(1.25) > whole {
+        if share.times(2.0) > whole {
             "end"
         } else {
             "start"
@@ -45,11 +46,11 @@ pub(super) fn gauge(judgement: &Judgement, allow_percent: f64) -> String {
         svg,
         "<figure><svg class=\"gauge {class}\" viewBox=\"0 0 {WIDTH} 64\" role=\"img\" \
          aria-label=\"failures are likely to be {down} % to {up} % of requests; allowed are {allow_percent} %\">\
-         <text class=\"small\" x=\"{mark}\" y=\"11\" text-anchor=\"{turn_mark}\">allowed {allow_percent} %</text>\
+         <text class=\"above\" x=\"{mark}\" y=\"11\" text-anchor=\"{turn_mark}\">allowed {allow_percent} %</text>\
          <rect class=\"track\" x=\"0\" y=\"24\" width=\"{WIDTH}\" height=\"14\" rx=\"3\"/>\
          <rect class=\"span\" x=\"{low}\" y=\"24\" width=\"{span}\" height=\"14\" rx=\"3\"/>\
          <line class=\"mark\" x1=\"{mark}\" x2=\"{mark}\" y1=\"16\" y2=\"46\"/>\
-         <text class=\"small\" x=\"{high}\" y=\"58\" text-anchor=\"{turn_high}\">{down} % to {up} %</text>\
+         <text class=\"below\" x=\"{high}\" y=\"58\" text-anchor=\"{turn_high}\">{down} % to {up} %</text>\
          </svg></figure>"
     );
     svg
@@ -82,6 +83,7 @@ pub(super) fn latency_plot(latencies: &Latencies) -> String {
     let mut left = 0_u32;
     // Times stand below every bar, or below as many as there is room for.
     let labelled = usize::try_from(56_u32.div_ceil(slot.max(1))).unwrap_or(1);
+    let labelled = labelled.max(1);
     for (index, bucket) in buckets.iter().enumerate() {
         let mut x = left.saturating_add(3);
         for (class, share) in [("v1", bucket.v1), ("v2", bucket.v2)] {
@@ -95,13 +97,16 @@ pub(super) fn latency_plot(latencies: &Latencies) -> String {
             );
             x = x.saturating_add(bar);
         }
-        if index.is_multiple_of(labelled.max(1)) {
+        if index.is_multiple_of(labelled) {
+            // A narrow page has larger type, and room for every second label.
+            let is_second = !index.is_multiple_of(labelled.saturating_mul(2));
+            let class = if is_second { "below second" } else { "below" };
             let middle = left.saturating_add(slot / 2);
             let label = bottom.saturating_add(16);
             let text = &bucket.label;
             let _ = writeln!(
                 svg,
-                "<text class=\"small\" x=\"{middle}\" y=\"{label}\" text-anchor=\"middle\">{text}</text>"
+                "<text class=\"{class}\" x=\"{middle}\" y=\"{label}\" text-anchor=\"middle\">{text}</text>"
             );
         }
         left = left.saturating_add(slot);
@@ -110,7 +115,7 @@ pub(super) fn latency_plot(latencies: &Latencies) -> String {
     let _ = writeln!(
         svg,
         "<line class=\"axis\" x1=\"0\" x2=\"{WIDTH}\" y1=\"{bottom}\" y2=\"{bottom}\"/>\
-         <text class=\"small\" x=\"{WIDTH}\" y=\"11\" text-anchor=\"end\">highest bar: {highest} %</text>\
+         <text class=\"above\" x=\"{WIDTH}\" y=\"11\" text-anchor=\"end\">highest bar: {highest} %</text>\
          </svg></figure>"
     );
     svg

@@ -31,6 +31,30 @@ fn text_fits_into_a_hundred_columns() {
     }
 }
 
+/// A browser shows what the rules do; these are the ones without which a narrow page scrolls sideways.
+#[test]
+fn the_page_fits_a_phone() {
+    let page = report_of(&[LOG, STATS]).to_html();
+    let viewport = r#"<meta name="viewport" content="width=device-width, initial-scale=1">"#;
+    for rule in [
+        viewport,
+        ".wide { overflow-x: auto; }",
+        "td { max-width: 340px; overflow-wrap: break-word; }",
+        ".rollouts li { min-width: 0; overflow-wrap: anywhere; }",
+        ".tiles { display: grid; grid-template-columns: repeat(auto-fit, minmax(108px, 1fr));",
+        "svg { display: block; width: 100%; max-width: 720px; height: auto; }",
+        "@media (max-width: 600px) {",
+        "svg text { font-size: 24px; }",
+        "svg text.second { display: none; }",
+    ] {
+        assert!(page.contains(rule), "{rule}");
+    }
+    // Every table scrolls in a box of its own.
+    let tables = page.matches("<table>").count();
+    assert!(tables > 0);
+    assert_eq!(page.matches("<div class=\"wide\"><table>").count(), tables);
+}
+
 #[test]
 fn the_page_needs_nothing_else() {
     let page = report_of(&[LOG, STATS]).to_html();

@@ -93,7 +93,7 @@ const OF_LAUNCHDARKLY: &[Other] = &[
     Other {
         is: |file| has(file, "path") && has(file, "data"),
         what: "this is an event of LaunchDarkly's stream",
-        help: "give the object that stands in its `data`, if its path is `/`",
+        help: "give the object in its `data`, if its path is `/`",
     },
     Other {
         is: |file| has(file, "events"),
@@ -154,7 +154,7 @@ const OF_GROWTHBOOK: &[Other] = &[
                 && !has(file, "encryptedFeatures")
                 && values(file).any(is_feature)
         },
-        what: "these are features without what stands around them",
+        what: "these are features without the object around them",
         help: "write them as { \"features\": { … } }, with the `savedGroups` if there are any",
     },
 ];
@@ -173,12 +173,12 @@ const OF_FLAGD: &[Other] = &[
                 .is_some_and(Value::is_string)
         },
         what: "this FeatureFlagConfiguration has its flags as a text",
-        help: "give that text, which stands in spec.featureFlagSpec",
+        help: "give the text of spec.featureFlagSpec",
     },
     Other {
         is: |file| file.get("flagConfiguration").is_some_and(Value::is_string),
         what: "this is an answer of flagd's sync service, which has its flags as a text",
-        help: "give that text, which stands in `flagConfiguration`",
+        help: "give the text of `flagConfiguration`",
     },
     Other {
         is: |file| {
@@ -199,7 +199,7 @@ const OF_FLAGD: &[Other] = &[
                 && !has(file, "spec")
                 && (is_flag(file) || values(file).any(is_flag))
         },
-        what: "these are flags without what stands around them",
+        what: "these are flags without the object around them",
         help: "write them as { \"flags\": { \"KEY\": … } }, with the `$evaluators` if there are any",
     },
 ];

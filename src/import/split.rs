@@ -296,7 +296,7 @@ impl<'a> Reader<'a, '_> {
         Ok(serve.unwrap_or_else(|| {
             self.notes.lost_of_branch(
                 &at,
-                "v2 stands between other treatments, and only an end of Split's line can be kept:",
+                "v2 is between other treatments, and only one at an end of Split's range can be kept:",
                 "move v2 to one end of the list in Split before the export, if its accounts may change",
             );
             Serve::V1

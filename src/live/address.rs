@@ -121,7 +121,7 @@ fn split(authority: &str) -> Result<(&str, &str), Mistake> {
             .unwrap_or(host);
         if inside.parse::<std::net::Ipv6Addr>().is_err() {
             return Err(Mistake {
-                what: "no IPv6 address stands between the brackets",
+                what: "there is no IPv6 address between the brackets",
                 instead: "for example http://[::1]:9901".into(),
             });
         }
@@ -142,7 +142,7 @@ fn split(authority: &str) -> Result<(&str, &str), Mistake> {
             None => Err(no_port(authority)),
         },
         _ => Err(Mistake {
-            what: "an IPv6 address stands in brackets",
+            what: "an IPv6 address has to be in brackets",
             instead: bracketed(authority),
         }),
     }
@@ -240,7 +240,11 @@ mod tests {
             ("[::1]", "no port", "http://[::1]:9901, with"),
             ("[::1]9901", "no port", "http://[::1]:9901, with"),
             ("[::1:9901", "ends with `]`", "http://[::1]:9901"),
-            ("[host]:9901", "no IPv6 address stands", "http://[::1]:9901"),
+            (
+                "[host]:9901",
+                "there is no IPv6 address",
+                "http://[::1]:9901",
+            ),
             ("a:1,b:2", "an --admin of its own", "a:1 --admin b:2"),
             (" host:9901", "a blank", "host:9901"),
             ("host: 9901", "a blank", "host:9901"),

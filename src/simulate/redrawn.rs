@@ -6,11 +6,11 @@ use turnout_core::Rollout;
 #[must_use]
 pub fn drawn_anew(old: &Rollout, new: &Rollout) -> &'static str {
     if old.hash == new.hash {
-        "requests are drawn anew, for its salt has changed"
+        "requests are rebucketed, because its salt has changed"
     } else if is_another_hash(old, new) {
-        "accounts are drawn anew, for its hash has changed"
+        "accounts are rebucketed, because its hash has changed"
     } else {
-        "accounts and requests are drawn anew, for its salt has changed"
+        "accounts and requests are rebucketed, because its salt has changed"
     }
 }
 

@@ -72,12 +72,12 @@ fn each_change_is_a_line_for_each_rollout() {
         (
             "salted",
             rollout(5, r#", "salt": "s""#),
-            "channels: accounts and requests are drawn anew, for its salt has changed",
+            "channels: accounts and requests are rebucketed, because its salt has changed",
         ),
         (
             "shadowed",
             rollout(5, r#", "shadow": {"requests": 5, "timeout_ms": 10}"#),
-            "channels: accounts and requests are drawn anew, for its salt has changed; shadow is new",
+            "channels: accounts and requests are rebucketed, because its salt has changed; shadow is new",
         ),
         (
             "more-shadow",

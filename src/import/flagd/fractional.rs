@@ -109,7 +109,7 @@ impl<'a> Reader<'a, '_> {
         Ok(Ok(serve.unwrap_or_else(|| {
             self.notes.lost_of_branch(
                 arguments.at(),
-                "v2 stands between other variants, and only an end of flagd's line can be kept:",
+                "v2 is between other variants, and only one at an end of flagd's range can be kept:",
                 "move v2 to one end of the list before the import, if its accounts may change",
             );
             Serve::V1

@@ -109,7 +109,7 @@ impl<'a> Reader<'a, '_> {
         Ok(serve.unwrap_or_else(|| {
             self.notes.lost_of_branch(
                 node.at(),
-                "v2 stands between other variations, and only an end of LaunchDarkly's line can be kept:",
+                "v2 is between other variations, and only one at an end of LaunchDarkly's range can be kept:",
                 "move v2 to one end of the rollout before the export, if its accounts may change",
             );
             Serve::V1

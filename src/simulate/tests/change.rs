@@ -150,22 +150,25 @@ fn what_is_drawn_anew_is_told() {
         (
             r#""name": "chat""#.to_owned(),
             r#""name": "chat", "salt": "s""#.to_owned(),
-            Some("chat: accounts and requests are drawn anew, for its salt has changed".to_owned()),
+            Some(
+                "chat: accounts and requests are rebucketed, because its salt has changed"
+                    .to_owned(),
+            ),
         ),
         (
             r#""name": "chat""#.to_owned(),
             format!(r#""name": "chat", {split}"#),
-            Some("chat: accounts are drawn anew, for its hash has changed".to_owned()),
+            Some("chat: accounts are rebucketed, because its hash has changed".to_owned()),
         ),
         (
             format!(r#""name": "chat", {split}"#),
             format!(r#""name": "chat", {other}"#),
-            Some("chat: accounts are drawn anew, for its hash has changed".to_owned()),
+            Some("chat: accounts are rebucketed, because its hash has changed".to_owned()),
         ),
         (
             format!(r#""name": "chat", {split}"#),
             format!(r#""name": "chat", "salt": "s", {split}"#),
-            Some("chat: requests are drawn anew, for its salt has changed".to_owned()),
+            Some("chat: requests are rebucketed, because its salt has changed".to_owned()),
         ),
         (
             format!(r#""name": "chat", {split}"#),

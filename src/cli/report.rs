@@ -22,7 +22,8 @@ const MOST_BYTES: u64 = 64 << 20;
 /// Reads Envoy's log, bare records and Prometheus text, in any mixture, and prints for each rollout
 /// what was compared, what differed, and a verdict: READY, NOT READY or NOT ENOUGH. Ready means that
 /// a one-sided 95 % upper bound of the share of failed requests is at most what is allowed; a request
-/// failed if the answers differ, or if v2 gave none.
+/// failed if the answers differ, or if v2 gave none. Where v1 itself is no yardstick a comparison is
+/// uncertain: READY counts it as failed, NOT READY does not.
 ///
 /// Give each record once, and of each proxy one dump of its counters. Logs that are compressed have
 /// to be unpacked first.

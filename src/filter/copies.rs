@@ -324,6 +324,13 @@ impl Copies {
         let sample = job.sample;
         if let Some(state) = of_rollout(&mut self.rollouts, sample) {
             state.metrics.count(verdict.outcome);
+            if verdict
+                .difference
+                .as_ref()
+                .is_some_and(|found| !found.is_proven)
+            {
+                state.metrics.unproven();
+            }
             if let Some((v1_us, v2_us)) = job.latencies() {
                 state.metrics.latencies(v1_us, v2_us);
                 self.telemetry.latencies(&sample, v1_us, v2_us);

@@ -45,6 +45,7 @@ pub(crate) struct TwoReadings {
 pub(crate) enum Count {
     Outcome(Option<Outcome>, u64),
     Sampled(u64),
+    Unproven(u64),
     V1(Option<u64>, u64),
     V2(Option<u64>, u64),
 }
@@ -55,6 +56,7 @@ impl Counters {
             Count::Outcome(Some(outcome), count) => self.outcomes.add(outcome, count),
             Count::Outcome(None, count) => self.unknown = self.unknown.saturating_add(count),
             Count::Sampled(count) => self.sampled = self.sampled.saturating_add(count),
+            Count::Unproven(count) => self.outcomes.add_unproven(count),
             Count::V1(bound, count) => self.v1.add(bound, count),
             Count::V2(bound, count) => self.v2.add(bound, count),
         }
@@ -111,6 +113,7 @@ impl Sample {
             Family::InFlight => return Some(Self::Other),
             Family::Outcome(outcome) => Count::Outcome(named(&outcome), whole(line.value)?),
             Family::Sampled => Count::Sampled(whole(line.value)?),
+            Family::Unproven => Count::Unproven(whole(line.value)?),
             Family::V1 | Family::V2 => {
                 // Quantiles, and the histograms of Envoy's own page.
                 if !name.is_bucket {
@@ -132,6 +135,7 @@ impl Sample {
 enum Family {
     Outcome(String),
     Sampled,
+    Unproven,
     InFlight,
     V1,
     V2,
@@ -187,6 +191,7 @@ fn readings(
 ) -> Vec<(String, Family)> {
     let families = [
         ("shadow_sampled", Family::Sampled),
+        ("shadow_unproven", Family::Unproven),
         ("shadow_in_flight", Family::InFlight),
         ("shadow_v1_ms", Family::V1),
         ("shadow_v2_ms", Family::V2),

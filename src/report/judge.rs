@@ -46,9 +46,11 @@ impl fmt::Display for Verdict {
 pub(crate) struct Judgement {
     pub(crate) verdict: Verdict,
     pub(crate) failed: u64,
+    /// Of the failed: different at places where v1 may yet turn out to vary.
+    pub(crate) unproven: u64,
     pub(crate) uncertain: u64,
     pub(crate) judged: u64,
-    /// At least so many fail: those that are uncertain do not.
+    /// At least so many fail: those that are uncertain or unproven do not.
     pub(crate) lower: Share,
     /// At most so many fail: all that are uncertain do.
     pub(crate) upper: Share,
@@ -62,7 +64,8 @@ impl Judgement {
         let (failed, uncertain) = (outcomes.failed(), outcomes.uncertain());
         let judged = outcomes.judged();
         let not_equal = failed.saturating_add(uncertain);
-        let lower = bounds::lower(failed, judged);
+        let unproven = outcomes.unproven();
+        let lower = bounds::lower(failed.saturating_sub(unproven), judged);
         let upper = bounds::upper(not_equal, judged);
         let verdict = if judged > 0 && upper <= allow.share() {
             Verdict::Ready
@@ -78,6 +81,7 @@ impl Judgement {
         Self {
             verdict,
             failed,
+            unproven,
             uncertain,
             judged,
             lower,
@@ -95,8 +99,15 @@ impl Judgement {
                 grouped(more)
             );
         }
+        let unproven = match self.unproven {
+            0 => String::new(),
+            count => format!(
+                " ({} of them may yet turn out to be v1's noise)",
+                grouped(count)
+            ),
+        };
         let failed = format!(
-            "{} of {} failed{}",
+            "{} of {} failed{}{unproven}",
             grouped(self.failed),
             counted(self.judged, "comparison", "comparisons"),
             kinds(outcomes, is_failure)

@@ -74,6 +74,8 @@ pub(crate) struct Tally {
     pub(crate) left_out: u64,
     /// Different, timed out, or failed in v2; of how many.
     pub(crate) failed: u64,
+    /// Of the failed: different at places where v1 may yet turn out to vary.
+    pub(crate) unproven: u64,
     /// Noise, not repeatable, or not confirmed: v2 may fail in any of these.
     pub(crate) uncertain: u64,
     pub(crate) judged: u64,
@@ -199,6 +201,7 @@ impl Tally {
             v2_error: outcomes.get(Outcome::V2Error),
             left_out: outcomes.left_out(),
             failed: judgement.failed,
+            unproven: judgement.unproven,
             uncertain: judgement.uncertain,
             judged: judgement.judged,
             lower_percent: judgement.lower.percent(),

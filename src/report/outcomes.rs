@@ -54,25 +54,39 @@ pub(crate) const fn is_uncertain(outcome: Outcome) -> bool {
 
 /// How many requests ended in each way; what is 0 is not in it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Outcomes(BTreeMap<Outcome, u64>);
+pub(crate) struct Outcomes {
+    counts: BTreeMap<Outcome, u64>,
+    /// Of those that are different: at places where v1 may yet turn out to vary.
+    unproven: u64,
+}
 
 impl Outcomes {
     pub(crate) fn get(&self, outcome: Outcome) -> u64 {
-        self.0.get(&outcome).copied().unwrap_or(0)
+        self.counts.get(&outcome).copied().unwrap_or(0)
     }
 
     pub(crate) fn add(&mut self, outcome: Outcome, count: u64) {
         if count == 0 {
             return;
         }
-        let total = self.0.entry(outcome).or_default();
+        let total = self.counts.entry(outcome).or_default();
         *total = total.saturating_add(count);
     }
 
     pub(crate) fn add_all(&mut self, other: &Self) {
-        for (outcome, count) in &other.0 {
+        for (outcome, count) in &other.counts {
             self.add(*outcome, *count);
         }
+        self.add_unproven(other.unproven);
+    }
+
+    pub(crate) fn add_unproven(&mut self, count: u64) {
+        self.unproven = self.unproven.saturating_add(count);
+    }
+
+    /// Those that are different at places where v1 may yet turn out to vary.
+    pub(crate) fn unproven(&self) -> u64 {
+        self.unproven.min(self.get(Outcome::Different))
     }
 
     pub(crate) fn total(&self) -> u64 {
@@ -112,7 +126,7 @@ impl Outcomes {
     }
 
     fn sum(&self, counts: impl Fn(Outcome) -> bool) -> u64 {
-        self.0
+        self.counts
             .iter()
             .filter(|(outcome, _)| counts(**outcome))
             .fold(0, |sum, (_, count)| sum.saturating_add(*count))

@@ -78,6 +78,9 @@ pub(crate) struct Summary {
     #[serde(default = "none")]
     pub(crate) route: String,
     pub(crate) outcomes: BTreeMap<String, u64>,
+    /// Of those that are different: at places where v1 may yet turn out to vary.
+    #[serde(default)]
+    pub(crate) unproven: u64,
     /// Part, pointer, kind, severity, and the number of requests that had it.
     #[serde(default)]
     pub(crate) findings: Vec<(String, String, String, String, u64)>,

@@ -234,6 +234,7 @@ impl Rollout {
                 None => self.unknown = self.unknown.saturating_add(*count),
             }
         }
+        row.outcomes.add_unproven(record.unproven);
         for (bound, count) in &record.v1_us {
             row.v1.add(*bound, *count);
         }

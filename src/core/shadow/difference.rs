@@ -21,6 +21,8 @@ pub struct Difference {
     pub omitted: usize,
     /// Whether both were asked once more, and still differ.
     pub rechecked: bool,
+    /// Whether v1 repeated itself at these places in so many requests that this is none of its noise.
+    pub is_proven: bool,
 }
 
 /// A finding without the values, unless the policy reveals them.
@@ -80,6 +82,7 @@ impl Difference {
     pub(super) fn new(
         compared: &Compared<'_>,
         rechecked: bool,
+        is_proven: bool,
         shadow: &Shadow,
         model: &NoiseModel,
     ) -> Self {
@@ -88,6 +91,7 @@ impl Difference {
             findings: Vec::new(),
             omitted: compared.omitted(),
             rechecked,
+            is_proven,
         };
         for finding in compared.findings() {
             difference.add(note(finding, shadow, model));

@@ -20,6 +20,8 @@ pub struct NoiseModel {
     noisy: Table<PlaceId, Score>,
     /// Places where v2 differs from v1, and how often in a row v1 repeated its own answer there.
     steady: Table<PlaceId, u8>,
+    /// Places where v2 differs from v1, and in how many requests in a row v1's next answer was its first.
+    proven: Table<PlaceId, u8>,
     /// By route: how often in a row v1 answered every repetition alike, and other than the user.
     shifted: Table<Option<usize>, u8>,
     questions: Limit,
@@ -80,6 +82,13 @@ const SHIFTED: u8 = 3;
 /// flag does so in one of 256 cases. Further places that differ ask for more.
 const STEADY: u8 = 8;
 
+/// In so many requests in a row v1 has to repeat itself before a difference at a place is proven to be none
+/// of v1's noise. Whatever v1's noise is like, v1 repeats itself in at most half of the requests in which
+/// an equal v2 differs; so noise gets that far in one of 128 cases. Each doubling of the places asks for
+/// two more, so that all places together stay below one case of twenty.
+const PROVEN: u8 = 7;
+const PROVEN_FOR_TWICE_THE_PLACES: u32 = 2;
+
 /// Questions to v1 of one worker in a second, in addition to a first burst.
 const QUESTIONS_PER_SECOND: u32 = 10;
 /// Each newly established place refills the burst: what was asked because of it is not asked again.
@@ -96,6 +105,7 @@ impl NoiseModel {
         Self {
             noisy: Table::default(),
             steady: Table::default(),
+            proven: Table::default(),
             shifted: Table::default(),
             questions: Limit::new(burst, QUESTIONS_PER_SECOND),
             refills: REFILLS,
@@ -161,22 +171,35 @@ impl NoiseModel {
                 .all(|place| self.steady.get(place).is_some_and(|times| *times >= needed))
     }
 
+    /// Whether v1 repeated itself at all these places in so many requests that their difference is none of
+    /// its noise.
+    pub(super) fn are_proven(&self, places: &[PlaceId]) -> bool {
+        let known = self.steady.len().max(self.noisy.len());
+        let doublings = known.checked_ilog2().unwrap_or(0);
+        let more = doublings.saturating_mul(PROVEN_FOR_TWICE_THE_PLACES);
+        let needed = PROVEN.saturating_add(u8::try_from(more).unwrap_or(u8::MAX));
+        places
+            .iter()
+            .all(|place| self.proven.get(place).is_some_and(|times| *times >= needed))
+    }
+
     /// Learns from an answer that v1 gave to a repeated request: it varied at some places, and at
-    /// others, where v2 differs, it repeated itself.
-    pub(super) fn learn(&mut self, varied: &[PlaceId], repeated: &[PlaceId]) {
+    /// others, where v2 differs, it repeated itself. `is_first` says whether it is the first repetition
+    /// of that request: only these are independent of each other.
+    pub(super) fn learn(&mut self, varied: &[PlaceId], repeated: &[PlaceId], is_first: bool) {
         for place in repeated {
             if let Some(Score(score)) = self.noisy.get_mut(place) {
                 *score = score.saturating_sub(REPEATS);
             }
-            if let Some(times) = self.steady.get_mut(place) {
-                *times = times.saturating_add(1);
-            } else if self.steady.len() < MOST_PLACES {
-                self.steady.insert(*place, 1);
+            add_one(&mut self.steady, *place);
+            if is_first {
+                add_one(&mut self.proven, *place);
             }
         }
         self.noisy.retain(|_, Score(score)| *score > 0);
         for place in varied {
             self.steady.remove(place);
+            self.proven.remove(place);
             if let Some(score) = self.noisy.get_mut(place) {
                 let was_established = score.is_established();
                 score.0 = score.0.saturating_add(VARIES).min(HIGHEST);
@@ -236,5 +259,13 @@ impl NoiseModel {
     /// What stands for a value outside the proxy.
     pub(super) fn hash(&self, value: &[u8]) -> u64 {
         self.keys.hash_one(value)
+    }
+}
+
+fn add_one(counts: &mut Table<PlaceId, u8>, place: PlaceId) {
+    if let Some(times) = counts.get_mut(&place) {
+        *times = times.saturating_add(1);
+    } else if counts.len() < MOST_PLACES {
+        counts.insert(place, 1);
     }
 }

@@ -139,7 +139,7 @@ impl Repetitions {
         let route = judge.route;
         if self.has_other_status {
             let status = judge.model.status(route);
-            judge.model.learn(&[status], &[]);
+            judge.model.learn(&[status], &[], false);
             return false;
         }
         if let Some(suspect) = &self.suspect {
@@ -159,7 +159,7 @@ impl Repetitions {
         let repeated: Vec<_> = repeated
             .filter(|place| !self.varied.contains(place))
             .collect();
-        judge.model.learn(&varied, &repeated);
+        judge.model.learn(&varied, &repeated, self.count == 1);
         if self.is_shifted {
             judge.model.note_shift(route);
         } else {
@@ -180,7 +180,7 @@ impl Repetitions {
     /// Lets the model learn what nobody can be asked about any more: as far as is known, v1 varies.
     pub(super) fn teach_the_rest(&mut self, judge: &mut Judge<'_>) {
         if let Some(varied) = self.news.take() {
-            judge.model.learn(&varied, &[]);
+            judge.model.learn(&varied, &[], false);
         }
     }
 }

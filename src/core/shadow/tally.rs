@@ -25,6 +25,8 @@ type Key = (usize, Option<usize>, Option<usize>);
 struct Row {
     /// By the outcome's place in [`Outcome::ALL`].
     outcomes: [u64; Outcome::ALL.len()],
+    /// Of those that are different: at places where v1 may yet turn out to vary.
+    unproven: u64,
     findings: Table<(Part, String, NotedKind, Severity), u64>,
     v1: Latency,
     v2: Latency,
@@ -38,6 +40,9 @@ impl Tally {
         };
         if let Some(count) = row.outcomes.get_mut(outcome as usize) {
             add_one(count);
+        }
+        if difference.is_some_and(|difference| !difference.is_proven) {
+            add_one(&mut row.unproven);
         }
         for finding in difference.map_or(&[][..], |difference| &difference.findings) {
             let key = (
@@ -120,6 +125,7 @@ impl Row {
             .text("segment", segment_name(plan, segment).as_bytes())
             .text("route", route_name(rollout, route).as_bytes())
             .json("outcomes", &outcomes.end())
+            .number("unproven", self.unproven)
             .json("findings", &list(findings))
             .json("v1_us", &buckets(&self.v1))
             .json("v2_us", &buckets(&self.v2))

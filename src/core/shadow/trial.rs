@@ -271,9 +271,13 @@ impl Trial {
             // Other requests have shown meanwhile that v1 varies there.
             return ends(Outcome::Noise);
         }
+        // Where nobody is asked again, the policy says that a difference counts as it is.
+        let is_proven =
+            !self.is_safe || !judge.shadow.recheck || judge.model.are_proven(&compared.standing);
         let mut difference = Difference::new(
             &compared,
             self.repetitions.count() > 0,
+            is_proven,
             judge.shadow,
             judge.model,
         );

@@ -7,6 +7,7 @@ use crate::host::{self, MetricKind};
 
 pub(super) struct ShadowMetrics {
     sampled: Option<u32>,
+    unproven: Option<u32>,
     /// By the outcome's place in [`Outcome::ALL`].
     outcomes: [Option<u32>; Outcome::ALL.len()],
     v1_ms: Option<u32>,
@@ -23,9 +24,11 @@ impl ShadowMetrics {
             host::define_metric(MetricKind::Histogram, &name)
         };
         let sampled = format!("turnout.shadow_sampled.{rollout}");
+        let unproven = format!("turnout.shadow_unproven.{rollout}");
         let in_flight = format!("turnout.shadow_in_flight.{rollout}");
         Self {
             sampled: host::define_metric(MetricKind::Counter, &sampled),
+            unproven: host::define_metric(MetricKind::Counter, &unproven),
             outcomes: Outcome::ALL.map(|outcome| {
                 let name = format!("turnout.shadow.{rollout}.{outcome}");
                 host::define_metric(MetricKind::Counter, &name)
@@ -39,6 +42,11 @@ impl ShadowMetrics {
 
     pub(super) fn sampled(&self) {
         self.sampled.into_iter().for_each(host::increment);
+    }
+
+    /// A different outcome, at a place where v1 may yet turn out to vary.
+    pub(super) fn unproven(&self) {
+        self.unproven.into_iter().for_each(host::increment);
     }
 
     pub(super) fn count(&self, outcome: Outcome) {

@@ -28,6 +28,10 @@ struct Scenario {
     noisy_fields: usize,
     /// Fields that are there or not at random, in both versions.
     optional_fields: usize,
+    /// How often a noisy or optional field has its rarer value.
+    rarer: u64,
+    /// Routes that requests are spread over; noise is known by route.
+    routes: u64,
 }
 
 impl Scenario {
@@ -180,6 +184,44 @@ const SCENARIOS: &[Scenario] = &[
         ..QUIET
     },
     Scenario {
+        name: "one flag that is set in 10 %",
+        noisy_fields: 1,
+        rarer: 100_000,
+        ..QUIET
+    },
+    Scenario {
+        name: "one flag that is set in 2 %",
+        noisy_fields: 1,
+        rarer: 20_000,
+        ..QUIET
+    },
+    Scenario {
+        name: "ten flags that are set in 10 % each",
+        noisy_fields: 10,
+        rarer: 100_000,
+        ..QUIET
+    },
+    Scenario {
+        name: "ten fields that are there in 10 % each",
+        optional_fields: 10,
+        rarer: 100_000,
+        ..QUIET
+    },
+    Scenario {
+        name: "one flag that is set in 10 %, on 50 routes",
+        noisy_fields: 1,
+        rarer: 100_000,
+        routes: 50,
+        ..QUIET
+    },
+    Scenario {
+        name: "ten flags that are set in 10 %, v2 answers 500 to 0.5 %",
+        noisy_fields: 10,
+        rarer: 100_000,
+        fails: [0, 5_000],
+        ..QUIET
+    },
+    Scenario {
         name: "ten random fields, v2 answers 500 to 0.5 %",
         noisy_fields: 10,
         fails: [0, 5_000],
@@ -204,6 +246,8 @@ const QUIET: Scenario = Scenario {
     errs: [0, 0],
     noisy_fields: 0,
     optional_fields: 0,
+    rarer: 500_000,
+    routes: 1,
 };
 
 /// SplitMix64, so that the figures are the same everywhere.
@@ -239,11 +283,12 @@ fn answer(scenario: &Scenario, version: usize, random: &mut Random) -> Reply {
     let mut body = format!("{{\"balance\":{balance}");
     for field in 0..scenario.noisy_fields {
         let name = char::from(b'a' + field as u8);
-        let host = ["api-1.example.com", "api-2.example.com"][(random.next() & 1) as usize];
+        let host =
+            ["api-1.example.com", "api-2.example.com"][usize::from(random.happens(scenario.rarer))];
         let _ = write!(body, ",\"{name}\":\"{host}\"");
     }
     for field in 0..scenario.optional_fields {
-        if random.next() & 1 == 1 {
+        if random.happens(scenario.rarer) {
             let _ = write!(body, ",\"{}\":true", char::from(b'k' + field as u8));
         }
     }
@@ -255,13 +300,14 @@ fn answer(scenario: &Scenario, version: usize, random: &mut Random) -> Reply {
     }
 }
 
-type Counts = [u64; Outcome::ALL.len()];
+/// By outcome, and last the different ones that are unproven.
+type Counts = [u64; Outcome::ALL.len() + 1];
 
 /// The outcomes of one rollout, at each look.
 fn rollout(plan: &Plan, scenario: &Scenario, seed: u64) -> [Counts; LOOKS.len()] {
     let mut random = Random(seed);
     let mut model = NoiseModel::new(shadow(plan));
-    let mut counts: Counts = [0; Outcome::ALL.len()];
+    let mut counts: Counts = [0; Outcome::ALL.len() + 1];
     let mut seen = [counts; LOOKS.len()];
     let (mut started, mut now_ms) = (0, 1_000_000);
     for (look, requests) in LOOKS.into_iter().enumerate() {
@@ -277,15 +323,17 @@ fn rollout(plan: &Plan, scenario: &Scenario, seed: u64) -> [Counts; LOOKS.len()]
                     continue;
                 }
                 let (trial, _) = Trial::start(v1, true, false, &mut model);
-                trials.push((trial, Answered::Reply(v2)));
+                let route =
+                    (scenario.routes > 1).then(|| (random.next() % scenario.routes) as usize);
+                trials.push((trial, Answered::Reply(v2), route));
             }
             while !trials.is_empty() {
                 now_ms += 10;
-                trials.retain_mut(|(trial, next)| {
+                trials.retain_mut(|(trial, next, route)| {
                     let mut judge = Judge {
                         shadow: shadow(plan),
                         model: &mut model,
-                        route: None,
+                        route: *route,
                         now_ms,
                     };
                     let answered = std::mem::replace(next, Answered::Not(Outcome::Timeout));
@@ -297,6 +345,9 @@ fn rollout(plan: &Plan, scenario: &Scenario, seed: u64) -> [Counts; LOOKS.len()]
                         }
                         Next::Done(verdict) => {
                             counts[verdict.outcome as usize] += 1;
+                            let is_unproven =
+                                verdict.difference.is_some_and(|found| !found.is_proven);
+                            counts[Outcome::ALL.len()] += u64::from(is_unproven);
                             false
                         }
                     }
@@ -318,7 +369,9 @@ fn verdict(counts: &Counts) -> Ready {
             "turnout_shadow{{rollout=\"r\",outcome=\"{outcome}\"}} {count}"
         );
     }
-    let sampled: u64 = counts.iter().sum();
+    let [outcomes @ .., unproven] = counts;
+    let _ = writeln!(text, "turnout_shadow_unproven{{rollout=\"r\"}} {unproven}");
+    let sampled: u64 = outcomes.iter().sum();
     let _ = writeln!(text, "turnout_shadow_sampled{{rollout=\"r\"}} {sampled}");
     let mut totals = Totals::default();
     totals.read("counters", text.as_bytes()).expect("text");

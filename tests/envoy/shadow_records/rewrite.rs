@@ -136,7 +136,8 @@ async fn a_declared_rewrite_asks_what_the_user_asked() {
         for copy in copies {
             assert_eq!(what(copy), what(user));
         }
-        assert_eq!(stage.verdict().await, Verdict::NotReady);
+        // One difference may yet be noise.
+        assert_eq!(stage.verdict().await, Verdict::NotEnough);
     }
 }
 

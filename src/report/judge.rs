@@ -57,6 +57,8 @@ pub(crate) struct Judgement {
     /// Equal comparisons that would make it ready, were there nothing else any more. `None` where it is
     /// not too early to tell, and where more of the same comparisons are not going to help.
     pub(crate) more_needed: Option<u64>,
+    /// Lines of counters that cannot be read, where the verdict would be READY without them.
+    pub(crate) unreadable: u64,
 }
 
 impl Judgement {
@@ -87,7 +89,17 @@ impl Judgement {
             lower,
             upper,
             more_needed,
+            unreadable: 0,
         }
+    }
+
+    /// The same where so many lines of counters cannot be read: what they count may have failed.
+    pub(crate) fn without(mut self, unreadable: u64) -> Self {
+        if self.verdict == Verdict::Ready && unreadable > 0 {
+            self.verdict = Verdict::NotEnough;
+            self.unreadable = unreadable;
+        }
+        self
     }
 
     /// Why the verdict is what it is, in a sentence.
@@ -122,6 +134,16 @@ impl Judgement {
                 kinds(outcomes, is_uncertain)
             ),
         };
+        if self.unreadable > 0 {
+            return format!(
+                "{failed}{uncertain}, but {} cannot be read, and may be of failures: read all counters again.",
+                counted(
+                    self.unreadable,
+                    "line of the counters",
+                    "lines of the counters"
+                )
+            );
+        }
         let share = Share::of(self.uncertain, self.judged);
         match (self.verdict, self.more_needed) {
             (Verdict::Ready, _) if self.uncertain > 0 => format!(

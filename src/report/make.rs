@@ -44,7 +44,7 @@ impl Report {
         let rollouts = totals.rollouts.iter();
         let rollouts: Vec<_> = rollouts
             .filter(|(name, _)| only.as_ref().is_none_or(|only| only == *name))
-            .map(|(name, rollout)| judged(name, rollout, allow))
+            .map(|(name, rollout)| judged(name, rollout, allow, totals.unreadable_counters))
             .collect();
         Ok(Self {
             version: 1,
@@ -61,12 +61,20 @@ impl Report {
     }
 }
 
-fn judged(name: &str, rollout: &totals::Rollout, allow: Allow) -> Rollout {
+fn judged(
+    name: &str,
+    rollout: &totals::Rollout,
+    allow: Allow,
+    unreadable_counters: u64,
+) -> Rollout {
     let mut notes = Vec::new();
-    let (counted_by, outcomes) = authority(rollout, &mut notes);
+    let (counted_by, mut outcomes) = authority(rollout, &mut notes);
     more_notes(rollout, &mut notes);
     notes.extend(uncertain::notes(&outcomes, allow));
-    let judgement = Judgement::of(&outcomes, allow);
+    let counters = rollout.counters.as_ref();
+    let unknown = counters.map_or(0, |counters| counters.unknown);
+    outcomes.add_unknown(unknown.max(rollout.unknown));
+    let judgement = Judgement::of(&outcomes, allow).without(unreadable_counters);
     let verdict = judgement.verdict;
     let because = judgement.sentence(&outcomes, allow);
     let sampled = match (&rollout.counters, counted_by) {

@@ -58,6 +58,8 @@ pub(crate) struct Outcomes {
     counts: BTreeMap<Outcome, u64>,
     /// Of those that are different: at places where v1 may yet turn out to vary.
     unproven: u64,
+    /// In ways that this version does not know.
+    unknown: u64,
 }
 
 impl Outcomes {
@@ -84,13 +86,18 @@ impl Outcomes {
         self.unproven = self.unproven.saturating_add(count);
     }
 
+    /// Requests that ended in a way that this version does not know: any of them may have failed.
+    pub(crate) fn add_unknown(&mut self, count: u64) {
+        self.unknown = self.unknown.saturating_add(count);
+    }
+
     /// Those that are different at places where v1 may yet turn out to vary.
     pub(crate) fn unproven(&self) -> u64 {
         self.unproven.min(self.get(Outcome::Different))
     }
 
     pub(crate) fn total(&self) -> u64 {
-        self.sum(|_| true)
+        self.sum(|_| true).saturating_add(self.unknown)
     }
 
     /// Answers that were compared.
@@ -102,7 +109,7 @@ impl Outcomes {
 
     /// Answers that differ, where v1 itself is no yardstick: v2 may fail in any of these.
     pub(crate) fn uncertain(&self) -> u64 {
-        self.sum(is_uncertain)
+        self.sum(is_uncertain).saturating_add(self.unknown)
     }
 
     /// What a user would have noticed: a v2 that does not answer is no more ready than one that
@@ -119,6 +126,7 @@ impl Outcomes {
     /// What the verdict rests on.
     pub(crate) fn judged(&self) -> u64 {
         self.sum(|outcome| !is_left_out(outcome))
+            .saturating_add(self.unknown)
     }
 
     pub(crate) fn left_out(&self) -> u64 {

@@ -36,6 +36,8 @@ pub struct Totals {
     /// A counter without labels whose name two rollouts could have.
     pub(crate) two_readings: Option<TwoReadings>,
     /// Samples that are native histograms.
+    /// Lines of counters that cannot be read: any of them may be one of failures.
+    pub(crate) unreadable_counters: u64,
     pub(crate) native_histograms: u64,
 }
 
@@ -204,7 +206,10 @@ impl Totals {
             Sample::NativeHistogram => {
                 self.native_histograms = self.native_histograms.saturating_add(1);
             }
-            Sample::Other | Sample::Unreadable => {}
+            Sample::Unreadable => {
+                self.unreadable_counters = self.unreadable_counters.saturating_add(1);
+            }
+            Sample::Other => {}
         }
     }
 

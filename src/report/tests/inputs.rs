@@ -1,7 +1,7 @@
 //! What is taken for a record or a counter, and what is not.
 
 use serde_json::json;
-use turnout_report::{Allow, Report, Totals};
+use turnout_report::{Allow, Report, Totals, Verdict};
 
 use crate::{json_of, logged, summary, totals_of};
 
@@ -222,4 +222,25 @@ fn native_histograms_are_named_with_the_setting_to_change() {
         notes.contains("always_scrape_classic_histograms: true"),
         "{notes}"
     );
+}
+
+/// A counter that cannot be read, or an outcome of a newer version, may be one of failures.
+#[test]
+fn what_cannot_be_read_is_never_ready() {
+    let equal = "turnout_shadow{rollout=\"chat\",outcome=\"equal\"} 4000\n";
+    let verdict = |more: &str| {
+        let mut totals = Totals::default();
+        let text = [equal, more].concat();
+        totals.read("counters", text.as_bytes()).expect("text");
+        let report = Report::new(&totals, Allow::default(), None).expect("a report");
+        report.verdicts().next().expect("a rollout").1
+    };
+    assert_eq!(verdict(""), Verdict::Ready);
+    for more in [
+        "turnout_shadow{rollout=\"chat\",outcome=\"different\"} 1e99\n",
+        "turnout_shadow{rollout=\"chat\",outcome=\"different\"} x\n",
+        "turnout_shadow{rollout=\"chat\",outcome=\"brandnew\"} 9\n",
+    ] {
+        assert_eq!(verdict(more), Verdict::NotEnough, "{more}");
+    }
 }

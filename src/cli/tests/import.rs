@@ -9,10 +9,10 @@ use std::process::Output;
 
 const FEATURES: &str = r#"{ "version": 2, "features": [
   { "name": "chat", "enabled": true, "strategies": [
-    { "name": "userWithId", "parameters": { "userIds": "ann,bob" } },
-    { "name": "flexibleRollout", "parameters": { "rollout": "35", "stickiness": "default", "groupId": "chat" } } ] },
+    { "name": "userWithId", "constraints": [], "parameters": { "userIds": "ann,bob" } },
+    { "name": "flexibleRollout", "constraints": [], "parameters": { "rollout": "35", "stickiness": "default", "groupId": "chat" } } ] },
   { "name": "mail", "enabled": true, "strategies": [
-    { "name": "flexibleRollout", "parameters": { "rollout": "35", "stickiness": "random", "groupId": "mail" } } ] } ] }"#;
+    { "name": "flexibleRollout", "constraints": [], "parameters": { "rollout": "35", "stickiness": "random", "groupId": "mail" } } ] } ] }"#;
 
 const POLICY: &str = r#"{
   "version": 1,

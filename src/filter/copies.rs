@@ -125,6 +125,11 @@ impl Copies {
         }
     }
 
+    /// The request's trailers end it. They are not copied.
+    pub(crate) fn request_ended(&mut self, id: u32) {
+        self.request_body(id, 0, true);
+    }
+
     fn request_done(&mut self, id: u32) {
         let Some((job, shadow)) = self.job(id) else {
             return;

@@ -5,6 +5,8 @@
     reason = "the proxy finds functions by their names, so these may not be mangled"
 )]
 
+use crate::copies::Copies;
+use crate::stream::strip_trailers;
 use crate::vm::{CONTINUE, Vm};
 
 #[cfg(target_os = "wasi")]
@@ -49,6 +51,14 @@ extern "C" fn proxy_on_configure(context: u32, size: usize) -> u32 {
 #[unsafe(no_mangle)]
 extern "C" fn proxy_on_request_headers(context: u32, _count: usize, end: u32) -> u32 {
     Vm::with(|vm| vm.request_headers(context, end != 0));
+    CONTINUE
+}
+
+/// The proxy calls it only for a request that has trailers, which end the request.
+#[unsafe(no_mangle)]
+extern "C" fn proxy_on_request_trailers(context: u32, _count: usize) -> u32 {
+    strip_trailers();
+    Vm::with(|vm| vm.copied(context, Copies::request_ended));
     CONTINUE
 }
 

@@ -23,6 +23,7 @@ pub(crate) use copying::{
 pub(crate) struct Map(u32);
 
 pub(crate) const REQUEST_HEADERS: Map = Map(0);
+pub(crate) const REQUEST_TRAILERS: Map = Map(1);
 
 /// A body, or a piece of one, as the ABI numbers it.
 #[derive(Clone, Copy)]
@@ -117,11 +118,11 @@ pub(crate) fn add_request_header(name: &str, value: &[u8]) {
     }
 }
 
-/// Removes every value of a header.
-pub(crate) fn remove_request_header(name: &[u8]) {
+/// Removes every value of a name.
+pub(crate) fn remove(map: Map, name: &[u8]) {
     // SAFETY: the host reads the slice during the call and does not keep it.
     unsafe {
-        proxy_remove_header_map_value(REQUEST_HEADERS.0, name.as_ptr(), name.len());
+        proxy_remove_header_map_value(map.0, name.as_ptr(), name.len());
     }
 }
 

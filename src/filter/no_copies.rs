@@ -38,6 +38,8 @@ impl Copies {
         None
     }
 
+    pub(crate) fn request_ended(&mut self, _job: u32) {}
+
     pub(crate) fn stream_ended(&mut self, _job: u32) {}
 
     pub(crate) fn are_wanted(&self) -> bool {

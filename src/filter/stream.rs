@@ -38,6 +38,17 @@ impl Active {
     }
 }
 
+/// Removes everything of ours from a request's trailers, whoever sent it: Turnout reads and writes headers
+/// alone, so neither a client nor a trusted hop has a reason to send it there.
+pub(crate) fn strip_trailers() {
+    let buffer = HeaderBuffer::of(host::REQUEST_TRAILERS);
+    for (name, _) in buffer.pairs() {
+        if is_turnout_header(name) {
+            host::remove(host::REQUEST_TRAILERS, name);
+        }
+    }
+}
+
 /// Removes every header of ours that does not hold from here on.
 fn remove_stale(pairs: &[(&[u8], &[u8])], inbound: Inbound, decision: &Decision<'_>) {
     for (name, _) in pairs.iter().filter(|(name, _)| is_turnout_header(name)) {
@@ -53,7 +64,7 @@ fn remove_stale(pairs: &[(&[u8], &[u8])], inbound: Inbound, decision: &Decision<
             }
         };
         if stale {
-            host::remove_request_header(name);
+            host::remove(host::REQUEST_HEADERS, name);
         }
     }
 }

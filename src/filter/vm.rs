@@ -62,7 +62,6 @@ impl Vm {
     }
 
     /// Something more of a request, or of its answer: of no concern unless it is copied.
-    #[cfg(feature = "copies")]
     pub(crate) fn copied(&mut self, context: u32, see: impl FnOnce(&mut Copies, u32)) {
         if let Some(Copied { root, job }) = self.copied.get(&context).copied()
             && let Some(copies) = self.copies(root)

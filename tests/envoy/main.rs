@@ -33,6 +33,7 @@ mod shadow_records;
 mod steady;
 mod steps;
 mod swaps;
+mod trailers;
 mod traps;
 mod warnings;
 mod watch;

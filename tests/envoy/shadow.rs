@@ -3,12 +3,12 @@
 mod answers;
 mod bounded;
 mod faults;
-mod h2;
+pub(crate) mod h2;
 mod http2;
 mod pairs;
 mod requests;
 mod scene;
-mod streaming;
+pub(crate) mod streaming;
 mod swap;
 mod unfinished;
 mod wire;

@@ -7,9 +7,8 @@ use serde_json::{Value, json};
 use turnout_core::{Configuration, Inbound};
 
 /// Called for each request, or for each that has a body, or for each answer.
-const ONLY_FOR_COPIES: [&str; 6] = [
+const ONLY_FOR_COPIES: [&str; 5] = [
     "proxy_on_request_body",
-    "proxy_on_request_trailers",
     "proxy_on_response_headers",
     "proxy_on_response_body",
     "proxy_on_response_trailers",

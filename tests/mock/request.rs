@@ -1,7 +1,7 @@
 //! One request, call by call.
 
 use harness::mock::{Action, Level, Vm};
-use harness::wasm::filter_wasm;
+use harness::wasm::{Build, filter_wasm};
 use turnout_core::{Configuration, Inbound, Proxy, Written};
 
 use crate::{configured, gained};
@@ -127,6 +127,61 @@ fn what_a_client_forged_is_removed_and_the_route_chosen_anew() {
         .collect();
     assert_eq!(left, honest);
     assert!(exchange.header_changes > 0);
+}
+
+/// Nothing of ours is ever sent in trailers, so a trusted hop has no reason to.
+#[test]
+fn forged_trailers_are_removed_in_every_spelling_and_others_stay() {
+    let forged = [
+        "x-turnout-cluster",
+        "X-Turnout-Cluster",
+        "x-turnout-treatment",
+        "x-turnout-treatment",
+        "x-turnout-decision",
+        "x-turnout-shadow",
+        "x-turnout-anything",
+        "x-turnout-",
+        "x_turnout_treatment",
+        "X_Turnout-cluster",
+        "x-turnout_decision",
+    ];
+    let honest = ["x-sum", "x-turnout", "x-turnouts-cluster", "grpc-status"];
+    let trailers: Vec<_> = forged
+        .iter()
+        .zip(honest.iter().cycle())
+        .flat_map(|(forged, honest)| [(*forged, "v2"), (*honest, "5")])
+        .collect();
+    for build in [Build::Whole, Build::Lean] {
+        for inbound in [Inbound::Strip, Inbound::Trust] {
+            for path in ["/r", "/other"] {
+                let mut vm = Vm::start(&build.artifact());
+                crate::accept(&mut vm, &Configuration::to_json(POLICY, inbound));
+                let stream = vm.request(&request(path), false).expect("no trap");
+                let action = vm.request_trailers(&stream, &trailers).expect("no trap");
+                assert_eq!(action, Action::Continue);
+                let exchange = vm.finish(stream).expect("no trap");
+                let names = exchange.trailers.entries().iter().map(|(name, _)| name);
+                let names: Vec<_> = names.map(|name| name.escape_ascii().to_string()).collect();
+                let expected = honest.iter().cycle().take(forged.len());
+                let expected: Vec<_> = expected.map(|name| (*name).to_owned()).collect();
+                assert_eq!(names, expected, "{build:?} {inbound:?} {path}");
+            }
+        }
+    }
+}
+
+#[test]
+fn trailers_without_a_forged_one_are_read_once_and_not_changed() {
+    for build in [Build::Whole, Build::Lean] {
+        let mut vm = Vm::start(&build.artifact());
+        crate::accept(&mut vm, &Configuration::to_json(POLICY, Inbound::Strip));
+        let stream = vm.request(&request("/r"), false).expect("no trap");
+        let action = vm.request_trailers(&stream, &[("x-sum", "5")]);
+        assert_eq!(action.expect("no trap"), Action::Continue);
+        let exchange = vm.finish(stream).expect("no trap");
+        let (_, of_trailers) = exchange.host_calls.split_at(5);
+        assert_eq!(of_trailers, ["proxy_get_header_map_pairs"]);
+    }
 }
 
 #[test]

@@ -15,12 +15,6 @@ extern "C" fn proxy_on_request_body(context: u32, size: usize, end: u32) -> u32 
     })
 }
 
-/// They are not copied; but the request ends with them.
-#[unsafe(no_mangle)]
-extern "C" fn proxy_on_request_trailers(context: u32, _count: usize) -> u32 {
-    see(context, |copies, job| copies.request_body(job, 0, true))
-}
-
 #[unsafe(no_mangle)]
 extern "C" fn proxy_on_response_headers(context: u32, _count: usize, end: u32) -> u32 {
     see(context, |copies, job| copies.answer_headers(job, end != 0))

@@ -18,21 +18,21 @@ use super::streaming::Frames;
 /// Far beyond what a loaded machine needs: reaching it means that nothing will come.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-pub(super) struct H2 {
+pub(crate) struct H2 {
     requests: SendRequest<Frames>,
     connection: JoinHandle<()>,
 }
 
 /// An answer to its end.
 #[derive(Debug)]
-pub(super) struct Got {
-    pub(super) status: u16,
-    pub(super) body: Bytes,
-    pub(super) trailers: HeaderMap,
+pub(crate) struct Got {
+    pub(crate) status: u16,
+    pub(crate) body: Bytes,
+    pub(crate) trailers: HeaderMap,
 }
 
 impl H2 {
-    pub(super) async fn open(target: SocketAddr) -> Self {
+    pub(crate) async fn open(target: SocketAddr) -> Self {
         let stream = TcpStream::connect(target).await.expect("a connection");
         stream.set_nodelay(true).expect("an option of the socket");
         let opened = handshake(TokioExecutor::new(), TokioIo::new(stream)).await;
@@ -48,7 +48,7 @@ impl H2 {
     }
 
     /// The answer to its end; or why there is none.
-    pub(super) fn send(
+    pub(crate) fn send(
         &self,
         request: Request<Frames>,
     ) -> impl Future<Output = Result<Got, String>> + Send + 'static {
@@ -84,7 +84,7 @@ impl Drop for H2 {
 }
 
 /// A request that the rollout has.
-pub(super) fn request(method: &str, path: &str, body: Frames) -> Request<Frames> {
+pub(crate) fn request(method: &str, path: &str, body: Frames) -> Request<Frames> {
     Request::builder()
         .method(method)
         .uri(format!("http://a/v1/Channels{path}"))

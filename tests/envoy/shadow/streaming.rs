@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use hyper::body::{Body, Bytes, Frame, Incoming};
-use hyper::header::HeaderMap;
+use hyper::header::{HeaderMap, HeaderName};
 use hyper::service::service_fn;
 use hyper::{Request, Response};
 use hyper_util::rt::{TokioExecutor, TokioIo};
@@ -19,7 +19,7 @@ use tokio::task::{JoinHandle, JoinSet};
 
 /// A body in pieces.
 #[derive(Debug, Default)]
-pub(super) struct Frames {
+pub(crate) struct Frames {
     rest: VecDeque<Frame<Bytes>>,
     end: End,
     /// So that what was sent is on its way before the next.
@@ -35,7 +35,7 @@ enum End {
 }
 
 impl Frames {
-    pub(super) fn of(pieces: &[&str]) -> Self {
+    pub(crate) fn of(pieces: &[&str]) -> Self {
         let data = |piece: &&str| Frame::data(Bytes::copy_from_slice(piece.as_bytes()));
         Self {
             rest: pieces.iter().map(data).collect(),
@@ -43,23 +43,29 @@ impl Frames {
         }
     }
 
-    pub(super) fn trailer(mut self, name: &'static str, value: &'static str) -> Self {
-        let value = value.parse().expect("a header value");
-        let trailers: HeaderMap = [(name.parse().expect("a header name"), value)]
-            .into_iter()
-            .collect();
+    pub(crate) fn trailer(self, name: &str, value: &str) -> Self {
+        self.trailers(&[(name, value)])
+    }
+
+    /// A name may come more than once.
+    pub(crate) fn trailers(mut self, pairs: &[(&str, &str)]) -> Self {
+        let mut trailers = HeaderMap::new();
+        for (name, value) in pairs {
+            let name: HeaderName = name.parse().expect("a header name");
+            trailers.append(name, value.parse().expect("a header value"));
+        }
         self.rest.push_back(Frame::trailers(trailers));
         self
     }
 
     /// Does not end.
-    pub(super) fn hangs(mut self) -> Self {
+    pub(crate) fn hangs(mut self) -> Self {
         self.end = End::Never;
         self
     }
 
     /// Ends as nobody has announced.
-    pub(super) fn breaks(mut self) -> Self {
+    pub(crate) fn breaks(mut self) -> Self {
         self.end = End::Broken;
         self
     }
@@ -97,14 +103,14 @@ type Answering = Pin<Box<dyn Future<Output = Response<Frames>> + Send>>;
 
 /// A running upstream. Dropped, it ends at once.
 #[derive(Debug)]
-pub(super) struct Streaming {
+pub(crate) struct Streaming {
     address: SocketAddr,
     server: JoinHandle<()>,
 }
 
 impl Streaming {
     /// The handler has the request when its head is there.
-    pub(super) async fn start<F>(
+    pub(crate) async fn start<F>(
         handler: impl Fn(Request<Incoming>) -> F + Send + Sync + 'static,
     ) -> Self
     where
@@ -148,7 +154,7 @@ impl Drop for Streaming {
 }
 
 /// 200 with this body.
-pub(super) fn ok(content_type: &str, body: Frames) -> Response<Frames> {
+pub(crate) fn ok(content_type: &str, body: Frames) -> Response<Frames> {
     Response::builder()
         .header("content-type", content_type)
         .body(body)

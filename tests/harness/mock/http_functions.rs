@@ -8,6 +8,7 @@ use std::time::Duration;
 use wasmi::{Caller, Error, Linker};
 
 const REQUEST_HEADERS: u32 = 0;
+const REQUEST_TRAILERS: u32 = 1;
 const RESPONSE_HEADERS: u32 = 2;
 const CALL_RESPONSE_HEADERS: u32 = 6;
 const CALL_RESPONSE_TRAILERS: u32 = 7;
@@ -114,7 +115,7 @@ fn proxy_remove_header_map_value(
     change(guest.host(), map, |headers| headers.remove(&name))
 }
 
-/// `None`: there is such a map, but not now. Trailers of a stream are not modelled.
+/// `None`: there is such a map, but not now. Trailers of a response are not modelled.
 fn map_to_read(host: &mut Host, map: u32) -> Result<Option<&HeaderMap>, Stop> {
     match map {
         REQUEST_HEADERS | RESPONSE_HEADERS => Ok(host.active_stream().and_then(|stream| {
@@ -126,9 +127,17 @@ fn map_to_read(host: &mut Host, map: u32) -> Result<Option<&HeaderMap>, Stop> {
             let there = message.lent || readable_in_log && !message.headers.entries().is_empty();
             there.then_some(&message.headers)
         })),
+        REQUEST_TRAILERS => Ok(host.active_stream().and_then(|stream| {
+            let Message {
+                trailers,
+                trailers_lent,
+                ..
+            } = &stream.request;
+            trailers_lent.then_some(trailers)
+        })),
         CALL_RESPONSE_HEADERS => Ok(host.answer.as_ref().map(|answer| &answer.headers)),
         CALL_RESPONSE_TRAILERS => Ok(host.answer.as_ref().map(|answer| &answer.trailers)),
-        1 | 3 | 4 | 5 => Ok(None),
+        3..=5 => Ok(None),
         _ => Err(Status::BadArgument.into()),
     }
 }
@@ -137,14 +146,18 @@ fn map_to_read(host: &mut Host, map: u32) -> Result<Option<&HeaderMap>, Stop> {
 fn change(host: &mut Host, map: u32, how: impl FnOnce(&mut HeaderMap)) -> Outcome {
     let stream = host.active_stream().ok_or(Status::BadArgument)?;
     let message = match map {
-        REQUEST_HEADERS => &mut stream.request,
+        REQUEST_HEADERS | REQUEST_TRAILERS => &mut stream.request,
         RESPONSE_HEADERS => &mut stream.response,
         _ => return Err(Status::BadArgument.into()),
     };
-    if !message.lent {
+    let (lent, headers) = match map {
+        REQUEST_TRAILERS => (message.trailers_lent, &mut message.trailers),
+        _ => (message.lent, &mut message.headers),
+    };
+    if !lent {
         return Err(Status::BadArgument.into());
     }
-    how(&mut message.headers);
+    how(headers);
     if map == REQUEST_HEADERS {
         stream.header_changes += 1;
     }

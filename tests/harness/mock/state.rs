@@ -84,6 +84,8 @@ pub(super) struct Message {
     pub headers: HeaderMap,
     pub lent: bool,
     pub body: Option<Vec<u8>>,
+    pub trailers: HeaderMap,
+    pub trailers_lent: bool,
 }
 
 /// A root context is known by its id; it may still have work to do when it is asked to go.

@@ -26,6 +26,8 @@ pub struct Stream {
 pub struct Exchange {
     /// The request's headers as the upstream, or the next filter, would get them.
     pub headers: HeaderMap,
+    /// The request's trailers, as the upstream or the next filter would get them.
+    pub trailers: HeaderMap,
     pub response_headers: HeaderMap,
     pub action: Action,
     /// Properties that the filter set; in Envoy filter state, with `wasm.` before the name.
@@ -127,6 +129,23 @@ impl Vm {
         self.lend_body("proxy_on_request_body", stream.id, piece, end_of_stream)
     }
 
+    /// The request's trailers, which end it.
+    pub fn request_trailers<N: AsRef<[u8]>, V: AsRef<[u8]>>(
+        &mut self,
+        stream: &Stream,
+        trailers: &[(N, V)],
+    ) -> Result<Action, Trap> {
+        let count = u32::try_from(trailers.len()).expect("a bounded number of trailers");
+        let message = &mut self.state(stream.id).request;
+        message.trailers = HeaderMap::received(trailers);
+        message.trailers_lent = true;
+        let answer = self.call("proxy_on_request_trailers", stream.id, &[count])?;
+        let action = self.action(stream.id, answer);
+        self.state(stream.id).request.trailers_lent = action == Action::Pause;
+        self.settle()?;
+        Ok(action)
+    }
+
     /// The response's headers.
     pub fn response<N: AsRef<[u8]>, V: AsRef<[u8]>>(
         &mut self,
@@ -170,6 +189,7 @@ impl Vm {
         }
         Ok(Exchange {
             headers: state.request.headers,
+            trailers: state.request.trailers,
             response_headers: state.response.headers,
             action,
             properties: state.properties,

@@ -1,0 +1,156 @@
+//! A request's trailers reach an upstream without anything of ours, in whatever protocol they come.
+
+use harness::client::raw;
+use harness::envoy::{Bootstrap, Envoy};
+use harness::render::rendered_with;
+use harness::wasm::Build;
+use http_body_util::BodyExt;
+use hyper::Request;
+use hyper::body::Incoming;
+use serde_json::{Value, json};
+use turnout_core::{Configuration, Inbound};
+
+use crate::scene::{INSIDE, OUTSIDE, policy};
+use crate::shadow::h2::H2;
+use crate::shadow::streaming::{Frames, Streaming, ok};
+
+const FORGED: [(&str, &str); 9] = [
+    ("x-turnout-cluster", "channels-v2"),
+    ("x-turnout-cluster", "channels-v1"),
+    ("x-turnout-treatment", "v2"),
+    ("x-turnout-decision", "chat=v2"),
+    ("x-turnout-shadow", "1"),
+    ("x-turnout-anything", "1"),
+    ("x_turnout_treatment", "v2"),
+    ("x_turnout-cluster", "channels-v2"),
+    ("x-turnout_shadow", "1"),
+];
+/// Trailers of a request of the client's own.
+const HONEST: [(&str, &str); 3] = [("x-sum", "5"), ("x-turnout", "1"), ("x-turnouts", "1")];
+
+struct Scene {
+    envoy: Envoy,
+    // They end with it.
+    _v1: Streaming,
+    _v2: Streaming,
+}
+
+impl Scene {
+    async fn start(
+        build: Build,
+        inbound: Inbound,
+        adapt: impl FnOnce(Bootstrap) -> Bootstrap,
+    ) -> Self {
+        let (v1, v2) = (upstream("v1").await, upstream("v2").await);
+        let configuration = Configuration::to_json(&policy(&json!({})).to_string(), inbound);
+        let text = rendered_with(build, "cluster-header.yaml", &configuration);
+        let bootstrap = Bootstrap::new(text, &v1, &v2).without_native_strip();
+        let envoy = Envoy::start(adapt(bootstrap.concurrency(1))).await;
+        Self {
+            envoy,
+            _v1: v1,
+            _v2: v2,
+        }
+    }
+}
+
+/// It says who it is and which trailers it got.
+async fn upstream(version: &'static str) -> Streaming {
+    Streaming::start(move |request: Request<Incoming>| async move {
+        let body = request.into_body().collect().await.expect("a body");
+        let pairs = body.trailers().into_iter().flatten();
+        let mut trailers: Vec<_> = pairs
+            .map(|(name, value)| (name.as_str(), value.to_str().expect("text")))
+            .collect();
+        trailers.sort_unstable();
+        let said = json!({ "version": version, "trailers": trailers });
+        ok("application/json", Frames::of(&[&said.to_string()]))
+    })
+    .await
+}
+
+fn assert_honest(said: &Value, version: &str) {
+    assert_eq!(said["version"], version, "{said}");
+    assert_eq!(said["trailers"], json!(HONEST), "{said}");
+}
+
+#[tokio::test]
+async fn forged_trailers_do_not_reach_an_upstream_over_http2() {
+    for build in [Build::Whole, Build::Lean] {
+        for inbound in [Inbound::Strip, Inbound::Trust] {
+            let scene = Scene::start(build, inbound, |b| {
+                b.http2_to("channels-v1").http2_to("channels-v2")
+            })
+            .await;
+            let connection = H2::open(scene.envoy.address()).await;
+            for kind in ["application/json", "application/grpc"] {
+                for (path, account, version) in [
+                    ("/v1/Channels", INSIDE, "v2"),
+                    ("/v1/Channels", OUTSIDE, "v1"),
+                    ("/other", INSIDE, "v1"),
+                ] {
+                    let trailers = [&FORGED[..], &HONEST].concat();
+                    for pieces in [&["hello"][..], &[]] {
+                        let request = Request::post(format!("http://a{path}"))
+                            .header("x-account-sid", account)
+                            .header("content-type", kind)
+                            .header("te", "trailers")
+                            .body(Frames::of(pieces).trailers(&trailers))
+                            .expect("a request");
+                        let answer = connection.send(request).await.expect("an answer");
+                        let said = serde_json::from_slice(&answer.body).expect("JSON");
+                        assert_honest(&said, version);
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Envoy drops the trailers of HTTP/1.1 unless it is told on both sides to keep them.
+#[tokio::test]
+async fn forged_trailers_do_not_reach_an_upstream_over_http1() {
+    for build in [Build::Whole, Build::Lean] {
+        let scene = Scene::start(build, Inbound::Strip, with_trailers_of_http1).await;
+        for (account, version) in [(INSIDE, "v2"), (OUTSIDE, "v1")] {
+            let lines = |trailers: &[(&str, &str)]| -> String {
+                let lines = trailers.iter();
+                lines
+                    .map(|(name, value)| format!("{name}: {value}\r\n"))
+                    .collect()
+            };
+            let upper = lines(&FORGED).to_uppercase();
+            let trailers = [lines(&FORGED), lines(&HONEST), upper].concat();
+            let request = format!(
+                "POST /v1/Channels HTTP/1.1\r\nhost: a\r\nx-account-sid: {account}\r\n\
+                 te: trailers\r\ntrailer: x-turnout-cluster\r\nconnection: close\r\n\
+                 transfer-encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n{trailers}\r\n"
+            );
+            let response = raw(scene.envoy.address(), request.as_bytes()).await;
+            let response = String::from_utf8_lossy(&response);
+            let (start, end) = (response.find('{'), response.rfind('}'));
+            let body = start
+                .zip(end)
+                .and_then(|(start, end)| response.get(start..=end));
+            let said = serde_json::from_str(body.unwrap_or_else(|| panic!("{response}")));
+            assert_honest(&said.expect("JSON"), version);
+        }
+    }
+}
+
+fn with_trailers_of_http1(bootstrap: Bootstrap) -> Bootstrap {
+    let filters = "          http_filters:\n";
+    let enabled =
+        format!("          http_protocol_options: {{ enable_trailers: true }}\n{filters}");
+    let to = |bootstrap: Bootstrap, cluster: &str| {
+        let name = format!("  - name: {cluster}\n");
+        let options = r#"    typed_extension_protocol_options:
+      envoy.extensions.upstreams.http.v3.HttpProtocolOptions:
+        "@type": type.googleapis.com/envoy.extensions.upstreams.http.v3.HttpProtocolOptions
+        explicit_http_config: { http_protocol_options: { enable_trailers: true } }
+"#;
+        bootstrap.replace(&name, &format!("{name}{options}"))
+    };
+    let bootstrap = bootstrap.replace(filters, &enabled);
+    to(to(bootstrap, "channels-v1"), "channels-v2")
+}

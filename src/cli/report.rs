@@ -1,7 +1,7 @@
 //! `turnout report`: what the shadow recorded becomes a verdict.
 
 use std::fs::File;
-use std::io::{self, BufReader};
+use std::io::{self, BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -19,14 +19,18 @@ const MOST_BYTES: u64 = 64 << 20;
 
 /// Say whether v2 is ready, from what the shadow recorded.
 ///
-/// Reads Envoy's log, bare records and Prometheus text, in any mixture, and prints for each rollout
+/// Reads Envoy's log, extracted records and Prometheus text, and prints for each rollout
 /// what was compared, what differed, and a verdict: READY, NOT READY or NOT ENOUGH. Ready means that
 /// a one-sided 95 % upper bound of the share of failed requests is at most what is allowed; a request
 /// failed if the answers differ, or if v2 gave none. Where v1 itself is no yardstick a comparison is
 /// uncertain: READY counts it as failed, NOT READY does not.
 ///
-/// Give each record once, and of each proxy one dump of its counters. Logs that are compressed have
-/// to be unpacked first.
+/// Clients choose parts of an access log. So of a log only lines count that begin as Envoy's Wasm logger
+/// begins them, in Envoy's default format or in Istio's, and not those of standard output. What looks like
+/// a record elsewhere is not counted and is reported. With --own-log other formats are read too.
+///
+/// Give each record once, and of each proxy one dump of its counters, in a file of its own. Logs that are
+/// compressed have to be unpacked first.
 #[derive(Args)]
 #[command(
     after_help = "Ends with 0 if every rollout is READY, with 1 if not, and with 2 if there is \
@@ -43,6 +47,10 @@ pub(crate) struct Arguments {
     /// Ask a proxy for its counters, at its admin address; may be given more than once.
     #[arg(long, value_name = "URL")]
     admin: Vec<String>,
+    /// Also read records in other log formats, bare ones, and those of standard output. Only for files
+    /// without a line of an access log, in which a client could write records.
+    #[arg(long)]
+    own_log: bool,
     /// The share of requests that may fail, in percent.
     #[arg(long, value_name = "PERCENT", default_value = "0.1")]
     allow: Allow,
@@ -72,9 +80,10 @@ fn report(arguments: &Arguments) -> Result<bool, String> {
         return Err("--json and --html - both print; write the page to a file".into());
     }
     text::check_inputs(&arguments.files)?;
+    check_proxies(&arguments.admin)?;
     let mut totals = Totals::default();
     for file in &arguments.files {
-        read_file(&mut totals, file)
+        read_file(&mut totals, file, arguments.own_log)
             .map_err(|error| format!("cannot read {}: {error}", text::name_of(file)))?;
     }
     for address in &arguments.admin {
@@ -96,22 +105,43 @@ fn report(arguments: &Arguments) -> Result<bool, String> {
     Ok(report.is_ready())
 }
 
-fn read_file(totals: &mut Totals, path: &Path) -> io::Result<()> {
+fn read_file(totals: &mut Totals, path: &Path, is_own_log: bool) -> io::Result<()> {
+    let mut read = |name: &str, input: &mut dyn BufRead| match is_own_log {
+        true => totals.read_own_log(name, input),
+        false => totals.read(name, input),
+    };
     if is_dash(path) {
-        return totals.read("standard input", io::stdin().lock());
+        return read("standard input", &mut io::stdin().lock());
     }
-    totals.read(&text::name_of(path), BufReader::new(File::open(path)?))
+    read(&text::name_of(path), &mut BufReader::new(File::open(path)?))
 }
 
 /// Reads the counters of a proxy.
 fn ask(totals: &mut Totals, address: &str) -> Result<(), String> {
-    let base = address.trim_end_matches('/');
-    let base = base.strip_suffix("/stats/prometheus").unwrap_or(base);
-    let admin = Admin::new(base, TIMEOUT)?.at_most(MOST_BYTES);
+    let admin = Admin::new(base_of(address), TIMEOUT)?.at_most(MOST_BYTES);
     let page = admin.open("/stats/prometheus?filter=turnout")?;
     totals
         .read(admin.name(), BufReader::new(page))
         .map_err(|error| admin.failed(&error))
+}
+
+/// A proxy that is asked twice would count twice.
+fn check_proxies(addresses: &[String]) -> Result<(), String> {
+    for (index, address) in addresses.iter().enumerate() {
+        let mut earlier = addresses.iter().take(index);
+        if earlier.any(|other| base_of(other) == base_of(address)) {
+            return Err(format!(
+                "--admin {address} names a proxy for the second time; name each once"
+            ));
+        }
+    }
+    Ok(())
+}
+
+/// An address without the page that people may copy with it.
+fn base_of(address: &str) -> &str {
+    let base = address.trim_end_matches('/');
+    base.strip_suffix("/stats/prometheus").unwrap_or(base)
 }
 
 /// That nothing was found, and what to do about it.
@@ -134,6 +164,13 @@ fn nothing(totals: &Totals) -> String {
         return format!(
             "nothing of a shadow in {names}, though there are counters of Turnout; give a rollout of the \
              policy `shadow`"
+        );
+    }
+    let notes = totals.lookalikes().notes();
+    if !notes.is_empty() {
+        return format!(
+            "no record and no counter of a shadow counts in {names}. {}",
+            notes.join(" ")
         );
     }
     let damaged = inputs.iter().any(|input| input.unreadable > 0);

@@ -1,7 +1,6 @@
 //! Joins lines that a container runtime has split, and reads batches.
 
-use crate::wrapper::Wrappers;
-use crate::{Layer, MOST_LAYERS, Unwrapped, line_without_end, peel};
+use crate::{Around, MOST_LAYERS, Unwrapped, line_without_end, peel};
 
 /// Lines that may be open at a time, one of each stream.
 const MOST_OPEN: usize = 64;
@@ -22,7 +21,7 @@ impl Unwrapper {
     pub fn line(&mut self, line: &[u8], take: &mut dyn FnMut(&Unwrapped<'_>)) {
         let stream = Vec::new();
         let line = line_without_end(line);
-        self.peeled(line, stream, Wrappers::default(), 0, take);
+        self.peeled(line, stream, Around::default(), 0, take);
     }
 
     /// Whether the last line of a stream goes on in a later one.
@@ -42,31 +41,26 @@ impl Unwrapper {
         &mut self,
         line: &[u8],
         mut stream: Vec<u8>,
-        mut wrappers: Wrappers,
-        depth: u8,
+        around: Around,
+        depth: usize,
         take: &mut dyn FnMut(&Unwrapped<'_>),
     ) {
         let layer = (depth < MOST_LAYERS).then(|| peel(line)).flatten();
-        let Some(layer) = layer else {
-            take(&Unwrapped::new(line.into(), wrappers));
+        let Some(mut layer) = layer else {
+            take(&Unwrapped::new(line.into(), around));
             return;
         };
-        let Layer {
-            wrapper,
-            texts,
-            continues,
-            stream: own,
-        } = layer;
-        wrappers.insert(wrapper);
-        stream.push(wrapper as u8);
-        stream.extend(own);
+        let texts = std::mem::take(&mut layer.texts);
+        stream.push(layer.wrapper as u8);
+        stream.append(&mut layer.stream);
         let depth = depth.saturating_add(1);
-        for text in texts {
-            match self.join(&stream, &text, continues) {
+        for inner in texts {
+            let around = around.and(&layer, &inner);
+            match self.join(&stream, &inner.text, layer.continues) {
                 Joined::Open => {}
-                Joined::Alone => self.peeled(&text, stream.clone(), wrappers, depth, take),
+                Joined::Alone => self.peeled(&inner.text, stream.clone(), around, depth, take),
                 Joined::Whole(whole) => {
-                    self.peeled(&whole, stream.clone(), wrappers, depth, take);
+                    self.peeled(&whole, stream.clone(), around, depth, take);
                 }
             }
         }

@@ -7,7 +7,7 @@ use serde_json::Value;
 use serde_json::value::RawValue;
 
 use crate::wrapper::Wrapper;
-use crate::{Layer, logger};
+use crate::{Inner, Layer, logger};
 
 /// Where Docker and containerd cut lines, in bytes.
 const CUT: usize = 16 << 10;
@@ -48,6 +48,9 @@ const OTLP: [&str; 4] = [
     "logRecords",
 ];
 
+/// What a collector that writes files has in them besides log records.
+const OTHER_SIGNALS: [&str; 3] = ["resourceSpans", "resourceMetrics", "resourceProfiles"];
+
 /// The fields of a JSON object, of which most are never looked at.
 pub(crate) type Fields<'a> = BTreeMap<String, &'a RawValue>;
 
@@ -67,7 +70,8 @@ pub(crate) fn string(fields: &Fields<'_>, name: &str) -> Option<String> {
 /// Takes one wrapper off a line.
 pub(crate) fn peel(line: &[u8]) -> Option<Layer<'_>> {
     let fields = fields(line)?;
-    if OTLP.iter().any(|name| fields.contains_key(*name)) {
+    let mut otlp_names = OTLP.iter().chain(&OTHER_SIGNALS);
+    if otlp_names.any(|name| fields.contains_key(*name)) {
         return otlp(line);
     }
     if fields.contains_key("MESSAGE") {
@@ -102,6 +106,7 @@ fn docker(fields: &Fields<'_>) -> Option<Layer<'static>> {
     let continues = log.len() >= CUT && !log.ends_with('\n');
     Some(Layer {
         continues,
+        is_stdout: is_stdout(fields),
         stream: string(fields, "stream")?.into_bytes(),
         ..layer(Wrapper::Docker, log)
     })
@@ -135,6 +140,7 @@ fn collector(fields: &Fields<'_>) -> Option<Layer<'static>> {
         let stream = stream.iter().filter_map(|name| fields.get(*name));
         return Some(Layer {
             continues: is_part || is_set(fields, "partial_message"),
+            is_stdout: is_stdout(fields),
             stream: stream.flat_map(|raw| raw.get().bytes()).collect(),
             ..layer(Wrapper::Collector, text)
         });
@@ -144,23 +150,41 @@ fn collector(fields: &Fields<'_>) -> Option<Layer<'static>> {
         let raw = fields.get(*name)?.get();
         raw.starts_with('{').then(|| raw.to_owned())
     })?;
-    Some(layer(Wrapper::Collector, inside))
+    Some(Layer {
+        is_stdout: is_stdout(fields),
+        ..layer(Wrapper::Collector, inside)
+    })
+}
+
+/// Whether a field says that the line was written to standard output.
+fn is_stdout(fields: &Fields<'_>) -> bool {
+    let is_it = |name: &str| {
+        string(fields, name).is_some_and(|value| value == "stdout" || value.ends_with("/stdout"))
+    };
+    let is_label = || {
+        let raw = fields.get("labels").map(|raw| raw.get().as_bytes());
+        let labels = raw.and_then(self::fields);
+        labels.is_some_and(|labels| string(&labels, "stream").is_some_and(|it| it == "stdout"))
+    };
+    ["stream", "logName", "iostream", "log.iostream"]
+        .into_iter()
+        .any(is_it)
+        || is_label()
 }
 
 /// The bodies of all log records of a batch.
 fn otlp(line: &[u8]) -> Option<Layer<'static>> {
     let batch: Value = serde_json::from_slice(line).ok()?;
-    let mut texts = Vec::new();
-    records(&batch, &mut texts);
-    Some(Layer {
-        wrapper: Wrapper::Otlp,
-        texts,
-        continues: false,
-        stream: Vec::new(),
-    })
+    let mut layer = Layer::new(Wrapper::Otlp, Vec::new());
+    layer.texts.clear();
+    records(&batch, false, &mut layer.texts);
+    Some(layer)
 }
 
-fn records(value: &Value, texts: &mut Vec<Cow<'static, [u8]>>) {
+fn records(value: &Value, is_exported: bool, texts: &mut Vec<Inner<'static>>) {
+    // The name that the filter gives to the scope of its records; no client chooses a scope.
+    let scope = value.pointer("/scope/name").and_then(Value::as_str);
+    let is_exported = is_exported || scope == Some("turnout");
     for name in OTLP {
         let Some(items) = value.get(name).and_then(Value::as_array) else {
             continue;
@@ -168,9 +192,23 @@ fn records(value: &Value, texts: &mut Vec<Cow<'static, [u8]>>) {
         for item in items {
             let body = item.pointer("/body/stringValue").and_then(Value::as_str);
             match body {
-                Some(body) => texts.push(Cow::Owned(body.as_bytes().to_vec())),
-                None => records(item, texts),
+                Some(body) => texts.push(Inner {
+                    text: Cow::Owned(body.as_bytes().to_vec()),
+                    is_exported,
+                    is_stdout: is_of_stdout(item),
+                }),
+                None => records(item, is_exported, texts),
             }
         }
     }
+}
+
+/// Whether an attribute of a log record says that the line was written to standard output.
+fn is_of_stdout(record: &Value) -> bool {
+    let attributes = record.get("attributes").and_then(Value::as_array);
+    attributes.into_iter().flatten().any(|attribute| {
+        let text = |pointer| attribute.pointer(pointer).and_then(Value::as_str);
+        let is_stream = |name: &str| name.ends_with("iostream") || name == "stream";
+        text("/key").is_some_and(is_stream) && text("/value/stringValue") == Some("stdout")
+    })
 }

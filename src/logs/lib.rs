@@ -6,13 +6,15 @@
 //!   JSON. A line in such a frame is never an access log line.
 //! * [`unwrap_line`] needs nothing but the line. [`Unwrapper`] also joins lines that a runtime has split
 //!   and reads batches of lines.
-//! * [`wasm_message`] gives what a Wasm plugin logged.
+//! * [`plugin_message`] gives what a Wasm plugin logged, where no text of a client can be before it in the
+//!   line. [`wasm_message`] also reads custom formats, for logs that have no text of clients.
 //!
 //! Only the listed wrappers and loggers are known. Nothing is searched for in other places, because
 //! clients choose parts of an access log.
 
 #![forbid(unsafe_code)]
 
+mod exact;
 mod join;
 mod json;
 mod logger;
@@ -25,11 +27,11 @@ use std::borrow::Cow;
 
 pub use join::Unwrapper;
 pub use logger::Logger;
-pub use wasm::wasm_message;
+pub use wasm::{plugin_message, wasm_message};
 pub use wrapper::{Wrapper, Wrappers};
 
 /// Wrappers inside wrappers that are taken off.
-const MOST_LAYERS: u8 = 4;
+const MOST_LAYERS: usize = 4;
 
 /// What is left of a line without its wrappers.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -40,6 +42,14 @@ pub struct Unwrapped<'a> {
     pub wrappers: Wrappers,
     /// The logger whose frame was taken off: the line belongs to the proxy's own log.
     pub logger: Option<Logger>,
+    /// Whether that frame is the one of Envoy's Wasm logger, in Envoy's default format or in Istio's, and
+    /// begins where the line does.
+    pub is_of_wasm: bool,
+    /// Whether a wrapper says that the process wrote the line to standard output, where Envoy writes
+    /// access logs, and not its own log unless `--log-path` says so.
+    pub is_stdout: bool,
+    /// Whether OpenTelemetry's scope says that Turnout's filter exported the line to a collector.
+    pub is_exported: bool,
     /// Whether a container runtime has split the line, and the next line of the stream continues it.
     pub continues: bool,
 }
@@ -50,65 +60,85 @@ pub struct Unwrapped<'a> {
 #[must_use]
 pub fn unwrap_line(line: &[u8]) -> Unwrapped<'_> {
     let mut text = Cow::Borrowed(line_without_end(line));
-    let mut wrappers = Wrappers::default();
+    let mut around = Around::default();
     for _ in 0..MOST_LAYERS {
-        let Some(Layer {
-            wrapper,
-            mut texts,
-            continues,
-            ..
-        }) = peel_cow(&text)
-        else {
+        let Some(mut layer) = peel_cow(&text) else {
             break;
         };
-        let Some(inner) = texts.pop().filter(|_| texts.is_empty()) else {
+        let Some(inner) = layer.texts.pop().filter(|_| layer.texts.is_empty()) else {
             break;
         };
-        text = inner;
-        wrappers.insert(wrapper);
-        if continues {
-            return Unwrapped {
-                text,
-                wrappers,
-                logger: None,
-                continues,
-            };
+        around = around.and(&layer, &inner);
+        text = inner.text;
+        if layer.continues {
+            let mut part = Unwrapped::unframed(text, around);
+            part.continues = true;
+            return part;
         }
     }
-    Unwrapped::new(text, wrappers)
+    Unwrapped::new(text, around)
 }
 
 impl<'a> Unwrapped<'a> {
     /// Takes the logger's frame off a text without wrappers.
-    fn new(mut text: Cow<'a, [u8]>, wrappers: Wrappers) -> Self {
+    fn new(mut text: Cow<'a, [u8]>, around: Around) -> Self {
         match &mut text {
             Cow::Borrowed(line) => *line = line.trim_ascii_end(),
             Cow::Owned(line) => line.truncate(line.trim_ascii_end().len()),
         }
-        let (text, logger) = match &text {
-            Cow::Borrowed(line) => match logger::take_off(line) {
-                Some((message, logger)) => (message, Some(logger)),
-                None => (text, None),
-            },
-            Cow::Owned(line) => match logger::take_off(line) {
-                Some((message, logger)) => (Cow::Owned(message.into_owned()), Some(logger)),
-                None => (text, None),
-            },
+        let framed = match &text {
+            Cow::Borrowed(line) => logger::take_off(line),
+            Cow::Owned(line) => logger::take_off(line).map(logger::Framed::into_owned),
+        };
+        let Some(framed) = framed else {
+            return Self::unframed(text, around);
         };
         Self {
+            logger: Some(framed.logger),
+            is_of_wasm: framed.is_of_wasm,
+            ..Self::unframed(framed.message, around)
+        }
+    }
+
+    const fn unframed(text: Cow<'a, [u8]>, around: Around) -> Self {
+        Self {
             text,
-            wrappers,
-            logger,
+            wrappers: around.wrappers,
+            logger: None,
+            is_of_wasm: false,
+            is_stdout: around.is_stdout,
+            is_exported: around.is_exported,
             continues: false,
         }
+    }
+}
+
+/// What the wrappers of one line say of it.
+#[derive(Clone, Copy, Debug, Default)]
+struct Around {
+    wrappers: Wrappers,
+    is_stdout: bool,
+    is_exported: bool,
+}
+
+impl Around {
+    /// With one more wrapper, inside of the others.
+    fn and(mut self, layer: &Layer<'_>, inner: &Inner<'_>) -> Self {
+        self.wrappers.push(layer.wrapper);
+        self.is_stdout |= layer.is_stdout || inner.is_stdout;
+        // Of the innermost wrapper only: a collector that got the line from elsewhere does not vouch for it.
+        self.is_exported = inner.is_exported;
+        self
     }
 }
 
 /// One wrapper, and what was in it.
 struct Layer<'a> {
     wrapper: Wrapper,
-    texts: Vec<Cow<'a, [u8]>>,
+    texts: Vec<Inner<'a>>,
     continues: bool,
+    /// Whether the process wrote it to standard output.
+    is_stdout: bool,
     /// Distinguishes the streams whose lines may be mixed in one input.
     stream: Vec<u8>,
 }
@@ -117,8 +147,13 @@ impl<'a> Layer<'a> {
     fn new(wrapper: Wrapper, text: impl Into<Cow<'a, [u8]>>) -> Self {
         Self {
             wrapper,
-            texts: vec![text.into()],
+            texts: vec![Inner {
+                text: text.into(),
+                is_exported: false,
+                is_stdout: false,
+            }],
             continues: false,
+            is_stdout: false,
             stream: Vec::new(),
         }
     }
@@ -126,10 +161,30 @@ impl<'a> Layer<'a> {
     fn into_owned(self) -> Layer<'static> {
         let texts = self.texts.into_iter();
         Layer {
-            texts: texts.map(|text| Cow::Owned(text.into_owned())).collect(),
+            texts: texts.map(Inner::into_owned).collect(),
             wrapper: self.wrapper,
             continues: self.continues,
+            is_stdout: self.is_stdout,
             stream: self.stream,
+        }
+    }
+}
+
+/// One line that was in a wrapper.
+struct Inner<'a> {
+    text: Cow<'a, [u8]>,
+    /// Whether Turnout's filter sent it to a collector.
+    is_exported: bool,
+    /// Whether the process wrote it to standard output, as a batch says of each of its lines.
+    is_stdout: bool,
+}
+
+impl Inner<'_> {
+    fn into_owned(self) -> Inner<'static> {
+        Inner {
+            text: Cow::Owned(self.text.into_owned()),
+            is_exported: self.is_exported,
+            is_stdout: self.is_stdout,
         }
     }
 }

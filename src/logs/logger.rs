@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use crate::exact;
 use crate::json::{self, Fields};
 use crate::stamp::{digits, pattern, rfc3339};
 
@@ -22,17 +23,49 @@ const LEVELS: [&str; 10] = [
     "trace", "debug", "info", "warning", "warn", "error", "critical", "fatal", "off", "none",
 ];
 
-fn is_level(word: &[u8]) -> bool {
+pub(crate) fn is_level(word: &[u8]) -> bool {
     let mut levels = LEVELS.iter();
     levels.any(|level| word.eq_ignore_ascii_case(level.as_bytes()))
 }
 
-/// The message of a line that a logger framed.
-pub(crate) fn take_off(line: &[u8]) -> Option<(Cow<'_, [u8]>, Logger)> {
+/// A line that a logger framed.
+pub(crate) struct Framed<'a> {
+    pub(crate) message: Cow<'a, [u8]>,
+    pub(crate) logger: Logger,
+    /// Whether the frame is exactly that of the Wasm logger.
+    pub(crate) is_of_wasm: bool,
+}
+
+impl Framed<'_> {
+    pub(crate) fn into_owned(self) -> Framed<'static> {
+        Framed {
+            message: Cow::Owned(self.message.into_owned()),
+            logger: self.logger,
+            is_of_wasm: self.is_of_wasm,
+        }
+    }
+}
+
+/// Takes the frame off a line.
+pub(crate) fn take_off(line: &[u8]) -> Option<Framed<'_>> {
+    let framed = |message, logger, is_of_wasm| Framed {
+        message,
+        logger,
+        is_of_wasm,
+    };
     match line.first()? {
-        b'[' => envoy(line).map(|message| (Cow::Borrowed(message), Logger::Envoy)),
-        b'{' => own(&json::fields(line)?).map(|message| (Cow::Owned(message), Logger::Json)),
-        _ => istio(line).map(|message| (Cow::Borrowed(message), Logger::IstioText)),
+        b'[' => envoy(line).map(|message| {
+            // The two only agree where the message begins at the same place.
+            let exact = exact::envoy(line);
+            let is_of_wasm = exact == Some(message);
+            framed(Cow::Borrowed(message), Logger::Envoy, is_of_wasm)
+        }),
+        b'{' => own(&json::fields(line)?)
+            .map(|message| framed(Cow::Owned(message), Logger::Json, exact::json(line))),
+        _ => istio(line).map(|message| {
+            let is_of_wasm = exact::istio(line);
+            framed(Cow::Borrowed(message), Logger::IstioText, is_of_wasm)
+        }),
     }
 }
 

@@ -186,6 +186,111 @@ fn a_message_is_found_in_each_frame_in_each_wrapper() {
     }
 }
 
+fn plugin_message_of(line: &str) -> Option<String> {
+    let unwrapped = unwrap_line(line.as_bytes());
+    plugin_message(&unwrapped).map(|message| String::from_utf8(message.to_vec()).unwrap())
+}
+
+#[test]
+fn a_frame_is_that_of_the_wasm_logger_byte_by_byte() {
+    let said = format!("turnout: {RECORD}");
+    let message = format!("wasm log turnout root vm: {said}");
+    let place = "source/extensions/common/wasm/context.cc:1137";
+    let json = |fields: &str| format!("{{{fields}}}");
+    let quoted = serde_json::Value::from(message.as_str());
+    let istio = format!(
+        r#""level":"info","time":"2026-11-28T02:18:02.4Z","scope":"envoy wasm","msg":{quoted}"#
+    );
+    for line in [
+        envoy(),
+        format!("[2026-11-21 03:38:00.000][12][warning][wasm] [{place}] {message}"),
+        // With --enable-fine-grain-logging.
+        format!("[2026-11-21 03:38:00.000][12][info] [{place}] {message}"),
+        self::istio(),
+        format!("2026-11-28T02:18:02.489795Z\tinfo\tenvoy wasm\t{message}"),
+        json(&istio),
+        json(&format!(r#"{istio},"caller":"{place}","thread":27"#)),
+    ] {
+        assert_eq!(
+            plugin_message_of(&line).as_deref(),
+            Some(said.as_str()),
+            "{line}"
+        );
+    }
+    for line in [
+        message.clone(),
+        format!(" [2026-11-21 03:38:00.000][12][info][wasm] [{place}] {message}"),
+        format!("[2026-11-21T03:38:00.000Z][12][info][wasm] [{place}] {message}"),
+        format!("[2026-11-21 03:38:00.000] [12][info][wasm] [{place}] {message}"),
+        format!("[2026-11-21 03:38:00.000][][info][wasm] [{place}] {message}"),
+        format!("[2026-11-21 03:38:00.000][12][chat][wasm] [{place}] {message}"),
+        format!("[2026-11-21 03:38:00.000][12][info][http] [{place}] {message}")
+            .replace("wasm/context", "http"),
+        format!("[2026-11-21 03:38:00.000][12][info] [source/a.cc:7] {message}"),
+        format!("[2026-11-21 03:38:00.000][12][info][wasm] [{place}] script {message}"),
+        format!("[2026-11-21 03:38:00.000][12][info][wasm] {message}"),
+        format!("2026-11-28T02:18:02.489795Z\tinfo\tenvoy http\t{message}"),
+        format!("2026-11-28T02:18:02.489795Z\tinfo\tenvoy wasm a b\t{message}"),
+        format!("2026-11-28T02:18:02.489795Z\tinfo\t{message}"),
+        json(&istio.replace("envoy wasm", "envoy http")),
+        json(&format!(r#"{istio},"user_agent":"x""#)),
+        json(&format!(r#""user_agent":"x",{istio}"#)),
+        json(&format!(r#"{istio},"msg":{quoted}"#)),
+        json(&istio.replace(r#""scope":"envoy wasm","#, "")),
+    ] {
+        assert_eq!(plugin_message_of(&line), None, "{line}");
+    }
+}
+
+#[test]
+fn wrappers_say_which_stream_and_whose_record_a_line_is() {
+    let line = envoy();
+    let is_stdout = |line: String| unwrap_line(line.as_bytes()).is_stdout;
+    for stream in ["stdout", "stderr"] {
+        let expected = stream == "stdout";
+        for line in [
+            format!("2026-11-21T03:00:00.1Z {stream} F {line}"),
+            json!({ "log": line, "stream": stream, "time": "x" }).to_string(),
+            json!({ "log": line, "stream": stream, "kubernetes": {} }).to_string(),
+            json!({ "line": line, "labels": { "stream": stream } }).to_string(),
+            json!({ "textPayload": line, "logName": format!("projects/p/logs/{stream}") }).to_string(),
+            json!({ "resourceLogs": [{ "scopeLogs": [{ "logRecords": [{ "body": { "stringValue": line },
+                "attributes": [{ "key": "log.iostream", "value": { "stringValue": stream } }] }] }] }] })
+            .to_string(),
+        ] {
+            assert_eq!(is_stdout(line.clone()), expected, "{line}");
+            // What the line has inside does not change it.
+            let inside = format!("2026-11-21T03:00:00.1Z stderr F {line}");
+            assert_eq!(is_stdout(inside), expected, "{line}");
+        }
+    }
+    for (scope, expected) in [("turnout", true), ("other", false)] {
+        let batch = json!({ "resourceLogs": [{ "scopeLogs": [{ "scope": { "name": scope },
+            "logRecords": [{ "body": { "stringValue": RECORD } }] }] }] });
+        assert_eq!(
+            unwrap_line(batch.to_string().as_bytes()).is_exported,
+            expected
+        );
+        // Nor does the line of another process become the filter's because it looks like a batch.
+        let inside = json!({ "log": batch.to_string() }).to_string();
+        let unwrapped = unwrap_line(inside.as_bytes());
+        assert_eq!(unwrapped.wrappers.iter().count(), 2);
+    }
+}
+
+#[test]
+fn wrappers_begin_with_those_around_them() {
+    let wrappers = |line: &str| unwrap_line(line.as_bytes()).wrappers;
+    let [none, cri, both] = [
+        "x",
+        "2026-11-21T03:00:00.1Z stdout F x",
+        "[pod/a/b] 2026-11-21T03:00:00.1Z stdout F x",
+    ]
+    .map(wrappers);
+    assert!(cri.starts_with(none) && cri.starts_with(cri) && none.starts_with(none));
+    assert!(!none.starts_with(cri) && !both.starts_with(cri) && !cri.starts_with(both));
+}
+
 #[test]
 fn wrappers_are_taken_off_one_after_the_other() {
     let cri = format!("2026-11-21T03:00:00.123456789Z stdout F {}", istio());

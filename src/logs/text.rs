@@ -39,6 +39,7 @@ fn cri(rest: &[u8]) -> Option<Layer<'_>> {
     };
     Some(Layer {
         continues,
+        is_stdout: stream == b"stdout",
         stream: stream.to_vec(),
         ..Layer::new(Wrapper::Cri, text)
     })

@@ -1,7 +1,9 @@
 //! The wrappers that are known.
 
+use crate::MOST_LAYERS;
+
 /// What carries lines of other processes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Wrapper {
     /// Docker's `json-file`: `{"log":"…\n","stream":"stdout","time":"…"}`.
     Docker,
@@ -48,27 +50,32 @@ impl Wrapper {
             Self::Otlp => "OpenTelemetry",
         }
     }
-
-    const fn bit(self) -> u8 {
-        1_u8.wrapping_shl(self as u32)
-    }
 }
 
-/// A set of wrappers.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Wrappers(u8);
+/// The wrappers of one line, from the outside to the inside.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Wrappers([Option<Wrapper>; MOST_LAYERS]);
 
 impl Wrappers {
     /// Whether there are none.
     #[must_use]
-    pub const fn is_empty(self) -> bool {
-        self.0 == 0
+    pub fn is_empty(self) -> bool {
+        self == Self::default()
     }
 
     /// Whether this is one of them.
     #[must_use]
-    pub const fn contains(self, wrapper: Wrapper) -> bool {
-        self.0 & wrapper.bit() != 0
+    pub fn contains(self, wrapper: Wrapper) -> bool {
+        self.0.contains(&Some(wrapper))
+    }
+
+    /// Whether the outermost wrappers are these, in their order.
+    #[must_use]
+    pub fn starts_with(self, others: Self) -> bool {
+        let pairs = self.0.iter().zip(others.0);
+        pairs
+            .take_while(|(_, other)| other.is_some())
+            .all(|(own, other)| *own == other)
     }
 
     /// Each of them once.
@@ -77,7 +84,10 @@ impl Wrappers {
         all.filter(move |wrapper| self.contains(*wrapper))
     }
 
-    pub(crate) const fn insert(&mut self, wrapper: Wrapper) {
-        self.0 |= wrapper.bit();
+    /// Adds one inside of the others.
+    pub(crate) fn push(&mut self, wrapper: Wrapper) {
+        if let Some(free) = self.0.iter_mut().find(|place| place.is_none()) {
+            *free = Some(wrapper);
+        }
     }
 }

@@ -1,18 +1,21 @@
 //! Finds out what a line is.
 
+use std::collections::BTreeSet;
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::io::{self, BufRead};
 
-use memchr::memmem;
 use serde::Serialize;
-use serde_json::value::RawValue;
-use turnout_logs::{Unwrapped, Unwrapper, wasm_message};
+use turnout_logs::{Unwrapped, Unwrapper, Wrappers, plugin_message};
 
 use crate::counters::Sample;
 use crate::line::{Line, Lines};
+use crate::lookalike::{Lookalikes, looks_like_record};
+use crate::loose;
+use crate::metric_line::is_metric_line;
 use crate::record::{BEGINNING, Record};
 
 /// What the filter writes before each record.
-const SPEAKER: &str = "turnout: ";
+pub(crate) const SPEAKER: &str = "turnout: ";
 
 /// What was found in one input.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
@@ -29,36 +32,72 @@ pub struct Input {
     pub unlabelled: u64,
     /// Lines that begin as a record or a sample, and are none.
     pub unreadable: u64,
+    /// Lines that are not counted, because others than the filter can have written them.
+    pub lookalikes: Lookalikes,
+    /// Whether lines of something else are among them, such as an access log.
+    pub mixed: bool,
+    /// Why the records that were taken may be those of a client after all.
+    #[serde(skip)]
+    pub(crate) doubt: Option<Doubt>,
+    /// The same for inputs with the same records, in any order.
+    #[serde(skip)]
+    pub(crate) records_hash: u64,
+    /// The same for inputs with the same counters, in any order.
+    #[serde(skip)]
+    pub(crate) counters_hash: u64,
 }
 
-/// Something that counts.
-pub(crate) enum Item {
-    Record(Box<Record>),
-    Sample(Sample),
+/// What later lines of an input say against the records that were taken before them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Doubt {
+    /// They were bare, and the input has other lines.
+    Bare,
+    /// They were in wrappers that other lines do not have.
+    Wrapped,
+}
+
+/// Who can have written the lines of an input.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Writer {
+    /// Anyone: an access log with text of clients may be among them.
+    Anyone,
+    /// Only Envoy's own logger, or whoever extracted records.
+    Envoy,
 }
 
 impl Input {
-    /// Reads to the end and hands over all that counts.
+    /// Reads to the end and hands over all that counts. The samples come last.
     pub(crate) fn read(
         name: &str,
+        writer: Writer,
         input: impl BufRead,
-        mut take: impl FnMut(Item),
-    ) -> io::Result<Self> {
-        let mut found = Self {
+        mut take: impl FnMut(Record),
+    ) -> io::Result<(Self, Vec<Sample>)> {
+        let found = Self {
             name: name.to_owned(),
             ..Self::default()
+        };
+        let mut reading = Reading {
+            found,
+            writer,
+            samples: Vec::new(),
+            seen: BTreeSet::new(),
+            taken_in: BTreeSet::new(),
+            has_bare: false,
         };
         let mut lines = Lines::new(input);
         let mut unwrapper = Unwrapper::default();
         while let Some(line) = lines.next()? {
+            let found = &mut reading.found;
             found.lines = found.lines.saturating_add(1);
             match line {
-                Line::Bytes(bytes) => found.line(bytes, &mut unwrapper, &mut take),
-                Line::TooLong => found.unreadable = found.unreadable.saturating_add(1),
+                Line::Bytes(bytes) => reading.line(bytes, &mut unwrapper, &mut take),
+                Line::TooLong => increase(&mut found.unreadable),
             }
         }
+        let found = &mut reading.found;
         found.unreadable = found.unreadable.saturating_add(unwrapper.dropped());
-        Ok(found)
+        Ok((reading.found, reading.samples))
     }
 
     /// What kind of text it was.
@@ -70,73 +109,197 @@ impl Input {
             (false, false) => "nothing of Turnout",
         }
     }
+}
 
-    fn line(&mut self, line: &[u8], unwrapper: &mut Unwrapper, take: &mut impl FnMut(Item)) {
-        if unwrapper.has_open_lines() || may_have_record(line) {
-            unwrapper.line(line, &mut |line| self.unwrapped(line, take));
+/// One input while it is read.
+struct Reading {
+    found: Input,
+    writer: Writer,
+    /// Counters that were found: in a log they do not count.
+    samples: Vec<Sample>,
+    /// The wrappers of all lines.
+    seen: BTreeSet<Wrappers>,
+    /// The wrappers of the records that were taken.
+    taken_in: BTreeSet<Wrappers>,
+    has_bare: bool,
+}
+
+impl Reading {
+    fn line(&mut self, line: &[u8], unwrapper: &mut Unwrapper, take: &mut impl FnMut(Record)) {
+        let is_open = unwrapper.has_open_lines();
+        if !is_open && !self.may_matter(line) {
             return;
         }
-        let Some(sample) = Sample::read(&String::from_utf8_lossy(line)) else {
+        if !is_open && self.sample(line) {
             return;
-        };
-        let counter = match sample {
-            Sample::Unreadable => &mut self.unreadable,
-            Sample::Unlabelled(_) => &mut self.unlabelled,
-            _ => &mut self.counters,
-        };
-        *counter = counter.saturating_add(1);
-        take(Item::Sample(sample));
+        }
+        let before = self.accounted();
+        unwrapper.line(line, &mut |line| match self.writer {
+            Writer::Anyone => self.unwrapped(line, take),
+            Writer::Envoy => self.loose(line, take),
+        });
+        if !is_open && self.accounted() == before && looks_like_record(line) {
+            increase(&mut self.found.lookalikes.in_a_line);
+        }
     }
 
-    fn unwrapped(&mut self, line: &Unwrapped<'_>, take: &mut impl FnMut(Item)) {
-        let Some(text) = record_text(line) else {
-            // Text that has a record in a frame that is not known, such as a quoted one.
-            if memmem::find(&line.text, BEGINNING.as_bytes()).is_some() {
-                self.unreadable = self.unreadable.saturating_add(1);
+    /// Whether a line is more than one more line of a log that has had others.
+    fn may_matter(&self, line: &[u8]) -> bool {
+        let is_known = match self.writer {
+            Writer::Anyone => self.found.mixed && self.seen.contains(&Wrappers::default()),
+            Writer::Envoy => true,
+        };
+        let mut has = [&b"turnout"[..], b"\"MESSAGE\""].into_iter();
+        !is_known || has.any(|part| memchr::memmem::find(line, part).is_some())
+    }
+
+    /// Takes a line that is of a dump of counters.
+    fn sample(&mut self, line: &[u8]) -> bool {
+        let text = String::from_utf8_lossy(line);
+        if looks_like_record(line) {
+            return false;
+        }
+        let Some(sample) = Sample::read(&text) else {
+            return false;
+        };
+        if self.found.mixed && self.writer == Writer::Anyone {
+            increase(&mut self.found.lookalikes.counters);
+            return true;
+        }
+        increase(match sample {
+            Sample::Unreadable => &mut self.found.unreadable,
+            Sample::Unlabelled(_) => &mut self.found.unlabelled,
+            _ => &mut self.found.counters,
+        });
+        add_hash(&mut self.found.counters_hash, text.trim());
+        self.samples.push(sample);
+        true
+    }
+
+    /// Lines that something was made of.
+    fn accounted(&self) -> u64 {
+        let found = &self.found;
+        [found.records, found.unreadable, found.lookalikes.total()]
+            .iter()
+            .fold(0, |sum, count| sum.saturating_add(*count))
+    }
+
+    fn unwrapped(&mut self, line: &Unwrapped<'_>, take: &mut impl FnMut(Record)) {
+        let text = line.text.trim_ascii();
+        let is_separator = line.wrappers.is_empty() && text.starts_with(b"-- ");
+        if text.is_empty() || is_separator {
+            return;
+        }
+        self.saw(line.wrappers);
+        let Some((record, is_bare)) = record_of(line) else {
+            let is_of_log = line.logger.is_some() || is_metric_line(text);
+            if !is_of_log {
+                self.saw_other();
+            }
+            if looks_like_record(text) {
+                increase(&mut self.found.lookalikes.in_a_line);
             }
             return;
         };
-        match Record::read(&text) {
+        let is_elsewhere = |seen: &Wrappers| !seen.starts_with(line.wrappers);
+        let lookalikes = &mut self.found.lookalikes;
+        if line.is_stdout && !line.is_exported {
+            increase(&mut lookalikes.stdout);
+        } else if self.seen.iter().any(is_elsewhere) {
+            increase(&mut lookalikes.wrapped);
+        } else if is_bare && self.found.mixed {
+            increase(&mut lookalikes.bare);
+        } else if self.record(&record, take) {
+            self.taken_in.insert(line.wrappers);
+            self.has_bare |= is_bare;
+        }
+    }
+
+    /// Takes a line of a log that no client writes to.
+    fn loose(&mut self, line: &Unwrapped<'_>, take: &mut impl FnMut(Record)) {
+        match loose::record_text(line) {
             Some(record) => {
-                self.records = self.records.saturating_add(1);
-                take(Item::Record(Box::new(record)));
+                self.record(&record, take);
             }
-            None => self.unreadable = self.unreadable.saturating_add(1),
+            None if memchr::memmem::find(&line.text, BEGINNING.as_bytes()).is_some() => {
+                increase(&mut self.found.unreadable);
+            }
+            None => {}
         }
     }
-}
 
-/// Whether it is worth to unwrap a line: the name of a record's first field is in it, or bytes that are
-/// written as numbers.
-fn may_have_record(line: &[u8]) -> bool {
-    let mut found = memmem::find_iter(line, b"\"turnout");
-    found.any(|at| {
-        let rest = line.get(at.saturating_add(8)..).unwrap_or_default();
-        rest.starts_with(b"\"") || rest.starts_with(b"\\")
-    }) || memmem::find(line, b"\"MESSAGE\"").is_some()
-}
-
-/// The record of a line, if the line has one and is of a form that the filter's records have.
-fn record_text(line: &Unwrapped<'_>) -> Option<String> {
-    let Some(message) = wasm_message(line) else {
-        let bare = String::from_utf8_lossy(&line.text);
-        let bare = bare.strip_prefix(SPEAKER).unwrap_or(&bare);
-        return bare.starts_with(BEGINNING).then(|| bare.to_owned());
-    };
-    let message = String::from_utf8_lossy(message);
-    let message = message.strip_prefix(SPEAKER).unwrap_or(&message);
-    if !message.starts_with(BEGINNING) {
-        return None;
+    /// Whether it was one.
+    fn record(&mut self, text: &str, take: &mut impl FnMut(Record)) -> bool {
+        let Some(record) = Record::read(text) else {
+            increase(&mut self.found.unreadable);
+            return false;
+        };
+        increase(&mut self.found.records);
+        if !matches!(record, Record::Options(_)) {
+            add_hash(&mut self.found.records_hash, text);
+        }
+        take(record);
+        true
     }
-    // A custom log format may write behind a message, but whoever quotes a record closes the quote. In
-    // JSON that is none, since its message was not escaped, the quote is the field's.
-    let is_loose = line.logger.is_none();
-    let mut values = serde_json::Deserializer::from_str(message).into_iter::<&RawValue>();
-    let record = match values.next() {
-        Some(Ok(record)) if is_loose => record.get(),
-        _ => return Some(message.to_owned()),
+
+    fn saw(&mut self, wrappers: Wrappers) {
+        if self.seen.insert(wrappers) {
+            let mut taken = self.taken_in.iter();
+            if taken.any(|taken| !wrappers.starts_with(*taken)) {
+                self.found.doubt.get_or_insert(Doubt::Wrapped);
+            }
+        }
+    }
+
+    /// What is not of Envoy's own log, and no counter: then counters and bare records do not count.
+    fn saw_other(&mut self) {
+        if self.found.mixed {
+            return;
+        }
+        let found = &mut self.found;
+        found.mixed = true;
+        if self.has_bare {
+            found.doubt.get_or_insert(Doubt::Bare);
+        }
+        let samples = std::mem::take(&mut self.samples);
+        let count = u64::try_from(samples.len()).unwrap_or(u64::MAX);
+        let lookalikes = &mut found.lookalikes;
+        lookalikes.counters = lookalikes.counters.saturating_add(count);
+        for sample in samples {
+            let counter = match sample {
+                Sample::Unreadable => &mut found.unreadable,
+                Sample::Unlabelled(_) => &mut found.unlabelled,
+                _ => &mut found.counters,
+            };
+            *counter = counter.saturating_sub(1);
+        }
+        found.counters_hash = 0;
+    }
+}
+
+/// The record of a line where the filter writes one: the whole of what a plugin logged, of what the filter
+/// exported, or of the line. And whether nothing says that it is the filter's.
+fn record_of(line: &Unwrapped<'_>) -> Option<(String, bool)> {
+    let (text, is_bare) = match plugin_message(line) {
+        Some(message) => (message.strip_prefix(SPEAKER.as_bytes())?, false),
+        None if line.logger.is_some() => return None,
+        None => {
+            let text = line.text.trim_ascii_start();
+            let bare = text.strip_prefix(SPEAKER.as_bytes()).unwrap_or(text);
+            (bare, !line.is_exported)
+        }
     };
-    let behind = message.get(values.byte_offset()..).unwrap_or_default();
-    let is_foreign = behind.contains('"') && !line.text.starts_with(b"{");
-    (!is_foreign).then(|| record.to_owned())
+    // An access log may have a field of that name too; it has no kind of record in it.
+    let is_record = text.starts_with(BEGINNING.as_bytes()) && (!is_bare || looks_like_record(text));
+    is_record.then(|| (String::from_utf8_lossy(text).into_owned(), is_bare))
+}
+
+fn increase(count: &mut u64) {
+    *count = count.saturating_add(1);
+}
+
+fn add_hash(sum: &mut u64, text: &str) {
+    let mut hasher = DefaultHasher::new();
+    text.hash(&mut hasher);
+    *sum = sum.wrapping_add(hasher.finish());
 }

@@ -59,6 +59,8 @@ pub(crate) struct Judgement {
     pub(crate) more_needed: Option<u64>,
     /// Lines of counters that cannot be read, where the verdict would be READY without them.
     pub(crate) unreadable: u64,
+    /// Why the numbers may not be the filter's, where the verdict would be READY if they were.
+    pub(crate) doubt: Option<String>,
 }
 
 impl Judgement {
@@ -90,6 +92,7 @@ impl Judgement {
             upper,
             more_needed,
             unreadable: 0,
+            doubt: None,
         }
     }
 
@@ -98,6 +101,15 @@ impl Judgement {
         if self.verdict == Verdict::Ready && unreadable > 0 {
             self.verdict = Verdict::NotEnough;
             self.unreadable = unreadable;
+        }
+        self
+    }
+
+    /// The same where the numbers may not be the filter's.
+    pub(crate) fn doubting(mut self, why: Option<&str>) -> Self {
+        if let Some(why) = why.filter(|_| self.verdict == Verdict::Ready) {
+            self.verdict = Verdict::NotEnough;
+            self.doubt = Some(why.to_owned());
         }
         self
     }
@@ -134,6 +146,9 @@ impl Judgement {
                 kinds(outcomes, is_uncertain)
             ),
         };
+        if let Some(doubt) = &self.doubt {
+            return format!("{failed}{uncertain}, but {doubt}");
+        }
         if self.unreadable > 0 {
             return format!(
                 "{failed}{uncertain}, but {} cannot be read, and may be of failures: read all counters again.",

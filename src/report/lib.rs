@@ -1,6 +1,7 @@
 //! The report of a shadow: records and counters go in, a verdict for each rollout comes out.
 //!
-//! * [`Totals`] reads Envoy's log, bare records and Prometheus text, in any mixture, line by line.
+//! * [`Totals`] reads Envoy's log, bare records and Prometheus text, line by line. Of a log that may have
+//!   text of clients in it, only lines count that the filter can have written.
 //! * [`Report`] is made of the totals: what was compared, what differed, and whether v2 is ready.
 //! * It is printed as text, as JSON, or as one HTML page that needs nothing else.
 //!
@@ -19,7 +20,10 @@ mod input;
 mod judge;
 mod latency;
 mod line;
+mod lookalike;
+mod loose;
 mod make;
+mod metric_line;
 mod model;
 mod outcomes;
 mod percent;
@@ -33,5 +37,6 @@ mod words;
 pub use allow::{Allow, BadAllow};
 pub use input::Input;
 pub use judge::Verdict;
+pub use lookalike::Lookalikes;
 pub use model::{Report, UnknownRollout};
 pub use totals::{HIDDEN, Totals};

@@ -41,10 +41,14 @@ impl Report {
                 known: totals.rollouts().map(str::to_owned).collect(),
             });
         }
+        let doubts = Doubts {
+            counters: totals.unreadable_counters,
+            records: totals.doubt(),
+        };
         let rollouts = totals.rollouts.iter();
         let rollouts: Vec<_> = rollouts
             .filter(|(name, _)| only.as_ref().is_none_or(|only| only == *name))
-            .map(|(name, rollout)| judged(name, rollout, allow, totals.unreadable_counters))
+            .map(|(name, rollout)| judged(name, rollout, allow, &doubts))
             .collect();
         Ok(Self {
             version: 1,
@@ -61,12 +65,7 @@ impl Report {
     }
 }
 
-fn judged(
-    name: &str,
-    rollout: &totals::Rollout,
-    allow: Allow,
-    unreadable_counters: u64,
-) -> Rollout {
+fn judged(name: &str, rollout: &totals::Rollout, allow: Allow, doubts: &Doubts) -> Rollout {
     let mut notes = Vec::new();
     let (counted_by, mut outcomes) = authority(rollout, &mut notes);
     more_notes(rollout, &mut notes);
@@ -74,15 +73,18 @@ fn judged(
     let counters = rollout.counters.as_ref();
     let unknown = counters.map_or(0, |counters| counters.unknown);
     outcomes.add_unknown(unknown.max(rollout.unknown));
-    let judgement = Judgement::of(&outcomes, allow).without(unreadable_counters);
+    let mut judgement = Judgement::of(&outcomes, allow).without(doubts.counters);
+    if counted_by == "records" {
+        judgement = judgement.doubting(doubts.records.as_deref());
+    }
     let verdict = judgement.verdict;
     let because = judgement.sentence(&outcomes, allow);
     let sampled = match (&rollout.counters, counted_by) {
         (Some(counters), "counters") => counters.sampled,
         _ => outcomes.total(),
     };
-    let segments = rows(rollout, allow, |(segment, _)| segment);
-    let routes = rows(rollout, allow, |(_, route)| route);
+    let segments = rows(rollout, allow, doubts, |(segment, _)| segment);
+    let routes = rows(rollout, allow, doubts, |(_, route)| route);
     let seen: BTreeSet<_> = routes.iter().map(|row| row.name.as_str()).collect();
     let declared = rollout.declared.routes.iter();
     let never_seen: Vec<_> = declared
@@ -127,13 +129,21 @@ fn judged(
         latency: latency(rollout),
         segments,
         routes,
-        segments_of_routes: cells(rollout, allow),
+        segments_of_routes: cells(rollout, allow, doubts),
         routes_never_seen: never_seen,
         routes_never_compared: never_compared,
         findings: findings(&rollout.findings, &mut notes),
         options: options(rollout),
         notes,
     }
+}
+
+/// Why a verdict is not READY, whatever the numbers say.
+struct Doubts {
+    /// Lines of counters that cannot be read.
+    counters: u64,
+    /// Why the records may not be the filter's.
+    records: Option<String>,
 }
 
 /// Whose numbers count. The counters', which miss nothing; but a proxy that restarts begins them
@@ -218,7 +228,12 @@ fn more_notes(rollout: &totals::Rollout, notes: &mut Vec<String>) {
 }
 
 /// Rows that have the same name, added up.
-fn rows(rollout: &totals::Rollout, allow: Allow, name: fn(&Place) -> &String) -> Vec<Row> {
+fn rows(
+    rollout: &totals::Rollout,
+    allow: Allow,
+    doubts: &Doubts,
+    name: fn(&Place) -> &String,
+) -> Vec<Row> {
     let mut sums: BTreeMap<&String, totals::Row> = BTreeMap::new();
     for (place, row) in &rollout.rows {
         sums.entry(name(place)).or_default().add_all(row);
@@ -233,7 +248,7 @@ fn rows(rollout: &totals::Rollout, allow: Allow, name: fn(&Place) -> &String) ->
     }
     let rows = sums.into_iter().map(|(name, row)| Row {
         name: name.clone(),
-        tally: tally(&row.outcomes, allow),
+        tally: tally(&row.outcomes, allow, doubts),
         latency: Latencies::of(&row.v1, &row.v2),
         findings: most_frequent(findings.get(name)),
     });
@@ -252,18 +267,19 @@ fn most_frequent(findings: Option<&BTreeMap<&What, u64>>) -> Vec<Count> {
         .collect()
 }
 
-fn cells(rollout: &totals::Rollout, allow: Allow) -> Vec<Cell> {
+fn cells(rollout: &totals::Rollout, allow: Allow, doubts: &Doubts) -> Vec<Cell> {
     let rows = rollout.rows.iter();
     rows.map(|((segment, route), row)| Cell {
         segment: segment.clone(),
         route: route.clone(),
-        tally: tally(&row.outcomes, allow),
+        tally: tally(&row.outcomes, allow, doubts),
     })
     .collect()
 }
 
-fn tally(outcomes: &Outcomes, allow: Allow) -> Tally {
-    Tally::new(outcomes, Judgement::of(outcomes, allow))
+fn tally(outcomes: &Outcomes, allow: Allow, doubts: &Doubts) -> Tally {
+    let judgement = Judgement::of(outcomes, allow).doubting(doubts.records.as_deref());
+    Tally::new(outcomes, judgement)
 }
 
 /// That of the summaries, whose buckets are finer; else that of the counters.
@@ -346,6 +362,11 @@ fn notes(totals: &Totals) -> Vec<String> {
             counted(unreadable, "line was", "lines were")
         ));
     }
+    notes.extend(totals.lookalikes().notes());
+    notes.extend(totals.word_of_the_log());
+    notes.extend(totals.same_counters.iter().map(|[one, other]| {
+        format!("{other} has the same counters as {one}, and is not counted: give one dump of each proxy.")
+    }));
     let unlabelled = sum(|input| input.unlabelled);
     if unlabelled > 0 {
         notes.push(format!(

@@ -5,11 +5,12 @@ use std::io::{self, BufRead};
 
 use crate::counters::{Counters, Sample, TwoReadings};
 use crate::findings::{Findings, Place, What};
-use crate::input::{Input, Item};
+use crate::input::{Doubt, Input, Writer};
 use crate::latency::Histogram;
+use crate::lookalike::Lookalikes;
 use crate::outcomes::{Outcomes, named};
 use crate::record::{Difference, Options, Record, Summary};
-use crate::words::{counted, excerpt};
+use crate::words::{counted, excerpt, grouped};
 
 /// Rollouts that are kept.
 const MOST_ROLLOUTS: usize = 1_000;
@@ -35,10 +36,12 @@ pub struct Totals {
     pub(crate) beyond: u64,
     /// A counter without labels whose name two rollouts could have.
     pub(crate) two_readings: Option<TwoReadings>,
-    /// Samples that are native histograms.
     /// Lines of counters that cannot be read: any of them may be one of failures.
     pub(crate) unreadable_counters: u64,
+    /// Samples that are native histograms.
     pub(crate) native_histograms: u64,
+    /// Pairs of inputs with the same counters, of which only the first counts.
+    pub(crate) same_counters: Vec<[String; 2]>,
 }
 
 /// One rollout.
@@ -89,24 +92,113 @@ pub(crate) struct Declared {
 }
 
 impl Totals {
-    /// Adds an input: Envoy's log, bare records, Prometheus text, or a mixture.
+    /// Adds an input: Envoy's log, an access log among it or not, bare records or Prometheus text.
     ///
     /// # Errors
     ///
-    /// That of reading. What was read until then counts.
+    /// That of reading. The records that were read until then count.
     pub fn read(&mut self, name: &str, input: impl BufRead) -> io::Result<()> {
-        let found = Input::read(name, input, |item| match item {
-            Item::Record(record) => self.record(&record),
-            Item::Sample(sample) => self.sample(&sample),
-        })?;
+        self.add(name, Writer::Anyone, input)
+    }
+
+    /// Adds an input that has no line of an access log: a log of Envoy in any format, or what was extracted
+    /// from one.
+    ///
+    /// # Errors
+    ///
+    /// That of reading. The records that were read until then count.
+    pub fn read_own_log(&mut self, name: &str, input: impl BufRead) -> io::Result<()> {
+        self.add(name, Writer::Envoy, input)
+    }
+
+    fn add(&mut self, name: &str, writer: Writer, input: impl BufRead) -> io::Result<()> {
+        let (found, samples) = Input::read(name, writer, input, |record| self.record(&record))?;
+        let mut inputs = self.inputs.iter();
+        let same = inputs.find(|other| {
+            found.counters > 0
+                && (other.counters, other.counters_hash) == (found.counters, found.counters_hash)
+        });
+        match same {
+            Some(same) => self
+                .same_counters
+                .push([same.name.clone(), found.name.clone()]),
+            None => samples.iter().for_each(|sample| self.sample(sample)),
+        }
         self.inputs.push(found);
         Ok(())
+    }
+
+    /// Why records that count may be those of a client, or count twice; no verdict that rests on them is READY.
+    pub(crate) fn doubt(&self) -> Option<String> {
+        let of_input = |input: &Input| {
+            let records = counted(input.records, "record", "records");
+            let why = match input.doubt? {
+                Doubt::Bare => {
+                    "without the frame of Envoy's log, and there are lines of something else too"
+                }
+                Doubt::Wrapped => "in wrappers that other lines do not have",
+            };
+            Some(format!(
+                "{records} of {} may be those of a client: they are {why}; give Envoy's own log.",
+                input.name
+            ))
+        };
+        self.inputs.iter().find_map(of_input).or_else(|| {
+            let [one, other] = self.same_records()?;
+            Some(format!(
+                "{other} has the same records as {one}: give each once."
+            ))
+        })
+    }
+
+    fn same_records(&self) -> Option<[&str; 2]> {
+        let has_records = |input: &&Input| input.records > 0 && input.records_hash != 0;
+        let inputs: Vec<_> = self.inputs.iter().filter(has_records).collect();
+        let mut others = inputs.iter().enumerate();
+        others.find_map(|(index, other)| {
+            let mut earlier = inputs.iter().take(index);
+            let same = |one: &&&Input| {
+                (one.records, one.records_hash) == (other.records, other.records_hash)
+            };
+            let one = earlier.find(same)?;
+            Some([one.name.as_str(), other.name.as_str()])
+        })
+    }
+
+    /// That the records are taken on the word of a log in which others write too.
+    pub(crate) fn word_of_the_log(&self) -> Option<String> {
+        let inputs = self.inputs.iter();
+        let mut inputs = inputs.filter(|input| input.mixed && input.records > 0);
+        let first = inputs.next()?;
+        let names = match inputs.count() {
+            0 => first.name.clone(),
+            more => format!(
+                "{} and {} more",
+                first.name,
+                grouped(u64::try_from(more).unwrap_or(u64::MAX))
+            ),
+        };
+        Some(format!(
+            "Records are taken on the word of the log: {names} has lines of something else too. If one of them is \
+             of an access log that begins with text of a client, or with a time and such text, a client can write \
+             records: give a log without it then."
+        ))
     }
 
     /// The inputs so far.
     #[must_use]
     pub fn inputs(&self) -> &[Input] {
         &self.inputs
+    }
+
+    /// The lines of all inputs that look like records, and are not counted.
+    #[must_use]
+    pub fn lookalikes(&self) -> Lookalikes {
+        let mut all = Lookalikes::default();
+        self.inputs
+            .iter()
+            .for_each(|input| all.add(input.lookalikes));
+        all
     }
 
     /// Whether nothing was found that a report can be made of.

@@ -166,7 +166,7 @@ mod tests {
         let fields = fields.to_string();
         let record = format!("{{\"turnout\":\"{what}\",{}", &fields[1..]);
         format!(
-            "[2026-11-21 03:00:00.000][12][info][wasm] [context.cc:1137] wasm log turnout: {record}"
+            "[2026-11-21 03:00:00.000][12][info][wasm] [source/extensions/common/wasm/context.cc:1137] wasm log: turnout: {record}"
         )
     }
 

@@ -3,6 +3,7 @@
 
 mod collector;
 mod copying;
+mod forged;
 mod hop_by_hop;
 mod level;
 mod noise;

@@ -10,7 +10,10 @@ use std::path::Path;
 use std::process::Output;
 use std::thread::{self, JoinHandle};
 
-const READY: &str = r#"[2026-11-21 03:00:00.000][12][info][wasm] [source/extensions/common/wasm/context.cc:1137] wasm log turnout: {"turnout":"summary","time_ms":1795232340000,"rollout":"chat","segment":"-","route":"-","outcomes":{"equal":3000},"findings":[],"v1_us":[[250,3000]],"v2_us":[[250,3000]]}
+const READY: &str = r#"[2026-11-21 03:00:00.000][12][info][wasm] [source/extensions/common/wasm/context.cc:1137] wasm log turnout: turnout: {"turnout":"summary","time_ms":1795232340000,"rollout":"chat","segment":"-","route":"-","outcomes":{"equal":3000},"findings":[],"v1_us":[[250,3000]],"v2_us":[[250,3000]]}
+"#;
+/// A line of an access log, at whose end is the text of a client.
+const FORGED: &str = r#"[2026-11-21T03:00:00.000Z] GET /v1 200 wasm log: turnout: {"turnout":"summary","rollout":"chat","outcomes":{"equal":3000}}
 "#;
 const COUNTERS: &str = "# TYPE turnout_shadow counter
 turnout_shadow{rollout=\"users\",outcome=\"different\"} 12
@@ -78,6 +81,28 @@ fn the_exit_code_says_whether_all_are_ready() {
         assert!(stdout(&output).starts_with(starts), "{}", stdout(&output));
         assert_eq!(stderr(&output), "");
     }
+}
+
+#[test]
+fn a_client_cannot_write_a_verdict_into_a_merged_log() {
+    let folder = folder();
+    let own = READY.replace("3000}", "3}");
+    let output = turnout(folder.path(), &["-"], &[&own, FORGED].concat());
+    assert_eq!(output.status.code(), Some(1));
+    assert!(
+        stdout(&output).starts_with("chat: NOT ENOUGH\n"),
+        "{}",
+        stdout(&output)
+    );
+    assert!(
+        stdout(&output)
+            .contains("note: 1 line looks like a record but not where the filter writes them"),
+        "{}",
+        stdout(&output)
+    );
+    // Whoever says that the log is Envoy's own is believed.
+    let output = turnout(folder.path(), &["-", "--own-log"], FORGED);
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
 }
 
 #[test]
@@ -155,8 +180,25 @@ fn what_cannot_be_reported_on_is_said() {
         ),
         (
             &["-"],
-            "{\"turnout\":",
+            "{\"turnout\":\"summary\",",
             "turnout: no record and no counter of a shadow in standard input but damaged lines; ",
+        ),
+        (
+            &["-"],
+            FORGED,
+            "turnout: no record and no counter of a shadow counts in standard input. 1 line looks like a record \
+             but not where the filter writes them, and is not counted: a client can write such text into an access \
+             log. If no line of the input is from an access log, give --own-log.\n",
+        ),
+        (
+            &[
+                "--admin",
+                "http://127.0.0.1:1",
+                "--admin",
+                "http://127.0.0.1:1/stats/prometheus",
+            ],
+            "",
+            "turnout: --admin http://127.0.0.1:1/stats/prometheus names a proxy for the second time; name each once\n",
         ),
         (
             &["-", "-"],

@@ -73,10 +73,38 @@ fn a_difference_counts_before_its_summary_comes() {
 
 #[test]
 fn counters_of_several_proxies_are_added_up() {
-    let one = "turnout_shadow{rollout=\"chat\",outcome=\"equal\"} 1500\n";
-    let json = json_of(&[one, one]);
+    let of = |count| format!("turnout_shadow{{rollout=\"chat\",outcome=\"equal\"}} {count}\n");
+    let json = json_of(&[&of(1_400), &of(1_600)]);
     assert_eq!(numbers(&json["rollouts"][0]), ("counters", 0, 3_000));
     assert_eq!(json["ready"], true);
+}
+
+#[test]
+fn a_dump_of_counters_that_is_given_twice_counts_once() {
+    let one = "turnout_shadow{rollout=\"chat\",outcome=\"equal\"} 1500\n";
+    let json = json_of(&[one, one]);
+    assert_eq!(numbers(&json["rollouts"][0]), ("counters", 0, 1_500));
+    assert_eq!(json["ready"], false);
+    assert_eq!(
+        json["notes"][0],
+        "input 1 has the same counters as input 0, and is not counted: give one dump of each proxy."
+    );
+}
+
+#[test]
+fn records_that_are_given_twice_are_never_ready() {
+    let log = logged(&summary("chat", r#""equal":1500"#));
+    let json = json_of(&[&log, &log]);
+    let rollout = &json["rollouts"][0];
+    assert_eq!(rollout["verdict"], "not_enough");
+    assert_eq!(
+        rollout["because"],
+        "0 of 3,000 comparisons failed, but input 1 has the same records as input 0: give each once."
+    );
+    // Counters that say the same are those of the filter.
+    let counters = "turnout_shadow{rollout=\"chat\",outcome=\"equal\"} 3000\n";
+    let json = json_of(&[&log, &log, counters]);
+    assert_eq!(json["rollouts"][0]["verdict"], "ready");
 }
 
 #[test]

@@ -2,6 +2,8 @@
 
 use serde_json::json;
 
+use turnout_report::Totals;
+
 use crate::{json_of, logged, summary, totals_of};
 
 const ISTIO: &str = include_str!("fixtures/istio.log");
@@ -25,7 +27,7 @@ fn every_record_of_istios_text_log_is_read() {
 
 #[test]
 fn a_record_is_read_whatever_level_it_is_logged_at() {
-    let line = logged(&format!("turnout: {}", summary("chat", r#""equal":3"#)));
+    let line = logged(&summary("chat", r#""equal":3"#));
     assert!(line.contains("[info][wasm]"), "{line}");
     // Envoy's own words for its six levels.
     for level in ["trace", "debug", "info", "warning", "error", "critical"] {
@@ -42,9 +44,11 @@ fn every_record_of_istios_json_log_is_read() {
         .lines()
         .map(|line| {
             let columns: Vec<_> = line.split('\t').collect();
-            let line = json!({ "level": columns[1], "time": columns[0], "scope": "envoy wasm",
-                "msg": columns[3], "caller": "context.cc:1151", "thread": "27143" });
-            format!("{line}\n")
+            // Istio's `--log-format`, in the order of its fields.
+            format!(
+                "{{\"level\":\"{}\",\"time\":\"{}\",\"scope\":\"envoy wasm\",\"msg\":{},\"caller\":\"context.cc:1151\",\"thread\":27143}}\n",
+                columns[1], columns[0], json!(columns[3])
+            )
         })
         .collect();
     assert_eq!(records_in(&lines), (3, 0));
@@ -53,12 +57,12 @@ fn every_record_of_istios_json_log_is_read() {
 #[test]
 fn records_are_read_whatever_carries_the_log() {
     let record = summary("chat", r#""equal":3"#);
-    let lines = [logged(&format!("turnout: {record}")), ISTIO.to_owned()].concat();
+    let lines = [logged(&record), ISTIO.to_owned()].concat();
     let each = |wrap: &dyn Fn(&str) -> String| -> String {
         lines.lines().map(|line| wrap(line) + "\n").collect()
     };
     for text in [
-        each(&|line| format!("2026-11-21T03:00:00.123456789Z stdout F {line}")),
+        each(&|line| format!("2026-11-21T03:00:00.123456789Z stderr F {line}")),
         each(&|line| format!("[pod/edge-7f9c/istio-proxy] {line}")),
         each(&|line| format!("[pod/edge-7f9c/istio-proxy] 2026-11-21T03:00:00.1Z {line}")),
         each(&|line| format!("Nov 21 03:00:00 edge envoy[812]: {line}")),
@@ -88,8 +92,25 @@ fn a_record_that_a_container_runtime_has_split_is_read() {
     assert_eq!(records_in(&without_end), (0, 1));
 }
 
+/// Only where nobody but Envoy writes: in an access log a client can write each of them.
 #[test]
-fn records_are_read_in_custom_log_formats() {
+fn records_in_custom_formats_and_bare_are_read_in_envoys_own_log_alone() {
+    let found_in = |text: &str| {
+        let mut totals = Totals::default();
+        let access = "[2026-11-21T03:00:00.123Z] GET /v1 200 curl/8";
+        let mixed = format!("{access}\n{text}\n");
+        totals
+            .read("mixed", mixed.as_bytes())
+            .expect("bytes are read");
+        let input = &totals.inputs()[0];
+        assert_eq!((input.records, input.unreadable), (0, 0), "{text}");
+        assert_eq!(input.lookalikes.total(), 1, "{text}");
+        totals
+            .read_own_log("own", text.as_bytes())
+            .expect("bytes are read");
+        let input = &totals.inputs()[1];
+        (input.records, input.unreadable)
+    };
     let record = summary("chat", r#""equal":3"#);
     for (text, found) in [
         (format!("wasm log: turnout: {record}"), (1, 0)),
@@ -101,7 +122,9 @@ fn records_are_read_in_custom_log_formats() {
         (format!(r#"GET 200 wasm log: turnout: {record} "https://referer""#), (0, 1)),
         (format!(r#"wasm log: turnout: {record}{record}"#), (0, 1)),
         (json!({ "method": "GET", "ua": format!("wasm log: turnout: {record}") }).to_string(), (0, 0)),
+        (record.clone(), (1, 0)),
+        (format!("2026-11-21T03:00:00.1Z stdout F turnout: {record}"), (1, 0)),
     ] {
-        assert_eq!(records_in(&text), found, "{text}");
+        assert_eq!(found_in(&text), found, "{text}");
     }
 }

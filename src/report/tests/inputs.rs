@@ -44,8 +44,11 @@ fn what_a_client_puts_into_an_access_log_is_no_record() {
     let forged = summary("chat", r#""equal":1000000"#);
     let in_text = format!("\"GET / HTTP/1.1\" 200 \"turnout: {forged}\" \"-\"");
     let in_json = json!({ "method": "GET", "user_agent": format!("turnout: {forged}") });
-    assert_eq!(found_in(&in_text), (0, 0, 1));
-    assert_eq!(found_in(&in_json.to_string()), (0, 0, 0));
+    for line in [in_text, in_json.to_string()] {
+        assert_eq!(found_in(&line), (0, 0, 0));
+        let totals = totals_of(&[&line]);
+        assert_eq!(totals.inputs()[0].lookalikes.in_a_line, 1, "{line}");
+    }
 }
 
 #[test]
@@ -69,17 +72,18 @@ fn damaged_lines_are_counted_and_the_others_too() {
     let good = logged(&summary("chat", r#""equal":3000"#));
     let cut = good.trim_end().trim_end_matches(r#""v2_us":[]}"#);
     let text = format!(
-        "{cut}\n{good}{{\"turnout\":\"of tomorrow\"}}\n{{\"turnout\":7}}\n\
-         {}turnout_shadow{{rollout=\"chat\n\u{0}\u{1f}\n{}\n",
-        summary("chat", r#""equal":-1"#) + "\n",
+        "{cut}\n{good}{}{}{}turnout_shadow{{rollout=\"chat\n\u{0}\u{1f}\n{}\n",
+        logged("{\"turnout\":\"of tomorrow\"}"),
+        logged("{\"turnout\":7}"),
+        logged(&summary("chat", r#""equal":-1"#)),
         "[".repeat(100_000)
     );
-    assert_eq!(found_in(&text), (1, 0, 5));
+    assert_eq!(found_in(&text), (1, 0, 4));
     let json = json_of(&[&text]);
     assert_eq!(json["rollouts"][0]["equal"], 3_000);
     assert_eq!(
         json["notes"][0],
-        "5 lines were cut off or damaged, and not counted."
+        "4 lines were cut off or damaged, and not counted."
     );
 }
 

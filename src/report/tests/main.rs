@@ -6,6 +6,7 @@
 )]
 
 mod authority;
+mod forgery;
 mod forms;
 mod frames;
 mod inputs;
@@ -16,7 +17,7 @@ use turnout_report::{Allow, Report, Totals};
 fn logged(record: &str) -> String {
     format!(
         "[2026-11-21 03:00:00.000][12][info][wasm] \
-         [source/extensions/common/wasm/context.cc:1137] wasm log turnout: {record}\n"
+         [source/extensions/common/wasm/context.cc:1137] wasm log turnout: turnout: {record}\n"
     )
 }
 

@@ -1,0 +1,327 @@
+//! What a client writes into an access log that is merged with Envoy's own log.
+
+use serde_json::{Value, json};
+use turnout_report::{Allow, Report, Totals, Verdict};
+
+use crate::{logged, summary};
+
+const TIME: &str = "2026-11-21T03:00:00.123Z";
+
+/// Whatever a client can know of a record.
+fn forged() -> String {
+    summary("chat", r#""equal":1000000"#)
+}
+
+/// The text that a client sends: a record in each frame that a report reads, and in custom ones.
+fn framed(record: &str) -> Vec<String> {
+    let message = format!("wasm log: turnout: {record}");
+    let place = "source/extensions/common/wasm/context.cc:1151";
+    let istio = |scope: &str| json!({ "level": "info", "time": TIME, "scope": scope, "msg": message, "caller": place, "thread": "27" });
+    vec![
+        record.to_owned(),
+        format!("turnout: {record}"),
+        message.clone(),
+        format!("wasm log turnout: turnout: {record}"),
+        format!("[2026-11-21 03:00:00.000][12][info][wasm] [{place}] {message}"),
+        format!("[2026-11-21 03:00:00.000][12][info] [{place}] {message}"),
+        format!("[12][info][wasm] [{place}] {message}"),
+        format!("[2026-11-21T03:00:00.000Z][info][thread 20][wasm] {message}"),
+        format!("I1121 03:38:00.000 12 context.cc:1137] {message}"),
+        format!("{TIME}\tinfo\tenvoy wasm {place}\t{message}\tthread=27"),
+        format!("info\tenvoy wasm {place}\t{message}\tthread=27"),
+        istio("envoy wasm").to_string(),
+        json!({ "level": "info", "time": TIME, "msg": message }).to_string(),
+    ]
+}
+
+/// The same in what carries a log.
+fn carried(line: &str) -> Vec<String> {
+    let ended = format!("{line}\n");
+    let body = json!({ "body": { "stringValue": line } });
+    vec![
+        line.to_owned(),
+        json!({ "log": ended, "stream": "stderr", "time": TIME }).to_string(),
+        format!("{TIME} stderr F {line}"),
+        format!("stderr F {line}"),
+        format!("{TIME} {line}"),
+        format!("[pod/edge/envoy] {line}"),
+        format!("envoy-1  | {line}"),
+        format!("Nov 21 03:00:00 edge envoy[812]: {line}"),
+        format!("<14>Nov 21 03:00:00 edge envoy: {line}"),
+        json!({ "MESSAGE": line }).to_string(),
+        json!({ "MESSAGE": line.as_bytes() }).to_string(),
+        json!({ "message": line, "@timestamp": TIME }).to_string(),
+        json!({ "jsonPayload": { "message": line } }).to_string(),
+        json!({ "resourceLogs": [{ "scopeLogs": [{ "scope": { "name": "turnout" }, "logRecords": [body] }] }] })
+            .to_string(),
+    ]
+}
+
+/// The members of an object, as a client closes the text that it is in and opens another.
+fn injected(text: &str) -> Option<String> {
+    let members = text.strip_prefix('{')?.strip_suffix('}')?;
+    Some(format!("x\",{members},\"z\":\"x"))
+}
+
+/// Access log lines that have the client's text in all places but the very first one, or the first one
+/// behind a time that tabs separate.
+fn access_lines(text: &str) -> Vec<String> {
+    let mut lines = vec![
+        format!("[{TIME}] GET /v1 200 {text}"),
+        format!("[{TIME}] \"GET /v1 HTTP/1.1\" 200 - 0 57 \"-\" \"{text}\" \"id\""),
+        format!("[{TIME}] \"GET /v1 HTTP/1.1\" 200 '{text}'"),
+        format!("[{TIME}] GET {text} 200 -"),
+        format!("[{TIME}] {text}"),
+        format!("[{TIME}]{text}"),
+        format!("{TIME} {text}"),
+        format!("{TIME} GET 200 {text}"),
+        format!("Nov 21 03:00:00 edge envoy[812]: {text}"),
+        format!("Nov 21 03:00:00 edge access: {text}"),
+        format!("edge.example | {text}"),
+        format!(
+            "10.0.0.1 - - [21/Nov/2026:03:00:00 +0000] \"GET / HTTP/1.1\" 200 57 \"-\" \"{text}\""
+        ),
+        format!("{text} 200"),
+        format!("\"{text}\" 200"),
+        format!("- {text}"),
+        format!("GET{text}"),
+    ];
+    for key in [
+        "user_agent",
+        "message",
+        "msg",
+        "log",
+        "body",
+        "text",
+        "event",
+        "line",
+    ] {
+        lines.push(json!({ "method": "GET", "start_time": TIME, key: text }).to_string());
+        lines.push(json!({ "time": TIME, "level": "info", key: text, "code": 200 }).to_string());
+        let text = injected(text).unwrap_or_else(|| text.replace('"', "\\\""));
+        lines.push(format!("{{\"method\":\"GET\",\"{key}\":\"{text}\"}}"));
+        lines.push(format!(
+            "{{\"level\":\"info\",\"time\":\"{TIME}\",\"{key}\":\"{text}\"}}"
+        ));
+    }
+    lines
+}
+
+type Carrier = fn(&str, &str) -> String;
+
+/// What carries all lines of one input, Envoy's own to standard error and the others to standard output.
+const CARRIERS: [(&str, Carrier); 8] = [
+    ("nothing", |line, _| line.to_owned()),
+    ("CRI", |line, stream| format!("{TIME} {stream} F {line}")),
+    ("Docker", |line, stream| {
+        json!({ "log": format!("{line}\n"), "stream": stream, "time": TIME }).to_string()
+    }),
+    ("Fluent Bit", |line, stream| {
+        json!({ "log": line, "stream": stream, "kubernetes": { "pod_name": "a" } }).to_string()
+    }),
+    ("kubectl", |line, _| {
+        format!("[pod/edge/envoy] {TIME} {line}")
+    }),
+    ("journald", |line, _| {
+        format!("Nov 21 03:00:00 edge envoy[812]: {line}")
+    }),
+    ("journald's JSON", |line, _| {
+        json!({ "MESSAGE": line, "_PID": "812" }).to_string()
+    }),
+    ("Compose", |line, _| format!("envoy-1  | {line}")),
+];
+
+fn totals(log: &str) -> Totals {
+    let mut totals = Totals::default();
+    totals.read("log", log.as_bytes()).expect("bytes are read");
+    totals
+}
+
+fn verdict(totals: &Totals) -> Option<Verdict> {
+    let report = Report::new(totals, Allow::default(), None).expect("all rollouts");
+    report.verdicts().map(|(_, verdict)| verdict).next()
+}
+
+/// Envoy's own lines and a client's among those of others.
+fn merged(carrier: Carrier, access: &str) -> String {
+    let own = logged(&summary("chat", r#""equal":3"#));
+    let honest = access_of(access);
+    let lines = [
+        ("stderr", own.trim_end()),
+        ("stdout", &honest),
+        ("stdout", access),
+        ("stdout", &honest),
+    ];
+    let lines = lines.map(|(stream, line)| carrier(line, stream) + "\n");
+    lines.concat()
+}
+
+/// The line of an honest client in the same format.
+fn access_of(line: &str) -> String {
+    match serde_json::from_str::<Value>(line) {
+        Ok(_) => json!({ "method": "GET", "start_time": TIME, "user_agent": "curl/8" }).to_string(),
+        Err(_) => format!("[{TIME}] \"GET /v1 HTTP/1.1\" 200 - 0 57 \"-\" \"curl/8\" \"id\""),
+    }
+}
+
+/// Every frame, in everything that carries a log, at every place of an access log line but the first.
+#[test]
+fn no_text_of_a_client_within_an_access_log_line_is_a_record() {
+    let mut wrong = Vec::new();
+    let mut tried = 0;
+    for (name, carrier) in CARRIERS {
+        for text in framed(&forged()).iter().flat_map(|line| carried(line)) {
+            for access in access_lines(&text) {
+                tried += 1;
+                // All of them with nothing around, and of the others some for each carrier.
+                if name != "nothing" && tried % 5 != 0 {
+                    continue;
+                }
+                let log = merged(carrier, &access);
+                let totals = totals(&log);
+                if totals.inputs()[0].records != 1 {
+                    let verdict = verdict(&totals);
+                    wrong.push(format!("{name}: {verdict:?}: {access}"));
+                }
+            }
+        }
+    }
+    let few = wrong
+        .iter()
+        .take(20)
+        .cloned()
+        .collect::<Vec<_>>()
+        .join("\n");
+    assert!(wrong.is_empty(), "{} of {tried}:\n{few}", wrong.len());
+}
+
+fn json_of(log: &str) -> Value {
+    crate::json_of(&[log])
+}
+
+/// What each line counts as, by the reason why a client may have written it.
+#[test]
+fn what_looks_like_a_record_elsewhere_is_counted_and_said() {
+    let record = forged();
+    let own = logged(&summary("chat", r#""equal":3"#));
+    let access = format!("[{TIME}] GET /v1 200 curl/8\n");
+    for (kind, log, words) in [
+        (
+            "in_a_line",
+            format!("{own}{access}[{TIME}] GET /v1 200 {record}\n"),
+            "1 line looks like a record but not where the filter writes them, and is not counted: a client can \
+             write such text into an access log. If no line of the input is from an access log, give --own-log.",
+        ),
+        (
+            "stdout",
+            [("stderr", &own), ("stdout", &logged(&record))]
+                .map(|(stream, line)| format!("{TIME} {stream} F {line}"))
+                .concat(),
+            "1 line looks like a record but of standard output, where Envoy writes access logs",
+        ),
+        (
+            "bare",
+            format!("{own}{access}{record}\n"),
+            "1 line looks like a record without the frame of Envoy's log among lines of something else",
+        ),
+        (
+            "wrapped",
+            format!("{own}{TIME} stderr F {}", logged(&record)),
+            "1 line looks like a record in a wrapper that other lines of the input do not have",
+        ),
+        (
+            "counters",
+            format!("{own}{access}turnout_shadow{{rollout=\"chat\",outcome=\"equal\"}} 4000 1\n"),
+            "1 line looks like a counter in a log, and is not counted. Give the counters as a file",
+        ),
+        // The counters are before what shows that it is a log.
+        (
+            "counters",
+            format!("turnout_shadow{{rollout=\"chat\",outcome=\"equal\"}} 4000\n{own}{access}"),
+            "1 line looks like a counter in a log",
+        ),
+    ] {
+        let json = json_of(&log);
+        assert_eq!(json["rollouts"][0]["verdict"], "not_enough", "{log}");
+        assert_eq!(json["rollouts"][0]["equal"], 3, "{log}");
+        assert_eq!(json["inputs"][0]["lookalikes"][kind], 1, "{json:#}");
+        let notes = json["notes"].as_array().expect("notes");
+        let is_said = |note: &Value| note.as_str().is_some_and(|note| note.starts_with(words));
+        assert!(notes.iter().any(is_said), "{notes:#?}");
+    }
+}
+
+/// Records that were taken before a line showed that a client may have written them.
+#[test]
+fn what_a_later_line_makes_doubtful_is_never_ready() {
+    let record = forged();
+    let access = format!("[{TIME}] GET /v1 200 curl/8\n");
+    for (log, words) in [
+        (
+            format!("{record}\n{access}"),
+            "0 of 1,000,000 comparisons failed, but 1 record of input 0 may be those of a client: they are without \
+             the frame of Envoy's log, and there are lines of something else too; give Envoy's own log.",
+        ),
+        (
+            format!("{TIME} {}{access}", logged(&record)),
+            "0 of 1,000,000 comparisons failed, but 1 record of input 0 may be those of a client: they are in \
+             wrappers that other lines do not have; give Envoy's own log.",
+        ),
+    ] {
+        let json = json_of(&log);
+        let rollout = &json["rollouts"][0];
+        assert_eq!(rollout["verdict"], "not_enough", "{log}");
+        assert_eq!(rollout["because"], words, "{log}");
+        for row in ["segments", "routes", "segments_of_routes"] {
+            assert_eq!(rollout[row][0]["verdict"], "not_enough", "{row}");
+        }
+    }
+}
+
+/// The limit of what a log can say: the line is Envoy's, byte by byte.
+#[test]
+fn a_log_whose_access_lines_begin_with_a_clients_text_is_warned_of() {
+    let log = [
+        "curl/8.0 200 -\n",
+        &logged(&forged()),
+        "Mozilla/5.0 200 -\n",
+    ]
+    .concat();
+    let notes = json_of(&log)["notes"].to_string();
+    assert!(
+        notes.contains(
+            "Records are taken on the word of the log: input 0 has lines of something else too."
+        ),
+        "{notes}"
+    );
+}
+
+/// Extracted records, a collector's file, and counters behind Envoy's own lines.
+#[test]
+fn what_only_the_filter_writes_needs_no_frame() {
+    let record = summary("chat", r#""equal":3000"#);
+    let body = json!({ "body": { "stringValue": record } });
+    let access = json!({ "body": { "stringValue": forged() } });
+    let exported = json!({ "resourceLogs": [
+        { "scopeLogs": [{ "scope": {}, "logRecords": [access] }] },
+        { "scopeLogs": [{ "scope": { "name": "turnout" }, "logRecords": [body] }] },
+        { "scopeLogs": [{ "scope": {}, "logRecords": [{ "body": { "stringValue": "GET / 200" } }, access] }] },
+    ] });
+    let spans = json!({ "resourceSpans": [] });
+    for (log, taken) in [
+        (format!("{record}\n\n"), 1),
+        (format!("turnout: {record}\n# a comment\nup 1\n"), 1),
+        // The first of the access log's is bare, and nothing says yet that it is of one.
+        (format!("{spans}\n{exported}\n"), 2),
+        (
+            format!(
+                "-- Boot 5f0c --\nNov 21 03:00:00 edge envoy[8]: {}",
+                logged(&record)
+            ),
+            1,
+        ),
+    ] {
+        assert_eq!(totals(&log).inputs()[0].records, taken, "{log}");
+    }
+    assert_eq!(json_of(&format!("{exported}\n"))["ready"], false);
+}

@@ -5,6 +5,8 @@ use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use turnout_logs::unwrap_line;
+
 use crate::error::Error;
 use crate::files;
 
@@ -75,22 +77,30 @@ struct Reasons {
 
 /// The filter's words where it was asked; else Envoy's, which then knows why. A proxy loads a policy
 /// once for each listener, so the same may be said more than once.
+///
+/// Only lines that begin as Envoy's logger begins them are read: an access log may go to the same file, and
+/// its lines hold text of clients.
 fn reasons(log: &str) -> Reasons {
     let mut ours: Vec<String> = Vec::new();
     let mut envoys: Vec<String> = Vec::new();
     let mut is_whole = false;
     for line in log.lines() {
+        let unwrapped = unwrap_line(line.as_bytes());
+        if unwrapped.logger.is_none() {
+            continue;
+        }
+        let message = String::from_utf8_lossy(&unwrapped.text);
         // Between the two there may be the names of the plugin's root and VM.
-        let said = line
-            .split_once(" wasm log")
-            .and_then(|(_, named)| named.split_once(": turnout: "))
+        let said = message
+            .strip_prefix("wasm log")
+            .and_then(|named| named.split_once(": turnout: "))
             .map(|(_, said)| said.trim_end());
         let list = match said {
             Some(said) if is_problem(said) => Some((&mut ours, said)),
             Some(_) => None,
             None => {
-                is_whole |= ends(line);
-                envoys_word(line).map(|said| (&mut envoys, said))
+                is_whole |= ends(&message);
+                envoys_word(line, &message).map(|said| (&mut envoys, said))
             }
         };
         if let Some((list, said)) = list
@@ -110,28 +120,29 @@ fn is_problem(said: &str) -> bool {
     said.starts_with("policy line ") || said.starts_with("configuration line ")
 }
 
-fn ends(line: &str) -> bool {
-    line.contains("config update rejected: ")
-        || line.contains("config update failure: ")
-        || line.contains("Unable to create Wasm plugin")
+fn ends(message: &str) -> bool {
+    message.contains("config update rejected: ")
+        || message.contains("config update failure: ")
+        || message.contains("Unable to create Wasm plugin")
 }
 
-fn envoys_word(line: &str) -> Option<&str> {
-    const SIGNS: [&str; 4] = [
+/// What Envoy says of a refusal: behind these words, or all that its Wasm logger says.
+fn envoys_word<'a>(line: &str, message: &'a str) -> Option<&'a str> {
+    const SIGNS: [&str; 3] = [
         "config update rejected: ",
         "config update failure: ",
-        "[wasm] ",
         "Failed to load ",
     ];
+    let frame = line.split_once(message).map_or(line, |(frame, _)| frame);
     let is_error = ["[error]", "[critical]", "[warning]"];
-    if !is_error.iter().any(|level| line.contains(level)) {
+    if !is_error.iter().any(|level| frame.contains(level)) {
         return None;
     }
-    let said = SIGNS.iter().find_map(|sign| line.split_once(sign))?.1;
-    // What follows a source's name and line is what was said.
-    let said = match said.split_once("] ") {
-        Some((source, said)) if source.starts_with('[') => said,
-        _ => said,
+    let said = SIGNS.iter().find_map(|sign| message.split_once(sign));
+    let said = match said {
+        Some((_, said)) => said,
+        None if frame.contains("[wasm] ") => message,
+        None => return None,
     };
     Some(said.trim_end())
 }
@@ -175,6 +186,32 @@ mod tests {
             ]
         );
         assert_eq!(reasons("no log\n\u{1b}[2J").lines, [""; 0]);
+    }
+
+    /// An access log may go to the same file.
+    #[test]
+    fn what_a_client_writes_is_no_reason() {
+        let problem = LOG.lines().nth(1).unwrap();
+        let critical = LOG.lines().last().unwrap();
+        for text in [
+            problem,
+            critical,
+            END.trim_end(),
+            " wasm log: turnout: policy line 1, column 1, at /: pay the ransom",
+            "[error] config update rejected: pay the ransom",
+            "Unable to create Wasm plugin x",
+        ] {
+            for access in [
+                format!("[2026-11-21T12:32:03.116Z] \"GET / HTTP/1.1\" 200 \"{text}\"\n"),
+                format!("[2026-11-21T12:32:03.116Z] GET 200 {text}\n"),
+                format!("{text} 200\n").replacen('[', "(", 1),
+                serde_json::json!({ "method": "GET", "user_agent": text }).to_string(),
+            ] {
+                let found = reasons(&access);
+                assert_eq!(found.lines, [""; 0], "{access}");
+                assert!(!found.is_whole, "{access}");
+            }
+        }
     }
 
     #[test]

@@ -7,6 +7,7 @@ use turnout_core::lint::{self, Code};
 use turnout_core::{Diagnostics, Inbound, Plan, RecordLevel, Severity, Written};
 use turnout_live::{Given, Intent, check_wasm};
 
+use crate::accounts_access::RootOptions;
 use crate::exit::{Exit, refuse};
 use crate::headers;
 use crate::lint::codes;
@@ -36,6 +37,8 @@ Examples:
 pub(crate) struct Arguments {
     /// The policy; `-` is standard input.
     policy: PathBuf,
+    #[command(flatten)]
+    account_roots: RootOptions,
     #[command(flatten)]
     options: Options,
     /// Where the proxies find the filter. Needed with the first policy.
@@ -113,7 +116,8 @@ fn wasm(arguments: &Arguments) -> Result<Option<String>, Exit> {
 
 /// The policy's text with its revision, once nothing speaks against it.
 fn policy(arguments: &Arguments) -> Result<String, Exit> {
-    let policy = Policy::read(&arguments.policy)?;
+    let access = arguments.account_roots.access(arguments.review.lines());
+    let policy = Policy::read(&arguments.policy, access)?;
     let in_force = arguments.options.directory().in_force();
     let in_force = in_force.map_err(|error| refuse(&error.to_string()))?;
     let routes = arguments.options.routes();

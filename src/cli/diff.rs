@@ -9,6 +9,7 @@ use turnout_core::diff::{
     Answer, Comparison, Finding, Findings, Limits, NotComparable, Options, Severity, Usage, compare,
 };
 
+use crate::accounts_access::AccountFileOptions;
 use crate::exit::{Exit, refuse};
 use crate::{policy, text};
 
@@ -29,6 +30,8 @@ pub(crate) struct Arguments {
     /// Take the options of a comparison (what to ignore, and so on) from a policy.
     #[arg(long, value_name = "FILE", requires = "rollout")]
     policy: Option<PathBuf>,
+    #[command(flatten)]
+    account_files: AccountFileOptions,
     /// The rollout whose `shadow.compare` holds.
     #[arg(long, value_name = "NAME", requires = "policy")]
     rollout: Option<String>,
@@ -106,7 +109,7 @@ fn options(arguments: &Arguments) -> Result<Options, Exit> {
             ..Options::default()
         });
     };
-    let plan = policy::plan(policy, None)?;
+    let plan = policy::plan(policy, None, arguments.account_files.access())?;
     let found = policy::rollout(&plan, policy, rollout)?;
     let Some(shadow) = &found.shadow else {
         return Err(refuse(&format!(

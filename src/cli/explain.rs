@@ -12,6 +12,7 @@ use clap::Args;
 use turnout_core::explain::{Built, Explanation, Given, Refused};
 use turnout_core::{Headers, Inbound, Request, Rollout, Time};
 
+use crate::accounts_access::AccountFileOptions;
 use crate::exit::{Exit, refuse};
 use crate::moment::{moment, now};
 use crate::policy;
@@ -30,6 +31,8 @@ use crate::text::visible_json;
 pub(crate) struct Arguments {
     /// The policy; `-` is standard input.
     policy: PathBuf,
+    #[command(flatten)]
+    account_files: AccountFileOptions,
     /// The account. It is put where the policy looks for it first; what is no account is put there
     /// too, and the answer says so.
     #[arg(long, value_name = "ACCOUNT")]
@@ -87,7 +90,8 @@ pub(crate) fn run(arguments: &Arguments) -> Exit {
 }
 
 fn told(arguments: &Arguments) -> Result<String, Exit> {
-    let plan = policy::plan(&arguments.policy, arguments.region.as_deref())?;
+    let region = arguments.region.as_deref();
+    let plan = policy::plan(&arguments.policy, region, arguments.account_files.access())?;
     let supposed = match &arguments.rollout {
         None => None,
         Some(name) => Some(policy::rollout(&plan, &arguments.policy, name)?),

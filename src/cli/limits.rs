@@ -9,6 +9,7 @@ use turnout_core::Plan;
 use turnout_live::Preview;
 use turnout_simulate::{Change, Forbidden, Version, nearest};
 
+use crate::accounts_access::LineOptions;
 use crate::exit::{Exit, refuse};
 use crate::many;
 use crate::moment::now;
@@ -22,6 +23,8 @@ pub(crate) struct Limits {
     /// The column of accounts in CSV: its name in the first line, or its number from 1.
     #[arg(long, value_name = "NAME|NUMBER", requires = "accounts")]
     column: Option<String>,
+    #[command(flatten)]
+    lines: LineOptions,
     /// The region of the proxies, for --forbid and --max-new; unknown unless given.
     #[arg(long, value_name = "REGION")]
     region: Option<String>,
@@ -38,6 +41,11 @@ impl Limits {
     /// Whether the policy is also an input of the command that has these arguments.
     pub(crate) fn accounts(&self) -> Option<&PathBuf> {
         self.accounts.as_ref()
+    }
+
+    /// Whether the lines of that file are shown.
+    pub(crate) fn lines(&self) -> &LineOptions {
+        &self.lines
     }
 
     /// Whether anything is to be looked at.
@@ -72,16 +80,16 @@ impl Limits {
             segments: self.forbid.clone(),
             max_new: self.max_new,
         };
-        let column = many::column(self.column.as_ref());
+        let list = many::list(self.column.as_ref(), self.lines.text());
         let Some(path) = &self.accounts else {
-            let change = Change::between(old, new, None, &forbidden, empty());
+            let change = Change::between(old, new, &list, &forbidden, empty());
             let change = change.map_err(|error| refuse(&error.to_string()))?;
             return Ok(change.refused);
         };
         let accounts = many::open(path)?;
-        let change = Change::between(old, new, column.as_ref(), &forbidden, accounts);
+        let change = Change::between(old, new, &list, &forbidden, accounts);
         let change = change.map_err(|error| refuse(&many::cannot_read(path, &error)))?;
-        many::tell_accounts(path, &change.read, column.as_ref())?;
+        many::tell_accounts(path, &change.read, &list)?;
         Ok(change.refused)
     }
 }

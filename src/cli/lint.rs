@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use turnout_core::lint::{Code, Options, ProxyRoutes, lint};
 use turnout_core::{Diagnostic, Diagnostics, Plan, Severity};
 
+use crate::accounts_access::{Access, AccountFileOptions};
 use crate::accounts_files::{self, Found};
 use crate::exit::{Exit, refuse};
 use crate::problems;
@@ -29,6 +30,8 @@ pub(crate) struct Arguments {
     /// The policy that it takes the place of: tells what changes for accounts on their way.
     #[arg(long, value_name = "OLD")]
     against: Option<PathBuf>,
+    #[command(flatten)]
+    account_files: AccountFileOptions,
     /// A running proxy, whose routes are looked at: whether they change a request after the filter, so
     /// that shadow requests are others, and whether there is one for each rollout. May be given more
     /// than once.
@@ -85,9 +88,9 @@ fn linted(arguments: &Arguments) -> Result<Exit, String> {
     if is_dash(&arguments.policy) && arguments.against.as_deref().is_some_and(is_dash) {
         return Err("standard input is one policy; give the other one as a file".into());
     }
-    let policy = Source::read(&arguments.policy)?;
+    let policy = Source::read(&arguments.policy, arguments.account_files.access())?;
     let old = match &arguments.against {
-        Some(path) => Some(old(Source::read(path)?)?),
+        Some(path) => Some(old(Source::read(path, arguments.account_files.access())?)?),
         None => None,
     };
     let routes = turnout_live::routes(&arguments.admin).into_iter();
@@ -135,12 +138,12 @@ fn old(source: Source) -> Result<Plan, String> {
 }
 
 impl Source {
-    fn read(path: &Path) -> Result<Self, String> {
+    fn read(path: &Path, access: Access<'_>) -> Result<Self, String> {
         let bytes = text::read_bytes(path)?;
         let text = std::str::from_utf8(&bytes).unwrap_or_default();
         Ok(Self {
             name: text::name_of(path),
-            found: accounts_files::read(path, text),
+            found: accounts_files::read(path, text, access)?,
             bytes,
         })
     }

@@ -14,6 +14,7 @@ use turnout_live::{
     Readiness, outcome,
 };
 
+use crate::accounts_access::LineOptions;
 use crate::changes::Changes;
 use crate::exit::{Exit, refuse};
 use crate::limits::Limits;
@@ -84,6 +85,11 @@ impl Review {
     /// The file of accounts, which may be standard input.
     pub(crate) fn accounts(&self) -> Option<&PathBuf> {
         self.limits.accounts()
+    }
+
+    /// Whether the lines of files of accounts are shown.
+    pub(crate) fn lines(&self) -> &LineOptions {
+        self.limits.lines()
     }
 }
 

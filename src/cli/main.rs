@@ -2,6 +2,7 @@
 
 #![forbid(unsafe_code)]
 
+mod accounts_access;
 mod accounts_files;
 mod apply;
 mod bucket;

@@ -9,10 +9,12 @@ use std::thread;
 use clap::{Args, ValueEnum};
 use flate2::bufread::MultiGzDecoder;
 use indicatif::{ProgressBar, ProgressStyle};
-use turnout_core::{Format, Plan};
-use turnout_simulate::{AccountsRead, Column, Fields, LogFormat, LogRead, Replay, Unreadable};
+use turnout_core::{FileText, Format, Plan};
+use turnout_simulate::{
+    AccountsRead, Column, Fields, ListOptions, LogFormat, LogRead, Replay, Unreadable,
+};
 
-use crate::accounts_files::columns_with_accounts;
+use crate::accounts_files::{self, columns_with_accounts, hides_text};
 use crate::exit::{Exit, refuse};
 use crate::{problems, text};
 
@@ -131,26 +133,39 @@ pub(crate) fn tell_region(plans: &[&Plan]) {
 pub(crate) fn tell_accounts(
     path: &Path,
     read: &AccountsRead,
-    column: Option<&Column>,
+    list: &ListOptions,
 ) -> Result<(), Exit> {
     let name = text::name_of(path);
     // A named column has a header by its name.
     if let Some(header) = &read.header
-        && !matches!(column, Some(Column::Name(_)))
+        && !matches!(list.column, Some(Column::Name(_)))
     {
+        let header = match list.text {
+            FileText::Hidden => "the first line",
+            FileText::Shown => &format!("`{header}`"),
+        };
         problems::tell(&format!(
-            "turnout: {name}:1: `{header}` is no account; it is taken as a header"
+            "turnout: {name}:1: {header} is no account; it is taken as a header"
         ));
     }
     if read.accounts > 0 {
         tell_bad(&name, &read.malformed);
+        let mut first = read.malformed.first.iter();
+        if list.text == FileText::Hidden && first.any(|bad| hides_text(&bad.why)) {
+            problems::tell("turnout: --show-lines shows the text of lines that are no account");
+        }
         return Ok(());
     }
     // The wrong file, or the wrong column: that is one problem, and not one for each line.
     if let Some(bad) = read.malformed.first.first() {
         problems::tell(&format!("turnout: {name}:{}: {}", bad.line, bad.why));
     }
-    let columns = columns_with_accounts(path, Format::Sid);
+    let opened = accounts_files::open(path)
+        .ok()
+        .filter(|_| !text::is_dash(path));
+    let columns = opened.map_or_else(Vec::new, |mut file| {
+        columns_with_accounts(&mut file, Format::Sid, list.text)
+    });
     Err(refuse(&match (read.malformed.count, &read.header) {
         (0, None) => format!("{name} has no accounts: it is empty; write one account in each line"),
         (count, _) => format!(
@@ -201,8 +216,12 @@ fn tell_bad(name: &str, bad: &Unreadable) {
     }
 }
 
-pub(crate) fn column(text: Option<&String>) -> Option<Column> {
-    text.map(|text| Column::parse(text))
+/// How a list of accounts is read.
+pub(crate) fn list(column: Option<&String>, text: FileText) -> ListOptions {
+    ListOptions {
+        column: column.map(|column| Column::parse(column)),
+        text,
+    }
 }
 
 /// Prints to the end, or until who reads has seen enough.

@@ -1,11 +1,13 @@
 //! `turnout pack`: accounts in the form in which proxies read them quickest.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
-use turnout_core::Format;
+use turnout_core::{FileText, Format};
+use turnout_simulate::{Column, ListOptions};
 
-use crate::accounts_files::{MOST, gather};
+use crate::accounts_access::AccountFileOptions;
+use crate::accounts_files::{MOST, gather, open};
 use crate::exit::{Exit, refuse};
 use crate::policy::Policy;
 use crate::{problems, text};
@@ -29,12 +31,17 @@ pub(crate) struct Arguments {
     /// Print this policy instead, with the SIDs of all its segments packed; `-` is standard input.
     #[arg(long)]
     policy: Option<PathBuf>,
+    #[command(flatten)]
+    account_files: AccountFileOptions,
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Exit {
     let packed = match (&arguments.policy, &arguments.file) {
-        (Some(policy), _) => Policy::read(policy).and_then(|policy| policy.packed()),
-        (None, Some(file)) => accounts(file, arguments.column.as_deref()),
+        (Some(policy), _) => {
+            let policy = Policy::read(policy, arguments.account_files.access());
+            policy.and_then(|policy| policy.packed())
+        }
+        (None, Some(file)) => accounts(file, arguments),
         (None, None) => Err(refuse("name a file, or a --policy")),
     };
     let written = match packed {
@@ -47,14 +54,21 @@ pub(crate) fn run(arguments: &Arguments) -> Exit {
     }
 }
 
-fn accounts(file: &std::path::Path, column: Option<&str>) -> Result<String, Exit> {
-    let read = gather(file, column, Format::Sid, MOST);
+fn accounts(file: &Path, arguments: &Arguments) -> Result<String, Exit> {
+    let list = ListOptions {
+        column: arguments.column.as_deref().map(Column::parse),
+        text: arguments.account_files.access().text,
+    };
+    let read = open(file).and_then(|opened| gather(opened, file, &list, Format::Sid, MOST));
     let (gathered, bad) = read.map_err(|(what, instead)| refuse(&format!("{what}; {instead}")))?;
     if bad.count > 0 {
         let name = text::name_of(file);
         let named = u64::try_from(bad.lines.len()).unwrap_or(u64::MAX);
         for (line, message) in bad.lines {
             problems::tell(&format!("{name} line {line}: {message}"));
+        }
+        if list.text == FileText::Hidden {
+            problems::tell("--show-lines shows the text of lines that are no account");
         }
         let others = match bad.count.saturating_sub(named) {
             0 => String::new(),

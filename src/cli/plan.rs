@@ -6,6 +6,7 @@ use clap::Args;
 use turnout_core::Time;
 use turnout_simulate::{Change, Forbidden, MovedRequests, Version};
 
+use crate::accounts_access::AccountFileOptions;
 use crate::exit::{Exit, refuse};
 use crate::limits::check_segments;
 use crate::many::{self, LogArguments};
@@ -33,6 +34,8 @@ pub(crate) struct Arguments {
     /// The accounts, one in each line; `-` is standard input.
     #[arg(long, value_name = "FILE")]
     accounts: PathBuf,
+    #[command(flatten)]
+    account_files: AccountFileOptions,
     /// The column of accounts in CSV: its name in the first line, or its number from 1.
     #[arg(long, value_name = "NAME|NUMBER")]
     column: Option<String>,
@@ -117,8 +120,8 @@ fn planned(arguments: &Arguments) -> Result<(String, Vec<String>), Exit> {
         }
     }
     let region = arguments.region.as_deref();
-    let old = policy::plan(&arguments.old, region)?;
-    let new = policy::plan(&arguments.new, region)?;
+    let old = policy::plan(&arguments.old, region, arguments.account_files.access())?;
+    let new = policy::plan(&arguments.new, region, arguments.account_files.access())?;
     check_segments(&arguments.forbid, [&old, &new])?;
     many::tell_region(&[&old, &new]);
     let at = arguments.at.unwrap_or_else(now);
@@ -140,16 +143,19 @@ fn planned(arguments: &Arguments) -> Result<(String, Vec<String>), Exit> {
 
 fn change(arguments: &Arguments, old: Version<'_>, new: Version<'_>) -> Result<Change, Exit> {
     let path = &arguments.accounts;
-    let column = many::column(arguments.column.as_ref());
+    let list = many::list(
+        arguments.column.as_ref(),
+        arguments.account_files.access().text,
+    );
     let forbidden = Forbidden {
         segments: arguments.forbid.clone(),
         max_new: arguments.max_new,
     };
     // Bad arguments are told before anything long is read.
     let replay = arguments.reading.replay()?;
-    let change = Change::between(old, new, column.as_ref(), &forbidden, many::open(path)?);
+    let change = Change::between(old, new, &list, &forbidden, many::open(path)?);
     let mut change = change.map_err(|error| refuse(&many::cannot_read(path, &error)))?;
-    many::tell_accounts(path, &change.read, column.as_ref())?;
+    many::tell_accounts(path, &change.read, &list)?;
     if let Some(path) = &arguments.log {
         let requests = MovedRequests::between(old, new, &replay, many::open(path)?);
         let requests = requests.map_err(|error| refuse(&many::cannot_read(path, &error)))?;

@@ -5,6 +5,7 @@ use std::path::Path;
 use turnout_core::lint::{Options, lint};
 use turnout_core::{Diagnostics, Plan, Rollout, with_accounts};
 
+use crate::accounts_access::Access;
 use crate::accounts_files::{self, Found};
 use crate::exit::{Exit, refuse};
 use crate::{problems, text};
@@ -21,11 +22,12 @@ pub(crate) struct Policy {
 
 impl Policy {
     /// That it cannot be read is shown.
-    pub(crate) fn read(path: &Path) -> Result<Self, Exit> {
+    pub(crate) fn read(path: &Path, access: Access<'_>) -> Result<Self, Exit> {
         let text = text::read(path).map_err(|error| refuse(&error))?;
+        let found = accounts_files::read(path, &text, access);
         Ok(Self {
             name: text::name_of(path),
-            found: accounts_files::read(path, &text),
+            found: found.map_err(|error| refuse(&error))?,
             text,
         })
     }
@@ -87,8 +89,8 @@ impl Policy {
 }
 
 /// Reads and compiles a policy, placed in a region if one is given. What is wrong with it is shown.
-pub(crate) fn plan(path: &Path, region: Option<&str>) -> Result<Plan, Exit> {
-    let mut plan = Policy::read(path)?.plan()?;
+pub(crate) fn plan(path: &Path, region: Option<&str>, access: Access<'_>) -> Result<Plan, Exit> {
+    let mut plan = Policy::read(path, access)?.plan()?;
     if let Some(region) = region {
         plan.place_in(region);
     }

@@ -8,6 +8,7 @@ use turnout_core::{Configuration, Inbound, Plan, Proxy, RecordLevel, Written};
 use turnout_live::check_wasm;
 use turnout_manifests::{EnvoyGateway, Istio, Object, Phase, envoy_gateway, istio, to_yaml};
 
+use crate::accounts_access::AccountFileOptions;
 use crate::exit::{Exit, refuse};
 use crate::headers::{self, NOT_PASSED_ON};
 use crate::policy::Policy;
@@ -31,6 +32,8 @@ use crate::{record_level, text};
 pub(crate) struct Arguments {
     /// The policy; `-` is standard input.
     policy: PathBuf,
+    #[command(flatten)]
+    account_files: AccountFileOptions,
     /// The configuration to fill in.
     #[arg(long, value_name = "FILE", required_unless_present = "target")]
     template: Option<PathBuf>,
@@ -144,7 +147,8 @@ impl From<PhaseWord> for Phase {
 
 pub(crate) fn run(arguments: &Arguments) -> Exit {
     // Whatever is wrong is said at once, so that it can be mended at once.
-    let policy = Policy::read(&arguments.policy).and_then(|policy| policy.for_proxies());
+    let policy = Policy::read(&arguments.policy, arguments.account_files.access())
+        .and_then(|policy| policy.for_proxies());
     let mut wrong = check(arguments);
     let template = template(arguments, &mut wrong);
     let rendered = policy.as_ref().ok().map(|(policy, plan)| {

@@ -6,6 +6,7 @@ use clap::{ArgGroup, Args};
 use turnout_core::{Plan, Time};
 use turnout_simulate::{Census, Traffic};
 
+use crate::accounts_access::AccountFileOptions;
 use crate::exit::{Exit, refuse};
 use crate::many::{self, LogArguments};
 use crate::moment::{moment, now};
@@ -36,6 +37,8 @@ use crate::{policy, problems, text};
 pub(crate) struct Arguments {
     /// The policy; `-` is standard input.
     policy: PathBuf,
+    #[command(flatten)]
+    account_files: AccountFileOptions,
     /// The accounts, one in each line; `-` is standard input.
     #[arg(long, value_name = "FILE")]
     accounts: Option<PathBuf>,
@@ -75,7 +78,8 @@ fn simulated(arguments: &Arguments) -> Result<String, Exit> {
         arguments.log.as_ref(),
     ];
     text::check_inputs(inputs.into_iter().flatten()).map_err(|error| refuse(&error))?;
-    let plan = policy::plan(&arguments.policy, arguments.region.as_deref())?;
+    let region = arguments.region.as_deref();
+    let plan = policy::plan(&arguments.policy, region, arguments.account_files.access())?;
     if let Some(name) = &arguments.rollout {
         policy::rollout(&plan, &arguments.policy, name)?;
     }
@@ -90,11 +94,14 @@ fn census(arguments: &Arguments, plan: &Plan) -> Result<String, Exit> {
     let Some(path) = &arguments.accounts else {
         return Err(refuse("give --accounts or --log"));
     };
-    let column = many::column(arguments.column.as_ref());
+    let list = many::list(
+        arguments.column.as_ref(),
+        arguments.account_files.access().text,
+    );
     let at = arguments.at.unwrap_or_else(now);
-    let census = Census::of(plan, at, column.as_ref(), many::open(path)?);
+    let census = Census::of(plan, at, &list, many::open(path)?);
     let mut census = census.map_err(|error| refuse(&many::cannot_read(path, &error)))?;
-    many::tell_accounts(path, &census.accounts, column.as_ref())?;
+    many::tell_accounts(path, &census.accounts, &list)?;
     if let Some(wanted) = &arguments.rollout {
         census.rollouts.retain(|rollout| rollout.rollout == *wanted);
     }

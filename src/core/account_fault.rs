@@ -17,6 +17,19 @@ impl Format {
             Self::Opaque => format!("it has {} bytes", text.len()),
         }
     }
+
+    /// Why a text is not an account of this format, without any of the text: `34 characters expected,
+    /// found 33`. The answer means nothing for a text that is one.
+    #[must_use]
+    pub fn fault_kind(self, text: &[u8]) -> String {
+        let Ok(text) = std::str::from_utf8(text) else {
+            return String::from("it is not UTF-8");
+        };
+        match self {
+            Self::Sid => sid_fault_kind(text),
+            Self::Opaque => format!("1 to {LONGEST_OPAQUE} bytes expected, found {}", text.len()),
+        }
+    }
 }
 
 /// What to report of a text that is not an account.
@@ -39,13 +52,44 @@ pub(crate) fn malformed_account(account: &str, format: Format) -> Problem {
     }
 }
 
+/// As [`sid_fault`], without any character of the text.
+fn sid_fault_kind(text: &str) -> String {
+    let trimmed = text.trim();
+    if trimmed.is_empty() {
+        return String::from(blank_fault(text));
+    }
+    let mut faults = Vec::new();
+    if trimmed != text {
+        faults.push(String::from("it has white space at its ends"));
+    }
+    let length = trimmed.chars().count();
+    if length != SID_LENGTH {
+        faults.push(format!("{SID_LENGTH} characters expected, found {length}"));
+    } else if let Some(fault) = digits_fault(trimmed) {
+        faults.push(match fault {
+            DigitsFault::UpperCase => String::from(UPPER_CASE),
+            DigitsFault::NoDigit { position, .. } => {
+                format!("its character {position} is not a hex digit")
+            }
+        });
+    }
+    if !trimmed.starts_with("AC") {
+        faults.push(String::from("it does not begin with AC"));
+    }
+    faults.join(", and ")
+}
+
+fn blank_fault(text: &str) -> &'static str {
+    match text {
+        "" => "it is empty",
+        _ => "it is nothing but white space",
+    }
+}
+
 fn sid_fault(text: &str) -> String {
     let trimmed = text.trim();
     if trimmed.is_empty() {
-        return String::from(match text {
-            "" => "it is empty",
-            _ => "it is nothing but white space",
-        });
+        return String::from(blank_fault(text));
     }
     let mut faults = Vec::new();
     if trimmed != text {
@@ -58,8 +102,14 @@ fn sid_fault(text: &str) -> String {
             _ => &format!("{length} characters"),
         };
         faults.push(format!("it has {characters}, not {SID_LENGTH}"));
-    } else {
-        faults.extend(digits_fault(trimmed));
+    } else if let Some(fault) = digits_fault(trimmed) {
+        faults.push(match fault {
+            DigitsFault::UpperCase => String::from(UPPER_CASE),
+            DigitsFault::NoDigit { position, found } => format!(
+                "its character {position}, `{}`, is not a hex digit",
+                excerpt(&found.to_string())
+            ),
+        });
     }
     let prefix: String = trimmed.chars().take(2).collect();
     if prefix != "AC" {
@@ -71,8 +121,20 @@ fn sid_fault(text: &str) -> String {
     faults.join(", and ")
 }
 
+/// What is wrong with the digits of a SID.
+enum DigitsFault {
+    UpperCase,
+    NoDigit {
+        /// From 1, in the whole text.
+        position: usize,
+        found: char,
+    },
+}
+
+const UPPER_CASE: &str = "its hex digits are not all in lower case";
+
 /// What is wrong with the characters behind the prefix, of which there are 32.
-fn digits_fault(text: &str) -> Option<String> {
+fn digits_fault(text: &str) -> Option<DigitsFault> {
     let digits = text.chars().enumerate().skip(2);
     let mut bad = digits.filter(|(_, c)| !matches!(c, '0'..='9' | 'a'..='f'));
     let mut first = bad.next()?;
@@ -80,15 +142,14 @@ fn digits_fault(text: &str) -> Option<String> {
     if is_upper_case(&first) {
         match bad.find(|other| !is_upper_case(other)) {
             Some(other) => first = other,
-            None => return Some(String::from("its hex digits are not all in lower case")),
+            None => return Some(DigitsFault::UpperCase),
         }
     }
     let (index, found) = first;
-    Some(format!(
-        "its character {}, `{}`, is not a hex digit",
-        index.saturating_add(1),
-        excerpt(&found.to_string())
-    ))
+    Some(DigitsFault::NoDigit {
+        position: index.saturating_add(1),
+        found,
+    })
 }
 
 /// The SID that a text most likely means: without the white space, in its cases.
@@ -172,5 +233,36 @@ mod tests {
             assert_eq!(means_this, instead.is_some(), "{text:?}");
         }
         assert_eq!(Format::Opaque.fault(b""), "it has 0 bytes");
+    }
+
+    #[test]
+    fn the_kind_of_a_fault_has_no_character_of_the_text() {
+        let digits = "7342e9713fa896e4af00c654c444aada";
+        for (text, kind) in [
+            ("", "it is empty"),
+            (
+                "secret=42",
+                "34 characters expected, found 9, and it does not begin with AC",
+            ),
+            (&format!("AC{digits}0"), "34 characters expected, found 35"),
+            (&format!("SK{digits}"), "it does not begin with AC"),
+            (&format!(" AC{digits}"), "it has white space at its ends"),
+            (
+                &format!("AC{}", digits.to_uppercase()),
+                "its hex digits are not all in lower case",
+            ),
+            (
+                &format!("AC{}%", digits.split_at(31).0),
+                "its character 34 is not a hex digit",
+            ),
+        ] {
+            assert_eq!(Format::Sid.fault_kind(text.as_bytes()), kind, "{text:?}");
+        }
+        let long = [b'x'; 129];
+        assert_eq!(
+            Format::Opaque.fault_kind(&long),
+            "1 to 128 bytes expected, found 129"
+        );
+        assert_eq!(Format::Opaque.fault_kind(b"\xff"), "it is not UTF-8");
     }
 }

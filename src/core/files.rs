@@ -82,6 +82,19 @@ pub(crate) struct Accounts {
     pub(crate) list: List,
     /// What to tell of accounts that are in it more than once, if any are.
     pub(crate) repeated: Option<String>,
+    /// Whether messages may quote its accounts.
+    pub(crate) is_quotable: bool,
+}
+
+/// Whether messages quote the text of a file of accounts. Whoever writes a policy chooses the file, and is not
+/// always allowed to read it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum FileText {
+    /// Only the numbers of its lines, and what is wrong with them.
+    #[default]
+    Hidden,
+    /// The text too.
+    Shown,
 }
 
 #[derive(Debug)]
@@ -162,7 +175,7 @@ impl Gathered {
     /// The base64 of the SIDs, sorted, as `accounts_packed` has them; nothing where accounts are opaque.
     #[must_use]
     pub fn pack(self) -> Option<String> {
-        match self.into_list("").list {
+        match self.into_list("", FileText::Hidden).list {
             List::Sids(sids) => Some(crate::packed::pack(&sids)),
             List::Opaque(_) => None,
         }
@@ -170,37 +183,44 @@ impl Gathered {
 
     /// All of them, found in the file of this name.
     #[must_use]
-    pub fn into_file(self, name: &str) -> File {
-        File(Ok(self.into_list(name)))
+    pub fn into_file(self, name: &str, text: FileText) -> File {
+        File(Ok(self.into_list(name, text)))
     }
 
-    fn into_list(self, name: &str) -> Accounts {
+    /// A SID is a SID in whatever file it is; an opaque account may be any text.
+    fn into_list(self, name: &str, text: FileText) -> Accounts {
         match self.0 {
             Lines::Sids(lines) => {
-                let show = |sid: &u128| Sid::of_number(*sid).to_string();
+                let show = |sid: &u128| Some(Sid::of_number(*sid).to_string());
                 let (list, repeated) = sorted(lines, name, show);
                 Accounts {
                     list: List::Sids(list),
                     repeated,
+                    is_quotable: true,
                 }
             }
             Lines::Opaque(lines) => {
-                let show = |account: &[u8]| excerpt(&String::from_utf8_lossy(account));
+                let is_quotable = text == FileText::Shown;
+                let show = |account: &[u8]| {
+                    is_quotable.then(|| excerpt(&String::from_utf8_lossy(account)))
+                };
                 let (list, repeated) = sorted(lines, name, show);
                 Accounts {
                     list: List::Opaque(list),
                     repeated,
+                    is_quotable,
                 }
             }
         }
     }
 }
 
-/// The accounts in order, each once, and what to tell of those that were there more often.
+/// The accounts in order, each once, and what to tell of those that were there more often. What is not
+/// shown is only told by its lines.
 fn sorted<T: Ord + Borrow<B>, B: ?Sized>(
     mut lines: Vec<(T, u64)>,
     name: &str,
-    show: impl Fn(&B) -> String,
+    show: impl Fn(&B) -> Option<String>,
 ) -> (Vec<T>, Option<String>) {
     /// Of several only the first ones are named.
     const NAMED: usize = 3;
@@ -212,10 +232,11 @@ fn sorted<T: Ord + Borrow<B>, B: ?Sized>(
         if let [(account, first), (_, again), ..] = same {
             repeated = repeated.saturating_add(1);
             if named.len() < NAMED {
-                named.push(format!(
-                    "`{}` in its lines {first} and {again}",
-                    show(account.borrow())
-                ));
+                let account = match show(account.borrow()) {
+                    Some(account) => format!("`{account}`"),
+                    None => String::from("one"),
+                };
+                named.push(format!("{account} in its lines {first} and {again}"));
             }
         }
     }

@@ -74,7 +74,7 @@ pub use changes::{ChangedPart, PlanChange};
 pub use configuration::Configuration;
 pub use decide::{Decision, decide};
 pub use diagnostic::{Diagnostic, Diagnostics, Document, Related};
-pub use files::{AccountsFrom, File, Files, Gathered, accounts_from};
+pub use files::{AccountsFrom, File, FileText, Files, Gathered, accounts_from};
 pub use hash::{BetweenParts, Hash, Native};
 pub use headers::Headers;
 pub use inbound::Inbound;

@@ -6,7 +6,7 @@ use std::io::{self, BufRead, BufReader, Read};
 use csv_core::{ReadFieldResult, Reader};
 use serde::Serialize;
 
-use turnout_core::Format;
+use turnout_core::{FileText, Format};
 
 use crate::chunks::{Chunk, Chunks, LONGEST_LINE};
 use crate::unreadable::Unreadable;
@@ -32,6 +32,15 @@ impl Column {
     }
 }
 
+/// How a list of accounts is read.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ListOptions {
+    /// The column of CSV that has the accounts; else each line is one.
+    pub column: Option<Column>,
+    /// Whether messages quote its lines.
+    pub text: FileText,
+}
+
 /// What was read.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct AccountsRead {
@@ -43,7 +52,7 @@ pub struct AccountsRead {
     pub blank: u64,
     /// Lines that hold no account.
     pub malformed: Unreadable,
-    /// What the first line says, where it was taken as a header.
+    /// What the first line says, where it was taken as a header; empty where its text is hidden.
     pub header: Option<String>,
 }
 
@@ -58,6 +67,8 @@ pub enum BadAccounts {
         wanted: String,
         /// What there is.
         known: Vec<String>,
+        /// Whether the message names what there is.
+        text: FileText,
     },
 }
 
@@ -65,7 +76,20 @@ impl fmt::Display for BadAccounts {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Io(error) => error.fmt(f),
-            Self::NoColumn { wanted, known } => {
+            Self::NoColumn {
+                wanted,
+                known,
+                text: FileText::Hidden,
+            } => {
+                let wanted = excerpt(wanted.as_bytes());
+                let names = words::counted(u64::try_from(known.len()).unwrap_or(u64::MAX), "name");
+                write!(
+                    f,
+                    "the first line has no column `{wanted}` among its {names}; write a name as it is there, or a \
+                     number; --show-lines shows the names"
+                )
+            }
+            Self::NoColumn { wanted, known, .. } => {
                 let wanted_shown = excerpt(wanted.as_bytes());
                 write!(f, "the first line has no column `{wanted_shown}`; ")?;
                 match words::nearest(wanted, known.iter().map(String::as_str)) {
@@ -92,15 +116,15 @@ impl From<io::Error> for BadAccounts {
 /// When the input fails, or has no such column.
 pub fn read_accounts(
     input: impl Read,
-    column: Option<&Column>,
+    options: &ListOptions,
     format: Format,
     named: usize,
     take: &mut dyn FnMut(u64, &[u8]),
 ) -> Result<AccountsRead, BadAccounts> {
     let accounts = Accounts {
-        column,
+        options,
         wanted: wanted(format),
-        fault: &|found| format.fault(found),
+        malformed: &|found| words::malformed(format, found, options.text),
         // What is not UTF-8 cannot stand in a policy.
         is_account: &|found| format.is_account(found) && std::str::from_utf8(found).is_ok(),
         // A first account that is mistyped is not taken for a header.
@@ -111,11 +135,11 @@ pub fn read_accounts(
 
 /// Hands over each account. What is no account is counted; in the first line it may be a header.
 pub(crate) struct Accounts<'a> {
-    pub(crate) column: Option<&'a Column>,
+    pub(crate) options: &'a ListOptions,
     /// What an account has to be, and whether these bytes are one.
     pub(crate) wanted: &'a str,
-    /// Why these bytes are not one.
-    pub(crate) fault: &'a dyn Fn(&[u8]) -> String,
+    /// That these bytes are not one, and why.
+    pub(crate) malformed: &'a dyn Fn(&[u8]) -> String,
     pub(crate) is_account: &'a dyn Fn(&[u8]) -> bool,
     /// Whether a first line that is no account may be a header.
     pub(crate) is_header: &'a dyn Fn(&[u8]) -> bool,
@@ -142,7 +166,7 @@ impl Accounts<'_> {
             malformed,
             ..AccountsRead::default()
         };
-        match self.column {
+        match &self.options.column {
             Some(column) => self.columns(input, column, &mut read, take)?,
             None => self.lines(input, &mut read, take)?,
         }
@@ -186,17 +210,15 @@ impl Accounts<'_> {
                 take(number, account);
             }
             Some(header) if is_first && (self.is_header)(header) => {
-                read.header = Some(excerpt(header));
+                read.header = Some(match self.options.text {
+                    FileText::Hidden => String::new(),
+                    FileText::Shown => excerpt(header),
+                });
             }
             Some(other) => read.malformed.add(number, || {
-                let comma = self.column.is_none() && other.contains(&b',');
+                let comma = self.options.column.is_none() && other.contains(&b',');
                 let hint = if comma { ", or name a --column" } else { "" };
-                format!(
-                    "`{}` is not an account: {}; write {}{hint}",
-                    excerpt(other),
-                    (self.fault)(other),
-                    self.wanted
-                )
+                format!("{}; write {}{hint}", (self.malformed)(other), self.wanted)
             }),
             None => {
                 let why = || format!("far too long for an account: write {}", self.wanted);
@@ -222,6 +244,7 @@ impl Accounts<'_> {
                     return Err(BadAccounts::NoColumn {
                         wanted: name.clone(),
                         known: known.map(|name| excerpt(name.as_bytes())).collect(),
+                        text: self.options.text,
                     });
                 };
                 read.lines = 1;
@@ -366,11 +389,14 @@ mod tests {
     use super::*;
 
     fn read(text: &str, column: Option<&str>) -> (Vec<String>, AccountsRead) {
-        let column = column.map(Column::parse);
+        let options = ListOptions {
+            column: column.map(Column::parse),
+            text: FileText::Shown,
+        };
         let accounts = Accounts {
-            column: column.as_ref(),
+            options: &options,
             wanted: "A and a digit",
-            fault: &|_| String::from("it is another"),
+            malformed: &|found| format!("`{}` is another", excerpt(found)),
             is_account: &|found| matches!(found, [b'A', b'0'..=b'9']),
             is_header: &|_| true,
         };
@@ -391,10 +417,7 @@ mod tests {
             panic!("{read:?}");
         };
         assert_eq!((first.line, second.line), (5, 6));
-        assert_eq!(
-            first.why,
-            "`B1` is not an account: it is another; write A and a digit"
-        );
+        assert_eq!(first.why, "`B1` is another; write A and a digit");
         assert!(second.why.ends_with(", or name a --column"), "{second:?}");
     }
 
@@ -422,19 +445,30 @@ mod tests {
 
     #[test]
     fn a_column_that_is_not_there() {
-        let accounts = Accounts {
-            column: Some(&Column::parse("acount")),
-            wanted: "",
-            fault: &|_| String::new(),
-            is_account: &|_| true,
-            is_header: &|_| true,
-        };
-        let error = accounts
-            .read(&b"id,account\n"[..], &mut |_| {})
-            .unwrap_err();
-        assert_eq!(
-            error.to_string(),
-            "the first line has no column `acount`; did you mean `account`?"
-        );
+        for (text, sentence) in [
+            (
+                FileText::Shown,
+                "the first line has no column `acount`; did you mean `account`?",
+            ),
+            (
+                FileText::Hidden,
+                "the first line has no column `acount` among its 2 names; write a name as it is there, or a \
+                 number; --show-lines shows the names",
+            ),
+        ] {
+            let options = ListOptions {
+                column: Some(Column::parse("acount")),
+                text,
+            };
+            let accounts = Accounts {
+                options: &options,
+                wanted: "",
+                malformed: &|_| String::new(),
+                is_account: &|_| true,
+                is_header: &|_| true,
+            };
+            let error = accounts.read(&b"id,account\n"[..], &mut |_| {});
+            assert_eq!(error.unwrap_err().to_string(), sentence);
+        }
     }
 }

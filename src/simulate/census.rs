@@ -5,10 +5,10 @@ use std::io::Read;
 use serde::Serialize;
 use turnout_core::{Account, Fraction, Mode, Plan, Reason, Rollout, Standing, Time};
 
-use crate::accounts::{Accounts, AccountsRead, BadAccounts, Column};
+use crate::accounts::{Accounts, AccountsRead, BadAccounts, ListOptions};
 use crate::counts::increase;
 use crate::log::as_text;
-use crate::words::wanted;
+use crate::words::{self, wanted};
 
 /// Where the accounts of a list stand.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -96,7 +96,7 @@ impl Census {
     pub fn of(
         plan: &Plan,
         at: Time,
-        column: Option<&Column>,
+        list: &ListOptions,
         input: impl Read,
     ) -> Result<Self, BadAccounts> {
         let rollouts = plan.rollouts().iter();
@@ -104,9 +104,9 @@ impl Census {
             .map(|rollout| RolloutCensus::new(plan, rollout, at))
             .collect();
         let accounts = Accounts {
-            column,
+            options: list,
             wanted: wanted(plan.format()),
-            fault: &|found| plan.format().fault(found),
+            malformed: &|found| words::malformed(plan.format(), found, list.text),
             is_account: &|found| plan.account(found).is_some(),
             is_header: &|_| true,
         };

@@ -6,7 +6,7 @@ use std::io::Read;
 use serde::Serialize;
 use turnout_core::{Account, AccountId, Rollout, Time};
 
-use crate::accounts::{Accounts, AccountsRead, BadAccounts, Column};
+use crate::accounts::{Accounts, AccountsRead, BadAccounts, ListOptions};
 use crate::counts::increase;
 use crate::log::as_text;
 use crate::moved_requests::{MovedRequests, RequestChange};
@@ -14,7 +14,7 @@ use crate::moves::{Move, Moves, Served};
 use crate::order::overtaken;
 use crate::redrawn::{drawn_anew, drawn_under_new_name};
 use crate::version::Version;
-use crate::words::{counted, grouped, wanted};
+use crate::words::{self, counted, grouped, wanted};
 
 /// What a change is not to do.
 #[derive(Clone, Debug, Default)]
@@ -102,15 +102,15 @@ impl Change {
     pub fn between(
         old: Version<'_>,
         new: Version<'_>,
-        column: Option<&Column>,
+        list: &ListOptions,
         forbidden: &Forbidden,
         input: impl Read,
     ) -> Result<Self, BadAccounts> {
         let mut comparison = Comparison::new([old, new]);
         let accounts = Accounts {
-            column,
+            options: list,
             wanted: wanted(new.plan.format()),
-            fault: &|found| new.plan.format().fault(found),
+            malformed: &|found| words::malformed(new.plan.format(), found, list.text),
             // One that has become malformed is moved by that.
             is_account: &|found| [old, new].iter().any(|v| v.plan.account(found).is_some()),
             is_header: &|_| true,

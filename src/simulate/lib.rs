@@ -34,7 +34,7 @@ mod unreadable;
 mod version;
 mod words;
 
-pub use accounts::{AccountsRead, BadAccounts, Column, read_accounts};
+pub use accounts::{AccountsRead, BadAccounts, Column, ListOptions, read_accounts};
 pub use census::{Census, Group, RolloutCensus, RuleCensus};
 pub use change::{Change, Forbidden, RolloutChange};
 pub use contradictions::Contradiction;

@@ -1,6 +1,6 @@
 //! Small things about text.
 
-use turnout_core::{Format, visible};
+use turnout_core::{FileText, Format, visible};
 
 /// Characters of a name that are shown.
 const MOST: usize = 60;
@@ -65,6 +65,22 @@ pub fn nearest<'a>(found: &str, known: impl IntoIterator<Item = &'a str>) -> Opt
     let near = |word: &&str| strsim::osa_distance(found, word) <= (found.len() / 3).max(1);
     let known = known.into_iter().filter(near);
     known.min_by_key(|word| strsim::osa_distance(found, word))
+}
+
+/// That a text is no account, and why.
+pub(crate) fn malformed(format: Format, found: &[u8], text: FileText) -> String {
+    match (text, format) {
+        (FileText::Shown, _) => {
+            let fault = format.fault(found);
+            format!("`{}` is not an account: {fault}", excerpt(found))
+        }
+        (FileText::Hidden, Format::Sid) => {
+            format!("not an account SID: {}", format.fault_kind(found))
+        }
+        (FileText::Hidden, Format::Opaque) => {
+            format!("not an account: {}", format.fault_kind(found))
+        }
+    }
 }
 
 /// What an account has to be.

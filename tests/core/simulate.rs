@@ -7,7 +7,7 @@ use std::num::NonZeroUsize;
 use harness::corpus::{Case, Scenario, borrowed, now};
 use serde_json::{Map, Value, json};
 use turnout_core::{Account, Headers, Plan};
-use turnout_simulate::{Census, Fields, Group, Replay, Traffic};
+use turnout_simulate::{Census, Fields, Group, ListOptions, Replay, Traffic};
 
 /// What is decided: the rollout, the treatment, the reason.
 type Decided = (Option<String>, String, String);
@@ -129,7 +129,8 @@ fn the_census_of_a_list_says_of_every_account_what_its_requests_get() {
             if case.expect.reason == "inbound" || pairs.iter().any(|(name, _)| is_asked(name)) {
                 continue;
             }
-            let census = Census::of(&plan, now(), None, account.as_slice()).expect("a list");
+            let census = Census::of(&plan, now(), &ListOptions::default(), account.as_slice())
+                .expect("a list");
             let rollout = census.rollouts.iter().find(|r| r.rollout == *name);
             let stands = columns(&rollout.expect("the rollout").total);
             let expect = &case.expect;

@@ -70,6 +70,9 @@ fn a_wrong_column_is_one_problem_and_not_one_for_each_line() {
                 said.contains(file) && said.contains("none of 25 lines"),
                 "{said}"
             );
+            let names_number = said.contains("has accounts: 2") || said.contains("has them: 2");
+            assert!(names_number, "{arguments:?}: {said}");
+            let (_, said) = run(folder.path(), &[&arguments[..], &["--show-lines"]].concat());
             assert!(said.contains("`account_sid`"), "{arguments:?}: {said}");
         }
     }
@@ -83,7 +86,10 @@ fn a_list_with_the_wrong_column_is_one_problem_too() {
         &["simulate", "policy.json"][..],
         &["plan", "policy.json", "policy.json"],
     ] {
-        let (output, said) = run(folder.path(), &[command, &of_list].concat());
+        let (output, said) = run(
+            folder.path(),
+            &[command, &of_list, &["--show-lines"]].concat(),
+        );
         assert_eq!(output.status.code(), Some(2), "{said}");
         assert!(said.lines().count() <= 2, "{said}");
         assert!(
@@ -111,6 +117,12 @@ fn each_bad_line_of_the_right_column_is_named() {
     text.push_str("one more,AC12\nand one,SK7342e9713fa896e4af00c654c444aada\n");
     fs::write(folder.path().join("customers.csv"), text).expect("accounts");
     let (_, said) = run(folder.path(), &["lint", "policy.json"]);
+    assert!(
+        said.contains("line 27: not an account SID: 34 characters expected, found 4")
+            && said.contains("line 28: not an account SID: it does not begin with AC"),
+        "{said}"
+    );
+    let (_, said) = run(folder.path(), &["lint", "policy.json", "--show-lines"]);
     assert!(
         said.contains("line 27: `AC12`") && said.contains("line 28: `SK7342"),
         "{said}"

@@ -252,6 +252,11 @@ fn what_is_of_no_use_is_refused() {
         ),
         (
             "simulate policy.json --accounts accounts.csv --column acount",
+            "turnout: cannot read accounts.csv: the first line has no column `acount` among its 2 names; write a name \
+             as it is there, or a number; --show-lines shows the names\n",
+        ),
+        (
+            "simulate policy.json --accounts accounts.csv --column acount --show-lines",
             "turnout: cannot read accounts.csv: the first line has no column `acount`; did you mean `account`?\n",
         ),
         (
@@ -411,6 +416,15 @@ fn a_first_line_that_is_no_account_is_told() {
     ];
     let output = turnout(folder.path(), &arguments, b"");
     assert_eq!(output.status.code(), Some(0), "{output:?}");
+    assert_eq!(
+        text(&output.stderr),
+        "turnout: sid.csv:1: the first line is no account; it is taken as a header\n"
+    );
+    let output = turnout(
+        folder.path(),
+        &[&arguments[..], &["--show-lines"]].concat(),
+        b"",
+    );
     assert_eq!(
         text(&output.stderr),
         "turnout: sid.csv:1: `AC73` is no account; it is taken as a header\n"

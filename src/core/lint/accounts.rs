@@ -17,7 +17,9 @@ pub(super) struct Class {
     pub(super) segments: Vec<usize>,
     pub(super) count: usize,
     /// One of them; empty for those that the policy does not name.
-    pub(super) example: String,
+    example: String,
+    /// Whether a message may quote it.
+    is_quotable: bool,
 }
 
 pub(super) struct Classes {
@@ -35,6 +37,7 @@ impl Classes {
             segments: Vec::new(),
             count: 0,
             example: String::new(),
+            is_quotable: false,
         }];
         let mut sizes = vec![0_usize; view.segments.len()];
         for (set, count, example) in all.classes() {
@@ -43,7 +46,13 @@ impl Classes {
                     *size = size.saturating_add(count);
                 }
             }
+            let has_hidden_file = set.iter().any(|segment| {
+                let segment = view.segments.get(segment);
+                let file = segment.and_then(|segment| segment.file.as_ref());
+                file.is_some_and(|(_, accounts)| !accounts.is_quotable)
+            });
             list.push(Class {
+                is_quotable: !has_hidden_file,
                 segments: set.iter().collect(),
                 count,
                 example: String::from_utf8_lossy(&example).into_owned(),
@@ -67,6 +76,11 @@ impl Classes {
 }
 
 impl Class {
+    /// One of its accounts, where a message may quote it.
+    pub(super) fn example(&self) -> Option<&str> {
+        self.is_quotable.then_some(&self.example)
+    }
+
     /// How much work [`Class::set`] is.
     pub(super) fn cost(&self) -> usize {
         let last = self.segments.last().copied().unwrap_or_default();

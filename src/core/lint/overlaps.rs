@@ -26,7 +26,7 @@ type Pair = (usize, usize);
 /// The accounts in both.
 struct Overlap<'c> {
     count: usize,
-    example: &'c str,
+    example: Option<&'c str>,
     /// What it comes to.
     rule: Option<usize>,
 }
@@ -160,7 +160,7 @@ fn overlaps<'c>(
                 }
                 let overlap = overlaps.entry((*a, *b)).or_insert(Overlap {
                     count: 0,
-                    example: &class.example,
+                    example: class.example(),
                     rule,
                 });
                 overlap.count = overlap.count.saturating_add(class.count);
@@ -207,12 +207,13 @@ fn warn(
         excerpt(name.map_or("", |name| name))
     });
     let [in_a, in_b] = &names;
-    let who = match overlap.count {
-        1 => format!("the account `{}` is", excerpt(overlap.example)),
-        count => format!(
-            "{count} accounts, such as `{}`, are",
-            excerpt(overlap.example)
-        ),
+    let who = match (overlap.count, overlap.example) {
+        (1, Some(example)) => format!("the account `{}` is", excerpt(example)),
+        (1, None) => String::from("one account is"),
+        (count, Some(example)) => {
+            format!("{count} accounts, such as `{}`, are", excerpt(example))
+        }
+        (count, None) => format!("{count} accounts are"),
     };
     let takes = |rule: Option<usize>| match rule {
         Some(rule) => format!("{} has them", at.index(rule)),

@@ -2,7 +2,7 @@
 
 use proptest::prelude::*;
 use turnout_core::{Account, Fraction, Headers, Inbound, Reason, Time, Treatment, decide};
-use turnout_simulate::Census;
+use turnout_simulate::{Census, ListOptions};
 
 use crate::policies::{ACCOUNTS, account, moment, plan, policy, region};
 
@@ -67,7 +67,7 @@ proptest! {
     ) {
         let plan = plan(&policy, region);
         let list: String = numbers.iter().map(|number| account(*number) + "\n").collect();
-        let census = Census::of(&plan, at, None, list.as_bytes()).expect("it is read");
+        let census = Census::of(&plan, at, &ListOptions::default(), list.as_bytes()).expect("it is read");
         let count = numbers.len() as u64;
         prop_assert_eq!(census.accounts.accounts, count);
         for (rollout, counted) in plan.rollouts().iter().zip(&census.rollouts) {
@@ -117,7 +117,12 @@ fn an_account_with_no_request_on_v2_is_not_on_v2() {
             "rules": [{ "accounts": 100, "requests": 0 }] }],
     });
     let plan = plan(&policy.to_string(), None);
-    let census = Census::of(&plan, Time::default(), None, account(0).as_bytes());
+    let census = Census::of(
+        &plan,
+        Time::default(),
+        &ListOptions::default(),
+        account(0).as_bytes(),
+    );
     let total = &census.expect("it is read").rollouts[0].total;
     assert_eq!(
         (total.accounts, total.v2, total.outside_requests),

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use proptest::prelude::*;
 use turnout_core::{Account, Fraction, Plan, Time};
-use turnout_simulate::{Change, Forbidden, Version};
+use turnout_simulate::{Change, Forbidden, ListOptions, Version};
 
 use crate::policies::{ACCOUNTS, SEGMENTS, account, moment, plan, policy, region};
 
@@ -43,7 +43,7 @@ proptest! {
         let (old, new) = (plan(&old, region), plan(&new, region));
         let versions = [Version { plan: &old, at }, Version { plan: &new, at: at_new }];
         let [before, after] = versions;
-        let change = Change::between(before, after, None, &Forbidden::default(), list(&numbers).as_bytes())
+        let change = Change::between(before, after, &ListOptions::default(), &Forbidden::default(), list(&numbers).as_bytes())
             .expect("it is read");
         let different: BTreeSet<usize> = numbers.iter().copied().collect();
         prop_assert_eq!(change.accounts, different.len() as u64);
@@ -85,7 +85,7 @@ proptest! {
         let change = |numbers: &[usize], forbidden: &Forbidden| {
             let versions = [&old, &new].map(|plan| Version { plan, at });
             let [old, new] = versions;
-            Change::between(old, new, None, forbidden, list(numbers).as_bytes()).expect("it is read")
+            Change::between(old, new, &ListOptions::default(), forbidden, list(numbers).as_bytes()).expect("it is read")
         };
         let all: Vec<usize> = (0..ACCOUNTS).collect();
         let moved = change(&all, &Forbidden::default()).rollouts.iter().any(|rollout| {
@@ -116,7 +116,13 @@ fn names_that_have_changed_are_told() {
     );
     let [old, new] = [&old, &new].map(|plan| Version { plan, at });
     let list = list(&[1, 2]);
-    let change = Change::between(old, new, None, &Forbidden::default(), list.as_bytes());
+    let change = Change::between(
+        old,
+        new,
+        &ListOptions::default(),
+        &Forbidden::default(),
+        list.as_bytes(),
+    );
     assert_eq!(
         change.expect("it is read").notes,
         [
@@ -194,7 +200,13 @@ fn what_is_drawn_anew_is_told() {
         let at = Time::from_seconds(0);
         let [before, after] = versions.each_ref().map(|plan| Version { plan, at });
         let list = list(&[1]);
-        let change = Change::between(before, after, None, &Forbidden::default(), list.as_bytes());
+        let change = Change::between(
+            before,
+            after,
+            &ListOptions::default(),
+            &Forbidden::default(),
+            list.as_bytes(),
+        );
         let notes = change.expect("it is read").notes;
         assert_eq!(notes, Vec::from_iter(expected), "{old} {new}");
     }
@@ -223,7 +235,13 @@ fn many_segments_with_other_names_are_compared_quickly() {
     let [old, new] = [old, new].map(|plan| Version { plan, at });
     let list = list(&Vec::from_iter(0..SEGMENTS));
     let before = std::time::Instant::now();
-    let change = Change::between(old, new, None, &Forbidden::default(), list.as_bytes());
+    let change = Change::between(
+        old,
+        new,
+        &ListOptions::default(),
+        &Forbidden::default(),
+        list.as_bytes(),
+    );
     assert_eq!(change.expect("it is read").notes.len(), SEGMENTS);
     assert!(before.elapsed().as_secs() < 10, "{:?}", before.elapsed());
 }
@@ -244,7 +262,13 @@ fn other_requests_and_other_places_of_accounts_are_told() {
         let old = &policy("x", "/a");
         let [old, new] = [old, new].map(|plan| Version { plan, at });
         let list = list(&[1]);
-        let change = Change::between(old, new, None, &Forbidden::default(), list.as_bytes());
+        let change = Change::between(
+            old,
+            new,
+            &ListOptions::default(),
+            &Forbidden::default(),
+            list.as_bytes(),
+        );
         change.expect("it is read").notes
     };
     let beginnings = |new: &Plan| -> Vec<String> {

@@ -136,11 +136,12 @@ FUZZ = $(CARGO) +nightly fuzz run --fuzz-dir tests/fuzz $(1) target/fuzz/$(1) --
 fuzz:
 	@$(CARGO) fuzz --version > /dev/null 2>&1 || { \
 	  echo "fuzz: cargo install cargo-fuzz"; $(CARGO) install --quiet cargo-fuzz; }
-	@mkdir -p target/fuzz/policy target/fuzz/request target/fuzz/diff
+	@mkdir -p target/fuzz/policy target/fuzz/request target/fuzz/diff target/fuzz/basic
 	@cp tests/corpus/policies/*/*.json target/fuzz/policy
 	$(call FUZZ,policy)
 	$(call FUZZ,request)
 	$(call FUZZ,diff)
+	$(call FUZZ,basic)
 
 # What a request costs in a real Envoy, beside what one would take instead of a filter: one run of about
 # six minutes. The machine should have nothing else to do. BENCH="--json FILE --svg FILE" and others.

@@ -209,6 +209,11 @@ impl Decoded {
         Some(Self { buffer, length })
     }
 
+    /// Of bytes as they stand; `None` when they are more than an account has.
+    pub(crate) fn of(bytes: &[u8]) -> Option<Self> {
+        Self::collect(bytes.iter().copied().map(Some))
+    }
+
     pub(crate) fn as_slice(&self) -> &[u8] {
         self.buffer.get(..self.length).unwrap_or_default()
     }

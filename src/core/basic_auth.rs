@@ -7,6 +7,8 @@ use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use crate::account::{Decoded, Format, Found};
 use crate::headers::Headers;
 
+const SCHEME: &[u8] = b"basic";
+
 /// As lenient as the most lenient upstream: what one of them reads as an account must be the same
 /// account here, however its base64 ends.
 const LENIENT: GeneralPurpose = GeneralPurpose::new(
@@ -25,28 +27,75 @@ pub(crate) fn account<'a>(headers: Headers<'a>, format: Format) -> Found<'a> {
     }
 }
 
-/// The user name in `authorization: Basic …`. Other schemes are no such source. A Basic beside any
-/// other `authorization` leaves open which of them counts; proxies join the two by a comma.
+/// The user name in `authorization: Basic …`. Other schemes are no such source. What a lenient upstream
+/// may read as Basic is malformed unless it is the one `authorization` and well-formed: a client must not
+/// be able to hide its credentials from this source and name another account in the next one.
 pub(crate) fn username<'a>(headers: Headers<'a>) -> Found<'a> {
-    let all = || {
-        headers
-            .values("authorization")
-            .flat_map(|value| value.split(|byte| *byte == b','))
+    let mut values = headers.values("authorization");
+    let found = match (values.next(), values.next()) {
+        (None, _) => return Found::Absent,
+        (Some(only), None) => credentials(only),
+        // Which of them counts is open, and proxies join them by a comma.
+        (Some(_), Some(_)) => None,
     };
-    let Some(credentials) = all().find_map(basic_credentials) else {
-        return Found::Absent;
-    };
-    if all().nth(1).is_some() {
-        return Found::Malformed;
+    match found {
+        Some(credentials) => decode_username(credentials).map_or(Found::Malformed, Found::Decoded),
+        None if headers.values("authorization").any(may_be_basic) => Found::Malformed,
+        None => Found::Absent,
     }
-    decode_username(credentials).map_or(Found::Malformed, Found::Decoded)
 }
 
-fn basic_credentials(authorization: &[u8]) -> Option<&[u8]> {
-    let (scheme, rest) = authorization.trim_ascii_start().split_at_checked(5)?;
-    let credentials = rest.trim_ascii();
-    let separated = rest.first().is_none_or(|byte| *byte == b' ');
-    (scheme.eq_ignore_ascii_case(b"basic") && separated).then_some(credentials)
+/// What stands behind a well-formed `Basic` and its spaces.
+fn credentials(authorization: &[u8]) -> Option<&[u8]> {
+    let (scheme, rest) = trim(authorization).split_at_checked(SCHEME.len())?;
+    let is_basic = scheme.eq_ignore_ascii_case(SCHEME);
+    let mut credentials = rest.strip_prefix(b" ").filter(|_| is_basic)?;
+    while let [b' ', behind @ ..] = credentials {
+        credentials = behind;
+    }
+    Some(credentials)
+}
+
+/// Whether some upstream may read Basic credentials in an `authorization` that holds no well-formed ones.
+/// Upstreams split a value at commas and at whatever they take for white space, pass over what they do
+/// not know, or search all of it for the word.
+fn may_be_basic(authorization: &[u8]) -> bool {
+    let mut places = authorization.iter().enumerate();
+    begins_with_basic(authorization)
+        || has_odd_scheme(authorization)
+        || places.any(|(place, byte)| match byte {
+            b',' => authorization.get(place..).is_some_and(begins_with_basic),
+            b'!'..=b'~' => false,
+            _ => authorization.get(..place).is_some_and(ends_with_basic),
+        })
+}
+
+/// Whether the first letters are these, whatever else stands before them.
+fn begins_with_basic(bytes: &[u8]) -> bool {
+    let start = bytes.iter().position(u8::is_ascii_alphanumeric);
+    let word = start.and_then(|start| bytes.get(start..)?.get(..SCHEME.len()));
+    word.is_some_and(|word| word.eq_ignore_ascii_case(SCHEME))
+}
+
+fn ends_with_basic(bytes: &[u8]) -> bool {
+    let word = bytes.last_chunk::<5>();
+    word.is_some_and(|word| word.eq_ignore_ascii_case(SCHEME))
+}
+
+/// Whether the scheme holds what no scheme does, so that an upstream that removes or translates such
+/// bytes may read another one: `ＢＡＳＩＣ`.
+fn has_odd_scheme(authorization: &[u8]) -> bool {
+    let bytes = trim(authorization).iter();
+    let mut scheme = bytes.take_while(|byte| !b" \t,=".contains(byte));
+    scheme.any(|byte| !byte.is_ascii_graphic())
+}
+
+/// Without the white space that is not part of a header's value.
+fn trim(mut value: &[u8]) -> &[u8] {
+    while let [b' ' | b'\t', rest @ ..] | [rest @ .., b' ' | b'\t'] = value {
+        value = rest;
+    }
+    value
 }
 
 /// Base64 is decoded in pieces of this many characters, so that long passwords need no memory.
@@ -109,7 +158,6 @@ mod tests {
     fn other_schemes_are_no_such_source() {
         assert_eq!(read(&[]), Ok(None));
         assert_eq!(read(&["Bearer YWxpY2U6c2VjcmV0"]), Ok(None));
-        assert_eq!(read(&["Basically YWxpY2U6"]), Ok(None));
         assert_eq!(read(&["Bas"]), Ok(None));
         assert_eq!(read(&["Digest username=\"Mufasa\", realm=\"x\""]), Ok(None));
     }
@@ -131,6 +179,93 @@ mod tests {
         );
         assert_eq!(read(&["Bearer x,Basic Ym9iOg=="]), Err(()), "joined");
         assert_eq!(read(&["Basic Ym9iOg==, Bearer x"]), Err(()), "joined");
+    }
+
+    #[test]
+    fn no_spelling_of_basic_is_absent() {
+        for authorization in [
+            "Basic\tYWxpY2U6",
+            "Basic:YWxpY2U6",
+            "Basic: YWxpY2U6",
+            "BasicYWxpY2U6",
+            "BasicX YWxpY2U6",
+            "Basically YWxpY2U6",
+            "BasicAuth2 foo",
+            "basic-YWxpY2U6",
+            "Basic=YWxpY2U6",
+            "Basic\u{b}YWxpY2U6",
+            "Basic\u{c}YWxpY2U6",
+            "Basic\0YWxpY2U6",
+            "Basic\rYWxpY2U6",
+            "Basic \tYWxpY2U6",
+            "Basic \u{b}YWxpY2U6",
+            "Basic\u{a0}YWxpY2U6",
+            "Basic\u{85}YWxpY2U6",
+            "Basic\u{3000}YWxpY2U6",
+            "Basic ",
+            "Basic     ",
+            "BASIC",
+            "\u{b}Basic YWxpY2U6",
+            "\u{feff}Basic YWxpY2U6",
+            "\u{a0}Basic YWxpY2U6",
+            "\"Basic\" YWxpY2U6",
+            "'Basic YWxpY2U6'",
+            "\"Basic YWxpY2U6\"",
+            "=Basic YWxpY2U6",
+            ": Basic YWxpY2U6",
+            "ＢＡＳＩＣ YWxpY2U6",
+            "Ba\u{17f}ic YWxpY2U6",
+            "Ba\u{ad}sic YWxpY2U6",
+            "Ba\u{1}sic YWxpY2U6",
+            ",Basic YWxpY2U6",
+            ", ,,\t Basic YWxpY2U6",
+            "Basic YWxpY2U6,",
+            "Basic YWxpY2U6, Basic Ym9iOg==",
+            "Bearer x,\u{b}Basic YWxpY2U6",
+            "Bearer x, Basic\tYWxpY2U6",
+            "Bearer x,,Basic:YWxpY2U6",
+            "Bearer x Basic YWxpY2U6",
+            "Bearer x; Basic YWxpY2U6",
+            "Bearer xBasic YWxpY2U6",
+            "Bearer x\tbasic\tYWxpY2U6",
+            "Bearer x\u{2028}basic\u{a0}YWxpY2U6",
+            "Digest a=\"b, Basic YWxpY2U6\"",
+            "Digest a=\"Basic YWxpY2U6\"",
+            "Basic YWxp Y2U6",
+            "Basic YWxp\tY2U6",
+            "Basic realm=\"a\"",
+        ] {
+            assert_eq!(read(&[authorization]), Err(()), "{authorization:?}");
+            assert_eq!(read(&["", authorization]), Err(()), "{authorization:?}");
+            assert_eq!(read(&[authorization, "x"]), Err(()), "{authorization:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_basic_for_any_reader_is_absent() {
+        for authorization in [
+            "",
+            " ",
+            ",",
+            "Bearer",
+            "Bearer\tx",
+            "Bearer eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJiYXNpYyJ9.bASic_-Basic",
+            "Bearer basic-plan-7f3a",
+            "token 7342e9713fa896e4af00c654c444aada",
+            "7342e9713fa896e4af00c654c444aada",
+            "key=AAAA:basic",
+            "Negotiate YII=",
+            "AWS4-HMAC-SHA256 Credential=a/20130524/us-east-1/s3/aws4_request, SignedHeaders=host;range, Signature=fe5f",
+            "Digest username=\"M\u{fc}ller\", realm=\"\u{d6}sterreich\", uri=\"/basic/a\"",
+            "OAuth oauth_consumer_key=\"basic\",oauth_nonce=\"k\"",
+        ] {
+            assert_eq!(read(&[authorization]), Ok(None), "{authorization:?}");
+            assert_eq!(
+                read(&[authorization, "Bearer y"]),
+                Ok(None),
+                "{authorization:?}"
+            );
+        }
     }
 
     #[test]

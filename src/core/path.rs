@@ -1,8 +1,11 @@
 //! Paths: exact, by prefix, or by a template with places to fill in.
 
 mod covers;
+mod spelling;
 
 use std::fmt;
+
+pub(crate) use spelling::{Lenient, is_plain};
 
 /// How a rollout selects paths. The query is not part of a path.
 #[derive(Debug, PartialEq, Eq)]

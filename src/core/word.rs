@@ -43,6 +43,44 @@ fn zeros(word: u64) -> u64 {
     word.wrapping_sub(each(1)) & !word & HIGHEST
 }
 
+/// Whether a path holds none of `%`, `\`, `;`, blanks and control characters, and no `//` and `/.`.
+#[inline]
+pub(crate) fn is_plain_path(path: &[u8]) -> bool {
+    let (words, rest) = path.as_chunks::<8>();
+    // Whether the byte before is a slash, in the lowest byte.
+    let mut carried = 0;
+    for word in words {
+        if !is_plain_word(u64::from_le_bytes(*word), &mut carried) {
+            return false;
+        }
+    }
+    // Filled up with what is plain behind anything.
+    let mut last = [b'a'; 8];
+    for (to, from) in last.iter_mut().zip(rest) {
+        *to = *from;
+    }
+    is_plain_word(u64::from_le_bytes(last), &mut carried)
+}
+
+#[inline(always)]
+fn is_plain_word(word: u64, carried: &mut u64) -> bool {
+    let is = |byte: u8| zeros(word ^ each(byte));
+    let is_blank = word.wrapping_sub(each(b'!')) & !word & HIGHEST;
+    let odd = is(b'%') | is(b'\\') | is(b';') | is(0x7f) | is_blank;
+    // What is told of a byte above a right one may be wrong, so these two are told exactly.
+    let is_slash = exact_zeros(word ^ each(b'/'));
+    let is_dot = exact_zeros(word ^ each(b'.'));
+    let is_behind_slash = (is_slash << 8) | *carried;
+    *carried = is_slash >> 56;
+    (odd | (is_behind_slash & (is_slash | is_dot))) == 0
+}
+
+/// The highest bit of each byte that is zero, and of no other.
+fn exact_zeros(word: u64) -> u64 {
+    let is_low_not_zero = (word & !HIGHEST).wrapping_add(!HIGHEST);
+    !(is_low_not_zero | word) & HIGHEST
+}
+
 /// Eight lower-case hex digits as the number that they write, and a number that is not zero where one
 /// of them is none.
 #[inline]
@@ -98,6 +136,30 @@ mod tests {
                         *next = second;
                     }
                     assert_eq!(position_of_either(&bytes, b'?', b'#'), expected);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_plain_path_is_told_wherever_the_odd_bytes_are() {
+        let expected = |path: &[u8]| {
+            let is_odd = |byte: &u8| matches!(byte, b'%' | b'\\' | b';' | 0x7f | 0..=b' ');
+            let pairs = path.windows(2).any(|pair| pair == b"//" || pair == b"/.");
+            !pairs && !path.iter().any(is_odd)
+        };
+        let fill = b"/a.0b/c-9_~A/d.e/fghi/jklm/nopq/rstu";
+        for length in 0..fill.len() {
+            for at in 0..length {
+                for byte in 0..=u8::MAX {
+                    for behind in [b'/', b'.', b'b', 0x80] {
+                        let mut path = fill[..length].to_vec();
+                        path[at] = byte;
+                        if let Some(next) = path.get_mut(at + 1) {
+                            *next = behind;
+                        }
+                        assert_eq!(is_plain_path(&path), expected(&path), "{path:?}");
+                    }
                 }
             }
         }

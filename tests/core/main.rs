@@ -1,12 +1,14 @@
 //! What core alone has to show: the corpus, properties over any input, and no allocation.
 
 mod allocations;
+mod basic;
 mod buckets;
 mod decisions;
 mod diff;
 mod every_problem;
 mod explain;
 mod hashes;
+mod lenient_basic;
 mod lint;
 mod logged;
 mod packed;

@@ -15,6 +15,7 @@ const BASIC_INSIDE: &str = "QUM3MzQyZTk3MTNmYTg5NmU0YWYwMGM2NTRjNDQ0YWFkYTpzZWNy
 fn malformed() -> Vec<(&'static str, Vec<u8>)> {
     let sid = |value: &str| format!("x-account-sid: {value}").into_bytes();
     let basic = |value: &str| format!("authorization: Basic {value}").into_bytes();
+    let scheme = |scheme: &[u8]| [b"authorization: ", scheme, BASIC_INSIDE.as_bytes()].concat();
     let twice = |one: Vec<u8>, other: Vec<u8>| [one, b"\r\n".to_vec(), other].concat();
     let longest = "AC".to_owned() + &"0".repeat(60 * 1024);
     vec![
@@ -55,6 +56,15 @@ fn malformed() -> Vec<(&'static str, Vec<u8>)> {
             basic("//79OnNlY3JldA=="),
         ),
         ("no credentials", b"authorization: Basic".to_vec()),
+        ("a tab behind Basic", scheme(b"Basic\t")),
+        ("a colon behind Basic", scheme(b"Basic:")),
+        ("a letter behind Basic", scheme(b"BasicX ")),
+        ("a byte above 0x7f behind Basic", scheme(b"Basic\xa0")),
+        (
+            "a byte order mark before Basic",
+            scheme(b"\xef\xbb\xbfBasic "),
+        ),
+        ("Basic behind a comma", scheme(b"Bearer x,\tBASIC\t")),
         ("60 KB of credentials", basic(&"QUM3".repeat(15 * 1024))),
         (
             "Basic twice",

@@ -104,6 +104,24 @@ fn a_request_of_no_rollout_is_left_as_it_is() {
     assert_eq!(exchange.header_changes, 0);
 }
 
+/// CGI, WSGI and their like read both names as one.
+#[test]
+fn an_account_header_spelled_with_underscores_is_malformed_and_never_absent() {
+    let mut vm = policy(Inbound::Strip);
+    for name in ["x_account_sid", "x-account_sid"] {
+        for alone in [true, false] {
+            let mut headers = request("/r");
+            match alone {
+                true => headers[3].0 = name,
+                false => headers.push((name, "ACf0f19c557067cbbe80c46d1fb6dfbdb0")),
+            }
+            let exchange = vm.exchange(&headers).expect("no trap");
+            assert_eq!(exchange.logged()["reason"], "malformed_account", "{name}");
+            assert_eq!(exchange.header("x-turnout-treatment"), Some("v1"), "{name}");
+        }
+    }
+}
+
 #[test]
 fn what_a_client_forged_is_removed_and_the_route_chosen_anew() {
     let mut headers = request("/other");

@@ -6,7 +6,7 @@ use crate::basic_auth;
 use crate::plan::Plan;
 use crate::request::Request;
 use crate::segments::SegmentSet;
-use crate::sources::Source;
+use crate::sources::{AccountSources, Source};
 
 use super::condition::names;
 
@@ -60,8 +60,8 @@ pub enum Held {
 pub(super) fn found<'a>(plan: &'a Plan, request: &Request<'_>) -> AccountFound<'a> {
     let mut decided = false;
     let mut sources = Vec::with_capacity(plan.account.from.len());
-    for source in &plan.account.from {
-        let held = (!decided).then(|| held(source, plan.account.format, request));
+    for (index, source) in plan.account.from.iter().enumerate() {
+        let held = (!decided).then(|| held(plan, index, source, request));
         decided |= !matches!(held, Some(Held::Nothing | Held::Credential(_)));
         sources.push(SourceTried {
             name: name(source),
@@ -86,8 +86,13 @@ pub(super) fn name(source: &Source) -> SourceName<'_> {
     }
 }
 
-pub(super) fn held(source: &Source, format: Format, request: &Request<'_>) -> Held {
-    match source.find(request.headers, request.path, format) {
+/// What one of the places of `account.from` holds, by its index.
+pub(super) fn held(plan: &Plan, index: usize, source: &Source, request: &Request<'_>) -> Held {
+    let AccountSources { format, .. } = plan.account;
+    match plan
+        .account
+        .find(index, source, request.headers, request.path)
+    {
         Found::Absent => match (source, basic_auth::username(request.headers)) {
             (Source::BasicAuthUsername, Found::Decoded(name)) => {
                 Held::Credential(name.as_slice().to_vec())
@@ -97,11 +102,13 @@ pub(super) fn held(source: &Source, format: Format, request: &Request<'_>) -> He
         Found::Malformed => Held::NoAccount {
             value: None,
             why: String::from(match source {
-                Source::Header(_) => "the header comes more than once",
+                Source::Header(_) => "the header comes more than once, or with `_` for `-`",
                 Source::BasicAuthUsername => {
                     "no one `authorization: Basic` of which a user name can be read"
                 }
-                Source::Path(_) => "its percent-encoding is broken, or it is too long",
+                Source::Path(_) => {
+                    "servers may read this path in more than one way, or it is broken or too long"
+                }
             }),
         },
         Found::Plain(bytes) => held_bytes(bytes, format),

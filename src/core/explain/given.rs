@@ -115,8 +115,8 @@ impl Given<'_> {
         path: &mut Option<String>,
         headers: &mut Vec<(String, String)>,
     ) -> Result<SourceName<'p>, Refused<'p>> {
-        for source in &plan.account.from {
-            match already(source, plan, path.as_deref(), headers) {
+        for (index, source) in plan.account.from.iter().enumerate() {
+            match already(plan, index, source, path.as_deref(), headers) {
                 Held::Nothing | Held::Credential(_) => {}
                 Held::Account(value)
                 | Held::NoAccount {
@@ -197,7 +197,13 @@ impl Given<'_> {
 }
 
 /// What a place holds in the request as it is so far.
-fn already(source: &Source, plan: &Plan, path: Option<&str>, headers: &[(String, String)]) -> Held {
+fn already(
+    plan: &Plan,
+    index: usize,
+    source: &Source,
+    path: Option<&str>,
+    headers: &[(String, String)],
+) -> Held {
     let headers = headers
         .iter()
         .map(|(name, value)| (name.as_str(), value.as_str()));
@@ -206,7 +212,7 @@ fn already(source: &Source, plan: &Plan, path: Option<&str>, headers: &[(String,
         .map(|(name, value)| (name.as_bytes(), value.as_bytes()))
         .collect();
     let request = Request::new(Headers::new(&pairs), Inbound::Strip, Time::default());
-    held(source, plan.account.format, &request)
+    held(plan, index, source, &request)
 }
 
 /// The path that a rollout wants, as a template.

@@ -226,6 +226,143 @@ fn a_link_in_place_of_the_lock_is_not_followed() {
     assert_eq!(fs::read_to_string(mine).expect("a file"), "mine");
 }
 
+/// As with a link: another file would be emptied, whatever its name.
+#[cfg(unix)]
+#[test]
+fn a_hard_link_in_place_of_the_lock_is_not_written_to() {
+    let (folder, directory) = folder();
+    apply(&directory, "a", Outcome::Accepted);
+    let mine = folder.path().join("mine");
+    fs::write(&mine, "mine").expect("a file");
+    let lock = directory.path().join(".turnout.lock");
+    fs::remove_file(&lock).expect("gone");
+    fs::hard_link(&mine, &lock).expect("a link");
+    for refused in [
+        directory.halt(&author()),
+        directory.apply(&policy("b"), WASM, &author()),
+    ] {
+        let refused = refused.expect_err("a link").to_string();
+        assert!(
+            refused.contains(".turnout.lock: it is a hard link") && refused.ends_with("remove it"),
+            "{refused}"
+        );
+    }
+    assert_eq!(fs::read_to_string(&mine).expect("a file"), "mine");
+    assert_eq!(in_force(&directory)["revision"], "a");
+    fs::remove_file(&lock).expect("gone");
+    halts(&directory, "a-halted");
+}
+
+/// Nothing is written, removed or read there, and a halt does not wait for it.
+#[cfg(unix)]
+#[test]
+fn a_link_in_place_of_the_history_is_not_followed() {
+    let (folder, directory) = folder();
+    apply(&directory, "a", Outcome::Accepted);
+    apply(&directory, "b", Outcome::Accepted);
+    let outside = folder.path().join("outside");
+    fs::rename(history(&directory), &outside).expect("moved");
+    fs::write(outside.join(".turnout-1-x.tmp"), "mine").expect("a file");
+    std::os::unix::fs::symlink(&outside, history(&directory)).expect("a link");
+    let look = || {
+        let files = fs::read_dir(&outside).expect("a folder").flatten();
+        let mut files: Vec<_> = files
+            .map(|file| (file.file_name(), fs::read(file.path()).expect("a file")))
+            .collect();
+        files.sort();
+        files
+    };
+    let before = look();
+    for refused in [
+        directory.apply(&policy("c"), WASM, &author()).err(),
+        directory.rollback(&Target::Before, &author()).err(),
+        directory.log(9).err(),
+        directory.remember(&["http://127.0.0.1:1".into()]).err(),
+    ] {
+        let refused = refused.expect("refused").to_string();
+        assert!(
+            refused.contains("history is a link, and") && refused.contains("remove the link"),
+            "{refused}"
+        );
+    }
+    assert!(directory.remembered().is_err());
+    let change = directory.halt(&author()).expect("halted");
+    assert!(
+        change
+            .notes
+            .iter()
+            .any(|note| note.contains("history is a link"))
+    );
+    assert_eq!(in_force(&directory)["halted"], true);
+    assert_eq!(look(), before);
+
+    // One that leads nowhere, or a file, are no better.
+    fs::remove_file(history(&directory)).expect("gone");
+    std::os::unix::fs::symlink(folder.path().join("none"), history(&directory)).expect("a link");
+    assert!(directory.apply(&policy("c"), WASM, &author()).is_err());
+    assert!(!folder.path().join("none").exists());
+    fs::remove_file(history(&directory)).expect("gone");
+    fs::write(history(&directory), "mine").expect("a file");
+    let refused = directory
+        .apply(&policy("c"), WASM, &author())
+        .expect_err("a file");
+    assert!(
+        refused.to_string().contains("history: it is not a folder"),
+        "{refused}"
+    );
+}
+
+/// An entry, a text and the addresses are files of their own. What a link in their place leads to is neither read
+/// nor written, and a file that has a second name elsewhere keeps its text there.
+#[cfg(unix)]
+#[test]
+fn a_link_in_place_of_a_file_of_the_history_is_neither_read_nor_written() {
+    let (folder, directory) = folder();
+    apply(&directory, "a", Outcome::Accepted);
+    let mine = folder.path().join("mine");
+    let entry = history(&directory).join("000001.json");
+    fs::rename(&entry, &mine).expect("moved");
+    let text = fs::read_to_string(&mine).expect("a file");
+    std::os::unix::fs::symlink(&mine, &entry).expect("a link");
+    let log = directory.log(9).expect("a log");
+    assert!(
+        log.damaged[0].1.contains("it is a link"),
+        "{:?}",
+        log.damaged
+    );
+    let next = history(&directory).join("000002.json");
+    std::os::unix::fs::symlink(&mine, &next).expect("a link");
+    let admins = history(&directory).join("admins.json");
+    fs::hard_link(&mine, &admins).expect("a link");
+    apply(&directory, "b", Outcome::Accepted);
+    directory
+        .remember(&["http://127.0.0.1:1".into()])
+        .expect("written");
+    halts(&directory, "b-halted");
+    assert_eq!(fs::read_to_string(&mine).expect("a file"), text);
+    // What Envoy reads may have a second name too, as in a copy by hard links.
+    let copy = folder.path().join("copy");
+    fs::hard_link(directory.filter(), &copy).expect("a link");
+    let before = fs::read(&copy).expect("a file");
+    directory.resume(&author()).expect("resumed");
+    assert_eq!(fs::read(&copy).expect("a file"), before);
+}
+
+/// A folder that is mounted or kept elsewhere as a whole is one that its operator names.
+#[cfg(unix)]
+#[test]
+fn a_folder_that_is_a_link_as_a_whole_is_used() {
+    let (folder, directory) = folder();
+    apply(&directory, "a", Outcome::Accepted);
+    let link = folder.path().join("link");
+    std::os::unix::fs::symlink(directory.path(), &link).expect("a link");
+    let by_link = Directory::new(&link);
+    apply(&by_link, "b", Outcome::Accepted);
+    halts(&by_link, "b-halted");
+    assert_eq!(in_force(&directory)["revision"], "b-halted");
+    assert_eq!(directory.log(9).expect("a log").damaged, []);
+}
+
 /// Halted or resumed, both would have one revision.
 #[test]
 fn a_name_that_a_halt_would_take_is_taken() {
@@ -257,7 +394,7 @@ fn a_link_in_place_of_what_is_begun_is_not_followed() {
     let begun = format!(".turnout-{}-filter.json.tmp", std::process::id());
     std::os::unix::fs::symlink(&mine, folder.path().join(begun)).expect("a link");
     let filter = folder.path().join("filter.json");
-    assert!(crate::files::replace(&filter, b"{}").is_err());
+    assert!(crate::files::replace(&filter, crate::folder::Links::Followed, b"{}").is_err());
     assert_eq!(fs::read_to_string(mine).expect("a file"), "mine");
 }
 

@@ -20,6 +20,7 @@ use crate::edit::Text;
 use crate::entry::{Entry, Outcome};
 use crate::error::Error;
 use crate::files;
+use crate::folder::Links;
 use crate::history::History;
 use crate::installed::{self, Given, fingerprint};
 use crate::intent::{Intent, Step};
@@ -159,7 +160,7 @@ impl Directory {
         let file = installed::file(&text.text, &text.revision, &entry.plugin(), entry.sequence);
         entry.filter = fingerprint(file.as_bytes());
         entry.outcome = Outcome::Written;
-        files::replace(&self.filter(), file.as_bytes())?;
+        files::replace(&self.filter(), Links::Followed, file.as_bytes())?;
 
         let recorded = enter(&mut state.history, current.as_ref(), author)
             .and_then(|()| state.history.write(&entry))
@@ -203,7 +204,7 @@ impl Directory {
         enter(&mut state.history, current.as_ref(), author)?;
         state.history.keep_text(&base)?;
         state.history.write(&entry)?;
-        files::replace(&self.filter(), file.as_bytes())?;
+        files::replace(&self.filter(), Links::Followed, file.as_bytes())?;
 
         entry.outcome = Outcome::Written;
         let recorded = state.history.write(&entry);

@@ -93,7 +93,10 @@ impl Directory {
     pub(crate) fn lock(&self, command: &str) -> Result<Lock, Error> {
         let lock = Lock::take(&self.path.join(LOCK), command, lock::PATIENCE)?;
         files::remove_unfinished(&self.path);
-        files::remove_unfinished(&self.path.join(HISTORY));
+        let history = self.path.join(HISTORY);
+        if History::check_folder(&history).is_ok() {
+            files::remove_unfinished(&history);
+        }
         Ok(lock)
     }
 

@@ -30,6 +30,16 @@ pub enum Error {
         /// Where it goes.
         to: PathBuf,
     },
+    /// The history is a link.
+    HistoryLinked {
+        /// The link.
+        path: PathBuf,
+    },
+    /// The history is something else than a folder.
+    HistoryNoFolder {
+        /// What is there.
+        path: PathBuf,
+    },
     /// Another command does not end.
     Locked {
         /// Who it is.
@@ -128,6 +138,17 @@ impl fmt::Display for Error {
                  ConfigMap; change it there, with what `turnout render` makes",
                 shown(path),
                 shown(to)
+            ),
+            Self::HistoryLinked { path } => write!(
+                f,
+                "{} is a link, and a history is written only in its own place; remove the link, and move the \
+                 folder that it leads to there",
+                shown(path)
+            ),
+            Self::HistoryNoFolder { path } => write!(
+                f,
+                "cannot read {}: it is not a folder; move it away, and the next change makes the folder",
+                shown(path)
             ),
             Self::Locked { holder } => write!(
                 f,

@@ -1,11 +1,13 @@
 //! Files that are whole at every moment: written beside their place, and renamed into it.
 
+use std::ffi::OsStr;
 use std::fs::{self, File};
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 
 use crate::error::Error;
 use crate::fault;
+use crate::folder::{self, Folder, Links};
 
 /// What is begun and not yet in its place. Whoever dies meanwhile leaves it, and the next one who
 /// has the lock removes it.
@@ -15,7 +17,7 @@ const BESIDE_END: &str = ".tmp";
 /// What is read at most: a policy of 64 MiB, in a string of JSON.
 const LARGEST: u64 = 512 << 20;
 
-/// Reads a file; `None` if there is none.
+/// Reads a file that is no link; `None` if there is none.
 pub(crate) fn read(path: &Path) -> Result<Option<Vec<u8>>, Error> {
     read_at_most(path, LARGEST)
 }
@@ -23,7 +25,7 @@ pub(crate) fn read(path: &Path) -> Result<Option<Vec<u8>>, Error> {
 /// As [`read`], of a file that has to be this small, in bytes.
 pub(crate) fn read_at_most(path: &Path, most: u64) -> Result<Option<Vec<u8>>, Error> {
     let read = || {
-        let file = open(path)?;
+        let file = folder::open_file(path)?;
         let length = file.metadata()?.len();
         let mut bytes = Vec::new();
         if length <= most {
@@ -54,28 +56,29 @@ pub(crate) fn open(path: &Path) -> io::Result<File> {
     }
 }
 
-/// Puts a file in its place. Its mode is that of the one before: Envoy may run as another user.
-pub(crate) fn replace(path: &Path, bytes: &[u8]) -> Result<(), Error> {
-    let name = path.file_name().unwrap_or_default().to_string_lossy();
+/// Puts a file in its place, in a folder that may be a link to one or not. Its mode is that of the one before:
+/// Envoy may run as another user.
+pub(crate) fn replace(path: &Path, links: Links, bytes: &[u8]) -> Result<(), Error> {
+    let name = path.file_name().unwrap_or_default();
     let process = std::process::id();
-    let beside = path.with_file_name(format!("{BESIDE}{process}-{name}{BESIDE_END}"));
-    let written = write(&beside, path, bytes);
-    if written.is_err() && fault::is_alive() {
-        // The error that is told is the first one.
-        let _ = fs::remove_file(&beside);
-    }
+    let beside = format!("{BESIDE}{process}-{}{BESIDE_END}", name.to_string_lossy());
+    let beside = OsStr::new(&beside);
+    let written = Folder::open(path.parent().unwrap_or(Path::new("")), links).and_then(|folder| {
+        let written = write(&folder, beside, name, bytes);
+        if written.is_err() && fault::is_alive() {
+            // The error that is told is the first one.
+            let _ = folder.remove(beside);
+        }
+        written
+    });
     written.map_err(|error| Error::cannot("write", path, error))
 }
 
-fn write(beside: &Path, path: &Path, bytes: &[u8]) -> io::Result<()> {
+fn write(folder: &Folder, beside: &OsStr, name: &OsStr, bytes: &[u8]) -> io::Result<()> {
     fault::step()?;
     // What lies there already is not written to: it may be a link to somewhere else.
-    let mut file = File::create_new(beside)?;
-    let permissions = match fs::metadata(path) {
-        Ok(before) => Some(before.permissions()),
-        Err(_) => readable(),
-    };
-    if let Some(permissions) = permissions {
+    let mut file = folder.create_new(beside)?;
+    if let Some(permissions) = folder.permissions(name).or_else(readable) {
         file.set_permissions(permissions)?;
     }
     fault::step()?;
@@ -83,11 +86,9 @@ fn write(beside: &Path, path: &Path, bytes: &[u8]) -> io::Result<()> {
     // Else a machine that loses its power may come back with the name and without the text.
     file.sync_all()?;
     fault::step()?;
-    fs::rename(beside, path)?;
-    if let Some(folder) = path.parent() {
-        // Not every file system can; the text is whole in either case.
-        let _ = File::open(folder).and_then(|folder| folder.sync_all());
-    }
+    folder.rename(beside, name)?;
+    // The text is whole in either case.
+    folder.sync();
     Ok(())
 }
 

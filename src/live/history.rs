@@ -9,6 +9,7 @@ use crate::entry::Entry;
 use crate::error::Error;
 use crate::fault;
 use crate::files;
+use crate::folder::{Folder, Links};
 use crate::installed::fingerprint;
 use crate::remembered;
 
@@ -31,8 +32,23 @@ pub(crate) struct History {
 }
 
 impl History {
+    /// That a folder, if it is there, is none that a link leads to: whoever put the link there would have other
+    /// files written and removed.
+    pub(crate) fn check_folder(folder: &Path) -> Result<(), Error> {
+        match fs::symlink_metadata(folder) {
+            Ok(there) if there.is_symlink() => Err(Error::HistoryLinked {
+                path: folder.to_owned(),
+            }),
+            Ok(there) if !there.is_dir() => Err(Error::HistoryNoFolder {
+                path: folder.to_owned(),
+            }),
+            _ => Ok(()),
+        }
+    }
+
     /// A history that is not there is empty.
     pub(crate) fn open(folder: PathBuf) -> Result<Self, Error> {
+        Self::check_folder(&folder)?;
         let mut history = Self {
             folder,
             sequences: BTreeSet::new(),
@@ -125,7 +141,7 @@ impl History {
         let is_kept = matches!(files::read(&path), Ok(Some(kept)) if kept == text.as_bytes());
         if !is_kept {
             self.make_folder()?;
-            files::replace(&path, text.as_bytes())?;
+            files::replace(&path, Links::Refused, text.as_bytes())?;
         }
         Ok(hash)
     }
@@ -136,12 +152,13 @@ impl History {
         let mut text = serde_json::to_vec_pretty(entry)
             .map_err(|error| Error::cannot("write", &path, error.into()))?;
         text.push(b'\n');
-        files::replace(&path, &text)?;
+        files::replace(&path, Links::Refused, &text)?;
         self.sequences.insert(entry.sequence);
         Ok(())
     }
 
     fn make_folder(&self) -> Result<(), Error> {
+        Self::check_folder(&self.folder)?;
         fs::create_dir_all(&self.folder).map_err(|error| Error::cannot("make", &self.folder, error))
     }
 
@@ -152,7 +169,7 @@ impl History {
         let oldest: Vec<u64> = self.sequences.iter().copied().take(surplus).collect();
         for sequence in oldest {
             if !needed.contains(&sequence) && self.entry(sequence).is_ok() {
-                remove(&self.entry_path(sequence))?;
+                self.remove(&self.entry_path(sequence))?;
                 self.sequences.remove(&sequence);
             }
         }
@@ -165,19 +182,23 @@ impl History {
             }
         }
         for hash in self.texts.difference(&named) {
-            remove(&self.text_path(hash))?;
+            self.remove(&self.text_path(hash))?;
         }
         self.texts.retain(|hash| named.contains(hash));
         Ok(())
     }
-}
 
-fn remove(path: &Path) -> Result<(), Error> {
-    match fault::step().and_then(|()| fs::remove_file(path)) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => {
-            Err(Error::cannot("remove", path, error))
+    fn remove(&self, path: &Path) -> Result<(), Error> {
+        let name = path.file_name().unwrap_or_default();
+        let removed = fault::step()
+            .and_then(|()| Folder::open(&self.folder, Links::Refused))
+            .and_then(|folder| folder.remove(name));
+        match removed {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                Err(Error::cannot("remove", path, error))
+            }
+            _ => Ok(()),
         }
-        _ => Ok(()),
     }
 }
 

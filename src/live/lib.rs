@@ -25,6 +25,7 @@ mod envoy_log;
 mod error;
 mod fault;
 mod files;
+mod folder;
 mod halted;
 mod history;
 mod installed;

@@ -54,21 +54,60 @@ impl Lock {
     }
 }
 
+/// What is there is opened only where it is a file of its own: through a link another file would be emptied, by
+/// whoever may write there.
 fn open(path: &Path) -> io::Result<File> {
-    // A link would have another file emptied, by whoever may write there.
+    const NO_FILE: &str = "it is not a file; remove it";
     if fs::symlink_metadata(path).is_ok_and(|there| !there.is_file()) {
-        return Err(io::Error::other("it is not a file; remove it"));
+        return Err(io::Error::other(NO_FILE));
     }
-    let mut options = File::options();
-    let options = options.read(true).write(true).create(true).truncate(false);
     // One that another user made can be locked all the same.
-    options.open(path).or_else(|error| {
+    let file = open_to(path, true).or_else(|error| {
         let is_refused = error.kind() == io::ErrorKind::PermissionDenied;
         match is_refused {
-            true => File::open(path),
+            true => open_to(path, false),
             false => Err(error),
         }
-    })
+    })?;
+    let there = file.metadata()?;
+    if !there.is_file() {
+        return Err(io::Error::other(NO_FILE));
+    }
+    if names(&there) > 1 {
+        return Err(io::Error::other(
+            "it is a hard link, so another file would be overwritten with it; remove it",
+        ));
+    }
+    Ok(file)
+}
+
+/// Opens it to write, and makes it if there is none, or to read. A link that came just now is not followed.
+#[cfg(unix)]
+fn open_to(path: &Path, write: bool) -> io::Result<File> {
+    use rustix::fs::{Mode, OFlags, open};
+    let careful = OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
+    let flags = match write {
+        true => OFlags::RDWR | OFlags::CREATE,
+        false => OFlags::RDONLY,
+    };
+    Ok(File::from(open(path, flags | careful, Mode::from(0o666))?))
+}
+
+#[cfg(not(unix))]
+fn open_to(path: &Path, write: bool) -> io::Result<File> {
+    let mut options = File::options();
+    options.read(true).write(write).create(write).open(path)
+}
+
+/// How many names a file has.
+#[cfg(unix)]
+fn names(there: &fs::Metadata) -> u64 {
+    std::os::unix::fs::MetadataExt::nlink(there)
+}
+
+#[cfg(not(unix))]
+fn names(_there: &fs::Metadata) -> u64 {
+    1
 }
 
 fn holder(file: &mut File) -> String {

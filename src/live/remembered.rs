@@ -5,9 +5,11 @@
 use serde::{Deserialize, Serialize};
 
 use crate::address;
-use crate::directory::Directory;
+use crate::directory::{Directory, HISTORY};
 use crate::error::Error;
 use crate::files;
+use crate::folder::Links;
+use crate::history::History;
 
 /// The file in the history.
 pub(crate) const FILE: &str = "admins.json";
@@ -33,7 +35,8 @@ impl Directory {
         let mut text = serde_json::to_vec_pretty(&remembered)
             .map_err(|error| Error::cannot("write", &path, error.into()))?;
         text.push(b'\n');
-        files::replace(&path, &text)
+        History::check_folder(&self.path().join(HISTORY))?;
+        files::replace(&path, Links::Refused, &text)
     }
 
     /// The addresses that were kept; none where there are none.
@@ -42,6 +45,7 @@ impl Directory {
     /// A sentence: that they cannot be read.
     pub fn remembered(&self) -> Result<Vec<String>, String> {
         let path = self.remembered_path();
+        History::check_folder(&self.path().join(HISTORY)).map_err(|error| error.to_string())?;
         let text = files::read_at_most(&path, MOST_BYTES).map_err(|error| error.to_string())?;
         let Some(text) = text else {
             return Ok(Vec::new());
@@ -56,6 +60,6 @@ impl Directory {
     }
 
     fn remembered_path(&self) -> std::path::PathBuf {
-        self.path().join(crate::directory::HISTORY).join(FILE)
+        self.path().join(HISTORY).join(FILE)
     }
 }

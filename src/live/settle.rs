@@ -5,6 +5,7 @@ use crate::directory::Directory;
 use crate::entry::{Entry, Outcome, What};
 use crate::error::Error;
 use crate::files;
+use crate::folder::Links;
 use crate::history::History;
 use crate::installed::fingerprint;
 
@@ -96,7 +97,7 @@ impl Directory {
         }
         match &change.before {
             Some((bytes, entry)) => {
-                files::replace(&self.filter(), bytes)?;
+                files::replace(&self.filter(), Links::Followed, bytes)?;
                 settled.put_back = Some(entry.revision.clone());
             }
             // Without the file Envoy would not start; with it, it starts and serves v1.

@@ -14,7 +14,7 @@ use crate::text;
 /// Show who changed the policy in force, when and why.
 ///
 /// Newest first. The entry that filter.json holds is marked with `*`. `gauge` is what the metric
-/// turnout.revision shows while a revision is in force.
+/// turnout.revision.<plugin> shows while a revision is in force.
 #[derive(Args)]
 #[command(after_help = "Example:
   turnout log --dir /etc/envoy/turnout -n 5")]

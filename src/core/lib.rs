@@ -43,6 +43,7 @@ mod percent;
 mod place;
 mod plan;
 mod policy;
+mod possible;
 mod problem;
 mod proxy;
 mod ramp;
@@ -81,8 +82,8 @@ pub use inbound::Inbound;
 pub use intake::Intake;
 pub use logged::Logged;
 pub use names::{
-    CLUSTER_HEADER, DECISION_HEADER, LOG_PROPERTY, NO_ROLLOUT, SHADOW_HEADER, TREATMENT_HEADER,
-    is_turnout_header,
+    CLUSTER_HEADER, DECISION_HEADER, LOG_PROPERTY, NO_ROLLOUT, REVISION_GAUGES, SHADOW_HEADER,
+    TREATMENT_HEADER, is_turnout_header, plugin_label, revision_gauge,
 };
 pub use plan::{Mode, Plan, Rollout};
 pub use problem::{Problem, Severity};

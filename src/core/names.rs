@@ -14,6 +14,9 @@ pub const LOG_PROPERTY: &str = "turnout";
 /// name.
 pub const NO_ROLLOUT: &str = "-";
 
+/// What the gauges of revisions begin with; behind it is the plugin's name, see [`revision_gauge`].
+pub const REVISION_GAUGES: &str = "turnout.revision.";
+
 const PREFIX: &[u8] = b"x-turnout-";
 
 /// Whether a header belongs to Turnout, so that nobody else may send it.
@@ -28,9 +31,46 @@ pub fn is_turnout_header(name: &[u8]) -> bool {
         })
 }
 
+/// The gauge that holds the number of the revision that a plugin runs. A proxy may have several plugins,
+/// each with a policy of its own.
+#[must_use]
+pub fn revision_gauge(plugin: &str) -> String {
+    format!("{REVISION_GAUGES}{}", plugin_label(plugin))
+}
+
+/// A plugin's name as a part of a metric's name. A character that is neither an ASCII letter, a digit, `-`
+/// nor `_` becomes `_`, and a plugin without a name is `-`.
+#[must_use]
+pub fn plugin_label(plugin: &str) -> String {
+    if plugin.is_empty() {
+        return "-".to_owned();
+    }
+    let safe = |c: char| match c {
+        '-' | '_' | '0'..='9' | 'A'..='Z' | 'a'..='z' => c,
+        _ => '_',
+    };
+    plugin.chars().map(safe).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_plugins_gauge_has_its_name_without_what_a_metric_cannot_have() {
+        for (plugin, gauge) in [
+            ("turnout", "turnout.revision.turnout"),
+            ("Edge_2-a", "turnout.revision.Edge_2-a"),
+            ("", "turnout.revision.-"),
+            (
+                "istio-ingress.turnout",
+                "turnout.revision.istio-ingress_turnout",
+            ),
+            ("a/b:c d\n\"é", "turnout.revision.a_b_c_d___"),
+        ] {
+            assert_eq!(revision_gauge(plugin), gauge);
+        }
+    }
 
     #[test]
     fn knows_its_own_headers() {

@@ -1,12 +1,16 @@
-//! Counters, `turnout.decisions.<rollout>.<treatment>.<reason>`, and the gauge `turnout.revision`.
+//! Counters, `turnout.decisions.<rollout>.<treatment>.<reason>`, and the gauge `turnout.revision.<plugin>`.
 //!
-//! All that a policy can ever count is defined when it is loaded. So the number of series depends on
-//! the policy alone, each begins at 0, and a counter that the configuration before had goes on where
-//! it was.
+//! All that a rollout can count on this proxy in any mode is defined when the policy is loaded, and nothing else.
+//! So each series begins at 0, and a counter that the configuration before had goes on where it was: also where
+//! that ran in another build's VM, with which Envoy drops what this one has not defined. Within one VM Envoy
+//! keeps the series of a rollout that is gone.
 
 use std::mem;
 
-use turnout_core::{Decision, NO_ROLLOUT, Plan, Reason, Revision, Treatment};
+use turnout_core::{
+    Configuration, Decision, Inbound, NO_ROLLOUT, Plan, Reason, Revision, Rollout, Treatment,
+    revision_gauge,
+};
 
 use crate::host::{self, MetricKind};
 
@@ -27,19 +31,19 @@ type OfRollout = [[Counter; Treatment::ALL.len()]; Reason::ALL.len()];
 
 #[derive(Default)]
 struct Counter {
-    /// Under which the proxy knows it; `None` where it never counts.
+    /// Under which the proxy knows it; `None` until it counts, where the policy says that it never does.
     number: Option<u32>,
     untold: u32,
 }
 
 impl Counters {
-    pub(crate) fn define(plan: &Plan) -> Self {
+    pub(crate) fn define(configuration: &Configuration) -> Self {
+        let rollouts = configuration.plan.rollouts().iter();
+        let inbound = configuration.inbound;
         Self {
-            no_rollout: Counter::define(NO_ROLLOUT, Treatment::V1, Reason::NoRollout),
-            rollouts: plan
-                .rollouts()
-                .iter()
-                .map(|rollout| define_all(&rollout.name))
+            no_rollout: Counter::defined(NO_ROLLOUT, Treatment::V1, Reason::NoRollout),
+            rollouts: rollouts
+                .map(|rollout| define_all(rollout, inbound))
                 .collect(),
             is_behind: false,
         }
@@ -61,32 +65,44 @@ impl Counters {
         }
     }
 
-    /// Tells the proxy all that has been counted.
-    pub(crate) fn flush(&mut self) {
+    /// Tells the proxy all that has been counted under this plan.
+    pub(crate) fn flush(&mut self, plan: &Plan) {
         if !mem::take(&mut self.is_behind) {
             return;
         }
-        let of_rollouts = self.rollouts.iter_mut().flatten().flatten();
-        for counter in of_rollouts.chain([&mut self.no_rollout]) {
-            counter.flush();
+        self.no_rollout
+            .flush(NO_ROLLOUT, Treatment::V1, Reason::NoRollout);
+        for (rollout, reasons) in plan.rollouts().iter().zip(&mut self.rollouts) {
+            for (reason, treatments) in Reason::ALL.into_iter().zip(reasons) {
+                for (treatment, counter) in Treatment::ALL.into_iter().zip(treatments) {
+                    counter.flush(&rollout.name, treatment, reason);
+                }
+            }
         }
     }
 }
 
 impl Counter {
-    fn define(rollout: &str, treatment: Treatment, reason: Reason) -> Self {
-        let name = format!("turnout.decisions.{rollout}.{treatment}.{reason}");
-        Self {
-            number: host::define_metric(MetricKind::Counter, &name),
-            untold: 0,
-        }
+    fn defined(rollout: &str, treatment: Treatment, reason: Reason) -> Self {
+        let mut counter = Self::default();
+        counter.define(rollout, treatment, reason);
+        counter
     }
 
-    fn flush(&mut self) {
+    fn define(&mut self, rollout: &str, treatment: Treatment, reason: Reason) {
+        let name = format!("turnout.decisions.{rollout}.{treatment}.{reason}");
+        self.number = host::define_metric(MetricKind::Counter, &name);
+    }
+
+    fn flush(&mut self, rollout: &str, treatment: Treatment, reason: Reason) {
         let untold = mem::take(&mut self.untold);
-        if let Some(number) = self.number
-            && untold > 0
-        {
+        if untold == 0 {
+            return;
+        }
+        if self.number.is_none() {
+            self.define(rollout, treatment, reason);
+        }
+        if let Some(number) = self.number {
             host::add(number, untold.into());
         }
     }
@@ -94,20 +110,19 @@ impl Counter {
 
 /// Says which policy is in force. As a number: a text would be one more series for each policy that
 /// the proxy has ever had.
-pub(crate) fn tell_revision(revision: &Revision) {
-    if let Some(gauge) = host::define_metric(MetricKind::Gauge, "turnout.revision") {
+pub(crate) fn tell_revision(plugin: &str, revision: &Revision) {
+    if let Some(gauge) = host::define_metric(MetricKind::Gauge, &revision_gauge(plugin)) {
         host::record(gauge, revision.number());
     }
 }
 
-fn define_all(rollout: &str) -> OfRollout {
+fn define_all(rollout: &Rollout, inbound: Inbound) -> OfRollout {
     Reason::ALL.map(|reason| {
-        Treatment::ALL.map(|treatment| {
-            let possible = reason != Reason::NoRollout && reason.treatments().contains(&treatment);
-            match possible {
-                true => Counter::define(rollout, treatment, reason),
+        Treatment::ALL.map(
+            |treatment| match rollout.can_decide(inbound, treatment, reason) {
+                true => Counter::defined(&rollout.name, treatment, reason),
                 false => Counter::default(),
-            }
-        })
+            },
+        )
     })
 }

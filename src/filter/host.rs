@@ -145,6 +145,11 @@ pub(crate) fn region() -> String {
         .unwrap_or_default()
 }
 
+/// What the proxy's configuration calls this plugin; empty when it has no name.
+pub(crate) fn plugin_name() -> String {
+    String::from_utf8(property(b"plugin_name")).unwrap_or_default()
+}
+
 /// What the proxy knows under a path, whose steps are separated by zero bytes; nothing when it does
 /// not know.
 fn property(path: &[u8]) -> Vec<u8> {

@@ -14,6 +14,7 @@ mod copies;
 mod counters;
 mod exports;
 mod host;
+mod neighbours;
 mod root;
 mod stream;
 mod vm;

@@ -22,6 +22,8 @@ pub(crate) struct Root {
 /// What all requests under one configuration share.
 pub(crate) struct Active {
     pub(crate) configuration: Rc<Configuration>,
+    /// What the proxy's configuration calls the plugin.
+    pub(crate) plugin: String,
     pub(crate) counters: Counters,
     pub(crate) copies: Copies,
     /// As of the last tick: ramps cost no request a look at the clock.
@@ -38,8 +40,8 @@ impl Root {
             Ok(configuration) if is_beyond(&configuration) => false,
             Ok(mut configuration) => {
                 configuration.plan.place_in(&host::region());
-                tell_revision(configuration.plan.revision());
                 let active = Active::new(configuration);
+                tell_revision(&active.plugin, active.configuration.plan.revision());
                 let took = host::now().saturating_sub(begin);
                 announce(&active.configuration, took);
                 // The same plugin may come twice, as in two listeners: it is the same context.
@@ -80,9 +82,10 @@ impl Active {
     fn new(configuration: Configuration) -> Self {
         let configuration = Rc::new(configuration);
         let active = Self {
-            counters: Counters::define(&configuration.plan),
+            counters: Counters::define(&configuration),
             copies: Copies::new(&configuration),
             configuration,
+            plugin: host::plugin_name(),
             at: Time::from_nanoseconds(host::now()),
             entry: Vec::new(),
         };
@@ -90,14 +93,20 @@ impl Active {
         active
     }
 
+    /// The names of the rollouts.
+    pub(crate) fn rollouts(&self) -> impl Iterator<Item = &str> {
+        let rollouts = self.configuration.plan.rollouts().iter();
+        rollouts.map(|rollout| rollout.name.as_str())
+    }
+
     /// Tells what is not told yet.
     fn end(&mut self) {
-        self.counters.flush();
+        self.counters.flush(&self.configuration.plan);
         self.copies.end();
     }
 
     fn tick(&mut self) {
-        self.counters.flush();
+        self.counters.flush(&self.configuration.plan);
         // Also when a ramp's last step has begun: a clock that was ahead may be set back.
         if self.copies.are_wanted() || self.configuration.plan.has_ramps() {
             let now = host::now();

@@ -5,6 +5,7 @@ use std::cell::RefCell;
 use turnout_core::Table;
 
 use crate::copies::Copies;
+use crate::neighbours::Neighbours;
 use crate::root::{Active, Root};
 
 /// A callback's answer: go on.
@@ -21,6 +22,7 @@ pub(crate) struct Vm {
     undecided: Table<u32, u32>,
     /// Requests that are copied.
     copied: Table<u32, Copied>,
+    neighbours: Neighbours,
 }
 
 #[derive(Clone, Copy)]
@@ -49,7 +51,20 @@ impl Vm {
 
     pub(crate) fn configure(&mut self, context: u32, size: usize) -> bool {
         let root = self.roots.get_mut(&context);
-        root.is_some_and(|root| root.configure(size))
+        let is_taken = root.is_some_and(|root| root.configure(size));
+        if is_taken
+            && let Some(taken) = self
+                .roots
+                .get(&context)
+                .and_then(|root| root.active.as_ref())
+        {
+            let others = self
+                .roots
+                .iter()
+                .filter_map(|(_, root)| root.active.as_ref());
+            self.neighbours.check(taken, others);
+        }
+        is_taken
     }
 
     pub(crate) fn request_headers(&mut self, context: u32, end: bool) {

@@ -2,18 +2,20 @@
 //!
 //! Envoy's own word for the version, `version_text`, and its dump of the configuration say what it
 //! was given last; that it was accepted is certain only together with what the filter itself says
-//! (the gauge `turnout.revision`), or with the counters. Seen in Envoy 1.36.2 and 1.40.0: a refused
+//! (the gauge `turnout.revision.<plugin>`), or with the counters. Seen in Envoy 1.36.2 and 1.40.0: a refused
 //! configuration that is given once more is counted as a success, and its version shown, while the
 //! one before goes on running.
 
 use turnout_core::render::FILTER_NAME;
+use turnout_core::{REVISION_GAUGES, plugin_label};
 
 /// The page with all of it, and with what every Envoy says of itself.
-pub(crate) const PAGE: &str = "/stats?filter=%5Eextension_config_discovery%5C.http_filter%5C.%7C%5Ewasmcustom%5C.turnout%5C.revision%24%7C%5Eserver%5C.live%24";
+pub(crate) const PAGE: &str = "/stats?filter=%5Eextension_config_discovery%5C.http_filter%5C.%7C%5Ewasmcustom%5C.turnout%5C.revision%5C.%7C%5Eserver%5C.live%24";
 
 const PREFIX: &str = "extension_config_discovery.http_filter.";
 const LIVE: &str = "server.live";
-const GAUGE: &str = "wasmcustom.turnout.revision";
+/// What stands before the names of the filter's metrics.
+const METRICS: &str = "wasmcustom.";
 
 /// What one look saw.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -24,8 +26,10 @@ pub(crate) struct Seen {
     is_discovered: bool,
     /// What it was given last.
     version: Option<String>,
-    /// What the filter says that it runs.
+    /// What the filter of our name says that it runs.
     number: Option<u64>,
+    /// It has a filter of Turnout, of whatever name.
+    has_filter: bool,
     attempts: u64,
     successes: u64,
     /// By the filter, and what already the parser refuses.
@@ -60,9 +64,14 @@ impl Seen {
                 continue;
             };
             let number = value.trim().parse::<u64>();
-            if name == GAUGE {
-                seen.number = number.ok();
-                seen.is_envoy |= seen.number.is_some();
+            let gauge = name.strip_prefix(METRICS);
+            if let Some(plugin) = gauge.and_then(|name| name.strip_prefix(REVISION_GAUGES)) {
+                // The proxy may have others, which no folder changes.
+                if plugin == plugin_label(FILTER_NAME) {
+                    seen.number = number.clone().ok();
+                }
+                seen.has_filter |= number.is_ok();
+                seen.is_envoy |= number.is_ok();
                 continue;
             }
             if name == LIVE {
@@ -132,7 +141,7 @@ impl Seen {
 
     /// Whether it has a filter of Turnout that is not discovered.
     pub(crate) fn has_static_filter(&self) -> bool {
-        !self.is_discovered && self.number.is_some()
+        !self.is_discovered && self.has_filter
     }
 
     /// What it was given last, as far as it says.
@@ -171,7 +180,8 @@ extension_config_discovery.http_filter.turnout.update_failure: 0
 extension_config_discovery.http_filter.turnout.update_rejected: {rejected}
 extension_config_discovery.http_filter.turnout.update_success: {successes}
 extension_config_discovery.http_filter.turnout.update_duration: No recorded values
-wasmcustom.turnout.revision: {number}
+wasmcustom.turnout.revision.turnout: {number}
+wasmcustom.turnout.revision.another: 2
 "
         ))
     }
@@ -191,7 +201,7 @@ wasmcustom.turnout.revision: {number}
         assert_eq!(judge(&page("r2", [2, 2, 0, 2, 0], 2)), Judged::Accepted);
         let refused = page("r1", [2, 1, 1, 2, 1], 1);
         assert_eq!(judge(&refused), Judged::Rejected(Some("r1".into())));
-        // Another filter of Turnout in this proxy writes the same gauge.
+        // Another filter of Turnout in this proxy of the same name writes the same gauge.
         assert_eq!(judge(&page("r2", [2, 2, 0, 2, 0], 9)), Judged::Accepted);
         assert_eq!(judge(&Seen::read("")), Judged::NotDiscovered);
     }

@@ -352,7 +352,10 @@ mod tests {
                 "wasmcustom.turnout.records.lost: 3",
                 Some(Sample::Records("lost".into(), 3)),
             ),
-            ("wasmcustom.turnout.revision: 9", Some(Sample::Other)),
+            (
+                "wasmcustom.turnout.revision.turnout: 9",
+                Some(Sample::Other),
+            ),
             // With one of the two labels only.
             (
                 r#"turnout_shadow_equal{rollout="chat"} 2"#,

@@ -4,14 +4,15 @@
 //! of things that a page can name is bounded.
 
 use std::borrow::Cow;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use turnout_core::render::FILTER_NAME;
-use turnout_core::{Reason, Treatment};
+use turnout_core::{REVISION_GAUGES, Reason, Treatment, plugin_label};
 
 use crate::counts::{Counter, Counts, OfCluster};
 
-const GAUGE: &str = "wasmcustom.turnout.revision";
+/// What stands before the names of the filter's metrics.
+const METRICS: &str = "wasmcustom.";
 const UPTIME: &str = "server.uptime";
 const DISCOVERY: &str = "extension_config_discovery.http_filter.";
 const DECISIONS: &str = "wasmcustom.turnout.decisions.";
@@ -21,6 +22,9 @@ const CLUSTER: &str = "cluster.";
 const LONGEST_LABEL: usize = 63;
 /// What is asked by name has to fit into one request.
 const LONGEST_NAMES: usize = 2_000;
+/// How many plugins are told apart, and how long their names may be.
+const MOST_PLUGINS: usize = 64;
+const LONGEST_PLUGIN: usize = 256;
 /// How much of a version is kept.
 const LONGEST_VERSION: usize = 256;
 
@@ -29,8 +33,8 @@ const LONGEST_VERSION: usize = 256;
 pub(crate) struct Page {
     /// In seconds.
     pub(crate) uptime: Option<u64>,
-    /// The number of the revision in force, as the filter says it.
-    pub(crate) number: Option<u64>,
+    /// The numbers of the revisions in force, as each plugin of Turnout says its own.
+    pub(crate) numbers: BTreeMap<String, u64>,
     pub(crate) discovery: Option<Discovery>,
     pub(crate) counts: Counts,
 }
@@ -100,7 +104,21 @@ fn percent_encoded(text: &str) -> String {
 impl Page {
     /// Whether it has anything that only an Envoy counts.
     pub(crate) fn is_of_envoy(&self) -> bool {
-        self.uptime.is_some() || self.number.is_some() || self.discovery.is_some()
+        self.uptime.is_some() || !self.numbers.is_empty() || self.discovery.is_some()
+    }
+
+    /// The plugin that is watched: the one that `turnout apply` writes, or else the first by name.
+    pub(crate) fn plugin(&self) -> Option<&str> {
+        let ours = plugin_label(FILTER_NAME);
+        let is_there = self.numbers.contains_key(&ours);
+        let mut plugins = self.numbers.keys();
+        let plugin = plugins.find(|plugin| !is_there || **plugin == ours);
+        plugin.map(String::as_str)
+    }
+
+    /// The number of the revision that the watched plugin runs.
+    pub(crate) fn number(&self) -> Option<u64> {
+        self.numbers.get(self.plugin()?).copied()
     }
 
     pub(crate) fn read(text: &str) -> Self {
@@ -124,8 +142,16 @@ impl Page {
         let Ok(number) = value.parse() else {
             return;
         };
+        let gauge = name.strip_prefix(METRICS);
+        if let Some(plugin) = gauge.and_then(|name| name.strip_prefix(REVISION_GAUGES)) {
+            let is_plain = plugin.len() <= LONGEST_PLUGIN && plugin_label(plugin) == plugin;
+            let is_ours = plugin == plugin_label(FILTER_NAME);
+            if is_plain && (is_ours || self.numbers.len() < MOST_PLUGINS) {
+                self.numbers.insert(plugin.to_owned(), number);
+            }
+            return;
+        }
         match name {
-            GAUGE => self.number = Some(number),
             UPTIME => self.uptime = Some(number),
             _ => {
                 if let Some(counter) = counter(name) {
@@ -204,11 +230,12 @@ server.uptime: 7
 wasmcustom.turnout.decisions.chat.v2.rule: 3
 wasmcustom.turnout.decisions.chat.v3.rule: 3
 wasmcustom.turnout.shadow.chat.equal: 4
-wasmcustom.turnout.revision: 99
+wasmcustom.turnout.revision.another: 98
+wasmcustom.turnout.revision.turnout: 99
 extension_config_discovery.http_filter.turnout.update_duration: No recorded values
 ",
         );
-        assert_eq!((page.uptime, page.number), (Some(7), Some(99)));
+        assert_eq!((page.uptime, page.number()), (Some(7), Some(99)));
         let discovery = page.discovery.unwrap();
         assert_eq!(discovery.version.as_deref(), Some("r1"));
         assert_eq!(
@@ -224,13 +251,43 @@ extension_config_discovery.http_filter.turnout.update_duration: No recorded valu
     }
 
     #[test]
+    fn of_several_plugins_the_one_that_apply_writes_is_watched() {
+        let page = |plugins: &[&str]| {
+            let lines = plugins.iter().zip(1..);
+            let lines = lines.map(|(plugin, number)| {
+                format!("wasmcustom.turnout.revision.{plugin}: {number}\n")
+            });
+            Page::read(&lines.collect::<String>())
+        };
+        let watched = |plugins: &[&str]| {
+            let page = page(plugins);
+            page.plugin().map(str::to_owned).zip(page.number())
+        };
+        assert_eq!(watched(&[]), None);
+        let found = watched(&["z", "turnout", "a"]);
+        assert_eq!(found, Some(("turnout".into(), 2)));
+        let found = watched(&["istio-ingress_turnout"]);
+        assert_eq!(found, Some(("istio-ingress_turnout".into(), 1)));
+        assert_eq!(watched(&["z", "a"]), Some(("a".into(), 2)));
+        let many: Vec<_> = (0..1_000).map(|number| number.to_string()).collect();
+        let mut many: Vec<_> = many.iter().map(String::as_str).collect();
+        assert_eq!(page(&many).numbers.len(), MOST_PLUGINS);
+        many.push("turnout");
+        assert_eq!(page(&many).plugin(), Some("turnout"));
+    }
+
+    #[test]
     fn garbage_is_left_out() {
         let label = "x".repeat(64);
         for line in [
             "",
             ": ",
-            "wasmcustom.turnout.revision: -1",
-            "wasmcustom.turnout.revision: 99999999999999999999999",
+            "wasmcustom.turnout.revision: 1",
+            "wasmcustom.turnout.revision.: 1",
+            "wasmcustom.turnout.revision.a.b: 1",
+            "wasmcustom.turnout.revision.a\u{1b}[2J: 1",
+            "wasmcustom.turnout.revision.turnout: -1",
+            "wasmcustom.turnout.revision.turnout: 99999999999999999999999",
             "wasmcustom.turnout.decisions.: 1",
             "wasmcustom.turnout.decisions.a\u{1b}[2J.v1.rule: 1",
             &format!("wasmcustom.turnout.decisions.{label}.v1.rule: 1"),

@@ -186,7 +186,7 @@ impl Proxy {
         self.seen.rejected = rejected;
         self.seen.uptime = page.uptime;
         self.seen.totals = page.counts.clone();
-        self.seen.number = page.number;
+        self.seen.number = page.number();
         self.before = Some((page, at));
     }
 
@@ -198,13 +198,13 @@ impl Proxy {
         let discovery = page.discovery.as_ref();
         let policy = self.policy.as_mut().filter(|policy| {
             let number = policy.plan().revision().number();
-            page.number.is_none_or(|in_force| in_force == number)
+            page.number().is_none_or(|in_force| in_force == number)
         });
         // Envoy may show the version of a policy that was refused.
         let version = discovery.and_then(|seen| seen.version.clone());
         let shown = version.filter(|version| {
             let revision = Revision::given(version);
-            revision.is_some_and(|revision| Some(revision.number()) == page.number)
+            revision.is_some_and(|revision| Some(revision.number()) == page.number())
         });
         let in_force = policy
             .as_ref()
@@ -223,10 +223,10 @@ impl Proxy {
     fn refresh_policy(&mut self, page: &Page) {
         let discovery = page.discovery.as_ref();
         let wanted = Dumped {
-            number: page.number,
+            number: page.number(),
             updated: discovery.and_then(|seen| seen.updated),
         };
-        let is_known = |policy: &Listed| Some(policy.plan().revision().number()) == page.number;
+        let is_known = |policy: &Listed| Some(policy.plan().revision().number()) == page.number();
         let known = self.policy.as_ref().is_some_and(is_known);
         let is_looked_at = self
             .dumped
@@ -235,12 +235,12 @@ impl Proxy {
             return;
         }
         let began = Instant::now();
-        let (search, failed) = self.search(page.number);
+        let (search, failed) = self.search(page.number());
         let pause = DUMP_PAUSE.max(began.elapsed().saturating_mul(DUMP_REST));
         let again = Instant::now().checked_add(pause);
         self.dumped = Some((wanted, again.unwrap_or(began)));
         self.seen.note = None;
-        if page.number.is_none() {
+        if page.number().is_none() {
             self.policy = None;
             self.seen.note = Some(match (search.found(), discovery) {
                 (_, Some(_)) => "no policy was in force yet: everyone takes v1".to_owned(),
@@ -265,7 +265,11 @@ impl Proxy {
                     let info = self.admin.get("/server_info").unwrap_or_default();
                     plan.place_in(&policy::region(&info));
                 }
-                self.seen.note = beside(plan.revision().as_str(), &others);
+                self.seen.note = beside(
+                    plan.revision().as_str(),
+                    page.plugin().unwrap_or_default(),
+                    &others,
+                );
                 self.policy = Some(Listed::new(plan));
             }
             // One of before that is in force still.
@@ -316,7 +320,7 @@ impl Proxy {
 }
 
 /// That there are more policies than the one that is shown.
-fn beside(shown: &str, others: &[String]) -> Option<String> {
+fn beside(shown: &str, plugin: &str, others: &[String]) -> Option<String> {
     let more = match others {
         [] => return None,
         [other] => format!("also has revision {other}"),
@@ -332,7 +336,7 @@ fn beside(shown: &str, others: &[String]) -> Option<String> {
         }
     };
     Some(format!(
-        "it has several filters of Turnout: revision {shown}, which was loaded last, is shown; it {more}; \
+        "it has several filters of Turnout: revision {shown}, of the plugin {plugin}, is shown; it {more}; \
          the requests are those of all of them"
     ))
 }

@@ -116,6 +116,7 @@ proptest! {
         prop_assert!(decision.reason.treatments().contains(&decision.treatment));
         prop_assert!(decision.rollout.is_some() == (decision.reason.as_str() != "no_rollout"));
         if let Some(rollout) = decision.rollout {
+            prop_assert!(rollout.can_decide(inbound, decision.treatment, decision.reason));
             let value = rollout.decision_header(&request, decision.served());
             prop_assert!(value.len() < 5_000);
         }

@@ -18,6 +18,7 @@ mod live;
 mod logs;
 mod malformed;
 mod mesh;
+mod neighbours;
 mod observe;
 mod packed;
 mod ramps;

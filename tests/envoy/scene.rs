@@ -19,7 +19,7 @@ pub(crate) const INSIDE: &str = "AC7342e9713fa896e4af00c654c444aada";
 pub(crate) const OUTSIDE: &str = "ACf0f19c557067cbbe80c46d1fb6dfbdb0";
 
 /// The gauge of the policy's revision.
-const REVISION: &str = "wasmcustom.turnout.revision";
+const REVISION: &str = "wasmcustom.turnout.revision.turnout";
 
 /// An Envoy and its upstreams. Envoy ends first.
 pub(crate) struct Scene {
@@ -130,7 +130,7 @@ impl Scene {
         let stats = self
             .envoy
             .admin()
-            .stats(r"^wasmcustom\.turnout\.revision$")
+            .stats(r"^wasmcustom\.turnout\.revision\.turnout$")
             .await;
         stats.get(REVISION).copied()
     }

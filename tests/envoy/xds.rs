@@ -74,7 +74,7 @@ impl Mesh {
         let mut revisions = BTreeSet::new();
         for envoy in &self.envoys {
             let stats = envoy.admin().stats("revision").await;
-            revisions.insert(stats.get("wasmcustom.turnout.revision").copied());
+            revisions.insert(stats.get("wasmcustom.turnout.revision.turnout").copied());
         }
         revisions
     }

@@ -10,8 +10,10 @@ mod image;
 mod instructions;
 mod lean;
 mod memory;
+mod neighbours;
 mod ramps;
 mod request;
+mod series;
 mod shadow;
 
 use harness::mock::Vm;

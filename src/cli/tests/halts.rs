@@ -101,7 +101,7 @@ fn what_is_not_a_proxy_of_this_folder_is_called_by_its_name() {
     let fixed = Admin::answering(|_| {
         (
             200,
-            "wasmcustom.turnout.revision: 7\nserver.live: 1\n".into(),
+            "wasmcustom.turnout.revision.turnout: 7\nserver.live: 1\n".into(),
         )
     });
     let info = Admin::answering(|page| match page {

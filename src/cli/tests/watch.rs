@@ -70,7 +70,7 @@ fn well(version: &'static str) -> impl Fn(&str) -> Option<Vec<u8>> + Send + Sync
             "extension_config_discovery.http_filter.turnout.version_text: \"{version}\"
 extension_config_discovery.http_filter.turnout.update_rejected: 2
 server.uptime: {look}
-wasmcustom.turnout.revision: {number}
+wasmcustom.turnout.revision.turnout: {number}
 wasmcustom.turnout.decisions.chat.v1.outside_accounts: {}
 wasmcustom.turnout.decisions.chat.v2.rule: {look}
 cluster.b.upstream_rq_completed: {}
@@ -171,8 +171,8 @@ fn whatever_it_says_nothing_reaches_the_terminal_raw() {
         b"[".repeat(1_000_000),
         // More than is read.
         b"x: 1\n".repeat(4_000_000),
-        format!("wasmcustom.turnout.decisions.{label}.v1.rule: 1\nwasmcustom.turnout.revision: 1\n").into_bytes(),
-        b"wasmcustom.turnout.revision: 1\nextension_config_discovery.http_filter.turnout.version_text: \"\x1b[31m\xc2\x9b\"\n".to_vec(),
+        format!("wasmcustom.turnout.decisions.{label}.v1.rule: 1\nwasmcustom.turnout.revision.turnout: 1\n").into_bytes(),
+        b"wasmcustom.turnout.revision.turnout: 1\nextension_config_discovery.http_filter.turnout.version_text: \"\x1b[31m\xc2\x9b\"\n".to_vec(),
     ];
     for page in pages {
         let start = text(

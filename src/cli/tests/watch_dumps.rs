@@ -59,7 +59,7 @@ fn listener(filters: &[Value]) -> Value {
 fn envoy(revision: Option<&str>, parts: &[(&'static str, Value)]) -> Admin {
     let counters = match revision {
         Some(revision) => format!(
-            "server.uptime: 7\nwasmcustom.turnout.revision: {}\n\
+            "server.uptime: 7\nwasmcustom.turnout.revision.turnout: {}\n\
              wasmcustom.turnout.decisions.chat.v2.rule: 3\n",
             number(revision)
         ),
@@ -223,7 +223,7 @@ fn a_configuration_that_cannot_be_read_is_named_and_the_counters_are_shown() {
         (200, "{\"configs\": [", "is not as Envoy writes it"),
     ] {
         let counters = format!(
-            "server.uptime: 7\nwasmcustom.turnout.revision: {}\n\
+            "server.uptime: 7\nwasmcustom.turnout.revision.turnout: {}\n\
             wasmcustom.turnout.decisions.chat.v2.rule: 3\n",
             number("r7")
         );

@@ -61,7 +61,9 @@ impl Stage {
         let stage = Self::start(configuration, v1, v2, |b| b.log_level(level)).await;
         until("a policy is active", async || {
             let stats = stage.stats().await;
-            stats.get("revision").is_some_and(|revision| *revision > 0)
+            stats
+                .get("revision.turnout")
+                .is_some_and(|revision| *revision > 0)
         })
         .await;
         stage

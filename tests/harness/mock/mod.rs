@@ -152,6 +152,15 @@ impl Vm {
         Ok(accepted.then_some(root))
     }
 
+    /// Adds one more plugin of the filter, of this name, to the VM; whether it took its configuration. New
+    /// streams are its, and the plugins before it stay.
+    pub fn configure_beside(&mut self, plugin: &str, configuration: &[u8]) -> Result<bool, Trap> {
+        self.set_property(&["plugin_name"], plugin.as_bytes());
+        let started = self.start_root(configuration)?;
+        self.root = started.or(self.root);
+        Ok(started.is_some())
+    }
+
     /// Gives the configuration in force to its root context once more, as Envoy does where two listeners have
     /// the same filter.
     pub fn configure_again(&mut self, configuration: &[u8]) -> Result<bool, Trap> {

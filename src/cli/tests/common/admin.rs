@@ -87,7 +87,7 @@ fn page_of(revision: &str) -> String {
     format!(
         "{prefix}.version_text: \"{revision}\"\n{prefix}.config_reload: 1\n\
          {prefix}.update_attempt: 1\n{prefix}.update_success: 1\n\
-         wasmcustom.turnout.revision: {number}\nserver.live: 1\n"
+         wasmcustom.turnout.revision.turnout: {number}\nserver.live: 1\n"
     )
 }
 

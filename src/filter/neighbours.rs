@@ -1,0 +1,59 @@
+//! Other plugins of Turnout in this VM, of which an operator has to know.
+//!
+//! A VM sees the plugins of its own `vm_id` only, and not whether two of them are in one filter chain. So this
+//! says what goes wrong where they are, and when it is fine.
+
+use turnout_core::visible;
+
+use crate::host::{self, LogLevel};
+use crate::root::Active;
+
+/// So many rollouts of each plugin are compared, which takes a few milliseconds at most.
+const COMPARED: usize = 1_000;
+
+/// Says once of each pair of plugins what the two do to each other.
+#[derive(Default)]
+pub(crate) struct Neighbours {
+    /// The names of each pair.
+    warned: Vec<[String; 2]>,
+}
+
+impl Neighbours {
+    /// A plugin of the same name is the one that this one replaces.
+    pub(crate) fn check<'a>(&mut self, taken: &Active, others: impl Iterator<Item = &'a Active>) {
+        for other in others {
+            let (name, plugin) = (&other.plugin, &taken.plugin);
+            let is_pair = |[one, two]: &[String; 2]| {
+                one == name && two == plugin || one == plugin && two == name
+            };
+            if name == plugin || self.warned.iter().any(is_pair) {
+                continue;
+            }
+            self.warned.push([name.clone(), plugin.clone()]);
+            let shared = match shared_rollout(other, taken) {
+                Some(rollout) => format!(
+                    ". Both have a rollout {rollout}: its counts are those of both, unless each rollout of the \
+                     proxy has a name of its own"
+                ),
+                None => String::new(),
+            };
+            let line = format!(
+                "turnout: the plugins \"{}\" and \"{}\" of this proxy are both Turnout. That is fine in two \
+                 listeners. In one filter chain the later removes the x-turnout-* headers of the earlier, whose \
+                 requests then take v1 while its counters say v2: put the rollouts of both into one policy{shared}",
+                visible(name),
+                visible(plugin)
+            );
+            host::log(LogLevel::Warn, &line);
+        }
+    }
+}
+
+/// The first rollout of one plugin whose name the other has too. Metrics have the rollout's name and not the
+/// plugin's.
+fn shared_rollout<'a>(one: &'a Active, other: &Active) -> Option<&'a str> {
+    let names = one.rollouts().take(COMPARED);
+    let mut shared =
+        names.filter(|name| other.rollouts().take(COMPARED).any(|known| known == *name));
+    shared.next()
+}

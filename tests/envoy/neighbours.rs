@@ -1,0 +1,80 @@
+//! Two plugins of the filter in one Envoy.
+
+use harness::wasm::Build;
+use serde_json::{Value, json};
+use turnout_core::{Inbound, Revision};
+
+use crate::scene::{INSIDE, Scene, policy, request_of, strip, version};
+
+/// A policy of this revision with one rollout, which gives everyone under the path v2.
+fn named(revision: &str, rollout: &str, path: &str) -> Value {
+    let changes = json!({ "name": rollout, "mode": "on", "match": { "path": { "prefix": path } } });
+    let mut policy = policy(&changes);
+    policy["revision"] = json!(revision);
+    policy
+}
+
+fn number(revision: &str) -> u64 {
+    Revision::given(revision).expect("a revision").number()
+}
+
+/// As an item of the list of HTTP filters.
+fn filter(plugin: &str, policy: &Value) -> String {
+    let configuration = turnout_core::Configuration::to_json(&policy.to_string(), Inbound::Strip);
+    format!(
+        r#"- name: {plugin}
+  typed_config:
+    "@type": type.googleapis.com/envoy.extensions.filters.http.wasm.v3.Wasm
+    config:
+      name: {plugin}
+      failure_policy: FAIL_OPEN
+      vm_config:
+        runtime: envoy.wasm.runtime.v8
+        code: {{ local: {{ filename: {} }} }}
+      configuration:
+        "@type": type.googleapis.com/google.protobuf.StringValue
+        value: {}
+"#,
+        json!(Build::Whole.artifact()),
+        json!(configuration)
+    )
+}
+
+#[tokio::test]
+async fn two_filters_in_one_chain_are_warned_of_and_each_says_its_revision() {
+    let earlier = filter("edge.first", &named("r1", "first", "/v1/Channels"));
+    let later = strip(&named("r2", "second", "/v1/Calls"));
+    let scene = Scene::of("cluster-header.yaml", &later, |b| {
+        b.filter_before(&earlier).concurrency(2)
+    })
+    .await;
+    // What the warning says goes wrong: the earlier decides v2, and v1 answers.
+    let answer = scene.client().send(request_of(INSIDE)).await;
+    assert_eq!(version(&answer), "v1");
+
+    // Each of the two counts the request.
+    let mut stats = scene.envoy.admin().settled_stats(r"^wasmcustom\.").await;
+    while stats["wasmcustom.turnout.decisions.first.v2.on"] == 0 {
+        stats = scene.envoy.admin().settled_stats(r"^wasmcustom\.").await;
+    }
+    assert_eq!(stats["wasmcustom.turnout.decisions.first.v2.on"], 1);
+    assert_eq!(
+        stats["wasmcustom.turnout.revision.edge_first"],
+        number("r1")
+    );
+    assert_eq!(stats["wasmcustom.turnout.revision.turnout"], number("r2"));
+    let prometheus = scene.envoy.admin().settled_prometheus().await;
+    for (plugin, revision) in [("edge_first", "r1"), ("turnout", "r2")] {
+        let line = format!(
+            "turnout_revision{{plugin=\"{plugin}\"}} {}",
+            number(revision)
+        );
+        assert!(prometheus.lines().any(|found| found == line), "{line}");
+    }
+
+    let words = "the plugins \"edge.first\" and \"turnout\" of this proxy are both Turnout";
+    let log = scene.envoy.settled_log().await;
+    let warned = log.iter().filter(|line| line.contains(words)).count();
+    // By each worker once, and by the main thread.
+    assert_eq!(warned, 3, "{log:#?}");
+}

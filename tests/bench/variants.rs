@@ -17,6 +17,11 @@ const STRIP: [&str; 2] = [
     "          early_header_mutation_extensions:\n",
     "          http_filters:\n",
 ];
+/// Of trailers: in front of the filter.
+const STRIP_TRAILERS: [&str; 2] = [
+    "          # Also in the trailers",
+    "          - name: turnout\n",
+];
 const ACCESS_LOG: [&str; 2] = ["          access_log:\n", "\n  clusters:\n"];
 
 const SINGLE: &str = "              - match: { prefix: / }
@@ -324,6 +329,7 @@ impl Variant {
         }
         if !self.is_stripped {
             text = between(&text, STRIP, "")?;
+            text = between(&text, STRIP_TRAILERS, "")?;
         }
         if let Some(routes) = self.routes {
             let end = if self.is_logged {

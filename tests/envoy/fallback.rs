@@ -1,13 +1,14 @@
 //! `fallback.yaml`: where v2 does not take a connection, v1 answers, and nobody notices.
 
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
 use harness::client::{Answer, Request};
 use harness::envoy::{Bootstrap, Envoy, file};
 use harness::scripted::{self, Fault, Scripted};
 use serde_json::{Value, json};
+use tokio::net::{TcpSocket, TcpStream};
 use tokio::time::{sleep, timeout};
 
 use crate::scene::{INSIDE, filter, policy, strip};
@@ -149,10 +150,42 @@ async fn users_of_a_v2_that_refuses_connections_get_v1() {
     assert_eq!(scene.send(&["GET", "POST"]).await, well);
 }
 
+/// A body that Envoy keeps while v2 does not take the connection, though it is more than a buffer of the
+/// connection holds.
+#[tokio::test]
+async fn a_body_as_large_as_the_file_keeps_gets_v1_when_the_connection_times_out() {
+    let v1 = Scripted::start(|received| {
+        scripted::Answer::json(&json!({ "length": received.body.len() }))
+    });
+    // Nobody accepts, and the two connections that the system accepts by itself are taken.
+    let v2 = TcpSocket::new_v4().expect("a socket");
+    v2.bind(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)))
+        .expect("a port");
+    let v2 = v2.listen(1).expect("a listener");
+    let address = v2.local_addr().expect("its address");
+    let full = [
+        TcpStream::connect(address).await,
+        TcpStream::connect(address).await,
+    ];
+    assert!(full.iter().all(Result::is_ok), "{full:?}");
+
+    let policy = policy(&json!({ "v2": "channels-v2-else-v1", "rules": [{ "requests": 100 }] }));
+    let configuration = filter(&strip(&policy));
+    let bootstrap = Bootstrap::live(file("fallback.yaml"), configuration, &v1, address);
+    let envoy = Envoy::start(bootstrap).await;
+    for length in [1, 40_000, 131_072] {
+        let request = Request::post("/v1/Channels", vec![b'x'; length]);
+        let request = request.header("x-account-sid", INSIDE);
+        let answer = envoy.client().send(request).await;
+        assert_eq!(answer.status, 200, "{length}: {}", answer.text());
+        assert_eq!(answer.json(), json!({ "length": length }));
+    }
+}
+
 /// A copy that fell back would compare v1 with v1, and find no difference.
 #[tokio::test]
 async fn copies_do_not_fall_back_where_the_shadow_names_v2_itself() {
-    let scene = Scene::start(Some(json!({ "requests": 100, "v2": "channels-v2" }))).await;
+    let scene = Scene::start(Some(json!({ "requests": 100, "v2": "channels-v2-shadow" }))).await;
     scene.v2.fail(Fault::Refuse);
     let all = scene.send(&["GET"]).await;
     assert_eq!(all, answered([(200, "v1", REQUESTS)]));

@@ -8,7 +8,7 @@ use harness::client::Request;
 use harness::envoy::{Bootstrap, Envoy, file, files};
 use harness::upstream::Upstream;
 
-use crate::scene::{INSIDE, request_of, version};
+use crate::scene::{INSIDE, request_of, turnout_headers, version};
 
 /// From a line that begins so to before the line that does, both with their indentation (`\n`: an empty
 /// line); to the end of the file where there is none.
@@ -20,13 +20,19 @@ const COMMON: &[(&str, &str)] = &[
         "          # The path is matched",
     ),
     ("          # The path is matched", "\n"),
+    ("          # A request holds a place", "\n"),
+    (
+        "          - name: strip-turnout-trailers",
+        "                - remove_on_match: { key_matcher: { prefix: x_turnout_ } }",
+    ),
     ("          access_log:", "  clusters:"),
     ("  - name: channels-v1", "  - name: channels-v2"),
+    ("  - name: channels-v1-shadow", "\n"),
     ("# An answer to a call of the filter's own", ""),
 ];
 
 /// The text of each that starts an Envoy, by name.
-fn bootstraps() -> BTreeMap<String, String> {
+pub(crate) fn bootstraps() -> BTreeMap<String, String> {
     let texts = files(".yaml").into_iter().map(|name| {
         let text = file(&name);
         (name, text)
@@ -70,12 +76,7 @@ fn what_the_files_have_in_common_is_the_same_in_all_of_them() {
 async fn without_the_filter_everyone_is_on_v1() {
     let [v1, v2] = ["v1", "v2"].map(Upstream::start);
     for (name, text) in bootstraps() {
-        let mut bootstrap = Bootstrap::new(without_filter(&text), &v1, &v2).concurrency(1);
-        if text.contains("ads: {}") {
-            // Nobody has to be there: nothing is discovered.
-            let nowhere = SocketAddr::from((Ipv4Addr::LOCALHOST, 9));
-            bootstrap = bootstrap.controlled_by(nowhere, "absent");
-        }
+        let bootstrap = unfiltered(&text, &v1, &v2);
         let envoy = Envoy::start(bootstrap).await;
         for request in [
             request_of(INSIDE),
@@ -91,6 +92,64 @@ async fn without_the_filter_everyone_is_on_v1() {
         }
     }
     assert_eq!(v2.requests(), 0);
+}
+
+/// Some upstreams read `x_turnout_treatment` as `x-turnout-treatment`. At the edge no name has an
+/// underscore; behind it, and where it is allowed, those that look like ours do not come through.
+#[tokio::test]
+async fn without_the_filter_no_spelling_of_our_headers_reaches_an_upstream() {
+    const FORGED: [&str; 6] = [
+        "x_turnout_treatment",
+        "x_turnout-cluster",
+        "x-turnout_decision",
+        "X_TURNOUT_SHADOW",
+        "x-turnout_anything",
+        "x-turnout-cluster",
+    ];
+    const HONEST: [&str; 3] = ["x_other", "x_turnouts", "x-turnout"];
+    let [v1, v2] = ["v1", "v2"].map(Upstream::start);
+    for (name, text) in bootstraps() {
+        let mut bootstrap = unfiltered(&text, &v1, &v2);
+        if name != "behind-the-edge.yaml" {
+            let envoy = Envoy::start(bootstrap.clone()).await;
+            for header in ["x_turnout_treatment", "x_other"] {
+                let request = request_of(INSIDE).header(header, "v2");
+                let answer = envoy.client().send(request).await;
+                assert_eq!(answer.status, 400, "{name}: {header}");
+            }
+            bootstrap = bootstrap.allow_underscores();
+        }
+        let envoy = Envoy::start(bootstrap).await;
+        let names = FORGED.iter().chain(&HONEST);
+        let request = names.fold(request_of(INSIDE), |request, name| {
+            request.header(name, "v2")
+        });
+        let answer = envoy.client().send(request).await;
+        assert_eq!(version(&answer), "v1", "{name}");
+        let reached = answer.json();
+        assert_eq!(turnout_headers(&reached), [], "{name}");
+        for header in HONEST {
+            assert!(
+                reached.to_string().contains(&format!("\"{header}\"")),
+                "{name}: {header}"
+            );
+        }
+    }
+}
+
+/// The file without its filter, ready to start.
+pub(crate) fn unfiltered(
+    text: &str,
+    v1: impl Into<SocketAddr>,
+    v2: impl Into<SocketAddr>,
+) -> Bootstrap {
+    let bootstrap = Bootstrap::new(without_filter(text), v1, v2).concurrency(1);
+    if text.contains("ads: {}") {
+        // Nobody has to be there: nothing is discovered.
+        let nowhere = SocketAddr::from((Ipv4Addr::LOCALHOST, 9));
+        return bootstrap.controlled_by(nowhere, "absent");
+    }
+    bootstrap
 }
 
 /// The file without its filter.

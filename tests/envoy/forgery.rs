@@ -41,7 +41,12 @@ const FORGERIES: &[&str] = &[
 
 #[tokio::test]
 async fn forged_headers_do_not_choose_a_cluster() {
-    all_forgeries_fail(Build::Whole, "cluster-header.yaml", |b| b).await;
+    all_forgeries_fail(
+        Build::Whole,
+        "cluster-header.yaml",
+        Bootstrap::allow_underscores,
+    )
+    .await;
 }
 
 #[tokio::test]
@@ -58,7 +63,12 @@ async fn forged_headers_do_not_choose_a_cluster_where_the_filter_alone_strips() 
 
 #[tokio::test]
 async fn forged_headers_do_not_choose_a_route() {
-    all_forgeries_fail(Build::Lean, "treatment-header.yaml", |b| b).await;
+    all_forgeries_fail(
+        Build::Lean,
+        "treatment-header.yaml",
+        Bootstrap::allow_underscores,
+    )
+    .await;
 }
 
 #[tokio::test]

@@ -8,13 +8,13 @@ use tokio::net::TcpStream;
 
 use crate::scene::{INSIDE, OUTSIDE, Scene, headers_of, policy, strip, turnout_headers};
 
-const DATA: u8 = 0;
-const HEADERS: u8 = 1;
+pub(crate) const DATA: u8 = 0;
+pub(crate) const HEADERS: u8 = 1;
 const RESET: u8 = 3;
-const SETTINGS: u8 = 4;
+pub(crate) const SETTINGS: u8 = 4;
 const GO_AWAY: u8 = 7;
-const END_STREAM: u8 = 0x1;
-const END_HEADERS: u8 = 0x4;
+pub(crate) const END_STREAM: u8 = 0x1;
+pub(crate) const END_HEADERS: u8 = 0x4;
 
 #[tokio::test]
 async fn requests_over_http2_are_decided_like_any_others() {
@@ -126,7 +126,7 @@ impl Connection {
     }
 }
 
-fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
+pub(crate) fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
     let length = u32::try_from(payload.len()).expect("a short frame");
     let [_, length @ ..] = length.to_be_bytes();
     let mut frame = length.to_vec();
@@ -137,7 +137,7 @@ fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
 }
 
 /// A header in the plainest of its forms: not compressed, and not to be remembered.
-fn literal((name, value): &(&str, &str)) -> Vec<u8> {
+pub(crate) fn literal((name, value): &(&str, &str)) -> Vec<u8> {
     let text = |text: &str| {
         let length = u8::try_from(text.len()).expect("a short text");
         assert!(length < 127, "longer texts have another form");

@@ -6,6 +6,7 @@ mod faults;
 pub(crate) mod h2;
 mod http2;
 mod pairs;
+mod places;
 mod requests;
 mod scene;
 pub(crate) mod streaming;

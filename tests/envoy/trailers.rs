@@ -10,6 +10,7 @@ use hyper::body::Incoming;
 use serde_json::{Value, json};
 use turnout_core::{Configuration, Inbound};
 
+use crate::files::{bootstraps, unfiltered};
 use crate::scene::{INSIDE, OUTSIDE, policy};
 use crate::shadow::h2::H2;
 use crate::shadow::streaming::{Frames, Streaming, ok};
@@ -104,6 +105,27 @@ async fn forged_trailers_do_not_reach_an_upstream_over_http2() {
                 }
             }
         }
+    }
+}
+
+#[tokio::test]
+async fn without_the_filter_no_file_lets_forged_trailers_through() {
+    for (name, text) in bootstraps() {
+        let (v1, v2) = (upstream("v1").await, upstream("v2").await);
+        let mut bootstrap = unfiltered(&text, &v1, &v2).http2_to("channels-v1");
+        if name != "behind-the-edge.yaml" {
+            bootstrap = bootstrap.allow_underscores();
+        }
+        let envoy = Envoy::start(bootstrap).await;
+        let connection = H2::open(envoy.address()).await;
+        let trailers = [&FORGED[..], &HONEST].concat();
+        let request = Request::post("http://a/v1/Channels")
+            .header("te", "trailers")
+            .body(Frames::of(&["hello"]).trailers(&trailers))
+            .expect("a request");
+        let answer = connection.send(request).await.expect("an answer");
+        let said: Value = serde_json::from_slice(&answer.body).expect("JSON");
+        assert_honest(&said, "v1");
     }
 }
 

@@ -8,10 +8,8 @@ use serde_json::json;
 
 use crate::scene::{INSIDE, Scene, policy, request_of, strip};
 
-/// Whatever Envoy warns of beside, by words of the line. How many connections a proxy may have depends
-/// on its machine, so a file to copy does not say it.
+/// Whatever Envoy warns of beside, by words of the line.
 const KNOWN: &[&str] = &[
-    "There is no configured limit to the number of allowed active downstream connections.",
     // Of xds-policy.yaml, whose control plane is not there in this test.
     "DeltaAggregatedResources gRPC config stream to control-plane closed",
     "gRPC config: initial fetch timed out for type.googleapis.com/envoy.config.core.v3.TypedExtensionConfig",

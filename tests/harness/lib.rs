@@ -9,6 +9,7 @@ pub mod client;
 pub mod control_plane;
 pub mod corpus;
 pub mod counted;
+pub mod crowd;
 pub mod envoy;
 pub mod folder;
 pub mod hostile;

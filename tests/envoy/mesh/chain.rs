@@ -64,6 +64,8 @@ impl Mesh {
         let a1 = service_a("v1", sidecar.client()).await;
         let a2 = service_a("v2", sidecar.client()).await;
         let edge = Bootstrap::live(file("live-policy.yaml"), stripping(at_edge), a1, a2);
+        // Else no header that is forged with an underscore comes to the filter.
+        let edge = edge.allow_underscores();
         let edge = Envoy::start(edge).await;
         Self {
             edge,

@@ -32,13 +32,25 @@ const NATIVE_STRIP: &str = r#"          early_header_mutation_extensions:
             typed_config:
               "@type": type.googleapis.com/envoy.extensions.http.early_header_mutation.header_mutation.v3.HeaderMutation
               mutations:
-              - remove: x-turnout-cluster
-              - remove: x-turnout-treatment
-              - remove: x-turnout-decision
-              - remove: x-turnout-shadow
+              - remove_on_match: { key_matcher: { prefix: x-turnout- } }
+              # Some upstreams read an underscore as a hyphen.
+              - remove_on_match: { key_matcher: { prefix: x-turnout_ } }
+              - remove_on_match: { key_matcher: { prefix: x_turnout- } }
+              - remove_on_match: { key_matcher: { prefix: x_turnout_ } }
               # Only this proxy's own rewrites set these, which the access log reads.
               - remove: x-envoy-original-path
               - remove: x-envoy-original-host
+"#;
+const NATIVE_STRIP_OF_TRAILERS: &str = r#"          # Also in the trailers of a request, which reach upstreams that speak HTTP/2.
+          - name: strip-turnout-trailers
+            typed_config:
+              "@type": type.googleapis.com/envoy.extensions.filters.http.header_mutation.v3.HeaderMutation
+              mutations:
+                request_trailers_mutations:
+                - remove_on_match: { key_matcher: { prefix: x-turnout- } }
+                - remove_on_match: { key_matcher: { prefix: x-turnout_ } }
+                - remove_on_match: { key_matcher: { prefix: x_turnout- } }
+                - remove_on_match: { key_matcher: { prefix: x_turnout_ } }
 "#;
 
 /// The header of [`Bootstrap::tell_decision`].
@@ -138,11 +150,22 @@ impl Bootstrap {
             .replace(NODE, &NODE.replace("id: turnout", &format!("id: {node}")))
     }
 
-    /// Leaves the stripping of `x-turnout-*` headers to our filter alone: what a forgery has to be
-    /// tested against, and how a proxy is set up that trusts the hop before it.
+    /// Leaves the stripping of `x-turnout-*` headers and trailers to our filter alone: what a forgery has
+    /// to be tested against, and how a proxy is set up that trusts the hop before it.
     #[must_use]
     pub fn without_native_strip(self) -> Self {
         self.replace(NATIVE_STRIP, "")
+            .replace(NATIVE_STRIP_OF_TRAILERS, "")
+            .allow_underscores()
+    }
+
+    /// Takes requests with underscores in the names of headers, which the files for the edge refuse.
+    #[must_use]
+    pub fn allow_underscores(self) -> Self {
+        self.replace(
+            "headers_with_underscores_action: REJECT_REQUEST",
+            "headers_with_underscores_action: ALLOW",
+        )
     }
 
     /// Puts another HTTP filter, an item of a YAML list written from column 0, before ours.

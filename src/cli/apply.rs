@@ -14,7 +14,7 @@ use crate::lint::codes;
 use crate::live::{Options, Review};
 use crate::policy::Policy;
 use crate::render::InboundWord;
-use crate::{problems, record_level, text};
+use crate::{problems, record_level, series, text};
 
 /// Put a policy in force in running proxies.
 ///
@@ -129,7 +129,11 @@ fn policy(arguments: &Arguments) -> Result<String, Exit> {
         ..lint::Options::default()
     });
     refused(arguments, &policy, &diagnostics)?;
-    let (text, _) = policy.for_proxies()?;
+    let (text, plan) = policy.for_proxies()?;
+    if let Some(against) = &against {
+        let directory = arguments.options.directory();
+        series::warn(arguments.options.admins(), Some(&directory), against, &plan);
+    }
     Ok(text)
 }
 

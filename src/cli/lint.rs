@@ -12,8 +12,8 @@ use turnout_core::{Diagnostic, Diagnostics, Plan, Severity};
 use crate::accounts_access::{Access, AccountFileOptions};
 use crate::accounts_files::{self, Found};
 use crate::exit::{Exit, refuse};
-use crate::problems;
 use crate::text::{self, is_dash};
+use crate::{problems, series};
 
 /// Check a policy: its errors, and what in it is hardly what was meant.
 ///
@@ -102,6 +102,11 @@ fn linted(arguments: &Arguments) -> Result<Exit, String> {
         allow: &arguments.allow,
     };
     let diagnostics = lint(&policy.bytes, &options);
+    if let Some(old) = &old
+        && let Some(new) = policy.plan()
+    {
+        series::warn(&arguments.admin, None, old, &new);
+    }
     match arguments.format {
         _ if arguments.json => text::write(None, &as_json(&policy, &diagnostics))?,
         Format::Json => text::write(None, &as_json(&policy, &diagnostics))?,
@@ -146,6 +151,12 @@ impl Source {
             found: accounts_files::read(path, text, access)?,
             bytes,
         })
+    }
+
+    /// As the proxies would run it, if they can.
+    fn plan(&self) -> Option<Plan> {
+        let text = std::str::from_utf8(&self.bytes).ok()?;
+        Plan::with_files(text, &self.found.files).ok()
     }
 
     /// As text. Where it is none, up to there and a little further: what is not text is shown as

@@ -111,6 +111,11 @@ impl Options {
             .collect()
     }
 
+    /// The addresses of the proxies that are given.
+    pub(crate) fn admins(&self) -> &[String] {
+        &self.admin
+    }
+
     fn author(&self) -> Author {
         Author {
             who: self.who.clone().or_else(who),

@@ -31,6 +31,7 @@ mod report;
 mod resume;
 mod rollback;
 mod schema;
+mod series;
 mod simulate;
 mod text;
 mod watch;

@@ -92,6 +92,11 @@ impl History {
         &self.sequences
     }
 
+    /// The hashes of the texts that are kept.
+    pub(crate) fn texts(&self) -> &BTreeSet<String> {
+        &self.texts
+    }
+
     pub(crate) fn last(&self) -> u64 {
         self.sequences.last().copied().unwrap_or_default()
     }

@@ -382,3 +382,62 @@ fn a_proxy_whose_routes_cannot_be_read_is_named() {
     assert_eq!(code, Some(0), "{error}");
     assert!(error.contains("warning[unrouted-rollout]"), "{error}");
 }
+
+/// Envoy keeps the series of each until it restarts.
+#[test]
+fn a_new_rollout_where_a_hundred_are_gone_is_warned_of() {
+    let watched = watched();
+    let rollout = |name: &str| {
+        format!(
+            r#"{{"name": "{name}", "v1": "one", "v2": "two", "mode": "off", "match": {{"path": {{"prefix": "/{name}"}}}}}}"#
+        )
+    };
+    let rollouts: Vec<String> = (0..100)
+        .map(|number| rollout(&format!("r-{number}")))
+        .collect();
+    watched.policy("many", &rollouts.join(","));
+    watched.policy("few", &rollouts[..99].join(","));
+    watched.policy("next", &rollout("next"));
+    let warned = |line: &str| {
+        let (_, error, code) = watched.said(line);
+        assert_eq!(code, Some(0), "{line}: {error}");
+        let warnings: Vec<&str> = error
+            .lines()
+            .filter(|line| line.contains("series"))
+            .collect();
+        warnings.join("\n")
+    };
+    assert_eq!(warned("apply many.json --dir d"), "");
+    // Nothing new begins, however many are gone.
+    assert_eq!(warned("apply few.json --dir d"), "");
+    assert_eq!(
+        warned("apply next.json --dir d"),
+        "turnout: warning: the history has 101 rollouts that this policy does not have, and a proxy that ran them \
+         keeps the series of each; only a restart of the proxy frees them. Let a rollout that goes on keep its name"
+    );
+    watched.policy("later", &rollout("later"));
+    let stats: String = (0..100)
+        .map(|number| {
+            format!(
+                "wasmcustom.turnout.decisions.r-{number}.v1.rule: 0\nwasmcustom.turnout.shadow_sampled.r-{number}: 0\n"
+            )
+        })
+        .collect();
+    let proxy = Admin::answering(move |page| match page {
+        page if page.starts_with("/stats") => (200, stats.clone()),
+        _ => (200, r#"{"configs": []}"#.into()),
+    });
+    let address = &proxy.address;
+    let warning = format!(
+        "turnout: warning: http://{address} keeps 200 series of 100 rollouts that this policy does not have; only a \
+         restart of the proxy frees them. Let a rollout that goes on keep its name"
+    );
+    let (_, error, _) = watched.said(&format!(
+        "apply later.json --dir d --unready-ok --timeout 0.1 --admin {address}"
+    ));
+    assert!(error.contains(&warning), "{error}");
+    let (_, error, _) = watched.said(&format!(
+        "lint later.json --against next.json --admin {address}"
+    ));
+    assert!(error.contains(&warning), "{error}");
+}

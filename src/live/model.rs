@@ -357,6 +357,7 @@ proptest! {
         let to = target(&model, command);
         prop_assume!(!matches!(command, Command::To(_)) || to.is_some());
         let old_file = filter(&directory);
+        let was_halted = is_halted(&directory);
         let mut new = model.clone();
         let expected = new.expect(
             &match command {
@@ -368,6 +369,9 @@ proptest! {
         );
         let (was_killed, _) = fault::with(Fault::Killed(step), || carry_out(&directory, command, to));
 
+        if was_halted && !command.resumes() {
+            prop_assert!(is_halted(&directory), "{:?} ends a halt", command);
+        }
         let is_old = filter(&directory) == old_file;
         if !is_old {
             prop_assert_eq!(in_force(&directory), wanted(&new.stack));
@@ -430,6 +434,147 @@ proptest! {
                 }
             }
         }
+    }
+}
+
+/// What people, pipelines and their proxies do to a folder without asking for the end of a halt.
+#[derive(Clone, Debug)]
+enum Routine {
+    /// An apply, and what the proxies say then.
+    Apply(usize, Option<Outcome>),
+    Rollback,
+    /// To an entry of this number, which may be none.
+    To(u64),
+    Halt,
+    /// What `log`, `watch`, `lint --against`, `plan` and a halt read.
+    Look,
+    /// The look of an apply and of a rollback, which comes before the lock.
+    Preview(usize),
+    /// An apply that looked at the folder before it was halted, and then waited for the lock.
+    WaitedApply(usize),
+    /// Proxies refuse what was applied before the halt, and say so only now.
+    LateRefusal,
+    /// An apply that is refused before anything is written.
+    BadApply,
+    Remember,
+}
+
+fn routines() -> impl Strategy<Value = Vec<(Routine, Option<Fault>)>> {
+    let outcomes = prop::option::of(prop::sample::select(vec![
+        Outcome::Accepted,
+        Outcome::Rejected,
+        Outcome::Divided,
+        Outcome::Unconfirmed,
+    ]));
+    let routine = prop_oneof![
+        4 => (0..POLICIES, outcomes).prop_map(|(number, outcome)| Routine::Apply(number, outcome)),
+        2 => Just(Routine::Rollback),
+        1 => (1_u64..12).prop_map(Routine::To),
+        1 => Just(Routine::Halt),
+        1 => Just(Routine::Look),
+        1 => (0..POLICIES).prop_map(Routine::Preview),
+        2 => (0..POLICIES).prop_map(Routine::WaitedApply),
+        1 => Just(Routine::LateRefusal),
+        1 => Just(Routine::BadApply),
+        1 => Just(Routine::Remember),
+    ];
+    let fault = prop_oneof![
+        2 => Just(None),
+        2 => (0_usize..20).prop_map(|step| Some(Fault::Killed(step))),
+        1 => (0_usize..20).prop_map(|step| Some(Fault::Full(step))),
+    ];
+    prop::collection::vec((routine, fault), 1..10)
+}
+
+/// What was seen and done before the halt.
+struct BeforeHalt {
+    previews: Vec<crate::Preview>,
+    change: Change,
+}
+
+fn intent(policy: &str, number: usize) -> Intent<'_> {
+    Intent::Apply {
+        policy,
+        given: given(number),
+        lifts_halt: false,
+    }
+}
+
+/// Does it, whether it is refused or not.
+fn go_about(directory: &Directory, routine: &Routine, before: &mut BeforeHalt) {
+    let author = author();
+    match routine {
+        Routine::Apply(number, outcome) => {
+            let change = directory.apply(&policy(*number), given(*number), &author);
+            if let (Ok(mut change), Some(outcome)) = (change, outcome) {
+                directory.settle(&mut change, *outcome, &["no".into()]);
+            }
+        }
+        Routine::Rollback => drop(directory.rollback(&Target::Before, &author)),
+        Routine::To(number) => {
+            drop(directory.rollback(&Target::Named(format!("#{number}")), &author));
+        }
+        Routine::Halt => drop(directory.halt(&author)),
+        Routine::Look => {
+            drop(directory.log(10));
+            drop(directory.in_force());
+            drop(directory.remembered());
+        }
+        Routine::Preview(number) => {
+            let policy = policy(*number);
+            drop(directory.preview(&intent(&policy, *number), &author));
+        }
+        Routine::WaitedApply(number) => {
+            let policy = policy(*number);
+            let intent = intent(&policy, *number);
+            let changed = directory.change(&intent, &author, before.previews.get(*number));
+            // As the command does it: it looks once more.
+            if let Err(Error::ChangedMeanwhile) = changed
+                && let Ok(preview) = directory.preview(&intent, &author)
+            {
+                drop(directory.change(&intent, &author, Some(&preview)));
+            }
+        }
+        Routine::LateRefusal => {
+            drop(directory.settle(&mut before.change, Outcome::Rejected, &["no".into()]));
+        }
+        Routine::BadApply => drop(directory.apply("{", given(0), &author)),
+        Routine::Remember => drop(directory.remember(&["http://127.0.0.1:1".into()])),
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(400) })]
+
+    /// Wherever they are killed, and with a full disk.
+    #[test]
+    fn no_sequence_of_routine_commands_ends_a_halt(
+        before in commands(),
+        // One that does not halt by itself.
+        last in 0..POLICIES - 1,
+        routines in routines(),
+    ) {
+        let (_folder, directory) = folder();
+        let mut model = Model::default();
+        for command in &before {
+            check(&directory, &mut model, command);
+        }
+        let previews = (0..POLICIES).filter_map(|number| {
+            directory.preview(&intent(&policy(number), number), &author()).ok()
+        });
+        let previews = previews.collect();
+        let change = directory.apply(&policy(last), given(last), &author()).expect("written");
+        let mut before = BeforeHalt { previews, change };
+        let _ = directory.halt(&author()).expect("halted");
+        prop_assert!(is_halted(&directory));
+        for (routine, fault) in &routines {
+            match fault {
+                Some(fault) => drop(fault::with(*fault, || go_about(&directory, routine, &mut before))),
+                None => go_about(&directory, routine, &mut before),
+            }
+            prop_assert!(is_halted(&directory), "{routine:?} with {fault:?} ends a halt");
+        }
+        let _ = directory.resume(&author());
     }
 }
 

@@ -11,6 +11,7 @@ mod given;
 
 use crate::account::Account;
 use crate::decide::{Decision, decide};
+use crate::doubt::Doubt;
 use crate::inbound::Inbound;
 use crate::matching::Place;
 use crate::plan::{Mode, Plan, Rollout, Rule, Serve};
@@ -30,6 +31,8 @@ pub struct Explanation<'a> {
     pub decision: Decision<'a>,
     /// Every rollout of the policy, in order: whether its `match` holds.
     pub rollouts: Vec<Tried<'a>>,
+    /// Why none has the request although one matches: it is in doubt which of them has it.
+    pub doubt: Option<Doubt>,
     /// What was asked of the rollout that has the request, in the order of precedence. Empty where no
     /// rollout has it.
     pub steps: Vec<Step<'a>>,
@@ -141,9 +144,12 @@ impl Plan {
                 conditions,
             });
         }
+        let doubt = taken.and_then(|rollout| self.doubt(rollout, request));
+        let taken = taken.filter(|_| doubt.is_none());
         Explanation {
             decision: decide(self, request),
             rollouts,
+            doubt,
             steps: taken.map_or(Vec::new(), |rollout| self.steps(rollout, request)),
         }
     }

@@ -8,6 +8,7 @@ mod accounts;
 mod change;
 mod code;
 mod errors;
+mod fall_through;
 mod overlaps;
 mod rollouts;
 mod routes;
@@ -94,6 +95,7 @@ fn check(view: &View<'_>, against: Option<&Plan>, warnings: &mut Warnings<'_>) {
     overlaps::check(view, &classes, warnings);
     splits::check(view, warnings);
     rollouts::check(view, warnings);
+    fall_through::check(view, warnings);
     if let Some(old) = against {
         change::check(view, old, warnings);
     }

@@ -180,8 +180,14 @@ impl Plan {
         })
     }
 
-    /// The first rollout whose `match` holds has the request.
+    /// The first rollout whose `match` holds has the request, unless that is in doubt: then none has it.
     pub(crate) fn rollout_of(&self, request: &Request<'_>) -> Option<&Rollout> {
+        let found = self.first_match(request)?;
+        self.doubt(found, request).is_none().then_some(found)
+    }
+
+    /// The first rollout whose `match` holds.
+    pub(crate) fn first_match(&self, request: &Request<'_>) -> Option<&Rollout> {
         if self.rollouts.len() <= FEW_ROLLOUTS {
             return self
                 .rollouts

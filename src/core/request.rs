@@ -105,7 +105,11 @@ fn host_of(authority: &[u8]) -> &[u8] {
         before_port = before;
     }
     let host = before_port.strip_suffix(b":").unwrap_or(authority);
-    host.strip_suffix(b".").unwrap_or(host)
+    match host.strip_suffix(b".").unwrap_or(host) {
+        // A port or a dot alone is of no host.
+        b"" => authority,
+        host => host,
+    }
 }
 
 #[cfg(test)]
@@ -121,7 +125,11 @@ mod tests {
             ("[::1]:8080", "[::1]"),
             ("[::1]", "[::1]"),
             ("", ""),
-            (":", ""),
+            (":", ":"),
+            (":8080", ":8080"),
+            (".", "."),
+            ("a..", "a."),
+            ("user@a:80", "user@a"),
         ] {
             assert_eq!(
                 host_of(authority.as_bytes()),

@@ -22,7 +22,9 @@ fn disagreement(explanation: &Explanation<'_>) -> Option<String> {
         let all = tried.conditions.as_deref().unwrap_or_default();
         all.iter().all(|condition| condition.holds == Some(true))
     });
-    let found = holds.map(|tried| tried.rollout.name.as_str());
+    // What matches has the request, unless that is in doubt.
+    let found = holds.filter(|_| explanation.doubt.is_none());
+    let found = found.map(|tried| tried.rollout.name.as_str());
     let decided = decision.rollout.map(|rollout| rollout.name.as_str());
     if found != decided {
         return Some(format!("{found:?} has the request, not {decided:?}"));

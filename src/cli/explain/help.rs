@@ -1,7 +1,7 @@
 //! What to add to the command to learn more.
 
-use turnout_core::Reason;
 use turnout_core::explain::{Condition, Finding, Part, Pattern, ServeFound, Step};
+use turnout_core::{Doubt, Reason};
 
 use super::{Told, words};
 
@@ -21,7 +21,10 @@ pub(super) fn of(told: &Told<'_>) -> Vec<String> {
         ));
     }
     match decision.reason {
-        Reason::NoRollout => not_matched(told, &mut help),
+        Reason::NoRollout => match told.explanation.doubt {
+            Some(doubt) => help.push(String::from(doubtful(doubt))),
+            None => not_matched(told, &mut help),
+        },
         Reason::NoAccount => help.push(String::from(
             "--account ACCOUNT puts an account where the policy looks for it",
         )),
@@ -30,6 +33,20 @@ pub(super) fn of(told: &Told<'_>) -> Vec<String> {
         _ => {}
     }
     help
+}
+
+/// What to send instead.
+fn doubtful(doubt: Doubt) -> &'static str {
+    match doubt {
+        Doubt::Host => {
+            "a host is a name or an address, with a port or without; --host HOST gives one"
+        }
+        Doubt::Method => "methods are in upper case; --method METHOD gives one",
+        Doubt::Path => {
+            "another server may read this path as one of another rollout; send it without escaped letters and \
+             slashes, `;`, `//` and `..`"
+        }
+    }
 }
 
 fn not_matched(told: &Told<'_>, help: &mut Vec<String>) {

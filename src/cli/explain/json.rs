@@ -5,7 +5,7 @@ use turnout_core::explain::{
     AccountFound, Answer, Condition, Draw, Finding, Held, Part, Pattern, Question, RuleFound,
     ServeFound, SourceName, Step, Tried,
 };
-use turnout_core::{Account, Fraction, Inbound, Native, Treatment};
+use turnout_core::{Account, Doubt, Fraction, Inbound, Native, Treatment};
 
 use super::{Told, help, words};
 
@@ -21,10 +21,11 @@ pub(super) fn of(told: &Told<'_>) -> Value {
             "rule": decision.rule.map(words::rule),
             "served": served.as_str(),
             "cluster": decision.rollout.map(|rollout| rollout.cluster(served)),
-            "sentence": words::decision(decision),
+            "sentence": words::decision(explanation),
         },
         "request": request(told),
         "rollouts": explanation.rollouts.iter().map(tried).collect::<Vec<_>>(),
+        "doubt": explanation.doubt.map(Doubt::as_str),
         "steps": explanation.steps.iter().map(|step| of_step(told, step)).collect::<Vec<_>>(),
         "help": help::of(told),
     })

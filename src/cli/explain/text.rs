@@ -42,13 +42,17 @@ const RESET: &str = "\x1b[0m";
 
 pub(super) fn of(told: &Told<'_>) -> String {
     let decision = &told.explanation.decision;
-    let mut text = format!("{BOLD}{}{RESET}\n", words::decision(decision));
+    let mut text = format!("{BOLD}{}{RESET}\n", words::decision(&told.explanation));
     text.push_str(&format!("{}\n\n", words::served(decision)));
     for (name, value) in about(told) {
         text.push_str(&format!("{name:<8} {value}\n"));
     }
     let mut lines = Vec::new();
     rollouts(&told.explanation.rollouts, &mut lines);
+    if let Some(doubt) = told.explanation.doubt {
+        let line = Line::new(Mark::No, "in doubt", doubt.as_str());
+        lines.push(line.found("servers may read it in more than one way"));
+    }
     steps(told, &mut lines);
     if !lines.is_empty() {
         text.push('\n');

@@ -1,6 +1,6 @@
 //! How the pieces of an explanation are called, in text and in JSON alike.
 
-use turnout_core::explain::{Part, Pattern, SourceName};
+use turnout_core::explain::{Explanation, Part, Pattern, SourceName};
 use turnout_core::{Decision, Fraction, Mode, visible};
 
 /// Of a value, in characters.
@@ -48,12 +48,19 @@ pub(super) fn rule(index: usize) -> usize {
 }
 
 /// `v2 by rule 1 of rollout chat (reason: rule)`
-pub(super) fn decision(decision: &Decision<'_>) -> String {
+pub(super) fn decision(explanation: &Explanation<'_>) -> String {
+    let decision = &explanation.decision;
     let Decision {
         treatment, reason, ..
     } = decision;
     let by = match (decision.rollout, decision.rule) {
-        (None, _) => String::from(": no rollout matches"),
+        (None, _) => match explanation.doubt {
+            Some(doubt) => format!(
+                ": no rollout has a request whose {} is in doubt",
+                doubt.as_str()
+            ),
+            None => String::from(": no rollout matches"),
+        },
         (Some(rollout), None) => format!(" in rollout {}", rollout.name),
         (Some(rollout), Some(index)) => {
             format!(" by rule {} of rollout {}", rule(index), rollout.name)

@@ -1,5 +1,6 @@
 //! What requests a rollout or a rule is about: hosts, paths, methods, headers.
 
+use crate::doubt::is_host;
 use crate::json::{Field, List, Located, Map, Reader, Text};
 use crate::matching::{HeaderMatch, HeaderTest, RequestMatch};
 use crate::names::is_turnout_header;
@@ -74,7 +75,7 @@ fn host(reader: &mut Reader<'_>, at: &Path<'_>, host: &Text<'_>) -> Option<Strin
         _ if text.contains('*') => "list each host by its whole name",
         _ if text.contains("://") || text.contains('/') => "write the host alone, without a path",
         _ if has_port(text) => "write the host without its port: every port of it is meant",
-        _ if is_header_value(text) && !text.contains(' ') => {
+        _ if !text.is_empty() && is_host(text.as_bytes()) => {
             return Some(text.to_ascii_lowercase());
         }
         _ => "write a host name, for example `api.example.com`",

@@ -7,6 +7,8 @@ pub enum Code {
     UnreachableRule,
     /// A rollout that gets no request.
     UnreachableRollout,
+    /// A rollout that keeps requests on v1, before a wider one that may give v2 to what misses it.
+    FallThrough,
     /// A place of the account that never decides.
     UnreachableSource,
     /// A segment that nothing asks for.
@@ -47,9 +49,10 @@ pub enum Code {
 
 impl Code {
     /// All of them.
-    pub const ALL: [Self; 20] = [
+    pub const ALL: [Self; 21] = [
         Self::UnreachableRule,
         Self::UnreachableRollout,
+        Self::FallThrough,
         Self::UnreachableSource,
         Self::UnusedSegment,
         Self::OverlappingSegments,
@@ -76,6 +79,7 @@ impl Code {
         match self {
             Self::UnreachableRule => "unreachable-rule",
             Self::UnreachableRollout => "unreachable-rollout",
+            Self::FallThrough => "fall-through",
             Self::UnreachableSource => "unreachable-source",
             Self::UnusedSegment => "unused-segment",
             Self::OverlappingSegments => "overlapping-segments",

@@ -83,7 +83,7 @@ fn unreachable(view: &View<'_>, warnings: &mut Warnings<'_>) {
     }
 }
 
-fn cost(wide: &RequestMatch, narrow: &RequestMatch) -> usize {
+pub(super) fn cost(wide: &RequestMatch, narrow: &RequestMatch) -> usize {
     let product = |a: usize, b: usize| a.saturating_mul(b);
     product(wide.hosts.len(), narrow.hosts.len())
         .saturating_add(product(wide.methods.len(), narrow.methods.len()))
@@ -92,7 +92,7 @@ fn cost(wide: &RequestMatch, narrow: &RequestMatch) -> usize {
 }
 
 /// Whether every request that `narrow` matches is one that `wide` does.
-fn covers(wide: &RequestMatch, narrow: &RequestMatch) -> bool {
+pub(super) fn covers(wide: &RequestMatch, narrow: &RequestMatch) -> bool {
     let lists = |wide: &[String], narrow: &[String]| {
         wide.is_empty() || (!narrow.is_empty() && narrow.iter().all(|item| wide.contains(item)))
     };

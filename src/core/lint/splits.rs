@@ -76,6 +76,19 @@ fn to_all(rollout: &Rollout<'_>, at: &Path<'_>, warnings: &mut Warnings<'_>) {
     }
 }
 
+/// Whether no request of a split takes v1.
+pub(super) fn sends_everyone(rollout: &Rollout<'_>) -> bool {
+    for rule in rollout.rules.iter().flatten() {
+        if !sends_all(&rule.compiled.serve) {
+            return false;
+        }
+        if holds_always(&rule.compiled) {
+            return true;
+        }
+    }
+    false
+}
+
 fn sends_all(serve: &Serve) -> bool {
     match serve {
         Serve::V1 => false,

@@ -1,0 +1,83 @@
+//! Rollouts that keep requests on v1, and behind each a wider one that may give v2 to a request which only
+//! just misses it: by another host, path, method or header than its `match` names.
+
+use crate::place::Path;
+use crate::plan::{Mode, Serve};
+use crate::problem::excerpt;
+
+use super::rollouts::{cost, covers};
+use super::splits::sends_everyone;
+use super::view::{Rollout, View};
+use super::warnings::Warnings;
+use super::{Budget, Code, not_examined};
+
+pub(super) fn check(view: &View<'_>, warnings: &mut Warnings<'_>) {
+    let mut budget = Budget::new();
+    for (position, narrow) in view.rollouts.iter().enumerate() {
+        let (Some(matches), true) = (&narrow.matches, keeps_on_v1(narrow)) else {
+            continue;
+        };
+        let behind = view.rollouts.iter().skip(position.saturating_add(1));
+        for wide in behind.filter(|wide| may_give_v2(wide)) {
+            let Some(others) = &wide.matches else {
+                continue;
+            };
+            if !budget.spend(cost(others, matches)) {
+                let at = Path::Root.field("rollouts");
+                let place = (narrow.span.head(), &at.index(narrow.index));
+                not_examined(warnings, "rollouts", place);
+                return;
+            }
+            // One that the narrow one covers too gets no request at all, which is another warning.
+            if covers(others, matches) && !covers(matches, others) {
+                warn(narrow, wide, warnings);
+                break;
+            }
+        }
+    }
+}
+
+/// Whether v1 answers some request of it, whatever becomes of others.
+fn keeps_on_v1(rollout: &Rollout<'_>) -> bool {
+    match rollout.mode.as_ref().map(|mode| mode.value) {
+        None | Some(Mode::On) => false,
+        Some(Mode::Off | Mode::Dark | Mode::Shadow) => true,
+        Some(Mode::Split) => rollout.rules_are_whole && !sends_everyone(rollout),
+    }
+}
+
+fn may_give_v2(rollout: &Rollout<'_>) -> bool {
+    let mut rules = rollout.rules.iter().flatten();
+    match rollout.mode.as_ref().map(|mode| mode.value) {
+        Some(Mode::On) => true,
+        Some(Mode::Split) => rules.any(|rule| matches!(rule.compiled.serve, Serve::V2 { .. })),
+        _ => false,
+    }
+}
+
+fn warn(narrow: &Rollout<'_>, wide: &Rollout<'_>, warnings: &mut Warnings<'_>) {
+    let at = Path::Root.field("rollouts");
+    let name = |rollout: &Rollout<'_>| {
+        let name = rollout.name.as_ref().map_or("", |name| &name.value);
+        excerpt(name)
+    };
+    let place = |rollout: &Rollout<'_>| match &rollout.name {
+        Some(name) => name.span,
+        None => rollout.span.head(),
+    };
+    let (narrow_name, wide_name) = (name(narrow), name(wide));
+    let mode = narrow.mode.as_ref().map_or("", |mode| mode.value.as_str());
+    let wide_at = at.index(wide.index).to_string();
+    warnings.push_with(
+        Code::FallThrough,
+        (place(narrow), &at.index(narrow.index)),
+        Some((place(wide), wide_at)),
+        format!(
+            "a request that misses the match of `{narrow_name}` ({mode}), for example by another case of its path, goes \
+             on to `{wide_name}`, which matches more and may give it v2"
+        ),
+        format!(
+            "write hosts or a path into the match of `{wide_name}` that leave the requests of `{narrow_name}` out"
+        ),
+    );
+}

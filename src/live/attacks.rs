@@ -566,3 +566,18 @@ fn a_policy_that_halts_itself_contradicts_resume() {
         ("b", false)
     );
 }
+
+/// It was in force already when somebody halted, and proxies refuse it only then.
+#[test]
+fn a_halt_outlives_a_policy_that_halts_itself_and_is_refused_later() {
+    let (_folder, directory) = folder();
+    apply(&directory, "a", Outcome::Accepted);
+    let policy = policy("b").replacen('{', "{\"halted\": true,", 1);
+    let mut change = directory.apply(&policy, WASM, &author()).expect("written");
+    directory.halt(&author()).expect("halted");
+    let settled = directory.settle(&mut change, Outcome::Rejected, &["no".into()]);
+    assert_eq!(settled.put_back, None);
+    assert_eq!(in_force(&directory)["halted"], true);
+    // A second one has nothing to do.
+    assert!(directory.halt(&author()).expect("halted").is_already);
+}

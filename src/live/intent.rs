@@ -139,7 +139,12 @@ impl Directory {
             return Err(self.nothing_in_force(state));
         };
         let halted = what == What::Halt;
-        let is_already = current.entry.halted == halted && current.is_in_place;
+        // Proxies may still refuse a policy that halts itself, which is then taken out again: a halt stays.
+        let may_be_taken_out = what == What::Halt
+            && current.entry.what != What::Halt
+            && matches!(current.entry.outcome, Outcome::Begun | Outcome::Written)
+            && Text::read(&current.base).is_ok_and(|text| text.halted);
+        let is_already = current.entry.halted == halted && current.is_in_place && !may_be_taken_out;
         if is_already && state.is_halted() == Some(halted) {
             return Ok(Step::already(&current, false));
         }

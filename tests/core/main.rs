@@ -8,6 +8,7 @@ mod diff;
 mod every_problem;
 mod explain;
 mod hashes;
+mod hostile_policies;
 mod lenient_basic;
 mod lint;
 mod logged;

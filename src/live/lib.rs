@@ -17,6 +17,8 @@ mod admin;
 #[cfg(test)]
 mod attacks;
 mod change;
+#[cfg(test)]
+mod clocks;
 mod directory;
 mod discovery;
 mod edit;

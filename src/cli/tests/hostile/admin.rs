@@ -1,0 +1,236 @@
+//! Admin addresses at which something hostile answers. No command hangs, prints what a terminal would
+//! obey, follows a redirect, or takes the answer for a confirmation; and the halt is written.
+
+use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+use super::{filter, folder, is_printable, run, stderr};
+
+/// What goes out on a connection, once a question has come.
+type Attack = fn(&mut TcpStream) -> std::io::Result<()>;
+
+/// Answers so whatever is asked. It ends with the test.
+fn server(attack: Attack) -> (String, Arc<AtomicUsize>) {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let address = listener.local_addr().expect("an address").to_string();
+    let asked = Arc::new(AtomicUsize::new(0));
+    let count = asked.clone();
+    thread::spawn(move || {
+        for mut stream in listener.incoming().flatten() {
+            count.fetch_add(1, Ordering::SeqCst);
+            thread::spawn(move || {
+                let mut question = [0; 4_096];
+                if matches!(stream.read(&mut question), Ok(1..)) {
+                    // The command may have left.
+                    let _ = attack(&mut stream);
+                }
+            });
+        }
+    });
+    (address, asked)
+}
+
+/// Writes a part again and again, until nobody reads it.
+fn without_end(stream: &mut TcpStream, part: &[u8], pause: Duration) -> std::io::Result<()> {
+    loop {
+        stream.write_all(part)?;
+        thread::sleep(pause);
+    }
+}
+
+const DRIP: Duration = Duration::from_millis(50);
+
+const ATTACKS: &[(&str, Attack)] = &[
+    ("a black hole", |stream| {
+        stream.read_to_end(&mut Vec::new()).map(drop)
+    }),
+    ("nothing", |_| Ok(())),
+    ("a reset", |stream| {
+        // Closed with what was not read.
+        stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\nab")
+    }),
+    ("headers without end", |stream| {
+        stream.write_all(b"HTTP/1.1 200 OK\r\n")?;
+        without_end(
+            stream,
+            b"x-a: aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\r\n",
+            Duration::ZERO,
+        )
+    }),
+    ("one header without end", |stream| {
+        stream.write_all(b"HTTP/1.1 200 OK\r\nx-a: ")?;
+        without_end(stream, &[b'a'; 4_096], Duration::ZERO)
+    }),
+    ("a status line without end", |stream| {
+        stream.write_all(b"HTTP/1.1 200 ")?;
+        without_end(stream, &[b'a'; 4_096], Duration::ZERO)
+    }),
+    ("headers byte by byte", |stream| {
+        stream.write_all(b"HTTP/1.1 200 OK\r\nx-a: ")?;
+        without_end(stream, b"a", DRIP)
+    }),
+    ("a body byte by byte", |stream| {
+        stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 100000\r\n\r\n")?;
+        without_end(stream, b"a", DRIP)
+    }),
+    ("a body without end", |stream| {
+        stream.write_all(b"HTTP/1.1 200 OK\r\n\r\n")?;
+        without_end(stream, &[b'a'; 1 << 16], Duration::ZERO)
+    }),
+    ("chunks without end", |stream| {
+        stream.write_all(b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n")?;
+        without_end(stream, b"1\r\na\r\n", Duration::ZERO)
+    }),
+    ("promises without end", |stream| {
+        without_end(stream, b"HTTP/1.1 100 Continue\r\n\r\n", Duration::ZERO)
+    }),
+    ("a length beyond all", |stream| {
+        stream.write_all(
+            b"HTTP/1.1 200 OK\r\ncontent-length: 18446744073709551615\r\n\r\nserver.live: 1\n",
+        )
+    }),
+    ("a length below nothing", |stream| {
+        stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: -1\r\n\r\nserver.live: 1\n")
+    }),
+    ("two lengths", |stream| {
+        stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 1\r\ncontent-length: 2\r\n\r\nab")
+    }),
+    ("a bad chunk", |stream| {
+        stream.write_all(b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\nzz\r\nab\r\n")
+    }),
+    ("a chunk beyond all", |stream| {
+        stream.write_all(
+            b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\nffffffffffffffff\r\nab",
+        )
+    }),
+    ("a redirect to itself", |stream| {
+        stream.write_all(b"HTTP/1.1 302 Found\r\nlocation: /stats\r\ncontent-length: 0\r\n\r\n")
+    }),
+    ("a redirect to a file", |stream| {
+        stream.write_all(
+            b"HTTP/1.1 301 x\r\nlocation: file:///etc/passwd\r\ncontent-length: 0\r\n\r\n",
+        )
+    }),
+    ("an unauthorised", |stream| {
+        stream.write_all(
+            b"HTTP/1.1 401 \x1b[2J\r\nwww-authenticate: Basic\r\ncontent-length: 0\r\n\r\n",
+        )
+    }),
+    ("escapes in the status line", |stream| {
+        stream.write_all(b"HTTP/1.1 200 \x1b[2J\x07\r\ncontent-length: 5\r\n\r\n\x1b[2J\n")
+    }),
+    ("escapes instead of HTTP", |stream| {
+        stream.write_all(b"\x1b]0;owned\x07\x1b[2J\r\n\r\n")
+    }),
+    ("escapes in counters", |stream| {
+        stream.write_all(
+            b"HTTP/1.1 200 OK\r\nconnection: close\r\n\r\nserver.live: 1\nwasmcustom.turnout.revision: \x1b[2J\n\
+              extension_config_discovery.http_filter.turnout.version_text: \"\x1b[2J\xc2\x9b\"\n\
+              extension_config_discovery.http_filter.turnout.config_reload: 1\n",
+        )
+    }),
+    ("numbers that are none", |stream| {
+        stream.write_all(
+            b"HTTP/1.1 200 OK\r\nconnection: close\r\n\r\nserver.live: 1\n\
+              wasmcustom.turnout.revision: 99999999999999999999999999\n\
+              extension_config_discovery.http_filter.turnout.update_success: -1\n\
+              extension_config_discovery.http_filter.turnout.update_attempt: NaN\n",
+        )
+    }),
+    ("bytes that are no text", |stream| {
+        stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\n\xff\xfe\x80\x00")
+    }),
+    ("a body that says that it is packed", |stream| {
+        stream
+            .write_all(b"HTTP/1.1 200 OK\r\ncontent-encoding: gzip\r\ncontent-length: 3\r\n\r\nabc")
+    }),
+    ("HTTP/0.9", |stream| stream.write_all(b"server.live: 1\n")),
+    ("HTTP/1.0", |stream| {
+        stream.write_all(b"HTTP/1.0 200 OK\r\n\r\nserver.live: 1\n")
+    }),
+    ("HTTP/2", |stream| {
+        stream.write_all(b"\x00\x00\x00\x04\x00\x00\x00\x00\x00")
+    }),
+    ("TLS", |stream| {
+        stream.write_all(b"\x15\x03\x03\x00\x02\x02\x46")
+    }),
+    ("another protocol's switch", |stream| {
+        stream.write_all(
+            b"HTTP/1.1 101 x\r\nupgrade: x\r\nconnection: upgrade\r\n\r\nserver.live: 1\n",
+        )
+    }),
+    ("no content", |stream| {
+        stream.write_all(b"HTTP/1.1 204 x\r\n\r\n")
+    }),
+    ("a status that is none", |stream| {
+        stream.write_all(b"HTTP/1.1 999 x\r\ncontent-length: 0\r\n\r\n")
+    }),
+];
+
+#[test]
+fn whatever_answers_a_halt_is_written_and_not_called_confirmed() {
+    let folder = folder();
+    let path = folder.path();
+    for line in ["apply a.json --dir d --wasm f.wasm", "halt --dir d"] {
+        assert_eq!(run(path, line).status.code(), Some(0), "{line}");
+    }
+    thread::scope(|scope| {
+        for part in ATTACKS.chunks(ATTACKS.len().div_ceil(4)) {
+            scope.spawn(move || {
+                for (what, attack) in part {
+                    let (address, asked) = server(*attack);
+                    let line = format!("halt --dir d --admin {address} --timeout 0.3 --json");
+                    let began = Instant::now();
+                    let output = run(path, &line);
+                    let took = began.elapsed();
+                    assert_eq!(output.status.code(), Some(1), "{what}: {}", stderr(&output));
+                    is_printable(&output);
+                    let said: Value = serde_json::from_slice(&output.stdout).expect("JSON");
+                    assert_eq!(
+                        said.get("confirmed"),
+                        Some(&Value::Array(Vec::new())),
+                        "{what}"
+                    );
+                    let state = said.pointer("/proxies/0/state").and_then(Value::as_str);
+                    let states = ["unreachable", "not_envoy", "not_discovered", "unconfirmed"];
+                    assert!(
+                        states.contains(&state.unwrap_or_default()),
+                        "{what}: {said}"
+                    );
+                    // A few pages of two seconds each.
+                    assert!(took < Duration::from_secs(20), "{what}: {took:?}");
+                    assert!((1..200).contains(&asked.load(Ordering::SeqCst)), "{what}");
+                }
+            });
+        }
+    });
+    assert_eq!(filter(path).1, "a-halted");
+}
+
+#[test]
+fn whatever_answers_no_report_is_made_of_it_and_no_warning_left_out() {
+    let folder = folder();
+    let path = folder.path();
+    for (what, attack) in ATTACKS {
+        // Those that do not end are bounded by a time that is not the test's to choose.
+        if what.contains("byte by byte")
+            || what.contains("black hole")
+            || what.contains("without end")
+        {
+            continue;
+        }
+        let (address, _) = server(*attack);
+        let report = run(path, &format!("report --admin {address}"));
+        assert_eq!(report.status.code(), Some(2), "{what}: {report:?}");
+        is_printable(&report);
+        let lint = run(path, &format!("lint a.json --admin {address}"));
+        is_printable(&lint);
+        assert!(!stderr(&lint).ends_with(": clean\n"), "{what}: {lint:?}");
+    }
+}

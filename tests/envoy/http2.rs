@@ -10,7 +10,7 @@ use crate::scene::{INSIDE, OUTSIDE, Scene, headers_of, policy, strip, turnout_he
 
 pub(crate) const DATA: u8 = 0;
 pub(crate) const HEADERS: u8 = 1;
-const RESET: u8 = 3;
+pub(crate) const RESET: u8 = 3;
 pub(crate) const SETTINGS: u8 = 4;
 const GO_AWAY: u8 = 7;
 pub(crate) const END_STREAM: u8 = 0x1;
@@ -135,13 +135,13 @@ async fn what_misses_a_rollout_by_its_spelling_does_not_fall_to_the_next() {
 }
 
 /// A client's side of one connection, with one request at a time.
-struct Connection {
+pub(crate) struct Connection {
     stream: TcpStream,
     next: u32,
 }
 
 impl Connection {
-    async fn open(target: SocketAddr) -> Self {
+    pub(crate) async fn open(target: SocketAddr) -> Self {
         let mut stream = TcpStream::connect(target).await.expect("a connection");
         let preface = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
         let settings = frame(SETTINGS, 0, 0, &[]);
@@ -154,7 +154,7 @@ impl Connection {
     }
 
     /// Sends a request and returns what an upstream has answered.
-    async fn get(&mut self, path: &str, headers: &[(&str, &str)]) -> Value {
+    pub(crate) async fn get(&mut self, path: &str, headers: &[(&str, &str)]) -> Value {
         let body = self.ask("GET", "a", path, headers).await;
         serde_json::from_slice(&body).expect("an answer in JSON")
     }

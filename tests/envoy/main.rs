@@ -12,6 +12,7 @@ mod edge_settings;
 mod fallback;
 mod files;
 mod forgery;
+mod hostile;
 mod http2;
 mod in_flight;
 mod levels;

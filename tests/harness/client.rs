@@ -197,6 +197,23 @@ pub async fn raw(target: SocketAddr, bytes: &[u8]) -> Vec<u8> {
     received
 }
 
+/// Sends bytes as they are and returns all that comes until the other side closes, which it has to be
+/// asked for. Panics when it does not.
+pub async fn raw_to_end(target: SocketAddr, bytes: &[u8]) -> Vec<u8> {
+    let mut received = Vec::new();
+    let exchange = async {
+        let stream = TcpStream::connect(target).await;
+        let mut stream =
+            stream.unwrap_or_else(|error| panic!("cannot connect to {target}: {error}"));
+        let _ = stream.write_all(bytes).await;
+        // A reset is an end too.
+        let _ = stream.read_to_end(&mut received).await;
+    };
+    let ended = timeout(PATIENCE, exchange).await;
+    ended.unwrap_or_else(|_| panic!("{target} does not close within {PATIENCE:?}"));
+    received
+}
+
 async fn exchange_raw(target: SocketAddr, bytes: &[u8], received: &mut Vec<u8>) {
     let stream = TcpStream::connect(target).await;
     let (mut reader, mut writer) = stream

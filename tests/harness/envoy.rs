@@ -128,6 +128,14 @@ impl Envoy {
         self.process.id()
     }
 
+    /// Waits until it has ended by itself.
+    pub async fn wait_for_end(&mut self) {
+        let deadline = Instant::now() + PATIENCE;
+        while self.process.ended().is_none() {
+            pause(deadline, || "Envoy does not end".to_owned()).await;
+        }
+    }
+
     /// What it has logged so far, without the access log.
     #[must_use]
     pub fn log(&self) -> String {

@@ -17,6 +17,7 @@ mod lines;
 pub mod load;
 pub mod mock;
 pub mod random;
+pub mod raw_upstream;
 pub mod render;
 pub mod scene;
 pub mod scripted;

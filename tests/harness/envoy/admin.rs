@@ -96,14 +96,25 @@ impl Admin {
             return None;
         }
         let listeners = self.try_get("/listeners").await?;
-        let (_, address) = listeners.lines().next()?.split_once("::")?;
-        address.parse().ok()
+        address_in(listeners.lines().next()?)
+    }
+
+    /// Where all of its listeners accept connections.
+    pub async fn listeners(&self) -> Vec<SocketAddr> {
+        let listeners = self.get("/listeners").await;
+        listeners.lines().filter_map(address_in).collect()
     }
 
     async fn try_get(&self, path: &str) -> Option<String> {
         let answer = self.client.try_send(Request::get(path)).await.ok()?;
         (answer.status == 200).then(|| answer.text())
     }
+}
+
+/// Of a line of the list of listeners.
+fn address_in(line: &str) -> Option<SocketAddr> {
+    let (_, address) = line.split_once("::")?;
+    address.parse().ok()
 }
 
 fn percent_encoded(text: &str) -> String {

@@ -64,6 +64,14 @@ pub struct Bootstrap {
     pub(super) concurrency: u32,
     pub(super) version: String,
     pub(super) log_level: &'static str,
+    pub(super) hot_restart: Option<HotRestart>,
+}
+
+/// The place of an Envoy among those that take each other's place.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct HotRestart {
+    pub(super) base: u32,
+    pub(super) epoch: u32,
 }
 
 impl Bootstrap {
@@ -80,6 +88,7 @@ impl Bootstrap {
             filter: None,
             concurrency: 2,
             log_level: "info",
+            hot_restart: None,
             version: std::env::var("ENVOY_VERSION").unwrap_or_else(|_| VERSION.to_owned()),
         };
         bootstrap
@@ -115,6 +124,28 @@ impl Bootstrap {
     pub fn listen_on(self, port: u16) -> Self {
         let listener = |port| format!("      {}\n    filter_chains:\n", with_port(port));
         self.replace(&listener(0), &listener(port))
+    }
+
+    /// Takes over from the Envoy of the same base and the epoch before, or waits for a successor. Where it
+    /// listens has to be said.
+    #[must_use]
+    pub fn hot_restart(mut self, base: u32, epoch: u32) -> Self {
+        self.hot_restart = Some(HotRestart { base, epoch });
+        self
+    }
+
+    /// Adds a listener that is as the first one, on a port of its own.
+    #[must_use]
+    pub fn second_listener(mut self) -> Self {
+        let (before, rest) = self
+            .text
+            .split_once("  - name: http\n")
+            .expect("a listener");
+        let (listener, behind) = rest.split_once("\n  clusters:\n").expect("clusters");
+        self.text = format!(
+            "{before}  - name: http\n{listener}\n  - name: http-2\n{listener}\n  clusters:\n{behind}"
+        );
+        self
     }
 
     /// Runs Envoy at another level than `info`.

@@ -4,7 +4,7 @@ use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 
-use crate::envoy::bootstrap::Bootstrap;
+use crate::envoy::bootstrap::{Bootstrap, HotRestart};
 use crate::lines::Lines;
 
 /// A running Envoy, killed when dropped.
@@ -34,8 +34,7 @@ impl Process {
             .args(["--concurrency", &bootstrap.concurrency.to_string()])
             .args(["--log-level", bootstrap.log_level])
             .args(["--file-flush-interval-msec", "50"])
-            // Else several of them share, and leave behind, a piece of memory.
-            .arg("--disable-hot-restart")
+            .args(restart(bootstrap))
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
@@ -71,6 +70,20 @@ impl Drop for Process {
         self.output.finish();
         self.log.finish();
     }
+}
+
+/// Whether, and how, it takes over from another.
+fn restart(bootstrap: &Bootstrap) -> Vec<String> {
+    let Some(HotRestart { base, epoch }) = bootstrap.hot_restart else {
+        // Else several of them share, and leave behind, a piece of memory.
+        return vec!["--disable-hot-restart".to_owned()];
+    };
+    // The successor asks for counts every five seconds, and has to have asked once more after the last.
+    let arguments = format!(
+        "--base-id {base} --restart-epoch {epoch} --drain-time-s 1 --drain-strategy immediate \
+         --parent-shutdown-time-s 8"
+    );
+    arguments.split(' ').map(str::to_owned).collect()
 }
 
 /// A test that is killed, or ended by Ctrl-C, drops nothing. This ends Envoy then and removes the

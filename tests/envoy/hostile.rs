@@ -1,0 +1,100 @@
+//! What a hostile client, upstream or machine does to an Envoy that runs the filter: whatever is sent is
+//! refused or decided as the policy says, users get their answers, and the counters stay exact.
+
+mod clusters;
+mod crashes;
+mod headers;
+mod http2_frames;
+mod memory;
+mod request_ids;
+mod restarts;
+mod targets;
+
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+use harness::client::raw;
+use harness::envoy::Envoy;
+use serde_json::Value;
+
+use crate::scene::Scene;
+
+/// What became of a request that was sent as bytes.
+#[derive(Debug)]
+struct Outcome {
+    /// 0 where the connection was closed without an answer.
+    status: u16,
+    /// What an upstream has seen of it.
+    reached: Option<Value>,
+}
+
+impl Outcome {
+    fn of(response: &[u8]) -> Self {
+        let response = String::from_utf8_lossy(response);
+        let status = response.strip_prefix("HTTP/1.1 ");
+        let status = status.and_then(|rest| rest.get(..3)?.parse().ok());
+        let body = response.split_once("\r\n\r\n").map(|(_, body)| body);
+        Self {
+            status: status.unwrap_or_default(),
+            reached: body.and_then(|body| serde_json::from_str(body).ok()),
+        }
+    }
+
+    /// Whether Envoy has answered it, or hung up, by itself.
+    fn is_refused(&self) -> bool {
+        self.reached.is_none() && matches!(self.status, 0 | 400..=499 | 501)
+    }
+
+    /// What an upstream has seen; panics where none has seen it.
+    #[track_caller]
+    fn reached(&self) -> &Value {
+        assert_eq!(self.status, 200, "{self:?}");
+        self.reached.as_ref().expect("an upstream's answer")
+    }
+}
+
+/// Sends bytes on a connection of their own.
+async fn send(scene: &Scene, bytes: &[u8]) -> Outcome {
+    Outcome::of(&raw(scene.envoy.address(), bytes).await)
+}
+
+/// Far beyond what a loaded machine needs: reaching it means that it will not happen.
+const PATIENCE: Duration = Duration::from_secs(40);
+const POLL: Duration = Duration::from_millis(20);
+
+/// Waits until a question is answered with yes.
+async fn until(what: &str, mut is_so: impl AsyncFnMut() -> bool) {
+    let deadline = Instant::now() + PATIENCE;
+    while !is_so().await {
+        assert!(Instant::now() < deadline, "never: {what}");
+        tokio::time::sleep(POLL).await;
+    }
+}
+
+/// The filter's counters that begin so and are not 0, by what follows, once it has told of all requests.
+async fn stats(envoy: &Envoy, prefix: &str) -> BTreeMap<String, u64> {
+    let prefix = format!("wasmcustom.turnout.{prefix}");
+    let stats = envoy.admin().settled_stats(r"^wasmcustom\.").await;
+    let named = |(name, count): (String, u64)| {
+        let name = name.strip_prefix(&prefix)?.to_owned();
+        (count > 0).then_some((name, count))
+    };
+    stats.into_iter().filter_map(named).collect()
+}
+
+/// The outcomes of a rollout's shadow, once so many sampled requests have one.
+async fn outcomes_of(envoy: &Envoy, rollout: &str, requests: u64) -> BTreeMap<String, u64> {
+    let (outcomes, sampled) = (
+        format!("shadow.{rollout}."),
+        format!("shadow_sampled.{rollout}"),
+    );
+    let mut found = BTreeMap::new();
+    until("each sampled request has an outcome", async || {
+        found = stats(envoy, &outcomes).await;
+        found.values().sum::<u64>() >= requests
+    })
+    .await;
+    let sampled = stats(envoy, &sampled).await;
+    assert_eq!(sampled.values().sum::<u64>(), requests, "{found:?}");
+    found
+}

@@ -1,0 +1,136 @@
+//! A v2 that is not there, whatever the cluster looks like: a name that no DNS knows, no endpoint, a port
+//! at which nobody listens. A shadow request to it is an error of v2 alone; only those whom the policy
+//! sends there are answered with 503.
+
+use harness::client::Request;
+use serde_json::{Value, json};
+
+use super::outcomes_of;
+use crate::scene::{INSIDE, OUTSIDE, Scene, policy, strip, traps, version};
+
+/// Clusters in Envoy's configuration, besides one that it does not have.
+const CLUSTERS: &str = r#"  clusters:
+  - name: no-such-name
+    type: STRICT_DNS
+    connect_timeout: 1s
+    wait_for_warm_on_init: false
+    load_assignment:
+      cluster_name: no-such-name
+      endpoints:
+      - lb_endpoints:
+        - endpoint:
+            address:
+              socket_address: { address: turnout-v2.invalid, port_value: 80 }
+  - name: no-such-logical-name
+    type: LOGICAL_DNS
+    connect_timeout: 1s
+    wait_for_warm_on_init: false
+    load_assignment:
+      cluster_name: no-such-logical-name
+      endpoints:
+      - lb_endpoints:
+        - endpoint:
+            address:
+              socket_address: { address: turnout-v2.invalid, port_value: 80 }
+  - name: no-endpoint
+    type: STATIC
+    connect_timeout: 1s
+    load_assignment: { cluster_name: no-endpoint, endpoints: [] }
+  - name: nobody
+    type: STATIC
+    connect_timeout: 1s
+    load_assignment:
+      cluster_name: nobody
+      endpoints:
+      - lb_endpoints:
+        - endpoint:
+            address:
+              socket_address: { address: 127.0.0.1, port_value: 1 }
+"#;
+const NAMES: [&str; 5] = [
+    "no-such-name",
+    "no-such-logical-name",
+    "no-endpoint",
+    "nobody",
+    "not-in-this-envoy",
+];
+const EACH: u64 = 5;
+
+/// A rollout for each cluster, under its name.
+fn rollouts(of: impl Fn(&str) -> Value) -> Value {
+    let mut all = policy(&json!({}));
+    let rollout = |name: &str| {
+        let mut rollout = all["rollouts"][0].clone();
+        rollout["name"] = json!(name);
+        rollout["v2"] = json!(name);
+        rollout["match"] = json!({ "path": { "exact": format!("/{name}") } });
+        for (field, value) in of(name).as_object().expect("fields") {
+            rollout[field] = value.clone();
+        }
+        rollout
+    };
+    let made: Vec<Value> = NAMES.iter().map(|name| rollout(name)).collect();
+    all["rollouts"] = json!(made);
+    all
+}
+
+async fn scene(policy: &Value) -> Scene {
+    Scene::of("cluster-header.yaml", &strip(policy), |b| {
+        b.concurrency(1).replace("  clusters:\n", CLUSTERS)
+    })
+    .await
+}
+
+#[tokio::test]
+async fn only_those_whom_the_policy_sends_to_a_missing_v2_are_not_served() {
+    let scene = scene(&rollouts(|_| json!({}))).await;
+    for name in NAMES {
+        let ask = |account: &str| Request::get(format!("/{name}")).header("x-account-sid", account);
+        for _ in 0..EACH {
+            let answer = scene.client().send(ask(INSIDE)).await;
+            // Of every salt these two may be on either side.
+            match answer.status {
+                200 => assert_eq!(version(&answer), "v1", "{name}"),
+                status => assert_eq!(status, 503, "{name}: {}", answer.text()),
+            }
+            scene.client().send(ask(OUTSIDE)).await;
+        }
+    }
+    let decisions = scene.decisions().await;
+    let of = |name: &str, version: &str| -> u64 {
+        let prefix = format!("{name}.{version}.");
+        let of_it = decisions.iter().filter(|(key, _)| key.starts_with(&prefix));
+        of_it.map(|(_, count)| count).sum()
+    };
+    let mut on_v1 = 0;
+    for name in NAMES {
+        assert_eq!(of(name, "v1") + of(name, "v2"), 2 * EACH, "{decisions:?}");
+        on_v1 += of(name, "v1");
+    }
+    assert_eq!(scene.reached(), (on_v1, 0));
+    let log = scene.envoy.settled_log().await;
+    assert_eq!(traps(&log), Vec::<&String>::new());
+}
+
+#[tokio::test]
+async fn a_shadow_of_a_missing_v2_is_an_error_of_v2_and_no_user_notices() {
+    let scene = scene(&rollouts(|_| {
+        json!({
+            "mode": "shadow",
+            "shadow": { "requests": 100, "back_off_ms": 0, "timeout_ms": 2_000, "summary_seconds": 1 },
+        })
+    }))
+    .await;
+    for name in NAMES {
+        for _ in 0..EACH {
+            let request = Request::get(format!("/{name}")).header("x-account-sid", INSIDE);
+            let answer = scene.client().send(request).await;
+            assert_eq!((answer.status, version(&answer)), (200, "v1"), "{name}");
+        }
+    }
+    for name in NAMES {
+        let outcomes = outcomes_of(&scene.envoy, name, EACH).await;
+        assert_eq!(outcomes, [("v2_error".to_owned(), EACH)].into(), "{name}");
+    }
+    assert_eq!(scene.reached(), (EACH * NAMES.len() as u64, 0));
+}

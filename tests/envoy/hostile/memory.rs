@@ -1,0 +1,86 @@
+//! What Envoy holds while accounts, and policies, come without end: no more after many than after some.
+
+use harness::client::Request;
+use harness::envoy::Envoy;
+use harness::scene::sid;
+use serde_json::{Value, json};
+
+use super::outcomes_of;
+use crate::scene::{Scene, policy, strip, traps};
+
+/// Of accounts that nobody has seen before.
+const REQUESTS: u64 = 2_500;
+const ROUNDS: u64 = 3;
+const SWAPS: usize = 24;
+const ACCOUNTS: usize = 20_000;
+/// By how much the last round may be above the first: caches and the garbage of V8.
+const RATIO: f64 = 1.25;
+const SLACK: u64 = 24 << 20;
+
+/// In bytes.
+fn memory(envoy: &Envoy) -> u64 {
+    let path = format!("/proc/{}/status", envoy.id());
+    let status = std::fs::read_to_string(path).expect("a process");
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+    let kibibytes = line.and_then(|line| line.split_whitespace().next()?.parse::<u64>().ok());
+    kibibytes.expect("a number") * 1_024
+}
+
+#[track_caller]
+fn is_flat(what: &str, first: u64, last: u64) {
+    println!("{what}: {} MiB, then {} MiB", first >> 20, last >> 20);
+    let most = (first as f64 * RATIO) as u64 + SLACK;
+    assert!(last < most, "{what}: from {first} to {last}");
+}
+
+#[tokio::test]
+async fn accounts_without_end_leave_nothing_behind() {
+    let shadow = json!({
+        "mode": "shadow",
+        "shadow": { "requests": 100, "max_in_flight": 1_000, "summary_seconds": 1 },
+    });
+    let configuration = strip(&policy(&shadow));
+    let scene = Scene::of("cluster-header.yaml", &configuration, |b| b.concurrency(1)).await;
+    let mut numbers = 0..;
+    let mut first = None;
+    for round in 1..=ROUNDS {
+        let requests = (0..REQUESTS).map(|number| {
+            let account = sid(numbers.next().expect("a number"));
+            let path = format!("/v1/Channels/{account}/{number}?round={round}");
+            Request::get(path).header("x-account-sid", account)
+        });
+        let answers = scene.client().send_all(requests.collect(), 8).await;
+        assert!(answers.iter().all(|answer| answer.status == 200));
+        // Each has an outcome, so nothing is held any more.
+        outcomes_of(&scene.envoy, "chat", round * REQUESTS).await;
+        first.get_or_insert(memory(&scene.envoy));
+    }
+    is_flat("accounts", first.expect("a round"), memory(&scene.envoy));
+    let log = scene.envoy.settled_log().await;
+    assert_eq!(traps(&log), Vec::<&String>::new());
+}
+
+#[tokio::test]
+async fn policies_without_end_leave_nothing_behind() {
+    let scene = Scene::live(&strip(&policy(&json!({}))), |b| b.concurrency(1)).await;
+    let mut numbers = 0..;
+    let mut first = None;
+    for number in 0..SWAPS {
+        let accounts: Vec<String> = (0..ACCOUNTS)
+            .map(|_| sid(numbers.next().expect("a number")))
+            .collect();
+        let mut next: Value = policy(&json!({ "salt": format!("s{number}") }));
+        next["segments"] = json!({ "many": { "accounts": accounts } });
+        next["rollouts"][0]["rules"] = json!([{ "when": { "in": ["many"] } }, { "accounts": 50 }]);
+        scene.swap_policy(&next).await;
+        let request = Request::get("/v1/Channels").header("x-account-sid", &accounts[number]);
+        let answer = scene.client().send(request).await;
+        assert_eq!(crate::scene::version(&answer), "v2", "{number}");
+        if number == SWAPS / 3 {
+            first = Some(memory(&scene.envoy));
+        }
+    }
+    is_flat("policies", first.expect("a third"), memory(&scene.envoy));
+    let log = scene.envoy.settled_log().await;
+    assert_eq!(traps(&log), Vec::<&String>::new());
+}

@@ -1,0 +1,152 @@
+//! An Envoy that gives way: to its successor, by draining, or to a second listener. No request is lost,
+//! and each is counted once.
+
+use std::net::{Ipv4Addr, TcpListener};
+use std::path::Path;
+use std::time::Duration;
+
+use harness::client::{Client, Request};
+use harness::envoy::{Bootstrap, Envoy};
+use harness::render::rendered;
+use harness::scripted::{Answer, Scripted};
+use harness::upstream::Upstream;
+use serde_json::json;
+
+use super::stats;
+use crate::scene::{INSIDE, OUTSIDE, policy, request_of, strip, traps, version};
+use crate::steady::Steady;
+
+/// Each with its own policy, and one port.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_hot_restart_under_load_loses_no_request_and_no_count() {
+    let (v1, v2) = (Upstream::start("v1"), Upstream::start("v2"));
+    let port = free_port();
+    // No other process of this test has it.
+    let family = Family(std::process::id());
+    let bootstrap = |epoch: u32| {
+        let text = rendered("cluster-header.yaml", &strip(&policy(&json!({}))));
+        let bootstrap = Bootstrap::new(text, &v1, &v2).listen_on(port);
+        bootstrap.hot_restart(family.0, epoch)
+    };
+    let mut parent = Envoy::start(bootstrap(0)).await;
+    let steady = Steady::start([parent.client(), parent.client()], |number| {
+        request_of([INSIDE, OUTSIDE][number % 2])
+    });
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    let child = Envoy::start(bootstrap(1)).await;
+    assert_eq!(child.address(), parent.address());
+    parent.wait_for_end().await;
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    let answers = steady.end_without_loss().await;
+    let sent = answers.len() as u64;
+    let on_v2 = answers.iter().filter(|answer| version(answer) == "v2");
+    let on_v2 = on_v2.count() as u64;
+    assert_eq!((v1.requests(), v2.requests()), (sent - on_v2, on_v2));
+
+    // Its own and those of its predecessor.
+    let counted = async || {
+        let decisions = stats(&child, "decisions.").await;
+        decisions.values().sum::<u64>()
+    };
+    super::until("every request is counted", async || counted().await >= sent).await;
+    assert_eq!(counted().await, sent);
+    println!("{sent} requests, {on_v2} on v2");
+    let log = child.settled_log().await;
+    assert_eq!(traps(&log), Vec::<&String>::new());
+}
+
+/// Known before the first Envoy starts, so that the second one takes it over.
+fn free_port() -> u16 {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
+    listener.local_addr().expect("its address").port()
+}
+
+/// The Envoys that take each other's place share memory by this number, which they leave behind.
+struct Family(u32);
+
+impl Drop for Family {
+    fn drop(&mut self) {
+        for base in [self.0, self.0.saturating_mul(10)] {
+            let _ = std::fs::remove_file(
+                Path::new("/dev/shm").join(format!("envoy_shared_memory_{base}")),
+            );
+        }
+    }
+}
+
+#[tokio::test]
+async fn who_is_being_served_when_a_listener_drains_is_served_to_the_end() {
+    const REQUESTS: usize = 24;
+    let late = |name: &'static str| {
+        Scripted::start(move |_| {
+            let answer = Answer::json(&json!({})).after(Duration::from_millis(700));
+            answer.header("x-version", name)
+        })
+    };
+    let (v1, v2) = (late("v1"), late("v2"));
+    let text = rendered("cluster-header.yaml", &strip(&policy(&json!({}))));
+    let envoy = Envoy::start(Bootstrap::new(text, &v1, &v2)).await;
+    let mut waiting = Vec::new();
+    for number in 0..REQUESTS {
+        let client = envoy.client();
+        let account = [INSIDE, OUTSIDE][number % 2];
+        waiting.push(tokio::spawn(async move {
+            client.send(request_of(account)).await
+        }));
+    }
+    let half = REQUESTS as u64 / 2;
+    v1.wait_for_requests(half).await;
+    v2.wait_for_requests(half).await;
+    let admin = Client::new(envoy.admin().address());
+    let drained = admin
+        .send(Request::new("POST", "/drain_listeners?graceful"))
+        .await;
+    assert_eq!(drained.status, 200, "{}", drained.text());
+    for (number, answer) in waiting.into_iter().enumerate() {
+        let answer = answer.await.expect("an answer");
+        assert_eq!(
+            (answer.status, version(&answer)),
+            (200, ["v2", "v1"][number % 2])
+        );
+    }
+    let decisions = stats(&envoy, "decisions.").await;
+    let expected = [
+        ("chat.v1.outside_accounts".to_owned(), half),
+        ("chat.v2.rule".to_owned(), half),
+    ];
+    assert_eq!(decisions, expected.into());
+}
+
+#[tokio::test]
+async fn two_listeners_with_one_policy_count_each_request_once() {
+    const REQUESTS: usize = 200;
+    let (v1, v2) = (Upstream::start("v1"), Upstream::start("v2"));
+    let text = rendered("cluster-header.yaml", &strip(&policy(&json!({}))));
+    let envoy = Envoy::start(Bootstrap::new(text, &v1, &v2).second_listener()).await;
+    let [first, second] = &envoy.admin().listeners().await[..] else {
+        panic!("not two listeners");
+    };
+    assert_ne!(first, second);
+    let requests = || (0..REQUESTS).map(|number| request_of([INSIDE, OUTSIDE][number % 2]));
+    let (first, second) = (Client::new(*first), Client::new(*second));
+    let (one, other) = tokio::join!(
+        first.send_all(requests().collect(), 4),
+        second.send_all(requests().collect(), 4)
+    );
+    for answers in [one, other] {
+        for (number, answer) in answers.iter().enumerate() {
+            assert_eq!(version(answer), ["v2", "v1"][number % 2]);
+        }
+    }
+    let sent = REQUESTS as u64;
+    assert_eq!((v1.requests(), v2.requests()), (sent, sent));
+    let expected = [
+        ("chat.v1.outside_accounts".to_owned(), sent),
+        ("chat.v2.rule".to_owned(), sent),
+    ];
+    let expected = expected.into();
+    super::until("every request is counted", async || {
+        stats(&envoy, "decisions.").await == expected
+    })
+    .await;
+}

@@ -7,6 +7,7 @@ use std::io::{self, BufRead};
 use serde::Serialize;
 use turnout_logs::{Unwrapped, Unwrapper, Wrappers, plugin_message};
 
+use crate::beginning::is_harmless;
 use crate::counters::Sample;
 use crate::line::{Line, Lines};
 use crate::lookalike::{Lookalikes, looks_like_record};
@@ -54,6 +55,8 @@ pub(crate) enum Doubt {
     Bare,
     /// They were in wrappers that other lines do not have.
     Wrapped,
+    /// Such a line begins with text that a client may have chosen.
+    Beginning(u64),
 }
 
 /// Who can have written the lines of an input.
@@ -84,6 +87,8 @@ impl Input {
             seen: BTreeSet::new(),
             taken_in: BTreeSet::new(),
             has_bare: false,
+            has_framed: false,
+            beginning: None,
         };
         let mut lines = Lines::new(input);
         let mut unwrapper = Unwrapper::default();
@@ -97,6 +102,8 @@ impl Input {
         }
         let found = &mut reading.found;
         found.unreadable = found.unreadable.saturating_add(unwrapper.dropped());
+        let beginning = reading.beginning.filter(|_| reading.has_framed);
+        found.doubt = found.doubt.or(beginning.map(Doubt::Beginning));
         Ok((reading.found, reading.samples))
     }
 
@@ -122,6 +129,10 @@ struct Reading {
     /// The wrappers of the records that were taken.
     taken_in: BTreeSet<Wrappers>,
     has_bare: bool,
+    /// Whether a record was taken because its line begins as one of Envoy's own.
+    has_framed: bool,
+    /// The first line that begins with text that a client may have chosen.
+    beginning: Option<u64>,
 }
 
 impl Reading {
@@ -146,7 +157,11 @@ impl Reading {
     /// Whether a line is more than one more line of a log that has had others.
     fn may_matter(&self, line: &[u8]) -> bool {
         let is_known = match self.writer {
-            Writer::Anyone => self.found.mixed && self.seen.contains(&Wrappers::default()),
+            Writer::Anyone => {
+                self.found.mixed
+                    && self.seen.contains(&Wrappers::default())
+                    && (self.beginning.is_some() || is_harmless(line))
+            }
             Writer::Envoy => true,
         };
         let mut has = [&b"turnout"[..], b"\"MESSAGE\""].into_iter();
@@ -195,6 +210,9 @@ impl Reading {
             let is_of_log = line.logger.is_some() || is_metric_line(text);
             if !is_of_log {
                 self.saw_other();
+                if !line.is_stdout && !is_harmless(text) {
+                    self.beginning.get_or_insert(self.found.lines);
+                }
             }
             if looks_like_record(text) {
                 increase(&mut self.found.lookalikes.in_a_line);
@@ -212,6 +230,7 @@ impl Reading {
         } else if self.record(&record, take) {
             self.taken_in.insert(line.wrappers);
             self.has_bare |= is_bare;
+            self.has_framed |= !is_bare && !line.is_exported;
         }
     }
 

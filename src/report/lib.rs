@@ -11,6 +11,7 @@
 #![forbid(unsafe_code)]
 
 mod allow;
+mod beginning;
 mod bounds;
 mod counters;
 mod coverage;

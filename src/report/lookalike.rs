@@ -138,7 +138,13 @@ fn one_of<'a>(text: &'a [u8], parts: &[&[u8]]) -> Option<&'a [u8]> {
     let is_filler = |byte: &u8| byte.is_ascii_whitespace() || *byte == b'\\';
     let end = text.iter().position(|byte| !is_filler(byte))?;
     let text = text.get(end..)?;
-    parts.iter().find_map(|part| text.strip_prefix(*part))
+    let part = parts.iter().find(|part| text.starts_with(part))?;
+    let mut text = text.strip_prefix(*part)?;
+    // CSV doubles quotes.
+    while let Some(rest) = text.strip_prefix(*part) {
+        text = rest;
+    }
+    Some(text)
 }
 
 #[cfg(test)]
@@ -154,6 +160,7 @@ mod tests {
             r#"{\\\"turnout\\\":\\\"difference\\\""#,
             "%7B%22turnout%22:%22summary%22",
             "%7B%22turnout%22%3A%22summary%22",
+            r#"{""turnout"":""summary"""#,
             "{&quot;turnout&quot;:&quot;summary&quot;",
             r"{\x22turnout\x22:\x22summary\x22",
             r"{\u0022turnout\u0022:\u0022summary\u0022",

@@ -134,12 +134,17 @@ impl Totals {
             let records = counted(input.records, "record", "records");
             let why = match input.doubt? {
                 Doubt::Bare => {
-                    "without the frame of Envoy's log, and there are lines of something else too"
+                    "they are without the frame of Envoy's log, and there are lines of something else too".into()
                 }
-                Doubt::Wrapped => "in wrappers that other lines do not have",
+                Doubt::Wrapped => String::from("they are in wrappers that other lines do not have"),
+                Doubt::Beginning(line) => format!(
+                    "line {} begins with text that a client may have chosen, so a client may have written others",
+                    grouped(line)
+                ),
             };
             Some(format!(
-                "{records} of {} may be those of a client: they are {why}; give Envoy's own log.",
+                "{records} of {} may be those of a client: {why}. Give Envoy's own log without an access log, or \
+                 all counters with --admin.",
                 input.name
             ))
         };
@@ -179,9 +184,8 @@ impl Totals {
             ),
         };
         Some(format!(
-            "Records are taken on the word of the log: {names} has lines of something else too. If one of them is \
-             of an access log that begins with text of a client, or with a time and such text, a client can write \
-             records: give a log without it then."
+            "Records are taken on the word of the log: {names} has lines of something else too. A client can write \
+             records if one of them is of an access log whose first field is text of a client."
         ))
     }
 

@@ -260,12 +260,38 @@ fn what_a_later_line_makes_doubtful_is_never_ready() {
         (
             format!("{record}\n{access}"),
             "0 of 1,000,000 comparisons failed, but 1 record of input 0 may be those of a client: they are without \
-             the frame of Envoy's log, and there are lines of something else too; give Envoy's own log.",
+             the frame of Envoy's log, and there are lines of something else too. Give Envoy's own log without \
+             an access log, or all counters with --admin.",
         ),
         (
             format!("{TIME} {}{access}", logged(&record)),
             "0 of 1,000,000 comparisons failed, but 1 record of input 0 may be those of a client: they are in \
-             wrappers that other lines do not have; give Envoy's own log.",
+             wrappers that other lines do not have. Give Envoy's own log without an access log, or all counters \
+             with --admin.",
+        ),
+        // A line of Envoy's, byte by byte, which no line of the access log but an honest one tells from it.
+        (
+            format!("curl/8.0 200 -\n{}Mozilla/5.0 200 -\n", logged(&record)),
+            "0 of 1,000,000 comparisons failed, but 1 record of input 0 may be those of a client: line 1 begins \
+             with text that a client may have chosen, so a client may have written others. Give Envoy's own log \
+             without an access log, or all counters with --admin.",
+        ),
+        (
+            format!("{}{access}{TIME}\tcurl/8\t200\n", logged(&record)),
+            "0 of 1,000,000 comparisons failed, but 1 record of input 0 may be those of a client: line 3 begins \
+             with text that a client may have chosen, so a client may have written others. Give Envoy's own log \
+             without an access log, or all counters with --admin.",
+        ),
+        (
+            [
+                ("stderr", "curl/8.0 200 -\n"),
+                ("stderr", logged(&record).as_str()),
+            ]
+            .map(|(stream, line)| format!("{TIME} {stream} F {line}"))
+            .concat(),
+            "0 of 1,000,000 comparisons failed, but 1 record of input 0 may be those of a client: line 1 begins \
+             with text that a client may have chosen, so a client may have written others. Give Envoy's own log \
+             without an access log, or all counters with --admin.",
         ),
     ] {
         let json = json_of(&log);
@@ -278,22 +304,25 @@ fn what_a_later_line_makes_doubtful_is_never_ready() {
     }
 }
 
-/// The limit of what a log can say: the line is Envoy's, byte by byte.
+/// Neither an access log on standard output, nor what Istio's agent prints, nor counters that no client writes.
 #[test]
-fn a_log_whose_access_lines_begin_with_a_clients_text_is_warned_of() {
-    let log = [
-        "curl/8.0 200 -\n",
-        &logged(&forged()),
-        "Mozilla/5.0 200 -\n",
-    ]
-    .concat();
-    let notes = json_of(&log)["notes"].to_string();
-    assert!(
-        notes.contains(
-            "Records are taken on the word of the log: input 0 has lines of something else too."
-        ),
-        "{notes}"
-    );
+fn lines_that_no_client_begins_leave_a_verdict_as_it_is() {
+    let own = logged(&summary("chat", r#""equal":3000"#));
+    let access = "curl/8.0 200 -\n";
+    let counters = "turnout_shadow{rollout=\"chat\",outcome=\"equal\"} 3000\n";
+    let tagged = |stream: &str, line: &str| format!("{TIME} {stream} F {line}");
+    for texts in [
+        vec![tagged("stderr", &own) + &tagged("stdout", access)],
+        vec![format!(
+            "concurrency: 2\nproxyMetadata:\n  ISTIO_META: x\n{own}"
+        )],
+        vec![format!("{own}{access}"), counters.to_owned()],
+        vec![own.clone(), access.to_owned()],
+    ] {
+        let texts: Vec<_> = texts.iter().map(String::as_str).collect();
+        let json = crate::json_of(&texts);
+        assert_eq!(json["rollouts"][0]["verdict"], "ready", "{texts:?}");
+    }
 }
 
 /// Extracted records, a collector's file, and counters behind Envoy's own lines.

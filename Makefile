@@ -39,7 +39,7 @@ help:
 	@echo "make bench-live   how long users stay on v2 after a halt, and a worker pauses for a policy"
 	@echo "make bench-simulate how fast a log is replayed, beside jq, and in how much memory"
 	@echo "make soak         the properties with many more cases (CASES=…)"
-	@echo "make fuzz         coverage-guided fuzzing of policies, requests, answers, logs (FUZZ_SECONDS=…)"
+	@echo "make fuzz         coverage-guided fuzzing of policies, requests, answers, logs, budgets (FUZZ_SECONDS=…)"
 	@echo "make vectors      the vectors of buckets and hashes against other implementations"
 
 demo: setup
@@ -137,7 +137,7 @@ fuzz:
 	@$(CARGO) fuzz --version > /dev/null 2>&1 || { \
 	  echo "fuzz: cargo install cargo-fuzz"; $(CARGO) install --quiet cargo-fuzz; }
 	@mkdir -p target/fuzz/policy target/fuzz/request target/fuzz/diff target/fuzz/basic \
-	  target/fuzz/records
+	  target/fuzz/records target/fuzz/budget
 	@cp tests/corpus/policies/*/*.json target/fuzz/policy
 	@cp src/report/tests/fixtures/* target/fuzz/records
 	$(call FUZZ,policy)
@@ -145,6 +145,7 @@ fuzz:
 	$(call FUZZ,diff)
 	$(call FUZZ,basic)
 	$(call FUZZ,records) -dict=tests/fuzz/records.dict
+	$(call FUZZ,budget)
 
 # What a request costs in a real Envoy, beside what one would take instead of a filter: one run of about
 # six minutes. The machine should have nothing else to do. BENCH="--json FILE --svg FILE" and others.

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 use turnout_core::lint::{self, Code};
-use turnout_core::{Diagnostics, Inbound, Plan, RecordLevel, Severity, Written};
+use turnout_core::{Diagnostics, Inbound, MaxHeldBytes, Plan, RecordLevel, Severity, Written};
 use turnout_live::{Given, Intent, check_wasm};
 
 use crate::accounts_access::RootOptions;
@@ -14,7 +14,7 @@ use crate::lint::codes;
 use crate::live::{Options, Review};
 use crate::policy::Policy;
 use crate::render::InboundWord;
-use crate::{problems, record_level, series, text};
+use crate::{max_held_bytes, problems, record_level, series, text};
 
 /// Put a policy in force in running proxies.
 ///
@@ -59,6 +59,10 @@ pub(crate) struct Arguments {
     /// policy, `info`. Istio runs Envoy at `warning`, which hides records below `warn`.
     #[arg(long, value_name = "LEVEL", value_parser = record_level::parser())]
     record_level: Option<RecordLevel>,
+    /// How many bytes the filter holds in one worker at most: of the policy and of what it shadows. As before
+    /// unless given; with the first policy, 67108864 (64 MiB).
+    #[arg(long, value_name = "BYTES", value_parser = max_held_bytes::parser())]
+    max_held_bytes: Option<MaxHeldBytes>,
     /// End the halt, if there is one.
     #[arg(long)]
     resume: bool,
@@ -90,6 +94,7 @@ pub(crate) fn run(arguments: &Arguments) -> Exit {
         inbound: arguments.inbound.map(Inbound::from),
         headers: arguments.headers,
         record_level: arguments.record_level,
+        max_held_bytes: arguments.max_held_bytes,
     };
     let intent = Intent::Apply {
         policy: &policy,

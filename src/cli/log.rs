@@ -147,6 +147,7 @@ fn entry_as_json(row: &Row) -> Value {
         "inbound": entry.inbound,
         "headers": entry.headers.words().collect::<Vec<_>>(),
         "record_level": entry.record_level.as_str(),
+        "max_held_bytes": entry.max_held_bytes.get(),
         "before": entry.before,
         "back_to": entry.back_to,
         "outcome": entry.outcome.as_str(),

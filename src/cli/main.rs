@@ -20,6 +20,7 @@ mod live;
 mod log;
 mod man;
 mod many;
+mod max_held_bytes;
 mod moment;
 mod pack;
 mod plan;

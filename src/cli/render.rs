@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 use turnout_core::render::{discovery, misfits, render};
-use turnout_core::{Configuration, Inbound, Plan, Proxy, RecordLevel, Written};
+use turnout_core::{Configuration, Inbound, MaxHeldBytes, Plan, Proxy, RecordLevel, Written};
 use turnout_live::check_wasm;
 use turnout_manifests::{EnvoyGateway, Istio, Object, Phase, envoy_gateway, istio, to_yaml};
 
@@ -12,7 +12,7 @@ use crate::accounts_access::AccountFileOptions;
 use crate::exit::{Exit, refuse};
 use crate::headers::{self, NOT_PASSED_ON};
 use crate::policy::Policy;
-use crate::{record_level, text};
+use crate::{max_held_bytes, record_level, text};
 
 /// Put a policy into the configuration of a proxy or a mesh.
 ///
@@ -62,6 +62,10 @@ pub(crate) struct Arguments {
     /// records below `warn`.
     #[arg(long, value_name = "LEVEL", value_parser = record_level::parser(), default_value = RecordLevel::default().as_str())]
     record_level: RecordLevel,
+    /// How many bytes the filter holds in one worker at most: of the policy and of what it shadows. What does
+    /// not fit is not compared.
+    #[arg(long, value_name = "BYTES", value_parser = max_held_bytes::parser(), default_value = "67108864")]
+    max_held_bytes: MaxHeldBytes,
     /// For Istio and Envoy Gateway: the filter's image, such as registry.example.com/turnout:0.1.0.
     #[arg(
         long,
@@ -241,6 +245,7 @@ fn proxy(arguments: &Arguments) -> Proxy {
         inbound: arguments.inbound.into(),
         headers: arguments.headers,
         record_level: arguments.record_level,
+        max_held_bytes: arguments.max_held_bytes,
     }
 }
 

@@ -11,7 +11,7 @@ mod rewrite;
 pub(crate) mod rollouts;
 pub(crate) mod segments;
 mod shadow;
-mod whole;
+pub(crate) mod whole;
 
 use crate::account::Format;
 use crate::diagnostic::{Diagnostics, Document};

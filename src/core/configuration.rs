@@ -1,12 +1,14 @@
 //! What one proxy is given: the policy, which is the same in the whole mesh, and what this proxy
 //! is. The plugin's configuration is this envelope:
 //! `{ "policy": <policy>, "inbound": "strip", "headers": ["cluster", "treatment", "decision"],
-//! "record_level": "info" }`.
+//! "record_level": "info", "max_held_bytes": 67108864 }`.
 
 use std::ops::Range;
 
+use crate::compile::whole::whole;
 use crate::diagnostic::{Diagnostics, Document};
 use crate::files::Files;
+use crate::held_bytes::MaxHeldBytes;
 use crate::inbound::Inbound;
 use crate::intake::{Cuts, Intake};
 use crate::json::{Field, Node, Reader};
@@ -27,6 +29,8 @@ pub struct Configuration {
     pub headers: Written,
     /// The level of the records in Envoy's log.
     pub record_level: RecordLevel,
+    /// How many bytes it holds in one worker at most.
+    pub max_held_bytes: MaxHeldBytes,
 }
 
 const POLICY: Expected = Expected::new("a policy", "{ \"version\": 1, … }");
@@ -38,6 +42,7 @@ const INBOUND: Expected = Expected::new("a word", "\"strip\"");
 const HEADERS: Expected = Expected::new("a list of headers", "[\"cluster\", \"decision\"]");
 const HEADER: Expected = Expected::new("a word", "\"cluster\"");
 const RECORD_LEVEL: Expected = Expected::new("a word", "\"warn\"");
+const MAX_HELD_BYTES: Expected = Expected::new("a number of bytes", "67108864");
 
 impl Configuration {
     /// Reads a plugin's configuration. Places inside the policy are those of the policy alone, as
@@ -97,19 +102,21 @@ impl Configuration {
                 inbound: envelope.proxy.inbound,
                 headers: envelope.proxy.headers,
                 record_level: envelope.proxy.record_level,
+                max_held_bytes: envelope.proxy.max_held_bytes,
             }),
             _ => Err(diagnostics),
         }
     }
 
-    /// Writes a plugin's configuration around a policy's text, which is kept as it is. Headers
-    /// and the record level are left out where they are the default.
+    /// Writes a plugin's configuration around a policy's text, which is kept as it is. What is
+    /// the default is left out, but for `inbound`.
     #[must_use]
     pub fn to_json(policy: &str, proxy: impl Into<Proxy>) -> String {
         let Proxy {
             inbound,
             headers,
             record_level,
+            max_held_bytes,
         } = proxy.into();
         let inbound = inbound.as_str();
         let headers = match headers {
@@ -123,7 +130,11 @@ impl Configuration {
             RecordLevel::Info => String::new(),
             level => format!("\"record_level\":\"{}\",", level.as_str()),
         };
-        format!("{{{headers}\"inbound\":\"{inbound}\",{level}\"policy\":{policy}}}")
+        let most = match max_held_bytes == MaxHeldBytes::default() {
+            true => String::new(),
+            false => format!("\"max_held_bytes\":{},", max_held_bytes.get()),
+        };
+        format!("{{{headers}\"inbound\":\"{inbound}\",{level}{most}\"policy\":{policy}}}")
     }
 }
 
@@ -141,6 +152,7 @@ fn envelope<'a>(reader: &mut Reader<'a>, root: Node<'a, '_>) -> Option<Envelope<
     let inbound = object.field(reader, "inbound", &inbound);
     let headers = object.field(reader, "headers", &headers);
     let record_level = object.field(reader, "record_level", &record_level);
+    let max_held_bytes = object.field(reader, "max_held_bytes", &max_held_bytes);
     object.finish(reader);
     if matches!(policy, Field::Absent) {
         reader.report(
@@ -153,6 +165,7 @@ fn envelope<'a>(reader: &mut Reader<'a>, root: Node<'a, '_>) -> Option<Envelope<
         inbound: inbound.given().unwrap_or_default(),
         headers: headers.given().unwrap_or_default(),
         record_level: record_level.given().unwrap_or_default(),
+        max_held_bytes: max_held_bytes.given().unwrap_or_default(),
     };
     if !proxy.passes_on() {
         let problem = Problem::invalid(
@@ -177,6 +190,12 @@ fn record_level<'a>(reader: &mut Reader<'a>, node: Node<'a, '_>) -> Option<Recor
     let word = reader.text(node, RECORD_LEVEL)?;
     let known = RecordLevel::ALL.map(|level| (level.as_str(), level));
     reader.meaning(node.path, "record level", known, &word)
+}
+
+fn max_held_bytes<'a>(reader: &mut Reader<'a>, node: Node<'a, '_>) -> Option<MaxHeldBytes> {
+    let number = reader.number(node, MAX_HELD_BYTES)?;
+    let bytes = whole(reader, node.path, &number, &MaxHeldBytes::RANGE)?;
+    MaxHeldBytes::new(bytes)
 }
 
 fn headers<'a>(reader: &mut Reader<'a>, node: Node<'a, '_>) -> Option<Written> {

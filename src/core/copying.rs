@@ -45,6 +45,14 @@ pub struct Shadow {
     pub summary_seconds: u32,
 }
 
+/// What a callback may need whatever the bodies are: maps of headers, findings, records and summaries.
+const WORKING: usize = 6 << 20;
+/// For each byte that a body may have: it may be decoded, and moved as it grows.
+const WORKING_OF_A_BYTE: usize = 4;
+/// For each byte of a body that is full of values: each takes two bytes at least, and a node on the tape, the
+/// room for it to grow, and hashes on both sides.
+const WORKING_OF_A_VALUE: usize = 24 * size_of::<usize>();
+
 /// When a copy leaves for v2.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Moment {
@@ -71,6 +79,21 @@ impl Shadow {
             Treatment::V1 => v1.as_deref(),
             Treatment::V2 => v2.as_deref(),
         }
+    }
+
+    /// The bytes that one callback may need for a moment: for headers, for an answer that is decoded, and to
+    /// compare two answers, whatever is in them.
+    #[must_use]
+    pub fn working_bytes(&self) -> usize {
+        let values = self.compare.limits.values;
+        let bytes = self.max_body_bytes;
+        WORKING
+            .saturating_add(bytes.saturating_mul(WORKING_OF_A_BYTE))
+            .saturating_add(
+                bytes
+                    .min(values.saturating_mul(2))
+                    .saturating_mul(WORKING_OF_A_VALUE),
+            )
     }
 
     /// The names of the routes, in the order of the policy.

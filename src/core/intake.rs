@@ -7,6 +7,7 @@
 //!
 //! Nothing is judged here. Whatever cannot be taken out stays in its string, and is found there.
 
+use crate::held_bytes::MaxHeldBytes;
 use crate::packed::Unpacker;
 
 /// The field whose string is taken out, quotes included.
@@ -63,6 +64,54 @@ impl Intake {
             string: 0,
             to_come: length,
         }
+    }
+
+    /// The bytes that it holds, spare room included.
+    #[must_use]
+    pub fn held_bytes(&self) -> usize {
+        let unpackers = self.cuts.iter().filter_map(|cut| cut.unpacker.as_ref());
+        let packed = unpackers.map(|unpacker| unpacker.room().saturating_mul(size_of::<u128>()));
+        packed.fold(self.rest.capacity(), usize::saturating_add)
+    }
+
+    /// The bytes that it may need for a moment to take in more: what is kept moves as it grows.
+    #[must_use]
+    pub fn growth_bytes(&self) -> usize {
+        self.rest.capacity().saturating_mul(2)
+    }
+
+    /// How many bytes there are, without what was taken out.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.rest.len()
+    }
+
+    /// Whether there are none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.rest.is_empty()
+    }
+
+    /// How many commas there are, without what was taken out: no more values are in lists and objects.
+    #[must_use]
+    pub fn commas(&self) -> usize {
+        self.rest.iter().filter(|byte| **byte == b',').count()
+    }
+
+    /// Whether the policy may be asked for once more: it has packed accounts and, as far as its beginning
+    /// shows, no revision.
+    #[must_use]
+    pub fn is_read_again(&self) -> bool {
+        const BEGINNING: usize = 4_096;
+        let beginning = self.rest.get(..BEGINNING).unwrap_or(&self.rest);
+        let mut words = beginning.split(|byte| *byte == b'"');
+        !self.cuts.is_empty() && !words.any(|word| word == b"revision")
+    }
+
+    /// The limit that stands in what is kept.
+    #[must_use]
+    pub fn limit(&self) -> MaxHeldBytes {
+        MaxHeldBytes::find(&self.rest).unwrap_or_default()
     }
 
     /// The next piece.

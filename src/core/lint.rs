@@ -9,6 +9,7 @@ mod change;
 mod code;
 mod errors;
 mod fall_through;
+mod held_bytes;
 mod overlaps;
 mod rollouts;
 mod routes;
@@ -81,6 +82,7 @@ pub fn lint(text: &[u8], options: &Options<'_>) -> Diagnostics {
         check(&view, options.against, &mut warnings);
         if let Some(plan) = &plan {
             routes::check(&view, plan, options.routes, &mut warnings);
+            held_bytes::check(&view, plan, &mut warnings);
         }
     }
     warnings.finish(&rest, &reader.into_cuts(), &mut diagnostics);

@@ -96,7 +96,6 @@ impl Unpacker {
     }
 
     /// For how many SIDs there is room.
-    #[cfg(test)]
     pub(crate) fn room(&self) -> usize {
         self.sids.capacity()
     }

@@ -1,5 +1,7 @@
 //! A plan: the policy, compiled and valid by construction.
 
+mod held_bytes;
+
 use std::borrow::Cow;
 
 use crate::account::{AccountId, Format};

@@ -1,5 +1,6 @@
 //! What a proxy is, beside the policy, which is the same in all of them.
 
+use crate::held_bytes::MaxHeldBytes;
 use crate::inbound::Inbound;
 use crate::record_level::RecordLevel;
 
@@ -12,6 +13,8 @@ pub struct Proxy {
     pub headers: Written,
     /// The level of its records in Envoy's log.
     pub record_level: RecordLevel,
+    /// How many bytes it holds in one worker at most.
+    pub max_held_bytes: MaxHeldBytes,
 }
 
 impl Proxy {
@@ -23,13 +26,14 @@ impl Proxy {
     }
 }
 
-/// It writes all headers, and records at the default level.
+/// It writes all headers, records at the default level, and holds as many bytes as by default.
 impl From<Inbound> for Proxy {
     fn from(inbound: Inbound) -> Self {
         Self {
             inbound,
             headers: Written::ALL,
             record_level: RecordLevel::default(),
+            max_held_bytes: MaxHeldBytes::default(),
         }
     }
 }

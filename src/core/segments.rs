@@ -108,6 +108,19 @@ enum Accounts {
 }
 
 impl Segments {
+    /// The bytes that they hold, spare room included.
+    pub(crate) fn held_bytes(&self) -> usize {
+        // More segments than 64 are in a list of their own.
+        let set = size_of::<SegmentSet>().saturating_add(128);
+        let sets = self.sets.len().saturating_mul(set);
+        let accounts = match &self.accounts {
+            Accounts::Sids(keys) => keys.held_bytes(),
+            Accounts::Opaque { keys, bytes } => keys.held_bytes().saturating_add(bytes.capacity()),
+        };
+        let numbers = self.set_of.held_bytes();
+        sets.saturating_add(accounts).saturating_add(numbers)
+    }
+
     /// The segments that an account is in.
     pub(crate) fn of(&self, account: &AccountId<'_>) -> &SegmentSet {
         let place = match &self.accounts {

@@ -43,6 +43,13 @@ impl Sorted {
         }
     }
 
+    /// The bytes that they hold beside themselves.
+    pub(crate) fn held_bytes(&self) -> usize {
+        let numbers = self.numbers.capacity().saturating_mul(size_of::<u128>());
+        let starts = self.starts.capacity().saturating_mul(size_of::<u32>());
+        numbers.saturating_add(starts)
+    }
+
     pub(crate) fn as_slice(&self) -> &[u128] {
         &self.numbers
     }

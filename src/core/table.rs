@@ -53,9 +53,20 @@ impl<K: Ord, V> Table<K, V> {
         self.entries.iter().map(|(key, value)| (key, value))
     }
 
+    /// Gives back the room for more entries than there are.
+    pub fn shrink(&mut self) {
+        self.entries.shrink_to_fit();
+    }
+
     /// Keeps the entries that hold.
     pub fn retain(&mut self, mut holds: impl FnMut(&K, &V) -> bool) {
         self.entries.retain(|(key, value)| holds(key, value));
+    }
+
+    /// The bytes that its entries take, room that is not in use included; without what they hold themselves.
+    #[must_use]
+    pub fn held_bytes(&self) -> usize {
+        self.entries.capacity().saturating_mul(size_of::<(K, V)>())
     }
 
     /// How many there are.

@@ -15,7 +15,7 @@ use std::rc::Rc;
 use turnout_core::shadow::{
     Answered, Judge, Moment, Next, NoiseModel, Outcome, Sample, Shadow, Trial, Verdict,
 };
-use turnout_core::{Configuration, Plan, Rollout, Table, Treatment};
+use turnout_core::{ByteBudget, Charge, Configuration, Plan, Rollout, Table, Treatment};
 
 use crate::host::{self, HeaderBuffer};
 use back_off::BackOff;
@@ -36,12 +36,16 @@ pub(crate) struct Copies {
     /// By token: whose call it is.
     calls: Table<u32, u32>,
     telemetry: Telemetry,
+    budget: ByteBudget,
+    /// As far as bytes may be held: what a callback needs for a moment is kept free.
+    limit: usize,
 }
 
 /// What one worker has of one rollout.
 struct OfRollout {
     metrics: ShadowMetrics,
     model: NoiseModel,
+    charge: Charge,
     in_flight: usize,
     back_off: BackOff,
 }
@@ -53,16 +57,22 @@ impl Copies {
     }
 
     /// Nothing is copied yet. Called while the plugin is configured.
-    pub(crate) fn new(configuration: &Rc<Configuration>) -> Self {
+    pub(crate) fn new(configuration: &Rc<Configuration>, budget: &ByteBudget) -> Self {
+        let most = configuration.max_held_bytes.bytes();
+        let limit = most.saturating_sub(configuration.plan.working_bytes());
         let rollouts: Vec<_> = configuration
             .plan
             .rollouts()
             .iter()
             .map(|rollout| {
                 let shadow = rollout.shadow.as_ref()?;
+                let mut charge = budget.charge();
+                let model = NoiseModel::new(shadow);
+                charge.set(model.held_bytes());
                 Some(OfRollout {
                     metrics: ShadowMetrics::define(&rollout.name),
-                    model: NoiseModel::new(shadow),
+                    model,
+                    charge,
                     in_flight: 0,
                     back_off: BackOff::default(),
                 })
@@ -74,7 +84,9 @@ impl Copies {
             jobs: Table::default(),
             last_job: 0,
             calls: Table::default(),
-            telemetry: Telemetry::default(),
+            telemetry: Telemetry::new(budget, limit),
+            budget: budget.clone(),
+            limit,
         }
     }
 
@@ -98,14 +110,14 @@ impl Copies {
             skip => skip,
         };
         if let Some(outcome) = refused {
-            state.metrics.count(outcome);
-            self.telemetry.count(&sample, outcome, None);
-            return None;
+            return self.refuse(sample, outcome);
         }
+        let Some(job) = Job::new(sample, headers, self.budget.charge(), self.limit) else {
+            return self.refuse(sample, Outcome::DroppedBusy);
+        };
         state.in_flight = state.in_flight.saturating_add(1);
         self.last_job = self.last_job.wrapping_add(1);
         let id = self.last_job;
-        let job = Job::new(sample, headers);
         self.jobs.insert(id, Box::new(job));
         if end {
             self.request_done(id);
@@ -113,13 +125,24 @@ impl Copies {
         Some(id)
     }
 
+    /// Ends what has no job.
+    fn refuse(&mut self, sample: Sample, outcome: Outcome) -> Option<u32> {
+        if let Some(state) = of_rollout(&mut self.rollouts, sample) {
+            state.metrics.count(outcome);
+        }
+        self.telemetry.count(&sample, outcome, None);
+        self.summarise_early();
+        None
+    }
+
     /// A piece of the request's body is on its way to v1.
     pub(crate) fn request_body(&mut self, id: u32, size: usize, end: bool) {
+        let limit = self.limit;
         let Some((job, shadow)) = self.job(id) else {
             return;
         };
-        if !job.keep_request_body(size, shadow.max_body_bytes) {
-            self.settle(id, Outcome::TooLarge);
+        if let Err(outcome) = job.keep_request_body(size, shadow.max_body_bytes, limit) {
+            self.settle(id, outcome);
         } else if end {
             self.request_done(id);
         }
@@ -147,6 +170,9 @@ impl Copies {
 
     /// v1's answer begins.
     pub(crate) fn answer_headers(&mut self, id: u32, end: bool) {
+        if !self.may_work() {
+            return self.settle(id, Outcome::DroppedBusy);
+        }
         let Some((job, shadow)) = self.job(id) else {
             return;
         };
@@ -156,6 +182,7 @@ impl Copies {
             Some(outcome) => self.settle(id, outcome),
             None => {
                 job.v1 = V1::Answering(answer.into_reply());
+                job.weigh();
                 if end {
                     self.answer_done(id);
                 }
@@ -165,11 +192,12 @@ impl Copies {
 
     /// A piece of v1's answer is on its way to the user.
     pub(crate) fn answer_body(&mut self, id: u32, size: usize, end: bool) {
+        let limit = self.limit;
         let Some((job, shadow)) = self.job(id) else {
             return;
         };
-        if !job.keep_answer_body(size, shadow.max_body_bytes) {
-            self.settle(id, Outcome::TooLarge);
+        if let Err(outcome) = job.keep_answer_body(size, shadow.max_body_bytes, limit) {
+            self.settle(id, outcome);
         } else if end {
             self.answer_done(id);
         }
@@ -212,6 +240,10 @@ impl Copies {
         let V1::Answered(mut v1) = std::mem::replace(&mut job.v1, V1::Handed) else {
             return;
         };
+        let decoded = if v1.is_encoded() { most } else { 0 };
+        if !job.charge.grow(decoded, self.limit) {
+            return self.settle(id, Outcome::DroppedBusy);
+        }
         if let Err(outcome) = v1.decode(most) {
             return self.settle(id, outcome);
         }
@@ -220,9 +252,13 @@ impl Copies {
             V2::NotAsked => {
                 let (trial, first) = Trial::start(v1, is_safe, noise, &mut state.model);
                 job.trial = Some(trial);
+                job.weigh();
                 self.proceed(id, Next::Ask(first), now);
             }
-            V2::Asked => job.trial = Some(Trial::with_v2_asked(v1, is_safe, noise)),
+            V2::Asked => {
+                job.trial = Some(Trial::with_v2_asked(v1, is_safe, noise));
+                job.weigh();
+            }
             V2::Answered(answer) => {
                 job.trial = Some(Trial::with_v2_asked(v1, is_safe, noise));
                 self.trial_answered(id, answer, now);
@@ -246,17 +282,23 @@ impl Copies {
             return;
         };
         let now = host::now();
-        let answer = job::read_answer(is_answered, size, job.is_late(now, shadow), shadow);
+        let limit = self.limit;
+        let may_work = self.budget.fits(0, limit);
+        let answer = job.read_answer(is_answered, size, now, shadow, limit);
         if job.call_answered(now, &answer) == Some(Treatment::V2)
             && let Some(state) = of_rollout(&mut self.rollouts, job.sample)
         {
             state.back_off.note(&answer, now, shadow);
+        }
+        if !may_work {
+            return self.settle(id, Outcome::DroppedBusy);
         }
         if job.trial.is_some() {
             self.trial_answered(id, answer, now);
         } else {
             // v1 is still answering.
             job.v2 = V2::Answered(answer);
+            job.weigh();
         }
     }
 
@@ -279,6 +321,8 @@ impl Copies {
             now_ms: now / MILLI,
         };
         let next = trial.answered(answer, &mut judge);
+        state.charge.set(state.model.held_bytes());
+        job.weigh();
         self.proceed(id, next, now);
     }
 
@@ -352,6 +396,19 @@ impl Copies {
             self.release(id);
         } else {
             job.forget_bodies();
+        }
+        self.summarise_early();
+    }
+
+    /// Whether what a callback needs for a moment is free.
+    fn may_work(&self) -> bool {
+        self.budget.fits(0, self.limit)
+    }
+
+    /// Writes summaries before they are due where they hold much.
+    fn summarise_early(&mut self) {
+        if self.telemetry.is_full() {
+            self.report(host::now() / MILLI, true);
         }
     }
 

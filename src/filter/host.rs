@@ -236,6 +236,12 @@ impl HeaderBuffer {
         Self(handed_over(status, data, size))
     }
 
+    /// The bytes that it holds.
+    #[cfg(feature = "copies")]
+    pub(crate) fn held_bytes(&self) -> usize {
+        self.0.capacity()
+    }
+
     /// Names and values; nothing where the form is not kept.
     pub(crate) fn pairs(&self) -> Vec<(&[u8], &[u8])> {
         self.read_pairs().unwrap_or_default()

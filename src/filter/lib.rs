@@ -13,8 +13,10 @@
 mod copies;
 mod counters;
 mod exports;
+mod held;
 mod host;
 mod neighbours;
+mod reading;
 mod root;
 mod stream;
 mod vm;

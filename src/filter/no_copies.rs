@@ -3,7 +3,7 @@
 use std::rc::Rc;
 
 use turnout_core::shadow::Sample;
-use turnout_core::{Configuration, Plan};
+use turnout_core::{ByteBudget, Configuration, Plan};
 
 use crate::host::HeaderBuffer;
 
@@ -24,7 +24,7 @@ impl Copies {
         copied.map(|rollout| line(rollout.index)).collect()
     }
 
-    pub(crate) fn new(_configuration: &Rc<Configuration>) -> Self {
+    pub(crate) fn new(_configuration: &Rc<Configuration>, _budget: &ByteBudget) -> Self {
         Self
     }
 

@@ -2,17 +2,16 @@
 
 use std::rc::Rc;
 
-use turnout_core::{Configuration, Diagnostics, Intake, Time};
+use turnout_core::{ByteBudget, Charge, Configuration, Time};
 
 use crate::copies::Copies;
 use crate::counters::{Counters, tell_revision};
 use crate::host::{self, LogLevel};
+use crate::reading::{Refusal, read};
 
 /// How often the proxy is told what was counted, ramps are looked at, summaries looked for, and records
 /// exported.
 const TICK_MS: u32 = 1_000;
-/// Of the configuration, as it is fetched.
-const PIECE: usize = 64 * 1024;
 
 #[derive(Default)]
 pub(crate) struct Root {
@@ -30,17 +29,19 @@ pub(crate) struct Active {
     pub(crate) at: Time,
     /// What the access log is told, written anew for each request where the last one was.
     pub(crate) entry: Vec<u8>,
+    /// The policy's own bytes.
+    _policy: Charge,
 }
 
 impl Root {
     /// Envoy keeps the configuration before when this one, of so many bytes, is refused.
-    pub(crate) fn configure(&mut self, size: usize) -> bool {
+    pub(crate) fn configure(&mut self, size: usize, budget: &ByteBudget) -> bool {
         let begin = host::now();
-        match read(size) {
-            Ok(configuration) if is_beyond(&configuration) => false,
-            Ok(mut configuration) => {
+        match read(size, budget) {
+            Ok((configuration, _)) if is_beyond(&configuration) => false,
+            Ok((mut configuration, charge)) => {
                 configuration.plan.place_in(&host::region());
-                let active = Active::new(configuration);
+                let active = Active::new(configuration, charge, budget);
                 tell_revision(&active.plugin, active.configuration.plan.revision());
                 let took = host::now().saturating_sub(begin);
                 announce(&active.configuration, took);
@@ -50,7 +51,16 @@ impl Root {
                 }
                 true
             }
-            Err(diagnostics) => {
+            Err(Refusal::TooLarge([needed, held, most])) => {
+                error(&format!(
+                    "the policy takes {needed} bytes in each worker while it is loaded, {held} are held already, and \
+                     max_held_bytes is {most}; raise it (turnout apply --max-held-bytes), or list fewer accounts \
+                     and rollouts"
+                ));
+                refused(1);
+                false
+            }
+            Err(Refusal::Wrong(diagnostics)) => {
                 for diagnostic in diagnostics.as_slice() {
                     error(&diagnostic.to_string());
                 }
@@ -79,15 +89,16 @@ impl Root {
 }
 
 impl Active {
-    fn new(configuration: Configuration) -> Self {
+    fn new(configuration: Configuration, policy: Charge, budget: &ByteBudget) -> Self {
         let configuration = Rc::new(configuration);
         let active = Self {
             counters: Counters::define(&configuration),
-            copies: Copies::new(&configuration),
+            copies: Copies::new(&configuration, budget),
             configuration,
             plugin: host::plugin_name(),
             at: Time::from_nanoseconds(host::now()),
             entry: Vec::new(),
+            _policy: policy,
         };
         host::set_tick_period(TICK_MS);
         active
@@ -132,23 +143,6 @@ fn refused(problems: usize) {
 
 fn error(line: &str) {
     host::log(LogLevel::Error, &format!("turnout: {line}"));
-}
-
-/// Piece by piece: a VM never gives back memory, and a million accounts are 21 MB of text.
-fn read(size: usize) -> Result<Configuration, Diagnostics> {
-    let mut intake = Intake::new(size);
-    let mut start = 0_usize;
-    loop {
-        let piece = host::plugin_configuration(start, PIECE);
-        intake.push(&piece);
-        start = start.saturating_add(piece.len());
-        if piece.len() < PIECE {
-            break;
-        }
-    }
-    Configuration::read(intake, &|range| {
-        host::plugin_configuration(range.start, range.len())
-    })
 }
 
 /// `took` is the nanoseconds for which this worker did nothing else.

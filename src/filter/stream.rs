@@ -18,6 +18,7 @@ impl Active {
             inbound,
             headers,
             record_level: _,
+            max_held_bytes: _,
         } = &*self.configuration;
         let request = plan.request(Headers::new(&pairs), *inbound, self.at);
         let decision = decide(plan, &request);

@@ -5,6 +5,7 @@ use std::cell::RefCell;
 use turnout_core::Table;
 
 use crate::copies::Copies;
+use crate::held::Held;
 use crate::neighbours::Neighbours;
 use crate::root::{Active, Root};
 
@@ -23,6 +24,8 @@ pub(crate) struct Vm {
     /// Requests that are copied.
     copied: Table<u32, Copied>,
     neighbours: Neighbours,
+    /// What all of them hold.
+    held: Held,
 }
 
 #[derive(Clone, Copy)]
@@ -50,8 +53,9 @@ impl Vm {
     }
 
     pub(crate) fn configure(&mut self, context: u32, size: usize) -> bool {
+        self.held.define();
         let root = self.roots.get_mut(&context);
-        let is_taken = root.is_some_and(|root| root.configure(size));
+        let is_taken = root.is_some_and(|root| root.configure(size, &self.held.budget));
         if is_taken
             && let Some(taken) = self
                 .roots
@@ -96,6 +100,7 @@ impl Vm {
         if let Some(root) = self.roots.get_mut(&root) {
             root.tick();
         }
+        self.held.publish();
     }
 
     pub(crate) fn delete(&mut self, context: u32) {
@@ -107,6 +112,8 @@ impl Vm {
             && let Some(mut root) = self.roots.remove(&context)
         {
             root.end();
+            drop(root);
+            self.held.publish();
         }
     }
 

@@ -16,6 +16,7 @@ const WASM: Given<'static> = Given {
     inbound: None,
     headers: None,
     record_level: None,
+    max_held_bytes: None,
 };
 
 fn policy(revision: &str) -> String {

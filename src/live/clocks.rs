@@ -43,6 +43,7 @@ fn a_clock_that_is_wrong_changes_no_order_and_ends_no_halt() {
         inbound: None,
         headers: None,
         record_level: None,
+        max_held_bytes: None,
     };
     let in_force = || {
         let in_force = directory.in_force().expect("a folder").expect("a policy");

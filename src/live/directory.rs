@@ -346,6 +346,7 @@ impl State {
             inbound: plugin.inbound.as_str().to_owned(),
             headers: plugin.headers,
             record_level: plugin.record_level,
+            max_held_bytes: plugin.max_held_bytes,
             policy: fingerprint(installed.policy.as_bytes()),
             filter: self.bytes.as_deref().map(fingerprint).unwrap_or_default(),
             before,

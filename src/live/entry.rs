@@ -3,10 +3,10 @@
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
-use turnout_core::{Inbound, RecordLevel, Written};
+use turnout_core::{Inbound, MaxHeldBytes, RecordLevel, Written};
 
 use crate::installed::Plugin;
-use crate::{record_level, written};
+use crate::{max_held_bytes, record_level, written};
 
 /// What was done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -119,6 +119,10 @@ pub struct Entry {
     /// The level of their records in Envoy's log. It is `info` in older entries, which have no such field.
     #[serde(default, with = "record_level")]
     pub record_level: RecordLevel,
+    /// How many bytes they hold in one worker at most. It is the default in older entries, which have no such
+    /// field.
+    #[serde(default, with = "max_held_bytes")]
+    pub max_held_bytes: MaxHeldBytes,
     /// The policy's text, by its hash, as it was before it was halted or resumed.
     pub policy: String,
     /// The hash of `filter.json`.
@@ -143,6 +147,7 @@ impl Entry {
             },
             headers: self.headers,
             record_level: self.record_level,
+            max_held_bytes: self.max_held_bytes,
         }
     }
 
@@ -227,6 +232,22 @@ mod tests {
         assert!(!at_warn.is_state_of(&older));
         for bad in [json!("warning"), json!(3), json!(null)] {
             let error = entry_with(&[("record_level", Some(bad))]).unwrap_err();
+            assert!(error.starts_with("it is damaged ("), "{error}");
+        }
+    }
+
+    #[test]
+    fn an_older_entry_has_no_limit_of_held_bytes_and_a_newer_one_always_has() {
+        let older = entry(None).unwrap();
+        assert_eq!(older.max_held_bytes, MaxHeldBytes::default());
+        let newer = serde_json::to_value(&older).unwrap();
+        assert_eq!(newer["max_held_bytes"], json!(67_108_864));
+
+        let less = entry_with(&[("max_held_bytes", Some(json!(20_000_000)))]).unwrap();
+        assert_eq!(less.plugin().max_held_bytes.get(), 20_000_000);
+        assert!(!less.is_state_of(&older));
+        for bad in [json!("67108864"), json!(3), json!(null)] {
+            let error = entry_with(&[("max_held_bytes", Some(bad))]).unwrap_err();
             assert!(error.starts_with("it is damaged ("), "{error}");
         }
     }

@@ -5,10 +5,10 @@ use std::borrow::Cow;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use turnout_core::render::discovery;
-use turnout_core::{Configuration, Inbound, Proxy, RecordLevel, Revision, Written};
+use turnout_core::{Configuration, Inbound, MaxHeldBytes, Proxy, RecordLevel, Revision, Written};
 use xxhash_rust::xxh3::xxh3_128;
 
-use crate::{record_level, written};
+use crate::{max_held_bytes, record_level, written};
 
 /// What a proxy is besides its policy.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -21,6 +21,8 @@ pub struct Plugin {
     pub headers: Written,
     /// The level of their records in Envoy's log.
     pub record_level: RecordLevel,
+    /// How many bytes they hold in one worker at most.
+    pub max_held_bytes: MaxHeldBytes,
 }
 
 /// What is said of the proxies. What is not said stays as it is.
@@ -34,6 +36,8 @@ pub struct Given<'a> {
     pub headers: Option<Written>,
     /// The level of their records in Envoy's log.
     pub record_level: Option<RecordLevel>,
+    /// How many bytes they hold in one worker at most.
+    pub max_held_bytes: Option<MaxHeldBytes>,
 }
 
 impl Given<'_> {
@@ -44,15 +48,18 @@ impl Given<'_> {
             inbound,
             headers,
             record_level,
+            max_held_bytes,
         } = self;
         let inbound = inbound.or(known.map(|known| known.inbound));
         let headers = headers.or(known.map(|known| known.headers));
         let record_level = record_level.or(known.map(|known| known.record_level));
+        let max_held_bytes = max_held_bytes.or(known.map(|known| known.max_held_bytes));
         Some(Plugin {
             wasm: wasm.or(known.map(|known| known.wasm.as_str()))?.to_owned(),
             inbound: inbound.unwrap_or_default(),
             headers: headers.unwrap_or_default(),
             record_level: record_level.unwrap_or_default(),
+            max_held_bytes: max_held_bytes.unwrap_or_default(),
         })
     }
 }
@@ -63,6 +70,7 @@ impl Plugin {
             inbound: self.inbound,
             headers: self.headers,
             record_level: self.record_level,
+            max_held_bytes: self.max_held_bytes,
         }
     }
 }
@@ -138,6 +146,7 @@ pub(crate) fn read(text: &[u8]) -> Result<Installed, String> {
             inbound,
             headers: envelope.headers,
             record_level: envelope.record_level,
+            max_held_bytes: envelope.max_held_bytes,
         },
         mark: read_mark(configuration),
     })
@@ -203,6 +212,8 @@ struct Envelope<'t> {
     headers: Written,
     #[serde(default, with = "record_level")]
     record_level: RecordLevel,
+    #[serde(default, with = "max_held_bytes")]
+    max_held_bytes: MaxHeldBytes,
 }
 
 #[cfg(test)]
@@ -216,6 +227,7 @@ mod tests {
             inbound: Inbound::Trust,
             headers: Written::named(["treatment"]).unwrap(),
             record_level: RecordLevel::Warn,
+            max_held_bytes: MaxHeldBytes::new(20_000_000).unwrap(),
         };
         let policy = "{ \"a\\n\": \"\\u0001 €\" }";
         let mut seen = std::collections::BTreeSet::new();
@@ -241,6 +253,7 @@ mod tests {
             inbound: Inbound::Strip,
             headers: Written::ALL,
             record_level: RecordLevel::Info,
+            max_held_bytes: MaxHeldBytes::default(),
         };
         assert_eq!(read(""), Ok(plain.clone()));
         let some = r#""headers":["decision","cluster"],"#;
@@ -269,6 +282,9 @@ mod tests {
             (r#""record_level":"warning","#, "no such `record_level`"),
             (r#""record_level":null,"#, "expected a string"),
             (r#""record_level":3,"#, "expected a string"),
+            (r#""max_held_bytes":1,"#, "`max_held_bytes` is out of range"),
+            (r#""max_held_bytes":null,"#, "expected u32"),
+            (r#""max_held_bytes":"67108864","#, "expected u32"),
         ] {
             let error = read(bad).unwrap_err();
             let start = "its configuration is none of Turnout: ";

@@ -270,6 +270,7 @@ fn blank(what: What, text: &Text<'_>, plugin: &Plugin, author: &Author) -> Entry
         inbound: plugin.inbound.as_str().to_owned(),
         headers: plugin.headers,
         record_level: plugin.record_level,
+        max_held_bytes: plugin.max_held_bytes,
         policy: String::new(),
         filter: String::new(),
         before: None,

@@ -34,6 +34,7 @@ mod installed;
 mod intent;
 mod lock;
 mod log;
+mod max_held_bytes;
 #[cfg(test)]
 mod model;
 mod preview;

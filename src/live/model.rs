@@ -32,6 +32,7 @@ fn given(number: usize) -> Given<'static> {
         inbound: None,
         headers: Some(headers(number)),
         record_level: Some(record_level(number)),
+        max_held_bytes: None,
     }
 }
 

@@ -5,6 +5,7 @@ mod sampling;
 mod trial;
 mod truth_table;
 mod verdict;
+mod working_bytes;
 
 use serde_json::{Value, json};
 use turnout_core::shadow::{

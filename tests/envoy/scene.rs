@@ -20,6 +20,8 @@ pub(crate) const OUTSIDE: &str = "ACf0f19c557067cbbe80c46d1fb6dfbdb0";
 
 /// The gauge of the policy's revision.
 const REVISION: &str = "wasmcustom.turnout.revision.turnout";
+/// The gauge of the bytes that the filter holds.
+const HELD_BYTES: &str = "wasmcustom.turnout.held_bytes";
 
 /// An Envoy and its upstreams. Envoy ends first.
 pub(crate) struct Scene {
@@ -117,7 +119,7 @@ impl Scene {
         let stats = self.envoy.admin().settled_stats(r"^wasmcustom\.").await;
         stats
             .into_iter()
-            .filter(|(name, _)| name != REVISION)
+            .filter(|(name, _)| ![REVISION, HELD_BYTES].contains(&name.as_str()))
             .map(|(name, count)| {
                 let decision = name.strip_prefix(PREFIX).map(str::to_owned);
                 (decision.unwrap_or(name), count)

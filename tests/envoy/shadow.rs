@@ -4,6 +4,7 @@ mod answers;
 mod bounded;
 mod faults;
 pub(crate) mod h2;
+mod held_bytes;
 mod hostile_answers;
 mod http2;
 mod pairs;

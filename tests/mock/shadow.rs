@@ -1,6 +1,7 @@
 //! Copies, call by call: when they leave, what becomes of their answers, and that nothing is left.
 
 mod bounds;
+mod held_bytes;
 mod life;
 mod records;
 

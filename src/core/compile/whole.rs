@@ -12,7 +12,7 @@ use crate::problem::{Problem, excerpt};
 /// Of the largest number that anything here takes.
 const MOST_DIGITS: usize = 20;
 
-pub(super) fn whole<T: Display + FromStr + PartialOrd>(
+pub(crate) fn whole<T: Display + FromStr + PartialOrd>(
     reader: &mut Reader<'_>,
     at: &Path<'_>,
     number: &Number<'_>,

@@ -168,16 +168,32 @@ impl<'t, 'a> Trail<'t, 'a> {
                     let name = std::str::from_utf8(&meaning)
                         .or_else(|_| std::str::from_utf8(key.raw))
                         .unwrap_or_default();
+                    let whole = name.len();
                     match is_folded {
                         true if of_map || !is_identifier(name) => pointer.push('*'),
                         true => pointer.push_str(name),
-                        false => pointer.push_str(&name.replace('~', "~0").replace('/', "~1")),
+                        false => {
+                            let name = shortened(name);
+                            pointer.push_str(&name.replace('~', "~0").replace('/', "~1"));
+                            pointer.push_str(if name.len() < whole { "…" } else { "" });
+                        }
                     }
                 }
                 Place::Element { index, .. } if !is_folded => pointer.push_str(&index.to_string()),
                 _ => pointer.push('*'),
             }
         }
+    }
+}
+
+/// A key of a megabyte would be written once for each of the findings below it.
+const LONGEST_NAME: usize = 256;
+
+fn shortened(name: &str) -> &str {
+    let mut ends = (0..=LONGEST_NAME).rev();
+    match ends.find(|end| name.is_char_boundary(*end)) {
+        Some(end) => name.get(..end).unwrap_or(name),
+        None => name,
     }
 }
 

@@ -43,13 +43,15 @@ pub enum Code {
     RewrittenRequest,
     /// A rollout that no route of a running proxy serves.
     UnroutedRollout,
+    /// Shadowed requests that may hold more than a worker does by default.
+    HeldBytes,
     /// More rules and segments than can be held against one another.
     NotExamined,
 }
 
 impl Code {
     /// All of them.
-    pub const ALL: [Self; 21] = [
+    pub const ALL: [Self; 22] = [
         Self::UnreachableRule,
         Self::UnreachableRollout,
         Self::FallThrough,
@@ -70,6 +72,7 @@ impl Code {
         Self::RemovedRollout,
         Self::RewrittenRequest,
         Self::UnroutedRollout,
+        Self::HeldBytes,
         Self::NotExamined,
     ];
 
@@ -97,6 +100,7 @@ impl Code {
             Self::RemovedRollout => "removed-rollout",
             Self::RewrittenRequest => "rewritten-request",
             Self::UnroutedRollout => "unrouted-rollout",
+            Self::HeldBytes => "held-bytes",
             Self::NotExamined => "not-examined",
         }
     }

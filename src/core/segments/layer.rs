@@ -10,6 +10,14 @@ pub(super) enum Sets {
 }
 
 impl Sets {
+    /// The bytes that they hold beside themselves.
+    pub(super) fn held_bytes(&self) -> usize {
+        match self {
+            Self::All(_) => 0,
+            Self::Each(sets) => sets.capacity().saturating_mul(size_of::<u32>()),
+        }
+    }
+
     #[inline]
     pub(super) fn of(&self, place: usize) -> u32 {
         match self {

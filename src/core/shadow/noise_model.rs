@@ -116,6 +116,19 @@ impl NoiseModel {
         }
     }
 
+    /// The bytes that it holds; bounded, whatever is answered.
+    #[must_use]
+    pub fn held_bytes(&self) -> usize {
+        [
+            self.noisy.held_bytes(),
+            self.steady.held_bytes(),
+            self.proven.held_bytes(),
+            self.shifted.held_bytes(),
+        ]
+        .into_iter()
+        .fold(size_of::<Self>(), usize::saturating_add)
+    }
+
     /// How often each option of the comparison applied.
     pub fn usage(&mut self) -> &mut Usage {
         &mut self.usage

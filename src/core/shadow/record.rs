@@ -145,6 +145,12 @@ impl Default for Records {
 }
 
 impl Records {
+    /// The bytes that they hold; bounded, whatever differs.
+    #[must_use]
+    pub fn held_bytes(&self) -> usize {
+        self.seen.held_bytes()
+    }
+
     /// Whether to write a record now: then how many like it were not written since the last one.
     pub fn admit(&mut self, fingerprint: u64, now_ms: u64) -> Option<u64> {
         if let Some((written_at, repeats)) = self.seen.get_mut(&fingerprint) {

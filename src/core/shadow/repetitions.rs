@@ -27,6 +27,14 @@ pub(super) struct Repetitions {
 }
 
 impl Repetitions {
+    /// The bytes that they hold.
+    pub(super) fn held_bytes(&self) -> usize {
+        let news = self.news.as_ref().map_or(0, Vec::capacity);
+        let places = self.varied.capacity().saturating_add(news);
+        let suspect = self.suspect.as_ref().map_or(0, Reply::held_bytes);
+        suspect.saturating_add(places.saturating_mul(size_of::<PlaceId>()))
+    }
+
     /// How many of v1's answers had the status of its first one.
     pub(super) const fn count(&self) -> u8 {
         self.count

@@ -24,6 +24,25 @@ pub(super) struct View<'a> {
 }
 
 impl Reply {
+    /// The bytes that it holds, spare room included.
+    #[must_use]
+    #[inline(never)]
+    pub fn held_bytes(&self) -> usize {
+        const HEADER: usize = size_of::<(Vec<u8>, Vec<u8>)>() + 32;
+        let headers = self.headers.iter().map(|(name, value)| {
+            let texts = name.capacity().saturating_add(value.capacity());
+            texts.saturating_add(HEADER)
+        });
+        headers.fold(self.body.capacity(), usize::saturating_add)
+    }
+
+    /// Whether its body is compressed in a way that [`decode`](Self::decode) undoes, or may be.
+    #[must_use]
+    pub fn is_encoded(&self) -> bool {
+        let mut names = self.headers.iter().map(|(name, _)| name);
+        !self.body.is_empty() && names.any(|name| name == b"content-encoding")
+    }
+
     pub(super) fn view(&self) -> View<'_> {
         let headers = self.headers.iter();
         View {

@@ -145,7 +145,7 @@ fn is_safe(method: &[u8]) -> bool {
 
 impl Mode {
     /// Whether requests are copied in this mode.
-    fn copies(self) -> bool {
+    pub(crate) fn copies(self) -> bool {
         matches!(self, Self::Shadow | Self::Split)
     }
 }

@@ -12,11 +12,18 @@ pub(super) const NONE: &str = "-";
 /// Places that are counted of one segment and route; findings elsewhere are in the records only.
 const MOST_FINDINGS: usize = 256;
 
+/// More than this many bytes are not waited with.
+const MOST_BYTES: usize = 512 * 1024;
+/// What a finding takes beside its pointer: an entry, room for the next ones, and an allocation.
+const FINDING_BYTES: usize = 128;
+
 /// Counts since the last summary.
 #[derive(Debug, Default)]
 pub struct Tally {
     /// By rollout, segment and route, each by its place in the policy.
     rows: Table<Key, Row>,
+    /// The bytes that findings hold.
+    findings_bytes: usize,
 }
 
 type Key = (usize, Option<usize>, Option<usize>);
@@ -33,8 +40,21 @@ struct Row {
 }
 
 impl Tally {
+    /// The bytes that it holds.
+    #[must_use]
+    pub fn held_bytes(&self) -> usize {
+        self.rows.held_bytes().saturating_add(self.findings_bytes)
+    }
+
+    /// Whether it holds so much that its summaries are to be written before they are due.
+    #[must_use]
+    pub fn is_full(&self) -> bool {
+        self.held_bytes() > MOST_BYTES
+    }
+
     /// How a sampled request ended.
     pub fn count(&mut self, sample: &Sample, outcome: Outcome, difference: Option<&Difference>) {
+        let mut bytes = 0_usize;
         let Some(row) = self.row(sample) else {
             return;
         };
@@ -54,9 +74,13 @@ impl Tally {
             if let Some(count) = row.findings.get_mut(&key) {
                 add_one(count);
             } else if row.findings.len() < MOST_FINDINGS {
+                bytes = bytes
+                    .saturating_add(finding.pointer.len())
+                    .saturating_add(FINDING_BYTES);
                 row.findings.insert(key, 1);
             }
         }
+        self.findings_bytes = self.findings_bytes.saturating_add(bytes);
     }
 
     /// How long both took, in microseconds.
@@ -89,7 +113,12 @@ impl Tally {
         let mut lines: Vec<String> = rows
             .map(|((_, segment, route), row)| row.to_json(plan, rollout, *segment, *route, time_ms))
             .collect();
+        let its = self.rows.iter().filter(|(key, _)| is_its(key));
+        let freed = its.map(|(_, row)| row.findings_bytes());
+        let freed = freed.fold(0, usize::saturating_add);
+        self.findings_bytes = self.findings_bytes.saturating_sub(freed);
         self.rows.retain(|key, _| !is_its(key));
+        self.rows.shrink();
         if !lines.is_empty() {
             lines.extend(options(rollout, usage, time_ms));
         }
@@ -98,6 +127,16 @@ impl Tally {
 }
 
 impl Row {
+    fn findings_bytes(&self) -> usize {
+        let pointers = self
+            .findings
+            .iter()
+            .map(|((_, pointer, ..), _)| pointer.len());
+        pointers.fold(0, |sum, pointer| {
+            sum.saturating_add(pointer).saturating_add(FINDING_BYTES)
+        })
+    }
+
     fn to_json(
         &self,
         plan: &Plan,

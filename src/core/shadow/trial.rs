@@ -85,7 +85,26 @@ enum Move {
     Ends(Outcome),
 }
 
+impl Answered {
+    /// The bytes that it holds.
+    #[must_use]
+    pub fn held_bytes(&self) -> usize {
+        match self {
+            Self::Reply(reply) => reply.held_bytes(),
+            Self::Unread(..) | Self::Not(_) => 0,
+        }
+    }
+}
+
 impl Trial {
+    /// The bytes that it holds: v1's answer, v2's, and one that v1 gave again.
+    #[must_use]
+    pub fn held_bytes(&self) -> usize {
+        let v2 = self.v2.as_ref().map_or(0, Reply::held_bytes);
+        let answers = self.v1.held_bytes().saturating_add(v2);
+        answers.saturating_add(self.repetitions.held_bytes())
+    }
+
     /// Starts a trial, and says whom it asks first. `noise` asks v1 a second time, where that is safe.
     #[must_use]
     pub fn start(

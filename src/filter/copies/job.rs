@@ -2,15 +2,20 @@
 
 use turnout_core::shadow::{Answered, Outcome, Reply, Sample, Shadow, Trial, carry};
 use turnout_core::{
-    CLUSTER_HEADER, Configuration, DECISION_HEADER, Headers, Request, Rollout, SHADOW_HEADER,
-    TREATMENT_HEADER, Time, Treatment,
+    CLUSTER_HEADER, Charge, Configuration, DECISION_HEADER, Headers, Request, Rollout,
+    SHADOW_HEADER, TREATMENT_HEADER, Time, Treatment,
 };
 
 use super::{MICRO, MILLI};
 use crate::host::{self, Body, HeaderBuffer};
 
+/// What a job takes beside what is kept of the request: itself, and its entries in the tables.
+const JOB_BYTES: usize = size_of::<Job>() + 256;
+
 pub(super) struct Job {
     pub(super) sample: Sample,
+    /// For all that it holds.
+    pub(super) charge: Charge,
     headers: HeaderBuffer,
     body: Vec<u8>,
     /// Whether all of the request has been seen.
@@ -56,9 +61,16 @@ pub(super) struct Call {
 }
 
 impl Job {
-    pub(super) fn new(sample: Sample, headers: HeaderBuffer) -> Self {
-        Self {
+    /// `None` where the job and the headers do not fit.
+    pub(super) fn new(
+        sample: Sample,
+        headers: HeaderBuffer,
+        charge: Charge,
+        limit: usize,
+    ) -> Option<Self> {
+        let mut job = Self {
             sample,
+            charge,
             headers,
             body: Vec::new(),
             is_complete: false,
@@ -72,20 +84,75 @@ impl Job {
             statuses: [0; 2],
             call: None,
             is_settled: false,
-        }
+        };
+        let held = job.held_bytes();
+        job.charge.grow(held, limit).then_some(job)
     }
 
-    /// `false` when it would be more than what is kept.
-    pub(super) fn keep_request_body(&mut self, size: usize, most: usize) -> bool {
-        keep(&mut self.body, host::REQUEST_BODY, size, most)
+    #[inline(never)]
+    fn held_bytes(&self) -> usize {
+        let v1 = match &self.v1 {
+            V1::Answering(reply) | V1::Answered(reply) => reply.held_bytes(),
+            V1::Asked | V1::Handed => 0,
+        };
+        let v2 = match &self.v2 {
+            V2::Answered(answer) => answer.held_bytes(),
+            V2::NotAsked | V2::Asked | V2::InTrial => 0,
+        };
+        [
+            self.headers.held_bytes(),
+            self.body.capacity(),
+            v1,
+            v2,
+            self.trial.as_ref().map_or(0, Trial::held_bytes),
+        ]
+        .into_iter()
+        .fold(JOB_BYTES, usize::saturating_add)
     }
 
-    /// `false` when it would be more than what is kept.
-    pub(super) fn keep_answer_body(&mut self, size: usize, most: usize) -> bool {
-        match &mut self.v1 {
-            V1::Answering(reply) => keep(&mut reply.body, host::RESPONSE_BODY, size, most),
-            V1::Asked | V1::Answered(_) | V1::Handed => true,
+    /// Charges what is held now.
+    #[inline(never)]
+    pub(super) fn weigh(&mut self) {
+        let held = self.held_bytes();
+        self.charge.set(held);
+    }
+
+    /// Fails when it would be more than what is kept, or does not fit.
+    pub(super) fn keep_request_body(
+        &mut self,
+        size: usize,
+        most: usize,
+        limit: usize,
+    ) -> Result<(), Outcome> {
+        keep(
+            &mut self.body,
+            &mut self.charge,
+            host::REQUEST_BODY,
+            size,
+            [most, limit],
+        )?;
+        self.weigh();
+        Ok(())
+    }
+
+    /// Fails when it would be more than what is kept, or does not fit.
+    pub(super) fn keep_answer_body(
+        &mut self,
+        size: usize,
+        most: usize,
+        limit: usize,
+    ) -> Result<(), Outcome> {
+        if let V1::Answering(reply) = &mut self.v1 {
+            keep(
+                &mut reply.body,
+                &mut self.charge,
+                host::RESPONSE_BODY,
+                size,
+                [most, limit],
+            )?;
+            self.weigh();
         }
+        Ok(())
     }
 
     pub(super) fn answer_done(&mut self, now: u64) {
@@ -145,6 +212,7 @@ impl Job {
         self.trial = None;
         self.v1 = V1::Handed;
         self.v2 = V2::InTrial;
+        self.weigh();
     }
 
     /// Reads the request again, as it was when it came.
@@ -190,20 +258,41 @@ impl Job {
     }
 }
 
-/// Appends a piece of a body, unless there would be too much of it.
-fn keep(kept: &mut Vec<u8>, body: Body, size: usize, most: usize) -> bool {
-    if kept.len().saturating_add(size) > most {
-        return false;
+/// Appends a piece of a body, unless there would be too much of it or it does not fit. The piece is charged
+/// before the proxy is asked for it; as long as both are there, it is in what is kept free.
+#[inline(never)]
+fn keep(
+    kept: &mut Vec<u8>,
+    charge: &mut Charge,
+    body: Body,
+    size: usize,
+    [most, limit]: [usize; 2],
+) -> Result<(), Outcome> {
+    let length = kept.len().saturating_add(size);
+    if length > most {
+        return Err(Outcome::TooLarge);
     }
-    if size > 0 {
-        let piece = host::body(body, size);
-        if kept.is_empty() {
-            *kept = piece;
-        } else {
-            kept.extend_from_slice(&piece);
-        }
+    if size == 0 {
+        return Ok(());
     }
-    true
+    let had = kept.capacity();
+    // Twice as much each time, so that pieces of a byte do not move the rest each time.
+    let room = match had {
+        0 => size,
+        had if had >= length => had,
+        had => had.saturating_mul(2).clamp(length, most),
+    };
+    if !charge.grow(room.saturating_sub(had), limit) {
+        return Err(Outcome::DroppedBusy);
+    }
+    let piece = host::body(body, size);
+    if kept.is_empty() {
+        *kept = piece;
+    } else {
+        kept.reserve_exact(room.saturating_sub(kept.len()));
+        kept.extend_from_slice(&piece);
+    }
+    Ok(())
 }
 
 fn micros(from: u64, to: u64) -> u64 {
@@ -273,40 +362,55 @@ impl Head {
     }
 }
 
-/// The answer to a call, while it is told.
-pub(super) fn read_answer(
-    is_answered: bool,
-    size: usize,
-    is_late: bool,
-    shadow: &Shadow,
-) -> Answered {
-    if !is_answered {
-        // Broken off, by v2 or, where the answer had begun and did not end in time, by the proxy.
-        return Answered::Not(match is_late {
-            true => Outcome::Timeout,
-            false => Outcome::V2Error,
-        });
-    }
-    let buffer = HeaderBuffer::of(host::CALL_HEADERS);
-    let head = Head::read(&buffer.pairs(), shadow);
-    if !head.is_upstream {
-        // The proxy's own words: nobody answered in time, or nobody could be reached.
-        return Answered::Not(match head.reply.status {
-            504 => Outcome::Timeout,
-            _ if head.is_overloaded => Outcome::DroppedBusy,
-            _ => Outcome::V2Error,
-        });
-    }
-    if size > shadow.max_body_bytes {
-        return Answered::Unread(head.reply.status, Outcome::TooLarge);
-    }
-    let mut reply = head.reply;
-    if size > 0 {
-        reply.body = host::body(host::CALL_BODY, size);
-    }
-    match reply.decode(shadow.max_body_bytes) {
-        Ok(()) => Answered::Reply(reply),
-        Err(outcome) => Answered::Unread(reply.status, outcome),
+impl Job {
+    /// The answer to a call, while it is told. It is charged before the proxy is asked for it.
+    pub(super) fn read_answer(
+        &mut self,
+        is_answered: bool,
+        size: usize,
+        now: u64,
+        shadow: &Shadow,
+        limit: usize,
+    ) -> Answered {
+        if !is_answered {
+            // Broken off, by v2 or, where the answer had begun and did not end in time, by the proxy.
+            return Answered::Not(match self.is_late(now, shadow) {
+                true => Outcome::Timeout,
+                false => Outcome::V2Error,
+            });
+        }
+        let buffer = HeaderBuffer::of(host::CALL_HEADERS);
+        let head = Head::read(&buffer.pairs(), shadow);
+        if !head.is_upstream {
+            // The proxy's own words: nobody answered in time, or nobody could be reached.
+            return Answered::Not(match head.reply.status {
+                504 => Outcome::Timeout,
+                _ if head.is_overloaded => Outcome::DroppedBusy,
+                _ => Outcome::V2Error,
+            });
+        }
+        let most = shadow.max_body_bytes;
+        if size > most {
+            return Answered::Unread(head.reply.status, Outcome::TooLarge);
+        }
+        let mut reply = head.reply;
+        if !self
+            .charge
+            .grow(reply.held_bytes().saturating_add(size), limit)
+        {
+            return Answered::Unread(reply.status, Outcome::DroppedBusy);
+        }
+        if size > 0 {
+            reply.body = host::body(host::CALL_BODY, size);
+        }
+        let decoded = if reply.is_encoded() { most } else { 0 };
+        if !self.charge.grow(decoded, limit) {
+            return Answered::Unread(reply.status, Outcome::DroppedBusy);
+        }
+        match reply.decode(most) {
+            Ok(()) => Answered::Reply(reply),
+            Err(outcome) => Answered::Unread(reply.status, outcome),
+        }
     }
 }
 

@@ -6,7 +6,7 @@ use turnout_core::diff::{Severity, Usage};
 use turnout_core::shadow::{
     Difference, Outcome, Record, Records, Sample, Tally, export, route_name, segment_name,
 };
-use turnout_core::{Account, Configuration, RecordLevel, Rollout, Table};
+use turnout_core::{Account, ByteBudget, Charge, Configuration, RecordLevel, Rollout, Table};
 
 use super::job::Job;
 use crate::host::{self, LogLevel, MetricKind};
@@ -15,11 +15,14 @@ use crate::host::{self, LogLevel, MetricKind};
 const MOST_WAITING: usize = 512;
 /// In one request to it.
 const BATCH: usize = 64;
+/// And no more once they have so many bytes: they are written twice over while a request is made.
+const BATCH_BYTES: usize = 128 * 1024;
+/// What a line takes beside its text.
+const LINE_BYTES: usize = size_of::<Line>() * 2 + 32;
 /// Requests to it that are under way.
 const MOST_EXPORTS: usize = 4;
 const EXPORT_TIMEOUT_MS: u32 = 5_000;
 
-#[derive(Default)]
 pub(super) struct Telemetry {
     tally: Tally,
     records: Records,
@@ -29,6 +32,11 @@ pub(super) struct Telemetry {
     /// By token: how many lines are on their way.
     exports: Table<u32, usize>,
     counters: Counters,
+    /// Of the counts, and of what is known of records.
+    counted: Charge,
+    /// Of the lines that wait.
+    lines: Charge,
+    limit: usize,
 }
 
 struct Line {
@@ -37,9 +45,41 @@ struct Line {
     text: String,
 }
 
+impl Line {
+    fn held_bytes(&self) -> usize {
+        self.text.capacity().saturating_add(LINE_BYTES)
+    }
+}
+
 impl Telemetry {
+    pub(super) fn new(budget: &ByteBudget, limit: usize) -> Self {
+        Self {
+            tally: Tally::default(),
+            records: Records::default(),
+            summarised_at: Table::default(),
+            waiting: VecDeque::new(),
+            exports: Table::default(),
+            counters: Counters::default(),
+            counted: budget.charge(),
+            lines: budget.charge(),
+            limit,
+        }
+    }
+
     pub(super) fn count(&mut self, sample: &Sample, outcome: Outcome, found: Option<&Difference>) {
         self.tally.count(sample, outcome, found);
+        self.weigh();
+    }
+
+    fn weigh(&mut self) {
+        let tally = self.tally.held_bytes();
+        self.counted
+            .set(tally.saturating_add(self.records.held_bytes()));
+    }
+
+    /// Whether summaries are to be written before they are due.
+    pub(super) fn is_full(&self) -> bool {
+        self.tally.is_full()
     }
 
     pub(super) fn latencies(&mut self, sample: &Sample, v1_us: u64, v2_us: u64) {
@@ -111,7 +151,9 @@ impl Telemetry {
             return;
         }
         let plan = &configuration.plan;
-        for text in self.tally.drain(plan, rollout, usage, time_ms) {
+        let lines = self.tally.drain(plan, rollout, usage, time_ms);
+        self.weigh();
+        for text in lines {
             self.write(
                 configuration,
                 Line {
@@ -130,7 +172,10 @@ impl Telemetry {
         if configuration.plan.collector.is_none() {
             return;
         }
-        if self.waiting.len() < MOST_WAITING {
+        let has_room = self.waiting.len() < MOST_WAITING;
+        // A collector that takes nothing takes no room from requests.
+        let is_within = self.lines.bytes().saturating_add(line.held_bytes()) <= self.limit >> 2;
+        if has_room && is_within && self.lines.grow(line.held_bytes(), self.limit) {
             self.waiting.push_back(line);
         } else {
             self.counters.lost(1);
@@ -143,10 +188,7 @@ impl Telemetry {
             return;
         };
         while !self.waiting.is_empty() && self.exports.len() < MOST_EXPORTS {
-            let batch: Vec<Line> = self
-                .waiting
-                .drain(..self.waiting.len().min(BATCH))
-                .collect();
+            let batch = self.next_batch();
             let lines = batch.iter();
             let body = export(lines.map(|line| (line.time_ms, line.severity, line.text.as_str())));
             let headers: [(&[u8], &[u8]); 4] = [
@@ -160,6 +202,22 @@ impl Telemetry {
                 None => self.counters.lost(batch.len()),
             }
         }
+    }
+
+    fn next_batch(&mut self) -> Vec<Line> {
+        let mut bytes = 0_usize;
+        let waiting = self.waiting.iter().take(BATCH);
+        let fits = waiting.take_while(|line| {
+            let is_first = bytes == 0;
+            bytes = bytes.saturating_add(line.text.len());
+            is_first || bytes <= BATCH_BYTES
+        });
+        let count = fits.count();
+        let batch: Vec<Line> = self.waiting.drain(..count).collect();
+        let held = batch.iter().map(Line::held_bytes);
+        let held = held.fold(0, usize::saturating_add);
+        self.lines.set(self.lines.bytes().saturating_sub(held));
+        batch
     }
 
     /// The collector has answered, or will not.
@@ -181,6 +239,7 @@ impl Telemetry {
             .lost(on_their_way.saturating_add(self.waiting.len()));
         self.exports = Table::default();
         self.waiting.clear();
+        self.lines.set(0);
     }
 }
 

@@ -147,13 +147,13 @@ fn counts<const N: usize>(outcomes: &Outcomes, names: [&str; N]) -> [u64; N] {
 
 /// Of Envoy's process, in bytes.
 #[derive(Clone, Copy)]
-struct Memory {
-    held: u64,
-    most: u64,
+pub(super) struct Memory {
+    pub(super) held: u64,
+    pub(super) most: u64,
 }
 
 impl Memory {
-    fn of(scene: &Shadowed) -> Self {
+    pub(super) fn of(scene: &Shadowed) -> Self {
         let path = format!("/proc/{}/status", scene.envoy.id());
         let status = std::fs::read_to_string(path).expect("a process");
         let line = |name: &str| {

@@ -1,0 +1,12 @@
+//! How many bytes the filter holds in one worker, as an option.
+
+use clap::builder::{RangedI64ValueParser, TypedValueParser};
+use turnout_core::MaxHeldBytes;
+
+/// Reads a number within the range that is allowed. The error gives the range.
+pub(crate) fn parser() -> impl TypedValueParser<Value = MaxHeldBytes> {
+    let range = i64::from(*MaxHeldBytes::RANGE.start())..=i64::from(*MaxHeldBytes::RANGE.end());
+    RangedI64ValueParser::<u32>::new()
+        .range(range)
+        .try_map(|bytes| MaxHeldBytes::new(bytes).ok_or("out of range"))
+}

@@ -1,0 +1,93 @@
+//! The limit of the bytes that Turnout holds in one worker.
+
+use std::ops::RangeInclusive;
+
+/// How many bytes Turnout holds in one worker at most: of the policy, and of what it shadows. What does not
+/// fit is not compared; no request of a user waits for it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct MaxHeldBytes(u32);
+
+impl MaxHeldBytes {
+    /// What is allowed. Below, the policies of many rollouts do not fit. A worker's memory ends at about a
+    /// gigabyte, and what is held is scattered in it.
+    pub const RANGE: RangeInclusive<u32> = 16_777_216..=536_870_912;
+
+    /// So many bytes, where that is allowed.
+    #[must_use]
+    pub fn new(bytes: u32) -> Option<Self> {
+        Self::RANGE.contains(&bytes).then_some(Self(bytes))
+    }
+
+    /// The limit that stands in a piece of a configuration, if it can be read: what is a field's name with its
+    /// quotes is nothing else anywhere in JSON.
+    #[must_use]
+    pub fn find(piece: &[u8]) -> Option<Self> {
+        let mut rest = piece;
+        let rest = loop {
+            let (before, after) = rest.split_at(rest.iter().position(|byte| *byte == b'_')?);
+            match after.strip_prefix(b"_held_bytes\"") {
+                Some(value) if before.ends_with(b"\"max") => break value.trim_ascii_start(),
+                _ => rest = after.get(1..)?,
+            }
+        };
+        let rest = rest.strip_prefix(b":")?.trim_ascii_start();
+        let length = rest.iter().position(|byte| !byte.is_ascii_digit())?;
+        let digits = std::str::from_utf8(rest.get(..length)?).ok()?;
+        Self::new(digits.parse().ok()?)
+    }
+
+    /// In bytes.
+    #[must_use]
+    pub const fn get(self) -> u32 {
+        self.0
+    }
+
+    /// In bytes.
+    #[must_use]
+    pub fn bytes(self) -> usize {
+        usize::try_from(self.0).unwrap_or(usize::MAX)
+    }
+}
+
+impl Default for MaxHeldBytes {
+    /// 64 MiB.
+    fn default() -> Self {
+        Self(67_108_864)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn it_is_found_wherever_it_stands() {
+        let find = |text: &str| MaxHeldBytes::find(text.as_bytes()).map(MaxHeldBytes::get);
+        assert_eq!(
+            find(r#"{"policy":{},"max_held_bytes" : 20000000}"#),
+            Some(20_000_000)
+        );
+        assert_eq!(
+            find(r#"{"max_held_bytes":20000000,"policy":{"#),
+            Some(20_000_000)
+        );
+        for none in [
+            r#"{"policy":{"x":"\"max_held_bytes\":20000000"}}"#,
+            r#"{"max_held_bytes":3,"#,
+            r#"{"max_held_bytes":20000000"#,
+            r#"{"max_held_bytes":99999999999999999999,"#,
+            "",
+        ] {
+            assert_eq!(find(none), None, "{none}");
+        }
+    }
+
+    #[test]
+    fn the_default_is_one_of_those_that_are_allowed() {
+        let default = MaxHeldBytes::default();
+        assert_eq!(MaxHeldBytes::new(default.get()), Some(default));
+        for bad in [0, 16_777_215, 536_870_913, u32::MAX] {
+            assert_eq!(MaxHeldBytes::new(bad), None);
+        }
+    }
+}

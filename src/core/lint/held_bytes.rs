@@ -1,0 +1,38 @@
+//! What shadowed requests may hold at once, beside what a worker holds by default.
+
+use crate::held_bytes::MaxHeldBytes;
+use crate::place::Path;
+use crate::plan::Plan;
+
+use super::Code;
+use super::view::View;
+use super::warnings::Warnings;
+
+pub(super) fn check(view: &View<'_>, plan: &Plan, warnings: &mut Warnings<'_>) {
+    let shadows = plan.rollouts().iter().filter(|it| it.mode.copies());
+    let sizes = shadows.filter_map(|it| it.shadow.as_ref());
+    let sizes: Vec<usize> = sizes
+        .map(|shadow| shadow.max_in_flight.saturating_mul(shadow.max_body_bytes))
+        .collect();
+    let sum = sizes
+        .iter()
+        .fold(0, |sum: usize, size| sum.saturating_add(*size));
+    let most = MaxHeldBytes::default().bytes();
+    if sum <= most {
+        return;
+    }
+    let over = match sizes.len() {
+        1 => "1 rollout".to_owned(),
+        count => format!("{count} rollouts"),
+    };
+    warnings.push(
+        Code::HeldBytes,
+        (view.rollouts_span, &Path::Root.field("rollouts")),
+        format!(
+            "shadowed requests may hold {sum} bytes in each worker (max_body_bytes × max_in_flight of {over}), and a \
+             worker holds {most} bytes unless max_held_bytes says otherwise; what does not fit is dropped as \
+             `dropped_busy`, and v1's answers are not touched"
+        ),
+        "lower max_body_bytes or max_in_flight, or raise max_held_bytes of the plugin and allow this warning",
+    );
+}

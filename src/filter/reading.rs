@@ -1,0 +1,93 @@
+//! Reads the plugin's configuration within the byte budget of its worker.
+
+use turnout_core::{ByteBudget, Charge, Configuration, Diagnostics, Intake, MaxHeldBytes};
+
+use crate::host;
+
+/// Of the configuration, as it is fetched.
+const PIECE: usize = 64 * 1024;
+/// So many bytes fit, whatever the limit is, so that it can be looked for in what is kept.
+const SMALL: usize = 1024 * 1024;
+/// What a value in a list may take while the policy is read.
+const VALUE: usize = 64;
+
+/// Why a configuration is refused.
+pub(crate) enum Refusal {
+    /// It is wrong.
+    Wrong(Diagnostics),
+    /// It does not fit: the bytes that it takes, those that are held already, and the limit.
+    TooLarge([usize; 3]),
+}
+
+/// Reads a configuration of so many bytes. The charge is for the policy.
+///
+/// Nothing is fetched that does not fit: a VM never gives back memory, and one that runs out of it ends with
+/// all policies in it.
+pub(crate) fn read(size: usize, budget: &ByteBudget) -> Result<(Configuration, Charge), Refusal> {
+    let is_small = size <= SMALL;
+    let most = if is_small {
+        usize::MAX
+    } else {
+        limit(size).bytes()
+    };
+    let mut charge = budget.charge();
+    let check = |charge: &Charge, more: usize, most: usize| match budget.fits(more, most) {
+        true => Ok(()),
+        false => {
+            let others = budget.held().saturating_sub(charge.bytes());
+            let needed = charge.bytes().saturating_add(more);
+            Err(Refusal::TooLarge([needed, others, most]))
+        }
+    };
+    check(&charge, size.saturating_add(PIECE), most)?;
+    let mut intake = Intake::new(size);
+    let mut start = 0_usize;
+    loop {
+        let piece = host::plugin_configuration(start, PIECE);
+        intake.push(&piece);
+        charge.set(intake.held_bytes());
+        check(&charge, intake.growth_bytes().saturating_add(PIECE), most)?;
+        start = start.saturating_add(piece.len());
+        if piece.len() < PIECE {
+            break;
+        }
+    }
+    let most = if is_small {
+        intake.limit().bytes()
+    } else {
+        most
+    };
+    let again = if intake.is_read_again() { size } else { 0 };
+    let values = intake.commas().saturating_mul(VALUE);
+    let text = intake.len();
+    let reading = intake
+        .held_bytes()
+        .saturating_add(values)
+        .saturating_add(again);
+    check(&charge, reading, most)?;
+    let configuration = Configuration::read(intake, &|range| {
+        host::plugin_configuration(range.start, range.len())
+    });
+    let configuration = configuration.map_err(Refusal::Wrong)?;
+    let most = configuration.max_held_bytes.bytes();
+    charge.set(configuration.plan.held_bytes(text));
+    check(&charge, configuration.plan.working_bytes(), most)?;
+    Ok((configuration, charge))
+}
+
+/// The limit that a configuration gives, wherever it stands in it: it is looked for before anything is kept.
+fn limit(size: usize) -> MaxHeldBytes {
+    const OVERLAP: usize = 64;
+    let mut start = 0_usize;
+    while start < size {
+        let piece = host::plugin_configuration(start, PIECE);
+        if let Some(found) = MaxHeldBytes::find(&piece) {
+            return found;
+        }
+        if piece.len() < PIECE {
+            break;
+        }
+        start = start.saturating_add(PIECE.saturating_sub(OVERLAP));
+    }
+    MaxHeldBytes::default()
+}

@@ -1,0 +1,105 @@
+//! What a worker holds under attack, by the memory of Envoy's process: no filter runs out of it, and every
+//! user is answered.
+
+use harness::scripted::{Answer, Fault, Scripted};
+use serde_json::json;
+
+use super::bounded::Memory;
+use super::scene::{Shadowed, one_worker, shadow_policy};
+use super::wire::{Wire, head};
+
+const MIB: usize = 1 << 20;
+/// What the filter holds unless it is told otherwise.
+const LIMIT: u64 = 64 << 20;
+/// What Envoy itself may hold of the calls under way, and what allocators keep besides.
+const ENVOY: u64 = 96 << 20;
+
+async fn scene() -> Shadowed {
+    let changes = json!({
+        "max_body_bytes": MIB, "max_in_flight": 1_000, "timeout_ms": 60_000,
+    });
+    let answer = |_: &_| Answer::text("taken");
+    let (v1, v2) = (Scripted::start(answer), Scripted::start(answer));
+    Shadowed::between(v1, v2, &shadow_policy(&changes), one_worker).await
+}
+
+fn upload(path: &str, number: usize, length: usize) -> String {
+    let length = format!("content-length: {length}");
+    let account = format!("x-account-sid: AC{:032x}", number + 1);
+    head("POST", path, &[&length, &account])
+}
+
+async fn held(scene: &Shadowed) -> u64 {
+    const GAUGE: &str = "wasmcustom.turnout.held_bytes";
+    scene.envoy.admin().stats("turnout.held_bytes").await[GAUGE]
+}
+
+fn check(before: Memory, now: Memory) {
+    println!("from {before} to {now}");
+    assert!(
+        now.most <= before.most + LIMIT + ENVOY,
+        "from {before} to {now}"
+    );
+}
+
+#[tokio::test]
+async fn the_largest_bodies_and_a_silent_v2_neither_trap_nor_pass_the_limit() {
+    const REQUESTS: usize = 600;
+    let mut scene = scene().await;
+    scene.v2.fail(Fault::Silence);
+    let before = Memory::of(&scene);
+    let body = vec![b'b'; MIB];
+    let mut wire = Wire::open(scene.address()).await;
+    for number in 0..REQUESTS {
+        wire.write(upload("/1", number, MIB)).await;
+        wire.write(&body).await;
+        assert_eq!(wire.answer("POST").await.status, 200);
+        if number % 100 == 0 {
+            let held = held(&scene).await;
+            assert!(held <= LIMIT, "{held}");
+        }
+    }
+    check(before, Memory::of(&scene));
+    scene.v2.heal();
+    let outcomes = scene.any(REQUESTS as u64).await;
+    assert!(outcomes["dropped_busy"] >= 500, "{outcomes:?}");
+    scene.settle().await;
+}
+
+#[tokio::test]
+async fn uploads_that_stall_neither_trap_nor_pass_the_limit() {
+    const UPLOADS: usize = 400;
+    let mut scene = scene().await;
+    // What the same uploads cost where no rollout has them.
+    finish(&mut stall(&scene, "/../elsewhere", UPLOADS).await).await;
+    let before = Memory::of(&scene);
+    let mut stalled = stall(&scene, "/1", UPLOADS).await;
+    scene.sampled(UPLOADS as u64).await;
+    assert!(held(&scene).await <= LIMIT);
+    check(before, Memory::of(&scene));
+    // Each of them ends as it would without the filter.
+    finish(&mut stalled).await;
+    let outcomes = scene.any(UPLOADS as u64).await;
+    assert!(outcomes.contains_key("dropped_busy"), "{outcomes:?}");
+    scene.settle().await;
+}
+
+/// Uploads that have all but their last byte.
+async fn stall(scene: &Shadowed, path: &str, uploads: usize) -> Vec<Wire> {
+    let body = vec![b'b'; MIB - 1];
+    let mut stalled = Vec::new();
+    for number in 0..uploads {
+        let mut wire = Wire::open(scene.address()).await;
+        wire.write(upload(path, number, MIB)).await;
+        wire.write(&body).await;
+        stalled.push(wire);
+    }
+    stalled
+}
+
+async fn finish(stalled: &mut [Wire]) {
+    for wire in stalled {
+        wire.write(b"b").await;
+        assert_eq!(wire.answer("POST").await.status, 200);
+    }
+}

@@ -18,6 +18,7 @@ mod record;
 mod repetitions;
 mod reply;
 mod sample;
+mod shares;
 mod tally;
 mod trial;
 
@@ -31,5 +32,6 @@ pub use outcome::Outcome;
 pub use record::{Record, Records};
 pub use reply::Reply;
 pub use sample::Sample;
+pub use shares::{AccountCharge, AccountKey, Shares, share};
 pub use tally::{Tally, route_name, segment_name};
 pub use trial::{Answered, Judge, Next, Trial, Verdict};

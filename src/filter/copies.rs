@@ -1,27 +1,31 @@
 //! The copies of one plugin: from the sampled request to its outcome.
 //!
 //! The user's request and answer pass by untouched and unheld; what is seen of them is kept, within
-//! bounds, and v2 is asked by a call of the plugin's own. A job is one sampled request; it has a
-//! place among `max_in_flight` until it has an outcome and none of its calls is under way.
+//! bounds, and v2 is asked by a call of the plugin's own. A job is one sampled request; it has a place among
+//! `max_in_flight` as long as its calls are under way, and none while it waits for a client.
 
 mod back_off;
 mod exports;
 mod job;
 mod metrics;
 mod telemetry;
+mod waiting;
 
+use std::hash::{BuildHasher, RandomState};
 use std::rc::Rc;
 
 use turnout_core::shadow::{
-    Answered, Judge, Moment, Next, NoiseModel, Outcome, Sample, Shadow, Trial, Verdict,
+    AccountCharge, AccountKey, Answered, Judge, Moment, Next, NoiseModel, Outcome, Sample, Shadow,
+    Shares, Trial, Verdict,
 };
-use turnout_core::{ByteBudget, Charge, Configuration, Plan, Rollout, Table, Treatment};
+use turnout_core::{Account, ByteBudget, Charge, Configuration, Plan, Rollout, Table, Treatment};
 
 use crate::host::{self, HeaderBuffer};
 use back_off::BackOff;
 use job::{Call, Job, V1, V2};
 use metrics::ShadowMetrics;
 use telemetry::Telemetry;
+use waiting::Phase;
 
 /// Nanoseconds in a microsecond and in a millisecond.
 const MICRO: u64 = 1_000;
@@ -39,6 +43,11 @@ pub(crate) struct Copies {
     budget: ByteBudget,
     /// As far as bytes may be held: what a callback needs for a moment is kept free.
     limit: usize,
+    /// By account: what its requests hold. Accounts are known by a hash that is keyed anew in each worker.
+    accounts: Table<AccountKey, ByteBudget>,
+    keys: RandomState,
+    /// How many there were.
+    ticks: u32,
 }
 
 /// What one worker has of one rollout.
@@ -46,7 +55,9 @@ struct OfRollout {
     metrics: ShadowMetrics,
     model: NoiseModel,
     charge: Charge,
-    in_flight: usize,
+    /// For calls.
+    places: Shares,
+    waiting: Shares,
     back_off: BackOff,
 }
 
@@ -73,7 +84,8 @@ impl Copies {
                     metrics: ShadowMetrics::define(&rollout.name),
                     model,
                     charge,
-                    in_flight: 0,
+                    places: Shares::default(),
+                    waiting: Shares::default(),
                     back_off: BackOff::default(),
                 })
             })
@@ -87,6 +99,17 @@ impl Copies {
             telemetry: Telemetry::new(budget, limit),
             budget: budget.clone(),
             limit,
+            accounts: Table::default(),
+            keys: RandomState::new(),
+            ticks: 0,
+        }
+    }
+
+    /// By what an account is known here.
+    pub(crate) fn account_key(&self, account: &Account<'_>) -> AccountKey {
+        match account {
+            Account::Known(account) => Some(self.keys.hash_one(account.as_slice())),
+            Account::Absent | Account::Malformed => None,
         }
     }
 
@@ -94,6 +117,7 @@ impl Copies {
     pub(crate) fn admit(
         &mut self,
         sample: Sample,
+        account: AccountKey,
         headers: HeaderBuffer,
         end: bool,
     ) -> Option<u32> {
@@ -101,22 +125,25 @@ impl Copies {
         let (_, shadow) = parts(&configuration, sample)?;
         let state = self.rollouts.get_mut(sample.rollout)?.as_mut()?;
         state.metrics.sampled();
-        let refused = match sample.skip {
-            None if state.in_flight >= shadow.max_in_flight
-                || state.back_off.forbids(state.in_flight, shadow) =>
-            {
-                Some(Outcome::DroppedBusy)
-            }
-            skip => skip,
-        };
-        if let Some(outcome) = refused {
+        let is_failing = state.back_off.forbids(state.places.taken(), shadow);
+        if let Some(outcome) = sample.skip {
             return self.refuse(sample, outcome);
         }
-        let Some(job) = Job::new(sample, headers, self.budget.charge(), self.limit) else {
+        if is_failing || !self.wait(sample, account) {
+            return self.refuse(sample, Outcome::DroppedBusy);
+        }
+        self.make_room(0, account, Job::bytes_with(&headers));
+        let own = self.accounts.get(&account).cloned().unwrap_or_default();
+        let charge = AccountCharge::new(&self.budget, &own, account);
+        let job = Job::new(sample, account, headers, charge, self.limit);
+        let Some(mut job) = job else {
+            let state = of_rollout(&mut self.rollouts, sample)?;
+            state.waiting.give_back(account);
             return self.refuse(sample, Outcome::DroppedBusy);
         };
-        state.in_flight = state.in_flight.saturating_add(1);
-        self.last_job = self.last_job.wrapping_add(1);
+        job.enter(Phase::Request, self.ticks);
+        self.accounts.insert(account, own);
+        self.last_job = self.last_job.wrapping_add(1).max(1);
         let id = self.last_job;
         self.jobs.insert(id, Box::new(job));
         if end {
@@ -137,15 +164,28 @@ impl Copies {
 
     /// A piece of the request's body is on its way to v1.
     pub(crate) fn request_body(&mut self, id: u32, size: usize, end: bool) {
-        let limit = self.limit;
-        let Some((job, shadow)) = self.job(id) else {
-            return;
-        };
-        if let Err(outcome) = job.keep_request_body(size, shadow.max_body_bytes, limit) {
-            self.settle(id, outcome);
-        } else if end {
+        if self.keep(id, true, size) && end {
             self.request_done(id);
         }
+    }
+
+    /// Keeps a piece of the request's body, or of v1's answer. `false` where the job has an outcome.
+    fn keep(&mut self, id: u32, is_request: bool, size: usize) -> bool {
+        let Some((job, shadow)) = self.job(id) else {
+            return false;
+        };
+        let most = shadow.max_body_bytes;
+        let (account, growth) = (job.account, job.growth(is_request, size, most));
+        self.make_room(id, account, growth);
+        let limit = self.limit;
+        let Some((job, _)) = self.job(id) else {
+            return false;
+        };
+        let kept = job.keep(is_request, size, most, limit);
+        if let Err(outcome) = kept {
+            self.settle(id, outcome);
+        }
+        kept.is_ok()
     }
 
     /// The request's trailers end it. They are not copied.
@@ -154,15 +194,21 @@ impl Copies {
     }
 
     fn request_done(&mut self, id: u32) {
+        let ticks = self.ticks;
         let Some((job, shadow)) = self.job(id) else {
             return;
         };
         let now = host::now();
         job.is_complete = true;
         job.asked_v1_at = now;
+        if job.phase == Phase::Request {
+            job.enter(Phase::V1, ticks);
+        }
         if shadow.send == Moment::WithRequest && matches!(job.v2, V2::NotAsked) {
             job.v2 = V2::Asked;
-            if !self.ask(id, Treatment::V2, now) {
+            if !self.take_place(id) {
+                self.settle(id, Outcome::DroppedBusy);
+            } else if !self.ask(id, Treatment::V2, now) {
                 self.settle(id, Outcome::V2Error);
             }
         }
@@ -173,9 +219,11 @@ impl Copies {
         if !self.may_work() {
             return self.settle(id, Outcome::DroppedBusy);
         }
+        let ticks = self.ticks;
         let Some((job, shadow)) = self.job(id) else {
             return;
         };
+        job.enter(Phase::Answer, ticks);
         let buffer = HeaderBuffer::of(host::RESPONSE_HEADERS);
         let answer = job::Head::read(&buffer.pairs(), shadow);
         match answer.skip() {
@@ -192,13 +240,7 @@ impl Copies {
 
     /// A piece of v1's answer is on its way to the user.
     pub(crate) fn answer_body(&mut self, id: u32, size: usize, end: bool) {
-        let limit = self.limit;
-        let Some((job, shadow)) = self.job(id) else {
-            return;
-        };
-        if let Err(outcome) = job.keep_answer_body(size, shadow.max_body_bytes, limit) {
-            self.settle(id, outcome);
-        } else if end {
+        if self.keep(id, false, size) && end {
             self.answer_done(id);
         }
     }
@@ -226,6 +268,10 @@ impl Copies {
 
     /// Both v1's answer and the end of the user's request are there.
     fn start_trial(&mut self, id: u32) {
+        self.stop_waiting(id);
+        if !self.take_place(id) {
+            return self.settle(id, Outcome::DroppedBusy);
+        }
         let Some((job, shadow)) = self.job(id) else {
             return;
         };
@@ -274,6 +320,8 @@ impl Copies {
             return;
         };
         let configuration = Rc::clone(&self.configuration);
+        let account = self.jobs.get(&id).and_then(|job| job.account);
+        self.make_room(id, account, size);
         let Some(job) = self.jobs.get_mut(&id).filter(|job| !job.is_settled) else {
             // It was only waited for.
             return self.release(id);
@@ -296,9 +344,10 @@ impl Copies {
         if job.trial.is_some() {
             self.trial_answered(id, answer, now);
         } else {
-            // v1 is still answering.
+            // v1 is still answering, or the client still reading.
             job.v2 = V2::Answered(answer);
             job.weigh();
+            self.leave_place(id);
         }
     }
 
@@ -392,10 +441,13 @@ impl Copies {
                 .difference(&configuration, job, difference, now / MILLI);
         }
         job.is_settled = true;
-        if job.call.is_none() {
-            self.release(id);
-        } else {
+        let is_over = job.call.is_none();
+        if !is_over {
             job.forget_bodies();
+        }
+        self.stop_waiting(id);
+        if is_over {
+            self.release(id);
         }
         self.summarise_early();
     }
@@ -412,12 +464,21 @@ impl Copies {
         }
     }
 
-    /// Gives a job's place free.
+    /// Ends a job, and gives back all that it has.
     fn release(&mut self, id: u32) {
-        if let Some(job) = self.jobs.remove(&id)
-            && let Some(state) = of_rollout(&mut self.rollouts, job.sample)
+        self.stop_waiting(id);
+        self.leave_place(id);
+        let Some(job) = self.jobs.remove(&id) else {
+            return;
+        };
+        let account = job.account;
+        drop(job);
+        if self
+            .accounts
+            .get(&account)
+            .is_some_and(|own| own.held() == 0)
         {
-            state.in_flight = state.in_flight.saturating_sub(1);
+            self.accounts.remove(&account);
         }
     }
 
@@ -428,6 +489,8 @@ impl Copies {
 
     /// Writes what is due; about once a second. `now` is in nanoseconds.
     pub(crate) fn tick(&mut self, now: u64) {
+        self.ticks = self.ticks.wrapping_add(1);
+        self.give_up_late();
         self.report(now / MILLI, false);
         self.telemetry.export(&self.configuration);
     }
@@ -436,7 +499,7 @@ impl Copies {
         let configuration = &self.configuration;
         for (rollout, state) in configuration.plan.rollouts().iter().zip(&mut self.rollouts) {
             if let Some(state) = state {
-                state.metrics.in_flight(state.in_flight);
+                state.metrics.in_flight(state.places.taken());
                 let usage = state.model.usage();
                 self.telemetry
                     .summarise(configuration, rollout, usage, now_ms, at_once);

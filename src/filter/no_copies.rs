@@ -2,8 +2,8 @@
 
 use std::rc::Rc;
 
-use turnout_core::shadow::Sample;
-use turnout_core::{ByteBudget, Configuration, Plan};
+use turnout_core::shadow::{AccountKey, Sample};
+use turnout_core::{Account, ByteBudget, Configuration, Plan};
 
 use crate::host::HeaderBuffer;
 
@@ -28,10 +28,15 @@ impl Copies {
         Self
     }
 
+    pub(crate) fn account_key(&self, _account: &Account<'_>) -> AccountKey {
+        None
+    }
+
     /// Never called: what would be sampled is refused.
     pub(crate) fn admit(
         &mut self,
         _sample: Sample,
+        _account: AccountKey,
         _headers: HeaderBuffer,
         _end: bool,
     ) -> Option<u32> {

@@ -35,7 +35,8 @@ impl Active {
         decision.log(plan.revision(), &request.account, &mut self.entry);
         host::set_property(LOG_PROPERTY, &self.entry);
         let sample = plan.sample(&request, &decision)?;
-        self.copies.admit(sample, buffer, end)
+        let account = self.copies.account_key(&request.account);
+        self.copies.admit(sample, account, buffer, end)
     }
 }
 

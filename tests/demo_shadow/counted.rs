@@ -53,6 +53,7 @@ pub(crate) fn in_words(outcome: &str) -> &'static str {
         "noise" => "they differ only where v1 differs from itself",
         "skipped_method" => "not copied: not a GET or HEAD",
         "dropped_busy" => "not copied: too many were on their way",
+        "dropped_slow" => "not copied: the client or v1 was slow",
         "timeout" => "v2 took too long",
         "v2_error" => "v2 did not answer",
         "too_large" => "not compared: too large",

@@ -11,6 +11,7 @@ mod pairs;
 mod places;
 mod requests;
 mod scene;
+mod slow_clients;
 pub(crate) mod streaming;
 mod swap;
 mod unfinished;

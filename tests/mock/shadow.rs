@@ -4,6 +4,7 @@ mod bounds;
 mod held_bytes;
 mod life;
 mod records;
+mod slow_clients;
 
 use harness::mock::{HeaderMap, HttpResponse, Stream, Vm};
 use proptest::prelude::*;

@@ -24,8 +24,11 @@ pub enum Outcome {
     TooLarge,
     /// The answers are of a kind, or a shape, that cannot be compared.
     NotComparable,
-    /// As many copies were under way as there may be, by the policy or by a circuit breaker.
+    /// As much was under way, or held, as may be, by the policy, by the plugin's limit or by a circuit breaker.
     DroppedBusy,
+    /// The client was still sending the request or reading v1's answer, or v1 still answering, when its time was
+    /// over or others needed its room.
+    DroppedSlow,
     /// Its method is not one of those to copy.
     SkippedMethod,
     /// It asks for another protocol.
@@ -48,7 +51,7 @@ pub enum Outcome {
 
 impl Outcome {
     /// Every outcome.
-    pub const ALL: [Self; 19] = [
+    pub const ALL: [Self; 20] = [
         Self::Equal,
         Self::Different,
         Self::Noise,
@@ -59,6 +62,7 @@ impl Outcome {
         Self::TooLarge,
         Self::NotComparable,
         Self::DroppedBusy,
+        Self::DroppedSlow,
         Self::SkippedMethod,
         Self::SkippedUpgrade,
         Self::SkippedRange,
@@ -84,6 +88,7 @@ impl Outcome {
             Self::TooLarge => "too_large",
             Self::NotComparable => "not_comparable",
             Self::DroppedBusy => "dropped_busy",
+            Self::DroppedSlow => "dropped_slow",
             Self::SkippedMethod => "skipped_method",
             Self::SkippedUpgrade => "skipped_upgrade",
             Self::SkippedRange => "skipped_range",

@@ -1,13 +1,16 @@
 //! One sampled request: what is kept of it, and how it is asked again.
 
-use turnout_core::shadow::{Answered, Outcome, Reply, Sample, Shadow, Trial, carry};
+use turnout_core::shadow::{
+    AccountCharge, AccountKey, Answered, Outcome, Reply, Sample, Shadow, Trial, carry,
+};
 use turnout_core::{
-    CLUSTER_HEADER, Charge, Configuration, DECISION_HEADER, Headers, Request, Rollout,
-    SHADOW_HEADER, TREATMENT_HEADER, Time, Treatment,
+    CLUSTER_HEADER, Configuration, DECISION_HEADER, Headers, Request, Rollout, SHADOW_HEADER,
+    TREATMENT_HEADER, Time, Treatment,
 };
 
+use super::waiting::Phase;
 use super::{MICRO, MILLI};
-use crate::host::{self, Body, HeaderBuffer};
+use crate::host::{self, HeaderBuffer};
 
 /// What a job takes beside what is kept of the request: itself, and its entries in the tables.
 const JOB_BYTES: usize = size_of::<Job>() + 256;
@@ -15,7 +18,14 @@ const JOB_BYTES: usize = size_of::<Job>() + 256;
 pub(super) struct Job {
     pub(super) sample: Sample,
     /// For all that it holds.
-    pub(super) charge: Charge,
+    pub(super) charge: AccountCharge,
+    pub(super) account: AccountKey,
+    /// What it waits for, and since which tick.
+    pub(super) phase: Phase,
+    since: u32,
+    /// Whether it counts among those that wait, and among those that have a place.
+    pub(super) is_waiting: bool,
+    pub(super) has_place: bool,
     headers: HeaderBuffer,
     body: Vec<u8>,
     /// Whether all of the request has been seen.
@@ -64,13 +74,19 @@ impl Job {
     /// `None` where the job and the headers do not fit.
     pub(super) fn new(
         sample: Sample,
+        account: AccountKey,
         headers: HeaderBuffer,
-        charge: Charge,
+        charge: AccountCharge,
         limit: usize,
     ) -> Option<Self> {
         let mut job = Self {
             sample,
             charge,
+            account,
+            phase: Phase::Request,
+            since: 0,
+            is_waiting: true,
+            has_place: false,
             headers,
             body: Vec::new(),
             is_complete: false,
@@ -87,6 +103,22 @@ impl Job {
         };
         let held = job.held_bytes();
         job.charge.grow(held, limit).then_some(job)
+    }
+
+    /// What a new job holds with these headers.
+    pub(super) fn bytes_with(headers: &HeaderBuffer) -> usize {
+        headers.held_bytes().saturating_add(JOB_BYTES)
+    }
+
+    /// It waits for something else from this tick on.
+    pub(super) fn enter(&mut self, phase: Phase, tick: u32) {
+        self.phase = phase;
+        self.since = tick;
+    }
+
+    /// Whether it has waited for the same thing for so many ticks.
+    pub(super) fn has_waited(&self, tick: u32, ticks: u32) -> bool {
+        self.is_waiting && tick.wrapping_sub(self.since) >= ticks
     }
 
     #[inline(never)]
@@ -117,41 +149,57 @@ impl Job {
         self.charge.set(held);
     }
 
-    /// Fails when it would be more than what is kept, or does not fit.
-    pub(super) fn keep_request_body(
-        &mut self,
-        size: usize,
-        most: usize,
-        limit: usize,
-    ) -> Result<(), Outcome> {
-        keep(
-            &mut self.body,
-            &mut self.charge,
-            host::REQUEST_BODY,
-            size,
-            [most, limit],
-        )?;
-        self.weigh();
-        Ok(())
+    fn body(&mut self, is_request: bool) -> Option<&mut Vec<u8>> {
+        match (is_request, &mut self.v1) {
+            (true, _) => Some(&mut self.body),
+            (false, V1::Answering(reply)) => Some(&mut reply.body),
+            (false, _) => None,
+        }
     }
 
-    /// Fails when it would be more than what is kept, or does not fit.
-    pub(super) fn keep_answer_body(
+    /// By how much the room for a body grows with a piece.
+    pub(super) fn growth(&mut self, is_request: bool, size: usize, most: usize) -> usize {
+        let body = self.body(is_request);
+        let grown = body.map(|body| room(body, size, most).saturating_sub(body.capacity()));
+        grown.unwrap_or_default()
+    }
+
+    /// Keeps a piece of the request's body, or of v1's answer. Fails when it would be more than what is kept, or
+    /// does not fit.
+    pub(super) fn keep(
         &mut self,
+        is_request: bool,
         size: usize,
         most: usize,
         limit: usize,
     ) -> Result<(), Outcome> {
-        if let V1::Answering(reply) = &mut self.v1 {
-            keep(
-                &mut reply.body,
-                &mut self.charge,
-                host::RESPONSE_BODY,
-                size,
-                [most, limit],
-            )?;
-            self.weigh();
+        let growth = self.growth(is_request, size, most);
+        let Some(body) = self.body(is_request).filter(|_| size > 0) else {
+            return Ok(());
+        };
+        if body.len().saturating_add(size) > most {
+            return Err(Outcome::TooLarge);
         }
+        // The piece is charged before the proxy is asked for it; as long as both are there, it is in what is
+        // kept free.
+        if !self.charge.grow(growth, limit) {
+            return Err(Outcome::DroppedBusy);
+        }
+        let piece = match is_request {
+            true => host::REQUEST_BODY,
+            false => host::RESPONSE_BODY,
+        };
+        let piece = host::body(piece, size);
+        if let Some(body) = self.body(is_request) {
+            if body.is_empty() {
+                *body = piece;
+            } else {
+                let room = room(body, size, most);
+                body.reserve_exact(room.saturating_sub(body.len()));
+                body.extend_from_slice(&piece);
+            }
+        }
+        self.weigh();
         Ok(())
     }
 
@@ -258,41 +306,15 @@ impl Job {
     }
 }
 
-/// Appends a piece of a body, unless there would be too much of it or it does not fit. The piece is charged
-/// before the proxy is asked for it; as long as both are there, it is in what is kept free.
-#[inline(never)]
-fn keep(
-    kept: &mut Vec<u8>,
-    charge: &mut Charge,
-    body: Body,
-    size: usize,
-    [most, limit]: [usize; 2],
-) -> Result<(), Outcome> {
-    let length = kept.len().saturating_add(size);
-    if length > most {
-        return Err(Outcome::TooLarge);
-    }
-    if size == 0 {
-        return Ok(());
-    }
-    let had = kept.capacity();
-    // Twice as much each time, so that pieces of a byte do not move the rest each time.
-    let room = match had {
-        0 => size,
-        had if had >= length => had,
+/// The room for a body and a piece of it: twice as much each time, so that pieces of a byte do not move the rest
+/// each time.
+fn room(body: &Vec<u8>, size: usize, most: usize) -> usize {
+    let length = body.len().saturating_add(size);
+    match body.capacity() {
+        0 => size.min(most),
+        had if had >= length || length > most => had,
         had => had.saturating_mul(2).clamp(length, most),
-    };
-    if !charge.grow(room.saturating_sub(had), limit) {
-        return Err(Outcome::DroppedBusy);
     }
-    let piece = host::body(body, size);
-    if kept.is_empty() {
-        *kept = piece;
-    } else {
-        kept.reserve_exact(room.saturating_sub(kept.len()));
-        kept.extend_from_slice(&piece);
-    }
-    Ok(())
 }
 
 fn micros(from: u64, to: u64) -> u64 {

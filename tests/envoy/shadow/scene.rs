@@ -164,9 +164,14 @@ where
 
     /// Waits until so many more requests have ended, in whatever outcomes, and returns these.
     pub(super) async fn any(&mut self, more: u64) -> Outcomes {
+        self.any_of(more, 0).await
+    }
+
+    /// As [`Self::any`], while others are under way.
+    pub(super) async fn any_of(&mut self, more: u64, others: u64) -> Outcomes {
         let total = self.expected.values().sum::<u64>() + more;
         let counted = self.wait(|now| now.ended() >= total).await;
-        assert_eq!((counted.sampled, counted.ended()), (total, total));
+        assert_eq!((counted.sampled, counted.ended()), (total + others, total));
         let before = std::mem::replace(&mut self.expected, counted.outcomes);
         let news = self.expected.iter().map(|(outcome, count)| {
             let before = before.get(outcome).copied().unwrap_or_default();

@@ -78,7 +78,7 @@ async fn noise_is_no_finding_from_the_first_request_on() {
 #[tokio::test]
 async fn noise_is_no_finding_of_many_that_come_at_once() {
     const AT_ONCE: usize = 64;
-    let stage = stage(&policy(&json!({ "max_in_flight": AT_ONCE }))).await;
+    let stage = stage(&policy(&json!({ "max_in_flight": 4 * AT_ONCE }))).await;
     let requests = vec![request_of(INSIDE); AT_ONCE];
     let answers = stage.client().send_all(requests, AT_ONCE).await;
     assert!(answers.iter().all(|answer| answer.status == 200));
@@ -90,7 +90,7 @@ async fn noise_is_no_finding_of_many_that_come_at_once() {
 async fn noise_of_one_route_leaves_no_findings_to_the_next() {
     const AT_ONCE: u64 = 64;
     let routes: Vec<String> = (0..4).map(|n| format!("/v1/Channels/{n}")).collect();
-    let changes = json!({ "max_in_flight": AT_ONCE, "routes": routes });
+    let changes = json!({ "max_in_flight": 4 * AT_ONCE, "routes": routes });
     let stage = stage(&policy(&changes)).await;
     for (route, sent) in routes.iter().zip(1..) {
         let request = Request::get(route).header("x-account-sid", INSIDE);
@@ -224,7 +224,7 @@ async fn fields_that_vary_at_random_make_no_good_v2_not_ready() {
         }
     };
     let (v1, v2) = (random(7), random(4_242));
-    let changes = json!({ "max_in_flight": REQUESTS, "timeout_ms": 60_000 });
+    let changes = json!({ "max_in_flight": 2 * REQUESTS, "timeout_ms": 60_000 });
     let stage = Stage::of(&policy(&changes), v1, v2, |b| b).await;
     let requests = vec![request_of(INSIDE); REQUESTS as usize];
     stage.client().send_all(requests, 16).await;

@@ -1,0 +1,181 @@
+//! Who has how much of what there is little of: places, room to wait, bytes. One account has no more than a
+//! quarter, and those without an account leave a quarter to the others.
+
+use crate::byte_budget::{ByteBudget, Charge};
+use crate::table::Table;
+
+/// An account, as a number that tells it from others; all requests without one are one.
+pub type AccountKey = Option<u64>;
+
+/// How many of so many one account may have, and at least one.
+#[must_use]
+pub fn share(account: AccountKey, most: usize) -> usize {
+    let quarter = most >> 2;
+    let share = match account {
+        Some(_) => quarter,
+        None => most.saturating_sub(quarter),
+    };
+    share.max(1)
+}
+
+/// Things of which there is a limited number, and which account has how many of them.
+#[derive(Debug, Default)]
+pub struct Shares {
+    taken: usize,
+    by_account: Table<AccountKey, usize>,
+}
+
+impl Shares {
+    /// How many are taken.
+    #[must_use]
+    pub const fn taken(&self) -> usize {
+        self.taken
+    }
+
+    /// Whether an account has its share of so many.
+    #[must_use]
+    pub fn is_spent(&self, account: AccountKey, most: usize) -> bool {
+        self.of(account) >= share(account, most)
+    }
+
+    /// Takes one of so many, unless all are taken or the account has its share.
+    #[must_use = "what is refused must not be used"]
+    pub fn take(&mut self, account: AccountKey, most: usize) -> bool {
+        let is_free = self.taken < most && !self.is_spent(account, most);
+        if is_free {
+            self.taken = self.taken.saturating_add(1);
+            let count = self.of(account).saturating_add(1);
+            self.by_account.insert(account, count);
+        }
+        is_free
+    }
+
+    /// Gives one back.
+    pub fn give_back(&mut self, account: AccountKey) {
+        let Some(rest) = self.of(account).checked_sub(1) else {
+            return;
+        };
+        self.taken = self.taken.saturating_sub(1);
+        if rest == 0 {
+            self.by_account.remove(&account);
+        } else {
+            self.by_account.insert(account, rest);
+        }
+    }
+
+    fn of(&self, account: AccountKey) -> usize {
+        self.by_account.get(&account).copied().unwrap_or_default()
+    }
+}
+
+/// The bytes of one thing, held by a worker and by an account of it.
+#[derive(Debug)]
+pub struct AccountCharge {
+    worker: Charge,
+    own: Charge,
+    account: AccountKey,
+}
+
+impl AccountCharge {
+    /// A charge that holds nothing yet. `own` is the budget of the account.
+    #[must_use]
+    pub fn new(worker: &ByteBudget, own: &ByteBudget, account: AccountKey) -> Self {
+        Self {
+            worker: worker.charge(),
+            own: own.charge(),
+            account,
+        }
+    }
+
+    /// Holds so many more bytes, unless the worker would then hold more than a limit, or the account more than
+    /// its share of that: nothing changes, and it returns `false`.
+    #[must_use = "what is refused must not be held"]
+    pub fn grow(&mut self, by: usize, limit: usize) -> bool {
+        let before = self.own.bytes();
+        if !self.own.grow(by, share(self.account, limit)) {
+            return false;
+        }
+        let fits = self.worker.grow(by, limit);
+        if !fits {
+            self.own.set(before);
+        }
+        fits
+    }
+
+    /// Holds exactly so many bytes: what something has come to that was allowed to grow.
+    pub fn set(&mut self, bytes: usize) {
+        self.worker.set(bytes);
+        self.own.set(bytes);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn a_share_is_a_quarter_and_those_without_an_account_leave_one() {
+        let shares = [0, 1, 3, 4, 8, 64].map(|most| (share(Some(7), most), share(None, most)));
+        assert_eq!(shares, [(1, 1), (1, 1), (1, 3), (1, 3), (2, 6), (16, 48)]);
+    }
+
+    fn account(number: u64) -> AccountKey {
+        (number > 0).then_some(number)
+    }
+
+    proptest! {
+        #[test]
+        fn no_account_has_more_than_its_share_and_all_comes_back(
+            steps in proptest::collection::vec((any::<bool>(), 0..6_u64), 0..300),
+            most in 0..40_usize,
+        ) {
+            let mut shares = Shares::default();
+            let mut have = [0_usize; 6];
+            for (takes, number) in steps {
+                let own = &mut have[usize::try_from(number).unwrap()];
+                if takes {
+                    let before = shares.taken();
+                    let is_taken = shares.take(account(number), most);
+                    prop_assert_eq!(is_taken, before < most && *own < share(account(number), most));
+                    *own = own.saturating_add(usize::from(is_taken));
+                } else {
+                    shares.give_back(account(number));
+                    *own = own.saturating_sub(1);
+                }
+                prop_assert_eq!(shares.taken(), have.iter().sum::<usize>());
+                prop_assert!(shares.taken() <= most);
+            }
+            for (number, count) in (0_u64..).zip(have) {
+                (0..count).for_each(|_| shares.give_back(account(number)));
+            }
+            prop_assert_eq!(shares.taken(), 0);
+            prop_assert!(shares.by_account.is_empty());
+        }
+
+        #[test]
+        fn no_account_holds_more_than_its_share_of_the_bytes(
+            steps in proptest::collection::vec((0..4_u64, 0..3_000_usize), 0..100),
+            limit in 4..20_000_usize,
+        ) {
+            let worker = ByteBudget::default();
+            let own: Vec<ByteBudget> = (0..4).map(|_| ByteBudget::default()).collect();
+            let budget = |number: u64| &own[usize::try_from(number).unwrap()];
+            let mut charges: Vec<AccountCharge> = (0..4)
+                .map(|number| AccountCharge::new(&worker, budget(number), account(number)))
+                .collect();
+            for (number, by) in steps {
+                let before = (worker.held(), budget(number).held());
+                let fits = charges[usize::try_from(number).unwrap()].grow(by, limit);
+                let after = (worker.held(), budget(number).held());
+                prop_assert!(fits || before == after);
+                prop_assert!(worker.held() <= limit);
+                prop_assert!(budget(number).held() <= share(account(number), limit));
+                prop_assert_eq!(own.iter().map(ByteBudget::held).sum::<usize>(), worker.held());
+            }
+            drop(charges);
+            prop_assert_eq!(worker.held(), 0);
+        }
+    }
+}

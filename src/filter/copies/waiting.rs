@@ -1,0 +1,132 @@
+//! Sampled requests that wait: for the client to send the rest, for v1, for the client to read its answer.
+//!
+//! A client chooses how long that takes, so it takes no place among `max_in_flight`, ends in time, and makes
+//! room for others where there is little.
+
+use turnout_core::shadow::{AccountKey, Outcome, Sample, share};
+
+use super::job::Job;
+use super::{Copies, of_rollout, parts};
+
+/// So many requests may wait for each place.
+const WAITING_FOR_A_PLACE: usize = 4;
+/// After so many ticks, which are seconds, what still waits is given up: for the rest of the request, for v1, or
+/// for the rest of v1's answer.
+const GIVEN_UP: u32 = 60;
+/// After so many ticks what waits for a client makes room for others.
+const MAKES_ROOM: u32 = 2;
+
+/// What a job waits for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Phase {
+    /// The rest of the request, at the client's pace.
+    Request,
+    /// v1.
+    V1,
+    /// The rest of v1's answer, at the pace of the client and of v1.
+    Answer,
+}
+
+impl Copies {
+    /// Lets one more request of an account wait, and where too many do, gives up the one that a client has made
+    /// wait longest: one of the same account where that has its share.
+    pub(super) fn wait(&mut self, sample: Sample, account: AccountKey) -> bool {
+        let configuration = std::rc::Rc::clone(&self.configuration);
+        let Some((_, shadow)) = parts(&configuration, sample) else {
+            return false;
+        };
+        let most = shadow.max_in_flight.saturating_mul(WAITING_FOR_A_PLACE);
+        loop {
+            let Some(state) = of_rollout(&mut self.rollouts, sample) else {
+                return false;
+            };
+            if state.waiting.take(account, most) {
+                return true;
+            }
+            let is_own = state.waiting.is_spent(account, most);
+            let is_in_the_way = |job: &Job| {
+                job.sample.rollout == sample.rollout && (!is_own || job.account == account)
+            };
+            if !self.give_up(0, &is_in_the_way) {
+                return false;
+            }
+        }
+    }
+
+    /// Makes room for so many bytes of an account, as far as requests can be given up for it.
+    pub(super) fn make_room(&mut self, id: u32, account: AccountKey, bytes: usize) {
+        loop {
+            let own = self.accounts.get(&account);
+            let is_own = own.is_some_and(|own| !own.fits(bytes, share(account, self.limit)));
+            if !is_own && self.budget.fits(bytes, self.limit) {
+                return;
+            }
+            if !self.give_up(id, &|job: &Job| !is_own || job.account == account) {
+                return;
+            }
+        }
+    }
+
+    /// Gives up the oldest of the requests that a client makes wait, other than this one.
+    fn give_up(&mut self, id: u32, is_in_the_way: &dyn Fn(&Job) -> bool) -> bool {
+        let found = self.jobs.iter().find(|(other, job)| {
+            **other != id
+                && job.phase != Phase::V1
+                && job.has_waited(self.ticks, MAKES_ROOM)
+                && is_in_the_way(job)
+        });
+        let found = found.map(|(other, _)| *other);
+        if let Some(other) = found {
+            self.settle(other, Outcome::DroppedSlow);
+        }
+        found.is_some()
+    }
+
+    /// Gives up what has waited too long.
+    pub(super) fn give_up_late(&mut self) {
+        let jobs = self.jobs.iter();
+        let late = jobs.filter(|(_, job)| job.has_waited(self.ticks, GIVEN_UP));
+        let late: Vec<u32> = late.map(|(id, _)| *id).collect();
+        for id in late {
+            self.settle(id, Outcome::DroppedSlow);
+        }
+    }
+
+    /// A request has all that it waited for, or an outcome.
+    pub(super) fn stop_waiting(&mut self, id: u32) {
+        if let Some(job) = self.jobs.get_mut(&id)
+            && std::mem::take(&mut job.is_waiting)
+            && let Some(state) = of_rollout(&mut self.rollouts, job.sample)
+        {
+            state.waiting.give_back(job.account);
+        }
+    }
+
+    /// Takes one of the places for calls; a job that has one keeps it.
+    pub(super) fn take_place(&mut self, id: u32) -> bool {
+        let configuration = std::rc::Rc::clone(&self.configuration);
+        let Some(job) = self.jobs.get_mut(&id) else {
+            return false;
+        };
+        let Some((_, shadow)) = parts(&configuration, job.sample) else {
+            return false;
+        };
+        if !job.has_place
+            && let Some(state) = of_rollout(&mut self.rollouts, job.sample)
+        {
+            job.has_place = !state.back_off.forbids(state.places.taken(), shadow)
+                && state.places.take(job.account, shadow.max_in_flight);
+        }
+        job.has_place
+    }
+
+    /// Gives a place back, if the job has one.
+    pub(super) fn leave_place(&mut self, id: u32) {
+        if let Some(job) = self.jobs.get_mut(&id)
+            && std::mem::take(&mut job.has_place)
+            && let Some(state) = of_rollout(&mut self.rollouts, job.sample)
+        {
+            state.places.give_back(job.account);
+        }
+    }
+}

@@ -1,0 +1,93 @@
+//! Clients that send a byte a second, or read as slowly: others are compared all the same.
+
+use std::time::Duration;
+
+use harness::scripted::{Answer, Scripted};
+use hyper::body::Incoming;
+use serde_json::json;
+
+use super::scene::{Shadowed, at_both_moments, one_worker, shadow_policy};
+use super::streaming::{Frames, Streaming, ok};
+use super::wire::{Wire, head};
+
+/// As many as there are places by default.
+const SLOW: usize = 64;
+const HONEST: u64 = 40;
+
+fn policy(moment: &str) -> serde_json::Value {
+    shadow_policy(&json!({ "send": moment, "max_in_flight": SLOW }))
+}
+
+#[tokio::test]
+async fn uploads_of_a_byte_a_second_do_not_blind_shadow_mode() {
+    at_both_moments(slow_uploads).await;
+}
+
+async fn slow_uploads(moment: &'static str) {
+    let answer = |_: &_| Answer::text("taken");
+    let (v1, v2) = (Scripted::start(answer), Scripted::start(answer));
+    let mut scene = Shadowed::between(v1, v2, &policy(moment), one_worker).await;
+    let mut slow = Vec::new();
+    for number in 0..SLOW {
+        let mut wire = Wire::open(scene.address()).await;
+        let account = format!("x-account-sid: AC{number:032x}");
+        wire.write(head("POST", "/slow", &["content-length: 100", &account]))
+            .await;
+        slow.push(tokio::spawn(async move {
+            for _ in 0..4 {
+                wire.write(b"x").await;
+                tokio::time::sleep(Duration::from_secs(1)).await;
+            }
+        }));
+    }
+    scene.sampled(SLOW as u64).await;
+    assert_eq!(scene.counted().await.in_flight, 0);
+    let mut wire = Wire::open(scene.address()).await;
+    for _ in 0..HONEST {
+        wire.write(head("GET", "/1", &[])).await;
+        assert_eq!(wire.answer("GET").await.status, 200);
+    }
+    let ended = scene.any_of(HONEST, SLOW as u64).await;
+    assert_eq!(ended["equal"], HONEST, "{moment}: {ended:?}");
+    for wire in slow {
+        wire.await.expect("written");
+    }
+    scene.expect(&[("skipped_aborted", SLOW as u64)]).await;
+    scene.settle().await;
+}
+
+#[tokio::test]
+async fn answers_that_are_read_slowly_do_not_blind_shadow_mode() {
+    at_both_moments(slow_readers).await;
+}
+
+async fn slow_readers(moment: &'static str) {
+    let v1 = Streaming::start(|request: hyper::Request<Incoming>| async move {
+        let body = Frames::of(&["tak", "en"]);
+        match request.uri().path() {
+            "/v1/Channels/slow" => ok("text/plain", body.hangs()),
+            _ => ok("text/plain", body),
+        }
+    })
+    .await;
+    let v2 = Scripted::start(|_| Answer::text("taken"));
+    let mut scene = Shadowed::between(v1, v2, &policy(moment), one_worker).await;
+    let mut slow = Vec::new();
+    for number in 0..SLOW {
+        let mut wire = Wire::open(scene.address()).await;
+        let account = format!("x-account-sid: AC{number:032x}");
+        wire.write(head("GET", "/slow", &[&account])).await;
+        assert_eq!(wire.head().await.status, 200);
+        slow.push(wire);
+    }
+    let mut wire = Wire::open(scene.address()).await;
+    for _ in 0..HONEST {
+        wire.write(head("GET", "/1", &[])).await;
+        assert_eq!(wire.answer("GET").await.status, 200);
+    }
+    let ended = scene.any_of(HONEST, SLOW as u64).await;
+    assert_eq!(ended["equal"], HONEST, "{moment}: {ended:?}");
+    drop(slow);
+    scene.expect(&[("skipped_aborted", SLOW as u64)]).await;
+    scene.rest().await;
+}

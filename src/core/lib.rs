@@ -106,6 +106,6 @@ pub use table::Table;
 pub use time::{BadTime, Time};
 pub use treatment::{Reason, Treatment};
 pub use unlisted::Unlisted;
-pub use visible::{is_visible, visible};
+pub use visible::{begins_command, is_visible, push_json_escape, visible, visible_bytes};
 pub use wants::Wants;
 pub use wire::with_accounts;

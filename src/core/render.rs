@@ -6,6 +6,8 @@
 
 use std::fmt;
 
+use crate::visible::{is_visible, push_json_escape};
+
 /// Where the plugin's configuration goes, quotes included.
 pub const CONFIGURATION_PLACE: &str = "\"@TURNOUT_CONFIGURATION@\"";
 /// Where the path of the filter's `.wasm` goes, quotes included.
@@ -121,7 +123,9 @@ pub fn discovery(configuration: &str, revision: &str, wasm: &str) -> String {
 }
 
 /// A string that JSON and YAML 1.1 and 1.2 read alike: what YAML takes for a line break or refuses
-/// unescaped is escaped.
+/// unescaped is escaped, and so is what a terminal would obey. An invisible character above U+FFFF becomes
+/// two escapes, which some readers of YAML refuse; JSON in a policy has such escapes of its own before
+/// it comes here.
 pub(crate) fn quoted(text: &str) -> String {
     let is_plain = |byte: u8| matches!(byte, b' '..=b'~') && byte != b'"' && byte != b'\\';
     let mut quoted = String::with_capacity(text.len().saturating_add(2));
@@ -150,9 +154,7 @@ fn push_quoted(quoted: &mut String, c: char) {
         '\n' => quoted.push_str("\\n"),
         '\r' => quoted.push_str("\\r"),
         '\t' => quoted.push_str("\\t"),
-        c if c.is_control() || matches!(c, '\u{2028}' | '\u{2029}' | '\u{feff}') => {
-            quoted.push_str(&format!("\\u{:04x}", u32::from(c)));
-        }
+        c if !is_visible(c) => push_json_escape(quoted, c),
         c => quoted.push(c),
     }
 }

@@ -3,9 +3,10 @@
 use std::fmt;
 
 use serde_json::{Map, Value};
+use turnout_core::visible;
 
 use crate::note::Notes;
-use crate::words::{printable, quoted};
+use crate::words::quoted;
 
 /// No tool has longer names for what it has in objects by name; a longer one would be in each place.
 const LONGEST_KEY: usize = 256;
@@ -23,7 +24,7 @@ pub struct Unreadable {
 
 impl Unreadable {
     pub(crate) fn new(at: &str, what: impl Into<String>, help: impl Into<String>) -> Self {
-        let place = printable(at);
+        let place = visible(at);
         let (what, help) = (what.into(), help.into());
         Self { place, what, help }
     }

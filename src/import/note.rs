@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use turnout_core::visible;
+
 /// How many notes are kept; further ones are only counted.
 const KEPT: usize = 1_000;
 
@@ -42,9 +44,10 @@ impl fmt::Display for Note {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}", self.severity.as_str())?;
         if !self.pointer.is_empty() {
-            write!(f, " at {}", self.pointer)?;
+            // A key of the file may hold anything.
+            write!(f, " at {}", visible(&self.pointer))?;
         }
-        write!(f, ": {}; {}", self.what, self.help)
+        write!(f, ": {}; {}", visible(&self.what), visible(&self.help))
     }
 }
 
@@ -97,10 +100,8 @@ impl Notes {
             self.omitted = self.omitted.saturating_add(1);
             return;
         }
-        // A key of the file may hold anything, and a note is one line of a terminal.
-        let pointer = crate::words::printable(at);
         self.list.push(Note {
-            pointer,
+            pointer: at.to_owned(),
             what,
             help,
             severity,

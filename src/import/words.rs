@@ -2,6 +2,8 @@
 
 use std::fmt::Write;
 
+use turnout_core::visible;
+
 /// How much of a text of the file a sentence shows, in characters.
 const SHOWN: usize = 64;
 /// How many of a list.
@@ -13,19 +15,7 @@ const LONGEST_NAME: usize = 63;
 pub(crate) fn quoted(text: &str) -> String {
     let short: String = text.chars().take(SHOWN).collect();
     let dots = if short.len() < text.len() { "…" } else { "" };
-    format!("`{}{dots}`", printable(&short))
-}
-
-/// A text with its control characters spelled out.
-pub(crate) fn printable(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for c in text.chars() {
-        match c.is_control() {
-            true => out.extend(c.escape_default()),
-            false => out.push(c),
-        }
-    }
-    out
+    format!("`{}{dots}`", visible(&short))
 }
 
 /// ``` `a`, `b` and 3 more ```

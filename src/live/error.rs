@@ -4,7 +4,7 @@ use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use turnout_core::visible;
+use turnout_core::{visible, visible_bytes};
 
 /// Why a folder was not changed, or not read. Its `Display` says what is wrong and what to do.
 #[derive(Debug)]
@@ -107,7 +107,7 @@ impl Error {
 
 /// How a path is shown.
 pub(crate) fn shown(path: &Path) -> String {
-    visible(&path.display().to_string())
+    visible_bytes(path.as_os_str().as_encoded_bytes())
 }
 
 impl fmt::Display for Error {
@@ -196,7 +196,8 @@ impl fmt::Display for Error {
             ),
             Self::AmbiguousTarget(name) => write!(
                 f,
-                "{name} is an entry of the history and the revision of another; write #{name} for the entry"
+                "{name} is an entry of the history and the revision of another; write #{name} for the entry",
+                name = visible(name)
             ),
             Self::RejectedTarget(name) => write!(
                 f,

@@ -2,6 +2,8 @@
 
 use std::time::{Duration, UNIX_EPOCH};
 
+use turnout_core::visible;
+
 /// Characters of a name that are kept.
 const MOST: usize = 200;
 /// The end of the year 9999, the last that is printed.
@@ -9,24 +11,12 @@ const LAST_MS: u64 = 253_402_300_799_000;
 
 /// What came from a log, of bounded length, on one line, and harmless in a terminal.
 pub(crate) fn excerpt(found: &str) -> String {
-    let mut short = String::new();
-    for c in found.chars().take(MOST) {
-        if c.is_control() || is_invisible(c) {
-            short.extend(c.escape_unicode());
-        } else {
-            short.push(c);
-        }
-    }
-    if found.chars().nth(MOST).is_some() {
+    let end = found.char_indices().nth(MOST).map(|(end, _)| end);
+    let mut short = visible(end.and_then(|end| found.get(..end)).unwrap_or(found));
+    if end.is_some() {
         short.push('…');
     }
     short
-}
-
-/// Characters that hide, or that turn the direction of the text around them.
-const fn is_invisible(c: char) -> bool {
-    matches!(c,
-        '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
 }
 
 /// A segment or a route as people read it: `-` stands for none of those that the policy names.
@@ -92,7 +82,7 @@ mod tests {
     fn text_of_a_log_is_made_harmless() {
         assert_eq!(
             excerpt("/a\u{1b}[2J\u{202e}b\n"),
-            "/a\\u{1b}[2J\\u{202e}b\\u{a}"
+            "/a\\u{1b}[2J\\u{202e}b\\n"
         );
         assert_eq!(excerpt(&"é".repeat(300)).chars().count(), MOST + 1);
     }

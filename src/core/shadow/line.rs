@@ -1,5 +1,7 @@
 //! JSON on one line, written field by field.
 
+use crate::visible::{is_visible, push_json_escape};
+
 /// An object that is being written.
 pub(super) struct Object {
     text: String,
@@ -83,9 +85,7 @@ fn quote(out: &mut String, text: &str) {
             '"' => out.push_str("\\\""),
             '\\' => out.push_str("\\\\"),
             // Line breaks among them: a record is one line.
-            c if c.is_control() || matches!(c, '\u{2028}' | '\u{2029}') => {
-                out.push_str(&format!("\\u{:04x}", u32::from(c)));
-            }
+            c if !is_visible(c) => push_json_escape(out, c),
             c => out.push(c),
         }
     }

@@ -2,14 +2,14 @@
 
 mod options;
 
-use std::io::{self, BufRead, BufReader, BufWriter, ErrorKind, Read, Write};
+use std::io::{self, BufRead, BufReader, ErrorKind, Read};
 
 use clap::{Args, ValueEnum};
 use serde_json::{Number, Value};
-use turnout_core::{Fraction, Hash, Native, Position, Salt, visible};
+use turnout_core::{Fraction, Hash, Native, Position, Salt, visible_bytes};
 
 use crate::exit::{Exit, refuse};
-use crate::text::visible_json;
+use crate::sink::{Output, SafeText};
 
 /// Of a line of standard input, in bytes. No account and no request id comes near it.
 const LONGEST_LINE: usize = 65_536;
@@ -152,7 +152,7 @@ impl Answer {
     }
 
     fn write(&self, keys: &[String]) -> Result<(), String> {
-        let mut output = BufWriter::new(io::stdout().lock());
+        let mut output = Output::new();
         let standard_input = [String::from("-")];
         let keys = match keys {
             [] => &standard_input,
@@ -171,7 +171,7 @@ impl Answer {
     }
 
     /// The keys of standard input; whether somebody still reads the answers.
-    fn lines(&self, output: &mut impl Write) -> Result<bool, String> {
+    fn lines(&self, output: &mut Output) -> Result<bool, String> {
         let mut input = BufReader::new(io::stdin().lock());
         let mut line = Vec::new();
         for number in 1_u64.. {
@@ -204,34 +204,32 @@ impl Answer {
         Ok(true)
     }
 
-    fn key(&self, output: &mut impl Write, key: &[u8]) -> io::Result<()> {
+    fn key(&self, output: &mut Output, key: &[u8]) -> io::Result<()> {
         let position = self.position(key);
         let native = self.hash.native(position);
         let entry = self.hash.entry(position);
         let text = String::from_utf8_lossy(key);
         let is_in = self.fraction.map(|fraction| fraction.includes(position));
         if !self.is_json {
-            let answer = match is_in {
-                None => "",
-                Some(true) => "\tin",
-                Some(false) => "\tout",
-            };
-            return writeln!(output, "{}\t{native}\t{entry}{answer}", visible(&text));
+            let text = visible_bytes(key);
+            let (native, entry) = (native.to_string(), entry.to_string());
+            let is_in = is_in.map(|is_in| if is_in { "in" } else { "out" });
+            let cells = [text.as_str(), &native, &entry].into_iter().chain(is_in);
+            return output.print(&SafeText::row(&cells.collect::<Vec<_>>()));
         }
         let native = match native {
             Native::Never => String::from("null"),
             native => format!("\"{native}\""),
         };
-        let key = visible_json(Value::from(text).to_string());
-        let name = self.hash.name();
-        write!(
-            output,
+        let (key, name) = (Value::from(text), self.hash.name());
+        let mut line = format!(
             r#"{{"key":{key},"hash":"{name}","position":{native},"enters_at_percent":{entry}"#
-        )?;
+        );
         if let (Some(fraction), Some(is_in)) = (self.fraction, is_in) {
-            write!(output, r#","percent":{fraction},"includes":{is_in}"#)?;
+            line.push_str(&format!(r#","percent":{fraction},"includes":{is_in}"#));
         }
-        writeln!(output, "}}")
+        line.push_str("}\n");
+        output.print(&SafeText::json(&line))
     }
 }
 

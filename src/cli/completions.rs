@@ -4,6 +4,7 @@ use clap::{Args, Command};
 use clap_complete::Shell;
 
 use crate::exit::{Exit, refuse};
+use crate::sink::SafeText;
 use crate::text;
 
 /// Print completions for a shell.
@@ -20,7 +21,8 @@ pub(crate) struct Arguments {
 pub(crate) fn run(arguments: &Arguments, mut command: Command) -> Exit {
     let mut script = Vec::new();
     clap_complete::generate(arguments.shell, &mut command, "turnout", &mut script);
-    match text::write(None, &String::from_utf8_lossy(&script)) {
+    let script = SafeText::of_the_program(&String::from_utf8_lossy(&script));
+    match text::write(None, &script) {
         Ok(()) => Exit::Done,
         Err(error) => refuse(&error),
     }

@@ -4,13 +4,14 @@ use std::path::PathBuf;
 
 use clap::Args;
 use serde_json::{Value, json};
-use turnout_core::Headers;
 use turnout_core::diff::{
     Answer, Comparison, Finding, Findings, Limits, NotComparable, Options, Severity, Usage, compare,
 };
+use turnout_core::{Headers, visible, visible_bytes};
 
 use crate::accounts_access::AccountFileOptions;
 use crate::exit::{Exit, refuse};
+use crate::sink::SafeText;
 use crate::{policy, text};
 
 /// Compare two files as the proxy compares the answers of v1 and v2.
@@ -93,8 +94,8 @@ pub(crate) fn run(arguments: &Arguments) -> Exit {
         .map(|(what, path, _)| (what, path.as_str()))
         .collect();
     let report = match arguments.json {
-        true => format!("{:#}\n", as_json(findings, &unused)),
-        false => as_text(findings, &unused),
+        true => SafeText::json(&format!("{:#}\n", as_json(findings, &unused))),
+        false => SafeText::lines(&as_text(findings, &unused)),
     };
     match text::write(None, &report) {
         Ok(()) => exit,
@@ -131,8 +132,8 @@ fn as_text(findings: Option<&Findings<'_>>, unused: &[(&str, &str)]) -> String {
     };
     for finding in findings.as_slice() {
         let pointer = match finding.exact.as_str() {
-            "" => "(the whole)",
-            pointer => pointer,
+            "" => String::from("(the whole)"),
+            pointer => visible(pointer),
         };
         report.push_str(&format!(
             "{:<9} {:<8} {pointer}: {} → {}\n",
@@ -156,7 +157,10 @@ fn as_text(findings: Option<&Findings<'_>>, unused: &[(&str, &str)]) -> String {
 fn notes(unused: &[(&str, &str)]) -> String {
     unused
         .iter()
-        .map(|(what, path)| format!("note: {what} {path} names nothing in these files\n"))
+        .map(|(what, path)| {
+            let path = visible(path);
+            format!("note: {what} {path} names nothing in these files\n")
+        })
         .collect()
 }
 
@@ -164,16 +168,26 @@ fn shown(value: &Option<turnout_core::diff::Value<'_>>) -> String {
     let Some(value) = value else {
         return String::from("(nothing)");
     };
-    let text = String::from_utf8_lossy(&value.raw);
-    let one_line: String = text
-        .chars()
-        .map(|c| if c.is_control() { ' ' } else { c })
-        .collect();
-    let mut short: String = one_line.chars().take(LONGEST_SHOWN).collect();
-    if one_line.chars().nth(LONGEST_SHOWN).is_some() {
-        short.push('…');
+    // A character of at most four bytes is looked at once more, which is whether there are more.
+    let looked_at = LONGEST_SHOWN.saturating_add(1).saturating_mul(4);
+    let beginning = value.raw.get(..looked_at).unwrap_or(&value.raw);
+    let mut shown = String::new();
+    for (index, c) in one_by_one(beginning).enumerate() {
+        if index == LONGEST_SHOWN {
+            shown.push('…');
+            break;
+        }
+        shown.push_str(&visible_bytes(c));
     }
-    short
+    shown
+}
+
+/// The characters of a text; of what is not UTF-8, the bytes.
+fn one_by_one(bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
+    bytes.utf8_chunks().flat_map(|chunk| {
+        let characters = chunk.valid().split_inclusive(|_| true).map(str::as_bytes);
+        characters.chain(chunk.invalid().chunks(1))
+    })
 }
 
 fn as_json(findings: Option<&Findings<'_>>, unused: &[(&str, &str)]) -> Value {

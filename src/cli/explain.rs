@@ -5,7 +5,6 @@ mod json;
 mod text;
 mod words;
 
-use std::io::{self, Write};
 use std::path::PathBuf;
 
 use clap::Args;
@@ -14,10 +13,11 @@ use turnout_core::{Headers, Inbound, Request, Rollout, Time};
 
 use crate::accounts_access::AccountFileOptions;
 use crate::exit::{Exit, refuse};
+use crate::many::print;
 use crate::moment::{moment, now};
 use crate::policy;
 use crate::render::InboundWord;
-use crate::text::visible_json;
+use crate::sink::SafeText;
 
 /// Say what is decided for a request, and why, step by step.
 ///
@@ -84,12 +84,12 @@ struct Told<'a> {
 
 pub(crate) fn run(arguments: &Arguments) -> Exit {
     match told(arguments) {
-        Ok(text) => print(&text),
+        Ok(text) => print(&text, Exit::Done),
         Err(exit) => exit,
     }
 }
 
-fn told(arguments: &Arguments) -> Result<String, Exit> {
+fn told(arguments: &Arguments) -> Result<SafeText, Exit> {
     let region = arguments.region.as_deref();
     let plan = policy::plan(&arguments.policy, region, arguments.account_files.access())?;
     let supposed = match &arguments.rollout {
@@ -130,7 +130,7 @@ fn told(arguments: &Arguments) -> Result<String, Exit> {
         supposed,
     };
     Ok(match arguments.json {
-        true => visible_json(format!("{:#}\n", json::of(&told))),
+        true => SafeText::json(&format!("{:#}\n", json::of(&told))),
         false => text::of(&told),
     })
 }
@@ -176,16 +176,6 @@ fn why_refused(refused: &Refused<'_>) -> String {
                 places.join(", ")
             )
         }
-    }
-}
-
-fn print(text: &str) -> Exit {
-    let written = anstream::stdout().write_all(text.as_bytes());
-    match written.and_then(|()| anstream::stdout().flush()) {
-        Ok(()) => Exit::Done,
-        // Whoever reads has read enough.
-        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Exit::Done,
-        Err(error) => refuse(&format!("cannot write to standard output: {error}")),
     }
 }
 

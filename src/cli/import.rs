@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use turnout_import::{Format, Formula, Imported, Options, Source, Tool, import};
 
 use crate::exit::{Exit, refuse};
+use crate::sink::SafeText;
 use crate::{problems, text};
 
 /// Make a policy of a flag that another tool exported.
@@ -118,9 +119,9 @@ fn imported(arguments: &Arguments) -> Result<bool, String> {
     let imported =
         import(tool.0, &given, &options(arguments)).map_err(|error| format!("{name}: {error}"))?;
     match arguments.json {
-        true => text::write(None, &as_json(&imported)?)?,
+        true => text::write(None, &SafeText::json(&as_json(&imported)?))?,
         false => {
-            text::write(None, &imported.policy)?;
+            text::write(None, &SafeText::json(&imported.policy))?;
             tell(&name, &imported);
         }
     }

@@ -12,6 +12,7 @@ use turnout_core::{Diagnostic, Diagnostics, Plan, Severity};
 use crate::accounts_access::{Access, AccountFileOptions};
 use crate::accounts_files::{self, Found};
 use crate::exit::{Exit, refuse};
+use crate::sink::{Annotation, SafeText};
 use crate::text::{self, is_dash};
 use crate::{problems, series};
 
@@ -194,7 +195,7 @@ impl Source {
     }
 }
 
-fn as_json(source: &Source, diagnostics: &Diagnostics) -> String {
+fn as_json(source: &Source, diagnostics: &Diagnostics) -> SafeText {
     let list = diagnostics.as_slice().iter().map(diagnostic_as_json);
     let bad_lines = source
         .found
@@ -210,7 +211,7 @@ fn as_json(source: &Source, diagnostics: &Diagnostics) -> String {
         "bad_lines": bad_lines.collect::<Vec<_>>(),
         "bad_lines_omitted": source.found.omitted,
     });
-    text::visible_json(format!("{report:#}\n"))
+    SafeText::json(&format!("{report:#}\n"))
 }
 
 fn diagnostic_as_json(diagnostic: &Diagnostic) -> Value {
@@ -234,50 +235,39 @@ fn diagnostic_as_json(diagnostic: &Diagnostic) -> Value {
 }
 
 /// One command for each, as GitHub's runner reads them.
-fn as_commands(source: &Source, is_file: bool, diagnostics: &Diagnostics) -> String {
-    let commands = diagnostics.as_slice().iter().map(|diagnostic| {
-        let file = match is_file {
-            true => format!("file={},", escaped(&source.name, true)),
-            false => String::new(),
-        };
+fn as_commands(source: &Source, is_file: bool, diagnostics: &Diagnostics) -> SafeText {
+    let mut commands = SafeText::default();
+    let file = is_file.then_some(("file", source.name.as_str()));
+    for diagnostic in diagnostics.as_slice() {
         let place = match diagnostic.pointer.as_str() {
             "" => String::new(),
             pointer => format!("at {pointer}: "),
         };
         let problem = &diagnostic.problem;
-        let message = format!("{place}{problem}; {}", problem.help());
-        format!(
-            "::{} {file}line={},col={},title={}::{}\n",
-            diagnostic.severity().as_str(),
-            diagnostic.line,
-            diagnostic.column,
-            escaped(diagnostic.code(), true),
-            escaped(&message, false),
-        )
-    });
-    let bad_lines = source.found.bad_lines.iter().map(|bad| {
-        let file = escaped(&bad.file, true);
-        let message = escaped(&bad.message, false);
-        format!(
-            "::error file={file},line={},title=malformed-account::{message}\n",
-            bad.line
-        )
-    });
-    commands.chain(bad_lines).collect()
-}
-
-/// In a property, what ends one is escaped too.
-fn escaped(text: &str, in_property: bool) -> String {
-    let mut escaped = String::with_capacity(text.len());
-    for c in text.chars() {
-        match c {
-            '%' => escaped.push_str("%25"),
-            '\r' => escaped.push_str("%0D"),
-            '\n' => escaped.push_str("%0A"),
-            ':' if in_property => escaped.push_str("%3A"),
-            ',' if in_property => escaped.push_str("%2C"),
-            c => escaped.push(c),
-        }
+        let (line, column) = (diagnostic.line.to_string(), diagnostic.column.to_string());
+        let about = [
+            ("line", line.as_str()),
+            ("col", &column),
+            ("title", diagnostic.code()),
+        ];
+        let properties: Vec<_> = file.into_iter().chain(about).collect();
+        commands.push_annotation(&Annotation {
+            level: diagnostic.severity().as_str(),
+            properties: &properties,
+            message: &format!("{place}{problem}; {}", problem.help()),
+        });
     }
-    escaped
+    for bad in &source.found.bad_lines {
+        let line = bad.line.to_string();
+        commands.push_annotation(&Annotation {
+            level: Severity::Error.as_str(),
+            properties: &[
+                ("file", &bad.file),
+                ("line", &line),
+                ("title", "malformed-account"),
+            ],
+            message: &bad.message,
+        });
+    }
+    commands
 }

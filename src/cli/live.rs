@@ -19,6 +19,7 @@ use crate::changes::Changes;
 use crate::exit::{Exit, refuse};
 use crate::limits::Limits;
 use crate::moment::now;
+use crate::sink::SafeText;
 use crate::who::who;
 use crate::{many, problems, text};
 
@@ -199,7 +200,7 @@ impl Options {
         };
         let text = match self.json {
             true => told.to_json(),
-            false => told.to_text(),
+            false => SafeText::lines(&told.to_text()),
         };
         text::write(None, &text)?;
         if outcome.is_refused() {
@@ -274,7 +275,7 @@ impl Options {
         }
         let text = match self.json {
             true => told::forbidden_as_json(preview, changes, &refused),
-            false => changes.to_text(),
+            false => SafeText::lines(&changes.to_text()),
         };
         many::print(&text, Exit::No);
         for refused in refused {

@@ -9,6 +9,7 @@ use turnout_core::visible;
 use turnout_live::{Directory, Log, Outcome, Row, What};
 
 use crate::exit::{Exit, refuse};
+use crate::sink::SafeText;
 use crate::text;
 
 /// Show who changed the policy in force, when and why.
@@ -42,7 +43,7 @@ pub(crate) fn run(arguments: &Arguments) -> Exit {
     };
     let text = match arguments.json {
         true => as_json(&log),
-        false => as_text(&log),
+        false => SafeText::lines(&as_text(&log)),
     };
     match text::write(None, &text) {
         Ok(()) => Exit::Done,
@@ -119,7 +120,7 @@ fn outcome(row: &Row) -> &'static str {
     }
 }
 
-fn as_json(log: &Log) -> String {
+fn as_json(log: &Log) -> SafeText {
     let in_force = log.rows.iter().find(|row| row.is_in_place);
     let damaged = log.damaged.iter();
     let damaged = damaged.map(|(file, why)| json!({ "file": file, "why": why }));
@@ -129,7 +130,7 @@ fn as_json(log: &Log) -> String {
         "entries": log.rows.iter().map(entry_as_json).collect::<Vec<_>>(),
         "damaged": damaged.collect::<Vec<_>>(),
     });
-    text::visible_json(format!("{report:#}\n"))
+    SafeText::json(&format!("{report:#}\n"))
 }
 
 fn entry_as_json(row: &Row) -> Value {

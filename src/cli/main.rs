@@ -5,6 +5,7 @@
 mod accounts_access;
 mod accounts_files;
 mod apply;
+mod bad_arguments;
 mod bucket;
 mod changes;
 mod completions;
@@ -23,6 +24,7 @@ mod many;
 mod max_held_bytes;
 mod moment;
 mod pack;
+mod panics;
 mod plan;
 mod policy;
 mod problems;
@@ -34,11 +36,14 @@ mod rollback;
 mod schema;
 mod series;
 mod simulate;
+mod sink;
 mod text;
 mod watch;
 mod who;
 
-use clap::{CommandFactory, Parser, Subcommand};
+use clap::builder::Styles;
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
+use turnout_core::is_visible;
 
 use crate::exit::Exit;
 
@@ -74,7 +79,31 @@ enum Command {
 }
 
 fn main() -> Exit {
-    match Arguments::parse().command {
+    std::panic::set_hook(Box::new(panics::report));
+    match arguments() {
+        Ok(arguments) => run(arguments.command),
+        Err(error) => bad_arguments::tell(error),
+    }
+}
+
+/// Reads the arguments of the process.
+fn arguments() -> Result<Arguments, clap::Error> {
+    let mut command = Arguments::command().bin_name("turnout");
+    // An error quotes what was given. It has no colours where that might have some of its own.
+    let mut given = std::env::args_os().skip(1);
+    if given.any(|argument| {
+        argument
+            .to_str()
+            .is_none_or(|text| !text.chars().all(is_visible))
+    }) {
+        command = command.styles(Styles::plain());
+    }
+    let mut matches = command.try_get_matches_from_mut(std::env::args_os())?;
+    Arguments::from_arg_matches_mut(&mut matches).map_err(|error| error.format(&mut command))
+}
+
+fn run(command: Command) -> Exit {
+    match command {
         Command::Apply(arguments) => apply::run(&arguments),
         Command::Bucket(arguments) => bucket::run(&arguments),
         Command::Completions(arguments) => completions::run(&arguments, Arguments::command()),

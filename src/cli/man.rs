@@ -6,6 +6,7 @@ use clap::{Args, Command};
 use clap_mangen::Man;
 
 use crate::exit::{Exit, refuse};
+use crate::sink::SafeText;
 use crate::text;
 
 /// Print the manual page, or write one for each command.
@@ -21,7 +22,7 @@ pub(crate) struct Arguments {
 
 pub(crate) fn run(arguments: &Arguments, command: Command) -> Exit {
     let written = match &arguments.dir {
-        None => page(command).and_then(|page| text::write(None, &page)),
+        None => page(command).and_then(|page| text::write(None, &SafeText::of_the_program(&page))),
         Some(folder) => clap_mangen::generate_to(command, folder)
             .map_err(|error| format!("cannot write to {}: {error}", text::name_of(folder))),
     };

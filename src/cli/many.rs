@@ -1,7 +1,7 @@
 //! What `simulate` and `plan` have in common: policies, lists of accounts and logs of any size.
 
 use std::fs::File;
-use std::io::{self, BufRead, BufReader, IsTerminal, Read};
+use std::io::{self, BufRead, BufReader, Read};
 use std::num::NonZeroUsize;
 use std::path::Path;
 use std::thread;
@@ -16,6 +16,7 @@ use turnout_simulate::{
 
 use crate::accounts_files::{self, columns_with_accounts, hides_text};
 use crate::exit::{Exit, refuse};
+use crate::sink::{self, SafeText};
 use crate::{problems, text};
 
 /// Each has some memory of its own, and one thread that reads feeds no more.
@@ -98,7 +99,7 @@ fn input(read: impl Read + 'static, size: Option<u64>) -> io::Result<Box<dyn Rea
 
 /// To standard error, where that is a terminal; it is gone when all is read.
 fn bar(size: Option<u64>) -> ProgressBar {
-    if !io::stderr().is_terminal() {
+    if !sink::is_error_terminal() {
         return ProgressBar::hidden();
     }
     let (bar, template) = match size.filter(|size| *size > 0) {
@@ -225,15 +226,17 @@ pub(crate) fn list(column: Option<&String>, text: FileText) -> ListOptions {
 }
 
 /// Prints to the end, or until who reads has seen enough.
-pub(crate) fn print(text: &str, exit: Exit) -> Exit {
+pub(crate) fn print(text: &SafeText, exit: Exit) -> Exit {
     match text::write(None, text) {
         Ok(()) => exit,
         Err(error) => refuse(&error),
     }
 }
 
-pub(crate) fn json(found: &impl serde::Serialize) -> String {
+pub(crate) fn json(found: &impl serde::Serialize) -> SafeText {
     // Numbers and texts: there is nothing that JSON has not.
-    serde_json::to_string_pretty(found)
-        .map_or_else(|_| String::new(), |json| text::visible_json(json + "\n"))
+    serde_json::to_string_pretty(found).map_or_else(
+        |_| SafeText::default(),
+        |json| SafeText::json(&(json + "\n")),
+    )
 }

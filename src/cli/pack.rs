@@ -10,6 +10,7 @@ use crate::accounts_access::AccountFileOptions;
 use crate::accounts_files::{MOST, gather, open};
 use crate::exit::{Exit, refuse};
 use crate::policy::Policy;
+use crate::sink::SafeText;
 use crate::{problems, text};
 
 /// Pack accounts: the base64 of the sorted SIDs, 16 bytes each.
@@ -45,7 +46,7 @@ pub(crate) fn run(arguments: &Arguments) -> Exit {
         (None, None) => Err(refuse("name a file, or a --policy")),
     };
     let written = match packed {
-        Ok(packed) => text::write(None, &packed),
+        Ok(packed) => text::write(None, &SafeText::json(&packed)),
         Err(exit) => return exit,
     };
     match written {

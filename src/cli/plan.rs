@@ -11,6 +11,7 @@ use crate::exit::{Exit, refuse};
 use crate::limits::check_segments;
 use crate::many::{self, LogArguments};
 use crate::moment::{moment, now};
+use crate::sink::SafeText;
 use crate::{policy, problems, text};
 
 /// Show whom a change of the policy moves, before it is made.
@@ -90,7 +91,7 @@ pub(crate) fn run(arguments: &Arguments) -> Exit {
 }
 
 /// The answer, and what the change does though it is forbidden.
-fn planned(arguments: &Arguments) -> Result<(String, Vec<String>), Exit> {
+fn planned(arguments: &Arguments) -> Result<(SafeText, Vec<String>), Exit> {
     let inputs = [&arguments.old, &arguments.new, &arguments.accounts];
     let inputs = inputs.into_iter().chain(&arguments.log);
     text::check_inputs(inputs).map_err(|error| refuse(&error))?;
@@ -132,11 +133,12 @@ fn planned(arguments: &Arguments) -> Result<(String, Vec<String>), Exit> {
     };
     let change = change(arguments, old, new)?;
     if let Some(path) = &arguments.moves {
-        text::write(Some(path), &change.to_csv()).map_err(|error| refuse(&error))?;
+        text::write(Some(path), &SafeText::document(&change.to_csv()))
+            .map_err(|error| refuse(&error))?;
     }
     let text = match arguments.json {
         true => many::json(&change),
-        false => change.to_text(arguments.list),
+        false => SafeText::lines(&change.to_text(arguments.list)),
     };
     Ok((text, change.refused))
 }

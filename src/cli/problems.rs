@@ -1,10 +1,11 @@
 //! Shows what is wrong with a policy, each problem with the line that it stands in.
 
-use std::io::{self, Write};
 use std::ops::Range;
 
 use annotate_snippets::{AnnotationKind, Level, Origin, Renderer, Snippet};
-use turnout_core::{Diagnostic, Diagnostics, Severity, is_visible};
+use turnout_core::{Diagnostic, Diagnostics, Severity, visible};
+
+use crate::sink::{self, SafeText};
 
 /// How much of a line is shown on either side of a place, in characters: a policy may be one line
 /// of megabytes.
@@ -25,9 +26,10 @@ pub(crate) fn sum_up(path: &str, diagnostics: &Diagnostics) {
 
 /// As [`print`], without the last line.
 pub(crate) fn show(path: &str, text: &str, diagnostics: &Diagnostics) {
-    let mut out = anstream::stderr().lock();
     for diagnostic in diagnostics.as_slice() {
-        if writeln!(out, "{}\n", picture(path, text, diagnostic)).is_err() {
+        let mut shown = SafeText::styled_lines(&picture(path, text, diagnostic));
+        shown.push("\n\n");
+        if !sink::print_error(&shown) {
             // Nobody reads on.
             return;
         }
@@ -36,15 +38,17 @@ pub(crate) fn show(path: &str, text: &str, diagnostics: &Diagnostics) {
 
 /// One line to standard error. Where nobody reads it there is nobody to tell.
 pub(crate) fn tell(line: &str) {
-    let _: io::Result<()> = writeln!(anstream::stderr(), "{line}");
+    sink::print_error(&SafeText::line(line));
 }
 
 fn picture(path: &str, text: &str, diagnostic: &Diagnostic) -> String {
-    let what = diagnostic.problem.to_string();
-    let help = diagnostic.problem.help();
+    let what = visible(&diagnostic.problem.to_string());
+    let help = visible(&diagnostic.problem.help());
+    let path = visible(path);
+    let path = path.as_str();
     let place = match diagnostic.pointer.as_str() {
         "" => String::from("here"),
-        pointer => format!("at {pointer}"),
+        pointer => format!("at {}", visible(pointer)),
     };
     let title = match diagnostic.severity() {
         Severity::Error => Level::ERROR.primary_title(what),
@@ -60,7 +64,7 @@ fn picture(path: &str, text: &str, diagnostic: &Diagnostic) -> String {
         );
     let mut elsewhere = None;
     if let Some(related) = &diagnostic.related {
-        let label = format!("this is {}", related.pointer);
+        let label = format!("this is {}", visible(&related.pointer));
         let other = Window::new(text, related.span.clone());
         // Two places of one line that is shown whole are shown in one picture.
         if other.source == shown.source && related.line == diagnostic.line {
@@ -120,18 +124,10 @@ impl Window {
     }
 }
 
-/// Without what a terminal would obey. The snippet shows the older control characters by signs of
-/// their own, tabs by the room that they take.
+/// Without what a terminal would obey. A tab stays, which the snippet shows by the room that it takes.
 fn harmless(text: &str) -> String {
-    let is_harmless = |c: char| is_visible(c) || c.is_ascii_control();
-    let shown = |c| {
-        if is_harmless(c) {
-            c
-        } else {
-            char::REPLACEMENT_CHARACTER
-        }
-    };
-    text.chars().map(shown).collect()
+    let parts: Vec<String> = text.split('\t').map(visible).collect();
+    parts.join("\t")
 }
 
 /// How many bytes the characters up to the end of the line take, and whether there are too many.

@@ -4,7 +4,9 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 use turnout_core::render::{discovery, misfits, render};
-use turnout_core::{Configuration, Inbound, MaxHeldBytes, Plan, Proxy, RecordLevel, Written};
+use turnout_core::{
+    Configuration, Inbound, MaxHeldBytes, Plan, Proxy, RecordLevel, Written, is_visible, visible,
+};
 use turnout_live::check_wasm;
 use turnout_manifests::{EnvoyGateway, Istio, Object, Phase, envoy_gateway, istio, to_yaml};
 
@@ -12,6 +14,7 @@ use crate::accounts_access::AccountFileOptions;
 use crate::exit::{Exit, refuse};
 use crate::headers::{self, NOT_PASSED_ON};
 use crate::policy::Policy;
+use crate::sink::{SafeText, unprintable};
 use crate::{max_held_bytes, record_level, text};
 
 /// Put a policy into the configuration of a proxy or a mesh.
@@ -160,10 +163,13 @@ pub(crate) fn run(arguments: &Arguments) -> Exit {
         rendered(arguments, template, policy, plan)
     });
     match (rendered, wrong.is_empty()) {
-        (Some(Ok(rendered)), true) => match text::write(arguments.output.as_deref(), &rendered) {
-            Ok(()) => Exit::Done,
-            Err(error) => refuse(&error),
-        },
+        (Some(Ok(rendered)), true) => {
+            let rendered = SafeText::document(&rendered);
+            match text::write(arguments.output.as_deref(), &rendered) {
+                Ok(()) => Exit::Done,
+                Err(error) => refuse(&error),
+            }
+        }
         (rendered, _) => {
             wrong.extend(rendered.and_then(Result::err).unwrap_or_default());
             wrong.iter().for_each(|error| {
@@ -214,6 +220,14 @@ fn check(arguments: &Arguments) -> Vec<String> {
         wrong.push("an EnvoyExtensionPolicy is for one Gateway; give --gateway once".into());
     }
     if let Some(wasm) = &arguments.wasm
+        && !wasm.chars().all(is_visible)
+    {
+        wrong.push(format!(
+            "--wasm {}: a proxy may read the path otherwise; name a file without invisible characters",
+            visible(wasm)
+        ));
+    }
+    if let Some(wasm) = &arguments.wasm
         && !is_mesh
         && !arguments.wasm_elsewhere
         && let Err(error) = check_wasm(wasm)
@@ -231,6 +245,11 @@ fn template(arguments: &Arguments, wrong: &mut Vec<String>) -> Option<String> {
             let name = text::name_of(path);
             let misfits = misfits(&template, arguments.wasm.is_some());
             wrong.extend(misfits.iter().map(|error| format!("{name}: {error}")));
+            wrong.extend(unprintable(&template).map(|(line, what)| {
+                format!(
+                    "{name}:{line}: the line {what}; write it as an escape in a quoted text, or leave it out"
+                )
+            }));
             Some(template)
         }
         Err(error) => {
@@ -257,21 +276,24 @@ fn rendered(
     plan: &Plan,
 ) -> Result<String, Vec<String>> {
     let configuration = Configuration::to_json(policy, proxy(arguments));
+    // It goes into quoted texts, so it is escaped by JSON's own means before.
+    let configuration = SafeText::json(&configuration);
+    let configuration = configuration.as_str();
     let object = Object {
         name: arguments.name.as_deref().unwrap_or("turnout"),
         namespace: arguments.namespace.as_deref(),
         image: arguments.image.as_deref().unwrap_or_default(),
-        configuration: &configuration,
+        configuration,
     };
     let documents = match arguments.target {
         // What does not fit the template has been said.
         None => {
-            let rendered = render(template, &configuration, arguments.wasm.as_deref());
+            let rendered = render(template, configuration, arguments.wasm.as_deref());
             return rendered.map_err(|_| Vec::new());
         }
         Some(Target::Envoy) => {
             let wasm = arguments.wasm.as_deref().unwrap_or_default();
-            return Ok(discovery(&configuration, plan.revision().as_str(), wasm));
+            return Ok(discovery(configuration, plan.revision().as_str(), wasm));
         }
         Some(Target::Istio) => istio(
             plan,

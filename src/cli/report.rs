@@ -10,6 +10,7 @@ use turnout_live::Admin;
 use turnout_report::{Allow, HIDDEN, Report, Totals};
 
 use crate::exit::{Exit, refuse};
+use crate::sink::SafeText;
 use crate::text::{self, is_dash};
 
 /// How long a proxy may take to hand over its counters.
@@ -95,12 +96,12 @@ fn report(arguments: &Arguments) -> Result<bool, String> {
     let report = Report::new(&totals, arguments.allow, arguments.rollout.as_deref())
         .map_err(|error| error.to_string())?;
     if let Some(page) = &arguments.html {
-        text::write(Some(page), &report.to_html())?;
+        text::write(Some(page), &SafeText::lines(&report.to_html()))?;
     }
     if arguments.json {
-        text::write(None, &report.to_json())?;
+        text::write(None, &SafeText::json(&report.to_json()))?;
     } else if !html_is_printed {
-        text::write(None, &report.to_text())?;
+        text::write(None, &SafeText::lines(&report.to_text()))?;
     }
     Ok(report.is_ready())
 }

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 
 use crate::exit::{Exit, refuse};
+use crate::sink::SafeText;
 use crate::text;
 
 /// Print the JSON Schema of the policy.
@@ -23,7 +24,7 @@ pub(crate) struct Arguments {
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Exit {
-    let schema = format!("{:#}\n", turnout_core::schema());
+    let schema = SafeText::json(&format!("{:#}\n", turnout_core::schema()));
     match text::write(arguments.output.as_deref(), &schema) {
         Ok(()) => Exit::Done,
         Err(error) => refuse(&error),

@@ -10,6 +10,7 @@ use crate::accounts_access::AccountFileOptions;
 use crate::exit::{Exit, refuse};
 use crate::many::{self, LogArguments};
 use crate::moment::{moment, now};
+use crate::sink::SafeText;
 use crate::{policy, problems, text};
 
 /// Count the accounts, or the requests of an access log, that would take v2.
@@ -71,7 +72,7 @@ pub(crate) fn run(arguments: &Arguments) -> Exit {
     }
 }
 
-fn simulated(arguments: &Arguments) -> Result<String, Exit> {
+fn simulated(arguments: &Arguments) -> Result<SafeText, Exit> {
     let inputs = [
         Some(&arguments.policy),
         arguments.accounts.as_ref(),
@@ -90,7 +91,7 @@ fn simulated(arguments: &Arguments) -> Result<String, Exit> {
     }
 }
 
-fn census(arguments: &Arguments, plan: &Plan) -> Result<String, Exit> {
+fn census(arguments: &Arguments, plan: &Plan) -> Result<SafeText, Exit> {
     let Some(path) = &arguments.accounts else {
         return Err(refuse("give --accounts or --log"));
     };
@@ -107,11 +108,11 @@ fn census(arguments: &Arguments, plan: &Plan) -> Result<String, Exit> {
     }
     Ok(match arguments.json {
         true => many::json(&census),
-        false => census.to_text(),
+        false => SafeText::lines(&census.to_text()),
     })
 }
 
-fn traffic(arguments: &Arguments, plan: &Plan) -> Result<String, Exit> {
+fn traffic(arguments: &Arguments, plan: &Plan) -> Result<SafeText, Exit> {
     let Some(path) = &arguments.log else {
         return Err(refuse("give --accounts or --log"));
     };
@@ -133,6 +134,6 @@ fn traffic(arguments: &Arguments, plan: &Plan) -> Result<String, Exit> {
     }
     Ok(match arguments.json {
         true => many::json(&traffic),
-        false => traffic.to_text(),
+        false => SafeText::lines(&traffic.to_text()),
     })
 }

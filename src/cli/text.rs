@@ -5,7 +5,9 @@ use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 
 use turnout_core::lint::not_text;
-use turnout_core::{is_visible, visible};
+use turnout_core::visible_bytes;
+
+use crate::sink::{self, SafeText};
 
 /// What a command reads at most; a hundred thousand accounts are 4 MiB.
 const LARGEST: u64 = 64 * 1024 * 1024;
@@ -54,38 +56,21 @@ fn at_most(source: impl Read) -> io::Result<Option<Vec<u8>>> {
 pub(crate) fn name_of(path: &Path) -> String {
     match is_dash(path) {
         true => String::from("standard input"),
-        false => visible(&path.display().to_string()),
+        false => visible_bytes(path.as_os_str().as_encoded_bytes()),
     }
-}
-
-/// JSON that says the same, with no character that a terminal would obey: those stand in strings
-/// alone, where they can be escaped.
-pub(crate) fn visible_json(json: String) -> String {
-    let is_plain = |c| is_visible(c) || c == '\n';
-    if json.chars().all(is_plain) {
-        return json;
-    }
-    let mut visible = String::with_capacity(json.len());
-    for c in json.chars() {
-        match is_plain(c) {
-            true => visible.push(c),
-            false => visible.push_str(&format!("\\u{:04x}", u32::from(c))),
-        }
-    }
-    visible
 }
 
 /// Writes to standard output, or to a file that is complete at every moment: what it held before
 /// stays until all of the new text is there.
-pub(crate) fn write(path: Option<&Path>, text: &str) -> Result<(), String> {
+pub(crate) fn write(path: Option<&Path>, text: &SafeText) -> Result<(), String> {
     let Some(path) = path.filter(|path| !is_dash(path)) else {
-        return match io::stdout().write_all(text.as_bytes()) {
+        return match sink::print(text) {
             // Who reads has seen enough.
             Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
             written => written.map_err(|error| format!("cannot write to standard output: {error}")),
         };
     };
-    replace(path, text).map_err(|error| format!("cannot write {}: {error}", name_of(path)))
+    replace(path, text.as_str()).map_err(|error| format!("cannot write {}: {error}", name_of(path)))
 }
 
 fn replace(path: &Path, text: &str) -> io::Result<()> {

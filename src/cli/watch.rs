@@ -1,6 +1,6 @@
 //! `turnout watch`: how much of each rollout is done, live.
 
-use std::io::{self, IsTerminal, Write};
+use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use turnout_watch::{
 };
 
 use crate::exit::{Exit, refuse};
-use crate::text::visible_json;
+use crate::sink::{self, SafeText};
 
 /// Where no terminal says how wide it is.
 const WIDTH: u16 = 100;
@@ -86,7 +86,7 @@ fn watch(arguments: &Arguments) -> Result<Exit, String> {
     if arguments.once {
         return once(arguments, &watch);
     }
-    if !arguments.json && io::stdout().is_terminal() {
+    if !arguments.json && sink::is_terminal() {
         let has_colours = std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
         show(&watch, arguments.interval, has_colours)
             .map_err(|error| format!("cannot use the terminal: {error}; --once needs none"))?;
@@ -96,8 +96,8 @@ fn watch(arguments: &Arguments) -> Result<Exit, String> {
     loop {
         let view = watch.view();
         let text = match arguments.json {
-            true => visible_json(json(&view)),
-            false => one_line_each(&view),
+            true => SafeText::json(&json(&view)),
+            false => SafeText::lines(&one_line_each(&view)),
         };
         if !print(&text)? {
             return Ok(Exit::Done);
@@ -112,8 +112,8 @@ fn once(arguments: &Arguments, watch: &Watch) -> Result<Exit, String> {
     wait_for_two_looks(arguments, watch);
     let view = watch.view();
     let text = match arguments.json {
-        true => visible_json(json(&view)),
-        false => report(&view, width()),
+        true => SafeText::json(&json(&view)),
+        false => SafeText::lines(&report(&view, width())),
     };
     print(&text)?;
     let all_answer = view.proxies.iter().all(|proxy| proxy.answers == Some(true));
@@ -126,15 +126,14 @@ fn wait_for_two_looks(arguments: &Arguments, watch: &Watch) {
 }
 
 fn width() -> u16 {
-    let is_terminal = io::stdout().is_terminal();
+    let is_terminal = sink::is_terminal();
     let size = is_terminal.then(terminal_size).flatten();
     size.map_or(WIDTH, |(columns, _)| columns)
 }
 
 /// `false` when nobody reads any more.
-fn print(text: &str) -> Result<bool, String> {
-    let mut out = io::stdout().lock();
-    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+fn print(text: &SafeText) -> Result<bool, String> {
+    match sink::print(text) {
         Ok(()) => Ok(true),
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(false),
         Err(error) => Err(format!("cannot write to standard output: {error}")),

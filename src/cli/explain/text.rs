@@ -4,7 +4,9 @@
 use turnout_core::explain::{
     AccountFound, Answer, Condition, Draw, Finding, Held, Question, RuleFound, ServeFound, Tried,
 };
-use turnout_core::{Account, Fraction, Inbound, Mode, Reason, Treatment};
+use turnout_core::{Account, Fraction, Inbound, Mode, Reason, Treatment, visible};
+
+use crate::sink::{SafeText, Style};
 
 use super::{Told, help, words};
 
@@ -33,19 +35,13 @@ struct Line {
 
 /// Beyond this a column is no longer kept aligned, in characters.
 const WIDEST: usize = 48;
-const BOLD: &str = "\x1b[1m";
-const DIM: &str = "\x1b[2m";
-const GREEN: &str = "\x1b[32m";
-const RED: &str = "\x1b[31m";
-const YELLOW: &str = "\x1b[33m";
-const RESET: &str = "\x1b[0m";
-
-pub(super) fn of(told: &Told<'_>) -> String {
+pub(super) fn of(told: &Told<'_>) -> SafeText {
     let decision = &told.explanation.decision;
-    let mut text = format!("{BOLD}{}{RESET}\n", words::decision(&told.explanation));
-    text.push_str(&format!("{}\n\n", words::served(decision)));
+    let mut text = SafeText::default();
+    text.push_styled(Style::Bold, &visible(&words::decision(&told.explanation)));
+    text.push(&format!("\n{}\n\n", visible(&words::served(decision))));
     for (name, value) in about(told) {
-        text.push_str(&format!("{name:<8} {value}\n"));
+        text.push(&format!("{name:<8} {}\n", visible(&value)));
     }
     let mut lines = Vec::new();
     rollouts(&told.explanation.rollouts, &mut lines);
@@ -55,15 +51,16 @@ pub(super) fn of(told: &Told<'_>) -> String {
     }
     steps(told, &mut lines);
     if !lines.is_empty() {
-        text.push('\n');
+        text.push("\n");
     }
     table(&lines, &mut text);
     let help = help::of(told);
     if !help.is_empty() {
-        text.push('\n');
+        text.push("\n");
     }
     for sentence in help {
-        text.push_str(&format!("{BOLD}help{RESET}: {sentence}\n"));
+        text.push_styled(Style::Bold, "help");
+        text.push(&format!(": {}\n", visible(&sentence)));
     }
     text
 }
@@ -353,8 +350,8 @@ impl Line {
     fn new(mark: Mark, step: &str, wanted: impl Into<String>) -> Self {
         Self {
             mark,
-            step: step.to_owned(),
-            wanted: wanted.into(),
+            step: visible(step),
+            wanted: visible(&wanted.into()),
             found: String::new(),
             outcome: None,
         }
@@ -362,33 +359,35 @@ impl Line {
 
     fn found(self, found: impl Into<String>) -> Self {
         Self {
-            found: found.into(),
+            found: visible(&found.into()),
             ..self
         }
     }
 }
 
-fn table(lines: &[Line], text: &mut String) {
+fn table(lines: &[Line], text: &mut SafeText) {
     let widest = |column: fn(&Line) -> &String| {
         let widths = lines.iter().map(|line| column(line).chars().count());
         widths.filter(|width| *width <= WIDEST).max().unwrap_or(0)
     };
     let (step, wanted) = (widest(|line| &line.step), widest(|line| &line.wanted));
     for line in lines {
-        let (colour, mark) = match line.mark {
-            Mark::Yes => (GREEN, '✓'),
-            Mark::No => (RED, '✗'),
-            Mark::Unknown => (YELLOW, '?'),
-            Mark::None => (DIM, '·'),
+        let (style, mark) = match line.mark {
+            Mark::Yes => (Style::Green, "✓"),
+            Mark::No => (Style::Red, "✗"),
+            Mark::Unknown => (Style::Yellow, "?"),
+            Mark::None => (Style::Dim, "·"),
         };
         let row = format!(
             "{:<step$}  {:<wanted$}  {}",
             line.step, line.wanted, line.found
         );
-        text.push_str(&format!("{colour}{mark}{RESET} {}", row.trim_end()));
+        text.push_styled(style, mark);
+        text.push(&format!(" {}", row.trim_end()));
         if let Some((treatment, reason)) = line.outcome {
-            text.push_str(&format!("  {BOLD}⇒ {treatment} ({reason}){RESET}"));
+            text.push("  ");
+            text.push_styled(Style::Bold, &format!("⇒ {treatment} ({reason})"));
         }
-        text.push('\n');
+        text.push("\n");
     }
 }

@@ -8,7 +8,8 @@ use turnout_core::visible;
 use turnout_live::{Change, Outcome, Preview, Proxy, Settled, Verdict, What};
 
 use crate::changes::Changes;
-use crate::{problems, text};
+use crate::problems;
+use crate::sink::SafeText;
 
 use super::tell;
 
@@ -186,7 +187,7 @@ impl Told<'_> {
         }
     }
 
-    pub(super) fn to_json(&self) -> String {
+    pub(super) fn to_json(&self) -> SafeText {
         let entry = &self.change.entry;
         let proxies = self.said.iter().map(|proxy| {
             let running = match &proxy.verdict {
@@ -230,7 +231,7 @@ impl Told<'_> {
             "not_confirmed": names(false),
             "proxies": proxies.collect::<Vec<_>>(),
         });
-        text::visible_json(format!("{report:#}\n"))
+        SafeText::json(&format!("{report:#}\n"))
     }
 }
 
@@ -239,7 +240,7 @@ pub(super) fn forbidden_as_json(
     preview: &Preview,
     changes: &Changes,
     refused: &[String],
-) -> String {
+) -> SafeText {
     let Preview { before, after, .. } = preview;
     let was_halted = before.as_ref().is_some_and(|before| before.halted);
     let report = json!({
@@ -261,5 +262,5 @@ pub(super) fn forbidden_as_json(
         "not_confirmed": [],
         "proxies": [],
     });
-    text::visible_json(format!("{report:#}\n"))
+    SafeText::json(&format!("{report:#}\n"))
 }

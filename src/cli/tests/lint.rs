@@ -308,6 +308,10 @@ fn garbage() -> Vec<(&'static str, Vec<u8>)> {
 }
 
 #[test]
+#[expect(
+    clippy::disallowed_macros,
+    reason = "a test prints for whoever looks at it"
+)]
 fn megabytes_of_garbage_are_answered_in_a_few_lines() {
     for (what, bytes) in garbage() {
         // What each format prints is bounded alike, so one policy without end is enough for all.

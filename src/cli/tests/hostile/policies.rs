@@ -84,6 +84,10 @@ fn cases() -> Vec<Case> {
 }
 
 #[test]
+#[expect(
+    clippy::disallowed_macros,
+    reason = "a test prints for whoever looks at it"
+)]
 fn policies_without_measure_are_answered_in_bounded_memory() {
     let folder = folder();
     let path = folder.path();

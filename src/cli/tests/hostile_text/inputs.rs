@@ -1,0 +1,506 @@
+//! The table of every command and each of its inputs.
+
+use std::ffi::OsString;
+use std::os::unix::ffi::OsStringExt;
+use std::process::Command as Process;
+
+use crate::HOSTILE;
+use crate::run::Case;
+
+pub(crate) struct Command {
+    pub(crate) name: &'static str,
+    /// A run in which all is in order.
+    base: &'static str,
+    pub(crate) inputs: &'static [Input],
+}
+
+pub(crate) struct Input {
+    /// As the help has it.
+    pub(crate) name: &'static str,
+    how: How,
+}
+
+enum How {
+    /// In the place of this word of the base.
+    Argument(&'static str),
+    /// As the value of the option, with these arguments besides.
+    Option(&'static str),
+    /// It takes no value, and is given one.
+    Flag,
+}
+
+const fn argument(name: &'static str, word: &'static str) -> Input {
+    Input {
+        name,
+        how: How::Argument(word),
+    }
+}
+
+const fn option(name: &'static str) -> Input {
+    with(name, "")
+}
+
+const fn with(name: &'static str, others: &'static str) -> Input {
+    Input {
+        name,
+        how: How::Option(others),
+    }
+}
+
+const fn flag(name: &'static str) -> Input {
+    Input {
+        name,
+        how: How::Flag,
+    }
+}
+
+const LOG: &str = "--log envoy.log";
+
+pub(crate) const TABLE: &[Command] = &[
+    Command {
+        name: "apply",
+        base: "apply policy.json --dir d --wasm f.wasm",
+        inputs: &[
+            argument("<POLICY>", "policy.json"),
+            argument("--dir", "d"),
+            with("--admin", "--timeout 0"),
+            with("--log", "--admin 127.0.0.1:1 --timeout 0"),
+            option("--timeout"),
+            option("--why"),
+            option("--who"),
+            option("--keep"),
+            flag("--json"),
+            argument("--wasm", "f.wasm"),
+            flag("--wasm-elsewhere"),
+            option("--inbound"),
+            option("--headers"),
+            option("--record-level"),
+            flag("--resume"),
+            option("--accounts"),
+            with("--column", "--accounts accounts.csv --max-new 1"),
+            with("--region", "--accounts accounts.txt --max-new 1"),
+            option("--forbid"),
+            with("--max-new", "--accounts accounts.txt"),
+            flag("--unready-ok"),
+            flag("--strict"),
+            option("--allow"),
+            option("--accounts-root"),
+            flag("--show-lines"),
+            option("--max-held-bytes"),
+        ],
+    },
+    Command {
+        name: "bucket",
+        base: "bucket --salt s KEY",
+        inputs: &[
+            argument("[KEY]...", "KEY"),
+            option("--hash"),
+            option("--draw"),
+            option("--percentage"),
+            flag("--json"),
+            argument("--salt", "s"),
+            with("--seed", "--hash split"),
+            with("--group-id", "--hash unleash"),
+            with("--flag-key", "--hash launchdarkly"),
+            with("--version", "--hash growthbook --seed s --rule rollout"),
+            with("--total-weight", "--hash flagd --flag-key k --version 2"),
+            with("--rule", "--hash growthbook --seed s --version 2"),
+            with(
+                "--start",
+                "--hash growthbook --seed s --version 2 --rule rollout",
+            ),
+            option("--namespace"),
+            with("--traffic-allocation", "--hash split --seed 1"),
+            with(
+                "--traffic-allocation-seed",
+                "--hash split --seed 1 --traffic-allocation 5",
+            ),
+            with("--v2", "--hash split --seed 1"),
+        ],
+    },
+    Command {
+        name: "completions",
+        base: "completions bash",
+        inputs: &[argument("<SHELL>", "bash")],
+    },
+    Command {
+        name: "diff",
+        base: "diff v1.json v2.json",
+        inputs: &[
+            argument("<V1>", "v1.json"),
+            argument("<V2>", "v2.json"),
+            with("--policy", "--rollout shadowed"),
+            with("--rollout", "--policy policy.json"),
+            flag("--json"),
+            option("--accounts-root"),
+            flag("--show-lines"),
+        ],
+    },
+    Command {
+        name: "explain",
+        base: "explain policy.json",
+        inputs: &[
+            argument("<POLICY>", "policy.json"),
+            option("--account"),
+            option("--method"),
+            option("--host"),
+            option("--path"),
+            option("--header"),
+            option("--request-id"),
+            option("--at"),
+            option("--region"),
+            option("--inbound"),
+            option("--rollout"),
+            flag("--json"),
+            option("--accounts-root"),
+            flag("--show-lines"),
+        ],
+    },
+    Command {
+        name: "halt",
+        base: "halt --dir d",
+        inputs: &[
+            argument("--dir", "d"),
+            with("--admin", "--timeout 0"),
+            with("--log", "--admin 127.0.0.1:1 --timeout 0"),
+            option("--timeout"),
+            option("--why"),
+            option("--who"),
+            option("--keep"),
+            flag("--json"),
+        ],
+    },
+    Command {
+        name: "import",
+        base: "import unleash unleash.json",
+        inputs: &[
+            argument("<TOOL>", "unleash"),
+            argument("<FILE>", "unleash.json"),
+            option("--flag"),
+            with("--environment", "--flag gradual"),
+            with("--v2-is", "--flag gradual"),
+            with("--v1", "--flag gradual"),
+            with("--v2", "--flag gradual"),
+            with("--name", "--flag gradual"),
+            with("--account", "--flag gradual"),
+            option("--format"),
+            with("--account-key", "--flag gradual"),
+            option("--formula"),
+            flag("--json"),
+        ],
+    },
+    Command {
+        name: "lint",
+        base: "lint policy.json",
+        inputs: &[
+            argument("<POLICY>", "policy.json"),
+            option("--against"),
+            option("--admin"),
+            flag("--strict"),
+            option("--allow"),
+            option("--format"),
+            flag("--json"),
+            option("--accounts-root"),
+            flag("--show-lines"),
+        ],
+    },
+    Command {
+        name: "log",
+        base: "log --dir d",
+        inputs: &[argument("--dir", "d"), option("--number"), flag("--json")],
+    },
+    Command {
+        name: "man",
+        base: "man",
+        inputs: &[option("--dir")],
+    },
+    Command {
+        name: "pack",
+        base: "pack sids.txt",
+        inputs: &[
+            argument("[FILE]", "sids.txt"),
+            option("--column"),
+            option("--policy"),
+            option("--accounts-root"),
+            flag("--show-lines"),
+        ],
+    },
+    Command {
+        name: "plan",
+        base: "plan policy.json second.json --accounts accounts.txt",
+        inputs: &[
+            argument("<OLD>", "policy.json"),
+            argument("<NEW>", "second.json"),
+            argument("--accounts", "accounts.txt"),
+            option("--column"),
+            option("--log"),
+            with("--format", LOG),
+            with("--field", LOG),
+            with("--threads", LOG),
+            option("--at"),
+            option("--at-new"),
+            option("--region"),
+            option("--forbid"),
+            option("--max-new"),
+            flag("--list"),
+            option("--moves"),
+            flag("--json"),
+            option("--accounts-root"),
+            flag("--show-lines"),
+        ],
+    },
+    Command {
+        name: "render",
+        base: "render policy.json --for envoy --wasm f.wasm",
+        inputs: &[
+            argument("<POLICY>", "policy.json"),
+            option("--template"),
+            argument("--for", "envoy"),
+            argument("--wasm", "f.wasm"),
+            flag("--wasm-elsewhere"),
+            option("--inbound"),
+            option("--headers"),
+            option("--record-level"),
+            option("--image"),
+            option("--name"),
+            option("--namespace"),
+            option("--selector"),
+            option("--gateway"),
+            option("--phase"),
+            option("--output"),
+            option("--accounts-root"),
+            flag("--show-lines"),
+            option("--max-held-bytes"),
+        ],
+    },
+    Command {
+        name: "report",
+        base: "report envoy.log",
+        inputs: &[
+            argument("[FILES]...", "envoy.log"),
+            option("--admin"),
+            option("--allow"),
+            option("--rollout"),
+            flag("--json"),
+            option("--html"),
+            flag("--own-log"),
+        ],
+    },
+    Command {
+        name: "resume",
+        base: "resume --dir d",
+        inputs: &[
+            argument("--dir", "d"),
+            with("--admin", "--timeout 0"),
+            with("--log", "--admin 127.0.0.1:1 --timeout 0"),
+            option("--timeout"),
+            option("--why"),
+            option("--who"),
+            option("--keep"),
+            flag("--json"),
+            option("--accounts"),
+            with("--column", "--accounts accounts.csv --max-new 1"),
+            option("--region"),
+            option("--forbid"),
+            with("--max-new", "--accounts accounts.txt"),
+            flag("--unready-ok"),
+            flag("--show-lines"),
+        ],
+    },
+    Command {
+        name: "rollback",
+        base: "rollback --dir d",
+        inputs: &[
+            argument("--dir", "d"),
+            with("--admin", "--timeout 0"),
+            with("--log", "--admin 127.0.0.1:1 --timeout 0"),
+            option("--timeout"),
+            option("--why"),
+            option("--who"),
+            option("--keep"),
+            flag("--json"),
+            option("--to"),
+            flag("--resume"),
+            option("--accounts"),
+            with("--column", "--accounts accounts.csv --max-new 1"),
+            option("--region"),
+            option("--forbid"),
+            with("--max-new", "--accounts accounts.txt"),
+            flag("--unready-ok"),
+            flag("--show-lines"),
+        ],
+    },
+    Command {
+        name: "schema",
+        base: "schema",
+        inputs: &[option("--output")],
+    },
+    Command {
+        name: "simulate",
+        base: "simulate policy.json --accounts accounts.txt",
+        inputs: &[
+            argument("<POLICY>", "policy.json"),
+            argument("--accounts", "accounts.txt"),
+            option("--column"),
+            option("--log"),
+            with("--format", LOG),
+            with("--field", LOG),
+            with("--threads", LOG),
+            option("--at"),
+            option("--region"),
+            option("--rollout"),
+            flag("--json"),
+            option("--accounts-root"),
+            flag("--show-lines"),
+        ],
+    },
+    Command {
+        name: "watch",
+        base: "watch --admin 127.0.0.1:1 --interval 100ms --once",
+        inputs: &[
+            argument("--admin", "127.0.0.1:1"),
+            argument("--interval", "100ms"),
+            flag("--once"),
+            flag("--json"),
+            option("--dir"),
+        ],
+    },
+];
+
+impl Command {
+    /// This input with each hostile text, in each form in which the command answers.
+    pub(crate) fn cases(&self, input: &Input) -> Vec<Case> {
+        let mut cases = Vec::new();
+        // After what a parser may ask for at the beginning.
+        const BEGIN: [&str; 7] = ["x", "header:x", "/", "#1", "1,2;", "http://", "a=b:"];
+        // A file of such a name lies in this folder.
+        let value = |begin: &str, hostile: &str| format!("{begin}{hostile}").replace('/', "%");
+        for hostile in HOSTILE {
+            cases.extend(self.with_value(input, &value("", hostile).into()));
+        }
+        if !matches!(input.how, How::Flag) {
+            for (begin, hostile) in BEGIN.iter().zip(HOSTILE.iter().cycle()) {
+                let all = self.with_value(input, &value(begin, hostile).into());
+                cases.extend(all.into_iter().next());
+            }
+        }
+        cases
+    }
+
+    /// This input with bytes that are no text.
+    pub(crate) fn cases_of_bytes(&self, input: &Input) -> Vec<Case> {
+        let bytes = b"\xff\x1b\xfe\xc3(\x9b31m".to_vec();
+        self.with_value(input, &OsString::from_vec(bytes))
+    }
+
+    fn with_value(&self, input: &Input, value: &OsString) -> Vec<Case> {
+        let is_text = value.to_str().is_some();
+        let mut case = match input.how {
+            How::Argument(word) => {
+                let arguments = self.base.split(' ').map(|given| match given == word {
+                    true => value.clone(),
+                    false => given.into(),
+                });
+                Case {
+                    arguments: arguments.collect(),
+                    ..Case::default()
+                }
+            }
+            How::Option(others) => {
+                let base = self
+                    .base
+                    .split(' ')
+                    .chain(others.split(' ').filter(|word| !word.is_empty()));
+                let base: Vec<&str> = base.collect();
+                let mut case = Case::new(&base);
+                // In the place of what the base has for it.
+                if let Some(place) = base.iter().position(|word| *word == input.name) {
+                    case.arguments.drain(place..=place.saturating_add(1));
+                }
+                let mut option = OsString::from(format!("{}=", input.name));
+                option.push(value);
+                case.and(option)
+            }
+            How::Flag => {
+                let mut option = OsString::from(format!("{}=", input.name));
+                option.push(value);
+                Case::words(self.base).and(option)
+            }
+        };
+        if matches!(self.name, "halt" | "resume" | "rollback" | "log") {
+            for line in [
+                "apply policy.json --dir d --wasm f.wasm",
+                "apply second.json --dir d",
+                "halt --dir d",
+            ] {
+                case = case.after(line);
+            }
+        }
+        let mut cases = vec![case.clone()];
+        if is_text {
+            // As a file or a folder that is there, and no good.
+            let name = value.to_string_lossy().into_owned();
+            cases.push(case.clone().with_file(&name, "what is this"));
+            cases.push(
+                case.clone()
+                    .with_file(&format!("{name}/history/1.json"), "what is this"),
+            );
+        }
+        let more = match self.name {
+            "lint" => vec!["--format=json", "--format=github"],
+            "report" => vec!["--json", "--html=-"],
+            _ if self.inputs.iter().any(|input| input.name == "--json") => vec!["--json"],
+            _ => Vec::new(),
+        };
+        for option in more {
+            if !option.starts_with(input.name) {
+                cases.push(case.clone().and(option));
+            }
+        }
+        cases
+    }
+}
+
+/// The names of all commands, as the help lists them.
+pub(crate) fn commands() -> Vec<String> {
+    let help = help(&["--help"]);
+    let list = help.split("Commands:\n").nth(1).expect("commands");
+    let names = list.lines().take_while(|line| !line.is_empty());
+    let names = names.filter_map(|line| line.split_whitespace().next());
+    names
+        .filter(|name| *name != "help")
+        .map(str::to_owned)
+        .collect()
+}
+
+/// The arguments and options of a command, as its help lists them.
+pub(crate) fn options(command: &str) -> Vec<String> {
+    let help = help(&[command, "-h"]);
+    let lists = help
+        .split("\n\n")
+        .filter(|part| part.starts_with("Arguments:") || part.starts_with("Options:"));
+    let names = lists
+        .flat_map(str::lines)
+        .skip_while(|line| !line.starts_with(' '));
+    let names = names.filter_map(|line| {
+        let mut words = line
+            .split_whitespace()
+            .skip_while(|word| word.ends_with(','));
+        words
+            .next()
+            .filter(|word| line.starts_with(' ') && !word.is_empty())
+    });
+    let is_an_input = |name: &&str| match *name {
+        "-h" | "-V" | "--help" => false,
+        "--version" => command == "bucket",
+        _ => true,
+    };
+    names.filter(is_an_input).map(str::to_owned).collect()
+}
+
+fn help(arguments: &[&str]) -> String {
+    let output = Process::new(env!("CARGO_BIN_EXE_turnout"))
+        .args(arguments)
+        .output();
+    String::from_utf8(output.expect("the command runs").stdout).expect("UTF-8")
+}

@@ -16,6 +16,7 @@ pub mod hostile;
 mod lines;
 pub mod load;
 pub mod mock;
+pub mod open_files;
 pub mod random;
 pub mod raw_upstream;
 pub mod render;

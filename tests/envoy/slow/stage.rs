@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use harness::client::{Client, Request};
 use harness::envoy::{Bootstrap, Envoy, file, files};
+use harness::open_files;
 use harness::render::rendered;
 use harness::scripted::{Answer, Scripted};
 use serde_json::json;
@@ -23,6 +24,9 @@ const POLL: Duration = Duration::from_millis(20);
 /// Where answers have [`BIG_BYTES`].
 pub(super) const BIG: &str = "/big";
 const BIG_BYTES: usize = 1_000_000;
+
+/// What this process opens for an attack, clients and upstreams together, and what Envoy opens.
+const OPEN_FILES: u64 = 8_192;
 
 /// One attack at a time: each takes thousands of this process's file descriptors.
 static ONE_AT_A_TIME: Mutex<()> = Mutex::const_new(());
@@ -62,6 +66,7 @@ pub(super) async fn each_file_with<T>(
     mut done: impl FnMut(T),
 ) {
     let _turn = ONE_AT_A_TIME.lock().await;
+    open_files::allow(OPEN_FILES);
     let mut count = 0;
     for name in files(".yaml") {
         let stage = Stage::of(name, &adapt).await;

@@ -34,8 +34,8 @@ pub(crate) struct Arguments {
     #[command(flatten)]
     account_files: AccountFileOptions,
     /// A running proxy, whose routes are looked at: whether they change a request after the filter, so
-    /// that shadow requests are others, and whether there is one for each rollout. May be given more
-    /// than once.
+    /// that shadow requests are others, and whether there is one for each rollout. Its filter chains are
+    /// looked at too: whether two filters of one chain are Turnout. May be given more than once.
     #[arg(long, value_name = "URL")]
     admin: Vec<String>,
     /// End with 1 when there is a warning.

@@ -16,6 +16,7 @@ mod routes;
 mod rules;
 mod sources;
 mod splits;
+mod two_turnouts;
 mod view;
 mod warnings;
 
@@ -35,6 +36,7 @@ use warnings::Warnings;
 
 pub use code::Code;
 pub use routes::{ProxyRoutes, Route, RouteChange, RoutePath, Target};
+pub use two_turnouts::{ChainFilter, TwoTurnouts};
 
 /// What a policy is held against, and what is not to be told.
 #[derive(Clone, Copy, Debug, Default)]
@@ -43,7 +45,7 @@ pub struct Options<'a> {
     pub against: Option<&'a Plan>,
     /// What was found in the files that the policy names.
     pub files: Option<&'a Files>,
-    /// The routes of running proxies.
+    /// The routes of running proxies, and their chains with two Turnout filters.
     pub routes: &'a [ProxyRoutes],
     /// Warnings that are known and meant.
     pub allow: &'a [Code],
@@ -83,6 +85,7 @@ pub fn lint(text: &[u8], options: &Options<'_>) -> Diagnostics {
         if let Some(plan) = &plan {
             routes::check(&view, plan, options.routes, &mut warnings);
             held_bytes::check(&view, plan, &mut warnings);
+            two_turnouts::check(&view, options.routes, &mut warnings);
         }
     }
     warnings.finish(&rest, &reader.into_cuts(), &mut diagnostics);

@@ -27,6 +27,7 @@ mod envoy_log;
 mod error;
 mod fault;
 mod files;
+mod filter_chains;
 mod folder;
 mod halted;
 mod history;

@@ -14,12 +14,14 @@ use turnout_core::{CLUSTER_HEADER, TREATMENT_HEADER, visible};
 
 use crate::address::distinct_admins;
 use crate::admin::Admin;
+use crate::filter_chains::two_turnouts;
 
 /// A dump has every route and every secret's name of a proxy.
 const ANSWER: Duration = Duration::from_secs(10);
 const PAGE: &str = "/config_dump";
 
-/// Reads the routes of the proxies at these addresses, all at once.
+/// Reads the routes of the proxies at these addresses, all at once, and where two of their filters are
+/// Turnout.
 ///
 /// An error is a sentence: that an address is none, or that a dump cannot be read.
 #[must_use]
@@ -48,19 +50,28 @@ fn of_proxy(address: &str) -> Result<ProxyRoutes, String> {
     };
     let page = admin.request(PAGE);
     let page = page.map_err(|failure| cannot(&visible(&failure.to_string())))?;
-    let dump = read(page).map_err(|why| cannot(&why))?;
+    let dump = whole(page).map_err(|why| cannot(&why))?;
+    let configurations = read(&dump).map_err(|why| cannot(&why))?;
     let mut routes = Vec::new();
-    for (configuration, number) in dump.iter().zip(0..) {
+    for (configuration, number) in configurations.iter().zip(0..) {
         configuration.add_to(&mut routes, number, &proxy);
     }
-    Ok(ProxyRoutes { proxy, routes })
+    Ok(ProxyRoutes {
+        proxy,
+        routes,
+        two_turnouts: two_turnouts(&dump),
+    })
 }
 
-fn read(mut page: impl Read) -> Result<Vec<Configuration>, String> {
+fn whole(mut page: impl Read) -> Result<Vec<u8>, String> {
     let mut text = Vec::new();
     let read = page.read_to_end(&mut text);
     read.map_err(|error| visible(&error.to_string()))?;
-    let dump: Dump = serde_json::from_slice(&text).map_err(|error| {
+    Ok(text)
+}
+
+fn read(dump: &[u8]) -> Result<Vec<Configuration>, String> {
+    let dump: Dump = serde_json::from_slice(dump).map_err(|error| {
         format!(
             "its dump is not as Envoy writes it ({})",
             visible(&error.to_string())

@@ -7,7 +7,7 @@ use turnout_core::{Inbound, Revision};
 use crate::scene::{INSIDE, Scene, policy, request_of, strip, version};
 
 /// A policy of this revision with one rollout, which gives everyone under the path v2.
-fn named(revision: &str, rollout: &str, path: &str) -> Value {
+pub(crate) fn named(revision: &str, rollout: &str, path: &str) -> Value {
     let changes = json!({ "name": rollout, "mode": "on", "match": { "path": { "prefix": path } } });
     let mut policy = policy(&changes);
     policy["revision"] = json!(revision);
@@ -19,7 +19,7 @@ fn number(revision: &str) -> u64 {
 }
 
 /// As an item of the list of HTTP filters.
-fn filter(plugin: &str, policy: &Value) -> String {
+pub(crate) fn filter(plugin: &str, policy: &Value) -> String {
     let configuration = turnout_core::Configuration::to_json(&policy.to_string(), Inbound::Strip);
     format!(
         r#"- name: {plugin}

@@ -1,5 +1,6 @@
 //! `turnout lint --admin` and `turnout apply --admin` against a real Envoy: routes that change a request
-//! after the filter, in whatever way the configuration writes them, are found in its dump.
+//! after the filter, in whatever way the configuration writes them, are found in its dump, and so are two
+//! Turnout filters in one chain.
 
 use harness::cli;
 use harness::envoy::{Bootstrap, Envoy};
@@ -8,7 +9,8 @@ use harness::render::rendered;
 use harness::upstream::Upstream;
 use serde_json::{Value, json};
 
-use crate::scene::{policy, strip};
+use crate::neighbours::{filter, named};
+use crate::scene::{Scene, policy, strip};
 
 const ROUTE: &str = "route: { cluster_header: x-turnout-cluster }";
 
@@ -104,4 +106,44 @@ async fn a_route_that_rewrites_is_warned_of_until_the_policy_declares_it() {
     // Declared, and not done.
     let shadow = json!({ "requests": 5, "rewrite": { "host": "v1.internal" } });
     assert_eq!(proxy.lint(&shadow).len(), 1);
+}
+
+/// The warnings of a policy about the filters of a proxy.
+fn two_turnouts(scene: &Scene) -> Vec<String> {
+    let folder = Folder::new();
+    let file = folder.replace_file(
+        "policy.json",
+        &named("r3", "third", "/v1/Calls").to_string(),
+    );
+    let admin = scene.envoy.admin().address().to_string();
+    let file = file.display().to_string();
+    let run = cli::run(&["lint", &file, "--json", "--admin", &admin]);
+    let json: Value = serde_json::from_str(&run.output).unwrap_or_else(|e| panic!("{e}: {run:?}"));
+    let found = json["diagnostics"].as_array().expect("diagnostics").iter();
+    let found = found.filter(|found| found["code"] == "two-turnouts");
+    found.map(|found| found["message"].to_string()).collect()
+}
+
+#[tokio::test]
+async fn two_filters_in_one_chain_are_found_in_the_dump_of_a_proxy() {
+    let earlier = filter("edge.first", &named("r1", "first", "/v1/Channels"));
+    let later = strip(&named("r2", "second", "/v1/Calls"));
+    let disabled = earlier.replace("\n  typed_config:", "\n  disabled: true\n  typed_config:");
+    let filters = "HTTP filters of one chain are Turnout, 1 (edge.first) and ";
+    for (before, is_warned) in [(earlier.as_str(), true), (&disabled, false), ("", false)] {
+        // Both in the configuration itself, and the later one discovered.
+        let add = |b: Bootstrap| b.filter_before(before);
+        for scene in [
+            Scene::of("cluster-header.yaml", &later, add).await,
+            Scene::live(&later, add).await,
+        ] {
+            let found = two_turnouts(&scene);
+            assert_eq!(found.len(), usize::from(is_warned), "{before}: {found:?}");
+            assert!(
+                found.iter().all(|found| found.contains(filters)
+                    && found.contains(" (turnout), in the listener ")),
+                "{found:?}"
+            );
+        }
+    }
 }

@@ -10,7 +10,7 @@ mod watched;
 use std::fs;
 use std::process::Command;
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use admin::Admin;
 use watched::Watched;
@@ -381,6 +381,36 @@ fn a_proxy_whose_routes_cannot_be_read_is_named() {
     let (_, error, code) = watched.said(&format!("lint five.json --admin {}", bare.address));
     assert_eq!(code, Some(0), "{error}");
     assert!(error.contains("warning[unrouted-rollout]"), "{error}");
+}
+
+/// Two filters of one chain, as Envoy dumps them, with names that a terminal would obey.
+const TWO_TURNOUTS: &str = r#"{"configs": [{"static_listeners": [{"listener": {"name": "\u001b[2J",
+    "filter_chains": [{"filters": [{"typed_config": {"http_filters": [TURNOUT, TURNOUT]}}]}]}}]}]}"#;
+
+#[test]
+fn apply_and_lint_warn_of_two_filters_in_one_chain() {
+    let watched = watched();
+    let text = fs::read(watched.filter()).expect("filter.json");
+    let file: Value = serde_json::from_slice(&text).expect("JSON");
+    let typed_config = file.pointer("/resources/0/typed_config");
+    let filter = json!({ "name": "\u{202e}edge", "typed_config": typed_config });
+    let dump = TWO_TURNOUTS.replace("TURNOUT", &filter.to_string());
+    let admin = Admin::with_routes(watched.filter(), dump.leak());
+    for line in ["lint five.json", "apply all.json --dir d"] {
+        let (output, error, code) = watched.said(&format!("{line} --admin {}", admin.address));
+        assert_eq!(code, Some(0), "{error}");
+        assert!(error.contains("warning[two-turnouts]"), "{error}");
+        assert!(
+            error.contains(
+                "1 (\\u{202e}edge, plugin turnout) and 2 (\\u{202e}edge, plugin turnout)"
+            ),
+            "{error}"
+        );
+        let said = [output, error].concat();
+        assert!(!said.contains(['\u{1b}', '\u{202e}']), "{said}");
+    }
+    let allowed = "lint five.json --strict --allow two-turnouts --allow unrouted-rollout --admin";
+    watched.ends(&format!("{allowed} {}", admin.address), 0);
 }
 
 /// Envoy keeps the series of each until it restarts.

@@ -45,13 +45,15 @@ pub enum Code {
     UnroutedRollout,
     /// Shadowed requests that may hold more than a worker does by default.
     HeldBytes,
+    /// Two Turnout filters in one HTTP filter chain of a running proxy.
+    TwoTurnouts,
     /// More rules and segments than can be held against one another.
     NotExamined,
 }
 
 impl Code {
     /// All of them.
-    pub const ALL: [Self; 22] = [
+    pub const ALL: [Self; 23] = [
         Self::UnreachableRule,
         Self::UnreachableRollout,
         Self::FallThrough,
@@ -73,6 +75,7 @@ impl Code {
         Self::RewrittenRequest,
         Self::UnroutedRollout,
         Self::HeldBytes,
+        Self::TwoTurnouts,
         Self::NotExamined,
     ];
 
@@ -101,6 +104,7 @@ impl Code {
             Self::RewrittenRequest => "rewritten-request",
             Self::UnroutedRollout => "unrouted-rollout",
             Self::HeldBytes => "held-bytes",
+            Self::TwoTurnouts => "two-turnouts",
             Self::NotExamined => "not-examined",
         }
     }

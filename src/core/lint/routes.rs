@@ -14,7 +14,7 @@ use crate::visible::visible;
 
 use super::view::View;
 use super::warnings::Warnings;
-use super::{Budget, Code, not_examined};
+use super::{Budget, Code, TwoTurnouts, not_examined};
 
 mod hosts;
 
@@ -30,6 +30,8 @@ pub struct ProxyRoutes {
     pub proxy: String,
     /// Those of one virtual host in their order.
     pub routes: Vec<Route>,
+    /// Its filter chains in which two filters are Turnout.
+    pub two_turnouts: Vec<TwoTurnouts>,
 }
 
 /// A route of a running proxy, or one cluster of a route with weights.
@@ -132,7 +134,7 @@ pub(super) fn check(
             return;
         }
         let mut all = Vec::new();
-        for ProxyRoutes { proxy, routes } in proxies {
+        for ProxyRoutes { proxy, routes, .. } in proxies {
             let served = serving(rollout, routes);
             if !served.is_unsure {
                 unrouted(rollout, proxy, &served.by, (place, &at), warnings);

@@ -16,6 +16,7 @@ fn found(policy: &str, routes: &[Route]) -> Vec<(String, String)> {
     let proxies = [ProxyRoutes {
         proxy: "p".into(),
         routes: routes.to_vec(),
+        ..ProxyRoutes::default()
     }];
     let options = Options {
         routes: &proxies,

@@ -5,6 +5,7 @@
 use crate::path::{Lenient, is_plain};
 use crate::plan::{Plan, Rollout};
 use crate::request::Request;
+use crate::word;
 
 /// What of a request is in doubt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -78,16 +79,7 @@ pub(crate) fn is_host(host: &[u8]) -> bool {
         let is_part = |byte: &u8| byte.is_ascii_alphanumeric() || b":.%-_~".contains(byte);
         return !address.is_empty() && address.iter().all(is_part);
     }
-    // Labels are not empty: before each dot, and at the end, is something else.
-    let mut is_label = host.is_empty();
-    for byte in host {
-        is_label = match byte {
-            b'0'..=b'9' | b'A'..=b'Z' | b'a'..=b'z' | b'-' | b'_' => true,
-            b'.' if is_label => false,
-            _ => return false,
-        };
-    }
-    is_label
+    host.is_empty() || word::is_dotted_name(host)
 }
 
 /// Whether these bytes are a method as clients send it. So are none, where it is not known.

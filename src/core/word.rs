@@ -75,6 +75,43 @@ fn is_plain_word(word: u64, carried: &mut u64) -> bool {
     (odd | (is_behind_slash & (is_slash | is_dot))) == 0
 }
 
+/// Whether bytes are labels with a dot between each two: letters, digits, `-` and `_`. No label is empty,
+/// and so are no bytes a name.
+#[inline]
+pub(crate) fn is_dotted_name(name: &[u8]) -> bool {
+    let (words, rest) = name.as_chunks::<8>();
+    // Whether the byte before is a dot, in the lowest byte. At first it is as if one were.
+    let mut carried = 0x80;
+    for word in words {
+        if !is_dotted_word(u64::from_le_bytes(*word), &mut carried) {
+            return false;
+        }
+    }
+    // Filled up with what may come behind anything.
+    let mut last = [b'a'; 8];
+    for (to, from) in last.iter_mut().zip(rest) {
+        *to = *from;
+    }
+    is_dotted_word(u64::from_le_bytes(last), &mut carried)
+        && name.last().is_some_and(|byte| *byte != b'.')
+}
+
+#[inline(always)]
+fn is_dotted_word(word: u64, carried: &mut u64) -> bool {
+    // No byte carries into the next one: without its highest bit it is below 128.
+    let low = word & !HIGHEST;
+    let folded = low | each(0x20);
+    let is_from = |word: u64, least: u8| word.wrapping_add(each(0x80_u8.wrapping_sub(least)));
+    let is_digit = is_from(low, b'0') & !is_from(low, b':');
+    let is_letter = is_from(folded, b'a') & !is_from(folded, b'{');
+    let is = |byte: u8| exact_zeros(word ^ each(byte));
+    let is_dot = is(b'.');
+    let is_part = is_digit | is_letter | is(b'-') | is(b'_') | is_dot;
+    let is_behind_dot = (is_dot << 8) | *carried;
+    *carried = is_dot >> 56;
+    (is_part & !word & HIGHEST) == HIGHEST && (is_dot & is_behind_dot) == 0
+}
+
 /// The highest bit of each byte that is zero, and of no other.
 fn exact_zeros(word: u64) -> u64 {
     let is_low_not_zero = (word & !HIGHEST).wrapping_add(!HIGHEST);
@@ -120,6 +157,31 @@ mod tests {
                 assert_eq!((wrong == 0).then_some(number), expected, "{text}");
             }
         }
+    }
+
+    #[test]
+    fn every_byte_in_every_place_is_part_of_a_name_or_not() {
+        let is_part = |byte: u8| byte.is_ascii_alphanumeric() || b"-_".contains(&byte);
+        let slowly = |name: &[u8]| {
+            let mut labels = name.split(|byte| *byte == b'.');
+            labels.all(|label| !label.is_empty() && label.iter().copied().all(is_part))
+        };
+        for length in 0..20_usize {
+            for at in 0..length {
+                for byte in 0..=u8::MAX {
+                    for next in [b'a', b'.', 0xff, b'Z'] {
+                        let mut name: Vec<u8> =
+                            b"a0-_Zz9.".iter().copied().cycle().take(length).collect();
+                        name[at] = byte;
+                        if let Some(behind) = name.get_mut(at + 1) {
+                            *behind = next;
+                        }
+                        assert_eq!(is_dotted_name(&name), slowly(&name), "{name:?}");
+                    }
+                }
+            }
+        }
+        assert!(!is_dotted_name(b""));
     }
 
     #[test]

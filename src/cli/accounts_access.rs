@@ -29,7 +29,7 @@ pub(crate) struct AccountFileOptions {
 /// Where files of accounts may be, as arguments.
 #[derive(Args)]
 pub(crate) struct RootOptions {
-    /// Let a policy name files of accounts below this folder too; without it, only below the policy's own
+    /// Also allow account files below this folder. By default a policy may only name files below its own
     /// folder. May be given more than once.
     #[arg(long = "accounts-root", value_name = "DIR")]
     roots: Vec<PathBuf>,
@@ -38,7 +38,7 @@ pub(crate) struct RootOptions {
 /// Whether the lines of files of accounts are shown, as an argument.
 #[derive(Args)]
 pub(crate) struct LineOptions {
-    /// Show the text of lines that are no account; without it, only their numbers and what is wrong.
+    /// Show the text of lines that are not accounts. By default only their numbers and errors are shown.
     #[arg(long)]
     show_lines: bool,
 }
@@ -267,7 +267,7 @@ impl Root {
         })
     }
 
-    /// The folder of a policy, also as messages name it; of one that comes in, this folder.
+    /// The folder of a policy, as messages name it and resolved; for a policy from standard input, the current folder.
     fn of_policy(policy: &Path) -> io::Result<(PathBuf, Self)> {
         let folder = policy.parent().filter(|_| !is_dash(policy));
         let folder = folder.filter(|folder| !folder.as_os_str().is_empty());

@@ -80,7 +80,7 @@ fn opened(roots: &Roots, path: &Path, from: &AccountsFrom) -> Result<OsFile, (St
 }
 
 fn no_file(path: &Path, why: &str) -> (String, String) {
-    let instead = "write the path of a file, from the folder of the policy on";
+    let instead = "write the path of a file, relative to the folder of the policy";
     let what = format!("cannot read `{}`: {why}", name_of(path));
     (what, instead.to_owned())
 }

@@ -59,8 +59,8 @@ pub(crate) struct Arguments {
     /// policy, `info`. Istio runs Envoy at `warning`, which hides records below `warn`.
     #[arg(long, value_name = "LEVEL", value_parser = record_level::parser())]
     record_level: Option<RecordLevel>,
-    /// How many bytes the filter holds in one worker at most: of the policy and of what it shadows. As before
-    /// unless given; with the first policy, 67108864 (64 MiB).
+    /// The most bytes that the filter holds in one worker, for the policy and for shadow requests. Default: the
+    /// value in force, or 67108864 (64 MiB) with the first policy.
     #[arg(long, value_name = "BYTES", value_parser = max_held_bytes::parser())]
     max_held_bytes: Option<MaxHeldBytes>,
     /// End the halt, if there is one.

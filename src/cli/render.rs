@@ -65,8 +65,8 @@ pub(crate) struct Arguments {
     /// records below `warn`.
     #[arg(long, value_name = "LEVEL", value_parser = record_level::parser(), default_value = RecordLevel::default().as_str())]
     record_level: RecordLevel,
-    /// How many bytes the filter holds in one worker at most: of the policy and of what it shadows. What does
-    /// not fit is not compared.
+    /// The most bytes that the filter holds in one worker, for the policy and for shadow requests. Requests
+    /// that do not fit are not compared; a policy that does not fit is refused.
     #[arg(long, value_name = "BYTES", value_parser = max_held_bytes::parser(), default_value = "67108864")]
     max_held_bytes: MaxHeldBytes,
     /// For Istio and Envoy Gateway: the filter's image, such as registry.example.com/turnout:0.1.0.

@@ -26,12 +26,12 @@ const MOST_BYTES: u64 = 64 << 20;
 /// failed if the answers differ, or if v2 gave none. Where v1 itself is no yardstick a comparison is
 /// uncertain: READY counts it as failed, NOT READY does not.
 ///
-/// Clients choose parts of an access log. So of a log only lines count that begin as Envoy's Wasm logger
-/// begins them, in Envoy's default format or in Istio's, and not those of standard output. What looks like
-/// a record elsewhere is not counted and is reported. With --own-log other formats are read too.
+/// Clients choose parts of an access log. So a line of a log counts only if it begins like a line of Envoy's
+/// Wasm logger, in Envoy's default format or in Istio's, and was not written to standard output. Lines that
+/// look like records elsewhere are reported and not counted. --own-log also reads other formats.
 ///
-/// Give each record once, and of each proxy one dump of its counters, in a file of its own. Logs that are
-/// compressed have to be unpacked first.
+/// Pass each record once, and one dump of counters for each proxy, in its own file. Unpack compressed logs
+/// first.
 #[derive(Args)]
 #[command(
     after_help = "Ends with 0 if every rollout is READY, with 1 if not, and with 2 if there is \
@@ -48,8 +48,8 @@ pub(crate) struct Arguments {
     /// Ask a proxy for its counters, at its admin address; may be given more than once.
     #[arg(long, value_name = "URL")]
     admin: Vec<String>,
-    /// Also read records in other log formats, bare ones, and those of standard output. Only for files
-    /// without a line of an access log, in which a client could write records.
+    /// Also read records in other log formats, bare records, and records on standard output. Use it only for
+    /// files without access log lines, because a client can write records into those.
     #[arg(long)]
     own_log: bool,
     /// The share of requests that may fail, in percent.

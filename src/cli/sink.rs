@@ -1,18 +1,18 @@
-//! The way out for everything that the command prints, whatever it is made of.
+//! Prints everything that the command prints, escaped.
 //!
-//! Most of what is printed comes from elsewhere: names of a policy, lines of a log, answers of a proxy,
-//! arguments. Printed raw it could command the terminal, hide or turn the text around it, or be a
-//! command of the CI system that shows it. So only a [`SafeText`] is printed, and each way to make one
-//! escapes. A linter keeps other code from standard output and standard error.
+//! Most output contains text from elsewhere: names of a policy, lines of a log, answers of a proxy, arguments.
+//! Unescaped, that text could control the terminal, hide or reorder the text around it, or run a command of
+//! the CI system that shows it. So only a [`SafeText`] is printed, and every constructor of it escapes. A lint
+//! keeps other code from writing to standard output and standard error.
 
 use std::fmt::Write as _;
 use std::io::{self, BufWriter, IsTerminal, Write};
 
 use turnout_core::{begins_command, is_visible, push_json_escape, visible};
 
-/// Text in which nothing commands whoever shows it. A character that is not shown as it is has become
-/// `\u{1b}` in text and `\u001b` in JSON, and so has the first character of what a CI system takes for a
-/// command: `::` at the beginning of a line, `##[` and `##vso[` anywhere.
+/// Text that no terminal and no CI system takes for a command. A character that must not be shown is escaped as
+/// `\u{1b}` in text and as `\u001b` in JSON, and so is the first character of a CI command: `::` at the
+/// beginning of a line; `##[`, `##vso[` and `##teamcity[` anywhere.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct SafeText {
     text: String,
@@ -248,8 +248,8 @@ fn github(text: &str, in_property: bool) -> String {
     escaped
 }
 
-/// The first place of a document that may not be printed as it is, and of which nobody but its author knows how
-/// to escape it: the number of the line, and what is there.
+/// Finds the first text of a document that must not be printed unescaped: its line number, and what it is. Only
+/// the author of the document knows how to escape it.
 pub(crate) fn unprintable(document: &str) -> Option<(usize, String)> {
     let lines = document
         .split('\n')

@@ -1,8 +1,8 @@
-//! The byte budget of a worker: what Turnout holds in one VM, counted before it is asked for.
+//! The byte budget of a worker: counts the bytes that Turnout holds in one VM, before it asks for them.
 //!
-//! Memory that a VM runs out of is a trap, and a proxy writes what it hands over into memory that the VM has
-//! to allocate: there nothing can be refused any more. So whoever is about to hold bytes charges them first.
-//! A [`Charge`] gives back what it holds when it is dropped, along with what it is the charge of.
+//! A VM that runs out of memory traps. The proxy writes into memory that the VM must allocate, and that
+//! allocation cannot be refused. So code charges bytes to the budget before it holds them. A [`Charge`] gives
+//! its bytes back when it is dropped.
 
 use std::cell::Cell;
 use std::rc::Rc;

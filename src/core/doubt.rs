@@ -1,6 +1,6 @@
-//! Requests of which it is in doubt which rollout has them, because a server may read them as others than
-//! they were sent. Such a request is of no rollout: it takes v1, for the next rollout that happens to match
-//! may be one that gives it v2.
+//! Ambiguous requests: a server may read them as belonging to another rollout than the proxy does.
+//!
+//! Such a request belongs to no rollout and takes v1, because the next rollout that matches could give it v2.
 
 use crate::path::{Lenient, is_plain};
 use crate::plan::{Plan, Rollout};

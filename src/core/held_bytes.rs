@@ -18,8 +18,8 @@ impl MaxHeldBytes {
         Self::RANGE.contains(&bytes).then_some(Self(bytes))
     }
 
-    /// The limit that stands in a piece of a configuration, if it can be read: what is a field's name with its
-    /// quotes is nothing else anywhere in JSON.
+    /// Finds the limit in a piece of a configuration without parsing it: a field's name with its quotes cannot be
+    /// anything else in JSON.
     #[must_use]
     pub fn find(piece: &[u8]) -> Option<Self> {
         let mut rest = piece;

@@ -1,9 +1,9 @@
 //! Counters, `turnout.decisions.<rollout>.<treatment>.<reason>`, and the gauge `turnout.revision.<plugin>`.
 //!
-//! All that a rollout can count on this proxy in any mode is defined when the policy is loaded, and nothing else.
-//! So each series begins at 0, and a counter that the configuration before had goes on where it was: also where
-//! that ran in another build's VM, with which Envoy drops what this one has not defined. Within one VM Envoy
-//! keeps the series of a rollout that is gone.
+//! Loading a policy defines exactly the counters that its rollouts can need on this proxy, in any mode. So each
+//! series begins at 0, and a counter that the previous configuration had goes on where it was, even if that ran in
+//! another build's VM. When such a VM ends, Envoy drops the counters that this one has not defined. Within one VM
+//! Envoy keeps the series of a removed rollout.
 
 use std::mem;
 

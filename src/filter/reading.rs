@@ -6,7 +6,7 @@ use crate::host;
 
 /// Of the configuration, as it is fetched.
 const PIECE: usize = 64 * 1024;
-/// So many bytes fit, whatever the limit is, so that it can be looked for in what is kept.
+/// A configuration up to this size fits under any limit, so its limit is read after the text is kept, not before.
 const SMALL: usize = 1024 * 1024;
 /// What a value in a list may take while the policy is read.
 const VALUE: usize = 64;
@@ -75,7 +75,7 @@ pub(crate) fn read(size: usize, budget: &ByteBudget) -> Result<(Configuration, C
     Ok((configuration, charge))
 }
 
-/// The limit that a configuration gives, wherever it stands in it: it is looked for before anything is kept.
+/// Finds the limit anywhere in a configuration, before any of it is kept.
 fn limit(size: usize) -> MaxHeldBytes {
     const OVERLAP: usize = 64;
     let mut start = 0_usize;

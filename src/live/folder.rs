@@ -1,4 +1,4 @@
-//! An open folder: files are made, renamed and removed in it, also when somebody puts a link in its place.
+//! An open folder. Files are made, renamed and removed in it even if somebody replaces its path with a link.
 
 use std::fs::{File, Permissions};
 use std::io;

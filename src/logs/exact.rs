@@ -1,7 +1,7 @@
 //! The frames of Envoy's Wasm logger, byte by byte.
 //!
-//! Text of a client can be anywhere in an access log line. So a frame that is only similar does not do: each
-//! of these begins with the first byte of the line, and has nothing that an access log would have there.
+//! Text of a client can be anywhere in an access log line, so a similar frame is not enough. Each of these frames
+//! begins at the first byte of the line and contains nothing that an access log would have there.
 
 use std::fmt;
 

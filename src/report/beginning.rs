@@ -16,9 +16,9 @@ const FIRST_WORDS: [&[u8]; 12] = [
     b"HTTP/3",
 ];
 
-/// Whether what a line begins with is as in formats of access logs that begin with a time, a status, a method
-/// or a quote, and as in what programs print. Else a client may have chosen it, and may choose the beginning
-/// of a line of Envoy's own log as well.
+/// Whether a line begins with something that no client chooses: a time, a number, a method, a protocol,
+/// punctuation or a `key:`. Otherwise a client may have chosen the beginning, and could also forge that of a
+/// line of Envoy's own log.
 pub(crate) fn is_harmless(line: &[u8]) -> bool {
     let Some(first) = line.first() else {
         return true;

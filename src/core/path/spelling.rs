@@ -1,8 +1,7 @@
-//! Spellings of a path: one path may be written in ways that some servers read alike and others do not.
+//! Spellings of a path that some servers read as the same path and others do not.
 //!
-//! A proxy in front cannot know how the server behind it reads. So a path that is not [plain](is_plain) is
-//! read in two ways, as it was sent and as the most lenient server reads it, and counts only where both
-//! come to the same.
+//! A proxy cannot know how the server behind it reads a path. So a path that is not [plain](is_plain) is read
+//! twice, as it was sent and as the most lenient server reads it, and counts only if both readings agree.
 
 use crate::account::hex_digit;
 use crate::word;
@@ -124,8 +123,8 @@ impl Template {
         })
     }
 
-    /// What stands in the place of `{account}` for a server to which neither the case of the other letters
-    /// nor a final `/` matters. `None` where it is another path to that one too.
+    /// The text at `{account}`, as read by a server that ignores the case of the other letters and a final `/`.
+    /// `None` if even that server does not match the path.
     #[inline(never)]
     pub(crate) fn capture_leniently<'a>(&self, path: &'a [u8]) -> Option<&'a [u8]> {
         let path = path.strip_suffix(b"/").unwrap_or(path);

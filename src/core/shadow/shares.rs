@@ -1,5 +1,5 @@
-//! Who has how much of what there is little of: places, room to wait, bytes. One account has no more than a
-//! quarter, and those without an account leave a quarter to the others.
+//! Limits how much of a scarce resource (places, waiting requests, bytes) one account may use: a quarter. All
+//! requests without an account together may use three quarters.
 
 use crate::byte_budget::{ByteBudget, Charge};
 use crate::table::Table;

@@ -1,19 +1,18 @@
 //! Sampled requests that wait: for the client to send the rest, for v1, for the client to read its answer.
 //!
-//! A client chooses how long that takes, so it takes no place among `max_in_flight`, ends in time, and makes
-//! room for others where there is little.
+//! A client chooses how long that takes. So a waiting request takes none of the `max_in_flight` places, times out,
+//! and makes room for others if room is scarce.
 
 use turnout_core::shadow::{AccountKey, Outcome, Sample, share};
 
 use super::job::Job;
 use super::{Copies, of_rollout, parts};
 
-/// So many requests may wait for each place.
+/// How many requests may wait for each place of `max_in_flight`.
 const WAITING_FOR_A_PLACE: usize = 4;
-/// After so many ticks, which are seconds, what still waits is given up: for the rest of the request, for v1, or
-/// for the rest of v1's answer.
+/// How long a request may wait in one [`Phase`], in ticks of one second. Then it is dropped.
 const GIVEN_UP: u32 = 60;
-/// After so many ticks what waits for a client makes room for others.
+/// How long a request may wait for its client, in ticks of one second, before it must make room for others.
 const MAKES_ROOM: u32 = 2;
 
 /// What a job waits for.

@@ -16,30 +16,87 @@ const FIRST_WORDS: [&[u8]; 12] = [
     b"HTTP/3",
 ];
 
-/// Whether a line begins with something that no client chooses: a time, a number, a method, a protocol,
-/// punctuation or a `key:`. Otherwise a client may have chosen the beginning, and could also forge that of a
-/// line of Envoy's own log.
+/// Fields of the configuration that Istio's agent prints at its start, a line each.
+const AGENT_FIELDS: [&[u8]; 22] = [
+    b"availabilityZone",
+    b"binaryPath",
+    b"concurrency",
+    b"configPath",
+    b"controlPlaneAuthPolicy",
+    b"customConfigFile",
+    b"discoveryAddress",
+    b"drainDuration",
+    b"extraStatTags",
+    b"gatewayTopology",
+    b"holdApplicationUntilProxyStarts",
+    b"image",
+    b"interceptionMode",
+    b"meshId",
+    b"proxyAdminPort",
+    b"proxyMetadata",
+    b"readinessProbe",
+    b"serviceCluster",
+    b"statNameLength",
+    b"statusPort",
+    b"terminationDrainDuration",
+    b"tracing",
+];
+
+/// Whether a line begins with something that no client chooses: a date, a status, a method, a protocol, a
+/// path, a quote, a brace, a field of Istio's agent, or what systemd says of a service. Otherwise a client may
+/// have chosen the beginning, and could also forge that of a line of Envoy's own log.
+///
+/// A number alone is not enough: many account ids are numbers.
 pub(crate) fn is_harmless(line: &[u8]) -> bool {
-    let Some(first) = line.first() else {
-        return true;
-    };
-    if *first == b'[' {
-        return line.get(1).is_some_and(u8::is_ascii_digit);
+    match line {
+        [] => return true,
+        [b'[', rest @ ..] => return begins_with_date(rest),
+        // A path begins with a slash, also that of a client; of the others, the format has them.
+        [b'{' | b'"' | b'/', ..] => return true,
+        // No field begins with white space.
+        [first, ..] if first.is_ascii_whitespace() => return true,
+        _ => {}
     }
-    // Punctuation is of the format, and so is white space.
-    if first.is_ascii() && !first.is_ascii_alphanumeric() {
-        return true;
-    }
-    let end = line.iter().position(u8::is_ascii_whitespace);
-    let word = line.get(..end.unwrap_or(line.len())).unwrap_or_default();
-    FIRST_WORDS.contains(&word) || word.iter().all(u8::is_ascii_digit) || is_key(word)
+    let mut words = line.split(u8::is_ascii_whitespace);
+    let word = words.next().unwrap_or_default();
+    FIRST_WORDS.contains(&word)
+        || is_status(word)
+        || is_agent_field(line)
+        || words.next().is_some_and(|next| is_of_systemd(word, next))
 }
 
-/// `concurrency:`, as in a configuration that Istio's agent prints at its start.
-fn is_key(word: &[u8]) -> bool {
-    let is_of_name = |byte: &u8| byte.is_ascii_alphanumeric() || b"_-.".contains(byte);
-    let name = word.strip_suffix(b":");
-    name.is_some_and(|name| name.iter().all(is_of_name))
+/// `2026-11-21T…` or `2026-11-21 …`.
+fn begins_with_date(text: &[u8]) -> bool {
+    let is_like = |(byte, like): (&u8, &u8)| match like {
+        b'0' => byte.is_ascii_digit(),
+        b' ' => b" T".contains(byte),
+        like => byte == like,
+    };
+    let like = b"0000-00-00 ";
+    text.len() >= like.len() && text.iter().zip(like).all(is_like)
+}
+
+fn is_status(word: &[u8]) -> bool {
+    matches!(word, [b'1'..=b'5', tens, ones] if tens.is_ascii_digit() && ones.is_ascii_digit())
+}
+
+fn is_agent_field(line: &[u8]) -> bool {
+    let colon = line.iter().position(|byte| *byte == b':');
+    let name = colon.and_then(|colon| line.get(..colon));
+    name.is_some_and(|name| AGENT_FIELDS.contains(&name))
+}
+
+/// `Started envoy.service - Envoy.`
+fn is_of_systemd(word: &[u8], next: &[u8]) -> bool {
+    let verbs: [&[u8]; 6] = [
+        b"Started",
+        b"Starting",
+        b"Stopped",
+        b"Stopping",
+        b"Reloaded",
+        b"Reloading",
+    ];
+    verbs.contains(&word) && next.ends_with(b".service")
 }
 
 #[cfg(test)]
@@ -56,17 +113,27 @@ mod tests {
             "GET /v1 200 curl/8",
             "HTTP/1.1 GET /v1",
             "200 GET /v1",
-            "1795232300 GET /v1",
             "concurrency: 2",
             "proxyMetadata:",
             "  - name: x",
-            "- 200",
+            "/v1 200 curl/8",
+            "Started envoy.service - Envoy.",
             "\tat main.go:7",
         ] {
             assert!(is_harmless(line.as_bytes()), "{line}");
         }
         for line in [
             "curl/8 200",
+            "4711 GET /v1",
+            "1795232300 GET /v1",
+            "999 GET /v1",
+            "[4711] GET /v1",
+            "[2026-11-21] GET /v1",
+            "okhttp: 200 GET",
+            "$Version=1; a=b 200",
+            "- 200 GET",
+            "(compatible) 200",
+            "Started curl 200",
             "Mozilla/5.0 (X11) 200",
             "10.0.0.1 - - [21/Nov/2026:03:00:00 +0000]",
             "[curl/8] 200",

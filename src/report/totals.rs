@@ -144,7 +144,7 @@ impl Totals {
             };
             Some(format!(
                 "{records} of {} may be those of a client: {why}. Give Envoy's own log without an access log, or \
-                 all counters with --admin.",
+                 all counters with --admin; if no line is of an access log, add --own-log.",
                 input.name
             ))
         };

@@ -261,26 +261,26 @@ fn what_a_later_line_makes_doubtful_is_never_ready() {
             format!("{record}\n{access}"),
             "0 of 1,000,000 comparisons failed, but 1 record of input 0 may be those of a client: they are without \
              the frame of Envoy's log, and there are lines of something else too. Give Envoy's own log without \
-             an access log, or all counters with --admin.",
+             an access log, or all counters with --admin; if no line is of an access log, add --own-log.",
         ),
         (
             format!("{TIME} {}{access}", logged(&record)),
             "0 of 1,000,000 comparisons failed, but 1 record of input 0 may be those of a client: they are in \
              wrappers that other lines do not have. Give Envoy's own log without an access log, or all counters \
-             with --admin.",
+             with --admin; if no line is of an access log, add --own-log.",
         ),
         // A line of Envoy's, byte by byte, which no line of the access log but an honest one tells from it.
         (
             format!("curl/8.0 200 -\n{}Mozilla/5.0 200 -\n", logged(&record)),
             "0 of 1,000,000 comparisons failed, but 1 record of input 0 may be those of a client: line 1 begins \
              with text that a client may have chosen, so a client may have written others. Give Envoy's own log \
-             without an access log, or all counters with --admin.",
+             without an access log, or all counters with --admin; if no line is of an access log, add --own-log.",
         ),
         (
             format!("{}{access}{TIME}\tcurl/8\t200\n", logged(&record)),
             "0 of 1,000,000 comparisons failed, but 1 record of input 0 may be those of a client: line 3 begins \
              with text that a client may have chosen, so a client may have written others. Give Envoy's own log \
-             without an access log, or all counters with --admin.",
+             without an access log, or all counters with --admin; if no line is of an access log, add --own-log.",
         ),
         (
             [
@@ -291,7 +291,7 @@ fn what_a_later_line_makes_doubtful_is_never_ready() {
             .concat(),
             "0 of 1,000,000 comparisons failed, but 1 record of input 0 may be those of a client: line 1 begins \
              with text that a client may have chosen, so a client may have written others. Give Envoy's own log \
-             without an access log, or all counters with --admin.",
+             without an access log, or all counters with --admin; if no line is of an access log, add --own-log.",
         ),
     ] {
         let json = json_of(&log);

@@ -509,6 +509,13 @@ impl Copies {
 
     /// The plugin goes, and its calls with it.
     pub(crate) fn end(&mut self) {
+        self.give_up_all();
+        self.report(host::now() / MILLI, true);
+        self.telemetry.end();
+    }
+
+    /// Ends every job. Answers to calls that are under way are not read.
+    pub(crate) fn give_up_all(&mut self) {
         let open: Vec<u32> = self.jobs.iter().map(|(id, _)| *id).collect();
         for id in open {
             if self.jobs.get(&id).is_some_and(|job| !job.is_settled) {
@@ -516,8 +523,6 @@ impl Copies {
             }
             self.release(id);
         }
-        self.report(host::now() / MILLI, true);
-        self.telemetry.end();
     }
 
     /// A job without an outcome, and what it is done by.

@@ -53,5 +53,7 @@ impl Copies {
 
     pub(crate) fn tick(&mut self, _now: u64) {}
 
+    pub(crate) fn give_up_all(&mut self) {}
+
     pub(crate) fn end(&mut self) {}
 }

@@ -15,14 +15,16 @@ const VALUE: usize = 64;
 pub(crate) enum Refusal {
     /// It is wrong.
     Wrong(Diagnostics),
-    /// It does not fit: the bytes that it takes, those that are held already, and the limit.
-    TooLarge([usize; 3]),
+    /// It does not fit: the bytes that it takes, and the limit.
+    TooLarge([usize; 2]),
 }
 
 /// Reads a configuration of so many bytes. The charge is for the policy.
 ///
 /// Nothing is fetched that does not fit: a VM never gives back memory, and one that runs out of it ends with
-/// all policies in it.
+/// all policies in it. Only what the policy takes by itself counts here, whatever else is held: Envoy asks a
+/// VM of its main thread, in which nothing is held, and a worker that refused what that one has accepted would
+/// be left without the filter.
 pub(crate) fn read(size: usize, budget: &ByteBudget) -> Result<(Configuration, Charge), Refusal> {
     let is_small = size <= SMALL;
     let most = if is_small {
@@ -31,12 +33,11 @@ pub(crate) fn read(size: usize, budget: &ByteBudget) -> Result<(Configuration, C
         limit(size).bytes()
     };
     let mut charge = budget.charge();
-    let check = |charge: &Charge, more: usize, most: usize| match budget.fits(more, most) {
-        true => Ok(()),
-        false => {
-            let others = budget.held().saturating_sub(charge.bytes());
-            let needed = charge.bytes().saturating_add(more);
-            Err(Refusal::TooLarge([needed, others, most]))
+    let check = |charge: &Charge, more: usize, most: usize| {
+        let needed = charge.bytes().saturating_add(more);
+        match needed <= most {
+            true => Ok(()),
+            false => Err(Refusal::TooLarge([needed, most])),
         }
     };
     check(&charge, size.saturating_add(PIECE), most)?;

@@ -51,11 +51,11 @@ impl Root {
                 }
                 true
             }
-            Err(Refusal::TooLarge([needed, held, most])) => {
+            Err(Refusal::TooLarge([needed, most])) => {
                 error(&format!(
-                    "the policy takes {needed} bytes in each worker while it is loaded, {held} are held already, and \
-                     max_held_bytes is {most}; raise it (turnout apply --max-held-bytes), or list fewer accounts \
-                     and rollouts"
+                    "the policy takes {needed} bytes in each worker while it is loaded, and max_held_bytes is {most}; \
+                     raise it (turnout apply --max-held-bytes), lower max_body_bytes, or list fewer accounts and \
+                     rollouts"
                 ));
                 refused(1);
                 false
@@ -102,6 +102,10 @@ impl Active {
         };
         host::set_tick_period(TICK_MS);
         active
+    }
+
+    pub(crate) fn max_held_bytes(&self) -> usize {
+        self.configuration.max_held_bytes.bytes()
     }
 
     /// The names of the rollouts.

@@ -54,6 +54,7 @@ impl Vm {
 
     pub(crate) fn configure(&mut self, context: u32, size: usize) -> bool {
         self.held.define();
+        self.make_way(size);
         let root = self.roots.get_mut(&context);
         let is_taken = root.is_some_and(|root| root.configure(size, &self.held.budget));
         if is_taken
@@ -69,6 +70,26 @@ impl Vm {
             self.neighbours.check(taken, others);
         }
         is_taken
+    }
+
+    /// Gives up all samples where they leave no room for a configuration of so many bytes: what clients make
+    /// the worker hold must not keep a new policy, or a halt, from it.
+    fn make_way(&mut self, size: usize) {
+        // Its text, what is read of it, and the plan; and the room that a callback may need.
+        const OF_EACH_BYTE: usize = 4;
+        const WORKING: usize = 16 << 20;
+        let needed = size.saturating_mul(OF_EACH_BYTE).saturating_add(WORKING);
+        let active = |root: &Root| root.active.as_ref().map(Active::max_held_bytes);
+        let most = self.roots.iter().filter_map(|(_, root)| active(root)).min();
+        if most.is_none_or(|most| self.held.budget.fits(needed, most)) {
+            return;
+        }
+        let roots: Vec<u32> = self.roots.iter().map(|(root, _)| *root).collect();
+        for root in roots {
+            if let Some(copies) = self.copies(root) {
+                copies.give_up_all();
+            }
+        }
     }
 
     pub(crate) fn request_headers(&mut self, context: u32, end: bool) {

@@ -1,26 +1,34 @@
 //! What a worker holds under attack, by the memory of Envoy's process: no filter runs out of it, and every
 //! user is answered.
 
+use std::time::Duration;
+
 use harness::scripted::{Answer, Fault, Scripted};
-use serde_json::json;
+use serde_json::{Value, json};
+use tokio::time::timeout;
 
 use super::bounded::Memory;
-use super::scene::{Shadowed, one_worker, shadow_policy};
+use super::scene::{Shadowed, asks, one_worker, shadow_policy};
 use super::wire::{Wire, head};
+use crate::scene::policy;
 
 const MIB: usize = 1 << 20;
+const PATIENCE: Duration = Duration::from_secs(60);
 /// What the filter holds unless it is told otherwise.
 const LIMIT: u64 = 64 << 20;
 /// What Envoy itself may hold of the calls under way, and what allocators keep besides.
 const ENVOY: u64 = 96 << 20;
 
-async fn scene() -> Shadowed {
-    let changes = json!({
+fn largest_samples() -> Value {
+    shadow_policy(&json!({
         "max_body_bytes": MIB, "max_in_flight": 1_000, "timeout_ms": 60_000,
-    });
+    }))
+}
+
+async fn scene() -> Shadowed {
     let answer = |_: &_| Answer::text("taken");
     let (v1, v2) = (Scripted::start(answer), Scripted::start(answer));
-    Shadowed::between(v1, v2, &shadow_policy(&changes), one_worker).await
+    Shadowed::between(v1, v2, &largest_samples(), one_worker).await
 }
 
 fn upload(path: &str, number: usize, length: usize) -> String {
@@ -82,6 +90,29 @@ async fn uploads_that_stall_neither_trap_nor_pass_the_limit() {
     let outcomes = scene.any(UPLOADS as u64).await;
     assert!(outcomes.contains_key("dropped_busy"), "{outcomes:?}");
     scene.settle().await;
+}
+
+/// Envoy asks its main thread whether a policy is right, where no samples are. A worker that refused it then
+/// would be left without the filter.
+#[tokio::test]
+async fn whatever_samples_hold_a_worker_takes_the_next_policy() {
+    let answer = |_: &_| Answer::text("taken");
+    let (v1, v2) = (Scripted::start(answer), Scripted::start(answer));
+    let scene = Shadowed::live(v1, v2, &largest_samples(), one_worker).await;
+    let mut stalled = stall(&scene, "/1", 100).await;
+    scene.sampled(100).await;
+    // A worker tells it once a second.
+    let full = async { while held(&scene).await < LIMIT / 2 {} };
+    timeout(PATIENCE, full).await.expect("the worker is full");
+
+    let mut next = policy(&json!({ "mode": "on" }));
+    let accounts = harness::scene::packed(0..300_000);
+    next["segments"] = json!({ "many": { "accounts_packed": accounts } });
+    scene.swap(&next).await;
+    let answer = scene.client().send(asks("GET", "/")).await;
+    assert_eq!(answer.status, 200);
+    assert_eq!(scene.v2.requests(), 1, "the new policy decides");
+    finish(&mut stalled).await;
 }
 
 /// Uploads that have all but their last byte.

@@ -11,7 +11,7 @@ use super::scene::{Shadowed, asks, at_both_moments, echo, shadow_policy, until};
 use crate::scene::{policy, strip};
 
 impl Shadowed {
-    async fn swap(&self, policy: &Value) {
+    pub(super) async fn swap(&self, policy: &Value) {
         let filter = crate::scene::filter(&strip(policy));
         assert_eq!(self.envoy.swap_filter(&filter).await, Swap::Accepted);
     }

@@ -370,6 +370,39 @@ fn swaps_under_load_share_one_budget() {
     attacked.is_free_again(1);
 }
 
+/// A worker that refused what Envoy's main thread has accepted would be left without the filter.
+#[test]
+fn a_policy_is_taken_however_much_samples_hold() {
+    let with_segment = |accounts: u32| {
+        let mut policy = rollouts(1, &json!({ "max_body_bytes": MIB, "max_in_flight": 1_000 }));
+        let accounts = harness::scene::packed(0..accounts);
+        policy["segments"] = json!({ "many": { "accounts_packed": accounts } });
+        configuration(&policy, DEFAULT)
+    };
+    let policy = rollouts(1, &json!({ "max_body_bytes": MIB, "max_in_flight": 1_000 }));
+    let mut attacked = Attacked::start(&policy, DEFAULT);
+    let piece = vec![b'x'; 500_000];
+    let mut open = Vec::new();
+    for number in 0..200 {
+        let stream = attacked.request(number, 0, false, &[]);
+        attacked
+            .vm
+            .request_body(&stream, &piece, false)
+            .expect("no trap");
+        open.push(stream);
+    }
+    assert!(attacked.held() > 30 * MIB as u64);
+    for accounts in [400_000, 500_000, 400_000] {
+        accept(&mut attacked.vm, &with_segment(accounts));
+        attacked.check();
+    }
+    accept(&mut attacked.vm, &configuration(&policy, DEFAULT));
+    for stream in open {
+        attacked.finish(stream);
+    }
+    attacked.is_free_again(1);
+}
+
 #[test]
 fn a_policy_that_does_not_fit_is_refused_and_the_one_before_goes_on() {
     let mut attacked = Attacked::start(&rollouts(1, &json!({})), 16 * MIB);

@@ -7,7 +7,7 @@ use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, ValueEnum};
 use serde_json::{Value, json};
 use turnout_core::lint::{Code, Options, ProxyRoutes, lint};
-use turnout_core::{Diagnostic, Diagnostics, Plan, Severity};
+use turnout_core::{Diagnostic, Diagnostics, Plan, Severity, visible};
 
 use crate::accounts_access::{Access, AccountFileOptions};
 use crate::accounts_files::{self, Found};
@@ -74,6 +74,8 @@ pub(crate) fn codes() -> impl TypedValueParser<Value = Code> {
 /// A text that diagnostics point into.
 struct Source {
     name: String,
+    /// As JSON has it.
+    exact_name: String,
     bytes: Vec<u8>,
     found: Found,
 }
@@ -149,6 +151,7 @@ impl Source {
         let text = std::str::from_utf8(&bytes).unwrap_or_default();
         Ok(Self {
             name: text::name_of(path),
+            exact_name: text::exact_name_of(path),
             found: accounts_files::read(path, text, access)?,
             bytes,
         })
@@ -203,7 +206,7 @@ fn as_json(source: &Source, diagnostics: &Diagnostics) -> SafeText {
         .iter()
         .map(|bad| json!({ "file": bad.file, "line": bad.line, "message": bad.message }));
     let report = json!({
-        "policy": source.name,
+        "policy": source.exact_name,
         "errors": diagnostics.count(Severity::Error),
         "warnings": diagnostics.count(Severity::Warning),
         "omitted": diagnostics.omitted(),
@@ -241,7 +244,7 @@ fn as_commands(source: &Source, is_file: bool, diagnostics: &Diagnostics) -> Saf
     for diagnostic in diagnostics.as_slice() {
         let place = match diagnostic.pointer.as_str() {
             "" => String::new(),
-            pointer => format!("at {pointer}: "),
+            pointer => format!("at {}: ", visible(pointer)),
         };
         let problem = &diagnostic.problem;
         let (line, column) = (diagnostic.line.to_string(), diagnostic.column.to_string());

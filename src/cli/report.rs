@@ -114,7 +114,11 @@ fn read_file(totals: &mut Totals, path: &Path, is_own_log: bool) -> io::Result<(
     if is_dash(path) {
         return read("standard input", &mut io::stdin().lock());
     }
-    read(&text::name_of(path), &mut BufReader::new(File::open(path)?))
+    // The report escapes a name where it shows it. What is not text is escaped here.
+    let name = path
+        .to_str()
+        .map_or_else(|| text::name_of(path), str::to_owned);
+    read(&name, &mut BufReader::new(File::open(path)?))
 }
 
 /// Reads the counters of a proxy.

@@ -60,6 +60,14 @@ pub(crate) fn name_of(path: &Path) -> String {
     }
 }
 
+/// How a file is called in JSON, where its name is not escaped. Bytes that are not UTF-8 are replaced.
+pub(crate) fn exact_name_of(path: &Path) -> String {
+    match is_dash(path) {
+        true => name_of(path),
+        false => path.to_string_lossy().into_owned(),
+    }
+}
+
 /// Writes to standard output, or to a file that is complete at every moment: what it held before
 /// stays until all of the new text is there.
 pub(crate) fn write(path: Option<&Path>, text: &SafeText) -> Result<(), String> {

@@ -6,6 +6,7 @@ use std::ops::Range;
 use crate::intake::Cuts;
 use crate::place::{Path, Span};
 use crate::problem::{Problem, Severity};
+use crate::visible::visible;
 
 /// How many diagnostics of one text are kept; further ones are only counted.
 const KEPT: usize = 1_000;
@@ -39,7 +40,7 @@ pub struct Diagnostic {
     pub column: usize,
     /// Bytes of the text.
     pub span: Range<usize>,
-    /// JSON Pointer (RFC 6901) of the value; empty for the whole document.
+    /// JSON Pointer (RFC 6901) of the value; empty for the whole document. Its names are not escaped for a terminal.
     pub pointer: String,
     /// What is wrong, and what to write instead.
     pub problem: Problem,
@@ -56,7 +57,7 @@ pub struct Related {
     pub column: usize,
     /// Bytes of the text.
     pub span: Range<usize>,
-    /// JSON Pointer (RFC 6901) of the value.
+    /// JSON Pointer (RFC 6901) of the value. Its names are not escaped for a terminal.
     pub pointer: String,
 }
 
@@ -82,7 +83,7 @@ impl fmt::Display for Diagnostic {
             self.document, self.line, self.column
         )?;
         if !self.pointer.is_empty() {
-            write!(f, ", at {}", self.pointer)?;
+            write!(f, ", at {}", visible(&self.pointer))?;
         }
         write!(f, ": {}; {}", self.problem, self.problem.help())
     }

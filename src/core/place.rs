@@ -21,7 +21,8 @@ impl Span {
     }
 }
 
-/// The way from the document to a value. Its `Display` is a JSON Pointer.
+/// The way from the document to a value. Its `Display` is a JSON Pointer, in which a long name is cut. The names are
+/// as the author wrote them: who shows the pointer as text escapes it.
 #[derive(Clone, Copy)]
 pub(crate) enum Path<'p> {
     Root,
@@ -45,7 +46,7 @@ impl fmt::Display for Path<'_> {
             Path::Root => Ok(()),
             Path::Field(parent, name) => {
                 let escaped = name.replace('~', "~0").replace('/', "~1");
-                write!(f, "{parent}/{}", problem::excerpt(&escaped))
+                write!(f, "{parent}/{}", problem::beginning(&escaped))
             }
             Path::Index(parent, index) => write!(f, "{parent}/{index}"),
         }

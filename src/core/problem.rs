@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::fmt;
 
 use crate::packed::Fault;
-use crate::visible::push_visible;
+use crate::visible::visible;
 
 /// One thing that is wrong. Its `Display` says what; [`Problem::help`] says what to write instead.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -403,11 +403,13 @@ impl fmt::Display for Quoted<'_> {
 
 /// What the author wrote, short enough for one line of a log, and on one line.
 pub(crate) fn excerpt(found: &str) -> String {
+    visible(&beginning(found))
+}
+
+/// What the author wrote, as it is but short enough for one line of a log.
+pub(crate) fn beginning(found: &str) -> String {
     const MOST: usize = 64;
-    let mut short = String::new();
-    for c in found.chars().take(MOST) {
-        push_visible(&mut short, c);
-    }
+    let mut short: String = found.chars().take(MOST).collect();
     if found.chars().nth(MOST).is_some() {
         short.push('…');
     }

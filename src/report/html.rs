@@ -5,6 +5,8 @@ mod rollout;
 
 use std::fmt::{self, Write as _};
 
+use turnout_core::is_visible;
+
 use crate::judge::Verdict;
 use crate::model::Report;
 use crate::words::{counted, grouped, moment};
@@ -156,7 +158,8 @@ const fn class_of(verdict: Verdict) -> &'static str {
     }
 }
 
-/// Text that came from elsewhere, as it may stand in an element or in a quoted attribute.
+/// Text that came from elsewhere, as it may stand in an element or in a quoted attribute, on one line. What is not
+/// visible is escaped as in text.
 struct Escaped<'a>(&'a str);
 
 impl fmt::Display for Escaped<'_> {
@@ -168,6 +171,7 @@ impl fmt::Display for Escaped<'_> {
                 '>' => f.write_str("&gt;")?,
                 '"' => f.write_str("&quot;")?,
                 '\'' => f.write_str("&#39;")?,
+                _ if !is_visible(c) => write!(f, "{}", c.escape_default())?,
                 _ => f.write_char(c)?,
             }
         }

@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 use turnout_core::shadow::Outcome;
+use turnout_core::visible;
 
 use crate::findings::{Example, Side, What};
 use crate::latency::Latency;
@@ -193,6 +194,10 @@ impl Text {
     /// Cells in columns: the first one to the left, and cut where there is no room for it.
     fn table(&mut self, rows: &[Vec<String>]) {
         let count = rows.iter().map(Vec::len).max().unwrap_or(0);
+        let rows: Vec<Vec<String>> = rows
+            .iter()
+            .map(|row| row.iter().map(|cell| visible(cell)).collect())
+            .collect();
         let width = |column: usize| {
             let cells = rows.iter().filter_map(|row| row.get(column));
             cells.map(|cell| cell.chars().count()).max().unwrap_or(0)
@@ -202,7 +207,7 @@ impl Text {
             sum.saturating_add(*width).saturating_add(2)
         });
         let first = width(0).min(COLUMNS.saturating_sub(taken));
-        for row in rows {
+        for row in &rows {
             let mut cells = row.iter();
             let name = shortened(cells.next().map_or("", String::as_str), first);
             let mut line = format!("  {name:first$}");
@@ -220,7 +225,7 @@ impl Text {
         let mut line = head.to_owned();
         let mut used = head.chars().count();
         let mut fresh = true;
-        for word in text.split(' ') {
+        for word in visible(text).split(' ') {
             for piece in pieces(word, COLUMNS.saturating_sub(indent.len())) {
                 let length = piece.chars().count();
                 let with = used

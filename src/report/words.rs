@@ -2,17 +2,18 @@
 
 use std::time::{Duration, UNIX_EPOCH};
 
-use turnout_core::visible;
-
 /// Characters of a name that are kept.
 const MOST: usize = 200;
 /// The end of the year 9999, the last that is printed.
 const LAST_MS: u64 = 253_402_300_799_000;
 
-/// What came from a log, of bounded length, on one line, and harmless in a terminal.
+/// What came from a log, of bounded length. It is as it was: text and HTML escape it, and JSON keeps it.
 pub(crate) fn excerpt(found: &str) -> String {
     let end = found.char_indices().nth(MOST).map(|(end, _)| end);
-    let mut short = visible(end.and_then(|end| found.get(..end)).unwrap_or(found));
+    let mut short = end
+        .and_then(|end| found.get(..end))
+        .unwrap_or(found)
+        .to_owned();
     if end.is_some() {
         short.push('…');
     }
@@ -79,11 +80,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn text_of_a_log_is_made_harmless() {
-        assert_eq!(
-            excerpt("/a\u{1b}[2J\u{202e}b\n"),
-            "/a\\u{1b}[2J\\u{202e}b\\n"
-        );
+    fn text_of_a_log_is_kept_and_cut() {
+        let text = "/a\u{1b}[2J\u{202e}b\n";
+        assert_eq!(excerpt(text), text);
         assert_eq!(excerpt(&"é".repeat(300)).chars().count(), MOST + 1);
     }
 

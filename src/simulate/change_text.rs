@@ -1,5 +1,7 @@
 //! What a change does, for people.
 
+use turnout_core::visible;
+
 use crate::change::{Change, RolloutChange};
 use crate::moves::{Move, Moves};
 use crate::table::Table;
@@ -58,7 +60,7 @@ impl Change {
             for moved in &rollout.moves {
                 text.push_str(&format!(
                     "{},{},{},{},{},{},{}\n",
-                    quoted(&moved.account),
+                    quoted(&visible(&moved.account)),
                     rollout.rollout,
                     moved.to,
                     moved.reason,
@@ -187,6 +189,6 @@ impl Move {
             "share" => format!("{old} → {new} of its requests"),
             _ => format!("{} → {}", self.reason, self.reason_new),
         };
-        format!("{sign} {} {rollout} {why}\n", self.account)
+        format!("{sign} {} {rollout} {why}\n", visible(&self.account))
     }
 }

@@ -1,7 +1,7 @@
 //! What a change does to one account, and to many.
 
 use serde::Serialize;
-use turnout_core::{Account, Fraction, Reason, Rollout, visible};
+use turnout_core::{Account, Fraction, Reason, Rollout};
 
 use crate::counts::increase;
 use crate::version::Version;
@@ -30,7 +30,7 @@ pub struct Moves {
 /// What a change does to an account.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Move {
-    /// Whom.
+    /// Whom, not escaped.
     pub account: String,
     /// `v2`, `v1`, or `share` for one who stays on v2 with another share of requests.
     pub to: &'static str,
@@ -117,7 +117,7 @@ impl Move {
             _ => return None,
         };
         Some(Self {
-            account: visible(&String::from_utf8_lossy(account)),
+            account: String::from_utf8_lossy(account).into_owned(),
             to,
             reason: old.reason.as_str(),
             reason_new: new.reason.as_str(),

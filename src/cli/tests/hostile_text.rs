@@ -170,6 +170,89 @@ fn json_keeps_the_value_and_documents_keep_the_policy() {
     }
 }
 
+/// Names of files and accounts, and pointers into a policy.
+#[test]
+fn json_keeps_names_pointers_and_accounts() {
+    let folder = run::folder();
+    let path = folder.path();
+    let json = |arguments: &[&str]| -> serde_json::Value {
+        let output = turnout(path, arguments, "");
+        serde_json::from_slice(&output.stdout).unwrap_or_else(|_| panic!("no JSON: {output:?}"))
+    };
+    for hostile in ["a\u{1b}[2J\u{202e}b", "a\n##[error]b", "a\u{200b}\t~b"] {
+        let (list, log) = (format!("{hostile}.json"), format!("{hostile}.log"));
+        let policy = serde_json::json!({ "version": 1, hostile: { "x": 1 } });
+        fs::write(path.join(&list), policy.to_string()).expect("a policy");
+        let report = json(&["lint", &list, "--json"]);
+        assert_eq!(report["policy"], list.as_str());
+        let pointers = report["diagnostics"].as_array().expect("a list").iter();
+        let mut pointers = pointers.filter_map(|found| found["pointer"].as_str());
+        assert!(
+            pointers.any(|pointer| policy.pointer(pointer) == Some(&policy[hostile])),
+            "{report}"
+        );
+
+        let records = fs::read_to_string(path.join("envoy.log")).expect("a log");
+        let name = serde_json::to_string(hostile).expect("JSON");
+        let records = records.replace("\"hvc\"", &name);
+        let records = records.replace("\"/v1/Channels\"", &name);
+        fs::write(path.join(&log), records).expect("a log");
+        let report = json(&["report", &log, "--json"]);
+        assert_eq!(report["inputs"][0]["name"], log.as_str());
+        for rows in ["segments", "routes"] {
+            let rollouts = report["rollouts"].as_array().expect("a list").iter();
+            let mut rows = rollouts
+                .filter_map(|rollout| rollout[rows].as_array())
+                .flatten();
+            assert!(rows.any(|row| row["name"] == hostile), "{report:#}");
+        }
+        for arguments in [vec!["report", &log], vec!["report", &log, "--html", "-"]] {
+            let output = turnout(path, &arguments, "");
+            let text = String::from_utf8(output.stdout).expect("UTF-8");
+            let shown = turnout_core::visible(hostile).replace("##[", "\\u{23}#[");
+            assert!(text.contains(&shown) && !text.contains(hostile), "{text}");
+        }
+    }
+    for account in ["a\u{1b}[2J\u{202e}b", "a\u{200b}b"] {
+        fs::write(path.join("some.txt"), format!("{account}\n")).expect("a list");
+        let plan = [
+            "plan",
+            "policy.json",
+            "moved.json",
+            "--accounts",
+            "some.txt",
+        ];
+        let moved = contents::FILES[0]
+            .1
+            .replace("\"percent\": 1", "\"percent\": 100");
+        fs::write(path.join("moved.json"), moved).expect("a policy");
+        let change = json(&[&plan[..], &["--json", "--at", "2027-01-01T00:00:00Z"]].concat());
+        assert_eq!(
+            change["rollouts"][0]["moves"][0]["account"], account,
+            "{change:#}"
+        );
+        let output = turnout(
+            path,
+            &[
+                &plan[..],
+                &[
+                    "--list",
+                    "--moves",
+                    "moves.csv",
+                    "--at",
+                    "2027-01-01T00:00:00Z",
+                ],
+            ]
+            .concat(),
+            "",
+        );
+        let csv = fs::read_to_string(path.join("moves.csv")).expect("a file");
+        let text = String::from_utf8(output.stdout).expect("UTF-8");
+        let shown = turnout_core::visible(account);
+        assert!(text.contains(&shown) && csv.contains(&shown), "{text}{csv}");
+    }
+}
+
 #[test]
 fn annotations_of_our_own_stay_and_carry_what_they_quote() {
     let folder = tempfile::tempdir().expect("a folder");

@@ -8,7 +8,7 @@ use clap::{Args, ValueEnum};
 use serde_json::{Number, Value};
 use turnout_core::{Fraction, Hash, Native, Position, Salt, visible_bytes};
 
-use crate::exit::{Exit, refuse};
+use crate::exit::{Exit, refuse, refuse_all};
 use crate::sink::{Output, SafeText};
 
 /// Of a line of standard input, in bytes. No account and no request id comes near it.
@@ -112,8 +112,11 @@ enum Draw {
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Exit {
-    let answer = Answer::new(arguments).and_then(|answer| answer.write(&arguments.keys));
-    match answer {
+    let answer = match Answer::new(arguments) {
+        Ok(answer) => answer,
+        Err(errors) => return refuse_all(&errors),
+    };
+    match answer.write(&arguments.keys) {
         Ok(()) => Exit::Done,
         Err(error) => refuse(&error),
     }
@@ -129,10 +132,12 @@ struct Answer {
 }
 
 impl Answer {
-    fn new(arguments: &Arguments) -> Result<Self, String> {
+    /// The error is every sentence to print.
+    fn new(arguments: &Arguments) -> Result<Self, Vec<String>> {
         let hash = options::hash(arguments)?;
         let fraction = arguments.percentage.as_deref();
-        let fraction = fraction.map(|text| fraction_of(&hash, text)).transpose()?;
+        let fraction = fraction.map(|text| fraction_of(&hash, text)).transpose();
+        let fraction = fraction.map_err(|error| vec![error])?;
         Ok(Self {
             hash,
             salt: Salt::new(arguments.salt.as_deref().unwrap_or_default()),

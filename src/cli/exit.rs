@@ -25,6 +25,14 @@ impl Termination for Exit {
     }
 }
 
+/// Says why nothing was done, each reason on a line of its own.
+pub(crate) fn refuse_all(errors: &[String]) -> Exit {
+    for error in errors {
+        refuse(error);
+    }
+    Exit::BadInput
+}
+
 /// Says why nothing was done. The sentence has what is wrong, and what to write instead.
 pub(crate) fn refuse(error: &str) -> Exit {
     problems::tell(&format!("turnout: {error}"));

@@ -16,7 +16,21 @@ struct Given<'a> {
     value: Option<Result<String, &'a str>>,
 }
 
-pub(super) fn hash(arguments: &Arguments) -> Result<Hash, String> {
+/// The error is every sentence to print.
+pub(super) fn hash(arguments: &Arguments) -> Result<Hash, Vec<String>> {
+    let object = object(arguments).map_err(|error| vec![error])?;
+    match object {
+        None => Ok(Hash::turnout(Salt::new(
+            arguments.salt.as_deref().unwrap_or_default(),
+        ))),
+        Some(object) => {
+            Hash::from_json(&object, Salt::new("")).map_err(|problems| sentences(&problems))
+        }
+    }
+}
+
+/// The object that a policy has for the hash; `None` where it has none, for Turnout's own.
+fn object(arguments: &Arguments) -> Result<Option<String>, String> {
     let name = word(arguments.hash);
     let (needed, others) = takes(arguments.hash);
     let is_taken = |field: &str| {
@@ -46,7 +60,7 @@ pub(super) fn hash(arguments: &Arguments) -> Result<Hash, String> {
                 "--salt: a salt of {length} bytes; write 1 to 128 bytes"
             ));
         }
-        return Ok(Hash::turnout(Salt::new(salt)));
+        return Ok(None);
     }
     let mut fields = Vec::with_capacity(given.len());
     for Given { field, value } in given {
@@ -58,12 +72,11 @@ pub(super) fn hash(arguments: &Arguments) -> Result<Hash, String> {
             None => {}
         }
     }
-    let object = format!("{{\"{name}\":{{{}}}}}", fields.join(","));
-    Hash::from_json(&object, Salt::new("")).map_err(|problems| sentences(&problems))
+    Ok(Some(format!("{{\"{name}\":{{{}}}}}", fields.join(","))))
 }
 
 /// The problems of the object, each by the option that its field is.
-fn sentences(problems: &Diagnostics) -> String {
+fn sentences(problems: &Diagnostics) -> Vec<String> {
     let sentence = |problem: &Diagnostic| {
         let mut steps = problem.pointer.split('/').skip(2);
         let place = steps
@@ -71,8 +84,7 @@ fn sentences(problems: &Diagnostics) -> String {
             .map_or_else(String::new, |field| format!("{}: ", option(field)));
         format!("{place}{}; {}", problem.problem, problem.problem.help())
     };
-    let sentences: Vec<String> = problems.as_slice().iter().map(sentence).collect();
-    sentences.join("\n")
+    problems.as_slice().iter().map(sentence).collect()
 }
 
 fn word(name: Name) -> String {

@@ -344,6 +344,24 @@ fn options_that_do_not_fit_are_refused_with_those_that_do() {
 }
 
 #[test]
+fn each_bad_option_has_a_line_of_its_own() {
+    let arguments = "A --hash growthbook --seed a --version 7 --rule zz";
+    let output = bucket(&arguments.split(' ').collect::<Vec<_>>(), b"");
+    assert_eq!(output.status.code(), Some(2));
+    assert_eq!(
+        String::from_utf8(output.stderr).expect("UTF-8"),
+        "turnout: --version: 7 is out of range; write a whole number from 1 to 2\n\
+         turnout: --rule: unknown kind of rule `zz`; write one of `rollout`, `experiment`\n"
+    );
+    // A line end of somebody else begins no line.
+    let output = bucket(&["A", "--hash", "split", "--seed", "1\nturnout: x"], b"");
+    assert_eq!(
+        String::from_utf8(output.stderr).expect("UTF-8"),
+        "turnout: --seed 1\\nturnout: x is not a number\n"
+    );
+}
+
+#[test]
 fn a_line_of_text_has_its_three_parts_whatever_the_key() {
     let answered = stdout(&["--salt", "chat"], b"a\tb\nc\x1b[2J\n");
     let lines: Vec<Vec<&str>> = answered

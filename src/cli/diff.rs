@@ -5,7 +5,8 @@ use std::path::PathBuf;
 use clap::Args;
 use serde_json::{Value, json};
 use turnout_core::diff::{
-    Answer, Comparison, Finding, Findings, Limits, NotComparable, Options, Severity, Usage, compare,
+    Answer, Comparison, Finding, Findings, Limits, NotComparable, Options, Severity, Usage,
+    ValueType, compare,
 };
 use turnout_core::{Headers, visible, visible_bytes};
 
@@ -170,9 +171,12 @@ fn shown(value: &Option<turnout_core::diff::Value<'_>>) -> String {
     };
     // A character of at most four bytes is looked at once more, which is whether there are more.
     let looked_at = LONGEST_SHOWN.saturating_add(1).saturating_mul(4);
-    let beginning = value.raw.get(..looked_at).unwrap_or(&value.raw);
+    let beginning: Vec<u8> = match value.kind {
+        ValueType::Array | ValueType::Object => compact(&value.raw).take(looked_at).collect(),
+        _ => value.raw.iter().copied().take(looked_at).collect(),
+    };
     let mut shown = String::new();
-    for (index, c) in one_by_one(beginning).enumerate() {
+    for (index, c) in one_by_one(&beginning).enumerate() {
         if index == LONGEST_SHOWN {
             shown.push('…');
             break;
@@ -180,6 +184,22 @@ fn shown(value: &Option<turnout_core::diff::Value<'_>>) -> String {
         shown.push_str(&visible_bytes(c));
     }
     shown
+}
+
+/// JSON in which the white space between two parts is one blank. In a string it stays as it is.
+fn compact(json: &[u8]) -> impl Iterator<Item = u8> {
+    let (mut is_in_string, mut is_escaped, mut is_after_blank) = (false, false, false);
+    json.iter().filter_map(move |byte| {
+        if !is_in_string && byte.is_ascii_whitespace() {
+            let is_first = !is_after_blank;
+            is_after_blank = true;
+            return is_first.then_some(b' ');
+        }
+        is_after_blank = false;
+        is_in_string ^= *byte == b'"' && !is_escaped;
+        is_escaped = is_in_string && *byte == b'\\' && !is_escaped;
+        Some(*byte)
+    })
 }
 
 /// The characters of a text; of what is not UTF-8, the bytes.

@@ -66,6 +66,33 @@ fn each_finding_has_a_line_and_the_end_is_one() {
 }
 
 #[test]
+fn the_white_space_between_values_is_one_blank() {
+    let folder = files(
+        "{\"a\": [\n    1,\r\n\t2\n  ], \"b\": {\n  \"x  \\\"  y\\n\": [ ]\n}}",
+        r#"{"a": 1, "b": 2}"#,
+    );
+    let (_, out, _) = diff(&folder, &[]);
+    assert_eq!(
+        out,
+        "breaking  type     /a: [ 1, 2 ] → 1\n\
+         breaking  type     /b: { \"x  \\\"  y\\n\": [ ] } → 2\n\
+         different: 2 finding(s), the worst is breaking\n"
+    );
+    // Of a long one the beginning is shown, which has as many characters as without the white space.
+    let folder = files(
+        &format!("[{}1]", "1,\n                    ".repeat(99)),
+        "1",
+    );
+    let (_, out, _) = diff(&folder, &[]);
+    let shown = format!("[{}…", "1, ".repeat(20)).replace(", …", ",…");
+    assert!(out.contains(&shown), "{out}");
+    // In what is not JSON it tells two values apart.
+    let folder = files("a  b\n", "a b\n");
+    let (_, out, _) = diff(&folder, &[]);
+    assert!(out.contains("a  b\\n → a b\\n"), "{out}");
+}
+
+#[test]
 fn as_json_it_says_the_same() {
     let folder = files(r#"{"a": [{"b": 1}]}"#, r#"{"a": [{}]}"#);
     let (code, out, _) = diff(&folder, &["--json"]);

@@ -3,8 +3,8 @@
 use harness::wasm::{filter_wasm, lean_wasm};
 
 /// Every worker of every proxy loads it.
-const LARGEST: u64 = 460 * 1024;
-const LARGEST_LEAN: u64 = 318 * 1024;
+const LARGEST: u64 = 464 * 1024;
+const LARGEST_LEAN: u64 = 320 * 1024;
 
 #[test]
 fn the_filter_is_small() {

@@ -46,7 +46,7 @@ pub(crate) struct LineOptions {
 /// How files of accounts are read.
 #[derive(Clone, Copy)]
 pub(crate) struct Access<'a> {
-    /// Folders of files beside the policy's own.
+    /// Folders of files, in addition to the policy's own.
     roots: &'a [PathBuf],
     /// Whether messages quote the files.
     pub(crate) text: FileText,

@@ -259,7 +259,7 @@ pub(crate) fn columns_with_accounts(
 }
 
 impl Found {
-    /// Tells of each bad line, and how to see it.
+    /// Warns of each bad line, and says how to see its text.
     pub(crate) fn tell(&self) {
         // One wrong column makes each line wrong in the same way: that is one line here.
         let mut told: Vec<(&BadLine, Vec<u64>)> = Vec::new();

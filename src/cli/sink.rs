@@ -32,7 +32,7 @@ pub(crate) enum Style {
     Yellow,
 }
 
-/// What GitHub shows beside the lines of a change.
+/// Annotations, which GitHub shows next to the lines of a change.
 pub(crate) struct Annotation<'a> {
     pub(crate) level: &'static str,
     /// Such as the file and the line, by their names.

@@ -45,7 +45,7 @@ pub(crate) fn username<'a>(headers: Headers<'a>) -> Found<'a> {
     }
 }
 
-/// What stands behind a well-formed `Basic` and its spaces.
+/// The credentials after a well-formed `Basic` and its spaces.
 fn credentials(authorization: &[u8]) -> Option<&[u8]> {
     let (scheme, rest) = trim(authorization).split_at_checked(SCHEME.len())?;
     let is_basic = scheme.eq_ignore_ascii_case(SCHEME);
@@ -70,7 +70,7 @@ fn may_be_basic(authorization: &[u8]) -> bool {
         })
 }
 
-/// Whether the first letters are these, whatever else stands before them.
+/// Whether the first letters are these. Other characters may come before them.
 fn begins_with_basic(bytes: &[u8]) -> bool {
     let start = bytes.iter().position(u8::is_ascii_alphanumeric);
     let word = start.and_then(|start| bytes.get(start..)?.get(..SCHEME.len()));

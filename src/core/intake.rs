@@ -108,7 +108,7 @@ impl Intake {
         !self.cuts.is_empty() && !words.any(|word| word == b"revision")
     }
 
-    /// The limit that stands in what is kept.
+    /// The limit in the text that is kept.
     #[must_use]
     pub fn limit(&self) -> MaxHeldBytes {
         MaxHeldBytes::find(&self.rest).unwrap_or_default()

@@ -43,7 +43,7 @@ impl Sorted {
         }
     }
 
-    /// The bytes that they hold beside themselves.
+    /// The bytes that they hold on the heap.
     pub(crate) fn held_bytes(&self) -> usize {
         let numbers = self.numbers.capacity().saturating_mul(size_of::<u128>());
         let starts = self.starts.capacity().saturating_mul(size_of::<u32>());

@@ -67,7 +67,7 @@ fn is_plain_word(word: u64, carried: &mut u64) -> bool {
     let is = |byte: u8| zeros(word ^ each(byte));
     let is_blank = word.wrapping_sub(each(b'!')) & !word & HIGHEST;
     let odd = is(b'%') | is(b'\\') | is(b';') | is(0x7f) | is_blank;
-    // What is told of a byte above a right one may be wrong, so these two are told exactly.
+    // `zeros` may be wrong for a byte above a right one, so these two have to be exact.
     let is_slash = exact_zeros(word ^ each(b'/'));
     let is_dot = exact_zeros(word ^ each(b'.'));
     let is_behind_slash = (is_slash << 8) | *carried;

@@ -43,7 +43,7 @@ pub(crate) struct Copies {
     budget: ByteBudget,
     /// As far as bytes may be held: what a callback needs for a moment is kept free.
     limit: usize,
-    /// By account: what its requests hold. Accounts are known by a hash that is keyed anew in each worker.
+    /// By account: what its requests hold. An account is known by a hash whose key is random in each worker.
     accounts: Table<AccountKey, ByteBudget>,
     keys: RandomState,
     /// How many there were.

@@ -65,7 +65,7 @@ impl Counters {
         }
     }
 
-    /// Tells the proxy all that has been counted under this plan.
+    /// Reports to the proxy all that has been counted under this plan.
     pub(crate) fn flush(&mut self, plan: &Plan) {
         if !mem::take(&mut self.is_behind) {
             return;

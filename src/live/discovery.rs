@@ -14,7 +14,7 @@ pub(crate) const PAGE: &str = "/stats?filter=%5Eextension_config_discovery%5C.ht
 
 const PREFIX: &str = "extension_config_discovery.http_filter.";
 const LIVE: &str = "server.live";
-/// What stands before the names of the filter's metrics.
+/// The prefix of the names of the filter's metrics.
 const METRICS: &str = "wasmcustom.";
 
 /// What one look saw.

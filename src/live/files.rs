@@ -66,7 +66,7 @@ pub(crate) fn replace(path: &Path, links: Links, bytes: &[u8]) -> Result<(), Err
     let written = Folder::open(path.parent().unwrap_or(Path::new("")), links).and_then(|folder| {
         let written = write(&folder, beside, name, bytes);
         if written.is_err() && fault::is_alive() {
-            // The error that is told is the first one.
+            // The first error is the one to report.
             let _ = folder.remove(beside);
         }
         written

@@ -11,7 +11,7 @@ use turnout_core::{REVISION_GAUGES, Reason, Treatment, plugin_label};
 
 use crate::counts::{Counter, Counts, OfCluster};
 
-/// What stands before the names of the filter's metrics.
+/// The prefix of the names of the filter's metrics.
 const METRICS: &str = "wasmcustom.";
 const UPTIME: &str = "server.uptime";
 const DISCOVERY: &str = "extension_config_discovery.http_filter.";
@@ -22,7 +22,7 @@ const CLUSTER: &str = "cluster.";
 const LONGEST_LABEL: usize = 63;
 /// What is asked by name has to fit into one request.
 const LONGEST_NAMES: usize = 2_000;
-/// How many plugins are told apart, and how long their names may be.
+/// The largest number of plugins that are kept, and the longest name of one.
 const MOST_PLUGINS: usize = 64;
 const LONGEST_PLUGIN: usize = 256;
 /// How much of a version is kept.

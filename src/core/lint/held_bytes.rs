@@ -1,4 +1,4 @@
-//! What shadowed requests may hold at once, beside what a worker holds by default.
+//! Compares what shadowed requests may hold at once with what a worker holds by default.
 
 use crate::held_bytes::MaxHeldBytes;
 use crate::place::Path;

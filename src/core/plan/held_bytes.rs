@@ -5,7 +5,7 @@ use crate::matching::When;
 
 use super::{Plan, Rollout, Rule, Serve};
 
-/// What a rollout takes beside its lists: itself, its counters, and its names in them.
+/// What a rollout takes without its lists: itself, its counters, and its names in them.
 const ROLLOUT: usize = 8_192;
 const RULE: usize = 512;
 /// An item of a list: itself, what it is compiled to, and what an allocation takes besides.

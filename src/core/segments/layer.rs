@@ -10,7 +10,7 @@ pub(super) enum Sets {
 }
 
 impl Sets {
-    /// The bytes that they hold beside themselves.
+    /// The bytes that they hold on the heap.
     pub(super) fn held_bytes(&self) -> usize {
         match self {
             Self::All(_) => 0,

@@ -14,7 +14,7 @@ const MOST_FINDINGS: usize = 256;
 
 /// More than this many bytes are not waited with.
 const MOST_BYTES: usize = 512 * 1024;
-/// What a finding takes beside its pointer: an entry, room for the next ones, and an allocation.
+/// What a finding takes without its pointer: an entry, room for the next ones, and an allocation.
 const FINDING_BYTES: usize = 128;
 
 /// Counts since the last summary.

@@ -12,7 +12,7 @@ use super::waiting::Phase;
 use super::{MICRO, MILLI};
 use crate::host::{self, HeaderBuffer};
 
-/// What a job takes beside what is kept of the request: itself, and its entries in the tables.
+/// What a job takes in addition to what is kept of the request: itself, and its entries in the tables.
 const JOB_BYTES: usize = size_of::<Job>() + 256;
 
 pub(super) struct Job {
@@ -385,7 +385,7 @@ impl Head {
 }
 
 impl Job {
-    /// The answer to a call, while it is told. It is charged before the proxy is asked for it.
+    /// Reads the answer to a call, inside the callback that reports it. It is charged before the proxy is asked for it.
     pub(super) fn read_answer(
         &mut self,
         is_answered: bool,

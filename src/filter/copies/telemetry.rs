@@ -17,7 +17,7 @@ const MOST_WAITING: usize = 512;
 const BATCH: usize = 64;
 /// And no more once they have so many bytes: they are written twice over while a request is made.
 const BATCH_BYTES: usize = 128 * 1024;
-/// What a line takes beside its text.
+/// What a line takes in addition to its text.
 const LINE_BYTES: usize = size_of::<Line>() * 2 + 32;
 /// Requests to it that are under way.
 const MOST_EXPORTS: usize = 4;

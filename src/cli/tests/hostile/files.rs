@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use super::{ended, folder, is_printable, policy, run, stderr, turnout, wait};
 
-/// Commands that read a file whole, which stands in the place of `FILE`.
+/// Commands that read the whole of a file, `FILE`.
 const WHOLE: &[&str] = &[
     "lint FILE",
     "lint a.json --against FILE",
@@ -33,7 +33,7 @@ const STREAMED: &[&str] = &[
     "report FILE",
 ];
 
-/// Commands of a live folder, which stands in the place of `FILE`.
+/// Commands of a live folder, `FILE`.
 const FOLDERS: &[&str] = &[
     "apply a.json --dir FILE --wasm f.wasm",
     "halt --dir FILE",

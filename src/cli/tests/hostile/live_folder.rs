@@ -34,7 +34,7 @@ fn done(folder: &Path, line: &str) {
     assert_eq!(output.status.code(), Some(0), "{line}: {}", stderr(&output));
 }
 
-/// One of those that are told to wait too long may give up; it says so and has changed nothing.
+/// A command that waits too long may give up; it says so and has changed nothing.
 #[test]
 fn of_forty_applies_at_once_each_is_whole_in_the_history_or_has_given_up() {
     const APPLIES: usize = 40;

@@ -3,14 +3,16 @@
 
 use std::time::Duration;
 
+use harness::envoy::Swap;
 use harness::scripted::{Answer, Fault, Scripted};
 use serde_json::{Value, json};
 use tokio::time::timeout;
+use turnout_core::{Configuration, MaxHeldBytes, Proxy};
 
 use super::bounded::Memory;
 use super::scene::{Shadowed, asks, one_worker, shadow_policy};
 use super::wire::{Wire, head};
-use crate::scene::policy;
+use crate::scene::{OUTSIDE, Scene, policy, request_of, version};
 
 const MIB: usize = 1 << 20;
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -106,13 +108,44 @@ async fn whatever_samples_hold_a_worker_takes_the_next_policy() {
     timeout(PATIENCE, full).await.expect("the worker is full");
 
     let mut next = policy(&json!({ "mode": "on" }));
-    let accounts = harness::scene::packed(0..300_000);
+    let accounts = harness::scene::packed(0..900_000);
     next["segments"] = json!({ "many": { "accounts_packed": accounts } });
     scene.swap(&next).await;
     let answer = scene.client().send(asks("GET", "/")).await;
     assert_eq!(answer.status, 200);
     assert_eq!(scene.v2.requests(), 1, "the new policy decides");
     finish(&mut stalled).await;
+}
+
+/// As many accounts as fit, under the smallest limit: two such policies at once are more than it.
+const AS_MANY_AS_FIT: u32 = 300_000;
+
+fn smallest_limit(mode: &str, accounts: u32) -> String {
+    let mut policy = policy(&json!({ "mode": mode }));
+    let accounts = harness::scene::packed(0..accounts);
+    policy["segments"] = json!({ "many": { "accounts_packed": accounts } });
+    let proxy = Proxy {
+        max_held_bytes: MaxHeldBytes::new(*MaxHeldBytes::RANGE.start()).expect("a limit"),
+        ..Proxy::default()
+    };
+    Configuration::to_json(&policy.to_string(), proxy)
+}
+
+#[tokio::test]
+async fn a_policy_that_fits_alone_follows_another_and_one_that_does_not_changes_nothing() {
+    let scene = Scene::live(&smallest_limit("off", AS_MANY_AS_FIT), one_worker).await;
+    assert_eq!(decided(&scene).await, "v1");
+    let next = smallest_limit("on", AS_MANY_AS_FIT);
+    assert_eq!(scene.swap(&next).await, Swap::Accepted);
+    assert_eq!(decided(&scene).await, "v2");
+    let too_large = smallest_limit("off", 3 * AS_MANY_AS_FIT);
+    assert_eq!(scene.swap(&too_large).await, Swap::Rejected);
+    assert_eq!(decided(&scene).await, "v2");
+}
+
+async fn decided(scene: &Scene) -> String {
+    let answer = scene.client().send(request_of(OUTSIDE)).await;
+    version(&answer).to_owned()
 }
 
 /// Uploads that have all but their last byte.

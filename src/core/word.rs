@@ -46,20 +46,25 @@ fn zeros(word: u64) -> u64 {
 /// Whether a path holds none of `%`, `\`, `;`, blanks and control characters, and no `//` and `/.`.
 #[inline]
 pub(crate) fn is_plain_path(path: &[u8]) -> bool {
-    let (words, rest) = path.as_chunks::<8>();
     // Whether the byte before is a slash, in the lowest byte.
-    let mut carried = 0;
+    every_word(path, 0, is_plain_word)
+}
+
+/// Whether all words hold what is checked. The last one is filled up with letters. What a word passes on to
+/// the next begins with `carried`.
+#[inline(always)]
+fn every_word(bytes: &[u8], mut carried: u64, check: impl Fn(u64, &mut u64) -> bool) -> bool {
+    let (words, rest) = bytes.as_chunks::<8>();
     for word in words {
-        if !is_plain_word(u64::from_le_bytes(*word), &mut carried) {
+        if !check(u64::from_le_bytes(*word), &mut carried) {
             return false;
         }
     }
-    // Filled up with what is plain behind anything.
     let mut last = [b'a'; 8];
     for (to, from) in last.iter_mut().zip(rest) {
         *to = *from;
     }
-    is_plain_word(u64::from_le_bytes(last), &mut carried)
+    check(u64::from_le_bytes(last), &mut carried)
 }
 
 #[inline(always)]
@@ -79,21 +84,8 @@ fn is_plain_word(word: u64, carried: &mut u64) -> bool {
 /// and so are no bytes a name.
 #[inline]
 pub(crate) fn is_dotted_name(name: &[u8]) -> bool {
-    let (words, rest) = name.as_chunks::<8>();
     // Whether the byte before is a dot, in the lowest byte. At first it is as if one were.
-    let mut carried = 0x80;
-    for word in words {
-        if !is_dotted_word(u64::from_le_bytes(*word), &mut carried) {
-            return false;
-        }
-    }
-    // Filled up with what may come behind anything.
-    let mut last = [b'a'; 8];
-    for (to, from) in last.iter_mut().zip(rest) {
-        *to = *from;
-    }
-    is_dotted_word(u64::from_le_bytes(last), &mut carried)
-        && name.last().is_some_and(|byte| *byte != b'.')
+    every_word(name, 0x80, is_dotted_word) && name.last().is_some_and(|byte| *byte != b'.')
 }
 
 #[inline(always)]

@@ -320,11 +320,13 @@ impl Copies {
             return;
         };
         let configuration = Rc::clone(&self.configuration);
-        let account = self.jobs.get(&id).and_then(|job| job.account);
-        self.make_room(id, account, size);
-        let Some(job) = self.jobs.get_mut(&id).filter(|job| !job.is_settled) else {
-            // It was only waited for.
+        let Some(job) = self.jobs.get(&id).filter(|job| !job.is_settled) else {
+            // The job only waits for this call. The answer is not read, so nothing makes room for it.
             return self.release(id);
+        };
+        self.make_room(id, job.account, size);
+        let Some(job) = self.jobs.get_mut(&id) else {
+            return;
         };
         let Some((_, shadow)) = parts(&configuration, job.sample) else {
             return;

@@ -87,6 +87,12 @@ impl AccountCharge {
         }
     }
 
+    /// How many bytes it holds.
+    #[must_use]
+    pub const fn bytes(&self) -> usize {
+        self.worker.bytes()
+    }
+
     /// Holds so many more bytes, unless the worker would then hold more than a limit, or the account more than
     /// its share of that: nothing changes, and it returns `false`.
     #[must_use = "what is refused must not be held"]

@@ -12,7 +12,8 @@ use super::{Copies, of_rollout, parts};
 const WAITING_FOR_A_PLACE: usize = 4;
 /// How long a request may wait in one [`Phase`], in ticks of one second. Then it is dropped.
 const GIVEN_UP: u32 = 60;
-/// How long a request may wait for its client, in ticks of one second, before it must make room for others.
+/// How long a request may wait for its client or for v1, in ticks of one second, before it must make room for
+/// others.
 const MAKES_ROOM: u32 = 2;
 
 /// What a job waits for.
@@ -46,7 +47,10 @@ impl Copies {
             let is_in_the_way = |job: &Job| {
                 job.sample.rollout == sample.rollout && (!is_own || job.account == account)
             };
-            if !self.give_up(0, &is_in_the_way) {
+            let half = most / 2;
+            if !self.give_up(0, &is_in_the_way)
+                && !self.give_up_at_v1(0, half, &|_| 1, &is_in_the_way)
+            {
                 return false;
             }
         }
@@ -60,7 +64,11 @@ impl Copies {
             if !is_own && self.budget.fits(bytes, self.limit) {
                 return;
             }
-            if !self.give_up(id, &|job: &Job| !is_own || job.account == account) {
+            let is_in_the_way = |job: &Job| !is_own || job.account == account;
+            let half = self.limit / 2;
+            if !self.give_up(id, &is_in_the_way)
+                && !self.give_up_at_v1(id, half, &|job| job.charge.bytes(), &is_in_the_way)
+            {
                 return;
             }
         }
@@ -75,6 +83,31 @@ impl Copies {
                 && is_in_the_way(job)
         });
         let found = found.map(|(other, _)| *other);
+        if let Some(other) = found {
+            self.settle(other, Outcome::DroppedSlow);
+        }
+        found.is_some()
+    }
+
+    /// Gives up one of the requests at which v1 takes long, if together they take more than this of the room. Of
+    /// those it is the youngest, so that the others come to their end: a v1 that is slow everywhere is compared too.
+    fn give_up_at_v1(
+        &mut self,
+        id: u32,
+        most: usize,
+        room_of: &dyn Fn(&Job) -> usize,
+        is_in_the_way: &dyn Fn(&Job) -> bool,
+    ) -> bool {
+        let slow = self.jobs.iter().filter(|(other, job)| {
+            **other != id
+                && job.phase == Phase::V1
+                && job.has_waited(self.ticks, MAKES_ROOM)
+                && is_in_the_way(job)
+        });
+        let (taken, youngest) = slow.fold((0_usize, None), |(taken, _), (other, job)| {
+            (taken.saturating_add(room_of(job)), Some(*other))
+        });
+        let found = youngest.filter(|_| taken > most);
         if let Some(other) = found {
             self.settle(other, Outcome::DroppedSlow);
         }

@@ -1,10 +1,12 @@
-//! Clients that send a byte a second, or read as slowly: others are compared all the same.
+//! Clients that send a byte a second, or read as slowly, and requests at a slow v1: others are compared all the
+//! same.
 
 use std::time::Duration;
 
-use harness::scripted::{Answer, Scripted};
+use harness::scripted::{Answer, Received, Scripted};
 use hyper::body::Incoming;
 use serde_json::json;
+use tokio::time::timeout;
 
 use super::scene::{Shadowed, at_both_moments, one_worker, shadow_policy};
 use super::streaming::{Frames, Streaming, ok};
@@ -13,6 +15,7 @@ use super::wire::{Wire, head};
 /// As many as there are places by default.
 const SLOW: usize = 64;
 const HONEST: u64 = 40;
+const PATIENCE: Duration = Duration::from_secs(30);
 
 fn policy(moment: &str) -> serde_json::Value {
     shadow_policy(&json!({ "send": moment, "max_in_flight": SLOW }))
@@ -90,4 +93,56 @@ async fn slow_readers(moment: &'static str) {
     drop(slow);
     scene.expect(&[("skipped_aborted", SLOW as u64)]).await;
     scene.rest().await;
+}
+
+/// As many requests as may wait are at a path for which v1 takes long.
+#[tokio::test]
+async fn requests_at_a_slow_v1_do_not_blind_shadow_mode() {
+    const PLACES: usize = 16;
+    let answer = |request: &Received| match request.path.as_str() {
+        "/v1/Channels/slow" => Answer::text("taken").after(Duration::from_secs(12)),
+        _ => Answer::text("taken"),
+    };
+    let (v1, v2) = (Scripted::start(answer), Scripted::start(answer));
+    let policy = shadow_policy(&json!({ "max_in_flight": PLACES }));
+    let scene = Shadowed::between(v1, v2, &policy, one_worker).await;
+    let mut slow = Vec::new();
+    for number in 0..4 * PLACES {
+        let mut wire = Wire::open(scene.address()).await;
+        let account = format!("x-account-sid: AC{number:032x}");
+        wire.write(head("GET", "/slow", &[&account])).await;
+        slow.push(wire);
+    }
+    scene.sampled(4 * PLACES as u64).await;
+    let mut wire = Wire::open(scene.address()).await;
+    let mut honest = 0;
+    let mut before = 0;
+    // At first all room is taken by requests that are young. From the first that is compared on, all are.
+    while honest < HONEST {
+        wire.write(head("GET", "/1", &[])).await;
+        assert_eq!(wire.answer("GET").await.status, 200);
+        honest += u64::from(before > 0);
+        if before == 0 {
+            before = equal(&scene).await;
+        }
+    }
+    let patience = timeout(PATIENCE, async {
+        while equal(&scene).await < before + HONEST {}
+    });
+    patience.await.expect("each of them is compared");
+    let outcomes = scene.counted().await.outcomes;
+    assert!(
+        outcomes["dropped_slow"] <= 2 * PLACES as u64,
+        "{outcomes:?}"
+    );
+    // Each user has the answer, however long v1 takes.
+    for mut wire in slow {
+        assert_eq!(wire.answer("GET").await.status, 200);
+    }
+    scene.rest().await;
+}
+
+async fn equal(scene: &Shadowed) -> u64 {
+    let outcomes = scene.counted().await.outcomes;
+    outcomes.get("equal").copied().unwrap_or_default()
 }

@@ -158,16 +158,39 @@ fn an_account_that_makes_many_wait_gives_up_its_own() {
     assert_eq!(count(&rest, "skipped_aborted"), 8, "{rest:?}");
 }
 
-/// v1's pace is not the client's: nothing makes room for others because v1 takes long.
+/// A v1 that takes long everywhere is compared too: half of those that may wait are waited for.
 #[test]
 fn a_v1_that_takes_long_is_waited_for() {
     let mut vm = copying(&json!({ "max_in_flight": 4 }));
-    let waiting: Vec<Stream> = (0..16).map(|n| open(&mut vm, Some(n), true)).collect();
+    let waiting: Vec<Stream> = (0..8).map(|n| open(&mut vm, Some(n), true)).collect();
     ticks(&mut vm, 10);
-    let late = open(&mut vm, Some(100), true);
-    answered(&mut vm, late, "{}");
-    assert_eq!(count(&outcomes(&mut vm), "dropped_busy"), 1);
+    let more: Vec<Stream> = (8..20).map(|n| open(&mut vm, Some(n), true)).collect();
+    assert_eq!(count(&outcomes(&mut vm), "dropped_busy"), 4);
     for stream in waiting {
+        answered(&mut vm, stream, "{}");
+        answer(&mut vm, response("200", b"{}"));
+    }
+    assert_eq!(count(&outcomes(&mut vm), "equal"), 8);
+    for stream in more {
+        vm.finish(stream).expect("no trap");
+    }
+}
+
+#[test]
+fn requests_at_a_slow_v1_leave_half_of_the_room_to_others() {
+    let mut vm = copying(&json!({ "max_in_flight": 4 }));
+    let slow: Vec<Stream> = (0..16).map(|n| open(&mut vm, Some(n), true)).collect();
+    ticks(&mut vm, 10);
+    // One after the other, and then as many at once as half of the room.
+    for number in 100..120 {
+        compared(&mut vm, number);
+    }
+    let others: Vec<Stream> = (200..208).map(|n| open(&mut vm, Some(n), true)).collect();
+    let counted = outcomes(&mut vm);
+    assert_eq!(count(&counted, "equal"), 20, "{counted:?}");
+    assert_eq!(count(&counted, "dropped_slow"), 8, "{counted:?}");
+    assert_eq!(count(&counted, "dropped_busy"), 0, "{counted:?}");
+    for stream in others.into_iter().chain(slow.into_iter().take(8)) {
         answered(&mut vm, stream, "{}");
         answer(&mut vm, response("200", b"{}"));
     }

@@ -25,7 +25,7 @@ async fn a_hundred_streams_at_once_are_each_copied() {
 
 async fn a_hundred_streams(moment: &'static str) {
     const STREAMS: u64 = 100;
-    let changes = json!({ "send": moment, "max_in_flight": 2 * STREAMS });
+    let changes = json!({ "send": moment, "max_in_flight": 4 * STREAMS });
     let mut scene = Shadowed::start(&changes, everywhere, echo).await;
     let connection = H2::open(scene.address()).await;
     for round in 0..3 {

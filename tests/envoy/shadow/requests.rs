@@ -224,7 +224,7 @@ fn sorts() -> Vec<Sort> {
 #[tokio::test]
 async fn pipelined_requests_are_answered_in_their_order_and_each_is_copied() {
     const REQUESTS: u64 = 50;
-    let all_at_once = json!({ "max_in_flight": 2 * REQUESTS });
+    let all_at_once = json!({ "max_in_flight": 4 * REQUESTS });
     let mut scene = Shadowed::start(&all_at_once, one_worker, echo).await;
     let mut wire = Wire::open(scene.address()).await;
     let request = |number: u64| {

@@ -240,9 +240,12 @@ pub(super) fn shadow(shadow: &Value) -> Value {
     policy(&json!({ "mode": "shadow", "shadow": sampling_all(shadow) }))
 }
 
-/// All requests are sampled, v1 is asked once and summaries come every second.
+/// All requests are sampled, v1 is asked once and summaries come every second. There is room for all of them, also if
+/// they are of one account, which gets a quarter, and the machine is slow.
 pub(super) fn sampling_all(changes: &Value) -> Value {
-    let mut shadow = json!({ "requests": 100, "summary_seconds": 1, "back_off_ms": 0 });
+    let mut shadow = json!({
+        "requests": 100, "summary_seconds": 1, "back_off_ms": 0, "max_in_flight": 1_000,
+    });
     for (field, value) in changes.as_object().expect("fields of a shadow") {
         shadow[field] = value.clone();
     }

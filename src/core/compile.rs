@@ -13,20 +13,20 @@ pub(crate) mod segments;
 mod shadow;
 pub(crate) mod whole;
 
-use crate::account::Format;
-use crate::diagnostic::{Diagnostics, Document};
-use crate::files::Files;
-use crate::index::Index;
-use crate::intake::Cuts;
-use crate::json::{Field, Located, Map, Number, Reader, Text};
-use crate::path::Purpose;
-use crate::place::{Path, Span};
+use crate::diagnostics::location::{Path, Span};
+use crate::diagnostics::problem::{Expected, Problem, excerpt};
+use crate::diagnostics::{Diagnostics, Document};
 use crate::plan::Plan;
-use crate::policy;
-use crate::problem::{Expected, Problem, excerpt};
-use crate::read::{self, expected};
-use crate::revision::Revision;
-use crate::sources::{AccountSources, Source};
+use crate::plan::path_match::Purpose;
+use crate::plan::rollout_index::Index;
+use crate::policy::account_files::Files;
+use crate::policy::config_stream::Cuts;
+use crate::policy::document;
+use crate::policy::json::{Field, Located, Map, Number, Reader, Text};
+use crate::policy::read::{self, expected};
+use crate::proxy::revision::Revision;
+use crate::request::account::Format;
+use crate::request::account_sources::{AccountSources, Source};
 
 use rollouts::Rollouts;
 use whole::parsed;
@@ -76,7 +76,7 @@ impl Plan {
 }
 
 /// `None`, and a report, when anything is wrong.
-fn plan(reader: &mut Reader<'_>, policy: policy::Policy<'_>, files: &Files) -> Option<Plan> {
+fn plan(reader: &mut Reader<'_>, policy: document::Policy<'_>, files: &Files) -> Option<Plan> {
     let root = &Path::Root;
     let whole = reader.whole();
     version(reader, whole, policy.version);
@@ -168,7 +168,7 @@ fn revision(reader: &mut Reader<'_>, given: Field<Text<'_>>) -> Option<Revision>
 fn account_fields(
     reader: &mut Reader<'_>,
     at: &Path<'_>,
-    account: Located<policy::Account<'_>>,
+    account: Located<document::Account<'_>>,
 ) -> (Option<Format>, Option<Vec<Source>>) {
     let Located { value, span } = account;
     let format = required(reader, span, at, "format", expected::FORMAT, value.format);
@@ -200,11 +200,11 @@ fn account_fields(
 pub(crate) fn account_source(
     reader: &mut Reader<'_>,
     at: &Path<'_>,
-    source: Located<policy::Source<'_>>,
+    source: Located<document::Source<'_>>,
 ) -> Option<Source> {
     const KNOWN: &[&str] = &["header", "basic_auth", "path"];
     let Located { value, span } = source;
-    let policy::Source {
+    let document::Source {
         header,
         basic_auth,
         path,

@@ -1,25 +1,11 @@
 //! The decision: which version a request takes, and why.
 
-use crate::account::Account;
-use crate::bucket::Position;
-use crate::matching::Place;
+use crate::bucketing::Position;
+use crate::decision::{Decision, Reason, Treatment};
+use crate::plan::request_match::Place;
 use crate::plan::{Mode, Plan, Rollout, Serve};
 use crate::request::Request;
-use crate::treatment::{Reason, Treatment};
-
-/// A treatment and its reason.
-#[derive(Clone, Copy, Debug)]
-pub struct Decision<'p> {
-    /// The rollout that has the request; `None` when no rollout matches.
-    pub rollout: Option<&'p Rollout>,
-    /// What was decided. In the modes `dark` and `shadow` it is recorded, but not
-    /// [`served`](Self::served).
-    pub treatment: Treatment,
-    /// Why.
-    pub reason: Reason,
-    /// The rule that decided, from 0.
-    pub rule: Option<usize>,
-}
+use crate::request::account::Account;
 
 /// Decides a request. It reads as the precedence list: what stands higher wins, and whatever cannot
 /// be decided is v1. It neither fails nor allocates.
@@ -88,30 +74,4 @@ pub(crate) fn request_position(rollout: &Rollout, request: &Request<'_>) -> Posi
     request
         .id
         .map_or(Position::LAST, |id| rollout.salt.request(id))
-}
-
-impl<'p> Decision<'p> {
-    fn new(rollout: Option<&'p Rollout>, treatment: Treatment, reason: Reason) -> Self {
-        Self {
-            rollout,
-            treatment,
-            reason,
-            rule: None,
-        }
-    }
-
-    fn by_rule(self, index: usize) -> Self {
-        Self {
-            rule: Some(index),
-            ..self
-        }
-    }
-
-    /// The version that answers the user: in the modes `dark` and `shadow` always v1.
-    #[must_use]
-    pub fn served(&self) -> Treatment {
-        self.rollout.map_or(self.treatment, |rollout| {
-            rollout.mode.serves(self.treatment)
-        })
-    }
 }

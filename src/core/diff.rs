@@ -42,7 +42,7 @@ pub use options::{Options, Tolerance, Unordered};
 pub use pattern::{BadPattern, Pattern};
 pub use usage::Usage;
 
-use crate::headers::Headers;
+use crate::request::headers::Headers;
 use sink::Sink;
 
 /// What one version answered.

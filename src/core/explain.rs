@@ -9,15 +9,16 @@ mod condition;
 mod draw;
 mod given;
 
-use crate::account::Account;
-use crate::decide::{Decision, decide};
-use crate::doubt::Doubt;
-use crate::inbound::Inbound;
-use crate::matching::Place;
+use crate::decide::decide;
+use crate::decision::Decision;
+use crate::decision::{Reason, Treatment};
+use crate::plan::request_match::Place;
+use crate::plan::segments::SegmentSet;
 use crate::plan::{Mode, Plan, Rollout, Rule, Serve};
+use crate::proxy::decision_header::Inbound;
 use crate::request::Request;
-use crate::segments::SegmentSet;
-use crate::treatment::{Reason, Treatment};
+use crate::request::account::Account;
+use crate::request::ambiguity::Doubt;
 
 pub use account::{AccountFound, Held, SourceName, SourceTried};
 pub use condition::{Condition, Part, Pattern};

@@ -20,14 +20,14 @@ mod two_turnouts;
 mod view;
 mod warnings;
 
-use crate::diagnostic::{Diagnostics, Document};
-use crate::files::Files;
-use crate::intake::Cuts;
-use crate::json::Reader;
-use crate::place::{Path, Span};
+use crate::diagnostics::location::{Path, Span};
+use crate::diagnostics::problem::Problem;
+use crate::diagnostics::{Diagnostics, Document};
 use crate::plan::Plan;
-use crate::problem::Problem;
-use crate::read::{self, expected};
+use crate::policy::account_files::Files;
+use crate::policy::config_stream::Cuts;
+use crate::policy::json::Reader;
+use crate::policy::read::{self, expected};
 
 use accounts::Classes;
 use errors::Errors;

@@ -1,25 +1,37 @@
 //! A plan: the policy, compiled and valid by construction.
 
-mod held_bytes;
+pub(crate) mod account_outcome;
+pub(crate) mod changes;
+mod memory;
+pub(crate) mod path_match;
+mod possible_decisions;
+pub(crate) mod ramp;
+pub(crate) mod request_match;
+pub(crate) mod required_inputs;
+pub(crate) mod rollout_index;
+pub(crate) mod route_scope;
+pub(crate) mod segments;
+pub(crate) mod shadow_plan;
+pub(crate) mod unsegmented;
 
 use std::borrow::Cow;
 
-use crate::account::{AccountId, Format};
-use crate::bucket::{Fraction, Position, Salt};
-use crate::copying::Shadow;
-use crate::hash::Hash;
-use crate::headers::Headers;
-use crate::inbound::{self, Inbound};
-use crate::index::Index;
-use crate::matching::{Place, RequestMatch, When};
-use crate::problem::Problem;
-use crate::ramp::Ramp;
+use crate::bucketing::hash::Hash;
+use crate::bucketing::{Fraction, Position, Salt};
+use crate::decision::Treatment;
+use crate::diagnostics::problem::Problem;
+use crate::plan::ramp::Ramp;
+use crate::plan::request_match::{Place, RequestMatch, When};
+use crate::plan::rollout_index::Index;
+use crate::plan::segments::Segments;
+use crate::plan::shadow_plan::Shadow;
+use crate::policy::time::Time;
+use crate::proxy::decision_header::{self, Inbound};
+use crate::proxy::revision::Revision;
 use crate::request::Request;
-use crate::revision::Revision;
-use crate::segments::Segments;
-use crate::sources::AccountSources;
-use crate::time::Time;
-use crate::treatment::Treatment;
+use crate::request::account::{AccountId, Format};
+use crate::request::account_sources::AccountSources;
+use crate::request::headers::Headers;
 
 /// So few rollouts are asked one after the other sooner than an index.
 const FEW_ROLLOUTS: usize = 12;
@@ -254,6 +266,6 @@ impl Rollout {
             Treatment::V1 => v1,
             Treatment::V2 => v2,
         };
-        inbound::record(request.earlier_hops(), &self.name, entry)
+        decision_header::record(request.earlier_hops(), &self.name, entry)
     }
 }

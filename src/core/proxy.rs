@@ -1,8 +1,17 @@
 //! What a proxy is, beside the policy, which is the same in all of them.
 
-use crate::held_bytes::MaxHeldBytes;
-use crate::inbound::Inbound;
-use crate::record_level::RecordLevel;
+pub(crate) mod access_log_entry;
+pub(crate) mod configuration;
+pub(crate) mod decision_header;
+pub(crate) mod max_held_bytes;
+pub(crate) mod record_level;
+pub mod render;
+pub(crate) mod revision;
+pub(crate) mod wire_names;
+
+use crate::proxy::decision_header::Inbound;
+use crate::proxy::max_held_bytes::MaxHeldBytes;
+use crate::proxy::record_level::RecordLevel;
 
 /// What a proxy is told beside its policy.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

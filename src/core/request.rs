@@ -1,11 +1,19 @@
 //! A request, as far as a decision depends on it.
 
-use crate::account::Account;
-use crate::headers::Headers;
-use crate::inbound::{self, Inbound};
-use crate::time::Time;
-use crate::treatment::Treatment;
-use crate::word::position_of_either;
+pub(crate) mod account;
+pub(crate) mod account_sources;
+pub(crate) mod ambiguity;
+pub(crate) mod basic_auth;
+pub(crate) mod headers;
+pub(crate) mod path_spelling;
+pub(crate) mod swar;
+
+use crate::decision::Treatment;
+use crate::policy::time::Time;
+use crate::proxy::decision_header::{self, Inbound};
+use crate::request::account::Account;
+use crate::request::headers::Headers;
+use crate::request::swar::position_of_either;
 
 /// What [`decide`](crate::decide()) looks at, made by [`Plan::request`](crate::Plan::request). It
 /// borrows from the headers and copies nothing.
@@ -80,7 +88,7 @@ impl<'a> Request<'a> {
     pub(crate) fn decided_upstream(&self, rollout: &str) -> Option<Treatment> {
         match self.inbound {
             Inbound::Strip => None,
-            Inbound::Trust => inbound::decided(self.headers, rollout),
+            Inbound::Trust => decision_header::decided(self.headers, rollout),
         }
     }
 

@@ -4,6 +4,7 @@
 //! is as pure as the rest of the core: the filter brings requests, answers and the time, and carries
 //! out what it is told.
 
+pub(crate) mod byte_budget;
 mod comparison;
 mod copy;
 mod difference;
@@ -22,7 +23,7 @@ mod shares;
 mod tally;
 mod trial;
 
-pub use crate::copying::{Moment, Rewrite, Shadow};
+pub use crate::plan::shadow_plan::{Moment, Rewrite, Shadow};
 pub use copy::carry;
 pub use difference::{Difference, Noted, NotedKind, Shown, Side};
 pub use latency::Latency;

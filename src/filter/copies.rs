@@ -18,7 +18,7 @@ use turnout_core::shadow::{
     AccountCharge, AccountKey, Answered, Judge, Moment, Next, NoiseModel, Outcome, Sample, Shadow,
     Shares, Trial, Verdict,
 };
-use turnout_core::{Account, ByteBudget, Charge, Configuration, Plan, Rollout, Table, Treatment};
+use turnout_core::{Account, ByteBudget, Charge, Configuration, Plan, Rollout, Treatment, VecMap};
 
 use crate::host::{self, HeaderBuffer};
 use back_off::BackOff;
@@ -35,16 +35,16 @@ pub(crate) struct Copies {
     configuration: Rc<Configuration>,
     /// By the rollout's index; nothing where it copies nothing.
     rollouts: Vec<Option<OfRollout>>,
-    jobs: Table<u32, Box<Job>>,
+    jobs: VecMap<u32, Box<Job>>,
     last_job: u32,
     /// By token: whose call it is.
-    calls: Table<u32, u32>,
+    calls: VecMap<u32, u32>,
     telemetry: Telemetry,
     budget: ByteBudget,
     /// As far as bytes may be held: what a callback needs for a moment is kept free.
     limit: usize,
     /// By account: what its requests hold. An account is known by a hash whose key is random in each worker.
-    accounts: Table<AccountKey, ByteBudget>,
+    accounts: VecMap<AccountKey, ByteBudget>,
     keys: RandomState,
     /// How many there were.
     ticks: u32,
@@ -93,13 +93,13 @@ impl Copies {
         Self {
             configuration: Rc::clone(configuration),
             rollouts,
-            jobs: Table::default(),
+            jobs: VecMap::default(),
             last_job: 0,
-            calls: Table::default(),
+            calls: VecMap::default(),
             telemetry: Telemetry::new(budget, limit),
             budget: budget.clone(),
             limit,
-            accounts: Table::default(),
+            accounts: VecMap::default(),
             keys: RandomState::new(),
             ticks: 0,
         }

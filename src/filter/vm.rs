@@ -2,7 +2,7 @@
 
 use std::cell::RefCell;
 
-use turnout_core::Table;
+use turnout_core::VecMap;
 
 use crate::copies::Copies;
 use crate::held::Held;
@@ -16,13 +16,13 @@ pub(crate) const CONTINUE: u32 = 0;
 #[derive(Default)]
 pub(crate) struct Vm {
     /// One for each configuration in use: during a swap the one before finishes its requests.
-    roots: Table<u32, Root>,
+    roots: VecMap<u32, Root>,
     /// Requests that are not decided yet, each with the plugin whose configuration it began with. The
     /// proxy has a request decided as soon as it has made its context, so there is hardly ever more than
     /// one; and of a request that is decided and not copied, nothing is kept.
-    undecided: Table<u32, u32>,
+    undecided: VecMap<u32, u32>,
     /// Requests that are copied.
-    copied: Table<u32, Copied>,
+    copied: VecMap<u32, Copied>,
     neighbours: Neighbours,
     /// What all of them hold.
     held: Held,

@@ -2,18 +2,18 @@
 
 use std::ops::RangeInclusive;
 
-use crate::bucket::Salt;
-use crate::diagnostic::{Diagnostics, Document};
-use crate::hash::{
+use crate::bucketing::Salt;
+use crate::bucketing::hash::{
     Comparison, Draw, End, Flagd, GrowthBook, Hash, LaunchDarkly, Namespace, Split, Traffic,
     Unleash, Version, parts_of,
 };
-use crate::json::{Field, Located, Number, Reader, Text};
-use crate::percent::literal;
-use crate::place::{Path, Span};
-use crate::policy::{Fields, Value};
-use crate::problem::{Expected, Problem, excerpt};
-use crate::read::{self, expected};
+use crate::bucketing::percentage::literal;
+use crate::diagnostics::location::{Path, Span};
+use crate::diagnostics::problem::{Expected, Problem, excerpt};
+use crate::diagnostics::{Diagnostics, Document};
+use crate::policy::document::{Fields, Value};
+use crate::policy::json::{Field, Located, Number, Reader, Text};
+use crate::policy::read::{self, expected};
 
 use super::percentage::{between_parts, percentage};
 use super::whole::{parsed, whole};

@@ -1,13 +1,13 @@
 //! What requests a rollout or a rule is about: hosts, paths, methods, headers.
 
-use crate::doubt::is_host;
-use crate::json::{Field, List, Located, Map, Reader, Text};
-use crate::matching::{HeaderMatch, HeaderTest, RequestMatch};
-use crate::names::is_turnout_header;
-use crate::path::{BadTemplate, PathMatch, Purpose, Template};
-use crate::place::Path;
-use crate::policy;
-use crate::problem::{Problem, excerpt};
+use crate::diagnostics::location::Path;
+use crate::diagnostics::problem::{Problem, excerpt};
+use crate::plan::path_match::{BadTemplate, PathMatch, Purpose, Template};
+use crate::plan::request_match::{HeaderMatch, HeaderTest, RequestMatch};
+use crate::policy::document;
+use crate::policy::json::{Field, List, Located, Map, Reader, Text};
+use crate::proxy::wire_names::is_turnout_header;
+use crate::request::ambiguity::is_host;
 
 use super::{exactly_one, present};
 
@@ -17,7 +17,7 @@ const LONGEST_REGION: usize = 128;
 pub(crate) fn request_match(
     reader: &mut Reader<'_>,
     at: &Path<'_>,
-    given: policy::Match<'_>,
+    given: document::Match<'_>,
 ) -> Option<RequestMatch> {
     let hosts = items(
         reader,
@@ -132,10 +132,10 @@ pub(super) fn region(reader: &mut Reader<'_>, at: &Path<'_>, region: &Text<'_>) 
 fn path_match(
     reader: &mut Reader<'_>,
     at: &Path<'_>,
-    path: Located<policy::Path<'_>>,
+    path: Located<document::Path<'_>>,
 ) -> Option<PathMatch> {
     const KNOWN: &[&str] = &["exact", "prefix", "template"];
-    let policy::Path {
+    let document::Path {
         exact,
         prefix,
         template: by_template,
@@ -197,7 +197,7 @@ pub(super) fn template(
 pub(super) fn headers(
     reader: &mut Reader<'_>,
     at: &Path<'_>,
-    headers: Field<Map<'_, Located<policy::Header<'_>>>>,
+    headers: Field<Map<'_, Located<document::Header<'_>>>>,
 ) -> Vec<HeaderMatch> {
     let mut compiled = Vec::new();
     for (name, given) in headers.given().map_or(Vec::new(), |map| map.0) {
@@ -215,10 +215,10 @@ pub(super) fn headers(
 fn header_test(
     reader: &mut Reader<'_>,
     at: &Path<'_>,
-    header: Located<policy::Header<'_>>,
+    header: Located<document::Header<'_>>,
 ) -> Option<HeaderTest> {
     const KNOWN: &[&str] = &["exact", "prefix", "present"];
-    let policy::Header {
+    let document::Header {
         exact,
         prefix,
         present: presence,

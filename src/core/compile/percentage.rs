@@ -1,10 +1,10 @@
 //! A percentage: within its bounds, and as fine as the line that it divides.
 
-use crate::hash::BetweenParts;
-use crate::json::{Number, Reader};
-use crate::percent::{NotAPercentage, millionths};
-use crate::place::Path;
-use crate::problem::{Problem, excerpt};
+use crate::bucketing::hash::BetweenParts;
+use crate::bucketing::percentage::{NotAPercentage, millionths};
+use crate::diagnostics::location::Path;
+use crate::diagnostics::problem::{Problem, excerpt};
+use crate::policy::json::{Number, Reader};
 
 /// In millionths of a percent.
 pub(super) fn percentage(

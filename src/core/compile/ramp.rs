@@ -1,13 +1,13 @@
 //! A rule's `accounts`: one percentage, or one after the other.
 
-use crate::bucket::Fraction;
-use crate::json::{Field, List, Located, Text};
-use crate::place::Path;
-use crate::policy::{self, Accounts};
-use crate::problem::{Problem, excerpt};
-use crate::ramp::{Ramp, Step};
-use crate::read::expected;
-use crate::time::Time;
+use crate::bucketing::Fraction;
+use crate::diagnostics::location::Path;
+use crate::diagnostics::problem::{Problem, excerpt};
+use crate::plan::ramp::{Ramp, Step};
+use crate::policy::document::{self, Accounts};
+use crate::policy::json::{Field, List, Located, Text};
+use crate::policy::read::expected;
+use crate::policy::time::Time;
 
 use super::required;
 use super::rollouts::Rollouts;
@@ -29,7 +29,7 @@ impl Rollouts<'_, '_, '_> {
         }
     }
 
-    fn ramp(&mut self, at: &Path<'_>, steps: List<Located<policy::Step<'_>>>) -> Option<Ramp> {
+    fn ramp(&mut self, at: &Path<'_>, steps: List<Located<document::Step<'_>>>) -> Option<Ramp> {
         if steps.value.is_empty() {
             let problem = Problem::empty_list("the ramp", "write a step, or one percentage");
             self.reader.report(steps.span, at, problem);
@@ -49,7 +49,7 @@ impl Rollouts<'_, '_, '_> {
     fn step(
         &mut self,
         at: &Path<'_>,
-        step: Located<policy::Step<'_>>,
+        step: Located<document::Step<'_>>,
         last: &mut Option<Time>,
     ) -> Option<Step> {
         let Located { value, span } = step;

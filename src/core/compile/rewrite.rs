@@ -1,11 +1,11 @@
 //! What a route changes in a request, as a rollout's `shadow` declares it.
 
-use crate::copying::Rewrite;
-use crate::json::{Field, Located, Map, Reader, Text};
-use crate::place::{Path, Span};
-use crate::policy::{self, PrefixPair, RewriteHeader, RewritePrefix};
-use crate::problem::{Problem, excerpt};
-use crate::read::expected;
+use crate::diagnostics::location::{Path, Span};
+use crate::diagnostics::problem::{Problem, excerpt};
+use crate::plan::shadow_plan::Rewrite;
+use crate::policy::document::{self, PrefixPair, RewriteHeader, RewritePrefix};
+use crate::policy::json::{Field, Located, Map, Reader, Text};
+use crate::policy::read::expected;
 
 use super::{matches, required};
 
@@ -13,7 +13,7 @@ use super::{matches, required};
 pub(super) fn rewrite(
     reader: &mut Reader<'_>,
     at: &Path<'_>,
-    given: Located<policy::Rewrite<'_>>,
+    given: Located<document::Rewrite<'_>>,
     matched_prefix: Option<&str>,
 ) -> Option<Rewrite> {
     let Located { value, span } = given;

@@ -2,18 +2,18 @@
 
 use std::collections::BTreeMap;
 
-use crate::bucket::{Fraction, Salt};
-use crate::hash::Hash;
-use crate::json::{Field, List, Located, Number, Reader, Text};
-use crate::matching::{Place, RequestMatch, When};
-use crate::path::PathMatch;
-use crate::place::{Path, Span};
+use crate::bucketing::hash::Hash;
+use crate::bucketing::{Fraction, Salt};
+use crate::decision::Treatment;
+use crate::diagnostics::location::{Path, Span};
+use crate::diagnostics::problem::{Problem, excerpt};
+use crate::plan::path_match::PathMatch;
+use crate::plan::request_match::{Place, RequestMatch, When};
+use crate::plan::segments::SegmentSet;
 use crate::plan::{Mode, Rollout, Rule, Serve};
-use crate::policy::{self, Accounts};
-use crate::problem::{Problem, excerpt};
-use crate::read::expected;
-use crate::segments::SegmentSet;
-use crate::treatment::Treatment;
+use crate::policy::document::{self, Accounts};
+use crate::policy::json::{Field, List, Located, Number, Reader, Text};
+use crate::policy::read::expected;
 
 use super::percentage::{between_parts, percentage};
 use super::{check_name, hash, matches, required};
@@ -42,7 +42,7 @@ impl<'r, 't, 'n> Rollouts<'r, 't, 'n> {
     pub(super) fn compile(
         mut self,
         at: &Path<'_>,
-        rollouts: Vec<Option<Located<policy::Rollout<'_>>>>,
+        rollouts: Vec<Option<Located<document::Rollout<'_>>>>,
     ) -> Vec<Rollout> {
         let mut compiled = Vec::with_capacity(rollouts.len());
         for (index, rollout) in rollouts.into_iter().enumerate() {
@@ -56,7 +56,7 @@ impl<'r, 't, 'n> Rollouts<'r, 't, 'n> {
         &mut self,
         index: usize,
         at: &Path<'_>,
-        rollout: Located<policy::Rollout<'_>>,
+        rollout: Located<document::Rollout<'_>>,
     ) -> Option<Rollout> {
         let Located { value, span } = rollout;
         let name = self.name(index, span, at, value.name);
@@ -164,7 +164,11 @@ impl<'r, 't, 'n> Rollouts<'r, 't, 'n> {
         Some(salt.value.into_owned())
     }
 
-    fn rules(&mut self, at: &Path<'_>, rules: Vec<Option<Located<policy::Rule<'_>>>>) -> Vec<Rule> {
+    fn rules(
+        &mut self,
+        at: &Path<'_>,
+        rules: Vec<Option<Located<document::Rule<'_>>>>,
+    ) -> Vec<Rule> {
         let mut compiled = Vec::with_capacity(rules.len());
         for (index, rule) in rules.into_iter().enumerate() {
             let rule = rule.and_then(|given| self.rule(&at.index(index), given.value));
@@ -173,7 +177,7 @@ impl<'r, 't, 'n> Rollouts<'r, 't, 'n> {
         compiled
     }
 
-    pub(crate) fn rule(&mut self, at: &Path<'_>, rule: policy::Rule<'_>) -> Option<Rule> {
+    pub(crate) fn rule(&mut self, at: &Path<'_>, rule: document::Rule<'_>) -> Option<Rule> {
         let when = rule
             .when
             .given()
@@ -253,7 +257,7 @@ impl<'r, 't, 'n> Rollouts<'r, 't, 'n> {
             .ok()
     }
 
-    pub(crate) fn when(&mut self, at: &Path<'_>, when: policy::When<'_>) -> When {
+    pub(crate) fn when(&mut self, at: &Path<'_>, when: document::When<'_>) -> When {
         let within = when.within.given();
         let outside = when.outside.given();
         let regions = matches::items(

@@ -1,15 +1,15 @@
 //! The accounts of the segments.
 
 use super::{check_name, exactly_one, present, required};
-use crate::account::Format;
-use crate::account_fault::malformed_account;
-use crate::files::Files;
-use crate::json::{List, Located, Reader, Text};
-use crate::place::Path;
-use crate::policy;
-use crate::problem::{Problem, excerpt};
-use crate::read::expected;
-use crate::segments::{Builder, Segments};
+use crate::diagnostics::location::Path;
+use crate::diagnostics::malformed_account::malformed_account;
+use crate::diagnostics::problem::{Problem, excerpt};
+use crate::plan::segments::{Builder, Segments};
+use crate::policy::account_files::Files;
+use crate::policy::document;
+use crate::policy::json::{List, Located, Reader, Text};
+use crate::policy::read::expected;
+use crate::request::account::Format;
 
 /// Where the accounts of a segment may be.
 const KNOWN: &[&str] = &["accounts", "accounts_from", "accounts_packed"];
@@ -17,7 +17,7 @@ const KNOWN: &[&str] = &["accounts", "accounts_from", "accounts_packed"];
 pub(super) fn segments(
     reader: &mut Reader<'_>,
     at: &Path<'_>,
-    segments: Vec<(Text<'_>, Option<Located<policy::Segment<'_>>>)>,
+    segments: Vec<(Text<'_>, Option<Located<document::Segment<'_>>>)>,
     (format, files): (Option<Format>, &Files),
 ) -> Option<Segments> {
     // With the format itself unreadable, the accounts are still looked at, as loosely as can be.
@@ -29,7 +29,7 @@ pub(super) fn segments(
         let Some(Located { value, span }) = segment else {
             continue;
         };
-        let policy::Segment {
+        let document::Segment {
             accounts,
             accounts_from,
             accounts_packed,
@@ -90,11 +90,11 @@ fn list(
 fn file(
     reader: &mut Reader<'_>,
     at: &Path<'_>,
-    (segment, from): (usize, Located<policy::AccountsFrom<'_>>),
+    (segment, from): (usize, Located<document::AccountsFrom<'_>>),
     (files, name, builder): (&Files, &Text<'_>, &mut Builder),
 ) {
     let Located { value, span } = from;
-    let policy::AccountsFrom { file, column: _ } = value;
+    let document::AccountsFrom { file, column: _ } = value;
     let expected = expected::FILE_NAME;
     let Some(file) = required(reader, span, at, "file", expected, file) else {
         return;

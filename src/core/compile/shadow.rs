@@ -2,16 +2,16 @@
 
 use std::ops::RangeInclusive;
 
-use crate::bucket::Fraction;
-use crate::copying::{Moment, Rewrite, Route, Shadow};
-use crate::decimal::Decimal;
+use crate::bucketing::Fraction;
+use crate::diagnostics::location::{Path, Span};
+use crate::diagnostics::problem::{Problem, excerpt};
 use crate::diff::{Allowed, Amount, BadPattern, Limits, Options, Pattern, Tolerance, Unordered};
-use crate::json::{Field, List, Located, Number, Reader, Text};
-use crate::path::Purpose;
-use crate::place::{Path, Span};
-use crate::policy;
-use crate::problem::{Problem, excerpt};
-use crate::read::expected;
+use crate::plan::path_match::Purpose;
+use crate::plan::shadow_plan::{Moment, Rewrite, Route, Shadow};
+use crate::policy::decimal::Decimal;
+use crate::policy::document;
+use crate::policy::json::{Field, List, Located, Number, Reader, Text};
+use crate::policy::read::expected;
 
 use super::rollouts::{Rollouts, cluster_name};
 use super::whole::whole;
@@ -37,7 +37,7 @@ impl Rollouts<'_, '_, '_> {
     pub(super) fn shadow(
         &mut self,
         at: &Path<'_>,
-        shadow: Located<policy::Shadow<'_>>,
+        shadow: Located<document::Shadow<'_>>,
         matched_prefix: Option<&str>,
     ) -> Option<Shadow> {
         let Located { value, span } = shadow;
@@ -144,7 +144,7 @@ impl Rollouts<'_, '_, '_> {
     fn noise(
         &mut self,
         at: &Path<'_>,
-        noise: Field<Located<policy::Noise<'_>>>,
+        noise: Field<Located<document::Noise<'_>>>,
     ) -> Option<Fraction> {
         let Some(Located { value, span }) = noise.given() else {
             return Fraction::from_millionths(0);
@@ -241,7 +241,7 @@ fn default_compare() -> Options {
     }
 }
 
-fn compare(reader: &mut Reader<'_>, at: &Path<'_>, given: policy::Compare<'_>) -> Options {
+fn compare(reader: &mut Reader<'_>, at: &Path<'_>, given: document::Compare<'_>) -> Options {
     let default = default_compare();
     let limits = default.limits;
     let headers = match given.headers {
@@ -261,7 +261,7 @@ fn compare(reader: &mut Reader<'_>, at: &Path<'_>, given: policy::Compare<'_>) -
 fn unordered(
     reader: &mut Reader<'_>,
     at: &Path<'_>,
-    given: Located<policy::Unordered<'_>>,
+    given: Located<document::Unordered<'_>>,
 ) -> Option<Unordered> {
     let Located { value, span } = given;
     let path = path(reader, span, at, value.path);
@@ -278,7 +278,7 @@ fn unordered(
 fn tolerance(
     reader: &mut Reader<'_>,
     at: &Path<'_>,
-    given: Located<policy::Tolerance<'_>>,
+    given: Located<document::Tolerance<'_>>,
 ) -> Option<Tolerance> {
     const KNOWN: &[&str] = &["absolute", "relative"];
     let Located { value, span } = given;

@@ -4,10 +4,10 @@ use std::fmt::Display;
 use std::ops::RangeInclusive;
 use std::str::FromStr;
 
-use crate::decimal::Decimal;
-use crate::json::{Number, Reader};
-use crate::place::Path;
-use crate::problem::{Problem, excerpt};
+use crate::diagnostics::location::Path;
+use crate::diagnostics::problem::{Problem, excerpt};
+use crate::policy::decimal::Decimal;
+use crate::policy::json::{Number, Reader};
 
 /// Of the largest number that anything here takes.
 const MOST_DIGITS: usize = 20;

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use super::finding::{Kind, Part, Severity, Value, ValueType};
 use super::media_type;
 use super::sink::Sink;
-use crate::headers::Headers;
+use crate::request::headers::Headers;
 
 pub(super) fn status(v1: u16, v2: u16, sink: &mut Sink<'_, '_>) {
     if v1 == v2 {

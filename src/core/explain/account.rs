@@ -1,12 +1,12 @@
 //! Whom the request is for, source by source.
 
-use crate::account::{Account, Format, Found};
-use crate::account_fault::malformed_account;
-use crate::basic_auth;
+use crate::diagnostics::malformed_account::malformed_account;
 use crate::plan::Plan;
+use crate::plan::segments::SegmentSet;
 use crate::request::Request;
-use crate::segments::SegmentSet;
-use crate::sources::{AccountSources, Source};
+use crate::request::account::{Account, Format, Found};
+use crate::request::account_sources::{AccountSources, Source};
+use crate::request::basic_auth;
 
 use super::condition::names;
 

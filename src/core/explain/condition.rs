@@ -1,11 +1,11 @@
 //! The parts of a `match` or a `when`: what is wanted, what was found, and whether it holds.
 
-use crate::headers::Headers;
-use crate::matching::{HeaderMatch, HeaderTest, Place, RequestMatch, When};
-use crate::path::PathMatch;
 use crate::plan::Plan;
+use crate::plan::path_match::PathMatch;
+use crate::plan::request_match::{HeaderMatch, HeaderTest, Place, RequestMatch, When};
+use crate::plan::segments::SegmentSet;
 use crate::request::Request;
-use crate::segments::SegmentSet;
+use crate::request::headers::Headers;
 
 /// A part of a `match` or a `when`.
 #[derive(Debug)]

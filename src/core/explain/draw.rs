@@ -1,13 +1,13 @@
 //! Where an account, or a request, stands on its line, and from which percentage on it is included.
 
-use crate::account::Account;
-use crate::bucket::{Fraction, Position};
+use crate::bucketing::hash::{Hash, Native};
+use crate::bucketing::{Fraction, Position};
 use crate::decide::request_position;
-use crate::hash::{Hash, Native};
 use crate::plan::Rollout;
-use crate::ramp::{Ramp, Step};
+use crate::plan::ramp::{Ramp, Step};
+use crate::policy::time::Time;
 use crate::request::Request;
-use crate::time::Time;
+use crate::request::account::Account;
 
 /// One draw of a rule.
 #[derive(Debug)]

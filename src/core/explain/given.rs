@@ -4,14 +4,14 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
-use crate::headers::Headers;
-use crate::inbound::Inbound;
-use crate::matching::HeaderTest;
-use crate::path::{PathMatch, Purpose, Template};
+use crate::plan::path_match::{PathMatch, Purpose, Template};
+use crate::plan::request_match::HeaderTest;
 use crate::plan::{Plan, Rollout};
+use crate::policy::time::Time;
+use crate::proxy::decision_header::Inbound;
 use crate::request::Request;
-use crate::sources::Source;
-use crate::time::Time;
+use crate::request::account_sources::Source;
+use crate::request::headers::Headers;
 
 use super::account::{Held, SourceName, held, name};
 

@@ -1,11 +1,11 @@
 //! The accounts of the segments: those that look mistyped, those that are listed twice, and the
 //! classes into which the segments divide them.
 
-use crate::account::{Format, Sid};
-use crate::json::Text;
-use crate::place::{Path, Span};
-use crate::problem::excerpt;
-use crate::segments::{Builder, SegmentSet, Segments};
+use crate::diagnostics::location::{Path, Span};
+use crate::diagnostics::problem::excerpt;
+use crate::plan::segments::{Builder, SegmentSet, Segments};
+use crate::policy::json::Text;
+use crate::request::account::{Format, Sid};
 
 use super::view::View;
 use super::warnings::Warnings;

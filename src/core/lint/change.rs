@@ -3,8 +3,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::hash::Hash;
-use crate::place::Path;
+use crate::bucketing::hash::Hash;
+use crate::diagnostics::location::Path;
 use crate::plan::{self, Mode, Plan};
 
 use super::view::{Rollout, View};

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use crate::diagnostic::Diagnostics;
-use crate::place::Path;
+use crate::diagnostics::Diagnostics;
+use crate::diagnostics::location::Path;
 
 /// The pointers of all errors.
 pub(super) struct Errors<'d> {

@@ -1,9 +1,9 @@
 //! Rollouts that keep requests on v1, and behind each a wider one that may give v2 to a request which only
 //! just misses it: by another host, path, method or header than its `match` names.
 
-use crate::place::Path;
+use crate::diagnostics::location::Path;
+use crate::diagnostics::problem::excerpt;
 use crate::plan::{Mode, Serve};
-use crate::problem::excerpt;
 
 use super::rollouts::{cost, covers};
 use super::splits::sends_everyone;

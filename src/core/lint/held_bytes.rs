@@ -1,8 +1,8 @@
 //! Compares what shadowed requests may hold at once with what a worker holds by default.
 
-use crate::held_bytes::MaxHeldBytes;
-use crate::place::Path;
+use crate::diagnostics::location::Path;
 use crate::plan::Plan;
+use crate::proxy::max_held_bytes::MaxHeldBytes;
 
 use super::Code;
 use super::view::View;

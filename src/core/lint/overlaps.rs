@@ -3,10 +3,10 @@
 
 use std::collections::BTreeMap;
 
-use crate::place::Path;
+use crate::diagnostics::location::Path;
+use crate::diagnostics::problem::excerpt;
+use crate::plan::segments::SegmentSet;
 use crate::plan::{Rule, Serve};
-use crate::problem::excerpt;
-use crate::segments::SegmentSet;
 
 use super::accounts::{Class, Classes};
 use super::rules::{is_of, place_of};

@@ -1,8 +1,8 @@
 //! Rollouts as a whole: those that get no request, those that change nothing, and the halt.
 
-use crate::matching::RequestMatch;
-use crate::place::Path;
-use crate::problem::excerpt;
+use crate::diagnostics::location::Path;
+use crate::diagnostics::problem::excerpt;
+use crate::plan::request_match::RequestMatch;
 
 use super::rules::headers_imply;
 use super::view::{Rollout, View};

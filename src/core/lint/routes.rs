@@ -4,12 +4,12 @@
 
 use std::collections::BTreeMap;
 
-use crate::copying::Rewrite;
-use crate::names::is_turnout_header;
-use crate::place::Path;
+use crate::diagnostics::location::Path;
+use crate::plan::route_scope::PathReach;
+use crate::plan::shadow_plan::Rewrite;
 use crate::plan::{Mode, Plan, Rollout};
-use crate::reach::PathReach;
-use crate::render::quoted;
+use crate::proxy::render::quoted;
+use crate::proxy::wire_names::is_turnout_header;
 use crate::visible::visible;
 
 use super::view::View;
@@ -259,7 +259,7 @@ fn unrouted(
     rollout: &Rollout,
     proxy: &str,
     serving: &[Serving<'_>],
-    place: (crate::place::Span, &Path<'_>),
+    place: (crate::diagnostics::location::Span, &Path<'_>),
     warnings: &mut Warnings<'_>,
 ) {
     let wants_v2 = matches!(rollout.mode, Mode::Split | Mode::On);
@@ -282,7 +282,7 @@ fn unrouted(
 fn rewritten(
     rollout: &Rollout,
     serving: &[Serving<'_>],
-    place: (crate::place::Span, &Path<'_>),
+    place: (crate::diagnostics::location::Span, &Path<'_>),
     warnings: &mut Warnings<'_>,
 ) {
     let Some(shadow) = &rollout.shadow else {

@@ -5,10 +5,10 @@
 
 use std::collections::BTreeSet;
 
-use crate::matching::{HeaderMatch, HeaderTest, When};
-use crate::place::{Path, Span};
-use crate::problem::excerpt;
-use crate::segments::SegmentSet;
+use crate::diagnostics::location::{Path, Span};
+use crate::diagnostics::problem::excerpt;
+use crate::plan::request_match::{HeaderMatch, HeaderTest, When};
+use crate::plan::segments::SegmentSet;
 
 use super::accounts::Classes;
 use super::view::{Rollout, Rule, View};

@@ -1,7 +1,7 @@
 //! Places of the account that never decide, because an earlier place is present whenever they are.
 
-use crate::place::{Path, Span};
-use crate::sources::Source;
+use crate::diagnostics::location::{Path, Span};
+use crate::request::account_sources::Source;
 
 use super::view::View;
 use super::warnings::Warnings;

@@ -1,7 +1,7 @@
 //! Percentages, ramps and regions: splits that send everyone or no one to v2.
 
-use crate::bucket::Fraction;
-use crate::place::{Path, Span};
+use crate::bucketing::Fraction;
+use crate::diagnostics::location::{Path, Span};
 use crate::plan::{self, Mode, Serve};
 
 use super::Code;

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use crate::place::Path;
-use crate::problem::excerpt;
+use crate::diagnostics::location::Path;
+use crate::diagnostics::problem::excerpt;
 use crate::visible::visible;
 
 use super::view::View;

@@ -1,18 +1,18 @@
 //! The policy with its places, compiled piece by piece: as much of it as can be read, and what
 //! cannot.
 
-use crate::account::Format;
-use crate::bucket::Salt;
+use crate::bucketing::Salt;
+use crate::bucketing::hash::Hash;
 use crate::compile::{self, hash, matches, rollouts::Rollouts};
-use crate::files::{self, Files};
-use crate::hash::Hash;
-use crate::json::{Field, List, Located, Map, Number, Reader, Text};
-use crate::matching::{RequestMatch, When};
-use crate::place::{Path, Span};
+use crate::diagnostics::location::{Path, Span};
+use crate::plan::request_match::{RequestMatch, When};
+use crate::plan::segments::SegmentSet;
 use crate::plan::{self, Mode};
-use crate::policy::{self, Accounts};
-use crate::segments::SegmentSet;
-use crate::sources::Source;
+use crate::policy::account_files::{self, Files};
+use crate::policy::document::{self, Accounts};
+use crate::policy::json::{Field, List, Located, Map, Number, Reader, Text};
+use crate::request::account::Format;
+use crate::request::account_sources::Source;
 
 use super::errors::Errors;
 
@@ -38,7 +38,7 @@ pub(super) struct Segment<'a> {
     pub(super) accounts: Vec<(usize, Text<'a>)>,
     pub(super) packed: Vec<u128>,
     /// What its file has, and where the policy names it.
-    pub(super) file: Option<(Span, &'a files::Accounts)>,
+    pub(super) file: Option<(Span, &'a account_files::Accounts)>,
     /// Whether these are all.
     pub(super) is_whole: bool,
 }
@@ -94,7 +94,7 @@ impl<'a> View<'a> {
     /// What `reader` reports in this is known by now, as `errors`.
     pub(super) fn new(
         reader: &mut Reader<'a>,
-        policy: policy::Policy<'a>,
+        policy: document::Policy<'a>,
         errors: &Errors<'_>,
         files: &'a Files,
     ) -> Self {
@@ -151,7 +151,7 @@ impl<'a> View<'a> {
 
 fn sources<'a>(
     reader: &mut Reader<'a>,
-    from: List<Located<policy::Source<'a>>>,
+    from: List<Located<document::Source<'a>>>,
 ) -> Vec<(usize, Span, Source)> {
     let at = Path::Root.field("account");
     let at = at.field("from");
@@ -166,7 +166,7 @@ fn sources<'a>(
 }
 
 fn segments<'a>(
-    given: Option<Map<'a, Located<policy::Segment<'a>>>>,
+    given: Option<Map<'a, Located<document::Segment<'a>>>>,
     errors: &Errors<'_>,
     files: &'a Files,
 ) -> Vec<Segment<'a>> {
@@ -214,7 +214,7 @@ impl<'a> Compiler<'_, 'a, '_> {
         &mut self,
         index: usize,
         at: &Path<'_>,
-        rollout: Located<policy::Rollout<'a>>,
+        rollout: Located<document::Rollout<'a>>,
     ) -> Rollout<'a> {
         let Located { value, span } = rollout;
         let fields_are_known = self.errors.all_fields_known(at);
@@ -248,9 +248,9 @@ impl<'a> Compiler<'_, 'a, '_> {
             (Field::Absent, draw) => (None, draw.map(Hash::turnout)),
             (Field::Given(given), Some(salt)) => {
                 let span = match &given {
-                    policy::Value::Text(text) => text.span,
-                    policy::Value::Number(number) => number.span,
-                    policy::Value::Object(object) => object.span.head(),
+                    document::Value::Text(text) => text.span,
+                    document::Value::Number(number) => number.span,
+                    document::Value::Object(object) => object.span.head(),
                 };
                 let draw = hash::hash(self.reader, &at.field("hash"), given, salt);
                 (Some(span), draw)
@@ -286,7 +286,7 @@ impl<'a> Compiler<'_, 'a, '_> {
         }
     }
 
-    fn rule(&mut self, at: &Path<'_>, rule: Option<Located<policy::Rule<'a>>>) -> Option<Rule> {
+    fn rule(&mut self, at: &Path<'_>, rule: Option<Located<document::Rule<'a>>>) -> Option<Rule> {
         let Located { value, span } = rule?;
         if !self.errors.none_in(at) || !self.can_be_read(&value.when) {
             return None;
@@ -319,7 +319,7 @@ impl<'a> Compiler<'_, 'a, '_> {
     fn shadow(
         &mut self,
         at: &Path<'_>,
-        shadow: policy::Shadow<'a>,
+        shadow: document::Shadow<'a>,
     ) -> (Option<(Span, &'static str)>, Vec<Repeated>) {
         let mut repeated = Vec::new();
         let mut compiler = Rollouts::new(self.reader, self.names);
@@ -341,7 +341,7 @@ impl<'a> Compiler<'_, 'a, '_> {
     }
 
     /// A condition on segments means nothing when these cannot be read.
-    fn can_be_read(&self, when: &Field<policy::When<'_>>) -> bool {
+    fn can_be_read(&self, when: &Field<document::When<'_>>) -> bool {
         let Field::Given(when) = when else {
             return true;
         };
@@ -358,7 +358,7 @@ impl<'a> Compiler<'_, 'a, '_> {
     }
 }
 
-fn percentages(steps: &List<Located<policy::Step<'_>>>) -> Vec<Span> {
+fn percentages(steps: &List<Located<document::Step<'_>>>) -> Vec<Span> {
     let steps = steps.value.iter().flatten();
     let spans = steps.filter_map(|step| match &step.value.percent {
         Field::Given(percent) => Some(percent.span),
@@ -367,7 +367,7 @@ fn percentages(steps: &List<Located<policy::Step<'_>>>) -> Vec<Span> {
     spans.collect()
 }
 
-fn repeated_regions(when: &policy::When<'_>) -> Vec<Repeated> {
+fn repeated_regions(when: &document::When<'_>) -> Vec<Repeated> {
     let Field::Given(regions) = &when.regions else {
         return Vec::new();
     };

@@ -1,9 +1,9 @@
 //! Warnings while they are being found.
 
-use crate::diagnostic::{Cursor, Diagnostic, Diagnostics, Document, Related};
-use crate::intake::Cuts;
-use crate::place::{Path, Span};
-use crate::problem::Problem;
+use crate::diagnostics::location::{Path, Span};
+use crate::diagnostics::problem::Problem;
+use crate::diagnostics::{Cursor, Diagnostic, Diagnostics, Document, Related};
+use crate::policy::config_stream::Cuts;
 
 use super::Code;
 

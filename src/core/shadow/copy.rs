@@ -1,7 +1,7 @@
 //! What of a request goes along with its copy.
 
-use crate::headers::Headers;
-use crate::names::is_turnout_header;
+use crate::proxy::wire_names::is_turnout_header;
+use crate::request::headers::Headers;
 
 use super::Shadow;
 

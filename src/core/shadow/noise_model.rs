@@ -8,7 +8,7 @@
 use std::hash::{BuildHasher, RandomState};
 
 use crate::diff::{Finding, Kind, Part, Usage};
-use crate::table::Table;
+use crate::vec_map::VecMap;
 
 use super::Shadow;
 use super::limit::Limit;
@@ -17,13 +17,13 @@ use super::limit::Limit;
 #[derive(Debug)]
 pub struct NoiseModel {
     /// Places where v1 varies.
-    noisy: Table<PlaceId, Score>,
+    noisy: VecMap<PlaceId, Score>,
     /// Places where v2 differs from v1, and how often in a row v1 repeated its own answer there.
-    steady: Table<PlaceId, u8>,
+    steady: VecMap<PlaceId, u8>,
     /// Places where v2 differs from v1, and in how many requests in a row v1's next answer was its first.
-    proven: Table<PlaceId, u8>,
+    proven: VecMap<PlaceId, u8>,
     /// By route: how often in a row v1 answered every repetition alike, and other than the user.
-    shifted: Table<Option<usize>, u8>,
+    shifted: VecMap<Option<usize>, u8>,
     questions: Limit,
     /// How often the limit of questions may still be refilled.
     refills: u8,
@@ -103,10 +103,10 @@ impl NoiseModel {
         let burst = u32::try_from(shadow.max_in_flight).unwrap_or(u32::MAX);
         let burst = burst.saturating_mul(2);
         Self {
-            noisy: Table::default(),
-            steady: Table::default(),
-            proven: Table::default(),
-            shifted: Table::default(),
+            noisy: VecMap::default(),
+            steady: VecMap::default(),
+            proven: VecMap::default(),
+            shifted: VecMap::default(),
             questions: Limit::new(burst, QUESTIONS_PER_SECOND),
             refills: REFILLS,
             unasked: 0,
@@ -275,7 +275,7 @@ impl NoiseModel {
     }
 }
 
-fn add_one(counts: &mut Table<PlaceId, u8>, place: PlaceId) {
+fn add_one(counts: &mut VecMap<PlaceId, u8>, place: PlaceId) {
     if let Some(times) = counts.get_mut(&place) {
         *times = times.saturating_add(1);
     } else if counts.len() < MOST_PLACES {

@@ -2,7 +2,7 @@
 
 use xxhash_rust::xxh3::xxh3_64;
 
-use crate::table::Table;
+use crate::vec_map::VecMap;
 
 use super::limit::Limit;
 use super::line::{Object, hex, list};
@@ -126,7 +126,7 @@ fn value(side: &Side) -> String {
 #[derive(Debug)]
 pub struct Records {
     /// By fingerprint: when one was last written, and how many were not since.
-    seen: Table<u64, (u64, u64)>,
+    seen: VecMap<u64, (u64, u64)>,
     limit: Limit,
 }
 
@@ -138,7 +138,7 @@ const PER_SECOND: u32 = 10;
 impl Default for Records {
     fn default() -> Self {
         Self {
-            seen: Table::default(),
+            seen: VecMap::default(),
             limit: Limit::new(BURST, PER_SECOND),
         }
     }

@@ -1,7 +1,7 @@
 //! An answer, kept as far as it is compared.
 
 use crate::diff::{self, Comparison, Part, Usage};
-use crate::headers::Headers;
+use crate::request::headers::Headers;
 
 use super::Shadow;
 

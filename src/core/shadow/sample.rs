@@ -1,14 +1,14 @@
 //! Which requests are sampled, and which of these can be copied.
 
-use crate::account::Account;
-use crate::bucket::{Position, Salt};
-use crate::decide::Decision;
-use crate::matching::Place;
-use crate::names::SHADOW_HEADER;
+use crate::bucketing::{Position, Salt};
+use crate::decision::Decision;
+use crate::decision::{Reason, Treatment};
+use crate::plan::request_match::Place;
+use crate::plan::segments::SegmentSet;
 use crate::plan::{Mode, Plan, Rollout};
+use crate::proxy::wire_names::SHADOW_HEADER;
 use crate::request::Request;
-use crate::segments::SegmentSet;
-use crate::treatment::{Reason, Treatment};
+use crate::request::account::Account;
 
 use super::{Outcome, Shadow};
 

@@ -1,8 +1,8 @@
 //! Limits how much of a scarce resource (places, waiting requests, bytes) one account may use: a quarter. All
 //! requests without an account together may use three quarters.
 
-use crate::byte_budget::{ByteBudget, Charge};
-use crate::table::Table;
+use crate::shadow::byte_budget::{ByteBudget, Charge};
+use crate::vec_map::VecMap;
 
 /// An account, as a number that tells it from others; all requests without one are one.
 pub type AccountKey = Option<u64>;
@@ -22,7 +22,7 @@ pub fn share(account: AccountKey, most: usize) -> usize {
 #[derive(Debug, Default)]
 pub struct Shares {
     taken: usize,
-    by_account: Table<AccountKey, usize>,
+    by_account: VecMap<AccountKey, usize>,
 }
 
 impl Shares {

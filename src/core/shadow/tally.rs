@@ -2,7 +2,7 @@
 
 use crate::diff::{Part, Severity, Usage};
 use crate::plan::{Plan, Rollout};
-use crate::table::Table;
+use crate::vec_map::VecMap;
 
 use super::line::{Object, list, quoted};
 use super::{Difference, Latency, NotedKind, Outcome, Sample};
@@ -21,7 +21,7 @@ const FINDING_BYTES: usize = 128;
 #[derive(Debug, Default)]
 pub struct Tally {
     /// By rollout, segment and route, each by its place in the policy.
-    rows: Table<Key, Row>,
+    rows: VecMap<Key, Row>,
     /// The bytes that findings hold.
     findings_bytes: usize,
 }
@@ -34,7 +34,7 @@ struct Row {
     outcomes: [u64; Outcome::ALL.len()],
     /// Of those that are different: at places where v1 may yet turn out to vary.
     unproven: u64,
-    findings: Table<(Part, String, NotedKind, Severity), u64>,
+    findings: VecMap<(Part, String, NotedKind, Severity), u64>,
     v1: Latency,
     v2: Latency,
 }

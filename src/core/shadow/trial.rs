@@ -11,8 +11,8 @@
 use super::comparison::Pair;
 use super::repetitions::Repetitions;
 use super::{Difference, NoiseModel, Outcome, Reply, Shadow};
+use crate::decision::Treatment;
 use crate::diff::Part;
-use crate::treatment::Treatment;
 
 /// What became of a question to v1 or v2.
 #[derive(Clone, Debug)]

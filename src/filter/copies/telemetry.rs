@@ -6,7 +6,7 @@ use turnout_core::diff::{Severity, Usage};
 use turnout_core::shadow::{
     Difference, Outcome, Record, Records, Sample, Tally, export, route_name, segment_name,
 };
-use turnout_core::{Account, ByteBudget, Charge, Configuration, RecordLevel, Rollout, Table};
+use turnout_core::{Account, ByteBudget, Charge, Configuration, RecordLevel, Rollout, VecMap};
 
 use super::job::Job;
 use crate::host::{self, LogLevel, MetricKind};
@@ -27,10 +27,10 @@ pub(super) struct Telemetry {
     tally: Tally,
     records: Records,
     /// By the rollout's index: when it last wrote summaries, in milliseconds since 1970.
-    summarised_at: Table<usize, u64>,
+    summarised_at: VecMap<usize, u64>,
     waiting: VecDeque<Line>,
     /// By token: how many lines are on their way.
-    exports: Table<u32, usize>,
+    exports: VecMap<u32, usize>,
     counters: Counters,
     /// Of the counts, and of what is known of records.
     counted: Charge,
@@ -56,9 +56,9 @@ impl Telemetry {
         Self {
             tally: Tally::default(),
             records: Records::default(),
-            summarised_at: Table::default(),
+            summarised_at: VecMap::default(),
             waiting: VecDeque::new(),
-            exports: Table::default(),
+            exports: VecMap::default(),
             counters: Counters::default(),
             counted: budget.charge(),
             lines: budget.charge(),
@@ -237,7 +237,7 @@ impl Telemetry {
         let on_their_way: usize = self.exports.iter().map(|(_, lines)| lines).sum();
         self.counters
             .lost(on_their_way.saturating_add(self.waiting.len()));
-        self.exports = Table::default();
+        self.exports = VecMap::default();
         self.waiting.clear();
         self.lines.set(0);
     }

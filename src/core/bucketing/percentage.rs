@@ -1,0 +1,111 @@
+//! Percentages as the policy writes them: exact decimals, read without a float.
+
+use crate::policy::decimal::Decimal;
+
+/// A hundred percent, in millionths of a percent.
+pub(crate) const HUNDRED_PERCENT: u32 = 100_000_000;
+
+/// Decimals that a percentage may have.
+const DECIMALS: i64 = 6;
+
+/// Why a number is not a percentage.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum NotAPercentage {
+    /// Below 0 or above 100.
+    OutOfRange,
+    /// It has this many decimals that count, more than six.
+    TooPrecise(i64),
+}
+
+/// Reads the literal of a JSON number, `12.5` or `1.25e1`, as millionths of a percent.
+///
+/// Exponents are read because other tools write them: `1e-06` is what many make of `0.000001`.
+pub(crate) fn millionths(literal: &str) -> Result<u32, NotAPercentage> {
+    let decimal = Decimal::of(literal);
+    if decimal.digits.is_empty() {
+        return Ok(0);
+    }
+    if decimal.is_negative || decimal.top() > 3 {
+        return Err(NotAPercentage::OutOfRange);
+    }
+    let scale = decimal.shift.saturating_add(DECIMALS);
+    if scale < 0 {
+        return Err(NotAPercentage::TooPrecise(decimal.shift.saturating_neg()));
+    }
+    decimal
+        .digits
+        .parse::<u64>()
+        .ok()
+        .zip(
+            u32::try_from(scale)
+                .ok()
+                .and_then(|scale| 10_u64.checked_pow(scale)),
+        )
+        .and_then(|(significant, scale)| significant.checked_mul(scale))
+        .and_then(|value| u32::try_from(value).ok())
+        .filter(|value| *value <= HUNDRED_PERCENT)
+        .ok_or(NotAPercentage::OutOfRange)
+}
+
+/// The literal of a percentage in millionths: `12.5`.
+pub(crate) fn literal(millionths: u32) -> String {
+    decimal(millionths.into(), 6)
+}
+
+/// A number that is given without its point, of so many decimals; those that do not count are left
+/// out.
+pub(crate) fn decimal(number: u64, decimals: u32) -> String {
+    let scale = 10_u64.saturating_pow(decimals);
+    let whole = number.checked_div(scale).unwrap_or_default();
+    let rest = number.checked_rem(scale).unwrap_or_default();
+    let width = usize::try_from(decimals).unwrap_or_default();
+    let digits = format!("{rest:0width$}");
+    match digits.trim_end_matches('0') {
+        "" => whole.to_string(),
+        digits => format!("{whole}.{digits}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reads_exact_decimals() {
+        for (literal, expected) in [
+            ("0", 0),
+            ("-0", 0),
+            ("0.000001", 1),
+            ("1e-06", 1),
+            ("12.5", 12_500_000),
+            ("12.5000000", 12_500_000),
+            ("1.25E+1", 12_500_000),
+            ("99.999999", 99_999_999),
+            ("100", 100_000_000),
+            ("100.0", 100_000_000),
+            ("1e2", 100_000_000),
+            ("0e999999999999999999999", 0),
+        ] {
+            assert_eq!(millionths(literal), Ok(expected), "{literal}");
+        }
+    }
+
+    #[test]
+    fn refuses_what_is_no_percentage() {
+        use NotAPercentage::{OutOfRange, TooPrecise};
+        for (literal, expected) in [
+            ("-1", OutOfRange),
+            ("101", OutOfRange),
+            ("100.000001", OutOfRange),
+            ("100.0000001", TooPrecise(7)),
+            ("1e3", OutOfRange),
+            ("1e99999999999999999999", OutOfRange),
+            ("12.1234567", TooPrecise(7)),
+            ("1e-7", TooPrecise(7)),
+            ("1e-99999999999999999999", TooPrecise(i64::MAX)),
+            ("123456789012345678901234567890", OutOfRange),
+        ] {
+            assert_eq!(millionths(literal), Err(expected), "{literal}");
+        }
+    }
+}

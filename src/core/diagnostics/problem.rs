@@ -1,0 +1,439 @@
+//! What can be wrong with a policy: each problem says what is wrong and what to write instead.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use crate::policy::packed_accounts::Fault;
+use crate::visible::visible;
+
+/// One thing that is wrong. Its `Display` says what; [`Problem::help`] says what to write instead.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Problem(Kind);
+
+/// What a field takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Expected {
+    /// With its article: `a list of rules`.
+    pub(crate) what: &'static str,
+    /// As JSON.
+    pub(crate) example: &'static str,
+    /// How many items it may have, if it is a list or an object of the author's names.
+    pub(crate) most: usize,
+}
+
+impl Expected {
+    pub(crate) const FIELD_NAME: Self = Self::new("a field name", "\"name\"");
+
+    pub(crate) const fn new(what: &'static str, example: &'static str) -> Self {
+        Self {
+            what,
+            example,
+            most: 1_000,
+        }
+    }
+
+    pub(crate) const fn at_most(self, most: usize) -> Self {
+        Self { most, ..self }
+    }
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Kind {
+    Empty {
+        expected: Expected,
+    },
+    NotUtf8,
+    Syntax(String),
+    WrongType {
+        expected: Expected,
+        found: &'static str,
+    },
+    UnknownField {
+        field: String,
+        known: Vec<&'static str>,
+    },
+    NotSupported {
+        field: &'static str,
+    },
+    RepeatedField {
+        field: String,
+    },
+    MissingField {
+        field: &'static str,
+        expected: Expected,
+    },
+    UnknownWord {
+        what: &'static str,
+        found: String,
+        known: Vec<&'static str>,
+    },
+    UnknownSegment {
+        found: String,
+        nearest: Option<String>,
+    },
+    UnknownRollout {
+        found: String,
+        instead: String,
+    },
+    RepeatedRollout {
+        name: String,
+        first: usize,
+    },
+    NotOneOf {
+        what: &'static str,
+        known: &'static [&'static str],
+        found: usize,
+    },
+    TooMany {
+        expected: Expected,
+        found: usize,
+    },
+    EmptyList {
+        what: &'static str,
+        instead: &'static str,
+    },
+    Invalid {
+        code: &'static str,
+        what: Cow<'static, str>,
+        instead: Cow<'static, str>,
+    },
+    /// The policy is valid, but hardly what was meant.
+    Doubtful {
+        code: &'static str,
+        what: String,
+        instead: String,
+    },
+}
+
+/// Whether a problem makes a policy unusable.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Severity {
+    /// The policy can be used; a person has to judge.
+    Warning,
+    /// The policy is refused.
+    Error,
+}
+
+impl Severity {
+    /// `warning` or `error`.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Warning => "warning",
+            Self::Error => "error",
+        }
+    }
+}
+
+impl Problem {
+    /// Whether it makes a policy unusable.
+    #[must_use]
+    pub fn severity(&self) -> Severity {
+        match &self.0 {
+            Kind::Doubtful { .. } => Severity::Warning,
+            _ => Severity::Error,
+        }
+    }
+
+    /// Its kind in a word that stays the same when the sentences are improved: `unknown-field`.
+    #[must_use]
+    pub fn code(&self) -> &'static str {
+        match &self.0 {
+            Kind::Empty { .. } => "empty",
+            Kind::NotUtf8 => "not-utf8",
+            Kind::Syntax(_) => "syntax",
+            Kind::WrongType { .. } => "wrong-type",
+            Kind::UnknownField { .. } => "unknown-field",
+            Kind::NotSupported { .. } => "not-supported",
+            Kind::RepeatedField { .. } => "repeated-field",
+            Kind::MissingField { .. } => "missing-field",
+            Kind::UnknownWord { .. } => "unknown-word",
+            Kind::UnknownSegment { .. } => "unknown-segment",
+            Kind::RepeatedRollout { .. } => "repeated-rollout",
+            Kind::UnknownRollout { .. } => "unknown-rollout",
+            Kind::NotOneOf { .. } => "not-one-of",
+            Kind::TooMany { .. } => "too-many",
+            Kind::EmptyList { .. } => "empty-list",
+            Kind::Invalid { code, .. } | Kind::Doubtful { code, .. } => code,
+        }
+    }
+
+    /// What to write instead, as an imperative.
+    #[must_use]
+    pub fn help(&self) -> String {
+        match &self.0 {
+            Kind::Empty { expected } => {
+                format!("write {}, for example {}", expected.what, expected.example)
+            }
+            Kind::NotUtf8 => "give it as JSON in UTF-8, in Envoy as a StringValue".into(),
+            Kind::Syntax(_) => "correct the JSON here; what follows was not read".into(),
+            Kind::WrongType { expected, .. } => {
+                format!("write {}, for example {}", expected.what, expected.example)
+            }
+            Kind::UnknownField { field, known } => match nearest(field, known) {
+                Some(near) => format!("did you mean `{near}`?"),
+                None => format!("remove it, or write one of {}", Quoted(known)),
+            },
+            Kind::NotSupported { .. } => "remove it".into(),
+            Kind::RepeatedField { .. } => "keep one of them".into(),
+            Kind::MissingField { field, expected } => {
+                format!(
+                    "add {}, for example \"{field}\": {}",
+                    expected.what, expected.example
+                )
+            }
+            Kind::UnknownWord { found, known, .. } => match nearest(found, known) {
+                Some(near) => format!("did you mean `{near}`?"),
+                None => format!("write one of {}", Quoted(known)),
+            },
+            Kind::UnknownSegment { nearest, .. } => match nearest {
+                Some(near) => format!("did you mean `{near}`?"),
+                None => "declare it under /segments".into(),
+            },
+            Kind::UnknownRollout { instead, .. } => instead.clone(),
+            Kind::RepeatedRollout { .. } => "give each rollout a name of its own".into(),
+            Kind::NotOneOf { known, .. } => format!("write exactly one of {}", Quoted(known)),
+            Kind::TooMany { expected, .. } => format!("write at most {}", expected.most),
+            Kind::EmptyList { instead, .. } => (*instead).into(),
+            Kind::Invalid { instead, .. } => instead.to_string(),
+            Kind::Doubtful { instead, .. } => instead.clone(),
+        }
+    }
+
+    pub(crate) const fn empty(expected: Expected) -> Self {
+        Self(Kind::Empty { expected })
+    }
+
+    /// Nobody sees it in an editor.
+    pub(crate) fn marked() -> Self {
+        let what = "a byte order mark stands before the text; save it as UTF-8 without one";
+        Self(Kind::Syntax(what.into()))
+    }
+
+    pub(crate) const fn not_utf8() -> Self {
+        Self(Kind::NotUtf8)
+    }
+
+    pub(crate) fn syntax(error: &serde_json::Error) -> Self {
+        Self(Kind::Syntax(without_place(error)))
+    }
+
+    pub(crate) fn half_escape() -> Self {
+        Self::invalid(
+            "not a string: an escape in it is half of a character",
+            "write the character itself, or its whole escape",
+        )
+        .coded("malformed-string")
+    }
+
+    pub(crate) fn bad_packed(fault: &Fault) -> Self {
+        Self::invalid(
+            fault.to_string(),
+            "write what `turnout pack` makes of the accounts",
+        )
+        .coded("malformed-packed")
+    }
+
+    pub(crate) fn wrong_type(expected: Expected, raw: &str) -> Self {
+        Self(Kind::WrongType {
+            expected,
+            found: type_of(raw),
+        })
+    }
+
+    pub(crate) const fn too_many(expected: Expected, found: usize) -> Self {
+        Self(Kind::TooMany { expected, found })
+    }
+
+    pub(crate) fn unknown_field(field: &str, known: &[&'static str]) -> Self {
+        Self(Kind::UnknownField {
+            field: excerpt(field),
+            known: known.to_vec(),
+        })
+    }
+
+    pub(crate) const fn not_supported(field: &'static str) -> Self {
+        Self(Kind::NotSupported { field })
+    }
+
+    pub(crate) fn repeated_field(field: &str) -> Self {
+        Self(Kind::RepeatedField {
+            field: excerpt(field),
+        })
+    }
+
+    pub(crate) const fn missing_field(field: &'static str, expected: Expected) -> Self {
+        Self(Kind::MissingField { field, expected })
+    }
+
+    pub(crate) fn unknown_word(what: &'static str, found: &str, known: &[&'static str]) -> Self {
+        Self(Kind::UnknownWord {
+            what,
+            found: excerpt(found),
+            known: known.to_vec(),
+        })
+    }
+
+    pub(crate) fn unknown_segment(found: &str, known: &[String]) -> Self {
+        let found = excerpt(found);
+        Self(Kind::UnknownSegment {
+            nearest: nearest(&found, known).map(str::to_owned),
+            found,
+        })
+    }
+
+    pub(crate) fn unknown_rollout(found: &str, known: &[&str]) -> Self {
+        let found = excerpt(found);
+        let instead = match nearest(&found, known) {
+            Some(near) => format!("did you mean `{near}`?"),
+            None if known.is_empty() => String::from("the policy has none"),
+            None => format!("write one of {}", Quoted(known)),
+        };
+        Self(Kind::UnknownRollout { found, instead })
+    }
+
+    pub(crate) fn repeated_rollout(name: &str, first: usize) -> Self {
+        Self(Kind::RepeatedRollout {
+            name: excerpt(name),
+            first,
+        })
+    }
+
+    pub(crate) const fn not_one_of(
+        what: &'static str,
+        known: &'static [&'static str],
+        found: usize,
+    ) -> Self {
+        Self(Kind::NotOneOf { what, known, found })
+    }
+
+    pub(crate) const fn empty_list(what: &'static str, instead: &'static str) -> Self {
+        Self(Kind::EmptyList { what, instead })
+    }
+
+    pub(crate) fn invalid(
+        what: impl Into<Cow<'static, str>>,
+        instead: impl Into<Cow<'static, str>>,
+    ) -> Self {
+        Self::invalid_value(what.into(), instead.into())
+    }
+
+    /// Apart, since there are many who say what is invalid.
+    #[cold]
+    #[inline(never)]
+    fn invalid_value(what: Cow<'static, str>, instead: Cow<'static, str>) -> Self {
+        Self(Kind::Invalid {
+            code: "invalid-value",
+            what,
+            instead,
+        })
+    }
+
+    /// An invalid value of a kind with a code of its own.
+    pub(crate) fn coded(mut self, own: &'static str) -> Self {
+        if let Kind::Invalid { code, .. } = &mut self.0 {
+            *code = own;
+        }
+        self
+    }
+
+    pub(crate) fn doubtful(code: &'static str, what: String, instead: String) -> Self {
+        Self(Kind::Doubtful {
+            code,
+            what,
+            instead,
+        })
+    }
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.0 {
+            Kind::Empty { .. } => f.write_str("the text is empty"),
+            Kind::NotUtf8 => f.write_str("the text is not UTF-8"),
+            Kind::Syntax(what) => write!(f, "not JSON: {what}"),
+            Kind::WrongType { expected, found } => {
+                write!(f, "{found} stands where {} is expected", expected.what)
+            }
+            Kind::UnknownField { field, .. } => write!(f, "unknown field `{field}`"),
+            Kind::NotSupported { field } => write!(f, "`{field}` is not supported yet"),
+            Kind::RepeatedField { field } => {
+                write!(f, "`{field}` is given more than once in one object")
+            }
+            Kind::MissingField { field, .. } => write!(f, "`{field}` is missing"),
+            Kind::UnknownWord { what, found, .. } => write!(f, "unknown {what} `{found}`"),
+            Kind::UnknownSegment { found, .. } => write!(f, "unknown segment `{found}`"),
+            Kind::UnknownRollout { found, .. } => write!(f, "no rollout `{found}`"),
+            Kind::RepeatedRollout { name, first } => {
+                write!(f, "the name `{name}` is taken by /rollouts/{first}")
+            }
+            Kind::NotOneOf { what, known, found } => match found {
+                0 => write!(f, "{what} has none of {}", Quoted(known)),
+                _ => write!(f, "{what} has {found} of {}", Quoted(known)),
+            },
+            Kind::TooMany { expected, found } => {
+                write!(f, "{} with {found} items", expected.what)
+            }
+            Kind::EmptyList { what, .. } => write!(f, "{what} is empty"),
+            Kind::Invalid { what, .. } => f.write_str(what),
+            Kind::Doubtful { what, .. } => f.write_str(what),
+        }
+    }
+}
+
+/// serde_json's sentence; the place is told apart from it.
+fn without_place(error: &serde_json::Error) -> String {
+    let sentence = error.to_string();
+    let place = sentence.rsplit_once(" at line ");
+    place.map_or(sentence.as_str(), |(what, _)| what).to_owned()
+}
+
+/// `` `a`, `b`, `c` ``
+struct Quoted<'a>(&'a [&'a str]);
+
+impl fmt::Display for Quoted<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (index, word) in self.0.iter().enumerate() {
+            let separator = if index == 0 { "" } else { ", " };
+            write!(f, "{separator}`{word}`")?;
+        }
+        Ok(())
+    }
+}
+
+/// What the author wrote, short enough for one line of a log, and on one line.
+pub(crate) fn excerpt(found: &str) -> String {
+    visible(&beginning(found))
+}
+
+/// What the author wrote, as it is but short enough for one line of a log.
+pub(crate) fn beginning(found: &str) -> String {
+    const MOST: usize = 64;
+    let mut short: String = found.chars().take(MOST).collect();
+    if found.chars().nth(MOST).is_some() {
+        short.push('…');
+    }
+    short
+}
+
+/// The word that was most likely meant, if any is near: at most a third of it differs.
+fn nearest<'a>(found: &str, known: &'a [impl AsRef<str>]) -> Option<&'a str> {
+    known
+        .iter()
+        .map(AsRef::as_ref)
+        .map(|word| (strsim::osa_distance(found, word), word))
+        .filter(|(distance, word)| distance.saturating_mul(3) <= word.chars().count())
+        .min_by_key(|(distance, _)| *distance)
+        .map(|(_, word)| word)
+}
+
+fn type_of(raw: &str) -> &'static str {
+    match raw.as_bytes().first() {
+        Some(b'{') => "an object",
+        Some(b'[') => "a list",
+        Some(b'"') => "a string",
+        Some(b't' | b'f') => "a truth value",
+        Some(b'n') => "null",
+        _ => "a number",
+    }
+}

@@ -1,0 +1,338 @@
+//! Paths: exact, by prefix, or by a template with places to fill in.
+
+mod covers;
+
+use std::fmt;
+
+/// How a rollout selects paths. The query is not part of a path.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum PathMatch {
+    /// The whole path.
+    Exact(String),
+    /// The first bytes of the path, as in Envoy's `prefix`: `/v1/Chan` selects `/v1/Channels`.
+    Prefix(String),
+    Template(Template),
+}
+
+impl PathMatch {
+    pub(crate) fn holds(&self, path: &[u8]) -> bool {
+        match self {
+            Self::Exact(exact) => path == exact.as_bytes(),
+            Self::Prefix(prefix) => path.starts_with(prefix.as_bytes()),
+            Self::Template(template) => template.holds(path),
+        }
+    }
+}
+
+/// A path with places to fill in: `*` is one segment that is not empty, `**` at the end is the rest
+/// (which may be nothing), `{account}` is the account, with or without text around it in its
+/// segment.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Template {
+    pub(crate) segments: Vec<Segment>,
+    /// Whether `**` ends it.
+    pub(crate) rest: bool,
+}
+
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Segment {
+    Literal(String),
+    Any,
+    Account { before: String, after: String },
+}
+
+/// Where a template is used decides whether it names the account.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Purpose {
+    /// `match`: it selects paths.
+    Match,
+    /// `account.from`: it finds the account, so `{account}` is there exactly once.
+    Account,
+}
+
+/// What is wrong with a template.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum BadTemplate {
+    NoSlash,
+    Query,
+    RestNotLast,
+    StarInText,
+    Brace,
+    NoAccount,
+    ManyAccounts,
+    AccountInMatch,
+}
+
+const ACCOUNT: &str = "{account}";
+
+impl Template {
+    pub(crate) fn parse(text: &str, purpose: Purpose) -> Result<Self, BadTemplate> {
+        let inner = text.strip_prefix('/').ok_or(BadTemplate::NoSlash)?;
+        if text.contains(['?', '#']) {
+            return Err(BadTemplate::Query);
+        }
+        let accounts = text.matches(ACCOUNT).count();
+        match (purpose, accounts) {
+            (Purpose::Match, 0) | (Purpose::Account, 1) => {}
+            (Purpose::Match, _) => return Err(BadTemplate::AccountInMatch),
+            (Purpose::Account, 0) => return Err(BadTemplate::NoAccount),
+            (Purpose::Account, _) => return Err(BadTemplate::ManyAccounts),
+        }
+        let (inner, rest) = match inner.strip_suffix("**") {
+            Some("") => ("", true),
+            Some(inner) => match inner.strip_suffix('/') {
+                Some(inner) => (inner, true),
+                None => return Err(BadTemplate::StarInText),
+            },
+            None => (inner, false),
+        };
+        let segments = if rest && inner.is_empty() {
+            Vec::new()
+        } else {
+            inner
+                .split('/')
+                .map(Segment::parse)
+                .collect::<Result<_, _>>()?
+        };
+        Ok(Self { segments, rest })
+    }
+
+    pub(crate) fn holds(&self, path: &[u8]) -> bool {
+        self.walk(path).is_some()
+    }
+
+    /// What stands in the place of `{account}`, undecoded; `None` when the path is another one.
+    pub(crate) fn capture<'a>(&self, path: &'a [u8]) -> Option<&'a [u8]> {
+        self.walk(path)?
+    }
+
+    /// `Some` when the path is of this shape, with the account inside, if the template has one.
+    fn walk<'a>(&self, path: &'a [u8]) -> Option<Option<&'a [u8]>> {
+        let mut given = path.strip_prefix(b"/")?.split(|byte| *byte == b'/');
+        let mut account = None;
+        for wanted in &self.segments {
+            let segment = given.next()?;
+            match wanted {
+                Segment::Literal(literal) if segment == literal.as_bytes() => {}
+                Segment::Any if !segment.is_empty() => {}
+                Segment::Literal(_) | Segment::Any => return None,
+                Segment::Account { before, after } => {
+                    let inner = segment.strip_prefix(before.as_bytes())?;
+                    account = Some(inner.strip_suffix(after.as_bytes())?);
+                }
+            }
+        }
+        (self.rest || given.next().is_none()).then_some(account)
+    }
+}
+
+impl Template {
+    /// A path of this shape, with an account in its place. What the template leaves open is as
+    /// another one wants it, else a star, which is a segment of some text like any other.
+    pub(crate) fn path(&self, account: &str, like: Option<&Self>) -> String {
+        let mut path = String::new();
+        let mut others = like.map_or(&[][..], |like| &like.segments).iter();
+        for segment in &self.segments {
+            let other = others.next();
+            path.push('/');
+            match (segment, other) {
+                (Segment::Literal(text), _) | (Segment::Any, Some(Segment::Literal(text))) => {
+                    path.push_str(text);
+                }
+                (Segment::Any, _) => path.push('*'),
+                (Segment::Account { before, after }, _) => {
+                    path.extend([before, account, after]);
+                }
+            }
+        }
+        let rest = others.filter(|_| self.rest);
+        for other in rest {
+            path.push('/');
+            path.push_str(match other {
+                Segment::Literal(text) => text,
+                Segment::Any | Segment::Account { .. } => "*",
+            });
+        }
+        if path.is_empty() {
+            path.push('/');
+        }
+        path
+    }
+}
+
+/// As the policy writes it.
+impl fmt::Display for Template {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for segment in &self.segments {
+            match segment {
+                Segment::Literal(literal) => write!(f, "/{literal}")?,
+                Segment::Any => f.write_str("/*")?,
+                Segment::Account { before, after } => write!(f, "/{before}{ACCOUNT}{after}")?,
+            }
+        }
+        f.write_str(if self.rest { "/**" } else { "" })
+    }
+}
+
+impl Segment {
+    fn parse(text: &str) -> Result<Self, BadTemplate> {
+        let plain = |text: &str| match text {
+            _ if text.contains('*') => Err(BadTemplate::StarInText),
+            _ if text.contains(['{', '}']) => Err(BadTemplate::Brace),
+            _ => Ok(text.to_owned()),
+        };
+        match (text, text.split_once(ACCOUNT)) {
+            ("*", _) => Ok(Self::Any),
+            ("**", _) => Err(BadTemplate::RestNotLast),
+            (_, Some((before, after))) => Ok(Self::Account {
+                before: plain(before)?,
+                after: plain(after)?,
+            }),
+            (_, None) => plain(text).map(Self::Literal),
+        }
+    }
+}
+
+impl BadTemplate {
+    pub(crate) fn what(self) -> &'static str {
+        match self {
+            Self::NoSlash => "a path begins with `/`",
+            Self::Query => "a path ends before its query: it holds no `?` and no `#`",
+            Self::RestNotLast => "`**` stands for the rest of a path, so nothing can follow it",
+            Self::StarInText => "`*` stands for one whole segment, `**` for all that follow",
+            Self::Brace => "the only place with a name is `{account}`",
+            Self::NoAccount => "the template does not say where the account stands",
+            Self::ManyAccounts => "the template has more than one `{account}`",
+            Self::AccountInMatch => "`{account}` is read under /account/from, not here",
+        }
+    }
+
+    pub(crate) fn help(self) -> &'static str {
+        match self {
+            Self::NoSlash => "write it from its first `/`",
+            Self::Query => "leave out the query",
+            Self::RestNotLast => "keep `**` at the end alone, and write `*` for one segment",
+            Self::StarInText => "write `/*/` or `/**`, or a prefix instead of a template",
+            Self::Brace => "write `*` for a segment of any text",
+            Self::NoAccount => "write `{account}` in its place, as in `/Accounts/{account}/**`",
+            Self::ManyAccounts => "keep one of them, and write `*` for the others",
+            Self::AccountInMatch => "write `*` in its place",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn holds(template: &str, path: &str) -> bool {
+        Template::parse(template, Purpose::Match)
+            .unwrap()
+            .holds(path.as_bytes())
+    }
+
+    fn capture<'a>(template: &str, path: &'a str) -> Option<&'a str> {
+        Template::parse(template, Purpose::Account)
+            .unwrap()
+            .capture(path.as_bytes())
+            .map(|account| std::str::from_utf8(account).unwrap())
+    }
+
+    #[test]
+    fn a_star_is_one_segment() {
+        assert!(holds("/v1/*/members", "/v1/c1/members"));
+        assert!(!holds("/v1/*/members", "/v1//members"));
+        assert!(!holds("/v1/*/members", "/v1/c1/c2/members"));
+        assert!(!holds("/v1/*", "/v1"));
+        assert!(holds("/", "/"));
+        assert!(!holds("/", "/v1"));
+        assert!(!holds("/v1", "/v1/"));
+        assert!(!holds("/v1", "v1"));
+        assert!(!holds("/v1", ""));
+    }
+
+    #[test]
+    fn two_stars_are_the_rest() {
+        assert!(holds("/v1/**", "/v1/a/b"));
+        assert!(holds("/v1/**", "/v1/"));
+        assert!(holds("/v1/**", "/v1"));
+        assert!(!holds("/v1/**", "/v10"));
+        assert!(holds("/**", "/"));
+        assert!(holds("/**", "/a/b"));
+    }
+
+    #[test]
+    fn the_account_is_captured() {
+        let long = "/2010-04-01/Accounts/{account}/**";
+        assert_eq!(capture(long, "/2010-04-01/Accounts/AC1/Calls"), Some("AC1"));
+        assert_eq!(capture(long, "/2010-04-01/Accounts/AC1"), Some("AC1"));
+        assert_eq!(capture(long, "/2010-04-01/Accounts//Calls"), Some(""));
+        assert_eq!(capture(long, "/2010-04-01/Accounts"), None);
+        assert_eq!(capture("/a/{account}.json", "/a/AC1.json"), Some("AC1"));
+        assert_eq!(capture("/a/{account}.json", "/a/AC1.xml"), None);
+        assert_eq!(capture("/a/x{account}x", "/a/x"), None);
+    }
+
+    #[test]
+    fn a_template_is_shown_as_it_is_written() {
+        for text in [
+            "/",
+            "/**",
+            "/v1",
+            "/v1/",
+            "/v1/*/**",
+            "/a/x{account}.json/b",
+        ] {
+            let purpose = match text.contains('{') {
+                true => Purpose::Account,
+                false => Purpose::Match,
+            };
+            assert_eq!(Template::parse(text, purpose).unwrap().to_string(), text);
+        }
+    }
+
+    #[test]
+    fn a_path_is_made_of_a_template() {
+        let parse = |text: &str, purpose| Template::parse(text, purpose).unwrap();
+        for (template, like, path) in [
+            ("/a/{account}.json", None, "/a/AC1.json"),
+            ("/a/{account}/**", None, "/a/AC1"),
+            ("/a/{account}/**", Some("/a/*/Calls/*"), "/a/AC1/Calls/*"),
+            ("/*/{account}", Some("/v1/x/y"), "/v1/AC1"),
+            ("/{account}", Some("/**"), "/AC1"),
+        ] {
+            let template = parse(template, Purpose::Account);
+            let like = like.map(|like| parse(like, Purpose::Match));
+            let made = template.path("AC1", like.as_ref());
+            assert_eq!(made, path);
+            assert_eq!(template.capture(made.as_bytes()), Some(&b"AC1"[..]));
+        }
+        for template in ["/", "/**", "/v1/*/a", "/v1/**"] {
+            let template = parse(template, Purpose::Match);
+            assert!(template.holds(template.path("", None).as_bytes()));
+        }
+    }
+
+    #[test]
+    fn bad_templates_are_told_apart() {
+        use BadTemplate::*;
+        for (text, purpose, expected) in [
+            ("v1", Purpose::Match, NoSlash),
+            ("", Purpose::Match, NoSlash),
+            ("/v1?x=1", Purpose::Match, Query),
+            ("/**/v1", Purpose::Match, RestNotLast),
+            ("/v*", Purpose::Match, StarInText),
+            ("/v**", Purpose::Match, StarInText),
+            ("/{id}", Purpose::Match, Brace),
+            ("/{account}", Purpose::Match, AccountInMatch),
+            ("/v1", Purpose::Account, NoAccount),
+            ("/{account}/{account}", Purpose::Account, ManyAccounts),
+        ] {
+            assert_eq!(
+                Template::parse(text, purpose).unwrap_err(),
+                expected,
+                "{text}"
+            );
+        }
+    }
+}

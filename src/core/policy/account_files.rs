@@ -1,0 +1,257 @@
+//! Accounts that a policy keeps in files: `"accounts_from": "hvc.csv"`.
+//!
+//! A proxy cannot read files, so whoever can puts the accounts into the policy before it goes there.
+//! Here is what a policy asks for ([`accounts_from`]), what was found ([`Files`]), and the policy with
+//! the accounts in it ([`with_accounts`](crate::with_accounts)); reading is up to the command.
+
+use std::borrow::Borrow;
+
+use crate::diagnostics::Document;
+use crate::diagnostics::problem::excerpt;
+use crate::policy::json::{Located, Reader};
+use crate::policy::read::{self, expected};
+use crate::request::account::{Format, Sid, is_opaque_account};
+
+/// A file that a segment of a policy names.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AccountsFrom {
+    /// The segment.
+    pub segment: String,
+    /// As the policy names it: relative to the policy's own file.
+    pub file: String,
+    /// Its name or its place from 1, where the file is CSV; otherwise each line is an account.
+    pub column: Option<String>,
+}
+
+/// The files that a policy names, in its order, and what an account looks like in it; both as far as
+/// the policy can be read.
+#[must_use]
+pub fn accounts_from(policy: &str) -> (Option<Format>, Vec<AccountsFrom>) {
+    let mut reader = Reader::new(Document::Policy, policy);
+    let policy = reader
+        .root(expected::POLICY)
+        .and_then(|root| read::policy(&mut reader, root));
+    let Some(policy) = policy else {
+        return (None, Vec::new());
+    };
+    let account = policy.account.given();
+    let format = account.and_then(|account| account.value.format.given());
+    let format = format.and_then(|word| Format::named(&word.value));
+    let segments = policy.segments.given().map_or(Vec::new(), |map| map.0);
+    let files = segments.into_iter().filter_map(|(segment, given)| {
+        let Located { value: given, .. } = given?.value.accounts_from.given()?;
+        Some(AccountsFrom {
+            segment: segment.value.into_owned(),
+            file: given.file.given()?.value.into_owned(),
+            column: given.column.given().map(|column| column.value.into_owned()),
+        })
+    });
+    (format, files.collect())
+}
+
+/// What was found in the files that a policy names.
+#[derive(Debug, Default)]
+pub struct Files(Vec<(String, File)>);
+
+impl Files {
+    /// What was found for a segment.
+    pub fn insert(&mut self, segment: impl Into<String>, file: File) {
+        self.0.push((segment.into(), file));
+    }
+
+    pub(crate) fn get(&self, segment: &str) -> Option<&File> {
+        let found = self.0.iter().find(|(name, _)| name == segment);
+        found.map(|(_, file)| file)
+    }
+}
+
+/// What was found in one file.
+#[derive(Debug)]
+pub struct File(pub(crate) Result<Accounts, Unusable>);
+
+/// Why a file is of no use: what is wrong, and what to do instead.
+#[derive(Debug)]
+pub(crate) struct Unusable {
+    pub(crate) what: String,
+    pub(crate) instead: String,
+}
+
+/// The accounts of a file, sorted, each once.
+#[derive(Debug)]
+pub(crate) struct Accounts {
+    pub(crate) list: List,
+    /// What to tell of accounts that are in it more than once, if any are.
+    pub(crate) repeated: Option<String>,
+    /// Whether messages may quote its accounts.
+    pub(crate) is_quotable: bool,
+}
+
+/// Whether messages quote the text of a file of accounts. Whoever writes a policy chooses the file, and is not
+/// always allowed to read it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum FileText {
+    /// Only the numbers of its lines, and what is wrong with them.
+    #[default]
+    Hidden,
+    /// The text too.
+    Shown,
+}
+
+#[derive(Debug)]
+pub(crate) enum List {
+    Sids(Vec<u128>),
+    Opaque(Vec<Box<[u8]>>),
+}
+
+impl List {
+    pub(crate) fn is_empty(&self) -> bool {
+        match self {
+            Self::Sids(sids) => sids.is_empty(),
+            Self::Opaque(accounts) => accounts.is_empty(),
+        }
+    }
+}
+
+impl File {
+    /// A file that is not there, or that has lines which are no account.
+    #[must_use]
+    pub fn unusable(what: impl Into<String>, instead: impl Into<String>) -> Self {
+        Self(Err(Unusable {
+            what: what.into(),
+            instead: instead.into(),
+        }))
+    }
+}
+
+/// Gathers the accounts of a file.
+#[derive(Debug)]
+pub struct Gathered(Lines);
+
+/// Each with the number of its line.
+#[derive(Debug)]
+enum Lines {
+    Sids(Vec<(u128, u64)>),
+    Opaque(Vec<(Box<[u8]>, u64)>),
+}
+
+impl Gathered {
+    /// Of accounts of this format.
+    #[must_use]
+    pub fn new(format: Format) -> Self {
+        Self(match format {
+            Format::Sid => Lines::Sids(Vec::new()),
+            Format::Opaque => Lines::Opaque(Vec::new()),
+        })
+    }
+
+    /// The account in a line; what is none is left out.
+    pub fn push(&mut self, line: u64, account: &[u8]) {
+        match &mut self.0 {
+            Lines::Sids(lines) => {
+                lines.extend(Sid::parse(account).map(|sid| (sid.number(), line)));
+            }
+            Lines::Opaque(lines) if is_opaque_account(account) => {
+                lines.push((account.into(), line));
+            }
+            Lines::Opaque(_) => {}
+        }
+    }
+
+    /// How many there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        match &self.0 {
+            Lines::Sids(lines) => lines.len(),
+            Lines::Opaque(lines) => lines.len(),
+        }
+    }
+
+    /// Whether there is none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The base64 of the SIDs, sorted, as `accounts_packed` has them; nothing where accounts are opaque.
+    #[must_use]
+    pub fn pack(self) -> Option<String> {
+        match self.into_list("", FileText::Hidden).list {
+            List::Sids(sids) => Some(crate::policy::packed_accounts::pack(&sids)),
+            List::Opaque(_) => None,
+        }
+    }
+
+    /// All of them, found in the file of this name.
+    #[must_use]
+    pub fn into_file(self, name: &str, text: FileText) -> File {
+        File(Ok(self.into_list(name, text)))
+    }
+
+    /// A SID is a SID in whatever file it is; an opaque account may be any text.
+    fn into_list(self, name: &str, text: FileText) -> Accounts {
+        match self.0 {
+            Lines::Sids(lines) => {
+                let show = |sid: &u128| Some(Sid::of_number(*sid).to_string());
+                let (list, repeated) = sorted(lines, name, show);
+                Accounts {
+                    list: List::Sids(list),
+                    repeated,
+                    is_quotable: true,
+                }
+            }
+            Lines::Opaque(lines) => {
+                let is_quotable = text == FileText::Shown;
+                let show = |account: &[u8]| {
+                    is_quotable.then(|| excerpt(&String::from_utf8_lossy(account)))
+                };
+                let (list, repeated) = sorted(lines, name, show);
+                Accounts {
+                    list: List::Opaque(list),
+                    repeated,
+                    is_quotable,
+                }
+            }
+        }
+    }
+}
+
+/// The accounts in order, each once, and what to tell of those that were there more often. What is not
+/// shown is only told by its lines.
+fn sorted<T: Ord + Borrow<B>, B: ?Sized>(
+    mut lines: Vec<(T, u64)>,
+    name: &str,
+    show: impl Fn(&B) -> Option<String>,
+) -> (Vec<T>, Option<String>) {
+    /// Of several only the first ones are named.
+    const NAMED: usize = 3;
+    lines.sort_unstable();
+    let same = lines.chunk_by(|(a, _), (b, _)| a == b);
+    let mut repeated = 0_usize;
+    let mut named = Vec::new();
+    for same in same {
+        if let [(account, first), (_, again), ..] = same {
+            repeated = repeated.saturating_add(1);
+            if named.len() < NAMED {
+                let account = match show(account.borrow()) {
+                    Some(account) => format!("`{account}`"),
+                    None => String::from("one"),
+                };
+                named.push(format!("{account} in its lines {first} and {again}"));
+            }
+        }
+    }
+    let others = match repeated.saturating_sub(named.len()) {
+        0 => String::new(),
+        others => format!(", and {others} others"),
+    };
+    let told = (repeated > 0).then(|| {
+        let file = excerpt(name);
+        format!(
+            "`{file}` has accounts more than once: {}{others}",
+            named.join(", ")
+        )
+    });
+    let mut accounts: Vec<T> = lines.into_iter().map(|(account, _)| account).collect();
+    accounts.dedup();
+    (accounts, told)
+}

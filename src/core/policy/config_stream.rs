@@ -1,0 +1,254 @@
+//! A text as it comes in, piece by piece, with its packed accounts taken out.
+//!
+//! A million packed accounts are 21 MB in a text that is some kilobytes without them, and JSON is
+//! read in more than one pass. So they are unpacked on the way in, and what is read as JSON is the
+//! rest, in which their string is left empty. What was taken out is known by its place, and places
+//! in the rest are told as places in the text ([`Cuts`]); nobody outside sees a difference.
+//!
+//! Nothing is judged here. Whatever cannot be taken out stays in its string, and is found there.
+
+use crate::policy::packed_accounts::Unpacker;
+use crate::proxy::max_held_bytes::MaxHeldBytes;
+
+/// The field whose string is taken out, quotes included.
+const FIELD: &[u8] = b"\"accounts_packed\"";
+/// No policy has more segments.
+const MOST_CUTS: usize = 1_000;
+
+/// Takes a text in.
+pub struct Intake {
+    rest: Vec<u8>,
+    cuts: Vec<Cut>,
+    state: State,
+    /// Where the last string began in `rest`.
+    string: usize,
+    /// How long the text is expected to be still.
+    to_come: usize,
+}
+
+#[derive(Clone, Copy)]
+enum State {
+    Outside,
+    /// Behind the field's name.
+    Named,
+    /// Behind its colon.
+    Expected,
+    InString,
+    /// Behind a backslash in a string.
+    Escaped,
+    InPacked,
+}
+
+/// Something that was taken out.
+struct Cut {
+    /// Where, in the rest: behind the quote.
+    at: usize,
+    /// How many bytes; they are characters, and none of them ends a line.
+    length: usize,
+    /// Until somebody asks for it.
+    unpacker: Option<Unpacker>,
+}
+
+/// What was taken out of a text, and so where the places of the rest are in it.
+#[derive(Default)]
+pub(crate) struct Cuts(Vec<Cut>);
+
+impl Intake {
+    /// For a text of about so many bytes.
+    #[must_use]
+    pub const fn new(length: usize) -> Self {
+        Self {
+            rest: Vec::new(),
+            cuts: Vec::new(),
+            state: State::Outside,
+            string: 0,
+            to_come: length,
+        }
+    }
+
+    /// The bytes that it holds, spare room included.
+    #[must_use]
+    pub fn held_bytes(&self) -> usize {
+        let unpackers = self.cuts.iter().filter_map(|cut| cut.unpacker.as_ref());
+        let packed = unpackers.map(|unpacker| unpacker.room().saturating_mul(size_of::<u128>()));
+        packed.fold(self.rest.capacity(), usize::saturating_add)
+    }
+
+    /// The bytes that it may need for a moment to take in more: what is kept moves as it grows.
+    #[must_use]
+    pub fn growth_bytes(&self) -> usize {
+        self.rest.capacity().saturating_mul(2)
+    }
+
+    /// How many bytes there are, without what was taken out.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.rest.len()
+    }
+
+    /// Whether there are none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.rest.is_empty()
+    }
+
+    /// How many commas there are, without what was taken out: no more values are in lists and objects.
+    #[must_use]
+    pub fn commas(&self) -> usize {
+        self.rest.iter().filter(|byte| **byte == b',').count()
+    }
+
+    /// Whether the policy may be asked for once more: it has packed accounts and, as far as its beginning
+    /// shows, no revision.
+    #[must_use]
+    pub fn is_read_again(&self) -> bool {
+        const BEGINNING: usize = 4_096;
+        let beginning = self.rest.get(..BEGINNING).unwrap_or(&self.rest);
+        let mut words = beginning.split(|byte| *byte == b'"');
+        !self.cuts.is_empty() && !words.any(|word| word == b"revision")
+    }
+
+    /// The limit in the text that is kept.
+    #[must_use]
+    pub fn limit(&self) -> MaxHeldBytes {
+        MaxHeldBytes::find(&self.rest).unwrap_or_default()
+    }
+
+    /// The next piece.
+    pub fn push(&mut self, piece: &[u8]) {
+        let mut piece = piece;
+        while let Some((byte, after)) = piece.split_first() {
+            if matches!(self.state, State::InPacked) {
+                let taken = self.unpack(piece);
+                self.to_come = self.to_come.saturating_sub(taken);
+                piece = piece.get(taken..).unwrap_or_default();
+                if !piece.is_empty() {
+                    self.state = State::InString;
+                    // Each has room for all that was to come: a thousand of them had more than there is.
+                    let unpacker = self.cuts.last_mut().and_then(|cut| cut.unpacker.as_mut());
+                    unpacker.into_iter().for_each(Unpacker::pause);
+                }
+                continue;
+            }
+            self.rest.push(*byte);
+            self.to_come = self.to_come.saturating_sub(1);
+            self.state = self.next(*byte);
+            piece = after;
+        }
+    }
+
+    fn unpack(&mut self, piece: &[u8]) -> usize {
+        let Some(cut) = self.cuts.last_mut() else {
+            return 0;
+        };
+        let taken = cut
+            .unpacker
+            .as_mut()
+            .map_or(0, |unpacker| unpacker.take(piece));
+        cut.length = cut.length.saturating_add(taken);
+        taken
+    }
+
+    fn next(&mut self, byte: u8) -> State {
+        match (self.state, byte) {
+            (State::InString, b'\\') => State::Escaped,
+            (State::InString, b'"') => match self.rest.get(self.string..) {
+                Some(FIELD) => State::Named,
+                _ => State::Outside,
+            },
+            (State::InString | State::Escaped, _) => State::InString,
+            (State::Expected, b'"') if self.cuts.len() < MOST_CUTS => {
+                self.cuts.push(Cut {
+                    at: self.rest.len(),
+                    length: 0,
+                    unpacker: Some(Unpacker::new(self.to_come)),
+                });
+                State::InPacked
+            }
+            (_, b'"') => {
+                self.string = self.rest.len().saturating_sub(1);
+                State::InString
+            }
+            (state @ (State::Named | State::Expected), b' ' | b'\t' | b'\n' | b'\r') => state,
+            (State::Named, b':') => State::Expected,
+            _ => State::Outside,
+        }
+    }
+
+    /// The rest, and what was taken out of it.
+    pub(crate) fn finish(self) -> (Vec<u8>, Cuts) {
+        (self.rest, Cuts(self.cuts))
+    }
+}
+
+impl Cuts {
+    /// The rest of a text that is all there.
+    pub(crate) fn of(text: &str) -> (String, Self) {
+        let mut intake = Intake::new(text.len());
+        intake.push(text.as_bytes());
+        let (rest, cuts) = intake.finish();
+        // What was taken out is whole characters, so what is left is, too.
+        match String::from_utf8(rest) {
+            Ok(rest) => (rest, cuts),
+            Err(_) => (text.to_owned(), Self::default()),
+        }
+    }
+
+    /// What was taken out behind this place of the rest.
+    pub(crate) fn take(&mut self, at: usize) -> Option<Unpacker> {
+        let cut = self.0.binary_search_by_key(&at, |cut| cut.at).ok()?;
+        self.0.get_mut(cut)?.unpacker.take()
+    }
+
+    /// Those of a part of the rest, which is read by itself: here they stay as places.
+    pub(crate) fn part(&mut self, start: usize, end: usize) -> Self {
+        let inside = self
+            .0
+            .iter_mut()
+            .filter(|cut| (start..end).contains(&cut.at));
+        let cuts = inside.map(|cut| Cut {
+            at: cut.at.saturating_sub(start),
+            length: cut.length,
+            unpacker: cut.unpacker.take(),
+        });
+        Self(cuts.collect())
+    }
+
+    pub(crate) fn are_none(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Where a place of the rest is in the text.
+    pub(crate) fn place(&self, at: usize) -> usize {
+        at.saturating_add(self.between(0, at))
+    }
+
+    /// How much was taken out between two places of the rest.
+    pub(crate) fn between(&self, start: usize, end: usize) -> usize {
+        let before = self.0.iter().take_while(|cut| cut.at <= end);
+        let between = before.filter(|cut| cut.at > start);
+        between.fold(0, |sum, cut| sum.saturating_add(cut.length))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A VM that has no memory left traps.
+    #[test]
+    fn many_short_ones_in_a_long_text_take_little_room() {
+        let mut text = "{\"accounts_packed\": \"AAAA\"}".repeat(MOST_CUTS);
+        text.push_str(&" ".repeat(1 << 20));
+        let mut intake = Intake::new(text.len());
+        for piece in text.as_bytes().chunks(1_000) {
+            intake.push(piece);
+        }
+        let (_, Cuts(cuts)) = intake.finish();
+        assert_eq!(cuts.len(), MOST_CUTS);
+        let room = cuts
+            .iter()
+            .map(|cut| cut.unpacker.as_ref().map_or(0, Unpacker::room));
+        assert!(room.sum::<usize>() <= MOST_CUTS * 64);
+    }
+}

@@ -1,0 +1,377 @@
+//! Account SIDs, packed: the base64 of the sorted SIDs, 16 bytes each.
+//!
+//! A million of them are 21 MB of text that every worker reads when the policy changes, so they are
+//! read once, where they lie, and go straight into the form in which they are searched.
+
+use std::fmt;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+
+use crate::request::account::Sid;
+
+/// So many characters are three SIDs.
+const BLOCK: usize = 64;
+const BITS_OF_A_CHARACTER: usize = 6;
+const BITS_OF_A_SID: usize = 128;
+/// What a byte means that is no character of base64.
+const NONE: u8 = 0xff;
+
+/// What each byte means.
+static MEANINGS: [u8; 256] = meanings();
+
+/// Why packed accounts cannot be read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Fault {
+    /// What stands behind so many characters is none.
+    NotBase64 { after: usize },
+    /// The last character has bits that are no byte's.
+    Overhang,
+    /// They are so many bytes.
+    NotWhole { bytes: usize },
+    /// This SID, the so many-th from 1, is not above the one before.
+    NotSorted { number: usize, sid: Sid },
+    /// This one is the one before.
+    Repeated { sid: Sid },
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NotBase64 { after } => {
+                write!(f, "the text is not base64 behind its character {after}")
+            }
+            Self::Overhang => f.write_str("the text is not base64: its end is no whole byte"),
+            Self::NotWhole { bytes } => {
+                write!(f, "{bytes} bytes are no accounts: an account is 16 bytes")
+            }
+            Self::NotSorted { number, sid } => write!(
+                f,
+                "the accounts are not sorted: `{sid}`, number {number}, is below the one before it"
+            ),
+            Self::Repeated { sid } => write!(f, "the account `{sid}` is in it more than once"),
+        }
+    }
+}
+
+/// SIDs, sorted and each once, as `accounts_packed` has them.
+pub(crate) fn pack(sids: &[u128]) -> String {
+    let bytes: Vec<u8> = sids.iter().flat_map(|sid| sid.to_be_bytes()).collect();
+    STANDARD.encode(bytes)
+}
+
+/// Reads packed SIDs piece by piece.
+pub(crate) struct Unpacker {
+    sids: Vec<u128>,
+    /// Characters that are not yet three SIDs.
+    block: [u8; BLOCK],
+    filled: usize,
+    /// How many characters there were.
+    characters: usize,
+    /// The first SID that is out of order.
+    fault: Option<Fault>,
+}
+
+impl Unpacker {
+    /// For a text of at most so many characters.
+    pub(crate) fn new(most: usize) -> Self {
+        Self {
+            sids: Vec::with_capacity(most.div_ceil(BLOCK).saturating_mul(3)),
+            block: [0; BLOCK],
+            filled: 0,
+            characters: 0,
+            fault: None,
+        }
+    }
+
+    /// The text ends here, or goes on in another way. Gives back the room for what did not come, where
+    /// that is more than what came. In a VM the list is moved for it, so that for good there is room for
+    /// it twice; and with less what other segments have may yet come in here.
+    pub(crate) fn pause(&mut self) {
+        // What is still in the block fits in without moving all the others.
+        let room = self.sids.len().saturating_add(BLOCK);
+        if self.sids.capacity() > room.saturating_mul(2) {
+            self.sids.shrink_to(room);
+        }
+    }
+
+    /// For how many SIDs there is room.
+    pub(crate) fn room(&self) -> usize {
+        self.sids.capacity()
+    }
+
+    /// Takes the characters of base64 with which a piece begins, and says how many they are.
+    pub(crate) fn take(&mut self, piece: &[u8]) -> usize {
+        let mut rest = piece;
+        loop {
+            if self.filled == 0 {
+                let (blocks, _) = rest.as_chunks();
+                let taken = self.blocks(blocks).saturating_mul(BLOCK);
+                rest = rest.get(taken..).unwrap_or_default();
+            }
+            let taken = self.fill(rest);
+            rest = rest.get(taken..).unwrap_or_default();
+            if self.filled < BLOCK {
+                break;
+            }
+            self.filled = 0;
+            let block = self.block;
+            self.blocks(&[block]);
+        }
+        let taken = piece.len().saturating_sub(rest.len());
+        self.characters = self.characters.saturating_add(taken);
+        taken
+    }
+
+    /// Whole blocks, as far as they are base64; says how many.
+    fn blocks(&mut self, blocks: &[[u8; BLOCK]]) -> usize {
+        let mut last = self.sids.last().copied();
+        let mut taken = 0_usize;
+        for block in blocks {
+            let Some(three) = three_sids(block) else {
+                break;
+            };
+            let [a, b, c] = three;
+            if last >= Some(a) || a >= b || b >= c {
+                self.disorder(last, &three);
+            }
+            last = Some(c);
+            self.sids.extend_from_slice(&three);
+            taken = taken.saturating_add(1);
+        }
+        taken
+    }
+
+    /// Characters up to a whole block, as far as they are base64; says how many.
+    fn fill(&mut self, piece: &[u8]) -> usize {
+        let room = self.block.get_mut(self.filled..).unwrap_or_default();
+        let mut taken = 0_usize;
+        for (place, byte) in room.iter_mut().zip(piece) {
+            if meaning(*byte) == u32::from(NONE) {
+                break;
+            }
+            *place = *byte;
+            taken = taken.saturating_add(1);
+        }
+        self.filled = self.filled.saturating_add(taken);
+        taken
+    }
+
+    #[cold]
+    fn disorder(&mut self, mut last: Option<u128>, found: &[u128]) {
+        if self.fault.is_some() {
+            return;
+        }
+        for (sid, index) in found.iter().zip(self.sids.len()..) {
+            let at = Sid::of_number(*sid);
+            if last == Some(*sid) {
+                self.fault = Some(Fault::Repeated { sid: at });
+                return;
+            }
+            if last > Some(*sid) {
+                let number = index.saturating_add(1);
+                self.fault = Some(Fault::NotSorted { number, sid: at });
+                return;
+            }
+            last = Some(*sid);
+        }
+    }
+
+    /// The SIDs, when `rest` is all that the text still has.
+    pub(crate) fn finish(mut self, rest: &str) -> Result<Vec<u128>, Fault> {
+        let taken = self.take(rest.as_bytes());
+        let padding = rest.get(taken..).unwrap_or_default();
+        let length = self.characters.saturating_add(padding.len());
+        let is_padded = matches!(padding, "=" | "==") && length.is_multiple_of(4);
+        if !(padding.is_empty() || is_padded) || self.characters % 4 == 1 {
+            let after = self.characters;
+            return Err(Fault::NotBase64 { after });
+        }
+        let rest_bits = self.filled.saturating_mul(BITS_OF_A_CHARACTER);
+        let overhang = rest_bits % BITS_OF_A_SID;
+        // Up to two SIDs are left; what is over is less than a character.
+        if overhang >= BITS_OF_A_CHARACTER {
+            let bytes = self.sids.len().saturating_mul(16);
+            let bytes = bytes.saturating_add(rest_bits / 8);
+            return Err(Fault::NotWhole { bytes });
+        }
+        let mut sid = 0_u128;
+        let mut bits = 0_usize;
+        let block = self.block;
+        let mut left = Vec::new();
+        for byte in block.iter().take(self.filled) {
+            for bit in (0..BITS_OF_A_CHARACTER).rev() {
+                sid = (sid << 1) | u128::from((meaning(*byte) >> bit) & 1);
+                bits = bits.saturating_add(1);
+                if bits == BITS_OF_A_SID {
+                    left.push(sid);
+                    (sid, bits) = (0, 0);
+                }
+            }
+        }
+        if sid != 0 {
+            return Err(Fault::Overhang);
+        }
+        self.disorder(self.sids.last().copied(), &left);
+        self.sids.extend_from_slice(&left);
+        match self.fault {
+            Some(fault) => Err(fault),
+            None => Ok(self.sids),
+        }
+    }
+}
+
+/// `None` where some byte is no character of base64.
+///
+/// It is most of what loading a policy takes, and the filter is compiled for its size: so it is
+/// written out, and everything in it is inlined whatever the compiler thinks of that.
+fn three_sids(block: &[u8; BLOCK]) -> Option<[u128; 3]> {
+    let (groups, _) = block.as_chunks::<8>();
+    let [a, b, c, d, e, f, g, h] = groups else {
+        return None;
+    };
+    let mut all = 0;
+    let a = six_bytes(a, &mut all);
+    let b = six_bytes(b, &mut all);
+    let c = six_bytes(c, &mut all);
+    let d = six_bytes(d, &mut all);
+    let e = six_bytes(e, &mut all);
+    let f = six_bytes(f, &mut all);
+    let g = six_bytes(g, &mut all);
+    let h = six_bytes(h, &mut all);
+    // A meaning has six bits, so that the highest one is that of NONE.
+    if all & 0x80 != 0 {
+        return None;
+    }
+    Some([
+        number((a << 16) | (b >> 32), (b << 32) | (c >> 16)),
+        number((c << 48) | d, (e << 16) | (f >> 32)),
+        number((f << 32) | (g >> 16), (g << 48) | h),
+    ])
+}
+
+/// What eight characters say; their meanings are put over those in `all`.
+#[inline(always)]
+fn six_bytes(group: &[u8; 8], all: &mut u32) -> u64 {
+    let [a, b, c, d, e, f, g, h] = *group;
+    let (a, b, c, d) = (meaning(a), meaning(b), meaning(c), meaning(d));
+    let (e, f, g, h) = (meaning(e), meaning(f), meaning(g), meaning(h));
+    *all |= a | b | c | d | e | f | g | h;
+    let high = (a << 18) | (b << 12) | (c << 6) | d;
+    let low = (e << 18) | (f << 12) | (g << 6) | h;
+    (u64::from(high) << 24) | u64::from(low)
+}
+
+#[inline(always)]
+fn number(high: u64, low: u64) -> u128 {
+    (u128::from(high) << 64) | u128::from(low)
+}
+
+#[inline(always)]
+fn meaning(byte: u8) -> u32 {
+    let meaning = MEANINGS.get(usize::from(byte));
+    meaning.map_or(NONE, |meaning| *meaning).into()
+}
+
+#[expect(
+    clippy::indexing_slicing,
+    clippy::arithmetic_side_effects,
+    clippy::cast_possible_truncation,
+    reason = "run by the compiler, which refuses what overflows"
+)]
+const fn meanings() -> [u8; 256] {
+    const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let mut meanings = [NONE; 256];
+    let mut meaning = 0;
+    while meaning < ALPHABET.len() {
+        meanings[ALPHABET[meaning] as usize] = meaning as u8;
+        meaning += 1;
+    }
+    meanings
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn unpacked(text: &str, piece: usize) -> Result<Vec<u128>, Fault> {
+        let mut unpacker = Unpacker::new(text.len());
+        let bytes = text.as_bytes();
+        let mut rest = text;
+        for piece in bytes.chunks(piece) {
+            let taken = unpacker.take(piece);
+            rest = rest.split_at(taken).1;
+            if taken < piece.len() {
+                break;
+            }
+        }
+        unpacker.finish(rest)
+    }
+
+    fn sids(count: u128) -> Vec<u128> {
+        (0..count).map(|n| (n.pow(2) << 80) | n).collect()
+    }
+
+    #[test]
+    fn what_is_packed_comes_back_in_pieces_of_any_size() {
+        for count in [0, 1, 2, 3, 4, 5, 6, 7, 8, 100] {
+            let sids = sids(count);
+            let text = pack(&sids);
+            for piece in [1, 2, 63, 64, 65, 100, 10_000] {
+                assert_eq!(
+                    unpacked(&text, piece),
+                    Ok(sids.clone()),
+                    "{count} by {piece}"
+                );
+                let bare = text.trim_end_matches('=');
+                assert_eq!(
+                    unpacked(bare, piece),
+                    Ok(sids.clone()),
+                    "{count} by {piece}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_wrong_is_found_at_its_place() {
+        let sids = sids(99);
+        let text = pack(&sids);
+        assert_eq!(text.len(), 2_112);
+        for place in [0, 63, 64, 65, 1_000, 2_100] {
+            let mut bad = text.clone();
+            bad.replace_range(place..=place, "-");
+            let fault = Fault::NotBase64 { after: place };
+            assert_eq!(unpacked(&bad, 100), Err(fault));
+        }
+        for (length, bytes) in [(2_110, 1_582), (2_108, 1_581), (2_052, 1_539)] {
+            let cut = text.split_at(length).0;
+            assert_eq!(unpacked(cut, 100), Err(Fault::NotWhole { bytes }));
+        }
+        for index in [1, 2, 3, 4, 97, 98] {
+            let mut moved = sids.clone();
+            moved.swap(index - 1, index);
+            let fault = Fault::NotSorted {
+                number: index + 1,
+                sid: Sid::of_number(sids[index - 1]),
+            };
+            assert_eq!(unpacked(&pack(&moved), 100), Err(fault));
+            let mut doubled = sids.clone();
+            doubled[index] = doubled[index - 1];
+            let sid = Sid::of_number(doubled[index]);
+            assert_eq!(unpacked(&pack(&doubled), 100), Err(Fault::Repeated { sid }));
+        }
+    }
+
+    #[test]
+    fn padding_is_whole_or_not_there_and_nothing_hangs_over() {
+        let text = pack(&[7]);
+        assert!(text.ends_with("Bw=="));
+        for bad in ["Bw=", "Bw===", "Bw==B", "Bw==\n", "Bw!", "Bw= ="] {
+            let bad = text.replace("Bw==", bad);
+            assert!(unpacked(&bad, 5).is_err(), "{bad}");
+        }
+        assert_eq!(unpacked(&text.replace("Bw", "Bx"), 5), Err(Fault::Overhang));
+        assert_eq!(unpacked("A", 5), Err(Fault::NotBase64 { after: 1 }));
+    }
+}

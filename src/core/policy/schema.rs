@@ -1,0 +1,126 @@
+//! The JSON Schema (2020-12) of the policy, made of the types that the policy is read into.
+//!
+//! A schema says what is right in form. What names mean (is there such a segment?) and what texts
+//! mean (is this a template?) only [`Plan::from_json`](crate::Plan::from_json) says.
+
+mod hash;
+
+use std::borrow::Cow;
+
+use schemars::generate::SchemaSettings;
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde_json::Value;
+
+use crate::policy::document::Policy;
+use crate::policy::json::{Field, List, Located, Map, Number};
+
+/// The path of a file of accounts, or that and its column.
+#[derive(JsonSchema)]
+#[schemars(untagged)]
+#[expect(dead_code, reason = "a schema is made of the types, and of no value")]
+pub(crate) enum AccountsFrom {
+    /// Each line is an account.
+    Lines(#[schemars(length(min = 1))] String),
+    /// CSV, of which a column has the accounts.
+    Column(crate::policy::document::AccountsFrom<'static>),
+}
+
+/// The schema, as a JSON document.
+#[must_use]
+pub fn schema() -> Value {
+    let generator = SchemaSettings::draft2020_12().into_generator();
+    let mut schema = generator.into_root_schema_for::<Policy<'_>>();
+    schema.insert("title".into(), "Turnout policy".into());
+    let mut schema = schema.to_value();
+    join_lines(&mut schema);
+    schema
+}
+
+/// A description is wrapped in the source for those who read that; an editor wraps it by itself.
+fn join_lines(schema: &mut Value) {
+    match schema {
+        Value::Object(fields) => {
+            for (name, value) in fields {
+                match value {
+                    Value::String(text) if name == "description" => *text = text.replace('\n', " "),
+                    value => join_lines(value),
+                }
+            }
+        }
+        Value::Array(items) => items.iter_mut().for_each(join_lines),
+        _ => {}
+    }
+}
+
+/// What stands around a value in the wire types does not change what the value is.
+macro_rules! as_inside {
+    ($around:ident, $is_optional:literal) => {
+        impl<T: JsonSchema> JsonSchema for $around<T> {
+            fn inline_schema() -> bool {
+                T::inline_schema()
+            }
+
+            fn schema_name() -> Cow<'static, str> {
+                T::schema_name()
+            }
+
+            fn schema_id() -> Cow<'static, str> {
+                T::schema_id()
+            }
+
+            fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+                T::json_schema(generator)
+            }
+
+            fn _schemars_private_is_option() -> bool {
+                $is_optional
+            }
+        }
+    };
+}
+
+as_inside!(Field, true);
+as_inside!(Located, false);
+
+impl<T: JsonSchema> JsonSchema for List<T> {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        Vec::<T>::schema_name()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        Vec::<T>::json_schema(generator)
+    }
+}
+
+impl<T: JsonSchema> JsonSchema for Map<'_, T> {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        format!("Map_of_{}", T::schema_name()).into()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        let value = generator.subschema_for::<T>();
+        json_schema!({ "type": "object", "additionalProperties": value })
+    }
+}
+
+impl JsonSchema for Number<'_> {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        "Number".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "type": "number" })
+    }
+}

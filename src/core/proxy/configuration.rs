@@ -1,0 +1,229 @@
+//! What one proxy is given: the policy, which is the same in the whole mesh, and what this proxy
+//! is. The plugin's configuration is this envelope:
+//! `{ "policy": <policy>, "inbound": "strip", "headers": ["cluster", "treatment", "decision"],
+//! "record_level": "info", "max_held_bytes": 67108864 }`.
+
+use std::ops::Range;
+
+use crate::compile::whole::whole;
+use crate::diagnostics::location::{Path, Span};
+use crate::diagnostics::problem::{Expected, Problem};
+use crate::diagnostics::{Diagnostics, Document};
+use crate::plan::Plan;
+use crate::policy::account_files::Files;
+use crate::policy::config_stream::{Cuts, Intake};
+use crate::policy::json::{Field, Node, Reader};
+use crate::proxy::decision_header::Inbound;
+use crate::proxy::max_held_bytes::MaxHeldBytes;
+use crate::proxy::record_level::RecordLevel;
+use crate::proxy::{Proxy, Written};
+
+/// A proxy's configuration, valid by construction.
+#[derive(Debug)]
+pub struct Configuration {
+    /// What to decide.
+    pub plan: Plan,
+    /// Whether earlier hops are believed.
+    pub inbound: Inbound,
+    /// What is written into requests.
+    pub headers: Written,
+    /// The level of the records in Envoy's log.
+    pub record_level: RecordLevel,
+    /// How many bytes it holds in one worker at most.
+    pub max_held_bytes: MaxHeldBytes,
+}
+
+const POLICY: Expected = Expected::new("a policy", "{ \"version\": 1, … }");
+const ENVELOPE: Expected = Expected::new(
+    "a configuration",
+    "{ \"policy\": { … }, \"inbound\": \"strip\" }",
+);
+const INBOUND: Expected = Expected::new("a word", "\"strip\"");
+const HEADERS: Expected = Expected::new("a list of headers", "[\"cluster\", \"decision\"]");
+const HEADER: Expected = Expected::new("a word", "\"cluster\"");
+const RECORD_LEVEL: Expected = Expected::new("a word", "\"warn\"");
+const MAX_HELD_BYTES: Expected = Expected::new("a number of bytes", "67108864");
+
+impl Configuration {
+    /// Reads a plugin's configuration. Places inside the policy are those of the policy alone, as
+    /// its author sees it.
+    ///
+    /// # Errors
+    /// Every problem of the envelope and of the policy at once.
+    pub fn from_json(bytes: &[u8]) -> Result<Self, Diagnostics> {
+        let mut intake = Intake::new(bytes.len());
+        intake.push(bytes);
+        Self::read(intake, &|range| {
+            bytes.get(range).unwrap_or_default().to_vec()
+        })
+    }
+
+    /// As [`Configuration::from_json`], of a text that has been taken in. `again` gives a part of it
+    /// once more, which is asked for where packed accounts are in a policy without a revision.
+    ///
+    /// # Errors
+    /// Every problem of the envelope and of the policy at once.
+    pub fn read(
+        intake: Intake,
+        again: &dyn Fn(Range<usize>) -> Vec<u8>,
+    ) -> Result<Self, Diagnostics> {
+        let (rest, cuts) = intake.finish();
+        let text = match std::str::from_utf8(&rest) {
+            Ok(text) => text,
+            Err(error) => return Err(not_utf8(&rest, cuts, error.valid_up_to())),
+        };
+        let mut reader = Reader::with_cuts(Document::Configuration, text, cuts);
+        let envelope = reader
+            .root(ENVELOPE)
+            .and_then(|root| envelope(&mut reader, root));
+        let cuts = envelope.as_ref().map(|envelope| {
+            let (start, policy) = envelope.policy;
+            reader.cuts_of(start, policy)
+        });
+        let whole = envelope.as_ref().map_or(0..0, |envelope| {
+            let (start, policy) = envelope.policy;
+            reader.range_of(start, policy)
+        });
+        let mut diagnostics = reader.finish();
+        let plan = envelope.as_ref().and_then(|envelope| {
+            let (_, policy) = envelope.policy;
+            let cuts = cuts.unwrap_or_default();
+            match Plan::read(policy, cuts, &Files::default(), &|| again(whole.clone())) {
+                Ok(plan) => Some(plan),
+                Err(problems) => {
+                    diagnostics.append(problems);
+                    None
+                }
+            }
+        });
+        match (plan, envelope) {
+            (Some(plan), Some(envelope)) if diagnostics.is_empty() => Ok(Self {
+                plan,
+                inbound: envelope.proxy.inbound,
+                headers: envelope.proxy.headers,
+                record_level: envelope.proxy.record_level,
+                max_held_bytes: envelope.proxy.max_held_bytes,
+            }),
+            _ => Err(diagnostics),
+        }
+    }
+
+    /// Writes a plugin's configuration around a policy's text, which is kept as it is. What is
+    /// the default is left out, but for `inbound`.
+    #[must_use]
+    pub fn to_json(policy: &str, proxy: impl Into<Proxy>) -> String {
+        let Proxy {
+            inbound,
+            headers,
+            record_level,
+            max_held_bytes,
+        } = proxy.into();
+        let inbound = inbound.as_str();
+        let headers = match headers {
+            Written::ALL => String::new(),
+            headers => {
+                let words: Vec<&str> = headers.words().collect();
+                format!("\"headers\":[\"{}\"],", words.join("\",\""))
+            }
+        };
+        let level = match record_level {
+            RecordLevel::Info => String::new(),
+            level => format!("\"record_level\":\"{}\",", level.as_str()),
+        };
+        let most = match max_held_bytes == MaxHeldBytes::default() {
+            true => String::new(),
+            false => format!("\"max_held_bytes\":{},", max_held_bytes.get()),
+        };
+        format!("{{{headers}\"inbound\":\"{inbound}\",{level}{most}\"policy\":{policy}}}")
+    }
+}
+
+struct Envelope<'a> {
+    /// Where it begins, and its text.
+    policy: (usize, &'a str),
+    proxy: Proxy,
+}
+
+fn envelope<'a>(reader: &mut Reader<'a>, root: Node<'a, '_>) -> Option<Envelope<'a>> {
+    let mut object = reader.object(root, ENVELOPE)?;
+    let policy = object.field(reader, "policy", &|reader, node| {
+        Some(reader.with_indent(node))
+    });
+    let inbound = object.field(reader, "inbound", &inbound);
+    let headers = object.field(reader, "headers", &headers);
+    let record_level = object.field(reader, "record_level", &record_level);
+    let max_held_bytes = object.field(reader, "max_held_bytes", &max_held_bytes);
+    object.finish(reader);
+    if matches!(policy, Field::Absent) {
+        reader.report(
+            root.span.head(),
+            &Path::Root,
+            Problem::missing_field("policy", POLICY),
+        );
+    }
+    let proxy = Proxy {
+        inbound: inbound.given().unwrap_or_default(),
+        headers: headers.given().unwrap_or_default(),
+        record_level: record_level.given().unwrap_or_default(),
+        max_held_bytes: max_held_bytes.given().unwrap_or_default(),
+    };
+    if !proxy.passes_on() {
+        let problem = Problem::invalid(
+            "a proxy that trusts earlier hops passes their decisions on, and its own",
+            "name `decision` under /headers too",
+        );
+        reader.report(root.span.head(), &Path::Root, problem);
+    }
+    Some(Envelope {
+        policy: policy.given()?,
+        proxy,
+    })
+}
+
+fn inbound<'a>(reader: &mut Reader<'a>, node: Node<'a, '_>) -> Option<Inbound> {
+    let word = reader.text(node, INBOUND)?;
+    let known = [Inbound::Strip, Inbound::Trust].map(|inbound| (inbound.as_str(), inbound));
+    reader.meaning(node.path, "inbound", known, &word)
+}
+
+fn record_level<'a>(reader: &mut Reader<'a>, node: Node<'a, '_>) -> Option<RecordLevel> {
+    let word = reader.text(node, RECORD_LEVEL)?;
+    let known = RecordLevel::ALL.map(|level| (level.as_str(), level));
+    reader.meaning(node.path, "record level", known, &word)
+}
+
+fn max_held_bytes<'a>(reader: &mut Reader<'a>, node: Node<'a, '_>) -> Option<MaxHeldBytes> {
+    let number = reader.number(node, MAX_HELD_BYTES)?;
+    let bytes = whole(reader, node.path, &number, &MaxHeldBytes::RANGE)?;
+    MaxHeldBytes::new(bytes)
+}
+
+fn headers<'a>(reader: &mut Reader<'a>, node: Node<'a, '_>) -> Option<Written> {
+    let list = reader.list(node, HEADERS, &|reader, node| {
+        let word = reader.text(node, HEADER)?;
+        let known = Written::WORDS.map(|word| (word, word));
+        reader.meaning(node.path, "header", known, &word)
+    })?;
+    let words = list.value.into_iter().collect::<Option<Vec<_>>>()?;
+    let written = Written::named(words);
+    if written.is_none() {
+        let problem = Problem::invalid(
+            "without `cluster` and `treatment` no route follows a decision",
+            "name the one that the routes of this proxy read",
+        );
+        reader.report(node.span, node.path, problem);
+    }
+    written
+}
+
+fn not_utf8(bytes: &[u8], cuts: Cuts, valid_up_to: usize) -> Diagnostics {
+    let valid = bytes.get(..valid_up_to).unwrap_or_default();
+    let valid = std::str::from_utf8(valid).unwrap_or_default();
+    let mut reader = Reader::with_cuts(Document::Configuration, valid, cuts);
+    let span = Span {
+        start: valid_up_to,
+        end: valid_up_to,
+    };
+    reader.report(span, &Path::Root, Problem::not_utf8());
+    reader.finish()
+}

@@ -1,0 +1,153 @@
+//! Ambiguous requests: a server may read them as belonging to another rollout than the proxy does.
+//!
+//! Such a request belongs to no rollout and takes v1, because the next rollout that matches could give it v2.
+
+use crate::plan::{Plan, Rollout};
+use crate::request::Request;
+use crate::request::path_spelling::{Lenient, is_plain};
+use crate::request::swar;
+
+/// What of a request is in doubt.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Doubt {
+    /// The host is none.
+    Host,
+    /// The method is not in upper case, and the policy tells methods apart.
+    Method,
+    /// A lenient server reads the path as one of another rollout, or steps up in it.
+    Path,
+}
+
+impl Doubt {
+    /// What is in doubt, in one word.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Host => "host",
+            Self::Method => "method",
+            Self::Path => "path",
+        }
+    }
+}
+
+impl Plan {
+    /// What makes it doubtful that a rollout which matches has the request.
+    #[inline]
+    pub(crate) fn doubt(&self, found: &Rollout, request: &Request<'_>) -> Option<Doubt> {
+        // What a rollout names, and matches, is a host and a method.
+        if found.matches.hosts.is_empty() && !is_host(request.host) {
+            return Some(Doubt::Host);
+        }
+        if found.matches.methods.is_empty()
+            && !is_method(request.method)
+            && self.tells_methods_apart()
+        {
+            return Some(Doubt::Method);
+        }
+        let is_doubtful = !is_plain(request.path) && self.is_path_doubtful(found, request);
+        is_doubtful.then_some(Doubt::Path)
+    }
+
+    fn tells_methods_apart(&self) -> bool {
+        let mut rollouts = self.rollouts.iter();
+        rollouts.any(|rollout| !rollout.matches.methods.is_empty())
+    }
+
+    #[inline(never)]
+    fn is_path_doubtful(&self, found: &Rollout, request: &Request<'_>) -> bool {
+        let Some(lenient) = Lenient::of(request.path) else {
+            let mut rollouts = self.rollouts.iter();
+            return rollouts.any(|rollout| rollout.matches.path.is_some());
+        };
+        let read = Request {
+            path: lenient.as_slice(),
+            ..*request
+        };
+        match self.first_match(&read) {
+            // One behind that takes any path says nothing about this one.
+            Some(other) if other.index > found.index => other.matches.path.is_some(),
+            Some(other) => other.index != found.index,
+            None => false,
+        }
+    }
+}
+
+/// Whether these bytes, which have no port and no final dot, can be a host's name or address. So can
+/// none, where a request names no host.
+pub(crate) fn is_host(host: &[u8]) -> bool {
+    if let [b'[', address @ .., b']'] = host {
+        let is_part = |byte: &u8| byte.is_ascii_alphanumeric() || b":.%-_~".contains(byte);
+        return !address.is_empty() && address.iter().all(is_part);
+    }
+    host.is_empty() || swar::is_dotted_name(host)
+}
+
+/// Whether these bytes are a method as clients send it. So are none, where it is not known.
+fn is_method(method: &[u8]) -> bool {
+    let is_part = |byte: &u8| matches!(byte, b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_');
+    method.iter().all(is_part)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_host_has_labels_or_is_an_address_in_brackets() {
+        for host in [
+            "",
+            "a",
+            "localhost",
+            "api.example.com",
+            "API.Example.COM",
+            "a_b.c-d",
+            "-",
+            "10.0.0.1",
+            "xn--bcher-kva.example",
+            "[::1]",
+            "[fe80::1%25eth0]",
+            "[v1.a]",
+        ] {
+            assert!(is_host(host.as_bytes()), "{host:?}");
+        }
+        for host in [
+            ".",
+            "..",
+            "a..b",
+            ".a",
+            "a.",
+            "user@a",
+            "user:secret@a",
+            ":8080",
+            "a:b",
+            "a:80:80",
+            "a,b",
+            "a, b",
+            "a b",
+            "a\t",
+            "a\0",
+            "a/b",
+            "a?b",
+            "a#b",
+            "a\\b",
+            "a%2eb",
+            "*",
+            "*.a",
+            "b\u{fc}cher.de",
+            "[",
+            "[]",
+            "[::1",
+            "::1",
+            "[::1]a",
+            "a[::1]",
+            "[::1][::1]",
+            "[a@b]",
+            "[::1]:",
+            "a;b",
+            "a=b",
+            "a!",
+        ] {
+            assert!(!is_host(host.as_bytes()), "{host:?}");
+        }
+    }
+}

@@ -126,7 +126,8 @@ unit: setup locust published
 # The properties, with many more cases than `make test` takes.
 CASES ?= 50000
 soak: setup
-	PROPTEST_CASES=$(CASES) $(CARGO) test --release -p turnout-tests --test core -- properties diff
+	PROPTEST_CASES=$(CASES) $(CARGO) test --release -p turnout-tests --test core -- properties
+	PROPTEST_CASES=$(CASES) $(CARGO) test --release -p turnout-diff
 	PROPTEST_CASES=$(CASES) $(CARGO) test --release -p turnout-tests --test mock -- hostile answers
 
 # Coverage-guided fuzzing, which needs a nightly toolchain (rustup toolchain install nightly).

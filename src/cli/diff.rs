@@ -4,11 +4,11 @@ use std::path::PathBuf;
 
 use clap::Args;
 use serde_json::{Value, json};
-use turnout_core::diff::{
-    Answer, Comparison, Finding, Findings, Limits, NotComparable, Options, Severity, Usage,
+use turnout_core::{visible, visible_bytes};
+use turnout_diff::{
+    Comparison, Finding, Findings, Limits, NotComparable, OptionUsage, Options, Response, Severity,
     ValueType, compare,
 };
-use turnout_core::{Headers, visible, visible_bytes};
 
 use crate::accounts_access::AccountFileOptions;
 use crate::exit::{Exit, refuse};
@@ -61,10 +61,10 @@ pub(crate) fn run(arguments: &Arguments) -> Exit {
         (Ok(v1), Ok(v2)) => (v1, v2),
         (Err(error), _) | (_, Err(error)) => return refuse(&error),
     };
-    let mut usage = Usage::new(&options);
-    let answer = |body| Answer {
+    let mut usage = OptionUsage::new(&options);
+    let answer = |body| Response {
         status: 200,
-        headers: Headers::new(&[]),
+        headers: &[],
         body,
     };
     let compared = compare(
@@ -165,7 +165,7 @@ fn notes(unused: &[(&str, &str)]) -> String {
         .collect()
 }
 
-fn shown(value: &Option<turnout_core::diff::Value<'_>>) -> String {
+fn shown(value: &Option<turnout_diff::Value<'_>>) -> String {
     let Some(value) = value else {
         return String::from("(nothing)");
     };

@@ -7,7 +7,7 @@
 //! * A policy text becomes a [`Plan`], or [`Diagnostics`] that name every problem in it.
 //! * [`decide`] takes a plan and a [`Request`] and gives a [`Decision`]: a treatment and its reason.
 //! * [`Plan::explain`] says how a decision came about, step by step.
-//! * [`shadow`] says which requests are copied to v2, and [`diff`] compares the two answers.
+//! * [`shadow`] says which requests are copied to v2, and `turnout-diff` compares the two responses.
 //! * [`lint`] finds what in a valid policy is hardly what was meant.
 //! * [`Configuration`] is what a proxy is given: a policy, and what this proxy is.
 
@@ -18,7 +18,6 @@ mod compile;
 mod decide;
 mod decision;
 mod diagnostics;
-pub mod diff;
 pub mod explain;
 pub mod lint;
 mod plan;

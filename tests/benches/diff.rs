@@ -7,8 +7,7 @@ use std::hint::black_box;
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use serde_json::{Map, Value, json};
-use turnout_core::Headers;
-use turnout_core::diff::{Answer, Comparison, Options, Pattern, Unordered, Usage, compare};
+use turnout_diff::{Comparison, OptionUsage, Options, Pattern, Response, Unordered, compare};
 
 /// A list as an API gives it, about 560 bytes for each item.
 fn list(items: u64) -> Value {
@@ -110,12 +109,12 @@ fn diffs(criterion: &mut Criterion) {
         for case in cases(&value) {
             let bytes = v1.len() + case.v2.len();
             group.throughput(Throughput::Bytes(bytes.try_into().expect("few")));
-            let [a, b] = [&v1, &case.v2].map(|body| Answer {
+            let [a, b] = [&v1, &case.v2].map(|body| Response {
                 status: 200,
-                headers: Headers::new(&[(b"content-type", b"application/json")]),
+                headers: &[(b"content-type", b"application/json")],
                 body: body.as_bytes(),
             });
-            let mut usage = Usage::new(&case.options);
+            let mut usage = OptionUsage::new(&case.options);
             group.bench_function(BenchmarkId::new("turnout", case.name), |bencher| {
                 bencher.iter(|| {
                     let comparison = compare(&a, &b, &case.options, &|_, _| false, &mut usage);

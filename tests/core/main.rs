@@ -4,7 +4,6 @@ mod allocations;
 mod basic;
 mod buckets;
 mod decisions;
-mod diff;
 mod every_problem;
 mod explain;
 mod hashes;

@@ -5,13 +5,13 @@ use std::ops::RangeInclusive;
 use crate::bucketing::Fraction;
 use crate::diagnostics::location::{Path, Span};
 use crate::diagnostics::problem::{Problem, excerpt};
-use crate::diff::{Allowed, Amount, BadPattern, Limits, Options, Pattern, Tolerance, Unordered};
 use crate::plan::path_match::Purpose;
 use crate::plan::shadow_plan::{Moment, Rewrite, Route, Shadow};
 use crate::policy::decimal::Decimal;
 use crate::policy::document;
 use crate::policy::json::{Field, List, Located, Number, Reader, Text};
 use crate::policy::read::expected;
+use turnout_diff::{Amount, Limits, Margin, Options, Pattern, PatternError, Tolerance, Unordered};
 
 use super::rollouts::{Rollouts, cluster_name};
 use super::whole::whole;
@@ -289,8 +289,8 @@ fn tolerance(
         let number = number.given()?;
         tolerated(reader, &at.field(field), &number)
     };
-    let absolute = amount("absolute", value.absolute).map(Allowed::Absolute);
-    let relative = amount("relative", value.relative).map(Allowed::Relative);
+    let absolute = amount("absolute", value.absolute).map(Margin::Absolute);
+    let relative = amount("relative", value.relative).map(Margin::Relative);
     Some(Tolerance {
         path: path?,
         allowed: is_one.and(absolute.or(relative))?,
@@ -340,7 +340,7 @@ fn pattern(
     reader: &mut Reader<'_>,
     at: &Path<'_>,
     text: &Text<'_>,
-    parse: fn(&str) -> Result<Pattern, BadPattern>,
+    parse: fn(&str) -> Result<Pattern, PatternError>,
 ) -> Option<Pattern> {
     match parse(&text.value) {
         Ok(pattern) => Some(pattern),

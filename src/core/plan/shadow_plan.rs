@@ -4,9 +4,9 @@ mod rewrite;
 
 use crate::bucketing::Fraction;
 use crate::decision::Treatment;
-use crate::diff::{self, Pattern};
 use crate::plan::path_match::Template;
 use crate::plan::request_match::When;
+use turnout_diff::Pattern;
 
 pub use rewrite::Rewrite;
 
@@ -37,7 +37,7 @@ pub struct Shadow {
     pub send: Moment,
     pub(crate) routes: Vec<Route>,
     /// What counts as a difference.
-    pub compare: diff::Options,
+    pub compare: turnout_diff::Options,
     pub(crate) noise: Fraction,
     pub(crate) recheck: bool,
     pub(crate) reveal: Vec<Pattern>,

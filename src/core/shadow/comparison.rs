@@ -2,7 +2,7 @@
 
 use std::cell::RefCell;
 
-use crate::diff::{Comparison, Finding, Findings, Part, Severity, Usage};
+use turnout_diff::{Comparison, Finding, Findings, OptionUsage, Part, Severity};
 
 use super::noise_model::PlaceId;
 use super::reply::{self, View};
@@ -74,7 +74,7 @@ pub(super) fn compare<'a>(
     model: &NoiseModel,
     route: Option<usize>,
     varied: &[PlaceId],
-    usage: &mut Usage,
+    usage: &mut OptionUsage,
 ) -> Pair<'a> {
     let is_known = |place: PlaceId| varied.contains(&place) || model.noise(place).is_some();
     let nothing_varies = varied.is_empty() && model.is_quiet();
@@ -123,7 +123,7 @@ pub(super) fn varied(
     model: &NoiseModel,
     route: Option<usize>,
 ) -> Option<Vec<PlaceId>> {
-    let mut unused = Usage::new(&shadow.compare);
+    let mut unused = OptionUsage::new(&shadow.compare);
     let [first, again] = pair;
     match reply::compare(first, again, shadow, &|_, _| false, &mut unused) {
         Comparison::Equal => Some(Vec::new()),

@@ -1,6 +1,6 @@
 //! What differs between two answers, as far as it may leave the proxy.
 
-use crate::diff::{Finding, Kind, Part, Severity, Value, ValueType};
+use turnout_diff::{Finding, FindingKind, Part, Severity, Value, ValueType};
 
 use super::comparison::Compared;
 use super::{NoiseModel, Shadow};
@@ -44,7 +44,7 @@ pub struct Noted {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum NotedKind {
     /// v2 differs from v1.
-    Differs(Kind),
+    Differs(FindingKind),
     /// v2 disagrees with itself: asked the same request twice, it answered otherwise.
     Unstable,
 }

@@ -7,8 +7,8 @@
 
 use std::hash::{BuildHasher, RandomState};
 
-use crate::diff::{Finding, Kind, Part, Usage};
 use crate::vec_map::VecMap;
+use turnout_diff::{Finding, FindingKind, OptionUsage, Part};
 
 use super::Shadow;
 use super::limit::Limit;
@@ -31,7 +31,7 @@ pub struct NoiseModel {
     unasked: u8,
     /// Whether the next trial with noise asks v1 first.
     v1_first: bool,
-    usage: Usage,
+    usage: OptionUsage,
     keys: RandomState,
 }
 
@@ -59,11 +59,11 @@ enum Way {
 }
 
 impl Way {
-    const fn of(kind: Kind) -> Self {
+    const fn of(kind: FindingKind) -> Self {
         match kind {
-            Kind::Missing | Kind::Extra => Self::Presence,
-            Kind::Type => Self::Type,
-            Kind::Value | Kind::Length | Kind::Order => Self::Value,
+            FindingKind::Missing | FindingKind::Extra => Self::Presence,
+            FindingKind::Type => Self::Type,
+            FindingKind::Value | FindingKind::Length | FindingKind::Order => Self::Value,
         }
     }
 }
@@ -111,7 +111,7 @@ impl NoiseModel {
             refills: REFILLS,
             unasked: 0,
             v1_first: true,
-            usage: Usage::new(&shadow.compare),
+            usage: OptionUsage::new(&shadow.compare),
             keys: RandomState::new(),
         }
     }
@@ -130,7 +130,7 @@ impl NoiseModel {
     }
 
     /// How often each option of the comparison applied.
-    pub fn usage(&mut self) -> &mut Usage {
+    pub fn usage(&mut self) -> &mut OptionUsage {
         &mut self.usage
     }
 

@@ -1,7 +1,7 @@
 //! Records as OTLP/HTTP JSON logs, for `POST /v1/logs`: the JSON mapping of the protobuf message
 //! `ExportLogsServiceRequest`. Numbers of 64 bits are strings in it.
 
-use crate::diff::Severity;
+use turnout_diff::Severity;
 
 use super::line::{Object, list, quoted};
 

@@ -1,6 +1,6 @@
 //! What v1 answers when the filter asks it the request of a user again.
 
-use crate::diff::Usage;
+use turnout_diff::OptionUsage;
 
 use super::comparison::{Pair, compare, varied};
 use super::noise_model::PlaceId;
@@ -52,7 +52,7 @@ impl Repetitions {
 
     /// Compares two answers; where v1 varied in this trial, they differ by noise.
     pub(super) fn compare<'a>(&self, pair: [&'a View<'a>; 2], judge: &Judge<'_>) -> Pair<'a> {
-        let mut unused = Usage::new(&judge.shadow.compare);
+        let mut unused = OptionUsage::new(&judge.shadow.compare);
         compare(
             pair,
             judge.shadow,
@@ -69,7 +69,7 @@ impl Repetitions {
         pair: [&'a View<'a>; 2],
         judge: &mut Judge<'_>,
     ) -> Pair<'a> {
-        let unused = Usage::new(&judge.shadow.compare);
+        let unused = OptionUsage::new(&judge.shadow.compare);
         let mut usage = std::mem::replace(judge.model.usage(), unused);
         let compared = compare(
             pair,

@@ -1,7 +1,6 @@
 //! An answer, kept as far as it is compared.
 
-use crate::diff::{self, Comparison, Part, Usage};
-use crate::request::headers::Headers;
+use turnout_diff::{Comparison, OptionUsage, Part, Response};
 
 use super::Shadow;
 
@@ -58,10 +57,10 @@ impl View<'_> {
         self.status
     }
 
-    fn answer(&self) -> diff::Answer<'_> {
-        diff::Answer {
+    fn response(&self) -> Response<'_> {
+        Response {
             status: self.status,
-            headers: Headers::new(&self.headers),
+            headers: &self.headers,
             body: self.body,
         }
     }
@@ -72,7 +71,13 @@ pub(super) fn compare<'a>(
     v2: &'a View<'a>,
     shadow: &Shadow,
     is_noisy: &dyn Fn(Part, &str) -> bool,
-    usage: &mut Usage,
+    usage: &mut OptionUsage,
 ) -> Comparison<'a> {
-    diff::compare(&v1.answer(), &v2.answer(), &shadow.compare, is_noisy, usage)
+    turnout_diff::compare(
+        &v1.response(),
+        &v2.response(),
+        &shadow.compare,
+        is_noisy,
+        usage,
+    )
 }

@@ -1,8 +1,8 @@
 //! Counts by segment and route, written as summaries: what counters would need too many series for.
 
-use crate::diff::{Part, Severity, Usage};
 use crate::plan::{Plan, Rollout};
 use crate::vec_map::VecMap;
+use turnout_diff::{OptionUsage, Part, Severity};
 
 use super::line::{Object, list, quoted};
 use super::{Difference, Latency, NotedKind, Outcome, Sample};
@@ -105,7 +105,7 @@ impl Tally {
         &mut self,
         plan: &Plan,
         rollout: &Rollout,
-        usage: &mut Usage,
+        usage: &mut OptionUsage,
         time_ms: u64,
     ) -> Vec<String> {
         let is_its = |(index, _, _): &Key| *index == rollout.index;
@@ -190,7 +190,7 @@ pub fn route_name(rollout: &Rollout, route: Option<usize>) -> &str {
         .unwrap_or(NONE)
 }
 
-fn options(rollout: &Rollout, usage: &mut Usage, time_ms: u64) -> Option<String> {
+fn options(rollout: &Rollout, usage: &mut OptionUsage, time_ms: u64) -> Option<String> {
     let shadow = rollout.shadow.as_ref()?;
     let routes = shadow.routes().map(quoted);
     let options = usage

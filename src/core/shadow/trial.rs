@@ -12,7 +12,7 @@ use super::comparison::Pair;
 use super::repetitions::Repetitions;
 use super::{Difference, NoiseModel, Outcome, Reply, Shadow};
 use crate::decision::Treatment;
-use crate::diff::Part;
+use turnout_diff::Part;
 
 /// What became of a question to v1 or v2.
 #[derive(Clone, Debug)]

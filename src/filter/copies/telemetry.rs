@@ -2,11 +2,11 @@
 
 use std::collections::VecDeque;
 
-use turnout_core::diff::{Severity, Usage};
 use turnout_core::shadow::{
     Difference, Outcome, Record, Records, Sample, Tally, export, route_name, segment_name,
 };
 use turnout_core::{Account, ByteBudget, Charge, Configuration, RecordLevel, Rollout, VecMap};
+use turnout_diff::{OptionUsage, Severity};
 
 use super::job::Job;
 use crate::host::{self, LogLevel, MetricKind};
@@ -134,7 +134,7 @@ impl Telemetry {
         &mut self,
         configuration: &Configuration,
         rollout: &Rollout,
-        usage: &mut Usage,
+        usage: &mut OptionUsage,
         time_ms: u64,
         at_once: bool,
     ) {

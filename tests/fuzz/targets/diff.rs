@@ -7,9 +7,8 @@
 use std::sync::LazyLock;
 
 use libfuzzer_sys::fuzz_target;
-use turnout_core::Headers;
-use turnout_core::diff::{
-    Allowed, Amount, Answer, Comparison, Options, Pattern, Tolerance, Unordered, Usage, compare,
+use turnout_diff::{
+    Margin, Amount, Response, Comparison, Options, Pattern, Tolerance, Unordered, OptionUsage, compare,
 };
 
 static OPTIONS: LazyLock<[Options; 2]> = LazyLock::new(|| {
@@ -31,8 +30,8 @@ static OPTIONS: LazyLock<[Options; 2]> = LazyLock::new(|| {
             unordered("/*/*", None),
         ],
         tolerance: vec![
-            tolerance("/t", Allowed::Absolute(amount)),
-            tolerance("/*/*", Allowed::Relative(amount)),
+            tolerance("/t", Margin::Absolute(amount)),
+            tolerance("/*/*", Margin::Relative(amount)),
         ],
         maps: vec![path("/m")],
         ..Options::default()
@@ -48,11 +47,11 @@ fuzz_target!(|bytes: &[u8]| {
     let (a, b) = bytes.split_at(split);
     let b = b.get(1..).unwrap_or_default();
     for options in OPTIONS.iter() {
-        let mut usage = Usage::new(options);
+        let mut usage = OptionUsage::new(options);
         let mut run = |v1, v2| {
-            let [v1, v2] = [v1, v2].map(|body| Answer {
+            let [v1, v2] = [v1, v2].map(|body| Response {
                 status: 200,
-                headers: Headers::new(&[]),
+                headers: &[],
                 body,
             });
             let is_noisy = |_, pointer: &str| pointer.ends_with("/n");

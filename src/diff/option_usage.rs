@@ -1,0 +1,58 @@
+//! How often each option was of use, to find those that name nothing.
+
+use crate::options::Options;
+use crate::pattern::Pattern;
+
+/// For each option with a pattern, how often it named something that stood in either body.
+///
+/// Bodies that are equal byte for byte are not looked into, so they count for nothing.
+#[derive(Clone, Debug)]
+pub struct OptionUsage {
+    options: Vec<(&'static str, Pattern)>,
+    /// As many as options.
+    pub(crate) counts: Vec<u64>,
+}
+
+impl OptionUsage {
+    /// For comparisons with these options, and no others.
+    #[must_use]
+    pub fn new(options: &Options) -> Self {
+        // In the order of `OptionRule::table`.
+        let named = |what, path: &Pattern| (what, path.clone());
+        let ignore = options.ignore.iter().map(|path| named("ignore", path));
+        let unordered = options.unordered.iter();
+        let unordered = unordered.map(|list| named("unordered", &list.path));
+        let tolerance = options.tolerance.iter();
+        let tolerance = tolerance.map(|number| named("tolerance", &number.path));
+        let maps = options.maps.iter().map(|path| named("maps", path));
+        let options: Vec<_> = ignore
+            .chain(unordered)
+            .chain(tolerance)
+            .chain(maps)
+            .collect();
+        Self {
+            counts: vec![0; options.len()],
+            options,
+        }
+    }
+
+    /// `ignore`, `unordered`, `tolerance` or `maps`, the option's path, and how often it was of use;
+    /// in the order of the options.
+    pub fn iter(&self) -> impl Iterator<Item = (&'static str, &Pattern, u64)> {
+        self.options
+            .iter()
+            .zip(&self.counts)
+            .map(|((what, path), count)| (*what, path, *count))
+    }
+
+    /// Counts from zero again.
+    pub fn clear(&mut self) {
+        self.counts.fill(0);
+    }
+
+    pub(crate) fn count(&mut self, rule: usize) {
+        if let Some(count) = self.counts.get_mut(rule) {
+            *count = count.saturating_add(1);
+        }
+    }
+}

@@ -1,0 +1,163 @@
+//! `turnout apply`: a policy is put in force.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use turnout_core::lint::{self, Code};
+use turnout_core::{Diagnostics, Inbound, MaxHeldBytes, Plan, RecordLevel, Severity, Written};
+use turnout_live::{Given, Intent, check_wasm};
+
+use crate::support::account_file_access::RootOptions;
+use crate::support::change_options::{Options, Review};
+use crate::support::exit::{Exit, refuse};
+use crate::support::headers_arg;
+use crate::support::inbound_arg::InboundArg;
+use crate::support::lint_code_arg;
+use crate::support::policy_file::Policy;
+use crate::support::safe_output::print_error_line;
+use crate::support::{
+    max_held_bytes_arg, record_level_arg, render_diagnostics, stale_series, text_io,
+};
+
+/// Put a policy in force in running proxies.
+///
+/// Checks the policy against the one in force, prints what changes, writes FOLDER/filter.json as a
+/// whole, and keeps in FOLDER/history who did it and why. With --admin it asks each proxy before it
+/// writes whether it will hear of it, and then waits until each says that it runs this version, or has
+/// refused it. What all of them refuse is taken out again. In a folder that is halted the policy is put
+/// in force halted, and --resume ends the halt.
+#[derive(Args)]
+#[command(
+    after_help = "Ends with 1 if a proxy that was asked does not run it, or if the change does what is \
+forbidden by --forbid or --max-new, and with 2 if the policy has an error or a proxy would not hear of \
+it; in all cases but the first nothing was written.
+
+Examples:
+  turnout apply policy.json --dir /etc/envoy/turnout --wasm /etc/envoy/turnout_filter.wasm
+  turnout apply policy.json --dir /etc/envoy/turnout --admin http://127.0.0.1:9901 \\
+    --log /var/log/envoy.log --why \"a tenth of the accounts\""
+)]
+pub(crate) struct Arguments {
+    /// The policy; `-` is standard input.
+    policy: PathBuf,
+    #[command(flatten)]
+    account_roots: RootOptions,
+    #[command(flatten)]
+    options: Options,
+    /// Where the proxies find the filter. Needed with the first policy.
+    #[arg(long, value_name = "PATH")]
+    wasm: Option<String>,
+    /// The proxies see that path, and this machine does not: it is not looked at.
+    #[arg(long, requires = "wasm")]
+    wasm_elsewhere: bool,
+    /// Whether the proxies believe the x-turnout-* headers of requests. As before unless given; with
+    /// the first policy, `strip`.
+    #[arg(long, value_enum)]
+    inbound: Option<InboundArg>,
+    /// Which headers the proxies write, of cluster, treatment and decision: those that their routes or
+    /// later hops read, with commas between. As before unless given; with the first policy, all.
+    #[arg(long, value_name = "HEADERS", value_parser = headers_arg::parse)]
+    headers: Option<Written>,
+    /// The level at which the proxies write records to Envoy's log. As before unless given; with the first
+    /// policy, `info`. Istio runs Envoy at `warning`, which hides records below `warn`.
+    #[arg(long, value_name = "LEVEL", value_parser = record_level_arg::parser())]
+    record_level: Option<RecordLevel>,
+    /// The most bytes that the filter holds in one worker, for the policy and for shadow requests. Default: the
+    /// value in force, or 67108864 (64 MiB) with the first policy.
+    #[arg(long, value_name = "BYTES", value_parser = max_held_bytes_arg::parser())]
+    max_held_bytes: Option<MaxHeldBytes>,
+    /// End the halt, if there is one.
+    #[arg(long)]
+    resume: bool,
+    #[command(flatten)]
+    review: Review,
+    /// Write nothing when there is a warning.
+    #[arg(long)]
+    strict: bool,
+    /// Leave out the warnings of a kind; may be given more than once.
+    #[arg(long, value_name = "CODE", value_parser = lint_code_arg::parser(), hide_possible_values = true)]
+    allow: Vec<Code>,
+}
+
+pub(crate) fn run(arguments: &Arguments) -> Exit {
+    let inputs = std::iter::once(&arguments.policy).chain(arguments.review.accounts());
+    if let Err(error) = text_io::check_inputs(inputs) {
+        return refuse(&error);
+    }
+    if let Err(error) = arguments.options.check_admins() {
+        return refuse(&error);
+    }
+    let checked = wasm(arguments).and_then(|wasm| Ok((policy(arguments)?, wasm)));
+    let (policy, wasm) = match checked {
+        Ok(checked) => checked,
+        Err(exit) => return exit,
+    };
+    let given = Given {
+        wasm: wasm.as_deref(),
+        inbound: arguments.inbound.map(Inbound::from),
+        headers: arguments.headers,
+        record_level: arguments.record_level,
+        max_held_bytes: arguments.max_held_bytes,
+    };
+    let intent = Intent::Apply {
+        policy: &policy,
+        given,
+        lifts_halt: arguments.resume,
+    };
+    arguments.options.carry_out(&intent, &arguments.review)
+}
+
+/// The path as a proxy in another folder finds it.
+fn wasm(arguments: &Arguments) -> Result<Option<String>, Exit> {
+    let Some(path) = &arguments.wasm else {
+        return Ok(None);
+    };
+    if arguments.wasm_elsewhere {
+        return Ok(Some(path.clone()));
+    }
+    check_wasm(path).map_err(|error| refuse(&error.to_string()))?;
+    let absolute = std::path::absolute(path)
+        .ok()
+        .and_then(|path| path.to_str().map(str::to_owned));
+    Ok(Some(absolute.unwrap_or_else(|| path.clone())))
+}
+
+/// The policy's text with its revision, once nothing speaks against it.
+fn policy(arguments: &Arguments) -> Result<String, Exit> {
+    let access = arguments.account_roots.access(arguments.review.lines());
+    let policy = Policy::read(&arguments.policy, access)?;
+    let in_force = arguments.options.directory().in_force();
+    let in_force = in_force.map_err(|error| refuse(&error.to_string()))?;
+    let routes = arguments.options.routes();
+    let against = in_force.and_then(|in_force| Plan::from_json(&in_force.policy).ok());
+    let diagnostics = policy.lint(lint::Options {
+        against: against.as_ref(),
+        routes: &routes,
+        allow: &arguments.allow,
+        ..lint::Options::default()
+    });
+    refused(arguments, &policy, &diagnostics)?;
+    let (text, plan) = policy.for_proxies()?;
+    if let Some(against) = &against {
+        let directory = arguments.options.directory();
+        stale_series::warn(arguments.options.admins(), Some(&directory), against, &plan);
+    }
+    Ok(text)
+}
+
+fn refused(arguments: &Arguments, policy: &Policy, diagnostics: &Diagnostics) -> Result<(), Exit> {
+    let name = policy.name();
+    if diagnostics.count(Severity::Error) > 0 {
+        policy.print(diagnostics);
+        return Err(Exit::BadInput);
+    }
+    render_diagnostics::show(name, policy.text(), diagnostics);
+    let warnings = diagnostics.count(Severity::Warning);
+    if warnings > 0 && arguments.strict {
+        print_error_line(&format!(
+            "turnout: {name} has {warnings} warning(s), and --strict is given; nothing was written"
+        ));
+        return Err(Exit::No);
+    }
+    Ok(())
+}

@@ -1,0 +1,254 @@
+//! An explanation for other tools. The names of fields and words are a contract.
+
+use serde_json::{Map, Number, Value, json};
+use turnout_core::explain::{
+    AccountFound, Answer, Condition, Draw, Finding, Held, Part, Pattern, Question, RuleFound,
+    ServeFound, SourceName, Step, Tried,
+};
+use turnout_core::{Account, Doubt, Fraction, Inbound, Native, Treatment};
+
+use super::{Told, suggestions, wording};
+
+pub(super) fn of(told: &Told<'_>) -> Value {
+    let explanation = &told.explanation;
+    let decision = &explanation.decision;
+    let served = decision.served();
+    json!({
+        "decision": {
+            "rollout": decision.rollout.map(|rollout| &rollout.name),
+            "treatment": decision.treatment.as_str(),
+            "reason": decision.reason.as_str(),
+            "rule": decision.rule.map(wording::rule),
+            "served": served.as_str(),
+            "cluster": decision.rollout.map(|rollout| rollout.cluster(served)),
+            "sentence": wording::decision(explanation),
+        },
+        "request": request(told),
+        "rollouts": explanation.rollouts.iter().map(tried).collect::<Vec<_>>(),
+        "doubt": explanation.doubt.map(Doubt::as_str),
+        "steps": explanation.steps.iter().map(|step| of_step(told, step)).collect::<Vec<_>>(),
+        "help": suggestions::of(told),
+    })
+}
+
+fn request(told: &Told<'_>) -> Value {
+    let request = told.request;
+    let account = match &request.account {
+        Account::Known(account) => Some(text(account.as_slice())),
+        Account::Absent | Account::Malformed => None,
+    };
+    let filled = told.built.filled.iter();
+    let filled = filled.map(|(name, value)| json!({ "name": name, "value": value }));
+    json!({
+        "method": text(request.method()),
+        "host": text(request.host()),
+        "path": text(request.path()),
+        "id": request.id().map(text),
+        "account": account,
+        "account_in": told.built.account.as_ref().map(source),
+        "at": told.at.to_string(),
+        "region": told.region,
+        "inbound": told.inbound.as_str(),
+        "supposed": told.supposed.map(|rollout| &rollout.name),
+        "filled": filled.collect::<Vec<_>>(),
+    })
+}
+
+fn tried(tried: &Tried<'_>) -> Value {
+    let state = match &tried.conditions {
+        None => "not_reached",
+        Some(all) if all.iter().all(|one| one.holds == Some(true)) => "matches",
+        Some(_) => "does_not_match",
+    };
+    json!({
+        "rollout": tried.rollout.name,
+        "state": state,
+        "match": tried.conditions.as_deref().map(|all| conditions(all, None)),
+    })
+}
+
+fn conditions(conditions: &[Condition<'_>], region: Option<&str>) -> Vec<Value> {
+    let conditions = conditions.iter();
+    conditions
+        .map(|condition| {
+            let (part, name, wanted, found) = match &condition.part {
+                Part::Host { wanted, found } => ("host", None, json!(wanted), json!(text(found))),
+                Part::Path { wanted, found } => ("path", None, pattern(wanted), json!(text(found))),
+                Part::Method { wanted, found } => {
+                    ("method", None, json!(wanted), json!(text(found)))
+                }
+                Part::Header {
+                    name,
+                    wanted,
+                    found,
+                } => {
+                    let found: Vec<String> = found.iter().map(|value| text(value)).collect();
+                    ("header", Some(*name), pattern(wanted), json!(found))
+                }
+                Part::In { wanted, found } => ("in", None, json!(wanted), json!(found)),
+                Part::NotIn { wanted, found } => ("not_in", None, json!(wanted), json!(found)),
+                Part::Regions { wanted } => ("regions", None, json!(wanted), json!(region)),
+            };
+            json!({
+                "part": part,
+                "name": name,
+                "wanted": wanted,
+                "found": found,
+                "holds": condition.holds,
+            })
+        })
+        .collect()
+}
+
+fn pattern(wanted: &Pattern<'_>) -> Value {
+    match wanted {
+        Pattern::Exact(text) => json!({ "exact": text }),
+        Pattern::Prefix(text) => json!({ "prefix": text }),
+        Pattern::Template(text) => json!({ "template": text }),
+        Pattern::Present(present) => json!({ "present": present }),
+    }
+}
+
+fn of_step(told: &Told<'_>, step: &Step<'_>) -> Value {
+    let (name, rule) = match step.question {
+        Question::Halted => ("halted", None),
+        Question::Off => ("off", None),
+        Question::Inbound => ("inbound", None),
+        Question::On => ("on", None),
+        Question::Account => ("account", None),
+        Question::Rule(index) => ("rule", Some(wording::rule(index))),
+        Question::Default => ("default", None),
+    };
+    let mut fields = Map::new();
+    fields.insert("step".into(), json!(name));
+    if let Some(rule) = rule {
+        fields.insert("rule".into(), json!(rule));
+    }
+    let state = match &step.answer {
+        None => "not_reached",
+        Some(Answer { outcome: None, .. }) => "passed",
+        Some(_) => "decides",
+    };
+    fields.insert("state".into(), json!(state));
+    if let Some(answer) = &step.answer {
+        if let Some((treatment, reason)) = answer.outcome {
+            fields.insert("treatment".into(), json!(treatment.as_str()));
+            fields.insert("reason".into(), json!(reason.as_str()));
+        }
+        finding(told, &answer.finding, &mut fields);
+    }
+    Value::Object(fields)
+}
+
+fn finding(told: &Told<'_>, finding: &Finding<'_>, fields: &mut Map<String, Value>) {
+    let mut add = |name: &str, value: Value| fields.insert(name.to_owned(), value);
+    match finding {
+        Finding::Halted(halted) => {
+            add("halted", json!(halted));
+        }
+        Finding::Mode(mode) => {
+            add("mode", json!(wording::mode(*mode)));
+        }
+        Finding::Inbound(inbound, decided) => {
+            add("inbound", json!(Inbound::as_str(*inbound)));
+            add("decided", json!(decided.map(Treatment::as_str)));
+        }
+        Finding::Account(AccountFound { sources, segments }) => {
+            let sources = sources.iter().map(|tried| {
+                let (state, held, why) = match &tried.held {
+                    None => ("not_reached", None, None),
+                    Some(Held::Nothing) => ("absent", None, None),
+                    Some(Held::Credential(name)) => {
+                        ("absent", Some(text(name)), Some(wording::API_KEY))
+                    }
+                    Some(Held::Account(account)) => ("account", Some(text(account)), None),
+                    Some(Held::NoAccount { value, why }) => {
+                        ("malformed", value.as_deref().map(text), Some(why.as_str()))
+                    }
+                };
+                json!({
+                    "source": source(&tried.name),
+                    "state": state,
+                    "value": held,
+                    "why": why,
+                })
+            });
+            add("sources", Value::Array(sources.collect()));
+            add("segments", json!(segments));
+        }
+        Finding::Rule(RuleFound {
+            conditions: when,
+            serve,
+        }) => {
+            add("when", Value::Array(conditions(when, told.region)));
+            match serve {
+                None => {}
+                Some(ServeFound::NoRegion) => {}
+                Some(ServeFound::V1) => {
+                    add("serve", json!("v1"));
+                }
+                Some(ServeFound::V2 {
+                    accounts: inside,
+                    requests: drawn,
+                }) => {
+                    add("serve", json!("v2"));
+                    add("accounts", accounts(inside));
+                    add("requests", json!(drawn.as_deref().map(requests)));
+                }
+            }
+        }
+        Finding::Default => {}
+    }
+}
+
+fn source(name: &SourceName<'_>) -> Value {
+    match name {
+        SourceName::Header(name) => json!({ "header": name }),
+        SourceName::BasicAuth => json!({ "basic_auth": "username" }),
+        SourceName::Path(template) => json!({ "path": template }),
+    }
+}
+
+fn accounts(draw: &Draw) -> Value {
+    let steps = draw.ramp.iter().map(|step| {
+        json!({
+            "from": step.step.from.map(|from| from.to_string()),
+            "percent": percent(step.step.fraction),
+            "in_force": step.in_force,
+            "includes": step.includes,
+        })
+    });
+    json!({
+        "percent": percent(draw.fraction),
+        "hash": draw.hash,
+        "position": position(draw),
+        "enters_at_percent": percent(draw.entry),
+        "includes": draw.includes,
+        "ramp": steps.collect::<Vec<_>>(),
+        "enters_at": draw.enters_at().map(|at| at.to_string()),
+    })
+}
+
+fn requests(draw: &Draw) -> Value {
+    json!({
+        "percent": percent(draw.fraction),
+        "position": position(draw),
+        "enters_at_percent": percent(draw.entry),
+        "includes": draw.includes,
+    })
+}
+
+/// As text: it has more digits than a reader's number may keep.
+fn position(draw: &Draw) -> Option<String> {
+    let native = draw.native.filter(|native| *native != Native::Never);
+    native.map(|native| native.to_string())
+}
+
+/// Six decimals are exact in any reader's floating point.
+fn percent(fraction: Fraction) -> Option<Number> {
+    fraction.to_string().parse().ok()
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}

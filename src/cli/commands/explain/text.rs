@@ -1,0 +1,401 @@
+//! An explanation for a person: the decision, what was asked about, and a line for each thing that
+//! was looked at.
+
+use turnout_core::explain::{
+    AccountFound, Answer, Condition, Draw, Finding, Held, Question, RuleFound, ServeFound, Tried,
+};
+use turnout_core::{Account, Fraction, Inbound, Mode, Reason, Treatment, visible};
+
+use crate::support::safe_output::{SafeText, Style};
+
+use super::{Told, suggestions, wording};
+
+/// What a line says of the way to v2.
+#[derive(Clone, Copy)]
+enum Mark {
+    /// This holds.
+    Yes,
+    /// This does not.
+    No,
+    /// This cannot be known.
+    Unknown,
+    /// Nothing depends on this, or it was not reached.
+    None,
+}
+
+/// A line of the table.
+struct Line {
+    mark: Mark,
+    /// What is looked at; empty where it is as in the line before.
+    step: String,
+    wanted: String,
+    found: String,
+    outcome: Option<(Treatment, Reason)>,
+}
+
+/// Beyond this a column is no longer kept aligned, in characters.
+const WIDEST: usize = 48;
+pub(super) fn of(told: &Told<'_>) -> SafeText {
+    let decision = &told.explanation.decision;
+    let mut text = SafeText::default();
+    text.push_styled(Style::Bold, &visible(&wording::decision(&told.explanation)));
+    text.push(&format!("\n{}\n\n", visible(&wording::served(decision))));
+    for (name, value) in about(told) {
+        text.push(&format!("{name:<8} {}\n", visible(&value)));
+    }
+    let mut lines = Vec::new();
+    rollouts(&told.explanation.rollouts, &mut lines);
+    if let Some(doubt) = told.explanation.doubt {
+        let line = Line::new(Mark::No, "in doubt", doubt.as_str());
+        lines.push(line.found("servers may read it in more than one way"));
+    }
+    steps(told, &mut lines);
+    if !lines.is_empty() {
+        text.push("\n");
+    }
+    table(&lines, &mut text);
+    let help = suggestions::of(told);
+    if !help.is_empty() {
+        text.push("\n");
+    }
+    for sentence in help {
+        text.push_styled(Style::Bold, "help");
+        text.push(&format!(": {}\n", visible(&sentence)));
+    }
+    text
+}
+
+/// What was asked about.
+fn about(told: &Told<'_>) -> Vec<(&'static str, String)> {
+    let request = told.request;
+    let seen = [request.method(), b" ", request.host(), request.path()].concat();
+    let id = match request.id() {
+        Some(id) => wording::shown(id),
+        None => String::from("none"),
+    };
+    let mut about = vec![("request", wording::shown(&seen)), ("id", id)];
+    let put = told.built.account.as_ref();
+    let put = put.map(|place| format!("(in the {})", wording::source(place)));
+    let account = match &request.account {
+        Account::Known(account) => wording::shown(account.as_slice()),
+        Account::Malformed => String::from("malformed"),
+        Account::Absent => String::from("none"),
+    };
+    let account = [Some(account), put].into_iter().flatten();
+    about.push(("account", account.collect::<Vec<_>>().join(" ")));
+    about.push(("time", told.at.to_string()));
+    if let Some(region) = told.region {
+        about.push(("region", wording::shown(region.as_bytes())));
+    }
+    if let Some(supposed) = told.supposed {
+        let filled = &told.built.filled;
+        let filled: Vec<String> = filled
+            .iter()
+            .map(|(name, value)| {
+                let name = match name.as_str() {
+                    ":method" => "method",
+                    ":authority" => "host",
+                    ":path" => "path",
+                    name => name,
+                };
+                format!("{name} {}", wording::shown(value.as_bytes()))
+            })
+            .collect();
+        let what = match filled.is_empty() {
+            true => String::from("nothing is filled in"),
+            false => filled.join(", "),
+        };
+        about.push((
+            "supposed",
+            format!("{what} (for rollout {})", supposed.name),
+        ));
+    }
+    about
+}
+
+fn rollouts(rollouts: &[Tried<'_>], lines: &mut Vec<Line>) {
+    for tried in rollouts {
+        let Some(conditions) = &tried.conditions else {
+            continue;
+        };
+        let step = format!("rollout {}", tried.rollout.name);
+        if conditions.is_empty() {
+            lines.push(Line::new(Mark::Yes, &step, "every request"));
+        }
+        conditions_of(&step, conditions, None, lines);
+    }
+    let others: Vec<&Tried<'_>> = rollouts.iter().filter(|t| t.conditions.is_none()).collect();
+    match others.as_slice() {
+        [] => {}
+        [other] => {
+            let step = format!("rollout {}", other.rollout.name);
+            lines.push(Line::new(Mark::None, &step, "not reached"));
+        }
+        others => {
+            let step = format!("{} more rollouts", others.len());
+            lines.push(Line::new(Mark::None, &step, "not reached"));
+        }
+    }
+}
+
+/// Those that do not hold come first: they are what one looks for.
+fn conditions_of(
+    step: &str,
+    conditions: &[Condition<'_>],
+    region: Option<&str>,
+    lines: &mut Vec<Line>,
+) {
+    let mut conditions: Vec<&Condition<'_>> = conditions.iter().collect();
+    conditions.sort_by_key(|condition| match condition.holds {
+        Some(false) => 0,
+        None => 1,
+        Some(true) => 2,
+    });
+    for (index, condition) in conditions.into_iter().enumerate() {
+        let mark = match condition.holds {
+            Some(true) => Mark::Yes,
+            Some(false) => Mark::No,
+            None => Mark::Unknown,
+        };
+        let step = if index == 0 { step } else { "" };
+        let (wanted, found) = wording::condition(&condition.part, region);
+        lines.push(Line::new(mark, step, wanted).found(found));
+    }
+}
+
+fn steps(told: &Told<'_>, lines: &mut Vec<Line>) {
+    let mut not_reached = Vec::new();
+    for step in &told.explanation.steps {
+        match &step.answer {
+            Some(answer) => answered(told, step.question, answer, lines),
+            None => not_reached.push(step.question),
+        }
+    }
+    if !not_reached.is_empty() {
+        lines.push(Line::new(Mark::None, "not reached", names(&not_reached)));
+    }
+}
+
+fn answered(told: &Told<'_>, question: Question, answer: &Answer<'_>, lines: &mut Vec<Line>) {
+    match &answer.finding {
+        Finding::Halted(halted) => {
+            let (mark, is) = match halted {
+                true => (Mark::No, "yes"),
+                false => (Mark::Yes, "no"),
+            };
+            lines.push(Line::new(mark, "halted", is));
+        }
+        Finding::Mode(mode) => {
+            // Asked twice, told once.
+            let is_told = (question == Question::On) == (*mode == Mode::On);
+            if !is_told {
+                return;
+            }
+            let mark = if *mode == Mode::Off {
+                Mark::No
+            } else {
+                Mark::Yes
+            };
+            lines.push(Line::new(mark, "mode", wording::mode(*mode)));
+        }
+        Finding::Inbound(inbound, decided) => lines.push(of_inbound(*inbound, *decided)),
+        Finding::Account(found) => of_account(told, found, lines),
+        Finding::Rule(found) => {
+            let Question::Rule(index) = question else {
+                return;
+            };
+            of_rule(
+                told,
+                &format!("rule {}", wording::rule(index)),
+                found,
+                lines,
+            );
+        }
+        Finding::Default => {
+            lines.push(Line::new(Mark::No, "default", "no rule holds").found("v1"));
+        }
+    }
+    if let Some(last) = lines.last_mut() {
+        last.outcome = answer.outcome;
+    }
+}
+
+fn of_inbound(inbound: Inbound, decided: Option<Treatment>) -> Line {
+    let line = |mark| Line::new(mark, "inbound", inbound.as_str());
+    match (inbound, decided) {
+        (Inbound::Strip, _) => line(Mark::None).found("what earlier hops decided is not believed"),
+        (Inbound::Trust, None) => line(Mark::None).found("no earlier hop has decided"),
+        (Inbound::Trust, Some(Treatment::V1)) => line(Mark::No).found("an earlier hop decided v1"),
+        (Inbound::Trust, Some(Treatment::V2)) => line(Mark::Yes).found("an earlier hop decided v2"),
+    }
+}
+
+fn of_account(told: &Told<'_>, found: &AccountFound<'_>, lines: &mut Vec<Line>) {
+    let is_absent = matches!(told.request.account, Account::Absent);
+    let mut step = "account";
+    for source in &found.sources {
+        let (mark, held) = match &source.held {
+            None => continue,
+            Some(Held::Nothing) if is_absent => (Mark::No, String::from("not there")),
+            Some(Held::Nothing) => (Mark::None, String::from("not there")),
+            Some(Held::Credential(name)) => {
+                let mark = if is_absent { Mark::No } else { Mark::None };
+                (
+                    mark,
+                    format!("{}: {}", wording::shown(name), wording::API_KEY),
+                )
+            }
+            Some(Held::Account(account)) => (Mark::Yes, wording::shown(account)),
+            Some(Held::NoAccount { why, .. }) => (Mark::No, wording::shown(why.as_bytes())),
+        };
+        let line = Line::new(mark, step, wording::source(&source.name));
+        lines.push(line.found(held));
+        step = "";
+    }
+    if let Account::Known(_) = told.request.account {
+        let segments = match found.segments.is_empty() {
+            true => String::from("none"),
+            false => found.segments.join(", "),
+        };
+        lines.push(Line::new(Mark::None, "segments", segments));
+    }
+}
+
+fn of_rule(told: &Told<'_>, step: &str, found: &RuleFound<'_>, lines: &mut Vec<Line>) {
+    conditions_of(step, &found.conditions, told.region, lines);
+    let step = match found.conditions.is_empty() {
+        true => step,
+        false => "",
+    };
+    match &found.serve {
+        None => {}
+        Some(ServeFound::NoRegion) => lines.push(Line::new(
+            Mark::No,
+            step,
+            "whether it holds cannot be known",
+        )),
+        Some(ServeFound::V1) => lines.push(Line::new(Mark::No, step, "serves v1")),
+        Some(ServeFound::V2 { accounts, requests }) => {
+            lines.push(of_accounts(step, accounts));
+            lines.extend(requests.as_deref().map(of_requests));
+        }
+    }
+}
+
+fn of_accounts(step: &str, draw: &Draw) -> Line {
+    let mut wanted = format!("accounts {}", wording::percent(draw.fraction));
+    if let Some(in_force) = draw.ramp.iter().find(|step| step.in_force) {
+        if let Some(from) = in_force.step.from {
+            wanted.push_str(&format!(" since {from}"));
+        }
+    } else if let Some(from) = draw.ramp.first().and_then(|first| first.step.from) {
+        wanted.push_str(&format!(" before {from}"));
+    }
+    let everyone = match draw.fraction == Fraction::ALL {
+        true => "every account; ",
+        false => "",
+    };
+    let mut found = format!(
+        "{everyone}this account enters at {}",
+        wording::percent(draw.entry)
+    );
+    if let (Some(native), true) = (draw.native, draw.hash != "turnout") {
+        found.push_str(&format!(" ({}: {native})", draw.hash));
+    }
+    if let Some(at) = draw.enters_at() {
+        found.push_str(&format!(", with the step of {at}"));
+    } else if !draw.includes && !draw.ramp.is_empty() {
+        found.push_str(", which no later step reaches");
+    }
+    Line::new(mark(draw.includes), step, wanted).found(found)
+}
+
+fn of_requests(draw: &Draw) -> Line {
+    let wanted = format!("requests {}", wording::percent(draw.fraction));
+    let found = match draw.position {
+        _ if draw.fraction == Fraction::ALL => String::from("every request"),
+        Some(_) => format!("this request enters at {}", wording::percent(draw.entry)),
+        None => String::from("without an id a request stands last of all"),
+    };
+    Line::new(mark(draw.includes), "", wanted).found(found)
+}
+
+fn mark(includes: bool) -> Mark {
+    match includes {
+        true => Mark::Yes,
+        false => Mark::No,
+    }
+}
+
+/// `account, rules 1 to 3, default`
+fn names(questions: &[Question]) -> String {
+    let mut names: Vec<String> = Vec::new();
+    let mut rules = Vec::new();
+    for question in questions {
+        match question {
+            Question::Halted => names.push(String::from("halted")),
+            Question::Off => names.push(String::from("mode")),
+            Question::Inbound => names.push(String::from("inbound")),
+            // Told as `mode`.
+            Question::On => {}
+            Question::Account => names.push(String::from("account")),
+            Question::Rule(index) => rules.push(wording::rule(*index)),
+            Question::Default => {
+                match rules.as_slice() {
+                    [] => {}
+                    [rule] => names.push(format!("rule {rule}")),
+                    [first, last] => names.push(format!("rules {first} and {last}")),
+                    [first, .., last] => names.push(format!("rules {first} to {last}")),
+                }
+                names.push(String::from("default"));
+            }
+        }
+    }
+    names.join(", ")
+}
+
+impl Line {
+    fn new(mark: Mark, step: &str, wanted: impl Into<String>) -> Self {
+        Self {
+            mark,
+            step: visible(step),
+            wanted: visible(&wanted.into()),
+            found: String::new(),
+            outcome: None,
+        }
+    }
+
+    fn found(self, found: impl Into<String>) -> Self {
+        Self {
+            found: visible(&found.into()),
+            ..self
+        }
+    }
+}
+
+fn table(lines: &[Line], text: &mut SafeText) {
+    let widest = |column: fn(&Line) -> &String| {
+        let widths = lines.iter().map(|line| column(line).chars().count());
+        widths.filter(|width| *width <= WIDEST).max().unwrap_or(0)
+    };
+    let (step, wanted) = (widest(|line| &line.step), widest(|line| &line.wanted));
+    for line in lines {
+        let (style, mark) = match line.mark {
+            Mark::Yes => (Style::Green, "✓"),
+            Mark::No => (Style::Red, "✗"),
+            Mark::Unknown => (Style::Yellow, "?"),
+            Mark::None => (Style::Dim, "·"),
+        };
+        let row = format!(
+            "{:<step$}  {:<wanted$}  {}",
+            line.step, line.wanted, line.found
+        );
+        text.push_styled(style, mark);
+        text.push(&format!(" {}", row.trim_end()));
+        if let Some((treatment, reason)) = line.outcome {
+            text.push("  ");
+            text.push_styled(Style::Bold, &format!("⇒ {treatment} ({reason})"));
+        }
+        text.push("\n");
+    }
+}

@@ -1,0 +1,158 @@
+//! `turnout log`: who changed the policy, when and why.
+
+use std::fmt::Write as _;
+use std::path::PathBuf;
+
+use clap::Args;
+use serde_json::{Value, json};
+use turnout_core::visible;
+use turnout_live::{Directory, Log, Outcome, Row, What};
+
+use crate::support::exit::{Exit, refuse};
+use crate::support::safe_output::SafeText;
+use crate::support::text_io;
+
+/// Show who changed the policy in force, when and why.
+///
+/// Newest first. The entry that filter.json holds is marked with `*`. `gauge` is what the metric
+/// turnout.revision.<plugin> shows while a revision is in force.
+#[derive(Args)]
+#[command(after_help = "Example:
+  turnout log --dir /etc/envoy/turnout -n 5")]
+pub(crate) struct Arguments {
+    /// The folder that Envoy watches, with filter.json and the history.
+    #[arg(long, value_name = "FOLDER")]
+    dir: PathBuf,
+    /// How many entries to show.
+    #[arg(
+        short = 'n',
+        long = "number",
+        value_name = "NUMBER",
+        default_value_t = 20
+    )]
+    number: usize,
+    /// Print JSON instead of text.
+    #[arg(long)]
+    json: bool,
+}
+
+pub(crate) fn run(arguments: &Arguments) -> Exit {
+    let log = match Directory::new(&arguments.dir).log(arguments.number) {
+        Ok(log) => log,
+        Err(error) => return refuse(&error.to_string()),
+    };
+    let text = match arguments.json {
+        true => as_json(&log),
+        false => SafeText::lines(&as_text(&log)),
+    };
+    match text_io::write(None, &text) {
+        Ok(()) => Exit::Done,
+        Err(error) => refuse(&error),
+    }
+}
+
+const HEADS: [&str; 7] = ["", "entry", "when", "who", "what", "revision", "gauge"];
+
+fn as_text(log: &Log) -> String {
+    let mut text = String::new();
+    if let Some(filter) = &log.filter {
+        let _ = writeln!(text, "filter.json {}", visible(filter));
+    }
+    for (file, why) in &log.damaged {
+        let _ = writeln!(text, "skipped {file}: {}", visible(why));
+    }
+    let cells: Vec<[String; 7]> = log.rows.iter().map(cells).collect();
+    if cells.is_empty() {
+        text.push_str("the history is empty\n");
+        return text;
+    }
+    let widths: [usize; 7] = std::array::from_fn(|column| {
+        let of_row = |row: &[String; 7]| row.get(column).map_or(0, |cell| cell.chars().count());
+        let head = HEADS.get(column).map_or(0, |head| head.len());
+        cells.iter().map(of_row).max().unwrap_or_default().max(head)
+    });
+    line(&mut text, &HEADS.map(str::to_owned), &widths, "outcome");
+    for (row, cells) in log.rows.iter().zip(&cells) {
+        line(&mut text, cells, &widths, outcome(row));
+        if let Some(why) = &row.entry.why {
+            let _ = writeln!(text, "    {}", visible(why));
+        }
+        for reason in &row.entry.reasons {
+            let _ = writeln!(text, "    refused: {}", visible(reason));
+        }
+    }
+    text
+}
+
+fn cells(row: &Row) -> [String; 7] {
+    let entry = &row.entry;
+    let what = match (entry.what, entry.back_to) {
+        (What::Rollback, Some(to)) => format!("rollback to {to}"),
+        (what, _) => what.to_string(),
+    };
+    let mark = if row.is_in_place { "*" } else { "" };
+    [
+        mark.to_owned(),
+        entry.sequence.to_string(),
+        visible(&entry.when),
+        entry.who.as_deref().map_or_else(|| "-".into(), visible),
+        what,
+        visible(&entry.revision),
+        entry.number.to_string(),
+    ]
+}
+
+fn line(text: &mut String, cells: &[String; 7], widths: &[usize; 7], last: &str) {
+    for (cell, width) in cells.iter().zip(widths) {
+        let width = *width;
+        let _ = write!(text, "{cell:width$}  ");
+    }
+    let _ = writeln!(text, "{last}");
+}
+
+/// In words.
+fn outcome(row: &Row) -> &'static str {
+    match row.entry.outcome {
+        Outcome::Begun if row.is_in_place => "written; the command was ended before it said so",
+        Outcome::Begun => "begun; the command was ended before it was in force",
+        Outcome::Divided => "refused by some proxies",
+        other => other.as_str(),
+    }
+}
+
+fn as_json(log: &Log) -> SafeText {
+    let in_force = log.rows.iter().find(|row| row.is_in_place);
+    let damaged = log.damaged.iter();
+    let damaged = damaged.map(|(file, why)| json!({ "file": file, "why": why }));
+    let report = json!({
+        "in_force": in_force.map(|row| row.entry.sequence),
+        "filter": log.filter,
+        "entries": log.rows.iter().map(entry_as_json).collect::<Vec<_>>(),
+        "damaged": damaged.collect::<Vec<_>>(),
+    });
+    SafeText::json(&format!("{report:#}\n"))
+}
+
+fn entry_as_json(row: &Row) -> Value {
+    let entry = &row.entry;
+    json!({
+        "sequence": entry.sequence,
+        "when": entry.when,
+        "who": entry.who,
+        "what": entry.what.as_str(),
+        "why": entry.why,
+        "revision": entry.revision,
+        "number": entry.number,
+        "halted": entry.halted,
+        "wasm": entry.wasm,
+        "inbound": entry.inbound,
+        "headers": entry.headers.words().collect::<Vec<_>>(),
+        "record_level": entry.record_level.as_str(),
+        "max_held_bytes": entry.max_held_bytes.get(),
+        "before": entry.before,
+        "back_to": entry.back_to,
+        "outcome": entry.outcome.as_str(),
+        "reasons": entry.reasons,
+        "in_force": row.is_in_place,
+    })
+}

@@ -1,0 +1,187 @@
+//! `turnout report`: what the shadow recorded becomes a verdict.
+
+use std::fs::File;
+use std::io::{self, BufRead, BufReader};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use clap::Args;
+use turnout_live::Admin;
+use turnout_report::{Allow, HIDDEN, Report, Totals};
+
+use crate::support::exit::{Exit, refuse};
+use crate::support::safe_output::SafeText;
+use crate::support::text_io::{self, is_dash};
+
+/// How long a proxy may take to hand over its counters.
+const TIMEOUT: Duration = Duration::from_secs(10);
+/// And how much that may be, in bytes.
+const MOST_BYTES: u64 = 64 << 20;
+
+/// Say whether v2 is ready, from what the shadow recorded.
+///
+/// Reads Envoy's log, extracted records and Prometheus text, and prints for each rollout
+/// what was compared, what differed, and a verdict: READY, NOT READY or NOT ENOUGH. Ready means that
+/// a one-sided 95 % upper bound of the share of failed requests is at most what is allowed; a request
+/// failed if the answers differ, or if v2 gave none. Where v1 itself is no yardstick a comparison is
+/// uncertain: READY counts it as failed, NOT READY does not.
+///
+/// Clients choose parts of an access log. So a line of a log counts only if it begins like a line of Envoy's
+/// Wasm logger, in Envoy's default format or in Istio's, and was not written to standard output. Lines that
+/// look like records elsewhere are reported and not counted. --own-log also reads other formats.
+///
+/// Pass each record once, and one dump of counters for each proxy, in its own file. Unpack compressed logs
+/// first.
+#[derive(Args)]
+#[command(
+    after_help = "Ends with 0 if every rollout is READY, with 1 if not, and with 2 if there is \
+nothing to report on.
+
+Examples:
+  turnout report envoy.log --admin http://127.0.0.1:9901
+  kubectl logs deploy/edge | turnout report - --allow 0.05 --html report.html"
+)]
+pub(crate) struct Arguments {
+    /// Logs and dumps of counters; `-` is standard input.
+    #[arg(required_unless_present = "admin")]
+    files: Vec<PathBuf>,
+    /// Ask a proxy for its counters, at its admin address; may be given more than once.
+    #[arg(long, value_name = "URL")]
+    admin: Vec<String>,
+    /// Also read records in other log formats, bare records, and records on standard output. Use it only for
+    /// files without access log lines, because a client can write records into those.
+    #[arg(long)]
+    own_log: bool,
+    /// The share of requests that may fail, in percent.
+    #[arg(long, value_name = "PERCENT", default_value = "0.1")]
+    allow: Allow,
+    /// Only this rollout.
+    #[arg(long, value_name = "NAME")]
+    rollout: Option<String>,
+    /// Print JSON instead of text.
+    #[arg(long)]
+    json: bool,
+    /// Write one HTML page too; the file is replaced as a whole. With `-` it is printed instead of text.
+    #[arg(long, value_name = "FILE")]
+    html: Option<PathBuf>,
+}
+
+pub(crate) fn run(arguments: &Arguments) -> Exit {
+    match report(arguments) {
+        Ok(true) => Exit::Done,
+        Ok(false) => Exit::No,
+        Err(error) => refuse(&error),
+    }
+}
+
+/// Whether every rollout is ready.
+fn report(arguments: &Arguments) -> Result<bool, String> {
+    let html_is_printed = arguments.html.as_deref().is_some_and(is_dash);
+    if html_is_printed && arguments.json {
+        return Err("--json and --html - both print; write the page to a file".into());
+    }
+    text_io::check_inputs(&arguments.files)?;
+    check_proxies(&arguments.admin)?;
+    let mut totals = Totals::default();
+    for file in &arguments.files {
+        read_file(&mut totals, file, arguments.own_log)
+            .map_err(|error| format!("cannot read {}: {error}", text_io::name_of(file)))?;
+    }
+    for address in &arguments.admin {
+        ask(&mut totals, address)?;
+    }
+    if totals.is_empty() {
+        return Err(nothing(&totals));
+    }
+    let report = Report::new(&totals, arguments.allow, arguments.rollout.as_deref())
+        .map_err(|error| error.to_string())?;
+    if let Some(page) = &arguments.html {
+        text_io::write(Some(page), &SafeText::lines(&report.to_html()))?;
+    }
+    if arguments.json {
+        text_io::write(None, &SafeText::json(&report.to_json()))?;
+    } else if !html_is_printed {
+        text_io::write(None, &SafeText::lines(&report.to_text()))?;
+    }
+    Ok(report.is_ready())
+}
+
+fn read_file(totals: &mut Totals, path: &Path, is_own_log: bool) -> io::Result<()> {
+    let mut read = |name: &str, input: &mut dyn BufRead| match is_own_log {
+        true => totals.read_own_log(name, input),
+        false => totals.read(name, input),
+    };
+    if is_dash(path) {
+        return read("standard input", &mut io::stdin().lock());
+    }
+    // The report escapes a name where it shows it. What is not text is escaped here.
+    let name = path
+        .to_str()
+        .map_or_else(|| text_io::name_of(path), str::to_owned);
+    read(&name, &mut BufReader::new(File::open(path)?))
+}
+
+/// Reads the counters of a proxy.
+fn ask(totals: &mut Totals, address: &str) -> Result<(), String> {
+    let admin = Admin::new(base_of(address), TIMEOUT)?.at_most(MOST_BYTES);
+    let page = admin.open("/stats/prometheus?filter=turnout")?;
+    totals
+        .read(admin.name(), BufReader::new(page))
+        .map_err(|error| admin.failed(&error))
+}
+
+/// A proxy that is asked twice would count twice.
+fn check_proxies(addresses: &[String]) -> Result<(), String> {
+    for (index, address) in addresses.iter().enumerate() {
+        let mut earlier = addresses.iter().take(index);
+        if earlier.any(|other| base_of(other) == base_of(address)) {
+            return Err(format!(
+                "--admin {address} names a proxy for the second time; name each once"
+            ));
+        }
+    }
+    Ok(())
+}
+
+/// An address without the page that people may copy with it.
+fn base_of(address: &str) -> &str {
+    let base = address.trim_end_matches('/');
+    base.strip_suffix("/stats/prometheus").unwrap_or(base)
+}
+
+/// That nothing was found, and what to do about it.
+fn nothing(totals: &Totals) -> String {
+    let inputs = totals.inputs();
+    if inputs.iter().any(|input| input.unlabelled > 0) {
+        let two = totals.two_readings();
+        return two.unwrap_or_else(|| {
+            "the counters do not say of which rollout they are; take the stats_tags of \
+             envoy/*.yaml over into your Envoy's configuration"
+                .into()
+        });
+    }
+    if let Some(sentence) = totals.native_histograms() {
+        return sentence;
+    }
+    let names: Vec<_> = inputs.iter().map(|input| input.name.as_str()).collect();
+    let names = names.join(", ");
+    if inputs.iter().any(|input| input.counters > 0) {
+        return format!(
+            "nothing of a shadow in {names}, though there are counters of Turnout; give a rollout of the \
+             policy `shadow`"
+        );
+    }
+    let notes = totals.lookalikes().notes();
+    if !notes.is_empty() {
+        return format!(
+            "no record and no counter of a shadow counts in {names}. {}",
+            notes.join(" ")
+        );
+    }
+    let damaged = inputs.iter().any(|input| input.unreadable > 0);
+    let damaged = if damaged { " but damaged lines" } else { "" };
+    format!(
+        "no record and no counter of a shadow in {names}{damaged}; give a log of Envoy that has lines with \
+         {{\"turnout\":…}}, or the address of its admin interface with --admin. {HIDDEN}"
+    )
+}

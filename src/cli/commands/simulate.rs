@@ -1,0 +1,140 @@
+//! `turnout simulate`: what a policy does to accounts, or to the requests of a log.
+
+use std::path::PathBuf;
+
+use clap::{ArgGroup, Args};
+use turnout_core::{Plan, Time};
+use turnout_simulate::{Census, Traffic};
+
+use crate::support::account_file_access::AccountFileOptions;
+use crate::support::bulk_input::{self, LogArguments};
+use crate::support::exit::{Exit, refuse};
+use crate::support::safe_output::SafeText;
+use crate::support::safe_output::print_error_line;
+use crate::support::time_arg::{now, parse_time};
+use crate::support::{policy_file, text_io};
+
+/// Count the accounts, or the requests of an access log, that would take v2.
+///
+/// With --accounts: one account in each line, or a column of CSV. Each account is put where the policy
+/// puts it at that moment, so the numbers are exact. An account that is there twice counts twice;
+/// `turnout plan` finds duplicates.
+///
+/// With --log: the access log of Envoy, as JSON lines or in its default text format, also of Istio,
+/// also packed by gzip. Each request is decided anew, by this policy and at one moment, and counted by
+/// decision. What the log does not say though the policy asks for it is told on standard error.
+/// What Docker, CRI or a collector puts around a line is taken off. Lines that are no requests are
+/// counted by their kind, and a line whose own record contradicts the replay is reported.
+///
+/// A line that makes no sense is counted and the first few are named; memory does not grow with the
+/// input.
+#[derive(Args)]
+#[command(
+    group = ArgGroup::new("input").required(true).args(["accounts", "log"]),
+    after_help = "Examples:
+  turnout simulate policy.json --accounts accounts.csv --column account_sid
+  turnout simulate policy.json --accounts accounts.txt --at 2026-12-01T09:00:00Z
+  kubectl logs deploy/edge | turnout simulate policy.json --log -"
+)]
+pub(crate) struct Arguments {
+    /// The policy; `-` is standard input.
+    policy: PathBuf,
+    #[command(flatten)]
+    account_files: AccountFileOptions,
+    /// The accounts, one in each line; `-` is standard input.
+    #[arg(long, value_name = "FILE")]
+    accounts: Option<PathBuf>,
+    /// The column of accounts in CSV: its name in the first line, or its number from 1.
+    #[arg(long, value_name = "NAME|NUMBER", requires = "accounts")]
+    column: Option<String>,
+    /// An access log of Envoy; `-` is standard input.
+    #[arg(long, value_name = "FILE")]
+    log: Option<PathBuf>,
+    #[command(flatten)]
+    reading: LogArguments,
+    /// The moment at which ramps are read, as in 2026-12-01T09:00:00Z; now unless given.
+    #[arg(long, value_name = "TIME", value_parser = parse_time)]
+    at: Option<Time>,
+    /// The region of the proxy; unknown unless given.
+    #[arg(long, value_name = "REGION")]
+    region: Option<String>,
+    /// Only this rollout.
+    #[arg(long, value_name = "NAME")]
+    rollout: Option<String>,
+    /// Print JSON instead of text.
+    #[arg(long)]
+    json: bool,
+}
+
+pub(crate) fn run(arguments: &Arguments) -> Exit {
+    match simulated(arguments) {
+        Ok(text) => text_io::print(&text, Exit::Done),
+        Err(exit) => exit,
+    }
+}
+
+fn simulated(arguments: &Arguments) -> Result<SafeText, Exit> {
+    let inputs = [
+        Some(&arguments.policy),
+        arguments.accounts.as_ref(),
+        arguments.log.as_ref(),
+    ];
+    text_io::check_inputs(inputs.into_iter().flatten()).map_err(|error| refuse(&error))?;
+    let region = arguments.region.as_deref();
+    let plan = policy_file::plan(&arguments.policy, region, arguments.account_files.access())?;
+    if let Some(name) = &arguments.rollout {
+        policy_file::rollout(&plan, &arguments.policy, name)?;
+    }
+    bulk_input::warn_missing_region(&[&plan]);
+    match (&arguments.accounts, &arguments.log) {
+        (Some(_), _) => census(arguments, &plan),
+        (None, _) => traffic(arguments, &plan),
+    }
+}
+
+fn census(arguments: &Arguments, plan: &Plan) -> Result<SafeText, Exit> {
+    let Some(path) = &arguments.accounts else {
+        return Err(refuse("give --accounts or --log"));
+    };
+    let list = bulk_input::list_options(
+        arguments.column.as_ref(),
+        arguments.account_files.access().text,
+    );
+    let at = arguments.at.unwrap_or_else(now);
+    let census = Census::of(plan, at, &list, bulk_input::open(path)?);
+    let mut census = census.map_err(|error| refuse(&bulk_input::cannot_read(path, &error)))?;
+    bulk_input::report_account_lines(path, &census.accounts, &list)?;
+    if let Some(wanted) = &arguments.rollout {
+        census.rollouts.retain(|rollout| rollout.rollout == *wanted);
+    }
+    Ok(match arguments.json {
+        true => SafeText::json_of(&census),
+        false => SafeText::lines(&census.to_text()),
+    })
+}
+
+fn traffic(arguments: &Arguments, plan: &Plan) -> Result<SafeText, Exit> {
+    let Some(path) = &arguments.log else {
+        return Err(refuse("give --accounts or --log"));
+    };
+    let at = arguments.at.unwrap_or_else(now);
+    let replay = arguments.reading.replay()?;
+    let traffic = Traffic::of(plan, at, &replay, bulk_input::open(path)?);
+    let mut traffic = traffic.map_err(|error| refuse(&bulk_input::cannot_read(path, &error)))?;
+    bulk_input::report_log_lines(path, &traffic.log)?;
+    for lack in &traffic.lacks {
+        print_error_line(&format!("turnout: warning: {}", lack.warning));
+    }
+    for contradiction in &traffic.contradictions {
+        print_error_line(&format!("turnout: warning: {}", contradiction.warning));
+    }
+    if let Some(wanted) = &arguments.rollout {
+        traffic
+            .rollouts
+            .retain(|rollout| rollout.rollout == *wanted);
+    }
+    Ok(match arguments.json {
+        true => SafeText::json_of(&traffic),
+        false => SafeText::lines(&traffic.to_text()),
+    })
+}

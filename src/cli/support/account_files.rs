@@ -1,0 +1,295 @@
+//! The files in which policies keep accounts: `"accounts_from": "hvc.csv"`.
+
+use std::fs::{self, File as OsFile};
+use std::io::{Read, Seek};
+use std::path::Path;
+
+use turnout_core::{AccountsFrom, File, FileText, Files, Format, Gathered, accounts_from, visible};
+use turnout_simulate::{AccountsRead, Column, ListOptions, read_accounts};
+
+use crate::support::account_file_access::{Access, Refusal, Roots};
+use crate::support::safe_output::print_error_line;
+use crate::support::text_io::name_of;
+
+/// Bad lines of one file that are named; further ones are only counted.
+const NAMED: usize = 1_000;
+/// In all files of a policy; packed they are 85 MB.
+pub(crate) const MOST: usize = 4_000_000;
+
+/// What was found in the files of a policy.
+#[derive(Default)]
+pub(crate) struct Found {
+    pub(crate) files: Files,
+    pub(crate) bad_lines: Vec<BadLine>,
+    /// How many more there are.
+    pub(crate) omitted: u64,
+    /// How many accounts were found.
+    accounts: usize,
+    /// Whether messages quote the files.
+    text: FileText,
+}
+
+/// A line of a file that is no account.
+pub(crate) struct BadLine {
+    pub(crate) file: String,
+    pub(crate) line: u64,
+    /// What is wrong, and what to write instead.
+    pub(crate) message: String,
+}
+
+/// Reads the files that a policy names. What is wrong with them becomes a problem of the policy, at
+/// the place where it names the file, when it is compiled with what was found. The error is the sentence to print.
+pub(crate) fn read(path: &Path, policy: &str, access: Access<'_>) -> Result<Found, String> {
+    let mut found = Found {
+        text: access.text,
+        ..Found::default()
+    };
+    let roots = Roots::of(path, access)?;
+    // Most policies name none, and reading them once more takes time.
+    if !policy.contains("accounts_from") {
+        return Ok(found);
+    }
+    let (format, named) = accounts_from(policy);
+    let Some(format) = format else {
+        return Ok(found);
+    };
+    for from in named {
+        let file = roots.shown_base.join(&from.file);
+        let read = opened(&roots, &file, &from)
+            .and_then(|opened| read_one(opened, &file, &from, format, &mut found));
+        let read = read.unwrap_or_else(|(what, instead)| File::unusable(what, instead));
+        found.files.insert(from.segment, read);
+    }
+    Ok(found)
+}
+
+/// A file that a policy names. The error is what is wrong, and what to do instead.
+fn opened(roots: &Roots, path: &Path, from: &AccountsFrom) -> Result<OsFile, (String, String)> {
+    roots.open(&from.file).map_err(|refusal| match refusal {
+        Refusal::Outside => (
+            format!(
+                "`{}` leads out of the folder of the policy, by its path or by a link",
+                visible(&from.file)
+            ),
+            "move the file into that folder, or give --accounts-root with the folder that has it"
+                .into(),
+        ),
+        Refusal::NoFile { is_folder } => no_file(path, not_a_file(is_folder)),
+        Refusal::Io(error) => no_file(path, &error.to_string()),
+    })
+}
+
+fn no_file(path: &Path, why: &str) -> (String, String) {
+    let instead = "write the path of a file, relative to the folder of the policy";
+    let what = format!("cannot read `{}`: {why}", name_of(path));
+    (what, instead.to_owned())
+}
+
+fn not_a_file(is_folder: bool) -> &'static str {
+    match is_folder {
+        true => "it is a folder",
+        false => "it is no file",
+    }
+}
+
+/// The error is what is wrong, and what to do instead.
+fn read_one(
+    file: OsFile,
+    path: &Path,
+    from: &AccountsFrom,
+    format: Format,
+    found: &mut Found,
+) -> Result<File, (String, String)> {
+    let name = name_of(path);
+    let list = ListOptions {
+        column: from.column.as_deref().map(Column::parse),
+        text: found.text,
+    };
+    // They are all in memory at once.
+    let left = MOST.saturating_sub(found.accounts);
+    let (gathered, bad) = gather(file, path, &list, format, left)?;
+    found.accounts = found.accounts.saturating_add(gathered.len());
+    let count = bad.count;
+    let named = u64::try_from(bad.lines.len()).unwrap_or(u64::MAX);
+    found.omitted = found.omitted.saturating_add(count.saturating_sub(named));
+    let lines = bad.lines.into_iter().map(|(line, message)| BadLine {
+        file: name.clone(),
+        line,
+        message,
+    });
+    found.bad_lines.extend(lines);
+    match count {
+        0 => Ok(gathered.into_file(&name, found.text)),
+        1 => Err((
+            format!("`{name}` has a line that is no account"),
+            "correct that line; it is named below".into(),
+        )),
+        count => Err((
+            format!("`{name}` has {count} lines that are no account"),
+            "correct these lines; each is named below".into(),
+        )),
+    }
+}
+
+/// Whether what is wrong with a line leaves out its text, where that is hidden. A line without the column has none.
+pub(crate) fn hides_text(message: &str) -> bool {
+    message.starts_with("not an account")
+}
+
+/// Lines that are no account: how many, and those that are named.
+pub(crate) struct Bad {
+    pub(crate) count: u64,
+    pub(crate) lines: Vec<(u64, String)>,
+}
+
+/// Opens a file that the command line names. The error is what is wrong, and what to do instead.
+pub(crate) fn open(path: &Path) -> Result<OsFile, (String, String)> {
+    let there = fs::metadata(path).map_err(|error| no_file(path, &error.to_string()))?;
+    if !there.is_file() {
+        return Err(no_file(path, not_a_file(there.is_dir())));
+    }
+    OsFile::open(path).map_err(|error| no_file(path, &error.to_string()))
+}
+
+/// All accounts of a file, at most so many, and its bad lines. The path is for messages. The error is what is
+/// wrong, and what to do instead.
+pub(crate) fn gather(
+    mut file: OsFile,
+    path: &Path,
+    list: &ListOptions,
+    format: Format,
+    most: usize,
+) -> Result<(Gathered, Bad), (String, String)> {
+    let name = name_of(path);
+    let mut gathered = Gathered::new(format);
+    let mut is_too_long = false;
+    let read = read_accounts(&file, list, format, NAMED, &mut |line, account| {
+        is_too_long = gathered.len() >= most;
+        if !is_too_long {
+            gathered.push(line, account);
+        }
+    });
+    let read = read.map_err(|error| {
+        let what = format!("cannot read `{name}`: {error}");
+        (what, "correct the file, or write another one".to_owned())
+    })?;
+    if is_too_long {
+        return Err((
+            format!("`{name}` has more than {most} accounts, which is all that there is room for"),
+            format!("name fewer: the files of a policy have at most {MOST} accounts together"),
+        ));
+    }
+    if gathered.is_empty() && read.malformed.count == 0 {
+        return Err((
+            format!("`{name}` has no account"),
+            "write \"accounts\": [] where a segment is to have none".into(),
+        ));
+    }
+    if gathered.is_empty() && read.malformed.count > 1 {
+        return Err(no_account_at_all(&mut file, path, list, format, &read));
+    }
+    let lines = read.malformed.first.into_iter();
+    let bad = Bad {
+        count: read.malformed.count,
+        lines: lines.map(|bad| (bad.line, bad.why)).collect(),
+    };
+    Ok((gathered, bad))
+}
+
+/// A file of which no line is an account is the wrong file or has the wrong column: that is one problem,
+/// and not one for each line.
+fn no_account_at_all(
+    file: &mut OsFile,
+    path: &Path,
+    list: &ListOptions,
+    format: Format,
+    read: &AccountsRead,
+) -> (String, String) {
+    let count = read.malformed.count;
+    let of_column = match &list.column {
+        Some(Column::Name(name)) => format!(" in the column `{name}`"),
+        Some(Column::Number(number)) => format!(" in column {number}"),
+        None => String::new(),
+    };
+    let first = read.malformed.first.first();
+    let first = first.map_or(String::new(), |bad| {
+        format!("; line {}: {}", bad.line, bad.why)
+    });
+    let what = format!(
+        "`{}` has no account{of_column}: none of {count} lines is one{first}",
+        name_of(path)
+    );
+    let instead = match columns_with_accounts(file, format, list.text).as_slice() {
+        [] => "write one account in each line, or name the column that has them".into(),
+        columns => format!(
+            "name the column that has accounts: {}",
+            columns.join(" or ")
+        ),
+    };
+    (what, instead)
+}
+
+/// The columns of a file that have accounts, as far as its beginning shows: by their numbers, or by their names
+/// where its text is shown. An opaque account may be anything, so none is better than another.
+pub(crate) fn columns_with_accounts(
+    file: &mut OsFile,
+    format: Format,
+    text: FileText,
+) -> Vec<String> {
+    const BEGINNING: u64 = 65_536;
+    const MOST_COLUMNS: usize = 32;
+    if format == Format::Opaque {
+        return Vec::new();
+    }
+    let column = |number| {
+        file.rewind().ok()?;
+        let list = ListOptions {
+            column: Some(Column::Number(number)),
+            text,
+        };
+        let beginning = Read::by_ref(file).take(BEGINNING);
+        let read = read_accounts(beginning, &list, format, 0, &mut |_, _| {}).ok()?;
+        let name = match read.header.filter(|_| text == FileText::Shown) {
+            Some(name) => format!("`{name}`"),
+            None => number.to_string(),
+        };
+        (read.accounts > 0).then_some(name)
+    };
+    (1..=MOST_COLUMNS).filter_map(column).collect()
+}
+
+impl Found {
+    /// Warns of each bad line, and says how to see its text.
+    pub(crate) fn print_bad_lines(&self) {
+        // One wrong column makes each line wrong in the same way: that is one line here.
+        let mut told: Vec<(&BadLine, Vec<u64>)> = Vec::new();
+        for bad in &self.bad_lines {
+            let is_same =
+                |first: &BadLine| (&first.file, &first.message) == (&bad.file, &bad.message);
+            match told.iter_mut().find(|(first, _)| is_same(first)) {
+                Some((_, lines)) => lines.push(bad.line),
+                None => told.push((bad, vec![bad.line])),
+            }
+        }
+        for (BadLine { file, message, .. }, lines) in told {
+            let first: Vec<String> = lines.iter().take(3).map(u64::to_string).collect();
+            let first = first.join(", ");
+            let place = match lines.len() {
+                1 => format!("line {first}"),
+                2..=3 => format!("lines {first}"),
+                count => format!("lines {first} and {} more", count.saturating_sub(3)),
+            };
+            print_error_line(&format!("{file} {place}: {message}"));
+        }
+        if self.omitted > 0 {
+            print_error_line(&format!(
+                "and {} more lines that are no account",
+                self.omitted
+            ));
+        }
+        let mut messages = self.bad_lines.iter().map(|bad| bad.message.as_str());
+        if self.text == FileText::Hidden && messages.any(hides_text) {
+            print_error_line("--show-lines shows the text of lines that are no account");
+        }
+    }
+}

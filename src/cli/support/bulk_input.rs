@@ -1,0 +1,227 @@
+//! What `simulate` and `plan` have in common: policies, lists of accounts and logs of any size.
+
+use std::fs::File;
+use std::io::{self, BufRead, BufReader, Read};
+use std::num::NonZeroUsize;
+use std::path::Path;
+use std::thread;
+
+use clap::{Args, ValueEnum};
+use flate2::bufread::MultiGzDecoder;
+use indicatif::{ProgressBar, ProgressStyle};
+use turnout_core::{FileText, Format, Plan};
+use turnout_simulate::{
+    AccountsRead, Column, Fields, ListOptions, LogFormat, LogRead, Replay, Unreadable,
+};
+
+use crate::support::account_files::{self, columns_with_accounts, hides_text};
+use crate::support::exit::{Exit, refuse};
+use crate::support::safe_output;
+use crate::support::safe_output::print_error_line;
+use crate::support::text_io;
+
+/// Each has some memory of its own, and one thread that reads feeds no more.
+const MOST_THREADS: NonZeroUsize = NonZeroUsize::MIN.saturating_add(255);
+
+/// How a log is read.
+#[derive(Args)]
+pub(crate) struct LogArguments {
+    /// The form of the log; each line by its own looks unless given.
+    #[arg(long, value_enum, requires = "log")]
+    format: Option<FormatWord>,
+    /// A field of a JSON log that has another name: `account=sid`, `header:x-beta=beta`. The names are
+    /// account, method, host, path, request_id, start_time, treatment, reason, rollout, revision; may be given more than
+    /// once.
+    #[arg(long = "field", value_name = "NAME=FIELD", requires = "log")]
+    fields: Vec<String>,
+    /// Threads that read a log, 1 to 256; as many as there are cores unless given.
+    #[arg(long, value_name = "NUMBER", requires = "log", value_parser = threads)]
+    threads: Option<NonZeroUsize>,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum FormatWord {
+    /// A JSON object in each line.
+    Json,
+    /// Envoy's default text format, or Istio's.
+    Text,
+}
+
+impl LogArguments {
+    pub(crate) fn replay(&self) -> Result<Replay, Exit> {
+        let mut fields = Fields::default();
+        for field in &self.fields {
+            let known = fields.map(field);
+            known.map_err(|error| refuse(&format!("--field {field}: {error}")))?;
+        }
+        let cores = || thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
+        Ok(Replay {
+            fields,
+            format: self.format.map(|word| match word {
+                FormatWord::Json => LogFormat::Json,
+                FormatWord::Text => LogFormat::Text,
+            }),
+            threads: self.threads.unwrap_or_else(cores).min(MOST_THREADS),
+        })
+    }
+}
+
+fn threads(text: &str) -> Result<NonZeroUsize, String> {
+    let number = text.parse().ok();
+    let number = number.filter(|number| *number <= MOST_THREADS);
+    number.ok_or_else(|| format!("write a number from 1 to {MOST_THREADS}"))
+}
+
+/// Reads what may be long: with a bar while somebody looks, unpacked if it is packed.
+pub(crate) fn open(path: &Path) -> Result<Box<dyn Read>, Exit> {
+    let opened = if text_io::is_dash(path) {
+        Ok(input(io::stdin(), None))
+    } else {
+        File::open(path).and_then(|file| {
+            let size = file.metadata()?.len();
+            Ok(input(file, Some(size)))
+        })
+    };
+    opened
+        .and_then(|input| input)
+        .map_err(|error| refuse(&cannot_read(path, &error)))
+}
+
+fn input(read: impl Read + 'static, size: Option<u64>) -> io::Result<Box<dyn Read>> {
+    const GZIP: &[u8] = &[0x1f, 0x8b];
+    let read = bar(size).wrap_read(read);
+    let mut read = BufReader::with_capacity(1 << 16, read);
+    Ok(if read.fill_buf()?.starts_with(GZIP) {
+        Box::new(MultiGzDecoder::new(read))
+    } else {
+        Box::new(read)
+    })
+}
+
+/// To standard error, where that is a terminal; it is gone when all is read.
+fn bar(size: Option<u64>) -> ProgressBar {
+    if !safe_output::is_error_terminal() {
+        return ProgressBar::hidden();
+    }
+    let (bar, template) = match size.filter(|size| *size > 0) {
+        Some(size) => (
+            ProgressBar::new(size),
+            "{bar:40} {bytes} of {total_bytes}, {bytes_per_sec}, {eta} left",
+        ),
+        None => (ProgressBar::new_spinner(), "{bytes}, {bytes_per_sec}"),
+    };
+    let style = ProgressStyle::with_template(template);
+    match style {
+        Ok(style) => bar.with_style(style),
+        Err(_) => bar,
+    }
+    .with_finish(indicatif::ProgressFinish::AndClear)
+}
+
+pub(crate) fn cannot_read(path: &Path, error: &dyn std::fmt::Display) -> String {
+    format!("cannot read {}: {error}", text_io::name_of(path))
+}
+
+/// Says that a region is asked for, and none is given.
+pub(crate) fn warn_missing_region(plans: &[&Plan]) {
+    if plans.iter().any(|plan| plan.lacks_region()) {
+        print_error_line(
+            "turnout: some rule names regions, and without --region its accounts take v1; give --region",
+        );
+    }
+}
+
+/// Says which lines were of no use; an input without any of use is bad.
+pub(crate) fn report_account_lines(
+    path: &Path,
+    read: &AccountsRead,
+    list: &ListOptions,
+) -> Result<(), Exit> {
+    let name = text_io::name_of(path);
+    // A named column has a header by its name.
+    if let Some(header) = &read.header
+        && !matches!(list.column, Some(Column::Name(_)))
+    {
+        let header = match list.text {
+            FileText::Hidden => "the first line",
+            FileText::Shown => &format!("`{header}`"),
+        };
+        print_error_line(&format!(
+            "turnout: {name}:1: {header} is no account; it is taken as a header"
+        ));
+    }
+    if read.accounts > 0 {
+        print_unreadable(&name, &read.malformed);
+        let mut first = read.malformed.first.iter();
+        if list.text == FileText::Hidden && first.any(|bad| hides_text(&bad.why)) {
+            print_error_line("turnout: --show-lines shows the text of lines that are no account");
+        }
+        return Ok(());
+    }
+    // The wrong file, or the wrong column: that is one problem, and not one for each line.
+    if let Some(bad) = read.malformed.first.first() {
+        print_error_line(&format!("turnout: {name}:{}: {}", bad.line, bad.why));
+    }
+    let opened = account_files::open(path)
+        .ok()
+        .filter(|_| !text_io::is_dash(path));
+    let columns = opened.map_or_else(Vec::new, |mut file| {
+        columns_with_accounts(&mut file, Format::Sid, list.text)
+    });
+    Err(refuse(&match (read.malformed.count, &read.header) {
+        (0, None) => format!("{name} has no accounts: it is empty; write one account in each line"),
+        (count, _) => format!(
+            "{name} has no accounts: none of {} lines is one; {}",
+            count.saturating_add(u64::from(read.header.is_some())),
+            match columns.as_slice() {
+                [] => String::from("write one in each line, or name the --column that has them"),
+                columns => format!("name the --column that has them: {}", columns.join(" or ")),
+            }
+        ),
+    }))
+}
+
+/// Says which lines were of no use; a log without any of use is bad.
+pub(crate) fn report_log_lines(path: &Path, log: &LogRead) -> Result<(), Exit> {
+    let name = text_io::name_of(path);
+    print_unreadable(&name, &log.unreadable);
+    if log.requests > 0 {
+        return Ok(());
+    }
+    let others = log.not_requests;
+    if others.count() > 0 && log.unreadable.count == 0 {
+        return Err(refuse(&format!(
+            "{name} has no requests: its lines are {}; give the access log of a proxy, or name its fields by \
+             --field",
+            others.to_text()
+        )));
+    }
+    Err(refuse(&match log.unreadable.count {
+        0 => format!("{name} has no requests: it is empty"),
+        count => format!(
+            "{name} has no requests: none of {count} lines can be read; write JSON lines or Envoy's default \
+             text format"
+        ),
+    }))
+}
+
+fn print_unreadable(name: &str, bad: &Unreadable) {
+    for line in &bad.first {
+        print_error_line(&format!("turnout: {name}:{}: {}", line.line, line.why));
+    }
+    let named = u64::try_from(bad.first.len()).unwrap_or(u64::MAX);
+    let more = bad.count.saturating_sub(named);
+    if more > 0 {
+        print_error_line(&format!(
+            "turnout: {name}: and {more} more lines that are of no use"
+        ));
+    }
+}
+
+/// How a list of accounts is read.
+pub(crate) fn list_options(column: Option<&String>, text: FileText) -> ListOptions {
+    ListOptions {
+        column: column.map(|column| Column::parse(column)),
+        text,
+    }
+}

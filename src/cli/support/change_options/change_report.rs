@@ -1,0 +1,266 @@
+//! What a change came to, in text and in JSON.
+
+use std::fmt::Write as _;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use turnout_core::visible;
+use turnout_live::{Change, Outcome, Preview, Proxy, Settled, Verdict, What};
+
+use crate::support::policy_changes::Changes;
+use crate::support::safe_output::SafeText;
+use crate::support::safe_output::print_error_line;
+
+use super::tell;
+
+/// Which proxies were asked.
+pub(super) enum Asked {
+    /// Those of `--admin`.
+    Given(Vec<String>),
+    /// Those of the last apply.
+    Remembered(Vec<String>),
+    /// None.
+    None,
+}
+
+/// What is known once the proxies were asked.
+pub(super) struct ChangeReport<'a> {
+    /// How `filter.json` is called.
+    pub(super) filter: String,
+    pub(super) is_halt: bool,
+    pub(super) timeout: Duration,
+    pub(super) changes: Option<&'a Changes>,
+    pub(super) change: &'a Change,
+    pub(super) asked: &'a Asked,
+    pub(super) said: &'a [Proxy],
+    pub(super) outcome: Outcome,
+    pub(super) settled: Option<&'a Settled>,
+}
+
+impl Asked {
+    pub(super) fn addresses(&self) -> &[String] {
+        match self {
+            Self::Given(addresses) | Self::Remembered(addresses) => addresses,
+            Self::None => &[],
+        }
+    }
+
+    fn as_str(&self) -> &'static str {
+        match self {
+            Self::Given(_) => "given",
+            Self::Remembered(_) => "remembered",
+            Self::None => "none",
+        }
+    }
+}
+
+impl ChangeReport<'_> {
+    pub(super) fn to_text(&self) -> String {
+        let mut text = self.changes.map(Changes::to_text).unwrap_or_default();
+        text.push_str(&self.written());
+        if let Asked::Remembered(addresses) = self.asked {
+            let proxies = match addresses.len() {
+                1 => "the proxy".to_owned(),
+                count => format!("the {count} proxies"),
+            };
+            let _ = writeln!(
+                text,
+                "asked: {proxies} of the last `turnout apply`; --admin ADDRESS names others"
+            );
+        }
+        for proxy in self.said {
+            let sentence = self.sentence(&proxy.verdict);
+            let _ = writeln!(text, "{}: {sentence}", visible(&proxy.admin));
+        }
+        if self.is_halt {
+            text.push_str(&self.confirmed());
+        }
+        if let Some(revision) = self.put_back() {
+            let _ = writeln!(text, "{} holds {} again", self.filter, visible(revision));
+        }
+        text
+    }
+
+    /// What was written, which says nothing of the proxies.
+    fn written(&self) -> String {
+        let entry = &self.change.entry;
+        let (revision, number) = (visible(&entry.revision), entry.sequence);
+        let filter = &self.filter;
+        let mut text = match (self.change.is_already, entry.what) {
+            (true, _) if entry.halted => {
+                format!("{filter} holds {revision} already, which is halted; nothing was written\n")
+            }
+            (true, _) => format!("{filter} holds {revision} already; nothing was written\n"),
+            (_, What::Rollback) => {
+                format!("back to {revision}, written to {filter} (entry {number})\n")
+            }
+            _ => format!("{revision} is written to {filter} (entry {number})\n"),
+        };
+        if self.change.keeps_halt {
+            text.push_str(match entry.what {
+                What::Rollback => {
+                    "still halted: everyone takes v1 where a proxy runs it; `turnout resume` or \
+                     `turnout rollback --resume` lifts the halt\n"
+                }
+                _ => {
+                    "still halted: everyone takes v1 where a proxy runs it; `turnout resume` or \
+                     `turnout apply --resume` lifts the halt\n"
+                }
+            });
+        } else if !self.change.is_already && entry.halted && !self.is_halt {
+            text.push_str(
+                "it is halted: everyone takes v1 where a proxy runs it; `turnout resume` lifts the \
+                 halt\n",
+            );
+        }
+        text
+    }
+
+    /// What is known of a halt. Only proxies that say that they run it are said to be on v1.
+    fn confirmed(&self) -> String {
+        let (confirmed, others): (Vec<&Proxy>, Vec<&Proxy>) = self
+            .said
+            .iter()
+            .partition(|proxy| proxy.verdict == Verdict::Accepted);
+        let names = |proxies: &[&Proxy]| {
+            let names = proxies.iter().map(|proxy| visible(&proxy.admin));
+            names.collect::<Vec<_>>().join(", ")
+        };
+        let all = self.said.len();
+        match (confirmed.as_slice(), others.as_slice()) {
+            ([], []) => "no proxy was asked whether it runs it; --admin ADDRESS asks one\n".into(),
+            ([_], []) => format!("confirmed: everyone is on v1 at {}\n", names(&confirmed)),
+            (_, []) => {
+                format!("confirmed by all {all} proxies that were asked: everyone is on v1 there\n")
+            }
+            ([], _) => format!("not confirmed by any proxy: {}\n", names(&others)),
+            (some, _) => format!(
+                "confirmed by {} of {all} proxies: everyone is on v1 at {}; not confirmed by {}\n",
+                some.len(),
+                names(&confirmed),
+                names(&others)
+            ),
+        }
+    }
+
+    fn sentence(&self, verdict: &Verdict) -> String {
+        let instead = |running: &Option<String>| match running {
+            Some(revision) => format!("; it runs {}", visible(revision)),
+            None => String::new(),
+        };
+        match verdict {
+            Verdict::Accepted => "accepted".into(),
+            Verdict::Rejected { running } => format!("rejected{}", instead(running)),
+            Verdict::Unconfirmed { running } => format!(
+                "not confirmed within {:?}{}; does it watch {}?",
+                self.timeout,
+                instead(running),
+                self.filter
+            ),
+            Verdict::NotDiscovered { .. } | Verdict::NotEnvoy(_) | Verdict::Unreachable(_) => {
+                verdict
+                    .readiness()
+                    .map_or_else(String::new, |it| it.to_string())
+            }
+        }
+    }
+
+    fn put_back(&self) -> Option<&String> {
+        self.settled.and_then(|settled| settled.put_back.as_ref())
+    }
+
+    /// Says why proxies refused it. `has_log`: whether a log was looked into.
+    pub(super) fn print_reasons(&self, has_log: bool) {
+        let reasons = self.settled.map(|settled| settled.reasons.as_slice());
+        let reasons = reasons.unwrap_or_default();
+        let reasons_of = self.settled.and_then(|settled| settled.reasons_of);
+        match (reasons_of, reasons) {
+            (_, []) if has_log => {
+                tell("nothing in Envoy's log says why; is it the log of that proxy?");
+            }
+            (_, []) => tell("the reasons are in Envoy's log; --log FILE shows them here"),
+            (Some(entry), _) => tell(&format!("entry {entry} was refused with these reasons:")),
+            (None, _) => {}
+        }
+        for reason in reasons {
+            print_error_line(&format!("  {}", visible(reason)));
+        }
+    }
+
+    pub(super) fn to_json(&self) -> SafeText {
+        let entry = &self.change.entry;
+        let proxies = self.said.iter().map(|proxy| {
+            let running = match &proxy.verdict {
+                Verdict::Accepted => Some(&entry.revision),
+                Verdict::Rejected { running } | Verdict::Unconfirmed { running } => {
+                    running.as_ref()
+                }
+                Verdict::NotDiscovered { .. } | Verdict::NotEnvoy(_) | Verdict::Unreachable(_) => {
+                    None
+                }
+            };
+            json!({
+                "admin": proxy.admin,
+                "state": proxy.verdict.as_str(),
+                "running": running,
+                "sentence": self.sentence(&proxy.verdict),
+            })
+        });
+        let names = |confirmed: bool| -> Vec<&String> {
+            let is_wanted = |proxy: &&Proxy| (proxy.verdict == Verdict::Accepted) == confirmed;
+            let proxies = self.said.iter().filter(is_wanted);
+            proxies.map(|proxy| &proxy.admin).collect()
+        };
+        let settled = self.settled;
+        let report = json!({
+            "what": entry.what.as_str(),
+            "sequence": entry.sequence,
+            "revision": entry.revision,
+            "number": entry.number,
+            "halted": entry.halted,
+            "keeps_halt": self.change.keeps_halt,
+            "already": self.change.is_already,
+            "outcome": self.outcome.as_str(),
+            "changes": self.changes.map(Changes::to_json).unwrap_or_default(),
+            "refused": [],
+            "put_back": self.put_back(),
+            "reasons": settled.map(|settled| settled.reasons.as_slice()).unwrap_or_default(),
+            "reasons_of": settled.and_then(|settled| settled.reasons_of),
+            "asked": self.asked.as_str(),
+            "confirmed": names(true),
+            "not_confirmed": names(false),
+            "proxies": proxies.collect::<Vec<_>>(),
+        });
+        SafeText::json(&format!("{report:#}\n"))
+    }
+}
+
+/// As [`ChangeReport::to_json`], of a change that was not made because of what it does.
+pub(super) fn forbidden_as_json(
+    preview: &Preview,
+    changes: &Changes,
+    refused: &[String],
+) -> SafeText {
+    let Preview { before, after, .. } = preview;
+    let was_halted = before.as_ref().is_some_and(|before| before.halted);
+    let report = json!({
+        "what": Value::Null,
+        "sequence": Value::Null,
+        "revision": after.revision,
+        "number": after.number,
+        "halted": after.halted,
+        "keeps_halt": was_halted && after.halted,
+        "already": false,
+        "outcome": "forbidden",
+        "changes": changes.to_json(),
+        "refused": refused,
+        "put_back": Value::Null,
+        "reasons": [],
+        "reasons_of": Value::Null,
+        "asked": Asked::None.as_str(),
+        "confirmed": [],
+        "not_confirmed": [],
+        "proxies": [],
+    });
+    SafeText::json(&format!("{report:#}\n"))
+}

@@ -1,0 +1,22 @@
+//! The `--inbound` argument: whether a proxy believes the headers of earlier hops.
+
+use clap::ValueEnum;
+use turnout_core::Inbound;
+
+/// The values of `--inbound`.
+#[derive(Clone, Copy, ValueEnum)]
+pub(crate) enum InboundArg {
+    /// No: they come from anyone, and are removed.
+    Strip,
+    /// Yes: this proxy is behind one that strips them.
+    Trust,
+}
+
+impl From<InboundArg> for Inbound {
+    fn from(word: InboundArg) -> Self {
+        match word {
+            InboundArg::Strip => Self::Strip,
+            InboundArg::Trust => Self::Trust,
+        }
+    }
+}

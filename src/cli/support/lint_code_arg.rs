@@ -1,0 +1,14 @@
+//! The `--allow` argument of `lint` and `apply`: a warning code.
+
+use clap::builder::{PossibleValuesParser, TypedValueParser};
+use turnout_core::lint::Code;
+
+/// Parses a warning code. The error lists all codes.
+pub(crate) fn parser() -> impl TypedValueParser<Value = Code> {
+    let words = Code::ALL.map(Code::as_str);
+    PossibleValuesParser::new(words).try_map(|word| {
+        let mut codes = Code::ALL.into_iter();
+        let code = codes.find(|code| code.as_str() == word);
+        code.ok_or("no such kind of warning")
+    })
+}

@@ -1,0 +1,26 @@
+//! A panic is a fault of the program, and its message may quote anything.
+
+use std::backtrace::{Backtrace, BacktraceStatus};
+use std::panic::PanicHookInfo;
+
+use crate::support::safe_output::print_error_line;
+use crate::support::safe_output::{self, SafeText};
+
+/// Says that the program has failed, and where.
+pub(crate) fn report(panic: &PanicHookInfo<'_>) {
+    let payload = panic.payload();
+    let message = payload.downcast_ref::<&str>().copied();
+    let message = message.or_else(|| payload.downcast_ref::<String>().map(String::as_str));
+    let place = panic
+        .location()
+        .map(ToString::to_string)
+        .unwrap_or_default();
+    print_error_line(&format!(
+        "turnout: this is a fault of turnout itself, at {place}: {}",
+        message.unwrap_or_default()
+    ));
+    let trace = Backtrace::capture();
+    if trace.status() == BacktraceStatus::Captured {
+        safe_output::print_error(&SafeText::lines(&format!("{trace}\n")));
+    }
+}

@@ -1,0 +1,129 @@
+//! Texts that come in and go out.
+
+use std::fs::{self, File};
+use std::io::{self, Read, Write};
+use std::path::{Path, PathBuf};
+
+use turnout_core::lint::not_text;
+use turnout_core::visible_bytes;
+
+use crate::support::exit::{Exit, refuse};
+use crate::support::safe_output::{self, SafeText};
+
+/// What a command reads at most; a hundred thousand accounts are 4 MiB.
+const LARGEST: u64 = 64 * 1024 * 1024;
+
+/// Reads a file as UTF-8; `-` is standard input. The error is the sentence to print.
+pub(crate) fn read(path: &Path) -> Result<String, String> {
+    let bytes = read_bytes(path)?;
+    String::from_utf8(bytes).map_err(|error| {
+        let place = error.utf8_error().valid_up_to();
+        let name = name_of(path);
+        match not_text(error.as_bytes()) {
+            ("the text is not UTF-8", _) => {
+                format!("cannot read {name}: it is not UTF-8, from its byte {place} on")
+            }
+            (what, instead) => format!("cannot read {name}: {what}; {instead}"),
+        }
+    })
+}
+
+/// Reads a file as it is; `-` is standard input. The error is the sentence to print.
+pub(crate) fn read_bytes(path: &Path) -> Result<Vec<u8>, String> {
+    let bytes = match is_dash(path) {
+        true => at_most(io::stdin().lock()),
+        false => File::open(path).and_then(at_most),
+    };
+    let bytes = bytes.map_err(|error| format!("cannot read {}: {error}", name_of(path)))?;
+    bytes.ok_or_else(|| {
+        format!(
+            "cannot read {}: it is larger than 64 MiB; give a smaller file",
+            name_of(path)
+        )
+    })
+}
+
+/// `None` when there is more than is ever read.
+fn at_most(source: impl Read) -> io::Result<Option<Vec<u8>>> {
+    let mut bytes = Vec::new();
+    let read = source
+        .take(LARGEST.saturating_add(1))
+        .read_to_end(&mut bytes)?;
+    let is_whole = u64::try_from(read).is_ok_and(|read| read <= LARGEST);
+    Ok(is_whole.then_some(bytes))
+}
+
+/// How a file is called in a sentence.
+pub(crate) fn name_of(path: &Path) -> String {
+    match is_dash(path) {
+        true => String::from("standard input"),
+        false => visible_bytes(path.as_os_str().as_encoded_bytes()),
+    }
+}
+
+/// How a file is called in JSON, where its name is not escaped. Bytes that are not UTF-8 are replaced.
+pub(crate) fn exact_name_of(path: &Path) -> String {
+    match is_dash(path) {
+        true => name_of(path),
+        false => path.to_string_lossy().into_owned(),
+    }
+}
+
+/// Writes to standard output, or to a file that is complete at every moment: what it held before
+/// stays until all of the new text is there.
+pub(crate) fn write(path: Option<&Path>, text: &SafeText) -> Result<(), String> {
+    let Some(path) = path.filter(|path| !is_dash(path)) else {
+        return match safe_output::print(text) {
+            // Who reads has seen enough.
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+            written => written.map_err(|error| format!("cannot write to standard output: {error}")),
+        };
+    };
+    replace(path, text.as_str()).map_err(|error| format!("cannot write {}: {error}", name_of(path)))
+}
+
+/// Prints to standard output, and ends with this exit code if that succeeds.
+pub(crate) fn print(text: &SafeText, exit: Exit) -> Exit {
+    match write(None, text) {
+        Ok(()) => exit,
+        Err(error) => refuse(&error),
+    }
+}
+
+fn replace(path: &Path, text: &str) -> io::Result<()> {
+    // What is there and is no file, such as /dev/null or a pipe, is written to: a file in its place would
+    // be another thing.
+    if fs::metadata(path).is_ok_and(|there| !there.is_file()) {
+        return File::options()
+            .write(true)
+            .open(path)?
+            .write_all(text.as_bytes());
+    }
+    // What a link names is replaced, not the link.
+    let path = &fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+    let mut beside = path.as_os_str().to_owned();
+    beside.push(format!(".{}.tmp", std::process::id()));
+    let written = File::create_new(&beside).and_then(|mut file| {
+        file.write_all(text.as_bytes())?;
+        file.sync_all()?;
+        fs::rename(&beside, path)
+    });
+    if written.is_err() {
+        // The error that is told is the first one.
+        let _ = fs::remove_file(&beside);
+    }
+    written
+}
+
+/// Whether that is standard input, or standard output.
+pub(crate) fn is_dash(path: &Path) -> bool {
+    path.as_os_str() == "-"
+}
+
+/// Standard input can be given once.
+pub(crate) fn check_inputs<'a>(paths: impl IntoIterator<Item = &'a PathBuf>) -> Result<(), String> {
+    match paths.into_iter().filter(|path| is_dash(path)).count() {
+        0 | 1 => Ok(()),
+        _ => Err("standard input can be read only once; give `-` once".into()),
+    }
+}

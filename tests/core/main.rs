@@ -14,7 +14,6 @@ mod logged;
 mod packed;
 mod policies;
 mod properties;
-mod readme;
 mod rounds;
 mod schema;
 mod shadow;

@@ -228,7 +228,7 @@ pub(crate) fn closing(totals: &Totals, time: Duration) -> String {
     format!(
         "{style}{requests}, {result}{PLAIN}
 
-Next: README.md puts the filter into an Envoy of your own; the folder envoy/ has the configuration
+Next: docs/install.md puts the filter into your own Envoy; the folder envoy/ has the configuration
 that ran here and others to copy, and envoy/policy.json is the policy to start from."
     )
 }

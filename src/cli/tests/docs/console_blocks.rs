@@ -1,5 +1,5 @@
 //! Blocks of ```` ```console ```` show what the command prints, and blocks of ```` ```sh ```` succeed: each page's are
-//! run in their order, in one copy of the folder `tests/walkthrough`, in which is also the folder `envoy`.
+//! run in their order, in one copy of the folder `tests/walkthrough`, which also has the folders `envoy` and `examples`.
 
 use std::fs;
 use std::path::Path;
@@ -30,9 +30,11 @@ fn every_page_shows_what_the_command_prints() {
 fn run_all(page: &str, steps: Vec<Step>) {
     let folder = tempfile::tempdir().expect("a folder");
     copy(&root().join("tests/walkthrough"), folder.path());
-    let configurations = folder.path().join("envoy");
-    fs::create_dir(&configurations).expect("a folder");
-    copy(&root().join("envoy"), &configurations);
+    for name in ["envoy", "examples"] {
+        let to = folder.path().join(name);
+        fs::create_dir(&to).expect("a folder");
+        copy(&root().join(name), &to);
+    }
     for step in steps {
         let (code, printed) = run(&step.command, folder.path());
         let printed: Vec<&str> = printed.lines().map(str::trim_end).collect();

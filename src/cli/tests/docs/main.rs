@@ -4,6 +4,7 @@
 
 mod code_blocks;
 mod console_blocks;
+mod examples;
 mod links;
 mod pages;
 mod readme;

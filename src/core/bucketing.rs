@@ -131,7 +131,7 @@ impl Fraction {
     /// The smallest percentage that includes a position. By halving, with the very test that decides,
     /// so that the two cannot differ.
     #[must_use]
-    pub fn entry(position: Position) -> Self {
+    pub fn smallest_including(position: Position) -> Self {
         let (mut outside, mut inside) = (Self::NONE, Self::ALL);
         while let Some(between) = Self::between(outside, inside) {
             if between.includes(position) {

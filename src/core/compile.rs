@@ -11,25 +11,25 @@ mod rewrite;
 pub(crate) mod rollouts;
 pub(crate) mod segments;
 mod shadow;
-pub(crate) mod whole;
+pub(crate) mod whole_number;
 
-use crate::diagnostics::location::{Path, Span};
+use crate::diagnostics::location::{JsonPointer, Span};
 use crate::diagnostics::problem::{Expected, Problem, excerpt};
 use crate::diagnostics::{Diagnostics, Document};
 use crate::plan::Plan;
-use crate::plan::path_match::Purpose;
-use crate::plan::rollout_index::Index;
-use crate::policy::account_files::Files;
-use crate::policy::config_stream::Cuts;
+use crate::plan::path_match::TemplateUse;
+use crate::plan::rollout_index::RolloutIndex;
+use crate::policy::account_files::AccountFiles;
+use crate::policy::config_stream::ElidedSpans;
 use crate::policy::document;
-use crate::policy::json::{Field, Located, Map, Number, Reader, Text};
+use crate::policy::json::{Field, Located, LocatedText, Map, Number, Reader};
 use crate::policy::read::{self, expected};
 use crate::proxy::revision::Revision;
 use crate::request::account::Format;
 use crate::request::account_sources::{AccountSources, Source};
 
 use rollouts::Rollouts;
-use whole::parsed;
+use whole_number::parsed;
 
 impl Plan {
     /// Reads and compiles a policy.
@@ -37,33 +37,33 @@ impl Plan {
     /// # Errors
     /// Every problem of the text at once, each with its place and what to write instead.
     pub fn from_json(text: &str) -> Result<Self, Diagnostics> {
-        Self::with_files(text, &Files::default())
+        Self::with_files(text, &AccountFiles::default())
     }
 
     /// As [`Plan::from_json`], of a policy that keeps accounts in files.
     ///
     /// # Errors
     /// Every problem of the text at once, and each file that is of no use.
-    pub fn with_files(text: &str, files: &Files) -> Result<Self, Diagnostics> {
-        let (rest, cuts) = Cuts::of(text);
+    pub fn with_files(text: &str, files: &AccountFiles) -> Result<Self, Diagnostics> {
+        let (rest, cuts) = ElidedSpans::of(text);
         Self::read(&rest, cuts, files, &|| text.as_bytes().to_vec())
     }
 
     /// Of a text of which something was taken out; `whole` is all of it.
     pub(crate) fn read(
         text: &str,
-        cuts: Cuts,
-        files: &Files,
+        cuts: ElidedSpans,
+        files: &AccountFiles,
         whole: &dyn Fn() -> Vec<u8>,
     ) -> Result<Self, Diagnostics> {
         let is_whole = cuts.are_none();
-        let mut reader = Reader::with_cuts(Document::Policy, text, cuts);
+        let mut reader = Reader::with_elided_spans(Document::Policy, text, cuts);
         let policy = reader
             .root(expected::POLICY)
             .and_then(|root| read::policy(&mut reader, root));
         let mut plan = policy.and_then(|policy| plan(&mut reader, policy, files));
         if let Some(plan) = &mut plan
-            && !(is_whole || plan.revision.is_given())
+            && !(is_whole || plan.revision.is_named())
         {
             plan.revision = Revision::of_bytes(&whole());
         }
@@ -76,9 +76,13 @@ impl Plan {
 }
 
 /// `None`, and a report, when anything is wrong.
-fn plan(reader: &mut Reader<'_>, policy: document::Policy<'_>, files: &Files) -> Option<Plan> {
-    let root = &Path::Root;
-    let whole = reader.whole();
+fn plan(
+    reader: &mut Reader<'_>,
+    policy: document::RawPolicy<'_>,
+    files: &AccountFiles,
+) -> Option<Plan> {
+    let root = &JsonPointer::Root;
+    let whole = reader.whole_span();
     version(reader, whole, policy.version);
     let revision = revision(reader, policy.revision);
 
@@ -95,10 +99,10 @@ fn plan(reader: &mut Reader<'_>, policy: document::Policy<'_>, files: &Files) ->
         account.map_or((None, None), |given| account_fields(reader, &at, given));
 
     let names = segment_names(&policy.segments);
-    let collector = policy.collector.given();
+    let collector = policy.collector.into_value();
     let collector =
         collector.map(|name| rollouts::cluster_name(reader, &root.field("collector"), name));
-    let segments = policy.segments.given().map_or(Vec::new(), |map| map.0);
+    let segments = policy.segments.into_value().map_or(Vec::new(), |map| map.0);
     let segments = segments::segments(reader, &root.field("segments"), segments, (format, files));
 
     let rollouts = required(
@@ -116,7 +120,7 @@ fn plan(reader: &mut Reader<'_>, policy: document::Policy<'_>, files: &Files) ->
 
     let rollouts = rollouts?;
     let matches = rollouts.iter().map(|rollout| &rollout.matches);
-    let index = Index::new(matches);
+    let index = RolloutIndex::new(matches);
     Some(Plan {
         revision: revision?,
         account: AccountSources {
@@ -126,14 +130,17 @@ fn plan(reader: &mut Reader<'_>, policy: document::Policy<'_>, files: &Files) ->
         segments: segments?,
         segment_names: names.unwrap_or_default(),
         collector,
-        halted: policy.halted.given().is_some_and(|halted| halted.value),
+        halted: policy
+            .halted
+            .into_value()
+            .is_some_and(|halted| halted.value),
         rollouts,
         index,
     })
 }
 
 fn version(reader: &mut Reader<'_>, whole: Span, version: Field<Number<'_>>) {
-    let root = &Path::Root;
+    let root = &JsonPointer::Root;
     let Some(version) = required(reader, whole, root, "version", expected::VERSION, version) else {
         return;
     };
@@ -142,24 +149,24 @@ fn version(reader: &mut Reader<'_>, whole: Span, version: Field<Number<'_>>) {
             "version {} of the policy is not known",
             excerpt(version.value)
         );
-        let problem = Problem::invalid(what, "write 1").coded("unknown-version");
+        let problem = Problem::invalid(what, "write 1").with_code("unknown-version");
         reader.report(version.span, &root.field("version"), problem);
     }
 }
 
 /// The text's own hash where the policy does not say it.
-fn revision(reader: &mut Reader<'_>, given: Field<Text<'_>>) -> Option<Revision> {
+fn revision(reader: &mut Reader<'_>, given: Field<LocatedText<'_>>) -> Option<Revision> {
     let text = match given {
         Field::Absent => return Some(Revision::of_text(reader.document())),
-        given => given.given()?,
+        given => given.into_value()?,
     };
-    let revision = Revision::given(&text.value);
+    let revision = Revision::from_name(&text.value);
     if revision.is_none() {
         let what = format!("`{}` is not a revision", excerpt(&text.value));
         let problem =
             Problem::invalid(what, "write 1 to 64 letters, digits, `.`, `_`, `+` and `-`");
-        let at = Path::Root.field("revision");
-        reader.report(text.span, &at, problem.coded("malformed-revision"));
+        let at = JsonPointer::Root.field("revision");
+        reader.report(text.span, &at, problem.with_code("malformed-revision"));
     }
     revision
 }
@@ -167,15 +174,15 @@ fn revision(reader: &mut Reader<'_>, given: Field<Text<'_>>) -> Option<Revision>
 /// The two apart: accounts are looked at by their format even where the sources are unreadable.
 fn account_fields(
     reader: &mut Reader<'_>,
-    at: &Path<'_>,
-    account: Located<document::Account<'_>>,
+    at: &JsonPointer<'_>,
+    account: Located<document::RawAccount<'_>>,
 ) -> (Option<Format>, Option<Vec<Source>>) {
     let Located { value, span } = account;
     let format = required(reader, span, at, "format", expected::FORMAT, value.format);
     let format = format.and_then(|word| {
         let at = at.field("format");
         let known = [("sid", Format::Sid), ("opaque", Format::Opaque)];
-        reader.meaning(&at, "format", known, &word)
+        reader.one_of_words(&at, "format", known, &word)
     });
     let from = required(reader, span, at, "from", expected::SOURCES, value.from);
     let Some(from) = from else {
@@ -199,30 +206,30 @@ fn account_fields(
 
 pub(crate) fn account_source(
     reader: &mut Reader<'_>,
-    at: &Path<'_>,
-    source: Located<document::Source<'_>>,
+    at: &JsonPointer<'_>,
+    source: Located<document::RawSource<'_>>,
 ) -> Option<Source> {
     const KNOWN: &[&str] = &["header", "basic_auth", "path"];
     let Located { value, span } = source;
-    let document::Source {
+    let document::RawSource {
         header,
         basic_auth,
         path,
     } = value;
     let given = [present(&header), present(&basic_auth), present(&path)];
     let is_one = exactly_one(reader, span, at, "a place of the account", KNOWN, given);
-    let header = header.given().and_then(|name| {
+    let header = header.into_value().and_then(|name| {
         let at = at.field("header");
         matches::header_name(reader, &at, &name).map(Source::Header)
     });
-    let basic_auth = basic_auth.given().and_then(|word| {
+    let basic_auth = basic_auth.into_value().and_then(|word| {
         let at = at.field("basic_auth");
         let known = [("username", Source::BasicAuthUsername)];
-        reader.meaning(&at, "part of Basic authentication", known, &word)
+        reader.one_of_words(&at, "part of Basic authentication", known, &word)
     });
-    let path = path.given().and_then(|text| {
+    let path = path.into_value().and_then(|text| {
         let at = at.field("path");
-        matches::template(reader, &at, &text, Purpose::Account).map(Source::Path)
+        matches::template(reader, &at, &text, TemplateUse::Account).map(Source::Path)
     });
     is_one.and(header.or(basic_auth).or(path))
 }
@@ -242,7 +249,7 @@ fn segment_names<T>(segments: &Field<Map<'_, T>>) -> Option<Vec<String>> {
     }
 }
 
-fn check_name(reader: &mut Reader<'_>, at: &Path<'_>, what: &str, name: &Text<'_>) {
+fn check_name(reader: &mut Reader<'_>, at: &JsonPointer<'_>, what: &str, name: &LocatedText<'_>) {
     let is_end = |c: u8| c.is_ascii_lowercase() || c.is_ascii_digit();
     let bytes = name.value.as_bytes();
     let is_name = (1..=63).contains(&bytes.len())
@@ -254,7 +261,7 @@ fn check_name(reader: &mut Reader<'_>, at: &Path<'_>, what: &str, name: &Text<'_
             format!("`{}` is not a {what} name", excerpt(&name.value)),
             "write 1 to 63 lower-case letters, digits and inner hyphens",
         );
-        reader.report(name.span, at, problem.coded("malformed-name"));
+        reader.report(name.span, at, problem.with_code("malformed-name"));
     }
 }
 
@@ -262,7 +269,7 @@ fn check_name(reader: &mut Reader<'_>, at: &Path<'_>, what: &str, name: &Text<'_
 fn required<T>(
     reader: &mut Reader<'_>,
     parent: Span,
-    at: &Path<'_>,
+    at: &JsonPointer<'_>,
     name: &'static str,
     expected: Expected,
     field: Field<T>,
@@ -270,7 +277,7 @@ fn required<T>(
     if matches!(field, Field::Absent) {
         missing(reader, parent, at, name, expected);
     }
-    field.given()
+    field.into_value()
 }
 
 /// Apart, since [`required`] is compiled for each kind of value.
@@ -279,7 +286,7 @@ fn required<T>(
 fn missing(
     reader: &mut Reader<'_>,
     parent: Span,
-    at: &Path<'_>,
+    at: &JsonPointer<'_>,
     name: &'static str,
     expected: Expected,
 ) {
@@ -293,7 +300,7 @@ fn present<T>(field: &Field<T>) -> bool {
 fn exactly_one<const N: usize>(
     reader: &mut Reader<'_>,
     span: Span,
-    at: &Path<'_>,
+    at: &JsonPointer<'_>,
     what: &'static str,
     known: &'static [&'static str],
     given: [bool; N],

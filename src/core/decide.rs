@@ -2,7 +2,7 @@
 
 use crate::bucketing::Position;
 use crate::decision::{Decision, Reason, Treatment};
-use crate::plan::request_match::Place;
+use crate::plan::request_match::RegionMatch;
 use crate::plan::{Mode, Plan, Rollout, Serve};
 use crate::request::Request;
 use crate::request::account::Account;
@@ -50,7 +50,7 @@ pub(crate) fn decide_in<'p>(
             continue;
         }
         let decision = match &rule.serve {
-            _ if rule.when.place == Place::Unknown => v1(Reason::NoRegion),
+            _ if rule.when.region == RegionMatch::Unknown => v1(Reason::NoRegion),
             Serve::V1 => v1(Reason::Rule),
             Serve::V2 { accounts, .. }
                 if !accounts

@@ -7,13 +7,13 @@ pub(crate) mod problem;
 use std::fmt;
 use std::ops::Range;
 
-use crate::diagnostics::location::{Path, Span};
+use crate::diagnostics::location::{JsonPointer, Span};
 use crate::diagnostics::problem::{Problem, Severity};
-use crate::policy::config_stream::Cuts;
+use crate::policy::config_stream::ElidedSpans;
 use crate::visible::visible;
 
 /// How many diagnostics of one text are kept; further ones are only counted.
-const KEPT: usize = 1_000;
+const MAX_KEPT: usize = 1_000;
 
 /// The text that a diagnostic points into.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -128,7 +128,7 @@ impl Diagnostics {
 
     /// How many more warnings than are given here can be kept.
     pub(crate) fn room(&self) -> usize {
-        KEPT.saturating_sub(self.list.len())
+        MAX_KEPT.saturating_sub(self.list.len())
     }
 
     /// Adds warnings, and how many there were besides, in the order of the text.
@@ -174,8 +174,8 @@ pub(crate) struct Problems {
 }
 
 impl Problems {
-    pub(crate) fn push(&mut self, span: Span, path: &Path<'_>, problem: Problem) {
-        if self.found.len() < KEPT {
+    pub(crate) fn push(&mut self, span: Span, path: &JsonPointer<'_>, problem: Problem) {
+        if self.found.len() < MAX_KEPT {
             // In the order of the text; problems are mostly found in it, so little moves.
             let place = self
                 .found
@@ -187,8 +187,8 @@ impl Problems {
     }
 
     /// Gives each problem its place in the text of which this is the rest, in one pass over it.
-    pub(crate) fn locate(self, document: Document, text: &str, cuts: &Cuts) -> Diagnostics {
-        let mut cursor = Cursor::new(text, cuts);
+    pub(crate) fn locate(self, document: Document, text: &str, cuts: &ElidedSpans) -> Diagnostics {
+        let mut cursor = LineCursor::new(text, cuts);
         let list = self
             .found
             .into_iter()
@@ -215,17 +215,17 @@ impl Problems {
 
 /// Counts lines and columns while it moves forward through a text, of which something may have been
 /// taken out before.
-pub(crate) struct Cursor<'a> {
+pub(crate) struct LineCursor<'a> {
     rest: std::str::CharIndices<'a>,
-    cuts: &'a Cuts,
+    cuts: &'a ElidedSpans,
     line: usize,
     /// Where the line begins.
     start: usize,
     column: usize,
 }
 
-impl<'a> Cursor<'a> {
-    pub(crate) fn new(text: &'a str, cuts: &'a Cuts) -> Self {
+impl<'a> LineCursor<'a> {
+    pub(crate) fn new(text: &'a str, cuts: &'a ElidedSpans) -> Self {
         Self {
             rest: text.char_indices(),
             cuts,

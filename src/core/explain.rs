@@ -5,25 +5,25 @@
 //! down, so that a person can follow them; the outcome of its last step is always the decision.
 
 mod account;
+mod bucketing;
 mod condition;
-mod draw;
-mod given;
+mod request_builder;
 
 use crate::decide::decide;
 use crate::decision::Decision;
 use crate::decision::{Reason, Treatment};
-use crate::plan::request_match::Place;
+use crate::plan::request_match::RegionMatch;
 use crate::plan::segments::SegmentSet;
 use crate::plan::{Mode, Plan, Rollout, Rule, Serve};
 use crate::proxy::decision_header::Inbound;
 use crate::request::Request;
 use crate::request::account::Account;
-use crate::request::ambiguity::Doubt;
+use crate::request::ambiguity::Ambiguity;
 
-pub use account::{AccountFound, Held, SourceName, SourceTried};
+pub use account::{AccountFound, SourceContent, SourceName, SourceTried};
+pub use bucketing::{Bucketing, RampStep};
 pub use condition::{Condition, Part, Pattern};
-pub use draw::{Draw, RampStep};
-pub use given::{Built, Filled, Given, Refused};
+pub use request_builder::{AccountPlacementError, BuiltRequest, Filled, RequestBuilder};
 
 /// A decision, and the way to it.
 #[derive(Debug)]
@@ -33,7 +33,7 @@ pub struct Explanation<'a> {
     /// Every rollout of the policy, in order: whether its `match` holds.
     pub rollouts: Vec<Tried<'a>>,
     /// Why none has the request although one matches: it is in doubt which of them has it.
-    pub doubt: Option<Doubt>,
+    pub doubt: Option<Ambiguity>,
     /// What was asked of the rollout that has the request, in the order of precedence. Empty where no
     /// rollout has it.
     pub steps: Vec<Step<'a>>,
@@ -54,7 +54,7 @@ pub struct Step<'a> {
     /// What is asked.
     pub question: Question,
     /// `None` where a step before it decided.
-    pub answer: Option<Answer<'a>>,
+    pub answer: Option<StepResult<'a>>,
 }
 
 /// What a step asks.
@@ -78,16 +78,16 @@ pub enum Question {
 
 /// What a step found.
 #[derive(Debug)]
-pub struct Answer<'a> {
+pub struct StepResult<'a> {
     /// What it looked at.
-    pub finding: Finding<'a>,
+    pub finding: StepFinding<'a>,
     /// What it decided; `None` where the next step was asked.
     pub outcome: Option<(Treatment, Reason)>,
 }
 
 /// What a step looked at.
 #[derive(Debug)]
-pub enum Finding<'a> {
+pub enum StepFinding<'a> {
     /// Whether the policy is halted.
     Halted(bool),
     /// The rollout's mode.
@@ -121,9 +121,9 @@ pub enum ServeFound {
     /// It serves v2 to a part of the accounts, and of their requests.
     V2 {
         /// The draw of the account.
-        accounts: Box<Draw>,
+        accounts: Box<Bucketing>,
         /// The draw of the request; `None` where the account is outside, so that it is not asked.
-        requests: Option<Box<Draw>>,
+        requests: Option<Box<Bucketing>>,
     },
 }
 
@@ -145,7 +145,7 @@ impl Plan {
                 conditions,
             });
         }
-        let doubt = taken.and_then(|rollout| self.doubt(rollout, request));
+        let doubt = taken.and_then(|rollout| self.ambiguity(rollout, request));
         let taken = taken.filter(|_| doubt.is_none());
         Explanation {
             decision: decide(self, request),
@@ -157,12 +157,12 @@ impl Plan {
 
     fn steps<'a>(&'a self, rollout: &'a Rollout, request: &'a Request<'a>) -> Vec<Step<'a>> {
         let mut steps = Steps(Vec::new());
-        steps.ask(Question::Halted, || Answer {
-            finding: Finding::Halted(self.halted),
+        steps.ask(Question::Halted, || StepResult {
+            finding: StepFinding::Halted(self.halted),
             outcome: self.halted.then_some((Treatment::V1, Reason::Halted)),
         });
-        let mode = |decisive: Mode, outcome| Answer {
-            finding: Finding::Mode(rollout.mode),
+        let mode = |decisive: Mode, outcome| StepResult {
+            finding: StepFinding::Mode(rollout.mode),
             outcome: (rollout.mode == decisive).then_some(outcome),
         };
         steps.ask(Question::Off, || {
@@ -170,8 +170,8 @@ impl Plan {
         });
         steps.ask(Question::Inbound, || {
             let decided = request.decided_upstream(&rollout.name);
-            Answer {
-                finding: Finding::Inbound(request.inbound, decided),
+            StepResult {
+                finding: StepFinding::Inbound(request.inbound, decided),
                 outcome: decided.map(|treatment| (treatment, Reason::Inbound)),
             }
         });
@@ -186,17 +186,17 @@ impl Plan {
                 self.rule_answer(rollout, rule, segments, request)
             });
         }
-        steps.ask(Question::Default, || Answer {
-            finding: Finding::Default,
+        steps.ask(Question::Default, || StepResult {
+            finding: StepFinding::Default,
             outcome: Some((Treatment::V1, Reason::Default)),
         });
         steps.0
     }
 
-    fn account_answer<'a>(&'a self, request: &'a Request<'a>) -> Answer<'a> {
+    fn account_answer<'a>(&'a self, request: &'a Request<'a>) -> StepResult<'a> {
         let v1 = |reason| Some((Treatment::V1, reason));
-        Answer {
-            finding: Finding::Account(account::found(self, request)),
+        StepResult {
+            finding: StepFinding::Account(account::found(self, request)),
             outcome: match request.account {
                 Account::Absent => v1(Reason::NoAccount),
                 Account::Malformed => v1(Reason::MalformedAccount),
@@ -211,16 +211,16 @@ impl Plan {
         rule: &'a Rule,
         segments: &SegmentSet,
         request: &'a Request<'a>,
-    ) -> Answer<'a> {
+    ) -> StepResult<'a> {
         let conditions = condition::of_when(&rule.when, self, segments, request);
         let v1 = |reason| (Treatment::V1, reason);
         let serve = condition::hold(&conditions).then(|| match &rule.serve {
-            _ if rule.when.place == Place::Unknown => ServeFound::NoRegion,
+            _ if rule.when.region == RegionMatch::Unknown => ServeFound::NoRegion,
             Serve::V1 => ServeFound::V1,
             Serve::V2 { accounts, requests } => {
-                let accounts = Draw::of_account(rollout, accounts, request);
+                let accounts = Bucketing::of_account(rollout, accounts, request);
                 let requests = accounts.includes.then(|| {
-                    let draw = Draw::of_request(rollout, *requests, request);
+                    let draw = Bucketing::of_request(rollout, *requests, request);
                     Box::new(draw)
                 });
                 ServeFound::V2 {
@@ -239,8 +239,8 @@ impl Plan {
             } if !requests.includes => v1(Reason::OutsideRequests),
             ServeFound::V2 { .. } => (Treatment::V2, Reason::Rule),
         });
-        Answer {
-            finding: Finding::Rule(RuleFound { conditions, serve }),
+        StepResult {
+            finding: StepFinding::Rule(RuleFound { conditions, serve }),
             outcome,
         }
     }
@@ -267,7 +267,7 @@ impl Step<'_> {
 struct Steps<'a>(Vec<Step<'a>>);
 
 impl<'a> Steps<'a> {
-    fn ask(&mut self, question: Question, answer: impl FnOnce() -> Answer<'a>) {
+    fn ask(&mut self, question: Question, answer: impl FnOnce() -> StepResult<'a>) {
         let decided = self.0.last().is_some_and(|last| match &last.answer {
             Some(answer) => answer.outcome.is_some(),
             None => true,

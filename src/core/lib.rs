@@ -28,26 +28,29 @@ pub mod shadow;
 mod vec_map;
 mod visible;
 
-pub use bucketing::hash::{BetweenParts, Hash, Native};
+pub use bucketing::hash::{Hash, PercentageTooFine, ToolPosition};
 pub use bucketing::{Fraction, Position, Salt};
 pub use decide::decide;
 pub use decision::{Decision, Reason, Treatment};
 pub use diagnostics::problem::{Problem, Severity};
 pub use diagnostics::{Diagnostic, Diagnostics, Document, Related};
-pub use plan::account_outcome::Standing;
+pub use plan::account_outcome::AccountOutcome;
 pub use plan::changes::{ChangedPart, PlanChange};
 pub use plan::ramp::{Ramp, Step};
-pub use plan::required_inputs::Wants;
-pub use plan::route_scope::{PathReach, Reach};
-pub use plan::unsegmented::Unlisted;
+pub use plan::required_inputs::RequiredInputs;
+pub use plan::route_scope::{PathScope, RouteScope};
+pub use plan::unsegmented::Unsegmented;
 pub use plan::{Mode, Plan, Rollout};
-pub use policy::account_files::{AccountsFrom, File, FileText, Files, Gathered, accounts_from};
-pub use policy::config_stream::Intake;
-pub use policy::inline_accounts::with_accounts;
+pub use policy::account_files::{
+    AccountFile, AccountFileReference, AccountFiles, AccountListBuilder, FileQuoting,
+    referenced_account_files,
+};
+pub use policy::config_stream::ConfigStream;
+pub use policy::inline_accounts::inline_accounts;
 #[cfg(feature = "schema")]
 pub use policy::schema::schema;
-pub use policy::time::{BadTime, Time};
-pub use proxy::access_log_entry::Logged;
+pub use policy::time::{Time, TimeError};
+pub use proxy::access_log_entry::AccessLogEntry;
 pub use proxy::configuration::Configuration;
 pub use proxy::decision_header::Inbound;
 pub use proxy::max_held_bytes::MaxHeldBytes;
@@ -58,10 +61,10 @@ pub use proxy::wire_names::{
     CLUSTER_HEADER, DECISION_HEADER, LOG_PROPERTY, NO_ROLLOUT, REVISION_GAUGES, SHADOW_HEADER,
     TREATMENT_HEADER, is_turnout_header, plugin_label, revision_gauge,
 };
-pub use proxy::{Proxy, Written};
+pub use proxy::{EmittedHeaders, Proxy};
 pub use request::Request;
 pub use request::account::{Account, AccountId, Format, Sid};
-pub use request::ambiguity::Doubt;
+pub use request::ambiguity::Ambiguity;
 pub use request::headers::Headers;
 pub use shadow::byte_budget::{ByteBudget, Charge};
 pub use vec_map::VecMap;

@@ -4,34 +4,34 @@
 //! A warning is for a person to judge, and none of them makes a policy refused. Nothing here is
 //! asked by the filter.
 
-mod accounts;
+mod account_sources;
+mod allocations;
 mod change;
 mod code;
 mod errors;
 mod fall_through;
 mod held_bytes;
 mod overlaps;
+mod partial_plan;
 mod rollouts;
 mod routes;
 mod rules;
-mod sources;
-mod splits;
+mod segment_accounts;
 mod two_turnouts;
-mod view;
 mod warnings;
 
-use crate::diagnostics::location::{Path, Span};
+use crate::diagnostics::location::{JsonPointer, Span};
 use crate::diagnostics::problem::Problem;
 use crate::diagnostics::{Diagnostics, Document};
 use crate::plan::Plan;
-use crate::policy::account_files::Files;
-use crate::policy::config_stream::Cuts;
+use crate::policy::account_files::AccountFiles;
+use crate::policy::config_stream::ElidedSpans;
 use crate::policy::json::Reader;
 use crate::policy::read::{self, expected};
 
-use accounts::Classes;
 use errors::Errors;
-use view::View;
+use partial_plan::PartialPlan;
+use segment_accounts::AccountClasses;
 use warnings::Warnings;
 
 pub use code::Code;
@@ -44,7 +44,7 @@ pub struct Options<'a> {
     /// The policy that this one takes the place of.
     pub against: Option<&'a Plan>,
     /// What was found in the files that the policy names.
-    pub files: Option<&'a Files>,
+    pub files: Option<&'a AccountFiles>,
     /// The routes of running proxies, and their chains with two Turnout filters.
     pub routes: &'a [ProxyRoutes],
     /// Warnings that are known and meant.
@@ -62,7 +62,7 @@ pub fn lint(text: &[u8], options: &Options<'_>) -> Diagnostics {
         Ok(text) => text,
         Err(error) => return not_utf8(text, error.valid_up_to()),
     };
-    let none = Files::default();
+    let none = AccountFiles::default();
     let files = options.files.unwrap_or(&none);
     let (plan, mut diagnostics) = match Plan::with_files(text, files) {
         Ok(plan) => (Some(plan), Diagnostics::default()),
@@ -73,14 +73,14 @@ pub fn lint(text: &[u8], options: &Options<'_>) -> Diagnostics {
         return diagnostics;
     }
     // Reads the policy again for its places. Its problems are those that are known by now.
-    let (rest, cuts) = Cuts::of(text);
-    let mut reader = Reader::with_cuts(Document::Policy, &rest, cuts);
+    let (rest, cuts) = ElidedSpans::of(text);
+    let mut reader = Reader::with_elided_spans(Document::Policy, &rest, cuts);
     let policy = reader
         .root(expected::POLICY)
         .and_then(|root| read::policy(&mut reader, root));
     let mut warnings = Warnings::new(options.allow);
     if let Some(policy) = policy {
-        let view = View::new(&mut reader, policy, &Errors::new(&diagnostics), files);
+        let view = PartialPlan::new(&mut reader, policy, &Errors::new(&diagnostics), files);
         check(&view, options.against, &mut warnings);
         if let Some(plan) = &plan {
             routes::check(&view, plan, options.routes, &mut warnings);
@@ -88,17 +88,17 @@ pub fn lint(text: &[u8], options: &Options<'_>) -> Diagnostics {
             two_turnouts::check(&view, options.routes, &mut warnings);
         }
     }
-    warnings.finish(&rest, &reader.into_cuts(), &mut diagnostics);
+    warnings.finish(&rest, &reader.into_elided_spans(), &mut diagnostics);
     diagnostics
 }
 
-fn check(view: &View<'_>, against: Option<&Plan>, warnings: &mut Warnings<'_>) {
-    let classes = Classes::new(view);
-    sources::check(view, warnings);
-    accounts::check(view, warnings);
+fn check(view: &PartialPlan<'_>, against: Option<&Plan>, warnings: &mut Warnings<'_>) {
+    let classes = AccountClasses::new(view);
+    account_sources::check(view, warnings);
+    segment_accounts::check(view, warnings);
     rules::check(view, &classes, warnings);
     overlaps::check(view, &classes, warnings);
-    splits::check(view, warnings);
+    allocations::check(view, warnings);
     rollouts::check(view, warnings);
     fall_through::check(view, warnings);
     if let Some(old) = against {
@@ -122,7 +122,7 @@ impl Budget {
     }
 }
 
-fn not_examined(warnings: &mut Warnings<'_>, what: &str, place: (Span, &Path<'_>)) {
+fn not_examined(warnings: &mut Warnings<'_>, what: &str, place: (Span, &JsonPointer<'_>)) {
     warnings.push(
         Code::NotExamined,
         place,
@@ -165,6 +165,6 @@ fn not_utf8(bytes: &[u8], valid_up_to: usize) -> Diagnostics {
     };
     let (what, instead) = not_text(bytes);
     let problem = Problem::invalid(what, instead);
-    reader.report(span, &Path::Root, problem.coded("not-utf8"));
+    reader.report(span, &JsonPointer::Root, problem.with_code("not-utf8"));
     reader.finish()
 }

@@ -21,10 +21,10 @@ use crate::bucketing::{Fraction, Position, Salt};
 use crate::decision::Treatment;
 use crate::diagnostics::problem::Problem;
 use crate::plan::ramp::Ramp;
-use crate::plan::request_match::{Place, RequestMatch, When};
-use crate::plan::rollout_index::Index;
+use crate::plan::request_match::{RegionMatch, RequestMatch, When};
+use crate::plan::rollout_index::RolloutIndex;
 use crate::plan::segments::Segments;
-use crate::plan::shadow_plan::Shadow;
+use crate::plan::shadow_plan::ShadowPlan;
 use crate::policy::time::Time;
 use crate::proxy::decision_header::{self, Inbound};
 use crate::proxy::revision::Revision;
@@ -49,7 +49,7 @@ pub struct Plan {
     pub collector: Option<String>,
     pub(crate) rollouts: Vec<Rollout>,
     /// Of the rollouts.
-    pub(crate) index: Index,
+    pub(crate) index: RolloutIndex,
 }
 
 /// One move from v1 to v2.
@@ -73,7 +73,7 @@ pub struct Rollout {
     pub(crate) entries: [String; 2],
     pub(crate) rules: Vec<Rule>,
     /// What is copied to v2, in the modes that copy.
-    pub shadow: Option<Shadow>,
+    pub shadow: Option<ShadowPlan>,
 }
 
 /// How far a rollout has come.
@@ -146,23 +146,25 @@ impl Plan {
 
     /// Says in which region this proxy is; an empty name is none. Until then that is unknown, and a
     /// rule that names regions decides v1.
-    pub fn place_in(&mut self, region: &str) {
+    pub fn set_region(&mut self, region: &str) {
         let region = Some(region).filter(|region| !region.is_empty());
         for rollout in &mut self.rollouts {
             let rules = rollout.rules.iter_mut().map(|rule| &mut rule.when);
             let shadow = rollout.shadow.iter_mut().map(|shadow| &mut shadow.when);
-            rules.chain(shadow).for_each(|when| when.place_in(region));
+            rules.chain(shadow).for_each(|when| when.set_region(region));
         }
     }
 
     /// Whether some rule names regions, and it is unknown in which this proxy is.
     #[must_use]
-    pub fn lacks_region(&self) -> bool {
+    pub fn needs_region(&self) -> bool {
         let mut rollouts = self.rollouts.iter();
         rollouts.any(|rollout| {
             let rules = rollout.rules.iter().map(|rule| &rule.when);
             let shadow = rollout.shadow.iter().map(|shadow| &shadow.when);
-            rules.chain(shadow).any(|when| when.place == Place::Unknown)
+            rules
+                .chain(shadow)
+                .any(|when| when.region == RegionMatch::Unknown)
         })
     }
 
@@ -197,7 +199,7 @@ impl Plan {
     /// The first rollout whose `match` holds has the request, unless that is in doubt: then none has it.
     pub(crate) fn rollout_of(&self, request: &Request<'_>) -> Option<&Rollout> {
         let found = self.first_match(request)?;
-        self.doubt(found, request).is_none().then_some(found)
+        self.ambiguity(found, request).is_none().then_some(found)
     }
 
     /// The first rollout whose `match` holds.

@@ -19,7 +19,7 @@ pub struct Proxy {
     /// Whether earlier hops are believed.
     pub inbound: Inbound,
     /// What it writes for its routes, and for later hops.
-    pub headers: Written,
+    pub headers: EmittedHeaders,
     /// The level of its records in Envoy's log.
     pub record_level: RecordLevel,
     /// How many bytes it holds in one worker at most.
@@ -40,7 +40,7 @@ impl From<Inbound> for Proxy {
     fn from(inbound: Inbound) -> Self {
         Self {
             inbound,
-            headers: Written::ALL,
+            headers: EmittedHeaders::ALL,
             record_level: RecordLevel::default(),
             max_held_bytes: MaxHeldBytes::default(),
         }
@@ -50,7 +50,7 @@ impl From<Inbound> for Proxy {
 /// Which headers a proxy writes into a request of a rollout. Each costs the request a call of the proxy, so
 /// one that nobody reads may be left out. What clients send under these names is removed all the same.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Written {
+pub struct EmittedHeaders {
     /// `x-turnout-cluster`, for a route's `cluster_header`.
     pub cluster: bool,
     /// `x-turnout-treatment`, for header matches of routes.
@@ -59,7 +59,7 @@ pub struct Written {
     pub decision: bool,
 }
 
-impl Written {
+impl EmittedHeaders {
     /// All of them.
     pub const ALL: Self = Self {
         cluster: true,
@@ -76,7 +76,7 @@ impl Written {
 
     /// Those that are named; `None` where a word is none of them, or no route could follow a decision:
     /// then neither `cluster` nor `treatment` is named.
-    pub fn named<'w>(words: impl IntoIterator<Item = &'w str>) -> Option<Self> {
+    pub fn from_words<'w>(words: impl IntoIterator<Item = &'w str>) -> Option<Self> {
         let mut written = Self::NONE;
         for word in words {
             *written.place(word)? = true;
@@ -109,7 +109,7 @@ impl Written {
     }
 }
 
-impl Default for Written {
+impl Default for EmittedHeaders {
     fn default() -> Self {
         Self::ALL
     }

@@ -23,7 +23,7 @@ mod shares;
 mod tally;
 mod trial;
 
-pub use crate::plan::shadow_plan::{Moment, Rewrite, Shadow};
+pub use crate::plan::shadow_plan::{Rewrite, SendTiming, ShadowPlan};
 pub use copy::carry;
 pub use difference::{Difference, Noted, NotedKind, Shown, Side};
 pub use latency::Latency;

@@ -15,8 +15,8 @@ use std::hash::{BuildHasher, RandomState};
 use std::rc::Rc;
 
 use turnout_core::shadow::{
-    AccountCharge, AccountKey, Answered, Judge, Moment, Next, NoiseModel, Outcome, Sample, Shadow,
-    Shares, Trial, Verdict,
+    AccountCharge, AccountKey, Answered, Judge, Next, NoiseModel, Outcome, Sample, SendTiming,
+    ShadowPlan, Shares, Trial, Verdict,
 };
 use turnout_core::{Account, ByteBudget, Charge, Configuration, Plan, Rollout, Treatment, VecMap};
 
@@ -204,7 +204,7 @@ impl Copies {
         if job.phase == Phase::Request {
             job.enter(Phase::V1, ticks);
         }
-        if shadow.send == Moment::WithRequest && matches!(job.v2, V2::NotAsked) {
+        if shadow.send == SendTiming::WithRequest && matches!(job.v2, V2::NotAsked) {
             job.v2 = V2::Asked;
             if !self.take_place(id) {
                 self.settle(id, Outcome::DroppedBusy);
@@ -528,14 +528,14 @@ impl Copies {
     }
 
     /// A job without an outcome, and what it is done by.
-    fn job(&mut self, id: u32) -> Option<(&mut Job, &Shadow)> {
+    fn job(&mut self, id: u32) -> Option<(&mut Job, &ShadowPlan)> {
         let job = self.jobs.get_mut(&id).filter(|job| !job.is_settled)?;
         let (_, shadow) = parts(&self.configuration, job.sample)?;
         Some((job, shadow))
     }
 }
 
-fn parts(configuration: &Configuration, sample: Sample) -> Option<(&Rollout, &Shadow)> {
+fn parts(configuration: &Configuration, sample: Sample) -> Option<(&Rollout, &ShadowPlan)> {
     let rollout = configuration.plan.rollouts().get(sample.rollout)?;
     Some((rollout, rollout.shadow.as_ref()?))
 }

@@ -1,6 +1,6 @@
 //! Reads the plugin's configuration within the byte budget of its worker.
 
-use turnout_core::{ByteBudget, Charge, Configuration, Diagnostics, Intake, MaxHeldBytes};
+use turnout_core::{ByteBudget, Charge, ConfigStream, Configuration, Diagnostics, MaxHeldBytes};
 
 use crate::host;
 
@@ -41,7 +41,7 @@ pub(crate) fn read(size: usize, budget: &ByteBudget) -> Result<(Configuration, C
         }
     };
     check(&charge, size.saturating_add(PIECE), most)?;
-    let mut intake = Intake::new(size);
+    let mut intake = ConfigStream::new(size);
     let mut start = 0_usize;
     loop {
         let piece = host::plugin_configuration(start, PIECE);
@@ -58,7 +58,7 @@ pub(crate) fn read(size: usize, budget: &ByteBudget) -> Result<(Configuration, C
     } else {
         most
     };
-    let again = if intake.is_read_again() { size } else { 0 };
+    let again = if intake.needs_second_read() { size } else { 0 };
     let values = intake.commas().saturating_mul(VALUE);
     let text = intake.len();
     let reading = intake

@@ -40,7 +40,7 @@ impl Root {
         match read(size, budget) {
             Ok((configuration, _)) if is_beyond(&configuration) => false,
             Ok((mut configuration, charge)) => {
-                configuration.plan.place_in(&host::region());
+                configuration.plan.set_region(&host::region());
                 let active = Active::new(configuration, charge, budget);
                 tell_revision(&active.plugin, active.configuration.plan.revision());
                 let took = host::now().saturating_sub(begin);
@@ -160,7 +160,7 @@ fn announce(configuration: &Configuration, took: u64) {
          in {ms}.{tenths} ms"
     );
     host::log(LogLevel::Info, &line);
-    if configuration.plan.lacks_region() {
+    if configuration.plan.needs_region() {
         let line = "turnout: the policy names regions, and this proxy is in none; rules that name \
             them decide v1; give the proxy's node a locality with a region";
         host::log(LogLevel::Warn, line);

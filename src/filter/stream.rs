@@ -1,8 +1,8 @@
 //! One request: read it, decide, write what the route and the next hop need.
 
 use turnout_core::{
-    CLUSTER_HEADER, Configuration, DECISION_HEADER, Decision, Headers, Inbound, LOG_PROPERTY,
-    Request, Rollout, TREATMENT_HEADER, Written, decide, is_turnout_header,
+    CLUSTER_HEADER, Configuration, DECISION_HEADER, Decision, EmittedHeaders, Headers, Inbound,
+    LOG_PROPERTY, Request, Rollout, TREATMENT_HEADER, decide, is_turnout_header,
 };
 
 use crate::host::{self, HeaderBuffer};
@@ -72,7 +72,7 @@ fn remove_stale(pairs: &[(&[u8], &[u8])], inbound: Inbound, decision: &Decision<
 }
 
 fn write_decision(
-    headers: Written,
+    headers: EmittedHeaders,
     request: &Request<'_>,
     rollout: &Rollout,
     decision: &Decision<'_>,

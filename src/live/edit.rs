@@ -69,8 +69,8 @@ pub(crate) fn turned(revision: &str, halted: bool) -> Option<Revision> {
         true => (HALTED, RESUMED),
         false => (RESUMED, HALTED),
     };
-    let before = revision.strip_suffix(removed).and_then(Revision::given);
-    before.or_else(|| Revision::given(&[revision, added].concat()))
+    let before = revision.strip_suffix(removed).and_then(Revision::from_name);
+    before.or_else(|| Revision::from_name(&[revision, added].concat()))
 }
 
 /// The fields of a policy, in their order, none looked into.
@@ -129,7 +129,7 @@ impl<'p> Fields<'p> {
             return Ok(Revision::of_text(text));
         };
         let given: String = serde_json::from_str(raw).map_err(|_| NoPolicy)?;
-        Revision::given(&given).ok_or(NoPolicy)
+        Revision::from_name(&given).ok_or(NoPolicy)
     }
 }
 

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
-use turnout_core::{Inbound, MaxHeldBytes, RecordLevel, Written};
+use turnout_core::{EmittedHeaders, Inbound, MaxHeldBytes, RecordLevel};
 
 use crate::installed::Plugin;
 use crate::{max_held_bytes, record_level, written};
@@ -115,7 +115,7 @@ pub struct Entry {
     pub inbound: String,
     /// Which headers the proxies write. Older entries do not say it: all.
     #[serde(default, with = "written")]
-    pub headers: Written,
+    pub headers: EmittedHeaders,
     /// The level of their records in Envoy's log. It is `info` in older entries, which have no such field.
     #[serde(default, with = "record_level")]
     pub record_level: RecordLevel,
@@ -196,10 +196,10 @@ mod tests {
     #[test]
     fn an_older_entry_says_nothing_of_headers_and_a_newer_one_always() {
         let older = entry(None).unwrap();
-        assert_eq!(older.headers, Written::ALL);
+        assert_eq!(older.headers, EmittedHeaders::ALL);
         let newer = serde_json::to_value(&older).unwrap();
-        assert_eq!(newer["headers"], json!(Written::WORDS));
-        assert_eq!(entry(Some(json!(Written::WORDS))), Ok(older.clone()));
+        assert_eq!(newer["headers"], json!(EmittedHeaders::WORDS));
+        assert_eq!(entry(Some(json!(EmittedHeaders::WORDS))), Ok(older.clone()));
 
         let some = entry(Some(json!(["decision", "cluster"]))).unwrap();
         assert_eq!(some.plugin().headers, some.headers);

@@ -5,7 +5,9 @@ use std::borrow::Cow;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use turnout_core::render::discovery;
-use turnout_core::{Configuration, Inbound, MaxHeldBytes, Proxy, RecordLevel, Revision, Written};
+use turnout_core::{
+    Configuration, EmittedHeaders, Inbound, MaxHeldBytes, Proxy, RecordLevel, Revision,
+};
 use xxhash_rust::xxh3::xxh3_128;
 
 use crate::{max_held_bytes, record_level, written};
@@ -18,7 +20,7 @@ pub struct Plugin {
     /// Whether they believe the x-turnout-* headers of requests.
     pub inbound: Inbound,
     /// Which headers they write.
-    pub headers: Written,
+    pub headers: EmittedHeaders,
     /// The level of their records in Envoy's log.
     pub record_level: RecordLevel,
     /// How many bytes they hold in one worker at most.
@@ -33,7 +35,7 @@ pub struct Given<'a> {
     /// Whether they believe the x-turnout-* headers of requests.
     pub inbound: Option<Inbound>,
     /// Which headers they write.
-    pub headers: Option<Written>,
+    pub headers: Option<EmittedHeaders>,
     /// The level of their records in Envoy's log.
     pub record_level: Option<RecordLevel>,
     /// How many bytes they hold in one worker at most.
@@ -209,7 +211,7 @@ struct Envelope<'t> {
     #[serde(borrow, default)]
     inbound: Option<Cow<'t, str>>,
     #[serde(default, with = "written")]
-    headers: Written,
+    headers: EmittedHeaders,
     #[serde(default, with = "record_level")]
     record_level: RecordLevel,
     #[serde(default, with = "max_held_bytes")]
@@ -225,14 +227,19 @@ mod tests {
         let plugin = Plugin {
             wasm: "/etc/\"envoy\"/é.wasm".into(),
             inbound: Inbound::Trust,
-            headers: Written::named(["treatment"]).unwrap(),
+            headers: EmittedHeaders::from_words(["treatment"]).unwrap(),
             record_level: RecordLevel::Warn,
             max_held_bytes: MaxHeldBytes::new(20_000_000).unwrap(),
         };
         let policy = "{ \"a\\n\": \"\\u0001 €\" }";
         let mut seen = std::collections::BTreeSet::new();
         for sequence in [1, 2, 3, 100, 65_536, u64::MAX] {
-            let text = file(policy, &Revision::given("r1").unwrap(), &plugin, sequence);
+            let text = file(
+                policy,
+                &Revision::from_name("r1").unwrap(),
+                &plugin,
+                sequence,
+            );
             let installed = read(text.as_bytes()).unwrap();
             assert_eq!(installed.policy, policy);
             assert_eq!(installed.plugin, plugin);
@@ -251,13 +258,13 @@ mod tests {
         let plain = Plugin {
             wasm: "/f.wasm".into(),
             inbound: Inbound::Strip,
-            headers: Written::ALL,
+            headers: EmittedHeaders::ALL,
             record_level: RecordLevel::Info,
             max_held_bytes: MaxHeldBytes::default(),
         };
         assert_eq!(read(""), Ok(plain.clone()));
         let some = r#""headers":["decision","cluster"],"#;
-        let headers = Written::named(["cluster", "decision"]).unwrap();
+        let headers = EmittedHeaders::from_words(["cluster", "decision"]).unwrap();
         let some_headers = Plugin {
             headers,
             ..plain.clone()

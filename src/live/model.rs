@@ -6,7 +6,7 @@ use std::path::Path;
 
 use proptest::prelude::*;
 use tempfile::TempDir;
-use turnout_core::{RecordLevel, Time, Written};
+use turnout_core::{EmittedHeaders, RecordLevel, Time};
 
 use crate::edit::Text;
 use crate::fault::{self, Fault};
@@ -36,13 +36,13 @@ fn given(number: usize) -> Given<'static> {
     }
 }
 
-fn headers(number: usize) -> Written {
+fn headers(number: usize) -> EmittedHeaders {
     let words: &[&str] = match number {
-        0 => &Written::WORDS,
+        0 => &EmittedHeaders::WORDS,
         1 => &["cluster"],
         _ => &["treatment", "decision"],
     };
-    Written::named(words.iter().copied()).expect("headers")
+    EmittedHeaders::from_words(words.iter().copied()).expect("headers")
 }
 
 fn record_level(number: usize) -> RecordLevel {
@@ -243,7 +243,7 @@ fn filter(directory: &Directory) -> Option<Vec<u8>> {
 }
 
 /// What stands in `filter.json`.
-fn in_force(directory: &Directory) -> Option<(String, Written, RecordLevel)> {
+fn in_force(directory: &Directory) -> Option<(String, EmittedHeaders, RecordLevel)> {
     let in_force = directory.in_force().expect("a folder");
     in_force.map(|in_force| {
         let plugin = in_force.plugin;
@@ -269,7 +269,7 @@ fn is_unsettled(directory: &Directory) -> bool {
     })
 }
 
-fn wanted(stack: &Stack) -> Option<(String, Written, RecordLevel)> {
+fn wanted(stack: &Stack) -> Option<(String, EmittedHeaders, RecordLevel)> {
     let (number, halted) = stack.last()?;
     let policy = policy(*number);
     let text = Text::with_halted(&policy, *halted).expect("a policy");

@@ -20,5 +20,5 @@ pub(crate) fn deserialize<'t, D: Deserializer<'t>>(
     deserializer: D,
 ) -> Result<RecordLevel, D::Error> {
     let word = String::deserialize(deserializer)?;
-    RecordLevel::named(&word).ok_or_else(|| D::Error::custom("no such `record_level`"))
+    RecordLevel::from_word(&word).ok_or_else(|| D::Error::custom("no such `record_level`"))
 }

@@ -3,17 +3,19 @@
 
 use serde::de::Error;
 use serde::{Deserialize, Deserializer, Serializer};
-use turnout_core::Written;
+use turnout_core::EmittedHeaders;
 
 pub(crate) fn serialize<S: Serializer>(
-    written: &Written,
+    written: &EmittedHeaders,
     serializer: S,
 ) -> Result<S::Ok, S::Error> {
     serializer.collect_seq(written.words())
 }
 
-pub(crate) fn deserialize<'t, D: Deserializer<'t>>(deserializer: D) -> Result<Written, D::Error> {
+pub(crate) fn deserialize<'t, D: Deserializer<'t>>(
+    deserializer: D,
+) -> Result<EmittedHeaders, D::Error> {
     let words = Vec::<String>::deserialize(deserializer)?;
-    Written::named(words.iter().map(String::as_str))
+    EmittedHeaders::from_words(words.iter().map(String::as_str))
         .ok_or_else(|| D::Error::custom("no such `headers`"))
 }

@@ -6,7 +6,7 @@
 //! each rule that it is to win against.
 
 use serde_json::{Value, json};
-use turnout_core::{CLUSTER_HEADER, PathReach, Plan, Rollout, TREATMENT_HEADER, Treatment};
+use turnout_core::{CLUSTER_HEADER, PathScope, Plan, Rollout, TREATMENT_HEADER, Treatment};
 
 use crate::document::Document;
 use crate::error::{Error, Errors, Found};
@@ -50,7 +50,7 @@ pub fn envoy_gateway(plan: &Plan, given: &EnvoyGateway<'_>) -> Result<Vec<Docume
         for treatment in [Treatment::V1, Treatment::V2] {
             found.keep(backend(rollout, treatment));
         }
-        for host in rollout.reach().hosts {
+        for host in rollout.route_scope().hosts {
             if !names::is_host(host) {
                 found.push(Error::Host(host.to_owned()));
             }
@@ -106,12 +106,12 @@ fn route(
     rollout: &Rollout,
     name: &str,
 ) -> Result<Document, Error> {
-    let own = rollout.reach().path;
+    let own = rollout.route_scope().path;
     let mut paths = vec![path(&own)?];
     // Without the filter the first rollout of a path has it.
     let mut is_first = true;
     for other in &group.rollouts {
-        let reach = other.reach().path;
+        let reach = other.route_scope().path;
         let value = path(&reach)?;
         is_first &= other.index >= rollout.index || path(&own)? != value;
         if overlap(&own, &reach) && !paths.contains(&value) {
@@ -171,8 +171,8 @@ fn route(
 
 /// Whether there may be a path that both have. A path that differs in its last `/` alone is meant too:
 /// a prefix here takes both.
-fn overlap(one: &PathReach, other: &PathReach) -> bool {
-    use PathReach::{Exact, Prefix};
+fn overlap(one: &PathScope, other: &PathScope) -> bool {
+    use PathScope::{Exact, Prefix};
     let begins = |path: &str, prefix: &str| path.starts_with(prefix.trim_end_matches('/'));
     match (one, other) {
         (Exact(one), Exact(other)) => one == other,
@@ -183,17 +183,17 @@ fn overlap(one: &PathReach, other: &PathReach) -> bool {
 
 /// A prefix there is one of whole segments, so one that ends within a segment is a pattern. So is
 /// what the cluster refuses in a path.
-fn path(path: &PathReach) -> Result<Value, Error> {
+fn path(path: &PathScope) -> Result<Value, Error> {
     let (kind, value) = match path {
-        PathReach::Exact(path) if is_plain(path) => ("Exact", path.clone()),
-        PathReach::Exact(path) => ("RegularExpression", escaped(path)),
-        PathReach::Prefix(prefix) if prefix.ends_with('/') && is_plain(prefix) => {
+        PathScope::Exact(path) if is_plain(path) => ("Exact", path.clone()),
+        PathScope::Exact(path) => ("RegularExpression", escaped(path)),
+        PathScope::Prefix(prefix) if prefix.ends_with('/') && is_plain(prefix) => {
             ("PathPrefix", prefix.clone())
         }
-        PathReach::Prefix(prefix) => ("RegularExpression", escaped(prefix) + ".*"),
+        PathScope::Prefix(prefix) => ("RegularExpression", escaped(prefix) + ".*"),
     };
     if value.len() > LONGEST_PATH {
-        let (PathReach::Exact(path) | PathReach::Prefix(path)) = path;
+        let (PathScope::Exact(path) | PathScope::Prefix(path)) = path;
         return Err(Error::Path(path.clone()));
     }
     Ok(json!({ "type": kind, "value": value }))

@@ -35,7 +35,7 @@ pub(crate) fn groups<'p>(
     let mut of_host: BTreeMap<&str, BTreeSet<usize>> = BTreeMap::new();
     let mut of_all = Vec::new();
     for rollout in plan.rollouts() {
-        let named = rollout.reach().hosts;
+        let named = rollout.route_scope().hosts;
         let mut wanted: Vec<&str> = named.iter().map(|host| called(host)).collect();
         if named.is_empty() {
             of_all.push(rollout);

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
-use turnout_core::{CLUSTER_HEADER, PathReach, Plan, Rollout, TREATMENT_HEADER, Treatment};
+use turnout_core::{CLUSTER_HEADER, PathScope, Plan, Rollout, TREATMENT_HEADER, Treatment};
 
 use crate::document::Document;
 use crate::error::{Error, Errors, Found};
@@ -74,7 +74,7 @@ pub fn istio(plan: &Plan, given: &Istio<'_>) -> Result<Vec<Document>, Errors> {
                 cluster.note(&mut services);
             }
         }
-        for host in rollout.reach().hosts {
+        for host in rollout.route_scope().hosts {
             if !is_route_host(host) {
                 found.push(Error::Host(host.to_owned()));
             }
@@ -216,13 +216,13 @@ fn virtual_service(
                 "route": [Cluster::of(rollout, treatment)?.destination()],
             }));
         }
-        let path = rollout.reach().path;
+        let path = rollout.route_scope().path;
         fallback.push(json!({
             "name": format!("{}-fallback", rollout.name),
             "match": [{ "uri": uri(&path) }],
             "route": [Cluster::of(rollout, Treatment::V1)?.destination()],
         }));
-        is_rest_taken |= path == PathReach::Prefix("/".into());
+        is_rest_taken |= path == PathScope::Prefix("/".into());
     }
     let mut routes = decided;
     routes.append(&mut fallback);
@@ -249,10 +249,10 @@ fn virtual_service(
     })
 }
 
-fn uri(path: &PathReach) -> Value {
+fn uri(path: &PathScope) -> Value {
     match path {
-        PathReach::Exact(path) => json!({ "exact": path }),
-        PathReach::Prefix(prefix) => json!({ "prefix": prefix }),
+        PathScope::Exact(path) => json!({ "exact": path }),
+        PathScope::Prefix(prefix) => json!({ "prefix": prefix }),
     }
 }
 

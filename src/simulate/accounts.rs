@@ -6,7 +6,7 @@ use std::io::{self, BufRead, BufReader, Read};
 use csv_core::{ReadFieldResult, Reader};
 use serde::Serialize;
 
-use turnout_core::{FileText, Format};
+use turnout_core::{FileQuoting, Format};
 
 use crate::chunks::{Chunk, Chunks, LONGEST_LINE};
 use crate::unreadable::Unreadable;
@@ -38,7 +38,7 @@ pub struct ListOptions {
     /// The column of CSV that has the accounts; else each line is one.
     pub column: Option<Column>,
     /// Whether messages quote its lines.
-    pub text: FileText,
+    pub text: FileQuoting,
 }
 
 /// What was read.
@@ -68,7 +68,7 @@ pub enum BadAccounts {
         /// What there is.
         known: Vec<String>,
         /// Whether the message names what there is.
-        text: FileText,
+        text: FileQuoting,
     },
 }
 
@@ -79,7 +79,7 @@ impl fmt::Display for BadAccounts {
             Self::NoColumn {
                 wanted,
                 known,
-                text: FileText::Hidden,
+                text: FileQuoting::Hidden,
             } => {
                 let wanted = excerpt(wanted.as_bytes());
                 let names = words::counted(u64::try_from(known.len()).unwrap_or(u64::MAX), "name");
@@ -211,8 +211,8 @@ impl Accounts<'_> {
             }
             Some(header) if is_first && (self.is_header)(header) => {
                 read.header = Some(match self.options.text {
-                    FileText::Hidden => String::new(),
-                    FileText::Shown => excerpt(header),
+                    FileQuoting::Hidden => String::new(),
+                    FileQuoting::Shown => excerpt(header),
                 });
             }
             Some(other) => read.malformed.add(number, || {
@@ -391,7 +391,7 @@ mod tests {
     fn read(text: &str, column: Option<&str>) -> (Vec<String>, AccountsRead) {
         let options = ListOptions {
             column: column.map(Column::parse),
-            text: FileText::Shown,
+            text: FileQuoting::Shown,
         };
         let accounts = Accounts {
             options: &options,
@@ -447,11 +447,11 @@ mod tests {
     fn a_column_that_is_not_there() {
         for (text, sentence) in [
             (
-                FileText::Shown,
+                FileQuoting::Shown,
                 "the first line has no column `acount`; did you mean `account`?",
             ),
             (
-                FileText::Hidden,
+                FileQuoting::Hidden,
                 "the first line has no column `acount` among its 2 names; write a name as it is there, or a \
                  number; --show-lines shows the names",
             ),

@@ -3,7 +3,7 @@
 use std::io::Read;
 
 use serde::Serialize;
-use turnout_core::{Account, Fraction, Mode, Plan, Reason, Rollout, Standing, Time};
+use turnout_core::{Account, AccountOutcome, Fraction, Mode, Plan, Reason, Rollout, Time};
 
 use crate::accounts::{Accounts, AccountsRead, BadAccounts, ListOptions};
 use crate::counts::increase;
@@ -119,7 +119,7 @@ impl Census {
             segments.extend(plan.segments_of(&id));
             let account = Account::Known(id);
             for (rollout, census) in plan.rollouts().iter().zip(&mut rollouts) {
-                let standing = plan.standing(rollout, &account, at);
+                let standing = plan.account_outcome(rollout, &account, at);
                 census.add(&standing, &segments);
             }
         })?;
@@ -160,7 +160,7 @@ impl RolloutCensus {
         }
     }
 
-    fn add(&mut self, standing: &Standing, segments: &[usize]) {
+    fn add(&mut self, standing: &AccountOutcome, segments: &[usize]) {
         self.total.add(standing);
         if segments.is_empty() {
             self.no_segment.add(standing);
@@ -180,7 +180,7 @@ impl RolloutCensus {
 }
 
 impl Group {
-    fn add(&mut self, standing: &Standing) {
+    fn add(&mut self, standing: &AccountOutcome) {
         increase(&mut self.accounts);
         if standing.requests.is_some() {
             increase(&mut self.v2);

@@ -172,7 +172,7 @@ impl<'p> Comparison<'p> {
             let rollouts = versions.map(|v| v.plan.rollouts().iter().find(|r| r.name == name));
             let [mode, mode_new] = rollouts.map(|rollout| rollout.map(|r| r.mode.as_str()));
             let drawn_anew = match rollouts {
-                [Some(old), Some(new)] => !old.draws_as(new),
+                [Some(old), Some(new)] => !old.same_bucketing(new),
                 _ => false,
             };
             let change = RolloutChange {
@@ -283,7 +283,7 @@ impl<'p> Comparison<'p> {
                 "the format of accounts has changed: who is an account under one policy only counts as malformed under the other",
             ));
         }
-        if !old.finds_accounts_as(new) {
+        if !old.same_account_sources(new) {
             notes.push(String::from(
                 "`account.from` has changed: a request may name another account, or none; accounts are counted as if \
                  theirs were found",
@@ -321,7 +321,7 @@ impl<'p> Comparison<'p> {
                         notes.push(format!("{}: {}", pair.change.rollout, drawn_anew(old, new)));
                     }
                     // Accounts are asked as if their requests were this rollout's.
-                    if !old.matches_as(new) {
+                    if !old.same_match(new) {
                         notes.push(format!(
                             "{}: its `match` has changed, so requests come to it or leave it; accounts are counted as if \
                              theirs were all its own, --log says which requests move",

@@ -193,7 +193,7 @@ fn kind(plan: &Plan, entry: &Entry<'_>, fields: &Fields, decision: &Decision<'_>
 
 /// Whether the line is without something by which rollouts are told apart; that is a warning of its own.
 fn is_unsaid(plan: &Plan, entry: &Entry<'_>, fields: &Fields) -> bool {
-    let wants = plan.wants();
+    let wants = plan.required_inputs();
     let is_absent = |part| entry.get(part).is_none();
     (wants.host && is_absent(Part::Host))
         || (wants.path && is_absent(Part::Path))
@@ -206,7 +206,7 @@ fn is_unsaid(plan: &Plan, entry: &Entry<'_>, fields: &Fields) -> bool {
 
 /// Whether what its rollout decides depends on what the line cannot say: when it was, and where.
 fn depends_on_more(plan: &Plan, entry: &Entry<'_>, fields: &Fields) -> bool {
-    let wants = plan.wants();
+    let wants = plan.required_inputs();
     plan.has_ramps()
         || wants.region
         || (wants.request_id && entry.get(Part::RequestId).is_none())

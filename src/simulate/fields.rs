@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::fmt;
 
-use turnout_core::Logged;
+use turnout_core::AccessLogEntry;
 
 use crate::words;
 
@@ -327,7 +327,7 @@ impl<'a> Entry<'a> {
 
     /// Takes the parts of what the filter says. `None` where they do not stand there as they are.
     pub(crate) fn set_entry(&mut self, entry: &'a [u8]) -> Option<()> {
-        let logged = Logged::parse(entry)?;
+        let logged = AccessLogEntry::parse(entry)?;
         if let Some(account) = logged.account {
             let Cow::Borrowed(account) = account else {
                 return None;

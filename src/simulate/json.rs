@@ -9,7 +9,7 @@ use std::fmt;
 use memchr::memchr2;
 use serde::de::{Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde_json::Value;
-use turnout_core::Logged;
+use turnout_core::AccessLogEntry;
 
 use crate::fields::{ENTRY, Entry, Fields, Layout, Part};
 
@@ -140,7 +140,7 @@ pub(crate) fn parse(line: &[u8], fields: &Fields) -> Result<Parsed, String> {
 
 /// What the filter says of a request; nothing where it is not the filter that says it.
 fn parts(entry: &str) -> Vec<(usize, Option<Vec<u8>>)> {
-    let Some(logged) = Logged::parse(entry.as_bytes()) else {
+    let Some(logged) = AccessLogEntry::parse(entry.as_bytes()) else {
         return Vec::new();
     };
     let account = logged

@@ -51,7 +51,7 @@ impl Lacks {
 
     /// What is lacking of what the policy asks for.
     pub(crate) fn told(&self, plan: &Plan, fields: &Fields, log: &LogRead) -> Vec<Lack> {
-        let wants = plan.wants();
+        let wants = plan.required_inputs();
         let mut lacks = Vec::new();
         let mut lack = |what: &str, requests: u64, is_wanted: bool, means: &str| {
             if is_wanted && requests > 0 {

@@ -59,7 +59,7 @@ impl Served {
     };
 
     pub(crate) fn of(version: Version<'_>, rollout: &Rollout, account: &Account<'_>) -> Self {
-        let standing = version.plan.standing(rollout, account, version.at);
+        let standing = version.plan.account_outcome(rollout, account, version.at);
         Self {
             requests: rollout.served(&standing),
             reason: standing.reason,

@@ -16,7 +16,7 @@ pub fn drawn_anew(old: &Rollout, new: &Rollout) -> &'static str {
 
 /// What becomes of the draws where a rollout seems to have another name.
 pub(crate) fn drawn_under_new_name(gone: &Rollout, added: &Rollout) -> &'static str {
-    if gone.draws_as(added) {
+    if gone.same_bucketing(added) {
         "it draws as before"
     } else if gone.hash == added.hash {
         "it draws accounts as before, and requests anew; give it the old name as its `salt` to keep them"

@@ -1,6 +1,6 @@
 //! Small things about text.
 
-use turnout_core::{FileText, Format, visible};
+use turnout_core::{FileQuoting, Format, visible};
 
 /// Characters of a name that are shown.
 const MOST: usize = 60;
@@ -68,16 +68,16 @@ pub fn nearest<'a>(found: &str, known: impl IntoIterator<Item = &'a str>) -> Opt
 }
 
 /// That a text is no account, and why.
-pub(crate) fn malformed(format: Format, found: &[u8], text: FileText) -> String {
+pub(crate) fn malformed(format: Format, found: &[u8], text: FileQuoting) -> String {
     match (text, format) {
-        (FileText::Shown, _) => {
+        (FileQuoting::Shown, _) => {
             let fault = format.fault(found);
             format!("`{}` is not an account: {fault}", excerpt(found))
         }
-        (FileText::Hidden, Format::Sid) => {
+        (FileQuoting::Hidden, Format::Sid) => {
             format!("not an account SID: {}", format.fault_kind(found))
         }
-        (FileText::Hidden, Format::Opaque) => {
+        (FileQuoting::Hidden, Format::Opaque) => {
             format!("not an account: {}", format.fault_kind(found))
         }
     }

@@ -153,7 +153,11 @@ mod tests {
 
     #[test]
     fn the_one_in_force_is_found_among_others() {
-        let number = |revision| turnout_core::Revision::given(revision).unwrap().number();
+        let number = |revision| {
+            turnout_core::Revision::from_name(revision)
+                .unwrap()
+                .number()
+        };
         let structured: Value = serde_json::from_str(&policy("r2")).unwrap();
         // What a proxy writes stands beside its policy.
         let beside = |text: String| text.replacen('{', r#"{"headers":["cluster"],"#, 1);

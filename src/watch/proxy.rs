@@ -203,7 +203,7 @@ impl Proxy {
         // Envoy may show the version of a policy that was refused.
         let version = discovery.and_then(|seen| seen.version.clone());
         let shown = version.filter(|version| {
-            let revision = Revision::given(version);
+            let revision = Revision::from_name(version);
             revision.is_some_and(|revision| Some(revision.number()) == page.number())
         });
         let in_force = policy
@@ -261,9 +261,9 @@ impl Proxy {
         }
         match search.found() {
             Ok((mut plan, others)) => {
-                if plan.lacks_region() {
+                if plan.needs_region() {
                     let info = self.admin.get("/server_info").unwrap_or_default();
-                    plan.place_in(&policy::region(&info));
+                    plan.set_region(&policy::region(&info));
                 }
                 self.seen.note = beside(
                     plan.revision().as_str(),

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use turnout_core::{Account, Fraction, Mode, Plan, Rollout, Time, Unlisted};
+use turnout_core::{Account, Fraction, Mode, Plan, Rollout, Time, Unsegmented};
 
 /// So many accounts are drawn one by one, of all rollouts together. Beyond, a segment's count is
 /// left out.
@@ -17,7 +17,7 @@ pub struct Standing {
     /// Everyone takes v1, in all rollouts.
     pub is_halted: bool,
     /// The accounts of no segment. In the modes `dark` and `shadow` they would take v2, and take v1.
-    pub unlisted: Unlisted,
+    pub unlisted: Unsegmented,
     /// In the order of the policy.
     pub segments: Vec<Segment>,
     /// The clusters of v1 and v2.
@@ -120,7 +120,7 @@ impl Listed {
         Standing {
             mode: rollout.mode,
             is_halted: self.plan.is_halted(),
-            unlisted: self.plan.unlisted(rollout, at),
+            unlisted: self.plan.unsegmented(rollout, at),
             segments: segments
                 .map(|((name, accounts), on_v2)| Segment {
                     name: name.clone(),
@@ -145,7 +145,7 @@ impl Listed {
         let first_account = self.plan.account(accounts.first()?)?;
         let standing = self
             .plan
-            .standing(rollout, &Account::Known(first_account), at);
+            .account_outcome(rollout, &Account::Known(first_account), at);
         let fractions = standing
             .rule
             .and_then(|rule| rollout.rule_fractions(at).nth(rule));
@@ -167,7 +167,9 @@ impl Listed {
 
     fn is_on_v2(&self, rollout: &Rollout, account: &[u8], at: Time) -> Option<bool> {
         let account = self.plan.account(account)?;
-        let standing = self.plan.standing(rollout, &Account::Known(account), at);
+        let standing = self
+            .plan
+            .account_outcome(rollout, &Account::Known(account), at);
         Some(standing.requests.is_some())
     }
 }
@@ -244,7 +246,7 @@ mod tests {
         for (segment, counted) in counts("split", rules).into_iter().enumerate() {
             let one_by_one = plan.accounts_of_segment(segment).filter(|account| {
                 let account = Account::Known(plan.account(account).unwrap());
-                plan.standing(&plan.rollouts()[0], &account, at)
+                plan.account_outcome(&plan.rollouts()[0], &account, at)
                     .requests
                     .is_some()
             });

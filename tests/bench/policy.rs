@@ -3,7 +3,7 @@
 
 use harness::bench::accounts::{packed, sid};
 use serde_json::{Value, json};
-use turnout_core::{Configuration, Inbound, Plan, Proxy, Written};
+use turnout_core::{Configuration, EmittedHeaders, Inbound, Plan, Proxy};
 
 /// Of the large segment, unless it is what varies.
 pub(crate) const ACCOUNTS: u32 = 100_000;
@@ -23,7 +23,7 @@ pub(crate) struct Policy {
     /// One of them has the requests: the last.
     pub(crate) rollouts: u32,
     /// What the proxy writes.
-    pub(crate) headers: Written,
+    pub(crate) headers: EmittedHeaders,
 }
 
 impl Policy {
@@ -32,7 +32,7 @@ impl Policy {
             mode,
             accounts: ACCOUNTS,
             rollouts: 1,
-            headers: Written::ALL,
+            headers: EmittedHeaders::ALL,
         }
     }
 

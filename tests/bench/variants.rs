@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use harness::envoy::file;
 use harness::wasm::{Build, sdk_nothing_wasm};
-use turnout_core::Written;
+use turnout_core::EmittedHeaders;
 use turnout_core::render::render;
 
 use crate::policy::{ACCOUNTS, Policy};
@@ -139,7 +139,7 @@ pub(crate) const BASE: &str = "weighted";
 pub(crate) const LEAST: &str = "single";
 
 /// Written where only the route has to be told.
-const CLUSTER: Written = Written {
+const CLUSTER: EmittedHeaders = EmittedHeaders {
     cluster: true,
     treatment: false,
     decision: false,

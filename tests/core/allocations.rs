@@ -5,7 +5,7 @@
 use harness::corpus::{self, Scenario, borrowed};
 use harness::random::{self, Random};
 use harness::scene::{By, Size, packed};
-use turnout_core::{Configuration, Headers, Inbound, Intake, Plan, Time, decide};
+use turnout_core::{ConfigStream, Configuration, Headers, Inbound, Plan, Time, decide};
 
 #[test]
 fn deciding_allocates_nothing() {
@@ -102,7 +102,7 @@ fn an_account_takes_few_bytes() {
         let mut plan = None;
         let measured = allocation_counter::measure(|| {
             // As a proxy gives it.
-            let mut intake = Intake::new(configuration.len());
+            let mut intake = ConfigStream::new(configuration.len());
             for piece in configuration.as_bytes().chunks(1 << 20) {
                 intake.push(piece);
             }

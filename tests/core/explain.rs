@@ -7,7 +7,9 @@ use harness::hostile::header;
 use harness::random::{self, Random};
 use harness::scene::{By, Size};
 use proptest::prelude::*;
-use turnout_core::explain::{Explanation, Given, Question, Refused, SourceName, Tried};
+use turnout_core::explain::{
+    AccountPlacementError, Explanation, Question, RequestBuilder, SourceName, Tried,
+};
 use turnout_core::{Account, Fraction, Headers, Inbound, Plan, Position, Time};
 
 const EVERYTHING: &str = include_str!("../corpus/policies/valid/everything.json");
@@ -92,7 +94,7 @@ fn the_last_step_is_the_decision_for_random_policies() {
     for turn in 0..300 {
         let policy = random::policy(&mut random).to_string();
         let mut plan = Plan::from_json(&policy).unwrap_or_else(|e| panic!("{e}\n{policy}"));
-        plan.place_in(["", "us-east-1", "eu-west-1"][turn % 3]);
+        plan.set_region(["", "us-east-1", "eu-west-1"][turn % 3]);
         let inbound = [Inbound::Strip, Inbound::Trust][turn % 2];
         for _ in 0..100 {
             let pairs = random::request(&mut random).pairs();
@@ -113,7 +115,7 @@ fn plans() -> Vec<Plan> {
     for text in [EVERYTHING, RAMPS] {
         for region in ["", "us-east-1", "eu-west-1"] {
             let mut plan = Plan::from_json(text).expect("a policy");
-            plan.place_in(region);
+            plan.set_region(region);
             plans.push(plan);
         }
     }
@@ -143,7 +145,7 @@ proptest! {
 
     #[test]
     fn an_entry_is_the_smallest_percentage_that_includes(position: u64) {
-        let entry = Fraction::entry(Position(position));
+        let entry = Fraction::smallest_including(Position(position));
         prop_assert!(entry.includes(Position(position)));
         let below = entry.millionths().checked_sub(1).and_then(Fraction::from_millionths);
         prop_assert!(below.is_some_and(|below| !below.includes(Position(position))));
@@ -153,8 +155,14 @@ proptest! {
 
 #[test]
 fn the_ends_of_the_line_enter_first_and_last() {
-    assert_eq!(Fraction::entry(Position(0)).to_string(), "0.000001");
-    assert_eq!(Fraction::entry(Position::LAST).to_string(), "100");
+    assert_eq!(
+        Fraction::smallest_including(Position(0)).to_string(),
+        "0.000001"
+    );
+    assert_eq!(
+        Fraction::smallest_including(Position::LAST).to_string(),
+        "100"
+    );
 }
 
 const PLACES: &str = r#"{"version": 1, "account": {"format": "opaque", "from": [
@@ -169,11 +177,11 @@ fn put(account: &str, path: Option<&str>, headers: &[(&str, &str)]) -> Result<St
         .iter()
         .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
         .collect();
-    let given = Given {
+    let given = RequestBuilder {
         path,
         headers: &headers,
         account: Some(account),
-        ..Given::default()
+        ..RequestBuilder::default()
     };
     let text = |place: &SourceName<'_>| match place {
         SourceName::Header(name) => (*name).to_owned(),
@@ -182,11 +190,11 @@ fn put(account: &str, path: Option<&str>, headers: &[(&str, &str)]) -> Result<St
     };
     match given.build(&plan) {
         Ok(built) => Ok(text(&built.account.expect("a place"))),
-        Err(Refused::Named { place, account }) => {
+        Err(AccountPlacementError::Named { place, account }) => {
             let account = account.map(|account| String::from_utf8_lossy(&account).into_owned());
             Err(format!("{} names {account:?}", text(&place)))
         }
-        Err(Refused::NoPlace { places }) => Err(format!("{} places", places.len())),
+        Err(AccountPlacementError::NoPlace { places }) => Err(format!("{} places", places.len())),
     }
 }
 
@@ -231,7 +239,7 @@ proptest! {
     ) {
         let places = Plan::from_json(PLACES).expect("a policy");
         for plan in PLANS.iter().chain([&places]) {
-            let given = Given { account: Some(&account), path, ..Given::default() };
+            let given = RequestBuilder { account: Some(&account), path, ..RequestBuilder::default() };
             let Ok(built) = given.build(plan) else { continue };
             let pairs = borrowed(&built.headers);
             let request = plan.request(Headers::new(&pairs), Inbound::Strip, Time::default());
@@ -249,10 +257,10 @@ fn what_a_rollout_wants_is_filled_in() {
     let mut filled = 0;
     for plan in &*PLANS {
         for rollout in plan.rollouts() {
-            let given = Given {
+            let given = RequestBuilder {
                 rollout: Some(rollout),
                 account: Some("AC7342e9713fa896e4af00c654c444aada"),
-                ..Given::default()
+                ..RequestBuilder::default()
             };
             let built = given.build(plan).expect("a request");
             let pairs = borrowed(&built.headers);

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use harness::corpus;
 use proptest::prelude::*;
 use serde::Deserialize;
-use turnout_core::{Fraction, Hash, Native, Position, Salt};
+use turnout_core::{Fraction, Hash, Position, Salt, ToolPosition};
 
 const HUNDRED_PERCENT: u32 = 100_000_000;
 
@@ -52,11 +52,16 @@ fn every_row_agrees() {
             let what = format!("{} {} {}", row.hash, row.key, row.percentage);
             assert_eq!(hash.name(), name);
             let position = hash.position(row.key.as_bytes());
-            assert_eq!(hash.native(position).to_string(), row.native, "{what}");
+            assert_eq!(
+                hash.tool_position(position).to_string(),
+                row.native,
+                "{what}"
+            );
             let fraction = hash.fraction(millionths(&row.percentage)).expect(&what);
             assert_eq!(fraction.includes(position), row.included, "{what}");
             assert_eq!(fraction.to_string(), row.percentage, "{what}");
-            let is_entered = hash.entry(position).millionths() <= fraction.millionths();
+            let is_entered =
+                hash.smallest_including(position).millionths() <= fraction.millionths();
             assert_eq!(is_entered, row.included, "{what}");
         }
     }
@@ -144,7 +149,7 @@ proptest! {
     ) {
         let hash = hash(HASHES[index]);
         let position = hash.position(&account);
-        let entry = hash.entry(position);
+        let entry = hash.smallest_including(position);
         prop_assert!(entry.includes(position));
         prop_assert!(entry.millionths() > 0);
         let same = hash.fraction(entry.millionths());
@@ -199,7 +204,7 @@ fn whom_a_tool_never_draws_stands_last() {
     let hash = hash(text);
     let position = hash.position(b"AC7342e9713fa896e4af00c654c444aada");
     assert_eq!(position, Position::LAST);
-    assert_eq!(hash.native(position), Native::Never);
-    assert_eq!(hash.entry(position), Fraction::ALL);
+    assert_eq!(hash.tool_position(position), ToolPosition::Never);
+    assert_eq!(hash.smallest_including(position), Fraction::ALL);
     assert!(!hash.fraction(99_000_000).expect("99 %").includes(position));
 }

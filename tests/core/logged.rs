@@ -2,7 +2,7 @@
 //! account.
 
 use proptest::prelude::*;
-use turnout_core::{Account, Headers, Inbound, Logged, Plan, Time, decide};
+use turnout_core::{AccessLogEntry, Account, Headers, Inbound, Plan, Time, decide};
 
 const POLICY: &str = r#"{
     "version": 1, "revision": "2026-11-21.3",
@@ -65,9 +65,9 @@ fn what_is_no_entry_is_none() {
         "account=%zz",
         "a  b=c",
     ] {
-        assert_eq!(Logged::parse(text.as_bytes()), None, "{text:?}");
+        assert_eq!(AccessLogEntry::parse(text.as_bytes()), None, "{text:?}");
     }
-    let more = Logged::parse(b"rollout=chat later=1").unwrap();
+    let more = AccessLogEntry::parse(b"rollout=chat later=1").unwrap();
     assert_eq!(
         more.rollout, b"chat",
         "a pair of a later version is passed over"
@@ -81,7 +81,7 @@ proptest! {
         prop_assert!(entry.iter().all(|byte| *byte == b' ' || byte.is_ascii_graphic()));
         let pairs = entry.split(|byte| *byte == b' ').count();
         prop_assert_eq!(pairs, if known.is_some() { 5 } else { 4 });
-        let logged = Logged::parse(&entry).unwrap();
+        let logged = AccessLogEntry::parse(&entry).unwrap();
         prop_assert_eq!(logged.account.map(|account| account.into_owned()), known);
         prop_assert_eq!(logged.rollout, b"chat");
         prop_assert_eq!(logged.revision, b"2026-11-21.3");
@@ -89,6 +89,6 @@ proptest! {
 
     #[test]
     fn reading_never_fails(text in prop::collection::vec(any::<u8>(), 0..200)) {
-        let _ = Logged::parse(&text);
+        let _ = AccessLogEntry::parse(&text);
     }
 }

@@ -1,10 +1,10 @@
 //! Packed accounts beside the same accounts in lists: nobody can tell them apart, but for the time.
 
 use proptest::prelude::*;
-use turnout_core::{Configuration, Format, Gathered, Inbound, Plan, Revision};
+use turnout_core::{AccountListBuilder, Configuration, Format, Inbound, Plan, Revision};
 
 fn pack(accounts: &[u128]) -> String {
-    let mut gathered = Gathered::new(Format::Sid);
+    let mut gathered = AccountListBuilder::new(Format::Sid);
     for (line, account) in (1..).zip(accounts) {
         gathered.push(line, sid(*account).as_bytes());
     }

@@ -7,7 +7,7 @@ use std::fs;
 
 use expect_test::expect_file;
 use harness::corpus;
-use turnout_core::{Configuration, Inbound, Plan, Proxy, RecordLevel, Written};
+use turnout_core::{Configuration, EmittedHeaders, Inbound, Plan, Proxy, RecordLevel};
 
 #[test]
 fn valid_policies_have_no_problems() {
@@ -130,14 +130,14 @@ fn a_proxy_may_be_told_which_headers_it_writes() {
     }
 
     for written in [
-        Written::ALL,
-        Written {
+        EmittedHeaders::ALL,
+        EmittedHeaders {
             treatment: false,
-            ..Written::ALL
+            ..EmittedHeaders::ALL
         },
-        Written {
+        EmittedHeaders {
             cluster: false,
-            ..Written::ALL
+            ..EmittedHeaders::ALL
         },
     ] {
         let proxy = Proxy {
@@ -148,7 +148,7 @@ fn a_proxy_may_be_told_which_headers_it_writes() {
         let text = Configuration::to_json(&policy, proxy);
         let read = Configuration::from_json(text.as_bytes()).expect("a configuration");
         assert_eq!((read.headers, read.inbound), (written, Inbound::Trust));
-        assert_eq!(text.contains("headers\":["), written != Written::ALL);
+        assert_eq!(text.contains("headers\":["), written != EmittedHeaders::ALL);
     }
 }
 

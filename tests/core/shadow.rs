@@ -9,7 +9,8 @@ mod working_bytes;
 
 use serde_json::{Value, json};
 use turnout_core::shadow::{
-    Answered, Judge, Next, NoiseModel, Outcome, Reply, Sample, Shadow, Shown, Trial, Verdict, carry,
+    Answered, Judge, Next, NoiseModel, Outcome, Reply, Sample, ShadowPlan, Shown, Trial, Verdict,
+    carry,
 };
 use turnout_core::{Headers, Inbound, Plan, Time, Treatment, decide};
 
@@ -26,7 +27,7 @@ fn plan(mode: &str, shadow: &Value) -> Plan {
     Plan::from_json(&policy.to_string()).unwrap_or_else(|problems| panic!("{problems}"))
 }
 
-fn shadow(plan: &Plan) -> &Shadow {
+fn shadow(plan: &Plan) -> &ShadowPlan {
     plan.rollouts()[0].shadow.as_ref().expect("a shadow")
 }
 

@@ -124,7 +124,7 @@ fn the_census_of_a_list_says_of_every_account_what_its_requests_get() {
                 continue;
             };
             // A list says of no headers and of no earlier hop.
-            let wants = plan.wants();
+            let wants = plan.required_inputs();
             let is_asked = |name: &[u8]| wants.headers.iter().any(|known| known.as_bytes() == name);
             if case.expect.reason == "inbound" || pairs.iter().any(|(name, _)| is_asked(name)) {
                 continue;

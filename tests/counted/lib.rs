@@ -54,7 +54,7 @@ extern "C" fn configure() -> bool {
     let configuration = Configuration::from_json(&TEXT.take()).ok();
     CONFIGURATION.with_borrow_mut(|current| {
         *current = configuration.map(|mut configuration| {
-            REGION.with_borrow(|region| configuration.plan.place_in(region));
+            REGION.with_borrow(|region| configuration.plan.set_region(region));
             configuration
         });
         current.is_some()

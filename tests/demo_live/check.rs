@@ -82,7 +82,7 @@ fn judge(one: &Asked, answered: &Answered, reigns: &[Reign]) -> Result<(), Strin
     };
     // The demo's policies have no ramps.
     let at = Time::from_seconds(0);
-    let standing = plan.standing(rollout, &Account::Known(account), at);
+    let standing = plan.account_outcome(rollout, &Account::Known(account), at);
     let served = rollout.served(&standing);
     let may = match version {
         "v2" => served != Fraction::NONE,

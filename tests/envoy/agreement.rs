@@ -71,7 +71,7 @@ async fn agree_in(region: &str, seed: u64) {
         subtract(&mut counted, &before);
 
         let mut plan = Plan::from_json(&policy).expect("a policy");
-        plan.place_in(region);
+        plan.set_region(region);
         let mut log = String::new();
         for (request, seen) in requests.iter().zip(&seen) {
             let told = told(&plan, request, &seen.id, inbound);

@@ -7,7 +7,7 @@ use harness::client::{Answer, Request, raw};
 use harness::envoy::Bootstrap;
 use harness::wasm::Build;
 use serde_json::{Value, json};
-use turnout_core::{Configuration, Inbound, Proxy, Written};
+use turnout_core::{Configuration, EmittedHeaders, Inbound, Proxy};
 
 use crate::scene::{
     INSIDE, OUTSIDE, Scene, headers_of, policy, request_of, strip, turnout_headers, version,
@@ -90,18 +90,18 @@ async fn forged_headers_choose_nothing_where_one_header_is_written() {
         ("cluster", "cluster-header.yaml"),
         ("treatment", "treatment-header.yaml"),
     ] {
-        let headers = Written::named([word]).expect("a header");
+        let headers = EmittedHeaders::from_words([word]).expect("a header");
         let adapt = Bootstrap::without_native_strip;
         no_forgery_succeeds(headers, Build::Lean, file, adapt).await;
     }
 }
 
 async fn all_forgeries_fail(build: Build, file: &str, adapt: impl FnOnce(Bootstrap) -> Bootstrap) {
-    no_forgery_succeeds(Written::ALL, build, file, adapt).await;
+    no_forgery_succeeds(EmittedHeaders::ALL, build, file, adapt).await;
 }
 
 async fn no_forgery_succeeds(
-    headers: Written,
+    headers: EmittedHeaders,
     build: Build,
     file: &str,
     adapt: impl FnOnce(Bootstrap) -> Bootstrap,

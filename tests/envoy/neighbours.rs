@@ -15,7 +15,7 @@ pub(crate) fn named(revision: &str, rollout: &str, path: &str) -> Value {
 }
 
 fn number(revision: &str) -> u64 {
-    Revision::given(revision).expect("a revision").number()
+    Revision::from_name(revision).expect("a revision").number()
 }
 
 /// As an item of the list of HTTP filters.

@@ -237,7 +237,7 @@ async fn the_gauge_says_which_policy_is_in_force() {
         policy["revision"] = json!(revision);
         policy
     };
-    let number = |text: &str| Revision::given(text).expect("a revision").number();
+    let number = |text: &str| Revision::from_name(text).expect("a revision").number();
     let scene = Scene::live(&strip(&named("2026-12-01.1")), |b| b).await;
     assert_eq!(scene.revision().await, Some(number("2026-12-01.1")));
     scene

@@ -3,7 +3,7 @@
 use harness::client::Request;
 use harness::envoy::Swap;
 use serde_json::{Value, json};
-use turnout_core::{Format, Gathered};
+use turnout_core::{AccountListBuilder, Format};
 
 use crate::scene::{Scene, policy, request_of, strip, version};
 
@@ -48,7 +48,7 @@ fn sid(number: u128) -> String {
 }
 
 fn with_packed(first: u128) -> Value {
-    let mut gathered = Gathered::new(Format::Sid);
+    let mut gathered = AccountListBuilder::new(Format::Sid);
     for (line, number) in (1..).zip(first..first + ACCOUNTS) {
         gathered.push(line, sid(number).as_bytes());
     }

@@ -80,7 +80,7 @@ impl Mesh {
     }
 
     async fn assert_revision(&self, revision: &str) {
-        let number = Revision::given(revision).expect("a revision").number();
+        let number = Revision::from_name(revision).expect("a revision").number();
         assert_eq!(self.revisions().await, BTreeSet::from([Some(number)]));
     }
 }

@@ -101,7 +101,7 @@ impl Scenario {
     /// The plan of a proxy that is in the scenario's region.
     pub fn plan(&self) -> Plan {
         let mut plan = Plan::from_json(self.policy()).unwrap_or_else(|e| panic!("{e}"));
-        plan.place_in(&self.region);
+        plan.set_region(&self.region);
         plan
     }
 

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
-use turnout_core::Logged;
+use turnout_core::AccessLogEntry;
 
 pub use admin::Admin;
 pub use bootstrap::{Bootstrap, LOGGED_HEADER};
@@ -305,8 +305,8 @@ pub fn parsed(line: &str) -> Value {
 /// What an entry of the filter's says, by its keys. Panics when it is none.
 #[must_use]
 pub fn logged(entry: &[u8]) -> BTreeMap<&'static str, String> {
-    let parsed = Logged::parse(entry);
-    let Logged {
+    let parsed = AccessLogEntry::parse(entry);
+    let AccessLogEntry {
         rollout,
         treatment,
         reason,

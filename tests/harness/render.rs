@@ -1,7 +1,7 @@
 //! Files of the folder `envoy/`, filled in as `turnout render` does it, and what a proxy discovers.
 
 use turnout_core::Configuration;
-use turnout_core::render::{WASM_PLACE, discovery, render};
+use turnout_core::render::{WASM_PLACEHOLDER, discovery, render};
 
 use crate::envoy;
 use crate::wasm::Build;
@@ -25,7 +25,7 @@ pub fn rendered_with(build: Build, file: &str, configuration: &str) -> String {
     let template = envoy::file(file);
     let artifact = build.artifact();
     let path = template
-        .contains(WASM_PLACE)
+        .contains(WASM_PLACEHOLDER)
         .then(|| artifact.to_str().expect("a path in UTF-8"));
     render(&template, configuration, path).unwrap_or_else(|error| panic!("{file}: {error}"))
 }

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 use std::ops::Range;
 
-use turnout_core::{Format, Gathered, Plan};
+use turnout_core::{AccountListBuilder, Format, Plan};
 
 /// How large the policy is.
 #[derive(Clone, Copy, Debug)]
@@ -50,7 +50,7 @@ pub fn sid(number: u32) -> String {
 /// Never: they are accounts.
 #[must_use]
 pub fn packed(numbers: Range<u32>) -> String {
-    let mut gathered = Gathered::new(Format::Sid);
+    let mut gathered = AccountListBuilder::new(Format::Sid);
     for number in numbers {
         gathered.push(1, sid(number).as_bytes());
     }

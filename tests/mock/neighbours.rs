@@ -32,7 +32,7 @@ fn warnings(vm: &mut Vm) -> Vec<String> {
 }
 
 fn number(revision: &str) -> u64 {
-    Revision::given(revision).expect("a revision").number()
+    Revision::from_name(revision).expect("a revision").number()
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use harness::mock::{Action, Level, Vm};
 use harness::wasm::{Build, filter_wasm};
-use turnout_core::{Configuration, Inbound, Proxy, Written};
+use turnout_core::{Configuration, EmittedHeaders, Inbound, Proxy};
 
 use crate::{configured, gained};
 
@@ -63,7 +63,7 @@ fn a_header_that_the_proxy_is_not_to_write_costs_no_call() {
         &["cluster", "decision"],
         &["treatment", "decision"],
     ] {
-        let headers = Written::named(words.iter().copied()).expect("headers");
+        let headers = EmittedHeaders::from_words(words.iter().copied()).expect("headers");
         for inbound in [Inbound::Strip, Inbound::Trust] {
             let proxy = Proxy {
                 inbound,

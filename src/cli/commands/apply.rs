@@ -4,7 +4,9 @@ use std::path::PathBuf;
 
 use clap::Args;
 use turnout_core::lint::{self, Code};
-use turnout_core::{Diagnostics, Inbound, MaxHeldBytes, Plan, RecordLevel, Severity, Written};
+use turnout_core::{
+    Diagnostics, EmittedHeaders, Inbound, MaxHeldBytes, Plan, RecordLevel, Severity,
+};
 use turnout_live::{Given, Intent, check_wasm};
 
 use crate::support::account_file_access::RootOptions;
@@ -57,7 +59,7 @@ pub(crate) struct Arguments {
     /// Which headers the proxies write, of cluster, treatment and decision: those that their routes or
     /// later hops read, with commas between. As before unless given; with the first policy, all.
     #[arg(long, value_name = "HEADERS", value_parser = headers_arg::parse)]
-    headers: Option<Written>,
+    headers: Option<EmittedHeaders>,
     /// The level at which the proxies write records to Envoy's log. As before unless given; with the first
     /// policy, `info`. Istio runs Envoy at `warning`, which hides records below `warn`.
     #[arg(long, value_name = "LEVEL", value_parser = record_level_arg::parser())]

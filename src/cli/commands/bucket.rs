@@ -6,7 +6,7 @@ use std::io::{self, BufRead, BufReader, ErrorKind, Read};
 
 use clap::{Args, ValueEnum};
 use serde_json::{Number, Value};
-use turnout_core::{Fraction, Hash, Native, Position, Salt, visible_bytes};
+use turnout_core::{Fraction, Hash, Position, Salt, ToolPosition, visible_bytes};
 
 use crate::support::exit::{Exit, refuse, refuse_all};
 use crate::support::safe_output::{Output, SafeText};
@@ -211,8 +211,8 @@ impl Answer {
 
     fn key(&self, output: &mut Output, key: &[u8]) -> io::Result<()> {
         let position = self.position(key);
-        let native = self.hash.native(position);
-        let entry = self.hash.entry(position);
+        let native = self.hash.tool_position(position);
+        let entry = self.hash.smallest_including(position);
         let text = String::from_utf8_lossy(key);
         let is_in = self.fraction.map(|fraction| fraction.includes(position));
         if !self.is_json {
@@ -223,7 +223,7 @@ impl Answer {
             return output.print(&SafeText::row(&cells.collect::<Vec<_>>()));
         }
         let native = match native {
-            Native::Never => String::from("null"),
+            ToolPosition::Never => String::from("null"),
             native => format!("\"{native}\""),
         };
         let (key, name) = (Value::from(text), self.hash.name());

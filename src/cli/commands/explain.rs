@@ -8,7 +8,7 @@ mod wording;
 use std::path::PathBuf;
 
 use clap::Args;
-use turnout_core::explain::{Built, Explanation, Given, Refused};
+use turnout_core::explain::{AccountPlacementError, BuiltRequest, Explanation, RequestBuilder};
 use turnout_core::{Headers, Inbound, Request, Rollout, Time};
 
 use crate::support::account_file_access::AccountFileOptions;
@@ -74,7 +74,7 @@ pub(crate) struct Arguments {
 struct Told<'a> {
     explanation: Explanation<'a>,
     request: &'a Request<'a>,
-    built: &'a Built<'a>,
+    built: &'a BuiltRequest<'a>,
     at: Time,
     region: Option<&'a str>,
     inbound: Inbound,
@@ -97,7 +97,7 @@ fn told(arguments: &Arguments) -> Result<SafeText, Exit> {
         Some(name) => Some(policy_file::rollout(&plan, &arguments.policy, name)?),
     };
     let headers = headers(arguments).map_err(|error| refuse(&error))?;
-    let given = Given {
+    let given = RequestBuilder {
         method: arguments.method.as_deref(),
         host: arguments.host.as_deref(),
         path: arguments.path.as_deref(),
@@ -155,9 +155,9 @@ fn headers(arguments: &Arguments) -> Result<Vec<(String, String)>, String> {
     Ok(headers)
 }
 
-fn why_refused(refused: &Refused<'_>) -> String {
+fn why_refused(refused: &AccountPlacementError<'_>) -> String {
     match refused {
-        Refused::Named { place, account } => {
+        AccountPlacementError::Named { place, account } => {
             let place = wording::source(place);
             let named = match account {
                 Some(account) => format!("names `{}`", wording::shown(account)),
@@ -168,7 +168,7 @@ fn why_refused(refused: &Refused<'_>) -> String {
                  change the request"
             )
         }
-        Refused::NoPlace { places } => {
+        AccountPlacementError::NoPlace { places } => {
             let places: Vec<_> = places.iter().map(wording::source).collect();
             format!(
                 "the account cannot be put where the policy looks for it ({}); leave --account out, \

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use turnout_core::{FileText, Format};
+use turnout_core::{FileQuoting, Format};
 use turnout_simulate::{Column, ListOptions};
 
 use crate::support::account_file_access::AccountFileOptions;
@@ -69,7 +69,7 @@ fn accounts(file: &Path, arguments: &Arguments) -> Result<String, Exit> {
         for (line, message) in bad.lines {
             print_error_line(&format!("{name} line {line}: {message}"));
         }
-        if list.text == FileText::Hidden {
+        if list.text == FileQuoting::Hidden {
             print_error_line("--show-lines shows the text of lines that are no account");
         }
         let others = match bad.count.saturating_sub(named) {

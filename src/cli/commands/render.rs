@@ -3,9 +3,9 @@
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
-use turnout_core::render::{discovery, misfits, render};
+use turnout_core::render::{discovery, placeholder_errors, render};
 use turnout_core::{
-    Configuration, MaxHeldBytes, Plan, Proxy, RecordLevel, Written, is_visible, visible,
+    Configuration, EmittedHeaders, MaxHeldBytes, Plan, Proxy, RecordLevel, is_visible, visible,
 };
 use turnout_live::check_wasm;
 use turnout_manifests::{EnvoyGateway, Istio, Object, Phase, envoy_gateway, istio, to_yaml};
@@ -61,7 +61,7 @@ pub(crate) struct Arguments {
     /// Which headers this proxy writes: those that its routes or later hops read, with commas between.
     /// Each costs a request about a microsecond.
     #[arg(long, value_name = "HEADERS", value_parser = headers_arg::parse, default_value = headers_arg::ALL)]
-    headers: Written,
+    headers: EmittedHeaders,
     /// The level at which this proxy writes records to Envoy's log. Istio runs Envoy at `warning`, which hides
     /// records below `warn`.
     #[arg(long, value_name = "LEVEL", value_parser = record_level_arg::parser(), default_value = RecordLevel::default().as_str())]
@@ -227,8 +227,12 @@ fn template(arguments: &Arguments, wrong: &mut Vec<String>) -> Option<String> {
     match text_io::read(path) {
         Ok(template) => {
             let name = text_io::name_of(path);
-            let misfits = misfits(&template, arguments.wasm.is_some());
-            wrong.extend(misfits.iter().map(|error| format!("{name}: {error}")));
+            let placeholder_errors = placeholder_errors(&template, arguments.wasm.is_some());
+            wrong.extend(
+                placeholder_errors
+                    .iter()
+                    .map(|error| format!("{name}: {error}")),
+            );
             wrong.extend(unprintable(&template).map(|(line, what)| {
                 format!(
                     "{name}:{line}: the line {what}; write it as an escape in a quoted text, or leave it out"

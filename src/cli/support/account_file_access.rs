@@ -10,7 +10,7 @@ use std::io;
 use std::path::{Component, Path, PathBuf};
 
 use clap::Args;
-use turnout_core::FileText;
+use turnout_core::FileQuoting;
 
 use crate::support::text_io::{is_dash, name_of};
 
@@ -49,7 +49,7 @@ pub(crate) struct Access<'a> {
     /// Folders of files, in addition to the policy's own.
     roots: &'a [PathBuf],
     /// Whether messages quote the files.
-    pub(crate) text: FileText,
+    pub(crate) text: FileQuoting,
 }
 
 impl AccountFileOptions {
@@ -69,10 +69,10 @@ impl RootOptions {
 
 impl LineOptions {
     /// Whether messages quote the files.
-    pub(crate) fn text(&self) -> FileText {
+    pub(crate) fn text(&self) -> FileQuoting {
         match self.show_lines {
-            true => FileText::Shown,
-            false => FileText::Hidden,
+            true => FileQuoting::Shown,
+            false => FileQuoting::Hidden,
         }
     }
 }

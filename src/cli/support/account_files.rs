@@ -4,7 +4,10 @@ use std::fs::{self, File as OsFile};
 use std::io::{Read, Seek};
 use std::path::Path;
 
-use turnout_core::{AccountsFrom, File, FileText, Files, Format, Gathered, accounts_from, visible};
+use turnout_core::{
+    AccountFile, AccountFileReference, AccountFiles, AccountListBuilder, FileQuoting, Format,
+    referenced_account_files, visible,
+};
 use turnout_simulate::{AccountsRead, Column, ListOptions, read_accounts};
 
 use crate::support::account_file_access::{Access, Refusal, Roots};
@@ -19,14 +22,14 @@ pub(crate) const MOST: usize = 4_000_000;
 /// What was found in the files of a policy.
 #[derive(Default)]
 pub(crate) struct Found {
-    pub(crate) files: Files,
+    pub(crate) files: AccountFiles,
     pub(crate) bad_lines: Vec<BadLine>,
     /// How many more there are.
     pub(crate) omitted: u64,
     /// How many accounts were found.
     accounts: usize,
     /// Whether messages quote the files.
-    text: FileText,
+    text: FileQuoting,
 }
 
 /// A line of a file that is no account.
@@ -49,7 +52,7 @@ pub(crate) fn read(path: &Path, policy: &str, access: Access<'_>) -> Result<Foun
     if !policy.contains("accounts_from") {
         return Ok(found);
     }
-    let (format, named) = accounts_from(policy);
+    let (format, named) = referenced_account_files(policy);
     let Some(format) = format else {
         return Ok(found);
     };
@@ -57,14 +60,18 @@ pub(crate) fn read(path: &Path, policy: &str, access: Access<'_>) -> Result<Foun
         let file = roots.shown_base.join(&from.file);
         let read = opened(&roots, &file, &from)
             .and_then(|opened| read_one(opened, &file, &from, format, &mut found));
-        let read = read.unwrap_or_else(|(what, instead)| File::unusable(what, instead));
+        let read = read.unwrap_or_else(|(what, instead)| AccountFile::unusable(what, instead));
         found.files.insert(from.segment, read);
     }
     Ok(found)
 }
 
 /// A file that a policy names. The error is what is wrong, and what to do instead.
-fn opened(roots: &Roots, path: &Path, from: &AccountsFrom) -> Result<OsFile, (String, String)> {
+fn opened(
+    roots: &Roots,
+    path: &Path,
+    from: &AccountFileReference,
+) -> Result<OsFile, (String, String)> {
     roots.open(&from.file).map_err(|refusal| match refusal {
         Refusal::Outside => (
             format!(
@@ -96,10 +103,10 @@ fn not_a_file(is_folder: bool) -> &'static str {
 fn read_one(
     file: OsFile,
     path: &Path,
-    from: &AccountsFrom,
+    from: &AccountFileReference,
     format: Format,
     found: &mut Found,
-) -> Result<File, (String, String)> {
+) -> Result<AccountFile, (String, String)> {
     let name = name_of(path);
     let list = ListOptions {
         column: from.column.as_deref().map(Column::parse),
@@ -159,9 +166,9 @@ pub(crate) fn gather(
     list: &ListOptions,
     format: Format,
     most: usize,
-) -> Result<(Gathered, Bad), (String, String)> {
+) -> Result<(AccountListBuilder, Bad), (String, String)> {
     let name = name_of(path);
-    let mut gathered = Gathered::new(format);
+    let mut gathered = AccountListBuilder::new(format);
     let mut is_too_long = false;
     let read = read_accounts(&file, list, format, NAMED, &mut |line, account| {
         is_too_long = gathered.len() >= most;
@@ -234,7 +241,7 @@ fn no_account_at_all(
 pub(crate) fn columns_with_accounts(
     file: &mut OsFile,
     format: Format,
-    text: FileText,
+    text: FileQuoting,
 ) -> Vec<String> {
     const BEGINNING: u64 = 65_536;
     const MOST_COLUMNS: usize = 32;
@@ -249,7 +256,7 @@ pub(crate) fn columns_with_accounts(
         };
         let beginning = Read::by_ref(file).take(BEGINNING);
         let read = read_accounts(beginning, &list, format, 0, &mut |_, _| {}).ok()?;
-        let name = match read.header.filter(|_| text == FileText::Shown) {
+        let name = match read.header.filter(|_| text == FileQuoting::Shown) {
             Some(name) => format!("`{name}`"),
             None => number.to_string(),
         };
@@ -288,7 +295,7 @@ impl Found {
             ));
         }
         let mut messages = self.bad_lines.iter().map(|bad| bad.message.as_str());
-        if self.text == FileText::Hidden && messages.any(hides_text) {
+        if self.text == FileQuoting::Hidden && messages.any(hides_text) {
             print_error_line("--show-lines shows the text of lines that are no account");
         }
     }

@@ -9,7 +9,7 @@ use std::thread;
 use clap::{Args, ValueEnum};
 use flate2::bufread::MultiGzDecoder;
 use indicatif::{ProgressBar, ProgressStyle};
-use turnout_core::{FileText, Format, Plan};
+use turnout_core::{FileQuoting, Format, Plan};
 use turnout_simulate::{
     AccountsRead, Column, Fields, ListOptions, LogFormat, LogRead, Replay, Unreadable,
 };
@@ -124,7 +124,7 @@ pub(crate) fn cannot_read(path: &Path, error: &dyn std::fmt::Display) -> String 
 
 /// Says that a region is asked for, and none is given.
 pub(crate) fn warn_missing_region(plans: &[&Plan]) {
-    if plans.iter().any(|plan| plan.lacks_region()) {
+    if plans.iter().any(|plan| plan.needs_region()) {
         print_error_line(
             "turnout: some rule names regions, and without --region its accounts take v1; give --region",
         );
@@ -143,8 +143,8 @@ pub(crate) fn report_account_lines(
         && !matches!(list.column, Some(Column::Name(_)))
     {
         let header = match list.text {
-            FileText::Hidden => "the first line",
-            FileText::Shown => &format!("`{header}`"),
+            FileQuoting::Hidden => "the first line",
+            FileQuoting::Shown => &format!("`{header}`"),
         };
         print_error_line(&format!(
             "turnout: {name}:1: {header} is no account; it is taken as a header"
@@ -153,7 +153,7 @@ pub(crate) fn report_account_lines(
     if read.accounts > 0 {
         print_unreadable(&name, &read.malformed);
         let mut first = read.malformed.first.iter();
-        if list.text == FileText::Hidden && first.any(|bad| hides_text(&bad.why)) {
+        if list.text == FileQuoting::Hidden && first.any(|bad| hides_text(&bad.why)) {
             print_error_line("turnout: --show-lines shows the text of lines that are no account");
         }
         return Ok(());
@@ -219,7 +219,7 @@ fn print_unreadable(name: &str, bad: &Unreadable) {
 }
 
 /// How a list of accounts is read.
-pub(crate) fn list_options(column: Option<&String>, text: FileText) -> ListOptions {
+pub(crate) fn list_options(column: Option<&String>, text: FileQuoting) -> ListOptions {
     ListOptions {
         column: column.map(|column| Column::parse(column)),
         text,

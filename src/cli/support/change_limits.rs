@@ -70,8 +70,8 @@ impl Limits {
         };
         check_segments(&self.forbid, [&old, &new])?;
         if let Some(region) = &self.region {
-            old.place_in(region);
-            new.place_in(region);
+            old.set_region(region);
+            new.set_region(region);
         }
         bulk_input::warn_missing_region(&[&old, &new]);
         let at = now();

@@ -1,6 +1,6 @@
 //! Which headers the proxies write, as an option.
 
-use turnout_core::{Written, visible};
+use turnout_core::{EmittedHeaders, visible};
 
 /// All of them.
 pub(crate) const ALL: &str = "cluster,treatment,decision";
@@ -10,16 +10,16 @@ pub(crate) const NOT_PASSED_ON: &str = "a proxy that trusts earlier hops passes 
      own; write `decision` under --headers too";
 
 /// Reads a list with commas between. The error says what to write.
-pub(crate) fn parse(list: &str) -> Result<Written, String> {
+pub(crate) fn parse(list: &str) -> Result<EmittedHeaders, String> {
     let words = || list.split(',').map(str::trim);
-    let unknown = words().find(|word| !Written::WORDS.contains(word));
+    let unknown = words().find(|word| !EmittedHeaders::WORDS.contains(word));
     if let Some(word) = unknown {
         return Err(format!(
             "`{}` is no header; write some of {ALL}, with commas between",
             visible(word)
         ));
     }
-    Written::named(words()).ok_or_else(|| {
+    EmittedHeaders::from_words(words()).ok_or_else(|| {
         "no route would follow a decision; write `cluster` or `treatment` too, whichever the routes \
          read"
             .to_owned()
@@ -32,7 +32,7 @@ mod tests {
 
     #[test]
     fn all_are_all() {
-        assert_eq!(parse(ALL), Ok(Written::ALL));
-        assert_eq!(ALL, Written::WORDS.join(","));
+        assert_eq!(parse(ALL), Ok(EmittedHeaders::ALL));
+        assert_eq!(ALL, EmittedHeaders::WORDS.join(","));
     }
 }

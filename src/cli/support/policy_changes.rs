@@ -77,7 +77,7 @@ fn rebucketed(old: &Plan, new: &Plan) -> More {
     let mut more = More::new();
     for rollout in new.rollouts() {
         let before = old.rollouts().iter().find(|old| old.name == rollout.name);
-        if let Some(before) = before.filter(|before| !before.draws_as(rollout)) {
+        if let Some(before) = before.filter(|before| !before.same_bucketing(rollout)) {
             let what = drawn_anew(before, rollout).to_owned();
             more.entry(rollout.name.clone()).or_default().push(what);
         }

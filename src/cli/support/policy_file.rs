@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use turnout_core::lint::{Options, lint};
-use turnout_core::{Diagnostics, Plan, Rollout, with_accounts};
+use turnout_core::{Diagnostics, Plan, Rollout, inline_accounts};
 
 use crate::support::account_file_access::Access;
 use crate::support::account_files::{self, Found};
@@ -70,7 +70,7 @@ impl Policy {
     /// that it stays the same where the text is laid out anew on its way. What is wrong with it is shown.
     pub(crate) fn for_proxies(&self) -> Result<(String, Plan), Exit> {
         let mut plan = self.plan()?;
-        let text = with_accounts(self.text.trim(), &self.found.files, LONGEST_LIST);
+        let text = inline_accounts(self.text.trim(), &self.found.files, LONGEST_LIST);
         if text != self.text.trim() {
             // What goes out is looked at once more: its revision is that of its own text.
             plan = Plan::from_json(&text).map_err(|diagnostics| {
@@ -78,13 +78,13 @@ impl Policy {
                 Exit::BadInput
             })?;
         }
-        Ok((plan.revision().written_into(&text).into_owned(), plan))
+        Ok((plan.revision().insert_into(&text).into_owned(), plan))
     }
 
     /// With every list of SIDs packed, whatever its length.
     pub(crate) fn packed(&self) -> Result<String, Exit> {
         self.plan()?;
-        Ok(with_accounts(&self.text, &self.found.files, 0).into_owned())
+        Ok(inline_accounts(&self.text, &self.found.files, 0).into_owned())
     }
 }
 
@@ -92,7 +92,7 @@ impl Policy {
 pub(crate) fn plan(path: &Path, region: Option<&str>, access: Access<'_>) -> Result<Plan, Exit> {
     let mut plan = Policy::read(path, access)?.plan()?;
     if let Some(region) = region {
-        plan.place_in(region);
+        plan.set_region(region);
     }
     Ok(plan)
 }

@@ -7,5 +7,5 @@ use turnout_core::RecordLevel;
 pub(crate) fn parser() -> impl TypedValueParser<Value = RecordLevel> {
     let words = RecordLevel::ALL.map(RecordLevel::as_str);
     PossibleValuesParser::new(words)
-        .try_map(|word| RecordLevel::named(&word).ok_or("no such level"))
+        .try_map(|word| RecordLevel::from_word(&word).ok_or("no such level"))
 }

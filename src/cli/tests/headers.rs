@@ -12,7 +12,7 @@ use std::process::Output;
 
 use serde_json::{Value, json};
 use tempfile::TempDir;
-use turnout_core::{Configuration, Written};
+use turnout_core::{Configuration, EmittedHeaders};
 
 use common::turnout;
 
@@ -71,7 +71,7 @@ fn filter(folder: &TempDir) -> String {
 }
 
 /// What the proxies write now, and the revision.
-fn in_force(folder: &TempDir) -> (String, Written) {
+fn in_force(folder: &TempDir) -> (String, EmittedHeaders) {
     let configuration = configuration(&filter(folder));
     let read = Configuration::from_json(configuration.as_bytes()).expect("a configuration");
     (read.plan.revision().to_string(), read.headers)
@@ -125,7 +125,10 @@ fn a_proxy_is_told_what_its_routes_read() {
         "render a.json --for envoy --wasm /f.wasm --wasm-elsewhere --inbound trust --headers";
     let text = configuration(&done(&folder, &format!("{envoy} cluster,decision")));
     let read = Configuration::from_json(text.as_bytes()).expect("a configuration");
-    assert_eq!(Some(read.headers), Written::named(["cluster", "decision"]));
+    assert_eq!(
+        Some(read.headers),
+        EmittedHeaders::from_words(["cluster", "decision"])
+    );
     assert_eq!(read.inbound, turnout_core::Inbound::Trust);
     refused(
         &folder,
@@ -227,10 +230,14 @@ fn what_is_said_once_stays() {
         &folder,
         "apply b.json --dir d --headers cluster,treatment,decision",
     );
-    assert_in_force(&folder, "b", &Written::WORDS);
+    assert_in_force(&folder, "b", &EmittedHeaders::WORDS);
     assert!(!filter(&folder).contains("headers"));
 
-    let (all, treatment, some) = (json!(Written::WORDS), json!(["treatment"]), json!(some));
+    let (all, treatment, some) = (
+        json!(EmittedHeaders::WORDS),
+        json!(["treatment"]),
+        json!(some),
+    );
     let newest_first = [
         &all, &treatment, &some, &treatment, &treatment, &some, &some, &some, &some,
     ];
@@ -248,7 +255,7 @@ fn an_older_history_goes_on() {
     let headers = entry
         .as_object_mut()
         .and_then(|entry| entry.remove("headers"));
-    assert_eq!(headers, Some(json!(Written::WORDS)));
+    assert_eq!(headers, Some(json!(EmittedHeaders::WORDS)));
     fs::write(&path, entry.to_string()).expect("an entry");
 
     let log = done(&folder, "log --dir d --json");
@@ -259,8 +266,8 @@ fn an_older_history_goes_on() {
     assert!(again.contains("already; nothing was written"), "{again}");
     done(&folder, "apply b.json --dir d --headers cluster");
     done(&folder, "rollback --dir d");
-    assert_in_force(&folder, "a", &Written::WORDS);
-    let all = json!(Written::WORDS);
+    assert_in_force(&folder, "a", &EmittedHeaders::WORDS);
+    let all = json!(EmittedHeaders::WORDS);
     assert_eq!(logged(&folder), [all.clone(), json!(["cluster"]), all]);
 }
 

@@ -208,7 +208,7 @@ fn read_by_messages(discovered: &str) -> Output {
 fn assert_is_configuration(configuration: &str, policy: &str) {
     let plan = Plan::from_json(policy).expect("a valid policy");
     let revision = plan.revision();
-    let policy: Value = serde_json::from_str(&revision.written_into(policy)).expect("JSON");
+    let policy: Value = serde_json::from_str(&revision.insert_into(policy)).expect("JSON");
     let expected = json!({ "inbound": "strip", "policy": policy });
     let found: Value = serde_json::from_str(configuration).expect("JSON");
     assert_eq!(found, expected);

@@ -63,7 +63,7 @@ fn well(version: &'static str) -> impl Fn(&str) -> Option<Vec<u8>> + Send + Sync
             return Some(dump.to_string().into_bytes());
         }
         let look = looks.fetch_add(1, Ordering::SeqCst);
-        let number = turnout_core::Revision::given("r7")
+        let number = turnout_core::Revision::from_name("r7")
             .expect("a revision")
             .number();
         let page = format!(

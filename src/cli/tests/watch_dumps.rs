@@ -18,7 +18,7 @@ use serde_json::{Value, json};
 use turnout_core::Revision;
 
 fn number(revision: &str) -> u64 {
-    Revision::given(revision).expect("a revision").number()
+    Revision::from_name(revision).expect("a revision").number()
 }
 
 fn configuration(revision: &str) -> String {

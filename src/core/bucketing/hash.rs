@@ -11,15 +11,15 @@ mod fnv1a;
 mod growthbook;
 mod launchdarkly;
 mod murmur3;
-mod native;
 mod split;
+mod tool_position;
 mod unleash;
 
 pub(crate) use flagd::Flagd;
 pub(crate) use growthbook::{Comparison, GrowthBook, Namespace};
 pub(crate) use launchdarkly::LaunchDarkly;
-pub use native::Native;
 pub(crate) use split::{Split, Traffic};
+pub use tool_position::ToolPosition;
 pub(crate) use unleash::Unleash;
 
 use std::fmt;
@@ -30,26 +30,26 @@ use crate::bucketing::{Fraction, Position, Salt};
 /// By which rule a rollout's accounts are put on a line.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Hash {
-    draw: Draw,
-    v2: End,
+    scheme: BucketingScheme,
+    v2: V2End,
 }
 
 /// At which end of a tool's list of variations, and so of its line, v2 stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum End {
+pub(crate) enum V2End {
     First,
     Last,
 }
 
 /// Of a tool's formula, where it has two.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Version {
+pub(crate) enum AlgorithmVersion {
     One,
     Two,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Draw {
+pub(crate) enum BucketingScheme {
     Turnout(Salt),
     Split(Split),
     Unleash(Unleash),
@@ -59,7 +59,7 @@ pub(crate) enum Draw {
 }
 
 /// The line of a tool.
-trait Line {
+trait BucketRange {
     /// Into how many parts percentages divide it.
     fn parts(&self) -> u32;
     /// How many places it has; one for each part unless the tool is finer.
@@ -73,12 +73,12 @@ trait Line {
     /// Where an account stands, from 0; `None` where the tool draws it never.
     fn place(&self, account: &[u8]) -> Option<u64>;
     /// How the tool shows the place.
-    fn native(&self, place: u64) -> Native;
+    fn tool_position(&self, place: u64) -> ToolPosition;
 }
 
 /// A percentage that is no whole number of a line's parts. Its `Display` says so.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct BetweenParts {
+pub struct PercentageTooFine {
     /// Whose line it is.
     pub hash: &'static str,
     /// How many parts there are.
@@ -91,7 +91,7 @@ pub struct BetweenParts {
     pub above: u32,
 }
 
-impl BetweenParts {
+impl PercentageTooFine {
     /// What to write instead, as an imperative.
     #[must_use]
     pub fn help(&self) -> String {
@@ -99,7 +99,7 @@ impl BetweenParts {
     }
 }
 
-impl fmt::Display for BetweenParts {
+impl fmt::Display for PercentageTooFine {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
@@ -112,26 +112,26 @@ impl fmt::Display for BetweenParts {
 }
 
 impl Hash {
-    pub(crate) fn new(draw: Draw, v2: End) -> Self {
-        Self { draw, v2 }
+    pub(crate) fn new(draw: BucketingScheme, v2: V2End) -> Self {
+        Self { scheme: draw, v2 }
     }
 
     /// Turnout's own.
     #[must_use]
     pub fn turnout(salt: Salt) -> Self {
-        Self::new(Draw::Turnout(salt), End::First)
+        Self::new(BucketingScheme::Turnout(salt), V2End::First)
     }
 
     /// The word for it in a policy.
     #[must_use]
     pub fn name(&self) -> &'static str {
-        match self.draw {
-            Draw::Turnout(_) => "turnout",
-            Draw::Split(_) => "split",
-            Draw::Unleash(_) => "unleash",
-            Draw::LaunchDarkly(_) => "launchdarkly",
-            Draw::GrowthBook(_) => "growthbook",
-            Draw::Flagd(_) => "flagd",
+        match self.scheme {
+            BucketingScheme::Turnout(_) => "turnout",
+            BucketingScheme::Split(_) => "split",
+            BucketingScheme::Unleash(_) => "unleash",
+            BucketingScheme::LaunchDarkly(_) => "launchdarkly",
+            BucketingScheme::GrowthBook(_) => "growthbook",
+            BucketingScheme::Flagd(_) => "flagd",
         }
     }
 
@@ -149,7 +149,7 @@ impl Hash {
     ///
     /// # Errors
     /// The line is not divided as finely.
-    pub fn fraction(&self, millionths: u32) -> Result<Fraction, BetweenParts> {
+    pub fn fraction(&self, millionths: u32) -> Result<Fraction, PercentageTooFine> {
         match self.line() {
             Err(_) => Ok(Fraction::from_millionths(millionths).unwrap_or(Fraction::ALL)),
             Ok(line) => {
@@ -161,9 +161,9 @@ impl Hash {
 
     /// The least that takes a position: where an account that stands there enters.
     #[must_use]
-    pub fn entry(&self, position: Position) -> Fraction {
+    pub fn smallest_including(&self, position: Position) -> Fraction {
         let Ok(line) = self.line() else {
-            return Fraction::entry(position);
+            return Fraction::smallest_including(position);
         };
         let misses = |parts: u64| {
             let fraction = u32::try_from(parts).map(|parts| self.of_parts(line, parts));
@@ -175,21 +175,21 @@ impl Hash {
 
     /// How the tool itself shows a position.
     #[must_use]
-    pub fn native(&self, position: Position) -> Native {
+    pub fn tool_position(&self, position: Position) -> ToolPosition {
         match self.line() {
-            Err(_) => Native::Whole(position.0),
-            Ok(_) if position == Position::LAST => Native::Never,
-            Ok(line) => line.native(self.turned_to_v2(line, position.0)),
+            Err(_) => ToolPosition::Whole(position.0),
+            Ok(_) if position == Position::LAST => ToolPosition::Never,
+            Ok(line) => line.tool_position(self.from_v2_end(line, position.0)),
         }
     }
 
-    fn position_on(&self, line: &dyn Line, account: &[u8]) -> Position {
+    fn position_on(&self, line: &dyn BucketRange, account: &[u8]) -> Position {
         line.place(account).map_or(Position::LAST, |place| {
-            Position(self.turned_to_v2(line, place))
+            Position(self.from_v2_end(line, place))
         })
     }
 
-    fn of_parts(&self, line: &dyn Line, parts: u32) -> Fraction {
+    fn of_parts(&self, line: &dyn BucketRange, parts: u32) -> Fraction {
         let all = line.parts();
         if parts == 0 {
             return Fraction::NONE;
@@ -198,9 +198,9 @@ impl Hash {
             return Fraction::ALL;
         }
         let bound = match self.v2 {
-            End::First => line.bound(parts),
+            V2End::First => line.bound(parts),
             // What v1's parts leave.
-            End::Last => {
+            V2End::Last => {
                 let v1 = line.bound(all.saturating_sub(parts));
                 line.places().saturating_sub(v1)
             }
@@ -209,28 +209,32 @@ impl Hash {
     }
 
     /// A place counted from v2's end of the line, or back.
-    fn turned_to_v2(&self, line: &dyn Line, place: u64) -> u64 {
+    fn from_v2_end(&self, line: &dyn BucketRange, place: u64) -> u64 {
         match self.v2 {
-            End::First => place,
-            End::Last => line.places().saturating_sub(place).saturating_sub(1),
+            V2End::First => place,
+            V2End::Last => line.places().saturating_sub(place).saturating_sub(1),
         }
     }
 
-    fn line(&self) -> Result<&dyn Line, &Salt> {
-        Ok(match &self.draw {
-            Draw::Turnout(salt) => return Err(salt),
-            Draw::Split(line) => line,
-            Draw::Unleash(line) => line,
-            Draw::LaunchDarkly(line) => line,
-            Draw::GrowthBook(line) => line,
-            Draw::Flagd(line) => line,
+    fn line(&self) -> Result<&dyn BucketRange, &Salt> {
+        Ok(match &self.scheme {
+            BucketingScheme::Turnout(salt) => return Err(salt),
+            BucketingScheme::Split(line) => line,
+            BucketingScheme::Unleash(line) => line,
+            BucketingScheme::LaunchDarkly(line) => line,
+            BucketingScheme::GrowthBook(line) => line,
+            BucketingScheme::Flagd(line) => line,
         })
     }
 }
 
 /// A percentage as a number of parts of `all`. Some number of parts is no decimal (one of three):
 /// then the percentage is the one next to it, 33.333333.
-pub(crate) fn parts_of(hash: &'static str, all: u32, millionths: u32) -> Result<u32, BetweenParts> {
+pub(crate) fn parts_of(
+    hash: &'static str,
+    all: u32,
+    millionths: u32,
+) -> Result<u32, PercentageTooFine> {
     let product = u64::from(all).saturating_mul(u64::from(millionths));
     let below = product
         .checked_div(HUNDRED_PERCENT.into())
@@ -240,7 +244,7 @@ pub(crate) fn parts_of(hash: &'static str, all: u32, millionths: u32) -> Result<
     [below, above]
         .into_iter()
         .find(|parts| millionths_of(all, *parts) == millionths)
-        .ok_or(BetweenParts {
+        .ok_or(PercentageTooFine {
             hash,
             parts: all,
             millionths,

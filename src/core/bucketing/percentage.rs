@@ -10,7 +10,7 @@ const DECIMALS: i64 = 6;
 
 /// Why a number is not a percentage.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum NotAPercentage {
+pub(crate) enum PercentageError {
     /// Below 0 or above 100.
     OutOfRange,
     /// It has this many decimals that count, more than six.
@@ -20,17 +20,17 @@ pub(crate) enum NotAPercentage {
 /// Reads the literal of a JSON number, `12.5` or `1.25e1`, as millionths of a percent.
 ///
 /// Exponents are read because other tools write them: `1e-06` is what many make of `0.000001`.
-pub(crate) fn millionths(literal: &str) -> Result<u32, NotAPercentage> {
+pub(crate) fn millionths(literal: &str) -> Result<u32, PercentageError> {
     let decimal = Decimal::of(literal);
     if decimal.digits.is_empty() {
         return Ok(0);
     }
     if decimal.is_negative || decimal.top() > 3 {
-        return Err(NotAPercentage::OutOfRange);
+        return Err(PercentageError::OutOfRange);
     }
     let scale = decimal.shift.saturating_add(DECIMALS);
     if scale < 0 {
-        return Err(NotAPercentage::TooPrecise(decimal.shift.saturating_neg()));
+        return Err(PercentageError::TooPrecise(decimal.shift.saturating_neg()));
     }
     decimal
         .digits
@@ -44,7 +44,7 @@ pub(crate) fn millionths(literal: &str) -> Result<u32, NotAPercentage> {
         .and_then(|(significant, scale)| significant.checked_mul(scale))
         .and_then(|value| u32::try_from(value).ok())
         .filter(|value| *value <= HUNDRED_PERCENT)
-        .ok_or(NotAPercentage::OutOfRange)
+        .ok_or(PercentageError::OutOfRange)
 }
 
 /// The literal of a percentage in millionths: `12.5`.
@@ -92,7 +92,7 @@ mod tests {
 
     #[test]
     fn refuses_what_is_no_percentage() {
-        use NotAPercentage::{OutOfRange, TooPrecise};
+        use PercentageError::{OutOfRange, TooPrecise};
         for (literal, expected) in [
             ("-1", OutOfRange),
             ("101", OutOfRange),

@@ -4,19 +4,19 @@ use std::ops::RangeInclusive;
 
 use crate::bucketing::Salt;
 use crate::bucketing::hash::{
-    Comparison, Draw, End, Flagd, GrowthBook, Hash, LaunchDarkly, Namespace, Split, Traffic,
-    Unleash, Version, parts_of,
+    AlgorithmVersion, BucketingScheme, Comparison, Flagd, GrowthBook, Hash, LaunchDarkly,
+    Namespace, Split, Traffic, Unleash, V2End, parts_of,
 };
 use crate::bucketing::percentage::literal;
-use crate::diagnostics::location::{Path, Span};
+use crate::diagnostics::location::{JsonPointer, Span};
 use crate::diagnostics::problem::{Expected, Problem, excerpt};
 use crate::diagnostics::{Diagnostics, Document};
-use crate::policy::document::{Fields, Value};
-use crate::policy::json::{Field, Located, Number, Reader, Text};
+use crate::policy::document::{HashFields, HashValue};
+use crate::policy::json::{Field, Located, LocatedText, Number, Reader};
 use crate::policy::read::{self, expected};
 
 use super::percentage::{between_parts, percentage};
-use super::whole::{parsed, whole};
+use super::whole_number::{parsed, whole};
 use super::{present, required};
 
 const TOOLS: &[&str] = &["split", "unleash", "launchdarkly", "growthbook", "flagd"];
@@ -53,7 +53,15 @@ impl Hash {
         let hash = reader
             .root(expected::HASH)
             .and_then(|root| read::hash(&mut reader, root))
-            .and_then(|given| read_hash(&mut reader, &Path::Root, given, salt, Numbers::AsWritten));
+            .and_then(|given| {
+                read_hash(
+                    &mut reader,
+                    &JsonPointer::Root,
+                    given,
+                    salt,
+                    Numbers::AsWritten,
+                )
+            });
         let diagnostics = reader.finish();
         match hash {
             Some(hash) if diagnostics.is_empty() => Ok(hash),
@@ -65,8 +73,8 @@ impl Hash {
 /// The hash of a rollout in a policy.
 pub(crate) fn hash(
     reader: &mut Reader<'_>,
-    at: &Path<'_>,
-    hash: Value<'_>,
+    at: &JsonPointer<'_>,
+    hash: HashValue<'_>,
     salt: Salt,
 ) -> Option<Hash> {
     read_hash(reader, at, hash, salt, Numbers::MayBeDoubles)
@@ -74,18 +82,18 @@ pub(crate) fn hash(
 
 fn read_hash(
     reader: &mut Reader<'_>,
-    at: &Path<'_>,
-    hash: Value<'_>,
+    at: &JsonPointer<'_>,
+    hash: HashValue<'_>,
     salt: Salt,
     numbers: Numbers,
 ) -> Option<Hash> {
     let Located { value, span } = match hash {
-        Value::Text(word) => return own(reader, at, &word, salt),
-        Value::Object(tools) => tools,
+        HashValue::Text(word) => return own(reader, at, &word, salt),
+        HashValue::Object(tools) => tools,
         // What is neither was not read.
-        Value::Number(_) => return None,
+        HashValue::Number(_) => return None,
     };
-    let mut hash = Object::new(reader, *at, span, value);
+    let mut hash = ToolFields::new(reader, *at, span, value);
     let mut given = TOOLS.iter().filter(|name| hash.has(name));
     let (Some(name), None) = (given.next(), given.next()) else {
         let count = TOOLS.iter().filter(|name| hash.has(name)).count();
@@ -95,21 +103,26 @@ fn read_hash(
     };
     let mut tool = hash.object(name)?;
     let draw = match *name {
-        "split" => split(&mut tool).map(Draw::Split),
+        "split" => split(&mut tool).map(BucketingScheme::Split),
         "unleash" => {
             let group_id = tool.text("group_id", 1);
-            group_id.map(|group_id| Draw::Unleash(Unleash::new(&group_id)))
+            group_id.map(|group_id| BucketingScheme::Unleash(Unleash::new(&group_id)))
         }
-        "launchdarkly" => launchdarkly(&mut tool, numbers).map(Draw::LaunchDarkly),
-        "growthbook" => growthbook(&mut tool).map(Draw::GrowthBook),
-        _ => flagd(&mut tool).map(Draw::Flagd),
+        "launchdarkly" => launchdarkly(&mut tool, numbers).map(BucketingScheme::LaunchDarkly),
+        "growthbook" => growthbook(&mut tool).map(BucketingScheme::GrowthBook),
+        _ => flagd(&mut tool).map(BucketingScheme::Flagd),
     };
     let v2 = tool.end();
     Some(Hash::new(draw?, v2?))
 }
 
 /// The only hash that a word says all of.
-fn own(reader: &mut Reader<'_>, at: &Path<'_>, word: &Text<'_>, salt: Salt) -> Option<Hash> {
+fn own(
+    reader: &mut Reader<'_>,
+    at: &JsonPointer<'_>,
+    word: &LocatedText<'_>,
+    salt: Salt,
+) -> Option<Hash> {
     let example = match &*word.value {
         "turnout" => return Some(Hash::turnout(salt)),
         "split" => expected::SPLIT,
@@ -129,12 +142,12 @@ fn own(reader: &mut Reader<'_>, at: &Path<'_>, word: &Text<'_>, salt: Salt) -> O
         format!("the word `{name}` does not say what its formula needs"),
         format!("write an object, for example {{ \"{name}\": {example} }}"),
     )
-    .coded("bare-hash");
+    .with_code("bare-hash");
     reader.report(word.span, at, problem);
     None
 }
 
-fn split(tool: &mut Object<'_, '_, '_, '_>) -> Option<Split> {
+fn split(tool: &mut ToolFields<'_, '_, '_, '_>) -> Option<Split> {
     let seed = tool.split_seed("seed");
     if let Field::Given(algo) = tool.number("algo")
         && parsed(algo.value) != Some(2)
@@ -143,7 +156,7 @@ fn split(tool: &mut Object<'_, '_, '_, '_>) -> Option<Split> {
             format!("algorithm {} of Split is not known", excerpt(algo.value)),
             "write 2, its MurmurHash3; a flag of algorithm 1 (legacy) cannot keep its accounts",
         )
-        .coded("unknown-algorithm");
+        .with_code("unknown-algorithm");
         tool.report(algo.span, "algo", problem);
     }
     let traffic = traffic(tool);
@@ -151,7 +164,7 @@ fn split(tool: &mut Object<'_, '_, '_, '_>) -> Option<Split> {
 }
 
 /// The inner `None` is all traffic.
-fn traffic(tool: &mut Object<'_, '_, '_, '_>) -> Option<Option<Traffic>> {
+fn traffic(tool: &mut ToolFields<'_, '_, '_, '_>) -> Option<Option<Traffic>> {
     const PERCENT: &str = "traffic_allocation";
     const SEED: &str = "traffic_allocation_seed";
     if !tool.has(PERCENT) {
@@ -160,7 +173,7 @@ fn traffic(tool: &mut Object<'_, '_, '_, '_>) -> Option<Option<Traffic>> {
                 format!("a seed has no effect without `{PERCENT}`"),
                 "remove it, or write the allocation",
             )
-            .coded("useless-seed");
+            .with_code("useless-seed");
             tool.report(seed.span, SEED, problem);
         }
         return Some(None);
@@ -173,7 +186,7 @@ fn traffic(tool: &mut Object<'_, '_, '_, '_>) -> Option<Option<Traffic>> {
     Some(Some(Traffic::new(seed?, u32::try_from(percent?).ok()?)))
 }
 
-fn launchdarkly(tool: &mut Object<'_, '_, '_, '_>, numbers: Numbers) -> Option<LaunchDarkly> {
+fn launchdarkly(tool: &mut ToolFields<'_, '_, '_, '_>, numbers: Numbers) -> Option<LaunchDarkly> {
     if !tool.has("seed") {
         let flag_key = tool.text("flag_key", 1);
         let salt = tool.text("salt", 1);
@@ -184,14 +197,14 @@ fn launchdarkly(tool: &mut Object<'_, '_, '_, '_>, numbers: Numbers) -> Option<L
             "a seed stands in the place of the flag's key and salt",
             "write `seed` alone, or `flag_key` and `salt`",
         )
-        .coded("two-seeds");
+        .with_code("two-seeds");
         tool.reader.report(tool.span.head(), &tool.at, problem);
     }
     let seed = tool.large_whole("seed", expected::SEED, numbers);
     seed.map(LaunchDarkly::of_experiment)
 }
 
-fn growthbook(tool: &mut Object<'_, '_, '_, '_>) -> Option<GrowthBook> {
+fn growthbook(tool: &mut ToolFields<'_, '_, '_, '_>) -> Option<GrowthBook> {
     let seed = tool.text("seed", 1);
     let version = tool.version();
     let rule = tool.required_word("rule", expected::HASH_RULE);
@@ -219,17 +232,17 @@ fn growthbook(tool: &mut Object<'_, '_, '_, '_>) -> Option<GrowthBook> {
 
 /// Where v2's range begins, as a place.
 fn start(
-    tool: &mut Object<'_, '_, '_, '_>,
+    tool: &mut ToolFields<'_, '_, '_, '_>,
     number: &Number<'_>,
     rule: Option<Comparison>,
-    version: Option<Version>,
+    version: Option<AlgorithmVersion>,
 ) -> Option<u32> {
     if rule == Some(Comparison::Rollout) || tool.has("v2") {
         let problem = Problem::invalid(
             "only an experiment has a range of v2 that begins there",
             "remove it, or write \"rule\": \"experiment\" and no `v2`",
         )
-        .coded("useless-start");
+        .with_code("useless-start");
         tool.report(number.span, "start", problem);
     }
     let at = tool.at.field("start");
@@ -242,7 +255,7 @@ fn start(
         .ok()
 }
 
-fn namespace(given: &mut Object<'_, '_, '_, '_>) -> Option<Namespace> {
+fn namespace(given: &mut ToolFields<'_, '_, '_, '_>) -> Option<Namespace> {
     let id = given.text("id", 1);
     let from = given.percentage("from");
     let to = given.percentage("to");
@@ -252,13 +265,13 @@ fn namespace(given: &mut Object<'_, '_, '_, '_>) -> Option<Namespace> {
             format!("no account is from {} to {} %", literal(from), literal(to)),
             "write the namespace's range, `from` below `to`",
         )
-        .coded("empty-namespace");
+        .with_code("empty-namespace");
         given.reader.report(given.span.head(), &given.at, problem);
     }
     Some(Namespace::new(&id?, from, to))
 }
 
-fn flagd(tool: &mut Object<'_, '_, '_, '_>) -> Option<Flagd> {
+fn flagd(tool: &mut ToolFields<'_, '_, '_, '_>) -> Option<Flagd> {
     // Empty where the flag's targeting says what is hashed, and leaves the flag's key out.
     let flag_key = tool.text("flag_key", 0);
     let version = tool.version();
@@ -268,16 +281,21 @@ fn flagd(tool: &mut Object<'_, '_, '_, '_>) -> Option<Flagd> {
 }
 
 /// An object whose fields are taken by their names; the names are those that it was read by.
-struct Object<'r, 't, 'p, 'a> {
+struct ToolFields<'r, 't, 'p, 'a> {
     reader: &'r mut Reader<'t>,
-    at: Path<'p>,
+    at: JsonPointer<'p>,
     span: Span,
-    fields: Vec<(&'static str, Field<Value<'a>>)>,
+    fields: Vec<(&'static str, Field<HashValue<'a>>)>,
 }
 
-impl<'r, 't, 'p, 'a> Object<'r, 't, 'p, 'a> {
-    fn new(reader: &'r mut Reader<'t>, at: Path<'p>, span: Span, fields: Fields<'a>) -> Self {
-        let Fields(fields) = fields;
+impl<'r, 't, 'p, 'a> ToolFields<'r, 't, 'p, 'a> {
+    fn new(
+        reader: &'r mut Reader<'t>,
+        at: JsonPointer<'p>,
+        span: Span,
+        fields: HashFields<'a>,
+    ) -> Self {
+        let HashFields(fields) = fields;
         Self {
             reader,
             at,
@@ -297,7 +315,7 @@ impl<'r, 't, 'p, 'a> Object<'r, 't, 'p, 'a> {
     }
 
     /// The second time it is absent.
-    fn take(&mut self, name: &str) -> Field<Value<'a>> {
+    fn take(&mut self, name: &str) -> Field<HashValue<'a>> {
         let mut fields = self.fields.iter_mut();
         let field = fields.find(|(field, _)| *field == name);
         field.map_or(Field::Absent, |(_, value)| {
@@ -305,30 +323,39 @@ impl<'r, 't, 'p, 'a> Object<'r, 't, 'p, 'a> {
         })
     }
 
-    fn object(&mut self, name: &'static str) -> Option<Object<'_, 't, '_, 'a>> {
-        let Field::Given(Value::Object(Located { value, span })) = self.take(name) else {
+    fn object(&mut self, name: &'static str) -> Option<ToolFields<'_, 't, '_, 'a>> {
+        let Field::Given(HashValue::Object(Located { value, span })) = self.take(name) else {
             return None;
         };
-        Some(Object::new(self.reader, self.at.field(name), span, value))
+        Some(ToolFields::new(
+            self.reader,
+            self.at.field(name),
+            span,
+            value,
+        ))
     }
 
     fn number(&mut self, name: &str) -> Field<Number<'a>> {
         match self.take(name) {
             Field::Absent => Field::Absent,
-            Field::Given(Value::Number(number)) => Field::Given(number),
+            Field::Given(HashValue::Number(number)) => Field::Given(number),
             Field::Bad | Field::Given(_) => Field::Bad,
         }
     }
 
-    fn word(&mut self, name: &str) -> Field<Text<'a>> {
+    fn word(&mut self, name: &str) -> Field<LocatedText<'a>> {
         match self.take(name) {
             Field::Absent => Field::Absent,
-            Field::Given(Value::Text(text)) => Field::Given(text),
+            Field::Given(HashValue::Text(text)) => Field::Given(text),
             Field::Bad | Field::Given(_) => Field::Bad,
         }
     }
 
-    fn required_word(&mut self, field: &'static str, expected: Expected) -> Option<Text<'a>> {
+    fn required_word(
+        &mut self,
+        field: &'static str,
+        expected: Expected,
+    ) -> Option<LocatedText<'a>> {
         let word = self.word(field);
         required(self.reader, self.span, &self.at, field, expected, word)
     }
@@ -345,7 +372,7 @@ impl<'r, 't, 'p, 'a> Object<'r, 't, 'p, 'a> {
         if !(least..=LONGEST).contains(&length) {
             let what = format!("a text of {length} bytes");
             let problem = Problem::invalid(what, format!("write {least} to {LONGEST} bytes"));
-            self.report(text.span, field, problem.coded("malformed-text"));
+            self.report(text.span, field, problem.with_code("malformed-text"));
         }
         Some(text.value.into_owned())
     }
@@ -371,9 +398,9 @@ impl<'r, 't, 'p, 'a> Object<'r, 't, 'p, 'a> {
         let given = self.take(field);
         let given = required(self.reader, self.span, &self.at, field, expected, given)?;
         let (text, span, is_text) = match given {
-            Value::Text(Located { value, span }) => (value, span, true),
-            Value::Number(Number { value, span }) => (value.into(), span, false),
-            Value::Object(_) => return None,
+            HashValue::Text(Located { value, span }) => (value, span, true),
+            HashValue::Number(Number { value, span }) => (value.into(), span, false),
+            HashValue::Object(_) => return None,
         };
         let value: Option<i64> = match is_text {
             true => text.parse().ok(),
@@ -390,7 +417,7 @@ impl<'r, 't, 'p, 'a> Object<'r, 't, 'p, 'a> {
                 ),
                 format!("write it as a text: \"{value}\""),
             )
-            .coded("inexact-number"),
+            .with_code("inexact-number"),
             None => Problem::invalid(
                 format!("{} is no whole number of 64 bits", excerpt(&text)),
                 format!(
@@ -400,7 +427,7 @@ impl<'r, 't, 'p, 'a> Object<'r, 't, 'p, 'a> {
                     EXACT.end()
                 ),
             )
-            .coded("out-of-range"),
+            .with_code("out-of-range"),
         };
         self.report(span, field, problem);
         None
@@ -412,10 +439,10 @@ impl<'r, 't, 'p, 'a> Object<'r, 't, 'p, 'a> {
         u32::try_from(seed).ok().or_else(signed)
     }
 
-    fn version(&mut self) -> Option<Version> {
+    fn version(&mut self) -> Option<AlgorithmVersion> {
         match self.whole("version", expected::FORMULA, 1..=2)? {
-            1 => Some(Version::One),
-            _ => Some(Version::Two),
+            1 => Some(AlgorithmVersion::One),
+            _ => Some(AlgorithmVersion::Two),
         }
     }
 
@@ -424,7 +451,7 @@ impl<'r, 't, 'p, 'a> Object<'r, 't, 'p, 'a> {
         percentage(self.reader, &self.at.field(field), &number)
     }
 
-    fn end(&mut self) -> Option<End> {
+    fn end(&mut self) -> Option<V2End> {
         let is_last = [("first", false), ("last", true)];
         let is_last = match self.word("v2") {
             Field::Absent => Some(false),
@@ -432,8 +459,8 @@ impl<'r, 't, 'p, 'a> Object<'r, 't, 'p, 'a> {
             Field::Given(word) => self.meaning("v2", "place of v2", is_last, &word),
         };
         is_last.map(|is| match is {
-            true => End::Last,
-            false => End::First,
+            true => V2End::Last,
+            false => V2End::First,
         })
     }
 
@@ -443,9 +470,9 @@ impl<'r, 't, 'p, 'a> Object<'r, 't, 'p, 'a> {
         field: &'static str,
         what: &'static str,
         words: [(&'static str, bool); 2],
-        word: &Text<'_>,
+        word: &LocatedText<'_>,
     ) -> Option<bool> {
         self.reader
-            .meaning(&self.at.field(field), what, words, word)
+            .one_of_words(&self.at.field(field), what, words, word)
     }
 }

@@ -1,11 +1,11 @@
 //! What requests a rollout or a rule is about: hosts, paths, methods, headers.
 
-use crate::diagnostics::location::Path;
+use crate::diagnostics::location::JsonPointer;
 use crate::diagnostics::problem::{Problem, excerpt};
-use crate::plan::path_match::{BadTemplate, PathMatch, Purpose, Template};
+use crate::plan::path_match::{PathMatch, PathTemplate, TemplateError, TemplateUse};
 use crate::plan::request_match::{HeaderMatch, HeaderTest, RequestMatch};
 use crate::policy::document;
-use crate::policy::json::{Field, List, Located, Map, Reader, Text};
+use crate::policy::json::{Field, List, Located, LocatedText, Map, Reader};
 use crate::proxy::wire_names::is_turnout_header;
 use crate::request::ambiguity::is_host;
 
@@ -16,8 +16,8 @@ const LONGEST_REGION: usize = 128;
 
 pub(crate) fn request_match(
     reader: &mut Reader<'_>,
-    at: &Path<'_>,
-    given: document::Match<'_>,
+    at: &JsonPointer<'_>,
+    given: document::RawMatch<'_>,
 ) -> Option<RequestMatch> {
     let hosts = items(
         reader,
@@ -50,12 +50,12 @@ pub(crate) fn request_match(
 /// A list that has to name something: one that names nothing would select nothing.
 pub(super) fn items(
     reader: &mut Reader<'_>,
-    at: &Path<'_>,
-    list: Field<List<Text<'_>>>,
+    at: &JsonPointer<'_>,
+    list: Field<List<LocatedText<'_>>>,
     what: &'static str,
-    compile: fn(&mut Reader<'_>, &Path<'_>, &Text<'_>) -> Option<String>,
+    compile: fn(&mut Reader<'_>, &JsonPointer<'_>, &LocatedText<'_>) -> Option<String>,
 ) -> Vec<String> {
-    let Some(list) = list.given() else {
+    let Some(list) = list.into_value() else {
         return Vec::new();
     };
     if list.value.is_empty() {
@@ -69,7 +69,7 @@ pub(super) fn items(
     compiled
 }
 
-fn host(reader: &mut Reader<'_>, at: &Path<'_>, host: &Text<'_>) -> Option<String> {
+fn host(reader: &mut Reader<'_>, at: &JsonPointer<'_>, host: &LocatedText<'_>) -> Option<String> {
     let text = &*host.value;
     let instead = match text {
         _ if text.contains('*') => "list each host by its whole name",
@@ -81,7 +81,7 @@ fn host(reader: &mut Reader<'_>, at: &Path<'_>, host: &Text<'_>) -> Option<Strin
         _ => "write a host name, for example `api.example.com`",
     };
     let what = format!("`{}` is not a host", excerpt(text));
-    let problem = Problem::invalid(what, instead).coded("malformed-host");
+    let problem = Problem::invalid(what, instead).with_code("malformed-host");
     reader.report(host.span, at, problem);
     None
 }
@@ -93,14 +93,18 @@ fn has_port(host: &str) -> bool {
         .contains(':')
 }
 
-pub(super) fn method(reader: &mut Reader<'_>, at: &Path<'_>, method: &Text<'_>) -> Option<String> {
+pub(super) fn method(
+    reader: &mut Reader<'_>,
+    at: &JsonPointer<'_>,
+    method: &LocatedText<'_>,
+) -> Option<String> {
     let text = &*method.value;
     if !is_token(text) {
         let what = format!("`{}` is not a method", excerpt(text));
         reader.report(
             method.span,
             at,
-            Problem::invalid(what, "write one, for example `GET`").coded("malformed-method"),
+            Problem::invalid(what, "write one, for example `GET`").with_code("malformed-method"),
         );
         return None;
     }
@@ -109,7 +113,7 @@ pub(super) fn method(reader: &mut Reader<'_>, at: &Path<'_>, method: &Text<'_>) 
         let shown = excerpt(text);
         let what = format!("`{shown}` would match no request: methods are upper case");
         let instead = format!("write `{}`", shown.to_ascii_uppercase());
-        let problem = Problem::invalid(what, instead).coded("malformed-method");
+        let problem = Problem::invalid(what, instead).with_code("malformed-method");
         reader.report(method.span, at, problem);
         return None;
     }
@@ -117,12 +121,16 @@ pub(super) fn method(reader: &mut Reader<'_>, at: &Path<'_>, method: &Text<'_>) 
 }
 
 /// As in the locality of a proxy's node.
-pub(super) fn region(reader: &mut Reader<'_>, at: &Path<'_>, region: &Text<'_>) -> Option<String> {
+pub(super) fn region(
+    reader: &mut Reader<'_>,
+    at: &JsonPointer<'_>,
+    region: &LocatedText<'_>,
+) -> Option<String> {
     let text = &*region.value;
     if text.len() > LONGEST_REGION || !is_header_value(text) {
         let what = format!("`{}` is not a region", excerpt(text));
         let instead = "write the region of a proxy's locality, for example `us-east-1`";
-        let problem = Problem::invalid(what, instead).coded("malformed-region");
+        let problem = Problem::invalid(what, instead).with_code("malformed-region");
         reader.report(region.span, at, problem);
         return None;
     }
@@ -131,63 +139,63 @@ pub(super) fn region(reader: &mut Reader<'_>, at: &Path<'_>, region: &Text<'_>) 
 
 fn path_match(
     reader: &mut Reader<'_>,
-    at: &Path<'_>,
-    path: Located<document::Path<'_>>,
+    at: &JsonPointer<'_>,
+    path: Located<document::RawPath<'_>>,
 ) -> Option<PathMatch> {
     const KNOWN: &[&str] = &["exact", "prefix", "template"];
-    let document::Path {
+    let document::RawPath {
         exact,
         prefix,
         template: by_template,
     } = path.value;
     let given = [present(&exact), present(&prefix), present(&by_template)];
     let is_one = exactly_one(reader, path.span, at, "a path match", KNOWN, given);
-    let exact = exact.given().and_then(|text| {
+    let exact = exact.into_value().and_then(|text| {
         let at = at.field("exact");
         plain_path(reader, &at, &text).map(PathMatch::Exact)
     });
-    let prefix = prefix.given().and_then(|text| {
+    let prefix = prefix.into_value().and_then(|text| {
         let at = at.field("prefix");
         plain_path(reader, &at, &text).map(PathMatch::Prefix)
     });
-    let by_template = by_template.given().and_then(|text| {
+    let by_template = by_template.into_value().and_then(|text| {
         let at = at.field("template");
-        template(reader, &at, &text, Purpose::Match).map(PathMatch::Template)
+        template(reader, &at, &text, TemplateUse::Match).map(PathMatch::Template)
     });
     is_one.and(exact.or(prefix).or(by_template))
 }
 
 pub(super) fn plain_path(
     reader: &mut Reader<'_>,
-    at: &Path<'_>,
-    path: &Text<'_>,
+    at: &JsonPointer<'_>,
+    path: &LocatedText<'_>,
 ) -> Option<String> {
     let problem = match &*path.value {
-        text if !text.starts_with('/') => BadTemplate::NoSlash,
-        text if text.contains(['?', '#']) => BadTemplate::Query,
+        text if !text.starts_with('/') => TemplateError::NoSlash,
+        text if text.contains(['?', '#']) => TemplateError::Query,
         text => return Some(text.to_owned()),
     };
     reader.report(
         path.span,
         at,
-        Problem::invalid(problem.what(), problem.help()).coded("malformed-path"),
+        Problem::invalid(problem.what(), problem.help()).with_code("malformed-path"),
     );
     None
 }
 
 pub(super) fn template(
     reader: &mut Reader<'_>,
-    at: &Path<'_>,
-    text: &Text<'_>,
-    purpose: Purpose,
-) -> Option<Template> {
-    match Template::parse(&text.value, purpose) {
+    at: &JsonPointer<'_>,
+    text: &LocatedText<'_>,
+    purpose: TemplateUse,
+) -> Option<PathTemplate> {
+    match PathTemplate::parse(&text.value, purpose) {
         Ok(template) => Some(template),
         Err(problem) => {
             reader.report(
                 text.span,
                 at,
-                Problem::invalid(problem.what(), problem.help()).coded("malformed-path"),
+                Problem::invalid(problem.what(), problem.help()).with_code("malformed-path"),
             );
             None
         }
@@ -196,11 +204,11 @@ pub(super) fn template(
 
 pub(super) fn headers(
     reader: &mut Reader<'_>,
-    at: &Path<'_>,
-    headers: Field<Map<'_, Located<document::Header<'_>>>>,
+    at: &JsonPointer<'_>,
+    headers: Field<Map<'_, Located<document::RawHeader<'_>>>>,
 ) -> Vec<HeaderMatch> {
     let mut compiled = Vec::new();
-    for (name, given) in headers.given().map_or(Vec::new(), |map| map.0) {
+    for (name, given) in headers.into_value().map_or(Vec::new(), |map| map.0) {
         let at = at.field(&name.value);
         let name = header_name(reader, &at, &name);
         let test = given.and_then(|given| header_test(reader, &at, given));
@@ -214,18 +222,22 @@ pub(super) fn headers(
 
 fn header_test(
     reader: &mut Reader<'_>,
-    at: &Path<'_>,
-    header: Located<document::Header<'_>>,
+    at: &JsonPointer<'_>,
+    header: Located<document::RawHeader<'_>>,
 ) -> Option<HeaderTest> {
     const KNOWN: &[&str] = &["exact", "prefix", "present"];
-    let document::Header {
+    let document::RawHeader {
         exact,
         prefix,
         present: presence,
     } = header.value;
     let given = [present(&exact), present(&prefix), present(&presence)];
     exactly_one(reader, header.span, at, "a header match", KNOWN, given)?;
-    match (exact.given(), prefix.given(), presence.given()) {
+    match (
+        exact.into_value(),
+        prefix.into_value(),
+        presence.into_value(),
+    ) {
         (Some(text), _, _) => Some(HeaderTest::Exact(text.value.into_owned())),
         (_, Some(text), _) => Some(HeaderTest::Prefix(text.value.into_owned())),
         (_, _, Some(present)) => Some(HeaderTest::Present(present)),
@@ -236,8 +248,8 @@ fn header_test(
 /// In lower case, as proxies send it.
 pub(super) fn header_name(
     reader: &mut Reader<'_>,
-    at: &Path<'_>,
-    name: &Text<'_>,
+    at: &JsonPointer<'_>,
+    name: &LocatedText<'_>,
 ) -> Option<String> {
     let text = &*name.value;
     let (what, instead) = if is_turnout_header(text.as_bytes()) {
@@ -254,7 +266,7 @@ pub(super) fn header_name(
         )
     };
     let what = format!("`{}` {what}", excerpt(text));
-    let problem = Problem::invalid(what, instead).coded("malformed-header");
+    let problem = Problem::invalid(what, instead).with_code("malformed-header");
     reader.report(name.span, at, problem);
     None
 }

@@ -1,11 +1,11 @@
 //! A rule's `accounts`: one percentage, or one after the other.
 
 use crate::bucketing::Fraction;
-use crate::diagnostics::location::Path;
+use crate::diagnostics::location::JsonPointer;
 use crate::diagnostics::problem::{Problem, excerpt};
 use crate::plan::ramp::{Ramp, Step};
-use crate::policy::document::{self, Accounts};
-use crate::policy::json::{Field, List, Located, Text};
+use crate::policy::document::{self, RawAccounts};
+use crate::policy::json::{Field, List, Located, LocatedText};
 use crate::policy::read::expected;
 use crate::policy::time::Time;
 
@@ -15,21 +15,25 @@ use super::rollouts::Rollouts;
 impl Rollouts<'_, '_, '_> {
     pub(super) fn accounts(
         &mut self,
-        at: &Path<'_>,
-        accounts: Field<Accounts<'_>>,
+        at: &JsonPointer<'_>,
+        accounts: Field<RawAccounts<'_>>,
     ) -> Option<Ramp> {
         match accounts {
             Field::Absent => Some(Ramp::always(Fraction::ALL)),
             Field::Bad => None,
-            Field::Given(Accounts::Percentage(number)) => {
+            Field::Given(RawAccounts::Percentage(number)) => {
                 let fraction = self.account_fraction(at, &Field::Given(number))?;
                 Some(Ramp::always(fraction))
             }
-            Field::Given(Accounts::Ramp(steps)) => self.ramp(at, steps),
+            Field::Given(RawAccounts::Ramp(steps)) => self.ramp(at, steps),
         }
     }
 
-    fn ramp(&mut self, at: &Path<'_>, steps: List<Located<document::Step<'_>>>) -> Option<Ramp> {
+    fn ramp(
+        &mut self,
+        at: &JsonPointer<'_>,
+        steps: List<Located<document::RawStep<'_>>>,
+    ) -> Option<Ramp> {
         if steps.value.is_empty() {
             let problem = Problem::empty_list("the ramp", "write a step, or one percentage");
             self.reader.report(steps.span, at, problem);
@@ -48,8 +52,8 @@ impl Rollouts<'_, '_, '_> {
     /// `last` is when the step before begins, and then when this one does.
     fn step(
         &mut self,
-        at: &Path<'_>,
-        step: Located<document::Step<'_>>,
+        at: &JsonPointer<'_>,
+        step: Located<document::RawStep<'_>>,
         last: &mut Option<Time>,
     ) -> Option<Step> {
         let Located { value, span } = step;
@@ -68,17 +72,22 @@ impl Rollouts<'_, '_, '_> {
         })
     }
 
-    fn time(&mut self, at: &Path<'_>, text: &Text<'_>, last: Option<Time>) -> Option<Time> {
+    fn time(
+        &mut self,
+        at: &JsonPointer<'_>,
+        text: &LocatedText<'_>,
+        last: Option<Time>,
+    ) -> Option<Time> {
         let problem = match (Time::parse(&text.value), last) {
             (Ok(time), Some(last)) if time <= last => Problem::invalid(
                 format!("{time} is not after the step before, {last}"),
                 "write the steps in the order of their moments",
             )
-            .coded("unordered-steps"),
+            .with_code("unordered-steps"),
             (Ok(time), _) => return Some(time),
             (Err(error), _) => {
                 Problem::invalid(format!("`{}`: {error}", excerpt(&text.value)), error.help())
-                    .coded("malformed-time")
+                    .with_code("malformed-time")
             }
         };
         self.reader.report(text.span, at, problem);

@@ -1,10 +1,10 @@
 //! What a route changes in a request, as a rollout's `shadow` declares it.
 
-use crate::diagnostics::location::{Path, Span};
+use crate::diagnostics::location::{JsonPointer, Span};
 use crate::diagnostics::problem::{Problem, excerpt};
 use crate::plan::shadow_plan::Rewrite;
-use crate::policy::document::{self, PrefixPair, RewriteHeader, RewritePrefix};
-use crate::policy::json::{Field, Located, Map, Reader, Text};
+use crate::policy::document::{self, RawPrefixPair, RawRewriteHeader, RawRewritePrefix};
+use crate::policy::json::{Field, Located, LocatedText, Map, Reader};
 use crate::policy::read::expected;
 
 use super::{matches, required};
@@ -12,8 +12,8 @@ use super::{matches, required};
 /// `matched_prefix` is the prefix by which the rollout's `match` selects paths, if it does.
 pub(super) fn rewrite(
     reader: &mut Reader<'_>,
-    at: &Path<'_>,
-    given: Located<document::Rewrite<'_>>,
+    at: &JsonPointer<'_>,
+    given: Located<document::RawRewrite<'_>>,
     matched_prefix: Option<&str>,
 ) -> Option<Rewrite> {
     let Located { value, span } = given;
@@ -25,7 +25,7 @@ pub(super) fn rewrite(
         reader.report(
             span.head(),
             at,
-            Problem::invalid(what, instead).coded("empty-rewrite"),
+            Problem::invalid(what, instead).with_code("empty-rewrite"),
         );
     }
     let prefix = match value.prefix {
@@ -48,24 +48,24 @@ pub(super) fn rewrite(
 
 fn prefix(
     reader: &mut Reader<'_>,
-    at: &Path<'_>,
-    given: RewritePrefix<'_>,
+    at: &JsonPointer<'_>,
+    given: RawRewritePrefix<'_>,
     matched_prefix: Option<&str>,
 ) -> Option<(String, String)> {
     match given {
-        RewritePrefix::OfMatch(to) => {
+        RawRewritePrefix::OfMatch(to) => {
             let to_path = matches::plain_path(reader, at, &to);
             let Some(from) = matched_prefix else {
                 let what = "no prefix to replace: the rollout's `match` has none";
                 let instead = "write both, for example { \"from\": \"/api/\", \"to\": \"/\" }";
-                let problem = Problem::invalid(what, instead).coded("malformed-rewrite");
+                let problem = Problem::invalid(what, instead).with_code("malformed-rewrite");
                 reader.report(to.span, at, problem);
                 return None;
             };
             Some((from.to_owned(), to_path?))
         }
-        RewritePrefix::Between(Located { value, span }) => {
-            let PrefixPair { from, to } = value;
+        RawRewritePrefix::Between(Located { value, span }) => {
+            let RawPrefixPair { from, to } = value;
             let from = side(reader, span, at, "from", from);
             let to = side(reader, span, at, "to", to);
             Some((from?, to?))
@@ -76,44 +76,48 @@ fn prefix(
 fn side(
     reader: &mut Reader<'_>,
     span: Span,
-    at: &Path<'_>,
+    at: &JsonPointer<'_>,
     field: &'static str,
-    text: Field<Text<'_>>,
+    text: Field<LocatedText<'_>>,
 ) -> Option<String> {
     let text = required(reader, span, at, field, expected::PATH_PREFIX, text)?;
     matches::plain_path(reader, &at.field(field), &text)
 }
 
-fn rewritten_host(reader: &mut Reader<'_>, at: &Path<'_>, host: &Text<'_>) -> Option<String> {
+fn rewritten_host(
+    reader: &mut Reader<'_>,
+    at: &JsonPointer<'_>,
+    host: &LocatedText<'_>,
+) -> Option<String> {
     let text = &*host.value;
     if matches::is_header_value(text) && !text.contains([' ', '/', '@']) {
         return Some(text.to_owned());
     }
     let what = format!("`{}` is not a host", excerpt(text));
     let instead = "write a host, for example `api.internal` or `api.internal:8080`";
-    let problem = Problem::invalid(what, instead).coded("malformed-host");
+    let problem = Problem::invalid(what, instead).with_code("malformed-host");
     reader.report(host.span, at, problem);
     None
 }
 
 fn headers(
     reader: &mut Reader<'_>,
-    at: &Path<'_>,
-    headers: Field<Map<'_, RewriteHeader<'_>>>,
+    at: &JsonPointer<'_>,
+    headers: Field<Map<'_, RawRewriteHeader<'_>>>,
 ) -> Vec<(String, Option<String>)> {
     let mut compiled = Vec::new();
-    for (name, given) in headers.given().map_or(Vec::new(), |map| map.0) {
+    for (name, given) in headers.into_value().map_or(Vec::new(), |map| map.0) {
         let at = at.field(&name.value);
         let name = matches::header_name(reader, &at, &name);
         let value = match given {
             None => continue,
-            Some(RewriteHeader::Remove) => None,
-            Some(RewriteHeader::Set(value)) => {
+            Some(RawRewriteHeader::Remove) => None,
+            Some(RawRewriteHeader::Set(value)) => {
                 let text = value.value.into_owned();
                 if !text.is_empty() && !matches::is_header_value(&text) {
                     let what = format!("`{}` cannot be sent as a header value", excerpt(&text));
                     let instead = "write visible ASCII, with no space at its ends";
-                    let problem = Problem::invalid(what, instead).coded("malformed-header");
+                    let problem = Problem::invalid(what, instead).with_code("malformed-header");
                     reader.report(value.span, &at, problem);
                     continue;
                 }

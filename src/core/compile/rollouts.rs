@@ -5,14 +5,14 @@ use std::collections::BTreeMap;
 use crate::bucketing::hash::Hash;
 use crate::bucketing::{Fraction, Salt};
 use crate::decision::Treatment;
-use crate::diagnostics::location::{Path, Span};
+use crate::diagnostics::location::{JsonPointer, Span};
 use crate::diagnostics::problem::{Problem, excerpt};
 use crate::plan::path_match::PathMatch;
-use crate::plan::request_match::{Place, RequestMatch, When};
+use crate::plan::request_match::{RegionMatch, RequestMatch, When};
 use crate::plan::segments::SegmentSet;
 use crate::plan::{Mode, Rollout, Rule, Serve};
-use crate::policy::document::{self, Accounts};
-use crate::policy::json::{Field, List, Located, Number, Reader, Text};
+use crate::policy::document::{self, RawAccounts};
+use crate::policy::json::{Field, List, Located, LocatedText, Number, Reader};
 use crate::policy::read::expected;
 
 use super::percentage::{between_parts, percentage};
@@ -41,8 +41,8 @@ impl<'r, 't, 'n> Rollouts<'r, 't, 'n> {
 
     pub(super) fn compile(
         mut self,
-        at: &Path<'_>,
-        rollouts: Vec<Option<Located<document::Rollout<'_>>>>,
+        at: &JsonPointer<'_>,
+        rollouts: Vec<Option<Located<document::RawRollout<'_>>>>,
     ) -> Vec<Rollout> {
         let mut compiled = Vec::with_capacity(rollouts.len());
         for (index, rollout) in rollouts.into_iter().enumerate() {
@@ -55,8 +55,8 @@ impl<'r, 't, 'n> Rollouts<'r, 't, 'n> {
     fn rollout(
         &mut self,
         index: usize,
-        at: &Path<'_>,
-        rollout: Located<document::Rollout<'_>>,
+        at: &JsonPointer<'_>,
+        rollout: Located<document::RawRollout<'_>>,
     ) -> Option<Rollout> {
         let Located { value, span } = rollout;
         let name = self.name(index, span, at, value.name);
@@ -70,18 +70,21 @@ impl<'r, 't, 'n> Rollouts<'r, 't, 'n> {
             Field::Bad => None,
             Field::Given(given) => hash::hash(self.reader, &at.field("hash"), given, salt),
         };
-        let matches = match value.matches.given() {
+        let matches = match value.matches.into_value() {
             Some(given) => matches::request_match(self.reader, &at.field("match"), given),
             None => Some(RequestMatch::default()),
         };
-        let rules = value.rules.given().map_or(Vec::new(), |rules| rules.value);
+        let rules = value
+            .rules
+            .into_value()
+            .map_or(Vec::new(), |rules| rules.value);
         let rules = self.rules(&at.field("rules"), rules);
         let is_shadowed = !matches!(value.shadow, Field::Absent);
         if mode == Some(Mode::Shadow) && !is_shadowed {
             let problem = Problem::missing_field("shadow", expected::SHADOW);
             self.reader.report(span.head(), at, problem);
         }
-        let shadow = value.shadow.given();
+        let shadow = value.shadow.into_value();
         let prefix = matches.as_ref().and_then(|matches| matches.path.as_ref());
         let prefix = match prefix {
             Some(PathMatch::Prefix(prefix)) => Some(prefix.as_str()),
@@ -108,8 +111,8 @@ impl<'r, 't, 'n> Rollouts<'r, 't, 'n> {
         &mut self,
         index: usize,
         span: Span,
-        at: &Path<'_>,
-        name: Field<Text<'_>>,
+        at: &JsonPointer<'_>,
+        name: Field<LocatedText<'_>>,
     ) -> Option<String> {
         let name = required(self.reader, span, at, "name", expected::NAME, name)?;
         let at = at.field("name");
@@ -127,9 +130,9 @@ impl<'r, 't, 'n> Rollouts<'r, 't, 'n> {
     fn cluster(
         &mut self,
         span: Span,
-        at: &Path<'_>,
+        at: &JsonPointer<'_>,
         field: &'static str,
-        cluster: Field<Text<'_>>,
+        cluster: Field<LocatedText<'_>>,
     ) -> Option<String> {
         let name = required(self.reader, span, at, field, expected::CLUSTER, cluster)?;
         Some(cluster_name(self.reader, &at.field(field), name))
@@ -138,8 +141,8 @@ impl<'r, 't, 'n> Rollouts<'r, 't, 'n> {
     pub(crate) fn mode(
         &mut self,
         span: Span,
-        at: &Path<'_>,
-        mode: Field<Text<'_>>,
+        at: &JsonPointer<'_>,
+        mode: Field<LocatedText<'_>>,
     ) -> Option<Mode> {
         let word = required(self.reader, span, at, "mode", expected::MODE, mode)?;
         let at = at.field("mode");
@@ -150,15 +153,15 @@ impl<'r, 't, 'n> Rollouts<'r, 't, 'n> {
             ("split", Mode::Split),
             ("on", Mode::On),
         ];
-        self.reader.meaning(&at, "mode", known, &word)
+        self.reader.one_of_words(&at, "mode", known, &word)
     }
 
-    fn salt(&mut self, at: &Path<'_>, salt: Field<Text<'_>>) -> Option<String> {
-        let salt = salt.given()?;
+    fn salt(&mut self, at: &JsonPointer<'_>, salt: Field<LocatedText<'_>>) -> Option<String> {
+        let salt = salt.into_value()?;
         if !(1..=128).contains(&salt.value.len()) {
             let what = format!("a salt of {} bytes", salt.value.len());
             let problem = Problem::invalid(what, "write 1 to 128 bytes, or leave the salt out");
-            let problem = problem.coded("malformed-salt");
+            let problem = problem.with_code("malformed-salt");
             self.reader.report(salt.span, at, problem);
         }
         Some(salt.value.into_owned())
@@ -166,8 +169,8 @@ impl<'r, 't, 'n> Rollouts<'r, 't, 'n> {
 
     fn rules(
         &mut self,
-        at: &Path<'_>,
-        rules: Vec<Option<Located<document::Rule<'_>>>>,
+        at: &JsonPointer<'_>,
+        rules: Vec<Option<Located<document::RawRule<'_>>>>,
     ) -> Vec<Rule> {
         let mut compiled = Vec::with_capacity(rules.len());
         for (index, rule) in rules.into_iter().enumerate() {
@@ -177,24 +180,28 @@ impl<'r, 't, 'n> Rollouts<'r, 't, 'n> {
         compiled
     }
 
-    pub(crate) fn rule(&mut self, at: &Path<'_>, rule: document::Rule<'_>) -> Option<Rule> {
+    pub(crate) fn rule(
+        &mut self,
+        at: &JsonPointer<'_>,
+        rule: document::RawRule<'_>,
+    ) -> Option<Rule> {
         let when = rule
             .when
-            .given()
+            .into_value()
             .map(|given| self.when(&at.field("when"), given));
-        let serves_v1 = match rule.serve.given() {
+        let serves_v1 = match rule.serve.into_value() {
             None => Some(false),
             Some(word) => {
                 let known = [("v1", true), ("v2", false)];
                 let at = at.field("serve");
-                self.reader.meaning(&at, "treatment", known, &word)
+                self.reader.one_of_words(&at, "treatment", known, &word)
             }
         };
         let serve = if serves_v1 == Some(true) {
             if let Field::Given(accounts) = &rule.accounts {
                 let span = match accounts {
-                    Accounts::Percentage(number) => number.span,
-                    Accounts::Ramp(steps) => steps.span,
+                    RawAccounts::Percentage(number) => number.span,
+                    RawAccounts::Ramp(steps) => steps.span,
                 };
                 self.refuse_fraction(&at.field("accounts"), span);
             }
@@ -217,18 +224,18 @@ impl<'r, 't, 'n> Rollouts<'r, 't, 'n> {
     }
 
     /// A fraction that would have no effect is a mistake about whom the rule reaches.
-    fn refuse_fraction(&mut self, at: &Path<'_>, span: Span) {
+    fn refuse_fraction(&mut self, at: &JsonPointer<'_>, span: Span) {
         let problem = Problem::invalid(
             "a percentage has no effect in a rule that serves v1",
             "remove it, or write a rule that serves v2 before this one",
         );
         self.reader
-            .report(span, at, problem.coded("useless-percentage"));
+            .report(span, at, problem.with_code("useless-percentage"));
     }
 
     pub(crate) fn fraction(
         &mut self,
-        at: &Path<'_>,
+        at: &JsonPointer<'_>,
         given: &Field<Number<'_>>,
     ) -> Option<Fraction> {
         let number = match given {
@@ -242,7 +249,7 @@ impl<'r, 't, 'n> Rollouts<'r, 't, 'n> {
     /// A fraction of the rollout's accounts, which its hash may divide into a few parts only.
     pub(super) fn account_fraction(
         &mut self,
-        at: &Path<'_>,
+        at: &JsonPointer<'_>,
         given: &Field<Number<'_>>,
     ) -> Option<Fraction> {
         let fraction = self.fraction(at, given)?;
@@ -257,9 +264,9 @@ impl<'r, 't, 'n> Rollouts<'r, 't, 'n> {
             .ok()
     }
 
-    pub(crate) fn when(&mut self, at: &Path<'_>, when: document::When<'_>) -> When {
-        let within = when.within.given();
-        let outside = when.outside.given();
+    pub(crate) fn when(&mut self, at: &JsonPointer<'_>, when: document::RawWhen<'_>) -> When {
+        let within = when.within.into_value();
+        let outside = when.outside.into_value();
         let regions = matches::items(
             self.reader,
             &at.field("regions"),
@@ -268,9 +275,9 @@ impl<'r, 't, 'n> Rollouts<'r, 't, 'n> {
             matches::region,
         );
         When {
-            place: match regions.is_empty() {
-                true => Place::Here,
-                false => Place::Unknown,
+            region: match regions.is_empty() {
+                true => RegionMatch::Here,
+                false => RegionMatch::Unknown,
             },
             regions,
             within: within.map(|names| self.segment_set(&at.field("in"), names)),
@@ -281,7 +288,7 @@ impl<'r, 't, 'n> Rollouts<'r, 't, 'n> {
         }
     }
 
-    fn segment_set(&mut self, at: &Path<'_>, names: List<Text<'_>>) -> SegmentSet {
+    fn segment_set(&mut self, at: &JsonPointer<'_>, names: List<LocatedText<'_>>) -> SegmentSet {
         if names.value.is_empty() {
             let problem =
                 Problem::empty_list("the list of segments", "name one, or remove the list");
@@ -304,14 +311,18 @@ impl<'r, 't, 'n> Rollouts<'r, 't, 'n> {
     }
 }
 
-pub(super) fn cluster_name(reader: &mut Reader<'_>, at: &Path<'_>, name: Text<'_>) -> String {
+pub(super) fn cluster_name(
+    reader: &mut Reader<'_>,
+    at: &JsonPointer<'_>,
+    name: LocatedText<'_>,
+) -> String {
     if !matches::is_header_value(&name.value) {
         let what = format!(
             "`{}` cannot be sent as a header value",
             excerpt(&name.value)
         );
         let instead = "write the cluster's name: visible ASCII, with no space at its ends";
-        let problem = Problem::invalid(what, instead).coded("malformed-cluster");
+        let problem = Problem::invalid(what, instead).with_code("malformed-cluster");
         reader.report(name.span, at, problem);
     }
     name.value.into_owned()

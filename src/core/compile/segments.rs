@@ -1,13 +1,13 @@
 //! The accounts of the segments.
 
 use super::{check_name, exactly_one, present, required};
-use crate::diagnostics::location::Path;
+use crate::diagnostics::location::JsonPointer;
 use crate::diagnostics::malformed_account::malformed_account;
 use crate::diagnostics::problem::{Problem, excerpt};
-use crate::plan::segments::{Builder, Segments};
-use crate::policy::account_files::Files;
+use crate::plan::segments::{Segments, SegmentsBuilder};
+use crate::policy::account_files::AccountFiles;
 use crate::policy::document;
-use crate::policy::json::{List, Located, Reader, Text};
+use crate::policy::json::{List, Located, LocatedText, Reader};
 use crate::policy::read::expected;
 use crate::request::account::Format;
 
@@ -16,20 +16,20 @@ const KNOWN: &[&str] = &["accounts", "accounts_from", "accounts_packed"];
 
 pub(super) fn segments(
     reader: &mut Reader<'_>,
-    at: &Path<'_>,
-    segments: Vec<(Text<'_>, Option<Located<document::Segment<'_>>>)>,
-    (format, files): (Option<Format>, &Files),
+    at: &JsonPointer<'_>,
+    segments: Vec<(LocatedText<'_>, Option<Located<document::RawSegment<'_>>>)>,
+    (format, files): (Option<Format>, &AccountFiles),
 ) -> Option<Segments> {
     // With the format itself unreadable, the accounts are still looked at, as loosely as can be.
     let assumed = format.unwrap_or(Format::Opaque);
-    let mut builder = Builder::new(assumed);
+    let mut builder = SegmentsBuilder::new(assumed);
     for (index, (name, segment)) in segments.into_iter().enumerate() {
         let at = at.field(&name.value);
         check_name(reader, &at, "segment", &name);
         let Some(Located { value, span }) = segment else {
             continue;
         };
-        let document::Segment {
+        let document::RawSegment {
             accounts,
             accounts_from,
             accounts_packed,
@@ -44,7 +44,7 @@ pub(super) fn segments(
             continue;
         }
         exactly_one(reader, span, &at, "a segment", KNOWN, given);
-        if let Some(accounts) = accounts.given() {
+        if let Some(accounts) = accounts.into_value() {
             list(
                 reader,
                 &at.field("accounts"),
@@ -52,18 +52,18 @@ pub(super) fn segments(
                 (assumed, &mut builder),
             );
         }
-        if let Some(from) = accounts_from.given() {
+        if let Some(from) = accounts_from.into_value() {
             let at = at.field("accounts_from");
             file(reader, &at, (index, from), (files, &name, &mut builder));
         }
-        if let Some(packed) = accounts_packed.given() {
+        if let Some(packed) = accounts_packed.into_value() {
             if format == Some(Format::Opaque) {
                 let problem = Problem::invalid(
                     "packed accounts are SIDs, and the accounts of this policy are `opaque`",
                     "list them in `accounts`, or name their file in `accounts_from`",
                 );
                 let at = at.field("accounts_packed");
-                reader.report(packed.span, &at, problem.coded("packed-opaque"));
+                reader.report(packed.span, &at, problem.with_code("packed-opaque"));
             }
             builder.insert_sorted(index, packed.value);
         }
@@ -73,15 +73,15 @@ pub(super) fn segments(
 
 fn list(
     reader: &mut Reader<'_>,
-    at: &Path<'_>,
-    (segment, accounts): (usize, List<Text<'_>>),
-    (format, builder): (Format, &mut Builder),
+    at: &JsonPointer<'_>,
+    (segment, accounts): (usize, List<LocatedText<'_>>),
+    (format, builder): (Format, &mut SegmentsBuilder),
 ) {
     for (position, account) in accounts.value.into_iter().enumerate() {
         let Some(account) = account else { continue };
         if !builder.insert(segment, account.value.as_bytes()) {
             let problem = malformed_account(&account.value, format);
-            let problem = problem.coded("malformed-account");
+            let problem = problem.with_code("malformed-account");
             reader.report(account.span, &at.index(position), problem);
         }
     }
@@ -89,19 +89,19 @@ fn list(
 
 fn file(
     reader: &mut Reader<'_>,
-    at: &Path<'_>,
-    (segment, from): (usize, Located<document::AccountsFrom<'_>>),
-    (files, name, builder): (&Files, &Text<'_>, &mut Builder),
+    at: &JsonPointer<'_>,
+    (segment, from): (usize, Located<document::RawAccountsFrom<'_>>),
+    (files, name, builder): (&AccountFiles, &LocatedText<'_>, &mut SegmentsBuilder),
 ) {
     let Located { value, span } = from;
-    let document::AccountsFrom { file, column: _ } = value;
+    let document::RawAccountsFrom { file, column: _ } = value;
     let expected = expected::FILE_NAME;
     let Some(file) = required(reader, span, at, "file", expected, file) else {
         return;
     };
     if file.value.is_empty() {
         let problem = Problem::invalid("the path of the file is empty", "write its path");
-        reader.report(file.span, at, problem.coded("unread-accounts"));
+        reader.report(file.span, at, problem.with_code("unread-accounts"));
         return;
     }
     let problem = match files.get(&name.value).map(|found| &found.0) {
@@ -115,5 +115,5 @@ fn file(
             "`turnout render` and `turnout apply` put the accounts in; give the proxy what they make",
         ),
     };
-    reader.report(file.span, at, problem.coded("unread-accounts"));
+    reader.report(file.span, at, problem.with_code("unread-accounts"));
 }

@@ -3,18 +3,18 @@
 use std::ops::RangeInclusive;
 
 use crate::bucketing::Fraction;
-use crate::diagnostics::location::{Path, Span};
+use crate::diagnostics::location::{JsonPointer, Span};
 use crate::diagnostics::problem::{Problem, excerpt};
-use crate::plan::path_match::Purpose;
-use crate::plan::shadow_plan::{Moment, Rewrite, Route, Shadow};
+use crate::plan::path_match::TemplateUse;
+use crate::plan::shadow_plan::{Rewrite, SendTiming, ShadowPlan, ShadowRoute};
 use crate::policy::decimal::Decimal;
 use crate::policy::document;
-use crate::policy::json::{Field, List, Located, Number, Reader, Text};
+use crate::policy::json::{Field, List, Located, LocatedText, Number, Reader};
 use crate::policy::read::expected;
 use turnout_diff::{Amount, Limits, Margin, Options, Pattern, PatternError, Tolerance, Unordered};
 
 use super::rollouts::{Rollouts, cluster_name};
-use super::whole::whole;
+use super::whole_number::whole;
 use super::{exactly_one, matches, present, required, rewrite};
 
 /// Of bodies that are kept; larger ones would be compared at the expense of other requests.
@@ -36,30 +36,30 @@ const DEFAULT_SUMMARY_SECONDS: u32 = 60;
 impl Rollouts<'_, '_, '_> {
     pub(super) fn shadow(
         &mut self,
-        at: &Path<'_>,
-        shadow: Located<document::Shadow<'_>>,
+        at: &JsonPointer<'_>,
+        shadow: Located<document::RawShadow<'_>>,
         matched_prefix: Option<&str>,
-    ) -> Option<Shadow> {
+    ) -> Option<ShadowPlan> {
         let Located { value, span } = shadow;
         if matches!(value.requests, Field::Absent) {
             let problem = Problem::missing_field("requests", expected::PERCENTAGE);
             self.reader.report(span.head(), at, problem);
         }
-        let when = value.when.given();
+        let when = value.when.into_value();
         let when = when.map(|given| self.when(&at.field("when"), given));
         let accounts = self.account_fraction(&at.field("accounts"), &value.accounts);
         let requests = self.fraction(&at.field("requests"), &value.requests);
         let noise = self.noise(&at.field("noise"), value.noise);
         let reader = &mut *self.reader;
-        let mut cluster = |field: &'static str, name: Field<Text<'_>>| {
-            let name = name.given()?;
+        let mut cluster = |field: &'static str, name: Field<LocatedText<'_>>| {
+            let name = name.into_value()?;
             Some(cluster_name(reader, &at.field(field), name))
         };
         let clusters = [cluster("v1", value.v1), cluster("v2", value.v2)];
         let methods = methods(reader, &at.field("methods"), value.methods);
         let idempotency_header = value
             .idempotency_header
-            .given()
+            .into_value()
             .and_then(|name| matches::header_name(reader, &at.field("idempotency_header"), &name));
         let strip_headers = header_names(reader, &at.field("strip_headers"), value.strip_headers);
         let rewrite = match value.rewrite {
@@ -104,21 +104,21 @@ impl Rollouts<'_, '_, '_> {
         );
         let send = value
             .send
-            .given()
-            .map_or(Some(Moment::AfterAnswer), |word| {
+            .into_value()
+            .map_or(Some(SendTiming::AfterAnswer), |word| {
                 let known = [
-                    ("after_answer", Moment::AfterAnswer),
-                    ("with_request", Moment::WithRequest),
+                    ("after_answer", SendTiming::AfterAnswer),
+                    ("with_request", SendTiming::WithRequest),
                 ];
-                reader.meaning(&at.field("send"), "moment", known, &word)
+                reader.one_of_words(&at.field("send"), "moment", known, &word)
             });
         let routes = routes(reader, &at.field("routes"), value.routes);
-        let compare = match value.compare.given() {
+        let compare = match value.compare.into_value() {
             Some(given) => compare(reader, &at.field("compare"), given),
             None => default_compare(),
         };
         let reveal = patterns(reader, &at.field("reveal"), value.reveal);
-        Some(Shadow {
+        Some(ShadowPlan {
             clusters,
             when: when.unwrap_or_default(),
             accounts: accounts?,
@@ -135,7 +135,7 @@ impl Rollouts<'_, '_, '_> {
             routes,
             compare,
             noise: noise?,
-            recheck: value.recheck.given().unwrap_or(true),
+            recheck: value.recheck.into_value().unwrap_or(true),
             reveal,
             summary_seconds: summary_seconds?,
         })
@@ -143,10 +143,10 @@ impl Rollouts<'_, '_, '_> {
 
     fn noise(
         &mut self,
-        at: &Path<'_>,
-        noise: Field<Located<document::Noise<'_>>>,
+        at: &JsonPointer<'_>,
+        noise: Field<Located<document::RawNoise<'_>>>,
     ) -> Option<Fraction> {
-        let Some(Located { value, span }) = noise.given() else {
+        let Some(Located { value, span }) = noise.into_value() else {
             return Fraction::from_millionths(0);
         };
         if matches!(value.requests, Field::Absent) {
@@ -160,7 +160,7 @@ impl Rollouts<'_, '_, '_> {
 /// A whole number within bounds, where one is given.
 fn whole_or(
     reader: &mut Reader<'_>,
-    at: &Path<'_>,
+    at: &JsonPointer<'_>,
     number: &Field<Number<'_>>,
     range: &RangeInclusive<u32>,
     default: u32,
@@ -172,15 +172,19 @@ fn whole_or(
     }
 }
 
-fn methods(reader: &mut Reader<'_>, at: &Path<'_>, methods: Field<List<Text<'_>>>) -> Vec<String> {
+fn methods(
+    reader: &mut Reader<'_>,
+    at: &JsonPointer<'_>,
+    methods: Field<List<LocatedText<'_>>>,
+) -> Vec<String> {
     if matches!(methods, Field::Absent) {
         return ["GET", "HEAD"].map(String::from).into();
     }
-    let compile = |reader: &mut Reader<'_>, at: &Path<'_>, text: &Text<'_>| {
+    let compile = |reader: &mut Reader<'_>, at: &JsonPointer<'_>, text: &LocatedText<'_>| {
         let method = matches::method(reader, at, text)?;
         if method == "CONNECT" {
             let problem = Problem::invalid("a tunnel cannot be copied", "remove `CONNECT`")
-                .coded("malformed-method");
+                .with_code("malformed-method");
             reader.report(text.span, at, problem);
         }
         Some(method)
@@ -190,26 +194,30 @@ fn methods(reader: &mut Reader<'_>, at: &Path<'_>, methods: Field<List<Text<'_>>
 
 fn header_names(
     reader: &mut Reader<'_>,
-    at: &Path<'_>,
-    names: Field<List<Text<'_>>>,
+    at: &JsonPointer<'_>,
+    names: Field<List<LocatedText<'_>>>,
 ) -> Vec<String> {
     each(reader, at, names, |reader, at, name| {
         matches::header_name(reader, at, &name)
     })
 }
 
-fn routes(reader: &mut Reader<'_>, at: &Path<'_>, routes: Field<List<Text<'_>>>) -> Vec<Route> {
+fn routes(
+    reader: &mut Reader<'_>,
+    at: &JsonPointer<'_>,
+    routes: Field<List<LocatedText<'_>>>,
+) -> Vec<ShadowRoute> {
     each(reader, at, routes, |reader, at, text| {
-        let template = matches::template(reader, at, &text, Purpose::Match)?;
+        let template = matches::template(reader, at, &text, TemplateUse::Match)?;
         let name = text.value.into_owned();
-        Some(Route { name, template })
+        Some(ShadowRoute { name, template })
     })
 }
 
 fn patterns(
     reader: &mut Reader<'_>,
-    at: &Path<'_>,
-    patterns: Field<List<Text<'_>>>,
+    at: &JsonPointer<'_>,
+    patterns: Field<List<LocatedText<'_>>>,
 ) -> Vec<Pattern> {
     each(reader, at, patterns, |reader, at, text| {
         pattern(reader, at, &text, Pattern::parse)
@@ -218,11 +226,11 @@ fn patterns(
 
 fn each<T, R>(
     reader: &mut Reader<'_>,
-    at: &Path<'_>,
+    at: &JsonPointer<'_>,
     list: Field<List<T>>,
-    mut compile: impl FnMut(&mut Reader<'_>, &Path<'_>, T) -> Option<R>,
+    mut compile: impl FnMut(&mut Reader<'_>, &JsonPointer<'_>, T) -> Option<R>,
 ) -> Vec<R> {
-    let items = list.given().map_or(Vec::new(), |list| list.value);
+    let items = list.into_value().map_or(Vec::new(), |list| list.value);
     let mut compiled = Vec::with_capacity(items.len());
     for (index, item) in items.into_iter().enumerate() {
         compiled.extend(item.and_then(|item| compile(reader, &at.index(index), item)));
@@ -241,7 +249,11 @@ fn default_compare() -> Options {
     }
 }
 
-fn compare(reader: &mut Reader<'_>, at: &Path<'_>, given: document::Compare<'_>) -> Options {
+fn compare(
+    reader: &mut Reader<'_>,
+    at: &JsonPointer<'_>,
+    given: document::RawCompare<'_>,
+) -> Options {
     let default = default_compare();
     let limits = default.limits;
     let headers = match given.headers {
@@ -260,8 +272,8 @@ fn compare(reader: &mut Reader<'_>, at: &Path<'_>, given: document::Compare<'_>)
 
 fn unordered(
     reader: &mut Reader<'_>,
-    at: &Path<'_>,
-    given: Located<document::Unordered<'_>>,
+    at: &JsonPointer<'_>,
+    given: Located<document::RawUnordered<'_>>,
 ) -> Option<Unordered> {
     let Located { value, span } = given;
     let path = path(reader, span, at, value.path);
@@ -269,7 +281,12 @@ fn unordered(
         Field::Absent => None,
         key => {
             let at = at.field("key");
-            Some(pattern(reader, &at, &key.given()?, Pattern::parse_key)?)
+            Some(pattern(
+                reader,
+                &at,
+                &key.into_value()?,
+                Pattern::parse_key,
+            )?)
         }
     };
     Some(Unordered { path: path?, key })
@@ -277,8 +294,8 @@ fn unordered(
 
 fn tolerance(
     reader: &mut Reader<'_>,
-    at: &Path<'_>,
-    given: Located<document::Tolerance<'_>>,
+    at: &JsonPointer<'_>,
+    given: Located<document::RawTolerance<'_>>,
 ) -> Option<Tolerance> {
     const KNOWN: &[&str] = &["absolute", "relative"];
     let Located { value, span } = given;
@@ -286,7 +303,7 @@ fn tolerance(
     let given = [present(&value.absolute), present(&value.relative)];
     let is_one = exactly_one(reader, span, at, "a tolerance", KNOWN, given);
     let mut amount = |field: &'static str, number: Field<Number<'_>>| {
-        let number = number.given()?;
+        let number = number.into_value()?;
         tolerated(reader, &at.field(field), &number)
     };
     let absolute = amount("absolute", value.absolute).map(Margin::Absolute);
@@ -297,7 +314,7 @@ fn tolerance(
     })
 }
 
-fn tolerated(reader: &mut Reader<'_>, at: &Path<'_>, number: &Number<'_>) -> Option<Amount> {
+fn tolerated(reader: &mut Reader<'_>, at: &JsonPointer<'_>, number: &Number<'_>) -> Option<Amount> {
     let amount = Amount::parse(number.value);
     let is_exact = Decimal::of(number.value).is_held_by_a_double();
     let problem = match amount {
@@ -310,14 +327,14 @@ fn tolerated(reader: &mut Reader<'_>, at: &Path<'_>, number: &Number<'_>) -> Opt
                 ),
                 "write at most 15 digits that count, and no power of ten beyond 300",
             )
-            .coded("inexact-number"),
+            .with_code("inexact-number"),
         ),
         None => Some(
             Problem::invalid(
                 format!("{} is no tolerance", excerpt(number.value)),
                 "write a number from 0, for example 0.01",
             )
-            .coded("malformed-tolerance"),
+            .with_code("malformed-tolerance"),
         ),
     };
     if let Some(problem) = problem {
@@ -329,8 +346,8 @@ fn tolerated(reader: &mut Reader<'_>, at: &Path<'_>, number: &Number<'_>) -> Opt
 fn path(
     reader: &mut Reader<'_>,
     span: Span,
-    at: &Path<'_>,
-    path: Field<Text<'_>>,
+    at: &JsonPointer<'_>,
+    path: Field<LocatedText<'_>>,
 ) -> Option<Pattern> {
     let text = required(reader, span, at, "path", expected::POINTER, path)?;
     pattern(reader, &at.field("path"), &text, Pattern::parse)
@@ -338,15 +355,15 @@ fn path(
 
 fn pattern(
     reader: &mut Reader<'_>,
-    at: &Path<'_>,
-    text: &Text<'_>,
+    at: &JsonPointer<'_>,
+    text: &LocatedText<'_>,
     parse: fn(&str) -> Result<Pattern, PatternError>,
 ) -> Option<Pattern> {
     match parse(&text.value) {
         Ok(pattern) => Some(pattern),
         Err(problem) => {
             let problem =
-                Problem::invalid(problem.what(), problem.help()).coded("malformed-pointer");
+                Problem::invalid(problem.what(), problem.help()).with_code("malformed-pointer");
             reader.report(text.span, at, problem);
             None
         }

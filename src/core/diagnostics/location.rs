@@ -24,31 +24,31 @@ impl Span {
 /// The way from the document to a value. Its `Display` is a JSON Pointer, in which a long name is cut. The names are
 /// as the author wrote them: who shows the pointer as text escapes it.
 #[derive(Clone, Copy)]
-pub(crate) enum Path<'p> {
+pub(crate) enum JsonPointer<'p> {
     Root,
-    Field(&'p Path<'p>, &'p str),
-    Index(&'p Path<'p>, usize),
+    Field(&'p JsonPointer<'p>, &'p str),
+    Index(&'p JsonPointer<'p>, usize),
 }
 
-impl<'p> Path<'p> {
-    pub(crate) fn field(&'p self, name: &'p str) -> Path<'p> {
-        Path::Field(self, name)
+impl<'p> JsonPointer<'p> {
+    pub(crate) fn field(&'p self, name: &'p str) -> JsonPointer<'p> {
+        JsonPointer::Field(self, name)
     }
 
-    pub(crate) fn index(&'p self, index: usize) -> Path<'p> {
-        Path::Index(self, index)
+    pub(crate) fn index(&'p self, index: usize) -> JsonPointer<'p> {
+        JsonPointer::Index(self, index)
     }
 }
 
-impl fmt::Display for Path<'_> {
+impl fmt::Display for JsonPointer<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Path::Root => Ok(()),
-            Path::Field(parent, name) => {
+            JsonPointer::Root => Ok(()),
+            JsonPointer::Field(parent, name) => {
                 let escaped = name.replace('~', "~0").replace('/', "~1");
                 write!(f, "{parent}/{}", problem::beginning(&escaped))
             }
-            Path::Index(parent, index) => write!(f, "{parent}/{index}"),
+            JsonPointer::Index(parent, index) => write!(f, "{parent}/{index}"),
         }
     }
 }

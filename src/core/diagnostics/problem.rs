@@ -8,7 +8,7 @@ use crate::visible::visible;
 
 /// One thing that is wrong. Its `Display` says what; [`Problem::help`] says what to write instead.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Problem(Kind);
+pub struct Problem(ProblemKind);
 
 /// What a field takes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,7 +38,7 @@ impl Expected {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-enum Kind {
+enum ProblemKind {
     Empty {
         expected: Expected,
     },
@@ -130,7 +130,7 @@ impl Problem {
     #[must_use]
     pub fn severity(&self) -> Severity {
         match &self.0 {
-            Kind::Doubtful { .. } => Severity::Warning,
+            ProblemKind::Doubtful { .. } => Severity::Warning,
             _ => Severity::Error,
         }
     }
@@ -139,22 +139,22 @@ impl Problem {
     #[must_use]
     pub fn code(&self) -> &'static str {
         match &self.0 {
-            Kind::Empty { .. } => "empty",
-            Kind::NotUtf8 => "not-utf8",
-            Kind::Syntax(_) => "syntax",
-            Kind::WrongType { .. } => "wrong-type",
-            Kind::UnknownField { .. } => "unknown-field",
-            Kind::NotSupported { .. } => "not-supported",
-            Kind::RepeatedField { .. } => "repeated-field",
-            Kind::MissingField { .. } => "missing-field",
-            Kind::UnknownWord { .. } => "unknown-word",
-            Kind::UnknownSegment { .. } => "unknown-segment",
-            Kind::RepeatedRollout { .. } => "repeated-rollout",
-            Kind::UnknownRollout { .. } => "unknown-rollout",
-            Kind::NotOneOf { .. } => "not-one-of",
-            Kind::TooMany { .. } => "too-many",
-            Kind::EmptyList { .. } => "empty-list",
-            Kind::Invalid { code, .. } | Kind::Doubtful { code, .. } => code,
+            ProblemKind::Empty { .. } => "empty",
+            ProblemKind::NotUtf8 => "not-utf8",
+            ProblemKind::Syntax(_) => "syntax",
+            ProblemKind::WrongType { .. } => "wrong-type",
+            ProblemKind::UnknownField { .. } => "unknown-field",
+            ProblemKind::NotSupported { .. } => "not-supported",
+            ProblemKind::RepeatedField { .. } => "repeated-field",
+            ProblemKind::MissingField { .. } => "missing-field",
+            ProblemKind::UnknownWord { .. } => "unknown-word",
+            ProblemKind::UnknownSegment { .. } => "unknown-segment",
+            ProblemKind::RepeatedRollout { .. } => "repeated-rollout",
+            ProblemKind::UnknownRollout { .. } => "unknown-rollout",
+            ProblemKind::NotOneOf { .. } => "not-one-of",
+            ProblemKind::TooMany { .. } => "too-many",
+            ProblemKind::EmptyList { .. } => "empty-list",
+            ProblemKind::Invalid { code, .. } | ProblemKind::Doubtful { code, .. } => code,
         }
     }
 
@@ -162,60 +162,62 @@ impl Problem {
     #[must_use]
     pub fn help(&self) -> String {
         match &self.0 {
-            Kind::Empty { expected } => {
+            ProblemKind::Empty { expected } => {
                 format!("write {}, for example {}", expected.what, expected.example)
             }
-            Kind::NotUtf8 => "give it as JSON in UTF-8, in Envoy as a StringValue".into(),
-            Kind::Syntax(_) => "correct the JSON here; what follows was not read".into(),
-            Kind::WrongType { expected, .. } => {
+            ProblemKind::NotUtf8 => "give it as JSON in UTF-8, in Envoy as a StringValue".into(),
+            ProblemKind::Syntax(_) => "correct the JSON here; what follows was not read".into(),
+            ProblemKind::WrongType { expected, .. } => {
                 format!("write {}, for example {}", expected.what, expected.example)
             }
-            Kind::UnknownField { field, known } => match nearest(field, known) {
+            ProblemKind::UnknownField { field, known } => match nearest(field, known) {
                 Some(near) => format!("did you mean `{near}`?"),
                 None => format!("remove it, or write one of {}", Quoted(known)),
             },
-            Kind::NotSupported { .. } => "remove it".into(),
-            Kind::RepeatedField { .. } => "keep one of them".into(),
-            Kind::MissingField { field, expected } => {
+            ProblemKind::NotSupported { .. } => "remove it".into(),
+            ProblemKind::RepeatedField { .. } => "keep one of them".into(),
+            ProblemKind::MissingField { field, expected } => {
                 format!(
                     "add {}, for example \"{field}\": {}",
                     expected.what, expected.example
                 )
             }
-            Kind::UnknownWord { found, known, .. } => match nearest(found, known) {
+            ProblemKind::UnknownWord { found, known, .. } => match nearest(found, known) {
                 Some(near) => format!("did you mean `{near}`?"),
                 None => format!("write one of {}", Quoted(known)),
             },
-            Kind::UnknownSegment { nearest, .. } => match nearest {
+            ProblemKind::UnknownSegment { nearest, .. } => match nearest {
                 Some(near) => format!("did you mean `{near}`?"),
                 None => "declare it under /segments".into(),
             },
-            Kind::UnknownRollout { instead, .. } => instead.clone(),
-            Kind::RepeatedRollout { .. } => "give each rollout a name of its own".into(),
-            Kind::NotOneOf { known, .. } => format!("write exactly one of {}", Quoted(known)),
-            Kind::TooMany { expected, .. } => format!("write at most {}", expected.most),
-            Kind::EmptyList { instead, .. } => (*instead).into(),
-            Kind::Invalid { instead, .. } => instead.to_string(),
-            Kind::Doubtful { instead, .. } => instead.clone(),
+            ProblemKind::UnknownRollout { instead, .. } => instead.clone(),
+            ProblemKind::RepeatedRollout { .. } => "give each rollout a name of its own".into(),
+            ProblemKind::NotOneOf { known, .. } => {
+                format!("write exactly one of {}", Quoted(known))
+            }
+            ProblemKind::TooMany { expected, .. } => format!("write at most {}", expected.most),
+            ProblemKind::EmptyList { instead, .. } => (*instead).into(),
+            ProblemKind::Invalid { instead, .. } => instead.to_string(),
+            ProblemKind::Doubtful { instead, .. } => instead.clone(),
         }
     }
 
     pub(crate) const fn empty(expected: Expected) -> Self {
-        Self(Kind::Empty { expected })
+        Self(ProblemKind::Empty { expected })
     }
 
     /// Nobody sees it in an editor.
     pub(crate) fn marked() -> Self {
         let what = "a byte order mark stands before the text; save it as UTF-8 without one";
-        Self(Kind::Syntax(what.into()))
+        Self(ProblemKind::Syntax(what.into()))
     }
 
     pub(crate) const fn not_utf8() -> Self {
-        Self(Kind::NotUtf8)
+        Self(ProblemKind::NotUtf8)
     }
 
     pub(crate) fn syntax(error: &serde_json::Error) -> Self {
-        Self(Kind::Syntax(without_place(error)))
+        Self(ProblemKind::Syntax(without_place(error)))
     }
 
     pub(crate) fn half_escape() -> Self {
@@ -223,7 +225,7 @@ impl Problem {
             "not a string: an escape in it is half of a character",
             "write the character itself, or its whole escape",
         )
-        .coded("malformed-string")
+        .with_code("malformed-string")
     }
 
     pub(crate) fn bad_packed(fault: &Fault) -> Self {
@@ -231,43 +233,43 @@ impl Problem {
             fault.to_string(),
             "write what `turnout pack` makes of the accounts",
         )
-        .coded("malformed-packed")
+        .with_code("malformed-packed")
     }
 
     pub(crate) fn wrong_type(expected: Expected, raw: &str) -> Self {
-        Self(Kind::WrongType {
+        Self(ProblemKind::WrongType {
             expected,
             found: type_of(raw),
         })
     }
 
     pub(crate) const fn too_many(expected: Expected, found: usize) -> Self {
-        Self(Kind::TooMany { expected, found })
+        Self(ProblemKind::TooMany { expected, found })
     }
 
     pub(crate) fn unknown_field(field: &str, known: &[&'static str]) -> Self {
-        Self(Kind::UnknownField {
+        Self(ProblemKind::UnknownField {
             field: excerpt(field),
             known: known.to_vec(),
         })
     }
 
     pub(crate) const fn not_supported(field: &'static str) -> Self {
-        Self(Kind::NotSupported { field })
+        Self(ProblemKind::NotSupported { field })
     }
 
     pub(crate) fn repeated_field(field: &str) -> Self {
-        Self(Kind::RepeatedField {
+        Self(ProblemKind::RepeatedField {
             field: excerpt(field),
         })
     }
 
     pub(crate) const fn missing_field(field: &'static str, expected: Expected) -> Self {
-        Self(Kind::MissingField { field, expected })
+        Self(ProblemKind::MissingField { field, expected })
     }
 
     pub(crate) fn unknown_word(what: &'static str, found: &str, known: &[&'static str]) -> Self {
-        Self(Kind::UnknownWord {
+        Self(ProblemKind::UnknownWord {
             what,
             found: excerpt(found),
             known: known.to_vec(),
@@ -276,7 +278,7 @@ impl Problem {
 
     pub(crate) fn unknown_segment(found: &str, known: &[String]) -> Self {
         let found = excerpt(found);
-        Self(Kind::UnknownSegment {
+        Self(ProblemKind::UnknownSegment {
             nearest: nearest(&found, known).map(str::to_owned),
             found,
         })
@@ -289,11 +291,11 @@ impl Problem {
             None if known.is_empty() => String::from("the policy has none"),
             None => format!("write one of {}", Quoted(known)),
         };
-        Self(Kind::UnknownRollout { found, instead })
+        Self(ProblemKind::UnknownRollout { found, instead })
     }
 
     pub(crate) fn repeated_rollout(name: &str, first: usize) -> Self {
-        Self(Kind::RepeatedRollout {
+        Self(ProblemKind::RepeatedRollout {
             name: excerpt(name),
             first,
         })
@@ -304,11 +306,11 @@ impl Problem {
         known: &'static [&'static str],
         found: usize,
     ) -> Self {
-        Self(Kind::NotOneOf { what, known, found })
+        Self(ProblemKind::NotOneOf { what, known, found })
     }
 
     pub(crate) const fn empty_list(what: &'static str, instead: &'static str) -> Self {
-        Self(Kind::EmptyList { what, instead })
+        Self(ProblemKind::EmptyList { what, instead })
     }
 
     pub(crate) fn invalid(
@@ -322,7 +324,7 @@ impl Problem {
     #[cold]
     #[inline(never)]
     fn invalid_value(what: Cow<'static, str>, instead: Cow<'static, str>) -> Self {
-        Self(Kind::Invalid {
+        Self(ProblemKind::Invalid {
             code: "invalid-value",
             what,
             instead,
@@ -330,15 +332,15 @@ impl Problem {
     }
 
     /// An invalid value of a kind with a code of its own.
-    pub(crate) fn coded(mut self, own: &'static str) -> Self {
-        if let Kind::Invalid { code, .. } = &mut self.0 {
+    pub(crate) fn with_code(mut self, own: &'static str) -> Self {
+        if let ProblemKind::Invalid { code, .. } = &mut self.0 {
             *code = own;
         }
         self
     }
 
-    pub(crate) fn doubtful(code: &'static str, what: String, instead: String) -> Self {
-        Self(Kind::Doubtful {
+    pub(crate) fn warning(code: &'static str, what: String, instead: String) -> Self {
+        Self(ProblemKind::Doubtful {
             code,
             what,
             instead,
@@ -349,34 +351,34 @@ impl Problem {
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.0 {
-            Kind::Empty { .. } => f.write_str("the text is empty"),
-            Kind::NotUtf8 => f.write_str("the text is not UTF-8"),
-            Kind::Syntax(what) => write!(f, "not JSON: {what}"),
-            Kind::WrongType { expected, found } => {
+            ProblemKind::Empty { .. } => f.write_str("the text is empty"),
+            ProblemKind::NotUtf8 => f.write_str("the text is not UTF-8"),
+            ProblemKind::Syntax(what) => write!(f, "not JSON: {what}"),
+            ProblemKind::WrongType { expected, found } => {
                 write!(f, "{found} stands where {} is expected", expected.what)
             }
-            Kind::UnknownField { field, .. } => write!(f, "unknown field `{field}`"),
-            Kind::NotSupported { field } => write!(f, "`{field}` is not supported yet"),
-            Kind::RepeatedField { field } => {
+            ProblemKind::UnknownField { field, .. } => write!(f, "unknown field `{field}`"),
+            ProblemKind::NotSupported { field } => write!(f, "`{field}` is not supported yet"),
+            ProblemKind::RepeatedField { field } => {
                 write!(f, "`{field}` is given more than once in one object")
             }
-            Kind::MissingField { field, .. } => write!(f, "`{field}` is missing"),
-            Kind::UnknownWord { what, found, .. } => write!(f, "unknown {what} `{found}`"),
-            Kind::UnknownSegment { found, .. } => write!(f, "unknown segment `{found}`"),
-            Kind::UnknownRollout { found, .. } => write!(f, "no rollout `{found}`"),
-            Kind::RepeatedRollout { name, first } => {
+            ProblemKind::MissingField { field, .. } => write!(f, "`{field}` is missing"),
+            ProblemKind::UnknownWord { what, found, .. } => write!(f, "unknown {what} `{found}`"),
+            ProblemKind::UnknownSegment { found, .. } => write!(f, "unknown segment `{found}`"),
+            ProblemKind::UnknownRollout { found, .. } => write!(f, "no rollout `{found}`"),
+            ProblemKind::RepeatedRollout { name, first } => {
                 write!(f, "the name `{name}` is taken by /rollouts/{first}")
             }
-            Kind::NotOneOf { what, known, found } => match found {
+            ProblemKind::NotOneOf { what, known, found } => match found {
                 0 => write!(f, "{what} has none of {}", Quoted(known)),
                 _ => write!(f, "{what} has {found} of {}", Quoted(known)),
             },
-            Kind::TooMany { expected, found } => {
+            ProblemKind::TooMany { expected, found } => {
                 write!(f, "{} with {found} items", expected.what)
             }
-            Kind::EmptyList { what, .. } => write!(f, "{what} is empty"),
-            Kind::Invalid { what, .. } => f.write_str(what),
-            Kind::Doubtful { what, .. } => f.write_str(what),
+            ProblemKind::EmptyList { what, .. } => write!(f, "{what} is empty"),
+            ProblemKind::Invalid { what, .. } => f.write_str(what),
+            ProblemKind::Doubtful { what, .. } => f.write_str(what),
         }
     }
 }

@@ -4,7 +4,7 @@ use crate::diagnostics::malformed_account::malformed_account;
 use crate::plan::Plan;
 use crate::plan::segments::SegmentSet;
 use crate::request::Request;
-use crate::request::account::{Account, Format, Found};
+use crate::request::account::{Account, Format, SourceValue};
 use crate::request::account_sources::{AccountSources, Source};
 use crate::request::basic_auth;
 
@@ -25,7 +25,7 @@ pub struct SourceTried<'a> {
     /// Where.
     pub name: SourceName<'a>,
     /// What was there; `None` where a place before it was present, so that it decided.
-    pub held: Option<Held>,
+    pub content: Option<SourceContent>,
 }
 
 /// Where a request may say whom it is for.
@@ -41,7 +41,7 @@ pub enum SourceName<'a> {
 
 /// What a place held.
 #[derive(Debug)]
-pub enum Held {
+pub enum SourceContent {
     /// Nothing: the next place is looked at.
     Nothing,
     /// A credential that names no account (an API key): the next place is looked at.
@@ -62,10 +62,13 @@ pub(super) fn found<'a>(plan: &'a Plan, request: &Request<'_>) -> AccountFound<'
     let mut sources = Vec::with_capacity(plan.account.from.len());
     for (index, source) in plan.account.from.iter().enumerate() {
         let held = (!decided).then(|| held(plan, index, source, request));
-        decided |= !matches!(held, Some(Held::Nothing | Held::Credential(_)));
+        decided |= !matches!(
+            held,
+            Some(SourceContent::Nothing | SourceContent::Credential(_))
+        );
         sources.push(SourceTried {
             name: name(source),
-            held,
+            content: held,
         });
     }
     let segments = match &request.account {
@@ -87,19 +90,24 @@ pub(super) fn name(source: &Source) -> SourceName<'_> {
 }
 
 /// What one of the places of `account.from` holds, by its index.
-pub(super) fn held(plan: &Plan, index: usize, source: &Source, request: &Request<'_>) -> Held {
+pub(super) fn held(
+    plan: &Plan,
+    index: usize,
+    source: &Source,
+    request: &Request<'_>,
+) -> SourceContent {
     let AccountSources { format, .. } = plan.account;
     match plan
         .account
         .find(index, source, request.headers, request.path)
     {
-        Found::Absent => match (source, basic_auth::username(request.headers)) {
-            (Source::BasicAuthUsername, Found::Decoded(name)) => {
-                Held::Credential(name.as_slice().to_vec())
+        SourceValue::Absent => match (source, basic_auth::username(request.headers)) {
+            (Source::BasicAuthUsername, SourceValue::Decoded(name)) => {
+                SourceContent::Credential(name.as_slice().to_vec())
             }
-            _ => Held::Nothing,
+            _ => SourceContent::Nothing,
         },
-        Found::Malformed => Held::NoAccount {
+        SourceValue::Malformed => SourceContent::NoAccount {
             value: None,
             why: String::from(match source {
                 Source::Header(_) => "the header comes more than once, or with `_` for `-`",
@@ -111,16 +119,16 @@ pub(super) fn held(plan: &Plan, index: usize, source: &Source, request: &Request
                 }
             }),
         },
-        Found::Plain(bytes) => held_bytes(bytes, format),
-        Found::Decoded(bytes) => held_bytes(bytes.as_slice(), format),
+        SourceValue::Plain(bytes) => held_bytes(bytes, format),
+        SourceValue::Decoded(bytes) => held_bytes(bytes.as_slice(), format),
     }
 }
 
-fn held_bytes(bytes: &[u8], format: Format) -> Held {
+fn held_bytes(bytes: &[u8], format: Format) -> SourceContent {
     let value = bytes.to_vec();
     match format.account_of(bytes) {
-        Some(_) => Held::Account(value),
-        None => Held::NoAccount {
+        Some(_) => SourceContent::Account(value),
+        None => SourceContent::NoAccount {
             why: malformed_account(&String::from_utf8_lossy(&value), format).to_string(),
             value: Some(value),
         },

@@ -2,7 +2,7 @@
 
 use crate::plan::Plan;
 use crate::plan::path_match::PathMatch;
-use crate::plan::request_match::{HeaderMatch, HeaderTest, Place, RequestMatch, When};
+use crate::plan::request_match::{HeaderMatch, HeaderTest, RegionMatch, RequestMatch, When};
 use crate::plan::segments::SegmentSet;
 use crate::request::Request;
 use crate::request::headers::Headers;
@@ -144,7 +144,7 @@ pub(super) fn of_when<'a>(
         outside,
         headers,
         regions,
-        place,
+        region: place,
     } = when;
     let both = |wanted: &SegmentSet| {
         let wanted = names(plan, |segment| wanted.contains(segment));
@@ -158,9 +158,9 @@ pub(super) fn of_when<'a>(
         conditions.push(Condition {
             part: Part::Regions { wanted: regions },
             holds: match place {
-                Place::Here => Some(true),
-                Place::Elsewhere => Some(false),
-                Place::Unknown => None,
+                RegionMatch::Here => Some(true),
+                RegionMatch::Elsewhere => Some(false),
+                RegionMatch::Unknown => None,
             },
         });
     }

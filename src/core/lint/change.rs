@@ -4,14 +4,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::bucketing::hash::Hash;
-use crate::diagnostics::location::Path;
+use crate::diagnostics::location::JsonPointer;
 use crate::plan::{self, Mode, Plan};
 
-use super::view::{Rollout, View};
+use super::partial_plan::{PartialPlan, PartialRollout};
 use super::warnings::Warnings;
 use super::{Code, listed};
 
-pub(super) fn check(view: &View<'_>, old: &Plan, warnings: &mut Warnings<'_>) {
+pub(super) fn check(view: &PartialPlan<'_>, old: &Plan, warnings: &mut Warnings<'_>) {
     if !view.names_are_known {
         return;
     }
@@ -20,14 +20,14 @@ pub(super) fn check(view: &View<'_>, old: &Plan, warnings: &mut Warnings<'_>) {
         .iter()
         .map(|rollout| (rollout.name.as_str(), rollout))
         .collect();
-    let names = view.rollouts.iter().filter_map(Rollout::name);
+    let names = view.rollouts.iter().filter_map(PartialRollout::name);
     let names: BTreeSet<&str> = names.collect();
     let mut gone: Vec<&plan::Rollout> = old
         .rollouts()
         .iter()
         .filter(|rollout| !names.contains(rollout.name.as_str()))
         .collect();
-    let rollouts = Path::Root.field("rollouts");
+    let rollouts = JsonPointer::Root.field("rollouts");
     for rollout in &view.rollouts {
         let before = rollout
             .name()
@@ -37,7 +37,7 @@ pub(super) fn check(view: &View<'_>, old: &Plan, warnings: &mut Warnings<'_>) {
         let at = rollouts.index(rollout.index);
         mode(rollout, before, &at, warnings);
         if let Some(before) = before {
-            draw(rollout, before, &at, warnings);
+            check_bucketing(rollout, before, &at, warnings);
         }
     }
     for rollout in gone {
@@ -59,7 +59,7 @@ pub(super) fn check(view: &View<'_>, old: &Plan, warnings: &mut Warnings<'_>) {
     }
 }
 
-impl Rollout<'_> {
+impl PartialRollout<'_> {
     fn name(&self) -> Option<&str> {
         self.name.as_ref().map(|name| &*name.value)
     }
@@ -67,7 +67,7 @@ impl Rollout<'_> {
 
 /// The rollout of the old policy that has this one's clusters, and no namesake in the new policy.
 fn renamed<'p>(
-    rollout: &Rollout<'_>,
+    rollout: &PartialRollout<'_>,
     gone: &mut Vec<&'p plan::Rollout>,
 ) -> Option<&'p plan::Rollout> {
     let [v1, v2] = rollout
@@ -80,9 +80,9 @@ fn renamed<'p>(
 }
 
 fn mode(
-    rollout: &Rollout<'_>,
+    rollout: &PartialRollout<'_>,
     before: Option<&plan::Rollout>,
-    at: &Path<'_>,
+    at: &JsonPointer<'_>,
     warnings: &mut Warnings<'_>,
 ) {
     const STEPS: [(Mode, &str); 5] = [
@@ -123,7 +123,12 @@ fn mode(
 }
 
 /// Who took v2 would take v1, and the other way round.
-fn draw(rollout: &Rollout<'_>, before: &plan::Rollout, at: &Path<'_>, warnings: &mut Warnings<'_>) {
+fn check_bucketing(
+    rollout: &PartialRollout<'_>,
+    before: &plan::Rollout,
+    at: &JsonPointer<'_>,
+    warnings: &mut Warnings<'_>,
+) {
     let is_drawn = |mode: Mode| matches!(mode, Mode::Dark | Mode::Shadow | Mode::Split);
     let mode = rollout.mode.as_ref().map(|mode| mode.value);
     let (Some(name), Some(draw)) = (&rollout.name, &rollout.draw) else {

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use crate::diagnostics::Diagnostics;
-use crate::diagnostics::location::Path;
+use crate::diagnostics::location::JsonPointer;
 
 /// The pointers of all errors.
 pub(super) struct Errors<'d> {
@@ -28,7 +28,7 @@ impl<'d> Errors<'d> {
     }
 
     /// Whether there is no error at a value, nor in it.
-    pub(super) fn none_in(&self, at: &Path<'_>) -> bool {
+    pub(super) fn none_in(&self, at: &JsonPointer<'_>) -> bool {
         let at = at.to_string();
         let inside = format!("{at}/");
         let next = self.pointers.range(inside.as_str()..).next();
@@ -36,7 +36,7 @@ impl<'d> Errors<'d> {
     }
 
     /// Whether a field that an object seems not to have is surely absent.
-    pub(super) fn all_fields_known(&self, at: &Path<'_>) -> bool {
+    pub(super) fn all_fields_known(&self, at: &JsonPointer<'_>) -> bool {
         !self.misspelt.contains(at.to_string().as_str())
     }
 }

@@ -1,17 +1,17 @@
 //! Rollouts that keep requests on v1, and behind each a wider one that may give v2 to a request which only
 //! just misses it: by another host, path, method or header than its `match` names.
 
-use crate::diagnostics::location::Path;
+use crate::diagnostics::location::JsonPointer;
 use crate::diagnostics::problem::excerpt;
 use crate::plan::{Mode, Serve};
 
+use super::allocations::sends_everyone;
+use super::partial_plan::{PartialPlan, PartialRollout};
 use super::rollouts::{cost, covers};
-use super::splits::sends_everyone;
-use super::view::{Rollout, View};
 use super::warnings::Warnings;
 use super::{Budget, Code, not_examined};
 
-pub(super) fn check(view: &View<'_>, warnings: &mut Warnings<'_>) {
+pub(super) fn check(view: &PartialPlan<'_>, warnings: &mut Warnings<'_>) {
     let mut budget = Budget::new();
     for (position, narrow) in view.rollouts.iter().enumerate() {
         let (Some(matches), true) = (&narrow.matches, keeps_on_v1(narrow)) else {
@@ -23,7 +23,7 @@ pub(super) fn check(view: &View<'_>, warnings: &mut Warnings<'_>) {
                 continue;
             };
             if !budget.spend(cost(others, matches)) {
-                let at = Path::Root.field("rollouts");
+                let at = JsonPointer::Root.field("rollouts");
                 let place = (narrow.span.head(), &at.index(narrow.index));
                 not_examined(warnings, "rollouts", place);
                 return;
@@ -38,7 +38,7 @@ pub(super) fn check(view: &View<'_>, warnings: &mut Warnings<'_>) {
 }
 
 /// Whether v1 answers some request of it, whatever becomes of others.
-fn keeps_on_v1(rollout: &Rollout<'_>) -> bool {
+fn keeps_on_v1(rollout: &PartialRollout<'_>) -> bool {
     match rollout.mode.as_ref().map(|mode| mode.value) {
         None | Some(Mode::On) => false,
         Some(Mode::Off | Mode::Dark | Mode::Shadow) => true,
@@ -46,7 +46,7 @@ fn keeps_on_v1(rollout: &Rollout<'_>) -> bool {
     }
 }
 
-fn may_give_v2(rollout: &Rollout<'_>) -> bool {
+fn may_give_v2(rollout: &PartialRollout<'_>) -> bool {
     let mut rules = rollout.rules.iter().flatten();
     match rollout.mode.as_ref().map(|mode| mode.value) {
         Some(Mode::On) => true,
@@ -55,13 +55,13 @@ fn may_give_v2(rollout: &Rollout<'_>) -> bool {
     }
 }
 
-fn warn(narrow: &Rollout<'_>, wide: &Rollout<'_>, warnings: &mut Warnings<'_>) {
-    let at = Path::Root.field("rollouts");
-    let name = |rollout: &Rollout<'_>| {
+fn warn(narrow: &PartialRollout<'_>, wide: &PartialRollout<'_>, warnings: &mut Warnings<'_>) {
+    let at = JsonPointer::Root.field("rollouts");
+    let name = |rollout: &PartialRollout<'_>| {
         let name = rollout.name.as_ref().map_or("", |name| &name.value);
         excerpt(name)
     };
-    let place = |rollout: &Rollout<'_>| match &rollout.name {
+    let place = |rollout: &PartialRollout<'_>| match &rollout.name {
         Some(name) => name.span,
         None => rollout.span.head(),
     };

@@ -1,14 +1,14 @@
 //! Compares what shadowed requests may hold at once with what a worker holds by default.
 
-use crate::diagnostics::location::Path;
+use crate::diagnostics::location::JsonPointer;
 use crate::plan::Plan;
 use crate::proxy::max_held_bytes::MaxHeldBytes;
 
 use super::Code;
-use super::view::View;
+use super::partial_plan::PartialPlan;
 use super::warnings::Warnings;
 
-pub(super) fn check(view: &View<'_>, plan: &Plan, warnings: &mut Warnings<'_>) {
+pub(super) fn check(view: &PartialPlan<'_>, plan: &Plan, warnings: &mut Warnings<'_>) {
     let shadows = plan.rollouts().iter().filter(|it| it.mode.copies());
     let sizes = shadows.filter_map(|it| it.shadow.as_ref());
     let sizes: Vec<usize> = sizes
@@ -27,7 +27,7 @@ pub(super) fn check(view: &View<'_>, plan: &Plan, warnings: &mut Warnings<'_>) {
     };
     warnings.push(
         Code::HeldBytes,
-        (view.rollouts_span, &Path::Root.field("rollouts")),
+        (view.rollouts_span, &JsonPointer::Root.field("rollouts")),
         format!(
             "shadowed requests may hold {sum} bytes in each worker (max_body_bytes × max_in_flight of {over}), and a \
              worker holds {most} bytes unless max_held_bytes says otherwise; what does not fit is dropped as \

@@ -3,14 +3,14 @@
 
 use std::collections::BTreeMap;
 
-use crate::diagnostics::location::Path;
+use crate::diagnostics::location::JsonPointer;
 use crate::diagnostics::problem::excerpt;
 use crate::plan::segments::SegmentSet;
 use crate::plan::{Rule, Serve};
 
-use super::accounts::{Class, Classes};
+use super::partial_plan::{PartialPlan, PartialRollout};
 use super::rules::{is_of, place_of};
-use super::view::{Rollout, View};
+use super::segment_accounts::{AccountClass, AccountClasses};
 use super::warnings::Warnings;
 use super::{Budget, Code, not_examined};
 
@@ -31,12 +31,12 @@ struct Overlap<'c> {
     rule: Option<usize>,
 }
 
-pub(super) fn check(view: &View<'_>, classes: &Classes, warnings: &mut Warnings<'_>) {
+pub(super) fn check(view: &PartialPlan<'_>, classes: &AccountClasses, warnings: &mut Warnings<'_>) {
     if !classes.are_whole {
         return;
     }
     let mut budget = Budget::new();
-    let rollouts = Path::Root.field("rollouts");
+    let rollouts = JsonPointer::Root.field("rollouts");
     for rollout in view
         .rollouts
         .iter()
@@ -44,7 +44,7 @@ pub(super) fn check(view: &View<'_>, classes: &Classes, warnings: &mut Warnings<
     {
         let at = rollouts.index(rollout.index);
         let at = at.field("rules");
-        let rules = Rules::of(rollout);
+        let rules = SegmentRules::of(rollout);
         let Some(overlaps) = overlaps(&rules, classes, &mut budget) else {
             not_examined(warnings, "rules and segments", (rollout.span.head(), &at));
             return;
@@ -59,14 +59,14 @@ pub(super) fn check(view: &View<'_>, classes: &Classes, warnings: &mut Warnings<
 }
 
 /// The rules that depend on segments alone: what headers and regions change is not known here.
-struct Rules<'v> {
+struct SegmentRules<'v> {
     list: Vec<(usize, &'v Rule)>,
     /// The segments that some rule names.
     named: SegmentSet,
 }
 
-impl<'v> Rules<'v> {
-    fn of(rollout: &'v Rollout<'_>) -> Self {
+impl<'v> SegmentRules<'v> {
+    fn of(rollout: &'v PartialRollout<'_>) -> Self {
         let rules = rollout.rules.iter().enumerate();
         let rules = rules.filter_map(|(index, rule)| Some((index, &rule.as_ref()?.compiled)));
         let list: Vec<_> = rules
@@ -120,8 +120,8 @@ impl<'v> Rules<'v> {
 
 /// `None` when it takes too long.
 fn overlaps<'c>(
-    rules: &Rules<'_>,
-    classes: &'c Classes,
+    rules: &SegmentRules<'_>,
+    classes: &'c AccountClasses,
     budget: &mut Budget,
 ) -> Option<BTreeMap<Pair, Overlap<'c>>> {
     let mut overlaps: BTreeMap<Pair, Overlap<'c>> = BTreeMap::new();
@@ -172,7 +172,12 @@ fn overlaps<'c>(
 
 /// Where one segment lies in another, and the rule for the smaller one comes first, there is no
 /// other way to have that rule at all.
-fn is_meant(rules: &Rules<'_>, classes: &Classes, (a, b): Pair, overlap: &Overlap<'_>) -> bool {
+fn is_meant(
+    rules: &SegmentRules<'_>,
+    classes: &AccountClasses,
+    (a, b): Pair,
+    overlap: &Overlap<'_>,
+) -> bool {
     let winner = match rules.first_of_one(a) == overlap.rule {
         true => a,
         false => b,
@@ -180,19 +185,19 @@ fn is_meant(rules: &Rules<'_>, classes: &Classes, (a, b): Pair, overlap: &Overla
     classes.sizes.get(winner) == Some(&overlap.count)
 }
 
-fn named(rules: &Rules<'_>, class: &Class) -> Vec<usize> {
+fn named(rules: &SegmentRules<'_>, class: &AccountClass) -> Vec<usize> {
     let segments = class.segments.iter().copied();
     let named = segments.filter(|segment| rules.named.contains(*segment));
     named.take(MOST_SEGMENTS).collect()
 }
 
 fn warn(
-    view: &View<'_>,
-    rollout: &Rollout<'_>,
-    rules: &Rules<'_>,
+    view: &PartialPlan<'_>,
+    rollout: &PartialRollout<'_>,
+    rules: &SegmentRules<'_>,
     (a, b): Pair,
     overlap: &Overlap<'_>,
-    (at, warnings): (&Path<'_>, &mut Warnings<'_>),
+    (at, warnings): (&JsonPointer<'_>, &mut Warnings<'_>),
 ) {
     let firsts = [a, b].map(|segment| rules.first_of_one(segment));
     let other = firsts

@@ -1,31 +1,31 @@
 //! Rollouts as a whole: those that get no request, those that change nothing, and the halt.
 
-use crate::diagnostics::location::Path;
+use crate::diagnostics::location::JsonPointer;
 use crate::diagnostics::problem::excerpt;
 use crate::plan::request_match::RequestMatch;
 
+use super::partial_plan::{PartialPlan, PartialRollout};
 use super::rules::headers_imply;
-use super::view::{Rollout, View};
 use super::warnings::Warnings;
 use super::{Budget, Code, not_examined};
 
-pub(super) fn check(view: &View<'_>, warnings: &mut Warnings<'_>) {
+pub(super) fn check(view: &PartialPlan<'_>, warnings: &mut Warnings<'_>) {
     if let Some(span) = view.halted {
         warnings.push(
             Code::Halted,
-            (span, &Path::Root.field("halted")),
+            (span, &JsonPointer::Root.field("halted")),
             "everything is halted: every request of every rollout takes v1",
             "write false once v2 may be taken again",
         );
     }
-    let rollouts = Path::Root.field("rollouts");
+    let rollouts = JsonPointer::Root.field("rollouts");
     for rollout in &view.rollouts {
         same_cluster(rollout, &rollouts.index(rollout.index), warnings);
     }
     unreachable(view, warnings);
 }
 
-fn same_cluster(rollout: &Rollout<'_>, at: &Path<'_>, warnings: &mut Warnings<'_>) {
+fn same_cluster(rollout: &PartialRollout<'_>, at: &JsonPointer<'_>, warnings: &mut Warnings<'_>) {
     let [Some(v1), Some(v2)] = &rollout.clusters else {
         return;
     };
@@ -40,9 +40,9 @@ fn same_cluster(rollout: &Rollout<'_>, at: &Path<'_>, warnings: &mut Warnings<'_
     }
 }
 
-fn unreachable(view: &View<'_>, warnings: &mut Warnings<'_>) {
+fn unreachable(view: &PartialPlan<'_>, warnings: &mut Warnings<'_>) {
     let mut budget = Budget::new();
-    let at = Path::Root.field("rollouts");
+    let at = JsonPointer::Root.field("rollouts");
     for (position, rollout) in view.rollouts.iter().enumerate() {
         let place = match &rollout.name {
             Some(name) => name.span,

@@ -4,15 +4,15 @@
 
 use std::collections::BTreeMap;
 
-use crate::diagnostics::location::Path;
-use crate::plan::route_scope::PathReach;
+use crate::diagnostics::location::JsonPointer;
+use crate::plan::route_scope::PathScope;
 use crate::plan::shadow_plan::Rewrite;
 use crate::plan::{Mode, Plan, Rollout};
-use crate::proxy::render::quoted;
+use crate::proxy::render::json_string;
 use crate::proxy::wire_names::is_turnout_header;
 use crate::visible::visible;
 
-use super::view::View;
+use super::partial_plan::PartialPlan;
 use super::warnings::Warnings;
 use super::{Budget, Code, TwoTurnouts, not_examined};
 
@@ -115,12 +115,12 @@ pub enum RouteChange {
 }
 
 pub(super) fn check(
-    view: &View<'_>,
+    view: &PartialPlan<'_>,
     plan: &Plan,
     proxies: &[ProxyRoutes],
     warnings: &mut Warnings<'_>,
 ) {
-    let rollouts = Path::Root.field("rollouts");
+    let rollouts = JsonPointer::Root.field("rollouts");
     let mut budget = Budget::new();
     for (rollout, seen) in plan.rollouts().iter().zip(&view.rollouts) {
         let at = rollouts.index(seen.index);
@@ -149,23 +149,23 @@ pub(super) fn check(
 
 /// Which versions a route serves of a rollout.
 #[derive(Clone, Copy)]
-struct Serving<'r> {
+struct ServingRoute<'r> {
     route: &'r Route,
     v1: bool,
     v2: bool,
 }
 
 /// How a proxy serves a rollout.
-struct Served<'r> {
-    by: Vec<Serving<'r>>,
+struct ServingRoutes<'r> {
+    by: Vec<ServingRoute<'r>>,
     /// Other routes may serve it too: where they lead cannot be said.
     is_unsure: bool,
 }
 
 /// The routes that a rollout's requests can take. Of a virtual host those come first that take all of
 /// them.
-fn serving<'r>(rollout: &Rollout, routes: &'r [Route]) -> Served<'r> {
-    let mut served = Served {
+fn serving<'r>(rollout: &Rollout, routes: &'r [Route]) -> ServingRoutes<'r> {
+    let mut served = ServingRoutes {
         by: Vec::new(),
         is_unsure: false,
     };
@@ -181,7 +181,7 @@ fn serving<'r>(rollout: &Rollout, routes: &'r [Route]) -> Served<'r> {
         let (v1, v2) = versions(rollout, route);
         served.is_unsure |= route.target == Target::Unknown && !v1 && !v2;
         if v1 || v2 {
-            served.by.push(Serving { route, v1, v2 });
+            served.by.push(ServingRoute { route, v1, v2 });
         }
         let is_end = v1 && v2 || route.target == Target::Proxy;
         if is_end && takes_all(rollout, route) {
@@ -212,13 +212,13 @@ fn versions(rollout: &Rollout, route: &Route) -> (bool, bool) {
 
 /// Whether a route can have a path of the rollout.
 fn overlaps(rollout: &Rollout, route: &Route) -> bool {
-    let reach = rollout.reach().path;
+    let reach = rollout.route_scope().path;
     let case = |path: &String| match route.ignores_case {
         true => path.to_ascii_lowercase(),
         false => path.clone(),
     };
-    let (PathReach::Exact(text) | PathReach::Prefix(text)) = &reach;
-    let (path, is_exact) = (case(text), matches!(reach, PathReach::Exact(_)));
+    let (PathScope::Exact(text) | PathScope::Prefix(text)) = &reach;
+    let (path, is_exact) = (case(text), matches!(reach, PathScope::Exact(_)));
     match &route.path {
         RoutePath::Unknown => true,
         RoutePath::Exact(exact) if is_exact => case(exact) == path,
@@ -241,15 +241,15 @@ fn is_below(path: &str, prefix: &str) -> bool {
 
 /// Whether a later route of the virtual host gets none of the rollout's requests.
 fn takes_all(rollout: &Rollout, route: &Route) -> bool {
-    let covers = match (&route.path, rollout.reach().path) {
-        (RoutePath::Prefix(prefix), PathReach::Prefix(path) | PathReach::Exact(path)) => {
+    let covers = match (&route.path, rollout.route_scope().path) {
+        (RoutePath::Prefix(prefix), PathScope::Prefix(path) | PathScope::Exact(path)) => {
             path.starts_with(prefix.as_str())
         }
-        (RoutePath::Segments(prefix), PathReach::Prefix(path)) => is_below(&path, prefix),
-        (RoutePath::Segments(prefix), PathReach::Exact(path)) => {
+        (RoutePath::Segments(prefix), PathScope::Prefix(path)) => is_below(&path, prefix),
+        (RoutePath::Segments(prefix), PathScope::Exact(path)) => {
             path == *prefix || is_below(&path, prefix)
         }
-        (RoutePath::Exact(exact), PathReach::Exact(path)) => *exact == path,
+        (RoutePath::Exact(exact), PathScope::Exact(path)) => *exact == path,
         _ => false,
     };
     covers && !route.asks_more && route.treatment.is_none() && route.cluster.is_none()
@@ -258,8 +258,8 @@ fn takes_all(rollout: &Rollout, route: &Route) -> bool {
 fn unrouted(
     rollout: &Rollout,
     proxy: &str,
-    serving: &[Serving<'_>],
-    place: (crate::diagnostics::location::Span, &Path<'_>),
+    serving: &[ServingRoute<'_>],
+    place: (crate::diagnostics::location::Span, &JsonPointer<'_>),
     warnings: &mut Warnings<'_>,
 ) {
     let wants_v2 = matches!(rollout.mode, Mode::Split | Mode::On);
@@ -281,18 +281,18 @@ fn unrouted(
 
 fn rewritten(
     rollout: &Rollout,
-    serving: &[Serving<'_>],
-    place: (crate::diagnostics::location::Span, &Path<'_>),
+    serving: &[ServingRoute<'_>],
+    place: (crate::diagnostics::location::Span, &JsonPointer<'_>),
     warnings: &mut Warnings<'_>,
 ) {
     let Some(shadow) = &rollout.shadow else {
         return;
     };
-    let declared = Need::declared(&shadow.rewrite, rollout);
+    let declared = RewriteNeed::declared(&shadow.rewrite, rollout);
     // One warning for each thing to write, with the first route that asks for it.
-    let mut needs: Vec<(Need, Serving<'_>, usize)> = Vec::new();
+    let mut needs: Vec<(RewriteNeed, ServingRoute<'_>, usize)> = Vec::new();
     for serving in serving {
-        let need = Need::of(serving.route, rollout);
+        let need = RewriteNeed::of(serving.route, rollout);
         match needs.iter_mut().find(|(known, ..)| *known == need) {
             Some((_, first, count)) => {
                 first.v1 |= serving.v1;
@@ -302,7 +302,7 @@ fn rewritten(
         }
     }
     let differing = needs.iter().filter(|(need, ..)| *need != declared);
-    for (need, Serving { route, v1, .. }, more) in differing.take(MOST) {
+    for (need, ServingRoute { route, v1, .. }, more) in differing.take(MOST) {
         let version = if *v1 { "v1" } else { "v2" };
         let more = match more {
             0 => String::new(),
@@ -326,14 +326,14 @@ fn rewritten(
 
 /// What shadow requests need so that they are what a route makes of users' requests.
 #[derive(Debug, Default, PartialEq, Eq)]
-struct Need {
+struct RewriteNeed {
     prefix: Option<(String, String)>,
     host: Option<String>,
     headers: BTreeMap<String, Option<String>>,
     undeclarable: Vec<String>,
 }
 
-impl Need {
+impl RewriteNeed {
     fn declared(rewrite: &Rewrite, rollout: &Rollout) -> Self {
         let prefix = rewrite.prefix.as_ref();
         Self {
@@ -391,16 +391,18 @@ impl Need {
     fn instead(&self) -> String {
         let mut parts = Vec::new();
         if let Some((from, to)) = &self.prefix {
-            let (from, to) = (quoted(from), quoted(to));
+            let (from, to) = (json_string(from), json_string(to));
             parts.push(format!("\"prefix\": {{ \"from\": {from}, \"to\": {to} }}"));
         }
         if let Some(host) = &self.host {
-            parts.push(format!("\"host\": {}", quoted(host)));
+            parts.push(format!("\"host\": {}", json_string(host)));
         }
         if !self.headers.is_empty() {
             let header = |(name, value): (&String, &Option<String>)| {
-                let value = value.as_deref().map_or_else(|| "null".to_owned(), quoted);
-                format!("{}: {value}", quoted(name))
+                let value = value
+                    .as_deref()
+                    .map_or_else(|| "null".to_owned(), json_string);
+                format!("{}: {value}", json_string(name))
             };
             let headers: Vec<String> = self.headers.iter().map(header).collect();
             parts.push(format!("\"headers\": {{ {} }}", headers.join(", ")));
@@ -430,7 +432,7 @@ impl Need {
 
 /// What a rewritten prefix does to the rollout's own paths; `None` where it changes nothing.
 fn effect(from: &str, to: &str, rollout: &Rollout) -> Option<(String, String)> {
-    let (PathReach::Exact(path) | PathReach::Prefix(path)) = rollout.reach().path;
+    let (PathScope::Exact(path) | PathScope::Prefix(path)) = rollout.route_scope().path;
     let (from, to) = match path.strip_prefix(from) {
         Some(rest) => (path.clone(), [to, rest].concat()),
         None => (from.to_owned(), to.to_owned()),

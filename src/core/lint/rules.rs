@@ -5,19 +5,19 @@
 
 use std::collections::BTreeSet;
 
-use crate::diagnostics::location::{Path, Span};
+use crate::diagnostics::location::{JsonPointer, Span};
 use crate::diagnostics::problem::excerpt;
 use crate::plan::request_match::{HeaderMatch, HeaderTest, When};
 use crate::plan::segments::SegmentSet;
 
-use super::accounts::Classes;
-use super::view::{Rollout, Rule, View};
+use super::partial_plan::{PartialPlan, PartialRollout, PartialRule};
+use super::segment_accounts::AccountClasses;
 use super::warnings::Warnings;
 use super::{Budget, Code, NAMED, listed, not_examined};
 
 /// What is known of one rule.
 #[derive(Clone, Default)]
-struct Reach {
+struct RuleCoverage {
     /// Some account is of this rule, whatever stands before it.
     holds: bool,
     /// Some account comes to it.
@@ -28,9 +28,9 @@ struct Reach {
     sole: Option<Vec<usize>>,
 }
 
-pub(super) fn check(view: &View<'_>, classes: &Classes, warnings: &mut Warnings<'_>) {
+pub(super) fn check(view: &PartialPlan<'_>, classes: &AccountClasses, warnings: &mut Warnings<'_>) {
     let mut budget = Budget::new();
-    let rollouts = Path::Root.field("rollouts");
+    let rollouts = JsonPointer::Root.field("rollouts");
     for rollout in &view.rollouts {
         let at = rollouts.index(rollout.index);
         let at = at.field("rules");
@@ -51,8 +51,12 @@ pub(super) fn check(view: &View<'_>, classes: &Classes, warnings: &mut Warnings<
 }
 
 /// `None` when it takes too long.
-fn by_class(rollout: &Rollout<'_>, classes: &Classes, budget: &mut Budget) -> Option<Vec<Reach>> {
-    let mut reaches = vec![Reach::default(); rollout.rules.len()];
+fn by_class(
+    rollout: &PartialRollout<'_>,
+    classes: &AccountClasses,
+    budget: &mut Budget,
+) -> Option<Vec<RuleCoverage>> {
+    let mut reaches = vec![RuleCoverage::default(); rollout.rules.len()];
     if rollout.rules.is_empty() {
         return Some(reaches);
     }
@@ -98,14 +102,14 @@ fn by_class(rollout: &Rollout<'_>, classes: &Classes, budget: &mut Budget) -> Op
 }
 
 /// Where accounts are not all known: a rule is taken by one whose words are weaker.
-fn by_words(rollout: &Rollout<'_>, budget: &mut Budget) -> Option<Vec<Reach>> {
+fn by_words(rollout: &PartialRollout<'_>, budget: &mut Budget) -> Option<Vec<RuleCoverage>> {
     let mut earlier: Vec<(usize, &When)> = Vec::new();
     let mut reaches = Vec::with_capacity(rollout.rules.len());
     for (index, rule) in rollout.rules.iter().enumerate() {
-        let mut reach = Reach {
+        let mut reach = RuleCoverage {
             holds: true,
             is_reached: true,
-            ..Reach::default()
+            ..RuleCoverage::default()
         };
         if let Some(when) = rule.as_ref().map(|rule| &rule.compiled.when) {
             if !budget.spend(earlier.len()) {
@@ -174,11 +178,11 @@ fn test_implies(test: &HeaderTest, other: &HeaderTest) -> bool {
 }
 
 fn unreachable(
-    view: &View<'_>,
-    rollout: &Rollout<'_>,
-    rule: &Rule,
-    reach: &Reach,
-    at: &Path<'_>,
+    view: &PartialPlan<'_>,
+    rollout: &PartialRollout<'_>,
+    rule: &PartialRule,
+    reach: &RuleCoverage,
+    at: &JsonPointer<'_>,
     (index, warnings): (usize, &mut Warnings<'_>),
 ) {
     let place = (rule.span, &at.index(index));
@@ -215,7 +219,7 @@ fn unreachable(
     warnings.push_with(code, place, related, what, instead);
 }
 
-fn holds_for_none(view: &View<'_>, when: &When) -> (String, String) {
+fn holds_for_none(view: &PartialPlan<'_>, when: &When) -> (String, String) {
     let names = |segments: &[usize], conjunction| {
         let segments = segments
             .iter()
@@ -229,7 +233,7 @@ fn holds_for_none(view: &View<'_>, when: &When) -> (String, String) {
     let outside: Vec<usize> = when.outside.iter().collect();
     let is_empty = |segment: &usize| {
         let segment = view.segments.get(*segment);
-        segment.is_some_and(super::view::Segment::is_empty)
+        segment.is_some_and(super::partial_plan::PartialSegment::is_empty)
     };
     if within.iter().all(|segment| when.outside.contains(*segment)) {
         return (
@@ -262,9 +266,9 @@ fn holds_for_none(view: &View<'_>, when: &When) -> (String, String) {
 
 /// Where a rule stands, for a warning that is about it.
 pub(super) fn place_of(
-    rollout: &Rollout<'_>,
+    rollout: &PartialRollout<'_>,
     rule: usize,
-    at: &Path<'_>,
+    at: &JsonPointer<'_>,
 ) -> Option<(Span, String)> {
     let span = rollout.rules.get(rule)?.as_ref()?.span;
     Some((span, at.index(rule).to_string()))

@@ -2,11 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use crate::diagnostics::location::Path;
+use crate::diagnostics::location::JsonPointer;
 use crate::diagnostics::problem::excerpt;
 use crate::visible::visible;
 
-use super::view::View;
+use super::partial_plan::PartialPlan;
 use super::warnings::Warnings;
 use super::{Code, ProxyRoutes};
 
@@ -51,8 +51,8 @@ impl ChainFilter {
     }
 }
 
-pub(super) fn check(view: &View<'_>, proxies: &[ProxyRoutes], warnings: &mut Warnings<'_>) {
-    let at = Path::Root.field("rollouts");
+pub(super) fn check(view: &PartialPlan<'_>, proxies: &[ProxyRoutes], warnings: &mut Warnings<'_>) {
+    let at = JsonPointer::Root.field("rollouts");
     for ProxyRoutes {
         proxy,
         two_turnouts,

@@ -1,9 +1,9 @@
 //! Warnings while they are being found.
 
-use crate::diagnostics::location::{Path, Span};
+use crate::diagnostics::location::{JsonPointer, Span};
 use crate::diagnostics::problem::Problem;
-use crate::diagnostics::{Cursor, Diagnostic, Diagnostics, Document, Related};
-use crate::policy::config_stream::Cuts;
+use crate::diagnostics::{Diagnostic, Diagnostics, Document, LineCursor, Related};
+use crate::policy::config_stream::ElidedSpans;
 
 use super::Code;
 
@@ -13,12 +13,12 @@ const KEPT_OF_A_KIND: usize = 1_000;
 /// Gathers warnings, but for those that are allowed.
 pub(super) struct Warnings<'o> {
     allowed: &'o [Code],
-    found: Vec<Found>,
+    found: Vec<LocatedWarning>,
     /// How many of each kind there are, those that are not kept included.
     counts: [usize; Code::ALL.len()],
 }
 
-struct Found {
+struct LocatedWarning {
     code: Code,
     span: Span,
     pointer: String,
@@ -39,7 +39,7 @@ impl<'o> Warnings<'o> {
     pub(super) fn push(
         &mut self,
         code: Code,
-        (span, at): (Span, &Path<'_>),
+        (span, at): (Span, &JsonPointer<'_>),
         what: impl Into<String>,
         instead: impl Into<String>,
     ) {
@@ -50,7 +50,7 @@ impl<'o> Warnings<'o> {
     pub(super) fn push_with(
         &mut self,
         code: Code,
-        (span, at): (Span, &Path<'_>),
+        (span, at): (Span, &JsonPointer<'_>),
         related: Option<(Span, String)>,
         what: impl Into<String>,
         instead: impl Into<String>,
@@ -64,11 +64,11 @@ impl<'o> Warnings<'o> {
         };
         *count = count.saturating_add(1);
         if *count <= KEPT_OF_A_KIND {
-            self.found.push(Found {
+            self.found.push(LocatedWarning {
                 code,
                 span,
                 pointer: at.to_string(),
-                problem: Problem::doubtful(code.as_str(), what.into(), instead.into()),
+                problem: Problem::warning(code.as_str(), what.into(), instead.into()),
                 related,
             });
         }
@@ -76,7 +76,7 @@ impl<'o> Warnings<'o> {
 
     /// Adds them to the errors. Errors are not crowded out by warnings, nor is one kind of warning
     /// by another.
-    pub(super) fn finish(mut self, text: &str, cuts: &Cuts, diagnostics: &mut Diagnostics) {
+    pub(super) fn finish(mut self, text: &str, cuts: &ElidedSpans, diagnostics: &mut Diagnostics) {
         let total = self
             .counts
             .iter()
@@ -102,7 +102,7 @@ impl<'o> Warnings<'o> {
 }
 
 /// Gives each warning its place in the text of which this is the rest, in one pass over it.
-fn located(mut found: Vec<Found>, text: &str, cuts: &Cuts) -> Vec<Diagnostic> {
+fn located(mut found: Vec<LocatedWarning>, text: &str, cuts: &ElidedSpans) -> Vec<Diagnostic> {
     found.sort_by_key(|found| found.span.start);
     let mut offsets: Vec<usize> = found.iter().map(|found| found.span.start).collect();
     offsets.extend(
@@ -112,7 +112,7 @@ fn located(mut found: Vec<Found>, text: &str, cuts: &Cuts) -> Vec<Diagnostic> {
     );
     offsets.sort_unstable();
     offsets.dedup();
-    let mut cursor = Cursor::new(text, cuts);
+    let mut cursor = LineCursor::new(text, cuts);
     let places: Vec<_> = offsets
         .iter()
         .map(|offset| cursor.advance_to(*offset))

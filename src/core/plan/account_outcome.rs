@@ -15,7 +15,7 @@ use crate::request::headers::Headers;
 
 /// What a rollout decides for an account, as far as the account alone decides it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Standing {
+pub struct AccountOutcome {
     /// The part of its requests that take v2, which is more than nothing; `None` where all take v1.
     pub requests: Option<Fraction>,
     /// Why. Of the requests outside of `requests` it is [`Reason::OutsideRequests`].
@@ -28,7 +28,12 @@ impl Plan {
     /// Where an account stands in one of the rollouts at a moment, for requests that have no header
     /// that a rule asks for and that no earlier hop has decided.
     #[must_use]
-    pub fn standing(&self, rollout: &Rollout, account: &Account<'_>, at: Time) -> Standing {
+    pub fn account_outcome(
+        &self,
+        rollout: &Rollout,
+        account: &Account<'_>,
+        at: Time,
+    ) -> AccountOutcome {
         let mut request = Request::new(Headers::new(&[]), Inbound::Strip, at);
         request.account = *account;
         // What becomes of the request that is the first to take v2.
@@ -38,7 +43,7 @@ impl Plan {
             Some(Serve::V2 { requests, .. }) => *requests,
             Some(Serve::V1) | None => Fraction::ALL,
         };
-        Standing {
+        AccountOutcome {
             requests: (decision.treatment == Treatment::V2).then_some(requests),
             reason: decision.reason,
             rule: decision.rule,
@@ -74,7 +79,7 @@ impl Rollout {
     /// What is served at a standing in this rollout: the part of the requests that take v2. In the
     /// modes `dark` and `shadow` it is none.
     #[must_use]
-    pub fn served(&self, standing: &Standing) -> Fraction {
+    pub fn served(&self, standing: &AccountOutcome) -> Fraction {
         match (self.mode.serves(Treatment::V2), standing.requests) {
             (Treatment::V2, Some(requests)) => requests,
             _ => Fraction::NONE,

@@ -62,7 +62,7 @@ fn of_whole(old: Option<&Plan>, new: &Plan) -> Vec<String> {
     if old.format() != new.format() {
         what.push("the format of accounts".into());
     }
-    if !old.finds_accounts_as(new) {
+    if !old.same_account_sources(new) {
         what.push("`account.from`, where a request says its account".into());
     }
     if old.collector != new.collector {
@@ -177,7 +177,7 @@ fn of_rollout((old, before): (&Plan, &Rollout), (new, after): (&Plan, &Rollout))
             what.push(format!("{name} {before} → {after}"));
         }
     }
-    if !before.matches_as(after) {
+    if !before.same_match(after) {
         let [before, after] = [before, after].map(|rollout| match_words(&rollout.matches));
         what.push(format!("match {before} → {after}"));
     }

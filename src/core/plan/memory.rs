@@ -1,7 +1,7 @@
 //! What a plan holds in memory, about.
 
 use crate::plan::request_match::When;
-use crate::plan::shadow_plan::Shadow;
+use crate::plan::shadow_plan::ShadowPlan;
 
 use super::{Plan, Rollout, Rule, Serve};
 
@@ -26,7 +26,10 @@ impl Plan {
     #[must_use]
     pub fn working_bytes(&self) -> usize {
         let shadows = self.rollouts.iter().filter_map(|it| it.shadow.as_ref());
-        shadows.map(Shadow::working_bytes).max().unwrap_or_default()
+        shadows
+            .map(ShadowPlan::working_bytes)
+            .max()
+            .unwrap_or_default()
     }
 }
 
@@ -58,7 +61,7 @@ fn when(when: &When) -> usize {
 }
 
 /// The items of its lists. Options of the comparison count twice: how often each was of use is counted.
-fn shadow(shadow: &Shadow) -> usize {
+fn shadow(shadow: &ShadowPlan) -> usize {
     let compare = &shadow.compare;
     let options = [
         compare.ignore.len(),

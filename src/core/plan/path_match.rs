@@ -11,7 +11,7 @@ pub(crate) enum PathMatch {
     Exact(String),
     /// The first bytes of the path, as in Envoy's `prefix`: `/v1/Chan` selects `/v1/Channels`.
     Prefix(String),
-    Template(Template),
+    Template(PathTemplate),
 }
 
 impl PathMatch {
@@ -28,14 +28,14 @@ impl PathMatch {
 /// (which may be nothing), `{account}` is the account, with or without text around it in its
 /// segment.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Template {
-    pub(crate) segments: Vec<Segment>,
+pub(crate) struct PathTemplate {
+    pub(crate) segments: Vec<PathSegment>,
     /// Whether `**` ends it.
     pub(crate) rest: bool,
 }
 
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Segment {
+pub(crate) enum PathSegment {
     Literal(String),
     Any,
     Account { before: String, after: String },
@@ -43,7 +43,7 @@ pub(crate) enum Segment {
 
 /// Where a template is used decides whether it names the account.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Purpose {
+pub(crate) enum TemplateUse {
     /// `match`: it selects paths.
     Match,
     /// `account.from`: it finds the account, so `{account}` is there exactly once.
@@ -52,7 +52,7 @@ pub(crate) enum Purpose {
 
 /// What is wrong with a template.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum BadTemplate {
+pub(crate) enum TemplateError {
     NoSlash,
     Query,
     RestNotLast,
@@ -65,24 +65,24 @@ pub(crate) enum BadTemplate {
 
 const ACCOUNT: &str = "{account}";
 
-impl Template {
-    pub(crate) fn parse(text: &str, purpose: Purpose) -> Result<Self, BadTemplate> {
-        let inner = text.strip_prefix('/').ok_or(BadTemplate::NoSlash)?;
+impl PathTemplate {
+    pub(crate) fn parse(text: &str, purpose: TemplateUse) -> Result<Self, TemplateError> {
+        let inner = text.strip_prefix('/').ok_or(TemplateError::NoSlash)?;
         if text.contains(['?', '#']) {
-            return Err(BadTemplate::Query);
+            return Err(TemplateError::Query);
         }
         let accounts = text.matches(ACCOUNT).count();
         match (purpose, accounts) {
-            (Purpose::Match, 0) | (Purpose::Account, 1) => {}
-            (Purpose::Match, _) => return Err(BadTemplate::AccountInMatch),
-            (Purpose::Account, 0) => return Err(BadTemplate::NoAccount),
-            (Purpose::Account, _) => return Err(BadTemplate::ManyAccounts),
+            (TemplateUse::Match, 0) | (TemplateUse::Account, 1) => {}
+            (TemplateUse::Match, _) => return Err(TemplateError::AccountInMatch),
+            (TemplateUse::Account, 0) => return Err(TemplateError::NoAccount),
+            (TemplateUse::Account, _) => return Err(TemplateError::ManyAccounts),
         }
         let (inner, rest) = match inner.strip_suffix("**") {
             Some("") => ("", true),
             Some(inner) => match inner.strip_suffix('/') {
                 Some(inner) => (inner, true),
-                None => return Err(BadTemplate::StarInText),
+                None => return Err(TemplateError::StarInText),
             },
             None => (inner, false),
         };
@@ -91,7 +91,7 @@ impl Template {
         } else {
             inner
                 .split('/')
-                .map(Segment::parse)
+                .map(PathSegment::parse)
                 .collect::<Result<_, _>>()?
         };
         Ok(Self { segments, rest })
@@ -113,10 +113,10 @@ impl Template {
         for wanted in &self.segments {
             let segment = given.next()?;
             match wanted {
-                Segment::Literal(literal) if segment == literal.as_bytes() => {}
-                Segment::Any if !segment.is_empty() => {}
-                Segment::Literal(_) | Segment::Any => return None,
-                Segment::Account { before, after } => {
+                PathSegment::Literal(literal) if segment == literal.as_bytes() => {}
+                PathSegment::Any if !segment.is_empty() => {}
+                PathSegment::Literal(_) | PathSegment::Any => return None,
+                PathSegment::Account { before, after } => {
                     let inner = segment.strip_prefix(before.as_bytes())?;
                     account = Some(inner.strip_suffix(after.as_bytes())?);
                 }
@@ -126,7 +126,7 @@ impl Template {
     }
 }
 
-impl Template {
+impl PathTemplate {
     /// A path of this shape, with an account in its place. What the template leaves open is as
     /// another one wants it, else a star, which is a segment of some text like any other.
     pub(crate) fn path(&self, account: &str, like: Option<&Self>) -> String {
@@ -136,11 +136,12 @@ impl Template {
             let other = others.next();
             path.push('/');
             match (segment, other) {
-                (Segment::Literal(text), _) | (Segment::Any, Some(Segment::Literal(text))) => {
+                (PathSegment::Literal(text), _)
+                | (PathSegment::Any, Some(PathSegment::Literal(text))) => {
                     path.push_str(text);
                 }
-                (Segment::Any, _) => path.push('*'),
-                (Segment::Account { before, after }, _) => {
+                (PathSegment::Any, _) => path.push('*'),
+                (PathSegment::Account { before, after }, _) => {
                     path.extend([before, account, after]);
                 }
             }
@@ -149,8 +150,8 @@ impl Template {
         for other in rest {
             path.push('/');
             path.push_str(match other {
-                Segment::Literal(text) => text,
-                Segment::Any | Segment::Account { .. } => "*",
+                PathSegment::Literal(text) => text,
+                PathSegment::Any | PathSegment::Account { .. } => "*",
             });
         }
         if path.is_empty() {
@@ -161,29 +162,29 @@ impl Template {
 }
 
 /// As the policy writes it.
-impl fmt::Display for Template {
+impl fmt::Display for PathTemplate {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for segment in &self.segments {
             match segment {
-                Segment::Literal(literal) => write!(f, "/{literal}")?,
-                Segment::Any => f.write_str("/*")?,
-                Segment::Account { before, after } => write!(f, "/{before}{ACCOUNT}{after}")?,
+                PathSegment::Literal(literal) => write!(f, "/{literal}")?,
+                PathSegment::Any => f.write_str("/*")?,
+                PathSegment::Account { before, after } => write!(f, "/{before}{ACCOUNT}{after}")?,
             }
         }
         f.write_str(if self.rest { "/**" } else { "" })
     }
 }
 
-impl Segment {
-    fn parse(text: &str) -> Result<Self, BadTemplate> {
+impl PathSegment {
+    fn parse(text: &str) -> Result<Self, TemplateError> {
         let plain = |text: &str| match text {
-            _ if text.contains('*') => Err(BadTemplate::StarInText),
-            _ if text.contains(['{', '}']) => Err(BadTemplate::Brace),
+            _ if text.contains('*') => Err(TemplateError::StarInText),
+            _ if text.contains(['{', '}']) => Err(TemplateError::Brace),
             _ => Ok(text.to_owned()),
         };
         match (text, text.split_once(ACCOUNT)) {
             ("*", _) => Ok(Self::Any),
-            ("**", _) => Err(BadTemplate::RestNotLast),
+            ("**", _) => Err(TemplateError::RestNotLast),
             (_, Some((before, after))) => Ok(Self::Account {
                 before: plain(before)?,
                 after: plain(after)?,
@@ -193,7 +194,7 @@ impl Segment {
     }
 }
 
-impl BadTemplate {
+impl TemplateError {
     pub(crate) fn what(self) -> &'static str {
         match self {
             Self::NoSlash => "a path begins with `/`",
@@ -226,13 +227,13 @@ mod tests {
     use super::*;
 
     fn holds(template: &str, path: &str) -> bool {
-        Template::parse(template, Purpose::Match)
+        PathTemplate::parse(template, TemplateUse::Match)
             .unwrap()
             .holds(path.as_bytes())
     }
 
     fn capture<'a>(template: &str, path: &'a str) -> Option<&'a str> {
-        Template::parse(template, Purpose::Account)
+        PathTemplate::parse(template, TemplateUse::Account)
             .unwrap()
             .capture(path.as_bytes())
             .map(|account| std::str::from_utf8(account).unwrap())
@@ -284,16 +285,19 @@ mod tests {
             "/a/x{account}.json/b",
         ] {
             let purpose = match text.contains('{') {
-                true => Purpose::Account,
-                false => Purpose::Match,
+                true => TemplateUse::Account,
+                false => TemplateUse::Match,
             };
-            assert_eq!(Template::parse(text, purpose).unwrap().to_string(), text);
+            assert_eq!(
+                PathTemplate::parse(text, purpose).unwrap().to_string(),
+                text
+            );
         }
     }
 
     #[test]
     fn a_path_is_made_of_a_template() {
-        let parse = |text: &str, purpose| Template::parse(text, purpose).unwrap();
+        let parse = |text: &str, purpose| PathTemplate::parse(text, purpose).unwrap();
         for (template, like, path) in [
             ("/a/{account}.json", None, "/a/AC1.json"),
             ("/a/{account}/**", None, "/a/AC1"),
@@ -301,35 +305,35 @@ mod tests {
             ("/*/{account}", Some("/v1/x/y"), "/v1/AC1"),
             ("/{account}", Some("/**"), "/AC1"),
         ] {
-            let template = parse(template, Purpose::Account);
-            let like = like.map(|like| parse(like, Purpose::Match));
+            let template = parse(template, TemplateUse::Account);
+            let like = like.map(|like| parse(like, TemplateUse::Match));
             let made = template.path("AC1", like.as_ref());
             assert_eq!(made, path);
             assert_eq!(template.capture(made.as_bytes()), Some(&b"AC1"[..]));
         }
         for template in ["/", "/**", "/v1/*/a", "/v1/**"] {
-            let template = parse(template, Purpose::Match);
+            let template = parse(template, TemplateUse::Match);
             assert!(template.holds(template.path("", None).as_bytes()));
         }
     }
 
     #[test]
     fn bad_templates_are_told_apart() {
-        use BadTemplate::*;
+        use TemplateError::*;
         for (text, purpose, expected) in [
-            ("v1", Purpose::Match, NoSlash),
-            ("", Purpose::Match, NoSlash),
-            ("/v1?x=1", Purpose::Match, Query),
-            ("/**/v1", Purpose::Match, RestNotLast),
-            ("/v*", Purpose::Match, StarInText),
-            ("/v**", Purpose::Match, StarInText),
-            ("/{id}", Purpose::Match, Brace),
-            ("/{account}", Purpose::Match, AccountInMatch),
-            ("/v1", Purpose::Account, NoAccount),
-            ("/{account}/{account}", Purpose::Account, ManyAccounts),
+            ("v1", TemplateUse::Match, NoSlash),
+            ("", TemplateUse::Match, NoSlash),
+            ("/v1?x=1", TemplateUse::Match, Query),
+            ("/**/v1", TemplateUse::Match, RestNotLast),
+            ("/v*", TemplateUse::Match, StarInText),
+            ("/v**", TemplateUse::Match, StarInText),
+            ("/{id}", TemplateUse::Match, Brace),
+            ("/{account}", TemplateUse::Match, AccountInMatch),
+            ("/v1", TemplateUse::Account, NoAccount),
+            ("/{account}/{account}", TemplateUse::Account, ManyAccounts),
         ] {
             assert_eq!(
-                Template::parse(text, purpose).unwrap_err(),
+                PathTemplate::parse(text, purpose).unwrap_err(),
                 expected,
                 "{text}"
             );

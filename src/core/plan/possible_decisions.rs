@@ -2,7 +2,7 @@
 
 use crate::decision::{Reason, Treatment};
 use crate::plan::Rollout;
-use crate::plan::request_match::Place;
+use crate::plan::request_match::RegionMatch;
 use crate::proxy::decision_header::Inbound;
 
 impl Rollout {
@@ -17,7 +17,7 @@ impl Rollout {
             Reason::Inbound => inbound == Inbound::Trust,
             Reason::NoRegion => {
                 let mut rules = self.rules.iter();
-                rules.any(|rule| rule.when.place == Place::Unknown)
+                rules.any(|rule| rule.when.region == RegionMatch::Unknown)
             }
             _ => true,
         };

@@ -80,7 +80,7 @@ impl HeaderMatch {
 
 /// Whether this proxy is in one of the regions that a rule names.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) enum Place {
+pub(crate) enum RegionMatch {
     /// It is, or the rule names none.
     #[default]
     Here,
@@ -100,13 +100,13 @@ pub(crate) struct When {
     /// The proxy is in one of these; empty where the policy does not say.
     pub(crate) regions: Vec<String>,
     /// What `regions` comes to, once it is known where the proxy is.
-    pub(crate) place: Place,
+    pub(crate) region: RegionMatch,
 }
 
 impl When {
     /// Whether all that is known holds. Where the place is unknown, it is not known whether all does.
     pub(crate) fn holds(&self, segments: &SegmentSet, headers: Headers<'_>) -> bool {
-        self.place != Place::Elsewhere
+        self.region != RegionMatch::Elsewhere
             && self.within_holds(segments)
             && self.outside_holds(segments)
             && self.headers.iter().all(|header| header.holds(headers))
@@ -123,12 +123,12 @@ impl When {
     }
 
     /// `None` where the proxy does not say in which region it is.
-    pub(crate) fn place_in(&mut self, region: Option<&str>) {
-        self.place = match region {
-            _ if self.regions.is_empty() => Place::Here,
-            None => Place::Unknown,
-            Some(region) if self.regions.iter().any(|known| known == region) => Place::Here,
-            Some(_) => Place::Elsewhere,
+    pub(crate) fn set_region(&mut self, region: Option<&str>) {
+        self.region = match region {
+            _ if self.regions.is_empty() => RegionMatch::Here,
+            None => RegionMatch::Unknown,
+            Some(region) if self.regions.iter().any(|known| known == region) => RegionMatch::Here,
+            Some(_) => RegionMatch::Elsewhere,
         };
     }
 }

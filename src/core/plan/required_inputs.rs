@@ -9,7 +9,7 @@ use crate::request::account_sources::Source;
 
 /// What the decisions of a policy depend on, beside the account.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Wants<'p> {
+pub struct RequiredInputs<'p> {
     /// Some `match` names hosts.
     pub host: bool,
     /// Some `match` names paths.
@@ -33,14 +33,14 @@ pub struct Wants<'p> {
 impl Plan {
     /// Whether another version of the policy looks for accounts in the same places.
     #[must_use]
-    pub fn finds_accounts_as(&self, other: &Self) -> bool {
+    pub fn same_account_sources(&self, other: &Self) -> bool {
         self.account.from == other.account.from
     }
 
     /// What the decisions depend on.
     #[must_use]
-    pub fn wants(&self) -> Wants<'_> {
-        let mut wants = Wants::default();
+    pub fn required_inputs(&self) -> RequiredInputs<'_> {
+        let mut wants = RequiredInputs::default();
         for rollout in &self.rollouts {
             wants.host |= !rollout.matches.hosts.is_empty();
             wants.path |= rollout.matches.path.is_some();
@@ -77,13 +77,13 @@ impl Rollout {
 
     /// Whether another rollout, of another version of the policy, draws accounts and requests alike.
     #[must_use]
-    pub fn draws_as(&self, other: &Self) -> bool {
+    pub fn same_bucketing(&self, other: &Self) -> bool {
         self.hash == other.hash && self.salt == other.salt
     }
 
     /// Whether another one, of another version of the policy, has the same `match`.
     #[must_use]
-    pub fn matches_as(&self, other: &Self) -> bool {
+    pub fn same_match(&self, other: &Self) -> bool {
         self.matches == other.matches
     }
 }

@@ -13,27 +13,27 @@ use crate::plan::request_match::RequestMatch;
 
 /// Rollouts by their hosts and heads.
 #[derive(Debug, Default)]
-pub(crate) struct Index {
+pub(crate) struct RolloutIndex {
     /// Of each rollout its head.
     heads: Vec<String>,
     /// In the order of the hosts, which are lower case and each there once.
-    by_host: Vec<(String, Group)>,
+    by_host: Vec<(String, HostGroup)>,
     /// Those that name no host.
-    any_host: Group,
+    any_host: HostGroup,
 }
 
 /// Rollouts of one host.
 #[derive(Debug, Default)]
-struct Group {
+struct HostGroup {
     /// In the order of their heads, each of them there once.
-    nodes: Vec<Node>,
+    nodes: Vec<PrefixNode>,
     /// Those of each node, in the order of the policy.
     rollouts: Vec<u32>,
 }
 
 /// Rollouts that have one head.
 #[derive(Debug)]
-struct Node {
+struct PrefixNode {
     /// Where they begin in the group.
     start: u32,
     /// The longest of the heads that enclose this one.
@@ -42,7 +42,7 @@ struct Node {
     first: u32,
 }
 
-impl Index {
+impl RolloutIndex {
     /// Of rollouts in the order of the policy.
     pub(crate) fn new<'m>(matches: impl IntoIterator<Item = &'m RequestMatch>) -> Self {
         let mut heads = Vec::new();
@@ -61,11 +61,11 @@ impl Index {
         let groups = groups.filter_map(|group| {
             let (host, _) = group.first()?;
             let rollouts = group.iter().map(|(_, rollout)| *rollout);
-            Some(((*host).to_owned(), Group::new(rollouts, &heads)))
+            Some(((*host).to_owned(), HostGroup::new(rollouts, &heads)))
         });
         Self {
             by_host: groups.collect(),
-            any_host: Group::new(any_host, &heads),
+            any_host: HostGroup::new(any_host, &heads),
             heads,
         }
     }
@@ -85,7 +85,7 @@ impl Index {
         found
     }
 
-    fn group_of(&self, host: &[u8]) -> Option<&Group> {
+    fn group_of(&self, host: &[u8]) -> Option<&HostGroup> {
         let found = if host.iter().any(u8::is_ascii_uppercase) {
             let lower = || host.iter().map(u8::to_ascii_lowercase);
             self.by_host
@@ -108,14 +108,14 @@ fn head(matches: &RequestMatch) -> String {
     }
 }
 
-impl Group {
+impl HostGroup {
     /// Of rollouts in the order of the policy.
     fn new(rollouts: impl IntoIterator<Item = u32>, heads: &[String]) -> Self {
         let with_head = |rollout| (text(heads, rollout), rollout);
         let mut rollouts: Vec<(&str, u32)> = rollouts.into_iter().map(with_head).collect();
         // As the hosts are sorted: another kind of sorting would be kilobytes of the filter.
         rollouts.sort_unstable();
-        let mut nodes: Vec<Node> = Vec::new();
+        let mut nodes: Vec<PrefixNode> = Vec::new();
         // The nodes that enclose what comes next, each with its head.
         let mut open: Vec<(u32, &str)> = Vec::new();
         let mut start = 0;
@@ -130,7 +130,7 @@ impl Group {
             let outer = open.last().map(|(outer, _)| *outer);
             let outermost = outer.and_then(|outer| nodes.get(place(outer)));
             let number = u32::try_from(nodes.len()).unwrap_or(u32::MAX);
-            nodes.push(Node {
+            nodes.push(PrefixNode {
                 start,
                 outer,
                 first: outermost.map_or(*first, |outer| outer.first.min(*first)),
@@ -151,7 +151,7 @@ impl Group {
         heads: &[String],
         holds: &impl Fn(usize) -> bool,
     ) -> Option<usize> {
-        let head = |node: &Node| {
+        let head = |node: &PrefixNode| {
             let rollout = self.rollouts.get(place(node.start)).copied();
             text(heads, rollout.unwrap_or(u32::MAX)).as_bytes()
         };

@@ -5,16 +5,16 @@ use crate::plan::path_match::PathMatch;
 
 /// The hosts and the paths of a rollout's requests: all that it has, and maybe more.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Reach<'p> {
+pub struct RouteScope<'p> {
     /// Lower case, without port; all hosts where there is none.
     pub hosts: &'p [String],
     /// Beginning with `/`.
-    pub path: PathReach,
+    pub path: PathScope,
 }
 
 /// Paths, as routes know them.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum PathReach {
+pub enum PathScope {
     /// This one.
     Exact(String),
     /// All that begin so, byte for byte.
@@ -24,14 +24,14 @@ pub enum PathReach {
 impl Rollout {
     /// Which requests this rollout can have.
     #[must_use]
-    pub fn reach(&self) -> Reach<'_> {
-        Reach {
+    pub fn route_scope(&self) -> RouteScope<'_> {
+        RouteScope {
             hosts: &self.matches.hosts,
             path: match &self.matches.path {
-                None => PathReach::Prefix("/".to_owned()),
-                Some(PathMatch::Exact(path)) => PathReach::Exact(path.clone()),
-                Some(PathMatch::Prefix(prefix)) => PathReach::Prefix(prefix.clone()),
-                Some(PathMatch::Template(template)) => PathReach::Prefix(template.beginning()),
+                None => PathScope::Prefix("/".to_owned()),
+                Some(PathMatch::Exact(path)) => PathScope::Exact(path.clone()),
+                Some(PathMatch::Prefix(prefix)) => PathScope::Prefix(prefix.clone()),
+                Some(PathMatch::Template(template)) => PathScope::Prefix(template.beginning()),
             },
         }
     }

@@ -1,19 +1,19 @@
 //! Segments: which named sets an account is in, answered by one look-up for all of them.
 
+mod account_layer;
 mod builder;
-mod layer;
-mod numbered;
+mod segment_set_interner;
 pub(crate) mod sorted_index;
 
 use std::iter::successors;
 
 use xxhash_rust::xxh3::xxh3_64;
 
-use crate::plan::segments::sorted_index::Sorted;
+use crate::plan::segments::sorted_index::SortedIndex;
 use crate::request::account::{AccountId, Sid};
 
-pub(crate) use builder::Builder;
-use layer::Sets;
+use account_layer::LayerSets;
+pub(crate) use builder::SegmentsBuilder;
 
 /// A set of segments, one bit for each, in the order of the policy.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -95,17 +95,17 @@ impl SegmentSet {
 pub(crate) struct Segments {
     /// That of none is number 0.
     sets: Vec<SegmentSet>,
-    accounts: Accounts,
+    accounts: AccountKeys,
     /// Of the account in each place.
-    set_of: Sets,
+    set_of: LayerSets,
 }
 
 #[derive(Debug)]
-enum Accounts {
+enum AccountKeys {
     /// As numbers.
-    Sids(Sorted),
+    Sids(SortedIndex),
     /// By their hashes, as [`key`] makes them.
-    Opaque { keys: Sorted, bytes: Vec<u8> },
+    Opaque { keys: SortedIndex, bytes: Vec<u8> },
 }
 
 impl Segments {
@@ -115,8 +115,10 @@ impl Segments {
         let set = size_of::<SegmentSet>().saturating_add(128);
         let sets = self.sets.len().saturating_mul(set);
         let accounts = match &self.accounts {
-            Accounts::Sids(keys) => keys.held_bytes(),
-            Accounts::Opaque { keys, bytes } => keys.held_bytes().saturating_add(bytes.capacity()),
+            AccountKeys::Sids(keys) => keys.held_bytes(),
+            AccountKeys::Opaque { keys, bytes } => {
+                keys.held_bytes().saturating_add(bytes.capacity())
+            }
         };
         let numbers = self.set_of.held_bytes();
         sets.saturating_add(accounts).saturating_add(numbers)
@@ -125,8 +127,8 @@ impl Segments {
     /// The segments that an account is in.
     pub(crate) fn of(&self, account: &AccountId<'_>) -> &SegmentSet {
         let place = match &self.accounts {
-            Accounts::Sids(sids) => account.sid().and_then(|sid| sids.find(sid.number())),
-            Accounts::Opaque { keys, bytes } => find_opaque(keys, bytes, account.as_slice()),
+            AccountKeys::Sids(sids) => account.sid().and_then(|sid| sids.find(sid.number())),
+            AccountKeys::Opaque { keys, bytes } => find_opaque(keys, bytes, account.as_slice()),
         };
         place.map_or(SegmentSet::NONE, |place| self.set(place))
     }
@@ -148,7 +150,8 @@ impl Segments {
             *count = count.saturating_add(1);
             // SIDs are in their order.
             let is_first = first.is_none_or(|first| {
-                !matches!(self.accounts, Accounts::Sids(_)) && self.text(place) < self.text(first)
+                !matches!(self.accounts, AccountKeys::Sids(_))
+                    && self.text(place) < self.text(first)
             });
             if is_first {
                 *first = Some(place);
@@ -168,7 +171,7 @@ impl Segments {
 
     fn keys(&self) -> &[u128] {
         match &self.accounts {
-            Accounts::Sids(keys) | Accounts::Opaque { keys, .. } => keys.as_slice(),
+            AccountKeys::Sids(keys) | AccountKeys::Opaque { keys, .. } => keys.as_slice(),
         }
     }
 
@@ -178,8 +181,8 @@ impl Segments {
             return Vec::new();
         };
         match &self.accounts {
-            Accounts::Sids(_) => Sid::of_number(*key).to_string().into_bytes(),
-            Accounts::Opaque { bytes, .. } => account_of(*key, bytes).to_vec(),
+            AccountKeys::Sids(_) => Sid::of_number(*key).to_string().into_bytes(),
+            AccountKeys::Opaque { bytes, .. } => account_of(*key, bytes).to_vec(),
         }
     }
 
@@ -213,7 +216,7 @@ fn account_of(key: u128, bytes: &[u8]) -> &[u8] {
     bytes.get(place..end).unwrap_or_default()
 }
 
-fn find_opaque(keys: &Sorted, bytes: &[u8], account: &[u8]) -> Option<usize> {
+fn find_opaque(keys: &SortedIndex, bytes: &[u8], account: &[u8]) -> Option<usize> {
     let lowest = lowest_key(account);
     let first = keys.place_from(lowest);
     let rest = keys.as_slice().get(first..)?;
@@ -236,7 +239,7 @@ mod tests {
 
     #[test]
     fn an_account_knows_all_its_segments() {
-        let mut builder = Builder::new(Format::Opaque);
+        let mut builder = SegmentsBuilder::new(Format::Opaque);
         for (segment, account) in [(0, "both"), (70, "both"), (70, "far"), (70, "far")] {
             assert!(builder.insert(segment, account.as_bytes()));
         }
@@ -267,7 +270,7 @@ mod tests {
             (7, true),
             (2_000, true),
         ];
-        let mut builder = Builder::new(Format::Sid);
+        let mut builder = SegmentsBuilder::new(Format::Sid);
         for (segment, (step, is_packed)) in steps.into_iter().enumerate() {
             let members = (0..1_000).filter(|n| n % step == 0);
             if is_packed {

@@ -4,7 +4,7 @@ mod rewrite;
 
 use crate::bucketing::Fraction;
 use crate::decision::Treatment;
-use crate::plan::path_match::Template;
+use crate::plan::path_match::PathTemplate;
 use crate::plan::request_match::When;
 use turnout_diff::Pattern;
 
@@ -12,7 +12,7 @@ pub use rewrite::Rewrite;
 
 /// Which requests are copied, how, and what is made of the answers.
 #[derive(Debug)]
-pub struct Shadow {
+pub struct ShadowPlan {
     /// Where v1 is asked again, and where copies go; the rollout's own clusters unless given.
     pub(crate) clusters: [Option<String>; 2],
     pub(crate) when: When,
@@ -34,8 +34,8 @@ pub struct Shadow {
     /// How long nothing is copied once v2 has failed again and again, in milliseconds; 0 for never.
     pub back_off_ms: u32,
     /// When the copy leaves.
-    pub send: Moment,
-    pub(crate) routes: Vec<Route>,
+    pub send: SendTiming,
+    pub(crate) routes: Vec<ShadowRoute>,
     /// What counts as a difference.
     pub compare: turnout_diff::Options,
     pub(crate) noise: Fraction,
@@ -46,16 +46,16 @@ pub struct Shadow {
 }
 
 /// What a callback may need whatever the bodies are: maps of headers, findings, records and summaries.
-const WORKING: usize = 6 << 20;
+const COMPARISON_BASE_BYTES: usize = 6 << 20;
 /// For each byte that a body may have: it may be decoded, and moved as it grows.
-const WORKING_OF_A_BYTE: usize = 4;
+const COMPARISON_BYTES_PER_BODY_BYTE: usize = 4;
 /// For each byte of a body that is full of values: each takes two bytes at least, and a node on the tape, the
 /// room for it to grow, and hashes on both sides.
-const WORKING_OF_A_VALUE: usize = 24 * size_of::<usize>();
+const COMPARISON_BYTES_PER_VALUE: usize = 24 * size_of::<usize>();
 
 /// When a copy leaves for v2.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Moment {
+pub enum SendTiming {
     /// Once v1 has answered: an answer that is not compared costs v2 nothing.
     AfterAnswer,
     /// Once the request has been read.
@@ -64,12 +64,12 @@ pub enum Moment {
 
 /// A route's name is its template: text of the policy, never of a client.
 #[derive(Debug)]
-pub(crate) struct Route {
+pub(crate) struct ShadowRoute {
     pub(crate) name: String,
-    pub(crate) template: Template,
+    pub(crate) template: PathTemplate,
 }
 
-impl Shadow {
+impl ShadowPlan {
     /// The cluster of its own that a version has for copies, if any. Such a one has its own circuit
     /// breakers, so that copies take nothing from users.
     #[must_use]
@@ -87,12 +87,12 @@ impl Shadow {
     pub fn working_bytes(&self) -> usize {
         let values = self.compare.limits.values;
         let bytes = self.max_body_bytes;
-        WORKING
-            .saturating_add(bytes.saturating_mul(WORKING_OF_A_BYTE))
+        COMPARISON_BASE_BYTES
+            .saturating_add(bytes.saturating_mul(COMPARISON_BYTES_PER_BODY_BYTE))
             .saturating_add(
                 bytes
                     .min(values.saturating_mul(2))
-                    .saturating_mul(WORKING_OF_A_VALUE),
+                    .saturating_mul(COMPARISON_BYTES_PER_VALUE),
             )
     }
 

@@ -4,7 +4,7 @@
 //! what that rule says.
 
 use crate::bucketing::Fraction;
-use crate::plan::request_match::Place;
+use crate::plan::request_match::RegionMatch;
 use crate::plan::segments::SegmentSet;
 use crate::plan::{Mode, Plan, Rollout, Serve};
 use crate::policy::time::Time;
@@ -13,7 +13,7 @@ use crate::request::headers::Headers;
 /// What is decided for the accounts of no segment, in requests that no earlier hop has decided and
 /// that have no header that a rule asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Unlisted {
+pub struct Unsegmented {
     /// The part of these accounts of which some requests take v2.
     pub accounts: Fraction,
     /// The part of the requests of each such account that takes v2.
@@ -24,7 +24,7 @@ pub struct Unlisted {
     pub lacks_region: bool,
 }
 
-impl Unlisted {
+impl Unsegmented {
     const NONE: Self = Self {
         accounts: Fraction::NONE,
         requests: Fraction::NONE,
@@ -37,28 +37,28 @@ impl Plan {
     /// What a rollout decides for the accounts of no segment at a moment. In the modes `dark` and
     /// `shadow` it is recorded, and served is v1.
     #[must_use]
-    pub fn unlisted(&self, rollout: &Rollout, at: Time) -> Unlisted {
+    pub fn unsegmented(&self, rollout: &Rollout, at: Time) -> Unsegmented {
         if self.halted || rollout.mode == Mode::Off {
-            return Unlisted::NONE;
+            return Unsegmented::NONE;
         }
         if rollout.mode == Mode::On {
-            return Unlisted {
+            return Unsegmented {
                 accounts: Fraction::ALL,
                 requests: Fraction::ALL,
-                ..Unlisted::NONE
+                ..Unsegmented::NONE
             };
         }
-        let mut unlisted = Unlisted::NONE;
+        let mut unlisted = Unsegmented::NONE;
         for rule in &rollout.rules {
             let when = &rule.when;
-            if !when.within_holds(SegmentSet::NONE) || when.place == Place::Elsewhere {
+            if !when.within_holds(SegmentSet::NONE) || when.region == RegionMatch::Elsewhere {
                 continue;
             }
             unlisted.asks_headers |= !when.headers.is_empty();
             if !when.holds(SegmentSet::NONE, Headers::new(&[])) {
                 continue;
             }
-            unlisted.lacks_region = when.place == Place::Unknown;
+            unlisted.lacks_region = when.region == RegionMatch::Unknown;
             if let Serve::V2 { accounts, requests } = &rule.serve
                 && !unlisted.lacks_region
             {
@@ -116,7 +116,7 @@ mod tests {
                 for region in [None, Some("eu"), Some("us")] {
                     let mut plan = plan(halted, mode, rules);
                     if let Some(region) = region {
-                        plan.place_in(region);
+                        plan.set_region(region);
                     }
                     agrees(&plan, &format!("{mode} {halted} {region:?} {rules}"));
                 }
@@ -127,11 +127,11 @@ mod tests {
     fn agrees(plan: &Plan, context: &str) {
         let rollout = &plan.rollouts()[0];
         let at = Time::from_seconds(0);
-        let unlisted = plan.unlisted(rollout, at);
+        let unlisted = plan.unsegmented(rollout, at);
         for number in 1..200_u32 {
             let sid = format!("AC{number:032x}");
             let account = plan.account(sid.as_bytes()).unwrap();
-            let standing = plan.standing(rollout, &Account::Known(account), at);
+            let standing = plan.account_outcome(rollout, &Account::Known(account), at);
             let position = rollout.account_position(&account);
             let expected = unlisted.accounts.includes(position);
             assert_eq!(standing.requests.is_some(), expected, "{sid}: {context}");
@@ -152,7 +152,7 @@ mod tests {
             (CHAINS[9], false, false),
         ] {
             let plan = plan(false, "split", rules);
-            let unlisted = plan.unlisted(&plan.rollouts()[0], Time::from_seconds(0));
+            let unlisted = plan.unsegmented(&plan.rollouts()[0], Time::from_seconds(0));
             let says = (unlisted.asks_headers, unlisted.lacks_region);
             assert_eq!(says, (asks_headers, lacks_region), "{rules}");
         }

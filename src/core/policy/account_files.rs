@@ -1,8 +1,8 @@
 //! Accounts that a policy keeps in files: `"accounts_from": "hvc.csv"`.
 //!
 //! A proxy cannot read files, so whoever can puts the accounts into the policy before it goes there.
-//! Here is what a policy asks for ([`accounts_from`]), what was found ([`Files`]), and the policy with
-//! the accounts in it ([`with_accounts`](crate::with_accounts)); reading is up to the command.
+//! Here is what a policy asks for ([`referenced_account_files`]), what was found ([`AccountFiles`]), and the policy with
+//! the accounts in it ([`inline_accounts`](crate::inline_accounts)); reading is up to the command.
 
 use std::borrow::Borrow;
 
@@ -14,7 +14,7 @@ use crate::request::account::{Format, Sid, is_opaque_account};
 
 /// A file that a segment of a policy names.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct AccountsFrom {
+pub struct AccountFileReference {
     /// The segment.
     pub segment: String,
     /// As the policy names it: relative to the policy's own file.
@@ -26,7 +26,7 @@ pub struct AccountsFrom {
 /// The files that a policy names, in its order, and what an account looks like in it; both as far as
 /// the policy can be read.
 #[must_use]
-pub fn accounts_from(policy: &str) -> (Option<Format>, Vec<AccountsFrom>) {
+pub fn referenced_account_files(policy: &str) -> (Option<Format>, Vec<AccountFileReference>) {
     let mut reader = Reader::new(Document::Policy, policy);
     let policy = reader
         .root(expected::POLICY)
@@ -34,16 +34,19 @@ pub fn accounts_from(policy: &str) -> (Option<Format>, Vec<AccountsFrom>) {
     let Some(policy) = policy else {
         return (None, Vec::new());
     };
-    let account = policy.account.given();
-    let format = account.and_then(|account| account.value.format.given());
-    let format = format.and_then(|word| Format::named(&word.value));
-    let segments = policy.segments.given().map_or(Vec::new(), |map| map.0);
+    let account = policy.account.into_value();
+    let format = account.and_then(|account| account.value.format.into_value());
+    let format = format.and_then(|word| Format::from_word(&word.value));
+    let segments = policy.segments.into_value().map_or(Vec::new(), |map| map.0);
     let files = segments.into_iter().filter_map(|(segment, given)| {
-        let Located { value: given, .. } = given?.value.accounts_from.given()?;
-        Some(AccountsFrom {
+        let Located { value: given, .. } = given?.value.accounts_from.into_value()?;
+        Some(AccountFileReference {
             segment: segment.value.into_owned(),
-            file: given.file.given()?.value.into_owned(),
-            column: given.column.given().map(|column| column.value.into_owned()),
+            file: given.file.into_value()?.value.into_owned(),
+            column: given
+                .column
+                .into_value()
+                .map(|column| column.value.into_owned()),
         })
     });
     (format, files.collect())
@@ -51,15 +54,15 @@ pub fn accounts_from(policy: &str) -> (Option<Format>, Vec<AccountsFrom>) {
 
 /// What was found in the files that a policy names.
 #[derive(Debug, Default)]
-pub struct Files(Vec<(String, File)>);
+pub struct AccountFiles(Vec<(String, AccountFile)>);
 
-impl Files {
+impl AccountFiles {
     /// What was found for a segment.
-    pub fn insert(&mut self, segment: impl Into<String>, file: File) {
+    pub fn insert(&mut self, segment: impl Into<String>, file: AccountFile) {
         self.0.push((segment.into(), file));
     }
 
-    pub(crate) fn get(&self, segment: &str) -> Option<&File> {
+    pub(crate) fn get(&self, segment: &str) -> Option<&AccountFile> {
         let found = self.0.iter().find(|(name, _)| name == segment);
         found.map(|(_, file)| file)
     }
@@ -67,19 +70,19 @@ impl Files {
 
 /// What was found in one file.
 #[derive(Debug)]
-pub struct File(pub(crate) Result<Accounts, Unusable>);
+pub struct AccountFile(pub(crate) Result<FileAccounts, UnusableFile>);
 
 /// Why a file is of no use: what is wrong, and what to do instead.
 #[derive(Debug)]
-pub(crate) struct Unusable {
+pub(crate) struct UnusableFile {
     pub(crate) what: String,
     pub(crate) instead: String,
 }
 
 /// The accounts of a file, sorted, each once.
 #[derive(Debug)]
-pub(crate) struct Accounts {
-    pub(crate) list: List,
+pub(crate) struct FileAccounts {
+    pub(crate) list: AccountList,
     /// What to tell of accounts that are in it more than once, if any are.
     pub(crate) repeated: Option<String>,
     /// Whether messages may quote its accounts.
@@ -89,7 +92,7 @@ pub(crate) struct Accounts {
 /// Whether messages quote the text of a file of accounts. Whoever writes a policy chooses the file, and is not
 /// always allowed to read it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum FileText {
+pub enum FileQuoting {
     /// Only the numbers of its lines, and what is wrong with them.
     #[default]
     Hidden,
@@ -98,12 +101,12 @@ pub enum FileText {
 }
 
 #[derive(Debug)]
-pub(crate) enum List {
+pub(crate) enum AccountList {
     Sids(Vec<u128>),
     Opaque(Vec<Box<[u8]>>),
 }
 
-impl List {
+impl AccountList {
     pub(crate) fn is_empty(&self) -> bool {
         match self {
             Self::Sids(sids) => sids.is_empty(),
@@ -112,11 +115,11 @@ impl List {
     }
 }
 
-impl File {
+impl AccountFile {
     /// A file that is not there, or that has lines which are no account.
     #[must_use]
     pub fn unusable(what: impl Into<String>, instead: impl Into<String>) -> Self {
-        Self(Err(Unusable {
+        Self(Err(UnusableFile {
             what: what.into(),
             instead: instead.into(),
         }))
@@ -125,7 +128,7 @@ impl File {
 
 /// Gathers the accounts of a file.
 #[derive(Debug)]
-pub struct Gathered(Lines);
+pub struct AccountListBuilder(Lines);
 
 /// Each with the number of its line.
 #[derive(Debug)]
@@ -134,7 +137,7 @@ enum Lines {
     Opaque(Vec<(Box<[u8]>, u64)>),
 }
 
-impl Gathered {
+impl AccountListBuilder {
     /// Of accounts of this format.
     #[must_use]
     pub fn new(format: Format) -> Self {
@@ -175,38 +178,38 @@ impl Gathered {
     /// The base64 of the SIDs, sorted, as `accounts_packed` has them; nothing where accounts are opaque.
     #[must_use]
     pub fn pack(self) -> Option<String> {
-        match self.into_list("", FileText::Hidden).list {
-            List::Sids(sids) => Some(crate::policy::packed_accounts::pack(&sids)),
-            List::Opaque(_) => None,
+        match self.into_list("", FileQuoting::Hidden).list {
+            AccountList::Sids(sids) => Some(crate::policy::packed_accounts::pack(&sids)),
+            AccountList::Opaque(_) => None,
         }
     }
 
     /// All of them, found in the file of this name.
     #[must_use]
-    pub fn into_file(self, name: &str, text: FileText) -> File {
-        File(Ok(self.into_list(name, text)))
+    pub fn into_file(self, name: &str, text: FileQuoting) -> AccountFile {
+        AccountFile(Ok(self.into_list(name, text)))
     }
 
     /// A SID is a SID in whatever file it is; an opaque account may be any text.
-    fn into_list(self, name: &str, text: FileText) -> Accounts {
+    fn into_list(self, name: &str, text: FileQuoting) -> FileAccounts {
         match self.0 {
             Lines::Sids(lines) => {
                 let show = |sid: &u128| Some(Sid::of_number(*sid).to_string());
                 let (list, repeated) = sorted(lines, name, show);
-                Accounts {
-                    list: List::Sids(list),
+                FileAccounts {
+                    list: AccountList::Sids(list),
                     repeated,
                     is_quotable: true,
                 }
             }
             Lines::Opaque(lines) => {
-                let is_quotable = text == FileText::Shown;
+                let is_quotable = text == FileQuoting::Shown;
                 let show = |account: &[u8]| {
                     is_quotable.then(|| excerpt(&String::from_utf8_lossy(account)))
                 };
                 let (list, repeated) = sorted(lines, name, show);
-                Accounts {
-                    list: List::Opaque(list),
+                FileAccounts {
+                    list: AccountList::Opaque(list),
                     repeated,
                     is_quotable,
                 }

@@ -3,7 +3,7 @@
 //! A million packed accounts are 21 MB in a text that is some kilobytes without them, and JSON is
 //! read in more than one pass. So they are unpacked on the way in, and what is read as JSON is the
 //! rest, in which their string is left empty. What was taken out is known by its place, and places
-//! in the rest are told as places in the text ([`Cuts`]); nobody outside sees a difference.
+//! in the rest are told as places in the text ([`ElidedSpans`]); nobody outside sees a difference.
 //!
 //! Nothing is judged here. Whatever cannot be taken out stays in its string, and is found there.
 
@@ -13,13 +13,13 @@ use crate::proxy::max_held_bytes::MaxHeldBytes;
 /// The field whose string is taken out, quotes included.
 const FIELD: &[u8] = b"\"accounts_packed\"";
 /// No policy has more segments.
-const MOST_CUTS: usize = 1_000;
+const MAX_ELIDED_SPANS: usize = 1_000;
 
 /// Takes a text in.
-pub struct Intake {
+pub struct ConfigStream {
     rest: Vec<u8>,
-    cuts: Vec<Cut>,
-    state: State,
+    cuts: Vec<ElidedSpan>,
+    state: ScanState,
     /// Where the last string began in `rest`.
     string: usize,
     /// How long the text is expected to be still.
@@ -27,7 +27,7 @@ pub struct Intake {
 }
 
 #[derive(Clone, Copy)]
-enum State {
+enum ScanState {
     Outside,
     /// Behind the field's name.
     Named,
@@ -40,7 +40,7 @@ enum State {
 }
 
 /// Something that was taken out.
-struct Cut {
+struct ElidedSpan {
     /// Where, in the rest: behind the quote.
     at: usize,
     /// How many bytes; they are characters, and none of them ends a line.
@@ -51,16 +51,16 @@ struct Cut {
 
 /// What was taken out of a text, and so where the places of the rest are in it.
 #[derive(Default)]
-pub(crate) struct Cuts(Vec<Cut>);
+pub(crate) struct ElidedSpans(Vec<ElidedSpan>);
 
-impl Intake {
+impl ConfigStream {
     /// For a text of about so many bytes.
     #[must_use]
     pub const fn new(length: usize) -> Self {
         Self {
             rest: Vec::new(),
             cuts: Vec::new(),
-            state: State::Outside,
+            state: ScanState::Outside,
             string: 0,
             to_come: length,
         }
@@ -101,7 +101,7 @@ impl Intake {
     /// Whether the policy may be asked for once more: it has packed accounts and, as far as its beginning
     /// shows, no revision.
     #[must_use]
-    pub fn is_read_again(&self) -> bool {
+    pub fn needs_second_read(&self) -> bool {
         const BEGINNING: usize = 4_096;
         let beginning = self.rest.get(..BEGINNING).unwrap_or(&self.rest);
         let mut words = beginning.split(|byte| *byte == b'"');
@@ -118,12 +118,12 @@ impl Intake {
     pub fn push(&mut self, piece: &[u8]) {
         let mut piece = piece;
         while let Some((byte, after)) = piece.split_first() {
-            if matches!(self.state, State::InPacked) {
+            if matches!(self.state, ScanState::InPacked) {
                 let taken = self.unpack(piece);
                 self.to_come = self.to_come.saturating_sub(taken);
                 piece = piece.get(taken..).unwrap_or_default();
                 if !piece.is_empty() {
-                    self.state = State::InString;
+                    self.state = ScanState::InString;
                     // Each has room for all that was to come: a thousand of them had more than there is.
                     let unpacker = self.cuts.last_mut().and_then(|cut| cut.unpacker.as_mut());
                     unpacker.into_iter().for_each(Unpacker::pause);
@@ -149,42 +149,44 @@ impl Intake {
         taken
     }
 
-    fn next(&mut self, byte: u8) -> State {
+    fn next(&mut self, byte: u8) -> ScanState {
         match (self.state, byte) {
-            (State::InString, b'\\') => State::Escaped,
-            (State::InString, b'"') => match self.rest.get(self.string..) {
-                Some(FIELD) => State::Named,
-                _ => State::Outside,
+            (ScanState::InString, b'\\') => ScanState::Escaped,
+            (ScanState::InString, b'"') => match self.rest.get(self.string..) {
+                Some(FIELD) => ScanState::Named,
+                _ => ScanState::Outside,
             },
-            (State::InString | State::Escaped, _) => State::InString,
-            (State::Expected, b'"') if self.cuts.len() < MOST_CUTS => {
-                self.cuts.push(Cut {
+            (ScanState::InString | ScanState::Escaped, _) => ScanState::InString,
+            (ScanState::Expected, b'"') if self.cuts.len() < MAX_ELIDED_SPANS => {
+                self.cuts.push(ElidedSpan {
                     at: self.rest.len(),
                     length: 0,
                     unpacker: Some(Unpacker::new(self.to_come)),
                 });
-                State::InPacked
+                ScanState::InPacked
             }
             (_, b'"') => {
                 self.string = self.rest.len().saturating_sub(1);
-                State::InString
+                ScanState::InString
             }
-            (state @ (State::Named | State::Expected), b' ' | b'\t' | b'\n' | b'\r') => state,
-            (State::Named, b':') => State::Expected,
-            _ => State::Outside,
+            (state @ (ScanState::Named | ScanState::Expected), b' ' | b'\t' | b'\n' | b'\r') => {
+                state
+            }
+            (ScanState::Named, b':') => ScanState::Expected,
+            _ => ScanState::Outside,
         }
     }
 
     /// The rest, and what was taken out of it.
-    pub(crate) fn finish(self) -> (Vec<u8>, Cuts) {
-        (self.rest, Cuts(self.cuts))
+    pub(crate) fn finish(self) -> (Vec<u8>, ElidedSpans) {
+        (self.rest, ElidedSpans(self.cuts))
     }
 }
 
-impl Cuts {
+impl ElidedSpans {
     /// The rest of a text that is all there.
     pub(crate) fn of(text: &str) -> (String, Self) {
-        let mut intake = Intake::new(text.len());
+        let mut intake = ConfigStream::new(text.len());
         intake.push(text.as_bytes());
         let (rest, cuts) = intake.finish();
         // What was taken out is whole characters, so what is left is, too.
@@ -206,7 +208,7 @@ impl Cuts {
             .0
             .iter_mut()
             .filter(|cut| (start..end).contains(&cut.at));
-        let cuts = inside.map(|cut| Cut {
+        let cuts = inside.map(|cut| ElidedSpan {
             at: cut.at.saturating_sub(start),
             length: cut.length,
             unpacker: cut.unpacker.take(),
@@ -238,17 +240,17 @@ mod tests {
     /// A VM that has no memory left traps.
     #[test]
     fn many_short_ones_in_a_long_text_take_little_room() {
-        let mut text = "{\"accounts_packed\": \"AAAA\"}".repeat(MOST_CUTS);
+        let mut text = "{\"accounts_packed\": \"AAAA\"}".repeat(MAX_ELIDED_SPANS);
         text.push_str(&" ".repeat(1 << 20));
-        let mut intake = Intake::new(text.len());
+        let mut intake = ConfigStream::new(text.len());
         for piece in text.as_bytes().chunks(1_000) {
             intake.push(piece);
         }
-        let (_, Cuts(cuts)) = intake.finish();
-        assert_eq!(cuts.len(), MOST_CUTS);
+        let (_, ElidedSpans(cuts)) = intake.finish();
+        assert_eq!(cuts.len(), MAX_ELIDED_SPANS);
         let room = cuts
             .iter()
             .map(|cut| cut.unpacker.as_ref().map_or(0, Unpacker::room));
-        assert!(room.sum::<usize>() <= MOST_CUTS * 64);
+        assert!(room.sum::<usize>() <= MAX_ELIDED_SPANS * 64);
     }
 }

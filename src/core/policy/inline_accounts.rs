@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use std::ops::Range;
 
 use crate::diagnostics::Document;
-use crate::policy::account_files::{Files, List, accounts_from};
+use crate::policy::account_files::{AccountFiles, AccountList, referenced_account_files};
 use crate::policy::json::{Node, Reader};
 use crate::policy::packed_accounts::pack;
 use crate::policy::read::expected;
@@ -16,8 +16,8 @@ use crate::request::account::{Format, Sid};
 ///
 /// Of a text that is no policy, nothing is changed.
 #[must_use]
-pub fn with_accounts<'t>(policy: &'t str, files: &Files, most: usize) -> Cow<'t, str> {
-    let (format, _) = accounts_from(policy);
+pub fn inline_accounts<'t>(policy: &'t str, files: &AccountFiles, most: usize) -> Cow<'t, str> {
+    let (format, _) = referenced_account_files(policy);
     let Some(changes) = format.and_then(|format| changes(policy, files, format, most)) else {
         return Cow::Borrowed(policy);
     };
@@ -38,7 +38,7 @@ pub fn with_accounts<'t>(policy: &'t str, files: &Files, most: usize) -> Cow<'t,
 /// What stands in place of which fields, in their order.
 fn changes(
     policy: &str,
-    files: &Files,
+    files: &AccountFiles,
     format: Format,
     most: usize,
 ) -> Option<Vec<(Range<usize>, String)>> {
@@ -58,7 +58,7 @@ fn changes(
                 }),
                 "accounts" if format == Format::Sid => {
                     let sids = sids(&mut reader, value)?;
-                    (sids.len() > most).then(|| field_of(&List::Sids(sids)))
+                    (sids.len() > most).then(|| field_of(&AccountList::Sids(sids)))
                 }
                 _ => None,
             };
@@ -81,10 +81,10 @@ fn sids<'a>(reader: &mut Reader<'a>, list: Node<'a, '_>) -> Option<Vec<u128>> {
     Some(sids)
 }
 
-fn field_of(list: &List) -> String {
+fn field_of(list: &AccountList) -> String {
     match list {
-        List::Sids(sids) => format!("\"accounts_packed\": \"{}\"", pack(sids)),
-        List::Opaque(accounts) => {
+        AccountList::Sids(sids) => format!("\"accounts_packed\": \"{}\"", pack(sids)),
+        AccountList::Opaque(accounts) => {
             let accounts = accounts
                 .iter()
                 .map(|account| String::from_utf8_lossy(account));

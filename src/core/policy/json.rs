@@ -4,8 +4,8 @@
 //! A value stays the slice of the source text that it is until somebody asks for its inside, so its
 //! place is the slice's place, and a long list costs no tree.
 
-mod foreign;
-mod split;
+mod not_json;
+mod raw_values;
 #[cfg(test)]
 mod tests;
 
@@ -15,10 +15,10 @@ use std::ops::Range;
 
 use serde::de::IgnoredAny;
 
-use crate::diagnostics::location::{Path, Span};
+use crate::diagnostics::location::{JsonPointer, Span};
 use crate::diagnostics::problem::{Expected, Problem};
 use crate::diagnostics::{Diagnostics, Document, Problems};
-use crate::policy::config_stream::Cuts;
+use crate::policy::config_stream::ElidedSpans;
 use crate::policy::packed_accounts::Unpacker;
 
 /// A value and where it stands.
@@ -29,7 +29,7 @@ pub(crate) struct Located<T> {
 }
 
 /// A string.
-pub(crate) type Text<'a> = Located<Cow<'a, str>>;
+pub(crate) type LocatedText<'a> = Located<Cow<'a, str>>;
 
 /// The literal of a number, exactly as written.
 #[derive(Clone, Copy, Debug)]
@@ -47,7 +47,7 @@ pub(crate) struct List<T> {
 
 /// An object whose keys are the author's; some values may be unreadable (and reported).
 #[derive(Debug)]
-pub(crate) struct Map<'a, T>(pub(crate) Vec<(Text<'a>, Option<T>)>);
+pub(crate) struct Map<'a, T>(pub(crate) Vec<(LocatedText<'a>, Option<T>)>);
 
 /// What an object says of one of its fields.
 #[derive(Debug)]
@@ -62,7 +62,7 @@ pub(crate) enum Field<T> {
 
 impl<T> Field<T> {
     /// The value, if there is a readable one.
-    pub(crate) fn given(self) -> Option<T> {
+    pub(crate) fn into_value(self) -> Option<T> {
         match self {
             Self::Given(value) => Some(value),
             Self::Absent | Self::Bad => None,
@@ -75,7 +75,7 @@ impl<T> Field<T> {
 pub(crate) struct Node<'a, 'p> {
     raw: &'a str,
     pub(crate) span: Span,
-    pub(crate) path: &'p Path<'p>,
+    pub(crate) path: &'p JsonPointer<'p>,
 }
 
 impl<'a> Node<'a, '_> {
@@ -93,17 +93,17 @@ type Read<'r, 'a, T> = &'r dyn Fn(&mut Reader<'a>, Node<'a, '_>) -> Option<T>;
 pub(crate) struct Reader<'a> {
     text: &'a str,
     /// What was taken out of the text before.
-    cuts: Cuts,
+    cuts: ElidedSpans,
     document: Document,
     problems: Problems,
 }
 
 impl<'a> Reader<'a> {
     pub(crate) fn new(document: Document, text: &'a str) -> Self {
-        Self::with_cuts(document, text, Cuts::default())
+        Self::with_elided_spans(document, text, ElidedSpans::default())
     }
 
-    pub(crate) fn with_cuts(document: Document, text: &'a str, cuts: Cuts) -> Self {
+    pub(crate) fn with_elided_spans(document: Document, text: &'a str, cuts: ElidedSpans) -> Self {
         Self {
             text,
             cuts,
@@ -115,11 +115,15 @@ impl<'a> Reader<'a> {
     /// The whole document, if it is JSON at all.
     pub(crate) fn root(&mut self, expected: Expected) -> Option<Node<'a, 'static>> {
         if self.text.trim().is_empty() {
-            self.report(Span::default(), &Path::Root, Problem::empty(expected));
+            self.report(
+                Span::default(),
+                &JsonPointer::Root,
+                Problem::empty(expected),
+            );
             return None;
         }
         match serde_json::from_str::<IgnoredAny>(self.text) {
-            Ok(IgnoredAny) => Some(self.node(self.text.trim_ascii(), &Path::Root)),
+            Ok(IgnoredAny) => Some(self.node(self.text.trim_ascii(), &JsonPointer::Root)),
             Err(error) => {
                 let start = offset_of(self.text, error.line(), error.column());
                 let rest = self.text.get(start..).unwrap_or_default();
@@ -130,19 +134,21 @@ impl<'a> Reader<'a> {
                 };
                 let problem = match self.text.starts_with('\u{feff}') {
                     true => Problem::marked(),
-                    false => match foreign::recognise(self.text, start) {
-                        Some((what, instead)) => Problem::invalid(what, instead).coded("syntax"),
+                    false => match not_json::recognise(self.text, start) {
+                        Some((what, instead)) => {
+                            Problem::invalid(what, instead).with_code("syntax")
+                        }
                         None => Problem::syntax(&error),
                     },
                 };
-                self.report(span, &Path::Root, problem);
+                self.report(span, &JsonPointer::Root, problem);
                 None
             }
         }
     }
 
     /// The place of the whole document.
-    pub(crate) fn whole(&self) -> Span {
+    pub(crate) fn whole_span(&self) -> Span {
         let start = self.text.len().saturating_sub(self.text.trim_start().len());
         Span {
             start,
@@ -171,13 +177,13 @@ impl<'a> Reader<'a> {
     }
 
     /// What was taken out of a part of the text.
-    pub(crate) fn cuts_of(&mut self, start: usize, part: &str) -> Cuts {
+    pub(crate) fn elided_spans_of(&mut self, start: usize, part: &str) -> ElidedSpans {
         self.cuts.part(start, start.saturating_add(part.len()))
     }
 
     #[cold]
     #[inline(never)]
-    pub(crate) fn report(&mut self, span: Span, path: &Path<'_>, problem: Problem) {
+    pub(crate) fn report(&mut self, span: Span, path: &JsonPointer<'_>, problem: Problem) {
         self.problems.push(span, path, problem);
     }
 
@@ -187,12 +193,16 @@ impl<'a> Reader<'a> {
     }
 
     /// What was taken out, for those that find places in the text later.
-    pub(crate) fn into_cuts(self) -> Cuts {
+    pub(crate) fn into_elided_spans(self) -> ElidedSpans {
         self.cuts
     }
 
     /// The value as a string.
-    pub(crate) fn text(&mut self, node: Node<'a, '_>, expected: Expected) -> Option<Text<'a>> {
+    pub(crate) fn text(
+        &mut self,
+        node: Node<'a, '_>,
+        expected: Expected,
+    ) -> Option<LocatedText<'a>> {
         if !node.raw.starts_with('"') {
             return self.wrong_type(node, expected);
         }
@@ -200,7 +210,7 @@ impl<'a> Reader<'a> {
         let inside = node.raw.get(1..last).unwrap_or_default();
         let value = match inside.contains('\\') {
             false => Cow::Borrowed(inside),
-            true => match split::unescaped(inside) {
+            true => match raw_values::unescape(inside) {
                 Some(unescaped) => Cow::Owned(unescaped),
                 None => {
                     self.report(node.span, node.path, Problem::half_escape());
@@ -236,12 +246,12 @@ impl<'a> Reader<'a> {
     }
 
     /// The meaning of a string that is one of a few words.
-    pub(crate) fn meaning<T, const N: usize>(
+    pub(crate) fn one_of_words<T, const N: usize>(
         &mut self,
-        path: &Path<'_>,
+        path: &JsonPointer<'_>,
         what: &'static str,
         words: [(&'static str, T); N],
-        word: &Text<'_>,
+        word: &LocatedText<'_>,
     ) -> Option<T> {
         let known = words.each_ref().map(|(known, _)| *known);
         let meaning = words.into_iter().find(|(known, _)| *known == word.value);
@@ -283,7 +293,7 @@ impl<'a> Reader<'a> {
         read: Read<'_, 'a, T>,
     ) -> Option<List<T>> {
         let items = Some(node.raw).filter(|raw| raw.starts_with('['));
-        let Some(items) = items.and_then(split::parts) else {
+        let Some(items) = items.and_then(raw_values::split_items) else {
             return self.wrong_type(node, expected);
         };
         self.bounded(node, expected, items.len())?;
@@ -339,7 +349,7 @@ impl<'a> Reader<'a> {
         &mut self,
         node: Node<'a, 'p>,
         expected: Expected,
-    ) -> Option<Vec<(Text<'a>, Node<'a, 'p>)>> {
+    ) -> Option<Vec<(LocatedText<'a>, Node<'a, 'p>)>> {
         let entries = self.entries(node, expected)?.into_iter();
         let fields = entries.map(|(key, raw)| (key, self.node(raw, node.path)));
         Some(fields.collect())
@@ -350,13 +360,13 @@ impl<'a> Reader<'a> {
         &mut self,
         node: Node<'a, '_>,
         expected: Expected,
-    ) -> Option<Vec<(Text<'a>, &'a str)>> {
+    ) -> Option<Vec<(LocatedText<'a>, &'a str)>> {
         let parts = Some(node.raw).filter(|raw| raw.starts_with('{'));
-        let Some(parts) = parts.and_then(split::parts) else {
+        let Some(parts) = parts.and_then(raw_values::split_items) else {
             return self.wrong_type(node, expected);
         };
         let (raw_entries, _) = parts.as_chunks();
-        let mut entries: Vec<(Text<'a>, &'a str)> = Vec::with_capacity(raw_entries.len());
+        let mut entries: Vec<(LocatedText<'a>, &'a str)> = Vec::with_capacity(raw_entries.len());
         let mut seen = BTreeSet::new();
         for [raw_key, raw] in raw_entries {
             let key_node = self.node(raw_key, node.path);
@@ -373,7 +383,7 @@ impl<'a> Reader<'a> {
         Some(entries)
     }
 
-    fn node<'p>(&self, raw: &'a str, path: &'p Path<'p>) -> Node<'a, 'p> {
+    fn node<'p>(&self, raw: &'a str, path: &'p JsonPointer<'p>) -> Node<'a, 'p> {
         // Each value is a slice of the text, so the distance between the two is its offset.
         let start = raw
             .as_ptr()
@@ -413,8 +423,8 @@ impl<'a> Reader<'a> {
 
 /// An object whose fields are taken one by one; what nobody took is unknown.
 pub(crate) struct Object<'a, 'p> {
-    path: &'p Path<'p>,
-    entries: Vec<(Text<'a>, &'a str)>,
+    path: &'p JsonPointer<'p>,
+    entries: Vec<(LocatedText<'a>, &'a str)>,
     known: Vec<&'static str>,
 }
 
@@ -435,7 +445,7 @@ impl<'a> Object<'a, '_> {
     }
 
     /// A field of the policy's language that this version does not carry out.
-    pub(crate) fn not_yet(&mut self, reader: &mut Reader<'a>, name: &'static str) {
+    pub(crate) fn reserved(&mut self, reader: &mut Reader<'a>, name: &'static str) {
         if let Some((key, _)) = self.take(name) {
             let path = self.path.field(name);
             reader.report(key.span, &path, Problem::not_supported(name));
@@ -451,7 +461,7 @@ impl<'a> Object<'a, '_> {
         }
     }
 
-    fn take(&mut self, name: &str) -> Option<(Text<'a>, &'a str)> {
+    fn take(&mut self, name: &str) -> Option<(LocatedText<'a>, &'a str)> {
         let index = self.entries.iter().position(|(key, _)| key.value == name)?;
         Some(self.entries.remove(index))
     }

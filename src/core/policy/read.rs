@@ -5,10 +5,10 @@ mod shadow;
 
 use crate::diagnostics::problem::Expected;
 use crate::policy::document::{
-    Account, Accounts, AccountsFrom, Header, Match, Path, Policy, Rollout, Rule, Segment, Source,
-    Step, When,
+    RawAccount, RawAccounts, RawAccountsFrom, RawHeader, RawMatch, RawPath, RawPolicy, RawRollout,
+    RawRule, RawSegment, RawSource, RawStep, RawWhen,
 };
-use crate::policy::json::{Field, List, Located, Node, Reader, Text};
+use crate::policy::json::{Field, List, Located, LocatedText, Node, Reader};
 
 pub(crate) use hash::hash;
 
@@ -164,9 +164,9 @@ pub(crate) mod expected {
     pub(crate) const NOISE: Expected = new("a part of the copied requests", "{ \"requests\": 1 }");
 }
 
-pub(crate) fn policy<'a>(reader: &mut Reader<'a>, root: Node<'a, '_>) -> Option<Policy<'a>> {
+pub(crate) fn policy<'a>(reader: &mut Reader<'a>, root: Node<'a, '_>) -> Option<RawPolicy<'a>> {
     let mut object = reader.object(root, expected::POLICY)?;
-    let policy = Policy {
+    let policy = RawPolicy {
         version: object.field(reader, "version", &|r, n| r.number(n, expected::VERSION)),
         revision: object.field(reader, "revision", &|r, n| r.text(n, expected::REVISION)),
         account: object.field(reader, "account", &account),
@@ -186,9 +186,9 @@ pub(crate) fn policy<'a>(reader: &mut Reader<'a>, root: Node<'a, '_>) -> Option<
     Some(policy)
 }
 
-fn account<'a>(reader: &mut Reader<'a>, node: Node<'a, '_>) -> Option<Located<Account<'a>>> {
+fn account<'a>(reader: &mut Reader<'a>, node: Node<'a, '_>) -> Option<Located<RawAccount<'a>>> {
     let mut object = reader.object(node, expected::ACCOUNT)?;
-    let account = Account {
+    let account = RawAccount {
         from: object.field(reader, "from", &|r, n| {
             r.list(n, expected::SOURCES, &source)
         }),
@@ -198,9 +198,9 @@ fn account<'a>(reader: &mut Reader<'a>, node: Node<'a, '_>) -> Option<Located<Ac
     Some(located(node, account))
 }
 
-fn source<'a>(reader: &mut Reader<'a>, node: Node<'a, '_>) -> Option<Located<Source<'a>>> {
+fn source<'a>(reader: &mut Reader<'a>, node: Node<'a, '_>) -> Option<Located<RawSource<'a>>> {
     let mut object = reader.object(node, expected::SOURCE)?;
-    let source = Source {
+    let source = RawSource {
         header: object.field(reader, "header", &|r, n| r.text(n, expected::HEADER_NAME)),
         basic_auth: object.field(reader, "basic_auth", &|r, n| {
             r.text(n, expected::BASIC_AUTH)
@@ -211,9 +211,9 @@ fn source<'a>(reader: &mut Reader<'a>, node: Node<'a, '_>) -> Option<Located<Sou
     Some(located(node, source))
 }
 
-fn segment<'a>(reader: &mut Reader<'a>, node: Node<'a, '_>) -> Option<Located<Segment<'a>>> {
+fn segment<'a>(reader: &mut Reader<'a>, node: Node<'a, '_>) -> Option<Located<RawSegment<'a>>> {
     let mut object = reader.object(node, expected::SEGMENT)?;
-    let segment = Segment {
+    let segment = RawSegment {
         accounts: object.field(reader, "accounts", &|r, n| {
             texts(r, n, expected::ACCOUNTS, expected::ACCOUNT_ID)
         }),
@@ -229,17 +229,17 @@ fn segment<'a>(reader: &mut Reader<'a>, node: Node<'a, '_>) -> Option<Located<Se
 fn accounts_from<'a>(
     reader: &mut Reader<'a>,
     node: Node<'a, '_>,
-) -> Option<Located<AccountsFrom<'a>>> {
+) -> Option<Located<RawAccountsFrom<'a>>> {
     let from = if node.raw().starts_with('{') {
         let mut object = reader.object(node, expected::FILE)?;
-        let from = AccountsFrom {
+        let from = RawAccountsFrom {
             file: object.field(reader, "file", &|r, n| r.text(n, expected::FILE_NAME)),
             column: object.field(reader, "column", &|r, n| r.text(n, expected::COLUMN)),
         };
         object.finish(reader);
         from
     } else {
-        AccountsFrom {
+        RawAccountsFrom {
             file: Field::Given(reader.text(node, expected::FILE)?),
             column: Field::Absent,
         }
@@ -247,9 +247,9 @@ fn accounts_from<'a>(
     Some(located(node, from))
 }
 
-fn rollout<'a>(reader: &mut Reader<'a>, node: Node<'a, '_>) -> Option<Located<Rollout<'a>>> {
+fn rollout<'a>(reader: &mut Reader<'a>, node: Node<'a, '_>) -> Option<Located<RawRollout<'a>>> {
     let mut object = reader.object(node, expected::ROLLOUT)?;
-    let rollout = Rollout {
+    let rollout = RawRollout {
         name: object.field(reader, "name", &|r, n| r.text(n, expected::NAME)),
         matches: object.field(reader, "match", &request_match),
         v1: object.field(reader, "v1", &|r, n| r.text(n, expected::CLUSTER)),
@@ -260,14 +260,14 @@ fn rollout<'a>(reader: &mut Reader<'a>, node: Node<'a, '_>) -> Option<Located<Ro
         rules: object.field(reader, "rules", &|r, n| r.list(n, expected::RULES, &rule)),
         shadow: object.field(reader, "shadow", &shadow::shadow),
     };
-    object.not_yet(reader, "guard");
+    object.reserved(reader, "guard");
     object.finish(reader);
     Some(located(node, rollout))
 }
 
-fn request_match<'a>(reader: &mut Reader<'a>, node: Node<'a, '_>) -> Option<Match<'a>> {
+fn request_match<'a>(reader: &mut Reader<'a>, node: Node<'a, '_>) -> Option<RawMatch<'a>> {
     let mut object = reader.object(node, expected::MATCH)?;
-    let request_match = Match {
+    let request_match = RawMatch {
         hosts: object.field(reader, "hosts", &|r, n| {
             texts(r, n, expected::HOSTS, expected::HOST)
         }),
@@ -283,9 +283,9 @@ fn request_match<'a>(reader: &mut Reader<'a>, node: Node<'a, '_>) -> Option<Matc
     Some(request_match)
 }
 
-fn path<'a>(reader: &mut Reader<'a>, node: Node<'a, '_>) -> Option<Located<Path<'a>>> {
+fn path<'a>(reader: &mut Reader<'a>, node: Node<'a, '_>) -> Option<Located<RawPath<'a>>> {
     let mut object = reader.object(node, expected::PATH_MATCH)?;
-    let path = Path {
+    let path = RawPath {
         exact: object.field(reader, "exact", &|r, n| r.text(n, expected::PATH)),
         prefix: object.field(reader, "prefix", &|r, n| r.text(n, expected::PATH)),
         template: object.field(reader, "template", &|r, n| r.text(n, expected::PATH)),
@@ -294,9 +294,9 @@ fn path<'a>(reader: &mut Reader<'a>, node: Node<'a, '_>) -> Option<Located<Path<
     Some(located(node, path))
 }
 
-fn header<'a>(reader: &mut Reader<'a>, node: Node<'a, '_>) -> Option<Located<Header<'a>>> {
+fn header<'a>(reader: &mut Reader<'a>, node: Node<'a, '_>) -> Option<Located<RawHeader<'a>>> {
     let mut object = reader.object(node, expected::HEADER)?;
-    let header = Header {
+    let header = RawHeader {
         exact: object.field(reader, "exact", &|r, n| r.text(n, expected::HEADER_VALUE)),
         prefix: object.field(reader, "prefix", &|r, n| r.text(n, expected::HEADER_VALUE)),
         present: object.field(reader, "present", &|r, n| r.boolean(n, expected::BOOLEAN)),
@@ -305,9 +305,9 @@ fn header<'a>(reader: &mut Reader<'a>, node: Node<'a, '_>) -> Option<Located<Hea
     Some(located(node, header))
 }
 
-fn rule<'a>(reader: &mut Reader<'a>, node: Node<'a, '_>) -> Option<Located<Rule<'a>>> {
+fn rule<'a>(reader: &mut Reader<'a>, node: Node<'a, '_>) -> Option<Located<RawRule<'a>>> {
     let mut object = reader.object(node, expected::RULE)?;
-    let rule = Rule {
+    let rule = RawRule {
         when: object.field(reader, "when", &when),
         serve: object.field(reader, "serve", &|r, n| r.text(n, expected::SERVE)),
         accounts: object.field(reader, "accounts", &rule_accounts),
@@ -319,18 +319,18 @@ fn rule<'a>(reader: &mut Reader<'a>, node: Node<'a, '_>) -> Option<Located<Rule<
     Some(located(node, rule))
 }
 
-fn rule_accounts<'a>(reader: &mut Reader<'a>, node: Node<'a, '_>) -> Option<Accounts<'a>> {
+fn rule_accounts<'a>(reader: &mut Reader<'a>, node: Node<'a, '_>) -> Option<RawAccounts<'a>> {
     if node.raw().starts_with('[') {
         let steps = reader.list(node, expected::RAMP, &step)?;
-        return Some(Accounts::Ramp(steps));
+        return Some(RawAccounts::Ramp(steps));
     }
     let number = reader.number(node, expected::ACCOUNTS_PERCENTAGE)?;
-    Some(Accounts::Percentage(number))
+    Some(RawAccounts::Percentage(number))
 }
 
-fn step<'a>(reader: &mut Reader<'a>, node: Node<'a, '_>) -> Option<Located<Step<'a>>> {
+fn step<'a>(reader: &mut Reader<'a>, node: Node<'a, '_>) -> Option<Located<RawStep<'a>>> {
     let mut object = reader.object(node, expected::STEP)?;
-    let step = Step {
+    let step = RawStep {
         from: object.field(reader, "from", &|r, n| r.text(n, expected::TIME)),
         percent: object.field(reader, "percent", &|r, n| r.number(n, expected::PERCENTAGE)),
     };
@@ -338,9 +338,9 @@ fn step<'a>(reader: &mut Reader<'a>, node: Node<'a, '_>) -> Option<Located<Step<
     Some(located(node, step))
 }
 
-fn when<'a>(reader: &mut Reader<'a>, node: Node<'a, '_>) -> Option<When<'a>> {
+fn when<'a>(reader: &mut Reader<'a>, node: Node<'a, '_>) -> Option<RawWhen<'a>> {
     let mut object = reader.object(node, expected::WHEN)?;
-    let when = When {
+    let when = RawWhen {
         within: object.field(reader, "in", &segment_names),
         outside: object.field(reader, "not_in", &segment_names),
         regions: object.field(reader, "regions", &|r, n| {
@@ -354,7 +354,7 @@ fn when<'a>(reader: &mut Reader<'a>, node: Node<'a, '_>) -> Option<When<'a>> {
     Some(when)
 }
 
-fn segment_names<'a>(reader: &mut Reader<'a>, node: Node<'a, '_>) -> Option<List<Text<'a>>> {
+fn segment_names<'a>(reader: &mut Reader<'a>, node: Node<'a, '_>) -> Option<List<LocatedText<'a>>> {
     texts(
         reader,
         node,
@@ -368,7 +368,7 @@ pub(crate) fn texts<'a>(
     node: Node<'a, '_>,
     list: Expected,
     item: Expected,
-) -> Option<List<Text<'a>>> {
+) -> Option<List<LocatedText<'a>>> {
     reader.list(node, list, &|reader, node| reader.text(node, item))
 }
 

@@ -11,7 +11,7 @@ use schemars::generate::SchemaSettings;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde_json::Value;
 
-use crate::policy::document::Policy;
+use crate::policy::document::RawPolicy;
 use crate::policy::json::{Field, List, Located, Map, Number};
 
 /// The path of a file of accounts, or that and its column.
@@ -22,14 +22,14 @@ pub(crate) enum AccountsFrom {
     /// Each line is an account.
     Lines(#[schemars(length(min = 1))] String),
     /// CSV, of which a column has the accounts.
-    Column(crate::policy::document::AccountsFrom<'static>),
+    Column(crate::policy::document::RawAccountsFrom<'static>),
 }
 
 /// The schema, as a JSON document.
 #[must_use]
 pub fn schema() -> Value {
     let generator = SchemaSettings::draft2020_12().into_generator();
-    let mut schema = generator.into_root_schema_for::<Policy<'_>>();
+    let mut schema = generator.into_root_schema_for::<RawPolicy<'_>>();
     schema.insert("title".into(), "Turnout policy".into());
     let mut schema = schema.to_value();
     join_lines(&mut schema);

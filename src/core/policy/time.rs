@@ -17,7 +17,7 @@ pub struct Time(i64);
 
 /// Why a text is no moment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum BadTime {
+pub enum TimeError {
     /// It is not written as a moment is.
     Form,
     /// It names a day or an hour that does not exist.
@@ -26,7 +26,7 @@ pub enum BadTime {
     Fraction,
 }
 
-impl BadTime {
+impl TimeError {
     /// What to write instead, as an imperative.
     #[must_use]
     pub const fn help(self) -> &'static str {
@@ -38,7 +38,7 @@ impl BadTime {
     }
 }
 
-impl fmt::Display for BadTime {
+impl fmt::Display for TimeError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Form => "not a moment of RFC 3339",
@@ -48,7 +48,7 @@ impl fmt::Display for BadTime {
     }
 }
 
-impl std::error::Error for BadTime {}
+impl std::error::Error for TimeError {}
 
 impl Time {
     /// Before every other.
@@ -76,7 +76,7 @@ impl Time {
     ///
     /// # Errors
     /// When the text has another form, or names a day or an hour that does not exist.
-    pub fn parse(text: &str) -> Result<Self, BadTime> {
+    pub fn parse(text: &str) -> Result<Self, TimeError> {
         let mut rest = text.as_bytes();
         let year = digits(&mut rest, 4)?;
         literal(&mut rest, b"-")?;
@@ -91,14 +91,14 @@ impl Time {
         let second = digits(&mut rest, 2)?;
         let offset = match rest {
             b"Z" => 0,
-            [b'.', b'0'..=b'9', ..] => return Err(BadTime::Fraction),
+            [b'.', b'0'..=b'9', ..] => return Err(TimeError::Fraction),
             [sign @ (b'+' | b'-'), zone @ ..] => {
                 let mut zone = zone;
                 let hours = digits(&mut zone, 2)?;
                 literal(&mut zone, b":")?;
                 let minutes = digits(&mut zone, 2)?;
                 if !zone.is_empty() {
-                    return Err(BadTime::Form);
+                    return Err(TimeError::Form);
                 }
                 let offset = of_day(hours, minutes, 0)?;
                 if *sign == b'-' {
@@ -107,10 +107,10 @@ impl Time {
                     offset
                 }
             }
-            _ => return Err(BadTime::Form),
+            _ => return Err(TimeError::Form),
         };
         if !(1..=12).contains(&month) || !(1..=days_in(year, month)).contains(&day) {
-            return Err(BadTime::Range);
+            return Err(TimeError::Range);
         }
         let midnight = days_from_1970(year, month, day).saturating_mul(SECONDS_A_DAY);
         let seconds = midnight.saturating_add(of_day(hour, minute, second)?);
@@ -119,7 +119,7 @@ impl Time {
         let years = days_from_1970(0, 1, 1)..days_from_1970(10_000, 1, 1);
         match years.contains(&moment.div_euclid(SECONDS_A_DAY)) {
             true => Ok(Self(moment)),
-            false => Err(BadTime::Range),
+            false => Err(TimeError::Range),
         }
     }
 }
@@ -136,24 +136,24 @@ impl fmt::Display for Time {
     }
 }
 
-fn digits(rest: &mut &[u8], count: usize) -> Result<i64, BadTime> {
-    let (number, after) = rest.split_at_checked(count).ok_or(BadTime::Form)?;
+fn digits(rest: &mut &[u8], count: usize) -> Result<i64, TimeError> {
+    let (number, after) = rest.split_at_checked(count).ok_or(TimeError::Form)?;
     *rest = after;
     number.iter().try_fold(0_i64, |value, digit| {
-        let digit = char::from(*digit).to_digit(10).ok_or(BadTime::Form)?;
+        let digit = char::from(*digit).to_digit(10).ok_or(TimeError::Form)?;
         Ok(value.saturating_mul(10).saturating_add(digit.into()))
     })
 }
 
-fn literal(rest: &mut &[u8], wanted: &[u8]) -> Result<(), BadTime> {
-    *rest = rest.strip_prefix(wanted).ok_or(BadTime::Form)?;
+fn literal(rest: &mut &[u8], wanted: &[u8]) -> Result<(), TimeError> {
+    *rest = rest.strip_prefix(wanted).ok_or(TimeError::Form)?;
     Ok(())
 }
 
 /// Seconds since midnight.
-fn of_day(hour: i64, minute: i64, second: i64) -> Result<i64, BadTime> {
+fn of_day(hour: i64, minute: i64, second: i64) -> Result<i64, TimeError> {
     if hour > 23 || minute > 59 || second > 59 {
-        return Err(BadTime::Range);
+        return Err(TimeError::Range);
     }
     let minutes = hour.saturating_mul(60).saturating_add(minute);
     Ok(minutes.saturating_mul(60).saturating_add(second))
@@ -246,7 +246,7 @@ mod tests {
 
     #[test]
     fn says_what_is_no_moment() {
-        use BadTime::{Form, Fraction, Range};
+        use TimeError::{Form, Fraction, Range};
         for (text, why) in [
             ("", Form),
             ("2026-12-01", Form),

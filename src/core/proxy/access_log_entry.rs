@@ -14,7 +14,7 @@ use crate::request::account::{Account, hex_digit};
 
 /// What one entry says, with its words as they stand there.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Logged<'a> {
+pub struct AccessLogEntry<'a> {
     /// The rollout's name; [`NO_ROLLOUT`] where none had the request.
     pub rollout: &'a [u8],
     /// `v1` or `v2`: what was decided, though it need not be what was served.
@@ -70,7 +70,7 @@ fn escape(byte: u8, entry: &mut Vec<u8>) {
     }
 }
 
-impl<'a> Logged<'a> {
+impl<'a> AccessLogEntry<'a> {
     /// Reads an entry; `None` when it is none. Pairs that it does not know it passes over.
     #[must_use]
     pub fn parse(entry: &'a [u8]) -> Option<Self> {

@@ -5,18 +5,18 @@
 
 use std::ops::Range;
 
-use crate::compile::whole::whole;
-use crate::diagnostics::location::{Path, Span};
+use crate::compile::whole_number::whole;
+use crate::diagnostics::location::{JsonPointer, Span};
 use crate::diagnostics::problem::{Expected, Problem};
 use crate::diagnostics::{Diagnostics, Document};
 use crate::plan::Plan;
-use crate::policy::account_files::Files;
-use crate::policy::config_stream::{Cuts, Intake};
+use crate::policy::account_files::AccountFiles;
+use crate::policy::config_stream::{ConfigStream, ElidedSpans};
 use crate::policy::json::{Field, Node, Reader};
 use crate::proxy::decision_header::Inbound;
 use crate::proxy::max_held_bytes::MaxHeldBytes;
 use crate::proxy::record_level::RecordLevel;
-use crate::proxy::{Proxy, Written};
+use crate::proxy::{EmittedHeaders, Proxy};
 
 /// A proxy's configuration, valid by construction.
 #[derive(Debug)]
@@ -26,7 +26,7 @@ pub struct Configuration {
     /// Whether earlier hops are believed.
     pub inbound: Inbound,
     /// What is written into requests.
-    pub headers: Written,
+    pub headers: EmittedHeaders,
     /// The level of the records in Envoy's log.
     pub record_level: RecordLevel,
     /// How many bytes it holds in one worker at most.
@@ -51,7 +51,7 @@ impl Configuration {
     /// # Errors
     /// Every problem of the envelope and of the policy at once.
     pub fn from_json(bytes: &[u8]) -> Result<Self, Diagnostics> {
-        let mut intake = Intake::new(bytes.len());
+        let mut intake = ConfigStream::new(bytes.len());
         intake.push(bytes);
         Self::read(intake, &|range| {
             bytes.get(range).unwrap_or_default().to_vec()
@@ -64,7 +64,7 @@ impl Configuration {
     /// # Errors
     /// Every problem of the envelope and of the policy at once.
     pub fn read(
-        intake: Intake,
+        intake: ConfigStream,
         again: &dyn Fn(Range<usize>) -> Vec<u8>,
     ) -> Result<Self, Diagnostics> {
         let (rest, cuts) = intake.finish();
@@ -72,13 +72,13 @@ impl Configuration {
             Ok(text) => text,
             Err(error) => return Err(not_utf8(&rest, cuts, error.valid_up_to())),
         };
-        let mut reader = Reader::with_cuts(Document::Configuration, text, cuts);
+        let mut reader = Reader::with_elided_spans(Document::Configuration, text, cuts);
         let envelope = reader
             .root(ENVELOPE)
             .and_then(|root| envelope(&mut reader, root));
         let cuts = envelope.as_ref().map(|envelope| {
             let (start, policy) = envelope.policy;
-            reader.cuts_of(start, policy)
+            reader.elided_spans_of(start, policy)
         });
         let whole = envelope.as_ref().map_or(0..0, |envelope| {
             let (start, policy) = envelope.policy;
@@ -88,7 +88,9 @@ impl Configuration {
         let plan = envelope.as_ref().and_then(|envelope| {
             let (_, policy) = envelope.policy;
             let cuts = cuts.unwrap_or_default();
-            match Plan::read(policy, cuts, &Files::default(), &|| again(whole.clone())) {
+            match Plan::read(policy, cuts, &AccountFiles::default(), &|| {
+                again(whole.clone())
+            }) {
                 Ok(plan) => Some(plan),
                 Err(problems) => {
                     diagnostics.append(problems);
@@ -120,7 +122,7 @@ impl Configuration {
         } = proxy.into();
         let inbound = inbound.as_str();
         let headers = match headers {
-            Written::ALL => String::new(),
+            EmittedHeaders::ALL => String::new(),
             headers => {
                 let words: Vec<&str> = headers.words().collect();
                 format!("\"headers\":[\"{}\"],", words.join("\",\""))
@@ -157,25 +159,25 @@ fn envelope<'a>(reader: &mut Reader<'a>, root: Node<'a, '_>) -> Option<Envelope<
     if matches!(policy, Field::Absent) {
         reader.report(
             root.span.head(),
-            &Path::Root,
+            &JsonPointer::Root,
             Problem::missing_field("policy", POLICY),
         );
     }
     let proxy = Proxy {
-        inbound: inbound.given().unwrap_or_default(),
-        headers: headers.given().unwrap_or_default(),
-        record_level: record_level.given().unwrap_or_default(),
-        max_held_bytes: max_held_bytes.given().unwrap_or_default(),
+        inbound: inbound.into_value().unwrap_or_default(),
+        headers: headers.into_value().unwrap_or_default(),
+        record_level: record_level.into_value().unwrap_or_default(),
+        max_held_bytes: max_held_bytes.into_value().unwrap_or_default(),
     };
     if !proxy.passes_on() {
         let problem = Problem::invalid(
             "a proxy that trusts earlier hops passes their decisions on, and its own",
             "name `decision` under /headers too",
         );
-        reader.report(root.span.head(), &Path::Root, problem);
+        reader.report(root.span.head(), &JsonPointer::Root, problem);
     }
     Some(Envelope {
-        policy: policy.given()?,
+        policy: policy.into_value()?,
         proxy,
     })
 }
@@ -183,13 +185,13 @@ fn envelope<'a>(reader: &mut Reader<'a>, root: Node<'a, '_>) -> Option<Envelope<
 fn inbound<'a>(reader: &mut Reader<'a>, node: Node<'a, '_>) -> Option<Inbound> {
     let word = reader.text(node, INBOUND)?;
     let known = [Inbound::Strip, Inbound::Trust].map(|inbound| (inbound.as_str(), inbound));
-    reader.meaning(node.path, "inbound", known, &word)
+    reader.one_of_words(node.path, "inbound", known, &word)
 }
 
 fn record_level<'a>(reader: &mut Reader<'a>, node: Node<'a, '_>) -> Option<RecordLevel> {
     let word = reader.text(node, RECORD_LEVEL)?;
     let known = RecordLevel::ALL.map(|level| (level.as_str(), level));
-    reader.meaning(node.path, "record level", known, &word)
+    reader.one_of_words(node.path, "record level", known, &word)
 }
 
 fn max_held_bytes<'a>(reader: &mut Reader<'a>, node: Node<'a, '_>) -> Option<MaxHeldBytes> {
@@ -198,14 +200,14 @@ fn max_held_bytes<'a>(reader: &mut Reader<'a>, node: Node<'a, '_>) -> Option<Max
     MaxHeldBytes::new(bytes)
 }
 
-fn headers<'a>(reader: &mut Reader<'a>, node: Node<'a, '_>) -> Option<Written> {
+fn headers<'a>(reader: &mut Reader<'a>, node: Node<'a, '_>) -> Option<EmittedHeaders> {
     let list = reader.list(node, HEADERS, &|reader, node| {
         let word = reader.text(node, HEADER)?;
-        let known = Written::WORDS.map(|word| (word, word));
-        reader.meaning(node.path, "header", known, &word)
+        let known = EmittedHeaders::WORDS.map(|word| (word, word));
+        reader.one_of_words(node.path, "header", known, &word)
     })?;
     let words = list.value.into_iter().collect::<Option<Vec<_>>>()?;
-    let written = Written::named(words);
+    let written = EmittedHeaders::from_words(words);
     if written.is_none() {
         let problem = Problem::invalid(
             "without `cluster` and `treatment` no route follows a decision",
@@ -216,14 +218,14 @@ fn headers<'a>(reader: &mut Reader<'a>, node: Node<'a, '_>) -> Option<Written> {
     written
 }
 
-fn not_utf8(bytes: &[u8], cuts: Cuts, valid_up_to: usize) -> Diagnostics {
+fn not_utf8(bytes: &[u8], cuts: ElidedSpans, valid_up_to: usize) -> Diagnostics {
     let valid = bytes.get(..valid_up_to).unwrap_or_default();
     let valid = std::str::from_utf8(valid).unwrap_or_default();
-    let mut reader = Reader::with_cuts(Document::Configuration, valid, cuts);
+    let mut reader = Reader::with_elided_spans(Document::Configuration, valid, cuts);
     let span = Span {
         start: valid_up_to,
         end: valid_up_to,
     };
-    reader.report(span, &Path::Root, Problem::not_utf8());
+    reader.report(span, &JsonPointer::Root, Problem::not_utf8());
     reader.finish()
 }

@@ -9,9 +9,9 @@ use std::fmt;
 use crate::visible::{is_visible, push_json_escape};
 
 /// Where the plugin's configuration goes, quotes included.
-pub const CONFIGURATION_PLACE: &str = "\"@TURNOUT_CONFIGURATION@\"";
+pub const CONFIGURATION_PLACEHOLDER: &str = "\"@TURNOUT_CONFIGURATION@\"";
 /// Where the path of the filter's `.wasm` goes, quotes included.
-pub const WASM_PLACE: &str = "\"@TURNOUT_WASM@\"";
+pub const WASM_PLACEHOLDER: &str = "\"@TURNOUT_WASM@\"";
 
 /// Why a template cannot be filled in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,15 +29,15 @@ impl fmt::Display for RenderError {
         match self {
             Self::NoConfigurationPlace => write!(
                 f,
-                "the template has no place for the configuration; write {CONFIGURATION_PLACE} as the value of the plugin's configuration"
+                "the template has no place for the configuration; write {CONFIGURATION_PLACEHOLDER} as the value of the plugin's configuration"
             ),
             Self::NoWasmPlace => write!(
                 f,
-                "the template has no place for the path of the .wasm; write {WASM_PLACE} as its filename, or give no path"
+                "the template has no place for the path of the .wasm; write {WASM_PLACEHOLDER} as its filename, or give no path"
             ),
             Self::NoWasm => write!(
                 f,
-                "the template has a place for the path of the .wasm ({WASM_PLACE}); give the path"
+                "the template has a place for the path of the .wasm ({WASM_PLACEHOLDER}); give the path"
             ),
         }
     }
@@ -47,12 +47,12 @@ impl std::error::Error for RenderError {}
 
 /// Whatever does not fit between a template and what is given.
 #[must_use]
-pub fn misfits(template: &str, has_wasm: bool) -> Vec<RenderError> {
+pub fn placeholder_errors(template: &str, has_wasm: bool) -> Vec<RenderError> {
     let mut found = Vec::new();
-    if !template.contains(CONFIGURATION_PLACE) {
+    if !template.contains(CONFIGURATION_PLACEHOLDER) {
         found.push(RenderError::NoConfigurationPlace);
     }
-    match (template.contains(WASM_PLACE), has_wasm) {
+    match (template.contains(WASM_PLACEHOLDER), has_wasm) {
         (true, false) => found.push(RenderError::NoWasm),
         (false, true) => found.push(RenderError::NoWasmPlace),
         (true, true) | (false, false) => {}
@@ -69,15 +69,15 @@ pub fn render(
     configuration: &str,
     wasm: Option<&str>,
 ) -> Result<String, RenderError> {
-    if let Some(error) = misfits(template, wasm.is_some()).first() {
+    if let Some(error) = placeholder_errors(template, wasm.is_some()).first() {
         return Err(*error);
     }
     // The configuration comes last: nothing in it is a place.
     let with_wasm = match wasm {
-        Some(wasm) => template.replace(WASM_PLACE, &quoted(wasm)),
+        Some(wasm) => template.replace(WASM_PLACEHOLDER, &json_string(wasm)),
         None => template.to_owned(),
     };
-    Ok(with_wasm.replace(CONFIGURATION_PLACE, &quoted(configuration)))
+    Ok(with_wasm.replace(CONFIGURATION_PLACEHOLDER, &json_string(configuration)))
 }
 
 /// The name under which the filter is discovered.
@@ -94,7 +94,7 @@ pub const FILTER_NAME: &str = "turnout";
 #[must_use]
 pub fn discovery(configuration: &str, revision: &str, wasm: &str) -> String {
     let [name, revision, wasm, configuration] =
-        [FILTER_NAME, revision, wasm, configuration].map(quoted);
+        [FILTER_NAME, revision, wasm, configuration].map(json_string);
     format!(
         r#"{{
   "version_info": {revision},
@@ -126,7 +126,7 @@ pub fn discovery(configuration: &str, revision: &str, wasm: &str) -> String {
 /// unescaped is escaped, and so is what a terminal would obey. An invisible character above U+FFFF becomes
 /// two escapes, which some readers of YAML refuse; JSON in a policy has such escapes of its own before
 /// it comes here.
-pub(crate) fn quoted(text: &str) -> String {
+pub(crate) fn json_string(text: &str) -> String {
     let is_plain = |byte: u8| matches!(byte, b' '..=b'~') && byte != b'"' && byte != b'\\';
     let mut quoted = String::with_capacity(text.len().saturating_add(2));
     quoted.push('"');
@@ -177,7 +177,7 @@ mod tests {
     fn every_character_comes_back() {
         let text: String = ('\0'..'\u{3000}').chain(['\u{feff}', '😀']).collect();
         assert_eq!(
-            serde_json::from_str::<String>(&quoted(&text)).unwrap(),
+            serde_json::from_str::<String>(&json_string(&text)).unwrap(),
             text
         );
     }
@@ -187,13 +187,13 @@ mod tests {
         use RenderError::*;
         assert_eq!(render("", "{}", None), Err(NoConfigurationPlace));
         assert_eq!(
-            render(CONFIGURATION_PLACE, "{}", Some("x")),
+            render(CONFIGURATION_PLACEHOLDER, "{}", Some("x")),
             Err(NoWasmPlace)
         );
-        let both = [CONFIGURATION_PLACE, WASM_PLACE].concat();
+        let both = [CONFIGURATION_PLACEHOLDER, WASM_PLACEHOLDER].concat();
         assert_eq!(render(&both, "{}", None), Err(NoWasm));
         assert_eq!(
-            render(CONFIGURATION_PLACE, "{}", None).as_deref(),
+            render(CONFIGURATION_PLACEHOLDER, "{}", None).as_deref(),
             Ok("\"{}\"")
         );
     }

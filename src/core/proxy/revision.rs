@@ -18,7 +18,7 @@ pub struct Revision {
 impl Revision {
     /// What the policy says; `None` when it is not 1 to 64 letters, digits, `.`, `_`, `+` and `-`.
     #[must_use]
-    pub fn given(text: &str) -> Option<Self> {
+    pub fn from_name(text: &str) -> Option<Self> {
         let is_allowed = |c: u8| c.is_ascii_alphanumeric() || b"._+-".contains(&c);
         let is_revision = (1..=LONGEST).contains(&text.len()) && text.bytes().all(is_allowed);
         is_revision.then(|| Self {
@@ -41,7 +41,7 @@ impl Revision {
         }
     }
 
-    pub(crate) const fn is_given(&self) -> bool {
+    pub(crate) const fn is_named(&self) -> bool {
         self.is_given
     }
 
@@ -61,7 +61,7 @@ impl Revision {
     /// The text of the policy, which is otherwise as it was, with the revision in it. So it stays
     /// the same where the text is laid out anew on its way to the proxy.
     #[must_use]
-    pub fn written_into<'p>(&self, policy: &'p str) -> Cow<'p, str> {
+    pub fn insert_into<'p>(&self, policy: &'p str) -> Cow<'p, str> {
         match policy.split_once('{') {
             Some((before, fields)) if !self.is_given => {
                 Cow::Owned(format!("{before}{{\"revision\":\"{self}\",{fields}"))
@@ -85,10 +85,10 @@ mod tests {
     fn a_revision_is_given_in_plain_characters() {
         let longest = "r".repeat(LONGEST);
         for good in ["1", "2026-11-21.3", "v1.2.3+halted_A", &longest] {
-            assert_eq!(Revision::given(good).unwrap().as_str(), good);
+            assert_eq!(Revision::from_name(good).unwrap().as_str(), good);
         }
         for bad in ["", "a b", "a/b", "é", "a\n", &format!("{longest}r")] {
-            assert_eq!(Revision::given(bad), None, "{bad:?}");
+            assert_eq!(Revision::from_name(bad), None, "{bad:?}");
         }
     }
 
@@ -106,12 +106,12 @@ mod tests {
     fn it_is_written_into_a_policy_that_lacks_it() {
         let policy = "\n{ \"version\": 1 }";
         let revision = Revision::of_text(policy);
-        let written = revision.written_into(policy);
+        let written = revision.insert_into(policy);
         assert_eq!(
             written,
             format!("\n{{\"revision\":\"{revision}\", \"version\": 1 }}")
         );
-        let given = Revision::given("r1").unwrap();
-        assert_eq!(given.written_into(policy), policy);
+        let given = Revision::from_name("r1").unwrap();
+        assert_eq!(given.insert_into(policy), policy);
     }
 }

@@ -87,14 +87,14 @@ pub enum Account<'a> {
 /// An account of the policy's format.
 #[derive(Clone, Copy, Debug)]
 pub struct AccountId<'a> {
-    text: Text<'a>,
+    text: AccountText<'a>,
     /// Where the format is `sid`.
     sid: Option<Sid>,
 }
 
 /// As the request has it, or as it was decoded.
 #[derive(Clone, Copy, Debug)]
-enum Text<'a> {
+enum AccountText<'a> {
     InRequest(&'a [u8]),
     Decoded(Decoded),
 }
@@ -105,8 +105,8 @@ impl AccountId<'_> {
     #[inline]
     pub fn as_slice(&self) -> &[u8] {
         match &self.text {
-            Text::InRequest(text) => text,
-            Text::Decoded(text) => text.as_slice(),
+            AccountText::InRequest(text) => text,
+            AccountText::Decoded(text) => text.as_slice(),
         }
     }
 
@@ -117,7 +117,7 @@ impl AccountId<'_> {
 
 impl Format {
     /// As the policy names it.
-    pub(crate) fn named(word: &str) -> Option<Self> {
+    pub(crate) fn from_word(word: &str) -> Option<Self> {
         match word {
             "sid" => Some(Self::Sid),
             "opaque" => Some(Self::Opaque),
@@ -134,18 +134,18 @@ impl Format {
     /// `None` when the bytes are no account of this format.
     pub(crate) fn account_of(self, bytes: &[u8]) -> Option<AccountId<'_>> {
         let sid = self.sid_of(bytes)?;
-        let text = Text::InRequest(bytes);
+        let text = AccountText::InRequest(bytes);
         Some(AccountId { text, sid })
     }
 
     /// What a request says by these bytes of itself. An account is large, because it may have been
     /// decoded; it is made where it stays, and what most requests say is not moved about.
     #[inline(always)]
-    pub(crate) fn said(self, bytes: &[u8]) -> Account<'_> {
+    pub(crate) fn parse_raw(self, bytes: &[u8]) -> Account<'_> {
         match self.sid_of(bytes) {
             None => Account::Malformed,
             Some(sid) => Account::Known(AccountId {
-                text: Text::InRequest(bytes),
+                text: AccountText::InRequest(bytes),
                 sid,
             }),
         }
@@ -154,15 +154,15 @@ impl Format {
     /// Whether a Basic user name of these bytes names no account, so that the next source decides: an
     /// API key where accounts are SIDs. Whatever else is not an account is malformed, so that clients
     /// cannot choose which of two accounts counts.
-    pub(crate) fn is_silent_user_name(self, bytes: &[u8]) -> bool {
+    pub(crate) fn is_user_name_without_account(self, bytes: &[u8]) -> bool {
         self == Self::Sid && is_api_key(bytes)
     }
 
-    pub(crate) fn said_decoded(self, bytes: Decoded) -> Account<'static> {
+    pub(crate) fn parse_decoded(self, bytes: Decoded) -> Account<'static> {
         match self.sid_of(bytes.as_slice()) {
             None => Account::Malformed,
             Some(sid) => Account::Known(AccountId {
-                text: Text::Decoded(bytes),
+                text: AccountText::Decoded(bytes),
                 sid,
             }),
         }
@@ -182,7 +182,7 @@ pub(crate) fn is_opaque_account(bytes: &[u8]) -> bool {
 }
 
 /// What one source holds, in whatever format.
-pub(crate) enum Found<'a> {
+pub(crate) enum SourceValue<'a> {
     Absent,
     Malformed,
     /// As it stands in the request.
@@ -227,8 +227,8 @@ mod tests {
     fn an_api_key_is_sk_and_32_lower_case_hex_digits() {
         let key = "SK7342e9713fa896e4af00c654c444aada";
         assert!(is_api_key(key.as_bytes()));
-        assert!(Format::Sid.is_silent_user_name(key.as_bytes()));
-        assert!(!Format::Opaque.is_silent_user_name(key.as_bytes()));
+        assert!(Format::Sid.is_user_name_without_account(key.as_bytes()));
+        assert!(!Format::Opaque.is_user_name_without_account(key.as_bytes()));
         let (short, _) = key.split_at(33);
         for other in [
             "",

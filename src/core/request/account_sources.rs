@@ -1,7 +1,7 @@
 //! Where a request says whom it is for.
 
-use crate::plan::path_match::Template;
-use crate::request::account::{Account, Decoded, Format, Found, hex_digit};
+use crate::plan::path_match::PathTemplate;
+use crate::request::account::{Account, Decoded, Format, SourceValue, hex_digit};
 use crate::request::basic_auth;
 use crate::request::headers::{Headers, Single};
 use crate::request::path_spelling::{Lenient, is_plain};
@@ -20,7 +20,7 @@ pub(crate) enum Source {
     /// The user name of `authorization: Basic …`.
     BasicAuthUsername,
     /// `{account}` in a path.
-    Path(Template),
+    Path(PathTemplate),
 }
 
 impl AccountSources {
@@ -31,10 +31,10 @@ impl AccountSources {
     pub(crate) fn read<'a>(&self, headers: Headers<'a>, path: &'a [u8], account: &mut Account<'a>) {
         for (index, source) in self.from.iter().enumerate() {
             match self.find(index, source, headers, path) {
-                Found::Absent => continue,
-                Found::Malformed => *account = Account::Malformed,
-                Found::Plain(bytes) => *account = self.format.said(bytes),
-                Found::Decoded(bytes) => *account = self.format.said_decoded(bytes),
+                SourceValue::Absent => continue,
+                SourceValue::Malformed => *account = Account::Malformed,
+                SourceValue::Plain(bytes) => *account = self.format.parse_raw(bytes),
+                SourceValue::Decoded(bytes) => *account = self.format.parse_decoded(bytes),
             }
             return;
         }
@@ -49,18 +49,18 @@ impl AccountSources {
         source: &Source,
         headers: Headers<'a>,
         path: &'a [u8],
-    ) -> Found<'a> {
+    ) -> SourceValue<'a> {
         match source {
             Source::Header(name) => match headers.single(name) {
-                Single::Absent => Found::Absent,
-                Single::InDoubt => Found::Malformed,
-                Single::One(value) => Found::Plain(value),
+                Single::Absent => SourceValue::Absent,
+                Single::InDoubt => SourceValue::Malformed,
+                Single::One(value) => SourceValue::Plain(value),
             },
             Source::BasicAuthUsername => basic_auth::account(headers, self.format),
             Source::Path(template) => match template.capture(path) {
-                Some(segment) if is_plain(path) => Found::Plain(segment),
+                Some(segment) if is_plain(path) => SourceValue::Plain(segment),
                 None if is_plain(path) && template.capture_leniently(path).is_none() => {
-                    Found::Absent
+                    SourceValue::Absent
                 }
                 captured => self.find_leniently(index, template, captured, path),
             },
@@ -73,16 +73,16 @@ impl AccountSources {
     fn find_leniently(
         &self,
         index: usize,
-        template: &Template,
+        template: &PathTemplate,
         captured: Option<&[u8]>,
         path: &[u8],
-    ) -> Found<'static> {
+    ) -> SourceValue<'static> {
         let sent = captured.map(percent_decoded);
         if !template.is_plain() {
             // Its author wants the path in just this spelling.
             return match sent {
-                Some(sent) => sent.map_or(Found::Malformed, Found::Decoded),
-                None => Found::Absent,
+                Some(sent) => sent.map_or(SourceValue::Malformed, SourceValue::Decoded),
+                None => SourceValue::Absent,
             };
         }
         let read = match is_plain(path) {
@@ -91,17 +91,17 @@ impl AccountSources {
                 Some(lenient) => template
                     .capture_leniently(lenient.as_slice())
                     .map(Decoded::of),
-                None => return Found::Malformed,
+                None => return SourceValue::Malformed,
             },
         };
         match (sent, read) {
-            (None, None) => Found::Absent,
+            (None, None) => SourceValue::Absent,
             (Some(Some(sent)), Some(Some(read))) if is_read_as(&sent, &read) => {
-                Found::Decoded(sent)
+                SourceValue::Decoded(sent)
             }
             // Another source names it in just this spelling, and has the say.
-            (None, Some(Some(read))) if self.names_later(index, path, &read) => Found::Absent,
-            _ => Found::Malformed,
+            (None, Some(Some(read))) if self.names_later(index, path, &read) => SourceValue::Absent,
+            _ => SourceValue::Malformed,
         }
     }
 
@@ -147,11 +147,11 @@ fn any_case_hex_digit(digit: u8) -> Option<u8> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::plan::path_match::Purpose;
+    use crate::plan::path_match::TemplateUse;
 
     /// The account, `None` where the source is absent, an error where it is malformed.
     fn read(format: Format, templates: &[&str], path: &str) -> Result<Option<String>, ()> {
-        let template = |text: &&str| Template::parse(text, Purpose::Account).unwrap();
+        let template = |text: &&str| PathTemplate::parse(text, TemplateUse::Account).unwrap();
         let sources = AccountSources {
             from: templates.iter().map(template).map(Source::Path).collect(),
             format,

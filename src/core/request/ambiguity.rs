@@ -9,7 +9,7 @@ use crate::request::swar;
 
 /// What of a request is in doubt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Doubt {
+pub enum Ambiguity {
     /// The host is none.
     Host,
     /// The method is not in upper case, and the policy tells methods apart.
@@ -18,7 +18,7 @@ pub enum Doubt {
     Path,
 }
 
-impl Doubt {
+impl Ambiguity {
     /// What is in doubt, in one word.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
@@ -33,28 +33,28 @@ impl Doubt {
 impl Plan {
     /// What makes it doubtful that a rollout which matches has the request.
     #[inline]
-    pub(crate) fn doubt(&self, found: &Rollout, request: &Request<'_>) -> Option<Doubt> {
+    pub(crate) fn ambiguity(&self, found: &Rollout, request: &Request<'_>) -> Option<Ambiguity> {
         // What a rollout names, and matches, is a host and a method.
         if found.matches.hosts.is_empty() && !is_host(request.host) {
-            return Some(Doubt::Host);
+            return Some(Ambiguity::Host);
         }
         if found.matches.methods.is_empty()
             && !is_method(request.method)
-            && self.tells_methods_apart()
+            && self.distinguishes_methods()
         {
-            return Some(Doubt::Method);
+            return Some(Ambiguity::Method);
         }
-        let is_doubtful = !is_plain(request.path) && self.is_path_doubtful(found, request);
-        is_doubtful.then_some(Doubt::Path)
+        let is_doubtful = !is_plain(request.path) && self.is_path_ambiguous(found, request);
+        is_doubtful.then_some(Ambiguity::Path)
     }
 
-    fn tells_methods_apart(&self) -> bool {
+    fn distinguishes_methods(&self) -> bool {
         let mut rollouts = self.rollouts.iter();
         rollouts.any(|rollout| !rollout.matches.methods.is_empty())
     }
 
     #[inline(never)]
-    fn is_path_doubtful(&self, found: &Rollout, request: &Request<'_>) -> bool {
+    fn is_path_ambiguous(&self, found: &Rollout, request: &Request<'_>) -> bool {
         let Some(lenient) = Lenient::of(request.path) else {
             let mut rollouts = self.rollouts.iter();
             return rollouts.any(|rollout| rollout.matches.path.is_some());

@@ -4,7 +4,7 @@ use base64::Engine as _;
 use base64::alphabet::STANDARD;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 
-use crate::request::account::{Decoded, Format, Found};
+use crate::request::account::{Decoded, Format, SourceValue};
 use crate::request::headers::Headers;
 
 const SCHEME: &[u8] = b"basic";
@@ -20,9 +20,11 @@ const LENIENT: GeneralPurpose = GeneralPurpose::new(
 
 /// The user name, unless it is a credential that names no account: such a source counts as absent.
 #[inline(never)]
-pub(crate) fn account<'a>(headers: Headers<'a>, format: Format) -> Found<'a> {
+pub(crate) fn account<'a>(headers: Headers<'a>, format: Format) -> SourceValue<'a> {
     match username(headers) {
-        Found::Decoded(name) if format.is_silent_user_name(name.as_slice()) => Found::Absent,
+        SourceValue::Decoded(name) if format.is_user_name_without_account(name.as_slice()) => {
+            SourceValue::Absent
+        }
         found => found,
     }
 }
@@ -30,18 +32,20 @@ pub(crate) fn account<'a>(headers: Headers<'a>, format: Format) -> Found<'a> {
 /// The user name in `authorization: Basic …`. Other schemes are no such source. What a lenient upstream
 /// may read as Basic is malformed unless it is the one `authorization` and well-formed: a client must not
 /// be able to hide its credentials from this source and name another account in the next one.
-pub(crate) fn username<'a>(headers: Headers<'a>) -> Found<'a> {
+pub(crate) fn username<'a>(headers: Headers<'a>) -> SourceValue<'a> {
     let mut values = headers.values("authorization");
     let found = match (values.next(), values.next()) {
-        (None, _) => return Found::Absent,
+        (None, _) => return SourceValue::Absent,
         (Some(only), None) => credentials(only),
         // Which of them counts is open, and proxies join them by a comma.
         (Some(_), Some(_)) => None,
     };
     match found {
-        Some(credentials) => decode_username(credentials).map_or(Found::Malformed, Found::Decoded),
-        None if headers.values("authorization").any(may_be_basic) => Found::Malformed,
-        None => Found::Absent,
+        Some(credentials) => {
+            decode_username(credentials).map_or(SourceValue::Malformed, SourceValue::Decoded)
+        }
+        None if headers.values("authorization").any(may_be_basic) => SourceValue::Malformed,
+        None => SourceValue::Absent,
     }
 }
 
@@ -135,10 +139,12 @@ mod tests {
             .map(|value| (&b"authorization"[..], value.as_bytes()))
             .collect();
         match username(Headers::new(&pairs)) {
-            Found::Absent => Ok(None),
-            Found::Malformed => Err(()),
-            Found::Plain(_) => panic!("a user name is decoded"),
-            Found::Decoded(name) => Ok(Some(String::from_utf8(name.as_slice().to_vec()).unwrap())),
+            SourceValue::Absent => Ok(None),
+            SourceValue::Malformed => Err(()),
+            SourceValue::Plain(_) => panic!("a user name is decoded"),
+            SourceValue::Decoded(name) => {
+                Ok(Some(String::from_utf8(name.as_slice().to_vec()).unwrap()))
+            }
         }
     }
 

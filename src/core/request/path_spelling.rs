@@ -6,7 +6,7 @@
 use crate::request::account::hex_digit;
 use crate::request::swar;
 
-use crate::plan::path_match::{Segment, Template};
+use crate::plan::path_match::{PathSegment, PathTemplate};
 
 /// How much of a lenient reading is kept, in bytes: more than any template of a policy asks for.
 const KEPT: usize = 2_048;
@@ -110,16 +110,16 @@ fn digit(digit: u8) -> Option<u8> {
     hex_digit(digit.to_ascii_lowercase())
 }
 
-impl Template {
+impl PathTemplate {
     /// Whether a lenient server reads the template's own text as it is written.
     pub(crate) fn is_plain(&self) -> bool {
         let is_plain = |text: &str| !matches!(text, "." | "..") && is_plain(text.as_bytes());
         let last = self.segments.len().saturating_sub(1);
         let mut segments = self.segments.iter().enumerate();
         segments.all(|(index, segment)| match segment {
-            Segment::Literal(text) => is_plain(text) && (index == last || !text.is_empty()),
-            Segment::Account { before, after } => is_plain(before) && is_plain(after),
-            Segment::Any => true,
+            PathSegment::Literal(text) => is_plain(text) && (index == last || !text.is_empty()),
+            PathSegment::Account { before, after } => is_plain(before) && is_plain(after),
+            PathSegment::Any => true,
         })
     }
 
@@ -130,17 +130,18 @@ impl Template {
         let path = path.strip_suffix(b"/").unwrap_or(path);
         let mut given = path.strip_prefix(b"/")?.split(|byte| *byte == b'/');
         let wanted = match self.segments.split_last() {
-            Some((Segment::Literal(last), before)) if last.is_empty() => before,
+            Some((PathSegment::Literal(last), before)) if last.is_empty() => before,
             _ => &self.segments,
         };
         let mut account = None;
         for wanted in wanted {
             let segment = given.next()?;
             match wanted {
-                Segment::Literal(literal) if segment.eq_ignore_ascii_case(literal.as_bytes()) => {}
-                Segment::Any if !segment.is_empty() => {}
-                Segment::Literal(_) | Segment::Any => return None,
-                Segment::Account { before, after } => {
+                PathSegment::Literal(literal)
+                    if segment.eq_ignore_ascii_case(literal.as_bytes()) => {}
+                PathSegment::Any if !segment.is_empty() => {}
+                PathSegment::Literal(_) | PathSegment::Any => return None,
+                PathSegment::Account { before, after } => {
                     let (start, inner) = segment.split_at_checked(before.len())?;
                     let length = inner.len().checked_sub(after.len())?;
                     let (inner, end) = inner.split_at_checked(length)?;
@@ -157,7 +158,7 @@ impl Template {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::plan::path_match::Purpose;
+    use crate::plan::path_match::TemplateUse;
 
     fn lenient(path: &str) -> Option<String> {
         let read = Lenient::of(path.as_bytes())?;
@@ -221,7 +222,7 @@ mod tests {
     #[test]
     fn a_lenient_server_finds_the_account_whatever_the_case_and_the_final_slash() {
         let capture = |template: &str, path: &str| {
-            let template = Template::parse(template, Purpose::Account).unwrap();
+            let template = PathTemplate::parse(template, TemplateUse::Account).unwrap();
             let account = template.capture_leniently(path.as_bytes())?;
             Some(String::from_utf8(account.to_vec()).unwrap())
         };

@@ -6,7 +6,7 @@ use turnout_diff::{Comparison, Finding, Findings, OptionUsage, Part, Severity};
 
 use super::noise_model::PlaceId;
 use super::reply::{self, View};
-use super::{NoiseModel, Shadow};
+use super::{NoiseModel, ShadowPlan};
 
 /// Noisy places that are kept of one comparison: a long list may vary in each of its elements.
 const MOST_NOISY: usize = 64;
@@ -70,7 +70,7 @@ pub(super) enum Pair<'a> {
 /// Compares two answers. `varied` are places that are known to vary in addition to the model's.
 pub(super) fn compare<'a>(
     [left, right]: [&'a View<'a>; 2],
-    shadow: &Shadow,
+    shadow: &ShadowPlan,
     model: &NoiseModel,
     route: Option<usize>,
     varied: &[PlaceId],
@@ -119,7 +119,7 @@ pub(super) fn compare<'a>(
 /// The places at which v1 answers a repeated request otherwise; `None` where nobody can tell.
 pub(super) fn varied(
     pair: [&View<'_>; 2],
-    shadow: &Shadow,
+    shadow: &ShadowPlan,
     model: &NoiseModel,
     route: Option<usize>,
 ) -> Option<Vec<PlaceId>> {

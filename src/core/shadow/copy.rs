@@ -3,7 +3,7 @@
 use crate::proxy::wire_names::is_turnout_header;
 use crate::request::headers::Headers;
 
-use super::Shadow;
+use super::ShadowPlan;
 
 /// Headers that are about one connection, or about the body's way over it, and not about the
 /// request. A copy with `content-length` and no body would hang until its time is up; where there is
@@ -39,7 +39,7 @@ const PROXY_CONTROL: &[&[u8]] = &[
 /// `accept-encoding` is replaced too: an answer that is compressed could not be compared.
 pub fn carry<'a>(
     headers: Headers<'a>,
-    shadow: &Shadow,
+    shadow: &ShadowPlan,
 ) -> impl Iterator<Item = (&'a [u8], &'a [u8])> {
     let nominates = headers.values("connection").next().is_some();
     headers.iter().filter(move |(name, _)| {
@@ -47,7 +47,7 @@ pub fn carry<'a>(
     })
 }
 
-fn is_carried(name: &[u8], shadow: &Shadow) -> bool {
+fn is_carried(name: &[u8], shadow: &ShadowPlan) -> bool {
     !(HOP_BY_HOP.contains(&name)
         || name == b"accept-encoding"
         || PROXY_CONTROL.iter().any(|prefix| name.starts_with(prefix))

@@ -3,7 +3,7 @@
 use turnout_diff::{Finding, FindingKind, Part, Severity, Value, ValueType};
 
 use super::comparison::Compared;
-use super::{NoiseModel, Shadow};
+use super::{NoiseModel, ShadowPlan};
 
 /// Findings in one record.
 const MOST_NOTED: usize = 32;
@@ -83,7 +83,7 @@ impl Difference {
         compared: &Compared<'_>,
         rechecked: bool,
         is_proven: bool,
-        shadow: &Shadow,
+        shadow: &ShadowPlan,
         model: &NoiseModel,
     ) -> Self {
         let mut difference = Self {
@@ -104,7 +104,7 @@ impl Difference {
     pub(super) fn add_unstable<'f>(
         &mut self,
         findings: impl Iterator<Item = &'f Finding<'f>>,
-        shadow: &Shadow,
+        shadow: &ShadowPlan,
         model: &NoiseModel,
     ) {
         for finding in findings {
@@ -135,7 +135,7 @@ impl Difference {
     }
 }
 
-fn note(finding: &Finding<'_>, shadow: &Shadow, model: &NoiseModel) -> Noted {
+fn note(finding: &Finding<'_>, shadow: &ShadowPlan, model: &NoiseModel) -> Noted {
     let reveals = finding.part == Part::Status
         || finding.part == Part::Body && shadow.reveals(&finding.exact);
     // What is in a list or an object has names of its own, which the policy may not reveal.

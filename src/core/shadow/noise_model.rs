@@ -10,7 +10,7 @@ use std::hash::{BuildHasher, RandomState};
 use crate::vec_map::VecMap;
 use turnout_diff::{Finding, FindingKind, OptionUsage, Part};
 
-use super::Shadow;
+use super::ShadowPlan;
 use super::limit::Limit;
 
 /// What one worker knows about a rollout's answers. Its size is bounded, whatever is answered.
@@ -98,7 +98,7 @@ const MOST_PLACES: usize = 1_024;
 impl NoiseModel {
     /// The model of a worker that has seen no answers.
     #[must_use]
-    pub fn new(shadow: &Shadow) -> Self {
+    pub fn new(shadow: &ShadowPlan) -> Self {
         // One for each trial that may be under way where everything is new, and as many that are spare.
         let burst = u32::try_from(shadow.max_in_flight).unwrap_or(u32::MAX);
         let burst = burst.saturating_mul(2);

@@ -2,7 +2,7 @@
 
 use turnout_diff::{Comparison, OptionUsage, Part, Response};
 
-use super::Shadow;
+use super::ShadowPlan;
 
 /// An answer, as far as it is compared.
 #[derive(Clone, Debug)]
@@ -69,7 +69,7 @@ impl View<'_> {
 pub(super) fn compare<'a>(
     v1: &'a View<'a>,
     v2: &'a View<'a>,
-    shadow: &Shadow,
+    shadow: &ShadowPlan,
     is_noisy: &dyn Fn(Part, &str) -> bool,
     usage: &mut OptionUsage,
 ) -> Comparison<'a> {

@@ -3,14 +3,14 @@
 use crate::bucketing::{Position, Salt};
 use crate::decision::Decision;
 use crate::decision::{Reason, Treatment};
-use crate::plan::request_match::Place;
+use crate::plan::request_match::RegionMatch;
 use crate::plan::segments::SegmentSet;
 use crate::plan::{Mode, Plan, Rollout};
 use crate::proxy::wire_names::SHADOW_HEADER;
 use crate::request::Request;
 use crate::request::account::Account;
 
-use super::{Outcome, Shadow};
+use super::{Outcome, ShadowPlan};
 
 /// A request that the policy samples.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -56,7 +56,7 @@ impl Plan {
         };
         let is_sampled = shadow.requests.includes(draw(Salt::shadow))
             && shadow.accounts.includes(account)
-            && shadow.when.place == Place::Here
+            && shadow.when.region == RegionMatch::Here
             && shadow.when.holds(segments, request.headers);
         if !is_sampled {
             return None;
@@ -88,7 +88,7 @@ impl Rollout {
     }
 }
 
-impl Shadow {
+impl ShadowPlan {
     fn route_of(&self, path: &[u8]) -> Option<usize> {
         self.routes
             .iter()

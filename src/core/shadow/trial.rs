@@ -10,7 +10,7 @@
 
 use super::comparison::Pair;
 use super::repetitions::Repetitions;
-use super::{Difference, NoiseModel, Outcome, Reply, Shadow};
+use super::{Difference, NoiseModel, Outcome, Reply, ShadowPlan};
 use crate::decision::Treatment;
 use turnout_diff::Part;
 
@@ -46,7 +46,7 @@ pub struct Verdict {
 /// What a trial is judged by.
 pub struct Judge<'k> {
     /// The rollout's options.
-    pub shadow: &'k Shadow,
+    pub shadow: &'k ShadowPlan,
     /// What the worker knows about the rollout's answers.
     pub model: &'k mut NoiseModel,
     /// The request's route; noise is known by route.

@@ -1,7 +1,7 @@
 //! One sampled request: what is kept of it, and how it is asked again.
 
 use turnout_core::shadow::{
-    AccountCharge, AccountKey, Answered, Outcome, Reply, Sample, Shadow, Trial, carry,
+    AccountCharge, AccountKey, Answered, Outcome, Reply, Sample, ShadowPlan, Trial, carry,
 };
 use turnout_core::{
     CLUSTER_HEADER, Configuration, DECISION_HEADER, Headers, Request, Rollout, SHADOW_HEADER,
@@ -218,7 +218,7 @@ impl Job {
 
     /// Whether the call that is under way has had its time, as far as can be told: the proxy's timer
     /// starts a little earlier than our clock.
-    pub(super) fn is_late(&self, now: u64, shadow: &Shadow) -> bool {
+    pub(super) fn is_late(&self, now: u64, shadow: &ShadowPlan) -> bool {
         let waited = self.call.map_or(0, |call| now.saturating_sub(call.sent_at));
         let allowed = u64::from(shadow.timeout_ms).saturating_mul(MILLI);
         waited >= allowed.saturating_sub(allowed >> 3)
@@ -282,7 +282,7 @@ impl Job {
         &self,
         configuration: &Configuration,
         rollout: &Rollout,
-        shadow: &Shadow,
+        shadow: &ShadowPlan,
         version: Treatment,
     ) -> Option<u32> {
         self.with_request(configuration, |request, headers| {
@@ -333,7 +333,7 @@ pub(super) struct Head {
 }
 
 impl Head {
-    pub(super) fn read(pairs: &[(&[u8], &[u8])], shadow: &Shadow) -> Self {
+    pub(super) fn read(pairs: &[(&[u8], &[u8])], shadow: &ShadowPlan) -> Self {
         let mut head = Self {
             reply: Reply {
                 status: 0,
@@ -391,7 +391,7 @@ impl Job {
         is_answered: bool,
         size: usize,
         now: u64,
-        shadow: &Shadow,
+        shadow: &ShadowPlan,
         limit: usize,
     ) -> Answered {
         if !is_answered {

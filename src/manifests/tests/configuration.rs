@@ -53,7 +53,7 @@ fn it_is_of_the_same_revision_and_decides_the_same() {
     for (mesh, clusters) in [(Mesh::Gateway, CHANNELS), (Mesh::EnvoyGateway, SERVICES)] {
         let policy = text(clusters);
         let plan = plan(&policy);
-        let written = plan.revision().written_into(&policy);
+        let written = plan.revision().insert_into(&policy);
         let documents = mesh.documents(&written).expect("manifests");
         let object = &documents.first().expect("the plugin").object;
         let in_object = object
@@ -66,7 +66,7 @@ fn it_is_of_the_same_revision_and_decides_the_same() {
         assert_eq!(arrived.inbound, Inbound::Strip);
         assert_eq!(
             arrived.plan.revision(),
-            &Revision::given(plan.revision().as_str()).expect("one")
+            &Revision::from_name(plan.revision().as_str()).expect("one")
         );
         let mut v2 = 0;
         for account in 0..2_000 {

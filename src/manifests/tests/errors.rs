@@ -1,7 +1,7 @@
 //! What cannot be said there, and what to write instead.
 
 use serde_json::{Value, json};
-use turnout_core::{Configuration, Inbound, Proxy, Written};
+use turnout_core::{Configuration, EmittedHeaders, Inbound, Proxy};
 use turnout_manifests::{EnvoyGateway, Object, envoy_gateway, istio, to_yaml};
 
 use crate::given::{CHANNELS, Mesh, SERVICES, at, object, plan, policy, two};
@@ -281,7 +281,7 @@ fn headers_that_the_routes_match_and_the_filter_does_not_write() {
     ] {
         let policy = two(clusters);
         let documents = |words: &[&str]| {
-            let headers = Written::named(words.iter().copied()).expect("headers");
+            let headers = EmittedHeaders::from_words(words.iter().copied()).expect("headers");
             let inbound = Inbound::Strip;
             let proxy = Proxy {
                 inbound,

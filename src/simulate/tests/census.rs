@@ -39,7 +39,7 @@ proptest! {
             let Some(rollout) = decision.rollout else {
                 continue;
             };
-            let standing = plan.standing(rollout, &request.account, at);
+            let standing = plan.account_outcome(rollout, &request.account, at);
             prop_assert_eq!(decision.rule, standing.rule);
             match (decision.treatment, standing.requests) {
                 (Treatment::V2, Some(requests)) => {
@@ -80,7 +80,7 @@ proptest! {
             let v2 = numbers.iter().filter(|number| {
                 let text = account(**number);
                 let account = Account::Known(plan.account(text.as_bytes()).expect("an account"));
-                let standing = plan.standing(rollout, &account, at);
+                let standing = plan.account_outcome(rollout, &account, at);
                 standing.requests.is_some()
             });
             prop_assert_eq!(counted.total.v2, v2.count() as u64);

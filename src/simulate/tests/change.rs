@@ -21,7 +21,7 @@ fn on_v2(
     let takes = |number: &usize| {
         let text = account(*number);
         let account = Account::Known(plan.account(text.as_bytes()).expect("an account"));
-        let requests = rollout.served(&plan.standing(rollout, &account, at));
+        let requests = rollout.served(&plan.account_outcome(rollout, &account, at));
         (requests != Fraction::NONE).then_some((*number, requests))
     };
     numbers.iter().filter_map(takes).collect()

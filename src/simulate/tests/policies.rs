@@ -103,7 +103,7 @@ pub(crate) fn policy() -> impl Strategy<Value = String> {
 pub(crate) fn plan(text: &str, region: Option<&str>) -> Plan {
     let mut plan = Plan::from_json(text).expect("a valid policy");
     if let Some(region) = region {
-        plan.place_in(region);
+        plan.set_region(region);
     }
     plan
 }

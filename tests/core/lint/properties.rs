@@ -97,7 +97,7 @@ fn deciding(text: &str, accounts: usize, rules: usize) -> Vec<bool> {
     let mut decides = vec![false; rules];
     for region in ["", "east", "west", "north"] {
         let mut plan = Plan::from_json(text).expect("a valid policy");
-        plan.place_in(region);
+        plan.set_region(region);
         for account in (0..accounts)
             .map(|n| format!("u{n}"))
             .chain(["nobody".into()])

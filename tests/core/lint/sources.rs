@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use proptest::prelude::*;
 use proptest::sample::select;
-use turnout_core::explain::{Finding, Held};
+use turnout_core::explain::{SourceContent, StepFinding};
 use turnout_core::lint::{Options, lint};
 use turnout_core::{Headers, Inbound, Plan, Time};
 
@@ -81,10 +81,10 @@ proptest! {
             let explanation = plan.explain(&request);
             let answers = explanation.steps.iter().filter_map(|step| step.answer.as_ref());
             for answer in answers {
-                let Finding::Account(account) = &answer.finding else { continue };
+                let StepFinding::Account(account) = &answer.finding else { continue };
                 for (index, tried) in account.sources.iter().enumerate() {
                     let pointer = format!("/account/from/{index}");
-                    let is_read = matches!(tried.held, Some(Held::Account(_)));
+                    let is_read = matches!(tried.content, Some(SourceContent::Account(_)));
                     prop_assert!(!(is_read && said.contains(&pointer)), "{} {} {}", pointer, path, text);
                 }
             }

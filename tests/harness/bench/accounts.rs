@@ -1,6 +1,6 @@
 //! Accounts by number: as many as one wants, the same ones in every process.
 
-use turnout_core::{Format, Gathered};
+use turnout_core::{AccountListBuilder, Format};
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 /// The SID of an account. They are spread over the whole range of SIDs, as real ones are.
@@ -13,7 +13,7 @@ pub fn sid(number: u32) -> String {
 /// The accounts of these numbers as `turnout pack` packs them.
 #[must_use]
 pub fn packed(numbers: std::ops::Range<u32>) -> String {
-    let mut gathered = Gathered::new(Format::Sid);
+    let mut gathered = AccountListBuilder::new(Format::Sid);
     for number in numbers {
         gathered.push(number.into(), sid(number).as_bytes());
     }

@@ -2,10 +2,10 @@
 
 use serde_json::{Map, Number, Value, json};
 use turnout_core::explain::{
-    AccountFound, Answer, Condition, Draw, Finding, Held, Part, Pattern, Question, RuleFound,
-    ServeFound, SourceName, Step, Tried,
+    AccountFound, Bucketing, Condition, Part, Pattern, Question, RuleFound, ServeFound,
+    SourceContent, SourceName, Step, StepFinding, StepResult, Tried,
 };
-use turnout_core::{Account, Doubt, Fraction, Inbound, Native, Treatment};
+use turnout_core::{Account, Ambiguity, Fraction, Inbound, ToolPosition, Treatment};
 
 use super::{Told, suggestions, wording};
 
@@ -25,7 +25,7 @@ pub(super) fn of(told: &Told<'_>) -> Value {
         },
         "request": request(told),
         "rollouts": explanation.rollouts.iter().map(tried).collect::<Vec<_>>(),
-        "doubt": explanation.doubt.map(Doubt::as_str),
+        "doubt": explanation.doubt.map(Ambiguity::as_str),
         "steps": explanation.steps.iter().map(|step| of_step(told, step)).collect::<Vec<_>>(),
         "help": suggestions::of(told),
     })
@@ -126,7 +126,7 @@ fn of_step(told: &Told<'_>, step: &Step<'_>) -> Value {
     }
     let state = match &step.answer {
         None => "not_reached",
-        Some(Answer { outcome: None, .. }) => "passed",
+        Some(StepResult { outcome: None, .. }) => "passed",
         Some(_) => "decides",
     };
     fields.insert("state".into(), json!(state));
@@ -140,29 +140,29 @@ fn of_step(told: &Told<'_>, step: &Step<'_>) -> Value {
     Value::Object(fields)
 }
 
-fn finding(told: &Told<'_>, finding: &Finding<'_>, fields: &mut Map<String, Value>) {
+fn finding(told: &Told<'_>, finding: &StepFinding<'_>, fields: &mut Map<String, Value>) {
     let mut add = |name: &str, value: Value| fields.insert(name.to_owned(), value);
     match finding {
-        Finding::Halted(halted) => {
+        StepFinding::Halted(halted) => {
             add("halted", json!(halted));
         }
-        Finding::Mode(mode) => {
+        StepFinding::Mode(mode) => {
             add("mode", json!(wording::mode(*mode)));
         }
-        Finding::Inbound(inbound, decided) => {
+        StepFinding::Inbound(inbound, decided) => {
             add("inbound", json!(Inbound::as_str(*inbound)));
             add("decided", json!(decided.map(Treatment::as_str)));
         }
-        Finding::Account(AccountFound { sources, segments }) => {
+        StepFinding::Account(AccountFound { sources, segments }) => {
             let sources = sources.iter().map(|tried| {
-                let (state, held, why) = match &tried.held {
+                let (state, held, why) = match &tried.content {
                     None => ("not_reached", None, None),
-                    Some(Held::Nothing) => ("absent", None, None),
-                    Some(Held::Credential(name)) => {
+                    Some(SourceContent::Nothing) => ("absent", None, None),
+                    Some(SourceContent::Credential(name)) => {
                         ("absent", Some(text(name)), Some(wording::API_KEY))
                     }
-                    Some(Held::Account(account)) => ("account", Some(text(account)), None),
-                    Some(Held::NoAccount { value, why }) => {
+                    Some(SourceContent::Account(account)) => ("account", Some(text(account)), None),
+                    Some(SourceContent::NoAccount { value, why }) => {
                         ("malformed", value.as_deref().map(text), Some(why.as_str()))
                     }
                 };
@@ -176,7 +176,7 @@ fn finding(told: &Told<'_>, finding: &Finding<'_>, fields: &mut Map<String, Valu
             add("sources", Value::Array(sources.collect()));
             add("segments", json!(segments));
         }
-        Finding::Rule(RuleFound {
+        StepFinding::Rule(RuleFound {
             conditions: when,
             serve,
         }) => {
@@ -197,7 +197,7 @@ fn finding(told: &Told<'_>, finding: &Finding<'_>, fields: &mut Map<String, Valu
                 }
             }
         }
-        Finding::Default => {}
+        StepFinding::Default => {}
     }
 }
 
@@ -209,12 +209,12 @@ fn source(name: &SourceName<'_>) -> Value {
     }
 }
 
-fn accounts(draw: &Draw) -> Value {
+fn accounts(draw: &Bucketing) -> Value {
     let steps = draw.ramp.iter().map(|step| {
         json!({
             "from": step.step.from.map(|from| from.to_string()),
             "percent": percent(step.step.fraction),
-            "in_force": step.in_force,
+            "in_force": step.is_active,
             "includes": step.includes,
         })
     });
@@ -222,25 +222,27 @@ fn accounts(draw: &Draw) -> Value {
         "percent": percent(draw.fraction),
         "hash": draw.hash,
         "position": position(draw),
-        "enters_at_percent": percent(draw.entry),
+        "enters_at_percent": percent(draw.smallest_including),
         "includes": draw.includes,
         "ramp": steps.collect::<Vec<_>>(),
         "enters_at": draw.enters_at().map(|at| at.to_string()),
     })
 }
 
-fn requests(draw: &Draw) -> Value {
+fn requests(draw: &Bucketing) -> Value {
     json!({
         "percent": percent(draw.fraction),
         "position": position(draw),
-        "enters_at_percent": percent(draw.entry),
+        "enters_at_percent": percent(draw.smallest_including),
         "includes": draw.includes,
     })
 }
 
 /// As text: it has more digits than a reader's number may keep.
-fn position(draw: &Draw) -> Option<String> {
-    let native = draw.native.filter(|native| *native != Native::Never);
+fn position(draw: &Bucketing) -> Option<String> {
+    let native = draw
+        .tool_position
+        .filter(|native| *native != ToolPosition::Never);
     native.map(|native| native.to_string())
 }
 

@@ -1,7 +1,7 @@
 //! What to add to the command to learn more.
 
-use turnout_core::explain::{Condition, Finding, Part, Pattern, ServeFound, Step};
-use turnout_core::{Doubt, Reason};
+use turnout_core::explain::{Condition, Part, Pattern, ServeFound, Step, StepFinding};
+use turnout_core::{Ambiguity, Reason};
 
 use super::{Told, wording};
 
@@ -36,13 +36,13 @@ pub(super) fn of(told: &Told<'_>) -> Vec<String> {
 }
 
 /// What to send instead.
-fn doubtful(doubt: Doubt) -> &'static str {
+fn doubtful(doubt: Ambiguity) -> &'static str {
     match doubt {
-        Doubt::Host => {
+        Ambiguity::Host => {
             "a host is a name or an address, with a port or without; --host HOST gives one"
         }
-        Doubt::Method => "methods are in upper case; --method METHOD gives one",
-        Doubt::Path => {
+        Ambiguity::Method => "methods are in upper case; --method METHOD gives one",
+        Ambiguity::Path => {
             "another server may read this path as one of another rollout; send it without escaped letters and \
              slashes, `;`, `//` and `..`"
         }
@@ -126,7 +126,7 @@ fn missing_id(told: &Told<'_>) -> Option<String> {
 
 fn rule_found<'s>(step: &'s Step<'_>) -> Option<(&'s [Condition<'s>], Option<&'s ServeFound>)> {
     match &step.answer.as_ref()?.finding {
-        Finding::Rule(rule) => Some((&rule.conditions, rule.serve.as_ref())),
+        StepFinding::Rule(rule) => Some((&rule.conditions, rule.serve.as_ref())),
         _ => None,
     }
 }

@@ -2,7 +2,8 @@
 //! was looked at.
 
 use turnout_core::explain::{
-    AccountFound, Answer, Condition, Draw, Finding, Held, Question, RuleFound, ServeFound, Tried,
+    AccountFound, Bucketing, Condition, Question, RuleFound, ServeFound, SourceContent,
+    StepFinding, StepResult, Tried,
 };
 use turnout_core::{Account, Fraction, Inbound, Mode, Reason, Treatment, visible};
 
@@ -176,16 +177,16 @@ fn steps(told: &Told<'_>, lines: &mut Vec<Line>) {
     }
 }
 
-fn answered(told: &Told<'_>, question: Question, answer: &Answer<'_>, lines: &mut Vec<Line>) {
+fn answered(told: &Told<'_>, question: Question, answer: &StepResult<'_>, lines: &mut Vec<Line>) {
     match &answer.finding {
-        Finding::Halted(halted) => {
+        StepFinding::Halted(halted) => {
             let (mark, is) = match halted {
                 true => (Mark::No, "yes"),
                 false => (Mark::Yes, "no"),
             };
             lines.push(Line::new(mark, "halted", is));
         }
-        Finding::Mode(mode) => {
+        StepFinding::Mode(mode) => {
             // Asked twice, told once.
             let is_told = (question == Question::On) == (*mode == Mode::On);
             if !is_told {
@@ -198,9 +199,9 @@ fn answered(told: &Told<'_>, question: Question, answer: &Answer<'_>, lines: &mu
             };
             lines.push(Line::new(mark, "mode", wording::mode(*mode)));
         }
-        Finding::Inbound(inbound, decided) => lines.push(of_inbound(*inbound, *decided)),
-        Finding::Account(found) => of_account(told, found, lines),
-        Finding::Rule(found) => {
+        StepFinding::Inbound(inbound, decided) => lines.push(of_inbound(*inbound, *decided)),
+        StepFinding::Account(found) => of_account(told, found, lines),
+        StepFinding::Rule(found) => {
             let Question::Rule(index) = question else {
                 return;
             };
@@ -211,7 +212,7 @@ fn answered(told: &Told<'_>, question: Question, answer: &Answer<'_>, lines: &mu
                 lines,
             );
         }
-        Finding::Default => {
+        StepFinding::Default => {
             lines.push(Line::new(Mark::No, "default", "no rule holds").found("v1"));
         }
     }
@@ -234,19 +235,21 @@ fn of_account(told: &Told<'_>, found: &AccountFound<'_>, lines: &mut Vec<Line>) 
     let is_absent = matches!(told.request.account, Account::Absent);
     let mut step = "account";
     for source in &found.sources {
-        let (mark, held) = match &source.held {
+        let (mark, held) = match &source.content {
             None => continue,
-            Some(Held::Nothing) if is_absent => (Mark::No, String::from("not there")),
-            Some(Held::Nothing) => (Mark::None, String::from("not there")),
-            Some(Held::Credential(name)) => {
+            Some(SourceContent::Nothing) if is_absent => (Mark::No, String::from("not there")),
+            Some(SourceContent::Nothing) => (Mark::None, String::from("not there")),
+            Some(SourceContent::Credential(name)) => {
                 let mark = if is_absent { Mark::No } else { Mark::None };
                 (
                     mark,
                     format!("{}: {}", wording::shown(name), wording::API_KEY),
                 )
             }
-            Some(Held::Account(account)) => (Mark::Yes, wording::shown(account)),
-            Some(Held::NoAccount { why, .. }) => (Mark::No, wording::shown(why.as_bytes())),
+            Some(SourceContent::Account(account)) => (Mark::Yes, wording::shown(account)),
+            Some(SourceContent::NoAccount { why, .. }) => {
+                (Mark::No, wording::shown(why.as_bytes()))
+            }
         };
         let line = Line::new(mark, step, wording::source(&source.name));
         lines.push(line.found(held));
@@ -282,9 +285,9 @@ fn of_rule(told: &Told<'_>, step: &str, found: &RuleFound<'_>, lines: &mut Vec<L
     }
 }
 
-fn of_accounts(step: &str, draw: &Draw) -> Line {
+fn of_accounts(step: &str, draw: &Bucketing) -> Line {
     let mut wanted = format!("accounts {}", wording::percent(draw.fraction));
-    if let Some(in_force) = draw.ramp.iter().find(|step| step.in_force) {
+    if let Some(in_force) = draw.ramp.iter().find(|step| step.is_active) {
         if let Some(from) = in_force.step.from {
             wanted.push_str(&format!(" since {from}"));
         }
@@ -297,9 +300,9 @@ fn of_accounts(step: &str, draw: &Draw) -> Line {
     };
     let mut found = format!(
         "{everyone}this account enters at {}",
-        wording::percent(draw.entry)
+        wording::percent(draw.smallest_including)
     );
-    if let (Some(native), true) = (draw.native, draw.hash != "turnout") {
+    if let (Some(native), true) = (draw.tool_position, draw.hash != "turnout") {
         found.push_str(&format!(" ({}: {native})", draw.hash));
     }
     if let Some(at) = draw.enters_at() {
@@ -310,11 +313,14 @@ fn of_accounts(step: &str, draw: &Draw) -> Line {
     Line::new(mark(draw.includes), step, wanted).found(found)
 }
 
-fn of_requests(draw: &Draw) -> Line {
+fn of_requests(draw: &Bucketing) -> Line {
     let wanted = format!("requests {}", wording::percent(draw.fraction));
     let found = match draw.position {
         _ if draw.fraction == Fraction::ALL => String::from("every request"),
-        Some(_) => format!("this request enters at {}", wording::percent(draw.entry)),
+        Some(_) => format!(
+            "this request enters at {}",
+            wording::percent(draw.smallest_including)
+        ),
         None => String::from("without an id a request stands last of all"),
     };
     Line::new(mark(draw.includes), "", wanted).found(found)

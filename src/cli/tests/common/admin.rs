@@ -82,7 +82,7 @@ fn stats(filter: &PathBuf) -> String {
 }
 
 fn page_of(revision: &str) -> String {
-    let number = Revision::given(revision).map_or(0, |revision| revision.number());
+    let number = Revision::from_name(revision).map_or(0, |revision| revision.number());
     let prefix = "extension_config_discovery.http_filter.turnout";
     format!(
         "{prefix}.version_text: \"{revision}\"\n{prefix}.config_reload: 1\n\

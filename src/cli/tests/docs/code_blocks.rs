@@ -8,7 +8,7 @@
 
 use std::process::{Command, Output};
 
-use turnout_core::{Configuration, Logged, Plan};
+use turnout_core::{AccessLogEntry, Configuration, Plan};
 
 use crate::pages::{Block, documentation, read};
 
@@ -128,7 +128,7 @@ fn entry(line: &str) -> Result<(), String> {
         .filter_map(|pair| Some(pair.split_once('=')?.0))
         .collect();
     let known = ["rollout", "treatment", "reason", "revision", "account"];
-    match Logged::parse(line.as_bytes()) {
+    match AccessLogEntry::parse(line.as_bytes()) {
         Some(_) if keys == known => Ok(()),
         _ => Err(format!("{line} is not what the filter writes")),
     }

@@ -1,6 +1,6 @@
 //! README.md. What its sample of an access log shows is compared with a real Envoy in `tests/envoy/readme.rs`.
 
-use turnout_core::{Logged, Plan};
+use turnout_core::{AccessLogEntry, Plan};
 
 use crate::pages::{documentation, read};
 
@@ -25,7 +25,7 @@ fn the_sample_of_the_readme_has_the_revision_of_its_policy() {
     let plan = Plan::from_json(&policy()).expect("a valid policy");
     let (_, entry) = readme.split_once("\"turnout\":\"").expect("a sample");
     let (entry, _) = entry.split_once('"').expect("its end");
-    let logged = Logged::parse(entry.as_bytes()).expect("an entry");
+    let logged = AccessLogEntry::parse(entry.as_bytes()).expect("an entry");
     assert_eq!(
         String::from_utf8_lossy(logged.revision),
         plan.revision().as_str()

@@ -3,7 +3,7 @@
 //! part of 2³¹ − 1 in percent, in when below the weight's percentage, both floats of 64 bits.
 
 use super::murmur3::Murmur3;
-use super::{Line, Native, Version, first_not};
+use super::{AlgorithmVersion, BucketRange, ToolPosition, first_not};
 
 /// Of version 1.
 const PLACES: u32 = i32::MAX.unsigned_abs();
@@ -11,13 +11,13 @@ const PLACES: u32 = i32::MAX.unsigned_abs();
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Flagd {
     start: Murmur3,
-    version: Version,
+    version: AlgorithmVersion,
     total_weight: u32,
 }
 
 impl Flagd {
     /// `total_weight` is at least 1.
-    pub(crate) fn new(version: Version, flag_key: &str, total_weight: u32) -> Self {
+    pub(crate) fn new(version: AlgorithmVersion, flag_key: &str, total_weight: u32) -> Self {
         Self {
             start: Murmur3::new(0).with(flag_key.as_bytes()),
             version,
@@ -26,11 +26,11 @@ impl Flagd {
     }
 }
 
-impl Line for Flagd {
+impl BucketRange for Flagd {
     fn places(&self) -> u64 {
         match self.version {
-            Version::One => u64::from(PLACES),
-            Version::Two => u64::from(self.total_weight),
+            AlgorithmVersion::One => u64::from(PLACES),
+            AlgorithmVersion::Two => u64::from(self.total_weight),
         }
     }
 
@@ -40,11 +40,11 @@ impl Line for Flagd {
 
     fn bound(&self, parts: u32) -> u64 {
         match self.version {
-            Version::One => {
+            AlgorithmVersion::One => {
                 let end = percentage(parts, self.total_weight);
                 first_not(u64::from(PLACES), |place| bucket(place) < end)
             }
-            Version::Two => u64::from(parts),
+            AlgorithmVersion::Two => u64::from(parts),
         }
     }
 
@@ -52,20 +52,20 @@ impl Line for Flagd {
         let hash = self.start.with(account).finish();
         match self.version {
             // The three hashes that are 100 percent or more are in no variant.
-            Version::One => Some(hash.cast_signed().unsigned_abs())
+            AlgorithmVersion::One => Some(hash.cast_signed().unsigned_abs())
                 .filter(|place| *place < PLACES)
                 .map(u64::from),
-            Version::Two => {
+            AlgorithmVersion::Two => {
                 let product = u64::from(hash).saturating_mul(u64::from(self.total_weight));
                 Some(product >> 32)
             }
         }
     }
 
-    fn native(&self, place: u64) -> Native {
+    fn tool_position(&self, place: u64) -> ToolPosition {
         match self.version {
-            Version::One => Native::Double(bucket(place)),
-            Version::Two => Native::Whole(place),
+            AlgorithmVersion::One => ToolPosition::Double(bucket(place)),
+            AlgorithmVersion::Two => ToolPosition::Whole(place),
         }
     }
 }

@@ -6,7 +6,7 @@
 //! draw of its own before: who is outside of its range is never drawn.
 
 use super::fnv1a::Fnv1a;
-use super::{Line, Native, Version};
+use super::{AlgorithmVersion, BucketRange, ToolPosition};
 use crate::bucketing::percentage::HUNDRED_PERCENT;
 
 /// Of version 1.
@@ -49,16 +49,16 @@ enum Seeded {
 
 impl GrowthBook {
     /// Into how many parts percentages divide the line of a version; as many as it has places.
-    pub(crate) fn parts_of(version: Version) -> u32 {
+    pub(crate) fn parts_of(version: AlgorithmVersion) -> u32 {
         match version {
-            Version::One => THOUSAND,
-            Version::Two => TEN_THOUSAND,
+            AlgorithmVersion::One => THOUSAND,
+            AlgorithmVersion::Two => TEN_THOUSAND,
         }
     }
 
     /// `start` is a place: below 1,000 in version 1, and below 10,000 in version 2.
     pub(crate) fn new(
-        version: Version,
+        version: AlgorithmVersion,
         seed: &str,
         comparison: Comparison,
         start: u32,
@@ -77,7 +77,7 @@ impl Namespace {
     /// The range in millionths of a percent.
     pub(crate) fn new(id: &str, from: u32, to: u32) -> Self {
         Self {
-            hash: Seeded::new(Version::One, &["__", id].concat()),
+            hash: Seeded::new(AlgorithmVersion::One, &["__", id].concat()),
             from: first_place_from(from),
             to: first_place_from(to),
         }
@@ -96,10 +96,10 @@ fn first_place_from(millionths: u32) -> u32 {
 }
 
 impl Seeded {
-    fn new(version: Version, seed: &str) -> Self {
+    fn new(version: AlgorithmVersion, seed: &str) -> Self {
         match version {
-            Version::One => Self::One(seed.as_bytes().into()),
-            Version::Two => Self::Two(Fnv1a::NOTHING.with(seed.as_bytes())),
+            AlgorithmVersion::One => Self::One(seed.as_bytes().into()),
+            AlgorithmVersion::Two => Self::Two(Fnv1a::NOTHING.with(seed.as_bytes())),
         }
     }
 
@@ -125,7 +125,7 @@ impl Seeded {
     }
 }
 
-impl Line for GrowthBook {
+impl BucketRange for GrowthBook {
     fn parts(&self) -> u32 {
         self.hash.parts()
     }
@@ -145,11 +145,11 @@ impl Line for GrowthBook {
         is_drawn.then(|| turned(self.hash.place(account), self.parts(), self.start))
     }
 
-    fn native(&self, place: u64) -> Native {
+    fn tool_position(&self, place: u64) -> ToolPosition {
         let parts = self.parts();
         let place = u32::try_from(place).unwrap_or_default();
         let back = parts.saturating_sub(self.start);
-        Native::Decimal(turned(place, parts, back), parts.ilog10())
+        ToolPosition::Decimal(turned(place, parts, back), parts.ilog10())
     }
 }
 

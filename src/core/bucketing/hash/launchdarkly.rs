@@ -10,7 +10,7 @@ use std::fmt;
 
 use sha1_smol::Sha1;
 
-use super::{Line, Native, first_not};
+use super::{BucketRange, ToolPosition, first_not};
 
 /// In LaunchDarkly's words the weights of a rollout add up to this.
 const PARTS: u32 = 100_000;
@@ -38,7 +38,7 @@ impl LaunchDarkly {
     }
 }
 
-impl Line for LaunchDarkly {
+impl BucketRange for LaunchDarkly {
     fn places(&self) -> u64 {
         PLACES
     }
@@ -63,8 +63,8 @@ impl Line for LaunchDarkly {
         Some(u64::from_be_bytes(*digits) >> 4)
     }
 
-    fn native(&self, place: u64) -> Native {
-        Native::Single(part(place))
+    fn tool_position(&self, place: u64) -> ToolPosition {
+        ToolPosition::Single(part(place))
     }
 }
 

@@ -4,7 +4,7 @@
 //! default treatment and never drawn.
 
 use super::murmur3::Murmur3;
-use super::{Line, Native};
+use super::{BucketRange, ToolPosition};
 
 const PARTS: u32 = 100;
 
@@ -39,7 +39,7 @@ impl Traffic {
     }
 }
 
-impl Line for Split {
+impl BucketRange for Split {
     fn parts(&self) -> u32 {
         PARTS
     }
@@ -49,7 +49,7 @@ impl Line for Split {
         is_drawn.then(|| u64::from(self.start.with(account).finish() % PARTS))
     }
 
-    fn native(&self, place: u64) -> Native {
-        Native::Whole(place.saturating_add(1))
+    fn tool_position(&self, place: u64) -> ToolPosition {
+        ToolPosition::Whole(place.saturating_add(1))
     }
 }

@@ -2,7 +2,7 @@
 //! percentage. Its variants are another draw, and not this one.
 
 use super::murmur3::Murmur3;
-use super::{Line, Native};
+use super::{BucketRange, ToolPosition};
 
 const PARTS: u32 = 100;
 
@@ -18,7 +18,7 @@ impl Unleash {
     }
 }
 
-impl Line for Unleash {
+impl BucketRange for Unleash {
     fn parts(&self) -> u32 {
         PARTS
     }
@@ -27,7 +27,7 @@ impl Line for Unleash {
         Some(u64::from(self.start.with(account).finish() % PARTS))
     }
 
-    fn native(&self, place: u64) -> Native {
-        Native::Whole(place.saturating_add(1))
+    fn tool_position(&self, place: u64) -> ToolPosition {
+        ToolPosition::Whole(place.saturating_add(1))
     }
 }

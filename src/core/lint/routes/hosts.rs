@@ -24,7 +24,7 @@ enum Closeness {
 
 impl<'p> HostMatches<'p> {
     pub(super) fn of(rollout: &'p Rollout, routes: &[Route]) -> Self {
-        let hosts = rollout.reach().hosts;
+        let hosts = rollout.route_scope().hosts;
         let mut closest = BTreeMap::new();
         let mut virtual_host = None;
         for route in routes {

@@ -1,6 +1,6 @@
 //! Whether one selection of paths takes all that another one takes.
 
-use super::{PathMatch, Segment, Template};
+use super::{PathMatch, PathSegment, PathTemplate};
 
 impl PathMatch {
     /// Whether every path that `other` selects is selected by this one. A `false` may be a doubt,
@@ -19,15 +19,15 @@ impl PathMatch {
     }
 }
 
-impl Template {
+impl PathTemplate {
     /// What every path of this shape begins with.
     pub(crate) fn beginning(&self) -> String {
         let mut beginning = String::new();
         for segment in &self.segments {
             beginning.push('/');
             match segment {
-                Segment::Literal(literal) => beginning.push_str(literal),
-                Segment::Any | Segment::Account { .. } => return beginning,
+                PathSegment::Literal(literal) => beginning.push_str(literal),
+                PathSegment::Any | PathSegment::Account { .. } => return beginning,
             }
         }
         if beginning.is_empty() {
@@ -70,14 +70,14 @@ impl Template {
         let mut pairs = self.segments.iter().zip(&other.segments);
         length_fits
             && pairs.all(|(wanted, given)| match given {
-                Segment::Literal(literal) => wanted.takes(literal),
-                Segment::Any => wanted.takes_any(),
-                Segment::Account { before, after } => wanted.takes_around(before, after),
+                PathSegment::Literal(literal) => wanted.takes(literal),
+                PathSegment::Any => wanted.takes_any(),
+                PathSegment::Account { before, after } => wanted.takes_around(before, after),
             })
     }
 }
 
-impl Segment {
+impl PathSegment {
     fn takes(&self, text: &str) -> bool {
         match self {
             Self::Literal(literal) => literal == text,
@@ -114,14 +114,14 @@ impl Segment {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::plan::path_match::Purpose;
+    use crate::plan::path_match::TemplateUse;
 
     fn path(text: &str) -> PathMatch {
         match text.split_once(' ').unwrap() {
             ("=", exact) => PathMatch::Exact(exact.into()),
             ("^", prefix) => PathMatch::Prefix(prefix.into()),
             (_, template) => {
-                PathMatch::Template(Template::parse(template, Purpose::Match).unwrap())
+                PathMatch::Template(PathTemplate::parse(template, TemplateUse::Match).unwrap())
             }
         }
     }
@@ -150,7 +150,7 @@ mod tests {
     #[test]
     fn one_template_takes_all_accounts_of_another() {
         let captures_before = |wide: &str, narrow: &str| {
-            let template = |text| Template::parse(text, Purpose::Account).unwrap();
+            let template = |text| PathTemplate::parse(text, TemplateUse::Account).unwrap();
             template(wide).captures_before(&template(narrow))
         };
         for (wide, narrow) in [

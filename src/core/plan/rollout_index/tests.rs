@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::plan::path_match::{Purpose, Template};
+use crate::plan::path_match::{PathTemplate, TemplateUse};
 use crate::plan::request_match::{HeaderMatch, HeaderTest};
 use crate::policy::time::Time;
 use crate::proxy::decision_header::Inbound;
@@ -27,7 +27,7 @@ fn path() -> impl Strategy<Value = String> {
 
 fn path_match() -> impl Strategy<Value = PathMatch> {
     (path(), 0..4_u8).prop_map(|(path, kind)| {
-        let template = |text: &str| Template::parse(text, Purpose::Match);
+        let template = |text: &str| PathTemplate::parse(text, TemplateUse::Match);
         let made = match kind {
             0 => return PathMatch::Exact(path),
             1 => return PathMatch::Prefix(path),
@@ -80,7 +80,7 @@ fn check(matches: &[RequestMatch], (host, path): &(Vec<u8>, Vec<u8>), method: &s
     let mut request = Request::new(headers, Inbound::Strip, Time::default());
     (request.host, request.path) = (host, path);
     request.method = method.as_bytes();
-    let index = Index::new(matches);
+    let index = RolloutIndex::new(matches);
     let found = index.first(host, path, |rollout| {
         matches[rollout].holds_on_its_hosts(&request)
     });
@@ -112,7 +112,7 @@ fn prefix(text: &str) -> RequestMatch {
 /// How many rollouts are asked for a path until one holds, of those that hold for any path.
 fn asked_for(matches: &[RequestMatch], path: &str) -> (Option<usize>, usize) {
     let asked = std::cell::Cell::new(0);
-    let found = Index::new(matches).first(b"a", path.as_bytes(), |rollout| {
+    let found = RolloutIndex::new(matches).first(b"a", path.as_bytes(), |rollout| {
         asked.set(usize::saturating_add(asked.get(), 1));
         matches[rollout].path_holds(path.as_bytes())
     });
@@ -152,8 +152,8 @@ fn many_hosts_of_many_rollouts_take_no_more_room_than_their_names() {
         ..prefix(&format!("/{}/{rollout}", "a".repeat(1_000)))
     };
     let matches: Vec<RequestMatch> = (0..100).map(one).collect();
-    let index = Index::new(&matches);
+    let index = RolloutIndex::new(&matches);
     let nodes = index.by_host.iter().map(|(_, group)| group.nodes.len());
     assert_eq!(nodes.sum::<usize>(), 100_000);
-    assert!(size_of::<Node>() <= 16);
+    assert!(size_of::<PrefixNode>() <= 16);
 }

@@ -1,37 +1,37 @@
 //! From the accounts of each segment to the segments of each account.
 
-use super::layer::{Layer, Sets};
-use super::numbered::Numbered;
-use super::{Accounts, Segments, account_of, key};
-use crate::plan::segments::sorted_index::Sorted;
+use super::account_layer::{AccountLayer, LayerSets};
+use super::segment_set_interner::SegmentSetInterner;
+use super::{AccountKeys, Segments, account_of, key};
+use crate::plan::segments::sorted_index::SortedIndex;
 use crate::policy::account_files;
 use crate::request::account::{Format, Sid, is_opaque_account};
 
 /// Gathers [`Segments`], segment by segment.
-pub(crate) enum Builder {
-    Sids(Vec<List>),
-    Opaque(Opaque),
+pub(crate) enum SegmentsBuilder {
+    Sids(Vec<SidList>),
+    Opaque(OpaqueList),
 }
 
 /// The SIDs of a segment, as they came.
-pub(crate) struct List {
+pub(crate) struct SidList {
     segment: usize,
     sids: Vec<u128>,
     is_sorted: bool,
 }
 
 #[derive(Default)]
-pub(crate) struct Opaque {
+pub(crate) struct OpaqueList {
     /// The key of each account, as it came, and a segment that it is in.
     entries: Vec<(u128, usize)>,
     bytes: Vec<u8>,
 }
 
-impl Builder {
+impl SegmentsBuilder {
     pub(crate) fn new(format: Format) -> Self {
         match format {
             Format::Sid => Self::Sids(Vec::new()),
-            Format::Opaque => Self::Opaque(Opaque::default()),
+            Format::Opaque => Self::Opaque(OpaqueList::default()),
         }
     }
 
@@ -46,7 +46,7 @@ impl Builder {
                     Some(list) if list.segment == segment && !list.is_sorted => {
                         list.sids.push(sid.number());
                     }
-                    _ => lists.push(List {
+                    _ => lists.push(SidList {
                         segment,
                         sids: vec![sid.number()],
                         is_sorted: false,
@@ -68,7 +68,7 @@ impl Builder {
     /// SIDs in ascending order, each once. Where accounts are opaque, they are none.
     pub(crate) fn insert_sorted(&mut self, segment: usize, sids: Vec<u128>) {
         if let Self::Sids(lists) = self {
-            lists.push(List {
+            lists.push(SidList {
                 segment,
                 sids,
                 is_sorted: true,
@@ -77,10 +77,10 @@ impl Builder {
     }
 
     /// The accounts of a file.
-    pub(crate) fn insert_file(&mut self, segment: usize, list: &account_files::List) {
+    pub(crate) fn insert_file(&mut self, segment: usize, list: &account_files::AccountList) {
         match list {
-            account_files::List::Sids(sids) => self.insert_sorted(segment, sids.clone()),
-            account_files::List::Opaque(accounts) => {
+            account_files::AccountList::Sids(sids) => self.insert_sorted(segment, sids.clone()),
+            account_files::AccountList::Opaque(accounts) => {
                 for account in accounts {
                     self.insert(segment, account);
                 }
@@ -96,17 +96,17 @@ impl Builder {
     }
 }
 
-fn of_sids(lists: Vec<List>) -> Segments {
-    let mut numbered = Numbered::new();
-    let mut layers: Vec<Layer> = Vec::with_capacity(lists.len());
+fn of_sids(lists: Vec<SidList>) -> Segments {
+    let mut numbered = SegmentSetInterner::new();
+    let mut layers: Vec<AccountLayer> = Vec::with_capacity(lists.len());
     for mut list in lists {
         if !list.is_sorted {
             list.sids.sort_unstable();
             list.sids.dedup();
         }
-        let layer = Layer {
+        let layer = AccountLayer {
             keys: list.sids,
-            sets: Sets::All(numbered.single(list.segment)),
+            sets: LayerSets::All(numbered.single(list.segment)),
         };
         if !layer.keys.is_empty() {
             insert(&mut layers, layer);
@@ -117,7 +117,7 @@ fn of_sids(lists: Vec<List>) -> Segments {
         let Some(mut layer) = layers.pop() else {
             return Segments {
                 sets: numbered.sets,
-                accounts: Accounts::Sids(Sorted::new(smallest.keys)),
+                accounts: AccountKeys::Sids(SortedIndex::new(smallest.keys)),
                 set_of: smallest.sets,
             };
         };
@@ -126,21 +126,21 @@ fn of_sids(lists: Vec<List>) -> Segments {
     }
     Segments {
         sets: numbered.sets,
-        accounts: Accounts::Sids(Sorted::default()),
-        set_of: Sets::All(0),
+        accounts: AccountKeys::Sids(SortedIndex::default()),
+        set_of: LayerSets::All(0),
     }
 }
 
 /// The smallest one is the last.
-fn insert(layers: &mut Vec<Layer>, layer: Layer) {
+fn insert(layers: &mut Vec<AccountLayer>, layer: AccountLayer) {
     let place = layers.partition_point(|other| other.keys.len() >= layer.keys.len());
     layers.insert(place, layer);
 }
 
-impl Opaque {
+impl OpaqueList {
     fn build(self) -> Segments {
         let Self { entries, bytes } = self;
-        let mut numbered = Numbered::new();
+        let mut numbered = SegmentSetInterner::new();
         // By hash, then as they came.
         let numbers = entries.iter().zip(0_u64..);
         let hash = |key: &u128| key >> 64 << 64;
@@ -171,11 +171,11 @@ impl Opaque {
         }
         Segments {
             sets: numbered.sets,
-            accounts: Accounts::Opaque {
-                keys: Sorted::new(keys),
+            accounts: AccountKeys::Opaque {
+                keys: SortedIndex::new(keys),
                 bytes,
             },
-            set_of: Sets::Each(sets),
+            set_of: LayerSets::Each(sets),
         }
     }
 }

@@ -12,30 +12,30 @@
 
 /// So many numbers have the same first bits, where they are spread evenly. Of a few numbers the index
 /// costs nothing; of many it is what loading them waits for.
-const OF_A_KIND: [usize; 2] = [1, 16];
+const TARGET_BUCKET_LEN: [usize; 2] = [1, 16];
 /// So many are a few.
-const FEW: usize = 1 << 15;
+const DENSE_UP_TO: usize = 1 << 15;
 
 /// So far from where it should be, to both sides, a number is looked for: of sixteen, all but a few are
 /// nearer.
-const NEAR: usize = 4;
+const LINEAR_SCAN_LEN: usize = 4;
 
 /// Numbers in ascending order, each once.
 #[derive(Debug, Default)]
-pub(crate) struct Sorted {
+pub(crate) struct SortedIndex {
     numbers: Vec<u128>,
     /// Where those of each kind begin, and the end.
     starts: Vec<u32>,
-    kinds: Kinds,
+    kinds: PrefixBuckets,
 }
 
-impl Sorted {
+impl SortedIndex {
     /// Of numbers in ascending order, each once.
     pub(crate) fn new(numbers: Vec<u128>) -> Self {
         let (Some(first), Some(last)) = (numbers.first(), numbers.last()) else {
             return Self::default();
         };
-        let kinds = Kinds::new(*first, *last, numbers.len());
+        let kinds = PrefixBuckets::new(*first, *last, numbers.len());
         Self {
             starts: kinds.starts(&numbers),
             numbers,
@@ -90,8 +90,8 @@ fn place_by_share(numbers: &[u128], number: u128, share: u32) -> usize {
     let length = u64::try_from(numbers.len()).unwrap_or(u64::MAX);
     let expected = length.saturating_mul(share.into()) >> 32;
     let expected = usize::try_from(expected).unwrap_or(usize::MAX);
-    let first = expected.saturating_sub(NEAR);
-    let end = expected.saturating_add(NEAR).min(numbers.len());
+    let first = expected.saturating_sub(LINEAR_SCAN_LEN);
+    let end = expected.saturating_add(LINEAR_SCAN_LEN).min(numbers.len());
     let near = numbers.get(first..end).unwrap_or_default();
     let is_behind = first == 0 || near.first().is_some_and(|other| *other < number);
     let is_before = end == numbers.len() || near.last().is_some_and(|other| *other >= number);
@@ -105,18 +105,22 @@ fn place_by_share(numbers: &[u128], number: u128, share: u32) -> usize {
 
 /// Numbers from the first to the last, told apart by their first bits.
 #[derive(Clone, Copy, Debug, Default)]
-struct Kinds {
+struct PrefixBuckets {
     /// The bits that all have in common.
     common: u32,
     /// The bits after them that make the kind, at most 32.
     bits: u32,
 }
 
-impl Kinds {
+impl PrefixBuckets {
     fn new(first: u128, last: u128, count: usize) -> Self {
         let common = (first ^ last).leading_zeros();
-        let [of_few, of_many] = OF_A_KIND;
-        let of_a_kind = if count <= FEW { of_few } else { of_many };
+        let [of_few, of_many] = TARGET_BUCKET_LEN;
+        let of_a_kind = if count <= DENSE_UP_TO {
+            of_few
+        } else {
+            of_many
+        };
         let kinds = count.div_ceil(of_a_kind).next_power_of_two();
         let different = 128_u32.saturating_sub(common);
         Self {
@@ -171,7 +175,7 @@ mod tests {
     use super::*;
 
     fn check(numbers: &[u128]) {
-        let sorted = Sorted::new(numbers.to_vec());
+        let sorted = SortedIndex::new(numbers.to_vec());
         let near = |n: &u128| [n.saturating_sub(1), *n, n.saturating_add(1)];
         let asked = numbers.iter().flat_map(near);
         for number in asked.chain([0, 1, 1 << 64, u128::MAX - 1, u128::MAX]) {

@@ -1,64 +1,64 @@
 //! A rollout's `hash`, as it is written: a word, or an object with the object of one tool.
 
 use crate::diagnostics::problem::Expected;
-use crate::policy::document::{Fields, Value};
+use crate::policy::document::{HashFields, HashValue};
 use crate::policy::json::{Located, Node, Reader};
 
 use super::{expected, located};
 
 /// A field that an object may have.
-struct Known {
+struct FieldSpec {
     name: &'static str,
     expected: Expected,
-    kind: Kind,
+    kind: FieldKind,
 }
 
 #[derive(Clone, Copy)]
-enum Kind {
+enum FieldKind {
     Text,
     Number,
     /// A number, or its digits as a text.
     LargeNumber,
-    Object(&'static [Known]),
+    Object(&'static [FieldSpec]),
 }
 
-const fn text(name: &'static str, expected: Expected) -> Known {
-    let kind = Kind::Text;
-    Known {
+const fn text(name: &'static str, expected: Expected) -> FieldSpec {
+    let kind = FieldKind::Text;
+    FieldSpec {
         name,
         expected,
         kind,
     }
 }
 
-const fn number(name: &'static str, expected: Expected) -> Known {
-    let kind = Kind::Number;
-    Known {
+const fn number(name: &'static str, expected: Expected) -> FieldSpec {
+    let kind = FieldKind::Number;
+    FieldSpec {
         name,
         expected,
         kind,
     }
 }
 
-const fn large_number(name: &'static str, expected: Expected) -> Known {
-    let kind = Kind::LargeNumber;
-    Known {
+const fn large_number(name: &'static str, expected: Expected) -> FieldSpec {
+    let kind = FieldKind::LargeNumber;
+    FieldSpec {
         name,
         expected,
         kind,
     }
 }
 
-const fn object(name: &'static str, expected: Expected, fields: &'static [Known]) -> Known {
-    let kind = Kind::Object(fields);
-    Known {
+const fn object(name: &'static str, expected: Expected, fields: &'static [FieldSpec]) -> FieldSpec {
+    let kind = FieldKind::Object(fields);
+    FieldSpec {
         name,
         expected,
         kind,
     }
 }
 
-const HASH: &[Known] = &[
+const HASH: &[FieldSpec] = &[
     object("split", expected::SPLIT, SPLIT),
     object("unleash", expected::UNLEASH, UNLEASH),
     object("launchdarkly", expected::LAUNCHDARKLY, LAUNCHDARKLY),
@@ -66,7 +66,7 @@ const HASH: &[Known] = &[
     object("flagd", expected::FLAGD, FLAGD),
 ];
 
-const SPLIT: &[Known] = &[
+const SPLIT: &[FieldSpec] = &[
     number("seed", expected::SEED),
     number("algo", expected::ALGO),
     number("traffic_allocation", expected::PERCENTAGE),
@@ -74,19 +74,19 @@ const SPLIT: &[Known] = &[
     text("v2", expected::END),
 ];
 
-const UNLEASH: &[Known] = &[
+const UNLEASH: &[FieldSpec] = &[
     text("group_id", expected::HASHED),
     text("v2", expected::END),
 ];
 
-const LAUNCHDARKLY: &[Known] = &[
+const LAUNCHDARKLY: &[FieldSpec] = &[
     text("flag_key", expected::HASHED),
     text("salt", expected::HASHED),
     large_number("seed", expected::SEED),
     text("v2", expected::END),
 ];
 
-const GROWTHBOOK: &[Known] = &[
+const GROWTHBOOK: &[FieldSpec] = &[
     text("seed", expected::HASHED),
     number("version", expected::FORMULA),
     text("rule", expected::HASH_RULE),
@@ -95,23 +95,23 @@ const GROWTHBOOK: &[Known] = &[
     text("v2", expected::END),
 ];
 
-const NAMESPACE: &[Known] = &[
+const NAMESPACE: &[FieldSpec] = &[
     text("id", expected::HASHED),
     number("from", expected::PERCENTAGE),
     number("to", expected::PERCENTAGE),
 ];
 
-const FLAGD: &[Known] = &[
+const FLAGD: &[FieldSpec] = &[
     text("flag_key", expected::HASHED),
     number("version", expected::FORMULA),
     number("total_weight", expected::TOTAL_WEIGHT),
     text("v2", expected::END),
 ];
 
-pub(crate) fn hash<'a>(reader: &mut Reader<'a>, node: Node<'a, '_>) -> Option<Value<'a>> {
+pub(crate) fn hash<'a>(reader: &mut Reader<'a>, node: Node<'a, '_>) -> Option<HashValue<'a>> {
     let kind = match node.raw().starts_with('"') {
-        true => Kind::Text,
-        false => Kind::Object(HASH),
+        true => FieldKind::Text,
+        false => FieldKind::Object(HASH),
     };
     value(reader, node, expected::HASH, kind)
 }
@@ -120,15 +120,17 @@ fn value<'a>(
     reader: &mut Reader<'a>,
     node: Node<'a, '_>,
     expected: Expected,
-    kind: Kind,
-) -> Option<Value<'a>> {
+    kind: FieldKind,
+) -> Option<HashValue<'a>> {
     match kind {
-        Kind::Text => reader.text(node, expected).map(Value::Text),
-        Kind::LargeNumber if node.raw().starts_with('"') => {
-            reader.text(node, expected).map(Value::Text)
+        FieldKind::Text => reader.text(node, expected).map(HashValue::Text),
+        FieldKind::LargeNumber if node.raw().starts_with('"') => {
+            reader.text(node, expected).map(HashValue::Text)
         }
-        Kind::LargeNumber | Kind::Number => reader.number(node, expected).map(Value::Number),
-        Kind::Object(known) => fields(reader, node, expected, known).map(Value::Object),
+        FieldKind::LargeNumber | FieldKind::Number => {
+            reader.number(node, expected).map(HashValue::Number)
+        }
+        FieldKind::Object(known) => fields(reader, node, expected, known).map(HashValue::Object),
     }
 }
 
@@ -136,8 +138,8 @@ fn fields<'a>(
     reader: &mut Reader<'a>,
     node: Node<'a, '_>,
     expected: Expected,
-    known: &'static [Known],
-) -> Option<Located<Fields<'a>>> {
+    known: &'static [FieldSpec],
+) -> Option<Located<HashFields<'a>>> {
     let mut object = reader.object(node, expected)?;
     let mut fields = Vec::with_capacity(known.len());
     for field in known {
@@ -147,5 +149,5 @@ fn fields<'a>(
         fields.push((field.name, object.field(reader, field.name, &read)));
     }
     object.finish(reader);
-    Some(located(node, Fields(fields)))
+    Some(located(node, HashFields(fields)))
 }

@@ -1,18 +1,19 @@
 //! A rollout's `shadow`, as it is written.
 
 use crate::policy::document::{
-    Compare, Noise, PrefixPair, Rewrite, RewriteHeader, RewritePrefix, Shadow, Tolerance, Unordered,
+    RawCompare, RawNoise, RawPrefixPair, RawRewrite, RawRewriteHeader, RawRewritePrefix, RawShadow,
+    RawTolerance, RawUnordered,
 };
-use crate::policy::json::{List, Located, Node, Reader, Text};
+use crate::policy::json::{List, Located, LocatedText, Node, Reader};
 
 use super::{expected, located, texts, when};
 
 pub(super) fn shadow<'a>(
     reader: &mut Reader<'a>,
     node: Node<'a, '_>,
-) -> Option<Located<Shadow<'a>>> {
+) -> Option<Located<RawShadow<'a>>> {
     let mut object = reader.object(node, expected::SHADOW)?;
-    let shadow = Shadow {
+    let shadow = RawShadow {
         v1: object.field(reader, "v1", &|r, n| r.text(n, expected::CLUSTER)),
         v2: object.field(reader, "v2", &|r, n| r.text(n, expected::CLUSTER)),
         when: object.field(reader, "when", &when),
@@ -54,9 +55,9 @@ pub(super) fn shadow<'a>(
     Some(located(node, shadow))
 }
 
-fn rewrite<'a>(reader: &mut Reader<'a>, node: Node<'a, '_>) -> Option<Located<Rewrite<'a>>> {
+fn rewrite<'a>(reader: &mut Reader<'a>, node: Node<'a, '_>) -> Option<Located<RawRewrite<'a>>> {
     let mut object = reader.object(node, expected::REWRITE)?;
-    let rewrite = Rewrite {
+    let rewrite = RawRewrite {
         prefix: object.field(reader, "prefix", &rewrite_prefix),
         host: object.field(reader, "host", &|r, n| r.text(n, expected::HOST)),
         headers: object.field(reader, "headers", &|r, n| {
@@ -67,31 +68,31 @@ fn rewrite<'a>(reader: &mut Reader<'a>, node: Node<'a, '_>) -> Option<Located<Re
     Some(located(node, rewrite))
 }
 
-fn rewrite_prefix<'a>(reader: &mut Reader<'a>, node: Node<'a, '_>) -> Option<RewritePrefix<'a>> {
+fn rewrite_prefix<'a>(reader: &mut Reader<'a>, node: Node<'a, '_>) -> Option<RawRewritePrefix<'a>> {
     if !node.raw().starts_with('{') {
         let prefix = reader.text(node, expected::REWRITE_PREFIX)?;
-        return Some(RewritePrefix::OfMatch(prefix));
+        return Some(RawRewritePrefix::OfMatch(prefix));
     }
     let mut object = reader.object(node, expected::REWRITE_PREFIX)?;
-    let pair = PrefixPair {
+    let pair = RawPrefixPair {
         from: object.field(reader, "from", &|r, n| r.text(n, expected::PATH_PREFIX)),
         to: object.field(reader, "to", &|r, n| r.text(n, expected::PATH_PREFIX)),
     };
     object.finish(reader);
-    Some(RewritePrefix::Between(located(node, pair)))
+    Some(RawRewritePrefix::Between(located(node, pair)))
 }
 
-fn rewrite_header<'a>(reader: &mut Reader<'a>, node: Node<'a, '_>) -> Option<RewriteHeader<'a>> {
+fn rewrite_header<'a>(reader: &mut Reader<'a>, node: Node<'a, '_>) -> Option<RawRewriteHeader<'a>> {
     if node.raw() == "null" {
-        return Some(RewriteHeader::Remove);
+        return Some(RawRewriteHeader::Remove);
     }
     let value = reader.text(node, expected::REWRITE_HEADER)?;
-    Some(RewriteHeader::Set(value))
+    Some(RawRewriteHeader::Set(value))
 }
 
-fn compare<'a>(reader: &mut Reader<'a>, node: Node<'a, '_>) -> Option<Compare<'a>> {
+fn compare<'a>(reader: &mut Reader<'a>, node: Node<'a, '_>) -> Option<RawCompare<'a>> {
     let mut object = reader.object(node, expected::COMPARE)?;
-    let compare = Compare {
+    let compare = RawCompare {
         headers: object.field(reader, "headers", &header_names),
         ignore: object.field(reader, "ignore", &pointers),
         unordered: object.field(reader, "unordered", &|r, n| {
@@ -106,9 +107,9 @@ fn compare<'a>(reader: &mut Reader<'a>, node: Node<'a, '_>) -> Option<Compare<'a
     Some(compare)
 }
 
-fn unordered<'a>(reader: &mut Reader<'a>, node: Node<'a, '_>) -> Option<Located<Unordered<'a>>> {
+fn unordered<'a>(reader: &mut Reader<'a>, node: Node<'a, '_>) -> Option<Located<RawUnordered<'a>>> {
     let mut object = reader.object(node, expected::UNORDERED_ITEM)?;
-    let unordered = Unordered {
+    let unordered = RawUnordered {
         path: object.field(reader, "path", &|r, n| r.text(n, expected::POINTER)),
         key: object.field(reader, "key", &|r, n| r.text(n, expected::POINTER)),
     };
@@ -116,9 +117,9 @@ fn unordered<'a>(reader: &mut Reader<'a>, node: Node<'a, '_>) -> Option<Located<
     Some(located(node, unordered))
 }
 
-fn tolerance<'a>(reader: &mut Reader<'a>, node: Node<'a, '_>) -> Option<Located<Tolerance<'a>>> {
+fn tolerance<'a>(reader: &mut Reader<'a>, node: Node<'a, '_>) -> Option<Located<RawTolerance<'a>>> {
     let mut object = reader.object(node, expected::TOLERANCE)?;
-    let tolerance = Tolerance {
+    let tolerance = RawTolerance {
         path: object.field(reader, "path", &|r, n| r.text(n, expected::POINTER)),
         absolute: object.field(reader, "absolute", &|r, n| r.number(n, expected::TOLERATED)),
         relative: object.field(reader, "relative", &|r, n| r.number(n, expected::TOLERATED)),
@@ -127,9 +128,9 @@ fn tolerance<'a>(reader: &mut Reader<'a>, node: Node<'a, '_>) -> Option<Located<
     Some(located(node, tolerance))
 }
 
-fn noise<'a>(reader: &mut Reader<'a>, node: Node<'a, '_>) -> Option<Located<Noise<'a>>> {
+fn noise<'a>(reader: &mut Reader<'a>, node: Node<'a, '_>) -> Option<Located<RawNoise<'a>>> {
     let mut object = reader.object(node, expected::NOISE)?;
-    let noise = Noise {
+    let noise = RawNoise {
         requests: object.field(reader, "requests", &|r, n| {
             r.number(n, expected::PERCENTAGE)
         }),
@@ -138,10 +139,10 @@ fn noise<'a>(reader: &mut Reader<'a>, node: Node<'a, '_>) -> Option<Located<Nois
     Some(located(node, noise))
 }
 
-fn header_names<'a>(reader: &mut Reader<'a>, node: Node<'a, '_>) -> Option<List<Text<'a>>> {
+fn header_names<'a>(reader: &mut Reader<'a>, node: Node<'a, '_>) -> Option<List<LocatedText<'a>>> {
     texts(reader, node, expected::HEADER_NAMES, expected::HEADER_NAME)
 }
 
-fn pointers<'a>(reader: &mut Reader<'a>, node: Node<'a, '_>) -> Option<List<Text<'a>>> {
+fn pointers<'a>(reader: &mut Reader<'a>, node: Node<'a, '_>) -> Option<List<LocatedText<'a>>> {
     texts(reader, node, expected::POINTERS, expected::POINTER)
 }

@@ -6,10 +6,10 @@ use std::borrow::Cow;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 
-use crate::policy::document::Value;
+use crate::policy::document::HashValue;
 use crate::policy::json::Field;
 
-impl JsonSchema for Value<'_> {
+impl JsonSchema for HashValue<'_> {
     fn schema_name() -> Cow<'static, str> {
         "Hash".into()
     }

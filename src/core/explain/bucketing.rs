@@ -1,6 +1,6 @@
 //! Where an account, or a request, stands on its line, and from which percentage on it is included.
 
-use crate::bucketing::hash::{Hash, Native};
+use crate::bucketing::hash::{Hash, ToolPosition};
 use crate::bucketing::{Fraction, Position};
 use crate::decide::request_position;
 use crate::plan::Rollout;
@@ -11,7 +11,7 @@ use crate::request::account::Account;
 
 /// One draw of a rule.
 #[derive(Debug)]
-pub struct Draw {
+pub struct Bucketing {
     /// What is included at the moment of the request.
     pub fraction: Fraction,
     /// Where the account, or the request, stands; `None` for a request without an id, which stands
@@ -20,9 +20,9 @@ pub struct Draw {
     /// By which hash it is drawn: by the rollout's an account, and by Turnout's own a request.
     pub hash: &'static str,
     /// The position as the tool shows it whose hash that is.
-    pub native: Option<Native>,
+    pub tool_position: Option<ToolPosition>,
     /// The smallest percentage that includes it.
-    pub entry: Fraction,
+    pub smallest_including: Fraction,
     /// Whether it is included.
     pub includes: bool,
     /// The steps of a ramp, in the order of time; empty for a plain percentage.
@@ -35,12 +35,12 @@ pub struct RampStep {
     /// The step.
     pub step: Step,
     /// Whether it is in force at the moment of the request.
-    pub in_force: bool,
+    pub is_active: bool,
     /// Whether it includes the account.
     pub includes: bool,
 }
 
-impl Draw {
+impl Bucketing {
     pub(super) fn of_account(rollout: &Rollout, ramp: &Ramp, request: &Request<'_>) -> Self {
         let position = match &request.account {
             Account::Known(account) => Some(rollout.account_position(account)),
@@ -56,7 +56,7 @@ impl Draw {
         let position = request_position(rollout, request);
         Self {
             position: request.id.map(|_| position),
-            native: request.id.map(|_| Native::Whole(position.0)),
+            tool_position: request.id.map(|_| ToolPosition::Whole(position.0)),
             ..Self::new(&Hash::turnout(rollout.salt), part, Some(position))
         }
     }
@@ -67,8 +67,8 @@ impl Draw {
             fraction,
             position,
             hash: hash.name(),
-            native: position.map(|position| hash.native(position)),
-            entry: hash.entry(drawn),
+            tool_position: position.map(|position| hash.tool_position(position)),
+            smallest_including: hash.smallest_including(drawn),
             includes: fraction.includes(drawn),
             ramp: Vec::new(),
         }
@@ -77,7 +77,7 @@ impl Draw {
     /// When a step of the ramp will first include the account that is not included yet.
     #[must_use]
     pub fn enters_at(&self) -> Option<Time> {
-        let now = self.ramp.iter().rposition(|step| step.in_force);
+        let now = self.ramp.iter().rposition(|step| step.is_active);
         let later = now.map_or(0, |now| now.saturating_add(1));
         let mut later = self.ramp.iter().skip(later);
         if self.includes {
@@ -97,7 +97,7 @@ fn steps(ramp: &Ramp, at: Time, position: Position) -> Vec<RampStep> {
     steps
         .map(|(index, step)| RampStep {
             step: *step,
-            in_force: now == Some(index),
+            is_active: now == Some(index),
             includes: step.fraction.includes(position),
         })
         .collect()

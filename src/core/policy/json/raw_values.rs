@@ -2,7 +2,7 @@
 //! from then on only for where its parts are.
 
 /// The items of a list, or the keys and values of an object in turn; `None` for what is neither.
-pub(super) fn parts(value: &str) -> Option<Vec<&str>> {
+pub(super) fn split_items(value: &str) -> Option<Vec<&str>> {
     let is_between = |byte: &u8| matches!(byte, b' ' | b'\t' | b'\n' | b'\r' | b',' | b':');
     let mut rest = value.strip_prefix(['{', '['])?;
     let mut parts = Vec::new();
@@ -58,7 +58,7 @@ fn end_of_string(text: &[u8], start: usize) -> usize {
 }
 
 /// What a string with escapes says, without its quotes; `None` where one of them is half of a pair.
-pub(super) fn unescaped(inside: &str) -> Option<String> {
+pub(super) fn unescape(inside: &str) -> Option<String> {
     let mut text = String::with_capacity(inside.len());
     let mut rest = inside;
     while let Some((plain, escaped)) = rest.split_once('\\') {
@@ -117,10 +117,10 @@ mod tests {
                 &["\"a\"", "{\"b\": \"}\"}", "\"c,:\"", "true"],
             ),
         ] {
-            assert_eq!(parts(value).as_deref(), Some(expected), "{value}");
+            assert_eq!(split_items(value).as_deref(), Some(expected), "{value}");
         }
         for value in ["1", "\"[]\"", "null"] {
-            assert_eq!(parts(value), None);
+            assert_eq!(split_items(value), None);
         }
     }
 
@@ -138,7 +138,7 @@ mod tests {
             r#"\ud83d\ud83d"#,
         ] {
             let theirs = serde_json::from_str::<String>(&format!("\"{text}\"")).ok();
-            assert_eq!(unescaped(text), theirs, "{text}");
+            assert_eq!(unescape(text), theirs, "{text}");
         }
     }
 }

@@ -1,15 +1,15 @@
 //! Percentages, ramps and regions: splits that send everyone or no one to v2.
 
 use crate::bucketing::Fraction;
-use crate::diagnostics::location::{Path, Span};
+use crate::diagnostics::location::{JsonPointer, Span};
 use crate::plan::{self, Mode, Serve};
 
 use super::Code;
-use super::view::{Repeated, Rollout, Rule, View};
+use super::partial_plan::{PartialPlan, PartialRollout, PartialRule, RepeatedRegion};
 use super::warnings::Warnings;
 
-pub(super) fn check(view: &View<'_>, warnings: &mut Warnings<'_>) {
-    let rollouts = Path::Root.field("rollouts");
+pub(super) fn check(view: &PartialPlan<'_>, warnings: &mut Warnings<'_>) {
+    let rollouts = JsonPointer::Root.field("rollouts");
     for rollout in &view.rollouts {
         let at = rollouts.index(rollout.index);
         let is_split = rollout
@@ -41,7 +41,7 @@ pub(super) fn check(view: &View<'_>, warnings: &mut Warnings<'_>) {
     }
 }
 
-fn to_none(rollout: &Rollout<'_>, at: &Path<'_>, warnings: &mut Warnings<'_>) {
+fn to_none(rollout: &PartialRollout<'_>, at: &JsonPointer<'_>, warnings: &mut Warnings<'_>) {
     let mut rules = rollout.rules.iter().flatten();
     if rules.any(|rule| matches!(rule.compiled.serve, Serve::V2 { .. })) {
         return;
@@ -59,7 +59,7 @@ fn to_none(rollout: &Rollout<'_>, at: &Path<'_>, warnings: &mut Warnings<'_>) {
 }
 
 /// Only when nothing before the rule keeps anyone away from v2.
-fn to_all(rollout: &Rollout<'_>, at: &Path<'_>, warnings: &mut Warnings<'_>) {
+fn to_all(rollout: &PartialRollout<'_>, at: &JsonPointer<'_>, warnings: &mut Warnings<'_>) {
     for (index, rule) in rollout.rules.iter().flatten().enumerate() {
         if !sends_all(&rule.compiled.serve) {
             return;
@@ -77,7 +77,7 @@ fn to_all(rollout: &Rollout<'_>, at: &Path<'_>, warnings: &mut Warnings<'_>) {
 }
 
 /// Whether no request of a split takes v1.
-pub(super) fn sends_everyone(rollout: &Rollout<'_>) -> bool {
+pub(super) fn sends_everyone(rollout: &PartialRollout<'_>) -> bool {
     for rule in rollout.rules.iter().flatten() {
         if !sends_all(&rule.compiled.serve) {
             return false;
@@ -107,7 +107,7 @@ fn holds_always(rule: &plan::Rule) -> bool {
     is_for_all && when.headers.is_empty() && when.regions.is_empty()
 }
 
-fn of_rule(rule: &Rule, at: &Path<'_>, warnings: &mut Warnings<'_>) {
+fn of_rule(rule: &PartialRule, at: &JsonPointer<'_>, warnings: &mut Warnings<'_>) {
     repeated_regions(&rule.repeated_regions, at, warnings);
     let Serve::V2 { accounts, requests } = &rule.compiled.serve else {
         return;
@@ -141,7 +141,7 @@ fn of_rule(rule: &Rule, at: &Path<'_>, warnings: &mut Warnings<'_>) {
     }
 }
 
-fn zero(span: Span, at: &Path<'_>, warnings: &mut Warnings<'_>) {
+fn zero(span: Span, at: &JsonPointer<'_>, warnings: &mut Warnings<'_>) {
     warnings.push(
         Code::ZeroPercent,
         (span, at),
@@ -151,10 +151,14 @@ fn zero(span: Span, at: &Path<'_>, warnings: &mut Warnings<'_>) {
 }
 
 /// `at` is what has the condition.
-fn repeated_regions(repeated: &[Repeated], at: &Path<'_>, warnings: &mut Warnings<'_>) {
+fn repeated_regions(
+    repeated: &[RepeatedRegion],
+    at: &JsonPointer<'_>,
+    warnings: &mut Warnings<'_>,
+) {
     let at = at.field("when");
     let at = at.field("regions");
-    for Repeated {
+    for RepeatedRegion {
         span,
         index,
         first,

@@ -2,14 +2,14 @@
 
 /// The number of the set of each account.
 #[derive(Debug)]
-pub(super) enum Sets {
+pub(super) enum LayerSets {
     /// All have this one.
     All(u32),
     /// By the place of the account.
     Each(Vec<u32>),
 }
 
-impl Sets {
+impl LayerSets {
     /// The bytes that they hold on the heap.
     pub(super) fn held_bytes(&self) -> usize {
         match self {
@@ -36,18 +36,18 @@ impl Sets {
 
 /// Keys in ascending order, each once.
 #[derive(Debug)]
-pub(super) struct Layer {
+pub(super) struct AccountLayer {
     pub(super) keys: Vec<u128>,
-    pub(super) sets: Sets,
+    pub(super) sets: LayerSets,
 }
 
-impl Layer {
+impl AccountLayer {
     /// Takes another one in, best a smaller one. Nothing is copied to a third place: a million
     /// accounts are 16 MB, and a VM never gives back what it once had.
     pub(super) fn merge(&mut self, other: &Self, join: &mut dyn FnMut(u32, u32) -> u32) {
         let length = self.keys.len();
         let total = length.saturating_add(other.keys.len());
-        let mut sets = std::mem::replace(&mut self.sets, Sets::All(0)).into_each(length);
+        let mut sets = std::mem::replace(&mut self.sets, LayerSets::All(0)).into_each(length);
         self.keys.reserve_exact(other.keys.len());
         self.keys.resize(total, 0);
         sets.reserve_exact(other.keys.len());
@@ -82,6 +82,6 @@ impl Layer {
         // As many places are left over as accounts were in both.
         self.keys.drain(rest..end);
         sets.drain(rest..end);
-        self.sets = Sets::Each(sets);
+        self.sets = LayerSets::Each(sets);
     }
 }

@@ -7,7 +7,7 @@ use crate::bucketing::percentage::decimal;
 /// A tool's own number for a position. `Display` writes it as the tool does; all but
 /// [`Native::Never`] is a JSON number.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Native {
+pub enum ToolPosition {
     /// The tool draws this account never: it is outside of what the tool looks at.
     Never,
     /// A whole number.
@@ -20,7 +20,7 @@ pub enum Native {
     Double(f64),
 }
 
-impl fmt::Display for Native {
+impl fmt::Display for ToolPosition {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match *self {
             Self::Never => f.write_str("never"),

@@ -4,26 +4,26 @@
 use crate::bucketing::Salt;
 use crate::bucketing::hash::Hash;
 use crate::compile::{self, hash, matches, rollouts::Rollouts};
-use crate::diagnostics::location::{Path, Span};
+use crate::diagnostics::location::{JsonPointer, Span};
 use crate::plan::request_match::{RequestMatch, When};
 use crate::plan::segments::SegmentSet;
 use crate::plan::{self, Mode};
-use crate::policy::account_files::{self, Files};
-use crate::policy::document::{self, Accounts};
-use crate::policy::json::{Field, List, Located, Map, Number, Reader, Text};
+use crate::policy::account_files::{self, AccountFiles};
+use crate::policy::document::{self, RawAccounts};
+use crate::policy::json::{Field, List, Located, LocatedText, Map, Number, Reader};
 use crate::request::account::Format;
 use crate::request::account_sources::Source;
 
 use super::errors::Errors;
 
-pub(super) struct View<'a> {
+pub(super) struct PartialPlan<'a> {
     pub(super) format: Option<Format>,
     /// The places of the account that can be read, each with its index.
     pub(super) sources: Vec<(usize, Span, Source)>,
     /// Where it is written that everything is halted.
     pub(super) halted: Option<Span>,
-    pub(super) segments: Vec<Segment<'a>>,
-    pub(super) rollouts: Vec<Rollout<'a>>,
+    pub(super) segments: Vec<PartialSegment<'a>>,
+    pub(super) rollouts: Vec<PartialRollout<'a>>,
     /// Where the list of rollouts begins.
     pub(super) rollouts_span: Span,
     /// Whether `rollouts` are all of the policy, each with its name.
@@ -32,29 +32,29 @@ pub(super) struct View<'a> {
     pub(super) used: Option<SegmentSet>,
 }
 
-pub(super) struct Segment<'a> {
-    pub(super) name: Text<'a>,
+pub(super) struct PartialSegment<'a> {
+    pub(super) name: LocatedText<'a>,
     /// With their places in the list.
-    pub(super) accounts: Vec<(usize, Text<'a>)>,
+    pub(super) accounts: Vec<(usize, LocatedText<'a>)>,
     pub(super) packed: Vec<u128>,
     /// What its file has, and where the policy names it.
-    pub(super) file: Option<(Span, &'a account_files::Accounts)>,
+    pub(super) file: Option<(Span, &'a account_files::FileAccounts)>,
     /// Whether these are all.
     pub(super) is_whole: bool,
 }
 
-pub(super) struct Rollout<'a> {
+pub(super) struct PartialRollout<'a> {
     pub(super) index: usize,
     pub(super) span: Span,
-    pub(super) name: Option<Text<'a>>,
-    pub(super) clusters: [Option<Text<'a>>; 2],
+    pub(super) name: Option<LocatedText<'a>>,
+    pub(super) clusters: [Option<LocatedText<'a>>; 2],
     pub(super) mode: Option<Located<Mode>>,
     /// `None` when it cannot be read.
     pub(super) matches: Option<RequestMatch>,
-    pub(super) rules: Vec<Option<Rule>>,
+    pub(super) rules: Vec<Option<PartialRule>>,
     /// Whether these are all, each of them readable.
     pub(super) rules_are_whole: bool,
-    pub(super) salt: Option<Text<'a>>,
+    pub(super) salt: Option<LocatedText<'a>>,
     /// Where it says by which hash accounts are drawn.
     pub(super) hash: Option<Span>,
     /// By which hash they are drawn; `None` when that cannot be read.
@@ -62,59 +62,62 @@ pub(super) struct Rollout<'a> {
     /// The percentage of 0 by which the shadow copies nothing.
     pub(super) copies_nothing: Option<(Span, &'static str)>,
     /// Regions that the shadow's condition repeats.
-    pub(super) repeated_regions: Vec<Repeated>,
+    pub(super) repeated_regions: Vec<RepeatedRegion>,
 }
 
-pub(super) struct Rule {
+pub(super) struct PartialRule {
     pub(super) span: Span,
     pub(super) compiled: plan::Rule,
     pub(super) accounts: Span,
     pub(super) requests: Span,
     /// The percentages of a ramp.
     pub(super) steps: Vec<Span>,
-    pub(super) repeated_regions: Vec<Repeated>,
+    pub(super) repeated_regions: Vec<RepeatedRegion>,
 }
 
 /// An item of a list that stands in it before.
-pub(super) struct Repeated {
+pub(super) struct RepeatedRegion {
     pub(super) span: Span,
     pub(super) index: usize,
     pub(super) first: Span,
     pub(super) first_index: usize,
 }
 
-impl Segment<'_> {
+impl PartialSegment<'_> {
     pub(super) fn is_empty(&self) -> bool {
         let has_file = self.file.is_some_and(|(_, file)| !file.list.is_empty());
         self.accounts.is_empty() && self.packed.is_empty() && !has_file
     }
 }
 
-impl<'a> View<'a> {
+impl<'a> PartialPlan<'a> {
     /// What `reader` reports in this is known by now, as `errors`.
     pub(super) fn new(
         reader: &mut Reader<'a>,
-        policy: document::Policy<'a>,
+        policy: document::RawPolicy<'a>,
         errors: &Errors<'_>,
-        files: &'a Files,
+        files: &'a AccountFiles,
     ) -> Self {
-        let root = &Path::Root;
-        let (format, from) = match policy.account.given() {
-            Some(account) => (account.value.format.given(), account.value.from.given()),
+        let root = &JsonPointer::Root;
+        let (format, from) = match policy.account.into_value() {
+            Some(account) => (
+                account.value.format.into_value(),
+                account.value.from.into_value(),
+            ),
             None => (None, None),
         };
-        let format = format.and_then(|word| Format::named(&word.value));
+        let format = format.and_then(|word| Format::from_word(&word.value));
         let sources = from.map_or_else(Vec::new, |from| sources(reader, from));
         let segments_are_known = !matches!(policy.segments, Field::Bad);
-        let segments = segments(policy.segments.given(), errors, files);
+        let segments = segments(policy.segments.into_value(), errors, files);
         let names: Vec<String> = segments.iter().map(|s| s.name.value.to_string()).collect();
         let at = root.field("rollouts");
-        let whole = reader.whole();
-        let given = policy.rollouts.given();
+        let whole = reader.whole_span();
+        let given = policy.rollouts.into_value();
         let rollouts_span = given.as_ref().map_or(whole, |given| given.span).head();
         let is_given = given.is_some();
         let given = given.map_or_else(Vec::new, |given| given.value);
-        let mut compiler = Compiler {
+        let mut compiler = PartialCompiler {
             reader,
             errors,
             names: segments_are_known.then_some(names.as_slice()),
@@ -134,7 +137,7 @@ impl<'a> View<'a> {
             sources,
             halted: policy
                 .halted
-                .given()
+                .into_value()
                 .filter(|halted| halted.value)
                 .map(|halted| halted.span),
             names_are_known: is_given
@@ -151,9 +154,9 @@ impl<'a> View<'a> {
 
 fn sources<'a>(
     reader: &mut Reader<'a>,
-    from: List<Located<document::Source<'a>>>,
+    from: List<Located<document::RawSource<'a>>>,
 ) -> Vec<(usize, Span, Source)> {
-    let at = Path::Root.field("account");
+    let at = JsonPointer::Root.field("account");
     let at = at.field("from");
     let given = from.value.into_iter().enumerate();
     let compiled = given.filter_map(|(index, given)| {
@@ -166,19 +169,19 @@ fn sources<'a>(
 }
 
 fn segments<'a>(
-    given: Option<Map<'a, Located<document::Segment<'a>>>>,
+    given: Option<Map<'a, Located<document::RawSegment<'a>>>>,
     errors: &Errors<'_>,
-    files: &'a Files,
-) -> Vec<Segment<'a>> {
-    let at = Path::Root.field("segments");
+    files: &'a AccountFiles,
+) -> Vec<PartialSegment<'a>> {
+    let at = JsonPointer::Root.field("segments");
     let entries = given.map_or_else(Vec::new, |Map(entries)| entries);
     let segments = entries.into_iter().map(|(name, segment)| {
         let is_whole = errors.none_in(&at.field(&name.value));
         let (accounts, packed, from) = match segment.map(|segment| segment.value) {
             Some(segment) => (
-                segment.accounts.given(),
-                segment.accounts_packed.given(),
-                segment.accounts_from.given(),
+                segment.accounts.into_value(),
+                segment.accounts_packed.into_value(),
+                segment.accounts_from.into_value(),
             ),
             None => (None, None, None),
         };
@@ -188,7 +191,7 @@ fn segments<'a>(
             let accounts = files.get(&name.value)?.0.as_ref().ok()?;
             Some((from.span, accounts))
         });
-        Segment {
+        PartialSegment {
             accounts: accounts
                 .filter_map(|(position, account)| Some((position, account?)))
                 .collect(),
@@ -201,7 +204,7 @@ fn segments<'a>(
     segments.collect()
 }
 
-struct Compiler<'r, 'a, 'e> {
+struct PartialCompiler<'r, 'a, 'e> {
     reader: &'r mut Reader<'a>,
     errors: &'e Errors<'e>,
     /// `None` when the segments cannot be read.
@@ -209,22 +212,22 @@ struct Compiler<'r, 'a, 'e> {
     used: Option<SegmentSet>,
 }
 
-impl<'a> Compiler<'_, 'a, '_> {
+impl<'a> PartialCompiler<'_, 'a, '_> {
     fn rollout(
         &mut self,
         index: usize,
-        at: &Path<'_>,
-        rollout: Located<document::Rollout<'a>>,
-    ) -> Rollout<'a> {
+        at: &JsonPointer<'_>,
+        rollout: Located<document::RawRollout<'a>>,
+    ) -> PartialRollout<'a> {
         let Located { value, span } = rollout;
         let fields_are_known = self.errors.all_fields_known(at);
         let match_at = at.field("match");
         let match_is_known = fields_are_known && self.errors.none_in(&match_at);
-        let matches = match value.matches.given() {
+        let matches = match value.matches.into_value() {
             Some(given) => matches::request_match(self.reader, &match_at, given),
             None => Some(RequestMatch::default()),
         };
-        let mode = value.mode.given().and_then(|word| {
+        let mode = value.mode.into_value().and_then(|word| {
             let span = word.span;
             let mode = Rollouts::new(self.reader, None).mode(span, at, Field::Given(word))?;
             Some(Located { value: mode, span })
@@ -232,14 +235,14 @@ impl<'a> Compiler<'_, 'a, '_> {
         let rules_at = at.field("rules");
         let given = value
             .rules
-            .given()
+            .into_value()
             .map_or_else(Vec::new, |rules| rules.value);
         let mut rules = Vec::with_capacity(given.len());
         for (index, rule) in given.into_iter().enumerate() {
             rules.push(self.rule(&rules_at.index(index), rule));
         }
-        let name = value.name.given();
-        let salt = value.salt.given();
+        let name = value.name.into_value();
+        let salt = value.salt.into_value();
         let draw = salt
             .as_ref()
             .or(name.as_ref())
@@ -248,9 +251,9 @@ impl<'a> Compiler<'_, 'a, '_> {
             (Field::Absent, draw) => (None, draw.map(Hash::turnout)),
             (Field::Given(given), Some(salt)) => {
                 let span = match &given {
-                    document::Value::Text(text) => text.span,
-                    document::Value::Number(number) => number.span,
-                    document::Value::Object(object) => object.span.head(),
+                    document::HashValue::Text(text) => text.span,
+                    document::HashValue::Number(number) => number.span,
+                    document::HashValue::Object(object) => object.span.head(),
                 };
                 let draw = hash::hash(self.reader, &at.field("hash"), given, salt);
                 (Some(span), draw)
@@ -260,7 +263,7 @@ impl<'a> Compiler<'_, 'a, '_> {
         let is_readable = |field| self.errors.none_in(&at.field(field));
         let draw_is_known = is_readable("name") && is_readable("salt") && is_readable("hash");
         let shadow_at = at.field("shadow");
-        let shadow = value.shadow.given();
+        let shadow = value.shadow.into_value();
         let is_readable = fields_are_known && self.errors.none_in(&shadow_at);
         let (copies_nothing, repeated_regions) = match shadow {
             Some(shadow) if is_readable => self.shadow(&shadow_at, shadow.value),
@@ -269,13 +272,13 @@ impl<'a> Compiler<'_, 'a, '_> {
         if !is_readable || !self.errors.none_in(&rules_at) {
             self.used = None;
         }
-        Rollout {
+        PartialRollout {
             index,
             span,
             hash,
             draw: draw.filter(|_| fields_are_known && draw_is_known),
             salt,
-            clusters: [value.v1.given(), value.v2.given()],
+            clusters: [value.v1.into_value(), value.v2.into_value()],
             name,
             mode,
             matches: matches.filter(|_| match_is_known),
@@ -286,14 +289,18 @@ impl<'a> Compiler<'_, 'a, '_> {
         }
     }
 
-    fn rule(&mut self, at: &Path<'_>, rule: Option<Located<document::Rule<'a>>>) -> Option<Rule> {
+    fn rule(
+        &mut self,
+        at: &JsonPointer<'_>,
+        rule: Option<Located<document::RawRule<'a>>>,
+    ) -> Option<PartialRule> {
         let Located { value, span } = rule?;
         if !self.errors.none_in(at) || !self.can_be_read(&value.when) {
             return None;
         }
         let (accounts, steps) = match &value.accounts {
-            Field::Given(Accounts::Percentage(number)) => (number.span, Vec::new()),
-            Field::Given(Accounts::Ramp(steps)) => (steps.span, percentages(steps)),
+            Field::Given(RawAccounts::Percentage(number)) => (number.span, Vec::new()),
+            Field::Given(RawAccounts::Ramp(steps)) => (steps.span, percentages(steps)),
             Field::Absent | Field::Bad => (span, Vec::new()),
         };
         let requests = match &value.requests {
@@ -306,7 +313,7 @@ impl<'a> Compiler<'_, 'a, '_> {
         };
         let compiled = Rollouts::new(self.reader, self.names).rule(at, value)?;
         self.uses(&compiled.when);
-        Some(Rule {
+        Some(PartialRule {
             span,
             compiled,
             accounts,
@@ -318,9 +325,9 @@ impl<'a> Compiler<'_, 'a, '_> {
 
     fn shadow(
         &mut self,
-        at: &Path<'_>,
-        shadow: document::Shadow<'a>,
-    ) -> (Option<(Span, &'static str)>, Vec<Repeated>) {
+        at: &JsonPointer<'_>,
+        shadow: document::RawShadow<'a>,
+    ) -> (Option<(Span, &'static str)>, Vec<RepeatedRegion>) {
         let mut repeated = Vec::new();
         let mut compiler = Rollouts::new(self.reader, self.names);
         let mut zero = |field: &'static str, number: &Field<Number<'_>>| match number {
@@ -341,7 +348,7 @@ impl<'a> Compiler<'_, 'a, '_> {
     }
 
     /// A condition on segments means nothing when these cannot be read.
-    fn can_be_read(&self, when: &Field<document::When<'_>>) -> bool {
+    fn can_be_read(&self, when: &Field<document::RawWhen<'_>>) -> bool {
         let Field::Given(when) = when else {
             return true;
         };
@@ -358,7 +365,7 @@ impl<'a> Compiler<'_, 'a, '_> {
     }
 }
 
-fn percentages(steps: &List<Located<document::Step<'_>>>) -> Vec<Span> {
+fn percentages(steps: &List<Located<document::RawStep<'_>>>) -> Vec<Span> {
     let steps = steps.value.iter().flatten();
     let spans = steps.filter_map(|step| match &step.value.percent {
         Field::Given(percent) => Some(percent.span),
@@ -367,7 +374,7 @@ fn percentages(steps: &List<Located<document::Step<'_>>>) -> Vec<Span> {
     spans.collect()
 }
 
-fn repeated_regions(when: &document::When<'_>) -> Vec<Repeated> {
+fn repeated_regions(when: &document::RawWhen<'_>) -> Vec<RepeatedRegion> {
     let Field::Given(regions) = &when.regions else {
         return Vec::new();
     };
@@ -377,7 +384,7 @@ fn repeated_regions(when: &document::When<'_>) -> Vec<Repeated> {
     for (index, region) in regions.filter_map(|(index, region)| Some((index, region.as_ref()?))) {
         let (first_index, first) = *seen.entry(&*region.value).or_insert((index, region.span));
         if first_index != index {
-            repeated.push(Repeated {
+            repeated.push(RepeatedRegion {
                 span: region.span,
                 index,
                 first,

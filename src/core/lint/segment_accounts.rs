@@ -1,18 +1,18 @@
 //! The accounts of the segments: those that look mistyped, those that are listed twice, and the
 //! classes into which the segments divide them.
 
-use crate::diagnostics::location::{Path, Span};
+use crate::diagnostics::location::{JsonPointer, Span};
 use crate::diagnostics::problem::excerpt;
-use crate::plan::segments::{Builder, SegmentSet, Segments};
-use crate::policy::json::Text;
+use crate::plan::segments::{SegmentSet, Segments, SegmentsBuilder};
+use crate::policy::json::LocatedText;
 use crate::request::account::{Format, Sid};
 
-use super::view::View;
+use super::partial_plan::PartialPlan;
 use super::warnings::Warnings;
-use super::{Code, view};
+use super::{Code, partial_plan};
 
 /// Accounts that are in the same segments: no rule can tell them apart.
-pub(super) struct Class {
+pub(super) struct AccountClass {
     /// In the order of the policy; none for all the accounts that the policy does not name.
     pub(super) segments: Vec<usize>,
     pub(super) count: usize,
@@ -22,18 +22,18 @@ pub(super) struct Class {
     is_quotable: bool,
 }
 
-pub(super) struct Classes {
-    pub(super) list: Vec<Class>,
+pub(super) struct AccountClasses {
+    pub(super) list: Vec<AccountClass>,
     /// How many accounts each segment has.
     pub(super) sizes: Vec<usize>,
     /// Whether every account of every segment could be read.
     pub(super) are_whole: bool,
 }
 
-impl Classes {
-    pub(super) fn new(view: &View<'_>) -> Self {
+impl AccountClasses {
+    pub(super) fn new(view: &PartialPlan<'_>) -> Self {
         let all = segments(view);
-        let mut list: Vec<Class> = vec![Class {
+        let mut list: Vec<AccountClass> = vec![AccountClass {
             segments: Vec::new(),
             count: 0,
             example: String::new(),
@@ -51,7 +51,7 @@ impl Classes {
                 let file = segment.and_then(|segment| segment.file.as_ref());
                 file.is_some_and(|(_, accounts)| !accounts.is_quotable)
             });
-            list.push(Class {
+            list.push(AccountClass {
                 is_quotable: !has_hidden_file,
                 segments: set.iter().collect(),
                 count,
@@ -75,7 +75,7 @@ impl Classes {
     }
 }
 
-impl Class {
+impl AccountClass {
     /// One of its accounts, where a message may quote it.
     pub(super) fn example(&self) -> Option<&str> {
         self.is_quotable.then_some(&self.example)
@@ -99,8 +99,8 @@ impl Class {
 }
 
 /// The accounts of all segments; those that are none are an error, and left out.
-fn segments(view: &View<'_>) -> Segments {
-    let mut builder = Builder::new(view.format.unwrap_or(Format::Opaque));
+fn segments(view: &PartialPlan<'_>) -> Segments {
+    let mut builder = SegmentsBuilder::new(view.format.unwrap_or(Format::Opaque));
     for (index, segment) in view.segments.iter().enumerate() {
         for (_, account) in &segment.accounts {
             builder.insert(index, account.value.as_bytes());
@@ -130,9 +130,10 @@ impl Mention<'_> {
 }
 
 /// All of them, by account, then in the order of the policy.
-fn mentions<'v>(view: &'v View<'_>) -> Vec<Mention<'v>> {
+fn mentions<'v>(view: &'v PartialPlan<'_>) -> Vec<Mention<'v>> {
     let mut mentions = Vec::new();
-    for (segment, view::Segment { accounts, .. }) in view.segments.iter().enumerate() {
+    for (segment, partial_plan::PartialSegment { accounts, .. }) in view.segments.iter().enumerate()
+    {
         mentions.extend(accounts.iter().map(|(position, account)| Mention {
             account: &account.value,
             segment,
@@ -144,12 +145,12 @@ fn mentions<'v>(view: &'v View<'_>) -> Vec<Mention<'v>> {
     mentions
 }
 
-pub(super) fn check(view: &View<'_>, warnings: &mut Warnings<'_>) {
+pub(super) fn check(view: &PartialPlan<'_>, warnings: &mut Warnings<'_>) {
     unused(view, warnings);
     repeated(view, warnings);
     repeated_in_files(view, warnings);
     if view.format == Some(Format::Opaque) {
-        let at = Path::Root.field("segments");
+        let at = JsonPointer::Root.field("segments");
         for segment in &view.segments {
             let at = at.field(&segment.name.value);
             let at = at.field("accounts");
@@ -160,9 +161,9 @@ pub(super) fn check(view: &View<'_>, warnings: &mut Warnings<'_>) {
     }
 }
 
-fn unused(view: &View<'_>, warnings: &mut Warnings<'_>) {
+fn unused(view: &PartialPlan<'_>, warnings: &mut Warnings<'_>) {
     let Some(used) = &view.used else { return };
-    let at = Path::Root.field("segments");
+    let at = JsonPointer::Root.field("segments");
     for (index, segment) in view.segments.iter().enumerate() {
         if !used.contains(index) {
             let name = excerpt(&segment.name.value);
@@ -176,9 +177,9 @@ fn unused(view: &View<'_>, warnings: &mut Warnings<'_>) {
     }
 }
 
-fn repeated(view: &View<'_>, warnings: &mut Warnings<'_>) {
+fn repeated(view: &PartialPlan<'_>, warnings: &mut Warnings<'_>) {
     let mentions = mentions(view);
-    let at = Path::Root.field("segments");
+    let at = JsonPointer::Root.field("segments");
     let same = |a: &Mention<'_>, b: &Mention<'_>| (a.account, a.segment) == (b.account, b.segment);
     for same in mentions.chunk_by(same) {
         let Some((first, again)) = same.split_first().filter(|(_, again)| !again.is_empty()) else {
@@ -202,8 +203,8 @@ fn repeated(view: &View<'_>, warnings: &mut Warnings<'_>) {
     }
 }
 
-fn repeated_in_files(view: &View<'_>, warnings: &mut Warnings<'_>) {
-    let at = Path::Root.field("segments");
+fn repeated_in_files(view: &PartialPlan<'_>, warnings: &mut Warnings<'_>) {
+    let at = JsonPointer::Root.field("segments");
     for segment in &view.segments {
         if let Some((span, file)) = &segment.file
             && let Some(told) = &file.repeated
@@ -220,7 +221,7 @@ fn repeated_in_files(view: &View<'_>, warnings: &mut Warnings<'_>) {
 }
 
 /// An opaque account may be anything, so this is about what nobody writes on purpose.
-fn suspicious(at: &Path<'_>, account: &Text<'_>, warnings: &mut Warnings<'_>) {
+fn suspicious(at: &JsonPointer<'_>, account: &LocatedText<'_>, warnings: &mut Warnings<'_>) {
     let text = &*account.value;
     let shown = excerpt(text);
     let (what, instead) = if text.trim() != text {

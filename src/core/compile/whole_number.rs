@@ -4,7 +4,7 @@ use std::fmt::Display;
 use std::ops::RangeInclusive;
 use std::str::FromStr;
 
-use crate::diagnostics::location::Path;
+use crate::diagnostics::location::JsonPointer;
 use crate::diagnostics::problem::{Problem, excerpt};
 use crate::policy::decimal::Decimal;
 use crate::policy::json::{Number, Reader};
@@ -14,7 +14,7 @@ const MOST_DIGITS: usize = 20;
 
 pub(crate) fn whole<T: Display + FromStr + PartialOrd>(
     reader: &mut Reader<'_>,
-    at: &Path<'_>,
+    at: &JsonPointer<'_>,
     number: &Number<'_>,
     range: &RangeInclusive<T>,
 ) -> Option<T> {
@@ -26,7 +26,7 @@ pub(crate) fn whole<T: Display + FromStr + PartialOrd>(
             format!("{} is out of range", excerpt(number.value)),
             format!("write a whole number from {least} to {most}"),
         )
-        .coded("out-of-range");
+        .with_code("out-of-range");
         reader.report(number.span, at, problem);
     }
     value

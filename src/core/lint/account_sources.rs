@@ -1,15 +1,15 @@
 //! Places of the account that never decide, because an earlier place is present whenever they are.
 
-use crate::diagnostics::location::{Path, Span};
+use crate::diagnostics::location::{JsonPointer, Span};
 use crate::request::account_sources::Source;
 
-use super::view::View;
+use super::partial_plan::PartialPlan;
 use super::warnings::Warnings;
 use super::{Budget, Code, not_examined};
 
-pub(super) fn check(view: &View<'_>, warnings: &mut Warnings<'_>) {
+pub(super) fn check(view: &PartialPlan<'_>, warnings: &mut Warnings<'_>) {
     let mut budget = Budget::new();
-    let at = Path::Root.field("account");
+    let at = JsonPointer::Root.field("account");
     let at = at.field("from");
     for (position, (index, span, source)) in view.sources.iter().enumerate() {
         let place = (*span, &at.index(*index));
@@ -38,8 +38,8 @@ pub(super) fn check(view: &View<'_>, warnings: &mut Warnings<'_>) {
 
 fn warn(
     warnings: &mut Warnings<'_>,
-    place: (Span, &Path<'_>),
-    (taker_span, taker_at): (Span, &Path<'_>),
+    place: (Span, &JsonPointer<'_>),
+    (taker_span, taker_at): (Span, &JsonPointer<'_>),
     (source, is_same): (&Source, bool),
 ) {
     let (what, instead) = match source {

@@ -4,7 +4,7 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
-use crate::plan::path_match::{PathMatch, Purpose, Template};
+use crate::plan::path_match::{PathMatch, PathTemplate, TemplateUse};
 use crate::plan::request_match::HeaderTest;
 use crate::plan::{Plan, Rollout};
 use crate::policy::time::Time;
@@ -13,11 +13,11 @@ use crate::request::Request;
 use crate::request::account_sources::Source;
 use crate::request::headers::Headers;
 
-use super::account::{Held, SourceName, held, name};
+use super::account::{SourceContent, SourceName, held, name};
 
 /// The parts of a request.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Given<'a> {
+pub struct RequestBuilder<'a> {
     /// `GET` unless given.
     pub method: Option<&'a str>,
     /// None unless given.
@@ -34,7 +34,7 @@ pub struct Given<'a> {
 
 /// A request that is whole.
 #[derive(Debug)]
-pub struct Built<'a> {
+pub struct BuiltRequest<'a> {
     /// Names, pseudo-headers first, and values.
     pub headers: Vec<(String, String)>,
     /// Where the account was put.
@@ -48,7 +48,7 @@ pub type Filled = (String, String);
 
 /// Why an account cannot be put into a request.
 #[derive(Debug)]
-pub enum Refused<'a> {
+pub enum AccountPlacementError<'a> {
     /// The request names one already, in a place that is looked at before any that is free.
     Named {
         /// Where.
@@ -63,12 +63,12 @@ pub enum Refused<'a> {
     },
 }
 
-impl Given<'_> {
+impl RequestBuilder<'_> {
     /// Puts the request together.
     ///
     /// # Errors
     /// When the account cannot be put where the policy would find it.
-    pub fn build<'p>(&self, plan: &'p Plan) -> Result<Built<'p>, Refused<'p>> {
+    pub fn build<'p>(&self, plan: &'p Plan) -> Result<BuiltRequest<'p>, AccountPlacementError<'p>> {
         let mut path = self.path.map(str::to_owned);
         let mut headers = self.headers.to_vec();
         let account = match self.account {
@@ -99,7 +99,7 @@ impl Given<'_> {
         let more = filled.iter().filter(|(name, _)| !name.starts_with(':'));
         headers.extend(more.cloned());
         whole.extend(headers);
-        Ok(Built {
+        Ok(BuiltRequest {
             headers: whole,
             account,
             filled,
@@ -114,24 +114,24 @@ impl Given<'_> {
         account: &str,
         path: &mut Option<String>,
         headers: &mut Vec<(String, String)>,
-    ) -> Result<SourceName<'p>, Refused<'p>> {
+    ) -> Result<SourceName<'p>, AccountPlacementError<'p>> {
         for (index, source) in plan.account.from.iter().enumerate() {
             match already(plan, index, source, path.as_deref(), headers) {
-                Held::Nothing | Held::Credential(_) => {}
-                Held::Account(value)
-                | Held::NoAccount {
+                SourceContent::Nothing | SourceContent::Credential(_) => {}
+                SourceContent::Account(value)
+                | SourceContent::NoAccount {
                     value: Some(value), ..
                 } if value == account.as_bytes() => {
                     return Ok(name(source));
                 }
-                Held::Account(value) => {
-                    return Err(Refused::Named {
+                SourceContent::Account(value) => {
+                    return Err(AccountPlacementError::Named {
                         place: name(source),
                         account: Some(value),
                     });
                 }
-                Held::NoAccount { value, .. } => {
-                    return Err(Refused::Named {
+                SourceContent::NoAccount { value, .. } => {
+                    return Err(AccountPlacementError::Named {
                         place: name(source),
                         account: value,
                     });
@@ -155,7 +155,7 @@ impl Given<'_> {
             }
             return Ok(name(source));
         }
-        Err(Refused::NoPlace {
+        Err(AccountPlacementError::NoPlace {
             places: plan.account.from.iter().map(name).collect(),
         })
     }
@@ -203,7 +203,7 @@ fn already(
     source: &Source,
     path: Option<&str>,
     headers: &[(String, String)],
-) -> Held {
+) -> SourceContent {
     let headers = headers
         .iter()
         .map(|(name, value)| (name.as_str(), value.as_str()));
@@ -216,12 +216,12 @@ fn already(
 }
 
 /// The path that a rollout wants, as a template.
-fn path_of(rollout: &Rollout) -> Option<Template> {
+fn path_of(rollout: &Rollout) -> Option<PathTemplate> {
     let text = match rollout.matches.path.as_ref()? {
         PathMatch::Exact(path) | PathMatch::Prefix(path) => path.clone(),
         PathMatch::Template(template) => template.to_string(),
     };
-    Template::parse(&text, Purpose::Match).ok()
+    PathTemplate::parse(&text, TemplateUse::Match).ok()
 }
 
 /// Proxies take spaces from the ends of a value, and nothing invisible from inside.

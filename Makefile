@@ -13,11 +13,11 @@ FILTER := turnout-filter --target $(WASM_TARGET) --profile wasm
 # The same source without shadow requests.
 LEAN := turnout-filter --no-default-features --target $(WASM_TARGET) --profile wasm-lean
 # Core alone, for a count of its instructions.
-COUNTED := turnout-counted --target $(WASM_TARGET) --profile wasm
+INSTRUCTION_COUNT := turnout-instruction-count --target $(WASM_TARGET) --profile wasm
 # The xDS server of the tests. It has its own Cargo.lock.
-CONTROL_PLANE := tests/control_plane/Cargo.toml
+CONTROL_PLANE := tests/support/control_plane_server/Cargo.toml
 # A filter that uses the SDK and does nothing, for comparison in `make bench`. It has its own Cargo.lock.
-SDK_NOTHING := tests/bench/sdk_nothing/Cargo.toml
+SDK_NOTHING := tests/bench/envoy/sdk_nothing/Cargo.toml
 # All native crates at once, so that every target builds the dependencies with the same features.
 WORKSPACE := --workspace --exclude turnout-filter
 TARGET := $(or $(CARGO_TARGET_DIR),target)
@@ -79,13 +79,13 @@ setup: envoy
 	  echo "setup: rustup target add $(WASM_TARGET)"; rustup target add $(WASM_TARGET); }
 
 envoy:
-	@$(PYTHON) tests/tools/fetch_envoy.py $(ENVOY_VERSION) > /dev/null
+	@$(PYTHON) tests/support/tools/fetch_envoy.py $(ENVOY_VERSION) > /dev/null
 
 locust:
-	@$(PYTHON) tests/tools/fetch_locust.py > /dev/null
+	@$(PYTHON) tests/support/tools/fetch_locust.py > /dev/null
 
 published:
-	@$(PYTHON) tests/tools/fetch_published.py > /dev/null
+	@$(PYTHON) tests/support/tools/fetch_published.py > /dev/null
 
 wasm: setup
 	$(CARGO) build -p $(FILTER)
@@ -130,7 +130,7 @@ lint: setup
 unit: setup locust published
 	$(CARGO) build -p $(FILTER)
 	$(CARGO) build -p $(LEAN)
-	$(CARGO) build -p $(COUNTED)
+	$(CARGO) build -p $(INSTRUCTION_COUNT)
 	$(CARGO) build --locked --manifest-path $(CONTROL_PLANE) --target-dir $(TARGET)
 	$(CARGO) test $(WORKSPACE)
 
@@ -167,7 +167,7 @@ bench: setup
 	$(CARGO) run --release -p turnout-tests --bin bench -- $(BENCH)
 
 # The time of reading a request, deciding it and comparing two responses in core alone. The instructions of a decision,
-# which do not depend on the machine, are in tests/mock/instructions.txt.
+# which do not depend on the machine, are in tests/mock/instruction_count.txt.
 bench-core:
 	$(CARGO) bench -p turnout-tests --bench decide --bench diff
 

@@ -6,7 +6,7 @@ use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 
 use crate::error::Error;
-use crate::fault;
+use crate::failpoint;
 use crate::folder::{self, Folder, Links};
 
 /// What is begun and not yet in its place. Whoever dies meanwhile leaves it, and the next one who
@@ -65,7 +65,7 @@ pub(crate) fn replace(path: &Path, links: Links, bytes: &[u8]) -> Result<(), Err
     let beside = OsStr::new(&beside);
     let written = Folder::open(path.parent().unwrap_or(Path::new("")), links).and_then(|folder| {
         let written = write(&folder, beside, name, bytes);
-        if written.is_err() && fault::is_alive() {
+        if written.is_err() && failpoint::is_alive() {
             // The first error is the one to report.
             let _ = folder.remove(beside);
         }
@@ -75,17 +75,17 @@ pub(crate) fn replace(path: &Path, links: Links, bytes: &[u8]) -> Result<(), Err
 }
 
 fn write(folder: &Folder, beside: &OsStr, name: &OsStr, bytes: &[u8]) -> io::Result<()> {
-    fault::step()?;
+    failpoint::step()?;
     // What lies there already is not written to: it may be a link to somewhere else.
     let mut file = folder.create_new(beside)?;
     if let Some(permissions) = folder.permissions(name).or_else(readable) {
         file.set_permissions(permissions)?;
     }
-    fault::step()?;
+    failpoint::step()?;
     file.write_all(bytes)?;
     // Else a machine that loses its power may come back with the name and without the text.
     file.sync_all()?;
-    fault::step()?;
+    failpoint::step()?;
     folder.rename(beside, name)?;
     // The text is whole in either case.
     folder.sync();

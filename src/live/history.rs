@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use crate::entry::Entry;
 use crate::error::Error;
-use crate::fault;
+use crate::failpoint;
 use crate::files;
 use crate::folder::{Folder, Links};
 use crate::installed::fingerprint;
@@ -195,7 +195,7 @@ impl History {
 
     fn remove(&self, path: &Path) -> Result<(), Error> {
         let name = path.file_name().unwrap_or_default();
-        let removed = fault::step()
+        let removed = failpoint::step()
             .and_then(|()| Folder::open(&self.folder, Links::Refused))
             .and_then(|folder| folder.remove(name));
         match removed {

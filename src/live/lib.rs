@@ -14,18 +14,14 @@
 
 mod address;
 mod admin;
-#[cfg(test)]
-mod attacks;
 mod change;
-#[cfg(test)]
-mod clocks;
 mod directory;
 mod discovery;
 mod edit;
 mod entry;
 mod envoy_log;
 mod error;
-mod fault;
+mod failpoint;
 mod files;
 mod filter_chains;
 mod folder;
@@ -36,8 +32,6 @@ mod intent;
 mod lock;
 mod log;
 mod max_held_bytes;
-#[cfg(test)]
-mod model;
 mod preview;
 mod proxies;
 mod readiness;
@@ -46,6 +40,8 @@ mod remembered;
 mod routes;
 mod series;
 mod settle;
+#[cfg(test)]
+mod tests;
 mod wasm;
 mod written;
 

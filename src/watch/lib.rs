@@ -21,11 +21,11 @@ mod page;
 mod plain;
 mod policy;
 mod proxy;
-#[cfg(test)]
-mod sample;
 mod screen;
 mod share;
 mod standings;
+#[cfg(test)]
+mod tests;
 mod view;
 mod watch;
 

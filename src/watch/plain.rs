@@ -104,8 +104,8 @@ mod tests {
 
     use super::*;
     use crate::json::json;
-    use crate::sample;
-    use crate::sample::{proxy, view};
+    use crate::tests::sample;
+    use crate::tests::sample::{proxy, view};
 
     #[test]
     fn a_line_for_each_rollout_and_each_trouble() {

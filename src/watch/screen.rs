@@ -199,7 +199,7 @@ mod tests {
     use ratatui::backend::TestBackend;
 
     use super::*;
-    use crate::sample;
+    use crate::tests::sample;
     use crate::view::RolloutView;
 
     fn drawn(view: &View, columns: u16, rows: u16, scrolled: &mut Scrolled) -> String {

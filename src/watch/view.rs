@@ -325,7 +325,7 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
-    use crate::sample;
+    use crate::tests::sample;
 
     fn seen(v1: u64, v2: u64, standing: Standing) -> (String, Seen) {
         let mut counts = Counts::default();

@@ -2,9 +2,9 @@
 //! does what is written for the next hop, unless decisions of hops before are passed on with it. What a
 //! plan keeps of an account is bounded.
 
-use harness::corpus::{self, Scenario, borrowed};
-use harness::random::{self, Random};
-use harness::scene::{By, Size, packed};
+use support::corpus::{self, Scenario, borrowed};
+use support::random::{self, Random};
+use support::sized_policy::{By, Size, packed};
 use turnout_core::{ConfigStream, Configuration, Headers, Inbound, Plan, Time, decide};
 
 #[test]

@@ -2,8 +2,8 @@
 
 use std::collections::HashSet;
 
-use harness::corpus;
 use serde::Deserialize;
+use support::corpus;
 use turnout_core::{Fraction, Position, Salt};
 
 #[derive(Deserialize)]

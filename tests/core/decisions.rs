@@ -1,6 +1,6 @@
 //! The decisions of the corpus, asked of core directly.
 
-use harness::corpus::{self, Scenario, borrowed};
+use support::corpus::{self, Scenario, borrowed};
 use turnout_core::{Headers, Inbound, Plan, Time, decide};
 
 #[test]

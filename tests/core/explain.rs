@@ -2,11 +2,11 @@
 
 use std::sync::LazyLock;
 
-use harness::corpus::{self, Scenario, borrowed};
-use harness::hostile::header;
-use harness::random::{self, Random};
-use harness::scene::{By, Size};
 use proptest::prelude::*;
+use support::corpus::{self, Scenario, borrowed};
+use support::hostile_input::header;
+use support::random::{self, Random};
+use support::sized_policy::{By, Size};
 use turnout_core::explain::{
     AccountPlacementError, Explanation, Question, RequestBuilder, SourceName, Tried,
 };

@@ -3,9 +3,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use harness::corpus;
 use proptest::prelude::*;
 use serde::Deserialize;
+use support::corpus;
 use turnout_core::{Fraction, Hash, Position, Salt, ToolPosition};
 
 const HUNDRED_PERCENT: u32 = 100_000_000;

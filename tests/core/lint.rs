@@ -11,7 +11,7 @@ use std::fs;
 use std::path::PathBuf;
 
 use expect_test::expect_file;
-use harness::corpus;
+use support::corpus;
 use turnout_core::lint::{Code, Options, lint};
 use turnout_core::{Diagnostic, Plan, Severity};
 
@@ -125,7 +125,7 @@ fn the_policies_that_people_copy_are_clean() {
         found.retain(|found| found.code() != Code::FallThrough.as_str());
         assert!(found.is_empty(), "{}: {found:?}", path.display());
     }
-    let text = harness::envoy::file("policy.json");
+    let text = support::envoy::file("policy.json");
     let found = lint(text.as_bytes(), &Options::default());
     assert!(found.as_slice().is_empty(), "{found}");
 }

@@ -1,20 +1,15 @@
 //! What core alone has to show: the corpus, properties over any input, and no allocation.
 
+mod access_log;
 mod allocations;
-mod basic;
+mod basic_auth;
 mod buckets;
 mod decisions;
-mod every_problem;
 mod explain;
 mod hashes;
-mod hostile_policies;
-mod lenient_basic;
 mod lint;
-mod logged;
-mod packed;
+mod packed_accounts;
 mod policies;
 mod properties;
-mod rounds;
 mod schema;
 mod shadow;
-mod simulate;

@@ -3,10 +3,13 @@
 //!
 //! `UPDATE_EXPECT=1 cargo test -p turnout-tests --test core` writes the diagnostics anew.
 
+mod all_errors;
+mod hostile;
+
 use std::fs;
 
 use expect_test::expect_file;
-use harness::corpus;
+use support::corpus;
 use turnout_core::{Configuration, EmittedHeaders, Inbound, Plan, Proxy, RecordLevel};
 
 #[test]
@@ -21,7 +24,7 @@ fn valid_policies_have_no_problems() {
 
 #[test]
 fn the_policies_that_people_copy_are_valid() {
-    let text = harness::envoy::file("policy.json");
+    let text = support::envoy::file("policy.json");
     assert!(Plan::from_json(&text).is_ok());
 }
 
@@ -75,7 +78,7 @@ fn the_envelope_tells_its_own_problems_from_the_policy_s() {
         let diagnostics = Configuration::from_json(text).expect_err("a bad configuration");
         diagnostics.to_string()
     };
-    let good = harness::envoy::file("policy.json");
+    let good = support::envoy::file("policy.json");
     assert!(Configuration::from_json(format!("{{\"policy\": {good}}}").as_bytes()).is_ok());
     assert_eq!(
         problems(b""),
@@ -99,7 +102,7 @@ fn the_envelope_tells_its_own_problems_from_the_policy_s() {
 
 #[test]
 fn a_proxy_may_be_told_which_headers_it_writes() {
-    let policy = harness::envoy::file("policy.json");
+    let policy = support::envoy::file("policy.json");
     let read = |headers: &str| {
         let text = format!("{{\"headers\": {headers}, \"policy\": {policy}}}");
         let read = Configuration::from_json(text.as_bytes());
@@ -154,7 +157,7 @@ fn a_proxy_may_be_told_which_headers_it_writes() {
 
 #[test]
 fn the_level_of_records_is_one_of_the_known_words_and_info_by_default() {
-    let policy = harness::envoy::file("policy.json");
+    let policy = support::envoy::file("policy.json");
     let read = |level: &str| {
         let text = format!("{{\"record_level\": {level}, \"policy\": {policy}}}");
         let read = Configuration::from_json(text.as_bytes());

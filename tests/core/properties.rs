@@ -1,8 +1,8 @@
 //! What holds for any input: nothing panics, a percentage only adds, a client chooses nothing.
 
-use harness::hostile::{bytes, header};
 use proptest::prelude::*;
 use serde_json::{Value, json};
+use support::hostile_input::{bytes, header};
 use turnout_core::lint::{Options, lint};
 use turnout_core::{
     Account, Configuration, Fraction, Headers, Inbound, Plan, Position, Salt, Severity, Time,

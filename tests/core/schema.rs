@@ -6,10 +6,10 @@ use std::fs;
 use std::path::Path;
 use std::sync::LazyLock;
 
-use harness::corpus;
 use jsonschema::Validator;
 use proptest::prelude::*;
 use serde_json::Value;
+use support::corpus;
 use turnout_core::{Diagnostic, Plan};
 
 use crate::properties::policy_with_another_value;

@@ -1,11 +1,11 @@
 //! Shadow mode without a proxy: which requests are sampled, what goes along with a copy, and how the
 //! answers to it are judged, question by question.
 
+mod held_bytes;
 mod sampling;
 mod trial;
 mod truth_table;
 mod verdict;
-mod working_bytes;
 
 use serde_json::{Value, json};
 use turnout_core::shadow::{

@@ -5,12 +5,12 @@
 
 use std::collections::BTreeMap;
 
-use harness::client::Request;
-use harness::random::basic;
-use harness::scene::sid;
 use serde_json::{Value, json};
+use support::client::Request;
+use support::random::basic;
+use support::sized_policy::sid;
 
-use crate::scene::{Scene, strip, version};
+use crate::testbed::{Testbed, strip, version};
 
 const ACCOUNTS: u32 = 100;
 const KEY: &str = "SK7342e9713fa896e4af00c654c444aada";
@@ -20,25 +20,25 @@ async fn every_request_of_an_account_gets_one_treatment_however_it_is_authentica
     let policy = policy();
     let configuration = strip(&policy);
     for file in ["cluster-header.yaml", "treatment-header.yaml"] {
-        let scene = Scene::of(file, &configuration, |b| b).await;
-        check(&scene, file).await;
+        let testbed = Testbed::of(file, &configuration, |b| b).await;
+        check(&testbed, file).await;
     }
     for file in ["live-policy.yaml", "behind-the-edge.yaml", "fallback.yaml"] {
-        let scene = Scene::discovering(file, &configuration).await;
-        check(&scene, file).await;
+        let testbed = Testbed::discovering(file, &configuration).await;
+        check(&testbed, file).await;
     }
 }
 
 /// The policy that people copy, its rollout for the paths that these clients ask for.
 fn policy() -> Value {
-    let text = harness::envoy::file("policy.json");
+    let text = support::envoy::file("policy.json");
     let mut policy: Value = serde_json::from_str(&text).expect("a policy");
     policy["rollouts"][0]["match"] = json!({ "path": { "prefix": "/2010-04-01/" } });
     policy["rollouts"][0]["rules"] = json!([{ "accounts": 50 }]);
     policy
 }
 
-async fn check(scene: &Scene, file: &str) {
+async fn check(testbed: &Testbed, file: &str) {
     let mut requests = Vec::new();
     let mut names = Vec::new();
     for number in 0..ACCOUNTS {
@@ -48,7 +48,7 @@ async fn check(scene: &Scene, file: &str) {
             names.push((account.clone(), name));
         }
     }
-    let answers = scene.client().send_all(requests, 16).await;
+    let answers = testbed.client().send_all(requests, 16).await;
     let mut treatments: BTreeMap<String, BTreeMap<String, &str>> = BTreeMap::new();
     for ((account, name), answer) in names.into_iter().zip(&answers) {
         assert_eq!(answer.status, 200, "{file}: {name}");
@@ -67,7 +67,7 @@ async fn check(scene: &Scene, file: &str) {
         on_v2 += u32::from(*first == "v2");
     }
     assert!((25..75).contains(&on_v2), "{file}: {on_v2} of {ACCOUNTS}");
-    let decisions = scene.decisions().await;
+    let decisions = testbed.decisions().await;
     let refused = decisions.iter().filter(|(name, count)| {
         **count > 0 && (name.contains("malformed_account") || name.contains("no_account"))
     });

@@ -2,22 +2,22 @@
 
 use std::net::SocketAddr;
 
-use harness::client::Request;
 use serde_json::json;
+use support::client::Request;
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 
-use crate::scene::{INSIDE, OUTSIDE, Scene, policy, request_of, strip, version};
+use crate::testbed::{INSIDE, OUTSIDE, Testbed, policy, request_of, strip, version};
 
 #[tokio::test]
 async fn a_body_arrives_unchanged_at_either_version() {
-    let scene = Scene::of("cluster-header.yaml", &strip(&policy(&json!({}))), |b| b).await;
+    let testbed = Testbed::of("cluster-header.yaml", &strip(&policy(&json!({}))), |b| b).await;
     let long = "Hello, channel! ".repeat(64 * 1024);
     for (account, served) in [(INSIDE, "v2"), (OUTSIDE, "v1")] {
         for body in ["", "x", &long] {
             let request = Request::post("/v1/Channels?a=%2F&b", body.to_owned())
                 .header("x-account-sid", account);
-            let answer = scene.client().send(request).await;
+            let answer = testbed.client().send(request).await;
             let reached = answer.json();
             assert_eq!(version(&answer), served);
             assert_eq!(reached["method"], "POST");
@@ -29,10 +29,10 @@ async fn a_body_arrives_unchanged_at_either_version() {
 
 #[tokio::test]
 async fn a_hundred_requests_at_once_are_each_decided() {
-    let scene = Scene::of("cluster-header.yaml", &strip(&policy(&json!({}))), |b| b).await;
+    let testbed = Testbed::of("cluster-header.yaml", &strip(&policy(&json!({}))), |b| b).await;
     let account = |number: usize| [OUTSIDE, INSIDE][number % 2];
     let requests = (0..100).map(|number| request_of(account(number))).collect();
-    let answers = scene.client().send_all(requests, 100).await;
+    let answers = testbed.client().send_all(requests, 100).await;
     for (number, answer) in answers.iter().enumerate() {
         assert_eq!(
             version(answer),
@@ -45,21 +45,21 @@ async fn a_hundred_requests_at_once_are_each_decided() {
 #[tokio::test]
 async fn a_client_that_goes_away_amid_its_body_does_no_harm() {
     const GONE: usize = 20;
-    let scene = Scene::of("cluster-header.yaml", &strip(&policy(&json!({}))), |b| b).await;
-    let log = scene.envoy.settled_log().await;
+    let testbed = Testbed::of("cluster-header.yaml", &strip(&policy(&json!({}))), |b| b).await;
+    let log = testbed.envoy.settled_log().await;
     for _ in 0..GONE {
-        send_half(scene.envoy.address()).await;
+        send_half(testbed.envoy.address()).await;
     }
     // Each has a line in the access log once Envoy has noticed.
-    let noticed = scene.envoy.access_log(GONE).await;
+    let noticed = testbed.envoy.access_log(GONE).await;
     assert!(
         noticed.iter().all(|line| line["reason"] == "rule"),
         "{noticed:#?}"
     );
-    assert_eq!(scene.decisions().await["chat.v2.rule"], GONE as u64);
-    assert_eq!(scene.envoy.settled_log().await, log);
+    assert_eq!(testbed.decisions().await["chat.v2.rule"], GONE as u64);
+    assert_eq!(testbed.envoy.settled_log().await, log);
 
-    let answer = scene.client().send(request_of(INSIDE)).await;
+    let answer = testbed.client().send(request_of(INSIDE)).await;
     assert_eq!(version(&answer), "v2");
 }
 

@@ -2,37 +2,37 @@
 //! traffic, while policies follow one another, and where one build of the filter takes the place of the
 //! other, which is the end of its VM.
 
-use harness::client::Request;
-use harness::envoy::Swap;
-use harness::render::discovered_with;
-use harness::wasm::Build;
 use serde_json::json;
+use support::client::Request;
+use support::envoy::Swap;
+use support::render::discovered_with;
+use support::wasm::Build;
 
-use crate::scene::{INSIDE, Scene, policy, strip};
-use crate::steady::Steady;
+use crate::steady_traffic::Steady;
+use crate::testbed::{INSIDE, Testbed, policy, strip};
 
 const SWAPS: usize = 30;
 
 #[tokio::test]
 async fn no_count_is_lost_while_policies_and_builds_follow_one_another() {
-    let scene = Scene::live(&strip(&policy(&json!({}))), |b| b).await;
+    let testbed = Testbed::live(&strip(&policy(&json!({}))), |b| b).await;
     let request = |_| Request::get("/v1/Channels").header("x-account-sid", INSIDE);
-    let traffic = Steady::start([scene.client()], request);
+    let traffic = Steady::start([testbed.client()], request);
     for number in 0..SWAPS {
         // The policy is another one each time, the build each second time.
         let mode = ["on", "off", "split"][number % 3];
         let build = [Build::Lean, Build::Whole][number / 2 % 2];
         let filter = discovered_with(build, &strip(&policy(&json!({ "mode": mode }))));
         assert_eq!(
-            scene.envoy.swap_filter(&filter).await,
+            testbed.envoy.swap_filter(&filter).await,
             Swap::Accepted,
             "{number}"
         );
     }
     let answers = traffic.end_without_loss().await.len() as u64;
-    let decisions = scene.decisions().await;
+    let decisions = testbed.decisions().await;
     assert_eq!(decisions.values().sum::<u64>(), answers, "{decisions:?}");
-    let (v1, v2) = scene.reached();
+    let (v1, v2) = testbed.reached();
     let to_v2 = |(name, _): &(&String, &u64)| name.contains(".v2.");
     let counted_v2: u64 = decisions.iter().filter(to_v2).map(|(_, count)| count).sum();
     assert_eq!(

@@ -4,14 +4,14 @@ use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
-use harness::client::{Answer, Request};
-use harness::envoy::{Bootstrap, Envoy, file};
-use harness::scripted::{self, Fault, Scripted};
 use serde_json::{Value, json};
+use support::client::{Answer, Request};
+use support::envoy::{Bootstrap, Envoy, file};
+use support::scripted_upstream::{self, Fault, Scripted};
 use tokio::net::{TcpSocket, TcpStream};
 use tokio::time::{sleep, timeout};
 
-use crate::scene::{INSIDE, filter, policy, strip};
+use crate::testbed::{INSIDE, filter, policy, strip};
 
 /// Half of the requests of one account.
 const REQUESTS: usize = 300;
@@ -21,7 +21,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// Too few to have v2 given up.
 const FIRST: usize = 4;
 
-struct Scene {
+struct Testbed {
     envoy: Envoy,
     v1: Scripted,
     v2: Scripted,
@@ -30,11 +30,11 @@ struct Scene {
 /// Answers by status and version; a version is missing where an answer is none of the two's.
 type Answered = BTreeMap<(u16, String), usize>;
 
-impl Scene {
+impl Testbed {
     async fn start(shadow: Option<Value>) -> Self {
         let [v1, v2] = ["v1", "v2"].map(|version| {
             Scripted::start(move |_| {
-                scripted::Answer::json(&json!({})).header("x-version", version)
+                scripted_upstream::Answer::json(&json!({})).header("x-version", version)
             })
         });
         let mut policy = policy(&json!({
@@ -95,28 +95,28 @@ fn answered<const N: usize>(kinds: [(u16, &str, usize); N]) -> Answered {
 
 #[tokio::test]
 async fn users_of_a_v2_that_refuses_connections_get_v1() {
-    let scene = Scene::start(None).await;
-    let well = scene.send(&["GET", "POST"]).await;
+    let testbed = Testbed::start(None).await;
+    let well = testbed.send(&["GET", "POST"]).await;
     let on_v2 = well[&(200, "v2".to_owned())];
     let on_v1 = REQUESTS - on_v2;
     assert!(on_v2 > 100 && on_v1 > 100, "{well:?}");
 
     // No answer is lost, whatever the method: nothing of the request has gone out. The first find out
     // one after the other, before v2 is given up.
-    scene.v2.fail(Fault::Refuse);
+    testbed.v2.fail(Fault::Refuse);
     for number in 0..FIRST {
-        let answer = scene.envoy.client().send(request(number, "POST")).await;
+        let answer = testbed.envoy.client().send(request(number, "POST")).await;
         assert_eq!(kind_of(&answer), (200, "v1".to_owned()), "{number}");
     }
     for _ in 0..2 {
-        let all = scene.send(&["GET", "POST"]).await;
+        let all = testbed.send(&["GET", "POST"]).await;
         assert_eq!(all, answered([(200, "v1", REQUESTS)]));
     }
-    let log = scene.envoy.access_log(3 * REQUESTS + FIRST).await;
+    let log = testbed.envoy.access_log(3 * REQUESTS + FIRST).await;
     // What the policy decided stays decided; the host is that of who answered.
     let of = |scripted: &Scripted| json!(SocketAddr::from(scripted).to_string());
     for line in &log[REQUESTS..] {
-        assert_eq!(line["upstream_host"], of(&scene.v1), "{line}");
+        assert_eq!(line["upstream_host"], of(&testbed.v1), "{line}");
         if line["treatment"] == "v2" {
             assert_eq!(line["upstream_cluster"], "channels-v2-else-v1", "{line}");
         }
@@ -127,27 +127,27 @@ async fn users_of_a_v2_that_refuses_connections_get_v1() {
         "{decided}"
     );
     let count = "wasmcustom.turnout.decisions.chat.v2.rule";
-    assert_eq!(scene.counter(count).await, decided as u64);
+    assert_eq!(testbed.counter(count).await, decided as u64);
     // Most did not even try v2.
     let retried = "cluster.channels-v2-else-v1.upstream_rq_retry_success";
-    assert!(scene.counter(retried).await >= 5);
+    assert!(testbed.counter(retried).await >= 5);
     let ejected = "cluster.channels-v2.outlier_detection.ejections_enforced_total";
-    assert!(scene.counter(ejected).await >= 1);
+    assert!(testbed.counter(ejected).await >= 1);
 
     // It comes back by itself, and what it answers is the answer, be it 500.
-    scene.v2.fail(Fault::Status(500));
+    testbed.v2.fail(Fault::Status(500));
     let until_back = async {
-        while scene.send(&["GET"]).await.len() < 2 {
+        while testbed.send(&["GET"]).await.len() < 2 {
             sleep(Duration::from_millis(20)).await;
         }
     };
     timeout(PATIENCE, until_back).await.expect("v2 is back");
     for _ in 0..10 {
-        let all = scene.send(&["GET", "POST"]).await;
+        let all = testbed.send(&["GET", "POST"]).await;
         assert_eq!(all, answered([(200, "v1", on_v1), (500, "", on_v2)]));
     }
-    scene.v2.heal();
-    assert_eq!(scene.send(&["GET", "POST"]).await, well);
+    testbed.v2.heal();
+    assert_eq!(testbed.send(&["GET", "POST"]).await, well);
 }
 
 /// A body that Envoy keeps while v2 does not take the connection, though it is more than a buffer of the
@@ -155,7 +155,7 @@ async fn users_of_a_v2_that_refuses_connections_get_v1() {
 #[tokio::test]
 async fn a_body_as_large_as_the_file_keeps_gets_v1_when_the_connection_times_out() {
     let v1 = Scripted::start(|received| {
-        scripted::Answer::json(&json!({ "length": received.body.len() }))
+        scripted_upstream::Answer::json(&json!({ "length": received.body.len() }))
     });
     // Nobody accepts, and the two connections that the system accepts by itself are taken.
     let v2 = TcpSocket::new_v4().expect("a socket");
@@ -185,20 +185,23 @@ async fn a_body_as_large_as_the_file_keeps_gets_v1_when_the_connection_times_out
 /// A copy that fell back would compare v1 with v1, and find no difference.
 #[tokio::test]
 async fn copies_do_not_fall_back_where_the_shadow_names_v2_itself() {
-    let scene = Scene::start(Some(json!({ "requests": 100, "v2": "channels-v2-shadow" }))).await;
-    scene.v2.fail(Fault::Refuse);
-    let all = scene.send(&["GET"]).await;
+    let testbed =
+        Testbed::start(Some(json!({ "requests": 100, "v2": "channels-v2-shadow" }))).await;
+    testbed.v2.fail(Fault::Refuse);
+    let all = testbed.send(&["GET"]).await;
     assert_eq!(all, answered([(200, "v1", REQUESTS)]));
-    let sampled = scene
+    let sampled = testbed
         .counter("wasmcustom.turnout.shadow_sampled.chat")
         .await;
     let copies_of = |scripted: &Scripted| {
         scripted.count(|received| received.header("x-turnout-shadow").is_some())
     };
     assert!(sampled > 100, "{sampled}");
-    assert_eq!([copies_of(&scene.v1), copies_of(&scene.v2)], [0, 0]);
+    assert_eq!([copies_of(&testbed.v1), copies_of(&testbed.v2)], [0, 0]);
     assert_eq!(
-        scene.counter("wasmcustom.turnout.shadow.chat.match").await,
+        testbed
+            .counter("wasmcustom.turnout.shadow.chat.match")
+            .await,
         0
     );
 }

@@ -3,14 +3,14 @@
 
 use std::collections::BTreeSet;
 
-use harness::client::{Answer, Request, raw};
-use harness::envoy::Bootstrap;
-use harness::wasm::Build;
 use serde_json::{Value, json};
+use support::client::{Answer, Request, raw};
+use support::envoy::Bootstrap;
+use support::wasm::Build;
 use turnout_core::{Configuration, EmittedHeaders, Inbound, Proxy};
 
-use crate::scene::{
-    INSIDE, OUTSIDE, Scene, headers_of, policy, request_of, strip, turnout_headers, version,
+use crate::testbed::{
+    INSIDE, OUTSIDE, Testbed, headers_of, policy, request_of, strip, turnout_headers, version,
 };
 
 /// As they could come from the wire. `{v}` is the version that the client would like.
@@ -112,7 +112,7 @@ async fn no_forgery_succeeds(
         ..Proxy::default()
     };
     let configuration = Configuration::to_json(&policy(&json!({})).to_string(), proxy);
-    let scene = Scene::of_build(build, file, &configuration, |b| adapt(b.concurrency(1))).await;
+    let testbed = Testbed::of_build(build, file, &configuration, |b| adapt(b.concurrency(1))).await;
     let written = |served: &str| {
         let mut all = headers_of(served);
         all.retain(|(name, _)| headers.words().any(|word| name.ends_with(word)));
@@ -121,23 +121,23 @@ async fn no_forgery_succeeds(
     for forgery in FORGERIES {
         for (account, served, wanted) in [(OUTSIDE, "v1", "v2"), (INSIDE, "v2", "v1")] {
             let forged = forgery.replace("{v}", wanted);
-            let reached = send(&scene, "/v1/Channels", account, &forged).await;
+            let reached = send(&testbed, "/v1/Channels", account, &forged).await;
             assert_eq!(reached["version"], served, "{forged}");
             assert_eq!(turnout_headers(&reached), written(served), "{forged}");
         }
         // A request that no rollout has, which nobody decides about.
         let forged = forgery.replace("{v}", "v2");
-        let reached = send(&scene, "/other", INSIDE, &forged).await;
+        let reached = send(&testbed, "/other", INSIDE, &forged).await;
         assert_eq!(reached["version"], "v1", "{forged}");
         assert_eq!(turnout_headers(&reached), [], "{forged}");
     }
 }
 
 /// Sends header lines as they are, and returns what an upstream has answered.
-async fn send(scene: &Scene, path: &str, account: &str, lines: &str) -> Value {
+async fn send(testbed: &Testbed, path: &str, account: &str, lines: &str) -> Value {
     let request =
         format!("GET {path} HTTP/1.1\r\nhost: a\r\nx-account-sid: {account}\r\n{lines}\r\n\r\n");
-    let response = raw(scene.envoy.address(), request.as_bytes()).await;
+    let response = raw(testbed.envoy.address(), request.as_bytes()).await;
     let response = String::from_utf8_lossy(&response);
     let (head, body) = response.split_once("\r\n\r\n").expect("a response");
     assert!(head.starts_with("HTTP/1.1 200 "), "{lines}: {head}");
@@ -149,19 +149,19 @@ async fn send(scene: &Scene, path: &str, account: &str, lines: &str) -> Value {
 async fn a_trusted_hop_does_not_choose_the_cluster_of_the_next() {
     let policy = policy(&json!({})).to_string();
     let configuration = Configuration::to_json(&policy, Inbound::Trust);
-    let scene = Scene::of("cluster-header.yaml", &configuration, |b| {
+    let testbed = Testbed::of("cluster-header.yaml", &configuration, |b| {
         b.without_native_strip().concurrency(1)
     })
     .await;
     let lines = "x-turnout-cluster: channels-v2\r\nx-turnout-treatment: v2\r\n\
                  x-turnout-decision: users=v2";
-    let reached = send(&scene, "/v1/Channels", OUTSIDE, lines).await;
+    let reached = send(&testbed, "/v1/Channels", OUTSIDE, lines).await;
     assert_eq!(reached["version"], "v1");
     let mut expected = headers_of("v1");
     expected[1].1 = "users=v2,chat=v1".to_owned();
     assert_eq!(turnout_headers(&reached), expected);
 
-    let reached = send(&scene, "/other", OUTSIDE, lines).await;
+    let reached = send(&testbed, "/other", OUTSIDE, lines).await;
     assert_eq!(reached["version"], "v1");
     let decision = ("x-turnout-decision".to_owned(), "users=v2".to_owned());
     assert_eq!(turnout_headers(&reached), [decision]);
@@ -170,7 +170,7 @@ async fn a_trusted_hop_does_not_choose_the_cluster_of_the_next() {
 /// The spellings that Envoy and upstreams read as one path are one path to the policy too.
 #[tokio::test]
 async fn another_spelling_of_a_path_does_not_leave_the_rollout() {
-    let scene = Scene::of("cluster-header.yaml", &strip(&policy(&json!({}))), |b| b).await;
+    let testbed = Testbed::of("cluster-header.yaml", &strip(&policy(&json!({}))), |b| b).await;
     for spelling in [
         "/v1/%43hannels",
         "/v1/./Channels",
@@ -179,7 +179,7 @@ async fn another_spelling_of_a_path_does_not_leave_the_rollout() {
         "/x/../v1/Channels",
         "/v1\\Channels",
     ] {
-        let reached = send(&scene, spelling, INSIDE, "accept: */*").await;
+        let reached = send(&testbed, spelling, INSIDE, "accept: */*").await;
         assert_eq!(reached["version"], "v2", "{spelling}");
         assert_eq!(reached["path"], "/v1/Channels", "{spelling}");
     }
@@ -189,16 +189,16 @@ async fn another_spelling_of_a_path_does_not_leave_the_rollout() {
 #[tokio::test]
 async fn a_client_does_not_choose_its_request_id() {
     let allocation = json!({ "rules": [{ "requests": 50 }] });
-    let scene = Scene::of("cluster-header.yaml", &strip(&policy(&allocation)), |b| b).await;
+    let testbed = Testbed::of("cluster-header.yaml", &strip(&policy(&allocation)), |b| b).await;
     let insistent =
         |_| request_of(INSIDE).header("x-request-id", "2b9dba03-eeb9-4af3-8c60-86ed95e6b0cd");
-    let answers = scene
+    let answers = testbed
         .client()
         .send_all((0..64).map(insistent).collect(), 8)
         .await;
     let ids: BTreeSet<String> = answers.iter().map(request_id).collect();
     assert_eq!(ids.len(), answers.len());
-    let (v1, v2) = scene.reached();
+    let (v1, v2) = testbed.reached();
     assert!(v1 > 0 && v2 > 0, "{v1} on v1, {v2} on v2");
 }
 
@@ -216,7 +216,7 @@ fn request_id(answer: &Answer) -> String {
 #[tokio::test]
 async fn no_request_of_many_gets_through() {
     let configuration = strip(&policy(&json!({})));
-    let scene = Scene::of("cluster-header.yaml", &configuration, |b| {
+    let testbed = Testbed::of("cluster-header.yaml", &configuration, |b| {
         b.without_native_strip()
     })
     .await;
@@ -228,7 +228,7 @@ async fn no_request_of_many_gets_through() {
             .header("x-turnout-treatment", wanted)
             .header("x-turnout-decision", format!("chat={wanted}"))
     };
-    let answers = scene
+    let answers = testbed
         .client()
         .send_all((0..400).map(forged).collect(), 16)
         .await;
@@ -239,5 +239,5 @@ async fn no_request_of_many_gets_through() {
             "request {number}"
         );
     }
-    assert_eq!(scene.reached(), (200, 200));
+    assert_eq!(testbed.reached(), (200, 200));
 }

@@ -13,11 +13,11 @@ mod targets;
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use harness::client::raw;
-use harness::envoy::Envoy;
 use serde_json::Value;
+use support::client::raw;
+use support::envoy::Envoy;
 
-use crate::scene::Scene;
+use crate::testbed::Testbed;
 
 /// What became of a request that was sent as bytes.
 #[derive(Debug)]
@@ -54,8 +54,8 @@ impl Outcome {
 }
 
 /// Sends bytes on a connection of their own.
-async fn send(scene: &Scene, bytes: &[u8]) -> Outcome {
-    Outcome::of(&raw(scene.envoy.address(), bytes).await)
+async fn send(testbed: &Testbed, bytes: &[u8]) -> Outcome {
+    Outcome::of(&raw(testbed.envoy.address(), bytes).await)
 }
 
 /// Far beyond what a loaded machine needs: reaching it means that it will not happen.

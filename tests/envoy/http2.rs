@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-use crate::scene::{INSIDE, OUTSIDE, Scene, headers_of, policy, strip, turnout_headers};
+use crate::testbed::{INSIDE, OUTSIDE, Testbed, headers_of, policy, strip, turnout_headers};
 
 pub(crate) const DATA: u8 = 0;
 pub(crate) const HEADERS: u8 = 1;
@@ -18,11 +18,11 @@ pub(crate) const END_HEADERS: u8 = 0x4;
 
 #[tokio::test]
 async fn requests_over_http2_are_decided_like_any_others() {
-    let scene = Scene::of("cluster-header.yaml", &strip(&policy(&json!({}))), |b| {
+    let testbed = Testbed::of("cluster-header.yaml", &strip(&policy(&json!({}))), |b| {
         b.without_native_strip()
     })
     .await;
-    let mut connection = Connection::open(scene.envoy.address()).await;
+    let mut connection = Connection::open(testbed.envoy.address()).await;
     let forged = [
         ("x-turnout-cluster", "channels-v2"),
         ("x-turnout-cluster", "channels-v1"),
@@ -51,7 +51,7 @@ async fn requests_over_http2_are_decided_like_any_others() {
     assert_eq!(reached["version"], "v1");
     assert_eq!(turnout_headers(&reached), []);
 
-    let mut decisions = scene.decisions().await;
+    let mut decisions = testbed.decisions().await;
     decisions.retain(|_, count| *count > 0);
     let expected = [
         ("-.v1.no_rollout", 1),
@@ -91,7 +91,7 @@ async fn what_misses_a_rollout_by_its_spelling_does_not_fall_to_the_next() {
         ),
         rollout("all", "on", json!({})),
     ]);
-    let scene = Scene::of("cluster-header.yaml", &strip(&policy), |b| b).await;
+    let testbed = Testbed::of("cluster-header.yaml", &strip(&policy), |b| b).await;
     for (method, authority, path, version) in [
         ("GET", "a.example.com", "/v1/Users", "v2"),
         ("POST", "a.example.com:8080", "/m", "v2"),
@@ -114,7 +114,7 @@ async fn what_misses_a_rollout_by_its_spelling_does_not_fall_to_the_next() {
         ("get", "a", "/v1/Users", "v1"),
     ] {
         // Envoy closes the connection of some that it refuses.
-        let mut connection = Connection::open(scene.envoy.address()).await;
+        let mut connection = Connection::open(testbed.envoy.address()).await;
         let ask = async move { connection.ask(method, authority, path, &[]).await };
         let body = tokio::spawn(ask).await.unwrap_or_default();
         let case = format!("{method} {authority} {path}");
@@ -124,7 +124,7 @@ async fn what_misses_a_rollout_by_its_spelling_does_not_fall_to_the_next() {
             Err(_) => assert_eq!(version, "v1", "{case}: {}", String::from_utf8_lossy(&body)),
         }
     }
-    let decisions = scene.decisions().await;
+    let decisions = testbed.decisions().await;
     // All but Envoy refuses: at least the two methods, the hosts joined, and the paths.
     let doubtful = decisions
         .get("-.v1.no_rollout")

@@ -7,14 +7,14 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use harness::client::Request;
-use harness::corpus::{borrowed, now};
-use harness::envoy::Swap;
 use serde_json::{Value, json};
+use support::client::Request;
+use support::corpus::{borrowed, now};
+use support::envoy::Swap;
 use tokio::time::sleep;
 use turnout_core::{Configuration, Headers, Inbound, Plan, decide};
 
-use crate::scene::{Scene, policy, strip, version};
+use crate::testbed::{Testbed, policy, strip, version};
 use chain::{Chain, Mesh, chain_of};
 
 const REQUESTS: usize = 20_000;
@@ -258,9 +258,9 @@ async fn the_stop_of_a_hop_beats_the_decision_of_the_hop_before() {
 async fn two_proxies_that_never_talk_agree_on_every_account() {
     const ALL: usize = 2_000;
     let policy = policy(&json!({ "rules": [{ "accounts": 37.5 }] }));
-    let edge = Scene::of("cluster-header.yaml", &strip(&policy), |b| b).await;
+    let edge = Testbed::of("cluster-header.yaml", &strip(&policy), |b| b).await;
     let trusting = Configuration::to_json(&policy.to_string(), Inbound::Trust);
-    let behind = Scene::behind_the_edge(&trusting).await;
+    let behind = Testbed::behind_the_edge(&trusting).await;
 
     let requests = || {
         (0..ALL).map(|number| Request::get("/v1/Channels").header("x-account-sid", account(number)))
@@ -288,15 +288,15 @@ async fn two_proxies_that_never_talk_agree_on_every_account() {
 
 #[tokio::test]
 async fn a_proxy_behind_the_edge_takes_no_cluster_from_anyone_while_it_has_no_filter() {
-    let scene = Scene::behind_the_edge("no configuration").await;
+    let testbed = Testbed::behind_the_edge("no configuration").await;
     let request = Request::get("/v1/Channels")
         .header("x-turnout-cluster", "channels-v2")
         .header("x-turnout-treatment", "v2")
         .header("x-turnout-decision", "chat=v2");
-    let answer = scene.client().send(request).await;
+    let answer = testbed.client().send(request).await;
     assert_eq!(version(&answer), "v1");
     let decision = ("x-turnout-decision".to_owned(), "chat=v2".to_owned());
-    assert_eq!(crate::scene::turnout_headers(&answer.json()), [decision]);
+    assert_eq!(crate::testbed::turnout_headers(&answer.json()), [decision]);
     let good = Configuration::to_json(&policy(&json!({})).to_string(), Inbound::Trust);
-    assert_eq!(scene.swap(&good).await, Swap::Accepted);
+    assert_eq!(testbed.swap(&good).await, Swap::Accepted);
 }

@@ -1,10 +1,10 @@
 //! Two plugins of the filter in one Envoy.
 
-use harness::wasm::Build;
 use serde_json::{Value, json};
+use support::wasm::Build;
 use turnout_core::{Inbound, Revision};
 
-use crate::scene::{INSIDE, Scene, policy, request_of, strip, version};
+use crate::testbed::{INSIDE, Testbed, policy, request_of, strip, version};
 
 /// A policy of this revision with one rollout, which gives everyone under the path v2.
 pub(crate) fn named(revision: &str, rollout: &str, path: &str) -> Value {
@@ -44,18 +44,18 @@ pub(crate) fn filter(plugin: &str, policy: &Value) -> String {
 async fn two_filters_in_one_chain_are_warned_of_and_each_says_its_revision() {
     let earlier = filter("edge.first", &named("r1", "first", "/v1/Channels"));
     let later = strip(&named("r2", "second", "/v1/Calls"));
-    let scene = Scene::of("cluster-header.yaml", &later, |b| {
+    let testbed = Testbed::of("cluster-header.yaml", &later, |b| {
         b.filter_before(&earlier).concurrency(2)
     })
     .await;
     // What the warning says goes wrong: the earlier decides v2, and v1 answers.
-    let answer = scene.client().send(request_of(INSIDE)).await;
+    let answer = testbed.client().send(request_of(INSIDE)).await;
     assert_eq!(version(&answer), "v1");
 
     // Each of the two counts the request.
-    let mut stats = scene.envoy.admin().settled_stats(r"^wasmcustom\.").await;
+    let mut stats = testbed.envoy.admin().settled_stats(r"^wasmcustom\.").await;
     while stats["wasmcustom.turnout.decisions.first.v2.on"] == 0 {
-        stats = scene.envoy.admin().settled_stats(r"^wasmcustom\.").await;
+        stats = testbed.envoy.admin().settled_stats(r"^wasmcustom\.").await;
     }
     assert_eq!(stats["wasmcustom.turnout.decisions.first.v2.on"], 1);
     assert_eq!(
@@ -63,7 +63,7 @@ async fn two_filters_in_one_chain_are_warned_of_and_each_says_its_revision() {
         number("r1")
     );
     assert_eq!(stats["wasmcustom.turnout.revision.turnout"], number("r2"));
-    let prometheus = scene.envoy.admin().settled_prometheus().await;
+    let prometheus = testbed.envoy.admin().settled_prometheus().await;
     for (plugin, revision) in [("edge_first", "r1"), ("turnout", "r2")] {
         let line = format!(
             "turnout_revision{{plugin=\"{plugin}\"}} {}",
@@ -73,7 +73,7 @@ async fn two_filters_in_one_chain_are_warned_of_and_each_says_its_revision() {
     }
 
     let words = "the plugins \"edge.first\" and \"turnout\" of this proxy are both Turnout";
-    let log = scene.envoy.settled_log().await;
+    let log = testbed.envoy.settled_log().await;
     let warned = log.iter().filter(|line| line.contains(words)).count();
     // By each worker once, and by the main thread.
     assert_eq!(warned, 3, "{log:#?}");

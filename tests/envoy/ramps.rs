@@ -2,19 +2,19 @@
 
 use std::time::Duration;
 
-use harness::corpus::now;
 use serde_json::json;
+use support::corpus::now;
 use tokio::time::{Instant, sleep};
 use turnout_core::Time;
 
-use crate::scene::{OUTSIDE, Scene, policy, request_of, strip, version};
+use crate::testbed::{OUTSIDE, Testbed, policy, request_of, strip, version};
 
 /// Longer than the clocks of this machine and a busy core can be late.
 const PATIENCE: Duration = Duration::from_secs(20);
 
 #[tokio::test]
 async fn everyone_is_moved_at_the_declared_moment_and_back_at_the_next() {
-    let scene = Scene::live(&strip(&policy(&json!({}))), |b| b).await;
+    let testbed = Testbed::live(&strip(&policy(&json!({}))), |b| b).await;
     // Once Envoy is up, however long that took.
     let step = |seconds: i64, percent: u32| {
         let from = Time::from_seconds(now().seconds() + seconds).to_string();
@@ -22,12 +22,12 @@ async fn everyone_is_moved_at_the_declared_moment_and_back_at_the_next() {
     };
     let ramp = json!([step(-60, 0), step(4, 100), step(8, 0)]);
     let rules = json!({ "rules": [{ "accounts": ramp }] });
-    scene.swap_policy(&policy(&rules)).await;
+    testbed.swap_policy(&policy(&rules)).await;
 
-    let mut seen = vec![served(&scene).await];
+    let mut seen = vec![served(&testbed).await];
     let start = Instant::now();
     while seen.len() < 3 && start.elapsed() < PATIENCE {
-        let version = served(&scene).await;
+        let version = served(&testbed).await;
         if seen.last() != Some(&version) {
             seen.push(version);
         }
@@ -39,6 +39,6 @@ async fn everyone_is_moved_at_the_declared_moment_and_back_at_the_next() {
     assert!(start.elapsed() > at_least, "{:?}", start.elapsed());
 }
 
-async fn served(scene: &Scene) -> String {
-    version(&scene.client().send(request_of(OUTSIDE)).await).to_owned()
+async fn served(testbed: &Testbed) -> String {
+    version(&testbed.client().send(request_of(OUTSIDE)).await).to_owned()
 }

@@ -3,10 +3,10 @@
 use std::fs;
 use std::path::Path;
 
-use harness::client::Request;
+use support::client::Request;
 use turnout_core::{Headers, Inbound, Plan, Time, Treatment, decide};
 
-use crate::scene::Scene;
+use crate::testbed::Testbed;
 
 /// Requests of the account in the sample, of which one takes v2; and those with a malformed account.
 const REQUESTS: usize = 12;
@@ -26,7 +26,7 @@ async fn the_sample_of_the_readme_is_what_envoy_writes() {
 
     let plan = Plan::from_json(policy).expect("a policy");
     let configuration = turnout_core::Configuration::to_json(policy, Inbound::Strip);
-    let scene = Scene::live(&configuration, |b| b).await;
+    let testbed = Testbed::live(&configuration, |b| b).await;
     let ids = (0..).map(|number| format!("00000000-0000-4000-8000-{number:012}"));
     let takes_v2 = |id: &String| {
         let pairs = [
@@ -47,9 +47,9 @@ async fn the_sample_of_the_readme_is_what_envoy_writes() {
     let known = ids.map(|id| of(account, id));
     let requests: Vec<Request> = known.chain((0..REQUESTS).map(|_| of("AC1", "x"))).collect();
     let sent = requests.len();
-    scene.client().send_all(requests, 1).await;
+    testbed.client().send_all(requests, 1).await;
 
-    let lines = scene.envoy.access_log_lines(sent).await;
+    let lines = testbed.envoy.access_log_lines(sent).await;
     let (logged, metrics) = sample.split_once('\n').expect("lines");
     let parts: Vec<&str> = logged.split('…').collect();
     let shows = |line: &&String| {
@@ -68,7 +68,7 @@ async fn the_sample_of_the_readme_is_what_envoy_writes() {
         "{logged}\n{}",
         lines.join("\n")
     );
-    let prometheus = scene.envoy.admin().settled_prometheus().await;
+    let prometheus = testbed.envoy.admin().settled_prometheus().await;
     for metric in metrics.lines().filter(|line| !line.is_empty()) {
         let found = prometheus.lines().any(|line| line == metric);
         let all: Vec<&str> = prometheus

@@ -1,11 +1,11 @@
 //! Envoy has chosen a route before the first filter runs, and filters before ours may look at it.
 //! The request goes where the policy says all the same.
 
-use harness::envoy::{Bootstrap, Swap};
 use serde_json::json;
+use support::envoy::{Bootstrap, Swap};
 
-use crate::scene::{
-    INSIDE, OUTSIDE, Scene, headers_of, policy, request_of, strip, turnout_headers, version,
+use crate::testbed::{
+    INSIDE, OUTSIDE, Testbed, headers_of, policy, request_of, strip, turnout_headers, version,
 };
 
 /// Both ask for the route: one for its metadata, the other for its CORS policy.
@@ -49,9 +49,9 @@ async fn a_route_is_chosen_after_other_filters_have_seen_another() {
 }
 
 async fn accounts_are_routed(file: &str) {
-    let scene = Scene::of(file, &strip(&policy(&json!({}))), behind_route_readers).await;
+    let testbed = Testbed::of(file, &strip(&policy(&json!({}))), behind_route_readers).await;
     for (account, served) in [(INSIDE, "v2"), (OUTSIDE, "v1")] {
-        let answer = scene.client().send(request_of(account)).await;
+        let answer = testbed.client().send(request_of(account)).await;
         assert_eq!(version(&answer), served);
         assert_eq!(turnout_headers(&answer.json()), headers_of(served));
     }
@@ -60,15 +60,15 @@ async fn accounts_are_routed(file: &str) {
 /// The route of a forged header, chosen before our filter has removed the header.
 #[tokio::test]
 async fn a_route_by_a_forged_header_is_given_up() {
-    let scene = Scene::of("cluster-header.yaml", &strip(&policy(&json!({}))), |b| {
+    let testbed = Testbed::of("cluster-header.yaml", &strip(&policy(&json!({}))), |b| {
         behind_route_readers(b).without_native_strip()
     })
     .await;
     for path in ["/v1/Channels", "/other"] {
-        let request = harness::client::Request::get(path)
+        let request = support::client::Request::get(path)
             .header("x-account-sid", OUTSIDE)
             .header("x-turnout-cluster", "channels-v2");
-        let answer = scene.client().send(request).await;
+        let answer = testbed.client().send(request).await;
         assert_eq!(version(&answer), "v1", "{path}");
     }
 }
@@ -77,15 +77,15 @@ async fn a_route_by_a_forged_header_is_given_up() {
 #[tokio::test]
 async fn a_header_alone_does_not_change_the_route() {
     let on = strip(&policy(&json!({ "mode": "on" })));
-    let scene = Scene::live(&on, behind_route_readers).await;
-    let swap = scene.envoy.swap_filter(ONLY_A_HEADER).await;
+    let testbed = Testbed::live(&on, behind_route_readers).await;
+    let swap = testbed.envoy.swap_filter(ONLY_A_HEADER).await;
     assert_eq!(swap, Swap::Accepted);
-    let answer = scene.client().send(request_of(INSIDE)).await;
+    let answer = testbed.client().send(request_of(INSIDE)).await;
     assert_eq!(version(&answer), "v1");
     let header = ("x-turnout-cluster".to_owned(), "channels-v2".to_owned());
     assert_eq!(turnout_headers(&answer.json()), [header]);
 
-    assert_eq!(scene.swap(&on).await, Swap::Accepted);
-    let answer = scene.client().send(request_of(INSIDE)).await;
+    assert_eq!(testbed.swap(&on).await, Swap::Accepted);
+    let answer = testbed.client().send(request_of(INSIDE)).await;
     assert_eq!(version(&answer), "v2");
 }

@@ -1,19 +1,19 @@
 //! A request's trailers reach an upstream without anything of ours, in whatever protocol they come.
 
-use harness::client::raw;
-use harness::envoy::{Bootstrap, Envoy};
-use harness::render::rendered_with;
-use harness::wasm::Build;
 use http_body_util::BodyExt;
 use hyper::Request;
 use hyper::body::Incoming;
 use serde_json::{Value, json};
+use support::client::raw;
+use support::envoy::{Bootstrap, Envoy};
+use support::render::rendered_with;
+use support::wasm::Build;
 use turnout_core::{Configuration, Inbound};
 
-use crate::files::{bootstraps, unfiltered};
-use crate::scene::{INSIDE, OUTSIDE, policy};
-use crate::shadow::h2::H2;
-use crate::shadow::streaming::{Frames, Streaming, ok};
+use crate::envoy_files::{bootstraps, unfiltered};
+use crate::shadow::http2_connection::H2;
+use crate::shadow::streaming_upstream::{Frames, Streaming, ok};
+use crate::testbed::{INSIDE, OUTSIDE, policy};
 
 const FORGED: [(&str, &str); 9] = [
     ("x-turnout-cluster", "channels-v2"),
@@ -29,14 +29,14 @@ const FORGED: [(&str, &str); 9] = [
 /// Trailers of a request of the client's own.
 const HONEST: [(&str, &str); 3] = [("x-sum", "5"), ("x-turnout", "1"), ("x-turnouts", "1")];
 
-struct Scene {
+struct Testbed {
     envoy: Envoy,
     // They end with it.
     _v1: Streaming,
     _v2: Streaming,
 }
 
-impl Scene {
+impl Testbed {
     async fn start(
         build: Build,
         inbound: Inbound,
@@ -79,11 +79,11 @@ fn assert_honest(said: &Value, version: &str) {
 async fn forged_trailers_do_not_reach_an_upstream_over_http2() {
     for build in [Build::Whole, Build::Lean] {
         for inbound in [Inbound::Strip, Inbound::Trust] {
-            let scene = Scene::start(build, inbound, |b| {
+            let testbed = Testbed::start(build, inbound, |b| {
                 b.http2_to("channels-v1").http2_to("channels-v2")
             })
             .await;
-            let connection = H2::open(scene.envoy.address()).await;
+            let connection = H2::open(testbed.envoy.address()).await;
             for kind in ["application/json", "application/grpc"] {
                 for (path, account, version) in [
                     ("/v1/Channels", INSIDE, "v2"),
@@ -133,7 +133,7 @@ async fn without_the_filter_no_file_lets_forged_trailers_through() {
 #[tokio::test]
 async fn forged_trailers_do_not_reach_an_upstream_over_http1() {
     for build in [Build::Whole, Build::Lean] {
-        let scene = Scene::start(build, Inbound::Strip, with_trailers_of_http1).await;
+        let testbed = Testbed::start(build, Inbound::Strip, with_trailers_of_http1).await;
         for (account, version) in [(INSIDE, "v2"), (OUTSIDE, "v1")] {
             let lines = |trailers: &[(&str, &str)]| -> String {
                 let lines = trailers.iter();
@@ -148,7 +148,7 @@ async fn forged_trailers_do_not_reach_an_upstream_over_http1() {
                  te: trailers\r\ntrailer: x-turnout-cluster\r\nconnection: close\r\n\
                  transfer-encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n{trailers}\r\n"
             );
-            let response = raw(scene.envoy.address(), request.as_bytes()).await;
+            let response = raw(testbed.envoy.address(), request.as_bytes()).await;
             let response = String::from_utf8_lossy(&response);
             let (start, end) = (response.find('{'), response.rfind('}'));
             let body = start

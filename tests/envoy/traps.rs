@@ -3,15 +3,15 @@
 
 use std::time::{Duration, Instant};
 
-use harness::client::{Answer, Request};
-use harness::envoy::{Bootstrap, Envoy, Swap, file};
-use harness::folder::Folder;
-use harness::render::discovered;
-use harness::scripted::{self, Scripted};
 use serde_json::json;
+use support::client::{Answer, Request};
+use support::envoy::{Bootstrap, Envoy, Swap, file};
+use support::render::discovered;
+use support::scripted_upstream::{self, Scripted};
+use support::temp_folder::Folder;
 use turnout_core::render::discovery;
 
-use crate::scene::{policy, strip, traps, version};
+use crate::testbed::{policy, strip, traps, version};
 
 /// Far beyond what a loaded machine needs.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -19,7 +19,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 const SLOW: Duration = Duration::from_millis(500);
 
 /// One worker, whose filter sends all to v2 and traps at a request with `x-trap`.
-struct Scene {
+struct Testbed {
     envoy: Envoy,
     failure_policy: &'static str,
     v1: Scripted,
@@ -27,7 +27,7 @@ struct Scene {
     folder: Folder,
 }
 
-impl Scene {
+impl Testbed {
     async fn start(failure_policy: &'static str) -> Self {
         let folder = Folder::new();
         let wasm = wat::parse_str(include_str!("traps/trap.wat")).expect("a module");
@@ -39,22 +39,22 @@ impl Scene {
                 } else {
                     Duration::ZERO
                 };
-                let answer = scripted::Answer::json(&json!({})).after(delay);
+                let answer = scripted_upstream::Answer::json(&json!({})).after(delay);
                 answer.header("x-version", version)
             })
         });
         let filter = filter(&folder, "1", failure_policy);
         let bootstrap = Bootstrap::live(file("live-policy.yaml"), filter, &v1, &v2);
         let envoy = Envoy::start(bootstrap.concurrency(1)).await;
-        let scene = Self {
+        let testbed = Self {
             envoy,
             failure_policy,
             v1,
             v2,
             folder,
         };
-        assert_eq!(version(&scene.get("/").await), "v2");
-        scene
+        assert_eq!(version(&testbed.get("/").await), "v2");
+        testbed
     }
 
     async fn get(&self, path: &str) -> Answer {
@@ -98,38 +98,38 @@ fn filter(folder: &Folder, revision: &str, failure_policy: &str) -> String {
 
 #[tokio::test]
 async fn fail_open_goes_on_without_the_filter() {
-    let scene = Scene::start("FAIL_OPEN").await;
-    scene.trap().await;
-    let on_v1 = scene.v1.requests();
+    let testbed = Testbed::start("FAIL_OPEN").await;
+    testbed.trap().await;
+    let on_v1 = testbed.v1.requests();
     for _ in 0..20 {
-        assert_eq!(version(&scene.get("/").await), "v1");
+        assert_eq!(version(&testbed.get("/").await), "v1");
     }
     // Without a filter nothing traps.
     let request = Request::get("/").header("x-trap", "1");
-    let answer = scene.envoy.client().send(request).await;
+    let answer = testbed.envoy.client().send(request).await;
     assert_eq!(version(&answer), "v1");
-    assert_eq!(scene.v1.requests() - on_v1, 21);
-    scene.next_policy_heals().await;
+    assert_eq!(testbed.v1.requests() - on_v1, 21);
+    testbed.next_policy_heals().await;
 }
 
 #[tokio::test]
 async fn fail_closed_answers_503_until_the_next_policy() {
-    let scene = Scene::start("FAIL_CLOSED").await;
-    scene.trap().await;
+    let testbed = Testbed::start("FAIL_CLOSED").await;
+    testbed.trap().await;
     for _ in 0..20 {
-        assert_eq!(scene.get("/").await.status, 503);
+        assert_eq!(testbed.get("/").await.status, 503);
     }
-    assert_eq!(scene.v1.requests(), 0);
-    scene.next_policy_heals().await;
+    assert_eq!(testbed.v1.requests(), 0);
+    testbed.next_policy_heals().await;
 }
 
 #[tokio::test]
 async fn fail_reload_answers_503_until_it_has_reloaded() {
-    let scene = Scene::start("FAIL_RELOAD").await;
-    scene.trap().await;
+    let testbed = Testbed::start("FAIL_RELOAD").await;
+    testbed.trap().await;
     let start = Instant::now();
     loop {
-        let answer = scene.get("/").await;
+        let answer = testbed.get("/").await;
         if answer.status == 200 {
             assert_eq!(version(&answer), "v2");
             break;
@@ -138,8 +138,8 @@ async fn fail_reload_answers_503_until_it_has_reloaded() {
         assert!(start.elapsed() < PATIENCE, "it does not reload");
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
-    let reloads = scene.envoy.admin().stats("vm_reload_success").await;
+    let reloads = testbed.envoy.admin().stats("vm_reload_success").await;
     assert_eq!(reloads.values().sum::<u64>(), 1, "{reloads:?}");
-    assert_eq!(scene.v1.requests(), 0);
-    scene.next_policy_heals().await;
+    assert_eq!(testbed.v1.requests(), 0);
+    testbed.next_policy_heals().await;
 }

@@ -4,11 +4,11 @@ use std::io::{BufRead, BufReader};
 use std::process::{Child, ChildStdout, Stdio};
 use std::time::{Duration, Instant};
 
-use harness::cli;
-use harness::envoy::Swap;
 use serde_json::{Value, json};
+use support::cli;
+use support::envoy::Swap;
 
-use crate::scene::{Scene, policy, request_of, strip};
+use crate::testbed::{Testbed, policy, request_of, strip};
 
 /// Far beyond what a loaded machine needs.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -20,9 +20,9 @@ struct Watching {
 }
 
 impl Watching {
-    fn start(scene: &Scene) -> Self {
+    fn start(testbed: &Testbed) -> Self {
         let mut command = cli::turnout();
-        let admin = scene.envoy.admin().address().to_string();
+        let admin = testbed.envoy.admin().address().to_string();
         command.args(["watch", "--json", "--interval", "100ms", "--admin", &admin]);
         let mut child = command.stdout(Stdio::piped()).spawn().expect("a command");
         let lines = BufReader::new(child.stdout.take().expect("a pipe"));
@@ -64,8 +64,8 @@ fn named(revision: &str, changes: &Value) -> Value {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn it_says_what_envoy_does() {
     let quarter = named("first", &json!({ "rules": [{ "accounts": 25 }] }));
-    let scene = Scene::live(&strip(&quarter), |bootstrap| bootstrap).await;
-    let mut watching = Watching::start(&scene);
+    let testbed = Testbed::live(&strip(&quarter), |bootstrap| bootstrap).await;
+    let mut watching = Watching::start(&testbed);
     let accounts = "/rollouts/0/policies/0/served_accounts_millionths";
     let view = watching
         .until("the policy", |view| at(view, accounts) == 25_000_000)
@@ -73,12 +73,12 @@ async fn it_says_what_envoy_does() {
     assert_eq!(at(&view, "/proxies/0/revision"), "first");
     assert_eq!(at(&view, "/rollouts/0/since/requests"), 0, "{view}");
 
-    let client = scene.client();
+    let client = testbed.client();
     for number in 0..200 {
         let request = request_of(&format!("AC{number:032x}"));
         assert_eq!(client.send(request).await.status, 200);
     }
-    let (v1, v2) = scene.reached();
+    let (v1, v2) = testbed.reached();
     let since = "/rollouts/0/since/requests";
     let view = watching
         .until("every request", |view| at(view, since) == 200)
@@ -93,7 +93,7 @@ async fn it_says_what_envoy_does() {
 
     // What is refused is told, and what is in force stays.
     let refused = named("refused", &json!({ "mode": "onn" }));
-    assert_eq!(scene.swap(&strip(&refused)).await, Swap::Rejected);
+    assert_eq!(testbed.swap(&strip(&refused)).await, Swap::Rejected);
     let view = watching
         .until("the refusal", |view| at(view, "/proxies/0/rejected") == 1)
         .await;
@@ -103,7 +103,7 @@ async fn it_says_what_envoy_does() {
 
     let mut halted = named("halted", &json!({ "mode": "on" }));
     halted["halted"] = json!(true);
-    scene.swap_policy(&halted).await;
+    testbed.swap_policy(&halted).await;
     let view = watching
         .until("the halt", |view| {
             at(view, "/rollouts/0/policies/0/halted") == true
@@ -116,14 +116,14 @@ async fn it_says_what_envoy_does() {
 /// Who begins to watch after a refusal finds the refused policy in Envoy's dump.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_refused_policy_is_not_shown_as_that_in_force() {
-    let scene = Scene::live(
+    let testbed = Testbed::live(
         &strip(&named("good", &json!({ "mode": "on" }))),
         |bootstrap| bootstrap,
     )
     .await;
     let refused = named("refused", &json!({ "mode": "onn" }));
-    assert_eq!(scene.swap(&strip(&refused)).await, Swap::Rejected);
-    let mut watching = Watching::start(&scene);
+    assert_eq!(testbed.swap(&strip(&refused)).await, Swap::Rejected);
+    let mut watching = Watching::start(&testbed);
     let view = watching
         .until("a view", |view| at(view, "/proxies/0/rejected") == 1)
         .await;
@@ -132,7 +132,7 @@ async fn a_refused_policy_is_not_shown_as_that_in_force() {
     let note = at(&view, "/proxies/0/note").as_str().unwrap_or_default();
     assert!(note.contains("invalid policy"), "{view}");
 
-    scene
+    testbed
         .swap_policy(&named("next", &json!({ "mode": "on" })))
         .await;
     let view = watching
@@ -147,11 +147,11 @@ async fn a_refused_policy_is_not_shown_as_that_in_force() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_policy_of_a_static_configuration_is_read() {
     let quarter = named("static", &json!({ "rules": [{ "accounts": 25 }] }));
-    let scene = Scene::of("cluster-header.yaml", &strip(&quarter), |bootstrap| {
+    let testbed = Testbed::of("cluster-header.yaml", &strip(&quarter), |bootstrap| {
         bootstrap
     })
     .await;
-    let mut watching = Watching::start(&scene);
+    let mut watching = Watching::start(&testbed);
     let view = watching
         .until("an answer", |view| at(view, "/proxies/0/answers") == true)
         .await;
@@ -161,7 +161,7 @@ async fn the_policy_of_a_static_configuration_is_read() {
     let accounts = "/rollouts/0/policies/0/served_accounts_millionths";
     assert_eq!(at(&view, accounts), 25_000_000, "{view}");
 
-    let admin = scene.envoy.admin().address().to_string();
+    let admin = testbed.envoy.admin().address().to_string();
     let once = ["watch", "--once", "--interval", "100ms", "--admin", &admin];
     let report = cli::turnout().args(once).output().expect("a command");
     let report = String::from_utf8_lossy(&report.stdout).into_owned();
@@ -173,8 +173,8 @@ async fn the_policy_of_a_static_configuration_is_read() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_listener_for_requests_is_no_admin_endpoint() {
     let policy = strip(&policy(&json!({})));
-    let scene = Scene::of("cluster-header.yaml", &policy, |bootstrap| bootstrap).await;
-    let address = scene.envoy.address().to_string();
+    let testbed = Testbed::of("cluster-header.yaml", &policy, |bootstrap| bootstrap).await;
+    let address = testbed.envoy.address().to_string();
     let once = [
         "watch",
         "--once",

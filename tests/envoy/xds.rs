@@ -4,15 +4,15 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use harness::control_plane::{ControlPlane, Event};
-use harness::envoy::{Bootstrap, Envoy, file};
-use harness::upstream::Upstream;
 use serde_json::{Value, json};
+use support::control_plane::{ControlPlane, Event};
+use support::envoy::{Bootstrap, Envoy, file};
+use support::upstream::Upstream;
 use tokio::time::{sleep, timeout};
 use turnout_core::Revision;
 
-use crate::scene::{INSIDE, OUTSIDE, policy, request_of, strip, version};
-use crate::steady::Steady;
+use crate::steady_traffic::Steady;
+use crate::testbed::{INSIDE, OUTSIDE, policy, request_of, strip, version};
 
 /// Far beyond what a loaded machine needs.
 const PATIENCE: Duration = Duration::from_secs(60);

@@ -1,8 +1,8 @@
 //! Taking a configuration, refusing one, and changing it while requests are on their way.
 
-use harness::envoy;
-use harness::mock::{Level, Vm};
-use harness::wasm::filter_wasm;
+use support::envoy;
+use support::mock::{Level, Vm};
+use support::wasm::filter_wasm;
 use turnout_core::{Configuration, Inbound};
 
 use crate::{configured, gained};

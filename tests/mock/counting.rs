@@ -1,7 +1,7 @@
 //! Counters: what has been counted is told at ticks and before a policy goes, and nothing is lost.
 
-use harness::mock::Vm;
 use serde_json::json;
+use support::mock::Vm;
 use turnout_core::{Configuration, Inbound};
 
 use crate::{accept, configured};

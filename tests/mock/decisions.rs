@@ -1,8 +1,8 @@
 //! The decisions of the corpus, asked of the filter.
 
-use harness::corpus::{Expectation, Scenario};
-use harness::mock::{Exchange, Vm};
-use harness::wasm::lean_wasm;
+use support::corpus::{Expectation, Scenario};
+use support::mock::{Exchange, Vm};
+use support::wasm::lean_wasm;
 
 use crate::{accept, gained, in_region, placed};
 

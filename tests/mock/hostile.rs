@@ -1,8 +1,8 @@
 //! Whatever a client sends: no trap, a decision, a count, and no growth.
 
-use harness::hostile::header;
-use harness::mock::{Action, Vm};
 use proptest::prelude::*;
+use support::hostile_input::header;
+use support::mock::{Action, Vm};
 use turnout_core::{Configuration, Inbound};
 
 use crate::{configured, gained};

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use harness::wasm::filter_wasm;
+use support::wasm::filter_wasm;
 
 #[test]
 fn the_image_holds_the_filter_alone_in_one_layer() {

@@ -1,14 +1,14 @@
 //! The filter's own `.wasm` in the mock host: what it does to one request, and to its
 //! configuration, call by call.
 
-mod artifact;
+mod artifacts;
 mod configuration;
 mod counting;
 mod decisions;
 mod hostile;
 mod image;
-mod instructions;
-mod lean;
+mod instruction_count;
+mod lean_build;
 mod memory;
 mod neighbours;
 mod ramps;
@@ -16,8 +16,8 @@ mod request;
 mod series;
 mod shadow;
 
-use harness::mock::Vm;
-use harness::wasm::filter_wasm;
+use support::mock::Vm;
+use support::wasm::filter_wasm;
 
 /// A VM in which a configuration is in force.
 fn configured(configuration: &str) -> Vm {

@@ -1,8 +1,8 @@
 //! What accounts take in the memory of a worker's VM.
 
-use harness::mock::Vm;
-use harness::scene::packed;
-use harness::wasm::filter_wasm;
+use support::mock::Vm;
+use support::sized_policy::packed;
+use support::wasm::filter_wasm;
 use turnout_core::{Configuration, Inbound};
 
 use super::accept;

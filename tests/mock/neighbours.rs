@@ -1,7 +1,7 @@
 //! Several plugins of the filter in one VM.
 
-use harness::mock::{Level, Vm};
-use harness::wasm::{Build, filter_wasm};
+use support::mock::{Level, Vm};
+use support::wasm::{Build, filter_wasm};
 use turnout_core::{Configuration, Inbound, Revision};
 
 fn configuration(revision: &str, rollouts: &[&str]) -> String {

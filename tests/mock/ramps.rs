@@ -1,7 +1,7 @@
 //! Ramps and regions: the clock is read once a second where a policy has a ramp, and never by a request.
 
-use harness::mock::{Level, Vm};
 use serde_json::{Value, json};
+use support::mock::{Level, Vm};
 use turnout_core::{Configuration, Inbound, Time};
 
 use crate::{accept, in_region};

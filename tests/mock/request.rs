@@ -1,7 +1,7 @@
 //! One request, call by call.
 
-use harness::mock::{Action, Level, Vm};
-use harness::wasm::{Build, filter_wasm};
+use support::mock::{Action, Level, Vm};
+use support::wasm::{Build, filter_wasm};
 use turnout_core::{Configuration, EmittedHeaders, Inbound, Proxy};
 
 use crate::{configured, gained};

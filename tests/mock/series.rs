@@ -1,7 +1,7 @@
 //! How many series a rollout has: Envoy keeps each for ever, also those of rollouts that are gone.
 
-use harness::corpus::Scenario;
 use serde_json::{Value, json};
+use support::corpus::Scenario;
 use turnout_core::{Configuration, Inbound};
 
 use crate::{accept, configured, in_region};

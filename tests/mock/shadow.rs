@@ -1,14 +1,14 @@
 //! Copies, call by call: when they leave, what becomes of their answers, and that nothing is left.
 
-mod bounds;
 mod held_bytes;
-mod life;
+mod limits;
 mod records;
 mod slow_clients;
+mod trial;
 
-use harness::mock::{HeaderMap, HttpResponse, Stream, Vm};
 use proptest::prelude::*;
 use serde_json::{Value, json};
+use support::mock::{HeaderMap, HttpResponse, Stream, Vm};
 use turnout_core::{Configuration, Inbound};
 
 use crate::{configured, gained};

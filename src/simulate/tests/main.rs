@@ -5,6 +5,7 @@
 mod census;
 mod change;
 mod contradictions;
+mod corpus;
 mod not_requests;
 mod policies;
 mod traffic;

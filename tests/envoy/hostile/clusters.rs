@@ -2,11 +2,11 @@
 //! at which nobody listens. A shadow request to it is an error of v2 alone; only those whom the policy
 //! sends there are answered with 503.
 
-use harness::client::Request;
 use serde_json::{Value, json};
+use support::client::Request;
 
 use super::outcomes_of;
-use crate::scene::{INSIDE, OUTSIDE, Scene, policy, strip, traps, version};
+use crate::testbed::{INSIDE, OUTSIDE, Testbed, policy, strip, traps, version};
 
 /// Clusters in Envoy's configuration, besides one that it does not have.
 const CLUSTERS: &str = r#"  clusters:
@@ -74,8 +74,8 @@ fn rollouts(of: impl Fn(&str) -> Value) -> Value {
     all
 }
 
-async fn scene(policy: &Value) -> Scene {
-    Scene::of("cluster-header.yaml", &strip(policy), |b| {
+async fn testbed(policy: &Value) -> Testbed {
+    Testbed::of("cluster-header.yaml", &strip(policy), |b| {
         b.concurrency(1).replace("  clusters:\n", CLUSTERS)
     })
     .await
@@ -83,20 +83,20 @@ async fn scene(policy: &Value) -> Scene {
 
 #[tokio::test]
 async fn only_those_whom_the_policy_sends_to_a_missing_v2_are_not_served() {
-    let scene = scene(&rollouts(|_| json!({}))).await;
+    let testbed = testbed(&rollouts(|_| json!({}))).await;
     for name in NAMES {
         let ask = |account: &str| Request::get(format!("/{name}")).header("x-account-sid", account);
         for _ in 0..EACH {
-            let answer = scene.client().send(ask(INSIDE)).await;
+            let answer = testbed.client().send(ask(INSIDE)).await;
             // Of every salt these two may be on either side.
             match answer.status {
                 200 => assert_eq!(version(&answer), "v1", "{name}"),
                 status => assert_eq!(status, 503, "{name}: {}", answer.text()),
             }
-            scene.client().send(ask(OUTSIDE)).await;
+            testbed.client().send(ask(OUTSIDE)).await;
         }
     }
-    let decisions = scene.decisions().await;
+    let decisions = testbed.decisions().await;
     let of = |name: &str, version: &str| -> u64 {
         let prefix = format!("{name}.{version}.");
         let of_it = decisions.iter().filter(|(key, _)| key.starts_with(&prefix));
@@ -107,14 +107,14 @@ async fn only_those_whom_the_policy_sends_to_a_missing_v2_are_not_served() {
         assert_eq!(of(name, "v1") + of(name, "v2"), 2 * EACH, "{decisions:?}");
         on_v1 += of(name, "v1");
     }
-    assert_eq!(scene.reached(), (on_v1, 0));
-    let log = scene.envoy.settled_log().await;
+    assert_eq!(testbed.reached(), (on_v1, 0));
+    let log = testbed.envoy.settled_log().await;
     assert_eq!(traps(&log), Vec::<&String>::new());
 }
 
 #[tokio::test]
 async fn a_shadow_of_a_missing_v2_is_an_error_of_v2_and_no_user_notices() {
-    let scene = scene(&rollouts(|_| {
+    let testbed = testbed(&rollouts(|_| {
         json!({
             "mode": "shadow",
             "shadow": { "requests": 100, "back_off_ms": 0, "timeout_ms": 2_000, "summary_seconds": 1 },
@@ -124,13 +124,13 @@ async fn a_shadow_of_a_missing_v2_is_an_error_of_v2_and_no_user_notices() {
     for name in NAMES {
         for _ in 0..EACH {
             let request = Request::get(format!("/{name}")).header("x-account-sid", INSIDE);
-            let answer = scene.client().send(request).await;
+            let answer = testbed.client().send(request).await;
             assert_eq!((answer.status, version(&answer)), (200, "v1"), "{name}");
         }
     }
     for name in NAMES {
-        let outcomes = outcomes_of(&scene.envoy, name, EACH).await;
+        let outcomes = outcomes_of(&testbed.envoy, name, EACH).await;
         assert_eq!(outcomes, [("v2_error".to_owned(), EACH)].into(), "{name}");
     }
-    assert_eq!(scene.reached(), (EACH * NAMES.len() as u64, 0));
+    assert_eq!(testbed.reached(), (EACH * NAMES.len() as u64, 0));
 }

@@ -6,15 +6,15 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-use harness::client::{Answer, Client};
-use harness::envoy::{Bootstrap, Envoy};
-use harness::render::rendered;
 use serde_json::json;
+use support::client::{Answer, Client};
+use support::envoy::{Bootstrap, Envoy};
+use support::render::rendered;
 use tokio::net::TcpSocket;
 
 use super::{outcomes_of, stats};
-use crate::scene::{INSIDE, policy, request_of, strip, traps};
-use crate::steady::Steady;
+use crate::steady_traffic::Steady;
+use crate::testbed::{INSIDE, policy, request_of, strip, traps};
 
 const KILLS: usize = 3;
 /// How long one is dead, and well again.

@@ -4,7 +4,7 @@
 use serde_json::json;
 
 use super::{Outcome, send};
-use crate::scene::{INSIDE, OUTSIDE, Scene, headers_of, policy, strip, traps, turnout_headers};
+use crate::testbed::{INSIDE, OUTSIDE, Testbed, headers_of, policy, strip, traps, turnout_headers};
 
 /// Header lines as they go out. `{v}` is the version that the client would like.
 const FORGERIES: &[(&str, &str)] = &[
@@ -96,7 +96,7 @@ fn lines_of(forgery: &str, wanted: &str) -> String {
 #[tokio::test]
 async fn forged_headers_that_break_the_grammar_are_refused_or_change_nothing() {
     let configuration = strip(&policy(&json!({})));
-    let scene = Scene::of("cluster-header.yaml", &configuration, |b| {
+    let testbed = Testbed::of("cluster-header.yaml", &configuration, |b| {
         b.without_native_strip().concurrency(1)
     })
     .await;
@@ -104,11 +104,11 @@ async fn forged_headers_that_break_the_grammar_are_refused_or_change_nothing() {
     let mut refused = 0;
     for (what, forgery) in FORGERIES {
         for (account, served, wanted) in [(OUTSIDE, "v1", "v2"), (INSIDE, "v2", "v1")] {
-            let before = scene.reached();
-            let outcome = send_lines(&scene, account, &lines_of(forgery, wanted)).await;
+            let before = testbed.reached();
+            let outcome = send_lines(&testbed, account, &lines_of(forgery, wanted)).await;
             if outcome.is_refused() {
                 refused += 1;
-                assert_eq!(scene.reached(), before, "{what}");
+                assert_eq!(testbed.reached(), before, "{what}");
             } else {
                 decided += 1;
                 let reached = outcome.reached();
@@ -120,15 +120,15 @@ async fn forged_headers_that_break_the_grammar_are_refused_or_change_nothing() {
     println!("{decided} decided, {refused} refused");
     // Envoy joins folded lines and takes a bare LF; most of the others it refuses.
     assert!(decided >= 10 && refused >= 20, "{decided}, {refused}");
-    let next = send_lines(&scene, INSIDE, "x-a: 1").await;
+    let next = send_lines(&testbed, INSIDE, "x-a: 1").await;
     assert_eq!(next.reached()["version"], "v2");
-    let log = scene.envoy.settled_log().await;
+    let log = testbed.envoy.settled_log().await;
     assert_eq!(traps(&log), Vec::<&String>::new());
 }
 
 #[tokio::test]
 async fn a_padded_or_folded_account_is_that_account_or_none() {
-    let scene = Scene::of("cluster-header.yaml", &strip(&policy(&json!({}))), |b| {
+    let testbed = Testbed::of("cluster-header.yaml", &strip(&policy(&json!({}))), |b| {
         b.concurrency(1)
     })
     .await;
@@ -138,7 +138,7 @@ async fn a_padded_or_folded_account_is_that_account_or_none() {
         ("padded by tabs", format!("\t{INSIDE}\t ")),
         ("not padded at all", INSIDE.to_owned()),
     ] {
-        let outcome = send_account(&scene, &value).await;
+        let outcome = send_account(&testbed, &value).await;
         assert_eq!(outcome.reached()["version"], "v2", "{what}");
     }
     for (what, value) in [
@@ -158,32 +158,32 @@ async fn a_padded_or_folded_account_is_that_account_or_none() {
         ("NUL behind it", format!("{INSIDE}\0")),
         ("DEL behind it", format!("{INSIDE}\x7f")),
     ] {
-        let outcome = send_account(&scene, &value).await;
+        let outcome = send_account(&testbed, &value).await;
         if !outcome.is_refused() {
             assert_eq!(outcome.reached()["version"], "v1", "{what}: {outcome:?}");
         }
     }
     // A fold alone may be read as a space before the value.
-    let folded = send_account(&scene, &format!("\r\n {INSIDE}")).await;
+    let folded = send_account(&testbed, &format!("\r\n {INSIDE}")).await;
     assert!(
         folded.is_refused() || folded.reached()["version"] == "v2",
         "{folded:?}"
     );
-    let decisions = scene.decisions().await;
+    let decisions = testbed.decisions().await;
     let of_others = |(name, count): &(&String, &u64)| {
         **count > 0 && !["chat.v2.rule", "chat.v1.malformed_account"].contains(&name.as_str())
     };
     assert_eq!(decisions.iter().find(of_others), None, "{decisions:?}");
 }
 
-async fn send_lines(scene: &Scene, account: &str, lines: &str) -> Outcome {
+async fn send_lines(testbed: &Testbed, account: &str, lines: &str) -> Outcome {
     let request = format!(
         "GET /v1/Channels HTTP/1.1\r\nhost: a\r\nx-account-sid: {account}\r\nx-b: 1\r\n{lines}\r\n\r\n"
     );
-    send(scene, request.as_bytes()).await
+    send(testbed, request.as_bytes()).await
 }
 
-async fn send_account(scene: &Scene, value: &str) -> Outcome {
+async fn send_account(testbed: &Testbed, value: &str) -> Outcome {
     let request = format!("GET /v1/Channels HTTP/1.1\r\nhost: a\r\nx-account-sid:{value}\r\n\r\n");
-    send(scene, request.as_bytes()).await
+    send(testbed, request.as_bytes()).await
 }

@@ -11,7 +11,7 @@ use tokio::net::tcp::OwnedReadHalf;
 use tokio::time::timeout;
 
 use crate::http2::{Connection, DATA, END_HEADERS, END_STREAM, HEADERS, RESET, SETTINGS, frame};
-use crate::scene::{INSIDE, Scene, policy, strip, traps};
+use crate::testbed::{INSIDE, Testbed, policy, strip, traps};
 
 const CONTINUATION: u8 = 9;
 /// Far beyond what a loaded machine needs.
@@ -187,42 +187,42 @@ fn bad_frames() -> Vec<(&'static str, Vec<u8>)> {
 
 #[tokio::test]
 async fn header_blocks_that_are_no_request_reach_nobody() {
-    let scene = scene().await;
-    let target = scene.envoy.address();
+    let testbed = testbed().await;
+    let target = testbed.envoy.address();
     // What the others differ from by one thing is served.
     let mut good_frame = Connection::open(target).await;
     let sid = [("x-account-sid", INSIDE)];
     assert_eq!(good_frame.get("/v1/Channels", &sid).await["version"], "v2");
     let first = frame(HEADERS, END_HEADERS | END_STREAM, 1, &block(&good()));
-    let before = forwarded(&scene).await;
+    let before = forwarded(&testbed).await;
     send(target, &first).await;
-    assert_eq!(forwarded(&scene).await, before + 2);
+    assert_eq!(forwarded(&testbed).await, before + 2);
     for (what, pairs) in bad_blocks() {
-        let before = forwarded(&scene).await;
+        let before = forwarded(&testbed).await;
         let bytes = frame(HEADERS, END_HEADERS | END_STREAM, 1, &block(&pairs));
         let answer = send(target, &bytes).await;
         assert!(!is_served(&answer), "{what}");
         // Besides the last one, where Envoy has not hung up.
         let last = u64::from(answer.iter().any(|frame| frame.stream == LAST));
-        assert_eq!(forwarded(&scene).await, before + last, "{what}");
+        assert_eq!(forwarded(&testbed).await, before + last, "{what}");
     }
-    is_well(&scene).await;
+    is_well(&testbed).await;
 }
 
 #[tokio::test]
 async fn frames_that_break_the_protocol_are_not_served() {
-    let scene = scene().await;
+    let testbed = testbed().await;
     for (what, bytes) in bad_frames() {
-        let answer = send(scene.envoy.address(), &bytes).await;
+        let answer = send(testbed.envoy.address(), &bytes).await;
         assert!(!is_served(&answer), "{what}");
     }
-    is_well(&scene).await;
+    is_well(&testbed).await;
 }
 
 /// Envoy may end a connection that does this; nothing is left of the streams.
 #[tokio::test]
 async fn streams_that_are_reset_as_they_begin_leave_nothing_behind() {
-    let scene = scene().await;
+    let testbed = testbed().await;
     let mut bytes = Vec::new();
     for number in 0..RESETS {
         let stream = 2 * number + 1;
@@ -235,11 +235,11 @@ async fn streams_that_are_reset_as_they_begin_leave_nothing_behind() {
         bytes.extend(frame(RESET, 0, stream, &[0, 0, 0, 8]));
     }
     for _ in 0..4 {
-        let answer = send(scene.envoy.address(), &bytes).await;
+        let answer = send(testbed.envoy.address(), &bytes).await;
         assert!(!is_served(&answer));
     }
-    is_well(&scene).await;
-    let active = scene
+    is_well(&testbed).await;
+    let active = testbed
         .envoy
         .admin()
         .stats(r"^http\.http\.downstream_rq_active$")
@@ -247,19 +247,19 @@ async fn streams_that_are_reset_as_they_begin_leave_nothing_behind() {
     assert_eq!(active.values().sum::<u64>(), 0, "{active:?}");
 }
 
-async fn scene() -> Scene {
-    Scene::of("cluster-header.yaml", &strip(&policy(&json!({}))), |b| {
+async fn testbed() -> Testbed {
+    Testbed::of("cluster-header.yaml", &strip(&policy(&json!({}))), |b| {
         b.without_native_strip().concurrency(1)
     })
     .await
 }
 
 /// The next one is served, and the filter has not broken down.
-async fn is_well(scene: &Scene) {
-    let mut connection = Connection::open(scene.envoy.address()).await;
+async fn is_well(testbed: &Testbed) {
+    let mut connection = Connection::open(testbed.envoy.address()).await;
     let sid = [("x-account-sid", INSIDE)];
     assert_eq!(connection.get("/v1/Channels", &sid).await["version"], "v2");
-    let log = scene.envoy.settled_log().await;
+    let log = testbed.envoy.settled_log().await;
     assert_eq!(traps(&log), Vec::<&String>::new());
 }
 
@@ -332,9 +332,9 @@ fn is_served(frames: &[Frame]) -> bool {
 }
 
 /// How many requests Envoy has sent to an upstream, or would have.
-async fn forwarded(scene: &Scene) -> u64 {
+async fn forwarded(testbed: &Testbed) -> u64 {
     let stats = r"^cluster\.channels-v[12]\.upstream_rq_total$";
-    scene.envoy.admin().stats(stats).await.values().sum()
+    testbed.envoy.admin().stats(stats).await.values().sum()
 }
 
 /// Headers in the plainest of their forms: not compressed, and not to be remembered.

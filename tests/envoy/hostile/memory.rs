@@ -1,12 +1,12 @@
 //! What Envoy holds while accounts, and policies, come without end: no more after many than after some.
 
-use harness::client::Request;
-use harness::envoy::Envoy;
-use harness::scene::sid;
 use serde_json::{Value, json};
+use support::client::Request;
+use support::envoy::Envoy;
+use support::sized_policy::sid;
 
 use super::outcomes_of;
-use crate::scene::{Scene, policy, strip, traps};
+use crate::testbed::{Testbed, policy, strip, traps};
 
 /// Of accounts that nobody has seen before.
 const REQUESTS: u64 = 2_500;
@@ -40,7 +40,7 @@ async fn accounts_without_end_leave_nothing_behind() {
         "shadow": { "requests": 100, "max_in_flight": 1_000, "summary_seconds": 1 },
     });
     let configuration = strip(&policy(&shadow));
-    let scene = Scene::of("cluster-header.yaml", &configuration, |b| b.concurrency(1)).await;
+    let testbed = Testbed::of("cluster-header.yaml", &configuration, |b| b.concurrency(1)).await;
     let mut numbers = 0..;
     let mut first = None;
     for round in 1..=ROUNDS {
@@ -49,20 +49,20 @@ async fn accounts_without_end_leave_nothing_behind() {
             let path = format!("/v1/Channels/{account}/{number}?round={round}");
             Request::get(path).header("x-account-sid", account)
         });
-        let answers = scene.client().send_all(requests.collect(), 8).await;
+        let answers = testbed.client().send_all(requests.collect(), 8).await;
         assert!(answers.iter().all(|answer| answer.status == 200));
         // Each has an outcome, so nothing is held any more.
-        outcomes_of(&scene.envoy, "chat", round * REQUESTS).await;
-        first.get_or_insert(memory(&scene.envoy));
+        outcomes_of(&testbed.envoy, "chat", round * REQUESTS).await;
+        first.get_or_insert(memory(&testbed.envoy));
     }
-    is_flat("accounts", first.expect("a round"), memory(&scene.envoy));
-    let log = scene.envoy.settled_log().await;
+    is_flat("accounts", first.expect("a round"), memory(&testbed.envoy));
+    let log = testbed.envoy.settled_log().await;
     assert_eq!(traps(&log), Vec::<&String>::new());
 }
 
 #[tokio::test]
 async fn policies_without_end_leave_nothing_behind() {
-    let scene = Scene::live(&strip(&policy(&json!({}))), |b| b.concurrency(1)).await;
+    let testbed = Testbed::live(&strip(&policy(&json!({}))), |b| b.concurrency(1)).await;
     let mut numbers = 0..;
     let mut first = None;
     for number in 0..SWAPS {
@@ -72,15 +72,15 @@ async fn policies_without_end_leave_nothing_behind() {
         let mut next: Value = policy(&json!({ "salt": format!("s{number}") }));
         next["segments"] = json!({ "many": { "accounts": accounts } });
         next["rollouts"][0]["rules"] = json!([{ "when": { "in": ["many"] } }, { "accounts": 50 }]);
-        scene.swap_policy(&next).await;
+        testbed.swap_policy(&next).await;
         let request = Request::get("/v1/Channels").header("x-account-sid", &accounts[number]);
-        let answer = scene.client().send(request).await;
-        assert_eq!(crate::scene::version(&answer), "v2", "{number}");
+        let answer = testbed.client().send(request).await;
+        assert_eq!(crate::testbed::version(&answer), "v2", "{number}");
         if number == SWAPS / 3 {
-            first = Some(memory(&scene.envoy));
+            first = Some(memory(&testbed.envoy));
         }
     }
-    is_flat("policies", first.expect("a third"), memory(&scene.envoy));
-    let log = scene.envoy.settled_log().await;
+    is_flat("policies", first.expect("a third"), memory(&testbed.envoy));
+    let log = testbed.envoy.settled_log().await;
     assert_eq!(traps(&log), Vec::<&String>::new());
 }

@@ -3,10 +3,10 @@
 
 use std::collections::BTreeSet;
 
-use harness::client::Request;
 use serde_json::{Value, json};
+use support::client::Request;
 
-use crate::scene::{INSIDE, Scene, policy, request_of, strip};
+use crate::testbed::{INSIDE, Testbed, policy, request_of, strip};
 
 const ID: &str = "2b9dba03-eeb9-4af3-8c60-86ed95e6b0cd";
 
@@ -79,7 +79,7 @@ fn ids() -> Vec<(&'static str, Vec<String>)> {
 #[tokio::test]
 async fn whatever_a_client_sends_each_request_gets_a_new_id() {
     let half = json!({ "rules": [{ "requests": 50 }] });
-    let scene = Scene::of("cluster-header.yaml", &strip(&policy(&half)), |b| b).await;
+    let testbed = Testbed::of("cluster-header.yaml", &strip(&policy(&half)), |b| b).await;
     let mut sent: Vec<(String, Vec<String>, Request)> = Vec::new();
     for (name, value) in HEADERS {
         let request = request_of(INSIDE).header("x-request-id", ID);
@@ -95,7 +95,7 @@ async fn whatever_a_client_sends_each_request_gets_a_new_id() {
     let mut answered = 0;
     for _ in 0..2 {
         for (what, ids, request) in &sent {
-            let answer = scene.client().send(request.clone()).await;
+            let answer = testbed.client().send(request.clone()).await;
             assert_eq!(answer.status, 200, "{what}: {}", answer.text());
             let reached = ids_of(&answer.json());
             let [id] = &reached[..] else {
@@ -112,7 +112,7 @@ async fn whatever_a_client_sends_each_request_gets_a_new_id() {
     }
     assert_eq!(seen.len(), answered, "an id came twice");
     // By ids of its own choice a client would be on one side.
-    let (v1, v2) = scene.reached();
+    let (v1, v2) = testbed.reached();
     assert!(v1 > 10 && v2 > 10, "{v1} on v1, {v2} on v2");
 }
 

@@ -5,16 +5,16 @@ use std::net::{Ipv4Addr, TcpListener};
 use std::path::Path;
 use std::time::Duration;
 
-use harness::client::{Client, Request};
-use harness::envoy::{Bootstrap, Envoy};
-use harness::render::rendered;
-use harness::scripted::{Answer, Scripted};
-use harness::upstream::Upstream;
 use serde_json::json;
+use support::client::{Client, Request};
+use support::envoy::{Bootstrap, Envoy};
+use support::render::rendered;
+use support::scripted_upstream::{Answer, Scripted};
+use support::upstream::Upstream;
 
 use super::stats;
-use crate::scene::{INSIDE, OUTSIDE, policy, request_of, strip, traps, version};
-use crate::steady::Steady;
+use crate::steady_traffic::Steady;
+use crate::testbed::{INSIDE, OUTSIDE, policy, request_of, strip, traps, version};
 
 /// Each with its own policy, and one port.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

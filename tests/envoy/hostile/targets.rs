@@ -4,7 +4,7 @@
 use serde_json::json;
 
 use super::{Outcome, send};
-use crate::scene::{INSIDE, OUTSIDE, Scene, headers_of, policy, strip, traps, turnout_headers};
+use crate::testbed::{INSIDE, OUTSIDE, Testbed, headers_of, policy, strip, traps, turnout_headers};
 
 /// Targets as they go out.
 const TARGETS: &[&str] = &[
@@ -83,8 +83,8 @@ fn is_of_the_rollout(path: &str) -> bool {
     path.starts_with("/v1/Channels")
 }
 
-async fn scene() -> Scene {
-    Scene::of("cluster-header.yaml", &strip(&policy(&json!({}))), |b| {
+async fn testbed() -> Testbed {
+    Testbed::of("cluster-header.yaml", &strip(&policy(&json!({}))), |b| {
         b.without_native_strip().concurrency(1)
     })
     .await
@@ -92,7 +92,7 @@ async fn scene() -> Scene {
 
 #[tokio::test]
 async fn the_policy_decides_by_the_path_that_the_upstream_gets() {
-    let scene = scene().await;
+    let testbed = testbed().await;
     let (mut served, mut refused) = (0, 0);
     let long = [
         format!("/v1/Channels/{}", "a".repeat(59_000)),
@@ -107,7 +107,7 @@ async fn the_policy_decides_by_the_path_that_the_upstream_gets() {
         .chain(long.iter().map(String::as_str));
     for target in targets {
         for account in [INSIDE, OUTSIDE] {
-            let outcome = send_line(&scene, &format!("GET {target} HTTP/1.1"), account).await;
+            let outcome = send_line(&testbed, &format!("GET {target} HTTP/1.1"), account).await;
             let target = target.get(..100).unwrap_or(target);
             if outcome.reached.is_none() {
                 assert!(outcome.is_refused(), "{target}: {outcome:?}");
@@ -120,7 +120,7 @@ async fn the_policy_decides_by_the_path_that_the_upstream_gets() {
     }
     println!("{served} served, {refused} refused");
     assert!(served >= 80 && refused >= 20, "{served}, {refused}");
-    let log = scene.envoy.settled_log().await;
+    let log = testbed.envoy.settled_log().await;
     assert_eq!(traps(&log), Vec::<&String>::new());
 }
 
@@ -170,24 +170,24 @@ const LINES: &[(&str, bool)] = &[
 
 #[tokio::test]
 async fn request_lines_that_are_none_reach_nobody() {
-    let scene = scene().await;
+    let testbed = testbed().await;
     let mut wrong = Vec::new();
     for (line, refused) in LINES {
-        let before = scene.reached();
-        let outcome = send_line(&scene, line, INSIDE).await;
+        let before = testbed.reached();
+        let outcome = send_line(&testbed, line, INSIDE).await;
         let more = u64::from(!refused);
         let is_right =
-            outcome.is_refused() == *refused && scene.reached() == (before.0, before.1 + more);
+            outcome.is_refused() == *refused && testbed.reached() == (before.0, before.1 + more);
         if !is_right {
             wrong.push(format!("{line:?}: {outcome:?}"));
         }
     }
     assert!(wrong.is_empty(), "{wrong:#?}");
-    let log = scene.envoy.settled_log().await;
+    let log = testbed.envoy.settled_log().await;
     assert_eq!(traps(&log), Vec::<&String>::new());
 }
 
-async fn send_line(scene: &Scene, line: &str, account: &str) -> Outcome {
+async fn send_line(testbed: &Testbed, line: &str, account: &str) -> Outcome {
     let request = format!("{line}\r\nhost: a\r\nx-account-sid: {account}\r\n\r\n");
-    send(scene, request.as_bytes()).await
+    send(testbed, request.as_bytes()).await
 }

@@ -7,16 +7,16 @@ use axum::extract::State;
 use axum::http::{HeaderMap, Uri};
 use axum::response::IntoResponse;
 use axum::{Json, Router};
-use harness::client::{Answer, Client, Request};
-use harness::envoy::{Bootstrap, Envoy, Swap, file};
-use harness::render::discovered;
-use harness::upstream::Upstream;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use support::client::{Answer, Client, Request};
+use support::envoy::{Bootstrap, Envoy, Swap, file};
+use support::render::discovered;
+use support::upstream::Upstream;
 use tokio::net::TcpListener;
 use turnout_core::{Configuration, Inbound};
 
-use crate::scene::{turnout_headers, version};
+use crate::testbed::{turnout_headers, version};
 
 /// What a service has to hand on.
 const HANDED_ON: [&str; 3] = ["x-request-id", "x-turnout-decision", "x-account-sid"];

@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-use harness::client::{Answer as Got, Client, Request};
-use harness::scripted::{Answer, Fault, Received};
 use serde_json::json;
+use support::client::{Answer as Got, Client, Request};
+use support::scripted_upstream::{Answer, Fault, Received};
 
-use super::scene::{MOMENTS, Shadowed, asks, echo};
-use crate::scene::INSIDE;
+use super::testbed::{MOMENTS, ShadowTestbed, asks, echo};
+use crate::testbed::INSIDE;
 
 /// Of each kind of request in each fault.
 const REPEATS: usize = 4;
@@ -82,10 +82,10 @@ async fn whatever_v2_does_meanwhile_no_user_notices() {
 
 async fn no_user_notices(moment: &str) {
     let changes = json!({ "send": moment, "timeout_ms": 1_500, "max_body_bytes": KEPT });
-    let mut scene = Shadowed::start(&changes, |b| b, answer).await;
-    let client = scene.client();
+    let mut testbed = ShadowTestbed::start(&changes, |b| b, answer).await;
+    let client = testbed.client();
     let (requests, has_body): (Vec<_>, Vec<_>) = requests().into_iter().unzip();
-    let direct = Client::new(scene.v1.address());
+    let direct = Client::new(testbed.v1.address());
     let expected = direct.send_all(requests.clone(), 1).await;
     let expected: Vec<_> = expected.into_iter().map(comparable).collect();
 
@@ -95,8 +95,8 @@ async fn no_user_notices(moment: &str) {
         .chain(FAULTS.map(|(fault, outcome)| (Some(fault), outcome)))
     {
         match fault {
-            Some(fault) => scene.v2.fail(fault),
-            None => scene.v2.heal(),
+            Some(fault) => testbed.v2.fail(fault),
+            None => testbed.v2.heal(),
         }
         // What only spoils bodies spoils nothing else.
         let is_of_bodies = matches!(fault, Some(Fault::Cut | Fault::Long(_) | Fault::Endless));
@@ -114,22 +114,22 @@ async fn no_user_notices(moment: &str) {
                 expected[*kind]
             );
         }
-        scene.expect(&[(outcome, kinds.len() as u64)]).await;
+        testbed.expect(&[(outcome, kinds.len() as u64)]).await;
         sent += kinds.len();
         println!("{moment}, {fault:?}: {} requests, {outcome}", kinds.len());
     }
-    assert_eq!(scene.v1.requests(), (sent + requests.len()) as u64);
+    assert_eq!(testbed.v1.requests(), (sent + requests.len()) as u64);
 
     // Connections that a fault has cut may be found out by the first copies only.
-    scene.v2.heal();
-    until_equal(&mut scene, &client).await;
-    scene.settle().await;
+    testbed.v2.heal();
+    until_equal(&mut testbed, &client).await;
+    testbed.settle().await;
 }
 
-async fn until_equal(scene: &mut Shadowed, client: &Client) {
+async fn until_equal(testbed: &mut ShadowTestbed, client: &Client) {
     for _ in 0..100 {
         assert_eq!(client.send(asks("GET", "/1")).await.status, 200);
-        if scene.any(1).await.contains_key("equal") {
+        if testbed.any(1).await.contains_key("equal") {
             return;
         }
     }

@@ -3,16 +3,16 @@
 
 use std::time::Duration;
 
-use harness::envoy::Swap;
-use harness::scripted::{Answer, Fault, Scripted};
 use serde_json::{Value, json};
+use support::envoy::Swap;
+use support::scripted_upstream::{Answer, Fault, Scripted};
 use tokio::time::timeout;
 use turnout_core::{Configuration, MaxHeldBytes, Proxy};
 
-use super::bounded::Memory;
-use super::scene::{Shadowed, asks, one_worker, shadow_policy};
-use super::wire::{Wire, head};
-use crate::scene::{OUTSIDE, Scene, policy, request_of, version};
+use super::http1_connection::{Wire, head};
+use super::limits::Memory;
+use super::testbed::{ShadowTestbed, asks, one_worker, shadow_policy};
+use crate::testbed::{OUTSIDE, Testbed, policy, request_of, version};
 
 const MIB: usize = 1 << 20;
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -27,10 +27,10 @@ fn largest_samples() -> Value {
     }))
 }
 
-async fn scene() -> Shadowed {
+async fn testbed() -> ShadowTestbed {
     let answer = |_: &_| Answer::text("taken");
     let (v1, v2) = (Scripted::start(answer), Scripted::start(answer));
-    Shadowed::between(v1, v2, &largest_samples(), one_worker).await
+    ShadowTestbed::between(v1, v2, &largest_samples(), one_worker).await
 }
 
 fn upload(path: &str, number: usize, length: usize) -> String {
@@ -39,9 +39,9 @@ fn upload(path: &str, number: usize, length: usize) -> String {
     head("POST", path, &[&length, &account])
 }
 
-async fn held(scene: &Shadowed) -> u64 {
+async fn held(testbed: &ShadowTestbed) -> u64 {
     const GAUGE: &str = "wasmcustom.turnout.held_bytes";
-    scene.envoy.admin().stats("turnout.held_bytes").await[GAUGE]
+    testbed.envoy.admin().stats("turnout.held_bytes").await[GAUGE]
 }
 
 fn check(before: Memory, now: Memory) {
@@ -55,43 +55,43 @@ fn check(before: Memory, now: Memory) {
 #[tokio::test]
 async fn the_largest_bodies_and_a_silent_v2_neither_trap_nor_pass_the_limit() {
     const REQUESTS: usize = 600;
-    let mut scene = scene().await;
-    scene.v2.fail(Fault::Silence);
-    let before = Memory::of(&scene);
+    let mut testbed = testbed().await;
+    testbed.v2.fail(Fault::Silence);
+    let before = Memory::of(&testbed);
     let body = vec![b'b'; MIB];
-    let mut wire = Wire::open(scene.address()).await;
+    let mut wire = Wire::open(testbed.address()).await;
     for number in 0..REQUESTS {
         wire.write(upload("/1", number, MIB)).await;
         wire.write(&body).await;
         assert_eq!(wire.answer("POST").await.status, 200);
         if number % 100 == 0 {
-            let held = held(&scene).await;
+            let held = held(&testbed).await;
             assert!(held <= LIMIT, "{held}");
         }
     }
-    check(before, Memory::of(&scene));
-    scene.v2.heal();
-    let outcomes = scene.any(REQUESTS as u64).await;
+    check(before, Memory::of(&testbed));
+    testbed.v2.heal();
+    let outcomes = testbed.any(REQUESTS as u64).await;
     assert!(outcomes["dropped_busy"] >= 500, "{outcomes:?}");
-    scene.settle().await;
+    testbed.settle().await;
 }
 
 #[tokio::test]
 async fn uploads_that_stall_neither_trap_nor_pass_the_limit() {
     const UPLOADS: usize = 400;
-    let mut scene = scene().await;
+    let mut testbed = testbed().await;
     // What the same uploads cost where no rollout has them.
-    finish(&mut stall(&scene, "/../elsewhere", UPLOADS).await).await;
-    let before = Memory::of(&scene);
-    let mut stalled = stall(&scene, "/1", UPLOADS).await;
-    scene.sampled(UPLOADS as u64).await;
-    assert!(held(&scene).await <= LIMIT);
-    check(before, Memory::of(&scene));
+    finish(&mut stall(&testbed, "/../elsewhere", UPLOADS).await).await;
+    let before = Memory::of(&testbed);
+    let mut stalled = stall(&testbed, "/1", UPLOADS).await;
+    testbed.sampled(UPLOADS as u64).await;
+    assert!(held(&testbed).await <= LIMIT);
+    check(before, Memory::of(&testbed));
     // Each of them ends as it would without the filter.
     finish(&mut stalled).await;
-    let outcomes = scene.any(UPLOADS as u64).await;
+    let outcomes = testbed.any(UPLOADS as u64).await;
     assert!(outcomes.contains_key("dropped_busy"), "{outcomes:?}");
-    scene.settle().await;
+    testbed.settle().await;
 }
 
 /// Envoy asks its main thread whether a policy is right, where no samples are. A worker that refused it then
@@ -100,20 +100,20 @@ async fn uploads_that_stall_neither_trap_nor_pass_the_limit() {
 async fn whatever_samples_hold_a_worker_takes_the_next_policy() {
     let answer = |_: &_| Answer::text("taken");
     let (v1, v2) = (Scripted::start(answer), Scripted::start(answer));
-    let scene = Shadowed::live(v1, v2, &largest_samples(), one_worker).await;
-    let mut stalled = stall(&scene, "/1", 100).await;
-    scene.sampled(100).await;
+    let testbed = ShadowTestbed::live(v1, v2, &largest_samples(), one_worker).await;
+    let mut stalled = stall(&testbed, "/1", 100).await;
+    testbed.sampled(100).await;
     // A worker tells it once a second.
-    let full = async { while held(&scene).await < LIMIT / 2 {} };
+    let full = async { while held(&testbed).await < LIMIT / 2 {} };
     timeout(PATIENCE, full).await.expect("the worker is full");
 
     let mut next = policy(&json!({ "mode": "on" }));
-    let accounts = harness::scene::packed(0..900_000);
+    let accounts = support::sized_policy::packed(0..900_000);
     next["segments"] = json!({ "many": { "accounts_packed": accounts } });
-    scene.swap(&next).await;
-    let answer = scene.client().send(asks("GET", "/")).await;
+    testbed.swap(&next).await;
+    let answer = testbed.client().send(asks("GET", "/")).await;
     assert_eq!(answer.status, 200);
-    assert_eq!(scene.v2.requests(), 1, "the new policy decides");
+    assert_eq!(testbed.v2.requests(), 1, "the new policy decides");
     finish(&mut stalled).await;
 }
 
@@ -122,7 +122,7 @@ const AS_MANY_AS_FIT: u32 = 300_000;
 
 fn smallest_limit(mode: &str, accounts: u32) -> String {
     let mut policy = policy(&json!({ "mode": mode }));
-    let accounts = harness::scene::packed(0..accounts);
+    let accounts = support::sized_policy::packed(0..accounts);
     policy["segments"] = json!({ "many": { "accounts_packed": accounts } });
     let proxy = Proxy {
         max_held_bytes: MaxHeldBytes::new(*MaxHeldBytes::RANGE.start()).expect("a limit"),
@@ -133,27 +133,27 @@ fn smallest_limit(mode: &str, accounts: u32) -> String {
 
 #[tokio::test]
 async fn a_policy_that_fits_alone_follows_another_and_one_that_does_not_changes_nothing() {
-    let scene = Scene::live(&smallest_limit("off", AS_MANY_AS_FIT), one_worker).await;
-    assert_eq!(decided(&scene).await, "v1");
+    let testbed = Testbed::live(&smallest_limit("off", AS_MANY_AS_FIT), one_worker).await;
+    assert_eq!(decided(&testbed).await, "v1");
     let next = smallest_limit("on", AS_MANY_AS_FIT);
-    assert_eq!(scene.swap(&next).await, Swap::Accepted);
-    assert_eq!(decided(&scene).await, "v2");
+    assert_eq!(testbed.swap(&next).await, Swap::Accepted);
+    assert_eq!(decided(&testbed).await, "v2");
     let too_large = smallest_limit("off", 3 * AS_MANY_AS_FIT);
-    assert_eq!(scene.swap(&too_large).await, Swap::Rejected);
-    assert_eq!(decided(&scene).await, "v2");
+    assert_eq!(testbed.swap(&too_large).await, Swap::Rejected);
+    assert_eq!(decided(&testbed).await, "v2");
 }
 
-async fn decided(scene: &Scene) -> String {
-    let answer = scene.client().send(request_of(OUTSIDE)).await;
+async fn decided(testbed: &Testbed) -> String {
+    let answer = testbed.client().send(request_of(OUTSIDE)).await;
     version(&answer).to_owned()
 }
 
 /// Uploads that have all but their last byte.
-async fn stall(scene: &Shadowed, path: &str, uploads: usize) -> Vec<Wire> {
+async fn stall(testbed: &ShadowTestbed, path: &str, uploads: usize) -> Vec<Wire> {
     let body = vec![b'b'; MIB - 1];
     let mut stalled = Vec::new();
     for number in 0..uploads {
-        let mut wire = Wire::open(scene.address()).await;
+        let mut wire = Wire::open(testbed.address()).await;
         wire.write(upload(path, number, MIB)).await;
         wire.write(&body).await;
         stalled.push(wire);

@@ -1,15 +1,17 @@
 //! Over HTTP/2, from the client to v1 and v2: many at once, trailers, gRPC, and streams that are
 //! given up.
 
-use harness::envoy::Bootstrap;
-use harness::scripted::Scripted;
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use serde_json::{Value, json};
+use support::envoy::Bootstrap;
+use support::scripted_upstream::Scripted;
 
-use super::h2::{H2, request};
-use super::scene::{REPEATS, Shadowed, at_both_moments, echo, few_places, shadow_policy, until};
-use super::streaming::{Frames, Streaming, ok};
+use super::http2_connection::{H2, request};
+use super::streaming_upstream::{Frames, Streaming, ok};
+use super::testbed::{
+    REPEATS, ShadowTestbed, at_both_moments, echo, few_places, shadow_policy, until,
+};
 
 fn everywhere(bootstrap: Bootstrap) -> Bootstrap {
     bootstrap
@@ -26,8 +28,8 @@ async fn a_hundred_streams_at_once_are_each_copied() {
 async fn a_hundred_streams(moment: &'static str) {
     const STREAMS: u64 = 100;
     let changes = json!({ "send": moment, "max_in_flight": 4 * STREAMS });
-    let mut scene = Shadowed::start(&changes, everywhere, echo).await;
-    let connection = H2::open(scene.address()).await;
+    let mut testbed = ShadowTestbed::start(&changes, everywhere, echo).await;
+    let connection = H2::open(testbed.address()).await;
     for round in 0..3 {
         let streams: Vec<_> = (0..STREAMS)
             .map(|number| {
@@ -50,9 +52,9 @@ async fn a_hundred_streams(moment: &'static str) {
             assert_eq!(said["path"], format!("/v1/Channels/{number}?{round}"));
             assert_eq!(said["body"], body);
         }
-        scene.expect(&[("equal", STREAMS)]).await;
+        testbed.expect(&[("equal", STREAMS)]).await;
     }
-    scene.rest().await;
+    testbed.rest().await;
 }
 
 /// Says what it was asked, in its trailers too.
@@ -79,11 +81,11 @@ async fn trailers(moment: &'static str) {
     // It has no trailers: copies do not carry them.
     let v2 = Scripted::start(|asked| {
         let body = String::from_utf8_lossy(&asked.body);
-        harness::scripted::Answer::json(&json!({ "body": body, "trailers": true }))
+        support::scripted_upstream::Answer::json(&json!({ "body": body, "trailers": true }))
     });
-    let mut scene =
-        Shadowed::between(v1, v2, &shadow_policy(&few_places(moment)), everywhere).await;
-    let connection = H2::open(scene.address()).await;
+    let mut testbed =
+        ShadowTestbed::between(v1, v2, &shadow_policy(&few_places(moment)), everywhere).await;
+    let connection = H2::open(testbed.address()).await;
     for (path, pieces, outcome) in [
         ("/1", &["he", "llo"][..], "equal"),
         ("/1", &[], "equal"),
@@ -99,17 +101,17 @@ async fn trailers(moment: &'static str) {
             assert_eq!(said, json!({ "body": pieces.concat(), "trailers": true }));
             assert_eq!(answer.trailers["grpc-status"], "0");
             assert_eq!(answer.status, 200);
-            scene.expect(&[(outcome, 1)]).await;
+            testbed.expect(&[(outcome, 1)]).await;
         }
     }
-    let copies = scene.v2.received();
+    let copies = testbed.v2.received();
     assert!(
         copies
             .iter()
             .all(|one| matches!(&one.body[..], b"hello" | b"")),
         "{copies:?}"
     );
-    scene.rest().await;
+    testbed.rest().await;
 }
 
 #[tokio::test]
@@ -128,35 +130,35 @@ async fn given_up(moment: &'static str) {
     })
     .await;
     let v2 = Scripted::start(echo);
-    let mut scene =
-        Shadowed::between(v1, v2, &shadow_policy(&few_places(moment)), everywhere).await;
-    let connection = H2::open(scene.address()).await;
+    let mut testbed =
+        ShadowTestbed::between(v1, v2, &shadow_policy(&few_places(moment)), everywhere).await;
+    let connection = H2::open(testbed.address()).await;
     for _ in 0..REPEATS {
         // Of the request only a beginning is there, and the answer is there.
         let early = request("POST", "/early", Frames::of(&["hello"]).hangs());
         let early = connection.send(early).await.expect("an answer");
         assert_eq!((early.status, &early.body[..]), (200, &b"enough"[..]));
-        scene.expect(&[("skipped_early_answer", 1)]).await;
+        testbed.expect(&[("skipped_early_answer", 1)]).await;
 
         // By which error the client learns of it, if by any, depends on Envoy's version.
         let breaks = request("GET", "/breaks", Frames::default());
         let _ = connection.send(breaks).await;
-        scene.expect(&[("skipped_aborted", 1)]).await;
+        testbed.expect(&[("skipped_aborted", 1)]).await;
 
         for (method, path, body) in [
             ("GET", "/hangs", Frames::default()),
             ("GET", "/silent", Frames::default()),
             ("POST", "/half", Frames::of(&["hello"]).hangs()),
         ] {
-            let sampled = scene.counted().await.sampled;
+            let sampled = testbed.counted().await.sampled;
             let stream = tokio::spawn(connection.send(request(method, path, body)));
-            scene.sampled(sampled + 1).await;
+            testbed.sampled(sampled + 1).await;
             stream.abort();
             until("the stream is gone", || stream.is_finished()).await;
-            scene.expect(&[("skipped_aborted", 1)]).await;
+            testbed.expect(&[("skipped_aborted", 1)]).await;
         }
     }
-    let halves = scene.v2.count(|one| one.route().ends_with("/half"));
+    let halves = testbed.v2.count(|one| one.route().ends_with("/half"));
     assert_eq!(halves, 0);
-    scene.settle().await;
+    testbed.settle().await;
 }

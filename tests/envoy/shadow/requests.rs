@@ -1,17 +1,18 @@
 //! Requests of all sorts over HTTP/1.1: each is answered as ever, ends in the outcome that it should,
 //! and is copied as it is.
 
-use harness::envoy::Bootstrap;
-use harness::scripted::{Answer, Received, Scripted};
 use hyper::Response;
 use hyper::body::Incoming;
 use serde_json::{Value, json};
+use support::envoy::Bootstrap;
+use support::scripted_upstream::{Answer, Received, Scripted};
 
-use super::scene::{
-    KEPT, MOMENTS, REPEATS, Shadowed, at_both_moments, echo, few_places, one_worker, shadow_policy,
+use super::http1_connection::{Wire, head};
+use super::streaming_upstream::{Frames, Streaming};
+use super::testbed::{
+    KEPT, MOMENTS, REPEATS, ShadowTestbed, at_both_moments, echo, few_places, one_worker,
+    shadow_policy,
 };
-use super::streaming::{Frames, Streaming};
-use super::wire::{Wire, head};
 
 /// Says what it was asked; of a long body the length.
 fn say(request: &Received) -> Answer {
@@ -29,11 +30,11 @@ async fn every_sort_of_request_is_answered_and_accounted_for() {
 }
 
 async fn every_sort(moment: &'static str) {
-    let mut scene = Shadowed::start(&few_places(moment), one_worker, say).await;
+    let mut testbed = ShadowTestbed::start(&few_places(moment), one_worker, say).await;
     for (what, method, lines, body, outcome) in sorts() {
         for _ in 0..REPEATS {
             let path = "/1?a=%2F&b";
-            let mut wire = Wire::open(scene.address()).await;
+            let mut wire = Wire::open(testbed.address()).await;
             wire.write(head(method, path, lines)).await;
             if lines.contains(&"expect: 100-continue") {
                 assert_eq!(wire.answer(method).await.status, 100, "{what}");
@@ -48,9 +49,9 @@ async fn every_sort(moment: &'static str) {
             if method != "HEAD" {
                 assert_eq!(answer.text(), said, "{what}");
             }
-            scene.expect(&[(outcome, 1)]).await;
+            testbed.expect(&[(outcome, 1)]).await;
         }
-        let [v1, v2] = [&scene.v1, &scene.v2].map(Scripted::received);
+        let [v1, v2] = [&testbed.v1, &testbed.v2].map(Scripted::received);
         let copies = u64::from(outcome == "equal") * REPEATS;
         let reached = (v1.len() as u64, v2.len() as u64);
         assert_eq!(reached, (REPEATS, copies), "{what}");
@@ -63,10 +64,10 @@ async fn every_sort(moment: &'static str) {
                 .map_or(0, |text| text.parse().expect("a length"));
             assert_eq!(length, body.meant.len(), "{what}");
         }
-        scene.v1.forget();
-        scene.v2.forget();
+        testbed.v1.forget();
+        testbed.v2.forget();
     }
-    scene.settle().await;
+    testbed.settle().await;
 }
 
 /// A request's body, as written and as meant.
@@ -225,8 +226,8 @@ fn sorts() -> Vec<Sort> {
 async fn pipelined_requests_are_answered_in_their_order_and_each_is_copied() {
     const REQUESTS: u64 = 50;
     let all_at_once = json!({ "max_in_flight": 4 * REQUESTS });
-    let mut scene = Shadowed::start(&all_at_once, one_worker, echo).await;
-    let mut wire = Wire::open(scene.address()).await;
+    let mut testbed = ShadowTestbed::start(&all_at_once, one_worker, echo).await;
+    let mut wire = Wire::open(testbed.address()).await;
     let request = |number: u64| {
         let body = format!("body {number}");
         let length = format!("content-length: {}", body.len());
@@ -239,8 +240,8 @@ async fn pipelined_requests_are_answered_in_their_order_and_each_is_copied() {
         let said: Value = serde_json::from_slice(&answer.body).expect("JSON");
         assert_eq!(said["body"], format!("body {number}"));
     }
-    scene.expect(&[("equal", REQUESTS)]).await;
-    scene.rest().await;
+    testbed.expect(&[("equal", REQUESTS)]).await;
+    testbed.rest().await;
 }
 
 #[tokio::test]
@@ -269,16 +270,17 @@ async fn an_upgrade_works_through_the_filter() {
         let before = "          http_filters:\n";
         one_worker(b).replace(before, &format!("{upgrades}{before}"))
     };
-    let mut scene = Shadowed::between(v1, v2, &shadow_policy(&few_places(MOMENTS[1])), adapt).await;
+    let mut testbed =
+        ShadowTestbed::between(v1, v2, &shadow_policy(&few_places(MOMENTS[1])), adapt).await;
     for _ in 0..REPEATS {
-        let mut wire = Wire::open(scene.address()).await;
+        let mut wire = Wire::open(testbed.address()).await;
         let lines = ["connection: upgrade", "upgrade: websocket"];
         wire.write(head("GET", "/1", &lines)).await;
         assert_eq!(wire.answer("GET").await.status, 101);
         wire.write("hello").await;
         assert_eq!(wire.take(5).await, b"hello");
-        scene.expect(&[("skipped_upgrade", 1)]).await;
+        testbed.expect(&[("skipped_upgrade", 1)]).await;
     }
-    assert_eq!(scene.v2.requests(), 0);
-    scene.rest().await;
+    assert_eq!(testbed.v2.requests(), 0);
+    testbed.rest().await;
 }

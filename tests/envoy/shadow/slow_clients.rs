@@ -3,14 +3,14 @@
 
 use std::time::Duration;
 
-use harness::scripted::{Answer, Received, Scripted};
 use hyper::body::Incoming;
 use serde_json::json;
+use support::scripted_upstream::{Answer, Received, Scripted};
 use tokio::time::timeout;
 
-use super::scene::{Shadowed, at_both_moments, one_worker, shadow_policy};
-use super::streaming::{Frames, Streaming, ok};
-use super::wire::{Wire, head};
+use super::http1_connection::{Wire, head};
+use super::streaming_upstream::{Frames, Streaming, ok};
+use super::testbed::{ShadowTestbed, at_both_moments, one_worker, shadow_policy};
 
 /// As many as there are places by default.
 const SLOW: usize = 64;
@@ -29,10 +29,10 @@ async fn uploads_of_a_byte_a_second_do_not_blind_shadow_mode() {
 async fn slow_uploads(moment: &'static str) {
     let answer = |_: &_| Answer::text("taken");
     let (v1, v2) = (Scripted::start(answer), Scripted::start(answer));
-    let mut scene = Shadowed::between(v1, v2, &policy(moment), one_worker).await;
+    let mut testbed = ShadowTestbed::between(v1, v2, &policy(moment), one_worker).await;
     let mut slow = Vec::new();
     for number in 0..SLOW {
-        let mut wire = Wire::open(scene.address()).await;
+        let mut wire = Wire::open(testbed.address()).await;
         let account = format!("x-account-sid: AC{number:032x}");
         wire.write(head("POST", "/slow", &["content-length: 100", &account]))
             .await;
@@ -43,20 +43,20 @@ async fn slow_uploads(moment: &'static str) {
             }
         }));
     }
-    scene.sampled(SLOW as u64).await;
-    assert_eq!(scene.counted().await.in_flight, 0);
-    let mut wire = Wire::open(scene.address()).await;
+    testbed.sampled(SLOW as u64).await;
+    assert_eq!(testbed.counted().await.in_flight, 0);
+    let mut wire = Wire::open(testbed.address()).await;
     for _ in 0..HONEST {
         wire.write(head("GET", "/1", &[])).await;
         assert_eq!(wire.answer("GET").await.status, 200);
     }
-    let ended = scene.any_of(HONEST, SLOW as u64).await;
+    let ended = testbed.any_of(HONEST, SLOW as u64).await;
     assert_eq!(ended["equal"], HONEST, "{moment}: {ended:?}");
     for wire in slow {
         wire.await.expect("written");
     }
-    scene.expect(&[("skipped_aborted", SLOW as u64)]).await;
-    scene.settle().await;
+    testbed.expect(&[("skipped_aborted", SLOW as u64)]).await;
+    testbed.settle().await;
 }
 
 #[tokio::test]
@@ -74,25 +74,25 @@ async fn slow_readers(moment: &'static str) {
     })
     .await;
     let v2 = Scripted::start(|_| Answer::text("taken"));
-    let mut scene = Shadowed::between(v1, v2, &policy(moment), one_worker).await;
+    let mut testbed = ShadowTestbed::between(v1, v2, &policy(moment), one_worker).await;
     let mut slow = Vec::new();
     for number in 0..SLOW {
-        let mut wire = Wire::open(scene.address()).await;
+        let mut wire = Wire::open(testbed.address()).await;
         let account = format!("x-account-sid: AC{number:032x}");
         wire.write(head("GET", "/slow", &[&account])).await;
         assert_eq!(wire.head().await.status, 200);
         slow.push(wire);
     }
-    let mut wire = Wire::open(scene.address()).await;
+    let mut wire = Wire::open(testbed.address()).await;
     for _ in 0..HONEST {
         wire.write(head("GET", "/1", &[])).await;
         assert_eq!(wire.answer("GET").await.status, 200);
     }
-    let ended = scene.any_of(HONEST, SLOW as u64).await;
+    let ended = testbed.any_of(HONEST, SLOW as u64).await;
     assert_eq!(ended["equal"], HONEST, "{moment}: {ended:?}");
     drop(slow);
-    scene.expect(&[("skipped_aborted", SLOW as u64)]).await;
-    scene.rest().await;
+    testbed.expect(&[("skipped_aborted", SLOW as u64)]).await;
+    testbed.rest().await;
 }
 
 /// As many requests as may wait are at a path for which v1 takes long.
@@ -105,16 +105,16 @@ async fn requests_at_a_slow_v1_do_not_blind_shadow_mode() {
     };
     let (v1, v2) = (Scripted::start(answer), Scripted::start(answer));
     let policy = shadow_policy(&json!({ "max_in_flight": PLACES }));
-    let scene = Shadowed::between(v1, v2, &policy, one_worker).await;
+    let testbed = ShadowTestbed::between(v1, v2, &policy, one_worker).await;
     let mut slow = Vec::new();
     for number in 0..4 * PLACES {
-        let mut wire = Wire::open(scene.address()).await;
+        let mut wire = Wire::open(testbed.address()).await;
         let account = format!("x-account-sid: AC{number:032x}");
         wire.write(head("GET", "/slow", &[&account])).await;
         slow.push(wire);
     }
-    scene.sampled(4 * PLACES as u64).await;
-    let mut wire = Wire::open(scene.address()).await;
+    testbed.sampled(4 * PLACES as u64).await;
+    let mut wire = Wire::open(testbed.address()).await;
     let mut honest = 0;
     let mut before = 0;
     // At first all room is taken by requests that are young. From the first that is compared on, all are.
@@ -123,14 +123,14 @@ async fn requests_at_a_slow_v1_do_not_blind_shadow_mode() {
         assert_eq!(wire.answer("GET").await.status, 200);
         honest += u64::from(before > 0);
         if before == 0 {
-            before = equal(&scene).await;
+            before = equal(&testbed).await;
         }
     }
     let patience = timeout(PATIENCE, async {
-        while equal(&scene).await < before + HONEST {}
+        while equal(&testbed).await < before + HONEST {}
     });
     patience.await.expect("each of them is compared");
-    let outcomes = scene.counted().await.outcomes;
+    let outcomes = testbed.counted().await.outcomes;
     assert!(
         outcomes["dropped_slow"] <= 2 * PLACES as u64,
         "{outcomes:?}"
@@ -139,10 +139,10 @@ async fn requests_at_a_slow_v1_do_not_blind_shadow_mode() {
     for mut wire in slow {
         assert_eq!(wire.answer("GET").await.status, 200);
     }
-    scene.rest().await;
+    testbed.rest().await;
 }
 
-async fn equal(scene: &Shadowed) -> u64 {
-    let outcomes = scene.counted().await.outcomes;
+async fn equal(testbed: &ShadowTestbed) -> u64 {
+    let outcomes = testbed.counted().await.outcomes;
     outcomes.get("equal").copied().unwrap_or_default()
 }

@@ -1,14 +1,15 @@
 //! Requests and answers that do not come to their end: users see what v1 does, nobody waits for
 //! anybody, and nothing is left behind.
 
-use harness::scripted::{Answer, Fault, Received, Scripted};
 use hyper::body::Incoming;
+use support::scripted_upstream::{Answer, Fault, Received, Scripted};
 
-use super::scene::{
-    KEPT, MOMENTS, REPEATS, Shadowed, at_both_moments, echo, few_places, one_worker, shadow_policy,
+use super::http1_connection::{Wire, head};
+use super::streaming_upstream::{Frames, Streaming, ok};
+use super::testbed::{
+    KEPT, MOMENTS, REPEATS, ShadowTestbed, at_both_moments, echo, few_places, one_worker,
+    shadow_policy,
 };
-use super::streaming::{Frames, Streaming, ok};
-use super::wire::{Wire, head};
 
 #[tokio::test]
 async fn a_client_that_goes_away_leaves_nothing_behind() {
@@ -16,42 +17,42 @@ async fn a_client_that_goes_away_leaves_nothing_behind() {
 }
 
 async fn clients_go_away(moment: &'static str) {
-    let mut scene = Shadowed::start(&few_places(moment), one_worker, echo).await;
+    let mut testbed = ShadowTestbed::start(&few_places(moment), one_worker, echo).await;
     for _ in 0..REPEATS {
         // Amid its request.
-        let mut wire = Wire::open(scene.address()).await;
+        let mut wire = Wire::open(testbed.address()).await;
         let request = head("POST", "/half", &["content-length: 10"]) + "hello";
         wire.write(request).await;
         drop(wire);
-        scene.expect(&[("skipped_aborted", 1)]).await;
+        testbed.expect(&[("skipped_aborted", 1)]).await;
 
         // Before the answer's beginning.
-        scene.v1.fail(Fault::Silence);
-        let before = scene.v1.requests();
-        let mut wire = Wire::open(scene.address()).await;
+        testbed.v1.fail(Fault::Silence);
+        let before = testbed.v1.requests();
+        let mut wire = Wire::open(testbed.address()).await;
         wire.write(head("GET", "/silent", &[])).await;
-        scene.v1.wait_for_requests(before + 1).await;
+        testbed.v1.wait_for_requests(before + 1).await;
         drop(wire);
-        scene.expect(&[("skipped_aborted", 1)]).await;
-        scene.v1.heal();
+        testbed.expect(&[("skipped_aborted", 1)]).await;
+        testbed.v1.heal();
 
         // When all is said.
-        let mut wire = Wire::open(scene.address()).await;
+        let mut wire = Wire::open(testbed.address()).await;
         wire.write(head("GET", "/1", &[])).await;
         assert_eq!(wire.answer("GET").await.status, 200);
         drop(wire);
-        scene.expect(&[("equal", 1)]).await;
+        testbed.expect(&[("equal", 1)]).await;
     }
     let halves = |one: &Received| one.route().ends_with("/half");
     assert_eq!(
-        scene.v2.count(halves),
+        testbed.v2.count(halves),
         0,
         "nobody has seen such a request whole"
     );
-    let unanswered = scene.v2.count(|one| one.route().ends_with("/silent"));
+    let unanswered = testbed.v2.count(|one| one.route().ends_with("/silent"));
     let asked = if moment == MOMENTS[1] { REPEATS } else { 0 };
     assert_eq!(unanswered as u64, asked);
-    scene.settle().await;
+    testbed.settle().await;
 }
 
 #[tokio::test]
@@ -72,8 +73,8 @@ async fn answers_without_end(moment: &'static str) {
     })
     .await;
     let v2 = Scripted::start(|_| Answer::text("hello"));
-    let mut scene =
-        Shadowed::between(v1, v2, &shadow_policy(&few_places(moment)), one_worker).await;
+    let mut testbed =
+        ShadowTestbed::between(v1, v2, &shadow_policy(&few_places(moment)), one_worker).await;
     for round in 0..REPEATS {
         for (path, outcome) in [
             ("/hangs", "skipped_aborted"),
@@ -81,13 +82,13 @@ async fn answers_without_end(moment: &'static str) {
             ("/events", "not_comparable"),
             ("/long", "too_large"),
         ] {
-            let mut wire = Wire::open(scene.address()).await;
+            let mut wire = Wire::open(testbed.address()).await;
             wire.write(head("GET", path, &[])).await;
             assert_eq!(wire.head().await.status, 200);
             // What v1 has sent so far is there: the user has not waited for the end, or for v2.
             wire.take(10).await;
             let wire = (path != "/hangs").then_some(wire);
-            scene.expect(&[(outcome, 1)]).await;
+            testbed.expect(&[(outcome, 1)]).await;
             // Envoy takes its time to close.
             if round == 0 && path == "/breaks" {
                 let seen = wire.expect("a connection").rest().await;
@@ -98,7 +99,7 @@ async fn answers_without_end(moment: &'static str) {
             }
         }
     }
-    scene.rest().await;
+    testbed.rest().await;
 }
 
 #[tokio::test]
@@ -114,16 +115,16 @@ async fn early_answers(moment: &'static str) {
     })
     .await;
     let v2 = Scripted::start(echo);
-    let mut scene =
-        Shadowed::between(v1, v2, &shadow_policy(&few_places(moment)), one_worker).await;
+    let mut testbed =
+        ShadowTestbed::between(v1, v2, &shadow_policy(&few_places(moment)), one_worker).await;
     for _ in 0..REPEATS {
-        let mut wire = Wire::open(scene.address()).await;
+        let mut wire = Wire::open(testbed.address()).await;
         let request = head("POST", "/1", &["content-length: 10"]) + "hello";
         wire.write(request).await;
         let answer = wire.answer("POST").await;
         assert_eq!((answer.status, &*answer.text()), (413, "too much"));
-        scene.expect(&[("skipped_early_answer", 1)]).await;
+        testbed.expect(&[("skipped_early_answer", 1)]).await;
     }
-    assert_eq!(scene.v2.requests(), 0);
-    scene.rest().await;
+    assert_eq!(testbed.v2.requests(), 0);
+    testbed.rest().await;
 }

@@ -4,8 +4,8 @@
 //! The input is lines, each a value of any bytes, in which `^` stands for `Basic` and `~` for credentials.
 #![no_main]
 
-#[path = "../../core/lenient_basic.rs"]
-mod lenient_basic;
+#[path = "../../core/basic_auth/lenient_servers.rs"]
+mod lenient_servers;
 
 use std::sync::LazyLock;
 
@@ -45,7 +45,7 @@ fuzz_target!(|bytes: &[u8]| {
     );
     let request = PLAN.request(Headers::new(&pairs), Inbound::Strip, Time::default());
     let values: Vec<&[u8]> = values.iter().map(|value| &value[..]).collect();
-    let users = lenient_basic::users(&values);
+    let users = lenient_servers::users(&values);
     for user in users.iter().filter(|user| is_sid(user)) {
         match &request.account {
             Account::Malformed => {}

@@ -1,7 +1,7 @@
 //! What a worker holds: under every attack it stays within `max_held_bytes`, as the gauge says and as the VM's
 //! memory shows, no request of a user is held up, and all of it is given back.
 
-use harness::wasm::filter_wasm;
+use support::wasm::filter_wasm;
 use turnout_core::{MaxHeldBytes, Proxy};
 
 use super::*;
@@ -375,7 +375,7 @@ fn swaps_under_load_share_one_budget() {
 fn a_policy_is_taken_however_much_samples_hold() {
     let with_segment = |accounts: u32| {
         let mut policy = rollouts(1, &json!({ "max_body_bytes": MIB, "max_in_flight": 1_000 }));
-        let accounts = harness::scene::packed(0..accounts);
+        let accounts = support::sized_policy::packed(0..accounts);
         policy["segments"] = json!({ "many": { "accounts_packed": accounts } });
         configuration(&policy, DEFAULT)
     };
@@ -406,7 +406,7 @@ fn a_policy_is_taken_however_much_samples_hold() {
 #[test]
 fn a_policy_that_does_not_fit_is_refused_and_the_one_before_goes_on() {
     let mut attacked = Attacked::start(&rollouts(1, &json!({})), 16 * MIB);
-    let accounts = harness::scene::packed(0..900_000);
+    let accounts = support::sized_policy::packed(0..900_000);
     let mut large = rollouts(1, &json!({}));
     large["segments"] = json!({ "many": { "accounts_packed": accounts } });
     let text = configuration(&large, 16 * MIB);

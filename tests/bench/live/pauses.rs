@@ -1,0 +1,170 @@
+//! For how long a worker does nothing else while it takes another policy, by the number of accounts
+//! that are packed in it: as the filter says, and as a client of that worker sees it.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use support::bench::accounts::packed;
+use support::client::{Client, Request};
+use support::envoy::{Bootstrap, Envoy, Swap, file};
+use support::render::discovered;
+use support::terminal::show;
+use support::upstream::Upstream;
+use turnout_core::{Configuration, Inbound};
+
+use crate::durations::Spread;
+
+const SIZES: [u32; 3] = [0, 100_000, 1_000_000];
+const SWAPS: usize = 20;
+/// Between a client's requests: a gap is known as exactly.
+const PAUSE: Duration = Duration::from_micros(500);
+/// How long the client asks on after a swap: what it waited for is over by then.
+const AFTER: Duration = Duration::from_millis(150);
+
+pub(crate) async fn measure() -> Result<(), String> {
+    show(&format!(
+        "pauses: a worker takes another policy; one worker, {SWAPS} swaps for each number of packed \
+         accounts"
+    ))?;
+    for accounts in SIZES {
+        let testbed = Testbed::start(accounts).await;
+        let (mut seen, mut idle, mut busy) = (Vec::new(), Vec::new(), Vec::new());
+        for revision in 1..=SWAPS {
+            idle.push(testbed.longest_wait(None).await?);
+            seen.push(testbed.longest_wait(Some(revision)).await?);
+        }
+        let configured = testbed.configured().await?;
+        for revision in SWAPS + 1..=2 * SWAPS {
+            busy.push(testbed.busy(revision).await?);
+        }
+        show(&format!("  {accounts} accounts"))?;
+        for (what, durations) in [
+            ("the filter takes the policy in", configured),
+            ("the worker is busy with it, of its CPU", busy),
+            ("a request waits at most, with a swap", seen),
+            ("a request waits at most, without one", idle),
+        ] {
+            let spread = Spread::of(durations).ok_or("nothing was measured")?;
+            show(&format!("    {what:38} {spread}"))?;
+        }
+    }
+    Ok(())
+}
+
+struct Testbed {
+    envoy: Envoy,
+    packed: String,
+    // They answer until the end.
+    _upstreams: [Upstream; 2],
+}
+
+impl Testbed {
+    async fn start(accounts: u32) -> Self {
+        let upstreams = [Upstream::start("v1"), Upstream::start("v2")];
+        let packed = packed(0..accounts);
+        let first = discovered(&configuration(&packed, 0));
+        let [v1, v2] = &upstreams;
+        let bootstrap = Bootstrap::live(file("live-policy.yaml"), first, v1, v2);
+        let envoy = Envoy::start(bootstrap.concurrency(1)).await;
+        Self {
+            envoy,
+            packed,
+            _upstreams: upstreams,
+        }
+    }
+
+    /// The longest that a request waits around a swap, if there is to be one.
+    async fn longest_wait(&self, revision: Option<usize>) -> Result<Duration, String> {
+        let filter = revision.map(|revision| discovered(&configuration(&self.packed, revision)));
+        let stop = Arc::new(AtomicBool::new(false));
+        let client = tokio::spawn(keep_asking(self.envoy.client(), stop.clone()));
+        tokio::time::sleep(AFTER).await;
+        if let Some(filter) = filter {
+            let swap = self.envoy.swap_filter(&filter).await;
+            if swap != Swap::Accepted {
+                return Err(format!("Envoy has refused it:\n{}", self.envoy.log()));
+            }
+        }
+        tokio::time::sleep(AFTER).await;
+        stop.store(true, Ordering::SeqCst);
+        client.await.map_err(|error| error.to_string())?
+    }
+
+    /// How long the worker computes for a swap while nobody asks it anything: what is left of a pause
+    /// on a machine that has nothing else to do.
+    async fn busy(&self, revision: usize) -> Result<Duration, String> {
+        let filter = discovered(&configuration(&self.packed, revision));
+        let before = self.worker_time()?;
+        if self.envoy.swap_filter(&filter).await != Swap::Accepted {
+            return Err(format!("Envoy has refused it:\n{}", self.envoy.log()));
+        }
+        tokio::time::sleep(AFTER).await;
+        Ok(self.worker_time()?.saturating_sub(before))
+    }
+
+    /// How long the worker has computed since it began.
+    fn worker_time(&self) -> Result<Duration, String> {
+        let error = |error: std::io::Error| format!("cannot read the worker's time: {error}");
+        let threads = format!("/proc/{}/task", self.envoy.id());
+        for thread in std::fs::read_dir(threads).map_err(error)? {
+            let thread = thread.map_err(error)?.path();
+            let name = std::fs::read_to_string(thread.join("comm")).map_err(error)?;
+            if name.starts_with("wrk:worker_0") {
+                let times = std::fs::read_to_string(thread.join("schedstat")).map_err(error)?;
+                let computed = times.split(' ').next().and_then(|ns| ns.parse().ok());
+                let computed = computed.map(Duration::from_nanos);
+                return computed.ok_or_else(|| format!("no time in {times:?}"));
+            }
+        }
+        Err("Envoy has no worker".to_owned())
+    }
+
+    /// What the workers have logged: after each configuration, how long it took. The first time is the
+    /// main thread's, which tries a policy before workers get it, and serves nobody.
+    async fn configured(&self) -> Result<Vec<Duration>, String> {
+        let mut all = Vec::new();
+        for revision in 1..=SWAPS {
+            let marker = format!("revision r{revision}, ");
+            let log = self.envoy.settled_log().await;
+            let lines = log.iter().filter(|line| line.contains(&marker));
+            for line in lines.skip(1) {
+                let took = line.rsplit_once(", in ").map(|(_, took)| took.trim());
+                let took = took.and_then(|took| took.strip_suffix(" ms"));
+                let took: f64 = took
+                    .and_then(|took| took.parse().ok())
+                    .ok_or_else(|| format!("no time in the log: {line}"))?;
+                all.push(Duration::from_secs_f64(took / 1e3));
+            }
+        }
+        Ok(all)
+    }
+}
+
+async fn keep_asking(client: Client, stop: Arc<AtomicBool>) -> Result<Duration, String> {
+    let mut longest = Duration::ZERO;
+    while !stop.load(Ordering::SeqCst) {
+        let asked = Instant::now();
+        let answer = client.try_send(Request::get("/v1/Channels")).await?;
+        longest = longest.max(asked.elapsed());
+        if answer.status != 200 {
+            return Err(format!("status {}", answer.status));
+        }
+        tokio::time::sleep(PAUSE).await;
+    }
+    Ok(longest)
+}
+
+fn configuration(packed: &str, revision: usize) -> String {
+    let policy = format!(
+        r#"{{
+  "version": 1,
+  "revision": "r{revision}",
+  "account": {{ "from": [{{ "header": "x-account-sid" }}], "format": "sid" }},
+  "segments": {{ "big": {{ "accounts_packed": "{packed}" }} }},
+  "rollouts": [{{ "name": "chat", "v1": "channels-v1", "v2": "channels-v2", "mode": "split",
+                  "rules": [{{ "when": {{ "not_in": ["big"] }}, "accounts": 50 }}] }}]
+}}"#
+    );
+    Configuration::to_json(&policy, Inbound::Strip)
+}

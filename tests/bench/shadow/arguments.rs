@@ -1,0 +1,106 @@
+//! The command line of the bench.
+
+use std::path::PathBuf;
+
+use serde::Serialize;
+use support::bench::arguments::{Options, positive};
+use support::bench::open_loop::Job;
+
+use crate::variants::{self, V2, Variant};
+
+pub(crate) const HELP: &str = "\
+bench-shadow [--rate N] [--seconds N] [--rounds N] [--connections N]
+             [--variants A,B,… | --faults] [--json FILE]
+
+  --rate         primary requests per second, evenly spaced (613; where a v2 fails 307)
+  --seconds      of one round of one variant (3)
+  --rounds       that count, after one that does not (16)
+  --connections  that stay open, of the client (16)
+  --variants     nothing nothing-again mirror filter ours-0 ours-5 ours-100-after ours-100-with
+                 ours-100-parsed; all but `filter` unless given. And those of --faults
+  --faults       nothing, and copies of all requests to a v2 that fails: v2-well (it does not)
+                 v2-refuses v2-silent v2-late v2-cuts v2-long v2-garbage
+  --json         a file for all numbers";
+
+/// Primes: else all requests may stand in one place between two ticks of the kernel.
+const RATE: u32 = 613;
+/// An answer of 100 MB costs hundreds of times what a usual one does. At the other rate the machine
+/// would be busy with making them.
+const RATE_OF_FAULTS: u32 = 307;
+
+/// What this process is.
+pub(crate) enum Arguments {
+    Measure(Settings),
+    Upstream(String),
+    Load { job: Job, query: String },
+    Help,
+}
+
+/// How to measure.
+#[derive(Serialize)]
+pub(crate) struct Settings {
+    pub(crate) rate: u32,
+    pub(crate) seconds: u32,
+    pub(crate) rounds: usize,
+    pub(crate) connections: u32,
+    #[serde(skip)]
+    pub(crate) variants: Vec<Variant>,
+    #[serde(skip)]
+    pub(crate) json: Option<PathBuf>,
+}
+
+impl Settings {
+    /// Whether there are variants whose v2 fails. All are then measured the same other way.
+    pub(crate) fn has_faults(&self) -> bool {
+        self.variants.iter().any(|one| one.v2 != V2::Shared)
+    }
+}
+
+pub(crate) fn read(arguments: impl Iterator<Item = String>) -> Result<Arguments, String> {
+    let arguments: Vec<String> = arguments.collect();
+    let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    match words.as_slice() {
+        ["upstream", version] => Ok(Arguments::Upstream((*version).to_owned())),
+        ["load", query, target, rate, requests, connections] => Ok(Arguments::Load {
+            job: Job::read([target, rate, requests, connections])?,
+            query: (*query).to_owned(),
+        }),
+        ["help" | "--help" | "-h"] => Ok(Arguments::Help),
+        options => settings(options).map(Arguments::Measure),
+    }
+}
+
+fn settings(options: &[&str]) -> Result<Settings, String> {
+    let mut settings = Settings {
+        rate: 0,
+        seconds: 3,
+        rounds: 16,
+        connections: 16,
+        variants: variants::usual(),
+        json: None,
+    };
+    let mut options = Options::new(options, HELP);
+    while let Some(name) = options.next_name() {
+        if name == "--faults" {
+            settings.variants = variants::faults();
+            continue;
+        }
+        let value = options.value(name)?;
+        match name {
+            "--rate" => settings.rate = positive(name, value)?,
+            "--seconds" => settings.seconds = positive(name, value)?,
+            "--rounds" => settings.rounds = positive(name, value)?,
+            "--connections" => settings.connections = positive(name, value)?,
+            "--variants" => settings.variants = variants::named(value)?,
+            "--json" => settings.json = Some(value.into()),
+            _ => return Err(options.unknown(name)),
+        }
+    }
+    if settings.rate == 0 {
+        settings.rate = match settings.has_faults() {
+            true => RATE_OF_FAULTS,
+            false => RATE,
+        };
+    }
+    Ok(settings)
+}

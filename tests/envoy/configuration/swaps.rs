@@ -1,0 +1,264 @@
+//! A hundred changes of the policy under a steady load: good ones, bad ones, broken files, halts and
+//! rollbacks. No request is lost, and each is answered by a policy that was in force.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use serde_json::{Value, json};
+use support::cli;
+use support::envoy::{Bootstrap, Envoy, Swap, file};
+use support::locust::{Answered, Load};
+use support::render::discovered;
+use support::temp_folder::Folder;
+use support::upstream::Upstream;
+use turnout_core::{Headers, Inbound, Plan, Time, decide};
+
+use crate::testbed::{policy, strip, traps};
+
+const ROUNDS: usize = 10;
+/// At 10 requests a second each.
+const USERS: u32 = 40;
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_hundred_changes_under_load_lose_no_request() {
+    let mut testbed = Testbed::start().await;
+    let load = Load::start(testbed.envoy.address(), USERS);
+    testbed.wait_for_requests(200).await;
+    for round in 0..ROUNDS {
+        testbed.round(round).await;
+    }
+    // Some under the last one.
+    testbed.wait_for_requests(testbed.requests() + 200).await;
+    let (answers, summary) = load.finish();
+
+    assert_eq!((testbed.changes, testbed.refusals), (100, 50));
+    let mut by_revision: BTreeMap<&str, usize> = BTreeMap::new();
+    for answer in &answers {
+        testbed.check(answer);
+        let revision = answer.revision.as_deref().unwrap_or_default();
+        *by_revision.entry(revision).or_default() += 1;
+    }
+    println!(
+        "{summary}\n{} requests by revision: {by_revision:?}",
+        answers.len()
+    );
+    assert!(summary.contains("0(0.00%)"), "{summary}");
+    assert!(by_revision.len() > 2 * ROUNDS, "{by_revision:?}");
+    let log = testbed.envoy.settled_log().await;
+    assert_eq!(traps(&log), Vec::<&String>::new());
+}
+
+/// A policy that was in force.
+struct Reign {
+    plan: Plan,
+    /// Seconds since 1970: when it was about to be put in force, and when its successor was in force
+    /// for certain.
+    from: f64,
+    until: f64,
+}
+
+struct Testbed {
+    envoy: Envoy,
+    v1: Upstream,
+    v2: Upstream,
+    folder: Folder,
+    reigns: Vec<Reign>,
+    changes: usize,
+    refusals: usize,
+}
+
+impl Testbed {
+    async fn start() -> Self {
+        let (v1, v2) = (Upstream::start("v1"), Upstream::start("v2"));
+        let first = named("first", &json!({}));
+        let bootstrap = Bootstrap::live(
+            file("live-policy.yaml"),
+            discovered(&strip(&first)),
+            &v1,
+            &v2,
+        );
+        let envoy = Envoy::start(bootstrap.tell_decision()).await;
+        let mut testbed = Self {
+            envoy,
+            v1,
+            v2,
+            folder: Folder::new(),
+            reigns: Vec::new(),
+            changes: 0,
+            refusals: 0,
+        };
+        testbed.begin(&first, now());
+        testbed
+    }
+
+    /// Ten changes, five of which are refused.
+    async fn round(&mut self, round: usize) {
+        let halves = json!({ "rules": [{ "accounts": (round * 37) % 101 }] });
+        let good = named(&format!("r{round}-split"), &halves);
+        let mut on = named(&format!("r{round}-on"), &json!({ "mode": "on" }));
+        if round.is_multiple_of(5) {
+            // Ten megabytes of a policy.
+            let accounts: Vec<String> = (0..300_000).map(|n| format!("AC{n:032x}")).collect();
+            on["segments"] = json!({ "large": { "accounts": accounts } });
+        }
+
+        self.apply(&good).await;
+        self.refused_by_lint(&named("bad", &json!({ "mode": "onn" })));
+        self.apply(&on).await;
+        self.refused_by_envoy(&discovered(&strip(&named(
+            &format!("bad-{round}"),
+            &json!({ "mode": round }),
+        ))))
+        .await;
+        self.halt(&on).await;
+        let whole = discovered(&strip(&on));
+        self.refused_by_envoy(&whole[..whole.len() / 2]).await;
+        self.resume(&on).await;
+        self.refused_by_envoy(&wrong_type(round)).await;
+        self.rollback(&good).await;
+        let ten_megabytes = json!({ "resources": "x".repeat(10 << 20) }).to_string();
+        self.refused_by_envoy(&ten_megabytes).await;
+    }
+}
+
+/// The commands, and what is done behind their back.
+impl Testbed {
+    async fn apply(&mut self, policy: &Value) {
+        let file = self.folder.replace_file("policy.json", &policy.to_string());
+        let from = now();
+        self.command(&["apply", &file.display().to_string()]);
+        self.begin(policy, from);
+    }
+
+    async fn halt(&mut self, policy: &Value) {
+        let from = now();
+        self.command(&["halt"]);
+        let mut halted = policy.clone();
+        let revision = policy["revision"].as_str().expect("a revision");
+        halted["revision"] = json!(format!("{revision}-halted"));
+        halted["halted"] = json!(true);
+        self.begin(&halted, from);
+    }
+
+    async fn resume(&mut self, policy: &Value) {
+        let from = now();
+        self.command(&["resume"]);
+        self.begin(policy, from);
+    }
+
+    async fn rollback(&mut self, policy: &Value) {
+        let from = now();
+        self.command(&["rollback"]);
+        self.begin(policy, from);
+    }
+
+    /// Runs a command to its end; it says that Envoy has accepted.
+    fn command(&mut self, arguments: &[&str]) {
+        let folder = self.envoy.watched().display().to_string();
+        let admin = format!("http://{}", self.envoy.admin().address());
+        let where_to = ["--dir", &folder, "--admin", &admin, "--timeout", "60"];
+        let said = cli::run(&[arguments, &where_to].concat());
+        assert_eq!(said.code, Some(0), "{arguments:?}: {said:?}");
+        assert!(
+            said.output.contains(": accepted\n"),
+            "{arguments:?}: {said:?}"
+        );
+        self.changes += 1;
+    }
+
+    /// The command says what is wrong, and nothing reaches Envoy.
+    fn refused_by_lint(&mut self, policy: &Value) {
+        let file = self.folder.replace_file("policy.json", &policy.to_string());
+        let (file, folder) = (file.display().to_string(), self.envoy.watched());
+        let before = read(&folder.join("filter.json"));
+        let said = cli::run(&["apply", &file, "--dir", &folder.display().to_string()]);
+        assert_eq!(said.code, Some(2), "{said:?}");
+        assert!(said.error.contains("unknown mode `onn`"), "{said:?}");
+        assert_eq!(read(&folder.join("filter.json")), before);
+        self.changes += 1;
+        self.refusals += 1;
+    }
+
+    /// Somebody else replaces the file; the command then puts its own in place again.
+    async fn refused_by_envoy(&mut self, file: &str) {
+        assert_eq!(self.envoy.swap_filter(file).await, Swap::Rejected);
+        self.changes += 1;
+        self.refusals += 1;
+    }
+
+    /// From now on a policy may decide, and in a moment no other one does.
+    fn begin(&mut self, policy: &Value, from: f64) {
+        let confirmed = now();
+        if let Some(before) = self.reigns.last_mut() {
+            before.until = confirmed;
+        }
+        self.reigns.push(Reign {
+            plan: Plan::from_json(&policy.to_string()).expect("a valid policy"),
+            from,
+            until: f64::INFINITY,
+        });
+    }
+
+    /// It was answered, by a policy that was in force while it was under way, and by the version that
+    /// this policy says.
+    fn check(&self, answer: &Answered) {
+        assert_eq!((answer.status, &answer.error), (200, &None), "{answer:?}");
+        let revision = answer.revision.as_deref().expect("a revision");
+        let of_that_name = |reign: &&Reign| reign.plan.revision().as_str() == revision;
+        let mut reigns = self.reigns.iter().filter(of_that_name);
+        let at_that_time =
+            |reign: &Reign| reign.from <= answer.ended && answer.began <= reign.until;
+        let reign = reigns.find(|reign| at_that_time(reign));
+        let reign = reign.unwrap_or_else(|| panic!("was not in force: {answer:?}"));
+        let headers = [
+            (&b":path"[..], &b"/v1/Channels"[..]),
+            (b"x-account-sid", answer.account.as_bytes()),
+        ];
+        let at = Time::from_seconds(0);
+        let request = reign
+            .plan
+            .request(Headers::new(&headers), Inbound::Strip, at);
+        let served = decide(&reign.plan, &request).served().as_str();
+        assert_eq!(answer.version.as_deref(), Some(served), "{answer:?}");
+    }
+
+    fn requests(&self) -> u64 {
+        self.v1.requests() + self.v2.requests()
+    }
+
+    async fn wait_for_requests(&self, requests: u64) {
+        let deadline = Instant::now() + Duration::from_secs(60);
+        while self.requests() < requests {
+            assert!(Instant::now() < deadline, "the load does not come");
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    }
+}
+
+fn named(revision: &str, changes: &Value) -> Value {
+    let mut policy = policy(changes);
+    policy["revision"] = json!(revision);
+    policy
+}
+
+/// JSON, and no filter.
+fn wrong_type(round: usize) -> String {
+    let other = "type.googleapis.com/envoy.config.cluster.v3.Cluster";
+    let resource = match round % 3 {
+        0 => json!(5),
+        1 => json!({ "@type": other, "name": "turnout" }),
+        _ => json!({ "name": ["turnout"] }),
+    };
+    json!({ "version_info": 1, "resources": [resource] }).to_string()
+}
+
+fn read(file: &Path) -> Vec<u8> {
+    std::fs::read(file).expect("the filter's file")
+}
+
+/// In seconds since 1970, as Python's `time.time()`.
+fn now() -> f64 {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH);
+    now.expect("a clock after 1970").as_secs_f64()
+}

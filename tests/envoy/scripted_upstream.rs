@@ -1,0 +1,187 @@
+//! The scripted upstreams themselves, behind a real Envoy: what the tests of shadowing stand on.
+
+use std::net::TcpListener;
+use std::time::{Duration, Instant};
+
+use serde_json::json;
+use support::client::{Answer as Got, Client, Request};
+use support::envoy::{Bootstrap, Envoy};
+use support::render::rendered;
+use support::scripted_upstream::{Answer, Collector, Fault, Received, Scripted};
+use support::upstream::Upstream;
+
+use crate::testbed::{policy, strip};
+
+/// An Envoy with everyone on v1, which is scripted.
+async fn behind_envoy(
+    v1: &Scripted,
+    adapt: impl FnOnce(Bootstrap) -> Bootstrap,
+) -> (Envoy, Client, Upstream) {
+    let v2 = Upstream::start("v2");
+    let text = rendered(
+        "cluster-header.yaml",
+        &strip(&policy(&json!({ "mode": "off" }))),
+    );
+    let envoy = Envoy::start(adapt(Bootstrap::new(text, v1, &v2))).await;
+    let client = envoy.client();
+    (envoy, client, v2)
+}
+
+fn echo(request: &Received) -> Answer {
+    Answer::json(&json!({ "path": request.path }))
+        .status(207)
+        .header("x-two", "1")
+        .header("x-two", "2")
+        .body(request.body.clone())
+}
+
+async fn ask(client: &Client) -> Result<Got, String> {
+    client
+        .try_send(Request::post("/v1/Channels?a=b", "a body"))
+        .await
+}
+
+#[tokio::test]
+async fn it_answers_what_it_is_told_and_remembers_what_it_was_asked() {
+    for http2 in [false, true] {
+        let v1 = Scripted::start(echo);
+        let (_envoy, client, _v2) = behind_envoy(&v1, |b| match http2 {
+            true => b.http2_to("channels-v1"),
+            false => b,
+        })
+        .await;
+        let answer = ask(&client).await.expect("an answer");
+        assert_eq!((answer.status, &answer.body[..]), (207, &b"a body"[..]));
+        assert_eq!(answer.headers.get_all("x-two").iter().count(), 2);
+        let received = v1.received();
+        let [one] = &received[..] else {
+            panic!("{received:?}")
+        };
+        assert_eq!((&*one.method, &*one.path), ("POST", "/v1/Channels?a=b"));
+        assert_eq!(
+            (one.route(), &one.body[..]),
+            ("/v1/Channels", &b"a body"[..])
+        );
+        assert_eq!(one.header("x-turnout-treatment"), Some("v1"), "{one:?}");
+        assert!(one.header("host").is_some(), "{one:?}");
+
+        v1.answer_with(|_| Answer::new(204));
+        assert_eq!(ask(&client).await.expect("an answer").status, 204);
+        v1.forget();
+        assert_eq!(
+            (v1.requests(), v1.received().len(), v1.in_flight()),
+            (2, 0, 0)
+        );
+    }
+}
+
+#[tokio::test]
+async fn it_breaks_down_in_every_way_and_is_well_again() {
+    let v1 = Scripted::start(echo);
+    let (_envoy, client, _v2) = behind_envoy(&v1, |b| b).await;
+    for fault in [
+        Fault::Refuse,
+        Fault::Reset,
+        Fault::Garbage,
+        Fault::Status(503),
+        Fault::Cut,
+    ] {
+        assert_eq!(
+            ask(&client).await.expect("an answer").status,
+            207,
+            "before {fault:?}"
+        );
+        v1.fail(fault);
+        match (fault, ask(&client).await) {
+            (Fault::Cut, Err(_)) => {}
+            (_, Ok(answer)) if answer.status >= 502 => {}
+            (_, other) => panic!("{fault:?}: {other:?}"),
+        }
+        v1.heal();
+    }
+    assert_eq!(ask(&client).await.expect("an answer").status, 207);
+}
+
+#[tokio::test]
+async fn silence_waits_for_its_end_and_late_for_its_time() {
+    let v1 = Scripted::start(echo);
+    let (_envoy, client, _v2) = behind_envoy(&v1, |b| b).await;
+    v1.fail(Fault::Silence);
+    let waiting = tokio::spawn({
+        let client = client.clone();
+        async move { ask(&client).await }
+    });
+    v1.wait_for_requests(1).await;
+    assert_eq!((v1.in_flight(), waiting.is_finished()), (1, false));
+
+    let (delay, started) = (Duration::from_millis(300), Instant::now());
+    v1.fail(Fault::Late(delay));
+    assert_eq!(
+        waiting.await.expect("a result").expect("an answer").status,
+        503
+    );
+    assert_eq!(ask(&client).await.expect("an answer").status, 207);
+    assert!(started.elapsed() >= delay);
+    assert_eq!((v1.in_flight(), v1.most_in_flight()), (0, 1));
+}
+
+#[tokio::test]
+async fn long_bodies_are_made_while_they_are_sent() {
+    const LENGTH: u64 = 100_000_000;
+    let v1 = Scripted::start(echo);
+    let (_envoy, client, _v2) = behind_envoy(&v1, |b| b).await;
+    v1.fail(Fault::Long(LENGTH));
+    let answer = ask(&client).await.expect("an answer");
+    assert_eq!(answer.body.len() as u64, LENGTH);
+    v1.fail(Fault::Endless);
+    let endless = tokio::time::timeout(Duration::from_millis(100), ask(&client)).await;
+    assert!(
+        endless.is_err(),
+        "{:?}",
+        endless.map(|answer| answer.map(|one| one.status))
+    );
+}
+
+#[tokio::test]
+async fn dropped_it_leaves_nothing_behind() {
+    let v1 = Scripted::start(echo);
+    let address = v1.address();
+    v1.fail(Fault::Silence);
+    let waiting = tokio::spawn(async move { ask(&Client::new(address)).await });
+    v1.wait_for_requests(1).await;
+    drop(v1);
+    assert!(waiting.await.expect("a result").is_err());
+    TcpListener::bind(address).expect("a port that is free again");
+}
+
+#[tokio::test]
+async fn a_collector_keeps_what_it_is_sent() {
+    let collector = Collector::start();
+    let client = Client::new(collector.address());
+    let export = |text: &str| {
+        let record = json!({ "body": { "stringValue": text } });
+        let logs = json!({ "resourceLogs": [{ "scopeLogs": [{ "logRecords": [record] }] }] });
+        Request::post("/v1/logs", logs.to_string()).header("content-type", "application/json")
+    };
+    assert_eq!(client.send(export(r#"{"a":1}"#)).await.status, 200);
+    assert_eq!(client.send(Request::get("/v1/logs")).await.status, 404);
+    collector.fail(Fault::Status(503));
+    assert_eq!(client.send(export(r#"{"a":2}"#)).await.status, 503);
+    collector.heal();
+    let records = collector
+        .wait_for_records(|records| records.len() == 2)
+        .await;
+    assert_eq!(records, [json!({ "a": 1 }), json!({ "a": 2 })]);
+    assert_eq!(
+        client.send(Request::post("/v1/logs", "text")).await.status,
+        400
+    );
+    assert_eq!(collector.requests(), 4);
+
+    let v1 = Scripted::start(echo);
+    let (envoy, _client, _v2) =
+        behind_envoy(&v1, |b| b.cluster("otel-collector", &collector)).await;
+    let clusters = envoy.admin().get("/clusters").await;
+    let endpoint = format!("otel-collector::{}::", collector.address());
+    assert!(clusters.contains(&endpoint), "{clusters}");
+}

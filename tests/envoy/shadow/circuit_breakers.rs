@@ -1,0 +1,97 @@
+//! Shadow requests have circuit breakers of their own: they take no user's place, and no user theirs.
+
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+use support::client::Request;
+use support::envoy::Bootstrap;
+use support::scripted_upstream::{Fault, Scripted};
+use support::slow_clients::Crowd;
+use tokio::time::sleep;
+
+use super::testbed::{ShadowTestbed, asks, echo, shadow};
+use crate::testbed::{INSIDE, OUTSIDE, ROLLOUT, policy, request_of};
+
+const USERS: usize = 20;
+/// Far beyond what a loaded machine needs: reaching it means that it will not happen.
+const PATIENCE: Duration = Duration::from_secs(30);
+const POLL: Duration = Duration::from_millis(20);
+
+fn own_clusters() -> Value {
+    json!({ "v1": "channels-v1-shadow", "v2": "channels-v2-shadow" })
+}
+
+/// Gives a cluster of the file one place instead of as many as it has.
+fn one_place(bootstrap: Bootstrap, cluster: &str, places: usize) -> Bootstrap {
+    let of = |places: usize| {
+        format!(
+            "  - name: {cluster}
+    type: STATIC
+    connect_timeout: 1s
+    per_connection_buffer_limit_bytes: 32768
+    circuit_breakers:
+      thresholds:
+      - {{ max_connections: {places}, max_pending_requests: {places}, max_requests: {places} }}
+"
+        )
+    };
+    bootstrap.replace(&of(places), &of(1))
+}
+
+async fn stat<V1>(testbed: &ShadowTestbed<V1>, name: &str) -> u64 {
+    let stats = testbed.envoy.admin().stats(&format!("^{name}$")).await;
+    stats.get(name).copied().unwrap_or_default()
+}
+
+async fn wait_for<V1>(testbed: &ShadowTestbed<V1>, name: &str, least: u64) {
+    let deadline = Instant::now() + PATIENCE;
+    while stat(testbed, name).await < least {
+        assert!(Instant::now() < deadline, "{name} is less than {least}");
+        sleep(POLL).await;
+    }
+}
+
+#[tokio::test]
+async fn shadow_requests_that_find_no_place_take_none_of_the_users() {
+    let adapt = |bootstrap| one_place(bootstrap, "channels-v2-shadow", 512);
+    let testbed = ShadowTestbed::start(&own_clusters(), adapt, echo).await;
+    testbed.v2.fail(Fault::Silence);
+    let requests: Vec<Request> = (0..USERS).map(|_| asks("GET", "")).collect();
+    for answer in testbed.client().send_all(requests, USERS).await {
+        assert_eq!(answer.status, 200);
+    }
+    let overflow = "cluster.channels-v2-shadow.upstream_rq_pending_overflow";
+    assert!(stat(&testbed, overflow).await > 0);
+    for of_users in ["channels-v1", "channels-v2"] {
+        let overflow = format!("cluster.{of_users}.upstream_rq_pending_overflow");
+        assert_eq!(stat(&testbed, &overflow).await, 0, "{of_users}");
+    }
+    let of_users = "cluster.channels-v2.upstream_rq_total";
+    assert_eq!(stat(&testbed, of_users).await, 0);
+}
+
+#[tokio::test]
+async fn users_who_take_every_place_of_v2_leave_shadow_requests_theirs() {
+    let (v1, v2) = (Scripted::start(echo), Scripted::start(echo));
+    let policy = policy(&json!({ "mode": "split", "shadow": shadow(&own_clusters()) }));
+    let adapt = |bootstrap| one_place(bootstrap, "channels-v2", 10_000);
+    let testbed = ShadowTestbed::between(v1, v2, &policy, adapt).await;
+    // One user of v2 who does not come to an end, and those who wait behind.
+    let stalled = format!(
+        "POST /v1/Channels HTTP/1.1\r\nhost: a\r\nx-account-sid: {INSIDE}\r\ncontent-length: 9\r\n\r\n"
+    );
+    let crowd = Crowd::open(testbed.address(), 4, stalled.as_bytes()).await;
+    wait_for(
+        &testbed,
+        "cluster.channels-v2.upstream_rq_pending_overflow",
+        1,
+    )
+    .await;
+    for _ in 0..USERS {
+        let answer = testbed.client().send(request_of(OUTSIDE)).await;
+        assert_eq!(answer.status, 200);
+    }
+    let equal = format!("wasmcustom.turnout.shadow.{ROLLOUT}.equal");
+    wait_for(&testbed, &equal, USERS as u64).await;
+    drop(crowd);
+}

@@ -1,0 +1,81 @@
+//! Headers about one connection, as no HTTP library would send them, are not about its copy.
+
+use serde_json::json;
+use support::client::raw;
+
+use super::records_testbed::{RecordsTestbed, always, outcomes, shadow};
+use crate::testbed::INSIDE;
+
+/// All that RFC 9110 and its forerunners know, and one that only this request says is of its kind.
+const HOP_BY_HOP: [&str; 11] = [
+    "connection",
+    "expect",
+    "http2-settings",
+    "keep-alive",
+    "proxy-authenticate",
+    "proxy-authorization",
+    "proxy-connection",
+    "te",
+    "trailer",
+    "transfer-encoding",
+    "x-of-this-hop",
+];
+
+#[tokio::test]
+async fn headers_of_the_connection_end_with_it() {
+    let document = json!({ "a": 1 });
+    let policy = shadow(&json!({ "methods": ["GET", "POST"] }));
+    for http2 in [false, true] {
+        let testbed =
+            RecordsTestbed::of(
+                &policy,
+                always(&document),
+                always(&document),
+                |b| match http2 {
+                    true => b.http2_to("channels-v2"),
+                    false => b,
+                },
+            )
+            .await;
+        let head = format!(
+            "host: flex.example.com\r\nx-account-sid: {INSIDE}\r\n\
+             connection: close, x-of-this-hop, TE\r\nx-of-this-hop: 1\r\n\
+             keep-alive: timeout=5\r\nproxy-connection: close\r\nte: trailers\r\n\
+             proxy-authorization: Basic abc\r\nproxy-authenticate: Basic\r\n\
+             http2-settings: AAMAAABkAARAAAAAAAIAAAAA\r\ntrailer: x-after\r\nx-kept: 1\r\n"
+        );
+        let chunks = "transfer-encoding: chunked\r\nexpect: 100-continue\r\n\r\n\
+             5\r\nhello\r\n1; x=y\r\n!\r\n0\r\nx-after: 1\r\n\r\n";
+        let post = format!("POST /v1/Channels?a=b HTTP/1.1\r\n{head}{chunks}");
+        let get = format!("GET /v1/Channels HTTP/1.1\r\n{head}\r\n");
+        for request in [post, get] {
+            let answer = raw(testbed.envoy.address(), request.as_bytes()).await;
+            let answer = String::from_utf8_lossy(&answer).into_owned();
+            assert!(answer.contains("HTTP/1.1 200 OK"), "{answer}");
+        }
+        assert_eq!(testbed.settled(2).await, outcomes([("equal", 2)]));
+
+        let mut copies = testbed.v2.received();
+        copies.sort_by_key(|copy| copy.method.clone());
+        for copy in &copies {
+            for name in HOP_BY_HOP {
+                assert!(!copy.headers.contains_key(name), "{name} in {copy:?}");
+            }
+            assert_eq!(copy.header("x-kept"), Some("1"));
+        }
+        let [get, post] = &copies[..] else {
+            panic!("{copies:?}")
+        };
+        assert_eq!(
+            (&post.body[..], post.header("content-length")),
+            (&b"hello!"[..], Some("6"))
+        );
+        // A length without a body would have v2 wait for one.
+        assert_eq!((get.body.len(), get.header("content-length")), (0, None));
+        // Some of them Envoy lets pass: it is not the one that keeps them from the copy.
+        let user = testbed.v1.received().remove(0);
+        for name in ["te", "trailer", "proxy-authorization"] {
+            assert!(user.headers.contains_key(name), "{name} in {user:?}");
+        }
+    }
+}

@@ -1,0 +1,209 @@
+//! Answers of all sorts: the user has v1's as it is, and what cannot be compared is not.
+
+use hyper::body::Incoming;
+use serde_json::json;
+use support::client::Client;
+use support::envoy::Bootstrap;
+use support::scripted_upstream::{Answer, Fault, Received, Scripted};
+
+use super::streaming_upstream::{Frames, Streaming, ok};
+use super::testbed::{
+    KEPT, PLACES, REPEATS, ShadowTestbed, asks, at_both_moments, echo, few_places, one_worker,
+    shadow_policy,
+};
+
+/// What gzip makes of "hello".
+static ZIPPED: [u8; 25] = [
+    0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 0xff, 0xcb, 0x48, 0xcd, 0xc9, 0xc9, 7, 0, 0x86, 0xa6, 0x10,
+    0x36, 5, 0, 0, 0,
+];
+
+/// What gzip makes of 2,000 zeros: more than is kept, and little to send.
+static BOMB: [u8; 35] = [
+    31, 139, 8, 0, 0, 0, 0, 0, 2, 3, 99, 96, 24, 5, 163, 96, 20, 140, 130, 81, 48, 10, 70, 193, 80,
+    7, 0, 68, 244, 201, 2, 208, 7, 0, 0,
+];
+
+/// What to answer is what is asked for.
+fn answer(request: &Received) -> Answer {
+    let is_copy = request.header("x-turnout-shadow").is_some();
+    let zips = |one: &Received| {
+        one.header("accept-encoding")
+            .is_some_and(|any| any.contains("gzip"))
+    };
+    match request.route().trim_start_matches("/v1/Channels/") {
+        "zipped" if zips(request) && !is_copy => {
+            Answer::text(&ZIPPED[..]).header("content-encoding", "gzip")
+        }
+        "zipped" | "bombed" | "brotli" if is_copy => Answer::text("hello"),
+        "zipped" => Answer::text("hello"),
+        "bombed" => Answer::text(&BOMB[..]).header("content-encoding", "gzip"),
+        "brotli" => Answer::text("\u{b}\u{2}hello\u{3}").header("content-encoding", "br"),
+        "events" => Answer::text("data: 1\n\n").content_type("text/event-stream; charset=utf-8"),
+        "grpc" => Answer::text("\0\0\0\0\0").content_type("application/grpc+proto"),
+        "longest" => Answer::text("a".repeat(KEPT)),
+        "long" => Answer::text("a".repeat(KEPT + 1)),
+        "only-v2s-is-long" => Answer::text("a".repeat(if is_copy { KEPT + 1 } else { KEPT })),
+        "one-byte" => Answer::text(if is_copy { "a" } else { "b" }),
+        "json" if is_copy => Answer::json(&json!({ "a": 1.0, "b": [] })),
+        "json" => Answer::text(r#"{ "b": [ ], "a": 1 }"#).content_type("application/json"),
+        "not-modified" => Answer::new(304).header("etag", "\"a\""),
+        status => Answer::new(status.parse().expect("a status")).header("x-any", "1"),
+    }
+}
+
+#[tokio::test]
+async fn every_sort_of_answer_goes_out_as_it_is_and_is_compared_where_that_makes_sense() {
+    at_both_moments(every_sort).await;
+}
+
+async fn every_sort(moment: &'static str) {
+    let mut testbed = ShadowTestbed::start(&few_places(moment), one_worker, answer).await;
+    let (client, direct) = (testbed.client(), Client::new(testbed.v1.address()));
+    for (method, path, outcome) in [
+        ("GET", "/200", "equal"),
+        ("GET", "/204", "equal"),
+        ("GET", "/not-modified", "equal"),
+        ("GET", "/404", "equal"),
+        ("GET", "/429", "skipped_v1_busy"),
+        ("GET", "/500", "equal"),
+        ("GET", "/503", "skipped_v1_busy"),
+        ("GET", "/504", "equal"),
+        ("GET", "/zipped", "equal"),
+        ("GET", "/bombed", "too_large"),
+        ("GET", "/brotli", "not_comparable"),
+        ("HEAD", "/zipped", "equal"),
+        ("GET", "/events", "not_comparable"),
+        ("GET", "/grpc", "not_comparable"),
+        ("GET", "/longest", "equal"),
+        ("HEAD", "/longest", "equal"),
+        ("GET", "/long", "too_large"),
+        ("HEAD", "/long", "equal"),
+        ("GET", "/only-v2s-is-long", "too_large"),
+        ("GET", "/one-byte", "different"),
+        ("GET", "/json", "equal"),
+    ] {
+        for _ in 0..REPEATS {
+            let ask = || asks(method, path).header("accept-encoding", "gzip");
+            let (answer, expected) = (client.send(ask()).await, direct.send(ask()).await);
+            assert_eq!(
+                (answer.status, answer.body),
+                (expected.status, expected.body),
+                "{path}"
+            );
+            for name in [
+                "content-type",
+                "content-encoding",
+                "content-length",
+                "etag",
+                "x-any",
+            ] {
+                assert_eq!(
+                    answer.headers.get(name),
+                    expected.headers.get(name),
+                    "{path}: {name}"
+                );
+            }
+            testbed.expect(&[(outcome, 1)]).await;
+        }
+    }
+    let copies = testbed.v2.received();
+    assert!(
+        copies
+            .iter()
+            .all(|one| one.header("accept-encoding") == Some("identity"))
+    );
+    testbed.settle().await;
+}
+
+#[tokio::test]
+async fn where_v1_fails_the_user_has_what_envoy_says() {
+    at_both_moments(v1_fails).await;
+}
+
+async fn v1_fails(moment: &'static str) {
+    let mut testbed = ShadowTestbed::start(&few_places(moment), one_worker, echo).await;
+    let client = testbed.client();
+    for fault in [Fault::Refuse, Fault::Reset] {
+        testbed.v1.fail(fault);
+        for _ in 0..REPEATS {
+            assert_eq!(
+                client.send(asks("GET", "/1")).await.status,
+                503,
+                "{fault:?}"
+            );
+            testbed.expect(&[("skipped_v1_busy", 1)]).await;
+        }
+    }
+    // Of a 502, or a refusal, nothing can be said about v1.
+    testbed.v1.fail(Fault::Garbage);
+    for _ in 0..REPEATS {
+        assert_eq!(client.send(asks("GET", "/1")).await.status, 502);
+        testbed.expect(&[("skipped_aborted", 1)]).await;
+    }
+    testbed.v1.fail(Fault::Cut);
+    assert!(client.try_send(asks("GET", "/1")).await.is_err());
+    testbed.expect(&[("skipped_aborted", 1)]).await;
+    testbed.rest().await;
+}
+
+/// Whoever may not ask v1 may not have anybody asked.
+#[tokio::test]
+async fn what_a_later_filter_refuses_is_copied_to_nobody() {
+    const ROUTER: &str = "          - name: router\n";
+    const REFUSES: &str = r#"          - name: refuses
+            typed_config:
+              "@type": type.googleapis.com/envoy.extensions.filters.http.rbac.v3.RBAC
+              rules:
+                action: DENY
+                policies:
+                  all: { permissions: [{ any: true }], principals: [{ any: true }] }
+"#;
+    let adapt = |b: Bootstrap| one_worker(b).replace(ROUTER, &format!("{REFUSES}{ROUTER}"));
+    // With copies that leave at once nobody could wait for the refusal.
+    let changes = few_places("after_answer");
+    let mut testbed = ShadowTestbed::start(&changes, adapt, echo).await;
+    for _ in 0..REPEATS {
+        let answer = testbed.client().send(asks("POST", "/1")).await;
+        assert_eq!(answer.status, 403);
+        testbed.expect(&[("skipped_aborted", 1)]).await;
+    }
+    assert_eq!((testbed.v1.requests(), testbed.v2.requests()), (0, 0));
+    testbed.rest().await;
+}
+
+#[tokio::test]
+async fn an_answer_of_v2_that_begins_and_never_ends_is_given_up() {
+    let slow = Streaming::start(|_: hyper::Request<Incoming>| async {
+        ok("application/json", Frames::of(&["{"]).hangs())
+    })
+    .await;
+    let changes = json!({ "max_in_flight": PLACES, "timeout_ms": 100 });
+    let mut policy = shadow_policy(&changes);
+    policy["rollouts"][0]["v2"] = json!("slow");
+    let (v1, v2) = (Scripted::start(echo), Scripted::start(echo));
+    let adapt = |b: Bootstrap| one_worker(b).cluster("slow", &slow);
+    let mut testbed = ShadowTestbed::between(v1, v2, &policy, adapt).await;
+    for _ in 0..REPEATS {
+        assert_eq!(testbed.client().send(asks("GET", "/1")).await.status, 200);
+        testbed.expect(&[("timeout", 1)]).await;
+    }
+    testbed.rest().await;
+}
+
+#[tokio::test]
+async fn a_v2_that_this_envoy_does_not_have_is_an_error_of_v2_alone() {
+    at_both_moments(no_such_cluster).await;
+}
+
+async fn no_such_cluster(moment: &'static str) {
+    let mut policy = shadow_policy(&few_places(moment));
+    policy["rollouts"][0]["v2"] = json!("nowhere");
+    let (v1, v2) = (Scripted::start(echo), Scripted::start(echo));
+    let mut testbed = ShadowTestbed::between(v1, v2, &policy, one_worker).await;
+    for _ in 0..REPEATS {
+        assert_eq!(testbed.client().send(asks("GET", "/1")).await.status, 200);
+        testbed.expect(&[("v2_error", 1)]).await;
+    }
+    testbed.rest().await;
+}

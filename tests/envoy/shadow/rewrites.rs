@@ -1,0 +1,157 @@
+//! A route that changes requests after the filter: what v1 answers the filter is then not what it
+//! answers the user. That is noticed, and never ready; a policy that declares the rewrite compares.
+
+use serde_json::{Value, json};
+use support::client::Request;
+use support::envoy::Bootstrap;
+use support::scripted_upstream::{Answer, Received};
+use turnout_report::Verdict;
+
+use super::records_testbed::{RecordsTestbed, is_copy, outcomes, shadow};
+use crate::testbed::INSIDE;
+
+const ROUTE: &str = "\
+                  prefix: /
+                  headers:
+                  - { name: x-turnout-cluster, present_match: true }
+                route: { cluster_header: x-turnout-cluster }
+";
+/// A route that changes nothing but the path.
+const REWRITES_THE_PATH: &str = "\
+                  prefix: /api/
+                  headers:
+                  - { name: x-turnout-cluster, present_match: true }
+                route: { cluster_header: x-turnout-cluster, prefix_rewrite: / }
+";
+const REWRITES_ALL: &str = "\
+                  prefix: /api/
+                  headers:
+                  - { name: x-turnout-cluster, present_match: true }
+                route:
+                  cluster_header: x-turnout-cluster
+                  prefix_rewrite: /
+                  host_rewrite_literal: v1.internal
+                request_headers_to_remove: [x-debug]
+                request_headers_to_add:
+                - append_action: OVERWRITE_IF_EXISTS_OR_ADD
+                  header: { key: x-tenant, value: a }
+";
+const REQUESTS: u64 = 40;
+
+/// An upstream that knows the rewritten paths only.
+fn knows_rewritten(status: u16, not_found: u16) -> impl Fn(&Received) -> Answer + Send + Sync {
+    move |request| match request.path.as_str() {
+        "/v1/Users?page=2" => {
+            Answer::json(&json!({ "host": request.header("host") })).status(status)
+        }
+        _ => Answer::json(&json!({ "error": "no such path" })).status(not_found),
+    }
+}
+
+fn route(route: &'static str) -> impl FnOnce(Bootstrap) -> Bootstrap {
+    move |bootstrap| bootstrap.replace(ROUTE, route)
+}
+
+fn policy(options: &Value) -> Value {
+    let mut policy = shadow(options);
+    // Room and time for all, on a machine that has other work.
+    policy["rollouts"][0]["shadow"]["timeout_ms"] = json!(60_000);
+    policy["rollouts"][0]["match"] = json!({ "path": { "prefix": "/api/" } });
+    policy
+}
+
+async fn send(testbed: &RecordsTestbed) {
+    let request = Request::get("/api/v1/Users?page=2").header("x-account-sid", INSIDE);
+    testbed
+        .client()
+        .send_all(vec![request; REQUESTS as usize], 4)
+        .await;
+}
+
+/// v2 answers 500 to every path that v1 gets; both answer 404 to what the filter asks.
+#[tokio::test]
+async fn a_rewritten_path_that_is_not_declared_is_unrepeatable_and_never_ready() {
+    let (v1, v2) = (knows_rewritten(200, 404), knows_rewritten(500, 404));
+    let testbed = RecordsTestbed::of(&policy(&json!({})), v1, v2, route(REWRITES_THE_PATH)).await;
+    send(&testbed).await;
+    let ended = testbed.settled(REQUESTS).await;
+    assert_eq!(ended, outcomes([("unrepeatable", REQUESTS)]));
+    assert_eq!(testbed.verdict().await, Verdict::NotEnough);
+}
+
+/// The same where an unknown path is answered with 200, so that only the bodies show it.
+#[tokio::test]
+async fn a_rewritten_path_is_noticed_by_the_bodies_too() {
+    let (v1, v2) = (knows_rewritten(200, 200), knows_rewritten(500, 200));
+    let testbed = RecordsTestbed::of(&policy(&json!({})), v1, v2, route(REWRITES_THE_PATH)).await;
+    for _ in 0..REQUESTS {
+        let request = Request::get("/api/v1/Users?page=2").header("x-account-sid", INSIDE);
+        testbed.send([request]).await;
+    }
+    let ended = testbed.settled(REQUESTS).await;
+    let unrepeatable = ended.get("unrepeatable").copied().unwrap_or(0);
+    assert!(unrepeatable >= REQUESTS - 5, "{ended:?}");
+    assert!(
+        !ended.contains_key("different") && !ended.contains_key("equal"),
+        "{ended:?}"
+    );
+    assert_eq!(testbed.verdict().await, Verdict::NotEnough);
+}
+
+/// With the rewrite declared, both are asked what v1 is asked for the user.
+#[tokio::test]
+async fn a_declared_rewrite_asks_what_the_user_asked() {
+    let declared = [
+        json!({ "prefix": "/", "host": "v1.internal", "headers": { "x-tenant": "a", "x-debug": null } }),
+        json!({ "prefix": { "from": "/api/", "to": "/" }, "host": "v1.internal",
+                "headers": { "X-Tenant": "a", "x-debug": null } }),
+    ];
+    for rewrite in declared {
+        let (v1, v2) = (knows_rewritten(200, 404), knows_rewritten(500, 404));
+        let testbed = RecordsTestbed::of(
+            &policy(&json!({ "rewrite": rewrite })),
+            v1,
+            v2,
+            route(REWRITES_ALL),
+        )
+        .await;
+        let request = Request::get("/api/v1/Users?page=2")
+            .header("x-account-sid", INSIDE)
+            .header("x-debug", "1")
+            .header("x-tenant", "theirs");
+        testbed.send([request]).await;
+        assert_eq!(testbed.settled(1).await, outcomes([("different", 1)]));
+        let received = [testbed.v1.received(), testbed.v2.received()].concat();
+        let what = |one: &Received| {
+            let header = |name: &str| one.header(name).map(str::to_owned);
+            let names = ["host", "x-tenant", "x-debug", "x-envoy-original-path"];
+            (one.path.clone(), names.map(header))
+        };
+        let user = received
+            .iter()
+            .find(|one| !is_copy(one))
+            .expect("the user's request");
+        let copies: Vec<_> = received.iter().filter(|one| is_copy(one)).collect();
+        assert_eq!(copies.len(), 8 + 2);
+        for copy in copies {
+            assert_eq!(what(copy), what(user));
+        }
+        // One difference may yet be noise.
+        assert_eq!(testbed.verdict().await, Verdict::NotEnough);
+    }
+}
+
+/// A request that can be asked once only: v1 refuses it the second time.
+#[tokio::test]
+async fn a_request_that_can_be_asked_once_only_is_unrepeatable() {
+    let v1 = |request: &Received| match is_copy(request) {
+        true => Answer::json(&json!({ "error": "used" })).status(409),
+        false => Answer::json(&json!({ "token": "used now" })),
+    };
+    let v2 = |_: &Received| Answer::json(&json!({ "error": "used" })).status(409);
+    let testbed = RecordsTestbed::of(&policy(&json!({})), v1, v2, |b| b).await;
+    send(&testbed).await;
+    let ended = testbed.settled(REQUESTS).await;
+    assert_eq!(ended, outcomes([("unrepeatable", REQUESTS)]));
+    assert_eq!(testbed.verdict().await, Verdict::NotEnough);
+}

@@ -1,0 +1,117 @@
+//! The policy changes while copies are under way: users notice nothing, nothing is kept, and each
+//! request is accounted for once.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use support::envoy::Swap;
+use support::scripted_upstream::{Fault, Scripted};
+
+use super::testbed::{ShadowTestbed, asks, at_both_moments, echo, shadow_policy, until};
+use crate::testbed::{policy, strip};
+
+impl ShadowTestbed {
+    pub(super) async fn swap(&self, policy: &Value) {
+        let filter = crate::testbed::filter(&strip(policy));
+        assert_eq!(self.envoy.swap_filter(&filter).await, Swap::Accepted);
+    }
+}
+
+/// What a policy with copies may be followed by: copies under other options, none, and nothing that
+/// the requests match.
+fn successors(moment: &str) -> [Value; 3] {
+    let other = shadow_policy(&json!({ "send": moment, "timeout_ms": 59_999 }));
+    let mut elsewhere = other.clone();
+    elsewhere["rollouts"][0]["match"] = json!({ "path": { "prefix": "/elsewhere" } });
+    [other, policy(&json!({ "mode": "off" })), elsewhere]
+}
+
+#[tokio::test]
+async fn copies_under_way_end_with_their_policy() {
+    at_both_moments(copies_under_way).await;
+}
+
+async fn copies_under_way(moment: &'static str) {
+    const REQUESTS: usize = 40;
+    let first = shadow_policy(&json!({ "send": moment }));
+    let (v1, v2) = (Scripted::start(echo), Scripted::start(echo));
+    let mut testbed = ShadowTestbed::live(v1, v2, &first, |b| b).await;
+    let client = testbed.client();
+    for successor in successors(moment) {
+        // These are answered, and wait for v2.
+        testbed.v2.fail(Fault::Silence);
+        let before = testbed.v2.requests();
+        let requests = vec![asks("GET", "/waits-for-v2"); REQUESTS];
+        let answers = client.send_all(requests, 8).await;
+        assert!(answers.iter().all(|answer| answer.status == 200));
+        testbed.v2.wait_for_requests(before + REQUESTS as u64).await;
+        // And these still wait for v1.
+        testbed.v1.fail(Fault::Late(Duration::from_millis(300)));
+        let asked = testbed.v1.requests();
+        let waiting = tokio::spawn({
+            let client = client.clone();
+            async move {
+                client
+                    .send_all(vec![asks("GET", "/waits-for-v1"); 8], 8)
+                    .await
+            }
+        });
+        testbed.v1.wait_for_requests(asked + 8).await;
+        testbed.swap(&successor).await;
+        let answers = waiting.await.expect("all answers");
+        assert!(answers.iter().all(|answer| answer.status == 200));
+        testbed.v1.heal();
+
+        // The policy before ends when its last request does.
+        testbed
+            .expect(&[("skipped_swap", REQUESTS as u64 + 8)])
+            .await;
+        until("v2 is left alone", || testbed.v2.in_flight() == 0).await;
+        testbed.v2.heal();
+        testbed.settle().await;
+
+        testbed.swap(&first).await;
+        let answer = client.send(asks("GET", "/again")).await;
+        assert_eq!(answer.status, 200);
+        testbed.any(1).await;
+    }
+    testbed.settle().await;
+}
+
+#[tokio::test]
+async fn no_request_is_miscounted_while_policies_are_swapped() {
+    at_both_moments(swaps_under_traffic).await;
+}
+
+async fn swaps_under_traffic(moment: &'static str) {
+    const REQUESTS: usize = 3_000;
+    let with_timeout =
+        |timeout: u64| shadow_policy(&json!({ "send": moment, "timeout_ms": timeout }));
+    let (v1, v2) = (Scripted::start(echo), Scripted::start(echo));
+    let mut testbed = ShadowTestbed::live(v1, v2, &with_timeout(10_000), |b| b).await;
+    let client = testbed.client();
+    let traffic = tokio::spawn(async move {
+        let request = |number: usize| asks("GET", &format!("/{number}"));
+        client
+            .send_all((0..REQUESTS).map(request).collect(), 8)
+            .await
+    });
+    let mut swaps = 0;
+    while !traffic.is_finished() {
+        swaps += 1;
+        testbed.swap(&with_timeout(10_000 + swaps % 2)).await;
+    }
+    for (number, answer) in traffic.await.expect("all answers").iter().enumerate() {
+        assert_eq!(answer.json()["path"], format!("/v1/Channels/{number}"));
+    }
+    assert!(swaps >= 3, "only {swaps} swaps while there was traffic");
+    let outcomes = testbed.any(REQUESTS as u64).await;
+    let known = ["equal", "skipped_swap"];
+    assert!(
+        outcomes.keys().all(|one| known.contains(&one.as_str())),
+        "{outcomes:?}"
+    );
+    println!("{moment}: {REQUESTS} requests, {swaps} swaps, {outcomes:?}");
+    assert_eq!(testbed.v1.requests(), REQUESTS as u64);
+    testbed.settle().await;
+}

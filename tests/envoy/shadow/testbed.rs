@@ -1,0 +1,306 @@
+//! An Envoy that copies to v2, and the accounts of it: each sampled request ends in one outcome.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+use support::client::{Client, Request};
+use support::envoy::{Bootstrap, Envoy};
+use support::render::rendered;
+use support::scripted_upstream::{Answer, Received, Scripted};
+
+use crate::testbed::{INSIDE, ROLLOUT, policy, strip, traps};
+
+/// Far beyond what a loaded machine needs: reaching it means that it will not happen.
+const PATIENCE: Duration = Duration::from_secs(30);
+const POLL: Duration = Duration::from_millis(5);
+/// The two moments at which a copy may leave.
+pub(super) const MOMENTS: [&str; 2] = ["after_answer", "with_request"];
+/// What the one worker may hold where tests send one request after the other: fewer than they send
+/// of a kind, so that a place which is not given back shows as `dropped_busy`.
+pub(super) const PLACES: u64 = 3;
+pub(super) const REPEATS: u64 = PLACES + 1;
+/// And the longest body.
+pub(super) const KEPT: usize = 1_000;
+/// Outcomes and how many requests ended so.
+pub(super) type Outcomes = BTreeMap<String, u64>;
+
+/// Of every request a copy, of all that reads or writes; what `changes` does not say otherwise.
+pub(super) fn shadow(changes: &Value) -> Value {
+    let mut shadow = json!({
+        "requests": 100,
+        "methods": ["GET", "HEAD", "POST", "PUT", "DELETE"],
+        "max_in_flight": 1_000,
+        "back_off_ms": 0,
+        "timeout_ms": 30_000,
+        "recheck": false,
+        "summary_seconds": 1,
+    });
+    for (field, value) in changes.as_object().expect("fields of a shadow") {
+        shadow[field] = value.clone();
+    }
+    shadow
+}
+
+/// With few places, of one worker.
+pub(super) fn few_places(moment: &str) -> Value {
+    json!({ "send": moment, "max_in_flight": PLACES, "max_body_bytes": KEPT })
+}
+
+pub(super) fn one_worker(bootstrap: Bootstrap) -> Bootstrap {
+    bootstrap.concurrency(1)
+}
+
+/// A policy in mode `shadow`.
+pub(super) fn shadow_policy(changes: &Value) -> Value {
+    policy(&json!({ "mode": "shadow", "shadow": shadow(changes) }))
+}
+
+/// An Envoy between a client and two upstreams, and how all requests so far should have ended.
+pub(super) struct ShadowTestbed<V1 = Scripted> {
+    pub(super) envoy: Envoy,
+    pub(super) v1: V1,
+    pub(super) v2: Scripted,
+    expected: Outcomes,
+}
+
+impl ShadowTestbed {
+    /// Two upstreams that answer alike.
+    pub(super) async fn start(
+        changes: &Value,
+        adapt: impl FnOnce(Bootstrap) -> Bootstrap,
+        answer: fn(&Received) -> Answer,
+    ) -> Self {
+        let (v1, v2) = (Scripted::start(answer), Scripted::start(answer));
+        Self::between(v1, v2, &shadow_policy(changes), adapt).await
+    }
+}
+
+impl<V1> ShadowTestbed<V1>
+where
+    SocketAddr: for<'a> From<&'a V1>,
+{
+    pub(super) async fn between(
+        v1: V1,
+        v2: Scripted,
+        policy: &Value,
+        adapt: impl FnOnce(Bootstrap) -> Bootstrap,
+    ) -> Self {
+        let text = rendered("cluster-header.yaml", &strip(policy));
+        Self::of(Bootstrap::new(text, &v1, &v2), v1, v2, adapt).await
+    }
+
+    /// One whose policy changes while Envoy runs.
+    pub(super) async fn live(
+        v1: V1,
+        v2: Scripted,
+        policy: &Value,
+        adapt: impl FnOnce(Bootstrap) -> Bootstrap,
+    ) -> Self {
+        let text = support::envoy::file("live-policy.yaml");
+        let filter = crate::testbed::filter(&strip(policy));
+        Self::of(Bootstrap::live(text, filter, &v1, &v2), v1, v2, adapt).await
+    }
+
+    async fn of(
+        bootstrap: Bootstrap,
+        v1: V1,
+        v2: Scripted,
+        adapt: impl FnOnce(Bootstrap) -> Bootstrap,
+    ) -> Self {
+        Self {
+            envoy: Envoy::start(adapt(bootstrap)).await,
+            v1,
+            v2,
+            expected: Outcomes::new(),
+        }
+    }
+
+    pub(super) fn address(&self) -> SocketAddr {
+        self.envoy.address()
+    }
+
+    pub(super) fn client(&self) -> Client {
+        self.envoy.client()
+    }
+
+    /// What Envoy has counted so far.
+    pub(super) async fn counted(&self) -> Counted {
+        let stats = self
+            .envoy
+            .admin()
+            .stats(r"^wasmcustom\.turnout\.shadow")
+            .await;
+        Counted::of(&stats)
+    }
+
+    /// Waits until so many more requests have ended, and these are their outcomes.
+    pub(super) async fn expect(&mut self, more: &[(&str, u64)]) {
+        for (outcome, count) in more {
+            *self.expected.entry((*outcome).to_owned()).or_default() += count;
+        }
+        self.expected.retain(|_, count| *count > 0);
+        let total: u64 = self.expected.values().sum();
+        let counted = self.wait(|now| now.ended() >= total).await;
+        assert_eq!(counted.outcomes, self.expected, "after {more:?}");
+        assert_eq!(counted.sampled, total);
+        // Who has an outcome already may still have a copy at v2, and keep its place.
+        let deadline = Instant::now() + PATIENCE;
+        while self.copies().await > 0 {
+            assert!(Instant::now() < deadline, "copies without end");
+            tokio::time::sleep(POLL).await;
+        }
+    }
+
+    /// How many copies are under way, as Envoy counts them.
+    async fn copies(&self) -> u64 {
+        let active = r"^cluster\..*\.upstream_rq_(pending_)?active$";
+        let stats = self.envoy.admin().stats(active).await;
+        let of_v1 = |name: &str| name.starts_with("cluster.channels-v1.");
+        let others = stats.iter().filter(|(name, _)| !of_v1(name));
+        others.map(|(_, count)| count).sum()
+    }
+
+    /// Waits until so many more requests have ended, in whatever outcomes, and returns these.
+    pub(super) async fn any(&mut self, more: u64) -> Outcomes {
+        self.any_of(more, 0).await
+    }
+
+    /// As [`Self::any`], while others are under way.
+    pub(super) async fn any_of(&mut self, more: u64, others: u64) -> Outcomes {
+        let total = self.expected.values().sum::<u64>() + more;
+        let counted = self.wait(|now| now.ended() >= total).await;
+        assert_eq!((counted.sampled, counted.ended()), (total + others, total));
+        let before = std::mem::replace(&mut self.expected, counted.outcomes);
+        let news = self.expected.iter().map(|(outcome, count)| {
+            let before = before.get(outcome).copied().unwrap_or_default();
+            (outcome.clone(), count - before)
+        });
+        news.filter(|(_, count)| *count > 0).collect()
+    }
+
+    /// Waits until so many are sampled.
+    pub(super) async fn sampled(&self, requests: u64) {
+        self.wait(|now| now.sampled >= requests).await;
+    }
+
+    /// Waits until nothing is held any more and each worker has said so, and checks that its
+    /// summaries in the log tell of all requests too, of each once.
+    pub(super) async fn settle(&self) {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let counted = self.counted().await;
+            // A worker says how many it holds, and then writes what it has counted.
+            let summaries = self.summaries();
+            let waiting = self.v2.in_flight();
+            if (counted.in_flight, waiting) == (0, 0) && summaries == self.expected {
+                assert_eq!(counted.outcomes, self.expected);
+                break;
+            }
+            assert!(
+                Instant::now() < deadline,
+                "{counted:?}\nsummaries {summaries:?}\n{waiting} wait at v2"
+            );
+            tokio::time::sleep(POLL).await;
+        }
+        self.rest().await;
+    }
+
+    /// Waits until nobody waits at v2, and checks that the filter has not broken down. That it holds
+    /// nothing shows elsewhere.
+    pub(super) async fn rest(&self) {
+        until("v2 is left alone", || self.v2.in_flight() == 0).await;
+        let log = self.envoy.settled_log().await;
+        assert_eq!(traps(&log), Vec::<&String>::new());
+    }
+
+    async fn wait(&self, enough: impl Fn(&Counted) -> bool) -> Counted {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let counted = self.counted().await;
+            if enough(&counted) {
+                return counted;
+            }
+            assert!(
+                Instant::now() < deadline,
+                "{counted:?}, expected {:?}",
+                self.expected
+            );
+            tokio::time::sleep(POLL).await;
+        }
+    }
+
+    /// The outcomes in all summaries of the log.
+    fn summaries(&self) -> Outcomes {
+        let mut outcomes = Outcomes::new();
+        for line in self.envoy.log().lines() {
+            let Some((_, text)) = line.split_once(r#"turnout: {"turnout":"summary","#) else {
+                continue;
+            };
+            let summary: Value = serde_json::from_str(&format!("{{{text}")).expect("a summary");
+            for (outcome, count) in summary["outcomes"].as_object().expect("outcomes") {
+                *outcomes.entry(outcome.clone()).or_default() += count.as_u64().expect("a count");
+            }
+        }
+        outcomes
+    }
+}
+
+/// What Envoy's counters say.
+#[derive(Debug)]
+pub(super) struct Counted {
+    pub(super) sampled: u64,
+    pub(super) in_flight: u64,
+    /// Those that are not 0.
+    pub(super) outcomes: Outcomes,
+}
+
+impl Counted {
+    fn of(stats: &BTreeMap<String, u64>) -> Self {
+        let prefix = "wasmcustom.turnout.shadow";
+        let outcomes = format!("{prefix}.{ROLLOUT}.");
+        let one = |what: &str| stats[&format!("{prefix}_{what}.{ROLLOUT}")];
+        let outcomes = stats.iter().filter_map(|(name, count)| {
+            let outcome = name.strip_prefix(&outcomes)?;
+            (*count > 0).then(|| (outcome.to_owned(), *count))
+        });
+        Self {
+            outcomes: outcomes.collect(),
+            sampled: one("sampled"),
+            in_flight: one("in_flight"),
+        }
+    }
+
+    fn ended(&self) -> u64 {
+        self.outcomes.values().sum()
+    }
+}
+
+/// Waits for what has to come true.
+pub(super) async fn until(what: &str, mut holds: impl FnMut() -> bool) {
+    let deadline = Instant::now() + PATIENCE;
+    while !holds() {
+        assert!(Instant::now() < deadline, "never: {what}");
+        tokio::time::sleep(POLL).await;
+    }
+}
+
+/// Says what it was asked, whoever asks.
+pub(super) fn echo(request: &Received) -> Answer {
+    Answer::json(&json!({
+        "method": request.method,
+        "path": request.path,
+        "body": String::from_utf8_lossy(&request.body),
+    }))
+}
+
+/// A request that the rollout has.
+pub(super) fn asks(method: &str, path: &str) -> Request {
+    Request::new(method, format!("/v1/Channels{path}")).header("x-account-sid", INSIDE)
+}
+
+/// The same with copies that leave after the answer, and with the request.
+pub(super) async fn at_both_moments<F: Future<Output = ()>>(test: impl Fn(&'static str) -> F) {
+    tokio::join!(test(MOMENTS[0]), test(MOMENTS[1]));
+}

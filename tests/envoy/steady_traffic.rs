@@ -1,0 +1,76 @@
+//! Traffic that goes on while something happens, and has to lose nothing by it.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use support::client::{Answer, Client, Request};
+use tokio::task::JoinHandle;
+use tokio::time::sleep;
+
+/// Between an answer and the next request of a sender: a few hundred requests a second in all.
+const PAUSE: Duration = Duration::from_millis(10);
+/// Of each client.
+const SENDERS: usize = 2;
+
+/// Requests to several proxies, one after the other from each sender.
+pub(crate) struct Steady {
+    over: Arc<AtomicBool>,
+    senders: Vec<JoinHandle<Vec<Result<Answer, String>>>>,
+}
+
+impl Steady {
+    /// Begins. Each sender numbers its requests.
+    pub(crate) fn start(
+        clients: impl IntoIterator<Item = Client>,
+        request: impl Fn(usize) -> Request + Clone + Send + 'static,
+    ) -> Self {
+        let over = Arc::new(AtomicBool::new(false));
+        let start = |client: Client| {
+            let senders = std::iter::repeat_n(client, SENDERS);
+            senders.map(|client| tokio::spawn(send(client, request.clone(), over.clone())))
+        };
+        let senders = clients.into_iter().flat_map(start).collect();
+        Self { over, senders }
+    }
+
+    /// Ends, and returns what became of each request.
+    pub(crate) async fn end(self) -> Vec<Result<Answer, String>> {
+        self.over.store(true, Ordering::Relaxed);
+        let mut all = Vec::new();
+        for sender in self.senders {
+            all.extend(sender.await.expect("a sender"));
+        }
+        all
+    }
+
+    /// Ends. Fails unless there were answers to all requests, each a 200.
+    pub(crate) async fn end_without_loss(self) -> Vec<Answer> {
+        let all = self.end().await;
+        let sent = all.len();
+        assert!(sent > 20, "hardly any traffic: {sent}");
+        let answers: Vec<Answer> = all
+            .into_iter()
+            .map(|answer| answer.unwrap_or_else(|error| panic!("of {sent}: {error}")))
+            .collect();
+        let lost: Vec<_> = answers
+            .iter()
+            .filter(|answer| answer.status != 200)
+            .collect();
+        assert!(lost.is_empty(), "{} of {sent}: {:?}", lost.len(), lost[0]);
+        answers
+    }
+}
+
+async fn send(
+    client: Client,
+    request: impl Fn(usize) -> Request,
+    over: Arc<AtomicBool>,
+) -> Vec<Result<Answer, String>> {
+    let mut answers = Vec::new();
+    while !over.load(Ordering::Relaxed) {
+        answers.push(client.try_send(request(answers.len())).await);
+        sleep(PAUSE).await;
+    }
+    answers
+}

@@ -1,0 +1,15 @@
+//! The artifacts themselves.
+
+use support::wasm::{filter_wasm, lean_wasm};
+
+/// Every worker of every proxy loads it.
+const LARGEST: u64 = 464 * 1024;
+const LARGEST_LEAN: u64 = 320 * 1024;
+
+#[test]
+fn the_filter_is_small() {
+    for (artifact, largest) in [(filter_wasm(), LARGEST), (lean_wasm(), LARGEST_LEAN)] {
+        let size = std::fs::metadata(&artifact).expect("the artifact").len();
+        assert!(size < largest, "{}: {size} bytes", artifact.display());
+    }
+}

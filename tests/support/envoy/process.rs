@@ -1,0 +1,124 @@
+//! The Envoy process: started, read, and ended by its id.
+
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+
+use crate::envoy::bootstrap::{Bootstrap, HotRestart};
+use crate::process_output::Lines;
+
+/// A running Envoy, killed when dropped.
+#[derive(Debug)]
+pub(super) struct Process {
+    child: Child,
+    watchdog: Child,
+    /// Standard output: the access log.
+    pub(super) output: Lines,
+    /// Standard error: Envoy's own log.
+    pub(super) log: Lines,
+}
+
+impl Process {
+    pub(super) fn start(
+        bootstrap: &Bootstrap,
+        configuration: &Path,
+        admin: &Path,
+        folder: &Path,
+    ) -> Self {
+        let binary = binary(&bootstrap.version);
+        let mut child = Command::new(&binary)
+            .arg("--config-path")
+            .arg(configuration)
+            .arg("--admin-address-path")
+            .arg(admin)
+            .args(["--concurrency", &bootstrap.concurrency.to_string()])
+            .args(["--log-level", bootstrap.log_level])
+            .args(["--file-flush-interval-msec", "50"])
+            .args(restart(bootstrap))
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            // Ctrl-C in a terminal is for the test; the watchdog then ends Envoy.
+            .process_group(0)
+            .spawn()
+            .unwrap_or_else(|error| panic!("cannot start {}: {error}", binary.display()));
+        Self {
+            watchdog: watchdog(child.id(), folder),
+            output: Lines::of(child.stdout.take().expect("a pipe")),
+            log: Lines::of(child.stderr.take().expect("a pipe")),
+            child,
+        }
+    }
+
+    /// How it has ended, when it has.
+    pub(super) fn ended(&mut self) -> Option<ExitStatus> {
+        self.child.try_wait().expect("the state of a child")
+    }
+
+    pub(super) fn id(&self) -> u32 {
+        self.child.id()
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        // The watchdog first: while the child has not been waited for, its id is nobody else's.
+        let _ = self.watchdog.kill();
+        let _ = self.watchdog.wait();
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+        self.output.finish();
+        self.log.finish();
+    }
+}
+
+/// Whether, and how, it takes over from another.
+fn restart(bootstrap: &Bootstrap) -> Vec<String> {
+    let Some(HotRestart { base, epoch }) = bootstrap.hot_restart else {
+        // Else several of them share, and leave behind, a piece of memory.
+        return vec!["--disable-hot-restart".to_owned()];
+    };
+    // The successor asks for counts every five seconds, and has to have asked once more after the last.
+    let arguments = format!(
+        "--base-id {base} --restart-epoch {epoch} --drain-time-s 1 --drain-strategy immediate \
+         --parent-shutdown-time-s 8"
+    );
+    arguments.split(' ').map(str::to_owned).collect()
+}
+
+/// A test that is killed, or ended by Ctrl-C, drops nothing. This ends Envoy then and removes the
+/// folder: its input ends with this process.
+fn watchdog(envoy: u32, folder: &Path) -> Child {
+    Command::new("sh")
+        .args([
+            "-c",
+            "read -r _ || { kill -KILL \"$1\"; rm -rf -- \"$2\"; }",
+            "sh",
+        ])
+        .arg(envoy.to_string())
+        .arg(folder)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        // Else Ctrl-C would end it too.
+        .process_group(0)
+        .spawn()
+        .expect("a shell")
+}
+
+/// `ENVOY`, or what `make envoy` has fetched. None is a failure, never a skipped test.
+fn binary(version: &str) -> PathBuf {
+    if let Some(own) = std::env::var_os("ENVOY").filter(|own| !own.is_empty()) {
+        return own.into();
+    }
+    let binary = super::repository()
+        .join(".envoy")
+        .join(version)
+        .join("envoy");
+    assert!(
+        binary.is_file(),
+        "there is no {}: run `make envoy`, or name an Envoy of your own in ENVOY",
+        binary.display()
+    );
+    binary
+}

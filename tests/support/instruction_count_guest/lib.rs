@@ -1,0 +1,99 @@
+//! Core alone as wasm, built as the filter is: an interpreter counts what reading a request and deciding
+//! it takes, the same on every machine. `tests/mock/instruction_count.rs` asks it.
+#![expect(
+    unsafe_code,
+    reason = "the test finds functions by their names, so these may not be mangled"
+)]
+
+use std::cell::RefCell;
+use std::hint::black_box;
+
+use turnout_core::{Configuration, Decision, Headers, Plan, Request, Time, decide};
+
+thread_local! {
+    /// The one text that comes in.
+    static TEXT: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
+    static CONFIGURATION: RefCell<Option<Configuration>> = const { RefCell::new(None) };
+    static REGION: RefCell<String> = const { RefCell::new(String::new()) };
+}
+
+#[cfg(target_os = "wasi")]
+unsafe extern "C" {
+    fn __wasm_call_ctors();
+}
+
+/// Called once, before anything else.
+#[unsafe(no_mangle)]
+extern "C" fn _initialize() {
+    // SAFETY: the linker makes it; the module's start is the place to call it.
+    #[cfg(target_os = "wasi")]
+    unsafe {
+        __wasm_call_ctors();
+    }
+}
+
+/// Room for a text, which the next call reads.
+#[unsafe(no_mangle)]
+extern "C" fn text(size: usize) -> *mut u8 {
+    TEXT.with_borrow_mut(|text| {
+        *text = vec![0; size];
+        text.as_mut_ptr()
+    })
+}
+
+/// The text is the region of the proxy; empty where it has none.
+#[unsafe(no_mangle)]
+extern "C" fn place() {
+    let region = String::from_utf8_lossy(&TEXT.take()).into_owned();
+    REGION.set(region);
+}
+
+/// The text is a configuration. Whether it is a good one.
+#[unsafe(no_mangle)]
+extern "C" fn configure() -> bool {
+    let configuration = Configuration::from_json(&TEXT.take()).ok();
+    CONFIGURATION.with_borrow_mut(|current| {
+        *current = configuration.map(|mut configuration| {
+            REGION.with_borrow(|region| configuration.plan.set_region(region));
+            configuration
+        });
+        current.is_some()
+    })
+}
+
+/// The text is a request: the name of a header, a zero byte, its value, a zero byte, and so on. It is
+/// read so many times.
+#[unsafe(no_mangle)]
+extern "C" fn read(times: u32) {
+    repeat(times, |_, _| {});
+}
+
+/// As `read`, and it is decided each time.
+#[unsafe(no_mangle)]
+extern "C" fn read_and_decide(times: u32) {
+    repeat(times, |plan, request| {
+        let decision: Decision<'_> = decide(plan, request);
+        black_box(&decision);
+    });
+}
+
+#[inline(always)]
+fn repeat(times: u32, then: impl Fn(&Plan, &Request<'_>)) {
+    TEXT.with_borrow(|text| {
+        let mut parts = text.split(|byte| *byte == 0);
+        let mut pairs = Vec::new();
+        while let (Some(name), Some(value)) = (parts.next(), parts.next()) {
+            pairs.push((name, value));
+        }
+        CONFIGURATION.with_borrow(|configuration| {
+            let Some(Configuration { plan, inbound, .. }) = configuration else {
+                return;
+            };
+            for _ in 0..times {
+                let headers = Headers::new(black_box(&pairs));
+                let request = plan.request(headers, *inbound, Time::from_seconds(1_796_115_600));
+                then(plan, black_box(&request));
+            }
+        });
+    });
+}

@@ -1,0 +1,107 @@
+//! A steady load by Locust, a load tool that knows nothing of us.
+
+use std::fs::File;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+
+use serde::Deserialize;
+
+use crate::temp_folder::Folder;
+
+/// How many requests a second each user sends.
+const RATE: u32 = 10;
+
+/// A running load; ended when dropped.
+#[derive(Debug)]
+pub struct Load {
+    child: Child,
+    folder: Folder,
+}
+
+/// What became of one request.
+#[derive(Clone, Debug, Deserialize)]
+pub struct Answered {
+    /// For whom it was.
+    pub account: String,
+    /// When it was about to be sent, in seconds since 1970.
+    pub began: f64,
+    /// When the answer was there.
+    pub ended: f64,
+    /// 0 when there was no answer.
+    pub status: u16,
+    /// What Locust says of a failure.
+    pub error: Option<String>,
+    /// `x-version`: who answered.
+    pub version: Option<String>,
+    /// Of `x-turnout-logged`: by which policy it was decided.
+    pub revision: Option<String>,
+}
+
+impl Load {
+    /// Has so many users, of [`RATE`] requests a second each, ask a proxy.
+    #[must_use]
+    pub fn start(proxy: SocketAddr, users: u32) -> Self {
+        let folder = Folder::new();
+        let repository = crate::envoy::repository();
+        let locust = repository.join(".locust");
+        assert!(
+            locust.is_dir(),
+            "there is no {}: run `make locust`",
+            locust.display()
+        );
+        let file = |name: &str| File::create(folder.path().join(name)).expect("a file");
+        let users = users.to_string();
+        let child = Command::new(python())
+            .args(["-m", "locust", "--headless", "--only-summary"])
+            .arg("-f")
+            .arg(repository.join("tests/support/locustfile.py"))
+            // All of them at once.
+            .args(["--users", &users, "--spawn-rate", &users])
+            .args(["--host", &format!("http://{proxy}")])
+            // Requests under way are waited for.
+            .args(["--stop-timeout", "20"])
+            .current_dir(folder.path())
+            .env("PYTHONPATH", &locust)
+            .env("PYTHONDONTWRITEBYTECODE", "1")
+            .env("RATE", RATE.to_string())
+            .env("OUTPUT", answers(&folder))
+            .stdin(Stdio::null())
+            .stdout(file("summary"))
+            .stderr(file("log"))
+            .spawn()
+            .unwrap_or_else(|error| panic!("cannot start {}: {error}", python()));
+        Self { child, folder }
+    }
+
+    /// Ends it, and says what became of every request, in the order of the answers, and what Locust
+    /// prints as its summary.
+    #[must_use]
+    pub fn finish(mut self) -> (Vec<Answered>, String) {
+        let id = self.child.id().to_string();
+        let told = Command::new("kill").args(["-TERM", &id]).status();
+        assert!(told.is_ok_and(|status| status.success()), "kill -TERM {id}");
+        self.child.wait().expect("the end of a child");
+        let read = |name: &str| std::fs::read_to_string(self.folder.path().join(name));
+        let lines = std::fs::read_to_string(answers(&self.folder))
+            .unwrap_or_else(|error| panic!("{error}; Locust said:\n{:?}", read("log")));
+        let parsed = lines.lines().map(serde_json::from_str);
+        let answered = parsed.collect::<Result<_, _>>().expect("lines of answers");
+        (answered, read("log").unwrap_or_default())
+    }
+}
+
+impl Drop for Load {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn answers(folder: &Folder) -> PathBuf {
+    folder.path().join("answers.jsonl")
+}
+
+fn python() -> String {
+    std::env::var("PYTHON").unwrap_or_else(|_| String::from("python3"))
+}

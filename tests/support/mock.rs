@@ -1,0 +1,317 @@
+//! A mock of Envoy's host for proxy-wasm filters (ABI 0.2.1): it runs the real `.wasm` artifact in
+//! an interpreter, so that tests can drive the filter with neither Envoy nor network.
+//!
+//! ```no_run
+//! let mut vm = support::mock::Vm::start(&support::wasm::filter_wasm());
+//! assert!(vm.configure(br#"{"policy": {}}"#).unwrap());
+//! let exchange = vm.exchange(&[(":method", "GET"), (":path", "/")]).unwrap();
+//! assert_eq!(exchange.header("x-turnout-treatment"), Some("v1"));
+//! ```
+//!
+//! It models what Envoy does, including where that is surprising: headers that can no longer be
+//! read once the request went on, statuses on which the SDK panics. What it does not model it
+//! answers with `Unimplemented` and lists in [`Vm::unimplemented`]. Stricter than Envoy it is in
+//! one place: after a trap it does not recover.
+
+mod events;
+mod guest;
+mod headers;
+mod http_functions;
+mod imports;
+mod shared_functions;
+mod state;
+mod stream;
+mod wasi;
+
+pub use headers::{Header, HeaderMap};
+pub use state::{HttpCall, HttpResponse, Level, LocalResponse};
+pub use stream::{Action, Exchange, Stream};
+
+use state::{Context, Host};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+use wasmi::{Engine, Instance, Module, Store, Val};
+
+/// One worker's VM with the filter in it.
+pub struct Vm {
+    wasm: PathBuf,
+    store: Store<Host>,
+    instance: Instance,
+    /// The root context that gets new streams: of the configuration that was accepted last.
+    root: Option<u32>,
+    last_context: u32,
+    trap: Option<Trap>,
+}
+
+/// The guest trapped: in Envoy, the end of this VM. The panic's message is among the log lines.
+#[derive(Clone, Debug)]
+pub struct Trap {
+    /// The callback in which it happened.
+    pub callback: &'static str,
+    pub message: String,
+    /// All lines since the last [`Vm::drain_log`].
+    pub log: Vec<(Level, String)>,
+}
+
+impl std::fmt::Display for Trap {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(formatter, "trap in {}: {}", self.callback, self.message)?;
+        for (level, line) in &self.log {
+            write!(formatter, "\n  {level:?}: {line}")?;
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for Trap {}
+
+impl Vm {
+    /// Instantiates and initialises the module, without any configuration yet.
+    pub fn start(wasm: &Path) -> Self {
+        let (engine, module) = compiled(wasm);
+        let linker = imports::linker(&engine, &module);
+        let mut store = Store::new(&engine, Host::default());
+        let instance = linker
+            .instantiate_and_start(&mut store, &module)
+            .unwrap_or_else(|error| panic!("{} does not start: {error}", wasm.display()));
+        let host_memory = instance.get_memory(&store, "memory");
+        let allocate = ["proxy_on_memory_allocate", "malloc"]
+            .iter()
+            .find_map(|name| instance.get_typed_func(&store, name).ok());
+        store.data_mut().memory = host_memory;
+        store.data_mut().allocate = allocate;
+        let mut vm = Self {
+            wasm: wasm.to_owned(),
+            store,
+            instance,
+            root: None,
+            last_context: 0,
+            trap: None,
+        };
+        assert!(
+            vm.exports("proxy_abi_version_0_2_1"),
+            "{} is not for ABI 0.2.1",
+            wasm.display()
+        );
+        vm.call("_initialize", 0, &[])
+            .unwrap_or_else(|trap| panic!("{trap}"));
+        vm
+    }
+
+    /// Gives the filter a configuration; whether it took it.
+    ///
+    /// As in Envoy a VM of its own tries it first, so that nothing of a refused configuration
+    /// gets here but its log lines. One that is accepted gets a new root context; the one before
+    /// serves its streams to their end.
+    pub fn configure(&mut self, configuration: &[u8]) -> Result<bool, Trap> {
+        let mut canary = self.canary();
+        if canary.start_root(configuration)?.is_none() {
+            let lines = canary.drain_log();
+            self.host_mut().log.extend(lines);
+            return Ok(false);
+        }
+        let started = self.start_root(configuration)?;
+        let root = started.expect("what one VM accepts another does not refuse");
+        if let Some(retired) = self.root.replace(root) {
+            self.retire(retired)?;
+        }
+        Ok(true)
+    }
+
+    /// A VM like this one before its first configuration.
+    fn canary(&self) -> Self {
+        let mut canary = Self::start(&self.wasm);
+        let here = self.host();
+        let there = canary.host_mut();
+        there.properties.clone_from(&here.properties);
+        there.absent_clusters.clone_from(&here.absent_clusters);
+        there.now_nanoseconds = here.now_nanoseconds;
+        there.log_level = here.log_level;
+        canary
+    }
+
+    /// The root context of a configuration; `None` when the filter refuses it. The configuration
+    /// can be read while the root is created and configured, and not in between.
+    fn start_root(&mut self, configuration: &[u8]) -> Result<Option<u32>, Trap> {
+        let size = u32::try_from(configuration.len()).expect("less than 4 GiB");
+        let root = self.new_context();
+        let host = self.host_mut();
+        host.contexts
+            .insert(root, Context::Root { asked_to_go: false });
+        host.configuration = Some(configuration.to_vec());
+        self.call("proxy_on_context_create", root, &[0])?;
+        self.host_mut().configuration = None;
+        if self.call("proxy_on_vm_start", root, &[0])? == Some(0) {
+            return Ok(None);
+        }
+        self.host_mut().configuration = Some(configuration.to_vec());
+        let accepted = self.call("proxy_on_configure", root, &[size])? != Some(0);
+        self.host_mut().configuration = None;
+        self.settle()?;
+        Ok(accepted.then_some(root))
+    }
+
+    /// Adds one more plugin of the filter, of this name, to the VM; whether it took its configuration. New
+    /// streams are its, and the plugins before it stay.
+    pub fn configure_beside(&mut self, plugin: &str, configuration: &[u8]) -> Result<bool, Trap> {
+        self.set_property(&["plugin_name"], plugin.as_bytes());
+        let started = self.start_root(configuration)?;
+        self.root = started.or(self.root);
+        Ok(started.is_some())
+    }
+
+    /// Gives the configuration in force to its root context once more, as Envoy does where two listeners have
+    /// the same filter.
+    pub fn configure_again(&mut self, configuration: &[u8]) -> Result<bool, Trap> {
+        let root = self.root.expect("a configuration that was accepted");
+        let size = u32::try_from(configuration.len()).expect("less than 4 GiB");
+        self.host_mut().configuration = Some(configuration.to_vec());
+        let answer = self.call("proxy_on_configure", root, &[size])?;
+        self.host_mut().configuration = None;
+        Ok(answer != Some(0))
+    }
+
+    /// The values of counters and gauges, by the names that the filter gave them.
+    pub fn metrics(&self) -> BTreeMap<String, u64> {
+        self.host().metrics.values.clone()
+    }
+
+    /// What counters gained since the last call of this. To the filter they stay as they are.
+    pub fn drain_counters(&mut self) -> BTreeMap<String, u64> {
+        self.host_mut().metrics.drain_counters()
+    }
+
+    /// What was recorded in histograms.
+    pub fn samples(&self) -> &BTreeMap<String, Vec<u64>> {
+        &self.host().metrics.samples
+    }
+
+    pub fn log(&self) -> Vec<(Level, String)> {
+        self.host().log.clone()
+    }
+
+    /// The lines so far, which are then forgotten.
+    pub fn drain_log(&mut self) -> Vec<(Level, String)> {
+        std::mem::take(&mut self.host_mut().log)
+    }
+
+    /// The host calls made outside streams, by name and in order, which are then forgotten.
+    pub fn drain_root_calls(&mut self) -> Vec<&'static str> {
+        std::mem::take(&mut self.host_mut().root_calls)
+    }
+
+    /// Imports that the filter called and this host does not have.
+    pub fn unimplemented(&self) -> &BTreeSet<String> {
+        &self.host().unimplemented
+    }
+
+    /// The size of the guest's linear memory, which never shrinks.
+    pub fn memory_bytes(&self) -> usize {
+        let memory = self.host().memory;
+        memory
+            .expect("the module exports its memory")
+            .data_size(&self.store)
+    }
+
+    /// The lowest level that [`Vm::log`]'s reader is said to want; the host itself drops no line.
+    pub fn set_log_level(&mut self, level: Level) {
+        self.host_mut().log_level = level;
+    }
+
+    /// The time of the host's clocks, which stand still between calls of this.
+    pub fn set_time(&mut self, nanoseconds_since_1970: u64) {
+        self.host_mut().now_nanoseconds = nanoseconds_since_1970;
+    }
+
+    /// What the host answers for a property, as `&["node", "id"]`.
+    pub fn set_property(&mut self, path: &[&str], value: &[u8]) {
+        self.host_mut()
+            .properties
+            .insert(path.join("\0"), value.to_vec());
+    }
+
+    /// Whether the module exports a function, and so gets its callback.
+    pub fn exports(&self, function: &str) -> bool {
+        self.instance.get_func(&self.store, function).is_some()
+    }
+
+    fn host(&self) -> &Host {
+        self.store.data()
+    }
+
+    fn host_mut(&mut self) -> &mut Host {
+        self.store.data_mut()
+    }
+
+    fn new_context(&mut self) -> u32 {
+        self.last_context += 1;
+        self.last_context
+    }
+
+    /// Calls an export on behalf of a context, which is its first argument; `_initialize`, which
+    /// has no arguments, gets none. `None`: not exported, or without a result.
+    fn call(
+        &mut self,
+        callback: &'static str,
+        context: u32,
+        arguments: &[u32],
+    ) -> Result<Option<u32>, Trap> {
+        if let Some(trap) = &self.trap {
+            return Err(trap.clone());
+        }
+        let Some(function) = self.instance.get_func(&self.store, callback) else {
+            return Ok(None);
+        };
+        let signature = function.ty(&self.store);
+        let arguments: Vec<Val> = std::iter::once(&context)
+            .chain(arguments)
+            .map(|argument| Val::I32(argument.cast_signed()))
+            .take(signature.params().len())
+            .collect();
+        let mut results: Vec<Val> = signature
+            .results()
+            .iter()
+            .map(|kind| Val::default_for_ty(*kind))
+            .collect();
+        self.host_mut().current = context;
+        self.host_mut().effective = None;
+        let outcome = function.call(&mut self.store, &arguments, &mut results);
+        self.host_mut().current = 0;
+        self.host_mut().effective = None;
+        match outcome {
+            Ok(()) => Ok(results.first().and_then(Val::i32).map(i32::cast_unsigned)),
+            Err(error) => Err(self.fail(callback, error.to_string())),
+        }
+    }
+
+    fn fail(&mut self, callback: &'static str, message: String) -> Trap {
+        let trap = Trap {
+            callback,
+            message,
+            log: self.log(),
+        };
+        self.trap = Some(trap.clone());
+        trap
+    }
+}
+
+/// The compiled module, shared by all VMs of the process.
+fn compiled(wasm: &Path) -> (Engine, Module) {
+    static COMPILED: Mutex<Option<HashMap<PathBuf, (Engine, Module)>>> = Mutex::new(None);
+    let mut compiled = COMPILED.lock().expect("compiling does not panic halfway");
+    compiled
+        .get_or_insert_default()
+        .entry(wasm.to_owned())
+        .or_insert_with(|| compile(wasm))
+        .clone()
+}
+
+fn compile(wasm: &Path) -> (Engine, Module) {
+    let bytes = std::fs::read(wasm)
+        .unwrap_or_else(|error| panic!("{} cannot be read: {error}", wasm.display()));
+    let engine = Engine::default();
+    let module = Module::new(&engine, bytes)
+        .unwrap_or_else(|error| panic!("{} is no module: {error}", wasm.display()));
+    (engine, module)
+}

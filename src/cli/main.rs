@@ -7,7 +7,7 @@ mod support;
 
 use clap::builder::Styles;
 use clap::{CommandFactory, FromArgMatches, Parser};
-use turnout_core::is_visible;
+use turnout_text::is_visible;
 
 use crate::commands::Command;
 use crate::support::exit::Exit;

@@ -9,6 +9,7 @@ pub(crate) mod percentage;
 
 use std::fmt;
 
+use turnout_text::format_millionths;
 use xxhash_rust::xxh3::{xxh3_64, xxh3_64_with_seed};
 
 use self::percentage::HUNDRED_PERCENT;
@@ -160,6 +161,6 @@ impl Fraction {
 /// As the policy writes it: `12.5`.
 impl fmt::Display for Fraction {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&percentage::literal(self.millionths))
+        f.write_str(&format_millionths(self.millionths))
     }
 }

@@ -29,6 +29,7 @@ use crate::request::account::Format;
 use crate::request::account_sources::{AccountSources, Source};
 
 use rollouts::Rollouts;
+use turnout_text::is_dns_label;
 use whole_number::parsed;
 
 impl Plan {
@@ -250,13 +251,7 @@ fn segment_names<T>(segments: &Field<Map<'_, T>>) -> Option<Vec<String>> {
 }
 
 fn check_name(reader: &mut Reader<'_>, at: &JsonPointer<'_>, what: &str, name: &LocatedText<'_>) {
-    let is_end = |c: u8| c.is_ascii_lowercase() || c.is_ascii_digit();
-    let bytes = name.value.as_bytes();
-    let is_name = (1..=63).contains(&bytes.len())
-        && bytes.iter().all(|c| is_end(*c) || *c == b'-')
-        && bytes.first().is_some_and(|c| is_end(*c))
-        && bytes.last().is_some_and(|c| is_end(*c));
-    if !is_name {
+    if !is_dns_label(&name.value) {
         let problem = Problem::invalid(
             format!("`{}` is not a {what} name", excerpt(&name.value)),
             "write 1 to 63 lower-case letters, digits and inner hyphens",

@@ -7,10 +7,11 @@ pub(crate) mod problem;
 use std::fmt;
 use std::ops::Range;
 
+use turnout_text::escape_for_terminal;
+
 use crate::diagnostics::location::{JsonPointer, Span};
 use crate::diagnostics::problem::{Problem, Severity};
 use crate::policy::config_stream::ElidedSpans;
-use crate::visible::visible;
 
 /// How many diagnostics of one text are kept; further ones are only counted.
 const MAX_KEPT: usize = 1_000;
@@ -87,7 +88,7 @@ impl fmt::Display for Diagnostic {
             self.document, self.line, self.column
         )?;
         if !self.pointer.is_empty() {
-            write!(f, ", at {}", visible(&self.pointer))?;
+            write!(f, ", at {}", escape_for_terminal(&self.pointer))?;
         }
         write!(f, ": {}; {}", self.problem, self.problem.help())
     }

@@ -26,7 +26,6 @@ mod proxy;
 mod request;
 pub mod shadow;
 mod vec_map;
-mod visible;
 
 pub use bucketing::hash::{Hash, PercentageTooFine, ToolPosition};
 pub use bucketing::{Fraction, Position, Salt};
@@ -68,4 +67,3 @@ pub use request::ambiguity::Ambiguity;
 pub use request::headers::Headers;
 pub use shadow::byte_budget::{ByteBudget, Charge};
 pub use vec_map::VecMap;
-pub use visible::{begins_command, is_visible, push_json_escape, visible, visible_bytes};

@@ -32,6 +32,7 @@ use crate::policy::read::{self, expected};
 use errors::Errors;
 use partial_plan::PartialPlan;
 use segment_accounts::AccountClasses;
+use turnout_text::join_list;
 use warnings::Warnings;
 
 pub use code::Code;
@@ -134,14 +135,11 @@ fn not_examined(warnings: &mut Warnings<'_>, what: &str, place: (Span, &JsonPoin
 /// What a list in a sentence names at most; more would not help.
 const NAMED: usize = 3;
 
-/// `a, b and c`; of many only the first ones.
+/// Joins at most three words as a sentence does: `a, b and c`; of more words, `a, b, c and others`.
 fn listed(words: &[String], conjunction: &str) -> String {
-    let shown = words.get(..NAMED).unwrap_or(words);
-    match shown.split_last() {
-        _ if shown.len() < words.len() => format!("{} {conjunction} others", shown.join(", ")),
-        None => String::new(),
-        Some((last, [])) => last.clone(),
-        Some((last, before)) => format!("{} {conjunction} {last}", before.join(", ")),
+    match words.split_at_checked(NAMED) {
+        Some((shown, [_, ..])) => format!("{} {conjunction} others", shown.join(", ")),
+        _ => join_list(words, conjunction),
     }
 }
 

@@ -3,7 +3,7 @@
 //! A VM sees the plugins of its own `vm_id` only, and not whether two of them are in one filter chain. So this
 //! says what goes wrong where they are, and when it is fine.
 
-use turnout_core::visible;
+use turnout_text::escape_for_terminal;
 
 use crate::host::{self, LogLevel};
 use crate::root::Active;
@@ -41,8 +41,8 @@ impl Neighbours {
                 "turnout: the plugins \"{}\" and \"{}\" of this proxy are both Turnout. That is fine in two \
                  listeners. In one filter chain the later removes the x-turnout-* headers of the earlier, whose \
                  requests then take v1 while its counters say v2: put the rollouts of both into one policy{shared}",
-                visible(name),
-                visible(plugin)
+                escape_for_terminal(name),
+                escape_for_terminal(plugin)
             );
             host::log(LogLevel::Warn, &line);
         }

@@ -8,6 +8,7 @@ mod experiment;
 mod ranges;
 
 use serde_json::Value;
+use turnout_text::format_millionths;
 
 use self::ranges::{Hashing, Interval};
 use crate::draw::{Draw, Serve, millionths};
@@ -17,7 +18,7 @@ use crate::note::Notes;
 use crate::options::Options;
 use crate::treatment::{Treatment, Variations};
 use crate::when::{Condition, When};
-use crate::words::{percentage, quoted};
+use crate::words::quoted;
 
 const NAME: &str = "GrowthBook";
 
@@ -364,7 +365,7 @@ impl<'a> Reader<'a, '_> {
 }
 
 fn percent(millionths: u32) -> Value {
-    serde_json::from_str(&percentage(millionths)).unwrap_or_default()
+    serde_json::from_str(&format_millionths(millionths)).unwrap_or_default()
 }
 
 fn whole(treatment: Treatment) -> Serve {

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use serde_json::{Map, Value};
-use turnout_core::visible;
+use turnout_text::escape_for_terminal;
 
 use crate::note::Notes;
 use crate::words::quoted;
@@ -24,7 +24,7 @@ pub struct Unreadable {
 
 impl Unreadable {
     pub(crate) fn new(at: &str, what: impl Into<String>, help: impl Into<String>) -> Self {
-        let place = visible(at);
+        let place = escape_for_terminal(at);
         let (what, help) = (what.into(), help.into());
         Self { place, what, help }
     }

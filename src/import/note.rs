@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use turnout_core::visible;
+use turnout_text::escape_for_terminal;
 
 /// How many notes are kept; further ones are only counted.
 const KEPT: usize = 1_000;
@@ -45,9 +45,14 @@ impl fmt::Display for Note {
         write!(f, "{}", self.severity.as_str())?;
         if !self.pointer.is_empty() {
             // A key of the file may hold anything.
-            write!(f, " at {}", visible(&self.pointer))?;
+            write!(f, " at {}", escape_for_terminal(&self.pointer))?;
         }
-        write!(f, ": {}; {}", visible(&self.what), visible(&self.help))
+        write!(
+            f,
+            ": {}; {}",
+            escape_for_terminal(&self.what),
+            escape_for_terminal(&self.help)
+        )
     }
 }
 

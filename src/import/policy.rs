@@ -6,6 +6,7 @@ use std::rc::Rc;
 use serde::Serialize;
 use serde_json::{Map, Number, Value};
 use turnout_core::{Diagnostics, Plan, Sid};
+use turnout_text::format_millionths;
 
 use crate::draw::{Draw, Serve};
 use crate::flag::Flag;
@@ -13,7 +14,7 @@ use crate::merge::{self, Rule};
 use crate::node::{Read, Unreadable};
 use crate::note::Notes;
 use crate::options::{Format, Options, Source};
-use crate::words::{free, name, percentage, quoted};
+use crate::words::{free, name, quoted};
 
 /// The rules that a rollout has at most.
 const MOST_RULES: usize = 100;
@@ -200,7 +201,7 @@ impl<'a> Segments<'a, '_> {
             (false, false) => Some(WhenOut::In([self.name(rule.when.name(), accounts)])),
             (true, false) => Some(WhenOut::NotIn([self.name(rule.when.name(), accounts)])),
         };
-        let percent = |millionths| percentage(millionths).parse().ok();
+        let percent = |millionths| format_millionths(millionths).parse().ok();
         let (serve, accounts) = match rule.serve {
             Serve::V1 => (Some("v1"), None),
             Serve::V2 => (None, percent(100_000_000)),

@@ -2,20 +2,16 @@
 
 use std::fmt::Write;
 
-use turnout_core::visible;
+use turnout_text::{DNS_LABEL_MAX_LEN, excerpt_for_terminal};
 
 /// How much of a text of the file a sentence shows, in characters.
 const SHOWN: usize = 64;
 /// How many of a list.
 const LISTED: usize = 10;
-/// The longest name in a policy.
-const LONGEST_NAME: usize = 63;
 
-/// A text of the file, short enough for one line, and on one line.
+/// Returns the beginning of a text from the file in backticks, escaped for a terminal.
 pub(crate) fn quoted(text: &str) -> String {
-    let short: String = text.chars().take(SHOWN).collect();
-    let dots = if short.len() < text.len() { "…" } else { "" };
-    format!("`{}{dots}`", visible(&short))
+    format!("`{}`", excerpt_for_terminal(text, SHOWN))
 }
 
 /// ``` `a`, `b` and 3 more ```
@@ -47,7 +43,7 @@ pub(crate) fn name(text: &str) -> String {
             _ if name.is_empty() || name.ends_with('-') => {}
             _ => name.push('-'),
         }
-        if name.len() >= LONGEST_NAME {
+        if name.len() >= DNS_LABEL_MAX_LEN {
             break;
         }
     }
@@ -62,22 +58,12 @@ pub(crate) fn free(name: &str, is_taken: impl Fn(&str) -> bool) -> String {
     }
     let numbered = (2_usize..).map(|number| {
         let end = format!("-{number}");
-        let room = LONGEST_NAME.saturating_sub(end.len());
+        let room = DNS_LABEL_MAX_LEN.saturating_sub(end.len());
         let start: String = name.chars().take(room).collect();
         [start.trim_end_matches('-'), &end].concat()
     });
     let mut free = numbered.filter(|name| !is_taken(name));
     free.next().unwrap_or_default()
-}
-
-/// Millionths of a percent as a decimal: `12.5`.
-pub(crate) fn percentage(millionths: u32) -> String {
-    let (whole, rest) = (millionths / 1_000_000, millionths % 1_000_000);
-    let decimals = format!("{rest:06}");
-    match decimals.trim_end_matches('0') {
-        "" => whole.to_string(),
-        decimals => format!("{whole}.{decimals}"),
-    }
 }
 
 #[cfg(test)]
@@ -100,19 +86,6 @@ mod tests {
         let long = "a".repeat(63);
         assert_eq!(free(&long, |name| name == long).len(), 63);
         assert_eq!(free("a", |name| name == "a" || name == "a-2"), "a-3");
-    }
-
-    #[test]
-    fn percentages_have_the_decimals_that_they_need() {
-        for (millionths, expected) in [
-            (0, "0"),
-            (100_000_000, "100"),
-            (12_340_000, "12.34"),
-            (33_333_333, "33.333333"),
-            (1, "0.000001"),
-        ] {
-            assert_eq!(percentage(millionths), expected);
-        }
     }
 
     #[test]

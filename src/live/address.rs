@@ -1,6 +1,6 @@
 //! The admin address of a proxy, as people write it.
 
-use turnout_core::visible;
+use turnout_text::escape_for_terminal;
 
 /// What stands in the sentences in the place of an address that cannot be guessed.
 const EXAMPLE: &str = "http://127.0.0.1:9901";
@@ -27,8 +27,8 @@ pub(crate) fn parse(address: &str) -> Result<String, String> {
     let refuse = |what: &str, instead: &str| {
         Err(format!(
             "--admin {}: {what}; write {}",
-            visible(address),
-            visible(instead)
+            escape_for_terminal(address),
+            escape_for_terminal(instead)
         ))
     };
     if address.trim().is_empty() {
@@ -53,8 +53,8 @@ pub(crate) fn parse(address: &str) -> Result<String, String> {
         // What stands before the `@` may be a password, so it is not shown.
         return Err(format!(
             "--admin …@{}: an admin address has no user name; write http://{}",
-            visible(host),
-            visible(host)
+            escape_for_terminal(host),
+            escape_for_terminal(host)
         ));
     }
     match scheme.as_deref() {

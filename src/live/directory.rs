@@ -4,7 +4,8 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use turnout_core::{Plan, visible};
+use turnout_core::Plan;
+use turnout_text::escape_for_terminal;
 
 use crate::edit::Text;
 use crate::entry::{Entry, Outcome, What};
@@ -221,7 +222,7 @@ impl State {
                 }
             },
             Filter::Damaged(why) => {
-                let why = format!("is {}", visible(why));
+                let why = format!("is {}", escape_for_terminal(why));
                 self.newest(&why, directory)
             }
             Filter::Missing => self.newest("is not there", directory),

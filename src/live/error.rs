@@ -4,7 +4,7 @@ use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use turnout_core::{visible, visible_bytes};
+use turnout_text::{escape_bytes_for_terminal, escape_for_terminal};
 
 /// Why a folder was not changed, or not read. Its `Display` says what is wrong and what to do.
 #[derive(Debug)]
@@ -107,7 +107,7 @@ impl Error {
 
 /// How a path is shown.
 pub(crate) fn shown(path: &Path) -> String {
-    visible_bytes(path.as_os_str().as_encoded_bytes())
+    escape_bytes_for_terminal(path.as_os_str().as_encoded_bytes())
 }
 
 impl fmt::Display for Error {
@@ -166,7 +166,7 @@ impl fmt::Display for Error {
                 sequence,
                 other,
             } => {
-                let (shown, other_shown) = (visible(revision), visible(other));
+                let (shown, other_shown) = (escape_for_terminal(revision), escape_for_terminal(other));
                 match revision == other {
                     true => write!(
                         f,
@@ -192,17 +192,17 @@ impl fmt::Display for Error {
             Self::UnknownTarget(name) => write!(
                 f,
                 "there is no entry and no revision {} in the history; `turnout log` shows what there is",
-                visible(name)
+                escape_for_terminal(name)
             ),
             Self::AmbiguousTarget(name) => write!(
                 f,
                 "{name} is an entry of the history and the revision of another; write #{name} for the entry",
-                name = visible(name)
+                name = escape_for_terminal(name)
             ),
             Self::RejectedTarget(name) => write!(
                 f,
                 "proxies refused {}, so nothing goes back to it; `turnout log` shows what else there is",
-                visible(name)
+                escape_for_terminal(name)
             ),
             Self::NoWasm => f.write_str(
                 "the folder does not say yet where the proxies find the filter; give --wasm with this \

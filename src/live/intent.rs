@@ -1,6 +1,7 @@
 //! What a command comes to in a folder as it is, before anything is written.
 
-use turnout_core::{Revision, visible};
+use turnout_core::Revision;
+use turnout_text::escape_for_terminal;
 
 use crate::change::{Author, Target, bounded};
 use crate::directory::{Current, Directory, Filter, State, standing};
@@ -340,7 +341,7 @@ fn named(history: &History, name: &str) -> Result<Entry, Error> {
             .map_err(|why| Error::Lost { sequence, why })?,
     };
     match entry.outcome.is_refused() {
-        true => Err(Error::RejectedTarget(visible(name))),
+        true => Err(Error::RejectedTarget(escape_for_terminal(name))),
         false => Ok(entry),
     }
 }

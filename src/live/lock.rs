@@ -6,7 +6,7 @@ use std::path::Path;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use turnout_core::visible;
+use turnout_text::escape_for_terminal;
 
 use crate::error::Error;
 
@@ -117,6 +117,6 @@ fn holder(file: &mut File) -> String {
         .and_then(|()| file.take(LONGEST_NAME).read_to_string(&mut name));
     match name.trim() {
         "" => String::from("another process"),
-        name => visible(name),
+        name => escape_for_terminal(name),
     }
 }

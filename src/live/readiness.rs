@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use turnout_core::visible;
+use turnout_text::escape_for_terminal;
 
 use crate::discovery::Seen;
 use crate::preview::Version;
@@ -52,12 +52,12 @@ impl fmt::Display for Readiness {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Ready => f.write_str("it is ready"),
-            Self::Unreachable(why) => write!(f, "it does not answer: {}", visible(why)),
+            Self::Unreachable(why) => write!(f, "it does not answer: {}", escape_for_terminal(why)),
             Self::NotEnvoy(why) => {
                 write!(
                     f,
                     "that is not the admin page of an Envoy: {}",
-                    visible(why)
+                    escape_for_terminal(why)
                 )
             }
             Self::NotDiscovered {
@@ -77,8 +77,8 @@ impl fmt::Display for Readiness {
             } => write!(
                 f,
                 "it runs {}, and the folder holds {}; does it watch another folder?",
-                visible(running),
-                visible(wanted)
+                escape_for_terminal(running),
+                escape_for_terminal(wanted)
             ),
             Self::RunsAnother {
                 running: None,
@@ -86,7 +86,7 @@ impl fmt::Display for Readiness {
             } => write!(
                 f,
                 "it does not say that it runs {}, which the folder holds",
-                visible(wanted)
+                escape_for_terminal(wanted)
             ),
         }
     }

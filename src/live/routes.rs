@@ -10,7 +10,8 @@ use std::time::Duration;
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 use turnout_core::lint::{ProxyRoutes, Route, RouteChange, RoutePath, Target};
-use turnout_core::{CLUSTER_HEADER, TREATMENT_HEADER, visible};
+use turnout_core::{CLUSTER_HEADER, TREATMENT_HEADER};
+use turnout_text::escape_for_terminal;
 
 use crate::address::distinct_admins;
 use crate::admin::Admin;
@@ -42,14 +43,14 @@ pub fn routes(addresses: &[String]) -> Vec<Result<ProxyRoutes, String>> {
 
 fn of_proxy(address: &str) -> Result<ProxyRoutes, String> {
     let admin = Admin::new(address, ANSWER)?;
-    let proxy = visible(admin.name());
+    let proxy = escape_for_terminal(admin.name());
     let cannot = |why: &str| {
         format!(
             "cannot read the routes of {proxy}: {why}; give the `admin` address of a running Envoy"
         )
     };
     let page = admin.request(PAGE);
-    let page = page.map_err(|failure| cannot(&visible(&failure.to_string())))?;
+    let page = page.map_err(|failure| cannot(&escape_for_terminal(&failure.to_string())))?;
     let dump = whole(page).map_err(|why| cannot(&why))?;
     let configurations = read(&dump).map_err(|why| cannot(&why))?;
     let mut routes = Vec::new();
@@ -66,7 +67,7 @@ fn of_proxy(address: &str) -> Result<ProxyRoutes, String> {
 fn whole(mut page: impl Read) -> Result<Vec<u8>, String> {
     let mut text = Vec::new();
     let read = page.read_to_end(&mut text);
-    read.map_err(|error| visible(&error.to_string()))?;
+    read.map_err(|error| escape_for_terminal(&error.to_string()))?;
     Ok(text)
 }
 
@@ -74,7 +75,7 @@ fn read(dump: &[u8]) -> Result<Vec<Configuration>, String> {
     let dump: Dump = serde_json::from_slice(dump).map_err(|error| {
         format!(
             "its dump is not as Envoy writes it ({})",
-            visible(&error.to_string())
+            escape_for_terminal(&error.to_string())
         )
     })?;
     let mut found = Vec::new();

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value};
 use serde_saphyr::{ser_options, to_string_with_options};
-use turnout_core::{begins_command, is_visible};
+use turnout_text::{begins_ci_command, is_visible};
 
 use crate::error::{Error, Errors, Found, LARGEST};
 
@@ -86,7 +86,7 @@ impl Hidden {
 
     fn word_for(&mut self, text: &str) -> String {
         let mut places = text.match_indices("##");
-        let is_command = places.any(|(place, _)| text.get(place..).is_some_and(begins_command));
+        let is_command = places.any(|(place, _)| text.get(place..).is_some_and(begins_ci_command));
         if !is_command && text.chars().all(is_visible) {
             return text.to_owned();
         }
@@ -117,7 +117,7 @@ fn push_quoted(yaml: &mut String, text: &str) {
         match c {
             '"' => yaml.push_str("\\\""),
             '\\' => yaml.push_str("\\\\"),
-            '#' if begins_command(rest) => yaml.push_str("\\x23"),
+            '#' if begins_ci_command(rest) => yaml.push_str("\\x23"),
             c if is_visible(c) => yaml.push(c),
             c => match u32::from(c) {
                 code @ ..=0xffff => yaml.push_str(&format!("\\u{code:04X}")),

@@ -7,6 +7,7 @@
 
 use serde_json::{Value, json};
 use turnout_core::{CLUSTER_HEADER, PathScope, Plan, Rollout, TREATMENT_HEADER, Treatment};
+use turnout_text::is_dns_label;
 
 use crate::document::Document;
 use crate::error::{Error, Errors, Found};
@@ -253,9 +254,9 @@ fn parsed(name: &str) -> Option<Value> {
     let (service, port) = name.rsplit_once(':')?;
     let port: u16 = port.parse().ok().filter(|port| *port > 0)?;
     match service.split_once('/') {
-        None => names::is_label(service).then(|| json!({ "name": service, "port": port })),
+        None => is_dns_label(service).then(|| json!({ "name": service, "port": port })),
         Some((namespace, service)) => {
-            let is_named = names::is_label(namespace) && names::is_label(service);
+            let is_named = is_dns_label(namespace) && is_dns_label(service);
             is_named.then(|| json!({ "name": service, "namespace": namespace, "port": port }))
         }
     }

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use turnout_core::visible;
+use turnout_text::escape_for_terminal;
 
 /// What etcd takes in one object, in bytes, with room for what the cluster adds to it.
 pub const LARGEST: usize = 1_400_000;
@@ -90,35 +90,35 @@ impl fmt::Display for Error {
             } => write!(
                 f,
                 "rollout {rollout}: `{}` as {version} is no cluster there; write {form}",
-                visible(found)
+                escape_for_terminal(found)
             ),
             Self::Name { what, found } => write!(
                 f,
                 "`{}` is not a name of {what}; write 1 to 63 lower-case letters, digits and inner \
                  hyphens",
-                visible(found)
+                escape_for_terminal(found)
             ),
             Self::Label(found) => write!(
                 f,
                 "`{}` is not a label; write key=value, for example istio=ingressgateway",
-                visible(found)
+                escape_for_terminal(found)
             ),
             Self::LabelTwice(key) => write!(
                 f,
                 "the label `{}` is given twice; give it once",
-                visible(key)
+                escape_for_terminal(key)
             ),
             Self::Image(found) => write!(
                 f,
                 "`{}` is not the name of an image; write one, for example \
                  registry.example.com/turnout:0.1.0",
-                visible(found)
+                escape_for_terminal(found)
             ),
             Self::Gateway(found) => write!(
                 f,
                 "`{}` is not a gateway; write its name, or NAMESPACE/NAME, for example \
                  istio-ingress/edge",
-                visible(found)
+                escape_for_terminal(found)
             ),
             Self::Shadow {
                 rollout,
@@ -131,12 +131,12 @@ impl fmt::Display for Error {
             Self::Host(found) => write!(
                 f,
                 "no route can be for the host `{}`; write a host name, for example api.example.com",
-                visible(found)
+                escape_for_terminal(found)
             ),
             Self::Path(found) => write!(
                 f,
                 "`{}` is longer than the path of a route may be; write at most 500 characters",
-                visible(found)
+                escape_for_terminal(found)
             ),
             Self::TooManyPaths { rollout, most } => write!(
                 f,

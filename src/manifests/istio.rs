@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
 use turnout_core::{CLUSTER_HEADER, PathScope, Plan, Rollout, TREATMENT_HEADER, Treatment};
+use turnout_text::is_dns_label;
 
 use crate::document::Document;
 use crate::error::{Error, Errors, Found};
@@ -143,8 +144,8 @@ impl Istio<'_> {
 
 fn is_gateway(gateway: &str) -> bool {
     match gateway.split_once('/') {
-        None => names::is_label(gateway),
-        Some((namespace, name)) => names::is_label(namespace) && names::is_label(name),
+        None => is_dns_label(gateway),
+        Some((namespace, name)) => is_dns_label(namespace) && is_dns_label(name),
     }
 }
 
@@ -303,7 +304,7 @@ impl<'p> Cluster<'p> {
         let parts = [parts.next()?, parts.next()?, parts.next()?, parts.next()?];
         let [direction, port, subset, host] = parts;
         let is_whole = name.matches('|').count() == 3 && direction == "outbound";
-        let is_named = names::is_host(host) && (subset.is_empty() || names::is_label(subset));
+        let is_named = names::is_host(host) && (subset.is_empty() || is_dns_label(subset));
         let port = port.parse().ok().filter(|port| *port > 0)?;
         (is_whole && is_named).then_some(Self { port, subset, host })
     }

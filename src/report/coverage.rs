@@ -1,11 +1,12 @@
 //! What a verdict does not rest on.
 
 use turnout_core::shadow::Outcome;
+use turnout_text::{counted, join_first, join_list, thousands};
 
 use crate::model;
 use crate::outcomes::{Outcomes, is_left_out, phrase};
 use crate::percent::Share;
-use crate::words::{counted, first_few, grouped, listed, shown};
+use crate::words::shown;
 use crate::{judge::Verdict, totals::Declared};
 
 /// Names that a sentence lists.
@@ -32,7 +33,7 @@ pub(crate) fn sentence(
 fn left_out(outcomes: &Outcomes) -> String {
     let (left_out, sampled) = (outcomes.left_out(), outcomes.total());
     if left_out == 0 {
-        return format!("Left out: none of {} sampled requests.", grouped(sampled));
+        return format!("Left out: none of {} sampled requests.", thousands(sampled));
     }
     let mut reasons: Vec<_> = Outcome::ALL
         .into_iter()
@@ -43,14 +44,14 @@ fn left_out(outcomes: &Outcomes) -> String {
     reasons.sort_by_key(|(count, _)| std::cmp::Reverse(*count));
     let reasons: Vec<_> = reasons
         .iter()
-        .map(|(count, outcome)| format!("{} {}", grouped(*count), phrase(*outcome)))
+        .map(|(count, outcome)| format!("{} {}", thousands(*count), phrase(*outcome)))
         .collect();
     format!(
         "Left out: {} of {} sampled requests ({} %): {}.",
-        grouped(left_out),
-        grouped(sampled),
+        thousands(left_out),
+        thousands(sampled),
         Share::of(left_out, sampled).near(),
-        listed(&reasons)
+        join_list(&reasons, "and")
     )
 }
 
@@ -65,14 +66,14 @@ fn routes(declared: &Declared, unseen: &[String]) -> String {
         (count, unseen) => format!(
             "Never seen: {} of {count} declared routes, {}.",
             unseen.len(),
-            first_few(unseen, MOST_NAMES)
+            join_first(unseen, MOST_NAMES)
         ),
     }
 }
 
 /// Declared routes of which every request was left out.
 pub(crate) fn never_compared(routes: &[String]) -> Option<String> {
-    let names = first_few(routes, MOST_NAMES);
+    let names = join_first(routes, MOST_NAMES);
     (!routes.is_empty()).then(|| format!("Seen, but never compared: {names}."))
 }
 
@@ -95,6 +96,6 @@ pub(crate) fn hidden(
     }
     Some(format!(
         "By itself NOT READY: {}.",
-        first_few(&names, MOST_NAMES)
+        join_first(&names, MOST_NAMES)
     ))
 }

@@ -5,11 +5,11 @@ mod rollout;
 
 use std::fmt::{self, Write as _};
 
-use turnout_core::is_visible;
+use turnout_text::{counted, is_visible, thousands};
 
 use crate::judge::Verdict;
 use crate::model::Report;
-use crate::words::{counted, grouped, moment};
+use crate::words::moment;
 
 const STYLE: &str = include_str!("html/page.css");
 
@@ -81,7 +81,7 @@ impl Report {
         if !self.records.is_empty() {
             let ways = self.records.iter();
             let ways: Vec<_> = ways
-                .map(|(way, count)| format!("{} {way}", grouped(*count)))
+                .map(|(way, count)| format!("{} {way}", thousands(*count)))
                 .collect();
             let ways = ways.join(", ");
             page.put(format_args!(
@@ -127,7 +127,7 @@ impl Page {
             let class = if *count == 0 { "number zero" } else { "number" };
             self.put(format_args!(
                 "<td class=\"{class}\">{}</td>",
-                grouped(*count)
+                thousands(*count)
             ));
         }
     }

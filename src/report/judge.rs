@@ -4,12 +4,12 @@ use std::fmt;
 
 use serde::Serialize;
 use turnout_core::shadow::Outcome;
+use turnout_text::{counted, join_list, plural, thousands};
 
 use crate::allow::Allow;
 use crate::bounds::{self, CONFIDENCE_PERCENT};
 use crate::outcomes::{Outcomes, is_uncertain, phrase};
 use crate::percent::Share;
-use crate::words::{counted, grouped, listed};
 
 /// Whether v2 is ready.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -120,19 +120,19 @@ impl Judgement {
         if self.judged == 0 {
             return format!(
                 "Nothing was compared; {} equal comparisons would show that at most {allow} differ.",
-                grouped(more)
+                thousands(more)
             );
         }
         let unproven = match self.unproven {
             0 => String::new(),
             count => format!(
                 " ({} of them may yet turn out to be v1's noise)",
-                grouped(count)
+                thousands(count)
             ),
         };
         let failed = format!(
             "{} of {} failed{}{unproven}",
-            grouped(self.failed),
+            thousands(self.failed),
             counted(self.judged, "comparison", "comparisons"),
             kinds(outcomes, is_failure)
         );
@@ -141,8 +141,8 @@ impl Judgement {
             0 => String::new(),
             count => format!(
                 ", and {} {} uncertain{}",
-                grouped(count),
-                if count == 1 { "is" } else { "are" },
+                thousands(count),
+                plural(count, "is", "are"),
                 kinds(outcomes, is_uncertain)
             ),
         };
@@ -184,7 +184,7 @@ impl Judgement {
                  {} that {} equal would be enough.",
                 self.upper.up(),
                 counted(more, "more comparison", "more comparisons"),
-                if more == 1 { "is" } else { "are" }
+                plural(more, "is", "are")
             ),
         }
     }
@@ -202,12 +202,12 @@ fn kinds(outcomes: &Outcomes, is_kind: fn(Outcome) -> bool) -> String {
     let kinds: Vec<_> = Outcome::ALL
         .into_iter()
         .filter(|outcome| is_kind(*outcome) && outcomes.get(*outcome) > 0)
-        .map(|outcome| format!("{} {}", grouped(outcomes.get(outcome)), phrase(outcome)))
+        .map(|outcome| format!("{} {}", thousands(outcomes.get(outcome)), phrase(outcome)))
         .collect();
     if kinds.is_empty() {
         return String::new();
     }
-    format!(" ({})", listed(&kinds))
+    format!(" ({})", join_list(&kinds, "and"))
 }
 
 #[cfg(test)]

@@ -2,8 +2,7 @@
 
 use memchr::memmem;
 use serde::Serialize;
-
-use crate::words::counted;
+use turnout_text::{counted, plural};
 
 /// Lines that are not counted, by why others than the filter can have written them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
@@ -56,7 +55,7 @@ impl Lookalikes {
                     "{} but not where the filter writes them, and {} not counted: a client can write such text into \
                  an access log. {OWN}",
                     record(self.in_a_line),
-                    are(self.in_a_line)
+                    plural(self.in_a_line, "is", "are")
                 ),
             ),
             (
@@ -65,7 +64,7 @@ impl Lookalikes {
                     "{} but of standard output, where Envoy writes access logs, and {} not counted. Envoy's own log \
                  goes to standard error unless --log-path says otherwise. {OWN}",
                     record(self.stdout),
-                    are(self.stdout)
+                    plural(self.stdout, "is", "are")
                 ),
             ),
             (
@@ -74,7 +73,7 @@ impl Lookalikes {
                     "{} without the frame of Envoy's log among lines of something else, and {} not counted. Give \
                  records that you extracted as a file of their own. {OWN}",
                     record(self.bare),
-                    are(self.bare)
+                    plural(self.bare, "is", "are")
                 ),
             ),
             (
@@ -83,7 +82,7 @@ impl Lookalikes {
                     "{} in a wrapper that other lines of the input do not have, and {} not counted: a client can \
                  write such text into an access log. Give logs from different places as files of their own. {OWN}",
                     record(self.wrapped),
-                    are(self.wrapped)
+                    plural(self.wrapped, "is", "are")
                 ),
             ),
             (
@@ -95,7 +94,7 @@ impl Lookalikes {
                         "line looks like a counter",
                         "lines look like counters"
                     ),
-                    are(self.counters)
+                    plural(self.counters, "is", "are")
                 ),
             ),
         ];
@@ -104,10 +103,6 @@ impl Lookalikes {
             .filter_map(|(count, note)| (count > 0).then_some(note))
             .collect()
     }
-}
-
-const fn are(count: u64) -> &'static str {
-    if count == 1 { "is" } else { "are" }
 }
 
 /// How a quote is written in JSON, in JSON within JSON, in URLs, in HTML, and by loggers that escape.

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use turnout_core::shadow::Outcome;
+use turnout_text::{counted, join_first, thousands};
 
 use crate::allow::Allow;
 use crate::bounds::CONFIDENCE_PERCENT;
@@ -17,7 +18,7 @@ use crate::model::{
 use crate::outcomes::Outcomes;
 use crate::totals::{self, Totals};
 use crate::uncertain;
-use crate::words::{NO_ROUTE, NO_SEGMENT, counted, excerpt, first_few, grouped};
+use crate::words::{NO_ROUTE, NO_SEGMENT, excerpt};
 
 /// Findings that are listed with one segment or route, and places with one finding.
 const FEW: usize = 5;
@@ -193,16 +194,16 @@ fn told(counted: &Outcomes, recorded: &Outcomes) -> String {
     if verdicts(counted) == verdicts(recorded) {
         return format!(
             "The counters have {} left out, the records {}.",
-            grouped(counted.left_out()),
-            grouped(recorded.left_out())
+            thousands(counted.left_out()),
+            thousands(recorded.left_out())
         );
     }
     format!(
         "The counters have {} of {} failed, the records {} of {}.",
-        grouped(counted.failed()),
-        grouped(counted.judged()),
-        grouped(recorded.failed()),
-        grouped(recorded.judged())
+        thousands(counted.failed()),
+        thousands(counted.judged()),
+        thousands(recorded.failed()),
+        thousands(recorded.judged())
     )
 }
 
@@ -311,7 +312,7 @@ fn findings(findings: &Findings, notes: &mut Vec<String>) -> Vec<Finding> {
                 "finding",
                 "findings"
             ),
-            grouped(findings.beyond)
+            thousands(findings.beyond)
         ));
     }
     let listed = listed.into_iter().take(MOST_LISTED);
@@ -386,7 +387,7 @@ fn notes(totals: &Totals) -> Vec<String> {
     if !nothing.is_empty() {
         notes.push(format!(
             "Nothing of Turnout was found in {}.",
-            first_few(&nothing, FEW)
+            join_first(&nothing, FEW)
         ));
     }
     if let Some(lost) = totals.ways.get("lost").filter(|lost| **lost > 0) {

@@ -5,13 +5,14 @@ use std::fmt;
 
 use serde::Serialize;
 use turnout_core::shadow::Outcome;
+use turnout_text::{join_first, thousands};
 
 use crate::findings::{Example, What};
 use crate::input::Input;
 use crate::judge::{Judgement, Verdict};
 use crate::latency::{Histogram, Latency};
 use crate::outcomes::Outcomes;
-use crate::words::{NO_ROUTE, first_few, grouped, shown};
+use crate::words::{NO_ROUTE, shown};
 
 /// What was found, and the verdict on each rollout.
 #[derive(Serialize)]
@@ -224,7 +225,7 @@ impl fmt::Display for AtPlace {
         if self.segment != "-" {
             write!(f, " of {}", self.segment)?;
         }
-        write!(f, " ({})", grouped(self.requests))
+        write!(f, " ({})", thousands(self.requests))
     }
 }
 
@@ -272,7 +273,7 @@ impl fmt::Display for UnknownRollout {
             f,
             "nothing was found of the rollout `{}`; there is {}",
             self.name,
-            first_few(&known, 20)
+            join_first(&known, 20)
         )
     }
 }

@@ -3,13 +3,13 @@
 use std::fmt::Write as _;
 
 use turnout_core::shadow::Outcome;
-use turnout_core::visible;
+use turnout_text::{Table, counted, escape_for_terminal, thousands};
 
 use crate::findings::{Example, Side, What};
 use crate::latency::Latency;
 use crate::model::{Finding, Latencies, Report, Rollout, Row, Tally};
 use crate::outcomes::is_left_out;
-use crate::words::{NO_ROUTE, NO_SEGMENT, counted, grouped, moment, shown};
+use crate::words::{NO_ROUTE, NO_SEGMENT, moment, shown};
 
 const COLUMNS: usize = 100;
 /// Findings and rows that are printed; the other forms of the report have more.
@@ -55,16 +55,16 @@ impl Text {
         let tally = &rollout.tally;
         self.paragraph("  ", &format!(
             "compared {}: equal {}, different {}, uncertain {} (noise {}, unrepeatable {}, unconfirmed {}); no answer of v2 {}: timeout {}, v2_error {}",
-            grouped(tally.compared),
-            grouped(tally.equal),
-            grouped(tally.different),
-            grouped(tally.uncertain),
-            grouped(tally.noise),
-            grouped(tally.unrepeatable),
-            grouped(tally.unconfirmed),
-            grouped(tally.unanswered()),
-            grouped(tally.timeout),
-            grouped(tally.v2_error),
+            thousands(tally.compared),
+            thousands(tally.equal),
+            thousands(tally.different),
+            thousands(tally.uncertain),
+            thousands(tally.noise),
+            thousands(tally.unrepeatable),
+            thousands(tally.unconfirmed),
+            thousands(tally.unanswered()),
+            thousands(tally.timeout),
+            thousands(tally.v2_error),
         ));
         let left_out = Outcome::ALL
             .into_iter()
@@ -73,10 +73,10 @@ impl Text {
             .map(|outcome| outcome.as_str())
             .filter_map(|name| rollout.outcomes.get(name).map(|count| (name, *count)))
             .filter(|(_, count)| *count > 0)
-            .map(|(name, count)| format!("{name} {}", grouped(count)))
+            .map(|(name, count)| format!("{name} {}", thousands(count)))
             .collect();
         if !left_out.is_empty() {
-            let sum = grouped(tally.left_out);
+            let sum = thousands(tally.left_out);
             self.paragraph("  ", &format!("left out {sum}: {}", left_out.join(", ")));
         }
         let of = match (rollout.first_ms, rollout.last_ms) {
@@ -191,31 +191,14 @@ impl Text {
         }
     }
 
-    /// Cells in columns: the first one to the left, and cut where there is no room for it.
+    /// Writes rows of cells, and shortens the first column where a row is too long.
     fn table(&mut self, rows: &[Vec<String>]) {
-        let count = rows.iter().map(Vec::len).max().unwrap_or(0);
-        let rows: Vec<Vec<String>> = rows
-            .iter()
-            .map(|row| row.iter().map(|cell| visible(cell)).collect())
-            .collect();
-        let width = |column: usize| {
-            let cells = rows.iter().filter_map(|row| row.get(column));
-            cells.map(|cell| cell.chars().count()).max().unwrap_or(0)
-        };
-        let others: Vec<_> = (1..count).map(width).collect();
-        let taken = others.iter().fold(2_usize, |sum, width| {
-            sum.saturating_add(*width).saturating_add(2)
-        });
-        let first = width(0).min(COLUMNS.saturating_sub(taken));
-        for row in &rows {
-            let mut cells = row.iter();
-            let name = shortened(cells.next().map_or("", String::as_str), first);
-            let mut line = format!("  {name:first$}");
-            for (cell, width) in cells.zip(&others) {
-                // Writing to a string does not fail.
-                let _ = write!(line, "  {cell:>width$}");
-            }
-            self.line(line.trim_end());
+        let mut table = Table::default();
+        for row in rows {
+            table.push_row(row.iter().map(|cell| escape_for_terminal(cell)));
+        }
+        for line in table.format_within(COLUMNS).lines() {
+            self.line(line);
         }
     }
 
@@ -225,7 +208,7 @@ impl Text {
         let mut line = head.to_owned();
         let mut used = head.chars().count();
         let mut fresh = true;
-        for word in visible(text).split(' ') {
+        for word in escape_for_terminal(text).split(' ') {
             for piece in pieces(word, COLUMNS.saturating_sub(indent.len())) {
                 let length = piece.chars().count();
                 let with = used
@@ -327,11 +310,11 @@ fn tally_cells(name: &str, tally: &Tally) -> Vec<String> {
     let at_most = format!("{} %", tally.judgement.upper.up());
     vec![
         name.to_owned(),
-        grouped(tally.compared),
-        grouped(tally.different),
-        grouped(tally.uncertain),
-        grouped(tally.unanswered()),
-        grouped(tally.left_out),
+        thousands(tally.compared),
+        thousands(tally.different),
+        thousands(tally.uncertain),
+        thousands(tally.unanswered()),
+        thousands(tally.left_out),
         at_most,
         tally.verdict.to_string(),
     ]
@@ -354,12 +337,4 @@ fn pieces(word: &str, most: usize) -> Vec<String> {
     }
     let pieces = chars.chunks(most.max(1));
     pieces.map(|piece| piece.iter().collect()).collect()
-}
-
-fn shortened(text: &str, most: usize) -> String {
-    if text.chars().count() <= most {
-        return text.to_owned();
-    }
-    let kept = text.chars().take(most.saturating_sub(1));
-    kept.chain(['…']).collect()
 }

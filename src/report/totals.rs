@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::io::{self, BufRead};
 
+use turnout_text::{counted, thousands};
+
 use crate::counters::{Counters, Sample, TwoReadings};
 use crate::findings::{Findings, Place, What};
 use crate::input::{Doubt, Input, Writer};
@@ -10,7 +12,7 @@ use crate::latency::Histogram;
 use crate::lookalike::Lookalikes;
 use crate::outcomes::{Outcomes, named};
 use crate::record::{Difference, Options, Record, Summary};
-use crate::words::{counted, excerpt, grouped};
+use crate::words::excerpt;
 
 /// Rollouts that are kept.
 const MOST_ROLLOUTS: usize = 1_000;
@@ -139,7 +141,7 @@ impl Totals {
                 Doubt::Wrapped => String::from("they are in wrappers that other lines do not have"),
                 Doubt::Beginning(line) => format!(
                     "line {} begins with text that a client may have chosen, so a client may have written others",
-                    grouped(line)
+                    thousands(line)
                 ),
             };
             Some(format!(
@@ -180,7 +182,7 @@ impl Totals {
             more => format!(
                 "{} and {} more",
                 first.name,
-                grouped(u64::try_from(more).unwrap_or(u64::MAX))
+                thousands(u64::try_from(more).unwrap_or(u64::MAX))
             ),
         };
         Some(format!(

@@ -1,11 +1,11 @@
 //! What to do about comparisons that say nothing about v2.
 
 use turnout_core::shadow::Outcome;
+use turnout_text::counted;
 
 use crate::allow::Allow;
 use crate::outcomes::Outcomes;
 use crate::percent::Share;
-use crate::words::counted;
 
 /// What to do, a sentence or two for each kind.
 pub(crate) fn notes(outcomes: &Outcomes, allow: Allow) -> Vec<String> {

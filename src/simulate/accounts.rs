@@ -7,6 +7,7 @@ use csv_core::{ReadFieldResult, Reader};
 use serde::Serialize;
 
 use turnout_core::{FileQuoting, Format};
+use turnout_text::{counted, nearest};
 
 use crate::chunks::{Chunk, Chunks, LONGEST_LINE};
 use crate::unreadable::Unreadable;
@@ -82,7 +83,11 @@ impl fmt::Display for BadAccounts {
                 text: FileQuoting::Hidden,
             } => {
                 let wanted = excerpt(wanted.as_bytes());
-                let names = words::counted(u64::try_from(known.len()).unwrap_or(u64::MAX), "name");
+                let names = counted(
+                    u64::try_from(known.len()).unwrap_or(u64::MAX),
+                    "name",
+                    "names",
+                );
                 write!(
                     f,
                     "the first line has no column `{wanted}` among its {names}; write a name as it is there, or a \
@@ -92,7 +97,7 @@ impl fmt::Display for BadAccounts {
             Self::NoColumn { wanted, known, .. } => {
                 let wanted_shown = excerpt(wanted.as_bytes());
                 write!(f, "the first line has no column `{wanted_shown}`; ")?;
-                match words::nearest(wanted, known.iter().map(String::as_str)) {
+                match nearest(wanted, known) {
                     Some(near) => write!(f, "did you mean `{near}`?"),
                     None => write!(f, "write one of {}, or its number", known.join(", ")),
                 }

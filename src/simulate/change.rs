@@ -5,6 +5,7 @@ use std::io::Read;
 
 use serde::Serialize;
 use turnout_core::{Account, AccountId, Rollout, Time};
+use turnout_text::{counted, thousands};
 
 use crate::accounts::{Accounts, AccountsRead, BadAccounts, ListOptions};
 use crate::counts::increase;
@@ -14,7 +15,7 @@ use crate::moves::{Move, Moves, Served};
 use crate::order::overtaken;
 use crate::redrawn::{drawn_anew, drawn_under_new_name};
 use crate::version::Version;
-use crate::words::{self, counted, grouped, wanted};
+use crate::words::{self, wanted};
 
 /// What a change is not to do.
 #[derive(Clone, Debug, Default)]
@@ -152,8 +153,8 @@ impl Change {
         if let Some(most) = forbidden.max_new.filter(|most| self.newly_v2 > *most) {
             refused.push(format!(
                 "{} newly on v2, and --max-new {} is given",
-                counted(self.newly_v2, "account"),
-                grouped(most)
+                counted(self.newly_v2, "account", "accounts"),
+                thousands(most)
             ));
         }
         refused

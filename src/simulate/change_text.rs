@@ -1,12 +1,11 @@
 //! What a change does, for people.
 
-use turnout_core::visible;
+use turnout_text::{Table, counted, escape_for_terminal, format_millionths, thousands};
 
 use crate::change::{Change, RolloutChange};
 use crate::moves::{Move, Moves};
-use crate::table::Table;
 use crate::text::{NO_SEGMENT, TOTAL, moments, read_accounts, read_log};
-use crate::words::{counted, grouped, percent, share};
+use crate::words::percent;
 
 impl Change {
     /// For people; with every account that moves, if that is asked for.
@@ -16,14 +15,14 @@ impl Change {
         if self.duplicates > 0 {
             text.push_str(&format!(
                 ", {} of them there before",
-                grouped(self.duplicates)
+                thousands(self.duplicates)
             ));
         }
         text.push_str(&format!("; {}\n", moments(self.at, self.at_new)));
         if self.not_in_list > 0 {
             text.push_str(&format!(
                 "and {} of the segments to watch, not in the list\n",
-                counted(self.not_in_list, "account")
+                counted(self.not_in_list, "account", "accounts")
             ));
         }
         if let Some(requests) = &self.requests {
@@ -46,8 +45,8 @@ impl Change {
         }
         text.push_str(&format!(
             "\n{} newly on v2, {} back on v1\n",
-            counted(self.newly_v2, "account"),
-            grouped(self.back_to_v1)
+            counted(self.newly_v2, "account", "accounts"),
+            thousands(self.back_to_v1)
         ));
         text
     }
@@ -60,13 +59,13 @@ impl Change {
             for moved in &rollout.moves {
                 text.push_str(&format!(
                     "{},{},{},{},{},{},{}\n",
-                    quoted(&visible(&moved.account)),
+                    quoted(&escape_for_terminal(&moved.account)),
                     rollout.rollout,
                     moved.to,
                     moved.reason,
                     moved.reason_new,
-                    share(moved.requests_millionths).trim_end_matches(" %"),
-                    share(moved.requests_millionths_new).trim_end_matches(" %"),
+                    format_millionths(moved.requests_millionths),
+                    format_millionths(moved.requests_millionths_new),
                 ));
             }
         }
@@ -96,8 +95,8 @@ impl RolloutChange {
         if self.moves.is_empty() {
             text.push_str(&format!(
                 ": nobody moves; {} on v2, {} on v1\n",
-                grouped(total.stay_v2),
-                grouped(total.stay_v1)
+                thousands(total.stay_v2),
+                thousands(total.stay_v1)
             ));
         } else {
             text.push('\n');
@@ -107,15 +106,15 @@ impl RolloutChange {
         if let Some(requests) = &self.requests {
             let per_day = |count: Option<u64>| {
                 count.map_or(String::new(), |count| {
-                    format!(" (about {} a day)", grouped(count))
+                    format!(" (about {} a day)", thousands(count))
                 })
             };
             text.push_str(&format!(
                 "  of {}: {} v1 → v2{}, {} v2 → v1{}\n",
-                counted(requests.requests, "request"),
-                grouped(requests.v1_to_v2),
+                counted(requests.requests, "request", "requests"),
+                thousands(requests.v1_to_v2),
                 per_day(requests.v1_to_v2_a_day),
-                grouped(requests.v2_to_v1),
+                thousands(requests.v2_to_v1),
                 per_day(requests.v2_to_v1_a_day),
             ));
         }
@@ -135,25 +134,25 @@ impl RolloutChange {
             "other share",
             "stay v1",
         ];
-        table.row(head.map(String::from));
+        table.push_row(head.map(String::from));
         let rows = self
             .segments
             .iter()
             .map(|moves| (moves.segment.as_deref().unwrap_or_default(), moves));
         for (name, moves) in rows.chain([(NO_SEGMENT, &self.no_segment), (TOTAL, &self.total)]) {
-            table.row([
+            table.push_row([
                 name.to_owned(),
-                grouped(moves.accounts),
-                grouped(moves.newly_v2),
+                thousands(moves.accounts),
+                thousands(moves.newly_v2),
                 percent(moves.newly_v2, moves.accounts),
-                grouped(moves.back_to_v1),
+                thousands(moves.back_to_v1),
                 percent(moves.back_to_v1, moves.accounts),
-                grouped(moves.stay_v2),
-                grouped(moves.other_share),
-                grouped(moves.stay_v1),
+                thousands(moves.stay_v2),
+                thousands(moves.other_share),
+                thousands(moves.stay_v1),
             ]);
         }
-        table.text()
+        table.format()
     }
 
     /// Which segments move, and which do not.
@@ -184,11 +183,15 @@ impl Move {
             "v1" => '-',
             _ => '~',
         };
-        let [old, new] = [self.requests_millionths, self.requests_millionths_new].map(share);
+        let [old, new] = [self.requests_millionths, self.requests_millionths_new]
+            .map(|share| format!("{} %", format_millionths(share)));
         let why = match self.to {
             "share" => format!("{old} → {new} of its requests"),
             _ => format!("{} → {}", self.reason, self.reason_new),
         };
-        format!("{sign} {} {rollout} {why}\n", visible(&self.account))
+        format!(
+            "{sign} {} {rollout} {why}\n",
+            escape_for_terminal(&self.account)
+        )
     }
 }

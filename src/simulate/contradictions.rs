@@ -12,10 +12,11 @@
 
 use serde::Serialize;
 use turnout_core::{Decision, Plan, Reason};
+use turnout_text::{counted, thousands};
 
 use crate::counts::{add, increase};
 use crate::fields::{Entry, Fields, Part};
-use crate::words::{counted, excerpt, grouped};
+use crate::words::excerpt;
 
 /// Requests whose lines contradict the replay in one way.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -143,8 +144,8 @@ impl Kind {
             requests,
             warning: format!(
                 "{} of {} contradict the replay: {means} (for example: logged {recorded}, here {replayed})",
-                grouped(requests),
-                counted(all, "request")
+                thousands(requests),
+                counted(all, "request", "requests")
             ),
             recorded,
             replayed,

@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::fmt;
 
 use turnout_core::AccessLogEntry;
+use turnout_text::nearest;
 
 use crate::words;
 
@@ -168,7 +169,7 @@ impl fmt::Display for BadField {
             Self::Form => f.write_str("write NAME=FIELD, for example account=account_sid"),
             Self::Unknown(name) => {
                 let names = Part::ALL.map(|(name, _)| name);
-                match words::nearest(name, names) {
+                match nearest(name, names) {
                     Some(near) => {
                         write!(f, "no part `{name}` of a request; did you mean `{near}`?")
                     }

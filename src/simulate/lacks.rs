@@ -2,11 +2,11 @@
 
 use serde::Serialize;
 use turnout_core::Plan;
+use turnout_text::{counted, thousands};
 
 use crate::counts::add;
 use crate::fields::{Entry, Fields, Part};
 use crate::log::LogRead;
-use crate::words::{counted, grouped};
 
 /// Something that a log does not say.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -60,8 +60,8 @@ impl Lacks {
                     requests,
                     warning: format!(
                         "{} of {} {means}",
-                        grouped(requests),
-                        counted(log.requests, "request")
+                        thousands(requests),
+                        counted(log.requests, "request", "requests")
                     ),
                 });
             }

@@ -2,10 +2,10 @@
 
 use serde::Serialize;
 use turnout_core::{Account, Fraction, Reason, Rollout};
+use turnout_text::{counted, plural, thousands};
 
 use crate::counts::increase;
 use crate::version::Version;
-use crate::words::{counted, grouped};
 
 /// Accounts by what a change does to them. "On v2" is who may have a request that v2 answers.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
@@ -88,11 +88,9 @@ impl Moves {
     /// Who moves, in words; `None` where nobody does.
     pub(crate) fn sentence(&self) -> Option<String> {
         let name = self.segment.as_deref().unwrap_or_default();
-        let accounts = |count| format!("{} of `{name}`", counted(count, "account"));
-        let verb =
-            |count, one: &'static str, many: &'static str| if count == 1 { one } else { many };
-        let newly = |count| format!("newly {} v2", verb(count, "takes", "take"));
-        let back = |count| format!("{} back to v1", verb(count, "goes", "go"));
+        let accounts = |count| format!("{} of `{name}`", counted(count, "account", "accounts"));
+        let newly = |count| format!("newly {} v2", plural(count, "takes", "take"));
+        let back = |count| format!("{} back to v1", plural(count, "goes", "go"));
         match (self.newly_v2, self.back_to_v1) {
             (0, 0) => None,
             (count, 0) => Some(format!("{} {}", accounts(count), newly(count))),
@@ -101,7 +99,7 @@ impl Moves {
                 "{} {}, {} {}",
                 accounts(new),
                 newly(new),
-                grouped(old),
+                thousands(old),
                 back(old)
             )),
         }

@@ -1,10 +1,10 @@
 //! Lines of a log that are no requests, by kind.
 
 use serde::Serialize;
+use turnout_text::counted;
 
 use crate::counts::{add, increase};
 use crate::fields::{Entry, Part};
-use crate::words::counted;
 
 /// Lines that can be read, and that say of no request.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
@@ -74,13 +74,18 @@ impl NotRequests {
     #[must_use]
     pub fn to_text(&self) -> String {
         let kinds = [
-            (self.log_messages, "log message", ""),
-            (self.connections, "connection", " without a request"),
-            (self.other, "other JSON object", ""),
+            (self.log_messages, "log message", "log messages", ""),
+            (
+                self.connections,
+                "connection",
+                "connections",
+                " without a request",
+            ),
+            (self.other, "other JSON object", "other JSON objects", ""),
         ];
-        let kinds = kinds.into_iter().filter(|(count, _, _)| *count > 0);
+        let kinds = kinds.into_iter().filter(|(count, ..)| *count > 0);
         let words: Vec<String> = kinds
-            .map(|(count, one, more)| format!("{}{more}", counted(count, one)))
+            .map(|(count, one, many, more)| format!("{}{more}", counted(count, one, many)))
             .collect();
         words.join(", ")
     }

@@ -1,13 +1,13 @@
 //! What was found, for people: one screen of plain text.
 
 use turnout_core::Time;
+use turnout_text::{Table, counted, format_millionths, thousands};
 
 use crate::accounts::AccountsRead;
 use crate::census::{Census, Group, RolloutCensus, RuleCensus};
 use crate::log::LogRead;
-use crate::table::Table;
 use crate::traffic::{RolloutTraffic, Row, Traffic};
-use crate::words::{counted, grouped, percent, share};
+use crate::words::percent;
 
 /// For accounts in no segment.
 pub(crate) const NO_SEGMENT: &str = "(no segment)";
@@ -29,10 +29,13 @@ impl Census {
 }
 
 pub(crate) fn read_accounts(read: &AccountsRead) -> String {
-    let mut text = counted(read.accounts, "account");
+    let mut text = counted(read.accounts, "account", "accounts");
     let malformed = read.malformed.count;
     if malformed > 0 {
-        text.push_str(&format!(", {}", counted(malformed, "malformed line")));
+        text.push_str(&format!(
+            ", {}",
+            counted(malformed, "malformed line", "malformed lines")
+        ));
     }
     text
 }
@@ -40,14 +43,14 @@ pub(crate) fn read_accounts(read: &AccountsRead) -> String {
 pub(crate) fn read_log(log: &LogRead) -> String {
     let mut text = format!(
         "{} of {}",
-        counted(log.requests, "request"),
-        counted(log.lines, "line")
+        counted(log.requests, "request", "requests"),
+        counted(log.lines, "line", "lines")
     );
     if log.not_requests.count() > 0 {
         text.push_str(&format!(", {}", log.not_requests.to_text()));
     }
     if log.unreadable.count > 0 {
-        text.push_str(&format!(", {} unreadable", grouped(log.unreadable.count)));
+        text.push_str(&format!(", {} unreadable", thousands(log.unreadable.count)));
     }
     match log.span {
         Some(span) => text.push_str(&format!("; from {} to {}", span.first, span.last)),
@@ -86,7 +89,7 @@ impl RolloutCensus {
         let columns: Vec<_> = columns.collect();
         let mut table = Table::default();
         let head = ["", "accounts", "on v2", ""].into_iter();
-        table.row(
+        table.push_row(
             head.chain(columns.iter().map(|(name, _)| *name))
                 .map(String::from),
         );
@@ -98,14 +101,14 @@ impl RolloutCensus {
         for (name, group) in rows {
             let first = [
                 name.to_owned(),
-                grouped(group.accounts),
-                grouped(group.v2),
+                thousands(group.accounts),
+                thousands(group.v2),
                 percent(group.v2, group.accounts),
             ];
-            let rest = columns.iter().map(|(_, count)| grouped(count(group)));
-            table.row(first.into_iter().chain(rest));
+            let rest = columns.iter().map(|(_, count)| thousands(count(group)));
+            table.push_row(first.into_iter().chain(rest));
         }
-        text.push_str(&table.text());
+        text.push_str(&table.format());
         for rule in &self.rules {
             text.push_str(&format!("  rule {}: {}\n", rule.rule, rule.to_text()));
         }
@@ -123,13 +126,13 @@ impl RuleCensus {
     fn to_text(&self) -> String {
         match (self.accounts_millionths, self.requests_millionths) {
             (Some(accounts), Some(requests)) => format!(
-                "v2 for {} of the accounts, {} of their requests: {} in, {} out",
-                share(accounts),
-                share(requests),
-                grouped(self.v2),
-                grouped(self.v1)
+                "v2 for {} % of the accounts, {} % of their requests: {} in, {} out",
+                format_millionths(accounts),
+                format_millionths(requests),
+                thousands(self.v2),
+                thousands(self.v1)
             ),
-            _ => format!("v1: {}", counted(self.v1, "account")),
+            _ => format!("v1: {}", counted(self.v1, "account", "accounts")),
         }
     }
 }
@@ -144,7 +147,7 @@ impl Traffic {
         if contradictions > 0 {
             text.push_str(&format!(
                 "the log contradicts {} of these decisions\n",
-                grouped(contradictions)
+                thousands(contradictions)
             ));
         }
         for rollout in &self.rollouts {
@@ -154,7 +157,7 @@ impl Traffic {
         if self.no_rollout > 0 {
             text.push_str(&format!(
                 "\n{} ({}) for no rollout\n",
-                counted(self.no_rollout, "request"),
+                counted(self.no_rollout, "request", "requests"),
                 percent(self.no_rollout, self.log.requests)
             ));
         }
@@ -168,16 +171,16 @@ impl RolloutTraffic {
         let total = &self.total;
         let mut sentence = format!(
             "{} ({} of all), {} ({}) on v2",
-            counted(total.requests, "request"),
+            counted(total.requests, "request", "requests"),
             percent(total.requests, all),
-            grouped(total.v2),
+            thousands(total.v2),
             percent(total.v2, total.requests)
         );
         if let (Some(requests), Some(v2)) = (self.requests_a_day, self.v2_a_day) {
             sentence.push_str(&format!(
                 "; about {} of {} a day",
-                grouped(v2),
-                grouped(requests)
+                thousands(v2),
+                thousands(requests)
             ));
         }
         text.push_str(&format!("  {sentence}\n"));
@@ -189,10 +192,10 @@ impl RolloutTraffic {
             let known = known.into_iter().fold(0, u64::saturating_add);
             text.push_str(&format!(
                 "  beside what the log says of {}: {} the same, {} v1 → v2, {} v2 → v1\n",
-                counted(known, "request"),
-                grouped(recorded.same),
-                grouped(recorded.v1_to_v2),
-                grouped(recorded.v2_to_v1)
+                counted(known, "request", "requests"),
+                thousands(recorded.same),
+                thousands(recorded.v1_to_v2),
+                thousands(recorded.v2_to_v1)
             ));
         }
         text
@@ -205,7 +208,7 @@ impl RolloutTraffic {
             .iter()
             .map(|decided| format!("{} {}", decided.treatment, decided.reason));
         let head = ["", "requests", "on v2", ""].map(String::from);
-        table.row(head.into_iter().chain(names));
+        table.push_row(head.into_iter().chain(names));
         let rows = self
             .segments
             .iter()
@@ -218,16 +221,16 @@ impl RolloutTraffic {
         for (name, row) in rows.filter(|(name, row)| *name != NO_ACCOUNT || row.requests > 0) {
             let first = [
                 name.to_owned(),
-                grouped(row.requests),
-                grouped(row.v2),
+                thousands(row.requests),
+                thousands(row.v2),
                 percent(row.v2, row.requests),
             ];
             let rest = decisions
                 .iter()
-                .map(|wanted| grouped(row.of(wanted.treatment, wanted.reason)));
-            table.row(first.into_iter().chain(rest));
+                .map(|wanted| thousands(row.of(wanted.treatment, wanted.reason)));
+            table.push_row(first.into_iter().chain(rest));
         }
-        table.text()
+        table.format()
     }
 }
 

@@ -3,9 +3,10 @@
 use ratatui::style::{Color, Style};
 use ratatui::text::{Line, Span};
 use turnout_core::{Mode, Reason, Time, Treatment};
+use turnout_text::{counted, percent, thousands, thousandths};
 
 use crate::flow::{Flow, bold, dim, loud, text};
-use crate::share::{count, fraction, percent, rate, span, thousands, thousandths};
+use crate::share::{fraction, rate, span};
 use crate::standings::{Segment, Standing};
 use crate::view::{ClusterView, ProxyView, RolloutView, Traffic, View};
 
@@ -40,7 +41,7 @@ pub(crate) fn lines(view: &View, width: u16) -> Vec<Line<'static>> {
         }
     }
     for (revision, proxies) in revisions(view.proxies.iter().filter(is_brief)) {
-        let proxies = count(proxies, "proxy", "proxies");
+        let proxies = counted(proxies, "proxy", "proxies");
         flow.pieces(vec![text(proxies), bold(format!("revision {revision}"))]);
     }
     if let Some(warning) = differing(view) {
@@ -55,7 +56,7 @@ pub(crate) fn lines(view: &View, width: u16) -> Vec<Line<'static>> {
     }
     if view.no_rollout > 0 {
         flow.blank();
-        let requests = count(view.no_rollout, "request", "requests");
+        let requests = counted(view.no_rollout, "request", "requests");
         flow.pieces(vec![
             text("no rollout"),
             text(format!("{requests} since {}", since(view))),
@@ -96,7 +97,7 @@ fn proxy_pieces(proxy: &ProxyView, now: Time) -> Vec<Span<'static>> {
 pub(crate) fn warnings(proxy: &ProxyView) -> Vec<String> {
     let mut warnings = Vec::new();
     if proxy.rejected > 0 {
-        let refused = count(proxy.rejected, "update", "updates");
+        let refused = counted(proxy.rejected, "update", "updates");
         let watched = match proxy.rejected_watched {
             0 => String::new(),
             watched => format!(", {} while watched", thousands(watched)),
@@ -104,7 +105,7 @@ pub(crate) fn warnings(proxy: &ProxyView) -> Vec<String> {
         warnings.push(format!("{refused} REFUSED since it was started{watched}"));
     }
     if proxy.restarts > 0 {
-        let restarts = count(proxy.restarts, "time", "times");
+        let restarts = counted(proxy.restarts, "time", "times");
         warnings.push(format!("started anew {restarts} while watched"));
     }
     warnings.extend(proxy.note.clone());
@@ -121,7 +122,7 @@ pub(crate) fn differing(view: &View) -> Option<String> {
     let answering = view.proxies.iter();
     let revisions = revisions(answering.filter(|proxy| proxy.answers == Some(true)));
     let each = revisions.iter().map(|(revision, proxies)| {
-        format!("{revision} in {}", count(*proxies, "proxy", "proxies"))
+        format!("{revision} in {}", counted(*proxies, "proxy", "proxies"))
     });
     let each = each.collect::<Vec<_>>().join(", ");
     (revisions.len() > 1).then(|| format!("DIFFERENT REVISIONS: {each}"))
@@ -154,7 +155,7 @@ fn draw_rollout(flow: &mut Flow, view: &View, rollout: &RolloutView) {
     }));
     flow.pieces(title);
     for (proxies, standing) in &rollout.standings {
-        let of = (rollout.standings.len() > 1).then(|| count(*proxies, "proxy", "proxies"));
+        let of = (rollout.standings.len() > 1).then(|| counted(*proxies, "proxy", "proxies"));
         accounts(flow, standing, of);
     }
     requests(flow, view, rollout);

@@ -2,7 +2,7 @@
 
 use ratatui::style::{Modifier, Style, Stylize};
 use ratatui::text::{Line, Span};
-use turnout_core::visible;
+use turnout_text::escape_for_terminal;
 
 const GAP: &str = "   ";
 /// What is in a column of its own at the left.
@@ -12,7 +12,7 @@ const CUT: &str = "…";
 
 /// Text of others, or of ours: nothing of it commands the terminal.
 pub(crate) fn text(text: impl AsRef<str>) -> Span<'static> {
-    Span::raw(visible(text.as_ref()))
+    Span::raw(escape_for_terminal(text.as_ref()))
 }
 
 pub(crate) fn bold(words: impl AsRef<str>) -> Span<'static> {

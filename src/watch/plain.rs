@@ -2,10 +2,11 @@
 
 use ratatui::style::{Color, Modifier};
 use ratatui::text::{Line, Span};
-use turnout_core::{Treatment, visible};
+use turnout_core::Treatment;
+use turnout_text::{escape_for_terminal, percent};
 
 use crate::draw::{differing, lines, warnings};
-use crate::share::{fraction, percent, rate};
+use crate::share::{fraction, rate};
 use crate::view::{RolloutView, View};
 
 /// What a terminal shows, as text of a width.
@@ -47,7 +48,8 @@ fn marked(span: &Span<'_>) -> String {
 #[must_use]
 pub fn one_line_each(view: &View) -> String {
     let mut text = String::new();
-    let mut say = |line: &str| text.push_str(&format!("{} {}\n", view.at, visible(line)));
+    let mut say =
+        |line: &str| text.push_str(&format!("{} {}\n", view.at, escape_for_terminal(line)));
     for proxy in &view.proxies {
         if let Some(error) = &proxy.error {
             say(&format!("! {}: {error}", proxy.admin));
@@ -110,7 +112,7 @@ mod tests {
     #[test]
     fn a_line_for_each_rollout_and_each_trouble() {
         expect![[r#"
-            2026-11-21T13:01:40Z chat-users-dynamodb  split  accounts 50 %  requests 5.0 % of 300/s  errors of v1 0.0 %  errors of v2 20.0 %  revision 2026-11-21.3
+            2026-11-21T13:01:40Z chat-users-dynamodb  split  accounts 50 %  requests 5.0 % of 300/s  errors of v1 0 %  errors of v2 20.0 %  revision 2026-11-21.3
         "#]].assert_eq(&one_line_each(&view()));
         expect![[r#"
             2026-11-21T13:01:40Z ! http://10.0.0.7:9901: 3 updates REFUSED since it was started, 1 while watched
@@ -118,7 +120,7 @@ mod tests {
             2026-11-21T13:01:40Z ! http://10.0.0.8:9901: cannot read it: Connection refused\u{1b}]0;title\u{7}
             2026-11-21T13:01:40Z ! http://10.0.0.7:9903: it has no filter of Turnout
             2026-11-21T13:01:40Z ! DIFFERENT REVISIONS: 2026-11-21.3 in 1 proxy, 2026-11-21.4 in 1 proxy
-            2026-11-21T13:01:40Z chat-users-dynamodb  split  accounts 50 %  halted  split  accounts 0 %  requests 5.0 % of 302/s  errors of v1 0.0 %  no cluster chat-v2  revision 2026-11-21.3
+            2026-11-21T13:01:40Z chat-users-dynamodb  split  accounts 50 %  halted  split  accounts 0 %  requests 5.0 % of 302/s  errors of v1 0 %  no cluster chat-v2  revision 2026-11-21.3
         "#]].assert_eq(&one_line_each(&sample::troubled()));
     }
 

@@ -8,10 +8,10 @@ use ratatui::Frame;
 use ratatui::crossterm::event::{self, Event, KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
 use ratatui::style::Stylize;
 use ratatui::text::Line;
+use turnout_text::thousands;
 
 use crate::draw::lines;
 use crate::ending::Ending;
-use crate::share::thousands;
 use crate::view::View;
 use crate::watch::Watch;
 
@@ -220,17 +220,17 @@ mod tests {
             100,
             10,
             &expect![[r#"
-            "turnout watch   13:01:40Z                                                                           "
-            "http://10.0.0.7:9901   revision 2026-11-21.3   since 13:00:53Z (47 s)   up 2 h 1 min                "
-            "                                                                                                    "
-            "chat-users-dynamodb   split   300 requests/s                                                        "
-            "  accounts  ███████████████░░░░░░░░░░░░░░░   50 %   hvc 0 of 2                                      "
-            "  requests  █▌░░░░░░░░░░░░░░░░░░░░░░░░░░░░   5.0 %   5.0 % of 3,000 since 13:00:00Z                 "
-            "  errors    v1 0.0 % of 285/s (0.0 % of 2,850 in all)   v2 20.0 % of 15/s (2.0 % of 150 in all)     "
-            "                                                                                                    "
-            "                                                                                                    "
-            "q ends                                                                                              "
-        "#]],
+                "turnout watch   13:01:40Z                                                                           "
+                "http://10.0.0.7:9901   revision 2026-11-21.3   since 13:00:53Z (47 s)   up 2 h 1 min                "
+                "                                                                                                    "
+                "chat-users-dynamodb   split   300 requests/s                                                        "
+                "  accounts  ███████████████░░░░░░░░░░░░░░░   50 %   hvc 0 of 2                                      "
+                "  requests  █▌░░░░░░░░░░░░░░░░░░░░░░░░░░░░   5.0 %   5.0 % of 3,000 since 13:00:00Z                 "
+                "  errors    v1 0 % of 285/s (0 % of 2,850 in all)   v2 20.0 % of 15/s (2.0 % of 150 in all)         "
+                "                                                                                                    "
+                "                                                                                                    "
+                "q ends                                                                                              "
+            "#]],
         );
     }
 
@@ -241,23 +241,23 @@ mod tests {
             40,
             16,
             &expect![[r#"
-            "turnout watch   13:01:40Z               "
-            "http://10.0.0.7:9901                    "
-            "  revision 2026-11-21.3                 "
-            "  since 13:00:53Z (47 s)   up 2 h 1 min "
-            "                                        "
-            "chat-users-dynamodb   split             "
-            "  300 requests/s                        "
-            "  accounts  ████████░░░░░░░░   50 %     "
-            "            hvc 0 of 2                  "
-            "  requests  ▊░░░░░░░░░░░░░░░   5.0 %    "
-            "            5.0 % of 3,000 since        "
-            "            13:00:00Z                   "
-            "  errors    v1 0.0 % of 285/s (0.0 % of "
-            "            2,850 in all)               "
-            "            v2 20.0 % of 15/s (2.0 % of "
-            "q ends   ↑ ↓ scroll   lines 1 to 15 of 1"
-        "#]],
+                "turnout watch   13:01:40Z               "
+                "http://10.0.0.7:9901                    "
+                "  revision 2026-11-21.3                 "
+                "  since 13:00:53Z (47 s)   up 2 h 1 min "
+                "                                        "
+                "chat-users-dynamodb   split             "
+                "  300 requests/s                        "
+                "  accounts  ████████░░░░░░░░   50 %     "
+                "            hvc 0 of 2                  "
+                "  requests  ▊░░░░░░░░░░░░░░░   5.0 %    "
+                "            5.0 % of 3,000 since        "
+                "            13:00:00Z                   "
+                "  errors    v1 0 % of 285/s (0 % of     "
+                "            2,850 in all)               "
+                "            v2 20.0 % of 15/s (2.0 % of "
+                "q ends   ↑ ↓ scroll   lines 1 to 15 of 1"
+            "#]],
         );
     }
 
@@ -268,33 +268,33 @@ mod tests {
             100,
             26,
             &expect![[r#"
-            "turnout watch   13:01:40Z                                                                           "
-            "http://10.0.0.7:9901   revision 2026-11-21.3   since 13:00:53Z (47 s)   up 2 h 1 min                "
-            "  !         3 updates REFUSED since it was started, 1 while watched                                 "
-            "  !         started anew 1 time while watched                                                       "
-            "http://10.0.0.8:9901   DOES NOT ANSWER   cannot read it: Connection refused\u{1b}]0;title\u{7}      "
-            "http://10.0.0.7:9903   revision 2026-11-21.4   since 13:00:53Z (47 s)   up 2 h 1 min                "
-            "  !         it has no filter of Turnout                                                             "
-            "  !         DIFFERENT REVISIONS: 2026-11-21.3 in 1 proxy, 2026-11-21.4 in 1 proxy                   "
-            "last change   apply of r3 at 2026-11-21T13:00:00Z, accepted, by \u{1b}[31mann                       "
-            "                                                                                                    "
-            "chat-users-dynamodb   split   HALTED (split)   302 requests/s                                       "
-            "  accounts  ███████████████░░░░░░░░░░░░░░░   50 %   1 proxy   hvc 0 of 2                            "
-            "  accounts  ░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░   0 %   1 proxy   hvc 0 of 2                             "
-            "  requests  █▌░░░░░░░░░░░░░░░░░░░░░░░░░░░░   5.0 %   4.9 % of 3,012 since 13:00:00Z                 "
-            "  errors    v1 0.0 % of 285/s (0.0 % of 2,850 in all)   v2: NO CLUSTER chat-v2                      "
-            "  reasons   malformed_account 12 (1.5/s)                                                            "
-            "  shadow    equal 1,204   different 3                                                               "
-            "                                                                                                    "
-            "no rollout   8 requests since 13:00:00Z                                                             "
-            "                                                                                                    "
-            "                                                                                                    "
-            "                                                                                                    "
-            "                                                                                                    "
-            "                                                                                                    "
-            "                                                                                                    "
-            "q ends                                                                                              "
-        "#]],
+                "turnout watch   13:01:40Z                                                                           "
+                "http://10.0.0.7:9901   revision 2026-11-21.3   since 13:00:53Z (47 s)   up 2 h 1 min                "
+                "  !         3 updates REFUSED since it was started, 1 while watched                                 "
+                "  !         started anew 1 time while watched                                                       "
+                "http://10.0.0.8:9901   DOES NOT ANSWER   cannot read it: Connection refused\u{1b}]0;title\u{7}      "
+                "http://10.0.0.7:9903   revision 2026-11-21.4   since 13:00:53Z (47 s)   up 2 h 1 min                "
+                "  !         it has no filter of Turnout                                                             "
+                "  !         DIFFERENT REVISIONS: 2026-11-21.3 in 1 proxy, 2026-11-21.4 in 1 proxy                   "
+                "last change   apply of r3 at 2026-11-21T13:00:00Z, accepted, by \u{1b}[31mann                       "
+                "                                                                                                    "
+                "chat-users-dynamodb   split   HALTED (split)   302 requests/s                                       "
+                "  accounts  ███████████████░░░░░░░░░░░░░░░   50 %   1 proxy   hvc 0 of 2                            "
+                "  accounts  ░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░   0 %   1 proxy   hvc 0 of 2                             "
+                "  requests  █▌░░░░░░░░░░░░░░░░░░░░░░░░░░░░   5.0 %   4.9 % of 3,012 since 13:00:00Z                 "
+                "  errors    v1 0 % of 285/s (0 % of 2,850 in all)   v2: NO CLUSTER chat-v2                          "
+                "  reasons   malformed_account 12 (1.5/s)                                                            "
+                "  shadow    equal 1,204   different 3                                                               "
+                "                                                                                                    "
+                "no rollout   8 requests since 13:00:00Z                                                             "
+                "                                                                                                    "
+                "                                                                                                    "
+                "                                                                                                    "
+                "                                                                                                    "
+                "                                                                                                    "
+                "                                                                                                    "
+                "q ends                                                                                              "
+            "#]],
         );
     }
 
@@ -308,16 +308,16 @@ mod tests {
             100,
             9,
             &expect![[r#"
-            "turnout watch   13:01:40Z                                                                           "
-            "http://10.0.0.7:9901   revision 2026-11-21.3   since 13:00:53Z (47 s)   up 2 h 1 min                "
-            "                                                                                                    "
-            "chat-users-dynamodb   dark   300 requests/s                                                         "
-            "  accounts  ▒▒▒▒▒▒▒▒░░░░░░░░░░░░░░░░░░░░░░   25 % would   hvc 0 of 2                                "
-            "  requests  ▒▒░░░░░░░░░░░░░░░░░░░░░░░░░░░░   5.0 % would   5.0 % of 3,000 since 13:00:00Z           "
-            "  errors    v1 0.0 % of 285/s (0.0 % of 2,850 in all)   v2 20.0 % of 15/s (2.0 % of 150 in all)     "
-            "                                                                                                    "
-            "q ends                                                                                              "
-        "#]],
+                "turnout watch   13:01:40Z                                                                           "
+                "http://10.0.0.7:9901   revision 2026-11-21.3   since 13:00:53Z (47 s)   up 2 h 1 min                "
+                "                                                                                                    "
+                "chat-users-dynamodb   dark   300 requests/s                                                         "
+                "  accounts  ▒▒▒▒▒▒▒▒░░░░░░░░░░░░░░░░░░░░░░   25 % would   hvc 0 of 2                                "
+                "  requests  ▒▒░░░░░░░░░░░░░░░░░░░░░░░░░░░░   5.0 % would   5.0 % of 3,000 since 13:00:00Z           "
+                "  errors    v1 0 % of 285/s (0 % of 2,850 in all)   v2 20.0 % of 15/s (2.0 % of 150 in all)         "
+                "                                                                                                    "
+                "q ends                                                                                              "
+            "#]],
         );
     }
 

@@ -19,16 +19,8 @@ pub fn show(text: &str) -> Result<(), String> {
         .map_err(|error| format!("cannot print: {error}"))
 }
 
-/// `12000` as `12,000`.
+/// Formats a number of any integer type with thousands separators: `12,000`.
 #[must_use]
-pub fn thousands(number: impl ToString) -> String {
-    let digits = number.to_string();
-    let mut text = String::new();
-    for (place, digit) in digits.chars().enumerate() {
-        if place > 0 && (digits.len() - place).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
+pub fn thousands(number: impl TryInto<u64>) -> String {
+    turnout_text::thousands(number.try_into().unwrap_or(u64::MAX))
 }

@@ -6,7 +6,8 @@ use std::io::{self, BufRead, BufReader, ErrorKind, Read};
 
 use clap::{Args, ValueEnum};
 use serde_json::{Number, Value};
-use turnout_core::{Fraction, Hash, Position, Salt, ToolPosition, visible_bytes};
+use turnout_core::{Fraction, Hash, Position, Salt, ToolPosition};
+use turnout_text::escape_bytes_for_terminal;
 
 use crate::support::exit::{Exit, refuse, refuse_all};
 use crate::support::safe_output::{Output, SafeText};
@@ -216,7 +217,7 @@ impl Answer {
         let text = String::from_utf8_lossy(key);
         let is_in = self.fraction.map(|fraction| fraction.includes(position));
         if !self.is_json {
-            let text = visible_bytes(key);
+            let text = escape_bytes_for_terminal(key);
             let (native, entry) = (native.to_string(), entry.to_string());
             let is_in = is_in.map(|is_in| if is_in { "in" } else { "out" });
             let cells = [text.as_str(), &native, &entry].into_iter().chain(is_in);

@@ -4,11 +4,11 @@ use std::path::PathBuf;
 
 use clap::Args;
 use serde_json::{Value, json};
-use turnout_core::{visible, visible_bytes};
 use turnout_diff::{
     Comparison, Finding, Findings, Limits, NotComparable, OptionUsage, Options, Response, Severity,
     ValueType, compare,
 };
+use turnout_text::{escape_bytes_for_terminal, escape_for_terminal};
 
 use crate::support::account_file_access::AccountFileOptions;
 use crate::support::exit::{Exit, refuse};
@@ -134,7 +134,7 @@ fn as_text(findings: Option<&Findings<'_>>, unused: &[(&str, &str)]) -> String {
     for finding in findings.as_slice() {
         let pointer = match finding.exact.as_str() {
             "" => String::from("(the whole)"),
-            pointer => visible(pointer),
+            pointer => escape_for_terminal(pointer),
         };
         report.push_str(&format!(
             "{:<9} {:<8} {pointer}: {} → {}\n",
@@ -159,7 +159,7 @@ fn notes(unused: &[(&str, &str)]) -> String {
     unused
         .iter()
         .map(|(what, path)| {
-            let path = visible(path);
+            let path = escape_for_terminal(path);
             format!("note: {what} {path} names nothing in these files\n")
         })
         .collect()
@@ -181,7 +181,7 @@ fn shown(value: &Option<turnout_diff::Value<'_>>) -> String {
             shown.push('…');
             break;
         }
-        shown.push_str(&visible_bytes(c));
+        shown.push_str(&escape_bytes_for_terminal(c));
     }
     shown
 }

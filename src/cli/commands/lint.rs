@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 use clap::{Args, ValueEnum};
 use serde_json::{Value, json};
 use turnout_core::lint::{Code, Options, ProxyRoutes, lint};
-use turnout_core::{Diagnostic, Diagnostics, Plan, Severity, visible};
+use turnout_core::{Diagnostic, Diagnostics, Plan, Severity};
+use turnout_text::escape_for_terminal;
 
 use crate::support::account_file_access::{Access, AccountFileOptions};
 use crate::support::account_files::{self, Found};
@@ -236,7 +237,7 @@ fn as_commands(source: &Source, is_file: bool, diagnostics: &Diagnostics) -> Saf
     for diagnostic in diagnostics.as_slice() {
         let place = match diagnostic.pointer.as_str() {
             "" => String::new(),
-            pointer => format!("at {}: ", visible(pointer)),
+            pointer => format!("at {}: ", escape_for_terminal(pointer)),
         };
         let problem = &diagnostic.problem;
         let (line, column) = (diagnostic.line.to_string(), diagnostic.column.to_string());

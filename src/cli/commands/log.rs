@@ -5,8 +5,8 @@ use std::path::PathBuf;
 
 use clap::Args;
 use serde_json::{Value, json};
-use turnout_core::visible;
 use turnout_live::{Directory, Log, Outcome, Row, What};
+use turnout_text::escape_for_terminal;
 
 use crate::support::exit::{Exit, refuse};
 use crate::support::safe_output::SafeText;
@@ -56,10 +56,10 @@ const HEADS: [&str; 7] = ["", "entry", "when", "who", "what", "revision", "gauge
 fn as_text(log: &Log) -> String {
     let mut text = String::new();
     if let Some(filter) = &log.filter {
-        let _ = writeln!(text, "filter.json {}", visible(filter));
+        let _ = writeln!(text, "filter.json {}", escape_for_terminal(filter));
     }
     for (file, why) in &log.damaged {
-        let _ = writeln!(text, "skipped {file}: {}", visible(why));
+        let _ = writeln!(text, "skipped {file}: {}", escape_for_terminal(why));
     }
     let cells: Vec<[String; 7]> = log.rows.iter().map(cells).collect();
     if cells.is_empty() {
@@ -75,10 +75,10 @@ fn as_text(log: &Log) -> String {
     for (row, cells) in log.rows.iter().zip(&cells) {
         line(&mut text, cells, &widths, outcome(row));
         if let Some(why) = &row.entry.why {
-            let _ = writeln!(text, "    {}", visible(why));
+            let _ = writeln!(text, "    {}", escape_for_terminal(why));
         }
         for reason in &row.entry.reasons {
-            let _ = writeln!(text, "    refused: {}", visible(reason));
+            let _ = writeln!(text, "    refused: {}", escape_for_terminal(reason));
         }
     }
     text
@@ -94,10 +94,13 @@ fn cells(row: &Row) -> [String; 7] {
     [
         mark.to_owned(),
         entry.sequence.to_string(),
-        visible(&entry.when),
-        entry.who.as_deref().map_or_else(|| "-".into(), visible),
+        escape_for_terminal(&entry.when),
+        entry
+            .who
+            .as_deref()
+            .map_or_else(|| "-".into(), escape_for_terminal),
         what,
-        visible(&entry.revision),
+        escape_for_terminal(&entry.revision),
         entry.number.to_string(),
     ]
 }

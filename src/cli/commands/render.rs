@@ -4,11 +4,10 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 use turnout_core::render::{discovery, placeholder_errors, render};
-use turnout_core::{
-    Configuration, EmittedHeaders, MaxHeldBytes, Plan, Proxy, RecordLevel, is_visible, visible,
-};
+use turnout_core::{Configuration, EmittedHeaders, MaxHeldBytes, Plan, Proxy, RecordLevel};
 use turnout_live::check_wasm;
 use turnout_manifests::{EnvoyGateway, Istio, Object, Phase, envoy_gateway, istio, to_yaml};
+use turnout_text::{escape_for_terminal, is_visible};
 
 use crate::support::account_file_access::AccountFileOptions;
 use crate::support::exit::{Exit, refuse};
@@ -208,7 +207,7 @@ fn check(arguments: &Arguments) -> Vec<String> {
     {
         wrong.push(format!(
             "--wasm {}: a proxy may read the path otherwise; name a file without invisible characters",
-            visible(wasm)
+            escape_for_terminal(wasm)
         ));
     }
     if let Some(wasm) = &arguments.wasm

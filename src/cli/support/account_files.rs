@@ -6,9 +6,10 @@ use std::path::Path;
 
 use turnout_core::{
     AccountFile, AccountFileReference, AccountFiles, AccountListBuilder, FileQuoting, Format,
-    referenced_account_files, visible,
+    referenced_account_files,
 };
 use turnout_simulate::{AccountsRead, Column, ListOptions, read_accounts};
+use turnout_text::escape_for_terminal;
 
 use crate::support::account_file_access::{Access, Refusal, Roots};
 use crate::support::safe_output::print_error_line;
@@ -76,7 +77,7 @@ fn opened(
         Refusal::Outside => (
             format!(
                 "`{}` leads out of the folder of the policy, by its path or by a link",
-                visible(&from.file)
+                escape_for_terminal(&from.file)
             ),
             "move the file into that folder, or give --accounts-root with the folder that has it"
                 .into(),

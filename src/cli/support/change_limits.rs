@@ -7,7 +7,8 @@ use clap::Args;
 use serde_json::Value;
 use turnout_core::Plan;
 use turnout_live::Preview;
-use turnout_simulate::{Change, Forbidden, Version, nearest};
+use turnout_simulate::{Change, Forbidden, Version};
+use turnout_text::nearest;
 
 use crate::support::account_file_access::LineOptions;
 use crate::support::bulk_input;

@@ -8,7 +8,6 @@ use std::time::{Duration, Instant};
 
 use clap::Args;
 use turnout_core::lint::ProxyRoutes;
-use turnout_core::visible;
 use turnout_live::{
     Admin, Author, Change, Directory, EnvoyLog, Error, Intent, Outcome, Preview, Proxies,
     Readiness, outcome,
@@ -25,6 +24,7 @@ use crate::support::text_io;
 use crate::support::time_arg::now;
 
 use change_report::{Asked, ChangeReport};
+use turnout_text::escape_for_terminal;
 
 /// How long a change is looked at again and again because somebody else was quicker.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -311,5 +311,5 @@ fn ready(review: &Review, preview: &Preview, proxies: &Proxies) -> Result<(), Ex
 }
 
 fn tell(sentence: &str) {
-    print_error_line(&format!("turnout: {}", visible(sentence)));
+    print_error_line(&format!("turnout: {}", escape_for_terminal(sentence)));
 }

@@ -1,6 +1,7 @@
 //! Which headers the proxies write, as an option.
 
-use turnout_core::{EmittedHeaders, visible};
+use turnout_core::EmittedHeaders;
+use turnout_text::escape_for_terminal;
 
 /// All of them.
 pub(crate) const ALL: &str = "cluster,treatment,decision";
@@ -16,7 +17,7 @@ pub(crate) fn parse(list: &str) -> Result<EmittedHeaders, String> {
     if let Some(word) = unknown {
         return Err(format!(
             "`{}` is no header; write some of {ALL}, with commas between",
-            visible(word)
+            escape_for_terminal(word)
         ));
     }
     EmittedHeaders::from_words(words()).ok_or_else(|| {

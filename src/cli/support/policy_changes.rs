@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
-use turnout_core::{ChangedPart, Plan, PlanChange, visible};
+use turnout_core::{ChangedPart, Plan, PlanChange};
 use turnout_live::Preview;
 use turnout_simulate::drawn_anew;
+use turnout_text::escape_for_terminal;
 
 /// What differs in two policies.
 pub(crate) struct Changes(Vec<PlanChange>);
@@ -36,7 +37,7 @@ impl Changes {
                 ChangedPart::Segment(name) => format!("segment {name}"),
                 ChangedPart::Rollout(name) => name.clone(),
             };
-            visible(&format!("{part}: {}", change.what.join("; "))) + "\n"
+            escape_for_terminal(&format!("{part}: {}", change.what.join("; "))) + "\n"
         };
         match self.0.as_slice() {
             [] => "no rollout changes\n".to_owned(),

@@ -3,7 +3,8 @@
 use std::ops::Range;
 
 use annotate_snippets::{AnnotationKind, Level, Origin, Renderer, Snippet};
-use turnout_core::{Diagnostic, Diagnostics, Severity, visible};
+use turnout_core::{Diagnostic, Diagnostics, Severity};
+use turnout_text::escape_for_terminal;
 
 use crate::support::safe_output::{self, SafeText, print_error_line};
 
@@ -37,13 +38,13 @@ pub(crate) fn show(path: &str, text: &str, diagnostics: &Diagnostics) {
 }
 
 fn picture(path: &str, text: &str, diagnostic: &Diagnostic) -> String {
-    let what = visible(&diagnostic.problem.to_string());
-    let help = visible(&diagnostic.problem.help());
-    let path = visible(path);
+    let what = escape_for_terminal(&diagnostic.problem.to_string());
+    let help = escape_for_terminal(&diagnostic.problem.help());
+    let path = escape_for_terminal(path);
     let path = path.as_str();
     let place = match diagnostic.pointer.as_str() {
         "" => String::from("here"),
-        pointer => format!("at {}", visible(pointer)),
+        pointer => format!("at {}", escape_for_terminal(pointer)),
     };
     let title = match diagnostic.severity() {
         Severity::Error => Level::ERROR.primary_title(what),
@@ -59,7 +60,7 @@ fn picture(path: &str, text: &str, diagnostic: &Diagnostic) -> String {
         );
     let mut elsewhere = None;
     if let Some(related) = &diagnostic.related {
-        let label = format!("this is {}", visible(&related.pointer));
+        let label = format!("this is {}", escape_for_terminal(&related.pointer));
         let other = Window::new(text, related.span.clone());
         // Two places of one line that is shown whole are shown in one picture.
         if other.source == shown.source && related.line == diagnostic.line {
@@ -121,7 +122,7 @@ impl Window {
 
 /// Without what a terminal would obey. A tab stays, which the snippet shows by the room that it takes.
 fn harmless(text: &str) -> String {
-    let parts: Vec<String> = text.split('\t').map(visible).collect();
+    let parts: Vec<String> = text.split('\t').map(escape_for_terminal).collect();
     parts.join("\t")
 }
 

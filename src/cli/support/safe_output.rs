@@ -8,7 +8,7 @@
 use std::fmt::Write as _;
 use std::io::{self, BufWriter, IsTerminal, Write};
 
-use turnout_core::{begins_command, is_visible, push_json_escape, visible};
+use turnout_text::{begins_ci_command, escape_for_terminal, is_visible, push_json_escape};
 
 /// Text that no terminal and no CI system takes for a command. A character that must not be shown is escaped as
 /// `\u{1b}` in text and as `\u001b` in JSON, and so is the first character of a CI command: `::` at the
@@ -42,7 +42,7 @@ pub(crate) struct Annotation<'a> {
 
 impl SafeText {
     /// Text of the command. Its line ends are the command's own: what it quotes has been made
-    /// [`visible`] before, or might add a line.
+    /// [`escape_for_terminal`] before, or might add a line.
     pub(crate) fn lines(text: &str) -> Self {
         let mut safe = Self::default();
         safe.push(text);
@@ -64,7 +64,7 @@ impl SafeText {
             if index > 0 {
                 safe.text.push('\t');
             }
-            safe.push(&visible(cell));
+            safe.push(&escape_for_terminal(cell));
         }
         safe.push("\n");
         safe
@@ -81,7 +81,7 @@ impl SafeText {
         let (mut is_in_string, mut is_escaped) = (false, false);
         let mut rest = json;
         while let Some(c) = rest.chars().next() {
-            let command = begins_command(rest);
+            let command = begins_ci_command(rest);
             rest = rest.get(c.len_utf8()..).unwrap_or_default();
             match c {
                 '\t' | '\n' if !is_in_string => text.push(c),
@@ -127,7 +127,7 @@ impl SafeText {
     }
 
     /// Text with marks of bold and colours from a library, in which what is quoted has been made
-    /// [`visible`] before. No other terminal sequence comes through.
+    /// [`escape_for_terminal`] before. No other terminal sequence comes through.
     pub(crate) fn styled_lines(text: &str) -> Self {
         let mut safe = Self::default();
         let mut rest = text;
@@ -161,7 +161,7 @@ impl SafeText {
             let is_command = match c {
                 // Three are none: a name begins after two.
                 ':' => !self.is_line_begun && rest.starts_with("::") && !rest.starts_with(":::"),
-                '#' => begins_command(rest),
+                '#' => begins_ci_command(rest),
                 _ => false,
             };
             rest = rest.get(c.len_utf8()..).unwrap_or_default();
@@ -274,8 +274,8 @@ pub(crate) fn unprintable(document: &str) -> Option<(usize, String)> {
             .match_indices("##")
             .filter_map(|(place, _)| line.get(place..));
         let begins = line.trim_start().strip_prefix("::");
-        let is_command =
-            begins.is_some_and(|rest| rest.contains("::")) || marks.into_iter().any(begins_command);
+        let is_command = begins.is_some_and(|rest| rest.contains("::"))
+            || marks.into_iter().any(begins_ci_command);
         is_command.then(|| {
             (
                 number,

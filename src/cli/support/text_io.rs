@@ -5,7 +5,7 @@ use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 
 use turnout_core::lint::not_text;
-use turnout_core::visible_bytes;
+use turnout_text::escape_bytes_for_terminal;
 
 use crate::support::exit::{Exit, refuse};
 use crate::support::safe_output::{self, SafeText};
@@ -57,7 +57,7 @@ fn at_most(source: impl Read) -> io::Result<Option<Vec<u8>>> {
 pub(crate) fn name_of(path: &Path) -> String {
     match is_dash(path) {
         true => String::from("standard input"),
-        false => visible_bytes(path.as_os_str().as_encoded_bytes()),
+        false => escape_bytes_for_terminal(path.as_os_str().as_encoded_bytes()),
     }
 }
 

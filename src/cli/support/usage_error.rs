@@ -2,7 +2,7 @@
 
 use clap::builder::StyledStr;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
-use turnout_core::visible;
+use turnout_text::escape_for_terminal;
 
 use crate::support::exit::Exit;
 use crate::support::safe_output::{self, SafeText};
@@ -32,13 +32,15 @@ fn quoted(kind: ContextKind, value: &ContextValue) -> Option<ContextValue> {
     let one = |text: &StyledStr| text.ansi().to_string();
     match value {
         _ if kind == ContextKind::Usage => None,
-        ContextValue::String(text) => Some(ContextValue::String(visible(text))),
+        ContextValue::String(text) => Some(ContextValue::String(escape_for_terminal(text))),
         ContextValue::Strings(texts) => {
-            let texts = texts.iter().map(|text| visible(text));
+            let texts = texts.iter().map(|text| escape_for_terminal(text));
             Some(ContextValue::Strings(texts.collect()))
         }
         ContextValue::StyledStrs(texts) if texts.iter().any(|text| one(text).contains('\n')) => {
-            let texts = texts.iter().map(|text| visible(&one(text)).into());
+            let texts = texts
+                .iter()
+                .map(|text| escape_for_terminal(&one(text)).into());
             Some(ContextValue::StyledStrs(texts.collect()))
         }
         _ => None,

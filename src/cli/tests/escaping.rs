@@ -209,7 +209,7 @@ fn json_keeps_names_pointers_and_accounts() {
         for arguments in [vec!["report", &log], vec!["report", &log, "--html", "-"]] {
             let output = turnout(path, &arguments, "");
             let text = String::from_utf8(output.stdout).expect("UTF-8");
-            let shown = turnout_core::visible(hostile).replace("##[", "\\u{23}#[");
+            let shown = turnout_text::escape_for_terminal(hostile).replace("##[", "\\u{23}#[");
             assert!(text.contains(&shown) && !text.contains(hostile), "{text}");
         }
     }
@@ -248,7 +248,7 @@ fn json_keeps_names_pointers_and_accounts() {
         );
         let csv = fs::read_to_string(path.join("moves.csv")).expect("a file");
         let text = String::from_utf8(output.stdout).expect("UTF-8");
-        let shown = turnout_core::visible(account);
+        let shown = turnout_text::escape_for_terminal(account);
         assert!(text.contains(&shown) && csv.contains(&shown), "{text}{csv}");
     }
 }

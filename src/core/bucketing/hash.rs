@@ -24,7 +24,9 @@ pub(crate) use unleash::Unleash;
 
 use std::fmt;
 
-use crate::bucketing::percentage::{HUNDRED_PERCENT, literal};
+use turnout_text::format_millionths;
+
+use crate::bucketing::percentage::HUNDRED_PERCENT;
 use crate::bucketing::{Fraction, Position, Salt};
 
 /// By which rule a rollout's accounts are put on a line.
@@ -95,7 +97,11 @@ impl PercentageTooFine {
     /// What to write instead, as an imperative.
     #[must_use]
     pub fn help(&self) -> String {
-        format!("write {} or {}", literal(self.below), literal(self.above))
+        format!(
+            "write {} or {}",
+            format_millionths(self.below),
+            format_millionths(self.above)
+        )
     }
 }
 
@@ -106,7 +112,7 @@ impl fmt::Display for PercentageTooFine {
             "`{}` divides accounts into {} parts, and {} % is no whole number of them",
             self.hash,
             self.parts,
-            literal(self.millionths)
+            format_millionths(self.millionths)
         )
     }
 }

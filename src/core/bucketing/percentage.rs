@@ -47,25 +47,6 @@ pub(crate) fn millionths(literal: &str) -> Result<u32, PercentageError> {
         .ok_or(PercentageError::OutOfRange)
 }
 
-/// The literal of a percentage in millionths: `12.5`.
-pub(crate) fn literal(millionths: u32) -> String {
-    decimal(millionths.into(), 6)
-}
-
-/// A number that is given without its point, of so many decimals; those that do not count are left
-/// out.
-pub(crate) fn decimal(number: u64, decimals: u32) -> String {
-    let scale = 10_u64.saturating_pow(decimals);
-    let whole = number.checked_div(scale).unwrap_or_default();
-    let rest = number.checked_rem(scale).unwrap_or_default();
-    let width = usize::try_from(decimals).unwrap_or_default();
-    let digits = format!("{rest:0width$}");
-    match digits.trim_end_matches('0') {
-        "" => whole.to_string(),
-        digits => format!("{whole}.{digits}"),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -2,12 +2,13 @@
 
 use std::ops::RangeInclusive;
 
+use turnout_text::format_millionths;
+
 use crate::bucketing::Salt;
 use crate::bucketing::hash::{
     AlgorithmVersion, BucketingScheme, Comparison, Flagd, GrowthBook, Hash, LaunchDarkly,
     Namespace, Split, Traffic, Unleash, V2End, parts_of,
 };
-use crate::bucketing::percentage::literal;
 use crate::diagnostics::location::{JsonPointer, Span};
 use crate::diagnostics::problem::{Expected, Problem, excerpt};
 use crate::diagnostics::{Diagnostics, Document};
@@ -262,7 +263,11 @@ fn namespace(given: &mut ToolFields<'_, '_, '_, '_>) -> Option<Namespace> {
     let (from, to) = (from?, to?);
     if from >= to {
         let problem = Problem::invalid(
-            format!("no account is from {} to {} %", literal(from), literal(to)),
+            format!(
+                "no account is from {} to {} %",
+                format_millionths(from),
+                format_millionths(to)
+            ),
             "write the namespace's range, `from` below `to`",
         )
         .with_code("empty-namespace");

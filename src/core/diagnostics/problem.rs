@@ -3,8 +3,9 @@
 use std::borrow::Cow;
 use std::fmt;
 
+use turnout_text::{excerpt_for_terminal, nearest};
+
 use crate::policy::packed_accounts::Fault;
-use crate::visible::visible;
 
 /// One thing that is wrong. Its `Display` says what; [`Problem::help`] says what to write instead.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -170,10 +171,12 @@ impl Problem {
             ProblemKind::WrongType { expected, .. } => {
                 format!("write {}, for example {}", expected.what, expected.example)
             }
-            ProblemKind::UnknownField { field, known } => match nearest(field, known) {
-                Some(near) => format!("did you mean `{near}`?"),
-                None => format!("remove it, or write one of {}", Quoted(known)),
-            },
+            ProblemKind::UnknownField { field, known } => {
+                match nearest(field, known.iter().copied()) {
+                    Some(near) => format!("did you mean `{near}`?"),
+                    None => format!("remove it, or write one of {}", Quoted(known)),
+                }
+            }
             ProblemKind::NotSupported { .. } => "remove it".into(),
             ProblemKind::RepeatedField { .. } => "keep one of them".into(),
             ProblemKind::MissingField { field, expected } => {
@@ -182,10 +185,12 @@ impl Problem {
                     expected.what, expected.example
                 )
             }
-            ProblemKind::UnknownWord { found, known, .. } => match nearest(found, known) {
-                Some(near) => format!("did you mean `{near}`?"),
-                None => format!("write one of {}", Quoted(known)),
-            },
+            ProblemKind::UnknownWord { found, known, .. } => {
+                match nearest(found, known.iter().copied()) {
+                    Some(near) => format!("did you mean `{near}`?"),
+                    None => format!("write one of {}", Quoted(known)),
+                }
+            }
             ProblemKind::UnknownSegment { nearest, .. } => match nearest {
                 Some(near) => format!("did you mean `{near}`?"),
                 None => "declare it under /segments".into(),
@@ -286,7 +291,7 @@ impl Problem {
 
     pub(crate) fn unknown_rollout(found: &str, known: &[&str]) -> Self {
         let found = excerpt(found);
-        let instead = match nearest(&found, known) {
+        let instead = match nearest(&found, known.iter().copied()) {
             Some(near) => format!("did you mean `{near}`?"),
             None if known.is_empty() => String::from("the policy has none"),
             None => format!("write one of {}", Quoted(known)),
@@ -403,30 +408,17 @@ impl fmt::Display for Quoted<'_> {
     }
 }
 
-/// What the author wrote, short enough for one line of a log, and on one line.
+/// Characters of the author's text that a message quotes.
+const EXCERPT_LEN: usize = 64;
+
+/// Returns the beginning of what the author wrote, escaped for a terminal.
 pub(crate) fn excerpt(found: &str) -> String {
-    visible(&beginning(found))
+    excerpt_for_terminal(found, EXCERPT_LEN)
 }
 
-/// What the author wrote, as it is but short enough for one line of a log.
+/// Returns the beginning of what the author wrote, unescaped.
 pub(crate) fn beginning(found: &str) -> String {
-    const MOST: usize = 64;
-    let mut short: String = found.chars().take(MOST).collect();
-    if found.chars().nth(MOST).is_some() {
-        short.push('…');
-    }
-    short
-}
-
-/// The word that was most likely meant, if any is near: at most a third of it differs.
-fn nearest<'a>(found: &str, known: &'a [impl AsRef<str>]) -> Option<&'a str> {
-    known
-        .iter()
-        .map(AsRef::as_ref)
-        .map(|word| (strsim::osa_distance(found, word), word))
-        .filter(|(distance, word)| distance.saturating_mul(3) <= word.chars().count())
-        .min_by_key(|(distance, _)| *distance)
-        .map(|(_, word)| word)
+    turnout_text::excerpt(found, EXCERPT_LEN).into_owned()
 }
 
 fn type_of(raw: &str) -> &'static str {

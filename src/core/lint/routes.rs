@@ -10,7 +10,6 @@ use crate::plan::shadow_plan::Rewrite;
 use crate::plan::{Mode, Plan, Rollout};
 use crate::proxy::render::json_string;
 use crate::proxy::wire_names::is_turnout_header;
-use crate::visible::visible;
 
 use super::partial_plan::PartialPlan;
 use super::warnings::Warnings;
@@ -19,6 +18,7 @@ use super::{Budget, Code, TwoTurnouts, not_examined};
 mod hosts;
 
 use hosts::HostMatches;
+use turnout_text::escape_for_terminal;
 
 /// How many warnings of routes one rollout gets; further ones are of the same kind.
 const MOST: usize = 5;
@@ -275,7 +275,7 @@ fn unrouted(
     };
     let instead = "take the routes over from envoy/cluster-header.yaml or \
                    envoy/treatment-header.yaml, or check the `match` and the clusters of the rollout";
-    let what = format!("no route of {} {what}", visible(proxy));
+    let what = format!("no route of {} {what}", escape_for_terminal(proxy));
     warnings.push(Code::UnroutedRollout, place, what, instead);
 }
 
@@ -308,7 +308,7 @@ fn rewritten(
             0 => String::new(),
             more => format!(" (and {more} more)"),
         };
-        let name = visible(&route.name);
+        let name = escape_for_terminal(&route.name);
         let what = match need.is_nothing() {
             true => format!(
                 "shadow requests are not what {version} gets: {name}{more} does not change what \
@@ -374,16 +374,24 @@ impl RewriteNeed {
     fn words(&self) -> String {
         let mut words = Vec::new();
         if let Some((from, to)) = &self.prefix {
-            words.push(format!("the prefix {} → {}", visible(from), visible(to)));
+            words.push(format!(
+                "the prefix {} → {}",
+                escape_for_terminal(from),
+                escape_for_terminal(to)
+            ));
         }
         if let Some(host) = &self.host {
-            words.push(format!("the host {}", visible(host)));
+            words.push(format!("the host {}", escape_for_terminal(host)));
         }
         words.extend(self.headers.iter().map(|(name, value)| match value {
-            Some(_) => format!("the header {}", visible(name)),
-            None => format!("without the header {}", visible(name)),
+            Some(_) => format!("the header {}", escape_for_terminal(name)),
+            None => format!("without the header {}", escape_for_terminal(name)),
         }));
-        words.extend(self.undeclarable.iter().map(|field| visible(field)));
+        words.extend(
+            self.undeclarable
+                .iter()
+                .map(|field| escape_for_terminal(field)),
+        );
         words.join(", ")
     }
 
@@ -411,7 +419,11 @@ impl RewriteNeed {
             "write \"rewrite\": {{ {} }} in its `shadow`",
             parts.join(", ")
         );
-        let undeclarable: Vec<String> = self.undeclarable.iter().map(|f| visible(f)).collect();
+        let undeclarable: Vec<String> = self
+            .undeclarable
+            .iter()
+            .map(|f| escape_for_terminal(f))
+            .collect();
         let undeclarable = undeclarable.join(", ");
         match (self.is_declarable(), self.undeclarable.is_empty()) {
             (true, true) => declare,

@@ -2,9 +2,10 @@
 
 use std::collections::BTreeMap;
 
+use turnout_text::escape_for_terminal;
+
 use crate::diagnostics::location::JsonPointer;
 use crate::diagnostics::problem::excerpt;
-use crate::visible::visible;
 
 use super::partial_plan::PartialPlan;
 use super::warnings::Warnings;
@@ -78,7 +79,7 @@ pub(super) fn check(view: &PartialPlan<'_>, proxies: &[ProxyRoutes], warnings: &
                 two.earlier.words(),
                 two.later.words(),
                 excerpt(&two.listener),
-                visible(proxy),
+                escape_for_terminal(proxy),
             );
             let instead = "put the rollouts of both into one policy and keep one filter, or write \
                            `disabled: true` in one of the two";

@@ -6,7 +6,7 @@
 
 use std::fmt;
 
-use crate::visible::{is_visible, push_json_escape};
+use turnout_text::{is_visible, push_json_escape};
 
 /// Where the plugin's configuration goes, quotes included.
 pub const CONFIGURATION_PLACEHOLDER: &str = "\"@TURNOUT_CONFIGURATION@\"";

@@ -1,6 +1,6 @@
 //! JSON on one line, written field by field.
 
-use crate::visible::{is_visible, push_json_escape};
+use turnout_text::{is_visible, push_json_escape};
 
 /// An object that is being written.
 pub(super) struct Object {

@@ -115,7 +115,7 @@ fn names_that_kubernetes_does_not_take() {
             refused(Object { image: bad, ..good }, &[], &[]),
             format!(
                 "`{}` is not the name of an image; write one, for example registry.example.com/turnout:0.1.0",
-                turnout_core::visible(bad)
+                turnout_text::escape_for_terminal(bad)
             )
         );
     }

@@ -1,6 +1,7 @@
 //! The section of one rollout.
 
 use turnout_core::shadow::Outcome;
+use turnout_text::{counted, thousands};
 
 use crate::findings::{Example, Side};
 use crate::html::drawing::{gauge, latency_plot};
@@ -10,7 +11,7 @@ use crate::model::{Count, Finding, Latencies, Report, Rollout, Row, Tally};
 use crate::outcomes::{is_left_out, phrase};
 use crate::percent::Share;
 use crate::text::{described, value};
-use crate::words::{NO_ROUTE, NO_SEGMENT, counted, grouped, moment, shown};
+use crate::words::{NO_ROUTE, NO_SEGMENT, moment, shown};
 
 /// Findings that are shown at once, and those that can be opened.
 const SHOWN: usize = 50;
@@ -62,7 +63,7 @@ impl Rollout {
             } else {
                 ""
             };
-            let count = grouped(count);
+            let count = thousands(count);
             page.put(format_args!(
                 "<div{class}><dt>{name}</dt><dd>{count}</dd></div>\n"
             ));
@@ -242,7 +243,7 @@ impl Finding {
         page.put(format_args!(
             " <span class=\"severity\">{word}</span></div>\n"
         ));
-        let requests = grouped(self.requests);
+        let requests = thousands(self.requests);
         page.put(format_args!(
             "<div class=\"bar\"><span style=\"width:{width:.2}%\"></span>"
         ));
@@ -328,7 +329,7 @@ fn rows(page: &mut Page, title: &str, what: &str, none: &'static str, rows: &[Ro
         if any_finding {
             page.raw("<td class=\"finding\">");
             if let Some(Count { what, requests }) = row.findings.first() {
-                let (what, requests) = (described(what), grouped(*requests));
+                let (what, requests) = (described(what), thousands(*requests));
                 page.put(format_args!("<code>{}</code> ({requests})", Escaped(&what)));
             }
             page.raw("</td>");
@@ -364,7 +365,10 @@ fn latency_row(page: &mut Page, name: &str, latency: &Latencies) {
             "<td class=\"number pair\">{v1}</td><td class=\"number\">{v2}</td>"
         ));
     };
-    pair(&grouped(latency.v1.answers), &grouped(latency.v2.answers));
+    pair(
+        &thousands(latency.v1.answers),
+        &thousands(latency.v2.answers),
+    );
     for percent in [50, 90, 99] {
         // `> 16.3 s` has a character that markup has too.
         let within =

@@ -6,6 +6,7 @@
 use clap::ValueEnum;
 use serde_json::{Number, Value};
 use turnout_core::{Diagnostic, Diagnostics, Hash, Salt};
+use turnout_text::join_list;
 
 use super::{Arguments, Name};
 
@@ -176,11 +177,7 @@ fn option(field: &str) -> String {
 
 fn and(fields: &[&str]) -> String {
     let options: Vec<String> = fields.iter().map(|field| option(field)).collect();
-    match options.split_last() {
-        Some((last, [])) => last.clone(),
-        Some((last, before)) => format!("{} and {last}", before.join(", ")),
-        None => String::new(),
-    }
+    join_list(&options, "and")
 }
 
 fn options_of(needed: &[&[&str]], others: &[&str]) -> String {

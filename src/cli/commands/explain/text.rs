@@ -5,7 +5,8 @@ use turnout_core::explain::{
     AccountFound, Bucketing, Condition, Question, RuleFound, ServeFound, SourceContent,
     StepFinding, StepResult, Tried,
 };
-use turnout_core::{Account, Fraction, Inbound, Mode, Reason, Treatment, visible};
+use turnout_core::{Account, Fraction, Inbound, Mode, Reason, Treatment};
+use turnout_text::escape_for_terminal;
 
 use crate::support::safe_output::{SafeText, Style};
 
@@ -39,10 +40,16 @@ const WIDEST: usize = 48;
 pub(super) fn of(told: &Told<'_>) -> SafeText {
     let decision = &told.explanation.decision;
     let mut text = SafeText::default();
-    text.push_styled(Style::Bold, &visible(&wording::decision(&told.explanation)));
-    text.push(&format!("\n{}\n\n", visible(&wording::served(decision))));
+    text.push_styled(
+        Style::Bold,
+        &escape_for_terminal(&wording::decision(&told.explanation)),
+    );
+    text.push(&format!(
+        "\n{}\n\n",
+        escape_for_terminal(&wording::served(decision))
+    ));
     for (name, value) in about(told) {
-        text.push(&format!("{name:<8} {}\n", visible(&value)));
+        text.push(&format!("{name:<8} {}\n", escape_for_terminal(&value)));
     }
     let mut lines = Vec::new();
     rollouts(&told.explanation.rollouts, &mut lines);
@@ -61,7 +68,7 @@ pub(super) fn of(told: &Told<'_>) -> SafeText {
     }
     for sentence in help {
         text.push_styled(Style::Bold, "help");
-        text.push(&format!(": {}\n", visible(&sentence)));
+        text.push(&format!(": {}\n", escape_for_terminal(&sentence)));
     }
     text
 }
@@ -364,8 +371,8 @@ impl Line {
     fn new(mark: Mark, step: &str, wanted: impl Into<String>) -> Self {
         Self {
             mark,
-            step: visible(step),
-            wanted: visible(&wanted.into()),
+            step: escape_for_terminal(step),
+            wanted: escape_for_terminal(&wanted.into()),
             found: String::new(),
             outcome: None,
         }
@@ -373,7 +380,7 @@ impl Line {
 
     fn found(self, found: impl Into<String>) -> Self {
         Self {
-            found: visible(&found.into()),
+            found: escape_for_terminal(&found.into()),
             ..self
         }
     }

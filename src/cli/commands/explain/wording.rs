@@ -1,7 +1,8 @@
 //! How the pieces of an explanation are called, in text and in JSON alike.
 
 use turnout_core::explain::{Explanation, Part, Pattern, SourceName};
-use turnout_core::{Decision, Fraction, Mode, visible};
+use turnout_core::{Decision, Fraction, Mode};
+use turnout_text::excerpt_bytes_for_terminal;
 
 /// Of a value, in characters.
 const LONGEST_SHOWN: usize = 120;
@@ -9,15 +10,9 @@ const LONGEST_SHOWN: usize = 120;
 /// Why a credential that is there counts as absent.
 pub(super) const API_KEY: &str = "an API key, which names no account";
 
-/// What a request says, on one line.
+/// Returns the beginning of a value of the request, escaped for a terminal.
 pub(super) fn shown(value: &[u8]) -> String {
-    let text = String::from_utf8_lossy(value);
-    let beginning: String = text.chars().take(LONGEST_SHOWN).collect();
-    let mut shown = visible(&beginning);
-    if text.chars().nth(LONGEST_SHOWN).is_some() {
-        shown.push('…');
-    }
-    shown
+    excerpt_bytes_for_terminal(value, LONGEST_SHOWN)
 }
 
 pub(super) fn source(name: &SourceName<'_>) -> String {

@@ -4,8 +4,8 @@ use std::fmt::Write as _;
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use turnout_core::visible;
 use turnout_live::{Change, Outcome, Preview, Proxy, Settled, Verdict, What};
+use turnout_text::escape_for_terminal;
 
 use crate::support::policy_changes::Changes;
 use crate::support::safe_output::SafeText;
@@ -70,13 +70,18 @@ impl ChangeReport<'_> {
         }
         for proxy in self.said {
             let sentence = self.sentence(&proxy.verdict);
-            let _ = writeln!(text, "{}: {sentence}", visible(&proxy.admin));
+            let _ = writeln!(text, "{}: {sentence}", escape_for_terminal(&proxy.admin));
         }
         if self.is_halt {
             text.push_str(&self.confirmed());
         }
         if let Some(revision) = self.put_back() {
-            let _ = writeln!(text, "{} holds {} again", self.filter, visible(revision));
+            let _ = writeln!(
+                text,
+                "{} holds {} again",
+                self.filter,
+                escape_for_terminal(revision)
+            );
         }
         text
     }
@@ -84,7 +89,7 @@ impl ChangeReport<'_> {
     /// What was written, which says nothing of the proxies.
     fn written(&self) -> String {
         let entry = &self.change.entry;
-        let (revision, number) = (visible(&entry.revision), entry.sequence);
+        let (revision, number) = (escape_for_terminal(&entry.revision), entry.sequence);
         let filter = &self.filter;
         let mut text = match (self.change.is_already, entry.what) {
             (true, _) if entry.halted => {
@@ -123,7 +128,9 @@ impl ChangeReport<'_> {
             .iter()
             .partition(|proxy| proxy.verdict == Verdict::Accepted);
         let names = |proxies: &[&Proxy]| {
-            let names = proxies.iter().map(|proxy| visible(&proxy.admin));
+            let names = proxies
+                .iter()
+                .map(|proxy| escape_for_terminal(&proxy.admin));
             names.collect::<Vec<_>>().join(", ")
         };
         let all = self.said.len();
@@ -145,7 +152,7 @@ impl ChangeReport<'_> {
 
     fn sentence(&self, verdict: &Verdict) -> String {
         let instead = |running: &Option<String>| match running {
-            Some(revision) => format!("; it runs {}", visible(revision)),
+            Some(revision) => format!("; it runs {}", escape_for_terminal(revision)),
             None => String::new(),
         };
         match verdict {
@@ -183,7 +190,7 @@ impl ChangeReport<'_> {
             (None, _) => {}
         }
         for reason in reasons {
-            print_error_line(&format!("  {}", visible(reason)));
+            print_error_line(&format!("  {}", escape_for_terminal(reason)));
         }
     }
 

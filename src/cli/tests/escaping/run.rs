@@ -9,7 +9,7 @@ use std::sync::Mutex;
 use std::thread;
 
 use tempfile::TempDir;
-use turnout_core::is_visible;
+use turnout_text::is_visible;
 
 use crate::answers::Answers;
 use crate::contents;

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::bucketing::percentage::decimal;
+use turnout_text::format_decimal;
 
 /// A tool's own number for a position. `Display` writes it as the tool does; all but
 /// [`Native::Never`] is a JSON number.
@@ -25,7 +25,7 @@ impl fmt::Display for ToolPosition {
         match *self {
             Self::Never => f.write_str("never"),
             Self::Whole(number) => write!(f, "{number}"),
-            Self::Decimal(number, decimals) => f.write_str(&decimal(number, decimals)),
+            Self::Decimal(number, decimals) => f.write_str(&format_decimal(number, decimals)),
             Self::Single(number) => write!(f, "{number}"),
             Self::Double(number) => write!(f, "{number}"),
         }

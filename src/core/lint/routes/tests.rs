@@ -324,6 +324,6 @@ fn a_hostile_name_is_escaped() {
     );
     hostile.name = "\u{202e}route".into();
     for (_, text) in found(&policy("shadow", ""), &[hostile]) {
-        assert!(text.chars().all(crate::is_visible), "{text:?}");
+        assert!(text.chars().all(turnout_text::is_visible), "{text:?}");
     }
 }

@@ -1,53 +1,52 @@
-//! Text of others, for a terminal: what would command it, or hide or turn the text around it, is
-//! escaped.
+//! Escaping for terminals: characters that command a terminal, or hide or reorder the text around them.
 //!
-//! There is one list of such characters. By Unicode 16 it has the general categories Cc (control), Cf
-//! (format, the marks that turn the direction of text among them), Zl and Zp (line and paragraph
-//! separator) and Co (private use: what a reader sees is the font's choice), the property
-//! Default_Ignorable_Code_Point (invisible, variation selectors and tags among them), and the
+//! There is one list of such characters. It has Unicode 16's general categories Cc (control), Cf (format,
+//! including the marks that change the direction of text), Zl and Zp (line and paragraph separators) and
+//! Co (private use, where the font decides what a reader sees), the property
+//! Default_Ignorable_Code_Point (invisible characters, including variation selectors and tags), and the
 //! noncharacters.
 
-/// On one line and harmless, whole.
+/// Returns a text on one line, with every character that is not [visible](is_visible) escaped: `\u{1b}`.
 #[must_use]
-pub fn visible(text: &str) -> String {
-    let mut visible = String::with_capacity(text.len());
+pub fn escape_for_terminal(text: &str) -> String {
+    let mut escaped = String::with_capacity(text.len());
     for c in text.chars() {
-        push_visible(&mut visible, c);
+        push_escaped(&mut escaped, c);
     }
-    visible
+    escaped
 }
 
-/// As [`visible`]. A byte that is not UTF-8 is shown as `\xff`.
+/// Same as [`escape_for_terminal`]. A byte that is not UTF-8 becomes `\xff`.
 #[must_use]
-pub fn visible_bytes(bytes: &[u8]) -> String {
-    let mut shown = String::with_capacity(bytes.len());
+pub fn escape_bytes_for_terminal(bytes: &[u8]) -> String {
+    let mut escaped = String::with_capacity(bytes.len());
     for chunk in bytes.utf8_chunks() {
         chunk
             .valid()
             .chars()
-            .for_each(|c| push_visible(&mut shown, c));
+            .for_each(|c| push_escaped(&mut escaped, c));
         for byte in chunk.invalid() {
-            shown.push_str(&format!("\\x{byte:02x}"));
+            escaped.push_str(&format!("\\x{byte:02x}"));
         }
     }
-    shown
+    escaped
 }
 
-pub(crate) fn push_visible(text: &mut String, c: char) {
+fn push_escaped(text: &mut String, c: char) {
     match is_visible(c) {
         true => text.push(c),
         false => text.extend(c.escape_default()),
     }
 }
 
-/// Appends the escape that a JSON string has for a character: `\u001b`, or two of them.
+/// Appends a character as a JSON string escapes it: `\u001b`, or two such escapes above U+FFFF.
 pub fn push_json_escape(json: &mut String, c: char) {
     for unit in c.encode_utf16(&mut [0; 2]) {
         json.push_str(&format!("\\u{unit:04x}"));
     }
 }
 
-/// Whether a character may be shown as it is.
+/// Whether a terminal may receive a character unescaped.
 #[must_use]
 pub fn is_visible(c: char) -> bool {
     if matches!(c, ' '..='~') {
@@ -66,10 +65,10 @@ pub fn is_visible(c: char) -> bool {
     !is_hidden && !is_last_of_its_plane
 }
 
-/// Whether a text begins with what Azure Pipelines, GitHub or TeamCity takes for a command in the midst of
-/// a line: `##[`, `##vso[`, `##teamcity[`.
+/// Whether a text begins with a marker that Azure Pipelines, GitHub or TeamCity obeys anywhere in a line of
+/// output: `##[`, `##vso[`, `##teamcity[`.
 #[must_use]
-pub fn begins_command(text: &str) -> bool {
+pub fn begins_ci_command(text: &str) -> bool {
     text.strip_prefix("##").is_some_and(|name| {
         let name =
             name.trim_start_matches(|c: char| c.is_ascii_alphanumeric() || "._-".contains(c));
@@ -85,19 +84,19 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_a_terminal_would_obey_is_escaped() {
+    fn characters_that_command_a_terminal_are_escaped() {
         assert_eq!(
-            visible("\u{1b}[2J\u{9b}a\u{202e}b\u{200b}\n\u{7f}é\u{e0041}"),
+            escape_for_terminal("\u{1b}[2J\u{9b}a\u{202e}b\u{200b}\n\u{7f}é\u{e0041}"),
             "\\u{1b}[2J\\u{9b}a\\u{202e}b\\u{200b}\\n\\u{7f}é\\u{e0041}"
         );
         assert_eq!(
-            visible_bytes(b"a\xffb\x1b\xe2\x80"),
+            escape_bytes_for_terminal(b"a\xffb\x1b\xe2\x80"),
             "a\\xffb\\u{1b}\\xe2\\x80"
         );
     }
 
     #[test]
-    fn a_json_string_comes_back_from_its_escapes() {
+    fn json_escapes_are_read_back() {
         let hidden: String = ('\0'..=char::MAX).filter(|c| !is_visible(*c)).collect();
         let mut json = String::from("\"");
         hidden.chars().for_each(|c| push_json_escape(&mut json, c));
@@ -106,9 +105,9 @@ mod tests {
         assert_eq!(serde_json::from_str::<String>(&json).unwrap(), hidden);
     }
 
-    /// Held against the tables of `regex-syntax`.
+    /// Compares the list with the tables of `regex-syntax`.
     #[test]
-    fn the_list_is_that_of_unicode() {
+    fn the_list_matches_unicode() {
         let class = r"[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Co}\p{Default_Ignorable_Code_Point}\p{Noncharacter_Code_Point}]";
         let parsed = ParserBuilder::new().build().parse(class).unwrap();
         let HirKind::Class(Class::Unicode(class)) = parsed.kind() else {

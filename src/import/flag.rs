@@ -1,41 +1,45 @@
-//! A flag as all tools have it: branches in order, of which the first that holds decides.
+//! A flag in the form that all tools have in common: branches in order, of which the first one that
+//! holds decides.
 
-use crate::draw::Serve;
-use crate::node::{Node, Object, Read, Unreadable};
+use crate::account_set::Condition;
+use crate::bucketing::Allocation;
+use crate::error::{ImportError, ImportResult};
+use crate::located_value::LocatedValue;
 use crate::note::Notes;
-use crate::when::Condition;
-use crate::words::{list, quoted};
+use crate::object_reader::ObjectReader;
+use crate::quote::{quote, quote_list};
 
-/// What is read of a tool's file.
+/// A flag as read from a tool's export.
 pub(crate) struct Flag<'a> {
     pub(crate) key: &'a str,
-    /// In order. Whom none serves takes v1.
+    /// The branches in order. An account for which none decides takes v1.
     pub(crate) branches: Vec<Branch<'a>>,
-    /// The rollout is off whatever the branches say.
+    /// Whether the rollout is off, whatever the branches are.
     pub(crate) is_off: bool,
-    /// The tool serves v2 to requests without an account too, if it serves it to everyone.
-    pub(crate) needs_no_account: bool,
+    /// Whether a branch that serves v2 to everyone also serves it to requests without an account.
+    pub(crate) serves_without_account: bool,
 }
 
-/// For whom it holds, and what it serves.
+/// A condition with its allocation.
 pub(crate) struct Branch<'a> {
-    /// Its place in the file.
+    /// The branch's pointer in the file.
     pub(crate) at: String,
     pub(crate) condition: Condition<'a>,
-    pub(crate) serve: Serve,
-    pub(crate) rest: Rest,
-    /// The notes that say what of it is lost, and wait for what becomes of its accounts.
+    pub(crate) allocation: Allocation,
+    pub(crate) remainder: Remainder,
+    /// Indices of the notes on what the branch loses. Their messages still need the treatment of its
+    /// accounts.
     pub(crate) notes: Vec<usize>,
 }
 
-/// What happens to the accounts of a branch that its part leaves.
+/// What happens to the accounts of a branch that its allocation does not send to v2.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Rest {
+pub(crate) enum Remainder {
     /// They take v1.
     V1,
-    /// They go on to the next branch.
+    /// The next branches decide.
     Next,
-    /// Some take v1, the others go on.
+    /// Some take v1; for the others the next branches decide.
     Mixed,
 }
 
@@ -45,67 +49,69 @@ impl<'a> Flag<'a> {
             key,
             branches: Vec::new(),
             is_off: false,
-            needs_no_account: false,
+            serves_without_account: false,
         }
     }
 
-    /// What the tool serves to an account, or to accounts that it draws.
+    /// Adds a branch for which the tool needs an account.
     pub(crate) fn push(
         &mut self,
         at: &str,
         condition: Condition<'a>,
-        serve: Serve,
-        rest: Rest,
+        allocation: Allocation,
+        remainder: Remainder,
         notes: &mut Notes,
     ) {
         self.branches.push(Branch {
             at: at.to_owned(),
             condition,
-            serve,
-            rest,
-            notes: notes.take_waiting(),
+            allocation,
+            remainder,
+            notes: notes.take_pending(),
         });
     }
 
-    /// What the tool serves without asking for an account.
-    pub(crate) fn push_undrawn(
+    /// Adds a branch that the tool also serves to requests without an account.
+    pub(crate) fn push_without_account(
         &mut self,
         at: &str,
         condition: Condition<'a>,
-        serve: Serve,
-        rest: Rest,
+        allocation: Allocation,
+        remainder: Remainder,
         notes: &mut Notes,
     ) {
-        let is_for_all = condition.is_known && condition.when.is_everyone();
-        self.needs_no_account |= is_for_all && serve == Serve::V2;
-        self.push(at, condition, serve, rest, notes);
+        let is_for_all = condition.is_known && condition.accounts.is_everyone();
+        self.serves_without_account |= is_for_all && allocation == Allocation::V2;
+        self.push(at, condition, allocation, remainder, notes);
     }
 
-    /// The tool serves v1 to everyone, whatever the branches say.
-    pub(crate) fn stop(&mut self, at: &str, notes: &mut Notes) {
+    /// Turns the rollout off because the tool serves v1 to everyone.
+    pub(crate) fn turn_off(&mut self, at: &str, notes: &mut Notes) {
         self.is_off = true;
-        notes.note(
+        notes.add_note(
             at,
-            "the flag is off, and so is the rollout",
-            "its rules stand as they were; the mode `split` puts them into effect",
+            "the flag is off, so the rollout is off",
+            "its rules are imported; set the mode to `split` to apply them",
         );
     }
 
-    /// What decides about anyone is unknown, so that nothing is decided: the rollout is off.
-    pub(crate) fn refuse(&mut self, at: &str, what: &str, notes: &mut Notes) {
+    /// Turns the rollout off because something unsupported decides for every account.
+    pub(crate) fn reject(&mut self, at: &str, message: &str, notes: &mut Notes) {
         self.is_off = true;
-        notes.lost(
+        notes.add_loss(
             at,
-            format!("not imported: {what}"),
-            "nobody is moved by a guess: the rollout is `off`; write its rules by hand",
+            format!("{message}, so the rollout is `off` and every account takes v1"),
+            "write its rules by hand",
         );
     }
 
-    /// Reports fields that are not there though the tool always writes them: the file is another
-    /// export, or a part of one, and what it leaves out may keep accounts on v1.
-    pub(crate) fn expect(
+    /// Turns the rollout off if one of these fields is missing.
+    ///
+    /// The tool always writes them, so the file is a part of an export or another export, and what is
+    /// missing may keep accounts on v1.
+    pub(crate) fn require_fields(
         &mut self,
-        object: &Object<'_>,
+        object: &ObjectReader<'_>,
         names: &[&'static str],
         tool: &str,
         notes: &mut Notes,
@@ -115,70 +121,70 @@ impl<'a> Flag<'a> {
             return;
         }
         self.is_off = true;
-        let are = match missing.len() {
-            1 => "is",
-            _ => "are",
+        let (are, them) = match missing.len() {
+            1 => ("is", "it"),
+            _ => ("are", "them"),
         };
-        let names = list(missing.into_iter());
-        notes.lost(
+        let names = quote_list(missing.into_iter());
+        notes.add_loss(
             object.at(),
-            format!("{names} {are} missing, and {tool} always writes that, so this is a part of an export or another one"),
-            format!("nobody is moved by a guess: the rollout is `off`; export the whole flag, or add {names} to the file"),
+            format!("{names} {are} missing, so the file is not a complete export ({tool} always writes {them}) and the rollout is `off`"),
+            format!("export the whole flag, or add {names} to the file"),
         );
     }
 }
 
-/// Tells that a branch is left out.
-pub(crate) fn leave_out(at: &str, what: &str, notes: &mut Notes) {
-    notes.lost_of_branch(
+/// Notes that the import skips an unsupported part of a branch.
+pub(crate) fn note_skipped(at: &str, message: &str, notes: &mut Notes) {
+    notes.add_branch_loss(
         at,
-        format!("{what}, so what it decides is left out and"),
-        "write a rule by hand, for example with `headers`, where its rule stood",
+        format!("{message}, so the rule is skipped"),
+        "write this rule by hand, for example with `headers`",
     );
 }
 
-/// The flag that is asked for, or the only one.
-pub(crate) fn choose<'a>(
-    flags: &[(&'a str, Node<'a>)],
-    asked: Option<&str>,
+/// Selects the flag with this name, or the only one.
+pub(crate) fn select_flag<'a>(
+    flags: &[(&'a str, LocatedValue<'a>)],
+    name: Option<&str>,
     at: &str,
-) -> Read<(&'a str, Node<'a>)> {
-    let names = || list(flags.iter().map(|(key, _)| *key));
+) -> ImportResult<(&'a str, LocatedValue<'a>)> {
+    let names = || quote_list(flags.iter().map(|(key, _)| *key));
     if flags.is_empty() {
-        return Err(Unreadable::new(
+        return Err(ImportError::new(
             at,
-            "there is no flag in the file",
+            "the file has no flags",
             "export it with its flags",
         ));
     }
-    match asked {
-        Some(asked) => match flags.iter().find(|(key, _)| *key == asked) {
+    match name {
+        Some(name) => match flags.iter().find(|(key, _)| *key == name) {
             Some(flag) => Ok(flag.clone()),
-            None => Err(Unreadable::option(
+            None => Err(ImportError::option(
                 "--flag",
-                format!("there is no flag {} in the file", quoted(asked)),
-                format!("write one of {}", names()),
+                format!("the file has no flag {}", quote(name)),
+                format!("use one of {}", names()),
             )),
         },
         None => match flags {
             [flag] => Ok(flag.clone()),
-            _ => Err(Unreadable::new(
+            _ => Err(ImportError::new(
                 at,
-                format!("there are {} flags: {}", flags.len(), names()),
-                "say which with --flag NAME",
+                format!("the file has {} flags: {}", flags.len(), names()),
+                "select one with --flag NAME",
             )),
         },
     }
 }
 
-/// Refuses the option of an environment where a file has no more than one.
-pub(crate) fn no_environment(asked: Option<&str>) -> Read<()> {
-    match asked {
+/// Refuses `--environment` for a file that has only one environment.
+pub(crate) fn reject_environment(name: Option<&str>) -> ImportResult<()> {
+    match name {
         None => Ok(()),
-        Some(_) => Err(Unreadable::option(
+        Some(_) => Err(ImportError::option(
             "--environment",
-            "this file is of one environment already",
-            "leave the option out, and export the file from the environment",
+            "the file has only one environment",
+            "omit the option, and export the file from the environment that you want",
         )),
     }
 }

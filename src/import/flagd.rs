@@ -1,40 +1,47 @@
-//! flagd: a file of flag definitions. What a flag serves is a JsonLogic expression, its `targeting`;
-//! where that gives nothing, the default variant.
+//! Reads flagd's flags: a file of flag definitions.
+//!
+//! A flag's `targeting` is a JsonLogic expression that returns a variant, or null for the default variant.
 
 mod fractional;
 mod targeting;
 
 use serde_json::Value;
 
-use crate::draw::Serve;
-use crate::flag::{Flag, Rest, choose, no_environment};
-use crate::node::{Node, Object, Read};
+use crate::account_set::Condition;
+use crate::bucketing::Allocation;
+use crate::error::ImportResult;
+use crate::flag::{Flag, Remainder, reject_environment, select_flag};
+use crate::located_value::LocatedValue;
 use crate::note::Notes;
-use crate::options::{Formula, Options};
-use crate::treatment::{Treatment, Variations};
-use crate::when::{Condition, When};
-use crate::words::quoted;
+use crate::object_reader::ObjectReader;
+use crate::options::{FractionalVersion, Options};
+use crate::quote::quote;
+use crate::variations::{Treatment, Variations};
 
-/// What a targeting key is called.
+/// flagd's name for the key of a context.
 const KEY: &str = "targetingKey";
 
-pub(crate) fn read<'a>(root: &Node<'a>, options: &'a Options, notes: &mut Notes) -> Read<Flag<'a>> {
-    no_environment(options.environment.as_deref())?;
+pub(crate) fn read<'a>(
+    root: &LocatedValue<'a>,
+    options: &'a Options,
+    notes: &mut Notes,
+) -> ImportResult<Flag<'a>> {
+    reject_environment(options.environment.as_deref())?;
     let mut file = flag_set(root, notes)?.object()?;
-    let flags = file.need("flags")?;
+    let flags = file.require("flags")?;
     let flags = match flags.is_list() {
         true => {
             let flags = flags.items()?.map(|flag| {
-                let key = flag.object()?.need("key")?.text()?;
+                let key = flag.object()?.require("key")?.string()?;
                 Ok((key, flag))
             });
-            flags.collect::<Read<Vec<_>>>()?
+            flags.collect::<ImportResult<Vec<_>>>()?
         }
         false => flags.entries()?,
     };
-    let (key, node) = choose(&flags, options.flag.as_deref(), "/flags")?;
-    let mut flag = node.object()?;
-    let variants = flag.need("variants")?.entries()?;
+    let (key, value) = select_flag(&flags, options.flag.as_deref(), "/flags")?;
+    let mut flag = value.object()?;
+    let variants = flag.require("variants")?.entries()?;
     let names = variants.iter().map(|(name, _)| *name).collect();
     let variations = variations(names, &variants, options, &flag.at_field("variants"), notes)?;
     let default = match flag.get("defaultVariant") {
@@ -47,8 +54,8 @@ pub(crate) fn read<'a>(root: &Node<'a>, options: &'a Options, notes: &mut Notes)
     };
     let mut reader = Reader {
         account: options.account_key.as_deref().unwrap_or(KEY),
-        formula: options.formula,
-        has_told_formula: false,
+        version: options.formula,
+        has_version_note: false,
         evaluators: file.get("$evaluators"),
         visited: 0,
         notes,
@@ -62,52 +69,51 @@ pub(crate) fn read<'a>(root: &Node<'a>, options: &'a Options, notes: &mut Notes)
     Ok(reader.flag)
 }
 
-/// The flags and what they share: the file, or the `flagSpec` of a FeatureFlag of Kubernetes.
-fn flag_set<'a>(root: &Node<'a>, notes: &mut Notes) -> Read<Node<'a>> {
+/// The object with `flags` and `$evaluators`: the file, or the `flagSpec` of a Kubernetes FeatureFlag.
+fn flag_set<'a>(root: &LocatedValue<'a>, notes: &mut Notes) -> ImportResult<LocatedValue<'a>> {
     let mut file = root.object()?;
     if !file.has("spec") {
         return Ok(root.clone());
     }
-    let mut spec = file.need("spec")?.object()?;
+    let mut spec = file.require("spec")?.object()?;
     let name = match spec.has("featureFlagSpec") {
         true => "featureFlagSpec",
         false => "flagSpec",
     };
-    let flags = spec.need(name)?;
+    let flags = spec.require(name)?;
     spec.finish(&[], notes);
     file.finish(&["apiVersion", "kind", "metadata", "status"], notes);
     Ok(flags)
 }
 
-/// A variant may be called anything, so for truth values it is these that count.
+/// Finds the variant that is v2. For a boolean flag, that is the one whose value is true, whatever its name.
 fn variations<'a>(
     names: Vec<&'a str>,
-    variants: &[(&'a str, Node<'a>)],
+    variants: &[(&'a str, LocatedValue<'a>)],
     options: &'a Options,
     at: &str,
     notes: &mut Notes,
-) -> Read<Variations<'a>> {
-    let truths = variants.iter().map(|(_, value)| value.value());
-    let is_boolean = truths.clone().all(Value::is_boolean);
+) -> ImportResult<Variations<'a>> {
+    let values = variants.iter().map(|(_, value)| value.value());
+    let is_boolean = values.clone().all(Value::is_boolean);
     let mut on = variants
         .iter()
         .filter(|(_, value)| value.value() == &Value::Bool(true));
     match (on.next(), on.next()) {
         (Some((name, _)), None) if is_boolean && options.v2_is.is_none() => {
-            Ok(Variations::of_v2(name))
+            Ok(Variations::with_v2(name))
         }
         _ => Variations::new(names, options, at, notes),
     }
 }
 
 struct Reader<'a, 'n> {
-    /// The variable that is the account.
+    /// The context field that is the account.
     account: &'a str,
-    formula: Formula,
-    has_told_formula: bool,
-    evaluators: Option<Node<'a>>,
-    /// How many expressions were looked at: those that others refer to can be many times as many as
-    /// there are.
+    version: FractionalVersion,
+    has_version_note: bool,
+    evaluators: Option<LocatedValue<'a>>,
+    /// The number of expressions visited. References can make it far larger than the file.
     visited: usize,
     notes: &'n mut Notes,
     default: Option<String>,
@@ -117,25 +123,23 @@ struct Reader<'a, 'n> {
 }
 
 impl<'a> Reader<'a, '_> {
-    fn flag(&mut self, mut flag: Object<'a>) -> Read<()> {
-        match flag.need("state")?.text()? {
+    fn flag(&mut self, mut flag: ObjectReader<'a>) -> ImportResult<()> {
+        match flag.require("state")?.string()? {
             "ENABLED" => {}
-            "DISABLED" => self.flag.stop(&flag.at_field("state"), self.notes),
+            "DISABLED" => self.flag.turn_off(&flag.at_field("state"), self.notes),
             other => {
-                let what = format!(
-                    "the state {} is neither ENABLED nor DISABLED",
-                    quoted(other)
-                );
-                self.flag.refuse(&flag.at_field("state"), &what, self.notes);
+                let message = format!("the state {} is neither ENABLED nor DISABLED", quote(other));
+                self.flag
+                    .reject(&flag.at_field("state"), &message, self.notes);
             }
         }
-        let everyone = Condition::known(When::everyone());
+        let always = Condition::always();
         match flag.get("targeting") {
             Some(targeting) if targeting.is_object() && targeting.entries()?.is_empty() => {
-                self.default(flag.at(), everyone);
+                self.default(flag.at(), always);
             }
-            Some(targeting) => self.expression(&targeting, &everyone)?,
-            None => self.default(flag.at(), everyone),
+            Some(targeting) => self.expression(&targeting, &always)?,
+            None => self.default(flag.at(), always),
         }
         flag.finish(
             &[
@@ -158,40 +162,38 @@ impl<'a> Reader<'a, '_> {
         match self.default.clone() {
             Some(name) => self.variant(at, condition, &name),
             None => {
-                self.notes.note(
+                self.notes.add_note(
                     at,
-                    "there is no default variant, so the code's own value is served; it is v1 here",
-                    "nothing, if that is what the code says",
+                    "the flag has no default variant, so flagd returns the default value in the code; it becomes v1",
+                    "no action is needed if the default in the code is v1",
                 );
                 self.flag
-                    .push(at, condition, Serve::V1, Rest::V1, self.notes);
+                    .push(at, condition, Allocation::V1, Remainder::V1, self.notes);
             }
         }
     }
 
     fn variant(&mut self, at: &str, condition: Condition<'a>, name: &str) {
         let treatment = self.treatment(at, name);
-        self.flag
-            .push_undrawn(at, condition, whole(treatment), Rest::V1, self.notes);
+        self.flag.push_without_account(
+            at,
+            condition,
+            Allocation::from(treatment),
+            Remainder::V1,
+            self.notes,
+        );
     }
 
-    /// flagd fails where there is no such variant, and the code's own value is served.
+    /// The treatment of a variant. For an unknown variant, flagd returns the default value in the code.
     fn treatment(&mut self, at: &str, name: &str) -> Treatment {
         if !self.names.contains(&name) {
-            self.notes.lost(
+            self.notes.add_loss(
                 at,
-                format!("the flag has no variant {}; it is v1 here", quoted(name)),
-                "give the variant its right name",
+                format!("the flag has no variant {}; it becomes v1", quote(name)),
+                "correct the name of the variant",
             );
             return Treatment::V1;
         }
         self.variations.treatment(name)
-    }
-}
-
-fn whole(treatment: Treatment) -> Serve {
-    match treatment {
-        Treatment::V1 => Serve::V1,
-        Treatment::V2 => Serve::V2,
     }
 }

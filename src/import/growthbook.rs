@@ -1,7 +1,7 @@
-//! GrowthBook: the answer of `api/features`, which the SDKs read.
+//! Reads GrowthBook's features: the response of `api/features`, which the SDKs read.
 //!
-//! A rule that does not take an account lets it go on to the next one, so rules that force a value
-//! for a coverage add up. An experiment takes whom its ranges have.
+//! An account that a rule does not include goes on to the next rule, so the coverages of rules that force
+//! a value add up. An experiment includes the accounts in its ranges.
 
 mod condition;
 mod experiment;
@@ -10,27 +10,29 @@ mod ranges;
 use serde_json::Value;
 use turnout_text::format_millionths;
 
-use self::ranges::{Hashing, Interval};
-use crate::draw::{Draw, Serve, millionths};
-use crate::flag::{Flag, Rest, choose, leave_out, no_environment};
-use crate::node::{Node, Object, Read, Unreadable};
+use self::ranges::{BucketRange, HashVersion};
+use crate::account_set::Condition;
+use crate::bucketing::{Allocation, Bucketing, millionths};
+use crate::error::{ImportError, ImportResult};
+use crate::flag::{Flag, Remainder, note_skipped, reject_environment, select_flag};
+use crate::located_value::LocatedValue;
 use crate::note::Notes;
+use crate::object_reader::ObjectReader;
 use crate::options::Options;
-use crate::treatment::{Treatment, Variations};
-use crate::when::{Condition, When};
-use crate::words::quoted;
+use crate::quote::quote;
+use crate::variations::{Treatment, Variations};
 
 const NAME: &str = "GrowthBook";
 
-/// What GrowthBook writes of each experiment, beside what divides it. One that has none of them was
-/// written by a person, who may leave out what goes without saying.
-const BY_GROWTHBOOK: &[&str] = &["hashVersion", "key", "meta", "name", "phase"];
+/// Fields that GrowthBook writes for each experiment and that do not decide. An experiment without any of
+/// them was written by hand, where default values may be missing.
+const SERVER_FIELDS: &[&str] = &["hashVersion", "key", "meta", "name", "phase"];
 
-/// The longest text that a policy's hash has.
-const LONGEST: usize = 256;
+/// The longest text in a policy's `hash`, in bytes.
+const LONGEST_TEXT: usize = 256;
 
-/// Groups that are encrypted are as groups that are not there.
-const OF_FILE: &[&str] = &[
+/// Fields without a meaning for the decision. Encrypted saved groups count as missing.
+const IGNORED_FILE_FIELDS: &[&str] = &[
     "dateUpdated",
     "encryptedFeatures",
     "encryptedSavedGroups",
@@ -38,7 +40,7 @@ const OF_FILE: &[&str] = &[
     "status",
 ];
 
-const OF_FLAG: &[&str] = &[
+const IGNORED_FLAG_FIELDS: &[&str] = &[
     "archived",
     "dateCreated",
     "dateUpdated",
@@ -50,7 +52,7 @@ const OF_FLAG: &[&str] = &[
     "valueType",
 ];
 
-const OF_RULE: &[&str] = &[
+const IGNORED_RULE_FIELDS: &[&str] = &[
     "bucketVersion",
     "description",
     "disableStickyBucketing",
@@ -61,25 +63,29 @@ const OF_RULE: &[&str] = &[
     "tracks",
 ];
 
-pub(crate) fn read<'a>(root: &Node<'a>, options: &'a Options, notes: &mut Notes) -> Read<Flag<'a>> {
-    no_environment(options.environment.as_deref())?;
+pub(crate) fn read<'a>(
+    root: &LocatedValue<'a>,
+    options: &'a Options,
+    notes: &mut Notes,
+) -> ImportResult<Flag<'a>> {
+    reject_environment(options.environment.as_deref())?;
     let mut file = root.object()?;
     if file
         .get("encryptedFeatures")
-        .is_some_and(|text| text.text().is_ok_and(|text| !text.is_empty()))
+        .is_some_and(|text| text.string().is_ok_and(|text| !text.is_empty()))
     {
-        return Err(Unreadable::new(
+        return Err(ImportError::new(
             "/encryptedFeatures",
             "the features are encrypted",
-            "export them from a connection without encryption",
+            "export them from an SDK connection without encryption",
         ));
     }
-    let (key, node) = choose(
-        &file.need("features")?.entries()?,
+    let (key, value) = select_flag(
+        &file.require("features")?.entries()?,
         options.flag.as_deref(),
         "/features",
     )?;
-    let mut flag = node.object()?;
+    let mut flag = value.object()?;
     let rules = flag.items("rules")?;
     let default = flag.get("defaultValue");
     let names = names(default.as_ref(), &rules)?;
@@ -91,7 +97,7 @@ pub(crate) fn read<'a>(root: &Node<'a>, options: &'a Options, notes: &mut Notes)
         groups: file.get("savedGroups"),
         notes,
         treatment: &treatment,
-        has_told_coverage: false,
+        has_coverage_note: false,
         flag: Flag::new(key),
     };
     for rule in &rules {
@@ -100,22 +106,28 @@ pub(crate) fn read<'a>(root: &Node<'a>, options: &'a Options, notes: &mut Notes)
     if let Some(default) = default
         && treatment(default.value()) == Treatment::V2
     {
-        let everyone = Condition::known(When::everyone());
-        reader
-            .flag
-            .push_undrawn(default.at(), everyone, Serve::V2, Rest::V1, reader.notes);
+        reader.flag.push_without_account(
+            default.at(),
+            Condition::always(),
+            Allocation::V2,
+            Remainder::V1,
+            reader.notes,
+        );
     }
     let mut flag_read = reader.flag;
-    flag_read.expect(&flag, &["defaultValue"], NAME, notes);
-    flag.finish(OF_FLAG, notes);
-    file.finish(OF_FILE, notes);
+    flag_read.require_fields(&flag, &["defaultValue"], NAME, notes);
+    flag.finish(IGNORED_FLAG_FIELDS, notes);
+    file.finish(IGNORED_FILE_FIELDS, notes);
     Ok(flag_read)
 }
 
-/// What all values of a flag are called. A rule may have many, and most are the same.
-fn names(default: Option<&Node<'_>>, rules: &[Node<'_>]) -> Read<Vec<String>> {
+/// The names of all values of a flag, with few duplicates: a rule may have many equal values.
+fn names(
+    default: Option<&LocatedValue<'_>>,
+    rules: &[LocatedValue<'_>],
+) -> ImportResult<Vec<String>> {
     let mut names = Vec::new();
-    names.extend(default.map(|node| text_of(node.value())));
+    names.extend(default.map(|value| text_of(value.value())));
     for rule in rules {
         let mut rule = rule.object()?;
         if let Some(force) = rule.get("force") {
@@ -123,7 +135,7 @@ fn names(default: Option<&Node<'_>>, rules: &[Node<'_>]) -> Read<Vec<String>> {
             continue;
         }
         let variations = rule.items("variations")?;
-        names.extend(variations.iter().map(|node| text_of(node.value())));
+        names.extend(variations.iter().map(|value| text_of(value.value())));
         names.sort_unstable();
         names.dedup();
     }
@@ -139,96 +151,101 @@ fn text_of(value: &Value) -> String {
 struct Reader<'a, 'n> {
     /// The attribute that is the account.
     account: &'a str,
-    groups: Option<Node<'a>>,
+    groups: Option<LocatedValue<'a>>,
     notes: &'n mut Notes,
     treatment: &'n dyn Fn(&Value) -> Treatment,
-    has_told_coverage: bool,
+    has_coverage_note: bool,
     flag: Flag<'a>,
 }
 
-/// How a rule draws.
-struct Drawing<'a> {
-    hashing: Hashing,
+/// The parameters of a rule's hash.
+struct HashInputs<'a> {
+    version: HashVersion,
     seed: &'a str,
-    /// Of an experiment: its name, and its range.
-    namespace: Option<(&'a str, Interval)>,
+    /// An experiment's namespace and the range that the experiment has in it.
+    namespace: Option<(&'a str, BucketRange)>,
 }
 
 impl<'a> Reader<'a, '_> {
-    fn rule(&mut self, node: &Node<'a>) -> Read<()> {
-        let mut rule = node.object()?;
+    fn rule(&mut self, value: &LocatedValue<'a>) -> ImportResult<()> {
+        let mut rule = value.object()?;
         let mut condition = match rule.get("condition") {
             Some(condition) => self.condition(&condition)?,
-            None => Condition::known(When::everyone()),
+            None => Condition::always(),
         };
-        for (name, what) in [
-            (
-                "parentConditions",
-                "what another flag says is not known here",
-            ),
-            ("filters", "a filter is a draw of its own and is not kept"),
-            ("contextualBanditRef", "a bandit is not kept"),
-            ("contextualVariations", "a bandit is not kept"),
+        for (name, message) in [
+            ("parentConditions", "prerequisites are not supported"),
+            ("filters", "filters are not supported"),
+            ("contextualBanditRef", "bandits are not supported"),
+            ("contextualVariations", "bandits are not supported"),
         ] {
             let Some(field) = rule.get(name) else {
                 continue;
             };
             let is_empty = field.value().as_array().is_some_and(Vec::is_empty);
-            if is_empty || field.text().is_ok_and(str::is_empty) {
+            if is_empty || field.string().is_ok_and(str::is_empty) {
                 continue;
             }
-            leave_out(field.at(), what, self.notes);
+            note_skipped(field.at(), message, self.notes);
             condition = Condition::unknown();
-            self.gates(name, &field)?;
+            self.reject_gates(name, &field)?;
         }
-        if rule.word("fallbackAttribute")?.is_some() {
-            self.notes.note(
+        if rule.non_empty_string("fallbackAttribute")?.is_some() {
+            self.notes.add_note(
                 &rule.at_field("fallbackAttribute"),
-                "who has no account is drawn by another attribute, and takes v1 here",
-                "nothing, if each request has an account",
+                "users without an account are bucketed by another attribute in GrowthBook; in the policy they take v1",
+                "no action is needed if every request has an account",
             );
         }
-        let by = rule.text("hashAttribute")?.filter(|name| !name.is_empty());
+        let by = rule
+            .string("hashAttribute")?
+            .filter(|name| !name.is_empty());
         let by = by.unwrap_or("id");
         let force = rule.get("force");
-        let (serve, rest, is_drawn) = match &force {
+        let (allocation, remainder, is_bucketed) = match &force {
             Some(value) => {
                 let treatment = (self.treatment)(value.value());
                 self.forced(&mut rule, treatment)?
             }
             None => self.experiment(&mut rule)?,
         };
-        rule.finish(OF_RULE, self.notes);
-        if is_drawn && by != self.account {
-            let what = format!(
-                "accounts are drawn by {}, and the account is {}",
-                quoted(by),
-                quoted(self.account)
+        rule.finish(IGNORED_RULE_FIELDS, self.notes);
+        if is_bucketed && by != self.account {
+            let message = format!(
+                "accounts are bucketed by {}, but the account is {}",
+                quote(by),
+                quote(self.account)
             );
-            self.flag.refuse(node.at(), &what, self.notes);
-            // Nothing is known of who was in it.
-            let (at, unknown) = (node.at(), Condition::unknown());
-            self.flag.push(at, unknown, Serve::V1, Rest::V1, self.notes);
-        } else if is_drawn {
+            self.flag.reject(value.at(), &message, self.notes);
+            // The rule may have decided for any account.
+            let (at, unknown) = (value.at(), Condition::unknown());
             self.flag
-                .push(node.at(), condition, serve, rest, self.notes);
+                .push(at, unknown, Allocation::V1, Remainder::V1, self.notes);
+        } else if is_bucketed {
+            self.flag
+                .push(value.at(), condition, allocation, remainder, self.notes);
         } else {
-            self.flag
-                .push_undrawn(node.at(), condition, serve, rest, self.notes);
+            self.flag.push_without_account(
+                value.at(),
+                condition,
+                allocation,
+                remainder,
+                self.notes,
+            );
         }
         Ok(())
     }
 
-    /// Another flag that is a gate decides for all rules: where it is shut, the flag has no value.
-    fn gates(&mut self, name: &str, field: &Node<'a>) -> Read<()> {
+    /// Rejects a flag with a gate. Where the gate is closed, the flag has no value, whatever its rules are.
+    fn reject_gates(&mut self, name: &str, field: &LocatedValue<'a>) -> ImportResult<()> {
         if name != "parentConditions" {
             return Ok(());
         }
         for parent in field.items()? {
-            if parent.object()?.truth("gate")?.unwrap_or_default() {
-                self.flag.refuse(
+            if parent.object()?.boolean("gate")?.unwrap_or_default() {
+                self.flag.reject(
                     parent.at(),
-                    "another flag is a gate for this one, and what it says is not known here",
+                    "another flag is a gate for this flag, which is not supported",
                     self.notes,
                 );
             }
@@ -236,13 +253,17 @@ impl<'a> Reader<'a, '_> {
         Ok(())
     }
 
-    /// A rule that forces a value, for all or for a part; and whether it draws.
-    fn forced(&mut self, rule: &mut Object<'a>, treatment: Treatment) -> Read<(Serve, Rest, bool)> {
-        let hashing = Hashing::new(rule.get("hashVersion"))?;
+    /// Reads a rule that forces a value, for everyone or for a part. The last value is whether it buckets.
+    fn forced(
+        &mut self,
+        rule: &mut ObjectReader<'a>,
+        treatment: Treatment,
+    ) -> ImportResult<(Allocation, Remainder, bool)> {
+        let version = HashVersion::new(rule.get("hashVersion"))?;
         let coverage = rule.get("coverage");
         let range = rule.get("range");
         let seed = self.seed(rule)?;
-        // Only an experiment has these.
+        // Only experiments use these.
         for name in [
             "key",
             "weights",
@@ -253,124 +274,126 @@ impl<'a> Reader<'a, '_> {
         ] {
             rule.get(name);
         }
-        let drawing = Drawing {
-            hashing,
+        let inputs = HashInputs {
+            version,
             seed,
             namespace: None,
         };
-        let all = hashing.places();
-        let (interval, is_coverage) = match (range, &coverage) {
-            (Some(range), _) => (hashing.interval(&range)?, false),
-            (None, Some(coverage)) => (hashing.coverage(coverage)?, true),
+        let buckets = version.bucket_count();
+        let (range, is_coverage) = match (range, &coverage) {
+            (Some(range), _) => (version.range(&range)?, false),
+            (None, Some(coverage)) => (version.coverage(coverage)?, true),
             (None, None) => {
-                // What a part is drawn by, without the part.
+                // A hash without a coverage: the rule may be incomplete.
                 if ["hashAttribute", "hashVersion", "seed"]
                     .iter()
                     .any(|name| rule.get(name).is_some_and(|field| !field.is_zero()))
                 {
-                    self.flag.expect(rule, &["coverage"], NAME, self.notes);
+                    self.flag
+                        .require_fields(rule, &["coverage"], NAME, self.notes);
                     if rule.has("coverage") {
-                        self.flag.refuse(
+                        self.flag.reject(
                             rule.at(),
-                            "the `coverage` is null, which SDKs take for everyone or for nobody",
+                            "the `coverage` is null, which means everyone in some SDKs and nobody in others",
                             self.notes,
                         );
                     }
                 }
-                return Ok((whole(treatment), Rest::V1, false));
+                return Ok((Allocation::from(treatment), Remainder::V1, false));
             }
         };
-        if interval.len() == all {
-            return Ok((whole(treatment), Rest::V1, true));
+        if range.len() == buckets {
+            return Ok((Allocation::from(treatment), Remainder::V1, true));
         }
-        let serve = match treatment {
-            Treatment::V1 if interval.len() == 0 => return Ok((Serve::V1, Rest::Next, false)),
-            Treatment::V1 => return Ok((Serve::V1, Rest::Mixed, true)),
-            Treatment::V2 if is_coverage => self.covered(rule, &drawing, interval),
-            Treatment::V2 => self.drawn(rule, &drawing, "experiment", interval),
+        let allocation = match treatment {
+            Treatment::V1 if range.len() == 0 => {
+                return Ok((Allocation::V1, Remainder::Next, false));
+            }
+            Treatment::V1 => return Ok((Allocation::V1, Remainder::Mixed, true)),
+            Treatment::V2 if is_coverage => self.covered(rule, &inputs, range),
+            Treatment::V2 => self.partial(rule, &inputs, "experiment", range),
         };
-        Ok((serve, Rest::Next, true))
+        Ok((allocation, Remainder::Next, true))
     }
 
-    /// A coverage takes one place more than its percentage says, in all SDKs but a few.
-    fn covered(&mut self, rule: &Object<'a>, drawing: &Drawing<'a>, interval: Interval) -> Serve {
-        let share = match interval.len() {
-            0 => return self.drawn(rule, drawing, "rollout", interval),
-            1 => return self.drawn(rule, drawing, "experiment", interval),
+    /// The allocation of a coverage. Most SDKs include one bucket more than the percentage has.
+    fn covered(
+        &mut self,
+        rule: &ObjectReader<'a>,
+        inputs: &HashInputs<'a>,
+        range: BucketRange,
+    ) -> Allocation {
+        let buckets = match range.len() {
+            0 => return self.partial(rule, inputs, "rollout", range),
+            1 => return self.partial(rule, inputs, "experiment", range),
             more => more.saturating_sub(1),
         };
-        if !std::mem::replace(&mut self.has_told_coverage, true) {
-            self.notes.note(
+        if !std::mem::replace(&mut self.has_coverage_note, true) {
+            self.notes.add_note(
                 &rule.at_field("coverage"),
-                "who is drawn exactly at a coverage takes v2, as in GrowthBook's SDK for JavaScript",
-                "for an SDK that leaves them out, as that for Python since 4.0, write \"rule\": \"experiment\" in `hash`",
+                "accounts in the bucket that equals the coverage take v2, as in GrowthBook's JavaScript SDK",
+                "if your SDK excludes them, as the Python SDK does since 4.0, set \"rule\": \"experiment\" in `hash`",
             );
         }
-        self.drawn(rule, drawing, "rollout", Interval::new(0, share))
+        self.partial(rule, inputs, "rollout", BucketRange::new(0, buckets))
     }
 
-    fn seed(&self, rule: &mut Object<'a>) -> Read<&'a str> {
-        let seed = rule.text("seed")?.filter(|seed| !seed.is_empty());
+    fn seed(&self, rule: &mut ObjectReader<'a>) -> ImportResult<&'a str> {
+        let seed = rule.string("seed")?.filter(|seed| !seed.is_empty());
         Ok(seed.unwrap_or(self.flag.key))
     }
 
-    fn drawn(
+    /// The allocation of a range of buckets.
+    fn partial(
         &mut self,
-        rule: &Object<'a>,
-        drawing: &Drawing<'a>,
+        rule: &ObjectReader<'a>,
+        inputs: &HashInputs<'a>,
         kind: &str,
-        interval: Interval,
-    ) -> Serve {
-        let Drawing { hashing, seed, .. } = drawing;
-        let all = hashing.places();
-        let ids = [Some(*seed), drawing.namespace.map(|(id, _)| id)];
-        let is_hashed = |text: &&str| (1..=LONGEST).contains(&text.len()) && text.is_ascii();
-        if !ids.iter().flatten().all(is_hashed) {
-            self.flag.refuse(rule.at(), "the seed or the namespace is empty, too long or not ASCII, and GrowthBook hashes other text in a way of its own", self.notes);
-            return Serve::V1;
+        range: BucketRange,
+    ) -> Allocation {
+        let HashInputs { version, seed, .. } = inputs;
+        let buckets = version.bucket_count();
+        let ids = [Some(*seed), inputs.namespace.map(|(id, _)| id)];
+        let is_valid = |text: &&str| (1..=LONGEST_TEXT).contains(&text.len()) && text.is_ascii();
+        if !ids.iter().flatten().all(is_valid) {
+            self.flag.reject(rule.at(), "the seed or the namespace is empty, too long, or not ASCII, which is not supported", self.notes);
+            return Allocation::V1;
         }
         let mut fields = vec![
             ("seed", Value::from(*seed)),
-            ("version", Value::from(hashing.version())),
+            ("version", Value::from(version.version())),
             ("rule", Value::from(kind)),
         ];
-        if interval.start() > 0 {
-            fields.push(("start", percent(millionths(interval.start(), all))));
+        if range.start() > 0 {
+            fields.push(("start", percent(millionths(range.start(), buckets))));
         }
-        if let Some((id, range)) = drawing.namespace {
-            if interval.len() >= all {
-                self.notes.lost_of_branch(
+        if let Some((id, namespace)) = inputs.namespace {
+            if range.len() >= buckets {
+                self.notes.add_branch_loss(
                     rule.at(),
-                    "all of a namespace takes v2, and a policy that serves everyone has no namespace:",
-                    "make a rule of the percentage that the namespace has, if its accounts may change",
+                    "all of a namespace takes v2, which a policy does not support, so the rule is skipped",
+                    "write a rule with the percentage of the namespace if its accounts may change",
                 );
-                return Serve::V1;
+                return Allocation::V1;
             }
-            let thousand = Hashing::One.places();
+            let thousand = HashVersion::One.bucket_count();
             let object = Value::from_iter([
-                ("from", percent(millionths(range.start(), thousand))),
+                ("from", percent(millionths(namespace.start(), thousand))),
                 ("id", Value::from(id)),
-                ("to", percent(millionths(range.end(), thousand))),
+                ("to", percent(millionths(namespace.end(), thousand))),
             ]);
             fields.push(("namespace", object));
         }
-        let draw = Draw {
+        let bucketing = Bucketing {
             tool: "growthbook",
             fields,
-            all,
-            is_last: false,
+            buckets,
+            is_v2_last: false,
         };
-        Serve::part(draw, interval.len())
+        Allocation::partial(bucketing, range.len())
     }
 }
 
 fn percent(millionths: u32) -> Value {
     serde_json::from_str(&format_millionths(millionths)).unwrap_or_default()
-}
-
-fn whole(treatment: Treatment) -> Serve {
-    match treatment {
-        Treatment::V1 => Serve::V1,
-        Treatment::V2 => Serve::V2,
-    }
 }

@@ -1,34 +1,39 @@
-//! LaunchDarkly: the answer of `sdk/latest-all` (`flags` and `segments`), or a flag of the REST API,
-//! which has a part for each environment.
+//! Reads LaunchDarkly's flags: the response of `sdk/latest-all` (`flags` and `segments`), or a flag of the
+//! REST API, which has settings for each environment.
 //!
-//! Targets decide first, then rules in order, then the fallthrough. A rollout puts a context on the
-//! flag's line; what its weights leave of the line is its last variation's.
+//! Targets decide first, then rules in order, then the fallthrough. A rollout buckets contexts by the
+//! flag's key and salt, or by a seed; buckets beyond its weights take its last variation.
 
+mod account_key;
 mod clauses;
 mod rollout;
+mod targets;
 
 use serde_json::Value;
 
-use crate::draw::Serve;
-use crate::flag::{Flag, Rest, choose, leave_out, no_environment};
-use crate::node::{Node, Object, Read, Unreadable};
+use self::account_key::AccountKey;
+use crate::account_set::Condition;
+use crate::bucketing::Allocation;
+use crate::error::{ImportError, ImportResult};
+use crate::flag::{Flag, Remainder, note_skipped, reject_environment, select_flag};
+use crate::located_value::{AS_EXPORTED, LocatedValue};
 use crate::note::Notes;
+use crate::object_reader::ObjectReader;
 use crate::options::Options;
-use crate::treatment::{Treatment, Variations};
-use crate::when::{Condition, When};
-use crate::words::{list, quoted};
+use crate::quote::{quote, quote_list};
+use crate::variations::{Treatment, Variations};
 
-/// Weights are thousandths of a percent.
-const ALL: u32 = 100_000;
-/// The longest text that a policy's hash has.
-const LONGEST: usize = 256;
-/// The kind of context that is meant where none is named.
+/// The number of buckets: weights are thousandths of a percent.
+const BUCKETS: u32 = 100_000;
+/// The longest text in a policy's `hash`, in bytes.
+const LONGEST_TEXT: usize = 256;
+/// The default kind of context.
 const USER: &str = "user";
 
 const NAME: &str = "LaunchDarkly";
 
-/// What LaunchDarkly writes of each flag of an environment, also where it is empty.
-const ALWAYS: &[&str] = &[
+/// Fields that LaunchDarkly always writes for a flag of an environment, even if they are empty.
+const REQUIRED_FIELDS: &[&str] = &[
     "fallthrough",
     "offVariation",
     "on",
@@ -38,7 +43,8 @@ const ALWAYS: &[&str] = &[
     "targets",
 ];
 
-const HARMLESS: &[&str] = &[
+/// Fields without a meaning for the decision.
+const IGNORED_FIELDS: &[&str] = &[
     "_debugEventsUntilDate",
     "_environmentName",
     "_links",
@@ -79,34 +85,38 @@ const HARMLESS: &[&str] = &[
     "version",
 ];
 
-pub(crate) fn read<'a>(root: &Node<'a>, options: &'a Options, notes: &mut Notes) -> Read<Flag<'a>> {
+pub(crate) fn read<'a>(
+    root: &LocatedValue<'a>,
+    options: &'a Options,
+    notes: &mut Notes,
+) -> ImportResult<Flag<'a>> {
     let mut file = root.object()?;
     let flags = match (file.get("flags"), file.get("items")) {
         (Some(flags), _) => flags.entries()?,
         (None, Some(items)) => {
             let items = items.items()?.map(|flag| {
-                let key = flag.object()?.need("key")?.text()?;
+                let key = flag.object()?.require("key")?.string()?;
                 Ok((key, flag))
             });
-            items.collect::<Read<Vec<_>>>()?
+            items.collect::<ImportResult<Vec<_>>>()?
         }
         (None, None) => {
-            file.need("variations")?;
-            vec![(file.need("key")?.text()?, root.clone())]
+            file.require("variations")?;
+            vec![(file.require("key")?.string()?, root.clone())]
         }
     };
-    let (key, node) = choose(&flags, options.flag.as_deref(), root.at())?;
-    let mut whole = node.object()?;
-    let variations = variations(&mut whole, notes)?;
+    let (key, value) = select_flag(&flags, options.flag.as_deref(), root.at())?;
+    let mut flag = value.object()?;
+    let variations = variations(&mut flag, notes)?;
     let names = variations.iter().map(String::as_str).collect();
-    let is_v2 = Variations::new(names, options, &whole.at_field("variations"), notes)?;
+    let is_v2 = Variations::new(names, options, &flag.at_field("variations"), notes)?;
     let treatments = variations
         .iter()
         .map(|name| is_v2.treatment(name))
         .collect();
-    let targeting = environment(&node, &mut whole, options)?;
+    let targeting = environment(&value, &mut flag, options)?;
     let mut reader = Reader {
-        account: Account(options.account_key.as_deref()),
+        account: AccountKey(options.account_key.as_deref()),
         segments: file.get("segments"),
         notes,
         treatments,
@@ -116,36 +126,36 @@ pub(crate) fn read<'a>(root: &Node<'a>, options: &'a Options, notes: &mut Notes)
     };
     match targeting {
         Some(targeting) => {
-            reader.state(&mut whole)?;
+            reader.state(&mut flag)?;
             reader.targeting(targeting.object()?)?;
-            whole.finish(HARMLESS, reader.notes);
+            flag.finish(IGNORED_FIELDS, reader.notes);
         }
-        None => reader.targeting(whole)?,
+        None => reader.targeting(flag)?,
     }
-    if node.at() != root.at() {
-        let harmless = ["_links", "totalCount", "totalCountWithDifferences"];
-        file.finish(&harmless, reader.notes);
+    if value.at() != root.at() {
+        let ignored = ["_links", "totalCount", "totalCountWithDifferences"];
+        file.finish(&ignored, reader.notes);
     }
     Ok(reader.flag)
 }
 
-/// Whether the file is of a LaunchDarkly that writes targets of kinds of contexts: then it writes them
-/// of each flag, also where there are none.
-fn has_context_targets(flags: &[(&str, Node<'_>)]) -> bool {
-    let has = |part: &Value| part.get("contextTargets").is_some();
+/// Whether the file comes from a version of LaunchDarkly that writes `contextTargets`, which then writes
+/// them for every flag, even if they are empty.
+fn has_context_targets(flags: &[(&str, LocatedValue<'_>)]) -> bool {
+    let has = |settings: &Value| settings.get("contextTargets").is_some();
     flags.iter().any(|(_, flag)| {
-        let parts = flag.value().get("environments").and_then(Value::as_object);
-        has(flag.value()) || parts.is_some_and(|parts| parts.values().any(has))
+        let environments = flag.value().get("environments").and_then(Value::as_object);
+        has(flag.value()) || environments.is_some_and(|all| all.values().any(has))
     })
 }
 
-/// What variations are called: their values, or in the REST API their names.
-fn variations(flag: &mut Object<'_>, notes: &mut Notes) -> Read<Vec<String>> {
+/// The names of the variations, which are their values as text.
+fn variations(flag: &mut ObjectReader<'_>, notes: &mut Notes) -> ImportResult<Vec<String>> {
     let has_environments = flag.get("environments").is_some();
-    let variations = flag.need("variations")?.items()?.map(|variation| {
+    let variations = flag.require("variations")?.items()?.map(|variation| {
         if has_environments {
             let mut variation = variation.object()?;
-            let value = variation.need("value")?;
+            let value = variation.require("value")?;
             variation.finish(&["_id", "description", "name"], notes);
             return Ok(text_of(value.value()));
         }
@@ -160,79 +170,50 @@ fn text_of(value: &Value) -> String {
         .map_or_else(|| value.to_string(), str::to_owned)
 }
 
-/// The part of a flag of the REST API that is about one environment; `None` of another flag.
+/// Selects the environment of a flag of the REST API; `None` for a flag of the SDK API.
 fn environment<'a>(
-    node: &Node<'a>,
-    flag: &mut Object<'a>,
+    value: &LocatedValue<'a>,
+    flag: &mut ObjectReader<'a>,
     options: &Options,
-) -> Read<Option<Node<'a>>> {
-    let asked = options.environment.as_deref();
+) -> ImportResult<Option<LocatedValue<'a>>> {
+    let name = options.environment.as_deref();
     let Some(environments) = flag.get("environments") else {
-        no_environment(asked)?;
+        reject_environment(name)?;
         return Ok(None);
     };
     let entries = environments.entries()?;
-    let names = || list(entries.iter().map(|(name, _)| *name));
-    let found = match (asked, entries.as_slice()) {
+    let names = || quote_list(entries.iter().map(|(name, _)| *name));
+    let found = match (name, entries.as_slice()) {
         (None, [(_, only)]) => Some(only.clone()),
         (None, _) => {
-            return Err(Unreadable::new(
-                node.at(),
+            return Err(ImportError::new(
+                value.at(),
                 format!("the flag has the environments {}", names()),
-                "say which with --environment NAME",
+                "select one with --environment NAME",
             ));
         }
-        (Some(asked), _) => {
-            let entry = entries.iter().find(|(name, _)| *name == asked);
-            entry.map(|(_, node)| node.clone())
+        (Some(name), _) => {
+            let entry = entries.iter().find(|(entry, _)| *entry == name);
+            entry.map(|(_, environment)| environment.clone())
         }
     };
     found.map(Some).ok_or_else(|| {
-        Unreadable::option(
+        ImportError::option(
             "--environment",
             format!(
                 "the flag has no environment {}",
-                quoted(asked.unwrap_or_default())
+                quote(name.unwrap_or_default())
             ),
-            format!("write one of {}", names()),
+            format!("use one of {}", names()),
         )
     })
 }
 
-/// What the file calls the account: the key of a kind of context, or an attribute of users.
-#[derive(Clone, Copy)]
-struct Account<'a>(Option<&'a str>);
-
-impl Account<'_> {
-    /// Beside a kind of context, an attribute may be written as a reference: `/key`.
-    fn is(self, kind: Option<&str>, attribute: &str) -> bool {
-        let has_kind = kind.is_some();
-        let kind = kind.unwrap_or(USER);
-        let attribute = match has_kind {
-            true => attribute.strip_prefix('/').unwrap_or(attribute),
-            false => attribute,
-        };
-        match self.0 {
-            None => kind == USER && attribute == "key",
-            Some(name) => {
-                (kind == name && attribute == "key") || (kind == USER && attribute == name)
-            }
-        }
-    }
-
-    fn name(self) -> String {
-        match self.0 {
-            None => "the key of users".into(),
-            Some(name) => quoted(name),
-        }
-    }
-}
-
 struct Reader<'a, 'n> {
-    account: Account<'a>,
-    segments: Option<Node<'a>>,
+    account: AccountKey<'a>,
+    segments: Option<LocatedValue<'a>>,
     notes: &'n mut Notes,
-    /// Of the variations, by their index.
+    /// The treatments of the variations, by index.
     treatments: Vec<Treatment>,
     salt: &'a str,
     has_context_targets: bool,
@@ -240,38 +221,35 @@ struct Reader<'a, 'n> {
 }
 
 impl<'a> Reader<'a, '_> {
-    fn targeting(&mut self, mut flag: Object<'a>) -> Read<()> {
-        self.flag.expect(&flag, ALWAYS, NAME, self.notes);
+    fn targeting(&mut self, mut flag: ObjectReader<'a>) -> ImportResult<()> {
+        self.flag
+            .require_fields(&flag, REQUIRED_FIELDS, NAME, self.notes);
         if self.has_context_targets {
             self.flag
-                .expect(&flag, &["contextTargets"], NAME, self.notes);
+                .require_fields(&flag, &["contextTargets"], NAME, self.notes);
         }
-        self.salt = flag.text("salt")?.unwrap_or_default();
-        let is_on = flag.truth("on")?.unwrap_or_default();
+        self.salt = flag.string("salt")?.unwrap_or_default();
+        let is_on = flag.boolean("on")?.unwrap_or_default();
         let off = match flag.get("offVariation") {
             Some(index) => Some(self.treatment(&index)?),
             None => None,
         };
         self.state(&mut flag)?;
         if let Some(first) = flag.items("prerequisites")?.first() {
-            self.flag.refuse(
-                first.at(),
-                "the flag has prerequisites, and what another flag says is not known here",
-                self.notes,
-            );
+            self.flag
+                .reject(first.at(), "prerequisites are not supported", self.notes);
         }
         if !is_on && off == Some(Treatment::V2) {
-            let everyone = Condition::known(When::everyone());
             self.flag.push(
                 &flag.at_field("offVariation"),
-                everyone,
-                Serve::V2,
-                Rest::V1,
+                Condition::always(),
+                Allocation::V2,
+                Remainder::V1,
                 self.notes,
             );
         }
         if !is_on && off != Some(Treatment::V2) && flag.has("on") {
-            self.flag.stop(&flag.at_field("on"), self.notes);
+            self.flag.turn_off(&flag.at_field("on"), self.notes);
         }
         self.targets(&mut flag)?;
         for rule in flag.items("rules")? {
@@ -279,110 +257,60 @@ impl<'a> Reader<'a, '_> {
         }
         if let Some(fallthrough) = flag.get("fallthrough") {
             let mut served = fallthrough.object()?;
-            let serve = self.serve(&mut served)?;
+            let allocation = self.allocation(&mut served)?;
             served.finish(&[], self.notes);
-            let everyone = Condition::known(When::everyone());
-            self.flag
-                .push(fallthrough.at(), everyone, serve, Rest::V1, self.notes);
+            self.flag.push(
+                fallthrough.at(),
+                Condition::always(),
+                allocation,
+                Remainder::V1,
+                self.notes,
+            );
         }
-        flag.finish(HARMLESS, self.notes);
+        flag.finish(IGNORED_FIELDS, self.notes);
         Ok(())
     }
 
-    fn state(&mut self, flag: &mut Object<'a>) -> Read<()> {
+    fn state(&mut self, flag: &mut ObjectReader<'a>) -> ImportResult<()> {
         for name in ["archived", "deleted"] {
-            if flag.truth(name)?.unwrap_or_default() {
-                let what = format!("the flag is {name}");
-                self.flag.refuse(&flag.at_field(name), &what, self.notes);
+            if flag.boolean(name)?.unwrap_or_default() {
+                let message = format!("the flag is {name}");
+                self.flag.reject(&flag.at_field(name), &message, self.notes);
             }
         }
         Ok(())
     }
 
-    fn treatment(&self, index: &Node<'a>) -> Read<Treatment> {
-        let number = index.whole()?;
+    fn treatment(&self, index: &LocatedValue<'a>) -> ImportResult<Treatment> {
+        let number = index.integer()?;
         let treatment = usize::try_from(number)
             .ok()
             .and_then(|index| self.treatments.get(index));
         treatment.copied().ok_or_else(|| {
-            Unreadable::new(
+            ImportError::new(
                 index.at(),
-                format!("there is no variation {number}"),
-                "give the file as the tool exports it",
+                format!("the flag has no variation {number}"),
+                AS_EXPORTED,
             )
         })
     }
 
-    /// Targets of kinds of contexts, where there are any, say the order of all.
-    fn targets(&mut self, flag: &mut Object<'a>) -> Read<()> {
-        let users = flag.items("targets")?;
-        let of_contexts = flag.items("contextTargets")?;
-        if of_contexts.is_empty() {
-            return users
-                .iter()
-                .try_for_each(|target| self.target(target, USER));
-        }
-        for target in &of_contexts {
-            let mut object = target.object()?;
-            let kind = object.word("contextKind")?.unwrap_or(USER);
-            if kind != USER {
-                self.target(target, kind)?;
-                continue;
-            }
-            let variation = object.need("variation")?.whole()?;
-            object.get("values");
-            object.finish(&[], self.notes);
-            for user in &users {
-                if user.object()?.need("variation")?.whole()? == variation {
-                    self.target(user, USER)?;
-                    break;
-                }
-            }
-        }
-        Ok(())
-    }
-
-    fn target(&mut self, node: &Node<'a>, kind: &str) -> Read<()> {
-        let mut target = node.object()?;
-        let serve = match self.treatment(&target.need("variation")?)? {
-            Treatment::V1 => Serve::V1,
-            Treatment::V2 => Serve::V2,
-        };
-        let values = target.need_texts("values")?;
-        let condition = match self.account.is(Some(kind), "key") {
-            _ if values.is_empty() => return Ok(()),
-            true => Condition::known(When::within("", values)),
-            false => {
-                let account = self.account.name();
-                let what = format!(
-                    "this names contexts of the kind {}, and the account is {account}",
-                    quoted(kind)
-                );
-                leave_out(node.at(), &what, self.notes);
-                Condition::unknown()
-            }
-        };
-        target.finish(&["contextKind"], self.notes);
+    fn rule(&mut self, value: &LocatedValue<'a>) -> ImportResult<()> {
+        let mut rule = value.object()?;
         self.flag
-            .push(node.at(), condition, serve, Rest::V1, self.notes);
-        Ok(())
-    }
-
-    fn rule(&mut self, node: &Node<'a>) -> Read<()> {
-        let mut rule = node.object()?;
-        self.flag.expect(&rule, &["clauses"], NAME, self.notes);
-        let mut condition = Condition::known(When::everyone());
+            .require_fields(&rule, &["clauses"], NAME, self.notes);
+        let mut condition = Condition::always();
         for clause in rule.items("clauses")? {
             condition = condition.and(&self.clause(&clause)?);
         }
         for name in ["disabled", "_deleted"] {
-            if rule.truth(name)?.unwrap_or_default() {
-                let what = format!("whether a rule that is `{name}` decides is not known here");
-                leave_out(&rule.at_field(name), &what, self.notes);
+            if rule.boolean(name)?.unwrap_or_default() {
+                let message = format!("a rule with `{name}` is not supported");
+                note_skipped(&rule.at_field(name), &message, self.notes);
                 condition.is_known = false;
             }
         }
-        let serve = self.serve(&mut rule)?;
+        let allocation = self.allocation(&mut rule)?;
         rule.finish(
             &[
                 "_id",
@@ -396,7 +324,7 @@ impl<'a> Reader<'a, '_> {
             self.notes,
         );
         self.flag
-            .push(node.at(), condition, serve, Rest::V1, self.notes);
+            .push(value.at(), condition, allocation, Remainder::V1, self.notes);
         Ok(())
     }
 }

@@ -1,65 +1,67 @@
-//! Import: a flag of Split, Unleash, LaunchDarkly, GrowthBook or flagd becomes a policy in which
-//! every account stays where it is.
+//! `turnout import`: converts a flag of Split, Unleash, LaunchDarkly, GrowthBook or flagd to a policy.
 //!
-//! * [`import`] reads what the tool exports and gives an [`Imported`]: a policy that compiles, and
-//!   [`Note`]s of what has no counterpart in it, each with its place in the file.
-//! * What cannot be imported takes v1, and so does whoever it might have concerned: nobody is moved to
-//!   v2 by a guess.
+//! * [`import`] reads the tool's export and returns an [`Imported`]: a policy that compiles, and a
+//!   [`Note`] with its place in the file for each part of the flag that the policy does not have.
+//! * Every account keeps its treatment. Accounts of an unsupported part take v1: the import never
+//!   guesses that an account takes v2.
 //!
-//! One file reads each tool. All make the same list of branches, and `merge` makes rules of it.
-//! Nothing here opens a file, and what is read may be hostile.
+//! Each tool has a module that reads its export into a list of branches. `merge` turns the branches
+//! into rules. This crate opens no files, and its input may be hostile.
 
 #![forbid(unsafe_code)]
 
-mod draw;
+mod account_set;
+mod bucketing;
+mod error;
 mod flag;
 mod flagd;
 mod growthbook;
 mod launchdarkly;
+mod located_value;
 mod merge;
-mod node;
 mod not_json;
 mod note;
+mod object_reader;
 mod options;
-mod other_exports;
 mod policy;
+mod policy_name;
+mod quote;
 mod split;
-mod treatment;
 mod unleash;
-mod when;
-mod words;
+mod unsupported_exports;
+mod variations;
 
 use serde_json::Value;
 
-pub use node::Unreadable;
+pub use error::ImportError;
 pub use note::{Note, Severity};
-pub use options::{Format, Formula, Options, Source, Tool};
+pub use options::{AccountFormat, AccountSource, FractionalVersion, Options, Tool};
 
-use crate::node::Node;
+use crate::located_value::LocatedValue;
 use crate::note::Notes;
 
 /// A flag as a policy.
 #[derive(Clone, Debug)]
 pub struct Imported {
-    /// The whole policy, as a JSON text that ends with a line break. It compiles.
+    /// The policy, as JSON text that ends with a line break. It compiles.
     pub policy: String,
-    /// What is to be known about it, in the order of reading; at most a thousand.
+    /// Notes on the import in reading order, at most 1,000.
     pub notes: Vec<Note>,
-    /// How many more notes there were.
+    /// The number of further notes, which are not kept.
     pub omitted: usize,
-    /// Whether something of the flag is not in the policy.
+    /// Whether a part of the flag is missing in the policy.
     pub is_lossy: bool,
 }
 
-/// Reads a file that a tool exported and makes a policy of one flag in it.
+/// Converts one flag of a tool's export to a policy.
 ///
 /// # Errors
-/// The text is none of the tool's, or an option does not fit it.
-pub fn import(tool: Tool, text: &str, options: &Options) -> Result<Imported, Unreadable> {
+/// If the text is not an export of this tool, or an option does not fit it.
+pub fn import(tool: Tool, text: &str, options: &Options) -> Result<Imported, ImportError> {
     let value: Value =
-        serde_json::from_str(text).map_err(|error| not_json::explained(text, &error))?;
-    let root = Node::root(&value);
-    other_exports::refuse(tool, &root)?;
+        serde_json::from_str(text).map_err(|error| not_json::explain(text, &error))?;
+    let root = LocatedValue::root(&value);
+    unsupported_exports::reject(tool, &root)?;
     let mut notes = Notes::default();
     let flag = match tool {
         Tool::Split => split::read(&root, options, &mut notes),

@@ -1,82 +1,87 @@
-//! From branches to rules: the first rule that holds decides, and one line draws for all.
+//! Turns branches into rules: the first rule that holds decides, and one bucketing serves them all.
 //!
-//! A branch that cannot be known may have had any account of its condition. So that nobody is moved
-//! by a guess, later rules serve v2 to those accounts only as far as the branch would have.
+//! An unsupported branch may have decided for any account of its condition. Later rules therefore serve
+//! v2 to those accounts only as far as the branch would have: no account takes v2 by a guess.
 
 use std::collections::BTreeSet;
 use std::rc::Rc;
 
-use crate::draw::Serve;
-use crate::flag::{Branch, Rest};
-use crate::node::{Read, Unreadable};
+use crate::account_set::AccountSet;
+use crate::bucketing::{Allocation, Bucketing};
+use crate::error::{ImportError, ImportResult};
+use crate::flag::{Branch, Remainder};
 use crate::note::Notes;
-use crate::when::When;
 
-/// More branches than a person has ever written, and more rules than they make.
-const MOST: usize = 1_000;
-/// Accounts that are looked at while conditions are put together.
-const MOST_WORK: usize = 50_000_000;
+/// The limit on branches, and on rules while they are merged; far more than people write by hand.
+const MOST_RULES: usize = 1_000;
+/// The limit on accounts that set operations visit.
+const MOST_VISITED: usize = 50_000_000;
 
+/// A rule before it is written to the policy.
 #[derive(Clone, Debug)]
-pub(crate) struct Rule<'a> {
-    /// Of its branch.
+pub(crate) struct MergedRule<'a> {
+    /// The pointer of its branch.
     pub(crate) at: String,
-    pub(crate) when: When<'a>,
-    pub(crate) serve: Serve,
+    pub(crate) accounts: AccountSet<'a>,
+    pub(crate) allocation: Allocation,
 }
 
-pub(crate) fn rules<'a>(branches: Vec<Branch<'a>>, notes: &mut Notes) -> Read<Vec<Rule<'a>>> {
-    if branches.len() > MOST {
+/// Turns branches into rules.
+pub(crate) fn merge<'a>(
+    branches: Vec<Branch<'a>>,
+    notes: &mut Notes,
+) -> ImportResult<Vec<MergedRule<'a>>> {
+    if branches.len() > MOST_RULES {
         return Err(too_many());
     }
-    let mut merge = Merge {
+    let mut merger = RuleMerger {
         rules: Vec::new(),
-        told: BTreeSet::new(),
-        work: Work(0),
+        reported: BTreeSet::new(),
+        visited: VisitLimit(0),
     };
-    for branch in of_one_draw(branches, notes).into_iter().rev() {
-        merge.before(branch, notes)?;
-        if merge.rules.len() > MOST {
+    for branch in keep_one_bucketing(branches, notes).into_iter().rev() {
+        merger.prepend_branch(branch, notes)?;
+        if merger.rules.len() > MOST_RULES {
             return Err(too_many());
         }
     }
-    Ok(pruned(merge.rules))
+    Ok(without_dead_rules(merger.rules))
 }
 
-fn too_many() -> Unreadable {
-    Unreadable::new(
+fn too_many() -> ImportError {
+    ImportError::new(
         "",
-        "the flag makes more rules than anyone can read",
-        "give a flag with fewer rules and shorter lists",
+        "the flag has too many rules or too long lists",
+        "simplify the flag before the import",
     )
 }
 
-/// A rollout has one hash: branches that draw by another one than the first cannot be followed.
-fn of_one_draw<'a>(branches: Vec<Branch<'a>>, notes: &mut Notes) -> Vec<Branch<'a>> {
-    let draw_of = |branch: &Branch<'a>, is_known| match &branch.serve {
-        Serve::Part(part) if branch.condition.is_known == is_known && part.share > 0 => {
-            Some(Rc::clone(&part.draw))
-        }
-        _ => None,
+/// Turns branches with another bucketing than the first one's into v1: a rollout has one hash.
+fn keep_one_bucketing<'a>(branches: Vec<Branch<'a>>, notes: &mut Notes) -> Vec<Branch<'a>> {
+    let first = |is_known| {
+        let mut bucketings = branches
+            .iter()
+            .filter_map(|branch| bucketing_of(branch, is_known));
+        bucketings.next()
     };
-    let first = |is_known| branches.iter().find_map(|branch| draw_of(branch, is_known));
-    let draw = first(true).or_else(|| first(false));
+    let kept_bucketing = first(true).or_else(|| first(false));
     let mut kept = Vec::with_capacity(branches.len());
     for mut branch in branches {
-        if let (Serve::Part(part), Some(draw)) = (&branch.serve, &draw)
-            && part.draw != *draw
+        if let (Allocation::Partial(partial), Some(bucketing)) =
+            (&branch.allocation, &kept_bucketing)
+            && partial.bucketing != *bucketing
         {
-            if part.share > 0 && branch.condition.is_known {
-                notes.lost_of_branch(
+            if partial.v2_buckets > 0 && branch.condition.is_known {
+                notes.add_branch_loss(
                     &branch.at,
-                    "this draws accounts in another way than an earlier rule, and a rollout has one hash:",
-                    "make a rollout of its own for it, with a `match` that tells the two apart",
+                    "this rule buckets accounts by another hash than an earlier rule, and a rollout has one hash, so the rule is skipped",
+                    "write a rollout of its own for it, with a `match` that separates the two",
                 );
-                branch.notes.extend(notes.take_waiting());
+                branch.notes.extend(notes.take_pending());
             }
-            // An unknown one that lets its accounts go on decides nothing, however it draws.
-            if branch.condition.is_known || branch.rest != Rest::Next {
-                branch.serve = Serve::V1;
+            // An unknown branch whose other accounts go on decides nothing, whatever its bucketing.
+            if branch.condition.is_known || branch.remainder != Remainder::Next {
+                branch.allocation = Allocation::V1;
             }
         }
         kept.push(branch);
@@ -84,114 +89,139 @@ fn of_one_draw<'a>(branches: Vec<Branch<'a>>, notes: &mut Notes) -> Vec<Branch<'
     kept
 }
 
-struct Merge<'a> {
-    rules: Vec<Rule<'a>>,
-    /// The places of rules of which it was told that an earlier one holds them back.
-    told: BTreeSet<String>,
-    work: Work,
+/// The bucketing of a branch that sends some buckets to v2.
+fn bucketing_of(branch: &Branch<'_>, is_known: bool) -> Option<Rc<Bucketing>> {
+    match &branch.allocation {
+        Allocation::Partial(partial)
+            if branch.condition.is_known == is_known && partial.v2_buckets > 0 =>
+        {
+            Some(Rc::clone(&partial.bucketing))
+        }
+        _ => None,
+    }
 }
 
-/// How many accounts were looked at.
-struct Work(usize);
+struct RuleMerger<'a> {
+    rules: Vec<MergedRule<'a>>,
+    /// Pointers of the rules with a note that an earlier rule restricts them.
+    reported: BTreeSet<String>,
+    visited: VisitLimit,
+}
 
-impl Work {
-    /// The accounts that both conditions are about.
-    fn both<'a>(&mut self, a: &When<'a>, b: &When<'a>) -> Read<When<'a>> {
+/// Counts the accounts that set operations visit, up to [`MOST_VISITED`].
+struct VisitLimit(usize);
+
+impl VisitLimit {
+    fn intersection<'a>(
+        &mut self,
+        a: &AccountSet<'a>,
+        b: &AccountSet<'a>,
+    ) -> ImportResult<AccountSet<'a>> {
         self.0 = self.0.saturating_add(a.len()).saturating_add(b.len());
-        match self.0 > MOST_WORK {
+        match self.0 > MOST_VISITED {
             true => Err(too_many()),
             false => Ok(a.and(b)),
         }
     }
 }
 
-impl<'a> Merge<'a> {
+impl<'a> RuleMerger<'a> {
     /// Puts a branch before the rules.
-    fn before(&mut self, branch: Branch<'a>, notes: &mut Notes) -> Read<()> {
+    fn prepend_branch(&mut self, branch: Branch<'a>, notes: &mut Notes) -> ImportResult<()> {
         let Branch {
             at,
             condition,
-            serve,
-            rest,
-            notes: of_branch,
+            allocation,
+            remainder,
+            notes: branch_notes,
         } = branch;
-        let when = condition.when;
-        if !of_branch.is_empty() {
-            let end = self.end(&when, condition.is_known, &serve, rest)?;
-            notes.conclude(&of_branch, end);
+        let accounts = condition.accounts;
+        if !branch_notes.is_empty() {
+            let end = self.treatment_of(&accounts, condition.is_known, &allocation, remainder)?;
+            notes.complete(&branch_notes, end);
         }
-        if when.is_nobody() {
+        if accounts.is_nobody() {
             return Ok(());
         }
-        let rule = |serve| Rule {
+        let rule = |allocation| MergedRule {
             at: at.clone(),
-            when: when.clone(),
-            serve,
+            accounts: accounts.clone(),
+            allocation,
         };
         if condition.is_known {
-            if rest == Rest::Next && serve == Serve::V1 {
+            if remainder == Remainder::Next && allocation == Allocation::V1 {
                 return Ok(());
             }
-            let is_next = rest == Rest::Next && matches!(serve, Serve::Part(_));
-            if is_next {
-                return self.add(rule(serve));
+            if remainder == Remainder::Next && matches!(allocation, Allocation::Partial(_)) {
+                return self.prepend_additive(rule(allocation));
             }
-            if rest == Rest::Mixed && self.rules.iter().any(|rule| rule.serve.is_some_v2()) {
-                notes.lost(
+            if remainder == Remainder::Mixed
+                && self.rules.iter().any(|rule| rule.allocation.has_v2())
+            {
+                notes.add_loss(
                     &at,
-                    "a part of the accounts takes v1 here and others go on to later rules; here all of them take v1",
-                    "give the later rules to a rollout of its own",
+                    "some of the accounts take v1 here and later rules decide for the others; in the policy all of them take v1",
+                    "write a rollout of its own for the later rules",
                 );
             }
-            self.rules.insert(0, rule(serve));
+            self.rules.insert(0, rule(allocation));
             return Ok(());
         }
-        if is_skipped(&serve, rest) {
+        if is_safe_to_skip(&allocation, remainder) {
             return Ok(());
         }
-        match (serve, rest) {
-            (Serve::Part(part), Rest::V1) => self.cap(&when, &Serve::Part(part), notes),
-            _ => self.cap(&when, &Serve::V1, notes),
+        match (allocation, remainder) {
+            (Allocation::Partial(partial), Remainder::V1) => {
+                self.cap(&accounts, &Allocation::Partial(partial), notes)
+            }
+            _ => self.cap(&accounts, &Allocation::V1, notes),
         }
     }
 
-    /// What becomes of the accounts of a branch of which something is lost.
-    fn end(
+    /// The end of a sentence that says which treatment the accounts of a skipped part take.
+    fn treatment_of(
         &mut self,
-        when: &When<'a>,
+        accounts: &AccountSet<'a>,
         is_known: bool,
-        serve: &Serve,
-        rest: Rest,
-    ) -> Read<&'static str> {
+        allocation: &Allocation,
+        remainder: Remainder,
+    ) -> ImportResult<&'static str> {
         let mut is_v2_later = false;
         for rule in &self.rules {
-            if rule.serve.is_some_v2() && !self.work.both(when, &rule.when)?.is_nobody() {
+            if rule.allocation.has_v2()
+                && !self
+                    .visited
+                    .intersection(accounts, &rule.accounts)?
+                    .is_nobody()
+            {
                 is_v2_later = true;
                 break;
             }
         }
-        let goes_on = match (is_known, serve, rest) {
-            (true, serve, rest) => rest == Rest::Next && *serve == Serve::V1,
-            (false, serve, rest) => is_skipped(serve, rest),
+        let goes_on = match is_known {
+            true => remainder == Remainder::Next && *allocation == Allocation::V1,
+            false => is_safe_to_skip(allocation, remainder),
         };
-        Ok(match (is_v2_later, goes_on, is_known, serve) {
-            (false, ..) | (true, false, true, _) => "whoever was in it takes v1",
-            (true, true, ..) => "whoever was in it takes v1, or v2 if another rule serves it",
-            (true, false, false, Serve::Part(_)) => {
-                "other rules serve v2 to no more of those who may have been in it than it did"
+        Ok(match (is_v2_later, goes_on, is_known, allocation) {
+            (false, ..) | (true, false, true, _) => " and its accounts take v1",
+            (true, true, ..) => " and its accounts take v1, or v2 where a later rule serves it",
+            (true, false, false, Allocation::Partial(_)) => {
+                " and later rules serve v2 to no more of its accounts than it did"
             }
-            (true, false, false, _) => "nobody who may have been in it takes v2 by another rule",
+            (true, false, false, _) => " and no later rule serves v2 to its accounts",
         })
     }
 
-    /// The accounts of a rule that its part leaves go on: they take v2 if this or a later rule says
-    /// so.
-    fn add(&mut self, rule: Rule<'a>) -> Read<()> {
-        let mut first = self.restricted(&rule.when)?;
+    /// Puts a rule first whose other accounts go on: they take v2 if this or a later rule serves it.
+    fn prepend_additive(&mut self, rule: MergedRule<'a>) -> ImportResult<()> {
+        let mut first = self.restricted_to(&rule.accounts)?;
         for restricted in &mut first {
-            restricted.serve = restricted.serve.either(&rule.serve);
+            restricted.allocation = restricted.allocation.union(&rule.allocation);
         }
-        while first.last().is_some_and(|last| last.serve == rule.serve) {
+        while first
+            .last()
+            .is_some_and(|last| last.allocation == rule.allocation)
+        {
             first.pop();
         }
         first.push(rule);
@@ -199,68 +229,76 @@ impl<'a> Merge<'a> {
         Ok(())
     }
 
-    /// To these accounts, later rules serve v2 at most as this does.
-    fn cap(&mut self, when: &When<'a>, most: &Serve, notes: &mut Notes) -> Read<()> {
-        let mut first = self.restricted(when)?;
+    /// Limits what later rules serve to these accounts to `most`.
+    fn cap(
+        &mut self,
+        accounts: &AccountSet<'a>,
+        most: &Allocation,
+        notes: &mut Notes,
+    ) -> ImportResult<()> {
+        let mut first = self.restricted_to(accounts)?;
         for rule in &mut first {
-            let serve = rule.serve.both(most);
-            let is_held_back = serve != rule.serve && rule.serve.is_some_v2();
-            if is_held_back && self.told.insert(rule.at.clone()) {
-                notes.lost(
+            let allocation = rule.allocation.intersection(most);
+            let is_restricted = allocation != rule.allocation && rule.allocation.has_v2();
+            if is_restricted && self.reported.insert(rule.at.clone()) {
+                notes.add_loss(
                     &rule.at,
-                    "an earlier rule that is left out may have kept these accounts on v1, so they do not take v2 by this one",
+                    "an earlier rule that is skipped may have kept some of these accounts on v1, so this rule does not serve v2 to them",
                     "write the earlier rule by hand, and then this one",
                 );
             }
-            rule.serve = serve;
+            rule.allocation = allocation;
         }
         self.prepend(first);
         Ok(())
     }
 
     /// The rules, for these accounts only.
-    fn restricted(&mut self, when: &When<'a>) -> Read<Vec<Rule<'a>>> {
+    fn restricted_to(&mut self, accounts: &AccountSet<'a>) -> ImportResult<Vec<MergedRule<'a>>> {
         let mut restricted = Vec::with_capacity(self.rules.len());
         for rule in &self.rules {
-            let both = self.work.both(when, &rule.when)?;
+            let both = self.visited.intersection(accounts, &rule.accounts)?;
             if both.is_nobody() {
                 continue;
             }
-            let has_all = rule.when.is_everyone();
-            restricted.push(Rule {
+            let is_last = rule.accounts.is_everyone();
+            restricted.push(MergedRule {
                 at: rule.at.clone(),
-                when: both,
-                serve: rule.serve.clone(),
+                accounts: both,
+                allocation: rule.allocation.clone(),
             });
-            if has_all {
+            if is_last {
                 break;
             }
         }
         Ok(restricted)
     }
 
-    fn prepend(&mut self, mut first: Vec<Rule<'a>>) {
-        // Nobody gets past a rule for everyone.
-        if !first.iter().any(|rule| rule.when.is_everyone()) {
+    fn prepend(&mut self, mut first: Vec<MergedRule<'a>>) {
+        // No account gets past a rule for everyone.
+        if !first.iter().any(|rule| rule.accounts.is_everyone()) {
             first.append(&mut self.rules);
         }
         self.rules = first;
     }
 }
 
-/// What is left out of these served v2 or decided nothing, so that nobody takes v2 without it.
-fn is_skipped(serve: &Serve, rest: Rest) -> bool {
-    matches!((serve, rest), (Serve::V2, _) | (Serve::Part(_), Rest::Next))
+/// Whether an unknown branch served v2 or decided nothing: without it, no further account takes v2.
+fn is_safe_to_skip(allocation: &Allocation, remainder: Remainder) -> bool {
+    matches!(
+        (allocation, remainder),
+        (Allocation::V2, _) | (Allocation::Partial(_), Remainder::Next)
+    )
 }
 
-/// Without rules that decide nothing.
-fn pruned(mut rules: Vec<Rule<'_>>) -> Vec<Rule<'_>> {
-    if let Some(last) = rules.iter().position(|rule| rule.when.is_everyone()) {
+/// Removes rules that no account reaches, and last rules that serve v1 to everyone.
+fn without_dead_rules(mut rules: Vec<MergedRule<'_>>) -> Vec<MergedRule<'_>> {
+    if let Some(last) = rules.iter().position(|rule| rule.accounts.is_everyone()) {
         rules.truncate(last.saturating_add(1));
     }
     while rules
         .last()
-        .is_some_and(|last| last.when.is_everyone() && last.serve == Serve::V1)
+        .is_some_and(|last| last.accounts.is_everyone() && last.allocation == Allocation::V1)
     {
         rules.pop();
     }
@@ -270,13 +308,12 @@ fn pruned(mut rules: Vec<Rule<'_>>) -> Vec<Rule<'_>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::draw::Draw;
-    use crate::when::Condition;
+    use crate::account_set::Condition;
 
-    const NAMES: [&str; 4] = ["a", "b", "c", "elsewhere"];
-    const ALL: u8 = 4;
+    const NAMES: [&str; 4] = ["a", "b", "c", "unlisted"];
+    const BUCKETS: u8 = 4;
 
-    /// Numbers that are the same in every run.
+    /// Pseudo-random numbers that are the same in every run.
     struct Numbers(u64);
 
     impl Numbers {
@@ -294,64 +331,68 @@ mod tests {
         }
 
         fn branch(&mut self) -> Branch<'static> {
-            let named = NAMES.iter().take(3).filter(|_| self.is()).copied();
-            let named = When::within("", named.collect::<Vec<_>>());
-            let when = match self.below(3) {
-                0 => When::everyone(),
-                1 => named,
-                _ => named.not(),
+            let listed = NAMES.iter().take(3).filter(|_| self.is()).copied();
+            let listed = AccountSet::within("", listed.collect::<Vec<_>>());
+            let accounts = match self.below(3) {
+                0 => AccountSet::everyone(),
+                1 => listed,
+                _ => listed.not(),
             };
-            let draw = Draw {
+            let bucketing = Bucketing {
                 tool: "tool",
                 fields: Vec::new(),
-                all: u32::from(ALL),
-                is_last: false,
+                buckets: u32::from(BUCKETS),
+                is_v2_last: false,
             };
-            let (serve, rest) = match self.below(4) {
-                0 => (Serve::V1, Rest::V1),
-                1 => (Serve::V2, Rest::V1),
+            let (allocation, remainder) = match self.below(4) {
+                0 => (Allocation::V1, Remainder::V1),
+                1 => (Allocation::V2, Remainder::V1),
                 which => {
-                    let share = u32::from(self.below(ALL));
-                    let rest = if which == 2 { Rest::V1 } else { Rest::Next };
-                    (Serve::part(draw, share), rest)
+                    let v2_buckets = u32::from(self.below(BUCKETS));
+                    let remainder = if which == 2 {
+                        Remainder::V1
+                    } else {
+                        Remainder::Next
+                    };
+                    (Allocation::partial(bucketing, v2_buckets), remainder)
                 }
             };
             Branch {
                 at: String::from("/here"),
                 condition: Condition {
-                    when,
+                    accounts,
                     is_known: self.below(4) > 0,
                 },
-                serve,
-                rest,
+                allocation,
+                remainder,
                 notes: Vec::new(),
             }
         }
     }
 
-    fn holds(when: &When<'_>, name: &str) -> bool {
-        when.accounts().contains(name) != when.is_outside()
+    fn contains(set: &AccountSet<'_>, name: &str) -> bool {
+        set.listed().contains(name) != set.is_complement()
     }
 
-    fn serves(serve: &Serve, place: u8) -> bool {
-        match serve {
-            Serve::V1 => false,
-            Serve::V2 => true,
-            Serve::Part(part) => u32::from(place) < part.share,
+    fn serves_v2(allocation: &Allocation, bucket: u8) -> bool {
+        match allocation {
+            Allocation::V1 => false,
+            Allocation::V2 => true,
+            Allocation::Partial(partial) => u32::from(bucket) < partial.v2_buckets,
         }
     }
 
-    /// By the branches, where those that cannot be known hold as these bits say.
-    fn by_branches(branches: &[Branch<'_>], bits: u32, name: &str, place: u8) -> bool {
+    /// Evaluates the branches; the bits say whether each unknown one holds.
+    fn by_branches(branches: &[Branch<'_>], bits: u32, name: &str, bucket: u8) -> bool {
         let mut bit = 0_u32;
         for branch in branches {
             let holds_here = branch.condition.is_known || bits >> bit & 1 == 1;
             bit = bit.saturating_add(u32::from(!branch.condition.is_known));
-            if !holds_here || !holds(&branch.condition.when, name) {
+            if !holds_here || !contains(&branch.condition.accounts, name) {
                 continue;
             }
-            let is_v2 = serves(&branch.serve, place);
-            if is_v2 || branch.rest != Rest::Next {
+            let is_v2 = serves_v2(&branch.allocation, bucket);
+            if is_v2 || branch.remainder != Remainder::Next {
                 return is_v2;
             }
         }
@@ -359,31 +400,31 @@ mod tests {
     }
 
     #[test]
-    fn rules_say_what_branches_say_and_never_v2_by_a_guess() {
+    fn rules_decide_like_branches_and_never_v2_by_a_guess() {
         let mut numbers = Numbers(1);
         for _ in 0..20_000 {
             let count = numbers.below(6);
             let mut same = Numbers(numbers.0);
             let known: Vec<_> = (0..count).map(|_| numbers.branch()).collect();
-            let given: Vec<_> = (0..count).map(|_| same.branch()).collect();
+            let branches: Vec<_> = (0..count).map(|_| same.branch()).collect();
             let unknown = known
                 .iter()
                 .filter(|branch| !branch.condition.is_known)
                 .count();
-            let rules = rules(given, &mut Notes::default()).unwrap_or_default();
+            let rules = merge(branches, &mut Notes::default()).unwrap_or_default();
             for name in NAMES {
-                for place in 0..ALL {
-                    let rule = rules.iter().find(|rule| holds(&rule.when, name));
-                    let is_v2 = rule.is_some_and(|rule| serves(&rule.serve, place));
+                for bucket in 0..BUCKETS {
+                    let rule = rules.iter().find(|rule| contains(&rule.accounts, name));
+                    let is_v2 = rule.is_some_and(|rule| serves_v2(&rule.allocation, bucket));
                     let possible =
-                        (0..1_u32 << unknown).map(|bits| by_branches(&known, bits, name, place));
+                        (0..1_u32 << unknown).map(|bits| by_branches(&known, bits, name, bucket));
                     let (mut is_always, mut is_ever) = (true, false);
                     for one in possible {
                         is_always &= one;
                         is_ever |= one;
                     }
-                    assert!(is_always || !is_v2, "a guess: {name} at {place}");
-                    assert!(unknown > 0 || is_v2 == is_ever, "{name} at {place}");
+                    assert!(is_always || !is_v2, "a guess: {name} in bucket {bucket}");
+                    assert!(unknown > 0 || is_v2 == is_ever, "{name} in bucket {bucket}");
                 }
             }
         }

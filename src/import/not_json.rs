@@ -1,16 +1,15 @@
-//! Texts that are no JSON: what each is, and how it becomes JSON.
+//! Explains what a file is that is not JSON, and how to get JSON.
 
-use crate::node::Unreadable;
+use crate::error::ImportError;
 
-/// Whether a text is of a kind, what the kind is, and what to do about it.
-type Kind = (fn(&str) -> bool, &'static str, &'static str);
+/// A kind of text: how it is recognized, what it is, and what to do about it.
+type TextKind = (fn(&str) -> bool, &'static str, &'static str);
 
-/// What a text is by how it begins.
-const KINDS: &[Kind] = &[
+const KINDS: &[TextKind] = &[
     (
         |text| text.starts_with('<'),
-        "this is a page or a file of HTML or XML",
-        "give the JSON as the tool exports it; a page in its place is often that of a login",
+        "the file is HTML or XML, not JSON",
+        "pass the JSON file as the tool exports it; a web page in its place is often a login page",
     ),
     (
         |text| {
@@ -22,32 +21,35 @@ const KINDS: &[Kind] = &[
             };
             lines.next().is_some_and(is_event) && text.contains("data:")
         },
-        "this is a stream of events",
-        "give the answer of the call that has all flags at once",
+        "the file is a stream of server-sent events, not JSON",
+        "pass the response of the API call that returns all flags at once",
     ),
     (
         is_yaml,
-        "this is YAML",
-        "convert it: yq --output-format json",
+        "the file is YAML, not JSON",
+        "convert it with yq --output-format json",
     ),
 ];
 
-/// What is wrong with a text that serde cannot read.
-pub(crate) fn explained(text: &str, error: &serde_json::Error) -> Unreadable {
-    let begin = text.trim_start_matches('\u{feff}').trim_start();
-    let is_json = begin.starts_with(['{', '[']) && !text.starts_with('\u{feff}');
-    match KINDS.iter().find(|(is, ..)| !is_json && is(begin)) {
-        Some((_, what, help)) => Unreadable::new("", *what, *help),
-        None if text.starts_with('\u{feff}') => Unreadable::new(
+/// Converts serde's error about a text to an error that says what the text is.
+pub(crate) fn explain(text: &str, error: &serde_json::Error) -> ImportError {
+    let start = text.trim_start_matches('\u{feff}').trim_start();
+    let is_json = start.starts_with(['{', '[']) && !text.starts_with('\u{feff}');
+    match KINDS
+        .iter()
+        .find(|(is_kind, ..)| !is_json && is_kind(start))
+    {
+        Some((_, message, help)) => ImportError::new("", *message, *help),
+        None if text.starts_with('\u{feff}') => ImportError::new(
             "",
-            "the file begins with a byte order mark",
+            "the file starts with a byte order mark",
             "save it as UTF-8 without one",
         ),
-        None => Unreadable::json(error),
+        None => ImportError::json(error),
     }
 }
 
-/// A first line such as `flags:`, `- chat:` or `key: value`.
+/// Whether the first line looks like `flags:`, `- chat:` or `key: value`.
 fn is_yaml(text: &str) -> bool {
     let mut lines = text
         .lines()

@@ -1,23 +1,23 @@
-//! Notes: what is to be known about an import, each with its place in the file.
+//! Notes on an import, each with its place in the file.
 
 use std::fmt;
 
 use turnout_text::escape_for_terminal;
 
-/// How many notes are kept; further ones are only counted.
-const KEPT: usize = 1_000;
+/// The number of notes that are kept; further ones are only counted.
+const MOST_NOTES: usize = 1_000;
 
 /// Whether a note is about a loss.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Severity {
-    /// Something of the flag is not in the policy.
+    /// A part of the flag is missing in the policy.
     Lost,
-    /// All of it is, and this is to be known.
+    /// Nothing is missing.
     Note,
 }
 
 impl Severity {
-    /// The word for it, which stays the same.
+    /// The severity's name in the text and the JSON output.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
@@ -27,16 +27,16 @@ impl Severity {
     }
 }
 
-/// One thing that is to be known. Its `Display` is the whole sentence, on one line.
+/// A note on the import. Its `Display` is one sentence, on one line.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Note {
-    /// JSON Pointer (RFC 6901) of the value in the file; empty for the whole file.
+    /// JSON Pointer (RFC 6901) to the value in the file; empty for the whole file.
     pub pointer: String,
-    /// What is so.
-    pub what: String,
-    /// What to do about it.
+    /// What the import did, and which treatment the accounts take that it concerns.
+    pub message: String,
+    /// What to do.
     pub help: String,
-    /// Whether something is lost.
+    /// Whether a part of the flag is lost.
     pub severity: Severity,
 }
 
@@ -44,70 +44,79 @@ impl fmt::Display for Note {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}", self.severity.as_str())?;
         if !self.pointer.is_empty() {
-            // A key of the file may hold anything.
+            // A key of the file may have any characters.
             write!(f, " at {}", escape_for_terminal(&self.pointer))?;
         }
         write!(
             f,
             ": {}; {}",
-            escape_for_terminal(&self.what),
+            escape_for_terminal(&self.message),
             escape_for_terminal(&self.help)
         )
     }
 }
 
-/// Notes while they are being found.
+/// Collects notes.
 #[derive(Default)]
 pub(crate) struct Notes {
     list: Vec<Note>,
     omitted: usize,
     is_lossy: bool,
-    /// Which of the list wait for the branch that they are about.
-    waiting: Vec<usize>,
+    /// Indices of the notes that belong to the next branch and whose messages are not complete.
+    pending: Vec<usize>,
 }
 
 impl Notes {
-    pub(crate) fn lost(&mut self, at: &str, what: impl Into<String>, help: impl Into<String>) {
+    pub(crate) fn add_loss(
+        &mut self,
+        at: &str,
+        message: impl Into<String>,
+        help: impl Into<String>,
+    ) {
         self.is_lossy = true;
-        self.push(at, what.into(), help.into(), Severity::Lost);
+        self.push(at, message.into(), help.into(), Severity::Lost);
     }
 
-    /// A loss within a branch. What becomes of its accounts depends on the branches behind it, and is
-    /// added to the sentence once that is known: see [`Notes::conclude`].
-    pub(crate) fn lost_of_branch(&mut self, at: &str, what: impl Into<String>, help: &str) {
-        self.lost(at, what, help);
+    /// Adds a loss within a branch. The treatment of its accounts depends on later branches, so
+    /// [`Notes::complete`] adds it to the message later.
+    pub(crate) fn add_branch_loss(&mut self, at: &str, message: impl Into<String>, help: &str) {
+        self.add_loss(at, message, help);
         if self.omitted == 0 {
-            self.waiting.push(self.list.len().saturating_sub(1));
+            self.pending.push(self.list.len().saturating_sub(1));
         }
     }
 
-    /// The notes that wait for a branch, which is the one that is made now.
-    pub(crate) fn take_waiting(&mut self) -> Vec<usize> {
-        std::mem::take(&mut self.waiting)
+    /// Returns the pending notes, for the branch that is created now.
+    pub(crate) fn take_pending(&mut self) -> Vec<usize> {
+        std::mem::take(&mut self.pending)
     }
 
-    /// Ends the sentences of these notes.
-    pub(crate) fn conclude(&mut self, notes: &[usize], end: &str) {
+    /// Appends the end of the sentence to the messages of these notes.
+    pub(crate) fn complete(&mut self, notes: &[usize], end: &str) {
         for index in notes {
             if let Some(note) = self.list.get_mut(*index) {
-                note.what.push(' ');
-                note.what.push_str(end);
+                note.message.push_str(end);
             }
         }
     }
 
-    pub(crate) fn note(&mut self, at: &str, what: impl Into<String>, help: impl Into<String>) {
-        self.push(at, what.into(), help.into(), Severity::Note);
+    pub(crate) fn add_note(
+        &mut self,
+        at: &str,
+        message: impl Into<String>,
+        help: impl Into<String>,
+    ) {
+        self.push(at, message.into(), help.into(), Severity::Note);
     }
 
-    fn push(&mut self, at: &str, what: String, help: String, severity: Severity) {
-        if self.list.len() >= KEPT {
+    fn push(&mut self, at: &str, message: String, help: String, severity: Severity) {
+        if self.list.len() >= MOST_NOTES {
             self.omitted = self.omitted.saturating_add(1);
             return;
         }
         self.list.push(Note {
             pointer: at.to_owned(),
-            what,
+            message,
             help,
             severity,
         });

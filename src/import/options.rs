@@ -1,51 +1,51 @@
-//! What an import is told besides the file.
+//! Options of an import.
 
 use std::fmt;
 use std::str::FromStr;
 
-/// Whose file it is.
+/// The tool that exported the file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Tool {
-    /// The answer of `splitChanges`, or one definition.
+    /// Split: the response of `splitChanges`, or one flag definition.
     Split,
-    /// The answer of `client/features`.
+    /// Unleash: the response of `client/features`.
     Unleash,
-    /// The answer of `sdk/latest-all`, or a flag of the REST API.
+    /// LaunchDarkly: the response of `sdk/latest-all`, or a flag of the REST API.
     LaunchDarkly,
-    /// The answer of `api/features`.
+    /// GrowthBook: the response of `api/features`.
     GrowthBook,
-    /// A file of flag definitions.
+    /// flagd: a file of flag definitions.
     Flagd,
 }
 
-/// What an import is told besides the file.
+/// Options of an import.
 #[derive(Clone, Debug, Default)]
 pub struct Options {
-    /// Which flag; may be left out where the file has one.
+    /// The flag; optional if the file has one flag.
     pub flag: Option<String>,
-    /// Which environment, in a file that has several.
+    /// The environment; optional if the file has one environment.
     pub environment: Option<String>,
-    /// Which variation is v2, where it is not the one that says on or true.
+    /// The variation that is v2; by default the one named `on`, `true`, `v2` or `enabled`.
     pub v2_is: Option<String>,
-    /// The rollout's name; made of the flag's unless given.
+    /// The rollout's name; by default derived from the flag's.
     pub name: Option<String>,
-    /// The cluster of v1; made of the name unless given.
+    /// The cluster of v1; by default the rollout's name and `-v1`.
     pub v1: Option<String>,
-    /// The cluster of v2; made of the name unless given.
+    /// The cluster of v2; by default the rollout's name and `-v2`.
     pub v2: Option<String>,
-    /// Where a request says its account; the header `x-account-sid` unless given.
-    pub account: Vec<Source>,
-    /// What an account looks like.
-    pub format: Format,
-    /// What the tool calls the account, where it is not the tool's own key of a user.
+    /// Where a request has its account; by default the header `x-account-sid`.
+    pub account: Vec<AccountSource>,
+    /// The format of accounts.
+    pub format: AccountFormat,
+    /// The tool's name for the account; by default the tool's own key of a user.
     pub account_key: Option<String>,
-    /// By which of its formulas flagd draws.
-    pub formula: Formula,
+    /// The version of flagd's `fractional`.
+    pub formula: FractionalVersion,
 }
 
-/// What an account looks like.
+/// The format of accounts.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Format {
+pub enum AccountFormat {
     /// 1 to 128 bytes.
     #[default]
     Opaque,
@@ -53,51 +53,50 @@ pub enum Format {
     Sid,
 }
 
-/// flagd's formula for `fractional`.
+/// The version of flagd's `fractional` operation.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Formula {
-    /// Percentages, before the spring of 2026.
+pub enum FractionalVersion {
+    /// Percentages: flagd before the spring of 2026.
     One,
-    /// Whole weights of a 32-bit hash, since then.
+    /// Whole weights of a 32-bit hash: flagd since the spring of 2026.
     #[default]
     Two,
 }
 
-/// A place of the account in a request: `header:NAME`, `path:TEMPLATE` or `basic_auth`.
+/// Where a request has its account: `header:NAME`, `path:TEMPLATE` or `basic_auth`.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Source {
+pub enum AccountSource {
     /// The value of a header.
     Header(String),
     /// The user name of Basic authentication.
     BasicAuth,
-    /// A path with `{account}` in it.
+    /// A path template with `{account}`.
     Path(String),
 }
 
-/// Not a place of an account. Its `Display` says what to write.
+/// The text is not an account source.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct BadSource;
+pub struct InvalidAccountSource;
 
-impl fmt::Display for BadSource {
+impl fmt::Display for InvalidAccountSource {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(
-            "not a place of an account; write header:NAME, path:TEMPLATE with {account} in it, \
-             or basic_auth",
+            "expected header:NAME, path:TEMPLATE with {account} in the template, or basic_auth",
         )
     }
 }
 
-impl std::error::Error for BadSource {}
+impl std::error::Error for InvalidAccountSource {}
 
-impl FromStr for Source {
-    type Err = BadSource;
+impl FromStr for AccountSource {
+    type Err = InvalidAccountSource;
 
-    fn from_str(text: &str) -> Result<Self, BadSource> {
+    fn from_str(text: &str) -> Result<Self, InvalidAccountSource> {
         match text.split_once(':') {
             None if text == "basic_auth" => Ok(Self::BasicAuth),
             Some(("header", name)) => Ok(Self::Header(name.to_owned())),
             Some(("path", template)) => Ok(Self::Path(template.to_owned())),
-            _ => Err(BadSource),
+            _ => Err(InvalidAccountSource),
         }
     }
 }

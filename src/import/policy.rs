@@ -1,4 +1,4 @@
-//! A flag written as a policy.
+//! Writes a flag as a policy.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
@@ -8,15 +8,16 @@ use serde_json::{Map, Number, Value};
 use turnout_core::{Diagnostics, Plan, Sid};
 use turnout_text::format_millionths;
 
-use crate::draw::{Draw, Serve};
+use crate::bucketing::{Allocation, Bucketing};
+use crate::error::{ImportError, ImportResult};
 use crate::flag::Flag;
-use crate::merge::{self, Rule};
-use crate::node::{Read, Unreadable};
+use crate::merge::{MergedRule, merge};
 use crate::note::Notes;
-use crate::options::{Format, Options, Source};
-use crate::words::{free, name, quoted};
+use crate::options::{AccountFormat, AccountSource, Options};
+use crate::policy_name::{policy_name, unused_name};
+use crate::quote::quote;
 
-/// The rules that a rollout has at most.
+/// The most rules that a rollout may have.
 const MOST_RULES: usize = 100;
 /// The longest opaque account, in bytes.
 const LONGEST_ACCOUNT: usize = 128;
@@ -48,15 +49,15 @@ struct Rollout<'a> {
     v2: String,
     mode: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
-    hash: Option<Rc<Draw>>,
+    hash: Option<Rc<Bucketing>>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    rules: Vec<RuleOut>,
+    rules: Vec<PolicyRule>,
 }
 
 #[derive(Serialize)]
-struct RuleOut {
+struct PolicyRule {
     #[serde(skip_serializing_if = "Option::is_none")]
-    when: Option<WhenOut>,
+    when: Option<PolicyCondition>,
     #[serde(skip_serializing_if = "Option::is_none")]
     serve: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -65,26 +66,26 @@ struct RuleOut {
 
 #[derive(Serialize)]
 #[serde(rename_all = "snake_case")]
-enum WhenOut {
+enum PolicyCondition {
     In([String; 1]),
     NotIn([String; 1]),
 }
 
-/// Writes the policy, and makes sure that it compiles.
-pub(crate) fn write(flag: Flag<'_>, options: &Options, notes: &mut Notes) -> Read<String> {
+/// Writes the policy and checks that it compiles.
+pub(crate) fn write(flag: Flag<'_>, options: &Options, notes: &mut Notes) -> ImportResult<String> {
     let rollout = rollout_name(flag.key, options, notes);
-    let of_no_branch = notes.take_waiting();
-    notes.conclude(&of_no_branch, "whoever was in it takes v1");
-    let rules = merge::rules(flag.branches, notes)?;
-    let mode = mode(&rules, flag.is_off, flag.needs_no_account);
+    let without_branch = notes.take_pending();
+    notes.complete(&without_branch, " and its accounts take v1");
+    let rules = merge(flag.branches, notes)?;
+    let mode = mode(&rules, flag.is_off, flag.serves_without_account);
     let rules = if mode == "on" { Vec::new() } else { rules };
-    let mut segments = Segments {
+    let mut segments = SegmentCollector {
         rollout: &rollout,
         format: options.format,
-        named: BTreeMap::new(),
+        by_name: BTreeMap::new(),
     };
-    let hash = rules.iter().find_map(|rule| match &rule.serve {
-        Serve::Part(part) => Some(Rc::clone(&part.draw)),
+    let hash = rules.iter().find_map(|rule| match &rule.allocation {
+        Allocation::Partial(partial) => Some(Rc::clone(&partial.bucketing)),
         _ => None,
     });
     let rules: Vec<_> = rules
@@ -92,16 +93,16 @@ pub(crate) fn write(flag: Flag<'_>, options: &Options, notes: &mut Notes) -> Rea
         .filter_map(|rule| segments.rule(rule, notes))
         .collect();
     if rules.len() > MOST_RULES {
-        return Err(Unreadable::new(
+        return Err(ImportError::new(
             "",
             format!(
-                "the flag makes {} rules, and a rollout has at most {MOST_RULES}",
+                "the policy would have {} rules, and a rollout has at most {MOST_RULES}",
                 rules.len()
             ),
-            "give a flag with fewer rules, or with those that serve the same as one list",
+            "join rules of the flag that serve the same",
         ));
     }
-    let segments = segments.named;
+    let segments = segments.by_name;
     let policy = Policy {
         version: 1,
         account: account(options),
@@ -117,11 +118,11 @@ pub(crate) fn write(flag: Flag<'_>, options: &Options, notes: &mut Notes) -> Rea
     };
     if options.v1.is_none() || options.v2.is_none() {
         let [rollout] = &policy.rollouts;
-        let clusters = format!("{} and {}", quoted(&rollout.v1), quoted(&rollout.v2));
-        notes.note(
+        let clusters = format!("{} and {}", quote(&rollout.v1), quote(&rollout.v2));
+        notes.add_note(
             "",
-            format!("the clusters are written as {clusters}"),
-            "give those of your Envoy with --v1 CLUSTER and --v2 CLUSTER",
+            format!("the clusters are named {clusters}"),
+            "set the names of your clusters with --v1 CLUSTER and --v2 CLUSTER",
         );
     }
     let mut text =
@@ -129,16 +130,23 @@ pub(crate) fn write(flag: Flag<'_>, options: &Options, notes: &mut Notes) -> Rea
     text.push('\n');
     match Plan::from_json(&text) {
         Ok(_) => Ok(text),
-        Err(diagnostics) => Err(refused(&diagnostics)),
+        Err(diagnostics) => Err(compile_error(&diagnostics)),
     }
 }
 
-/// `on` takes requests without an account to v2 too, so it is right only where the tool does so.
-fn mode(rules: &[Rule<'_>], is_off: bool, needs_no_account: bool) -> &'static str {
+/// Returns the rollout's mode. `on` also sends requests without an account to v2, so it needs a tool that does
+/// the same.
+fn mode(rules: &[MergedRule<'_>], is_off: bool, serves_without_account: bool) -> &'static str {
     match rules {
         _ if is_off => "off",
-        [only] if needs_no_account && only.when.is_everyone() && only.serve == Serve::V2 => "on",
-        rules if rules.iter().all(|rule| rule.serve == Serve::V1) => "off",
+        [only]
+            if serves_without_account
+                && only.accounts.is_everyone()
+                && only.allocation == Allocation::V2 =>
+        {
+            "on"
+        }
+        rules if rules.iter().all(|rule| rule.allocation == Allocation::V1) => "off",
         _ => "split",
     }
 }
@@ -147,121 +155,131 @@ fn rollout_name(key: &str, options: &Options, notes: &mut Notes) -> String {
     if let Some(name) = &options.name {
         return name.clone();
     }
-    let name = name(key);
+    let name = policy_name(key);
     if name != key {
-        notes.note(
+        notes.add_note(
             "",
-            format!("the rollout of {} is named {}", quoted(key), quoted(&name)),
-            "give another name with --name NAME",
+            format!("the rollout of {} is named {}", quote(key), quote(&name)),
+            "set another name with --name NAME",
         );
     }
     name
 }
 
-fn cluster(given: Option<&str>, rollout: &str, version: &str) -> String {
-    given.map_or_else(|| format!("{rollout}-{version}"), str::to_owned)
+fn cluster(name: Option<&str>, rollout: &str, treatment: &str) -> String {
+    name.map_or_else(|| format!("{rollout}-{treatment}"), str::to_owned)
 }
 
 fn account(options: &Options) -> Account {
-    let only =
+    let object =
         |name: &str, value: &str| Value::Object(Map::from_iter([(name.into(), value.into())]));
     let mut from: Vec<_> = options
         .account
         .iter()
         .map(|source| match source {
-            Source::Header(name) => only("header", name),
-            Source::BasicAuth => only("basic_auth", "username"),
-            Source::Path(template) => only("path", template),
+            AccountSource::Header(name) => object("header", name),
+            AccountSource::BasicAuth => object("basic_auth", "username"),
+            AccountSource::Path(template) => object("path", template),
         })
         .collect();
     if from.is_empty() {
-        from.push(only("header", "x-account-sid"));
+        from.push(object("header", "x-account-sid"));
     }
     let format = match options.format {
-        Format::Opaque => "opaque",
-        Format::Sid => "sid",
+        AccountFormat::Opaque => "opaque",
+        AccountFormat::Sid => "sid",
     };
     Account { from, format }
 }
 
-/// The sets of accounts that rules name, each once.
-struct Segments<'a, 'r> {
+/// Collects the segments that rules use, each set of accounts once.
+struct SegmentCollector<'a, 'r> {
     rollout: &'r str,
-    format: Format,
-    named: BTreeMap<String, Segment<'a>>,
+    format: AccountFormat,
+    by_name: BTreeMap<String, Segment<'a>>,
 }
 
-impl<'a> Segments<'a, '_> {
-    /// `None` where a rule is for nobody.
-    fn rule(&mut self, rule: Rule<'a>, notes: &mut Notes) -> Option<RuleOut> {
-        let accounts = self.possible(&rule, notes);
-        let when = match (rule.when.is_outside(), accounts.is_empty()) {
+impl<'a> SegmentCollector<'a, '_> {
+    /// Converts a rule to the policy's form; `None` if it is for nobody.
+    fn rule(&mut self, rule: MergedRule<'a>, notes: &mut Notes) -> Option<PolicyRule> {
+        let accounts = self.valid_accounts(&rule, notes);
+        let when = match (rule.accounts.is_complement(), accounts.is_empty()) {
             (false, true) => return None,
             (true, true) => None,
-            (false, false) => Some(WhenOut::In([self.name(rule.when.name(), accounts)])),
-            (true, false) => Some(WhenOut::NotIn([self.name(rule.when.name(), accounts)])),
+            (false, false) => Some(PolicyCondition::In([
+                self.segment_name(rule.accounts.name(), accounts)
+            ])),
+            (true, false) => Some(PolicyCondition::NotIn([
+                self.segment_name(rule.accounts.name(), accounts)
+            ])),
         };
         let percent = |millionths| format_millionths(millionths).parse().ok();
-        let (serve, accounts) = match rule.serve {
-            Serve::V1 => (Some("v1"), None),
-            Serve::V2 => (None, percent(100_000_000)),
-            Serve::Part(part) => (None, percent(part.millionths())),
+        let (serve, accounts) = match rule.allocation {
+            Allocation::V1 => (Some("v1"), None),
+            Allocation::V2 => (None, percent(100_000_000)),
+            Allocation::Partial(partial) => (None, percent(partial.millionths())),
         };
-        Some(RuleOut {
+        Some(PolicyRule {
             when,
             serve,
             accounts,
         })
     }
 
-    /// The accounts of a rule that requests can have.
-    fn possible(&self, rule: &Rule<'a>, notes: &mut Notes) -> Rc<BTreeSet<&'a str>> {
-        let is_possible = |account: &str| match self.format {
-            Format::Opaque => (1..=LONGEST_ACCOUNT).contains(&account.len()),
-            Format::Sid => Sid::parse(account.as_bytes()).is_some(),
+    /// The listed accounts of a rule that have the policy's account format.
+    fn valid_accounts(&self, rule: &MergedRule<'a>, notes: &mut Notes) -> Rc<BTreeSet<&'a str>> {
+        let is_valid = |account: &str| match self.format {
+            AccountFormat::Opaque => (1..=LONGEST_ACCOUNT).contains(&account.len()),
+            AccountFormat::Sid => Sid::parse(account.as_bytes()).is_some(),
         };
-        let accounts = rule.when.accounts();
-        let mut bad = accounts.iter().filter(|account| !is_possible(account));
-        let Some(first) = bad.next() else {
+        let accounts = rule.accounts.listed();
+        let mut invalid = accounts.iter().filter(|account| !is_valid(account));
+        let Some(first) = invalid.next() else {
             return Rc::clone(accounts);
         };
-        let (looks, how) = match self.format {
-            Format::Opaque => ("1 to 128 bytes", "nothing; no request can be for them"),
-            Format::Sid => (
+        let (format, help) = match self.format {
+            AccountFormat::Opaque => (
+                "1 to 128 bytes",
+                "no action is needed: no request can have such an account",
+            ),
+            AccountFormat::Sid => (
                 "`AC` and 32 lower-case hex digits",
-                "give --format opaque if accounts look like that",
+                "use --format opaque if your accounts look like this",
             ),
         };
-        let what = match bad.count() {
-            0 => format!("{} is no account of {looks} and is left out", quoted(first)),
+        let message = match invalid.count() {
+            0 => format!(
+                "{} is not an account of {format}, so it is skipped",
+                quote(first)
+            ),
             more => format!(
-                "{} and {more} more are no accounts of {looks} and are left out",
-                quoted(first)
+                "{} and {more} more are not accounts of {format}, so they are skipped",
+                quote(first)
             ),
         };
-        notes.lost(&rule.at, what, how);
-        let possible = accounts.iter().copied();
-        Rc::new(possible.filter(|account| is_possible(account)).collect())
+        notes.add_loss(&rule.at, message, help);
+        let accounts = accounts.iter().copied();
+        Rc::new(accounts.filter(|account| is_valid(account)).collect())
     }
 
-    fn name(&mut self, given: &str, accounts: Rc<BTreeSet<&'a str>>) -> String {
-        let mut known = self.named.iter();
+    fn segment_name(&mut self, name: &str, accounts: Rc<BTreeSet<&'a str>>) -> String {
+        let mut known = self.by_name.iter();
         if let Some((name, _)) = known.find(|(_, segment)| segment.accounts == accounts) {
             return name.clone();
         }
-        let wanted = match given {
-            "" => name(&format!("{}-accounts", self.rollout)),
-            given => name(given),
+        let wanted = match name {
+            "" => policy_name(&format!("{}-accounts", self.rollout)),
+            name => policy_name(name),
         };
-        let name = free(&wanted, |name| self.named.contains_key(name));
-        self.named.insert(name.clone(), Segment { accounts });
+        let name = unused_name(&wanted, |name| self.by_name.contains_key(name));
+        self.by_name.insert(name.clone(), Segment { accounts });
         name
     }
 }
 
-/// What a person gave may be no name of a policy; anything else is ours to mend.
-fn refused(diagnostics: &Diagnostics) -> Unreadable {
-    let of_option = diagnostics.as_slice().iter().find_map(|diagnostic| {
+/// Blames the option whose value the policy refuses. Any other error is a bug of the import.
+fn compile_error(diagnostics: &Diagnostics) -> ImportError {
+    let by_option = diagnostics.as_slice().iter().find_map(|diagnostic| {
         let option = match diagnostic.pointer.as_str() {
             "/rollouts/0/name" => "--name",
             "/rollouts/0/v1" => "--v1",
@@ -270,19 +288,19 @@ fn refused(diagnostics: &Diagnostics) -> Unreadable {
             _ => return None,
         };
         let problem = &diagnostic.problem;
-        Some(Unreadable::option(
+        Some(ImportError::option(
             option,
             problem.to_string(),
             problem.help(),
         ))
     });
-    of_option.unwrap_or_else(|| bug(&diagnostics.to_string()))
+    by_option.unwrap_or_else(|| bug(&diagnostics.to_string()))
 }
 
-fn bug(error: &str) -> Unreadable {
-    Unreadable::new(
+fn bug(error: &str) -> ImportError {
+    ImportError::new(
         "",
-        format!("the import made a policy that does not compile: {error}"),
-        "report it with the file, it is a fault of turnout import",
+        format!("the imported policy does not compile: {error}"),
+        "this is a bug of turnout import; report it with the file",
     )
 }

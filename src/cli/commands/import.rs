@@ -5,7 +5,9 @@ use std::path::PathBuf;
 use clap::builder::PossibleValue;
 use clap::{Args, ValueEnum};
 use serde_json::{Value, json};
-use turnout_import::{Format, Formula, Imported, Options, Source, Tool, import};
+use turnout_import::{
+    AccountFormat, AccountSource, FractionalVersion, Imported, Options, Tool, import,
+};
 
 use crate::support::exit::{Exit, refuse};
 use crate::support::safe_output::SafeText;
@@ -56,7 +58,7 @@ pub(crate) struct Arguments {
     /// Where a request says its account: header:NAME, path:TEMPLATE or basic_auth; may be given more
     /// than once. header:x-account-sid unless given.
     #[arg(long, value_name = "SOURCE")]
-    account: Vec<Source>,
+    account: Vec<AccountSource>,
     /// What an account looks like.
     #[arg(long, value_name = "FORMAT", default_value = "opaque")]
     format: FormatWord,
@@ -98,8 +100,8 @@ words!(ToolWord, Tool,
     "launchdarkly" => Tool::LaunchDarkly,
     "growthbook" => Tool::GrowthBook,
     "flagd" => Tool::Flagd);
-words!(FormatWord, Format, "opaque" => Format::Opaque, "sid" => Format::Sid);
-words!(FormulaWord, Formula, "1" => Formula::One, "2" => Formula::Two);
+words!(FormatWord, AccountFormat, "opaque" => AccountFormat::Opaque, "sid" => AccountFormat::Sid);
+words!(FormulaWord, FractionalVersion, "1" => FractionalVersion::One, "2" => FractionalVersion::Two);
 
 pub(crate) fn run(arguments: &Arguments) -> Exit {
     match imported(arguments) {
@@ -140,7 +142,9 @@ fn options(arguments: &Arguments) -> Options {
         account: arguments.account.clone(),
         format: arguments.format.0,
         account_key: arguments.account_key.clone(),
-        formula: arguments.formula.map_or(Formula::default(), |word| word.0),
+        formula: arguments
+            .formula
+            .map_or(FractionalVersion::default(), |word| word.0),
     }
 }
 
@@ -165,7 +169,7 @@ fn as_json(imported: &Imported) -> Result<String, String> {
         .map(|note| {
             json!({
                 "pointer": note.pointer,
-                "what": note.what,
+                "message": note.message,
                 "help": note.help,
                 "severity": note.severity.as_str(),
             })

@@ -93,7 +93,7 @@ fn a_flag_becomes_a_policy_that_renders() {
 }
 
 #[test]
-fn what_is_lost_is_told_and_ends_with_one() {
+fn losses_are_reported_and_end_with_one() {
     let folder = folder();
     let arguments = [
         &["unleash", "features.json", "--flag", "mail"],
@@ -105,8 +105,8 @@ fn what_is_lost_is_told_and_ends_with_one() {
     assert!(stdout(&output).contains("\"mode\": \"off\""));
     assert_eq!(
         stderr(&output),
-        "features.json: lost at /features/1/strategies/0: not imported: accounts are drawn by `random`, \
-         and the account is `userId`; nobody is moved by a guess: the rollout is `off`; write its rules by hand\n\
+        "features.json: lost at /features/1/strategies/0: accounts are bucketed by `random`, but the account is \
+         `userId`, so the rollout is `off` and every account takes v1; write its rules by hand\n\
          features.json: not all of the flag is in the policy\n"
     );
 }
@@ -125,32 +125,32 @@ fn json_has_the_policy_and_the_notes() {
     assert_eq!(json["notes"][1]["pointer"], "");
     assert_eq!(json["notes"][1]["severity"], "note");
     assert_eq!(
-        json["notes"][1]["what"],
-        "the clusters are written as `mail-v1` and `mail-v2`"
+        json["notes"][1]["message"],
+        "the clusters are named `mail-v1` and `mail-v2`"
     );
     assert_eq!(json["omitted_notes"], 0);
 }
 
 #[test]
-fn what_cannot_be_imported_is_said_and_nothing_is_written() {
+fn errors_are_reported_and_nothing_is_written() {
     let folder = folder();
     for (arguments, sentence) in [
         (
             &["unleash", "features.json"][..],
-            "turnout: features.json: there are 2 flags: `chat`, `mail`; say which with --flag NAME\n",
+            "turnout: features.json: the file has 2 flags: `chat`, `mail`; select one with --flag NAME\n",
         ),
         (
             &["unleash", "features.json", "--flag", "chta"],
-            "turnout: features.json: --flag: there is no flag `chta` in the file; write one of `chat`, `mail`\n",
+            "turnout: features.json: --flag: the file has no flag `chta`; use one of `chat`, `mail`\n",
         ),
         (
             &["split", "features.json"],
-            "turnout: features.json: `splits` is missing; give the file as the tool exports it\n",
+            "turnout: features.json: `splits` is missing; pass the file as the tool exports it\n",
         ),
         (&["flagd", "none.json"], "turnout: cannot read none.json: "),
         (
             &["flagd", "-"],
-            "turnout: standard input: line 1, column 0: not JSON: ",
+            "turnout: standard input: line 1, column 0: invalid JSON: ",
         ),
         (
             &[
@@ -172,7 +172,7 @@ fn what_cannot_be_imported_is_said_and_nothing_is_written() {
                 "--account",
                 "x-account-sid",
             ],
-            "error: invalid value 'x-account-sid' for '--account <SOURCE>': not a place of an account; write ",
+            "error: invalid value 'x-account-sid' for '--account <SOURCE>': expected header:NAME, ",
         ),
         (
             &[

@@ -1,67 +1,76 @@
-//! flagd's `fractional`: variants with weights, on a line that the total of the weights divides.
+//! flagd's `fractional`: variants with weights. The total of the weights is the number of buckets.
 
 use std::rc::Rc;
 
 use serde_json::Value;
 
 use super::targeting::{argument, is_targeting_key, variable};
-use super::{Formula, Reader};
-use crate::draw::{Draw, Place, Serve};
-use crate::flag::Rest;
-use crate::node::{Node, Read};
-use crate::treatment::Treatment;
-use crate::when::Condition;
-use crate::words::quoted;
+use super::{FractionalVersion, Reader};
+use crate::account_set::Condition;
+use crate::bucketing::{Allocation, Bucketing, V2Range};
+use crate::error::ImportResult;
+use crate::flag::Remainder;
+use crate::located_value::LocatedValue;
+use crate::quote::quote;
+use crate::variations::Treatment;
 
-/// The largest total that a policy's hash has.
+/// The largest `total_weight` of a policy.
 const LARGEST_TOTAL: u32 = 100_000_000;
-/// The longest text that a policy's hash has.
-const LONGEST: usize = 256;
+/// The longest text in a policy's `hash`, in bytes.
+const LONGEST_TEXT: usize = 256;
 
 impl<'a> Reader<'a, '_> {
-    pub(super) fn fractional(&mut self, arguments: &Node<'a>, when: &Condition<'a>) -> Read<()> {
+    pub(super) fn fractional(
+        &mut self,
+        arguments: &LocatedValue<'a>,
+        condition: &Condition<'a>,
+    ) -> ImportResult<()> {
         let at = arguments.at();
-        let serve = match self.drawn(arguments)? {
-            Ok(serve) => serve,
-            Err(what) => {
-                self.flag.refuse(at, &what, self.notes);
-                Serve::V1
+        let allocation = match self.allocation(arguments)? {
+            Ok(allocation) => allocation,
+            Err(message) => {
+                self.flag.reject(at, &message, self.notes);
+                Allocation::V1
             }
         };
         self.flag
-            .push(at, when.clone(), serve, Rest::V1, self.notes);
-        self.join_lines();
+            .push(at, condition.clone(), allocation, Remainder::V1, self.notes);
+        self.join_bucketings();
         Ok(())
     }
 
-    /// What is served, or why it cannot be kept.
-    fn drawn(&mut self, arguments: &Node<'a>) -> Read<Result<Serve, String>> {
-        let mut given: Vec<_> = arguments.items()?.collect();
-        let by = match given.first() {
-            Some(first) if !first.is_list() => Some(given.remove(0)),
+    /// The allocation, or why it is not supported.
+    fn allocation(
+        &mut self,
+        arguments: &LocatedValue<'a>,
+    ) -> ImportResult<Result<Allocation, String>> {
+        let mut variants: Vec<_> = arguments.items()?.collect();
+        let by = match variants.first() {
+            Some(first) if !first.is_list() => Some(variants.remove(0)),
             _ => None,
         };
-        let is_key = |by: &Node<'_>| variable(by).is_some() || argument(by, "cat").is_some();
+        let is_key =
+            |by: &LocatedValue<'_>| variable(by).is_some() || argument(by, "cat").is_some();
         if by.as_ref().is_some_and(|by| !is_key(by)) {
-            return Ok(Err("accounts are drawn by something that is no key".into()));
+            return Ok(Err("the accounts are not bucketed by a key".into()));
         }
         let prefix = match &by {
             Some(by) => self.prefix(by),
             None if is_targeting_key(self.account) => Some(self.flag.key.to_owned()),
             None => None,
         };
-        let mut pieces = Vec::with_capacity(given.len());
-        for node in &given {
-            match self.piece(node)? {
-                Some(piece) => pieces.push(piece),
+        let mut ranges = Vec::with_capacity(variants.len());
+        for variant in &variants {
+            match self.weighted_variant(variant)? {
+                Some(range) => ranges.push(range),
                 None => {
                     return Ok(Err(
-                        "a variant or a weight is computed, or a weight is no whole number".into(),
+                        "computed variants, computed weights and fractional weights are not supported".into(),
                     ));
                 }
             }
         }
-        let total = pieces
+        let total = ranges
             .iter()
             .try_fold(0, |sum: u32, (_, weight)| sum.checked_add(*weight));
         let total = total.filter(|total| (1..=LARGEST_TOTAL).contains(total));
@@ -70,96 +79,101 @@ impl<'a> Reader<'a, '_> {
                 "the weights add up to 0 or to more than {LARGEST_TOTAL}"
             )));
         };
-        let place = Place::of(&pieces, total, Treatment::V1);
+        let range = V2Range::new(&ranges, total, Treatment::V1);
         let Some(prefix) = prefix else {
-            let what = match by {
-                Some(_) => format!(
-                    "accounts are drawn by something else than {}",
-                    quoted(self.account)
-                ),
+            let message = match by {
+                Some(_) => format!("accounts are not bucketed by {}", quote(self.account)),
                 None => format!(
-                    "accounts are drawn by the targeting key, and the account is {}",
-                    quoted(self.account)
+                    "accounts are bucketed by the targeting key, but the account is {}",
+                    quote(self.account)
                 ),
             };
-            return Ok(Err(what));
+            return Ok(Err(message));
         };
-        if matches!(place, Place::Nowhere | Place::Everywhere) {
-            // Whatever is drawn, for who has the key; who has not is served the default variant.
-            return Ok(Ok(place.serve(|_| Draw::none()).unwrap_or(Serve::V1)));
+        if matches!(range, V2Range::Empty | V2Range::Full) {
+            // Every context with the key gets the same variant, whatever its bucket.
+            return Ok(Ok(range
+                .allocation(|_| Bucketing::none())
+                .unwrap_or(Allocation::V1)));
         }
-        if prefix.len() > LONGEST {
-            return Ok(Err(format!("{} is too long for a policy", quoted(&prefix))));
+        if prefix.len() > LONGEST_TEXT {
+            return Ok(Err(format!("{} is too long for a policy", quote(&prefix))));
         }
-        self.tell_formula(arguments);
-        let version = match self.formula {
-            Formula::One => 1,
-            Formula::Two => 2,
+        self.note_version(arguments);
+        let version = match self.version {
+            FractionalVersion::One => 1,
+            FractionalVersion::Two => 2,
         };
-        let serve = place.serve(|is_last| Draw {
+        let allocation = range.allocation(|is_v2_last| Bucketing {
             tool: "flagd",
             fields: vec![
                 ("flag_key", Value::from(prefix.as_str())),
                 ("version", Value::from(version)),
                 ("total_weight", Value::from(total)),
             ],
-            all: total,
-            is_last,
+            buckets: total,
+            is_v2_last,
         });
-        Ok(Ok(serve.unwrap_or_else(|| {
-            self.notes.lost_of_branch(
+        Ok(Ok(allocation.unwrap_or_else(|| {
+            self.notes.add_branch_loss(
                 arguments.at(),
-                "v2 is between other variants, and only one at an end of flagd's range can be kept:",
-                "move v2 to one end of the list before the import, if its accounts may change",
+                "v2 is between other variants, and a policy supports v2 only at an end of the bucket range, so the rule is skipped",
+                "before the import, move v2 to an end of the list if its accounts may change",
             );
-            Serve::V1
+            Allocation::V1
         })))
     }
 
-    fn tell_formula(&mut self, node: &Node<'a>) {
-        if std::mem::replace(&mut self.has_told_formula, true) {
+    fn note_version(&mut self, value: &LocatedValue<'a>) {
+        if std::mem::replace(&mut self.has_version_note, true) {
             return;
         }
-        let (what, help) = match self.formula {
-            Formula::One => (
+        let (as_flagd, help) = match self.version {
+            FractionalVersion::One => (
                 "as flagd did before the spring of 2026",
-                "give --formula 2 for a later one",
+                "use --formula 2 for a later flagd",
             ),
-            Formula::Two => (
+            FractionalVersion::Two => (
                 "as flagd does since the spring of 2026",
-                "give --formula 1 for one from before; accounts of one that hashes CBOR, as the core 2.0 of the SDK for Python, cannot be kept",
+                "use --formula 1 for an earlier flagd; versions that hash CBOR, such as core 2.0 of the Python SDK, are not supported",
             ),
         };
-        self.notes
-            .note(node.at(), format!("accounts are drawn {what}"), help);
+        self.notes.add_note(
+            value.at(),
+            format!("accounts are bucketed {as_flagd}"),
+            help,
+        );
     }
 
-    /// A variant and its weight, which is 1 unless given; `None` where one is computed, or is no whole number.
-    fn piece(&mut self, node: &Node<'a>) -> Read<Option<(Treatment, u32)>> {
-        let mut parts = node.items()?;
+    /// A variant's treatment and its weight, by default 1; `None` if one is computed or the weight is not an integer.
+    fn weighted_variant(
+        &mut self,
+        value: &LocatedValue<'a>,
+    ) -> ImportResult<Option<(Treatment, u32)>> {
+        let mut parts = value.items()?;
         let name = parts.next();
         let weight = parts.next();
-        let name = match name.as_ref().map(Node::value) {
+        let name = match name.as_ref().map(LocatedValue::value) {
             Some(Value::String(name)) => name.clone(),
             Some(Value::Bool(name)) => name.to_string(),
             _ => return Ok(None),
         };
-        let weight = match weight.as_ref().map(Node::value) {
+        let weight = match weight.as_ref().map(LocatedValue::value) {
             None => Some(1),
-            // flagd takes a negative one for none.
+            // flagd treats a negative weight as 0.
             Some(_) => weight
-                .and_then(|weight| weight.whole().ok())
+                .and_then(|weight| weight.integer().ok())
                 .map(|weight| weight.max(0)),
         };
         if parts.next().is_some() {
             return Ok(None);
         }
         let weight = weight.and_then(|weight| u32::try_from(weight).ok());
-        Ok(weight.map(|weight| (self.treatment(node.at(), &name), weight)))
+        Ok(weight.map(|weight| (self.treatment(value.at(), &name), weight)))
     }
 
-    /// What is hashed before the account; `None` where something else is hashed than the account.
-    fn prefix(&self, by: &Node<'a>) -> Option<String> {
+    /// The text that is hashed before the account; `None` if the hash has other inputs.
+    fn prefix(&self, by: &LocatedValue<'a>) -> Option<String> {
         if self.is_account(by) {
             return Some(String::new());
         }
@@ -175,22 +189,23 @@ impl<'a> Reader<'a, '_> {
         let texts = parts.iter().map(|part| match variable(part) {
             Some("$flagd.flagKey") => Some(self.flag.key),
             Some(_) => None,
-            None => part.text().ok(),
+            None => part.string().ok(),
         });
         texts.collect()
     }
 
-    /// Lines that differ in nothing but their totals are one line of the least common multiple.
-    fn join_lines(&mut self) {
+    /// Gives bucketings that differ only in their totals the least common multiple as the total, so that they
+    /// are one bucketing.
+    fn join_bucketings(&mut self) {
         let mut common: Option<u32> = None;
         for branch in &self.flag.branches {
-            let Serve::Part(part) = &branch.serve else {
+            let Allocation::Partial(partial) = &branch.allocation else {
                 continue;
             };
-            let all = part.draw.all;
+            let buckets = partial.bucketing.buckets;
             common = Some(match common {
-                None => all,
-                Some(common) => match least_common_multiple(common, all) {
+                None => buckets,
+                Some(common) => match least_common_multiple(common, buckets) {
                     Some(common) => common,
                     None => return,
                 },
@@ -198,24 +213,24 @@ impl<'a> Reader<'a, '_> {
         }
         let Some(common) = common else { return };
         for branch in &mut self.flag.branches {
-            let Serve::Part(part) = &mut branch.serve else {
+            let Allocation::Partial(partial) = &mut branch.allocation else {
                 continue;
             };
-            let times = common.checked_div(part.draw.all).unwrap_or(1);
-            part.share = part.share.saturating_mul(times);
-            let mut draw = Draw::clone(&part.draw);
-            draw.all = common;
-            for (name, value) in &mut draw.fields {
+            let times = common.checked_div(partial.bucketing.buckets).unwrap_or(1);
+            partial.v2_buckets = partial.v2_buckets.saturating_mul(times);
+            let mut bucketing = Bucketing::clone(&partial.bucketing);
+            bucketing.buckets = common;
+            for (name, value) in &mut bucketing.fields {
                 if *name == "total_weight" {
                     *value = Value::from(common);
                 }
             }
-            part.draw = Rc::new(draw);
+            partial.bucketing = Rc::new(bucketing);
         }
     }
 }
 
-/// `None` where it is more than a policy's hash has.
+/// The least common multiple; `None` if it is above the largest total.
 fn least_common_multiple(a: u32, b: u32) -> Option<u32> {
     let (mut divisor, mut rest) = (a, b);
     while rest > 0 {

@@ -1,108 +1,115 @@
-//! flagd's targeting: a JsonLogic expression as branches and conditions.
+//! flagd's targeting: converts a JsonLogic expression to branches and conditions.
 
 use serde_json::Value;
 
 use super::{KEY, Reader};
-use crate::draw::Serve;
-use crate::flag::{Rest, leave_out};
-use crate::node::{Node, Read, Unreadable};
-use crate::when::{Condition, When};
-use crate::words::quoted;
+use crate::account_set::{AccountSet, Condition};
+use crate::bucketing::Allocation;
+use crate::error::{ImportError, ImportResult};
+use crate::flag::{Remainder, note_skipped};
+use crate::located_value::LocatedValue;
+use crate::quote::quote;
 
-/// Expressions that are looked at in one flag.
-const MOST: usize = 20_000;
-/// How deep expressions may refer to others.
-const DEEPEST: usize = 32;
+/// The most expressions that one flag may visit.
+const MOST_VISITED: usize = 20_000;
+/// The longest chain of `$ref`s.
+const LONGEST_CHAIN: usize = 32;
 
 impl<'a> Reader<'a, '_> {
-    /// What an expression serves to the accounts of a condition.
-    pub(super) fn expression(&mut self, node: &Node<'a>, when: &Condition<'a>) -> Read<()> {
-        let node = self.resolved(node)?;
-        let (operator, arguments) = match node.value() {
+    /// Adds the branches of an expression, for the accounts of a condition.
+    pub(super) fn expression(
+        &mut self,
+        value: &LocatedValue<'a>,
+        condition: &Condition<'a>,
+    ) -> ImportResult<()> {
+        let value = self.resolve(value)?;
+        let (operator, arguments) = match value.value() {
             Value::Null => {
-                self.default(node.at(), when.clone());
+                self.default(value.at(), condition.clone());
                 return Ok(());
             }
             Value::String(name) => {
-                self.variant(node.at(), when.clone(), name);
+                self.variant(value.at(), condition.clone(), name);
                 return Ok(());
             }
             Value::Bool(name) => {
-                self.variant(node.at(), when.clone(), &name.to_string());
+                self.variant(value.at(), condition.clone(), &name.to_string());
                 return Ok(());
             }
-            _ => operation(&node)?,
+            _ => operation(&value)?,
         };
         match operator {
-            "if" | "?:" => self.branches(&arguments, when),
-            "fractional" => self.fractional(&arguments, when),
+            "if" | "?:" => self.branches(&arguments, condition),
+            "fractional" => self.fractional(&arguments, condition),
             other => {
-                let what = format!(
-                    "what the operation {} gives is not known here",
-                    quoted(other)
-                );
-                leave_out(node.at(), &what, self.notes);
+                let message = format!("the operation {} is not supported", quote(other));
+                note_skipped(value.at(), &message, self.notes);
                 let unknown = Condition {
                     is_known: false,
-                    ..when.clone()
+                    ..condition.clone()
                 };
-                self.flag
-                    .push(node.at(), unknown, Serve::V1, Rest::V1, self.notes);
+                self.flag.push(
+                    value.at(),
+                    unknown,
+                    Allocation::V1,
+                    Remainder::V1,
+                    self.notes,
+                );
                 Ok(())
             }
         }
     }
 
     /// `[condition, then, condition, then, …, else]`
-    fn branches(&mut self, arguments: &Node<'a>, when: &Condition<'a>) -> Read<()> {
+    fn branches(
+        &mut self,
+        arguments: &LocatedValue<'a>,
+        condition: &Condition<'a>,
+    ) -> ImportResult<()> {
         let at = arguments.at().to_owned();
         let mut arguments = arguments.items()?;
         while let Some(first) = arguments.next() {
             let Some(then) = arguments.next() else {
-                return self.expression(&first, when);
+                return self.expression(&first, condition);
             };
             let holds = self.condition(&first)?;
-            self.expression(&then, &when.and(&holds))?;
+            self.expression(&then, &condition.and(&holds))?;
         }
-        self.default(&at, when.clone());
+        self.default(&at, condition.clone());
         Ok(())
     }
 
-    pub(super) fn condition(&mut self, node: &Node<'a>) -> Read<Condition<'a>> {
-        let node = self.resolved(node)?;
-        if let Value::Bool(holds) = node.value() {
-            let everyone = Condition::known(When::everyone());
-            return Ok(if *holds { everyone } else { everyone.not() });
+    pub(super) fn condition(&mut self, value: &LocatedValue<'a>) -> ImportResult<Condition<'a>> {
+        let value = self.resolve(value)?;
+        if let Value::Bool(holds) = value.value() {
+            let always = Condition::always();
+            return Ok(if *holds { always } else { always.not() });
         }
-        if !node.is_object() {
-            return Ok(self.unknown(&node, "this value"));
+        if !value.is_object() {
+            return Ok(self.unknown(&value, "a condition that is not an operation"));
         }
-        let (operator, arguments) = operation(&node)?;
+        let (operator, arguments) = operation(&value)?;
         match operator {
-            "and" => self.every(&arguments),
+            "and" => self.all(&arguments),
             "or" => self.any(&arguments),
-            "!" => Ok(self.only(&arguments)?.not()),
-            "!!" => self.only(&arguments),
-            "==" | "===" => self.equal(&node, &arguments),
-            "!=" | "!==" => Ok(self.equal(&node, &arguments)?.not()),
-            "in" => self.within(&node, &arguments),
-            other => Ok(self.unknown(&node, &format!("the operation {}", quoted(other)))),
+            "!" => Ok(self.only_argument(&arguments)?.not()),
+            "!!" => self.only_argument(&arguments),
+            "==" | "===" => self.equal(&value, &arguments),
+            "!=" | "!==" => Ok(self.equal(&value, &arguments)?.not()),
+            "in" => self.contained(&value, &arguments),
+            other => Ok(self.unknown(&value, &format!("the operation {}", quote(other)))),
         }
     }
 
-    fn unknown(&mut self, node: &Node<'a>, what: &str) -> Condition<'a> {
-        leave_out(
-            node.at(),
-            &format!("whether {what} holds is not known here"),
-            self.notes,
-        );
+    fn unknown(&mut self, value: &LocatedValue<'a>, what: &str) -> Condition<'a> {
+        note_skipped(value.at(), &format!("{what} is not supported"), self.notes);
         Condition::unknown()
     }
 
-    fn every(&mut self, arguments: &Node<'a>) -> Read<Condition<'a>> {
-        let mut all = Condition::known(When::everyone());
+    fn all(&mut self, arguments: &LocatedValue<'a>) -> ImportResult<Condition<'a>> {
+        let mut all = Condition::always();
         if arguments.items()?.next().is_none() {
-            return Ok(self.unknown(arguments, "an operation of nothing"));
+            return Ok(self.unknown(arguments, "an operation without arguments"));
         }
         for argument in arguments.items()? {
             all = all.and(&self.condition(&argument)?);
@@ -110,10 +117,10 @@ impl<'a> Reader<'a, '_> {
         Ok(all)
     }
 
-    fn any(&mut self, arguments: &Node<'a>) -> Read<Condition<'a>> {
-        let mut any = Condition::known(When::within("", []));
+    fn any(&mut self, arguments: &LocatedValue<'a>) -> ImportResult<Condition<'a>> {
+        let mut any = Condition::known(AccountSet::within("", []));
         if arguments.items()?.next().is_none() {
-            return Ok(self.unknown(arguments, "an operation of nothing"));
+            return Ok(self.unknown(arguments, "an operation without arguments"));
         }
         for argument in arguments.items()? {
             any = any.or(&self.condition(&argument)?);
@@ -121,56 +128,64 @@ impl<'a> Reader<'a, '_> {
         Ok(any)
     }
 
-    /// An operation of one argument may have it without a list.
-    fn only(&mut self, arguments: &Node<'a>) -> Read<Condition<'a>> {
+    /// The argument of an operation that takes one. It may be written without a list.
+    fn only_argument(&mut self, arguments: &LocatedValue<'a>) -> ImportResult<Condition<'a>> {
         if !arguments.is_list() {
             return self.condition(arguments);
         }
-        let mut arguments_of_list = arguments.items()?;
-        match (arguments_of_list.next(), arguments_of_list.next()) {
+        let mut items = arguments.items()?;
+        match (items.next(), items.next()) {
             (Some(only), None) => self.condition(&only),
-            _ => Ok(self.unknown(arguments, "an operation of one argument")),
+            _ => Ok(self.unknown(arguments, "a negation of several arguments")),
         }
     }
 
-    fn equal(&mut self, node: &Node<'a>, arguments: &Node<'a>) -> Read<Condition<'a>> {
+    fn equal(
+        &mut self,
+        value: &LocatedValue<'a>,
+        arguments: &LocatedValue<'a>,
+    ) -> ImportResult<Condition<'a>> {
         let two: Vec<_> = arguments.items()?.collect();
         let equal = match two.as_slice() {
-            [a, b] if self.is_account(a) => b.text().ok(),
-            [a, b] if self.is_account(b) => a.text().ok(),
+            [a, b] if self.is_account(a) => b.string().ok(),
+            [a, b] if self.is_account(b) => a.string().ok(),
             _ => None,
         };
         Ok(match equal {
-            Some(account) => Condition::known(When::within("", [account])),
-            None => self.unknown(node, "this comparison"),
+            Some(account) => Condition::known(AccountSet::within("", [account])),
+            None => self.unknown(value, "this comparison"),
         })
     }
 
-    fn within(&mut self, node: &Node<'a>, arguments: &Node<'a>) -> Read<Condition<'a>> {
+    fn contained(
+        &mut self,
+        value: &LocatedValue<'a>,
+        arguments: &LocatedValue<'a>,
+    ) -> ImportResult<Condition<'a>> {
         let two: Vec<_> = arguments.items()?.collect();
         match two.as_slice() {
-            [account, list] if self.is_account(account) && list.texts().is_ok() => {
-                Ok(Condition::known(When::within("", list.texts()?)))
+            [account, list] if self.is_account(account) && list.strings().is_ok() => {
+                Ok(Condition::known(AccountSet::within("", list.strings()?)))
             }
-            _ => Ok(self.unknown(node, "`in`")),
+            _ => Ok(self.unknown(value, "this use of `in`")),
         }
     }
 
-    /// `{"var": "targetingKey"}`
-    pub(super) fn is_account(&self, node: &Node<'a>) -> bool {
-        variable(node).is_some_and(|name| name == self.account)
+    /// Whether an expression is the account: `{"var": "targetingKey"}`.
+    pub(super) fn is_account(&self, value: &LocatedValue<'a>) -> bool {
+        variable(value).is_some_and(|name| name == self.account)
     }
 
-    /// What an expression refers to, or itself.
-    fn resolved(&mut self, node: &Node<'a>) -> Read<Node<'a>> {
-        let mut node = node.clone();
-        for _ in 0..DEEPEST {
+    /// Follows the `$ref`s of an expression.
+    fn resolve(&mut self, value: &LocatedValue<'a>) -> ImportResult<LocatedValue<'a>> {
+        let mut value = value.clone();
+        for _ in 0..LONGEST_CHAIN {
             self.visited = self.visited.saturating_add(1);
-            if self.visited > MOST {
-                return Err(too_deep(&node));
+            if self.visited > MOST_VISITED {
+                return Err(too_deep(&value));
             }
-            let Some(name) = argument(&node, "$ref").and_then(Value::as_str) else {
-                return Ok(node);
+            let Some(name) = argument(&value, "$ref").and_then(Value::as_str) else {
+                return Ok(value);
             };
             let found = match &self.evaluators {
                 Some(evaluators) => {
@@ -180,56 +195,54 @@ impl<'a> Reader<'a, '_> {
                 None => None,
             };
             let Some((_, evaluator)) = found else {
-                return Err(Unreadable::new(
-                    node.at(),
-                    format!("there is no evaluator {}", quoted(name)),
-                    "give the file with its `$evaluators`",
+                return Err(ImportError::new(
+                    value.at(),
+                    format!("the file has no evaluator {}", quote(name)),
+                    "pass the file with its `$evaluators`",
                 ));
             };
-            node = evaluator;
+            value = evaluator;
         }
-        Err(too_deep(&node))
+        Err(too_deep(&value))
     }
 }
 
-fn too_deep(node: &Node<'_>) -> Unreadable {
-    Unreadable::new(
-        node.at(),
-        "the targeting refers to others more often than can be followed",
-        "give a flag with a smaller targeting",
+fn too_deep(value: &LocatedValue<'_>) -> ImportError {
+    ImportError::new(
+        value.at(),
+        "the targeting has too many expressions or too long chains of `$ref`",
+        "simplify the targeting before the import",
     )
 }
 
-/// The one operation of an expression.
-fn operation<'a>(node: &Node<'a>) -> Read<(&'a str, Node<'a>)> {
-    match node.entries()?.as_slice() {
+/// The operation of an expression, and its arguments.
+fn operation<'a>(value: &LocatedValue<'a>) -> ImportResult<(&'a str, LocatedValue<'a>)> {
+    match value.entries()?.as_slice() {
         [(operator, arguments)] => Ok((operator, arguments.clone())),
-        _ => Err(Unreadable::new(
-            node.at(),
-            "found no single operation where an expression belongs",
-            "give the file as flagd reads it",
+        _ => Err(ImportError::new(
+            value.at(),
+            "expected an object with one operation",
+            "pass the file as flagd reads it",
         )),
     }
 }
 
 /// What an expression gives to an operation, if that is all there is in it.
-pub(super) fn argument<'a>(node: &Node<'a>, operation: &str) -> Option<&'a Value> {
-    let map = node.value().as_object()?;
+pub(super) fn argument<'a>(value: &LocatedValue<'a>, operation: &str) -> Option<&'a Value> {
+    let map = value.value().as_object()?;
     map.get(operation).filter(|_| map.len() == 1)
 }
 
 /// The name in `{"var": "name"}` or `{"var": ["name"]}`.
-pub(super) fn variable<'a>(node: &Node<'a>) -> Option<&'a str> {
-    let value = argument(node, "var")?;
-    value
-        .as_str()
-        .or_else(|| match value.as_array()?.as_slice() {
-            [name] => name.as_str(),
-            _ => None,
-        })
+pub(super) fn variable<'a>(value: &LocatedValue<'a>) -> Option<&'a str> {
+    let name = argument(value, "var")?;
+    name.as_str().or_else(|| match name.as_array()?.as_slice() {
+        [name] => name.as_str(),
+        _ => None,
+    })
 }
 
-/// Whether the account is what flagd draws by unless told otherwise.
+/// Whether the account is flagd's default key for bucketing.
 pub(super) fn is_targeting_key(account: &str) -> bool {
     account == KEY
 }

@@ -1,22 +1,25 @@
-//! GrowthBook's line: its floats as whole places.
+//! GrowthBook's buckets: converts its floats to ranges of whole buckets.
 
-use crate::node::{Node, Read, Unreadable};
+use crate::error::{ImportError, ImportResult};
+use crate::located_value::{AS_EXPORTED, LocatedValue};
 
-/// A version of the hash, by how many places it has.
+/// A version of GrowthBook's hash.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Hashing {
+pub(super) enum HashVersion {
+    /// 1,000 buckets.
     One,
+    /// 10,000 buckets.
     Two,
 }
 
-/// Places from the first to before the end.
+/// The buckets from `start` to before `end`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Interval {
+pub(super) struct BucketRange {
     start: u32,
     end: u32,
 }
 
-impl Interval {
+impl BucketRange {
     pub(super) fn new(start: u32, end: u32) -> Self {
         let end = end.max(start);
         Self { start, end }
@@ -35,20 +38,20 @@ impl Interval {
     }
 }
 
-impl Hashing {
-    /// 1 unless given.
-    pub(super) fn new(version: Option<Node<'_>>) -> Read<Self> {
-        let Some(node) = version else {
+impl HashVersion {
+    /// Reads `hashVersion`, by default 1.
+    pub(super) fn new(version: Option<LocatedValue<'_>>) -> ImportResult<Self> {
+        let Some(value) = version else {
             return Ok(Self::One);
         };
-        match node.whole()? {
-            // As Go writes it where it is not set.
+        match value.integer()? {
+            // Go writes 0 for an unset field.
             0 | 1 => Ok(Self::One),
             2 => Ok(Self::Two),
-            other => Err(Unreadable::new(
-                node.at(),
-                format!("version {other} of the hash is not known"),
-                "give a file with 1 or 2",
+            other => Err(ImportError::new(
+                value.at(),
+                format!("the hash version {other} is not supported"),
+                "expected 1 or 2",
             )),
         }
     }
@@ -60,87 +63,90 @@ impl Hashing {
         }
     }
 
-    pub(super) fn places(self) -> u32 {
+    pub(super) fn bucket_count(self) -> u32 {
         match self {
             Self::One => 1_000,
             Self::Two => 10_000,
         }
     }
 
-    /// A range `[start, end]`, of which the end is not part.
-    pub(super) fn interval(self, node: &Node<'_>) -> Read<Interval> {
-        let mut ends = node.items()?;
-        let (Some(start), Some(end), None) = (ends.next(), ends.next(), ends.next()) else {
-            return Err(Unreadable::new(
-                node.at(),
-                "found no two numbers where a range belongs",
-                "give the file as the tool exports it",
+    /// Reads a range `[start, end]`, which excludes its end.
+    pub(super) fn range(self, value: &LocatedValue<'_>) -> ImportResult<BucketRange> {
+        let mut bounds = value.items()?;
+        let (Some(start), Some(end), None) = (bounds.next(), bounds.next(), bounds.next()) else {
+            return Err(ImportError::new(
+                value.at(),
+                "expected a range of two numbers",
+                AS_EXPORTED,
             ));
         };
         Ok(self.between(start.number()?, end.number()?))
     }
 
-    /// Whom a coverage takes: those not above it; nobody for 0.
-    pub(super) fn coverage(self, node: &Node<'_>) -> Read<Interval> {
-        let coverage = node.number()?;
+    /// Reads a coverage, which includes the bucket that equals it, except for 0.
+    pub(super) fn coverage(self, value: &LocatedValue<'_>) -> ImportResult<BucketRange> {
+        let coverage = value.number()?;
         if coverage == 0.0 {
-            return Ok(Interval::new(0, 0));
+            return Ok(BucketRange::new(0, 0));
         }
-        Ok(Interval::new(0, self.count(|place| place <= coverage)))
+        Ok(BucketRange::new(
+            0,
+            self.count(|position| position <= coverage),
+        ))
     }
 
-    /// The range of each variation: it begins where the weights before it end, and is as much of its
-    /// weight as the coverage says.
+    /// The range of each variation: it starts at the sum of the weights before it, and its length is its
+    /// weight times the coverage.
     #[expect(
         clippy::float_arithmetic,
-        reason = "GrowthBook's own arithmetic, at an import"
+        reason = "the same floating-point arithmetic as GrowthBook's"
     )]
-    pub(super) fn intervals(
+    pub(super) fn ranges(
         self,
         variations: usize,
-        coverage: Option<Node<'_>>,
-        weights: Option<Node<'_>>,
-    ) -> Read<Vec<Interval>> {
+        coverage: Option<LocatedValue<'_>>,
+        weights: Option<LocatedValue<'_>>,
+    ) -> ImportResult<Vec<BucketRange>> {
         let coverage = match coverage {
-            Some(node) => node.number()?.clamp(0.0, 1.0),
+            Some(value) => value.number()?.clamp(0.0, 1.0),
             None => 1.0,
         };
-        let mut given = Vec::new();
+        let mut shares = Vec::new();
         if let Some(weights) = weights {
             for weight in weights.items()? {
-                given.push(weight.number()?);
+                shares.push(weight.number()?);
             }
         }
-        let sum: f64 = given.iter().sum();
-        if given.len() != variations || !(0.99..=1.01).contains(&sum) {
+        let sum: f64 = shares.iter().sum();
+        if shares.len() != variations || !(0.99..=1.01).contains(&sum) {
             let count = u32::try_from(variations).unwrap_or(u32::MAX);
-            given = vec![1.0 / f64::from(count); variations];
+            shares = vec![1.0 / f64::from(count); variations];
         }
         let mut start = 0.0;
-        let intervals = given.iter().map(|weight| {
-            let interval = self.between(start, start + coverage * weight);
+        let ranges = shares.iter().map(|weight| {
+            let range = self.between(start, start + coverage * weight);
             start += weight;
-            interval
+            range
         });
-        Ok(intervals.collect())
+        Ok(ranges.collect())
     }
 
-    fn between(self, start: f64, end: f64) -> Interval {
-        let before = |bound: f64| self.count(|place| place < bound);
-        Interval::new(before(start), before(end))
+    fn between(self, start: f64, end: f64) -> BucketRange {
+        let before = |bound: f64| self.count(|position| position < bound);
+        BucketRange::new(before(start), before(end))
     }
 
-    /// How many of the first places something holds for, that holds until it holds no longer.
+    /// The number of buckets for which `holds`, which holds for the first buckets and for none after them.
     #[expect(
         clippy::float_arithmetic,
-        reason = "GrowthBook's own arithmetic, at an import"
+        reason = "the same floating-point arithmetic as GrowthBook's"
     )]
     fn count(self, holds: impl Fn(f64) -> bool) -> u32 {
-        let all = self.places();
-        let (mut low, mut high) = (0, all);
+        let buckets = self.bucket_count();
+        let (mut low, mut high) = (0, buckets);
         while low < high {
             let middle = low.midpoint(high);
-            if holds(f64::from(middle) / f64::from(all)) {
+            if holds(f64::from(middle) / f64::from(buckets)) {
                 low = middle.saturating_add(1);
             } else {
                 high = middle;
@@ -150,35 +156,35 @@ impl Hashing {
     }
 }
 
-/// Whether these have every place.
-pub(super) fn have_all(intervals: &[Interval], places: u32) -> bool {
-    matches!(joined(intervals).as_slice(), [one] if one.len() == places)
+/// Whether the ranges have every bucket.
+pub(super) fn cover_all_buckets(ranges: &[BucketRange], buckets: u32) -> bool {
+    matches!(merge_adjacent(ranges).as_slice(), [one] if one.len() == buckets)
 }
 
-/// Those that touch, as one.
-pub(super) fn joined(intervals: &[Interval]) -> Vec<Interval> {
-    let mut sorted: Vec<_> = intervals.iter().filter(|one| one.len() > 0).collect();
-    sorted.sort_by_key(|interval| interval.start);
-    let mut joined: Vec<Interval> = Vec::new();
-    for interval in sorted {
-        match joined.last_mut() {
-            Some(last) if last.end >= interval.start => last.end = last.end.max(interval.end),
-            _ => joined.push(*interval),
+/// Merges ranges that touch or overlap.
+pub(super) fn merge_adjacent(ranges: &[BucketRange]) -> Vec<BucketRange> {
+    let mut sorted: Vec<_> = ranges.iter().filter(|range| range.len() > 0).collect();
+    sorted.sort_by_key(|range| range.start);
+    let mut merged: Vec<BucketRange> = Vec::new();
+    for range in sorted {
+        match merged.last_mut() {
+            Some(last) if last.end >= range.start => last.end = last.end.max(range.end),
+            _ => merged.push(*range),
         }
     }
-    joined
+    merged
 }
 
-/// `["id", 0, 0.5]`: always of version 1.
-pub(super) fn namespace<'a>(node: &Node<'a>) -> Read<(&'a str, Interval)> {
-    let mut parts = node.items()?;
+/// Reads a namespace, such as `["id", 0, 0.5]`. Namespaces always use version 1 of the hash.
+pub(super) fn namespace<'a>(value: &LocatedValue<'a>) -> ImportResult<(&'a str, BucketRange)> {
+    let mut parts = value.items()?;
     let (Some(id), Some(start), Some(end)) = (parts.next(), parts.next(), parts.next()) else {
-        return Err(Unreadable::new(
-            node.at(),
-            "found no name and two numbers where a namespace belongs",
-            "give the file as the tool exports it",
+        return Err(ImportError::new(
+            value.at(),
+            "expected a namespace: a name and two numbers",
+            AS_EXPORTED,
         ));
     };
-    let range = Hashing::One.between(start.number()?, end.number()?);
-    Ok((id.text()?, range))
+    let range = HashVersion::One.between(start.number()?, end.number()?);
+    Ok((id.string()?, range))
 }

@@ -1,13 +1,16 @@
-//! Clauses of LaunchDarkly's rules: which accounts they are about.
+//! LaunchDarkly's clauses and segments: the accounts for which they hold.
 
 use super::{NAME, Reader, USER};
-use crate::flag::leave_out;
-use crate::node::{Node, Object, Read};
-use crate::when::{Condition, When};
-use crate::words::quoted;
+use crate::account_set::{AccountSet, Condition};
+use crate::error::ImportResult;
+use crate::flag::note_skipped;
+use crate::located_value::LocatedValue;
+use crate::object_reader::ObjectReader;
+use crate::quote::quote;
 
-/// Whom a segment excludes it would take by rules only.
-const OF_SEGMENT: &[&str] = &[
+/// Fields of a segment without a meaning here. Exclusions only matter to segments with rules, which are
+/// not supported.
+const IGNORED_SEGMENT_FIELDS: &[&str] = &[
     "excluded",
     "excludedContexts",
     "generation",
@@ -16,32 +19,33 @@ const OF_SEGMENT: &[&str] = &[
     "unboundedContextKind",
     "version",
 ];
-/// What LaunchDarkly writes of each clause and each segment, also where it is empty.
-const OF_CLAUSE: &[&str] = &["attribute", "negate"];
-const LISTS: &[&str] = &["included", "rules"];
+/// Fields that LaunchDarkly always writes, even if they are empty.
+const CLAUSE_FIELDS: &[&str] = &["attribute", "negate"];
+const SEGMENT_FIELDS: &[&str] = &["included", "rules"];
 
 impl<'a> Reader<'a, '_> {
-    pub(super) fn clause(&mut self, node: &Node<'a>) -> Read<Condition<'a>> {
-        let mut clause = node.object()?;
-        self.flag.expect(&clause, OF_CLAUSE, NAME, self.notes);
-        let attribute = clause.text("attribute")?.unwrap_or_default();
-        let operator = clause.need("op")?.text()?;
-        let kind = clause.word("contextKind")?;
-        let values = clause.need("values")?;
-        let is_negated = clause.truth("negate")?.unwrap_or_default();
+    pub(super) fn clause(&mut self, value: &LocatedValue<'a>) -> ImportResult<Condition<'a>> {
+        let mut clause = value.object()?;
+        self.flag
+            .require_fields(&clause, CLAUSE_FIELDS, NAME, self.notes);
+        let attribute = clause.string("attribute")?.unwrap_or_default();
+        let operator = clause.require("op")?.string()?;
+        let kind = clause.non_empty_string("contextKind")?;
+        let values = clause.require("values")?;
+        let is_negated = clause.boolean("negate")?.unwrap_or_default();
         clause.finish(&["_id"], self.notes);
         let condition = match operator {
             "segmentMatch" => self.segments(&values)?,
-            "in" if self.account.is(kind, attribute) && values.texts().is_ok() => {
-                Condition::known(When::within("", values.texts()?))
+            "in" if self.account.is(kind, attribute) && values.strings().is_ok() => {
+                Condition::known(AccountSet::within("", values.strings()?))
             }
             _ => {
-                let what = format!(
-                    "whether {} of the attribute {} holds is not known here",
-                    quoted(operator),
-                    quoted(attribute)
+                let message = format!(
+                    "the operator {} on the attribute {} is not supported",
+                    quote(operator),
+                    quote(attribute)
                 );
-                leave_out(node.at(), &what, self.notes);
+                note_skipped(value.at(), &message, self.notes);
                 Condition::unknown()
             }
         };
@@ -51,16 +55,16 @@ impl<'a> Reader<'a, '_> {
         })
     }
 
-    /// In one of these segments.
-    fn segments(&mut self, keys: &Node<'a>) -> Read<Condition<'a>> {
-        let mut any = Condition::known(When::within("", []));
-        for key in keys.texts()? {
+    /// The accounts in at least one of these segments.
+    fn segments(&mut self, keys: &LocatedValue<'a>) -> ImportResult<Condition<'a>> {
+        let mut any = Condition::known(AccountSet::within("", []));
+        for key in keys.strings()? {
             any = any.or(&self.segment(key, keys)?);
         }
         Ok(any)
     }
 
-    fn segment(&mut self, key: &'a str, keys: &Node<'a>) -> Read<Condition<'a>> {
+    fn segment(&mut self, key: &'a str, keys: &LocatedValue<'a>) -> ImportResult<Condition<'a>> {
         let found = match &self.segments {
             Some(segments) => {
                 let entries = segments.entries()?;
@@ -68,61 +72,66 @@ impl<'a> Reader<'a, '_> {
             }
             None => None,
         };
-        let Some((_, node)) = found else {
-            let what = format!("the segment {} is not in the file", quoted(key));
-            leave_out(keys.at(), &what, self.notes);
+        let Some((_, value)) = found else {
+            let message = format!("the segment {} is not in the file", quote(key));
+            note_skipped(keys.at(), &message, self.notes);
             return Ok(Condition::unknown());
         };
-        let mut segment = node.object()?;
-        self.flag.expect(&segment, LISTS, NAME, self.notes);
-        if segment.truth("deleted")?.unwrap_or_default() {
-            let what = format!("the segment {} is deleted", quoted(key));
-            leave_out(&segment.at_field("deleted"), &what, self.notes);
+        let mut segment = value.object()?;
+        self.flag
+            .require_fields(&segment, SEGMENT_FIELDS, NAME, self.notes);
+        if segment.boolean("deleted")?.unwrap_or_default() {
+            let message = format!("the segment {} is deleted", quote(key));
+            note_skipped(&segment.at_field("deleted"), &message, self.notes);
             return Ok(Condition::unknown());
         }
         let rules = segment.items("rules")?;
-        if segment.truth("unbounded")?.unwrap_or_default() || !rules.is_empty() {
-            let what = format!(
-                "the segment {} has rules, or more accounts than it lists",
-                quoted(key)
+        if segment.boolean("unbounded")?.unwrap_or_default() || !rules.is_empty() {
+            let message = format!(
+                "the segment {} has rules or accounts that are not in the file, which is not supported",
+                quote(key)
             );
-            leave_out(node.at(), &what, self.notes);
+            note_skipped(value.at(), &message, self.notes);
             return Ok(Condition::unknown());
         }
-        self.listed(key, segment)
+        self.listed_accounts(key, segment)
     }
 
     /// The accounts that a segment lists.
-    fn listed(&mut self, key: &str, mut segment: Object<'a>) -> Read<Condition<'a>> {
+    fn listed_accounts(
+        &mut self,
+        key: &str,
+        mut segment: ObjectReader<'a>,
+    ) -> ImportResult<Condition<'a>> {
         let mut accounts = Vec::new();
-        let mut others = Vec::new();
+        let mut other_kinds = Vec::new();
         let mut take = |kind: &str, values: Vec<&'a str>| match self.account.is(Some(kind), "key") {
             true => accounts.extend(values),
             false if values.is_empty() => {}
-            false => others.push(kind.to_owned()),
+            false => other_kinds.push(kind.to_owned()),
         };
         if let Some(users) = segment.get("included") {
-            take(USER, users.texts()?);
+            take(USER, users.strings()?);
         }
         for target in segment.items("includedContexts")? {
             let mut target = target.object()?;
-            let kind = target.word("contextKind")?.unwrap_or(USER);
-            take(kind, target.need_texts("values")?);
+            let kind = target.non_empty_string("contextKind")?.unwrap_or(USER);
+            take(kind, target.require_strings("values")?);
             target.finish(&[], self.notes);
         }
         let at = segment.at().to_owned();
-        segment.finish(OF_SEGMENT, self.notes);
-        let listed = Condition::known(When::within(key, accounts));
-        let Some(kind) = others.first() else {
+        segment.finish(IGNORED_SEGMENT_FIELDS, self.notes);
+        let listed = Condition::known(AccountSet::within(key, accounts));
+        let Some(kind) = other_kinds.first() else {
             return Ok(listed);
         };
-        let what = format!(
-            "the segment {} lists contexts of the kind {}, and the account is {}",
-            quoted(key),
-            quoted(kind),
+        let message = format!(
+            "the segment {} lists contexts of the kind {}, but the account is {}",
+            quote(key),
+            quote(kind),
             self.account.name()
         );
-        leave_out(&at, &what, self.notes);
+        note_skipped(&at, &message, self.notes);
         Ok(Condition::unknown())
     }
 }

@@ -1,9 +1,11 @@
-//! The flags of the corpus, and what is said besides their files.
+//! The flags of the corpus, with the options of their imports.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use turnout_import::{Format, Formula, Imported, Options, Source, Tool, Unreadable, import};
+use turnout_import::{
+    AccountFormat, AccountSource, FractionalVersion, ImportError, Imported, Options, Tool, import,
+};
 
 pub(crate) const TOOLS: [Tool; 5] = [
     Tool::Split,
@@ -13,7 +15,7 @@ pub(crate) const TOOLS: [Tool; 5] = [
     Tool::Flagd,
 ];
 
-/// A flag of an export, and under which name what is expected of it stands beside the export.
+/// A flag of an export. The expected policy and notes are in files with its `name`.
 pub(crate) struct Case {
     pub(crate) tool: Tool,
     pub(crate) file: &'static str,
@@ -43,7 +45,7 @@ impl Case {
         fs::read_to_string(folder(self.tool).join(self.file)).expect("an export")
     }
 
-    pub(crate) fn import(&self) -> Result<Imported, Unreadable> {
+    pub(crate) fn import(&self) -> Result<Imported, ImportError> {
         import(self.tool, &self.text(), &self.options)
     }
 }
@@ -156,7 +158,7 @@ pub(crate) fn all() -> Vec<Case> {
     cases
 }
 
-/// Those that need to be told more than their flag's name.
+/// Imports with more options than the name of the flag.
 fn with_options() -> Vec<Case> {
     let case = |tool, file, name, options| Case {
         tool,
@@ -181,11 +183,11 @@ fn with_options() -> Vec<Case> {
             Options {
                 name: Some("chat".into()),
                 account: vec![
-                    Source::Header("x-account-sid".into()),
-                    Source::Path("/Accounts/{account}/**".into()),
-                    Source::BasicAuth,
+                    AccountSource::Header("x-account-sid".into()),
+                    AccountSource::Path("/Accounts/{account}/**".into()),
+                    AccountSource::BasicAuth,
                 ],
-                format: Format::Sid,
+                format: AccountFormat::Sid,
                 ..Options::default()
             },
         ),
@@ -234,7 +236,7 @@ fn with_options() -> Vec<Case> {
             "export.json",
             "fractional-one",
             Options {
-                formula: Formula::One,
+                formula: FractionalVersion::One,
                 ..options("fractional")
             },
         ),

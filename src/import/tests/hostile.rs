@@ -1,8 +1,8 @@
-//! Files that no tool exported: a sentence with a place, and never a panic.
+//! Files that no tool exports: each is an error with a place, and none panics.
 
 use std::fs;
 
-use turnout_import::{Options, Source, Tool, import};
+use turnout_import::{AccountSource, Options, Tool, import};
 
 use crate::cases::{TOOLS, all, folder, options};
 
@@ -12,79 +12,75 @@ fn refused(tool: Tool, text: &str, options: &Options) -> String {
 }
 
 #[test]
-fn what_is_no_export_is_refused_with_its_place() {
+fn a_file_that_is_not_an_export_is_refused_with_a_place() {
     let deep = "[".repeat(1_000_000);
     for tool in TOOLS {
         for (text, sentence) in [
             (
                 "",
-                "line 1, column 0: not JSON: EOF while parsing a value; give the JSON ",
+                "line 1, column 0: invalid JSON: EOF while parsing a value; pass the JSON file ",
             ),
-            ("{\n\"flags\":", "line 2, column 8: not JSON: "),
+            ("{\n\"flags\":", "line 2, column 8: invalid JSON: "),
             (
                 &deep,
-                "line 1, column 128: not JSON: recursion limit exceeded; ",
+                "line 1, column 128: invalid JSON: recursion limit exceeded; ",
             ),
             (
                 "{\"a\": 1e400}",
-                "line 1, column 11: not JSON: number out of range; ",
+                "line 1, column 11: invalid JSON: number out of range; ",
             ),
-            ("[]", "found a list where an object belongs; give "),
-            ("3", "found a number where an object belongs; give "),
+            ("[]", "expected an object, found a list; pass "),
+            ("3", "expected an object, found a number; pass "),
         ] {
             let error = refused(tool, text, &Options::default());
             assert!(error.starts_with(sentence), "{tool:?}: {error}");
         }
         let error = refused(tool, "{}", &Options::default());
         assert!(
-            error.contains(" is missing; give the file as the tool exports it"),
+            error.contains(" is missing; pass the file as the tool exports it"),
             "{error}"
         );
     }
 }
 
 #[test]
-fn wrong_types_are_told_with_their_pointers() {
+fn wrong_values_are_reported_with_their_pointers() {
     for (tool, text, sentence) in [
         (
             Tool::Split,
             r#"{"splits": 1}"#,
-            "/splits: found a number where a list belongs; ",
+            "/splits: expected a list, found a number; ",
         ),
-        (
-            Tool::Split,
-            r#"{"splits": []}"#,
-            "there is no flag in the file; ",
-        ),
+        (Tool::Split, r#"{"splits": []}"#, "the file has no flags; "),
         (
             Tool::Split,
             r#"{"splits": [{"name": "a", "defaultTreatment": "off", "conditions": [{"matcherGroup": {"matchers": []}, "partitions": [{"treatment": "on", "size": 101}]}]}]}"#,
-            "/splits/0/conditions/0/partitions/0/size: 101 is out of range; give a whole number from 0 to 100",
+            "/splits/0/conditions/0/partitions/0/size: 101 is out of range; expected an integer from 0 to 100",
         ),
         (
             Tool::Split,
             r#"{"splits": [{"name": "a", "algo": 2, "defaultTreatment": "off", "conditions": [{"matcherGroup": {"matchers": []}, "partitions": [{"treatment": "on", "size": 10}]}]}]}"#,
-            "/splits/0/conditions/0: the flag divides its keys, and its `seed` is missing; ",
+            "/splits/0/conditions/0: the condition needs the flag's `seed`, which is missing; ",
         ),
         (
             Tool::Unleash,
             r#"{"features": [{"name": "a", "enabled": true, "strategies": [{"name": "flexibleRollout", "parameters": {"rollout": "ten"}}]}]}"#,
-            "/features/0/strategies/0/parameters/rollout: `ten` is no percentage; ",
+            "/features/0/strategies/0/parameters/rollout: `ten` is not a percentage; ",
         ),
         (
             Tool::LaunchDarkly,
             r#"{"flags": {"a/~b": {"variations": [true, false], "on": true, "fallthrough": {"variation": 7}}}}"#,
-            "/flags/a~1~0b/fallthrough/variation: there is no variation 7; ",
+            "/flags/a~1~0b/fallthrough/variation: the flag has no variation 7; ",
         ),
         (
             Tool::LaunchDarkly,
             r#"{"flags": {"a": {"variations": [true, false], "on": true, "salt": "s", "fallthrough": {"rollout": {"variations": [{"variation": 0, "weight": 1e30}]}}}}}"#,
-            "/flags/a/fallthrough/rollout/variations/0/weight: found a number where a whole number belongs; ",
+            "/flags/a/fallthrough/rollout/variations/0/weight: expected an integer, found a number; ",
         ),
         (
             Tool::GrowthBook,
             r#"{"features": {"a": {"defaultValue": false, "rules": [{"force": true, "coverage": 0.1, "hashVersion": 3}]}}}"#,
-            "/features/a/rules/0/hashVersion: version 3 of the hash is not known; ",
+            "/features/a/rules/0/hashVersion: the hash version 3 is not supported; ",
         ),
         (
             Tool::GrowthBook,
@@ -94,17 +90,17 @@ fn wrong_types_are_told_with_their_pointers() {
         (
             Tool::Flagd,
             r#"{"flags": {"a": {"state": "ENABLED", "variants": {"on": true, "off": false}, "targeting": {"if": [], "or": []}}}}"#,
-            "/flags/a/targeting: found no single operation where an expression belongs; ",
+            "/flags/a/targeting: expected an object with one operation; ",
         ),
         (
             Tool::Flagd,
             r#"{"flags": {"a": {"state": "ENABLED", "variants": {"on": true, "off": false}, "targeting": {"$ref": "a"}}}, "$evaluators": {"a": {"$ref": "a"}}}"#,
-            "/$evaluators/a: the targeting refers to others more often than can be followed; ",
+            "/$evaluators/a: the targeting has too many expressions or too long chains of `$ref`; ",
         ),
         (
             Tool::Flagd,
             r#"{"flags": {"a": {"state": "ENABLED", "variants": {"red": 1, "blue": 2}}}}"#,
-            "/flags/a/variants: which of the variations `blue`, `red` is v2 is not plain; say it with --v2-is VARIATION",
+            "/flags/a/variants: which of the variations `blue`, `red` is v2 is ambiguous; set it with --v2-is VARIATION",
         ),
     ] {
         let error = refused(tool, text, &Options::default());
@@ -113,7 +109,7 @@ fn wrong_types_are_told_with_their_pointers() {
 }
 
 #[test]
-fn options_that_do_not_fit_are_told() {
+fn options_that_do_not_fit_are_refused() {
     let flag = r#"{"splits": [{"name": "a", "defaultTreatment": "off", "conditions": []}]}"#;
     let with = |change: fn(&mut Options)| {
         let mut options = Options::default();
@@ -122,27 +118,27 @@ fn options_that_do_not_fit_are_told() {
     };
     assert_eq!(
         with(|options| options.flag = Some("b".into())),
-        "--flag: there is no flag `b` in the file; write one of `a`"
+        "--flag: the file has no flag `b`; use one of `a`"
     );
     assert_eq!(
         with(|options| options.v2_is = Some("b".into())),
-        "--v2-is: the flag has no variation `b`; write one of `off`"
+        "--v2-is: the flag has no variation `b`; use one of `off`"
     );
     assert!(with(|options| options.name = Some("B".into())).starts_with("--name: "));
     assert!(with(|options| options.v1 = Some("\n".into())).starts_with("--v1: "));
     assert!(with(|options| options.v2 = Some(String::new())).starts_with("--v2: "));
     assert!(with(|options| options.environment = Some("a".into())).starts_with("--environment: "));
     assert!(with(|options| options.account_key = Some("a".into())).starts_with("--account-key: "));
-    let source = |text: &str| vec![text.parse::<Source>().expect("a source")];
+    let source = |text: &str| vec![text.parse::<AccountSource>().expect("a source")];
     let mut options = options("a");
     options.account = source("path:/no/place");
     assert!(refused(Tool::Split, flag, &options).starts_with("--account: "));
-    assert!("x-account-sid".parse::<Source>().is_err());
+    assert!("x-account-sid".parse::<AccountSource>().is_err());
 }
 
-/// A file is cut anywhere, and each of its values is each of these.
+/// Cuts files anywhere and replaces their values.
 #[test]
-fn nothing_that_is_done_to_an_export_is_a_panic() {
+fn no_damage_to_an_export_panics() {
     let others = [
         "null",
         "-1",
@@ -175,14 +171,14 @@ fn nothing_that_is_done_to_an_export_is_a_panic() {
             for other in others {
                 let changed = [head, other, tail].concat();
                 if let Err(error) = import(case.tool, &changed, &case.options) {
-                    assert!(!error.what.contains("does not compile"), "{error}");
+                    assert!(!error.message.contains("does not compile"), "{error}");
                 }
             }
         }
     }
 }
 
-/// Lists of a few items, so that a file is tried often.
+/// Shortens lists of strings, so that the test takes less time.
 fn smaller(value: serde_json::Value) -> serde_json::Value {
     use serde_json::Value;
     match value {
@@ -226,12 +222,12 @@ fn a_flood_of_rules_and_of_notes_is_bounded() {
     );
     let error = refused(Tool::GrowthBook, &many, &Options::default());
     assert!(
-        error.starts_with("the flag makes 101 rules, and a rollout has at most 100; "),
+        error.starts_with("the policy would have 101 rules, and a rollout has at most 100; "),
         "{error}"
     );
     let error = refused(Tool::GrowthBook, &of(100_000), &Options::default());
     assert!(
-        error.starts_with("the flag makes more rules than anyone can read; "),
+        error.starts_with("the flag has too many rules or too long lists; "),
         "{error}"
     );
     let long = format!(r#"{{"features": {{"{}": {{}}}}}}"#, "a".repeat(1_000_000));

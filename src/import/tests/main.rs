@@ -1,11 +1,11 @@
-//! Imports, from files as the tools export them to what the policy decides.
+//! Imports of whole files, from the export to the decisions of the policy.
 #![expect(clippy::expect_used, reason = "a test that cannot go on has failed")]
 
 mod cases;
-mod exports;
-mod guesses;
 mod hostile;
+mod incomplete_exports;
 mod mutations;
-mod other_exports;
+mod snapshots;
+mod unsupported_exports;
 mod values;
 mod vectors;

@@ -1,5 +1,5 @@
-//! Exports of which one thing is changed: a field is left out, a field is there that no tool writes, a
-//! value is of another type. None of it may change who takes v2 without a word.
+//! Exports with one change: a missing field, an unknown field, or a value of another type. No change may
+//! alter who takes v2 without an error or a note.
 
 use std::collections::BTreeSet;
 
@@ -8,11 +8,10 @@ use turnout_import::{Imported, Tool, import};
 
 use crate::cases::{Case, all};
 
-/// Fields that a tool leaves out where they say nothing, so that nobody can see that one is missing.
-/// `*` is any step.
-const LEFT_OUT_WHEN_EMPTY: &[(Tool, &[&str])] = &[
+/// Fields that a tool omits when they are empty, so that a missing one cannot be noticed. `*` is any step.
+const OMITTED_WHEN_EMPTY: &[(Tool, &[&str])] = &[
     (Tool::Split, &["prerequisites"]),
-    // A segment's name is what the policy's is called.
+    // A segment's name only becomes the name of the policy's segment.
     (
         Tool::Unleash,
         &["dependencies", "strategies/*/segments", "segments/*/name"],
@@ -41,7 +40,7 @@ const LEFT_OUT_WHEN_EMPTY: &[(Tool, &[&str])] = &[
             "savedGroups",
         ],
     ),
-    // An empty targeting is none.
+    // An empty targeting counts as missing.
     (
         Tool::Flagd,
         &[
@@ -53,7 +52,7 @@ const LEFT_OUT_WHEN_EMPTY: &[(Tool, &[&str])] = &[
     ),
 ];
 
-/// Objects of which the names are data: whatever is called so may be there.
+/// Objects with keys that users choose.
 const NAMED_BY_USERS: &[&str] = &[
     "/flags",
     "/features",
@@ -66,8 +65,8 @@ const NAMED_BY_USERS: &[&str] = &[
     "/metadata",
 ];
 
-/// Objects that are about something else than who is served what.
-const HARMLESS: &[&str] = &[
+/// Objects without a meaning for the decision.
+const IGNORED_OBJECTS: &[&str] = &[
     "/rbs",
     "/clientSideAvailability",
     "/_links",
@@ -83,7 +82,7 @@ const HARMLESS: &[&str] = &[
     "/query",
 ];
 
-/// The places in a value that the import of a flag reads: those of the flag, and of what flags share.
+/// The pointers that the import of a flag reads: those of the flag, and those that flags share.
 fn places(case: &Case, file: &Value) -> Vec<String> {
     let mut found = Vec::new();
     walk(file, "", &mut |place, _| {
@@ -123,7 +122,7 @@ fn walk(value: &Value, place: &str, visit: &mut dyn FnMut(&str, &Value)) {
                 walk(value, &format!("{place}/{key}"), visit);
             }
         }
-        // One of many texts is as good as another.
+        // One string of a long list is enough.
         Value::Array(items) if items.len() > 3 && items.iter().all(Value::is_string) => {}
         Value::Array(items) => {
             for (index, value) in items.iter().enumerate() {
@@ -134,12 +133,12 @@ fn walk(value: &Value, place: &str, visit: &mut dyn FnMut(&str, &Value)) {
     }
 }
 
-/// What is changed, and what the import makes of it.
+/// Imports the changed file.
 fn after(case: &Case, changed: &Value) -> Option<Imported> {
     import(case.tool, &changed.to_string(), &case.options).ok()
 }
 
-/// Whether a place is one of these: `*` is any step, and what stands before it does not count.
+/// Whether a pointer has one of these ends. `*` is any step.
 fn is_one_of(place: &str, ends: &[&str]) -> bool {
     let steps: Vec<_> = place.split('/').rev().collect();
     ends.iter().any(|end| {
@@ -152,7 +151,7 @@ fn is_one_of(place: &str, ends: &[&str]) -> bool {
     })
 }
 
-/// Files without most of their flags, in which there are few texts in a list.
+/// The export, with shortened lists of strings.
 fn file(case: &Case) -> Value {
     let mut value: Value = serde_json::from_str(&case.text()).expect("JSON");
     shorten(&mut value);
@@ -171,16 +170,16 @@ fn shorten(value: &mut Value) {
 }
 
 #[test]
-fn a_field_that_is_left_out_is_missed_or_changes_nothing() {
+fn a_missing_field_is_reported_or_changes_nothing() {
     let mut silent = BTreeSet::new();
     let mut tried = 0;
     for case in all() {
         let whole = file(&case);
         let before = after(&case, &whole).expect("an import");
-        let left_out = LEFT_OUT_WHEN_EMPTY
+        let omitted = OMITTED_WHEN_EMPTY
             .iter()
             .find(|(tool, _)| *tool == case.tool);
-        let left_out = left_out.map_or(&[][..], |(_, fields)| fields);
+        let omitted = omitted.map_or(&[][..], |(_, fields)| fields);
         for place in places(&case, &whole) {
             let (parent, key) = place.rsplit_once('/').unwrap_or(("", ""));
             let mut changed = whole.clone();
@@ -188,7 +187,7 @@ fn a_field_that_is_left_out_is_missed_or_changes_nothing() {
                 .pointer_mut(parent)
                 .and_then(Value::as_object_mut)
                 .and_then(|map| map.remove(&key.replace("~1", "/").replace("~0", "~")));
-            if removed.is_none() || is_one_of(&place, left_out) {
+            if removed.is_none() || is_one_of(&place, omitted) {
                 continue;
             }
             tried += 1;
@@ -203,7 +202,7 @@ fn a_field_that_is_left_out_is_missed_or_changes_nothing() {
     assert!(tried > 2_000, "{tried}");
 }
 
-/// Whether a flag has to do with a place in what flags share.
+/// Whether the import of a flag reads a pointer that flags share.
 fn is_read(case: &Case, file: &Value, before: &Imported, place: &str) -> bool {
     let mut steps = place.splitn(4, '/').skip(1);
     let (Some(shared), Some(name)) = (steps.next(), steps.next()) else {
@@ -221,21 +220,21 @@ fn is_read(case: &Case, file: &Value, before: &Imported, place: &str) -> bool {
 }
 
 #[test]
-fn a_field_that_no_tool_writes_is_reported_with_its_pointer() {
+fn an_unknown_field_is_reported_with_its_pointer() {
     let mut silent = BTreeSet::new();
     let mut tried = 0;
     for case in all() {
         let whole = file(&case);
         let before = after(&case, &whole).expect("an import");
         for place in places(&case, &whole) {
-            let skipped = [NAMED_BY_USERS, HARMLESS].concat();
-            let in_harmless = HARMLESS
+            let skipped = [NAMED_BY_USERS, IGNORED_OBJECTS].concat();
+            let is_ignored = IGNORED_OBJECTS
                 .iter()
                 .any(|end| place.contains(&format!("{end}/")));
-            if in_harmless || skipped.iter().any(|end| place.ends_with(end)) {
+            if is_ignored || skipped.iter().any(|end| place.ends_with(end)) {
                 continue;
             }
-            // A flag that is killed serves its default treatment, and another environment is another's.
+            // A killed flag serves its default treatment, and another environment is not imported.
             let is_elsewhere = (case.name == "killed_on" && place.contains("/conditions/"))
                 || place.starts_with("/environments/test");
             if is_elsewhere || !is_read(&case, &whole, &before, &place) {
@@ -245,18 +244,18 @@ fn a_field_that_no_tool_writes_is_reported_with_its_pointer() {
             let Some(map) = changed.pointer_mut(&place).and_then(Value::as_object_mut) else {
                 continue;
             };
-            map.insert("unheardOf".into(), json!(1));
+            map.insert("unknownField".into(), json!(1));
             tried += 1;
-            let pointer = format!("{place}/unheardOf");
+            let pointer = format!("{place}/unknownField");
             let is_silent = after(&case, &changed).is_some_and(|after| {
-                // Or what it is in is left out as a whole.
-                let is_told = |told: &str| {
-                    told == pointer
-                        || place.strip_prefix(told).is_some_and(|rest| {
-                            !told.is_empty() && (rest.is_empty() || rest.starts_with('/'))
+                // An enclosing part may be skipped as a whole.
+                let is_reported = |reported: &str| {
+                    reported == pointer
+                        || place.strip_prefix(reported).is_some_and(|rest| {
+                            !reported.is_empty() && (rest.is_empty() || rest.starts_with('/'))
                         })
                 };
-                !after.is_lossy || !after.notes.iter().any(|note| is_told(&note.pointer))
+                !after.is_lossy || !after.notes.iter().any(|note| is_reported(&note.pointer))
             });
             if is_silent {
                 silent.insert(format!("{:?} {}: {place}", case.tool, case.name));
@@ -267,10 +266,10 @@ fn a_field_that_no_tool_writes_is_reported_with_its_pointer() {
     assert!(tried > 500, "{tried}");
 }
 
-/// Whether a value of this type is one that the tool reads there too, with a meaning of its own.
+/// Whether the tool also reads values of this type there, with another meaning.
 fn means_something(tool: Tool, place: &str, other: &Value) -> bool {
     match tool {
-        // A condition may be a truth value, and a prefix may be a word.
+        // A condition may be a boolean, and a prefix may be a string.
         Tool::Flagd => {
             let is_condition = place.contains("/targeting/") || place.contains("/$evaluators/");
             (is_condition && other.is_boolean()) || (place.contains("/cat/") && other.is_string())

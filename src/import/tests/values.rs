@@ -1,5 +1,4 @@
-//! How tools, and what stands between them and a file, write values: Go's zero values, whole numbers
-//! as floats, a hundred percent.
+//! Notations of values in exports: Go's zero values, integers as floats, a hundred percent.
 
 use serde_json::Value;
 use turnout_import::{Imported, Options, Tool, import};
@@ -90,7 +89,7 @@ fn flagd(on: &str, off: &str) -> String {
 }
 
 #[test]
-fn zero_values_as_go_writes_them_are_none() {
+fn zero_values_of_go_count_as_missing() {
     splits(
         Tool::Split,
         &split(
@@ -112,7 +111,7 @@ fn zero_values_as_go_writes_them_are_none() {
 }
 
 #[test]
-fn whole_numbers_may_be_written_as_floats() {
+fn integers_may_be_written_as_floats() {
     for (size, rest) in [("25.0", "75.0"), ("2.5e1", "7.5E+1"), ("25", "75.000")] {
         splits(Tool::Split, &split(size, rest, ""), 25.0);
         splits(Tool::Unleash, &unleash(size), 25.0);
@@ -129,18 +128,18 @@ fn whole_numbers_may_be_written_as_floats() {
 }
 
 #[test]
-fn numbers_that_are_not_whole_or_out_of_range_are_refused() {
+fn fractions_and_numbers_out_of_range_are_refused() {
     for (tool, file, sentence) in [
         (
             Tool::Split,
             split("25.5", "75", ""),
-            "where a whole number belongs",
+            "expected an integer, found a number",
         ),
         (Tool::Split, split("-1", "75", ""), "-1 is out of range"),
         (
             Tool::Split,
             split("1e30", "75", ""),
-            "where a whole number belongs",
+            "expected an integer, found a number",
         ),
         (
             Tool::Split,
@@ -150,9 +149,13 @@ fn numbers_that_are_not_whole_or_out_of_range_are_refused() {
         (
             Tool::Unleash,
             unleash("25.5"),
-            "where a whole number belongs",
+            "expected an integer, found a number",
         ),
-        (Tool::Unleash, unleash("\"4294967321\""), "is no percentage"),
+        (
+            Tool::Unleash,
+            unleash("\"4294967321\""),
+            "is not a percentage",
+        ),
         (
             Tool::LaunchDarkly,
             launchdarkly("4294997296", "0"),
@@ -162,13 +165,13 @@ fn numbers_that_are_not_whole_or_out_of_range_are_refused() {
             Tool::LaunchDarkly,
             launchdarkly("30000", "70000")
                 .replace("\"seed\": null", "\"seed\": 9007199254740993.0"),
-            "where a whole number belongs",
+            "expected an integer, found a number",
         ),
         (
             Tool::LaunchDarkly,
             launchdarkly("30000", "70000")
                 .replace("\"seed\": null", "\"seed\": 9223372036854775808"),
-            "where a whole number belongs",
+            "expected an integer, found a number",
         ),
         (
             Tool::Split,
@@ -183,14 +186,14 @@ fn numbers_that_are_not_whole_or_out_of_range_are_refused() {
 }
 
 #[test]
-fn a_hundred_percent_that_is_drawn_leaves_requests_without_an_account_on_v1() {
+fn a_bucketed_hundred_percent_keeps_requests_without_an_account_on_v1() {
     splits(Tool::Split, &split("100", "0", ""), 100.0);
     splits(Tool::Unleash, &unleash("\"100\""), 100.0);
     splits(Tool::LaunchDarkly, &launchdarkly("100000", "0"), 100.0);
     splits(Tool::GrowthBook, &growthbook("1"), 100.0);
     splits(Tool::Flagd, &flagd("100", "0"), 100.0);
     splits(Tool::Flagd, &flagd("1.0", "0"), 100.0);
-    // LaunchDarkly and Split serve nothing without a key, whatever a flag says.
+    // LaunchDarkly and Split evaluate no flag without a key.
     let all = launchdarkly("0", "0").replace("\"variation\": null", "\"variation\": 0");
     splits(Tool::LaunchDarkly, &all, 100.0);
     let killed = split("0", "100", "").replace("\"killed\": false", "\"killed\": true");
@@ -202,7 +205,7 @@ fn a_hundred_percent_that_is_drawn_leaves_requests_without_an_account_on_v1() {
 }
 
 #[test]
-fn what_a_tool_serves_without_asking_for_an_account_is_on() {
+fn a_flag_that_needs_no_account_is_on() {
     for (tool, file) in [
         (
             Tool::Unleash,
@@ -232,7 +235,7 @@ fn what_a_tool_serves_without_asking_for_an_account_is_on() {
 }
 
 #[test]
-fn what_is_left_out_says_what_becomes_of_whoever_it_concerned() {
+fn notes_on_skipped_parts_have_the_treatment_of_their_accounts() {
     let rules = |rules: &str| {
         format!(r#"{{"features": {{"chat": {{"defaultValue": false, "rules": [{rules}]}}}}}}"#)
     };
@@ -241,39 +244,39 @@ fn what_is_left_out_says_what_becomes_of_whoever_it_concerned() {
     let several =
         r#"{"variations": [true, false, true], "weights": [0.2, 0.2, 0.6], "coverage": 0.5}"#;
     for (rules, end) in [
-        (
-            rules(&unknown("true")),
-            "left out and whoever was in it takes v1",
-        ),
+        (rules(&unknown("true")), "skipped and its accounts take v1"),
         (
             rules(&[&unknown("true"), part].join(",")),
-            "left out and whoever was in it takes v1, or v2 if another rule serves it",
+            "skipped and its accounts take v1, or v2 where a later rule serves it",
         ),
         (
             rules(&[&unknown("false"), part].join(",")),
-            "left out and nobody who may have been in it takes v2 by another rule",
+            "skipped and no later rule serves v2 to its accounts",
         ),
         (
             rules(&[part, &unknown("false")].join(",")),
-            "left out and whoever was in it takes v1",
+            "skipped and its accounts take v1",
         ),
-        (rules(several), "keeps one: whoever was in it takes v1"),
+        (
+            rules(several),
+            "supports one, so the rule is skipped and its accounts take v1",
+        ),
     ] {
         let imported = imported(Tool::GrowthBook, &rules);
-        let whats: Vec<_> = imported
+        let messages: Vec<_> = imported
             .notes
             .iter()
-            .map(|note| note.what.as_str())
+            .map(|note| note.message.as_str())
             .collect();
         assert!(
-            whats.iter().any(|what| what.ends_with(end)),
-            "{rules}\n{whats:#?}"
+            messages.iter().any(|message| message.ends_with(end)),
+            "{rules}\n{messages:#?}"
         );
     }
 }
 
 #[test]
-fn a_seed_that_a_double_does_not_hold_is_a_text_in_the_policy() {
+fn a_seed_beyond_the_precision_of_a_double_is_a_string_in_the_policy() {
     for (seed, written) in [
         ("9007199254740993", "\"9007199254740993\""),
         ("-9223372036854775808", "\"-9223372036854775808\""),

@@ -1,8 +1,8 @@
-//! Who takes v2 by the tool's own SDK takes v2 by the policy: 2,000 accounts of each flag.
+//! Compares the policy with the tool's own SDK, for 2,000 accounts of each flag.
 //!
-//! `tests/corpus/import/README.md` says how the tables were made: a column for each flag. In those of
-//! treatments it is what the SDK gives. Where something of a flag is lost, its column of the bounds
-//! has for whom the SDK gives v2 whatever else it is told of them: nobody else may take v2.
+//! `tests/corpus/import/README.md` describes how the tables were made; each flag has a column. The tables
+//! of treatments have the SDK's treatment. For a lossy import, the tables of bounds have v2 where the SDK
+//! serves v2 whatever the other attributes are: no other account may take v2.
 
 use std::fs;
 
@@ -11,7 +11,7 @@ use turnout_core::{Headers, Inbound, Plan, Time, Treatment, decide};
 use crate::cases::{TOOLS, all, folder};
 
 #[test]
-fn accounts_are_where_the_sdk_has_them() {
+fn the_policy_decides_like_the_sdk() {
     let mut columns = 0;
     for entry in TOOLS
         .map(folder)
@@ -40,9 +40,9 @@ fn accounts_are_where_the_sdk_has_them() {
             assert_eq!(imported.is_lossy, is_bound, "{flag} in {}", path.display());
             let plan = Plan::from_json(&imported.policy).expect("a policy");
             for row in &rows {
-                let (account, by_sdk) = (&row[0], &row[column] == "v2");
+                let (account, is_v2_in_sdk) = (&row[0], &row[column] == "v2");
                 let is_v2 = takes_v2(&plan, account);
-                let agrees = is_v2 == by_sdk || (is_bound && by_sdk);
+                let agrees = is_v2 == is_v2_in_sdk || (is_bound && is_v2_in_sdk);
                 assert!(agrees, "{flag} in {}: {account}: {is_v2}", path.display());
             }
         }

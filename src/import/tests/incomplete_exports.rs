@@ -1,9 +1,9 @@
-//! Flags that look whole and are not, and draws that depend on more than the account: no account takes
-//! v2 by them, and the import ends as lossy with the place.
+//! Flags that look complete and are not, and bucketings that depend on more than the account: no account
+//! takes v2, and the import is lossy and has a note with the place.
 
 use turnout_import::{Options, Tool, import};
 
-/// What is lost, for a file that must not decide anything.
+/// Asserts that nothing of the file takes effect, and that a note has this pointer.
 #[track_caller]
 fn is_off_and_lossy(tool: Tool, file: &str, pointer: &str) {
     let imported = import(tool, file, &Options::default()).expect(file);
@@ -38,10 +38,10 @@ fn unleash(strategy: &str) -> String {
     )
 }
 
-/// `jq '{name, enabled, strategies: [.strategies[] | {name, parameters}]}'` leaves nothing of what the
-/// server writes by which it could be known.
+/// `jq '{name, enabled, strategies: [.strategies[] | {name, parameters}]}'` removes all fields that
+/// show that the server wrote the file.
 #[test]
-fn a_strategy_without_constraints_is_none_for_everyone() {
+fn a_strategy_without_the_field_constraints_is_not_for_everyone() {
     for strategy in [
         r#""name": "flexibleRollout", "parameters": {"groupId": "chat", "rollout": "25", "stickiness": "default"}"#,
         r#""name": "default", "parameters": {}"#,
@@ -60,14 +60,14 @@ fn a_strategy_without_constraints_is_none_for_everyone() {
     ] {
         is_whole(Tool::Unleash, &unleash(strategy), "on");
     }
-    // As Unleash's own specification for SDKs writes flags.
+    // Unleash's specification for SDKs writes flags like this one.
     let of_specification = r#"{"version": 1, "features": [{"name": "chat", "description": "", "enabled": true,
         "strategies": [{"name": "gradualRolloutUserId", "parameters": {"percentage": "10", "groupId": "g"}}]}]}"#;
     is_whole(Tool::Unleash, of_specification, "split");
 }
 
 #[test]
-fn all_of_those_who_have_another_attribute_are_not_everyone() {
+fn a_hundred_percent_of_another_attribute_is_not_everyone() {
     for strategy in [
         r#""name": "flexibleRollout", "constraints": [], "parameters": {"rollout": "100", "stickiness": "tenantId"}"#,
         r#""name": "gradualRolloutSessionId", "constraints": [], "parameters": {"percentage": "100"}"#,
@@ -108,7 +108,7 @@ fn flagd(state: &str, default: &str, targeting: &str) -> String {
 }
 
 #[test]
-fn a_state_that_flagd_does_not_know_is_not_off_without_a_word() {
+fn an_unknown_state_in_flagd_is_reported() {
     for state in ["enabled", "ON", ""] {
         is_off_and_lossy(Tool::Flagd, &flagd(state, "on", "{}"), "/flags/chat/state");
     }
@@ -116,7 +116,7 @@ fn a_state_that_flagd_does_not_know_is_not_off_without_a_word() {
 }
 
 #[test]
-fn a_rule_of_growthbook_that_forces_null_is_no_rule_that_is_not_there() {
+fn a_growthbook_rule_that_forces_null_is_not_ignored() {
     let file = |rule: &str| {
         format!(
             r#"{{"features": {{"chat": {{"defaultValue": false, "rules": [{rule}, {{"force": true}}]}}}}}}"#
@@ -137,7 +137,7 @@ fn launchdarkly(rules: &str, segments: &str) -> String {
 }
 
 #[test]
-fn what_is_deleted_or_disabled_in_launchdarkly_gives_nobody_v2() {
+fn deleted_and_disabled_parts_in_launchdarkly_give_nobody_v2() {
     let clause = r#""clauses": [{"attribute": "key", "op": "in", "values": ["a"], "negate": false}], "variation": 0"#;
     for (field, name) in [
         (r#""disabled": true"#, "disabled"),
@@ -161,7 +161,7 @@ fn what_is_deleted_or_disabled_in_launchdarkly_gives_nobody_v2() {
 }
 
 #[test]
-fn an_attribute_of_launchdarkly_is_a_reference_only_beside_a_kind_of_context() {
+fn a_launchdarkly_attribute_is_a_reference_only_with_a_context_kind() {
     let rule = |attribute: &str, kind: &str| {
         format!(
             r#"{{"clauses": [{{"attribute": "{attribute}", "op": "in", "values": ["a"], "negate": false{kind}}}], "variation": 0}}"#

@@ -1,6 +1,6 @@
-//! Every flag of the corpus: its policy and its notes, word for word.
+//! Snapshots of the policy and the notes of every flag in the corpus.
 //!
-//! `UPDATE_EXPECT=1 cargo test -p turnout-import` writes them anew.
+//! `UPDATE_EXPECT=1 cargo test -p turnout-import` updates them.
 
 use std::collections::BTreeSet;
 
@@ -11,7 +11,7 @@ use turnout_import::{Options, Severity, import};
 use crate::cases::{Case, TOOLS, all};
 
 #[test]
-fn flags_become_these_policies_with_these_notes() {
+fn policies_and_notes_equal_their_snapshots() {
     for case in all() {
         let imported = case
             .import()
@@ -33,7 +33,7 @@ fn flags_become_these_policies_with_these_notes() {
 }
 
 #[test]
-fn every_flag_of_the_exports_is_looked_at() {
+fn every_flag_of_the_exports_has_a_case() {
     for tool in TOOLS {
         let cases: Vec<Case> = all()
             .into_iter()
@@ -45,8 +45,8 @@ fn every_flag_of_the_exports_is_looked_at() {
             .iter()
             .filter_map(|case| case.options.flag.clone())
             .collect();
-        let count = format!("there are {} flags: ", known.len());
-        assert!(error.what.starts_with(&count), "{error}");
-        assert_eq!(error.help, "say which with --flag NAME");
+        let count = format!("the file has {} flags: ", known.len());
+        assert!(error.message.starts_with(&count), "{error}");
+        assert_eq!(error.help, "select one with --flag NAME");
     }
 }

@@ -1,5 +1,5 @@
-//! Other exports of a tool, and what is no export: each is refused, and the sentence says which is the
-//! right one.
+//! Unsupported exports, and files that are not exports: each is refused, and the error names the supported
+//! export.
 
 use turnout_import::{Options, Tool, import};
 
@@ -9,13 +9,13 @@ fn refused(tool: Tool, text: &str) -> String {
 }
 
 #[test]
-fn other_exports_of_a_tool_are_refused_with_the_call_that_gives_the_right_one() {
+fn unsupported_exports_are_refused_with_the_api_call_of_the_supported_one() {
     for (tool, call, files) in [
         (
             Tool::Split,
             "api/splitChanges?since=-1",
             &[
-                // The Admin API: a definition, a list of them, and what a flag is called.
+                // The Admin API: a definition, a list of definitions, and the metadata of a flag.
                 r#"{"name": "chat", "environment": {"id": "e", "name": "Prod"}, "trafficType": {"id": "t", "name": "user"}, "killed": false, "treatments": [{"name": "on"}, {"name": "off"}], "defaultTreatment": "off", "trafficAllocation": 100, "rules": [], "defaultRule": [{"treatment": "on", "size": 100}]}"#,
                 r#"{"objects": [{"name": "chat", "defaultTreatment": "off", "rules": [], "defaultRule": [{"treatment": "on", "size": 100}]}], "offset": 0, "limit": 20, "totalCount": 1}"#,
                 r#"{"id": "1", "name": "chat", "trafficType": {"name": "user"}, "creationTime": 1, "tags": null}"#,
@@ -34,7 +34,7 @@ fn other_exports_of_a_tool_are_refused_with_the_call_that_gives_the_right_one() 
                 r#"{"name": "chat", "project": "default", "environments": [{"name": "production", "enabled": true, "strategies": []}]}"#,
                 r#"{"features": [{"name": "chat", "project": "default", "createdAt": "2026", "enabled": true}], "total": 1}"#,
                 r#"[{"name": "flexibleRollout", "constraints": [], "parameters": {"rollout": "25"}}]"#,
-                // The frontend API, and deltas of two ages.
+                // The frontend API, and deltas of two versions.
                 r#"{"toggles": [{"name": "chat", "enabled": true, "variant": {"name": "disabled", "enabled": false}, "impressionData": false}]}"#,
                 r#"{"events": [{"type": "hydration", "eventId": 1, "features": [], "segments": []}]}"#,
                 r#"{"revisionId": 1, "updated": [{"name": "chat", "enabled": true, "strategies": []}], "removed": []}"#,
@@ -80,7 +80,7 @@ fn other_exports_of_a_tool_are_refused_with_the_call_that_gives_the_right_one() 
         ),
         (
             Tool::GrowthBook,
-            "a connection without encryption",
+            "an SDK connection without encryption",
             &[r#"{"features": {}, "encryptedFeatures": "abc"}"#],
         ),
         (
@@ -132,35 +132,35 @@ fn a_feature_flag_of_kubernetes_is_read() {
 }
 
 #[test]
-fn what_is_no_json_is_called_by_its_name() {
-    let yaml = "give the JSON as the tool exports it";
+fn a_file_that_is_not_json_is_identified() {
+    let json = "pass the JSON file as the tool exports it";
     for (text, sentence) in [
         (
             "flags:\n  chat:\n    state: ENABLED\n",
-            "this is YAML; convert it",
+            "the file is YAML, not JSON; convert it",
         ),
         (
             "- chat:\n    treatment: \"on\"\n",
-            "this is YAML; convert it",
+            "the file is YAML, not JSON; convert it",
         ),
         (
             "# flags\n---\napiVersion: core.openfeature.dev/v1beta1\n",
-            "this is YAML; convert it",
+            "the file is YAML, not JSON; convert it",
         ),
         (
             "event: put\ndata: {\"path\": \"/\"}\n",
-            "this is a stream of events; ",
+            "the file is a stream of server-sent events, not JSON; ",
         ),
         (
             "<!DOCTYPE html><html>",
-            "this is a page or a file of HTML or XML; ",
+            "the file is HTML or XML, not JSON; ",
         ),
         (
             "\u{feff}{}",
-            "the file begins with a byte order mark; save it as UTF-8 without one",
+            "the file starts with a byte order mark; save it as UTF-8 without one",
         ),
-        ("{\"flags\": ", yaml),
-        ("nothing", yaml),
+        ("{\"flags\": ", json),
+        ("nothing", json),
     ] {
         for tool in crate::cases::TOOLS {
             let error = refused(tool, text);
@@ -174,7 +174,7 @@ fn what_is_no_json_is_called_by_its_name() {
         ] {
             let error = refused(tool, text);
             assert!(
-                error.starts_with("this is what an API answers when it fails; "),
+                error.starts_with("this is an error response of an API; "),
                 "{error}"
             );
         }

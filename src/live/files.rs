@@ -48,7 +48,7 @@ pub(crate) fn read_at_most(path: &Path, most: u64) -> Result<Option<Vec<u8>>, Er
     }
 }
 
-/// Opens a file for reading. Looked at first: to open a pipe is to wait for who writes into it.
+/// Opens a regular file for reading. The check comes first, because opening a pipe waits for its writer.
 pub(crate) fn open(path: &Path) -> io::Result<File> {
     match fs::metadata(path)?.is_file() {
         true => File::open(path),

@@ -6,24 +6,17 @@
 //!
 //! * [`Directory`] changes the policy: apply, rollback, halt, resume. Each leaves an [`Entry`].
 //! * [`Proxies`] asks Envoy, at its admin address, which version it runs and whether it refused one.
-//! * [`EnvoyLog`] finds in Envoy's log what the filter said when it refused one.
-//! * [`routes`] reads the routes of a proxy, for `turnout lint`.
 //! * [`Log`] is the history as people read it.
 
 #![forbid(unsafe_code)]
 
-mod address;
-mod admin;
 mod change;
 mod directory;
-mod discovery;
 mod edit;
 mod entry;
-mod envoy_log;
 mod error;
 mod failpoint;
 mod files;
-mod filter_chains;
 mod folder;
 mod halted;
 mod history;
@@ -32,25 +25,21 @@ mod intent;
 mod lock;
 mod log;
 mod max_held_bytes;
+mod past_rollouts;
 mod preview;
 mod proxies;
 mod readiness;
 mod record_level;
 mod remembered;
-mod routes;
-mod series;
 mod settle;
 #[cfg(test)]
 mod tests;
 mod wasm;
 mod written;
 
-pub use address::distinct_admins;
-pub use admin::{Admin, NoCounters};
 pub use change::{Author, Change, Target};
 pub use directory::{Directory, InForce};
 pub use entry::{Entry, Outcome, What};
-pub use envoy_log::EnvoyLog;
 pub use error::Error;
 pub use installed::{Given, Plugin};
 pub use intent::Intent;
@@ -58,7 +47,5 @@ pub use log::{Log, Row};
 pub use preview::{Preview, Version};
 pub use proxies::{Proxies, Proxy, Verdict, outcome};
 pub use readiness::Readiness;
-pub use routes::routes;
-pub use series::{StaleSeries, stale_series};
 pub use settle::Settled;
 pub use wasm::check_wasm;

@@ -4,9 +4,11 @@ use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::address::distinct_admins;
-use crate::admin::{Admin, Failure};
-use crate::discovery::{Judged, PAGE, Seen, Wanted};
+use turnout_admin::{
+    AdminClient, DISCOVERY_STATS_PATH, DiscoveryStats, ExpectedPolicy, PolicyState, RequestError,
+    distinct_admins,
+};
+
 use crate::entry::Outcome;
 use crate::preview::Version;
 use crate::readiness::Readiness;
@@ -23,14 +25,14 @@ const LONGEST_PAUSE: Duration = Duration::from_millis(100);
 /// Proxies that are asked what they run.
 #[derive(Debug)]
 pub struct Proxies {
-    admins: Vec<Admin>,
+    admins: Vec<AdminClient>,
     befores: Vec<Arc<Before>>,
 }
 
 /// What a proxy said before the change.
 #[derive(Debug, Default)]
 struct Before {
-    answer: Mutex<Option<Result<Seen, Silence>>>,
+    answer: Mutex<Option<Result<DiscoveryStats, Silence>>>,
     has_come: Condvar,
 }
 
@@ -84,9 +86,11 @@ impl Proxies {
     /// # Errors
     /// A sentence: that one of the addresses is none.
     pub fn at(addresses: &[String]) -> Result<Self, String> {
-        let admin = |address: &String| Ok(Admin::new(address, ANSWER)?.at_most(MOST_BYTES));
+        let admin =
+            |address: &String| Ok(AdminClient::new(address, ANSWER)?.with_max_bytes(MOST_BYTES));
         let addresses = distinct_admins(addresses);
-        let admins: Vec<Admin> = addresses.iter().map(admin).collect::<Result<_, String>>()?;
+        let admins: Vec<AdminClient> =
+            addresses.iter().map(admin).collect::<Result<_, String>>()?;
         let befores = admins.iter().map(|admin| {
             let before = Arc::new(Before::default());
             let (admin, answer) = (admin.clone(), Arc::clone(&before));
@@ -103,7 +107,7 @@ impl Proxies {
     /// The addresses, each as it is shown.
     #[must_use]
     pub fn names(&self) -> Vec<String> {
-        let names = self.admins.iter().map(|admin| admin.name().to_owned());
+        let names = self.admins.iter().map(|admin| admin.address().to_owned());
         names.collect()
     }
 
@@ -138,7 +142,7 @@ impl Proxies {
     /// Waits for all of them at once.
     #[must_use]
     pub fn wait(&self, revision: &str, number: u64, timeout: Duration) -> Vec<Proxy> {
-        let wanted = Wanted {
+        let wanted = ExpectedPolicy {
             revision: revision.to_owned(),
             number,
         };
@@ -157,7 +161,7 @@ impl Proxies {
                 let died = |_| Verdict::Unconfirmed { running: None };
                 asked.join().unwrap_or_else(died)
             });
-            let names = self.admins.iter().map(|admin| admin.name().to_owned());
+            let names = self.admins.iter().map(|admin| admin.address().to_owned());
             let proxies = names.zip(verdicts);
             proxies
                 .map(|(admin, verdict)| Proxy { admin, verdict })
@@ -167,7 +171,7 @@ impl Proxies {
 }
 
 impl Before {
-    fn set(&self, answer: Result<Seen, Silence>) {
+    fn set(&self, answer: Result<DiscoveryStats, Silence>) {
         let mut place = self.answer.lock().unwrap_or_else(PoisonError::into_inner);
         if place.is_none() {
             *place = Some(answer);
@@ -185,18 +189,20 @@ impl Before {
             .wait_timeout_while(place, left, |answer| answer.is_none());
     }
 
-    fn get(&self) -> Option<Result<Seen, Silence>> {
+    fn get(&self) -> Option<Result<DiscoveryStats, Silence>> {
         let place = self.answer.lock().unwrap_or_else(PoisonError::into_inner);
         place.clone()
     }
 }
 
-fn look(admin: &Admin) -> Result<Seen, Silence> {
-    let page = admin.ask(PAGE).map_err(|failure| match failure {
-        Failure::Silent(why) => Silence::Unreachable(why),
-        other => Silence::NotEnvoy(other.to_string()),
-    })?;
-    let seen = Seen::read(&page);
+fn look(admin: &AdminClient) -> Result<DiscoveryStats, Silence> {
+    let page = admin
+        .get(DISCOVERY_STATS_PATH)
+        .map_err(|failure| match failure {
+            RequestError::Unreachable(why) => Silence::Unreachable(why),
+            other => Silence::NotEnvoy(other.to_string()),
+        })?;
+    let seen = DiscoveryStats::read(&page);
     // An Envoy may be told to leave these counters out, and then says on another page what it is.
     match seen.is_envoy || admin.is_envoy() {
         true => Ok(seen),
@@ -205,9 +211,9 @@ fn look(admin: &Admin) -> Result<Seen, Silence> {
 }
 
 fn follow(
-    admin: &Admin,
-    before: &Option<Result<Seen, Silence>>,
-    wanted: &Wanted,
+    admin: &AdminClient,
+    before: &Option<Result<DiscoveryStats, Silence>>,
+    wanted: &ExpectedPolicy,
     began: Instant,
     timeout: Duration,
 ) -> Verdict {
@@ -222,16 +228,18 @@ fn follow(
         let now = look(admin);
         let is_over = began.elapsed() >= timeout;
         match now {
-            Ok(now) => match now.judge(seen_before, wanted) {
-                Judged::Accepted => return Verdict::Accepted,
-                Judged::Rejected(running) => return Verdict::Rejected { running },
+            Ok(now) => match now.policy_state(seen_before, wanted) {
+                PolicyState::Accepted => return Verdict::Accepted,
+                PolicyState::Rejected(running) => return Verdict::Rejected { running },
                 // An Envoy that is starting has its counters before long.
-                Judged::NotDiscovered if began.elapsed() >= patience.min(GRACE) => {
+                PolicyState::NotDiscovered if began.elapsed() >= patience.min(GRACE) => {
                     return Verdict::NotDiscovered {
                         has_static_filter: now.has_static_filter(),
                     };
                 }
-                Judged::NotYet(running) if is_over => return Verdict::Unconfirmed { running },
+                PolicyState::Pending(running) if is_over => {
+                    return Verdict::Unconfirmed { running };
+                }
                 _ => {}
             },
             Err(silence) if began.elapsed() >= patience => {

@@ -2,9 +2,9 @@
 
 use std::fmt;
 
+use turnout_admin::DiscoveryStats;
 use turnout_text::escape_for_terminal;
 
-use crate::discovery::Seen;
 use crate::preview::Version;
 
 /// What a proxy is before a change.
@@ -32,7 +32,7 @@ pub enum Readiness {
 
 impl Readiness {
     /// `current` is what the folder holds.
-    pub(crate) fn of(seen: &Seen, current: Option<&Version>) -> Self {
+    pub(crate) fn of(seen: &DiscoveryStats, current: Option<&Version>) -> Self {
         if !seen.is_discovered() {
             return Self::NotDiscovered {
                 has_static_filter: seen.has_static_filter(),

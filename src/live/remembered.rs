@@ -3,8 +3,8 @@
 //! They stand in the history, which Envoy does not watch.
 
 use serde::{Deserialize, Serialize};
+use turnout_admin::parse_address;
 
-use crate::address;
 use crate::directory::{Directory, HISTORY};
 use crate::error::Error;
 use crate::files;
@@ -55,7 +55,7 @@ impl Directory {
             format!("{path} is damaged, so the proxies of the last apply are not known")
         };
         let remembered: Remembered = serde_json::from_slice(&text).map_err(|_| damaged())?;
-        let admins = remembered.admins.iter().map(|admin| address::parse(admin));
+        let admins = remembered.admins.iter().map(|admin| parse_address(admin));
         admins.collect::<Result<_, _>>().map_err(|_| damaged())
     }
 

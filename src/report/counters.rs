@@ -1,10 +1,10 @@
 //! What the counters of a proxy say of rollouts.
 
+use turnout_admin::{ParsedLine, SampleLine, parse_count, parse_milliseconds, parse_sample};
 use turnout_core::shadow::Outcome;
 
 use crate::latency::Histogram;
 use crate::outcomes::{Outcomes, named};
-use crate::sample::{Parsed, SampleLine, microseconds, parse, whole};
 
 /// What the counters say of one rollout, all proxies together.
 #[derive(Clone, Debug, Default)]
@@ -66,10 +66,10 @@ impl Counters {
 impl Sample {
     /// `None` where the line has nothing to do with Turnout.
     pub(crate) fn read(line: &str) -> Option<Self> {
-        match parse(line) {
-            Parsed::Foreign => None,
-            Parsed::Broken => Some(Self::Unreadable),
-            Parsed::Sample(line) => Some(Self::of(&line).unwrap_or(Self::Unreadable)),
+        match parse_sample(line) {
+            ParsedLine::Foreign => None,
+            ParsedLine::Broken => Some(Self::Unreadable),
+            ParsedLine::Sample(line) => Some(Self::of(&line).unwrap_or(Self::Unreadable)),
         }
     }
 
@@ -81,7 +81,7 @@ impl Sample {
         };
         if let Some(what) = name.after("records") {
             let what = label("what").or(what);
-            let value = whole(line.value)?;
+            let value = parse_count(line.value)?;
             return Some(what.map_or(Self::Unlabelled(None), |what| {
                 Self::Records(what.to_owned(), value)
             }));
@@ -111,16 +111,16 @@ impl Sample {
         }
         let count = match family {
             Family::InFlight => return Some(Self::Other),
-            Family::Outcome(outcome) => Count::Outcome(named(&outcome), whole(line.value)?),
-            Family::Sampled => Count::Sampled(whole(line.value)?),
-            Family::Unproven => Count::Unproven(whole(line.value)?),
+            Family::Outcome(outcome) => Count::Outcome(named(&outcome), parse_count(line.value)?),
+            Family::Sampled => Count::Sampled(parse_count(line.value)?),
+            Family::Unproven => Count::Unproven(parse_count(line.value)?),
             Family::V1 | Family::V2 => {
                 // Quantiles, and the histograms of Envoy's own page.
                 if !name.is_bucket {
                     return Some(Self::Other);
                 }
-                let bound = label("le").and_then(microseconds)?;
-                let value = whole(line.value)?;
+                let bound = label("le").and_then(parse_milliseconds)?;
+                let value = parse_count(line.value)?;
                 match family {
                     Family::V1 => Count::V1(bound, value),
                     _ => Count::V2(bound, value),

@@ -5,6 +5,7 @@ use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::io::{self, BufRead};
 
 use serde::Serialize;
+use turnout_admin::is_metric_line;
 use turnout_logs::{Unwrapped, Unwrapper, Wrappers, plugin_message};
 
 use crate::beginning::is_harmless;
@@ -12,7 +13,6 @@ use crate::counters::Sample;
 use crate::line::{Line, Lines};
 use crate::lookalike::{Lookalikes, looks_like_record};
 use crate::loose;
-use crate::metric_line::is_metric_line;
 use crate::record::{BEGINNING, Record};
 
 /// What the filter writes before each record.

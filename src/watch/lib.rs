@@ -10,16 +10,12 @@
 
 #![forbid(unsafe_code)]
 
-mod counts;
 mod draw;
-mod dump;
 mod ending;
 mod flow;
 mod history;
 mod json;
-mod page;
 mod plain;
-mod policy;
 mod proxy;
 mod screen;
 mod share;

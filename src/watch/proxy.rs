@@ -4,12 +4,12 @@ use std::io;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use turnout_admin::{
+    AdminClient, Counter, CounterValues, MissingPolicy, PolicySearch, StatsError, StatsPage,
+    node_region, stats_path,
+};
 use turnout_core::{Revision, Time};
-use turnout_live::{Admin, NoCounters};
 
-use crate::counts::{Counter, Counts};
-use crate::page::{self, Page};
-use crate::policy::{self, Missing, Search};
 use crate::standings::{Listed, Standing};
 
 /// A page of counters may take so long.
@@ -49,12 +49,12 @@ pub(crate) struct Seen {
     pub(crate) rejected_watched: u64,
     pub(crate) restarts: u64,
     /// Between the last two looks; and of that, what a second brings in thousandths.
-    pub(crate) recent: Counts,
-    pub(crate) rates: Counts,
+    pub(crate) recent: CounterValues,
+    pub(crate) rates: CounterValues,
     /// Since it is watched, restarts or not.
-    pub(crate) since: Counts,
+    pub(crate) since: CounterValues,
     /// Since it was started.
-    pub(crate) totals: Counts,
+    pub(crate) totals: CounterValues,
     /// Of the policy in force; empty where that is not known.
     pub(crate) standings: Arc<[(String, Standing)]>,
     /// What is odd about its policy.
@@ -75,10 +75,10 @@ pub(crate) enum State {
 }
 
 pub(crate) struct Proxy {
-    admin: Admin,
-    dumps: Admin,
+    admin: AdminClient,
+    dumps: AdminClient,
     /// The last page, and when it was read.
-    before: Option<(Page, Instant)>,
+    before: Option<(StatsPage, Instant)>,
     policy: Option<Listed>,
     /// For which number and which update the dump was looked at, and when it is looked at again.
     dumped: Option<(Dumped, Instant)>,
@@ -95,8 +95,8 @@ impl Proxy {
     /// The error is a sentence.
     pub(crate) fn new(address: &str) -> Result<Self, String> {
         Ok(Self {
-            admin: Admin::new(address, ANSWER)?.at_most(MOST_BYTES),
-            dumps: Admin::new(address, DUMP_ANSWER)?,
+            admin: AdminClient::new(address, ANSWER)?.with_max_bytes(MOST_BYTES),
+            dumps: AdminClient::new(address, DUMP_ANSWER)?,
             before: None,
             policy: None,
             dumped: None,
@@ -105,7 +105,7 @@ impl Proxy {
     }
 
     pub(crate) fn name(&self) -> &str {
-        self.admin.name()
+        self.admin.address()
     }
 
     /// Looks once.
@@ -113,12 +113,12 @@ impl Proxy {
         match self.page() {
             Err(error) => {
                 self.seen.state = match error {
-                    NoCounters::Silent(why) => State::Silent(why),
-                    NoCounters::NotEnvoy(why) => State::Other(why),
+                    StatsError::Unreachable(why) => State::Silent(why),
+                    StatsError::NotEnvoy(why) => State::Other(why),
                 };
                 // Nothing is known of the time since.
-                self.seen.recent = Counts::default();
-                self.seen.rates = Counts::default();
+                self.seen.recent = CounterValues::default();
+                self.seen.rates = CounterValues::default();
             }
             Ok(page) => {
                 let at = Instant::now();
@@ -130,7 +130,7 @@ impl Proxy {
     }
 
     /// The page of counters, with those of the clusters of the policy in force.
-    fn page(&mut self) -> Result<Page, NoCounters> {
+    fn page(&mut self) -> Result<StatsPage, StatsError> {
         let address = self.address();
         let page = self.read(&address)?;
         self.refresh_policy(&page);
@@ -140,10 +140,10 @@ impl Proxy {
         }
     }
 
-    fn read(&self, address: &str) -> Result<Page, NoCounters> {
-        let mut page = Page::default();
-        self.admin.counters(address, |text| {
-            page = Page::read(text);
+    fn read(&self, address: &str) -> Result<StatsPage, StatsError> {
+        let mut page = StatsPage::default();
+        self.admin.get_stats(address, |text| {
+            page = StatsPage::read(text);
             page.is_of_envoy()
         })?;
         Ok(page)
@@ -154,23 +154,28 @@ impl Proxy {
             .policy
             .iter()
             .flat_map(|policy| policy.plan().rollouts());
-        page::address(rollouts.flat_map(|rollout| [rollout.v1.as_str(), rollout.v2.as_str()]))
+        stats_path(rollouts.flat_map(|rollout| [rollout.v1.as_str(), rollout.v2.as_str()]))
     }
 
-    fn count(&mut self, page: Page, at: Instant) {
+    fn count(&mut self, page: StatsPage, at: Instant) {
         let rejected = page.discovery.as_ref().map_or(0, |seen| seen.rejected);
         if let Some((before, then)) = &self.before {
-            let is_restarted = page.counts.is_less_than(&before.counts)
+            let is_restarted = page.counters.is_less_than(&before.counters)
                 || page
                     .uptime
                     .is_some_and(|now| before.uptime.is_some_and(|then| now < then));
-            let none = Counts::default();
-            let base = if is_restarted { &none } else { &before.counts };
-            self.seen.recent = page.counts.since(base);
+            let none = CounterValues::default();
+            let base = if is_restarted {
+                &none
+            } else {
+                &before.counters
+            };
+            self.seen.recent = page.counters.since(base);
             if !is_restarted {
                 // Of a cluster that was not asked for before it is not known how much is new.
                 self.seen.recent.retain(|counter| {
-                    !matches!(counter, Counter::Cluster(..)) || before.counts.get(counter).is_some()
+                    !matches!(counter, Counter::Cluster(..))
+                        || before.counters.get(counter).is_some()
                 });
             }
             let elapsed = at.saturating_duration_since(*then).as_millis();
@@ -185,8 +190,8 @@ impl Proxy {
         self.seen.state = State::Answers;
         self.seen.rejected = rejected;
         self.seen.uptime = page.uptime;
-        self.seen.totals = page.counts.clone();
-        self.seen.number = page.number();
+        self.seen.totals = page.counters.clone();
+        self.seen.number = page.revision_number();
         self.before = Some((page, at));
     }
 
@@ -198,13 +203,14 @@ impl Proxy {
         let discovery = page.discovery.as_ref();
         let policy = self.policy.as_mut().filter(|policy| {
             let number = policy.plan().revision().number();
-            page.number().is_none_or(|in_force| in_force == number)
+            page.revision_number()
+                .is_none_or(|in_force| in_force == number)
         });
         // Envoy may show the version of a policy that was refused.
         let version = discovery.and_then(|seen| seen.version.clone());
         let shown = version.filter(|version| {
             let revision = Revision::from_name(version);
-            revision.is_some_and(|revision| Some(revision.number()) == page.number())
+            revision.is_some_and(|revision| Some(revision.number()) == page.revision_number())
         });
         let in_force = policy
             .as_ref()
@@ -220,13 +226,14 @@ impl Proxy {
     }
 
     /// Looks for the policy in force, if it may be another one than the last time.
-    fn refresh_policy(&mut self, page: &Page) {
+    fn refresh_policy(&mut self, page: &StatsPage) {
         let discovery = page.discovery.as_ref();
         let wanted = Dumped {
-            number: page.number(),
+            number: page.revision_number(),
             updated: discovery.and_then(|seen| seen.updated),
         };
-        let is_known = |policy: &Listed| Some(policy.plan().revision().number()) == page.number();
+        let is_known =
+            |policy: &Listed| Some(policy.plan().revision().number()) == page.revision_number();
         let known = self.policy.as_ref().is_some_and(is_known);
         let is_looked_at = self
             .dumped
@@ -235,12 +242,12 @@ impl Proxy {
             return;
         }
         let began = Instant::now();
-        let (search, failed) = self.search(page.number());
+        let (search, failed) = self.search(page.revision_number());
         let pause = DUMP_PAUSE.max(began.elapsed().saturating_mul(DUMP_REST));
         let again = Instant::now().checked_add(pause);
         self.dumped = Some((wanted, again.unwrap_or(began)));
         self.seen.note = None;
-        if page.number().is_none() {
+        if page.revision_number().is_none() {
             self.policy = None;
             self.seen.note = Some(match (search.found(), discovery) {
                 (_, Some(_)) => "no policy was in force yet: everyone takes v1".to_owned(),
@@ -250,7 +257,7 @@ impl Proxy {
                      wasmcustom.turnout",
                     plan.revision().as_str()
                 ),
-                (Err(Missing::Invalid), None) => {
+                (Err(MissingPolicy::Invalid), None) => {
                     "it has a filter of Turnout whose policy is invalid; \
                      `turnout lint` says why"
                         .to_owned()
@@ -263,7 +270,7 @@ impl Proxy {
             Ok((mut plan, others)) => {
                 if plan.needs_region() {
                     let info = self.admin.get("/server_info").unwrap_or_default();
-                    plan.set_region(&policy::region(&info));
+                    plan.set_region(&node_region(&info));
                 }
                 self.seen.note = beside(
                     plan.revision().as_str(),
@@ -276,16 +283,16 @@ impl Proxy {
             Err(_) if known => {}
             Err(missing) => {
                 self.policy = None;
-                self.seen.note = Some(missing.in_words(failed));
+                self.seen.note = Some(describe_missing(missing, failed));
             }
         }
     }
 
     /// Looks through the dump; says also why a part of it could not be read.
-    fn search(&self, number: Option<u64>) -> (Search, Option<String>) {
-        let mut search = Search::new(number);
+    fn search(&self, number: Option<u64>) -> (PolicySearch, Option<String>) {
+        let mut search = PolicySearch::new(number);
         let mut failed = None;
-        let mut read = |search: &mut Search, part| {
+        let mut read = |search: &mut PolicySearch, part| {
             if let Err(why) = self.read_part(part, search) {
                 failed = Some(why);
             }
@@ -301,8 +308,8 @@ impl Proxy {
         (search, failed)
     }
 
-    fn read_part(&self, part: &str, search: &mut Search) -> Result<(), String> {
-        let Some(part) = self.dumps.part(part)? else {
+    fn read_part(&self, part: &str, search: &mut PolicySearch) -> Result<(), String> {
+        let Some(part) = self.dumps.open_config_dump(part)? else {
             return Ok(());
         };
         search
@@ -341,24 +348,22 @@ fn beside(shown: &str, plugin: &str, others: &[String]) -> Option<String> {
     ))
 }
 
-impl Missing {
-    /// `failed` says why a part of the dump could not be read.
-    fn in_words(self, failed: Option<String>) -> String {
-        match (self, failed) {
-            (Self::Nothing | Self::Invalid, Some(why)) => format!("cannot read its policy: {why}"),
-            (Self::Nothing, None) => "its policy is not in its configuration dump".to_owned(),
-            (Self::Other(revision), _) => format!(
+/// Describes why the active policy is not known. `failed` says why a part of the dump could not be read.
+fn describe_missing(missing: MissingPolicy, failed: Option<String>) -> String {
+    match (missing, failed) {
+            (MissingPolicy::Nothing | MissingPolicy::Invalid, Some(why)) => format!("cannot read its policy: {why}"),
+            (MissingPolicy::Nothing, None) => "its policy is not in its configuration dump".to_owned(),
+            (MissingPolicy::Other(revision), _) => format!(
                 "it was given revision {revision} last, which it does not run; the policy that it runs is \
                  not in its dump"
             ),
-            (Self::Invalid, None) => "it was given an invalid policy last; the one that it runs is not in \
+            (MissingPolicy::Invalid, None) => "it was given an invalid policy last; the one that it runs is not in \
                  its dump"
                 .to_owned(),
-            (Self::Unnamed, _) => "its policy is a Struct without `revision`, so it is not known whether \
+            (MissingPolicy::Unnamed, _) => "its policy is a Struct without `revision`, so it is not known whether \
                  that is the one in force; write a `revision` into the policy, as `turnout render` does"
                 .to_owned(),
         }
-    }
 }
 
 #[cfg(test)]
@@ -370,14 +375,14 @@ mod tests {
         Counter::Decision("r".into(), Treatment::V2, Reason::Rule)
     }
 
-    fn page(uptime: u64, v2_count: u64, rejected: u64) -> Page {
-        Page::read(&format!(
+    fn page(uptime: u64, v2_count: u64, rejected: u64) -> StatsPage {
+        StatsPage::read(&format!(
             "server.uptime: {uptime}\nwasmcustom.turnout.decisions.r.v2.rule: {v2_count}\n\
              extension_config_discovery.http_filter.turnout.update_rejected: {rejected}\n"
         ))
     }
 
-    fn after(pages: &[Page]) -> Seen {
+    fn after(pages: &[StatsPage]) -> Seen {
         let mut proxy = Proxy::new("127.0.0.1:1").unwrap();
         let began = Instant::now();
         for (second, page) in (0..).zip(pages) {
@@ -402,7 +407,7 @@ mod tests {
             (3, 2, 0)
         );
         let first = after(&[page(100, 1_000, 1)]);
-        assert_eq!(first.recent, Counts::default());
+        assert_eq!(first.recent, CounterValues::default());
         assert_eq!((first.rejected, first.rejected_watched), (1, 0));
     }
 
@@ -420,13 +425,14 @@ mod tests {
 
     #[test]
     fn a_cluster_that_was_not_asked_for_before_has_no_rate_yet() {
-        let with =
-            |completed: u64| Page::read(&format!("cluster.a.upstream_rq_completed: {completed}"));
-        let counter = Counter::Cluster("a".into(), crate::counts::OfCluster::Completed);
-        let seen = after(&[Page::default(), with(5_000)]);
+        let with = |completed: u64| {
+            StatsPage::read(&format!("cluster.a.upstream_rq_completed: {completed}"))
+        };
+        let counter = Counter::Cluster("a".into(), turnout_admin::ClusterStat::Completed);
+        let seen = after(&[StatsPage::default(), with(5_000)]);
         assert_eq!(seen.recent.get(&counter), None);
         assert_eq!(seen.totals.get(&counter), Some(5_000));
-        let seen = after(&[Page::default(), with(5_000), with(5_007)]);
+        let seen = after(&[StatsPage::default(), with(5_000), with(5_007)]);
         assert_eq!(seen.recent.get(&counter), Some(7));
     }
 

@@ -2,10 +2,9 @@
 
 use std::collections::BTreeMap;
 
+use turnout_admin::{ClusterStat, Counter, CounterValues, stat_name};
 use turnout_core::{Reason, Time, Treatment};
 
-use crate::counts::{Counter, Counts, OfCluster};
-use crate::page::stat_name;
 use crate::proxy::{Seen, State};
 use crate::standings::Standing;
 
@@ -143,8 +142,8 @@ impl Traffic {
 
 /// Puts together what is known of the proxies.
 pub(crate) fn view(at: Time, since: Time, proxies: &[(String, Seen)]) -> View {
-    let sum = |of: fn(&Seen) -> &Counts| {
-        let mut sum = Counts::default();
+    let sum = |of: fn(&Seen) -> &CounterValues| {
+        let mut sum = CounterValues::default();
         for (_, seen) in proxies {
             sum.add(of(seen));
         }
@@ -173,12 +172,15 @@ pub(crate) fn view(at: Time, since: Time, proxies: &[(String, Seen)]) -> View {
             at_place(name, &mut |rollout| rollout.stand(standing));
         }
     }
-    sums.recent
-        .spread(&mut at_place, |rollout| &mut rollout.recent.decisions);
-    sums.rates
-        .spread(&mut at_place, |rollout| &mut rollout.recent.rates);
-    sums.since
-        .spread(&mut at_place, |rollout| &mut rollout.since.decisions);
+    spread(&sums.recent, &mut at_place, |rollout| {
+        &mut rollout.recent.decisions
+    });
+    spread(&sums.rates, &mut at_place, |rollout| {
+        &mut rollout.recent.rates
+    });
+    spread(&sums.since, &mut at_place, |rollout| {
+        &mut rollout.since.decisions
+    });
     for (counter, count) in sums.totals.iter().filter(|(_, count)| *count > 0) {
         if let Counter::Shadow(name, outcome) = counter {
             at_place(name, &mut |rollout| {
@@ -227,24 +229,22 @@ fn named(proxies: &[(String, Seen)], sums: &Sums) -> Vec<RolloutView> {
 }
 
 struct Sums {
-    recent: Counts,
-    rates: Counts,
-    since: Counts,
-    totals: Counts,
+    recent: CounterValues,
+    rates: CounterValues,
+    since: CounterValues,
+    totals: CounterValues,
 }
 
-impl Counts {
-    fn spread(
-        &self,
-        at_place: &mut impl FnMut(&str, &mut dyn FnMut(&mut RolloutView)),
-        of: fn(&mut RolloutView) -> &mut BTreeMap<(Treatment, Reason), u64>,
-    ) {
-        for (counter, count) in self.iter().filter(|(_, count)| *count > 0) {
-            if let Counter::Decision(name, treatment, reason) = counter {
-                at_place(name, &mut |rollout| {
-                    of(rollout).insert((*treatment, *reason), count);
-                });
-            }
+fn spread(
+    counters: &CounterValues,
+    at_place: &mut impl FnMut(&str, &mut dyn FnMut(&mut RolloutView)),
+    of: fn(&mut RolloutView) -> &mut BTreeMap<(Treatment, Reason), u64>,
+) {
+    for (counter, count) in counters.iter().filter(|(_, count)| *count > 0) {
+        if let Counter::Decision(name, treatment, reason) = counter {
+            at_place(name, &mut |rollout| {
+                of(rollout).insert((*treatment, *reason), count);
+            });
         }
     }
 }
@@ -268,17 +268,18 @@ impl Sums {
     fn cluster(&self, version: &'static str, name: &str) -> ClusterView {
         let stat_name = stat_name(name).into_owned();
         let counter = |what| Counter::Cluster(stat_name.clone(), what);
-        let of = |counts: &Counts, what| counts.get(&counter(what)).unwrap_or_default();
-        let both = |counts| [OfCluster::Completed, OfCluster::Failed].map(|what| of(counts, what));
-        let causes = OfCluster::CAUSES.map(|(what, words)| (words, of(&self.since, what)));
+        let of = |counts: &CounterValues, what| counts.get(&counter(what)).unwrap_or_default();
+        let both =
+            |counts| [ClusterStat::Completed, ClusterStat::Failed].map(|what| of(counts, what));
+        let causes = ClusterStat::CAUSES.map(|(what, words)| (words, of(&self.since, what)));
         ClusterView {
             version,
             name: name.to_owned(),
-            is_known: OfCluster::CAUSES
+            is_known: ClusterStat::CAUSES
                 .iter()
                 .any(|(what, _)| self.totals.get(&counter(*what)).is_some()),
             recent: both(&self.recent),
-            rate: of(&self.rates, OfCluster::Completed),
+            rate: of(&self.rates, ClusterStat::Completed),
             since: both(&self.since),
             causes: causes.into_iter().filter(|(_, count)| *count > 0).collect(),
         }
@@ -328,14 +329,17 @@ mod tests {
     use crate::tests::sample;
 
     fn seen(v1: u64, v2: u64, standing: Standing) -> (String, Seen) {
-        let mut counts = Counts::default();
+        let mut counts = CounterValues::default();
         let decision = |treatment, reason| Counter::Decision("r".into(), treatment, reason);
         counts.insert(decision(Treatment::V1, Reason::OutsideAccounts), v1);
         counts.insert(decision(Treatment::V2, Reason::Rule), v2);
         counts.insert(Counter::Shadow("r".into(), "equal".into()), 2);
-        counts.insert(Counter::Cluster("chat-v2".into(), OfCluster::Completed), v2);
-        counts.insert(Counter::Cluster("chat-v2".into(), OfCluster::Failed), 1);
-        counts.insert(Counter::Cluster("chat-v2".into(), OfCluster::Resets), 0);
+        counts.insert(
+            Counter::Cluster("chat-v2".into(), ClusterStat::Completed),
+            v2,
+        );
+        counts.insert(Counter::Cluster("chat-v2".into(), ClusterStat::Failed), 1);
+        counts.insert(Counter::Cluster("chat-v2".into(), ClusterStat::Resets), 0);
         let seen = Seen {
             state: State::Answers,
             recent: counts.clone(),

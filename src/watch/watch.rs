@@ -6,8 +6,9 @@ use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+use turnout_admin::distinct_admins;
 use turnout_core::Time;
-use turnout_live::{Directory, distinct_admins};
+use turnout_live::Directory;
 
 use crate::history::History;
 use crate::proxy::{Proxy, Seen};

@@ -89,7 +89,7 @@ fn linted(arguments: &Arguments) -> Result<Exit, String> {
         Some(path) => Some(old(Source::read(path, arguments.account_files.access())?)?),
         None => None,
     };
-    let routes = turnout_live::routes(&arguments.admin).into_iter();
+    let routes = turnout_admin::routes(&arguments.admin).into_iter();
     let routes: Vec<ProxyRoutes> = routes.collect::<Result<_, _>>()?;
     let options = Options {
         against: old.as_ref(),

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::Args;
-use turnout_live::Admin;
+use turnout_admin::AdminClient;
 use turnout_report::{Allow, HIDDEN, Report, Totals};
 
 use crate::support::exit::{Exit, refuse};
@@ -123,11 +123,11 @@ fn read_file(totals: &mut Totals, path: &Path, is_own_log: bool) -> io::Result<(
 
 /// Reads the counters of a proxy.
 fn ask(totals: &mut Totals, address: &str) -> Result<(), String> {
-    let admin = Admin::new(base_of(address), TIMEOUT)?.at_most(MOST_BYTES);
+    let admin = AdminClient::new(base_of(address), TIMEOUT)?.with_max_bytes(MOST_BYTES);
     let page = admin.open("/stats/prometheus?filter=turnout")?;
     totals
-        .read(admin.name(), BufReader::new(page))
-        .map_err(|error| admin.failed(&error))
+        .read(admin.address(), BufReader::new(page))
+        .map_err(|error| admin.describe_stats_error(&error))
 }
 
 /// A proxy that is asked twice would count twice.

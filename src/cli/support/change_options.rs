@@ -9,8 +9,7 @@ use std::time::{Duration, Instant};
 use clap::Args;
 use turnout_core::lint::ProxyRoutes;
 use turnout_live::{
-    Admin, Author, Change, Directory, EnvoyLog, Error, Intent, Outcome, Preview, Proxies,
-    Readiness, outcome,
+    Author, Change, Directory, Error, Intent, Outcome, Preview, Proxies, Readiness, outcome,
 };
 
 use crate::support::account_file_access::LineOptions;
@@ -24,6 +23,7 @@ use crate::support::text_io;
 use crate::support::time_arg::now;
 
 use change_report::{Asked, ChangeReport};
+use turnout_admin::{AdminClient, EnvoyLog};
 use turnout_text::escape_for_terminal;
 
 /// How long a change is looked at again and again because somebody else was quicker.
@@ -103,12 +103,12 @@ impl Options {
     /// That each address is one.
     pub(crate) fn check_admins(&self) -> Result<(), String> {
         let mut admins = self.admin.iter();
-        admins.try_for_each(|admin| Admin::new(admin, self.timeout).map(drop))
+        admins.try_for_each(|admin| AdminClient::new(admin, self.timeout).map(drop))
     }
 
     /// The routes of the proxies, as far as they can be read; that others cannot is said.
     pub(crate) fn routes(&self) -> Vec<ProxyRoutes> {
-        let read = turnout_live::routes(&self.admin).into_iter();
+        let read = turnout_admin::routes(&self.admin).into_iter();
         read.filter_map(|routes| routes.map_err(|error| tell(&error)).ok())
             .collect()
     }

@@ -2,8 +2,9 @@
 
 use std::collections::BTreeSet;
 
+use turnout_admin::{StaleSeries, stale_series};
 use turnout_core::Plan;
-use turnout_live::{Directory, StaleSeries, stale_series};
+use turnout_live::Directory;
 
 use crate::support::safe_output::print_error_line;
 
@@ -37,7 +38,7 @@ pub(crate) fn warn(admins: &[String], directory: Option<&Directory>, old: &Plan,
             ));
         }
     }
-    let so_far = directory.and_then(|directory| directory.rollouts_so_far().ok());
+    let so_far = directory.and_then(|directory| directory.past_rollouts().ok());
     let gone = so_far.map_or(0, |so_far| so_far.difference(&new).count());
     if of_proxies.is_empty() && gone >= MANY {
         print_error_line(&format!(

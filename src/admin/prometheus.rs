@@ -1,43 +1,46 @@
-//! One line of counters, as Prometheus, OpenMetrics and Envoy's own page write it.
+//! Samples of Turnout's metrics, in Prometheus text, OpenMetrics, and the format of Envoy's stats page.
 
-/// A name, its labels, and the text of the value.
+/// A sample of one of Turnout's metrics.
 #[derive(Debug, PartialEq)]
-pub(crate) struct SampleLine<'a> {
-    /// Without what Envoy and collectors write in front of `turnout`.
-    pub(crate) name: String,
-    /// Whether the name has dots between its parts, as on Envoy's own page, and not underscores.
-    pub(crate) is_dotted: bool,
-    pub(crate) labels: Vec<(String, String)>,
-    /// A number, or a native histogram.
-    pub(crate) value: &'a str,
+pub struct SampleLine<'a> {
+    /// The name after `turnout` and its separator.
+    pub name: String,
+    /// Whether the parts of the name are separated by dots, as on Envoy's stats page, and not by underscores.
+    pub is_dotted: bool,
+    /// The labels with their values.
+    pub labels: Vec<(String, String)>,
+    /// The text of the value: a number or a native histogram.
+    pub value: &'a str,
 }
 
-/// What a line is.
-pub(crate) enum Parsed<'a> {
-    /// Nothing of Turnout.
+/// What a line of metrics is.
+pub enum ParsedLine<'a> {
+    /// Not a metric of Turnout.
     Foreign,
-    /// It begins as a sample of Turnout, and is none.
+    /// A malformed sample of Turnout.
     Broken,
+    /// A sample of Turnout.
     Sample(SampleLine<'a>),
 }
 
-/// Reads `name{label="value"} 1`, `{"name",label="value"} 1` and `name: 1`.
-pub(crate) fn parse(line: &str) -> Parsed<'_> {
+/// Parses `name{label="value"} 1`, `{"name",label="value"} 1` or `name: 1`.
+#[must_use]
+pub fn parse_sample(line: &str) -> ParsedLine<'_> {
     let line = line.trim();
     if line.starts_with('{') {
         return match line.contains("turnout") {
-            true => quoted_name(line).unwrap_or(Parsed::Foreign),
-            false => Parsed::Foreign,
+            true => quoted_name(line).unwrap_or(ParsedLine::Foreign),
+            false => ParsedLine::Foreign,
         };
     }
     let Some(bare) = own(line) else {
-        return Parsed::Foreign;
+        return ParsedLine::Foreign;
     };
-    plain_name(bare).map_or(Parsed::Broken, Parsed::Sample)
+    plain_name(bare).map_or(ParsedLine::Broken, ParsedLine::Sample)
 }
 
-/// Without the prefixes, where something of Turnout follows them: Envoy leaves its own away where it
-/// knows them, and other versions and collectors do not.
+/// Strips the prefixes before `turnout`, and `turnout` itself. Some versions of Envoy and some collectors
+/// write `envoy_` and `wasmcustom`.
 fn own(name: &str) -> Option<&str> {
     let bare = name.strip_prefix("envoy_").unwrap_or(name);
     let bare = bare
@@ -62,7 +65,7 @@ fn plain_name(bare: &str) -> Option<SampleLine<'_>> {
     let (name, rest) = bare.split_at_checked(name_ends)?;
     let (labels, rest) = match (rest.strip_prefix('{'), rest.trim_start().strip_prefix('{')) {
         (Some(inside), _) => labels(inside)?,
-        // Behind a blank this may be a native histogram of a series without labels.
+        // After a blank, this may be a native histogram of a series without labels.
         (None, Some(inside)) => labels(inside).unwrap_or_else(|| (Vec::new(), rest)),
         (None, None) => (Vec::new(), rest),
     };
@@ -77,8 +80,8 @@ fn plain_name(bare: &str) -> Option<SampleLine<'_>> {
     })
 }
 
-/// The name stands in quotes among the labels, or as the label `__name__`.
-fn quoted_name(line: &str) -> Option<Parsed<'_>> {
+/// Parses a line whose name is quoted among the labels, or is the label `__name__`.
+fn quoted_name(line: &str) -> Option<ParsedLine<'_>> {
     let (all, rest) = labels(line.strip_prefix('{')?)?;
     let mut name = None;
     let mut labels = Vec::new();
@@ -92,9 +95,9 @@ fn quoted_name(line: &str) -> Option<Parsed<'_>> {
     let name = name?;
     let bare = own(&name)?;
     let Some(value) = value_of(rest) else {
-        return Some(Parsed::Broken);
+        return Some(ParsedLine::Broken);
     };
-    Some(Parsed::Sample(SampleLine {
+    Some(ParsedLine::Sample(SampleLine {
         name: bare.get(1..)?.to_owned(),
         is_dotted: bare.starts_with('.'),
         labels,
@@ -102,7 +105,7 @@ fn quoted_name(line: &str) -> Option<Parsed<'_>> {
     }))
 }
 
-/// The number, in front of a time and of an exemplar; or a whole native histogram.
+/// Returns the number without the time and the exemplar after it, or a whole native histogram.
 fn value_of(rest: &str) -> Option<&str> {
     let rest = rest.trim();
     match rest.starts_with(['{', '=']) {
@@ -113,7 +116,7 @@ fn value_of(rest: &str) -> Option<&str> {
 
 type Labels = Vec<(String, Option<String>)>;
 
-/// Reads `a="b","c"="d","name"}` and gives what is behind it.
+/// Parses `a="b","c"="d","name"}`, and returns the labels and the rest of the line.
 fn labels(text: &str) -> Option<(Labels, &str)> {
     let mut labels = Vec::new();
     let mut rest = text;
@@ -146,7 +149,7 @@ fn labels(text: &str) -> Option<(Labels, &str)> {
     }
 }
 
-/// Reads up to the closing quote.
+/// Parses a string up to its closing quote, and returns it with the rest of the line.
 fn quoted(text: &str) -> Option<(String, &str)> {
     let mut value = String::new();
     let mut chars = text.chars();
@@ -162,20 +165,22 @@ fn quoted(text: &str) -> Option<(String, &str)> {
     }
 }
 
-/// A count, also as `3e+03` or `3000.0`.
-pub(crate) fn whole(text: &str) -> Option<u64> {
+/// Parses a count: `3000`, `3000.0` or `3e+03`.
+#[must_use]
+pub fn parse_count(text: &str) -> Option<u64> {
     if let Ok(count) = text.parse() {
         return Some(count);
     }
     let count: f64 = text.parse().ok()?;
-    // Formatted, because a cast would not say that it does not fit.
+    // Formatted and parsed, because a cast would not report an overflow.
     (count >= 0.0)
         .then(|| format!("{count:.0}"))
         .and_then(|text| text.parse().ok())
 }
 
-/// Milliseconds as microseconds, also as `1.8e+06`; the inner `None` is infinite.
-pub(crate) fn microseconds(ms: &str) -> Option<Option<u64>> {
+/// Parses milliseconds, `0.5` or `1.8e+06`, and returns microseconds. `+Inf` is `Some(None)`.
+#[must_use]
+pub fn parse_milliseconds(ms: &str) -> Option<Option<u64>> {
     let ms: f64 = ms.parse().ok()?;
     if ms.is_infinite() && ms.is_sign_positive() {
         return Some(None);

@@ -1,7 +1,7 @@
-//! The HTTP filter chains of a running proxy in which two enabled filters are Turnout, out of its dump.
+//! Finds the HTTP filter chains of a proxy with two enabled Turnout filters, in its configuration dump.
 //!
-//! What in the dump is not as expected, or does not show that both filters see the same requests, is passed
-//! over: a warning has to be true.
+//! Whatever is malformed, or does not prove that both filters see the same requests, is skipped: a warning
+//! has to be true.
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
@@ -18,11 +18,11 @@ const BYTES: &str = "/google.protobuf.BytesValue";
 /// Filters whose settings are a `Struct`, under this name and an older one.
 const TYPED_STRUCT: [&str; 2] = ["/xds.type.v3.TypedStruct", "/udpa.type.v1.TypedStruct"];
 
-/// Finds the chains with two Turnout filters in the listeners that a proxy has in use.
+/// Finds the chains with two Turnout filters in the listeners that a proxy uses.
 ///
-/// A filter with `disabled: true` does not count, nor one that a route of the proxy disables.
+/// A filter with `disabled: true`, or one that any route disables, does not count.
 pub(crate) fn two_turnouts(dump: &[u8]) -> Vec<TwoTurnouts> {
-    // Of a dump that is no JSON the routes say so.
+    // `routes` reports a dump that is not JSON.
     let Ok(Dump { configs }) = serde_json::from_slice(dump) else {
         return Vec::new();
     };
@@ -38,7 +38,7 @@ pub(crate) fn two_turnouts(dump: &[u8]) -> Vec<TwoTurnouts> {
         }
     }
     if !found.is_empty() {
-        // The whole dump is taken apart only here: its routes may be many megabytes.
+        // Parsed as a whole only here, because the routes may have many megabytes.
         let Ok(dump) = serde_json::from_slice::<Value>(dump) else {
             return Vec::new();
         };
@@ -64,7 +64,7 @@ struct Part {
 }
 
 impl Part {
-    /// Those that take requests: not what warms, drains or was refused.
+    /// Returns the listeners that accept requests: not those that are warming, draining or rejected.
     fn listeners(&self) -> impl Iterator<Item = &Value> {
         let fixed = items(Some(&self.static_listeners));
         let fixed = fixed.iter().filter_map(|given| given.get("listener"));
@@ -73,7 +73,7 @@ impl Part {
     }
 }
 
-/// The HTTP filters of each connection manager of a listener.
+/// Returns the HTTP filters of each connection manager of a listener.
 fn http_filters(listener: &Value) -> impl Iterator<Item = &[Value]> {
     let chains = items(listener.get("filter_chains")).iter();
     let chains = chains.chain(listener.get("default_filter_chain"));
@@ -81,10 +81,10 @@ fn http_filters(listener: &Value) -> impl Iterator<Item = &[Value]> {
     filters.map(|filter| items(filter.pointer("/typed_config/http_filters")))
 }
 
-/// Which filters are Turnout.
+/// The Turnout filters that a proxy discovers.
 #[derive(Default)]
 struct Turnouts {
-    /// By the name under which it is discovered: the plugin's name, `None` for another filter.
+    /// The plugin's name by filter name; `None` for another kind of filter.
     discovered: BTreeMap<String, Option<String>>,
 }
 
@@ -96,7 +96,8 @@ impl Turnouts {
             };
             let plugin = filter.get("typed_config").and_then(plugin_of_turnout);
             let known = self.discovered.entry(text(filter, "name").to_owned());
-            // Two sources may give one name; which of them a chain asks is not in doubt if both are Turnout.
+            // Two sources may have a filter of the same name. If both are Turnout, it does not matter which
+            // one a chain uses.
             let known = known.or_insert_with(|| plugin.clone());
             if plugin.is_none() {
                 *known = None;
@@ -104,7 +105,7 @@ impl Turnouts {
         }
     }
 
-    /// Adds each Turnout of a chain together with the one before it.
+    /// Adds each Turnout filter of a chain together with the previous one.
     fn pairs(
         &self,
         listener: &Value,
@@ -135,10 +136,10 @@ impl Turnouts {
         }
     }
 
-    /// The plugin's name, where this is Turnout.
+    /// Returns the plugin's name if the filter is Turnout.
     fn plugin(&self, filter: &Value) -> Option<String> {
         if let Some(discovery) = filter.get("config_discovery") {
-            // What is not delivered is in its default.
+            // Until a configuration is delivered, the default applies.
             return match self.discovered.get(text(filter, "name")) {
                 Some(plugin) => plugin.clone(),
                 None => discovery.get("default_config").and_then(plugin_of_turnout),
@@ -148,7 +149,7 @@ impl Turnouts {
     }
 }
 
-/// The plugin's name of a Wasm filter with a configuration that Turnout takes.
+/// Returns the plugin's name of a Wasm filter whose configuration is valid for Turnout.
 fn plugin_of_turnout(typed_config: &Value) -> Option<String> {
     let kind = text(typed_config, "@type");
     let config = match kind.ends_with(WASM) {
@@ -174,7 +175,7 @@ fn plugin_of_turnout(typed_config: &Value) -> Option<String> {
     is_turnout.then(|| text(config, "name").to_owned())
 }
 
-/// The names of filters that some route disables, wherever in a dump it is.
+/// Collects the names of filters that any route in a dump disables.
 fn disabled_by_routes<'d>(part: &'d Value, disabled: &mut BTreeSet<&'d str>) {
     match part {
         Value::Array(items) => {
@@ -197,7 +198,7 @@ fn disabled_by_routes<'d>(part: &'d Value, disabled: &mut BTreeSet<&'d str>) {
     }
 }
 
-/// The name of a listener, else its address.
+/// Returns the name of a listener, or else its address.
 fn name_of(listener: &Value, number: usize) -> String {
     let name = text(listener, "name");
     if !name.is_empty() {

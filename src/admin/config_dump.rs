@@ -1,7 +1,7 @@
-//! The configurations of plugins in a dump of Envoy's configuration, wherever in it they are.
+//! Plugin configurations in Envoy's configuration dump, at any depth.
 //!
-//! A dump can have tens of megabytes. It is read once, from front to back, and only one configuration
-//! is kept at a time.
+//! A dump can have tens of megabytes. It is read once as a stream, and only one configuration is kept in
+//! memory at a time.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -13,35 +13,36 @@ use serde::Deserialize;
 use serde::de::{DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
-/// Where Envoy keeps what it does not use, or not any more.
+/// The fields with configurations that Envoy does not use yet or any more.
 const UNUSED: [&str; 4] = [
     "warming_state",
     "draining_state",
     "error_state",
     "default_config",
 ];
-/// See [`Walk::nested`].
+/// The initial value of [`Walk::nested`].
 const NESTED: u8 = 2;
 const BYTES: &str = "type.googleapis.com/google.protobuf.BytesValue";
 
-/// The text that a plugin is given.
+/// The configuration of a plugin.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Configuration {
+pub(crate) struct PluginConfig {
     pub(crate) text: String,
-    /// Envoy writes the text out of a `Struct`; its members may be in another order there.
+    /// Whether the configuration is a `Struct`, from which Envoy generates the text. The order of the
+    /// members may differ from that text.
     pub(crate) is_struct: bool,
-    /// It is no version of a listener or filter that waits, ends, or was refused.
+    /// Whether Envoy uses it: it does not belong to a listener or filter that is warming, draining or
+    /// was rejected.
     pub(crate) is_used: bool,
 }
 
-/// Gives every text that may be a configuration of Turnout. JSON that is read is at most 128 levels
-/// deep.
+/// Calls `give` with every text that may be a configuration of Turnout.
 ///
 /// # Errors
-/// Where the dump is no JSON, or ends too soon.
-pub(crate) fn configurations(
+/// If the dump is not JSON, is cut off, or is nested deeper than 128 levels.
+pub(crate) fn read_plugin_configs(
     dump: impl Read,
-    give: &mut dyn FnMut(Configuration),
+    give: &mut dyn FnMut(PluginConfig),
 ) -> Result<(), serde_json::Error> {
     let mut json = serde_json::Deserializer::from_reader(BufReader::new(dump));
     let walk = Walk {
@@ -55,9 +56,9 @@ pub(crate) fn configurations(
 
 struct Walk<'g> {
     is_used: bool,
-    /// How many configurations inside of another are still looked through: each is read once more.
+    /// How many levels of configurations inside configurations to search. Each level is read once more.
     nested: u8,
-    give: &'g mut dyn FnMut(Configuration),
+    give: &'g mut dyn FnMut(PluginConfig),
 }
 
 impl<'de> DeserializeSeed<'de> for Walk<'_> {
@@ -146,17 +147,17 @@ impl Walk<'_> {
             }
             Err(_) => (None, false),
         };
-        // Other filters have a `configuration` too.
+        // Other filters also have a `configuration`.
         let text = text.filter(|text| text.contains("\"policy\""));
         if let Some(text) = text {
-            (self.give)(Configuration {
+            (self.give)(PluginConfig {
                 text,
                 is_struct,
                 is_used: self.is_used,
             });
             return;
         }
-        // A filter of another kind may hold one of Turnout in there.
+        // Another filter may contain Turnout, for example a composite filter.
         if let Some(nested) = self.nested.checked_sub(1) {
             let walk = Walk {
                 is_used: self.is_used,
@@ -169,7 +170,7 @@ impl Walk<'_> {
     }
 }
 
-/// An `Any`.
+/// A protobuf `Any`.
 #[derive(Deserialize)]
 struct Envelope<'t> {
     #[serde(rename = "@type", borrow, default)]
@@ -188,7 +189,7 @@ mod tests {
 
     fn texts(dump: &str) -> (Vec<String>, bool) {
         let mut texts = Vec::new();
-        let read = configurations(dump.as_bytes(), &mut |found| texts.push(found.text));
+        let read = read_plugin_configs(dump.as_bytes(), &mut |found| texts.push(found.text));
         (texts, read.is_ok())
     }
 

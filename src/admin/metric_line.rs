@@ -1,8 +1,9 @@
-//! Whether a line can be of a dump of counters, of whatever program.
+//! Recognises lines of metrics, of any program.
 
 /// Whether a line is a comment of Prometheus text, `name{labels} value`, or `name: value` as on Envoy's
-/// own page.
-pub(crate) fn is_metric_line(line: &[u8]) -> bool {
+/// stats page.
+#[must_use]
+pub fn is_metric_line(line: &[u8]) -> bool {
     if line.starts_with(b"#") {
         return true;
     }
@@ -32,7 +33,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn dumps_are_told_from_logs() {
+    fn metrics_are_distinguished_from_logs() {
         for line in [
             "# TYPE envoy_cluster counter",
             "envoy_cluster_upstream_rq{envoy_cluster_name=\"a b\"} 7",

@@ -1,7 +1,6 @@
-//! The routes of a running proxy, out of its dump, as far as they concern Turnout.
+//! Reads the routes of a proxy from its configuration dump, as far as they concern Turnout.
 //!
-//! A dump is what other hands wrote, of any size: it is read up to a bound, and what in it is not as
-//! expected makes a sentence and nothing else.
+//! A dump that is malformed or exceeds the limit is an error, never a panic.
 
 use std::io::Read;
 use std::thread;
@@ -14,17 +13,17 @@ use turnout_core::{CLUSTER_HEADER, TREATMENT_HEADER};
 use turnout_text::escape_for_terminal;
 
 use crate::address::distinct_admins;
-use crate::admin::Admin;
+use crate::client::AdminClient;
 use crate::filter_chains::two_turnouts;
 
-/// A dump has every route and every secret's name of a proxy.
+/// The timeout of a dump, which has every route of a proxy and the name of every secret.
 const ANSWER: Duration = Duration::from_secs(10);
 const PAGE: &str = "/config_dump";
 
-/// Reads the routes of the proxies at these addresses, all at once, and where two of their filters are
-/// Turnout.
+/// Reads the routes of the proxies at these addresses, and their HTTP filter chains with two Turnout
+/// filters. All proxies are asked at the same time.
 ///
-/// An error is a sentence: that an address is none, or that a dump cannot be read.
+/// An error is a sentence: an address is invalid, or a dump cannot be read.
 #[must_use]
 pub fn routes(addresses: &[String]) -> Vec<Result<ProxyRoutes, String>> {
     let addresses = distinct_admins(addresses);
@@ -42,8 +41,8 @@ pub fn routes(addresses: &[String]) -> Vec<Result<ProxyRoutes, String>> {
 }
 
 fn of_proxy(address: &str) -> Result<ProxyRoutes, String> {
-    let admin = Admin::new(address, ANSWER)?;
-    let proxy = escape_for_terminal(admin.name());
+    let admin = AdminClient::new(address, ANSWER)?;
+    let proxy = escape_for_terminal(admin.address());
     let cannot = |why: &str| {
         format!(
             "cannot read the routes of {proxy}: {why}; give the `admin` address of a running Envoy"
@@ -242,7 +241,7 @@ impl Configuration {
         );
         let hosts = self.virtual_hosts.iter();
         for host in hosts {
-            // Numbers are given out over the whole dump.
+            // The numbers of virtual hosts are unique within a dump.
             let virtual_host = routes
                 .last()
                 .map_or(0, |last| last.virtual_host.saturating_add(1));
@@ -279,7 +278,7 @@ impl Configuration {
                     ..entry.r#match.route(&of_virtual_host)
                 };
                 let Some(action) = &entry.route else {
-                    // It answers by itself, or sends the client elsewhere.
+                    // A direct response or a redirect.
                     routes.push(Route {
                         target: Target::Proxy,
                         ..matched
@@ -306,7 +305,7 @@ impl Configuration {
 }
 
 impl Match {
-    /// What it asks for, beside what its virtual host does.
+    /// Returns the route with the conditions of this match in addition to those of its virtual host.
     fn route(&self, of_virtual_host: &Route) -> Route {
         let mut route = Route {
             path: match (&self.prefix, &self.path_separated_prefix, &self.path) {
@@ -427,7 +426,7 @@ fn headers(added: &[Added], removed: &[String]) -> Vec<RouteChange> {
             raw_value,
         } = &added.header;
         let plain = value.replace("%%", "");
-        // What stands between percent signs is another value in each request.
+        // A command operator such as `%REQ(x)%` has another value in each request.
         match raw_value.is_some() || plain.contains('%') {
             true => RouteChange::Undeclarable(format!("request_headers_to_add: {key}")),
             false => RouteChange::Header {
@@ -440,7 +439,7 @@ fn headers(added: &[Added], removed: &[String]) -> Vec<RouteChange> {
         name: name.clone(),
         value: None,
     });
-    // Envoy removes first.
+    // Envoy removes headers before it adds any.
     removed.chain(added).collect()
 }
 

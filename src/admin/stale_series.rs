@@ -1,36 +1,33 @@
-//! Series of rollouts that a policy does not have any more: Envoy keeps each until it restarts.
+//! Finds the series of rollouts that a policy does not have any more. Envoy keeps a series until it restarts.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{BufRead, BufReader};
 use std::thread;
 use std::time::Duration;
 
-use serde::Deserialize;
-
 use crate::address::distinct_admins;
-use crate::admin::Admin;
-use crate::directory::Directory;
-use crate::error::Error;
+use crate::client::AdminClient;
 
-/// A warning is not waited for as an answer is.
-const ANSWER: Duration = Duration::from_secs(2);
-/// Some hundred thousand series.
-const MOST_BYTES: u64 = 64 << 20;
+/// The timeout of a page. It is short, because only a warning depends on it.
+const TIMEOUT: Duration = Duration::from_secs(2);
+/// The limit of a page: enough for several hundred thousand series.
+const MAX_BYTES: u64 = 64 << 20;
 const PAGE: &str = "/stats?filter=%5Ewasmcustom%5C.turnout%5C.";
 const PREFIX: &str = "wasmcustom.turnout.";
 
-/// What a proxy keeps of rollouts that a policy does not have.
+/// The series that a proxy keeps for rollouts that a policy does not have.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StaleSeries {
     /// The proxy's address.
     pub admin: String,
-    /// How many such rollouts there are.
+    /// The number of such rollouts.
     pub rollouts: usize,
-    /// How many series they have.
+    /// The number of their series.
     pub series: u64,
 }
 
-/// Asks proxies for the series of rollouts that have none of these names. Those that do not answer are left out.
+/// Asks proxies for the series of rollouts that have none of these names. Proxies that do not respond are
+/// left out.
 #[must_use]
 pub fn stale_series(addresses: &[String], names: &BTreeSet<String>) -> Vec<StaleSeries> {
     let addresses = distinct_admins(addresses);
@@ -45,18 +42,20 @@ pub fn stale_series(addresses: &[String], names: &BTreeSet<String>) -> Vec<Stale
 }
 
 fn of_proxy(address: &str, names: &BTreeSet<String>) -> Option<StaleSeries> {
-    let admin = Admin::new(address, ANSWER).ok()?.at_most(MOST_BYTES);
+    let admin = AdminClient::new(address, TIMEOUT)
+        .ok()?
+        .with_max_bytes(MAX_BYTES);
     let page = BufReader::new(admin.open(PAGE).ok()?);
     let lines = page.lines().map_while(Result::ok);
     let (rollouts, series) = count(lines, names);
     Some(StaleSeries {
-        admin: admin.name().to_owned(),
+        admin: admin.address().to_owned(),
         rollouts,
         series,
     })
 }
 
-/// How many rollouts have none of these names, and how many series they have.
+/// Counts the rollouts that have none of these names, and their series.
 fn count(lines: impl Iterator<Item = String>, names: &BTreeSet<String>) -> (usize, u64) {
     let mut stale: BTreeMap<String, u64> = BTreeMap::new();
     let mut known: BTreeSet<String> = BTreeSet::new();
@@ -69,11 +68,11 @@ fn count(lines: impl Iterator<Item = String>, names: &BTreeSet<String>) -> (usiz
         let (Some(metric), Some(rollout)) = (parts.next(), parts.next()) else {
             continue;
         };
-        // Requests that no rollout has are counted as `-`.
+        // Requests that match no rollout are counted under `-`.
         if names.contains(rollout) || rollout == "-" {
             continue;
         }
-        // Every rollout has decisions, and other metrics may be of something else.
+        // Every rollout has `decisions`. In other metrics, this part of the name may be something else.
         if metric == "decisions" {
             known.insert(rollout.to_owned());
         }
@@ -82,33 +81,6 @@ fn count(lines: impl Iterator<Item = String>, names: &BTreeSet<String>) -> (usiz
     }
     stale.retain(|rollout, _| known.contains(rollout));
     (stale.len(), stale.values().sum())
-}
-
-#[derive(Deserialize)]
-struct Policy {
-    rollouts: Vec<Rollout>,
-}
-
-#[derive(Deserialize)]
-struct Rollout {
-    name: String,
-}
-
-impl Directory {
-    /// The names of the rollouts of every policy that the history keeps.
-    ///
-    /// # Errors
-    /// When the history cannot be read.
-    pub fn rollouts_so_far(&self) -> Result<BTreeSet<String>, Error> {
-        let history = self.history()?;
-        let texts = history.texts().iter();
-        let policies = texts.filter_map(|hash| {
-            let text = history.text(hash).ok()?;
-            serde_json::from_str::<Policy>(&text).ok()
-        });
-        let rollouts = policies.flat_map(|policy| policy.rollouts);
-        Ok(rollouts.map(|rollout| rollout.name).collect())
-    }
 }
 
 #[cfg(test)]

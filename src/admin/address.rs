@@ -1,16 +1,17 @@
-//! The admin address of a proxy, as people write it.
+//! Admin addresses, as people write them.
 
 use turnout_text::escape_for_terminal;
 
-/// What stands in the sentences in the place of an address that cannot be guessed.
+/// The example in an error message where the intended address cannot be guessed.
 const EXAMPLE: &str = "http://127.0.0.1:9901";
 
-/// The addresses as they are shown, each once. What is no address stays as it is.
+/// Returns the addresses in the form `http://host:port`, without duplicates. An invalid address is kept
+/// unchanged.
 #[must_use]
 pub fn distinct_admins(addresses: &[String]) -> Vec<String> {
     let mut distinct = Vec::new();
     for address in addresses {
-        let address = parse(address).unwrap_or_else(|_| address.clone());
+        let address = parse_address(address).unwrap_or_else(|_| address.clone());
         if !distinct.contains(&address) {
             distinct.push(address);
         }
@@ -18,12 +19,12 @@ pub fn distinct_admins(addresses: &[String]) -> Vec<String> {
     distinct
 }
 
-/// Reads `host:port`, with or without `http://` before it and `/` behind it, and gives
+/// Parses `host:port`, with an optional `http://` before it and `/` after it, and returns
 /// `http://host:port`.
 ///
 /// # Errors
-/// A sentence: what is wrong, and what to write instead.
-pub(crate) fn parse(address: &str) -> Result<String, String> {
+/// A sentence that says what is wrong and what to write instead.
+pub fn parse_address(address: &str) -> Result<String, String> {
     let refuse = |what: &str, instead: &str| {
         Err(format!(
             "--admin {}: {what}; write {}",
@@ -50,7 +51,7 @@ pub(crate) fn parse(address: &str) -> Result<String, String> {
     let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
     let (authority, path) = rest.split_at_checked(end).unwrap_or((rest, ""));
     if let Some((_, host)) = authority.rsplit_once('@') {
-        // What stands before the `@` may be a password, so it is not shown.
+        // The part before the `@` may be a password, so it is not shown.
         return Err(format!(
             "--admin …@{}: an admin address has no user name; write http://{}",
             escape_for_terminal(host),
@@ -102,7 +103,7 @@ struct Mistake {
     instead: String,
 }
 
-/// The host, with the brackets of an IPv6 address, and the port.
+/// Splits an address into the host, including the brackets of an IPv6 address, and the port.
 fn split(authority: &str) -> Result<(&str, &str), Mistake> {
     let no_port = |host: &str| Mistake {
         what: "there is no port in it",
@@ -188,7 +189,7 @@ mod tests {
             ("[fe80::1]:65535", "http://[fe80::1]:65535"),
             ("localhost:0080", "http://localhost:80"),
         ] {
-            assert_eq!(parse(given), Ok(expected.into()), "{given}");
+            assert_eq!(parse_address(given), Ok(expected.into()), "{given}");
         }
     }
 
@@ -249,7 +250,7 @@ mod tests {
             (" host:9901", "a blank", "host:9901"),
             ("host: 9901", "a blank", "host:9901"),
         ] {
-            let error = parse(given).unwrap_err();
+            let error = parse_address(given).unwrap_err();
             assert!(error.starts_with("--admin"), "{error}");
             let (said, rest) = error.split_once("; write ").expect(&error);
             assert!(said.contains(what), "{given}: {error}");
@@ -260,12 +261,12 @@ mod tests {
 
     #[test]
     fn a_password_and_what_a_terminal_obeys_are_not_shown() {
-        let error = parse("http://me:secret@host:9901").unwrap_err();
+        let error = parse_address("http://me:secret@host:9901").unwrap_err();
         assert!(
             !error.contains("secret") && error.ends_with("write http://host:9901"),
             "{error}"
         );
-        let error = parse("host\u{1b}[2J:9901/x").unwrap_err();
+        let error = parse_address("host\u{1b}[2J:9901/x").unwrap_err();
         assert!(!error.contains('\u{1b}'), "{error}");
     }
 }

@@ -1,7 +1,7 @@
-//! The policy that a proxy runs, found in the dump of its configuration.
+//! Finds the active policy of a proxy in its configuration dump.
 //!
-//! What stands there is what the proxy was given last, and it may have refused that. The number that
-//! the filter tells says which one is in force; only that one is shown.
+//! The dump has the policy that the proxy received last, which it may have rejected. The filter's revision
+//! gauge identifies the active one.
 
 use std::collections::BTreeSet;
 use std::io::Read;
@@ -9,54 +9,55 @@ use std::io::Read;
 use serde_json::Value;
 use turnout_core::{Configuration, Plan};
 
-use crate::dump;
+use crate::config_dump::{PluginConfig, read_plugin_configs};
 
-/// What the parts of a dump say of the policy in force.
+/// A search for the active policy, over the parts of a configuration dump.
 #[derive(Debug, Default)]
-pub(crate) struct Search {
-    /// What the filter says that it runs; nothing where it does not say that.
+pub struct PolicySearch {
+    /// The revision number of the active policy, if the filter reports one.
     number: Option<u64>,
     plan: Option<Plan>,
-    /// The revisions of all policies in use, that in force too.
+    /// The revisions of all policies in use, including the active one.
     revisions: BTreeSet<String>,
-    /// The revision of one that is not in force.
+    /// The revision of a policy that is not active.
     other: Option<String>,
-    /// There is a policy whose revision follows from a text that the dump does not have.
+    /// Whether there is a policy whose revision depends on a text that is not in the dump.
     has_unnamed: bool,
     has_invalid: bool,
     known: BTreeSet<String>,
 }
 
-/// What there is instead of the policy in force.
+/// What a dump has instead of the active policy.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Missing {
-    /// It has policies, and this is the revision of one of them; another one is in force.
+pub enum MissingPolicy {
+    /// Other policies. This is the revision of one of them.
     Other(String),
-    /// It has a policy as a `Struct`, which has no revision of its own.
+    /// A policy in a `Struct`, without a `revision`.
     Unnamed,
-    /// It has configurations of the filter, none of which is valid.
+    /// Only invalid configurations of the filter.
     Invalid,
-    /// It has no configuration of the filter.
+    /// No configuration of the filter.
     Nothing,
 }
 
-impl Search {
-    /// A search for the policy with a number; for any, if it is not known which one is in force.
-    pub(crate) fn new(number: Option<u64>) -> Self {
+impl PolicySearch {
+    /// Starts a search for the policy with this revision number, or for any policy if it is `None`.
+    #[must_use]
+    pub fn new(number: Option<u64>) -> Self {
         Self {
             number,
             ..Self::default()
         }
     }
 
-    /// Looks through one part of a dump.
+    /// Searches one part of a dump.
     ///
     /// # Errors
-    /// Where it is no JSON, or cannot be read to its end. What was found until there is kept.
-    pub(crate) fn read(&mut self, part: impl Read) -> Result<(), serde_json::Error> {
-        dump::configurations(part, &mut |configuration| {
+    /// If it is not JSON or cannot be read to its end. Policies found before that are kept.
+    pub fn read(&mut self, part: impl Read) -> Result<(), serde_json::Error> {
+        read_plugin_configs(part, &mut |configuration| {
             let is_used = configuration.is_used;
-            // Sidecars have the same one in each of hundreds of listeners.
+            // A sidecar has the same configuration in each of hundreds of listeners.
             if is_used && self.known.contains(&configuration.text) {
                 return;
             }
@@ -67,47 +68,51 @@ impl Search {
         })
     }
 
-    /// Whether there was no configuration of the filter.
-    pub(crate) fn is_empty(&self) -> bool {
+    /// Whether no configuration of the filter was found.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
         let is_known = self.plan.is_some() || self.other.is_some();
         !(is_known || self.has_unnamed || self.has_invalid)
     }
 
-    /// The policy in force, and the revisions of other policies that are in use beside it.
-    pub(crate) fn found(self) -> Result<(Plan, Vec<String>), Missing> {
+    /// Returns the active policy, and the revisions of other policies in use.
+    ///
+    /// # Errors
+    /// If the active policy was not found.
+    pub fn found(self) -> Result<(Plan, Vec<String>), MissingPolicy> {
         let Some(plan) = self.plan else {
             return Err(match self.other {
-                Some(_) | None if self.has_unnamed => Missing::Unnamed,
-                Some(revision) => Missing::Other(revision),
-                None if self.has_invalid => Missing::Invalid,
-                None => Missing::Nothing,
+                Some(_) | None if self.has_unnamed => MissingPolicy::Unnamed,
+                Some(revision) => MissingPolicy::Other(revision),
+                None if self.has_invalid => MissingPolicy::Invalid,
+                None => MissingPolicy::Nothing,
             });
         };
-        let in_force = plan.revision().as_str();
+        let active = plan.revision().as_str();
         let others = self.revisions.iter();
-        let others = others.filter(|revision| *revision != in_force);
+        let others = others.filter(|revision| *revision != active);
         let others = others.cloned().collect();
         Ok((plan, others))
     }
 
-    fn take(&mut self, configuration: &dump::Configuration) {
+    fn take(&mut self, configuration: &PluginConfig) {
         let read = Configuration::from_json(configuration.text.as_bytes());
         let Ok(Configuration { plan, .. }) = read else {
             self.has_invalid = true;
             return;
         };
         let revision = plan.revision().as_str().to_owned();
-        let is_in_force = self
+        let is_active = self
             .number
             .is_none_or(|number| plan.revision().number() == number);
-        if !is_in_force && configuration.is_struct && !says_revision(&configuration.text) {
+        if !is_active && configuration.is_struct && !has_revision(&configuration.text) {
             self.has_unnamed = true;
             return;
         }
         if configuration.is_used {
             self.revisions.insert(revision.clone());
         }
-        match is_in_force {
+        match is_active {
             true if self.plan.is_none() => self.plan = Some(plan),
             true => {}
             false => self.other = Some(revision),
@@ -115,13 +120,14 @@ impl Search {
     }
 }
 
-fn says_revision(configuration: &str) -> bool {
+fn has_revision(configuration: &str) -> bool {
     let configuration: Value = serde_json::from_str(configuration).unwrap_or_default();
     configuration.pointer("/policy/revision").is_some()
 }
 
-/// The region of the proxy's node; empty where it has none.
-pub(crate) fn region(server_info: &str) -> String {
+/// Returns the region of the proxy's node from `/server_info`, or an empty string.
+#[must_use]
+pub fn node_region(server_info: &str) -> String {
     let info: Value = serde_json::from_str(server_info).unwrap_or_default();
     let region = info.pointer("/node/locality/region");
     let region = region.and_then(Value::as_str);
@@ -145,27 +151,27 @@ mod tests {
         json!({ "configs": filters }).to_string()
     }
 
-    fn find(dump: &str, number: Option<u64>) -> Result<(Plan, Vec<String>), Missing> {
-        let mut search = Search::new(number);
+    fn find(dump: &str, number: Option<u64>) -> Result<(Plan, Vec<String>), MissingPolicy> {
+        let mut search = PolicySearch::new(number);
         let _ = search.read(dump.as_bytes());
         search.found()
     }
 
     #[test]
-    fn the_one_in_force_is_found_among_others() {
+    fn the_active_policy_is_found_among_others() {
         let number = |revision| {
             turnout_core::Revision::from_name(revision)
                 .unwrap()
                 .number()
         };
         let structured: Value = serde_json::from_str(&policy("r2")).unwrap();
-        // What a proxy writes stands beside its policy.
-        let beside = |text: String| text.replacen('{', r#"{"headers":["cluster"],"#, 1);
+        // The settings of a proxy are next to its policy.
+        let with_headers = |text: String| text.replacen('{', r#"{"headers":["cluster"],"#, 1);
         let dump = dump(&[
             json!(policy("r1")),
             json!("{\"policy\":1}"),
             structured,
-            json!(beside(policy("r3"))),
+            json!(with_headers(policy("r3"))),
         ]);
         for revision in ["r1", "r2", "r3"] {
             let (plan, others) = find(&dump, Some(number(revision))).unwrap();
@@ -173,7 +179,7 @@ mod tests {
             assert_eq!(others.len(), 2, "{others:?}");
         }
         assert!(find(&dump, None).is_ok());
-        assert!(matches!(find(&dump, Some(1)), Err(Missing::Other(_))));
+        assert!(matches!(find(&dump, Some(1)), Err(MissingPolicy::Other(_))));
     }
 
     /// The revision of such a policy is the hash of a text that Envoy makes out of the `Struct`.
@@ -182,9 +188,9 @@ mod tests {
         let text = policy("r").replace("\"revision\":\"r\",", "");
         let structured: Value = serde_json::from_str(&text).unwrap();
         let found = find(&dump(&[structured]), Some(1));
-        assert!(matches!(found, Err(Missing::Unnamed)), "{found:?}");
+        assert!(matches!(found, Err(MissingPolicy::Unnamed)), "{found:?}");
         let found = find(&dump(&[json!(text)]), Some(1));
-        assert!(matches!(found, Err(Missing::Other(_))), "{found:?}");
+        assert!(matches!(found, Err(MissingPolicy::Other(_))), "{found:?}");
     }
 
     #[test]
@@ -198,20 +204,20 @@ mod tests {
             &"[".repeat(100_000),
         ] {
             let found = find(text, None);
-            assert!(matches!(found, Err(Missing::Nothing)), "{text:.20}");
+            assert!(matches!(found, Err(MissingPolicy::Nothing)), "{text:.20}");
         }
         let invalid = dump(&[json!("{\"policy\":{\"version\":7}}"), json!(3)]);
-        assert!(matches!(find(&invalid, None), Err(Missing::Invalid)));
+        assert!(matches!(find(&invalid, None), Err(MissingPolicy::Invalid)));
         let others = dump(&[json!("allow"), json!({ "rules": [] })]);
-        assert!(matches!(find(&others, None), Err(Missing::Nothing)));
+        assert!(matches!(find(&others, None), Err(MissingPolicy::Nothing)));
     }
 
     #[test]
     fn a_region_is_that_of_the_node() {
         let info = r#"{ "node": { "locality": { "region": "eu" } } }"#;
-        assert_eq!(region(info), "eu");
+        assert_eq!(node_region(info), "eu");
         for nothing in ["", "{}", r#"{ "node": 7 }"#] {
-            assert_eq!(region(nothing), "");
+            assert_eq!(node_region(nothing), "");
         }
     }
 }

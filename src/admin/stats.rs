@@ -1,7 +1,6 @@
-//! The page of counters of Envoy's admin interface.
+//! The stats page of Envoy's admin endpoint.
 //!
-//! Nothing on it is believed to be well-formed: a line that makes no sense is left out, and the number
-//! of things that a page can name is bounded.
+//! A malformed line is skipped, and the number of plugins that a page can name is limited.
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
@@ -9,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use turnout_core::render::FILTER_NAME;
 use turnout_core::{REVISION_GAUGES, Reason, Treatment, plugin_label};
 
-use crate::counts::{Counter, Counts, OfCluster};
+use crate::counters::{ClusterStat, Counter, CounterValues};
 
 /// The prefix of the names of the filter's metrics.
 const METRICS: &str = "wasmcustom.";
@@ -20,44 +19,47 @@ const SHADOW: &str = "wasmcustom.turnout.shadow.";
 const CLUSTER: &str = "cluster.";
 /// A name in the policy is a DNS label.
 const LONGEST_LABEL: usize = 63;
-/// What is asked by name has to fit into one request.
+/// The longest list of cluster names that fits into one request, in bytes.
 const LONGEST_NAMES: usize = 2_000;
-/// The largest number of plugins that are kept, and the longest name of one.
+/// The largest number of plugins that are kept, and the longest name of a plugin, in bytes.
 const MOST_PLUGINS: usize = 64;
 const LONGEST_PLUGIN: usize = 256;
-/// How much of a version is kept.
+/// How much of a version is kept, in characters.
 const LONGEST_VERSION: usize = 256;
 
-/// What one look at a proxy saw.
+/// The stats of one proxy.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Page {
-    /// In seconds.
-    pub(crate) uptime: Option<u64>,
-    /// The numbers of the revisions in force, as each plugin of Turnout says its own.
-    pub(crate) numbers: BTreeMap<String, u64>,
-    pub(crate) discovery: Option<Discovery>,
-    pub(crate) counts: Counts,
+pub struct StatsPage {
+    /// How long the proxy has run, in seconds.
+    pub uptime: Option<u64>,
+    /// The revision revision_numbers of the active policies, by Turnout plugin.
+    pub revision_numbers: BTreeMap<String, u64>,
+    /// The stats of extension discovery, if the proxy discovers the filter.
+    pub discovery: Option<FilterDiscovery>,
+    /// The counters of the filter and of the clusters.
+    pub counters: CounterValues,
 }
 
-/// What Envoy says of the filter that it discovers.
+/// What Envoy reports about the filter that it discovers (ECDS).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Discovery {
-    /// What it accepted last, if it was not refused before.
-    pub(crate) version: Option<String>,
-    pub(crate) rejected: u64,
-    /// When it accepted last, in milliseconds since 1970.
-    pub(crate) updated: Option<u64>,
+pub struct FilterDiscovery {
+    /// The version that it accepted last. It may be wrong after a rejection, see `DiscoveryStats`.
+    pub version: Option<String>,
+    /// How many updates were rejected.
+    pub rejected: u64,
+    /// When it accepted an update last, in milliseconds since 1970.
+    pub updated: Option<u64>,
 }
 
-/// Where the page is, with what is asked for of these clusters.
-pub(crate) fn address<'a>(clusters: impl IntoIterator<Item = &'a str>) -> String {
+/// Returns the path of the stats page, with a filter for the stats of Turnout and of these clusters.
+pub fn stats_path<'a>(clusters: impl IntoIterator<Item = &'a str>) -> String {
     let names: BTreeSet<_> = clusters.into_iter().map(stat_name).collect();
     let names: Vec<_> = names.iter().map(|name| escaped(name)).collect();
     let names = names.join("|");
-    let stats = OfCluster::ALL.map(|(_, stat)| stat).join("|");
+    let stats = ClusterStat::ALL.map(|(_, stat)| stat).join("|");
     let of_clusters = match names.len() {
         0 => String::new(),
-        // Rather all of them.
+        // The names are too long for one request, so it asks for all clusters.
         length if length > LONGEST_NAMES => format!(r"|cluster\..*\.({stats})$"),
         _ => format!(r"|cluster\.({names})\.({stats})$"),
     };
@@ -67,8 +69,9 @@ pub(crate) fn address<'a>(clusters: impl IntoIterator<Item = &'a str>) -> String
     format!("/stats?filter={}", percent_encoded(&filter))
 }
 
-/// How Envoy writes the name of a cluster in its statistics.
-pub(crate) fn stat_name(cluster: &str) -> Cow<'_, str> {
+/// Returns the name of a cluster as Envoy writes it in its stats.
+#[must_use]
+pub fn stat_name(cluster: &str) -> Cow<'_, str> {
     match cluster.contains(':') {
         false => Cow::Borrowed(cluster),
         true => cluster
@@ -79,7 +82,7 @@ pub(crate) fn stat_name(cluster: &str) -> Cow<'_, str> {
     }
 }
 
-/// For a regular expression.
+/// Escapes a name for a regular expression.
 fn escaped(name: &str) -> String {
     let mut escaped = String::with_capacity(name.len());
     for c in name.chars() {
@@ -101,27 +104,32 @@ fn percent_encoded(text: &str) -> String {
     text.bytes().map(encode).collect()
 }
 
-impl Page {
-    /// Whether it has anything that only an Envoy counts.
-    pub(crate) fn is_of_envoy(&self) -> bool {
-        self.uptime.is_some() || !self.numbers.is_empty() || self.discovery.is_some()
+impl StatsPage {
+    /// Whether the page has a stat that only Envoy has.
+    #[must_use]
+    pub fn is_of_envoy(&self) -> bool {
+        self.uptime.is_some() || !self.revision_numbers.is_empty() || self.discovery.is_some()
     }
 
-    /// The plugin that is watched: the one that `turnout apply` writes, or else the first by name.
-    pub(crate) fn plugin(&self) -> Option<&str> {
+    /// Returns the plugin to watch: the one that `turnout apply` writes, or else the first by name.
+    #[must_use]
+    pub fn plugin(&self) -> Option<&str> {
         let ours = plugin_label(FILTER_NAME);
-        let is_there = self.numbers.contains_key(&ours);
-        let mut plugins = self.numbers.keys();
+        let is_there = self.revision_numbers.contains_key(&ours);
+        let mut plugins = self.revision_numbers.keys();
         let plugin = plugins.find(|plugin| !is_there || **plugin == ours);
         plugin.map(String::as_str)
     }
 
-    /// The number of the revision that the watched plugin runs.
-    pub(crate) fn number(&self) -> Option<u64> {
-        self.numbers.get(self.plugin()?).copied()
+    /// Returns the revision number of the active policy of the plugin to watch.
+    #[must_use]
+    pub fn revision_number(&self) -> Option<u64> {
+        self.revision_numbers.get(self.plugin()?).copied()
     }
 
-    pub(crate) fn read(text: &str) -> Self {
+    /// Parses the page.
+    #[must_use]
+    pub fn read(text: &str) -> Self {
         let mut page = Self::default();
         for line in text.lines() {
             if let Some((name, value)) = line.split_once(": ") {
@@ -138,7 +146,7 @@ impl Page {
             self.discovery.get_or_insert_default().take(stat, value);
             return;
         }
-        // A histogram is none.
+        // A histogram has no single value.
         let Ok(number) = value.parse() else {
             return;
         };
@@ -146,8 +154,8 @@ impl Page {
         if let Some(plugin) = gauge.and_then(|name| name.strip_prefix(REVISION_GAUGES)) {
             let is_plain = plugin.len() <= LONGEST_PLUGIN && plugin_label(plugin) == plugin;
             let is_ours = plugin == plugin_label(FILTER_NAME);
-            if is_plain && (is_ours || self.numbers.len() < MOST_PLUGINS) {
-                self.numbers.insert(plugin.to_owned(), number);
+            if is_plain && (is_ours || self.revision_numbers.len() < MOST_PLUGINS) {
+                self.revision_numbers.insert(plugin.to_owned(), number);
             }
             return;
         }
@@ -155,14 +163,14 @@ impl Page {
             UPTIME => self.uptime = Some(number),
             _ => {
                 if let Some(counter) = counter(name) {
-                    self.counts.insert(counter, number);
+                    self.counters.insert(counter, number);
                 }
             }
         }
     }
 }
 
-impl Discovery {
+impl FilterDiscovery {
     fn take(&mut self, stat: &str, value: &str) {
         let number = || value.parse::<u64>().unwrap_or_default();
         match stat {
@@ -174,7 +182,7 @@ impl Discovery {
                     .collect();
                 self.version = (!version.is_empty()).then_some(version);
             }
-            // By the filter, and by what reads the file before it.
+            // The filter rejects an update; a failure happens before, when Envoy reads the file.
             "update_rejected" | "update_failure" => {
                 self.rejected = self.rejected.saturating_add(number());
             }
@@ -201,11 +209,13 @@ fn counter(name: &str) -> Option<Counter> {
         return Some(Counter::Shadow(label(rollout)?, label(outcome)?));
     }
     let (cluster, stat) = name.strip_prefix(CLUSTER)?.rsplit_once('.')?;
-    let (what, _) = OfCluster::ALL.into_iter().find(|(_, name)| *name == stat)?;
+    let (what, _) = ClusterStat::ALL
+        .into_iter()
+        .find(|(_, name)| *name == stat)?;
     Some(Counter::Cluster(cluster.to_owned(), what))
 }
 
-/// A word of the policy or of the filter.
+/// Returns a name of the policy or of the filter, if it is one.
 fn label(text: &str) -> Option<String> {
     let is_plain = |c: u8| c.is_ascii_lowercase() || c.is_ascii_digit() || b"-_".contains(&c);
     let is_label = (1..=LONGEST_LABEL).contains(&text.len()) && text.bytes().all(is_plain);
@@ -218,7 +228,7 @@ mod tests {
 
     #[test]
     fn a_page_of_envoy_is_read() {
-        let page = Page::read(
+        let page = StatsPage::read(
             "extension_config_discovery.http_filter.turnout.version_text: \"r1\"
 cluster.a.b.upstream_rq_completed: 12
 cluster.a.b.external.upstream_rq_completed: 11
@@ -235,7 +245,7 @@ wasmcustom.turnout.revision.turnout: 99
 extension_config_discovery.http_filter.turnout.update_duration: No recorded values
 ",
         );
-        assert_eq!((page.uptime, page.number()), (Some(7), Some(99)));
+        assert_eq!((page.uptime, page.revision_number()), (Some(7), Some(99)));
         let discovery = page.discovery.unwrap();
         assert_eq!(discovery.version.as_deref(), Some("r1"));
         assert_eq!(
@@ -243,10 +253,10 @@ extension_config_discovery.http_filter.turnout.update_duration: No recorded valu
             (3, Some(1_795_266_053_924))
         );
         let decision = Counter::Decision("chat".into(), Treatment::V2, Reason::Rule);
-        let cluster = Counter::Cluster("a.b".into(), OfCluster::Completed);
+        let cluster = Counter::Cluster("a.b".into(), ClusterStat::Completed);
         let shadow = Counter::Shadow("chat".into(), "equal".into());
         for (counter, count) in [(decision, 3), (cluster, 12), (shadow, 4)] {
-            assert_eq!(page.counts.get(&counter), Some(count), "{counter:?}");
+            assert_eq!(page.counters.get(&counter), Some(count), "{counter:?}");
         }
     }
 
@@ -257,11 +267,11 @@ extension_config_discovery.http_filter.turnout.update_duration: No recorded valu
             let lines = lines.map(|(plugin, number)| {
                 format!("wasmcustom.turnout.revision.{plugin}: {number}\n")
             });
-            Page::read(&lines.collect::<String>())
+            StatsPage::read(&lines.collect::<String>())
         };
         let watched = |plugins: &[&str]| {
             let page = page(plugins);
-            page.plugin().map(str::to_owned).zip(page.number())
+            page.plugin().map(str::to_owned).zip(page.revision_number())
         };
         assert_eq!(watched(&[]), None);
         let found = watched(&["z", "turnout", "a"]);
@@ -271,7 +281,7 @@ extension_config_discovery.http_filter.turnout.update_duration: No recorded valu
         assert_eq!(watched(&["z", "a"]), Some(("a".into(), 2)));
         let many: Vec<_> = (0..1_000).map(|number| number.to_string()).collect();
         let mut many: Vec<_> = many.iter().map(String::as_str).collect();
-        assert_eq!(page(&many).numbers.len(), MOST_PLUGINS);
+        assert_eq!(page(&many).revision_numbers.len(), MOST_PLUGINS);
         many.push("turnout");
         assert_eq!(page(&many).plugin(), Some("turnout"));
     }
@@ -296,19 +306,23 @@ extension_config_discovery.http_filter.turnout.update_duration: No recorded valu
             "server.uptime: P0(nan,1)",
             "<html>",
         ] {
-            assert_eq!(Page::read(line), Page::default(), "{line}");
+            assert_eq!(StatsPage::read(line), StatsPage::default(), "{line}");
         }
         let version = format!(
             "extension_config_discovery.http_filter.turnout.version_text: \"{}\"",
             "é".repeat(100_000)
         );
-        let version = Page::read(&version).discovery.unwrap().version.unwrap();
+        let version = StatsPage::read(&version)
+            .discovery
+            .unwrap()
+            .version
+            .unwrap();
         assert_eq!(version.chars().count(), LONGEST_VERSION);
     }
 
     #[test]
     fn clusters_are_asked_for_by_name() {
-        let address = address(["channels-v1", "outbound|80||a.b:1"]);
+        let address = stats_path(["channels-v1", "outbound|80||a.b:1"]);
         assert!(address.contains("channels-v1"), "{address}");
         // outbound\|80\|\|a\.b_1
         assert!(
@@ -318,7 +332,7 @@ extension_config_discovery.http_filter.turnout.update_duration: No recorded valu
         let many: Vec<_> = (0..1_000)
             .map(|number| format!("cluster-{number}"))
             .collect();
-        let address = super::address(many.iter().map(String::as_str));
+        let address = stats_path(many.iter().map(String::as_str));
         assert!(address.len() < 1_000, "{address}");
     }
 }

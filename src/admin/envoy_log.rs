@@ -1,20 +1,20 @@
-//! What the filter said when it refused a policy: Envoy's admin page does not have it, its log has.
+//! Finds in Envoy's log why the filter rejected a policy. The admin endpoint does not have the reason.
 
+use std::fmt;
+use std::fs::{self, File};
 use std::io::{self, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use turnout_logs::unwrap_line;
+use turnout_text::escape_bytes_for_terminal;
 
-use crate::error::Error;
-use crate::files;
-
-/// How much is read of what was logged meanwhile, in bytes.
+/// How much of the new part of the log is read, in bytes.
 const MOST_BYTES: u64 = 1 << 20;
 const PAUSE: Duration = Duration::from_millis(20);
 
-/// A file that Envoy logs into, from a moment on.
+/// The new part of a log file of Envoy.
 #[derive(Clone, Debug)]
 pub struct EnvoyLog {
     path: PathBuf,
@@ -22,33 +22,35 @@ pub struct EnvoyLog {
 }
 
 impl EnvoyLog {
-    /// What is in it by now is not looked at.
+    /// Skips everything that the file has now.
     ///
     /// # Errors
-    /// When there is no such file.
-    pub fn from_now(path: &Path) -> Result<Self, Error> {
-        let length = || {
-            let metadata = files::open(path)?.metadata()?;
-            Ok(metadata.len())
-        };
-        let from = length().map_err(|error| Error::cannot("read", path, error))?;
+    /// If there is no such file.
+    pub fn from_now(path: &Path) -> Result<Self, EnvoyLogError> {
         let path = path.to_owned();
+        let length = || open(&path)?.metadata();
+        let from = match length() {
+            Ok(metadata) => metadata.len(),
+            Err(error) => return Err(EnvoyLogError { path, error }),
+        };
         Ok(Self { path, from })
     }
 
-    /// What has been said of a refusal since. Waits for it, but not for ever: Envoy logs a moment
-    /// later than it counts.
+    /// Returns the reasons for a rejection, one per line of the log.
+    ///
+    /// Waits up to `timeout` for them, because Envoy logs a rejection after it counts it.
     ///
     /// # Errors
-    /// When the file cannot be read any more.
-    pub fn reasons(&self, patience: Duration) -> Result<Vec<String>, Error> {
+    /// If the file cannot be read any more.
+    pub fn reasons(&self, timeout: Duration) -> Result<Vec<String>, EnvoyLogError> {
         let began = Instant::now();
         loop {
-            let read = self
-                .read()
-                .map_err(|error| Error::cannot("read", &self.path, error))?;
+            let read = self.read().map_err(|error| EnvoyLogError {
+                path: self.path.clone(),
+                error,
+            })?;
             let found = reasons(&String::from_utf8_lossy(&read));
-            if found.is_whole || began.elapsed() >= patience {
+            if found.is_complete || began.elapsed() >= timeout {
                 return Ok(found.lines);
             }
             thread::sleep(PAUSE);
@@ -56,8 +58,8 @@ impl EnvoyLog {
     }
 
     fn read(&self) -> io::Result<Vec<u8>> {
-        let mut file = files::open(&self.path)?;
-        // A file that was rotated meanwhile begins anew.
+        let mut file = open(&self.path)?;
+        // A shorter file was rotated, so all of it is new.
         let from = match file.metadata()?.len() >= self.from {
             true => self.from,
             false => 0,
@@ -69,55 +71,83 @@ impl EnvoyLog {
     }
 }
 
-struct Reasons {
-    lines: Vec<String>,
-    /// Envoy has said its last word on it.
-    is_whole: bool,
+/// A log file of Envoy cannot be read.
+#[derive(Debug)]
+pub struct EnvoyLogError {
+    path: PathBuf,
+    error: io::Error,
 }
 
-/// The filter's words where it was asked; else Envoy's, which then knows why. A proxy loads a policy
-/// once for each listener, so the same may be said more than once.
+impl fmt::Display for EnvoyLogError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let path = escape_bytes_for_terminal(self.path.as_os_str().as_encoded_bytes());
+        write!(f, "cannot read {path}: {}", self.error)
+    }
+}
+
+impl std::error::Error for EnvoyLogError {}
+
+/// Opens a file for reading. It must be a regular file: opening a pipe waits for its writer.
+fn open(path: &Path) -> io::Result<File> {
+    match fs::metadata(path)?.is_file() {
+        true => File::open(path),
+        false => Err(io::Error::other("it is not a file")),
+    }
+}
+
+struct Reasons {
+    lines: Vec<String>,
+    /// Whether Envoy has logged the end of the rejection.
+    is_complete: bool,
+}
+
+/// Returns the filter's diagnostics, or Envoy's messages if the filter did not run. A proxy loads a policy
+/// once per listener, so duplicates are removed.
 ///
-/// Only lines that begin as Envoy's logger begins them are read: an access log may go to the same file, and
-/// its lines hold text of clients.
+/// Only lines in the format of Envoy's own logger are read: an access log may go to the same file, and its
+/// lines have text from clients.
 fn reasons(log: &str) -> Reasons {
-    let mut ours: Vec<String> = Vec::new();
-    let mut envoys: Vec<String> = Vec::new();
-    let mut is_whole = false;
+    let mut from_filter: Vec<String> = Vec::new();
+    let mut from_envoy: Vec<String> = Vec::new();
+    let mut is_complete = false;
     for line in log.lines() {
         let unwrapped = unwrap_line(line.as_bytes());
         if unwrapped.logger.is_none() {
             continue;
         }
         let message = String::from_utf8_lossy(&unwrapped.text);
-        // Between the two there may be the names of the plugin's root and VM.
-        let said = message
+        // The names of the plugin's root and VM may be in between.
+        let text = message
             .strip_prefix("wasm log")
             .and_then(|named| named.split_once(": turnout: "))
-            .map(|(_, said)| said.trim_end());
-        let list = match said {
-            Some(said) if is_problem(said) => Some((&mut ours, said)),
+            .map(|(_, text)| text.trim_end());
+        let list = match text {
+            Some(text) if is_problem(text) => Some((&mut from_filter, text)),
             Some(_) => None,
             None => {
-                is_whole |= ends(&message);
-                envoys_word(line, &message).map(|said| (&mut envoys, said))
+                is_complete |= ends(&message);
+                envoy_message(line, &message).map(|text| (&mut from_envoy, text))
             }
         };
-        if let Some((list, said)) = list
-            && !list.iter().any(|other| other == said)
+        if let Some((list, text)) = list
+            && !list.iter().any(|other| other == text)
         {
-            list.push(said.to_owned());
+            list.push(text.to_owned());
         }
     }
     Reasons {
-        lines: if ours.is_empty() { envoys } else { ours },
-        is_whole,
+        lines: if from_filter.is_empty() {
+            from_envoy
+        } else {
+            from_filter
+        },
+        is_complete,
     }
 }
 
-/// One of the diagnostics of a policy, of which each has its place.
-fn is_problem(said: &str) -> bool {
-    said.starts_with("policy line ") || said.starts_with("configuration line ")
+/// Whether a message of the filter is a diagnostic of a policy.
+fn is_problem(text: &str) -> bool {
+    text.starts_with("policy line ") || text.starts_with("configuration line ")
 }
 
 fn ends(message: &str) -> bool {
@@ -126,9 +156,9 @@ fn ends(message: &str) -> bool {
         || message.contains("Unable to create Wasm plugin")
 }
 
-/// What Envoy says of a refusal: behind these words, or all that its Wasm logger says.
-fn envoys_word<'a>(line: &str, message: &'a str) -> Option<&'a str> {
-    const SIGNS: [&str; 3] = [
+/// Returns Envoy's message about a rejection: what follows these words, or any error of its Wasm logger.
+fn envoy_message<'a>(line: &str, message: &'a str) -> Option<&'a str> {
+    const MARKERS: [&str; 3] = [
         "config update rejected: ",
         "config update failure: ",
         "Failed to load ",
@@ -138,13 +168,13 @@ fn envoys_word<'a>(line: &str, message: &'a str) -> Option<&'a str> {
     if !is_error.iter().any(|level| frame.contains(level)) {
         return None;
     }
-    let said = SIGNS.iter().find_map(|sign| message.split_once(sign));
-    let said = match said {
-        Some((_, said)) => said,
+    let text = MARKERS.iter().find_map(|marker| message.split_once(marker));
+    let text = match text {
+        Some((_, text)) => text,
         None if frame.contains("[wasm] ") => message,
         None => return None,
     };
-    Some(said.trim_end())
+    Some(text.trim_end())
 }
 
 #[cfg(test)]
@@ -170,8 +200,8 @@ mod tests {
                 "policy line 1, column 166, at /rollouts/0/mode: unknown mode `bad`; write one of `off`"
             ]
         );
-        assert!(!found.is_whole);
-        assert!(reasons(&[LOG, END].concat()).is_whole);
+        assert!(!found.is_complete);
+        assert!(reasons(&[LOG, END].concat()).is_complete);
     }
 
     #[test]
@@ -209,7 +239,7 @@ mod tests {
             ] {
                 let found = reasons(&access);
                 assert_eq!(found.lines, [""; 0], "{access}");
-                assert!(!found.is_whole, "{access}");
+                assert!(!found.is_complete, "{access}");
             }
         }
     }
@@ -220,11 +250,11 @@ mod tests {
         let path = folder.path().join("envoy.log");
         assert!(EnvoyLog::from_now(&path).is_err());
         assert!(EnvoyLog::from_now(folder.path()).is_err());
-        std::fs::write(&path, LOG).unwrap();
+        fs::write(&path, LOG).unwrap();
         let log = EnvoyLog::from_now(&path).unwrap();
         assert_eq!(log.reasons(Duration::ZERO).unwrap(), [""; 0]);
-        std::fs::write(&path, END).unwrap();
-        let said = log.reasons(Duration::from_secs(60)).unwrap();
-        assert_eq!(said, ["Unable to create Wasm plugin turnout"]);
+        fs::write(&path, END).unwrap();
+        let text = log.reasons(Duration::from_secs(60)).unwrap();
+        assert_eq!(text, ["Unable to create Wasm plugin turnout"]);
     }
 }

@@ -31,7 +31,7 @@ const COMMON: &[(&str, &str)] = &[
     ("          access_log:", "  clusters:"),
     ("  - name: channels-v1", "  - name: channels-v2"),
     ("  - name: channels-v1-shadow", "\n"),
-    ("# An answer to a call of the filter's own", ""),
+    ("# Envoy buffers the whole response", ""),
 ];
 
 /// The text of each that starts an Envoy, by name.

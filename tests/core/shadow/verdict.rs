@@ -20,9 +20,9 @@ const ALLOWED_PER_MILLION: u64 = 1_000;
 #[derive(Clone, Copy, Default)]
 struct Scenario {
     name: &'static str,
-    /// How often v1, or v2, answers 500.
+    /// How often v1, or v2, returns 500.
     fails: [u64; 2],
-    /// How often v1, or v2, answers another balance.
+    /// How often v1, or v2, returns another balance.
     errs: [u64; 2],
     /// Fields that are one of two values at random, in both versions.
     noisy_fields: usize,
@@ -42,7 +42,7 @@ impl Scenario {
         if differs_always { 40 } else { 120 }
     }
 
-    /// How many of a million requests v2 answers as v1 never does. v1's own failures are not v2's.
+    /// In how many of a million requests v2 responds as v1 never does. Failures of v1 do not count.
     fn true_rate(&self) -> u64 {
         self.fails[1] + self.errs[1]
     }
@@ -54,112 +54,112 @@ const SCENARIOS: &[Scenario] = &[
         ..QUIET
     },
     Scenario {
-        name: "v2 answers 500 to 0.05 %",
+        name: "v2 returns 500 to 0.05 %",
         fails: [0, 500],
         ..QUIET
     },
     Scenario {
-        name: "v2 answers 500 to 0.2 %",
+        name: "v2 returns 500 to 0.2 %",
         fails: [0, 2_000],
         ..QUIET
     },
     Scenario {
-        name: "v2 answers 500 to 0.5 %",
+        name: "v2 returns 500 to 0.5 %",
         fails: [0, 5_000],
         ..QUIET
     },
     Scenario {
-        name: "v2 answers 500 to 5 %",
+        name: "v2 returns 500 to 5 %",
         fails: [0, 50_000],
         ..QUIET
     },
     Scenario {
-        name: "v2 answers another balance to 0.05 %",
+        name: "v2 returns another balance to 0.05 %",
         errs: [0, 500],
         ..QUIET
     },
     Scenario {
-        name: "v2 answers another balance to 0.2 %",
+        name: "v2 returns another balance to 0.2 %",
         errs: [0, 2_000],
         ..QUIET
     },
     Scenario {
-        name: "v2 answers another balance to 0.5 %",
+        name: "v2 returns another balance to 0.5 %",
         errs: [0, 5_000],
         ..QUIET
     },
     Scenario {
-        name: "v2 answers another balance to 5 %",
+        name: "v2 returns another balance to 5 %",
         errs: [0, 50_000],
         ..QUIET
     },
     Scenario {
-        name: "v1 answers 500 to 0.05 %",
+        name: "v1 returns 500 to 0.05 %",
         fails: [500, 0],
         ..QUIET
     },
     Scenario {
-        name: "v1 answers 500 to 0.2 %",
+        name: "v1 returns 500 to 0.2 %",
         fails: [2_000, 0],
         ..QUIET
     },
     Scenario {
-        name: "v1 answers 500 to 0.5 %",
+        name: "v1 returns 500 to 0.5 %",
         fails: [5_000, 0],
         ..QUIET
     },
     Scenario {
-        name: "v1 answers 500 to 5 %",
+        name: "v1 returns 500 to 5 %",
         fails: [50_000, 0],
         ..QUIET
     },
     Scenario {
-        name: "v1 answers another balance to 0.05 %",
+        name: "v1 returns another balance to 0.05 %",
         errs: [500, 0],
         ..QUIET
     },
     Scenario {
-        name: "v1 answers another balance to 0.2 %",
+        name: "v1 returns another balance to 0.2 %",
         errs: [2_000, 0],
         ..QUIET
     },
     Scenario {
-        name: "v1 answers another balance to 0.5 %",
+        name: "v1 returns another balance to 0.5 %",
         errs: [5_000, 0],
         ..QUIET
     },
     Scenario {
-        name: "v1 answers another balance to 5 %",
+        name: "v1 returns another balance to 5 %",
         errs: [50_000, 0],
         ..QUIET
     },
     Scenario {
-        name: "both answer 500 to 0.05 %",
+        name: "both return 500 to 0.05 %",
         fails: [500, 500],
         ..QUIET
     },
     Scenario {
-        name: "both answer 500 to 0.2 %",
+        name: "both return 500 to 0.2 %",
         fails: [2_000, 2_000],
         ..QUIET
     },
     Scenario {
-        name: "both answer 500 to 0.5 %",
+        name: "both return 500 to 0.5 %",
         fails: [5_000, 5_000],
         ..QUIET
     },
     Scenario {
-        name: "both answer 500 to 5 %",
+        name: "both return 500 to 5 %",
         fails: [50_000, 50_000],
         ..QUIET
     },
     Scenario {
-        name: "v1 answers 500 to 5 %, v2 to 0.05 %",
+        name: "v1 returns 500 to 5 %, v2 to 0.05 %",
         fails: [50_000, 500],
         ..QUIET
     },
     Scenario {
-        name: "both answer another balance to 0.5 %",
+        name: "both return another balance to 0.5 %",
         errs: [5_000, 5_000],
         ..QUIET
     },
@@ -215,14 +215,14 @@ const SCENARIOS: &[Scenario] = &[
         ..QUIET
     },
     Scenario {
-        name: "ten flags that are set in 10 %, v2 answers 500 to 0.5 %",
+        name: "ten flags that are set in 10 %, v2 returns 500 to 0.5 %",
         noisy_fields: 10,
         rarer: 100_000,
         fails: [0, 5_000],
         ..QUIET
     },
     Scenario {
-        name: "ten random fields, v2 answers 500 to 0.5 %",
+        name: "ten random fields, v2 returns 500 to 0.5 %",
         noisy_fields: 10,
         fails: [0, 5_000],
         ..QUIET
@@ -234,7 +234,7 @@ const SCENARIOS: &[Scenario] = &[
         ..QUIET
     },
     Scenario {
-        name: "v1 answers 500 to 0.5 %, v2 always",
+        name: "v1 returns 500 to 0.5 %, v2 always",
         fails: [5_000, 1_000_000],
         ..QUIET
     },

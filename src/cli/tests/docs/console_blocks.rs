@@ -1,5 +1,6 @@
 //! Blocks of ```` ```console ```` show what the command prints, and blocks of ```` ```sh ```` succeed: each page's are
-//! run in their order, in one copy of the folder `tests/walkthrough`, which also has the folders `envoy` and `examples`.
+//! run in their order, in one copy of the folder `tests/walkthrough`, which also has the folders `envoy`, `examples` and
+//! `logs`, the fixtures of turnout-report.
 
 use std::fs;
 use std::path::Path;
@@ -30,10 +31,14 @@ fn every_page_shows_what_the_command_prints() {
 fn run_all(page: &str, steps: Vec<Step>) {
     let folder = tempfile::tempdir().expect("a folder");
     copy(&root().join("tests/walkthrough"), folder.path());
-    for name in ["envoy", "examples"] {
+    for (name, from) in [
+        ("envoy", "envoy"),
+        ("examples", "examples"),
+        ("logs", "src/report/tests/fixtures"),
+    ] {
         let to = folder.path().join(name);
         fs::create_dir(&to).expect("a folder");
-        copy(&root().join(name), &to);
+        copy(&root().join(from), &to);
     }
     for step in steps {
         let (code, printed) = run(&step.command, folder.path());
@@ -71,7 +76,7 @@ fn steps(page: &Page) -> Vec<Step> {
         };
         if !shows_output {
             steps.push(Step {
-                command: block.text,
+                command: format!("set -e\n{}", block.text),
                 shown: None,
             });
             continue;
@@ -120,7 +125,7 @@ fn run(command: &str, folder: &Path) -> (Option<i32>, String) {
     (output.status.code(), printed)
 }
 
-/// A line `…` stands for any number of lines, and `…` at a line's end for the rest of it.
+/// A line `…` is any number of lines, and `…` within a line is any text.
 fn agree(shown: &[String], printed: &[&str]) -> bool {
     match shown.split_first() {
         None => printed.is_empty(),
@@ -135,8 +140,13 @@ fn agree(shown: &[String], printed: &[&str]) -> bool {
 }
 
 fn is_line(shown: &str, printed: &str) -> bool {
-    match shown.strip_suffix('…') {
-        Some(start) => printed.starts_with(start),
-        None => printed == shown,
-    }
+    let Some((start, rest)) = shown.split_once('…') else {
+        return shown == printed;
+    };
+    let Some(printed) = printed.strip_prefix(start) else {
+        return false;
+    };
+    let starts = printed.char_indices().map(|(at, _)| at);
+    let mut starts = starts.chain([printed.len()]);
+    starts.any(|at| is_line(rest, printed.get(at..).unwrap_or_default()))
 }

@@ -1,8 +1,11 @@
-//! Every relative link and every anchor in every Markdown file leads somewhere.
+//! Every relative link, anchor and path in the Markdown files leads somewhere.
 
 use std::collections::BTreeMap;
 
-use crate::pages::{Page, all, root};
+use crate::pages::{Page, all, documentation, root};
+
+/// Folders of the repository whose files the pages name in code spans.
+const FOLDERS: &[&str] = &["docs/", "envoy/", "examples/", "src/", "tests/"];
 
 #[test]
 fn every_relative_link_leads_to_a_file_and_a_heading() {
@@ -23,6 +26,35 @@ fn every_relative_link_leads_to_a_file_and_a_heading() {
     }
     assert!(failures.is_empty(), "{}", failures.join("\n"));
     assert!(count > 40, "only {count} links");
+}
+
+/// A path in a code span, such as `src/core` or `tests/core/lint.rs::a_test`. With a `*` its folder must exist.
+#[test]
+fn every_path_of_the_repository_in_the_text_exists() {
+    let mut failures = Vec::new();
+    let mut count = 0;
+    for page in documentation() {
+        for (number, text) in page.paragraphs() {
+            for code in text.split('`').skip(1).step_by(2) {
+                let path = code.split("::").next().unwrap_or_default();
+                let is_path = FOLDERS.iter().any(|folder| path.starts_with(folder));
+                if !is_path || path.contains(' ') {
+                    continue;
+                }
+                count += 1;
+                let path = path.split('*').next().unwrap_or_default();
+                let path = match code.contains('*') {
+                    true => path.rsplit_once('/').map_or(path, |(folder, _)| folder),
+                    false => path,
+                };
+                if !root().join(path).exists() {
+                    failures.push(format!("{}:{number}: there is no {path}", page.name));
+                }
+            }
+        }
+    }
+    assert!(failures.is_empty(), "{}", failures.join("\n"));
+    assert!(count > 100, "only {count} paths");
 }
 
 #[test]

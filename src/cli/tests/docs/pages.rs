@@ -98,6 +98,24 @@ impl Page {
         blocks
     }
 
+    /// The paragraphs and table rows without fenced blocks of code, as pairs of the first line's number and the text.
+    pub(crate) fn paragraphs(&self) -> Vec<(usize, String)> {
+        let mut paragraphs: Vec<(usize, String)> = Vec::new();
+        let mut continues = false;
+        for (number, line) in self.prose() {
+            let is_row = line.starts_with('|');
+            match paragraphs.last_mut() {
+                Some((_, text)) if continues && !is_row => {
+                    text.push(' ');
+                    text.push_str(line.trim());
+                }
+                _ => paragraphs.push((number, line.to_owned())),
+            }
+            continues = !line.trim().is_empty() && !is_row;
+        }
+        paragraphs
+    }
+
     /// The text without fenced blocks of code, as pairs of a line's number and the line.
     pub(crate) fn prose(&self) -> Vec<(usize, &str)> {
         let mut is_code = false;

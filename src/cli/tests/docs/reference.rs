@@ -7,15 +7,15 @@ use serde_json::Value;
 use turnout_core::{Reason, lint};
 
 use crate::code_blocks::options_exist;
-use crate::pages::{documentation, read};
+use crate::pages::{documentation, read, root};
 
 #[test]
 fn every_command_in_the_text_of_the_pages_exists() {
     let mut failures = Vec::new();
     let mut count = 0;
     for page in documentation() {
-        for (number, line) in page.prose() {
-            for code in line.split('`').skip(1).step_by(2) {
+        for (number, text) in page.paragraphs() {
+            for code in text.split('`').skip(1).step_by(2) {
                 let Some(arguments) = code.strip_prefix("turnout ") else {
                     continue;
                 };
@@ -111,6 +111,16 @@ fn the_shell_line_of_the_reference_finds_the_accounts_of_an_access_log() {
         "AC1\nAC2\n",
         "{command}"
     );
+}
+
+#[test]
+fn every_crate_is_in_the_table_of_the_architecture() {
+    let table = table("docs/architecture.md", "| folder | crate |");
+    for entry in fs::read_dir(root().join("src")).expect("the folder") {
+        let name = entry.expect("an entry").file_name();
+        let name = name.to_string_lossy();
+        assert!(table.contains(&format!("| `src/{name}` |")), "{name}");
+    }
 }
 
 /// The rows of the table that begins with this heading.

@@ -1,4 +1,4 @@
-//! `docs/security.md`: each promise names tests that exist.
+//! `docs/security.md`: each guarantee names tests that exist.
 
 use std::fs;
 use std::path::Path;
@@ -43,14 +43,16 @@ fn every_test_that_the_page_names_exists() {
 }
 
 #[test]
-fn every_promise_names_a_test() {
+fn every_guarantee_names_a_test() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
     let page = fs::read_to_string(root.join("docs/security.md")).expect("the page");
-    let (promised, _) = page.split_once("## What is not promised").expect("the end");
-    let paragraphs: Vec<_> = promised.split("\n\n").collect();
-    for (promise, tests) in paragraphs.iter().zip(paragraphs.iter().skip(1)) {
-        if promise.starts_with("**") {
-            assert!(tests.starts_with("- `"), "no test follows: {promise}");
+    let (guaranteed, _) = page
+        .split_once("## What is not guaranteed")
+        .expect("the end");
+    let paragraphs: Vec<_> = guaranteed.split("\n\n").collect();
+    for (guarantee, tests) in paragraphs.iter().zip(paragraphs.iter().skip(1)) {
+        if guarantee.starts_with("**") {
+            assert!(tests.starts_with("- `"), "no test follows: {guarantee}");
         }
     }
 }

@@ -143,7 +143,7 @@ async fn each_change_is_in_force_when_the_command_ends() {
     let both = [&one, &two];
     let (json, code) = testbed.ask("apply on.json", &both);
     assert_eq!(
-        (&json["already"], &json["outcome"], code),
+        (&json["unchanged"], &json["outcome"], code),
         (&json!(true), &json!("accepted"), 0)
     );
     for (line, revision, expected) in [
@@ -186,7 +186,7 @@ async fn what_every_proxy_refuses_is_taken_out_again_and_the_reasons_are_kept() 
 
     let (json, code) = logged(&envoy, &log, || testbed.ask(&with_log, &[&envoy]));
     assert_eq!((&json["outcome"], code), (&json!("rejected"), 1), "{json}");
-    assert_eq!(json["put_back"], "on");
+    assert_eq!(json["restored"], "on");
     assert_eq!(json["proxies"][0]["running"], "on");
     let reasons = json["reasons"].as_array().expect("reasons");
     let says = |words: &str| {
@@ -204,7 +204,7 @@ async fn what_every_proxy_refuses_is_taken_out_again_and_the_reasons_are_kept() 
     // Without the log the reasons are those of before.
     let (again, code) = testbed.ask(&apply, &[&envoy]);
     assert_eq!((&again["reasons"], code), (&json["reasons"], 1), "{again}");
-    assert_eq!(again["reasons_of"], json["sequence"]);
+    assert_eq!(again["reasons_of_entry"], json["sequence"]);
 
     // An Envoy that starts now finds the good one, and both go on from there.
     let restarted = testbed.envoy().await;
@@ -251,7 +251,7 @@ async fn what_the_filter_says_of_a_policy_is_what_apply_says() {
     let (json, code) = logged(&envoy, &log, || testbed.ask(&apply, &[&envoy]));
     assert_eq!((&json["outcome"], code), (&json!("rejected"), 1), "{json}");
     assert_eq!(json["reasons"], json!([SAID]));
-    assert_eq!(json["put_back"], "on");
+    assert_eq!(json["restored"], "on");
     assert_eq!(served(&envoy).await, "v2");
 }
 
@@ -335,7 +335,7 @@ async fn a_proxy_that_says_nothing_is_told_from_one_that_refuses() {
     assert_eq!(json["confirmed"], json!([]));
     // It is in force where the folder is watched, whoever was asked.
     let (json, code) = testbed.ask("halt", &[&envoy]);
-    assert_eq!((&json["already"], code), (&json!(true), 0), "{json}");
+    assert_eq!((&json["unchanged"], code), (&json!(true), 0), "{json}");
 }
 
 #[tokio::test]

@@ -1,4 +1,4 @@
-//! `turnout apply`: a policy is put in force.
+//! `turnout apply`: applies a policy to running proxies.
 
 use std::path::PathBuf;
 
@@ -21,24 +21,24 @@ use crate::support::{
     max_held_bytes_arg, record_level_arg, render_diagnostics, stale_series, text_io,
 };
 
-/// Put a policy in force in running proxies.
+/// Apply a policy to running proxies.
 ///
-/// Checks the policy against the one in force, prints what changes, writes FOLDER/filter.json as a
-/// whole, and keeps in FOLDER/history who did it and why. With --admin it asks each proxy before it
-/// writes whether it will hear of it, and then waits until each says that it runs this version, or has
-/// refused it. What all of them refuse is taken out again. In a folder that is halted the policy is put
-/// in force halted, and --resume ends the halt.
+/// Lints the policy, compares it with the active one, prints what changes, replaces FOLDER/filter.json
+/// atomically, and records in FOLDER/history who made the change and why. With --admin it first checks that
+/// each proxy will receive the change, and then waits until each proxy runs the policy or has refused it. If
+/// every proxy refuses the policy, the previous one is restored. While the folder is halted, the new policy
+/// is halted too; --resume lifts the halt.
 #[derive(Args)]
-#[command(
-    after_help = "Ends with 1 if a proxy that was asked does not run it, or if the change does what is \
-forbidden by --forbid or --max-new, and with 2 if the policy has an error or a proxy would not hear of \
-it; in all cases but the first nothing was written.
+#[command(after_help = "Exit codes:
+  0  the policy is written, and every proxy that was asked runs it
+  1  the policy is written, but a proxy does not run it; or nothing is written, because the change violates
+     --forbid or --max-new, or because of --strict and a warning
+  2  nothing is written: the policy or an option has an error, or a proxy would not receive the change
 
 Examples:
   turnout apply policy.json --dir /etc/envoy/turnout --wasm /etc/envoy/turnout_filter.wasm
   turnout apply policy.json --dir /etc/envoy/turnout --admin http://127.0.0.1:9901 \\
-    --log /var/log/envoy.log --why \"a tenth of the accounts\""
-)]
+    --log /var/log/envoy.log --why \"10 % of the accounts\"")]
 pub(crate) struct Arguments {
     /// The policy; `-` is standard input.
     policy: PathBuf,
@@ -46,37 +46,38 @@ pub(crate) struct Arguments {
     account_roots: RootOptions,
     #[command(flatten)]
     options: Options,
-    /// Where the proxies find the filter. Needed with the first policy.
+    /// The path of the filter on the proxy hosts. Required with the first policy; afterwards the default is the
+    /// path in use.
     #[arg(long, value_name = "PATH")]
     wasm: Option<String>,
-    /// The proxies see that path, and this machine does not: it is not looked at.
+    /// Skip the local check of --wasm; the path exists only on the proxy hosts.
     #[arg(long, requires = "wasm")]
     wasm_elsewhere: bool,
-    /// Whether the proxies believe the x-turnout-* headers of requests. As before unless given; with
-    /// the first policy, `strip`.
+    /// Whether the proxies trust the x-turnout-* headers of requests. Default: the value in use, or `strip`
+    /// with the first policy.
     #[arg(long, value_enum)]
     inbound: Option<InboundArg>,
-    /// Which headers the proxies write, of cluster, treatment and decision: those that their routes or
-    /// later hops read, with commas between. As before unless given; with the first policy, all.
+    /// The headers that the proxies write: a comma-separated list of cluster, treatment and decision. Choose
+    /// those that routes or later hops read. Default: the value in use, or all with the first policy.
     #[arg(long, value_name = "HEADERS", value_parser = headers_arg::parse)]
     headers: Option<EmittedHeaders>,
-    /// The level at which the proxies write records to Envoy's log. As before unless given; with the first
-    /// policy, `info`. Istio runs Envoy at `warning`, which hides records below `warn`.
+    /// The level at which the proxies write records to Envoy's log. Istio runs Envoy at `warning`, which hides
+    /// records below `warn`. Default: the value in use, or `info` with the first policy.
     #[arg(long, value_name = "LEVEL", value_parser = record_level_arg::parser())]
     record_level: Option<RecordLevel>,
-    /// The most bytes that the filter holds in one worker, for the policy and for shadow requests. Default: the
-    /// value in force, or 67108864 (64 MiB) with the first policy.
+    /// The maximum number of bytes that the filter holds in one worker, for the policy and for shadow requests.
+    /// Default: the value in use, or 67108864 (64 MiB) with the first policy.
     #[arg(long, value_name = "BYTES", value_parser = max_held_bytes_arg::parser())]
     max_held_bytes: Option<MaxHeldBytes>,
-    /// End the halt, if there is one.
+    /// Lift the halt, if there is one.
     #[arg(long)]
     resume: bool,
     #[command(flatten)]
     review: Review,
-    /// Write nothing when there is a warning.
+    /// Write nothing if the policy has a warning.
     #[arg(long)]
     strict: bool,
-    /// Leave out the warnings of a kind; may be given more than once.
+    /// Suppress the warnings with this code. May be repeated.
     #[arg(long, value_name = "CODE", value_parser = lint_code_arg::parser(), hide_possible_values = true)]
     allow: Vec<Code>,
 }
@@ -109,7 +110,7 @@ pub(crate) fn run(arguments: &Arguments) -> Exit {
     arguments.options.carry_out(&intent, &arguments.review)
 }
 
-/// The path as a proxy in another folder finds it.
+/// The path of the filter, made absolute: a proxy may run in another folder.
 fn wasm(arguments: &Arguments) -> Result<Option<String>, Exit> {
     let Some(path) = &arguments.wasm else {
         return Ok(None);

@@ -1,4 +1,4 @@
-//! `turnout bucket`: where keys stand, and at which percentage each enters.
+//! `turnout bucket`: shows the bucket of accounts and request ids.
 
 mod hash_options;
 
@@ -12,19 +12,18 @@ use turnout_text::escape_bytes_for_terminal;
 use crate::support::exit::{Exit, refuse, refuse_all};
 use crate::support::safe_output::{Output, SafeText};
 
-/// Of a line of standard input, in bytes. No account and no request id comes near it.
+/// The longest line of standard input, in bytes. Accounts and request ids are far shorter.
 const LONGEST_LINE: usize = 65_536;
 
-/// Show where accounts stand, and at which percentage each enters.
+/// Show the bucket of accounts, and the percentage at which each is included.
 ///
-/// One line for each key, in their order: the key, its position as the tool itself shows it, the
-/// smallest percentage that takes it, and with --percentage `in` or `out`, with tabs between. A key
-/// that the tool never draws has the position `never`; only 100 percent takes it. What is not visible
-/// in a key is escaped.
+/// Prints one line per key, in order, separated by tabs: the key, its bucket as the tool itself shows it,
+/// the smallest percentage that includes it, and with --percentage `in` or `out`. A key that the tool never
+/// includes has the bucket `never`; only 100 percent includes it. Invisible characters of a key are escaped.
 ///
-/// The options of a hash are the fields that a policy's `hash` has:
+/// The options of a hash are the fields of `hash` in a policy:
 ///
-///   turnout       --salt [--draw]
+///   turnout       --salt [--of]
 ///   split         --seed [--traffic-allocation --traffic-allocation-seed] [--v2]
 ///   unleash       --group-id [--v2]
 ///   launchdarkly  --flag-key --salt, or --seed [--v2]
@@ -39,25 +38,26 @@ const LONGEST_LINE: usize = 65_536;
   turnout bucket --hash unleash --group-id chat --percentage 25 < accounts.txt"
 )]
 pub(crate) struct Arguments {
-    /// What is asked for: accounts or request ids. None, or `-`: one on each line of standard input.
+    /// The accounts or request ids. `-` reads one per line from standard input. Default: `-`.
     #[arg(value_name = "KEY")]
     keys: Vec<String>,
-    /// By which hash.
+    /// The tool whose hash is used.
     #[arg(long, value_enum, default_value_t = Name::Turnout)]
     hash: Name,
-    /// Which of Turnout's draws.
+    /// What is bucketed, for Turnout's own hash: accounts, requests, the requests to shadow, or the requests of
+    /// a noise trial. Default: accounts.
     #[arg(long, value_enum)]
-    draw: Option<Draw>,
-    /// Also say whether this percentage takes the key.
+    of: Option<Bucketed>,
+    /// Also show whether this percentage includes the key.
     #[arg(long, value_name = "PERCENT")]
     percentage: Option<String>,
-    /// One JSON object for each key.
+    /// Print one JSON object per key.
     #[arg(long)]
     json: bool,
-    /// The rollout's salt, which is its name unless it has one; of LaunchDarkly the flag's salt.
+    /// The rollout's salt, by default its name. For LaunchDarkly, the flag's salt.
     #[arg(long)]
     salt: Option<String>,
-    /// The seed.
+    /// Split, LaunchDarkly, GrowthBook: the seed.
     #[arg(long, allow_hyphen_values = true)]
     seed: Option<String>,
     /// Unleash: the strategy's groupId.
@@ -75,7 +75,7 @@ pub(crate) struct Arguments {
     /// GrowthBook: `rollout` or `experiment`.
     #[arg(long)]
     rule: Option<String>,
-    /// GrowthBook: the percentage at which v2's range begins.
+    /// GrowthBook: the percentage at which the range of v2 begins.
     #[arg(long, value_name = "PERCENT")]
     start: Option<String>,
     /// GrowthBook: the namespace's id and its range in percent.
@@ -87,7 +87,7 @@ pub(crate) struct Arguments {
     /// Split: the flag's trafficAllocationSeed.
     #[arg(long, value_name = "SEED", allow_hyphen_values = true)]
     traffic_allocation_seed: Option<String>,
-    /// `first` or `last`: where v2 stands among the tool's variations.
+    /// The place of v2 among the tool's variations: `first` or `last`.
     #[arg(long, value_name = "PLACE")]
     v2: Option<String>,
 }
@@ -105,7 +105,7 @@ enum Name {
 }
 
 #[derive(Clone, Copy, ValueEnum)]
-enum Draw {
+enum Bucketed {
     Accounts,
     Requests,
     Shadow,
@@ -113,26 +113,26 @@ enum Draw {
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Exit {
-    let answer = match Answer::new(arguments) {
-        Ok(answer) => answer,
+    let bucketing = match Bucketing::new(arguments) {
+        Ok(bucketing) => bucketing,
         Err(errors) => return refuse_all(&errors),
     };
-    match answer.write(&arguments.keys) {
+    match bucketing.write(&arguments.keys) {
         Ok(()) => Exit::Done,
         Err(error) => refuse(&error),
     }
 }
 
-/// What is answered for every key.
-struct Answer {
+/// The settings for every key.
+struct Bucketing {
     hash: Hash,
     salt: Salt,
-    draw: Draw,
+    of: Bucketed,
     fraction: Option<Fraction>,
     is_json: bool,
 }
 
-impl Answer {
+impl Bucketing {
     /// The error is every sentence to print.
     fn new(arguments: &Arguments) -> Result<Self, Vec<String>> {
         let hash = hash_options::hash(arguments)?;
@@ -142,18 +142,18 @@ impl Answer {
         Ok(Self {
             hash,
             salt: Salt::new(arguments.salt.as_deref().unwrap_or_default()),
-            draw: arguments.draw.unwrap_or(Draw::Accounts),
+            of: arguments.of.unwrap_or(Bucketed::Accounts),
             fraction,
             is_json: arguments.json,
         })
     }
 
     fn position(&self, key: &[u8]) -> Position {
-        match self.draw {
-            Draw::Accounts => self.hash.position(key),
-            Draw::Requests => self.salt.request(key),
-            Draw::Shadow => self.salt.shadow(key),
-            Draw::Noise => self.salt.noise(key),
+        match self.of {
+            Bucketed::Accounts => self.hash.position(key),
+            Bucketed::Requests => self.salt.request(key),
+            Bucketed::Shadow => self.salt.shadow(key),
+            Bucketed::Noise => self.salt.noise(key),
         }
     }
 
@@ -176,14 +176,14 @@ impl Answer {
         is_open(output.flush()).map(|_| ())
     }
 
-    /// The keys of standard input; whether somebody still reads the answers.
+    /// Prints the bucket of each line of standard input; `false` if the reader has closed standard output.
     fn lines(&self, output: &mut Output) -> Result<bool, String> {
         let mut input = BufReader::new(io::stdin().lock());
         let mut line = Vec::new();
         for number in 1_u64.. {
             line.clear();
             let most = u64::try_from(LONGEST_LINE).unwrap_or(u64::MAX);
-            // And the end of the line, of two bytes at most.
+            // The end of the line takes at most two more bytes.
             let mut most_of_it = (&mut input).take(most.saturating_add(2));
             let read = most_of_it.read_until(b'\n', &mut line);
             let read = read.map_err(|error| format!("cannot read standard input: {error}"))?;
@@ -193,16 +193,16 @@ impl Answer {
             let key = line.strip_suffix(b"\n").unwrap_or(&line);
             let key = key.strip_suffix(b"\r").unwrap_or(key);
             if key.len() > LONGEST_LINE {
-                // What was answered before it stays answered.
+                // The results of the lines before it are printed.
                 is_open(output.flush())?;
                 return Err(format!(
-                    "standard input, line {number}: a key of more than {LONGEST_LINE} bytes; write one key on each line"
+                    "standard input, line {number}: the key is longer than {LONGEST_LINE} bytes; write one key per line"
                 ));
             }
             if !is_open(self.key(output, key))? {
                 return Ok(false);
             }
-            // Nobody who types waits for an answer.
+            // A person who types keys sees each result at once.
             if input.buffer().is_empty() && !is_open(output.flush())? {
                 return Ok(false);
             }
@@ -239,7 +239,7 @@ impl Answer {
     }
 }
 
-/// Whether somebody still reads: `| head` is done before we are, and that is no mistake.
+/// `false` if the reader has closed standard output, as `| head` does; that is not an error.
 fn is_open(written: io::Result<()>) -> Result<bool, String> {
     match written {
         Ok(()) => Ok(true),
@@ -253,7 +253,7 @@ fn fraction_of(hash: &Hash, text: &str) -> Result<Fraction, String> {
     let fraction = number.ok().and_then(|_| Fraction::from_percentage(text));
     let Some(fraction) = fraction else {
         return Err(format!(
-            "--percentage {text} is not a percentage; write a number from 0 to 100 with at most 6 decimals"
+            "--percentage {text}: expected a number from 0 to 100 with at most 6 decimals"
         ));
     };
     hash.fraction(fraction.millionths())

@@ -1,4 +1,4 @@
-//! `turnout completions`: the commands and options, for a shell.
+//! `turnout completions`: completions of commands and options for a shell.
 
 use clap::{Args, Command};
 use clap_complete::Shell;
@@ -7,14 +7,14 @@ use crate::support::exit::{Exit, refuse};
 use crate::support::safe_output::SafeText;
 use crate::support::text_io;
 
-/// Print completions for a shell.
+/// Print shell completions.
 #[derive(Args)]
 #[command(after_help = "Example:
   turnout completions bash > ~/.local/share/bash-completion/completions/turnout
   turnout completions zsh > ~/.zfunc/_turnout
   turnout completions fish > ~/.config/fish/completions/turnout.fish")]
 pub(crate) struct Arguments {
-    /// Which shell.
+    /// The shell to print completions for.
     shell: Shell,
 }
 

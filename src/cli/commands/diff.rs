@@ -1,4 +1,4 @@
-//! `turnout diff`: two files, compared as the proxy compares two answers.
+//! `turnout diff`: compares two files as the proxy compares two responses.
 
 use std::path::PathBuf;
 
@@ -15,40 +15,44 @@ use crate::support::exit::{Exit, refuse};
 use crate::support::safe_output::SafeText;
 use crate::support::{policy_file, text_io};
 
-/// Compare two files as the proxy compares the answers of v1 and v2.
+/// Compare two files as the proxy compares the responses of v1 and v2.
 ///
-/// JSON is compared by what it means, anything else by its bytes. Numbers are compared as exact
-/// decimals: 0.1 and 0.10 are equal, 0.1 and 0.10000000000000001 differ. A `tolerance` in the
-/// rollout's `shadow.compare` allows more. Ends with 0 when the files are
-/// equal, 1 when they differ, 2 when they cannot be compared.
+/// Compares JSON by its values, and anything else byte by byte. Numbers are compared as exact decimals: 0.1
+/// and 0.10 are equal, 0.1 and 0.10000000000000001 differ. The `shadow.compare` of a rollout can ignore parts
+/// and set tolerances; see --policy.
 #[derive(Args)]
-#[command(after_help = "Example:
+#[command(after_help = "Exit codes:
+  0  the files are equal
+  1  the files differ
+  2  the files cannot be compared
+
+Example:
   turnout diff v1.json v2.json --policy policy.json --rollout chat-users")]
 pub(crate) struct Arguments {
-    /// What v1 answered; `-` is standard input.
+    /// The response body of v1; `-` reads standard input.
     v1: PathBuf,
-    /// What v2 answered; `-` is standard input.
+    /// The response body of v2; `-` reads standard input.
     v2: PathBuf,
-    /// Take the options of a comparison (what to ignore, and so on) from a policy.
+    /// Take the options of the comparison (such as what to ignore) from this policy.
     #[arg(long, value_name = "FILE", requires = "rollout")]
     policy: Option<PathBuf>,
     #[command(flatten)]
     account_files: AccountFileOptions,
-    /// The rollout whose `shadow.compare` holds.
+    /// The rollout whose `shadow.compare` has the options.
     #[arg(long, value_name = "NAME", requires = "policy")]
     rollout: Option<String>,
-    /// Write the findings as JSON.
+    /// Print JSON instead of text.
     #[arg(long)]
     json: bool,
 }
 
-/// What is compared here costs nobody's request.
+/// Wider than in a proxy: no request waits for this comparison.
 const LIMITS: Limits = Limits {
     depth: 128,
     values: 1 << 24,
     findings: 10_000,
 };
-/// Of a value, in characters.
+/// A longer value is cut off, in characters.
 const LONGEST_SHOWN: usize = 60;
 
 pub(crate) fn run(arguments: &Arguments) -> Exit {
@@ -80,15 +84,15 @@ pub(crate) fn run(arguments: &Arguments) -> Exit {
         Comparison::NotComparable(why) => {
             let help = match why {
                 NotComparable::TooManyPairs => {
-                    "give the unordered list a `key`, or a smaller tolerance"
+                    "set a `key` for the unordered list, or a smaller tolerance"
                 }
-                _ => "compare smaller, well-formed parts of them",
+                _ => "compare smaller, well-formed parts of the files",
             };
             let why = why.as_str().replace('_', " ");
             return refuse(&format!("the files cannot be compared: {why}; {help}"));
         }
     };
-    // Equal bytes are not looked into, so nothing is known of the options.
+    // Equal bytes are not parsed, so it is unknown which options apply.
     let unused: Vec<(&str, &str)> = usage
         .iter()
         .filter(|(_, _, count)| *count == 0 && v1 != v2)
@@ -133,7 +137,7 @@ fn as_text(findings: Option<&Findings<'_>>, unused: &[(&str, &str)]) -> String {
     };
     for finding in findings.as_slice() {
         let pointer = match finding.exact.as_str() {
-            "" => String::from("(the whole)"),
+            "" => String::from("(whole body)"),
             pointer => escape_for_terminal(pointer),
         };
         report.push_str(&format!(
@@ -150,7 +154,7 @@ fn as_text(findings: Option<&Findings<'_>>, unused: &[(&str, &str)]) -> String {
     let worst = findings.severity().map_or("", Severity::as_str);
     let found = findings.as_slice().len().saturating_add(findings.omitted());
     report.push_str(&format!(
-        "different: {found} finding(s), the worst is {worst}\n"
+        "different: {found} finding(s), highest severity {worst}\n"
     ));
     report + &notes(unused)
 }
@@ -160,7 +164,7 @@ fn notes(unused: &[(&str, &str)]) -> String {
         .iter()
         .map(|(what, path)| {
             let path = escape_for_terminal(path);
-            format!("note: {what} {path} names nothing in these files\n")
+            format!("note: {what} {path} matches nothing in these files\n")
         })
         .collect()
 }
@@ -169,7 +173,7 @@ fn shown(value: &Option<turnout_diff::Value<'_>>) -> String {
     let Some(value) = value else {
         return String::from("(nothing)");
     };
-    // A character of at most four bytes is looked at once more, which is whether there are more.
+    // One more character, of at most four bytes, shows whether the value is longer.
     let looked_at = LONGEST_SHOWN.saturating_add(1).saturating_mul(4);
     let beginning: Vec<u8> = match value.kind {
         ValueType::Array | ValueType::Object => compact(&value.raw).take(looked_at).collect(),
@@ -186,7 +190,7 @@ fn shown(value: &Option<turnout_diff::Value<'_>>) -> String {
     shown
 }
 
-/// JSON in which the white space between two parts is one blank. In a string it stays as it is.
+/// Collapses the white space between two tokens of JSON into one blank. White space in strings stays.
 fn compact(json: &[u8]) -> impl Iterator<Item = u8> {
     let (mut is_in_string, mut is_escaped, mut is_after_blank) = (false, false, false);
     json.iter().filter_map(move |byte| {
@@ -202,7 +206,7 @@ fn compact(json: &[u8]) -> impl Iterator<Item = u8> {
     })
 }
 
-/// The characters of a text; of what is not UTF-8, the bytes.
+/// Iterates over the characters of a text, and over single bytes where it is not UTF-8.
 fn one_by_one(bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
     bytes.utf8_chunks().flat_map(|chunk| {
         let characters = chunk.valid().split_inclusive(|_| true).map(str::as_bytes);

@@ -1,4 +1,4 @@
-//! `turnout explain`: what is decided for one request, and the way to it, step by step.
+//! `turnout explain`: explains the decision for one request, step by step.
 
 mod json;
 mod suggestions;
@@ -19,11 +19,10 @@ use crate::support::safe_output::SafeText;
 use crate::support::text_io::print;
 use crate::support::time_arg::{now, parse_time};
 
-/// Say what is decided for a request, and why, step by step.
+/// Explain the decision for one request, step by step.
 ///
-/// The request is the one that is given and no other: without --method it is a GET, without --path
-/// its path is `/`, without --host it names no host. What the filter would decide in a proxy is
-/// printed first, then every step to it, in the order of precedence.
+/// Prints the decision that the filter would make in a proxy, and then each step that led to it, in the order
+/// of precedence. The options describe the request; nothing is sent.
 #[derive(Args)]
 #[command(after_help = "Example:
   turnout explain policy.json --rollout chat-users \\
@@ -33,36 +32,35 @@ pub(crate) struct Arguments {
     policy: PathBuf,
     #[command(flatten)]
     account_files: AccountFileOptions,
-    /// The account. It is put where the policy looks for it first; what is no account is put there
-    /// too, and the answer says so.
+    /// The account. It is placed where the policy looks for accounts first. A malformed account is allowed, and
+    /// the explanation says so.
     #[arg(long, value_name = "ACCOUNT")]
     account: Option<String>,
-    /// The method; GET unless given.
+    /// The method. Default: GET.
     #[arg(long, value_name = "METHOD", value_parser = method)]
     method: Option<String>,
-    /// The host; none unless given.
+    /// The host. Default: none.
     #[arg(long, value_name = "HOST", value_parser = visible)]
     host: Option<String>,
-    /// The path, as the filter sees it: slashes merged, `..` resolved; `/` unless given.
+    /// The path as the filter sees it, with slashes merged and `..` resolved. Default: `/`.
     #[arg(long, value_name = "PATH", value_parser = path)]
     path: Option<String>,
-    /// A header; may be given more than once.
+    /// A request header. May be repeated.
     #[arg(long = "header", value_name = "NAME:VALUE", value_parser = header)]
     headers: Vec<(String, String)>,
-    /// The x-request-id, by which a part of an account's requests is drawn.
+    /// The x-request-id. It decides whether a request is in the `requests` percentage of a rule.
     #[arg(long, value_name = "ID", value_parser = visible)]
     request_id: Option<String>,
-    /// The moment, as in 2026-12-01T09:00:00Z; now unless given.
+    /// The time of the request, such as 2026-12-01T09:00:00Z. Default: now.
     #[arg(long, value_name = "TIME", value_parser = parse_time)]
     at: Option<Time>,
-    /// The region of the proxy; unknown unless given.
+    /// The region of the proxy. Default: unknown.
     #[arg(long, value_name = "REGION", value_parser = visible)]
     region: Option<String>,
-    /// Whether the proxy believes the x-turnout-* headers of requests.
+    /// Whether the proxy trusts the x-turnout-* headers of requests.
     #[arg(long, value_enum, default_value_t = InboundArg::Strip)]
     inbound: InboundArg,
-    /// Suppose that the request is one for this rollout: what its `match` wants and is not given is
-    /// filled in.
+    /// Assume a request for this rollout: fill in what its `match` requires and no option sets.
     #[arg(long, value_name = "NAME")]
     rollout: Option<String>,
     /// Print JSON instead of text.
@@ -70,29 +68,29 @@ pub(crate) struct Arguments {
     json: bool,
 }
 
-/// All that is printed.
-struct Told<'a> {
+/// Everything that the explanation is printed from.
+struct ExplainReport<'a> {
     explanation: Explanation<'a>,
     request: &'a Request<'a>,
     built: &'a BuiltRequest<'a>,
     at: Time,
     region: Option<&'a str>,
     inbound: Inbound,
-    /// The rollout that the request is supposed to be for.
-    supposed: Option<&'a Rollout>,
+    /// The rollout of `--rollout`.
+    assumed: Option<&'a Rollout>,
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Exit {
-    match told(arguments) {
+    match explained(arguments) {
         Ok(text) => print(&text, Exit::Done),
         Err(exit) => exit,
     }
 }
 
-fn told(arguments: &Arguments) -> Result<SafeText, Exit> {
+fn explained(arguments: &Arguments) -> Result<SafeText, Exit> {
     let region = arguments.region.as_deref();
     let plan = policy_file::plan(&arguments.policy, region, arguments.account_files.access())?;
-    let supposed = match &arguments.rollout {
+    let assumed = match &arguments.rollout {
         None => None,
         Some(name) => Some(policy_file::rollout(&plan, &arguments.policy, name)?),
     };
@@ -103,7 +101,7 @@ fn told(arguments: &Arguments) -> Result<SafeText, Exit> {
         path: arguments.path.as_deref(),
         headers: &headers,
         account: arguments.account.as_deref(),
-        rollout: supposed,
+        rollout: assumed,
     };
     let built = given
         .build(&plan)
@@ -116,38 +114,38 @@ fn told(arguments: &Arguments) -> Result<SafeText, Exit> {
     let inbound = arguments.inbound.into();
     let at = arguments.at.unwrap_or_else(now);
     let request = plan.request(Headers::new(&pairs), inbound, at);
-    let told = Told {
+    let report = ExplainReport {
         explanation: plan.explain(&request),
         request: &request,
         built: &built,
         at,
-        // As in a proxy: an empty one says nothing.
+        // As in a proxy, an empty region is unknown.
         region: arguments
             .region
             .as_deref()
             .filter(|region| !region.is_empty()),
         inbound,
-        supposed,
+        assumed,
     };
     Ok(match arguments.json {
-        true => SafeText::json(&format!("{:#}\n", json::of(&told))),
-        false => text::of(&told),
+        true => SafeText::json(&format!("{:#}\n", json::of(&report))),
+        false => text::of(&report),
     })
 }
 
-/// The headers as a proxy has them: `host` is the authority, and an id is a header.
+/// The headers as a proxy sees them: the host is `:authority`, and the request id is a header.
 fn headers(arguments: &Arguments) -> Result<Vec<(String, String)>, String> {
     let mut headers = arguments.headers.clone();
     let has = |name: &str| arguments.headers.iter().any(|(known, _)| known == name);
     if has("host") {
         return Err(String::from(
-            "--header host:… is what --host says; write --host",
+            "--header host:… does not set the host; use --host",
         ));
     }
     if let Some(id) = &arguments.request_id {
         if has("x-request-id") {
             return Err(String::from(
-                "--request-id and --header x-request-id:… both name the request; keep one of them",
+                "--request-id and --header x-request-id:… both set the request id; keep one of them",
             ));
         }
         headers.push((String::from("x-request-id"), id.clone()));
@@ -160,19 +158,19 @@ fn why_refused(refused: &AccountPlacementError<'_>) -> String {
         AccountPlacementError::Named { place, account } => {
             let place = wording::source(place);
             let named = match account {
-                Some(account) => format!("names `{}`", wording::shown(account)),
-                None => String::from("names an account that cannot be read"),
+                Some(account) => format!("has the account `{}`", wording::shown(account)),
+                None => String::from("has an account that cannot be read"),
             };
             format!(
-                "the {place} of the request {named}, and is looked at first; leave --account out, or \
+                "the {place} of the request {named}, and the policy reads it first; remove --account, or \
                  change the request"
             )
         }
         AccountPlacementError::NoPlace { places } => {
             let places: Vec<_> = places.iter().map(wording::source).collect();
             format!(
-                "the account cannot be put where the policy looks for it ({}); leave --account out, \
-                 and give the request as it is",
+                "the account cannot be placed where the policy looks for it ({}); remove --account, and \
+                 describe the whole request",
                 places.join(", ")
             )
         }
@@ -181,9 +179,7 @@ fn why_refused(refused: &AccountPlacementError<'_>) -> String {
 
 fn header(text: &str) -> Result<(String, String), String> {
     let Some((name, value)) = text.split_once(':').filter(|(name, _)| is_token(name)) else {
-        return Err(String::from(
-            "write a name, a colon and a value, for example x-beta:yes",
-        ));
+        return Err(String::from("expected NAME:VALUE, for example x-beta:yes"));
     };
     let value = visible(value.trim_matches([' ', '\t']))?;
     Ok((name.to_ascii_lowercase(), value))
@@ -197,21 +193,21 @@ fn is_token(name: &str) -> bool {
 fn method(text: &str) -> Result<String, String> {
     match is_token(text) {
         true => Ok(text.to_owned()),
-        false => Err(String::from("write a method, for example POST")),
+        false => Err(String::from("expected a method, for example POST")),
     }
 }
 
 fn path(text: &str) -> Result<String, String> {
     match text.starts_with('/') || text == "*" {
         true => visible(text),
-        false => Err(String::from("write it from its first `/`")),
+        false => Err(String::from("expected a path that begins with `/`")),
     }
 }
 
 fn visible(text: &str) -> Result<String, String> {
     match text.contains(char::is_control) {
         true => Err(String::from(
-            "leave out what is not visible: no proxy takes it in a header",
+            "remove the control characters: no proxy accepts them in a header",
         )),
         false => Ok(text.to_owned()),
     }

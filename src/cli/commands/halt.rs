@@ -5,20 +5,20 @@ use clap::Args;
 use crate::support::change_options::Options;
 use crate::support::exit::Exit;
 
-/// Send everyone to v1, at once.
+/// Send everyone to v1 immediately.
 ///
-/// Sets `halted` in the policy in force and changes nothing else of it; its revision gets `-halted`.
-/// Writes filter.json first, which needs no history and no proxy that answers. Then it asks the proxies
-/// of --admin whether they run it, or else those of the last `turnout apply`, and says which of them
-/// confirm it. Only `turnout resume`, or --resume of apply and rollback, ends a halt.
+/// Sets `halted` in the active policy, appends `-halted` to its revision, and changes nothing else. Writes
+/// filter.json first; this works even if the history is damaged or no proxy responds. Then asks the proxies of
+/// --admin, or those of the last `turnout apply`, and prints which of them confirm the halt. Only
+/// `turnout resume`, or --resume of apply and rollback, lifts a halt.
 #[derive(Args)]
-#[command(
-    after_help = "Ends with 0 if every proxy that was asked runs it, or none was asked; with 1 if it is \
-written and a proxy that was asked does not confirm it; with 2 if nothing was written.
+#[command(after_help = "Exit codes:
+  0  the halt is written, and every proxy that was asked confirms it
+  1  the halt is written, but a proxy that was asked does not confirm it
+  2  nothing is written
 
 Example:
-  turnout halt --dir /etc/envoy/turnout --why \"v2 answers 500\""
-)]
+  turnout halt --dir /etc/envoy/turnout --why \"v2 returns 500\"")]
 pub(crate) struct Arguments {
     #[command(flatten)]
     options: Options,

@@ -1,4 +1,4 @@
-//! `turnout import`: a flag of another tool becomes a policy.
+//! `turnout import`: converts a flag of another tool to a policy.
 
 use std::path::PathBuf;
 
@@ -14,66 +14,66 @@ use crate::support::safe_output::SafeText;
 use crate::support::safe_output::print_error_line;
 use crate::support::text_io;
 
-/// Make a policy of a flag that another tool exported.
+/// Convert a feature flag of another tool to a policy.
 ///
-/// Every account stays where it is: the rollout draws as the tool did. What has no counterpart in a
-/// policy is listed on standard error, with its place in the file and with what becomes of whoever it
-/// concerned: nobody is moved to v2 by a guess.
+/// Every account keeps its treatment: the rollout buckets accounts with the tool's own hash. What a policy
+/// cannot express is listed on standard error, with its place in the file and the effect on accounts. No
+/// account is moved to v2 by a guess.
 ///
-/// Reads what the tools' own SDKs read: splitChanges (split), client/features (unleash),
-/// sdk/latest-all or a flag of the REST API (launchdarkly), api/features (growthbook), and flag
-/// definitions (flagd).
+/// Reads the formats of the tools' own SDKs: splitChanges (split), client/features (unleash), sdk/latest-all
+/// or a flag of the REST API (launchdarkly), api/features (growthbook), and flag definitions (flagd).
 #[derive(Args)]
-#[command(
-    after_help = "Ends with 0 if all of the flag is in the policy, with 1 if something is lost, and \
-with 2 if the file or an option is bad; then nothing is written.
+#[command(after_help = "Exit codes:
+  0  the policy expresses the whole flag
+  1  the policy is printed, but something is lost
+  2  the file or an option has an error; nothing is printed
 
 Example:
-  turnout import unleash features.json --flag chat --v1 channels-v1 --v2 channels-v2 > policy.json"
-)]
+  turnout import unleash features.json --flag chat --v1 channels-v1 --v2 channels-v2 > policy.json")]
 pub(crate) struct Arguments {
-    /// Whose file it is.
+    /// The tool that exported the file.
     #[arg(value_name = "TOOL")]
     tool: ToolWord,
-    /// What the tool exported; `-` is standard input.
+    /// The exported file; `-` reads standard input.
     file: PathBuf,
-    /// Which flag, if the file has several.
+    /// The flag. Required if the file has several.
     #[arg(long, value_name = "NAME")]
     flag: Option<String>,
-    /// Which environment, if the file has several.
+    /// The environment. Required if the file has several.
     #[arg(long, value_name = "NAME")]
     environment: Option<String>,
-    /// Which variation is v2, if it is none that says on or true.
+    /// The variation to treat as v2. Default: the one named `on` or `true`.
     #[arg(long, value_name = "VARIATION")]
     v2_is: Option<String>,
-    /// The cluster of v1.
+    /// The Envoy cluster of v1.
     #[arg(long, value_name = "CLUSTER")]
     v1: Option<String>,
-    /// The cluster of v2.
+    /// The Envoy cluster of v2.
     #[arg(long, value_name = "CLUSTER")]
     v2: Option<String>,
-    /// The rollout's name; made of the flag's unless given.
+    /// The name of the rollout. Default: derived from the flag's name.
     #[arg(long, value_name = "NAME")]
     name: Option<String>,
-    /// Where a request says its account: header:NAME, path:TEMPLATE or basic_auth; may be given more
-    /// than once. header:x-account-sid unless given.
+    /// Where a request has its account: header:NAME, path:TEMPLATE or basic_auth. May be repeated. Default:
+    /// header:x-account-sid.
     #[arg(long, value_name = "SOURCE")]
     account: Vec<AccountSource>,
-    /// What an account looks like.
+    /// The format of accounts.
     #[arg(long, value_name = "FORMAT", default_value = "opaque")]
     format: FormatWord,
-    /// What the tool calls the account, if not the key of a user: userId, id, targetingKey.
+    /// The tool's attribute that has the account. Default: the user's key (userId, id or targetingKey).
     #[arg(long, value_name = "ATTRIBUTE")]
     account_key: Option<String>,
-    /// Of flagd: by which of its formulas it draws, 1 before the spring of 2026 and 2 since then.
+    /// For flagd: the version of its bucketing formula. 1 is the formula before spring 2026, 2 the one since
+    /// then.
     #[arg(long, value_name = "FORMULA")]
     formula: Option<FormulaWord>,
-    /// Print one JSON object, of the policy and the notes.
+    /// Print one JSON object with the policy and the notes.
     #[arg(long)]
     json: bool,
 }
 
-/// The words of a type of the import.
+/// Defines the values of an option that stands for a type of `turnout-import`.
 macro_rules! words {
     ($name:ident, $of:ty, $($word:literal => $value:expr),+) => {
         #[derive(Clone, Copy)]
@@ -111,11 +111,11 @@ pub(crate) fn run(arguments: &Arguments) -> Exit {
     }
 }
 
-/// Whether something is lost.
+/// Prints the policy; `true` if something is lost.
 fn imported(arguments: &Arguments) -> Result<bool, String> {
     let Arguments { tool, .. } = arguments;
     if arguments.formula.is_some() && tool.0 != Tool::Flagd {
-        return Err("--formula is of flagd alone; leave it out".into());
+        return Err("--formula applies only to flagd; remove it".into());
     }
     let given = text_io::read(&arguments.file)?;
     let name = text_io::name_of(&arguments.file);
@@ -156,7 +156,9 @@ fn tell(name: &str, imported: &Imported) {
         print_error_line(&format!("{name}: and {} more", imported.omitted));
     }
     if imported.is_lossy {
-        print_error_line(&format!("{name}: not all of the flag is in the policy"));
+        print_error_line(&format!(
+            "{name}: the policy does not express the whole flag"
+        ));
     }
 }
 

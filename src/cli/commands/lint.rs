@@ -1,4 +1,4 @@
-//! `turnout lint`: what is wrong with a policy, and what in it is hardly what was meant.
+//! `turnout lint`: reports errors in a policy, and warns of likely mistakes.
 
 use std::borrow::Cow;
 use std::path::{Path, PathBuf};
@@ -18,35 +18,39 @@ use crate::support::safe_output::{Annotation, SafeText};
 use crate::support::text_io::{self, is_dash};
 use crate::support::{render_diagnostics, stale_series};
 
-/// Check a policy: its errors, and what in it is hardly what was meant.
+/// Check a policy for errors and likely mistakes.
 ///
-/// An error makes a policy refused; a warning is for a person to judge. Ends with 2 when there is
-/// an error, 1 when there is a warning and --strict is given, else 0. Text goes to standard error,
-/// JSON and GitHub's commands to standard output.
+/// A proxy refuses a policy with an error. A warning points to a likely mistake, for a person to judge. Text
+/// goes to standard error; JSON and GitHub commands go to standard output.
 #[derive(Args)]
-#[command(after_help = "Examples:
+#[command(after_help = "Exit codes:
+  0  there is no error
+  1  there is a warning, and --strict is given
+  2  there is an error, or the input cannot be read
+
+Examples:
   turnout lint policy.json --against live.json --strict --allow zero-percent
   turnout lint policy.json --admin http://127.0.0.1:9901")]
 pub(crate) struct Arguments {
     /// The policy; `-` is standard input.
     policy: PathBuf,
-    /// The policy that it takes the place of: tells what changes for accounts on their way.
+    /// The policy that it replaces: also warn of changes that move accounts unexpectedly.
     #[arg(long, value_name = "OLD")]
     against: Option<PathBuf>,
     #[command(flatten)]
     account_files: AccountFileOptions,
-    /// A running proxy, whose routes are looked at: whether they change a request after the filter, so
-    /// that shadow requests are others, and whether there is one for each rollout. Its filter chains are
-    /// looked at too: whether two filters of one chain are Turnout. May be given more than once.
+    /// The admin address of a running proxy. Checks that each rollout has a route, that routes do not rewrite
+    /// requests after the filter (shadow requests would differ), and that no filter chain has two Turnout
+    /// filters. May be repeated.
     #[arg(long, value_name = "URL")]
     admin: Vec<String>,
-    /// End with 1 when there is a warning.
+    /// Exit with 1 if there is a warning.
     #[arg(long)]
     strict: bool,
-    /// Leave out the warnings of a kind; may be given more than once.
+    /// Suppress the warnings with this code. May be repeated.
     #[arg(long, value_name = "CODE", value_parser = lint_code_arg::parser(), hide_possible_values = true)]
     allow: Vec<Code>,
-    /// How to tell.
+    /// Output format.
     #[arg(long, value_enum, default_value_t = Format::Text)]
     format: Format,
     /// The same as --format json.
@@ -56,18 +60,18 @@ pub(crate) struct Arguments {
 
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Format {
-    /// Each with the line that it stands in.
+    /// Each problem with its line of the policy.
     Text,
-    /// One object.
+    /// One JSON object.
     Json,
-    /// Commands that GitHub's workflows show beside the lines of a change.
+    /// GitHub workflow commands, shown next to the lines of a change.
     Github,
 }
 
-/// A text that diagnostics point into.
+/// A policy text, which diagnostics refer to.
 struct Source {
     name: String,
-    /// As JSON has it.
+    /// The name in JSON, where it is not escaped.
     exact_name: String,
     bytes: Vec<u8>,
     found: Found,
@@ -82,7 +86,7 @@ pub(crate) fn run(arguments: &Arguments) -> Exit {
 
 fn linted(arguments: &Arguments) -> Result<Exit, String> {
     if is_dash(&arguments.policy) && arguments.against.as_deref().is_some_and(is_dash) {
-        return Err("standard input is one policy; give the other one as a file".into());
+        return Err("both policies are standard input; name a file for one of them".into());
     }
     let policy = Source::read(&arguments.policy, arguments.account_files.access())?;
     let old = match &arguments.against {
@@ -132,7 +136,7 @@ fn old(source: Source) -> Result<Plan, String> {
         render_diagnostics::show(&source.name, &text, &diagnostics);
         source.found.print_bad_lines();
         format!(
-            "{} is no policy that a proxy can run, so nothing can be held against it",
+            "{} is not a valid policy, so nothing can be compared with it",
             source.name
         )
     })
@@ -150,14 +154,14 @@ impl Source {
         })
     }
 
-    /// As the proxies would run it, if they can.
+    /// The compiled policy, or `None` if it has an error.
     fn plan(&self) -> Option<Plan> {
         let text = std::str::from_utf8(&self.bytes).ok()?;
         Plan::with_files(text, &self.found.files).ok()
     }
 
-    /// As text. Where it is none, up to there and a little further: what is not text is shown as
-    /// replacement characters.
+    /// The policy as text. If it is not UTF-8, it is cut off a little after the first error, and invalid bytes
+    /// become replacement characters.
     fn text(&self, diagnostics: &Diagnostics) -> Cow<'_, str> {
         const FURTHER: usize = 1_000;
         match std::str::from_utf8(&self.bytes) {
@@ -185,7 +189,7 @@ impl Source {
         };
         let omitted = match diagnostics.omitted() {
             0 => String::new(),
-            omitted => format!(", of which {omitted} are not shown"),
+            omitted => format!(" ({omitted} not shown)"),
         };
         print_error_line(&format!("{}: {found}{omitted}", self.name));
     }
@@ -230,7 +234,7 @@ fn diagnostic_as_json(diagnostic: &Diagnostic) -> Value {
     })
 }
 
-/// One command for each, as GitHub's runner reads them.
+/// One GitHub workflow command for each diagnostic.
 fn as_commands(source: &Source, is_file: bool, diagnostics: &Diagnostics) -> SafeText {
     let mut commands = SafeText::default();
     let file = is_file.then_some(("file", source.name.as_str()));

@@ -1,4 +1,4 @@
-//! `turnout log`: who changed the policy, when and why.
+//! `turnout log`: shows who changed the policy, when and why.
 
 use std::fmt::Write as _;
 use std::path::PathBuf;
@@ -12,18 +12,18 @@ use crate::support::exit::{Exit, refuse};
 use crate::support::safe_output::SafeText;
 use crate::support::text_io;
 
-/// Show who changed the policy in force, when and why.
+/// Show who changed the active policy, when and why.
 ///
-/// Newest first. The entry that filter.json holds is marked with `*`. `gauge` is what the metric
-/// turnout.revision.<plugin> shows while a revision is in force.
+/// Lists the newest entry first. `*` marks the entry that filter.json contains. `gauge` is the value of the
+/// metric turnout.revision.<plugin> while a proxy runs that revision.
 #[derive(Args)]
 #[command(after_help = "Example:
   turnout log --dir /etc/envoy/turnout -n 5")]
 pub(crate) struct Arguments {
-    /// The folder that Envoy watches, with filter.json and the history.
+    /// The folder that Envoy watches. It contains filter.json and the history.
     #[arg(long, value_name = "FOLDER")]
     dir: PathBuf,
-    /// How many entries to show.
+    /// The maximum number of entries to show.
     #[arg(
         short = 'n',
         long = "number",
@@ -51,7 +51,7 @@ pub(crate) fn run(arguments: &Arguments) -> Exit {
     }
 }
 
-const HEADS: [&str; 7] = ["", "entry", "when", "who", "what", "revision", "gauge"];
+const HEADS: [&str; 7] = ["", "entry", "when", "who", "action", "revision", "gauge"];
 
 fn as_text(log: &Log) -> String {
     let mut text = String::new();
@@ -113,22 +113,22 @@ fn line(text: &mut String, cells: &[String; 7], widths: &[usize; 7], last: &str)
     let _ = writeln!(text, "{last}");
 }
 
-/// In words.
+/// The outcome in words.
 fn outcome(row: &Row) -> &'static str {
     match row.entry.outcome {
-        Outcome::Begun if row.is_in_place => "written; the command was ended before it said so",
-        Outcome::Begun => "begun; the command was ended before it was in force",
+        Outcome::Begun if row.is_in_place => "written, but the command was interrupted",
+        Outcome::Begun => "not written: the command was interrupted",
         Outcome::Divided => "refused by some proxies",
         other => other.as_str(),
     }
 }
 
 fn as_json(log: &Log) -> SafeText {
-    let in_force = log.rows.iter().find(|row| row.is_in_place);
+    let active = log.rows.iter().find(|row| row.is_in_place);
     let damaged = log.damaged.iter();
     let damaged = damaged.map(|(file, why)| json!({ "file": file, "why": why }));
     let report = json!({
-        "in_force": in_force.map(|row| row.entry.sequence),
+        "active": active.map(|row| row.entry.sequence),
         "filter": log.filter,
         "entries": log.rows.iter().map(entry_as_json).collect::<Vec<_>>(),
         "damaged": damaged.collect::<Vec<_>>(),
@@ -142,7 +142,7 @@ fn entry_as_json(row: &Row) -> Value {
         "sequence": entry.sequence,
         "when": entry.when,
         "who": entry.who,
-        "what": entry.what.as_str(),
+        "action": entry.what.as_str(),
         "why": entry.why,
         "revision": entry.revision,
         "number": entry.number,
@@ -156,6 +156,6 @@ fn entry_as_json(row: &Row) -> Value {
         "back_to": entry.back_to,
         "outcome": entry.outcome.as_str(),
         "reasons": entry.reasons,
-        "in_force": row.is_in_place,
+        "active": row.is_in_place,
     })
 }

@@ -1,4 +1,4 @@
-//! `turnout man`: the manual, a page for each command.
+//! `turnout man`: prints the manual pages.
 
 use std::path::PathBuf;
 
@@ -9,13 +9,13 @@ use crate::support::exit::{Exit, refuse};
 use crate::support::safe_output::SafeText;
 use crate::support::text_io;
 
-/// Print the manual page, or write one for each command.
+/// Print the manual page, or write one page for each command.
 #[derive(Args)]
 #[command(after_help = "Example:
   turnout man | man -l -
   turnout man --dir ~/.local/share/man/man1")]
 pub(crate) struct Arguments {
-    /// A folder that is there: each command gets a file of its own, `turnout-lint.1`.
+    /// Write one file for each command, such as `turnout-lint.1`, to this existing folder.
     #[arg(long, value_name = "FOLDER")]
     dir: Option<PathBuf>,
 }

@@ -1,4 +1,4 @@
-//! `turnout plan`: whom a change of the policy moves, before it is made.
+//! `turnout plan`: shows which accounts a policy change moves, before it is applied.
 
 use std::path::PathBuf;
 
@@ -15,57 +15,60 @@ use crate::support::safe_output::print_error_line;
 use crate::support::time_arg::{now, parse_time};
 use crate::support::{policy_file, text_io};
 
-/// Show whom a change of the policy moves, before it is made.
+/// Show which accounts a policy change moves, before it is applied.
 ///
-/// Compares two policies, or one at two moments, for every account of a list: who newly takes v2, who
-/// goes back to v1, and who gets another share of requests. An account is on v2 when at least one of
-/// its requests may be answered by v2; in the modes off, dark and shadow nobody is. Rollouts and
-/// segments are matched by name.
-///
-/// Ends with 1 if the change does what is forbidden by --forbid or --max-new.
+/// Compares two policies, or one policy at two times, for every account of a list: which accounts move to v2,
+/// which go back to v1, and which stay on v2 with a different percentage of their requests. An account is on
+/// v2 if v2 may serve at least one of its requests; in the modes off, dark and shadow no account is. Rollouts
+/// and segments are matched by name.
 #[derive(Args)]
-#[command(after_help = "Examples:
+#[command(after_help = "Exit codes:
+  0  the change respects --forbid and --max-new
+  1  the change violates --forbid or --max-new
+  2  a policy, an option or another input has an error
+
+Examples:
   turnout plan policy.json new.json --accounts accounts.txt --forbid hvc --max-new 5000
   turnout plan policy.json policy.json --accounts accounts.txt \\
     --at 2026-12-01T09:00:00Z --at-new 2026-12-02T09:00:00Z --list")]
 pub(crate) struct Arguments {
-    /// The policy as it is; `-` is standard input.
+    /// The policy before the change; `-` reads standard input.
     old: PathBuf,
-    /// The policy as it will be.
+    /// The policy after the change.
     new: PathBuf,
-    /// The accounts, one in each line; `-` is standard input.
+    /// The accounts, one per line; `-` reads standard input.
     #[arg(long, value_name = "FILE")]
     accounts: PathBuf,
     #[command(flatten)]
     account_files: AccountFileOptions,
-    /// The column of accounts in CSV: its name in the first line, or its number from 1.
+    /// The CSV column that has the accounts: its name in the first line, or its number from 1.
     #[arg(long, value_name = "NAME|NUMBER")]
     column: Option<String>,
-    /// An access log of Envoy: which of its requests move, and how many that is in a day.
+    /// An access log of Envoy: also count which of its requests move, in total and per day.
     #[arg(long, value_name = "FILE")]
     log: Option<PathBuf>,
     #[command(flatten)]
     reading: LogArguments,
-    /// The moment, as in 2026-12-01T09:00:00Z; now unless given.
+    /// The time at which the policies are evaluated, such as 2026-12-01T09:00:00Z. Default: now.
     #[arg(long, value_name = "TIME", value_parser = parse_time)]
     at: Option<Time>,
-    /// Another moment for the new policy.
+    /// The time at which the new policy is evaluated. Default: the value of --at.
     #[arg(long, value_name = "TIME", value_parser = parse_time)]
     at_new: Option<Time>,
-    /// The region of the proxy; unknown unless given.
+    /// The region of the proxy. Default: unknown.
     #[arg(long, value_name = "REGION")]
     region: Option<String>,
-    /// A segment of which no account is to move, to v2 or back. All its accounts are looked at, also
-    /// those that the list does not have. May be given more than once.
+    /// Fail if an account of this segment moves, to v2 or back. Checks all accounts of the segment, including
+    /// those that are not in the list. May be repeated.
     #[arg(long, value_name = "SEGMENT")]
     forbid: Vec<String>,
-    /// How many accounts may newly take v2.
+    /// Fail if more accounts than this move to v2.
     #[arg(long, value_name = "NUMBER")]
     max_new: Option<u64>,
-    /// Name every account that moves.
+    /// List every account that moves.
     #[arg(long)]
     list: bool,
-    /// Write every account that moves to a CSV file; it is replaced as a whole.
+    /// Write every account that moves to this CSV file, which is replaced atomically.
     #[arg(long, value_name = "FILE")]
     moves: Option<PathBuf>,
     /// Print JSON instead of text.
@@ -81,7 +84,7 @@ pub(crate) fn run(arguments: &Arguments) -> Exit {
                 false => Exit::No,
             };
             let printed = text_io::print(&text, exit);
-            // Last, where a person looks first.
+            // They come last, where a person looks first.
             for refused in refused {
                 print_error_line(&format!("turnout: {refused}"));
             }
@@ -91,14 +94,14 @@ pub(crate) fn run(arguments: &Arguments) -> Exit {
     }
 }
 
-/// The answer, and what the change does though it is forbidden.
+/// The report, and the limits that the change violates, as sentences.
 fn planned(arguments: &Arguments) -> Result<(SafeText, Vec<String>), Exit> {
     let inputs = [&arguments.old, &arguments.new, &arguments.accounts];
     let inputs = inputs.into_iter().chain(&arguments.log);
     text_io::check_inputs(inputs).map_err(|error| refuse(&error))?;
     if arguments.moves.as_deref().is_some_and(text_io::is_dash) {
         return Err(refuse(
-            "--moves - prints beside the answer; write to a file, or give --list",
+            "--moves - would mix CSV with the report; write to a file, or use --list",
         ));
     }
     if let Some(path) = &arguments.moves
@@ -106,7 +109,7 @@ fn planned(arguments: &Arguments) -> Result<(SafeText, Vec<String>), Exit> {
     {
         let path = text_io::name_of(path);
         return Err(refuse(&format!(
-            "--moves {path}: that is no file, and would be replaced; name a file"
+            "--moves {path}: this is not a regular file, and it would be replaced; name a file"
         )));
     }
     if let Some(path) = &arguments.moves
@@ -116,7 +119,7 @@ fn planned(arguments: &Arguments) -> Result<(SafeText, Vec<String>), Exit> {
         let mut inputs = inputs.into_iter().chain(&arguments.log);
         if inputs.any(|input| input.canonicalize().is_ok_and(|input| input == moves)) {
             return Err(refuse(&format!(
-                "--moves {}: that is read too, and would be replaced; name another file",
+                "--moves {}: this is also an input, and it would be replaced; name another file",
                 text_io::name_of(path)
             )));
         }
@@ -154,7 +157,7 @@ fn change(arguments: &Arguments, old: Version<'_>, new: Version<'_>) -> Result<C
         segments: arguments.forbid.clone(),
         max_new: arguments.max_new,
     };
-    // Bad arguments are told before anything long is read.
+    // Invalid arguments are reported before anything long is read.
     let replay = arguments.reading.replay()?;
     let change = Change::between(old, new, &list, &forbidden, bulk_input::open(path)?);
     let mut change = change.map_err(|error| refuse(&bulk_input::cannot_read(path, &error)))?;

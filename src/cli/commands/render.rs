@@ -1,4 +1,4 @@
-//! `turnout render`: a policy goes into what a proxy, or a mesh, is configured by.
+//! `turnout render`: puts a policy into the configuration of a proxy or a mesh.
 
 use std::path::PathBuf;
 
@@ -19,11 +19,10 @@ use crate::support::{max_held_bytes_arg, record_level_arg, text_io};
 
 /// Put a policy into the configuration of a proxy or a mesh.
 ///
-/// With --template, into any file with the quoted placeholders "@TURNOUT_CONFIGURATION@" and
-/// "@TURNOUT_WASM@", as those in the folder `envoy` of the project. With --for, into what Envoy
-/// discovers, or into the objects that Istio or Envoy Gateway load. A policy with a problem is
-/// refused, and so is what does not fit the target: every problem is shown at once, and nothing is
-/// written. The accounts of its files are put in, and long lists packed.
+/// With --template, fills in the quoted placeholders "@TURNOUT_CONFIGURATION@" and "@TURNOUT_WASM@" of any
+/// file, such as those in the project's `envoy` folder. With --for, generates what Envoy's discovery, Istio or
+/// Envoy Gateway load. Accounts from files are included, and long lists are packed. If the policy has an error
+/// or does not fit the target, all problems are shown and nothing is written.
 #[derive(Args)]
 #[command(after_help = "Examples:
   turnout render policy.json --template envoy/cluster-header.yaml \\
@@ -37,10 +36,10 @@ pub(crate) struct Arguments {
     policy: PathBuf,
     #[command(flatten)]
     account_files: AccountFileOptions,
-    /// The configuration to fill in.
+    /// The configuration template to fill in.
     #[arg(long, value_name = "FILE", required_unless_present = "target")]
     template: Option<PathBuf>,
-    /// What to make instead.
+    /// Generate the configuration for this target instead of filling in a template.
     #[arg(
         long = "for",
         value_enum,
@@ -48,25 +47,25 @@ pub(crate) struct Arguments {
         conflicts_with = "template"
     )]
     target: Option<Target>,
-    /// Where the proxy finds the filter: for `envoy`, and if the template asks for it.
+    /// The path of the filter on the proxy host. Required for `envoy`, and if the template has "@TURNOUT_WASM@".
     #[arg(long, value_name = "PATH", required_if_eq("target", "envoy"))]
     wasm: Option<String>,
-    /// The proxy sees that path, and this machine does not: it is not looked at.
+    /// Skip the local check of --wasm; the path exists only on the proxy host.
     #[arg(long, requires = "wasm")]
     wasm_elsewhere: bool,
-    /// Whether this proxy believes the x-turnout-* headers of requests.
+    /// Whether this proxy trusts the x-turnout-* headers of requests.
     #[arg(long, value_enum, default_value_t = InboundArg::Strip)]
     inbound: InboundArg,
-    /// Which headers this proxy writes: those that its routes or later hops read, with commas between.
-    /// Each costs a request about a microsecond.
+    /// The headers that this proxy writes: a comma-separated list of those that its routes or later hops read.
+    /// Each header adds about a microsecond to a request.
     #[arg(long, value_name = "HEADERS", value_parser = headers_arg::parse, default_value = headers_arg::ALL)]
     headers: EmittedHeaders,
     /// The level at which this proxy writes records to Envoy's log. Istio runs Envoy at `warning`, which hides
     /// records below `warn`.
     #[arg(long, value_name = "LEVEL", value_parser = record_level_arg::parser(), default_value = RecordLevel::default().as_str())]
     record_level: RecordLevel,
-    /// The most bytes that the filter holds in one worker, for the policy and for shadow requests. Requests
-    /// that do not fit are not compared; a policy that does not fit is refused.
+    /// The maximum number of bytes that the filter holds in one worker, for the policy and for shadow requests.
+    /// Requests that do not fit are not compared; a policy that does not fit is refused.
     #[arg(long, value_name = "BYTES", value_parser = max_held_bytes_arg::parser(), default_value = "67108864")]
     max_held_bytes: MaxHeldBytes,
     /// For Istio and Envoy Gateway: the filter's image, such as registry.example.com/turnout:0.1.0.
@@ -76,35 +75,36 @@ pub(crate) struct Arguments {
         required_if_eq_any([("target", "istio"), ("target", "envoy-gateway")])
     )]
     image: Option<String>,
-    /// For Istio and Envoy Gateway: what the plugin is called, and what the names of its routes begin
-    /// with; `turnout` unless given.
+    /// For Istio and Envoy Gateway: the name of the plugin, which is also the prefix of its routes' names.
+    /// Default: turnout.
     #[arg(long, value_name = "NAME")]
     name: Option<String>,
     /// For Istio and Envoy Gateway: the namespace of the objects.
     #[arg(long, value_name = "NAMESPACE")]
     namespace: Option<String>,
-    /// For Istio: which workloads have the filter; may be given more than once.
+    /// For Istio: a label of the workloads that run the filter. May be repeated. Default: all workloads of the
+    /// namespace.
     #[arg(long, value_name = "KEY=VALUE")]
     selector: Vec<String>,
-    /// For Envoy Gateway: the Gateway that has the filter. For Istio: the gateways whose traffic is
-    /// routed; the mesh's own traffic unless given.
+    /// For Envoy Gateway: the Gateway that runs the filter. For Istio: a gateway whose traffic is routed; may
+    /// be repeated. Default for Istio: the traffic inside the mesh.
     #[arg(
         long,
         value_name = "GATEWAY",
         required_if_eq("target", "envoy-gateway")
     )]
     gateway: Vec<String>,
-    /// For Istio: where in the chain of filters; `last` unless given.
+    /// For Istio: the place in the filter chain. Default: last.
     #[arg(long, value_enum)]
     phase: Option<PhaseWord>,
-    /// Where to write; the file is replaced as a whole. Standard output unless given.
+    /// The output file, which is replaced atomically. Default: standard output.
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
 }
 
 #[derive(Clone, Copy, ValueEnum)]
 enum Target {
-    /// What Envoy discovers (ECDS): the file that it watches, or the answer of an xDS server.
+    /// An ECDS resource: the file that Envoy watches, or the response of an xDS server.
     Envoy,
     /// A WasmPlugin, VirtualServices and DestinationRules.
     Istio,
@@ -136,7 +136,7 @@ impl From<PhaseWord> for Phase {
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Exit {
-    // Whatever is wrong is said at once, so that it can be mended at once.
+    // All problems are reported at once, so that they can be fixed at once.
     let policy = Policy::read(&arguments.policy, arguments.account_files.access())
         .and_then(|policy| policy.for_proxies());
     let mut wrong = check(arguments);
@@ -163,8 +163,7 @@ pub(crate) fn run(arguments: &Arguments) -> Exit {
     }
 }
 
-/// What of the options is wrong. What is given and says nothing of the target would be dropped without
-/// a word.
+/// The problems of the options. An option that does not apply to the target is one: it would have no effect.
 fn check(arguments: &Arguments) -> Vec<String> {
     use Target::{Envoy, EnvoyGateway, Istio};
     let (target, is_mesh) = match arguments.target {
@@ -187,12 +186,12 @@ fn check(arguments: &Arguments) -> Vec<String> {
         .iter()
         .filter(|(_, is_given, says)| *is_given && !says);
     let mut wrong: Vec<String> = idle
-        .map(|(option, ..)| format!("{option} says nothing with {target}; leave it out"))
+        .map(|(option, ..)| format!("{option} does not apply to {target}; remove it"))
         .collect();
     if matches!(arguments.target, Some(Envoy)) && !arguments.headers.cluster {
         wrong.push(
-            "the routes that go with --for envoy, as in envoy/live-policy.yaml, take \
-             x-turnout-cluster, and `--headers` leaves it out; write `cluster` too"
+            "the routes for --for envoy, such as those in envoy/live-policy.yaml, read x-turnout-cluster, \
+             but --headers does not include it; add `cluster`"
                 .into(),
         );
     }
@@ -200,13 +199,14 @@ fn check(arguments: &Arguments) -> Vec<String> {
         wrong.push(NOT_PASSED_ON.into());
     }
     if matches!(arguments.target, Some(EnvoyGateway)) && arguments.gateway.len() != 1 {
-        wrong.push("an EnvoyExtensionPolicy is for one Gateway; give --gateway once".into());
+        wrong
+            .push("an EnvoyExtensionPolicy targets exactly one Gateway; use --gateway once".into());
     }
     if let Some(wasm) = &arguments.wasm
         && !wasm.chars().all(is_visible)
     {
         wrong.push(format!(
-            "--wasm {}: a proxy may read the path otherwise; name a file without invisible characters",
+            "--wasm {}: the path has invisible characters, which a proxy may read differently; rename the file",
             escape_for_terminal(wasm)
         ));
     }
@@ -234,7 +234,7 @@ fn template(arguments: &Arguments, wrong: &mut Vec<String>) -> Option<String> {
             );
             wrong.extend(unprintable(&template).map(|(line, what)| {
                 format!(
-                    "{name}:{line}: the line {what}; write it as an escape in a quoted text, or leave it out"
+                    "{name}:{line}: the line {what}; escape it in a quoted string, or remove it"
                 )
             }));
             Some(template)
@@ -255,7 +255,7 @@ fn proxy(arguments: &Arguments) -> Proxy {
     }
 }
 
-/// What is to be written, or everything of the policy that stands against it.
+/// The configuration, or every problem that the policy has with the target.
 fn rendered(
     arguments: &Arguments,
     template: &str,
@@ -263,7 +263,7 @@ fn rendered(
     plan: &Plan,
 ) -> Result<String, Vec<String>> {
     let configuration = Configuration::to_json(policy, proxy(arguments));
-    // It goes into quoted texts, so it is escaped by JSON's own means before.
+    // It is put into quoted strings, so it is escaped as JSON first.
     let configuration = SafeText::json(&configuration);
     let configuration = configuration.as_str();
     let object = Object {
@@ -273,7 +273,7 @@ fn rendered(
         configuration,
     };
     let documents = match arguments.target {
-        // What does not fit the template has been said.
+        // `misfits` has reported what does not fit the template.
         None => {
             let rendered = render(template, configuration, arguments.wasm.as_deref());
             return rendered.map_err(|_| Vec::new());

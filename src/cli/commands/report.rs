@@ -1,4 +1,4 @@
-//! `turnout report`: what the shadow recorded becomes a verdict.
+//! `turnout report`: gives a verdict on v2 from the records of shadow requests.
 
 use std::fs::File;
 use std::io::{self, BufRead, BufReader};
@@ -13,55 +13,55 @@ use crate::support::exit::{Exit, refuse};
 use crate::support::safe_output::SafeText;
 use crate::support::text_io::{self, is_dash};
 
-/// How long a proxy may take to hand over its counters.
+/// How long a proxy may take to send its counters.
 const TIMEOUT: Duration = Duration::from_secs(10);
-/// And how much that may be, in bytes.
+/// The maximum size of a proxy's counters, in bytes.
 const MOST_BYTES: u64 = 64 << 20;
 
-/// Say whether v2 is ready, from what the shadow recorded.
+/// Report whether v2 is ready, from the records of shadow requests.
 ///
-/// Reads Envoy's log, extracted records and Prometheus text, and prints for each rollout
-/// what was compared, what differed, and a verdict: READY, NOT READY or NOT ENOUGH. Ready means that
-/// a one-sided 95 % upper bound of the share of failed requests is at most what is allowed; a request
-/// failed if the answers differ, or if v2 gave none. Where v1 itself is no yardstick a comparison is
-/// uncertain: READY counts it as failed, NOT READY does not.
+/// Reads Envoy's log, extracted records and Prometheus text. Prints for each rollout what was compared, what
+/// differed, and a verdict: READY, NOT READY or NOT ENOUGH DATA. READY means that the one-sided 95 % upper
+/// bound of the percentage of failed requests is at most --allow. A request failed if the responses differ, or
+/// if v2 did not respond. A comparison is uncertain if v1 differs from itself: READY counts it as failed, NOT
+/// READY does not.
 ///
-/// Clients choose parts of an access log. So a line of a log counts only if it begins like a line of Envoy's
-/// Wasm logger, in Envoy's default format or in Istio's, and was not written to standard output. Lines that
-/// look like records elsewhere are reported and not counted. --own-log also reads other formats.
+/// Clients choose parts of an access log, so they could write text that looks like a record. A log line
+/// therefore counts only if it begins like a line of Envoy's Wasm logger, in Envoy's default format or in
+/// Istio's, and was not written to standard output. Other lines that look like records are reported and not
+/// counted. --own-log also reads other formats.
 ///
-/// Pass each record once, and one dump of counters for each proxy, in its own file. Unpack compressed logs
-/// first.
+/// Pass each record once, and one dump of counters per proxy, each in its own file. Decompress logs first.
 #[derive(Args)]
-#[command(
-    after_help = "Ends with 0 if every rollout is READY, with 1 if not, and with 2 if there is \
-nothing to report on.
+#[command(after_help = "Exit codes:
+  0  every rollout is READY
+  1  a rollout is not READY
+  2  there is nothing to report on, or the input has an error
 
 Examples:
   turnout report envoy.log --admin http://127.0.0.1:9901
-  kubectl logs deploy/edge | turnout report - --allow 0.05 --html report.html"
-)]
+  kubectl logs deploy/edge | turnout report - --allow 0.05 --html report.html")]
 pub(crate) struct Arguments {
-    /// Logs and dumps of counters; `-` is standard input.
+    /// Logs and dumps of counters; `-` reads standard input.
     #[arg(required_unless_present = "admin")]
     files: Vec<PathBuf>,
-    /// Ask a proxy for its counters, at its admin address; may be given more than once.
+    /// The admin address of a proxy, to read its counters. May be repeated.
     #[arg(long, value_name = "URL")]
     admin: Vec<String>,
-    /// Also read records in other log formats, bare records, and records on standard output. Use it only for
+    /// Also read records in other log formats, bare records, and records on standard output. Use this only for
     /// files without access log lines, because a client can write records into those.
     #[arg(long)]
     own_log: bool,
-    /// The share of requests that may fail, in percent.
+    /// The percentage of requests that may fail.
     #[arg(long, value_name = "PERCENT", default_value = "0.1")]
     allow: Allow,
-    /// Only this rollout.
+    /// Report only this rollout. Default: all rollouts.
     #[arg(long, value_name = "NAME")]
     rollout: Option<String>,
     /// Print JSON instead of text.
     #[arg(long)]
     json: bool,
-    /// Write one HTML page too; the file is replaced as a whole. With `-` it is printed instead of text.
+    /// Also write an HTML page to this file, which is replaced atomically. `-` prints the page instead of text.
     #[arg(long, value_name = "FILE")]
     html: Option<PathBuf>,
 }
@@ -74,11 +74,13 @@ pub(crate) fn run(arguments: &Arguments) -> Exit {
     }
 }
 
-/// Whether every rollout is ready.
+/// Prints the report; `true` if every rollout is ready.
 fn report(arguments: &Arguments) -> Result<bool, String> {
     let html_is_printed = arguments.html.as_deref().is_some_and(is_dash);
     if html_is_printed && arguments.json {
-        return Err("--json and --html - both print; write the page to a file".into());
+        return Err(
+            "--json and --html - both print to standard output; write the page to a file".into(),
+        );
     }
     text_io::check_inputs(&arguments.files)?;
     check_proxies(&arguments.admin)?;
@@ -114,7 +116,7 @@ fn read_file(totals: &mut Totals, path: &Path, is_own_log: bool) -> io::Result<(
     if is_dash(path) {
         return read("standard input", &mut io::stdin().lock());
     }
-    // The report escapes a name where it shows it. What is not text is escaped here.
+    // The report escapes the name when it prints it. A name that is not UTF-8 is escaped here.
     let name = path
         .to_str()
         .map_or_else(|| text_io::name_of(path), str::to_owned);
@@ -130,33 +132,33 @@ fn ask(totals: &mut Totals, address: &str) -> Result<(), String> {
         .map_err(|error| admin.describe_stats_error(&error))
 }
 
-/// A proxy that is asked twice would count twice.
+/// Checks that each proxy is named once: its counters would be added twice.
 fn check_proxies(addresses: &[String]) -> Result<(), String> {
     for (index, address) in addresses.iter().enumerate() {
         let mut earlier = addresses.iter().take(index);
         if earlier.any(|other| base_of(other) == base_of(address)) {
             return Err(format!(
-                "--admin {address} names a proxy for the second time; name each once"
+                "--admin {address} names a proxy a second time; name each proxy once"
             ));
         }
     }
     Ok(())
 }
 
-/// An address without the page that people may copy with it.
+/// Removes the path of the counters from an address, which people may copy with it.
 fn base_of(address: &str) -> &str {
     let base = address.trim_end_matches('/');
     base.strip_suffix("/stats/prometheus").unwrap_or(base)
 }
 
-/// That nothing was found, and what to do about it.
+/// Explains why there is nothing to report on, and what to do.
 fn nothing(totals: &Totals) -> String {
     let inputs = totals.inputs();
     if inputs.iter().any(|input| input.unlabelled > 0) {
         let two = totals.two_readings();
         return two.unwrap_or_else(|| {
-            "the counters do not say of which rollout they are; take the stats_tags of \
-             envoy/*.yaml over into your Envoy's configuration"
+            "the counters have no rollout label; copy the stats_tags of envoy/*.yaml into your Envoy's \
+             configuration"
                 .into()
         });
     }
@@ -167,21 +169,21 @@ fn nothing(totals: &Totals) -> String {
     let names = names.join(", ");
     if inputs.iter().any(|input| input.counters > 0) {
         return format!(
-            "nothing of a shadow in {names}, though there are counters of Turnout; give a rollout of the \
-             policy `shadow`"
+            "found no shadow records in {names}, only other Turnout counters; configure `shadow` for a rollout \
+             of the policy"
         );
     }
     let notes = totals.lookalikes().notes();
     if !notes.is_empty() {
         return format!(
-            "no record and no counter of a shadow counts in {names}. {}",
+            "found no valid shadow record or counter in {names}. {}",
             notes.join(" ")
         );
     }
     let damaged = inputs.iter().any(|input| input.unreadable > 0);
-    let damaged = if damaged { " but damaged lines" } else { "" };
+    let damaged = if damaged { ", only damaged lines" } else { "" };
     format!(
-        "no record and no counter of a shadow in {names}{damaged}; give a log of Envoy that has lines with \
-         {{\"turnout\":…}}, or the address of its admin interface with --admin. {HIDDEN}"
+        "found no shadow record or counter in {names}{damaged}; pass an Envoy log that has lines with \
+         {{\"turnout\":…}}, or a proxy's admin address with --admin. {HIDDEN}"
     )
 }

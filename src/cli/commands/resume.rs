@@ -1,4 +1,4 @@
-//! `turnout resume`: ends a halt.
+//! `turnout resume`: lifts a halt.
 
 use clap::Args;
 use turnout_live::Intent;
@@ -6,19 +6,19 @@ use turnout_live::Intent;
 use crate::support::change_options::{Options, Review};
 use crate::support::exit::Exit;
 
-/// End a halt.
+/// Lift a halt.
 ///
-/// The policy that was halted is in force again, as it was. To get the one before it, use
-/// `turnout rollback --resume`, which needs no resume before it. Prints what changes.
+/// Restores the policy that was halted, and prints what changes. To return to the policy before it instead,
+/// use `turnout rollback --resume` without a resume first.
 #[derive(Args)]
-#[command(
-    after_help = "Ends with 1 if a proxy that was asked does not run it, or if the change does what is \
-forbidden by --forbid or --max-new, and with 2 if a proxy would not hear of it; in the last two cases \
-nothing was written.
+#[command(after_help = "Exit codes:
+  0  the policy is written, and every proxy that was asked runs it
+  1  the policy is written, but a proxy does not run it; or nothing is written, because the change violates
+     --forbid or --max-new
+  2  nothing is written: an option has an error, or a proxy would not receive the change
 
 Example:
-  turnout resume --dir /etc/envoy/turnout --why \"v2 is mended\""
-)]
+  turnout resume --dir /etc/envoy/turnout --why \"v2 is fixed\"")]
 pub(crate) struct Arguments {
     #[command(flatten)]
     options: Options,

@@ -1,4 +1,4 @@
-//! `turnout rollback`: the policy before the one in force.
+//! `turnout rollback`: returns to an earlier policy.
 
 use clap::Args;
 use turnout_live::{Intent, Target};
@@ -6,28 +6,28 @@ use turnout_live::{Intent, Target};
 use crate::support::change_options::{Options, Review};
 use crate::support::exit::Exit;
 
-/// Put the policy in force that was in force before.
+/// Return to an earlier policy.
 ///
-/// Each rollback goes one policy further back, and none goes to a policy that proxies refused. A halt
-/// stays: after `apply A`, `apply B`, `halt`, a rollback gives A, halted, and with --resume it gives A as
-/// it was. Prints what changes.
+/// Each rollback goes back one more policy, and skips those that proxies refused. A halt stays: after
+/// `apply A`, `apply B` and `halt`, a rollback restores A, halted; with --resume it restores A and lifts the
+/// halt. Prints what changes.
 #[derive(Args)]
-#[command(
-    after_help = "Ends with 1 if a proxy that was asked does not run it, or if the change does what is \
-forbidden by --forbid or --max-new, and with 2 if a proxy would not hear of it; in the last two cases \
-nothing was written.
+#[command(after_help = "Exit codes:
+  0  the policy is written, and every proxy that was asked runs it
+  1  the policy is written, but a proxy does not run it; or nothing is written, because the change violates
+     --forbid or --max-new
+  2  nothing is written: an option has an error, or a proxy would not receive the change
 
 Examples:
   turnout rollback --dir /etc/envoy/turnout --admin http://127.0.0.1:9901
-  turnout rollback --dir /etc/envoy/turnout --to 2026-11-21.3 --resume"
-)]
+  turnout rollback --dir /etc/envoy/turnout --to 2026-11-21.3 --resume")]
 pub(crate) struct Arguments {
     #[command(flatten)]
     options: Options,
-    /// To this entry of `turnout log`, or to this revision.
+    /// The entry of `turnout log`, or the revision, to return to. Default: the policy before the active one.
     #[arg(long, value_name = "ENTRY|REVISION")]
     to: Option<String>,
-    /// End the halt, if there is one.
+    /// Lift the halt, if there is one.
     #[arg(long)]
     resume: bool,
     #[command(flatten)]

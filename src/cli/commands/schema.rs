@@ -1,4 +1,4 @@
-//! `turnout schema`: what editors and validators need to know of a policy.
+//! `turnout schema`: prints the JSON Schema of policies, for editors and validators.
 
 use std::path::PathBuf;
 
@@ -10,15 +10,15 @@ use crate::support::text_io;
 
 /// Print the JSON Schema of the policy.
 ///
-/// It is JSON Schema 2020-12. An editor that has it completes, explains and checks a policy while it
-/// is written; what it cannot know, such as whether a segment exists, `turnout lint` says.
+/// The schema is in JSON Schema 2020-12. With it, an editor completes, documents and checks a policy as you
+/// type. `turnout lint` also checks what a schema cannot express, such as whether a segment exists.
 #[derive(Args)]
 #[command(after_help = "Example:
   turnout schema --output policy.schema.json
 and then, as the first field of the policy:
   \"$schema\": \"policy.schema.json\"")]
 pub(crate) struct Arguments {
-    /// Where to write; the file is replaced as a whole. Standard output unless given.
+    /// The output file, which is replaced atomically. Default: standard output.
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
 }

@@ -1,4 +1,4 @@
-//! `turnout simulate`: what a policy does to accounts, or to the requests of a log.
+//! `turnout simulate`: evaluates a policy for many accounts, or for the requests of an access log.
 
 use std::path::PathBuf;
 
@@ -16,18 +16,16 @@ use crate::support::{policy_file, text_io};
 
 /// Count the accounts, or the requests of an access log, that would take v2.
 ///
-/// With --accounts: one account in each line, or a column of CSV. Each account is put where the policy
-/// puts it at that moment, so the numbers are exact. An account that is there twice counts twice;
-/// `turnout plan` finds duplicates.
+/// With --accounts, reads one account per line, or a CSV column, and evaluates the policy for each account.
+/// The numbers are exact, not sampled. An account that is listed twice counts twice; `turnout plan` finds
+/// duplicates.
 ///
-/// With --log: the access log of Envoy, as JSON lines or in its default text format, also of Istio,
-/// also packed by gzip. Each request is decided anew, by this policy and at one moment, and counted by
-/// decision. What the log does not say though the policy asks for it is told on standard error.
-/// What Docker, CRI or a collector puts around a line is taken off. Lines that are no requests are
-/// counted by their kind, and a line whose own record contradicts the replay is reported.
+/// With --log, reads an access log of Envoy or Istio, as JSON lines or in the default text format, optionally
+/// compressed with gzip. Decides each request again, with this policy and at one time, and counts the
+/// decisions. Removes what Docker, CRI or a log collector wraps around a line. Warns of fields that the policy
+/// needs but the log omits, and of requests whose recorded decision contradicts this one.
 ///
-/// A line that makes no sense is counted and the first few are named; memory does not grow with the
-/// input.
+/// Counts the lines that cannot be read, and prints the first few. Memory does not grow with the input.
 #[derive(Args)]
 #[command(
     group = ArgGroup::new("input").required(true).args(["accounts", "log"]),
@@ -41,24 +39,24 @@ pub(crate) struct Arguments {
     policy: PathBuf,
     #[command(flatten)]
     account_files: AccountFileOptions,
-    /// The accounts, one in each line; `-` is standard input.
+    /// The accounts, one per line; `-` reads standard input.
     #[arg(long, value_name = "FILE")]
     accounts: Option<PathBuf>,
-    /// The column of accounts in CSV: its name in the first line, or its number from 1.
+    /// The CSV column that has the accounts: its name in the first line, or its number from 1.
     #[arg(long, value_name = "NAME|NUMBER", requires = "accounts")]
     column: Option<String>,
-    /// An access log of Envoy; `-` is standard input.
+    /// An access log of Envoy; `-` reads standard input.
     #[arg(long, value_name = "FILE")]
     log: Option<PathBuf>,
     #[command(flatten)]
     reading: LogArguments,
-    /// The moment at which ramps are read, as in 2026-12-01T09:00:00Z; now unless given.
+    /// The time at which the policy is evaluated, such as 2026-12-01T09:00:00Z. Default: now.
     #[arg(long, value_name = "TIME", value_parser = parse_time)]
     at: Option<Time>,
-    /// The region of the proxy; unknown unless given.
+    /// The region of the proxy. Default: unknown.
     #[arg(long, value_name = "REGION")]
     region: Option<String>,
-    /// Only this rollout.
+    /// Show only this rollout. Default: all rollouts.
     #[arg(long, value_name = "NAME")]
     rollout: Option<String>,
     /// Print JSON instead of text.

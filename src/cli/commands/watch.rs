@@ -1,4 +1,4 @@
-//! `turnout watch`: how much of each rollout is done, live.
+//! `turnout watch`: shows the live progress of each rollout.
 
 use std::io;
 use std::path::PathBuf;
@@ -13,47 +13,49 @@ use turnout_watch::{
 use crate::support::exit::{Exit, refuse};
 use crate::support::safe_output::{self, SafeText};
 
-/// Where no terminal says how wide it is.
+/// The width of a report without a terminal, in columns.
 const WIDTH: u16 = 100;
 const SHORTEST: Duration = Duration::from_millis(100);
 const LONGEST: Duration = Duration::from_secs(3_600);
-/// Two looks may take so long: one that does not answer is given up after two seconds, and a dump of a
-/// configuration that does not end after at most twenty.
+/// How long two polls may take: a proxy that does not respond times out after two seconds, and a
+/// configuration dump that does not end after at most twenty.
 const TWO_LOOKS: Duration = Duration::from_secs(30);
 
-/// Watch running proxies: how much of each rollout is on v2, and whether it goes well.
+/// Watch the progress and the errors of each rollout in running proxies.
 ///
-/// Of each rollout: the accounts that take v2, by the policy in force (the bar is the share of those
-/// that no segment lists); the requests that took it, by the filter's counters, in the last interval
-/// and since watching began; and the share of requests that v1's and v2's clusters answered with 5xx, by
-/// whomever they were asked. In the modes dark and shadow v1 answers everyone, and the bars show what v2
-/// would get.
+/// Shows for each rollout: the accounts on v2 by the active policy (the bar is the percentage of accounts in
+/// no segment); the requests on v2 by the filter's counters, in the last interval and since the watch began;
+/// and the percentage of 5xx responses of the v1 and v2 clusters, for all traffic to them. In the modes dark
+/// and shadow v1 serves everyone, and the bars show what v2 would get.
 ///
-/// On a terminal it is redrawn until q, Esc or Ctrl-C; the arrow keys scroll. Else it prints a line for
-/// each rollout and interval.
+/// On a terminal, the view refreshes until q, Esc or Ctrl-C; the arrow keys scroll. Otherwise, prints one line
+/// per rollout and interval.
 #[derive(Args)]
-#[command(
-    after_help = "With --once it ends with 1 if a proxy does not answer or is no Envoy. A terminal that is gone ends it as SIGHUP does; \
-SIGTERM, SIGINT and SIGHUP end it as any command (143, 130 and 129 in a shell). NO_COLOR=1 leaves out colours.
+#[command(after_help = "Exit codes:
+  0    the command ended normally
+  1    with --once: a proxy does not respond, or is not Envoy
+  2    an option has an error
+  129, 130, 143  in a shell: ended by SIGHUP (or because the terminal is gone), SIGINT or SIGTERM
+
+NO_COLOR=1 turns colours off.
 
 Examples:
   turnout watch --admin http://127.0.0.1:9901 --dir /etc/envoy/turnout
-  turnout watch --admin http://10.0.0.7:9901 --admin http://10.0.0.8:9901 --once"
-)]
+  turnout watch --admin http://10.0.0.7:9901 --admin http://10.0.0.8:9901 --once")]
 pub(crate) struct Arguments {
-    /// The admin address of a proxy; may be given more than once.
+    /// The admin address of a proxy. May be repeated.
     #[arg(long, value_name = "URL", required = true)]
     admin: Vec<String>,
-    /// How often to look, as in `1s`, `0.5s` or `200ms`.
+    /// The interval between two polls, such as `1s`, `0.5s` or `200ms`.
     #[arg(long, value_name = "TIME", default_value = "1s", value_parser = interval)]
     interval: Duration,
-    /// Print one report, after one interval, and end.
+    /// Print one report after one interval, and exit.
     #[arg(long)]
     once: bool,
-    /// Print one JSON object for each interval instead, on a line.
+    /// Print one line of JSON per interval instead of text.
     #[arg(long)]
     json: bool,
-    /// The folder that Envoy watches: says also who changed the policy last, and why.
+    /// The folder that Envoy watches: also show who last changed the policy, and why.
     #[arg(long, value_name = "FOLDER")]
     dir: Option<PathBuf>,
 }
@@ -68,7 +70,7 @@ fn interval(text: &str) -> Result<Duration, String> {
     let interval = interval.and_then(|interval| interval.checked_div(thousandth));
     interval
         .filter(|interval| (SHORTEST..=LONGEST).contains(interval))
-        .ok_or_else(|| "write a time from `100ms` to `3600s`".into())
+        .ok_or_else(|| "expected a time from `100ms` to `3600s`".into())
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Exit {
@@ -88,8 +90,9 @@ fn watch(arguments: &Arguments) -> Result<Exit, String> {
     }
     if !arguments.json && safe_output::is_terminal() {
         let has_colours = std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
-        show(&watch, arguments.interval, has_colours)
-            .map_err(|error| format!("cannot use the terminal: {error}; --once needs none"))?;
+        show(&watch, arguments.interval, has_colours).map_err(|error| {
+            format!("cannot use the terminal: {error}; use --once, which needs none")
+        })?;
         return Ok(Exit::Done);
     }
     wait_for_two_looks(arguments, &watch);
@@ -120,7 +123,7 @@ fn once(arguments: &Arguments, watch: &Watch) -> Result<Exit, String> {
     Ok(if all_answer { Exit::Done } else { Exit::No })
 }
 
-/// So that there are rates.
+/// Waits for two polls, which rates need.
 fn wait_for_two_looks(arguments: &Arguments, watch: &Watch) {
     watch.wait_for_looks(2, TWO_LOOKS.saturating_add(arguments.interval));
 }
@@ -131,7 +134,7 @@ fn width() -> u16 {
     size.map_or(WIDTH, |(columns, _)| columns)
 }
 
-/// `false` when nobody reads any more.
+/// Prints; `false` if the reader has closed standard output.
 fn print(text: &SafeText) -> Result<bool, String> {
     match safe_output::print(text) {
         Ok(()) => Ok(true),

@@ -1,8 +1,8 @@
-//! Which files a policy may name in `accounts_from`, and how one of them is opened.
+//! Restricts the files that a policy may name in `accounts_from`, and opens them.
 //!
-//! Whoever writes a policy is not trusted with the files of the machine that lints it. So a policy names files
-//! below its own folder, or below a folder that the command line allows. Nothing outside of these folders is
-//! looked at, so that no answer says whether it exists.
+//! The author of a policy is not trusted with the files of the machine that lints it. So a policy may only name
+//! files below its own folder, or below a folder that the command line allows. Nothing outside these folders is
+//! accessed, so that no error reveals whether a file exists.
 
 use std::ffi::OsString;
 use std::fs::{self, File, FileType};
@@ -14,10 +14,10 @@ use turnout_core::FileQuoting;
 
 use crate::support::text_io::{is_dash, name_of};
 
-/// As many links as Linux follows.
+/// The number of symbolic links that Linux follows in one path.
 const MOST_LINKS: usize = 40;
 
-/// How files of accounts are read, as arguments.
+/// The arguments for reading account files.
 #[derive(Args)]
 pub(crate) struct AccountFileOptions {
     #[command(flatten)]
@@ -26,29 +26,29 @@ pub(crate) struct AccountFileOptions {
     lines: LineOptions,
 }
 
-/// Where files of accounts may be, as arguments.
+/// The `--accounts-root` argument.
 #[derive(Args)]
 pub(crate) struct RootOptions {
-    /// Also allow account files below this folder. By default a policy may only name files below its own
-    /// folder. May be given more than once.
+    /// Also allow account files below this folder. May be repeated. Default: only files below the policy's own
+    /// folder.
     #[arg(long = "accounts-root", value_name = "DIR")]
     roots: Vec<PathBuf>,
 }
 
-/// Whether the lines of files of accounts are shown, as an argument.
+/// The `--show-lines` argument.
 #[derive(Args)]
 pub(crate) struct LineOptions {
-    /// Show the text of lines that are not accounts. By default only their numbers and errors are shown.
+    /// Show the text of lines that are not accounts. Default: show only line numbers and errors.
     #[arg(long)]
     show_lines: bool,
 }
 
-/// How files of accounts are read.
+/// How account files are read.
 #[derive(Clone, Copy)]
 pub(crate) struct Access<'a> {
-    /// Folders of files, in addition to the policy's own.
+    /// Allowed folders in addition to the policy's own.
     roots: &'a [PathBuf],
-    /// Whether messages quote the files.
+    /// Whether messages quote lines of the files.
     pub(crate) text: FileQuoting,
 }
 
@@ -68,7 +68,7 @@ impl RootOptions {
 }
 
 impl LineOptions {
-    /// Whether messages quote the files.
+    /// Whether messages quote lines of the files.
     pub(crate) fn text(&self) -> FileQuoting {
         match self.show_lines {
             true => FileQuoting::Shown,
@@ -77,29 +77,29 @@ impl LineOptions {
     }
 }
 
-/// The folders below which a policy may name files.
+/// The folders whose files a policy may name.
 pub(crate) struct Roots {
-    /// Where relative names begin; without links.
+    /// The folder that relative paths start from, without links.
     base: PathBuf,
     list: Vec<Root>,
-    /// The same as in messages.
+    /// The same folder, as messages show it.
     pub(crate) shown_base: PathBuf,
 }
 
 struct Root {
-    /// As an absolute path that may have links.
+    /// An absolute path that may have links.
     given: PathBuf,
-    /// Without links.
+    /// The path without links.
     canonical: PathBuf,
-    /// Whether files in its folders are allowed too.
+    /// Whether files in subfolders are allowed too.
     is_deep: bool,
 }
 
 /// Why a file was not opened.
 pub(crate) enum Refusal {
-    /// It is not below one of the folders.
+    /// The path is not below an allowed folder.
     Outside,
-    /// It is there, and is a folder, a device, a pipe or a socket.
+    /// The path exists, and is a folder, a device, a pipe or a socket.
     NoFile {
         is_folder: bool,
     },
@@ -114,15 +114,15 @@ impl Refusal {
     }
 }
 
-/// A file without links on its way.
+/// A path to a file, without links.
 struct Resolved<'r> {
     root: &'r Root,
-    /// From the root on.
+    /// The components after the root.
     parts: Vec<OsString>,
 }
 
 impl Roots {
-    /// Those of a policy in this file. The error is the sentence to print.
+    /// The folders for the policy in this file. The error is the sentence to print.
     pub(crate) fn of(policy: &Path, access: Access<'_>) -> Result<Self, String> {
         let (shown_base, own) = Root::of_policy(policy)
             .map_err(|error| format!("cannot read the folder of {}: {error}", name_of(policy)))?;
@@ -136,7 +136,7 @@ impl Roots {
             });
             list.push(root.map_err(|error| {
                 let given = name_of(given);
-                format!("--accounts-root {given}: {error}; name a folder")
+                format!("--accounts-root {given}: {error}; give an existing folder")
             })?);
         }
         Ok(Self {
@@ -150,7 +150,7 @@ impl Roots {
     pub(crate) fn open(&self, named: &str) -> Result<File, Refusal> {
         let Resolved { root, parts } = self.resolve(Path::new(named))?;
         let file = open_without_links(&root.canonical, &parts).map_err(Refusal::Io)?;
-        // What was there a moment ago may be another thing by now.
+        // The file may have been replaced since `resolve` checked it.
         let kind = file.metadata().map_err(Refusal::Io)?.file_type();
         match kind.is_file() {
             true => Ok(file),
@@ -158,8 +158,8 @@ impl Roots {
         }
     }
 
-    /// Follows a path as the system does, and stops where it leaves the folders. Folders above them are known
-    /// to exist, so nothing outside is asked for.
+    /// Resolves a path as the system does, and stops where it leaves the allowed folders. Their parent folders
+    /// are known to exist, so nothing outside is accessed.
     fn resolve(&self, named: &Path) -> Result<Resolved<'_>, Refusal> {
         let mut current = self.base.clone();
         let mut left = self.parts_of(named);
@@ -207,7 +207,7 @@ impl Roots {
                 false => Err(Refusal::Outside),
             };
         };
-        // After `..` it is a folder that was not asked for.
+        // A path that ends with `..` resolves to a folder, whose kind was not read.
         if let Some(kind) = kind.filter(|kind| !kind.is_file()) {
             return Err(Refusal::no_file(kind));
         }
@@ -220,7 +220,7 @@ impl Roots {
         })
     }
 
-    /// The parts of a path, the first one last. A folder by its given name is that folder.
+    /// The components of a path in reverse order. The given name of an allowed folder is resolved first.
     fn parts_of(&self, path: &Path) -> Vec<Part> {
         let given = self.list.iter().find_map(|root| {
             let rest = path.strip_prefix(&root.given).ok()?;
@@ -237,24 +237,24 @@ impl Roots {
         parts.collect()
     }
 
-    /// The folder below which a path is.
+    /// The allowed folder that contains a path.
     fn root_of(&self, path: &Path) -> Option<&Root> {
         self.list.iter().find(|root| root.has(path))
     }
 
-    /// Whether a path is one of the folders, or on the way to one.
+    /// Whether a path is an allowed folder or a parent of one.
     fn is_above(&self, path: &Path) -> bool {
         let mut roots = self.list.iter();
         roots.any(|root| root.canonical.starts_with(path))
     }
 }
 
-/// A part of a path.
+/// A component of a path.
 enum Part {
     Root,
     Parent,
     Name(OsString),
-    /// A drive, which no folder here is on.
+    /// A drive prefix, which no allowed folder has.
     Foreign,
 }
 
@@ -267,18 +267,19 @@ impl Root {
         })
     }
 
-    /// The folder of a policy, as messages name it and resolved; for a policy from standard input, the current folder.
+    /// The folder of a policy: as messages show it, and resolved. For a policy from standard input, it is the
+    /// current folder.
     fn of_policy(policy: &Path) -> io::Result<(PathBuf, Self)> {
         let folder = policy.parent().filter(|_| !is_dash(policy));
         let folder = folder.filter(|folder| !folder.as_os_str().is_empty());
         let root = Self::new(folder.unwrap_or(Path::new(".")), true)?;
-        // A shell hands over a pipe by such a name.
+        // A shell passes a pipe by such a path.
         let is_handed_over = ["/dev", "/proc"].map(|system| root.canonical.starts_with(system));
         let (shown, mut root) = match is_handed_over.contains(&true) {
             true => (None, Self::new(Path::new("."), true)?),
             false => (folder, root),
         };
-        // Everything is below this one.
+        // Every file is below the root of the file system, so it allows only its direct children.
         root.is_deep = root.canonical.parent().is_some();
         Ok((shown.unwrap_or(Path::new("")).to_owned(), root))
     }
@@ -291,7 +292,7 @@ impl Root {
     }
 }
 
-/// Opens a file below a folder, and follows no link: there was none when the way was looked at.
+/// Opens a file below a folder without following links: the path had none when it was resolved.
 #[cfg(unix)]
 fn open_without_links(folder: &Path, parts: &[OsString]) -> io::Result<File> {
     use rustix::fs::{Mode, OFlags, open, openat};
@@ -300,7 +301,7 @@ fn open_without_links(folder: &Path, parts: &[OsString]) -> io::Result<File> {
     #[cfg(not(any(target_os = "linux", target_os = "android")))]
     const TO_PASS: OFlags = OFlags::RDONLY;
     let to_pass = TO_PASS | OFlags::DIRECTORY | OFlags::CLOEXEC;
-    // A pipe nobody writes to, and a terminal, are no file: that is found when it is open.
+    // Opening must not block on a pipe without a writer. The caller checks that it is a regular file.
     let to_read = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
     let mut at = open(folder, to_pass, Mode::empty())?;
     let Some((name, folders)) = parts.split_last() else {

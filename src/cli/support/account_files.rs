@@ -1,4 +1,4 @@
-//! The files in which policies keep accounts: `"accounts_from": "hvc.csv"`.
+//! Reads the account files that a policy names: `"accounts_from": "hvc.csv"`.
 
 use std::fs::{self, File as OsFile};
 use std::io::{Read, Seek};
@@ -15,41 +15,41 @@ use crate::support::account_file_access::{Access, Refusal, Roots};
 use crate::support::safe_output::print_error_line;
 use crate::support::text_io::name_of;
 
-/// Bad lines of one file that are named; further ones are only counted.
+/// The maximum number of malformed lines per file that are listed; further ones are only counted.
 const NAMED: usize = 1_000;
-/// In all files of a policy; packed they are 85 MB.
+/// The maximum number of accounts in all files of a policy; packed they take 85 MB.
 pub(crate) const MOST: usize = 4_000_000;
 
-/// What was found in the files of a policy.
+/// The contents of a policy's account files.
 #[derive(Default)]
 pub(crate) struct Found {
     pub(crate) files: AccountFiles,
     pub(crate) bad_lines: Vec<BadLine>,
-    /// How many more there are.
+    /// The number of malformed lines that are not listed.
     pub(crate) omitted: u64,
-    /// How many accounts were found.
+    /// The number of accounts in all files.
     accounts: usize,
     /// Whether messages quote the files.
     text: FileQuoting,
 }
 
-/// A line of a file that is no account.
+/// A line that is not an account.
 pub(crate) struct BadLine {
     pub(crate) file: String,
     pub(crate) line: u64,
-    /// What is wrong, and what to write instead.
+    /// What is wrong, and what is expected.
     pub(crate) message: String,
 }
 
-/// Reads the files that a policy names. What is wrong with them becomes a problem of the policy, at
-/// the place where it names the file, when it is compiled with what was found. The error is the sentence to print.
+/// Reads the account files that a policy names. An error in a file becomes an error of the policy, at the place
+/// that names the file, when the policy is compiled. The returned error is the sentence to print.
 pub(crate) fn read(path: &Path, policy: &str, access: Access<'_>) -> Result<Found, String> {
     let mut found = Found {
         text: access.text,
         ..Found::default()
     };
     let roots = Roots::of(path, access)?;
-    // Most policies name none, and reading them once more takes time.
+    // Most policies name no files, and parsing them again takes time.
     if !policy.contains("accounts_from") {
         return Ok(found);
     }
@@ -67,7 +67,7 @@ pub(crate) fn read(path: &Path, policy: &str, access: Access<'_>) -> Result<Foun
     Ok(found)
 }
 
-/// A file that a policy names. The error is what is wrong, and what to do instead.
+/// Opens a file that a policy names. The error is what is wrong, and what to do.
 fn opened(
     roots: &Roots,
     path: &Path,
@@ -76,11 +76,10 @@ fn opened(
     roots.open(&from.file).map_err(|refusal| match refusal {
         Refusal::Outside => (
             format!(
-                "`{}` leads out of the folder of the policy, by its path or by a link",
+                "`{}` is outside the folder of the policy, by its path or by a link",
                 escape_for_terminal(&from.file)
             ),
-            "move the file into that folder, or give --accounts-root with the folder that has it"
-                .into(),
+            "move the file into that folder, or pass its folder with --accounts-root".into(),
         ),
         Refusal::NoFile { is_folder } => no_file(path, not_a_file(is_folder)),
         Refusal::Io(error) => no_file(path, &error.to_string()),
@@ -96,11 +95,11 @@ fn no_file(path: &Path, why: &str) -> (String, String) {
 fn not_a_file(is_folder: bool) -> &'static str {
     match is_folder {
         true => "it is a folder",
-        false => "it is no file",
+        false => "it is not a regular file",
     }
 }
 
-/// The error is what is wrong, and what to do instead.
+/// Reads one file. The error is what is wrong, and what to do.
 fn read_one(
     file: OsFile,
     path: &Path,
@@ -113,7 +112,7 @@ fn read_one(
         column: from.column.as_deref().map(Column::parse),
         text: found.text,
     };
-    // They are all in memory at once.
+    // All accounts are in memory at once.
     let left = MOST.saturating_sub(found.accounts);
     let (gathered, bad) = gather(file, path, &list, format, left)?;
     found.accounts = found.accounts.saturating_add(gathered.len());
@@ -129,28 +128,28 @@ fn read_one(
     match count {
         0 => Ok(gathered.into_file(&name, found.text)),
         1 => Err((
-            format!("`{name}` has a line that is no account"),
-            "correct that line; it is named below".into(),
+            format!("`{name}` has a malformed line"),
+            "correct that line; it is listed below".into(),
         )),
         count => Err((
-            format!("`{name}` has {count} lines that are no account"),
-            "correct these lines; each is named below".into(),
+            format!("`{name}` has {count} malformed lines"),
+            "correct these lines; they are listed below".into(),
         )),
     }
 }
 
-/// Whether what is wrong with a line leaves out its text, where that is hidden. A line without the column has none.
+/// Whether a message about a line omits the line's text. A message about a missing column has no text to omit.
 pub(crate) fn hides_text(message: &str) -> bool {
     message.starts_with("not an account")
 }
 
-/// Lines that are no account: how many, and those that are named.
+/// Malformed lines: how many, and those that are listed.
 pub(crate) struct Bad {
     pub(crate) count: u64,
     pub(crate) lines: Vec<(u64, String)>,
 }
 
-/// Opens a file that the command line names. The error is what is wrong, and what to do instead.
+/// Opens a file that the command line names. The error is what is wrong, and what to do.
 pub(crate) fn open(path: &Path) -> Result<OsFile, (String, String)> {
     let there = fs::metadata(path).map_err(|error| no_file(path, &error.to_string()))?;
     if !there.is_file() {
@@ -159,8 +158,8 @@ pub(crate) fn open(path: &Path) -> Result<OsFile, (String, String)> {
     OsFile::open(path).map_err(|error| no_file(path, &error.to_string()))
 }
 
-/// All accounts of a file, at most so many, and its bad lines. The path is for messages. The error is what is
-/// wrong, and what to do instead.
+/// Reads at most `most` accounts of a file, and its malformed lines. The path is for messages. The error is what
+/// is wrong, and what to do.
 pub(crate) fn gather(
     mut file: OsFile,
     path: &Path,
@@ -179,18 +178,20 @@ pub(crate) fn gather(
     });
     let read = read.map_err(|error| {
         let what = format!("cannot read `{name}`: {error}");
-        (what, "correct the file, or write another one".to_owned())
+        (what, "correct the file, or name another one".to_owned())
     })?;
     if is_too_long {
         return Err((
-            format!("`{name}` has more than {most} accounts, which is all that there is room for"),
-            format!("name fewer: the files of a policy have at most {MOST} accounts together"),
+            format!(
+                "`{name}` has more than {most} accounts, the number that is left of the maximum"
+            ),
+            format!("list fewer accounts: all files of a policy together may have at most {MOST}"),
         ));
     }
     if gathered.is_empty() && read.malformed.count == 0 {
         return Err((
             format!("`{name}` has no account"),
-            "write \"accounts\": [] where a segment is to have none".into(),
+            "write \"accounts\": [] if the segment should be empty".into(),
         ));
     }
     if gathered.is_empty() && read.malformed.count > 1 {
@@ -204,8 +205,8 @@ pub(crate) fn gather(
     Ok((gathered, bad))
 }
 
-/// A file of which no line is an account is the wrong file or has the wrong column: that is one problem,
-/// and not one for each line.
+/// The error for a file without any account. It is the wrong file or has the wrong column, so this is one error
+/// rather than one per line.
 fn no_account_at_all(
     file: &mut OsFile,
     path: &Path,
@@ -224,11 +225,11 @@ fn no_account_at_all(
         format!("; line {}: {}", bad.line, bad.why)
     });
     let what = format!(
-        "`{}` has no account{of_column}: none of {count} lines is one{first}",
+        "`{}` has no account{of_column}: all {count} lines are malformed{first}",
         name_of(path)
     );
     let instead = match columns_with_accounts(file, format, list.text).as_slice() {
-        [] => "write one account in each line, or name the column that has them".into(),
+        [] => "write one account per line, or name the column that has the accounts".into(),
         columns => format!(
             "name the column that has accounts: {}",
             columns.join(" or ")
@@ -237,8 +238,8 @@ fn no_account_at_all(
     (what, instead)
 }
 
-/// The columns of a file that have accounts, as far as its beginning shows: by their numbers, or by their names
-/// where its text is shown. An opaque account may be anything, so none is better than another.
+/// Finds the columns that have accounts at the beginning of a file. Returns their names if the file's text may be
+/// shown, and their numbers otherwise. Returns none for opaque accounts, because any text is one.
 pub(crate) fn columns_with_accounts(
     file: &mut OsFile,
     format: Format,
@@ -267,19 +268,19 @@ pub(crate) fn columns_with_accounts(
 }
 
 impl Found {
-    /// Warns of each bad line, and says how to see its text.
+    /// Prints the malformed lines, and how to see their text.
     pub(crate) fn print_bad_lines(&self) {
-        // One wrong column makes each line wrong in the same way: that is one line here.
-        let mut told: Vec<(&BadLine, Vec<u64>)> = Vec::new();
+        // A wrong column makes every line malformed in the same way, so equal messages share one line.
+        let mut grouped: Vec<(&BadLine, Vec<u64>)> = Vec::new();
         for bad in &self.bad_lines {
             let is_same =
                 |first: &BadLine| (&first.file, &first.message) == (&bad.file, &bad.message);
-            match told.iter_mut().find(|(first, _)| is_same(first)) {
+            match grouped.iter_mut().find(|(first, _)| is_same(first)) {
                 Some((_, lines)) => lines.push(bad.line),
-                None => told.push((bad, vec![bad.line])),
+                None => grouped.push((bad, vec![bad.line])),
             }
         }
-        for (BadLine { file, message, .. }, lines) in told {
+        for (BadLine { file, message, .. }, lines) in grouped {
             let first: Vec<String> = lines.iter().take(3).map(u64::to_string).collect();
             let first = first.join(", ");
             let place = match lines.len() {
@@ -290,14 +291,11 @@ impl Found {
             print_error_line(&format!("{file} {place}: {message}"));
         }
         if self.omitted > 0 {
-            print_error_line(&format!(
-                "and {} more lines that are no account",
-                self.omitted
-            ));
+            print_error_line(&format!("and {} more malformed lines", self.omitted));
         }
         let mut messages = self.bad_lines.iter().map(|bad| bad.message.as_str());
         if self.text == FileQuoting::Hidden && messages.any(hides_text) {
-            print_error_line("--show-lines shows the text of lines that are no account");
+            print_error_line("use --show-lines to show the text of the malformed lines");
         }
     }
 }

@@ -1,4 +1,4 @@
-//! What `simulate` and `plan` have in common: policies, lists of accounts and logs of any size.
+//! Reads account lists and access logs of any size, for `simulate` and `plan`.
 
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read};
@@ -20,28 +20,28 @@ use crate::support::safe_output;
 use crate::support::safe_output::print_error_line;
 use crate::support::text_io;
 
-/// Each has some memory of its own, and one thread that reads feeds no more.
+/// The maximum number of threads. Each uses memory of its own, and one reading thread cannot feed more.
 const MOST_THREADS: NonZeroUsize = NonZeroUsize::MIN.saturating_add(255);
 
-/// How a log is read.
+/// The arguments for reading an access log.
 #[derive(Args)]
 pub(crate) struct LogArguments {
-    /// The form of the log; each line by its own looks unless given.
+    /// The format of the log. Default: detected for each line.
     #[arg(long, value_enum, requires = "log")]
     format: Option<FormatWord>,
-    /// A field of a JSON log that has another name: `account=sid`, `header:x-beta=beta`. The names are
-    /// account, method, host, path, request_id, start_time, treatment, reason, rollout, revision; may be given more than
-    /// once.
+    /// Maps a field of a JSON log to a property of the request, such as `account=sid` or `header:x-beta=beta`.
+    /// Properties: account, method, host, path, request_id, start_time, treatment, reason, rollout, revision.
+    /// May be repeated.
     #[arg(long = "field", value_name = "NAME=FIELD", requires = "log")]
     fields: Vec<String>,
-    /// Threads that read a log, 1 to 256; as many as there are cores unless given.
+    /// The number of threads that read the log, from 1 to 256. Default: the number of CPU cores.
     #[arg(long, value_name = "NUMBER", requires = "log", value_parser = threads)]
     threads: Option<NonZeroUsize>,
 }
 
 #[derive(Clone, Copy, ValueEnum)]
 enum FormatWord {
-    /// A JSON object in each line.
+    /// One JSON object per line.
     Json,
     /// Envoy's default text format, or Istio's.
     Text,
@@ -69,10 +69,10 @@ impl LogArguments {
 fn threads(text: &str) -> Result<NonZeroUsize, String> {
     let number = text.parse().ok();
     let number = number.filter(|number| *number <= MOST_THREADS);
-    number.ok_or_else(|| format!("write a number from 1 to {MOST_THREADS}"))
+    number.ok_or_else(|| format!("expected a number from 1 to {MOST_THREADS}"))
 }
 
-/// Reads what may be long: with a bar while somebody looks, unpacked if it is packed.
+/// Opens a file that may be long. Shows a progress bar on a terminal, and decompresses gzip.
 pub(crate) fn open(path: &Path) -> Result<Box<dyn Read>, Exit> {
     let opened = if text_io::is_dash(path) {
         Ok(input(io::stdin(), None))
@@ -98,7 +98,7 @@ fn input(read: impl Read + 'static, size: Option<u64>) -> io::Result<Box<dyn Rea
     })
 }
 
-/// To standard error, where that is a terminal; it is gone when all is read.
+/// The progress bar on standard error, if that is a terminal. It disappears at the end of the input.
 fn bar(size: Option<u64>) -> ProgressBar {
     if !safe_output::is_error_terminal() {
         return ProgressBar::hidden();
@@ -122,23 +122,23 @@ pub(crate) fn cannot_read(path: &Path, error: &dyn std::fmt::Display) -> String 
     format!("cannot read {}: {error}", text_io::name_of(path))
 }
 
-/// Says that a region is asked for, and none is given.
+/// Warns if a rule has `regions` and no region is set.
 pub(crate) fn warn_missing_region(plans: &[&Plan]) {
     if plans.iter().any(|plan| plan.needs_region()) {
         print_error_line(
-            "turnout: some rule names regions, and without --region its accounts take v1; give --region",
+            "turnout: a rule has `regions`, and its accounts take v1 because --region is not set; set --region",
         );
     }
 }
 
-/// Says which lines were of no use; an input without any of use is bad.
+/// Prints the malformed lines of an account list. A list without any account is an error.
 pub(crate) fn report_account_lines(
     path: &Path,
     read: &AccountsRead,
     list: &ListOptions,
 ) -> Result<(), Exit> {
     let name = text_io::name_of(path);
-    // A named column has a header by its name.
+    // With a named column, the first line is known to be a header.
     if let Some(header) = &read.header
         && !matches!(list.column, Some(Column::Name(_)))
     {
@@ -147,18 +147,18 @@ pub(crate) fn report_account_lines(
             FileQuoting::Shown => &format!("`{header}`"),
         };
         print_error_line(&format!(
-            "turnout: {name}:1: {header} is no account; it is taken as a header"
+            "turnout: {name}:1: {header} is not an account; treated as a header"
         ));
     }
     if read.accounts > 0 {
         print_unreadable(&name, &read.malformed);
         let mut first = read.malformed.first.iter();
         if list.text == FileQuoting::Hidden && first.any(|bad| hides_text(&bad.why)) {
-            print_error_line("turnout: --show-lines shows the text of lines that are no account");
+            print_error_line("turnout: use --show-lines to show the text of the malformed lines");
         }
         return Ok(());
     }
-    // The wrong file, or the wrong column: that is one problem, and not one for each line.
+    // It is the wrong file or column, so this is one problem rather than one per line.
     if let Some(bad) = read.malformed.first.first() {
         print_error_line(&format!("turnout: {name}:{}: {}", bad.line, bad.why));
     }
@@ -169,19 +169,22 @@ pub(crate) fn report_account_lines(
         columns_with_accounts(&mut file, Format::Sid, list.text)
     });
     Err(refuse(&match (read.malformed.count, &read.header) {
-        (0, None) => format!("{name} has no accounts: it is empty; write one account in each line"),
+        (0, None) => format!("{name} has no accounts: it is empty; write one account per line"),
         (count, _) => format!(
-            "{name} has no accounts: none of {} lines is one; {}",
+            "{name} has no accounts: all {} lines are malformed; {}",
             count.saturating_add(u64::from(read.header.is_some())),
             match columns.as_slice() {
-                [] => String::from("write one in each line, or name the --column that has them"),
-                columns => format!("name the --column that has them: {}", columns.join(" or ")),
+                [] => String::from("write one account per line, or name their --column"),
+                columns => format!(
+                    "name the --column of the accounts: {}",
+                    columns.join(" or ")
+                ),
             }
         ),
     }))
 }
 
-/// Says which lines were of no use; a log without any of use is bad.
+/// Prints the unreadable lines of a log. A log without any request is an error.
 pub(crate) fn report_log_lines(path: &Path, log: &LogRead) -> Result<(), Exit> {
     let name = text_io::name_of(path);
     print_unreadable(&name, &log.unreadable);
@@ -191,7 +194,7 @@ pub(crate) fn report_log_lines(path: &Path, log: &LogRead) -> Result<(), Exit> {
     let others = log.not_requests;
     if others.count() > 0 && log.unreadable.count == 0 {
         return Err(refuse(&format!(
-            "{name} has no requests: its lines are {}; give the access log of a proxy, or name its fields by \
+            "{name} has no requests: its lines are {}; pass the access log of a proxy, or map its fields with \
              --field",
             others.to_text()
         )));
@@ -199,8 +202,8 @@ pub(crate) fn report_log_lines(path: &Path, log: &LogRead) -> Result<(), Exit> {
     Err(refuse(&match log.unreadable.count {
         0 => format!("{name} has no requests: it is empty"),
         count => format!(
-            "{name} has no requests: none of {count} lines can be read; write JSON lines or Envoy's default \
-             text format"
+            "{name} has no requests: all {count} lines are unreadable; use JSON lines or Envoy's default text \
+             format"
         ),
     }))
 }
@@ -213,12 +216,12 @@ fn print_unreadable(name: &str, bad: &Unreadable) {
     let more = bad.count.saturating_sub(named);
     if more > 0 {
         print_error_line(&format!(
-            "turnout: {name}: and {more} more lines that are of no use"
+            "turnout: {name}: and {more} more unreadable lines"
         ));
     }
 }
 
-/// How a list of accounts is read.
+/// The options for reading a list of accounts.
 pub(crate) fn list_options(column: Option<&String>, text: FileQuoting) -> ListOptions {
     ListOptions {
         column: column.map(|column| Column::parse(column)),

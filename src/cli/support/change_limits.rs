@@ -1,4 +1,4 @@
-//! What a change of the policy is not to do, as arguments.
+//! The `--forbid` and `--max-new` arguments: limits on what a policy change may do.
 
 use std::io::empty;
 use std::path::PathBuf;
@@ -15,58 +15,57 @@ use crate::support::bulk_input;
 use crate::support::exit::{Exit, refuse};
 use crate::support::time_arg::now;
 
-/// What a change is not to do, as `turnout plan` takes it.
+/// The limits of a change, as in `turnout plan`.
 #[derive(Args)]
 pub(crate) struct Limits {
-    /// The accounts that --max-new counts, one in each line; `-` is standard input.
+    /// The accounts that --max-new counts, one per line; `-` reads standard input.
     #[arg(long, value_name = "FILE")]
     accounts: Option<PathBuf>,
-    /// The column of accounts in CSV: its name in the first line, or its number from 1.
+    /// The CSV column that has the accounts: its name in the first line, or its number from 1.
     #[arg(long, value_name = "NAME|NUMBER", requires = "accounts")]
     column: Option<String>,
     #[command(flatten)]
     lines: LineOptions,
-    /// The region of the proxies, for --forbid and --max-new; unknown unless given.
+    /// The region of the proxies, for --forbid and --max-new. Default: unknown.
     #[arg(long, value_name = "REGION")]
     region: Option<String>,
-    /// Write nothing if an account of this segment moves, to v2 or back. All its accounts are looked
-    /// at. May be given more than once.
+    /// Write nothing if an account of this segment moves, to v2 or back. Checks all accounts of the segment.
+    /// May be repeated.
     #[arg(long, value_name = "SEGMENT")]
     forbid: Vec<String>,
-    /// Write nothing if more accounts than this newly take v2.
+    /// Write nothing if more accounts than this move to v2.
     #[arg(long, value_name = "NUMBER", requires = "accounts")]
     max_new: Option<u64>,
 }
 
 impl Limits {
-    /// Whether the policy is also an input of the command that has these arguments.
+    /// The file of `--accounts`, which may be standard input.
     pub(crate) fn accounts(&self) -> Option<&PathBuf> {
         self.accounts.as_ref()
     }
 
-    /// Whether the lines of that file are shown.
+    /// Whether messages show the lines of account files.
     pub(crate) fn lines(&self) -> &LineOptions {
         &self.lines
     }
 
-    /// Whether anything is to be looked at.
+    /// Whether there is anything to check.
     pub(crate) fn is_given(&self) -> bool {
         self.accounts.is_some() || !self.forbid.is_empty()
     }
 
-    /// What a change does though it is forbidden, in sentences.
+    /// The limits that a change violates, as sentences.
     pub(crate) fn refused(&self, preview: &Preview) -> Result<Vec<String>, Exit> {
         let new = &preview.after.policy;
         let old = match &preview.before {
             Some(before) => before.policy.clone(),
-            // Before the first policy everyone is on v1, as if it were halted.
+            // Before the first policy everyone is on v1, as with a halted policy.
             None => halted(new),
         };
         let [old, new] = [&old, new].map(|policy| Plan::from_json(policy));
         let (Ok(mut old), Ok(mut new)) = (old, new) else {
             return Err(refuse(
-                "the policy in force cannot be read, so --forbid and --max-new cannot be checked; leave \
-                 them out",
+                "the active policy cannot be read, so --forbid and --max-new cannot be checked; remove them",
             ));
         };
         check_segments(&self.forbid, [&old, &new])?;
@@ -103,7 +102,7 @@ fn halted(policy: &str) -> String {
     policy.to_string()
 }
 
-/// That each segment is one of either policy.
+/// Checks that each segment exists in at least one of the policies.
 pub(crate) fn check_segments(names: &[String], plans: [&Plan; 2]) -> Result<(), Exit> {
     let known = || {
         plans
@@ -117,7 +116,7 @@ pub(crate) fn check_segments(names: &[String], plans: [&Plan; 2]) -> Result<(), 
         }
         let help = match nearest(name, known()) {
             Some(near) => format!("did you mean `{near}`?"),
-            None => String::from("write a segment of the policies"),
+            None => String::from("name a segment of the policies"),
         };
         return Err(refuse(&format!(
             "--forbid {name}: neither policy has this segment; {help}"

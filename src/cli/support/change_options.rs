@@ -1,5 +1,5 @@
-//! What apply, rollback, halt and resume have in common: the folder, the proxies, and what is asked of
-//! them before and after the change.
+//! The common arguments and steps of apply, rollback, halt and resume: review the change, write it, and wait for
+//! the proxies.
 
 mod change_report;
 
@@ -22,35 +22,35 @@ use crate::support::safe_output::print_error_line;
 use crate::support::text_io;
 use crate::support::time_arg::now;
 
-use change_report::{Asked, ChangeReport};
+use change_report::{ChangeReport, ProxySource};
 use turnout_admin::{AdminClient, EnvoyLog};
 use turnout_text::escape_for_terminal;
 
-/// How long a change is looked at again and again because somebody else was quicker.
+/// How long a change is retried while other commands change the folder.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// What the commands that change a policy in force have in common.
+/// The arguments of every command that changes the active policy.
 #[derive(Args)]
 pub(crate) struct Options {
-    /// The folder that Envoy watches, with filter.json and the history.
+    /// The folder that Envoy watches. It contains filter.json and the history.
     #[arg(long, value_name = "FOLDER")]
     dir: PathBuf,
-    /// Wait until this proxy says which version it runs; may be given more than once.
+    /// The admin address of a proxy: wait until the proxy runs the change or has refused it. May be repeated.
     #[arg(long, value_name = "URL")]
     admin: Vec<String>,
-    /// Envoy's log, for what the filter says when it refuses a policy.
+    /// Envoy's log, to show why the filter refuses a policy.
     #[arg(long, value_name = "FILE", requires = "admin")]
     log: Option<PathBuf>,
-    /// How long to wait for the proxies.
+    /// The maximum number of seconds to wait for the proxies.
     #[arg(long, value_name = "SECONDS", default_value = "10", value_parser = seconds)]
     timeout: Duration,
-    /// Why, for the history.
+    /// The reason for the change, for the history.
     #[arg(long, value_name = "TEXT")]
     why: Option<String>,
-    /// Who does it, for the history; the user of this system unless given.
+    /// The name of the person who makes the change, for the history. Default: the current user.
     #[arg(long, value_name = "NAME")]
     who: Option<String>,
-    /// How many entries the history keeps.
+    /// The number of entries that the history keeps.
     #[arg(long, value_name = "NUMBER", default_value_t = 100)]
     keep: usize,
     /// Print JSON instead of text.
@@ -61,26 +61,26 @@ pub(crate) struct Options {
 fn seconds(text: &str) -> Result<Duration, String> {
     let seconds = text.parse().ok();
     let duration = seconds.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
-    duration.ok_or_else(|| "write a number of seconds, as in `10` or `0.5`".into())
+    duration.ok_or_else(|| "expected a number of seconds, such as `10` or `0.5`".into())
 }
 
-/// What is asked of a change before it is made. A halt does not wait for any of it.
+/// The arguments that can stop a change before it is written. A halt has none of them.
 #[derive(Args)]
 pub(crate) struct Review {
     #[command(flatten)]
     limits: Limits,
-    /// Write also if a proxy of --admin does not answer, is no Envoy with the filter, or runs something
-    /// else than the folder holds.
+    /// Write the change even if a proxy of --admin does not respond, is not an Envoy with the filter, or runs a
+    /// different policy than the folder has.
     #[arg(long, requires = "admin")]
     unready_ok: bool,
 }
 
-/// Why a change that was reviewed was not made.
+/// Why the review stopped a change.
 enum Stop {
-    /// That has been said.
-    Said(Exit),
-    /// The sentence says it.
-    Because(String),
+    /// The reason has been printed.
+    Reported(Exit),
+    /// The error to print.
+    Error(String),
 }
 
 impl Review {
@@ -89,7 +89,7 @@ impl Review {
         self.limits.accounts()
     }
 
-    /// Whether the lines of files of accounts are shown.
+    /// Whether messages show the lines of account files.
     pub(crate) fn lines(&self) -> &LineOptions {
         self.limits.lines()
     }
@@ -100,20 +100,20 @@ impl Options {
         Directory::new(&self.dir)
     }
 
-    /// That each address is one.
+    /// Checks that each address is valid.
     pub(crate) fn check_admins(&self) -> Result<(), String> {
         let mut admins = self.admin.iter();
         admins.try_for_each(|admin| AdminClient::new(admin, self.timeout).map(drop))
     }
 
-    /// The routes of the proxies, as far as they can be read; that others cannot is said.
+    /// The routes of the proxies. Prints an error for each proxy whose routes cannot be read.
     pub(crate) fn routes(&self) -> Vec<ProxyRoutes> {
         let read = turnout_admin::routes(&self.admin).into_iter();
-        read.filter_map(|routes| routes.map_err(|error| tell(&error)).ok())
+        read.filter_map(|routes| routes.map_err(|error| print_note(&error)).ok())
             .collect()
     }
 
-    /// The addresses of the proxies that are given.
+    /// The addresses of `--admin`.
     pub(crate) fn admins(&self) -> &[String] {
         &self.admin
     }
@@ -127,13 +127,13 @@ impl Options {
         }
     }
 
-    /// Changes the policy, asks the proxies, and tells.
+    /// Reviews and writes a change, waits for the proxies, and prints the result.
     pub(crate) fn carry_out(&self, intent: &Intent<'_>, review: &Review) -> Exit {
         let carried_out = self.try_carry_out(intent, Some(review));
         carried_out.unwrap_or_else(|error| refuse(&error))
     }
 
-    /// Halts: the file is written first, and then the proxies are asked.
+    /// Halts without a review: writes the file first, and then asks the proxies.
     pub(crate) fn halt(&self) -> Exit {
         let halted = self.try_carry_out(&Intent::Halt, None);
         halted.unwrap_or_else(|error| refuse(&error))
@@ -142,9 +142,9 @@ impl Options {
     fn try_carry_out(&self, intent: &Intent<'_>, review: Option<&Review>) -> Result<Exit, String> {
         let log = match self.log.as_deref().map(EnvoyLog::from_now).transpose() {
             Ok(log) => log,
-            // Nobody waits for a halt because of a log.
+            // An unreadable log must not prevent a halt.
             Err(error) if review.is_none() => {
-                tell(&error.to_string());
+                print_note(&error.to_string());
                 None
             }
             Err(error) => return Err(error.to_string()),
@@ -156,8 +156,8 @@ impl Options {
         let (mut change, changes) = match review {
             Some(review) => match self.review(intent, &author, review, &proxies) {
                 Ok((change, changes)) => (change, Some(changes)),
-                Err(Stop::Said(exit)) => return Ok(exit),
-                Err(Stop::Because(error)) => return Err(error),
+                Err(Stop::Reported(exit)) => return Ok(exit),
+                Err(Stop::Error(error)) => return Err(error),
             },
             None => {
                 let change = directory.change(intent, &author, None);
@@ -165,12 +165,12 @@ impl Options {
             }
         };
         for note in &change.notes {
-            tell(note);
+            print_note(note);
         }
-        if let (Intent::Apply { .. }, Asked::Given(_)) = (intent, &asked)
+        if let (Intent::Apply { .. }, ProxySource::Given(_)) = (intent, &asked)
             && let Err(error) = directory.remember(&proxies.names())
         {
-            tell(&error.to_string());
+            print_note(&error.to_string());
         }
         let said = proxies.wait(&change.entry.revision, change.entry.number, self.timeout);
         let outcome = outcome(&said);
@@ -178,7 +178,7 @@ impl Options {
         if let Some(log) = log.as_ref().filter(|_| outcome.is_refused()) {
             match log.reasons(self.timeout) {
                 Ok(said) => reasons = said,
-                Err(error) => tell(&error.to_string()),
+                Err(error) => print_note(&error.to_string()),
             }
         }
         let settled = match proxies.is_empty() {
@@ -186,7 +186,7 @@ impl Options {
             false => Some(directory.settle(&mut change, outcome, &reasons)),
         };
         for note in settled.iter().flat_map(|settled| &settled.notes) {
-            tell(note);
+            print_note(note);
         }
         let report = ChangeReport {
             filter: text_io::name_of(&directory.filter()),
@@ -213,27 +213,26 @@ impl Options {
         })
     }
 
-    /// Which proxies are asked: those that are given. A halt asks those of the last apply where none is.
-    fn asked(&self, is_halt: bool) -> Asked {
+    /// The proxies to ask: those of `--admin`, or for a halt without it, those of the last apply.
+    fn asked(&self, is_halt: bool) -> ProxySource {
         if !self.admin.is_empty() {
-            return Asked::Given(self.admin.clone());
+            return ProxySource::Given(self.admin.clone());
         }
         let remembered = match is_halt {
             true => self.directory().remembered(),
             false => Ok(Vec::new()),
         };
         match remembered {
-            Ok(addresses) if addresses.is_empty() => Asked::None,
-            Ok(addresses) => Asked::Remembered(addresses),
+            Ok(addresses) if addresses.is_empty() => ProxySource::None,
+            Ok(addresses) => ProxySource::Remembered(addresses),
             Err(error) => {
-                tell(&error);
-                Asked::None
+                print_note(&error);
+                ProxySource::None
             }
         }
     }
 
-    /// Looks at what the change comes to and at the proxies, and makes it where nothing speaks against
-    /// it.
+    /// Checks the limits of the change and the readiness of the proxies, and writes the change if all is well.
     fn review(
         &self,
         intent: &Intent<'_>,
@@ -245,22 +244,22 @@ impl Options {
         let began = Instant::now();
         loop {
             let preview = directory.preview(intent, author);
-            let preview = preview.map_err(|error| Stop::Because(error.to_string()))?;
+            let preview = preview.map_err(|error| Stop::Error(error.to_string()))?;
             let changes = Changes::of(&preview);
             if !preview.is_already {
                 let refused = self.check_limits(review, &preview, &changes);
                 let refused = refused.and_then(|()| ready(review, &preview, proxies));
-                refused.map_err(Stop::Said)?;
+                refused.map_err(Stop::Reported)?;
             }
             match directory.change(intent, author, Some(&preview)) {
                 Err(Error::ChangedMeanwhile) if began.elapsed() < PATIENCE => {}
-                Err(error) => return Err(Stop::Because(error.to_string())),
+                Err(error) => return Err(Stop::Error(error.to_string())),
                 Ok(change) => return Ok((change, changes)),
             }
         }
     }
 
-    /// That the change does nothing that is forbidden. Else it is shown, and why.
+    /// Checks that the change respects its limits. Otherwise, prints the change and the violated limits.
     fn check_limits(
         &self,
         review: &Review,
@@ -280,36 +279,37 @@ impl Options {
         };
         text_io::print(&text, Exit::No);
         for refused in refused {
-            tell(&refused);
+            print_note(&refused);
         }
-        tell("nothing was written");
+        print_note("nothing was written");
         Err(Exit::No)
     }
 }
 
-/// That each proxy will hear of the change, or that nobody minds.
+/// Checks that each proxy will receive the change, unless `--unready-ok` is set.
 fn ready(review: &Review, preview: &Preview, proxies: &Proxies) -> Result<(), Exit> {
     if proxies.is_empty() {
         return Ok(());
     }
     proxies.wait_for_first_look();
-    // What the history alone says may be older than what they run.
+    // A policy that only the history has may be older than the one the proxies run.
     let current = preview.before.as_ref().filter(|before| before.is_in_place);
     let unready = proxies.readiness(current).into_iter();
     let unready = unready.filter(|(_, readiness)| *readiness != Readiness::Ready);
     let unready: Vec<_> = unready.collect();
     for (admin, readiness) in &unready {
-        tell(&format!("{admin}: {readiness}"));
+        print_note(&format!("{admin}: {readiness}"));
     }
     if unready.is_empty() || review.unready_ok {
         return Ok(());
     }
     Err(refuse(
-        "nothing was written, for not every proxy of --admin will hear of it; mend that, leave that \
-         --admin out, or give --unready-ok to write all the same",
+        "nothing was written: a proxy of --admin would not receive the change; fix the proxy, remove its \
+         --admin, or use --unready-ok to write anyway",
     ))
 }
 
-fn tell(sentence: &str) {
+/// Prints one line to standard error.
+fn print_note(sentence: &str) {
     print_error_line(&format!("turnout: {}", escape_for_terminal(sentence)));
 }

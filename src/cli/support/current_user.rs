@@ -1,13 +1,13 @@
-//! Who runs the command, for the history.
+//! Finds the name of the current user, for the history.
 
 use std::fs::File;
 use std::io::Read;
 
-/// What is read at most of the system's list of users.
+/// The maximum number of bytes to read from the system's list of users.
 const MOST_BYTES: u64 = 16 << 20;
 
-/// The name of the user, by the first of these that says it: the variables of a session, the system's
-/// list of users, or the number of the user. Containers, cron and CI often set no variable.
+/// The name of the current user: from the environment, from the system's list of users, or else the user's
+/// number. Containers, cron and CI often set no variable.
 pub(crate) fn current_user() -> Option<String> {
     let named = |name: &&str| {
         let value = std::env::var(name).ok()?;
@@ -38,7 +38,7 @@ fn by_number() -> Option<String> {
     None
 }
 
-/// The name in lines `name:password:number:…`.
+/// Finds the name in lines `name:password:number:…`.
 fn name_of(number: u32, users: &str) -> Option<String> {
     let mut lines = users.lines().filter_map(|line| {
         let mut fields = line.split(':');

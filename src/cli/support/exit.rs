@@ -1,17 +1,17 @@
-//! How the command ends.
+//! The exit codes of the command.
 
 use std::process::{ExitCode, Termination};
 
 use crate::support::safe_output::print_error_line;
 
-/// The exit code, for scripts.
+/// An exit code.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Exit {
     /// 0: done.
     Done,
-    /// 1: done, and the answer is no: the two differ, or v2 is not ready.
+    /// 1: done, with a negative result: two inputs differ, or v2 is not ready.
     No,
-    /// 2: the input is bad, and nothing was written. Bad arguments end so too.
+    /// 2: an input or an argument has an error, and nothing is written.
     BadInput,
 }
 
@@ -25,7 +25,7 @@ impl Termination for Exit {
     }
 }
 
-/// Says why nothing was done, each reason on a line of its own.
+/// Prints each error on a line of its own.
 pub(crate) fn refuse_all(errors: &[String]) -> Exit {
     for error in errors {
         refuse(error);
@@ -33,7 +33,7 @@ pub(crate) fn refuse_all(errors: &[String]) -> Exit {
     Exit::BadInput
 }
 
-/// Says why nothing was done. The sentence has what is wrong, and what to write instead.
+/// Prints an error. The sentence says what is wrong, and what to do.
 pub(crate) fn refuse(error: &str) -> Exit {
     print_error_line(&format!("turnout: {error}"));
     Exit::BadInput

@@ -1,28 +1,27 @@
-//! Which headers the proxies write, as an option.
+//! The `--headers` argument: the headers that proxies write.
 
 use turnout_core::EmittedHeaders;
 use turnout_text::escape_for_terminal;
 
-/// All of them.
+/// The list with all headers.
 pub(crate) const ALL: &str = "cluster,treatment,decision";
 
-/// Why a list does not go with `--inbound trust`.
-pub(crate) const NOT_PASSED_ON: &str = "a proxy that trusts earlier hops passes their decisions on, and its \
-     own; write `decision` under --headers too";
+/// The error for a list that conflicts with `--inbound trust`.
+pub(crate) const NOT_PASSED_ON: &str = "a proxy with --inbound trust must pass decisions on; add `decision` to \
+     --headers";
 
-/// Reads a list with commas between. The error says what to write.
+/// Parses a comma-separated list. The error says what is expected.
 pub(crate) fn parse(list: &str) -> Result<EmittedHeaders, String> {
     let words = || list.split(',').map(str::trim);
     let unknown = words().find(|word| !EmittedHeaders::WORDS.contains(word));
     if let Some(word) = unknown {
         return Err(format!(
-            "`{}` is no header; write some of {ALL}, with commas between",
+            "unknown header `{}`; expected a comma-separated list of {ALL}",
             escape_for_terminal(word)
         ));
     }
     EmittedHeaders::from_words(words()).ok_or_else(|| {
-        "no route would follow a decision; write `cluster` or `treatment` too, whichever the routes \
-         read"
+        "routes could not follow the decision; add `cluster` or `treatment`, whichever the routes read"
             .to_owned()
     })
 }

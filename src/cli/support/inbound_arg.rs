@@ -1,4 +1,4 @@
-//! The `--inbound` argument: whether a proxy believes the headers of earlier hops.
+//! The `--inbound` argument: whether a proxy trusts the headers of earlier hops.
 
 use clap::ValueEnum;
 use turnout_core::Inbound;
@@ -6,9 +6,9 @@ use turnout_core::Inbound;
 /// The values of `--inbound`.
 #[derive(Clone, Copy, ValueEnum)]
 pub(crate) enum InboundArg {
-    /// No: they come from anyone, and are removed.
+    /// No: anyone can send them, so they are removed.
     Strip,
-    /// Yes: this proxy is behind one that strips them.
+    /// Yes: this proxy is behind one that removes them.
     Trust,
 }
 

@@ -9,6 +9,6 @@ pub(crate) fn parser() -> impl TypedValueParser<Value = Code> {
     PossibleValuesParser::new(words).try_map(|word| {
         let mut codes = Code::ALL.into_iter();
         let code = codes.find(|code| code.as_str() == word);
-        code.ok_or("no such kind of warning")
+        code.ok_or("unknown warning code")
     })
 }

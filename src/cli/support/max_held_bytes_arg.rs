@@ -1,9 +1,9 @@
-//! How many bytes the filter holds in one worker, as an option.
+//! The `--max-held-bytes` argument: how many bytes the filter holds in one worker.
 
 use clap::builder::{RangedI64ValueParser, TypedValueParser};
 use turnout_core::MaxHeldBytes;
 
-/// Reads a number within the range that is allowed. The error gives the range.
+/// Parses a number in the allowed range. The error has the range.
 pub(crate) fn parser() -> impl TypedValueParser<Value = MaxHeldBytes> {
     let range = i64::from(*MaxHeldBytes::RANGE.start())..=i64::from(*MaxHeldBytes::RANGE.end());
     RangedI64ValueParser::<u32>::new()

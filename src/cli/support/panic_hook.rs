@@ -1,4 +1,4 @@
-//! A panic is a fault of the program, and its message may quote anything.
+//! Reports a panic as a bug of the program. The message is escaped, because it may quote any input.
 
 use std::backtrace::{Backtrace, BacktraceStatus};
 use std::panic::PanicHookInfo;
@@ -6,7 +6,7 @@ use std::panic::PanicHookInfo;
 use crate::support::safe_output::print_error_line;
 use crate::support::safe_output::{self, SafeText};
 
-/// Says that the program has failed, and where.
+/// Prints the message and the place of a panic.
 pub(crate) fn report(panic: &PanicHookInfo<'_>) {
     let payload = panic.payload();
     let message = payload.downcast_ref::<&str>().copied();
@@ -16,7 +16,7 @@ pub(crate) fn report(panic: &PanicHookInfo<'_>) {
         .map(ToString::to_string)
         .unwrap_or_default();
     print_error_line(&format!(
-        "turnout: this is a fault of turnout itself, at {place}: {}",
+        "turnout: this is a bug in turnout, at {place}: {}",
         message.unwrap_or_default()
     ));
     let trace = Backtrace::capture();

@@ -1,4 +1,4 @@
-//! What a change of the policy in force changes, a line for each rollout.
+//! Lists the differences between the active policy and its successor, one line per rollout.
 
 use std::collections::BTreeMap;
 
@@ -8,7 +8,7 @@ use turnout_live::Preview;
 use turnout_simulate::drawn_anew;
 use turnout_text::escape_for_terminal;
 
-/// What differs in two policies.
+/// The differences between two policies.
 pub(crate) struct Changes(Vec<PlanChange>);
 
 impl Changes {
@@ -52,13 +52,13 @@ impl Changes {
                 ChangedPart::Segment(name) => ("segment", Some(name)),
                 ChangedPart::Rollout(name) => ("rollout", Some(name)),
             };
-            json!({ "part": part, "name": name, "what": change.what })
+            json!({ "part": part, "name": name, "differences": change.what })
         };
         self.0.iter().map(change).collect()
     }
 }
 
-/// By the name of a rollout what else changes in it.
+/// Further differences by rollout name.
 type More = BTreeMap<String, Vec<String>>;
 
 fn add(changes: &mut Vec<PlanChange>, more: &More) {
@@ -86,7 +86,7 @@ fn rebucketed(old: &Plan, new: &Plan) -> More {
     more
 }
 
-/// Which fields of `shadow` differ, in rollouts of both policies.
+/// Finds the fields of `shadow` that differ, in rollouts of both policies.
 fn shadows(old: &str, new: &str) -> More {
     let parsed = [old, new].map(serde_json::from_str::<Value>);
     let [Ok(old), Ok(new)] = parsed else {
@@ -111,7 +111,7 @@ fn shadows(old: &str, new: &str) -> More {
         };
         let what = match (before, shadow) {
             (Value::Null, Value::Object(_)) => vec!["shadow is new".to_owned()],
-            (Value::Object(_), Value::Null) => vec!["shadow is gone".to_owned()],
+            (Value::Object(_), Value::Null) => vec!["shadow is removed".to_owned()],
             (before, shadow) => fields(before, shadow),
         };
         if !what.is_empty() {
@@ -131,7 +131,7 @@ fn fields(before: &Value, after: &Value) -> Vec<String> {
         (Some(old), Some(new)) if is_short(old) && is_short(new) => {
             Some(format!("shadow {name} {old} → {new}"))
         }
-        (Some(_), None) => Some(format!("shadow {name} is gone")),
+        (Some(_), None) => Some(format!("shadow {name} is removed")),
         (None, Some(new)) if is_short(new) => Some(format!("shadow {name} {new} is new")),
         (None, Some(_)) => Some(format!("shadow {name} is new")),
         _ => Some(format!("shadow {name} has changed")),
@@ -143,7 +143,7 @@ fn is_short(value: &Value) -> bool {
     matches!(value, Value::Number(_) | Value::Bool(_) | Value::String(_))
 }
 
-/// Whether two texts say the same: 5 and 5.0 are one number.
+/// Whether two JSON values are equal; 5 and 5.0 are the same number.
 fn is_same(a: &Value, b: &Value) -> bool {
     match (a, b) {
         (Value::Number(a), Value::Number(b)) => a == b || a.as_f64() == b.as_f64(),

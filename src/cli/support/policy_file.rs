@@ -1,4 +1,4 @@
-//! Policies, as arguments.
+//! Reads the policy that an argument names, with its account files.
 
 use std::path::Path;
 
@@ -10,10 +10,10 @@ use crate::support::account_files::{self, Found};
 use crate::support::exit::{Exit, refuse};
 use crate::support::{render_diagnostics, text_io};
 
-/// A longer list goes to proxies packed: as JSON it would be read slowly by each worker.
+/// A longer list is packed for proxies, because every worker would parse it slowly as JSON.
 const LONGEST_LIST: usize = 1_000;
 
-/// A policy that was read, with the files that it names.
+/// A policy text and the account files that it names.
 pub(crate) struct Policy {
     name: String,
     text: String,
@@ -21,7 +21,7 @@ pub(crate) struct Policy {
 }
 
 impl Policy {
-    /// That it cannot be read is shown.
+    /// Reads a policy, and prints the error if it cannot be read.
     pub(crate) fn read(path: &Path, access: Access<'_>) -> Result<Self, Exit> {
         let text = text_io::read(path).map_err(|error| refuse(&error))?;
         let found = account_files::read(path, &text, access);
@@ -32,7 +32,7 @@ impl Policy {
         })
     }
 
-    /// Compiles it. What is wrong with it is shown.
+    /// Compiles the policy, and prints its errors.
     pub(crate) fn plan(&self) -> Result<Plan, Exit> {
         Plan::with_files(&self.text, &self.found.files).map_err(|diagnostics| {
             self.print(&diagnostics);
@@ -40,7 +40,7 @@ impl Policy {
         })
     }
 
-    /// Its errors and warnings; what was found in its files is added to the options.
+    /// Lints the policy with its account files.
     pub(crate) fn lint(&self, options: Options<'_>) -> Diagnostics {
         let options = Options {
             files: Some(&self.found.files),
@@ -49,30 +49,30 @@ impl Policy {
         lint(self.text.as_bytes(), &options)
     }
 
-    /// Shows what is wrong with it.
+    /// Prints errors and warnings.
     pub(crate) fn print(&self, diagnostics: &Diagnostics) {
         render_diagnostics::show(&self.name, &self.text, diagnostics);
         self.found.print_bad_lines();
         render_diagnostics::sum_up(&self.name, diagnostics);
     }
 
-    /// How it is called in a sentence.
+    /// The name of the file in a sentence.
     pub(crate) fn name(&self) -> &str {
         &self.name
     }
 
-    /// As its author wrote it.
+    /// The text as its author wrote it.
     pub(crate) fn text(&self) -> &str {
         &self.text
     }
 
-    /// As proxies get it: the accounts of its files in it, long lists packed, and its revision given, so
-    /// that it stays the same where the text is laid out anew on its way. What is wrong with it is shown.
+    /// The policy for proxies: with the accounts of its files, long lists packed, and an explicit revision, so
+    /// that reformatting the text does not change the revision. Prints the errors of the policy.
     pub(crate) fn for_proxies(&self) -> Result<(String, Plan), Exit> {
         let mut plan = self.plan()?;
         let text = inline_accounts(self.text.trim(), &self.found.files, LONGEST_LIST);
         if text != self.text.trim() {
-            // What goes out is looked at once more: its revision is that of its own text.
+            // The revision is that of the new text, so the new text is compiled.
             plan = Plan::from_json(&text).map_err(|diagnostics| {
                 render_diagnostics::print(&self.name, &text, &diagnostics);
                 Exit::BadInput
@@ -81,14 +81,14 @@ impl Policy {
         Ok((plan.revision().insert_into(&text).into_owned(), plan))
     }
 
-    /// With every list of SIDs packed, whatever its length.
+    /// The policy with every list of SIDs packed, whatever its length.
     pub(crate) fn packed(&self) -> Result<String, Exit> {
         self.plan()?;
         Ok(inline_accounts(&self.text, &self.found.files, 0).into_owned())
     }
 }
 
-/// Reads and compiles a policy, placed in a region if one is given. What is wrong with it is shown.
+/// Reads and compiles a policy, and sets the region if there is one. Prints the errors of the policy.
 pub(crate) fn plan(path: &Path, region: Option<&str>, access: Access<'_>) -> Result<Plan, Exit> {
     let mut plan = Policy::read(path, access)?.plan()?;
     if let Some(region) = region {
@@ -97,7 +97,7 @@ pub(crate) fn plan(path: &Path, region: Option<&str>, access: Access<'_>) -> Res
     Ok(plan)
 }
 
-/// A rollout of the policy in this file, by its name.
+/// Finds a rollout by its name, and prints the error if there is none.
 pub(crate) fn rollout<'p>(plan: &'p Plan, path: &Path, name: &str) -> Result<&'p Rollout, Exit> {
     plan.rollout(name).map_err(|problem| {
         let file = text_io::name_of(path);

@@ -1,4 +1,4 @@
-//! Shows what is wrong with a policy, each problem with the line that it stands in.
+//! Prints errors and warnings of a policy, each with its line of the policy.
 
 use std::ops::Range;
 
@@ -8,30 +8,29 @@ use turnout_text::escape_for_terminal;
 
 use crate::support::safe_output::{self, SafeText, print_error_line};
 
-/// How much of a line is shown on either side of a place, in characters: a policy may be one line
-/// of megabytes.
+/// The number of characters shown on either side of a place: a policy may be one line of megabytes.
 const AROUND: usize = 200;
 
-/// To standard error, with colour where that is a terminal.
+/// Prints to standard error, with colours on a terminal.
 pub(crate) fn print(path: &str, text: &str, diagnostics: &Diagnostics) {
     show(path, text, diagnostics);
     sum_up(path, diagnostics);
 }
 
-/// How many problems there are.
+/// Prints the number of problems.
 pub(crate) fn sum_up(path: &str, diagnostics: &Diagnostics) {
     let found = diagnostics.as_slice().len();
     let found = found.saturating_add(diagnostics.omitted());
     print_error_line(&format!("{path}: {found} problem(s)"));
 }
 
-/// As [`print`], without the last line.
+/// Like [`print`], without the number of problems.
 pub(crate) fn show(path: &str, text: &str, diagnostics: &Diagnostics) {
     for diagnostic in diagnostics.as_slice() {
         let mut shown = SafeText::styled_lines(&picture(path, text, diagnostic));
         shown.push("\n\n");
         if !safe_output::print_error(&shown) {
-            // Nobody reads on.
+            // The reader has closed standard error.
             return;
         }
     }
@@ -62,7 +61,7 @@ fn picture(path: &str, text: &str, diagnostic: &Diagnostic) -> String {
     if let Some(related) = &diagnostic.related {
         let label = format!("this is {}", escape_for_terminal(&related.pointer));
         let other = Window::new(text, related.span.clone());
-        // Two places of one line that is shown whole are shown in one picture.
+        // Two places on one line share a snippet if the whole line is shown.
         if other.source == shown.source && related.line == diagnostic.line {
             snippet = snippet.annotation(AnnotationKind::Context.span(other.span).label(label));
         } else {
@@ -72,7 +71,7 @@ fn picture(path: &str, text: &str, diagnostic: &Diagnostic) -> String {
             elsewhere = Some(snippet.path(origin).annotation(mark));
         }
     }
-    // The column is counted in what is shown, so it is told apart where a line is cut.
+    // A snippet counts columns in the text it shows, so a line that is cut needs an explicit column.
     let group = match shown.is_cut {
         true => title.element(
             Origin::path(path)
@@ -88,7 +87,7 @@ fn picture(path: &str, text: &str, diagnostic: &Diagnostic) -> String {
     Renderer::styled().render(&[group.element(Level::HELP.message(help))])
 }
 
-/// The part of one line that is shown: an object of many lines is marked at its head.
+/// The part of a line that is shown. Of an object with several lines, the first line is marked.
 struct Window {
     source: String,
     /// In `source`.
@@ -120,13 +119,13 @@ impl Window {
     }
 }
 
-/// Without what a terminal would obey. A tab stays, which the snippet shows by the room that it takes.
+/// Escapes text for a terminal. Tabs stay, because the snippet expands them.
 fn harmless(text: &str) -> String {
     let parts: Vec<String> = text.split('\t').map(escape_for_terminal).collect();
     parts.join("\t")
 }
 
-/// How many bytes the characters up to the end of the line take, and whether there are too many.
+/// The number of bytes up to the end of the line or the limit, and whether the line is cut.
 fn bounded(line: impl Iterator<Item = char>) -> (usize, bool) {
     let mut length: usize = 0;
     let mut line = line.take_while(|c| !matches!(c, '\n' | '\r'));

@@ -10,15 +10,15 @@ use std::io::{self, BufWriter, IsTerminal, Write};
 
 use turnout_text::{begins_ci_command, escape_for_terminal, is_visible, push_json_escape};
 
-/// Text that no terminal and no CI system takes for a command. A character that must not be shown is escaped as
-/// `\u{1b}` in text and as `\u001b` in JSON, and so is the first character of a CI command: `::` at the
+/// Text that no terminal and no CI system interprets as a command. A character that must not be shown is escaped
+/// as `\u{1b}` in text and as `\u001b` in JSON, and so is the first character of a CI command: `::` at the
 /// beginning of a line; `##[`, `##vso[` and `##teamcity[` anywhere.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct SafeText {
     text: String,
-    /// Whether there are marks of bold or colour in it.
+    /// Whether the text has escape sequences for bold or colours.
     is_styled: bool,
-    /// Whether the last line has nothing but white space yet.
+    /// Whether the last line has a character other than white space.
     is_line_begun: bool,
 }
 
@@ -32,24 +32,24 @@ pub(crate) enum Style {
     Yellow,
 }
 
-/// Annotations, which GitHub shows next to the lines of a change.
+/// An annotation, which GitHub shows next to the lines of a change.
 pub(crate) struct Annotation<'a> {
     pub(crate) level: &'static str,
-    /// Such as the file and the line, by their names.
+    /// Names and values, such as the file and the line.
     pub(crate) properties: &'a [(&'static str, &'a str)],
     pub(crate) message: &'a str,
 }
 
 impl SafeText {
-    /// Text of the command. Its line ends are the command's own: what it quotes has been made
-    /// [`escape_for_terminal`] before, or might add a line.
+    /// Text of the command with several lines. Callers escape what they quote first, so that it
+    /// cannot add a line.
     pub(crate) fn lines(text: &str) -> Self {
         let mut safe = Self::default();
         safe.push(text);
         safe
     }
 
-    /// One line, whatever is in it.
+    /// One line. Line ends in it are escaped.
     pub(crate) fn line(line: &str) -> Self {
         let mut safe = Self::default();
         safe.push(&line.replace('\n', "\\n"));
@@ -57,7 +57,7 @@ impl SafeText {
         safe
     }
 
-    /// One line of cells with tabs between.
+    /// One line of tab-separated cells.
     pub(crate) fn row(cells: &[&str]) -> Self {
         let mut safe = Self::default();
         for (index, cell) in cells.iter().enumerate() {
@@ -70,8 +70,8 @@ impl SafeText {
         safe
     }
 
-    /// JSON that says the same. What may not be shown is in strings alone, and is escaped there. Between
-    /// values a tab stays, and a line ends with `\n`.
+    /// JSON with the same value. Unsafe characters are escaped; they occur only in strings. Tabs between values
+    /// stay, and lines end with `\n`.
     pub(crate) fn json(json: &str) -> Self {
         let is_plain = |byte: u8| matches!(byte, b' '..=b'~' | b'\n') && byte != b'#';
         if json.bytes().all(is_plain) {
@@ -106,8 +106,8 @@ impl SafeText {
             .map_or_else(|_| Self::default(), |json| Self::json(&(json + "\n")))
     }
 
-    /// A file that somebody wrote, with places filled in. What would have to be escaped in it has been
-    /// [`found`](unprintable) before: how, depends on what it is.
+    /// A document whose format is unknown here, such as a filled-in template. The caller has rejected text that
+    /// would need escaping; see [`unprintable`].
     pub(crate) fn document(text: &str) -> Self {
         let is_kept = |c| is_visible(c) || matches!(c, '\n' | '\t');
         let text = text.replace("\r\n", "\n");
@@ -121,7 +121,7 @@ impl SafeText {
         Self::of(safe)
     }
 
-    /// What is made of the command's own options alone: the manual, completions.
+    /// Output that is generated from the command's own options, such as the manual and completions.
     pub(crate) fn of_the_program(text: &str) -> Self {
         Self::document(text)
     }
@@ -154,12 +154,12 @@ impl SafeText {
         safe
     }
 
-    /// Adds text, as [`lines`](Self::lines) takes it.
+    /// Appends text; see [`lines`](Self::lines).
     pub(crate) fn push(&mut self, text: &str) {
         let mut rest = text;
         while let Some(c) = rest.chars().next() {
             let is_command = match c {
-                // Three are none: a name begins after two.
+                // Three colons are no command: a name follows two.
                 ':' => !self.is_line_begun && rest.starts_with("::") && !rest.starts_with(":::"),
                 '#' => begins_ci_command(rest),
                 _ => false,
@@ -176,7 +176,7 @@ impl SafeText {
         }
     }
 
-    /// Adds one piece in a style.
+    /// Appends text in a style.
     pub(crate) fn push_styled(&mut self, style: Style, text: &str) {
         self.push_mark(match style {
             Style::Bold => "\x1b[1m",
@@ -189,7 +189,7 @@ impl SafeText {
         self.push_mark("\x1b[0m");
     }
 
-    /// Adds a command to GitHub, which is a line of its own.
+    /// Appends a GitHub workflow command on a line of its own.
     pub(crate) fn push_annotation(&mut self, annotation: &Annotation<'_>) {
         if self.is_line_begun {
             self.push("\n");
@@ -211,7 +211,7 @@ impl SafeText {
         self.push("\n");
     }
 
-    /// As it is printed.
+    /// The escaped text.
     pub(crate) fn as_str(&self) -> &str {
         &self.text
     }
@@ -230,7 +230,7 @@ impl SafeText {
     }
 }
 
-/// Also of characters that are visible.
+/// Escapes a character, even if it is visible.
 fn escape(c: char) -> impl Iterator<Item = char> {
     let escaped = match is_visible(c) {
         true => c.escape_unicode().to_string(),
@@ -239,7 +239,7 @@ fn escape(c: char) -> impl Iterator<Item = char> {
     escaped.into_bytes().into_iter().map(char::from)
 }
 
-/// By the rules of GitHub's runner. In a property, what ends one is escaped too.
+/// Escapes text by the rules of GitHub's runner. In a property, the characters that end it are escaped too.
 fn github(text: &str, in_property: bool) -> String {
     let mut escaped = String::with_capacity(text.len());
     for c in text.chars() {
@@ -255,8 +255,8 @@ fn github(text: &str, in_property: bool) -> String {
     escaped
 }
 
-/// Finds the first text of a document that must not be printed unescaped: its line number, and what it is. Only
-/// the author of the document knows how to escape it.
+/// Finds the first text of a document that must not be printed unescaped: the number of its line, and what is
+/// wrong. Only the author of the document knows how to escape it.
 pub(crate) fn unprintable(document: &str) -> Option<(usize, String)> {
     let lines = document
         .split('\n')
@@ -265,10 +265,7 @@ pub(crate) fn unprintable(document: &str) -> Option<(usize, String)> {
         let hidden = line.chars().find(|c| !is_visible(*c) && *c != '\t');
         if let Some(hidden) = hidden {
             let hidden = hidden.escape_default();
-            return Some((
-                number,
-                format!("has the character {hidden}, which is not visible"),
-            ));
+            return Some((number, format!("has the invisible character {hidden}")));
         }
         let marks = line
             .match_indices("##")
@@ -279,13 +276,13 @@ pub(crate) fn unprintable(document: &str) -> Option<(usize, String)> {
         is_command.then(|| {
             (
                 number,
-                "is a command to a CI system that prints it".to_owned(),
+                "would be a command to a CI system that prints it".to_owned(),
             )
         })
     })
 }
 
-/// Prints to standard output, all at once.
+/// Prints to standard output in one piece.
 pub(crate) fn print(text: &SafeText) -> io::Result<()> {
     let bytes = text.text.as_bytes();
     match text.is_styled {
@@ -300,18 +297,18 @@ pub(crate) fn print(text: &SafeText) -> io::Result<()> {
     }
 }
 
-/// Prints to standard error; whether somebody reads it.
+/// Prints to standard error; `false` if the reader has closed it.
 pub(crate) fn print_error(text: &SafeText) -> bool {
     let mut out = anstream::AutoStream::auto(errors());
     out.write_all(text.text.as_bytes()).is_ok()
 }
 
-/// Prints one line to standard error. That nobody reads it is no error.
+/// Prints one line to standard error. Ignores a closed reader.
 pub(crate) fn print_error_line(line: &str) {
     print_error(&SafeText::line(line));
 }
 
-/// Standard output for what is printed piece by piece.
+/// Standard output for text that is printed in several pieces.
 pub(crate) struct Output(BufWriter<io::Stdout>);
 
 impl Output {
@@ -340,7 +337,7 @@ pub(crate) fn is_error_terminal() -> bool {
 
 #[expect(
     clippy::disallowed_methods,
-    reason = "this is where everything goes through"
+    reason = "all output goes through this module"
 )]
 fn output() -> io::Stdout {
     io::stdout()
@@ -348,7 +345,7 @@ fn output() -> io::Stdout {
 
 #[expect(
     clippy::disallowed_methods,
-    reason = "this is where everything goes through"
+    reason = "all output goes through this module"
 )]
 fn errors() -> io::Stderr {
     io::stderr()

@@ -1,4 +1,4 @@
-//! A warning of series that rollouts leave in the proxies when a policy does not have them any more.
+//! Warns of metric series that removed rollouts leave in the proxies.
 
 use std::collections::BTreeSet;
 
@@ -8,11 +8,11 @@ use turnout_live::Directory;
 
 use crate::support::safe_output::print_error_line;
 
-/// So many rollouts are worth a warning: each has some tens of series.
+/// The number of removed rollouts that causes a warning: each has some tens of series.
 const MANY: usize = 100;
 
-/// Says how many series of rollouts that are gone the proxies keep, where the policy begins another rollout. Where
-/// no proxy is asked, the history says how many rollouts there were.
+/// Warns if the new policy adds a rollout while the proxies keep many series of removed rollouts. If no proxy
+/// is asked, the number of removed rollouts comes from the history.
 pub(crate) fn warn(admins: &[String], directory: Option<&Directory>, old: &Plan, new: &Plan) {
     let names = |plan: &Plan| -> BTreeSet<String> {
         let rollouts = plan.rollouts().iter();
@@ -23,7 +23,7 @@ pub(crate) fn warn(admins: &[String], directory: Option<&Directory>, old: &Plan,
         return;
     }
     let instead =
-        "only a restart of the proxy frees them. Let a rollout that goes on keep its name";
+        "only a restart of the proxy frees them. Keep the name of a rollout that continues";
     let of_proxies = stale_series(admins, &new);
     for StaleSeries {
         admin,
@@ -33,8 +33,8 @@ pub(crate) fn warn(admins: &[String], directory: Option<&Directory>, old: &Plan,
     {
         if *rollouts >= MANY {
             print_error_line(&format!(
-                "turnout: warning: {admin} keeps {series} series of {rollouts} rollouts that this policy does not \
-                 have; {instead}"
+                "turnout: warning: {admin} keeps {series} metric series of {rollouts} rollouts that this policy \
+                 does not have; {instead}"
             ));
         }
     }
@@ -42,8 +42,8 @@ pub(crate) fn warn(admins: &[String], directory: Option<&Directory>, old: &Plan,
     let gone = so_far.map_or(0, |so_far| so_far.difference(&new).count());
     if of_proxies.is_empty() && gone >= MANY {
         print_error_line(&format!(
-            "turnout: warning: the history has {gone} rollouts that this policy does not have, and a proxy that ran \
-             them keeps the series of each; {instead}"
+            "turnout: warning: the history has {gone} rollouts that this policy does not have, and a proxy that \
+             ran them keeps their metric series; {instead}"
         ));
     }
 }

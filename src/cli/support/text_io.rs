@@ -1,4 +1,4 @@
-//! Texts that come in and go out.
+//! Reads and writes text files, standard input and standard output.
 
 use std::fs::{self, File};
 use std::io::{self, Read, Write};
@@ -10,10 +10,10 @@ use turnout_text::escape_bytes_for_terminal;
 use crate::support::exit::{Exit, refuse};
 use crate::support::safe_output::{self, SafeText};
 
-/// What a command reads at most; a hundred thousand accounts are 4 MiB.
+/// The maximum size of an input, in bytes; 100,000 accounts take 4 MiB.
 const LARGEST: u64 = 64 * 1024 * 1024;
 
-/// Reads a file as UTF-8; `-` is standard input. The error is the sentence to print.
+/// Reads a file as UTF-8; `-` reads standard input. The error is the sentence to print.
 pub(crate) fn read(path: &Path) -> Result<String, String> {
     let bytes = read_bytes(path)?;
     String::from_utf8(bytes).map_err(|error| {
@@ -21,14 +21,14 @@ pub(crate) fn read(path: &Path) -> Result<String, String> {
         let name = name_of(path);
         match not_text(error.as_bytes()) {
             ("the text is not UTF-8", _) => {
-                format!("cannot read {name}: it is not UTF-8, from its byte {place} on")
+                format!("cannot read {name}: it is not UTF-8 at byte {place}")
             }
             (what, instead) => format!("cannot read {name}: {what}; {instead}"),
         }
     })
 }
 
-/// Reads a file as it is; `-` is standard input. The error is the sentence to print.
+/// Reads the bytes of a file; `-` reads standard input. The error is the sentence to print.
 pub(crate) fn read_bytes(path: &Path) -> Result<Vec<u8>, String> {
     let bytes = match is_dash(path) {
         true => at_most(io::stdin().lock()),
@@ -37,13 +37,13 @@ pub(crate) fn read_bytes(path: &Path) -> Result<Vec<u8>, String> {
     let bytes = bytes.map_err(|error| format!("cannot read {}: {error}", name_of(path)))?;
     bytes.ok_or_else(|| {
         format!(
-            "cannot read {}: it is larger than 64 MiB; give a smaller file",
+            "cannot read {}: it is larger than 64 MiB; use a smaller file",
             name_of(path)
         )
     })
 }
 
-/// `None` when there is more than is ever read.
+/// Reads to the end; `None` if the input is larger than [`LARGEST`].
 fn at_most(source: impl Read) -> io::Result<Option<Vec<u8>>> {
     let mut bytes = Vec::new();
     let read = source
@@ -53,7 +53,7 @@ fn at_most(source: impl Read) -> io::Result<Option<Vec<u8>>> {
     Ok(is_whole.then_some(bytes))
 }
 
-/// How a file is called in a sentence.
+/// The name of a file in a sentence.
 pub(crate) fn name_of(path: &Path) -> String {
     match is_dash(path) {
         true => String::from("standard input"),
@@ -61,7 +61,7 @@ pub(crate) fn name_of(path: &Path) -> String {
     }
 }
 
-/// How a file is called in JSON, where its name is not escaped. Bytes that are not UTF-8 are replaced.
+/// The name of a file in JSON, where it is not escaped. Bytes that are not UTF-8 are replaced.
 pub(crate) fn exact_name_of(path: &Path) -> String {
     match is_dash(path) {
         true => name_of(path),
@@ -69,12 +69,12 @@ pub(crate) fn exact_name_of(path: &Path) -> String {
     }
 }
 
-/// Writes to standard output, or to a file that is complete at every moment: what it held before
-/// stays until all of the new text is there.
+/// Writes to standard output, or replaces a file atomically: it has its old contents until the new ones are
+/// complete.
 pub(crate) fn write(path: Option<&Path>, text: &SafeText) -> Result<(), String> {
     let Some(path) = path.filter(|path| !is_dash(path)) else {
         return match safe_output::print(text) {
-            // Who reads has seen enough.
+            // The reader has closed standard output.
             Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
             written => written.map_err(|error| format!("cannot write to standard output: {error}")),
         };
@@ -82,7 +82,7 @@ pub(crate) fn write(path: Option<&Path>, text: &SafeText) -> Result<(), String> 
     replace(path, text.as_str()).map_err(|error| format!("cannot write {}: {error}", name_of(path)))
 }
 
-/// Prints to standard output, and ends with this exit code if that succeeds.
+/// Prints to standard output, and returns this exit code if that succeeds.
 pub(crate) fn print(text: &SafeText, exit: Exit) -> Exit {
     match write(None, text) {
         Ok(()) => exit,
@@ -91,15 +91,14 @@ pub(crate) fn print(text: &SafeText, exit: Exit) -> Exit {
 }
 
 fn replace(path: &Path, text: &str) -> io::Result<()> {
-    // What is there and is no file, such as /dev/null or a pipe, is written to: a file in its place would
-    // be another thing.
+    // Something else than a file, such as /dev/null or a pipe, is written to rather than replaced.
     if fs::metadata(path).is_ok_and(|there| !there.is_file()) {
         return File::options()
             .write(true)
             .open(path)?
             .write_all(text.as_bytes());
     }
-    // What a link names is replaced, not the link.
+    // The target of a link is replaced, not the link.
     let path = &fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
     let mut beside = path.as_os_str().to_owned();
     beside.push(format!(".{}.tmp", std::process::id()));
@@ -109,21 +108,21 @@ fn replace(path: &Path, text: &str) -> io::Result<()> {
         fs::rename(&beside, path)
     });
     if written.is_err() {
-        // The error that is told is the first one.
+        // The first error is the one to report.
         let _ = fs::remove_file(&beside);
     }
     written
 }
 
-/// Whether that is standard input, or standard output.
+/// Whether a path is `-`, which is standard input or output.
 pub(crate) fn is_dash(path: &Path) -> bool {
     path.as_os_str() == "-"
 }
 
-/// Standard input can be given once.
+/// Checks that at most one input is standard input.
 pub(crate) fn check_inputs<'a>(paths: impl IntoIterator<Item = &'a PathBuf>) -> Result<(), String> {
     match paths.into_iter().filter(|path| is_dash(path)).count() {
         0 | 1 => Ok(()),
-        _ => Err("standard input can be read only once; give `-` once".into()),
+        _ => Err("standard input can be read only once; use `-` for one input".into()),
     }
 }

@@ -1,15 +1,15 @@
-//! Moments, as arguments.
+//! The `--at` argument: a time.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use turnout_core::Time;
 
-/// Reads one; the error is what is wrong with it and what to write.
+/// Parses a time. The error says what is wrong, and what is expected.
 pub(crate) fn parse_time(text: &str) -> Result<Time, String> {
     Time::parse(text).map_err(|error| format!("{error}; {}", error.help()))
 }
 
-/// What holds unless a moment is given.
+/// The current time, in whole seconds.
 pub(crate) fn now() -> Time {
     let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH);
     let seconds = since_1970.map_or(0, |since| since.as_secs());

@@ -1,4 +1,4 @@
-//! What the parser of arguments has to say: their errors, which quote them, and help.
+//! Prints help and errors of the argument parser. An error quotes arguments, so it is escaped.
 
 use clap::builder::StyledStr;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
@@ -8,7 +8,7 @@ use crate::support::exit::Exit;
 use crate::support::safe_output::{self, SafeText};
 use crate::support::text_io;
 
-/// Prints the help that was asked for, or what is wrong with the arguments.
+/// Prints the help text or the error.
 pub(crate) fn print(mut error: clap::Error) -> Exit {
     let quoted: Vec<_> = error
         .context()
@@ -27,7 +27,7 @@ pub(crate) fn print(mut error: clap::Error) -> Exit {
     }
 }
 
-/// What an error quotes, on one line.
+/// Escapes what an error quotes, on one line.
 fn quoted(kind: ContextKind, value: &ContextValue) -> Option<ContextValue> {
     let one = |text: &StyledStr| text.ansi().to_string();
     match value {

@@ -111,7 +111,7 @@ fn no_command_reads_a_file_outside_of_the_folder_of_the_policy() {
         assert_eq!(code, Some(2), "{command:?}: {said}");
         assert!(!said.contains("hunter2"), "{command:?}: {said}");
         assert!(
-            said.contains("`../outside/secret.env` leads out of the folder of the policy"),
+            said.contains("`../outside/secret.env` is outside the folder of the policy"),
             "{command:?}: {said}"
         );
         assert!(said.contains("--accounts-root"), "{command:?}: {said}");
@@ -178,7 +178,7 @@ fn nothing_says_whether_a_file_outside_exists() {
                 "",
             );
             assert_eq!(code, Some(2), "{named}: {said}");
-            assert!(said.contains("leads out of the folder"), "{named}: {said}");
+            assert!(said.contains("is outside the folder"), "{named}: {said}");
             let mut said: Value = serde_json::from_str(&said).expect("JSON");
             let message = said["diagnostics"][0]["message"].take();
             let message = message.as_str().expect("a message").replace(named, "NAMED");
@@ -227,7 +227,7 @@ fn a_name_that_stays_inside_is_read_whatever_its_form() {
         &policy("../policy.json", "sid"),
     );
     assert_eq!(code, Some(2), "{said}");
-    assert!(said.contains("leads out of the folder"), "{said}");
+    assert!(said.contains("is outside the folder"), "{said}");
 }
 
 /// Kubernetes replaces a mounted folder as a whole: its files are links by way of `..data`.
@@ -269,8 +269,8 @@ fn what_is_no_file_is_refused_at_once() {
     symlink("loop", at("policies/loop")).expect("a link");
     let _socket = std::os::unix::net::UnixListener::bind(at("policies/socket")).expect("a socket");
     for (named, told) in [
-        ("pipe", "it is no file"),
-        ("socket", "it is no file"),
+        ("pipe", "it is not a regular file"),
+        ("socket", "it is not a regular file"),
         ("below", "it is a folder"),
         (".", "it is a folder"),
         ("loop", "too many links"),

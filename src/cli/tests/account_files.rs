@@ -67,10 +67,11 @@ fn a_wrong_column_is_one_problem_and_not_one_for_each_line() {
             let lines = said.lines().filter(|line| line.contains("customer "));
             assert!(lines.count() <= 1, "{arguments:?}: {said}");
             assert!(
-                said.contains(file) && said.contains("none of 25 lines"),
+                said.contains(file) && said.contains("all 25 lines are malformed"),
                 "{said}"
             );
-            let names_number = said.contains("has accounts: 2") || said.contains("has them: 2");
+            let names_number =
+                said.contains("has accounts: 2") || said.contains("of the accounts: 2");
             assert!(names_number, "{arguments:?}: {said}");
             let (_, said) = run(folder.path(), &[&arguments[..], &["--show-lines"]].concat());
             assert!(said.contains("`account_sid`"), "{arguments:?}: {said}");
@@ -93,7 +94,7 @@ fn a_list_with_the_wrong_column_is_one_problem_too() {
         assert_eq!(output.status.code(), Some(2), "{said}");
         assert!(said.lines().count() <= 2, "{said}");
         assert!(
-            said.contains("name the --column that has them: `account_sid`"),
+            said.contains("name the --column of the accounts: `account_sid`"),
             "{said}"
         );
     }
@@ -105,7 +106,11 @@ fn json_has_one_problem_for_a_wrong_column() {
     let (output, _) = run(folder.path(), &["lint", "policy.json", "--json"]);
     let said: Value = serde_json::from_slice(&output.stdout).expect("JSON");
     let text = said.to_string();
-    assert_eq!(text.matches("none of 25 lines").count(), 1, "{text}");
+    assert_eq!(
+        text.matches("all 25 lines are malformed").count(),
+        1,
+        "{text}"
+    );
     assert!(!text.contains("customer 2"), "{text}");
 }
 

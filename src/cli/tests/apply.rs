@@ -100,7 +100,7 @@ fn a_policy_is_put_in_force_halted_and_taken_back() {
             "apply a.json --dir d --wasm f.wasm --inbound trust --who me --why first"
         ),
         "r: new, mode split; v1 one, v2 two; match all requests; rule 1 accounts 50 %\n\
-         a is written to d/filter.json (entry 1)\n"
+         a written to d/filter.json (entry 1)\n"
     );
     let (revision, configuration) = in_force(&folder);
     assert_eq!(revision, "a");
@@ -125,8 +125,8 @@ fn a_policy_is_put_in_force_halted_and_taken_back() {
 
     assert_eq!(
         done(&folder, "halt --dir d --who you --why v2"),
-        "b-halted is written to d/filter.json (entry 3)\n\
-         no proxy was asked whether it runs it; --admin ADDRESS asks one\n"
+        "b-halted written to d/filter.json (entry 3)\n\
+         no proxy was asked to confirm the halt; use --admin ADDRESS to ask one\n"
     );
     let (revision, configuration) = in_force(&folder);
     assert_eq!(revision, "b-halted");
@@ -134,8 +134,8 @@ fn a_policy_is_put_in_force_halted_and_taken_back() {
     let halted = filter(&folder);
     assert_eq!(
         done(&folder, "halt --dir d"),
-        "d/filter.json holds b-halted already, which is halted; nothing was written\n\
-         no proxy was asked whether it runs it; --admin ADDRESS asks one\n"
+        "d/filter.json already has b-halted, which is halted; nothing was written\n\
+         no proxy was asked to confirm the halt; use --admin ADDRESS to ask one\n"
     );
     assert_eq!(filter(&folder), halted);
 
@@ -145,7 +145,7 @@ fn a_policy_is_put_in_force_halted_and_taken_back() {
     assert_eq!(
         done(&folder, "rollback --dir d --resume"),
         "policy: not halted any more\nr: mode on → split\n\
-         back to a, written to d/filter.json (entry 6)\n"
+         rolled back to a, written to d/filter.json (entry 6)\n"
     );
     refused(
         &folder,
@@ -161,7 +161,7 @@ fn a_policy_is_put_in_force_halted_and_taken_back() {
         .iter()
         .map(|entry| {
             let text = |name: &str| entry[name].as_str().unwrap_or_default().to_owned();
-            (text("what"), text("revision"), text("who"), text("why"))
+            (text("action"), text("revision"), text("who"), text("why"))
         })
         .collect();
     let said =
@@ -175,7 +175,7 @@ fn a_policy_is_put_in_force_halted_and_taken_back() {
         said("halt", "b-halted").map(|t| t.2.is_empty()),
         Some(told[2].2.is_empty())
     );
-    assert_eq!(log["in_force"], 7);
+    assert_eq!(log["active"], 7);
     let text = done(&folder, "log --dir d");
     assert!(
         text.lines()
@@ -532,7 +532,7 @@ fn many_at_once_leave_one_of_them_in_force() {
     let log = log(&folder);
     let entries = log["entries"].as_array().expect("entries");
     assert_eq!(log["filter"], Value::Null);
-    assert_eq!(log["in_force"], entries[0]["sequence"]);
+    assert_eq!(log["active"], entries[0]["sequence"]);
     assert_eq!(log["damaged"], Value::Array(Vec::new()));
 }
 

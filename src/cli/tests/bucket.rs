@@ -171,7 +171,7 @@ fn a_key_outside_of_the_traffic_or_the_namespace_is_drawn_never() {
 fn each_draw_of_turnout_is_one_of_its_own() {
     let id = "2b9dba03-eeb9-caf3-cc60-86ed95e6b0cd";
     let mut answers: Vec<String> = ["accounts", "requests", "shadow", "noise"]
-        .map(|draw| stdout(&["--salt", "chat", "--draw", draw, id], b""))
+        .map(|draw| stdout(&["--salt", "chat", "--of", draw, id], b""))
         .into();
     assert_eq!(stdout(&["--salt", "chat", id], b""), answers[0]);
     answers.sort();
@@ -226,7 +226,7 @@ fn a_line_that_is_too_long_is_refused_with_its_number_and_those_before_are_answe
     assert_eq!(answered.lines().count(), 2);
     assert_eq!(
         String::from_utf8(output.stderr).expect("UTF-8"),
-        "turnout: standard input, line 3: a key of more than 65536 bytes; write one key on each line\n"
+        "turnout: standard input, line 3: the key is longer than 65536 bytes; write one key per line\n"
     );
 }
 
@@ -275,12 +275,12 @@ fn options_that_do_not_fit_are_refused_with_those_that_do() {
         (&[SID][..], "--hash turnout needs --salt"),
         (
             &["--salt", "s", "--seed", "1"],
-            "--hash turnout has no --seed; it takes --salt, --draw",
+            "--hash turnout has no --seed; it takes --salt, --of",
         ),
         (&["--hash", "split"], "--hash split needs --seed"),
         (
-            &["--hash", "split", "--seed", "1", "--draw", "noise"],
-            "--hash split has no --draw; it takes --seed, --traffic-allocation, --traffic-allocation-seed, --v2",
+            &["--hash", "split", "--seed", "1", "--of", "noise"],
+            "--hash split has no --of; it takes --seed, --traffic-allocation, --traffic-allocation-seed, --v2",
         ),
         (
             &["--hash", "launchdarkly", "--salt", "abc"],
@@ -303,7 +303,7 @@ fn options_that_do_not_fit_are_refused_with_those_that_do() {
         ),
         (
             &["--hash", "split", "--seed", "one"],
-            "--seed one is not a number",
+            "--seed one: expected a number",
         ),
         (
             &["--hash", "split", "--seed", "4294967296"],
@@ -332,7 +332,7 @@ fn options_that_do_not_fit_are_refused_with_those_that_do() {
         ),
         (
             &["--salt", "s", "--percentage", "half"],
-            "--percentage half is not a percentage; write a number from 0 to 100 with at most 6 decimals",
+            "--percentage half: expected a number from 0 to 100 with at most 6 decimals",
         ),
     ] {
         let output = bucket(arguments, b"key\n");
@@ -357,7 +357,7 @@ fn each_bad_option_has_a_line_of_its_own() {
     let output = bucket(&["A", "--hash", "split", "--seed", "1\nturnout: x"], b"");
     assert_eq!(
         String::from_utf8(output.stderr).expect("UTF-8"),
-        "turnout: --seed 1\\nturnout: x is not a number\n"
+        "turnout: --seed 1\\nturnout: x: expected a number\n"
     );
 }
 
@@ -376,7 +376,7 @@ fn a_line_of_text_has_its_three_parts_whatever_the_key() {
 fn a_salt_is_one_that_a_policy_can_have() {
     for length in [0, 129] {
         let output = bucket(&["--salt", &"s".repeat(length), "a"], b"");
-        let sentence = format!("turnout: --salt: a salt of {length} bytes; write 1 to 128 bytes\n");
+        let sentence = format!("turnout: --salt: expected 1 to 128 bytes, found {length}\n");
         assert_eq!(output.status.code(), Some(2));
         assert_eq!(String::from_utf8(output.stderr).expect("UTF-8"), sentence);
     }

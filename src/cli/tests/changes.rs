@@ -64,7 +64,7 @@ fn each_change_is_a_line_for_each_rollout() {
     // Written again, and nothing else.
     let json = watched.json("apply five.json --dir d", 0);
     assert_eq!(
-        (&json["already"], &json["changes"]),
+        (&json["unchanged"], &json["changes"]),
         (&json!(true), &json!([]))
     );
 
@@ -85,7 +85,7 @@ fn each_change_is_a_line_for_each_rollout() {
                 5,
                 r#", "shadow": {"requests": 10.0, "compare": {"ignore": ["/a"]}}"#,
             ),
-            "channels: shadow compare is new; shadow requests 5 → 10.0; shadow timeout_ms is gone",
+            "channels: shadow compare is new; shadow requests 5 → 10.0; shadow timeout_ms is removed",
         ),
         (
             "same-shadow",
@@ -106,7 +106,7 @@ fn each_change_is_a_line_for_each_rollout() {
     let json = watched.json("apply empty.json --dir d", 0);
     assert_eq!(
         json["changes"],
-        json!([{ "part": "rollout", "name": "channels", "what": ["removed, its mode was split"] }])
+        json!([{ "part": "rollout", "name": "channels", "differences": ["removed, its mode was split"] }])
     );
 }
 
@@ -134,10 +134,10 @@ fn what_is_forbidden_is_not_written() {
         assert_eq!(fs::read(watched.filter()).expect("a file"), before);
         let json = watched.json(line, 1);
         assert_eq!(json["outcome"], "forbidden");
-        assert_eq!(json["already"], false);
+        assert_eq!(json["unchanged"], false);
         assert_eq!(json["asked"], "none");
         assert!(
-            json["refused"][0]
+            json["violations"][0]
                 .as_str()
                 .is_some_and(|said| said.contains(words)),
             "{json}"
@@ -443,7 +443,7 @@ fn a_new_rollout_where_a_hundred_are_gone_is_warned_of() {
     assert_eq!(
         warned("apply next.json --dir d"),
         "turnout: warning: the history has 101 rollouts that this policy does not have, and a proxy that ran them \
-         keeps the series of each; only a restart of the proxy frees them. Let a rollout that goes on keep its name"
+         keeps their metric series; only a restart of the proxy frees them. Keep the name of a rollout that continues"
     );
     watched.policy("later", &rollout("later"));
     let stats: String = (0..100)
@@ -459,8 +459,8 @@ fn a_new_rollout_where_a_hundred_are_gone_is_warned_of() {
     });
     let address = &proxy.address;
     let warning = format!(
-        "turnout: warning: http://{address} keeps 200 series of 100 rollouts that this policy does not have; only a \
-         restart of the proxy frees them. Let a rollout that goes on keep its name"
+        "turnout: warning: http://{address} keeps 200 metric series of 100 rollouts that this policy does not have; only \
+         a restart of the proxy frees them. Keep the name of a rollout that continues"
     );
     let (_, error, _) = watched.said(&format!(
         "apply later.json --dir d --unready-ok --timeout 0.1 --admin {address}"

@@ -61,7 +61,7 @@ fn each_finding_has_a_line_and_the_end_is_one() {
         out,
         "changed   value    /a/1/b: \"x\" → \"y\"\n\
          breaking  type     /c: 1 → \"1\"\n\
-         different: 2 finding(s), the worst is breaking\n"
+         different: 2 finding(s), highest severity breaking\n"
     );
 }
 
@@ -76,7 +76,7 @@ fn the_white_space_between_values_is_one_blank() {
         out,
         "breaking  type     /a: [ 1, 2 ] → 1\n\
          breaking  type     /b: { \"x  \\\"  y\\n\": [ ] } → 2\n\
-         different: 2 finding(s), the worst is breaking\n"
+         different: 2 finding(s), highest severity breaking\n"
     );
     // Of a long one the beginning is shown, which has as many characters as without the white space.
     let folder = files(
@@ -124,7 +124,7 @@ fn a_policy_says_what_does_not_count() {
     assert_eq!(code, Some(0));
     assert_eq!(
         out,
-        "equal\nnote: ignore /nowhere names nothing in these files\n"
+        "equal\nnote: ignore /nowhere matches nothing in these files\n"
     );
 }
 

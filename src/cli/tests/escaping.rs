@@ -279,12 +279,15 @@ fn a_template_that_would_command_a_terminal_is_refused() {
             "# \u{1b}[2J",
             r"has the character \u{1b}, which is not visible",
         ),
+        ("# \u{202e}", r"has the invisible character \u{202e}"),
         (
-            "# \u{202e}",
-            r"has the character \u{202e}, which is not visible",
+            "::error::x",
+            "would be a command to a CI system that prints it",
         ),
-        ("::error::x", "is a command to a CI system that prints it"),
-        ("# ##vso[x]", "is a command to a CI system that prints it"),
+        (
+            "# ##vso[x]",
+            "would be a command to a CI system that prints it",
+        ),
     ] {
         let template = format!("{}\n{line}\n", contents::TEMPLATE);
         fs::write(path.join("t.yaml"), template).expect("a template");
@@ -301,7 +304,7 @@ fn a_template_that_would_command_a_terminal_is_refused() {
         assert_eq!(
             error,
             format!(
-                "turnout: t.yaml:3: the line {what}; write it as an escape in a quoted text, or leave it out\n"
+                "turnout: t.yaml:3: the line {what}; escape it in a quoted string, or remove it\n"
             )
         );
         assert_eq!(

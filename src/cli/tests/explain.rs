@@ -179,33 +179,30 @@ fn what_cannot_be_asked_is_refused_with_what_to_write() {
         (&["--at", "2026-02-30T00:00:00Z"], "no such day or hour; "),
         (
             &["--header", "x-beta"],
-            "write a name, a colon and a value, for example x-beta:yes",
+            "expected NAME:VALUE, for example x-beta:yes",
         ),
-        (
-            &["--header", ":path:/x"],
-            "write a name, a colon and a value",
-        ),
-        (&["--header", "x-a:b\nc"], "leave out what is not visible"),
+        (&["--header", ":path:/x"], "expected NAME:VALUE"),
+        (&["--header", "x-a:b\nc"], "remove the control characters"),
         (
             &["--header", "host:a"],
-            "turnout: --header host:… is what --host says; write --host",
+            "turnout: --header host:… does not set the host; use --host",
         ),
-        (&["--path", "v1"], "write it from its first `/`"),
-        (&["--method", "G T"], "write a method, for example POST"),
+        (&["--path", "v1"], "expected a path that begins with `/`"),
+        (&["--method", "G T"], "expected a method, for example POST"),
         (&["--inbound", "maybe"], "[possible values: strip, trust]"),
         (
             &["--request-id", "a", "--header", "x-request-id:b"],
-            "turnout: --request-id and --header x-request-id:… both name the request; keep one",
+            "turnout: --request-id and --header x-request-id:… both set the request id; keep one",
         ),
         (
             &["--account", HVC, "--header", "x-account-sid:AC"],
-            "turnout: the header x-account-sid of the request names `AC`, and is looked at first; \
-             leave --account out, or change the request",
+            "turnout: the header x-account-sid of the request has the account `AC`, and the policy reads it first; \
+             remove --account, or change the request",
         ),
         (
             &["--account", "a:\nb"],
-            "turnout: the account cannot be put where the policy looks for it (header x-account-sid, \
-             user name of Basic authentication); leave --account out",
+            "turnout: the account cannot be placed where the policy looks for it (header x-account-sid, \
+             user name of Basic authentication); remove --account",
         ),
     ] {
         let errors = refused(arguments);

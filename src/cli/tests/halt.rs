@@ -37,8 +37,8 @@ fn a_halt_that_nobody_was_asked_about_does_not_say_that_everyone_is_on_v1() {
     let said = watched.ends("halt --dir d", 0);
     assert_eq!(
         said,
-        "b-halted is written to d/filter.json (entry 3)\n\
-         no proxy was asked whether it runs it; --admin ADDRESS asks one\n"
+        "b-halted written to d/filter.json (entry 3)\n\
+         no proxy was asked to confirm the halt; use --admin ADDRESS to ask one\n"
     );
     let json = watched.json("halt --dir d", 0);
     assert_eq!(
@@ -177,8 +177,8 @@ fn a_halt_asks_the_proxies_of_the_last_apply() {
     assert_eq!(
         watched.ends("halt --dir d", 0),
         format!(
-            "a-halted is written to d/filter.json (entry 7)\n\
-             asked: the proxy of the last `turnout apply`; --admin ADDRESS names others\n\
+            "a-halted written to d/filter.json (entry 7)\n\
+             asked: the proxy of the last `turnout apply`; use --admin ADDRESS for others\n\
              http://{address}: accepted\n\
              confirmed: everyone is on v1 at http://{address}\n",
             address = good.address
@@ -256,7 +256,7 @@ fn no_command_but_resume_ends_a_halt_and_each_says_so() {
     let watched = watched();
     watched.ends("halt --dir d", 0);
     let lifts =
-        "still halted: everyone takes v1 where a proxy runs it; `turnout resume` or `turnout";
+        "still halted: proxies that run it send everyone to v1; `turnout resume` or `turnout";
     for (line, revision) in [
         ("apply c.json --dir d", "c-halted"),
         ("rollback --dir d", "b-halted"),
@@ -317,7 +317,7 @@ fn a_policy_that_halts_itself_is_a_halt_and_contradicts_resume() {
     );
     let said = watched.ends("apply h.json --dir d", 0);
     assert!(
-        said.contains("it is halted: everyone takes v1 where a proxy runs it"),
+        said.contains("it is halted: proxies that run it send everyone to v1"),
         "{said}"
     );
     assert!(

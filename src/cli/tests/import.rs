@@ -107,7 +107,7 @@ fn losses_are_reported_and_end_with_one() {
         stderr(&output),
         "features.json: lost at /features/1/strategies/0: accounts are bucketed by `random`, but the account is \
          `userId`, so the rollout is `off` and every account takes v1; write its rules by hand\n\
-         features.json: not all of the flag is in the policy\n"
+         features.json: the policy does not express the whole flag\n"
     );
 }
 
@@ -161,7 +161,7 @@ fn errors_are_reported_and_nothing_is_written() {
                 "--formula",
                 "1",
             ],
-            "turnout: --formula is of flagd alone; leave it out\n",
+            "turnout: --formula applies only to flagd; remove it\n",
         ),
         (
             &[

@@ -200,8 +200,7 @@ fn a_change_is_held_against_the_policy_that_runs() {
         "{}",
         stderr(&output)
     );
-    let sentence =
-        "turnout: bad.json is no policy that a proxy can run, so nothing can be held against it\n";
+    let sentence = "turnout: bad.json is not a valid policy, so nothing can be compared with it\n";
     assert!(stderr(&output).ends_with(sentence), "{}", stderr(&output));
     let output = turnout(folder.path(), &["lint", "-", "--against", "-"], b"");
     assert_eq!(output.status.code(), Some(2));
@@ -346,7 +345,7 @@ fn what_is_too_large_is_not_read() {
     let output = turnout(folder.path(), &["lint", "large.json"], b"");
     assert_eq!(output.status.code(), Some(2));
     let sentence =
-        "turnout: cannot read large.json: it is larger than 64 MiB; give a smaller file\n";
+        "turnout: cannot read large.json: it is larger than 64 MiB; use a smaller file\n";
     assert_eq!(stderr(&output), sentence);
 }
 

@@ -240,11 +240,11 @@ fn what_is_of_no_use_is_refused() {
     for (arguments, error) in [
         (
             "simulate policy.json --accounts empty",
-            "turnout: empty has no accounts: it is empty; write one account in each line\n",
+            "turnout: empty has no accounts: it is empty; write one account per line\n",
         ),
         (
             "simulate policy.json --accounts blank",
-            "turnout: blank has no accounts: it is empty; write one account in each line\n",
+            "turnout: blank has no accounts: it is empty; write one account per line\n",
         ),
         (
             "simulate policy.json --log empty",
@@ -269,7 +269,7 @@ fn what_is_of_no_use_is_refused() {
         ),
         (
             "simulate - --log -",
-            "turnout: standard input can be read only once; give `-` once\n",
+            "turnout: standard input can be read only once; use `-` for one input\n",
         ),
     ] {
         let (code, out, err) = run(arguments);
@@ -283,7 +283,7 @@ fn what_is_of_no_use_is_refused() {
     assert_eq!(code, Some(2));
     assert!(
         err.ends_with(
-            "turnout: accounts.txt has no requests: none of 12 lines can be read; write JSON lines or Envoy's \
+            "turnout: accounts.txt has no requests: all 12 lines are unreadable; use JSON lines or Envoy's \
              default text format\n"
         ),
         "{err}"
@@ -368,7 +368,7 @@ fn so_many_threads_are_none() {
             "simulate policy.json --log envoy.log --threads {threads}"
         ));
         assert_eq!((code, out.as_str()), (Some(2), ""), "{threads}");
-        assert!(err.contains("write a number from 1 to 256"), "{err}");
+        assert!(err.contains("expected a number from 1 to 256"), "{err}");
     }
 }
 
@@ -418,7 +418,7 @@ fn a_first_line_that_is_no_account_is_told() {
     assert_eq!(output.status.code(), Some(0), "{output:?}");
     assert_eq!(
         text(&output.stderr),
-        "turnout: sid.csv:1: the first line is no account; it is taken as a header\n"
+        "turnout: sid.csv:1: the first line is not an account; treated as a header\n"
     );
     let output = turnout(
         folder.path(),
@@ -427,7 +427,7 @@ fn a_first_line_that_is_no_account_is_told() {
     );
     assert_eq!(
         text(&output.stderr),
-        "turnout: sid.csv:1: `AC73` is no account; it is taken as a header\n"
+        "turnout: sid.csv:1: `AC73` is not an account; treated as a header\n"
     );
 }
 

@@ -165,11 +165,11 @@ fn every_bad_line_is_named_and_nothing_is_written() {
     assert_eq!((code, stdout.as_str()), (Some(2), ""));
     assert!(stderr.contains("policies/policy.json:5:31"), "{stderr}");
     for told in [
-        "has 2002 lines that are no account",
+        "has 2002 malformed lines",
         "hvc.txt line 2: `AC7342E9713FA896E4AF00C654C444AADA` is not an account: its hex digits are not all in lower case; write",
         "hvc.txt line 3: `SK1,AC7342e9713fa896e4af00c654c444aada` is not an account: it has 38 characters, not 34, and it begins with SK; an account SID begins with AC; write",
         "hvc.txt lines 4, 5, 6 and 995 more: `bad` is not an account: it has 3 characters, not 34, and it begins with ba; an account SID begins with AC; write",
-        "and 1002 more lines that are no account",
+        "and 1002 more malformed lines",
     ] {
         assert!(stderr.contains(told), "{told}\n{stderr}");
     }
@@ -192,10 +192,10 @@ fn a_file_that_is_of_no_use_is_a_problem_of_the_policy() {
     for (named, told) in [
         ("\"no.txt\"", "No such file"),
         ("\"../policies\"", "it is a folder"),
-        ("\"/dev/null\"", "leads out of the folder of the policy"),
+        ("\"/dev/null\"", "is outside the folder of the policy"),
         ("\"empty.txt\"", "has no account"),
         ("\"header.txt\"", "has no account"),
-        ("\"first.txt\"", "has a line that is no account"),
+        ("\"first.txt\"", "has a malformed line"),
         (
             "{ \"file\": \"a.csv\", \"column\": \"sid\" }",
             "has no column `sid`",
@@ -273,5 +273,5 @@ fn the_accounts_of_all_files_together_are_bounded() {
         "{said}"
     );
     assert!(said.contains("at /segments/s9/accounts_from"), "{said}");
-    assert!(said.contains("at most 4000000 accounts together"), "{said}");
+    assert!(said.contains("may have at most 4000000"), "{said}");
 }

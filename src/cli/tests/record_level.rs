@@ -84,7 +84,10 @@ fn later_applies_halts_and_rollbacks_keep_the_level() {
 
     // The same policy at another level is another state to go back from.
     let again = done(&folder, "apply b.json --dir d --record-level warn");
-    assert!(again.contains("already; nothing was written"), "{again}");
+    assert!(
+        again.contains("d/filter.json already has b; nothing was written"),
+        "{again}"
+    );
     done(&folder, "apply b.json --dir d --record-level error");
     assert_active(&folder, "b", Error);
     done(&folder, "rollback --dir d");

@@ -325,22 +325,22 @@ fn what_a_target_needs_or_does_not_take_is_said() {
         (
             "envoy",
             &["--wasm", "f", "--image", "i"],
-            "turnout: --image says nothing with --for envoy; leave it out",
+            "turnout: --image does not apply to --for envoy; remove it",
         ),
         (
             "istio",
             &["--image", "i", "--wasm", "f"],
-            "turnout: --wasm says nothing with --for istio; leave it out",
+            "turnout: --wasm does not apply to --for istio; remove it",
         ),
         (
             "envoy-gateway",
             &["--image", "i", "--gateway", "g", "--selector", "a=b"],
-            "turnout: --selector says nothing with --for envoy-gateway; leave it out",
+            "turnout: --selector does not apply to --for envoy-gateway; remove it",
         ),
         (
             "envoy-gateway",
             &["--image", "i", "--gateway", "g", "--gateway", "h"],
-            "turnout: an EnvoyExtensionPolicy is for one Gateway; give --gateway once",
+            "turnout: an EnvoyExtensionPolicy targets exactly one Gateway; use --gateway once",
         ),
         (
             "istio",
@@ -359,7 +359,7 @@ fn what_a_target_needs_or_does_not_take_is_said() {
         (&["render", "policy.json"][..], "--template <FILE>"),
         (
             &idle,
-            "turnout: --namespace says nothing with --template; leave it out",
+            "turnout: --namespace does not apply to --template; remove it",
         ),
         (
             &["render", "policy.json", "--for", "istio", "--image", "i"],
@@ -447,9 +447,9 @@ fn every_problem_is_said_at_once() {
             "render policy.json --for envoy --wasm none.wasm --headers treatment --name a --phase authn",
             &[
                 "error: unknown mode `spilt`",
-                "turnout: --name says nothing with --for envoy; leave it out",
-                "turnout: --phase says nothing with --for envoy; leave it out",
-                "turnout: the routes that go with --for envoy",
+                "turnout: --name does not apply to --for envoy; remove it",
+                "turnout: --phase does not apply to --for envoy; remove it",
+                "turnout: the routes for --for envoy",
                 "turnout: none.wasm is not the filter's .wasm: ",
             ][..],
         ),
@@ -457,7 +457,7 @@ fn every_problem_is_said_at_once() {
             "render policy.json --template empty.yaml --wasm none.wasm --image i",
             &[
                 "error: unknown mode `spilt`",
-                "turnout: --image says nothing with --template; leave it out",
+                "turnout: --image does not apply to --template; remove it",
                 "turnout: none.wasm is not the filter's .wasm: ",
                 "turnout: empty.yaml: the template has no place for the configuration",
                 "turnout: empty.yaml: the template has no place for the path of the .wasm",
@@ -467,7 +467,7 @@ fn every_problem_is_said_at_once() {
             // Both clusters, names and labels.
             "render good.json --for istio --image a:1 --name A --selector b --gateway C --wasm none.wasm",
             &[
-                "turnout: --wasm says nothing with --for istio; leave it out",
+                "turnout: --wasm does not apply to --for istio; remove it",
                 "turnout: good.json: `A` is not a name of an object; ",
                 "turnout: good.json: `C` is not a gateway; ",
                 "turnout: good.json: `b` is not a label; ",
@@ -478,7 +478,7 @@ fn every_problem_is_said_at_once() {
         (
             "render good.json --for envoy-gateway --image a:1 --gateway a --gateway b",
             &[
-                "turnout: an EnvoyExtensionPolicy is for one Gateway; give --gateway once",
+                "turnout: an EnvoyExtensionPolicy targets exactly one Gateway; use --gateway once",
                 "turnout: good.json: rollout r: `a` as v1 is no cluster there; ",
                 "turnout: good.json: rollout r: `b` as v2 is no cluster there; ",
             ],

@@ -166,27 +166,27 @@ fn what_cannot_be_reported_on_is_said() {
         (
             &["other.log"],
             "",
-            "turnout: no record and no counter of a shadow in other.log; give a log of Envoy ",
+            "turnout: found no shadow record or counter in other.log; pass an Envoy log ",
         ),
         (
             &["-"],
             decisions,
-            "turnout: nothing of a shadow in standard input, though there are counters of Turnout; ",
+            "turnout: found no shadow records in standard input, only other Turnout counters; ",
         ),
         (
             &["-"],
             labels,
-            "turnout: the counters do not say of which rollout they are; take ",
+            "turnout: the counters have no rollout label; copy ",
         ),
         (
             &["-"],
             "{\"turnout\":\"summary\",",
-            "turnout: no record and no counter of a shadow in standard input but damaged lines; ",
+            "turnout: found no shadow record or counter in standard input, only damaged lines; ",
         ),
         (
             &["-"],
             FORGED,
-            "turnout: no record and no counter of a shadow counts in standard input. 1 line looks like a record \
+            "turnout: found no valid shadow record or counter in standard input. 1 line looks like a record \
              but not where the filter writes them, and is not counted: a client can write such text into an access \
              log. If no line of the input is from an access log, give --own-log.\n",
         ),
@@ -198,17 +198,17 @@ fn what_cannot_be_reported_on_is_said() {
                 "http://127.0.0.1:1/stats/prometheus",
             ],
             "",
-            "turnout: --admin http://127.0.0.1:1/stats/prometheus names a proxy for the second time; name each once\n",
+            "turnout: --admin http://127.0.0.1:1/stats/prometheus names a proxy a second time; name each proxy once\n",
         ),
         (
             &["-", "-"],
             "",
-            "turnout: standard input can be read only once; give `-` once",
+            "turnout: standard input can be read only once; use `-` for one input",
         ),
         (
             &["-", "--json", "--html", "-"],
             "",
-            "turnout: --json and --html - both print; ",
+            "turnout: --json and --html - both print to standard output; ",
         ),
         (
             &["envoy.log", "--rollout", "mail"],
@@ -238,7 +238,7 @@ fn what_cannot_be_reported_on_is_said() {
         (
             &["--admin", &other],
             "",
-            "turnout: no record and no counter of a shadow in http://127.0.0.1:",
+            "turnout: found no shadow record or counter in http://127.0.0.1:",
         ),
         (
             &["envoy.log", "--html", "no/such/report.html"],

@@ -1,7 +1,7 @@
-//! The options of `turnout bucket` that are the fields of a hash.
+//! The options of `turnout bucket` that are fields of a hash.
 //!
-//! What is wrong with a field is said in one place: the options become the object that a policy has for
-//! the hash, and core reads that.
+//! The options are converted to the object that a policy has for the hash, and core parses it. So an option
+//! has the same errors as the field.
 
 use clap::ValueEnum;
 use serde_json::{Number, Value};
@@ -10,7 +10,7 @@ use turnout_text::join_list;
 
 use super::{Arguments, Name};
 
-/// An option that is a field of a hash, by the field's name.
+/// An option, by the name of its field.
 struct Given<'a> {
     field: &'static str,
     /// As JSON.
@@ -30,7 +30,7 @@ pub(super) fn hash(arguments: &Arguments) -> Result<Hash, Vec<String>> {
     }
 }
 
-/// The object that a policy has for the hash; `None` where it has none, for Turnout's own.
+/// The object that a policy has for the hash; `None` for Turnout's own hash, which has no object.
 fn object(arguments: &Arguments) -> Result<Option<String>, String> {
     let name = word(arguments.hash);
     let (needed, others) = takes(arguments.hash);
@@ -54,12 +54,10 @@ fn object(arguments: &Arguments) -> Result<Option<String>, String> {
     }
     if arguments.hash == Name::Turnout {
         let salt = arguments.salt.as_deref().unwrap_or_default();
-        // As in a policy, or the answer would be about none.
+        // The limits of a policy apply.
         if !(1..=128).contains(&salt.len()) {
             let length = salt.len();
-            return Err(format!(
-                "--salt: a salt of {length} bytes; write 1 to 128 bytes"
-            ));
+            return Err(format!("--salt: expected 1 to 128 bytes, found {length}"));
         }
         return Ok(None);
     }
@@ -68,7 +66,7 @@ fn object(arguments: &Arguments) -> Result<Option<String>, String> {
         match value {
             Some(Ok(value)) => fields.push(format!("\"{field}\":{value}")),
             Some(Err(text)) => {
-                return Err(format!("{} {text} is not a number", option(field)));
+                return Err(format!("{} {text}: expected a number", option(field)));
             }
             None => {}
         }
@@ -76,7 +74,7 @@ fn object(arguments: &Arguments) -> Result<Option<String>, String> {
     Ok(Some(format!("{{\"{name}\":{{{}}}}}", fields.join(","))))
 }
 
-/// The problems of the object, each by the option that its field is.
+/// The problems of the object, each with the option instead of the field.
 fn sentences(problems: &Diagnostics) -> Vec<String> {
     let sentence = |problem: &Diagnostic| {
         let mut steps = problem.pointer.split('/').skip(2);
@@ -93,10 +91,10 @@ fn word(name: Name) -> String {
     value.map_or_else(String::new, |value| value.get_name().to_owned())
 }
 
-/// What a hash needs, in one of these ways, and what else it takes.
+/// The fields that a hash requires, in one of these combinations, and its optional fields.
 fn takes(name: Name) -> (&'static [&'static [&'static str]], &'static [&'static str]) {
     match name {
-        Name::Turnout => (&[&["salt"]], &["draw"]),
+        Name::Turnout => (&[&["salt"]], &["of"]),
         Name::Split => (
             &[&["seed"]],
             &["traffic_allocation", "traffic_allocation_seed", "v2"],
@@ -120,8 +118,8 @@ fn given(arguments: &Arguments) -> [Given<'_>; 13] {
     let a = arguments;
     [
         Given {
-            field: "draw",
-            value: a.draw.map(|_| Ok(String::new())),
+            field: "of",
+            value: a.of.map(|_| Ok(String::new())),
         },
         text("salt", &a.salt),
         match is_text {

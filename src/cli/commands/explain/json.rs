@@ -1,4 +1,4 @@
-//! An explanation for other tools. The names of fields and words are a contract.
+//! Prints an explanation as JSON. The names of fields and values are a contract.
 
 use serde_json::{Map, Number, Value, json};
 use turnout_core::explain::{
@@ -7,10 +7,10 @@ use turnout_core::explain::{
 };
 use turnout_core::{Account, Ambiguity, Fraction, Inbound, ToolPosition, Treatment};
 
-use super::{Told, suggestions, wording};
+use super::{ExplainReport, suggestions, wording};
 
-pub(super) fn of(told: &Told<'_>) -> Value {
-    let explanation = &told.explanation;
+pub(super) fn of(report: &ExplainReport<'_>) -> Value {
+    let explanation = &report.explanation;
     let decision = &explanation.decision;
     let served = decision.served();
     json!({
@@ -23,21 +23,21 @@ pub(super) fn of(told: &Told<'_>) -> Value {
             "cluster": decision.rollout.map(|rollout| rollout.cluster(served)),
             "sentence": wording::decision(explanation),
         },
-        "request": request(told),
+        "request": request(report),
         "rollouts": explanation.rollouts.iter().map(tried).collect::<Vec<_>>(),
-        "doubt": explanation.doubt.map(Ambiguity::as_str),
-        "steps": explanation.steps.iter().map(|step| of_step(told, step)).collect::<Vec<_>>(),
-        "help": suggestions::of(told),
+        "ambiguous_part": explanation.doubt.map(Ambiguity::as_str),
+        "steps": explanation.steps.iter().map(|step| of_step(report, step)).collect::<Vec<_>>(),
+        "help": suggestions::of(report),
     })
 }
 
-fn request(told: &Told<'_>) -> Value {
-    let request = told.request;
+fn request(report: &ExplainReport<'_>) -> Value {
+    let request = report.request;
     let account = match &request.account {
         Account::Known(account) => Some(text(account.as_slice())),
         Account::Absent | Account::Malformed => None,
     };
-    let filled = told.built.filled.iter();
+    let filled = report.built.filled.iter();
     let filled = filled.map(|(name, value)| json!({ "name": name, "value": value }));
     json!({
         "method": text(request.method()),
@@ -45,11 +45,11 @@ fn request(told: &Told<'_>) -> Value {
         "path": text(request.path()),
         "id": request.id().map(text),
         "account": account,
-        "account_in": told.built.account.as_ref().map(source),
-        "at": told.at.to_string(),
-        "region": told.region,
-        "inbound": told.inbound.as_str(),
-        "supposed": told.supposed.map(|rollout| &rollout.name),
+        "account_in": report.built.account.as_ref().map(source),
+        "at": report.at.to_string(),
+        "region": report.region,
+        "inbound": report.inbound.as_str(),
+        "assumed_rollout": report.assumed.map(|rollout| &rollout.name),
         "filled": filled.collect::<Vec<_>>(),
     })
 }
@@ -109,7 +109,7 @@ fn pattern(wanted: &Pattern<'_>) -> Value {
     }
 }
 
-fn of_step(told: &Told<'_>, step: &Step<'_>) -> Value {
+fn of_step(report: &ExplainReport<'_>, step: &Step<'_>) -> Value {
     let (name, rule) = match step.question {
         Question::Halted => ("halted", None),
         Question::Off => ("off", None),
@@ -135,12 +135,12 @@ fn of_step(told: &Told<'_>, step: &Step<'_>) -> Value {
             fields.insert("treatment".into(), json!(treatment.as_str()));
             fields.insert("reason".into(), json!(reason.as_str()));
         }
-        finding(told, &answer.finding, &mut fields);
+        finding(report, &answer.finding, &mut fields);
     }
     Value::Object(fields)
 }
 
-fn finding(told: &Told<'_>, finding: &StepFinding<'_>, fields: &mut Map<String, Value>) {
+fn finding(report: &ExplainReport<'_>, finding: &StepFinding<'_>, fields: &mut Map<String, Value>) {
     let mut add = |name: &str, value: Value| fields.insert(name.to_owned(), value);
     match finding {
         StepFinding::Halted(halted) => {
@@ -180,7 +180,7 @@ fn finding(told: &Told<'_>, finding: &StepFinding<'_>, fields: &mut Map<String, 
             conditions: when,
             serve,
         }) => {
-            add("when", Value::Array(conditions(when, told.region)));
+            add("when", Value::Array(conditions(when, report.region)));
             match serve {
                 None => {}
                 Some(ServeFound::NoRegion) => {}
@@ -189,11 +189,11 @@ fn finding(told: &Told<'_>, finding: &StepFinding<'_>, fields: &mut Map<String, 
                 }
                 Some(ServeFound::V2 {
                     accounts: inside,
-                    requests: drawn,
+                    requests: bucketed,
                 }) => {
                     add("serve", json!("v2"));
                     add("accounts", accounts(inside));
-                    add("requests", json!(drawn.as_deref().map(requests)));
+                    add("requests", json!(bucketed.as_deref().map(requests)));
                 }
             }
         }
@@ -209,44 +209,44 @@ fn source(name: &SourceName<'_>) -> Value {
     }
 }
 
-fn accounts(draw: &Bucketing) -> Value {
-    let steps = draw.ramp.iter().map(|step| {
+fn accounts(bucketing: &Bucketing) -> Value {
+    let steps = bucketing.ramp.iter().map(|step| {
         json!({
             "from": step.step.from.map(|from| from.to_string()),
             "percent": percent(step.step.fraction),
-            "in_force": step.is_active,
+            "active": step.is_active,
             "includes": step.includes,
         })
     });
     json!({
-        "percent": percent(draw.fraction),
-        "hash": draw.hash,
-        "position": position(draw),
-        "enters_at_percent": percent(draw.smallest_including),
-        "includes": draw.includes,
+        "percent": percent(bucketing.fraction),
+        "hash": bucketing.hash,
+        "position": position(bucketing),
+        "enters_at_percent": percent(bucketing.smallest_including),
+        "includes": bucketing.includes,
         "ramp": steps.collect::<Vec<_>>(),
-        "enters_at": draw.enters_at().map(|at| at.to_string()),
+        "enters_at": bucketing.enters_at().map(|at| at.to_string()),
     })
 }
 
-fn requests(draw: &Bucketing) -> Value {
+fn requests(bucketing: &Bucketing) -> Value {
     json!({
-        "percent": percent(draw.fraction),
-        "position": position(draw),
-        "enters_at_percent": percent(draw.smallest_including),
-        "includes": draw.includes,
+        "percent": percent(bucketing.fraction),
+        "position": position(bucketing),
+        "enters_at_percent": percent(bucketing.smallest_including),
+        "includes": bucketing.includes,
     })
 }
 
-/// As text: it has more digits than a reader's number may keep.
-fn position(draw: &Bucketing) -> Option<String> {
-    let native = draw
+/// The position as text: it may have more digits than a JSON number keeps.
+fn position(bucketing: &Bucketing) -> Option<String> {
+    let native = bucketing
         .tool_position
         .filter(|native| *native != ToolPosition::Never);
     native.map(|native| native.to_string())
 }
 
-/// Six decimals are exact in any reader's floating point.
+/// The percentage as a number: six decimals are exact in floating point.
 fn percent(fraction: Fraction) -> Option<Number> {
     fraction.to_string().parse().ok()
 }

@@ -1,56 +1,56 @@
-//! What to add to the command to learn more.
+//! Suggests options that lead to a different or a more precise explanation.
 
 use turnout_core::explain::{Condition, Part, Pattern, ServeFound, Step, StepFinding};
 use turnout_core::{Ambiguity, Reason};
 
-use super::{Told, wording};
+use super::{ExplainReport, wording};
 
-/// Of rollouts that do not match.
+/// The maximum number of rollouts without a match for which options are suggested.
 const MOST: usize = 5;
 
-/// Sentences, each on its own.
-pub(super) fn of(told: &Told<'_>) -> Vec<String> {
-    let decision = told.explanation.decision;
+/// The suggestions, one sentence each.
+pub(super) fn of(report: &ExplainReport<'_>) -> Vec<String> {
+    let decision = report.explanation.decision;
     let mut help = Vec::new();
-    if let (Some(supposed), Some(rollout)) = (told.supposed, decision.rollout)
-        && supposed.name != rollout.name
+    if let (Some(assumed), Some(rollout)) = (report.assumed, decision.rollout)
+        && assumed.name != rollout.name
     {
         help.push(format!(
-            "rollout {} comes first and has this request; give one that it does not match to reach {}",
-            rollout.name, supposed.name
+            "rollout {} comes first and matches this request; change the request so that it does not match to reach {}",
+            rollout.name, assumed.name
         ));
     }
     match decision.reason {
-        Reason::NoRollout => match told.explanation.doubt {
+        Reason::NoRollout => match report.explanation.doubt {
             Some(doubt) => help.push(String::from(doubtful(doubt))),
-            None => not_matched(told, &mut help),
+            None => not_matched(report, &mut help),
         },
         Reason::NoAccount => help.push(String::from(
-            "--account ACCOUNT puts an account where the policy looks for it",
+            "use --account ACCOUNT to place an account where the policy looks for it",
         )),
-        Reason::NoRegion => help.extend(missing_region(told)),
-        Reason::OutsideRequests => help.extend(missing_id(told)),
+        Reason::NoRegion => help.extend(missing_region(report)),
+        Reason::OutsideRequests => help.extend(missing_id(report)),
         _ => {}
     }
     help
 }
 
-/// What to send instead.
+/// How to send an unambiguous request.
 fn doubtful(doubt: Ambiguity) -> &'static str {
     match doubt {
         Ambiguity::Host => {
-            "a host is a name or an address, with a port or without; --host HOST gives one"
+            "a host is a name or an address, with or without a port; use --host HOST"
         }
-        Ambiguity::Method => "methods are in upper case; --method METHOD gives one",
+        Ambiguity::Method => "methods are in upper case; use --method METHOD",
         Ambiguity::Path => {
-            "another server may read this path as one of another rollout; send it without escaped letters and \
-             slashes, `;`, `//` and `..`"
+            "another server may interpret this path as one of another rollout; send it without escaped letters \
+             and slashes, `;`, `//` and `..`"
         }
     }
 }
 
-fn not_matched(told: &Told<'_>, help: &mut Vec<String>) {
-    let tried = &told.explanation.rollouts;
+fn not_matched(report: &ExplainReport<'_>, help: &mut Vec<String>) {
+    let tried = &report.explanation.rollouts;
     for tried in tried.iter().take(MOST) {
         let conditions = tried.conditions.as_deref().unwrap_or_default();
         let fails = |condition: &&Condition<'_>| condition.holds == Some(false);
@@ -64,7 +64,7 @@ fn not_matched(told: &Told<'_>, help: &mut Vec<String>) {
     match tried.len().checked_sub(MOST) {
         None | Some(0) => {}
         Some(more) => help.push(format!(
-            "so would {more} more rollouts; --rollout NAME supposes it"
+            "{more} more rollouts do not match either; use --rollout NAME to assume a request for one"
         )),
     }
     if tried.is_empty() {
@@ -72,7 +72,7 @@ fn not_matched(told: &Told<'_>, help: &mut Vec<String>) {
     }
 }
 
-/// The option with which a condition would hold.
+/// The option that would make a condition hold.
 fn change(condition: &Condition<'_>) -> String {
     let (option, value) = match &condition.part {
         Part::Host { wanted, .. } => ("--host", wanted.first().cloned()),
@@ -88,26 +88,26 @@ fn change(condition: &Condition<'_>) -> String {
             ("--header", Some(format!("{name}:{example}")))
         }
         Part::Regions { wanted } => ("--region", wanted.first().cloned()),
-        // Not of a `match`.
+        // A `match` has no segments.
         Part::In { .. } | Part::NotIn { .. } => ("--account", None),
     };
     format!("{option} {}", quoted(&value.unwrap_or_default()))
 }
 
-fn missing_region(told: &Told<'_>) -> Option<String> {
-    let rule = rule_found(told.explanation.decisive()?)?;
+fn missing_region(report: &ExplainReport<'_>) -> Option<String> {
+    let rule = rule_found(report.explanation.decisive()?)?;
     let regions = rule.0.iter().find_map(|condition| match &condition.part {
         Part::Regions { wanted } => wanted.first(),
         _ => None,
     });
     Some(format!(
-        "--region {} says where the proxy is; a proxy that does not say it takes v1 here",
+        "use --region {} to set the region; without a region, this rule sends requests to v1",
         quoted(regions?)
     ))
 }
 
-fn missing_id(told: &Told<'_>) -> Option<String> {
-    let (_, serve) = rule_found(told.explanation.decisive()?)?;
+fn missing_id(report: &ExplainReport<'_>) -> Option<String> {
+    let (_, serve) = rule_found(report.explanation.decisive()?)?;
     let Some(ServeFound::V2 {
         requests: Some(requests),
         ..
@@ -117,8 +117,8 @@ fn missing_id(told: &Told<'_>) -> Option<String> {
     };
     requests.position.is_none().then(|| {
         format!(
-            "a request without an id stands last of all; {} of this account's requests take v2, and \
-             --request-id ID says whether one does",
+            "a request without an id is included only at 100 %; {} of this account's requests take v2: use \
+             --request-id ID to see whether one does",
             wording::percent(requests.fraction)
         )
     })
@@ -131,7 +131,7 @@ fn rule_found<'s>(step: &'s Step<'_>) -> Option<(&'s [Condition<'s>], Option<&'s
     }
 }
 
-/// As a shell takes it.
+/// Quotes a value for a shell.
 fn quoted(value: &str) -> String {
     let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_./:@%+=,".contains(c);
     match !value.is_empty() && value.chars().all(is_plain) {

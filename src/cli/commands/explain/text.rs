@@ -1,5 +1,4 @@
-//! An explanation for a person: the decision, what was asked about, and a line for each thing that
-//! was looked at.
+//! Prints an explanation as text: the decision, the request, and a line for each condition.
 
 use turnout_core::explain::{
     AccountFound, Bucketing, Condition, Question, RuleFound, ServeFound, SourceContent,
@@ -10,25 +9,25 @@ use turnout_text::escape_for_terminal;
 
 use crate::support::safe_output::{SafeText, Style};
 
-use super::{Told, suggestions, wording};
+use super::{ExplainReport, suggestions, wording};
 
-/// What a line says of the way to v2.
+/// What a line means for v2.
 #[derive(Clone, Copy)]
 enum Mark {
-    /// This holds.
+    /// The condition holds.
     Yes,
-    /// This does not.
+    /// The condition does not hold.
     No,
-    /// This cannot be known.
+    /// It is unknown whether the condition holds.
     Unknown,
-    /// Nothing depends on this, or it was not reached.
+    /// Nothing depends on the line, or the step was not reached.
     None,
 }
 
 /// A line of the table.
 struct Line {
     mark: Mark,
-    /// What is looked at; empty where it is as in the line before.
+    /// The step; empty if it is the same as in the line before.
     step: String,
     wanted: String,
     found: String,
@@ -37,32 +36,32 @@ struct Line {
 
 /// Beyond this a column is no longer kept aligned, in characters.
 const WIDEST: usize = 48;
-pub(super) fn of(told: &Told<'_>) -> SafeText {
-    let decision = &told.explanation.decision;
+pub(super) fn of(report: &ExplainReport<'_>) -> SafeText {
+    let decision = &report.explanation.decision;
     let mut text = SafeText::default();
     text.push_styled(
         Style::Bold,
-        &escape_for_terminal(&wording::decision(&told.explanation)),
+        &escape_for_terminal(&wording::decision(&report.explanation)),
     );
     text.push(&format!(
         "\n{}\n\n",
         escape_for_terminal(&wording::served(decision))
     ));
-    for (name, value) in about(told) {
+    for (name, value) in about(report) {
         text.push(&format!("{name:<8} {}\n", escape_for_terminal(&value)));
     }
     let mut lines = Vec::new();
-    rollouts(&told.explanation.rollouts, &mut lines);
-    if let Some(doubt) = told.explanation.doubt {
-        let line = Line::new(Mark::No, "in doubt", doubt.as_str());
-        lines.push(line.found("servers may read it in more than one way"));
+    rollouts(&report.explanation.rollouts, &mut lines);
+    if let Some(doubt) = report.explanation.doubt {
+        let line = Line::new(Mark::No, "ambiguous", doubt.as_str());
+        lines.push(line.found("servers may interpret it in more than one way"));
     }
-    steps(told, &mut lines);
+    steps(report, &mut lines);
     if !lines.is_empty() {
         text.push("\n");
     }
     table(&lines, &mut text);
-    let help = suggestions::of(told);
+    let help = suggestions::of(report);
     if !help.is_empty() {
         text.push("\n");
     }
@@ -73,16 +72,16 @@ pub(super) fn of(told: &Told<'_>) -> SafeText {
     text
 }
 
-/// What was asked about.
-fn about(told: &Told<'_>) -> Vec<(&'static str, String)> {
-    let request = told.request;
+/// The request that is explained.
+fn about(report: &ExplainReport<'_>) -> Vec<(&'static str, String)> {
+    let request = report.request;
     let seen = [request.method(), b" ", request.host(), request.path()].concat();
     let id = match request.id() {
         Some(id) => wording::shown(id),
         None => String::from("none"),
     };
     let mut about = vec![("request", wording::shown(&seen)), ("id", id)];
-    let put = told.built.account.as_ref();
+    let put = report.built.account.as_ref();
     let put = put.map(|place| format!("(in the {})", wording::source(place)));
     let account = match &request.account {
         Account::Known(account) => wording::shown(account.as_slice()),
@@ -91,12 +90,12 @@ fn about(told: &Told<'_>) -> Vec<(&'static str, String)> {
     };
     let account = [Some(account), put].into_iter().flatten();
     about.push(("account", account.collect::<Vec<_>>().join(" ")));
-    about.push(("time", told.at.to_string()));
-    if let Some(region) = told.region {
+    about.push(("time", report.at.to_string()));
+    if let Some(region) = report.region {
         about.push(("region", wording::shown(region.as_bytes())));
     }
-    if let Some(supposed) = told.supposed {
-        let filled = &told.built.filled;
+    if let Some(assumed) = report.assumed {
+        let filled = &report.built.filled;
         let filled: Vec<String> = filled
             .iter()
             .map(|(name, value)| {
@@ -110,13 +109,10 @@ fn about(told: &Told<'_>) -> Vec<(&'static str, String)> {
             })
             .collect();
         let what = match filled.is_empty() {
-            true => String::from("nothing is filled in"),
+            true => String::from("nothing filled in"),
             false => filled.join(", "),
         };
-        about.push((
-            "supposed",
-            format!("{what} (for rollout {})", supposed.name),
-        ));
+        about.push(("assumed", format!("{what} (for rollout {})", assumed.name)));
     }
     about
 }
@@ -146,7 +142,7 @@ fn rollouts(rollouts: &[Tried<'_>], lines: &mut Vec<Line>) {
     }
 }
 
-/// Those that do not hold come first: they are what one looks for.
+/// Adds the conditions, those that do not hold first: they are the interesting ones.
 fn conditions_of(
     step: &str,
     conditions: &[Condition<'_>],
@@ -171,11 +167,11 @@ fn conditions_of(
     }
 }
 
-fn steps(told: &Told<'_>, lines: &mut Vec<Line>) {
+fn steps(report: &ExplainReport<'_>, lines: &mut Vec<Line>) {
     let mut not_reached = Vec::new();
-    for step in &told.explanation.steps {
+    for step in &report.explanation.steps {
         match &step.answer {
-            Some(answer) => answered(told, step.question, answer, lines),
+            Some(answer) => push_result(report, step.question, answer, lines),
             None => not_reached.push(step.question),
         }
     }
@@ -184,7 +180,12 @@ fn steps(told: &Told<'_>, lines: &mut Vec<Line>) {
     }
 }
 
-fn answered(told: &Told<'_>, question: Question, answer: &StepResult<'_>, lines: &mut Vec<Line>) {
+fn push_result(
+    report: &ExplainReport<'_>,
+    question: Question,
+    answer: &StepResult<'_>,
+    lines: &mut Vec<Line>,
+) {
     match &answer.finding {
         StepFinding::Halted(halted) => {
             let (mark, is) = match halted {
@@ -194,9 +195,9 @@ fn answered(told: &Told<'_>, question: Question, answer: &StepResult<'_>, lines:
             lines.push(Line::new(mark, "halted", is));
         }
         StepFinding::Mode(mode) => {
-            // Asked twice, told once.
-            let is_told = (question == Question::On) == (*mode == Mode::On);
-            if !is_told {
+            // The mode is checked at two steps and shown once.
+            let is_shown = (question == Question::On) == (*mode == Mode::On);
+            if !is_shown {
                 return;
             }
             let mark = if *mode == Mode::Off {
@@ -207,20 +208,20 @@ fn answered(told: &Told<'_>, question: Question, answer: &StepResult<'_>, lines:
             lines.push(Line::new(mark, "mode", wording::mode(*mode)));
         }
         StepFinding::Inbound(inbound, decided) => lines.push(of_inbound(*inbound, *decided)),
-        StepFinding::Account(found) => of_account(told, found, lines),
+        StepFinding::Account(found) => of_account(report, found, lines),
         StepFinding::Rule(found) => {
             let Question::Rule(index) = question else {
                 return;
             };
             of_rule(
-                told,
+                report,
                 &format!("rule {}", wording::rule(index)),
                 found,
                 lines,
             );
         }
         StepFinding::Default => {
-            lines.push(Line::new(Mark::No, "default", "no rule holds").found("v1"));
+            lines.push(Line::new(Mark::No, "default", "no rule applies").found("v1"));
         }
     }
     if let Some(last) = lines.last_mut() {
@@ -231,21 +232,21 @@ fn answered(told: &Told<'_>, question: Question, answer: &StepResult<'_>, lines:
 fn of_inbound(inbound: Inbound, decided: Option<Treatment>) -> Line {
     let line = |mark| Line::new(mark, "inbound", inbound.as_str());
     match (inbound, decided) {
-        (Inbound::Strip, _) => line(Mark::None).found("what earlier hops decided is not believed"),
-        (Inbound::Trust, None) => line(Mark::None).found("no earlier hop has decided"),
+        (Inbound::Strip, _) => line(Mark::None).found("decisions of earlier hops are ignored"),
+        (Inbound::Trust, None) => line(Mark::None).found("no earlier hop decided"),
         (Inbound::Trust, Some(Treatment::V1)) => line(Mark::No).found("an earlier hop decided v1"),
         (Inbound::Trust, Some(Treatment::V2)) => line(Mark::Yes).found("an earlier hop decided v2"),
     }
 }
 
-fn of_account(told: &Told<'_>, found: &AccountFound<'_>, lines: &mut Vec<Line>) {
-    let is_absent = matches!(told.request.account, Account::Absent);
+fn of_account(report: &ExplainReport<'_>, found: &AccountFound<'_>, lines: &mut Vec<Line>) {
+    let is_absent = matches!(report.request.account, Account::Absent);
     let mut step = "account";
     for source in &found.sources {
         let (mark, held) = match &source.content {
             None => continue,
-            Some(SourceContent::Nothing) if is_absent => (Mark::No, String::from("not there")),
-            Some(SourceContent::Nothing) => (Mark::None, String::from("not there")),
+            Some(SourceContent::Nothing) if is_absent => (Mark::No, String::from("absent")),
+            Some(SourceContent::Nothing) => (Mark::None, String::from("absent")),
             Some(SourceContent::Credential(name)) => {
                 let mark = if is_absent { Mark::No } else { Mark::None };
                 (
@@ -262,7 +263,7 @@ fn of_account(told: &Told<'_>, found: &AccountFound<'_>, lines: &mut Vec<Line>) 
         lines.push(line.found(held));
         step = "";
     }
-    if let Account::Known(_) = told.request.account {
+    if let Account::Known(_) = report.request.account {
         let segments = match found.segments.is_empty() {
             true => String::from("none"),
             false => found.segments.join(", "),
@@ -271,8 +272,8 @@ fn of_account(told: &Told<'_>, found: &AccountFound<'_>, lines: &mut Vec<Line>) 
     }
 }
 
-fn of_rule(told: &Told<'_>, step: &str, found: &RuleFound<'_>, lines: &mut Vec<Line>) {
-    conditions_of(step, &found.conditions, told.region, lines);
+fn of_rule(report: &ExplainReport<'_>, step: &str, found: &RuleFound<'_>, lines: &mut Vec<Line>) {
+    conditions_of(step, &found.conditions, report.region, lines);
     let step = match found.conditions.is_empty() {
         true => step,
         false => "",
@@ -282,7 +283,7 @@ fn of_rule(told: &Told<'_>, step: &str, found: &RuleFound<'_>, lines: &mut Vec<L
         Some(ServeFound::NoRegion) => lines.push(Line::new(
             Mark::No,
             step,
-            "whether it holds cannot be known",
+            "the region is needed, and unknown",
         )),
         Some(ServeFound::V1) => lines.push(Line::new(Mark::No, step, "serves v1")),
         Some(ServeFound::V2 { accounts, requests }) => {
@@ -292,45 +293,45 @@ fn of_rule(told: &Told<'_>, step: &str, found: &RuleFound<'_>, lines: &mut Vec<L
     }
 }
 
-fn of_accounts(step: &str, draw: &Bucketing) -> Line {
-    let mut wanted = format!("accounts {}", wording::percent(draw.fraction));
-    if let Some(in_force) = draw.ramp.iter().find(|step| step.is_active) {
+fn of_accounts(step: &str, bucketing: &Bucketing) -> Line {
+    let mut wanted = format!("accounts {}", wording::percent(bucketing.fraction));
+    if let Some(in_force) = bucketing.ramp.iter().find(|step| step.is_active) {
         if let Some(from) = in_force.step.from {
             wanted.push_str(&format!(" since {from}"));
         }
-    } else if let Some(from) = draw.ramp.first().and_then(|first| first.step.from) {
+    } else if let Some(from) = bucketing.ramp.first().and_then(|first| first.step.from) {
         wanted.push_str(&format!(" before {from}"));
     }
-    let everyone = match draw.fraction == Fraction::ALL {
+    let everyone = match bucketing.fraction == Fraction::ALL {
         true => "every account; ",
         false => "",
     };
     let mut found = format!(
-        "{everyone}this account enters at {}",
-        wording::percent(draw.smallest_including)
+        "{everyone}this account is included from {}",
+        wording::percent(bucketing.smallest_including)
     );
-    if let (Some(native), true) = (draw.tool_position, draw.hash != "turnout") {
-        found.push_str(&format!(" ({}: {native})", draw.hash));
+    if let (Some(native), true) = (bucketing.tool_position, bucketing.hash != "turnout") {
+        found.push_str(&format!(" ({}: {native})", bucketing.hash));
     }
-    if let Some(at) = draw.enters_at() {
-        found.push_str(&format!(", with the step of {at}"));
-    } else if !draw.includes && !draw.ramp.is_empty() {
-        found.push_str(", which no later step reaches");
+    if let Some(at) = bucketing.enters_at() {
+        found.push_str(&format!(", by the step of {at}"));
+    } else if !bucketing.includes && !bucketing.ramp.is_empty() {
+        found.push_str(", which no step reaches");
     }
-    Line::new(mark(draw.includes), step, wanted).found(found)
+    Line::new(mark(bucketing.includes), step, wanted).found(found)
 }
 
-fn of_requests(draw: &Bucketing) -> Line {
-    let wanted = format!("requests {}", wording::percent(draw.fraction));
-    let found = match draw.position {
-        _ if draw.fraction == Fraction::ALL => String::from("every request"),
+fn of_requests(bucketing: &Bucketing) -> Line {
+    let wanted = format!("requests {}", wording::percent(bucketing.fraction));
+    let found = match bucketing.position {
+        _ if bucketing.fraction == Fraction::ALL => String::from("every request"),
         Some(_) => format!(
-            "this request enters at {}",
-            wording::percent(draw.smallest_including)
+            "this request is included from {}",
+            wording::percent(bucketing.smallest_including)
         ),
-        None => String::from("without an id a request stands last of all"),
+        None => String::from("a request without an id is included only at 100 %"),
     };
-    Line::new(mark(draw.includes), "", wanted).found(found)
+    Line::new(mark(bucketing.includes), "", wanted).found(found)
 }
 
 fn mark(includes: bool) -> Mark {
@@ -349,7 +350,7 @@ fn names(questions: &[Question]) -> String {
             Question::Halted => names.push(String::from("halted")),
             Question::Off => names.push(String::from("mode")),
             Question::Inbound => names.push(String::from("inbound")),
-            // Told as `mode`.
+            // Shown as `mode`.
             Question::On => {}
             Question::Account => names.push(String::from("account")),
             Question::Rule(index) => rules.push(wording::rule(*index)),

@@ -1,16 +1,16 @@
-//! How the pieces of an explanation are called, in text and in JSON alike.
+//! The words of an explanation, for text and JSON.
 
 use turnout_core::explain::{Explanation, Part, Pattern, SourceName};
 use turnout_core::{Decision, Fraction, Mode};
 use turnout_text::excerpt_bytes_for_terminal;
 
-/// Of a value, in characters.
+/// A longer value is cut off, in characters.
 const LONGEST_SHOWN: usize = 120;
 
-/// Why a credential that is there counts as absent.
+/// Why a credential counts as absent.
 pub(super) const API_KEY: &str = "an API key, which names no account";
 
-/// Returns the beginning of a value of the request, escaped for a terminal.
+/// A value of the request, escaped and on one line.
 pub(super) fn shown(value: &[u8]) -> String {
     excerpt_bytes_for_terminal(value, LONGEST_SHOWN)
 }
@@ -37,7 +37,7 @@ pub(super) fn percent(fraction: Fraction) -> String {
     format!("{fraction} %")
 }
 
-/// From 1, as people count.
+/// The number of a rule, from 1.
 pub(super) fn rule(index: usize) -> usize {
     index.saturating_add(1)
 }
@@ -51,7 +51,7 @@ pub(super) fn decision(explanation: &Explanation<'_>) -> String {
     let by = match (decision.rollout, decision.rule) {
         (None, _) => match explanation.doubt {
             Some(doubt) => format!(
-                ": no rollout has a request whose {} is in doubt",
+                ": no rollout matches a request with an ambiguous {}",
                 doubt.as_str()
             ),
             None => String::from(": no rollout matches"),
@@ -64,23 +64,23 @@ pub(super) fn decision(explanation: &Explanation<'_>) -> String {
     format!("{treatment}{by} (reason: {reason})")
 }
 
-/// What answers the user.
+/// Which cluster serves the request.
 pub(super) fn served(decision: &Decision<'_>) -> String {
     let Some(rollout) = decision.rollout else {
-        return String::from("Turnout leaves the request to its route");
+        return String::from("Turnout does not change the route of the request");
     };
     let served = decision.served();
-    let mut answer = format!("answered by {served}, cluster {}", rollout.cluster(served));
+    let mut answer = format!("served by {served}, cluster {}", rollout.cluster(served));
     if matches!(rollout.mode, Mode::Dark | Mode::Shadow) {
         answer.push_str(&format!(
-            ": the mode is {}, so what is decided is only recorded",
+            ": in the mode {}, the decision is only recorded",
             mode(rollout.mode)
         ));
     }
     answer
 }
 
-/// What a condition wants, and what was found.
+/// What a condition requires, and what the request has.
 pub(super) fn condition(part: &Part<'_>, region: Option<&str>) -> (String, String) {
     match part {
         Part::Host { wanted, found } => {
@@ -99,7 +99,7 @@ pub(super) fn condition(part: &Part<'_>, region: Option<&str>) -> (String, Strin
         } => {
             let values: Vec<String> = found.iter().map(|value| shown(value)).collect();
             let found = match values.is_empty() {
-                true => String::from("not there"),
+                true => String::from("absent"),
                 false => values.join(", "),
             };
             (format!("header {name} {}", pattern(wanted)), found)
@@ -111,7 +111,7 @@ pub(super) fn condition(part: &Part<'_>, region: Option<&str>) -> (String, Strin
         ),
         Part::Regions { wanted } => {
             let found = region.map_or_else(
-                || String::from("the region of the proxy is not known"),
+                || String::from("the region of the proxy is unknown"),
                 |region| shown(region.as_bytes()),
             );
             (format!("region {}", one_of(wanted)), found)
@@ -131,9 +131,9 @@ fn pattern(wanted: &Pattern<'_>) -> String {
     match wanted {
         Pattern::Exact(text) => format!("is {text}"),
         Pattern::Prefix(text) => format!("begins with {text}"),
-        Pattern::Template(text) => format!("is like {text}"),
-        Pattern::Present(true) => String::from("is there"),
-        Pattern::Present(false) => String::from("is not there"),
+        Pattern::Template(text) => format!("matches {text}"),
+        Pattern::Present(true) => String::from("is present"),
+        Pattern::Present(false) => String::from("is absent"),
     }
 }
 

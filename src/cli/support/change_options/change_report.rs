@@ -1,4 +1,4 @@
-//! What a change came to, in text and in JSON.
+//! Prints the result of a change as text and as JSON.
 
 use std::fmt::Write as _;
 use std::time::Duration;
@@ -11,33 +11,33 @@ use crate::support::policy_changes::Changes;
 use crate::support::safe_output::SafeText;
 use crate::support::safe_output::print_error_line;
 
-use super::tell;
+use super::print_note;
 
-/// Which proxies were asked.
-pub(super) enum Asked {
-    /// Those of `--admin`.
+/// The proxies to ask, and where their addresses come from.
+pub(super) enum ProxySource {
+    /// The addresses of `--admin`.
     Given(Vec<String>),
-    /// Those of the last apply.
+    /// The addresses of the last apply.
     Remembered(Vec<String>),
-    /// None.
+    /// No proxy is asked.
     None,
 }
 
-/// What is known once the proxies were asked.
+/// The result of a change, after the proxies were asked.
 pub(super) struct ChangeReport<'a> {
-    /// How `filter.json` is called.
+    /// The path of `filter.json`, as it is shown.
     pub(super) filter: String,
     pub(super) is_halt: bool,
     pub(super) timeout: Duration,
     pub(super) changes: Option<&'a Changes>,
     pub(super) change: &'a Change,
-    pub(super) asked: &'a Asked,
+    pub(super) asked: &'a ProxySource,
     pub(super) said: &'a [Proxy],
     pub(super) outcome: Outcome,
     pub(super) settled: Option<&'a Settled>,
 }
 
-impl Asked {
+impl ProxySource {
     pub(super) fn addresses(&self) -> &[String] {
         match self {
             Self::Given(addresses) | Self::Remembered(addresses) => addresses,
@@ -58,14 +58,14 @@ impl ChangeReport<'_> {
     pub(super) fn to_text(&self) -> String {
         let mut text = self.changes.map(Changes::to_text).unwrap_or_default();
         text.push_str(&self.written());
-        if let Asked::Remembered(addresses) = self.asked {
+        if let ProxySource::Remembered(addresses) = self.asked {
             let proxies = match addresses.len() {
                 1 => "the proxy".to_owned(),
                 count => format!("the {count} proxies"),
             };
             let _ = writeln!(
                 text,
-                "asked: {proxies} of the last `turnout apply`; --admin ADDRESS names others"
+                "asked: {proxies} of the last `turnout apply`; use --admin ADDRESS for others"
             );
         }
         for proxy in self.said {
@@ -78,7 +78,7 @@ impl ChangeReport<'_> {
         if let Some(revision) = self.put_back() {
             let _ = writeln!(
                 text,
-                "{} holds {} again",
+                "{} has {} again",
                 self.filter,
                 escape_for_terminal(revision)
             );
@@ -86,42 +86,41 @@ impl ChangeReport<'_> {
         text
     }
 
-    /// What was written, which says nothing of the proxies.
+    /// What was written. It says nothing about the proxies.
     fn written(&self) -> String {
         let entry = &self.change.entry;
         let (revision, number) = (escape_for_terminal(&entry.revision), entry.sequence);
         let filter = &self.filter;
         let mut text = match (self.change.is_already, entry.what) {
             (true, _) if entry.halted => {
-                format!("{filter} holds {revision} already, which is halted; nothing was written\n")
+                format!("{filter} already has {revision}, which is halted; nothing was written\n")
             }
-            (true, _) => format!("{filter} holds {revision} already; nothing was written\n"),
+            (true, _) => format!("{filter} already has {revision}; nothing was written\n"),
             (_, What::Rollback) => {
-                format!("back to {revision}, written to {filter} (entry {number})\n")
+                format!("rolled back to {revision}, written to {filter} (entry {number})\n")
             }
-            _ => format!("{revision} is written to {filter} (entry {number})\n"),
+            _ => format!("{revision} written to {filter} (entry {number})\n"),
         };
         if self.change.keeps_halt {
             text.push_str(match entry.what {
                 What::Rollback => {
-                    "still halted: everyone takes v1 where a proxy runs it; `turnout resume` or \
+                    "still halted: proxies that run it send everyone to v1; `turnout resume` or \
                      `turnout rollback --resume` lifts the halt\n"
                 }
                 _ => {
-                    "still halted: everyone takes v1 where a proxy runs it; `turnout resume` or \
+                    "still halted: proxies that run it send everyone to v1; `turnout resume` or \
                      `turnout apply --resume` lifts the halt\n"
                 }
             });
         } else if !self.change.is_already && entry.halted && !self.is_halt {
             text.push_str(
-                "it is halted: everyone takes v1 where a proxy runs it; `turnout resume` lifts the \
-                 halt\n",
+                "it is halted: proxies that run it send everyone to v1; `turnout resume` lifts the halt\n",
             );
         }
         text
     }
 
-    /// What is known of a halt. Only proxies that say that they run it are said to be on v1.
+    /// Which proxies confirm a halt. Only for those, the text says that everyone is on v1.
     fn confirmed(&self) -> String {
         let (confirmed, others): (Vec<&Proxy>, Vec<&Proxy>) = self
             .said
@@ -135,7 +134,9 @@ impl ChangeReport<'_> {
         };
         let all = self.said.len();
         match (confirmed.as_slice(), others.as_slice()) {
-            ([], []) => "no proxy was asked whether it runs it; --admin ADDRESS asks one\n".into(),
+            ([], []) => {
+                "no proxy was asked to confirm the halt; use --admin ADDRESS to ask one\n".into()
+            }
             ([_], []) => format!("confirmed: everyone is on v1 at {}\n", names(&confirmed)),
             (_, []) => {
                 format!("confirmed by all {all} proxies that were asked: everyone is on v1 there\n")
@@ -176,17 +177,21 @@ impl ChangeReport<'_> {
         self.settled.and_then(|settled| settled.put_back.as_ref())
     }
 
-    /// Says why proxies refused it. `has_log`: whether a log was looked into.
+    /// Prints why proxies refused the policy. `has_log`: whether `--log` is set.
     pub(super) fn print_reasons(&self, has_log: bool) {
         let reasons = self.settled.map(|settled| settled.reasons.as_slice());
         let reasons = reasons.unwrap_or_default();
         let reasons_of = self.settled.and_then(|settled| settled.reasons_of);
         match (reasons_of, reasons) {
             (_, []) if has_log => {
-                tell("nothing in Envoy's log says why; is it the log of that proxy?");
+                print_note(
+                    "Envoy's log has no reason for the refusal; is it the log of that proxy?",
+                );
             }
-            (_, []) => tell("the reasons are in Envoy's log; --log FILE shows them here"),
-            (Some(entry), _) => tell(&format!("entry {entry} was refused with these reasons:")),
+            (_, []) => print_note("Envoy's log has the reasons; use --log FILE to show them here"),
+            (Some(entry), _) => {
+                print_note(&format!("entry {entry} was refused for these reasons:"))
+            }
             (None, _) => {}
         }
         for reason in reasons {
@@ -220,19 +225,19 @@ impl ChangeReport<'_> {
         };
         let settled = self.settled;
         let report = json!({
-            "what": entry.what.as_str(),
+            "action": entry.what.as_str(),
             "sequence": entry.sequence,
             "revision": entry.revision,
             "number": entry.number,
             "halted": entry.halted,
             "keeps_halt": self.change.keeps_halt,
-            "already": self.change.is_already,
+            "unchanged": self.change.is_already,
             "outcome": self.outcome.as_str(),
             "changes": self.changes.map(Changes::to_json).unwrap_or_default(),
-            "refused": [],
-            "put_back": self.put_back(),
+            "violations": [],
+            "restored": self.put_back(),
             "reasons": settled.map(|settled| settled.reasons.as_slice()).unwrap_or_default(),
-            "reasons_of": settled.and_then(|settled| settled.reasons_of),
+            "reasons_of_entry": settled.and_then(|settled| settled.reasons_of),
             "asked": self.asked.as_str(),
             "confirmed": names(true),
             "not_confirmed": names(false),
@@ -242,7 +247,7 @@ impl ChangeReport<'_> {
     }
 }
 
-/// As [`ChangeReport::to_json`], of a change that was not made because of what it does.
+/// Like [`ChangeReport::to_json`], for a change that violates its limits and was not written.
 pub(super) fn forbidden_as_json(
     preview: &Preview,
     changes: &Changes,
@@ -251,20 +256,20 @@ pub(super) fn forbidden_as_json(
     let Preview { before, after, .. } = preview;
     let was_halted = before.as_ref().is_some_and(|before| before.halted);
     let report = json!({
-        "what": Value::Null,
+        "action": Value::Null,
         "sequence": Value::Null,
         "revision": after.revision,
         "number": after.number,
         "halted": after.halted,
         "keeps_halt": was_halted && after.halted,
-        "already": false,
+        "unchanged": false,
         "outcome": "forbidden",
         "changes": changes.to_json(),
-        "refused": refused,
-        "put_back": Value::Null,
+        "violations": refused,
+        "restored": Value::Null,
         "reasons": [],
-        "reasons_of": Value::Null,
-        "asked": Asked::None.as_str(),
+        "reasons_of_entry": Value::Null,
+        "asked": ProxySource::None.as_str(),
         "confirmed": [],
         "not_confirmed": [],
         "proxies": [],

@@ -95,7 +95,7 @@ pub(crate) const TABLE: &[Command] = &[
         inputs: &[
             argument("[KEY]...", "KEY"),
             option("--hash"),
-            option("--draw"),
+            option("--of"),
             option("--percentage"),
             flag("--json"),
             argument("--salt", "s"),

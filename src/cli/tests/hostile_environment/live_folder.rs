@@ -186,7 +186,7 @@ fn times_of_files_do_not_count() {
     assert_eq!(filter(path).1, "b");
     assert_eq!(log.get("damaged"), Some(&Value::Array(Vec::new())));
     assert_eq!(
-        log.get("in_force"),
+        log.get("active"),
         entries(&log)
             .first()
             .and_then(|entry| entry.get("sequence"))

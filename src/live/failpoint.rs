@@ -1,15 +1,15 @@
-//! Where a write may fail, or the command be killed. Tests let it happen at each of these steps.
+//! Failpoints: steps of a write at which tests simulate a kill or a full disk.
 
 use std::io;
 
-/// Passed before each step of a write.
+/// Called before each step of a write.
 #[cfg(not(test))]
-#[expect(clippy::unnecessary_wraps, reason = "in tests it fails")]
+#[expect(clippy::unnecessary_wraps, reason = "fails in tests")]
 pub(crate) fn step() -> io::Result<()> {
     Ok(())
 }
 
-/// Whether the command is still there to clean up.
+/// Whether the command is still alive to clean up.
 #[cfg(not(test))]
 pub(crate) fn is_alive() -> bool {
     true
@@ -23,12 +23,12 @@ mod injected {
     use super::io;
     use std::cell::Cell;
 
-    /// What happens at a step, counted from 0.
+    /// A fault at a step, counted from 0.
     #[derive(Clone, Copy, Debug)]
     pub(crate) enum Fault {
-        /// From there on nothing happens any more.
+        /// The command is killed there.
         Killed(usize),
-        /// From there on the disk is full.
+        /// The disk is full from there on.
         Full(usize),
     }
 
@@ -37,7 +37,7 @@ mod injected {
         static HAS_FAILED: Cell<bool> = const { Cell::new(false) };
     }
 
-    /// Whether the fault came to pass, and what was done.
+    /// Runs with a fault. Returns whether the fault occurred, and the result.
     pub(crate) fn with<T>(fault: Fault, run: impl FnOnce() -> T) -> (bool, T) {
         FAULT.set(Some(fault));
         HAS_FAILED.set(false);

@@ -1,0 +1,222 @@
+//! A halt ends only when someone asks for it, whatever proxies say and whatever the folder loses.
+
+use std::fs;
+use std::path::Path;
+
+use serde_json::Value;
+
+use super::{WASM, active_policy, apply, assert_halts, author, folder, history, policy};
+use crate::{Change, Directory, Error, Given, Intent, Outcome, Target};
+
+/// Only one proxy was asked, and others may have accepted the halt.
+#[test]
+fn a_halt_that_proxies_rejected_is_not_resumed_by_itself() {
+    let (_folder, directory) = folder();
+    apply(&directory, "a", Outcome::Accepted);
+    apply(&directory, "b", Outcome::Accepted);
+    let mut change = directory.halt(&author()).expect("halted");
+    let settled = directory.settle(&mut change, Outcome::Rejected, &[]);
+    assert_eq!(settled.put_back, None);
+    assert_eq!(active_policy(&directory)["halted"], true);
+    // Another halt gives it to them again; the halted policy is still b.
+    assert_halts(&directory, "b-halted");
+    directory.resume(&author()).expect("resumed");
+    assert_eq!(active_policy(&directory)["revision"], "b");
+}
+
+#[test]
+fn a_first_policy_that_some_proxies_run_can_be_halted() {
+    let (_folder, directory) = folder();
+    apply(&directory, "a", Outcome::Divided);
+    assert_halts(&directory, "a-halted");
+
+    // Applying it again writes it again, so that proxies that rejected it read it again.
+    let (_folder, directory) = folder();
+    apply(&directory, "a", Outcome::Divided);
+    let again = directory.apply(&policy("a"), Given::default(), &author());
+    assert!(!again.expect("written").is_already);
+}
+
+/// Carries out a change and returns the active policy.
+fn after(directory: &Directory, change: impl FnOnce(&Directory) -> Result<Change, Error>) -> Value {
+    change(directory).expect("written");
+    active_policy(directory)
+}
+
+/// All ways in which a folder can lose information about a halt.
+#[test]
+fn lost_files_do_not_end_a_halt() {
+    let entry =
+        |directory: &Directory, number: u64| history(directory).join(format!("{number:06}.json"));
+    let lose = |path: &Path| fs::remove_file(path).expect("gone");
+    let garble = |path: &Path| fs::write(path, "{").expect("a file");
+    type Damage<'a> = (&'a str, Box<dyn Fn(&Directory) + 'a>);
+    let damages: Vec<Damage<'_>> = vec![
+        ("nothing", Box::new(|_| ())),
+        ("the file", Box::new(|d| lose(&d.filter()))),
+        ("the file is garbage", Box::new(|d| garble(&d.filter()))),
+        (
+            "the file is empty",
+            Box::new(|d| fs::write(d.filter(), "").expect("a file")),
+        ),
+        (
+            "the file is cut off, and the entry of the halt is gone",
+            Box::new(|d| {
+                let text = fs::read(d.filter()).expect("a file");
+                fs::write(d.filter(), text.get(..100).expect("long")).expect("a file");
+                lose(&entry(d, 3));
+            }),
+        ),
+        (
+            "the file, and the entry of the halt is garbage",
+            Box::new(|d| {
+                lose(&d.filter());
+                garble(&entry(d, 3));
+            }),
+        ),
+        (
+            "the file is garbage and the history is gone",
+            Box::new(|d| {
+                garble(&d.filter());
+                fs::remove_dir_all(history(d)).expect("gone");
+            }),
+        ),
+        (
+            "the history",
+            Box::new(|d| fs::remove_dir_all(history(d)).expect("gone")),
+        ),
+        (
+            "the entry of the halt says that it does not halt",
+            Box::new(|d| {
+                let text = fs::read_to_string(entry(d, 3)).expect("an entry");
+                let lie = text.replace("\"halted\": true", "\"halted\": false");
+                fs::write(entry(d, 3), lie).expect("a file");
+                lose(&d.filter());
+            }),
+        ),
+    ];
+    for (what, damage) in &damages {
+        let halted = || {
+            let (folder, directory) = folder();
+            apply(&directory, "a", Outcome::Accepted);
+            apply(&directory, "b", Outcome::Accepted);
+            assert_halts(&directory, "b-halted");
+            damage(&directory);
+            (folder, directory)
+        };
+        let (_folder, directory) = halted();
+        let policy = policy("c");
+        let now = after(&directory, |d| d.apply(&policy, WASM, &author()));
+        assert_eq!(
+            (&now["revision"], &now["halted"]),
+            (&"c-halted".into(), &true.into()),
+            "{what}"
+        );
+        // --resume ends the halt, even a doubtful one.
+        let (_folder, directory) = halted();
+        let intent = Intent::Apply {
+            policy: &policy,
+            given: WASM,
+            lifts_halt: true,
+        };
+        let now = after(&directory, |d| d.change(&intent, &author(), None));
+        assert_eq!(
+            (&now["revision"], &now["halted"]),
+            (&"c".into(), &Value::Null),
+            "{what}"
+        );
+        let (_folder, directory) = halted();
+        if let Ok(change) = directory.rollback(&Target::Before, &author()) {
+            assert!(change.entry.halted, "{what}");
+            assert_eq!(active_policy(&directory)["halted"], true, "{what}");
+        }
+    }
+}
+
+/// As long as the rest of the folder proves that it was not halted.
+#[test]
+fn damage_does_not_halt_a_folder_that_was_not_halted() {
+    for damage in [
+        |d: &Directory| fs::remove_file(d.filter()).expect("gone"),
+        |d: &Directory| fs::write(d.filter(), "garbage").expect("a file"),
+        |d: &Directory| fs::remove_dir_all(history(d)).expect("gone"),
+        |d: &Directory| fs::remove_dir_all(d.path()).expect("gone"),
+    ] {
+        let (_folder, directory) = folder();
+        apply(&directory, "a", Outcome::Accepted);
+        apply(&directory, "b", Outcome::Accepted);
+        damage(&directory);
+        let change = directory
+            .apply(&policy("c"), WASM, &author())
+            .expect("written");
+        assert!(!change.keeps_halt && !change.entry.halted);
+    }
+}
+
+/// Someone halts between the preview and the lock.
+#[test]
+fn a_halt_between_preview_and_change_is_seen() {
+    let (_folder, directory) = folder();
+    apply(&directory, "a", Outcome::Accepted);
+    let policy = policy("b");
+    let intent = Intent::Apply {
+        policy: &policy,
+        given: WASM,
+        lifts_halt: false,
+    };
+    let preview = directory.preview(&intent, &author()).expect("a preview");
+    assert!(!preview.after.halted);
+    assert_halts(&directory, "a-halted");
+    let refused = directory.change(&intent, &author(), Some(&preview));
+    assert!(
+        matches!(refused, Err(Error::ChangedMeanwhile)),
+        "{refused:?}"
+    );
+    assert_eq!(active_policy(&directory)["revision"], "a-halted");
+    // With a new preview the change keeps the halt.
+    let preview = directory.preview(&intent, &author()).expect("a preview");
+    assert_eq!(preview.after.revision, "b-halted");
+    let change = directory
+        .change(&intent, &author(), Some(&preview))
+        .expect("written");
+    assert!(change.keeps_halt);
+    let text: Value = serde_json::from_str(&preview.after.policy).expect("JSON");
+    assert_eq!(active_policy(&directory), text);
+}
+
+/// `--resume` contradicts a policy with `"halted": true`.
+#[test]
+fn a_policy_that_halts_itself_contradicts_resume() {
+    let (_folder, directory) = folder();
+    apply(&directory, "a", Outcome::Accepted);
+    let policy = policy("b").replacen('{', "{\"halted\": true,", 1);
+    let intent = Intent::Apply {
+        policy: &policy,
+        given: WASM,
+        lifts_halt: true,
+    };
+    let refused = directory.change(&intent, &author(), None);
+    assert!(matches!(refused, Err(Error::HaltsItself)), "{refused:?}");
+    // Its revision stays the author's, even in a halted folder.
+    assert_halts(&directory, "a-halted");
+    let change = directory.apply(&policy, WASM, &author()).expect("written");
+    assert_eq!(
+        (change.entry.revision.as_str(), change.keeps_halt),
+        ("b", false)
+    );
+}
+
+/// The policy is active when someone halts, and proxies reject it only afterwards.
+#[test]
+fn a_halt_outlives_a_policy_that_halts_itself_and_is_refused_later() {
+    let (_folder, directory) = folder();
+    apply(&directory, "a", Outcome::Accepted);
+    let policy = policy("b").replacen('{', "{\"halted\": true,", 1);
+    let mut change = directory.apply(&policy, WASM, &author()).expect("written");
+    directory.halt(&author()).expect("halted");
+    let settled = directory.settle(&mut change, Outcome::Rejected, &["no".into()]);
+    assert_eq!(settled.put_back, None);
+    assert_eq!(active_policy(&directory)["halted"], true);
+    // A second halt changes nothing.
+    assert!(directory.halt(&author()).expect("halted").is_already);
+}

@@ -1,0 +1,147 @@
+//! Property: no sequence of commands that people and pipelines run every day ends a halt.
+
+use proptest::prelude::*;
+
+use super::model::{Model, POLICIES, author, check, commands, folder, given, is_halted, policy};
+use crate::failpoint::{self, Fault};
+use crate::{Change, Directory, Error, Intent, Outcome, Target};
+
+/// What people, pipelines and proxies do to a folder without ending a halt on purpose.
+#[derive(Clone, Debug)]
+enum Routine {
+    /// An apply and its outcome.
+    Apply(usize, Option<Outcome>),
+    Rollback,
+    /// `rollback --to` an entry that may not exist.
+    To(u64),
+    Halt,
+    /// The reads of `log`, `watch`, `lint --against`, `plan` and `halt`.
+    Look,
+    /// The preview of an apply, which comes before the lock.
+    Preview(usize),
+    /// An apply with a preview from before the halt, which then waited for the lock.
+    WaitedApply(usize),
+    /// Proxies reject the policy from before the halt only now.
+    LateRefusal,
+    /// An apply that fails before it writes.
+    BadApply,
+    Remember,
+}
+
+fn routines() -> impl Strategy<Value = Vec<(Routine, Option<Fault>)>> {
+    let outcomes = prop::option::of(prop::sample::select(vec![
+        Outcome::Accepted,
+        Outcome::Rejected,
+        Outcome::Divided,
+        Outcome::Unconfirmed,
+    ]));
+    let routine = prop_oneof![
+        4 => (0..POLICIES, outcomes).prop_map(|(number, outcome)| Routine::Apply(number, outcome)),
+        2 => Just(Routine::Rollback),
+        1 => (1_u64..12).prop_map(Routine::To),
+        1 => Just(Routine::Halt),
+        1 => Just(Routine::Look),
+        1 => (0..POLICIES).prop_map(Routine::Preview),
+        2 => (0..POLICIES).prop_map(Routine::WaitedApply),
+        1 => Just(Routine::LateRefusal),
+        1 => Just(Routine::BadApply),
+        1 => Just(Routine::Remember),
+    ];
+    let fault = prop_oneof![
+        2 => Just(None),
+        2 => (0_usize..20).prop_map(|step| Some(Fault::Killed(step))),
+        1 => (0_usize..20).prop_map(|step| Some(Fault::Full(step))),
+    ];
+    prop::collection::vec((routine, fault), 1..10)
+}
+
+/// Previews and a change from before the halt.
+struct BeforeHalt {
+    previews: Vec<crate::Preview>,
+    change: Change,
+}
+
+fn intent(policy: &str, number: usize) -> Intent<'_> {
+    Intent::Apply {
+        policy,
+        given: given(number),
+        lifts_halt: false,
+    }
+}
+
+/// Runs it, and ignores errors.
+fn go_about(directory: &Directory, routine: &Routine, before: &mut BeforeHalt) {
+    let author = author();
+    match routine {
+        Routine::Apply(number, outcome) => {
+            let change = directory.apply(&policy(*number), given(*number), &author);
+            if let (Ok(mut change), Some(outcome)) = (change, outcome) {
+                directory.settle(&mut change, *outcome, &["no".into()]);
+            }
+        }
+        Routine::Rollback => drop(directory.rollback(&Target::Before, &author)),
+        Routine::To(number) => {
+            drop(directory.rollback(&Target::Named(format!("#{number}")), &author));
+        }
+        Routine::Halt => drop(directory.halt(&author)),
+        Routine::Look => {
+            drop(directory.log(10));
+            drop(directory.in_force());
+            drop(directory.remembered());
+        }
+        Routine::Preview(number) => {
+            let policy = policy(*number);
+            drop(directory.preview(&intent(&policy, *number), &author));
+        }
+        Routine::WaitedApply(number) => {
+            let policy = policy(*number);
+            let intent = intent(&policy, *number);
+            let changed = directory.change(&intent, &author, before.previews.get(*number));
+            // The command makes a new preview then.
+            if let Err(Error::ChangedMeanwhile) = changed
+                && let Ok(preview) = directory.preview(&intent, &author)
+            {
+                drop(directory.change(&intent, &author, Some(&preview)));
+            }
+        }
+        Routine::LateRefusal => {
+            drop(directory.settle(&mut before.change, Outcome::Rejected, &["no".into()]));
+        }
+        Routine::BadApply => drop(directory.apply("{", given(0), &author)),
+        Routine::Remember => drop(directory.remember(&["http://127.0.0.1:1".into()])),
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(400) })]
+
+    /// Also when commands are killed or the disk is full.
+    #[test]
+    fn no_sequence_of_routine_commands_ends_a_halt(
+        before in commands(),
+        last in 0..POLICIES,
+        routines in routines(),
+    ) {
+        let (_folder, directory) = folder();
+        let mut model = Model::default();
+        for command in &before {
+            check(&directory, &mut model, command);
+        }
+        let previews = (0..POLICIES).filter_map(|number| {
+            directory.preview(&intent(&policy(number), number), &author()).ok()
+        });
+        let previews = previews.collect();
+        let change = directory.apply(&policy(last), given(last), &author()).expect("written");
+        let mut before = BeforeHalt { previews, change };
+        let _ = directory.halt(&author()).expect("halted");
+        prop_assert!(is_halted(&directory));
+        for (routine, fault) in &routines {
+            match fault {
+                Some(fault) => drop(failpoint::with(*fault, || go_about(&directory, routine, &mut before))),
+                None => go_about(&directory, routine, &mut before),
+            }
+            prop_assert!(is_halted(&directory), "{routine:?} with {fault:?} ends a halt");
+        }
+        let _ = directory.resume(&author());
+    }
+}

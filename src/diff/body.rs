@@ -1,4 +1,4 @@
-//! Two bodies: by structure where both are JSON, by their bytes where neither is.
+//! Compares two bodies: by structure if both are JSON, byte for byte if neither is.
 
 use std::borrow::Cow;
 
@@ -12,8 +12,8 @@ use crate::path_cursor::PathCursor;
 use crate::tape::Tape;
 use crate::walk::Walker;
 
-/// Eight bytes at a time: where this runs in WebAssembly, the library's comparison takes them one by
-/// one, and most answers are compared no further than this.
+/// Whether two byte strings are equal, eight bytes at a time. In WebAssembly the standard library
+/// compares byte by byte, and most bodies need no other comparison.
 fn same_bytes(a: &[u8], b: &[u8]) -> bool {
     let ((a_words, a_rest), (b_words, b_rest)) = (a.as_chunks::<8>(), b.as_chunks::<8>());
     let words = a_words.iter().zip(b_words);
@@ -27,10 +27,10 @@ pub(crate) struct Body<'a> {
     pub(crate) encoding: Option<Cow<'a, [u8]>>,
 }
 
-/// Tells the collector of all differences.
+/// Passes every difference between two bodies to the collector.
 ///
 /// # Errors
-/// When nobody can tell whether the bodies are equal.
+/// If the bodies cannot be compared.
 pub(crate) fn compare<'a>(
     v1: &Body<'a>,
     v2: &Body<'a>,
@@ -39,7 +39,7 @@ pub(crate) fn compare<'a>(
     usage: &mut OptionUsage,
 ) -> Result<(), NotComparable> {
     let are_equal = same_bytes(v1.bytes, v2.bytes);
-    // An answer to HEAD names an encoding and has no body.
+    // The response to a HEAD request names an encoding and has no body.
     if are_equal && (v1.encoding == v2.encoding || v1.bytes.is_empty()) {
         return Ok(());
     }
@@ -107,7 +107,7 @@ pub(crate) fn compare<'a>(
     Ok(())
 }
 
-/// A finding about a body as a whole.
+/// Reports a finding about a body as a whole.
 fn found<'a>(
     collector: &mut FindingCollector<'_, 'a>,
     kind: FindingKind,

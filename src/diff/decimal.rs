@@ -1,14 +1,15 @@
-//! How far numbers are apart, in exact decimals: 1.01 and 1.00 are 0.01 apart, which floats deny.
+//! Distances between numbers in exact decimals: 1.01 and 1.00 are 0.01 apart, which no float can
+//! represent.
 
 use crate::number::Number;
 
-/// A number that is not negative, as a tolerance has it.
+/// A non-negative decimal number: the size of a tolerance.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Amount(Decimal);
 
 impl Amount {
-    /// From the literal of a number of JSON: `0.01`, `1e-3`. Beyond eighteen digits it is rounded
-    /// down. `None` for a negative number, for one beyond any use, and for what is no number.
+    /// Parses a JSON number literal: `0.01`, `1e-3`. Digits after the eighteenth are cut off. Returns
+    /// `None` for a negative number, an exponent out of range, and anything that is not a number.
     #[must_use]
     pub fn parse(literal: &str) -> Option<Self> {
         let is_number = crate::parse::is_number(literal);
@@ -17,35 +18,37 @@ impl Amount {
     }
 }
 
-/// How far two numbers may be apart and still count as equal.
+/// The distance at which two numbers still count as equal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Margin {
-    /// By this much.
+    /// An absolute distance.
     Absolute(Amount),
-    /// By this part of the larger of the two: 0.01 is one percent.
+    /// A fraction of the larger absolute value: 0.01 is one percent.
     Relative(Amount),
 }
 
-/// ±`digits` · 10^`exponent`, and less than one more of the last digit if it was `cut`.
+/// ±`digits` · 10^`exponent`. If it was `cut`, the true value is larger by less than one unit of the
+/// last digit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Decimal {
     negative: bool,
     cut: bool,
     digits: u64,
     exponent: i64,
-    /// The exponent above the first digit; of zero below all others.
+    /// The exponent above the first digit. For zero it is below all others.
     top: i64,
 }
 
-/// Digits of a value that are looked at. With the eighteen of a part of it there is room for them.
+/// The number of digits that are read. Multiplied with the eighteen digits of a fraction they fit an
+/// `i128`.
 const DIGITS: usize = 19;
-/// Digits that an `i128` has room for, in sums as well.
+/// The number of digits that an `i128` holds, even after an addition.
 const ROOM: i64 = 37;
-/// Exponents that mean anything: none of a product or a difference of two overflows.
+/// The largest exponent: products and differences of two do not overflow.
 const FARTHEST: u64 = 1 << 40;
 
-/// Whether two numbers, both literals of JSON, are no farther apart than allowed. Where digits had
-/// to be cut, the answer is no rather than a wrong yes.
+/// Whether two JSON number literals are within a margin. If digits had to be cut, an uncertain result
+/// is `false`.
 #[inline(never)]
 pub(crate) fn within(a: &[u8], b: &[u8], allowed: Margin) -> bool {
     let (Some(a), Some(b)) = (Decimal::of(a, DIGITS), Decimal::of(b, DIGITS)) else {
@@ -70,7 +73,7 @@ pub(crate) fn within(a: &[u8], b: &[u8], allowed: Margin) -> bool {
     }
 }
 
-/// A number's place in the order of numbers, as far as its size and its first digits tell.
+/// Returns an integer that sorts like the number, judged by its magnitude and its first digits.
 #[inline(never)]
 pub(crate) fn rank(literal: &[u8]) -> i64 {
     const SIZES: i64 = 1 << 16;
@@ -93,7 +96,7 @@ pub(crate) fn rank(literal: &[u8]) -> i64 {
 
 /// Whether |a − b| ≤ `digits` · 10^`amount.exponent`.
 fn apart(a: &Decimal, b: &Decimal, digits: u128, amount: &Decimal) -> bool {
-    // All three as integers of one unit: small, and large enough that there is room.
+    // All three become integers of one unit, which is small but leaves no number without room.
     let top = a.top.max(b.top).max(amount.top);
     let least = a.exponent.min(b.exponent).min(amount.exponent);
     let unit = least.max(top.wrapping_sub(ROOM));
@@ -126,13 +129,13 @@ impl Decimal {
         })
     }
 
-    /// Its first digits, nineteen of them.
+    /// The first nineteen digits.
     fn first(&self) -> u64 {
         let places = self.exponent.wrapping_sub(self.top).wrapping_add(19);
         u64::try_from(scale(self.digits.into(), places)).unwrap_or_default()
     }
 
-    /// As an integer of 10^`unit`, rounded towards zero, and how far that may be from the value.
+    /// Returns the number in units of 10^`unit`, rounded towards zero, and the largest possible error.
     #[inline(never)]
     fn units(&self, unit: i64) -> (i128, i128) {
         let places = self.exponent.wrapping_sub(unit);
@@ -150,11 +153,11 @@ impl Decimal {
     }
 }
 
-/// With the point moved by as many places; what falls below it is gone.
+/// Shifts the decimal point. Digits that fall below it are dropped.
 #[inline(never)]
 fn scale(digits: u128, places: i64) -> i128 {
     let mut scaled = digits;
-    // Beyond the room for any digits nothing is left.
+    // After 64 shifts no digit of a `u128` is left.
     for _ in 0..places.unsigned_abs().min(64) {
         scaled = if places < 0 {
             scaled / 10
@@ -193,7 +196,7 @@ mod tests {
             ("1e300", "1e300", "0.01", true),
             ("1e300", "1", "0.01", false),
             ("1e300", "1", "1.1e300", true),
-            // By a hair, which is beyond the digits that are looked at.
+            // The distance exceeds the amount by less than the digits that are read can show.
             ("1e300", "1", "1e300", false),
             ("0", "1e99999999999999999999", "1e9", false),
             ("0", "5.684341886080802e-14", "1e-9", true),
@@ -211,7 +214,7 @@ mod tests {
             ),
             ("1844674407370955161", "1844674407370955162", "1", true),
             ("1844674407370955161", "1844674407370955163", "1", false),
-            // Beyond the digits that are looked at.
+            // Beyond the digits that are read.
             ("18446744073709551615", "18446744073709551614", "1", false),
             ("18446744073709551615", "18446744073709551614", "100", true),
         ] {

@@ -1,4 +1,4 @@
-//! Keys and elements in an order that does not depend on where they stand.
+//! Keys and elements, sorted in an order that does not depend on their positions.
 
 use std::cmp::Ordering;
 
@@ -8,17 +8,17 @@ use crate::tape::{Children, Tape};
 /// A key of an object or an element of a list, ready to be sorted.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Entry {
-    /// Equal for what is equal.
+    /// Equal for equal values.
     pub(crate) hash: u64,
-    /// Among those with one hash, the order in which they are paired.
+    /// The order of pairing among entries with equal hashes.
     pub(crate) weight: i64,
-    /// Among those with one hash, equal for what is quite the same.
+    /// Equal among entries with equal hashes if their numbers are exactly equal.
     pub(crate) numbers: u64,
-    /// The key of an object, or the element.
+    /// The node of the key or of the element.
     pub(crate) node: usize,
-    /// Of an element with a key: its key.
+    /// The node of the element's key, if the list has keys.
     pub(crate) key: usize,
-    /// Of an element: its place in the list.
+    /// The index of the element in its list.
     pub(crate) index: usize,
 }
 
@@ -46,7 +46,7 @@ impl Entry {
     }
 }
 
-/// Adds a key and those after it.
+/// Appends a key and those that follow it.
 #[inline(never)]
 pub(crate) fn push_keys(
     tape: &Tape<'_>,
@@ -60,7 +60,7 @@ pub(crate) fn push_keys(
     }
 }
 
-/// The elements of a list, not hashed.
+/// Returns the elements of a list, without hashes.
 #[inline(never)]
 pub(crate) fn elements(tape: &Tape<'_>, list: usize) -> Vec<Entry> {
     let mut entries = Vec::new();
@@ -74,8 +74,8 @@ pub(crate) fn key<'a>(tape: &Tape<'a>, entry: &Entry) -> JsonString<'a> {
     tape.string(tape.node(entry.node))
 }
 
-/// Keys whose hashes are equal come in the order of their texts, so that even chosen ones cost no
-/// more than sorting does.
+/// Sorts keys by hash, and by text where hashes are equal, so that keys chosen to collide cost no more
+/// than sorting.
 pub(crate) fn sort_keys(tape: &Tape<'_>, keys: &mut [Entry]) {
     sort(keys, &|a, b| key(tape, a).compare(key(tape, b)));
 }
@@ -86,23 +86,24 @@ pub(crate) fn sort_elements(elements: &mut [Entry]) {
     });
 }
 
-/// As [`sort_elements`], with those of one hash by their numbers, exactly.
+/// Like [`sort_elements`], but entries with equal hashes are sorted by their exact numbers.
 pub(crate) fn sort_by_numbers(elements: &mut [Entry]) {
     sort(elements, &|a, b| {
         (a.numbers, a.index).cmp(&(b.numbers, b.index))
     });
 }
 
-/// As [`sort_elements`], with those of one hash as they stand in the list.
+/// Like [`sort_elements`], but entries with equal hashes are sorted by their position.
 pub(crate) fn sort_by_index(elements: &mut [Entry]) {
     sort(elements, &|a, b| a.index.cmp(&b.index));
 }
 
-/// By heap: as fast on chosen input as on any, and a tenth of the code of the library's sort.
+/// Sorts by heapsort: its worst case is as fast as its average, and its code is a tenth of the
+/// library's sort.
 fn sort(entries: &mut [Entry], tie: &dyn Fn(&Entry, &Entry) -> Ordering) {
     let is_less = |a: &Entry, b: &Entry| a.hash < b.hash || a.hash == b.hash && tie(a, b).is_lt();
     let length = entries.len();
-    // First the heap is made from its end, then its top, the greatest, goes behind it.
+    // The first steps build the heap from its end. Each later step moves the greatest entry behind it.
     for step in (0..length.wrapping_add(length >> 1)).rev() {
         let (mut parent, end) = match step.checked_sub(length) {
             Some(parent) => (parent, length),
@@ -130,7 +131,7 @@ fn sort(entries: &mut [Entry], tie: &dyn Fn(&Entry, &Entry) -> Ordering) {
     }
 }
 
-/// Two sorted lists, taken together.
+/// Merges two sorted lists.
 pub(crate) struct Merge<'e> {
     left: &'e [Entry],
     right: &'e [Entry],
@@ -141,12 +142,12 @@ impl<'e> Merge<'e> {
         Self { left, right }
     }
 
-    /// The first of both, while both have one.
+    /// Returns the first entries of both lists, while neither is empty.
     pub(crate) fn heads(&self) -> Option<(&'e Entry, &'e Entry)> {
         self.left.first().zip(self.right.first())
     }
 
-    /// Takes the lesser of them, by the order that the heads have; both where they are equal.
+    /// Removes the lesser of the two first entries, given their order, or both if they are equal.
     #[inline(never)]
     pub(crate) fn take(
         &mut self,

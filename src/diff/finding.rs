@@ -1,35 +1,35 @@
-//! What a comparison finds.
+//! Findings: the differences that a comparison reports.
 
 use std::borrow::Cow;
 
-/// One difference between the two answers.
+/// One difference between the two responses.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Finding<'a> {
-    /// The part of the answer.
+    /// The part of the response.
     pub part: Part,
-    /// Where in that part, with nothing of a user's data in it: a JSON Pointer in which indices, and
-    /// keys that look like data, are `*`. Empty for the status, `/name` for a header.
+    /// The folded place: a JSON Pointer without user data, in which `*` replaces each index and each
+    /// key that looks like data. It is empty for the status and `/name` for a header.
     pub pointer: String,
-    /// Where in that part, with real indices (of v1, where v1 has the value) and keys. In an
-    /// unordered list whose elements cannot be paired the index is `*`.
+    /// The exact place: a JSON Pointer with indices (those of v1, if v1 has the value) and keys. In an
+    /// unordered list whose elements cannot be paired, the index is `*`.
     pub exact: String,
-    /// What kind of difference.
+    /// The kind of difference.
     pub kind: FindingKind,
-    /// What it means for a client.
+    /// What the difference means for a client.
     pub severity: Severity,
-    /// What v1 has there; `None` when it has nothing.
+    /// The value in v1, if there is one.
     pub v1: Option<Value<'a>>,
-    /// What v2 has there; `None` when it has nothing.
+    /// The value in v2, if there is one.
     pub v2: Option<Value<'a>>,
 }
 
 /// One side of a finding.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Value<'a> {
-    /// Its type.
+    /// The type of the value.
     pub kind: ValueType,
-    /// As it was sent: a string of JSON with its quotes and escapes, several values of a header
-    /// joined by `, `, the digits of a status.
+    /// The value as it was sent: a JSON string with quotes and escapes, the values of a header joined
+    /// by `, `, or the digits of a status.
     pub raw: Cow<'a, [u8]>,
 }
 
@@ -42,10 +42,10 @@ macro_rules! words {
         }
 
         impl $name {
-            /// Each of them.
+            /// All variants.
             pub const ALL: &'static [Self] = &[$(Self::$variant,)*];
 
-            /// The word for it in records.
+            /// The name in records.
             #[must_use]
             pub fn as_str(self) -> &'static str {
                 match self {
@@ -57,7 +57,7 @@ macro_rules! words {
 }
 
 words! {
-    /// A part of an answer.
+    /// A part of a response.
     Part {
         /// The status code.
         Status = "status",
@@ -69,31 +69,31 @@ words! {
 }
 
 words! {
-    /// What kind of difference.
+    /// The kind of difference.
     FindingKind {
-        /// v1 has it, v2 has not.
+        /// Only v1 has the value.
         Missing = "missing",
-        /// v2 has it, v1 has not.
+        /// Only v2 has the value.
         Extra = "extra",
         /// The types differ.
         Type = "type",
         /// The types are the same, the values differ.
         Value = "value",
-        /// Two lists, or two bodies that are not JSON, of different lengths.
+        /// Two lists, or two bodies that are not JSON, have different lengths.
         Length = "length",
-        /// Two lists with the same elements in another order.
+        /// Two lists have the same elements in another order.
         Order = "order",
     }
 }
 
 words! {
-    /// What a difference means for a client, the least first.
+    /// What a difference means for a client, from the mildest to the worst.
     Severity {
-        /// There is more than before.
+        /// v2 has something more.
         Additive = "additive",
-        /// Something has another value.
+        /// A value differs.
         Changed = "changed",
-        /// Something is gone, or is of another type, or the status is of another class.
+        /// A value is missing or has another type, or the status is of another class.
         Breaking = "breaking",
     }
 }
@@ -101,19 +101,19 @@ words! {
 words! {
     /// The type of one side.
     ValueType {
-        /// A string of JSON.
+        /// A JSON string.
         String = "string",
-        /// A number of JSON.
+        /// A JSON number.
         Number = "number",
         /// `true` or `false`.
         Boolean = "boolean",
         /// `null`.
         Null = "null",
-        /// An object of JSON.
+        /// A JSON object.
         Object = "object",
-        /// A list of JSON.
+        /// A JSON array.
         Array = "array",
-        /// A body that is not JSON, or that was not read as JSON.
+        /// A body that is not JSON or was not parsed as JSON.
         Bytes = "bytes",
         /// A status code.
         Status = "status",
@@ -123,23 +123,23 @@ words! {
 }
 
 words! {
-    /// Why two bodies were not compared.
+    /// Why two bodies could not be compared.
     NotComparable {
-        /// Their content encodings differ, or they are encoded and their bytes differ.
+        /// The content encodings differ, or encoded bodies have different bytes.
         Encoded = "encoded",
-        /// Lists and objects within each other beyond the limit.
+        /// Lists and objects are nested more deeply than the limit.
         TooDeep = "too_deep",
-        /// Values beyond the limit.
+        /// There are more values than the limit.
         TooManyValues = "too_many_values",
-        /// A key comes more than once in one object, so nobody can tell which value is meant.
+        /// An object repeats a key, and clients disagree on which value counts.
         RepeatedKey = "repeated_key",
-        /// To find out which elements of lists belong together takes more steps than the limit.
+        /// Pairing the elements of lists takes more steps than the limit.
         TooManyPairs = "too_many_pairs",
     }
 }
 
 impl FindingKind {
-    /// What a difference of this kind means where it is not about the status.
+    /// Returns the severity of such a difference in a header or a body.
     pub(crate) fn severity(self) -> Severity {
         match self {
             Self::Extra => Severity::Additive,

@@ -1,4 +1,4 @@
-//! Where differences go: noise is told from findings.
+//! Collects the findings of a comparison, and separates them from noise.
 
 use crate::finding::{Finding, FindingKind, Part, Severity, Value};
 use crate::findings::Findings;
@@ -6,7 +6,7 @@ use crate::findings::Findings;
 pub(crate) struct FindingCollector<'t, 'a> {
     pub(crate) findings: Findings<'a>,
     is_noisy: &'t dyn Fn(Part, &str) -> bool,
-    /// The last pointer that was asked for; its room is used again.
+    /// The last pointer that `is_noisy` was called with, kept to reuse its memory.
     pointer: String,
 }
 
@@ -19,8 +19,8 @@ impl<'t, 'a> FindingCollector<'t, 'a> {
         }
     }
 
-    /// Whether a difference is noise; then it is counted as such. Only values can be noise: what is
-    /// missing, extra or of another type is not something that varies.
+    /// Whether a difference is noise. If so, it is counted. Only changed values can be noise: a missing
+    /// or extra value, or another type, never is.
     pub(crate) fn is_noise(
         &mut self,
         severity: Severity,
@@ -34,14 +34,14 @@ impl<'t, 'a> FindingCollector<'t, 'a> {
         is_noise
     }
 
-    /// Whether what stands at a place is known to vary.
+    /// Whether the value at a place is known to vary.
     pub(crate) fn may_vary(&mut self, part: Part, write: impl FnOnce(&mut String)) -> bool {
         self.pointer.clear();
         write(&mut self.pointer);
         (self.is_noisy)(part, &self.pointer)
     }
 
-    /// Tells of a finding with its folded and its exact place.
+    /// Adds a finding with its folded and its exact place.
     pub(crate) fn push(
         &mut self,
         part: Part,

@@ -1,8 +1,8 @@
-//! The findings of one comparison: the first ones kept, all of them counted.
+//! The findings of one comparison: the first ones are kept, and all are counted.
 
 use crate::finding::{Finding, NotComparable, Severity};
 
-/// What a comparison found.
+/// The findings of one comparison.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Findings<'a> {
     kept: Vec<Finding<'a>>,
@@ -11,7 +11,7 @@ pub struct Findings<'a> {
     uncompared: Option<NotComparable>,
 }
 
-/// What is known of all findings, those that are not kept included.
+/// Counts over all findings, including those that are not kept.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct FindingCounts {
     kept: usize,
@@ -28,37 +28,37 @@ impl<'a> Findings<'a> {
         }
     }
 
-    /// The findings that are kept, at most as many as the limit says.
+    /// The findings that were kept, at most as many as the limit allows.
     #[must_use]
     pub fn as_slice(&self) -> &[Finding<'a>] {
         &self.kept
     }
 
-    /// How many more there are.
+    /// The number of findings that were not kept.
     #[must_use]
     pub fn omitted(&self) -> usize {
         self.counts.omitted
     }
 
-    /// How many differences are none because they are noise.
+    /// The number of differences that are noise.
     #[must_use]
     pub fn noisy(&self) -> usize {
         self.counts.noisy
     }
 
-    /// The worst of all findings, omitted ones included; `None` when there is only noise.
+    /// The worst severity of all findings, including omitted ones. `None` if every difference is noise.
     #[must_use]
     pub fn severity(&self) -> Option<Severity> {
         self.counts.severity
     }
 
-    /// Whether all differences are noise.
+    /// Whether every difference is noise.
     #[must_use]
     pub fn is_only_noise(&self) -> bool {
         self.counts.severity.is_none() && self.counts.noisy > 0
     }
 
-    /// Why the bodies were not compared, when they were not and the rest of the answers differs.
+    /// Why the bodies were not compared, if another part of the responses differs.
     #[must_use]
     pub fn uncompared(&self) -> Option<NotComparable> {
         self.uncompared
@@ -68,7 +68,7 @@ impl<'a> Findings<'a> {
         self.uncompared = Some(why);
     }
 
-    /// Whether the next finding is kept; where it is not, its places need not be written.
+    /// Whether the next finding will be kept. If not, its places need not be written.
     pub(crate) fn has_room(&self) -> bool {
         self.kept.len() < self.most
     }
@@ -92,7 +92,7 @@ impl<'a> Findings<'a> {
         self.counts
     }
 
-    /// Forgets what came after `counts` was taken.
+    /// Discards everything since `counts` was taken.
     pub(crate) fn roll_back(&mut self, counts: FindingCounts) {
         self.kept.truncate(counts.kept);
         self.counts = counts;

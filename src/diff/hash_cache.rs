@@ -1,14 +1,16 @@
-//! HashCache that have been made.
+//! A cache for hashes of lists and objects.
 
-/// The hashes of lists and objects, so that those within each other are not made again and again.
+/// Hashes of lists and objects, kept so that nested ones are not computed again for each level around
+/// them.
 #[derive(Default)]
 pub(crate) struct HashCache {
-    /// By side, and whether values that vary are left out; by node. Zero: not made.
+    /// Indexed by side, by whether varying values are left out, and by node. Zero means not computed
+    /// yet.
     made: [[Vec<u64>; 2]; 2],
-    /// The sum of the ranks of the numbers with a tolerance. They have no part in a hash, so among
-    /// elements with one hash this tells which belong together.
+    /// The sum of the ranks of all numbers with a tolerance. Such numbers are not part of a hash, so
+    /// this order decides which of the elements with equal hashes are paired.
     pub(crate) weight: i64,
-    /// A hash of these numbers, with what each of them is called.
+    /// A hash of these numbers and of their names.
     pub(crate) numbers: u64,
 }
 

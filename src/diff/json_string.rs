@@ -1,11 +1,14 @@
-//! Strings of JSON: what they mean, whichever way they are written.
+//! JSON strings, compared by their values instead of their notation.
+//!
+//! The unescaping is not shared with the policy reader: it has to keep lone surrogates, which a policy
+//! rejects, and its input is already known to be well-formed.
 
 use std::borrow::Cow;
 use std::cmp::Ordering;
 
 use crate::hash;
 
-/// A string as it stands between its quotes. Its escapes are known to be well-formed.
+/// The text between the quotes of a string. Its escapes are known to be well-formed.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct JsonString<'a> {
     pub(crate) raw: &'a [u8],
@@ -13,9 +16,9 @@ pub(crate) struct JsonString<'a> {
 }
 
 impl<'a> JsonString<'a> {
-    /// What the string means, in UTF-8. A surrogate without its other half, which JSON can write and
-    /// UTF-8 cannot, has the three bytes that it would have: nothing is lost, and no other string
-    /// has them.
+    /// Returns the value of the string in UTF-8. A lone surrogate, which JSON can express and UTF-8
+    /// cannot, becomes the three bytes of its code point: nothing is lost, and no other string has
+    /// these bytes.
     #[inline(never)]
     pub(crate) fn meaning(self) -> Cow<'a, [u8]> {
         if self.escaped {
@@ -50,7 +53,7 @@ impl<'a> JsonString<'a> {
 fn unescape(raw: &[u8]) -> Vec<u8> {
     let mut meaning: Vec<u8> = Vec::with_capacity(raw.len());
     let mut bytes = raw.iter().copied();
-    // A high surrogate that waits for its other half.
+    // A high surrogate that may be followed by a low one.
     let mut high = None;
     while let Some(byte) = bytes.next() {
         let unit = match byte {
@@ -63,7 +66,7 @@ fn unescape(raw: &[u8]) -> Vec<u8> {
                 Some(b't') => 9,
                 other => u32::from(other.unwrap_or_default()),
             },
-            // Part of a character that is not escaped.
+            // A byte of an unescaped character.
             byte => {
                 meaning.push(byte);
                 high = None;
@@ -73,7 +76,7 @@ fn unescape(raw: &[u8]) -> Vec<u8> {
         let low = unit & 0x3ff;
         match (high, unit) {
             (Some(high), 0xdc00..=0xdfff) => {
-                // In place of the three bytes of the first half.
+                // Replaces the three bytes of the high surrogate.
                 meaning.truncate(meaning.len().saturating_sub(3));
                 push(&mut meaning, 0x1_0000_u32.saturating_add(high << 10 | low));
             }
@@ -84,7 +87,7 @@ fn unescape(raw: &[u8]) -> Vec<u8> {
     meaning
 }
 
-/// Four hex digits, which are known to be there.
+/// Parses four hex digits, which are known to be there.
 fn hex(bytes: &mut impl Iterator<Item = u8>) -> u32 {
     bytes.take(4).fold(0, |unit, digit| {
         let digit = match digit {
@@ -95,7 +98,7 @@ fn hex(bytes: &mut impl Iterator<Item = u8>) -> u32 {
     })
 }
 
-/// The bytes of UTF-8, which a surrogate would have as well.
+/// Appends the UTF-8 bytes of a code point, or the three bytes that a surrogate would have.
 fn push(meaning: &mut Vec<u8>, code: u32) {
     if let Some(c) = char::from_u32(code) {
         meaning.extend_from_slice(c.encode_utf8(&mut [0; 4]).as_bytes());

@@ -1,23 +1,23 @@
-//! What a comparison may cost.
+//! Limits on the cost of a comparison.
 
-/// What a comparison may cost. Beyond it two bodies are not comparable, never equal.
+/// Limits on the cost of a comparison. Bodies that exceed one are not comparable, never equal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// Lists and objects within each other. More than 128 is taken as 128.
+    /// The largest nesting depth of lists and objects. The maximum is 128.
     pub depth: usize,
-    /// Values in one body, each list, object, string, number and so on counted. More than 2²⁴ is
-    /// taken as 2²⁴.
+    /// The largest number of values in one body, counting every list, object, string, number and so on.
+    /// The maximum is 2²⁴.
     pub values: usize,
-    /// Findings that are kept; the others are counted.
+    /// The number of findings to keep. The others are only counted.
     pub findings: usize,
 }
 
-/// More steps than this nobody takes, however many values there may be.
+/// The upper bound on pairing steps, however many values there may be.
 const MOST_STEPS: usize = 1 << 22;
 
 impl Limits {
-    /// Values that may be looked at, beyond those of one comparison, to find out which elements of
-    /// lists belong together. What is long counts as several.
+    /// How many values pairing may visit, in addition to the comparison itself. A long value counts as
+    /// several.
     pub(crate) fn steps(&self) -> usize {
         self.values.saturating_mul(4).min(MOST_STEPS)
     }

@@ -1,4 +1,4 @@
-//! Lists: with an order, without one, and with keys to pair their elements by.
+//! Compares lists: ordered, unordered, or paired by a key of their elements.
 
 use crate::entry::{self, Entry, Merge};
 use crate::finding::FindingKind;
@@ -41,7 +41,7 @@ impl Walker<'_, '_, '_> {
             if self.step(place, Some(x), Some(y)) {
                 continue;
             }
-            // Only where the list itself varies, its order may be noise.
+            // A different order is noise only if the list itself varies.
             if self.is_probing && !self.may_vary() {
                 return false;
             }
@@ -54,8 +54,8 @@ impl Walker<'_, '_, '_> {
             [1, _] => return false,
             _ => {}
         }
-        // The same elements in another order are one finding, not one for each of them. What is
-        // equal where it stands need not be looked at again.
+        // The same elements in another order are one finding instead of one for each element. Elements
+        // that are equal in place are not looked at again.
         let found = self.collector.findings.counts();
         let was = std::mem::replace(&mut self.is_counting, false);
         self.pair_equals(&mut different);
@@ -65,7 +65,7 @@ impl Walker<'_, '_, '_> {
                 self.collector.findings.roll_back(before);
                 return self.give_up();
             }
-            // What differs where it stands differs for sure.
+            // Elements that differ in place certainly differ.
             self.is_exhausted = false;
             self.collector.findings.roll_back(found);
             return false;
@@ -78,13 +78,13 @@ impl Walker<'_, '_, '_> {
         false
     }
 
-    /// Whether all elements that only the longer list has are ignored.
+    /// Whether every element that only the longer list has is ignored.
     fn is_surplus_ignored(&mut self, a: usize, b: usize) -> bool {
         let [v1, v2] = self.tapes;
         let (ours, theirs) = (v1.node(a).extra, v2.node(b).extra);
         let (side, longer) = if ours > theirs { (V1, a) } else { (V2, b) };
         let tape = self.tape(side);
-        // Only lists with options below are looked through.
+        // Lists without options below need no look at their elements.
         let mut is_ignored = !self.cursor.is_plain();
         let mut common = ours.min(theirs);
         for (index, element) in tape.elements(longer).enumerate() {
@@ -138,7 +138,7 @@ impl Walker<'_, '_, '_> {
         }
     }
 
-    /// Whether the elements of an unordered list are ignored, all of them: only `*` names them.
+    /// Whether all elements of an unordered list are ignored. Only `*` can name them.
     fn are_elements_ignored(&mut self, a: usize, b: usize) -> bool {
         if self.cursor.is_plain() {
             return false;
@@ -158,9 +158,9 @@ impl Walker<'_, '_, '_> {
         is_ignored
     }
 
-    /// Leaves a list of which nobody can tell if it differs, which is no difference.
+    /// Leaves a list that could not be compared, which is not a difference.
     fn give_up(&mut self) -> bool {
-        // While probing, whoever asked has to give up as well.
+        // While probing, the caller has to give up too.
         if !self.is_probing {
             self.is_exhausted = false;
             self.is_uncompared = true;
@@ -168,7 +168,8 @@ impl Walker<'_, '_, '_> {
         true
     }
 
-    /// The elements of both lists by their keys; `None` when one has no key, or the key of another.
+    /// Sorts the elements of both lists by their keys. Returns `None` if an element has no key, or the
+    /// same key as another.
     fn keyed(&mut self, a: usize, b: usize, key: &Pattern) -> Option<Pair> {
         let ours = self.by_key(V1, a, key)?;
         let theirs = self.by_key(V2, b, key)?;
@@ -191,7 +192,8 @@ impl Walker<'_, '_, '_> {
             if let [x, y] = pair
                 && x.hash == y.hash
             {
-                // Different keys of one hash were chosen to be; nobody takes the pains to sort them.
+                // Only deliberate collisions have different keys and one hash. Sorting them is not
+                // worth it.
                 self.is_exhausted |= !tape.same_plain(x.key, tape, y.key);
                 return None;
             }
@@ -212,7 +214,7 @@ impl Walker<'_, '_, '_> {
             };
             let [a, b] = [x, y].map(|entry| entry.map(|entry| entry.node));
             same &= match (x, y) {
-                // Two keys with one hash.
+                // Two different keys have the same hash.
                 (Some(x), Some(y)) if !self.same_plain(x.key, y.key) => {
                     self.step(place, a, None) & self.step(place, None, b)
                 }

@@ -1,31 +1,31 @@
-//! A maximum matching: as many pairs of two sides as can be had when each element has one partner.
+//! A maximum matching: as many pairs of two sides as possible, each element in at most one of them.
 
 /// Whether two elements may be partners.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Edge {
     /// They differ.
     Absent,
-    /// They differ in noise alone.
+    /// They differ only in noise.
     Noisy,
     /// They are equal.
     Equal,
 }
 
-/// The partners that have been found, and what has been asked for that.
+/// The partners found so far, and the edges looked up for that.
 ///
-/// Elements of both sides are numbered from 0. A pair is asked for at most once, and no pair of an
-/// element of the left side through which no path leads.
+/// Elements of both sides are numbered from 0. Each edge is looked up at most once, and only for
+/// elements of the left side that an augmenting path reaches.
 pub(crate) struct Matching {
     partners_of_left: Vec<usize>,
     partners_of_right: Vec<usize>,
-    /// For each of the left side its edges to the right side, once they have been asked for.
+    /// For each element of the left side, its edges to the right side, once they have been looked up.
     rows: Vec<Vec<Edge>>,
 }
 
-/// In the place of a partner where there is none.
+/// Marks an element without a partner.
 const NOBODY: usize = usize::MAX;
 
-/// What the edge of a left and a right element is; `None` when that costs too much.
+/// Returns the edge of a left and a right element, or `None` if that costs too much.
 pub(crate) type EdgeLookup<'t> = dyn FnMut(usize, usize) -> Option<Edge> + 't;
 
 impl Matching {
@@ -43,7 +43,7 @@ impl Matching {
         set(&mut self.partners_of_right, right, left);
     }
 
-    /// The partner of an element of the left side.
+    /// Returns the partner of an element of the left side.
     pub(crate) fn partner(&self, left: usize) -> Option<usize> {
         let partner = get(&self.partners_of_left, left);
         (partner != NOBODY).then_some(partner)
@@ -57,14 +57,14 @@ impl Matching {
         without_partner(&self.partners_of_right)
     }
 
-    /// The edge of two elements, if it is known.
+    /// Returns the edge of two elements, if it has been looked up.
     pub(crate) fn edge(&self, left: usize, right: usize) -> Option<Edge> {
         self.rows.get(left)?.get(right).copied()
     }
 
-    /// Gives an element of the left side a partner by edges that are at least `least`, and others new
-    /// partners where that takes it (an augmenting path). When it cannot be done now, it never can.
-    /// `None`: finding out costs too much.
+    /// Finds a partner for an element of the left side along edges of at least `least`, moving other
+    /// elements to new partners if necessary (an augmenting path). A failure is final. Returns `None`
+    /// if the search costs too much.
     #[inline(never)]
     pub(crate) fn augment(
         &mut self,
@@ -76,7 +76,7 @@ impl Matching {
             return Some(false);
         }
         let rights = self.partners_of_right.len();
-        // For each of the right side, from where the search came to it.
+        // For each element of the right side, the left element from which the search reached it.
         let mut came_from = vec![NOBODY; rights];
         let mut queue = vec![left];
         let mut next = 0_usize;
@@ -104,7 +104,7 @@ impl Matching {
         Some(false)
     }
 
-    /// Pairs anew all that lie on the path that ends at an element of the right side.
+    /// Moves every element on the path that ends at an element of the right side to its new partner.
     fn turn(&mut self, last: usize, came_from: &[usize]) {
         let mut right = last;
         while right != NOBODY {
@@ -142,7 +142,7 @@ fn without_partner(partners: &[usize]) -> Vec<usize> {
 mod tests {
     use super::*;
 
-    /// As many pairs as any order of the right side makes, tried one by one.
+    /// The largest number of pairs, found by trying every combination.
     fn most(edges: &[Vec<Edge>], least: Edge, left: usize, taken: u32) -> usize {
         let Some(row) = edges.get(left) else { return 0 };
         let next = left.saturating_add(1);
@@ -182,7 +182,7 @@ mod tests {
                 })
                 .collect();
             let mut matching = Matching::new(edges.len(), usize::try_from(rights).unwrap());
-            // First what is equal, then what is noisy, as the differ does.
+            // First equal elements, then noisy ones, as the differ does.
             for least in [Edge::Equal, Edge::Noisy] {
                 for left in matching.left_without_partner() {
                     let mut ask = |left: usize, right: usize| Some(edges[left][right]);

@@ -1,26 +1,25 @@
-//! Media types in headers: two that RFC 9110 calls equal are equal however they are written.
+//! Compares media types in headers by what they mean (RFC 9110).
 //!
-//! By section 8.3.1 the type, the subtype, the names of parameters and the value of `charset` are the
-//! same in any case, and a quoted string is the same as the token with its value; by section 5.6.6
-//! white space around `;`, and a `;` with nothing behind it, mean nothing. By RFC 2045, section 5.1,
-//! the order of parameters means nothing either. Other values, such as a `boundary`, are compared as
-//! they are.
+//! The type, the subtype, parameter names and the value of `charset` ignore case, and a quoted string
+//! equals the token with the same value (section 8.3.1). White space around `;` and an empty parameter
+//! mean nothing (section 5.6.6), and neither does the order of parameters (RFC 2045, section 5.1).
+//! Other values, such as a `boundary`, are compared as they are.
 
 use std::borrow::Cow;
 
-/// More parameters than any media type has. What has more is compared by its bytes.
+/// More parameters than any real media type has. A media type with more is compared by its bytes.
 const MOST_PARAMETERS: usize = 16;
 
-/// A media type that is well-formed.
+/// A well-formed media type.
 struct MediaType<'a> {
     essence: [&'a [u8]; 2],
-    /// Each name once: RFC 6838, section 4.3, calls a repeated one an error.
+    /// Each name occurs once: a repeated one is an error (RFC 6838, section 4.3).
     parameters: Vec<(&'a [u8], Cow<'a, [u8]>)>,
 }
 
-/// Whether a header of this name, in lower case, has two values that mean the same media type, or
-/// the same media types in the same order. False for any other header, and where one of the values is
-/// malformed: its bytes are all that there is to compare.
+/// Whether two values of a header mean the same media type, or the same media types in the same order.
+/// The header's name is in lower case. Returns `false` for headers that have no media types, and if a
+/// value is malformed, so that its bytes decide.
 pub(crate) fn are_equal(header: &str, a: &[u8], b: &[u8]) -> bool {
     let is_list = match header {
         "content-type" => false,
@@ -55,17 +54,17 @@ impl MediaType<'_> {
     }
 }
 
-/// The rest of a header's value.
+/// The unread rest of a header's value.
 struct Reader<'a>(&'a [u8]);
 
 impl<'a> Reader<'a> {
-    /// All media types of a list, or the one of a header that has one; `None` when it is malformed.
+    /// Reads all media types of a list, or the only one. Returns `None` if the value is malformed.
     #[inline(never)]
     fn all(mut self, is_list: bool) -> Option<Vec<MediaType<'a>>> {
         let mut all = Vec::new();
         loop {
             self.skip_space();
-            // A list may have elements with nothing in them (RFC 9110, section 5.6.1).
+            // A list may have empty elements (RFC 9110, section 5.6.1).
             if !(is_list && matches!(self.0, [b',', ..] | [])) {
                 all.push(self.media_type()?);
             }
@@ -77,7 +76,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// A media type and the white space behind it.
+    /// Reads a media type and the white space behind it.
     #[inline(never)]
     fn media_type(&mut self) -> Option<MediaType<'a>> {
         let main = self.token()?;
@@ -110,7 +109,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// What is inside a quoted string, its escapes undone (RFC 9110, section 5.6.4).
+    /// Reads a quoted string and removes its escapes (RFC 9110, section 5.6.4).
     fn quoted(&mut self) -> Option<Cow<'a, [u8]>> {
         self.byte(b'"')?;
         let mut value = Vec::new();

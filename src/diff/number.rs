@@ -1,19 +1,20 @@
-//! Numbers of JSON by their exact decimal values, of any size, with no float.
+//! JSON numbers of any size by their exact decimal values, without floats.
 
 use crate::hash;
 
-/// A literal without its zeros: ±`digits` · 10^`exponent`, where the first and the last digit are
-/// not zero. Zero has no digits and no sign.
+/// A number without redundant zeros: ±`digits` · 10^`exponent`, where the first and the last digit are
+/// not zero. Zero has neither digits nor a sign.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Number<'a> {
     pub(crate) negative: bool,
-    /// The digits before the point and those after it.
+    /// The digits before the decimal point and those after it.
     whole: &'a [u8],
     decimals: &'a [u8],
     exponent: Exponent<'a>,
 }
 
-/// `written` + `shift`. Written exponents can have more digits than fit any integer.
+/// The exponent `written` + `shift`. A written exponent may have more digits than any integer type
+/// holds.
 #[derive(Clone, Copy, Debug)]
 struct Exponent<'a> {
     negative: bool,
@@ -23,13 +24,13 @@ struct Exponent<'a> {
     shift: i64,
 }
 
-/// Written exponents with as many digits are integers.
+/// Written exponents of at most this many digits are converted to integers.
 const SHORT: usize = 18;
-/// What is written longer is farther from zero than this, whatever its shift.
+/// A longer exponent is farther from zero than this, whatever its shift.
 const SURELY_SHORT: u64 = 100_000_000_000_000_000;
 
 impl<'a> Number<'a> {
-    /// Reads a literal that is known to be a number of JSON.
+    /// Parses a literal that is known to be a JSON number.
     #[inline(never)]
     pub(crate) fn read(literal: &'a [u8]) -> Self {
         let (negative, literal) = sign(literal);
@@ -77,27 +78,27 @@ impl<'a> Number<'a> {
             && self.exponent.same(other.exponent)
     }
 
-    /// How many digits it has.
+    /// The number of digits.
     pub(crate) fn length(self) -> usize {
         self.whole.len().wrapping_add(self.decimals.len())
     }
 
-    /// The digit at a place below the length, as a value.
+    /// The value of a digit. The index is below the length.
     pub(crate) fn digit(self, index: usize) -> u64 {
         let decimal = index.wrapping_sub(self.whole.len());
         let digit = self.whole.get(index).or_else(|| self.decimals.get(decimal));
         u64::from(digit.map_or(0, |digit| digit.wrapping_sub(b'0')))
     }
 
-    /// `None` when it has too many digits for an integer.
+    /// The exponent, or `None` if it has too many digits for an integer.
     pub(crate) fn exponent(self) -> Option<i64> {
         self.exponent.short()
     }
 
     pub(crate) fn hash(self) -> u64 {
-        // Not zero, whose mix is zero: 12 would begin as 20 does, by 1.
+        // Not zero, because zero mixes to zero, and 12 would hash like 20 up to its first digit.
         let sign = u64::from(self.negative).wrapping_add(2);
-        // One that is nearly too long may be equal to one that is too long.
+        // An exponent just short enough may equal one that is too long.
         let exponent = self
             .exponent
             .short()
@@ -126,8 +127,8 @@ impl Exponent<'_> {
         Some(sum.wrapping_add(self.shift))
     }
 
-    /// The sign and the digits, the last first. An exponent so short that the shift turns its sign
-    /// has no such form, and no long one is equal to it.
+    /// The sign and the digits, least significant first. Returns `None` for an exponent so short that
+    /// the shift flips its sign; no long exponent equals it.
     fn long(self) -> Option<(bool, Vec<u8>)> {
         let mut digits = Vec::with_capacity(self.written.len());
         let mut carry = if self.negative {
@@ -153,7 +154,7 @@ impl Exponent<'_> {
     }
 }
 
-/// At most eighteen digits.
+/// Converts at most eighteen digits.
 fn integer(digits: &[u8]) -> i64 {
     digits.iter().fold(0_i64, |sum, digit| {
         sum.wrapping_mul(10).wrapping_add(value(*digit))
@@ -172,7 +173,7 @@ fn sign(text: &[u8]) -> (bool, &[u8]) {
     }
 }
 
-/// What is before the byte at `at` and what is after it.
+/// Splits a text around the byte at `at`.
 fn split(text: &[u8], at: Option<usize>) -> (&[u8], &[u8]) {
     let (before, rest) = text
         .split_at_checked(at.unwrap_or(text.len()))

@@ -1,11 +1,12 @@
-//! The options as one table, and what they say of one place.
+//! The options as one table of rules, and those that apply to one place.
 
 use crate::decimal::Margin;
 use crate::options::Options;
 use crate::pattern::{Pattern, PatternStep};
 use crate::tape::NodeKind;
 
-/// An option with its pattern. Its place in the table is its place in the `OptionUsage`.
+/// An option with its pattern. Its index in the table is its index in
+/// [`OptionUsage`](crate::OptionUsage).
 pub(crate) struct OptionRule<'t> {
     pub(crate) steps: &'t [PatternStep],
     pub(crate) effect: OptionEffect<'t>,
@@ -19,11 +20,11 @@ pub(crate) enum OptionEffect<'t> {
     Map,
 }
 
-/// What the options say of one place.
+/// What the options say about one place.
 #[derive(Clone, Copy, Default)]
 pub(crate) struct EffectiveRules<'t> {
     pub(crate) is_ignored: bool,
-    /// A list whose order has no meaning, and the way to its elements' keys.
+    /// A list without order, with the pattern of its elements' keys.
     pub(crate) unordered: Option<Option<&'t Pattern>>,
     pub(crate) tolerance: Option<Margin>,
     /// An object whose keys are data.
@@ -59,7 +60,7 @@ impl<'t> OptionRule<'t> {
         table
     }
 
-    /// Whether it says anything of a value of this type.
+    /// Whether the rule applies to values of this type.
     pub(crate) fn is_for(&self, kind: NodeKind) -> bool {
         match self.effect {
             OptionEffect::Ignore => true,

@@ -1,20 +1,20 @@
-//! How often each option was of use, to find those that name nothing.
+//! Counts how often each option applied, to find options that match nothing.
 
 use crate::options::Options;
 use crate::pattern::Pattern;
 
-/// For each option with a pattern, how often it named something that stood in either body.
+/// For each option with a pattern, how often the pattern matched a value in either body.
 ///
-/// Bodies that are equal byte for byte are not looked into, so they count for nothing.
+/// Bodies that are equal byte for byte are not parsed, so they do not count.
 #[derive(Clone, Debug)]
 pub struct OptionUsage {
     options: Vec<(&'static str, Pattern)>,
-    /// As many as options.
+    /// One count for each option.
     pub(crate) counts: Vec<u64>,
 }
 
 impl OptionUsage {
-    /// For comparisons with these options, and no others.
+    /// Starts at zero. Use the result only for comparisons with these options.
     #[must_use]
     pub fn new(options: &Options) -> Self {
         // In the order of `OptionRule::table`.
@@ -36,8 +36,8 @@ impl OptionUsage {
         }
     }
 
-    /// `ignore`, `unordered`, `tolerance` or `maps`, the option's path, and how often it was of use;
-    /// in the order of the options.
+    /// Iterates over the options in their order: `ignore`, `unordered`, `tolerance` or `maps`, the
+    /// path, and the count.
     pub fn iter(&self) -> impl Iterator<Item = (&'static str, &Pattern, u64)> {
         self.options
             .iter()
@@ -45,7 +45,7 @@ impl OptionUsage {
             .map(|((what, path), count)| (*what, path, *count))
     }
 
-    /// Counts from zero again.
+    /// Resets all counts to zero.
     pub fn clear(&mut self) {
         self.counts.fill(0);
     }

@@ -1,28 +1,28 @@
-//! What a comparison is told about the answers.
+//! The options of a comparison.
 
 use crate::decimal::Margin;
 use crate::limits::Limits;
 use crate::pattern::Pattern;
 
-/// What is compared, what is not, and what counts as equal.
+/// What is compared, what is ignored, and what counts as equal.
 #[derive(Clone, Debug)]
 pub struct Options {
     /// The headers to compare, in lower case.
     pub headers: Vec<String>,
-    /// Places that are not compared, with all that is below them: whatever stands there, or nothing.
+    /// Places to ignore, with everything below them, present or not.
     pub ignore: Vec<Pattern>,
-    /// Lists whose order has no meaning. The first entry that names a list has it.
+    /// Lists whose order is irrelevant. If several entries match a list, the first one applies.
     pub unordered: Vec<Unordered>,
-    /// Numbers that need not be quite equal. The first entry that names a number has it.
+    /// Numbers that may differ slightly. If several entries match a number, the first one applies.
     pub tolerance: Vec<Tolerance>,
-    /// Objects whose keys are data, so that each is `*` in a folded pointer.
+    /// Objects whose keys are data. Each key becomes `*` in a folded pointer.
     pub maps: Vec<Pattern>,
-    /// What a comparison may cost.
+    /// Limits on the cost of a comparison.
     pub limits: Limits,
 }
 
 impl Default for Options {
-    /// The status, `content-type` and the body, with no exceptions.
+    /// Compares the status, `content-type` and the body, without exceptions.
     fn default() -> Self {
         Self {
             headers: vec!["content-type".to_owned()],
@@ -35,21 +35,21 @@ impl Default for Options {
     }
 }
 
-/// A list whose order has no meaning.
+/// A list whose order is irrelevant.
 #[derive(Clone, Debug)]
 pub struct Unordered {
-    /// Where it is.
+    /// The place of the list.
     pub path: Pattern,
-    /// The way from an element to the value that tells it from the others, with no `*` in it
-    /// ([`Pattern::parse_key`]); without one, elements are told apart by all that they hold.
+    /// The path from an element to the value that identifies it, without `*` ([`Pattern::parse_key`]).
+    /// If absent, elements are matched by their whole value.
     pub key: Option<Pattern>,
 }
 
-/// A number that need not be quite equal.
+/// A number that may differ slightly.
 #[derive(Clone, Debug)]
 pub struct Tolerance {
-    /// Where it is.
+    /// The place of the number.
     pub path: Pattern,
-    /// How far the two may be apart.
+    /// The largest allowed distance.
     pub allowed: Margin,
 }

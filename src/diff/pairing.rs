@@ -1,8 +1,8 @@
-//! Which elements of two lists are equal, wherever they stand.
+//! Pairs the equal elements of two lists, wherever they are.
 //!
-//! Where a number has a tolerance, an element may be equal to several that are not equal to each
-//! other, so that pairs are looked for as a maximum matching. Most lists need no search: elements
-//! with one hash are first paired as they come.
+//! With a tolerance, an element may equal several elements that differ from each other, so the pairs
+//! are a maximum matching. Most lists need no search: elements with equal hashes are first paired in
+//! order.
 
 use std::cmp::Ordering;
 
@@ -11,21 +11,22 @@ use crate::matching::{Edge, Matching};
 use crate::path_cursor::PathStep;
 use crate::walk::{Pair, V1, V2, Walker};
 
-/// What has been found out about the elements of two lists.
+/// What is known about the elements of two lists.
 struct Search {
-    /// Those that are equal, and partners of each other.
+    /// Equal elements that are partners.
     pairs: Vec<(Entry, Entry)>,
-    /// For each of v1, by its index, the last two of v2 that were asked for and are not equal.
+    /// For each element of v1, by index: the last two elements of v2 that it was compared with and did
+    /// not equal.
     asked: Vec<[(usize, Edge); 2]>,
 }
 
-/// The elements with one hash, as far as noise is left out of it.
+/// The elements with equal hashes, where the hash leaves out noise.
 struct Class {
     elements: Pair,
     matching: Matching,
 }
 
-/// By which order elements of one hash are paired first.
+/// The order in which elements with equal hashes are first paired.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum PairingOrder {
     Numbers,
@@ -34,15 +35,15 @@ enum PairingOrder {
 }
 
 impl Walker<'_, '_, '_> {
-    /// Takes from both lists the elements that have an equal one in the other, each once, so that as
-    /// few as possible are left. Where two or more are left of both there may be more than that. What
-    /// is left comes in an order that depends on what the elements are and not on where they stand.
+    /// Removes from both lists the elements that have an equal one in the other list, so that as few as
+    /// possible remain. If two or more of both remain, this may be more than the minimum. The order of
+    /// the remaining elements depends on their values and not on their positions.
     ///
-    /// When that costs too much, `is_exhausted` is set and what is left means nothing. Lists of
-    /// different lengths are not paired at all.
+    /// If this costs too much, `is_exhausted` is set and the remaining elements are meaningless. Lists
+    /// of different lengths are not paired at all.
     ///
-    /// Options below are counted here, once for the list that uses them more; what is compared
-    /// afterwards uses none anew.
+    /// Options that apply below are counted here, once for the list to which they apply more often.
+    /// Later comparisons of these elements do not count them again.
     pub(crate) fn pair_equals(&mut self, elements: &mut Pair) {
         let is_counting = self.is_counting;
         let before = self.usage.counts.clone();
@@ -62,7 +63,7 @@ impl Walker<'_, '_, '_> {
 
     fn pair_hashed(&mut self, elements: &mut Pair) {
         let mut search = Search::new(elements);
-        // Without tolerances all orders are one.
+        // Without tolerances all orders are the same.
         if elements.iter().flatten().any(|entry| entry.weight != 0) {
             for (by, sort) in [
                 (
@@ -82,7 +83,7 @@ impl Walker<'_, '_, '_> {
         if self.is_exhausted || elements.iter().any(Vec::is_empty) {
             return;
         }
-        // What varies is asked for only where it can matter.
+        // Varying values are looked up only where they can matter.
         let [ours, theirs] = elements;
         self.hash_elements(V1, ours, true);
         self.hash_elements(V2, theirs, true);
@@ -108,7 +109,7 @@ impl Walker<'_, '_, '_> {
         entry::sort_elements(elements);
     }
 
-    /// Both lists are sorted, so equal elements are met together; a hash alone proves nothing.
+    /// Both lists are sorted, so equal elements meet. An equal hash alone proves nothing.
     #[inline(never)]
     fn pair_as_they_come(&mut self, elements: &mut Pair, by: PairingOrder, search: &mut Search) {
         let [ours, theirs] = elements;
@@ -143,7 +144,7 @@ impl Walker<'_, '_, '_> {
         *elements = [rest_of_ours, rest_of_theirs];
     }
 
-    /// Pairs those without a partner by giving new ones to others.
+    /// Pairs elements without a partner by moving others to new partners.
     #[inline(never)]
     fn pair_by_search(&mut self, elements: &mut Pair, search: &mut Search) {
         let mut all = std::mem::take(elements);
@@ -153,14 +154,14 @@ impl Walker<'_, '_, '_> {
         self.hash_elements(V1, ours, true);
         self.hash_elements(V2, theirs, true);
         let mut classes = Class::all(&all, search);
-        // First without noise, if all can be paired so: then there is none.
+        // First without noise: if every element can be paired this way, there is no noise.
         let mut can_all = classes.iter().all(Class::is_even);
         for class in &mut classes {
             for left in class.matching.left_without_partner() {
                 can_all = can_all && self.augment(class, left, Edge::Equal, search);
             }
         }
-        // How many are known to be without a partner.
+        // The number of elements that are known to have no partner.
         let mut alone = 0_usize;
         for class in &mut classes {
             self.pair_noisy(class, search);
@@ -172,7 +173,7 @@ impl Walker<'_, '_, '_> {
             }
         }
         if alone > 0 {
-            // The lists differ for sure, and the rest is only to say it well.
+            // The lists certainly differ. The rest only improves the report.
             self.is_exhausted = false;
         }
         for class in &classes {
@@ -195,7 +196,7 @@ impl Walker<'_, '_, '_> {
         matching.augment(left, least, &mut ask) == Some(true)
     }
 
-    /// Pairs those without a partner as they come.
+    /// Pairs elements without a partner in order.
     fn pair_noisy(&mut self, class: &mut Class, search: &mut Search) {
         let [ours, theirs] = &class.elements;
         let rights = class.matching.right_without_partner();
@@ -250,7 +251,7 @@ impl Walker<'_, '_, '_> {
         Some(edge)
     }
 
-    /// Compares two elements. `None`: that costs too much.
+    /// Compares two elements. Returns `None` if that costs too much.
     #[inline(never)]
     fn edge(&mut self, x: &Entry, y: &Entry) -> Option<Edge> {
         let before = self.collector.findings.counts();
@@ -287,7 +288,7 @@ impl Search {
         }
     }
 
-    /// What was asked of two elements and is not equal.
+    /// Returns the edge of two elements that were compared and are not equal.
     fn edge(&self, x: &Entry, y: &Entry) -> Option<Edge> {
         let asked = self.asked.get(x.index)?;
         let found = asked.iter().find(|(index, _)| *index == y.index);
@@ -295,7 +296,7 @@ impl Search {
     }
 }
 
-/// How many indices there are, those included that are of none of the elements.
+/// One more than the highest index of an element.
 #[inline(never)]
 fn indices(elements: &Pair) -> usize {
     let last = elements.iter().flatten().map(|entry| entry.index).max();
@@ -303,7 +304,7 @@ fn indices(elements: &Pair) -> usize {
 }
 
 impl Class {
-    /// All elements by their hash, by which they are sorted, with the partners that they have.
+    /// Groups the elements, which are sorted by hash, together with their partners.
     fn all(elements: &Pair, search: &Search) -> Vec<Self> {
         let mut classes: Vec<Self> = Vec::new();
         let mut partners = vec![usize::MAX; indices(elements)];
@@ -312,7 +313,7 @@ impl Class {
                 *partner = y.index;
             }
         }
-        // Where each element of v2 is among those of its hash.
+        // The position of each element of v2 among those with its hash.
         let mut places = vec![usize::MAX; partners.len()];
         let mut rest = elements.each_ref().map(Vec::as_slice);
         while let Some(hash) = rest
@@ -353,7 +354,7 @@ impl Class {
         ours.len() == theirs.len()
     }
 
-    /// Adds the elements that have no partner.
+    /// Appends the elements that have no partner.
     fn add_rest(&self, [ours, theirs]: &mut Pair) {
         let [lefts, rights] = &self.elements;
         for left in self.matching.left_without_partner() {

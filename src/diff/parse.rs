@@ -1,29 +1,31 @@
-//! Reading JSON onto a [`Tape`]: one pass, no recursion, nothing copied.
+//! Parses JSON onto a [`Tape`] in one pass, without recursion or copies.
 //!
-//! Strict as RFC 8259: what a client could read in two ways is not JSON here.
+//! It is as strict as RFC 8259: a text that clients may read in two ways is not JSON here. It is
+//! written by hand because the tape has to keep each value's bytes, has to find repeated keys, and must
+//! stop at the limits; `serde_json` would build a tree, and drop a repeated key.
 
 use crate::entry::{self, Entry};
 use crate::finding::NotComparable;
 use crate::limits::Limits;
 use crate::tape::{Node, NodeKind, Tape};
 
-/// Why there is no tape.
+/// Why a text was not parsed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum ParseFailure {
     NotJson,
     NotComparable(NotComparable),
 }
 
-/// Deeper than this nobody recurses.
+/// The largest nesting depth: the comparison recurses this deeply.
 const DEEPEST: usize = 128;
-/// More values than this nobody counts.
+/// The largest number of values.
 const MOST_VALUES: usize = 1 << 24;
-/// Up to so many keys each is compared with each; beyond they are sorted.
+/// Up to this many keys are compared pairwise. More keys are sorted first.
 const FEW_KEYS: usize = 16;
 
-/// The values of a text of JSON.
+/// Parses a JSON text.
 pub(crate) fn parse(text: &[u8], limits: Limits) -> Result<Tape<'_>, ParseFailure> {
-    // Each string would have to be looked at; all at once is faster.
+    // Validating all of it at once is faster than each string by itself.
     if std::str::from_utf8(text).is_err() {
         return Err(ParseFailure::NotJson);
     }
@@ -32,7 +34,7 @@ pub(crate) fn parse(text: &[u8], limits: Limits) -> Result<Tape<'_>, ParseFailur
     Ok(parser.tape)
 }
 
-/// Whether a text is the literal of a number and nothing else.
+/// Whether a text is exactly one number literal.
 pub(crate) fn is_number(text: &str) -> bool {
     let mut parser = Parser::new(text.as_bytes(), Limits::default());
     parser.number().is_ok() && parser.at == text.len()
@@ -43,11 +45,11 @@ struct Parser<'a> {
     at: usize,
     /// The lists and objects that have not ended.
     open: Vec<usize>,
-    /// How many of them there may be.
+    /// The largest number of them.
     depth: usize,
-    /// How many more values there may be.
+    /// The number of values that may still follow.
     values: usize,
-    /// Room to look for repeated keys.
+    /// A buffer for finding repeated keys.
     keys: Vec<Entry>,
 }
 
@@ -71,7 +73,7 @@ impl<'a> Parser<'a> {
             if !self.value()? {
                 continue;
             }
-            // A value has ended, and all that ends with it.
+            // A value has ended. Close every list and object that ends with it.
             loop {
                 let Some(open) = self.open.last().copied() else {
                     return match self.skip_space() {
@@ -96,7 +98,7 @@ impl<'a> Parser<'a> {
         }
     }
 
-    /// Reads a value, or the beginning of one that holds others: then it is false.
+    /// Reads a value. Returns `false` if it is a list or an object that has only begun.
     fn value(&mut self) -> Result<bool, ParseFailure> {
         let first = self.skip_space().ok_or(ParseFailure::NotJson)?;
         self.values = self
@@ -137,7 +139,7 @@ impl<'a> Parser<'a> {
         Ok(false)
     }
 
-    /// Ends the innermost list or object at its bracket.
+    /// Closes the innermost list or object at its bracket.
     fn close(&mut self, node: usize) -> Result<(), ParseFailure> {
         self.step();
         self.open.pop();
@@ -152,7 +154,7 @@ impl<'a> Parser<'a> {
         Ok(())
     }
 
-    /// One more element or member; whether it is an object that has it.
+    /// Counts an element or member. Returns whether the parent is an object.
     fn count_child(&mut self, parent: usize) -> bool {
         let Some(parent) = self.tape.nodes.get_mut(parent) else {
             return false;
@@ -260,7 +262,7 @@ impl<'a> Parser<'a> {
         Ok(())
     }
 
-    /// Skips digits, of which there must be some, and says how many.
+    /// Skips at least one digit. Returns the number of digits.
     fn digits(&mut self) -> Result<usize, ParseFailure> {
         let start = self.at;
         while let Some(b'0'..=b'9') = self.peek() {
@@ -282,7 +284,7 @@ impl<'a> Parser<'a> {
         Ok(())
     }
 
-    /// A node from `start` to here with nothing in it.
+    /// Adds a node from `start` to the current position.
     fn push(&mut self, kind: NodeKind, start: usize, escaped: bool) {
         self.tape.nodes.push(Node {
             start,
@@ -294,7 +296,7 @@ impl<'a> Parser<'a> {
         });
     }
 
-    /// The next byte that is not white space, without taking it.
+    /// Skips white space. Returns the next byte without consuming it.
     fn skip_space(&mut self) -> Option<u8> {
         loop {
             match self.peek() {
@@ -317,16 +319,16 @@ impl<'a> Parser<'a> {
     }
 }
 
-/// How many bytes come before the first that means something in a string: a quote, a backslash, or a
-/// control character, which must not be there. Eight at a time.
+/// Returns the number of bytes before the first quote, backslash or control character, eight bytes at a
+/// time.
 fn plain(text: &[u8]) -> usize {
     const ONES: u64 = u64::MAX / 255;
     let (words, tail) = text.as_chunks::<8>();
     let mut length = 0_usize;
     for word in words {
         let word = u64::from_le_bytes(*word);
-        // The high bit of each byte: below a space, zero once a quote is taken away, and so on. A
-        // borrow can only set those of later bytes.
+        // Each test sets the high bit of a byte: the byte is below a space, or zero after subtracting a
+        // quote, and so on. A borrow can only affect later bytes.
         let control = word.wrapping_sub(ONES.wrapping_mul(0x20));
         let quote = (word ^ ONES.wrapping_mul(0x22)).wrapping_sub(ONES);
         let backslash = (word ^ ONES.wrapping_mul(0x5c)).wrapping_sub(ONES);

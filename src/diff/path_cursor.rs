@@ -1,42 +1,42 @@
-//! The way from a body to the value that is being compared, and the options that may apply there.
+//! The path from the body to the value being compared, and the rules that may apply there.
 
 use crate::json_string::JsonString;
 use crate::option_rules::{OptionEffect, OptionRule};
 use crate::pattern::PatternStep;
 use crate::tape::Tape;
 
-/// One step of the way.
+/// One step of the path.
 #[derive(Clone, Copy)]
 pub(crate) enum PathStep {
-    /// As it stands on one side.
+    /// A key of one side.
     Key {
         side: usize,
         key: usize,
-        /// Of an object whose keys are data.
+        /// Whether the object's keys are data.
         of_map: bool,
     },
     Element {
         index: usize,
-        /// Of a list without an order: its index is nobody's name.
+        /// Whether the list is unordered, so that no pattern names its elements by index.
         unordered: bool,
     },
-    /// Some element of a list without an order.
+    /// Any element of an unordered list.
     AnyElement,
 }
 
-/// The way, and for each of its steps the rules whose patterns agree with it so far.
+/// The path, and for each step the rules whose patterns match it so far.
 pub(crate) struct PathCursor<'t, 'a> {
     rules: &'t [OptionRule<'t>],
     /// v1 and v2.
     tapes: [&'t Tape<'a>; 2],
     places: Vec<PathStep>,
-    /// The rules of each step one after the other, as indices into `rules`.
+    /// The rules that match at each step, as indices into `rules`, one step behind the other.
     live: Vec<usize>,
-    /// Where those of the last step begin.
+    /// The position in `live` at which those of the last step begin.
     first: usize,
 }
 
-/// What [`PathCursor::leave`] goes back to.
+/// The state that [`PathCursor::leave`] restores.
 pub(crate) struct Mark {
     first: usize,
     live: usize,
@@ -79,19 +79,19 @@ impl<'t, 'a> PathCursor<'t, 'a> {
         self.first = mark.first;
     }
 
-    /// Whether no option says anything of this place or of one below.
+    /// Whether no option applies here or below.
     pub(crate) fn is_plain(&self) -> bool {
         self.first == self.live.len()
     }
 
-    /// The rules for this very place.
+    /// Iterates over the rules for exactly this place.
     pub(crate) fn rules_here(&self) -> impl Iterator<Item = (usize, &'t OptionRule<'t>)> {
         let depth = self.places.len();
         self.live_rules()
             .filter(move |(_, rule)| rule.steps.len() == depth)
     }
 
-    /// What the value here is called in the list or object that it is in, as a number.
+    /// Returns the name of the value in its list or object, as a number.
     pub(crate) fn name(&self) -> u64 {
         let [v1, v2] = self.tapes;
         match self.places.last() {
@@ -105,13 +105,13 @@ impl<'t, 'a> PathCursor<'t, 'a> {
         }
     }
 
-    /// Whether what stands here is ignored, of whatever type it is.
+    /// Whether the value here is ignored, whatever its type.
     pub(crate) fn is_ignored(&self) -> bool {
         self.rules_here()
             .any(|(_, rule)| matches!(rule.effect, OptionEffect::Ignore))
     }
 
-    /// Whether there may be a tolerance here or below.
+    /// Whether a tolerance may apply here or below.
     pub(crate) fn has_tolerance(&self) -> bool {
         self.live_rules()
             .any(|(_, rule)| matches!(rule.effect, OptionEffect::Tolerance(_)))
@@ -148,12 +148,12 @@ impl<'t, 'a> PathCursor<'t, 'a> {
         tape.string(tape.node(key))
     }
 
-    /// Writes the way with nothing in it that is data.
+    /// Writes the folded path, which contains no data.
     pub(crate) fn folded(&self, pointer: &mut String) {
         self.write(pointer, true);
     }
 
-    /// Writes the way as it is.
+    /// Writes the exact path.
     pub(crate) fn exact(&self, pointer: &mut String) {
         self.write(pointer, false);
     }
@@ -166,7 +166,7 @@ impl<'t, 'a> PathCursor<'t, 'a> {
                 PathStep::Key { side, key, of_map } => {
                     let key = self.key(side, key);
                     let meaning = key.meaning();
-                    // With lone surrogates: as it was sent, which is UTF-8.
+                    // A key with lone surrogates is written as it was sent, which is UTF-8.
                     let name = std::str::from_utf8(&meaning)
                         .or_else(|_| std::str::from_utf8(key.raw))
                         .unwrap_or_default();
@@ -190,7 +190,8 @@ impl<'t, 'a> PathCursor<'t, 'a> {
     }
 }
 
-/// A key of a megabyte would be written once for each of the findings below it.
+/// The longest key that is written in full. A key of a megabyte would be repeated in every finding
+/// below it.
 const LONGEST_NAME: usize = 256;
 
 fn shortened(name: &str) -> &str {
@@ -201,8 +202,8 @@ fn shortened(name: &str) -> &str {
     }
 }
 
-/// Whether a key is a name that a developer gave, and not an id, a date or a user's word: the
-/// characters of an identifier, at most forty, at most three of them digits.
+/// Whether a key is a developer's name, as opposed to an id, a date or a user's text: the characters of
+/// an identifier, at most forty of them, at most three of those digits.
 fn is_identifier(name: &str) -> bool {
     let mut digits = 0_usize;
     for (index, byte) in name.bytes().enumerate() {
@@ -221,7 +222,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_are_told_from_data() {
+    fn names_are_distinguished_from_data() {
         for name in [
             "id",
             "_links",

@@ -1,12 +1,12 @@
-//! Patterns of places in a body: a JSON Pointer in which `*` stands for any one step.
+//! Patterns for places in a body: JSON Pointers in which `*` matches any one step.
 
 use std::fmt;
 
-/// Which places in a body an option is for, as `/items/*/name`. The empty pattern is the whole
-/// body. `~1` stands for `/` in a step and `~0` for `~`, as in any JSON Pointer.
+/// Selects the places to which an option applies, for example `/items/*/name`. The empty pattern
+/// selects the whole body. In a step, `~1` means `/` and `~0` means `~`, as in any JSON Pointer.
 ///
-/// A number names an element of a list by its index (from 0); in a list without an order only `*`
-/// does.
+/// A number selects an element of a list by its index, counted from 0. In an unordered list only `*`
+/// selects elements.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Pattern {
     text: String,
@@ -18,7 +18,7 @@ pub(crate) enum PatternStep {
     Any,
     Name {
         name: String,
-        /// The name as an index, where it can be one.
+        /// The name as an index, if it is one.
         index: Option<usize>,
     },
 }
@@ -28,19 +28,19 @@ pub(crate) enum PatternStep {
 pub enum PatternError {
     /// It does not begin with `/`.
     NoSlash,
-    /// `*` with text beside it.
+    /// `*` is only a part of a step.
     StarInText,
-    /// A `~` that is neither `~0` nor `~1`.
+    /// A `~` is followed by neither `0` nor `1`.
     Tilde,
-    /// A `*` in the way to a key.
+    /// The path of a key contains `*`.
     StarInKey,
 }
 
 impl Pattern {
-    /// Reads a pattern.
+    /// Parses a pattern.
     ///
     /// # Errors
-    /// When the text is not a JSON Pointer, or has a `*` beside other text.
+    /// If the text is not a JSON Pointer, or `*` is only a part of a step.
     pub fn parse(text: &str) -> Result<Self, PatternError> {
         let steps = if text.is_empty() {
             Vec::new()
@@ -57,10 +57,10 @@ impl Pattern {
         })
     }
 
-    /// Reads the way to the key of an element: a pattern with no `*` in it.
+    /// Parses the path from an element to its key: a pattern without `*`.
     ///
     /// # Errors
-    /// As of [`Pattern::parse`], and when there is a `*`.
+    /// As [`Pattern::parse`], and if the path contains `*`.
     pub fn parse_key(text: &str) -> Result<Self, PatternError> {
         let pattern = Self::parse(text)?;
         if pattern.steps.contains(&PatternStep::Any) {
@@ -114,25 +114,27 @@ impl PatternStep {
 }
 
 impl PatternError {
-    /// What is wrong, as a sentence without its point.
+    /// Says what is wrong, without a final period.
     #[must_use]
     pub fn what(self) -> &'static str {
         match self {
-            Self::NoSlash => "the way to a value begins with `/`",
-            Self::StarInText => "`*` stands for one whole step, with no text beside it",
-            Self::Tilde => "`~` is written `~0`, and `~1` is a `/` inside a step",
-            Self::StarInKey => "a key is one value of each element, so its way has no `*`",
+            Self::NoSlash => "expected a JSON Pointer, which begins with `/`",
+            Self::StarInText => "`*` matches one whole step and cannot be part of one",
+            Self::Tilde => "`~` must be followed by `0` or `1`: `~0` means `~`, and `~1` means `/`",
+            Self::StarInKey => {
+                "each element has one key, so the path of the key cannot contain `*`"
+            }
         }
     }
 
-    /// What to write instead, as an imperative.
+    /// Says what to write instead, in the imperative.
     #[must_use]
     pub fn help(self) -> &'static str {
         match self {
-            Self::NoSlash => "write it from its first `/`, as in `/meta/at`",
+            Self::NoSlash => "start with `/`, as in `/meta/at`",
             Self::StarInText => "write `/*` for any step, as in `/items/*/name`",
             Self::Tilde => "write `~0` for `~`",
-            Self::StarInKey => "write the way from the element to its key, as in `/id`",
+            Self::StarInKey => "write the path from the element to its key, as in `/id`",
         }
     }
 }

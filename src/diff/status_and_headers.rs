@@ -1,4 +1,4 @@
-//! What comes before the body: the status and the headers.
+//! Compares what comes before the body: the status and the headers.
 
 use std::borrow::Cow;
 
@@ -70,7 +70,7 @@ pub(crate) fn header<'a>(
     );
 }
 
-/// What the body is encoded with, if it is.
+/// Returns the content encoding, unless it is `identity`.
 pub(crate) fn encoding<'a>(headers: Headers<'a>) -> Option<Cow<'a, [u8]>> {
     let encoding = joined("content-encoding", headers)?;
     let name = encoding.trim_ascii();
@@ -78,7 +78,7 @@ pub(crate) fn encoding<'a>(headers: Headers<'a>) -> Option<Cow<'a, [u8]>> {
     (!is_none).then_some(encoding)
 }
 
-/// All values of a header.
+/// Returns all values of a header, joined by `, `.
 fn joined<'a>(name: &str, headers: Headers<'a>) -> Option<Cow<'a, [u8]>> {
     let values = headers
         .iter()

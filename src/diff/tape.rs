@@ -17,7 +17,7 @@ pub(crate) enum NodeKind {
 }
 
 impl NodeKind {
-    /// What the hashes of all values of a type have in common.
+    /// Returns a hash of the type, which is part of the hash of each value.
     pub(crate) fn hash(self) -> u64 {
         match self {
             Self::Null => 1,
@@ -43,23 +43,23 @@ impl NodeKind {
     }
 }
 
-/// A value, or the key before one.
+/// A value, or a key, which comes right before its value.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Node {
-    /// Where it stands in the text, in bytes; of a string with its quotes.
+    /// The range in the text, in bytes. For a string it includes the quotes.
     pub(crate) start: usize,
     pub(crate) end: usize,
-    /// The node after it and all that is in it.
+    /// The index of the next node that is not inside this one.
     pub(crate) next: usize,
-    /// Of a key its hash, of a list or an object how many elements or members it has.
+    /// The hash of a key, or the number of elements or members.
     pub(crate) extra: u32,
     pub(crate) kind: NodeKind,
-    /// A string with escapes in it.
+    /// Whether a string has escapes.
     pub(crate) escaped: bool,
 }
 
 impl Node {
-    /// What stands where there is no node; nobody gets to see it.
+    /// Stands in for a node that does not exist.
     const NONE: Self = Self {
         start: 0,
         end: 0,
@@ -70,8 +70,8 @@ impl Node {
     };
 }
 
-/// The values of a text. The first node is the whole document; a list is followed by its elements,
-/// an object by its members, each a key and a value.
+/// The values of a text. The first node is the whole document. The elements of a list follow the list.
+/// The members of an object follow the object, each a key and a value.
 #[derive(Debug)]
 pub(crate) struct Tape<'a> {
     pub(crate) text: &'a [u8],
@@ -83,12 +83,12 @@ impl<'a> Tape<'a> {
         self.nodes.get(node).copied().unwrap_or(Node::NONE)
     }
 
-    /// The value as it stands in the text.
+    /// Returns the bytes of a value in the text.
     pub(crate) fn raw(&self, node: Node) -> &'a [u8] {
         self.text.get(node.start..node.end).unwrap_or_default()
     }
 
-    /// A string or a key.
+    /// Returns a string or a key.
     pub(crate) fn string(&self, node: Node) -> JsonString<'a> {
         let inner = node.start.wrapping_add(1)..node.end.wrapping_sub(1);
         JsonString {
@@ -97,7 +97,7 @@ impl<'a> Tape<'a> {
         }
     }
 
-    /// The hash of a value that holds no others.
+    /// Returns the hash of a value that is neither a list nor an object.
     #[inline(never)]
     pub(crate) fn hash_of_plain(&self, node: Node) -> u64 {
         match node.kind {
@@ -107,7 +107,7 @@ impl<'a> Tape<'a> {
         }
     }
 
-    /// Whether two values that hold no others are equal.
+    /// Whether two values are equal that are neither lists nor objects.
     pub(crate) fn same_plain(&self, node: usize, other: &Tape<'_>, theirs: usize) -> bool {
         let (left, right) = (self.node(node), other.node(theirs));
         left.kind == right.kind
@@ -121,7 +121,7 @@ impl<'a> Tape<'a> {
             }
     }
 
-    /// What stands in a value at the end of a way without `*`.
+    /// Returns the value at a path without `*`.
     #[inline(never)]
     pub(crate) fn find(&self, value: usize, way: &Pattern) -> Option<usize> {
         way.steps().iter().try_fold(value, |value, step| {
@@ -141,12 +141,12 @@ impl<'a> Tape<'a> {
         })
     }
 
-    /// The elements of a list.
+    /// Iterates over the elements of a list.
     pub(crate) fn elements(&self, list: usize) -> Children<'_, 'a> {
         self.children(list, 0)
     }
 
-    /// The keys of an object; the value of each is the node after it.
+    /// Iterates over the keys of an object. The value of each is the next node.
     pub(crate) fn keys(&self, object: usize) -> Children<'_, 'a> {
         self.children(object, 1)
     }
@@ -161,13 +161,13 @@ impl<'a> Tape<'a> {
     }
 }
 
-/// The elements of a list or the keys of an object.
+/// Iterates over the elements of a list or the keys of an object.
 #[derive(Clone)]
 pub(crate) struct Children<'t, 'a> {
     tape: &'t Tape<'a>,
     at: usize,
     end: usize,
-    /// How many nodes stand before the value: the key, or none.
+    /// The number of nodes before the value: 1 for a key, else 0.
     before: usize,
 }
 

@@ -1,5 +1,5 @@
-//! What a value is, as a hash that does not depend on how it is written: neither on the order of
-//! keys, nor of lists without an order, nor on what is ignored or known to vary.
+//! Hashes a value by what it means: the order of keys and of unordered lists, ignored values, and
+//! values that are known to vary do not matter.
 
 use crate::decimal;
 use crate::finding::Part;
@@ -10,7 +10,7 @@ use crate::tape::NodeKind;
 use crate::walk::{Walker, value};
 
 impl Walker<'_, '_, '_> {
-    /// The hash of a value one step further down the way.
+    /// Returns the hash of a value one step further down the path.
     pub(crate) fn hash_at(
         &mut self,
         place: PathStep,
@@ -24,7 +24,7 @@ impl Walker<'_, '_, '_> {
         hash
     }
 
-    /// The hash of a value of one side, to which the way leads. `None`: it is ignored.
+    /// Returns the hash of a value of one side at the current path, or `None` if it is ignored.
     fn hash(&mut self, side: usize, node: usize, without_noise: bool) -> Option<u64> {
         let tape = self.tape(side);
         let found = tape.node(node);
@@ -40,7 +40,7 @@ impl Walker<'_, '_, '_> {
             NodeKind::Array | NodeKind::Object => {
                 self.hash_children(side, node, without_noise, here)
             }
-            // Of what varies the type is left.
+            // Only the type of a varying value counts.
             _ if without_noise && self.may_vary() => kind,
             NodeKind::Number if here.tolerance.is_some() => {
                 let rank = decimal::rank(tape.raw(found));
@@ -62,7 +62,7 @@ impl Walker<'_, '_, '_> {
     ) -> u64 {
         let tape = self.tape(side);
         let nodes = tape.nodes.len();
-        // What is hashed once only would not be weighed twice.
+        // A cached hash would not add to the weight a second time.
         let is_kept = !self.cursor.has_tolerance();
         if is_kept
             && let Some(made @ 1..) = self.hashes.slot(side, without_noise, node, nodes).copied()

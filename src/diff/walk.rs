@@ -1,4 +1,4 @@
-//! Two bodies of JSON side by side, value by value.
+//! Compares two JSON bodies value by value.
 
 use std::borrow::Cow;
 
@@ -12,35 +12,36 @@ use crate::option_usage::OptionUsage;
 use crate::path_cursor::{PathCursor, PathStep};
 use crate::tape::{Node, NodeKind, Tape};
 
-/// Compares two values wherever they stand. Its recursion is as deep as the parser allows.
+/// Compares two values, which need not be at the same place. It recurses as deeply as the parser
+/// allows.
 pub(crate) struct Walker<'t, 's, 'a> {
     /// v1 and v2.
     pub(crate) tapes: [&'t Tape<'a>; 2],
     pub(crate) cursor: PathCursor<'t, 'a>,
     pub(crate) collector: &'t mut FindingCollector<'s, 'a>,
     pub(crate) usage: &'t mut OptionUsage,
-    /// Whether somebody only asks if two values are equal: nothing is found, and the first
-    /// difference is enough.
+    /// Whether only equality is asked for: no findings are made, and the first difference ends the
+    /// comparison.
     pub(crate) is_probing: bool,
-    /// Whether the usage of options is counted; not where the same values are looked at again.
+    /// Whether the use of options is counted. Off while the same values are looked at again.
     pub(crate) is_counting: bool,
     pub(crate) hashes: HashCache,
-    /// How many more steps pairing may take.
+    /// The number of steps that pairing may still take.
     steps: usize,
-    /// Whether there are none left: what is found out while probing means nothing any more.
+    /// Whether there are no steps left. Results of probing are then meaningless.
     pub(crate) is_exhausted: bool,
-    /// Whether nobody can tell of some list if it differs.
+    /// Whether some list could not be compared.
     pub(crate) is_uncompared: bool,
-    /// Emptied lists, to be used again.
+    /// Emptied lists, kept to reuse their memory.
     spare: Vec<Pair>,
 }
 
 /// Keys or elements of v1 and of v2.
 pub(crate) type Pair = [Vec<Entry>; 2];
 
-/// The place of v1 in pairs.
+/// The index of v1 in pairs.
 pub(crate) const V1: usize = 0;
-/// The place of v2 in pairs.
+/// The index of v2 in pairs.
 pub(crate) const V2: usize = 1;
 
 impl<'t, 's, 'a> Walker<'t, 's, 'a> {
@@ -66,7 +67,7 @@ impl<'t, 's, 'a> Walker<'t, 's, 'a> {
         }
     }
 
-    /// Whether the two are equal: whether there is no finding. Noise is none.
+    /// Compares two values. Returns whether there is no finding; noise is not a finding.
     pub(crate) fn walk(&mut self, a: usize, b: usize) -> bool {
         let [v1, v2] = self.tapes;
         let (left, right) = (v1.node(a), v2.node(b));
@@ -93,7 +94,7 @@ impl<'t, 's, 'a> Walker<'t, 's, 'a> {
         self.found(kind, Some(a), Some(b))
     }
 
-    /// Takes the steps that a value costs while probing; whether there are enough.
+    /// Pays the steps for a value while probing. Returns whether there were enough.
     #[inline(never)]
     pub(crate) fn may_probe(&mut self, node: Node) -> bool {
         if !self.is_probing {
@@ -109,7 +110,7 @@ impl<'t, 's, 'a> Walker<'t, 's, 'a> {
         !self.is_exhausted
     }
 
-    /// Whether two values that hold no others are equal.
+    /// Whether two values are equal that are neither lists nor objects.
     pub(crate) fn same_plain(&self, a: usize, b: usize) -> bool {
         let [v1, v2] = self.tapes;
         v1.same_plain(a, v2, b)
@@ -121,8 +122,8 @@ impl<'t, 's, 'a> Walker<'t, 's, 'a> {
         allowed.is_some_and(|allowed| decimal::within(v1.raw(left), v2.raw(right), allowed))
     }
 
-    /// Members are paired by their keys. The same keys in the same order, which is the rule, need
-    /// no search.
+    /// Compares the members of two objects. The usual case, the same keys in the same order, needs no
+    /// search.
     fn objects(&mut self, a: usize, b: usize, of_map: bool) -> bool {
         let [v1, v2] = self.tapes;
         let (mut left, mut right) = (v1.keys(a), v2.keys(b));
@@ -156,7 +157,7 @@ impl<'t, 's, 'a> Walker<'t, 's, 'a> {
         same
     }
 
-    /// Members in any order.
+    /// Compares members in any order.
     fn members(&mut self, keys: &mut Pair, of_map: bool) -> bool {
         let [v1, v2] = self.tapes;
         let [ours, theirs] = keys;
@@ -184,7 +185,7 @@ impl<'t, 's, 'a> Walker<'t, 's, 'a> {
         left.extra == right.extra && v1.string(left).same(v2.string(right))
     }
 
-    /// The values of a key that at least one side has.
+    /// Compares the values of a key that at least one side has.
     #[inline(never)]
     fn member(&mut self, x: Option<usize>, y: Option<usize>, of_map: bool) -> bool {
         let (side, key) = match (x, y) {
@@ -195,7 +196,7 @@ impl<'t, 's, 'a> Walker<'t, 's, 'a> {
         self.step(place, x.map(value), y.map(value))
     }
 
-    /// What stands one step further down the way, on one side or on both.
+    /// Compares the values one step further down the path, where one side may have none.
     #[inline(never)]
     pub(crate) fn step(&mut self, place: PathStep, a: Option<usize>, b: Option<usize>) -> bool {
         let mark = self.cursor.enter(place);
@@ -217,7 +218,7 @@ impl<'t, 's, 'a> Walker<'t, 's, 'a> {
         same
     }
 
-    /// What the options say of this place, given what stands there on either side.
+    /// Returns the rules for the current place, given the types of both values.
     #[inline(never)]
     pub(crate) fn look_up(&mut self, left: NodeKind, right: NodeKind) -> EffectiveRules<'t> {
         let mut here = EffectiveRules::default();
@@ -235,7 +236,7 @@ impl<'t, 's, 'a> Walker<'t, 's, 'a> {
         here
     }
 
-    /// Tells of a difference; false unless it is noise.
+    /// Reports a difference. Returns whether it is noise.
     #[inline(never)]
     pub(crate) fn found(&mut self, kind: FindingKind, a: Option<usize>, b: Option<usize>) -> bool {
         let severity = kind.severity();
@@ -275,7 +276,7 @@ impl<'t, 's, 'a> Walker<'t, 's, 'a> {
     }
 }
 
-/// The value of a key.
+/// Returns the node of a key's value.
 pub(crate) fn value(key: usize) -> usize {
     key.wrapping_add(1)
 }

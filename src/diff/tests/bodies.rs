@@ -1,4 +1,4 @@
-//! What is a difference between two bodies, and which.
+//! Which differences between two bodies are found, and of what kind.
 
 use super::describe_bodies;
 
@@ -79,15 +79,15 @@ fn each_kind_of_difference_has_its_place_and_severity() {
 }
 
 #[test]
-fn several_differences_are_all_told() {
-    let mut told = describe_bodies(
+fn several_differences_are_all_reported() {
+    let mut lines = describe_bodies(
         r#"{"a":1,"b":2,"c":[1,{"x":1}],"d":0}"#,
         r#"{"e":0,"c":["1",{"x":2}],"b":2,"a":3}"#,
         &[],
     );
-    told.sort();
+    lines.sort();
     assert_eq!(
-        told,
+        lines,
         [
             "extra additive /e /e - 0",
             "missing breaking /d /d 0 -",
@@ -108,7 +108,7 @@ fn an_order_is_one_finding_only_where_the_elements_are_the_same() {
         describe_bodies("[[1,2],[3,4]]", "[[2,1],[3,4]]", &[]),
         ["order changed /* /0 [1,2] [2,1]"]
     );
-    // The element that is elsewhere is equal in meaning, not in bytes.
+    // The element with another index is equal by value, not by bytes.
     assert_eq!(
         describe_bodies(r#"[{"a":1,"b":1},2]"#, r#"[2,{"b":1.0,"a":1}]"#, &[]),
         [r#"order changed - - [{"a":1,"b":1},2] [2,{"b":1.0,"a":1}]"#]
@@ -183,7 +183,7 @@ fn what_a_client_could_read_in_two_ways_is_not_json() {
         " ",
         "[,1]",
     ] {
-        let told = describe_bodies(text, "[]", &[]);
-        assert_eq!(told, [format!("type breaking - - {text} []")], "{text}");
+        let lines = describe_bodies(text, "[]", &[]);
+        assert_eq!(lines, [format!("type breaking - - {text} []")], "{text}");
     }
 }

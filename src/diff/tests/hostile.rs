@@ -1,5 +1,4 @@
-//! Bodies that wish us ill: nothing panics, nothing takes long, and nothing is called equal that is
-//! not.
+//! Hostile bodies: nothing panics, nothing takes long, and different bodies are never called equal.
 
 use std::time::{Duration, Instant};
 
@@ -8,7 +7,7 @@ use turnout_diff::{Comparison, OptionUsage, Options, Part, compare};
 
 use super::{bodies, bytes, describe, options, response};
 
-/// Far more than any comparison takes, far less than a quadratic one would; without optimisation.
+/// Far more than any comparison takes, far less than a quadratic one would take without optimisation.
 const LONG: Duration = Duration::from_secs(3);
 
 fn body() -> impl Strategy<Value = Vec<u8>> {
@@ -91,9 +90,9 @@ proptest! {
     }
 }
 
-/// Compares both ways, with plain options and with everything that can be asked for.
+/// Compares in both directions, with default options and with rules for every list.
 fn compared(v1: &[u8], v2: &[u8]) -> Vec<String> {
-    let asked = options(&[
+    let everything = options(&[
         "unordered /l",
         "unordered ",
         "unordered /*",
@@ -106,11 +105,11 @@ fn compared(v1: &[u8], v2: &[u8]) -> Vec<String> {
         "absolute /*/* 0.1",
     ]);
     let mut all = Vec::new();
-    for options in [&options(&[]), &asked, &keyed] {
+    for options in [&options(&[]), &everything, &keyed] {
         for is_noisy in [false, true] {
             let start = Instant::now();
             let mut usage = OptionUsage::new(options);
-            // Asks a question of each place, and never gets a useful answer.
+            // Is called for each place, and matches none.
             let noise = |_, pointer: &str| is_noisy && pointer.ends_with("never");
             let comparison = compare(&response(v1), &response(v2), options, &noise, &mut usage);
             let _: Comparison<'_> =
@@ -126,7 +125,7 @@ fn compared(v1: &[u8], v2: &[u8]) -> Vec<String> {
 
 fn assert_none_equal(v1: &[u8], v2: &[u8]) {
     let all = compared(v1, v2);
-    assert!(!all.iter().any(|told| told == "equal"), "{all:?}");
+    assert!(!all.iter().any(|lines| lines == "equal"), "{all:?}");
     assert_eq!(describe(&bodies(v1, v1, &options(&[]))), ["equal"]);
 }
 
@@ -208,7 +207,7 @@ fn long_strings_and_broken_ones() {
     }
 }
 
-/// `count` pieces with commas between them.
+/// Joins `count` pieces with commas.
 fn joined(count: usize, piece: impl Fn(usize) -> String) -> String {
     (0..count).map(piece).collect::<Vec<_>>().join(",")
 }
@@ -225,12 +224,12 @@ fn many_keys_and_elements_take_no_square() {
         }
     };
     for (a, b) in [
-        // The keys in the other order, and one of another name.
+        // The keys in reverse order, and one with another name.
         (
             joined(count, |n| format!("\"k{n}\":0")),
             joined(count, |n| format!("\"{}\":0", same_but_last(turned(n)))),
         ),
-        // The same beginning for all of them.
+        // Every key begins with the same text.
         (
             joined(3_000, |n| format!("\"{}{n}\":0", "p".repeat(100))),
             joined(3_000, |n| format!("\"{}{}\":1", "p".repeat(100), 2_999 - n)),
@@ -267,7 +266,7 @@ fn many_keys_and_elements_take_no_square() {
             joined(3_000, |n| format!("[{n},[{n}]]")),
             joined(3_000, |n| format!("[{},[0]]", 2_999 - n)),
         ),
-        // Elements that differ in nothing but what has a tolerance.
+        // Elements that differ only in numbers with a tolerance.
         (
             joined(3_000, |n| format!("[{n}]")),
             joined(3_000, |n| format!("[{}.5]", (2_999 - n) * 3)),
@@ -283,7 +282,7 @@ fn many_keys_and_elements_take_no_square() {
 
 #[test]
 fn lists_within_lists_take_no_square() {
-    // At each level the same elements in another order, and at the bottom much that differs.
+    // Each level has the same elements in another order, and the lowest has many differences.
     let core = |last: usize| joined(6_000, |n| if n == 5_999 { last } else { n }.to_string());
     for (before, after) in [
         ("[1,2,", ",3]"),
@@ -304,7 +303,7 @@ fn lists_within_lists_take_no_square() {
         );
         assert_none_equal(v1.as_bytes(), turned.as_bytes());
     }
-    // Pairs of pairs, each the other way round.
+    // Nested pairs, each in reverse order.
     fn tree(depth: usize, seed: usize, turned: bool) -> String {
         if depth == 0 {
             return seed.to_string();
@@ -329,7 +328,7 @@ fn lists_within_lists_take_no_square() {
     );
 }
 
-/// Two lists that are equal by one pairing alone, which is the farthest from that by indices.
+/// Two lists that are equal by exactly one pairing, the farthest from pairing by index.
 fn chain(count: usize) -> [String; 2] {
     let v1 = joined(count + 1, |n| (2 * n + 1).to_string());
     let v2 = joined(count, |n| (2 * n + 2).to_string());
@@ -353,9 +352,9 @@ fn a_pairing_that_costs_too_much_is_neither_equal_nor_different() {
     let refused = ["not comparable: too_many_pairs"];
     assert_eq!(run(&v1, &v2, ["1", "1"]), refused);
     assert_eq!(run(&v2, &v1, ["1", "1"]), refused);
-    // What differs elsewhere differs for sure.
+    // A difference in another place is certain.
     assert_eq!(run(&v1, &v2, ["1", "2"]), ["value changed /z /z 1 2"]);
-    // Of lists of any length that differ for sure, so much is known.
+    // Lists that certainly differ are reported as such, whatever their length.
     let far = format!("[{}]", joined(1_501, |n| (2 * n + 100_000).to_string()));
     let found = run(&v1, &far, ["1", "1"]);
     assert!(
@@ -365,7 +364,7 @@ fn a_pairing_that_costs_too_much_is_neither_equal_nor_different() {
     );
     let longer = format!("[7,{}", &v2[1..]);
     assert!(run(&v1, &longer, ["1", "1"])[0].starts_with("length changed /l /l "));
-    // Inside other lists, with and without an order.
+    // Inside other lists, ordered and unordered.
     for outer in ["unordered ", "unordered  key /1", "maps "] {
         let options = super::options(&[outer, "unordered /*/0", "absolute /*/0/* 1"]);
         let [v1, v2] = [&v1, &v2].map(|list| format!("[[{list},7],[[5],8]]"));

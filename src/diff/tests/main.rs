@@ -1,4 +1,4 @@
-//! The differ: each rule by a table, what holds for any two bodies, and hostile bodies.
+//! Tests of the differ: rules by table, properties of any two bodies, and hostile bodies.
 #![expect(
     clippy::arithmetic_side_effects,
     clippy::cast_possible_truncation,
@@ -24,7 +24,7 @@ use turnout_diff::{
     Unordered, compare,
 };
 
-/// Bytes with a liking for those that mean something to a parser.
+/// Random bytes, many of them meaningful to a parser.
 fn bytes(most: usize) -> impl Strategy<Value = Vec<u8>> {
     let byte = prop_oneof![
         any::<u8>(),
@@ -37,7 +37,7 @@ fn path(text: &str) -> Pattern {
     Pattern::parse(text).unwrap_or_else(|problem| panic!("{text}: {problem:?}"))
 }
 
-/// Options as words: `ignore /a`, `unordered /items`, `unordered /users key /id`, `maps /m`,
+/// Parses options from words: `ignore /a`, `unordered /items`, `unordered /users key /id`, `maps /m`,
 /// `absolute /price 0.01`, `relative /x 0.001`.
 fn options(words: &[&str]) -> Options {
     let mut options = Options::default();
@@ -77,7 +77,7 @@ fn response<'a>(body: &'a [u8]) -> Response<'a> {
     }
 }
 
-/// Two bodies of the same status, with nothing noisy.
+/// Compares two bodies with the same status and without noise.
 fn bodies<'a>(v1: &'a [u8], v2: &'a [u8], options: &Options) -> Comparison<'a> {
     let mut usage = OptionUsage::new(options);
     compare(
@@ -89,7 +89,7 @@ fn bodies<'a>(v1: &'a [u8], v2: &'a [u8], options: &Options) -> Comparison<'a> {
     )
 }
 
-/// As [`bodies`], with values at some folded pointers known to vary.
+/// Like [`bodies`], with values at some folded pointers known to vary.
 fn noisy<'a>(v1: &'a str, v2: &'a str, options: &Options, noise: &[&str]) -> Comparison<'a> {
     let mut usage = OptionUsage::new(options);
     let is_noisy = |part, pointer: &str| part == Part::Body && noise.contains(&pointer);
@@ -97,8 +97,8 @@ fn noisy<'a>(v1: &'a str, v2: &'a str, options: &Options, noise: &[&str]) -> Com
     compare(&v1, &v2, options, &is_noisy, &mut usage)
 }
 
-/// One line for each finding: `kind severity pointer exact v1 v2`, places and sides as `-` where
-/// they are empty.
+/// Formats each finding as one line: `kind severity pointer exact v1 v2`, with `-` for an empty place
+/// or side.
 fn describe(comparison: &Comparison<'_>) -> Vec<String> {
     match comparison {
         Comparison::Equal => vec!["equal".into()],
@@ -138,7 +138,7 @@ fn line(finding: &Finding<'_>) -> String {
     )
 }
 
-/// Compares and tells.
+/// Compares two bodies and formats the findings.
 fn describe_bodies(v1: &str, v2: &str, words: &[&str]) -> Vec<String> {
     describe(&bodies(v1.as_bytes(), v2.as_bytes(), &options(words)))
 }

@@ -1,8 +1,8 @@
-//! Media types in headers are compared by what RFC 9110 says of them.
+//! Media types in headers are compared by their meaning (RFC 9110).
 
 use turnout_diff::{Comparison, OptionUsage, Options, Response, compare};
 
-/// Whether two values of a header are equal, asked in both directions.
+/// Whether two values of a header are equal, in both directions.
 fn are_equal(header: &str, v1: &str, v2: &str) -> bool {
     let options = Options {
         headers: vec![header.into()],
@@ -91,7 +91,7 @@ fn content_types_that_mean_something_else_are_different() {
 #[test]
 fn malformed_content_types_are_compared_by_their_bytes() {
     for (a, b) in [
-        // A parameter twice: nobody can tell which is meant.
+        // A parameter twice: it is ambiguous which one counts.
         (
             "text/plain; charset=utf-8; charset=latin1",
             "text/plain; charset=UTF-8; charset=latin1",

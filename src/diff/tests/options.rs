@@ -1,4 +1,4 @@
-//! What each option makes of bodies.
+//! The effect of each option.
 
 use turnout_diff::{Comparison, OptionUsage, Pattern, PatternError, compare};
 
@@ -86,7 +86,7 @@ fn lists_without_an_order() {
         several[0].starts_with("value changed /* /* "),
         "{several:?}"
     );
-    // Within each other.
+    // Nested in each other.
     let both = ["unordered /*", "unordered "];
     assert_eq!(
         describe_bodies("[[1,2],[3,4]]", "[[4,3],[2,1]]", &both),
@@ -94,7 +94,7 @@ fn lists_without_an_order() {
     );
     let outer = describe_bodies("[[1,2],[3,4]]", "[[4,3],[2,1]]", &["unordered "]);
     assert_eq!(outer.len(), 1, "the inner lists have an order: {outer:?}");
-    // An order that is asked for elsewhere.
+    // The option is for another place.
     let word = ["unordered /a"];
     assert_eq!(
         describe_bodies(r#"{"a":[1,2],"b":1}"#, r#"{"a":[2,1],"b":1.0}"#, &word),
@@ -144,7 +144,7 @@ fn ignored_elements_of_a_list_without_an_order_do_not_count() {
             "{words:?} {v2} {v1}"
         );
     }
-    // An index names nobody in a list without an order, and what is inside is not the element.
+    // An index selects nothing in an unordered list, and a value inside an element is not the element.
     for words in [
         &["unordered ", "ignore /0"][..],
         &["unordered ", "ignore /*/a"],
@@ -187,7 +187,7 @@ fn elements_are_paired_by_their_keys() {
                 r#"missing breaking /u/* /u/1 {"id":2} -"#,
             ],
         ),
-        // Without keys, or with one of them twice, as if none was asked for.
+        // Without keys, or with a repeated one, the option has no effect.
         (
             r#"{"id":1,"n":1},{"n":2}"#,
             r#"{"n":2},{"id":1,"n":1}"#,
@@ -204,9 +204,9 @@ fn elements_are_paired_by_their_keys() {
             vec!["equal"],
         ),
     ] {
-        let mut told = describe_bodies(&u(v1), &u(v2), &word);
-        told.sort();
-        assert_eq!(told, expected, "{v1} {v2}");
+        let mut lines = describe_bodies(&u(v1), &u(v2), &word);
+        lines.sort();
+        assert_eq!(lines, expected, "{v1} {v2}");
     }
     let deep = ["unordered  key /a/0"];
     assert_eq!(
@@ -218,10 +218,10 @@ fn elements_are_paired_by_their_keys() {
         ["value changed /*/b /0/b 1 2"]
     );
     let itself = ["unordered  key "];
-    let mut told = describe_bodies("[1,2,3]", "[3,4,1]", &itself);
-    told.sort();
+    let mut lines = describe_bodies("[1,2,3]", "[3,4,1]", &itself);
+    lines.sort();
     assert_eq!(
-        told,
+        lines,
         ["extra additive /* /1 - 4", "missing breaking /* /1 2 -"]
     );
 }
@@ -283,8 +283,8 @@ fn numbers_within_a_tolerance_are_equal() {
         ["equal"]
     );
     let words = ["absolute /*/p 0.01"];
-    let told = describe_bodies(r#"[{"p":1},{"p":2}]"#, r#"[{"p":2.01},{"p":1}]"#, &words);
-    assert!(told[0].starts_with("order changed"), "{told:?}");
+    let lines = describe_bodies(r#"[{"p":1},{"p":2}]"#, r#"[{"p":2.01},{"p":1}]"#, &words);
+    assert!(lines[0].starts_with("order changed"), "{lines:?}");
 }
 
 #[test]
@@ -347,7 +347,7 @@ fn usage_counts_what_is_named_on_either_side() {
 }
 
 #[test]
-fn bad_patterns_are_told_apart() {
+fn each_bad_pattern_has_its_own_error() {
     for (text, expected) in [
         ("a", PatternError::NoSlash),
         ("/a*", PatternError::StarInText),

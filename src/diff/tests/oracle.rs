@@ -1,5 +1,5 @@
-//! The differ against another one that tries every pairing of every list: slow, short, and written
-//! from what the options say.
+//! Compares the differ with a short, slow oracle that tries every pairing of every list and was written
+//! from the description of the options.
 
 use proptest::prelude::*;
 use serde_json::{Value, json};
@@ -7,7 +7,7 @@ use turnout_diff::{Comparison, Finding};
 
 use super::{bodies, describe, options};
 
-/// One option, read from its words.
+/// One option, parsed from its words.
 #[derive(Clone, Debug)]
 enum Rule {
     Ignore,
@@ -16,12 +16,12 @@ enum Rule {
     Relative(i64),
 }
 
-/// What there is to compare by: paths as steps, and what is said of them.
+/// The options: paths as steps, and what applies there.
 struct Oracle {
     rules: Vec<(Vec<String>, Rule)>,
 }
 
-/// A step on the way: a key, an index, or an element of a list without an order.
+/// A step of a path: a key, an index, or an element of an unordered list.
 #[derive(Clone)]
 enum Step {
     Key(String),
@@ -72,7 +72,7 @@ impl Oracle {
         self.at(way).iter().any(|rule| matches!(rule, Rule::Ignore))
     }
 
-    /// Whether two values are equal; `None` stands for no value.
+    /// Whether two values are equal. `None` is a missing value.
     fn equal(&self, a: Option<&Value>, b: Option<&Value>, way: &[Step]) -> bool {
         if self.is_ignored(way) {
             return true;
@@ -96,7 +96,7 @@ impl Oracle {
                         .all(|n| self.equal(a.get(n), b.get(n), &then(Step::Index(n))));
                 };
                 let inside = then(Step::Any);
-                // Elements that are ignored do not count.
+                // Ignored elements do not count.
                 if self.is_ignored(&inside) {
                     return true;
                 }
@@ -123,7 +123,7 @@ impl Oracle {
                     .at(way)
                     .into_iter()
                     .find(|rule| matches!(rule, Rule::Absolute(_) | Rule::Relative(_)));
-                // All numbers here are hundredths, and so are all tolerances.
+                // All numbers and tolerances here are hundredths.
                 let [a, b] = [a, b]
                     .map(|number| (number.as_f64().expect("a number") * 100.0).round() as i64);
                 let apart = (a - b).abs();
@@ -138,7 +138,7 @@ impl Oracle {
         }
     }
 
-    /// Whether the first of `a` has a partner with which all others have theirs.
+    /// Whether the first of `a` has a partner that leaves partners for all others.
     fn some_order_is_equal(&self, a: &[Value], b: &[Value], inside: &[Step]) -> bool {
         let Some((first, rest)) = a.split_first() else {
             return b.is_empty();
@@ -159,7 +159,7 @@ fn same(a: &Value, b: &Value) -> bool {
     }
 }
 
-/// The keys of a list's elements, when each has one of its own that holds no other value.
+/// The keys of a list's elements, if every element has its own key and each key is a plain value.
 fn keys(list: &[Value], key: &str) -> Option<Vec<Value>> {
     let keys = list.iter().map(|element| {
         let found = element.pointer(key)?;
@@ -170,7 +170,7 @@ fn keys(list: &[Value], key: &str) -> Option<Vec<Value>> {
     (!(0..keys.len()).any(repeated)).then_some(keys)
 }
 
-/// Small documents of few values, so that many of them are nearly equal.
+/// Small documents with few distinct values, so that many are nearly equal.
 fn document() -> impl Strategy<Value = Value> {
     let leaf = prop_oneof![
         4 => (0..6_i64).prop_map(Value::from),
@@ -191,8 +191,8 @@ fn document() -> impl Strategy<Value = Value> {
     })
 }
 
-/// The document with small changes: numbers a little off, lists in another order, elements and
-/// members gone or added.
+/// The document with small changes: numbers slightly off, lists reordered, elements and members removed
+/// or added.
 fn changed(value: &Value, taste: &mut dyn FnMut() -> u8) -> Value {
     match value {
         Value::Array(items) => {
@@ -251,7 +251,7 @@ fn words() -> impl Strategy<Value = Vec<String>> {
     prop::collection::vec(word, 0..7)
 }
 
-/// Whether a finding names a value that v1 has, and that the oracle finds different.
+/// Whether a finding names a value of v1 that differs by the oracle.
 fn names_a_difference(oracle: &Oracle, finding: &Finding<'_>, v1: &Value) -> bool {
     let read = |side: &Option<turnout_diff::Value<'_>>| {
         let raw = side
@@ -260,12 +260,12 @@ fn names_a_difference(oracle: &Oracle, finding: &Finding<'_>, v1: &Value) -> boo
         raw.map(|value| value.expect("JSON"))
     };
     let (a, b) = (read(&finding.v1), read(&finding.v2));
-    // What v1 has stands where the finding says, unless nobody can say where. What only v2 has is
-    // inside the element of v1 that its own belongs to.
+    // The exact pointer leads to the value of v1, unless the elements cannot be paired. A value that
+    // only v2 has is inside the partner of its element.
     let is_there = a.is_none()
         || finding.exact.split('/').any(|step| step == "*")
         || v1.pointer(&finding.exact) == a.as_ref();
-    // Not by the options below, which the place with `*` for each index has in common.
+    // Without the options below, because places that differ only in an index share them.
     let way: Vec<Step> = finding
         .exact
         .split('/')
@@ -320,7 +320,7 @@ proptest! {
         rows in prop::collection::vec((0..4_i64, 0..4_i64, 0..3_i64), 1..6),
         taste in prop::collection::vec(any::<u8>(), 1..60), keyed in 0..4_u8,
     ) {
-        // Hundredths close to each other in two numbers, so that each element has several partners.
+        // Two numbers of close hundredths, so that each element has several possible partners.
         let element = |x: i64, y: i64, id: i64| json!({"id": id, "x": x as f64 / 100.0, "y": [y as f64 / 100.0]});
         let mut turn = taste.into_iter().cycle();
         let mut taste = || i64::from(turn.next().unwrap_or_default());

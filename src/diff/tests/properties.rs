@@ -1,4 +1,4 @@
-//! What holds for any two bodies.
+//! Properties of any two bodies.
 
 use proptest::prelude::*;
 use proptest::sample::Index;
@@ -7,7 +7,7 @@ use turnout_diff::{Comparison, Options};
 
 use super::{bodies, describe, options};
 
-/// Any body of JSON, not deep.
+/// Any JSON body of small depth.
 fn body() -> impl Strategy<Value = Value> {
     let leaf = prop_oneof![
         Just(Value::Null),
@@ -28,8 +28,8 @@ fn body() -> impl Strategy<Value = Value> {
     })
 }
 
-/// The same body written in another way: white space, the order of keys, escapes, literals. `taste`
-/// is where the choices come from.
+/// The same body in another notation: white space, key order, escapes, number literals. `taste`
+/// supplies the choices.
 fn rewritten(value: &Value, taste: &mut dyn FnMut() -> u8) -> String {
     let mut text = String::new();
     write(value, taste, &mut text);
@@ -174,7 +174,7 @@ fn many() -> Options {
     options
 }
 
-/// Whether two trees are equal when numbers count by what they are.
+/// Whether two trees are equal, comparing numbers by value.
 fn same(a: &Value, b: &Value) -> bool {
     match (a, b) {
         (Value::Number(a), Value::Number(b)) => a == b || a.as_f64() == b.as_f64(),
@@ -231,7 +231,7 @@ proptest! {
     fn a_planted_change_is_found_where_it_is(
         value in body(), at: Index, inner: Index, taste in prop::collection::vec(any::<u8>(), 1..60), which in 0..5_u8,
     ) {
-        // Whether the values on the way to a pointer are objects and lists; of the place itself.
+        // Whether the values along a pointer are objects and lists.
         let all = pointers(&value, "");
         let at = at.get(&all);
         let mut v2 = value.clone();
@@ -274,7 +274,7 @@ proptest! {
         let found = findings(&v1, &v2, &options(&[]));
         prop_assert_eq!(found.len(), 1, "{} {} {:?}", v1, v2, found);
         let [exact, kind, severity, pointer] = &found[0];
-        // A change in one of two elements can make them the same two in another order.
+        // A change in one of two elements can turn the list into a reordering.
         if (&expected.0, expected.1) != (exact, kind) {
             prop_assert!(kind == "order" && expected.0.starts_with(exact.as_str()), "{} {} {:?}", v1, v2, found);
         } else {
@@ -306,7 +306,7 @@ proptest! {
         keyed: bool,
     ) {
         let keys = |items: Vec<Value>| -> Vec<Value> {
-            // Most of them of their own, so that most lists are paired by them.
+            // Most of them are distinct, so that most lists are paired by them.
             let keyed = items.into_iter().map(|item| json!({"id": item.to_string(), "item": item.to_string().len() % 3}));
             keyed.collect()
         };
@@ -338,7 +338,7 @@ proptest! {
         let literal = format!("{sign}{digits}e{exponent}");
         let (a, b) = (another_literal(&literal, &mut tastes(one)), another_literal(&literal, &mut tastes(two)));
         prop_assert_eq!(describe(&bodies(a.as_bytes(), b.as_bytes(), &options(&[]))), ["equal"], "{} {}", a, b);
-        // One more in the last place is another number.
+        // A larger last digit is another number.
         let other = a.replacen('e', "1e", 1).replacen('E', ".1E", 1);
         prop_assert_ne!(describe(&bodies(a.as_bytes(), other.as_bytes(), &options(&[]))), ["equal"], "{} {}", a, other);
     }

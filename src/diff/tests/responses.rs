@@ -41,10 +41,10 @@ fn a_status_of_another_class_is_breaking() {
         (200, 404, "value breaking - - 200 404"),
         (500, 404, "value breaking - - 500 404"),
     ] {
-        let told = describe(&compare_responses((v1, &[], ""), (v2, &[], ""), &[]));
-        assert_eq!(told, [expected], "{v1} {v2}");
+        let lines = describe(&compare_responses((v1, &[], ""), (v2, &[], ""), &[]));
+        assert_eq!(lines, [expected], "{v1} {v2}");
     }
-    // A change within the class may be noise, another class never is.
+    // A change within the class may be noise. A change of class never is.
     let noise = [(Part::Status, "")];
     assert_eq!(
         describe(&compare_responses((200, &[], ""), (201, &[], ""), &noise)),
@@ -115,10 +115,10 @@ fn encoded_bodies_are_compared_by_their_bytes_alone() {
             "{a} {b}"
         );
     }
-    // What differs besides is a difference for sure.
+    // A difference in another part is certain.
     let Comparison::Different(findings) = compare_responses((200, gzip, "x"), (500, &[], "y"), &[])
     else {
-        panic!("not told");
+        panic!("expected findings");
     };
     assert_eq!(findings.uncompared(), Some(NotComparable::Encoded));
     assert_eq!(findings.severity(), Some(Severity::Breaking));
@@ -169,16 +169,16 @@ fn lists_are_matched_as_if_noise_were_equal() {
     let ordered = describe(&noisy(v1, v2, &options(&[]), &["/*/at"]));
     assert!(ordered[0].starts_with("order changed - - "), "{ordered:?}");
     for words in ["unordered ", "unordered  key /id"] {
-        let told = describe(&noisy(v1, v2, &options(&[words]), &["/*/at"]));
-        assert_eq!(told, ["noisy 2"], "{words}");
+        let lines = describe(&noisy(v1, v2, &options(&[words]), &["/*/at"]));
+        assert_eq!(lines, ["noisy 2"], "{words}");
     }
-    let told = describe(&noisy(
+    let lines = describe(&noisy(
         v1,
         &v2.replace("8", "\"8\""),
         &options(&["unordered "]),
         &["/*/at"],
     ));
-    assert_eq!(told, [r#"type breaking /*/at /1/at 6 "8""#, "noisy 1"]);
+    assert_eq!(lines, [r#"type breaking /*/at /1/at 6 "8""#, "noisy 1"]);
 }
 
 #[test]
@@ -220,7 +220,7 @@ fn limits_make_bodies_not_comparable_and_never_equal() {
     );
 
     let Comparison::Different(findings) = bodies(br#"[1,2,3,{}]"#, br#"[4,5,{},3]"#, &small) else {
-        panic!("not told");
+        panic!("expected findings");
     };
     assert_eq!((findings.as_slice().len(), findings.omitted()), (2, 2));
     assert!(

@@ -5,10 +5,14 @@
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use turnout_core::render::FILTER_NAME;
 use turnout_core::{REVISION_GAUGES, Reason, Treatment, plugin_label};
 
 use crate::counters::{ClusterStat, Counter, CounterValues};
+
+/// The bytes that the value of a query parameter escapes.
+const IN_QUERY: &AsciiSet = &NON_ALPHANUMERIC.remove(b'_').remove(b'.').remove(b'-');
 
 /// The prefix of the names of the filter's metrics.
 const METRICS: &str = "wasmcustom.";
@@ -66,7 +70,7 @@ pub fn stats_path<'a>(clusters: impl IntoIterator<Item = &'a str>) -> String {
     let filter = format!(
         r"^(wasmcustom\.turnout\.|extension_config_discovery\.http_filter\.{FILTER_NAME}\.|server\.uptime${of_clusters})"
     );
-    format!("/stats?filter={}", percent_encoded(&filter))
+    format!("/stats?filter={}", utf8_percent_encode(&filter, IN_QUERY))
 }
 
 /// Returns the name of a cluster as Envoy writes it in its stats.
@@ -92,16 +96,6 @@ fn escaped(name: &str) -> String {
         escaped.push(c);
     }
     escaped
-}
-
-fn percent_encoded(text: &str) -> String {
-    let encode = |byte: u8| match byte {
-        b'0'..=b'9' | b'A'..=b'Z' | b'a'..=b'z' | b'_' | b'.' | b'-' => {
-            char::from(byte).to_string()
-        }
-        _ => format!("%{byte:02X}"),
-    };
-    text.bytes().map(encode).collect()
 }
 
 impl StatsPage {

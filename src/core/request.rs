@@ -13,7 +13,6 @@ use crate::policy::time::Time;
 use crate::proxy::decision_header::{self, Inbound};
 use crate::request::account::Account;
 use crate::request::headers::Headers;
-use crate::request::swar::position_of_either;
 
 /// What [`decide`](crate::decide()) looks at, made by [`Plan::request`](crate::Plan::request). It
 /// borrows from the headers and copies nothing.
@@ -102,7 +101,7 @@ impl<'a> Request<'a> {
 }
 
 fn path_of(target: &[u8]) -> &[u8] {
-    let end = position_of_either(target, b'?', b'#');
+    let end = memchr::memchr2(b'?', b'#', target);
     end.and_then(|end| target.get(..end)).unwrap_or(target)
 }
 

@@ -1,4 +1,4 @@
-//! A small map: a sorted list, found in by halving.
+//! A small map: a sorted list with binary search.
 //!
 //! Each kind of `BTreeMap` is several kilobytes in an artifact that every worker of every proxy
 //! loads. Where there are few entries, or they mostly come at the end, this does as well.

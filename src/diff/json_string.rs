@@ -1,7 +1,7 @@
 //! JSON strings, compared by their values instead of their notation.
 //!
-//! The unescaping is not shared with the policy reader: it has to keep lone surrogates, which a policy
-//! rejects, and its input is already known to be well-formed.
+//! Escapes are decoded by hand because lone surrogates have to be kept: two responses may differ in them,
+//! and `serde_json` refuses them in a `String`.
 
 use std::borrow::Cow;
 use std::cmp::Ordering;

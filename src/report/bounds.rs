@@ -2,6 +2,9 @@
 //!
 //! They are exact: whatever the true rate is, a bound is on the wrong side of it in at most 5 % of
 //! samples, also for rates near 0, where the usual approximations are far too sure.
+//!
+//! They are computed by hand on `libm`: the incomplete beta function is all that they need of a statistics
+//! library.
 
 #![expect(
     clippy::float_arithmetic,

@@ -9,6 +9,7 @@
 mod dns_label;
 mod escape;
 mod excerpt;
+mod json_string;
 mod list;
 mod nearest;
 mod numbers;
@@ -20,6 +21,7 @@ pub use escape::{
     begins_ci_command, escape_bytes_for_terminal, escape_for_terminal, is_visible, push_json_escape,
 };
 pub use excerpt::{excerpt, excerpt_bytes_for_terminal, excerpt_for_terminal};
+pub use json_string::{json_string, push_json_string};
 pub use list::{join_first, join_list};
 pub use nearest::nearest;
 pub use numbers::{format_decimal, format_millionths, percent, thousands, thousandths};

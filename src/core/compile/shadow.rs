@@ -2,6 +2,8 @@
 
 use std::ops::RangeInclusive;
 
+use turnout_diff::{Amount, Limits, Margin, Options, Pattern, PatternError, Tolerance, Unordered};
+
 use crate::bucketing::Fraction;
 use crate::diagnostics::location::{JsonPointer, Span};
 use crate::diagnostics::problem::{Problem, excerpt};
@@ -11,7 +13,6 @@ use crate::policy::decimal::Decimal;
 use crate::policy::document;
 use crate::policy::json::{Field, List, Located, LocatedText, Number, Reader};
 use crate::policy::read::expected;
-use turnout_diff::{Amount, Limits, Margin, Options, Pattern, PatternError, Tolerance, Unordered};
 
 use super::rollouts::{Rollouts, cluster_name};
 use super::whole_number::whole;

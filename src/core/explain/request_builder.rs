@@ -3,6 +3,7 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 use crate::plan::path_match::{PathMatch, PathTemplate, TemplateUse};
 use crate::plan::request_match::HeaderTest;
@@ -14,6 +15,13 @@ use crate::request::account_sources::Source;
 use crate::request::headers::Headers;
 
 use super::account::{SourceContent, SourceName, held, name};
+
+/// Escapes every byte that RFC 3986, section 2.3, does not call unreserved.
+const UNRESERVED: &AsciiSet = &NON_ALPHANUMERIC
+    .remove(b'-')
+    .remove(b'.')
+    .remove(b'_')
+    .remove(b'~');
 
 /// The parts of a request.
 #[derive(Clone, Copy, Debug, Default)]
@@ -149,7 +157,8 @@ impl RequestBuilder<'_> {
                 }
                 Source::Path(template) if path.is_none() => {
                     let like = self.rollout.and_then(path_of);
-                    *path = Some(template.path(&percent_encoded(account), like.as_ref()));
+                    let encoded = utf8_percent_encode(account, UNRESERVED).to_string();
+                    *path = Some(template.path(&encoded, like.as_ref()));
                 }
                 Source::Header(_) | Source::BasicAuthUsername | Source::Path(_) => continue,
             }
@@ -227,17 +236,4 @@ fn path_of(rollout: &Rollout) -> Option<PathTemplate> {
 /// Proxies take spaces from the ends of a value, and nothing invisible from inside.
 fn fits_a_header(account: &str) -> bool {
     account.trim_matches(' ') == account && !account.contains(char::is_control)
-}
-
-fn percent_encoded(account: &str) -> String {
-    let mut encoded = String::with_capacity(account.len());
-    for byte in account.bytes() {
-        match byte {
-            b'-' | b'.' | b'_' | b'~' | b'0'..=b'9' | b'A'..=b'Z' | b'a'..=b'z' => {
-                encoded.push(char::from(byte));
-            }
-            _ => encoded.push_str(&format!("%{byte:02X}")),
-        }
-    }
-    encoded
 }

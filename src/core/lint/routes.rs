@@ -4,11 +4,12 @@
 
 use std::collections::BTreeMap;
 
+use turnout_text::json_string;
+
 use crate::diagnostics::location::JsonPointer;
 use crate::plan::route_scope::PathScope;
 use crate::plan::shadow_plan::Rewrite;
 use crate::plan::{Mode, Plan, Rollout};
-use crate::proxy::render::json_string;
 use crate::proxy::wire_names::is_turnout_header;
 
 use super::partial_plan::PartialPlan;

@@ -2,11 +2,12 @@
 
 mod rewrite;
 
+use turnout_diff::Pattern;
+
 use crate::bucketing::Fraction;
 use crate::decision::Treatment;
 use crate::plan::path_match::PathTemplate;
 use crate::plan::request_match::When;
-use turnout_diff::Pattern;
 
 pub use rewrite::Rewrite;
 

@@ -1,4 +1,6 @@
-//! Numbers of JSON as the exact decimals that they are, read without a float.
+//! JSON numbers as exact decimals.
+//!
+//! They are parsed by hand: `serde_json` rounds them to floats, and core uses none.
 //!
 //! What a policy goes through may write its numbers anew: a `google.protobuf.Struct` has doubles, and
 //! is printed as `1e-06`, `5.0` or `1e+06`. So a number counts by its value, however it is written;

@@ -1,8 +1,10 @@
-//! Reading JSON with places: serde_json says whether it is JSON, this module remembers where each
-//! value stood and goes on after a problem, so that one reading finds them all.
+//! Reads JSON and keeps the place of each value.
 //!
-//! A value stays the slice of the source text that it is until somebody asks for its inside, so its
-//! place is the slice's place, and a long list costs no tree.
+//! `serde_json` checks the syntax. The values are found by hand, because `serde_json` keeps no places and
+//! stops at the first problem, while a report has to contain all problems of a policy with their lines.
+//!
+//! A value is a slice of the source text until its inside is needed. The place of the slice is the place
+//! of the value, and a long list needs no tree.
 
 mod not_json;
 mod raw_values;

@@ -1,14 +1,14 @@
 //! Moments, as policies write them (RFC 3339) and as they are compared: whole seconds.
 //!
 //! Core has no clock: whoever asks it says which moment it is.
+//!
+//! The calendar is that of the crate `time`. The form is read by hand, because the errors say whether a
+//! text is not RFC 3339, names a day that does not exist, or has fractional seconds, which the crate's
+//! parser accepts.
 
 use std::fmt;
 
-const SECONDS_A_DAY: i64 = 86_400;
-/// From 0000-03-01, where the calendar below begins to count, to 1970-01-01.
-const DAYS_TO_1970: i64 = 719_468;
-/// The calendar repeats after 400 years.
-const DAYS_IN_400_YEARS: i64 = 146_097;
+use time::{Date, Month, OffsetDateTime};
 
 /// A moment: whole seconds since 1970-01-01T00:00:00Z, leap seconds not counted. Its `Display` is
 /// RFC 3339 in UTC.
@@ -80,27 +80,27 @@ impl Time {
         let mut rest = text.as_bytes();
         let year = digits(&mut rest, 4)?;
         literal(&mut rest, b"-")?;
-        let month = digits(&mut rest, 2)?;
+        let month = two_digits(&mut rest)?;
         literal(&mut rest, b"-")?;
-        let day = digits(&mut rest, 2)?;
+        let day = two_digits(&mut rest)?;
         literal(&mut rest, b"T")?;
-        let hour = digits(&mut rest, 2)?;
+        let hour = two_digits(&mut rest)?;
         literal(&mut rest, b":")?;
-        let minute = digits(&mut rest, 2)?;
+        let minute = two_digits(&mut rest)?;
         literal(&mut rest, b":")?;
-        let second = digits(&mut rest, 2)?;
+        let second = two_digits(&mut rest)?;
         let offset = match rest {
             b"Z" => 0,
             [b'.', b'0'..=b'9', ..] => return Err(TimeError::Fraction),
             [sign @ (b'+' | b'-'), zone @ ..] => {
                 let mut zone = zone;
-                let hours = digits(&mut zone, 2)?;
+                let hours = two_digits(&mut zone)?;
                 literal(&mut zone, b":")?;
-                let minutes = digits(&mut zone, 2)?;
+                let minutes = two_digits(&mut zone)?;
                 if !zone.is_empty() {
                     return Err(TimeError::Form);
                 }
-                let offset = of_day(hours, minutes, 0)?;
+                let offset = seconds_of_day(hours, minutes, 0)?;
                 if *sign == b'-' {
                     offset.saturating_neg()
                 } else {
@@ -109,40 +109,53 @@ impl Time {
             }
             _ => return Err(TimeError::Form),
         };
-        if !(1..=12).contains(&month) || !(1..=days_in(year, month)).contains(&day) {
-            return Err(TimeError::Range);
+        let month = Month::try_from(month).map_err(|_| TimeError::Range)?;
+        let date = Date::from_calendar_date(year.into(), month, day);
+        let midnight = date.map_err(|_| TimeError::Range)?.midnight().assume_utc();
+        let seconds = seconds_of_day(hour, minute, second)?.saturating_sub(offset);
+        let time = Self(midnight.unix_timestamp().saturating_add(seconds));
+        // In UTC, too, the year has four digits, or the time could not be written.
+        match time.date_time() {
+            Some(in_utc) if in_utc.year() >= 0 => Ok(time),
+            _ => Err(TimeError::Range),
         }
-        let midnight = days_from_1970(year, month, day).saturating_mul(SECONDS_A_DAY);
-        let seconds = midnight.saturating_add(of_day(hour, minute, second)?);
-        // In UTC too a year has four digits, or the moment could not be written.
-        let moment = seconds.saturating_sub(offset);
-        let years = days_from_1970(0, 1, 1)..days_from_1970(10_000, 1, 1);
-        match years.contains(&moment.div_euclid(SECONDS_A_DAY)) {
-            true => Ok(Self(moment)),
-            false => Err(TimeError::Range),
-        }
+    }
+
+    /// `None` if the year has more than four digits.
+    fn date_time(self) -> Option<OffsetDateTime> {
+        OffsetDateTime::from_unix_timestamp(self.0).ok()
     }
 }
 
 impl fmt::Display for Time {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (year, month, day) = date(self.0.div_euclid(SECONDS_A_DAY));
-        let second = self.0.rem_euclid(SECONDS_A_DAY);
-        let (hour, minute, second) = (second / 3_600, second / 60 % 60, second % 60);
+        let Some(time) = self.date_time() else {
+            return write!(f, "{} seconds after 1970-01-01T00:00:00Z", self.0);
+        };
+        let (year, month, day) = time.to_calendar_date();
+        let (hour, minute, second) = time.to_hms();
         write!(
             f,
-            "{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}Z"
+            "{year:04}-{:02}-{day:02}T{hour:02}:{minute:02}:{second:02}Z",
+            u8::from(month)
         )
     }
 }
 
-fn digits(rest: &mut &[u8], count: usize) -> Result<i64, TimeError> {
+fn digits(rest: &mut &[u8], count: usize) -> Result<u16, TimeError> {
     let (number, after) = rest.split_at_checked(count).ok_or(TimeError::Form)?;
     *rest = after;
-    number.iter().try_fold(0_i64, |value, digit| {
-        let digit = char::from(*digit).to_digit(10).ok_or(TimeError::Form)?;
-        Ok(value.saturating_mul(10).saturating_add(digit.into()))
+    number.iter().try_fold(0_u16, |value, digit| match digit {
+        b'0'..=b'9' => {
+            let digit = u16::from(digit.wrapping_sub(b'0'));
+            Ok(value.saturating_mul(10).saturating_add(digit))
+        }
+        _ => Err(TimeError::Form),
     })
+}
+
+fn two_digits(rest: &mut &[u8]) -> Result<u8, TimeError> {
+    u8::try_from(digits(rest, 2)?).map_err(|_| TimeError::Form)
 }
 
 fn literal(rest: &mut &[u8], wanted: &[u8]) -> Result<(), TimeError> {
@@ -150,58 +163,10 @@ fn literal(rest: &mut &[u8], wanted: &[u8]) -> Result<(), TimeError> {
     Ok(())
 }
 
-/// Seconds since midnight.
-fn of_day(hour: i64, minute: i64, second: i64) -> Result<i64, TimeError> {
-    if hour > 23 || minute > 59 || second > 59 {
-        return Err(TimeError::Range);
-    }
-    let minutes = hour.saturating_mul(60).saturating_add(minute);
-    Ok(minutes.saturating_mul(60).saturating_add(second))
-}
-
-fn days_in(year: i64, month: i64) -> i64 {
-    let is_leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
-    match month {
-        2 if is_leap => 29,
-        2 => 28,
-        4 | 6 | 9 | 11 => 30,
-        _ => 31,
-    }
-}
-
-/// Days since 1970-01-01, in the calendar that runs back for ever. Years are taken to begin in March,
-/// so that the day that comes every four years is the last of its year.
-#[expect(
-    clippy::arithmetic_side_effects,
-    reason = "a year has four digits, so all numbers are small"
-)]
-fn days_from_1970(year: i64, month: i64, day: i64) -> i64 {
-    let year = if month <= 2 { year - 1 } else { year };
-    let month = (month + 9) % 12;
-    let leap_days = year.div_euclid(4) - year.div_euclid(100) + year.div_euclid(400);
-    year * 365 + leap_days + (153 * month + 2) / 5 + day - 1 - DAYS_TO_1970
-}
-
-/// The year, month and day of a number of days since 1970-01-01.
-#[expect(
-    clippy::arithmetic_side_effects,
-    reason = "seconds of 64 bits are 47 bits of days, so nothing is near the end"
-)]
-fn date(days: i64) -> (i64, i64, i64) {
-    let days = days + DAYS_TO_1970;
-    let (cycle, day) = (
-        days.div_euclid(DAYS_IN_400_YEARS),
-        days.rem_euclid(DAYS_IN_400_YEARS),
-    );
-    let year = (day - day / 1_460 + day / 36_524 - day / 146_096) / 365;
-    let day_of_year = day - (365 * year + year / 4 - year / 100);
-    let month = (5 * day_of_year + 2) / 153;
-    let day = day_of_year - (153 * month + 2) / 5 + 1;
-    let (year, month) = match month {
-        10.. => (year + 1, month - 9),
-        _ => (year, month + 3),
-    };
-    (cycle * 400 + year, month, day)
+/// Returns the seconds since midnight.
+fn seconds_of_day(hour: u8, minute: u8, second: u8) -> Result<i64, TimeError> {
+    let time = time::Time::from_hms(hour, minute, second).map_err(|_| TimeError::Range)?;
+    Ok(time.duration_since(time::Time::MIDNIGHT).whole_seconds())
 }
 
 #[cfg(test)]
@@ -235,7 +200,7 @@ mod tests {
         let first = Time::parse("1600-01-01T00:00:00Z").unwrap().seconds();
         let mut before = String::new();
         for day in 0..292_194 {
-            let time = Time(first + day * SECONDS_A_DAY);
+            let time = Time(first + day * 86_400);
             let text = time.to_string();
             assert_eq!(Time::parse(&text), Ok(time), "{text}");
             assert!(text > before, "{text}");

@@ -4,6 +4,9 @@
 //! `rollout=chat treatment=v2 reason=rule revision=2026-11-21.3 account=AC7342…`: always in this order, one
 //! blank between two. There is no `account` where none is known. Of an opaque account the bytes that are
 //! no visible ASCII, and `"`, `%`, `=` and `\\`, are written `%20`: no client can write a pair of its own.
+//!
+//! The escapes are written and read by hand: the crate `percent-encoding` writes upper-case digits, where
+//! this format has lower-case ones, and it accepts malformed escapes.
 
 use std::borrow::Cow;
 

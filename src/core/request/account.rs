@@ -65,12 +65,18 @@ impl fmt::Display for Sid {
     }
 }
 
+/// The value of a lower-case hex digit.
 pub(crate) fn hex_digit(digit: u8) -> Option<u8> {
     match digit {
         b'0'..=b'9' => Some(digit.wrapping_sub(b'0')),
         b'a'..=b'f' => Some(digit.wrapping_sub(b'a').wrapping_add(10)),
         _ => None,
     }
+}
+
+/// The value of a hex digit in either case, as a percent-encoded byte has them.
+pub(crate) fn hex_digit_of_any_case(digit: u8) -> Option<u8> {
+    hex_digit(digit.to_ascii_lowercase())
 }
 
 /// Whom a request is for.

@@ -1,7 +1,7 @@
 //! Where a request says whom it is for.
 
 use crate::plan::path_match::PathTemplate;
-use crate::request::account::{Account, Decoded, Format, SourceValue, hex_digit};
+use crate::request::account::{Account, Decoded, Format, SourceValue, hex_digit_of_any_case};
 use crate::request::basic_auth;
 use crate::request::headers::{Headers, Single};
 use crate::request::path_spelling::{Lenient, is_plain};
@@ -124,24 +124,23 @@ fn is_read_as(sent: &Decoded, read: &Decoded) -> bool {
     sent.eq(read.as_slice().iter().copied())
 }
 
-/// A path may spell one account in many ways (`%61` is `a`), and upstreams read them as one.
+/// Decodes a path segment, in which one account has many spellings (`%61` is `a`). `None` if an escape is
+/// malformed.
+///
+/// The crate `percent-encoding` keeps a malformed escape as it is; here it makes the account malformed.
 #[inline(never)]
 fn percent_decoded(segment: &[u8]) -> Option<Decoded> {
     let mut rest = segment.iter().copied();
     Decoded::collect(std::iter::from_fn(|| {
         Some(match rest.next()? {
             b'%' => {
-                let high = rest.next().and_then(any_case_hex_digit);
-                let low = rest.next().and_then(any_case_hex_digit);
+                let high = rest.next().and_then(hex_digit_of_any_case);
+                let low = rest.next().and_then(hex_digit_of_any_case);
                 high.zip(low).map(|(high, low)| (high << 4) | low)
             }
             plain => Some(plain),
         })
     }))
-}
-
-fn any_case_hex_digit(digit: u8) -> Option<u8> {
-    hex_digit(digit.to_ascii_lowercase())
 }
 
 #[cfg(test)]

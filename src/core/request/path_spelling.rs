@@ -3,7 +3,7 @@
 //! A proxy cannot know how the server behind it reads a path. So a path that is not [plain](is_plain) is read
 //! twice, as it was sent and as the most lenient server reads it, and counts only if both readings agree.
 
-use crate::request::account::hex_digit;
+use crate::request::account::hex_digit_of_any_case;
 use crate::request::swar;
 
 use crate::plan::path_match::{PathSegment, PathTemplate};
@@ -89,13 +89,17 @@ impl SegmentRead {
     }
 }
 
-/// The first byte, decoded until it is no escape, and what follows.
+/// Decodes the first byte until it is no longer an escape. Returns it and the bytes behind it.
+///
+/// The crate `percent-encoding` decodes once; here `%2541` is `A`, because some servers decode twice.
 fn decoded(bytes: &[u8]) -> Option<(u8, &[u8])> {
     let (first, mut rest) = bytes.split_first()?;
     let mut byte = *first;
     while byte == b'%' {
         let Some((high, low, behind)) = (match rest {
-            [high, low, behind @ ..] => digit(*high).zip(digit(*low)).map(|(h, l)| (h, l, behind)),
+            [high, low, behind @ ..] => hex_digit_of_any_case(*high)
+                .zip(hex_digit_of_any_case(*low))
+                .map(|(h, l)| (h, l, behind)),
             _ => None,
         }) else {
             break;
@@ -104,10 +108,6 @@ fn decoded(bytes: &[u8]) -> Option<(u8, &[u8])> {
         rest = behind;
     }
     Some((byte, rest))
-}
-
-fn digit(digit: u8) -> Option<u8> {
-    hex_digit(digit.to_ascii_lowercase())
 }
 
 impl PathTemplate {

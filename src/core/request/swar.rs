@@ -1,8 +1,8 @@
-//! Eight bytes at a time, as one number: what each request is read by, byte for byte, costs most of what
-//! reading it costs.
+//! Checks paths, hosts and hex digits eight bytes at a time, as one number (SIMD within a register).
 //!
-//! A text of hex digits is as often a letter as a digit, so that a branch for each is guessed wrong half
-//! of the time; here there is none.
+//! It is written by hand because `memchr` finds single bytes, while these checks are about classes of
+//! bytes and about neighbours. They have no branch for each byte: hex digits are letters or digits at
+//! random, so that such a branch would be mispredicted half of the time.
 
 /// The highest bit of each byte.
 const HIGHEST: u64 = each(0x80);
@@ -10,31 +10,6 @@ const HIGHEST: u64 = each(0x80);
 /// A byte, eight times.
 const fn each(byte: u8) -> u64 {
     u64::from_ne_bytes([byte; 8])
-}
-
-/// The place of the first byte that is one of two.
-#[inline]
-pub(crate) fn position_of_either(bytes: &[u8], one: u8, other: u8) -> Option<usize> {
-    let in_word = |word: &[u8; 8]| {
-        let word = u64::from_le_bytes(*word);
-        let found = zeros(word ^ each(one)) | zeros(word ^ each(other));
-        (found != 0).then(|| usize::try_from(found.trailing_zeros() / 8).unwrap_or_default())
-    };
-    let (words, rest) = bytes.as_chunks::<8>();
-    for (index, word) in words.iter().enumerate() {
-        if let Some(place) = in_word(word) {
-            return Some(index.saturating_mul(8).saturating_add(place));
-        }
-    }
-    match bytes.last_chunk::<8>() {
-        // With some bytes again that are neither.
-        Some(word) => in_word(word).map(|place| start_of_last(bytes).saturating_add(place)),
-        None => rest.iter().position(|byte| [one, other].contains(byte)),
-    }
-}
-
-fn start_of_last(bytes: &[u8]) -> usize {
-    bytes.len().saturating_sub(8)
 }
 
 /// The highest bit of each byte that is zero; the lowest bit that is set is right, those above it may
@@ -174,25 +149,6 @@ mod tests {
             }
         }
         assert!(!is_dotted_name(b""));
-    }
-
-    #[test]
-    fn the_first_of_two_bytes_is_found_wherever_it_is() {
-        // Beside each other what is told of a byte may be wrong of the next one.
-        let fill = [b'/', b'>', b'@', b'"', b'$', 0xbf, 0xa3, 0];
-        for length in 0..40_usize {
-            for at in 0..=length {
-                for (first, second) in [(b'?', b'#'), (b'#', b'?')] {
-                    let mut bytes: Vec<u8> = fill.into_iter().cycle().take(length).collect();
-                    let expected = (at < length).then_some(at);
-                    bytes.splice(at..length.min(at + 1), expected.map(|_| first));
-                    if let Some(next) = bytes.get_mut(at + 1) {
-                        *next = second;
-                    }
-                    assert_eq!(position_of_either(&bytes, b'?', b'#'), expected);
-                }
-            }
-        }
     }
 
     #[test]

@@ -7,8 +7,9 @@
 
 use std::hash::{BuildHasher, RandomState};
 
-use crate::vec_map::VecMap;
 use turnout_diff::{Finding, FindingKind, OptionUsage, Part};
+
+use crate::vec_map::VecMap;
 
 use super::ShadowPlan;
 use super::limit::Limit;

@@ -2,8 +2,9 @@
 //! `ExportLogsServiceRequest`. Numbers of 64 bits are strings in it.
 
 use turnout_diff::Severity;
+use turnout_text::json_string;
 
-use super::line::{Object, list, quoted};
+use super::json_writer::{Object, list};
 
 /// A batch of lines, each with the time in milliseconds since 1970 and, for a difference, its
 /// severity.
@@ -55,5 +56,5 @@ fn record((time_ms, severity, line): (u64, Option<Severity>, &str)) -> String {
 fn attribute(key: &str, value: &str) -> String {
     let value = Object::new().text("stringValue", value.as_bytes()).end();
     let value = value.as_str();
-    format!("{{\"key\":{},\"value\":{value}}}", quoted(key))
+    format!("{{\"key\":{},\"value\":{value}}}", json_string(key))
 }

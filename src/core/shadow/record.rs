@@ -4,8 +4,8 @@ use xxhash_rust::xxh3::xxh3_64;
 
 use crate::vec_map::VecMap;
 
+use super::json_writer::{Object, hex, list};
 use super::limit::Limit;
-use super::line::{Object, hex, list};
 use super::{Difference, Noted, Shown, Side};
 
 /// One difference, and whose request it was.

@@ -1,10 +1,12 @@
 //! Counts by segment and route, written as summaries: what counters would need too many series for.
 
+use turnout_diff::{OptionUsage, Part, Severity};
+use turnout_text::json_string;
+
 use crate::plan::{Plan, Rollout};
 use crate::vec_map::VecMap;
-use turnout_diff::{OptionUsage, Part, Severity};
 
-use super::line::{Object, list, quoted};
+use super::json_writer::{Object, list};
 use super::{Difference, Latency, NotedKind, Outcome, Sample};
 
 /// What stands for the segment or the route where there is none.
@@ -153,10 +155,10 @@ impl Row {
         let findings = self.findings.iter();
         let findings = findings.map(|((part, pointer, kind, severity), count)| {
             list([
-                quoted(part.as_str()),
-                quoted(pointer),
-                quoted(kind.as_str()),
-                quoted(severity.as_str()),
+                json_string(part.as_str()),
+                json_string(pointer),
+                json_string(kind.as_str()),
+                json_string(severity.as_str()),
                 count.to_string(),
             ])
         });
@@ -192,10 +194,14 @@ pub fn route_name(rollout: &Rollout, route: Option<usize>) -> &str {
 
 fn options(rollout: &Rollout, usage: &mut OptionUsage, time_ms: u64) -> Option<String> {
     let shadow = rollout.shadow.as_ref()?;
-    let routes = shadow.routes().map(quoted);
-    let options = usage
-        .iter()
-        .map(|(what, path, count)| list([quoted(what), quoted(path.as_str()), count.to_string()]));
+    let routes = shadow.routes().map(json_string);
+    let options = usage.iter().map(|(what, path, count)| {
+        list([
+            json_string(what),
+            json_string(path.as_str()),
+            count.to_string(),
+        ])
+    });
     let line = head("options", rollout, time_ms)
         .json("routes", &list(routes))
         .json("options", &list(options));

@@ -8,11 +8,13 @@
 //!
 //! `docs/shadow.md` has the table of all cases.
 
+use turnout_diff::Part;
+
+use crate::decision::Treatment;
+
 use super::comparison::Pair;
 use super::repetitions::Repetitions;
 use super::{Difference, NoiseModel, Outcome, Reply, ShadowPlan};
-use crate::decision::Treatment;
-use turnout_diff::Part;
 
 /// What became of a question to v1 or v2.
 #[derive(Clone, Debug)]

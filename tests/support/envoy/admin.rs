@@ -4,7 +4,12 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+
 use crate::client::{Client, Request};
+
+/// The bytes that the value of a query parameter escapes.
+const IN_QUERY: &AsciiSet = &NON_ALPHANUMERIC.remove(b'_').remove(b'.').remove(b'-');
 
 /// Of the listener, by the name that it has in the files.
 const CAME_IN: &str = "http.http.downstream_rq_total";
@@ -35,7 +40,7 @@ impl Admin {
 
     /// Counters and gauges whose names the regular expression finds, by name.
     pub async fn stats(&self, filter: &str) -> BTreeMap<String, u64> {
-        let path = format!("/stats?filter={}", percent_encoded(filter));
+        let path = format!("/stats?filter={}", utf8_percent_encode(filter, IN_QUERY));
         let text = self.get(&path).await;
         text.lines()
             .filter_map(|line| line.split_once(": "))
@@ -115,14 +120,4 @@ impl Admin {
 fn address_in(line: &str) -> Option<SocketAddr> {
     let (_, address) = line.split_once("::")?;
     address.parse().ok()
-}
-
-fn percent_encoded(text: &str) -> String {
-    let encode = |byte: u8| match byte {
-        b'0'..=b'9' | b'A'..=b'Z' | b'a'..=b'z' | b'_' | b'.' | b'-' => {
-            char::from(byte).to_string()
-        }
-        _ => format!("%{byte:02X}"),
-    };
-    text.bytes().map(encode).collect()
 }

@@ -1,5 +1,7 @@
-//! MurmurHash3, the variant x86 with 32 bits, fed piece by piece: what a rollout puts before its
-//! accounts is hashed once, when the policy is compiled.
+//! MurmurHash3, the variant x86 with 32 bits, fed piece by piece.
+//!
+//! It is written by hand so that a state can be kept: a rollout's prefix is hashed once, when the policy is
+//! compiled, and each account continues from there. The crate `murmur3` hashes a reader from its beginning.
 
 /// What has been hashed so far.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,5 +1,7 @@
-//! Takes JSON apart that is known to be JSON: so it is looked at once for whether it is right, and
-//! from then on only for where its parts are.
+//! Splits lists and objects of valid JSON into their raw values.
+//!
+//! The syntax has been checked before, so this looks only for where each value ends. Strings are unescaped by
+//! hand: the string parser of `serde_json` would add 14 KB to the filter.
 
 /// The items of a list, or the keys and values of an object in turn; `None` for what is neither.
 pub(super) fn split_items(value: &str) -> Option<Vec<&str>> {
@@ -57,7 +59,7 @@ fn end_of_string(text: &[u8], start: usize) -> usize {
     at
 }
 
-/// What a string with escapes says, without its quotes; `None` where one of them is half of a pair.
+/// Returns the value of a string with escapes, given without its quotes, or `None` if it has a lone surrogate.
 pub(super) fn unescape(inside: &str) -> Option<String> {
     let mut text = String::with_capacity(inside.len());
     let mut rest = inside;
@@ -80,7 +82,7 @@ pub(super) fn unescape(inside: &str) -> Option<String> {
     Some(text)
 }
 
-/// One character, of one escape or of two.
+/// Decodes one character, from one escape or from a surrogate pair.
 fn unicode(after: &mut std::str::Chars<'_>) -> Option<char> {
     let first = unit(after)?;
     if let Some(c) = char::from_u32(first.into()) {
@@ -125,7 +127,7 @@ mod tests {
     }
 
     #[test]
-    fn strings_say_what_another_reader_reads() {
+    fn strings_are_unescaped_as_by_serde_json() {
         for text in [
             r#""#,
             r#"a\"b\\c\/d\b\f\n\r\t"#,

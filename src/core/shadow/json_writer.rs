@@ -1,8 +1,11 @@
-//! JSON on one line, written field by field.
+//! Writes JSON on one line, field by field.
+//!
+//! `serde_json` would write characters that hide or reorder text as they are, and these lines end up in
+//! a terminal. So each string goes through [`push_json_string`], and little is left for a library.
 
-use turnout_text::{is_visible, push_json_escape};
+use turnout_text::push_json_string;
 
-/// An object that is being written.
+/// An object under construction.
 pub(super) struct Object {
     text: String,
 }
@@ -14,14 +17,14 @@ impl Object {
         }
     }
 
-    /// A field whose value is a string; what is not UTF-8 in it is replaced.
+    /// Adds a string. Bytes that are not UTF-8 become U+FFFD.
     pub(super) fn text(mut self, name: &str, value: &[u8]) -> Self {
         self.name(name);
-        quote(&mut self.text, &String::from_utf8_lossy(value));
+        push_json_string(&mut self.text, &String::from_utf8_lossy(value));
         self
     }
 
-    /// A field whose value is a string, or null.
+    /// Adds a string or null.
     pub(super) fn text_or_null(self, name: &str, value: Option<&[u8]>) -> Self {
         match value {
             Some(value) => self.text(name, value),
@@ -29,17 +32,19 @@ impl Object {
         }
     }
 
+    /// Adds a number.
     pub(super) fn number(self, name: &str, value: u64) -> Self {
         self.json(name, &value.to_string())
     }
 
-    /// A field whose value is JSON already.
+    /// Adds a value that is already JSON.
     pub(super) fn json(mut self, name: &str, value: &str) -> Self {
         self.name(name);
         self.text.push_str(value);
         self
     }
 
+    /// Closes the object and returns its text.
     pub(super) fn end(mut self) -> String {
         self.text.push('}');
         self.text
@@ -49,12 +54,12 @@ impl Object {
         if self.text.len() > 1 {
             self.text.push(',');
         }
-        quote(&mut self.text, name);
+        push_json_string(&mut self.text, name);
         self.text.push(':');
     }
 }
 
-/// A list of what is JSON already.
+/// Returns a list of items that are already JSON.
 pub(super) fn list(items: impl IntoIterator<Item = String>) -> String {
     let mut text = String::from("[");
     for item in items {
@@ -67,29 +72,9 @@ pub(super) fn list(items: impl IntoIterator<Item = String>) -> String {
     text
 }
 
-pub(super) fn quoted(text: &str) -> String {
-    let mut quoted = String::with_capacity(text.len().saturating_add(2));
-    quote(&mut quoted, text);
-    quoted
-}
-
-/// Sixteen hex digits: JSON's numbers are not wide enough everywhere.
+/// Returns sixteen hex digits. Many JSON readers keep only 53 bits of a number.
 pub(super) fn hex(value: u64) -> String {
     format!("{value:016x}")
-}
-
-fn quote(out: &mut String, text: &str) {
-    out.push('"');
-    for c in text.chars() {
-        match c {
-            '"' => out.push_str("\\\""),
-            '\\' => out.push_str("\\\\"),
-            // Line breaks among them: a record is one line.
-            c if !is_visible(c) => push_json_escape(out, c),
-            c => out.push(c),
-        }
-    }
-    out.push('"');
 }
 
 #[cfg(test)]
@@ -97,7 +82,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_character_comes_back_from_one_line() {
+    fn an_object_is_one_line_and_is_read_back() {
         let text: String = ('\0'..'\u{3000}').chain(['😀']).collect();
         let line = Object::new().text("t", text.as_bytes()).end();
         assert_eq!(line.lines().count(), 1);

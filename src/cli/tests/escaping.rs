@@ -18,6 +18,8 @@ mod inputs;
 mod mutations;
 #[path = "escaping/run.rs"]
 mod run;
+#[path = "escaping/table.rs"]
+mod table;
 
 use std::fs;
 
@@ -37,9 +39,9 @@ pub(crate) const HOSTILE: [&str; 2] = [WITHIN, LINES];
 fn the_table_names_every_command_and_every_option() {
     let mut missing = Vec::new();
     let commands = inputs::commands();
-    let known = inputs::TABLE.iter().map(|command| command.name);
+    let known = table::TABLE.iter().map(|command| command.name);
     assert_eq!(commands, known.collect::<Vec<_>>());
-    for command in inputs::TABLE {
+    for command in table::TABLE {
         let named: Vec<&str> = command.inputs.iter().map(|input| input.name).collect();
         for option in inputs::options(command.name) {
             if !named.contains(&option.as_str()) {
@@ -64,7 +66,7 @@ fn the_table_names_every_command_and_every_option() {
 #[test]
 fn arguments_and_names_of_files_are_shown_escaped() {
     let mut cases = Vec::new();
-    for command in inputs::TABLE {
+    for command in table::TABLE {
         for input in command.inputs {
             cases.extend(command.cases(input));
         }
@@ -73,7 +75,7 @@ fn arguments_and_names_of_files_are_shown_escaped() {
         cases.push(Case::new(&[hostile]));
         cases.push(Case::new(&["help", hostile]));
         cases.push(Case::new(&[&format!("--{hostile}")]));
-        for command in inputs::TABLE {
+        for command in table::TABLE {
             cases.push(Case::new(&[command.name, &format!("--{hostile}")]));
             let unknown = [command.name, hostile, hostile, hostile, hostile, hostile];
             cases.push(Case::new(&unknown));
@@ -109,7 +111,7 @@ fn environment_and_bytes_that_are_no_text_are_shown_escaped() {
             }
         }
     }
-    for command in inputs::TABLE {
+    for command in table::TABLE {
         for input in command.inputs {
             for case in command.cases_of_bytes(input) {
                 check(folder.path(), &case);

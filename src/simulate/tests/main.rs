@@ -1,6 +1,11 @@
 //! What the crate says of lists and logs, beside what `decide` says of each request.
 #![expect(clippy::expect_used, reason = "a test that cannot go on has failed")]
 #![expect(clippy::arithmetic_side_effects, reason = "tests count small things")]
+#![expect(
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "a test that cannot go on has failed"
+)]
 
 mod census;
 mod change;

@@ -190,7 +190,7 @@ impl ChangeReport<'_> {
             }
             (_, []) => print_note("Envoy's log has the reasons; use --log FILE to show them here"),
             (Some(entry), _) => {
-                print_note(&format!("entry {entry} was refused for these reasons:"))
+                print_note(&format!("entry {entry} was refused for these reasons:"));
             }
             (None, _) => {}
         }

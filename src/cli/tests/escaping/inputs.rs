@@ -1,4 +1,4 @@
-//! The table of every command and each of its inputs.
+//! Inputs of a command, and runs with a hostile value in one of them.
 
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStringExt;
@@ -10,7 +10,7 @@ use crate::run::Case;
 pub(crate) struct Command {
     pub(crate) name: &'static str,
     /// A run in which all is in order.
-    base: &'static str,
+    pub(crate) base: &'static str,
     pub(crate) inputs: &'static [Input],
 }
 
@@ -29,343 +29,30 @@ enum How {
     Flag,
 }
 
-const fn argument(name: &'static str, word: &'static str) -> Input {
+pub(crate) const fn argument(name: &'static str, word: &'static str) -> Input {
     Input {
         name,
         how: How::Argument(word),
     }
 }
 
-const fn option(name: &'static str) -> Input {
+pub(crate) const fn option(name: &'static str) -> Input {
     with(name, "")
 }
 
-const fn with(name: &'static str, others: &'static str) -> Input {
+pub(crate) const fn with(name: &'static str, others: &'static str) -> Input {
     Input {
         name,
         how: How::Option(others),
     }
 }
 
-const fn flag(name: &'static str) -> Input {
+pub(crate) const fn flag(name: &'static str) -> Input {
     Input {
         name,
         how: How::Flag,
     }
 }
-
-const LOG: &str = "--log envoy.log";
-
-pub(crate) const TABLE: &[Command] = &[
-    Command {
-        name: "apply",
-        base: "apply policy.json --dir d --wasm f.wasm",
-        inputs: &[
-            argument("<POLICY>", "policy.json"),
-            argument("--dir", "d"),
-            with("--admin", "--timeout 0"),
-            with("--log", "--admin 127.0.0.1:1 --timeout 0"),
-            option("--timeout"),
-            option("--why"),
-            option("--who"),
-            option("--keep"),
-            flag("--json"),
-            argument("--wasm", "f.wasm"),
-            flag("--wasm-elsewhere"),
-            option("--inbound"),
-            option("--headers"),
-            option("--record-level"),
-            flag("--resume"),
-            option("--accounts"),
-            with("--column", "--accounts accounts.csv --max-new 1"),
-            with("--region", "--accounts accounts.txt --max-new 1"),
-            option("--forbid"),
-            with("--max-new", "--accounts accounts.txt"),
-            flag("--unready-ok"),
-            flag("--strict"),
-            option("--allow"),
-            option("--accounts-root"),
-            flag("--show-lines"),
-            option("--max-held-bytes"),
-        ],
-    },
-    Command {
-        name: "bucket",
-        base: "bucket --salt s KEY",
-        inputs: &[
-            argument("[KEY]...", "KEY"),
-            option("--hash"),
-            option("--of"),
-            option("--percentage"),
-            flag("--json"),
-            argument("--salt", "s"),
-            with("--seed", "--hash split"),
-            with("--group-id", "--hash unleash"),
-            with("--flag-key", "--hash launchdarkly"),
-            with("--version", "--hash growthbook --seed s --rule rollout"),
-            with("--total-weight", "--hash flagd --flag-key k --version 2"),
-            with("--rule", "--hash growthbook --seed s --version 2"),
-            with(
-                "--start",
-                "--hash growthbook --seed s --version 2 --rule rollout",
-            ),
-            option("--namespace"),
-            with("--traffic-allocation", "--hash split --seed 1"),
-            with(
-                "--traffic-allocation-seed",
-                "--hash split --seed 1 --traffic-allocation 5",
-            ),
-            with("--v2", "--hash split --seed 1"),
-        ],
-    },
-    Command {
-        name: "completions",
-        base: "completions bash",
-        inputs: &[argument("<SHELL>", "bash")],
-    },
-    Command {
-        name: "diff",
-        base: "diff v1.json v2.json",
-        inputs: &[
-            argument("<V1>", "v1.json"),
-            argument("<V2>", "v2.json"),
-            with("--policy", "--rollout shadowed"),
-            with("--rollout", "--policy policy.json"),
-            flag("--json"),
-            option("--accounts-root"),
-            flag("--show-lines"),
-        ],
-    },
-    Command {
-        name: "explain",
-        base: "explain policy.json",
-        inputs: &[
-            argument("<POLICY>", "policy.json"),
-            option("--account"),
-            option("--method"),
-            option("--host"),
-            option("--path"),
-            option("--header"),
-            option("--request-id"),
-            option("--at"),
-            option("--region"),
-            option("--inbound"),
-            option("--rollout"),
-            flag("--json"),
-            option("--accounts-root"),
-            flag("--show-lines"),
-        ],
-    },
-    Command {
-        name: "halt",
-        base: "halt --dir d",
-        inputs: &[
-            argument("--dir", "d"),
-            with("--admin", "--timeout 0"),
-            with("--log", "--admin 127.0.0.1:1 --timeout 0"),
-            option("--timeout"),
-            option("--why"),
-            option("--who"),
-            option("--keep"),
-            flag("--json"),
-        ],
-    },
-    Command {
-        name: "import",
-        base: "import unleash unleash.json",
-        inputs: &[
-            argument("<TOOL>", "unleash"),
-            argument("<FILE>", "unleash.json"),
-            option("--flag"),
-            with("--environment", "--flag gradual"),
-            with("--v2-is", "--flag gradual"),
-            with("--v1", "--flag gradual"),
-            with("--v2", "--flag gradual"),
-            with("--name", "--flag gradual"),
-            with("--account", "--flag gradual"),
-            option("--format"),
-            with("--account-key", "--flag gradual"),
-            option("--formula"),
-            flag("--json"),
-        ],
-    },
-    Command {
-        name: "lint",
-        base: "lint policy.json",
-        inputs: &[
-            argument("<POLICY>", "policy.json"),
-            option("--against"),
-            option("--admin"),
-            flag("--strict"),
-            option("--allow"),
-            option("--format"),
-            flag("--json"),
-            option("--accounts-root"),
-            flag("--show-lines"),
-        ],
-    },
-    Command {
-        name: "log",
-        base: "log --dir d",
-        inputs: &[argument("--dir", "d"), option("--number"), flag("--json")],
-    },
-    Command {
-        name: "man",
-        base: "man",
-        inputs: &[option("--dir")],
-    },
-    Command {
-        name: "pack",
-        base: "pack sids.txt",
-        inputs: &[
-            argument("[FILE]", "sids.txt"),
-            option("--column"),
-            option("--policy"),
-            option("--accounts-root"),
-            flag("--show-lines"),
-        ],
-    },
-    Command {
-        name: "plan",
-        base: "plan policy.json second.json --accounts accounts.txt",
-        inputs: &[
-            argument("<OLD>", "policy.json"),
-            argument("<NEW>", "second.json"),
-            argument("--accounts", "accounts.txt"),
-            option("--column"),
-            option("--log"),
-            with("--format", LOG),
-            with("--field", LOG),
-            with("--threads", LOG),
-            option("--at"),
-            option("--at-new"),
-            option("--region"),
-            option("--forbid"),
-            option("--max-new"),
-            flag("--list"),
-            option("--moves"),
-            flag("--json"),
-            option("--accounts-root"),
-            flag("--show-lines"),
-        ],
-    },
-    Command {
-        name: "render",
-        base: "render policy.json --for envoy --wasm f.wasm",
-        inputs: &[
-            argument("<POLICY>", "policy.json"),
-            option("--template"),
-            argument("--for", "envoy"),
-            argument("--wasm", "f.wasm"),
-            flag("--wasm-elsewhere"),
-            option("--inbound"),
-            option("--headers"),
-            option("--record-level"),
-            option("--image"),
-            option("--name"),
-            option("--namespace"),
-            option("--selector"),
-            option("--gateway"),
-            option("--phase"),
-            option("--output"),
-            option("--accounts-root"),
-            flag("--show-lines"),
-            option("--max-held-bytes"),
-        ],
-    },
-    Command {
-        name: "report",
-        base: "report envoy.log",
-        inputs: &[
-            argument("[FILES]...", "envoy.log"),
-            option("--admin"),
-            option("--allow"),
-            option("--rollout"),
-            flag("--json"),
-            option("--html"),
-            flag("--own-log"),
-        ],
-    },
-    Command {
-        name: "resume",
-        base: "resume --dir d",
-        inputs: &[
-            argument("--dir", "d"),
-            with("--admin", "--timeout 0"),
-            with("--log", "--admin 127.0.0.1:1 --timeout 0"),
-            option("--timeout"),
-            option("--why"),
-            option("--who"),
-            option("--keep"),
-            flag("--json"),
-            option("--accounts"),
-            with("--column", "--accounts accounts.csv --max-new 1"),
-            option("--region"),
-            option("--forbid"),
-            with("--max-new", "--accounts accounts.txt"),
-            flag("--unready-ok"),
-            flag("--show-lines"),
-        ],
-    },
-    Command {
-        name: "rollback",
-        base: "rollback --dir d",
-        inputs: &[
-            argument("--dir", "d"),
-            with("--admin", "--timeout 0"),
-            with("--log", "--admin 127.0.0.1:1 --timeout 0"),
-            option("--timeout"),
-            option("--why"),
-            option("--who"),
-            option("--keep"),
-            flag("--json"),
-            option("--to"),
-            flag("--resume"),
-            option("--accounts"),
-            with("--column", "--accounts accounts.csv --max-new 1"),
-            option("--region"),
-            option("--forbid"),
-            with("--max-new", "--accounts accounts.txt"),
-            flag("--unready-ok"),
-            flag("--show-lines"),
-        ],
-    },
-    Command {
-        name: "schema",
-        base: "schema",
-        inputs: &[option("--output")],
-    },
-    Command {
-        name: "simulate",
-        base: "simulate policy.json --accounts accounts.txt",
-        inputs: &[
-            argument("<POLICY>", "policy.json"),
-            argument("--accounts", "accounts.txt"),
-            option("--column"),
-            option("--log"),
-            with("--format", LOG),
-            with("--field", LOG),
-            with("--threads", LOG),
-            option("--at"),
-            option("--region"),
-            option("--rollout"),
-            flag("--json"),
-            option("--accounts-root"),
-            flag("--show-lines"),
-        ],
-    },
-    Command {
-        name: "watch",
-        base: "watch --admin 127.0.0.1:1 --interval 100ms --once",
-        inputs: &[
-            argument("--admin", "127.0.0.1:1"),
-            argument("--interval", "100ms"),
-            flag("--once"),
-            flag("--json"),
-            option("--dir"),
-        ],
-    },
-];
 
 impl Command {
     /// This input with each hostile text, in each form in which the command answers.

@@ -1,0 +1,225 @@
+//! A live folder that is damaged, full, locked or used by many commands at once.
+#![expect(clippy::expect_used, reason = "a test that cannot go on has failed")]
+
+mod common;
+#[path = "common/live_folder.rs"]
+mod live_folder;
+
+use std::fs;
+
+use serde_json::Value;
+
+use live_folder::{done, filter, folder, in_force, log, names, refused, run, stderr, write};
+
+#[test]
+fn damage_is_named_and_a_halt_goes_on() {
+    let folder = folder();
+    let d = folder.path().join("d");
+    done(&folder, "apply a.json --dir d --wasm f.wasm");
+    done(&folder, "apply b.json --dir d");
+
+    // A filter.json that is gone or garbage: by the history.
+    for garbage in [None, Some("garbage \u{1b}[2J"), Some("{}"), Some("")] {
+        match garbage {
+            None => fs::remove_file(d.join("filter.json")).expect("gone"),
+            Some(garbage) => fs::write(d.join("filter.json"), garbage).expect("a file"),
+        }
+        let output = run(&folder, "log --dir d");
+        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        assert!(text.starts_with("filter.json is "), "{text}");
+        assert!(!text.contains('\u{1b}'), "{text}");
+        let output = run(&folder, "halt --dir d");
+        assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+        assert!(
+            stderr(&output).contains("of the history"),
+            "{}",
+            stderr(&output)
+        );
+        assert_eq!(in_force(&folder).0, "b-halted");
+    }
+
+    // A history that is garbage: by filter.json.
+    done(&folder, "resume --dir d");
+    fs::remove_dir_all(d.join("history")).expect("gone");
+    fs::write(d.join("history"), "a file").expect("a file");
+    let output = run(&folder, "halt --dir d");
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    assert!(
+        stderr(&output).contains("going by filter.json alone"),
+        "{}",
+        stderr(&output)
+    );
+    assert_eq!(in_force(&folder).0, "b-halted");
+    assert_eq!(in_force(&folder).1["policy"]["halted"], true);
+    refused(&folder, "apply a.json --dir d", 2, "cannot read d/history");
+
+    // Files that are none of the history's are named, and stay.
+    fs::remove_file(d.join("history")).expect("gone");
+    done(&folder, "apply a.json --dir d");
+    for (name, text) in [
+        ("000001.json", "{"),
+        ("note.txt", "mine"),
+        ("000007.json", "\u{1b}"),
+    ] {
+        fs::write(d.join("history").join(name), text).expect("a file");
+    }
+    let text = done(&folder, "log --dir d");
+    for name in [
+        "000001.json: it is damaged",
+        "note.txt: it is none",
+        "000007.json: it is damaged",
+    ] {
+        assert!(text.contains(name), "{text}");
+    }
+    done(&folder, "halt --dir d");
+    assert!(d.join("history/note.txt").exists());
+    assert_eq!(in_force(&folder).0, "a-halted");
+}
+
+#[test]
+fn what_other_hands_wrote_can_be_halted_and_gone_back_to() {
+    let folder = folder();
+    done(&folder, "apply a.json --dir d --wasm f.wasm");
+    let by_hand = filter(&folder)
+        .replace("\\\"a\\\"", "\\\"by-hand\\\"")
+        .replace("\"a\"", "\"by-hand\"");
+    write(&folder, "d/filter.json", &by_hand);
+    let text = done(&folder, "log --dir d");
+    assert!(
+        text.starts_with("filter.json was written by other hands"),
+        "{text}"
+    );
+    done(&folder, "apply b.json --dir d");
+    done(&folder, "rollback --dir d");
+    assert_eq!(in_force(&folder).0, "by-hand");
+    done(&folder, "rollback --dir d");
+    assert_eq!(in_force(&folder).0, "a");
+}
+
+#[cfg(unix)]
+#[test]
+fn a_link_is_somebody_elses() {
+    let folder = folder();
+    fs::create_dir_all(folder.path().join("d/..data")).expect("a folder");
+    write(&folder, "d/..data/filter.json", "{}");
+    let link = folder.path().join("d/filter.json");
+    std::os::unix::fs::symlink("..data/filter.json", link).expect("a link");
+    for line in [
+        "apply a.json --dir d --wasm f.wasm",
+        "halt --dir d",
+        "rollback --dir d",
+    ] {
+        refused(&folder, line, 2, "is a link to ..data/filter.json");
+    }
+    assert_eq!(filter(&folder), "{}");
+}
+
+/// Envoy may run as another user.
+#[cfg(unix)]
+#[test]
+fn the_file_is_readable_whatever_the_mask_is_and_keeps_its_mode() {
+    use std::os::unix::fs::PermissionsExt;
+    use std::process::Command;
+
+    let folder = folder();
+    let mode = || {
+        let metadata = fs::metadata(folder.path().join("d/filter.json")).expect("a file");
+        metadata.permissions().mode() & 0o777
+    };
+    let with_mask = |line: &str| {
+        let line = format!("umask 077; exec {} {line}", env!("CARGO_BIN_EXE_turnout"));
+        let mut shell = Command::new("sh");
+        let shell = shell.current_dir(folder.path()).args(["-c", &line]);
+        assert!(shell.status().expect("a shell").success(), "{line}");
+    };
+    with_mask("apply a.json --dir d --wasm f.wasm");
+    assert_eq!(mode(), 0o644);
+    let path = folder.path().join("d/filter.json");
+    fs::set_permissions(path, fs::Permissions::from_mode(0o640)).expect("a mode");
+    with_mask("halt --dir d");
+    assert_eq!(mode(), 0o640);
+}
+
+/// A file may have so many bytes and no more: as good as a full disk, and to be had by anyone.
+#[cfg(unix)]
+#[test]
+fn what_cannot_be_written_whole_is_not_written() {
+    use std::process::Command;
+
+    let folder = folder();
+    done(&folder, "apply a.json --dir d --wasm f.wasm");
+    let before = filter(&folder);
+    assert!(before.len() > 512);
+    for line in ["halt --dir d", "apply b.json --dir d"] {
+        // One block, of 512 bytes or of 1024.
+        let long = format!(
+            "trap '' XFSZ; ulimit -f 0; exec {} {line}",
+            env!("CARGO_BIN_EXE_turnout")
+        );
+        let mut shell = Command::new("sh");
+        let output = shell
+            .current_dir(folder.path())
+            .args(["-c", &long])
+            .output();
+        let output = output.expect("a shell");
+        assert_eq!(output.status.code(), Some(2), "{}", stderr(&output));
+        assert!(
+            stderr(&output).contains("cannot write d/"),
+            "{}",
+            stderr(&output)
+        );
+        assert_eq!(filter(&folder), before);
+        let history = names(&folder.path().join("d/history"));
+        assert!(
+            !history.iter().any(|name| name.ends_with(".tmp")),
+            "{history:?}"
+        );
+    }
+    assert_eq!(
+        names(&folder.path().join("d")),
+        [".turnout.lock", "filter.json", "history"]
+    );
+    done(&folder, "halt --dir d");
+    assert_eq!(in_force(&folder).0, "a-halted");
+}
+
+#[test]
+fn one_waits_for_the_other_and_says_for_whom() {
+    let folder = folder();
+    done(&folder, "apply a.json --dir d --wasm f.wasm");
+    let path = folder.path().join("d/.turnout.lock");
+    let lock = fs::File::open(&path).expect("the lock");
+    lock.lock().expect("locked");
+    fs::write(&path, "turnout apply, process 7\u{1b}").expect("a holder");
+    refused(
+        &folder,
+        "halt --dir d",
+        2,
+        "turnout apply, process 7\\u{1b} is changing the policy and does not end",
+    );
+    drop(lock);
+    done(&folder, "halt --dir d");
+}
+
+/// Halts, resumes and applies at once: each is carried out whole, one after the other.
+#[test]
+fn many_at_once_leave_one_of_them_in_force() {
+    let folder = folder();
+    done(&folder, "apply a.json --dir d --wasm f.wasm");
+    let lines = [
+        "halt --dir d",
+        "resume --dir d",
+        "apply b.json --dir d",
+        "apply a.json --dir d",
+    ];
+    std::thread::scope(|scope| {
+        for line in lines.iter().cycle().take(12) {
+            scope.spawn(|| done(&folder, line));
+        }
+    });
+    let log = log(&folder);
+    let entries = log["entries"].as_array().expect("entries");
+    assert_eq!(log["filter"], Value::Null);
+    assert_eq!(log["active"], entries[0]["sequence"]);
+    assert_eq!(log["damaged"], Value::Array(Vec::new()));
+}

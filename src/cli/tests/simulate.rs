@@ -1,0 +1,72 @@
+//! `turnout simulate`, as a person runs it.
+#![expect(clippy::expect_used, reason = "a test that cannot go on has failed")]
+
+#[path = "common/bulk.rs"]
+mod bulk;
+mod common;
+
+use serde_json::Value;
+
+use bulk::run;
+
+/// The exact texts are in files: `UPDATE_EXPECT=1` writes them.
+#[test]
+fn the_output_is_exact() {
+    for (name, arguments) in [
+        ("accounts", "simulate policy.json --accounts accounts.txt"),
+        ("log", "simulate policy.json --log envoy.log"),
+        (
+            "accounts_json",
+            "simulate policy.json --accounts accounts.txt --json",
+        ),
+        ("log_json", "simulate policy.json --log envoy.log --json"),
+    ] {
+        let (code, out, err) = run(arguments);
+        let path = format!(
+            "{}/tests/expected/simulate/{name}.txt",
+            env!("CARGO_MANIFEST_DIR")
+        );
+        let found = format!("{err}exit {}\n{out}", code.unwrap_or(-1));
+        expect_test::expect_file![path].assert_eq(&found);
+    }
+}
+
+#[test]
+fn json_says_what_the_text_says() {
+    let json = |arguments: &str| -> Value {
+        let (_, out, _) = run(&format!("{arguments} --json"));
+        serde_json::from_str(&out).expect("JSON")
+    };
+    let census = json("simulate policy.json --accounts accounts.txt");
+    assert_eq!(census["at"], "2026-12-01T09:00:00Z");
+    assert_eq!(census["rollouts"][0]["total"]["accounts"], 12);
+    assert_eq!(census["rollouts"][0]["segments"][0]["segment"], "hvc");
+    assert_eq!(
+        census["rollouts"][0]["rules"][0]["requests_millionths"],
+        10_000_000
+    );
+    let traffic = json("simulate policy.json --log envoy.log");
+    assert_eq!(traffic["log"]["unreadable"]["first"][0]["line"], 3);
+    assert_eq!(traffic["log"]["span"]["first"], "2026-11-21T00:00:00Z");
+    assert_eq!(traffic["lacks"][0]["what"], "request_id");
+}
+
+#[test]
+fn a_mode_that_serves_v1_shows_what_split_would_do() {
+    let (_, out, _) = run("simulate dark.json --accounts accounts.txt");
+    assert!(
+        out.contains("chat (dark: v1 serves everyone; this is what split would do)\n"),
+        "{out}"
+    );
+}
+
+#[test]
+fn so_many_threads_are_none() {
+    for threads in ["0", "257", "20000", "18446744073709551615", "x"] {
+        let (code, out, err) = run(&format!(
+            "simulate policy.json --log envoy.log --threads {threads}"
+        ));
+        assert_eq!((code, out.as_str()), (Some(2), ""), "{threads}");
+        assert!(err.contains("expected a number from 1 to 256"), "{err}");
+    }
+}

@@ -1,7 +1,7 @@
-//! How fast `turnout simulate` replays a log, and in how much memory; beside `jq`, which reads one field.
+//! The speed and the memory of `turnout simulate`, compared with `jq`, which reads one field.
 //!
-//! `make bench-simulate`. It runs the release binary of `TURNOUT`, with one thread, over logs of
-//! Turnout's own JSON form that it makes. It never fails on a number.
+//! `make bench-simulate` runs the release binary in `TURNOUT` with one thread, over logs in Turnout's own JSON
+//! format that it generates. No number makes it fail.
 #![expect(
     clippy::expect_used,
     reason = "a benchmark that cannot go on has failed"
@@ -29,7 +29,7 @@ fn account(number: u64) -> String {
     format!("AC{high:016x}{low:016x}")
 }
 
-/// As the log of `envoy/cluster-header.yaml`: Envoy sorts the fields.
+/// In the format of `envoy/cluster-header.yaml`, where Envoy sorts the fields.
 fn write_log(path: &Path, lines: u64) -> io::Result<()> {
     let mut log = BufWriter::new(File::create(path)?);
     for n in 0..lines {
@@ -60,7 +60,7 @@ fn write_log(path: &Path, lines: u64) -> io::Result<()> {
 
 struct Run {
     seconds: f64,
-    /// In KiB, by `/proc`; looked at every few milliseconds.
+    /// In KiB, from `/proc`, read every few milliseconds.
     memory: u64,
 }
 
@@ -69,7 +69,7 @@ fn run(command: &mut Command) -> io::Result<Run> {
     let mut child = command.stdout(Stdio::piped()).spawn()?;
     let status = PathBuf::from(format!("/proc/{}/status", child.id()));
     let mut output = child.stdout.take().expect("its output");
-    // Whoever is not read from waits.
+    // A process whose output nobody reads would block.
     let reader = thread::spawn(move || io::copy(&mut output, &mut io::sink()));
     let mut memory = 0;
     let exit = loop {

@@ -1,5 +1,4 @@
-//! What an access log is told of a decision is read back as it was, whatever a client names as its
-//! account.
+//! Access-log entries: reading back an entry gives the same decision, for any account.
 
 use proptest::prelude::*;
 use turnout_core::{AccessLogEntry, Account, Headers, Inbound, Plan, Time, decide};
@@ -11,7 +10,7 @@ const POLICY: &str = r#"{
                   "mode": "split", "rules": [{}]}]
 }"#;
 
-/// The entry of a request, and the account that it was read to be for.
+/// The entry of a request, and the account that was read from it.
 fn entry(path: &str, account: Option<&[u8]>) -> (Vec<u8>, Option<Vec<u8>>) {
     let plan = Plan::from_json(POLICY).unwrap();
     let mut headers = vec![(&b":path"[..], path.as_bytes())];
@@ -27,7 +26,7 @@ fn entry(path: &str, account: Option<&[u8]>) -> (Vec<u8>, Option<Vec<u8>>) {
 }
 
 #[test]
-fn it_reads_as_it_is_documented() {
+fn the_log_is_read_as_documented() {
     let text = |path, account: Option<&str>| {
         let (entry, _) = entry(path, account.map(str::as_bytes));
         String::from_utf8(entry).unwrap()
@@ -56,7 +55,7 @@ fn it_reads_as_it_is_documented() {
 }
 
 #[test]
-fn what_is_no_entry_is_none() {
+fn invalid_entries_are_not_read() {
     for text in [
         "",
         "chat",
@@ -76,7 +75,7 @@ fn what_is_no_entry_is_none() {
 
 proptest! {
     #[test]
-    fn an_account_of_any_bytes_comes_back(account in prop::collection::vec(any::<u8>(), 0..140)) {
+    fn an_account_of_any_bytes_is_read_back(account in prop::collection::vec(any::<u8>(), 0..140)) {
         let (entry, known) = entry("/chat", Some(&account));
         prop_assert!(entry.iter().all(|byte| *byte == b' ' || byte.is_ascii_graphic()));
         let pairs = entry.split(|byte| *byte == b' ').count();

@@ -1,6 +1,6 @@
-//! Reading a request, deciding and sampling it allocates nothing, whatever the request and the policy; nor
-//! does what is written for the next hop, unless decisions of hops before are passed on with it. What a
-//! plan keeps of an account is bounded.
+//! Allocations: reading, deciding and sampling a request allocates nothing, for any request and policy. Writing
+//! the headers for the next hop allocates only if decisions of earlier hops are passed on. The memory of a plan
+//! per account is bounded.
 
 use support::corpus::{self, Scenario, borrowed};
 use support::random::{self, Random};
@@ -42,7 +42,7 @@ fn neither_many_rollouts_nor_many_accounts_allocate() {
         let plan = size.plan();
         for number in 0..100 {
             let mut pairs = size.request(number * 37);
-            // As no client sends it, but could.
+            // Clients do not send this, but could.
             if number % 2 == 0 {
                 pairs[0].1.make_ascii_uppercase();
             }
@@ -55,7 +55,7 @@ fn neither_many_rollouts_nor_many_accounts_allocate() {
     }
 }
 
-/// Accounts in headers, in basic auth and in paths, as SIDs and as anything.
+/// Accounts in headers, in basic auth and in paths, as SIDs and as opaque ids.
 #[test]
 fn whatever_the_policy_and_the_request_nothing_is_allocated() {
     let mut random = Random::new(7);
@@ -69,7 +69,7 @@ fn whatever_the_policy_and_the_request_nothing_is_allocated() {
     }
 }
 
-/// The rollout that has the request.
+/// The rollout that matches the request.
 fn allocates_nothing(plan: &Plan, pairs: &[(&[u8], &[u8])]) -> Option<String> {
     let mut name = None;
     let allocations = allocation_counter::measure(|| {
@@ -80,12 +80,12 @@ fn allocates_nothing(plan: &Plan, pairs: &[(&[u8], &[u8])]) -> Option<String> {
     name.cloned()
 }
 
-/// What a plan keeps of an account, and what compiling takes for a moment.
+/// The memory that a plan keeps per account, and that compiling takes temporarily.
 #[test]
 fn an_account_takes_few_bytes() {
     const ACCOUNTS: u32 = 1_000_000;
     let one = [packed(0..ACCOUNTS), String::new()];
-    // In two segments that overlap, so that accounts differ in their segments.
+    // Two overlapping segments, so that accounts differ in their segments.
     let half = ACCOUNTS / 2;
     let two = [packed(0..half + 1_000), packed(half - 1_000..ACCOUNTS)];
     for (name, [hvc, big], kept, peak) in
@@ -101,7 +101,7 @@ fn an_account_takes_few_bytes() {
         drop(policy);
         let mut plan = None;
         let measured = allocation_counter::measure(|| {
-            // As a proxy gives it.
+            // Without a copy, as in a proxy.
             let mut intake = ConfigStream::new(configuration.len());
             for piece in configuration.as_bytes().chunks(1 << 20) {
                 intake.push(piece);

@@ -1,5 +1,5 @@
-//! No client hides its Basic credentials: what some server reads as the user of Basic authentication is that
-//! account, or malformed; never absent, so that the next source decides, and never another account.
+//! No client can hide its Basic credentials: a user name that some server reads is the account, or the account is
+//! malformed. It is never absent (then the next source would decide) and never another account.
 
 mod lenient_servers;
 
@@ -10,7 +10,7 @@ use turnout_core::{Account, Headers, Inbound, Plan, Time};
 use lenient_servers::users;
 
 const USER: &str = "ACf0f19c557067cbbe80c46d1fb6dfbdb0";
-/// Of that user.
+/// The credentials of that user.
 const CREDENTIALS: &str = "QUNmMGYxOWM1NTcwNjdjYmJlODBjNDZkMWZiNmRmYmRiMDpzZWNyZXQ=";
 const IN_PATH: &str = "AC7342e9713fa896e4af00c654c444aada";
 const POLICY: &str = r#"{
@@ -87,7 +87,7 @@ proptest! {
     }
 }
 
-/// So that the property above does not hold of nothing.
+/// Ensures that the property above is not vacuous.
 #[test]
 fn the_model_reads_what_servers_read() {
     let credentials = CREDENTIALS;

@@ -1,4 +1,4 @@
-//! The bucket contract, against vectors that another implementation of XXH3 made.
+//! The bucket contract, tested with vectors from another implementation of XXH3.
 
 use std::collections::HashSet;
 

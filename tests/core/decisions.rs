@@ -1,4 +1,4 @@
-//! The decisions of the corpus, asked of core directly.
+//! The decisions of the corpus in core.
 
 use support::corpus::{self, Scenario, borrowed};
 use turnout_core::{Headers, Inbound, Plan, Time, decide};
@@ -31,7 +31,7 @@ fn every_case_agrees() {
 }
 
 #[test]
-fn a_request_without_an_id_is_outside_of_all_but_all() {
+fn a_request_without_an_id_is_outside_unless_all_are_inside() {
     let decide_at = |requests: &str| {
         let policy = format!(
             r#"{{"version": 1, "account": {{"from": [{{"header": "a"}}], "format": "opaque"}},

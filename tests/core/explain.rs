@@ -1,4 +1,4 @@
-//! An explanation tells the way to the decision: its last step is always what `decide` decided.
+//! Explanations: the last step of an explanation is always the decision of `decide`.
 
 use std::sync::LazyLock;
 
@@ -15,7 +15,7 @@ use turnout_core::{Account, Fraction, Headers, Inbound, Plan, Position, Time};
 const EVERYTHING: &str = include_str!("../corpus/policies/valid/everything.json");
 const RAMPS: &str = include_str!("../corpus/policies/valid/ramps-and-regions.json");
 
-/// What is wrong with an explanation, if anything.
+/// Checks an explanation. Returns what is wrong with it.
 fn disagreement(explanation: &Explanation<'_>) -> Option<String> {
     let decision = explanation.decision;
     let asked = |tried: &&Tried<'_>| tried.conditions.is_some();
@@ -24,7 +24,7 @@ fn disagreement(explanation: &Explanation<'_>) -> Option<String> {
         let all = tried.conditions.as_deref().unwrap_or_default();
         all.iter().all(|condition| condition.holds == Some(true))
     });
-    // What matches has the request, unless that is in doubt.
+    // The matching rollout decides the request, unless the match is in doubt.
     let found = holds.filter(|_| explanation.doubt.is_none());
     let found = found.map(|tried| tried.rollout.name.as_str());
     let decided = decision.rollout.map(|rollout| rollout.name.as_str());
@@ -106,7 +106,7 @@ fn the_last_step_is_the_decision_for_random_policies() {
     }
 }
 
-/// Every policy of the corpus that decides something, at home, elsewhere and nowhere.
+/// Every policy of the corpus that decides something, in its region, in another one and without a region.
 fn plans() -> Vec<Plan> {
     let mut plans = Vec::new();
     for (_, scenario) in Scenario::all() {
@@ -130,7 +130,7 @@ proptest! {
         trust: bool,
         at in 1_700_000_000..1_900_000_000_i64,
     ) {
-        // Those of a case of the corpus, and any others.
+        // Requests of the corpus, and other ones.
         let pairs: &Vec<_> = case.get(&REQUESTS);
         let pairs: Vec<_> = borrowed(pairs)
             .into_iter()
@@ -144,7 +144,7 @@ proptest! {
     }
 
     #[test]
-    fn an_entry_is_the_smallest_percentage_that_includes(position: u64) {
+    fn the_entry_is_the_smallest_percentage_that_includes_the_account(position: u64) {
         let entry = Fraction::smallest_including(Position(position));
         prop_assert!(entry.includes(Position(position)));
         let below = entry.millionths().checked_sub(1).and_then(Fraction::from_millionths);
@@ -154,7 +154,7 @@ proptest! {
 }
 
 #[test]
-fn the_ends_of_the_line_enter_first_and_last() {
+fn the_ends_of_the_range_enter_first_and_last() {
     assert_eq!(
         Fraction::smallest_including(Position(0)).to_string(),
         "0.000001"
@@ -170,7 +170,7 @@ const PLACES: &str = r#"{"version": 1, "account": {"format": "opaque", "from": [
         {"path": "/{account}"}]},
     "rollouts": [{"name": "r", "v1": "a", "v2": "b", "mode": "on"}]}"#;
 
-/// Where the account is put into a request with this path and these headers.
+/// Where the account is inserted into a request with this path and these headers.
 fn put(account: &str, path: Option<&str>, headers: &[(&str, &str)]) -> Result<String, String> {
     let plan = Plan::from_json(PLACES).expect("a policy");
     let headers: Vec<_> = headers
@@ -199,7 +199,7 @@ fn put(account: &str, path: Option<&str>, headers: &[(&str, &str)]) -> Result<St
 }
 
 #[test]
-fn an_account_is_put_where_it_is_looked_for_first() {
+fn an_account_is_inserted_into_the_first_source() {
     let ok = |place: &str| Ok(String::from(place));
     let error = |why: &str| Err(String::from(why));
     assert_eq!(put("x", None, &[]), ok("/v1/{account}/**"));
@@ -208,14 +208,14 @@ fn an_account_is_put_where_it_is_looked_for_first() {
         put("x", Some("/v2"), &[("x-account", "x")]),
         ok("x-account")
     );
-    // No header holds a line feed, and what is not a path of the template has no place for it.
+    // No header contains a line feed, and a path that does not match the template has no place for it.
     assert_eq!(put("x\ny", Some("/a/b"), &[]), ok("basic"));
     assert_eq!(put("x:\ny", Some("/a/b"), &[]), error("4 places"));
     assert_eq!(
         put("x\ny", Some("/a/b"), &[("authorization", "Bearer a")]),
         error("4 places")
     );
-    // What the request names itself is not overruled, and not passed over.
+    // The account that the request itself names is neither overruled nor skipped.
     assert_eq!(put("x", Some("/v1/x/Calls"), &[]), ok("/v1/{account}/**"));
     assert_eq!(
         put("x", Some("/v1/y"), &[]),
@@ -233,7 +233,7 @@ fn an_account_is_put_where_it_is_looked_for_first() {
 
 proptest! {
     #[test]
-    fn a_request_is_for_the_account_that_is_put_into_it(
+    fn an_inserted_account_is_the_account_of_the_request(
         account in "\\PC{0,140}",
         path in prop::option::of(prop_oneof![Just("/"), Just("/v2/x"), Just("/2010-04-01/Accounts/x/y")]),
     ) {
@@ -253,7 +253,7 @@ proptest! {
 }
 
 #[test]
-fn what_a_rollout_wants_is_filled_in() {
+fn the_required_inputs_of_a_rollout_are_filled_in() {
     let mut filled = 0;
     for plan in &*PLANS {
         for rollout in plan.rollouts() {
@@ -274,9 +274,9 @@ fn what_a_rollout_wants_is_filled_in() {
     assert!(filled > 20, "only {filled}");
 }
 
-/// `explain` asks one rollout after the other, `decide` an index.
+/// `explain` tries all rollouts in turn, `decide` uses an index.
 #[test]
-fn of_many_rollouts_the_same_one_is_told_and_taken() {
+fn explain_and_decide_choose_the_same_of_many_rollouts() {
     for by in [By::Path, By::Host] {
         let size = Size {
             accounts: 1,

@@ -1,5 +1,5 @@
-//! How other tools draw accounts, against vectors that other implementations, and the tools' own
-//! public tests, made.
+//! Bucketing of other tools, tested with vectors from other implementations and from the tools' own public
+//! tests.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -89,7 +89,7 @@ fn the_vectors_cover_what_can_differ() {
         assert!(count(&|row| !row.key.is_ascii()) >= 20, "UTF-8: {name}");
         let hashes: BTreeSet<&str> = rows.iter().map(|row| row.hash.as_str()).collect();
         assert!(hashes.len() >= 5, "{name}");
-        // Each key has its boundary: it is in somewhere and out somewhere.
+        // Each key has a boundary: it is inside at some percentage and outside at another.
         for is_in in [false, true] {
             assert!(
                 count(&|row| row.included == is_in) * 4 > rows.len(),
@@ -105,7 +105,7 @@ fn the_vectors_cover_what_can_differ() {
     }
 }
 
-/// Each kind of line, both ends, and what draws some accounts never.
+/// Each kind of range, both ends, and keys that are never inside.
 const HASHES: [&str; 14] = [
     r#""turnout""#,
     r#"{"split": {"seed": 123}}"#,
@@ -134,7 +134,7 @@ proptest! {
     ) {
         let hash = hash(HASHES[index]);
         let position = hash.position(&account);
-        // The nearest percentages that the line has.
+        // The nearest percentages that the range can express.
         let at = |millionths| hash.fraction(millionths).unwrap_or_else(|between| {
             hash.fraction(between.below).expect("a whole number of parts")
         });
@@ -176,7 +176,7 @@ proptest! {
 }
 
 #[test]
-fn a_percentage_takes_about_that_part() {
+fn a_percentage_selects_its_share() {
     for text in HASHES
         .into_iter()
         .filter(|text| !text.contains("allocation") && !text.contains("namespace"))
@@ -199,7 +199,7 @@ fn a_percentage_takes_about_that_part() {
 }
 
 #[test]
-fn whom_a_tool_never_draws_stands_last() {
+fn keys_that_a_tool_never_selects_have_the_last_position() {
     let text = r#"{"split": {"seed": 1, "traffic_allocation": 0, "traffic_allocation_seed": 2}}"#;
     let hash = hash(text);
     let position = hash.position(b"AC7342e9713fa896e4af00c654c444aada");

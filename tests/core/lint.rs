@@ -1,7 +1,7 @@
-//! Warnings: the corpus word for word, and what holds for any policy.
+//! Warnings: the exact texts of the corpus, and properties of any policy.
 //!
-//! `UPDATE_EXPECT=1 cargo test -p turnout-tests --test core` writes the corpus's texts anew. A policy
-//! with a neighbour of the name `NAME.old.json` is held against that one.
+//! `UPDATE_EXPECT=1 cargo test -p turnout-tests --test core` rewrites the texts of the corpus. A policy with a
+//! file `NAME.old.json` beside it is compared with that one.
 
 mod properties;
 mod sources;
@@ -62,7 +62,7 @@ fn every_kind_of_warning_is_in_the_corpus() {
         .filter(|diagnostic| diagnostic.severity() == Severity::Warning)
         .map(|diagnostic| diagnostic.code())
         .collect();
-    // What is too much to examine is not for a corpus; see below. Nor are the routes and filters of a proxy.
+    // Warnings about limits of the analysis have a test below. Warnings about a proxy's routes and filters are not in the corpus.
     let others = [
         "not-examined",
         "rewritten-request",
@@ -75,7 +75,7 @@ fn every_kind_of_warning_is_in_the_corpus() {
 }
 
 #[test]
-fn a_warning_that_is_allowed_is_not_told() {
+fn an_allowed_warning_is_not_reported() {
     for path in warned() {
         let text = fs::read(&path).expect("a readable policy");
         for code in Code::ALL {
@@ -104,7 +104,7 @@ fn errors_are_those_of_the_plan() {
     }
 }
 
-/// The words are a contract: one that goes, or comes, is seen here.
+/// The words are a contract. This test detects a new or a missing one.
 #[test]
 fn every_kind_of_error_is_in_the_corpus() {
     let files = corpus::files("policies/invalid", "json");
@@ -116,12 +116,12 @@ fn every_kind_of_error_is_in_the_corpus() {
 }
 
 #[test]
-fn the_policies_that_people_copy_are_clean() {
+fn the_shipped_policies_are_clean() {
     let files = ["everything", "least", "opaque-split", "ramps-and-regions"];
     let files = files.map(|name| corpus::folder().join(format!("policies/valid/{name}.json")));
     for path in files {
         let mut found = diagnostics_of(&path);
-        // The last rollout of `everything` takes all that misses the others, as it is meant to.
+        // The last rollout of `everything` matches everything that misses the others, on purpose.
         found.retain(|found| found.code() != Code::FallThrough.as_str());
         assert!(found.is_empty(), "{}: {found:?}", path.display());
     }
@@ -131,7 +131,7 @@ fn the_policies_that_people_copy_are_clean() {
 }
 
 #[test]
-fn a_policy_held_against_itself_has_nothing_more() {
+fn a_policy_compared_with_itself_has_no_change_warnings() {
     for path in corpus::files("policies/valid", "json") {
         let text = fs::read_to_string(&path).expect("a readable policy");
         let plan = Plan::from_json(&text).expect("a valid policy");
@@ -153,7 +153,7 @@ fn what_is_not_utf_8_has_a_place() {
     assert_eq!(found.as_slice()[0].code(), "not-utf8");
 }
 
-/// One error, and warnings of two kinds, one of them without number.
+/// One error, and many warnings of two kinds.
 fn flood() -> String {
     let account = format!("\"AC{}\"", "0".repeat(32));
     let accounts = vec![account; 5_000].join(",");
@@ -182,7 +182,7 @@ fn a_flood_of_warnings_hides_neither_errors_nor_other_warnings() {
 }
 
 #[test]
-fn what_is_too_much_to_examine_is_said() {
+fn limits_of_the_analysis_are_reported() {
     let accounts: Vec<String> = (0..1_000)
         .map(|n| format!("\"s{n}\":{{\"accounts\":[\"a{n}\"]}}"))
         .collect();
@@ -211,6 +211,6 @@ fn what_is_too_much_to_examine_is_said() {
     let found = lint(text.as_bytes(), &Options::default());
     let codes: Vec<&str> = found.as_slice().iter().map(Diagnostic::code).collect();
     assert!(codes.contains(&"not-examined"), "{codes:?}");
-    // What was examined before is told.
+    // Warnings found before the limit are reported.
     assert!(codes.contains(&"unreachable-rule"), "{codes:?}");
 }

@@ -1,4 +1,4 @@
-//! What core alone has to show: the corpus, properties over any input, and no allocation.
+//! Tests of core alone: the corpus, properties of any input, and allocations.
 
 mod access_log;
 mod allocations;

@@ -1,4 +1,4 @@
-//! Packed accounts beside the same accounts in lists: nobody can tell them apart, but for the time.
+//! Packed accounts behave exactly like the same accounts in lists.
 
 use proptest::prelude::*;
 use turnout_core::{AccountListBuilder, Configuration, Format, Inbound, Plan, Revision};
@@ -28,7 +28,7 @@ fn policy(segments: &[String]) -> String {
     )
 }
 
-/// Few enough that segments overlap; near each other, and far.
+/// Few enough that segments overlap; some close together, some far apart.
 fn account() -> impl Strategy<Value = u128> {
     prop_oneof![
         0..40_u128,
@@ -64,10 +64,10 @@ proptest! {
         }
     }
 
-    /// Whatever is in the text of a packed segment, its problem is at its place in the author's text,
-    /// and what stands behind it keeps its own.
+    /// A problem in a packed segment has its position in the author's text, and problems after the segment keep
+    /// theirs.
     #[test]
-    fn places_behind_packed_accounts_are_those_of_the_text(
+    fn positions_after_packed_accounts_are_those_of_the_text(
         text in "([A-Za-z0-9+/]{0,90}|(AAAAAAAAAAAAAAAAAAAAA[A-Z]==)?)[-é=\\\\u0041/ ]{0,3}",
         lines in "[ \\n]{0,3}",
     ) {
@@ -84,16 +84,16 @@ proptest! {
         let line = before.rsplit('\n').next().unwrap_or_default();
         prop_assert_eq!(misspelt.column, line.chars().count() + 1);
         prop_assert_eq!(misspelt.line, before.matches('\n').count() + 1);
-        // Inside of a configuration too.
+        // Also inside of a configuration.
         let configuration = Configuration::to_json(&policy, Inbound::Strip);
         let wrapped = Configuration::from_json(configuration.as_bytes()).expect_err("as before");
         prop_assert_eq!(wrapped, diagnostics);
     }
 }
 
-/// A policy without a revision has that of its text, also where the accounts were taken out of it.
+/// A policy without a revision has the hash of its text as revision, even after its accounts were lifted out.
 #[test]
-fn a_revision_is_of_the_whole_text() {
+fn the_default_revision_hashes_the_whole_text() {
     let accounts: Vec<u128> = (0..1_000).collect();
     let policy = policy(&[format!("{{\"accounts_packed\": \"{}\"}}", pack(&accounts))]);
     let expected = Revision::of_text(&policy);

@@ -1,7 +1,6 @@
-//! The policies of the corpus: those that are valid, and those that are not, with every diagnostic
-//! word for word.
+//! The policies of the corpus: valid ones, and invalid ones with the exact text of every diagnostic.
 //!
-//! `UPDATE_EXPECT=1 cargo test -p turnout-tests --test core` writes the diagnostics anew.
+//! `UPDATE_EXPECT=1 cargo test -p turnout-tests --test core` rewrites the diagnostics.
 
 mod all_errors;
 mod hostile;
@@ -13,7 +12,7 @@ use support::corpus;
 use turnout_core::{Configuration, EmittedHeaders, Inbound, Plan, Proxy, RecordLevel};
 
 #[test]
-fn valid_policies_have_no_problems() {
+fn valid_policies_have_no_errors() {
     for path in corpus::files("policies/valid", "json") {
         let text = fs::read_to_string(&path).expect("a readable policy");
         if let Err(diagnostics) = Plan::from_json(&text) {
@@ -23,13 +22,13 @@ fn valid_policies_have_no_problems() {
 }
 
 #[test]
-fn the_policies_that_people_copy_are_valid() {
+fn the_shipped_policies_are_valid() {
     let text = support::envoy::file("policy.json");
     assert!(Plan::from_json(&text).is_ok());
 }
 
 #[test]
-fn invalid_policies_have_exactly_these_problems() {
+fn invalid_policies_have_exactly_these_errors() {
     for path in corpus::files("policies/invalid", "json") {
         let text = fs::read_to_string(&path).expect("a readable policy");
         let diagnostics = Plan::from_json(&text)
@@ -40,7 +39,7 @@ fn invalid_policies_have_exactly_these_problems() {
 }
 
 #[test]
-fn fifty_rollouts_with_one_error_each_have_fifty_problems() {
+fn fifty_rollouts_with_one_error_each_have_fifty_errors() {
     let diagnostics = Plan::from_json(&fifty_errors()).expect_err("fifty problems");
     assert_eq!(diagnostics.as_slice().len(), 50);
     for (index, diagnostic) in diagnostics.as_slice().iter().enumerate() {
@@ -60,7 +59,7 @@ fn fifty_errors() -> String {
 }
 
 #[test]
-fn a_flood_of_problems_is_counted_and_not_kept() {
+fn a_flood_of_errors_is_counted_and_not_kept() {
     let accounts = vec!["\"AC\""; 100_000].join(",");
     let text = format!(
         r#"{{"version": 1, "account": {{"from": [{{"header": "a"}}], "format": "sid"}},
@@ -73,7 +72,7 @@ fn a_flood_of_problems_is_counted_and_not_kept() {
 }
 
 #[test]
-fn the_envelope_tells_its_own_problems_from_the_policy_s() {
+fn configuration_errors_are_separate_from_policy_errors() {
     let problems = |text: &[u8]| {
         let diagnostics = Configuration::from_json(text).expect_err("a bad configuration");
         diagnostics.to_string()
@@ -101,7 +100,7 @@ fn the_envelope_tells_its_own_problems_from_the_policy_s() {
 }
 
 #[test]
-fn a_proxy_may_be_told_which_headers_it_writes() {
+fn a_configuration_sets_the_emitted_headers() {
     let policy = support::envoy::file("policy.json");
     let read = |headers: &str| {
         let text = format!("{{\"headers\": {headers}, \"policy\": {policy}}}");
@@ -219,7 +218,7 @@ fn the_level_of_records_is_one_of_the_known_words_and_info_by_default() {
 }
 
 #[test]
-fn places_in_a_policy_are_those_of_its_own_file() {
+fn positions_in_a_policy_are_those_of_its_own_file() {
     let text = "\n\n  {\n\"version\": 2, \"account\": 1, \"rollouts\": []}\n";
     let alone = Plan::from_json(text).expect_err("a bad policy").to_string();
     let configuration = Configuration::to_json(text, Proxy::default());
@@ -232,13 +231,13 @@ fn places_in_a_policy_are_those_of_its_own_file() {
 }
 
 #[test]
-fn a_place_is_never_inside_a_character() {
+fn a_position_is_never_inside_a_character() {
     let diagnostics = Plan::from_json("{\"version\": é}").expect_err("no JSON");
     assert_eq!(diagnostics.as_slice()[0].span, 12..14);
 }
 
 #[test]
-fn deep_nesting_is_a_problem_and_not_the_end() {
+fn deep_nesting_is_an_error_and_no_crash() {
     let deep = 1_000_000;
     let nested = format!("{{\"deep\": {}{}}}", "[".repeat(deep), "]".repeat(deep));
     let unclosed = "[".repeat(deep);

@@ -1,4 +1,4 @@
-//! What holds for any input: nothing panics, a percentage only adds, a client chooses nothing.
+//! Properties of any input: nothing panics, a larger percentage only adds accounts, and a client chooses nothing.
 
 use proptest::prelude::*;
 use serde_json::{Value, json};
@@ -15,7 +15,7 @@ fn plan() -> Plan {
     Plan::from_json(VALID).expect("a valid policy")
 }
 
-/// A valid policy with one piece cut out or replaced.
+/// A valid policy with one part removed or replaced.
 fn broken_policy() -> impl Strategy<Value = String> {
     (0..VALID.len(), 0..40_usize, bytes(12)).prop_map(|(at, length, bytes)| {
         let mut text = VALID.as_bytes().to_vec();
@@ -25,7 +25,7 @@ fn broken_policy() -> impl Strategy<Value = String> {
     })
 }
 
-/// A valid policy with one value, at any depth, replaced by any other.
+/// A valid policy with one value, at any depth, replaced.
 pub(crate) fn policy_with_another_value() -> impl Strategy<Value = String> {
     let value = prop_oneof![
         Just(Value::Null),
@@ -63,7 +63,7 @@ fn pointers(value: &Value, at: &str) -> Vec<String> {
 
 proptest! {
     #[test]
-    fn any_text_is_a_policy_or_has_problems(bytes in bytes(400)) {
+    fn any_text_is_a_policy_or_has_errors(bytes in bytes(400)) {
         if let Err(diagnostics) = Configuration::from_json(&bytes) {
             prop_assert!(!diagnostics.as_slice().is_empty());
         }
@@ -154,19 +154,19 @@ proptest! {
     }
 
     #[test]
-    fn a_percentage_is_read_as_it_is_written(millionths in 0..=100_000_000_u32, zeros in 0..4_usize) {
+    fn a_percentage_is_parsed_exactly(millionths in 0..=100_000_000_u32, zeros in 0..4_usize) {
         let read = |literal: String| Fraction::from_percentage(&literal).map(|f| f.millionths());
         let (whole, decimals) = (millionths / 1_000_000, millionths % 1_000_000);
         let zeros = "0".repeat(zeros);
         prop_assert_eq!(read(format!("{whole}.{decimals:06}{zeros}")), Some(millionths));
         prop_assert_eq!(read(format!("{millionths}e-6")), Some(millionths));
         prop_assert_eq!(read(format!("0.{millionths:09}{zeros}E+3")), Some(millionths));
-        // As any other tool writes the number.
+        // As other tools write the number.
         prop_assert_eq!(read((f64::from(millionths) / 1e6).to_string()), Some(millionths));
     }
 
     #[test]
-    fn two_rollouts_draw_independently_unless_they_share_a_salt(account in "AC[0-9a-f]{32}", a in "[a-z]{1,9}", b in "[a-z]{1,9}") {
+    fn two_rollouts_bucket_independently_unless_they_share_a_salt(account in "AC[0-9a-f]{32}", a in "[a-z]{1,9}", b in "[a-z]{1,9}") {
         let position = |salt: &str| Salt::new(salt).account(account.as_bytes());
         prop_assert_eq!(position(&a) == position(&b), a == b);
     }

@@ -1,5 +1,5 @@
-//! The JSON Schema, held against the corpus by a validator of somebody else: it refuses what is wrong in
-//! form, and nothing else.
+//! The JSON Schema, tested with the corpus and an independent validator: it rejects malformed policies and no
+//! others.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -18,7 +18,7 @@ static VALIDATOR: LazyLock<Validator> = LazyLock::new(|| {
     jsonschema::draft202012::new(&turnout_core::schema()).expect("a schema of 2020-12")
 });
 
-/// The places at which the validator finds a problem.
+/// The pointers at which the validator finds an error.
 fn refused(validator: &Validator, policy: &Value) -> BTreeSet<String> {
     let errors = validator.iter_errors(policy);
     errors
@@ -38,7 +38,7 @@ fn it_is_a_schema_of_2020_12_in_which_everything_is_described() {
     assert!(fields > 60, "only {fields} fields");
 }
 
-/// How many fields of objects there are; each has a description.
+/// The number of object fields, each of which has a description.
 fn described(schema: &Value, at: &str) -> usize {
     let Some(object) = schema.as_object() else {
         return 0;
@@ -62,9 +62,9 @@ fn described(schema: &Value, at: &str) -> usize {
 }
 
 #[test]
-fn valid_policies_are_right_in_form() {
+fn valid_policies_match_the_schema() {
     let mut files = corpus::files("policies/valid", "json");
-    // Some of these have an error beside their warning.
+    // Some of these policies have an error besides their warning.
     files.extend(corpus::files("policies/warnings", "json"));
     files.retain(|path| Plan::from_json(&read(path)).is_ok());
     assert!(files.len() > 10, "only {} files", files.len());
@@ -83,7 +83,7 @@ fn valid_policies_are_right_in_form() {
 }
 
 #[test]
-fn both_find_the_same_places_wrong_in_form() {
+fn schema_and_core_find_the_same_malformed_places() {
     let mut structural = 0;
     for path in corpus::files("policies/invalid", "json") {
         let text = read(&path);
@@ -113,8 +113,8 @@ fn both_find_the_same_places_wrong_in_form() {
     assert!(structural > 60, "only {structural} problems of form");
 }
 
-/// A validator names the object in which a field is missing or unknown, core the unknown field; and of
-/// what may have two forms (a percentage, a ramp) a validator says no more than that it has neither.
+/// For a missing or unknown field a validator names the object, and core names the unknown field. For a value with
+/// two forms (a percentage, a ramp) a validator only reports that it has neither.
 fn is_near(by_schema: &str, by_core: &str) -> bool {
     let parent = by_core.rsplit_once('/').map(|(parent, _)| parent);
     let is_inside = by_core
@@ -123,8 +123,8 @@ fn is_near(by_schema: &str, by_core: &str) -> bool {
     by_schema == by_core || Some(by_schema) == parent || is_inside
 }
 
-/// Whether a problem can be seen without knowing what names and texts mean. Of percentages the range is
-/// form; how many decimals one has is not.
+/// Whether the schema can find an error, without knowing the meaning of names and texts. The range of a
+/// percentage is part of its form; its number of decimals is not.
 fn is_about_form(diagnostic: &Diagnostic) -> bool {
     const CODES: [&str; 10] = [
         "empty-list",

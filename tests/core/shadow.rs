@@ -1,5 +1,5 @@
-//! Shadow mode without a proxy: which requests are sampled, what goes along with a copy, and how the
-//! answers to it are judged, question by question.
+//! Shadow mode without a proxy: which requests are sampled, which headers a shadow request has, and how the
+//! responses are compared, step by step.
 
 mod held_bytes;
 mod sampling;

@@ -1,7 +1,6 @@
-//! Clients as Twilio's own are: they name the account in the path, and authenticate by the account's
-//! token, by an API key, or by the token of another account. With each configuration of the folder
-//! `envoy/` and the places of the account that `envoy/policy.json` has, all requests of one account get
-//! one treatment.
+//! Clients like Twilio's own: they name the account in the path and authenticate with the account's token, an API
+//! key, or the token of another account. With each configuration of the folder `envoy/` and the account sources of
+//! `envoy/policy.json`, all requests of one account get one treatment.
 
 use std::collections::BTreeMap;
 
@@ -29,7 +28,7 @@ async fn every_request_of_an_account_gets_one_treatment_however_it_is_authentica
     }
 }
 
-/// The policy that people copy, its rollout for the paths that these clients ask for.
+/// The shipped policy, with a rollout for the paths of these clients.
 fn policy() -> Value {
     let text = support::envoy::file("policy.json");
     let mut policy: Value = serde_json::from_str(&text).expect("a policy");
@@ -74,7 +73,7 @@ async fn check(testbed: &Testbed, file: &str) {
     assert_eq!(refused.count(), 0, "{file}: {decisions:?}");
 }
 
-/// Fetch, create, list and delete, each by every credential.
+/// Fetch, create, list and delete, each with every credential.
 fn of_account(account: &str, other: &str) -> Vec<(String, Request)> {
     let mut all = Vec::new();
     for (how, credentials) in [

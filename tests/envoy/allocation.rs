@@ -1,6 +1,6 @@
-//! Both levels of an allocation at once: which accounts, and which of their requests.
+//! Both levels of an allocation: which accounts, and which of their requests.
 //!
-//! What has to come out is computed here from the contract, with nothing of the filter's own code.
+//! The test computes the expected result from the contract, without code of the filter.
 
 use std::collections::BTreeSet;
 
@@ -55,7 +55,7 @@ struct Sent {
 }
 
 impl Sent {
-    /// Accounts and ids that look like real ones, the same in each run.
+    /// Realistic accounts and ids, the same in each run.
     fn nth(number: usize) -> Self {
         let account = number % ACCOUNTS;
         let noise = |of: usize, draw: u64| xxh3_64_with_seed(&of.to_le_bytes(), draw);
@@ -84,14 +84,14 @@ fn position(id: &str, draw: &str) -> u64 {
     xxh3_64_with_seed(id.as_bytes(), seed)
 }
 
-/// position < floor(p · 2⁶⁴ / 10⁸), p in millionths of a percent, without a division: both sides
-/// are whole, so it is position + 1 ≤ p · 2⁶⁴ / 10⁸.
+/// Whether position < floor(p · 2⁶⁴ / 10⁸), with p in millionths of a percent, without a division: both sides
+/// are integers, so it is equivalent to position + 1 ≤ p · 2⁶⁴ / 10⁸.
 fn includes(percent: u128, position: u64) -> bool {
     let millionths = percent * 1_000_000;
     (u128::from(position) + 1) * 100_000_000 <= millionths << 64
 }
 
-/// The requests that have to take v2, by their place.
+/// The indexes of the requests that must take v2.
 fn named(traffic: &[Sent], accounts: u128, requests: u128) -> BTreeSet<usize> {
     let is_named = |sent: &Sent| {
         includes(accounts, sent.account_position()) && includes(requests, sent.request_position())
@@ -99,7 +99,7 @@ fn named(traffic: &[Sent], accounts: u128, requests: u128) -> BTreeSet<usize> {
     places(traffic.iter().map(is_named))
 }
 
-/// The requests that took v2, by their place.
+/// The indexes of the requests that took v2.
 async fn served_by_v2(testbed: &Testbed, traffic: &[Sent]) -> BTreeSet<usize> {
     let requests = traffic.iter().map(Sent::request).collect();
     let answers = testbed.client().send_all(requests, 32).await;

@@ -1,5 +1,5 @@
-//! `turnout apply`, `rollback`, `halt` and `resume` against real Envoys that watch the folder: what is
-//! accepted, what is refused and why, and what happens to a folder that is damaged.
+//! `turnout apply`, `rollback`, `halt` and `resume` against real Envoys that watch the folder: accepted and rejected
+//! policies, and damaged folders.
 
 use std::fs::{self, File};
 use std::io::Write;
@@ -18,10 +18,10 @@ use support::wasm::filter_wasm;
 
 use crate::testbed::{OUTSIDE, policy, request_of, strip, version};
 
-/// Far beyond what a loaded machine needs.
+/// Far longer than a loaded machine needs.
 const PATIENCE: &str = "60";
 
-/// A folder that `turnout apply` has made, and upstreams.
+/// A folder that `turnout apply` has created, and upstreams.
 struct Testbed {
     folder: Folder,
     v1: Upstream,
@@ -29,7 +29,7 @@ struct Testbed {
 }
 
 impl Testbed {
-    /// The policy `on` is in force.
+    /// Starts with the active policy `on`.
     fn new() -> Self {
         let testbed = Self {
             folder: Folder::new(),
@@ -71,7 +71,7 @@ impl Testbed {
         Envoy::start(Bootstrap::new(text, &self.v1, &self.v2)).await
     }
 
-    /// A command of this folder; a word that ends in `.json` is a file of it.
+    /// A command on this folder. A word that ends in `.json` is a file in it.
     fn run(&self, line: &str, more: &[&str]) -> Run {
         let (watched, folder) = (self.watched(), self.folder.path());
         let mut words: Vec<String> = line
@@ -87,7 +87,7 @@ impl Testbed {
         cli::run(&words)
     }
 
-    /// One that asks these Envoys; what it says in JSON, and its exit code.
+    /// A command with the admin addresses of these Envoys; returns its JSON and its exit code.
     fn ask(&self, line: &str, envoys: &[&Envoy]) -> (Value, i32) {
         self.ask_within(line, envoys, PATIENCE)
     }
@@ -114,7 +114,7 @@ async fn served(envoy: &Envoy) -> String {
     version(&answer).to_owned()
 }
 
-/// Writes what an Envoy logs to a file while a command runs.
+/// Writes the log of an Envoy to a file while a command runs.
 fn logged<T>(envoy: &Envoy, path: &Path, run: impl FnOnce() -> T) -> T {
     let mut file = File::create(path).expect("a log");
     let is_over = AtomicBool::new(false);
@@ -137,7 +137,7 @@ fn logged<T>(envoy: &Envoy, path: &Path, run: impl FnOnce() -> T) -> T {
 }
 
 #[tokio::test]
-async fn each_change_is_in_force_when_the_command_ends() {
+async fn each_change_is_active_when_the_command_exits() {
     let testbed = Testbed::new();
     let (one, two) = (testbed.envoy().await, testbed.envoy().await);
     let both = [&one, &two];
@@ -173,11 +173,11 @@ async fn each_change_is_in_force_when_the_command_ends() {
 }
 
 #[tokio::test]
-async fn what_every_proxy_refuses_is_taken_out_again_and_the_reasons_are_kept() {
+async fn a_policy_that_all_proxies_reject_is_removed_and_the_reasons_are_kept() {
     let testbed = Testbed::new();
     let envoy = testbed.envoy().await;
     let before = fs::read(testbed.filter()).expect("a filter.json");
-    // It begins as a wasm does, and is no filter.
+    // The file starts like wasm, but is not a filter.
     fs::write(testbed.folder.path().join("no.wasm"), b"\0asm\x01\0\0\0").expect("a file");
     let no_wasm = testbed.folder.path().join("no.wasm").display().to_string();
     let apply = format!("apply off.json --wasm {no_wasm}");
@@ -201,18 +201,18 @@ async fn what_every_proxy_refuses_is_taken_out_again_and_the_reasons_are_kept() 
     assert_eq!(fs::read(testbed.filter()).expect("a filter.json"), before);
     assert_eq!(served(&envoy).await, "v2");
 
-    // Without the log the reasons are those of before.
+    // Without the log, the reasons are those of the last time.
     let (again, code) = testbed.ask(&apply, &[&envoy]);
     assert_eq!((&again["reasons"], code), (&json["reasons"], 1), "{again}");
     assert_eq!(again["reasons_of_entry"], json["sequence"]);
 
-    // An Envoy that starts now finds the good one, and both go on from there.
+    // An Envoy that starts now finds the good policy, and later policies reach both.
     let restarted = testbed.envoy().await;
     assert_eq!(served(&restarted).await, "v2");
     let (json, code) = testbed.ask("halt", &[&envoy, &restarted]);
     assert_eq!(code, 0, "{json}");
     assert_eq!(served(&envoy).await, "v1");
-    // Nothing goes back to what was refused.
+    // A rollback never returns to a rejected policy.
     let none = testbed.run("rollback", &[]);
     assert_eq!(none.code, Some(2), "{none:?}");
     assert!(
@@ -221,9 +221,9 @@ async fn what_every_proxy_refuses_is_taken_out_again_and_the_reasons_are_kept() 
     );
 }
 
-/// A filter of another version than the command: it refuses what the command takes.
+/// A filter of another version than the command: it rejects a policy that the command accepts.
 #[tokio::test]
-async fn what_the_filter_says_of_a_policy_is_what_apply_says() {
+async fn apply_shows_what_the_filter_logs() {
     const SAID: &str = "policy line 1, column 2, at /version: version 1 of the policy is not known";
     let testbed = Testbed::new();
     let envoy = testbed.envoy().await;
@@ -256,10 +256,10 @@ async fn what_the_filter_says_of_a_policy_is_what_apply_says() {
 }
 
 #[tokio::test]
-async fn a_halt_goes_by_what_the_proxies_run_and_not_by_a_file_that_they_refused() {
+async fn a_halt_uses_the_policy_of_the_proxies_and_not_a_rejected_file() {
     let testbed = Testbed::new();
     let envoy = testbed.envoy().await;
-    // What only another version of the filter would take: written by hand behind the lint's back.
+    // A policy that only another version of the filter accepts, written to the file by hand.
     let by_hand = discovered(&strip(&policy(&json!({ "mode": "onn" }))));
     let log = testbed.folder.path().join("envoy.log");
     let complaint = "unknown mode `onn`";
@@ -268,7 +268,7 @@ async fn a_halt_goes_by_what_the_proxies_run_and_not_by_a_file_that_they_refused
     envoy.wait_for_log(complaint).await;
     assert_eq!(served(&envoy).await, "v2");
 
-    // Whoever halts now halts what the proxies run.
+    // A halt now halts the policy that the proxies run.
     let (json, code) = logged(&envoy, &log, || testbed.ask("halt", &[&envoy]));
     assert_eq!(
         (&json["revision"], code),
@@ -279,7 +279,7 @@ async fn a_halt_goes_by_what_the_proxies_run_and_not_by_a_file_that_they_refused
 }
 
 #[tokio::test]
-async fn a_proxy_that_says_nothing_is_told_from_one_that_refuses() {
+async fn a_silent_proxy_is_distinguished_from_one_that_rejects() {
     let testbed = Testbed::new();
     let envoy = testbed.envoy().await;
     let configuration = strip(&policy(&json!({})));
@@ -288,7 +288,7 @@ async fn a_proxy_that_says_nothing_is_told_from_one_that_refuses() {
     let elsewhere = Testbed::new();
     let watches_another = elsewhere.envoy().await;
 
-    // Nothing is written while it is not known that all of them will hear of it.
+    // The command writes nothing until it knows that all proxies will see the change.
     let both = ["--admin", &admin(&envoy), "--admin", &admin(&other)];
     let run = testbed.run("apply off.json", &both);
     assert_eq!((run.code, run.output.as_str()), (Some(2), ""), "{run:?}");
@@ -333,13 +333,13 @@ async fn a_proxy_that_says_nothing_is_told_from_one_that_refuses() {
     assert_eq!((states(&json), code), (vec!["unconfirmed".to_owned()], 1));
     assert_eq!(json["proxies"][0]["running"], "off");
     assert_eq!(json["confirmed"], json!([]));
-    // It is in force where the folder is watched, whoever was asked.
+    // It is active wherever the folder is watched, whichever proxies were asked.
     let (json, code) = testbed.ask("halt", &[&envoy]);
     assert_eq!((&json["unchanged"], code), (&json!(true), 0), "{json}");
 }
 
 #[tokio::test]
-async fn a_damaged_folder_changes_nothing_and_is_mended_by_the_next_command() {
+async fn a_damaged_folder_changes_nothing_and_the_next_command_repairs_it() {
     let testbed = Testbed::new();
     let envoy = testbed.envoy().await;
     for (garbage, mended, expected) in [
@@ -364,7 +364,7 @@ async fn a_damaged_folder_changes_nothing_and_is_mended_by_the_next_command() {
         assert_eq!(code, 0, "{garbage:?}, {mended}: {json}");
         assert_eq!(served(&envoy).await, expected, "{garbage:?}, {mended}");
     }
-    // Without its history too.
+    // Also without its history.
     fs::remove_dir_all(testbed.watched().join("history")).expect("gone");
     let (json, code) = testbed.ask("halt", &[&envoy]);
     assert_eq!(
@@ -375,9 +375,9 @@ async fn a_damaged_folder_changes_nothing_and_is_mended_by_the_next_command() {
     assert_eq!(served(&envoy).await, "v1");
 }
 
-/// Envoy watches the folder that was there when it started.
+/// Envoy watches the folder that existed when it started.
 #[tokio::test]
-async fn a_folder_that_was_made_again_is_seen_after_a_restart() {
+async fn a_recreated_folder_is_watched_after_a_restart() {
     let testbed = Testbed::new();
     let envoy = testbed.envoy().await;
     let kept = fs::read(testbed.filter()).expect("a filter.json");
@@ -399,7 +399,7 @@ async fn a_folder_that_was_made_again_is_seen_after_a_restart() {
     assert_eq!(served(&restarted).await, "v1");
 }
 
-/// The proxies of the last apply are asked, also where one of them is gone since.
+/// The proxies of the last apply are asked, even if one of them is gone.
 #[tokio::test]
 async fn a_halt_without_addresses_is_confirmed_by_the_proxies_of_the_last_apply() {
     let testbed = Testbed::new();

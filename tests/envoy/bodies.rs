@@ -1,4 +1,4 @@
-//! Bodies, many requests at once, and clients that go away.
+//! Bodies, concurrent requests, and clients that disconnect.
 
 use std::net::SocketAddr;
 
@@ -28,7 +28,7 @@ async fn a_body_arrives_unchanged_at_either_version() {
 }
 
 #[tokio::test]
-async fn a_hundred_requests_at_once_are_each_decided() {
+async fn a_hundred_concurrent_requests_are_decided() {
     let testbed = Testbed::of("cluster-header.yaml", &strip(&policy(&json!({}))), |b| b).await;
     let account = |number: usize| [OUTSIDE, INSIDE][number % 2];
     let requests = (0..100).map(|number| request_of(account(number))).collect();
@@ -50,7 +50,7 @@ async fn a_client_that_goes_away_amid_its_body_does_no_harm() {
     for _ in 0..GONE {
         send_half(testbed.envoy.address()).await;
     }
-    // Each has a line in the access log once Envoy has noticed.
+    // Each request has a line in the access log once Envoy has noticed the end.
     let noticed = testbed.envoy.access_log(GONE).await;
     assert!(
         noticed.iter().all(|line| line["reason"] == "rule"),

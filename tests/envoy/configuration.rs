@@ -1,4 +1,4 @@
-//! Policies that a running Envoy accepts, refuses or lacks, and what happens to requests meanwhile.
+//! Policies that a running Envoy accepts, rejects or misses, and the requests meanwhile.
 
 mod in_flight;
 mod missing;

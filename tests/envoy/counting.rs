@@ -1,6 +1,6 @@
-//! What is decided is counted, each request once, though the filter tells Envoy only now and then: under
-//! traffic, while policies follow one another, and where one build of the filter takes the place of the
-//! other, which is the end of its VM.
+//! Each decided request is counted exactly once, although the filter publishes counts only at times: under traffic,
+//! while policies replace each other, and when one build of the filter replaces the other and so ends its
+//! VM.
 
 use serde_json::json;
 use support::client::Request;
@@ -19,7 +19,7 @@ async fn no_count_is_lost_while_policies_and_builds_follow_one_another() {
     let request = |_| Request::get("/v1/Channels").header("x-account-sid", INSIDE);
     let traffic = Steady::start([testbed.client()], request);
     for number in 0..SWAPS {
-        // The policy is another one each time, the build each second time.
+        // Each time another policy, and each second time the other build.
         let mode = ["on", "off", "split"][number % 3];
         let build = [Build::Lean, Build::Whole][number / 2 % 2];
         let filter = discovered_with(build, &strip(&policy(&json!({ "mode": mode }))));

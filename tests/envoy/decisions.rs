@@ -1,5 +1,5 @@
-//! The decisions of the corpus, which core and the mock host have to get right too, in a real Envoy:
-//! who answers, what reaches it, and what is counted.
+//! The decisions of the corpus, which core and the mock host also test, in a real Envoy: who responds, which headers
+//! reach the upstream, and which counters grow.
 
 use std::collections::BTreeMap;
 
@@ -14,16 +14,16 @@ use turnout_core::Inbound;
 use crate::testbed::{Testbed, policy, strip, turnout_headers, version};
 
 #[tokio::test]
-async fn every_decision_of_the_corpus_comes_true() {
+async fn every_decision_of_the_corpus_is_right() {
     assert!(comes_true(Build::Whole).await > 150);
 }
 
 #[tokio::test]
-async fn every_decision_without_copies_comes_true_in_the_build_that_makes_none() {
+async fn every_decision_without_shadowing_is_right_in_the_lean_build() {
     assert!(comes_true(Build::Lean).await > 100);
 }
 
-/// Returns how many cases there are for this build.
+/// Returns the number of cases for this build.
 async fn comes_true(build: Build) -> usize {
     let start = strip(&policy(&json!({})));
     let mut scenes: BTreeMap<String, Testbed> = BTreeMap::new();
@@ -35,7 +35,7 @@ async fn comes_true(build: Build) -> usize {
         }
         if !scenes.contains_key(&scenario.region) {
             let region = &scenario.region;
-            // Our filter alone strips: whatever a case sends reaches it.
+            // Our filter alone removes headers, so it sees everything that a case sends.
             let testbed =
                 Testbed::live(&start, |b| b.without_native_strip().in_region(region)).await;
             scenes.insert(region.clone(), testbed);
@@ -70,7 +70,7 @@ async fn comes_true(build: Build) -> usize {
     cases
 }
 
-/// What counters have gained, by their full names.
+/// The increments of counters, by their full names.
 fn gained(before: &BTreeMap<String, u64>, after: &BTreeMap<String, u64>) -> BTreeMap<String, u64> {
     let gain = |(name, count): (&String, &u64)| {
         let gain = count - before.get(name).copied().unwrap_or_default();
@@ -90,7 +90,7 @@ async fn play(testbed: &Testbed, case: &Case, inbound: Inbound) -> Result<(), St
         return Err(format!("{} answered", version(&answer)));
     }
 
-    // Not from the answer: a HEAD has no body.
+    // The response does not show this, because a HEAD has no body.
     let upstream = if served == "v2" {
         &testbed.v2
     } else {
@@ -113,7 +113,7 @@ fn request(case: &Case) -> Request {
     })
 }
 
-/// The headers of ours that upstream has to see.
+/// Our headers that the upstream must get.
 fn expected_headers(case: &Case, inbound: Inbound) -> Vec<(String, String)> {
     let earlier = match inbound {
         Inbound::Strip => Vec::new(),
@@ -121,7 +121,7 @@ fn expected_headers(case: &Case, inbound: Inbound) -> Vec<(String, String)> {
     };
     let header = |name: &str, value: String| (format!("x-turnout-{name}"), value);
     let Some(rollout) = &case.expect.rollout else {
-        // Nothing to add, and nothing to take from what is trusted.
+        // Nothing is added to trusted headers, and nothing is removed.
         return earlier
             .into_iter()
             .map(|value| header("decision", value))

@@ -1,5 +1,5 @@
-//! The configurations of the folder `envoy/`, which people copy: each is complete, and what they have in
-//! common is the same in all of them. Without the filter, each sends everyone to v1.
+//! The configurations of the folder `envoy/`, which people copy: each is complete, and their common parts are
+//! identical. Without the filter, each sends everyone to v1.
 
 mod edge_limits;
 mod warnings;
@@ -13,8 +13,9 @@ use support::upstream::Upstream;
 
 use crate::testbed::{INSIDE, request_of, turnout_headers, version};
 
-/// From a line that begins so to before the line that does, both with their indentation (`\n`: an empty
-/// line); to the end of the file where there is none.
+/// The part from a line with this beginning up to a line with that one, both including the indentation (`
+/// `: an
+/// empty line), or up to the end of the file.
 const COMMON: &[(&str, &str)] = &[
     ("admin:", "static_resources:"),
     ("  listeners:", "          # "),
@@ -34,7 +35,7 @@ const COMMON: &[(&str, &str)] = &[
     ("# Envoy buffers the whole response", ""),
 ];
 
-/// The text of each that starts an Envoy, by name.
+/// The texts of the files that start an Envoy, by name.
 pub(crate) fn bootstraps() -> BTreeMap<String, String> {
     let texts = files(".yaml").into_iter().map(|name| {
         let text = file(&name);
@@ -62,7 +63,7 @@ fn block<'t>(text: &'t str, (first, behind): (&str, &str)) -> &'t str {
 }
 
 #[test]
-fn what_the_files_have_in_common_is_the_same_in_all_of_them() {
+fn common_parts_of_the_files_are_identical() {
     let all = bootstraps();
     assert!(all.len() >= 6, "{:?}", all.keys());
     let first = &all["cluster-header.yaml"];
@@ -97,8 +98,8 @@ async fn without_the_filter_everyone_is_on_v1() {
     assert_eq!(v2.requests(), 0);
 }
 
-/// Some upstreams read `x_turnout_treatment` as `x-turnout-treatment`. At the edge no name has an
-/// underscore; behind it, and where it is allowed, those that look like ours do not come through.
+/// Some upstreams read `x_turnout_treatment` as `x-turnout-treatment`. At the edge no header name may have an
+/// underscore; behind it, headers that look like ours do not pass.
 #[tokio::test]
 async fn without_the_filter_no_spelling_of_our_headers_reaches_an_upstream() {
     const FORGED: [&str; 6] = [
@@ -148,7 +149,7 @@ pub(crate) fn unfiltered(
 ) -> Bootstrap {
     let bootstrap = Bootstrap::new(without_filter(text), v1, v2).concurrency(1);
     if text.contains("ads: {}") {
-        // Nobody has to be there: nothing is discovered.
+        // The control plane may be absent, because nothing is discovered.
         let nowhere = SocketAddr::from((Ipv4Addr::LOCALHOST, 9));
         return bootstrap.controlled_by(nowhere, "absent");
     }

@@ -1,4 +1,4 @@
-//! `fallback.yaml`: where v2 does not take a connection, v1 answers, and nobody notices.
+//! `fallback.yaml`: if v2 refuses the connection, v1 responds, and no user notices.
 
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -16,9 +16,9 @@ use crate::testbed::{INSIDE, filter, policy, strip};
 /// Half of the requests of one account.
 const REQUESTS: usize = 300;
 const CONCURRENCY: usize = 32;
-/// Far beyond what a loaded machine needs.
+/// Far longer than a loaded machine needs.
 const PATIENCE: Duration = Duration::from_secs(60);
-/// Too few to have v2 given up.
+/// Too few failures to eject v2.
 const FIRST: usize = 4;
 
 struct Testbed {
@@ -27,7 +27,7 @@ struct Testbed {
     v2: Scripted,
 }
 
-/// Answers by status and version; a version is missing where an answer is none of the two's.
+/// Responses by status and version; the version is missing in other responses.
 type Answered = BTreeMap<(u16, String), usize>;
 
 impl Testbed {
@@ -46,13 +46,13 @@ impl Testbed {
         }
         let configuration = filter(&strip(&policy));
         let bootstrap = Bootstrap::live(file("fallback.yaml"), configuration, &v1, &v2);
-        // A refusal comes at once; a worker that a loaded machine holds up is none.
+        // A refusal comes at once. A worker on a loaded machine may be late without one.
         let bootstrap = bootstrap.replace("connect_timeout: 0.25s", "connect_timeout: 5s");
         let envoy = Envoy::start(bootstrap.keep_request_ids()).await;
         Self { envoy, v1, v2 }
     }
 
-    /// The same requests each time, with one of these methods in turn.
+    /// The same requests each time, with these methods in turn.
     async fn send(&self, methods: &[&str]) -> Answered {
         let numbers = 0..REQUESTS;
         let requests = numbers.map(|number| request(number, methods[number % methods.len()]));
@@ -71,7 +71,7 @@ impl Testbed {
     }
 }
 
-/// One of the account's, which takes v2 or not by its number.
+/// A request of the account, which takes v2 or not by its number.
 fn request(number: usize, method: &str) -> Request {
     let request = match method {
         "POST" => Request::post("/v1/Channels", "a body"),
@@ -101,8 +101,8 @@ async fn users_of_a_v2_that_refuses_connections_get_v1() {
     let on_v1 = REQUESTS - on_v2;
     assert!(on_v2 > 100 && on_v1 > 100, "{well:?}");
 
-    // No answer is lost, whatever the method: nothing of the request has gone out. The first find out
-    // one after the other, before v2 is given up.
+    // No response is lost, whatever the method, because nothing of the request was sent. The first requests
+    // find out in turn, before v2 is ejected.
     testbed.v2.fail(Fault::Refuse);
     for number in 0..FIRST {
         let answer = testbed.envoy.client().send(request(number, "POST")).await;
@@ -113,7 +113,7 @@ async fn users_of_a_v2_that_refuses_connections_get_v1() {
         assert_eq!(all, answered([(200, "v1", REQUESTS)]));
     }
     let log = testbed.envoy.access_log(3 * REQUESTS + FIRST).await;
-    // What the policy decided stays decided; the host is that of who answered.
+    // The decision of the policy stays; the host is the one that responded.
     let of = |scripted: &Scripted| json!(SocketAddr::from(scripted).to_string());
     for line in &log[REQUESTS..] {
         assert_eq!(line["upstream_host"], of(&testbed.v1), "{line}");
@@ -128,13 +128,13 @@ async fn users_of_a_v2_that_refuses_connections_get_v1() {
     );
     let count = "wasmcustom.turnout.decisions.chat.v2.rule";
     assert_eq!(testbed.counter(count).await, decided as u64);
-    // Most did not even try v2.
+    // Most requests did not even try v2.
     let retried = "cluster.channels-v2-else-v1.upstream_rq_retry_success";
     assert!(testbed.counter(retried).await >= 5);
     let ejected = "cluster.channels-v2.outlier_detection.ejections_enforced_total";
     assert!(testbed.counter(ejected).await >= 1);
 
-    // It comes back by itself, and what it answers is the answer, be it 500.
+    // v2 comes back by itself, and then its response counts, even a 500.
     testbed.v2.fail(Fault::Status(500));
     let until_back = async {
         while testbed.send(&["GET"]).await.len() < 2 {
@@ -150,14 +150,14 @@ async fn users_of_a_v2_that_refuses_connections_get_v1() {
     assert_eq!(testbed.send(&["GET", "POST"]).await, well);
 }
 
-/// A body that Envoy keeps while v2 does not take the connection, though it is more than a buffer of the
-/// connection holds.
+/// A body that Envoy keeps while v2 does not accept the connection, although it is larger than a connection
+/// buffer.
 #[tokio::test]
 async fn a_body_as_large_as_the_file_keeps_gets_v1_when_the_connection_times_out() {
     let v1 = Scripted::start(|received| {
         scripted_upstream::Answer::json(&json!({ "length": received.body.len() }))
     });
-    // Nobody accepts, and the two connections that the system accepts by itself are taken.
+    // Nobody accepts, and the backlog of two connections is full.
     let v2 = TcpSocket::new_v4().expect("a socket");
     v2.bind(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)))
         .expect("a port");
@@ -182,9 +182,9 @@ async fn a_body_as_large_as_the_file_keeps_gets_v1_when_the_connection_times_out
     }
 }
 
-/// A copy that fell back would compare v1 with v1, and find no difference.
+/// A shadow request that falls back would compare v1 with v1, and find no difference.
 #[tokio::test]
-async fn copies_do_not_fall_back_where_the_shadow_names_v2_itself() {
+async fn shadow_requests_do_not_fall_back_to_v1() {
     let testbed =
         Testbed::start(Some(json!({ "requests": 100, "v2": "channels-v2-shadow" }))).await;
     testbed.v2.fail(Fault::Refuse);

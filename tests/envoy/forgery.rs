@@ -1,5 +1,5 @@
-//! What a client says about Turnout does not count, however it spells it: it gets what the policy
-//! says, and upstream sees our headers alone, each once.
+//! Headers of Turnout in a client's request have no effect, in any spelling: the policy decides, and the upstream gets
+//! only our headers, each once.
 
 use std::collections::BTreeSet;
 
@@ -13,7 +13,7 @@ use crate::testbed::{
     INSIDE, OUTSIDE, Testbed, headers_of, policy, request_of, strip, turnout_headers, version,
 };
 
-/// As they could come from the wire. `{v}` is the version that the client would like.
+/// Header lines as sent. `{v}` is the version that the client wants.
 const FORGERIES: &[&str] = &[
     "x-turnout-cluster: channels-{v}",
     "X-Turnout-Cluster: channels-{v}",
@@ -29,8 +29,8 @@ const FORGERIES: &[&str] = &[
     "x-turnout-shadow: 1",
     "x-turnout-foo: bar",
     "x-turnout-: {v}",
-    // Headers with underscores are passed on unless Envoy is told not to, and some upstreams read
-    // an underscore as a hyphen.
+    // By default Envoy passes headers with underscores, and some upstreams read an underscore as a
+    // hyphen.
     "x_turnout_treatment: {v}",
     "X_Turnout_Cluster: channels-{v}\r\nx_turnout-decision: chat={v}\r\nx-turnout_shadow: 1",
     // Headers that `Connection` names are for this hop only.
@@ -83,9 +83,9 @@ async fn forged_headers_do_not_choose_a_route_where_the_filter_alone_strips() {
     }
 }
 
-/// What is not written is removed all the same.
+/// Headers that the filter does not emit are removed too.
 #[tokio::test]
-async fn forged_headers_choose_nothing_where_one_header_is_written() {
+async fn forged_headers_choose_nothing_with_one_emitted_header() {
     for (word, file) in [
         ("cluster", "cluster-header.yaml"),
         ("treatment", "treatment-header.yaml"),
@@ -125,7 +125,7 @@ async fn no_forgery_succeeds(
             assert_eq!(reached["version"], served, "{forged}");
             assert_eq!(turnout_headers(&reached), written(served), "{forged}");
         }
-        // A request that no rollout has, which nobody decides about.
+        // A request that matches no rollout.
         let forged = forgery.replace("{v}", "v2");
         let reached = send(&testbed, "/other", INSIDE, &forged).await;
         assert_eq!(reached["version"], "v1", "{forged}");
@@ -133,7 +133,7 @@ async fn no_forgery_succeeds(
     }
 }
 
-/// Sends header lines as they are, and returns what an upstream has answered.
+/// Sends header lines as they are, and returns the upstream's response.
 async fn send(testbed: &Testbed, path: &str, account: &str, lines: &str) -> Value {
     let request =
         format!("GET {path} HTTP/1.1\r\nhost: a\r\nx-account-sid: {account}\r\n{lines}\r\n\r\n");
@@ -144,7 +144,7 @@ async fn send(testbed: &Testbed, path: &str, account: &str, lines: &str) -> Valu
     serde_json::from_str(body).unwrap_or_else(|error| panic!("{lines}: {error}: {body}"))
 }
 
-/// The hop before is believed about its decisions, not about where its own request went.
+/// The decisions of a trusted hop are used, but not its routing.
 #[tokio::test]
 async fn a_trusted_hop_does_not_choose_the_cluster_of_the_next() {
     let policy = policy(&json!({})).to_string();
@@ -167,7 +167,7 @@ async fn a_trusted_hop_does_not_choose_the_cluster_of_the_next() {
     assert_eq!(turnout_headers(&reached), [decision]);
 }
 
-/// The spellings that Envoy and upstreams read as one path are one path to the policy too.
+/// Spellings that Envoy and upstreams read as one path are one path for the policy too.
 #[tokio::test]
 async fn another_spelling_of_a_path_does_not_leave_the_rollout() {
     let testbed = Testbed::of("cluster-header.yaml", &strip(&policy(&json!({}))), |b| b).await;
@@ -185,7 +185,7 @@ async fn another_spelling_of_a_path_does_not_leave_the_rollout() {
     }
 }
 
-/// A client that found an id with which it took v2 would bring it again.
+/// Otherwise a client could reuse a request id that takes v2.
 #[tokio::test]
 async fn a_client_does_not_choose_its_request_id() {
     let allocation = json!({ "rules": [{ "requests": 50 }] });
@@ -212,7 +212,7 @@ fn request_id(answer: &Answer) -> String {
     id[1].as_str().expect("text").to_owned()
 }
 
-/// A client that keeps at it: every request of many, over connections that it shares.
+/// Many requests over shared connections.
 #[tokio::test]
 async fn no_request_of_many_gets_through() {
     let configuration = strip(&policy(&json!({})));

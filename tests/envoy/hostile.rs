@@ -1,5 +1,5 @@
-//! What a hostile client, upstream or machine does to an Envoy that runs the filter: whatever is sent is
-//! refused or decided as the policy says, users get their answers, and the counters stay exact.
+//! Hostile clients, upstreams and environments: whatever is sent is rejected or decided by the policy, users get their
+//! responses, and the counters stay exact.
 
 mod clusters;
 mod crashes;
@@ -19,12 +19,12 @@ use support::envoy::Envoy;
 
 use crate::testbed::Testbed;
 
-/// What became of a request that was sent as bytes.
+/// The result of a request that was sent as bytes.
 #[derive(Debug)]
 struct Outcome {
-    /// 0 where the connection was closed without an answer.
+    /// 0 if the connection was closed without a response.
     status: u16,
-    /// What an upstream has seen of it.
+    /// The request as an upstream saw it.
     reached: Option<Value>,
 }
 
@@ -40,12 +40,12 @@ impl Outcome {
         }
     }
 
-    /// Whether Envoy has answered it, or hung up, by itself.
+    /// Whether Envoy itself responded or closed the connection.
     fn is_refused(&self) -> bool {
         self.reached.is_none() && matches!(self.status, 0 | 400..=499 | 501)
     }
 
-    /// What an upstream has seen; panics where none has seen it.
+    /// The request as an upstream saw it. Panics if none did.
     #[track_caller]
     fn reached(&self) -> &Value {
         assert_eq!(self.status, 200, "{self:?}");
@@ -53,16 +53,16 @@ impl Outcome {
     }
 }
 
-/// Sends bytes on a connection of their own.
+/// Sends bytes on a new connection.
 async fn send(testbed: &Testbed, bytes: &[u8]) -> Outcome {
     Outcome::of(&raw(testbed.envoy.address(), bytes).await)
 }
 
-/// Far beyond what a loaded machine needs: reaching it means that it will not happen.
+/// Far longer than a loaded machine needs. Reaching it means that it will not happen.
 const PATIENCE: Duration = Duration::from_secs(40);
 const POLL: Duration = Duration::from_millis(20);
 
-/// Waits until a question is answered with yes.
+/// Waits until a condition is true.
 async fn until(what: &str, mut is_so: impl AsyncFnMut() -> bool) {
     let deadline = Instant::now() + PATIENCE;
     while !is_so().await {
@@ -71,7 +71,7 @@ async fn until(what: &str, mut is_so: impl AsyncFnMut() -> bool) {
     }
 }
 
-/// The filter's counters that begin so and are not 0, by what follows, once it has told of all requests.
+/// The filter's counters with this prefix that are not 0, once the filter has published all requests.
 async fn stats(envoy: &Envoy, prefix: &str) -> BTreeMap<String, u64> {
     let prefix = format!("wasmcustom.turnout.{prefix}");
     let stats = envoy.admin().settled_stats(r"^wasmcustom\.").await;
@@ -82,7 +82,7 @@ async fn stats(envoy: &Envoy, prefix: &str) -> BTreeMap<String, u64> {
     stats.into_iter().filter_map(named).collect()
 }
 
-/// The outcomes of a rollout's shadow, once so many sampled requests have one.
+/// The shadow outcomes of a rollout, once so many sampled requests have one.
 async fn outcomes_of(envoy: &Envoy, rollout: &str, requests: u64) -> BTreeMap<String, u64> {
     let (outcomes, sampled) = (
         format!("shadow.{rollout}."),

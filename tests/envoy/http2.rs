@@ -1,4 +1,4 @@
-//! The same over HTTP/2, frame by frame: nothing between the test and Envoy tidies headers up.
+//! Account, forgery and path tests over HTTP/2, frame by frame, because no library in between corrects headers.
 
 use std::net::SocketAddr;
 
@@ -17,7 +17,7 @@ pub(crate) const END_STREAM: u8 = 0x1;
 pub(crate) const END_HEADERS: u8 = 0x4;
 
 #[tokio::test]
-async fn requests_over_http2_are_decided_like_any_others() {
+async fn requests_over_http2_are_decided_like_others() {
     let testbed = Testbed::of("cluster-header.yaml", &strip(&policy(&json!({}))), |b| {
         b.without_native_strip()
     })
@@ -33,7 +33,7 @@ async fn requests_over_http2_are_decided_like_any_others() {
     for (accounts, served) in [
         (&[INSIDE][..], "v2"),
         (&[OUTSIDE], "v1"),
-        // Malformed, and none.
+        // A malformed account, and a missing one.
         (&[INSIDE, INSIDE], "v1"),
         (&[], "v1"),
     ] {
@@ -64,10 +64,10 @@ async fn requests_over_http2_are_decided_like_any_others() {
     assert_eq!(decisions, expected.into());
 }
 
-/// What HTTP/1.1 refuses comes through here: two hosts in one, a method in lower case. It misses the rollout
-/// that is off, and must not fall to the one behind it.
+/// HTTP/2 allows what HTTP/1.1 rejects: two hosts in one, a method in lower case. Such a request does not match the
+/// rollout that is off, and must not match the next one.
 #[tokio::test]
-async fn what_misses_a_rollout_by_its_spelling_does_not_fall_to_the_next() {
+async fn a_path_that_misses_a_rollout_by_its_spelling_does_not_match_the_next() {
     let rollout = |name: &str, mode: &str, matches: Value| {
         json!({ "name": name, "match": matches, "mode": mode,
                 "v1": "channels-v1", "v2": "channels-v2" })
@@ -113,19 +113,19 @@ async fn what_misses_a_rollout_by_its_spelling_does_not_fall_to_the_next() {
         ("Get", "a", "/m", "v1"),
         ("get", "a", "/v1/Users", "v1"),
     ] {
-        // Envoy closes the connection of some that it refuses.
+        // Envoy closes the connection after some of these.
         let mut connection = Connection::open(testbed.envoy.address()).await;
         let ask = async move { connection.ask(method, authority, path, &[]).await };
         let body = tokio::spawn(ask).await.unwrap_or_default();
         let case = format!("{method} {authority} {path}");
         match serde_json::from_slice::<Value>(&body) {
             Ok(reached) => assert_eq!(reached["version"], version, "{case}"),
-            // Envoy itself refuses it.
+            // Envoy itself rejects it.
             Err(_) => assert_eq!(version, "v1", "{case}: {}", String::from_utf8_lossy(&body)),
         }
     }
     let decisions = testbed.decisions().await;
-    // All but Envoy refuses: at least the two methods, the hosts joined, and the paths.
+    // The filter rejects all but those: at least the two methods, the joined hosts, and the paths.
     let doubtful = decisions
         .get("-.v1.no_rollout")
         .copied()
@@ -134,7 +134,7 @@ async fn what_misses_a_rollout_by_its_spelling_does_not_fall_to_the_next() {
     assert_eq!(decisions.get("all.v2.on"), Some(&2), "{decisions:?}");
 }
 
-/// A client's side of one connection, with one request at a time.
+/// The client's side of one connection, with one request at a time.
 pub(crate) struct Connection {
     stream: TcpStream,
     next: u32,
@@ -153,13 +153,13 @@ impl Connection {
         Self { stream, next: 1 }
     }
 
-    /// Sends a request and returns what an upstream has answered.
+    /// Sends a request and returns the upstream's response.
     pub(crate) async fn get(&mut self, path: &str, headers: &[(&str, &str)]) -> Value {
         let body = self.ask("GET", "a", path, headers).await;
         serde_json::from_slice(&body).expect("an answer in JSON")
     }
 
-    /// Sends a request and returns the body of the answer, whoever gives it.
+    /// Sends a request and returns the body of the response, whoever sent it.
     async fn ask(
         &mut self,
         method: &str,
@@ -218,7 +218,7 @@ pub(crate) fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8>
     frame
 }
 
-/// A header in the plainest of its forms: not compressed, and not to be remembered.
+/// A header without compression and without indexing.
 pub(crate) fn literal((name, value): &(&str, &str)) -> Vec<u8> {
     let text = |text: &str| {
         let length = u8::try_from(text.len()).expect("a short text");

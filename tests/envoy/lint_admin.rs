@@ -1,6 +1,6 @@
-//! `turnout lint --admin` and `turnout apply --admin` against a real Envoy: routes that change a request
-//! after the filter, in whatever way the configuration writes them, are found in its dump, and so are two
-//! Turnout filters in one chain.
+//! `turnout lint --admin` and `turnout apply --admin` against a real Envoy: they find routes that change a request
+//! after the filter, however the configuration expresses them, and two Turnout filters in one
+//! chain.
 
 use serde_json::{Value, json};
 use support::cli;
@@ -21,7 +21,7 @@ struct Proxy {
 }
 
 impl Proxy {
-    /// One whose route says this too.
+    /// An Envoy with this addition to its route.
     async fn with(action: &str, route: &str) -> Self {
         let upstreams = [Upstream::start("v1"), Upstream::start("v2")];
         let text = rendered("cluster-header.yaml", &strip(&policy(&json!({}))));
@@ -58,13 +58,13 @@ impl Proxy {
 }
 
 #[tokio::test]
-async fn a_route_that_rewrites_is_warned_of_until_the_policy_declares_it() {
+async fn a_rewriting_route_causes_a_warning_until_the_policy_declares_it() {
     let plain = json!({ "requests": 5 });
     for (action, route, declared) in [
         (
             ", prefix_rewrite: /inner/",
             "",
-            // Of the rollout's own paths.
+            // A path of the rollout.
             json!({ "prefix": { "from": "/v1/Channels", "to": "/inner/v1/Channels" } }),
         ),
         (
@@ -85,7 +85,7 @@ async fn a_route_that_rewrites_is_warned_of_until_the_policy_declares_it() {
             panic!("{action}{route}: {found:?}");
         };
         assert_eq!(code, "rewritten-request");
-        // What it says to write is what ends the warning.
+        // Following the help ends the warning.
         let (_, said) = help.split_once("\"rewrite\": ").expect(help);
         let said = said.trim_end_matches(" in its `shadow`");
         let said: Value = serde_json::from_str(said).unwrap_or_else(|e| panic!("{e}: {help}"));
@@ -103,7 +103,7 @@ async fn a_route_that_rewrites_is_warned_of_until_the_policy_declares_it() {
     );
     let proxy = Proxy::with("", "").await;
     assert_eq!(proxy.lint(&plain), []);
-    // Declared, and not done.
+    // Declared, but no route does it.
     let shadow = json!({ "requests": 5, "rewrite": { "host": "v1.internal" } });
     assert_eq!(proxy.lint(&shadow).len(), 1);
 }
@@ -131,7 +131,7 @@ async fn two_filters_in_one_chain_are_found_in_the_dump_of_a_proxy() {
     let disabled = earlier.replace("\n  typed_config:", "\n  disabled: true\n  typed_config:");
     let filters = "HTTP filters of one chain are Turnout, 1 (edge.first) and ";
     for (before, is_warned) in [(earlier.as_str(), true), (&disabled, false), ("", false)] {
-        // Both in the configuration itself, and the later one discovered.
+        // Two filters in the configuration itself, and the second one discovered.
         let add = |b: Bootstrap| b.filter_before(before);
         for testbed in [
             Testbed::of("cluster-header.yaml", &later, add).await,

@@ -1,5 +1,5 @@
-//! Requests that name no account, though they try: v1, counted with the reason, not a line in the
-//! log, and the next request is served as if nothing had been.
+//! Requests with a malformed account: they take v1, are counted with the reason, write no line to the log, and do
+//! not affect the next request.
 
 use std::collections::BTreeMap;
 
@@ -11,7 +11,7 @@ use crate::testbed::{INSIDE, OUTSIDE, Testbed, policy, request_of, strip, versio
 /// `AC7342e9713fa896e4af00c654c444aada:secret`
 const BASIC_INSIDE: &str = "QUM3MzQyZTk3MTNmYTg5NmU0YWYwMGM2NTRjNDQ0YWFkYTpzZWNyZXQ=";
 
-/// Header lines, each set of them malformed as an account.
+/// Sets of header lines, each of which is a malformed account.
 fn malformed() -> Vec<(&'static str, Vec<u8>)> {
     let sid = |value: &str| format!("x-account-sid: {value}").into_bytes();
     let basic = |value: &str| format!("authorization: Basic {value}").into_bytes();
@@ -84,7 +84,7 @@ fn malformed() -> Vec<(&'static str, Vec<u8>)> {
 #[tokio::test]
 async fn a_malformed_account_is_v1_counted_and_not_logged() {
     let testbed = Testbed::of("cluster-header.yaml", &strip(&policy(&json!({}))), |b| {
-        // Else Envoy refuses the longest itself.
+        // Otherwise Envoy itself rejects the longest one.
         b.replace(
             "          use_remote_address: true\n",
             "          use_remote_address: true\n          max_request_headers_kb: 96\n",
@@ -109,7 +109,7 @@ async fn a_malformed_account_is_v1_counted_and_not_logged() {
     assert_eq!(after[log.len()..], [""; 0], "a line for each request?");
 }
 
-/// Envoy hands the two over as one value, `Bearer x,Basic …`.
+/// Envoy passes the two as one value, `Bearer x,Basic …`.
 #[tokio::test]
 async fn basic_behind_another_scheme_is_malformed_too() {
     let testbed = Testbed::of("cluster-header.yaml", &strip(&policy(&json!({}))), |b| b).await;
@@ -120,9 +120,9 @@ async fn basic_behind_another_scheme_is_malformed_too() {
     assert_eq!(nonzero(&testbed).await, expected);
 }
 
-/// Neither version sees it.
+/// Neither v1 nor v2 sees it.
 #[tokio::test]
-async fn envoy_itself_refuses_what_http_does_not_allow() {
+async fn envoy_rejects_what_http_does_not_allow() {
     let testbed = Testbed::of("cluster-header.yaml", &strip(&policy(&json!({}))), |b| b).await;
     let log = testbed.envoy.settled_log().await;
     let nul = INSIDE.replace("73", "7\0");
@@ -149,7 +149,7 @@ async fn nonzero(testbed: &Testbed) -> BTreeMap<String, u64> {
     decisions
 }
 
-/// The status line, and who answered.
+/// The status line, and who responded.
 async fn send(testbed: &Testbed, lines: &[u8]) -> String {
     let start = b"GET /v1/Channels HTTP/1.1\r\nhost: a\r\n";
     let request = [&start[..], lines, b"\r\n\r\n"].concat();

@@ -1,5 +1,5 @@
-//! A request's way through two proxies that share a rollout: edge, service A, sidecar, service B. It sees
-//! one version of that rollout along its whole way, whatever each proxy would decide by itself.
+//! A request through two proxies that share a rollout: edge, service A, sidecar, service B. It gets one treatment of
+//! that rollout on all hops, whatever each proxy would decide alone.
 
 mod chain;
 
@@ -21,7 +21,7 @@ const REQUESTS: usize = 20_000;
 const ACCOUNTS: usize = 400;
 const CONCURRENCY: usize = 16;
 
-/// The common rollout at a hop, for these percentages, and one that only this hop has.
+/// The common rollout with these percentages, and a rollout that only this hop has.
 fn of_hop(own: &str, path: &str, common: &Value) -> Value {
     let mut policy = policy(&json!({}));
     let rollout = |name: &str, path: &str, rule: &Value| {
@@ -52,7 +52,7 @@ fn account(number: usize) -> String {
     format!("AC{number:032x}")
 }
 
-/// What a client sends that would like to choose, in turn.
+/// Forged headers of a client, in turn.
 fn forged(request: Request, number: usize) -> Request {
     let wanted = ["v1", "v2"][number / 7 % 2];
     let cluster = format!("channels-{wanted}");
@@ -80,7 +80,7 @@ fn forged(request: Request, number: usize) -> Request {
     }
 }
 
-/// Mostly the common rollout at both hops; also where only one of them has it, and where A asks B again.
+/// Mostly the common rollout at both hops; also at one of them only, and with repeated calls from A to B.
 fn request(number: usize) -> Request {
     let (path, calls) = match number % 10 {
         0 => ("/common/list", "/common/one /members /common/one"),
@@ -94,7 +94,7 @@ fn request(number: usize) -> Request {
     forged(request, number)
 }
 
-/// Fails where a chain is mixed, or where something that a client forged has come through.
+/// Fails if a request has different treatments, or if a forged header passes.
 fn assert_one_version(chain: &Chain) {
     let common = chain.path.starts_with("/common");
     let own = if common { "common" } else { "users" };
@@ -129,7 +129,7 @@ fn named(headers: &[(&str, String)]) -> Vec<(String, String)> {
         .collect()
 }
 
-/// What a hop would decide by itself.
+/// The decision of a hop alone.
 fn alone(policy: &Value, path: &str, account: &str, id: &str) -> String {
     let plan = Plan::from_json(&policy.to_string()).expect("a policy");
     let pairs = [
@@ -145,15 +145,15 @@ fn alone(policy: &Value, path: &str, account: &str, id: &str) -> String {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_request_sees_one_version_of_a_rollout_along_its_whole_way() {
-    // So far apart that the two hops, each by itself, would often disagree.
+async fn a_request_has_one_treatment_of_a_rollout_on_all_hops() {
+    // The percentages differ so much that the two hops alone would often disagree.
     let few = json!({ "accounts": 40, "requests": 50 });
     let many = json!({ "accounts": 90 });
     let mesh = Mesh::start(&at_edge(&few), &behind(&many)).await;
 
     let sent = AtomicUsize::new(0);
     let swaps = async {
-        // One hop and then the other: in between, they never have the same.
+        // Changes one hop and then the other: in between, their policies always differ.
         let steps = [
             (Some(json!({ "accounts": 80 })), None),
             (None, Some(json!({ "accounts": 20, "requests": 30 }))),
@@ -195,7 +195,7 @@ async fn a_request_sees_one_version_of_a_rollout_along_its_whole_way() {
         }
         versions
     };
-    // Else there would have been nothing to see.
+    // Ensures that the test is not vacuous.
     let common = versions(|chain| chain.path.starts_with("/common"));
     assert!(common.values().all(|count| *count > 3_000), "{common:?}");
     let inbound = mesh.sidecar_decisions("common").await;
@@ -215,10 +215,10 @@ async fn a_request_sees_one_version_of_a_rollout_along_its_whole_way() {
     );
 }
 
-/// What stops a rollout stops it here, whatever the hop before has decided: such a chain is mixed on
+/// A halted rollout stops at this hop, whatever the hop before decided. Such a request has different treatments on
 /// purpose.
 #[tokio::test]
-async fn the_stop_of_a_hop_beats_the_decision_of_the_hop_before() {
+async fn a_halt_of_a_hop_overrides_the_decision_of_the_hop_before() {
     let all = json!({ "accounts": 100 });
     let mesh = Mesh::start(&at_edge(&all), &behind(&all)).await;
     let send = async || {
@@ -241,11 +241,11 @@ async fn the_stop_of_a_hop_beats_the_decision_of_the_hop_before() {
         assert_eq!((&*chain.version, &*chain.calls[0].version), ("v2", "v1"));
         assert_eq!(mesh.sidecar_decisions("common").await[reason], before + 1);
     }
-    // The hops behind go by what was last decided.
+    // Later hops follow the last decision.
     let decision = ("x-turnout-decision".to_owned(), "common=v1".to_owned());
     assert!(send().await.calls[0].headers.contains(&decision));
 
-    // And the other way round: what is stopped at the edge is stopped behind it too.
+    // And vice versa: a rollout that is halted at the edge is also stopped at later hops.
     mesh.swap_sidecar(&behind(&all)).await;
     let mut halted = at_edge(&all);
     halted["halted"] = json!(true);
@@ -255,7 +255,7 @@ async fn the_stop_of_a_hop_beats_the_decision_of_the_hop_before() {
 }
 
 #[tokio::test]
-async fn two_proxies_that_never_talk_agree_on_every_account() {
+async fn two_proxies_agree_on_every_account_without_communication() {
     const ALL: usize = 2_000;
     let policy = policy(&json!({ "rules": [{ "accounts": 37.5 }] }));
     let edge = Testbed::of("cluster-header.yaml", &strip(&policy), |b| b).await;
@@ -287,7 +287,7 @@ async fn two_proxies_that_never_talk_agree_on_every_account() {
 }
 
 #[tokio::test]
-async fn a_proxy_behind_the_edge_takes_no_cluster_from_anyone_while_it_has_no_filter() {
+async fn a_proxy_behind_the_edge_without_a_filter_accepts_a_cluster_from_nobody() {
     let testbed = Testbed::behind_the_edge("no configuration").await;
     let request = Request::get("/v1/Channels")
         .header("x-turnout-cluster", "channels-v2")

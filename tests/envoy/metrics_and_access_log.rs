@@ -1,4 +1,4 @@
-//! Anyone can see who was sent where, and why: metrics and access log.
+//! Metrics and the access log show who was sent where, and why.
 
 use std::collections::BTreeMap;
 
@@ -9,7 +9,7 @@ use turnout_core::{Plan, Revision};
 
 use crate::testbed::{INSIDE, OUTSIDE, ROLLOUT, Testbed, policy, request_of, strip};
 
-/// Everything that can be counted for a rollout where clients are not trusted and no rule names a region.
+/// All counters of a rollout if clients are not trusted and no rule names a region.
 const SERIES: [(&str, &str); 10] = [
     ("v1", "halted"),
     ("v1", "off"),
@@ -35,7 +35,7 @@ fn two_rollouts() -> Value {
     policy
 }
 
-/// One of each kind, by its request id.
+/// One request of each kind, by its request id.
 fn requests() -> Vec<(&'static str, Request)> {
     vec![
         ("inside", request_of(INSIDE)),
@@ -103,7 +103,7 @@ fn labels(rollout: &str, treatment: &str, reason: &str) -> Vec<String> {
     labels
 }
 
-/// The series `turnout_decisions`, by all of their labels.
+/// The series `turnout_decisions`, with all labels.
 async fn scraped(testbed: &Testbed) -> BTreeMap<Vec<String>, u64> {
     let text = testbed.envoy.admin().settled_prometheus().await;
     text.lines()
@@ -118,7 +118,7 @@ async fn scraped(testbed: &Testbed) -> BTreeMap<Vec<String>, u64> {
 }
 
 #[tokio::test]
-async fn the_access_log_says_who_was_sent_where_and_why() {
+async fn the_access_log_has_each_decision_and_its_reason() {
     let testbed = Testbed::live(&strip(&two_rollouts()), |b| b).await;
     send(&testbed).await;
     let log = testbed.envoy.access_log(requests().len()).await;
@@ -144,7 +144,7 @@ async fn the_access_log_says_who_was_sent_where_and_why() {
             "no_account",
             "channels-v1",
         ),
-        // What is no account is not logged as one.
+        // An invalid account is not logged as an account.
         (
             "malformed",
             &nobody,
@@ -178,7 +178,7 @@ async fn the_access_log_says_who_was_sent_where_and_why() {
 }
 
 #[tokio::test]
-async fn counters_go_on_after_a_swap_and_after_a_refused_one() {
+async fn counters_continue_after_accepted_and_rejected_swaps() {
     let testbed = Testbed::live(&strip(&two_rollouts()), |b| b).await;
     send(&testbed).await;
     let counted = testbed.decisions().await;
@@ -194,7 +194,7 @@ async fn counters_go_on_after_a_swap_and_after_a_refused_one() {
 
     send(&testbed).await;
     let mut expected = counted;
-    // All five of the first rollout, whose mode is `on` by now; the others as before.
+    // All five counters of the first rollout, whose mode is now `on`; the others as before.
     for (name, more) in [
         ("chat.v2.on", 5),
         ("calls-2.v2.rule", 1),
@@ -236,9 +236,9 @@ async fn no_request_is_lost_from_the_counters_while_policies_are_swapped() {
     );
 }
 
-/// What was given, or what is in the access log and the log, as a number.
+/// The revision, or its value in the access log and the log, as a number.
 #[tokio::test]
-async fn the_gauge_says_which_policy_is_in_force() {
+async fn the_gauge_shows_the_active_policy() {
     let named = |revision: &str| {
         let mut policy = two_rollouts();
         policy["revision"] = json!(revision);

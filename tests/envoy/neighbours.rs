@@ -6,7 +6,7 @@ use turnout_core::{Inbound, Revision};
 
 use crate::testbed::{INSIDE, Testbed, policy, request_of, strip, version};
 
-/// A policy of this revision with one rollout, which gives everyone under the path v2.
+/// A policy with this revision and one rollout, which gives everyone under the path v2.
 pub(crate) fn named(revision: &str, rollout: &str, path: &str) -> Value {
     let changes = json!({ "name": rollout, "mode": "on", "match": { "path": { "prefix": path } } });
     let mut policy = policy(&changes);
@@ -18,7 +18,7 @@ fn number(revision: &str) -> u64 {
     Revision::from_name(revision).expect("a revision").number()
 }
 
-/// As an item of the list of HTTP filters.
+/// An item of the list of HTTP filters.
 pub(crate) fn filter(plugin: &str, policy: &Value) -> String {
     let configuration = turnout_core::Configuration::to_json(&policy.to_string(), Inbound::Strip);
     format!(
@@ -41,18 +41,18 @@ pub(crate) fn filter(plugin: &str, policy: &Value) -> String {
 }
 
 #[tokio::test]
-async fn two_filters_in_one_chain_are_warned_of_and_each_says_its_revision() {
+async fn two_filters_in_one_chain_cause_a_warning_and_each_has_its_revision() {
     let earlier = filter("edge.first", &named("r1", "first", "/v1/Channels"));
     let later = strip(&named("r2", "second", "/v1/Calls"));
     let testbed = Testbed::of("cluster-header.yaml", &later, |b| {
         b.filter_before(&earlier).concurrency(2)
     })
     .await;
-    // What the warning says goes wrong: the earlier decides v2, and v1 answers.
+    // The consequence that the warning describes: the earlier filter decides v2, but v1 responds.
     let answer = testbed.client().send(request_of(INSIDE)).await;
     assert_eq!(version(&answer), "v1");
 
-    // Each of the two counts the request.
+    // Both filters count the request.
     let mut stats = testbed.envoy.admin().settled_stats(r"^wasmcustom\.").await;
     while stats["wasmcustom.turnout.decisions.first.v2.on"] == 0 {
         stats = testbed.envoy.admin().settled_stats(r"^wasmcustom\.").await;
@@ -75,6 +75,6 @@ async fn two_filters_in_one_chain_are_warned_of_and_each_says_its_revision() {
     let words = "the plugins \"edge.first\" and \"turnout\" of this proxy are both Turnout";
     let log = testbed.envoy.settled_log().await;
     let warned = log.iter().filter(|line| line.contains(words)).count();
-    // By each worker once, and by the main thread.
+    // Once by each worker, and once by the main thread.
     assert_eq!(warned, 3, "{log:#?}");
 }

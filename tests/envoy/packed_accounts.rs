@@ -30,7 +30,7 @@ async fn a_hundred_thousand_packed_accounts_decide_and_change() {
         let answer = client.send(Request::get("/v1/Channels")).await;
         assert_eq!(version(&answer), "v1");
     }
-    // What is no base64 changes nothing.
+    // Invalid base64 changes nothing.
     let cut = strip(&with_packed(0)).replace("==\"", "-\"");
     assert_eq!(testbed.swap(&cut).await, Swap::Rejected);
     testbed

@@ -1,4 +1,4 @@
-//! A ramp steps by itself in a running Envoy: no new policy, and nothing that a request waits for.
+//! A ramp steps in a running Envoy without a new policy, and requests do not wait for it.
 
 use std::time::Duration;
 
@@ -9,13 +9,13 @@ use turnout_core::Time;
 
 use crate::testbed::{OUTSIDE, Testbed, policy, request_of, strip, version};
 
-/// Longer than the clocks of this machine and a busy core can be late.
+/// Longer than the delay of this machine's clocks and of a busy core.
 const PATIENCE: Duration = Duration::from_secs(20);
 
 #[tokio::test]
-async fn everyone_is_moved_at_the_declared_moment_and_back_at_the_next() {
+async fn a_ramp_moves_everyone_at_the_declared_time_and_back() {
     let testbed = Testbed::live(&strip(&policy(&json!({}))), |b| b).await;
-    // Once Envoy is up, however long that took.
+    // The ramp starts once Envoy is up, however long that took.
     let step = |seconds: i64, percent: u32| {
         let from = Time::from_seconds(now().seconds() + seconds).to_string();
         json!({ "from": from, "percent": percent })
@@ -31,7 +31,7 @@ async fn everyone_is_moved_at_the_declared_moment_and_back_at_the_next() {
         if seen.last() != Some(&version) {
             seen.push(version);
         }
-        // Between two questions, so as not to ask without end.
+        // A pause between two requests.
         sleep(Duration::from_millis(20)).await;
     }
     assert_eq!(seen, ["v1", "v2", "v1"], "after {:?}", start.elapsed());

@@ -1,4 +1,4 @@
-//! The steps of a rollout, in one Envoy that is never restarted: each is only a new policy.
+//! The steps of a rollout in one Envoy that is never restarted: each step is only a new policy.
 
 use std::collections::BTreeSet;
 
@@ -9,7 +9,7 @@ use turnout_core::{Fraction, Salt};
 
 use crate::testbed::{ROLLOUT, Testbed, policy, request_of, strip, version};
 
-/// At 50 %, all but the third are in.
+/// At 50 %, all but the third are inside.
 const REGULAR: [&str; 4] = [
     "AC00000000000000000000000000000001",
     "AC00000000000000000000000000000002",
@@ -26,7 +26,7 @@ const HIGH_VISIBILITY: [&str; 3] = [
     "AC0b5f1d2c9e8a47639d10c2b7f4e6a815",
     "ACb77e90d3593ad699fc1f7cd5bb2e35cb",
 ];
-/// Of each account at each step: enough that both workers are asked.
+/// Requests of each account at each step: enough to reach both workers.
 const REQUESTS: usize = 8;
 
 #[tokio::test]
@@ -75,7 +75,7 @@ async fn each_step_of_a_rollout_is_only_a_new_policy() {
     assert_eq!(on_v2(&testbed).await, nobody);
 }
 
-/// "Not in these segments": so many percent of the accounts that remain.
+/// A rule "not in these segments": so many percent of the remaining accounts.
 fn rule(not_in: &[&str], percentage: u32) -> Value {
     let rule = json!({ "when": { "not_in": not_in }, "accounts": percentage });
     with_segments(&json!({ "rules": [rule] }))
@@ -94,7 +94,7 @@ fn all() -> impl Iterator<Item = &'static str> {
     REGULAR.into_iter().chain(BIG).chain(HIGH_VISIBILITY)
 }
 
-/// The regular accounts that the bucket contract names.
+/// The regular accounts of the bucket contract.
 fn inside(percentage: u32) -> BTreeSet<&'static str> {
     let salt = Salt::new(ROLLOUT);
     let fraction = Fraction::from_percentage(&percentage.to_string()).expect("a percentage");
@@ -102,7 +102,7 @@ fn inside(percentage: u32) -> BTreeSet<&'static str> {
     REGULAR.into_iter().filter(is_inside).collect()
 }
 
-/// The accounts that v2 serves. Each has to be on one version with all of its requests.
+/// The accounts that v2 serves. All requests of an account must have the same treatment.
 async fn on_v2(testbed: &Testbed) -> BTreeSet<&'static str> {
     let requests: Vec<Request> = all()
         .flat_map(|account| std::iter::repeat_n(request_of(account), REQUESTS))

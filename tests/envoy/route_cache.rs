@@ -1,5 +1,5 @@
-//! Envoy has chosen a route before the first filter runs, and filters before ours may look at it.
-//! The request goes where the policy says all the same.
+//! Envoy chooses a route before the first filter runs, and filters before ours may look at it. The request still goes
+//! where the policy decides.
 
 use serde_json::json;
 use support::envoy::{Bootstrap, Swap};
@@ -8,7 +8,7 @@ use crate::testbed::{
     INSIDE, OUTSIDE, Testbed, headers_of, policy, request_of, strip, turnout_headers, version,
 };
 
-/// Both ask for the route: one for its metadata, the other for its CORS policy.
+/// Both read the route: one its metadata, the other its CORS policy.
 const ROUTE_READERS: &str = r#"- name: early-lua
   typed_config:
     "@type": type.googleapis.com/envoy.extensions.filters.http.lua.v3.Lua
@@ -22,7 +22,7 @@ const ROUTE_READERS: &str = r#"- name: early-lua
     "@type": type.googleapis.com/envoy.extensions.filters.http.cors.v3.Cors
 "#;
 
-/// In the place of our filter one that sets its header, and no more.
+/// A filter in place of ours that only sets our header.
 const ONLY_A_HEADER: &str = r#"{ "resources": [ {
   "@type": "type.googleapis.com/envoy.config.core.v3.TypedExtensionConfig",
   "name": "turnout",
@@ -39,12 +39,12 @@ fn behind_route_readers(bootstrap: Bootstrap) -> Bootstrap {
 }
 
 #[tokio::test]
-async fn a_cluster_is_chosen_after_other_filters_have_seen_the_route() {
+async fn a_cluster_is_set_after_other_filters_have_seen_the_route() {
     accounts_are_routed("cluster-header.yaml").await;
 }
 
 #[tokio::test]
-async fn a_route_is_chosen_after_other_filters_have_seen_another() {
+async fn a_route_that_other_filters_have_seen_is_replaced() {
     accounts_are_routed("treatment-header.yaml").await;
 }
 
@@ -57,9 +57,9 @@ async fn accounts_are_routed(file: &str) {
     }
 }
 
-/// The route of a forged header, chosen before our filter has removed the header.
+/// A route that is chosen by a forged header, before our filter removes the header.
 #[tokio::test]
-async fn a_route_by_a_forged_header_is_given_up() {
+async fn a_route_chosen_by_a_forged_header_is_discarded() {
     let testbed = Testbed::of("cluster-header.yaml", &strip(&policy(&json!({}))), |b| {
         behind_route_readers(b).without_native_strip()
     })
@@ -73,7 +73,7 @@ async fn a_route_by_a_forged_header_is_given_up() {
     }
 }
 
-/// Were the route not chosen anew, the tests above would fail: this is what they would see.
+/// This shows what the tests above would see if the route were not chosen again.
 #[tokio::test]
 async fn a_header_alone_does_not_change_the_route() {
     let on = strip(&policy(&json!({ "mode": "on" })));

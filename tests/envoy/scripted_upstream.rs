@@ -1,4 +1,4 @@
-//! The scripted upstreams themselves, behind a real Envoy: what the tests of shadowing stand on.
+//! The scripted upstreams behind a real Envoy. The tests of shadowing depend on them.
 
 use std::net::TcpListener;
 use std::time::{Duration, Instant};
@@ -12,7 +12,7 @@ use support::upstream::Upstream;
 
 use crate::testbed::{policy, strip};
 
-/// An Envoy with everyone on v1, which is scripted.
+/// An Envoy that sends everyone to a scripted v1.
 async fn behind_envoy(
     v1: &Scripted,
     adapt: impl FnOnce(Bootstrap) -> Bootstrap,
@@ -42,7 +42,7 @@ async fn ask(client: &Client) -> Result<Got, String> {
 }
 
 #[tokio::test]
-async fn it_answers_what_it_is_told_and_remembers_what_it_was_asked() {
+async fn a_scripted_upstream_responds_and_records_requests() {
     for http2 in [false, true] {
         let v1 = Scripted::start(echo);
         let (_envoy, client, _v2) = behind_envoy(&v1, |b| match http2 {
@@ -76,7 +76,7 @@ async fn it_answers_what_it_is_told_and_remembers_what_it_was_asked() {
 }
 
 #[tokio::test]
-async fn it_breaks_down_in_every_way_and_is_well_again() {
+async fn a_scripted_upstream_fails_in_every_way_and_recovers() {
     let v1 = Scripted::start(echo);
     let (_envoy, client, _v2) = behind_envoy(&v1, |b| b).await;
     for fault in [
@@ -103,7 +103,7 @@ async fn it_breaks_down_in_every_way_and_is_well_again() {
 }
 
 #[tokio::test]
-async fn silence_waits_for_its_end_and_late_for_its_time() {
+async fn a_silent_upstream_waits_for_the_end_of_the_fault_and_a_late_one_for_its_delay() {
     let v1 = Scripted::start(echo);
     let (_envoy, client, _v2) = behind_envoy(&v1, |b| b).await;
     v1.fail(Fault::Silence);
@@ -126,7 +126,7 @@ async fn silence_waits_for_its_end_and_late_for_its_time() {
 }
 
 #[tokio::test]
-async fn long_bodies_are_made_while_they_are_sent() {
+async fn long_bodies_are_generated_while_they_are_sent() {
     const LENGTH: u64 = 100_000_000;
     let v1 = Scripted::start(echo);
     let (_envoy, client, _v2) = behind_envoy(&v1, |b| b).await;
@@ -143,7 +143,7 @@ async fn long_bodies_are_made_while_they_are_sent() {
 }
 
 #[tokio::test]
-async fn dropped_it_leaves_nothing_behind() {
+async fn a_dropped_upstream_leaves_nothing_behind() {
     let v1 = Scripted::start(echo);
     let address = v1.address();
     v1.fail(Fault::Silence);
@@ -155,7 +155,7 @@ async fn dropped_it_leaves_nothing_behind() {
 }
 
 #[tokio::test]
-async fn a_collector_keeps_what_it_is_sent() {
+async fn a_collector_records_all_requests() {
     let collector = Collector::start();
     let client = Client::new(collector.address());
     let export = |text: &str| {

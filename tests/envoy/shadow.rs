@@ -1,4 +1,4 @@
-//! Shadow mode in a real Envoy: v2 is asked what users ask v1, and no user ever notices.
+//! Shadow mode in a real Envoy: v2 gets shadow requests, and no user notices.
 
 mod circuit_breakers;
 mod collector;

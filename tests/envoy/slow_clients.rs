@@ -1,6 +1,6 @@
-//! Slow clients, many of them: each file of the folder `envoy/` goes on to answer everyone else.
+//! Many slow clients: with each file of the folder `envoy/`, all other clients are still served.
 //!
-//! "Everyone else" are new clients, each with a connection of its own: all of them get v1's answer.
+//! The other clients are new, each with its own connection, and all of them get v1's response.
 
 mod limits;
 mod testbed;
@@ -11,20 +11,20 @@ use support::slow_clients::Crowd;
 use crate::http2::{END_HEADERS, END_STREAM, HEADERS, SETTINGS, frame, literal};
 use testbed::{BIG, Testbed, all_others_are_answered};
 
-/// As many as once filled the circuit breaker of v1, so that nobody else was answered.
+/// The number of clients that once filled the circuit breaker of v1, so that no other client was served.
 const CROWD: usize = 2_300;
-/// Streams of one connection: what the files allow.
+/// Streams of one connection: the limit of the files.
 const STREAMS: usize = 100;
-/// Connections that do not read large answers. The system keeps some of each answer, so there are fewer.
+/// Connections that do not read large responses. The system buffers a part of each response, so there are fewer.
 const READERS: usize = 200;
-/// What an answer that nobody reads may cost Envoy.
+/// The memory that an unread response may cost Envoy.
 const OF_EACH_READER: u64 = 256 * 1024;
 
 const SLOW_HEADERS: &str = "GET /v1/Channels HTTP/1.1\r\nhost: a\r\nx-slow: ";
 const SLOW_BODY: &str = "POST /v1/Channels HTTP/1.1\r\nhost: a\r\ncontent-length: 100000\r\n\r\n";
 
 #[tokio::test]
-async fn slow_headers_of_many_connections_take_nobody_elses_place() {
+async fn slow_headers_on_many_connections_block_no_others() {
     all_others_are_answered(async |testbed: &Testbed| {
         let crowd = Crowd::open(testbed.envoy.address(), CROWD, SLOW_HEADERS.as_bytes()).await;
         let crowd = crowd.drip();
@@ -39,7 +39,7 @@ async fn slow_headers_of_many_connections_take_nobody_elses_place() {
 }
 
 #[tokio::test]
-async fn slow_bodies_of_many_connections_take_nobody_elses_place() {
+async fn slow_bodies_on_many_connections_block_no_others() {
     all_others_are_answered(async |testbed: &Testbed| {
         let crowd = Crowd::open(testbed.envoy.address(), CROWD, SLOW_BODY.as_bytes()).await;
         let crowd = crowd.drip();
@@ -54,7 +54,7 @@ async fn slow_bodies_of_many_connections_take_nobody_elses_place() {
 }
 
 #[tokio::test]
-async fn slow_bodies_of_many_http2_streams_take_nobody_elses_place() {
+async fn slow_bodies_on_many_http2_streams_block_no_others() {
     let opening = connection_of(b"", STREAMS, |stream| {
         let pseudo = request(stream, "POST", "/v1/Channels", END_HEADERS);
         // One byte, and no end.
@@ -74,7 +74,7 @@ async fn slow_bodies_of_many_http2_streams_take_nobody_elses_place() {
 }
 
 #[tokio::test]
-async fn connections_without_a_request_take_nobody_elses_place() {
+async fn connections_without_a_request_block_no_others() {
     all_others_are_answered(async |testbed: &Testbed| {
         let crowd = Crowd::open(testbed.envoy.address(), CROWD, b"").await;
         testbed
@@ -88,7 +88,7 @@ async fn connections_without_a_request_take_nobody_elses_place() {
 }
 
 #[tokio::test]
-async fn large_answers_that_nobody_reads_take_nobody_elses_place() {
+async fn unread_large_responses_block_no_others() {
     let asked = format!("GET {BIG} HTTP/1.1\r\nhost: a\r\n\r\n");
     all_others_are_answered(async |testbed: &Testbed| {
         let crowd = Crowd::open(testbed.envoy.address(), READERS, asked.as_bytes()).await;
@@ -103,7 +103,7 @@ async fn large_answers_that_nobody_reads_take_nobody_elses_place() {
 }
 
 #[tokio::test]
-async fn large_answers_to_http2_streams_whose_window_is_shut_cost_little_memory() {
+async fn large_responses_to_http2_streams_with_a_closed_window_cost_little_memory() {
     // SETTINGS_INITIAL_WINDOW_SIZE is 0.
     let opening = connection_of(&[0, 4, 0, 0, 0, 0], STREAMS, |stream| {
         request(stream, "GET", BIG, END_HEADERS | END_STREAM)
@@ -128,7 +128,7 @@ async fn large_answers_to_http2_streams_whose_window_is_shut_cost_little_memory(
     .await;
 }
 
-/// What a client sends on one connection: these settings, and what is made for each stream.
+/// The frames of a client on one connection: these settings, and the frames of each stream.
 fn connection_of(settings: &[u8], streams: usize, of: impl Fn(u32) -> Vec<u8>) -> Vec<u8> {
     let preface = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".to_vec();
     let numbers = (0..streams).map(|stream| 2 * u32::try_from(stream).expect("few") + 1);

@@ -1,4 +1,4 @@
-//! Traffic that goes on while something happens, and has to lose nothing by it.
+//! Steady traffic during a change, which must not lose a request.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -8,19 +8,19 @@ use support::client::{Answer, Client, Request};
 use tokio::task::JoinHandle;
 use tokio::time::sleep;
 
-/// Between an answer and the next request of a sender: a few hundred requests a second in all.
+/// The pause between a response and the next request of a sender: a few hundred requests per second in total.
 const PAUSE: Duration = Duration::from_millis(10);
-/// Of each client.
+/// The number of senders of each client.
 const SENDERS: usize = 2;
 
-/// Requests to several proxies, one after the other from each sender.
+/// Requests to several proxies, one at a time from each sender.
 pub(crate) struct Steady {
     over: Arc<AtomicBool>,
     senders: Vec<JoinHandle<Vec<Result<Answer, String>>>>,
 }
 
 impl Steady {
-    /// Begins. Each sender numbers its requests.
+    /// Starts. Each sender numbers its requests.
     pub(crate) fn start(
         clients: impl IntoIterator<Item = Client>,
         request: impl Fn(usize) -> Request + Clone + Send + 'static,
@@ -34,7 +34,7 @@ impl Steady {
         Self { over, senders }
     }
 
-    /// Ends, and returns what became of each request.
+    /// Stops, and returns the results of all requests.
     pub(crate) async fn end(self) -> Vec<Result<Answer, String>> {
         self.over.store(true, Ordering::Relaxed);
         let mut all = Vec::new();
@@ -44,7 +44,7 @@ impl Steady {
         all
     }
 
-    /// Ends. Fails unless there were answers to all requests, each a 200.
+    /// Stops. Fails unless every request got a 200.
     pub(crate) async fn end_without_loss(self) -> Vec<Answer> {
         let all = self.end().await;
         let sent = all.len();

@@ -1,5 +1,4 @@
-//! What the tests stand on: an Envoy between a client and two upstreams, and the policies that they
-//! have in common.
+//! An Envoy between a client and two upstreams, and the policies that the tests share.
 
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -12,7 +11,7 @@ use support::upstream::Upstream;
 use support::wasm::Build;
 use turnout_core::{Configuration, Inbound};
 
-/// The name of the rollout of [`policy`], thus its salt.
+/// The name of the rollout of [`policy`], and so its salt.
 pub(crate) const ROLLOUT: &str = "chat";
 /// At 50 % of the accounts of the rollout `chat`, this one is inside and the next is outside.
 pub(crate) const INSIDE: &str = "AC7342e9713fa896e4af00c654c444aada";
@@ -23,7 +22,7 @@ const REVISION: &str = "wasmcustom.turnout.revision.turnout";
 /// The gauge of the bytes that the filter holds.
 const HELD_BYTES: &str = "wasmcustom.turnout.held_bytes";
 
-/// An Envoy and its upstreams. Envoy ends first.
+/// An Envoy and its upstreams. Envoy is dropped first.
 pub(crate) struct Testbed {
     pub(crate) envoy: Envoy,
     pub(crate) v1: Upstream,
@@ -31,7 +30,7 @@ pub(crate) struct Testbed {
 }
 
 impl Testbed {
-    /// One of the files of `envoy/` that hold the filter themselves.
+    /// Starts a file of `envoy/` that contains the filter.
     pub(crate) async fn of(
         file: &str,
         configuration: &str,
@@ -40,7 +39,7 @@ impl Testbed {
         Self::of_build(Build::Whole, file, configuration, adapt).await
     }
 
-    /// As [`of`](Self::of), with either build of the filter.
+    /// Like [`of`](Self::of), with either build of the filter.
     pub(crate) async fn of_build(
         build: Build,
         file: &str,
@@ -54,7 +53,7 @@ impl Testbed {
         Self { envoy, v1, v2 }
     }
 
-    /// `live-policy.yaml`, whose policy changes while Envoy runs. Clients may bring their own
+    /// Starts `live-policy.yaml`, whose policy can change. Clients may set their own
     /// request ids.
     pub(crate) async fn live(
         configuration: &str,
@@ -67,17 +66,17 @@ impl Testbed {
         Self { envoy, v1, v2 }
     }
 
-    /// `behind-the-edge.yaml`, whose policy changes too.
+    /// Starts `behind-the-edge.yaml`, whose policy can change.
     pub(crate) async fn behind_the_edge(configuration: &str) -> Self {
         Self::discovering("behind-the-edge.yaml", configuration).await
     }
 
-    /// One of the files of `envoy/` that discover the filter in a watched folder.
+    /// Starts a file of `envoy/` that discovers the filter in a watched folder.
     pub(crate) async fn discovering(file: &str, configuration: &str) -> Self {
         Self::discovering_with(file, configuration, |b| b).await
     }
 
-    /// As [`discovering`](Self::discovering), with the file changed.
+    /// Like [`discovering`](Self::discovering), with changes of the file.
     pub(crate) async fn discovering_with(
         file: &str,
         configuration: &str,
@@ -90,7 +89,7 @@ impl Testbed {
         Self { envoy, v1, v2 }
     }
 
-    /// One of the files of `envoy/` that ask a control plane for the filter; nothing listens there.
+    /// Starts a file of `envoy/` that gets the filter from a control plane, without one.
     pub(crate) async fn without_a_control_plane(file: &str) -> Self {
         let (v1, v2) = upstreams();
         let nowhere = SocketAddr::from((Ipv4Addr::LOCALHOST, 9));
@@ -108,12 +107,12 @@ impl Testbed {
         self.envoy.swap_filter(&filter(configuration)).await
     }
 
-    /// Gives it another policy, which has to be accepted.
+    /// Gives it another policy, which it must accept.
     pub(crate) async fn swap_policy(&self, policy: &Value) {
         assert_eq!(self.swap(&strip(policy)).await, Swap::Accepted, "{policy}");
     }
 
-    /// All counters of decisions, by what follows `turnout.decisions.`.
+    /// All counters of decisions, by the name after `turnout.decisions.`.
     pub(crate) async fn decisions(&self) -> BTreeMap<String, u64> {
         const PREFIX: &str = "wasmcustom.turnout.decisions.";
         let stats = self.envoy.admin().settled_stats(r"^wasmcustom\.").await;
@@ -127,7 +126,7 @@ impl Testbed {
             .collect()
     }
 
-    /// The gauge that says which policy is in force.
+    /// The revision gauge of the active policy.
     pub(crate) async fn revision(&self) -> Option<u64> {
         let stats = self
             .envoy
@@ -137,7 +136,7 @@ impl Testbed {
         stats.get(REVISION).copied()
     }
 
-    /// How many requests have reached v1 and v2.
+    /// The numbers of requests at v1 and v2.
     pub(crate) fn reached(&self) -> (u64, u64) {
         (self.v1.requests(), self.v2.requests())
     }
@@ -147,17 +146,17 @@ fn upstreams() -> (Upstream, Upstream) {
     (Upstream::start("v1"), Upstream::start("v2"))
 }
 
-/// The text that an Envoy of [`Testbed::live`] watches.
+/// The file that an Envoy of [`Testbed::live`] watches.
 pub(crate) fn filter(configuration: &str) -> String {
     discovered(configuration)
 }
 
-/// The plugin's configuration of a proxy at the edge.
+/// The plugin configuration of a proxy at the edge.
 pub(crate) fn strip(policy: &Value) -> String {
     Configuration::to_json(&policy.to_string(), Inbound::Strip)
 }
 
-/// One rollout with everything from [`split`] that `changes` does not say otherwise.
+/// A policy with one rollout: [`split`] with these changes.
 pub(crate) fn policy(changes: &Value) -> Value {
     let mut rollout = split();
     for (field, value) in changes.as_object().expect("fields of a rollout") {
@@ -173,7 +172,7 @@ pub(crate) fn policy(changes: &Value) -> Value {
     })
 }
 
-/// Half of all accounts, of the requests under `/v1/Channels`.
+/// Half of all accounts, for the requests under `/v1/Channels`.
 fn split() -> Value {
     json!({
         "name": ROLLOUT,
@@ -185,20 +184,20 @@ fn split() -> Value {
     })
 }
 
-/// A request of an account that the rollout of [`policy`] has.
+/// A request of an account that matches the rollout of [`policy`].
 pub(crate) fn request_of(account: &str) -> Request {
     Request::get("/v1/Channels").header("x-account-sid", account)
 }
 
-/// Who answered: `v1` or `v2`.
+/// Who responded: `v1` or `v2`.
 pub(crate) fn version(answer: &Answer) -> &str {
     let version = answer.headers.get("x-version");
     let version = version.and_then(|value| value.to_str().ok());
     version.unwrap_or_else(|| panic!("status {}: {}", answer.status, answer.text()))
 }
 
-/// The headers that reached an upstream and that somebody may take for ours, however they are
-/// spelled.
+/// The headers at an upstream that could be taken for ours, in any
+/// spelling.
 pub(crate) fn turnout_headers(reached: &Value) -> Vec<(String, String)> {
     let all: Vec<(String, String)> =
         serde_json::from_value(reached["headers"].clone()).expect("names and values");
@@ -214,7 +213,7 @@ pub(crate) fn turnout_headers(reached: &Value) -> Vec<(String, String)> {
     ours
 }
 
-/// What an upstream sees of a request that the version serves by the rollout of [`policy`].
+/// The headers of a request at an upstream, with this treatment by the rollout of [`policy`].
 pub(crate) fn headers_of(served: &str) -> Vec<(String, String)> {
     [
         ("x-turnout-cluster", format!("channels-{served}")),
@@ -225,7 +224,7 @@ pub(crate) fn headers_of(served: &str) -> Vec<(String, String)> {
     .to_vec()
 }
 
-/// What a log says when the filter has broken down.
+/// The lines of a log that show a trap of the filter.
 pub(crate) fn traps(log: &[String]) -> Vec<&String> {
     const SIGNS: [&str; 3] = ["panicked", "RuntimeError", "in-VM backtrace"];
     let broken = |line: &&String| SIGNS.iter().any(|sign| line.contains(sign));

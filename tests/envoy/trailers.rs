@@ -1,4 +1,4 @@
-//! A request's trailers reach an upstream without anything of ours, in whatever protocol they come.
+//! A request's trailers reach an upstream without any header of ours, in every protocol.
 
 use http_body_util::BodyExt;
 use hyper::Request;
@@ -26,12 +26,12 @@ const FORGED: [(&str, &str); 9] = [
     ("x_turnout-cluster", "channels-v2"),
     ("x-turnout_shadow", "1"),
 ];
-/// Trailers of a request of the client's own.
+/// Harmless trailers of a client.
 const HONEST: [(&str, &str); 3] = [("x-sum", "5"), ("x-turnout", "1"), ("x-turnouts", "1")];
 
 struct Testbed {
     envoy: Envoy,
-    // They end with it.
+    // They end the request.
     _v1: Streaming,
     _v2: Streaming,
 }
@@ -55,7 +55,7 @@ impl Testbed {
     }
 }
 
-/// It says who it is and which trailers it got.
+/// Responds with its name and the trailers that it got.
 async fn upstream(version: &'static str) -> Streaming {
     Streaming::start(move |request: Request<Incoming>| async move {
         let body = request.into_body().collect().await.expect("a body");
@@ -129,7 +129,7 @@ async fn without_the_filter_no_file_lets_forged_trailers_through() {
     }
 }
 
-/// Envoy drops the trailers of HTTP/1.1 unless it is told on both sides to keep them.
+/// Envoy drops HTTP/1.1 trailers unless both sides are configured to keep them.
 #[tokio::test]
 async fn forged_trailers_do_not_reach_an_upstream_over_http1() {
     for build in [Build::Whole, Build::Lean] {

@@ -1,5 +1,5 @@
-//! What Envoy does when the filter traps, under each failure policy: with a filter made to trap, because
-//! ours does not.
+//! Envoy's behaviour when the filter traps, under each failure policy. The filter of this test traps on purpose, because
+//! ours does not trap.
 
 use std::time::{Duration, Instant};
 
@@ -13,12 +13,12 @@ use turnout_core::render::discovery;
 
 use crate::testbed::{policy, strip, traps, version};
 
-/// Far beyond what a loaded machine needs.
+/// Far longer than a loaded machine needs.
 const PATIENCE: Duration = Duration::from_secs(60);
-/// Long enough for a trap while such a request is with its upstream.
+/// Long enough for a trap while such a request is at its upstream.
 const SLOW: Duration = Duration::from_millis(500);
 
-/// One worker, whose filter sends all to v2 and traps at a request with `x-trap`.
+/// One worker, whose filter sends everything to v2 and traps at a request with `x-trap`.
 struct Testbed {
     envoy: Envoy,
     failure_policy: &'static str,
@@ -61,7 +61,7 @@ impl Testbed {
         self.envoy.client().send(Request::get(path)).await
     }
 
-    /// Has the filter trap while another request is with v2. Neither gets what v2 answers.
+    /// Makes the filter trap while another request is at v2. Neither request gets v2's response.
     async fn trap(&self) {
         let before = self.v2.requests();
         let client = self.envoy.client();
@@ -73,7 +73,7 @@ impl Testbed {
         assert!(!traps(&self.envoy.settled_log().await).is_empty());
     }
 
-    /// A bad policy is refused as ever, and changes nothing; a good one heals.
+    /// A bad policy is rejected as usual and changes nothing; a good one repairs the filter.
     async fn next_policy_heals(&self) {
         let before = self.get("/").await.status;
         let bad = discovered(&strip(&policy(&json!({ "mode": "onn" }))));
@@ -87,7 +87,7 @@ impl Testbed {
     }
 }
 
-/// The same filter with another configuration, as the next policy is.
+/// The same filter with another configuration, like the next policy.
 fn filter(folder: &Folder, revision: &str, failure_policy: &str) -> String {
     let wasm = folder.path().join("trap.wasm");
     let wasm = wasm.to_str().expect("a path in UTF-8");
@@ -113,7 +113,7 @@ async fn fail_open_goes_on_without_the_filter() {
 }
 
 #[tokio::test]
-async fn fail_closed_answers_503_until_the_next_policy() {
+async fn fail_closed_responds_503_until_the_next_policy() {
     let testbed = Testbed::start("FAIL_CLOSED").await;
     testbed.trap().await;
     for _ in 0..20 {
@@ -124,7 +124,7 @@ async fn fail_closed_answers_503_until_the_next_policy() {
 }
 
 #[tokio::test]
-async fn fail_reload_answers_503_until_it_has_reloaded() {
+async fn fail_reload_responds_503_until_it_has_reloaded() {
     let testbed = Testbed::start("FAIL_RELOAD").await;
     testbed.trap().await;
     let start = Instant::now();

@@ -1,4 +1,4 @@
-//! `turnout watch` of a real Envoy: what it says is what Envoy does.
+//! `turnout watch` of a real Envoy: it shows what Envoy does.
 
 use std::io::{BufRead, BufReader};
 use std::process::{Child, ChildStdout, Stdio};
@@ -10,7 +10,7 @@ use support::envoy::Swap;
 
 use crate::testbed::{Testbed, policy, request_of, strip};
 
-/// Far beyond what a loaded machine needs.
+/// Far longer than a loaded machine needs.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A running `turnout watch --json`.
@@ -29,7 +29,7 @@ impl Watching {
         Self { child, lines }
     }
 
-    /// The first view from now on that is so.
+    /// The next view that satisfies a condition.
     async fn until(&mut self, what: &str, is_so: impl Fn(&Value) -> bool) -> Value {
         let deadline = Instant::now() + PATIENCE;
         loop {
@@ -62,7 +62,7 @@ fn named(revision: &str, changes: &Value) -> Value {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn it_says_what_envoy_does() {
+async fn watch_shows_what_envoy_does() {
     let quarter = named("first", &json!({ "rules": [{ "accounts": 25 }] }));
     let testbed = Testbed::live(&strip(&quarter), |bootstrap| bootstrap).await;
     let mut watching = Watching::start(&testbed);
@@ -91,7 +91,7 @@ async fn it_says_what_envoy_does() {
         assert_eq!(at(&view, &completed), requests, "{view}");
     }
 
-    // What is refused is told, and what is in force stays.
+    // The view shows the rejection, and the active policy stays.
     let refused = named("refused", &json!({ "mode": "onn" }));
     assert_eq!(testbed.swap(&strip(&refused)).await, Swap::Rejected);
     let view = watching
@@ -113,9 +113,9 @@ async fn it_says_what_envoy_does() {
     assert_eq!(at(&view, "/proxies/0/revision"), "halted");
 }
 
-/// Who begins to watch after a refusal finds the refused policy in Envoy's dump.
+/// A watch that starts after a rejection finds the rejected policy in Envoy's dump.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_refused_policy_is_not_shown_as_that_in_force() {
+async fn a_rejected_policy_is_not_shown_as_active() {
     let testbed = Testbed::live(
         &strip(&named("good", &json!({ "mode": "on" }))),
         |bootstrap| bootstrap,
@@ -143,7 +143,7 @@ async fn a_refused_policy_is_not_shown_as_that_in_force() {
     assert_eq!(at(&view, "/proxies/0/note"), &Value::Null);
 }
 
-/// The README's first path: the filter and its policy are in the bootstrap, and Envoy discovers nothing.
+/// The filter and its policy are in the bootstrap, and Envoy discovers nothing.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_policy_of_a_static_configuration_is_read() {
     let quarter = named("static", &json!({ "rules": [{ "accounts": 25 }] }));
@@ -171,7 +171,7 @@ async fn the_policy_of_a_static_configuration_is_read() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_listener_for_requests_is_no_admin_endpoint() {
+async fn a_listener_for_requests_is_not_an_admin_endpoint() {
     let policy = strip(&policy(&json!({})));
     let testbed = Testbed::of("cluster-header.yaml", &policy, |bootstrap| bootstrap).await;
     let address = testbed.envoy.address().to_string();

@@ -1,5 +1,5 @@
-//! The policy comes from a control plane over gRPC, to several Envoys at once, and requests go on
-//! whatever becomes of policy and control plane.
+//! A control plane sends the policy over gRPC to several Envoys at once, and requests continue whatever happens to the
+//! policy and the control plane.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -14,11 +14,11 @@ use turnout_core::Revision;
 use crate::steady_traffic::Steady;
 use crate::testbed::{INSIDE, OUTSIDE, policy, request_of, strip, version};
 
-/// Far beyond what a loaded machine needs.
+/// Far longer than a loaded machine needs.
 const PATIENCE: Duration = Duration::from_secs(60);
 const NODES: [&str; 3] = ["a", "b", "c"];
 
-/// Several proxies of one control plane, and the two upstreams that they share.
+/// Several proxies of one control plane, and their common upstreams.
 struct Mesh {
     envoys: Vec<Envoy>,
     control_plane: ControlPlane,
@@ -27,7 +27,7 @@ struct Mesh {
 }
 
 impl Mesh {
-    /// All of them have this configuration.
+    /// All of them start with this configuration.
     async fn under(configuration: &str) -> Self {
         let mut control_plane = ControlPlane::start();
         let revision = control_plane.push_good(configuration);
@@ -59,7 +59,7 @@ impl Mesh {
         Steady::start(clients, |number| request_of([INSIDE, OUTSIDE][number % 2]))
     }
 
-    /// The version that each proxy gives an account.
+    /// The treatment that each proxy gives an account.
     async fn served(&self, account: &str) -> BTreeSet<String> {
         let mut served = BTreeSet::new();
         for envoy in &self.envoys {
@@ -69,7 +69,7 @@ impl Mesh {
         served
     }
 
-    /// What each gauge says.
+    /// The values of the gauges.
     async fn revisions(&self) -> BTreeSet<Option<u64>> {
         let mut revisions = BTreeSet::new();
         for envoy in &self.envoys {
@@ -91,7 +91,7 @@ fn named(revision: &str, changes: &Value) -> String {
     strip(&policy)
 }
 
-/// Whether a proxy has a control plane.
+/// Whether a proxy is connected to a control plane.
 async fn connected(envoy: &Envoy) -> bool {
     let name = "control_plane.connected_state";
     let stats = envoy.admin().stats(&format!("^{name}$")).await;
@@ -103,7 +103,7 @@ fn only(version: &str) -> BTreeSet<String> {
 }
 
 #[tokio::test]
-async fn all_proxies_take_a_good_policy_and_refuse_a_bad_one() {
+async fn all_proxies_accept_a_good_policy_and_reject_a_bad_one() {
     let mut mesh = Mesh::under(&named("1.half", &json!({}))).await;
     mesh.assert_revision("1.half").await;
     assert_eq!(mesh.served(INSIDE).await, only("v2"));
@@ -122,7 +122,7 @@ async fn all_proxies_take_a_good_policy_and_refuse_a_bad_one() {
     mesh.control_plane.push("3.bad", &bad);
     for (node, envoy) in NODES.iter().zip(&mesh.envoys) {
         let reason = mesh.control_plane.wait_until_refused(node, "3.bad").await;
-        // What the filter itself has to say is in the proxy's log.
+        // The proxy's log has the messages of the filter.
         assert!(reason.contains("Wasm"), "{reason}");
         envoy.wait_for_log("unknown mode `onn`").await;
     }
@@ -138,7 +138,7 @@ async fn all_proxies_take_a_good_policy_and_refuse_a_bad_one() {
     assert_eq!(mesh.served(INSIDE).await, only("v1"));
 
     traffic.end_without_loss().await;
-    // The refused one has decided nothing.
+    // The rejected version has decided nothing.
     for envoy in &mesh.envoys {
         for line in envoy.access_log(1).await {
             let revision = line["revision"].as_str().expect("a revision");
@@ -148,7 +148,7 @@ async fn all_proxies_take_a_good_policy_and_refuse_a_bad_one() {
 }
 
 #[tokio::test]
-async fn requests_go_on_without_the_control_plane_and_it_may_come_back() {
+async fn requests_continue_without_the_control_plane_and_after_its_return() {
     let mut mesh = Mesh::under(&named("1.half", &json!({}))).await;
     let traffic = mesh.traffic();
 
@@ -165,14 +165,14 @@ async fn requests_go_on_without_the_control_plane_and_it_may_come_back() {
     assert_eq!(mesh.served(INSIDE).await, only("v2"));
     assert_eq!(mesh.served(OUTSIDE).await, only("v1"));
 
-    // A proxy that starts meanwhile has no policy to go by.
+    // A proxy that starts meanwhile has no policy.
     mesh.join("newcomer").await;
     let newcomer = mesh.envoys.last().expect("an Envoy").client();
     let answer = newcomer.send(request_of(INSIDE)).await;
     assert_eq!(version(&answer), "v1");
     let newcomer = Steady::start([newcomer], |_| request_of(INSIDE));
 
-    // It comes back knowing nothing: what the proxies have stays, until there is something.
+    // After its return the control plane knows nothing: the proxies keep their policy until it has one.
     mesh.control_plane.restart();
     for node in NODES.into_iter().chain(["newcomer"]) {
         let node = node.to_owned();

@@ -1,8 +1,8 @@
-//! The artifacts themselves.
+//! The WebAssembly artifacts.
 
 use support::wasm::{filter_wasm, lean_wasm};
 
-/// Every worker of every proxy loads it.
+/// Every worker of every proxy loads the filter.
 const LARGEST: u64 = 464 * 1024;
 const LARGEST_LEAN: u64 = 320 * 1024;
 

@@ -1,4 +1,4 @@
-//! Taking a configuration, refusing one, and changing it while requests are on their way.
+//! Configurations: accepted, rejected, and replaced while requests are in flight.
 
 use support::envoy;
 use support::mock::{Level, Vm};
@@ -31,7 +31,7 @@ fn lines(vm: &mut Vm, level: Level) -> Vec<String> {
 }
 
 #[test]
-fn the_policy_that_people_copy_is_accepted() {
+fn the_shipped_policy_is_accepted() {
     configured(&Configuration::to_json(
         &envoy::file("policy.json"),
         Inbound::Strip,
@@ -39,7 +39,7 @@ fn the_policy_that_people_copy_is_accepted() {
 }
 
 #[test]
-fn a_bad_configuration_is_refused_with_every_problem() {
+fn a_bad_configuration_is_rejected_with_every_error() {
     for bad in [
         "",
         "{}",
@@ -64,7 +64,7 @@ fn a_bad_configuration_is_refused_with_every_problem() {
 }
 
 #[test]
-fn a_refused_configuration_leaves_the_one_before_in_force() {
+fn a_rejected_configuration_leaves_the_active_one() {
     let mut vm = configured(&configuration("on"));
     assert!(!vm.configure(b"{\"policy\": {}}").expect("no trap"));
     let exchange = vm.exchange(&REQUEST).expect("no trap");
@@ -72,7 +72,7 @@ fn a_refused_configuration_leaves_the_one_before_in_force() {
 }
 
 #[test]
-fn what_a_policy_can_count_begins_at_zero_and_goes_on_with_the_next() {
+fn counters_start_at_zero_and_continue_with_the_next_policy() {
     let mut vm = configured(&configuration("on"));
     let names: Vec<String> = vm.metrics().into_keys().collect();
     assert!(
@@ -112,7 +112,7 @@ fn reloading_a_large_policy_again_and_again_does_not_grow() {
     let configuration = Configuration::to_json(&policy, Inbound::Strip);
     let mut vm = configured(&configuration);
     let reload = |vm: &mut Vm| assert!(vm.configure(configuration.as_bytes()).expect("no trap"));
-    // The allocator finds its places by the twentieth; a hundred and forty more add nothing.
+    // The allocator reaches its final size by the twentieth policy. Another hundred and forty add nothing.
     (0..24).for_each(|_| reload(&mut vm));
     let settled = vm.memory_bytes();
     (0..12).for_each(|_| reload(&mut vm));

@@ -1,4 +1,4 @@
-//! Counters: what has been counted is told at ticks and before a policy goes, and nothing is lost.
+//! Counters: counts are published at ticks and before a policy ends, and none is lost.
 
 use serde_json::json;
 use support::mock::Vm;
@@ -30,7 +30,7 @@ fn send(vm: &mut Vm, path: &str) {
     vm.exchange(&request(path)).expect("no trap");
 }
 
-/// How often a tick tells the proxy something.
+/// How often a tick calls the proxy.
 fn told_by_a_tick(vm: &mut Vm) -> usize {
     vm.drain_root_calls();
     vm.tick().expect("no trap");
@@ -39,7 +39,7 @@ fn told_by_a_tick(vm: &mut Vm) -> usize {
 }
 
 #[test]
-fn a_tick_tells_each_counter_that_has_moved_once() {
+fn a_tick_publishes_each_changed_counter_once() {
     let mut vm = configured(&configuration("on"));
     assert_eq!(
         told_by_a_tick(&mut vm),
@@ -57,10 +57,10 @@ fn a_tick_tells_each_counter_that_has_moved_once() {
 }
 
 #[test]
-fn a_policy_that_goes_loses_nothing() {
+fn a_replaced_policy_loses_no_counts() {
     let mut vm = configured(&configuration("on"));
     (0..5).for_each(|_| send(&mut vm, "/r"));
-    // One that is still on its way keeps the policy; what is counted is told all the same, in the end.
+    // A request in flight keeps the policy. Its counts are published in the end.
     let under_way = vm.request(&request("/r"), true).expect("no trap");
     accept(&mut vm, &configuration("off"));
     assert_eq!(vm.metrics()[ON], 0);
@@ -70,7 +70,7 @@ fn a_policy_that_goes_loses_nothing() {
     vm.tick().expect("no trap");
     assert_eq!((vm.metrics()[ON], vm.metrics()[OFF]), (6, 1));
 
-    // And so it is with one that served nothing while it went.
+    // The same for a policy without requests in flight.
     (0..4).for_each(|_| send(&mut vm, "/r"));
     accept(&mut vm, &configuration("on"));
     assert_eq!(vm.metrics()[OFF], 5);

@@ -1,4 +1,4 @@
-//! The decisions of the corpus, asked of the filter.
+//! The decisions of the corpus in the filter.
 
 use support::corpus::{Expectation, Scenario};
 use support::mock::{Exchange, Vm};
@@ -16,7 +16,7 @@ fn every_case_agrees() {
 }
 
 #[test]
-fn every_case_without_copies_agrees_in_the_build_that_makes_none() {
+fn every_case_without_shadowing_agrees_in_the_lean_build() {
     let mut asked = 0;
     for (file, scenario) in Scenario::all() {
         let mut vm = placed(Vm::start(&lean_wasm()), &scenario.region);

@@ -1,4 +1,4 @@
-//! Whatever a client sends: no trap, a decision, a count, and no growth.
+//! Any client input: no trap, a decision, a count, and no growth.
 
 use proptest::prelude::*;
 use support::hostile_input::header;
@@ -11,7 +11,7 @@ const POLICY: &str = include_str!("../corpus/policies/valid/everything.json");
 
 proptest! {
     #[test]
-    fn any_request_goes_on_decided_and_counted(
+    fn any_request_is_decided_and_counted(
         requests in prop::collection::vec(prop::collection::vec(header(), 0..12), 1..4),
         trust: bool,
     ) {

@@ -1,11 +1,11 @@
-//! What a decision costs, without a clock: the instructions of wasm that it takes, in core built as the
-//! filter is. An interpreter counts them, so they are the same on every machine, and a change that
-//! costs shows in the numbers that are kept beside this file.
+//! The cost of a decision as a number of wasm instructions, in core built like the filter. An interpreter counts
+//! them, so they are the same on every machine. A file beside this one has the numbers, so a change in cost is
+//! visible.
 //!
-//! They are the compiler's, too. With the one that is named there, a number may be off by one in a
-//! hundred, else by fifteen: a newer one is no mistake of who runs the tests.
+//! They also depend on the compiler. With the version that the file names, a number may differ by 1 %, with
+//! another one by 15 %, because a newer compiler is not a mistake of the developer.
 //!
-//! `UPDATE_EXPECT=1 cargo test -p turnout-tests --test mock instructions` writes them anew.
+//! `UPDATE_EXPECT=1 cargo test -p turnout-tests --test mock instruction_count` rewrites the file.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
@@ -17,10 +17,10 @@ use support::instruction_count::Counted;
 use support::sized_policy::{By, Pair, Size};
 use turnout_core::{Configuration, Inbound};
 
-/// Requests of a scene, of which the mean is kept.
+/// The number of requests that the mean is taken of.
 const REQUESTS: u32 = 32;
 
-/// Instructions of reading a request, and of deciding it, by what is decided.
+/// Instructions of reading a request and of deciding it, by what is decided.
 type Numbers = BTreeMap<String, [u64; 2]>;
 
 #[test]
@@ -45,7 +45,7 @@ fn a_decision_takes_as_many_instructions_as_it_did() {
     );
 }
 
-/// Flat in accounts, and far less than linear in rollouts.
+/// The cost does not depend on the number of accounts, and grows much slower than the number of rollouts.
 #[test]
 fn more_accounts_and_more_rollouts_cost_little() {
     let of = |accounts, rollouts, by| {
@@ -62,7 +62,7 @@ fn more_accounts_and_more_rollouts_cost_little() {
     }
 }
 
-/// Accounts and rollouts by the number of them.
+/// Policies by their numbers of accounts and rollouts.
 fn scenes() -> Numbers {
     [
         (10, 1, By::Path),
@@ -85,7 +85,7 @@ fn scene(accounts: u32, rollouts: u32, by: By) -> (String, [u64; 2]) {
     counted.configure(&Configuration::to_json(&size.policy(), Inbound::Strip), "");
     let mut sums = [0; 2];
     for number in 0..REQUESTS {
-        // From all over the rollouts and the accounts.
+        // Requests from all over the rollouts and accounts.
         let [read, decide] = counted.count(&borrowed(&size.request(number.wrapping_mul(7_919))));
         sums = [sums[0] + read, sums[1] + decide];
     }
@@ -115,7 +115,7 @@ fn reasons() -> Numbers {
     numbers
 }
 
-/// An account in every place where it can stand, and what is none.
+/// An account in each source, and requests without one.
 fn spellings() -> Numbers {
     let policy = r#"{
         "version": 1,
@@ -212,7 +212,7 @@ fn compiler() -> String {
 }
 
 #[test]
-fn what_is_written_is_read() {
+fn written_entries_are_read_back() {
     let numbers = Numbers::from([("a: b,  c".to_owned(), [1, 20]), ("d".to_owned(), [300, 0])]);
     let text = written("rustc 1", &numbers);
     assert_eq!(read(&text), ("rustc 1".to_owned(), numbers.clone()));

@@ -1,12 +1,12 @@
-//! The build that makes no copies: it has no callback that a decision does not need, decides as the whole
-//! filter does, and refuses a policy that wants copies.
+//! The build without shadowing: it exports no callback that a decision does not need, decides like the whole
+//! filter, and rejects a policy with shadowing.
 
 use serde_json::{Value, json};
 use support::mock::{Level, Vm};
 use support::wasm::{filter_wasm, lean_wasm};
 use turnout_core::{Configuration, Inbound};
 
-/// Called for each request, or for each that has a body, or for each answer.
+/// Callbacks for each request, each body or each response.
 const ONLY_FOR_COPIES: [&str; 5] = [
     "proxy_on_request_body",
     "proxy_on_response_headers",
@@ -14,7 +14,7 @@ const ONLY_FOR_COPIES: [&str; 5] = [
     "proxy_on_response_trailers",
     "proxy_on_http_call_response",
 ];
-/// Neither build has a use for them, and the proxy would call them for each request.
+/// Callbacks that neither build needs, and that the proxy would call for each request.
 const FOR_NOBODY: [&str; 3] = ["proxy_on_done", "proxy_on_log", "proxy_on_request_metadata"];
 
 fn configuration(changes: &Value) -> String {
@@ -33,7 +33,7 @@ fn configuration(changes: &Value) -> String {
 }
 
 #[test]
-fn what_is_not_exported_is_not_called() {
+fn functions_that_are_not_exported_are_not_called() {
     let (whole, lean) = (Vm::start(&filter_wasm()), Vm::start(&lean_wasm()));
     for callback in ONLY_FOR_COPIES {
         assert!(whole.exports(callback), "{callback}");
@@ -48,7 +48,7 @@ fn what_is_not_exported_is_not_called() {
 }
 
 #[test]
-fn it_refuses_what_wants_copies_and_keeps_what_it_has() {
+fn the_lean_build_rejects_shadowing_and_keeps_its_policy() {
     let mut vm = Vm::start(&lean_wasm());
     assert!(
         vm.configure(configuration(&json!({})).as_bytes())

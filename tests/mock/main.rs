@@ -1,5 +1,4 @@
-//! The filter's own `.wasm` in the mock host: what it does to one request, and to its
-//! configuration, call by call.
+//! The filter's `.wasm` in the mock host: its calls for a request and for a configuration.
 
 mod artifacts;
 mod configuration;
@@ -19,7 +18,7 @@ mod shadow;
 use support::mock::Vm;
 use support::wasm::filter_wasm;
 
-/// A VM in which a configuration is in force.
+/// A VM with an active configuration.
 fn configured(configuration: &str) -> Vm {
     let mut vm = Vm::start(&filter_wasm());
     accept(&mut vm, configuration);
@@ -31,7 +30,7 @@ fn accept(vm: &mut Vm, configuration: &str) {
     assert!(accepted, "{:?}", vm.log());
 }
 
-/// A VM of a proxy in a region, in the year 2026; without one where its name is empty.
+/// A VM of a proxy in a region, in the year 2026. An empty name sets no region.
 fn in_region(region: &str) -> Vm {
     placed(Vm::start(&filter_wasm()), region)
 }
@@ -44,7 +43,7 @@ fn placed(mut vm: Vm, region: &str) -> Vm {
     vm
 }
 
-/// What the counters gained, once the filter has told it, without those that did not move.
+/// The increments of the counters after the filter has published them, without zeros.
 fn gained(vm: &mut Vm) -> Vec<(String, u64)> {
     vm.tick().expect("no trap");
     let gains = vm.drain_counters();

@@ -1,4 +1,4 @@
-//! What accounts take in the memory of a worker's VM.
+//! The memory of a worker's VM per account.
 
 use support::mock::Vm;
 use support::sized_policy::packed;
@@ -8,7 +8,7 @@ use turnout_core::{Configuration, Inbound};
 use super::accept;
 
 const ACCOUNTS: u32 = 1_000_000;
-/// Of an account: itself, its part of the index, and the number of its segments.
+/// An account itself, its part of the index, and the number of its segments.
 const MOST: usize = 32;
 
 fn configuration(hvc: &str, big: &str) -> String {
@@ -22,12 +22,12 @@ fn configuration(hvc: &str, big: &str) -> String {
     Configuration::to_json(&policy, Inbound::Strip)
 }
 
-/// A VM never gives back what it once had, so this is also what loading them takes.
+/// A VM never shrinks, so this includes the memory that loading takes.
 #[test]
 fn a_million_accounts_take_few_bytes_each() {
     let half = ACCOUNTS / 2;
     let one = [packed(0..ACCOUNTS), String::new()];
-    // In two segments that overlap, so that accounts differ in their segments.
+    // Two overlapping segments, so that accounts differ in their segments.
     let two = [packed(0..half + 1_000), packed(half - 1_000..ACCOUNTS)];
     for (name, [hvc, big]) in [("one segment", one), ("two segments", two)] {
         let mut vm = Vm::start(&filter_wasm());

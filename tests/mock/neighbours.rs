@@ -36,7 +36,7 @@ fn number(revision: &str) -> u64 {
 }
 
 #[test]
-fn each_plugin_says_its_revision_in_a_gauge_of_its_own() {
+fn each_plugin_has_its_own_revision_gauge() {
     for build in [Build::Whole, Build::Lean] {
         let mut vm = Vm::start(&build.artifact());
         add(&mut vm, "edge", "r1", &["a"]);
@@ -59,7 +59,7 @@ fn each_plugin_says_its_revision_in_a_gauge_of_its_own() {
 }
 
 #[test]
-fn two_plugins_in_one_vm_are_warned_of_once() {
+fn two_plugins_in_one_vm_cause_one_warning() {
     let mut vm = Vm::start(&filter_wasm());
     add(&mut vm, "edge", "r1", &["a"]);
     assert_eq!(warnings(&mut vm), [""; 0]);
@@ -76,7 +76,7 @@ fn two_plugins_in_one_vm_are_warned_of_once() {
     ] {
         assert!(warning.contains(words), "{warning}");
     }
-    // Each policy after that is a new plugin to the VM.
+    // Each later policy is a new plugin for the VM.
     for (plugin, revision) in [("inner", "r2"), ("edge", "r2"), ("inner", "r3")] {
         let rollouts: &[&str] = if plugin == "edge" { &["a"] } else { &["b"] };
         add(&mut vm, plugin, revision, rollouts);
@@ -87,7 +87,7 @@ fn two_plugins_in_one_vm_are_warned_of_once() {
 }
 
 #[test]
-fn a_plugin_that_replaces_itself_or_is_refused_is_no_neighbour() {
+fn a_plugin_that_replaces_itself_or_is_rejected_is_not_a_neighbour() {
     let mut vm = Vm::start(&filter_wasm());
     add(&mut vm, "edge", "r1", &["a"]);
     add(&mut vm, "edge", "r2", &["a"]);
@@ -95,13 +95,13 @@ fn a_plugin_that_replaces_itself_or_is_refused_is_no_neighbour() {
     let refused = vm.configure_beside("inner", b"{\"policy\": {}}");
     assert!(!refused.expect("no trap"));
     assert_eq!(warnings(&mut vm), [""; 0]);
-    // Whoever is refused is none for others either.
+    // A rejected plugin does not count.
     add(&mut vm, "edge", "r4", &["a"]);
     assert_eq!(warnings(&mut vm), [""; 0]);
 }
 
 #[test]
-fn plugins_with_a_rollout_of_the_same_name_are_told_that_its_counts_are_added_up() {
+fn plugins_with_a_rollout_of_the_same_name_warn_that_counts_are_summed() {
     let mut vm = Vm::start(&filter_wasm());
     add(
         &mut vm,

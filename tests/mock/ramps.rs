@@ -1,4 +1,4 @@
-//! Ramps and regions: the clock is read once a second where a policy has a ramp, and never by a request.
+//! Ramps and regions: with a ramp the filter reads the clock once a second, and never for a request.
 
 use serde_json::{Value, json};
 use support::mock::{Level, Vm};
@@ -29,7 +29,7 @@ fn set_time(vm: &mut Vm, time: &str) {
     vm.set_time(seconds.cast_unsigned() * 1_000_000_000);
 }
 
-/// What becomes of one request, which does not look at the clock.
+/// The decision of a request, which does not read the clock.
 fn reason(vm: &mut Vm) -> String {
     let request = [
         (":method", "GET"),
@@ -47,7 +47,7 @@ fn reason(vm: &mut Vm) -> String {
 }
 
 #[test]
-fn a_step_is_taken_at_the_next_tick() {
+fn a_ramp_step_starts_at_the_next_tick() {
     let mut vm = in_region("");
     set_time(&mut vm, "2026-12-01T08:59:59Z");
     accept(&mut vm, &configuration(&ramp()));
@@ -83,7 +83,7 @@ fn a_step_is_taken_at_the_next_tick() {
 }
 
 #[test]
-fn a_policy_that_comes_late_begins_at_the_step_in_force() {
+fn a_late_policy_starts_at_the_current_step() {
     let mut vm = in_region("");
     set_time(&mut vm, "2026-12-01T09:00:05Z");
     accept(&mut vm, &configuration(&ramp()));
@@ -92,7 +92,7 @@ fn a_policy_that_comes_late_begins_at_the_step_in_force() {
 }
 
 #[test]
-fn without_a_ramp_no_tick_looks_at_the_clock() {
+fn without_a_ramp_no_tick_reads_the_clock() {
     for (rule, looks) in [(json!({ "accounts": 50 }), 0), (ramp(), 1)] {
         let mut vm = in_region("");
         accept(&mut vm, &configuration(&rule));
@@ -106,7 +106,7 @@ fn without_a_ramp_no_tick_looks_at_the_clock() {
 }
 
 #[test]
-fn a_proxy_that_does_not_say_where_it_is_is_told() {
+fn a_missing_region_is_reported() {
     let rule = json!({ "when": { "regions": ["us-east-1"] } });
     for (region, warnings) in [("", 1), ("us-east-1", 0), ("eu-west-1", 0)] {
         let mut vm = in_region(region);

@@ -32,7 +32,7 @@ fn request(path: &'static str) -> Vec<(&'static str, &'static str)> {
 }
 
 #[test]
-fn a_decided_request_makes_these_calls_and_no_more() {
+fn a_decided_request_makes_exactly_these_calls() {
     let exchange = policy(Inbound::Strip)
         .exchange(&request("/r"))
         .expect("no trap");
@@ -51,7 +51,7 @@ fn a_decided_request_makes_these_calls_and_no_more() {
 }
 
 #[test]
-fn a_header_that_the_proxy_is_not_to_write_costs_no_call() {
+fn a_disabled_header_costs_no_call() {
     const ALL: [&str; 3] = [
         "x-turnout-cluster",
         "x-turnout-treatment",
@@ -80,7 +80,7 @@ fn a_header_that_the_proxy_is_not_to_write_costs_no_call() {
                 continue;
             }
             let mut vm = policy(proxy);
-            // What the client, or the hop before, says of them.
+            // Headers of the client or of the hop before.
             let mut sent = request("/r");
             sent.extend(ALL.map(|name| (name, "other=v2")));
             let exchange = vm.exchange(&sent).expect("no trap");
@@ -97,14 +97,14 @@ fn a_header_that_the_proxy_is_not_to_write_costs_no_call() {
 }
 
 #[test]
-fn a_request_of_no_rollout_is_left_as_it_is() {
+fn a_request_without_a_rollout_is_unchanged() {
     let exchange = policy(Inbound::Strip)
         .exchange(&request("/other"))
         .expect("no trap");
     assert_eq!(exchange.header_changes, 0);
 }
 
-/// CGI, WSGI and their like read both names as one.
+/// CGI, WSGI and others read both names as one.
 #[test]
 fn an_account_header_spelled_with_underscores_is_malformed_and_never_absent() {
     let mut vm = policy(Inbound::Strip);
@@ -123,7 +123,7 @@ fn an_account_header_spelled_with_underscores_is_malformed_and_never_absent() {
 }
 
 #[test]
-fn what_a_client_forged_is_removed_and_the_route_chosen_anew() {
+fn forged_headers_are_removed_and_the_route_is_chosen_again() {
     let mut headers = request("/other");
     headers.extend([
         ("x-turnout-cluster", "b"),
@@ -147,7 +147,7 @@ fn what_a_client_forged_is_removed_and_the_route_chosen_anew() {
     assert!(exchange.header_changes > 0);
 }
 
-/// Nothing of ours is ever sent in trailers, so a trusted hop has no reason to.
+/// We never send trailers, so a trusted hop has no reason to either.
 #[test]
 fn forged_trailers_are_removed_in_every_spelling_and_others_stay() {
     let forged = [

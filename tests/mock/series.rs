@@ -1,4 +1,4 @@
-//! How many series a rollout has: Envoy keeps each for ever, also those of rollouts that are gone.
+//! The number of metrics series of a rollout. Envoy keeps each for ever, even after the rollout is gone.
 
 use serde_json::{Value, json};
 use support::corpus::Scenario;
@@ -6,7 +6,7 @@ use turnout_core::{Configuration, Inbound};
 
 use crate::{accept, configured, in_region};
 
-/// The series of a policy's one rollout, without what stands before and behind its name.
+/// The series of the only rollout of a policy, without the parts around its name.
 fn series(rollout: &Value, inbound: Inbound) -> Vec<String> {
     let mut whole = json!({ "name": "r", "v1": "a", "v2": "b" });
     for (field, value) in rollout.as_object().expect("fields of a rollout") {
@@ -30,8 +30,8 @@ fn series(rollout: &Value, inbound: Inbound) -> Vec<String> {
     parts.collect()
 }
 
-/// Whatever its mode and rules are: a build of the filter that takes the place of another loses the counts that it
-/// does not know of.
+/// For any mode and rules. Otherwise a build that replaces another one would lose counts of series that it does
+/// not know.
 const ALWAYS: [&str; 10] = [
     "v1.default",
     "v1.halted",
@@ -46,7 +46,7 @@ const ALWAYS: [&str; 10] = [
 ];
 
 #[test]
-fn a_rollout_has_only_the_series_that_its_proxy_can_count() {
+fn a_rollout_has_only_the_series_that_it_can_count() {
     let half = json!([{ "accounts": 50 }]);
     let regions = json!([{ "when": { "regions": ["eu-central-1"] } }]);
     for (rollout, inbound, more) in [
@@ -84,14 +84,14 @@ fn a_rollout_has_only_the_series_that_its_proxy_can_count() {
     let shadow = json!({ "mode": "shadow", "rules": half, "shadow": { "requests": 1 } });
     let series = series(&shadow, Inbound::Strip);
     let of = |kind: &str| series.iter().filter(|name| name.starts_with(kind)).count();
-    // Its outcomes, `shadow_sampled`, `shadow_unproven` and `shadow_in_flight`; two histograms come to that.
+    // Its outcomes, `shadow_sampled`, `shadow_unproven`, `shadow_in_flight`, and two histograms.
     assert_eq!(
         (of("decisions."), of("shadow."), of("shadow_")),
         (10, 20, 3)
     );
 }
 
-/// What is counted is there before, at 0, so that `increase` sees the first.
+/// Counters exist at 0 before they count, so that `increase` sees the first count.
 #[test]
 fn every_counter_of_the_corpus_is_there_before_it_counts() {
     for (file, scenario) in Scenario::all() {

@@ -1,4 +1,4 @@
-//! Copies, call by call: when they leave, what becomes of their answers, and that nothing is left.
+//! Shadow requests, call by call: when they are sent, their outcomes, and that nothing remains afterwards.
 
 mod held_bytes;
 mod limits;
@@ -14,7 +14,7 @@ use turnout_core::{Configuration, Inbound};
 use crate::{configured, gained};
 
 const ACCOUNT: &str = "AC7342e9713fa896e4af00c654c444aada";
-/// Of v1 itself: the proxy's own answers have no such time.
+/// Headers of v1 itself. The proxy's own responses do not have the time.
 const OK: [(&str, &str); 3] = [
     (":status", "200"),
     ("content-type", "application/json"),
@@ -30,7 +30,7 @@ fn policy(shadow: &Value) -> String {
     Configuration::to_json(&policy.to_string(), Inbound::Strip)
 }
 
-/// A VM that copies every request; `changes` are to its `shadow`.
+/// A VM that samples every request. `changes` are changes of its `shadow`.
 fn copying(changes: &Value) -> Vm {
     let mut shadow =
         json!({ "requests": 100, "methods": ["GET", "HEAD", "POST"], "back_off_ms": 0 });
@@ -53,7 +53,7 @@ fn request(method: &'static str) -> [(&'static str, &'static str); 6] {
     ]
 }
 
-/// A whole request that v1 answers with this body.
+/// A whole request with this response body of v1.
 fn asked(vm: &mut Vm, v1: &str) {
     let stream = vm.request(&request("GET"), true).expect("no trap");
     answered(vm, stream, v1);
@@ -66,7 +66,7 @@ fn answered(vm: &mut Vm, stream: Stream, v1: &str) {
     vm.finish(stream).expect("no trap");
 }
 
-/// What comes from v2 itself, and not from the proxy in its place.
+/// A response of v2 itself, not of the proxy in its place.
 fn response(status: &str, body: &[u8]) -> HttpResponse {
     let mut headers =
         HeaderMap::received(&[(":status", status), ("content-type", "application/json")]);
@@ -82,7 +82,7 @@ fn tokens(vm: &Vm) -> Vec<u32> {
     vm.http_calls().iter().map(|call| call.token).collect()
 }
 
-/// Answers the one call that is under way.
+/// Responds to the only call in flight.
 fn answer(vm: &mut Vm, response: HttpResponse) {
     let [token] = tokens(vm)[..] else {
         panic!("{:?}", vm.http_calls());
@@ -90,7 +90,7 @@ fn answer(vm: &mut Vm, response: HttpResponse) {
     vm.answer(token, response).expect("no trap");
 }
 
-/// What copies gained: `(name without its prefix, count)`.
+/// The increments of the shadow counters: `(name without its prefix, count)`.
 fn outcomes(vm: &mut Vm) -> Vec<(String, u64)> {
     gained(vm)
         .into_iter()

@@ -6,10 +6,10 @@ use std::sync::OnceLock;
 
 use crate::wasm;
 
-/// What a run of the command came to.
+/// The result of a run.
 #[derive(Clone, Debug)]
 pub struct Run {
-    /// The exit code; `None` where it was killed.
+    /// The exit code; `None` if the process was killed.
     pub code: Option<i32>,
     /// Standard output.
     pub output: String,
@@ -17,20 +17,20 @@ pub struct Run {
     pub error: String,
 }
 
-/// The command, built by the first call in this process from the sources as they are.
+/// The command. The first call in a process builds it from the current sources.
 ///
-/// Panics with what cargo said when the build fails.
+/// Panics with the output of cargo if the build fails.
 #[must_use]
 pub fn turnout() -> Command {
     static BUILT: OnceLock<PathBuf> = OnceLock::new();
     let mut command = Command::new(BUILT.get_or_init(build));
-    // An admin address is asked directly, whatever the environment says.
+    // Proxy variables of the environment must not redirect requests to an admin address.
     command.env("http_proxy", "http://127.0.0.1:1");
     command.stdin(Stdio::null());
     command
 }
 
-/// Runs it to its end.
+/// Runs the command to its end.
 #[must_use]
 pub fn run(arguments: &[&str]) -> Run {
     let ended = turnout().args(arguments).output();
@@ -44,8 +44,8 @@ pub fn run(arguments: &[&str]) -> Run {
 }
 
 fn build() -> PathBuf {
-    // With the features that all members together ask for, as `cargo test` has built it, and by the
-    // profile of whoever asks.
+    // With the features of the whole workspace, as `cargo test` builds it, and in the profile of
+    // the caller.
     let (profile, folder) = match cfg!(debug_assertions) {
         true => ("dev", "debug"),
         false => ("release", "release"),

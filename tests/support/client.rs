@@ -1,5 +1,5 @@
-//! The clients of the end-to-end tests: one for many well-formed requests over connections that
-//! stay open, and [`raw`] for bytes that no HTTP library would send.
+//! The clients of the end-to-end tests: [`Client`] for well-formed requests over connections that stay open, and
+//! [`raw`] for bytes that no HTTP library would send.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -17,7 +17,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
-/// Far beyond what a loaded machine needs: reaching it means that nothing will come.
+/// Far longer than a loaded machine needs. Reaching it means that no response will come.
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// One request. `host` is a header like the others.
@@ -30,7 +30,7 @@ pub struct Request {
 }
 
 impl Request {
-    /// Any method that HTTP knows.
+    /// A request with any method.
     #[must_use]
     pub fn new(method: &str, path: impl Into<String>) -> Self {
         Self {
@@ -55,8 +55,8 @@ impl Request {
         request
     }
 
-    /// Adds a header, beside any of the same name. The value may hold all that a header may,
-    /// non-UTF-8 bytes included; for what it may not, there is [`raw`].
+    /// Adds a header and keeps others with the same name. The value may contain every byte that HTTP allows,
+    /// including non-UTF-8 bytes. For other bytes use [`raw`].
     #[must_use]
     pub fn header(mut self, name: &str, value: impl AsRef<[u8]>) -> Self {
         let name = HeaderName::from_bytes(name.as_bytes()).expect("a header name");
@@ -77,7 +77,7 @@ impl Request {
     }
 }
 
-/// What came back.
+/// A response.
 #[derive(Clone, Debug)]
 pub struct Answer {
     /// The status code.
@@ -89,7 +89,7 @@ pub struct Answer {
 }
 
 impl Answer {
-    /// The body as JSON; panics, showing it, when it is something else.
+    /// The body as JSON. Panics and shows the body if it is not JSON.
     #[must_use]
     pub fn json(&self) -> serde_json::Value {
         serde_json::from_slice(&self.body).unwrap_or_else(|error| {
@@ -116,7 +116,7 @@ pub struct Client {
 }
 
 impl Client {
-    /// Opens no connection yet.
+    /// Opens no connection until the first request.
     #[must_use]
     pub fn new(target: SocketAddr) -> Self {
         let mut connector = HttpConnector::new();
@@ -125,14 +125,14 @@ impl Client {
         Self { target, pool }
     }
 
-    /// Sends one request; panics when there is no answer.
+    /// Sends one request. Panics if there is no response.
     pub async fn send(&self, request: Request) -> Answer {
         self.try_send(request)
             .await
             .unwrap_or_else(|error| panic!("no answer from {}: {error}", self.target))
     }
 
-    /// Sends one request; says why when there is no answer.
+    /// Sends one request. The error is the reason why there is no response.
     pub async fn try_send(&self, request: Request) -> Result<Answer, String> {
         timeout(PATIENCE, self.exchange(request))
             .await
@@ -153,7 +153,7 @@ impl Client {
         })
     }
 
-    /// Sends all requests, at most `concurrency` at a time; the answers come in the requests' order.
+    /// Sends all requests, at most `concurrency` at a time. The responses are in the order of the requests.
     pub async fn send_all(&self, requests: Vec<Request>, concurrency: usize) -> Vec<Answer> {
         let requests = Arc::new(requests);
         let next = Arc::new(AtomicUsize::new(0));
@@ -184,8 +184,8 @@ async fn send_in_turn(
     }
 }
 
-/// Sends bytes as they are and returns what comes back: one whole response, or all that came until
-/// the other side closed. Panics when neither comes.
+/// Sends bytes unchanged and returns what comes back: one whole response, or everything up to the end of the
+/// connection. Panics if neither comes.
 pub async fn raw(target: SocketAddr, bytes: &[u8]) -> Vec<u8> {
     let mut received = Vec::new();
     timeout(PATIENCE, exchange_raw(target, bytes, &mut received))
@@ -197,8 +197,8 @@ pub async fn raw(target: SocketAddr, bytes: &[u8]) -> Vec<u8> {
     received
 }
 
-/// Sends bytes as they are and returns all that comes until the other side closes, which it has to be
-/// asked for. Panics when it does not.
+/// Sends bytes unchanged and returns everything up to the end of the connection, which the request must ask
+/// for. Panics if the connection stays open.
 pub async fn raw_to_end(target: SocketAddr, bytes: &[u8]) -> Vec<u8> {
     let mut received = Vec::new();
     let exchange = async {
@@ -206,7 +206,7 @@ pub async fn raw_to_end(target: SocketAddr, bytes: &[u8]) -> Vec<u8> {
         let mut stream =
             stream.unwrap_or_else(|error| panic!("cannot connect to {target}: {error}"));
         let _ = stream.write_all(bytes).await;
-        // A reset is an end too.
+        // A reset ends the connection too.
         let _ = stream.read_to_end(&mut received).await;
     };
     let ended = timeout(PATIENCE, exchange).await;
@@ -219,14 +219,14 @@ async fn exchange_raw(target: SocketAddr, bytes: &[u8], received: &mut Vec<u8>) 
     let (mut reader, mut writer) = stream
         .unwrap_or_else(|error| panic!("cannot connect to {target}: {error}"))
         .into_split();
-    // A server that refuses may answer and close before it has read everything, so reading goes on
-    // while writing does, and a failed write is no failure.
+    // A server that refuses a request may respond and close before it has read everything. So this reads while it
+    // writes, and a failed write is not an error.
     let write = async {
         let _ = writer.write_all(bytes).await;
         std::future::pending::<()>().await;
     };
     let read = async {
-        // A reset after the response is an end too.
+        // A reset after the response is not an error.
         while let Ok(1..) = reader.read_buf(received).await {
             if is_whole_response(received) {
                 return;
@@ -236,7 +236,7 @@ async fn exchange_raw(target: SocketAddr, bytes: &[u8], received: &mut Vec<u8>) 
     tokio::select! { () = write => {}, () = read => {} }
 }
 
-/// Whether a response of known length is there to its end. One of unknown length ends with the
+/// Whether a response of known length is complete. A response of unknown length ends with the
 /// connection.
 fn is_whole_response(received: &[u8]) -> bool {
     let Some(head_end) = find(received, b"\r\n\r\n") else {

@@ -1,5 +1,5 @@
-//! A control plane, `tests/support/control_plane_server`: it gives every proxy of `xds-policy.yaml` its filter over
-//! gRPC, and says what each of them makes of it. It is a process, so that it can be killed like one.
+//! A control plane, `tests/support/control_plane_server`: it sends every proxy of `xds-policy.yaml` its filter over
+//! gRPC, and reports whether the proxy accepts it. It is a process, so that a test can kill it.
 
 use std::io::Write;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
@@ -16,32 +16,32 @@ use turnout_core::Configuration;
 use crate::process_output::Lines;
 use crate::wasm;
 
-/// Far beyond what a loaded machine needs: reaching it means that it will not happen.
+/// Far longer than a loaded machine needs. Reaching it means that the event will not happen.
 const PATIENCE: Duration = Duration::from_secs(60);
 const POLL: Duration = Duration::from_millis(5);
 
-/// What has become known, in this order for each proxy.
+/// An event of a proxy. Each proxy has its events in this order.
 #[derive(Clone, Debug, Deserialize, PartialEq, Eq)]
 #[serde(rename_all = "snake_case", tag = "event")]
 #[expect(missing_docs, reason = "the fields say what they are")]
 pub enum Event {
-    /// Proxies can connect.
+    /// The server accepts connections.
     Listening { address: SocketAddr },
-    /// A proxy has a stream.
+    /// A proxy opened a stream.
     Connected { node: String },
-    /// It has taken a version.
+    /// A proxy accepted a version.
     Accepted { node: String, version: String },
-    /// It has refused one, and why.
+    /// A proxy rejected a version, with the reason.
     Refused {
         node: String,
         version: String,
         reason: String,
     },
-    /// Its stream has ended.
+    /// The stream of a proxy ended.
     Gone { node: String },
 }
 
-/// A running control plane; dropped, it is killed.
+/// A running control plane. Dropping it kills it.
 #[derive(Debug)]
 pub struct ControlPlane {
     address: SocketAddr,
@@ -49,7 +49,7 @@ pub struct ControlPlane {
 }
 
 impl ControlPlane {
-    /// Starts one that has no filter yet. Connections are accepted when this returns.
+    /// Starts a control plane without a filter. It accepts connections when this returns.
     #[must_use]
     pub fn start() -> Self {
         let address = address();
@@ -57,13 +57,13 @@ impl ControlPlane {
         Self { address, process }
     }
 
-    /// Where it listens, also while it does not.
+    /// The address on which it listens. It keeps the address across restarts.
     #[must_use]
     pub fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// Gives all proxies, those that come later too, the filter with this configuration, good or bad.
+    /// Sends all current and later proxies the filter with this configuration, valid or not.
     pub fn push(&mut self, version: &str, configuration: &str) {
         let wasm = wasm::filter_wasm();
         let filter = json!({ "version": version, "wasm": wasm, "configuration": configuration });
@@ -71,7 +71,7 @@ impl ControlPlane {
         writeln!(input, "{filter}").expect("a control plane that reads");
     }
 
-    /// As [`push`](Self::push), under the revision of the policy, which has to be valid.
+    /// Like [`push`](Self::push), with the revision of the policy as the version. The policy must be valid.
     pub fn push_good(&mut self, configuration: &str) -> String {
         let read = Configuration::from_json(configuration.as_bytes()).expect("a good one");
         let revision = read.plan.revision().to_string();
@@ -79,24 +79,24 @@ impl ControlPlane {
         revision
     }
 
-    /// Kills it: its streams break off.
+    /// Kills the process, which breaks off its streams.
     pub fn kill(&mut self) {
         self.process.kill();
     }
 
-    /// Starts it anew where it was, with no memory and no filter.
+    /// Restarts the process on the same address, without a filter.
     pub fn restart(&mut self) {
         self.kill();
         self.process = Process::start(self.address);
     }
 
-    /// All that is known since its start.
+    /// The events since the last start.
     #[must_use]
     pub fn events(&self) -> Vec<Event> {
         self.process.events()
     }
 
-    /// Waits until something is known.
+    /// Waits for an event.
     pub async fn wait_for(&self, wanted: impl Fn(&Event) -> bool) -> Event {
         let deadline = Instant::now() + PATIENCE;
         loop {
@@ -109,14 +109,14 @@ impl ControlPlane {
         }
     }
 
-    /// Waits until a proxy has taken a version.
+    /// Waits until a proxy has accepted a version.
     pub async fn wait_until_accepted(&self, node: &str, version: &str) {
         let (node, version) = (node.to_owned(), version.to_owned());
         let accepted = Event::Accepted { node, version };
         self.wait_for(|event| *event == accepted).await;
     }
 
-    /// Waits until a proxy has refused a version, and returns its reason.
+    /// Waits until a proxy has rejected a version, and returns the reason.
     pub async fn wait_until_refused(&self, node: &str, version: &str) -> String {
         let is_refused = |event: &Event| matches!(event, Event::Refused { node: by, version: of, .. } if by == node && of == version);
         match self.wait_for(is_refused).await {
@@ -129,7 +129,7 @@ impl ControlPlane {
 #[derive(Debug)]
 struct Process {
     child: Child,
-    /// Where it ends, so does the process: a test that is killed leaves none behind.
+    /// The process ends with this input, so a test that is killed leaves no process behind.
     input: ChildStdin,
     output: Lines,
 }
@@ -191,8 +191,8 @@ fn binary() -> PathBuf {
     BUILT.get_or_init(build).clone()
 }
 
-/// One that it can come back to: a port that the system gives to nobody who asks for any, as all those
-/// who connect do.
+/// A port to which the control plane can return after a restart: outside of the range of ports that the system
+/// assigns to clients.
 fn address() -> SocketAddr {
     const FIRST: u16 = 15_000;
     const PORTS: u16 = 17_000;

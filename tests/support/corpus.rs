@@ -1,4 +1,4 @@
-//! The corpus: cases that core, the mock host and Envoy all have to agree on.
+//! The corpus: cases on which core, the mock host and Envoy must agree.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -14,10 +14,10 @@ pub fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("corpus")
 }
 
-/// The files of one of its folders with an ending, in the order of their names.
+/// The files with an extension in one of its folders, sorted by name.
 ///
 /// # Panics
-/// When there is none: a corpus that is not found would be a test that passes.
+/// When there is none. Otherwise a test with a wrong path would pass.
 pub fn files(part: &str, ending: &str) -> Vec<PathBuf> {
     let folder = folder().join(part);
     let entries = fs::read_dir(&folder).unwrap_or_else(|e| panic!("{}: {e}", folder.display()));
@@ -29,14 +29,14 @@ pub fn files(part: &str, ending: &str) -> Vec<PathBuf> {
     files.into_iter().collect()
 }
 
-/// A policy, and what it decides for some requests.
+/// A policy, and its decisions for some requests.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Scenario {
-    /// What the cases have in common.
+    /// The subject of the cases.
     pub about: String,
     inbound: String,
-    /// Of the proxy; empty where it has none.
+    /// The region of the proxy; empty without one.
     #[serde(default)]
     pub region: String,
     policy: Box<RawValue>,
@@ -63,16 +63,16 @@ pub struct CaseRequest {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Expectation {
-    /// `None` where no rollout matches.
+    /// `None` if no rollout matches.
     pub rollout: Option<String>,
     pub treatment: String,
     pub reason: String,
-    /// Who answers, where that is not the treatment.
+    /// Who serves, if it is not the treatment.
     served: Option<String>,
 }
 
 impl Scenario {
-    /// All of them, each with the name of its file.
+    /// All scenarios, each with the name of its file.
     pub fn all() -> Vec<(String, Self)> {
         files("decisions", "json")
             .into_iter()
@@ -98,7 +98,7 @@ impl Scenario {
         }
     }
 
-    /// The plan of a proxy that is in the scenario's region.
+    /// The plan of a proxy in the region of the scenario.
     pub fn plan(&self) -> Plan {
         let mut plan = Plan::from_json(self.policy()).unwrap_or_else(|e| panic!("{e}"));
         plan.set_region(&self.region);
@@ -110,7 +110,7 @@ impl Scenario {
         Configuration::to_json(self.policy(), self.inbound())
     }
 
-    /// Whether some rollout copies, which the lean build of the filter does not take.
+    /// Whether a rollout sends shadow requests, which the lean build of the filter rejects.
     pub fn wants_copies(&self) -> bool {
         let plan = Plan::from_json(self.policy()).expect("a valid policy");
         plan.rollouts()
@@ -120,7 +120,7 @@ impl Scenario {
 }
 
 impl CaseRequest {
-    /// As a proxy gives them: pseudo-headers first, names in lower case.
+    /// The headers as a proxy passes them: pseudo-headers first, names in lower case.
     pub fn pairs(&self) -> Vec<(String, String)> {
         let mut pairs = vec![
             (":method".into(), self.method.clone()),
@@ -133,13 +133,13 @@ impl CaseRequest {
     }
 }
 
-/// Now. A scenario holds at any moment of this century: Envoy decides by its own clock.
+/// The current time. Scenarios hold at any time of this century, because Envoy uses its own clock.
 pub fn now() -> Time {
     let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH);
     Time::from_seconds(since_1970.expect("after 1970").as_secs().cast_signed())
 }
 
-/// As core takes them.
+/// The pairs in the type that core takes.
 pub fn borrowed(pairs: &[(String, String)]) -> Vec<(&[u8], &[u8])> {
     let pairs = pairs.iter();
     pairs
@@ -148,12 +148,12 @@ pub fn borrowed(pairs: &[(String, String)]) -> Vec<(&[u8], &[u8])> {
 }
 
 impl Expectation {
-    /// Who answers the user.
+    /// Who serves the request.
     pub fn served(&self) -> &str {
         self.served.as_deref().unwrap_or(&self.treatment)
     }
 
-    /// The counter that goes up by one.
+    /// The counter that grows by one.
     pub fn counter(&self) -> String {
         let rollout = self.rollout.as_deref().unwrap_or("-");
         format!(

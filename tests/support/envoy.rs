@@ -1,4 +1,4 @@
-//! A real Envoy, running the very files of the folder `envoy/`.
+//! A real Envoy that runs the files of the folder `envoy/`.
 
 mod admin;
 mod bootstrap;
@@ -19,40 +19,40 @@ use process::Process;
 use crate::client::{Client, Request};
 use crate::temp_folder::Folder;
 
-/// The version that is tested unless `ENVOY_VERSION` names another.
+/// The default version. `ENVOY_VERSION` selects another.
 pub const VERSION: &str = "1.40.0";
 
-/// Far beyond what a loaded machine needs: reaching it means that it will not happen.
+/// Far longer than a loaded machine needs. Reaching it means that the event will not happen.
 const PATIENCE: Duration = Duration::from_secs(60);
 const POLL: Duration = Duration::from_millis(5);
-/// What Envoy counts about the filter that `live-policy.yaml` discovers.
+/// Envoy's counters of the filter that `live-policy.yaml` discovers.
 const DISCOVERY: &str = "extension_config_discovery.http_filter.turnout.";
 
-/// A page of the admin interface that only takes a `POST`.
+/// An admin endpoint that accepts only `POST`.
 const NOT_TO_GET: &str = "/reset_counters";
 
-/// What became of a filter, and so of a policy, given to a running Envoy.
+/// What a running Envoy did with a filter, and so with a policy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Swap {
-    /// It is in force for every request from now on.
+    /// The policy is active for every request from now on.
     Accepted,
-    /// It was refused, and the one before stays.
+    /// Envoy rejected it and keeps the policy before it.
     Rejected,
 }
 
-/// A running Envoy that accepts connections. Dropped, it is killed and leaves nothing behind.
+/// A running Envoy that accepts connections. Dropping it kills the process and removes its folder.
 #[derive(Debug)]
 pub struct Envoy {
     process: Process,
     admin: Admin,
     address: SocketAddr,
-    // After the process, which reads and writes there.
+    // Dropped after the process, which reads and writes there.
     folder: Folder,
 }
 
 impl Envoy {
-    /// Starts Envoy and waits until it accepts connections. Panics, showing its log, when it does
-    /// not come to that.
+    /// Starts Envoy and waits until it accepts connections. Panics and shows the log if it does
+    /// not.
     pub async fn start(bootstrap: Bootstrap) -> Self {
         let folder = Folder::new();
         let (mut process, admin_file) = spawn(&bootstrap, &folder);
@@ -77,8 +77,8 @@ impl Envoy {
         }
     }
 
-    /// Starts Envoy with a configuration that it must refuse, and returns what it logged. Panics
-    /// when it takes it.
+    /// Starts Envoy with a configuration that it must reject, and returns the log. Panics if Envoy
+    /// accepts it.
     pub async fn expect_refusal(bootstrap: Bootstrap) -> String {
         let folder = Folder::new();
         let (mut process, admin_file) = spawn(&bootstrap, &folder);
@@ -98,7 +98,7 @@ impl Envoy {
         }
     }
 
-    /// Where its listener accepts connections.
+    /// The address of the listener.
     #[must_use]
     pub fn address(&self) -> SocketAddr {
         self.address
@@ -117,31 +117,31 @@ impl Envoy {
         Ok(version.split('/').nth(1).unwrap_or(version).to_owned())
     }
 
-    /// Of an Envoy of [`Bootstrap::live`]: the folder with the filter's file, which it watches.
+    /// The watched folder with the filter's file, of an Envoy of [`Bootstrap::live`].
     #[must_use]
     pub fn watched(&self) -> PathBuf {
         bootstrap::watched(&self.folder)
     }
 
-    /// A client of its listener.
+    /// A client of the listener.
     #[must_use]
     pub fn client(&self) -> Client {
         Client::new(self.address)
     }
 
-    /// Its admin page.
+    /// The admin endpoint.
     #[must_use]
     pub fn admin(&self) -> &Admin {
         &self.admin
     }
 
-    /// The id of its process.
+    /// The process id.
     #[must_use]
     pub fn id(&self) -> u32 {
         self.process.id()
     }
 
-    /// Waits until it has ended by itself.
+    /// Waits until the process has exited by itself.
     pub async fn wait_for_end(&mut self) {
         let deadline = Instant::now() + PATIENCE;
         while self.process.ended().is_none() {
@@ -149,15 +149,15 @@ impl Envoy {
         }
     }
 
-    /// What it has logged so far, without the access log.
+    /// The log so far, without the access log.
     #[must_use]
     pub fn log(&self) -> String {
         self.process.log.all().join("\n")
     }
 
-    /// The lines of its log up to now: nothing that it has written is still on its way here.
+    /// The complete log up to now: no line is still on its way.
     pub async fn settled_log(&self) -> Vec<String> {
-        // One line is logged for a question that is no question, after all that went before.
+        // An invalid admin request writes one line after all earlier ones.
         let is_mark = |line: &String| line.contains(NOT_TO_GET);
         let marks = |lines: &[String]| lines.iter().filter(|line| is_mark(line)).count();
         let before = marks(&self.process.log.all());
@@ -175,7 +175,7 @@ impl Envoy {
         }
     }
 
-    /// Waits until its log holds a text.
+    /// Waits until the log contains a text.
     pub async fn wait_for_log(&self, text: &str) {
         let deadline = Instant::now() + PATIENCE;
         while !self.log().contains(text) {
@@ -186,14 +186,14 @@ impl Envoy {
         }
     }
 
-    /// The access log, once it has at least as many lines. Those of requests answered together
-    /// come in any order.
+    /// The access log, once it has at least so many lines. Concurrent requests come
+    /// in any order.
     pub async fn access_log(&self, lines: usize) -> Vec<Value> {
         let all = self.access_log_lines(lines).await;
         all.iter().map(|line| parsed(line)).collect()
     }
 
-    /// As [`access_log`](Self::access_log), in whatever format: the very lines.
+    /// Like [`access_log`](Self::access_log), for any format: the lines as they are.
     pub async fn access_log_lines(&self, lines: usize) -> Vec<String> {
         let deadline = Instant::now() + PATIENCE;
         loop {
@@ -208,8 +208,8 @@ impl Envoy {
         }
     }
 
-    /// Gives an Envoy of [`Bootstrap::live`] another filter, as [`discovered`](crate::render::discovered)
-    /// makes it, and waits for what becomes of it.
+    /// Gives an Envoy of [`Bootstrap::live`] another filter, in the format of [`discovered`](crate::render::discovered),
+    /// and waits for the result.
     pub async fn swap_filter(&self, filter: &str) -> Swap {
         let before = self.discoveries().await;
         bootstrap::write_filter(&self.folder, filter);
@@ -219,7 +219,7 @@ impl Envoy {
             if now.refused > before.refused {
                 return Swap::Rejected;
             }
-            // By then each worker has the new filter in its queue, before any later request.
+            // By then each worker has the new filter in its queue, before later requests.
             if now.accepted > before.accepted {
                 return Swap::Accepted;
             }
@@ -237,7 +237,7 @@ impl Envoy {
         };
         Discoveries {
             accepted: count("update_success"),
-            // The first for what the filter, the second for what already the parser refuses.
+            // The filter causes the first counter, Envoy's own parser the second.
             refused: count("update_rejected") + count("update_failure"),
         }
     }
@@ -248,7 +248,7 @@ struct Discoveries {
     refused: u64,
 }
 
-/// The text of a file of the folder `envoy/`.
+/// The text of a file in the folder `envoy/`.
 #[must_use]
 pub fn file(name: &str) -> String {
     let path = repository().join("envoy").join(name);
@@ -256,7 +256,7 @@ pub fn file(name: &str) -> String {
         .unwrap_or_else(|error| panic!("cannot read {}: {error}", path.display()))
 }
 
-/// The names of the files of the folder `envoy/` that end so, in order.
+/// The sorted names of the files in the folder `envoy/` with this ending.
 #[must_use]
 pub fn files(ending: &str) -> Vec<String> {
     let folder = repository().join("envoy");
@@ -285,7 +285,7 @@ fn spawn(bootstrap: &Bootstrap, folder: &Folder) -> (Process, PathBuf) {
     (process, admin_file)
 }
 
-/// The admin page, once Envoy has written where it is.
+/// The admin endpoint, once Envoy has written its address.
 fn admin_page(file: &Path) -> Option<Admin> {
     let address = std::fs::read_to_string(file).ok()?;
     address.parse().ok().map(Admin::new)
@@ -296,13 +296,13 @@ async fn pause(deadline: Instant, complaint: impl FnOnce() -> String) {
     tokio::time::sleep(POLL).await;
 }
 
-/// The end of a log, which begins with a list of all that is built in.
+/// The end of a log, which begins with a long list of built-in extensions.
 fn tail(lines: &[String]) -> String {
     lines[lines.len().saturating_sub(20)..].join("\n")
 }
 
-/// A line of the JSON access log. What the filter has told it in one field stands in fields of its own
-/// too.
+/// A line of the JSON access log. The entry of the filter is one field, and each of its keys is also a field of its
+/// own.
 #[must_use]
 pub fn parsed(line: &str) -> Value {
     let mut parsed: Value = serde_json::from_str(line)
@@ -315,7 +315,7 @@ pub fn parsed(line: &str) -> Value {
     parsed
 }
 
-/// What an entry of the filter's says, by its keys. Panics when it is none.
+/// The keys and values of an access-log entry of the filter. Panics if the entry is invalid.
 #[must_use]
 pub fn logged(entry: &[u8]) -> BTreeMap<&'static str, String> {
     let parsed = AccessLogEntry::parse(entry);

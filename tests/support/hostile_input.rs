@@ -1,8 +1,8 @@
-//! Input that wishes us ill, for properties.
+//! Strategies for hostile input, for property tests.
 
 use proptest::prelude::*;
 
-/// Bytes with a liking for those that mean something to a parser.
+/// Bytes, with a preference for those that have a meaning for a parser.
 pub fn bytes(most: usize) -> impl Strategy<Value = Vec<u8>> {
     let byte = prop_oneof![
         any::<u8>(),
@@ -11,7 +11,7 @@ pub fn bytes(most: usize) -> impl Strategy<Value = Vec<u8>> {
     prop::collection::vec(byte, 0..most)
 }
 
-/// A header that the filter looks at, or any other, with a value that is meant for one of them.
+/// A header that the filter reads, or another one, with a value that is meant for one of them.
 pub fn header() -> impl Strategy<Value = (Vec<u8>, Vec<u8>)> {
     const NAMES: &[&str] = &[
         ":method",

@@ -4,12 +4,12 @@ use wasmi::{Config, Engine, ExternType, Instance, Linker, Memory, Module, Store,
 
 use crate::wasm::instruction_count_wasm;
 
-/// More than anything takes here.
+/// More fuel than any call takes.
 const FUEL: u64 = 1 << 50;
-/// Of so many times the mean is taken.
+/// The number of calls that the mean is taken of.
 const TIMES: u32 = 10;
 
-/// A VM with core in it.
+/// A VM that runs core.
 pub struct Counted {
     store: Store<()>,
     instance: Instance,
@@ -17,7 +17,7 @@ pub struct Counted {
 }
 
 impl Counted {
-    /// Builds the artifact, if it has to be, and starts it.
+    /// Builds the artifact if necessary, and starts it.
     ///
     /// # Panics
     /// When it cannot be built or started.
@@ -29,7 +29,7 @@ impl Counted {
         let bytes = std::fs::read(instruction_count_wasm()).expect("the artifact");
         let module = Module::new(&engine, bytes).expect("a module");
         let mut linker = Linker::new(&engine);
-        // Nothing of the system is needed to decide.
+        // Decisions need nothing of the system.
         for import in module.imports() {
             let ExternType::Func(signature) = import.ty() else {
                 panic!("{} is no function", import.name());
@@ -56,10 +56,10 @@ impl Counted {
         counted
     }
 
-    /// Puts a plugin's configuration in force, of a proxy that is in a region.
+    /// Activates a plugin configuration, for a proxy in a region.
     ///
     /// # Panics
-    /// When it is refused.
+    /// When core rejects it.
     pub fn configure(&mut self, configuration: &str, region: &str) {
         self.text(region.as_bytes());
         self.call("place", &[], &mut []);
@@ -69,13 +69,13 @@ impl Counted {
         assert_eq!(good[0].i32(), Some(1), "{configuration:.1000}");
     }
 
-    /// The instructions of reading a request, and those of deciding it.
+    /// The instructions of reading a request, and of deciding it.
     pub fn count(&mut self, headers: &[(&[u8], &[u8])]) -> [u64; 2] {
         let parts = headers.iter().flat_map(|(name, value)| [*name, *value]);
         let text: Vec<u8> = parts.flat_map(|part| [part, &[0]].concat()).collect();
         self.text(&text);
-        // What one time takes and another one does not is not the request's; and a function is compiled
-        // when it is called first.
+        // The first call compiles the function, and a mean over several calls cancels what varies between
+        // them.
         let mut more = |function: &str| {
             self.call(function, &[1], &mut []);
             let once = self.call(function, &[1], &mut []);
@@ -96,7 +96,7 @@ impl Counted {
         room[at..at + text.len()].copy_from_slice(text);
     }
 
-    /// How many instructions a function took.
+    /// The instructions that a function takes.
     fn call(&mut self, function: &str, arguments: &[u32], results: &mut [Val]) -> u64 {
         let arguments: Vec<Val> = arguments
             .iter()

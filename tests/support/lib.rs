@@ -1,4 +1,4 @@
-//! Shared by the tests and the demos.
+//! Code that the tests, demos and benches share.
 
 #![forbid(unsafe_code)]
 

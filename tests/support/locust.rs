@@ -1,4 +1,4 @@
-//! A steady load by Locust, a load tool that knows nothing of us.
+//! A steady load by Locust, an independent load generator.
 
 use std::fs::File;
 use std::net::SocketAddr;
@@ -9,37 +9,37 @@ use serde::Deserialize;
 
 use crate::temp_folder::Folder;
 
-/// How many requests a second each user sends.
+/// Requests per second of each user.
 const RATE: u32 = 10;
 
-/// A running load; ended when dropped.
+/// A running load. Dropping it ends the load.
 #[derive(Debug)]
 pub struct Load {
     child: Child,
     folder: Folder,
 }
 
-/// What became of one request.
+/// One request and its result.
 #[derive(Clone, Debug, Deserialize)]
 pub struct Answered {
-    /// For whom it was.
+    /// The account of the request.
     pub account: String,
-    /// When it was about to be sent, in seconds since 1970.
+    /// The time just before it was sent, in seconds since 1970.
     pub began: f64,
-    /// When the answer was there.
+    /// The time of the response.
     pub ended: f64,
-    /// 0 when there was no answer.
+    /// 0 without a response.
     pub status: u16,
-    /// What Locust says of a failure.
+    /// Locust's description of a failure.
     pub error: Option<String>,
-    /// `x-version`: who answered.
+    /// The header `x-version`: who responded.
     pub version: Option<String>,
-    /// Of `x-turnout-logged`: by which policy it was decided.
+    /// The revision in `x-turnout-logged`: the policy that decided.
     pub revision: Option<String>,
 }
 
 impl Load {
-    /// Has so many users, of [`RATE`] requests a second each, ask a proxy.
+    /// Starts so many users, each with [`RATE`] requests per second.
     #[must_use]
     pub fn start(proxy: SocketAddr, users: u32) -> Self {
         let folder = Folder::new();
@@ -56,10 +56,10 @@ impl Load {
             .args(["-m", "locust", "--headless", "--only-summary"])
             .arg("-f")
             .arg(repository.join("tests/support/locustfile.py"))
-            // All of them at once.
+            // Starts all users at once.
             .args(["--users", &users, "--spawn-rate", &users])
             .args(["--host", &format!("http://{proxy}")])
-            // Requests under way are waited for.
+            // Waits for requests in flight at the end.
             .args(["--stop-timeout", "20"])
             .current_dir(folder.path())
             .env("PYTHONPATH", &locust)
@@ -74,8 +74,8 @@ impl Load {
         Self { child, folder }
     }
 
-    /// Ends it, and says what became of every request, in the order of the answers, and what Locust
-    /// prints as its summary.
+    /// Ends the load. Returns all requests in the order of their responses, and the summary that
+    /// Locust prints.
     #[must_use]
     pub fn finish(mut self) -> (Vec<Answered>, String) {
         let id = self.child.id().to_string();

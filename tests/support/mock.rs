@@ -1,5 +1,5 @@
-//! A mock of Envoy's host for proxy-wasm filters (ABI 0.2.1): it runs the real `.wasm` artifact in
-//! an interpreter, so that tests can drive the filter with neither Envoy nor network.
+//! A mock of Envoy's host for proxy-wasm filters (ABI 0.2.1). It runs the real `.wasm` artifact in an
+//! interpreter, so tests need neither Envoy nor a network.
 //!
 //! ```no_run
 //! let mut vm = support::mock::Vm::start(&support::wasm::filter_wasm());
@@ -8,10 +8,10 @@
 //! assert_eq!(exchange.header("x-turnout-treatment"), Some("v1"));
 //! ```
 //!
-//! It models what Envoy does, including where that is surprising: headers that can no longer be
-//! read once the request went on, statuses on which the SDK panics. What it does not model it
-//! answers with `Unimplemented` and lists in [`Vm::unimplemented`]. Stricter than Envoy it is in
-//! one place: after a trap it does not recover.
+//! It behaves as Envoy does, including the surprises: headers that a filter cannot read any more once the
+//! request continued, and statuses on which the SDK panics. Functions that it does not model return
+//! `Unimplemented` and are listed in [`Vm::unimplemented`]. It is stricter than Envoy in one point: it does
+//! not recover from a trap.
 
 mod events;
 mod guest;
@@ -33,24 +33,24 @@ use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use wasmi::{Engine, Instance, Module, Store, Val};
 
-/// One worker's VM with the filter in it.
+/// The VM of one worker, with the filter in it.
 pub struct Vm {
     wasm: PathBuf,
     store: Store<Host>,
     instance: Instance,
-    /// The root context that gets new streams: of the configuration that was accepted last.
+    /// The root context of the configuration that was accepted last. It gets new streams.
     root: Option<u32>,
     last_context: u32,
     trap: Option<Trap>,
 }
 
-/// The guest trapped: in Envoy, the end of this VM. The panic's message is among the log lines.
+/// A trap of the guest, which in Envoy ends the VM. The log has the message of the panic.
 #[derive(Clone, Debug)]
 pub struct Trap {
-    /// The callback in which it happened.
+    /// The callback that trapped.
     pub callback: &'static str,
     pub message: String,
-    /// All lines since the last [`Vm::drain_log`].
+    /// The lines since the last [`Vm::drain_log`].
     pub log: Vec<(Level, String)>,
 }
 
@@ -67,7 +67,7 @@ impl std::fmt::Display for Trap {
 impl std::error::Error for Trap {}
 
 impl Vm {
-    /// Instantiates and initialises the module, without any configuration yet.
+    /// Instantiates and initialises the module, without a configuration.
     pub fn start(wasm: &Path) -> Self {
         let (engine, module) = compiled(wasm);
         let linker = imports::linker(&engine, &module);
@@ -99,11 +99,11 @@ impl Vm {
         vm
     }
 
-    /// Gives the filter a configuration; whether it took it.
+    /// Gives the filter a configuration. Returns whether the filter accepted it.
     ///
-    /// As in Envoy a VM of its own tries it first, so that nothing of a refused configuration
-    /// gets here but its log lines. One that is accepted gets a new root context; the one before
-    /// serves its streams to their end.
+    /// As in Envoy, a VM of its own tries the configuration first, so a rejected one leaves only log lines here.
+    /// An accepted configuration gets a new root context; the one before serves its streams
+    /// to their end.
     pub fn configure(&mut self, configuration: &[u8]) -> Result<bool, Trap> {
         let mut canary = self.canary();
         if canary.start_root(configuration)?.is_none() {
@@ -119,7 +119,7 @@ impl Vm {
         Ok(true)
     }
 
-    /// A VM like this one before its first configuration.
+    /// A VM in the state of this one before its first configuration.
     fn canary(&self) -> Self {
         let mut canary = Self::start(&self.wasm);
         let here = self.host();
@@ -131,8 +131,8 @@ impl Vm {
         canary
     }
 
-    /// The root context of a configuration; `None` when the filter refuses it. The configuration
-    /// can be read while the root is created and configured, and not in between.
+    /// The root context of a configuration; `None` if the filter rejects it. The filter can read the
+    /// configuration while the root is created and configured, and not in between.
     fn start_root(&mut self, configuration: &[u8]) -> Result<Option<u32>, Trap> {
         let size = u32::try_from(configuration.len()).expect("less than 4 GiB");
         let root = self.new_context();
@@ -152,8 +152,8 @@ impl Vm {
         Ok(accepted.then_some(root))
     }
 
-    /// Adds one more plugin of the filter, of this name, to the VM; whether it took its configuration. New
-    /// streams are its, and the plugins before it stay.
+    /// Adds another plugin of the filter with this name to the VM. Returns whether it accepted its configuration.
+    /// It gets new streams, and the plugins before it stay.
     pub fn configure_beside(&mut self, plugin: &str, configuration: &[u8]) -> Result<bool, Trap> {
         self.set_property(&["plugin_name"], plugin.as_bytes());
         let started = self.start_root(configuration)?;
@@ -161,8 +161,8 @@ impl Vm {
         Ok(started.is_some())
     }
 
-    /// Gives the configuration in force to its root context once more, as Envoy does where two listeners have
-    /// the same filter.
+    /// Gives the active configuration to its root context again, as Envoy does when two listeners have the same
+    /// filter.
     pub fn configure_again(&mut self, configuration: &[u8]) -> Result<bool, Trap> {
         let root = self.root.expect("a configuration that was accepted");
         let size = u32::try_from(configuration.len()).expect("less than 4 GiB");
@@ -177,12 +177,12 @@ impl Vm {
         self.host().metrics.values.clone()
     }
 
-    /// What counters gained since the last call of this. To the filter they stay as they are.
+    /// The increments of counters since the last call. The values that the filter sees do not change.
     pub fn drain_counters(&mut self) -> BTreeMap<String, u64> {
         self.host_mut().metrics.drain_counters()
     }
 
-    /// What was recorded in histograms.
+    /// The values that were recorded in histograms.
     pub fn samples(&self) -> &BTreeMap<String, Vec<u64>> {
         &self.host().metrics.samples
     }
@@ -191,17 +191,17 @@ impl Vm {
         self.host().log.clone()
     }
 
-    /// The lines so far, which are then forgotten.
+    /// Returns the lines so far and forgets them.
     pub fn drain_log(&mut self) -> Vec<(Level, String)> {
         std::mem::take(&mut self.host_mut().log)
     }
 
-    /// The host calls made outside streams, by name and in order, which are then forgotten.
+    /// Returns the host calls outside streams, by name and in order, and forgets them.
     pub fn drain_root_calls(&mut self) -> Vec<&'static str> {
         std::mem::take(&mut self.host_mut().root_calls)
     }
 
-    /// Imports that the filter called and this host does not have.
+    /// Imports that the filter called and this host does not implement.
     pub fn unimplemented(&self) -> &BTreeSet<String> {
         &self.host().unimplemented
     }
@@ -214,17 +214,17 @@ impl Vm {
             .data_size(&self.store)
     }
 
-    /// The lowest level that [`Vm::log`]'s reader is said to want; the host itself drops no line.
+    /// Sets the log level that the host reports. The host itself drops no line.
     pub fn set_log_level(&mut self, level: Level) {
         self.host_mut().log_level = level;
     }
 
-    /// The time of the host's clocks, which stand still between calls of this.
+    /// Sets the time of the host's clocks, which stop between calls.
     pub fn set_time(&mut self, nanoseconds_since_1970: u64) {
         self.host_mut().now_nanoseconds = nanoseconds_since_1970;
     }
 
-    /// What the host answers for a property, as `&["node", "id"]`.
+    /// Sets the value of a property such as `&["node", "id"]`.
     pub fn set_property(&mut self, path: &[&str], value: &[u8]) {
         self.host_mut()
             .properties
@@ -249,8 +249,8 @@ impl Vm {
         self.last_context
     }
 
-    /// Calls an export on behalf of a context, which is its first argument; `_initialize`, which
-    /// has no arguments, gets none. `None`: not exported, or without a result.
+    /// Calls an export for a context, which is the first argument. `_initialize` has no arguments. `None` if the
+    /// function is not exported or has no result.
     fn call(
         &mut self,
         callback: &'static str,

@@ -1,11 +1,11 @@
-//! How many files, and so connections, this process and those that it starts may have open.
+//! The limit of open files, and so of connections, of this process and its children.
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
-/// Allows so many open files. Shells often allow a process 1,024 and let it raise that by itself.
+/// Raises the limit to so many files. Shells often set a limit of 1,024 that a process may raise itself.
 ///
 /// # Panics
-/// When the system does not allow so many.
+/// When the system does not allow it.
 pub fn allow(count: u64) {
     let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
     if current.is_none_or(|current| current >= count) {

@@ -1,4 +1,4 @@
-//! What a process writes, line by line, while it runs.
+//! The output of a process, line by line, while it runs.
 
 use std::io::{BufRead, BufReader, Read};
 use std::sync::{Arc, Mutex};
@@ -12,7 +12,7 @@ pub(crate) struct Lines {
 }
 
 impl Lines {
-    /// Reads to its end.
+    /// Reads until the end.
     pub(crate) fn of(source: impl Read + Send + 'static) -> Self {
         let lines = Arc::new(Mutex::new(Vec::new()));
         let written = lines.clone();
@@ -29,12 +29,12 @@ impl Lines {
         }
     }
 
-    /// All of them.
+    /// All lines so far.
     pub(crate) fn all(&self) -> Vec<String> {
         self.lines.lock().expect("lines").clone()
     }
 
-    /// Waits for the end of what an ended process has written.
+    /// Waits for the last output of a process that has ended.
     pub(crate) fn finish(&mut self) {
         if let Some(reader) = self.reader.take() {
             let _ = reader.join();

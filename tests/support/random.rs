@@ -1,7 +1,7 @@
-//! Policies and requests by chance, from one seed: the same in every run.
+//! Random policies and requests from one seed, the same in every run.
 //!
-//! Both draw from the same few hosts, paths, headers and accounts, so that rollouts match, rules hold
-//! and segments are hit, each often enough.
+//! Both use the same few hosts, paths, headers and accounts, so that rollouts match, rules hold and segments are
+//! hit often enough.
 
 use serde_json::{Value, json};
 
@@ -11,14 +11,14 @@ const HOSTS: &[&str] = &["a.example.com", "b.example.com", "[::1]"];
 const METHODS: &[&str] = &["GET", "POST", "DELETE"];
 const REGIONS: &[&str] = &["us-east-1", "us-west-2", "eu-west-1"];
 const SEGMENTS: &[&str] = &["hvc", "big", "beta"];
-/// Names of headers that rollouts and rules ask for.
+/// Names of headers that rollouts and rules use.
 pub const HEADERS: &[&str] = &["x-beta", "x-tier", "x-client"];
 const VALUES: &[&str] = &["yes", "gold", "gold-1", "ios/17", ""];
-/// Of segments and of requests.
+/// Accounts of segments and of requests.
 const ACCOUNTS: u64 = 60;
 const ROLLOUTS: u64 = 6;
 
-/// A source of chance: SplitMix64.
+/// A random number generator: SplitMix64.
 #[derive(Debug)]
 pub struct Random(u64);
 
@@ -39,7 +39,7 @@ impl Random {
         self.next() % end
     }
 
-    /// Whether something of this many percent happens.
+    /// True with a probability of so many percent.
     fn chance(&mut self, percent: u64) -> bool {
         self.below(100) < percent
     }
@@ -49,7 +49,7 @@ impl Random {
         list[index].clone()
     }
 
-    /// Some of a list, at least one, in its order.
+    /// Some items of a list, at least one, in their order.
     fn some_of<T: Clone>(&mut self, list: &[T]) -> Vec<T> {
         let mut some: Vec<T> = list.iter().filter(|_| self.chance(50)).cloned().collect();
         if some.is_empty() {
@@ -66,7 +66,7 @@ impl Random {
     }
 }
 
-/// A valid policy with several rollouts, to the clusters `channels-v1` and `channels-v2`.
+/// A valid policy with several rollouts to the clusters `channels-v1` and `channels-v2`.
 pub fn policy(random: &mut Random) -> Value {
     let format = random.one_of(&["sid", "sid", "opaque"]);
     let from = [
@@ -187,7 +187,7 @@ fn percentage(random: &mut Random) -> Value {
     json!(number as f64 / decimals as f64)
 }
 
-/// Its steps are far in the past or in the future, so that it stands still while a test runs.
+/// A ramp whose steps are far in the past or the future, so that it does not change while a test runs.
 fn ramp(random: &mut Random) -> Value {
     let moments = [
         "2001-01-01T00:00:00Z",
@@ -199,13 +199,13 @@ fn ramp(random: &mut Random) -> Value {
     json!(steps.collect::<Vec<_>>())
 }
 
-/// A request that any HTTP client can send, its account malformed or absent now and then.
+/// A request that any HTTP client can send. Its account is sometimes malformed or missing.
 pub fn request(random: &mut Random) -> CaseRequest {
     let account = account(random);
     let is_plain = !account.is_empty() && account.chars().all(|c| c.is_ascii_alphanumeric());
     let in_path = match is_plain {
         true => account.clone(),
-        // A path holds no such bytes as they are, and Envoy merges slashes.
+        // A path cannot contain these bytes unescaped, and Envoy merges slashes.
         false => random.one_of(&["%41C", "x%zzy", "%61lice"]).to_owned(),
     };
     let path = match random.below(6) {
@@ -286,7 +286,7 @@ fn authorization(random: &mut Random, account: &str) -> String {
     }
 }
 
-/// The credentials of a user.
+/// Basic credentials of a user.
 pub fn basic(user: &str) -> String {
     format!("Basic {}", base64(format!("{user}:secret").as_bytes()))
 }
@@ -300,7 +300,7 @@ fn decisions(random: &mut Random) -> String {
     entries.collect::<Vec<_>>().join(",")
 }
 
-/// The base64 of some bytes, with padding.
+/// Base64 with padding.
 pub fn base64(bytes: &[u8]) -> String {
     const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     let mut text = String::new();

@@ -1,4 +1,4 @@
-//! An upstream that answers with bytes: what no HTTP library would send.
+//! An upstream that responds with arbitrary bytes, which no HTTP library would send.
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
@@ -9,7 +9,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
 
-/// What goes out, and how the connection ends.
+/// The bytes of a response, and how the connection ends.
 #[derive(Clone, Debug)]
 pub struct Raw {
     bytes: Vec<u8>,
@@ -28,7 +28,7 @@ enum End {
 }
 
 impl Raw {
-    /// These bytes; then the connection is closed.
+    /// Sends these bytes and then closes the connection.
     #[must_use]
     pub fn new(bytes: impl Into<Vec<u8>>) -> Self {
         Self {
@@ -41,21 +41,21 @@ impl Raw {
         }
     }
 
-    /// Then these, so many times.
+    /// Then sends these bytes so many times.
     #[must_use]
     pub fn repeat(mut self, again: impl Into<Vec<u8>>, times: u64) -> Self {
         (self.again, self.times) = (again.into(), Some(times));
         self
     }
 
-    /// Then these without end.
+    /// Then sends these bytes without end.
     #[must_use]
     pub fn endless(mut self, again: impl Into<Vec<u8>>, pause: Duration) -> Self {
         (self.again, self.times, self.pause) = (again.into(), None, pause);
         self
     }
 
-    /// Then these.
+    /// Then sends these bytes.
     #[must_use]
     pub fn then(mut self, last: impl Into<Vec<u8>>) -> Self {
         self.last = last.into();
@@ -69,7 +69,7 @@ impl Raw {
         self
     }
 
-    /// Leaves the connection open, and reads what comes.
+    /// Leaves the connection open and reads what comes.
     #[must_use]
     pub fn hold(mut self) -> Self {
         self.end = End::Hold;
@@ -77,7 +77,7 @@ impl Raw {
     }
 }
 
-/// A running upstream, which ends when dropped. It needs a runtime of tokio around it.
+/// A running upstream. Dropping it ends it. It needs a tokio runtime.
 #[derive(Debug)]
 pub struct RawUpstream {
     address: SocketAddr,
@@ -86,7 +86,7 @@ pub struct RawUpstream {
 }
 
 impl RawUpstream {
-    /// Answers each request by its path. Connections are accepted when this returns.
+    /// Responds to each request by its path. It accepts connections when this returns.
     ///
     /// # Panics
     /// When there is no free port.
@@ -115,7 +115,7 @@ impl RawUpstream {
         }
     }
 
-    /// How many requests have reached it.
+    /// The number of requests so far.
     #[must_use]
     pub fn requests(&self) -> u64 {
         self.requests.load(Ordering::SeqCst)
@@ -134,7 +134,7 @@ impl Drop for RawUpstream {
     }
 }
 
-/// One request, which has no body, and its answer.
+/// One request, which has no body, and its response.
 async fn serve(mut stream: TcpStream, answer: Arc<impl Fn(&str) -> Raw>, requests: Arc<AtomicU64>) {
     let mut request = Vec::new();
     while !request.ends_with(b"\r\n\r\n") {
@@ -145,7 +145,7 @@ async fn serve(mut stream: TcpStream, answer: Arc<impl Fn(&str) -> Raw>, request
     requests.fetch_add(1, Ordering::SeqCst);
     let request = String::from_utf8_lossy(&request);
     let answer = answer(request.split(' ').nth(1).unwrap_or_default());
-    // Envoy may hang up at any byte.
+    // Envoy may close the connection at any byte.
     let _ = send(&mut stream, &answer).await;
     match answer.end {
         End::Close => {}

@@ -1,4 +1,4 @@
-//! Files of the folder `envoy/`, filled in as `turnout render` does it, and what a proxy discovers.
+//! Files of the folder `envoy/`, rendered as by `turnout render`, and the files that a proxy discovers.
 
 use turnout_core::Configuration;
 use turnout_core::render::{WASM_PLACEHOLDER, discovery, render};
@@ -6,8 +6,8 @@ use turnout_core::render::{WASM_PLACEHOLDER, discovery, render};
 use crate::envoy;
 use crate::wasm::Build;
 
-/// A file of `envoy/` with a plugin's configuration in it, and the filter that is built from the
-/// sources as they are.
+/// A file of `envoy/` with a plugin configuration and the filter, which is built from the current
+/// sources.
 ///
 /// # Panics
 /// When the file has no place for them.
@@ -16,7 +16,7 @@ pub fn rendered(file: &str, configuration: &str) -> String {
     rendered_with(Build::Whole, file, configuration)
 }
 
-/// As [`rendered`], with either build of the filter.
+/// Like [`rendered`], with either build of the filter.
 ///
 /// # Panics
 /// When the file has no place for them.
@@ -30,14 +30,14 @@ pub fn rendered_with(build: Build, file: &str, configuration: &str) -> String {
     render(&template, configuration, path).unwrap_or_else(|error| panic!("{file}: {error}"))
 }
 
-/// What an Envoy of [`Bootstrap::live`](crate::envoy::Bootstrap::live) discovers: a plugin's
-/// configuration, good or bad, for the filter that is built from the sources as they are.
+/// The file that an Envoy of [`Bootstrap::live`](crate::envoy::Bootstrap::live) discovers: a plugin configuration,
+/// valid or not, for the filter that is built from the current sources.
 #[must_use]
 pub fn discovered(configuration: &str) -> String {
     discovered_with(Build::Whole, configuration)
 }
 
-/// As [`discovered`], with either build of the filter.
+/// Like [`discovered`], with either build of the filter.
 #[must_use]
 pub fn discovered_with(build: Build, configuration: &str) -> String {
     let read = Configuration::from_json(configuration.as_bytes());

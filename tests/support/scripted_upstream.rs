@@ -1,7 +1,7 @@
-//! An upstream whose behaviour the test chooses: it answers what a closure says, remembers what has
-//! reached it, and breaks down on request.
+//! An upstream whose behaviour the test chooses: it responds as a closure says, records the requests that reach it,
+//! and fails on demand.
 //!
-//! HTTP/1.1 and HTTP/2 with prior knowledge, on one port.
+//! It speaks HTTP/1.1 and HTTP/2 with prior knowledge on one port.
 
 mod collector;
 mod received;
@@ -19,57 +19,57 @@ pub use received::Received;
 pub use response::Answer;
 use server::{Command, Shared};
 
-/// Far beyond what a loaded machine needs: reaching it means that it will not happen.
+/// Far longer than a loaded machine needs. Reaching it means that the event will not happen.
 const PATIENCE: Duration = Duration::from_secs(30);
 const POLL: Duration = Duration::from_millis(5);
 
 /// How a [`Scripted`] upstream fails.
 ///
-/// The first three are of connections, and cut those that are open. The others are of requests that
-/// arrive from then on: they are recorded, and the closure is asked all the same.
+/// The first three faults affect connections and cut those that are open. The others affect requests that
+/// arrive from then on; these requests are recorded, and the closure is called.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fault {
-    /// Connections are refused: nobody listens, though the port stays ours.
+    /// Refuses connections: nobody listens, although the port stays reserved.
     Refuse,
-    /// Connections are accepted and at once reset.
+    /// Accepts connections and resets them at once.
     Reset,
-    /// Whatever is asked is answered with bytes that are no HTTP.
+    /// Responds with bytes that are not HTTP.
     Garbage,
-    /// No request is answered. Those that wait when the fault ends are cut off.
+    /// Does not respond. Requests that wait when the fault ends are cut off.
     Silence,
-    /// Answers come, so much too late.
+    /// Responds so much later.
     Late(Duration),
-    /// Of each body only a beginning comes, less than `content-length` has announced: then the
-    /// connection ends.
+    /// Sends only the beginning of each body, less than `content-length` announces, and then closes the
+    /// connection.
     Cut,
-    /// Each body has so many bytes, made while they are sent.
+    /// Sends bodies of so many bytes, generated while they are sent.
     Long(u64),
-    /// Bodies do not end.
+    /// Sends bodies without end.
     Endless,
-    /// Every answer has this status, and no body.
+    /// Responds with this status and no body.
     Status(u16),
 }
 
 impl Fault {
-    /// Whether it is one of connections, not of requests.
+    /// Whether the fault affects connections, not requests.
     const fn is_of_connections(self) -> bool {
         matches!(self, Self::Refuse | Self::Reset | Self::Garbage)
     }
 }
 
-/// A running upstream. Dropped, it ends at once with all that it has begun.
+/// A running upstream. Dropping it stops it at once, with all requests in progress.
 #[derive(Debug)]
 pub struct Scripted {
     address: SocketAddr,
     shared: Arc<Shared>,
     commands: tokio::sync::mpsc::UnboundedSender<Command>,
-    // A thread of its own: the upstream serves and ends whatever runtime its user has.
+    // A thread of its own makes the upstream independent of the runtime of its user.
     server: Option<JoinHandle<()>>,
 }
 
 impl Scripted {
-    /// Starts one on a free port of the loopback interface. Connections are accepted when this
-    /// returns. The closure must not block: all requests wait for it.
+    /// Starts an upstream on a free port of the loopback interface. It accepts connections when this
+    /// returns. The closure must not block, because all requests wait for it.
     #[must_use]
     pub fn start(handler: impl Fn(&Received) -> Answer + Send + Sync + 'static) -> Self {
         let shared = Arc::new(Shared::new(Box::new(handler)));
@@ -86,23 +86,23 @@ impl Scripted {
         }
     }
 
-    /// Where it listens.
+    /// Its address.
     #[must_use]
     pub fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// Lets another closure answer from now on.
+    /// Responds with another closure from now on.
     pub fn answer_with(&self, handler: impl Fn(&Received) -> Answer + Send + Sync + 'static) {
         *self.shared.handler.write().expect("a handler") = Box::new(handler);
     }
 
-    /// Breaks down in this way, in force when this returns. It replaces a fault before it.
+    /// Fails in this way from now on, in place of an earlier fault.
     pub fn fail(&self, fault: Fault) {
         self.command(Some(fault));
     }
 
-    /// Works again, from when this returns.
+    /// Works again from now on.
     pub fn heal(&self) {
         self.command(None);
     }
@@ -114,43 +114,43 @@ impl Scripted {
         in_force.recv().expect("a server that runs");
     }
 
-    /// How many requests have reached it, those of a fault included.
+    /// The number of requests so far, including those during a fault.
     #[must_use]
     pub fn requests(&self) -> u64 {
         self.shared.requests.load(Ordering::SeqCst)
     }
 
-    /// How many connections it has accepted.
+    /// The number of connections so far.
     #[must_use]
     pub fn connections(&self) -> u64 {
         self.shared.connections.load(Ordering::SeqCst)
     }
 
-    /// How many requests wait for their answer now.
+    /// The number of requests that wait for their response.
     #[must_use]
     pub fn in_flight(&self) -> u64 {
         self.shared.in_flight.load(Ordering::SeqCst)
     }
 
-    /// How many have waited at the same time, at most.
+    /// The largest number of requests that waited at the same time.
     #[must_use]
     pub fn most_in_flight(&self) -> u64 {
         self.shared.most_in_flight.load(Ordering::SeqCst)
     }
 
-    /// The requests that have reached it, in their order; of very many the last ones.
+    /// The requests that reached it, in order. If there are very many, only the last ones.
     #[must_use]
     pub fn received(&self) -> Vec<Received> {
         self.shared.record.lock().expect("the record").all()
     }
 
-    /// How many of the remembered requests are as asked.
+    /// The number of recorded requests that satisfy a condition.
     #[must_use]
     pub fn count(&self, like: impl Fn(&Received) -> bool) -> usize {
         self.received().iter().filter(|one| like(one)).count()
     }
 
-    /// Forgets what it remembers of requests. The counts go on.
+    /// Forgets the recorded requests. The counts continue.
     pub fn forget(&self) {
         self.shared.record.lock().expect("the record").clear();
     }
@@ -177,10 +177,10 @@ impl From<&Scripted> for SocketAddr {
 
 impl Drop for Scripted {
     fn drop(&mut self) {
-        // The end of the commands is what ends the server.
+        // Dropping the sender of commands ends the server.
         self.commands = tokio::sync::mpsc::unbounded_channel().0;
         if let Some(server) = self.server.take() {
-            // A panic in there has shown itself as a missing answer.
+            // A panic in the thread has already shown as a missing response.
             let _ = server.join();
         }
     }

@@ -1,37 +1,37 @@
-//! What is decided where decisions are counted and timed: a policy of a size, and its requests.
+//! A policy of a given size and its requests, for tests that count or time decisions.
 
 use std::fmt::Write as _;
 use std::ops::Range;
 
 use turnout_core::{AccountListBuilder, Format, Plan};
 
-/// How large the policy is.
+/// The size of the policy.
 #[derive(Clone, Copy, Debug)]
 pub struct Size {
-    /// The accounts of its segment.
+    /// The number of accounts of its segment.
     pub accounts: u32,
-    /// Its rollouts, each with three rules.
+    /// The number of its rollouts, each with three rules.
     pub rollouts: u32,
-    /// By what its rollouts are told apart.
+    /// What distinguishes the rollouts.
     pub by: By,
 }
 
-/// By what rollouts are told apart. A request of the scene is for one of them.
+/// What distinguishes the rollouts. Each request matches one of them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum By {
-    /// All have one host, and each a prefix of the path.
+    /// They share one host, and each has a path prefix.
     Path,
-    /// All have one prefix, and each a host.
+    /// They share one path prefix, and each has a host.
     Host,
 }
 
-/// The header of a request that says whom it is for.
+/// The header with the account of a request.
 pub const ACCOUNT_HEADER: &str = "x-account-sid";
 
 /// A header's name and its value.
 pub type Pair = (String, String);
 
-/// The so many-th account; they are spread over the whole range of SIDs, as real ones are.
+/// The n-th account. Accounts are spread over the whole range of SIDs, as real ones are.
 #[must_use]
 pub fn sid(number: u32) -> String {
     let mixed = |seed: u64| {
@@ -44,10 +44,10 @@ pub fn sid(number: u32) -> String {
     format!("AC{:016x}{:016x}", mixed(1), mixed(2))
 }
 
-/// Some of the accounts, as `accounts_packed` has them.
+/// Some accounts in the form of `accounts_packed`.
 ///
 /// # Panics
-/// Never: they are accounts.
+/// Never, because the accounts are valid.
 #[must_use]
 pub fn packed(numbers: Range<u32>) -> String {
     let mut gathered = AccountListBuilder::new(Format::Sid);
@@ -58,7 +58,7 @@ pub fn packed(numbers: Range<u32>) -> String {
 }
 
 impl Size {
-    /// The policy as it is written.
+    /// The text of the policy.
     #[must_use]
     pub fn policy(self) -> String {
         let mut text = String::from(
@@ -91,17 +91,17 @@ impl Size {
         text
     }
 
-    /// The policy, compiled.
+    /// The compiled policy.
     ///
     /// # Panics
-    /// When it is no good one.
+    /// When the policy is invalid.
     #[must_use]
     pub fn plan(self) -> Plan {
         Plan::from_json(&self.policy()).unwrap_or_else(|problems| panic!("{problems}"))
     }
 
-    /// The so many-th request, with the headers of a browser. Every other one is for an account of
-    /// the segment.
+    /// The n-th request, with the headers of a browser. Every second one is for an account of the
+    /// segment.
     #[must_use]
     pub fn request(self, number: u32) -> Vec<Pair> {
         let rollout = number.checked_rem(self.rollouts).unwrap_or_default();
@@ -129,7 +129,7 @@ impl Size {
             .to_vec()
     }
 
-    /// Whom the so many-th request is for: from anywhere in the segment, every other one.
+    /// The account of the n-th request. Every second one is from anywhere in the segment.
     #[must_use]
     pub fn account(self, number: u32) -> u32 {
         let spread = number.wrapping_mul(2_654_435_769);

@@ -1,4 +1,4 @@
-//! Many clients at once that are slow on purpose: they open connections, send a little, and wait.
+//! Many clients that are slow on purpose: they open connections, send a little, and wait.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -8,21 +8,21 @@ use tokio::net::{TcpSocket, TcpStream};
 use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::{interval, timeout};
 
-/// Connections that are being opened at the same time: less than the backlog of a listener.
+/// The number of connections that are opened at the same time: less than the backlog of a listener.
 const AT_ONCE: usize = 200;
-/// What a client's system keeps of what it does not read: as little as there is.
+/// The size of the receive buffer: the smallest that the system allows.
 const RECEIVE_BUFFER: u32 = 4_096;
-/// Far beyond what a loaded machine needs: reaching it means that it will not happen.
+/// Far longer than a loaded machine needs. Reaching it means that the event will not happen.
 const PATIENCE: Duration = Duration::from_secs(60);
 const PACE: Duration = Duration::from_secs(1);
 
-/// Open connections that have sent the same bytes. Dropped, they are closed.
+/// Open connections that have sent the same bytes. Dropping it closes them.
 #[derive(Debug)]
 pub struct Crowd {
     streams: Vec<TcpStream>,
 }
 
-/// A crowd that goes on to send a byte a second on each of its connections. Dropped, it is closed.
+/// A crowd that keeps sending a byte per second on each connection. Dropping it closes them.
 #[derive(Debug)]
 pub struct Dripping {
     task: JoinHandle<()>,
@@ -48,7 +48,7 @@ impl Crowd {
         Self { streams }
     }
 
-    /// Sends a byte a second on each connection from now on.
+    /// From now on sends a byte per second on each connection.
     #[must_use]
     pub fn drip(self) -> Dripping {
         let task = tokio::spawn(async move {
@@ -56,7 +56,7 @@ impl Crowd {
             loop {
                 pace.tick().await;
                 for stream in &self.streams {
-                    // One that the other side has closed stays in the crowd.
+                    // A connection that the other side has closed stays in the crowd.
                     let _ = stream.try_write(b"x");
                 }
             }
@@ -64,8 +64,8 @@ impl Crowd {
         Dripping { task }
     }
 
-    /// Goes on to send these bytes on each connection, time and again, until the other side has ended it.
-    /// Returns what each has received before.
+    /// Keeps sending these bytes on each connection until the other side ends it.
+    /// Returns what each connection has received before.
     ///
     /// # Panics
     /// When one stays open.
@@ -90,13 +90,13 @@ async fn end_of(stream: TcpStream, sent: &[u8]) -> Vec<u8> {
         let mut pace = interval(PACE / 10);
         loop {
             pace.tick().await;
-            // Where the other side has closed, reading says so.
+            // Reading finds out whether the other side has closed the connection.
             let _ = writer.write_all(sent).await;
         }
     };
     tokio::select! {
         () = write => {}
-        // A reset is an end too.
+        // A reset ends the connection too.
         end = timeout(PATIENCE, reader.read_to_end(&mut received)) => {
             assert!(end.is_ok(), "a connection stays open");
         }
@@ -119,7 +119,7 @@ async fn open(target: SocketAddr, bytes: Vec<u8>) -> TcpStream {
     let small = socket.set_recv_buffer_size(RECEIVE_BUFFER);
     small.expect("an option of the socket");
     let mut stream = socket.connect(target).await.expect("a connection");
-    // One that is closed at once is open to the crowd all the same.
+    // A connection that is closed at once still counts as open.
     let _ = stream.write_all(&bytes).await;
     stream
 }

@@ -1,17 +1,17 @@
-//! What the demos have in common in front of a terminal.
+//! Printing: width, bold, red, numbers.
 
 use std::io::Write;
 
-/// How many columns a demo takes.
+/// The width of a demo in columns.
 pub const WIDTH: usize = 100;
-/// Shown only where that is understood, as the others.
+/// Bold, on terminals that support it.
 pub const BOLD: &str = "\x1b[1m";
-/// For what is wrong.
+/// Red, for errors.
 pub const RED: &str = "\x1b[1;31m";
-/// The end of either.
+/// The end of bold or red.
 pub const PLAIN: &str = "\x1b[0m";
 
-/// Prints a text and a line break. Says so when nobody reads it any more.
+/// Prints a text and a line break. Fails if standard output is closed.
 pub fn show(text: &str) -> Result<(), String> {
     let mut out = anstream::stdout().lock();
     writeln!(out, "{text}")

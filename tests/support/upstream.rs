@@ -1,5 +1,4 @@
-//! An upstream: a small messaging API over HTTP/1.1 that says which version it is and what reached
-//! it.
+//! A simple upstream: a small messaging API over HTTP/1.1 that echoes the request and its own version.
 
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -16,24 +15,24 @@ use axum::serve::ListenerExt;
 use serde_json::{Value, json};
 use tokio::sync::oneshot;
 
-/// A running upstream. Dropped, it finishes what it has begun and ends.
+/// A running upstream. Dropping it finishes the requests in progress and stops it.
 ///
-/// Each answer is a JSON object with `version`, `method`, `path` (with its query), `headers` (a
-/// list of `[name, value]`, as received) and `body`. Under `/v1/Channels` there is also what a
-/// messaging API says: `channels` for the list, `channel` for one. The version is in the header
-/// `x-version` too, for whoever does not need the rest.
+/// Each response is a JSON object with `version`, `method`, `path` (with its query), `headers` (a list of
+/// `[name, value]`, as received) and `body`. Below `/v1/Channels` it also has the data of a messaging API:
+/// `channels` for the list, `channel` for one. The header `x-version` has the version too, for tests that
+/// need nothing else.
 #[derive(Debug)]
 pub struct Upstream {
     address: SocketAddr,
     requests: Arc<AtomicU64>,
     last: Arc<Mutex<Bytes>>,
     stop: Option<oneshot::Sender<()>>,
-    // A thread of its own: the upstream serves and ends whatever runtime its user has.
+    // A thread of its own makes the upstream independent of the runtime of its user.
     server: Option<JoinHandle<()>>,
 }
 
 impl Upstream {
-    /// Starts one on a free port of the loopback interface. Connections are accepted when this
+    /// Starts an upstream on a free port of the loopback interface. It accepts connections when this
     /// returns.
     #[must_use]
     pub fn start(version: &'static str) -> Self {
@@ -57,22 +56,22 @@ impl Upstream {
         }
     }
 
-    /// Where it listens.
+    /// Its address.
     #[must_use]
     pub fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// How many requests have reached it so far.
+    /// The number of requests so far.
     #[must_use]
     pub fn requests(&self) -> u64 {
         self.requests.load(Ordering::SeqCst)
     }
 
-    /// What it has answered last: of a `HEAD` the client gets no body.
+    /// Its last response body, which a client does not get for a `HEAD`.
     ///
     /// # Panics
-    /// When nothing has reached it yet.
+    /// When no request has reached it yet.
     #[must_use]
     pub fn last(&self) -> Value {
         let last = self.last.lock().expect("the last answer").clone();
@@ -90,7 +89,7 @@ impl Drop for Upstream {
     fn drop(&mut self) {
         drop(self.stop.take());
         if let Some(server) = self.server.take() {
-            // A panic in there has shown itself as a missing answer.
+            // A panic in the thread has already shown as a missing response.
             let _ = server.join();
         }
     }
@@ -112,7 +111,7 @@ fn serve(listener: TcpListener, api: Api, stopped: oneshot::Receiver<()>) {
         listener.set_nonblocking(true).expect("a listener to poll");
         let listener = tokio::net::TcpListener::from_std(listener).expect("a listener to poll");
         let listener = listener.tap_io(|stream| {
-            // Else a small answer may wait for the acknowledgement of the one before.
+            // Otherwise a small response may wait for the acknowledgement of the one before.
             let _ = stream.set_nodelay(true);
         });
         let app = Router::new().fallback(answer).with_state(api);
@@ -155,7 +154,7 @@ async fn answer(
     (status, headers, text)
 }
 
-/// What the messaging API itself has to say, and under which name.
+/// The data of the messaging API, and its name.
 fn messaging(method: &Method, path: &str) -> (StatusCode, Option<(&'static str, Value)>) {
     let Some(rest) = path.strip_prefix("/v1/Channels") else {
         return (StatusCode::OK, None);

@@ -1,12 +1,12 @@
-//! Builds the filter's WebAssembly artifact, so that no test can run against a stale one.
+//! Builds the filter's WebAssembly artifact, so that no test runs with a stale one.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
 
-/// What an outer cargo, or a tool around it, may have set for the host and must not reach the
-/// build of the artifact: it is built here as users build it. (Coverage instrumentation, for
-/// one, does not exist for the wasm target.)
+/// Variables that cargo or a tool around it may set for the host, and that must not reach the build of the
+/// artifact, which is built as users build it. (Coverage instrumentation, for example, does not exist for the
+/// wasm target.)
 const NOT_INHERITED: &[&str] = &[
     "CARGO_BUILD_RUSTFLAGS",
     "CARGO_BUILD_TARGET",
@@ -20,9 +20,9 @@ const NOT_INHERITED: &[&str] = &[
 /// One of the two builds of the filter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Build {
-    /// With all that it can do.
+    /// With shadowing.
     Whole,
-    /// It makes no copies.
+    /// Without shadowing.
     Lean,
 }
 
@@ -37,9 +37,9 @@ impl Build {
     }
 }
 
-/// The path of the whole filter, built by the first call in this process.
+/// The path of the whole filter. The first call in a process builds it.
 ///
-/// Panics with what cargo said when the build fails.
+/// Panics with the output of cargo if the build fails.
 pub fn filter_wasm() -> PathBuf {
     static ARTIFACT: OnceLock<PathBuf> = OnceLock::new();
     ARTIFACT
@@ -47,18 +47,18 @@ pub fn filter_wasm() -> PathBuf {
         .clone()
 }
 
-/// The path of the build that makes no copies, built by the first call in this process.
+/// The path of the build without shadowing. The first call in a process builds it.
 ///
-/// Panics with what cargo said when the build fails.
+/// Panics with the output of cargo if the build fails.
 pub fn lean_wasm() -> PathBuf {
     static ARTIFACT: OnceLock<PathBuf> = OnceLock::new();
     let lean = || build("turnout-filter", "wasm-lean", &["--no-default-features"]);
     ARTIFACT.get_or_init(lean).clone()
 }
 
-/// The path of core alone as wasm, built as [`filter_wasm`] is.
+/// The path of core alone as wasm, built like [`filter_wasm`].
 ///
-/// Panics with what cargo said when the build fails.
+/// Panics with the output of cargo if the build fails.
 pub fn instruction_count_wasm() -> PathBuf {
     static ARTIFACT: OnceLock<PathBuf> = OnceLock::new();
     ARTIFACT
@@ -82,10 +82,10 @@ fn build(package: &str, profile: &str, options: &[&str]) -> PathBuf {
     artifact
 }
 
-/// The path of a filter that does nothing, made with the SDK: `tests/bench/envoy/sdk_nothing`, built by the first
-/// call in this process.
+/// The path of a filter that does nothing, made with the SDK: `tests/bench/envoy/sdk_nothing`. The first call in
+/// a process builds it.
 ///
-/// Panics with what cargo said when the build fails.
+/// Panics with the output of cargo if the build fails.
 pub fn sdk_nothing_wasm() -> PathBuf {
     static ARTIFACT: OnceLock<PathBuf> = OnceLock::new();
     let build = || {
@@ -104,7 +104,7 @@ pub fn sdk_nothing_wasm() -> PathBuf {
     ARTIFACT.get_or_init(build).clone()
 }
 
-/// Panics with what cargo said when the build fails.
+/// Panics with the output of cargo if the build fails.
 pub(crate) fn cargo_build(options: &[&str]) {
     let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     cargo
@@ -116,8 +116,8 @@ pub(crate) fn cargo_build(options: &[&str]) {
     for variable in NOT_INHERITED {
         cargo.env_remove(variable);
     }
-    // Nor what the outer cargo says of the package that it runs: to build scripts that ask, ring's among
-    // them, it is a change, and all behind them is built anew each time.
+    // Also removes the variables in which the outer cargo describes its package. Build scripts that read them,
+    // such as ring's, would see a change, and everything that depends on them would be rebuilt each time.
     for (variable, _) in std::env::vars_os() {
         let name = variable.to_string_lossy();
         if name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_") {
@@ -133,7 +133,7 @@ pub(crate) fn cargo_build(options: &[&str]) {
     );
 }
 
-/// Where the outer cargo builds too; a relative path is taken from the workspace.
+/// The target directory of the outer cargo. A relative path is relative to the workspace.
 pub(crate) fn target_directory() -> PathBuf {
     let named = std::env::var_os("CARGO_TARGET_DIR")
         .filter(|named| !named.is_empty())

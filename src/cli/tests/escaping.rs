@@ -277,10 +277,7 @@ fn a_template_that_would_command_a_terminal_is_refused() {
     let folder = run::folder();
     let path = folder.path();
     for (line, what) in [
-        (
-            "# \u{1b}[2J",
-            r"has the character \u{1b}, which is not visible",
-        ),
+        ("# \u{1b}[2J", r"has the invisible character \u{1b}"),
         ("# \u{202e}", r"has the invisible character \u{202e}"),
         (
             "::error::x",

@@ -1,15 +1,15 @@
-//! What a decision costs in core, by the size of the policy.
+//! The cost of a decision in core, by the size of the policy.
 //!
 //! `cargo bench -p turnout-tests --bench decide`, or `make bench-core`.
 //!
-//! * `read`: a request of 11 headers is read, its account among them.
-//! * `decide`: a request that was read is decided, by three rules.
-//! * `read+decide`: both, which is what the filter asks of core for a request.
+//! * `read`: reads a request of 11 headers, including its account.
+//! * `decide`: decides a request that was read, by three rules.
+//! * `read+decide`: both, which is the work of core for a request in the filter.
 //!
-//! In a proxy the headers have just been written, so here too they are in the cache, all but the
-//! account: each request is for another one, drawn from the whole segment or as often from outside of
-//! it, so that what a look-up waits for memory is in the figures. Accounts should hardly matter, and
-//! of rollouts a thousand should cost a few times what one does.
+//! In a proxy the headers have just been written, so they are in the cache here too. The account is not: each
+//! request is for another one, from anywhere in the segment or, as often, from outside of it. So the figures
+//! include the time that a look-up waits for memory. The number of accounts should make almost no difference,
+//! and a thousand rollouts should cost a few times as much as one.
 
 use std::hint::black_box;
 use std::time::{Duration, Instant};
@@ -19,14 +19,14 @@ use support::corpus::borrowed;
 use support::sized_policy::{ACCOUNT_HEADER, By, Size, sid};
 use turnout_core::{Headers, Inbound, Plan, Request, Time, decide};
 
-/// Requests that are ready at a time: few enough to stay in the cache.
+/// Requests that are prepared at a time: few enough to stay in the cache.
 const BLOCK: u32 = 32;
-/// Accounts that are asked for, one after the other.
+/// The number of accounts that are used in turn.
 const ACCOUNTS: u32 = 1 << 18;
 
 type Pairs<'a> = Vec<(&'a [u8], &'a [u8])>;
 
-/// How long each request of a block takes.
+/// The time per request in a block.
 type Step = fn(&Plan, &[Pairs<'_>]) -> Duration;
 
 const STEPS: [(&str, Step); 3] = [("read", read), ("decide", decided), ("read+decide", both)];
@@ -84,7 +84,7 @@ fn decisions(criterion: &mut Criterion) {
 
 fn bench(criterion: &mut Criterion, name: &str, count: u32, size: Size) {
     let plan = size.plan();
-    // Of rollouts from all over the policy.
+    // The requests match rollouts all over the policy.
     let requests = (0..BLOCK).map(|number| size.request(number.wrapping_mul(7_919)));
     let requests: Vec<_> = requests.collect();
     let accounts: Vec<String> = (0..ACCOUNTS).map(|n| sid(size.account(n))).collect();

@@ -1,7 +1,7 @@
-//! What comparing two answers costs, by what differs in them; in bytes of both bodies per second.
+//! The cost of comparing two responses, by their differences, in bytes of both bodies per second.
 //!
-//! `cargo bench -p turnout-tests --bench diff`. `peer` is what anybody would write first: both bodies
-//! parsed into trees by serde_json, and `==`. It finds nothing, it only says whether they are equal.
+//! `cargo bench -p turnout-tests --bench diff`. `peer` is the simplest alternative: serde_json parses both bodies
+//! into trees, and `==` compares them. It finds no differences, only whether there are any.
 
 use std::hint::black_box;
 
@@ -9,7 +9,7 @@ use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_m
 use serde_json::{Map, Value, json};
 use turnout_diff::{Comparison, OptionUsage, Options, Pattern, Response, Unordered, compare};
 
-/// A list as an API gives it, about 560 bytes for each item.
+/// A list as an API returns it, about 560 bytes for each item.
 fn list(items: u64) -> Value {
     let hex = |n: u64| {
         let high = xxhash_rust::xxh3::xxh3_64(&n.to_le_bytes());
@@ -39,7 +39,7 @@ fn list(items: u64) -> Value {
     json!({ "meta": { "page": 0, "page_size": items.len(), "key": "channels" }, "channels": items })
 }
 
-/// The same with the keys of every object the other way round.
+/// The same list with the keys of every object in reverse order.
 fn turned(value: &Value) -> String {
     match value {
         Value::Object(members) => {

@@ -29,11 +29,11 @@ bench [--scale | --cold] [--rounds N] [--seconds S] [--rate N] [--connections N]
   --json         a file for all numbers
   --svg          a file for the plot";
 
-/// A prime: else all requests may stand in one place between two ticks of the kernel.
+/// A prime. Otherwise all requests could fall on the same point between two ticks of the kernel.
 const RATE: u32 = 1_009;
 const SECONDS: f64 = 1.5;
 
-/// What this process is.
+/// The role of this process.
 pub(crate) enum Arguments {
     Measure(Section, Settings),
     Upstream(String),

@@ -1,5 +1,5 @@
-//! The client of a closed loop: a process of its own, each of whose connections asks again as soon as it
-//! is answered. The proxy is then never idle, and what it needs for a request can be seen.
+//! The client of a closed loop: a separate process, each of whose connections sends the next request as soon as it
+//! has a response. So the proxy is never idle, and its cost per request can be measured.
 
 use std::cell::RefCell;
 use std::net::SocketAddr;
@@ -15,12 +15,12 @@ use crate::policy::ACCOUNTS;
 use crate::traffic::{OUTSIDE, Traffic};
 use crate::upstream::{Version, is_whole};
 
-/// Requests of each connection before the time counts: the connections behind are open then.
+/// Requests of each connection before measuring starts, so that the upstream connections are open.
 const WARM_UP: u32 = 20;
-/// An answer that takes as long is lost.
+/// A response that takes this long is lost.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// What one client process is to send.
+/// The work of one client process.
 pub(crate) struct Job {
     pub(crate) target: SocketAddr,
     pub(crate) traffic: Traffic,
@@ -28,22 +28,22 @@ pub(crate) struct Job {
     pub(crate) connections: u32,
 }
 
-/// What the client saw.
+/// The measurements of the client.
 #[derive(Default, Serialize, Deserialize)]
 pub(crate) struct Seen {
-    /// Those that were timed.
+    /// Measured requests.
     pub(crate) requests: u64,
-    /// And those before.
+    /// Requests of the warm-up.
     pub(crate) warm_up: u64,
-    /// Of all, those that v2 has answered.
+    /// Requests of both kinds that v2 served.
     pub(crate) v2: u64,
-    /// Of all, those that had another version than the request before of the same account.
+    /// Requests of both kinds with another treatment than the one before of the same account.
     pub(crate) changed: u64,
     pub(crate) milliseconds: f64,
 }
 
 impl Job {
-    /// As the command line has it.
+    /// The arguments of the client process.
     pub(crate) fn to_arguments(&self) -> [String; 6] {
         [
             "closed".to_owned(),
@@ -56,7 +56,7 @@ impl Job {
     }
 }
 
-/// The client process.
+/// Runs the client process.
 pub(crate) fn run(job: &Job) -> Result<(), String> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
@@ -107,13 +107,13 @@ async fn keep_asking(mut connection: Connection, end: Instant) -> Result<(), Str
     Ok(())
 }
 
-/// What is known of all connections.
+/// The state that all connections share.
 struct Book {
     traffic: Traffic,
     next: u32,
     v2: u64,
     changed: u64,
-    /// By account, who has answered last.
+    /// By account, who responded last.
     versions: Vec<Option<Version>>,
 }
 
@@ -162,7 +162,7 @@ impl Connection {
         })
     }
 
-    /// Sends one request and reads its answer.
+    /// Sends one request and reads its response.
     async fn exchange(&mut self) -> Result<(), String> {
         let account = self.book.borrow_mut().draw();
         self.sent.clear();
@@ -175,7 +175,7 @@ impl Connection {
             match tokio::time::timeout(PATIENCE, read).await {
                 Ok(Ok(1..)) => {}
                 Ok(Err(error)) => return Err(lost(error)),
-                // What is there says most about what is wrong.
+                // The partial response explains best what is wrong.
                 Ok(Ok(0)) if !self.received.is_empty() => break,
                 Err(_) if !self.received.is_empty() => break,
                 Ok(Ok(0)) => return Err("an answer is lost: closed".to_owned()),

@@ -1,5 +1,5 @@
-//! Cold start: how long until the first request is decided, of an Envoy that starts and of a running one
-//! that is given another policy; and the size of the code.
+//! Cold start: the time until the first decided request, of an Envoy that starts and of a running one that gets
+//! another policy; and the size of the code.
 
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::time::{Duration, Instant};
@@ -21,9 +21,9 @@ use crate::policy::{ACCOUNTS, Policy};
 use crate::report;
 use crate::variants::{self, BASE, Variant, scaled};
 
-/// Those that are started, the first without a filter. And Turnout with few accounts, and with many.
+/// The variants that are started, the first without a filter, besides Turnout with few and with many accounts.
 const STARTED: [&str; 3] = [BASE, "lua", "sdk-nothing"];
-/// What never comes.
+/// The time after which a response will not come.
 const PATIENCE: Duration = Duration::from_secs(60);
 const POLL: Duration = Duration::from_micros(500);
 const SIZES: [u32; 2] = [100, ACCOUNTS];
@@ -55,7 +55,7 @@ pub(crate) async fn measure(settings: &Settings) -> Result<(), String> {
         starts.push((variant, Asked::of(ACCOUNTS)?, Vec::new()));
     }
     let mut version = String::new();
-    // The first is a warm-up: files are in memory then.
+    // The first run is a warm-up that brings the files into memory.
     for round in 0..=settings.rounds {
         for (variant, asked, times) in &mut starts {
             let (took, of) = start(variant, asked, &upstreams).await?;
@@ -110,7 +110,7 @@ pub(crate) async fn measure(settings: &Settings) -> Result<(), String> {
     Ok(())
 }
 
-/// A request that the filter sends to v2: whose answer shows that it was decided.
+/// A request that the policy sends to v2, so that its response shows that the filter decided.
 struct Asked {
     sid: String,
 }
@@ -148,7 +148,7 @@ impl Asked {
     }
 }
 
-/// How long it is from the start of the process to the first decided answer, and Envoy's version.
+/// The time from the start of the process to the first decided response, and Envoy's version.
 async fn start(
     variant: &Variant,
     asked: &Asked,
@@ -185,15 +185,15 @@ async fn start(
     Ok((took, envoy.version().await?))
 }
 
-/// A port that nobody listens on.
+/// A free port.
 fn free() -> Result<SocketAddr, String> {
     TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
         .and_then(|listener| listener.local_addr())
         .map_err(|error| format!("no free port: {error}"))
 }
 
-/// How long it is, in milliseconds, from the renaming of the filter's file into place to the first answer
-/// under the new policy.
+/// The time, in milliseconds, from the rename of the filter's file to the first response under the new
+/// policy.
 async fn swap(policy: Policy, swaps: usize, [v1, v2]: &[Upstream; 2]) -> Result<Vec<f64>, String> {
     let first = discovered(&policy.configuration("r0")?);
     let text = file("live-policy.yaml");

@@ -1,6 +1,6 @@
-//! The plot: how much CPU a request takes, as a ratio to weighted clusters, with its spread.
+//! The plot: CPU time per request, as a ratio to weighted clusters, with its spread.
 //!
-//! It is SVG written as text. It brings its own background, so that it can be read wherever it is shown.
+//! It writes SVG as text, with a background of its own, so that it is readable on any page.
 
 use std::fmt::Write;
 
@@ -12,10 +12,10 @@ use crate::variants::{BASE, Kind};
 
 const WIDTH: f64 = 860.0;
 const ROW: f64 = 30.0;
-/// Above the first row and below the last one.
+/// The space above the first row and below the last one.
 const HEAD: f64 = 84.0;
 const FOOT: f64 = 56.0;
-/// Where the names end, where ratios begin, where they end, and where the numbers end.
+/// The columns: where the names end, where the ratios begin and end, and where the numbers end.
 const NAMES: f64 = 262.0;
 const LEFT: f64 = 278.0;
 const RIGHT: f64 = 690.0;
@@ -36,7 +36,7 @@ const STYLE: &str = "
     .turnout { fill: #4493f8; stroke: #4493f8 } .box { stroke: none }
   }";
 
-/// Nothing where weighted clusters were not measured.
+/// `None` if weighted clusters were not measured.
 pub(crate) fn svg(series: &[Series], machine: &Value) -> Option<String> {
     let base = find(series, BASE)?;
     let [(_, cpu), ..] = FIGURES;

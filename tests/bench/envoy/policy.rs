@@ -1,28 +1,27 @@
-//! The policies that are measured: a large segment, and three rules that send about one request of
-//! twenty to v2.
+//! The measured policies: a large segment, and three rules that together send one request in twenty to v2.
 
 use serde_json::{Value, json};
 use support::bench::accounts::{packed, sid};
 use turnout_core::{Configuration, EmittedHeaders, Inbound, Plan, Proxy};
 
-/// Of the large segment, unless it is what varies.
+/// The default size of the large segment.
 pub(crate) const ACCOUNTS: u32 = 100_000;
-/// How many percent of the requests v2 is to answer, wherever anything is sent there.
+/// The percentage of requests to v2, in variants with a split.
 pub(crate) const PERCENT: u32 = 5;
-/// Accounts of a small segment, from this number: the client asks for none of them.
+/// The first account of a small segment, for which the client sends no requests.
 const HVC: u32 = 2_000_000;
-/// The rollout that has the requests.
+/// The rollout that matches the requests.
 pub(crate) const ROLLOUT: &str = "chat";
 
-/// One of them.
+/// A measured policy.
 #[derive(Clone, Copy, PartialEq)]
 pub(crate) struct Policy {
     pub(crate) mode: &'static str,
-    /// Of the large segment: those of the lowest numbers.
+    /// The size of the large segment, which has the accounts with the lowest numbers.
     pub(crate) accounts: u32,
-    /// One of them has the requests: the last.
+    /// The number of rollouts. The last one matches the requests.
     pub(crate) rollouts: u32,
-    /// What the proxy writes.
+    /// The headers that the proxy writes.
     pub(crate) headers: EmittedHeaders,
 }
 
@@ -36,7 +35,7 @@ impl Policy {
         }
     }
 
-    /// The plugin's configuration with it. Its revision is in the log and in the header.
+    /// The plugin configuration. The access log and the header have its revision.
     pub(crate) fn configuration(self, revision: &str) -> Result<String, String> {
         let Self { mode, accounts, .. } = self;
         let others = (1..self.rollouts).map(|number| {
@@ -77,7 +76,7 @@ fn rollout(name: &str, prefix: &str, mode: &str) -> Value {
         "rules": [
             { "when": { "in": ["hvc"] }, "accounts": 1 },
             { "when": { "in": ["big"] }, "accounts": PERCENT },
-            // As many requests, drawn one by one from half of the accounts.
+            // The same share of requests, selected one by one from half of the accounts.
             { "when": { "not_in": ["hvc", "big"] }, "accounts": 50, "requests": 2 * PERCENT },
         ],
     });

@@ -1,5 +1,5 @@
-//! What grows with the policy: memory of a worker, the time to take the policy in, and CPU per request,
-//! by accounts and by rollouts.
+//! Costs that grow with the policy: memory of a worker, time to load the policy, and CPU per request, by
+//! the number of accounts and rollouts.
 
 use serde_json::{Value, json};
 use support::bench::statistics::Spread;
@@ -16,7 +16,7 @@ use crate::series::Series;
 use crate::testbed::Testbed;
 use crate::variants::{Variant, scaled};
 
-/// What varies is in the name. The first of each kind is what the others of it are compared with.
+/// The sizes. The first of each kind is the base of the others.
 const SIZES: [(&str, Policy); 9] = [
     accounts("10 accounts", 10),
     accounts("1,000 accounts", 1_000),
@@ -28,11 +28,11 @@ const SIZES: [(&str, Policy); 9] = [
     rollouts("100 rollouts", 100),
     rollouts("1,000 rollouts", 1_000),
 ];
-/// A worker's memory is the difference that so many more make, over them.
+/// The number of additional workers whose memory is measured.
 const MORE_WORKERS: u32 = 2;
-/// Less than this, in bytes, may be chance.
+/// A difference in bytes that chance can explain.
 const NOISE: f64 = 1_048_576.0;
-/// Requests before memory is looked at: what they need is there by then.
+/// Requests before memory is measured, so that everything they need is allocated.
 const REQUESTS: usize = 500;
 
 const fn accounts(name: &'static str, accounts: u32) -> (&'static str, Policy) {
@@ -45,15 +45,15 @@ const fn rollouts(name: &'static str, rollouts: u32) -> (&'static str, Policy) {
     (name, Policy { rollouts, ..policy })
 }
 
-/// One size.
+/// The measurements of one size.
 struct Size {
     name: &'static str,
     policy: Policy,
-    /// Of each further worker, in bytes.
+    /// Memory of each additional worker, in bytes.
     worker: f64,
-    /// Of the whole Envoy with one worker.
+    /// Memory of the whole Envoy with one worker.
     whole: f64,
-    /// For how long a worker takes the policy in, in milliseconds.
+    /// The time that a worker needs to load the policy, in milliseconds.
     load_ms: Spread,
 }
 
@@ -104,7 +104,7 @@ pub(crate) async fn measure(settings: &Settings) -> Result<(), String> {
     Ok(())
 }
 
-/// The memory of an Envoy with so many workers, and how long each of them took to take the policy in.
+/// The memory of an Envoy with so many workers, and the time that each worker needed to load the policy.
 async fn memory(
     variant: &Variant,
     workers: u32,
@@ -127,7 +127,7 @@ async fn memory(
         let (_, took) = rest.rsplit_once(", in ")?;
         took.trim().strip_suffix(" ms")?.parse().ok()
     });
-    // The first is the main thread's, which serves nobody.
+    // The first time is the one of the main thread, which serves no requests.
     let took: Vec<f64> = took.skip(1).collect();
     if took.is_empty() {
         return Err(format!(
@@ -140,7 +140,7 @@ async fn memory(
 }
 
 impl Size {
-    /// What it is compared with.
+    /// The base of the comparison.
     fn base<T>(&self, all: &[Self], of: impl Fn(usize) -> T) -> T {
         let is_base = |other: &Self| other.is_of_accounts() == self.is_of_accounts();
         of(all.iter().position(is_base).unwrap_or_default())
@@ -150,8 +150,8 @@ impl Size {
         self.name.ends_with("accounts")
     }
 
-    /// Bytes for each more of what varies, in a worker and in the whole Envoy with one worker.
-    /// Nothing where it may be chance.
+    /// Bytes for each additional account or rollout, in a worker and in the whole Envoy with one worker.
+    /// `None` if chance can explain the difference.
     fn each(&self, all: &[Self]) -> [Option<f64>; 2] {
         let base = self.base(all, |place| &all[place]);
         let of = |size: &Self| match self.is_of_accounts() {

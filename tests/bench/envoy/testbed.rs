@@ -16,41 +16,41 @@ use crate::series::{Figures, Round};
 use crate::traffic::Traffic;
 use crate::variants::{Kind, Share, Variant};
 
-/// What stands before the names of the filter's counters.
+/// The prefix of the filter's counters.
 const PREFIX: &str = "wasmcustom.turnout.decisions.";
-/// What is not counted by then will not be.
+/// The time after which a counter will not change.
 const PATIENCE: Duration = Duration::from_secs(10);
 const POLL: Duration = Duration::from_millis(20);
-/// A drawn share that is further from what it should be does not happen by chance.
+/// A larger deviation, in standard deviations, is not due to chance.
 const DEVIATIONS: f64 = 6.0;
 
-/// Everything that runs. Dropped, nothing is left behind.
+/// Everything that the bench starts. Dropping it stops all of it.
 pub(crate) struct Testbed {
-    // Before the upstreams, which they are connected to.
+    // Dropped before the upstreams, because they have connections to them.
     places: Vec<Place>,
     v1: Upstream,
     v2: Upstream,
-    /// Each client draws other accounts.
+    /// Each client uses other accounts.
     seed: u64,
     _folder: Folder,
 }
 
-/// What one variant has for itself.
+/// The processes and counts of one variant.
 struct Place {
     variant: Variant,
     envoy: Envoy,
-    /// That were sent so far.
+    /// Requests sent so far.
     sent: u64,
-    /// Of them, those that v2 has answered.
+    /// Requests that v2 served.
     v2: u64,
-    /// Of accounts that have had another version before.
+    /// Requests with another treatment than the one before of the same account.
     changed: u64,
 }
 
 impl Testbed {
     pub(crate) async fn start(settings: &Settings) -> Result<Self, String> {
         let folder = Folder::new();
-        // What has to be built for them is built before anything runs.
+        // Builds everything before any process starts.
         let variants = settings.variants.iter().copied();
         let texts: Vec<(Variant, String)> = variants
             .map(|variant| Ok((variant, variant.configuration(folder.path())?)))
@@ -81,7 +81,7 @@ impl Testbed {
         envoy.version().await
     }
 
-    /// All that belong to the bench, without this one.
+    /// All processes of the bench except this one.
     fn processes(&self) -> Vec<u32> {
         let envoys = self.places.iter().map(|place| place.envoy.id());
         envoys.chain([self.v1.id(), self.v2.id()]).collect()
@@ -109,7 +109,7 @@ impl rounds::Testbed for Testbed {
         let open = (settings.rate > 0).then(|| Job {
             target: envoy.address(),
             rate: settings.rate,
-            // At least one.
+            // At least one request.
             requests: (f64::from(settings.rate) * settings.seconds).ceil() as u32,
             connections: settings.connections,
         });
@@ -188,7 +188,7 @@ impl Place {
                 "{changed} answers were not of their account's version"
             ));
         }
-        // Some requests are drawn, and some accounts.
+        // The share varies with the requests and with the accounts.
         let accounts = f64::from(self.variant.segment());
         let drawn = to_v2 * (1.0 - to_v2) * (1.0 / sent as f64 + 1.0 / accounts);
         let away = (v2 as f64 / sent as f64 - to_v2).abs();
@@ -201,7 +201,7 @@ impl Place {
         }
     }
 
-    /// The counters may be a moment behind.
+    /// Waits, because the counters may be a moment late.
     async fn check_counters(&self) -> Result<(), String> {
         let (sent, v2) = (self.sent, self.v2);
         let filter = format!("^{PREFIX}").replace('.', "\\.");
@@ -211,7 +211,7 @@ impl Place {
             let to_v2 = format!("{PREFIX}{ROLLOUT}.v2.");
             let of_v2 = stats.iter().filter(|(name, _)| name.starts_with(&to_v2));
             let of_v2: u64 = of_v2.map(|(_, count)| count).sum();
-            // In other modes than split it is what would be: v1 has answered.
+            // In other modes than split the counters have the treatment that would be, while v1 serves.
             let is_right = self.variant.share == Share::V1 || of_v2 == v2;
             if stats.values().sum::<u64>() == sent && is_right {
                 return Ok(());
@@ -226,17 +226,17 @@ impl Place {
     }
 }
 
-/// What a run gave.
+/// The measurements of a run.
 struct Run {
     seen: closed_loop::Seen,
     latencies: open_loop::Seen,
-    /// Of the Envoy, in the closed loop.
+    /// CPU time of Envoy in the closed loop.
     cpu: Duration,
-    /// The share of the machine that others had.
+    /// The share of the machine that other processes took.
     others: f64,
 }
 
-/// Runs one client of each kind, one after the other.
+/// Runs one client of each kind in turn.
 fn timed_run(
     closed: &closed_loop::Job,
     open: Option<&Job>,
@@ -253,7 +253,7 @@ fn timed_run(
     let latencies = match open {
         None => open_loop::Seen::default(),
         Some(open) => {
-            // Of the same accounts, in the same order.
+            // The same accounts in the same order.
             let Traffic { seed, segment } = closed.traffic;
             let what = ["open".to_owned(), seed.to_string(), segment.to_string()];
             Client::start(what.into_iter().chain(open.to_arguments()))?.run()?

@@ -1,4 +1,4 @@
-//! What the client sends: a browser's requests, of one account or another.
+//! The requests of the client: those of a browser, for various accounts.
 
 use std::io::Write;
 
@@ -9,24 +9,24 @@ use xxhash_rust::xxh3::xxh3_64_with_seed;
 use crate::policy::ACCOUNTS;
 use crate::upstream::Version;
 
-/// Accounts of this number and above are in no segment.
+/// Accounts with this number or a higher one are in no segment.
 pub(crate) const OUTSIDE: u32 = 1_000_000;
 
 /// The requests of one client process.
 #[derive(Clone, Copy)]
 pub(crate) struct Traffic {
-    /// Of which accounts they are.
+    /// Selects the accounts.
     pub(crate) seed: u64,
-    /// How many of them are in the segment.
+    /// The number of these accounts that are in the segment.
     pub(crate) segment: u32,
 }
 
 impl Traffic {
-    /// Which account a request is of. Half of the requests are of accounts of the segment.
+    /// The account of a request. Half of the requests are for accounts of the segment.
     pub(crate) fn account(self, number: u32) -> u32 {
         let drawn = xxh3_64_with_seed(&number.to_le_bytes(), self.seed);
         let (is_outside, drawn) = (drawn % 2 == 1, drawn / 2);
-        // A remainder is less than what it is of, so it fits.
+        // A remainder is smaller than its divisor, so it fits.
         match is_outside {
             true => OUTSIDE + (drawn % u64::from(ACCOUNTS)) as u32,
             false => (drawn % u64::from(self.segment.max(1))) as u32,

@@ -1,5 +1,5 @@
-//! v1 and v2: each a process of its own that counts, and answers at once, so that the proxy is what
-//! takes time.
+//! v1 and v2: separate processes that count requests and respond at once, so that the proxy takes most of the
+//! time.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -11,7 +11,7 @@ use tokio::net::{TcpListener, TcpStream};
 const BODY: &str =
     r#"{"channel_sid":"CHb7342e9713fa896e4af00c654c444aada","messages":[],"page":0}"#;
 
-/// Which of them has answered.
+/// Who responded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Version {
     V1,
@@ -19,7 +19,7 @@ pub(crate) enum Version {
 }
 
 impl Version {
-    /// Who gave this answer, if it is one of theirs and as it should be.
+    /// Who sent this response. An error if neither v1 nor v2 did, or if it is not complete.
     pub(crate) fn of(answer: &[u8]) -> Result<Self, String> {
         let head = answer.strip_suffix(BODY.as_bytes()).unwrap_or_default();
         let has = |text: &[u8]| head.windows(text.len()).any(|part| part == text);
@@ -35,7 +35,7 @@ impl Version {
     }
 }
 
-/// Whether an answer is there to its end.
+/// Whether a response is complete.
 pub(crate) fn is_whole(received: &[u8]) -> bool {
     received.ends_with(BODY.as_bytes())
 }
@@ -62,13 +62,13 @@ async fn listen(
     .into();
     loop {
         let (stream, _) = listener.accept().await?;
-        // Else a small answer may wait for the acknowledgement of the one before.
+        // Otherwise a small response may wait for the acknowledgement of the one before.
         stream.set_nodelay(true)?;
         tokio::spawn(answer_all(stream, answer.clone(), requests.clone()));
     }
 }
 
-/// Answers what comes on one connection: requests without a body, one after the other. Ends with it.
+/// Responds to the requests of one connection, which have no bodies.
 async fn answer_all(mut stream: TcpStream, answer: Arc<str>, requests: Arc<AtomicU64>) {
     let mut received = Vec::with_capacity(4 * 1024);
     while matches!(stream.read_buf(&mut received).await, Ok(1..)) {

@@ -1,4 +1,4 @@
-//! What is measured: `envoy/cluster-header.yaml`, with other routes, another filter, or none.
+//! The measured variants: `envoy/cluster-header.yaml` with other routes, another filter, or none.
 
 use std::path::{Path, PathBuf};
 
@@ -10,14 +10,14 @@ use turnout_core::render::render;
 use crate::policy::{ACCOUNTS, Policy};
 
 const TEMPLATE: &str = "cluster-header.yaml";
-/// What stands in it between these, the first included.
+/// The parts of the file that variants replace: from the first text up to the second.
 const FILTER: [&str; 2] = ["          - name: turnout\n", "          - name: router\n"];
 const ROUTES: [&str; 2] = ["              - match:\n", "\n          access_log:\n"];
 const STRIP: [&str; 2] = [
     "          early_header_mutation_extensions:\n",
     "          http_filters:\n",
 ];
-/// Of trailers: in front of the filter.
+/// The filter that removes forged trailers, which comes before ours.
 const STRIP_TRAILERS: [&str; 2] = [
     "          # Also in the trailers",
     "          - name: turnout\n",
@@ -44,7 +44,7 @@ const STICKY: &str = "              - match: { prefix: / }
                     - { name: channels-v1, weight: 95 }
                     - { name: channels-v2, weight: 5 }
 ";
-/// Five lines, as people write it. A SID ends with random hex digits: 3277 of 65536 are 5 %.
+/// Five lines as people write them. A SID ends with random hex digits: 3277 of 65536 are 5 %.
 const LUA: &str = r#"          - name: lua
             typed_config:
               "@type": type.googleapis.com/envoy.extensions.filters.http.lua.v3.Lua
@@ -57,23 +57,23 @@ const LUA: &str = r#"          - name: lua
                   end
 "#;
 
-/// What is in the place of the filter.
+/// The filter of a variant.
 #[derive(Clone, Copy, PartialEq)]
 enum Filter {
     None,
     Lua,
-    /// A file of WebAssembly, and its policy if it is ours.
+    /// A WebAssembly file, with a policy if it is ours.
     Wasm(Code, Option<Policy>),
 }
 
-/// A file of WebAssembly.
+/// A WebAssembly file.
 #[derive(Clone, Copy, PartialEq)]
 enum Code {
-    /// Ours, as it is shipped.
+    /// A build of ours.
     Turnout(Build),
-    /// Ours, from a file that the command line names.
+    /// A build of ours, from a file on the command line.
     File(&'static str),
-    /// Made with the SDK.
+    /// Written with the SDK.
     Sdk,
     /// Written by hand.
     Text {
@@ -86,7 +86,7 @@ const NOTHING: Code = Code::Text {
     name: "nothing",
     text: include_str!("nothing.wat"),
 };
-/// Not even called.
+/// Envoy does not even call it.
 const NO_CALLBACK: Code = Code::Text {
     name: "no-callback",
     text: r#"(module
@@ -95,7 +95,7 @@ const NO_CALLBACK: Code = Code::Text {
         (func (export "proxy_on_memory_allocate") (param i32) (result i32) unreachable))"#,
 };
 
-/// What it is made of.
+/// The kind of filter, for the report.
 #[derive(Clone, Copy, PartialEq)]
 pub(crate) enum Kind {
     Native,
@@ -104,41 +104,41 @@ pub(crate) enum Kind {
     Turnout,
 }
 
-/// Who answers.
+/// Who serves the requests.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum Share {
-    /// v1, all of it.
+    /// v1 serves all of them.
     V1,
-    /// v2 has its percent, drawn request by request or account by account.
+    /// v2 serves its percentage, selected by request.
     ByRequest,
-    /// Each account has one of them.
+    /// v2 serves its percentage, selected by account.
     ByAccount,
 }
 
-/// One of the things that are measured side by side.
+/// A measured variant.
 #[derive(Clone, Copy)]
 pub(crate) struct Variant {
     pub(crate) name: &'static str,
-    /// What it is, for the table.
+    /// A description for the table.
     pub(crate) what: &'static str,
-    /// Instead of the routes of the file.
+    /// Replaces the routes of the file.
     routes: Option<&'static str>,
     filter: Filter,
     pub(crate) share: Share,
-    /// With the file's access log.
+    /// Whether the access log of the file is on.
     is_logged: bool,
-    /// With what keeps clients from choosing their cluster, as the file has it.
+    /// Whether the file's protection against forged headers is on.
     is_stripped: bool,
-    /// Measured unless the command line says which.
+    /// Whether it is measured by default.
     is_usual: bool,
 }
 
-/// What all are compared with.
+/// The base of the ratios.
 pub(crate) const BASE: &str = "weighted";
-/// What memory is compared with.
+/// The base of the memory.
 pub(crate) const LEAST: &str = "single";
 
-/// Written where only the route has to be told.
+/// The headers of the least build: only the route is needed.
 const CLUSTER: EmittedHeaders = EmittedHeaders {
     cluster: true,
     treatment: false,
@@ -237,7 +237,7 @@ const fn lean(name: &'static str, policy: Policy, share: Share) -> Variant {
     filtered(name, "Turnout, the lean build", filter, share)
 }
 
-/// As lean as it gets.
+/// The lean build, with as few headers as possible.
 const fn least(name: &'static str, mode: &'static str, share: Share) -> Variant {
     let policy = Policy {
         headers: CLUSTER,
@@ -259,7 +259,7 @@ pub(crate) const fn scaled(name: &'static str, what: &'static str, policy: Polic
 
 /// Turnout in mode `split`, from this file.
 pub(crate) fn of_file(path: &str) -> Variant {
-    // Once, and until the end.
+    // Leaked once, and used until the end.
     let code = Code::File(path.to_owned().leak());
     let policy = Policy::of("split");
     let filter = Filter::Wasm(code, Some(policy));
@@ -286,24 +286,24 @@ const fn unusual(variant: Variant) -> Variant {
     }
 }
 
-/// Those that are measured unless the command line says which.
+/// The variants that are measured by default.
 pub(crate) fn usual() -> Vec<Variant> {
     ALL.into_iter().filter(|one| one.is_usual).collect()
 }
 
-/// The one of this name.
+/// The variant of this name.
 pub(crate) fn find(name: &str) -> Result<Variant, String> {
     let found = ALL.into_iter().find(|one| one.name == name);
     found.ok_or_else(|| format!("there is no variant {name:?}"))
 }
 
-/// Those of a list of names.
+/// The variants of a comma-separated list of names.
 pub(crate) fn named(names: &str) -> Result<Vec<Variant>, String> {
     names.split(',').map(find).collect()
 }
 
 impl Variant {
-    /// What it is made of.
+    /// The kind of its filter.
     pub(crate) fn kind(&self) -> Kind {
         match self.filter {
             Filter::None => Kind::Native,
@@ -313,7 +313,7 @@ impl Variant {
         }
     }
 
-    /// How many accounts of the segment the client asks for.
+    /// The number of accounts of the segment for which the client sends requests.
     pub(crate) fn segment(&self) -> u32 {
         match self.filter {
             Filter::Wasm(_, Some(policy)) => policy.accounts.min(ACCOUNTS),
@@ -321,7 +321,7 @@ impl Variant {
         }
     }
 
-    /// The configuration of its Envoy. What has to lie in a file is put into the folder.
+    /// The configuration of its Envoy. Writes the files that it needs into the folder.
     pub(crate) fn configuration(&self, folder: &Path) -> Result<String, String> {
         let mut text = file(TEMPLATE);
         if !self.is_logged {
@@ -356,7 +356,7 @@ impl Variant {
 }
 
 impl Code {
-    /// Where it is, once it is built.
+    /// The path, after building it if necessary.
     fn path(self, folder: &Path) -> Result<PathBuf, String> {
         match self {
             Self::Turnout(build) => Ok(build.artifact()),
@@ -374,8 +374,8 @@ impl Code {
     }
 }
 
-/// The text with another one in the place of what begins with one text and ends before another. The
-/// first has to be there exactly once.
+/// Replaces the part of a text from one marker up to another. The first marker must occur exactly
+/// once.
 fn between(text: &str, [begin, end]: [&str; 2], new: &str) -> Result<String, String> {
     let wrong = || format!("{begin:?} up to {end:?} is not in {TEMPLATE} exactly once");
     let (before, rest) = text.split_once(begin).ok_or_else(wrong)?;

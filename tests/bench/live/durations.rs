@@ -1,9 +1,9 @@
-//! Durations, summed up.
+//! Summaries of durations.
 
 use std::fmt;
 use std::time::Duration;
 
-/// The median, the worst and the best of some durations.
+/// The median, the longest and the shortest of some durations.
 pub(crate) struct Spread {
     best: Duration,
     median: Duration,
@@ -12,7 +12,7 @@ pub(crate) struct Spread {
 }
 
 impl Spread {
-    /// `None` when there are none.
+    /// `None` without durations.
     pub(crate) fn of(mut durations: Vec<Duration>) -> Option<Self> {
         durations.sort();
         Some(Self {

@@ -1,4 +1,4 @@
-//! From `turnout halt`, about to be started, to the last answer of v2, under load.
+//! The time from the start of `turnout halt` to the last response of v2, under load.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -17,7 +17,7 @@ use turnout_core::{Configuration, Inbound};
 use crate::durations::Spread;
 
 const TRIALS: usize = 50;
-/// How many clients keep asking, each so often.
+/// The number of clients, and the pause between their requests.
 const CLIENTS: usize = 8;
 const PAUSE: Duration = Duration::from_millis(10);
 
@@ -54,7 +54,7 @@ struct Testbed {
 
 struct Trial {
     last_of_v2: Duration,
-    /// When the command knew that Envoy runs the halted policy.
+    /// The time at which the command knew that the halted policy was active.
     ended: Duration,
     requests: usize,
 }
@@ -71,7 +71,7 @@ impl Testbed {
         let filter = discovered(&configuration);
         let bootstrap = Bootstrap::live(file("live-policy.yaml"), filter, &v1, &v2);
         let envoy = Envoy::start(bootstrap).await;
-        // The first run of a command is not measured, nor is its build.
+        // The first run of the command and its build are not measured.
         let _: cli::Run = cli::run(&["--version"]);
         Ok(Self {
             folder: envoy.watched().display().to_string(),
@@ -82,7 +82,7 @@ impl Testbed {
         })
     }
 
-    /// Everyone is on v2, is sent to v1, and then to v2 again.
+    /// v2 serves everyone, then v1, then v2 again.
     async fn trial(&self) -> Result<Trial, String> {
         let stop = Arc::new(AtomicBool::new(false));
         let mut clients = JoinSet::new();

@@ -1,5 +1,5 @@
-//! For how long a worker does nothing else while it takes another policy, by the number of accounts
-//! that are packed in it: as the filter says, and as a client of that worker sees it.
+//! The time that a worker is blocked while it loads another policy, by the number of packed accounts: as the filter
+//! logs it, and as a client of that worker sees it.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -17,9 +17,9 @@ use crate::durations::Spread;
 
 const SIZES: [u32; 3] = [0, 100_000, 1_000_000];
 const SWAPS: usize = 20;
-/// Between a client's requests: a gap is known as exactly.
+/// The pause between requests of the client, which limits the precision.
 const PAUSE: Duration = Duration::from_micros(500);
-/// How long the client asks on after a swap: what it waited for is over by then.
+/// How long the client keeps sending after a swap, until all delayed requests have a response.
 const AFTER: Duration = Duration::from_millis(150);
 
 pub(crate) async fn measure() -> Result<(), String> {
@@ -55,7 +55,7 @@ pub(crate) async fn measure() -> Result<(), String> {
 struct Testbed {
     envoy: Envoy,
     packed: String,
-    // They answer until the end.
+    // They serve until the end.
     _upstreams: [Upstream; 2],
 }
 
@@ -74,7 +74,7 @@ impl Testbed {
         }
     }
 
-    /// The longest that a request waits around a swap, if there is to be one.
+    /// The longest latency around a swap, if there is one.
     async fn longest_wait(&self, revision: Option<usize>) -> Result<Duration, String> {
         let filter = revision.map(|revision| discovered(&configuration(&self.packed, revision)));
         let stop = Arc::new(AtomicBool::new(false));
@@ -91,8 +91,8 @@ impl Testbed {
         client.await.map_err(|error| error.to_string())?
     }
 
-    /// How long the worker computes for a swap while nobody asks it anything: what is left of a pause
-    /// on a machine that has nothing else to do.
+    /// The CPU time of the worker for a swap without traffic: the length of the pause on an otherwise idle
+    /// machine.
     async fn busy(&self, revision: usize) -> Result<Duration, String> {
         let filter = discovered(&configuration(&self.packed, revision));
         let before = self.worker_time()?;
@@ -103,7 +103,7 @@ impl Testbed {
         Ok(self.worker_time()?.saturating_sub(before))
     }
 
-    /// How long the worker has computed since it began.
+    /// The CPU time of the worker since it started.
     fn worker_time(&self) -> Result<Duration, String> {
         let error = |error: std::io::Error| format!("cannot read the worker's time: {error}");
         let threads = format!("/proc/{}/task", self.envoy.id());
@@ -120,8 +120,8 @@ impl Testbed {
         Err("Envoy has no worker".to_owned())
     }
 
-    /// What the workers have logged: after each configuration, how long it took. The first time is the
-    /// main thread's, which tries a policy before workers get it, and serves nobody.
+    /// The load times in the log, for each configuration. The first time is the one of the main thread, which tries a
+    /// policy before the workers get it and serves no requests.
     async fn configured(&self) -> Result<Vec<Duration>, String> {
         let mut all = Vec::new();
         for revision in 1..=SWAPS {

@@ -22,13 +22,13 @@ bench-shadow [--rate N] [--seconds N] [--rounds N] [--connections N]
                  v2-refuses v2-silent v2-late v2-cuts v2-long v2-garbage
   --json         a file for all numbers";
 
-/// Primes: else all requests may stand in one place between two ticks of the kernel.
+/// Primes. Otherwise all requests could fall on the same point between two ticks of the kernel.
 const RATE: u32 = 613;
-/// An answer of 100 MB costs hundreds of times what a usual one does. At the other rate the machine
-/// would be busy with making them.
+/// A response of 100 MB costs hundreds of times as much as a normal one. At the higher rate the machine would
+/// be busy with generating them.
 const RATE_OF_FAULTS: u32 = 307;
 
-/// What this process is.
+/// The role of this process.
 pub(crate) enum Arguments {
     Measure(Settings),
     Upstream(String),
@@ -50,7 +50,7 @@ pub(crate) struct Settings {
 }
 
 impl Settings {
-    /// Whether there are variants whose v2 fails. All are then measured the same other way.
+    /// Whether the v2 of some variants fails. Then all variants are measured in another way.
     pub(crate) fn has_faults(&self) -> bool {
         self.variants.iter().any(|one| one.v2 != V2::Shared)
     }

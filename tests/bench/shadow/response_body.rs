@@ -1,12 +1,12 @@
-//! What the two versions answer: a page of messages, about 2 KB of JSON.
+//! The body of a response: a page of messages, about 2 KB of JSON.
 
-/// A query that makes v2 write the keys of every object in another order: the same JSON in other
-/// bytes, so that who compares has to parse.
+/// A query that makes v2 write the keys of every object in another order: the same JSON in other bytes, so that
+/// a comparison has to parse it.
 pub(crate) const OTHER_ORDER: &str = "keys=other";
 
 const MESSAGES: usize = 6;
 
-/// The page, with the keys of its objects in order or backwards. Both have the same length.
+/// The page, with the keys of its objects in order or in reverse. Both have the same length.
 pub(crate) fn page(backwards: bool) -> String {
     let messages: Vec<String> = (0..MESSAGES).map(|n| message(n, backwards)).collect();
     let messages = format!("[{}]", messages.join(","));

@@ -13,28 +13,28 @@ use support::envoy::{Bootstrap, Envoy};
 use crate::arguments::Settings;
 use crate::variants::{Copies, ROLLOUT, TIMEOUT, V2, Variant};
 
-/// What stands before the names of the filter's counters.
+/// The prefix of the filter's counters.
 const PREFIX: &str = "wasmcustom.turnout.";
-/// What the last copies may take, and what they cost still counts.
+/// How long the last shadow requests may take. Their cost still counts.
 const LAST_COPIES: Duration = Duration::from_millis(100);
-/// After the requests that warm the connections, which come as fast as they can: their copies then
-/// do not meet the requests that count.
+/// A pause after the warm-up, whose requests come as fast as they can, so that their shadow requests do not
+/// affect the measured requests.
 const WARM_COPIES: Duration = Duration::from_millis(300);
-/// Copies that are not counted by then will not be.
+/// The time after which a counter will not change.
 const PATIENCE: Duration = Duration::from_secs(10);
 const POLL: Duration = Duration::from_millis(20);
-/// A drawn share that is further from what it should be does not happen by chance.
+/// A larger deviation, in standard deviations, is not due to chance.
 const DEVIATIONS: f64 = 6.0;
 
-/// Everything that runs. Dropped, nothing is left behind.
+/// Everything that the bench starts. Dropping it stops all of it.
 pub(crate) struct Testbed {
-    // Before the upstreams, which they are connected to.
+    // Dropped before the upstreams, because they have connections to them.
     places: Vec<Place>,
     v1: Upstream,
     v2: Upstream,
 }
 
-/// What one variant has for itself.
+/// The processes of one variant.
 struct Place {
     variant: Variant,
     envoy: Envoy,
@@ -61,13 +61,13 @@ pub(crate) struct Figures {
     pub(crate) outcomes: BTreeMap<String, u64>,
 }
 
-/// What has been counted so far.
+/// The counts so far.
 #[derive(Clone, Default)]
 struct Counts {
     v1: u64,
     v2: u64,
     sampled: u64,
-    /// Now, not since.
+    /// The current value, not a count.
     in_flight: u64,
     outcomes: BTreeMap<String, u64>,
 }
@@ -98,7 +98,7 @@ impl Testbed {
         envoy.version().await
     }
 
-    /// What has been counted since, once it adds up.
+    /// The counts since an earlier time, once they add up.
     async fn settled(
         &mut self,
         place: usize,
@@ -150,7 +150,7 @@ impl rounds::Testbed for Testbed {
         let variant = *variant;
         let v2 = v2.as_ref().unwrap_or(&self.v2);
         let processes = [envoy.id(), self.v1.id(), v2.id()];
-        // In either all are alike.
+        // All variants have the same pauses.
         let pauses = match settings.has_faults() {
             true => [WARM_COPIES, TIMEOUT + LAST_COPIES],
             false => [Duration::ZERO, LAST_COPIES],
@@ -163,7 +163,7 @@ impl rounds::Testbed for Testbed {
         };
         let (timed, sent) = (f64::from(job.requests), job.sent());
         let before = self.counts(place).await?;
-        // The admin page's own work is over, and the connections are warm, when the time begins.
+        // Measuring starts after the work of the admin endpoint, with warm connections.
         let run =
             tokio::task::spawn_blocking(move || timed_run(&job, variant.query, processes, pauses))
                 .await
@@ -188,19 +188,19 @@ impl rounds::Testbed for Testbed {
     }
 }
 
-/// What a run gave, while the time counted.
+/// The measurements of a run.
 struct Run {
     seen: Seen,
-    /// Of the Envoy.
+    /// CPU time of Envoy.
     cpu: Duration,
-    /// The share of the machine that others had.
+    /// The share of the machine that other processes took.
     others: f64,
-    /// And the share of v2.
+    /// The share of the machine that v2 took.
     v2_share: f64,
 }
 
-/// Runs one client. The processes are the Envoy and the upstreams; the pauses are before the time
-/// counts, and for the last copies.
+/// Runs one client. The processes are Envoy and the upstreams. The pauses are those before measuring starts and
+/// for the last shadow requests.
 fn timed_run(
     job: &Job,
     query: &str,
@@ -239,7 +239,7 @@ impl Counts {
         self
     }
 
-    /// Whether all primaries reached v1, and the copies v2 and the counters as they should.
+    /// Checks that all primary requests reached v1, and that v2 and the counters have the right numbers.
     fn check(&self, variant: Variant, sent: u64) -> Result<(), String> {
         let Self {
             v1, v2, sampled, ..
@@ -267,13 +267,13 @@ impl Counts {
             return Err(format!("{sampled} of {sent} sampled, not {percent} %"));
         }
         if variant.fault().is_some() {
-            // None of them has an answer that could be compared.
+            // No response of a failing v2 can be compared.
             return match of("equal") + of("different") + of("noise") + of("not_comparable") {
                 0 => Ok(()),
                 _ => Err(format!("v2 fails, and there is {:?}", self.outcomes)),
             };
         }
-        // What had no time or no room is a number that is shown. That the same is different is not.
+        // The report shows timeouts and drops. Differences between equal responses are errors.
         if of("different") + of("noise") + of("not_comparable") + of("v2_error") > 0 {
             return Err(format!("the answers are equal, not {:?}", self.outcomes));
         }

@@ -1,4 +1,4 @@
-//! What the client sends, and what it expects.
+//! The requests of the client, and the check of the responses.
 
 use std::io::Write;
 
@@ -9,7 +9,7 @@ use crate::response_body;
 const ACCOUNTS: u32 = 1_000;
 const CHANNELS: u32 = 50;
 
-/// Requests that v1 has to answer.
+/// Requests that v1 must serve.
 pub(crate) struct Traffic {
     query: String,
     expected: String,

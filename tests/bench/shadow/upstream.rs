@@ -1,4 +1,4 @@
-//! v1 and v2: each a process of its own that counts, and answers at once or fails as it is told to.
+//! v1 and v2: separate processes that count requests, and respond at once or fail on demand.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -16,7 +16,7 @@ use tokio::net::TcpListener;
 use crate::response_body;
 use crate::variants::{self, V2};
 
-/// The version that answers with another order where it is asked to.
+/// The version that changes the order of keys on demand.
 const OTHER: &str = "v2";
 
 /// Serves as v1, v2 or the v2 of a variant.
@@ -29,7 +29,7 @@ pub(crate) fn serve(version: &str) -> Result<(), String> {
     })
 }
 
-/// Serves as a v2 that fails, or as one alike that does not.
+/// Serves as a v2 that fails, or as one that does not, in the same way.
 fn fail(fault: Option<Fault>) -> ! {
     let page = Bytes::from(response_body::page(false));
     let v2 = Scripted::start(move |_| {
@@ -41,7 +41,7 @@ fn fail(fault: Option<Fault>) -> ! {
     }
     println!("{}", v2.address());
     report_requests(|| match fault {
-        // It does not read what it is asked: each connection is for one request.
+        // It does not read requests: each connection is for one request.
         Some(Fault::Garbage) => v2.connections(),
         _ => v2.requests(),
     })
@@ -68,7 +68,7 @@ async fn listen(
         (headers, body).into_response()
     };
     let listener = listener.tap_io(|stream| {
-        // Else a small answer may wait for the acknowledgement of the one before.
+        // Otherwise a small response may wait for the acknowledgement of the one before.
         let _ = stream.set_nodelay(true);
     });
     axum::serve(listener, Router::new().fallback(answer)).await

@@ -1,4 +1,4 @@
-//! What is measured: one file of the folder `envoy/`, with the filter or without.
+//! The measured variants: a file of the folder `envoy/`, with or without the filter.
 
 use std::time::Duration;
 
@@ -23,29 +23,29 @@ route:
                     disable_shadow_host_suffix_append: true
                     runtime_fraction: { default_value: { numerator: 100, denominator: HUNDRED } }";
 
-/// What copies requests.
+/// What sends shadow requests.
 #[derive(Clone, Copy, PartialEq)]
 pub(crate) enum Copies {
-    /// Nothing: there is no filter.
+    /// Nothing; there is no filter.
     Nothing,
-    /// Envoy's own mirror, all of them.
+    /// Envoy's own mirror, for all requests.
     Mirror,
-    /// The filter decides, and copies nothing: the mode is `dark`.
+    /// The filter in mode `dark`, which sends no shadow requests.
     Filter,
     /// The filter in mode `shadow`.
     Ours { percent: u32, send: &'static str },
 }
 
-/// Where copies go.
+/// The destination of shadow requests.
 #[derive(Clone, Copy, PartialEq)]
 pub(crate) enum V2 {
-    /// To the one that answers at once.
+    /// The v2 that responds at once.
     Shared,
-    /// To one for this variant alone, that may fail.
+    /// A v2 for this variant alone, which may fail.
     Own(Option<Fault>),
 }
 
-/// One of the things that are measured side by side.
+/// A measured variant.
 #[derive(Clone, Copy)]
 pub(crate) struct Variant {
     pub(crate) name: &'static str,
@@ -59,16 +59,16 @@ const WITH: &str = "with_request";
 
 pub(crate) const NOTHING: &str = "nothing";
 pub(crate) const MIRROR: &str = "mirror";
-/// The filter that may copy and copies nothing: what it costs to be there.
+/// The filter in mode `shadow` at 0 %: the cost of its presence.
 pub(crate) const NO_COPIES: &str = "ours-0";
 
-/// What those with a failing v2 are compared with.
+/// The base of the variants with a failing v2.
 pub(crate) const WELL: &str = "v2-well";
-/// What the policies say, which is what holds unless they do. So long a copy may take.
+/// The timeout of shadow requests: the default of policies.
 pub(crate) const TIMEOUT: Duration = Duration::from_millis(1_000);
-/// An answer that is much too late.
+/// The delay of a response that is much too late.
 const LATE: Duration = Duration::from_secs(30);
-/// An answer that is much too long, in bytes.
+/// The length of a response that is much too long, in bytes.
 const LONG: u64 = 100_000_000;
 
 const ALL: [Variant; 16] = [
@@ -113,13 +113,13 @@ const fn ours(percent: u32, send: &'static str) -> Copies {
     Copies::Ours { percent, send }
 }
 
-/// Those that are measured unless the command line says which.
+/// The variants that are measured by default.
 pub(crate) fn usual() -> Vec<Variant> {
     let usual = |one: &Variant| one.copies != Copies::Filter && one.v2 == V2::Shared;
     ALL.into_iter().filter(usual).collect()
 }
 
-/// Nothing, and those that have a v2 of their own.
+/// Nothing, and the variants with their own v2.
 pub(crate) fn faults() -> Vec<Variant> {
     let [nothing, others @ ..] = ALL;
     let own = others.into_iter().filter(|one| one.v2 != V2::Shared);
@@ -130,7 +130,7 @@ pub(crate) fn find(name: &str) -> Option<Variant> {
     ALL.into_iter().find(|variant| variant.name == name)
 }
 
-/// Those of a list of names. `nothing` is what the others are compared with.
+/// The variants of a comma-separated list of names. `nothing` is the base of the others.
 pub(crate) fn named(names: &str) -> Result<Vec<Variant>, String> {
     let known = |name| find(name).ok_or_else(|| format!("there is no variant {name:?}"));
     let variants: Vec<Variant> = names.split(',').map(known).collect::<Result<_, _>>()?;
@@ -141,7 +141,7 @@ pub(crate) fn named(names: &str) -> Result<Vec<Variant>, String> {
 }
 
 impl Variant {
-    /// How many percent of the requests are to be copied.
+    /// The percentage of requests that get a shadow request.
     pub(crate) fn percent(&self) -> u32 {
         match self.copies {
             Copies::Nothing | Copies::Filter => 0,
@@ -173,7 +173,7 @@ impl Variant {
                 rendered(TEMPLATE, &Configuration::to_json(&policy, Inbound::Strip))
             }
         };
-        // Whoever logs pays for it in each variant; here nobody does.
+        // An access log would cost the same in each variant; none has one.
         without(&text, ACCESS_LOG)
     }
 
@@ -193,7 +193,7 @@ impl Variant {
                 "timeout_ms": TIMEOUT.as_millis() as u64,
                 "routes": ["/v1/Channels", "/v1/Channels/*", "/v1/Channels/*/Messages"],
                 "compare": { "headers": ["content-type"] },
-                // Else v1 is asked more often than the client asks, and the counts are not exact.
+                // Otherwise the filter repeats requests to v1, and the counts are not exact.
                 "noise": { "requests": 0 },
             });
         }
@@ -206,7 +206,7 @@ impl Variant {
     }
 }
 
-/// The text without what begins with one text and ends before another.
+/// Removes the part of a text from one marker up to another.
 fn without(text: &str, [begin, end]: [&str; 2]) -> Result<String, String> {
     let (before, rest) = split(text, begin)?;
     let (_, after) = split(rest, end)?;
@@ -218,7 +218,7 @@ fn replace(text: &str, old: &str, new: &str) -> Result<String, String> {
     Ok(format!("{before}{new}{after}"))
 }
 
-/// What stands before and after a text that has to be there exactly once.
+/// The parts before and after a text that must occur exactly once.
 fn split<'text>(text: &'text str, at: &str) -> Result<(&'text str, &'text str), String> {
     match (text.split_once(at), text.matches(at).count()) {
         (Some(parts), 1) => Ok(parts),

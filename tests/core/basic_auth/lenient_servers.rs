@@ -1,7 +1,7 @@
-//! How lenient servers read Basic credentials: a small model of them, by which the tests and the fuzzer hold
-//! that no client hides credentials from the filter that some server reads.
+//! A model of how lenient servers read Basic credentials. The tests and the fuzzer use it to show that no client
+//! hides credentials from the filter that some server reads.
 
-/// The base64 alphabets; all readers take both.
+/// The base64 alphabets; all readers accept both.
 fn digit(byte: u8) -> Option<u32> {
     let value = match byte {
         b'A'..=b'Z' => byte - b'A',
@@ -14,14 +14,14 @@ fn digit(byte: u8) -> Option<u32> {
     Some(u32::from(value))
 }
 
-/// How a reader goes on at what is no base64.
+/// What a reader does at a byte that is not base64.
 #[derive(Clone, Copy)]
 enum Junk {
-    /// It reads nothing at all.
+    /// It rejects the value.
     Refuse,
-    /// It leaves the byte out.
+    /// It skips the byte.
     PassOver,
-    /// It takes what it has.
+    /// It stops and takes what it has.
     Stop,
 }
 
@@ -53,19 +53,19 @@ fn is_blank(byte: u8) -> bool {
     !matches!(byte, b'!'..=b'~')
 }
 
-/// Each user name, before the first colon, that some server reads in the values of `authorization`.
+/// All user names, up to the first colon, that some server reads in the values of `authorization`.
 pub(crate) fn users(values: &[&[u8]]) -> Vec<Vec<u8>> {
     let mut texts: Vec<Vec<u8>> = values.iter().map(|value| value.to_vec()).collect();
     texts.push(values.join(&b", "[..]));
     let mut users = Vec::new();
     for text in &texts {
         for member in text.split(|byte| *byte == b',').chain([&text[..]]) {
-            // Where the scheme is looked for at the beginning, and whatever separates it is left out.
+            // Servers that expect the scheme at the beginning and skip any separator.
             let start = member.iter().position(u8::is_ascii_alphanumeric);
             if let Some(member) = start.map(|start| &member[start..]) {
                 of_credentials(member, &mut users);
             }
-            // Where it is searched for, and white space has to follow.
+            // Servers that search for the scheme and require white space after it.
             for at in 0..member.len() {
                 if member.get(at + 5).is_some_and(|next| is_blank(*next)) {
                     of_credentials(&member[at..], &mut users);

@@ -1,4 +1,4 @@
-//! What a warning says of a rule is what `decide` does.
+//! Warnings about rules agree with `decide`.
 
 use proptest::prelude::*;
 use turnout_core::lint::{Options, lint};
@@ -6,7 +6,7 @@ use turnout_core::{Headers, Inbound, Plan, Time, decide};
 
 const SEGMENTS: [&str; 4] = ["a", "b", "c", "d"];
 
-/// Which of the segments each of a few accounts is in, as bits.
+/// The segments of each of a few accounts, as bits.
 fn classes() -> impl Strategy<Value = Vec<u8>> {
     prop::collection::vec(0..16_u8, 0..5)
 }
@@ -15,7 +15,7 @@ fn classes() -> impl Strategy<Value = Vec<u8>> {
 struct Rule {
     within: Option<u8>,
     outside: u8,
-    /// The header's value, and whether it is the whole.
+    /// The header value, and whether it must match as a whole.
     header: Option<(String, bool)>,
     region: Option<usize>,
 }
@@ -80,7 +80,7 @@ fn policy(classes: &[u8], rules: &[Rule]) -> String {
     )
 }
 
-/// Which rules are said to be never reached.
+/// The rules that lint calls unreachable.
 fn unreachable(text: &str, rules: usize) -> Vec<bool> {
     let found = lint(text.as_bytes(), &Options::default());
     let is_said = |rule: usize| {
@@ -91,8 +91,8 @@ fn unreachable(text: &str, rules: usize) -> Vec<bool> {
     (0..rules).map(is_said).collect()
 }
 
-/// Which rules decide something: for each account and one that is in no segment, with each header
-/// value, in each region and where the region is unknown.
+/// The rules that decide something: for each account and one in no segment, with each header value, in each
+/// region and in an unknown one.
 fn deciding(text: &str, accounts: usize, rules: usize) -> Vec<bool> {
     let mut decides = vec![false; rules];
     for region in ["", "east", "west", "north"] {
@@ -123,7 +123,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(300))]
 
     #[test]
-    fn a_rule_that_is_called_unreachable_decides_nothing(
+    fn a_rule_reported_as_unreachable_decides_nothing(
         classes in classes(),
         rules in prop::collection::vec(rule(true), 1..6),
     ) {
@@ -135,7 +135,7 @@ proptest! {
     }
 
     #[test]
-    fn of_segments_alone_every_other_rule_decides_something(
+    fn every_rule_not_reported_as_unreachable_decides_something(
         classes in classes(),
         rules in prop::collection::vec(rule(false), 1..6),
     ) {

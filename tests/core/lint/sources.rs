@@ -1,4 +1,4 @@
-//! What a warning says of a place of the account is what a request is found to name.
+//! Warnings about account sources agree with the account that is read from a request.
 
 use std::collections::BTreeSet;
 
@@ -21,7 +21,7 @@ fn path() -> impl Strategy<Value = String> {
     template.prop_filter("one account", is_one)
 }
 
-/// A place as the policy writes it.
+/// A source in the text of a policy.
 fn source() -> impl Strategy<Value = String> {
     prop_oneof![
         1 => select(vec!["x-a", "X-A", "x-b", "authorization"])
@@ -31,7 +31,7 @@ fn source() -> impl Strategy<Value = String> {
     ]
 }
 
-/// A path of a few segments, some of which name an account.
+/// A path of a few segments, some of which are accounts.
 fn requested() -> impl Strategy<Value = String> {
     let names = ["a", "b", "", ACCOUNT].map(String::from);
     let more = [
@@ -61,7 +61,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(300))]
 
     #[test]
-    fn no_account_is_read_in_a_place_that_is_called_unreachable(
+    fn no_account_is_read_from_a_source_reported_as_unreachable(
         sources in prop::collection::vec(source(), 1..6),
         requests in prop::collection::vec((requested(), headers()), 30),
     ) {

@@ -1,12 +1,12 @@
-//! Every problem of a policy is reported at once: wherever one member is bad, those elsewhere are
-//! reported all the same.
+//! A policy's errors are all reported at once: an error in one field does not hide errors in other
+//! fields.
 
 use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
 use turnout_core::Plan;
 
-/// Policies that between them have every field.
+/// Policies that together have every field.
 const POLICIES: [&str; 4] = [
     include_str!("../../corpus/policies/valid/everything.json"),
     include_str!("../../corpus/policies/valid/shadow.json"),
@@ -14,7 +14,7 @@ const POLICIES: [&str; 4] = [
     include_str!("../../corpus/policies/valid/ramps-and-regions.json"),
 ];
 
-/// Where something is wrong, and what.
+/// The position of an error, and its message.
 type Found = BTreeSet<(String, &'static str)>;
 
 fn problems(policy: &Value) -> Found {
@@ -30,7 +30,7 @@ fn problems(policy: &Value) -> Found {
     }
 }
 
-/// The policy with mistakes of every part of it.
+/// The policy with an error in every part.
 fn with_mistakes(mut policy: Value) -> Value {
     let fields = policy.as_object_mut().expect("an object");
     fields.insert("unknown".into(), json!(1));
@@ -76,16 +76,16 @@ fn pointers(value: &Value, at: &str, all: &mut Vec<String>) {
     }
 }
 
-/// Whether a problem can be seen whatever stands at `bad`.
+/// Whether an error is found independently of the value at `bad`.
 fn is_independent(problem: &(String, &'static str), bad: &str) -> bool {
     let (at, code) = problem;
-    // What is wrong with a value is another matter once it is another value, and what it misses may
-    // be what it is now.
+    // Another value at `bad` has other errors of its own, and its missing fields may be
+    // others.
     let is_inside = at == bad
         || at.starts_with(&format!("{bad}/"))
         || bad.rsplit_once('/').is_some_and(|(parent, _)| parent == at);
     let is_unsaid = match *code {
-        // Nobody can tell what an account looks like, or which segments there are.
+        // Without the format and the segments, accounts and segment names cannot be checked.
         "malformed-account" => ["/account", "/account/format"].contains(&bad),
         "unknown-segment" => bad == "/segments",
         _ => false,
@@ -94,7 +94,7 @@ fn is_independent(problem: &(String, &'static str), bad: &str) -> bool {
 }
 
 #[test]
-fn whatever_is_bad_in_one_place_hides_nothing_in_others() {
+fn an_error_in_one_place_hides_no_others() {
     let wrong = [
         json!(null),
         json!(true),
@@ -138,7 +138,7 @@ fn whatever_is_bad_in_one_place_hides_nothing_in_others() {
 }
 
 #[test]
-fn an_object_where_the_list_of_sources_belongs_hides_no_account() {
+fn an_object_in_place_of_the_sources_hides_no_account() {
     let policy = json!({
         "version": 1,
         "account": { "from": { "header": "x-account-sid" }, "format": "sid" },
@@ -149,7 +149,7 @@ fn an_object_where_the_list_of_sources_belongs_hides_no_account() {
 }
 
 #[test]
-fn what_is_no_json_is_called_by_its_name_and_where_it_begins() {
+fn text_that_is_not_json_is_named_and_located() {
     for (text, place, expected) in [
         ("version: 1\naccount: {}\n", (1, 1), "this is YAML"),
         ("---\nversion: 1\n", (1, 1), "this is YAML"),
@@ -207,7 +207,7 @@ fn what_is_no_json_is_called_by_its_name_and_where_it_begins() {
             (1, 1),
             "this is a list of accounts",
         ),
-        // JSON with a mistake in it stays JSON.
+        // The text with an error inserted is still JSON.
         ("{\"a\" 1}", (1, 6), "not JSON: expected `:`"),
         ("[1, 2", (1, 5), "not JSON: EOF"),
         ("{\"a\": tru}", (1, 10), "not JSON: expected"),
@@ -217,7 +217,7 @@ fn what_is_no_json_is_called_by_its_name_and_where_it_begins() {
             panic!("{text}: {found:?}")
         };
         assert!(found.to_string().contains(expected), "{text}: {found}");
-        // Of another format no place is better than the first line.
+        // For another format, the first line is the best position.
         let is_whole = expected.starts_with("this is") || expected.starts_with("the text");
         let column = if is_whole { place.1 } else { found.column };
         assert_eq!((found.line, column), place, "{text}: {found}");

@@ -1,8 +1,8 @@
-//! Policies as a hostile or careless author writes them: numbers that are none, keys that come twice,
-//! other encodings, texts around the JSON, names that mean something to somebody else. Each is valid or
-//! has exactly the problems of `tests/corpus/policies/hostile.txt`.
+//! Policies from hostile or careless authors: invalid numbers, duplicate keys, other encodings, text around the
+//! JSON, names with a special meaning. Each is valid or has exactly the errors in
+//! `tests/corpus/policies/hostile.txt`.
 //!
-//! `UPDATE_EXPECT=1 cargo test -p turnout-tests --test core` writes the file anew.
+//! `UPDATE_EXPECT=1 cargo test -p turnout-tests --test core` rewrites the file.
 
 use std::fmt::Write as _;
 
@@ -18,17 +18,17 @@ const GOOD: &str = r#"{
     { "name": "r", "v1": "one", "v2": "two", "mode": "split", "rules": [{ "accounts": 50 }] }
   ]
 }"#;
-/// Longer lines of problems are cut off in the file.
+/// Longer lines of an error are truncated in the file.
 const LONGEST: usize = 400;
 
-/// Of more problems the first ones are in the file.
+/// The file has only the first errors of a case.
 const MOST_LINES: usize = 4;
 
-/// What was done to the good policy, and what came of it.
+/// A change of the valid policy, and the resulting text.
 type Case = (String, Vec<u8>);
 
 #[test]
-fn hostile_policies_have_exactly_these_problems() {
+fn hostile_policies_have_exactly_these_errors() {
     let cases = cases();
     assert!(cases.len() >= 110, "{}", cases.len());
     let mut all = String::new();
@@ -51,7 +51,7 @@ fn hostile_policies_have_exactly_these_problems() {
         }
         assert!(found.len() < 300_000, "{what}: {} bytes", found.len());
         no_terminal_obeys(&what, &found);
-        is_refused_by_the_filter_too(&what, &text);
+        is_rejected_by_the_filter_too(&what, &text);
     }
     let file = corpus::folder().join("policies/hostile.txt");
     expect_file![file].assert_eq(&all);
@@ -63,9 +63,9 @@ fn no_terminal_obeys(what: &str, found: &str) {
     assert_eq!(found.chars().find(|c| is_obeyed(*c)), None, "{what}");
 }
 
-/// Whatever has an error there has one in a proxy, where it is text at all.
+/// A policy with errors is rejected by a proxy too, if it is text at all.
 #[track_caller]
-fn is_refused_by_the_filter_too(what: &str, text: &[u8]) {
+fn is_rejected_by_the_filter_too(what: &str, text: &[u8]) {
     let found = lint(text, &Options::default());
     let Ok(text) = std::str::from_utf8(text) else {
         return;
@@ -97,7 +97,7 @@ fn edited(old: &str, new: &str) -> Vec<u8> {
     GOOD.replace(old, new).into_bytes()
 }
 
-/// As long texts are called.
+/// The name of a long text.
 fn named(text: &str) -> String {
     let shown: String = text.chars().take(40).collect();
     let more = if shown.len() < text.len() { "…" } else { "" };
@@ -255,7 +255,7 @@ fn strings() -> Vec<Case> {
         .into()
 }
 
-/// Names go into counters, headers and the access log.
+/// Names appear in counters, headers and the access log.
 fn names() -> Vec<Case> {
     let names = [
         "",
@@ -351,7 +351,7 @@ fn shapes() -> Vec<Case> {
         .into()
 }
 
-/// The policy with something before, behind or instead of it.
+/// The policy with something before it, after it or in its place.
 fn around() -> Vec<Case> {
     let around = [
         ("\u{feff}", ""),

@@ -1,8 +1,8 @@
-//! What a trial takes for a moment, to compare.
+//! The temporary memory that a comparison takes.
 
 use super::*;
 
-/// Bodies of about so many bytes, each made to cost as much as it can, as v1 and as v2 answer them.
+/// Bodies of v1 and v2 of so many bytes, each with the worst structure.
 fn bodies(bytes: usize) -> Vec<(&'static str, String, String)> {
     let repeated = |one: &str| one.repeat(bytes / one.len() - 2);
     let list = |element: &str| {
@@ -87,7 +87,7 @@ fn options(max_body_bytes: usize) -> [Value; 4] {
     ]
 }
 
-/// Runs a trial to its end; v1 repeats one of its two answers. Each step is measured.
+/// Runs a trial in which v1 repeats one of its two responses, and measures each step.
 fn measure(plan: &Plan, v1: &str, v2: &str, is_noisy: bool, judge_step: &mut dyn FnMut(u64)) {
     let text = |body: &str| Reply {
         status: 200,
@@ -126,7 +126,7 @@ fn measure(plan: &Plan, v1: &str, v2: &str, is_noisy: bool, judge_step: &mut dyn
 }
 
 #[test]
-fn no_comparison_takes_more_than_is_kept_free_for_it() {
+fn no_comparison_takes_more_than_its_reserved_bytes() {
     let mut beyond = Vec::new();
     for bytes in [4_096, 65_536] {
         for options in options(bytes) {
@@ -143,7 +143,7 @@ fn no_comparison_takes_more_than_is_kept_free_for_it() {
             }
         }
     }
-    // Once is enough where it takes long.
+    // Slow cases run once.
     let bytes = 1_048_576;
     let plan = plan("shadow", &options(bytes)[3]);
     let kept_free = u64::try_from(plan.working_bytes()).expect("a size");

@@ -1,4 +1,4 @@
-//! Which requests are sampled, which of them can be copied, and what a copy carries.
+//! Which requests are sampled, which of them get a shadow request, and its headers.
 
 use super::*;
 
@@ -22,7 +22,7 @@ fn a_sample_knows_its_segment_and_its_route() {
 }
 
 #[test]
-fn only_the_modes_that_copy_have_samples() {
+fn only_shadowing_modes_have_samples() {
     let shadow = json!({ "requests": 100 });
     for (mode, expected) in [
         ("off", false),
@@ -37,7 +37,7 @@ fn only_the_modes_that_copy_have_samples() {
 }
 
 #[test]
-fn what_an_earlier_hop_decided_is_copied_there_or_nowhere() {
+fn a_request_decided_by_an_earlier_hop_is_not_sampled() {
     let plan = plan("shadow", &json!({ "requests": 100 }));
     let mut headers = get("/");
     headers.push(("x-turnout-decision", "r=v1"));
@@ -46,7 +46,7 @@ fn what_an_earlier_hop_decided_is_copied_there_or_nowhere() {
 }
 
 #[test]
-fn an_account_that_is_not_known_is_in_no_segment_and_last() {
+fn an_unknown_account_is_in_no_segment() {
     for (shadow, expected) in [
         (json!({ "requests": 100 }), true),
         (json!({ "requests": 100, "accounts": 99.999999 }), false),
@@ -77,7 +77,7 @@ fn a_request_without_an_id_is_sampled_only_with_all() {
 }
 
 #[test]
-fn what_cannot_be_copied_says_why() {
+fn a_request_that_cannot_be_shadowed_has_a_reason() {
     let plan = plan("shadow", &json!({ "requests": 100 }));
     let with = |name, value| [get("/"), vec![(name, value)]].concat();
     let mut post = get("/");
@@ -121,13 +121,13 @@ fn what_cannot_be_copied_says_why() {
         let found = sample(&plan, &headers, inbound).expect("a sample");
         assert_eq!(found.skip, Some(why), "{headers:?}");
     }
-    // Forged, it is nothing.
+    // A forged header has no effect.
     let forged = sample(&plan, &with("x-turnout-shadow", "1"), Inbound::Strip);
     assert_eq!(forged.and_then(|sample| sample.skip), None);
 }
 
 #[test]
-fn a_token_is_offered_where_asking_twice_would_do_it_twice() {
+fn lint_suggests_a_token_for_requests_with_side_effects() {
     let shadow = json!({ "requests": 1, "methods": ["GET", "POST"], "idempotency_header": "Idempotency-Key" });
     let token = |mode: &str, method: &'static str, own: Option<&'static str>| {
         let plan = plan(mode, &shadow);
@@ -153,7 +153,7 @@ fn a_token_is_offered_where_asking_twice_would_do_it_twice() {
 }
 
 #[test]
-fn a_copy_carries_what_is_about_the_request() {
+fn a_shadow_request_has_the_headers_of_the_request() {
     let plan = plan(
         "shadow",
         &json!({ "requests": 1, "strip_headers": ["Authorization"] }),

@@ -1,8 +1,8 @@
-//! The trial of a sampled request: whom to ask next, and what to make of the answers.
+//! The trial of a sampled request: its calls, and its outcome.
 
 use super::*;
 
-/// A worker's side of one rollout, and what it is asked and answered.
+/// One rollout of a worker, and its calls and their responses.
 struct Bench {
     plan: Plan,
     model: NoiseModel,
@@ -15,7 +15,7 @@ impl Bench {
         Self { plan, model }
     }
 
-    /// Runs one trial. The answers are given in the order of the questions; returns whom it asked.
+    /// Runs one trial with these responses to its calls. Returns the destinations of the calls.
     fn run(&mut self, noise: bool, v1: Value, answers: Vec<Answered>) -> (Vec<Treatment>, Verdict) {
         let (mut trial, first) = Trial::start(body(&v1), true, noise, &mut self.model);
         let mut asked = vec![first];
@@ -62,7 +62,7 @@ fn reply(value: Value) -> Answered {
 use Treatment::{V1, V2};
 
 #[test]
-fn equal_answers_need_one_question() {
+fn equal_responses_need_one_call() {
     let mut bench = Bench::new(&json!({ "requests": 1 }));
     let (asked, verdict) = bench.run(
         false,
@@ -74,7 +74,7 @@ fn equal_answers_need_one_question() {
 }
 
 #[test]
-fn no_answer_is_an_outcome_of_its_own() {
+fn a_missing_response_has_its_own_outcome() {
     for why in [Outcome::Timeout, Outcome::V2Error, Outcome::TooLarge] {
         let mut bench = Bench::new(&json!({ "requests": 1 }));
         assert_eq!(
@@ -85,7 +85,7 @@ fn no_answer_is_an_outcome_of_its_own() {
 }
 
 #[test]
-fn a_difference_counts_when_both_have_been_asked_again() {
+fn a_difference_counts_after_both_were_asked_again() {
     let mut bench = Bench::new(&json!({ "requests": 1 }));
     let (v1, v2) = (json!({ "a": 1 }), json!({ "a": "1" }));
     let answers = |repetitions: usize| {
@@ -95,14 +95,14 @@ fn a_difference_counts_when_both_have_been_asked_again() {
     };
     let (asked, verdict) = bench.run(false, v1.clone(), answers(8));
     assert_eq!(verdict.outcome, Outcome::Different);
-    // A value that varies now and then may well come twice.
+    // A value that varies only sometimes may well come twice.
     assert_eq!(asked, [V2, V1, V1, V1, V1, V1, V1, V1, V1, V2]);
     let difference = verdict.difference.expect("what differs");
     assert!(difference.rechecked);
     assert_eq!(difference.findings.len(), 1);
     assert_eq!(difference.findings[0].pointer, "/a");
 
-    // That v1 is steady there is known now. It is only asked whether it still is.
+    // Now v1 is known to be steady there. It is only asked to confirm that.
     let (asked, verdict) = bench.run(false, v1.clone(), answers(1));
     assert_eq!(
         (asked, verdict.outcome),
@@ -111,26 +111,26 @@ fn a_difference_counts_when_both_have_been_asked_again() {
 }
 
 #[test]
-fn where_v1_disagrees_with_itself_values_say_nothing() {
+fn values_do_not_count_where_v1_varies() {
     let mut bench = Bench::new(&json!({ "requests": 1 }));
     let at = |at: &str, name: Value| json!({ "at": at, "name": name });
     let answers = vec![reply(at("2", json!("x"))), reply(at("3", json!("x")))];
     let outcome = bench.outcome(false, at("1", json!("x")), answers);
     assert_eq!(outcome, Outcome::Noise);
 
-    // It is asked about once more, because it may have been a change of the moment.
+    // It is repeated once more, because it may have been a change at that moment.
     let answers = ["6", "7"].map(|time| reply(at(time, json!("x"))));
     let (asked, verdict) = bench.run(false, at("5", json!("x")), answers.into());
     assert_eq!((asked, verdict.outcome), (vec![V2, V1], Outcome::Noise));
 
-    // From now on that is known without asking.
+    // From now on the noise is known without asking.
     let answers = vec![reply(at("6", json!("x")))];
     assert_eq!(
         bench.outcome(false, at("5", json!("x")), answers),
         Outcome::Noise
     );
 
-    // What else differs is still found, and so are type and presence at the noisy place.
+    // Other differences are still found, and so are type and presence at the noisy place.
     let again = (0..8).map(|time| reply(at(&format!("again {time}"), json!("x"))));
     let answers: Vec<_> = [reply(at("8", json!("y")))]
         .into_iter()
@@ -152,10 +152,10 @@ fn where_v1_disagrees_with_itself_values_say_nothing() {
     }
 }
 
-/// A change of the data between the user's answer and the filter's question hides nothing that differs
-/// from then on.
+/// A change of the data between the user's response and the repeated request does not hide later
+/// differences.
 #[test]
-fn one_change_of_the_data_hides_no_later_difference() {
+fn a_change_of_the_data_hides_no_later_difference() {
     let mut bench = Bench::new(&json!({ "requests": 1 }));
     let answer = |n: u8| reply(json!({ "n": n }));
     let (asked, verdict) = bench.run(
@@ -170,9 +170,9 @@ fn one_change_of_the_data_hides_no_later_difference() {
     assert_eq!(outcome, Outcome::Different);
 }
 
-/// Where v1 no longer varies, values count again.
+/// Once v1 no longer varies, values count again.
 #[test]
-fn where_v1_agrees_with_itself_again_values_count() {
+fn values_count_once_v1_is_steady_again() {
     let mut bench = Bench::new(&json!({ "requests": 1 }));
     let answer = |n: u8| reply(json!({ "n": n }));
     let varies = vec![answer(2), answer(3)];
@@ -189,9 +189,9 @@ fn where_v1_agrees_with_itself_again_values_count() {
     assert_eq!(outcomes, [Outcome::Different, Outcome::Different]);
 }
 
-/// A route that rewrites requests: v1 answers the filter what it answers nobody else.
+/// A route that rewrites requests: v1 sends the filter a response that no user gets.
 #[test]
-fn what_v1_answers_to_nobody_but_the_filter_is_not_repeatable() {
+fn responses_that_only_the_filter_gets_are_not_repeatable() {
     let mut bench = Bench::new(&json!({ "requests": 1 }));
     let filter = || reply(json!({ "error": "no such path" }));
     let mut outcomes = Vec::new();
@@ -208,7 +208,7 @@ fn what_v1_answers_to_nobody_but_the_filter_is_not_repeatable() {
 }
 
 #[test]
-fn for_noise_v1_is_asked_twice_before_and_after_in_turns() {
+fn noise_requests_to_v1_alternate_before_and_after() {
     let mut bench = Bench::new(&json!({ "requests": 1, "noise": { "requests": 100 } }));
     let answer = |n: u8| reply(json!({ "n": n }));
     let (asked, verdict) = bench.run(true, json!({ "n": 1 }), vec![answer(2), answer(3)]);
@@ -217,7 +217,7 @@ fn for_noise_v1_is_asked_twice_before_and_after_in_turns() {
     assert_eq!((asked, verdict.outcome), (vec![V2, V1], Outcome::Noise));
     let (asked, _) = bench.run(true, json!({ "n": 7 }), vec![answer(8), answer(9)]);
     assert_eq!(asked, [V1, V2]);
-    // v1's silence then teaches nothing, and keeps nobody from asking v2.
+    // A silent v1 teaches nothing, and does not prevent calls to v2.
     let answers = vec![answer(1), Answered::Not(Outcome::Timeout)];
     assert_eq!(
         bench.outcome(true, json!({ "n": 1 }), answers),
@@ -226,7 +226,7 @@ fn for_noise_v1_is_asked_twice_before_and_after_in_turns() {
 }
 
 #[test]
-fn what_cannot_be_asked_again_counts_as_it_is() {
+fn a_difference_that_cannot_be_rechecked_counts() {
     let recheck = json!({ "requests": 1, "recheck": false });
     let answers = || vec![reply(json!(2))];
     assert_eq!(
@@ -234,7 +234,7 @@ fn what_cannot_be_asked_again_counts_as_it_is() {
         Outcome::Different
     );
 
-    // A method that is not safe is asked once, whatever is asked for.
+    // An unsafe method is never repeated, whatever the policy sets.
     let mut bench = Bench::new(&json!({ "requests": 1, "noise": { "requests": 100 } }));
     let (mut trial, first) = Trial::start(body(&json!(1)), false, true, &mut bench.model);
     assert_eq!(first, V2);
@@ -249,11 +249,11 @@ fn what_cannot_be_asked_again_counts_as_it_is() {
 }
 
 #[test]
-fn v1_is_asked_again_only_so_often() {
+fn repeated_requests_to_v1_are_limited() {
     let mut bench = Bench::new(&json!({ "requests": 1, "max_in_flight": 3 }));
     let mut again = 0;
     for n in 0..100 {
-        // Each differs at a place of its own: nothing is known yet.
+        // Each differs at a place of its own, so nothing is known yet.
         let field = format!(
             "field_{}",
             char::from(b'a' + n % 26)

@@ -1,12 +1,12 @@
-//! What becomes of a difference, for every combination of v1's first answer, v2's first answer, and
-//! what both answer when they are asked again. `docs/shadow.md` has the same table.
+//! The outcome of a difference, for every combination of v1's and v2's first responses and their responses to
+//! the repeated request. `docs/shadow.md` has the same table.
 
 use super::*;
 
-/// What is answered.
+/// A response.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Says {
-    /// 200 and `{"balance":1}`, as v1 at first.
+    /// 200 and `{"balance":1}`, v1's first response.
     A,
     /// 200 and another balance.
     B,
@@ -14,19 +14,19 @@ enum Says {
     C,
     /// 500.
     Fails,
-    /// 404, with the same body whoever answers.
+    /// 404, with the same body from v1 and v2.
     NotFound,
     /// 429: too many requests.
     Limited,
     /// 503: overloaded.
     Overloaded,
-    /// 503 and more than is kept.
+    /// 503 and a body that is too large to keep.
     OverloadedTooLarge,
-    /// Nothing in time.
+    /// No response within the timeout.
     Nothing,
-    /// 200 and more than is kept.
+    /// 200 and a body that is too large to keep.
     TooLarge,
-    /// 500 and more than is kept.
+    /// 500 and a body that is too large to keep.
     FailsTooLarge,
 }
 
@@ -64,7 +64,7 @@ impl Says {
     }
 }
 
-/// How a trial ends, and what its findings say.
+/// The outcome of a trial, and its findings.
 fn trial(v1: Says, v2: Says, v1_again: &[Says], v2_again: Says) -> (Outcome, Vec<String>) {
     let plan = plan("shadow", &json!({ "requests": 1 }));
     let mut model = NoiseModel::new(shadow(&plan));
@@ -121,9 +121,9 @@ const UNSTABLE: &str = "body /balance unstable";
 const STATUS: &str = "status  value";
 
 const TABLE: &[Row] = &[
-    // v2 answers as v1 did: nobody is asked again.
+    // v2 responds as v1 did: no request is repeated.
     (A, A, &[Nothing], Nothing, Outcome::Equal, &[]),
-    // v1 repeats itself: the difference stands, whatever v2 says the second time.
+    // v1 repeats its response: the difference counts, whatever v2's second response is.
     (A, B, &[A], B, Outcome::Different, &[VALUE]),
     (A, B, &[A], A, Outcome::Different, &[VALUE, UNSTABLE]),
     (A, B, &[A], C, Outcome::Different, &[VALUE, UNSTABLE]),
@@ -144,13 +144,13 @@ const TABLE: &[Row] = &[
         Outcome::Different,
         &[VALUE, "status  unstable"],
     ),
-    // v1 varies where they differ, at once or later: that is noise.
+    // v1 varies where the responses differ, at once or later: that is noise.
     (A, B, &[C], B, Outcome::Noise, &[]),
     (A, B, &[B], B, Outcome::Noise, &[]),
     (A, B, &[B, C], B, Outcome::Noise, &[]),
     (A, B, &[A, A, A, B], A, Outcome::Noise, &[]),
     (A, B, &[A, A, A, C], B, Outcome::Noise, &[]),
-    // v1 answers with another status: it is no yardstick.
+    // v1 responds with another status, so it cannot confirm the difference.
     (A, B, &[Fails], B, Outcome::Unrepeatable, &[]),
     (A, B, &[NotFound], B, Outcome::Unrepeatable, &[]),
     (A, B, &[A, A, NotFound], A, Outcome::Unrepeatable, &[]),
@@ -167,12 +167,12 @@ const TABLE: &[Row] = &[
     (Fails, A, &[A], A, Outcome::Unrepeatable, &[]),
     (Fails, A, &[Fails, A], A, Outcome::Unrepeatable, &[]),
     (NotFound, A, &[A], A, Outcome::Unrepeatable, &[]),
-    // v1 says nothing when it is asked again: nobody knows.
+    // v1 does not respond to the repeated request: the difference stays unproven.
     (A, B, &[Nothing], B, Outcome::Unconfirmed, &[]),
     (A, B, &[TooLarge], B, Outcome::Unconfirmed, &[]),
     (A, B, &[A, A, Nothing], B, Outcome::Unconfirmed, &[]),
     (A, Fails, &[Nothing], A, Outcome::Unconfirmed, &[]),
-    // A v1 that is too busy to be asked again says nothing either.
+    // A v1 that is too busy for the repeated request proves nothing either.
     (A, B, &[Limited], B, Outcome::Unconfirmed, &[]),
     (A, B, &[Overloaded], B, Outcome::Unconfirmed, &[]),
     (A, B, &[OverloadedTooLarge], B, Outcome::Unconfirmed, &[]),
@@ -220,7 +220,7 @@ const TABLE: &[Row] = &[
             "body /name extra",
         ],
     ),
-    // A status that differs is a difference also where the body is too large to keep.
+    // Another status is a difference even if the body is too large to keep.
     (
         A,
         FailsTooLarge,
@@ -238,7 +238,7 @@ const TABLE: &[Row] = &[
         &[STATUS, "status  unstable"],
     ),
     (A, TooLarge, &[A], A, Outcome::TooLarge, &[]),
-    // v2 does not answer.
+    // v2 does not respond.
     (A, Nothing, &[A], A, Outcome::Timeout, &[]),
 ];
 
@@ -255,10 +255,10 @@ fn every_row_of_the_truth_table_ends_as_it_says() {
     }
 }
 
-/// Whatever the four answers are: a v1 that repeats itself makes a difference count, and v2's second
-/// answer takes nothing back.
+/// For any four responses: a v1 that repeats its response makes a difference count, and v2's second response
+/// does not change that.
 #[test]
-fn what_v2_answers_the_second_time_never_changes_the_outcome() {
+fn the_second_response_of_v2_never_changes_the_outcome() {
     let all = [A, B, C, Fails, NotFound, Nothing, TooLarge, FailsTooLarge];
     for v1 in [A, Fails] {
         for v2 in all {
@@ -280,9 +280,9 @@ fn what_v2_answers_the_second_time_never_changes_the_outcome() {
     }
 }
 
-/// That v1 limits the filter's questions says nothing about the statuses of its answers to users.
+/// A v1 that limits repeated requests does not make the statuses of its first responses noise.
 #[test]
-fn a_v1_that_limits_questions_does_not_hide_a_v2_that_fails() {
+fn a_v1_that_limits_repeated_requests_does_not_hide_a_failing_v2() {
     let plan = plan("shadow", &json!({ "requests": 1, "max_in_flight": 64 }));
     let mut model = NoiseModel::new(shadow(&plan));
     for busy in [Limited, Overloaded, OverloadedTooLarge] {
@@ -291,7 +291,7 @@ fn a_v1_that_limits_questions_does_not_hide_a_v2_that_fails() {
     }
     let ended = trial_of(&plan, &mut model, A, Fails, &[A], Fails);
     assert_eq!(ended.0, Outcome::Different);
-    // What is confirmed stays confirmed.
+    // Confirmed differences stay confirmed.
     let ended = trial_of(&plan, &mut model, A, Fails, &[Limited], Fails);
     assert_eq!(ended.0, Outcome::Different);
 }

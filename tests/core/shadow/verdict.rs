@@ -1,7 +1,7 @@
-//! How often the verdict is wrong: whole rollouts are simulated, with a v1 and a v2 that fail or vary at
-//! random, and judged by the trial, the noise model and the report that are shipped.
+//! The error rate of the verdict: whole rollouts are simulated with a v1 and a v2 that fail or vary at random, and
+//! judged by the real trial, noise model and report.
 //!
-//! `docs/shadow.md` shows the figures; the test compares them.
+//! `docs/shadow.md` has the numbers, and the test compares them.
 
 use std::fmt::Write as _;
 
@@ -9,40 +9,40 @@ use turnout_report::{Allow, Report, Totals, Verdict as Ready};
 
 use super::*;
 
-/// Requests of one rollout, at which the verdict is read.
+/// The numbers of requests after which the verdict is computed.
 const LOOKS: [usize; 4] = [30, 300, 3_000, 6_000];
-/// Sampled requests that are under way at once.
+/// Sampled requests in flight at the same time.
 const AT_ONCE: usize = 16;
-/// As `--allow` unless given.
+/// The default of `--allow`.
 const ALLOWED_PER_MILLION: u64 = 1_000;
 
-/// How two versions answer. Rates are in millionths.
+/// How v1 and v2 respond. Rates are in millionths.
 #[derive(Clone, Copy, Default)]
 struct Scenario {
     name: &'static str,
-    /// How often v1, or v2, returns 500.
+    /// The rates at which v1 and v2 return 500.
     fails: [u64; 2],
-    /// How often v1, or v2, returns another balance.
+    /// The rates at which v1 and v2 return another balance.
     errs: [u64; 2],
-    /// Fields that are one of two values at random, in both versions.
+    /// The number of fields with one of two random values, in v1 and v2.
     noisy_fields: usize,
-    /// Fields that are there or not at random, in both versions.
+    /// The number of fields that are present at random, in v1 and v2.
     optional_fields: usize,
-    /// How often a noisy or optional field has its rarer value.
+    /// The rate of the rarer value of a noisy or optional field.
     rarer: u64,
-    /// Routes that requests are spread over; noise is known by route.
+    /// The number of routes of the requests. Noise is known by route.
     routes: u64,
 }
 
 impl Scenario {
-    /// How many rollouts are simulated: fewer where each of their requests differs.
+    /// The number of simulated rollouts, fewer if each of their requests differs.
     fn rollouts(&self) -> u64 {
         let differs_always =
             self.noisy_fields + self.optional_fields > 0 || self.true_rate() >= 1_000_000;
         if differs_always { 40 } else { 120 }
     }
 
-    /// In how many of a million requests v2 responds as v1 never does. Failures of v1 do not count.
+    /// The rate, in millionths, of responses of v2 that v1 never gives. Failures of v1 do not count.
     fn true_rate(&self) -> u64 {
         self.fails[1] + self.errs[1]
     }
@@ -250,7 +250,7 @@ const QUIET: Scenario = Scenario {
     routes: 1,
 };
 
-/// SplitMix64, so that the figures are the same everywhere.
+/// SplitMix64, so that the numbers are the same everywhere.
 struct Random(u64);
 
 impl Random {
@@ -300,10 +300,10 @@ fn answer(scenario: &Scenario, version: usize, random: &mut Random) -> Reply {
     }
 }
 
-/// By outcome, and last the different ones that are unproven.
+/// The counts by outcome, and last those of unproven differences.
 type Counts = [u64; Outcome::ALL.len() + 1];
 
-/// The outcomes of one rollout, at each look.
+/// The outcomes of one rollout at each look.
 fn rollout(plan: &Plan, scenario: &Scenario, seed: u64) -> [Counts; LOOKS.len()] {
     let mut random = Random(seed);
     let mut model = NoiseModel::new(shadow(plan));
@@ -312,7 +312,7 @@ fn rollout(plan: &Plan, scenario: &Scenario, seed: u64) -> [Counts; LOOKS.len()]
     let (mut started, mut now_ms) = (0, 1_000_000);
     for (look, requests) in LOOKS.into_iter().enumerate() {
         while started < requests {
-            // So many begin at once, and each has a question under way: an answer takes 10 ms.
+            // So many requests start together, and each has a call in flight: a response takes 10 ms.
             let batch = AT_ONCE.min(requests - started);
             started += batch;
             let mut trials = Vec::new();
@@ -360,7 +360,7 @@ fn rollout(plan: &Plan, scenario: &Scenario, seed: u64) -> [Counts; LOOKS.len()]
     seen
 }
 
-/// What the report says of such counters.
+/// The verdict of the report for these counters.
 fn verdict(counts: &Counts) -> Ready {
     let mut text = String::new();
     for (outcome, count) in Outcome::ALL.into_iter().zip(counts) {

@@ -1,4 +1,4 @@
-//! A request in flight finishes under the policy that it began with.
+//! A request in flight finishes under the policy that was active when it started.
 
 use std::time::Duration;
 
@@ -26,7 +26,7 @@ async fn a_request_in_flight_finishes_under_the_policy_that_it_began_with() {
     let envoy = Envoy::start(bootstrap.keep_request_ids()).await;
     let client = envoy.client();
 
-    // Long enough for the swap, which the requests do not wait for.
+    // Longer than the swap takes.
     v2.fail(Fault::Late(Duration::from_millis(800)));
     let waiting = tokio::spawn({
         let client = client.clone();

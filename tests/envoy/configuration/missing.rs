@@ -1,4 +1,4 @@
-//! What happens while there is no policy, or one that names what Envoy does not have.
+//! No policy, or a policy with a cluster that Envoy does not have.
 
 use serde_json::json;
 use support::client::Request;
@@ -17,7 +17,7 @@ async fn without_a_valid_policy_at_the_start_everyone_is_on_v1() {
         .await;
     for request in [
         request_of(INSIDE),
-        // Nor can a client make use of it.
+        // A client cannot exploit this either.
         request_of(INSIDE).header("x-turnout-cluster", "channels-v2"),
         Request::get("/other"),
     ] {
@@ -32,7 +32,7 @@ async fn without_a_valid_policy_at_the_start_everyone_is_on_v1() {
     assert_eq!(version(&answer), "v2");
 }
 
-/// Nobody can know a cluster's absence before Envoy does. Only those who take v2 notice.
+/// Only Envoy knows that a cluster is missing, and only requests that take v2 fail.
 #[tokio::test]
 async fn a_cluster_that_envoy_does_not_know_is_a_503_until_the_next_policy() {
     let unknown = strip(&policy(&json!({ "v2": "channels-v3" })));

@@ -1,5 +1,5 @@
-//! Configurations that are refused: Envoy's log says everything that is wrong with them, and what
-//! was in force stays.
+//! Rejected configurations: Envoy's log has all their errors, and the active policy
+//! stays.
 
 use serde_json::{Value, json};
 use support::envoy::{Bootstrap, Envoy, Swap};
@@ -9,7 +9,7 @@ use turnout_core::{Configuration, Inbound};
 
 use crate::testbed::{OUTSIDE, Testbed, filter, policy, request_of, strip, traps, version};
 
-/// A policy as somebody wrote it, valid.
+/// A valid policy, as a person writes it.
 const GOOD: &str = r#"{
   "version": 1,
   "account": { "from": [ { "header": "x-account-sid" } ], "format": "sid" },
@@ -22,7 +22,7 @@ const GOOD: &str = r#"{
   ]
 }"#;
 
-/// What is wrong, the configuration, and how many problems it has.
+/// What is wrong, the configuration, and its number of errors.
 fn refused() -> Vec<(&'static str, String, usize)> {
     let whole = |text: &str| text.to_owned();
     let edited = |old: &str, new: &str| {
@@ -117,7 +117,7 @@ fn fifty_problems() -> String {
     strip(&fifty)
 }
 
-/// What the log has to say: each problem on a line of its own.
+/// The expected lines of the log, one for each error.
 fn complaints(configuration: &[u8]) -> Vec<String> {
     let Err(diagnostics) = Configuration::from_json(configuration) else {
         panic!("accepted: {}", String::from_utf8_lossy(configuration));
@@ -128,7 +128,7 @@ fn complaints(configuration: &[u8]) -> Vec<String> {
         .collect()
 }
 
-/// Fails unless each complaint ends a line of the log, once for each refusal.
+/// Fails unless each error ends a line of the log, once for each rejection.
 fn assert_logged(log: &[String], complaints: &[String], name: &str) {
     let times = |text: &str| log.iter().filter(|line| line.ends_with(text)).count();
     let found = complaints.len();
@@ -145,7 +145,7 @@ fn assert_logged(log: &[String], complaints: &[String], name: &str) {
 }
 
 #[tokio::test]
-async fn a_running_envoy_refuses_them_all_and_keeps_what_it_has() {
+async fn a_running_envoy_rejects_all_bad_policies_and_keeps_the_active_one() {
     let testbed = Testbed::live(&strip(&policy(&json!({ "mode": "on" }))), |b| b).await;
     let mut read = testbed.envoy.settled_log().await.len();
     for (name, configuration, problems) in refused() {
@@ -157,7 +157,7 @@ async fn a_running_envoy_refuses_them_all_and_keeps_what_it_has() {
         assert_logged(&log[read..], &complaints, name);
         read = log.len();
 
-        // It is outside of what the good policy would have, so this is the one before.
+        // The request is outside of the rollout of the valid policy, so this is the policy before.
         let answer = testbed.client().send(request_of(OUTSIDE)).await;
         assert_eq!(version(&answer), "v2", "after {name}");
     }
@@ -168,10 +168,10 @@ async fn a_running_envoy_refuses_them_all_and_keeps_what_it_has() {
     assert_eq!(version(&answer), "v1");
 }
 
-/// Envoy remembers what it has refused and does not ask the filter again, so the reasons are in the
-/// log once.
+/// Envoy remembers a rejected configuration and does not ask the filter again, so the log has the reasons
+/// once.
 #[tokio::test]
-async fn a_configuration_that_was_refused_is_refused_again() {
+async fn a_rejected_configuration_is_rejected_again() {
     let testbed = Testbed::live(&strip(&policy(&json!({ "mode": "on" }))), |b| b).await;
     let bad = strip(&policy(&json!({ "mode": "onn" })));
     for (good, served) in [("off", "v1"), ("on", "v2"), ("off", "v1")] {
@@ -184,9 +184,9 @@ async fn a_configuration_that_was_refused_is_refused_again() {
     assert_logged(&log, &complaints(bad.as_bytes()), "refused again");
 }
 
-/// Another type of value holds what YAML cannot.
+/// Another type of value can contain what YAML cannot.
 #[tokio::test]
-async fn bytes_that_are_not_utf8_are_refused_like_any_other_configuration() {
+async fn bytes_that_are_not_utf8_are_rejected_like_other_invalid_configurations() {
     let testbed = Testbed::live(&strip(&policy(&json!({ "mode": "on" }))), |b| b).await;
     let (bytes, base64) = (b"{\"\x7f\xff", "eyJ//w==");
     let filter = filter(base64).replace("protobuf.StringValue", "protobuf.BytesValue");
@@ -198,7 +198,7 @@ async fn bytes_that_are_not_utf8_are_refused_like_any_other_configuration() {
 }
 
 #[tokio::test]
-async fn an_envoy_does_not_start_with_them() {
+async fn envoy_does_not_start_with_bad_policies() {
     const TRIED: [&str; 4] = [
         "no configuration",
         "cut off",

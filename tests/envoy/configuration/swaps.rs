@@ -1,5 +1,5 @@
-//! A hundred changes of the policy under a steady load: good ones, bad ones, broken files, halts and
-//! rollbacks. No request is lost, and each is answered by a policy that was in force.
+//! A hundred policy changes under a steady load: good and bad policies, broken files, halts and rollbacks. No
+//! request is lost, and each is decided by a policy that was active.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -17,7 +17,7 @@ use turnout_core::{Headers, Inbound, Plan, Time, decide};
 use crate::testbed::{policy, strip, traps};
 
 const ROUNDS: usize = 10;
-/// At 10 requests a second each.
+/// The number of users, with 10 requests per second each.
 const USERS: u32 = 40;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -28,7 +28,7 @@ async fn a_hundred_changes_under_load_lose_no_request() {
     for round in 0..ROUNDS {
         testbed.round(round).await;
     }
-    // Some under the last one.
+    // Lets some requests run under the last policy.
     testbed.wait_for_requests(testbed.requests() + 200).await;
     let (answers, summary) = load.finish();
 
@@ -49,11 +49,11 @@ async fn a_hundred_changes_under_load_lose_no_request() {
     assert_eq!(traps(&log), Vec::<&String>::new());
 }
 
-/// A policy that was in force.
+/// A policy, and when it was active.
 struct Reign {
     plan: Plan,
-    /// Seconds since 1970: when it was about to be put in force, and when its successor was in force
-    /// for certain.
+    /// Seconds since 1970: just before the policy was applied, and when its successor was certainly
+    /// active.
     from: f64,
     until: f64,
 }
@@ -92,13 +92,13 @@ impl Testbed {
         testbed
     }
 
-    /// Ten changes, five of which are refused.
+    /// Ten changes, five of which are rejected.
     async fn round(&mut self, round: usize) {
         let halves = json!({ "rules": [{ "accounts": (round * 37) % 101 }] });
         let good = named(&format!("r{round}-split"), &halves);
         let mut on = named(&format!("r{round}-on"), &json!({ "mode": "on" }));
         if round.is_multiple_of(5) {
-            // Ten megabytes of a policy.
+            // A policy of ten megabytes.
             let accounts: Vec<String> = (0..300_000).map(|n| format!("AC{n:032x}")).collect();
             on["segments"] = json!({ "large": { "accounts": accounts } });
         }
@@ -122,7 +122,7 @@ impl Testbed {
     }
 }
 
-/// The commands, and what is done behind their back.
+/// The commands, and changes of the file without the command.
 impl Testbed {
     async fn apply(&mut self, policy: &Value) {
         let file = self.folder.replace_file("policy.json", &policy.to_string());
@@ -153,7 +153,7 @@ impl Testbed {
         self.begin(policy, from);
     }
 
-    /// Runs a command to its end; it says that Envoy has accepted.
+    /// Runs a command, which must report that Envoy accepted the policy.
     fn command(&mut self, arguments: &[&str]) {
         let folder = self.envoy.watched().display().to_string();
         let admin = format!("http://{}", self.envoy.admin().address());
@@ -167,7 +167,7 @@ impl Testbed {
         self.changes += 1;
     }
 
-    /// The command says what is wrong, and nothing reaches Envoy.
+    /// A command must report an error, and nothing reaches Envoy.
     fn refused_by_lint(&mut self, policy: &Value) {
         let file = self.folder.replace_file("policy.json", &policy.to_string());
         let (file, folder) = (file.display().to_string(), self.envoy.watched());
@@ -180,14 +180,14 @@ impl Testbed {
         self.refusals += 1;
     }
 
-    /// Somebody else replaces the file; the command then puts its own in place again.
+    /// Replaces the file by hand. The command must then restore its own.
     async fn refused_by_envoy(&mut self, file: &str) {
         assert_eq!(self.envoy.swap_filter(file).await, Swap::Rejected);
         self.changes += 1;
         self.refusals += 1;
     }
 
-    /// From now on a policy may decide, and in a moment no other one does.
+    /// From now on this policy may decide, and soon no other one does.
     fn begin(&mut self, policy: &Value, from: f64) {
         let confirmed = now();
         if let Some(before) = self.reigns.last_mut() {
@@ -200,8 +200,8 @@ impl Testbed {
         });
     }
 
-    /// It was answered, by a policy that was in force while it was under way, and by the version that
-    /// this policy says.
+    /// Checks that the request got a response, from a policy that was active meanwhile and from the treatment that
+    /// this policy decides.
     fn check(&self, answer: &Answered) {
         assert_eq!((answer.status, &answer.error), (200, &None), "{answer:?}");
         let revision = answer.revision.as_deref().expect("a revision");
@@ -242,7 +242,7 @@ fn named(revision: &str, changes: &Value) -> Value {
     policy
 }
 
-/// JSON, and no filter.
+/// JSON that is not a filter.
 fn wrong_type(round: usize) -> String {
     let other = "type.googleapis.com/envoy.config.cluster.v3.Cluster";
     let resource = match round % 3 {

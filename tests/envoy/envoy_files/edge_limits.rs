@@ -1,4 +1,4 @@
-//! `docs/edge.md` says what each file of the folder `envoy/` sets, and each file sets it.
+//! The table in `docs/edge.md` has the values that each file of the folder `envoy/` sets.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use crate::envoy_files::bootstraps;
 
-/// Of the connection manager: what has no row because it bounds nothing.
+/// Fields of the connection manager that limit nothing and have no row.
 const OF_NO_CONCERN: &[&str] = &[
     "@type",
     "access_log",
@@ -20,7 +20,7 @@ const OF_NO_CONCERN: &[&str] = &[
     "stat_prefix",
 ];
 
-/// A value for all files but those that have their own; none is one that a file does not set.
+/// The value for all files without a value of their own; `None` if such a file does not set it.
 struct Row {
     setting: String,
     value: Option<String>,
@@ -33,7 +33,7 @@ impl Row {
     }
 }
 
-/// The table's rows: of the cell `the files`, a value or `none`, and pairs of a file and its value.
+/// The rows of the table: in the cell `the files`, a value or `none`, and pairs of a file and its value.
 fn rows() -> Vec<Row> {
     let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/edge.md");
     let page = std::fs::read_to_string(page).expect("the page");
@@ -58,7 +58,7 @@ fn rows() -> Vec<Row> {
     table.lines().skip(2).map(row).collect()
 }
 
-/// The values of a file, by the names of the table. Where clusters differ there is a value that no row
+/// The values of a file, by the names of the table. If clusters differ, the value is one that no row
 /// has.
 fn settings(text: &str) -> BTreeMap<String, String> {
     let file: Value = yaml_serde::from_str(text).expect("YAML");
@@ -146,7 +146,7 @@ fn fields(value: &Value) -> &serde_json::Map<String, Value> {
 }
 
 #[test]
-fn the_table_of_limits_says_what_each_file_sets() {
+fn the_table_of_limits_has_the_values_of_each_file() {
     let rows = rows();
     assert!(rows.len() > 30, "only {} rows", rows.len());
     for (file, text) in bootstraps() {

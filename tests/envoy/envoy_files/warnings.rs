@@ -1,4 +1,4 @@
-//! What Envoy complains about when it runs the configurations of the folder `envoy/`.
+//! Envoy's warnings when it runs the configurations of the folder `envoy/`.
 
 use std::collections::BTreeMap;
 
@@ -8,15 +8,15 @@ use support::envoy::files;
 
 use crate::testbed::{INSIDE, Testbed, policy, request_of, strip};
 
-/// Whatever Envoy warns of beside, by words of the line.
+/// Expected warnings, by words of the line.
 const KNOWN: &[&str] = &[
-    // Of xds-policy.yaml, whose control plane is not there in this test.
+    // The control plane of xds-policy.yaml does not run in this test.
     "DeltaAggregatedResources gRPC config stream to control-plane closed",
     "gRPC config: initial fetch timed out for type.googleapis.com/envoy.config.core.v3.TypedExtensionConfig",
 ];
 
 #[tokio::test]
-async fn envoy_warns_of_nothing_in_the_files_that_people_copy() {
+async fn envoy_logs_no_warning_about_the_shipped_files() {
     let configuration = strip(&policy(&json!({
         "shadow": { "requests": 100 },
         "rules": [{ "accounts": 50, "requests": 50 }],

@@ -1,6 +1,5 @@
-//! A v2 that is not there, whatever the cluster looks like: a name that no DNS knows, no endpoint, a port
-//! at which nobody listens. A shadow request to it is an error of v2 alone; only those whom the policy
-//! sends there are answered with 503.
+//! A missing v2, of any kind: a name without a DNS record, no endpoint, a closed port. A shadow request to it is an
+//! error of v2 alone, and only requests that the policy sends there get a 503.
 
 use serde_json::{Value, json};
 use support::client::Request;
@@ -56,7 +55,7 @@ const NAMES: [&str; 5] = [
 ];
 const EACH: u64 = 5;
 
-/// A rollout for each cluster, under its name.
+/// A rollout for each cluster, with the same name.
 fn rollouts(of: impl Fn(&str) -> Value) -> Value {
     let mut all = policy(&json!({}));
     let rollout = |name: &str| {
@@ -82,13 +81,13 @@ async fn testbed(policy: &Value) -> Testbed {
 }
 
 #[tokio::test]
-async fn only_those_whom_the_policy_sends_to_a_missing_v2_are_not_served() {
+async fn only_requests_that_the_policy_sends_to_a_missing_v2_fail() {
     let testbed = testbed(&rollouts(|_| json!({}))).await;
     for name in NAMES {
         let ask = |account: &str| Request::get(format!("/{name}")).header("x-account-sid", account);
         for _ in 0..EACH {
             let answer = testbed.client().send(ask(INSIDE)).await;
-            // Of every salt these two may be on either side.
+            // Each salt may put these two on either side.
             match answer.status {
                 200 => assert_eq!(version(&answer), "v1", "{name}"),
                 status => assert_eq!(status, 503, "{name}: {}", answer.text()),

@@ -1,5 +1,5 @@
-//! v1, v2 and the collector as processes that are killed under load, again and again. Who is not served by
-//! the one that is dead has an answer, and each request is counted once.
+//! v1, v2 and the collector as processes that are killed under load, again and again. Requests that do not need the
+//! dead process get a response, and each request is counted once.
 
 use std::io::{BufRead, BufReader};
 use std::net::{Ipv4Addr, SocketAddr};
@@ -17,10 +17,10 @@ use crate::steady_traffic::Steady;
 use crate::testbed::{INSIDE, policy, request_of, strip, traps};
 
 const KILLS: usize = 3;
-/// How long one is dead, and well again.
+/// How long a process is dead, and how long it runs.
 const SPELL: Duration = Duration::from_millis(150);
 
-/// A server that answers everything with one document. It ends with its standard input.
+/// A server that responds to everything with one document. It ends with its standard input.
 const SERVER: &str = r#"
 import os, sys, threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -56,10 +56,10 @@ print("ready", flush=True)
 server.serve_forever()
 "#;
 
-/// A server in a process of its own, which is killed when dropped.
+/// A server process. Dropping it kills it.
 struct Server {
     address: SocketAddr,
-    // Bound and never listening: the port stays ours while the process is dead.
+    // Bound without listening: the port stays reserved while the process is dead.
     _reservation: TcpSocket,
     process: Option<Child>,
 }
@@ -95,7 +95,7 @@ impl Server {
         assert_eq!((read.expect("a pipe"), line.trim()), (6, "ready"));
     }
 
-    /// By the signal that it cannot catch.
+    /// Kills it with a signal that it cannot catch.
     fn kill(&mut self) {
         if let Some(mut child) = self.process.take() {
             child.kill().expect("a process");
@@ -124,7 +124,7 @@ impl Drop for Server {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn whoever_is_killed_each_request_is_answered_and_counted_once() {
+async fn each_request_gets_one_response_and_one_count_whichever_process_is_killed() {
     let [mut v1, mut v2, mut collector] = [Server::start(), Server::start(), Server::start()];
     let mut policy = policy(&json!({
         "mode": "shadow",
@@ -142,7 +142,7 @@ async fn whoever_is_killed_each_request_is_answered_and_counted_once() {
     let envoy = Envoy::start(bootstrap.concurrency(4)).await;
 
     let load = || Steady::start([envoy.client(), envoy.client()], |_| request_of(INSIDE));
-    // Of these no user notices anything.
+    // No user notices the end of these.
     let steady = load();
     for _ in 0..KILLS {
         v2.die_and_rise().await;
@@ -150,7 +150,7 @@ async fn whoever_is_killed_each_request_is_answered_and_counted_once() {
     }
     let mut answers = steady.end_without_loss().await;
     let unharmed = answers.len();
-    // Of this one those who are just then served.
+    // Only requests in flight notice the end of this one.
     let steady = load();
     for _ in 0..KILLS {
         v1.die_and_rise().await;

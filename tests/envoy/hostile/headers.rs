@@ -1,12 +1,12 @@
-//! Header lines that break the grammar of HTTP/1.1: folded over two lines, ended by a bare LF, with
-//! spaces where none belong. Each is refused by Envoy, or changes no decision.
+//! Header lines that break the grammar of HTTP/1.1: folded over two lines, ended by a bare LF, with spaces in the
+//! wrong places. Envoy rejects each of them, or it changes no decision.
 
 use serde_json::json;
 
 use super::{Outcome, send};
 use crate::testbed::{INSIDE, OUTSIDE, Testbed, headers_of, policy, strip, traps, turnout_headers};
 
-/// Header lines as they go out. `{v}` is the version that the client would like.
+/// Header lines as sent. `{v}` is the version that the client wants.
 const FORGERIES: &[(&str, &str)] = &[
     ("folded", "x-turnout-cluster:\r\n channels-{v}"),
     ("folded by a tab", "x-turnout-treatment:\r\n\t{v}"),
@@ -94,7 +94,7 @@ fn lines_of(forgery: &str, wanted: &str) -> String {
 }
 
 #[tokio::test]
-async fn forged_headers_that_break_the_grammar_are_refused_or_change_nothing() {
+async fn forged_headers_that_break_the_grammar_are_rejected_or_change_nothing() {
     let configuration = strip(&policy(&json!({})));
     let testbed = Testbed::of("cluster-header.yaml", &configuration, |b| {
         b.without_native_strip().concurrency(1)
@@ -118,7 +118,7 @@ async fn forged_headers_that_break_the_grammar_are_refused_or_change_nothing() {
         }
     }
     println!("{decided} decided, {refused} refused");
-    // Envoy joins folded lines and takes a bare LF; most of the others it refuses.
+    // Envoy joins folded lines and accepts a bare LF; it rejects most of the others.
     assert!(decided >= 10 && refused >= 20, "{decided}, {refused}");
     let next = send_lines(&testbed, INSIDE, "x-a: 1").await;
     assert_eq!(next.reached()["version"], "v2");
@@ -127,12 +127,12 @@ async fn forged_headers_that_break_the_grammar_are_refused_or_change_nothing() {
 }
 
 #[tokio::test]
-async fn a_padded_or_folded_account_is_that_account_or_none() {
+async fn a_padded_or_folded_account_is_the_same_account_or_malformed() {
     let testbed = Testbed::of("cluster-header.yaml", &strip(&policy(&json!({}))), |b| {
         b.concurrency(1)
     })
     .await;
-    // What is around a header's value is no part of it.
+    // White space around a header's value is not part of it.
     for (what, value) in [
         ("padded", format!("   {INSIDE}   ")),
         ("padded by tabs", format!("\t{INSIDE}\t ")),

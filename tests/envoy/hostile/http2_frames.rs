@@ -1,5 +1,5 @@
-//! Frames of HTTP/2 that no client library sends: header blocks that HTTP does not allow, lengths that
-//! lie, streams that are reset as fast as they begin. None is served, and the next connection is.
+//! HTTP/2 frames that no client library sends: invalid header blocks, wrong lengths, streams that are reset at
+//! once. None is served, and the next connection works.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -14,7 +14,7 @@ use crate::http2::{Connection, DATA, END_HEADERS, END_STREAM, HEADERS, RESET, SE
 use crate::testbed::{INSIDE, Testbed, policy, strip, traps};
 
 const CONTINUATION: u8 = 9;
-/// Far beyond what a loaded machine needs.
+/// Far longer than a loaded machine needs.
 const PATIENCE: Duration = Duration::from_secs(20);
 const RESETS: u32 = 400;
 /// The stream of the good request that follows each attack.
@@ -58,7 +58,7 @@ fn but(name: &str, value: &str) -> Vec<Pair> {
     pairs
 }
 
-/// Header blocks that are no request.
+/// Invalid header blocks.
 fn bad_blocks() -> Vec<(&'static str, Vec<Pair>)> {
     let many = |count: usize| {
         let more = (0..count).map(|number| pair(format!("x-{number}"), "1"));
@@ -124,7 +124,7 @@ fn bad_blocks() -> Vec<(&'static str, Vec<Pair>)> {
     ]
 }
 
-/// What goes out after the opening, as it is.
+/// The bytes after the preface.
 fn bad_frames() -> Vec<(&'static str, Vec<u8>)> {
     let open = |pairs: &[Pair]| frame(HEADERS, END_HEADERS, 1, &block(pairs));
     let posted = |length: &str, data: &[u8]| {
@@ -186,10 +186,10 @@ fn bad_frames() -> Vec<(&'static str, Vec<u8>)> {
 }
 
 #[tokio::test]
-async fn header_blocks_that_are_no_request_reach_nobody() {
+async fn invalid_header_blocks_reach_no_upstream() {
     let testbed = testbed().await;
     let target = testbed.envoy.address();
-    // What the others differ from by one thing is served.
+    // The request that the others vary is served.
     let mut good_frame = Connection::open(target).await;
     let sid = [("x-account-sid", INSIDE)];
     assert_eq!(good_frame.get("/v1/Channels", &sid).await["version"], "v2");
@@ -202,7 +202,7 @@ async fn header_blocks_that_are_no_request_reach_nobody() {
         let bytes = frame(HEADERS, END_HEADERS | END_STREAM, 1, &block(&pairs));
         let answer = send(target, &bytes).await;
         assert!(!is_served(&answer), "{what}");
-        // Besides the last one, where Envoy has not hung up.
+        // Besides the last request, unless Envoy closed the connection.
         let last = u64::from(answer.iter().any(|frame| frame.stream == LAST));
         assert_eq!(forwarded(&testbed).await, before + last, "{what}");
     }
@@ -219,9 +219,9 @@ async fn frames_that_break_the_protocol_are_not_served() {
     is_well(&testbed).await;
 }
 
-/// Envoy may end a connection that does this; nothing is left of the streams.
+/// Envoy may close such a connection. Nothing remains of the streams.
 #[tokio::test]
-async fn streams_that_are_reset_as_they_begin_leave_nothing_behind() {
+async fn streams_that_are_reset_at_once_leave_nothing_behind() {
     let testbed = testbed().await;
     let mut bytes = Vec::new();
     for number in 0..RESETS {
@@ -254,7 +254,7 @@ async fn testbed() -> Testbed {
     .await
 }
 
-/// The next one is served, and the filter has not broken down.
+/// The next request is served, and the filter has not trapped.
 async fn is_well(testbed: &Testbed) {
     let mut connection = Connection::open(testbed.envoy.address()).await;
     let sid = [("x-account-sid", INSIDE)];
@@ -263,8 +263,8 @@ async fn is_well(testbed: &Testbed) {
     assert_eq!(traps(&log), Vec::<&String>::new());
 }
 
-/// Sends frames on a connection of their own and a good request behind them, and returns all frames until
-/// that one's end or the connection's.
+/// Sends frames and a good request on a new connection, and returns all frames up to the end of that request or of
+/// the connection.
 async fn send(target: SocketAddr, bytes: &[u8]) -> Vec<Frame> {
     let stream = TcpStream::connect(target).await.expect("a connection");
     let (mut reader, mut writer) = stream.into_split();
@@ -275,7 +275,7 @@ async fn send(target: SocketAddr, bytes: &[u8]) -> Vec<Frame> {
         &frame(HEADERS, END_HEADERS | END_STREAM, LAST, &block(&good())),
     ]
     .concat();
-    // Envoy may hang up before it has read all.
+    // Envoy may close the connection before it has read everything.
     let write = async {
         let _ = writer.write_all(&opening).await;
         std::future::pending::<()>().await;
@@ -306,7 +306,7 @@ struct Frame {
     payload: Vec<u8>,
 }
 
-/// With its flags; `None` at the connection's end.
+/// A frame with its flags; `None` at the end of the connection.
 async fn next(reader: &mut OwnedReadHalf) -> Option<(u8, Frame)> {
     let mut head = [0; 9];
     reader.read_exact(&mut head).await.ok()?;
@@ -322,7 +322,7 @@ async fn next(reader: &mut OwnedReadHalf) -> Option<(u8, Frame)> {
     Some((flags, frame))
 }
 
-/// Whether an upstream's answer came to one of the requests before the last.
+/// Whether an upstream responded to one of the requests before the last.
 fn is_served(frames: &[Frame]) -> bool {
     let says = |frame: &Frame| {
         let found = frame.payload.windows(9).any(|part| part == b"\"version\"");
@@ -331,13 +331,13 @@ fn is_served(frames: &[Frame]) -> bool {
     frames.iter().any(says)
 }
 
-/// How many requests Envoy has sent to an upstream, or would have.
+/// The number of requests that Envoy sent or tried to send to an upstream.
 async fn forwarded(testbed: &Testbed) -> u64 {
     let stats = r"^cluster\.channels-v[12]\.upstream_rq_total$";
     testbed.envoy.admin().stats(stats).await.values().sum()
 }
 
-/// Headers in the plainest of their forms: not compressed, and not to be remembered.
+/// A header without compression and without indexing.
 fn block(pairs: &[Pair]) -> Vec<u8> {
     let text = |text: &[u8]| {
         let length = u8::try_from(text.len()).expect("a short text");

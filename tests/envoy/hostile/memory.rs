@@ -1,4 +1,4 @@
-//! What Envoy holds while accounts, and policies, come without end: no more after many than after some.
+//! Envoy's memory while endless accounts and policies come: it does not grow after the first of them.
 
 use serde_json::{Value, json};
 use support::client::Request;
@@ -8,12 +8,12 @@ use support::sized_policy::sid;
 use super::outcomes_of;
 use crate::testbed::{Testbed, policy, strip, traps};
 
-/// Of accounts that nobody has seen before.
+/// The number of requests, each of a new account.
 const REQUESTS: u64 = 2_500;
 const ROUNDS: u64 = 3;
 const SWAPS: usize = 24;
 const ACCOUNTS: usize = 20_000;
-/// By how much the last round may be above the first: caches and the garbage of V8.
+/// The allowed growth from the first to the last round: caches and the garbage of V8.
 const RATIO: f64 = 1.25;
 const SLACK: u64 = 24 << 20;
 
@@ -51,7 +51,7 @@ async fn accounts_without_end_leave_nothing_behind() {
         });
         let answers = testbed.client().send_all(requests.collect(), 8).await;
         assert!(answers.iter().all(|answer| answer.status == 200));
-        // Each has an outcome, so nothing is held any more.
+        // Each request has an outcome, so nothing is held any more.
         outcomes_of(&testbed.envoy, "chat", round * REQUESTS).await;
         first.get_or_insert(memory(&testbed.envoy));
     }

@@ -1,5 +1,5 @@
-//! A client that could keep or choose its request id could choose its treatment by it. Whatever else it
-//! sends, each request gets a new id.
+//! A client that could keep or choose its request id could choose its treatment. Each request gets a new id,
+//! whatever else the client sends.
 
 use std::collections::BTreeSet;
 
@@ -10,7 +10,7 @@ use crate::testbed::{INSIDE, Testbed, policy, request_of, strip};
 
 const ID: &str = "2b9dba03-eeb9-4af3-8c60-86ed95e6b0cd";
 
-/// What other proxies and tracers say to Envoy, and may make it believe a request internal or traced.
+/// Headers of other proxies and tracers, which may make Envoy treat a request as internal or traced.
 const HEADERS: &[(&str, &str)] = &[
     ("x-envoy-force-trace", "true"),
     ("x-envoy-internal", "true"),
@@ -111,12 +111,12 @@ async fn whatever_a_client_sends_each_request_gets_a_new_id() {
         }
     }
     assert_eq!(seen.len(), answered, "an id came twice");
-    // By ids of its own choice a client would be on one side.
+    // With ids of its own choice a client would be on one side.
     let (v1, v2) = testbed.reached();
     assert!(v1 > 10 && v2 > 10, "{v1} on v1, {v2} on v2");
 }
 
-/// As an upstream sees them.
+/// The ids that an upstream sees.
 fn ids_of(reached: &Value) -> Vec<String> {
     let headers = reached["headers"].as_array().expect("headers");
     let ids = headers.iter().filter(|header| header[0] == "x-request-id");

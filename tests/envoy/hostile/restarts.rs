@@ -1,5 +1,5 @@
-//! An Envoy that gives way: to its successor, by draining, or to a second listener. No request is lost,
-//! and each is counted once.
+//! An Envoy that is replaced: by a hot restart, by draining, or by a second listener. No request is lost, and each
+//! is counted once.
 
 use std::net::{Ipv4Addr, TcpListener};
 use std::path::Path;
@@ -16,12 +16,12 @@ use super::stats;
 use crate::steady_traffic::Steady;
 use crate::testbed::{INSIDE, OUTSIDE, policy, request_of, strip, traps, version};
 
-/// Each with its own policy, and one port.
+/// Two Envoys with their own policies and the same port.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_hot_restart_under_load_loses_no_request_and_no_count() {
     let (v1, v2) = (Upstream::start("v1"), Upstream::start("v2"));
     let port = free_port();
-    // No other process of this test has it.
+    // No other process of this test uses it.
     let family = Family(std::process::id());
     let bootstrap = |epoch: u32| {
         let text = rendered("cluster-header.yaml", &strip(&policy(&json!({}))));
@@ -43,7 +43,7 @@ async fn a_hot_restart_under_load_loses_no_request_and_no_count() {
     let on_v2 = on_v2.count() as u64;
     assert_eq!((v1.requests(), v2.requests()), (sent - on_v2, on_v2));
 
-    // Its own and those of its predecessor.
+    // Its own counts and those of its predecessor.
     let counted = async || {
         let decisions = stats(&child, "decisions.").await;
         decisions.values().sum::<u64>()
@@ -55,13 +55,13 @@ async fn a_hot_restart_under_load_loses_no_request_and_no_count() {
     assert_eq!(traps(&log), Vec::<&String>::new());
 }
 
-/// Known before the first Envoy starts, so that the second one takes it over.
+/// The port is known before the first Envoy starts, so that the second one can take it over.
 fn free_port() -> u16 {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
     listener.local_addr().expect("its address").port()
 }
 
-/// The Envoys that take each other's place share memory by this number, which they leave behind.
+/// The base id of the Envoys, which share memory by it and leave that behind.
 struct Family(u32);
 
 impl Drop for Family {
@@ -75,7 +75,7 @@ impl Drop for Family {
 }
 
 #[tokio::test]
-async fn who_is_being_served_when_a_listener_drains_is_served_to_the_end() {
+async fn a_draining_listener_finishes_its_requests() {
     const REQUESTS: usize = 24;
     let late = |name: &'static str| {
         Scripted::start(move |_| {

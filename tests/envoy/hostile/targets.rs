@@ -1,12 +1,12 @@
-//! Request lines of all sorts. Envoy refuses one, or the policy decides by the very path that the
-//! upstream gets, or nobody does: no spelling brings a request to the version of another path.
+//! All kinds of request targets. Envoy rejects a target, or the policy decides by the path that the upstream gets, or
+//! no rollout matches: no spelling brings a request to the treatment of another path.
 
 use serde_json::json;
 
 use super::{Outcome, send};
 use crate::testbed::{INSIDE, OUTSIDE, Testbed, headers_of, policy, strip, traps, turnout_headers};
 
-/// Targets as they go out.
+/// Targets as sent.
 const TARGETS: &[&str] = &[
     "/v1/Channels",
     "/v1/Channels/",
@@ -78,7 +78,7 @@ const TARGETS: &[&str] = &[
     "/ HTTP/1.1\r\nx-a: /v1/Channels",
 ];
 
-/// Whether the rollout has what an upstream sees. Its prefix is one of bytes, as Envoy's are.
+/// Whether the rollout matches the path that an upstream sees. Prefixes match bytes, as Envoy's do.
 fn is_of_the_rollout(path: &str) -> bool {
     path.starts_with("/v1/Channels")
 }
@@ -129,7 +129,7 @@ fn follows_the_policy(outcome: &Outcome, account: &str, target: &str) {
     let reached = outcome.reached.as_ref().expect("an upstream's answer");
     let path = reached["path"].as_str().expect("a path");
     let headers = turnout_headers(reached);
-    // What servers may read as another path, or host, is of no rollout.
+    // No rollout matches a target that servers may read as another path or host.
     let is_doubtful = path.contains(['%', ';', '\\']) || target.contains("://");
     let is_decided = is_of_the_rollout(path) && !(is_doubtful && headers.is_empty());
     let version = match is_decided && account == INSIDE {
@@ -144,7 +144,7 @@ fn follows_the_policy(outcome: &Outcome, account: &str, target: &str) {
     assert_eq!(headers, expected, "{target}: {path}");
 }
 
-/// Request lines, and whether Envoy refuses each.
+/// Request lines, and whether Envoy rejects them.
 const LINES: &[(&str, bool)] = &[
     ("POST /v1/Channels HTTP/1.1", false),
     ("TRACE /v1/Channels HTTP/1.1", false),
@@ -169,7 +169,7 @@ const LINES: &[(&str, bool)] = &[
 ];
 
 #[tokio::test]
-async fn request_lines_that_are_none_reach_nobody() {
+async fn invalid_request_lines_reach_no_upstream() {
     let testbed = testbed().await;
     let mut wrong = Vec::new();
     for (line, refused) in LINES {

@@ -1,4 +1,4 @@
-//! The two hops, the service between them, and what a request has seen on its way.
+//! The two hops, the service between them, and the observed treatments of a request.
 
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
@@ -18,7 +18,7 @@ use turnout_core::{Configuration, Inbound};
 
 use crate::testbed::{turnout_headers, version};
 
-/// What a service has to hand on.
+/// Headers that a service must propagate.
 const HANDED_ON: [&str; 3] = ["x-request-id", "x-turnout-decision", "x-account-sid"];
 
 /// Edge, A, sidecar and B.
@@ -28,15 +28,15 @@ pub(super) struct Mesh {
     _b: [Upstream; 2],
 }
 
-/// What a request has seen.
+/// The observed treatments of a request.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Chain {
     pub(super) path: String,
     pub(super) account: String,
     pub(super) id: String,
-    /// Of A.
+    /// Who served as A.
     pub(super) version: String,
-    /// Those of ours that reached A.
+    /// Our headers that reached A.
     pub(super) headers: Vec<(String, String)>,
     pub(super) calls: Vec<Call>,
 }
@@ -45,9 +45,9 @@ pub(super) struct Chain {
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Call {
     pub(super) path: String,
-    /// Of B.
+    /// Who served as B.
     pub(super) version: String,
-    /// Those of ours that reached B.
+    /// Our headers that reached B.
     pub(super) headers: Vec<(String, String)>,
 }
 
@@ -64,7 +64,7 @@ impl Mesh {
         let a1 = service_a("v1", sidecar.client()).await;
         let a2 = service_a("v2", sidecar.client()).await;
         let edge = Bootstrap::live(file("live-policy.yaml"), stripping(at_edge), a1, a2);
-        // Else no header that is forged with an underscore comes to the filter.
+        // Otherwise no forged header with an underscore reaches the filter.
         let edge = edge.allow_underscores();
         let edge = Envoy::start(edge).await;
         Self {
@@ -84,7 +84,7 @@ impl Mesh {
         assert_eq!(swap, Swap::Accepted, "{policy}");
     }
 
-    /// How often the sidecar has decided what of a rollout, and why.
+    /// The sidecar's decisions about a rollout, with their reasons and counts.
     pub(super) async fn sidecar_decisions(&self, rollout: &str) -> BTreeMap<String, u64> {
         let prefix = format!("wasmcustom.turnout.decisions.{rollout}.");
         let stats = self
@@ -106,8 +106,8 @@ fn trusting(policy: &Value) -> String {
     discovered(&Configuration::to_json(&policy.to_string(), Inbound::Trust))
 }
 
-/// A version of service A, for as long as the runtime runs: it asks B, by way of the sidecar, for what
-/// `x-calls` says, and answers with the chain.
+/// A version of service A, as long as the runtime runs: through the sidecar it sends B the requests that `x-calls`
+/// names, and responds with the chain.
 async fn service_a(version: &'static str, sidecar: Client) -> std::net::SocketAddr {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await;
     let listener = listener.expect("a free port");

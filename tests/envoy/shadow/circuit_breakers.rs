@@ -1,4 +1,4 @@
-//! Shadow requests have circuit breakers of their own: they take no user's place, and no user theirs.
+//! Shadow requests have their own circuit breakers: they never block users, and users never block them.
 
 use std::time::{Duration, Instant};
 
@@ -13,7 +13,7 @@ use super::testbed::{ShadowTestbed, asks, echo, shadow};
 use crate::testbed::{INSIDE, OUTSIDE, ROLLOUT, policy, request_of};
 
 const USERS: usize = 20;
-/// Far beyond what a loaded machine needs: reaching it means that it will not happen.
+/// Far longer than a loaded machine needs. Reaching it means that it will not happen.
 const PATIENCE: Duration = Duration::from_secs(30);
 const POLL: Duration = Duration::from_millis(20);
 
@@ -21,7 +21,7 @@ fn own_clusters() -> Value {
     json!({ "v1": "channels-v1-shadow", "v2": "channels-v2-shadow" })
 }
 
-/// Gives a cluster of the file one place instead of as many as it has.
+/// Limits a cluster of the file to one request.
 fn one_place(bootstrap: Bootstrap, cluster: &str, places: usize) -> Bootstrap {
     let of = |places: usize| {
         format!(
@@ -52,7 +52,7 @@ async fn wait_for<V1>(testbed: &ShadowTestbed<V1>, name: &str, least: u64) {
 }
 
 #[tokio::test]
-async fn shadow_requests_that_find_no_place_take_none_of_the_users() {
+async fn shadow_requests_never_use_the_circuit_breaker_of_users() {
     let adapt = |bootstrap| one_place(bootstrap, "channels-v2-shadow", 512);
     let testbed = ShadowTestbed::start(&own_clusters(), adapt, echo).await;
     testbed.v2.fail(Fault::Silence);
@@ -71,12 +71,12 @@ async fn shadow_requests_that_find_no_place_take_none_of_the_users() {
 }
 
 #[tokio::test]
-async fn users_who_take_every_place_of_v2_leave_shadow_requests_theirs() {
+async fn users_of_v2_do_not_block_shadow_requests() {
     let (v1, v2) = (Scripted::start(echo), Scripted::start(echo));
     let policy = policy(&json!({ "mode": "split", "shadow": shadow(&own_clusters()) }));
     let adapt = |bootstrap| one_place(bootstrap, "channels-v2", 10_000);
     let testbed = ShadowTestbed::between(v1, v2, &policy, adapt).await;
-    // One user of v2 who does not come to an end, and those who wait behind.
+    // One endless request of a user of v2, and other requests that wait for it.
     let stalled = format!(
         "POST /v1/Channels HTTP/1.1\r\nhost: a\r\nx-account-sid: {INSIDE}\r\ncontent-length: 9\r\n\r\n"
     );

@@ -1,4 +1,4 @@
-//! A collector that fails costs users nothing, and the lines that it does not take are counted.
+//! A failing collector has no effect on users, and the lines that it rejects are counted.
 
 use serde_json::{Value, json};
 use support::client::Request;
@@ -8,7 +8,7 @@ use super::otlp::policy;
 use super::records_testbed::{RecordsTestbed, always, of_kind, sum, until};
 use crate::testbed::{INSIDE, request_of};
 
-/// What a worker keeps for the collector: lines that wait, and those of the requests under way.
+/// The lines that a worker keeps for the collector: waiting lines, and those of exports in flight.
 const MOST_KEPT: i64 = 512 + 4 * 64;
 
 async fn testbed(collector: &Collector, policy: &Value) -> RecordsTestbed {
@@ -26,7 +26,7 @@ struct Lines {
 }
 
 impl Lines {
-    /// What was counted at about one time.
+    /// Counters at nearly the same time.
     async fn of(testbed: &RecordsTestbed) -> Self {
         let stats = testbed.stats().await;
         let count = |what: &str| {
@@ -45,7 +45,7 @@ impl Lines {
     }
 }
 
-/// Has one more summary written than there are, with its options: two lines.
+/// Causes one more summary and its options: two lines.
 async fn one_summary(testbed: &RecordsTestbed) {
     let before = testbed.outcomes().await;
     testbed.send([request_of(INSIDE)]).await;
@@ -54,10 +54,10 @@ async fn one_summary(testbed: &RecordsTestbed) {
 }
 
 #[tokio::test]
-async fn lines_that_it_does_not_take_are_lost_and_later_ones_are_not() {
+async fn lines_that_the_collector_rejects_are_lost_and_later_ones_are_not() {
     tokio::join!(
         lost_to(&[Fault::Status(500), Fault::Refuse, Fault::Garbage]),
-        // A request to it has its time, and no more.
+        // A request to the collector has a timeout.
         lost_to(&[Fault::Silence]),
     );
 }
@@ -85,7 +85,7 @@ async fn lost_to(faults: &[Fault]) {
     assert_eq!(lines.lost + lines.exported, lines.logged, "{faults:?}");
 }
 
-/// More routes than a worker keeps lines for, and no answer from the collector.
+/// More routes than a worker keeps lines for, and no response of the collector.
 #[tokio::test]
 async fn a_collector_that_hangs_holds_a_bounded_number_of_lines() {
     const ROUTES: usize = 1_000;
@@ -108,7 +108,7 @@ async fn a_collector_that_hangs_holds_a_bounded_number_of_lines() {
     assert!(lines.kept() <= MOST_KEPT, "{} are kept", lines.kept());
     assert!(lines.lost > 0, "{} were logged", lines.logged);
 
-    // What hangs is given up, and what still waits is sent.
+    // The hanging request is aborted, and waiting lines are sent.
     until("the requests to it are under way", async || {
         collector.requests() >= 1
     })

@@ -1,4 +1,4 @@
-//! v2 can do what it likes: not one user's answer changes, and each request is accounted for.
+//! Faults of v2: the responses of users never change, and each request has an outcome.
 
 use std::time::Duration;
 
@@ -9,11 +9,11 @@ use support::scripted_upstream::{Answer, Fault, Received};
 use super::testbed::{MOMENTS, ShadowTestbed, asks, echo};
 use crate::testbed::INSIDE;
 
-/// Of each kind of request in each fault.
+/// The number of requests of each kind in each fault.
 const REPEATS: usize = 4;
 const KEPT: usize = 65_536;
 
-/// All that v2 does, and how a request then ends.
+/// All faults of v2, and the outcome of a request.
 const FAULTS: [(Fault, &str); 12] = [
     (Fault::Refuse, "v2_error"),
     (Fault::Reset, "v2_error"),
@@ -23,14 +23,14 @@ const FAULTS: [(Fault, &str); 12] = [
     (Fault::Late(Duration::from_secs(30)), "timeout"),
     (Fault::Long(KEPT as u64 + 1), "too_large"),
     (Fault::Long(200_000), "too_large"),
-    // More than Envoy holds of any answer, so it breaks off, and does not say why.
+    // More than Envoy buffers of any response, so it aborts without a reason.
     (Fault::Long(100_000_000), "v2_error"),
     (Fault::Endless, "v2_error"),
     (Fault::Status(500), "different"),
     (Fault::Status(503), "different"),
 ];
 
-/// Answers of all sorts, by what is asked.
+/// Responses of all kinds, by path.
 fn answer(request: &Received) -> Answer {
     match request.route().trim_start_matches("/v1/Channels/") {
         "long" => Answer::text(vec![b'a'; KEPT]),
@@ -49,7 +49,7 @@ fn answer(request: &Received) -> Answer {
     }
 }
 
-/// One of each kind, and whether its answer has a body.
+/// One request of each kind, and whether its response has a body.
 fn requests() -> Vec<(Request, bool)> {
     let post = |path: &str, length: usize| {
         let body = "Hello, channel! ".repeat(length / 16);
@@ -71,12 +71,12 @@ fn requests() -> Vec<(Request, bool)> {
 }
 
 #[tokio::test]
-async fn whatever_v2_does_after_the_answer_no_user_notices() {
+async fn no_user_notices_faults_of_v2_after_the_response() {
     no_user_notices(MOMENTS[0]).await;
 }
 
 #[tokio::test]
-async fn whatever_v2_does_meanwhile_no_user_notices() {
+async fn no_user_notices_faults_of_v2_during_the_request() {
     no_user_notices(MOMENTS[1]).await;
 }
 
@@ -98,7 +98,7 @@ async fn no_user_notices(moment: &str) {
             Some(fault) => testbed.v2.fail(fault),
             None => testbed.v2.heal(),
         }
-        // What only spoils bodies spoils nothing else.
+        // A fault that only affects bodies affects nothing else.
         let is_of_bodies = matches!(fault, Some(Fault::Cut | Fault::Long(_) | Fault::Endless));
         let kinds: Vec<usize> = (0..requests.len())
             .filter(|kind| has_body[*kind] || !is_of_bodies)
@@ -120,7 +120,7 @@ async fn no_user_notices(moment: &str) {
     }
     assert_eq!(testbed.v1.requests(), (sent + requests.len()) as u64);
 
-    // Connections that a fault has cut may be found out by the first copies only.
+    // The first shadow requests may still find connections that a fault has cut.
     testbed.v2.heal();
     until_equal(&mut testbed, &client).await;
     testbed.settle().await;
@@ -138,7 +138,7 @@ async fn until_equal(testbed: &mut ShadowTestbed, client: &Client) {
 
 type Comparable = (u16, Vec<(String, Vec<u8>)>, Vec<u8>);
 
-/// Without what a proxy adds, and what is of the moment.
+/// Removes headers that a proxy adds or that depend on the time.
 fn comparable(answer: Got) -> Comparable {
     const ADDED: [&str; 3] = ["date", "server", "x-envoy-upstream-service-time"];
     let mut headers: Vec<_> = answer

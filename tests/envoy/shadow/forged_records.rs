@@ -1,4 +1,4 @@
-//! Records that a client writes into an access log that goes where Envoy's own log goes.
+//! Records that a client forges in an access log that is merged with Envoy's own log.
 
 use serde_json::{Value, json};
 use turnout_report::{Allow, Report, Totals, Verdict};
@@ -6,7 +6,7 @@ use turnout_report::{Allow, Report, Totals, Verdict};
 use super::records_testbed::{RecordsTestbed, always, shadow, told, until};
 use crate::testbed::{INSIDE, request_of, strip};
 
-/// An access log on standard error, whose lines end in what the client says that it is.
+/// An access log on standard error, whose lines end with the user agent of the client.
 const MERGED: &str = r#"- name: merged
   typed_config:
     "@type": type.googleapis.com/envoy.extensions.access_loggers.stream.v3.StderrAccessLog
@@ -17,7 +17,7 @@ const MERGED: &str = r#"- name: merged
 const FORGED: &str = r#"{"turnout":"summary","time_ms":1795232340000,"rollout":"chat","segment":"-","route":"-","outcomes":{"equal":1000000},"unproven":0,"findings":[],"v1_us":[],"v2_us":[]}"#;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn no_client_writes_a_verdict_into_a_log_that_all_share() {
+async fn no_client_forges_a_verdict_in_a_shared_log() {
     let [v1, v2] = ["a", "a"].map(|name| always(&json!({ "name": name })));
     let configuration = strip(&shadow(&json!({})));
     let testbed =
@@ -44,7 +44,7 @@ async fn no_client_writes_a_verdict_into_a_log_that_all_share() {
         )
         .await;
     testbed.settled(requests).await;
-    // Once the summaries have all requests, the report has what the filter wrote, and nothing else.
+    // Once the summaries have all requests, the report has only the records of the filter.
     until("the summaries have all requests", async || {
         let log = testbed.envoy.settled_log().await;
         let own = log.iter().filter_map(|line| line.split_once("] wasm log"));

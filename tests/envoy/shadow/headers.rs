@@ -1,4 +1,4 @@
-//! What goes along with a copy, and what does not.
+//! The headers and bodies that a shadow request has, and those that it does not have.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -12,19 +12,19 @@ use turnout_core::{Configuration, Inbound};
 use super::records_testbed::{RecordsTestbed, always, outcomes, shadow};
 use crate::testbed::INSIDE;
 
-/// Written anew for each version, or by Envoy for each request of its own.
+/// Headers that differ between v1 and v2, or that Envoy sets for its own requests.
 const OF_THE_HOP: [&str; 8] = [
     "accept-encoding",
     "content-length",
     "x-envoy-expected-rq-timeout-ms",
-    // Envoy says so of every request that a filter makes, whoever the user is.
+    // Envoy sets this on every request that a filter makes.
     "x-envoy-internal",
     "x-turnout-cluster",
     "x-turnout-decision",
     "x-turnout-shadow",
     "x-turnout-treatment",
 ];
-/// Clients at this machine may then use the headers by which Envoy is told how to route.
+/// Makes this machine internal, so that clients may use the headers that control Envoy's routing.
 const INTERNAL: &str = "          use_remote_address: true
           internal_address_config: { cidr_ranges: [{ address_prefix: 127.0.0.0, prefix_len: 8 }] }
 ";
@@ -48,7 +48,7 @@ fn headers(request: &Received, without: &[&str]) -> Headers {
     headers
 }
 
-/// The same of both versions: what v1 got, and the copy.
+/// The comparable parts of both requests: that of v1, and the shadow request.
 fn pair(testbed: &RecordsTestbed) -> (Received, Received) {
     let last = |received: Vec<Received>| received.last().expect("a request").clone();
     (last(testbed.v1.received()), last(testbed.v2.received()))
@@ -84,7 +84,7 @@ fn copy_of(decision: &str) -> BTreeMap<String, String> {
 }
 
 #[tokio::test]
-async fn method_path_headers_and_body_are_those_of_the_user() {
+async fn a_shadow_request_has_the_users_method_path_headers_and_body() {
     let all = ["GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE"];
     let document = json!({ "a": 1 });
     let policy = shadow(&json!({ "methods": all }));
@@ -101,7 +101,7 @@ async fn method_path_headers_and_body_are_those_of_the_user() {
             )
             .await;
         for (sent, method) in (1..).zip(all) {
-            // As large as one may be, of all bytes.
+            // As large as allowed, with all bytes.
             let body: Vec<u8> = match method {
                 "POST" => (0..=255).cycle().take(65_536).collect(),
                 _ => Vec::new(),
@@ -133,7 +133,7 @@ async fn method_path_headers_and_body_are_those_of_the_user() {
             assert_eq!(headers(&copy, &without), headers(&user, &without));
             assert_eq!(copy.header("host"), Some("flex.example.com:8443"));
             assert_eq!(copy.header("x-request-id"), user.header("x-request-id"));
-            // What is compressed cannot be compared.
+            // Compressed bodies cannot be compared.
             assert_eq!(user.header("accept-encoding"), Some("gzip, br"));
             assert_eq!(copy.header("accept-encoding"), Some("identity"));
             assert_eq!(ours(&user), ours_of("v1", "chat=v1"));
@@ -143,7 +143,7 @@ async fn method_path_headers_and_body_are_those_of_the_user() {
 }
 
 #[tokio::test]
-async fn what_is_stripped_forged_or_meant_for_envoy_does_not_go_along() {
+async fn stripped_forged_and_envoy_headers_are_not_sent() {
     const TIMEOUT_MS: u32 = 9_000;
     let patience = Duration::from_millis(1_000);
     let policy = shadow(&json!({
@@ -193,7 +193,7 @@ async fn what_is_stripped_forged_or_meant_for_envoy_does_not_go_along() {
     }
     testbed.send([request.header("x-kept", "1")]).await;
 
-    // v2 was asked once, had its time, and its answer counts.
+    // v2 got one request, within its timeout, and its response counts.
     let ended = testbed.settled(1).await;
     assert_eq!(ended, outcomes([("different", 1)]));
     assert_eq!(testbed.v2.requests(), 1);
@@ -212,7 +212,7 @@ async fn what_is_stripped_forged_or_meant_for_envoy_does_not_go_along() {
 }
 
 #[tokio::test]
-async fn a_token_makes_it_safe_to_ask_again() {
+async fn a_token_makes_a_repeated_request_safe() {
     let policy = shadow(&json!({
         "methods": ["GET", "POST", "PUT"],
         "idempotency_header": "Idempotency-Key",
@@ -226,7 +226,7 @@ async fn a_token_makes_it_safe_to_ask_again() {
         ("PUT", None, Some("id-3")),
         ("GET", None, None),
         ("GET", Some(own), Some(own.1)),
-        // Of a method that is not copied.
+        // With a method that is not shadowed.
         ("DELETE", None, None),
     ]) {
         let mut request = Request::new(method, "/v1/Channels")
@@ -249,7 +249,7 @@ async fn a_token_makes_it_safe_to_ask_again() {
 }
 
 #[tokio::test]
-async fn the_copy_of_a_trusted_hop_is_not_copied_again() {
+async fn a_shadow_request_of_a_trusted_hop_is_not_shadowed_again() {
     let document = json!({ "a": 1 });
     let policy: Value = shadow(&json!({}));
     let configuration = Configuration::to_json(&policy.to_string(), Inbound::Trust);

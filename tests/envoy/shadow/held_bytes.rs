@@ -1,5 +1,4 @@
-//! What a worker holds under attack, by the memory of Envoy's process: no filter runs out of it, and every
-//! user is answered.
+//! The memory of Envoy's process under attack: no filter runs out of memory, and every user gets a response.
 
 use std::time::Duration;
 
@@ -16,9 +15,9 @@ use crate::testbed::{OUTSIDE, Testbed, policy, request_of, version};
 
 const MIB: usize = 1 << 20;
 const PATIENCE: Duration = Duration::from_secs(60);
-/// What the filter holds unless it is told otherwise.
+/// The default limit of the filter.
 const LIMIT: u64 = 64 << 20;
-/// What Envoy itself may hold of the calls under way, and what allocators keep besides.
+/// The memory that Envoy itself holds for calls in flight, and that allocators keep.
 const ENVOY: u64 = 96 << 20;
 
 fn largest_samples() -> Value {
@@ -53,7 +52,7 @@ fn check(before: Memory, now: Memory) {
 }
 
 #[tokio::test]
-async fn the_largest_bodies_and_a_silent_v2_neither_trap_nor_pass_the_limit() {
+async fn the_largest_bodies_and_a_silent_v2_neither_trap_nor_exceed_the_limit() {
     const REQUESTS: usize = 600;
     let mut testbed = testbed().await;
     testbed.v2.fail(Fault::Silence);
@@ -77,33 +76,33 @@ async fn the_largest_bodies_and_a_silent_v2_neither_trap_nor_pass_the_limit() {
 }
 
 #[tokio::test]
-async fn uploads_that_stall_neither_trap_nor_pass_the_limit() {
+async fn stalled_uploads_neither_trap_nor_exceed_the_limit() {
     const UPLOADS: usize = 400;
     let mut testbed = testbed().await;
-    // What the same uploads cost where no rollout has them.
+    // The memory of the same uploads if no rollout matches them.
     finish(&mut stall(&testbed, "/../elsewhere", UPLOADS).await).await;
     let before = Memory::of(&testbed);
     let mut stalled = stall(&testbed, "/1", UPLOADS).await;
     testbed.sampled(UPLOADS as u64).await;
     assert!(held(&testbed).await <= LIMIT);
     check(before, Memory::of(&testbed));
-    // Each of them ends as it would without the filter.
+    // Each upload ends as without the filter.
     finish(&mut stalled).await;
     let outcomes = testbed.any(UPLOADS as u64).await;
     assert!(outcomes.contains_key("dropped_busy"), "{outcomes:?}");
     testbed.settle().await;
 }
 
-/// Envoy asks its main thread whether a policy is right, where no samples are. A worker that refused it then
-/// would be left without the filter.
+/// Envoy's main thread, which has no samples, checks a policy. A worker that rejected it afterwards would have no
+/// filter.
 #[tokio::test]
-async fn whatever_samples_hold_a_worker_takes_the_next_policy() {
+async fn a_worker_accepts_the_next_policy_however_much_samples_hold() {
     let answer = |_: &_| Answer::text("taken");
     let (v1, v2) = (Scripted::start(answer), Scripted::start(answer));
     let testbed = ShadowTestbed::live(v1, v2, &largest_samples(), one_worker).await;
     let mut stalled = stall(&testbed, "/1", 100).await;
     testbed.sampled(100).await;
-    // A worker tells it once a second.
+    // A worker publishes it once a second.
     let full = async { while held(&testbed).await < LIMIT / 2 {} };
     timeout(PATIENCE, full).await.expect("the worker is full");
 
@@ -117,7 +116,7 @@ async fn whatever_samples_hold_a_worker_takes_the_next_policy() {
     finish(&mut stalled).await;
 }
 
-/// As many accounts as fit, under the smallest limit: two such policies at once are more than it.
+/// As many accounts as fit under the smallest limit. Two such policies together exceed it.
 const AS_MANY_AS_FIT: u32 = 300_000;
 
 fn smallest_limit(mode: &str, accounts: u32) -> String {
@@ -132,7 +131,7 @@ fn smallest_limit(mode: &str, accounts: u32) -> String {
 }
 
 #[tokio::test]
-async fn a_policy_that_fits_alone_follows_another_and_one_that_does_not_changes_nothing() {
+async fn a_policy_that_fits_alone_replaces_another_and_one_that_does_not_changes_nothing() {
     let testbed = Testbed::live(&smallest_limit("off", AS_MANY_AS_FIT), one_worker).await;
     assert_eq!(decided(&testbed).await, "v1");
     let next = smallest_limit("on", AS_MANY_AS_FIT);
@@ -148,7 +147,7 @@ async fn decided(testbed: &Testbed) -> String {
     version(&answer).to_owned()
 }
 
-/// Uploads that have all but their last byte.
+/// Uploads without their last byte.
 async fn stall(testbed: &ShadowTestbed, path: &str, uploads: usize) -> Vec<Wire> {
     let body = vec![b'b'; MIB - 1];
     let mut stalled = Vec::new();

@@ -1,4 +1,4 @@
-//! Headers about one connection, as no HTTP library would send them, are not about its copy.
+//! Hop-by-hop headers, which no HTTP library would send like this, are not part of a shadow request.
 
 use serde_json::json;
 use support::client::raw;
@@ -6,7 +6,7 @@ use support::client::raw;
 use super::records_testbed::{RecordsTestbed, always, outcomes, shadow};
 use crate::testbed::INSIDE;
 
-/// All that RFC 9110 and its forerunners know, and one that only this request says is of its kind.
+/// All hop-by-hop headers of RFC 9110 and earlier RFCs, and one that only this request declares.
 const HOP_BY_HOP: [&str; 11] = [
     "connection",
     "expect",
@@ -22,7 +22,7 @@ const HOP_BY_HOP: [&str; 11] = [
 ];
 
 #[tokio::test]
-async fn headers_of_the_connection_end_with_it() {
+async fn connection_headers_are_not_forwarded() {
     let document = json!({ "a": 1 });
     let policy = shadow(&json!({ "methods": ["GET", "POST"] }));
     for http2 in [false, true] {
@@ -70,9 +70,9 @@ async fn headers_of_the_connection_end_with_it() {
             (&post.body[..], post.header("content-length")),
             (&b"hello!"[..], Some("6"))
         );
-        // A length without a body would have v2 wait for one.
+        // A length without a body would make v2 wait for one.
         assert_eq!((get.body.len(), get.header("content-length")), (0, None));
-        // Some of them Envoy lets pass: it is not the one that keeps them from the copy.
+        // Envoy passes some of them, so it is the filter that removes them.
         let user = testbed.v1.received().remove(0);
         for name in ["te", "trailer", "proxy-authorization"] {
             assert!(user.headers.contains_key(name), "{name} in {user:?}");

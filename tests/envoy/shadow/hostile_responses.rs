@@ -1,6 +1,6 @@
-//! Answers that no HTTP library sends, from v2 as a shadow, from v1 under a shadow, and from v2 that
-//! serves. A user gets what the version that serves would give through Envoy without the filter's doing;
-//! each sampled request ends in one outcome; the filter does not break down.
+//! Responses that no HTTP library sends: from v2 to shadow requests, from v1, and from v2 when it serves. A user gets
+//! the same response as from Envoy without the filter; each sampled request has one outcome; the filter does not
+//! trap.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -15,25 +15,25 @@ use super::testbed::{ShadowTestbed, asks, one_worker, shadow_policy};
 use crate::testbed::{INSIDE, policy, strip, traps};
 
 const OK: &str = "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n";
-/// What v1 says where v2 is hostile.
+/// v1's response when v2 is hostile.
 const BODY: &str = r#"{"a":1}"#;
-/// How long v2 may take; some answers have no end.
+/// The timeout of v2; some responses are endless.
 const TIMEOUT_MS: u64 = 700;
 const DRIP: Duration = Duration::from_millis(20);
 
-/// JSON with a length.
+/// JSON with a content length.
 fn whole(body: impl AsRef<[u8]>) -> Vec<u8> {
     let body = body.as_ref();
     let head = format!("{OK}content-length: {}\r\n\r\n", body.len());
     [head.as_bytes(), body].concat()
 }
 
-/// A good answer with these lines in its head.
+/// A good response with additional header lines.
 fn with(lines: &str) -> Raw {
     Raw::new(format!("{OK}{lines}content-length: 7\r\n\r\n{BODY}"))
 }
 
-/// A good answer behind these bytes.
+/// These bytes, followed by a good response.
 fn behind(bytes: impl Into<Vec<u8>>) -> Raw {
     Raw::new([bytes.into(), whole(BODY)].concat())
 }
@@ -42,7 +42,7 @@ fn chunked(rest: &str) -> Raw {
     Raw::new(format!("{OK}transfer-encoding: chunked\r\n\r\n{rest}"))
 }
 
-/// Answers that end, whoever gives them; and as a shadow's, whether one has to be the outcome.
+/// Finite responses, and their outcome as responses to shadow requests, if it is fixed.
 fn bounded() -> Vec<(&'static str, Raw, Option<&'static str>)> {
     let equal = Some("equal");
     let error = Some("v2_error");
@@ -121,7 +121,7 @@ fn bounded() -> Vec<(&'static str, Raw, Option<&'static str>)> {
     ]
 }
 
-/// Answers that do not end, as a shadow's alone: a user would wait for them.
+/// Endless responses, only to shadow requests, because a user would wait for them.
 fn unbounded() -> Vec<(&'static str, Raw)> {
     vec![
         (
@@ -167,13 +167,13 @@ fn unbounded() -> Vec<(&'static str, Raw)> {
     ]
 }
 
-/// What gzip makes of 2,000 zeros.
+/// 2,000 zeros, compressed with gzip.
 static BOMB: [u8; 35] = [
     31, 139, 8, 0, 0, 0, 0, 0, 2, 3, 99, 96, 24, 5, 163, 96, 20, 140, 130, 81, 48, 10, 70, 193, 80,
     7, 0, 68, 244, 201, 2, 208, 7, 0, 0,
 ];
 
-/// Answers by the number at the end of the path.
+/// Responses by the number at the end of the path.
 async fn hostile(answers: Vec<Raw>) -> RawUpstream {
     RawUpstream::start(move |path| {
         let number = path.rsplit('/').next().and_then(|last| last.parse().ok());
@@ -188,7 +188,7 @@ fn good(_: &Received) -> Answer {
 }
 
 #[tokio::test]
-async fn whatever_v2_answers_to_a_shadow_the_user_has_v1s_answer_and_the_request_one_outcome() {
+async fn hostile_responses_to_shadow_requests_change_nothing_for_users() {
     let (bounded, unbounded) = (bounded(), unbounded());
     let answers = bounded.iter().map(|(_, raw, _)| raw);
     let answers = answers.chain(unbounded.iter().map(|(_, raw)| raw));
@@ -218,7 +218,7 @@ async fn whatever_v2_answers_to_a_shadow_the_user_has_v1s_answer_and_the_request
             Some(expected) => outcome == *expected,
             None => MAY_BE.contains(&outcome.as_str()),
         };
-        // What has no end is no answer that agrees.
+        // An endless response never counts as equal.
         let is_endless = number >= bounded.len();
         if !is_right || (is_endless && outcome == "equal") {
             wrong.push(format!("{what}: {outcome}, expected {expected:?}"));
@@ -233,7 +233,7 @@ async fn whatever_v2_answers_to_a_shadow_the_user_has_v1s_answer_and_the_request
     assert!(memory < 400 << 20, "{memory}");
 }
 
-/// Where Envoy's leniency decides.
+/// Responses whose handling depends on Envoy's version.
 const MAY_BE: [&str; 6] = [
     "equal",
     "different",
@@ -243,9 +243,9 @@ const MAY_BE: [&str; 6] = [
     "timeout",
 ];
 
-/// What a user gets of each answer is what Envoy makes of it where nothing is shadowed, in each role.
+/// In each role a user gets the same response as without shadowing.
 #[tokio::test]
-async fn whatever_v1_answers_under_a_shadow_or_v2_where_it_serves_envoy_alone_decides() {
+async fn shadowing_changes_no_hostile_response_of_the_serving_cluster() {
     let bounded = bounded();
     let answers: Vec<Raw> = bounded.iter().map(|(_, raw, _)| raw.clone()).collect();
     let upstream = hostile(answers).await;
@@ -277,7 +277,7 @@ async fn whatever_v1_answers_under_a_shadow_or_v2_where_it_serves_envoy_alone_de
         let log = envoy.settled_log().await;
         assert_eq!(traps(&log), Vec::<&String>::new());
     }
-    // Each was sampled, and each has an outcome.
+    // Each request was sampled, and each has an outcome.
     let sampled = bounded.len() as u64;
     let counted = |stats: &std::collections::BTreeMap<String, u64>, prefix: &str| -> u64 {
         let of_it = stats.iter().filter(|(name, _)| name.starts_with(prefix));
@@ -312,7 +312,7 @@ where
     Envoy::start(bootstrap).await
 }
 
-/// All that a user gets, without what is of the moment.
+/// The response of a user, without parts that depend on the time.
 async fn answer(envoy: &Envoy, request: &str) -> Vec<u8> {
     let answer = support::client::raw_to_end(envoy.address(), request.as_bytes()).await;
     let (head, body) = match answer.windows(4).position(|part| part == b"\r\n\r\n") {
@@ -326,7 +326,7 @@ async fn answer(envoy: &Envoy, request: &str) -> Vec<u8> {
     [&lines.join(&b'\n'), body].concat()
 }
 
-/// The most that Envoy has held, in bytes.
+/// The largest memory of Envoy, in bytes.
 fn memory_of(envoy: &Envoy) -> u64 {
     let path = format!("/proc/{}/status", envoy.id());
     let status = std::fs::read_to_string(path).expect("a process");

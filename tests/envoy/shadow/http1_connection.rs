@@ -1,4 +1,4 @@
-//! A connection of HTTP/1.1, byte by byte: what a test writes is what Envoy reads.
+//! An HTTP/1.1 connection, byte by byte: Envoy reads exactly what a test writes.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -7,16 +7,16 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
-/// Far beyond what a loaded machine needs: reaching it means that nothing will come.
+/// Far longer than a loaded machine needs. Reaching it means that nothing will come.
 const PATIENCE: Duration = Duration::from_secs(30);
 
 pub(super) struct Wire {
     stream: TcpStream,
-    /// Read and not yet taken.
+    /// Received and not yet used.
     read: Vec<u8>,
 }
 
-/// An answer as it came.
+/// A response as received.
 #[derive(Debug)]
 pub(super) struct Got {
     pub(super) status: u16,
@@ -46,13 +46,13 @@ impl Wire {
         }
     }
 
-    /// Writes as it is.
+    /// Writes these bytes.
     pub(super) async fn write(&mut self, bytes: impl AsRef<[u8]>) {
         let written = self.stream.write_all(bytes.as_ref()).await;
         written.expect("an open connection");
     }
 
-    /// The next answer to its end, one that only promises more included.
+    /// The next complete response, or an interim one.
     pub(super) async fn answer(&mut self, method: &str) -> Got {
         let mut got = self.head().await;
         let status = got.status;
@@ -68,7 +68,7 @@ impl Wire {
         got
     }
 
-    /// The head of the next answer.
+    /// The head of the next response.
     pub(super) async fn head(&mut self) -> Got {
         let head = self.line_of(b"\r\n\r\n").await.to_ascii_lowercase();
         let status = head.split(' ').nth(1).and_then(|code| code.parse().ok());
@@ -120,16 +120,16 @@ impl Wire {
         );
     }
 
-    /// Whatever comes until the other side closes.
+    /// Everything up to the end of the connection.
     pub(super) async fn rest(mut self) -> Vec<u8> {
         let read = self.stream.read_to_end(&mut self.read);
-        // A reset is an end too.
+        // A reset ends the connection too.
         let _ = timeout(PATIENCE, read).await.expect("an end");
         self.read
     }
 }
 
-/// The head of a request that the rollout has, with these lines besides.
+/// The head of a request that matches the rollout, with additional lines.
 pub(super) fn head(method: &str, path: &str, lines: &[&str]) -> String {
     let lines: String = lines.iter().map(|line| format!("{line}\r\n")).collect();
     format!("{method} /v1/Channels{path} HTTP/1.1\r\nhost: a\r\n{lines}\r\n")

@@ -1,5 +1,4 @@
-//! Over HTTP/2, from the client to v1 and v2: many at once, trailers, gRPC, and streams that are
-//! given up.
+//! HTTP/2 from the client to v1 and v2: concurrent streams, trailers, gRPC, and aborted streams.
 
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
@@ -21,7 +20,7 @@ fn everywhere(bootstrap: Bootstrap) -> Bootstrap {
 }
 
 #[tokio::test]
-async fn a_hundred_streams_at_once_are_each_copied() {
+async fn a_hundred_concurrent_streams_get_a_shadow_request_each() {
     at_both_moments(a_hundred_streams).await;
 }
 
@@ -57,7 +56,7 @@ async fn a_hundred_streams(moment: &'static str) {
     testbed.rest().await;
 }
 
-/// Says what it was asked, in its trailers too.
+/// Echoes the request, including its trailers.
 async fn with_trailers(request: hyper::Request<Incoming>) -> hyper::Response<Frames> {
     let path = request.uri().path().to_owned();
     let asked = request.into_body().collect().await.expect("a body");
@@ -72,13 +71,13 @@ async fn with_trailers(request: hyper::Request<Incoming>) -> hyper::Response<Fra
 }
 
 #[tokio::test]
-async fn trailers_go_either_way() {
+async fn trailers_pass_in_both_directions() {
     at_both_moments(trailers).await;
 }
 
 async fn trailers(moment: &'static str) {
     let v1 = Streaming::start(with_trailers).await;
-    // It has no trailers: copies do not carry them.
+    // Without trailers: shadow requests do not have them.
     let v2 = Scripted::start(|asked| {
         let body = String::from_utf8_lossy(&asked.body);
         support::scripted_upstream::Answer::json(&json!({ "body": body, "trailers": true }))
@@ -115,7 +114,7 @@ async fn trailers(moment: &'static str) {
 }
 
 #[tokio::test]
-async fn streams_that_are_given_up_leave_nothing_behind() {
+async fn aborted_streams_leave_nothing_behind() {
     at_both_moments(given_up).await;
 }
 
@@ -134,13 +133,13 @@ async fn given_up(moment: &'static str) {
         ShadowTestbed::between(v1, v2, &shadow_policy(&few_places(moment)), everywhere).await;
     let connection = H2::open(testbed.address()).await;
     for _ in 0..REPEATS {
-        // Of the request only a beginning is there, and the answer is there.
+        // The request is incomplete, and the response is complete.
         let early = request("POST", "/early", Frames::of(&["hello"]).hangs());
         let early = connection.send(early).await.expect("an answer");
         assert_eq!((early.status, &early.body[..]), (200, &b"enough"[..]));
         testbed.expect(&[("skipped_early_answer", 1)]).await;
 
-        // By which error the client learns of it, if by any, depends on Envoy's version.
+        // Whether and by which error the client is notified depends on Envoy's version.
         let breaks = request("GET", "/breaks", Frames::default());
         let _ = connection.send(breaks).await;
         testbed.expect(&[("skipped_aborted", 1)]).await;

@@ -1,4 +1,4 @@
-//! A connection of HTTP/2, with many requests on it at once.
+//! An HTTP/2 connection with many concurrent requests.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -15,7 +15,7 @@ use tokio::time::timeout;
 
 use super::streaming_upstream::Frames;
 
-/// Far beyond what a loaded machine needs: reaching it means that nothing will come.
+/// Far longer than a loaded machine needs. Reaching it means that nothing will come.
 const PATIENCE: Duration = Duration::from_secs(30);
 
 pub(crate) struct H2 {
@@ -23,7 +23,7 @@ pub(crate) struct H2 {
     connection: JoinHandle<()>,
 }
 
-/// An answer to its end.
+/// A complete response.
 #[derive(Debug)]
 pub(crate) struct Got {
     pub(crate) status: u16,
@@ -38,7 +38,7 @@ impl H2 {
         let opened = handshake(TokioExecutor::new(), TokioIo::new(stream)).await;
         let (requests, connection) = opened.expect("a connection of HTTP/2");
         let connection = tokio::spawn(async move {
-            // Which is an error whenever the other side cuts it.
+            // An error whenever the other side closes it.
             let _ = connection.await;
         });
         Self {
@@ -47,7 +47,7 @@ impl H2 {
         }
     }
 
-    /// The answer to its end; or why there is none.
+    /// The complete response, or the reason why there is none.
     pub(crate) fn send(
         &self,
         request: Request<Frames>,
@@ -83,7 +83,7 @@ impl Drop for H2 {
     }
 }
 
-/// A request that the rollout has.
+/// A request that matches the rollout.
 pub(crate) fn request(method: &str, path: &str, body: Frames) -> Request<Frames> {
     Request::builder()
         .method(method)

@@ -1,4 +1,4 @@
-//! A v2 that never answers costs a bounded amount of memory, all of which comes back.
+//! A silent v2 takes bounded memory, all of which is returned.
 
 use std::time::Duration;
 
@@ -9,23 +9,23 @@ use super::http1_connection::{Wire, head};
 use super::testbed::{Outcomes, ShadowTestbed, shadow_policy};
 
 const WORKERS: u32 = 2;
-/// Of each worker.
+/// Requests in flight per worker.
 const PLACES: u64 = 50;
 const MOST: u64 = WORKERS as u64 * PLACES;
 const CONNECTIONS: usize = 24;
-/// Of each request.
+/// The timeout of each request.
 const BODY: usize = 60_000;
-/// Of a body that is kept.
+/// The largest body that is kept.
 const KEPT: u64 = 65_536;
 
-/// What a request may cost that is held: its body and v1's answer as the filter keeps them, each in
-/// memory that grows by doubling; its body once more, on Envoy's way to v2; and the connection to v2
-/// with its buffers, and all headers.
+/// The memory of a request in flight: its body and v1's response in the filter, each in memory that grows by
+/// doubling; its body again on the way to v2; and the connection to v2 with its buffers and all
+/// headers.
 const A_PLACE: u64 = 2 * KEPT + 2 * KEPT + KEPT + 65_536;
-/// What the allocators of the filter's VM and of Envoy may keep besides, for each worker.
+/// The memory that the allocators of the filter's VM and of Envoy may keep, for each worker.
 const A_WORKER: u64 = 8 << 20;
 const BOUND: u64 = MOST * A_PLACE + WORKERS as u64 * A_WORKER;
-/// By how much a second round may be above the first.
+/// The allowed growth from the first to the second round.
 const SLACK: u64 = 8 << 20;
 
 async fn testbed(changes: Value) -> ShadowTestbed {
@@ -39,7 +39,7 @@ async fn testbed(changes: Value) -> ShadowTestbed {
     ShadowTestbed::between(v1, v2, &shadow_policy(&policy), bounded).await
 }
 
-/// Sends so many requests over a few connections as fast as they are answered.
+/// Sends so many requests over a few connections as fast as possible.
 async fn send(testbed: &ShadowTestbed, path: &str, requests: usize) {
     let length = format!("content-length: {BODY}");
     let request = [
@@ -65,10 +65,10 @@ async fn send(testbed: &ShadowTestbed, path: &str, requests: usize) {
 }
 
 #[tokio::test]
-async fn a_v2_that_never_answers_costs_what_the_policy_says_and_no_more() {
+async fn a_silent_v2_costs_no_more_than_the_policy_allows() {
     const REQUESTS: [usize; 2] = [20_016, 9_984];
     let mut testbed = testbed(json!({ "timeout_ms": 150 })).await;
-    // What the same traffic costs where no rollout has it.
+    // The memory of the same traffic if no rollout matches it.
     send(&testbed, "/../elsewhere", 2_400).await;
     let before = Memory::of(&testbed);
     testbed.v2.fail(Fault::Silence);
@@ -100,7 +100,7 @@ async fn a_v2_that_never_answers_costs_what_the_policy_says_and_no_more() {
     }
 }
 
-/// Sees, all the time, that no more is under way than there may be.
+/// Checks all the time that the limit of requests in flight is kept.
 async fn watch(testbed: &ShadowTestbed) {
     const ACTIVE: &str = "cluster.channels-v2.upstream_rq_active";
     loop {
@@ -113,13 +113,13 @@ async fn watch(testbed: &ShadowTestbed) {
 }
 
 #[tokio::test]
-async fn no_more_is_under_way_than_there_may_be_and_the_rest_is_dropped() {
+async fn requests_beyond_the_limit_in_flight_are_dropped() {
     const REQUESTS: usize = 2_400;
     let mut testbed = testbed(json!({ "timeout_ms": 60_000 })).await;
     for round in 1..=2 {
         testbed.v2.fail(Fault::Silence);
         send(&testbed, "/1", REQUESTS).await;
-        // Each worker that has a connection, and each has, holds as many as it may.
+        // Each worker has connections, and each holds as many requests as allowed.
         let held = testbed.v2.in_flight();
         assert!(held <= MOST, "{held}");
         assert!(
@@ -127,7 +127,7 @@ async fn no_more_is_under_way_than_there_may_be_and_the_rest_is_dropped() {
             "{}",
             testbed.v2.most_in_flight()
         );
-        // Those that wait are cut off.
+        // The waiting requests are cut off.
         testbed.v2.heal();
         let outcomes = testbed.any(REQUESTS as u64).await;
         let [broken, dropped] = counts(&outcomes, ["v2_error", "dropped_busy"]);

@@ -1,4 +1,4 @@
-//! What v1 itself answers differently each time is noise, and never a finding.
+//! Differences that v1 shows against itself are noise, and never findings.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -11,7 +11,7 @@ use turnout_report::Verdict;
 use super::records_testbed::{RecordsTestbed, is_copy, of_kind, outcomes, shadow};
 use crate::testbed::{INSIDE, request_of};
 
-/// A token and a time that no two answers share, of either version, and what is stable.
+/// A token and a time that differ in every response of v1 and v2, and stable fields.
 fn noisy() -> impl Fn(&Received) -> Answer + Clone + Send + Sync {
     let answers = Arc::new(AtomicU64::new(0));
     move |_| {
@@ -49,7 +49,7 @@ async fn testbed(policy: &Value) -> RecordsTestbed {
     RecordsTestbed::of(policy, upstream.clone(), upstream, |b| b).await
 }
 
-/// Nothing but outcomes that were noise, and not a line about a difference.
+/// All outcomes are noise, and the log has no difference.
 async fn only_noise(testbed: &RecordsTestbed, sent: u64) {
     let ended = testbed.settled(sent).await;
     let records = testbed.lines().await;
@@ -59,7 +59,7 @@ async fn only_noise(testbed: &RecordsTestbed, sent: u64) {
 }
 
 #[tokio::test]
-async fn noise_is_no_finding_from_the_first_request_on() {
+async fn noise_is_not_a_finding_from_the_first_request_on() {
     for (noise, send) in [
         (0, "after_answer"),
         (0, "with_request"),
@@ -74,9 +74,9 @@ async fn noise_is_no_finding_from_the_first_request_on() {
     }
 }
 
-/// As many at once as there may be, before anything is known.
+/// As many concurrent requests as allowed, before anything is known.
 #[tokio::test]
-async fn noise_is_no_finding_of_many_that_come_at_once() {
+async fn noise_is_not_a_finding_of_concurrent_requests() {
     const AT_ONCE: usize = 64;
     let testbed = testbed(&policy(&json!({ "max_in_flight": 4 * AT_ONCE }))).await;
     let requests = vec![request_of(INSIDE); AT_ONCE];
@@ -85,7 +85,7 @@ async fn noise_is_no_finding_of_many_that_come_at_once() {
     only_noise(&testbed, AT_ONCE as u64).await;
 }
 
-/// What is known of one route says nothing of the next, where as many come at once.
+/// The noise of one route does not affect the next, even with many concurrent requests.
 #[tokio::test]
 async fn noise_of_one_route_leaves_no_findings_to_the_next() {
     const AT_ONCE: u64 = 64;
@@ -100,9 +100,9 @@ async fn noise_of_one_route_leaves_no_findings_to_the_next() {
     }
 }
 
-/// A change of what is there, or of its type, is none of its value.
+/// A field that disappears or changes its type is not noise of its value.
 #[tokio::test]
-async fn what_is_gone_or_of_another_type_is_found_where_there_is_noise() {
+async fn missing_fields_and_other_types_are_found_despite_noise() {
     let testbed = testbed(&policy(&json!({ "noise": { "requests": 100 } }))).await;
     testbed.send(vec![request_of(INSIDE); 3]).await;
     only_noise(&testbed, 3).await;
@@ -144,7 +144,7 @@ async fn what_is_gone_or_of_another_type_is_found_where_there_is_noise() {
     );
 }
 
-/// Whom each question has reached, in the order of arrival: `user`, `v1`, `v2`.
+/// The destinations in the order of arrival: `user`, `v1`, `v2`.
 fn order(testbed: &RecordsTestbed) -> Vec<&'static str> {
     let [v1, v2] = [&testbed.v1, &testbed.v2].map(|upstream| upstream.received());
     let v1 = v1
@@ -156,7 +156,7 @@ fn order(testbed: &RecordsTestbed) -> Vec<&'static str> {
 }
 
 #[tokio::test]
-async fn v1_is_asked_once_more_before_v2_and_after_it_in_turns() {
+async fn repeated_requests_to_v1_alternate_before_and_after_v2() {
     let testbed = RecordsTestbed::of(
         &policy(&json!({ "noise": { "requests": 100 } })),
         |_| Answer::json(&json!({ "a": 1 })),
@@ -188,9 +188,9 @@ async fn v1_is_asked_once_more_before_v2_and_after_it_in_turns() {
     assert_eq!(testbed.settled(sent).await, outcomes([("equal", sent)]));
 }
 
-/// What a copy that asks v1 again carries: it says of itself what it is.
+/// A repeated request to v1 is marked as a shadow request.
 #[tokio::test]
-async fn the_second_question_to_v1_is_a_copy_too() {
+async fn a_repeated_request_to_v1_is_a_shadow_request_too() {
     let policy = policy(&json!({ "noise": { "requests": 100 }, "strip_headers": ["cookie"] }));
     let testbed = testbed(&policy).await;
     let request = request_of(INSIDE).header("cookie", "a=1");
@@ -208,10 +208,10 @@ async fn the_second_question_to_v1_is_a_copy_too() {
     }
 }
 
-/// Ten fields that are one of two values at random, in both versions: a good v2 is not found wanting,
-/// and so much noise is not called ready either.
+/// Ten fields with one of two random values, in v1 and v2: a good v2 is not NOT READY,
+/// and so much noise is not READY either.
 #[tokio::test]
-async fn fields_that_vary_at_random_make_no_good_v2_not_ready() {
+async fn random_fields_do_not_make_a_good_v2_not_ready() {
     const REQUESTS: u64 = 400;
     let random = |seed| {
         let seed = AtomicU64::new(seed);

@@ -1,4 +1,4 @@
-//! What the collector gets: by the official messages of OTLP, and line by line what the log has.
+//! The exports to the collector: valid OTLP messages, with the lines of the log.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -22,11 +22,11 @@ pub(super) fn policy(changes: &Value) -> Value {
 }
 
 #[tokio::test]
-async fn exports_are_otlp_and_hold_the_lines_of_the_log() {
+async fn exports_are_otlp_with_the_lines_of_the_log() {
     let collector = Collector::start();
     let policy = policy(&json!({
         "routes": ["/v1/Channels/json/*/*", "/v1/Channels/*/*/*"],
-        // What the policy says is in the lines too, whatever it is.
+        // The policy's names appear in the lines, whatever they are.
         "compare": {
             "headers": ["content-type", "x-user"],
             "ignore": ["/number", "/\"\\é\u{1}\u{2028}\u{1F600}"],
@@ -74,7 +74,7 @@ async fn exports_are_otlp_and_hold_the_lines_of_the_log() {
     assert_eq!(read_officially(&collector), expected);
 }
 
-/// What `check_otlp.py` has counted.
+/// The numbers that `check_otlp.py` prints.
 fn read_officially(collector: &Collector) -> BTreeMap<String, u64> {
     let folder = Folder::new();
     let files: Vec<PathBuf> = collector
@@ -92,12 +92,12 @@ fn read_officially(collector: &Collector) -> BTreeMap<String, u64> {
     serde_json::from_str(&printed).expect("counts in JSON")
 }
 
-/// A Python that knows the messages, in a folder below `target`.
+/// A Python with the OTLP messages, in a folder below `target`.
 fn python() -> PathBuf {
     let target = Path::new(env!("CARGO_TARGET_TMPDIR"));
     let ready = target.join(MESSAGES).join("bin/python");
     if !ready.is_file() {
-        // Others may be doing the same: whoever is first puts his in place.
+        // Other processes may do the same at this time. The first one wins.
         let own = target.join(format!("{MESSAGES}-{}", std::process::id()));
         run(Command::new("python3").args(["-m", "venv"]).arg(&own));
         let pip = [
@@ -117,7 +117,7 @@ fn python() -> PathBuf {
     ready
 }
 
-/// What it prints. No Python, no package, no network: each is a failure.
+/// Its output. A missing Python, package or network is a failure.
 fn run(command: &mut Command) -> String {
     let output = command
         .output()

@@ -1,5 +1,5 @@
-//! Pairs are never crossed: of thousands of requests at once, each copy is of the request that it
-//! says it is of, and each of v1's answers is compared with that to its own copy.
+//! Requests and responses are paired correctly: of thousands of concurrent requests, each shadow request belongs to
+//! its request, and each of v1's responses is compared with the one to its own shadow request.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -14,11 +14,11 @@ use super::streaming_upstream::Frames;
 use super::testbed::{ShadowTestbed, at_both_moments};
 use crate::testbed::INSIDE;
 
-/// Over HTTP/1.1, and as many over HTTP/2.
+/// Requests over HTTP/1.1, and as many over HTTP/2.
 const REQUESTS: usize = 1_500;
 const AT_ONCE: usize = 50;
 
-/// Headers that a copy has and the user's request has not, or that each has its own.
+/// Headers that only a shadow request has, or that differ in each request.
 const OWN: [&str; 9] = [
     "accept-encoding",
     "content-length",
@@ -31,7 +31,7 @@ const OWN: [&str; 9] = [
     "x-turnout-treatment",
 ];
 
-/// Says which request it was: whatever else an answer is compared with differs.
+/// Names the request, so that any wrong pair differs.
 fn echo(request: &Received) -> Answer {
     Answer::json(&json!({
         "method": request.method,
@@ -43,7 +43,7 @@ fn echo(request: &Received) -> Answer {
     .after(delay(request))
 }
 
-/// So that answers do not come in the order of the questions, and not in the same at v1 and v2.
+/// Delays responses, so that their order differs between v1 and v2.
 fn delay(request: &Received) -> Duration {
     let is_copy = request.header("x-turnout-shadow").is_some();
     let number = request.path.bytes().map(u64::from).sum::<u64>();
@@ -54,7 +54,7 @@ fn path(number: usize) -> String {
     format!("/{number}?of={number}")
 }
 
-/// Every other request has one, of different lengths.
+/// Every second request has a body, of different lengths.
 fn body(number: usize) -> String {
     match number % 2 {
         0 => String::new(),
@@ -73,12 +73,12 @@ fn is_right(protocol: &str, number: usize, said: &Value) -> bool {
 }
 
 #[tokio::test]
-async fn each_copy_is_of_its_own_request_and_each_pair_of_one() {
+async fn each_shadow_request_is_paired_with_its_own_request() {
     at_both_moments(pairs).await;
 }
 
 async fn pairs(moment: &'static str) {
-    // Some of v1's requests are asked twice, to look for noise: those are copies too.
+    // Some requests to v1 are repeated to detect noise. They are shadow requests too.
     let changes = json!({ "send": moment, "noise": { "requests": 10 } });
     let either = |b: Bootstrap| match moment {
         "with_request" => b.http2_to("channels-v1").http2_to("channels-v2"),
@@ -92,7 +92,7 @@ async fn pairs(moment: &'static str) {
         connections.push(H2::open(testbed.address()).await);
     }
     let numbers: Vec<usize> = (0..REQUESTS).collect();
-    // Copies wait for nobody, so a slow v2 would have more and more of them: wave by wave.
+    // Shadow requests do not slow users down, so a slow v2 would accumulate them. Hence the waves.
     for wave in numbers.chunks(AT_ONCE) {
         let old = client.send_all(wave.iter().map(|number| old(*number)).collect(), AT_ONCE);
         let (old, new) = tokio::join!(old, over_http2(&connections, wave));
@@ -167,7 +167,7 @@ fn new(number: usize) -> hyper::Request<Frames> {
     request
 }
 
-/// All at once, and what they were answered, in their order.
+/// Sends all requests at once and returns the responses in order.
 async fn over_http2(connections: &[H2], numbers: &[usize]) -> Vec<Value> {
     let streams: Vec<_> = numbers
         .iter()
@@ -187,7 +187,7 @@ fn by_name(request: &Received) -> (String, &Received) {
     (name.to_owned(), request)
 }
 
-/// Names and values, without those that a copy has of its own.
+/// Names and values, without the headers of shadow requests.
 fn headers(request: &Received) -> Vec<(String, Vec<u8>)> {
     let headers = request.headers.iter();
     let mut headers: Vec<_> = headers

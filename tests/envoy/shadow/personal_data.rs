@@ -1,4 +1,4 @@
-//! Two versions whose requests and answers are full of personal values, and differ in every way.
+//! A v1 and a v2 whose requests and responses are full of personal values, and differ in every way.
 
 use serde_json::{Value, json};
 use support::client::Request;
@@ -6,7 +6,7 @@ use support::scripted_upstream::{Answer, Received};
 
 use crate::testbed::INSIDE;
 
-/// A part of every personal value here: its text, or all its digits but the last ones.
+/// A part of every personal value here: its text, or all but its last digits.
 pub(super) const PLANTED: [&str; 6] = [
     "quillfeather",
     "privat.example",
@@ -16,7 +16,7 @@ pub(super) const PLANTED: [&str; 6] = [
     "7391846205",
 ];
 
-/// What differs, by the segment of the path that asks for it.
+/// The kinds of differences, by the last segment of the path.
 pub(super) const KINDS: [&str; 10] = [
     "json",
     "lists",
@@ -30,7 +30,7 @@ pub(super) const KINDS: [&str; 10] = [
     "filled",
 ];
 
-/// Which planted values a text holds, however they are written.
+/// The planted values in a text, in any encoding.
 pub(super) fn planted_in(text: &str) -> Vec<&'static str> {
     let text = text.to_lowercase();
     let holds = |value: &&str| {
@@ -40,7 +40,7 @@ pub(super) fn planted_in(text: &str) -> Vec<&'static str> {
     PLANTED.into_iter().filter(holds).collect()
 }
 
-/// A request with planted values in its path, its query, its headers and its body.
+/// A request with planted values in its path, query, headers and body.
 pub(super) fn request(method: &str, kind: &str) -> Request {
     let path = format!(
         "/v1/Channels/{kind}/ada.quillfeather@privat.example/4556737586899855?phone=%2B14155550132&tok9fQ27=tok9fQ27sLmX03"
@@ -62,7 +62,7 @@ pub(super) fn request(method: &str, kind: &str) -> Request {
         .header("x-tok9fq27", "7391846205")
 }
 
-/// The answer of `v1` or `v2`.
+/// The response of `v1` or `v2`.
 pub(super) fn answer(request: &Received, version: &str) -> Answer {
     let is_v1 = version == "v1";
     let kind = request.path.split('/').nth(3).unwrap_or_default();
@@ -143,7 +143,7 @@ fn lists_v2() -> Value {
     })
 }
 
-/// Keys that show themselves to be data, and, below `maps`, keys that look like names of fields.
+/// Keys that are obviously data and, below `maps`, keys that look like names of fields.
 fn keys_v1() -> Value {
     json!({
         "by_name": { "Quillfeather": 1, "quillfeather_ada": { "tok9fQ27": true } },

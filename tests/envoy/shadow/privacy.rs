@@ -1,9 +1,8 @@
-//! Nothing of what users send or get leaves the proxy, unless the policy reveals it.
+//! Nothing that users send or get leaves the proxy, unless the policy reveals it.
 //!
-//! The access log is left out: what is in it is said by whoever writes its format, and the path is
-//! in ours because that is what an access log is for. An account and a request id are in records on
-//! purpose. A key that looks like the name of a field is taken for one, unless `maps` says that the
-//! keys of its object are data.
+//! The access log is an exception: its author chooses its format, and ours has the path because an access log needs
+//! it. Records contain an account and a request id on purpose. A key that looks like the name of a field is taken
+//! for one, unless `maps` declares the keys of its object to be data.
 
 use std::collections::BTreeSet;
 use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher, Hasher};
@@ -22,7 +21,7 @@ fn policy(changes: &Value) -> Value {
         "methods": ["GET", "POST"],
         "routes": ["/v1/Channels/*/*/*"],
         "timeout_ms": 10_000,
-        // As many questions at once too, so that each of so many new differences is confirmed.
+        // Also as many concurrent repeated requests, so that each new difference is confirmed.
         "max_in_flight": 1_000,
         "compare": {
             "headers": ["content-type", "x-user", "x-only-v1", "x-only-v2"],
@@ -39,7 +38,7 @@ fn policy(changes: &Value) -> Value {
 }
 
 #[tokio::test]
-async fn nothing_personal_leaves() {
+async fn nothing_personal_leaves_the_proxy() {
     let collector = Collector::start();
     let testbed = RecordsTestbed::of(
         &policy(&json!({})),
@@ -52,13 +51,13 @@ async fn nothing_personal_leaves() {
     )
     .await;
     let all = |method| KINDS.map(|kind| personal_data::request(method, kind));
-    // Twice: where a finding is confirmed, the way to the record is another one.
+    // Twice, because a confirmed finding takes another path to the record.
     let requests = [all("GET"), all("GET"), all("POST")].concat();
     let sent = requests.len() as u64;
     testbed.send(requests).await;
     let settled = testbed.settled(sent).await;
     assert_eq!(settled, outcomes([("different", sent)]));
-    // v2 breaks down while it answers a person.
+    // v2 fails within the response to a person.
     let faults = [Fault::Garbage, Fault::Reset, Fault::Refuse, Fault::Cut];
     for fault in faults {
         testbed.v2.fail(fault);
@@ -89,12 +88,12 @@ async fn nothing_personal_leaves() {
         assert!(text.contains("chat"), "{what} is there");
         assert_eq!(planted_in(text), [""; 0], "in {what}:\n{text}");
     }
-    // Else nothing has been looked for.
+    // Ensures that the test is not vacuous.
     let reached = format!("{:?}", testbed.v2.received());
     assert_eq!(planted_in(&reached), PLANTED);
 }
 
-/// All that can be made of a log and of metrics.
+/// Everything that is derived from a log and metrics.
 fn report(texts: &[&str]) -> String {
     let mut totals = turnout_report::Totals::default();
     for text in texts {
@@ -180,7 +179,7 @@ async fn a_revealed_place_shows_its_value_and_no_other_does() {
             }
         }
     }
-    // A string as it was sent; a long one is cut.
+    // A string as it was sent; a long one is truncated.
     let long = |version: &str| {
         let text = body(version)["nested"]["long"].to_string();
         let cut = String::from_utf8_lossy(&text.as_bytes()[..128]).into_owned();
@@ -199,16 +198,16 @@ async fn a_revealed_place_shows_its_value_and_no_other_does() {
             plain("/status", "Quillfeather v2"),
         ]
     );
-    // And nothing of any other place, be its name the same, or its end.
+    // Nothing of other places, even with the same name or the same end.
     assert_eq!(planted_in(&record.to_string()), [""; 0], "{record:#}");
 }
 
-/// A cluster that nobody listens for: what is exported is lost.
+/// A cluster without a listener: exports to it are lost.
 fn no_collector(bootstrap: support::envoy::Bootstrap) -> support::envoy::Bootstrap {
     bootstrap.cluster("otel-collector", ([127, 0, 0, 1], 1))
 }
 
-/// One document in v1 and one in v2.
+/// One document of v1 and one of v2.
 async fn hashes_of(v1: &Value, v2: &Value) -> (RecordsTestbed, Value) {
     let policy = policy(&json!({ "recheck": false }));
     let testbed = RecordsTestbed::of(&policy, always(v1), always(v2), no_collector).await;
@@ -237,7 +236,7 @@ fn hash(record: &Value, pointer: &str, version: &str) -> u64 {
 }
 
 #[tokio::test]
-async fn hashes_say_what_is_equal_and_nothing_else() {
+async fn hashes_reveal_only_equality() {
     let v1 = json!({ "a": "Ada", "b": "Eve", "c": 1, "gone": { "x": "Ada" } });
     let v2 = json!({ "a": "Eve", "b": "Ada", "c": "1" });
     let (testbed, record) = hashes_of(&v1, &v2).await;
@@ -252,7 +251,7 @@ async fn hashes_say_what_is_equal_and_nothing_else() {
     assert_eq!(again["route"], "/v1/Channels/*/*/*");
     assert_eq!(hash(&again, "/a", "v1"), ada);
 
-    // Nobody who guesses the value can see that the guess is right.
+    // Someone who guesses the value cannot verify the guess.
     for guess in ["\"Ada\"", "Ada"] {
         assert!(!guesses(guess.as_bytes()).contains(&ada), "{record:#}");
     }
@@ -264,7 +263,7 @@ async fn hashes_say_what_is_equal_and_nothing_else() {
     );
 }
 
-/// What a value hashes to without a secret.
+/// The hash of a value without the secret.
 fn guesses(value: &[u8]) -> Vec<u64> {
     let sip = BuildHasherDefault::<DefaultHasher>::default();
     let written = |write: &dyn Fn(&mut DefaultHasher)| {
@@ -278,7 +277,7 @@ fn guesses(value: &[u8]) -> Vec<u64> {
         sip.hash_one(value),
         sip.hash_one(std::str::from_utf8(value).expect("a text")),
         written(&|hasher| hasher.write(value)),
-        // As it is done where a length has 32 bits.
+        // Hashes with a 32-bit length.
         written(&|hasher| {
             hasher.write_u32(length);
             hasher.write(value);

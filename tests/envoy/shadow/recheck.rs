@@ -1,4 +1,4 @@
-//! What differs is asked for once more before it counts, within bounds.
+//! Requests with a difference are repeated before it counts, within limits.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
@@ -15,21 +15,21 @@ fn document(number: u64) -> Answer {
     Answer::json(&json!({ "number": number }))
 }
 
-/// Only the first answer is another one.
+/// Only the first response differs.
 fn odd_at_first() -> impl Fn(&Received) -> Answer + Send + Sync {
     let answers = AtomicU64::new(0);
     move |_| document(answers.fetch_add(1, Ordering::SeqCst).min(1))
 }
 
-/// What v2 answers the second time takes nothing back: it is a finding of its own.
+/// v2's second response does not cancel a difference; it is a finding of its own.
 #[tokio::test]
-async fn a_v2_that_is_right_the_second_time_was_wrong_the_first_time() {
+async fn a_correct_second_response_of_v2_does_not_excuse_the_first() {
     for recheck in [true, false] {
         let policy = shadow(&json!({ "recheck": recheck }));
         let testbed = RecordsTestbed::of(&policy, |_| document(1), odd_at_first(), |b| b).await;
         testbed.send([request_of(INSIDE)]).await;
         assert_eq!(testbed.settled(1).await, outcomes([("different", 1)]));
-        // v1 repeats itself eight times before a difference at a new place counts.
+        // v1 must repeat its response eight times before a difference at a new place counts.
         let asked_again = if recheck { (8, 2) } else { (0, 1) };
         assert_eq!(
             (testbed.v1.count(is_copy), testbed.v2.requests()),
@@ -50,9 +50,9 @@ async fn a_v2_that_is_right_the_second_time_was_wrong_the_first_time() {
     }
 }
 
-/// A v2 that fails now and then is never called ready, however often it is right when asked again.
+/// A v2 that fails sometimes is never READY, even if its second responses are correct.
 #[tokio::test]
-async fn a_v2_that_fails_now_and_then_is_not_ready() {
+async fn a_v2_that_fails_sometimes_is_not_ready() {
     const REQUESTS: u64 = 1_000;
     const FAILS_EACH: u64 = 40;
     let answers = AtomicU64::new(0);
@@ -60,7 +60,7 @@ async fn a_v2_that_fails_now_and_then_is_not_ready() {
         7 => Answer::json(&json!({ "error": "oops" })).status(500),
         _ => document(1),
     };
-    // Room and time for all, on a machine that has other work.
+    // Room and time for all, on a loaded machine.
     let policy = shadow(&json!({ "max_in_flight": REQUESTS, "timeout_ms": 60_000 }));
     let testbed = RecordsTestbed::of(&policy, |_| document(1), v2, |b| b).await;
     let requests = vec![request_of(INSIDE); REQUESTS as usize];
@@ -72,9 +72,9 @@ async fn a_v2_that_fails_now_and_then_is_not_ready() {
     assert_eq!(testbed.verdict().await, Verdict::NotReady);
 }
 
-/// Somebody wrote while v1 was asked for the second time, once.
+/// The data changed once, before the repeated request to v1.
 #[tokio::test]
-async fn one_write_does_not_hide_what_differs_from_then_on() {
+async fn a_write_does_not_hide_later_differences() {
     let testbed =
         RecordsTestbed::of(&shadow(&json!({})), odd_at_first(), |_| document(1), |b| b).await;
     testbed.send([request_of(INSIDE)]).await;
@@ -88,9 +88,9 @@ async fn one_write_does_not_hide_what_differs_from_then_on() {
     assert_eq!(ended, outcomes([("different", 5), ("noise", 1)]));
 }
 
-/// A v2 that does not answer the second time has been seen to differ.
+/// A v2 that does not respond to the repeated request differs.
 #[tokio::test]
-async fn a_v2_that_does_not_answer_again_has_differed() {
+async fn a_v2_without_a_second_response_still_differs() {
     let answer_once = |number: u64| {
         let answers = AtomicU64::new(0);
         move |request: &Received| match is_copy(request) {
@@ -98,7 +98,7 @@ async fn a_v2_that_does_not_answer_again_has_differed() {
             _ => document(number),
         }
     };
-    // v2's second answer breaks off.
+    // v2's second response breaks off.
     let policy = shadow(&json!({}));
     let testbed = RecordsTestbed::of(&policy, |_| document(1), answer_once(2), |b| b).await;
     testbed.send([request_of(INSIDE)]).await;
@@ -113,7 +113,7 @@ async fn a_v2_that_does_not_answer_again_has_differed() {
 }
 
 #[tokio::test]
-async fn v1_is_never_asked_again_by_what_changes_things() {
+async fn requests_with_side_effects_are_never_repeated() {
     let policy = shadow(&json!({
         "methods": ["POST", "PUT", "PATCH", "DELETE"],
         "noise": { "requests": 100 },
@@ -130,9 +130,9 @@ async fn v1_is_never_asked_again_by_what_changes_things() {
     }
 }
 
-/// Each answer of v2 leaves something else out: every difference is new.
+/// Each response of v2 misses another field, so every difference is new.
 #[tokio::test]
-async fn rechecks_ask_v1_no_more_than_they_may() {
+async fn rechecks_stay_within_the_limit_of_requests_to_v1() {
     const BURST: usize = 10;
     const PER_SECOND: usize = 10;
     const REQUESTS: usize = 200;
@@ -170,7 +170,7 @@ async fn rechecks_ask_v1_no_more_than_they_may() {
         "{asked} times in {seconds} s: nothing is shown"
     );
 
-    // Once a difference is confirmed, v1 is only asked if it has begun to vary.
+    // Once a difference is confirmed, v1 is only asked whether it varies now.
     let testbed =
         RecordsTestbed::of(&shadow(&json!({})), |_| document(1), |_| document(2), |b| b).await;
     for sent in 1..=20 {

@@ -6,7 +6,7 @@ use turnout_core::{Configuration, Proxy, RecordLevel};
 use super::records_testbed::{RecordsTestbed, always, of_kind, outcomes, shadow, told, until};
 use crate::testbed::{INSIDE, request_of};
 
-/// An Envoy that runs at `warning`, as Istio's do, and has compared one pair of responses.
+/// An Envoy with the log level `warning`, as in Istio, that has compared one pair of responses.
 async fn at_warning(record_level: RecordLevel) -> RecordsTestbed {
     let proxy = Proxy {
         record_level,

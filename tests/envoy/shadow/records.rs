@@ -1,4 +1,4 @@
-//! The records of differences: their fields, and how many are written.
+//! The difference records: their fields and their number.
 
 use std::time::Instant;
 
@@ -17,7 +17,7 @@ fn v2() -> Value {
     json!({ "name": "b", "items": [{ "n": 3 }, { "n": 4 }], "kind": "1", "new": [] })
 }
 
-/// A policy with all that a record may name.
+/// A policy with everything that a record can name.
 fn policy(shadow_changes: &Value) -> Value {
     let mut options = json!({
         "methods": ["GET", "POST"],
@@ -42,7 +42,7 @@ async fn testbed(policy: &Value) -> RecordsTestbed {
     RecordsTestbed::of(policy, move |_| v1.clone(), move |_| v2.clone(), |b| b).await
 }
 
-/// What differs from one run to the next, replaced where it is what it should be.
+/// Replaces values that differ from run to run, if they are valid.
 fn fixed(record: &Value) -> Value {
     let mut record = record.clone();
     for time in ["/time_ms", "/v1/us", "/v2/us"] {
@@ -85,7 +85,7 @@ fn shown(kind: &str, value: &str) -> Value {
 }
 
 #[tokio::test]
-async fn a_record_has_all_fields_as_they_should_be() {
+async fn a_record_has_all_fields() {
     let testbed = testbed(&policy(&json!({}))).await;
     let request = Request::get("/v1/Channels/x?a=b").header("x-account-sid", INSIDE);
     testbed
@@ -154,7 +154,7 @@ async fn a_record_has_all_fields_as_they_should_be() {
         "omitted": 0,
     });
     assert_eq!(record, expected, "{record:#}");
-    // What kind of record it is comes first: readers look for it.
+    // The kind of record comes first, because readers search for it.
     let lines = testbed.lines().await;
     assert!(
         lines.iter().all(|line| line.starts_with(r#"{"turnout":""#)),
@@ -163,10 +163,10 @@ async fn a_record_has_all_fields_as_they_should_be() {
 }
 
 #[tokio::test]
-async fn one_record_of_a_kind_a_minute_and_worker() {
+async fn one_record_per_kind_minute_and_worker() {
     let testbed = testbed(&policy(&json!({ "recheck": false }))).await;
     let of = |account, path: &str| Request::get(path).header("x-account-sid", account);
-    // Each of another kind; who it was, and what exactly he asked for, makes none.
+    // Another account or path is not another kind.
     let nobody = Request::get("/v1/Channels/x/y");
     let post = Request::post("/v1/Channels/x", "").header("x-account-sid", INSIDE);
     let kinds = [
@@ -212,7 +212,7 @@ async fn one_record_of_a_kind_a_minute_and_worker() {
     );
     assert_eq!(testbed.stat("records.suppressed").await, 2);
 
-    // Other findings, and other classes of status, are other kinds.
+    // Other findings and other status classes are other kinds.
     let others = [
         Answer::json(&v1()).header("x-kind", "2"),
         Answer::json(&v2()).status(404),
@@ -235,9 +235,9 @@ async fn one_record_of_a_kind_a_minute_and_worker() {
     assert_eq!(prints.len(), 7);
 }
 
-/// Each worker writes its own, and none twice.
+/// Each worker writes its own records, and none twice.
 #[tokio::test]
-async fn two_workers_write_one_each() {
+async fn two_workers_write_one_record_each() {
     let (v1, v2) = (Answer::json(&v1()), Answer::json(&v2()));
     let policy = policy(&json!({ "recheck": false }));
     let testbed = RecordsTestbed::of(
@@ -247,7 +247,7 @@ async fn two_workers_write_one_each() {
         |b| b.concurrency(2),
     );
     let testbed = testbed.await;
-    // Each client has a connection of its own, which some worker has.
+    // Each client has its own connection, which belongs to some worker.
     for _ in 0..20 {
         testbed.send([request_of(INSIDE)]).await;
     }
@@ -259,7 +259,7 @@ async fn two_workers_write_one_each() {
 }
 
 #[tokio::test]
-async fn kinds_without_end_are_not_all_written() {
+async fn endless_kinds_of_differences_are_not_all_written() {
     const REQUESTS: u64 = 150;
     const BURST: u64 = 50;
     const PER_SECOND: u64 = 10;
@@ -293,7 +293,7 @@ async fn kinds_without_end_are_not_all_written() {
         "{written} in {seconds} s"
     );
     assert_eq!(testbed.stat("records.suppressed").await, REQUESTS - written);
-    // The summaries have them all.
+    // The summaries have all of them.
     let summaries = of_kind(&records, "summary");
     let findings = summaries
         .iter()

@@ -1,5 +1,4 @@
-//! What these tests stand on: an Envoy in shadow mode between two scripted upstreams, and a reader
-//! of all that it writes.
+//! An Envoy in shadow mode between two scripted upstreams, with a reader of all its records.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -12,15 +11,15 @@ use turnout_report::{Allow, Report, Totals, Verdict};
 
 use crate::testbed::{filter, policy, strip, traps};
 
-/// Far beyond what a loaded machine needs: reaching it means that it will not happen.
+/// Far longer than a loaded machine needs. Reaching it means that it will not happen.
 const PATIENCE: Duration = Duration::from_secs(40);
 const POLL: Duration = Duration::from_millis(20);
 const STATS: &str = "stats_config:\n";
 
-/// Counters of `turnout.shadow.chat.`, by outcome; those at 0 are left out.
+/// The counters `turnout.shadow.chat.` by outcome, without zeros.
 pub(super) type Outcomes = BTreeMap<String, u64>;
 
-/// Envoy ends first.
+/// Envoy is dropped first.
 pub(super) struct RecordsTestbed {
     pub(super) envoy: Envoy,
     pub(super) v1: Scripted,
@@ -28,7 +27,7 @@ pub(super) struct RecordsTestbed {
 }
 
 impl RecordsTestbed {
-    /// One worker; clients bring their own request ids.
+    /// Starts with one worker. Clients set their own request ids.
     pub(super) async fn of(
         policy: &Value,
         v1: impl Fn(&Received) -> Answer + Send + Sync + 'static,
@@ -38,7 +37,7 @@ impl RecordsTestbed {
         Self::configured(&strip(policy), v1, v2, adapt).await
     }
 
-    /// With the whole of the plugin's configuration.
+    /// Starts with a whole plugin configuration.
     pub(super) async fn configured(
         configuration: &str,
         v1: impl Fn(&Received) -> Answer + Send + Sync + 'static,
@@ -51,7 +50,7 @@ impl RecordsTestbed {
         testbed
     }
 
-    /// As [`configured`](Self::configured), with an Envoy that hides lines below a level, `info` among them.
+    /// Like [`configured`](Self::configured), with a log level that hides `info` lines.
     pub(super) async fn hiding(
         configuration: &str,
         v1: impl Fn(&Received) -> Answer + Send + Sync + 'static,
@@ -80,7 +79,7 @@ impl RecordsTestbed {
         let bootstrap = Bootstrap::live(text, filter(configuration), &v1, &v2)
             .keep_request_ids()
             .concurrency(1)
-            // Histograms are told at these times only.
+            // Envoy publishes histograms only at these times.
             .replace(STATS, &format!("stats_flush_interval: 0.2s\n{STATS}"));
         let envoy = Envoy::start(adapt(bootstrap)).await;
         Self { envoy, v1, v2 }
@@ -90,7 +89,7 @@ impl RecordsTestbed {
         self.envoy.client()
     }
 
-    /// Sends one after the other. Users never notice a copy.
+    /// Sends requests in turn. Users never notice a shadow request.
     pub(super) async fn send(&self, requests: impl IntoIterator<Item = Request>) {
         let client = self.client();
         for request in requests {
@@ -104,7 +103,7 @@ impl RecordsTestbed {
         assert_eq!(swap, Swap::Accepted, "{policy}");
     }
 
-    /// Our counters and gauges, by what follows `turnout.`.
+    /// Our counters and gauges, by the name after `turnout.`.
     pub(super) async fn stats(&self) -> BTreeMap<String, u64> {
         const PREFIX: &str = "wasmcustom.turnout.";
         let stats = self.envoy.admin().stats(r"^wasmcustom\.").await;
@@ -113,7 +112,7 @@ impl RecordsTestbed {
         stats.into_iter().filter_map(ours).collect()
     }
 
-    /// One of them.
+    /// One of these counters and gauges.
     pub(super) async fn stat(&self, name: &str) -> u64 {
         let stats = self.stats().await;
         *stats
@@ -125,7 +124,7 @@ impl RecordsTestbed {
         outcomes_in(&self.stats().await)
     }
 
-    /// Waits until so many sampled requests have an outcome; each has exactly one.
+    /// Waits until so many sampled requests have an outcome. Each has exactly one.
     pub(super) async fn settled(&self, requests: u64) -> Outcomes {
         let deadline = Instant::now() + PATIENCE;
         loop {
@@ -141,7 +140,7 @@ impl RecordsTestbed {
         }
     }
 
-    /// The verdict of the report on what this Envoy counts.
+    /// The verdict of the report for the counters of this Envoy.
     pub(super) async fn verdict(&self) -> Verdict {
         let counters = self.envoy.admin().prometheus().await;
         let mut totals = Totals::default();
@@ -150,13 +149,13 @@ impl RecordsTestbed {
         report.verdicts().next().expect("a rollout").1
     }
 
-    /// The lines that it has written up to now, without what stands before `{`.
+    /// The records so far, without the text before `{`.
     pub(super) async fn lines(&self) -> Vec<String> {
         let log = self.envoy.settled_log().await;
         log.iter().filter_map(|line| record_in(line)).collect()
     }
 
-    /// Waits until the records hold what is asked for, and returns them all.
+    /// Waits until the records satisfy a condition, and returns them all.
     pub(super) async fn records(&self, enough: impl Fn(&[Value]) -> bool) -> Vec<Value> {
         let deadline = Instant::now() + PATIENCE;
         loop {
@@ -170,12 +169,12 @@ impl RecordsTestbed {
         }
     }
 
-    /// All records, once the summaries have told of so many requests.
+    /// All records, once the summaries have so many requests.
     pub(super) async fn summarised(&self, requests: u64) -> Vec<Value> {
         self.records(|records| told(records) >= requests).await
     }
 
-    /// Panics when the filter has broken down.
+    /// Panics if the filter has trapped.
     fn is_whole(&self) {
         let log: Vec<String> = self.envoy.log().lines().map(str::to_owned).collect();
         assert!(traps(&log).is_empty(), "{:?}", traps(&log));
@@ -200,7 +199,7 @@ pub(super) fn sum(outcomes: &Outcomes) -> u64 {
     outcomes.values().sum()
 }
 
-/// Waits until a question is answered with yes.
+/// Waits until a condition is true.
 pub(super) async fn until<F: Future<Output = bool>>(what: &str, is_so: impl Fn() -> F) {
     let deadline = Instant::now() + PATIENCE;
     while !is_so().await {
@@ -213,18 +212,18 @@ async fn pause(deadline: Instant, complaint: impl FnOnce() -> String) {
     tokio::time::sleep(POLL).await;
 }
 
-/// Those of one kind: `difference`, `summary` or `options`.
+/// Records of one kind: `difference`, `summary` or `options`.
 pub(super) fn of_kind<'a>(records: &'a [Value], kind: &str) -> Vec<&'a Value> {
     let is_it = |record: &&Value| record["turnout"] == kind;
     records.iter().filter(is_it).collect()
 }
 
-/// Of how many requests the summaries tell.
+/// The number of requests in the summaries.
 pub(super) fn told(records: &[Value]) -> u64 {
     sum(&summed(records))
 }
 
-/// The outcomes of all summaries together.
+/// The sums of the outcomes of all summaries.
 pub(super) fn summed(records: &[Value]) -> Outcomes {
     let mut all = Outcomes::new();
     for summary in of_kind(records, "summary") {
@@ -235,13 +234,13 @@ pub(super) fn summed(records: &[Value]) -> Outcomes {
     all
 }
 
-/// A policy in mode `shadow` that samples all that `shadow` does not say otherwise.
+/// A policy in mode `shadow` that samples everything, with these changes.
 pub(super) fn shadow(shadow: &Value) -> Value {
     policy(&json!({ "mode": "shadow", "shadow": sampling_all(shadow) }))
 }
 
-/// All requests are sampled, v1 is asked once and summaries come every second. There is room for all of them, also if
-/// they are of one account, which gets a quarter, and the machine is slow.
+/// Samples all requests, repeats none, and writes summaries every second. It has room for all requests, even of one
+/// account (which gets a quarter of the room) on a slow machine.
 pub(super) fn sampling_all(changes: &Value) -> Value {
     let mut shadow = json!({
         "requests": 100, "summary_seconds": 1, "back_off_ms": 0, "max_in_flight": 1_000,
@@ -258,16 +257,16 @@ pub(super) fn outcomes<const N: usize>(counts: [(&str, u64); N]) -> Outcomes {
         .into()
 }
 
-/// Whether it is a copy, and not what a user asked for.
+/// Whether it is a shadow request.
 pub(super) fn is_copy(request: &Received) -> bool {
     request.headers.contains_key("x-turnout-shadow")
 }
 
-/// An upstream that answers everything with one document.
+/// An upstream that responds to everything with one document.
 pub(super) fn always(document: &Value) -> impl Fn(&Received) -> Answer + Send + Sync + use<> {
     let answer = Answer::json(document);
     move |request| match &*request.method {
-        // What sends a body here breaks HTTP/2.
+        // A response to HEAD with a body breaks HTTP/2.
         "HEAD" => answer.clone().body(""),
         _ => answer.clone(),
     }

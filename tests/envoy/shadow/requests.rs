@@ -1,5 +1,5 @@
-//! Requests of all sorts over HTTP/1.1: each is answered as ever, ends in the outcome that it should,
-//! and is copied as it is.
+//! All kinds of requests over HTTP/1.1: each gets its normal response, has the right outcome, and gets an identical
+//! shadow request.
 
 use hyper::Response;
 use hyper::body::Incoming;
@@ -14,7 +14,7 @@ use super::testbed::{
     shadow_policy,
 };
 
-/// Says what it was asked; of a long body the length.
+/// Echoes the request, or the length of a long body.
 fn say(request: &Received) -> Answer {
     Answer::json(&said(&request.method, &request.path, &request.body))
 }
@@ -25,7 +25,7 @@ fn said(method: &str, path: &str, body: &[u8]) -> Value {
 }
 
 #[tokio::test]
-async fn every_sort_of_request_is_answered_and_accounted_for() {
+async fn every_kind_of_request_gets_a_response_and_an_outcome() {
     at_both_moments(every_sort).await;
 }
 
@@ -70,7 +70,7 @@ async fn every_sort(moment: &'static str) {
     testbed.settle().await;
 }
 
-/// A request's body, as written and as meant.
+/// A request body, as written and as meant.
 struct Sent {
     written: Vec<u8>,
     meant: String,
@@ -223,7 +223,7 @@ fn sorts() -> Vec<Sort> {
 }
 
 #[tokio::test]
-async fn pipelined_requests_are_answered_in_their_order_and_each_is_copied() {
+async fn pipelined_requests_get_responses_in_order_and_a_shadow_request_each() {
     const REQUESTS: u64 = 50;
     let all_at_once = json!({ "max_in_flight": 4 * REQUESTS });
     let mut testbed = ShadowTestbed::start(&all_at_once, one_worker, echo).await;

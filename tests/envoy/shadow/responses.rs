@@ -1,4 +1,4 @@
-//! Answers of all sorts: the user has v1's as it is, and what cannot be compared is not.
+//! All kinds of responses: the user gets v1's unchanged, and only comparable ones are compared.
 
 use hyper::body::Incoming;
 use serde_json::json;
@@ -12,19 +12,19 @@ use super::testbed::{
     shadow_policy,
 };
 
-/// What gzip makes of "hello".
+/// "hello", compressed with gzip.
 static ZIPPED: [u8; 25] = [
     0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 0xff, 0xcb, 0x48, 0xcd, 0xc9, 0xc9, 7, 0, 0x86, 0xa6, 0x10,
     0x36, 5, 0, 0, 0,
 ];
 
-/// What gzip makes of 2,000 zeros: more than is kept, and little to send.
+/// 2,000 zeros, compressed with gzip: more than is kept, but small on the wire.
 static BOMB: [u8; 35] = [
     31, 139, 8, 0, 0, 0, 0, 0, 2, 3, 99, 96, 24, 5, 163, 96, 20, 140, 130, 81, 48, 10, 70, 193, 80,
     7, 0, 68, 244, 201, 2, 208, 7, 0, 0,
 ];
 
-/// What to answer is what is asked for.
+/// The path names the response.
 fn answer(request: &Received) -> Answer {
     let is_copy = request.header("x-turnout-shadow").is_some();
     let zips = |one: &Received| {
@@ -53,7 +53,7 @@ fn answer(request: &Received) -> Answer {
 }
 
 #[tokio::test]
-async fn every_sort_of_answer_goes_out_as_it_is_and_is_compared_where_that_makes_sense() {
+async fn every_kind_of_response_is_unchanged_and_compared_if_comparable() {
     at_both_moments(every_sort).await;
 }
 
@@ -117,7 +117,7 @@ async fn every_sort(moment: &'static str) {
 }
 
 #[tokio::test]
-async fn where_v1_fails_the_user_has_what_envoy_says() {
+async fn if_v1_fails_the_user_gets_envoys_response() {
     at_both_moments(v1_fails).await;
 }
 
@@ -135,7 +135,7 @@ async fn v1_fails(moment: &'static str) {
             testbed.expect(&[("skipped_v1_busy", 1)]).await;
         }
     }
-    // Of a 502, or a refusal, nothing can be said about v1.
+    // A 502 or a rejection says nothing about v1.
     testbed.v1.fail(Fault::Garbage);
     for _ in 0..REPEATS {
         assert_eq!(client.send(asks("GET", "/1")).await.status, 502);
@@ -147,9 +147,9 @@ async fn v1_fails(moment: &'static str) {
     testbed.rest().await;
 }
 
-/// Whoever may not ask v1 may not have anybody asked.
+/// Requests that may not reach v1 get no shadow request.
 #[tokio::test]
-async fn what_a_later_filter_refuses_is_copied_to_nobody() {
+async fn a_request_that_a_later_filter_rejects_gets_no_shadow_request() {
     const ROUTER: &str = "          - name: router\n";
     const REFUSES: &str = r#"          - name: refuses
             typed_config:
@@ -160,7 +160,7 @@ async fn what_a_later_filter_refuses_is_copied_to_nobody() {
                   all: { permissions: [{ any: true }], principals: [{ any: true }] }
 "#;
     let adapt = |b: Bootstrap| one_worker(b).replace(ROUTER, &format!("{REFUSES}{ROUTER}"));
-    // With copies that leave at once nobody could wait for the refusal.
+    // Shadow requests that are sent at once cannot wait for the rejection.
     let changes = few_places("after_answer");
     let mut testbed = ShadowTestbed::start(&changes, adapt, echo).await;
     for _ in 0..REPEATS {
@@ -173,7 +173,7 @@ async fn what_a_later_filter_refuses_is_copied_to_nobody() {
 }
 
 #[tokio::test]
-async fn an_answer_of_v2_that_begins_and_never_ends_is_given_up() {
+async fn an_endless_response_of_v2_is_aborted() {
     let slow = Streaming::start(|_: hyper::Request<Incoming>| async {
         ok("application/json", Frames::of(&["{"]).hangs())
     })
@@ -192,7 +192,7 @@ async fn an_answer_of_v2_that_begins_and_never_ends_is_given_up() {
 }
 
 #[tokio::test]
-async fn a_v2_that_this_envoy_does_not_have_is_an_error_of_v2_alone() {
+async fn a_missing_v2_cluster_is_an_error_of_v2_alone() {
     at_both_moments(no_such_cluster).await;
 }
 

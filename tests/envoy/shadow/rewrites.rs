@@ -1,5 +1,5 @@
-//! A route that changes requests after the filter: what v1 answers the filter is then not what it
-//! answers the user. That is noticed, and never ready; a policy that declares the rewrite compares.
+//! A route that changes requests after the filter: v1's response to the filter is not the one to the user. The filter
+//! detects that, and the verdict is never READY; with a declared rewrite it compares.
 
 use serde_json::{Value, json};
 use support::client::Request;
@@ -16,7 +16,7 @@ const ROUTE: &str = "\
                   - { name: x-turnout-cluster, present_match: true }
                 route: { cluster_header: x-turnout-cluster }
 ";
-/// A route that changes nothing but the path.
+/// A route that changes only the path.
 const REWRITES_THE_PATH: &str = "\
                   prefix: /api/
                   headers:
@@ -38,7 +38,7 @@ const REWRITES_ALL: &str = "\
 ";
 const REQUESTS: u64 = 40;
 
-/// An upstream that knows the rewritten paths only.
+/// An upstream that knows only the rewritten paths.
 fn knows_rewritten(status: u16, not_found: u16) -> impl Fn(&Received) -> Answer + Send + Sync {
     move |request| match request.path.as_str() {
         "/v1/Users?page=2" => {
@@ -54,7 +54,7 @@ fn route(route: &'static str) -> impl FnOnce(Bootstrap) -> Bootstrap {
 
 fn policy(options: &Value) -> Value {
     let mut policy = shadow(options);
-    // Room and time for all, on a machine that has other work.
+    // Room and time for all, on a loaded machine.
     policy["rollouts"][0]["shadow"]["timeout_ms"] = json!(60_000);
     policy["rollouts"][0]["match"] = json!({ "path": { "prefix": "/api/" } });
     policy
@@ -68,7 +68,7 @@ async fn send(testbed: &RecordsTestbed) {
         .await;
 }
 
-/// v2 answers 500 to every path that v1 gets; both answer 404 to what the filter asks.
+/// v2 responds with 500 to every path that v1 gets; both respond with 404 to the filter's requests.
 #[tokio::test]
 async fn a_rewritten_path_that_is_not_declared_is_unrepeatable_and_never_ready() {
     let (v1, v2) = (knows_rewritten(200, 404), knows_rewritten(500, 404));
@@ -79,9 +79,9 @@ async fn a_rewritten_path_that_is_not_declared_is_unrepeatable_and_never_ready()
     assert_eq!(testbed.verdict().await, Verdict::NotEnough);
 }
 
-/// The same where an unknown path is answered with 200, so that only the bodies show it.
+/// The same with 200 for an unknown path, so that only the bodies show it.
 #[tokio::test]
-async fn a_rewritten_path_is_noticed_by_the_bodies_too() {
+async fn a_rewritten_path_is_detected_from_the_bodies_too() {
     let (v1, v2) = (knows_rewritten(200, 200), knows_rewritten(500, 200));
     let testbed = RecordsTestbed::of(&policy(&json!({})), v1, v2, route(REWRITES_THE_PATH)).await;
     for _ in 0..REQUESTS {
@@ -98,9 +98,9 @@ async fn a_rewritten_path_is_noticed_by_the_bodies_too() {
     assert_eq!(testbed.verdict().await, Verdict::NotEnough);
 }
 
-/// With the rewrite declared, both are asked what v1 is asked for the user.
+/// With the declared rewrite, both get the request that v1 gets for the user.
 #[tokio::test]
-async fn a_declared_rewrite_asks_what_the_user_asked() {
+async fn a_declared_rewrite_sends_what_the_user_sent() {
     let declared = [
         json!({ "prefix": "/", "host": "v1.internal", "headers": { "x-tenant": "a", "x-debug": null } }),
         json!({ "prefix": { "from": "/api/", "to": "/" }, "host": "v1.internal",
@@ -136,14 +136,14 @@ async fn a_declared_rewrite_asks_what_the_user_asked() {
         for copy in copies {
             assert_eq!(what(copy), what(user));
         }
-        // One difference may yet be noise.
+        // A single difference may still be noise.
         assert_eq!(testbed.verdict().await, Verdict::NotEnough);
     }
 }
 
-/// A request that can be asked once only: v1 refuses it the second time.
+/// A request that cannot be repeated: v1 rejects it the second time.
 #[tokio::test]
-async fn a_request_that_can_be_asked_once_only_is_unrepeatable() {
+async fn a_request_that_cannot_be_repeated_is_unrepeatable() {
     let v1 = |request: &Received| match is_copy(request) {
         true => Answer::json(&json!({ "error": "used" })).status(409),
         false => Answer::json(&json!({ "token": "used now" })),

@@ -1,4 +1,4 @@
-//! Which requests are copied: those that the contract says, and no others.
+//! Exactly the requests of the contract are sampled.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -16,7 +16,7 @@ async fn testbed(policy: &Value) -> RecordsTestbed {
     RecordsTestbed::of(policy, always(&document), always(&document), |b| b).await
 }
 
-/// The request ids of the copies that have reached v2.
+/// The request ids of the shadow requests at v2.
 fn copied(testbed: &RecordsTestbed) -> BTreeSet<String> {
     let received = testbed.v2.received();
     let copies = received
@@ -28,7 +28,7 @@ fn copied(testbed: &RecordsTestbed) -> BTreeSet<String> {
 }
 
 #[tokio::test]
-async fn ten_percent_are_the_ten_percent_of_the_contract() {
+async fn ten_percent_are_the_ten_percent_of_the_vectors() {
     let testbed = testbed(&shadow(&json!({ "requests": 10, "max_in_flight": 1_000 }))).await;
     let ids: Vec<String> = (0..600).map(|n| format!("request-{n}")).collect();
     let (salt, tenth) = (Salt::new(ROLLOUT), Fraction::from_percentage("10"));
@@ -39,7 +39,7 @@ async fn ten_percent_are_the_ten_percent_of_the_contract() {
         .cloned()
         .collect();
     assert!((30..120).contains(&expected.len()), "{}", expected.len());
-    // The draw is its own: who is copied is not who would be sent to v2.
+    // Sampling has its own bucket: sampled requests are not those that would take v2.
     let requests = ids
         .iter()
         .filter(|id| tenth.includes(salt.request(id.as_bytes())));
@@ -65,14 +65,14 @@ struct Row {
     included: bool,
 }
 
-/// The vectors of another implementation, drawn by the proxy itself.
+/// The vectors of another implementation, in the proxy itself.
 #[tokio::test]
-async fn the_vectors_draw_in_envoy_as_they_say() {
+async fn the_vectors_hold_in_envoy() {
     let rows: Vec<Row> = csv::Reader::from_path(corpus::folder().join("buckets.csv"))
         .expect("the vectors")
         .deserialize()
         .map(|row| row.expect("a row of the vectors"))
-        // Envoy gives an id to who has none.
+        // Envoy sets a missing id.
         .filter(|row: &Row| row.kind == "shadow" && !row.key.is_empty())
         .collect();
     // One rollout for each salt and percentage.
@@ -116,7 +116,7 @@ async fn the_vectors_draw_in_envoy_as_they_say() {
     assert_eq!(copies.len(), expected.len());
 }
 
-/// One of each kind, by its request id.
+/// One request of each kind, by its request id.
 fn users() -> Vec<Request> {
     let beta = |account| request_of(account).header("x-beta", "1");
     let user = |id: &str, request: Request| request.header("x-request-id", id);
@@ -135,7 +135,7 @@ fn users() -> Vec<Request> {
 }
 
 #[tokio::test]
-async fn accounts_and_conditions_and_modes_restrict_it() {
+async fn accounts_conditions_and_modes_restrict_sampling() {
     const EVERYONE: &[&str] = &[
         "inside",
         "inside, beta",
@@ -176,7 +176,7 @@ async fn accounts_and_conditions_and_modes_restrict_it() {
             with_segments(&when(json!({ "in": ["hvc"], "headers": beta }))),
             &["inside, beta"],
         ),
-        // Half of the accounts are answered by v2, and only the others can be compared.
+        // v2 serves half of the accounts, and only requests of the others can be compared.
         (with_segments(&mode("split")), OUTSIDERS),
         (with_segments(&mode("off")), &[]),
         (with_segments(&mode("dark")), &[]),
@@ -192,7 +192,7 @@ async fn accounts_and_conditions_and_modes_restrict_it() {
         testbed.send(users()).await;
         before += copies.len() as u64;
         testbed.settled(before).await;
-        // Whatever else was on its way has come before the end of this one.
+        // Everything sent before has arrived by the end of this one.
         testbed.swap(&expected[0].0).await;
         testbed
             .send([request_of(OUTSIDE).header("x-request-id", "last")])

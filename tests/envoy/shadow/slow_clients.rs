@@ -1,5 +1,4 @@
-//! Clients that send a byte a second, or read as slowly, and requests at a slow v1: others are compared all the
-//! same.
+//! Clients that send or read a byte per second, and requests at a slow v1: other requests are still compared.
 
 use std::time::Duration;
 
@@ -12,7 +11,7 @@ use super::http1_connection::{Wire, head};
 use super::streaming_upstream::{Frames, Streaming, ok};
 use super::testbed::{ShadowTestbed, at_both_moments, one_worker, shadow_policy};
 
-/// As many as there are places by default.
+/// The default limit of requests in flight.
 const SLOW: usize = 64;
 const HONEST: u64 = 40;
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -60,7 +59,7 @@ async fn slow_uploads(moment: &'static str) {
 }
 
 #[tokio::test]
-async fn answers_that_are_read_slowly_do_not_blind_shadow_mode() {
+async fn slowly_read_responses_do_not_blind_shadow_mode() {
     at_both_moments(slow_readers).await;
 }
 
@@ -95,7 +94,7 @@ async fn slow_readers(moment: &'static str) {
     testbed.rest().await;
 }
 
-/// As many requests as may wait are at a path for which v1 takes long.
+/// As many requests as may wait go to a slow path of v1.
 #[tokio::test]
 async fn requests_at_a_slow_v1_do_not_blind_shadow_mode() {
     const PLACES: usize = 16;
@@ -117,7 +116,7 @@ async fn requests_at_a_slow_v1_do_not_blind_shadow_mode() {
     let mut wire = Wire::open(testbed.address()).await;
     let mut honest = 0;
     let mut before = 0;
-    // At first all room is taken by requests that are young. From the first that is compared on, all are.
+    // At first young requests take all the room. From the first compared request on, all are compared.
     while honest < HONEST {
         wire.write(head("GET", "/1", &[])).await;
         assert_eq!(wire.answer("GET").await.status, 200);
@@ -135,7 +134,7 @@ async fn requests_at_a_slow_v1_do_not_blind_shadow_mode() {
         outcomes["dropped_slow"] <= 2 * PLACES as u64,
         "{outcomes:?}"
     );
-    // Each user has the answer, however long v1 takes.
+    // Each user gets the response, however slow v1 is.
     for mut wire in slow {
         assert_eq!(wire.answer("GET").await.status, 200);
     }

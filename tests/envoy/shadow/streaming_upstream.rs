@@ -1,4 +1,4 @@
-//! Messages frame by frame, and an upstream that may answer before it has read, hang amid an answer,
+//! Messages frame by frame, and an upstream that can respond before it has read the request, hang within a response,
 //! and end with trailers.
 
 use std::collections::VecDeque;
@@ -22,7 +22,7 @@ use tokio::task::{JoinHandle, JoinSet};
 pub(crate) struct Frames {
     rest: VecDeque<Frame<Bytes>>,
     end: End,
-    /// So that what was sent is on its way before the next.
+    /// A pause, so that earlier frames have left before the next.
     is_paused: bool,
 }
 
@@ -47,7 +47,7 @@ impl Frames {
         self.trailers(&[(name, value)])
     }
 
-    /// A name may come more than once.
+    /// A name may occur more than once.
     pub(crate) fn trailers(mut self, pairs: &[(&str, &str)]) -> Self {
         let mut trailers = HeaderMap::new();
         for (name, value) in pairs {
@@ -58,13 +58,13 @@ impl Frames {
         self
     }
 
-    /// Does not end.
+    /// Never ends the body.
     pub(crate) fn hangs(mut self) -> Self {
         self.end = End::Never;
         self
     }
 
-    /// Ends as nobody has announced.
+    /// Ends with an error.
     pub(crate) fn breaks(mut self) -> Self {
         self.end = End::Broken;
         self
@@ -101,7 +101,7 @@ impl Body for Frames {
 
 type Answering = Pin<Box<dyn Future<Output = Response<Frames>> + Send>>;
 
-/// A running upstream. Dropped, it ends at once.
+/// A running upstream. Dropping it stops it at once.
 #[derive(Debug)]
 pub(crate) struct Streaming {
     address: SocketAddr,
@@ -109,7 +109,7 @@ pub(crate) struct Streaming {
 }
 
 impl Streaming {
-    /// The handler has the request when its head is there.
+    /// The handler gets the request after its head.
     pub(crate) async fn start<F>(
         handler: impl Fn(Request<Incoming>) -> F + Send + Sync + 'static,
     ) -> Self

@@ -1,4 +1,4 @@
-//! Summaries, counters and what Prometheus scrapes all say the same.
+//! Summaries, counters and Prometheus agree.
 
 use std::collections::BTreeMap;
 
@@ -11,7 +11,7 @@ use super::records_testbed::{
 };
 use crate::testbed::{INSIDE, OUTSIDE};
 
-/// How v2 answers, by the last segment of the path.
+/// The response of v2, by the last segment of the path.
 fn v2(request: &Received) -> Answer {
     let document = v1_document();
     match request.route().rsplit('/').next() {
@@ -23,7 +23,7 @@ fn v2(request: &Received) -> Answer {
             Answer::json(&document)
         }
         Some("error") => Answer::json(&document).cut(),
-        // Each is looked into, which two bodies of the same bytes are not.
+        // The bodies differ in their bytes, so each pair is really compared.
         _ => {
             let text = format!(" {document}");
             Answer::text(text).content_type("application/json")
@@ -69,7 +69,7 @@ fn requests(account: &str, path: &str, count: usize) -> Vec<Request> {
     vec![Request::get(path).header("x-account-sid", account); count]
 }
 
-/// By segment and route: outcomes, findings, and how many answers of v1 and v2 were timed.
+/// By segment and route: outcomes, findings, and the number of timed responses of v1 and v2.
 fn rows(records: &[Value]) -> BTreeMap<[String; 2], BTreeMap<String, u64>> {
     let mut rows: BTreeMap<_, BTreeMap<_, u64>> = BTreeMap::new();
     for summary in of_kind(records, "summary") {
@@ -104,7 +104,7 @@ fn rows(records: &[Value]) -> BTreeMap<[String; 2], BTreeMap<String, u64>> {
     rows
 }
 
-/// 125 µs, and what is twice as much up to 16 s; above them no bound.
+/// Histogram bounds: 125 µs, doubling up to 16 s, and no bound above.
 fn is_bound(bound: &Value) -> bool {
     let bounds = (0..18).map(|doublings| 125_u64 << doublings);
     bound.is_null() || bounds.into_iter().any(|known| *bound == json!(known))
@@ -135,7 +135,7 @@ async fn summaries_counters_and_prometheus_agree() {
     let [first, others @ ..] = all;
     testbed.send(first).await;
     testbed.settled(4).await;
-    // Each tells what is new since the one before.
+    // Each summary has only what is new.
     testbed.summarised(4).await;
     testbed.send(others.into_iter().flatten()).await;
     let ended = outcomes([
@@ -156,7 +156,7 @@ async fn summaries_counters_and_prometheus_agree() {
                 ("different", 4),
                 ("equal", 3),
                 ("body /name value changed", 4),
-                // Of requests, however many elements differ.
+                // Findings count requests, however many elements differ.
                 ("body /items/*/n value changed", 4),
                 ("body /gone missing breaking", 4),
                 ("v1_us", 7),
@@ -176,7 +176,7 @@ async fn summaries_counters_and_prometheus_agree() {
     assert_eq!(rows(&records), expected);
     options_add_up(&records, 10);
 
-    // Histograms come with the next flush.
+    // Histograms appear at the next flush.
     let count = r#"turnout_shadow_v1_ms_count{rollout="chat"}"#;
     super::records_testbed::until("the histograms are there", async || {
         series(&testbed).await.get(count) == Some(&10)
@@ -211,7 +211,7 @@ async fn summaries_counters_and_prometheus_agree() {
             r#"turnout_shadow_v2_ms_bucket{le="+Inf",rollout="chat"}"#,
             10,
         ),
-        // In milliseconds, of which an answer takes one at least.
+        // In milliseconds; a response takes at least one.
         (r#"turnout_shadow_v1_ms_bucket{le="0.5",rollout="chat"}"#, 0),
     ] {
         assert_eq!(scraped[name], value, "{name}");
@@ -222,7 +222,7 @@ async fn summaries_counters_and_prometheus_agree() {
     assert_eq!(ours.count(), of_outcomes);
 }
 
-/// How often each option named something, over all `options` records.
+/// How often each option matched something, over all `options` records.
 fn options_add_up(records: &[Value], compared: u64) {
     let mut used: BTreeMap<String, u64> = BTreeMap::new();
     for line in of_kind(records, "options") {
@@ -242,7 +242,7 @@ fn options_add_up(records: &[Value], compared: u64) {
     assert_eq!(used, expected);
 }
 
-/// Series of ours by name and labels, these in their alphabetical order.
+/// Our series, by name and labels in alphabetical order.
 async fn series(testbed: &RecordsTestbed) -> BTreeMap<String, u64> {
     let text = testbed.envoy.admin().prometheus().await;
     let ours = text.lines().filter(|line| line.starts_with("turnout_"));
@@ -251,7 +251,7 @@ async fn series(testbed: &RecordsTestbed) -> BTreeMap<String, u64> {
         let (name, labels) = series.split_once('{').expect("labels");
         let mut labels: Vec<_> = labels.trim_end_matches('}').split(',').collect();
         labels.sort_unstable();
-        // The sums of histograms need not be whole.
+        // The sums of histograms need not be integers.
         Some((
             format!("{name}{{{}}}", labels.join(",")),
             value.parse().ok()?,
@@ -260,9 +260,9 @@ async fn series(testbed: &RecordsTestbed) -> BTreeMap<String, u64> {
     .collect()
 }
 
-/// What was not yet told when the policy goes is told by then.
+/// Counts that are not yet published when the policy ends are published then.
 #[tokio::test]
-async fn a_policy_that_goes_leaves_its_summaries() {
+async fn a_replaced_policy_writes_its_summaries() {
     let mut options = sampling_all(&options());
     options["summary_seconds"] = json!(3_600);
     let policy = with_segments(shadow(&options));
@@ -273,7 +273,7 @@ async fn a_policy_that_goes_leaves_its_summaries() {
     testbed.settled(3).await;
     assert_eq!(told(&testbed.records(|_| true).await), 0);
     testbed.swap(&with_segments(shadow(&json!({})))).await;
-    // The worker lets go of it when nothing needs it any more.
+    // The worker drops the policy when nothing needs it any more.
     testbed
         .send(requests(OUTSIDE, "/v1/Channels/equal", 1))
         .await;

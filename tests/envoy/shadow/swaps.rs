@@ -1,5 +1,5 @@
-//! The policy changes while copies are under way: users notice nothing, nothing is kept, and each
-//! request is accounted for once.
+//! The policy changes while shadow requests are in flight: users notice nothing, nothing remains, and each request has
+//! one outcome.
 
 use std::time::Duration;
 
@@ -17,8 +17,8 @@ impl ShadowTestbed {
     }
 }
 
-/// What a policy with copies may be followed by: copies under other options, none, and nothing that
-/// the requests match.
+/// The policy after one with shadowing: other options, no shadowing, or no rollout that matches the
+/// requests.
 fn successors(moment: &str) -> [Value; 3] {
     let other = shadow_policy(&json!({ "send": moment, "timeout_ms": 59_999 }));
     let mut elsewhere = other.clone();
@@ -27,7 +27,7 @@ fn successors(moment: &str) -> [Value; 3] {
 }
 
 #[tokio::test]
-async fn copies_under_way_end_with_their_policy() {
+async fn shadow_requests_in_flight_end_with_their_policy() {
     at_both_moments(copies_under_way).await;
 }
 
@@ -38,14 +38,14 @@ async fn copies_under_way(moment: &'static str) {
     let mut testbed = ShadowTestbed::live(v1, v2, &first, |b| b).await;
     let client = testbed.client();
     for successor in successors(moment) {
-        // These are answered, and wait for v2.
+        // These requests have a response, and wait for v2.
         testbed.v2.fail(Fault::Silence);
         let before = testbed.v2.requests();
         let requests = vec![asks("GET", "/waits-for-v2"); REQUESTS];
         let answers = client.send_all(requests, 8).await;
         assert!(answers.iter().all(|answer| answer.status == 200));
         testbed.v2.wait_for_requests(before + REQUESTS as u64).await;
-        // And these still wait for v1.
+        // These requests still wait for v1.
         testbed.v1.fail(Fault::Late(Duration::from_millis(300)));
         let asked = testbed.v1.requests();
         let waiting = tokio::spawn({
@@ -62,7 +62,7 @@ async fn copies_under_way(moment: &'static str) {
         assert!(answers.iter().all(|answer| answer.status == 200));
         testbed.v1.heal();
 
-        // The policy before ends when its last request does.
+        // The old policy ends with its last request.
         testbed
             .expect(&[("skipped_swap", REQUESTS as u64 + 8)])
             .await;

@@ -1,4 +1,4 @@
-//! An Envoy that copies to v2, and the accounts of it: each sampled request ends in one outcome.
+//! An Envoy in shadow mode, and the expected outcomes: each sampled request has exactly one.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -12,10 +12,10 @@ use support::scripted_upstream::{Answer, Received, Scripted};
 
 use crate::testbed::{INSIDE, ROLLOUT, policy, strip, traps};
 
-/// Far beyond what a loaded machine needs: reaching it means that it will not happen.
+/// Far longer than a loaded machine needs. Reaching it means that it will not happen.
 const PATIENCE: Duration = Duration::from_secs(30);
 const POLL: Duration = Duration::from_millis(5);
-/// The two moments at which a copy may leave.
+/// The two times at which a shadow request can be sent.
 pub(super) const MOMENTS: [&str; 2] = ["after_answer", "with_request"];
 /// What the one worker may hold where tests send one request after the other: fewer than they send
 /// of a kind, so that a place which is not given back shows as `dropped_busy`.
@@ -43,7 +43,7 @@ pub(super) fn shadow(changes: &Value) -> Value {
     shadow
 }
 
-/// With few places, of one worker.
+/// A small limit of requests in flight, for one worker.
 pub(super) fn few_places(moment: &str) -> Value {
     json!({ "send": moment, "max_in_flight": PLACES, "max_body_bytes": KEPT })
 }
@@ -57,7 +57,7 @@ pub(super) fn shadow_policy(changes: &Value) -> Value {
     policy(&json!({ "mode": "shadow", "shadow": shadow(changes) }))
 }
 
-/// An Envoy between a client and two upstreams, and how all requests so far should have ended.
+/// An Envoy between a client and two upstreams, and the expected outcomes of all requests so far.
 pub(super) struct ShadowTestbed<V1 = Scripted> {
     pub(super) envoy: Envoy,
     pub(super) v1: V1,
@@ -66,7 +66,7 @@ pub(super) struct ShadowTestbed<V1 = Scripted> {
 }
 
 impl ShadowTestbed {
-    /// Two upstreams that answer alike.
+    /// Starts with two equal upstreams.
     pub(super) async fn start(
         changes: &Value,
         adapt: impl FnOnce(Bootstrap) -> Bootstrap,
@@ -91,7 +91,7 @@ where
         Self::of(Bootstrap::new(text, &v1, &v2), v1, v2, adapt).await
     }
 
-    /// One whose policy changes while Envoy runs.
+    /// Starts an Envoy whose policy can change.
     pub(super) async fn live(
         v1: V1,
         v2: Scripted,
@@ -125,7 +125,7 @@ where
         self.envoy.client()
     }
 
-    /// What Envoy has counted so far.
+    /// The shadow counters of Envoy.
     pub(super) async fn counted(&self) -> Counted {
         let stats = self
             .envoy
@@ -135,7 +135,7 @@ where
         Counted::of(&stats)
     }
 
-    /// Waits until so many more requests have ended, and these are their outcomes.
+    /// Waits until so many more requests have these outcomes.
     pub(super) async fn expect(&mut self, more: &[(&str, u64)]) {
         for (outcome, count) in more {
             *self.expected.entry((*outcome).to_owned()).or_default() += count;
@@ -145,7 +145,7 @@ where
         let counted = self.wait(|now| now.ended() >= total).await;
         assert_eq!(counted.outcomes, self.expected, "after {more:?}");
         assert_eq!(counted.sampled, total);
-        // Who has an outcome already may still have a copy at v2, and keep its place.
+        // A request with an outcome may still be in flight at v2.
         let deadline = Instant::now() + PATIENCE;
         while self.copies().await > 0 {
             assert!(Instant::now() < deadline, "copies without end");
@@ -153,7 +153,7 @@ where
         }
     }
 
-    /// How many copies are under way, as Envoy counts them.
+    /// The number of shadow requests in flight, as Envoy counts them.
     async fn copies(&self) -> u64 {
         let active = r"^cluster\..*\.upstream_rq_(pending_)?active$";
         let stats = self.envoy.admin().stats(active).await;
@@ -162,12 +162,12 @@ where
         others.map(|(_, count)| count).sum()
     }
 
-    /// Waits until so many more requests have ended, in whatever outcomes, and returns these.
+    /// Waits until so many more requests have any outcome, and returns the outcomes.
     pub(super) async fn any(&mut self, more: u64) -> Outcomes {
         self.any_of(more, 0).await
     }
 
-    /// As [`Self::any`], while others are under way.
+    /// Like [`Self::any`], while other requests are in flight.
     pub(super) async fn any_of(&mut self, more: u64, others: u64) -> Outcomes {
         let total = self.expected.values().sum::<u64>() + more;
         let counted = self.wait(|now| now.ended() >= total).await;
@@ -180,18 +180,18 @@ where
         news.filter(|(_, count)| *count > 0).collect()
     }
 
-    /// Waits until so many are sampled.
+    /// Waits until so many requests are sampled.
     pub(super) async fn sampled(&self, requests: u64) {
         self.wait(|now| now.sampled >= requests).await;
     }
 
-    /// Waits until nothing is held any more and each worker has said so, and checks that its
-    /// summaries in the log tell of all requests too, of each once.
+    /// Waits until nothing is held any more and each worker has published that, and checks that its summaries in
+    /// the log have each request once.
     pub(super) async fn settle(&self) {
         let deadline = Instant::now() + PATIENCE;
         loop {
             let counted = self.counted().await;
-            // A worker says how many it holds, and then writes what it has counted.
+            // A worker publishes the bytes that it holds, and then writes its counts.
             let summaries = self.summaries();
             let waiting = self.v2.in_flight();
             if (counted.in_flight, waiting) == (0, 0) && summaries == self.expected {
@@ -207,8 +207,8 @@ where
         self.rest().await;
     }
 
-    /// Waits until nobody waits at v2, and checks that the filter has not broken down. That it holds
-    /// nothing shows elsewhere.
+    /// Waits until no request is at v2, and checks that the filter has not trapped. Other tests check that it
+    /// holds nothing.
     pub(super) async fn rest(&self) {
         until("v2 is left alone", || self.v2.in_flight() == 0).await;
         let log = self.envoy.settled_log().await;
@@ -231,7 +231,7 @@ where
         }
     }
 
-    /// The outcomes in all summaries of the log.
+    /// The sums of the outcomes of all summaries in the log.
     fn summaries(&self) -> Outcomes {
         let mut outcomes = Outcomes::new();
         for line in self.envoy.log().lines() {
@@ -247,12 +247,12 @@ where
     }
 }
 
-/// What Envoy's counters say.
+/// Envoy's shadow counters.
 #[derive(Debug)]
 pub(super) struct Counted {
     pub(super) sampled: u64,
     pub(super) in_flight: u64,
-    /// Those that are not 0.
+    /// The outcomes without zeros.
     pub(super) outcomes: Outcomes,
 }
 
@@ -277,7 +277,7 @@ impl Counted {
     }
 }
 
-/// Waits for what has to come true.
+/// Waits until a condition is true.
 pub(super) async fn until(what: &str, mut holds: impl FnMut() -> bool) {
     let deadline = Instant::now() + PATIENCE;
     while !holds() {
@@ -286,7 +286,7 @@ pub(super) async fn until(what: &str, mut holds: impl FnMut() -> bool) {
     }
 }
 
-/// Says what it was asked, whoever asks.
+/// Echoes the request.
 pub(super) fn echo(request: &Received) -> Answer {
     Answer::json(&json!({
         "method": request.method,
@@ -295,12 +295,12 @@ pub(super) fn echo(request: &Received) -> Answer {
     }))
 }
 
-/// A request that the rollout has.
+/// A request that matches the rollout.
 pub(super) fn asks(method: &str, path: &str) -> Request {
     Request::new(method, format!("/v1/Channels{path}")).header("x-account-sid", INSIDE)
 }
 
-/// The same with copies that leave after the answer, and with the request.
+/// Runs a test with shadow requests after the response, and with the request.
 pub(super) async fn at_both_moments<F: Future<Output = ()>>(test: impl Fn(&'static str) -> F) {
     tokio::join!(test(MOMENTS[0]), test(MOMENTS[1]));
 }

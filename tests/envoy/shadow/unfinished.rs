@@ -1,5 +1,4 @@
-//! Requests and answers that do not come to their end: users see what v1 does, nobody waits for
-//! anybody, and nothing is left behind.
+//! Incomplete requests and responses: users get v1's responses, nothing blocks, and nothing remains.
 
 use hyper::body::Incoming;
 use support::scripted_upstream::{Answer, Fault, Received, Scripted};
@@ -19,14 +18,14 @@ async fn a_client_that_goes_away_leaves_nothing_behind() {
 async fn clients_go_away(moment: &'static str) {
     let mut testbed = ShadowTestbed::start(&few_places(moment), one_worker, echo).await;
     for _ in 0..REPEATS {
-        // Amid its request.
+        // Within the request.
         let mut wire = Wire::open(testbed.address()).await;
         let request = head("POST", "/half", &["content-length: 10"]) + "hello";
         wire.write(request).await;
         drop(wire);
         testbed.expect(&[("skipped_aborted", 1)]).await;
 
-        // Before the answer's beginning.
+        // Before the response.
         testbed.v1.fail(Fault::Silence);
         let before = testbed.v1.requests();
         let mut wire = Wire::open(testbed.address()).await;
@@ -36,7 +35,7 @@ async fn clients_go_away(moment: &'static str) {
         testbed.expect(&[("skipped_aborted", 1)]).await;
         testbed.v1.heal();
 
-        // When all is said.
+        // After everything.
         let mut wire = Wire::open(testbed.address()).await;
         wire.write(head("GET", "/1", &[])).await;
         assert_eq!(wire.answer("GET").await.status, 200);
@@ -56,17 +55,17 @@ async fn clients_go_away(moment: &'static str) {
 }
 
 #[tokio::test]
-async fn an_answer_that_does_not_come_to_its_end_is_not_compared() {
-    at_both_moments(answers_without_end).await;
+async fn an_incomplete_response_is_not_compared() {
+    at_both_moments(responses_without_end).await;
 }
 
-async fn answers_without_end(moment: &'static str) {
+async fn responses_without_end(moment: &'static str) {
     let v1 = Streaming::start(|request: hyper::Request<Incoming>| async move {
         let body = Frames::of(&["hel", "lo"]);
         match request.uri().path() {
             "/v1/Channels/hangs" => ok("text/plain", body.hangs()),
             "/v1/Channels/breaks" => ok("text/plain", body.breaks()),
-            // It has a kind that says that there is no end to it.
+            // Its content type marks an endless response.
             "/v1/Channels/events" => ok("text/event-stream", body.hangs()),
             _ => ok("text/plain", Frames::of(&[&*"x".repeat(KEPT), "x"]).hangs()),
         }
@@ -85,11 +84,11 @@ async fn answers_without_end(moment: &'static str) {
             let mut wire = Wire::open(testbed.address()).await;
             wire.write(head("GET", path, &[])).await;
             assert_eq!(wire.head().await.status, 200);
-            // What v1 has sent so far is there: the user has not waited for the end, or for v2.
+            // The user has everything that v1 has sent so far, without waiting for the end or for v2.
             wire.take(10).await;
             let wire = (path != "/hangs").then_some(wire);
             testbed.expect(&[(outcome, 1)]).await;
-            // Envoy takes its time to close.
+            // Envoy closes the connection with a delay.
             if round == 0 && path == "/breaks" {
                 let seen = wire.expect("a connection").rest().await;
                 assert!(
@@ -103,7 +102,7 @@ async fn answers_without_end(moment: &'static str) {
 }
 
 #[tokio::test]
-async fn an_answer_before_the_requests_end_goes_out_at_once() {
+async fn a_response_before_the_end_of_the_request_is_sent_at_once() {
     at_both_moments(early_answers).await;
 }
 

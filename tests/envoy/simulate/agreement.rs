@@ -1,6 +1,6 @@
-//! The filter in a real Envoy, `explain` and `simulate` say the same of any request: random policies,
-//! twenty thousand random requests, and for each of them who has it, what is decided, why, and who
-//! answers. `simulate` reads the access log that this Envoy has written, and counts as it counts.
+//! The filter in a real Envoy, `explain` and `simulate` agree about any request: random policies and twenty thousand
+//! random requests, with the rollout, treatment, reason and upstream of each. `simulate` reads the access log of this
+//! Envoy and has the same counts.
 
 use std::collections::BTreeMap;
 
@@ -14,23 +14,23 @@ use turnout_core::{Configuration, Headers, Inbound, Plan};
 use crate::simulate::replay::{counted, decisions_of, replay_of};
 use crate::testbed::{Testbed, strip, version};
 
-/// For an Envoy.
+/// The number of requests for an Envoy.
 const POLICIES: u64 = 12;
 const REQUESTS: usize = 850;
 const CONCURRENCY: usize = 24;
 
-/// Headers that may say the account.
+/// Headers that may contain the account.
 const ACCOUNT_HEADERS: [&str; 2] = ["x-account-sid", "authorization"];
 
-/// What is said of a request: its rollout, its treatment, the reason, and who answers.
+/// A decision: rollout, treatment, reason, and who responded.
 type Said = [String; 4];
 
-/// What Envoy says of a request.
+/// Envoy's decision about a request.
 struct Seen {
-    /// Envoy makes one where there is none.
+    /// Envoy generates a missing id.
     id: String,
     said: Said,
-    /// Of its access log.
+    /// The line of its access log.
     line: String,
 }
 
@@ -47,7 +47,7 @@ async fn a_real_envoy_and_explain_agree_where_the_region_is_unknown() {
 async fn agree_in(region: &str, seed: u64) {
     let start = strip(&crate::testbed::policy(&serde_json::json!({})));
     let logged: Vec<&str> = ACCOUNT_HEADERS.iter().chain(HEADERS).copied().collect();
-    // Our filter alone strips, and ids are those that the requests bring.
+    // Our filter alone removes headers, and request ids are those of the requests.
     let testbed = Testbed::live(&start, |b| {
         let b = b.without_native_strip().in_region(region);
         b.log_headers(&logged)
@@ -88,14 +88,14 @@ async fn agree_in(region: &str, seed: u64) {
             }
             *reasons.entry(format!("{treatment} {reason}")).or_default() += 1;
         }
-        // By the account that the filter has found, and by what it was found in.
+        // By the account that the filter found, and by its source.
         for account in ["account", "not logged"] {
             let replay = replay_of(account, &logged);
             let decisions = decisions_of(&plan, &replay, &log);
             assert_eq!(decisions, counted, "{account}: {policy}\n{log}");
         }
     }
-    // Else little would have been asked.
+    // Ensures that the test is not vacuous.
     let often = reasons.values().filter(|count| **count >= 20).count();
     assert!(often >= 10, "{reasons:?}");
     assert_eq!(reasons.contains_key("v1 no_region"), region.is_empty());
@@ -103,8 +103,8 @@ async fn agree_in(region: &str, seed: u64) {
     assert!(replayed * 10 >= sent * 9, "{replayed} of {sent}");
 }
 
-/// Whether a line of an access log says all of a request that a decision asks for. It says but one
-/// value of a header, and not what an earlier hop has decided.
+/// Whether a line of an access log has everything that a decision needs. It has only one value of a header, and no
+/// decision of an earlier hop.
 fn is_in_log(request: &CaseRequest, reason: &str) -> bool {
     let headers: Vec<String> = request.pairs().into_iter().map(|(name, _)| name).collect();
     let is_repeated = |name: &String| headers.iter().filter(|known| *known == name).count() > 1;
@@ -118,7 +118,7 @@ fn subtract(counted: &mut BTreeMap<String, u64>, less: &BTreeMap<String, u64>) {
     counted.retain(|_, count| *count > 0);
 }
 
-/// What Envoy says of each request, in its access log and by who answered.
+/// Envoy's decision about each request, from its access log and from who responded.
 async fn sent(testbed: &Testbed, turn: u64, requests: &[CaseRequest]) -> Vec<Seen> {
     let mark = |index: usize| format!("?{turn}.{index}");
     let numbered = requests.iter().enumerate();
@@ -160,7 +160,7 @@ async fn sent(testbed: &Testbed, turn: u64, requests: &[CaseRequest]) -> Vec<See
         .collect()
 }
 
-/// What the last step of an explanation says.
+/// The decision in the last step of an explanation.
 fn told(plan: &Plan, request: &CaseRequest, id: &str, inbound: Inbound) -> Said {
     let mut pairs = request.pairs();
     if !pairs.iter().any(|(name, _)| name == "x-request-id") {

@@ -1,5 +1,5 @@
-//! The access logs that people have: Envoy's default text, Istio's, and the JSON of our own files. One
-//! Envoy writes all three, and `simulate` reads of each what this Envoy has decided.
+//! Common access-log formats: Envoy's default text, Istio's, and the JSON of our own files. One Envoy writes all
+//! three, and `simulate` reads this Envoy's decisions from each.
 
 use serde_json::json;
 use support::client::{Request, raw};
@@ -8,12 +8,12 @@ use turnout_core::Plan;
 use crate::simulate::replay::{counted, decisions_of, replay_of};
 use crate::testbed::{INSIDE, OUTSIDE, Testbed, policy, strip};
 
-/// Without a format, as in most of the world.
+/// Without a format: Envoy's default.
 const DEFAULT: &str = r#"- name: default
   typed_config:
     "@type": type.googleapis.com/envoy.extensions.access_loggers.stream.v3.StdoutAccessLog"#;
 
-/// What a mesh of Istio's has in its place.
+/// Istio's format.
 const ISTIO: &str = r#"- name: istio
   typed_config:
     "@type": type.googleapis.com/envoy.extensions.access_loggers.stream.v3.StdoutAccessLog
@@ -22,7 +22,7 @@ const ISTIO: &str = r#"- name: istio
         inline_string: "[%START_TIME%] \"%REQ(:METHOD)% %REQ(X-ENVOY-ORIGINAL-PATH?:PATH)% %PROTOCOL%\" %RESPONSE_CODE% %RESPONSE_FLAGS% %RESPONSE_CODE_DETAILS% %CONNECTION_TERMINATION_DETAILS% \"%UPSTREAM_TRANSPORT_FAILURE_REASON%\" %BYTES_RECEIVED% %BYTES_SENT% %DURATION% %RESP(X-ENVOY-UPSTREAM-SERVICE-TIME)% \"%REQ(X-FORWARDED-FOR)%\" \"%REQ(USER-AGENT)%\" \"%REQ(X-REQUEST-ID)%\" \"%REQ(:AUTHORITY)%\" \"%UPSTREAM_HOST%\" %UPSTREAM_CLUSTER_RAW% %UPSTREAM_LOCAL_ADDRESS% %DOWNSTREAM_LOCAL_ADDRESS% %DOWNSTREAM_REMOTE_ADDRESS% %REQUESTED_SERVER_NAME% %ROUTE_NAME%\n""#;
 
 const REQUESTS: usize = 240;
-/// Among them what may be taken for the end of a quotation, for no value and for bytes of no text.
+/// Values that look like the end of a quotation, like a missing value, and like bytes that are not text.
 const AGENTS: [&[u8]; 6] = [
     b"curl/8.5.0",
     br#"a" "b" "c"#,
@@ -31,13 +31,13 @@ const AGENTS: [&[u8]; 6] = [
     b"",
     b"\xff caf\xc3\xa9",
 ];
-/// What no HTTP library would send: quotes in the path.
+/// A request that no HTTP library would send: quotes in the path.
 const QUOTED: [&str; 2] = [r#"/x?""#, r#"/x?"%20HTTP/1.1"-"#];
-/// What is logged though it never came to be a request, so that it comes to no filter.
+/// An incomplete request, which is logged but does not reach a filter.
 const BROKEN: [&str; 2] = ["GARBAGE\r\n\r\n", "GET / HTTP/9.9\r\n\r\n"];
 
 #[tokio::test]
-async fn simulate_reads_the_formats_that_people_have() {
+async fn simulate_reads_common_log_formats() {
     let mut policy = policy(&json!({
         "match": { "hosts": ["flex.example.com"], "methods": ["GET", "POST"] },
         "rules": [{ "accounts": 50, "requests": 50 }],
@@ -65,7 +65,7 @@ async fn simulate_reads_the_formats_that_people_have() {
     let sent = REQUESTS + QUOTED.len() + BROKEN.len();
     let log = testbed.envoy.access_log_lines(3 * sent).await;
     let (json, text): (Vec<_>, Vec<_>) = log.iter().partition(|line| line.starts_with('{'));
-    // The one ends with the quoted address of the upstream, the other with the name of the route.
+    // One format ends with the quoted address of the upstream, the other with the name of the route.
     let (default, istio): (Vec<_>, Vec<_>) = text.iter().partition(|line| line.ends_with('"'));
     assert_eq!([json.len(), default.len(), istio.len()], [sent; 3]);
 
@@ -77,7 +77,7 @@ async fn simulate_reads_the_formats_that_people_have() {
         let log: String = lines.iter().map(|line| format!("{line}\n")).collect();
         assert_eq!(decisions_of(&plan, &replay, &log), counted, "{log}");
     }
-    // Also all in one file, as they came.
+    // Also all in one file, in the order of the lines.
     let counted = counted.into_iter().map(|(name, count)| (name, 3 * count));
     let decisions = decisions_of(&plan, &replay, &log.join("\n"));
     assert_eq!(decisions, counted.collect());
@@ -101,7 +101,7 @@ fn requests() -> Vec<Request> {
     (0..REQUESTS).map(request).collect()
 }
 
-/// Envoy refuses it, or the upstream, which is as strict.
+/// Envoy rejects it, or the upstream, which is as strict.
 async fn sent_raw(testbed: &Testbed, request: &str) {
     let response = raw(testbed.envoy.address(), request.as_bytes()).await;
     let response = String::from_utf8_lossy(&response);

@@ -1,4 +1,4 @@
-//! What `simulate` makes of an access log of Envoy's, in the words of Envoy's counters.
+//! The result of `simulate` for an access log, in the names of Envoy's counters.
 
 use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
@@ -9,15 +9,15 @@ use turnout_simulate::{Fields, Replay, Traffic};
 
 use crate::testbed::Testbed;
 
-/// What Envoy has counted: the number of requests of each decision.
+/// Envoy's counters: the number of requests of each decision.
 pub(crate) async fn counted(testbed: &Testbed) -> BTreeMap<String, u64> {
     let mut counted = testbed.decisions().await;
     counted.retain(|_, count| *count > 0);
     counted
 }
 
-/// Reads a log whose field `account` says the account, and that has these headers in fields of their
-/// names.
+/// Reads a log whose field `account` has the account, and that has these headers in fields of the same
+/// name.
 pub(crate) fn replay_of(account: &str, headers: &[&str]) -> Replay {
     let mut fields = Fields::default();
     let mut map = |field: String| fields.map(&field).expect("a field");
@@ -32,8 +32,8 @@ pub(crate) fn replay_of(account: &str, headers: &[&str]) -> Replay {
     }
 }
 
-/// The number of requests of each decision, as [`counted`]; every line of the log is of one, or of a
-/// connection that broke off before its request was read.
+/// The number of requests of each decision, like [`counted`]. Every line of the log is a decision, or a connection
+/// that broke off before its request was complete.
 pub(crate) fn decisions_of(plan: &Plan, replay: &Replay, log: &str) -> BTreeMap<String, u64> {
     let traffic = Traffic::of(plan, now(), replay, log.as_bytes()).expect("a log in memory");
     let read = &traffic.log;

@@ -1,5 +1,5 @@
-//! Routes that rewrite the path and the host: the access log of the files in `envoy/` has both as the
-//! filter read them, so `simulate` decides as this Envoy did.
+//! Routes that rewrite the path and the host: the access log of the files in `envoy/` has the values that the filter
+//! read, so `simulate` decides as this Envoy did.
 
 use std::num::NonZeroUsize;
 
@@ -73,7 +73,7 @@ async fn the_access_log_has_the_path_and_the_host_that_the_filter_read() {
     }
 }
 
-/// Half of them by an account on v2; some clients write what Envoy itself would.
+/// Half of the requests are of an account on v2. Some clients send headers that Envoy itself sets.
 fn requests() -> Vec<Request> {
     let mut requests = Vec::new();
     for account in [INSIDE, OUTSIDE] {

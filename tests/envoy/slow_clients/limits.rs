@@ -1,5 +1,5 @@
-//! What ends slow clients: each limit of the files, at another size, so that a test need not wait as long
-//! as an operator would. Envoy reads and enforces them as at the size that is shipped.
+//! The limits that end slow clients: each limit of the files with a smaller value, so that a test need not wait as
+//! long as in production. Envoy reads and enforces it in the same way.
 
 use std::time::{Duration, Instant};
 
@@ -17,13 +17,13 @@ use super::{SLOW_BODY, SLOW_HEADERS};
 use crate::testbed::{OUTSIDE, policy, request_of, strip};
 
 const CROWD: usize = 20;
-/// Connections that clients may have in the test of that limit.
+/// The connection limit in the test of that limit.
 const MOST: usize = 40;
-/// Far beyond what a loaded machine needs: reaching it means that it will not happen.
+/// Far longer than a loaded machine needs. Reaching it means that it will not happen.
 const DEADLINE: Duration = Duration::from_secs(60);
 const POLL: Duration = Duration::from_millis(100);
 
-/// Each connection of a crowd that sends this, and then goes on to send that, is answered 408 and ended.
+/// Each connection of a crowd that sends these bytes, and then keeps sending those, gets a 408 and is closed.
 async fn assert_ended_with_408(limit: &str, shipped: &str, sent: &str, then: &'static [u8]) {
     each_file_with(
         |bootstrap| bootstrap.replace(&format!("{limit}: {shipped}"), &format!("{limit}: 1s")),
@@ -41,17 +41,17 @@ async fn assert_ended_with_408(limit: &str, shipped: &str, sent: &str, then: &'s
 }
 
 #[tokio::test]
-async fn headers_that_do_not_come_to_their_end_end_the_request() {
+async fn incomplete_headers_end_the_request() {
     assert_ended_with_408("request_headers_timeout", "10s", SLOW_HEADERS, b"x").await;
 }
 
 #[tokio::test]
-async fn a_body_that_does_not_come_to_its_end_ends_the_request() {
+async fn an_incomplete_body_ends_the_request() {
     assert_ended_with_408("          request_timeout", "300s", SLOW_BODY, b"x").await;
 }
 
 #[tokio::test]
-async fn a_request_that_stands_still_ends() {
+async fn a_stalled_request_ends() {
     assert_ended_with_408("stream_idle_timeout", "300s", SLOW_BODY, b"").await;
 }
 
@@ -70,13 +70,13 @@ async fn a_connection_without_a_request_ends() {
     .await;
 }
 
-/// Connections without a request are then ended long before the 900 s that they have otherwise, so that
-/// there is room for others.
+/// Then connections without a request end long before their normal 900 s, which makes room for
+/// others.
 #[tokio::test]
-async fn clients_that_have_all_connections_lose_the_idle_ones_to_others() {
+async fn clients_that_use_all_connections_lose_idle_ones_to_others() {
     let shipped = "max_active_downstream_connections: 10000";
     let few = format!("max_active_downstream_connections: {MOST}");
-    // An older Envoy does not shorten the time by the number of connections.
+    // An older Envoy does not shorten the timeout by the number of connections.
     let is_old = std::env::var("ENVOY_VERSION").is_ok_and(|version| version.starts_with("1.36."));
     each_file_with(
         |bootstrap| {
@@ -89,7 +89,7 @@ async fn clients_that_have_all_connections_lose_the_idle_ones_to_others() {
         async |testbed: &Testbed| {
             let name = &testbed.name;
             let crowd = Crowd::open(testbed.envoy.address(), 5 * MOST, b"").await;
-            // Some are refused, and the admin page is still there to say so.
+            // Envoy refuses some, and the admin endpoint still responds.
             testbed.wait_for(REFUSED, 1).await;
             let deadline = Instant::now() + DEADLINE;
             loop {
@@ -109,10 +109,10 @@ async fn clients_that_have_all_connections_lose_the_idle_ones_to_others() {
 
 const REFUSED: &str = "listener.*downstream_global_cx_overflow";
 
-/// WebSocket, server-sent events and streams of gRPC are answered while the request goes on, or go on to
-/// answer.
+/// WebSocket, server-sent events and gRPC streams get a response while the request continues, or continue to
+/// respond.
 #[tokio::test]
-async fn a_stream_whose_answer_has_begun_is_not_cut_by_the_timers_of_requests() {
+async fn request_timeouts_do_not_cut_a_response_that_has_started() {
     const PIECES: usize = 8;
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let address = listener.local_addr().expect("its address");
@@ -128,7 +128,7 @@ async fn a_stream_whose_answer_has_begun_is_not_cut_by_the_timers_of_requests() 
                 stream.write_all(head).await.expect("a head");
             }
         }
-        // The request is whole; the answer goes on for longer than the timer.
+        // The request is complete; the response takes longer than the timeout.
         for _ in 0..PIECES {
             sleep(Duration::from_millis(300)).await;
             stream.write_all(b"1\r\nx\r\n").await.expect("a piece");

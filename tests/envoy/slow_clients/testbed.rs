@@ -1,4 +1,4 @@
-//! One of the files of `envoy/` in a real Envoy, before two upstreams, for as long as an attack.
+//! A file of `envoy/` in a real Envoy between clients and two upstreams, for the time of an attack.
 
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -15,31 +15,31 @@ use tokio::time::sleep;
 
 use crate::testbed::{OUTSIDE, filter, policy, request_of, strip, version};
 
-/// Clients that do nothing wrong.
+/// The number of well-behaved clients.
 const OTHERS: usize = 20;
-/// Far beyond what a loaded machine needs: reaching it means that it will not happen.
+/// Far longer than a loaded machine needs. Reaching it means that it will not happen.
 const DEADLINE: Duration = Duration::from_secs(60);
 const POLL: Duration = Duration::from_millis(20);
 
-/// Where answers have [`BIG_BYTES`].
+/// The path whose responses have [`BIG_BYTES`].
 pub(super) const BIG: &str = "/big";
 const BIG_BYTES: usize = 1_000_000;
 
-/// What this process opens for an attack, clients and upstreams together, and what Envoy opens.
+/// The files that this process opens for an attack, for clients and upstreams, and those of Envoy.
 const OPEN_FILES: u64 = 8_192;
 
-/// One attack at a time: each takes thousands of this process's file descriptors.
+/// One attack at a time, because each takes thousands of this process's file descriptors.
 static ONE_AT_A_TIME: Mutex<()> = Mutex::const_new(());
 
 pub(super) struct Testbed {
     pub(super) name: String,
     pub(super) envoy: Envoy,
-    // After Envoy, which asks them.
+    // Dropped after Envoy, which has connections to them.
     _upstreams: [Scripted; 2],
 }
 
-/// Under this attack on each of the files, one after the other, all clients that do nothing wrong are
-/// answered. The attack returns how many are.
+/// Under this attack on each of the files in turn, all well-behaved clients get a response. The attack returns the
+/// number of these responses.
 pub(super) async fn all_others_are_answered(attack: impl AsyncFn(&Testbed) -> usize) {
     let mut answered = BTreeMap::new();
     each_file_with(
@@ -59,7 +59,7 @@ pub(super) async fn all_others_are_answered(attack: impl AsyncFn(&Testbed) -> us
     );
 }
 
-/// Runs each of the files, one after the other, changed in this way.
+/// Runs each of the files in turn, with this change.
 pub(super) async fn each_file_with<T>(
     adapt: impl Fn(Bootstrap) -> Bootstrap,
     attack: impl AsyncFn(&Testbed) -> T,
@@ -91,7 +91,7 @@ impl Testbed {
         let configuration = strip(&policy(&json!({})));
         let text = file(&name);
         let bootstrap = if text.contains("ads: {}") {
-            // Nobody has to be there: without a policy everyone is on v1.
+            // The control plane may be absent: without a policy everyone is on v1.
             let nowhere = SocketAddr::from((Ipv4Addr::LOCALHOST, 9));
             Bootstrap::new(text, v1, v2).controlled_by(nowhere, "absent")
         } else if text.contains("@TURNOUT_CONFIGURATION@") {
@@ -107,7 +107,7 @@ impl Testbed {
         }
     }
 
-    /// Waits until a counter or gauge of Envoy's is at least so high.
+    /// Waits until a counter or gauge of Envoy has at least this value.
     pub(super) async fn wait_for(&self, stat: &str, least: usize) {
         let deadline = Instant::now() + DEADLINE;
         loop {
@@ -120,14 +120,14 @@ impl Testbed {
         }
     }
 
-    /// What a counter or gauge is at, or the sum of those that the pattern finds.
+    /// The value of a counter or gauge, or the sum of those that match the pattern.
     pub(super) async fn stat(&self, stat: &str) -> u64 {
         let stats = self.envoy.admin().stats(&format!("^{stat}$")).await;
         stats.values().sum()
     }
 
-    /// How many of [`OTHERS`] new clients, all at once and each with a connection of its own, get v1's
-    /// answer.
+    /// How many of [`OTHERS`] new concurrent clients, each with its own connection, get v1's
+    /// response.
     pub(super) async fn others_answered(&self) -> usize {
         let all = (0..OTHERS).map(|_| {
             let client = Client::new(self.envoy.address());

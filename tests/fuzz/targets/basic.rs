@@ -1,5 +1,5 @@
-//! Any `authorization` names the account that each lenient server reads in it, or is malformed: no client
-//! hides its Basic credentials and names another account in the next place.
+//! No client can hide its Basic credentials: any `authorization` names the account that each lenient server reads in
+//! it, or is malformed.
 //!
 //! The input is lines, each a value of any bytes, in which `^` stands for `Basic` and `~` for credentials.
 #![no_main]
@@ -23,7 +23,7 @@ static PLAN: LazyLock<Plan> = LazyLock::new(|| {
 });
 
 const USER: &[u8] = b"ACf0f19c557067cbbe80c46d1fb6dfbdb0";
-/// Of that user.
+/// The credentials of that user.
 const CREDENTIALS: &[u8] = b"QUNmMGYxOWM1NTcwNjdjYmJlODBjNDZkMWZiNmRmYmRiMDpzZWNyZXQ=";
 
 fuzz_target!(|bytes: &[u8]| {

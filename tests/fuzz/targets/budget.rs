@@ -1,7 +1,7 @@
-//! Whatever is charged, grown, weighed and dropped in whatever order: the budget is the sum of its charges,
-//! what asks first never passes the limit, and all of it comes back.
+//! The byte budget under any sequence of operations: it is the sum of its charges, a checked charge never exceeds the
+//! limit, and dropping all charges returns everything.
 //!
-//! The input is steps of six bytes: which, of which charge, and a size.
+//! The input is steps of six bytes: the operation, the charge, and a size.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
@@ -19,7 +19,7 @@ fuzz_target!(|bytes: &[u8]| {
             return;
         };
         let size: [u8; 4] = size.try_into().expect("four bytes");
-        // Some sizes are beyond all numbers.
+        // Some sizes overflow.
         let size = match u32::from_le_bytes(size) {
             huge @ 0xffff_ff00.. => usize::MAX - usize::try_from(u32::MAX - huge).expect("a size"),
             size => usize::try_from(size).expect("a size"),

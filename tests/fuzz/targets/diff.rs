@@ -1,5 +1,5 @@
-//! Any two bodies are compared: a body is equal to itself, and whether two are equal does not depend
-//! on which comes first.
+//! Any two bodies can be compared: a body equals itself, and the order of the bodies does not matter for
+//! equality.
 //!
 //! The input is two bodies with a zero byte between them.
 #![no_main]

@@ -1,5 +1,5 @@
-//! Any bytes are a configuration, or have problems that can be shown: each has a place in the text,
-//! a sentence on one line, and the problems come in the order of the text.
+//! Any bytes are a configuration or have errors: each error has a position in the text and a one-line message, and
+//! the errors are sorted by position.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
@@ -21,7 +21,7 @@ fuzz_target!(|bytes: &[u8]| {
         }
         return;
     }
-    // What is valid alone is valid in its envelope.
+    // A valid policy is also valid inside of a configuration.
     let configuration = Configuration::to_json(text, Inbound::Strip);
     assert!(Configuration::from_json(configuration.as_bytes()).is_ok());
 });

@@ -1,7 +1,7 @@
-//! What a client writes into an access log that is merged with Envoy's own log: no text of it is a record,
-//! wherever in the line it is but at the beginning, and whatever carries the log.
+//! No text of a client in an access log that is merged with Envoy's own log is taken for a record, wherever it is in
+//! the line and whatever carries the log.
 //!
-//! The first byte picks the access log's format, the second what carries the log, and the rest is the text.
+//! The first byte selects the format of the access log, the second the carrier of the log, and the rest is the text.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
@@ -10,7 +10,7 @@ use turnout_report::{Allow, Report, Totals};
 const TIME: &str = "2026-11-21T03:00:00.123Z";
 const OWN: &str = r#"[2026-11-21 03:00:00.000][12][info][wasm] [source/extensions/common/wasm/context.cc:1137] wasm log: turnout: {"turnout":"summary","time_ms":1795232340000,"rollout":"chat","segment":"-","route":"-","outcomes":{"equal":3}}"#;
 
-/// What is before and behind the text of a client in a line of an access log.
+/// The text before and after the client's text in a line of an access log.
 const FORMATS: [[&str; 2]; 12] = [
     ["[2026-11-21T03:00:00.123Z] GET /v1 200 ", ""],
     [
@@ -29,7 +29,7 @@ const FORMATS: [[&str; 2]; 12] = [
     ["{\"level\":\"info\",\"time\":\"x\",\"log\":\"", "\"}"],
 ];
 
-/// The same around each line of the input; in JSON, which escapes the line.
+/// Wraps each line of the input in the same way, in JSON with escapes.
 const CARRIERS: [(&str, &str, bool); 5] = [
     ("", "", false),
     ("2026-11-21T03:00:00.123Z stderr F ", "", false),
@@ -54,7 +54,7 @@ fuzz_target!(|bytes: &[u8]| {
     let [format, carrier, text @ ..] = bytes else {
         return;
     };
-    // What HTTP lets through: no control character but a tab.
+    // HTTP allows no control character but a tab.
     let is_allowed = |byte: &&u8| matches!(**byte, b'\t' | 0x20..0x7f | 0x80..);
     let text: Vec<u8> = text.iter().filter(is_allowed).copied().collect();
     let text = String::from_utf8_lossy(&text);
@@ -68,7 +68,7 @@ fuzz_target!(|bytes: &[u8]| {
     let mut totals = Totals::default();
     totals.read("log", log.as_bytes()).expect("bytes are read");
     let input = &totals.inputs()[0];
-    // Envoy's own, and no other. So no verdict is the client's.
+    // Only Envoy's own record counts, so the client cannot forge a verdict.
     assert_eq!((input.records, input.counters), (1, 0), "{log}");
 });
 

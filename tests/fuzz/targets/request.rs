@@ -1,6 +1,6 @@
-//! Any headers are decided, and at the edge no header of ours changes what is decided.
+//! Any headers are decided, and at the edge our own headers never change the decision.
 //!
-//! The input is lines of `name: value`, any bytes.
+//! The input is lines of `name: value` with any bytes.
 #![no_main]
 
 use std::sync::LazyLock;

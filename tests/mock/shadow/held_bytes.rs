@@ -1,5 +1,5 @@
-//! What a worker holds: under every attack it stays within `max_held_bytes`, as the gauge says and as the VM's
-//! memory shows, no request of a user is held up, and all of it is given back.
+//! The memory of a worker: under every attack it stays within `max_held_bytes`, by the gauge and by the VM's
+//! memory. No request of a user is delayed, and all memory is returned.
 
 use support::wasm::filter_wasm;
 use turnout_core::{MaxHeldBytes, Proxy};
@@ -10,13 +10,13 @@ use crate::accept;
 const MIB: usize = 1 << 20;
 const DEFAULT: usize = 64 * MIB;
 
-/// A VM in front of which somebody stands who wants its memory.
+/// A VM that clients attack to exhaust its memory.
 struct Attacked {
     vm: Vm,
     limit: usize,
-    /// The VM's memory before there was a policy.
+    /// The VM's memory before the policy.
     memory: usize,
-    /// What the policy holds.
+    /// The bytes that the policy holds.
     baseline: u64,
     most: u64,
 }
@@ -30,7 +30,7 @@ fn configuration(policy: &Value, limit: usize) -> String {
     Configuration::to_json(&policy.to_string(), proxy)
 }
 
-/// As many rollouts, each for a path of its own, all of which sample every request.
+/// So many rollouts, each for its own path, that sample every request.
 fn rollouts(count: usize, shadow: &Value) -> Value {
     let mut merged = json!({ "requests": 100, "methods": ["GET", "POST"], "back_off_ms": 0 });
     for (field, value) in shadow.as_object().expect("fields") {
@@ -71,7 +71,7 @@ impl Attacked {
         self.vm.metrics()["turnout.held_bytes"]
     }
 
-    /// Neither what is said nor what is there is more than what is promised.
+    /// Neither the gauge nor the memory exceeds the limit.
     fn check(&mut self) {
         let (held, memory) = (self.held(), self.vm.memory_bytes());
         self.most = self.most.max(held);
@@ -84,7 +84,7 @@ impl Attacked {
         );
     }
 
-    /// A request of one of many accounts, as far as its headers.
+    /// A request of one of many accounts, up to its headers.
     fn request(
         &mut self,
         number: usize,
@@ -133,7 +133,7 @@ impl Attacked {
         }
     }
 
-    /// After all is over the worker holds what it held before; and so many samples were dropped, at least.
+    /// At the end the worker holds as much as before, and at least so many samples were dropped.
     fn is_free_again(&mut self, dropped: u64) {
         self.check();
         let minute = 61_000_000_000;
@@ -163,7 +163,7 @@ impl Attacked {
     }
 }
 
-/// The trap that there was: 1 MiB bodies, 1,000 in flight, and a v2 that says nothing.
+/// This once trapped: 1 MiB bodies, 1,000 in flight, and a silent v2.
 #[test]
 fn the_largest_bodies_and_a_silent_v2_stay_within_the_budget() {
     let policy = rollouts(1, &json!({ "max_body_bytes": MIB, "max_in_flight": 1_000 }));
@@ -193,9 +193,9 @@ fn the_largest_bodies_and_a_silent_v2_stay_within_the_budget() {
     attacked.is_free_again(500);
 }
 
-/// The trap that clients made alone: uploads that stop short of their end, over two rollouts.
+/// Clients alone once caused this trap: uploads that stop before their end, over two rollouts.
 #[test]
-fn uploads_that_stall_stay_within_the_budget() {
+fn stalled_uploads_stay_within_the_budget() {
     let policy = rollouts(2, &json!({ "max_body_bytes": MIB, "max_in_flight": 1_000 }));
     let mut attacked = Attacked::start(&policy, DEFAULT);
     let piece = vec![b'x'; 50_000];
@@ -219,7 +219,7 @@ fn uploads_that_stall_stay_within_the_budget() {
     attacked.is_free_again(1_000);
 }
 
-/// The trap that a large policy made with default sizes.
+/// A large policy with default sizes once caused this trap.
 #[test]
 fn many_rollouts_with_default_sizes_stay_within_the_budget() {
     let mut attacked = Attacked::start(&rollouts(170, &json!({})), DEFAULT);
@@ -248,9 +248,9 @@ fn gzip(plain: &[u8]) -> Vec<u8> {
     body
 }
 
-/// Each answer is a kilobyte on the wire and a megabyte once it is decoded, v1's and v2's.
+/// Each response of v1 and v2 is a kilobyte on the wire and a megabyte once it is decoded.
 #[test]
-fn answers_that_are_large_once_decoded_stay_within_the_budget() {
+fn responses_that_are_large_once_decoded_stay_within_the_budget() {
     let shadow = json!({ "max_body_bytes": MIB, "max_in_flight": 1_000, "timeout_ms": 60_000 });
     let mut attacked = Attacked::start(&rollouts(1, &shadow), DEFAULT);
     let answer = |last: char| {
@@ -268,7 +268,7 @@ fn answers_that_are_large_once_decoded_stay_within_the_budget() {
             attacked.check();
         }
     }
-    // v2 answers each, otherwise than v1; so v1 is asked again, and again.
+    // v2's responses all differ from v1's, so the filter repeats requests to v1.
     for round in 0..3 {
         for token in tokens(&attacked.vm) {
             let mut response = response("200", if round == 0 { &v2 } else { &v1 });
@@ -285,7 +285,7 @@ fn answers_that_are_large_once_decoded_stay_within_the_budget() {
     );
 }
 
-/// As long as Envoy lets them be by default.
+/// As long as Envoy allows by default.
 #[test]
 fn long_headers_stay_within_the_budget() {
     let mut attacked = Attacked::start(&rollouts(1, &json!({ "max_in_flight": 1_000 })), 16 * MIB);
@@ -308,9 +308,9 @@ fn long_headers_stay_within_the_budget() {
     attacked.is_free_again(500);
 }
 
-/// Every request differs in its own way, and the collector takes what it is sent and says nothing.
+/// Every request differs in another way, and the collector accepts records without responding.
 #[test]
-fn records_that_a_collector_does_not_take_stay_within_the_budget() {
+fn records_that_a_collector_rejects_stay_within_the_budget() {
     let shadow = json!({ "recheck": false, "max_body_bytes": 200_000, "max_in_flight": 1_000 });
     let mut attacked = Attacked::start(&rollouts(3, &shadow), 32 * MIB);
     let deep = |name: usize, value: &str| {
@@ -345,7 +345,7 @@ fn records_that_a_collector_does_not_take_stay_within_the_budget() {
     attacked.check();
 }
 
-/// Each policy's requests go on while the next one comes.
+/// Requests of each policy continue while the next one comes.
 #[test]
 fn swaps_under_load_share_one_budget() {
     let policy = rollouts(2, &json!({ "max_body_bytes": MIB, "max_in_flight": 1_000 }));
@@ -370,9 +370,9 @@ fn swaps_under_load_share_one_budget() {
     attacked.is_free_again(1);
 }
 
-/// A worker that refused what Envoy's main thread has accepted would be left without the filter.
+/// A worker that rejects a policy that Envoy's main thread accepted would have no filter.
 #[test]
-fn a_policy_is_taken_however_much_samples_hold() {
+fn a_policy_is_accepted_however_many_bytes_samples_hold() {
     let with_segment = |accounts: u32| {
         let mut policy = rollouts(1, &json!({ "max_body_bytes": MIB, "max_in_flight": 1_000 }));
         let accounts = support::sized_policy::packed(0..accounts);
@@ -404,7 +404,7 @@ fn a_policy_is_taken_however_much_samples_hold() {
 }
 
 #[test]
-fn a_policy_that_does_not_fit_is_refused_and_the_one_before_goes_on() {
+fn a_policy_that_does_not_fit_is_rejected_and_the_active_one_stays() {
     let mut attacked = Attacked::start(&rollouts(1, &json!({})), 16 * MIB);
     let accounts = support::sized_policy::packed(0..900_000);
     let mut large = rollouts(1, &json!({}));
@@ -423,7 +423,7 @@ fn a_policy_that_does_not_fit_is_refused_and_the_one_before_goes_on() {
     attacked.finish(stream);
     attacked.answer_all(|| response("200", b"{}"));
     attacked.is_free_again(0);
-    // It fits where there is room, wherever the limit stands in the text.
+    // The policy fits if there is room, wherever the limit is in the text.
     let text = configuration(&large, 200 * MIB);
     let (limit, rest) = (
         r#""max_held_bytes":209715200,"#,

@@ -1,13 +1,13 @@
-//! What copies hold, and how long: places, swaps, memory, a v2 that fails.
+//! Limits of shadow requests: in-flight requests, policy swaps, memory, a failing v2.
 
 use super::*;
 
 #[test]
-fn a_place_is_held_until_the_call_is_over() {
+fn a_request_is_in_flight_until_its_call_ends() {
     let mut vm = copying(&json!({ "max_in_flight": 1, "send": "with_request" }));
     let stream = vm.request(&request("GET"), true).expect("no trap");
     assert_eq!(tokens(&vm).len(), 1);
-    // It has its outcome, but its call is under way.
+    // The request has its outcome, but its call is still in flight.
     vm.finish(stream).expect("no trap");
     assert_eq!(outcomes(&mut vm), one("skipped_aborted"));
     asked(&mut vm, "{}");
@@ -20,7 +20,7 @@ fn a_place_is_held_until_the_call_is_over() {
 }
 
 #[test]
-fn a_swap_ends_the_copies_under_way_and_counts_them() {
+fn a_swap_ends_and_counts_shadow_requests_in_flight() {
     let mut vm = copying(&json!({}));
     for _ in 0..5 {
         asked(&mut vm, "{}");
@@ -28,7 +28,7 @@ fn a_swap_ends_the_copies_under_way_and_counts_them() {
     let open = vm.request(&request("GET"), true).expect("no trap");
     let next = policy(&json!({ "requests": 100 }));
     assert!(vm.configure(next.as_bytes()).expect("no trap"));
-    // The one that is open goes on under the policy that it began with.
+    // The open request continues under its policy.
     assert_eq!(outcomes(&mut vm), [("_sampled.r".to_owned(), 6)]);
     answered(&mut vm, open, "{}");
     let swapped = vec![(".r.skipped_swap".to_owned(), 6)];
@@ -41,7 +41,7 @@ fn a_swap_ends_the_copies_under_way_and_counts_them() {
 }
 
 #[test]
-fn what_is_sampled_and_black_holed_takes_bounded_memory() {
+fn sampled_requests_to_a_black_hole_take_bounded_memory() {
     let mut vm = copying(&json!({ "max_in_flight": 16 }));
     let body = vec![b'x'; 60_000];
     let round = |vm: &mut Vm| {
@@ -52,7 +52,7 @@ fn what_is_sampled_and_black_holed_takes_bounded_memory() {
             vm.response_body(&stream, &body, true).expect("no trap");
             vm.finish(stream).expect("no trap");
         }
-        // All of one account, which has a quarter.
+        // All are of one account, which gets a quarter.
         assert_eq!(tokens(vm).len(), 4);
         for token in tokens(vm) {
             vm.reset_call(token).expect("no trap");
@@ -65,7 +65,7 @@ fn what_is_sampled_and_black_holed_takes_bounded_memory() {
         })
         .collect();
     assert!(memory[5] < 8 << 20, "{memory:?}");
-    // What is given back may lie scattered at first.
+    // Memory that was returned may be fragmented at first.
     assert_eq!(memory[5], memory[2], "{memory:?}");
     let counted = outcomes(&mut vm);
     let count = |name: &str| {
@@ -80,7 +80,7 @@ fn what_is_sampled_and_black_holed_takes_bounded_memory() {
 }
 
 #[test]
-fn a_v2_that_fails_is_asked_now_and_then() {
+fn a_failing_v2_is_retried_sometimes() {
     let mut vm = copying(&json!({ "back_off_ms": 100 }));
     let start = 1_800_000_000_000_000_000;
     vm.set_time(start);
@@ -93,7 +93,7 @@ fn a_v2_that_fails_is_asked_now_and_then() {
     for _ in 0..7 {
         fail(&mut vm);
     }
-    // What v1 answers says nothing of v2.
+    // The response of v1 says nothing about v2.
     let stream = vm.request(&request("GET"), true).expect("no trap");
     let events = [(":status", "200"), ("content-type", "text/event-stream")];
     vm.response(&stream, &events, true).expect("no trap");
@@ -109,13 +109,13 @@ fn a_v2_that_fails_is_asked_now_and_then() {
     ];
     let expected = expected.map(|(name, count)| (name.to_owned(), count));
     assert_eq!(outcomes(&mut vm), expected);
-    // After a while one asks, and nobody beside it.
+    // After a while one shadow request is sent, and no other at the same time.
     vm.set_time(start + 100_000_000);
     asked(&mut vm, "{}");
     asked(&mut vm, "{}");
     assert_eq!(tokens(&vm).len(), 1);
     answer(&mut vm, response("200", b"{}"));
-    // It is well again.
+    // v2 works again.
     for _ in 0..3 {
         asked(&mut vm, "{}");
     }

@@ -1,9 +1,9 @@
-//! What is written of copies, whatever v2 answers, and where copies go.
+//! The records of shadow requests for any response of v2, and the destinations of shadow requests.
 
 use super::*;
 
 #[test]
-fn what_is_due_is_written_at_a_tick_and_sent_to_the_collector() {
+fn a_tick_writes_due_records_and_sends_them_to_the_collector() {
     let configuration =
         policy(&json!({ "requests": 100, "recheck": false, "summary_seconds": 10 }));
     let configuration =
@@ -69,9 +69,9 @@ fn what_is_due_is_written_at_a_tick_and_sent_to_the_collector() {
 proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
 
-    /// Whatever v1 and v2 answer, there is an outcome, and no trap.
+    /// For any responses of v1 and v2 there is an outcome, and no trap.
     #[test]
-    fn answers_of_any_kind_end_a_copy(
+    fn any_response_ends_a_shadow_request(
         v1 in prop::collection::vec(any::<u8>(), 0..200),
         v2 in prop::collection::vec(any::<u8>(), 0..200),
         headers in prop::collection::vec((prop::collection::vec(any::<u8>(), 0..20), prop::collection::vec(any::<u8>(), 0..20)), 0..5),
@@ -102,7 +102,7 @@ proptest! {
 }
 
 #[test]
-fn copies_may_have_clusters_of_their_own() {
+fn shadow_requests_may_have_their_own_clusters() {
     let mut vm = copying(&json!({ "v1": "c", "v2": "d" }));
     asked(&mut vm, "[1]");
     let mut asked = Vec::new();
@@ -112,6 +112,6 @@ fn copies_may_have_clusters_of_their_own() {
         asked.push(call.cluster.clone());
         answer(&mut vm, response("200", b"[2]"));
     }
-    // v2, and v1 again: it says what v2 said, and is asked if it sticks to that.
+    // v2, and v1 again, which must repeat its response.
     assert_eq!(asked, ["d", "c", "c"]);
 }

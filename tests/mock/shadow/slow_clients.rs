@@ -1,8 +1,8 @@
-//! Clients that take their time: they hold no place, end in time, and make room for others.
+//! Slow clients: they block no others, end in time, and make room.
 
 use super::*;
 
-/// A request of one of many accounts, or of none.
+/// A request of one of many accounts, or without an account.
 fn open(vm: &mut Vm, account: Option<usize>, is_whole: bool) -> Stream {
     let account = account.map(|number| format!("AC{:032x}", number + 1));
     let mut headers = request(if is_whole { "GET" } else { "POST" }).to_vec();
@@ -11,7 +11,7 @@ fn open(vm: &mut Vm, account: Option<usize>, is_whole: bool) -> Stream {
     vm.request(&headers, is_whole).expect("no trap")
 }
 
-/// The whole of a request of an account, which v1 answers and v2 answers alike.
+/// A whole request of an account with equal responses of v1 and v2.
 fn compared(vm: &mut Vm, account: usize) {
     let stream = open(vm, Some(account), true);
     answered(vm, stream, "{}");
@@ -37,10 +37,10 @@ fn count(counted: &[(String, u64)], outcome: &str) -> u64 {
 }
 
 #[test]
-fn uploads_that_stall_leave_all_places_to_others() {
+fn stalled_uploads_block_no_others() {
     for moment in ["after_answer", "with_request"] {
         let mut vm = copying(&json!({ "max_in_flight": 4, "send": moment }));
-        // As many as may wait, and each of them of another account.
+        // As many requests as may wait, each of another account.
         let mut slow: Vec<Stream> = (0..16).map(|n| open(&mut vm, Some(n), false)).collect();
         for stream in &slow {
             vm.request_body(stream, b"x", false).expect("no trap");
@@ -52,7 +52,7 @@ fn uploads_that_stall_leave_all_places_to_others() {
         }
         let counted = outcomes(&mut vm);
         assert_eq!(count(&counted, "equal"), 20, "{counted:?}");
-        // One made room, and was the first one; those after it still wait.
+        // The oldest one made room; the later ones still wait.
         assert_eq!(count(&counted, "dropped_slow"), 1, "{counted:?}");
         let first = slow.remove(0);
         vm.request_body(&first, b"x", true).expect("no trap");
@@ -69,7 +69,7 @@ fn uploads_that_stall_leave_all_places_to_others() {
 }
 
 #[test]
-fn answers_that_are_read_slowly_hold_no_place_once_v2_has_answered() {
+fn slowly_read_responses_are_not_in_flight_once_v2_has_responded() {
     let mut vm = copying(&json!({ "max_in_flight": 4, "send": "with_request" }));
     let slow: Vec<Stream> = (0..12)
         .map(|number| {
@@ -92,7 +92,7 @@ fn answers_that_are_read_slowly_hold_no_place_once_v2_has_answered() {
 }
 
 #[test]
-fn whoever_waits_for_a_minute_is_given_up() {
+fn a_request_that_waits_for_a_minute_is_dropped() {
     let mut vm = copying(&json!({}));
     let upload = open(&mut vm, Some(1), false);
     let unanswered = open(&mut vm, Some(2), true);
@@ -113,7 +113,7 @@ fn whoever_waits_for_a_minute_is_given_up() {
 }
 
 #[test]
-fn one_account_has_a_quarter_of_the_places_and_those_without_one_three() {
+fn one_account_gets_a_quarter_of_the_requests_in_flight() {
     let mut vm = copying(&json!({ "max_in_flight": 8 }));
     let mut ask = |account: Option<usize>, times: usize| {
         let before = tokens(&vm).len();
@@ -136,10 +136,10 @@ fn one_account_has_a_quarter_of_the_places_and_those_without_one_three() {
 }
 
 #[test]
-fn an_account_that_makes_many_wait_gives_up_its_own() {
+fn an_account_with_many_waiting_requests_drops_its_own() {
     let mut vm = copying(&json!({ "max_in_flight": 8 }));
     let others: Vec<Stream> = (10..14).map(|n| open(&mut vm, Some(n), false)).collect();
-    // Of 32 that may wait it has 8; while they are young the next ones are dropped.
+    // Of 32 waiting requests it may have 8. While they are young, its next requests are dropped.
     let slow: Vec<Stream> = (0..10).map(|_| open(&mut vm, Some(1), false)).collect();
     assert_eq!(count(&outcomes(&mut vm), "dropped_busy"), 2);
     ticks(&mut vm, 2);
@@ -158,9 +158,9 @@ fn an_account_that_makes_many_wait_gives_up_its_own() {
     assert_eq!(count(&rest, "skipped_aborted"), 8, "{rest:?}");
 }
 
-/// A v1 that takes long everywhere is compared too: half of those that may wait are waited for.
+/// Requests at a slow v1 are compared too: up to half of the waiting requests may wait for v1.
 #[test]
-fn a_v1_that_takes_long_is_waited_for() {
+fn a_slow_v1_is_waited_for() {
     let mut vm = copying(&json!({ "max_in_flight": 4 }));
     let waiting: Vec<Stream> = (0..8).map(|n| open(&mut vm, Some(n), true)).collect();
     ticks(&mut vm, 10);
@@ -181,7 +181,7 @@ fn requests_at_a_slow_v1_leave_half_of_the_room_to_others() {
     let mut vm = copying(&json!({ "max_in_flight": 4 }));
     let slow: Vec<Stream> = (0..16).map(|n| open(&mut vm, Some(n), true)).collect();
     ticks(&mut vm, 10);
-    // One after the other, and then as many at once as half of the room.
+    // One at a time, and then half of the room at once.
     for number in 100..120 {
         compared(&mut vm, number);
     }

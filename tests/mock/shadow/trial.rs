@@ -1,9 +1,9 @@
-//! The life of one copy: when it leaves, which calls it makes, how it ends.
+//! The trial of a shadow request: when it is sent, its calls, and its end.
 
 use super::*;
 
 #[test]
-fn a_copy_leaves_once_the_user_has_the_answer() {
+fn a_shadow_request_is_sent_after_the_user_has_the_response() {
     let mut vm = copying(&json!({ "strip_headers": ["cookie"] }));
     let stream = vm.request(&request("POST"), false).expect("no trap");
     vm.request_body(&stream, b"some ", false).expect("no trap");
@@ -46,7 +46,7 @@ fn a_copy_leaves_once_the_user_has_the_answer() {
 }
 
 #[test]
-fn a_copied_request_makes_these_calls_and_no_more() {
+fn a_shadowed_request_makes_exactly_these_calls() {
     let mut vm = copying(&json!({}));
     vm.tick().expect("no trap");
     vm.drain_root_calls();
@@ -60,11 +60,11 @@ fn a_copied_request_makes_these_calls_and_no_more() {
             // The request is sampled.
             "proxy_increment_metric",
             "proxy_get_current_time_nanoseconds",
-            // v1's answer.
+            // v1's response.
             "proxy_get_header_map_pairs",
             "proxy_get_buffer_bytes",
             "proxy_get_current_time_nanoseconds",
-            // v2 is asked.
+            // The call to v2.
             "proxy_http_call",
         ]
     );
@@ -83,7 +83,7 @@ fn a_copied_request_makes_these_calls_and_no_more() {
 }
 
 #[test]
-fn with_the_request_it_leaves_before_v1_has_answered() {
+fn a_shadow_request_can_be_sent_before_v1_has_responded() {
     for v2_first in [true, false] {
         let mut vm = copying(&json!({ "send": "with_request" }));
         let stream = vm.request(&request("POST"), false).expect("no trap");
@@ -118,7 +118,7 @@ fn every_end_has_an_outcome() {
         (response("200", b"{}"), "equal"),
         (response("200", &[b' '; 65_537]), "too_large"),
         (response("200", b"{\"a\":1,\"a\":1}"), "not_comparable"),
-        // The proxy's own words: nobody answered.
+        // A response of the proxy: v2 did not respond.
         (local("504"), "timeout"),
         (local("503"), "v2_error"),
         (overloaded(), "dropped_busy"),
@@ -128,7 +128,7 @@ fn every_end_has_an_outcome() {
         answer(&mut vm, v2);
         assert_eq!(outcomes(&mut vm), one(outcome));
     }
-    // v2's own words are answers.
+    // A response of v2.
     for status in ["504", "503", "500"] {
         let mut vm = copying(&json!({ "recheck": false }));
         asked(&mut vm, "{}");
@@ -147,7 +147,7 @@ fn every_end_has_an_outcome() {
 }
 
 #[test]
-fn what_v1_answers_may_not_be_worth_a_copy() {
+fn some_responses_of_v1_cause_no_shadow_request() {
     let answers: [(&[(&str, &str)], &str); 6] = [
         (&[(":status", "429")], "skipped_v1_busy"),
         (&[(":status", "503")], "skipped_v1_busy"),
@@ -185,9 +185,9 @@ fn what_v1_answers_may_not_be_worth_a_copy() {
 }
 
 #[test]
-fn a_request_that_is_not_whole_is_not_copied() {
+fn an_incomplete_request_gets_no_shadow_request() {
     let mut vm = copying(&json!({}));
-    // The user leaves: before the body's end, before the answer, within the answer.
+    // The user leaves before the end of the body, before the response, within the response.
     let stream = vm.request(&request("POST"), false).expect("no trap");
     vm.request_body(&stream, b"half", false).expect("no trap");
     vm.finish(stream).expect("no trap");
@@ -197,7 +197,7 @@ fn a_request_that_is_not_whole_is_not_copied() {
     vm.response_body(&stream, b"{", false).expect("no trap");
     vm.finish(stream).expect("no trap");
     assert_eq!(outcomes(&mut vm), one("skipped_aborted"));
-    // v1 has heard enough.
+    // v1 gets no more requests.
     let stream = vm.request(&request("POST"), false).expect("no trap");
     vm.response(&stream, &[(":status", "413")], true)
         .expect("no trap");

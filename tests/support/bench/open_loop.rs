@@ -1,8 +1,8 @@
-//! The client of an open loop: a process of its own that sends at a constant rate, evenly spaced.
+//! The client of an open loop: a separate process that sends evenly spaced requests at a constant rate.
 //!
-//! When a request is due does not depend on answers, and its latency counts from when it was due. So
-//! an answer that comes late is late for the requests behind it too. Each connection has a thread that
-//! blocks, which keeps time better than a runtime's timer.
+//! The time at which a request is due does not depend on responses, and its latency counts from then. So a late
+//! response also delays the requests behind it. Each connection has a blocking thread, which keeps time better
+//! than the timer of an async runtime.
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -13,43 +13,43 @@ use serde::{Deserialize, Serialize};
 
 use super::process::{finish, wait_for_start};
 
-/// Requests of each connection before the time counts: the connections behind are open then.
+/// Requests of each connection before measuring starts, so that the upstream connections are open.
 const WARM_UP: u32 = 20;
-/// An answer that takes as long is lost.
+/// A response that takes this long is lost.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// What one client process is to send.
+/// The work of one client process.
 pub struct Job {
-    /// Where the proxy listens.
+    /// The address of the proxy.
     pub target: SocketAddr,
-    /// Of a second, evenly spaced.
+    /// Requests per second, evenly spaced.
     pub rate: u32,
-    /// Those that are timed.
+    /// The number of measured requests.
     pub requests: u32,
-    /// That stay open.
+    /// The number of connections, which stay open.
     pub connections: u32,
 }
 
-/// What the requests are, and their answers.
+/// Writes requests and checks responses.
 pub trait Traffic: Send + Sync + 'static {
-    /// Writes one request, to its last byte. They are numbered from 0.
+    /// Writes one complete request. Requests are numbered from 0.
     fn request(&self, number: u32, into: &mut Vec<u8>);
 
-    /// Whether it is the right answer. If it is not, what is wrong with it.
+    /// Checks a response. The error says what is wrong with it.
     fn check(&self, number: u32, answer: &[u8]) -> Result<(), String>;
 }
 
-/// What the client saw.
+/// The measurements of the client.
 #[derive(Default, Serialize, Deserialize)]
 pub struct Seen {
-    /// From when a request was due until its answer was there to the last byte.
+    /// From the time when a request was due until its response was complete.
     pub latency_ns: Vec<u64>,
-    /// From when it was due until it was sent.
+    /// From the time when a request was due until it was sent.
     pub late_ns: Vec<u64>,
 }
 
 impl Job {
-    /// As [`Job::read`] reads it.
+    /// The arguments that [`Job::read`] parses.
     #[must_use]
     pub fn to_arguments(&self) -> [String; 4] {
         [
@@ -60,7 +60,7 @@ impl Job {
         ]
     }
 
-    /// Reads what [`Job::to_arguments`] made.
+    /// Parses the arguments of [`Job::to_arguments`].
     pub fn read([target, rate, requests, connections]: [&str; 4]) -> Result<Self, String> {
         let number = |text: &str| -> Result<u32, String> {
             text.parse()
@@ -76,17 +76,17 @@ impl Job {
         })
     }
 
-    /// How many requests it is, those before the time counts included.
+    /// The number of all requests, including the warm-up.
     #[must_use]
     pub fn sent(&self) -> u64 {
         u64::from(self.requests) + u64::from(WARM_UP * self.connections)
     }
 }
 
-/// The client process.
+/// Runs the client process.
 pub fn run(job: &Job, traffic: impl Traffic) -> Result<(), String> {
-    // The kernel lets a thread oversleep by 50 µs unless told. Threads inherit it; without it the
-    // client is only less exact, and says how much.
+    // By default the kernel lets a thread oversleep by 50 µs. Threads inherit this setting. Without it the client
+    // is only less precise, and reports by how much.
     let _ = std::fs::write("/proc/self/timerslack_ns", "1");
     let traffic = Arc::new(traffic);
     let mut connections = Vec::new();
@@ -165,7 +165,7 @@ impl<T: Traffic> Connection<T> {
         })
     }
 
-    /// Sends one request and reads its answer.
+    /// Sends one request and reads its response.
     fn exchange(&mut self, place: u32) -> Result<(), String> {
         self.sent.clear();
         self.traffic.request(place, &mut self.sent);
@@ -185,7 +185,7 @@ impl<T: Traffic> Connection<T> {
     }
 }
 
-/// How long an answer is that says how long it is, once its head is there.
+/// The length of a response with a known length, once its head is complete.
 #[must_use]
 pub fn length(received: &[u8]) -> Option<usize> {
     let end = received.windows(4).position(|bytes| bytes == b"\r\n\r\n")?;

@@ -1,4 +1,4 @@
-//! A client in a process of its own. It is the same binary as the bench, with other arguments.
+//! A client in a separate process. It is the same binary as the bench, with other arguments.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
@@ -6,7 +6,7 @@ use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-/// A client process that is ready to send. Dropped, it ends: nobody waits for its answers then.
+/// A client process that is ready to send. Dropping it ends the process.
 pub struct Client {
     child: Child,
     input: Option<ChildStdin>,
@@ -14,7 +14,7 @@ pub struct Client {
 }
 
 impl Client {
-    /// Starts it and waits until its connections are warm.
+    /// Starts the process and waits until its connections are warm.
     pub fn start(arguments: impl IntoIterator<Item = String>) -> Result<Self, String> {
         let error = |error: std::io::Error| format!("cannot start the client: {error}");
         let mut child = Command::new(std::env::current_exe().map_err(error)?)
@@ -37,7 +37,7 @@ impl Client {
         }
     }
 
-    /// Lets it send, and waits until it has all answers and says what it saw.
+    /// Lets the client send, and returns its measurements when it has all responses.
     pub fn run<Seen: DeserializeOwned>(mut self) -> Result<Seen, String> {
         let mut input = self.input.as_ref().ok_or("no pipe")?;
         writeln!(input).map_err(|error| format!("cannot tell the client: {error}"))?;
@@ -59,7 +59,7 @@ impl Drop for Client {
     }
 }
 
-/// In the client: says that all is ready, and waits until it is to send.
+/// In the client process: reports that it is ready, and waits for the start.
 pub fn wait_for_start() -> Result<(), String> {
     println!("ready");
     match std::io::stdin().read_line(&mut String::new()) {
@@ -68,7 +68,7 @@ pub fn wait_for_start() -> Result<(), String> {
     }
 }
 
-/// In the client: says what it saw.
+/// In the client process: reports the measurements.
 pub fn finish(seen: &impl Serialize) -> Result<(), String> {
     let text = serde_json::to_string(seen).map_err(|error| error.to_string())?;
     println!("{text}");

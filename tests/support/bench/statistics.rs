@@ -1,8 +1,8 @@
-//! Medians, spreads, percentiles, and how far a count is from what it should be.
+//! Medians, spreads, percentiles, and deviations of counts.
 
 use serde_json::{Value, json};
 
-/// A number, with the least and the greatest that it is the median of.
+/// A median, with the extremes and the quartiles.
 #[derive(Clone, Copy, Debug)]
 #[expect(missing_docs, reason = "the fields say what they are")]
 pub struct Spread {
@@ -15,14 +15,14 @@ pub struct Spread {
 }
 
 impl Spread {
-    /// Not a number where there is none.
+    /// NaN if there are no values.
     #[must_use]
     pub fn of(values: impl Iterator<Item = f64>) -> Self {
         let mut values: Vec<f64> = values.collect();
         values.sort_unstable_by(f64::total_cmp);
         let last = values.len().saturating_sub(1);
         let at = |place: usize| values.get(place).copied().unwrap_or(f64::NAN);
-        // Between two values where it falls between them, as far as it is from either.
+        // Interpolates between two values.
         let quartile = |quarters: usize| {
             let (place, rest) = (last * quarters / 4, last * quarters % 4);
             let (below, above) = (at(place), at((place + 1).min(last)));
@@ -50,7 +50,7 @@ impl Spread {
     }
 }
 
-/// The least value that so many percent of the values do not exceed.
+/// The smallest value that is not below so many percent of the values.
 #[must_use]
 pub fn percentile(values: &[u64], percent: usize) -> f64 {
     let mut values = values.to_vec();
@@ -59,8 +59,8 @@ pub fn percentile(values: &[u64], percent: usize) -> f64 {
     values.get(rank - 1).map_or(f64::NAN, |value| *value as f64)
 }
 
-/// How far a drawn number is from the one expected. Where all or none are to be drawn, any other
-/// number is infinitely far.
+/// The deviation of a count from its expected value, in standard deviations. If all or none are expected, any
+/// other count is infinitely far away.
 #[must_use]
 pub fn standard_deviations(drawn: u64, of: u64, percent: u32) -> f64 {
     let share = f64::from(percent) / 100.0;

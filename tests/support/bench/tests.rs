@@ -1,4 +1,4 @@
-//! What the benches make their numbers with.
+//! The order of rounds, and the statistics.
 
 use super::rounds::order;
 use super::statistics::{Spread, percentile, standard_deviations};

@@ -1,4 +1,4 @@
-//! What is served: one resource, the filter with its configuration.
+//! The one resource that is served: the filter with its configuration.
 
 use std::collections::HashSet;
 use std::future::{Future, ready};
@@ -20,24 +20,24 @@ use quilkin_xds::server::ControlPlane;
 use serde::Deserialize;
 use tokio::sync::watch;
 
-/// What proxies ask for.
+/// The type that proxies ask for.
 pub(crate) const TYPE_URL: &str = "type.googleapis.com/envoy.config.core.v3.TypedExtensionConfig";
 
-/// The name of the resource, and of the plugin in it.
+/// The name of the resource and of its plugin.
 const NAME: &str = "turnout";
 
-/// A filter, as somebody gives it.
+/// A filter, as a line of standard input has it.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Filter {
     version: String,
-    /// The path of the filter, on the proxy.
+    /// The path of the filter on the proxy host.
     wasm: String,
     configuration: String,
 }
 
 impl Filter {
-    /// As `turnout render --for envoy` has it.
+    /// The resource, as in the output of `turnout render --for envoy`.
     fn resource(&self) -> Resource {
         let code = async_data_source::Specifier::Local(DataSource {
             specifier: Some(data_source::Specifier::Filename(self.wasm.clone())),
@@ -85,14 +85,14 @@ fn packed<M: Message + Name>(message: &M) -> Any {
     }
 }
 
-/// The filter that is served, once there is one.
+/// The filter that is served, if there is one.
 #[derive(Default)]
 pub(crate) struct Served {
     resource: RwLock<Option<Resource>>,
 }
 
 impl Served {
-    /// From now on.
+    /// Serves this filter from now on.
     pub(crate) fn serve(&self, filter: &Filter) {
         *self.resource.write().expect("the filter") = Some(filter.resource());
     }
@@ -111,7 +111,7 @@ impl Configuration for Served {
         resource_type == TYPE_URL
     }
 
-    /// The filter, for whoever asks for it and has another version.
+    /// The filter, for a proxy that asks for it and has another version.
     fn delta_discovery_request(
         &self,
         client: &ClientState,
@@ -127,7 +127,7 @@ impl Configuration for Served {
         })
     }
 
-    // What follows is for servers that are clients too, which this one is not.
+    // The rest is for servers that are clients too. This server is not a client.
 
     fn apply_delta(
         &self,

@@ -1,10 +1,10 @@
-//! A control plane for the tests: xDS over gRPC, by the server of quilkin-xds. That keeps the protocol
-//! (streams, versions, nonces, subscriptions); here is only what it serves, the filter, and what the
-//! proxies say of it.
+//! A control plane for the tests: xDS over gRPC, with the server of quilkin-xds. The library implements the
+//! protocol (streams, versions, nonces, subscriptions). This program only supplies the filter and reports the
+//! responses of the proxies.
 //!
-//! `control-plane 127.0.0.1:18000` serves there. A line of standard input is a filter in JSON,
-//! `{"version", "wasm", "configuration"}`, which all proxies get from then on; where the input ends, so
-//! does the server. Each line of standard output is an event, see [`Event`].
+//! `control-plane 127.0.0.1:18000` serves at that address. Each line of standard input is a filter in JSON,
+//! `{"version", "wasm", "configuration"}`, which all proxies get from then on. The server stops at the end of
+//! the input. Each line of standard output is an event, see [`Event`].
 
 #![forbid(unsafe_code)]
 
@@ -29,30 +29,30 @@ use tonic::transport::Server;
 use filter::{Filter, Served, TYPE_URL};
 use observed::Observed;
 
-/// What becomes known of the server and its proxies.
+/// An event of the server or of a proxy.
 #[derive(Serialize)]
 #[serde(rename_all = "snake_case", tag = "event")]
 enum Event<'a> {
-    /// Proxies can connect.
+    /// The server accepts connections.
     Listening { address: SocketAddr },
-    /// A proxy has a stream.
+    /// A proxy opened a stream.
     Connected { node: &'a str },
-    /// It has taken a version.
+    /// A proxy accepted a version.
     Accepted { node: &'a str, version: &'a str },
-    /// It has refused one, and why.
+    /// A proxy rejected a version, with the reason.
     Refused {
         node: &'a str,
         version: &'a str,
         reason: &'a str,
     },
-    /// Its stream has ended.
+    /// The stream of a proxy ended.
     Gone { node: &'a str },
 }
 
 impl Event<'_> {
     fn tell(&self) {
         let line = serde_json::to_string(self).expect("an event in JSON");
-        // Nobody may be listening any more, and then the input ends too.
+        // The reader may be gone. Then the input ends too.
         let _ = writeln!(std::io::stdout(), "{line}");
     }
 }
@@ -64,7 +64,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let listener = TcpListener::bind(&address).await?;
     let address = listener.local_addr()?;
 
-    // The library counts, and asks where.
+    // The library has metrics and needs a registry for them.
     quilkin_xds::metrics::set_registry(Box::leak(Box::default()));
     let served = Arc::new(Served::default());
     let (_ending, shutdown) = watch::channel(());

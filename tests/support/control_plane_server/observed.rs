@@ -1,4 +1,4 @@
-//! The service that proxies call: the library's, with an eye on what passes.
+//! The service that proxies call: it watches the requests and passes them on to the library.
 
 use std::collections::HashMap;
 use std::pin::Pin;
@@ -17,7 +17,7 @@ use crate::filter::Served;
 
 type Answers<T> = Pin<Box<dyn Stream<Item = Result<T, Status>> + Send>>;
 
-/// Says of each proxy what it has taken and refused.
+/// Reports what each proxy accepts and rejects.
 pub(crate) struct Observed {
     inner: ControlPlane<Served>,
 }
@@ -28,7 +28,7 @@ impl Observed {
     }
 }
 
-/// One stream's proxy, and what was sent to it: the version by the nonce.
+/// The proxy of a stream, and the versions that it was sent, by nonce.
 #[derive(Default)]
 struct Proxy {
     node: String,
@@ -36,8 +36,8 @@ struct Proxy {
 }
 
 impl Proxy {
-    /// Whether the request goes on to the server. A refusal does not: the server would send the refused
-    /// version again, at once and without end, and the proxy has the one before.
+    /// Whether the request is passed on to the server. A rejection is not: the server would send the rejected
+    /// version again at once, in an endless loop, and the proxy keeps the version before it.
     fn observe(&mut self, request: &DeltaDiscoveryRequest) -> bool {
         if let Some(node) = request.node.as_ref().filter(|_| self.node.is_empty()) {
             self.node.clone_from(&node.id);

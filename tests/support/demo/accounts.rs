@@ -1,9 +1,9 @@
-//! The accounts of the demos, in three segments: the same ones in every run.
+//! The accounts of the demos, in three segments. They are the same in every run.
 
 use serde_json::{Value, json};
 use xxhash_rust::xxh3::xxh3_128;
 
-/// What kind of customer an account belongs to.
+/// The kind of customer that an account belongs to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Segment {
     /// In no segment of the policy.
@@ -15,10 +15,10 @@ pub enum Segment {
 }
 
 impl Segment {
-    /// All of them.
+    /// All segments.
     pub const ALL: [Self; 3] = [Self::Regular, Self::BigCustomers, Self::HighVisibility];
 
-    /// As on the screen.
+    /// The name on the screen.
     #[must_use]
     pub const fn title(self) -> &'static str {
         match self {
@@ -28,7 +28,7 @@ impl Segment {
         }
     }
 
-    /// As in the policy. Regular accounts are in none of its segments.
+    /// The name in the policy. Regular accounts are in no segment.
     #[must_use]
     pub const fn name(self) -> Option<&'static str> {
         match self {
@@ -37,7 +37,7 @@ impl Segment {
         }
     }
 
-    /// How many accounts it has.
+    /// The number of its accounts.
     #[must_use]
     pub const fn size(self) -> usize {
         match self {
@@ -47,7 +47,7 @@ impl Segment {
         }
     }
 
-    /// How many requests each of its accounts sends in a step.
+    /// The number of requests that each account sends in a step.
     #[must_use]
     pub const fn requests_each(self) -> usize {
         match self {

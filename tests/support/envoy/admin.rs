@@ -1,4 +1,4 @@
-//! Envoy's admin page.
+//! Envoy's admin endpoint.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -11,13 +11,13 @@ use crate::client::{Client, Request};
 /// The bytes that the value of a query parameter escapes.
 const IN_QUERY: &AsciiSet = &NON_ALPHANUMERIC.remove(b'_').remove(b'.').remove(b'-');
 
-/// Of the listener, by the name that it has in the files.
+/// The statistics prefix of the listener in the files.
 const CAME_IN: &str = "http.http.downstream_rq_total";
-/// Longer than the filter ever keeps a count to itself, on a machine with much else to do.
+/// Longer than the filter keeps counts to itself, even on a loaded machine.
 const UNTOLD: Duration = Duration::from_secs(5);
 const POLL: Duration = Duration::from_millis(20);
 
-/// The admin page of one Envoy.
+/// The admin endpoint of one Envoy.
 #[derive(Clone, Debug)]
 pub struct Admin {
     address: SocketAddr,
@@ -32,13 +32,13 @@ impl Admin {
         }
     }
 
-    /// Where it listens.
+    /// Its address.
     #[must_use]
     pub fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// Counters and gauges whose names the regular expression finds, by name.
+    /// Counters and gauges whose names match the regular expression.
     pub async fn stats(&self, filter: &str) -> BTreeMap<String, u64> {
         let path = format!("/stats?filter={}", utf8_percent_encode(filter, IN_QUERY));
         let text = self.get(&path).await;
@@ -48,15 +48,15 @@ impl Admin {
             .collect()
     }
 
-    /// Counters and gauges as [`stats`](Self::stats), once the filter has told Envoy of every request that
-    /// has come in: it counts within, and tells once a second. Where some request has not come to the
-    /// filter, that never is; then they are as they are after some seconds.
+    /// Like [`stats`](Self::stats), once the filter has reported every request to Envoy. The filter counts
+    /// in memory and reports once a second. If a request never reached the filter, this returns the current values
+    /// after some seconds.
     pub async fn settled_stats(&self, filter: &str) -> BTreeMap<String, u64> {
         self.settle().await;
         self.stats(filter).await
     }
 
-    /// What Prometheus would scrape, then.
+    /// The Prometheus text, once the filter has reported every request.
     pub async fn settled_prometheus(&self) -> String {
         self.settle().await;
         self.prometheus().await
@@ -77,22 +77,22 @@ impl Admin {
         }
     }
 
-    /// What Prometheus would scrape.
+    /// The Prometheus text.
     pub async fn prometheus(&self) -> String {
         self.get("/stats/prometheus").await
     }
 
-    /// Any other page; panics when there is no such one.
+    /// Any other page. Panics if it does not exist.
     pub async fn get(&self, path: &str) -> String {
         let answer = self.client.send(Request::get(path)).await;
         assert_eq!(answer.status, 200, "{path}: {}", answer.text());
         answer.text()
     }
 
-    /// Where the listener accepts connections, once it does. An Envoy that is about to refuse its
-    /// configuration may have an admin page for a moment, and be gone at the next question.
+    /// The address of the listener, once it accepts connections. An Envoy that is about to reject its
+    /// configuration may respond here once and exit before the next request.
     pub(super) async fn listener(&self) -> Option<SocketAddr> {
-        // The page is ready a little earlier than the workers that accept connections.
+        // The admin endpoint is ready shortly before the workers accept connections.
         self.try_get("/ready").await?;
         let started = "listener_manager.workers_started";
         let stats = self.try_get(&format!("/stats?filter={started}")).await?;
@@ -104,7 +104,7 @@ impl Admin {
         address_in(listeners.lines().next()?)
     }
 
-    /// Where all of its listeners accept connections.
+    /// The addresses of all listeners.
     pub async fn listeners(&self) -> Vec<SocketAddr> {
         let listeners = self.get("/listeners").await;
         listeners.lines().filter_map(address_in).collect()
@@ -116,7 +116,7 @@ impl Admin {
     }
 }
 
-/// Of a line of the list of listeners.
+/// The address in a line of the list of listeners.
 fn address_in(line: &str) -> Option<SocketAddr> {
     let (_, address) = line.split_once("::")?;
     address.parse().ok()

@@ -1,6 +1,6 @@
-//! A configuration of the folder `envoy/`, made ready for a test: other ports, and whatever else
-//! the test asks for, by exact replacements. A text that is not there exactly once is a panic, so
-//! that the files which people copy and the tests cannot drift apart unseen.
+//! Adapts a configuration of the folder `envoy/` to a test: other ports, and other changes that the test needs,
+//! by exact replacements. A text that does not occur exactly once causes a panic, so the files and the tests
+//! cannot diverge.
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -56,7 +56,7 @@ const NATIVE_STRIP_OF_TRAILERS: &str = r#"          # Also in the trailers of a 
 /// The header of [`Bootstrap::tell_decision`].
 pub const LOGGED_HEADER: &str = "x-turnout-logged";
 
-/// What [`Envoy::start`](crate::envoy::Envoy::start) starts.
+/// The configuration that [`Envoy::start`](crate::envoy::Envoy::start) starts.
 #[derive(Clone, Debug)]
 pub struct Bootstrap {
     text: String,
@@ -67,7 +67,7 @@ pub struct Bootstrap {
     pub(super) hot_restart: Option<HotRestart>,
 }
 
-/// The place of an Envoy among those that take each other's place.
+/// The position of an Envoy in a sequence of hot restarts.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct HotRestart {
     pub(super) base: u32,
@@ -75,8 +75,8 @@ pub(super) struct HotRestart {
 }
 
 impl Bootstrap {
-    /// Takes the rendered text of one of the files. Listener and admin page get free ports, the
-    /// clusters go to the two upstreams.
+    /// Takes the rendered text of one of the files. The listener and the admin endpoint get free ports, and the
+    /// clusters get the addresses of the two upstreams.
     #[must_use]
     pub fn new(
         text: impl Into<String>,
@@ -98,8 +98,8 @@ impl Bootstrap {
             .replace(UPSTREAM_V2, &with_port(v2.into().port()))
     }
 
-    /// As [`new`](Self::new), for `live-policy.yaml`: `filter` is what it discovers, which
-    /// `Envoy::swap_filter` replaces later.
+    /// Like [`new`](Self::new), for `live-policy.yaml`. `filter` is the file that Envoy discovers;
+    /// `Envoy::swap_filter` replaces it later.
     #[must_use]
     pub fn live(
         text: impl Into<String>,
@@ -112,7 +112,7 @@ impl Bootstrap {
         bootstrap
     }
 
-    /// Replaces a text that has to be there exactly once.
+    /// Replaces a text that must occur exactly once.
     #[must_use]
     pub fn replace(mut self, old: &str, new: &str) -> Self {
         self.text = replace_once(&self.text, old, new);
@@ -126,15 +126,15 @@ impl Bootstrap {
         self.replace(&listener(0), &listener(port))
     }
 
-    /// Takes over from the Envoy of the same base and the epoch before, or waits for a successor. Where it
-    /// listens has to be said.
+    /// Takes over from the Envoy with the same base id and the epoch before, or waits for a successor. Needs a
+    /// fixed port.
     #[must_use]
     pub fn hot_restart(mut self, base: u32, epoch: u32) -> Self {
         self.hot_restart = Some(HotRestart { base, epoch });
         self
     }
 
-    /// Adds a listener that is as the first one, on a port of its own.
+    /// Adds a second listener, equal to the first, on another port.
     #[must_use]
     pub fn second_listener(mut self) -> Self {
         let (before, rest) = self
@@ -148,14 +148,14 @@ impl Bootstrap {
         self
     }
 
-    /// Runs Envoy at another level than `info`.
+    /// Sets another log level than `info`.
     #[must_use]
     pub fn log_level(mut self, level: &'static str) -> Self {
         self.log_level = level;
         self
     }
 
-    /// Lets clients bring their own `x-request-id`, so that a test knows how each request draws.
+    /// Lets clients send their own `x-request-id`, so that a test knows the bucket of each request.
     #[must_use]
     pub fn keep_request_ids(self) -> Self {
         self.replace(
@@ -164,7 +164,7 @@ impl Bootstrap {
         )
     }
 
-    /// Of `live-policy.yaml`: the region of the proxy's locality; none where its name is empty.
+    /// Sets the region of the proxy's locality in `live-policy.yaml`; an empty name sets none.
     #[must_use]
     pub fn in_region(self, region: &str) -> Self {
         if region.is_empty() {
@@ -174,15 +174,15 @@ impl Bootstrap {
         self.replace(NODE, &NODE.replace(" }", &format!(", {locality} }}")))
     }
 
-    /// Of `xds-policy.yaml`: where the control plane is, and as whom the proxy asks it.
+    /// Sets the address of the control plane and the node id in `xds-policy.yaml`.
     #[must_use]
     pub fn controlled_by(self, control_plane: SocketAddr, node: &str) -> Self {
         self.replace(CONTROL_PLANE, &with_port(control_plane.port()))
             .replace(NODE, &NODE.replace("id: turnout", &format!("id: {node}")))
     }
 
-    /// Leaves the stripping of `x-turnout-*` headers and trailers to our filter alone: what a forgery has
-    /// to be tested against, and how a proxy is set up that trusts the hop before it.
+    /// Leaves the removal of `x-turnout-*` headers and trailers to our filter alone. Tests of forgery need this, and
+    /// so does a proxy that trusts the hop before it.
     #[must_use]
     pub fn without_native_strip(self) -> Self {
         self.replace(NATIVE_STRIP, "")
@@ -190,7 +190,7 @@ impl Bootstrap {
             .allow_underscores()
     }
 
-    /// Takes requests with underscores in the names of headers, which the files for the edge refuse.
+    /// Accepts header names with underscores, which the files for the edge reject.
     #[must_use]
     pub fn allow_underscores(self) -> Self {
         self.replace(
@@ -199,14 +199,14 @@ impl Bootstrap {
         )
     }
 
-    /// Puts another HTTP filter, an item of a YAML list written from column 0, before ours.
+    /// Inserts another HTTP filter before ours: an item of a YAML list, without indentation.
     #[must_use]
     pub fn filter_before(self, yaml: &str) -> Self {
         let filters = "          http_filters:\n";
         self.replace(filters, &format!("{filters}{}", indented(yaml)))
     }
 
-    /// Has the JSON access log say these headers too, each in a field of its name.
+    /// Adds these headers to the JSON access log, each as a field of its name.
     #[must_use]
     pub fn log_headers(self, names: &[&str]) -> Self {
         let field = |name: &&str| format!("                  {name}: \"%REQ({name})%\"\n");
@@ -214,20 +214,20 @@ impl Bootstrap {
         self.replace(LAST_LOGGED, &format!("{LAST_LOGGED}{fields}"))
     }
 
-    /// Has each answer say, in `x-turnout-logged`, what the access log is told.
+    /// Adds the filter's access-log entry to each response, in `x-turnout-logged`.
     #[must_use]
     pub fn tell_decision(self) -> Self {
         self.replace(ROUTES, &[ROUTES, LOGGED].concat())
     }
 
-    /// Writes one more access log to standard output, an item of a YAML list written from column 0.
+    /// Adds an access log on standard output: an item of a YAML list, without indentation.
     #[must_use]
     pub fn access_log(self, yaml: &str) -> Self {
         let logs = "          access_log:\n";
         self.replace(logs, &format!("{logs}{}", indented(yaml)))
     }
 
-    /// Adds a cluster: of one more upstream, or of a collector.
+    /// Adds a cluster for another upstream or a collector.
     #[must_use]
     pub fn cluster(self, name: &str, upstream: impl Into<SocketAddr>) -> Self {
         let address = with_port(upstream.into().port());
@@ -247,26 +247,26 @@ impl Bootstrap {
         self.replace(CLUSTERS, &format!("{CLUSTERS}{cluster}"))
     }
 
-    /// Speaks HTTP/2, with prior knowledge, to this cluster of the file.
+    /// Uses HTTP/2 with prior knowledge for this cluster of the file.
     #[must_use]
     pub fn http2_to(self, cluster: &str) -> Self {
         let name = format!("  - name: {cluster}\n");
         self.replace(&name, &format!("{name}{HTTP2}"))
     }
 
-    /// How many workers Envoy has; 2 unless said.
+    /// Sets the number of workers; the default is 2.
     #[must_use]
     pub fn concurrency(mut self, workers: u32) -> Self {
         self.concurrency = workers;
         self
     }
 
-    /// Writes the configuration, and the filter's file beside it where there is one.
+    /// Writes the configuration, and the filter's file if there is one.
     pub(super) fn write(&self, folder: &Folder) -> PathBuf {
         let text = match &self.filter {
             None => self.text.clone(),
             Some(filter) => {
-                // In a folder of its own, as people have it: Envoy watches the folder.
+                // Envoy watches the folder, so the file has a folder of its own, as in production.
                 let watched = watched(folder);
                 std::fs::create_dir(&watched).expect("a folder for the filter's file");
                 let file = write_filter(folder, filter);
@@ -278,12 +278,12 @@ impl Bootstrap {
     }
 }
 
-/// Where the filter's file is.
+/// The path of the filter's file.
 pub(super) fn watched(folder: &Folder) -> PathBuf {
     folder.path().join("turnout")
 }
 
-/// Puts the filter's file in place by rename.
+/// Replaces the filter's file by a rename.
 pub(super) fn write_filter(folder: &Folder, filter: &str) -> PathBuf {
     let written = folder.replace_file("filter.json", filter);
     let file = watched(folder).join("filter.json");
@@ -291,7 +291,7 @@ pub(super) fn write_filter(folder: &Folder, filter: &str) -> PathBuf {
     file
 }
 
-/// As far as the lists of the connection manager.
+/// Looks no deeper than the lists of the connection manager.
 fn indented(yaml: &str) -> String {
     let lines = yaml.lines();
     lines.map(|line| format!("          {line}\n")).collect()

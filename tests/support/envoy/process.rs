@@ -1,4 +1,4 @@
-//! The Envoy process: started, read, and ended by its id.
+//! The Envoy process.
 
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
@@ -7,7 +7,7 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use crate::envoy::bootstrap::{Bootstrap, HotRestart};
 use crate::process_output::Lines;
 
-/// A running Envoy, killed when dropped.
+/// A running Envoy. Dropping it kills the process.
 #[derive(Debug)]
 pub(super) struct Process {
     child: Child,
@@ -38,7 +38,7 @@ impl Process {
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
-            // Ctrl-C in a terminal is for the test; the watchdog then ends Envoy.
+            // Ctrl-C in a terminal is meant for the test. The watchdog then stops Envoy.
             .process_group(0)
             .spawn()
             .unwrap_or_else(|error| panic!("cannot start {}: {error}", binary.display()));
@@ -50,7 +50,7 @@ impl Process {
         }
     }
 
-    /// How it has ended, when it has.
+    /// The exit status, if the process has exited.
     pub(super) fn ended(&mut self) -> Option<ExitStatus> {
         self.child.try_wait().expect("the state of a child")
     }
@@ -62,7 +62,7 @@ impl Process {
 
 impl Drop for Process {
     fn drop(&mut self) {
-        // The watchdog first: while the child has not been waited for, its id is nobody else's.
+        // The watchdog first: until the child is waited for, no other process can have its id.
         let _ = self.watchdog.kill();
         let _ = self.watchdog.wait();
         let _ = self.child.kill();
@@ -72,13 +72,13 @@ impl Drop for Process {
     }
 }
 
-/// Whether, and how, it takes over from another.
+/// The options for hot restarts.
 fn restart(bootstrap: &Bootstrap) -> Vec<String> {
     let Some(HotRestart { base, epoch }) = bootstrap.hot_restart else {
-        // Else several of them share, and leave behind, a piece of memory.
+        // Otherwise several processes would share a segment of memory and leave it behind.
         return vec!["--disable-hot-restart".to_owned()];
     };
-    // The successor asks for counts every five seconds, and has to have asked once more after the last.
+    // The successor asks for the counters every five seconds, and must ask once more after the last request.
     let arguments = format!(
         "--base-id {base} --restart-epoch {epoch} --drain-time-s 1 --drain-strategy immediate \
          --parent-shutdown-time-s 8"
@@ -86,7 +86,7 @@ fn restart(bootstrap: &Bootstrap) -> Vec<String> {
     arguments.split(' ').map(str::to_owned).collect()
 }
 
-/// A test that is killed, or ended by Ctrl-C, drops nothing. This ends Envoy then and removes the
+/// A test that is killed, or stopped by Ctrl-C, drops nothing. This watchdog then kills Envoy and removes the
 /// folder: its input ends with this process.
 fn watchdog(envoy: u32, folder: &Path) -> Child {
     Command::new("sh")
@@ -100,13 +100,13 @@ fn watchdog(envoy: u32, folder: &Path) -> Child {
         .stdin(Stdio::piped())
         .stdout(Stdio::null())
         .stderr(Stdio::null())
-        // Else Ctrl-C would end it too.
+        // Otherwise Ctrl-C would stop it too.
         .process_group(0)
         .spawn()
         .expect("a shell")
 }
 
-/// `ENVOY`, or what `make envoy` has fetched. None is a failure, never a skipped test.
+/// `ENVOY`, or the binary that `make envoy` has fetched. A missing binary is an error, never a skipped test.
 fn binary(version: &str) -> PathBuf {
     if let Some(own) = std::env::var_os("ENVOY").filter(|own| !own.is_empty()) {
         return own.into();

@@ -1,5 +1,5 @@
-//! Core alone as wasm, built as the filter is: an interpreter counts what reading a request and deciding
-//! it takes, the same on every machine. `tests/mock/instruction_count.rs` asks it.
+//! Core alone as wasm, built like the filter. An interpreter counts the instructions of reading and deciding a
+//! request, which are the same on every machine. `tests/mock/instruction_count.rs` runs it.
 #![expect(
     unsafe_code,
     reason = "the test finds functions by their names, so these may not be mangled"
@@ -11,7 +11,7 @@ use std::hint::black_box;
 use turnout_core::{Configuration, Decision, Headers, Plan, Request, Time, decide};
 
 thread_local! {
-    /// The one text that comes in.
+    /// The text that the host passes in.
     static TEXT: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
     static CONFIGURATION: RefCell<Option<Configuration>> = const { RefCell::new(None) };
     static REGION: RefCell<String> = const { RefCell::new(String::new()) };
@@ -22,17 +22,17 @@ unsafe extern "C" {
     fn __wasm_call_ctors();
 }
 
-/// Called once, before anything else.
+/// Called once, before everything else.
 #[unsafe(no_mangle)]
 extern "C" fn _initialize() {
-    // SAFETY: the linker makes it; the module's start is the place to call it.
+    // SAFETY: the linker provides it, and the start of the module is the place to call it.
     #[cfg(target_os = "wasi")]
     unsafe {
         __wasm_call_ctors();
     }
 }
 
-/// Room for a text, which the next call reads.
+/// Allocates memory for a text, which the next call reads.
 #[unsafe(no_mangle)]
 extern "C" fn text(size: usize) -> *mut u8 {
     TEXT.with_borrow_mut(|text| {
@@ -41,14 +41,14 @@ extern "C" fn text(size: usize) -> *mut u8 {
     })
 }
 
-/// The text is the region of the proxy; empty where it has none.
+/// The text is the region of the proxy, empty without one.
 #[unsafe(no_mangle)]
 extern "C" fn place() {
     let region = String::from_utf8_lossy(&TEXT.take()).into_owned();
     REGION.set(region);
 }
 
-/// The text is a configuration. Whether it is a good one.
+/// The text is a configuration. Returns whether it is valid.
 #[unsafe(no_mangle)]
 extern "C" fn configure() -> bool {
     let configuration = Configuration::from_json(&TEXT.take()).ok();
@@ -61,14 +61,14 @@ extern "C" fn configure() -> bool {
     })
 }
 
-/// The text is a request: the name of a header, a zero byte, its value, a zero byte, and so on. It is
-/// read so many times.
+/// The text is a request: the name of a header, a zero byte, its value, a zero byte, and so on. Reads it so
+/// many times.
 #[unsafe(no_mangle)]
 extern "C" fn read(times: u32) {
     repeat(times, |_, _| {});
 }
 
-/// As `read`, and it is decided each time.
+/// Like `read`, and decides the request each time.
 #[unsafe(no_mangle)]
 extern "C" fn read_and_decide(times: u32) {
     repeat(times, |plan, request| {

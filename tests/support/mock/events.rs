@@ -1,16 +1,16 @@
-//! What happens to the filter outside streams: ticks, queues, answers to its calls, its end.
+//! Events outside streams: ticks, queues, responses to calls of the filter, shutdown.
 
 use super::state::{Context, Host, HttpCall, HttpResponse};
 use super::{Trap, Vm};
 use std::time::Duration;
 
 impl Vm {
-    /// The calls that the filter made and that wait for an answer.
+    /// The calls of the filter that have no response yet.
     pub fn http_calls(&self) -> &[HttpCall] {
         &self.host().calls
     }
 
-    /// Answers a call. To the filter a timeout is an answer too, with status 504.
+    /// Responds to a call. For the filter a timeout is a response with status 504.
     pub fn answer(&mut self, token: u32, response: HttpResponse) -> Result<(), Trap> {
         let counts = [
             response.headers.entries().len(),
@@ -20,27 +20,27 @@ impl Vm {
         self.end_call(token, Some(response), counts)
     }
 
-    /// Lets a call fail without a response, as when its connection is reset.
+    /// Fails a call without a response, as when its connection is reset.
     pub fn reset_call(&mut self, token: u32) -> Result<(), Trap> {
         self.end_call(token, None, [0; 3])
     }
 
-    /// From now on there is no such cluster: calls to it cannot start.
+    /// From now on this cluster does not exist: calls to it cannot start.
     pub fn remove_cluster(&mut self, cluster: &str) {
         self.host_mut().absent_clusters.insert(cluster.to_owned());
     }
 
-    /// The period of the ticks that the filter asked for.
+    /// The tick period that the filter requested.
     pub fn tick_period(&self) -> Option<Duration> {
         self.host().tick_periods.get(&self.root?).copied()
     }
 
-    /// How many timers run. As in Envoy, one goes on when its root context is gone.
+    /// The number of running timers. As in Envoy, a timer outlives its root context.
     pub fn timers(&self) -> usize {
         self.host().tick_periods.len()
     }
 
-    /// One tick, for each root context that asked for ticks. The clock is the test's to move.
+    /// Ticks each root context that requested ticks. The test itself advances the clock.
     pub fn tick(&mut self) -> Result<(), Trap> {
         let roots: Vec<u32> = self.host().tick_periods.keys().copied().collect();
         for root in roots {
@@ -51,8 +51,8 @@ impl Vm {
         self.settle()
     }
 
-    /// Does what waited for the guest to return: tells roots of items in their queues, and
-    /// removes roots that have finished.
+    /// Does the work that waited for the guest to return: notifies roots of items in their queues, and removes
+    /// finished roots.
     pub(super) fn settle(&mut self) -> Result<(), Trap> {
         while let Some((root, queue)) = self.host_mut().ready.pop_front() {
             if self.host().contexts.contains_key(&root) {
@@ -65,7 +65,7 @@ impl Vm {
         Ok(())
     }
 
-    /// Asks a root context to go once it serves no stream. It may say that it has work left.
+    /// Asks a root context to finish once it serves no stream. It may report that it has work left.
     pub(super) fn retire(&mut self, root: u32) -> Result<(), Trap> {
         if !can_go(self.host(), root) {
             return Ok(());

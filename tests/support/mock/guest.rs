@@ -1,4 +1,4 @@
-//! The guest as a host function sees it: its memory, its allocator, and how a host function ends.
+//! The guest from the view of a host function: its memory, its allocator, and how a host function ends.
 
 use super::state::Host;
 use wasmi::{Caller, Error, Memory};
@@ -16,7 +16,7 @@ pub(super) enum Status {
     Unimplemented = 12,
 }
 
-/// Why a host function did not end well: a status for the guest, or a trap in the guest's allocator.
+/// Why a host function failed: a status for the guest, or a trap in the guest's allocator.
 pub(super) enum Stop {
     Status(Status),
     Trap(Error),
@@ -30,7 +30,7 @@ impl From<Status> for Stop {
 
 pub(super) type Outcome = Result<(), Stop>;
 
-/// One host call, from the guest's side.
+/// One host call, from the view of the guest.
 pub(super) struct Guest<'a> {
     caller: Caller<'a, Host>,
 }
@@ -81,7 +81,7 @@ impl<'a> Guest<'a> {
         self.write(address, &value.to_le_bytes())
     }
 
-    /// Copies `bytes` to memory that the guest allocates and will own. No bytes are a null pointer.
+    /// Copies `bytes` to memory that the guest allocates and then owns. No bytes are a null pointer.
     pub fn hand_over(&mut self, bytes: &[u8], address_at: u32, size_at: u32) -> Outcome {
         let size = u32::try_from(bytes.len()).expect("the host hands over less than 4 GiB");
         let address = if size == 0 { 0 } else { self.allocate(size)? };

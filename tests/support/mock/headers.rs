@@ -1,6 +1,6 @@
-//! A header map that behaves as Envoy's `HeaderMapImpl`, and the form in which maps cross the ABI.
+//! A header map that behaves like Envoy's `HeaderMapImpl`, and its serialized form in the ABI.
 
-/// A name and a value. Neither has to be text.
+/// A name and a value. Neither must be text.
 pub type Header = (Vec<u8>, Vec<u8>);
 
 /// Headers in the order in which Envoy would write them, with lower-case names.
@@ -19,9 +19,9 @@ impl std::fmt::Debug for HeaderMap {
     }
 }
 
-/// Request headers of which Envoy keeps one entry: a further value is joined to the first with a
-/// comma. These are the built-in ones and those that filters linked into Envoy register. Response
-/// headers go by the same list here, though Envoy has another for them.
+/// Request headers of which Envoy keeps one entry: another value is appended to the first after a comma. These
+/// are the built-in ones and those that filters linked into Envoy register. Envoy has another list for response
+/// headers; here they share this one.
 const JOINED: &[&str] = &[
     ":authority",
     ":method",
@@ -85,7 +85,7 @@ const JOINED: &[&str] = &[
 ];
 
 impl HeaderMap {
-    /// The headers as received, one `add` each.
+    /// The headers as received, with one `add` each.
     pub fn received<N: AsRef<[u8]>, V: AsRef<[u8]>>(headers: &[(N, V)]) -> Self {
         let mut map = Self::default();
         for (name, value) in headers {
@@ -99,14 +99,14 @@ impl HeaderMap {
         &self.entries
     }
 
-    /// The first value. Envoy hands no other to a filter that asks for a name.
+    /// The first value. Envoy returns no other to a filter that asks for a name.
     pub fn get(&self, name: impl AsRef<[u8]>) -> Option<&[u8]> {
         let name = stored_name(name.as_ref());
         let (_, value) = self.entries.iter().find(|(known, _)| *known == name)?;
         Some(value)
     }
 
-    /// `HeaderMap::addCopy`: one more entry, or one more value of a joined header. Names that
+    /// `HeaderMap::addCopy`: another entry, or another value of a joined header. Names that
     /// start with a colon stay before all others.
     pub fn add(&mut self, name: impl AsRef<[u8]>, value: &[u8]) {
         let name = stored_name(name.as_ref());
@@ -124,20 +124,20 @@ impl HeaderMap {
         self.entries.insert(place, (name, value.to_vec()));
     }
 
-    /// `HeaderMap::setCopy`: all values of the name go, the new one is added at the end.
+    /// `HeaderMap::setCopy`: removes all values of the name and adds the new one at the end.
     pub fn replace(&mut self, name: impl AsRef<[u8]>, value: &[u8]) {
         self.remove(&name);
         self.add(name, value);
     }
 
-    /// `HeaderMap::remove`: all values of the name.
+    /// `HeaderMap::remove`: removes all values of the name.
     pub fn remove(&mut self, name: impl AsRef<[u8]>) {
         let name = stored_name(name.as_ref());
         self.entries.retain(|(known, _)| *known != name);
     }
 
-    /// As a guest reads it: the number of pairs, the lengths of each, then each name and each
-    /// value with a NUL behind it. An empty map is no bytes at all.
+    /// The form that a guest reads: the number of pairs, the lengths of each, then each name and each value with a
+    /// NUL after it. An empty map has no bytes.
     pub fn serialize(&self) -> Vec<u8> {
         let mut bytes = Vec::new();
         if self.entries.is_empty() {
@@ -157,7 +157,7 @@ impl HeaderMap {
         bytes
     }
 
-    /// The opposite of [`HeaderMap::serialize`]; `None` where the bytes are not of that form.
+    /// The inverse of [`HeaderMap::serialize`]; `None` for invalid bytes.
     pub fn deserialize(bytes: &[u8]) -> Option<Self> {
         let mut map = Self::default();
         if bytes.is_empty() {
@@ -187,7 +187,7 @@ impl HeaderMap {
     }
 }
 
-/// Lower-case; `host` is another name for `:authority`.
+/// Lower case; `host` is another name for `:authority`.
 fn stored_name(name: &[u8]) -> Vec<u8> {
     let name = name.to_ascii_lowercase();
     match name.as_slice() {

@@ -1,4 +1,4 @@
-//! The host functions about HTTP: headers, the stream, and calls of the filter's own.
+//! Host functions for HTTP: headers, the stream, and calls of the filter.
 
 use super::guest::{Guest, Outcome, Status, Stop};
 use super::headers::HeaderMap;
@@ -13,7 +13,7 @@ const RESPONSE_HEADERS: u32 = 2;
 const CALL_RESPONSE_HEADERS: u32 = 6;
 const CALL_RESPONSE_TRAILERS: u32 = 7;
 
-/// The lowest two bits of a token are for the kind of call; HTTP is 0.
+/// The lowest two bits of a token are the kind of call; HTTP is 0.
 const TOKEN_STEP: u32 = 4;
 
 pub(super) fn link(linker: &mut Linker<Host>) {
@@ -41,7 +41,7 @@ pub(super) fn link(linker: &mut Linker<Host>) {
     }
 }
 
-/// Asking for the pairs of a map that is not there gives none; asking for a value is an error.
+/// Reading the pairs of a missing map returns none; reading a value is an error.
 fn proxy_get_header_map_pairs(
     guest: &mut Guest,
     map: u32,
@@ -115,7 +115,7 @@ fn proxy_remove_header_map_value(
     change(guest.host(), map, |headers| headers.remove(&name))
 }
 
-/// `None`: there is such a map, but not now. Trailers of a response are not modelled.
+/// `None` if there is such a map, but not at this time. Trailers of a response are not modelled.
 fn map_to_read(host: &mut Host, map: u32) -> Result<Option<&HeaderMap>, Stop> {
     match map {
         REQUEST_HEADERS | RESPONSE_HEADERS => Ok(host.active_stream().and_then(|stream| {
@@ -142,7 +142,7 @@ fn map_to_read(host: &mut Host, map: u32) -> Result<Option<&HeaderMap>, Stop> {
     }
 }
 
-/// Only what is lent to the running stream can be changed.
+/// The filter can change only what is lent to the running stream.
 fn change(host: &mut Host, map: u32, how: impl FnOnce(&mut HeaderMap)) -> Outcome {
     let stream = host.active_stream().ok_or(Status::BadArgument)?;
     let message = match map {
@@ -164,7 +164,7 @@ fn change(host: &mut Host, map: u32, how: impl FnOnce(&mut HeaderMap)) -> Outcom
     Ok(())
 }
 
-/// Pairs that are not well formed are none, as in Envoy.
+/// Malformed pairs count as no pairs, as in Envoy.
 fn read_pairs(guest: &Guest, pairs: u32, size: u32) -> Result<HeaderMap, Stop> {
     let bytes = guest.read(pairs, size)?;
     Ok(HeaderMap::deserialize(&bytes).unwrap_or_default())
@@ -187,7 +187,7 @@ fn proxy_send_local_response(
         headers: read_pairs(guest, headers, headers_size)?,
         body: guest.read(body, body_size)?,
     };
-    // From a root context there is nobody to answer, which is no error.
+    // A root context has no request to respond to. This is not an error.
     if let Some(stream) = guest.host().active_stream() {
         stream.local_response.get_or_insert(response);
     }

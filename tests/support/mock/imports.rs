@@ -1,4 +1,4 @@
-//! The `proxy_*` functions that the guest imports, wired into wasmi's linker.
+//! The `proxy_*` functions that the guest imports, registered in wasmi's linker.
 
 use super::guest::{Guest, Outcome, Status, Stop};
 use super::state::{Context, Host, Level};
@@ -6,7 +6,7 @@ use super::{http_functions, shared_functions, wasi};
 use std::time::Duration;
 use wasmi::{Caller, Engine, Error, ExternType, Linker, Module, Val};
 
-/// Registers host functions that answer with a status and are recorded by name.
+/// Registers host functions that return a status and are recorded by name.
 macro_rules! proxy {
     ($linker:ident: $($name:ident($($argument:ident: $kind:ty),*))*) => {
         $($linker.func_wrap(
@@ -21,7 +21,7 @@ macro_rules! proxy {
 }
 pub(super) use proxy;
 
-/// All that the module may import: what Envoy has, and a recorded stub for what is not modelled.
+/// Everything that the module may import: the functions of Envoy, and a recorded stub for those that are not modelled.
 pub(super) fn linker(engine: &Engine, module: &Module) -> Linker<Host> {
     let mut linker = Linker::new(engine);
     linker.allow_shadowing(true);
@@ -119,13 +119,13 @@ fn proxy_get_buffer_bytes(
     }
     let end = buffer.len().min(start.saturating_add(limit as usize));
     if start == end {
-        // Envoy leaves the guest's variables as they are.
+        // Envoy leaves the variables of the guest unchanged.
         return Ok(());
     }
     guest.hand_over(&buffer[start..end], address_at, size_at)
 }
 
-/// A buffer that is not there now is an empty one, but for configuration and call responses.
+/// A missing buffer is an empty one, except for configurations and responses to calls.
 fn buffer(host: &mut Host, kind: u32) -> Result<Vec<u8>, Stop> {
     let message_body = |body: &Option<Vec<u8>>| body.clone().unwrap_or_default();
     match kind {
@@ -148,8 +148,8 @@ fn buffer(host: &mut Host, kind: u32) -> Result<Vec<u8>, Stop> {
     }
 }
 
-/// What the stream's own filters set comes after what the host has, as in Envoy. A path of more
-/// than one part never finds what a filter set.
+/// Values that a filter of the stream set come after those of the host, as in Envoy. A path of several parts
+/// never finds a value that a filter set.
 fn proxy_get_property(
     guest: &mut Guest,
     path: u32,

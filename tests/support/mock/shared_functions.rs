@@ -1,7 +1,7 @@
-//! The host functions about what outlives a stream: metrics, shared data, shared queues.
+//! Host functions for everything that outlives a stream: metrics, shared data, shared queues.
 //!
-//! In Envoy shared data and queues belong to the process. Here they belong to one `Vm`, so that
-//! tests do not meet each other.
+//! In Envoy shared data and queues belong to the process. Here they belong to one `Vm`, so that tests are
+//! independent.
 
 use super::guest::{Guest, Outcome, Status, Stop};
 use super::imports::proxy;
@@ -52,7 +52,7 @@ fn proxy_get_metric(guest: &mut Guest, id: u32, value_at: u32) -> Outcome {
     guest.write_u64(value_at, value)
 }
 
-/// A counter only goes up; not even by nothing.
+/// A counter only grows, and not by 0.
 fn proxy_increment_metric(guest: &mut Guest, id: u32, offset: i64) -> Outcome {
     let (kind, name) = metric(guest.host(), id)?;
     if kind == MetricKind::Histogram || kind == MetricKind::Counter && offset <= 0 {
@@ -63,7 +63,7 @@ fn proxy_increment_metric(guest: &mut Guest, id: u32, offset: i64) -> Outcome {
     Ok(())
 }
 
-/// A counter takes a recorded value on top of what it has.
+/// A recorded value of a counter is added to it.
 fn proxy_record_metric(guest: &mut Guest, id: u32, value: u64) -> Outcome {
     let host = guest.host();
     let (kind, name) = host.metrics.find(id).ok_or(Status::NotFound)?;
@@ -101,7 +101,7 @@ fn proxy_get_shared_data(
     guest.write_u32(cas_at, cas)
 }
 
-/// A `cas` of 0 always writes, and so does any where there is nothing yet.
+/// A `cas` of 0 always writes, and so does any `cas` for a missing key.
 fn proxy_set_shared_data(
     guest: &mut Guest,
     key: u32,
@@ -124,7 +124,7 @@ fn proxy_set_shared_data(
     Ok(())
 }
 
-/// A queue that exists keeps its items; from now on the registering root is told of new ones.
+/// An existing queue keeps its items. From now on the registering root is notified of new ones.
 fn proxy_register_shared_queue(
     guest: &mut Guest,
     name: u32,
@@ -140,7 +140,7 @@ fn proxy_register_shared_queue(
     guest.write_u32(id_at, id)
 }
 
-/// Only this VM's queues are known: by its id, which is empty.
+/// Only the queues of this VM are known, by its id, which is empty.
 fn proxy_resolve_shared_queue(
     guest: &mut Guest,
     vm: u32,

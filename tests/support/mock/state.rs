@@ -1,11 +1,11 @@
-//! What the host knows: contexts, streams, metrics, queues, calls. No wasm in here.
+//! The state of the host: contexts, streams, metrics, queues, calls. It contains no wasm.
 
 use super::headers::HeaderMap;
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::time::Duration;
 use wasmi::{Memory, TypedFunc};
 
-/// A log line's severity, as in the ABI.
+/// The severity of a log line, as in the ABI.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Level {
     Trace,
@@ -31,7 +31,7 @@ impl Level {
     }
 }
 
-/// A response that the filter sent instead of the upstream's.
+/// A response that the filter sent in place of the upstream's.
 #[derive(Clone, Debug)]
 pub struct LocalResponse {
     pub status: u32,
@@ -39,7 +39,7 @@ pub struct LocalResponse {
     pub body: Vec<u8>,
 }
 
-/// A call that the filter started and the test has not answered yet.
+/// A call that the filter started and that has no response yet.
 #[derive(Clone, Debug)]
 pub struct HttpCall {
     pub token: u32,
@@ -49,11 +49,11 @@ pub struct HttpCall {
     pub trailers: HeaderMap,
     /// `None` waits for ever.
     pub timeout: Option<Duration>,
-    /// The root context that owns it: Envoy cancels the call when that goes.
+    /// The root context that owns the call: Envoy cancels the call when the root ends.
     pub(super) root: u32,
 }
 
-/// What a call is answered with.
+/// The response to a call.
 #[derive(Clone, Debug, Default)]
 pub struct HttpResponse {
     pub headers: HeaderMap,
@@ -61,13 +61,13 @@ pub struct HttpResponse {
     pub trailers: HeaderMap,
 }
 
-/// One HTTP stream, as its context in Envoy sees it.
+/// One HTTP stream, from the view of its context in Envoy.
 #[derive(Debug, Default)]
 pub(super) struct StreamState {
     pub root: u32,
     pub request: Message,
     pub response: Message,
-    /// Inside `proxy_on_log`: headers can be read again, and not be changed.
+    /// Inside `proxy_on_log`: headers can be read again, but not changed.
     pub logging: bool,
     pub properties: BTreeMap<String, Vec<u8>>,
     pub header_changes: usize,
@@ -77,8 +77,8 @@ pub(super) struct StreamState {
     pub host_calls: Vec<&'static str>,
 }
 
-/// One direction of a stream. Envoy lends headers and body to the filter from the callback that
-/// brings them until a callback lets them go on.
+/// One direction of a stream. Envoy lends headers and body to the filter from the callback that brings them
+/// until a callback lets them continue.
 #[derive(Debug, Default)]
 pub(super) struct Message {
     pub headers: HeaderMap,
@@ -88,7 +88,7 @@ pub(super) struct Message {
     pub trailers_lent: bool,
 }
 
-/// A root context is known by its id; it may still have work to do when it is asked to go.
+/// A root context, by its id. It may still have work when it is asked to finish.
 #[derive(Debug)]
 pub(super) enum Context {
     Root { asked_to_go: bool },
@@ -102,14 +102,14 @@ pub(super) enum MetricKind {
     Histogram,
 }
 
-/// Metrics by the name that the guest gave them. Two definitions of one name are one metric.
+/// Metrics, by the name that the guest gave them. Two definitions of one name are one metric.
 #[derive(Debug, Default)]
 pub(super) struct Metrics {
     ids: HashMap<u32, (MetricKind, String)>,
     defined: [u32; 3],
     pub values: BTreeMap<String, u64>,
     pub samples: BTreeMap<String, Vec<u64>>,
-    /// What counters had when they were drained last; their own values are the guest's to read.
+    /// The values of counters at the last drain. The guest reads the counters themselves.
     drained: BTreeMap<String, u64>,
 }
 
@@ -126,7 +126,7 @@ impl Metrics {
         id
     }
 
-    /// What counters gained since the last call of this.
+    /// The increments of counters since the last call.
     pub fn drain_counters(&mut self) -> BTreeMap<String, u64> {
         let mut gained = BTreeMap::new();
         for (kind, name) in self.ids.values() {
@@ -158,12 +158,12 @@ impl Metrics {
 
 #[derive(Debug, Default)]
 pub(super) struct Queue {
-    /// The root context that registered it last: it alone is told of new items.
+    /// The root context that registered the queue last. Only it is notified of new items.
     pub root: u32,
     pub items: VecDeque<Vec<u8>>,
 }
 
-/// The whole host, as one worker's VM sees it.
+/// The whole host, from the view of one worker's VM.
 pub(super) struct Host {
     pub memory: Option<Memory>,
     pub allocate: Option<TypedFunc<u32, u32>>,
@@ -181,7 +181,7 @@ pub(super) struct Host {
     pub last_cas: u32,
     pub queue_ids: HashMap<String, u32>,
     pub queues: HashMap<u32, Queue>,
-    /// Roots to tell of an item, each with its queue, when the guest has returned.
+    /// Roots to notify of an item, each with its queue, once the guest has returned.
     pub ready: VecDeque<(u32, u32)>,
     pub tick_periods: BTreeMap<u32, Duration>,
     pub absent_clusters: BTreeSet<String>,
@@ -190,11 +190,11 @@ pub(super) struct Host {
     pub answer: Option<HttpResponse>,
     pub root_calls: Vec<&'static str>,
     pub unimplemented: BTreeSet<String>,
-    /// Root contexts that said `proxy_done`, which were asked to go before.
+    /// Root contexts that called `proxy_done` after they were asked to finish.
     pub finished_roots: Vec<u32>,
 }
 
-/// 2026-01-01T00:00:00Z: tests do not depend on when they run.
+/// 2026-01-01T00:00:00Z. Tests do not depend on the time at which they run.
 const START_OF_TIME: u64 = 1_767_225_600_000_000_000;
 
 impl Default for Host {
@@ -230,7 +230,7 @@ impl Default for Host {
 }
 
 impl Host {
-    /// Notes a host call with the context whose callback is running.
+    /// Records a host call with the context whose callback is running.
     pub fn record(&mut self, call: &'static str) {
         match self.contexts.get_mut(&self.current) {
             Some(Context::Stream(stream)) => stream.host_calls.push(call),
@@ -238,8 +238,8 @@ impl Host {
         }
     }
 
-    /// The context that a host call is about: the one the guest chose while it exists, else the
-    /// one whose callback is running.
+    /// The context of a host call: the one that the guest selected, if it exists, else the one whose callback is
+    /// running.
     pub fn active(&self) -> u32 {
         match self.effective {
             Some(id) if self.contexts.contains_key(&id) => id,
@@ -258,7 +258,7 @@ impl Host {
         }
     }
 
-    /// The root of the active context; a root is its own.
+    /// The root of the active context. A root is its own root.
     pub fn active_root(&self) -> u32 {
         let active = self.active();
         match self.contexts.get(&active) {

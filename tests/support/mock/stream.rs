@@ -1,50 +1,50 @@
-//! One HTTP request through the filter, in the order of callbacks that Envoy has.
+//! One HTTP request through the filter, with the callbacks in Envoy's order.
 
 use super::headers::HeaderMap;
 use super::state::{Context, LocalResponse, Message, StreamState};
 use super::{Trap, Vm};
 use std::collections::BTreeMap;
 
-/// What a callback answered.
+/// The result of a callback.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Action {
     Continue,
     Pause,
 }
 
-/// A request on its way; [`Vm::finish`] ends it.
+/// A request in progress; [`Vm::finish`] ends it.
 #[must_use = "a stream has to be finished"]
 #[derive(Debug)]
 pub struct Stream {
     id: u32,
-    /// What the filter answered to the request's headers.
+    /// The filter's result for the request headers.
     pub action: Action,
 }
 
-/// All that a stream left behind.
+/// Everything that a stream left behind.
 #[derive(Clone, Debug)]
 pub struct Exchange {
-    /// The request's headers as the upstream, or the next filter, would get them.
+    /// The request headers, as the upstream or the next filter gets them.
     pub headers: HeaderMap,
-    /// The request's trailers, as the upstream or the next filter would get them.
+    /// The request trailers, as the upstream or the next filter gets them.
     pub trailers: HeaderMap,
     pub response_headers: HeaderMap,
     pub action: Action,
-    /// Properties that the filter set; in Envoy filter state, with `wasm.` before the name.
+    /// Properties that the filter set. In Envoy they are filter state with the prefix `wasm.`.
     pub properties: BTreeMap<String, Vec<u8>>,
-    /// Changes of request headers. At ABI 0.2.1 each of them makes Envoy forget the route too.
+    /// Changes of request headers. At ABI 0.2.1 each of them also makes Envoy discard the route.
     pub header_changes: usize,
     pub local_response: Option<LocalResponse>,
-    /// The filter let a paused stream go on.
+    /// The filter let a paused stream continue.
     pub resumed: bool,
     /// The filter reset the stream.
     pub reset: bool,
-    /// The host calls made in this stream's callbacks, by name and in order.
+    /// The host calls in this stream's callbacks, by name and in order.
     pub host_calls: Vec<&'static str>,
 }
 
 impl Exchange {
-    /// The first value of a request header. Panics when it is not UTF-8.
+    /// The first value of a request header. Panics if it is not UTF-8.
     pub fn header(&self, name: &str) -> Option<&str> {
         self.headers.get(name).map(text)
     }
@@ -59,8 +59,8 @@ impl Exchange {
             .collect()
     }
 
-    /// What the access log is told, by its keys: `rollout`, `treatment`, `reason`, `revision`, `account`.
-    /// Panics when it is told nothing.
+    /// The access-log entry by its keys: `rollout`, `treatment`, `reason`, `revision`, `account`.
+    /// Panics if there is no entry.
     pub fn logged(&self) -> BTreeMap<&'static str, String> {
         let entry = self.properties.get(turnout_core::LOG_PROPERTY);
         crate::envoy::logged(entry.expect("an entry"))
@@ -76,7 +76,7 @@ fn text(value: &[u8]) -> &str {
 }
 
 impl Vm {
-    /// A whole request without a body. The upstream answers `200`, unless the filter answers.
+    /// A whole request without a body. The upstream responds with `200`, unless the filter responds.
     pub fn exchange<N: AsRef<[u8]>, V: AsRef<[u8]>>(
         &mut self,
         headers: &[(N, V)],
@@ -92,9 +92,9 @@ impl Vm {
         self.finish(stream)
     }
 
-    /// A new stream, as far as its request's headers.
+    /// A new stream, up to its request headers.
     ///
-    /// Panics when no configuration was accepted: Envoy would not have let the request in.
+    /// Panics if no configuration was accepted: Envoy would not have accepted the request.
     pub fn request<N: AsRef<[u8]>, V: AsRef<[u8]>>(
         &mut self,
         headers: &[(N, V)],
@@ -119,7 +119,7 @@ impl Vm {
         Ok(Stream { id, action })
     }
 
-    /// A piece of the request's body.
+    /// A piece of the request body.
     pub fn request_body(
         &mut self,
         stream: &Stream,
@@ -129,7 +129,7 @@ impl Vm {
         self.lend_body("proxy_on_request_body", stream.id, piece, end_of_stream)
     }
 
-    /// The request's trailers, which end it.
+    /// The request trailers, which end the request.
     pub fn request_trailers<N: AsRef<[u8]>, V: AsRef<[u8]>>(
         &mut self,
         stream: &Stream,
@@ -146,7 +146,7 @@ impl Vm {
         Ok(action)
     }
 
-    /// The response's headers.
+    /// The response headers.
     pub fn response<N: AsRef<[u8]>, V: AsRef<[u8]>>(
         &mut self,
         stream: &Stream,
@@ -161,7 +161,7 @@ impl Vm {
         )
     }
 
-    /// A piece of the response's body.
+    /// A piece of the response body.
     pub fn response_body(
         &mut self,
         stream: &Stream,
@@ -171,7 +171,7 @@ impl Vm {
         self.lend_body("proxy_on_response_body", stream.id, piece, end_of_stream)
     }
 
-    /// The end of a stream, whichever way it comes: Envoy writes its access log, then destroys
+    /// The end of a stream, whatever its cause: Envoy writes the access log and destroys
     /// the filters.
     pub fn finish(&mut self, stream: Stream) -> Result<Exchange, Trap> {
         let Stream { id, action } = stream;
@@ -201,7 +201,7 @@ impl Vm {
         })
     }
 
-    /// The filter gets its own response to see, as any other.
+    /// The filter sees its own response like any other.
     fn respond_locally(&mut self, stream: &Stream, response: LocalResponse) -> Result<(), Trap> {
         let mut headers = response.headers;
         headers.replace(":status", response.status.to_string().as_bytes());
@@ -252,7 +252,7 @@ impl Vm {
         Ok(action)
     }
 
-    /// A local response stops the request whatever the callback answers.
+    /// A local response stops the request, whatever the callback returns.
     fn action(&mut self, id: u32, answer: Option<u32>) -> Action {
         let answered_locally = self.state(id).local_response.is_some();
         match answer {

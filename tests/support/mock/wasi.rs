@@ -1,4 +1,4 @@
-//! The part of WASI that Envoy gives to filters: no files, no arguments, no environment.
+//! The part of WASI that Envoy provides to filters: no files, no arguments, no environment.
 
 use super::guest::{Guest, Outcome, Status, Stop};
 use super::state::{Host, Level};
@@ -10,7 +10,7 @@ const BAD_DESCRIPTOR: u32 = 8;
 const BAD_ADDRESS: u32 = 21;
 pub(super) const NOT_SUPPORTED: u32 = 52;
 
-/// Registers host functions that answer with an errno and are recorded by name.
+/// Registers host functions that return an errno and are recorded by name.
 macro_rules! wasi {
     ($linker:ident: $($name:ident($($argument:ident: $kind:ty),*))*) => {
         $($linker.func_wrap(
@@ -71,14 +71,14 @@ fn write_no_strings(guest: &mut Guest, count_at: u32, size_at: u32) -> Outcome {
     guest.write_u32(size_at, 0)
 }
 
-/// The test's clock, for every kind of clock.
+/// The clock of the test, for every kind of clock.
 fn clock_time_get(guest: &mut Guest, _: u32, _: u64, time_at: u32) -> Result<u32, Stop> {
     let now = guest.host().now_nanoseconds;
     guest.write_u64(time_at, now)?;
     Ok(0)
 }
 
-/// Standard output and error are log lines.
+/// Standard output and error become log lines.
 fn fd_write(
     guest: &mut Guest,
     descriptor: u32,

@@ -1,4 +1,4 @@
-//! A collector of logs: OTLP over HTTP, in JSON.
+//! A log collector: OTLP over HTTP, in JSON.
 
 use std::net::SocketAddr;
 use std::time::Instant;
@@ -7,48 +7,48 @@ use serde_json::{Value, json};
 
 use super::{Answer, Fault, PATIENCE, POLL, Received, Scripted};
 
-/// A running collector. Dropped, it ends at once.
+/// A running collector. Dropping it stops it at once.
 ///
-/// What it was sent during a fault it remembers too: it has only not said so.
+/// It also records the requests of a fault: it only does not confirm them.
 #[derive(Debug)]
 pub struct Collector(Scripted);
 
 impl Collector {
-    /// Starts one on a free port of the loopback interface.
+    /// Starts a collector on a free port of the loopback interface.
     #[must_use]
     pub fn start() -> Self {
         Self(Scripted::start(take))
     }
 
-    /// Where it listens.
+    /// Its address.
     #[must_use]
     pub fn address(&self) -> SocketAddr {
         self.0.address()
     }
 
-    /// Breaks down in this way; [`Fault::Silence`] hangs.
+    /// Fails in this way; [`Fault::Silence`] hangs.
     pub fn fail(&self, fault: Fault) {
         self.0.fail(fault);
     }
 
-    /// Takes logs again.
+    /// Accepts logs again.
     pub fn heal(&self) {
         self.0.heal();
     }
 
-    /// All requests that have reached it, those that it does not take included.
+    /// All requests that reached it, including those that it rejected.
     #[must_use]
     pub fn received(&self) -> Vec<Received> {
         self.0.received()
     }
 
-    /// How many have.
+    /// The number of these requests.
     #[must_use]
     pub fn requests(&self) -> u64 {
         self.0.requests()
     }
 
-    /// The logs that it was sent, each request as a whole.
+    /// The logs that it got, one document for each request.
     #[must_use]
     pub fn exports(&self) -> Vec<Value> {
         let received = self.received();
@@ -59,7 +59,7 @@ impl Collector {
             .collect()
     }
 
-    /// The texts of all log records that it was sent, in their order.
+    /// The texts of all log records, in order.
     ///
     /// # Panics
     /// When one has no text.
@@ -68,7 +68,7 @@ impl Collector {
         self.exports().iter().flat_map(texts).collect()
     }
 
-    /// These texts as JSON.
+    /// The texts of all log records, as JSON.
     ///
     /// # Panics
     /// When one is no JSON.
@@ -80,7 +80,7 @@ impl Collector {
         self.texts().iter().map(parsed).collect()
     }
 
-    /// Waits until the log records hold what is asked for, and returns them all.
+    /// Waits until the log records satisfy a condition, and returns them all.
     ///
     /// # Panics
     /// When they do not come to that.
@@ -107,7 +107,7 @@ fn is_logs(request: &Received) -> bool {
     request.method == "POST" && request.route() == "/v1/logs"
 }
 
-/// As a collector does it: what is no JSON is refused.
+/// Like a real collector: it rejects what is not JSON.
 fn take(request: &Received) -> Answer {
     let is_json = request.header("content-type") == Some("application/json")
         && serde_json::from_slice::<Value>(&request.body).is_ok();

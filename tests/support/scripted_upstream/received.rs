@@ -1,4 +1,4 @@
-//! What has reached a scripted upstream.
+//! Requests that reached a scripted upstream.
 
 use std::collections::VecDeque;
 use std::time::Instant;
@@ -8,24 +8,24 @@ use hyper::body::{Bytes, Incoming};
 use hyper::header::HeaderMap;
 use serde_json::Value;
 
-/// No request of a test has more.
+/// No test sends more headers.
 const LONGEST_BODY: usize = 16 << 20;
-/// Beyond these the oldest are forgotten.
+/// The number of recorded requests. Older ones are forgotten.
 const MOST_REQUESTS: usize = 20_000;
 const MOST_BYTES: usize = 64 << 20;
 
-/// A request as it has reached the upstream.
+/// A request as it reached the upstream.
 #[derive(Clone, Debug)]
 pub struct Received {
-    /// `GET` and the like.
+    /// The method.
     pub method: String,
     /// The path with its query.
     pub path: String,
-    /// All headers; with HTTP/2 `host` is what `:authority` says.
+    /// All headers. With HTTP/2, `host` is the value of `:authority`.
     pub headers: HeaderMap,
     /// The whole body.
     pub body: Bytes,
-    /// When all of it was there.
+    /// When it was complete.
     pub at: Instant,
 }
 
@@ -58,7 +58,7 @@ impl Received {
         self.path.split('?').next().unwrap_or_default()
     }
 
-    /// A header's value, when it is there once and is text.
+    /// The value of a header, if there is exactly one and it is text.
     #[must_use]
     pub fn header(&self, name: &str) -> Option<&str> {
         let mut values = self.headers.get_all(name).iter();
@@ -66,7 +66,7 @@ impl Received {
         values.next().is_none().then_some(value)
     }
 
-    /// The body as JSON; panics, showing it, when it is something else.
+    /// The body as JSON. Panics and shows the body if it is not JSON.
     #[must_use]
     pub fn json(&self) -> Value {
         serde_json::from_slice(&self.body).unwrap_or_else(|error| {
@@ -76,7 +76,7 @@ impl Received {
     }
 }
 
-/// The last requests, as many as are kept.
+/// The last requests.
 #[derive(Debug, Default)]
 pub(super) struct Record {
     requests: VecDeque<Received>,

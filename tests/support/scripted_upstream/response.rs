@@ -1,4 +1,4 @@
-//! What a scripted upstream answers, and the bodies of it.
+//! Responses of a scripted upstream, and their bodies.
 
 use std::io;
 use std::pin::Pin;
@@ -11,12 +11,12 @@ use hyper::{Response, StatusCode};
 use serde_json::Value;
 use tokio::time::Sleep;
 
-/// How much of a long body is sent at a time.
+/// The size of the chunks of a long body.
 const PIECE: &[u8] = &[b'x'; 16 * 1024];
-/// So that what comes before the end of the connection is on its way.
+/// Delays the end of the connection until the bytes before it have left.
 const BEFORE_THE_CUT: Duration = Duration::from_millis(20);
 
-/// An answer, and when it comes.
+/// A response and its delay.
 #[derive(Clone, Debug)]
 pub struct Answer {
     status: StatusCode,
@@ -28,14 +28,14 @@ pub struct Answer {
 #[derive(Clone, Debug)]
 enum Content {
     Whole(Bytes),
-    /// Less than announced.
+    /// Shorter than announced.
     Cut(Bytes),
-    /// Of so many bytes; of none said, without end.
+    /// Of so many bytes; without end if there is no number.
     Made(Option<u64>),
 }
 
 impl Answer {
-    /// An answer with this status and nothing else.
+    /// A response with this status and nothing else.
     #[must_use]
     pub fn new(status: u16) -> Self {
         Self {
@@ -59,14 +59,14 @@ impl Answer {
         Self::new(200).content_type("text/plain").body(text)
     }
 
-    /// Has another status.
+    /// Sets another status.
     #[must_use]
     pub fn status(mut self, status: u16) -> Self {
         self.status = StatusCode::from_u16(status).expect("a status");
         self
     }
 
-    /// Adds a header, beside any of the same name.
+    /// Adds a header and keeps others with the same name.
     #[must_use]
     pub fn header(mut self, name: &str, value: impl AsRef<[u8]>) -> Self {
         let name = HeaderName::from_bytes(name.as_bytes()).expect("a header name");
@@ -75,7 +75,7 @@ impl Answer {
         self
     }
 
-    /// Has this content type and no other.
+    /// Replaces the content type.
     #[must_use]
     pub fn content_type(mut self, value: &'static str) -> Self {
         let value = HeaderValue::from_static(value);
@@ -83,28 +83,28 @@ impl Answer {
         self
     }
 
-    /// Has this body.
+    /// Sets the body.
     #[must_use]
     pub fn body(mut self, body: impl Into<Bytes>) -> Self {
         self.content = Content::Whole(body.into());
         self
     }
 
-    /// Has a body of so many bytes, made while they are sent.
+    /// Sets a body of so many bytes, generated while they are sent.
     #[must_use]
     pub fn long(mut self, bytes: u64) -> Self {
         self.content = Content::Made(Some(bytes));
         self
     }
 
-    /// Has a body without end.
+    /// Sets a body without end.
     #[must_use]
     pub fn endless(mut self) -> Self {
         self.content = Content::Made(None);
         self
     }
 
-    /// Announces more than its body has, and ends the connection there.
+    /// Announces more than the body has, and closes the connection after it.
     #[must_use]
     pub fn cut(mut self) -> Self {
         if let Content::Whole(body) = self.content {
@@ -113,7 +113,7 @@ impl Answer {
         self
     }
 
-    /// Comes so much later.
+    /// Delays the response.
     #[must_use]
     pub fn after(mut self, delay: Duration) -> Self {
         self.delay = delay;
@@ -138,15 +138,15 @@ impl Answer {
     }
 }
 
-/// A body on its way.
+/// A body that is being sent.
 pub(super) enum Sending {
-    /// What is left of it.
+    /// The rest of it.
     Whole(Option<Bytes>),
     Cut {
         sent: Option<Bytes>,
         pause: Pin<Box<Sleep>>,
     },
-    /// How much is left, where it ends at all.
+    /// The length of the rest, if it ends at all.
     Made(Option<u64>),
 }
 

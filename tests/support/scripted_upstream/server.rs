@@ -1,4 +1,4 @@
-//! The thread that serves: connections, requests, and the faults of both.
+//! The server thread: connections, requests and their faults.
 
 use std::fmt;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -25,7 +25,7 @@ const NO_HTTP: &[u8] = b"\x16\x03\x01\x00\xffthis is no HTTP\x00\r\n\r\n";
 
 pub(super) type Handler = Box<dyn Fn(&Received) -> Answer + Send + Sync>;
 
-/// What the server and its user both see.
+/// The state that the server and its user share.
 pub(super) struct Shared {
     pub(super) handler: RwLock<Handler>,
     pub(super) record: Mutex<Record>,
@@ -36,7 +36,7 @@ pub(super) struct Shared {
     fault: watch::Sender<Option<Fault>>,
 }
 
-/// A fault, or none, from when `done` says so.
+/// A fault or none; `done` reports that it is active.
 pub(super) struct Command {
     pub(super) fault: Option<Fault>,
     pub(super) done: mpsc::Sender<()>,
@@ -63,7 +63,7 @@ impl fmt::Debug for Shared {
     }
 }
 
-/// Serves until nobody can command it any more. What has not ended then ends with the runtime.
+/// Serves until the sender of commands is dropped. Then everything in progress ends with the runtime.
 pub(super) fn run(
     shared: &Arc<Shared>,
     commands: UnboundedReceiver<Command>,
@@ -81,8 +81,8 @@ async fn serve(
     mut commands: UnboundedReceiver<Command>,
     ready: &mpsc::Sender<SocketAddr>,
 ) {
-    // Bound for as long as the server runs, and never listening: so the port stays ours while
-    // connections to it are refused.
+    // Bound while the server runs, without listening. So the port stays reserved while connections to it are
+    // refused.
     let reservation = bound(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)));
     let address = reservation.local_addr().expect("the port's address");
     let mut listener = Some(listening(address));
@@ -126,7 +126,7 @@ fn listening(address: SocketAddr) -> TcpListener {
 async fn accept(listener: Option<&TcpListener>) -> TcpStream {
     if let Some(listener) = listener {
         loop {
-            // One that is gone already is none.
+            // The connection may already be gone.
             if let Ok((stream, _)) = listener.accept().await {
                 return stream;
             }
@@ -136,7 +136,7 @@ async fn accept(listener: Option<&TcpListener>) -> TcpStream {
 }
 
 async fn connection(shared: Arc<Shared>, stream: TcpStream) {
-    // Else a small answer may wait for the acknowledgement of the one before.
+    // Otherwise a small response may wait for the acknowledgement of the one before.
     let _ = stream.set_nodelay(true);
     let fault = *shared.fault.borrow();
     match fault {
@@ -147,7 +147,7 @@ async fn connection(shared: Arc<Shared>, stream: TcpStream) {
         _ => {
             let service = service_fn(|request| answer(Arc::clone(&shared), request));
             let http = auto::Builder::new(TokioExecutor::new());
-            // Which is an error whenever the other side or a fault cuts it.
+            // It fails whenever the other side or a fault cuts it.
             let _ = http.serve_connection(TokioIo::new(stream), service).await;
         }
     }
@@ -155,14 +155,14 @@ async fn connection(shared: Arc<Shared>, stream: TcpStream) {
 
 async fn garbage(mut stream: TcpStream) {
     let mut asked = [0; 1_024];
-    // Unasked, it would be an answer to nothing.
+    // A body without a request would be garbage.
     if let Ok(1..) = stream.read(&mut asked).await {
         let _ = stream.write_all(NO_HTTP).await;
         let _ = stream.shutdown().await;
     }
 }
 
-/// An error is no answer: the connection ends, or of HTTP/2 the stream.
+/// An error means no response: it ends the connection, or the stream in HTTP/2.
 async fn answer(
     shared: Arc<Shared>,
     request: hyper::Request<Incoming>,
@@ -173,7 +173,7 @@ async fn answer(
     let fault = *faults.borrow_and_update();
     let answer = shared.handler.read().expect("a handler")(&received);
     shared.record.lock().expect("the record").add(received);
-    // After the record: whoever has seen the count finds the request.
+    // After the record, so that a test that sees the count finds the request.
     shared.requests.fetch_add(1, Ordering::SeqCst);
     let answer = match fault {
         Some(Fault::Silence) => {
@@ -191,7 +191,7 @@ async fn answer(
     Ok(answer.into_response())
 }
 
-/// A request that waits for its answer.
+/// A request that waits for its response.
 struct Waiting<'a>(&'a Shared);
 
 impl<'a> Waiting<'a> {

@@ -1,4 +1,4 @@
-//! A filter that does nothing, made with the SDK as its own examples are.
+//! A filter that does nothing, written with the SDK like its examples.
 
 use proxy_wasm::traits::{Context, HttpContext};
 

@@ -1,4 +1,4 @@
-//! The decision: which version a request takes, and why.
+//! Decides which treatment a request gets, and why.
 
 use crate::bucketing::Position;
 use crate::decision::{Decision, Reason, Treatment};
@@ -7,22 +7,37 @@ use crate::plan::{Mode, Plan, Rollout, Serve};
 use crate::request::Request;
 use crate::request::account::Account;
 
-/// Decides a request. It reads as the precedence list: what stands higher wins, and whatever cannot
-/// be decided is v1. It neither fails nor allocates.
+/// Decides a request.
+///
+/// The steps are tried in the order of precedence, and the first one that applies decides:
+///
+/// 1. no rollout matches the request: v1 (`no_rollout`)
+/// 2. the policy is halted: v1 (`halted`)
+/// 3. the rollout is off: v1 (`off`)
+/// 4. a trusted earlier hop has decided this rollout: its treatment (`inbound`)
+/// 5. the rollout is on: v2 (`on`)
+/// 6. the request has no account, or a malformed one: v1 (`no_account`, `malformed_account`)
+/// 7. the first rule whose condition holds: its treatment (`rule`); v1 where the proxy's region is
+///    unknown (`no_region`) or the allocation excludes the account (`outside_accounts`) or the request
+///    (`outside_requests`)
+/// 8. no rule holds: v1 (`default`)
+///
+/// Never fails and never allocates.
 #[must_use]
 pub fn decide<'p>(plan: &'p Plan, request: &Request<'_>) -> Decision<'p> {
     match plan.rollout_of(request) {
         None => Decision::new(None, Treatment::V1, Reason::NoRollout),
-        Some(rollout) => decide_in(plan, rollout, request, request_position),
+        Some(rollout) => decide_in_rollout(plan, rollout, request, request_position),
     }
 }
 
-/// Decides a request of a rollout. `draw` says where the request stands, should that matter.
-pub(crate) fn decide_in<'p>(
+/// Decides a request that belongs to a rollout: steps 2 to 8 of [`decide`]. `position_request` returns
+/// the position of the request, and is called only if a rule depends on it.
+pub(crate) fn decide_in_rollout<'p>(
     plan: &'p Plan,
     rollout: &'p Rollout,
     request: &Request<'_>,
-    draw: impl Fn(&Rollout, &Request<'_>) -> Position,
+    position_request: impl Fn(&Rollout, &Request<'_>) -> Position,
 ) -> Decision<'p> {
     let v1 = |reason| Decision::new(Some(rollout), Treatment::V1, reason);
     let v2 = |reason| Decision::new(Some(rollout), Treatment::V2, reason);
@@ -44,7 +59,7 @@ pub(crate) fn decide_in<'p>(
         Account::Malformed => return v1(Reason::MalformedAccount),
         Account::Known(account) => account,
     };
-    let segments = plan.segments.of(account);
+    let segments = plan.segments.find(account);
     for (index, rule) in rollout.rules.iter().enumerate() {
         if !rule.when.holds(segments, request.headers) {
             continue;
@@ -52,24 +67,24 @@ pub(crate) fn decide_in<'p>(
         let decision = match &rule.serve {
             _ if rule.when.region == RegionMatch::Unknown => v1(Reason::NoRegion),
             Serve::V1 => v1(Reason::Rule),
-            Serve::V2 { accounts, .. }
-                if !accounts
-                    .at(request.at)
-                    .includes(rollout.account_position(account)) =>
-            {
-                v1(Reason::OutsideAccounts)
+            Serve::V2 { accounts, requests } => {
+                let accounts = accounts.at(request.at);
+                if !accounts.includes(rollout.account_position(account)) {
+                    v1(Reason::OutsideAccounts)
+                } else if !requests.includes(position_request(rollout, request)) {
+                    v1(Reason::OutsideRequests)
+                } else {
+                    v2(Reason::Rule)
+                }
             }
-            Serve::V2 { requests, .. } if !requests.includes(draw(rollout, request)) => {
-                v1(Reason::OutsideRequests)
-            }
-            Serve::V2 { .. } => v2(Reason::Rule),
         };
-        return decision.by_rule(index);
+        return decision.with_rule(index);
     }
     v1(Reason::Default)
 }
 
-/// A request without an id cannot be drawn the same way twice, so it stands last.
+/// The position of a request among the requests of its rollout. A request without an id has no stable
+/// position, so it gets the last one and only `requests: 100` includes it.
 pub(crate) fn request_position(rollout: &Rollout, request: &Request<'_>) -> Position {
     request
         .id

@@ -1,4 +1,4 @@
-//! What is decided, and why: the words of decisions.
+//! A decision: its treatment and its reason, with their names on the wire.
 
 use std::fmt;
 
@@ -7,14 +7,14 @@ use crate::plan::Rollout;
 /// A treatment and its reason.
 #[derive(Clone, Copy, Debug)]
 pub struct Decision<'p> {
-    /// The rollout that has the request; `None` when no rollout matches.
+    /// The rollout that the request belongs to; `None` if no rollout matches.
     pub rollout: Option<&'p Rollout>,
-    /// What was decided. In the modes `dark` and `shadow` it is recorded, but not
+    /// The treatment that was decided. In the modes `dark` and `shadow` it is recorded, but not
     /// [`served`](Self::served).
     pub treatment: Treatment,
-    /// Why.
+    /// The step of the precedence list that decided.
     pub reason: Reason,
-    /// The rule that decided, from 0.
+    /// The index of the rule that decided; `None` if another step did.
     pub rule: Option<usize>,
 }
 
@@ -28,14 +28,14 @@ impl<'p> Decision<'p> {
         }
     }
 
-    pub(crate) fn by_rule(self, index: usize) -> Self {
+    pub(crate) fn with_rule(self, index: usize) -> Self {
         Self {
             rule: Some(index),
             ..self
         }
     }
 
-    /// The version that answers the user: in the modes `dark` and `shadow` always v1.
+    /// The treatment that the user gets. In the modes `dark` and `shadow` it is always v1.
     #[must_use]
     pub fn served(&self) -> Treatment {
         self.rollout.map_or(self.treatment, |rollout| {
@@ -44,16 +44,16 @@ impl<'p> Decision<'p> {
     }
 }
 
-/// The version that a request takes.
+/// Which of the two clusters of a rollout serves a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Treatment {
-    /// What was there before.
+    /// The existing implementation.
     V1,
-    /// What is being rolled out.
+    /// The implementation that is being rolled out.
     V2,
 }
 
-/// Why a request takes its treatment: the first step of the precedence that applied.
+/// Why a request gets its treatment: the first step of the precedence list that applied.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Reason {
     /// No rollout matches the request.
@@ -62,32 +62,31 @@ pub enum Reason {
     Halted,
     /// The rollout is off.
     Off,
-    /// A trusted earlier hop has decided.
+    /// A trusted earlier hop has decided this rollout.
     Inbound,
     /// The rollout is on.
     On,
-    /// The request names no account.
+    /// The request has no account.
     NoAccount,
-    /// The request names an account that is none.
+    /// The request has a malformed account.
     MalformedAccount,
-    /// A rule would hold, if this proxy were in one of the regions that it names; and this proxy does
-    /// not say where it is.
+    /// A rule names regions and otherwise holds, and the region of this proxy is unknown.
     NoRegion,
-    /// A rule holds, and its treatment is taken.
+    /// A rule holds, and its allocation includes the request.
     Rule,
-    /// A rule holds, but not for this part of the accounts.
+    /// A rule holds, but its `accounts` percentage excludes the account.
     OutsideAccounts,
-    /// A rule holds, but not for this part of the account's requests.
+    /// A rule holds, but its `requests` percentage excludes the request.
     OutsideRequests,
     /// No rule holds.
     Default,
 }
 
 impl Treatment {
-    /// Both, v1 first.
+    /// Both treatments, v1 first.
     pub const ALL: [Self; 2] = [Self::V1, Self::V2];
 
-    /// `v1` or `v2`, as on the wire.
+    /// The name on the wire: `v1` or `v2`.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -120,7 +119,7 @@ impl Reason {
         Self::Default,
     ];
 
-    /// As in metrics and access logs.
+    /// The name in metrics and access logs.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -139,7 +138,7 @@ impl Reason {
         }
     }
 
-    /// The treatments that this reason is ever given for.
+    /// The treatments that decisions with this reason can have.
     #[must_use]
     pub const fn treatments(self) -> &'static [Treatment] {
         match self {

@@ -178,7 +178,7 @@ impl Plan {
         steps.ask(Question::On, || mode(Mode::On, (Treatment::V2, Reason::On)));
         steps.ask(Question::Account, || self.account_answer(request));
         let segments = match &request.account {
-            Account::Known(account) => self.segments.of(account),
+            Account::Known(account) => self.segments.find(account),
             Account::Absent | Account::Malformed => SegmentSet::NONE,
         };
         for (index, rule) in rollout.rules.iter().enumerate() {

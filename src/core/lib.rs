@@ -1,15 +1,16 @@
-//! The core of Turnout: a policy goes in, a decision comes out.
+//! The core of Turnout: compiles a policy and decides requests by it.
 //!
-//! Everything here is a pure function of its arguments. There is no I/O, no clock, no randomness
-//! and no proxy in this crate, so the filter inside Envoy, the command line and the tests all ask
-//! the same code and get the same answer.
+//! Everything here is a pure function of its arguments. This crate has no I/O, no clock, no randomness
+//! and no proxy, so the filter inside Envoy, the command line and the tests all run the same code and
+//! get the same decisions.
 //!
-//! * A policy text becomes a [`Plan`], or [`Diagnostics`] that name every problem in it.
-//! * [`decide`] takes a plan and a [`Request`] and gives a [`Decision`]: a treatment and its reason.
-//! * [`Plan::explain`] says how a decision came about, step by step.
-//! * [`shadow`] says which requests are copied to v2, and `turnout-diff` compares the two responses.
-//! * [`lint`] finds what in a valid policy is hardly what was meant.
-//! * [`Configuration`] is what a proxy is given: a policy, and what this proxy is.
+//! * [`Plan::from_json`] compiles a policy text into a [`Plan`], or returns [`Diagnostics`] with every
+//!   error in it.
+//! * [`decide`] takes a plan and a [`Request`] and returns a [`Decision`]: a treatment and its reason.
+//! * [`Plan::explain`] shows how a decision was made, step by step.
+//! * [`shadow`] samples the requests that are shadowed to v2; `turnout-diff` compares the two responses.
+//! * [`lint`] warns about policies that are valid but probably not what the author intended.
+//! * [`Configuration`] is the plugin configuration of one proxy: a policy and the proxy's own settings.
 
 #![forbid(unsafe_code)]
 

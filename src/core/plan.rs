@@ -1,4 +1,4 @@
-//! A plan: the policy, compiled and valid by construction.
+//! A plan: a compiled policy, valid by construction.
 
 pub(crate) mod account_outcome;
 pub(crate) mod changes;
@@ -33,10 +33,10 @@ use crate::request::account::{AccountId, Format};
 use crate::request::account_sources::AccountSources;
 use crate::request::headers::Headers;
 
-/// So few rollouts are asked one after the other sooner than an index.
-const FEW_ROLLOUTS: usize = 12;
+/// Up to this many rollouts, a linear scan is faster than the index.
+const LINEAR_SCAN_MAX: usize = 12;
 
-/// What a policy decides. Made by [`Plan::from_json`], asked by [`decide`](crate::decide()).
+/// A compiled policy: built by [`Plan::from_json`], evaluated by [`decide`](crate::decide()).
 #[derive(Debug)]
 pub struct Plan {
     pub(crate) revision: Revision,
@@ -45,17 +45,17 @@ pub struct Plan {
     /// The names of the segments, in the order of the policy.
     pub(crate) segment_names: Vec<String>,
     pub(crate) halted: bool,
-    /// The cluster that takes records.
+    /// The cluster that shadow records are sent to.
     pub collector: Option<String>,
     pub(crate) rollouts: Vec<Rollout>,
-    /// Of the rollouts.
+    /// Finds candidate rollouts by host and path prefix.
     pub(crate) index: RolloutIndex,
 }
 
 /// One move from v1 to v2.
 #[derive(Debug)]
 pub struct Rollout {
-    /// The rollout's place in the policy, from 0.
+    /// The index of the rollout in the policy.
     pub index: usize,
     /// A DNS label: `[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?`.
     pub name: String,
@@ -63,45 +63,47 @@ pub struct Rollout {
     pub v1: String,
     /// The cluster of v2.
     pub v2: String,
-    /// How far the rollout has come.
+    /// How far the rollout has progressed.
     pub mode: Mode,
+    /// The requests that the rollout selects.
     pub(crate) matches: RequestMatch,
     pub(crate) salt: Salt,
-    /// By which its accounts are drawn; requests are drawn by the salt.
+    /// Hash used to bucket accounts. Requests are always bucketed by the salt.
     pub hash: Hash,
-    /// What `x-turnout-decision` says of this rollout, v1 first.
+    /// The entries of this rollout in `x-turnout-decision`, for v1 and for v2.
     pub(crate) entries: [String; 2],
     pub(crate) rules: Vec<Rule>,
-    /// What is copied to v2, in the modes that copy.
+    /// The policy's `shadow`, if the mode can shadow requests.
     pub shadow: Option<ShadowPlan>,
 }
 
-/// How far a rollout has come.
+/// How far a rollout has progressed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Mode {
-    /// Everyone takes v1, and nothing is decided.
+    /// Everyone gets v1, and the rules are not evaluated.
     Off,
-    /// Everyone takes v1; what `Split` would decide is recorded.
+    /// Everyone gets v1; the decision that `Split` would make is recorded.
     Dark,
-    /// As `Dark`, and a sample of the requests is copied to v2.
+    /// Like `Dark`, and a sample of the requests is shadowed to v2.
     Shadow,
-    /// Everyone takes what the rules decide.
+    /// The rules decide who gets v2.
     Split,
-    /// Everyone takes v2.
+    /// Everyone gets v2.
     On,
 }
 
+/// A condition, and what it serves to the requests for which it holds.
 #[derive(Debug)]
 pub(crate) struct Rule {
     pub(crate) when: When,
     pub(crate) serve: Serve,
 }
 
-/// What a rule does with the accounts that it holds for.
+/// The treatment that a rule serves, with its allocation.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Serve {
     V1,
-    /// V2 to a part of the requests of a part of the accounts.
+    /// V2 for a percentage of the requests of a percentage of the accounts, and v1 for the others.
     V2 {
         accounts: Ramp,
         requests: Fraction,
@@ -109,8 +111,8 @@ pub(crate) enum Serve {
 }
 
 impl Plan {
-    /// Reads a request from its headers, pseudo-headers included. `at` is when it is decided: that
-    /// is where ramps are read.
+    /// Reads a request from its headers, which include pseudo-headers. `at` is the time of the decision, which
+    /// selects the step of each ramp.
     #[must_use]
     #[inline]
     pub fn request<'a>(&self, headers: Headers<'a>, inbound: Inbound, at: Time) -> Request<'a> {
@@ -120,19 +122,19 @@ impl Plan {
         request
     }
 
-    /// Which version of the policy this is.
+    /// The revision of the policy.
     #[must_use]
     pub fn revision(&self) -> &Revision {
         &self.revision
     }
 
-    /// What an account looks like.
+    /// The format of accounts.
     #[must_use]
     pub fn format(&self) -> Format {
         self.account.format
     }
 
-    /// Whether everyone takes v1, in every rollout.
+    /// Whether the policy is halted: everyone gets v1 in every rollout.
     #[must_use]
     pub fn is_halted(&self) -> bool {
         self.halted
@@ -144,8 +146,8 @@ impl Plan {
         &self.segment_names
     }
 
-    /// Says in which region this proxy is; an empty name is none. Until then that is unknown, and a
-    /// rule that names regions decides v1.
+    /// Sets the region of this proxy. While it is unset or empty, the region is unknown, and a rule that names
+    /// regions decides v1.
     pub fn set_region(&mut self, region: &str) {
         let region = Some(region).filter(|region| !region.is_empty());
         for rollout in &mut self.rollouts {
@@ -155,7 +157,7 @@ impl Plan {
         }
     }
 
-    /// Whether some rule names regions, and it is unknown in which this proxy is.
+    /// Whether some rule names regions and the region of this proxy is unknown.
     #[must_use]
     pub fn needs_region(&self) -> bool {
         let mut rollouts = self.rollouts.iter();
@@ -168,7 +170,7 @@ impl Plan {
         })
     }
 
-    /// Whether some rule takes steps by itself, so that whoever decides has to know the time.
+    /// Whether some rule has a ramp, so that its decisions depend on the time.
     #[must_use]
     pub fn has_ramps(&self) -> bool {
         let mut rules = self.rollouts.iter().flat_map(|rollout| &rollout.rules);
@@ -184,10 +186,10 @@ impl Plan {
         &self.rollouts
     }
 
-    /// A rollout by its name.
+    /// Finds a rollout by its name.
     ///
     /// # Errors
-    /// What is wrong, and which name may have been meant.
+    /// If no rollout has this name. The error suggests a similar one.
     pub fn rollout(&self, name: &str) -> Result<&Rollout, Problem> {
         let found = self.rollouts.iter().find(|rollout| rollout.name == name);
         found.ok_or_else(|| {
@@ -196,15 +198,16 @@ impl Plan {
         })
     }
 
-    /// The first rollout whose `match` holds has the request, unless that is in doubt: then none has it.
+    /// Returns the rollout that a request belongs to: the first one whose `match` holds, or none if the request
+    /// is ambiguous.
     pub(crate) fn rollout_of(&self, request: &Request<'_>) -> Option<&Rollout> {
         let found = self.first_match(request)?;
         self.ambiguity(found, request).is_none().then_some(found)
     }
 
-    /// The first rollout whose `match` holds.
+    /// Returns the first rollout whose `match` holds.
     pub(crate) fn first_match(&self, request: &Request<'_>) -> Option<&Rollout> {
-        if self.rollouts.len() <= FEW_ROLLOUTS {
+        if self.rollouts.len() <= LINEAR_SCAN_MAX {
             return self
                 .rollouts
                 .iter()
@@ -212,15 +215,15 @@ impl Plan {
         }
         let holds = |rollout: usize| {
             let rollout = self.rollouts.get(rollout);
-            rollout.is_some_and(|rollout| rollout.matches.holds_on_its_hosts(request))
+            rollout.is_some_and(|rollout| rollout.matches.holds_without_host(request))
         };
-        let found = self.index.first(request.host, request.path, holds);
+        let found = self.index.find_first(request.host, request.path, holds);
         self.rollouts.get(found?)
     }
 }
 
 impl Mode {
-    /// As in the policy.
+    /// The name in the policy.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -232,8 +235,8 @@ impl Mode {
         }
     }
 
-    /// The version that answers the user where this is decided: in the modes `dark` and `shadow`
-    /// always v1.
+    /// Returns the treatment that the user gets for a decision. In the modes `dark` and `shadow` it is always
+    /// v1.
     #[must_use]
     pub const fn serves(self, decided: Treatment) -> Treatment {
         match self {
@@ -244,13 +247,13 @@ impl Mode {
 }
 
 impl Rollout {
-    /// Where an account stands among those of this rollout.
+    /// The bucket position of an account in this rollout.
     #[must_use]
     pub fn account_position(&self, account: &AccountId<'_>) -> Position {
         self.hash.position(account.as_slice())
     }
 
-    /// The cluster that gives a treatment.
+    /// The cluster of a treatment.
     #[must_use]
     pub fn cluster(&self, treatment: Treatment) -> &str {
         match treatment {
@@ -259,8 +262,8 @@ impl Rollout {
         }
     }
 
-    /// The value of `x-turnout-decision` for the next hop: what earlier hops decided for other
-    /// rollouts, if they are trusted, then what was served for this one.
+    /// Builds the value of `x-turnout-decision` for the next hop: the decisions of trusted earlier hops for
+    /// other rollouts, and then the treatment that was served for this one.
     #[must_use]
     pub fn decision_header(&self, request: &Request<'_>, served: Treatment) -> Cow<'_, [u8]> {
         let [v1, v2] = &self.entries;
@@ -268,6 +271,6 @@ impl Rollout {
             Treatment::V1 => v1,
             Treatment::V2 => v2,
         };
-        decision_header::record(request.earlier_hops(), &self.name, entry)
+        decision_header::record(request.trusted_headers(), &self.name, entry)
     }
 }

@@ -1,4 +1,4 @@
-//! A request, as far as a decision depends on it.
+//! A request: the parts of it that a decision depends on.
 
 pub(crate) mod account;
 pub(crate) mod account_sources;
@@ -14,27 +14,28 @@ use crate::proxy::decision_header::{self, Inbound};
 use crate::request::account::Account;
 use crate::request::headers::Headers;
 
-/// What [`decide`](crate::decide()) looks at, made by [`Plan::request`](crate::Plan::request). It
+/// The input of [`decide`](crate::decide()), created by [`Plan::request`](crate::Plan::request). It
 /// borrows from the headers and copies nothing.
 #[derive(Clone, Copy, Debug)]
 pub struct Request<'a> {
     pub(crate) headers: Headers<'a>,
     pub(crate) method: &'a [u8],
-    /// Without port and final dot; its case is as sent.
+    /// Without port and final dot, in the case in which it was sent.
     pub(crate) host: &'a [u8],
-    /// Without the query.
+    /// Without query and fragment.
     pub(crate) path: &'a [u8],
+    /// The `x-request-id`.
     pub(crate) id: Option<&'a [u8]>,
-    /// Whether what an earlier hop decided is to be believed.
+    /// Whether the decisions of earlier hops are trusted.
     pub(crate) inbound: Inbound,
-    /// When it is decided.
+    /// The time of the decision, which selects the step of a ramp.
     pub(crate) at: Time,
-    /// Whom the request is for.
+    /// The account that the request is for.
     pub account: Account<'a>,
 }
 
 impl<'a> Request<'a> {
-    /// Reads all but the account. A pseudo-header that is missing counts as empty.
+    /// Reads everything but the account. A missing pseudo-header counts as empty.
     pub(crate) fn new(headers: Headers<'a>, inbound: Inbound, at: Time) -> Self {
         let mut request = Self {
             headers,
@@ -46,7 +47,7 @@ impl<'a> Request<'a> {
             at,
             account: Account::Absent,
         };
-        // Told apart by their lengths first: most headers are none of these.
+        // Lengths are compared first, because most headers are none of these.
         for (name, value) in headers.iter() {
             match name.len() {
                 5 if name == b":path" => request.path = path_of(value),
@@ -65,7 +66,7 @@ impl<'a> Request<'a> {
         self.id
     }
 
-    /// The method, as sent.
+    /// The method, in the case in which it was sent.
     #[must_use]
     pub fn method(&self) -> &'a [u8] {
         self.method
@@ -77,13 +78,13 @@ impl<'a> Request<'a> {
         self.host
     }
 
-    /// The path, without its query.
+    /// The path, without query and fragment.
     #[must_use]
     pub fn path(&self) -> &'a [u8] {
         self.path
     }
 
-    /// What a trusted earlier hop decided for a rollout.
+    /// Returns the treatment that a trusted earlier hop decided for a rollout.
     pub(crate) fn decided_upstream(&self, rollout: &str) -> Option<Treatment> {
         match self.inbound {
             Inbound::Strip => None,
@@ -91,8 +92,8 @@ impl<'a> Request<'a> {
         }
     }
 
-    /// The headers in which earlier hops speak: none where they are not to be believed.
-    pub(crate) fn earlier_hops(&self) -> Headers<'a> {
+    /// Returns the headers if earlier hops are trusted, and no headers otherwise.
+    pub(crate) fn trusted_headers(&self) -> Headers<'a> {
         match self.inbound {
             Inbound::Strip => Headers::new(&[]),
             Inbound::Trust => self.headers,
@@ -100,12 +101,14 @@ impl<'a> Request<'a> {
     }
 }
 
+/// Cuts query and fragment off a request target.
 fn path_of(target: &[u8]) -> &[u8] {
     let end = memchr::memchr2(b'?', b'#', target);
     end.and_then(|end| target.get(..end)).unwrap_or(target)
 }
 
-/// `Example.com.:8080` and `example.com` are one host; `[::1]:8080` is `[::1]`.
+/// Cuts port and final dot off an authority: `example.com.:8080` becomes `example.com`, and
+/// `[::1]:8080` becomes `[::1]`.
 fn host_of(authority: &[u8]) -> &[u8] {
     let mut before_port = authority;
     while let [before @ .., b'0'..=b'9'] = before_port {
@@ -113,7 +116,7 @@ fn host_of(authority: &[u8]) -> &[u8] {
     }
     let host = before_port.strip_suffix(b":").unwrap_or(authority);
     match host.strip_suffix(b".").unwrap_or(host) {
-        // A port or a dot alone is of no host.
+        // Nothing but a port or a dot is kept as it is, so that it matches no host.
         b"" => authority,
         host => host,
     }

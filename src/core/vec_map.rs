@@ -1,9 +1,9 @@
 //! A small map: a sorted list with binary search.
 //!
-//! Each kind of `BTreeMap` is several kilobytes in an artifact that every worker of every proxy
-//! loads. Where there are few entries, or they mostly come at the end, this does as well.
+//! It is written here because each instance of `BTreeMap` adds several kilobytes to a filter that every
+//! worker of every proxy loads, and this is as fast for few entries and for keys that arrive in order.
 
-/// Entries in the order of their keys.
+/// A map from keys to values, in the order of the keys.
 #[derive(Clone, Debug)]
 pub struct VecMap<K, V> {
     entries: Vec<(K, V)>,
@@ -18,71 +18,72 @@ impl<K, V> Default for VecMap<K, V> {
 }
 
 impl<K: Ord, V> VecMap<K, V> {
-    /// The value of a key.
+    /// Returns the value of a key.
     pub fn get(&self, key: &K) -> Option<&V> {
-        let place = self.place(key).ok()?;
-        self.entries.get(place).map(|(_, value)| value)
+        let index = self.search(key).ok()?;
+        self.entries.get(index).map(|(_, value)| value)
     }
 
-    /// The value of a key.
+    /// Returns the value of a key, to change it.
     pub fn get_mut(&mut self, key: &K) -> Option<&mut V> {
-        let place = self.place(key).ok()?;
-        self.entries.get_mut(place).map(|(_, value)| value)
+        let index = self.search(key).ok()?;
+        self.entries.get_mut(index).map(|(_, value)| value)
     }
 
-    /// Gives a key a value; one that it has is replaced.
+    /// Sets the value of a key, and replaces an earlier one.
     pub fn insert(&mut self, key: K, value: V) {
-        match self.place(&key) {
-            Ok(place) => {
-                if let Some(entry) = self.entries.get_mut(place) {
+        match self.search(&key) {
+            Ok(index) => {
+                if let Some(entry) = self.entries.get_mut(index) {
                     entry.1 = value;
                 }
             }
-            Err(place) => self.entries.insert(place, (key, value)),
+            Err(index) => self.entries.insert(index, (key, value)),
         }
     }
 
-    /// Takes a key and its value out.
+    /// Removes a key and returns its value.
     pub fn remove(&mut self, key: &K) -> Option<V> {
-        let place = self.place(key).ok()?;
-        Some(self.entries.remove(place).1)
+        let index = self.search(key).ok()?;
+        Some(self.entries.remove(index).1)
     }
 
-    /// Keys and values, in the order of the keys.
+    /// Iterates over keys and values, in the order of the keys.
     pub fn iter(&self) -> impl Iterator<Item = (&K, &V)> {
         self.entries.iter().map(|(key, value)| (key, value))
     }
 
-    /// Gives back the room for more entries than there are.
+    /// Frees the spare capacity.
     pub fn shrink(&mut self) {
         self.entries.shrink_to_fit();
     }
 
-    /// Keeps the entries that hold.
-    pub fn retain(&mut self, mut holds: impl FnMut(&K, &V) -> bool) {
-        self.entries.retain(|(key, value)| holds(key, value));
+    /// Removes every entry for which `keep` returns false.
+    pub fn retain(&mut self, mut keep: impl FnMut(&K, &V) -> bool) {
+        self.entries.retain(|(key, value)| keep(key, value));
     }
 
-    /// The bytes that its entries take, room that is not in use included; without what they hold themselves.
+    /// The size of the entries in bytes, with spare capacity and without what the entries own on the heap.
     #[must_use]
     pub fn held_bytes(&self) -> usize {
         self.entries.capacity().saturating_mul(size_of::<(K, V)>())
     }
 
-    /// How many there are.
+    /// The number of entries.
     #[must_use]
     pub fn len(&self) -> usize {
         self.entries.len()
     }
 
-    /// Whether there is none.
+    /// True if there are no entries.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.entries.is_empty()
     }
 
-    fn place(&self, key: &K) -> Result<usize, usize> {
-        self.entries.binary_search_by(|(known, _)| known.cmp(key))
+    /// The index of a key, or the index at which to insert it.
+    fn search(&self, key: &K) -> Result<usize, usize> {
+        self.entries.binary_search_by(|(entry, _)| entry.cmp(key))
     }
 }
 
@@ -91,18 +92,18 @@ mod tests {
     use super::*;
 
     #[test]
-    fn keeps_what_it_is_given() {
-        let mut table = VecMap::default();
+    fn inserted_entries_are_found_in_the_order_of_keys() {
+        let mut map = VecMap::default();
         for key in [3, 1, 2, 3] {
-            table.insert(key, key * 10);
+            map.insert(key, key * 10);
         }
-        table.insert(2, 21);
-        assert_eq!(table.len(), 3);
-        assert_eq!(table.get(&2), Some(&21));
-        assert_eq!(table.remove(&1), Some(10));
-        assert_eq!(table.remove(&1), None);
-        table.retain(|key, _| *key == 3);
-        let left: Vec<_> = table.iter().collect();
+        map.insert(2, 21);
+        assert_eq!(map.len(), 3);
+        assert_eq!(map.get(&2), Some(&21));
+        assert_eq!(map.remove(&1), Some(10));
+        assert_eq!(map.remove(&1), None);
+        map.retain(|key, _| *key == 3);
+        let left: Vec<_> = map.iter().collect();
         assert_eq!(left, [(&3, &30)]);
     }
 }

@@ -65,7 +65,7 @@ fn a_policy_is_put_in_force_halted_and_taken_back() {
     done(&folder, "halt --dir d");
     assert_eq!(
         done(&folder, "rollback --dir d --resume"),
-        "policy: not halted any more\nr: mode on → split\n\
+        "policy: no longer halted\nr: mode on → split\n\
          rolled back to a, written to d/filter.json (entry 6)\n"
     );
     refused(

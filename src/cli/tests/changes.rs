@@ -34,14 +34,14 @@ fn each_change_is_a_line_for_each_rollout() {
     watched.ends("halt --dir d", 0);
     assert_eq!(
         changed(&watched, "resume --dir d"),
-        ["policy: not halted any more"]
+        ["policy: no longer halted"]
     );
     // In a halted folder too.
     watched.ends("halt --dir d", 0);
     assert_eq!(changed(&watched, "apply all.json --dir d"), line);
     assert_eq!(
         changed(&watched, "apply five.json --dir d --resume"),
-        ["policy: not halted any more", back[0]]
+        ["policy: no longer halted", back[0]]
     );
     // Written again, and nothing else.
     let json = watched.json("apply five.json --dir d", 0);

@@ -46,7 +46,7 @@ impl Rollouts<'_, '_, '_> {
             is_whole &= step.is_some();
             compiled.extend(step);
         }
-        is_whole.then(|| Ramp::of(compiled))
+        is_whole.then(|| Ramp::from_steps(compiled))
     }
 
     /// `last` is when the step before begins, and then when this one does.

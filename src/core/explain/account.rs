@@ -72,7 +72,7 @@ pub(super) fn found<'a>(plan: &'a Plan, request: &Request<'_>) -> AccountFound<'
         });
     }
     let segments = match &request.account {
-        Account::Known(account) => plan.segments.of(account),
+        Account::Known(account) => plan.segments.find(account),
         Account::Absent | Account::Malformed => SegmentSet::NONE,
     };
     AccountFound {
@@ -101,7 +101,7 @@ pub(super) fn held(
         .account
         .find(index, source, request.headers, request.path)
     {
-        SourceValue::Absent => match (source, basic_auth::username(request.headers)) {
+        SourceValue::Absent => match (source, basic_auth::find_username(request.headers)) {
             (Source::BasicAuthUsername, SourceValue::Decoded(name)) => {
                 SourceContent::Credential(name.as_slice().to_vec())
             }
@@ -126,7 +126,7 @@ pub(super) fn held(
 
 fn held_bytes(bytes: &[u8], format: Format) -> SourceContent {
     let value = bytes.to_vec();
-    match format.account_of(bytes) {
+    match format.parse_account(bytes) {
         Some(_) => SourceContent::Account(value),
         None => SourceContent::NoAccount {
             why: malformed_account(&String::from_utf8_lossy(&value), format).to_string(),

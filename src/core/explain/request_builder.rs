@@ -158,7 +158,7 @@ impl RequestBuilder<'_> {
                 Source::Path(template) if path.is_none() => {
                     let like = self.rollout.and_then(path_of);
                     let encoded = utf8_percent_encode(account, UNRESERVED).to_string();
-                    *path = Some(template.path(&encoded, like.as_ref()));
+                    *path = Some(template.build_path(&encoded, like.as_ref()));
                 }
                 Source::Header(_) | Source::BasicAuthUsername | Source::Path(_) => continue,
             }
@@ -189,7 +189,7 @@ impl RequestBuilder<'_> {
         if let (true, Some(path)) = (no_path, &wanted.path) {
             match path {
                 PathMatch::Exact(path) | PathMatch::Prefix(path) => add(":path", path),
-                PathMatch::Template(template) => add(":path", &template.path("*", None)),
+                PathMatch::Template(template) => add(":path", &template.build_path("*", None)),
             }
         }
         for header in &wanted.headers {

@@ -106,7 +106,7 @@ impl<'a> PartialPlan<'a> {
             ),
             None => (None, None),
         };
-        let format = format.and_then(|word| Format::from_word(&word.value));
+        let format = format.and_then(|word| Format::from_name(&word.value));
         let sources = from.map_or_else(Vec::new, |from| sources(reader, from));
         let segments_are_known = !matches!(policy.segments, Field::Bad);
         let segments = segments(policy.segments.into_value(), errors, files);

@@ -40,7 +40,7 @@ impl AccountClasses {
             is_quotable: false,
         }];
         let mut sizes = vec![0_usize; view.segments.len()];
-        for (set, count, example) in all.classes() {
+        for (set, count, example) in all.accounts_by_set() {
             for segment in set.iter() {
                 if let Some(size) = sizes.get_mut(segment) {
                     *size = size.saturating_add(count);

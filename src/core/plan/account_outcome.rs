@@ -1,10 +1,9 @@
-//! Where an account stands in a rollout, before anything is known of a single request.
+//! What a rollout decides for an account, independent of any single request.
 //!
-//! It is asked of the list that decides requests, so what is told of an account and what its requests
-//! get cannot disagree.
+//! It runs the same precedence list that decides requests, so that the two cannot disagree.
 
 use crate::bucketing::{Fraction, Position};
-use crate::decide::decide_in;
+use crate::decide::decide_in_rollout;
 use crate::decision::{Reason, Treatment};
 use crate::plan::{Plan, Rollout, Serve};
 use crate::policy::time::Time;
@@ -13,20 +12,20 @@ use crate::request::Request;
 use crate::request::account::{Account, AccountId};
 use crate::request::headers::Headers;
 
-/// What a rollout decides for an account, as far as the account alone decides it.
+/// The decision of a rollout for an account, as far as it depends on the account alone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct AccountOutcome {
-    /// The part of its requests that take v2, which is more than nothing; `None` where all take v1.
+    /// The percentage of its requests that get v2, above 0; `None` if all of them get v1.
     pub requests: Option<Fraction>,
-    /// Why. Of the requests outside of `requests` it is [`Reason::OutsideRequests`].
+    /// The reason. Requests outside of `requests` have [`Reason::OutsideRequests`] instead.
     pub reason: Reason,
-    /// The rule that decided, from 0.
+    /// The index of the rule that decided; `None` if another step did.
     pub rule: Option<usize>,
 }
 
 impl Plan {
-    /// Where an account stands in one of the rollouts at a moment, for requests that have no header
-    /// that a rule asks for and that no earlier hop has decided.
+    /// Returns the outcome for an account in a rollout at a point in time. It applies to requests that no
+    /// earlier hop has decided and that have none of the headers that rules match.
     #[must_use]
     pub fn account_outcome(
         &self,
@@ -36,8 +35,8 @@ impl Plan {
     ) -> AccountOutcome {
         let mut request = Request::new(Headers::new(&[]), Inbound::Strip, at);
         request.account = *account;
-        // What becomes of the request that is the first to take v2.
-        let decision = decide_in(self, rollout, &request, |_, _| Position::FIRST);
+        // The decision for the request that a percentage includes first.
+        let decision = decide_in_rollout(self, rollout, &request, |_, _| Position::FIRST);
         let rule = decision.rule.and_then(|index| rollout.rules.get(index));
         let requests = match rule.map(|rule| &rule.serve) {
             Some(Serve::V2 { requests, .. }) => *requests,
@@ -50,25 +49,27 @@ impl Plan {
         }
     }
 
-    /// The account that these bytes name, if they are of the policy's format.
+    /// Parses an account; `None` if the bytes are not in the policy's format.
     #[must_use]
     pub fn account<'a>(&self, bytes: &'a [u8]) -> Option<AccountId<'a>> {
-        self.account.format.account_of(bytes)
+        self.account.format.parse_account(bytes)
     }
 
-    /// The segments that an account is in, by their places in [`Plan::segment_names`].
+    /// Returns the segments of an account, as indices into [`Plan::segment_names`].
     pub fn segments_of(&self, account: &AccountId<'_>) -> impl Iterator<Item = usize> + use<'_> {
-        self.segments.of(account).iter()
+        self.segments.find(account).iter()
     }
 
-    /// Every account of a segment, by its place in [`Plan::segment_names`], in no order.
+    /// Returns every account of a segment, in no particular order. `segment` is an index into
+    /// [`Plan::segment_names`].
     pub fn accounts_of_segment(&self, segment: usize) -> impl Iterator<Item = Vec<u8>> {
         self.segments.accounts_of(segment)
     }
 }
 
 impl Rollout {
-    /// The accounts and the requests that each rule sends to v2 at a moment; `None` where it serves v1.
+    /// Returns the `accounts` and `requests` percentages of each rule at a point in time; `None` for a rule that
+    /// serves v1.
     pub fn rule_fractions(&self, at: Time) -> impl Iterator<Item = Option<[Fraction; 2]>> {
         self.rules.iter().map(move |rule| match &rule.serve {
             Serve::V1 => None,
@@ -76,11 +77,10 @@ impl Rollout {
         })
     }
 
-    /// What is served at a standing in this rollout: the part of the requests that take v2. In the
-    /// modes `dark` and `shadow` it is none.
+    /// Returns the percentage of an account's requests that v2 serves. In the modes `dark` and `shadow` it is 0.
     #[must_use]
-    pub fn served(&self, standing: &AccountOutcome) -> Fraction {
-        match (self.mode.serves(Treatment::V2), standing.requests) {
+    pub fn served(&self, outcome: &AccountOutcome) -> Fraction {
+        match (self.mode.serves(Treatment::V2), outcome.requests) {
             (Treatment::V2, Some(requests)) => requests,
             _ => Fraction::NONE,
         }

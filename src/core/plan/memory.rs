@@ -1,28 +1,30 @@
-//! What a plan holds in memory, about.
+//! Estimates the memory that a plan needs, for the filter's byte budget.
 
 use crate::plan::request_match::When;
 use crate::plan::shadow_plan::ShadowPlan;
 
 use super::{Plan, Rollout, Rule, Serve};
 
-/// What a rollout takes without its lists: itself, its counters, and its names in them.
-const ROLLOUT: usize = 8_192;
-const RULE: usize = 512;
-/// An item of a list: itself, what it is compiled to, and what an allocation takes besides.
-const ITEM: usize = 256;
+/// The bytes of a rollout without its lists: the rollout itself, its counters, and the names of the counters.
+const ROLLOUT_BYTES: usize = 8_192;
+/// The bytes of a rule without its lists.
+const RULE_BYTES: usize = 512;
+/// The bytes of a list item: its text, its compiled form, and the overhead of an allocation.
+const ITEM_BYTES: usize = 256;
 
 impl Plan {
-    /// The bytes that the plan holds, and those that whoever runs it holds for each of its rollouts. `text` is
-    /// the length of the policy without packed accounts: of each text in it the plan has a copy or two.
+    /// Estimates the bytes that the plan holds, including the counters that the filter keeps for each rollout.
+    /// `text_len` is the length of the policy without packed accounts. It counts twice, because the plan may
+    /// hold two copies of a text.
     #[must_use]
-    pub fn held_bytes(&self, text: usize) -> usize {
-        let rollouts = self.rollouts.iter().map(rollout);
-        let rollouts = rollouts.fold(text.saturating_mul(2), usize::saturating_add);
+    pub fn held_bytes(&self, text_len: usize) -> usize {
+        let rollouts = self.rollouts.iter().map(rollout_bytes);
+        let rollouts = rollouts.fold(text_len.saturating_mul(2), usize::saturating_add);
         self.segments.held_bytes().saturating_add(rollouts)
     }
 
-    /// The bytes that one callback may need for a moment, beyond what it holds before and after: to compare
-    /// two answers, to read headers, to decode. 0 where nothing is shadowed.
+    /// Estimates the bytes that one callback may need temporarily, to read headers and to decode and compare
+    /// two responses. 0 if nothing is shadowed.
     #[must_use]
     pub fn working_bytes(&self) -> usize {
         let shadows = self.rollouts.iter().filter_map(|it| it.shadow.as_ref());
@@ -33,35 +35,37 @@ impl Plan {
     }
 }
 
-fn rollout(rollout: &Rollout) -> usize {
+fn rollout_bytes(rollout: &Rollout) -> usize {
     let matches = &rollout.matches;
     let items = matches.hosts.len().saturating_add(matches.headers.len());
     let items = rollout
         .shadow
         .iter()
-        .map(shadow)
+        .map(shadow_items)
         .fold(items, usize::saturating_add);
-    let rules = rollout.rules.iter().map(rule);
+    let rules = rollout.rules.iter().map(rule_bytes);
     rules
-        .fold(ROLLOUT, usize::saturating_add)
-        .saturating_add(items.saturating_mul(ITEM))
+        .fold(ROLLOUT_BYTES, usize::saturating_add)
+        .saturating_add(items.saturating_mul(ITEM_BYTES))
 }
 
-fn rule(rule: &Rule) -> usize {
+fn rule_bytes(rule: &Rule) -> usize {
     let steps = match &rule.serve {
         Serve::V1 => 0,
         Serve::V2 { accounts, .. } => accounts.steps().len(),
     };
-    let items = steps.saturating_add(when(&rule.when));
-    RULE.saturating_add(items.saturating_mul(ITEM))
+    let items = steps.saturating_add(when_items(&rule.when));
+    RULE_BYTES.saturating_add(items.saturating_mul(ITEM_BYTES))
 }
 
-fn when(when: &When) -> usize {
+/// The number of list items of a condition.
+fn when_items(when: &When) -> usize {
     when.headers.len().saturating_add(when.regions.len())
 }
 
-/// The items of its lists. Options of the comparison count twice: how often each was of use is counted.
-fn shadow(shadow: &ShadowPlan) -> usize {
+/// The number of list items of a shadow plan. Comparison options count twice, because the filter counts how
+/// often each of them applied.
+fn shadow_items(shadow: &ShadowPlan) -> usize {
     let compare = &shadow.compare;
     let options = [
         compare.ignore.len(),
@@ -76,7 +80,7 @@ fn shadow(shadow: &ShadowPlan) -> usize {
         shadow.routes.len(),
         shadow.reveal.len(),
         compare.headers.len(),
-        when(&shadow.when),
+        when_items(&shadow.when),
     ];
     let all = options.into_iter().chain(options).chain(lists);
     all.fold(0, usize::saturating_add)

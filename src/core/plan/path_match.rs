@@ -1,15 +1,15 @@
-//! Paths: exact, by prefix, or by a template with places to fill in.
+//! Matches paths: exactly, by prefix, or by template.
 
 mod covers;
 
 use std::fmt;
 
-/// How a rollout selects paths. The query is not part of a path.
+/// The path condition of a `match`. The query is not part of a path.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum PathMatch {
     /// The whole path.
     Exact(String),
-    /// The first bytes of the path, as in Envoy's `prefix`: `/v1/Chan` selects `/v1/Channels`.
+    /// The first bytes of the path, like Envoy's `prefix`: `/v1/Chan` matches `/v1/Channels`.
     Prefix(String),
     Template(PathTemplate),
 }
@@ -24,13 +24,12 @@ impl PathMatch {
     }
 }
 
-/// A path with places to fill in: `*` is one segment that is not empty, `**` at the end is the rest
-/// (which may be nothing), `{account}` is the account, with or without text around it in its
-/// segment.
+/// A path pattern: `*` matches one segment that is not empty, `**` at the end matches the rest (which may
+/// be empty), and `{account}` matches the account, with or without text around it in its segment.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct PathTemplate {
     pub(crate) segments: Vec<PathSegment>,
-    /// Whether `**` ends it.
+    /// Whether the template ends with `**`.
     pub(crate) rest: bool,
 }
 
@@ -41,12 +40,12 @@ pub(crate) enum PathSegment {
     Account { before: String, after: String },
 }
 
-/// Where a template is used decides whether it names the account.
+/// The use of a template, which decides whether it must contain `{account}`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum TemplateUse {
-    /// `match`: it selects paths.
+    /// In `match`: it selects paths, and has no `{account}`.
     Match,
-    /// `account.from`: it finds the account, so `{account}` is there exactly once.
+    /// In `account.from`: it finds the account, and has `{account}` exactly once.
     Account,
 }
 
@@ -98,20 +97,21 @@ impl PathTemplate {
     }
 
     pub(crate) fn holds(&self, path: &[u8]) -> bool {
-        self.walk(path).is_some()
+        self.match_segments(path).is_some()
     }
 
-    /// What stands in the place of `{account}`, undecoded; `None` when the path is another one.
+    /// Returns the text at `{account}`, undecoded; `None` if the path does not match.
     pub(crate) fn capture<'a>(&self, path: &'a [u8]) -> Option<&'a [u8]> {
-        self.walk(path)?
+        self.match_segments(path)?
     }
 
-    /// `Some` when the path is of this shape, with the account inside, if the template has one.
-    fn walk<'a>(&self, path: &'a [u8]) -> Option<Option<&'a [u8]>> {
-        let mut given = path.strip_prefix(b"/")?.split(|byte| *byte == b'/');
+    /// Matches a path: `None` if it does not match, and `Some` with the text at `{account}`, if the template has
+    /// one, otherwise.
+    fn match_segments<'a>(&self, path: &'a [u8]) -> Option<Option<&'a [u8]>> {
+        let mut sent = path.strip_prefix(b"/")?.split(|byte| *byte == b'/');
         let mut account = None;
         for wanted in &self.segments {
-            let segment = given.next()?;
+            let segment = sent.next()?;
             match wanted {
                 PathSegment::Literal(literal) if segment == literal.as_bytes() => {}
                 PathSegment::Any if !segment.is_empty() => {}
@@ -122,14 +122,14 @@ impl PathTemplate {
                 }
             }
         }
-        (self.rest || given.next().is_none()).then_some(account)
+        (self.rest || sent.next().is_none()).then_some(account)
     }
 }
 
 impl PathTemplate {
-    /// A path of this shape, with an account in its place. What the template leaves open is as
-    /// another one wants it, else a star, which is a segment of some text like any other.
-    pub(crate) fn path(&self, account: &str, like: Option<&Self>) -> String {
+    /// Builds a path that matches the template and contains an account. Wildcards are filled in from the
+    /// template `like`, or with `*`, which is a valid segment itself.
+    pub(crate) fn build_path(&self, account: &str, like: Option<&Self>) -> String {
         let mut path = String::new();
         let mut others = like.map_or(&[][..], |like| &like.segments).iter();
         for segment in &self.segments {
@@ -161,7 +161,7 @@ impl PathTemplate {
     }
 }
 
-/// As the policy writes it.
+/// The template as in the policy.
 impl fmt::Display for PathTemplate {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for segment in &self.segments {
@@ -195,6 +195,7 @@ impl PathSegment {
 }
 
 impl TemplateError {
+    /// What is wrong, as a clause.
     pub(crate) fn what(self) -> &'static str {
         match self {
             Self::NoSlash => "a path begins with `/`",
@@ -208,6 +209,7 @@ impl TemplateError {
         }
     }
 
+    /// What to write instead, as an imperative.
     pub(crate) fn help(self) -> &'static str {
         match self {
             Self::NoSlash => "write it from its first `/`",
@@ -275,7 +277,7 @@ mod tests {
     }
 
     #[test]
-    fn a_template_is_shown_as_it_is_written() {
+    fn display_is_the_text_that_was_parsed() {
         for text in [
             "/",
             "/**",
@@ -296,7 +298,7 @@ mod tests {
     }
 
     #[test]
-    fn a_path_is_made_of_a_template() {
+    fn a_built_path_matches_its_template() {
         let parse = |text: &str, purpose| PathTemplate::parse(text, purpose).unwrap();
         for (template, like, path) in [
             ("/a/{account}.json", None, "/a/AC1.json"),
@@ -307,18 +309,18 @@ mod tests {
         ] {
             let template = parse(template, TemplateUse::Account);
             let like = like.map(|like| parse(like, TemplateUse::Match));
-            let made = template.path("AC1", like.as_ref());
-            assert_eq!(made, path);
-            assert_eq!(template.capture(made.as_bytes()), Some(&b"AC1"[..]));
+            let built = template.build_path("AC1", like.as_ref());
+            assert_eq!(built, path);
+            assert_eq!(template.capture(built.as_bytes()), Some(&b"AC1"[..]));
         }
         for template in ["/", "/**", "/v1/*/a", "/v1/**"] {
             let template = parse(template, TemplateUse::Match);
-            assert!(template.holds(template.path("", None).as_bytes()));
+            assert!(template.holds(template.build_path("", None).as_bytes()));
         }
     }
 
     #[test]
-    fn bad_templates_are_told_apart() {
+    fn each_mistake_in_a_template_has_its_own_error() {
         use TemplateError::*;
         for (text, purpose, expected) in [
             ("v1", TemplateUse::Match, NoSlash),

@@ -1,4 +1,4 @@
-//! Which decisions a rollout can come to on a proxy, whatever its mode and its rules become.
+//! Lists the decisions that a rollout can make on a proxy, so that a proxy can define their counters once.
 
 use crate::decision::{Reason, Treatment};
 use crate::plan::Rollout;
@@ -6,10 +6,10 @@ use crate::plan::request_match::RegionMatch;
 use crate::proxy::decision_header::Inbound;
 
 impl Rollout {
-    /// Whether a request of this rollout may be decided so, on a proxy that trusts earlier hops or does not, by
-    /// this policy or by one with another mode or other rules.
+    /// Whether this rollout can make a decision with this treatment and reason on a proxy, under this policy or
+    /// one with another mode or other rules.
     ///
-    /// A plan whose rules name regions has to be placed in one before.
+    /// If rules name regions, call [`Plan::set_region`](crate::Plan::set_region) first.
     #[must_use]
     pub fn can_decide(&self, inbound: Inbound, treatment: Treatment, reason: Reason) -> bool {
         let is_possible = match reason {

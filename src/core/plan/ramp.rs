@@ -1,26 +1,26 @@
-//! Ramps: a percentage that goes up by itself, step by step, at declared moments.
+//! Ramps: a percentage that changes by itself at declared times.
 
 use crate::bucketing::Fraction;
 use crate::policy::time::Time;
 
-/// A step function of time; a plain percentage is one step that has always been.
+/// A percentage as a step function of time. A plain percentage is one step without a start.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Ramp {
-    /// In the order of time.
+    /// In the order of their starts.
     steps: Vec<Step>,
 }
 
-/// From a moment until the next step.
+/// A percentage from one point in time until the next step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Step {
-    /// When it begins; `None` where it has always been.
+    /// When the step begins; `None` for a plain percentage, which has no start.
     pub from: Option<Time>,
-    /// What is included while it lasts.
+    /// The percentage during the step.
     pub fraction: Fraction,
 }
 
 impl Ramp {
-    /// The same at every moment.
+    /// Creates a ramp with the same percentage at every point in time.
     #[must_use]
     pub fn always(fraction: Fraction) -> Self {
         let from = None;
@@ -29,26 +29,26 @@ impl Ramp {
         }
     }
 
-    /// `steps` in the order of time, no two of which begin at one moment.
-    pub(crate) fn of(steps: Vec<Step>) -> Self {
+    /// Creates a ramp from steps in the order of their starts, which must be distinct.
+    pub(crate) fn from_steps(steps: Vec<Step>) -> Self {
         Self { steps }
     }
 
-    /// The steps in the order of time.
+    /// The steps in the order of their starts.
     #[must_use]
     pub fn steps(&self) -> &[Step] {
         &self.steps
     }
 
-    /// What is included at a moment: nothing before the first step.
+    /// Returns the percentage at a point in time. It is 0 before the first step.
     #[must_use]
     pub fn at(&self, time: Time) -> Fraction {
-        let begun = self.steps.partition_point(|step| step.begin() <= time);
+        let begun = self.steps.partition_point(|step| step.start() <= time);
         let last = begun.checked_sub(1).and_then(|last| self.steps.get(last));
         last.map_or(Fraction::NONE, |step| step.fraction)
     }
 
-    /// Whether it is another at some moment than at others: no plain percentage.
+    /// Whether the percentage depends on the time.
     #[must_use]
     pub fn has_steps(&self) -> bool {
         self.steps.iter().any(|step| step.from.is_some())
@@ -56,7 +56,7 @@ impl Ramp {
 }
 
 impl Step {
-    fn begin(&self) -> Time {
+    fn start(&self) -> Time {
         self.from.unwrap_or(Time::FIRST)
     }
 }
@@ -70,12 +70,12 @@ mod tests {
     }
 
     #[test]
-    fn a_step_holds_from_its_moment_to_the_next() {
+    fn a_step_lasts_from_its_start_to_the_next() {
         let step = |from, to| Step {
             from: Some(Time::from_seconds(from)),
             fraction: percent(to),
         };
-        let ramp = Ramp::of(vec![step(100, 1), step(200, 50), step(300, 0)]);
+        let ramp = Ramp::from_steps(vec![step(100, 1), step(200, 50), step(300, 0)]);
         assert!(ramp.has_steps());
         for (at, expected) in [
             (i64::MIN, 0),
@@ -92,7 +92,7 @@ mod tests {
     }
 
     #[test]
-    fn a_plain_percentage_is_the_same_at_every_moment() {
+    fn a_plain_percentage_is_the_same_at_every_time() {
         let ramp = Ramp::always(percent(7));
         assert!(!ramp.has_steps());
         for at in [i64::MIN, 0, i64::MAX].map(Time::from_seconds) {

@@ -1,30 +1,30 @@
-//! Which requests a rollout, or one of its rules, is about.
+//! The conditions of a policy: a rollout's `match` and a rule's `when`.
 
 use crate::plan::path_match::PathMatch;
 use crate::plan::segments::SegmentSet;
 use crate::request::Request;
 use crate::request::headers::Headers;
 
-/// A rollout's `match`: every part that is given has to hold. By default none is, and all requests
-/// match.
+/// A rollout's `match`. Every part that is set must hold; without any part, all requests match.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct RequestMatch {
-    /// Lower case, one of them; empty where the policy does not say.
+    /// The host is one of these, in lower case; empty for any host.
     pub(crate) hosts: Vec<String>,
     pub(crate) path: Option<PathMatch>,
-    /// One of them; empty where the policy does not say.
+    /// The method is one of these; empty for any method.
     pub(crate) methods: Vec<String>,
     pub(crate) headers: Vec<HeaderMatch>,
 }
 
 impl RequestMatch {
+    /// Whether every part holds for a request.
     pub(crate) fn holds(&self, request: &Request<'_>) -> bool {
-        self.host_holds(request.host) && self.holds_on_its_hosts(request)
+        self.host_holds(request.host) && self.holds_without_host(request)
     }
 
-    /// Whether all but the host holds.
+    /// Whether every part but the host holds.
     #[inline]
-    pub(crate) fn holds_on_its_hosts(&self, request: &Request<'_>) -> bool {
+    pub(crate) fn holds_without_host(&self, request: &Request<'_>) -> bool {
         self.path_holds(request.path)
             && self.method_holds(request.method)
             && self
@@ -34,7 +34,7 @@ impl RequestMatch {
     }
 
     pub(crate) fn host_holds(&self, host: &[u8]) -> bool {
-        // Most clients send hosts in lower case.
+        // The exact comparison comes first, because most clients send hosts in lower case.
         let is_host = |wanted: &String| {
             let wanted = wanted.as_bytes();
             host == wanted || host.eq_ignore_ascii_case(wanted)
@@ -52,7 +52,7 @@ impl RequestMatch {
     }
 }
 
-/// What a header has to be. One that is sent more than once holds when one of its values does.
+/// A condition on a header. If the header occurs more than once, one value must pass the test.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct HeaderMatch {
     /// Lower case.
@@ -60,6 +60,7 @@ pub(crate) struct HeaderMatch {
     pub(crate) test: HeaderTest,
 }
 
+/// The test of a header's value.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum HeaderTest {
     Exact(String),
@@ -78,18 +79,18 @@ impl HeaderMatch {
     }
 }
 
-/// Whether this proxy is in one of the regions that a rule names.
+/// Whether the region of this proxy is one of those that a condition names.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum RegionMatch {
-    /// It is, or the rule names none.
+    /// It is, or the condition names none.
     #[default]
     Here,
     Elsewhere,
-    /// The rule names regions, and the proxy does not say where it is.
+    /// The condition names regions, and the region of the proxy is not set.
     Unknown,
 }
 
-/// A rule's `when`: every part that is given has to hold.
+/// A rule's `when`. Every part that is set must hold.
 #[derive(Debug, Default)]
 pub(crate) struct When {
     /// The account is in at least one of these.
@@ -97,14 +98,14 @@ pub(crate) struct When {
     /// The account is in none of these.
     pub(crate) outside: SegmentSet,
     pub(crate) headers: Vec<HeaderMatch>,
-    /// The proxy is in one of these; empty where the policy does not say.
+    /// The proxy is in one of these; empty for any region.
     pub(crate) regions: Vec<String>,
-    /// What `regions` comes to, once it is known where the proxy is.
+    /// The result for `regions`, once the region of the proxy is set.
     pub(crate) region: RegionMatch,
 }
 
 impl When {
-    /// Whether all that is known holds. Where the place is unknown, it is not known whether all does.
+    /// Whether every part holds. An unknown region counts as holding, and the caller must check it.
     pub(crate) fn holds(&self, segments: &SegmentSet, headers: Headers<'_>) -> bool {
         self.region != RegionMatch::Elsewhere
             && self.within_holds(segments)
@@ -122,7 +123,7 @@ impl When {
         !self.outside.intersects(segments)
     }
 
-    /// `None` where the proxy does not say in which region it is.
+    /// Sets the region of the proxy; `None` if it is unknown.
     pub(crate) fn set_region(&mut self, region: Option<&str>) {
         self.region = match region {
             _ if self.regions.is_empty() => RegionMatch::Here,

@@ -1,4 +1,5 @@
-//! What of a request a policy looks at, so that a request that is known in part can be judged.
+//! Lists the parts of a request that a policy's decisions depend on, so that a replayed log can be checked
+//! for missing fields.
 
 use std::collections::BTreeSet;
 
@@ -7,87 +8,91 @@ use crate::plan::request_match::HeaderMatch;
 use crate::plan::{Plan, Rollout, Serve};
 use crate::request::account_sources::Source;
 
-/// What the decisions of a policy depend on, beside the account.
+/// The request attributes that the decisions of a policy depend on, apart from the account.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct RequiredInputs<'p> {
-    /// Some `match` names hosts.
+    /// Some `match` has hosts.
     pub host: bool,
-    /// Some `match` names paths.
+    /// Some `match` has a path.
     pub path: bool,
-    /// Some `match` names methods.
+    /// Some `match` has methods.
     pub method: bool,
-    /// Some rule takes a part of the requests, so that it draws by their ids.
+    /// Some rule has a `requests` percentage between 0 and 100, which buckets requests by their ids.
     pub request_id: bool,
-    /// The headers that some `match` or rule asks for.
+    /// The headers that some `match` or rule tests.
     pub headers: BTreeSet<&'p str>,
-    /// Those of them that some `match` asks for, so that they tell rollouts apart.
+    /// The headers that some `match` tests. They decide which rollout a request belongs to.
     pub match_headers: BTreeSet<&'p str>,
     /// Some rule names regions.
     pub region: bool,
-    /// The header that names the account, where one does.
+    /// The first header in `account.from`, if there is one.
     pub account_header: Option<&'p str>,
-    /// The path may name the account.
+    /// Some path template is in `account.from`.
     pub account_path: bool,
 }
 
 impl Plan {
-    /// Whether another version of the policy looks for accounts in the same places.
+    /// Whether another revision of the policy has the same account sources.
     #[must_use]
     pub fn same_account_sources(&self, other: &Self) -> bool {
         self.account.from == other.account.from
     }
 
-    /// What the decisions depend on.
+    /// Returns the request attributes that the decisions depend on.
     #[must_use]
     pub fn required_inputs(&self) -> RequiredInputs<'_> {
-        let mut wants = RequiredInputs::default();
+        let mut inputs = RequiredInputs::default();
         for rollout in &self.rollouts {
-            wants.host |= !rollout.matches.hosts.is_empty();
-            wants.path |= rollout.matches.path.is_some();
-            wants.method |= !rollout.matches.methods.is_empty();
-            wants.headers.extend(names(&rollout.matches.headers));
-            wants.match_headers.extend(names(&rollout.matches.headers));
+            inputs.host |= !rollout.matches.hosts.is_empty();
+            inputs.path |= rollout.matches.path.is_some();
+            inputs.method |= !rollout.matches.methods.is_empty();
+            inputs
+                .headers
+                .extend(header_names(&rollout.matches.headers));
+            inputs
+                .match_headers
+                .extend(header_names(&rollout.matches.headers));
             let mut rules = rollout.rules.iter();
-            wants.region |= rules.any(|rule| !rule.when.regions.is_empty());
-            wants.headers.extend(rollout.rule_headers());
-            wants.request_id |= rollout.rules.iter().any(|rule| match rule.serve {
+            inputs.region |= rules.any(|rule| !rule.when.regions.is_empty());
+            inputs.headers.extend(rollout.rule_headers());
+            inputs.request_id |= rollout.rules.iter().any(|rule| match rule.serve {
                 Serve::V1 => false,
                 Serve::V2 { requests, .. } => ![Fraction::NONE, Fraction::ALL].contains(&requests),
             });
         }
         for source in &self.account.from {
             match source {
-                Source::Header(name) if wants.account_header.is_none() => {
-                    wants.account_header = Some(name);
+                Source::Header(name) if inputs.account_header.is_none() => {
+                    inputs.account_header = Some(name);
                 }
-                Source::Path(_) => wants.account_path = true,
+                Source::Path(_) => inputs.account_path = true,
                 Source::Header(_) | Source::BasicAuthUsername => {}
             }
         }
-        wants
+        inputs
     }
 }
 
 impl Rollout {
-    /// The headers that its rules ask for.
+    /// Returns the names of the headers that the rules test.
     pub fn rule_headers(&self) -> impl Iterator<Item = &str> {
         let rules = self.rules.iter();
-        rules.flat_map(|rule| names(&rule.when.headers))
+        rules.flat_map(|rule| header_names(&rule.when.headers))
     }
 
-    /// Whether another rollout, of another version of the policy, draws accounts and requests alike.
+    /// Whether the rollout in another revision of the policy buckets accounts and requests in the same way.
     #[must_use]
     pub fn same_bucketing(&self, other: &Self) -> bool {
         self.hash == other.hash && self.salt == other.salt
     }
 
-    /// Whether another one, of another version of the policy, has the same `match`.
+    /// Whether the rollout in another revision of the policy has the same `match`.
     #[must_use]
     pub fn same_match(&self, other: &Self) -> bool {
         self.matches == other.matches
     }
 }
 
-fn names(headers: &[HeaderMatch]) -> impl Iterator<Item = &str> {
+fn header_names(headers: &[HeaderMatch]) -> impl Iterator<Item = &str> {
     headers.iter().map(|header| header.name.as_str())
 }

@@ -1,55 +1,55 @@
-//! Which rollout has a request, without asking all of them.
+//! Finds candidate rollouts by host and path prefix, without evaluating every `match`.
 //!
-//! The first rollout whose `match` holds has a request. Those that cannot hold are told by the host and
-//! by how the path begins: whatever a `match` says of paths, all of them begin with one text, its
-//! *head*. The heads of a host are kept in order. Of those that a path begins with the longest stands
-//! right before the path, or encloses what stands there; and each knows the next shorter one that
-//! encloses it. So they are found by halving once and then going from head to head.
+//! A request belongs to the first rollout whose `match` holds. The index rules out rollouts by host and by
+//! path prefix: every path that a `match` accepts begins with the same text, the literal *prefix* of the
+//! match. The index keeps the prefixes of each host sorted, and each prefix has a link to the next shorter
+//! prefix of it. Binary search finds the last prefix that sorts before the path; from there the links lead
+//! to every prefix of the path.
 //!
-//! What is found is asked, as if there were no index: it never says that a `match` holds.
+//! The index only returns candidates. The `match` of each one is evaluated as if there were no index.
 
 use crate::plan::path_match::PathMatch;
 use crate::plan::request_match::RequestMatch;
 
-/// Rollouts by their hosts and heads.
+/// Rollouts by host and path prefix.
 #[derive(Debug, Default)]
 pub(crate) struct RolloutIndex {
-    /// Of each rollout its head.
-    heads: Vec<String>,
-    /// In the order of the hosts, which are lower case and each there once.
+    /// The literal path prefix of each rollout.
+    prefixes: Vec<String>,
+    /// Sorted by host. Hosts are in lower case and distinct.
     by_host: Vec<(String, HostGroup)>,
-    /// Those that name no host.
+    /// The rollouts that match any host.
     any_host: HostGroup,
 }
 
 /// Rollouts of one host.
 #[derive(Debug, Default)]
 struct HostGroup {
-    /// In the order of their heads, each of them there once.
+    /// Sorted by prefix. Prefixes are distinct.
     nodes: Vec<PrefixNode>,
-    /// Those of each node, in the order of the policy.
+    /// The rollouts of each node, in the order of the policy.
     rollouts: Vec<u32>,
 }
 
-/// Rollouts that have one head.
+/// The rollouts that share a prefix.
 #[derive(Debug)]
 struct PrefixNode {
-    /// Where they begin in the group.
+    /// The index of the first of them in `HostGroup::rollouts`.
     start: u32,
-    /// The longest of the heads that enclose this one.
-    outer: Option<u32>,
-    /// The first rollout of this node and of all that enclose it.
+    /// The node of the longest shorter prefix of this prefix.
+    parent: Option<u32>,
+    /// The first rollout of this node and its ancestors.
     first: u32,
 }
 
 impl RolloutIndex {
-    /// Of rollouts in the order of the policy.
+    /// Builds the index. `matches` are those of the rollouts, in the order of the policy.
     pub(crate) fn new<'m>(matches: impl IntoIterator<Item = &'m RequestMatch>) -> Self {
-        let mut heads = Vec::new();
+        let mut prefixes = Vec::new();
         let mut any_host = Vec::new();
         let mut by_host = Vec::new();
         for (rollout, matches) in (0_u32..).zip(matches) {
-            heads.push(head(matches));
+            prefixes.push(literal_prefix(matches));
             if matches.hosts.is_empty() {
                 any_host.push(rollout);
             }
@@ -61,18 +61,18 @@ impl RolloutIndex {
         let groups = groups.filter_map(|group| {
             let (host, _) = group.first()?;
             let rollouts = group.iter().map(|(_, rollout)| *rollout);
-            Some(((*host).to_owned(), HostGroup::new(rollouts, &heads)))
+            Some(((*host).to_owned(), HostGroup::new(rollouts, &prefixes)))
         });
         Self {
             by_host: groups.collect(),
-            any_host: HostGroup::new(any_host, &heads),
-            heads,
+            any_host: HostGroup::new(any_host, &prefixes),
+            prefixes,
         }
     }
 
-    /// The first rollout that holds, of all that can hold for a host and a path. `holds` need not ask for
-    /// the host again.
-    pub(crate) fn first(
+    /// Returns the first candidate for a host and a path for which `holds` is true. `holds` need not check the
+    /// host again.
+    pub(crate) fn find_first(
         &self,
         host: &[u8],
         path: &[u8],
@@ -80,11 +80,12 @@ impl RolloutIndex {
     ) -> Option<usize> {
         let mut found = None;
         for group in self.group_of(host).into_iter().chain([&self.any_host]) {
-            found = group.first_before(found, path, &self.heads, &holds);
+            found = group.find_before(found, path, &self.prefixes, &holds);
         }
         found
     }
 
+    /// Returns the rollouts of a host, in whatever case it is sent.
     fn group_of(&self, host: &[u8]) -> Option<&HostGroup> {
         let found = if host.iter().any(u8::is_ascii_uppercase) {
             let lower = || host.iter().map(u8::to_ascii_lowercase);
@@ -99,43 +100,43 @@ impl RolloutIndex {
     }
 }
 
-/// What every path begins with for which this can hold.
-fn head(matches: &RequestMatch) -> String {
+/// Returns the text that every path begins with for which a `match` can hold.
+fn literal_prefix(matches: &RequestMatch) -> String {
     match &matches.path {
         None => String::new(),
         Some(PathMatch::Exact(text) | PathMatch::Prefix(text)) => text.clone(),
-        Some(PathMatch::Template(template)) => template.beginning(),
+        Some(PathMatch::Template(template)) => template.literal_prefix(),
     }
 }
 
 impl HostGroup {
-    /// Of rollouts in the order of the policy.
-    fn new(rollouts: impl IntoIterator<Item = u32>, heads: &[String]) -> Self {
-        let with_head = |rollout| (text(heads, rollout), rollout);
-        let mut rollouts: Vec<(&str, u32)> = rollouts.into_iter().map(with_head).collect();
-        // As the hosts are sorted: another kind of sorting would be kilobytes of the filter.
+    /// Groups rollouts, which are in the order of the policy, by prefix.
+    fn new(rollouts: impl IntoIterator<Item = u32>, prefixes: &[String]) -> Self {
+        let with_prefix = |rollout| (prefix_of(prefixes, rollout), rollout);
+        let mut rollouts: Vec<(&str, u32)> = rollouts.into_iter().map(with_prefix).collect();
+        // The same sort as for hosts: another instance would add kilobytes to the filter.
         rollouts.sort_unstable();
         let mut nodes: Vec<PrefixNode> = Vec::new();
-        // The nodes that enclose what comes next, each with its head.
-        let mut open: Vec<(u32, &str)> = Vec::new();
+        // The ancestors of the next node, with their prefixes.
+        let mut ancestors: Vec<(u32, &str)> = Vec::new();
         let mut start = 0;
         for same in rollouts.chunk_by(|(one, _), (next, _)| one == next) {
-            let Some((head, first)) = same.first() else {
+            let Some((prefix, first)) = same.first() else {
                 continue;
             };
-            while open
-                .pop_if(|(_, outer)| !head.starts_with(*outer))
+            while ancestors
+                .pop_if(|(_, ancestor)| !prefix.starts_with(*ancestor))
                 .is_some()
             {}
-            let outer = open.last().map(|(outer, _)| *outer);
-            let outermost = outer.and_then(|outer| nodes.get(place(outer)));
+            let parent = ancestors.last().map(|(parent, _)| *parent);
+            let parent_node = parent.and_then(|parent| nodes.get(to_index(parent)));
             let number = u32::try_from(nodes.len()).unwrap_or(u32::MAX);
             nodes.push(PrefixNode {
                 start,
-                outer,
-                first: outermost.map_or(*first, |outer| outer.first.min(*first)),
+                parent,
+                first: parent_node.map_or(*first, |parent| parent.first.min(*first)),
             });
-            open.push((number, head));
+            ancestors.push((number, prefix));
             start = start.saturating_add(u32::try_from(same.len()).unwrap_or(u32::MAX));
         }
         nodes.shrink_to_fit();
@@ -143,51 +144,53 @@ impl HostGroup {
         Self { nodes, rollouts }
     }
 
-    /// The first rollout that holds, if it is before one that was found already.
-    fn first_before(
+    /// Returns the first candidate for which `holds` is true and that comes before `found`, or `found` itself.
+    fn find_before(
         &self,
         mut found: Option<usize>,
         path: &[u8],
-        heads: &[String],
+        prefixes: &[String],
         holds: &impl Fn(usize) -> bool,
     ) -> Option<usize> {
-        let head = |node: &PrefixNode| {
-            let rollout = self.rollouts.get(place(node.start)).copied();
-            text(heads, rollout.unwrap_or(u32::MAX)).as_bytes()
+        let prefix = |node: &PrefixNode| {
+            let rollout = self.rollouts.get(to_index(node.start)).copied();
+            prefix_of(prefixes, rollout.unwrap_or(u32::MAX)).as_bytes()
         };
-        let behind = self.nodes.partition_point(|node| head(node) <= path);
-        let mut next = behind.checked_sub(1);
+        let end = self.nodes.partition_point(|node| prefix(node) <= path);
+        let mut next = end.checked_sub(1);
         while let Some(number) = next {
             let Some(node) = self.nodes.get(number) else {
                 break;
             };
-            let is_before = |rollout: u32| found.is_none_or(|found| place(rollout) < found);
+            let is_before = |rollout: u32| found.is_none_or(|found| to_index(rollout) < found);
             if !is_before(node.first) {
                 break;
             }
-            if path.starts_with(head(node)) {
+            if path.starts_with(prefix(node)) {
                 let before = self.rollouts_of(number).iter().copied();
-                let mut before = before.take_while(|rollout| is_before(*rollout)).map(place);
+                let mut before = before
+                    .take_while(|rollout| is_before(*rollout))
+                    .map(to_index);
                 found = before.find(|rollout| holds(*rollout)).or(found);
             }
-            next = node.outer.map(place);
+            next = node.parent.map(to_index);
         }
         found
     }
 
     fn rollouts_of(&self, node: usize) -> &[u32] {
-        let start = |node: usize| self.nodes.get(node).map(|node| place(node.start));
+        let start = |node: usize| self.nodes.get(node).map(|node| to_index(node.start));
         let end = start(node.saturating_add(1)).unwrap_or(self.rollouts.len());
         let rollouts = start(node).and_then(|start| self.rollouts.get(start..end));
         rollouts.unwrap_or_default()
     }
 }
 
-fn text(heads: &[String], rollout: u32) -> &str {
-    heads.get(place(rollout)).map_or("", String::as_str)
+fn prefix_of(prefixes: &[String], rollout: u32) -> &str {
+    prefixes.get(to_index(rollout)).map_or("", String::as_str)
 }
 
-fn place(number: u32) -> usize {
+fn to_index(number: u32) -> usize {
     usize::try_from(number).unwrap_or(usize::MAX)
 }
 

@@ -1,28 +1,29 @@
-//! Which requests a rollout can have, as far as a route can say it.
+//! The requests of a rollout as a route match: its hosts and paths.
 
 use crate::plan::Rollout;
 use crate::plan::path_match::PathMatch;
 
-/// The hosts and the paths of a rollout's requests: all that it has, and maybe more.
+/// The hosts and paths of a rollout's requests. It includes every request of the rollout, and may include
+/// others.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RouteScope<'p> {
-    /// Lower case, without port; all hosts where there is none.
+    /// In lower case, without port; empty for all hosts.
     pub hosts: &'p [String],
-    /// Beginning with `/`.
+    /// The paths, which begin with `/`.
     pub path: PathScope,
 }
 
-/// Paths, as routes know them.
+/// A path match that every kind of route can express.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum PathScope {
-    /// This one.
+    /// This path.
     Exact(String),
-    /// All that begin so, byte for byte.
+    /// All paths that begin with these bytes.
     Prefix(String),
 }
 
 impl Rollout {
-    /// Which requests this rollout can have.
+    /// Returns the hosts and paths of the requests that this rollout can have.
     #[must_use]
     pub fn route_scope(&self) -> RouteScope<'_> {
         RouteScope {
@@ -31,7 +32,7 @@ impl Rollout {
                 None => PathScope::Prefix("/".to_owned()),
                 Some(PathMatch::Exact(path)) => PathScope::Exact(path.clone()),
                 Some(PathMatch::Prefix(prefix)) => PathScope::Prefix(prefix.clone()),
-                Some(PathMatch::Template(template)) => PathScope::Prefix(template.beginning()),
+                Some(PathMatch::Template(template)) => PathScope::Prefix(template.literal_prefix()),
             },
         }
     }

@@ -1,4 +1,4 @@
-//! Segments: which named sets an account is in, answered by one look-up for all of them.
+//! Finds the segments of an account, with one look-up for all segments.
 
 mod account_layer;
 mod builder;
@@ -15,22 +15,23 @@ use crate::request::account::{AccountId, Sid};
 use account_layer::LayerSets;
 pub(crate) use builder::SegmentsBuilder;
 
-/// A set of segments, one bit for each, in the order of the policy.
+/// A set of segments, as a bit set in the order of the policy.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct SegmentSet {
-    /// The first 64, which are all that most policies have: they are asked without going anywhere.
+    /// The first 64 segments, inline, because most policies have no more.
     first: u64,
-    /// The rest.
+    /// The other segments.
     rest: Vec<u64>,
 }
 
 impl SegmentSet {
+    /// The empty set.
     pub(crate) const NONE: &Self = &Self {
         first: 0,
         rest: Vec::new(),
     };
 
-    /// The segment that comes first in the policy.
+    /// Returns the segment that comes first in the policy.
     pub(crate) fn first(&self) -> Option<usize> {
         self.iter().next()
     }
@@ -49,7 +50,7 @@ impl SegmentSet {
         }
     }
 
-    fn add(&mut self, other: &Self) {
+    fn union_with(&mut self, other: &Self) {
         self.first |= other.first;
         if self.rest.len() < other.rest.len() {
             self.rest.resize(other.rest.len(), 0);
@@ -67,11 +68,11 @@ impl SegmentSet {
         word & (1 << (segment % 64)) != 0
     }
 
-    /// The segments of the set, in the order of the policy.
+    /// Iterates over the segments of the set, in the order of the policy.
     pub(crate) fn iter(&self) -> impl Iterator<Item = usize> + use<'_> {
         let words = [&self.first].into_iter().chain(&self.rest).enumerate();
         words.flat_map(|(index, word)| {
-            // Each step takes the lowest bit off.
+            // Each step clears the lowest bit.
             let rest = successors(Some(*word), |rest| Some(rest & rest.wrapping_sub(1)));
             let bits = rest.take_while(|rest| *rest != 0);
             bits.filter_map(move |rest| {
@@ -87,31 +88,32 @@ impl SegmentSet {
     }
 }
 
-/// Every account that is in some segment, with the segments that it is in.
+/// Every account that is in some segment, with its set of segments.
 ///
-/// Many accounts share few such sets, so an account keeps only the number of its set; and not even
-/// that where all have the same. A look-up costs the same for ten accounts as for a million.
+/// Many accounts share few distinct sets, so each account stores only the number of its set, and not even
+/// that if all accounts have the same one. A look-up costs the same for ten accounts as for a million.
 #[derive(Debug)]
 pub(crate) struct Segments {
-    /// That of none is number 0.
+    /// The distinct sets. Number 0 is the empty set.
     sets: Vec<SegmentSet>,
     accounts: AccountKeys,
-    /// Of the account in each place.
-    set_of: LayerSets,
+    /// The number of the set of each account, by its index in `accounts`.
+    set_numbers: LayerSets,
 }
 
+/// The accounts as sorted 128-bit keys.
 #[derive(Debug)]
 enum AccountKeys {
-    /// As numbers.
+    /// SIDs, by their numbers.
     Sids(SortedIndex),
-    /// By their hashes, as [`key`] makes them.
+    /// Opaque accounts, by the keys that [`opaque_key`] computes.
     Opaque { keys: SortedIndex, bytes: Vec<u8> },
 }
 
 impl Segments {
-    /// The bytes that they hold, spare room included.
+    /// The size on the heap in bytes, with spare capacity.
     pub(crate) fn held_bytes(&self) -> usize {
-        // More segments than 64 are in a list of their own.
+        // Policies with more than 64 segments have a list in each set.
         let set = size_of::<SegmentSet>().saturating_add(128);
         let sets = self.sets.len().saturating_mul(set);
         let accounts = match &self.accounts {
@@ -120,41 +122,41 @@ impl Segments {
                 keys.held_bytes().saturating_add(bytes.capacity())
             }
         };
-        let numbers = self.set_of.held_bytes();
+        let numbers = self.set_numbers.held_bytes();
         sets.saturating_add(accounts).saturating_add(numbers)
     }
 
-    /// The segments that an account is in.
-    pub(crate) fn of(&self, account: &AccountId<'_>) -> &SegmentSet {
-        let place = match &self.accounts {
+    /// Returns the segments of an account.
+    pub(crate) fn find(&self, account: &AccountId<'_>) -> &SegmentSet {
+        let index = match &self.accounts {
             AccountKeys::Sids(sids) => account.sid().and_then(|sid| sids.find(sid.number())),
             AccountKeys::Opaque { keys, bytes } => find_opaque(keys, bytes, account.as_slice()),
         };
-        place.map_or(SegmentSet::NONE, |place| self.set(place))
+        index.map_or(SegmentSet::NONE, |index| self.set(index))
     }
 
-    /// The accounts of one segment, in no order.
+    /// Returns the accounts of one segment, in no particular order.
     pub(crate) fn accounts_of(&self, segment: usize) -> impl Iterator<Item = Vec<u8>> {
         let all = self.accounts();
-        all.filter_map(move |(place, account)| self.set(place).contains(segment).then_some(account))
+        all.filter_map(move |(index, account)| self.set(index).contains(segment).then_some(account))
     }
 
-    /// Every set of segments that some account is in, perhaps in parts, with the number of such accounts
-    /// and the first of them in the order of their texts.
-    pub(crate) fn classes(&self) -> Vec<(&SegmentSet, usize, Vec<u8>)> {
+    /// Returns each set of segments that some account has, with the number of such accounts and the first of
+    /// them in the order of their texts. A set may occur more than once.
+    pub(crate) fn accounts_by_set(&self) -> Vec<(&SegmentSet, usize, Vec<u8>)> {
         let mut classes: Vec<(usize, Option<usize>)> = vec![(0, None); self.sets.len()];
-        for place in 0..self.keys().len() {
-            let Some((count, first)) = classes.get_mut(self.number(place)) else {
+        for index in 0..self.keys().len() {
+            let Some((count, first)) = classes.get_mut(self.set_number(index)) else {
                 continue;
             };
             *count = count.saturating_add(1);
-            // SIDs are in their order.
+            // SIDs are sorted already.
             let is_first = first.is_none_or(|first| {
                 !matches!(self.accounts, AccountKeys::Sids(_))
-                    && self.text(place) < self.text(first)
+                    && self.text(index) < self.text(first)
             });
             if is_first {
-                *first = Some(place);
+                *first = Some(index);
             }
         }
         let classes = self.sets.iter().zip(classes);
@@ -166,7 +168,7 @@ impl Segments {
     }
 
     fn accounts(&self) -> impl Iterator<Item = (usize, Vec<u8>)> {
-        (0..self.keys().len()).map(|place| (place, self.text(place)))
+        (0..self.keys().len()).map(|index| (index, self.text(index)))
     }
 
     fn keys(&self) -> &[u128] {
@@ -175,55 +177,58 @@ impl Segments {
         }
     }
 
-    /// The account in a place.
-    fn text(&self, place: usize) -> Vec<u8> {
-        let Some(key) = self.keys().get(place) else {
+    /// The bytes of the account at an index.
+    fn text(&self, index: usize) -> Vec<u8> {
+        let Some(key) = self.keys().get(index) else {
             return Vec::new();
         };
         match &self.accounts {
-            AccountKeys::Sids(_) => Sid::of_number(*key).to_string().into_bytes(),
-            AccountKeys::Opaque { bytes, .. } => account_of(*key, bytes).to_vec(),
+            AccountKeys::Sids(_) => Sid::from_number(*key).to_string().into_bytes(),
+            AccountKeys::Opaque { bytes, .. } => opaque_account(*key, bytes).to_vec(),
         }
     }
 
-    fn number(&self, place: usize) -> usize {
-        usize::try_from(self.set_of.of(place)).unwrap_or(usize::MAX)
+    fn set_number(&self, index: usize) -> usize {
+        usize::try_from(self.set_numbers.get(index)).unwrap_or(usize::MAX)
     }
 
-    fn set(&self, place: usize) -> &SegmentSet {
-        let set = self.sets.get(self.number(place));
+    fn set(&self, index: usize) -> &SegmentSet {
+        let set = self.sets.get(self.set_number(index));
         set.unwrap_or(SegmentSet::NONE)
     }
 }
 
-/// An opaque account is a number for looking it up: its hash, then where its bytes are, then how many.
-/// No secret is needed in the hash: what is looked up in comes from the policy alone, so a client
-/// cannot make it slow.
-fn key(account: &[u8], start: usize) -> u128 {
+/// The key of an opaque account: 64 bits of its hash, 56 bits for the offset of its bytes, and 8 for their
+/// length. The hash needs no secret seed: the keys come from the policy alone, so a client cannot cause
+/// collisions among them.
+fn opaque_key(account: &[u8], start: usize) -> u128 {
     let [start, length] = [start, account.len()].map(|n| u64::try_from(n).unwrap_or(u64::MAX));
-    let place = start.saturating_mul(256);
-    lowest_key(account) | u128::from(place | (length & 0xff))
+    let offset = start.saturating_mul(256);
+    lowest_key(account) | u128::from(offset | (length & 0xff))
 }
 
+/// The lowest key that an account with this hash can have.
 fn lowest_key(account: &[u8]) -> u128 {
     u128::from(xxh3_64(account)) << 64
 }
 
-fn account_of(key: u128, bytes: &[u8]) -> &[u8] {
-    let place = usize::try_from((key & u128::from(u64::MAX)) >> 8).unwrap_or(usize::MAX);
+/// The bytes of the opaque account with this key.
+fn opaque_account(key: u128, bytes: &[u8]) -> &[u8] {
+    let start = usize::try_from((key & u128::from(u64::MAX)) >> 8).unwrap_or(usize::MAX);
     let length = usize::from(key.to_le_bytes()[0]);
-    let end = place.saturating_add(length);
-    bytes.get(place..end).unwrap_or_default()
+    let end = start.saturating_add(length);
+    bytes.get(start..end).unwrap_or_default()
 }
 
 fn find_opaque(keys: &SortedIndex, bytes: &[u8], account: &[u8]) -> Option<usize> {
     let lowest = lowest_key(account);
-    let first = keys.place_from(lowest);
+    let first = keys.lower_bound(lowest);
     let rest = keys.as_slice().get(first..)?;
     let same = rest.iter().take_while(|key| (*key ^ lowest) >> 64 == 0);
-    let place = same.zip(first..);
-    let mut found = place.filter(|(key, _)| account_of(**key, bytes) == account);
-    found.next().map(|(_, place)| place)
+    let mut found = same
+        .zip(first..)
+        .filter(|(key, _)| opaque_account(**key, bytes) == account);
+    found.next().map(|(_, index)| index)
 }
 
 #[cfg(test)]
@@ -238,7 +243,7 @@ mod tests {
     }
 
     #[test]
-    fn an_account_knows_all_its_segments() {
+    fn a_look_up_returns_all_segments_of_an_account() {
         let mut builder = SegmentsBuilder::new(Format::Opaque);
         for (segment, account) in [(0, "both"), (70, "both"), (70, "far"), (70, "far")] {
             assert!(builder.insert(segment, account.as_bytes()));
@@ -246,8 +251,8 @@ mod tests {
         assert!(!builder.insert(0, b""));
         let segments = builder.build();
         let of = |account: &str| {
-            let account = Format::Opaque.account_of(account.as_bytes());
-            segments.of(&account.unwrap())
+            let account = Format::Opaque.parse_account(account.as_bytes());
+            segments.find(&account.unwrap())
         };
         assert_eq!(*of("both"), set(&[0, 70]));
         assert_eq!(*of("far"), set(&[70]));
@@ -257,11 +262,11 @@ mod tests {
         assert_eq!(far, [b"both".to_vec(), b"far".to_vec()]);
     }
 
-    /// Against the plain way: ask each segment.
+    /// Compares the look-up with a search of each segment.
     #[test]
-    fn lists_and_packed_accounts_are_one_thing() {
-        let sid = |n: u128| Sid::of_number(n * 0x0100_0000_0000_0000_0001);
-        // Every so many-th number: packed, and in lists in no order.
+    fn lists_and_packed_accounts_give_the_same_segments() {
+        let sid = |n: u128| Sid::from_number(n * 0x0100_0000_0000_0000_0001);
+        // Each segment has the multiples of a number, packed or as an unsorted list.
         let steps: [(u128, bool); 6] = [
             (2, true),
             (3, true),
@@ -286,18 +291,22 @@ mod tests {
         let segments = builder.build();
         for n in 0..1_100_u128 {
             let text = sid(n).to_string();
-            let account = Format::Sid.account_of(text.as_bytes()).unwrap();
+            let account = Format::Sid.parse_account(text.as_bytes()).unwrap();
             let of = steps.iter().enumerate();
             let of = of.filter(|(_, (step, _))| n < 1_000 && n % step == 0);
             let of: Vec<usize> = of.map(|(segment, _)| segment).collect();
-            assert_eq!(*segments.of(&account), set(&of), "{n}");
+            assert_eq!(*segments.find(&account), set(&of), "{n}");
         }
         for (segment, (step, _)) in steps.into_iter().enumerate() {
             let all = segments.accounts_of(segment).count();
             assert_eq!(all as u128, 1_000_u128.div_ceil(step));
         }
-        let counted: usize = segments.classes().iter().map(|(_, count, _)| count).sum();
-        let (first, _, example) = segments.classes().remove(0);
+        let counted: usize = segments
+            .accounts_by_set()
+            .iter()
+            .map(|(_, count, _)| count)
+            .sum();
+        let (first, _, example) = segments.accounts_by_set().remove(0);
         assert_eq!(first.iter().count(), 1);
         assert!(example.starts_with(b"AC"));
         let named = (0..1_000).filter(|n| steps.iter().any(|(step, _)| n % step == 0));

@@ -1,4 +1,4 @@
-//! A rollout's `shadow`, compiled: which requests are copied, and how.
+//! The compiled `shadow` of a rollout: which requests are shadowed, and how.
 
 mod rewrite;
 
@@ -11,59 +11,65 @@ use crate::plan::request_match::When;
 
 pub use rewrite::Rewrite;
 
-/// Which requests are copied, how, and what is made of the answers.
+/// Which requests are shadowed, how they are sent, and how the responses are compared.
 #[derive(Debug)]
 pub struct ShadowPlan {
-    /// Where v1 is asked again, and where copies go; the rollout's own clusters unless given.
+    /// The clusters for shadow requests to v1 (the second one, for noise) and to v2; `None` for the rollout's
+    /// own cluster.
     pub(crate) clusters: [Option<String>; 2],
+    /// The condition for sampling a request.
     pub(crate) when: When,
+    /// The percentage of accounts that is sampled.
     pub(crate) accounts: Fraction,
+    /// The percentage of requests of these accounts that is sampled.
     pub(crate) requests: Fraction,
     pub(crate) methods: Vec<String>,
-    /// Lower case.
+    /// The name in lower case.
     pub(crate) idempotency_header: Option<String>,
-    /// Lower case.
+    /// Names in lower case.
     pub(crate) strip_headers: Vec<String>,
-    /// What the route changes in a request after the filter, and shadow requests go out with.
+    /// The changes that the route makes after the filter, which shadow requests need too.
     pub rewrite: Rewrite,
-    /// Of the request and of each answer.
+    /// The maximum length of the request body and of each response body.
     pub max_body_bytes: usize,
-    /// Sampled requests without an outcome that one worker may hold.
+    /// The maximum number of sampled requests without an outcome in one worker.
     pub max_in_flight: usize,
-    /// How long v2 has to answer, in milliseconds.
+    /// The timeout for v2, in milliseconds.
     pub timeout_ms: u32,
-    /// How long nothing is copied once v2 has failed again and again, in milliseconds; 0 for never.
+    /// How long shadowing pauses after repeated failures of v2, in milliseconds; 0 disables back-off.
     pub back_off_ms: u32,
-    /// When the copy leaves.
+    /// When the shadow request is sent.
     pub send: SendTiming,
     pub(crate) routes: Vec<ShadowRoute>,
-    /// What counts as a difference.
+    /// The options of the comparison.
     pub compare: turnout_diff::Options,
+    /// The percentage of sampled requests that is also sent to v1 a second time, to learn noise.
     pub(crate) noise: Fraction,
     pub(crate) recheck: bool,
+    /// The places in a body whose values records may contain.
     pub(crate) reveal: Vec<Pattern>,
-    /// Seconds from one summary to the next.
+    /// The interval between summaries, in seconds.
     pub summary_seconds: u32,
 }
 
-/// What a callback may need whatever the bodies are: maps of headers, findings, records and summaries.
+/// The bytes that a callback may need independent of bodies: for headers, findings, records and summaries.
 const COMPARISON_BASE_BYTES: usize = 6 << 20;
-/// For each byte that a body may have: it may be decoded, and moved as it grows.
+/// The bytes per byte of a body, which may be decoded and reallocated as it grows.
 const COMPARISON_BYTES_PER_BODY_BYTE: usize = 4;
-/// For each byte of a body that is full of values: each takes two bytes at least, and a node on the tape, the
-/// room for it to grow, and hashes on both sides.
+/// The bytes per byte of a body that is full of values. A value has at least two bytes of text, and needs a node
+/// on the tape with room to grow, and hashes for both sides.
 const COMPARISON_BYTES_PER_VALUE: usize = 24 * size_of::<usize>();
 
-/// When a copy leaves for v2.
+/// When a shadow request is sent to v2.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SendTiming {
-    /// Once v1 has answered: an answer that is not compared costs v2 nothing.
+    /// After the response of v1, so that v2 has no cost if that response cannot be compared.
     AfterAnswer,
-    /// Once the request has been read.
+    /// As soon as the request has been read.
     WithRequest,
 }
 
-/// A route's name is its template: text of the policy, never of a client.
+/// A group of requests in summaries. Its name is its template: text from the policy, never from a client.
 #[derive(Debug)]
 pub(crate) struct ShadowRoute {
     pub(crate) name: String,
@@ -71,19 +77,19 @@ pub(crate) struct ShadowRoute {
 }
 
 impl ShadowPlan {
-    /// The cluster of its own that a version has for copies, if any. Such a one has its own circuit
-    /// breakers, so that copies take nothing from users.
+    /// Returns the separate cluster for shadow requests to v1 or v2, if one is set. It has its own circuit
+    /// breakers, so that shadow requests do not count against those of users.
     #[must_use]
-    pub fn cluster(&self, version: Treatment) -> Option<&str> {
+    pub fn cluster(&self, treatment: Treatment) -> Option<&str> {
         let [v1, v2] = &self.clusters;
-        match version {
+        match treatment {
             Treatment::V1 => v1.as_deref(),
             Treatment::V2 => v2.as_deref(),
         }
     }
 
-    /// The bytes that one callback may need for a moment: for headers, for an answer that is decoded, and to
-    /// compare two answers, whatever is in them.
+    /// Estimates the bytes that one callback may need temporarily: for headers, for a decoded response, and to
+    /// compare two responses with any content.
     #[must_use]
     pub fn working_bytes(&self) -> usize {
         let values = self.compare.limits.values;
@@ -102,23 +108,23 @@ impl ShadowPlan {
         self.routes.iter().map(|route| route.name.as_str())
     }
 
-    /// Whether a comparison looks at an answer's headers of this name.
+    /// Whether the comparison reads response headers with this name.
     #[must_use]
     pub fn compares_header(&self, name: &[u8]) -> bool {
         let headers = &self.compare.headers;
         name == b"content-encoding" || headers.iter().any(|known| known.as_bytes() == name)
     }
 
-    /// Whether values at a place of the body may be written as they are.
+    /// Whether records may contain the values at a JSON pointer of the body.
     pub(crate) fn reveals(&self, pointer: &str) -> bool {
         self.reveal
             .iter()
-            .any(|pattern| names(pattern.as_str(), pointer))
+            .any(|pattern| is_match(pattern.as_str(), pointer))
     }
 }
 
-/// Whether a pattern names a place; both are written with the same escapes.
-fn names(pattern: &str, pointer: &str) -> bool {
+/// Whether a pattern matches a JSON pointer. Both use the same escapes.
+fn is_match(pattern: &str, pointer: &str) -> bool {
     let mut steps = pointer.split('/');
     pattern.split('/').all(|wanted| {
         steps
@@ -132,12 +138,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_pattern_names_whole_places() {
+    fn a_pattern_matches_whole_pointers() {
         for (pattern, pointer) in [("", ""), ("/a", "/a"), ("/a/*", "/a/0"), ("/*/b", "/a/b")] {
-            assert!(names(pattern, pointer), "{pattern} {pointer}");
+            assert!(is_match(pattern, pointer), "{pattern} {pointer}");
         }
         for (pattern, pointer) in [("", "/a"), ("/a", ""), ("/a", "/a/b"), ("/a/*", "/a")] {
-            assert!(!names(pattern, pointer), "{pattern} {pointer}");
+            assert!(!is_match(pattern, pointer), "{pattern} {pointer}");
         }
     }
 }

@@ -36,7 +36,7 @@ pub fn referenced_account_files(policy: &str) -> (Option<Format>, Vec<AccountFil
     };
     let account = policy.account.into_value();
     let format = account.and_then(|account| account.value.format.into_value());
-    let format = format.and_then(|word| Format::from_word(&word.value));
+    let format = format.and_then(|word| Format::from_name(&word.value));
     let segments = policy.segments.into_value().map_or(Vec::new(), |map| map.0);
     let files = segments.into_iter().filter_map(|(segment, given)| {
         let Located { value: given, .. } = given?.value.accounts_from.into_value()?;
@@ -194,7 +194,7 @@ impl AccountListBuilder {
     fn into_list(self, name: &str, text: FileQuoting) -> FileAccounts {
         match self.0 {
             Lines::Sids(lines) => {
-                let show = |sid: &u128| Some(Sid::of_number(*sid).to_string());
+                let show = |sid: &u128| Some(Sid::from_number(*sid).to_string());
                 let (list, repeated) = sorted(lines, name, show);
                 FileAccounts {
                     list: AccountList::Sids(list),

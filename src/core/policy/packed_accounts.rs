@@ -163,7 +163,7 @@ impl Unpacker {
             return;
         }
         for (sid, index) in found.iter().zip(self.sids.len()..) {
-            let at = Sid::of_number(*sid);
+            let at = Sid::from_number(*sid);
             if last == Some(*sid) {
                 self.fault = Some(Fault::Repeated { sid: at });
                 return;
@@ -353,12 +353,12 @@ mod tests {
             moved.swap(index - 1, index);
             let fault = Fault::NotSorted {
                 number: index + 1,
-                sid: Sid::of_number(sids[index - 1]),
+                sid: Sid::from_number(sids[index - 1]),
             };
             assert_eq!(unpacked(&pack(&moved), 100), Err(fault));
             let mut doubled = sids.clone();
             doubled[index] = doubled[index - 1];
-            let sid = Sid::of_number(doubled[index]);
+            let sid = Sid::from_number(doubled[index]);
             assert_eq!(unpacked(&pack(&doubled), 100), Err(Fault::Repeated { sid }));
         }
     }

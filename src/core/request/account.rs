@@ -1,13 +1,13 @@
-//! Accounts: what one looks like, and what a request says of it.
+//! Accounts: their formats, and the account of a request.
 
 use std::fmt;
 
 use crate::request::swar;
 
-/// The longest opaque account, in bytes.
+/// The maximum length of an opaque account, in bytes.
 pub(crate) const LONGEST_OPAQUE: usize = 128;
 
-/// What an account looks like.
+/// The format of account identifiers, which a policy declares.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Format {
     /// `AC` and 32 lower-case hex digits.
@@ -16,22 +16,22 @@ pub enum Format {
     Opaque,
 }
 
-/// An account SID, packed: its 32 hex digits as a number of 16 bytes.
+/// An account SID, stored as the 128-bit number that its 32 hex digits encode.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Sid(u128);
 
 impl Sid {
-    /// Reads `AC` and 32 lower-case hex digits; `None` for anything else.
+    /// Parses `AC` and 32 lower-case hex digits; `None` for anything else.
     #[must_use]
     #[inline(always)]
     pub fn parse(text: &[u8]) -> Option<Self> {
-        Self::digits_behind(b"AC", text)
+        Self::parse_with_prefix(b"AC", text)
     }
 
-    /// Reads 32 lower-case hex digits behind the two letters of a kind of SID.
+    /// Parses a two-letter prefix and 32 lower-case hex digits.
     #[inline(always)]
-    fn digits_behind(kind: &[u8; 2], text: &[u8]) -> Option<Self> {
-        let digits: &[u8; 32] = text.strip_prefix(kind)?.try_into().ok()?;
+    fn parse_with_prefix(prefix: &[u8; 2], text: &[u8]) -> Option<Self> {
+        let digits: &[u8; 32] = text.strip_prefix(prefix)?.try_into().ok()?;
         let (eights, _) = digits.as_chunks::<8>();
         let mut number = 0;
         let mut all_wrong = 0;
@@ -43,20 +43,20 @@ impl Sid {
         (all_wrong == 0).then_some(Self(number))
     }
 
-    pub(crate) const fn of_number(number: u128) -> Self {
+    pub(crate) const fn from_number(number: u128) -> Self {
         Self(number)
     }
 
-    /// Numbers stand in the order of the texts.
+    /// The number that the hex digits encode. Numbers have the same order as the texts.
     pub(crate) const fn number(self) -> u128 {
         self.0
     }
 }
 
-/// Whether the bytes are the SID of an API key: `SK` and 32 lower-case hex digits. Such a key is a
-/// credential that belongs to an account without naming it.
+/// Whether the bytes are the SID of an API key: `SK` and 32 lower-case hex digits. Such a key belongs to
+/// an account but does not identify it.
 pub(crate) fn is_api_key(text: &[u8]) -> bool {
-    Sid::digits_behind(b"SK", text).is_some()
+    Sid::parse_with_prefix(b"SK", text).is_some()
 }
 
 impl fmt::Display for Sid {
@@ -79,26 +79,26 @@ pub(crate) fn hex_digit_of_any_case(digit: u8) -> Option<u8> {
     hex_digit(digit.to_ascii_lowercase())
 }
 
-/// Whom a request is for.
+/// The account that a request is for.
 #[derive(Clone, Copy, Debug)]
 pub enum Account<'a> {
-    /// No source is present on the request.
+    /// The request has none of the sources in `account.from`.
     Absent,
-    /// The first source that is present does not hold an account.
+    /// The first source that the request has does not contain an account.
     Malformed,
-    /// An account of the policy's format.
+    /// An account in the policy's format.
     Known(AccountId<'a>),
 }
 
-/// An account of the policy's format.
+/// An identifier in the policy's account format.
 #[derive(Clone, Copy, Debug)]
 pub struct AccountId<'a> {
     text: AccountText<'a>,
-    /// Where the format is `sid`.
+    /// Set if the format is `sid`.
     sid: Option<Sid>,
 }
 
-/// As the request has it, or as it was decoded.
+/// The bytes of an account: borrowed from the request, or decoded.
 #[derive(Clone, Copy, Debug)]
 enum AccountText<'a> {
     InRequest(&'a [u8]),
@@ -106,7 +106,7 @@ enum AccountText<'a> {
 }
 
 impl AccountId<'_> {
-    /// The bytes that name the account: for a SID the 34 ASCII bytes.
+    /// The bytes of the account: for a SID the 34 ASCII bytes.
     #[must_use]
     #[inline]
     pub fn as_slice(&self) -> &[u8] {
@@ -122,30 +122,30 @@ impl AccountId<'_> {
 }
 
 impl Format {
-    /// As the policy names it.
-    pub(crate) fn from_word(word: &str) -> Option<Self> {
-        match word {
+    /// Parses the format's name in a policy.
+    pub(crate) fn from_name(name: &str) -> Option<Self> {
+        match name {
             "sid" => Some(Self::Sid),
             "opaque" => Some(Self::Opaque),
             _ => None,
         }
     }
 
-    /// Whether the bytes are an account of this format.
+    /// Whether the bytes are an account in this format.
     #[must_use]
     pub fn is_account(self, bytes: &[u8]) -> bool {
-        self.account_of(bytes).is_some()
+        self.parse_account(bytes).is_some()
     }
 
-    /// `None` when the bytes are no account of this format.
-    pub(crate) fn account_of(self, bytes: &[u8]) -> Option<AccountId<'_>> {
+    /// Parses an account; `None` if the bytes are not one in this format.
+    pub(crate) fn parse_account(self, bytes: &[u8]) -> Option<AccountId<'_>> {
         let sid = self.sid_of(bytes)?;
         let text = AccountText::InRequest(bytes);
         Some(AccountId { text, sid })
     }
 
-    /// What a request says by these bytes of itself. An account is large, because it may have been
-    /// decoded; it is made where it stays, and what most requests say is not moved about.
+    /// Parses bytes of the request as its account. The result is built in place, because an account can
+    /// hold a decoded buffer and is expensive to move.
     #[inline(always)]
     pub(crate) fn parse_raw(self, bytes: &[u8]) -> Account<'_> {
         match self.sid_of(bytes) {
@@ -157,13 +157,14 @@ impl Format {
         }
     }
 
-    /// Whether a Basic user name of these bytes names no account, so that the next source decides: an
-    /// API key where accounts are SIDs. Whatever else is not an account is malformed, so that clients
-    /// cannot choose which of two accounts counts.
-    pub(crate) fn is_user_name_without_account(self, bytes: &[u8]) -> bool {
+    /// Whether a Basic user name counts as absent, so that the next source is read: true for an API key if
+    /// accounts are SIDs. Everything else that is not an account is malformed, so that a client cannot
+    /// choose which of two accounts counts.
+    pub(crate) fn is_credential_without_account(self, bytes: &[u8]) -> bool {
         self == Self::Sid && is_api_key(bytes)
     }
 
+    /// Parses decoded bytes as the account of a request.
     pub(crate) fn parse_decoded(self, bytes: Decoded) -> Account<'static> {
         match self.sid_of(bytes.as_slice()) {
             None => Account::Malformed,
@@ -174,7 +175,7 @@ impl Format {
         }
     }
 
-    /// The SID, where the format is that; `None` when the bytes are no account of this format.
+    /// Checks the format: `None` if the bytes are not an account, and `Some(None)` if they are an opaque one.
     fn sid_of(self, bytes: &[u8]) -> Option<Option<Sid>> {
         match self {
             Self::Sid => Sid::parse(bytes).map(Some),
@@ -187,16 +188,16 @@ pub(crate) fn is_opaque_account(bytes: &[u8]) -> bool {
     (1..=LONGEST_OPAQUE).contains(&bytes.len())
 }
 
-/// What one source holds, in whatever format.
+/// The content of one source, before its format is checked.
 pub(crate) enum SourceValue<'a> {
     Absent,
     Malformed,
-    /// As it stands in the request.
+    /// Bytes of the request, which need no decoding.
     Plain(&'a [u8]),
     Decoded(Decoded),
 }
 
-/// What was decoded, in a buffer that no request can outgrow.
+/// Decoded bytes in a buffer of fixed size, so that decoding allocates nothing.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Decoded {
     buffer: [u8; LONGEST_OPAQUE],
@@ -204,7 +205,7 @@ pub(crate) struct Decoded {
 }
 
 impl Decoded {
-    /// Of decoded bytes; `None` when one of them is bad or they are more than an account has.
+    /// Collects decoded bytes; `None` if one of them is invalid or they are more than an account may have.
     pub(crate) fn collect(bytes: impl Iterator<Item = Option<u8>>) -> Option<Self> {
         let mut buffer = [0; LONGEST_OPAQUE];
         let mut length = 0_usize;
@@ -215,8 +216,8 @@ impl Decoded {
         Some(Self { buffer, length })
     }
 
-    /// Of bytes as they stand; `None` when they are more than an account has.
-    pub(crate) fn of(bytes: &[u8]) -> Option<Self> {
+    /// Copies bytes; `None` if they are more than an account may have.
+    pub(crate) fn copy_of(bytes: &[u8]) -> Option<Self> {
         Self::collect(bytes.iter().copied().map(Some))
     }
 
@@ -233,8 +234,8 @@ mod tests {
     fn an_api_key_is_sk_and_32_lower_case_hex_digits() {
         let key = "SK7342e9713fa896e4af00c654c444aada";
         assert!(is_api_key(key.as_bytes()));
-        assert!(Format::Sid.is_user_name_without_account(key.as_bytes()));
-        assert!(!Format::Opaque.is_user_name_without_account(key.as_bytes()));
+        assert!(Format::Sid.is_credential_without_account(key.as_bytes()));
+        assert!(!Format::Opaque.is_credential_without_account(key.as_bytes()));
         let (short, _) = key.split_at(33);
         for other in [
             "",

@@ -1,18 +1,19 @@
-//! Where a request says whom it is for.
+//! The sources of a request's account, `account.from`: finds the account of a request.
 
 use crate::plan::path_match::PathTemplate;
 use crate::request::account::{Account, Decoded, Format, SourceValue, hex_digit_of_any_case};
 use crate::request::basic_auth;
 use crate::request::headers::{Headers, Single};
-use crate::request::path_spelling::{Lenient, is_plain};
+use crate::request::path_spelling::{LenientPath, is_plain};
 
-/// Where to look for the account, in order, and what it has to look like.
+/// The sources of the account, in order, and its format.
 #[derive(Debug)]
 pub(crate) struct AccountSources {
     pub(crate) from: Vec<Source>,
     pub(crate) format: Format,
 }
 
+/// One entry of `account.from`.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Source {
     /// The value of a header, by its lower-case name.
@@ -24,10 +25,16 @@ pub(crate) enum Source {
 }
 
 impl AccountSources {
-    /// The first source that is present decides, even when what it holds is malformed: a request
-    /// that names two accounts must not get the treatment of the one it prefers. So is a source in
-    /// doubt, which is malformed and never absent. An API key as the user name of Basic authentication
-    /// names none, so it counts as absent.
+    /// Finds the account of a request and writes it to `account`.
+    ///
+    /// The first source that is present decides, even if its content is malformed: a client that sends two
+    /// accounts must not get the treatment of the one it prefers. For the same reason an ambiguous source is
+    /// malformed, not absent. An API key as the user name of Basic authentication counts as absent, because
+    /// it does not identify an account.
+    ///
+    /// The account is an out-parameter because it has room for a decoded buffer: returning it would copy
+    /// some 180 bytes for each request. [`SourceValue`] is separate from [`Account`] because `explain` shows the
+    /// content of a source that is not an account.
     pub(crate) fn read<'a>(&self, headers: Headers<'a>, path: &'a [u8], account: &mut Account<'a>) {
         for (index, source) in self.from.iter().enumerate() {
             match self.find(index, source, headers, path) {
@@ -41,7 +48,7 @@ impl AccountSources {
         *account = Account::Absent;
     }
 
-    /// What one of the sources holds, by its index.
+    /// Returns the content of one of the sources. `index` is its index in `account.from`.
     #[inline(always)]
     pub(crate) fn find<'a>(
         &self,
@@ -53,10 +60,10 @@ impl AccountSources {
         match source {
             Source::Header(name) => match headers.single(name) {
                 Single::Absent => SourceValue::Absent,
-                Single::InDoubt => SourceValue::Malformed,
+                Single::Ambiguous => SourceValue::Malformed,
                 Single::One(value) => SourceValue::Plain(value),
             },
-            Source::BasicAuthUsername => basic_auth::account(headers, self.format),
+            Source::BasicAuthUsername => basic_auth::find_account(headers, self.format),
             Source::Path(template) => match template.capture(path) {
                 Some(segment) if is_plain(path) => SourceValue::Plain(segment),
                 None if is_plain(path) && template.capture_leniently(path).is_none() => {
@@ -67,8 +74,8 @@ impl AccountSources {
         }
     }
 
-    /// The account in a path that lenient servers may read otherwise: what was captured in the path as it
-    /// was sent counts only where they read the same.
+    /// Returns the account in a path that a lenient server may read differently. The account captured from
+    /// the path as sent counts only if a lenient server reads the same one.
     #[inline(never)]
     fn find_leniently(
         &self,
@@ -79,18 +86,18 @@ impl AccountSources {
     ) -> SourceValue<'static> {
         let sent = captured.map(percent_decoded);
         if !template.is_plain() {
-            // Its author wants the path in just this spelling.
+            // The template itself contains an escape, so its author means exactly this spelling.
             return match sent {
                 Some(sent) => sent.map_or(SourceValue::Malformed, SourceValue::Decoded),
                 None => SourceValue::Absent,
             };
         }
         let read = match is_plain(path) {
-            true => template.capture_leniently(path).map(Decoded::of),
-            false => match Lenient::of(path) {
+            true => template.capture_leniently(path).map(Decoded::copy_of),
+            false => match LenientPath::normalize(path) {
                 Some(lenient) => template
                     .capture_leniently(lenient.as_slice())
-                    .map(Decoded::of),
+                    .map(Decoded::copy_of),
                 None => return SourceValue::Malformed,
             },
         };
@@ -99,14 +106,16 @@ impl AccountSources {
             (Some(Some(sent)), Some(Some(read))) if is_read_as(&sent, &read) => {
                 SourceValue::Decoded(sent)
             }
-            // Another source names it in just this spelling, and has the say.
-            (None, Some(Some(read))) if self.names_later(index, path, &read) => SourceValue::Absent,
+            // A later source matches exactly this spelling and finds the same account, so it decides.
+            (None, Some(Some(read))) if self.later_source_finds(index, path, &read) => {
+                SourceValue::Absent
+            }
             _ => SourceValue::Malformed,
         }
     }
 
-    /// Whether a path behind this one takes the path as it was sent, and finds the same account.
-    fn names_later(&self, index: usize, path: &[u8], read: &Decoded) -> bool {
+    /// Whether the first later path source that matches the path as sent finds the same account.
+    fn later_source_finds(&self, index: usize, path: &[u8], read: &Decoded) -> bool {
         let later = self.from.iter().skip(index.saturating_add(1));
         let mut captured = later.filter_map(|source| match source {
             Source::Path(template) => template.capture(path),
@@ -117,7 +126,7 @@ impl AccountSources {
     }
 }
 
-/// Whether a lenient server, which leaves out blanks and control characters, reads this account.
+/// Whether a lenient server, which drops spaces and control characters, reads `sent` as `read`.
 fn is_read_as(sent: &Decoded, read: &Decoded) -> bool {
     let sent = sent.as_slice().iter().copied();
     let sent = sent.filter(|byte| !matches!(byte, 0..=b' ' | 0x7f));

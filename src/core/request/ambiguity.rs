@@ -1,25 +1,25 @@
-//! Ambiguous requests: a server may read them as belonging to another rollout than the proxy does.
+//! Ambiguous requests: a server may assign them to another rollout than the proxy does.
 //!
-//! Such a request belongs to no rollout and takes v1, because the next rollout that matches could give it v2.
+//! Such a request belongs to no rollout and gets v1, because another rollout could send it to v2.
 
 use crate::plan::{Plan, Rollout};
 use crate::request::Request;
-use crate::request::path_spelling::{Lenient, is_plain};
+use crate::request::path_spelling::{LenientPath, is_plain};
 use crate::request::swar;
 
-/// What of a request is in doubt.
+/// The part of a request that servers may read in different ways.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Ambiguity {
-    /// The host is none.
+    /// The host is neither a name nor an address.
     Host,
-    /// The method is not in upper case, and the policy tells methods apart.
+    /// The method is not in upper case, and some rollout matches methods.
     Method,
-    /// A lenient server reads the path as one of another rollout, or steps up in it.
+    /// A lenient server reads the path as one of another rollout, or the path contains `.` or `..` segments.
     Path,
 }
 
 impl Ambiguity {
-    /// What is in doubt, in one word.
+    /// The ambiguous part, in one word.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -31,10 +31,11 @@ impl Ambiguity {
 }
 
 impl Plan {
-    /// What makes it doubtful that a rollout which matches has the request.
+    /// Returns why a server may assign a request to another rollout than `found`, the first that matches.
     #[inline]
     pub(crate) fn ambiguity(&self, found: &Rollout, request: &Request<'_>) -> Option<Ambiguity> {
-        // What a rollout names, and matches, is a host and a method.
+        // A host or method that equals one in the policy is well-formed, so only rollouts that match all
+        // hosts or all methods need a check.
         if found.matches.hosts.is_empty() && !is_host(request.host) {
             return Some(Ambiguity::Host);
         }
@@ -44,8 +45,8 @@ impl Plan {
         {
             return Some(Ambiguity::Method);
         }
-        let is_doubtful = !is_plain(request.path) && self.is_path_ambiguous(found, request);
-        is_doubtful.then_some(Ambiguity::Path)
+        let is_ambiguous = !is_plain(request.path) && self.is_path_ambiguous(found, request);
+        is_ambiguous.then_some(Ambiguity::Path)
     }
 
     fn distinguishes_methods(&self) -> bool {
@@ -55,7 +56,7 @@ impl Plan {
 
     #[inline(never)]
     fn is_path_ambiguous(&self, found: &Rollout, request: &Request<'_>) -> bool {
-        let Some(lenient) = Lenient::of(request.path) else {
+        let Some(lenient) = LenientPath::normalize(request.path) else {
             let mut rollouts = self.rollouts.iter();
             return rollouts.any(|rollout| rollout.matches.path.is_some());
         };
@@ -64,7 +65,7 @@ impl Plan {
             ..*request
         };
         match self.first_match(&read) {
-            // One behind that takes any path says nothing about this one.
+            // A later rollout that matches every path matches this request whatever its path is.
             Some(other) if other.index > found.index => other.matches.path.is_some(),
             Some(other) => other.index != found.index,
             None => false,
@@ -72,20 +73,21 @@ impl Plan {
     }
 }
 
-/// Whether these bytes, which have no port and no final dot, can be a host's name or address. So can
-/// none, where a request names no host.
+/// Whether a host without port and final dot can be a name or an address. An empty one can, because a
+/// request need not have a host.
 pub(crate) fn is_host(host: &[u8]) -> bool {
     if let [b'[', address @ .., b']'] = host {
-        let is_part = |byte: &u8| byte.is_ascii_alphanumeric() || b":.%-_~".contains(byte);
-        return !address.is_empty() && address.iter().all(is_part);
+        let is_allowed = |byte: &u8| byte.is_ascii_alphanumeric() || b":.%-_~".contains(byte);
+        return !address.is_empty() && address.iter().all(is_allowed);
     }
     host.is_empty() || swar::is_dotted_name(host)
 }
 
-/// Whether these bytes are a method as clients send it. So are none, where it is not known.
+/// Whether the bytes can be a method in upper case. An empty method is allowed, because replayed logs may
+/// not have one.
 fn is_method(method: &[u8]) -> bool {
-    let is_part = |byte: &u8| matches!(byte, b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_');
-    method.iter().all(is_part)
+    let is_allowed = |byte: &u8| matches!(byte, b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_');
+    method.iter().all(is_allowed)
 }
 
 #[cfg(test)]

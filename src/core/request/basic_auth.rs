@@ -1,4 +1,4 @@
-//! The user name of HTTP Basic authentication (RFC 7617).
+//! The user name of HTTP Basic authentication (RFC 7617), as a source of the account.
 
 use base64::Engine as _;
 use base64::alphabet::STANDARD;
@@ -9,8 +9,8 @@ use crate::request::headers::Headers;
 
 const SCHEME: &[u8] = b"basic";
 
-/// As lenient as the most lenient upstream: what one of them reads as an account must be the same
-/// account here, however its base64 ends.
+/// Base64 that accepts what the most lenient upstream accepts. If some upstream decodes an account from
+/// the credentials, the filter must decode the same one, whatever their padding is.
 const LENIENT: GeneralPurpose = GeneralPurpose::new(
     &STANDARD,
     GeneralPurposeConfig::new()
@@ -18,26 +18,29 @@ const LENIENT: GeneralPurpose = GeneralPurpose::new(
         .with_decode_padding_mode(DecodePaddingMode::Indifferent),
 );
 
-/// The user name, unless it is a credential that names no account: such a source counts as absent.
+/// Returns the user name as an account source. A credential that does not identify an account counts as
+/// absent.
 #[inline(never)]
-pub(crate) fn account<'a>(headers: Headers<'a>, format: Format) -> SourceValue<'a> {
-    match username(headers) {
-        SourceValue::Decoded(name) if format.is_user_name_without_account(name.as_slice()) => {
+pub(crate) fn find_account<'a>(headers: Headers<'a>, format: Format) -> SourceValue<'a> {
+    match find_username(headers) {
+        SourceValue::Decoded(name) if format.is_credential_without_account(name.as_slice()) => {
             SourceValue::Absent
         }
         found => found,
     }
 }
 
-/// The user name in `authorization: Basic …`. Other schemes are no such source. What a lenient upstream
-/// may read as Basic is malformed unless it is the one `authorization` and well-formed: a client must not
-/// be able to hide its credentials from this source and name another account in the next one.
-pub(crate) fn username<'a>(headers: Headers<'a>) -> SourceValue<'a> {
+/// Returns the user name in `authorization: Basic …`. Other schemes count as absent.
+///
+/// A value that a lenient upstream may read as Basic is malformed unless it is well-formed and the only
+/// `authorization` header: otherwise a client could hide its credentials from this source and send another
+/// account in the next one.
+pub(crate) fn find_username<'a>(headers: Headers<'a>) -> SourceValue<'a> {
     let mut values = headers.values("authorization");
     let found = match (values.next(), values.next()) {
         (None, _) => return SourceValue::Absent,
         (Some(only), None) => credentials(only),
-        // Which of them counts is open, and proxies join them by a comma.
+        // Upstreams disagree about which of them counts, and proxies join them with a comma.
         (Some(_), Some(_)) => None,
     };
     match found {
@@ -49,52 +52,53 @@ pub(crate) fn username<'a>(headers: Headers<'a>) -> SourceValue<'a> {
     }
 }
 
-/// The credentials after a well-formed `Basic` and its spaces.
+/// Returns the credentials after a well-formed `Basic` and its spaces.
 fn credentials(authorization: &[u8]) -> Option<&[u8]> {
     let (scheme, rest) = trim(authorization).split_at_checked(SCHEME.len())?;
     let is_basic = scheme.eq_ignore_ascii_case(SCHEME);
     let mut credentials = rest.strip_prefix(b" ").filter(|_| is_basic)?;
-    while let [b' ', behind @ ..] = credentials {
-        credentials = behind;
+    while let [b' ', after @ ..] = credentials {
+        credentials = after;
     }
     Some(credentials)
 }
 
-/// Whether some upstream may read Basic credentials in an `authorization` that holds no well-formed ones.
-/// Upstreams split a value at commas and at whatever they take for white space, pass over what they do
-/// not know, or search all of it for the word.
+/// Whether some upstream may find Basic credentials in an `authorization` value that is not well-formed.
+/// Upstreams split a value at commas and at what they take for white space, skip what they do not know,
+/// or search the whole value for the word.
 fn may_be_basic(authorization: &[u8]) -> bool {
-    let mut places = authorization.iter().enumerate();
+    let mut bytes = authorization.iter().enumerate();
     begins_with_basic(authorization)
-        || has_odd_scheme(authorization)
-        || places.any(|(place, byte)| match byte {
-            b',' => authorization.get(place..).is_some_and(begins_with_basic),
+        || has_invalid_scheme(authorization)
+        || bytes.any(|(index, byte)| match byte {
+            b',' => authorization.get(index..).is_some_and(begins_with_basic),
             b'!'..=b'~' => false,
-            _ => authorization.get(..place).is_some_and(ends_with_basic),
+            _ => authorization.get(..index).is_some_and(ends_with_basic),
         })
 }
 
-/// Whether the first letters are these. Other characters may come before them.
+/// Whether the first letters or digits are `basic`, in any case. Other characters may precede them.
 fn begins_with_basic(bytes: &[u8]) -> bool {
     let start = bytes.iter().position(u8::is_ascii_alphanumeric);
     let word = start.and_then(|start| bytes.get(start..)?.get(..SCHEME.len()));
     word.is_some_and(|word| word.eq_ignore_ascii_case(SCHEME))
 }
 
+/// Whether the last five bytes are `basic`, in any case.
 fn ends_with_basic(bytes: &[u8]) -> bool {
     let word = bytes.last_chunk::<5>();
     word.is_some_and(|word| word.eq_ignore_ascii_case(SCHEME))
 }
 
-/// Whether the scheme holds what no scheme does, so that an upstream that removes or translates such
-/// bytes may read another one: `ＢＡＳＩＣ`.
-fn has_odd_scheme(authorization: &[u8]) -> bool {
+/// Whether the scheme contains bytes that no scheme may have. An upstream that removes or translates them
+/// may read another scheme, such as Basic for `ＢＡＳＩＣ`.
+fn has_invalid_scheme(authorization: &[u8]) -> bool {
     let bytes = trim(authorization).iter();
     let mut scheme = bytes.take_while(|byte| !b" \t,=".contains(byte));
     scheme.any(|byte| !byte.is_ascii_graphic())
 }
 
-/// Without the white space that is not part of a header's value.
+/// Removes the spaces and tabs around a header's value, which are not part of it.
 fn trim(mut value: &[u8]) -> &[u8] {
     while let [b' ' | b'\t', rest @ ..] | [rest @ .., b' ' | b'\t'] = value {
         value = rest;
@@ -102,29 +106,31 @@ fn trim(mut value: &[u8]) -> &[u8] {
     value
 }
 
-/// Base64 is decoded in pieces of this many characters, so that long passwords need no memory.
-const PIECE: usize = 256;
-/// What a piece decodes to: more than a user name and its colon.
-const DECODED: usize = PIECE / 4 * 3;
+/// The length of the chunks in which base64 is decoded, in characters. Chunks keep the memory for a long
+/// password constant.
+const CHUNK_LEN: usize = 256;
+/// The length of a decoded chunk, in bytes: longer than a user name and its colon.
+const DECODED_LEN: usize = CHUNK_LEN / 4 * 3;
 
-/// All of the credentials must be base64, but only the user name is kept.
+/// Decodes the user name. All of the credentials must be base64, but only the user name is kept.
 fn decode_username(credentials: &[u8]) -> Option<Decoded> {
-    let mut buffer = [0; DECODED];
-    let mut pieces = credentials.chunks(PIECE).peekable();
-    let first = decode(pieces.next()?, pieces.peek().is_none(), &mut buffer)?;
+    let mut buffer = [0; DECODED_LEN];
+    let mut chunks = credentials.chunks(CHUNK_LEN).peekable();
+    let first = decode(chunks.next()?, chunks.peek().is_none(), &mut buffer)?;
     let colon = first.iter().position(|byte| *byte == b':')?;
     let username = Decoded::collect(first.iter().copied().take(colon).map(Some))?;
-    while let Some(piece) = pieces.next() {
-        decode(piece, pieces.peek().is_none(), &mut buffer)?;
+    while let Some(chunk) = chunks.next() {
+        decode(chunk, chunks.peek().is_none(), &mut buffer)?;
     }
     Some(username)
 }
 
-fn decode<'b>(piece: &[u8], is_last: bool, buffer: &'b mut [u8; DECODED]) -> Option<&'b [u8]> {
-    if !is_last && piece.contains(&b'=') {
+/// Decodes one chunk. Padding is allowed in the last one only.
+fn decode<'b>(chunk: &[u8], is_last: bool, buffer: &'b mut [u8; DECODED_LEN]) -> Option<&'b [u8]> {
+    if !is_last && chunk.contains(&b'=') {
         return None;
     }
-    let length = LENIENT.decode_slice(piece, buffer).ok()?;
+    let length = LENIENT.decode_slice(chunk, buffer).ok()?;
     buffer.get(..length)
 }
 
@@ -138,7 +144,7 @@ mod tests {
             .iter()
             .map(|value| (&b"authorization"[..], value.as_bytes()))
             .collect();
-        match username(Headers::new(&pairs)) {
+        match find_username(Headers::new(&pairs)) {
             SourceValue::Absent => Ok(None),
             SourceValue::Malformed => Err(()),
             SourceValue::Plain(_) => panic!("a user name is decoded"),
@@ -161,7 +167,7 @@ mod tests {
     }
 
     #[test]
-    fn other_schemes_are_no_such_source() {
+    fn other_schemes_are_absent() {
         assert_eq!(read(&[]), Ok(None));
         assert_eq!(read(&["Bearer YWxpY2U6c2VjcmV0"]), Ok(None));
         assert_eq!(read(&["Bas"]), Ok(None));
@@ -169,7 +175,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_a_user_name_is_malformed() {
+    fn credentials_without_a_user_name_are_malformed() {
         assert_eq!(read(&["Basic"]), Err(()), "nothing");
         assert_eq!(read(&["Basic !!!"]), Err(()), "not base64");
         assert_eq!(read(&["Basic YWxpY2U="]), Err(()), "no colon");
@@ -248,7 +254,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_basic_for_any_reader_is_absent() {
+    fn a_value_that_no_upstream_reads_as_basic_is_absent() {
         for authorization in [
             "",
             " ",
@@ -275,7 +281,7 @@ mod tests {
     }
 
     #[test]
-    fn long_credentials_are_read_in_pieces() {
+    fn long_credentials_are_decoded_in_chunks() {
         let long = |tail: &str| format!("Basic YWxpY2U6{}{tail}", "c2Vj".repeat(15_000));
         assert_eq!(read(&[&long("")]), Ok(Some("alice".to_owned())));
         assert_eq!(read(&[&long("!")]), Err(()), "broken at the end");

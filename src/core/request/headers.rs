@@ -1,21 +1,21 @@
-//! The headers of a request, as the proxy gives them.
+//! The headers of a request, as the proxy reports them.
 
-/// Names (lower case) and values (any bytes) in their order; a name may come more than once.
+/// Header names (lower case) and values (any bytes), in order; a name may occur more than once.
 #[derive(Clone, Copy, Debug)]
 pub struct Headers<'a>(&'a [(&'a [u8], &'a [u8])]);
 
-/// What a header that should be there at most once turned out to be.
+/// The value of a header that must occur at most once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Single<'a> {
     Absent,
     One(&'a [u8]),
-    /// Several, or one in a spelling that only some upstreams read as this header: which of them is
-    /// meant, nobody can tell.
-    InDoubt,
+    /// The header occurs more than once, or in a spelling that only some upstreams read as this header, so
+    /// upstreams may disagree about its value.
+    Ambiguous,
 }
 
 impl<'a> Headers<'a> {
-    /// Pseudo-headers (`:path`) included.
+    /// Wraps headers, which include the pseudo-headers (`:path`).
     #[must_use]
     pub fn new(pairs: &'a [(&'a [u8], &'a [u8])]) -> Self {
         Self(pairs)
@@ -25,38 +25,38 @@ impl<'a> Headers<'a> {
         self.0.iter().copied()
     }
 
-    /// Every value of a header, in order.
+    /// Returns every value of a header, in order.
     pub fn values(self, name: &str) -> impl Iterator<Item = &'a [u8]> {
         self.iter()
             .filter(move |(found, _)| *found == name.as_bytes())
             .map(|(_, value)| value)
     }
 
-    /// A header of which CGI, WSGI and their like read a `_` as a `-` is in doubt where it comes in the
-    /// other spelling.
+    /// Returns the value of a header that must occur at most once. A header whose name differs only in
+    /// `_` for `-` makes it ambiguous, because CGI, WSGI and similar interfaces read both as one name.
     pub(crate) fn single(self, name: &str) -> Single<'a> {
         let mut found = Single::Absent;
-        let of_this_length = |(given, _): &(&[u8], &[u8])| given.len() == name.len();
-        for (given, value) in self.iter().filter(of_this_length) {
-            if given == name.as_bytes() {
+        let has_length = |(sent, _): &(&[u8], &[u8])| sent.len() == name.len();
+        for (sent, value) in self.iter().filter(has_length) {
+            if sent == name.as_bytes() {
                 found = match found {
                     Single::Absent => Single::One(value),
-                    Single::One(_) | Single::InDoubt => return Single::InDoubt,
+                    Single::One(_) | Single::Ambiguous => return Single::Ambiguous,
                 };
-            } else if is_respelled(given, name) {
-                return Single::InDoubt;
+            } else if is_equal_with_hyphens(sent, name) {
+                return Single::Ambiguous;
             }
         }
         found
     }
 }
 
-/// Whether a name is another one but for `_` and `-`.
+/// Whether two names are equal once every `_` is a `-`.
 #[inline(never)]
-fn is_respelled(given: &[u8], name: &str) -> bool {
+fn is_equal_with_hyphens(sent: &[u8], name: &str) -> bool {
     let hyphens = |byte: u8| if byte == b'_' { b'-' } else { byte };
-    let given = given.iter().copied().map(hyphens);
-    given.eq(name.bytes().map(hyphens))
+    let sent = sent.iter().copied().map(hyphens);
+    sent.eq(name.bytes().map(hyphens))
 }
 
 #[cfg(test)]
@@ -64,7 +64,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_header_in_two_spellings_is_in_doubt() {
+    fn a_header_in_two_spellings_is_ambiguous() {
         let single = |names: &[&'static str]| {
             let pairs: Vec<_> = names
                 .iter()
@@ -73,7 +73,7 @@ mod tests {
             match Headers::new(&pairs).single("x-account-sid") {
                 Single::Absent => "absent",
                 Single::One(_) => "one",
-                Single::InDoubt => "in doubt",
+                Single::Ambiguous => "ambiguous",
             }
         };
         assert_eq!(single(&[]), "absent");
@@ -82,14 +82,14 @@ mod tests {
             "absent"
         );
         assert_eq!(single(&["x-request-id1", "x-account-sid"]), "one");
-        for doubtful in [
+        for names in [
             &["x-account-sid", "x-account-sid"][..],
             &["x_account_sid"],
             &["x-account_sid"],
             &["x-account-sid", "x_account-sid"],
             &["x_account_sid", "x-account-sid"],
         ] {
-            assert_eq!(single(doubtful), "in doubt", "{doubtful:?}");
+            assert_eq!(single(names), "ambiguous", "{names:?}");
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Spellings of a path that some servers read as the same path and others do not.
+//! Reads a path as a lenient server does: some servers normalize a path, and others do not.
 //!
 //! A proxy cannot know how the server behind it reads a path. So a path that is not [plain](is_plain) is read
 //! twice, as it was sent and as the most lenient server reads it, and counts only if both readings agree.
@@ -8,37 +8,38 @@ use crate::request::swar;
 
 use crate::plan::path_match::{PathSegment, PathTemplate};
 
-/// How much of a lenient reading is kept, in bytes: more than any template of a policy asks for.
-const KEPT: usize = 2_048;
+/// The length of the buffer for a normalized path, in bytes: longer than any template of a policy. The
+/// rest of the path is dropped.
+const BUFFER_LEN: usize = 2_048;
 
-/// Nobody reads a longer path leniently, in bytes as sent.
-const LONGEST: usize = 8_192;
+/// The maximum length of a path that is normalized, in bytes as sent.
+const MAX_PATH_LEN: usize = 8_192;
 
-/// Whether every server reads the path as it was sent: nothing in it is escaped, repeated, a parameter of
-/// a segment, or a step up.
+/// Whether every server reads the path as it was sent: it has no escapes, no repeated slashes, no segment
+/// parameters, and no segments that begin with a dot.
 #[inline]
 pub(crate) fn is_plain(path: &[u8]) -> bool {
     swar::is_plain_path(path)
 }
 
-/// A path as the most lenient server reads it: escapes are decoded, also those of escapes; `\` is `/`,
-/// several `/` are one; blanks, control characters, and what follows a `;` in its segment are not there.
-pub(crate) struct Lenient {
-    buffer: [u8; KEPT],
+/// A path as the most lenient server reads it: escapes are decoded, repeatedly; `\` becomes `/`; repeated
+/// `/` become one; spaces, control characters, and everything from `;` to the end of a segment are removed.
+pub(crate) struct LenientPath {
+    buffer: [u8; BUFFER_LEN],
     length: usize,
 }
 
-impl Lenient {
-    /// `None` where the path steps up or stays by a segment of dots, for what is then left of it depends on
-    /// who reads; and where it is too long.
+impl LenientPath {
+    /// Normalizes a path. `None` if it has a segment `.` or `..`, which servers resolve in different ways, or
+    /// if it is too long.
     #[inline(never)]
-    pub(crate) fn of(path: &[u8]) -> Option<Self> {
+    pub(crate) fn normalize(path: &[u8]) -> Option<Self> {
         let mut lenient = Self {
-            buffer: [0; KEPT],
+            buffer: [0; BUFFER_LEN],
             length: 0,
         };
-        let mut segment = SegmentRead::default();
-        let mut rest = Some(path).filter(|path| path.len() <= LONGEST)?;
+        let mut segment = SegmentState::default();
+        let mut rest = Some(path).filter(|path| path.len() <= MAX_PATH_LEN)?;
         while let Some((byte, behind)) = decoded(rest) {
             rest = behind;
             match byte {
@@ -47,7 +48,7 @@ impl Lenient {
                     if segment.length > 0 || lenient.length == 0 {
                         lenient.push(b'/');
                     }
-                    segment = SegmentRead::default();
+                    segment = SegmentState::default();
                 }
                 b';' => segment.is_parameter = true,
                 0..=b' ' | 0x7f => {}
@@ -74,16 +75,17 @@ impl Lenient {
     }
 }
 
-/// What has been read of a segment.
+/// The state of the segment that is being read.
 #[derive(Default)]
-struct SegmentRead {
+struct SegmentState {
     length: usize,
     /// Something other than dots.
     has_other: bool,
     is_parameter: bool,
 }
 
-impl SegmentRead {
+impl SegmentState {
+    /// Whether the segment is `.` or `..`.
     fn is_of_dots(&self) -> bool {
         (1..=2).contains(&self.length) && !self.has_other
     }
@@ -111,7 +113,7 @@ fn decoded(bytes: &[u8]) -> Option<(u8, &[u8])> {
 }
 
 impl PathTemplate {
-    /// Whether a lenient server reads the template's own text as it is written.
+    /// Whether a lenient server reads the template's literal text as the policy has it.
     pub(crate) fn is_plain(&self) -> bool {
         let is_plain = |text: &str| !matches!(text, "." | "..") && is_plain(text.as_bytes());
         let last = self.segments.len().saturating_sub(1);
@@ -123,19 +125,19 @@ impl PathTemplate {
         })
     }
 
-    /// The text at `{account}`, as read by a server that ignores the case of the other letters and a final `/`.
-    /// `None` if even that server does not match the path.
+    /// Returns the text at `{account}` as a server reads it that ignores the case of all other letters and a
+    /// final `/`; `None` if even that server does not match the path.
     #[inline(never)]
     pub(crate) fn capture_leniently<'a>(&self, path: &'a [u8]) -> Option<&'a [u8]> {
         let path = path.strip_suffix(b"/").unwrap_or(path);
-        let mut given = path.strip_prefix(b"/")?.split(|byte| *byte == b'/');
+        let mut sent = path.strip_prefix(b"/")?.split(|byte| *byte == b'/');
         let wanted = match self.segments.split_last() {
             Some((PathSegment::Literal(last), before)) if last.is_empty() => before,
             _ => &self.segments,
         };
         let mut account = None;
         for wanted in wanted {
-            let segment = given.next()?;
+            let segment = sent.next()?;
             match wanted {
                 PathSegment::Literal(literal)
                     if segment.eq_ignore_ascii_case(literal.as_bytes()) => {}
@@ -151,7 +153,7 @@ impl PathTemplate {
                 }
             }
         }
-        (self.rest || given.next().is_none()).then_some(account)?
+        (self.rest || sent.next().is_none()).then_some(account)?
     }
 }
 
@@ -161,7 +163,7 @@ mod tests {
     use crate::plan::path_match::TemplateUse;
 
     fn lenient(path: &str) -> Option<String> {
-        let read = Lenient::of(path.as_bytes())?;
+        let read = LenientPath::normalize(path.as_bytes())?;
         Some(String::from_utf8_lossy(read.as_slice()).into_owned())
     }
 
@@ -198,7 +200,7 @@ mod tests {
     }
 
     #[test]
-    fn nobody_can_tell_of_a_path_that_steps_up_or_is_too_long() {
+    fn a_path_with_dot_segments_or_too_long_is_not_normalized() {
         for path in [
             "/v1/../Payments",
             "/v1/./Payments",
@@ -214,9 +216,9 @@ mod tests {
             assert!(!is_plain(path.as_bytes()), "{path:?}");
         }
         let long = |length: usize| lenient(&format!("/{}%20", "a".repeat(length - 4)));
-        assert_eq!(long(LONGEST).map(|kept| kept.len()), Some(KEPT));
-        assert!(long(LONGEST + 1).is_none());
-        assert_eq!(lenient(&format!("/{}/..", "a".repeat(KEPT))), None);
+        assert_eq!(long(MAX_PATH_LEN).map(|kept| kept.len()), Some(BUFFER_LEN));
+        assert!(long(MAX_PATH_LEN + 1).is_none());
+        assert_eq!(lenient(&format!("/{}/..", "a".repeat(BUFFER_LEN))), None);
     }
 
     #[test]

@@ -43,9 +43,10 @@ impl Plan {
             return None;
         }
         let (segments, account) = match &request.account {
-            Account::Known(account) => {
-                (self.segments.of(account), rollout.account_position(account))
-            }
+            Account::Known(account) => (
+                self.segments.find(account),
+                rollout.account_position(account),
+            ),
             // In no segment, and the last of all.
             Account::Absent | Account::Malformed => (SegmentSet::NONE, Position::LAST),
         };
@@ -101,7 +102,7 @@ impl ShadowPlan {
 
     fn skip(&self, request: &Request<'_>) -> Option<Outcome> {
         if request
-            .earlier_hops()
+            .trusted_headers()
             .values(SHADOW_HEADER)
             .next()
             .is_some()

@@ -1,16 +1,16 @@
-//! Whether one selection of paths takes all that another one takes.
+//! Decides whether one path condition matches every path that another one matches.
 
 use super::{PathMatch, PathSegment, PathTemplate};
 
 impl PathMatch {
-    /// Whether every path that `other` selects is selected by this one. A `false` may be a doubt,
-    /// a `true` never is.
+    /// Whether every path that `other` matches also matches this one. `true` is certain; `false` may mean that
+    /// it is not known.
     pub(crate) fn covers(&self, other: &Self) -> bool {
         match (self, other) {
             (_, Self::Exact(exact)) => self.holds(exact.as_bytes()),
             (Self::Prefix(prefix), Self::Prefix(longer)) => longer.starts_with(prefix),
             (Self::Prefix(prefix), Self::Template(template)) => {
-                template.beginning().starts_with(prefix)
+                template.literal_prefix().starts_with(prefix)
             }
             (Self::Template(template), Self::Prefix(prefix)) => template.covers_prefix(prefix),
             (Self::Template(template), Self::Template(other)) => template.covers(other),
@@ -20,44 +20,46 @@ impl PathMatch {
 }
 
 impl PathTemplate {
-    /// What every path of this shape begins with.
-    pub(crate) fn beginning(&self) -> String {
-        let mut beginning = String::new();
+    /// Returns the text that every matching path begins with.
+    pub(crate) fn literal_prefix(&self) -> String {
+        let mut prefix = String::new();
         for segment in &self.segments {
-            beginning.push('/');
+            prefix.push('/');
             match segment {
-                PathSegment::Literal(literal) => beginning.push_str(literal),
-                PathSegment::Any | PathSegment::Account { .. } => return beginning,
+                PathSegment::Literal(literal) => prefix.push_str(literal),
+                PathSegment::Any | PathSegment::Account { .. } => return prefix,
             }
         }
-        if beginning.is_empty() {
-            beginning.push('/');
+        if prefix.is_empty() {
+            prefix.push('/');
         }
-        beginning
+        prefix
     }
 
-    /// Only the segments that the prefix ends with a `/` are sure.
+    /// Whether every path with this prefix matches. The last segment of the prefix may continue, so only the
+    /// segments before it can match.
     fn covers_prefix(&self, prefix: &str) -> bool {
         let Some(inner) = prefix.strip_prefix('/') else {
             return false;
         };
-        let mut sure: Vec<&str> = inner.split('/').collect();
-        sure.pop();
+        let mut complete: Vec<&str> = inner.split('/').collect();
+        complete.pop();
         self.rest
-            && self.segments.len() <= sure.len()
+            && self.segments.len() <= complete.len()
             && self
                 .segments
                 .iter()
-                .zip(sure)
-                .all(|(wanted, given)| wanted.takes(given))
+                .zip(complete)
+                .all(|(wanted, text)| wanted.matches(text))
     }
 
+    /// The number of segments, without a final `**`.
     pub(crate) fn segment_count(&self) -> usize {
         self.segments.len()
     }
 
-    /// Whether every path in which `other` finds an account is of this shape too, so that this one
-    /// captures something of it: not always the account. A `false` may be a doubt, a `true` never is.
+    /// Whether this template also captures something, not necessarily the account, from every path in which
+    /// `other` finds an account. `true` is certain; `false` may mean that it is not known.
     pub(crate) fn captures_before(&self, other: &Self) -> bool {
         self.covers(other)
     }
@@ -69,16 +71,18 @@ impl PathTemplate {
         };
         let mut pairs = self.segments.iter().zip(&other.segments);
         length_fits
-            && pairs.all(|(wanted, given)| match given {
-                PathSegment::Literal(literal) => wanted.takes(literal),
-                PathSegment::Any => wanted.takes_any(),
-                PathSegment::Account { before, after } => wanted.takes_around(before, after),
+            && pairs.all(|(wanted, other)| match other {
+                PathSegment::Literal(literal) => wanted.matches(literal),
+                PathSegment::Any => wanted.matches_all(),
+                PathSegment::Account { before, after } => {
+                    wanted.matches_accounts_between(before, after)
+                }
             })
     }
 }
 
 impl PathSegment {
-    fn takes(&self, text: &str) -> bool {
+    fn matches(&self, text: &str) -> bool {
         match self {
             Self::Literal(literal) => literal == text,
             Self::Any => !text.is_empty(),
@@ -89,8 +93,8 @@ impl PathSegment {
         }
     }
 
-    /// Whether it takes every text that is not empty.
-    fn takes_any(&self) -> bool {
+    /// Whether the segment matches every text that is not empty.
+    fn matches_all(&self) -> bool {
         match self {
             Self::Literal(_) => false,
             Self::Any => true,
@@ -98,8 +102,8 @@ impl PathSegment {
         }
     }
 
-    /// Whether it takes every account, which is never empty, between these two texts.
-    fn takes_around(&self, before: &str, after: &str) -> bool {
+    /// Whether the segment matches every account, which is never empty, between these two texts.
+    fn matches_accounts_between(&self, before: &str, after: &str) -> bool {
         match self {
             Self::Literal(_) => false,
             Self::Any => true,
@@ -127,7 +131,7 @@ mod tests {
     }
 
     #[test]
-    fn one_selection_covers_another() {
+    fn a_condition_covers_a_narrower_one() {
         for (wide, narrow) in [
             ("= /a", "= /a"),
             ("^ /a", "= /ab"),
@@ -148,7 +152,7 @@ mod tests {
     }
 
     #[test]
-    fn one_template_takes_all_accounts_of_another() {
+    fn a_template_captures_from_every_path_of_another() {
         let captures_before = |wide: &str, narrow: &str| {
             let template = |text| PathTemplate::parse(text, TemplateUse::Account).unwrap();
             template(wide).captures_before(&template(narrow))
@@ -187,7 +191,7 @@ mod tests {
     }
 
     #[test]
-    fn a_selection_that_leaves_something_does_not_cover() {
+    fn a_condition_that_misses_a_path_does_not_cover() {
         for (narrow, wide) in [
             ("= /a", "^ /a"),
             ("= /a", "~ /a"),

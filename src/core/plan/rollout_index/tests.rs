@@ -1,4 +1,4 @@
-//! Against the plain way: ask one rollout after the other.
+//! Compares the index with a linear scan of all rollouts.
 
 use proptest::prelude::*;
 
@@ -13,28 +13,28 @@ use crate::request::headers::Headers;
 const HOSTS: &[&str] = &["a", "a.b", "a.bc", "b", "[::1]", "a-b", "a\u{e9}"];
 const METHODS: [&str; 2] = ["GET", "POST"];
 
-/// From few texts, so that hosts are shared and have others inside them.
+/// A host out of a few, so that rollouts share hosts.
 fn host() -> impl Strategy<Value = String> {
     prop::sample::select(HOSTS).prop_map(str::to_owned)
 }
 
-/// One inside the other, and beside each other.
+/// A path of a few segments, so that prefixes nest and differ in one character.
 fn path() -> impl Strategy<Value = String> {
-    let part = prop::sample::select(&["a", "ab", "b", "", "*", "a.b", "a-b", "\u{e9}"][..]);
-    let parts = prop::collection::vec(part, 1..5);
-    parts.prop_map(|parts| format!("/{}", parts.join("/")))
+    let segment = prop::sample::select(&["a", "ab", "b", "", "*", "a.b", "a-b", "\u{e9}"][..]);
+    let segments = prop::collection::vec(segment, 1..5);
+    segments.prop_map(|segments| format!("/{}", segments.join("/")))
 }
 
 fn path_match() -> impl Strategy<Value = PathMatch> {
     (path(), 0..4_u8).prop_map(|(path, kind)| {
         let template = |text: &str| PathTemplate::parse(text, TemplateUse::Match);
-        let made = match kind {
+        let parsed = match kind {
             0 => return PathMatch::Exact(path),
             1 => return PathMatch::Prefix(path),
             2 => template(&path),
             _ => template(&format!("{}/**", path.trim_end_matches('/'))),
         };
-        made.map_or(PathMatch::Prefix(path), PathMatch::Template)
+        parsed.map_or(PathMatch::Prefix(path), PathMatch::Template)
     })
 }
 
@@ -58,8 +58,8 @@ fn request_match() -> impl Strategy<Value = RequestMatch> {
         })
 }
 
-/// What is asked for: most is near to what some `match` says, some is anything.
-fn asked() -> impl Strategy<Value = (Vec<u8>, Vec<u8>)> {
+/// A host and a path to look up: most resemble those of some `match`, some are arbitrary bytes.
+fn lookup() -> impl Strategy<Value = (Vec<u8>, Vec<u8>)> {
     let anything = || prop::collection::vec(any::<u8>(), 0..12);
     let host = (host(), any::<bool>()).prop_map(|(host, upper)| match upper {
         true => host.to_ascii_uppercase().into_bytes(),
@@ -81,23 +81,23 @@ fn check(matches: &[RequestMatch], (host, path): &(Vec<u8>, Vec<u8>), method: &s
     (request.host, request.path) = (host, path);
     request.method = method.as_bytes();
     let index = RolloutIndex::new(matches);
-    let found = index.first(host, path, |rollout| {
-        matches[rollout].holds_on_its_hosts(&request)
+    let found = index.find_first(host, path, |rollout| {
+        matches[rollout].holds_without_host(&request)
     });
-    let plain = matches.iter().position(|matches| matches.holds(&request));
-    assert_eq!(found, plain, "{host:?} {path:?} of {matches:#?}");
+    let expected = matches.iter().position(|matches| matches.holds(&request));
+    assert_eq!(found, expected, "{host:?} {path:?} of {matches:#?}");
 }
 
 proptest! {
     #[test]
-    fn the_index_finds_what_asking_all_finds(
+    fn the_index_finds_what_a_linear_scan_finds(
         matches in prop::collection::vec(request_match(), 0..30),
-        asked in prop::collection::vec(asked(), 1..20),
+        lookups in prop::collection::vec(lookup(), 1..20),
         method in prop::sample::select(&METHODS[..]),
         beta: bool,
     ) {
-        for asked in &asked {
-            check(&matches, asked, method, beta);
+        for lookup in &lookups {
+            check(&matches, lookup, method, beta);
         }
     }
 }
@@ -109,43 +109,43 @@ fn prefix(text: &str) -> RequestMatch {
     }
 }
 
-/// How many rollouts are asked for a path until one holds, of those that hold for any path.
-fn asked_for(matches: &[RequestMatch], path: &str) -> (Option<usize>, usize) {
-    let asked = std::cell::Cell::new(0);
-    let found = RolloutIndex::new(matches).first(b"a", path.as_bytes(), |rollout| {
-        asked.set(usize::saturating_add(asked.get(), 1));
+/// Returns the rollout of a path, and the number of rollouts that were evaluated to find it.
+fn find_and_count(matches: &[RequestMatch], path: &str) -> (Option<usize>, usize) {
+    let evaluated = std::cell::Cell::new(0);
+    let found = RolloutIndex::new(matches).find_first(b"a", path.as_bytes(), |rollout| {
+        evaluated.set(usize::saturating_add(evaluated.get(), 1));
         matches[rollout].path_holds(path.as_bytes())
     });
-    (found, asked.get())
+    (found, evaluated.get())
 }
 
 #[test]
-fn few_are_asked_of_many() {
+fn few_of_many_rollouts_are_evaluated() {
     let mut matches: Vec<_> = (0..1_000)
         .map(|n| prefix(&format!("/v1/{n:03}/")))
         .collect();
-    assert_eq!(asked_for(&matches, "/v1/700/a"), (Some(700), 1));
-    assert_eq!(asked_for(&matches, "/v1/"), (None, 0));
+    assert_eq!(find_and_count(&matches, "/v1/700/a"), (Some(700), 1));
+    assert_eq!(find_and_count(&matches, "/v1/"), (None, 0));
     matches.push(prefix("/v1"));
-    assert_eq!(asked_for(&matches, "/v1/700/a"), (Some(700), 1));
-    assert_eq!(asked_for(&matches, "/v1/a"), (Some(1_000), 1));
+    assert_eq!(find_and_count(&matches, "/v1/700/a"), (Some(700), 1));
+    assert_eq!(find_and_count(&matches, "/v1/a"), (Some(1_000), 1));
 }
 
 #[test]
-fn one_inside_the_other_the_first_is_found_at_once() {
-    // The narrow one first, as policies are written that mean something by it; and the other way.
+fn with_nested_prefixes_the_first_rollout_is_evaluated_first() {
+    // Narrow prefixes first, as in a useful policy, and then the reverse order.
     let lengths = 1..=1_000;
     let nested = lengths.map(|length| prefix(&format!("/{}", "a".repeat(length))));
     let mut matches: Vec<_> = nested.rev().collect();
     let path = format!("/{}", "a".repeat(2_000));
-    assert_eq!(asked_for(&matches, &path), (Some(0), 1));
-    assert_eq!(asked_for(&matches, "/aab"), (Some(998), 1));
+    assert_eq!(find_and_count(&matches, &path), (Some(0), 1));
+    assert_eq!(find_and_count(&matches, "/aab"), (Some(998), 1));
     matches.reverse();
-    assert_eq!(asked_for(&matches, &path), (Some(0), 1_000));
+    assert_eq!(find_and_count(&matches, &path), (Some(0), 1_000));
 }
 
 #[test]
-fn many_hosts_of_many_rollouts_take_no_more_room_than_their_names() {
+fn the_index_does_not_copy_prefixes_for_each_host() {
     let hosts: Vec<String> = (0..1_000).map(|host| format!("h{host}")).collect();
     let one = |rollout: usize| RequestMatch {
         hosts: hosts.clone(),

@@ -1,16 +1,16 @@
-//! Accounts with the numbers of their sets; and how two such lists become one.
+//! Sorted accounts with the numbers of their segment sets, and the merge of two such lists.
 
-/// The number of the set of each account.
+/// The number of the segment set of each account.
 #[derive(Debug)]
 pub(super) enum LayerSets {
-    /// All have this one.
+    /// All accounts have this one.
     All(u32),
-    /// By the place of the account.
+    /// One for each account, by its index.
     Each(Vec<u32>),
 }
 
 impl LayerSets {
-    /// The bytes that they hold on the heap.
+    /// The size on the heap in bytes.
     pub(super) fn held_bytes(&self) -> usize {
         match self {
             Self::All(_) => 0,
@@ -19,10 +19,10 @@ impl LayerSets {
     }
 
     #[inline]
-    pub(super) fn of(&self, place: usize) -> u32 {
+    pub(super) fn get(&self, index: usize) -> u32 {
         match self {
             Self::All(set) => *set,
-            Self::Each(sets) => sets.get(place).copied().unwrap_or_default(),
+            Self::Each(sets) => sets.get(index).copied().unwrap_or_default(),
         }
     }
 
@@ -34,7 +34,7 @@ impl LayerSets {
     }
 }
 
-/// Keys in ascending order, each once.
+/// Distinct account keys in ascending order, with their segment sets.
 #[derive(Debug)]
 pub(super) struct AccountLayer {
     pub(super) keys: Vec<u128>,
@@ -42,8 +42,8 @@ pub(super) struct AccountLayer {
 }
 
 impl AccountLayer {
-    /// Takes another one in, best a smaller one. Nothing is copied to a third place: a million
-    /// accounts are 16 MB, and a VM never gives back what it once had.
+    /// Merges another layer into this one. It is fastest if the other one is smaller. The merge is done in
+    /// place: a million accounts are 16 MB, and the memory of a WebAssembly VM never shrinks.
     pub(super) fn merge(&mut self, other: &Self, join: &mut dyn FnMut(u32, u32) -> u32) {
         let length = self.keys.len();
         let total = length.saturating_add(other.keys.len());
@@ -53,11 +53,11 @@ impl AccountLayer {
         sets.reserve_exact(other.keys.len());
         sets.resize(total, 0);
 
-        // From the end on: what is moved goes where nothing lies any more.
+        // Works backwards from the end, so that keys move into free entries only.
         let mut rest = length;
         let mut end = total;
-        for (place, key) in other.keys.iter().enumerate().rev() {
-            let set = other.sets.of(place);
+        for (index, key) in other.keys.iter().enumerate().rev() {
+            let set = other.sets.get(index);
             let before = self.keys.get(..rest).unwrap_or_default();
             let above = before.iter().rev().take_while(|own| *own > key).count();
             let from = rest.saturating_sub(above);
@@ -79,7 +79,7 @@ impl AccountLayer {
                 (*own, *own_set) = (*key, joined);
             }
         }
-        // As many places are left over as accounts were in both.
+        // The gap is as long as the number of accounts that are in both layers.
         self.keys.drain(rest..end);
         sets.drain(rest..end);
         self.sets = LayerSets::Each(sets);

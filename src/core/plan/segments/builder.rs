@@ -1,28 +1,29 @@
-//! From the accounts of each segment to the segments of each account.
+//! Builds [`Segments`]: turns the accounts of each segment into the segments of each account.
 
 use super::account_layer::{AccountLayer, LayerSets};
 use super::segment_set_interner::SegmentSetInterner;
-use super::{AccountKeys, Segments, account_of, key};
+use super::{AccountKeys, Segments, opaque_account, opaque_key};
 use crate::plan::segments::sorted_index::SortedIndex;
 use crate::policy::account_files;
 use crate::request::account::{Format, Sid, is_opaque_account};
 
-/// Gathers [`Segments`], segment by segment.
+/// Collects accounts segment by segment.
 pub(crate) enum SegmentsBuilder {
     Sids(Vec<SidList>),
     Opaque(OpaqueList),
 }
 
-/// The SIDs of a segment, as they came.
+/// SIDs of one segment, in the order in which they were inserted.
 pub(crate) struct SidList {
     segment: usize,
     sids: Vec<u128>,
     is_sorted: bool,
 }
 
+/// Opaque accounts of all segments, in the order in which they were inserted.
 #[derive(Default)]
 pub(crate) struct OpaqueList {
-    /// The key of each account, as it came, and a segment that it is in.
+    /// The key of an account and one of its segments.
     entries: Vec<(u128, usize)>,
     bytes: Vec<u8>,
 }
@@ -35,7 +36,7 @@ impl SegmentsBuilder {
         }
     }
 
-    /// `false` when the account is not of the policy's format.
+    /// Adds an account to a segment. Returns `false` if it is not in the policy's format.
     pub(crate) fn insert(&mut self, segment: usize, account: &[u8]) -> bool {
         match self {
             Self::Sids(lists) => {
@@ -57,7 +58,7 @@ impl SegmentsBuilder {
                 if !is_opaque_account(account) {
                     return false;
                 }
-                let key = key(account, opaque.bytes.len());
+                let key = opaque_key(account, opaque.bytes.len());
                 opaque.bytes.extend_from_slice(account);
                 opaque.entries.push((key, segment));
             }
@@ -65,7 +66,7 @@ impl SegmentsBuilder {
         true
     }
 
-    /// SIDs in ascending order, each once. Where accounts are opaque, they are none.
+    /// Adds distinct SIDs in ascending order. Does nothing if accounts are opaque.
     pub(crate) fn insert_sorted(&mut self, segment: usize, sids: Vec<u128>) {
         if let Self::Sids(lists) = self {
             lists.push(SidList {
@@ -76,7 +77,7 @@ impl SegmentsBuilder {
         }
     }
 
-    /// The accounts of a file.
+    /// Adds the accounts of a file.
     pub(crate) fn insert_file(&mut self, segment: usize, list: &account_files::AccountList) {
         match list {
             account_files::AccountList::Sids(sids) => self.insert_sorted(segment, sids.clone()),
@@ -90,14 +91,14 @@ impl SegmentsBuilder {
 
     pub(crate) fn build(self) -> Segments {
         match self {
-            Self::Sids(lists) => of_sids(lists),
+            Self::Sids(lists) => build_sids(lists),
             Self::Opaque(opaque) => opaque.build(),
         }
     }
 }
 
-fn of_sids(lists: Vec<SidList>) -> Segments {
-    let mut numbered = SegmentSetInterner::new();
+fn build_sids(lists: Vec<SidList>) -> Segments {
+    let mut interner = SegmentSetInterner::new();
     let mut layers: Vec<AccountLayer> = Vec::with_capacity(lists.len());
     for mut list in lists {
         if !list.is_sorted {
@@ -106,42 +107,42 @@ fn of_sids(lists: Vec<SidList>) -> Segments {
         }
         let layer = AccountLayer {
             keys: list.sids,
-            sets: LayerSets::All(numbered.single(list.segment)),
+            sets: LayerSets::All(interner.single(list.segment)),
         };
         if !layer.keys.is_empty() {
             insert(&mut layers, layer);
         }
     }
-    // The two smallest first, so that no account is moved more often than has to be.
+    // The two smallest layers are merged first, so that each account moves as few times as possible.
     while let Some(smallest) = layers.pop() {
         let Some(mut layer) = layers.pop() else {
             return Segments {
-                sets: numbered.sets,
+                sets: interner.sets,
                 accounts: AccountKeys::Sids(SortedIndex::new(smallest.keys)),
-                set_of: smallest.sets,
+                set_numbers: smallest.sets,
             };
         };
-        layer.merge(&smallest, &mut |a, b| numbered.join(a, b));
+        layer.merge(&smallest, &mut |a, b| interner.join(a, b));
         insert(&mut layers, layer);
     }
     Segments {
-        sets: numbered.sets,
+        sets: interner.sets,
         accounts: AccountKeys::Sids(SortedIndex::default()),
-        set_of: LayerSets::All(0),
+        set_numbers: LayerSets::All(0),
     }
 }
 
-/// The smallest one is the last.
+/// Inserts a layer. Layers are sorted by length, with the shortest one last.
 fn insert(layers: &mut Vec<AccountLayer>, layer: AccountLayer) {
-    let place = layers.partition_point(|other| other.keys.len() >= layer.keys.len());
-    layers.insert(place, layer);
+    let index = layers.partition_point(|other| other.keys.len() >= layer.keys.len());
+    layers.insert(index, layer);
 }
 
 impl OpaqueList {
     fn build(self) -> Segments {
         let Self { entries, bytes } = self;
-        let mut numbered = SegmentSetInterner::new();
-        // By hash, then as they came.
+        let mut interner = SegmentSetInterner::new();
+        // Sorted by hash, and then by the order of insertion.
         let numbers = entries.iter().zip(0_u64..);
         let hash = |key: &u128| key >> 64 << 64;
         let mut order: Vec<u128> = numbers
@@ -156,13 +157,13 @@ impl OpaqueList {
             let Some((key, segment)) = entry.and_then(|entry| entries.get(entry)) else {
                 continue;
             };
-            let single = numbered.single(*segment);
-            // Hardly ever do two accounts have one hash.
+            let single = interner.single(*segment);
+            // Two accounts with the same hash are rare, so this scan is short.
             let known = keys.iter().zip(&mut sets).rev();
             let mut known = known.take_while(|(known, _)| hash(known) == hash(key));
-            let account = account_of(*key, &bytes);
-            match known.find(|(known, _)| account_of(**known, &bytes) == account) {
-                Some((_, set)) => *set = numbered.join(*set, single),
+            let account = opaque_account(*key, &bytes);
+            match known.find(|(known, _)| opaque_account(**known, &bytes) == account) {
+                Some((_, set)) => *set = interner.join(*set, single),
                 None => {
                     keys.push(*key);
                     sets.push(single);
@@ -170,12 +171,12 @@ impl OpaqueList {
             }
         }
         Segments {
-            sets: numbered.sets,
+            sets: interner.sets,
             accounts: AccountKeys::Opaque {
                 keys: SortedIndex::new(keys),
                 bytes,
             },
-            set_of: LayerSets::Each(sets),
+            set_numbers: LayerSets::Each(sets),
         }
     }
 }

@@ -1,49 +1,48 @@
-//! Sorted numbers that are found in the same short time whether there are ten or a million of them,
-//! and that take no more room than themselves.
+//! A sorted list of 128-bit numbers with an index, so that a look-up takes the same time for ten numbers as
+//! for a million.
 //!
-//! The numbers stay the sorted list that they came as. An index says where the numbers begin that
-//! have the same first bits, behind those that all have in common: of numbers that are drawn, and of
-//! those that are counted, a few each. The next bits say how far behind the begin a number should be, and
-//! there all are looked at. Others are found by halving.
+//! The index divides the numbers into buckets by their leading bits, after the bits that all numbers share,
+//! and stores where each bucket begins. If the numbers are random or consecutive, a bucket has only a few.
+//! The bits after the bucket's give the expected position in the bucket, and the numbers around it are
+//! scanned. Otherwise, the look-up falls back to binary search.
 //!
-//! What a look-up costs is waiting for memory. The index is small enough to stay near, and the numbers
-//! that are looked at lie together, so it waits once; halving waits for each number before it knows the
-//! next. (Of a million accounts, in all: 270 ns by halving among eight, see the bench.)
+//! It is written by hand because a look-up waits for memory. The index is small enough to stay in the cache
+//! and the scanned numbers are adjacent, so a look-up waits once, where a binary search waits at every step.
 
-/// So many numbers have the same first bits, where they are spread evenly. Of a few numbers the index
-/// costs nothing; of many it is what loading them waits for.
+/// The average number of numbers in a bucket: for up to `DENSE_UP_TO` numbers, and above. For many numbers a
+/// larger index would make loading a policy slow.
 const TARGET_BUCKET_LEN: [usize; 2] = [1, 16];
-/// So many are a few.
+/// The largest list with the smaller buckets.
 const DENSE_UP_TO: usize = 1 << 15;
 
-/// So far from where it should be, to both sides, a number is looked for: of sixteen, all but a few are
-/// nearer.
+/// The distance from the expected position, to both sides, that is scanned. In a bucket of 16 random numbers
+/// nearly all are closer.
 const LINEAR_SCAN_LEN: usize = 4;
 
-/// Numbers in ascending order, each once.
+/// Distinct numbers in ascending order, with an index.
 #[derive(Debug, Default)]
 pub(crate) struct SortedIndex {
     numbers: Vec<u128>,
-    /// Where those of each kind begin, and the end.
+    /// The index at which each bucket begins, and the length of `numbers`.
     starts: Vec<u32>,
-    kinds: PrefixBuckets,
+    buckets: PrefixBuckets,
 }
 
 impl SortedIndex {
-    /// Of numbers in ascending order, each once.
+    /// Indexes distinct numbers in ascending order.
     pub(crate) fn new(numbers: Vec<u128>) -> Self {
         let (Some(first), Some(last)) = (numbers.first(), numbers.last()) else {
             return Self::default();
         };
-        let kinds = PrefixBuckets::new(*first, *last, numbers.len());
+        let buckets = PrefixBuckets::new(*first, *last, numbers.len());
         Self {
-            starts: kinds.starts(&numbers),
+            starts: buckets.starts(&numbers),
             numbers,
-            kinds,
+            buckets,
         }
     }
 
-    /// The bytes that they hold on the heap.
+    /// The size on the heap in bytes.
     pub(crate) fn held_bytes(&self) -> usize {
         let numbers = self.numbers.capacity().saturating_mul(size_of::<u128>());
         let starts = self.starts.capacity().saturating_mul(size_of::<u32>());
@@ -54,8 +53,8 @@ impl SortedIndex {
         &self.numbers
     }
 
-    /// The place of the first number that is not below this one; behind the last one if all are.
-    pub(crate) fn place_from(&self, number: u128) -> usize {
+    /// Returns the index of the first number that is not below `number`, or the length if all are below.
+    pub(crate) fn lower_bound(&self, number: u128) -> usize {
         match (self.numbers.first(), self.numbers.last()) {
             (Some(first), Some(last)) if number > *first => {
                 if number > *last {
@@ -64,38 +63,38 @@ impl SortedIndex {
             }
             _ => return 0,
         }
-        let (kind, share) = self.kinds.of(number);
-        let start = |kind: usize| {
-            let start = self.starts.get(kind).copied();
+        let (bucket, fraction) = self.buckets.locate(number);
+        let start = |bucket: usize| {
+            let start = self.starts.get(bucket).copied();
             start.and_then(|start| usize::try_from(start).ok())
         };
-        let (Some(start), Some(end)) = (start(kind), start(kind.saturating_add(1))) else {
+        let (Some(start), Some(end)) = (start(bucket), start(bucket.saturating_add(1))) else {
             return self.numbers.len();
         };
         let same = self.numbers.get(start..end).unwrap_or_default();
-        start.saturating_add(place_by_share(same, number, share))
+        start.saturating_add(lower_bound_near(same, number, fraction))
     }
 
-    /// The place of a number.
+    /// Returns the index of a number.
     pub(crate) fn find(&self, number: u128) -> Option<usize> {
-        let place = self.place_from(number);
-        (self.numbers.get(place) == Some(&number)).then_some(place)
+        let index = self.lower_bound(number);
+        (self.numbers.get(index) == Some(&number)).then_some(index)
     }
 }
 
-/// The place of the first number that is not below this one, which should be at this share of the way,
-/// in parts of 2³².
+/// Returns the index of the first number that is not below `number`. `fraction` is its expected position in
+/// the list, in units of 2⁻³².
 #[inline]
-fn place_by_share(numbers: &[u128], number: u128, share: u32) -> usize {
+fn lower_bound_near(numbers: &[u128], number: u128, fraction: u32) -> usize {
     let length = u64::try_from(numbers.len()).unwrap_or(u64::MAX);
-    let expected = length.saturating_mul(share.into()) >> 32;
+    let expected = length.saturating_mul(fraction.into()) >> 32;
     let expected = usize::try_from(expected).unwrap_or(usize::MAX);
     let first = expected.saturating_sub(LINEAR_SCAN_LEN);
     let end = expected.saturating_add(LINEAR_SCAN_LEN).min(numbers.len());
     let near = numbers.get(first..end).unwrap_or_default();
-    let is_behind = first == 0 || near.first().is_some_and(|other| *other < number);
-    let is_before = end == numbers.len() || near.last().is_some_and(|other| *other >= number);
-    if is_behind && is_before {
+    let is_after_start = first == 0 || near.first().is_some_and(|other| *other < number);
+    let is_before_end = end == numbers.len() || near.last().is_some_and(|other| *other >= number);
+    if is_after_start && is_before_end {
         let below = near.iter().filter(|other| **other < number).count();
         first.saturating_add(below)
     } else {
@@ -103,42 +102,38 @@ fn place_by_share(numbers: &[u128], number: u128, share: u32) -> usize {
     }
 }
 
-/// Numbers from the first to the last, told apart by their first bits.
+/// Divides a range of numbers into buckets by their leading bits.
 #[derive(Clone, Copy, Debug, Default)]
 struct PrefixBuckets {
-    /// The bits that all have in common.
+    /// The number of leading bits that all numbers share.
     common: u32,
-    /// The bits after them that make the kind, at most 32.
+    /// The number of bits after them that select the bucket, at most 32.
     bits: u32,
 }
 
 impl PrefixBuckets {
     fn new(first: u128, last: u128, count: usize) -> Self {
         let common = (first ^ last).leading_zeros();
-        let [of_few, of_many] = TARGET_BUCKET_LEN;
-        let of_a_kind = if count <= DENSE_UP_TO {
-            of_few
-        } else {
-            of_many
-        };
-        let kinds = count.div_ceil(of_a_kind).next_power_of_two();
+        let [dense, sparse] = TARGET_BUCKET_LEN;
+        let bucket_len = if count <= DENSE_UP_TO { dense } else { sparse };
+        let buckets = count.div_ceil(bucket_len).next_power_of_two();
         let different = 128_u32.saturating_sub(common);
         Self {
             common,
-            bits: kinds.trailing_zeros().min(different).min(32),
+            bits: buckets.trailing_zeros().min(different).min(32),
         }
     }
 
-    /// The kind of a number, and the bits after those that make it.
+    /// Returns the bucket of a number, and its expected position in the bucket in units of 2⁻³².
     #[inline]
-    fn of(self, number: u128) -> (usize, u32) {
+    fn locate(self, number: u128) -> (usize, u32) {
         let [high, low] = [number >> 64, number].map(|half| {
             #[expect(clippy::cast_possible_truncation, reason = "a half of a number")]
             let half = half as u64;
             half
         });
-        // In halves: shifting all of it at once is a call of a function, and this is asked for each
-        // account of a policy that is loaded.
+        // Shifts the two halves separately: in WebAssembly a 128-bit shift is a function call, and loading a
+        // policy runs this for each account.
         let own = match self.common {
             0 => high,
             common @ 1..64 => (high << common) | (low >> 64_u32.saturating_sub(common)),
@@ -146,26 +141,26 @@ impl PrefixBuckets {
                 .checked_shl(common.saturating_sub(64))
                 .unwrap_or_default(),
         };
-        let kind = own.checked_shr(64_u32.saturating_sub(self.bits));
-        let kind = usize::try_from(kind.unwrap_or_default()).unwrap_or(usize::MAX);
-        let share = u32::try_from((own << self.bits) >> 32).unwrap_or_default();
-        (kind, share)
+        let bucket = own.checked_shr(64_u32.saturating_sub(self.bits));
+        let bucket = usize::try_from(bucket.unwrap_or_default()).unwrap_or(usize::MAX);
+        let fraction = u32::try_from((own << self.bits) >> 32).unwrap_or_default();
+        (bucket, fraction)
     }
 
-    /// Where the numbers of each kind begin, and the end.
+    /// Returns the index at which each bucket begins, and the number of numbers.
     fn starts(self, numbers: &[u128]) -> Vec<u32> {
-        let kinds = 1_usize.checked_shl(self.bits).unwrap_or(1);
-        let mut starts = Vec::with_capacity(kinds.saturating_add(1));
+        let buckets = 1_usize.checked_shl(self.bits).unwrap_or(1);
+        let mut starts = Vec::with_capacity(buckets.saturating_add(1));
         let mut begun = 0_usize;
-        for (number, place) in numbers.iter().zip(0_u32..) {
-            let (kind, _) = self.of(*number);
-            while begun <= kind {
-                starts.push(place);
+        for (number, index) in numbers.iter().zip(0_u32..) {
+            let (bucket, _) = self.locate(*number);
+            while begun <= bucket {
+                starts.push(index);
                 begun = begun.saturating_add(1);
             }
         }
         let end = u32::try_from(numbers.len()).unwrap_or(u32::MAX);
-        starts.resize(kinds.saturating_add(1), end);
+        starts.resize(buckets.saturating_add(1), end);
         starts
     }
 }
@@ -179,10 +174,10 @@ mod tests {
         let near = |n: &u128| [n.saturating_sub(1), *n, n.saturating_add(1)];
         let asked = numbers.iter().flat_map(near);
         for number in asked.chain([0, 1, 1 << 64, u128::MAX - 1, u128::MAX]) {
-            let place = numbers.partition_point(|n| *n < number);
+            let expected = numbers.partition_point(|n| *n < number);
             assert_eq!(
-                sorted.place_from(number),
-                place,
+                sorted.lower_bound(number),
+                expected,
                 "{number:x} of {}",
                 numbers.len()
             );
@@ -202,16 +197,16 @@ mod tests {
         check(&(0..1_000).collect::<Vec<_>>());
         check(&(0..1_000).map(|n| (5 << 70) + n).collect::<Vec<_>>());
         check(&(0..1_000).map(|n| n << 100).collect::<Vec<_>>());
-        // A heap, and a few far away.
+        // Many close together, and a few far away.
         let far = [1 << 60, 1 << 90, u128::MAX - 5];
         check(&(0..1_000).chain(far).collect::<Vec<_>>());
-        let mut drawn = 1_u128;
+        let mut state = 1_u128;
         let mut numbers: Vec<u128> = Vec::new();
         for _ in 0..1_000 {
-            drawn = drawn
+            state = state
                 .wrapping_mul(0xda94_2042_e4dd_58b5_0000_0000_0000_0001)
                 .wrapping_add(0x9e37_79b9_7f4a_7c15);
-            numbers.push(drawn ^ (drawn >> 64));
+            numbers.push(state ^ (state >> 64));
         }
         numbers.sort_unstable();
         numbers.dedup();

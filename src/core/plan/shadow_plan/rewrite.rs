@@ -1,14 +1,14 @@
-//! What a route changes in a request after the filter has seen it, as the policy declares it.
+//! The changes that a route makes to a request after the filter, as the policy declares them.
 
-/// The changes of a route. Shadow requests get them before they are sent: a filter cannot see what the
-/// router makes of the user's request, and a call of the filter's own passes no route.
+/// The changes of a route. The filter applies them to shadow requests itself, because it cannot see the request
+/// that the router sends, and its own calls do not pass through a route.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Rewrite {
-    /// How a path begins, and what takes the place of that.
+    /// A prefix of the path, and its replacement.
     pub prefix: Option<(String, String)>,
-    /// The host.
+    /// The new host.
     pub host: Option<String>,
-    /// Headers by their names in lower case: each gets this value, or is removed.
+    /// Header names in lower case, with the value to set, or `None` to remove the header.
     pub headers: Vec<(String, Option<String>)>,
 }
 
@@ -19,7 +19,7 @@ impl Rewrite {
         *self == Self::default()
     }
 
-    /// The path that v1 gets of the user's request; `None` where it is as it came.
+    /// Returns the path that the route sends to v1; `None` if the route does not change it.
     #[must_use]
     pub fn path(&self, path: &[u8]) -> Option<Vec<u8>> {
         let (from, to) = self.prefix.as_ref()?;
@@ -27,10 +27,9 @@ impl Rewrite {
         Some([to.as_bytes(), rest].concat())
     }
 
-    /// Changes the headers of a request as the route does. `path` is the path that v1 gets, where it is
-    /// another one.
+    /// Applies the changes to the headers of a request. `path` is the result of [`Rewrite::path`].
     ///
-    /// Like Envoy, it says in `x-envoy-original-path` what the path was.
+    /// Like Envoy, sets `x-envoy-original-path` to the previous path.
     pub fn apply<'a>(&'a self, headers: &mut Vec<(&'a [u8], &'a [u8])>, path: Option<&'a [u8]>) {
         if let Some(path) = path {
             let original = replace(headers, b":path", path);
@@ -49,17 +48,17 @@ impl Rewrite {
     }
 }
 
-/// Gives a header that is there another value, and returns the one before.
+/// Replaces the value of a header, if it is present, and returns the previous value.
 fn replace<'a>(
     headers: &mut [(&'a [u8], &'a [u8])],
     name: &[u8],
     value: &'a [u8],
 ) -> Option<&'a [u8]> {
-    let (_, held) = headers.iter_mut().find(|(known, _)| *known == name)?;
-    Some(std::mem::replace(held, value))
+    let (_, current) = headers.iter_mut().find(|(known, _)| *known == name)?;
+    Some(std::mem::replace(current, value))
 }
 
-/// Leaves a header with this one value, or without any.
+/// Sets a header to one value, or removes it.
 fn set<'a>(headers: &mut Vec<(&'a [u8], &'a [u8])>, name: &'a [u8], value: Option<&'a [u8]>) {
     headers.retain(|(known, _)| *known != name);
     headers.extend(value.map(|value| (name, value)));
@@ -95,7 +94,7 @@ mod tests {
     }
 
     #[test]
-    fn a_request_changes_as_the_route_changes_it() {
+    fn a_rewrite_makes_the_changes_of_the_route() {
         let rewrite = Rewrite {
             prefix: Some(("/api/".into(), "/".into())),
             host: Some("v1.internal".into()),
@@ -117,7 +116,7 @@ mod tests {
     }
 
     #[test]
-    fn a_path_that_begins_otherwise_stays() {
+    fn a_path_with_another_prefix_is_unchanged() {
         let rewrite = Rewrite {
             prefix: Some(("/api/".into(), "/".into())),
             ..Rewrite::default()
@@ -130,7 +129,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_declared_is_nothing_changed() {
+    fn an_empty_rewrite_changes_nothing() {
         assert!(Rewrite::default().is_empty());
         assert_eq!(rewritten(&Rewrite::default(), "/api/v1").len(), 6);
     }

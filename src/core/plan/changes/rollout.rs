@@ -1,0 +1,142 @@
+//! Lists the differences between a rollout in two revisions of a policy.
+
+use crate::plan::request_match::When;
+use crate::plan::{Plan, Rollout, Rule, Serve};
+
+use super::wording::{
+    describe_match, describe_ramp, describe_rule, describe_serve, describe_when, percent,
+    sorted_names,
+};
+
+/// Describes a rollout that the older policy does not have.
+pub(super) fn describe_new(plan: &Plan, rollout: &Rollout) -> Vec<String> {
+    let mut what = vec![
+        format!("new, mode {}", rollout.mode.as_str()),
+        format!("v1 {}, v2 {}", rollout.v1, rollout.v2),
+        format!("match {}", describe_match(&rollout.matches)),
+    ];
+    let rules = rollout.rules.iter().zip(1_usize..);
+    what.extend(rules.map(|(rule, number)| format!("rule {number} {}", describe_rule(plan, rule))));
+    what
+}
+
+/// Lists the differences between a rollout in the older and in the newer policy.
+pub(super) fn list_differences(
+    (old, before): (&Plan, &Rollout),
+    (new, after): (&Plan, &Rollout),
+) -> Vec<String> {
+    let mut what = Vec::new();
+    if before.mode != after.mode {
+        what.push(format!(
+            "mode {} → {}",
+            before.mode.as_str(),
+            after.mode.as_str()
+        ));
+    }
+    for (name, before, after) in [("v1", &before.v1, &after.v1), ("v2", &before.v2, &after.v2)] {
+        if before != after {
+            what.push(format!("{name} {before} → {after}"));
+        }
+    }
+    if !before.same_match(after) {
+        let [before, after] = [before, after].map(|rollout| describe_match(&rollout.matches));
+        what.push(format!("match {before} → {after}"));
+    }
+    list_rule_changes((old, &before.rules), (new, &after.rules), &mut what);
+    what
+}
+
+/// Adds the differences between two lists of rules. Equal rules at the beginning and at the end are skipped.
+fn list_rule_changes(
+    (old, before): (&Plan, &[Rule]),
+    (new, after): (&Plan, &[Rule]),
+    what: &mut Vec<String>,
+) {
+    let is_same =
+        |(a, b): &(&Rule, &Rule)| is_same_when(old, &a.when, new, &b.when) && a.serve == b.serve;
+    let same = before.iter().zip(after).take_while(is_same).count();
+    let shorter = before.len().min(after.len()).saturating_sub(same);
+    let backwards = before.iter().rev().zip(after.iter().rev());
+    let same_end = backwards.take(shorter).take_while(is_same).count();
+    let middle = |rules: &[Rule]| same..rules.len().saturating_sub(same_end);
+    let (of_before, of_after) = (middle(before), middle(after));
+    let numbered =
+        |range: &std::ops::Range<usize>| range.clone().map(|index| index.saturating_add(1));
+    let olds = before.get(of_before.clone()).unwrap_or_default();
+    let news = after.get(of_after.clone()).unwrap_or_default();
+    if olds.len() == news.len() {
+        for ((a, b), number) in olds.iter().zip(news).zip(numbered(&of_after)) {
+            let differences = list_rule_differences((old, a), (new, b));
+            if !differences.is_empty() {
+                what.push(format!("rule {number} {}", differences.join(", ")));
+            }
+        }
+        return;
+    }
+    let count = |rules: &[Rule]| match rules.len() {
+        1 => "1 rule".to_owned(),
+        count => format!("{count} rules"),
+    };
+    what.push(format!("{} → {}", count(before), count(after)));
+    for (rule, number) in olds.iter().zip(numbered(&of_before)) {
+        what.push(format!(
+            "removed rule {number}: {}",
+            describe_rule(old, rule)
+        ));
+    }
+    for (rule, number) in news.iter().zip(numbered(&of_after)) {
+        what.push(format!("new rule {number}: {}", describe_rule(new, rule)));
+    }
+}
+
+fn list_rule_differences((old, a): (&Plan, &Rule), (new, b): (&Plan, &Rule)) -> Vec<String> {
+    let mut what = Vec::new();
+    if !is_same_when(old, &a.when, new, &b.when) {
+        let [before, after] =
+            [(old, a), (new, b)].map(|(plan, rule)| describe_when(plan, &rule.when));
+        what.push(format!("when {before} → {after}"));
+    }
+    match (&a.serve, &b.serve) {
+        (
+            Serve::V2 { accounts, requests },
+            Serve::V2 {
+                accounts: new_accounts,
+                requests: new_requests,
+            },
+        ) => {
+            if accounts != new_accounts {
+                let [before, after] = [accounts, new_accounts].map(describe_ramp);
+                what.push(format!("accounts {before} → {after}"));
+            }
+            if requests != new_requests {
+                what.push(format!(
+                    "requests {} → {}",
+                    percent(*requests),
+                    percent(*new_requests)
+                ));
+            }
+        }
+        (before, after) if before != after => {
+            what.push(format!(
+                "{} → {}",
+                describe_serve(before),
+                describe_serve(after)
+            ));
+        }
+        _ => {}
+    }
+    what
+}
+
+/// Whether two conditions are equal. Segments are compared by name, because each policy numbers its own.
+fn is_same_when(old: &Plan, a: &When, new: &Plan, b: &When) -> bool {
+    let within = |plan, when: &When| {
+        when.within
+            .as_ref()
+            .map(|within| sorted_names(plan, within))
+    };
+    within(old, a) == within(new, b)
+        && sorted_names(old, &a.outside) == sorted_names(new, &b.outside)
+        && a.headers == b.headers
+        && a.regions == b.regions
+}

@@ -13,17 +13,18 @@ pub(crate) mod segments;
 mod shadow;
 pub(crate) mod whole_number;
 
+use crate::diagnostics::Diagnostics;
+use crate::diagnostics::error_code::ErrorCode;
 use crate::diagnostics::location::{JsonPointer, Span};
 use crate::diagnostics::problem::{Expected, Problem, excerpt};
-use crate::diagnostics::{Diagnostics, Document};
 use crate::plan::Plan;
 use crate::plan::path_match::TemplateUse;
 use crate::plan::rollout_index::RolloutIndex;
 use crate::policy::account_files::AccountFiles;
-use crate::policy::config_stream::ElidedSpans;
 use crate::policy::document;
 use crate::policy::json::{Field, Located, LocatedText, Map, Number, Reader};
-use crate::policy::read::{self, expected};
+use crate::policy::parsed_policy::ParsedPolicy;
+use crate::policy::read::expected;
 use crate::proxy::revision::Revision;
 use crate::request::account::Format;
 use crate::request::account_sources::{AccountSources, Source};
@@ -33,41 +34,32 @@ use turnout_text::is_dns_label;
 use whole_number::parsed;
 
 impl Plan {
-    /// Reads and compiles a policy.
+    /// Parses and compiles a policy.
     ///
     /// # Errors
     /// Every problem of the text at once, each with its place and what to write instead.
     pub fn from_json(text: &str) -> Result<Self, Diagnostics> {
-        Self::with_files(text, &AccountFiles::default())
+        ParsedPolicy::parse(text).into_plan(&AccountFiles::default())
     }
+}
 
-    /// As [`Plan::from_json`], of a policy that keeps accounts in files.
+impl ParsedPolicy<'_> {
+    /// Compiles the policy, with the accounts of its files.
     ///
     /// # Errors
-    /// Every problem of the text at once, and each file that is of no use.
-    pub fn with_files(text: &str, files: &AccountFiles) -> Result<Self, Diagnostics> {
-        let (rest, cuts) = ElidedSpans::of(text);
-        Self::read(&rest, cuts, files, &|| text.as_bytes().to_vec())
+    /// Every problem of the text at once, each with its place and what to write instead, and each file that
+    /// could not be read.
+    pub fn compile(&self, files: &AccountFiles) -> Result<Plan, Diagnostics> {
+        self.clone().into_plan(files)
     }
 
-    /// Of a text of which something was taken out; `whole` is all of it.
-    pub(crate) fn read(
-        text: &str,
-        cuts: ElidedSpans,
-        files: &AccountFiles,
-        whole: &dyn Fn() -> Vec<u8>,
-    ) -> Result<Self, Diagnostics> {
-        let is_whole = cuts.are_none();
-        let mut reader = Reader::with_elided_spans(Document::Policy, text, cuts);
-        let policy = reader
-            .root(expected::POLICY)
-            .and_then(|root| read::policy(&mut reader, root));
-        let mut plan = policy.and_then(|policy| plan(&mut reader, policy, files));
-        if let Some(plan) = &mut plan
-            && !(is_whole || plan.revision.is_named())
-        {
-            plan.revision = Revision::of_bytes(&whole());
-        }
+    /// As [`ParsedPolicy::compile`], without a second copy of packed accounts: a proxy has little memory.
+    pub(crate) fn into_plan(self, files: &AccountFiles) -> Result<Plan, Diagnostics> {
+        let Self {
+            mut reader,
+            document,
+        } = self;
+        let plan = document.and_then(|policy| plan(&mut reader, policy, files));
         let diagnostics = reader.finish();
         match plan {
             Some(plan) if diagnostics.is_empty() => Ok(plan),
@@ -150,7 +142,7 @@ fn version(reader: &mut Reader<'_>, whole: Span, version: Field<Number<'_>>) {
             "version {} of the policy is not known",
             excerpt(version.value)
         );
-        let problem = Problem::invalid(what, "write 1").with_code("unknown-version");
+        let problem = Problem::invalid(what, "write 1").with_code(ErrorCode::UnknownVersion);
         reader.report(version.span, &root.field("version"), problem);
     }
 }
@@ -167,7 +159,11 @@ fn revision(reader: &mut Reader<'_>, given: Field<LocatedText<'_>>) -> Option<Re
         let problem =
             Problem::invalid(what, "write 1 to 64 letters, digits, `.`, `_`, `+` and `-`");
         let at = JsonPointer::Root.field("revision");
-        reader.report(text.span, &at, problem.with_code("malformed-revision"));
+        reader.report(
+            text.span,
+            &at,
+            problem.with_code(ErrorCode::MalformedRevision),
+        );
     }
     revision
 }
@@ -256,7 +252,7 @@ fn check_name(reader: &mut Reader<'_>, at: &JsonPointer<'_>, what: &str, name: &
             format!("`{}` is not a {what} name", excerpt(&name.value)),
             "write 1 to 63 lower-case letters, digits and inner hyphens",
         );
-        reader.report(name.span, at, problem.with_code("malformed-name"));
+        reader.report(name.span, at, problem.with_code(ErrorCode::MalformedName));
     }
 }
 

@@ -1,8 +1,10 @@
 //! What is wrong with a policy, and where: every problem of a text, each with its place.
 
+pub(crate) mod error_code;
 pub(crate) mod location;
 pub(crate) mod malformed_account;
 pub(crate) mod problem;
+pub(crate) mod warning_code;
 
 use std::fmt;
 use std::ops::Range;
@@ -168,7 +170,7 @@ impl fmt::Display for Diagnostics {
 impl std::error::Error for Diagnostics {}
 
 /// Problems while they are being found, in the order of the text.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(crate) struct Problems {
     found: Vec<(Span, String, Problem)>,
     omitted: usize,

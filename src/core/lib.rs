@@ -32,7 +32,9 @@ pub use bucketing::hash::{Hash, PercentageTooFine, ToolPosition};
 pub use bucketing::{Fraction, Position, Salt};
 pub use decide::decide;
 pub use decision::{Decision, Reason, Treatment};
+pub use diagnostics::error_code::ErrorCode;
 pub use diagnostics::problem::{Problem, Severity};
+pub use diagnostics::warning_code::WarningCode;
 pub use diagnostics::{Diagnostic, Diagnostics, Document, Related};
 pub use plan::account_outcome::AccountOutcome;
 pub use plan::changes::{ChangedPart, PlanChange};
@@ -43,10 +45,9 @@ pub use plan::unsegmented::Unsegmented;
 pub use plan::{Mode, Plan, Rollout};
 pub use policy::account_files::{
     AccountFile, AccountFileReference, AccountFiles, AccountListBuilder, FileQuoting,
-    referenced_account_files,
 };
 pub use policy::config_stream::ConfigStream;
-pub use policy::inline_accounts::inline_accounts;
+pub use policy::parsed_policy::{ParsedPolicy, invalid_utf8};
 #[cfg(feature = "schema")]
 pub use policy::schema::schema;
 pub use policy::time::{Time, TimeError};

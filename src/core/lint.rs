@@ -7,7 +7,6 @@
 mod account_sources;
 mod allocations;
 mod change;
-mod code;
 mod errors;
 mod fall_through;
 mod held_bytes;
@@ -20,14 +19,12 @@ mod segment_accounts;
 mod two_turnouts;
 mod warnings;
 
+use crate::diagnostics::Diagnostics;
 use crate::diagnostics::location::{JsonPointer, Span};
-use crate::diagnostics::problem::Problem;
-use crate::diagnostics::{Diagnostics, Document};
+use crate::diagnostics::warning_code::WarningCode;
 use crate::plan::Plan;
 use crate::policy::account_files::AccountFiles;
-use crate::policy::config_stream::ElidedSpans;
-use crate::policy::json::Reader;
-use crate::policy::read::{self, expected};
+use crate::policy::parsed_policy::ParsedPolicy;
 
 use errors::Errors;
 use partial_plan::PartialPlan;
@@ -35,7 +32,6 @@ use segment_accounts::AccountClasses;
 use turnout_text::join_list;
 use warnings::Warnings;
 
-pub use code::Code;
 pub use routes::{ProxyRoutes, Route, RouteChange, RoutePath, Target};
 pub use two_turnouts::{ChainFilter, TwoTurnouts};
 
@@ -49,48 +45,56 @@ pub struct Options<'a> {
     /// The routes of running proxies, and their chains with two Turnout filters.
     pub routes: &'a [ProxyRoutes],
     /// Warnings that are known and meant.
-    pub allow: &'a [Code],
+    pub allow: &'a [WarningCode],
 }
 
-/// Every error of a policy, as [`Plan::from_json`] finds them, and every warning, in the order of
-/// the text.
-///
-/// A policy with errors has warnings too, as far as it can be read; one that would only follow from
-/// an error is not told.
+/// What lint found in a policy.
+#[derive(Debug)]
+pub struct LintReport {
+    /// Every error and every warning, in the order of the text.
+    pub diagnostics: Diagnostics,
+    /// The compiled policy; `None` if it has errors.
+    pub plan: Option<Plan>,
+}
+
+/// Parses and lints a policy. See [`ParsedPolicy::lint`].
 #[must_use]
 pub fn lint(text: &[u8], options: &Options<'_>) -> Diagnostics {
-    let text = match std::str::from_utf8(text) {
-        Ok(text) => text,
-        Err(error) => return not_utf8(text, error.valid_up_to()),
-    };
-    let none = AccountFiles::default();
-    let files = options.files.unwrap_or(&none);
-    let (plan, mut diagnostics) = match Plan::with_files(text, files) {
-        Ok(plan) => (Some(plan), Diagnostics::default()),
-        Err(diagnostics) => (None, diagnostics),
-    };
-    if diagnostics.omitted() > 0 {
-        // What is wrong is not all known, so neither is what follows from it.
-        return diagnostics;
-    }
-    // Reads the policy again for its places. Its problems are those that are known by now.
-    let (rest, cuts) = ElidedSpans::of(text);
-    let mut reader = Reader::with_elided_spans(Document::Policy, &rest, cuts);
-    let policy = reader
-        .root(expected::POLICY)
-        .and_then(|root| read::policy(&mut reader, root));
-    let mut warnings = Warnings::new(options.allow);
-    if let Some(policy) = policy {
-        let view = PartialPlan::new(&mut reader, policy, &Errors::new(&diagnostics), files);
-        check(&view, options.against, &mut warnings);
-        if let Some(plan) = &plan {
-            routes::check(&view, plan, options.routes, &mut warnings);
-            held_bytes::check(&view, plan, &mut warnings);
-            two_turnouts::check(&view, options.routes, &mut warnings);
+    ParsedPolicy::from_bytes(text).lint(options).diagnostics
+}
+
+impl ParsedPolicy<'_> {
+    /// Finds every error of the policy, as [`ParsedPolicy::compile`] does, and every warning.
+    ///
+    /// A policy with errors has warnings too, as far as it can be read. A warning that would only follow from
+    /// an error is left out.
+    #[must_use]
+    pub fn lint(&self, options: &Options<'_>) -> LintReport {
+        let none = AccountFiles::default();
+        let files = options.files.unwrap_or(&none);
+        let (plan, mut diagnostics) = match self.compile(files) {
+            Ok(plan) => (Some(plan), Diagnostics::default()),
+            Err(diagnostics) => (None, diagnostics),
+        };
+        // If not all errors are known, neither are the warnings that only follow from one.
+        if diagnostics.omitted() == 0
+            && let Some(document) = self.document.clone()
+        {
+            // Only places are taken from this reader: its problems are in the diagnostics already.
+            let mut reader = self.reader.clone();
+            let errors = Errors::new(&diagnostics);
+            let view = PartialPlan::new(&mut reader, document, &errors, files);
+            let mut warnings = Warnings::new(options.allow);
+            check(&view, options.against, &mut warnings);
+            if let Some(plan) = &plan {
+                routes::check(&view, plan, options.routes, &mut warnings);
+                held_bytes::check(&view, plan, &mut warnings);
+                two_turnouts::check(&view, options.routes, &mut warnings);
+            }
+            warnings.finish(self.reader.document(), &mut diagnostics);
         }
+        LintReport { diagnostics, plan }
     }
-    warnings.finish(&rest, &reader.into_elided_spans(), &mut diagnostics);
-    diagnostics
 }
 
 fn check(view: &PartialPlan<'_>, against: Option<&Plan>, warnings: &mut Warnings<'_>) {
@@ -125,7 +129,7 @@ impl Budget {
 
 fn not_examined(warnings: &mut Warnings<'_>, what: &str, place: (Span, &JsonPointer<'_>)) {
     warnings.push(
-        Code::NotExamined,
+        WarningCode::NotExamined,
         place,
         format!("there are too many {what} to hold each against each"),
         "split the policy, or take this part as unchecked",
@@ -141,28 +145,4 @@ fn listed(words: &[String], conjunction: &str) -> String {
         Some((shown, [_, ..])) => format!("{} {conjunction} others", shown.join(", ")),
         _ => join_list(words, conjunction),
     }
-}
-
-/// What bytes are that are not UTF-8, and what to do about it.
-#[must_use]
-pub fn not_text(bytes: &[u8]) -> (&'static str, &'static str) {
-    match bytes {
-        [0x1f, 0x8b, ..] => ("the file is compressed by gzip", "decompress it first"),
-        [0xff, 0xfe, ..] | [0xfe, 0xff, ..] => ("the text is UTF-16", "save it as UTF-8"),
-        _ => ("the text is not UTF-8", "save it as JSON in UTF-8"),
-    }
-}
-
-fn not_utf8(bytes: &[u8], valid_up_to: usize) -> Diagnostics {
-    let valid = bytes.get(..valid_up_to).unwrap_or_default();
-    let valid = std::str::from_utf8(valid).unwrap_or_default();
-    let mut reader = Reader::new(Document::Policy, valid);
-    let span = Span {
-        start: valid_up_to,
-        end: valid_up_to,
-    };
-    let (what, instead) = not_text(bytes);
-    let problem = Problem::invalid(what, instead);
-    reader.report(span, &JsonPointer::Root, problem.with_code("not-utf8"));
-    reader.finish()
 }

@@ -8,6 +8,7 @@ pub(crate) mod document;
 pub(crate) mod inline_accounts;
 pub(crate) mod json;
 pub(crate) mod packed_accounts;
+pub(crate) mod parsed_policy;
 pub(crate) mod read;
 #[cfg(feature = "schema")]
 pub(crate) mod schema;

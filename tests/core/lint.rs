@@ -12,8 +12,8 @@ use std::path::PathBuf;
 
 use expect_test::expect_file;
 use support::corpus;
-use turnout_core::lint::{Code, Options, lint};
-use turnout_core::{Diagnostic, Plan, Severity};
+use turnout_core::lint::{Options, lint};
+use turnout_core::{Diagnostic, ErrorCode, Plan, Severity, WarningCode};
 
 fn warned() -> Vec<PathBuf> {
     let files = corpus::files("policies/warnings", "json");
@@ -69,7 +69,7 @@ fn every_kind_of_warning_is_in_the_corpus() {
         "unrouted-rollout",
         "two-turnouts",
     ];
-    let known = Code::ALL.map(Code::as_str).into_iter();
+    let known = WarningCode::ALL.map(WarningCode::as_str).into_iter();
     let known: BTreeSet<&str> = known.filter(|code| !others.contains(code)).collect();
     assert_eq!(found, known);
 }
@@ -78,7 +78,7 @@ fn every_kind_of_warning_is_in_the_corpus() {
 fn an_allowed_warning_is_not_reported() {
     for path in warned() {
         let text = fs::read(&path).expect("a readable policy");
-        for code in Code::ALL {
+        for code in WarningCode::ALL {
             let options = Options {
                 against: None,
                 allow: &[code],
@@ -104,15 +104,29 @@ fn errors_are_those_of_the_plan() {
     }
 }
 
-/// The words are a contract. This test detects a new or a missing one.
+/// The codes are a contract: the file in the corpus changes if one is added or removed.
 #[test]
-fn every_kind_of_error_is_in_the_corpus() {
+fn every_error_code_is_in_the_corpus() {
+    /// Errors that no policy of the corpus can have.
+    const ELSEWHERE: [ErrorCode; 3] = [
+        // The corpus is text; see `what_is_not_utf_8_has_a_place`.
+        ErrorCode::NotUtf8,
+        // About a name on the command line.
+        ErrorCode::UnknownRollout,
+        // About the plugin's configuration around the policy.
+        ErrorCode::InvalidValue,
+    ];
     let files = corpus::files("policies/invalid", "json");
     let found = files.iter().flat_map(diagnostics_of);
     let found = found.filter(|diagnostic| diagnostic.severity() == Severity::Error);
     let found: BTreeSet<&str> = found.map(|diagnostic| diagnostic.code()).collect();
     let codes: String = found.iter().map(|code| format!("{code}\n")).collect();
     expect_file![corpus::folder().join("policies/invalid/codes")].assert_eq(&codes);
+    let of_policies = ErrorCode::ALL
+        .into_iter()
+        .filter(|code| !ELSEWHERE.contains(code));
+    let expected: BTreeSet<&str> = of_policies.map(ErrorCode::as_str).collect();
+    assert_eq!(found, expected);
 }
 
 #[test]
@@ -122,7 +136,7 @@ fn the_shipped_policies_are_clean() {
     for path in files {
         let mut found = diagnostics_of(&path);
         // The last rollout of `everything` matches everything that misses the others, on purpose.
-        found.retain(|found| found.code() != Code::FallThrough.as_str());
+        found.retain(|found| found.code() != WarningCode::FallThrough.as_str());
         assert!(found.is_empty(), "{}: {found:?}", path.display());
     }
     let text = support::envoy::file("policy.json");

@@ -3,9 +3,9 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use turnout_core::lint::{self, Code};
+use turnout_core::lint::{self, LintReport};
 use turnout_core::{
-    Diagnostics, EmittedHeaders, Inbound, MaxHeldBytes, Plan, RecordLevel, Severity,
+    EmittedHeaders, Inbound, MaxHeldBytes, Plan, RecordLevel, Severity, WarningCode,
 };
 use turnout_live::{Given, Intent, check_wasm};
 
@@ -15,7 +15,7 @@ use crate::support::exit::{Exit, refuse};
 use crate::support::headers_arg;
 use crate::support::inbound_arg::InboundArg;
 use crate::support::lint_code_arg;
-use crate::support::policy_file::Policy;
+use crate::support::policy_file::{Policy, PolicyFile};
 use crate::support::safe_output::print_error_line;
 use crate::support::{
     max_held_bytes_arg, record_level_arg, render_diagnostics, stale_series, text_io,
@@ -79,7 +79,7 @@ pub(crate) struct Arguments {
     strict: bool,
     /// Suppress the warnings with this code. May be repeated.
     #[arg(long, value_name = "CODE", value_parser = lint_code_arg::parser(), hide_possible_values = true)]
-    allow: Vec<Code>,
+    allow: Vec<WarningCode>,
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Exit {
@@ -128,19 +128,20 @@ fn wasm(arguments: &Arguments) -> Result<Option<String>, Exit> {
 /// The policy's text with its revision, once nothing speaks against it.
 fn policy(arguments: &Arguments) -> Result<String, Exit> {
     let access = arguments.account_roots.access(arguments.review.lines());
-    let policy = Policy::read(&arguments.policy, access)?;
+    let file = PolicyFile::read(&arguments.policy)?;
+    let policy = file.parse(access)?;
     let in_force = arguments.options.directory().in_force();
     let in_force = in_force.map_err(|error| refuse(&error.to_string()))?;
     let routes = arguments.options.routes();
     let against = in_force.and_then(|in_force| Plan::from_json(&in_force.policy).ok());
-    let diagnostics = policy.lint(lint::Options {
+    let report = policy.lint(lint::Options {
         against: against.as_ref(),
         routes: &routes,
         allow: &arguments.allow,
         ..lint::Options::default()
     });
-    refused(arguments, &policy, &diagnostics)?;
-    let (text, plan) = policy.for_proxies()?;
+    let plan = accepted(arguments, &policy, report)?;
+    let (text, plan) = policy.for_proxies(plan)?;
     if let Some(against) = &against {
         let directory = arguments.options.directory();
         stale_series::warn(arguments.options.admins(), Some(&directory), against, &plan);
@@ -148,13 +149,15 @@ fn policy(arguments: &Arguments) -> Result<String, Exit> {
     Ok(text)
 }
 
-fn refused(arguments: &Arguments, policy: &Policy, diagnostics: &Diagnostics) -> Result<(), Exit> {
+/// The plan, if neither an error nor, with `--strict`, a warning forbids it. Prints both.
+fn accepted(arguments: &Arguments, policy: &Policy<'_>, report: LintReport) -> Result<Plan, Exit> {
+    let LintReport { diagnostics, plan } = report;
     let name = policy.name();
-    if diagnostics.count(Severity::Error) > 0 {
-        policy.print(diagnostics);
+    let Some(plan) = plan else {
+        policy.print(&diagnostics);
         return Err(Exit::BadInput);
-    }
-    render_diagnostics::show(name, policy.text(), diagnostics);
+    };
+    render_diagnostics::show(name, policy.text(), &diagnostics);
     let warnings = diagnostics.count(Severity::Warning);
     if warnings > 0 && arguments.strict {
         print_error_line(&format!(
@@ -162,5 +165,5 @@ fn refused(arguments: &Arguments, policy: &Policy, diagnostics: &Diagnostics) ->
         ));
         return Err(Exit::No);
     }
-    Ok(())
+    Ok(plan)
 }

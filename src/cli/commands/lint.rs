@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
 use serde_json::{Value, json};
-use turnout_core::lint::{Code, Options, ProxyRoutes, lint};
-use turnout_core::{Diagnostic, Diagnostics, Plan, Severity};
+use turnout_core::lint::{LintReport, Options, ProxyRoutes};
+use turnout_core::{Diagnostic, Diagnostics, ParsedPolicy, Plan, Severity, WarningCode};
 use turnout_text::escape_for_terminal;
 
 use crate::support::account_file_access::{Access, AccountFileOptions};
@@ -49,7 +49,7 @@ pub(crate) struct Arguments {
     strict: bool,
     /// Suppress the warnings with this code. May be repeated.
     #[arg(long, value_name = "CODE", value_parser = lint_code_arg::parser(), hide_possible_values = true)]
-    allow: Vec<Code>,
+    allow: Vec<WarningCode>,
     /// Output format.
     #[arg(long, value_enum, default_value_t = Format::Text)]
     format: Format,
@@ -69,11 +69,12 @@ enum Format {
 }
 
 /// A policy text, which diagnostics refer to.
-struct Source {
+struct Source<'b> {
     name: String,
     /// The name in JSON, where it is not escaped.
     exact_name: String,
-    bytes: Vec<u8>,
+    bytes: &'b [u8],
+    parsed: ParsedPolicy<'b>,
     found: Found,
 }
 
@@ -88,9 +89,11 @@ fn linted(arguments: &Arguments) -> Result<Exit, String> {
     if is_dash(&arguments.policy) && arguments.against.as_deref().is_some_and(is_dash) {
         return Err("both policies are standard input; name a file for one of them".into());
     }
-    let policy = Source::read(&arguments.policy, arguments.account_files.access())?;
+    let access = arguments.account_files.access();
+    let bytes = text_io::read_bytes(&arguments.policy)?;
+    let policy = Source::parse(&arguments.policy, &bytes, access)?;
     let old = match &arguments.against {
-        Some(path) => Some(old(Source::read(path, arguments.account_files.access())?)?),
+        Some(path) => Some(old(path, access)?),
         None => None,
     };
     let routes = turnout_admin::routes(&arguments.admin).into_iter();
@@ -101,11 +104,9 @@ fn linted(arguments: &Arguments) -> Result<Exit, String> {
         routes: &routes,
         allow: &arguments.allow,
     };
-    let diagnostics = lint(&policy.bytes, &options);
-    if let Some(old) = &old
-        && let Some(new) = policy.plan()
-    {
-        stale_series::warn(&arguments.admin, None, old, &new);
+    let LintReport { diagnostics, plan } = policy.parsed.lint(&options);
+    if let (Some(old), Some(new)) = (&old, &plan) {
+        stale_series::warn(&arguments.admin, None, old, new);
     }
     match arguments.format {
         _ if arguments.json => text_io::write(None, &as_json(&policy, &diagnostics))?,
@@ -129,11 +130,16 @@ fn linted(arguments: &Arguments) -> Result<Exit, String> {
     })
 }
 
-fn old(source: Source) -> Result<Plan, String> {
-    let text = String::from_utf8(source.bytes)
-        .map_err(|_| format!("cannot read {}: it is not UTF-8", source.name))?;
-    Plan::with_files(&text, &source.found.files).map_err(|diagnostics| {
-        render_diagnostics::show(&source.name, &text, &diagnostics);
+/// The plan of the policy to compare with.
+fn old(path: &Path, access: Access<'_>) -> Result<Plan, String> {
+    let bytes = text_io::read_bytes(path)?;
+    let source = Source::parse(path, &bytes, access)?;
+    if std::str::from_utf8(&bytes).is_err() {
+        return Err(format!("cannot read {}: it is not UTF-8", source.name));
+    }
+    let compiled = source.parsed.compile(&source.found.files);
+    compiled.map_err(|diagnostics| {
+        render_diagnostics::show(&source.name, &source.text(&diagnostics), &diagnostics);
         source.found.print_bad_lines();
         format!(
             "{} is not a valid policy, so nothing can be compared with it",
@@ -142,35 +148,30 @@ fn old(source: Source) -> Result<Plan, String> {
     })
 }
 
-impl Source {
-    fn read(path: &Path, access: Access<'_>) -> Result<Self, String> {
-        let bytes = text_io::read_bytes(path)?;
-        let text = std::str::from_utf8(&bytes).unwrap_or_default();
+impl<'b> Source<'b> {
+    /// Parses the bytes of the file, and reads the account files that it names.
+    fn parse(path: &Path, bytes: &'b [u8], access: Access<'_>) -> Result<Self, String> {
+        let parsed = ParsedPolicy::from_bytes(bytes);
         Ok(Self {
             name: text_io::name_of(path),
             exact_name: text_io::exact_name_of(path),
-            found: account_files::read(path, text, access)?,
+            found: account_files::read(path, &parsed, access)?,
             bytes,
+            parsed,
         })
-    }
-
-    /// The compiled policy, or `None` if it has an error.
-    fn plan(&self) -> Option<Plan> {
-        let text = std::str::from_utf8(&self.bytes).ok()?;
-        Plan::with_files(text, &self.found.files).ok()
     }
 
     /// The policy as text. If it is not UTF-8, it is cut off a little after the first error, and invalid bytes
     /// become replacement characters.
     fn text(&self, diagnostics: &Diagnostics) -> Cow<'_, str> {
         const FURTHER: usize = 1_000;
-        match std::str::from_utf8(&self.bytes) {
+        match std::str::from_utf8(self.bytes) {
             Ok(text) => Cow::Borrowed(text),
             Err(_) => {
                 let place = diagnostics.as_slice().first();
                 let end = place.map_or(0, |place| place.span.end);
                 let shown = self.bytes.get(..end.saturating_add(FURTHER));
-                String::from_utf8_lossy(shown.unwrap_or(&self.bytes))
+                String::from_utf8_lossy(shown.unwrap_or(self.bytes))
             }
         }
     }
@@ -195,7 +196,7 @@ impl Source {
     }
 }
 
-fn as_json(source: &Source, diagnostics: &Diagnostics) -> SafeText {
+fn as_json(source: &Source<'_>, diagnostics: &Diagnostics) -> SafeText {
     let list = diagnostics.as_slice().iter().map(diagnostic_as_json);
     let bad_lines = source
         .found
@@ -235,7 +236,7 @@ fn diagnostic_as_json(diagnostic: &Diagnostic) -> Value {
 }
 
 /// One GitHub workflow command for each diagnostic.
-fn as_commands(source: &Source, is_file: bool, diagnostics: &Diagnostics) -> SafeText {
+fn as_commands(source: &Source<'_>, is_file: bool, diagnostics: &Diagnostics) -> SafeText {
     let mut commands = SafeText::default();
     let file = is_file.then_some(("file", source.name.as_str()));
     for diagnostic in diagnostics.as_slice() {

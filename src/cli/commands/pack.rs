@@ -9,7 +9,7 @@ use turnout_simulate::{Column, ListOptions};
 use crate::support::account_file_access::AccountFileOptions;
 use crate::support::account_files::{MOST, gather, open};
 use crate::support::exit::{Exit, refuse};
-use crate::support::policy_file::Policy;
+use crate::support::policy_file::PolicyFile;
 use crate::support::safe_output::SafeText;
 use crate::support::safe_output::print_error_line;
 use crate::support::text_io;
@@ -39,8 +39,8 @@ pub(crate) struct Arguments {
 pub(crate) fn run(arguments: &Arguments) -> Exit {
     let packed = match (&arguments.policy, &arguments.file) {
         (Some(policy), _) => {
-            let policy = Policy::read(policy, arguments.account_files.access());
-            policy.and_then(|policy| policy.packed())
+            let access = arguments.account_files.access();
+            PolicyFile::read(policy).and_then(|file| file.parse(access)?.packed())
         }
         (None, Some(file)) => accounts(file, arguments),
         (None, None) => Err(refuse("give a file or --policy")),

@@ -13,7 +13,7 @@ use crate::support::account_file_access::AccountFileOptions;
 use crate::support::exit::{Exit, refuse};
 use crate::support::headers_arg::{self, NOT_PASSED_ON};
 use crate::support::inbound_arg::InboundArg;
-use crate::support::policy_file::Policy;
+use crate::support::policy_file::PolicyFile;
 use crate::support::safe_output::{SafeText, unprintable};
 use crate::support::{max_held_bytes_arg, record_level_arg, text_io};
 
@@ -137,8 +137,10 @@ impl From<PhaseWord> for Phase {
 
 pub(crate) fn run(arguments: &Arguments) -> Exit {
     // All problems are reported at once, so that they can be fixed at once.
-    let policy = Policy::read(&arguments.policy, arguments.account_files.access())
-        .and_then(|policy| policy.for_proxies());
+    let policy = PolicyFile::read(&arguments.policy).and_then(|file| {
+        let policy = file.parse(arguments.account_files.access())?;
+        policy.for_proxies(policy.plan()?)
+    });
     let mut wrong = check(arguments);
     let template = template(arguments, &mut wrong);
     let rendered = policy.as_ref().ok().map(|(policy, plan)| {

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use turnout_core::{
     AccountFile, AccountFileReference, AccountFiles, AccountListBuilder, FileQuoting, Format,
-    referenced_account_files,
+    ParsedPolicy,
 };
 use turnout_simulate::{AccountsRead, Column, ListOptions, read_accounts};
 use turnout_text::escape_for_terminal;
@@ -43,17 +43,17 @@ pub(crate) struct BadLine {
 
 /// Reads the account files that a policy names. An error in a file becomes an error of the policy, at the place
 /// that names the file, when the policy is compiled. The returned error is the sentence to print.
-pub(crate) fn read(path: &Path, policy: &str, access: Access<'_>) -> Result<Found, String> {
+pub(crate) fn read(
+    path: &Path,
+    policy: &ParsedPolicy<'_>,
+    access: Access<'_>,
+) -> Result<Found, String> {
     let mut found = Found {
         text: access.text,
         ..Found::default()
     };
     let roots = Roots::of(path, access)?;
-    // Most policies name no files, and parsing them again takes time.
-    if !policy.contains("accounts_from") {
-        return Ok(found);
-    }
-    let (format, named) = referenced_account_files(policy);
+    let (format, named) = policy.account_files();
     let Some(format) = format else {
         return Ok(found);
     };

@@ -4,7 +4,7 @@ use std::fs::{self, File};
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 
-use turnout_core::lint::not_text;
+use turnout_core::invalid_utf8;
 use turnout_text::escape_bytes_for_terminal;
 
 use crate::support::exit::{Exit, refuse};
@@ -19,7 +19,7 @@ pub(crate) fn read(path: &Path) -> Result<String, String> {
     String::from_utf8(bytes).map_err(|error| {
         let place = error.utf8_error().valid_up_to();
         let name = name_of(path);
-        match not_text(error.as_bytes()) {
+        match invalid_utf8(error.as_bytes()) {
             ("the text is not UTF-8", _) => {
                 format!("cannot read {name}: it is not UTF-8 at byte {place}")
             }

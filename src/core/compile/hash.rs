@@ -9,6 +9,7 @@ use crate::bucketing::hash::{
     AlgorithmVersion, BucketingScheme, Comparison, Flagd, GrowthBook, Hash, LaunchDarkly,
     Namespace, Split, Traffic, Unleash, V2End, parts_of,
 };
+use crate::diagnostics::error_code::ErrorCode;
 use crate::diagnostics::location::{JsonPointer, Span};
 use crate::diagnostics::problem::{Expected, Problem, excerpt};
 use crate::diagnostics::{Diagnostics, Document};
@@ -143,7 +144,7 @@ fn own(
         format!("the word `{name}` does not say what its formula needs"),
         format!("write an object, for example {{ \"{name}\": {example} }}"),
     )
-    .with_code("bare-hash");
+    .with_code(ErrorCode::BareHash);
     reader.report(word.span, at, problem);
     None
 }
@@ -157,7 +158,7 @@ fn split(tool: &mut ToolFields<'_, '_, '_, '_>) -> Option<Split> {
             format!("algorithm {} of Split is not known", excerpt(algo.value)),
             "write 2, its MurmurHash3; a flag of algorithm 1 (legacy) cannot keep its accounts",
         )
-        .with_code("unknown-algorithm");
+        .with_code(ErrorCode::UnknownAlgorithm);
         tool.report(algo.span, "algo", problem);
     }
     let traffic = traffic(tool);
@@ -174,7 +175,7 @@ fn traffic(tool: &mut ToolFields<'_, '_, '_, '_>) -> Option<Option<Traffic>> {
                 format!("a seed has no effect without `{PERCENT}`"),
                 "remove it, or write the allocation",
             )
-            .with_code("useless-seed");
+            .with_code(ErrorCode::UselessSeed);
             tool.report(seed.span, SEED, problem);
         }
         return Some(None);
@@ -198,7 +199,7 @@ fn launchdarkly(tool: &mut ToolFields<'_, '_, '_, '_>, numbers: Numbers) -> Opti
             "a seed stands in the place of the flag's key and salt",
             "write `seed` alone, or `flag_key` and `salt`",
         )
-        .with_code("two-seeds");
+        .with_code(ErrorCode::TwoSeeds);
         tool.reader.report(tool.span.head(), &tool.at, problem);
     }
     let seed = tool.large_whole("seed", expected::SEED, numbers);
@@ -243,7 +244,7 @@ fn start(
             "only an experiment has a range of v2 that begins there",
             "remove it, or write \"rule\": \"experiment\" and no `v2`",
         )
-        .with_code("useless-start");
+        .with_code(ErrorCode::UselessStart);
         tool.report(number.span, "start", problem);
     }
     let at = tool.at.field("start");
@@ -270,7 +271,7 @@ fn namespace(given: &mut ToolFields<'_, '_, '_, '_>) -> Option<Namespace> {
             ),
             "write the namespace's range, `from` below `to`",
         )
-        .with_code("empty-namespace");
+        .with_code(ErrorCode::EmptyNamespace);
         given.reader.report(given.span.head(), &given.at, problem);
     }
     Some(Namespace::new(&id?, from, to))
@@ -377,7 +378,11 @@ impl<'r, 't, 'p, 'a> ToolFields<'r, 't, 'p, 'a> {
         if !(least..=LONGEST).contains(&length) {
             let what = format!("a text of {length} bytes");
             let problem = Problem::invalid(what, format!("write {least} to {LONGEST} bytes"));
-            self.report(text.span, field, problem.with_code("malformed-text"));
+            self.report(
+                text.span,
+                field,
+                problem.with_code(ErrorCode::MalformedText),
+            );
         }
         Some(text.value.into_owned())
     }
@@ -422,7 +427,7 @@ impl<'r, 't, 'p, 'a> ToolFields<'r, 't, 'p, 'a> {
                 ),
                 format!("write it as a text: \"{value}\""),
             )
-            .with_code("inexact-number"),
+            .with_code(ErrorCode::InexactNumber),
             None => Problem::invalid(
                 format!("{} is no whole number of 64 bits", excerpt(&text)),
                 format!(
@@ -432,7 +437,7 @@ impl<'r, 't, 'p, 'a> ToolFields<'r, 't, 'p, 'a> {
                     EXACT.end()
                 ),
             )
-            .with_code("out-of-range"),
+            .with_code(ErrorCode::OutOfRange),
         };
         self.report(span, field, problem);
         None

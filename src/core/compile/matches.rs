@@ -1,5 +1,6 @@
 //! What requests a rollout or a rule is about: hosts, paths, methods, headers.
 
+use crate::diagnostics::error_code::ErrorCode;
 use crate::diagnostics::location::JsonPointer;
 use crate::diagnostics::problem::{Problem, excerpt};
 use crate::plan::path_match::{PathMatch, PathTemplate, TemplateError, TemplateUse};
@@ -81,7 +82,7 @@ fn host(reader: &mut Reader<'_>, at: &JsonPointer<'_>, host: &LocatedText<'_>) -
         _ => "write a host name, for example `api.example.com`",
     };
     let what = format!("`{}` is not a host", excerpt(text));
-    let problem = Problem::invalid(what, instead).with_code("malformed-host");
+    let problem = Problem::invalid(what, instead).with_code(ErrorCode::MalformedHost);
     reader.report(host.span, at, problem);
     None
 }
@@ -104,7 +105,8 @@ pub(super) fn method(
         reader.report(
             method.span,
             at,
-            Problem::invalid(what, "write one, for example `GET`").with_code("malformed-method"),
+            Problem::invalid(what, "write one, for example `GET`")
+                .with_code(ErrorCode::MalformedMethod),
         );
         return None;
     }
@@ -113,7 +115,7 @@ pub(super) fn method(
         let shown = excerpt(text);
         let what = format!("`{shown}` would match no request: methods are upper case");
         let instead = format!("write `{}`", shown.to_ascii_uppercase());
-        let problem = Problem::invalid(what, instead).with_code("malformed-method");
+        let problem = Problem::invalid(what, instead).with_code(ErrorCode::MalformedMethod);
         reader.report(method.span, at, problem);
         return None;
     }
@@ -130,7 +132,7 @@ pub(super) fn region(
     if text.len() > LONGEST_REGION || !is_header_value(text) {
         let what = format!("`{}` is not a region", excerpt(text));
         let instead = "write the region of a proxy's locality, for example `us-east-1`";
-        let problem = Problem::invalid(what, instead).with_code("malformed-region");
+        let problem = Problem::invalid(what, instead).with_code(ErrorCode::MalformedRegion);
         reader.report(region.span, at, problem);
         return None;
     }
@@ -178,7 +180,7 @@ pub(super) fn plain_path(
     reader.report(
         path.span,
         at,
-        Problem::invalid(problem.what(), problem.help()).with_code("malformed-path"),
+        Problem::invalid(problem.what(), problem.help()).with_code(ErrorCode::MalformedPath),
     );
     None
 }
@@ -195,7 +197,8 @@ pub(super) fn template(
             reader.report(
                 text.span,
                 at,
-                Problem::invalid(problem.what(), problem.help()).with_code("malformed-path"),
+                Problem::invalid(problem.what(), problem.help())
+                    .with_code(ErrorCode::MalformedPath),
             );
             None
         }
@@ -266,7 +269,7 @@ pub(super) fn header_name(
         )
     };
     let what = format!("`{}` {what}", excerpt(text));
-    let problem = Problem::invalid(what, instead).with_code("malformed-header");
+    let problem = Problem::invalid(what, instead).with_code(ErrorCode::MalformedHeader);
     reader.report(name.span, at, problem);
     None
 }

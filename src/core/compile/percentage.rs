@@ -2,6 +2,7 @@
 
 use crate::bucketing::hash::PercentageTooFine;
 use crate::bucketing::percentage::{PercentageError, millionths};
+use crate::diagnostics::error_code::ErrorCode;
 use crate::diagnostics::location::JsonPointer;
 use crate::diagnostics::problem::{Problem, excerpt};
 use crate::policy::json::{Number, Reader};
@@ -24,11 +25,11 @@ pub(super) fn percentage(
             "write at most 6 decimals",
         ),
     };
-    let problem = problem.with_code("malformed-percentage");
+    let problem = problem.with_code(ErrorCode::MalformedPercentage);
     reader.report(number.span, at, problem);
     None
 }
 
 pub(super) fn between_parts(between: &PercentageTooFine) -> Problem {
-    Problem::invalid(between.to_string(), between.help()).with_code("too-fine-percentage")
+    Problem::invalid(between.to_string(), between.help()).with_code(ErrorCode::TooFinePercentage)
 }

@@ -1,6 +1,7 @@
 //! A rule's `accounts`: one percentage, or one after the other.
 
 use crate::bucketing::Fraction;
+use crate::diagnostics::error_code::ErrorCode;
 use crate::diagnostics::location::JsonPointer;
 use crate::diagnostics::problem::{Problem, excerpt};
 use crate::plan::ramp::{Ramp, Step};
@@ -83,11 +84,11 @@ impl Rollouts<'_, '_, '_> {
                 format!("{time} is not after the step before, {last}"),
                 "write the steps in the order of their moments",
             )
-            .with_code("unordered-steps"),
+            .with_code(ErrorCode::UnorderedSteps),
             (Ok(time), _) => return Some(time),
             (Err(error), _) => {
                 Problem::invalid(format!("`{}`: {error}", excerpt(&text.value)), error.help())
-                    .with_code("malformed-time")
+                    .with_code(ErrorCode::MalformedTime)
             }
         };
         self.reader.report(text.span, at, problem);

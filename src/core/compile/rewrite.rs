@@ -1,5 +1,6 @@
 //! What a route changes in a request, as a rollout's `shadow` declares it.
 
+use crate::diagnostics::error_code::ErrorCode;
 use crate::diagnostics::location::{JsonPointer, Span};
 use crate::diagnostics::problem::{Problem, excerpt};
 use crate::plan::shadow_plan::Rewrite;
@@ -25,7 +26,7 @@ pub(super) fn rewrite(
         reader.report(
             span.head(),
             at,
-            Problem::invalid(what, instead).with_code("empty-rewrite"),
+            Problem::invalid(what, instead).with_code(ErrorCode::EmptyRewrite),
         );
     }
     let prefix = match value.prefix {
@@ -58,7 +59,8 @@ fn prefix(
             let Some(from) = matched_prefix else {
                 let what = "no prefix to replace: the rollout's `match` has none";
                 let instead = "write both, for example { \"from\": \"/api/\", \"to\": \"/\" }";
-                let problem = Problem::invalid(what, instead).with_code("malformed-rewrite");
+                let problem =
+                    Problem::invalid(what, instead).with_code(ErrorCode::MalformedRewrite);
                 reader.report(to.span, at, problem);
                 return None;
             };
@@ -95,7 +97,7 @@ fn rewritten_host(
     }
     let what = format!("`{}` is not a host", excerpt(text));
     let instead = "write a host, for example `api.internal` or `api.internal:8080`";
-    let problem = Problem::invalid(what, instead).with_code("malformed-host");
+    let problem = Problem::invalid(what, instead).with_code(ErrorCode::MalformedHost);
     reader.report(host.span, at, problem);
     None
 }
@@ -117,7 +119,8 @@ fn headers(
                 if !text.is_empty() && !matches::is_header_value(&text) {
                     let what = format!("`{}` cannot be sent as a header value", excerpt(&text));
                     let instead = "write visible ASCII, with no space at its ends";
-                    let problem = Problem::invalid(what, instead).with_code("malformed-header");
+                    let problem =
+                        Problem::invalid(what, instead).with_code(ErrorCode::MalformedHeader);
                     reader.report(value.span, &at, problem);
                     continue;
                 }

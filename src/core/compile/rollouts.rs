@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use crate::bucketing::hash::Hash;
 use crate::bucketing::{Fraction, Salt};
 use crate::decision::Treatment;
+use crate::diagnostics::error_code::ErrorCode;
 use crate::diagnostics::location::{JsonPointer, Span};
 use crate::diagnostics::problem::{Problem, excerpt};
 use crate::plan::path_match::PathMatch;
@@ -161,7 +162,7 @@ impl<'r, 't, 'n> Rollouts<'r, 't, 'n> {
         if !(1..=128).contains(&salt.value.len()) {
             let what = format!("a salt of {} bytes", salt.value.len());
             let problem = Problem::invalid(what, "write 1 to 128 bytes, or leave the salt out");
-            let problem = problem.with_code("malformed-salt");
+            let problem = problem.with_code(ErrorCode::MalformedSalt);
             self.reader.report(salt.span, at, problem);
         }
         Some(salt.value.into_owned())
@@ -230,7 +231,7 @@ impl<'r, 't, 'n> Rollouts<'r, 't, 'n> {
             "remove it, or write a rule that serves v2 before this one",
         );
         self.reader
-            .report(span, at, problem.with_code("useless-percentage"));
+            .report(span, at, problem.with_code(ErrorCode::UselessPercentage));
     }
 
     pub(crate) fn fraction(
@@ -322,7 +323,7 @@ pub(super) fn cluster_name(
             excerpt(&name.value)
         );
         let instead = "write the cluster's name: visible ASCII, with no space at its ends";
-        let problem = Problem::invalid(what, instead).with_code("malformed-cluster");
+        let problem = Problem::invalid(what, instead).with_code(ErrorCode::MalformedCluster);
         reader.report(name.span, at, problem);
     }
     name.value.into_owned()

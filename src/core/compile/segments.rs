@@ -1,6 +1,7 @@
 //! The accounts of the segments.
 
 use super::{check_name, exactly_one, present, required};
+use crate::diagnostics::error_code::ErrorCode;
 use crate::diagnostics::location::JsonPointer;
 use crate::diagnostics::malformed_account::malformed_account;
 use crate::diagnostics::problem::{Problem, excerpt};
@@ -63,7 +64,7 @@ pub(super) fn segments(
                     "list them in `accounts`, or name their file in `accounts_from`",
                 );
                 let at = at.field("accounts_packed");
-                reader.report(packed.span, &at, problem.with_code("packed-opaque"));
+                reader.report(packed.span, &at, problem.with_code(ErrorCode::PackedOpaque));
             }
             builder.insert_sorted(index, packed.value);
         }
@@ -81,7 +82,7 @@ fn list(
         let Some(account) = account else { continue };
         if !builder.insert(segment, account.value.as_bytes()) {
             let problem = malformed_account(&account.value, format);
-            let problem = problem.with_code("malformed-account");
+            let problem = problem.with_code(ErrorCode::MalformedAccount);
             reader.report(account.span, &at.index(position), problem);
         }
     }
@@ -101,7 +102,7 @@ fn file(
     };
     if file.value.is_empty() {
         let problem = Problem::invalid("the path of the file is empty", "write its path");
-        reader.report(file.span, at, problem.with_code("unread-accounts"));
+        reader.report(file.span, at, problem.with_code(ErrorCode::UnreadAccounts));
         return;
     }
     let problem = match files.get(&name.value).map(|found| &found.0) {
@@ -115,5 +116,5 @@ fn file(
             "`turnout render` and `turnout apply` put the accounts in; give the proxy what they make",
         ),
     };
-    reader.report(file.span, at, problem.with_code("unread-accounts"));
+    reader.report(file.span, at, problem.with_code(ErrorCode::UnreadAccounts));
 }

@@ -5,6 +5,7 @@ use std::ops::RangeInclusive;
 use turnout_diff::{Amount, Limits, Margin, Options, Pattern, PatternError, Tolerance, Unordered};
 
 use crate::bucketing::Fraction;
+use crate::diagnostics::error_code::ErrorCode;
 use crate::diagnostics::location::{JsonPointer, Span};
 use crate::diagnostics::problem::{Problem, excerpt};
 use crate::plan::path_match::TemplateUse;
@@ -185,7 +186,7 @@ fn methods(
         let method = matches::method(reader, at, text)?;
         if method == "CONNECT" {
             let problem = Problem::invalid("a tunnel cannot be copied", "remove `CONNECT`")
-                .with_code("malformed-method");
+                .with_code(ErrorCode::MalformedMethod);
             reader.report(text.span, at, problem);
         }
         Some(method)
@@ -328,14 +329,14 @@ fn tolerated(reader: &mut Reader<'_>, at: &JsonPointer<'_>, number: &Number<'_>)
                 ),
                 "write at most 15 digits that count, and no power of ten beyond 300",
             )
-            .with_code("inexact-number"),
+            .with_code(ErrorCode::InexactNumber),
         ),
         None => Some(
             Problem::invalid(
                 format!("{} is no tolerance", excerpt(number.value)),
                 "write a number from 0, for example 0.01",
             )
-            .with_code("malformed-tolerance"),
+            .with_code(ErrorCode::MalformedTolerance),
         ),
     };
     if let Some(problem) = problem {
@@ -363,8 +364,8 @@ fn pattern(
     match parse(&text.value) {
         Ok(pattern) => Some(pattern),
         Err(problem) => {
-            let problem =
-                Problem::invalid(problem.what(), problem.help()).with_code("malformed-pointer");
+            let problem = Problem::invalid(problem.what(), problem.help())
+                .with_code(ErrorCode::MalformedPointer);
             reader.report(text.span, at, problem);
             None
         }

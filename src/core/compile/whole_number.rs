@@ -4,6 +4,7 @@ use std::fmt::Display;
 use std::ops::RangeInclusive;
 use std::str::FromStr;
 
+use crate::diagnostics::error_code::ErrorCode;
 use crate::diagnostics::location::JsonPointer;
 use crate::diagnostics::problem::{Problem, excerpt};
 use crate::policy::decimal::Decimal;
@@ -26,7 +27,7 @@ pub(crate) fn whole<T: Display + FromStr + PartialOrd>(
             format!("{} is out of range", excerpt(number.value)),
             format!("write a whole number from {least} to {most}"),
         )
-        .with_code("out-of-range");
+        .with_code(ErrorCode::OutOfRange);
         reader.report(number.span, at, problem);
     }
     value

@@ -5,6 +5,8 @@ use std::fmt;
 
 use turnout_text::{excerpt_for_terminal, nearest};
 
+use crate::diagnostics::error_code::ErrorCode;
+use crate::diagnostics::warning_code::WarningCode;
 use crate::policy::packed_accounts::Fault;
 
 /// One thing that is wrong. Its `Display` says what; [`Problem::help`] says what to write instead.
@@ -94,13 +96,13 @@ enum ProblemKind {
         instead: &'static str,
     },
     Invalid {
-        code: &'static str,
+        code: ErrorCode,
         what: Cow<'static, str>,
         instead: Cow<'static, str>,
     },
     /// The policy is valid, but hardly what was meant.
     Doubtful {
-        code: &'static str,
+        code: WarningCode,
         what: String,
         instead: String,
     },
@@ -136,27 +138,36 @@ impl Problem {
         }
     }
 
-    /// Its kind in a word that stays the same when the sentences are improved: `unknown-field`.
+    /// The code of the error or warning, for example `unknown-field`. It stays the same when the message is reworded.
     #[must_use]
     pub fn code(&self) -> &'static str {
         match &self.0 {
-            ProblemKind::Empty { .. } => "empty",
-            ProblemKind::NotUtf8 => "not-utf8",
-            ProblemKind::Syntax(_) => "syntax",
-            ProblemKind::WrongType { .. } => "wrong-type",
-            ProblemKind::UnknownField { .. } => "unknown-field",
-            ProblemKind::NotSupported { .. } => "not-supported",
-            ProblemKind::RepeatedField { .. } => "repeated-field",
-            ProblemKind::MissingField { .. } => "missing-field",
-            ProblemKind::UnknownWord { .. } => "unknown-word",
-            ProblemKind::UnknownSegment { .. } => "unknown-segment",
-            ProblemKind::RepeatedRollout { .. } => "repeated-rollout",
-            ProblemKind::UnknownRollout { .. } => "unknown-rollout",
-            ProblemKind::NotOneOf { .. } => "not-one-of",
-            ProblemKind::TooMany { .. } => "too-many",
-            ProblemKind::EmptyList { .. } => "empty-list",
-            ProblemKind::Invalid { code, .. } | ProblemKind::Doubtful { code, .. } => code,
+            ProblemKind::Doubtful { code, .. } => code.as_str(),
+            _ => self.error_code().map_or("", ErrorCode::as_str),
         }
+    }
+
+    /// The code of an error; `None` for a warning.
+    pub(crate) fn error_code(&self) -> Option<ErrorCode> {
+        Some(match &self.0 {
+            ProblemKind::Empty { .. } => ErrorCode::Empty,
+            ProblemKind::NotUtf8 => ErrorCode::NotUtf8,
+            ProblemKind::Syntax(_) => ErrorCode::Syntax,
+            ProblemKind::WrongType { .. } => ErrorCode::WrongType,
+            ProblemKind::UnknownField { .. } => ErrorCode::UnknownField,
+            ProblemKind::NotSupported { .. } => ErrorCode::NotSupported,
+            ProblemKind::RepeatedField { .. } => ErrorCode::RepeatedField,
+            ProblemKind::MissingField { .. } => ErrorCode::MissingField,
+            ProblemKind::UnknownWord { .. } => ErrorCode::UnknownWord,
+            ProblemKind::UnknownSegment { .. } => ErrorCode::UnknownSegment,
+            ProblemKind::RepeatedRollout { .. } => ErrorCode::RepeatedRollout,
+            ProblemKind::UnknownRollout { .. } => ErrorCode::UnknownRollout,
+            ProblemKind::NotOneOf { .. } => ErrorCode::NotOneOf,
+            ProblemKind::TooMany { .. } => ErrorCode::TooMany,
+            ProblemKind::EmptyList { .. } => ErrorCode::EmptyList,
+            ProblemKind::Invalid { code, .. } => *code,
+            ProblemKind::Doubtful { .. } => return None,
+        })
     }
 
     /// What to write instead, as an imperative.
@@ -230,7 +241,7 @@ impl Problem {
             "not a string: an escape in it is half of a character",
             "write the character itself, or its whole escape",
         )
-        .with_code("malformed-string")
+        .with_code(ErrorCode::MalformedString)
     }
 
     pub(crate) fn bad_packed(fault: &Fault) -> Self {
@@ -238,7 +249,7 @@ impl Problem {
             fault.to_string(),
             "write what `turnout pack` makes of the accounts",
         )
-        .with_code("malformed-packed")
+        .with_code(ErrorCode::MalformedPacked)
     }
 
     pub(crate) fn wrong_type(expected: Expected, raw: &str) -> Self {
@@ -330,21 +341,21 @@ impl Problem {
     #[inline(never)]
     fn invalid_value(what: Cow<'static, str>, instead: Cow<'static, str>) -> Self {
         Self(ProblemKind::Invalid {
-            code: "invalid-value",
+            code: ErrorCode::InvalidValue,
             what,
             instead,
         })
     }
 
     /// An invalid value of a kind with a code of its own.
-    pub(crate) fn with_code(mut self, own: &'static str) -> Self {
+    pub(crate) fn with_code(mut self, own: ErrorCode) -> Self {
         if let ProblemKind::Invalid { code, .. } = &mut self.0 {
             *code = own;
         }
         self
     }
 
-    pub(crate) fn warning(code: &'static str, what: String, instead: String) -> Self {
+    pub(crate) fn warning(code: WarningCode, what: String, instead: String) -> Self {
         Self(ProblemKind::Doubtful {
             code,
             what,

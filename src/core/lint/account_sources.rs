@@ -1,11 +1,12 @@
 //! Places of the account that never decide, because an earlier place is present whenever they are.
 
 use crate::diagnostics::location::{JsonPointer, Span};
+use crate::diagnostics::warning_code::WarningCode;
 use crate::request::account_sources::Source;
 
 use super::partial_plan::PartialPlan;
 use super::warnings::Warnings;
-use super::{Budget, Code, not_examined};
+use super::{Budget, not_examined};
 
 pub(super) fn check(view: &PartialPlan<'_>, warnings: &mut Warnings<'_>) {
     let mut budget = Budget::new();
@@ -63,7 +64,13 @@ fn warn(
         ),
     };
     let related = Some((taker_span, taker_at.to_string()));
-    warnings.push_with(Code::UnreachableSource, place, related, what, instead);
+    warnings.push_with(
+        WarningCode::UnreachableSource,
+        place,
+        related,
+        what,
+        instead,
+    );
 }
 
 impl Source {

@@ -2,9 +2,9 @@
 
 use crate::bucketing::Fraction;
 use crate::diagnostics::location::{JsonPointer, Span};
+use crate::diagnostics::warning_code::WarningCode;
 use crate::plan::{self, Mode, Serve};
 
-use super::Code;
 use super::partial_plan::{PartialPlan, PartialRollout, PartialRule, RepeatedRegion};
 use super::warnings::Warnings;
 
@@ -31,7 +31,7 @@ pub(super) fn check(view: &PartialPlan<'_>, warnings: &mut Warnings<'_>) {
         let is_copied = rollout.mode.as_ref().is_some_and(|mode| copies(mode.value));
         if let Some((span, field)) = rollout.copies_nothing.filter(|_| is_copied) {
             warnings.push(
-                Code::ZeroPercent,
+                WarningCode::ZeroPercent,
                 (span, &shadow_at.field(field)),
                 "0 percent: nothing is copied to v2",
                 "write a percentage above 0, or remove the shadow",
@@ -51,7 +51,7 @@ fn to_none(rollout: &PartialRollout<'_>, at: &JsonPointer<'_>, warnings: &mut Wa
         .as_ref()
         .map_or(rollout.span.head(), |mode| mode.span);
     warnings.push(
-        Code::SplitToNone,
+        WarningCode::SplitToNone,
         (span, &at.field("mode")),
         "the mode is `split`, and no rule sends anyone to v2",
         "add a rule, for example { \"accounts\": 1 }, or write `off`, `dark` or `shadow`",
@@ -66,7 +66,7 @@ fn to_all(rollout: &PartialRollout<'_>, at: &JsonPointer<'_>, warnings: &mut War
         }
         if holds_always(&rule.compiled) {
             warnings.push(
-                Code::SplitToAll,
+                WarningCode::SplitToAll,
                 (rule.span, &at.index(index)),
                 "every request of every account takes v2 by this rule",
                 "write \"mode\": \"on\" if that is meant, or a percentage below 100",
@@ -131,7 +131,7 @@ fn of_rule(rule: &PartialRule, at: &JsonPointer<'_>, warnings: &mut Warnings<'_>
             let before_at = at.index(index);
             let at = at.index(index.saturating_add(1));
             warnings.push_with(
-                Code::FallingRamp,
+                WarningCode::FallingRamp,
                 (*span, &at.field("percent")),
                 Some((*span_before, before_at.field("percent").to_string())),
                 "the ramp goes down here: accounts that took v2 go back to v1",
@@ -143,7 +143,7 @@ fn of_rule(rule: &PartialRule, at: &JsonPointer<'_>, warnings: &mut Warnings<'_>
 
 fn zero(span: Span, at: &JsonPointer<'_>, warnings: &mut Warnings<'_>) {
     warnings.push(
-        Code::ZeroPercent,
+        WarningCode::ZeroPercent,
         (span, at),
         "0 percent: this rule sends no one to v2",
         "write \"serve\": \"v1\" if that is meant, or a percentage above 0",
@@ -166,7 +166,7 @@ fn repeated_regions(
     } in repeated
     {
         warnings.push_with(
-            Code::RepeatedRegion,
+            WarningCode::RepeatedRegion,
             (*span, &at.index(*index)),
             Some((*first, at.index(*first_index).to_string())),
             "this region is in this list already",

@@ -5,11 +5,12 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::bucketing::hash::Hash;
 use crate::diagnostics::location::JsonPointer;
+use crate::diagnostics::warning_code::WarningCode;
 use crate::plan::{self, Mode, Plan};
 
+use super::listed;
 use super::partial_plan::{PartialPlan, PartialRollout};
 use super::warnings::Warnings;
-use super::{Code, listed};
 
 pub(super) fn check(view: &PartialPlan<'_>, old: &Plan, warnings: &mut Warnings<'_>) {
     if !view.names_are_known {
@@ -48,7 +49,7 @@ pub(super) fn check(view: &PartialPlan<'_>, old: &Plan, warnings: &mut Warnings<
             Mode::Split => "split",
         };
         warnings.push(
-            Code::RemovedRollout,
+            WarningCode::RemovedRollout,
             (view.rollouts_span, &rollouts),
             format!(
                 "the rollout `{}` is gone, and its mode was `{moved}`",
@@ -110,7 +111,7 @@ fn mode(
             None => "the rollout is new".into(),
         };
         warnings.push(
-            Code::SkippedMode,
+            WarningCode::SkippedMode,
             (mode.span, &at.field("mode")),
             format!(
                 "{came}, and `{}` skips {}",
@@ -164,7 +165,7 @@ fn check_bucketing(
         ),
     };
     warnings.push(
-        Code::Redrawn,
+        WarningCode::Redrawn,
         place,
         format!("{what}: all accounts are drawn anew, and many go from v2 to v1"),
         instead,

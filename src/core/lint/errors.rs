@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use crate::diagnostics::Diagnostics;
+use crate::diagnostics::error_code::ErrorCode;
 use crate::diagnostics::location::JsonPointer;
 
 /// The pointers of all errors.
@@ -15,9 +16,13 @@ pub(super) struct Errors<'d> {
 impl<'d> Errors<'d> {
     pub(super) fn new(errors: &'d Diagnostics) -> Self {
         let errors = errors.as_slice();
-        let misspelt = errors
-            .iter()
-            .filter(|error| matches!(error.code(), "unknown-field" | "repeated-field"));
+        let misspelt = errors.iter().filter(|error| {
+            let code = error.problem.error_code();
+            matches!(
+                code,
+                Some(ErrorCode::UnknownField | ErrorCode::RepeatedField)
+            )
+        });
         Self {
             pointers: errors.iter().map(|error| error.pointer.as_str()).collect(),
             misspelt: misspelt

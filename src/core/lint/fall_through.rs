@@ -3,13 +3,14 @@
 
 use crate::diagnostics::location::JsonPointer;
 use crate::diagnostics::problem::excerpt;
+use crate::diagnostics::warning_code::WarningCode;
 use crate::plan::{Mode, Serve};
 
 use super::allocations::sends_everyone;
 use super::partial_plan::{PartialPlan, PartialRollout};
 use super::rollouts::{cost, covers};
 use super::warnings::Warnings;
-use super::{Budget, Code, not_examined};
+use super::{Budget, not_examined};
 
 pub(super) fn check(view: &PartialPlan<'_>, warnings: &mut Warnings<'_>) {
     let mut budget = Budget::new();
@@ -69,7 +70,7 @@ fn warn(narrow: &PartialRollout<'_>, wide: &PartialRollout<'_>, warnings: &mut W
     let mode = narrow.mode.as_ref().map_or("", |mode| mode.value.as_str());
     let wide_at = at.index(wide.index).to_string();
     warnings.push_with(
-        Code::FallThrough,
+        WarningCode::FallThrough,
         (place(narrow), &at.index(narrow.index)),
         Some((place(wide), wide_at)),
         format!(

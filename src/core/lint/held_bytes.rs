@@ -1,10 +1,10 @@
 //! Compares what shadowed requests may hold at once with what a worker holds by default.
 
 use crate::diagnostics::location::JsonPointer;
+use crate::diagnostics::warning_code::WarningCode;
 use crate::plan::Plan;
 use crate::proxy::max_held_bytes::MaxHeldBytes;
 
-use super::Code;
 use super::partial_plan::PartialPlan;
 use super::warnings::Warnings;
 
@@ -26,7 +26,7 @@ pub(super) fn check(view: &PartialPlan<'_>, plan: &Plan, warnings: &mut Warnings
         count => format!("{count} rollouts"),
     };
     warnings.push(
-        Code::HeldBytes,
+        WarningCode::HeldBytes,
         (view.rollouts_span, &JsonPointer::Root.field("rollouts")),
         format!(
             "shadowed requests may hold {sum} bytes in each worker (max_body_bytes × max_in_flight of {over}), and a \

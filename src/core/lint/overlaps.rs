@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use crate::diagnostics::location::JsonPointer;
 use crate::diagnostics::problem::excerpt;
+use crate::diagnostics::warning_code::WarningCode;
 use crate::plan::segments::SegmentSet;
 use crate::plan::{Rule, Serve};
 
@@ -12,7 +13,7 @@ use super::partial_plan::{PartialPlan, PartialRollout};
 use super::rules::{is_of, place_of};
 use super::segment_accounts::{AccountClass, AccountClasses};
 use super::warnings::Warnings;
-use super::{Budget, Code, not_examined};
+use super::{Budget, not_examined};
 
 /// Of one account; pairs of more would be too many.
 const MOST_SEGMENTS: usize = 32;
@@ -240,7 +241,7 @@ fn warn(
     };
     let related = loser.filter(|_| other != Some(rule));
     warnings.push_with(
-        Code::OverlappingSegments,
+        WarningCode::OverlappingSegments,
         (span, &at.index(rule)),
         related,
         what,

@@ -2,17 +2,18 @@
 
 use crate::diagnostics::location::JsonPointer;
 use crate::diagnostics::problem::excerpt;
+use crate::diagnostics::warning_code::WarningCode;
 use crate::plan::request_match::RequestMatch;
 
 use super::partial_plan::{PartialPlan, PartialRollout};
 use super::rules::headers_imply;
 use super::warnings::Warnings;
-use super::{Budget, Code, not_examined};
+use super::{Budget, not_examined};
 
 pub(super) fn check(view: &PartialPlan<'_>, warnings: &mut Warnings<'_>) {
     if let Some(span) = view.halted {
         warnings.push(
-            Code::Halted,
+            WarningCode::Halted,
             (span, &JsonPointer::Root.field("halted")),
             "everything is halted: every request of every rollout takes v1",
             "write false once v2 may be taken again",
@@ -31,7 +32,7 @@ fn same_cluster(rollout: &PartialRollout<'_>, at: &JsonPointer<'_>, warnings: &m
     };
     if v1.value == v2.value {
         warnings.push_with(
-            Code::SameCluster,
+            WarningCode::SameCluster,
             (v2.span, &at.field("v2")),
             Some((v1.span, at.field("v1").to_string())),
             format!("v1 and v2 are the same cluster, `{}`", excerpt(&v2.value)),
@@ -73,7 +74,7 @@ fn unreachable(view: &PartialPlan<'_>, warnings: &mut Warnings<'_>) {
                 .as_ref()
                 .map_or(taker.span.head(), |name| name.span);
             warnings.push_with(
-                Code::UnreachableRollout,
+                WarningCode::UnreachableRollout,
                 (place, &at.index(rollout.index)),
                 Some((span, taker_at.clone())),
                 format!("this rollout gets no request: {taker_at} matches all that it matches"),

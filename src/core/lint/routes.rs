@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use turnout_text::json_string;
 
 use crate::diagnostics::location::JsonPointer;
+use crate::diagnostics::warning_code::WarningCode;
 use crate::plan::route_scope::PathScope;
 use crate::plan::shadow_plan::Rewrite;
 use crate::plan::{Mode, Plan, Rollout};
@@ -14,7 +15,7 @@ use crate::proxy::wire_names::is_turnout_header;
 
 use super::partial_plan::PartialPlan;
 use super::warnings::Warnings;
-use super::{Budget, Code, TwoTurnouts, not_examined};
+use super::{Budget, TwoTurnouts, not_examined};
 
 mod hosts;
 
@@ -277,7 +278,7 @@ fn unrouted(
     let instead = "take the routes over from envoy/cluster-header.yaml or \
                    envoy/treatment-header.yaml, or check the `match` and the clusters of the rollout";
     let what = format!("no route of {} {what}", escape_for_terminal(proxy));
-    warnings.push(Code::UnroutedRollout, place, what, instead);
+    warnings.push(WarningCode::UnroutedRollout, place, what, instead);
 }
 
 fn rewritten(
@@ -321,7 +322,7 @@ fn rewritten(
                 need.words()
             ),
         };
-        warnings.push(Code::RewrittenRequest, place, what, need.instead());
+        warnings.push(WarningCode::RewrittenRequest, place, what, need.instead());
     }
 }
 

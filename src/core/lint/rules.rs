@@ -7,13 +7,14 @@ use std::collections::BTreeSet;
 
 use crate::diagnostics::location::{JsonPointer, Span};
 use crate::diagnostics::problem::excerpt;
+use crate::diagnostics::warning_code::WarningCode;
 use crate::plan::request_match::{HeaderMatch, HeaderTest, When};
 use crate::plan::segments::SegmentSet;
 
 use super::partial_plan::{PartialPlan, PartialRollout, PartialRule};
 use super::segment_accounts::AccountClasses;
 use super::warnings::Warnings;
-use super::{Budget, Code, NAMED, listed, not_examined};
+use super::{Budget, NAMED, listed, not_examined};
 
 /// What is known of one rule.
 #[derive(Clone, Default)]
@@ -186,7 +187,7 @@ fn unreachable(
     (index, warnings): (usize, &mut Warnings<'_>),
 ) {
     let place = (rule.span, &at.index(index));
-    let code = Code::UnreachableRule;
+    let code = WarningCode::UnreachableRule;
     if !reach.holds {
         let (what, instead) = holds_for_none(view, &rule.compiled.when);
         warnings.push(code, place, what, instead);

@@ -3,13 +3,14 @@
 
 use crate::diagnostics::location::{JsonPointer, Span};
 use crate::diagnostics::problem::excerpt;
+use crate::diagnostics::warning_code::WarningCode;
 use crate::plan::segments::{SegmentSet, Segments, SegmentsBuilder};
 use crate::policy::json::LocatedText;
 use crate::request::account::{Format, Sid};
 
+use super::partial_plan;
 use super::partial_plan::PartialPlan;
 use super::warnings::Warnings;
-use super::{Code, partial_plan};
 
 /// Accounts that are in the same segments: no rule can tell them apart.
 pub(super) struct AccountClass {
@@ -168,7 +169,7 @@ fn unused(view: &PartialPlan<'_>, warnings: &mut Warnings<'_>) {
         if !used.contains(index) {
             let name = excerpt(&segment.name.value);
             warnings.push(
-                Code::UnusedSegment,
+                WarningCode::UnusedSegment,
                 (segment.name.span, &at.field(&segment.name.value)),
                 format!("no rule and no shadow asks for the segment `{name}`"),
                 "remove it, or name it in the `in` or `not_in` of a rule",
@@ -193,7 +194,7 @@ fn repeated(view: &PartialPlan<'_>, warnings: &mut Warnings<'_>) {
         for mention in again {
             let first_at = at.index(first.position);
             warnings.push_with(
-                Code::RepeatedAccount,
+                WarningCode::RepeatedAccount,
                 (mention.span(), &at.index(mention.position)),
                 Some((first.span(), first_at.to_string())),
                 format!("`{}` is in this list already", excerpt(first.account)),
@@ -211,7 +212,7 @@ fn repeated_in_files(view: &PartialPlan<'_>, warnings: &mut Warnings<'_>) {
         {
             let at = at.field(&segment.name.value);
             warnings.push(
-                Code::RepeatedAccount,
+                WarningCode::RepeatedAccount,
                 (*span, &at.field("accounts_from")),
                 told.as_str(),
                 "remove all but one of these lines, or write the accounts that were meant",
@@ -246,7 +247,12 @@ fn suspicious(at: &JsonPointer<'_>, account: &LocatedText<'_>, warnings: &mut Wa
     } else {
         return;
     };
-    warnings.push(Code::SuspiciousAccount, (account.span, at), what, instead);
+    warnings.push(
+        WarningCode::SuspiciousAccount,
+        (account.span, at),
+        what,
+        instead,
+    );
 }
 
 /// How many hex digits it has, if it is nearly an account SID, but none.

@@ -6,10 +6,11 @@ use turnout_text::escape_for_terminal;
 
 use crate::diagnostics::location::JsonPointer;
 use crate::diagnostics::problem::excerpt;
+use crate::diagnostics::warning_code::WarningCode;
 
+use super::ProxyRoutes;
 use super::partial_plan::PartialPlan;
 use super::warnings::Warnings;
-use super::{Code, ProxyRoutes};
 
 /// Two enabled Turnout filters in one HTTP filter chain of a running proxy.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -83,7 +84,12 @@ pub(super) fn check(view: &PartialPlan<'_>, proxies: &[ProxyRoutes], warnings: &
             );
             let instead = "put the rollouts of both into one policy and keep one filter, or write \
                            `disabled: true` in one of the two";
-            warnings.push(Code::TwoTurnouts, (view.rollouts_span, &at), what, instead);
+            warnings.push(
+                WarningCode::TwoTurnouts,
+                (view.rollouts_span, &at),
+                what,
+                instead,
+            );
         }
     }
 }
@@ -112,7 +118,7 @@ mod tests {
         }
     }
 
-    fn found(two_turnouts: Vec<TwoTurnouts>, allow: &[Code]) -> Vec<String> {
+    fn found(two_turnouts: Vec<TwoTurnouts>, allow: &[WarningCode]) -> Vec<String> {
         let proxies = [ProxyRoutes {
             proxy: "p".into(),
             two_turnouts,
@@ -147,7 +153,7 @@ mod tests {
                         earlier one counts as v2 takes v1, unless the later one decides v2 too; put the rollouts of both into one policy and keep one filter, or write \
                         `disabled: true` in one of the two";
         assert_eq!(found(vec![chain()], &[]), [expected]);
-        assert!(found(vec![chain()], &[Code::TwoTurnouts]).is_empty());
+        assert!(found(vec![chain()], &[WarningCode::TwoTurnouts]).is_empty());
         assert!(found(Vec::new(), &[]).is_empty());
     }
 

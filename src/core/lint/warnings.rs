@@ -2,24 +2,23 @@
 
 use crate::diagnostics::location::{JsonPointer, Span};
 use crate::diagnostics::problem::Problem;
+use crate::diagnostics::warning_code::WarningCode;
 use crate::diagnostics::{Diagnostic, Diagnostics, Document, LineCursor, Related};
 use crate::policy::config_stream::ElidedSpans;
-
-use super::Code;
 
 /// Of one kind; further ones are only counted.
 const KEPT_OF_A_KIND: usize = 1_000;
 
 /// Gathers warnings, but for those that are allowed.
 pub(super) struct Warnings<'o> {
-    allowed: &'o [Code],
+    allowed: &'o [WarningCode],
     found: Vec<LocatedWarning>,
     /// How many of each kind there are, those that are not kept included.
-    counts: [usize; Code::ALL.len()],
+    counts: [usize; WarningCode::ALL.len()],
 }
 
 struct LocatedWarning {
-    code: Code,
+    code: WarningCode,
     span: Span,
     pointer: String,
     problem: Problem,
@@ -27,18 +26,18 @@ struct LocatedWarning {
 }
 
 impl<'o> Warnings<'o> {
-    pub(super) fn new(allowed: &'o [Code]) -> Self {
+    pub(super) fn new(allowed: &'o [WarningCode]) -> Self {
         Self {
             allowed,
             found: Vec::new(),
-            counts: [0; Code::ALL.len()],
+            counts: [0; WarningCode::ALL.len()],
         }
     }
 
     /// `what` is the matter, and what to write `instead`.
     pub(super) fn push(
         &mut self,
-        code: Code,
+        code: WarningCode,
         (span, at): (Span, &JsonPointer<'_>),
         what: impl Into<String>,
         instead: impl Into<String>,
@@ -49,7 +48,7 @@ impl<'o> Warnings<'o> {
     /// As [`Warnings::push`], with another place that it is about.
     pub(super) fn push_with(
         &mut self,
-        code: Code,
+        code: WarningCode,
         (span, at): (Span, &JsonPointer<'_>),
         related: Option<(Span, String)>,
         what: impl Into<String>,
@@ -58,7 +57,7 @@ impl<'o> Warnings<'o> {
         if self.allowed.contains(&code) {
             return;
         }
-        let index = Code::ALL.iter().position(|known| *known == code);
+        let index = WarningCode::ALL.iter().position(|known| *known == code);
         let Some(count) = index.and_then(|index| self.counts.get_mut(index)) else {
             return;
         };
@@ -68,7 +67,7 @@ impl<'o> Warnings<'o> {
                 code,
                 span,
                 pointer: at.to_string(),
-                problem: Problem::warning(code.as_str(), what.into(), instead.into()),
+                problem: Problem::warning(code, what.into(), instead.into()),
                 related,
             });
         }
@@ -76,7 +75,7 @@ impl<'o> Warnings<'o> {
 
     /// Adds them to the errors. Errors are not crowded out by warnings, nor is one kind of warning
     /// by another.
-    pub(super) fn finish(mut self, text: &str, cuts: &ElidedSpans, diagnostics: &mut Diagnostics) {
+    pub(super) fn finish(mut self, text: &str, diagnostics: &mut Diagnostics) {
         let total = self
             .counts
             .iter()
@@ -85,9 +84,11 @@ impl<'o> Warnings<'o> {
         if self.found.len() > room {
             let kinds = self.counts.iter().filter(|count| **count > 0).count();
             let share = room.checked_div(kinds).unwrap_or(room);
-            let mut kept = [0_usize; Code::ALL.len()];
+            let mut kept = [0_usize; WarningCode::ALL.len()];
             self.found.retain(|found| {
-                let index = Code::ALL.iter().position(|known| *known == found.code);
+                let index = WarningCode::ALL
+                    .iter()
+                    .position(|known| *known == found.code);
                 index
                     .and_then(|index| kept.get_mut(index))
                     .is_some_and(|kept| {
@@ -97,12 +98,12 @@ impl<'o> Warnings<'o> {
             });
         }
         let omitted = total.saturating_sub(self.found.len());
-        diagnostics.warn(located(self.found, text, cuts), omitted);
+        diagnostics.warn(located(self.found, text), omitted);
     }
 }
 
-/// Gives each warning its place in the text of which this is the rest, in one pass over it.
-fn located(mut found: Vec<LocatedWarning>, text: &str, cuts: &ElidedSpans) -> Vec<Diagnostic> {
+/// Gives each warning its place in the text, in one pass over it.
+fn located(mut found: Vec<LocatedWarning>, text: &str) -> Vec<Diagnostic> {
     found.sort_by_key(|found| found.span.start);
     let mut offsets: Vec<usize> = found.iter().map(|found| found.span.start).collect();
     offsets.extend(
@@ -112,7 +113,8 @@ fn located(mut found: Vec<LocatedWarning>, text: &str, cuts: &ElidedSpans) -> Ve
     );
     offsets.sort_unstable();
     offsets.dedup();
-    let mut cursor = LineCursor::new(text, cuts);
+    let none = ElidedSpans::default();
+    let mut cursor = LineCursor::new(text, &none);
     let places: Vec<_> = offsets
         .iter()
         .map(|offset| cursor.advance_to(*offset))
@@ -128,7 +130,7 @@ fn located(mut found: Vec<LocatedWarning>, text: &str, cuts: &ElidedSpans) -> Ve
             Related {
                 line,
                 column,
-                span: cuts.place(span.start)..cuts.place(span.end),
+                span: span.start..span.end,
                 pointer,
             }
         });
@@ -136,7 +138,7 @@ fn located(mut found: Vec<LocatedWarning>, text: &str, cuts: &ElidedSpans) -> Ve
             document: Document::Policy,
             line,
             column,
-            span: cuts.place(found.span.start)..cuts.place(found.span.end),
+            span: found.span.start..found.span.end,
             pointer: found.pointer,
             problem: found.problem,
             related,

@@ -1,15 +1,13 @@
 //! Accounts that a policy keeps in files: `"accounts_from": "hvc.csv"`.
 //!
 //! A proxy cannot read files, so whoever can puts the accounts into the policy before it goes there.
-//! Here is what a policy asks for ([`referenced_account_files`]), what was found ([`AccountFiles`]), and the policy with
-//! the accounts in it ([`inline_accounts`](crate::inline_accounts)); reading is up to the command.
+//! This module lists the files that a policy names ([`ParsedPolicy::account_files`]) and holds what was found in
+//! them ([`AccountFiles`]); the command reads them.
 
 use std::borrow::Borrow;
 
-use crate::diagnostics::Document;
 use crate::diagnostics::problem::excerpt;
-use crate::policy::json::{Located, Reader};
-use crate::policy::read::{self, expected};
+use crate::policy::parsed_policy::ParsedPolicy;
 use crate::request::account::{Format, Sid, is_opaque_account};
 
 /// A file that a segment of a policy names.
@@ -23,33 +21,34 @@ pub struct AccountFileReference {
     pub column: Option<String>,
 }
 
-/// The files that a policy names, in its order, and what an account looks like in it; both as far as
-/// the policy can be read.
-#[must_use]
-pub fn referenced_account_files(policy: &str) -> (Option<Format>, Vec<AccountFileReference>) {
-    let mut reader = Reader::new(Document::Policy, policy);
-    let policy = reader
-        .root(expected::POLICY)
-        .and_then(|root| read::policy(&mut reader, root));
-    let Some(policy) = policy else {
-        return (None, Vec::new());
-    };
-    let account = policy.account.into_value();
-    let format = account.and_then(|account| account.value.format.into_value());
-    let format = format.and_then(|word| Format::from_name(&word.value));
-    let segments = policy.segments.into_value().map_or(Vec::new(), |map| map.0);
-    let files = segments.into_iter().filter_map(|(segment, given)| {
-        let Located { value: given, .. } = given?.value.accounts_from.into_value()?;
-        Some(AccountFileReference {
-            segment: segment.value.into_owned(),
-            file: given.file.into_value()?.value.into_owned(),
-            column: given
-                .column
-                .into_value()
-                .map(|column| column.value.into_owned()),
-        })
-    });
-    (format, files.collect())
+impl ParsedPolicy<'_> {
+    /// The files that the policy names, in its order, and the format of the accounts in them; both as far as the
+    /// policy can be read.
+    #[must_use]
+    pub fn account_files(&self) -> (Option<Format>, Vec<AccountFileReference>) {
+        let Some(policy) = &self.document else {
+            return (None, Vec::new());
+        };
+        let segments = policy.segments.value().into_iter().flat_map(|map| &map.0);
+        let files = segments.filter_map(|(segment, given)| {
+            let from = &given.as_ref()?.value.accounts_from.value()?.value;
+            Some(AccountFileReference {
+                segment: segment.value.clone().into_owned(),
+                file: from.file.value()?.value.clone().into_owned(),
+                column: from
+                    .column
+                    .value()
+                    .map(|column| column.value.clone().into_owned()),
+            })
+        });
+        (self.account_format(), files.collect())
+    }
+
+    /// The format of the accounts, as far as the policy can be read.
+    pub(crate) fn account_format(&self) -> Option<Format> {
+        let account = self.document.as_ref()?.account.value()?;
+        Format::from_name(&account.value.format.value()?.value)
+    }
 }
 
 /// What was found in the files that a policy names.

@@ -40,6 +40,7 @@ enum ScanState {
 }
 
 /// Something that was taken out.
+#[derive(Clone)]
 struct ElidedSpan {
     /// Where, in the rest: behind the quote.
     at: usize,
@@ -50,7 +51,7 @@ struct ElidedSpan {
 }
 
 /// What was taken out of a text, and so where the places of the rest are in it.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(crate) struct ElidedSpans(Vec<ElidedSpan>);
 
 impl ConfigStream {
@@ -184,18 +185,6 @@ impl ConfigStream {
 }
 
 impl ElidedSpans {
-    /// The rest of a text that is all there.
-    pub(crate) fn of(text: &str) -> (String, Self) {
-        let mut intake = ConfigStream::new(text.len());
-        intake.push(text.as_bytes());
-        let (rest, cuts) = intake.finish();
-        // What was taken out is whole characters, so what is left is, too.
-        match String::from_utf8(rest) {
-            Ok(rest) => (rest, cuts),
-            Err(_) => (text.to_owned(), Self::default()),
-        }
-    }
-
     /// What was taken out behind this place of the rest.
     pub(crate) fn take(&mut self, at: usize) -> Option<Unpacker> {
         let cut = self.0.binary_search_by_key(&at, |cut| cut.at).ok()?;

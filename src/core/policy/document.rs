@@ -14,6 +14,7 @@ use crate::policy::json::{Field, List, Located, LocatedText, Map, Number};
     derive(JsonSchema),
     schemars(rename = "Policy", deny_unknown_fields)
 )]
+#[derive(Clone)]
 pub(crate) struct RawPolicy<'a> {
     /// Where editors find the schema of this document; it decides nothing.
     #[cfg_attr(feature = "schema", schemars(rename = "$schema"))]
@@ -54,6 +55,7 @@ const NAME: &str = "^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$";
     derive(JsonSchema),
     schemars(rename = "Account", deny_unknown_fields)
 )]
+#[derive(Clone)]
 pub(crate) struct RawAccount<'a> {
     /// Places in a request. The first that is present decides, even when what it holds is malformed.
     #[cfg_attr(feature = "schema", schemars(required, length(min = 1, max = 1_000)))]
@@ -69,6 +71,7 @@ pub(crate) struct RawAccount<'a> {
     derive(JsonSchema),
     schemars(rename = "Source", deny_unknown_fields, extend("minProperties" = 1, "maxProperties" = 1))
 )]
+#[derive(Clone)]
 pub(crate) struct RawSource<'a> {
     /// The value of this header.
     pub(crate) header: Field<LocatedText<'a>>,
@@ -86,6 +89,7 @@ pub(crate) struct RawSource<'a> {
     derive(JsonSchema),
     schemars(rename = "Segment", deny_unknown_fields, extend("minProperties" = 1, "maxProperties" = 1))
 )]
+#[derive(Clone)]
 pub(crate) struct RawSegment<'a> {
     /// The accounts, each of the policy's format.
     pub(crate) accounts: Field<List<LocatedText<'a>>>,
@@ -107,6 +111,7 @@ pub(crate) struct RawSegment<'a> {
     derive(JsonSchema),
     schemars(rename = "AccountsFrom", deny_unknown_fields)
 )]
+#[derive(Clone)]
 pub(crate) struct RawAccountsFrom<'a> {
     /// Its path, from the folder of the policy on.
     #[cfg_attr(feature = "schema", schemars(required, length(min = 1)))]
@@ -128,6 +133,7 @@ pub(crate) struct RawAccountsFrom<'a> {
         )
     )
 )]
+#[derive(Clone)]
 pub(crate) struct RawRollout<'a> {
     /// The rollout's name, in metrics and on the wire; and its salt, unless it has one.
     #[cfg_attr(feature = "schema", schemars(required, regex(pattern = NAME)))]
@@ -168,6 +174,7 @@ pub(crate) struct RawRollout<'a> {
     derive(JsonSchema),
     schemars(rename = "Match", deny_unknown_fields)
 )]
+#[derive(Clone)]
 pub(crate) struct RawMatch<'a> {
     /// One of these hosts, without port.
     #[cfg_attr(feature = "schema", schemars(length(min = 1, max = 1_000)))]
@@ -187,6 +194,7 @@ pub(crate) struct RawMatch<'a> {
     derive(JsonSchema),
     schemars(rename = "Path", deny_unknown_fields, extend("minProperties" = 1, "maxProperties" = 1))
 )]
+#[derive(Clone)]
 pub(crate) struct RawPath<'a> {
     /// The whole path.
     pub(crate) exact: Field<LocatedText<'a>>,
@@ -202,6 +210,7 @@ pub(crate) struct RawPath<'a> {
     derive(JsonSchema),
     schemars(rename = "Header", deny_unknown_fields, extend("minProperties" = 1, "maxProperties" = 1))
 )]
+#[derive(Clone)]
 pub(crate) struct RawHeader<'a> {
     /// Its whole value.
     pub(crate) exact: Field<LocatedText<'a>>,
@@ -223,6 +232,7 @@ pub(crate) struct RawHeader<'a> {
         )
     )
 )]
+#[derive(Clone)]
 pub(crate) struct RawRule<'a> {
     /// For which requests; all unless given.
     pub(crate) when: Field<RawWhen<'a>>,
@@ -243,6 +253,7 @@ pub(crate) struct RawRule<'a> {
     derive(JsonSchema),
     schemars(rename = "Accounts", untagged)
 )]
+#[derive(Clone)]
 pub(crate) enum RawAccounts<'a> {
     /// From 0 to 100, with at most six decimals.
     Percentage(#[cfg_attr(feature = "schema", schemars(range(min = 0, max = 100)))] Number<'a>),
@@ -259,6 +270,7 @@ pub(crate) enum RawAccounts<'a> {
     derive(JsonSchema),
     schemars(rename = "Step", deny_unknown_fields)
 )]
+#[derive(Clone)]
 pub(crate) struct RawStep<'a> {
     /// The moment, by RFC 3339, in whole seconds: `2026-12-01T09:00:00Z`.
     #[cfg_attr(feature = "schema", schemars(required, extend("format" = "date-time")))]
@@ -274,6 +286,7 @@ pub(crate) struct RawStep<'a> {
     derive(JsonSchema),
     schemars(rename = "When", deny_unknown_fields)
 )]
+#[derive(Clone)]
 pub(crate) struct RawWhen<'a> {
     /// The account is in one of these segments.
     #[cfg_attr(
@@ -300,6 +313,7 @@ pub(crate) struct RawWhen<'a> {
     derive(JsonSchema),
     schemars(rename = "Shadow", deny_unknown_fields)
 )]
+#[derive(Clone)]
 pub(crate) struct RawShadow<'a> {
     /// A cluster of its own for asking v1 again.
     pub(crate) v1: Field<LocatedText<'a>>,
@@ -356,6 +370,7 @@ pub(crate) struct RawShadow<'a> {
 
 /// What the proxy's route changes in a request after the filter has seen it.
 #[cfg_attr(feature = "schema", derive(JsonSchema), schemars(rename = "Rewrite", deny_unknown_fields, extend("minProperties" = 1)))]
+#[derive(Clone)]
 pub(crate) struct RawRewrite<'a> {
     /// How the path begins afterwards: Envoy's `prefix_rewrite`.
     pub(crate) prefix: Field<RawRewritePrefix<'a>>,
@@ -372,6 +387,7 @@ pub(crate) struct RawRewrite<'a> {
     derive(JsonSchema),
     schemars(rename = "RewritePrefix", untagged)
 )]
+#[derive(Clone)]
 pub(crate) enum RawRewritePrefix<'a> {
     /// What takes the place of the prefix that the rollout's `match` has.
     OfMatch(LocatedText<'a>),
@@ -385,6 +401,7 @@ pub(crate) enum RawRewritePrefix<'a> {
     derive(JsonSchema),
     schemars(rename = "PrefixPair", deny_unknown_fields)
 )]
+#[derive(Clone)]
 pub(crate) struct RawPrefixPair<'a> {
     /// How the path begins in the request: `/api/`.
     #[cfg_attr(feature = "schema", schemars(required))]
@@ -400,6 +417,7 @@ pub(crate) struct RawPrefixPair<'a> {
     derive(JsonSchema),
     schemars(rename = "RewriteHeader", untagged)
 )]
+#[derive(Clone)]
 pub(crate) enum RawRewriteHeader<'a> {
     /// It has this value.
     Set(LocatedText<'a>),
@@ -413,6 +431,7 @@ pub(crate) enum RawRewriteHeader<'a> {
     derive(JsonSchema),
     schemars(rename = "Compare", deny_unknown_fields)
 )]
+#[derive(Clone)]
 pub(crate) struct RawCompare<'a> {
     /// The headers that are compared; `content-type` unless given.
     pub(crate) headers: Field<List<LocatedText<'a>>>,
@@ -433,6 +452,7 @@ pub(crate) struct RawCompare<'a> {
     derive(JsonSchema),
     schemars(rename = "Unordered", deny_unknown_fields)
 )]
+#[derive(Clone)]
 pub(crate) struct RawUnordered<'a> {
     /// The list.
     #[cfg_attr(feature = "schema", schemars(required))]
@@ -447,6 +467,7 @@ pub(crate) struct RawUnordered<'a> {
     derive(JsonSchema),
     schemars(rename = "Tolerance", deny_unknown_fields, extend("minProperties" = 2, "maxProperties" = 2))
 )]
+#[derive(Clone)]
 pub(crate) struct RawTolerance<'a> {
     /// The number.
     #[cfg_attr(feature = "schema", schemars(required))]
@@ -465,6 +486,7 @@ pub(crate) struct RawTolerance<'a> {
     derive(JsonSchema),
     schemars(rename = "Noise", deny_unknown_fields)
 )]
+#[derive(Clone)]
 pub(crate) struct RawNoise<'a> {
     /// The percentage of the copied requests for which v1 is asked a second time.
     #[cfg_attr(feature = "schema", schemars(required, range(min = 0, max = 100)))]
@@ -473,10 +495,12 @@ pub(crate) struct RawNoise<'a> {
 
 /// Of a few objects that differ in nothing but their fields, read by tables of these: code for each
 /// would be a thirtieth of the filter.
+#[derive(Clone)]
 pub(crate) enum HashValue<'a> {
     Text(LocatedText<'a>),
     Number(Number<'a>),
     Object(Located<HashFields<'a>>),
 }
 
+#[derive(Clone)]
 pub(crate) struct HashFields<'a>(pub(crate) Vec<(&'static str, Field<HashValue<'a>>)>);

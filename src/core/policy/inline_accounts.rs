@@ -1,81 +1,80 @@
-//! A policy as a proxy gets it: the accounts of its files in it, and long lists packed. All else in
-//! its text stays as its author wrote it.
+//! The policy text that proxies get: account files replaced by their accounts, and long lists packed.
 
 use std::borrow::Cow;
 use std::ops::Range;
 
-use crate::diagnostics::Document;
-use crate::policy::account_files::{AccountFiles, AccountList, referenced_account_files};
-use crate::policy::json::{Node, Reader};
+use crate::diagnostics::location::Span;
+use crate::policy::account_files::{AccountFiles, AccountList};
+use crate::policy::json::{List, LocatedText};
 use crate::policy::packed_accounts::pack;
-use crate::policy::read::expected;
+use crate::policy::parsed_policy::ParsedPolicy;
 use crate::request::account::{Format, Sid};
 
-/// A policy's text with the accounts of its files in place of their names, and with every list of more
-/// than `most` SIDs packed: as JSON it would be read slowly by every worker.
-///
-/// Of a text that is no policy, nothing is changed.
-#[must_use]
-pub fn inline_accounts<'t>(policy: &'t str, files: &AccountFiles, most: usize) -> Cow<'t, str> {
-    let (format, _) = referenced_account_files(policy);
-    let Some(changes) = format.and_then(|format| changes(policy, files, format, most)) else {
-        return Cow::Borrowed(policy);
-    };
-    if changes.is_empty() {
-        return Cow::Borrowed(policy);
-    }
-    let mut text = String::with_capacity(policy.len());
-    let mut done = 0;
-    for (Range { start, end }, field) in changes {
-        text.push_str(policy.get(done..start).unwrap_or_default());
-        text.push_str(&field);
-        done = end;
-    }
-    text.push_str(policy.get(done..).unwrap_or_default());
-    Cow::Owned(text)
-}
-
-/// What stands in place of which fields, in their order.
-fn changes(
-    policy: &str,
-    files: &AccountFiles,
-    format: Format,
-    most: usize,
-) -> Option<Vec<(Range<usize>, String)>> {
-    let mut reader = Reader::new(Document::Policy, policy);
-    let root = reader.root(expected::POLICY)?;
-    let fields = reader.fields(root, expected::POLICY)?;
-    let (_, segments) = fields
-        .into_iter()
-        .find(|(key, _)| key.value == "segments")?;
-    let mut changes = Vec::new();
-    for (name, segment) in reader.fields(segments, expected::SEGMENTS)? {
-        for (key, value) in reader.fields(segment, expected::SEGMENT)? {
-            let field = match &*key.value {
-                "accounts_from" => files.get(&name.value).and_then(|file| {
-                    let accounts = file.0.as_ref().ok()?;
-                    Some(field_of(&accounts.list))
-                }),
-                "accounts" if format == Format::Sid => {
-                    let sids = sids(&mut reader, value)?;
-                    (sids.len() > most).then(|| field_of(&AccountList::Sids(sids)))
-                }
-                _ => None,
-            };
-            changes.extend(field.map(|field| (key.span.start..value.span.end, field)));
+impl<'t> ParsedPolicy<'t> {
+    /// The policy's text with the accounts of its files in place of the files' names, and with every list of more
+    /// than `most` SIDs packed: workers read a packed list about a hundred times as fast as a JSON list. All other
+    /// text stays as its author wrote it.
+    ///
+    /// The policy must compile with these files.
+    #[must_use]
+    pub fn inline_accounts(&self, files: &AccountFiles, most: usize) -> Cow<'t, str> {
+        let policy = self.reader.document();
+        let replacements = self.replacements(files, most);
+        if replacements.is_empty() {
+            return Cow::Borrowed(policy);
         }
+        let mut text = String::with_capacity(policy.len());
+        let mut done = 0;
+        for (Range { start, end }, field) in replacements {
+            text.push_str(policy.get(done..start).unwrap_or_default());
+            text.push_str(&field);
+            done = end;
+        }
+        text.push_str(policy.get(done..).unwrap_or_default());
+        Cow::Owned(text)
     }
-    Some(changes)
+
+    /// The fields to replace, in the order of the text, each with its replacement.
+    fn replacements(&self, files: &AccountFiles, most: usize) -> Vec<(Range<usize>, String)> {
+        let policy = self.document.as_ref();
+        let segments = policy.and_then(|policy| policy.segments.value());
+        let segments = segments.into_iter().flat_map(|segments| &segments.0);
+        let replacements = segments.filter_map(|(name, segment)| {
+            let segment = &segment.as_ref()?.value;
+            if let Some(from) = segment.accounts_from.value() {
+                let file = files.get(&name.value)?.0.as_ref().ok()?;
+                return Some((self.field_range(from.span)?, field_of(&file.list)));
+            }
+            let list = segment.accounts.value()?;
+            if self.account_format() != Some(Format::Sid) || list.value.len() <= most {
+                return None;
+            }
+            let sids = sids(list).filter(|sids| sids.len() > most)?;
+            let field = field_of(&AccountList::Sids(sids));
+            Some((self.field_range(list.span)?, field))
+        });
+        replacements.collect()
+    }
+
+    /// From the first quote of a field's name to the end of its value.
+    ///
+    /// Between the two are white space and a colon. However the name is escaped, it has no quote inside: it is
+    /// `accounts` or `accounts_from`.
+    fn field_range(&self, value: Span) -> Option<Range<usize>> {
+        let before = self.reader.document().get(..value.start)?;
+        let name_end = before.rfind('"')?;
+        let name_start = before.get(..name_end)?.rfind('"')?;
+        Some(name_start..value.end)
+    }
 }
 
-/// The SIDs of a list in order, each once.
-fn sids<'a>(reader: &mut Reader<'a>, list: Node<'a, '_>) -> Option<Vec<u128>> {
-    let list = reader.list(list, expected::ACCOUNTS, &|reader, node| {
-        let text = reader.text(node, expected::ACCOUNT_ID)?;
-        Sid::parse(text.value.as_bytes())
-    })?;
-    let sids: Option<Vec<Sid>> = list.value.into_iter().collect();
-    let mut sids: Vec<u128> = sids?.into_iter().map(Sid::number).collect();
+/// The SIDs of a list in ascending order, each once.
+fn sids(list: &List<LocatedText<'_>>) -> Option<Vec<u128>> {
+    let sids = list.value.iter().map(|account| {
+        let sid = Sid::parse(account.as_ref()?.value.as_bytes())?;
+        Some(sid.number())
+    });
+    let mut sids: Vec<u128> = sids.collect::<Option<_>>()?;
     sids.sort_unstable();
     sids.dedup();
     Some(sids)

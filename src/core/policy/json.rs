@@ -17,6 +17,7 @@ use std::ops::Range;
 
 use serde::de::IgnoredAny;
 
+use crate::diagnostics::error_code::ErrorCode;
 use crate::diagnostics::location::{JsonPointer, Span};
 use crate::diagnostics::problem::{Expected, Problem};
 use crate::diagnostics::{Diagnostics, Document, Problems};
@@ -41,18 +42,18 @@ pub(crate) struct Number<'a> {
 }
 
 /// A list of which some items may be unreadable (and reported).
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct List<T> {
     pub(crate) value: Vec<Option<T>>,
     pub(crate) span: Span,
 }
 
 /// An object whose keys are the author's; some values may be unreadable (and reported).
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Map<'a, T>(pub(crate) Vec<(LocatedText<'a>, Option<T>)>);
 
 /// What an object says of one of its fields.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) enum Field<T> {
     /// Not there.
     Absent,
@@ -64,6 +65,14 @@ pub(crate) enum Field<T> {
 
 impl<T> Field<T> {
     /// The value, if there is a readable one.
+    pub(crate) fn value(&self) -> Option<&T> {
+        match self {
+            Self::Given(value) => Some(value),
+            Self::Absent | Self::Bad => None,
+        }
+    }
+
+    /// As [`Field::value`], owned.
     pub(crate) fn into_value(self) -> Option<T> {
         match self {
             Self::Given(value) => Some(value),
@@ -92,6 +101,7 @@ impl<'a> Node<'a, '_> {
 type Read<'r, 'a, T> = &'r dyn Fn(&mut Reader<'a>, Node<'a, '_>) -> Option<T>;
 
 /// Reads one text and gathers its problems.
+#[derive(Clone)]
 pub(crate) struct Reader<'a> {
     text: &'a str,
     /// What was taken out of the text before.
@@ -138,7 +148,7 @@ impl<'a> Reader<'a> {
                     true => Problem::marked(),
                     false => match not_json::recognise(self.text, start) {
                         Some((what, instead)) => {
-                            Problem::invalid(what, instead).with_code("syntax")
+                            Problem::invalid(what, instead).with_code(ErrorCode::Syntax)
                         }
                         None => Problem::syntax(&error),
                     },
@@ -192,11 +202,6 @@ impl<'a> Reader<'a> {
     /// Everything found so far, with lines and columns.
     pub(crate) fn finish(self) -> Diagnostics {
         self.problems.locate(self.document, self.text, &self.cuts)
-    }
-
-    /// What was taken out, for those that find places in the text later.
-    pub(crate) fn into_elided_spans(self) -> ElidedSpans {
-        self.cuts
     }
 
     /// The value as a string.
@@ -344,17 +349,6 @@ impl<'a> Reader<'a> {
             entries: self.entries(node, expected)?,
             known: Vec::new(),
         })
-    }
-
-    /// The fields of an object, whatever they are called. They are of the object's path.
-    pub(crate) fn fields<'p>(
-        &mut self,
-        node: Node<'a, 'p>,
-        expected: Expected,
-    ) -> Option<Vec<(LocatedText<'a>, Node<'a, 'p>)>> {
-        let entries = self.entries(node, expected)?.into_iter();
-        let fields = entries.map(|(key, raw)| (key, self.node(raw, node.path)));
-        Some(fields.collect())
     }
 
     /// The fields of an object; a field given twice is reported, and its first value stands.

@@ -61,6 +61,7 @@ pub(crate) fn pack(sids: &[u128]) -> String {
 }
 
 /// Reads packed SIDs piece by piece.
+#[derive(Clone)]
 pub(crate) struct Unpacker {
     sids: Vec<u128>,
     /// Characters that are not yet three SIDs.

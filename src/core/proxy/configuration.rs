@@ -13,9 +13,11 @@ use crate::plan::Plan;
 use crate::policy::account_files::AccountFiles;
 use crate::policy::config_stream::{ConfigStream, ElidedSpans};
 use crate::policy::json::{Field, Node, Reader};
+use crate::policy::parsed_policy::ParsedPolicy;
 use crate::proxy::decision_header::Inbound;
 use crate::proxy::max_held_bytes::MaxHeldBytes;
 use crate::proxy::record_level::RecordLevel;
+use crate::proxy::revision::Revision;
 use crate::proxy::{EmittedHeaders, Proxy};
 
 /// A proxy's configuration, valid by construction.
@@ -88,10 +90,16 @@ impl Configuration {
         let plan = envelope.as_ref().and_then(|envelope| {
             let (_, policy) = envelope.policy;
             let cuts = cuts.unwrap_or_default();
-            match Plan::read(policy, cuts, &AccountFiles::default(), &|| {
-                again(whole.clone())
-            }) {
-                Ok(plan) => Some(plan),
+            let has_elided_spans = !cuts.are_none();
+            let reader = Reader::with_elided_spans(Document::Policy, policy, cuts);
+            match ParsedPolicy::read(reader).into_plan(&AccountFiles::default()) {
+                Ok(mut plan) => {
+                    // The hash of a text takes all of it.
+                    if has_elided_spans && !plan.revision.is_named() {
+                        plan.revision = Revision::of_bytes(&again(whole));
+                    }
+                    Some(plan)
+                }
                 Err(problems) => {
                     diagnostics.append(problems);
                     None

@@ -4,7 +4,7 @@ use std::fs;
 use std::process::Command;
 
 use serde_json::Value;
-use turnout_core::{Reason, lint};
+use turnout_core::{ErrorCode, Reason, WarningCode};
 
 use crate::code_blocks::options_exist;
 use crate::pages::{documentation, read, root};
@@ -76,9 +76,20 @@ fn every_reason_of_a_decision_is_listed() {
 }
 
 #[test]
+fn every_code_of_an_error_is_listed() {
+    let page = read("docs/reference.md");
+    for code in ErrorCode::ALL {
+        assert!(
+            page.contains(&format!("| `{}` |", code.as_str())),
+            "{code:?}"
+        );
+    }
+}
+
+#[test]
 fn every_code_of_a_warning_is_listed() {
     let page = read("docs/reference.md");
-    for code in lint::Code::ALL {
+    for code in WarningCode::ALL {
         assert!(page.contains(&format!("`{}`", code.as_str())), "{code:?}");
     }
 }

@@ -50,9 +50,8 @@ fn tree<'a>(reader: &mut Reader<'a>, node: Node<'a, '_>) -> Option<At> {
             Tree::List(items.collect::<Option<_>>()?)
         }
         b'{' => {
-            let fields = reader.fields(node, ANYTHING)?.into_iter();
-            let fields =
-                fields.map(|(key, node)| Some((key.value.into_owned(), tree(reader, node)?)));
+            let fields = reader.map(node, ANYTHING, &tree)?.0.into_iter();
+            let fields = fields.map(|(key, tree)| Some((key.value.into_owned(), tree?)));
             Tree::Object(fields.collect::<Option<_>>()?)
         }
         _ => Tree::Literal(node.raw.to_owned()),

@@ -2,7 +2,7 @@
 
 /// What a warning is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Code {
+pub enum WarningCode {
     /// A rule that decides nothing.
     UnreachableRule,
     /// A rollout that gets no request.
@@ -51,7 +51,7 @@ pub enum Code {
     NotExamined,
 }
 
-impl Code {
+impl WarningCode {
     /// All of them.
     pub const ALL: [Self; 23] = [
         Self::UnreachableRule,

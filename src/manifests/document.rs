@@ -1,44 +1,44 @@
-//! Objects of Kubernetes, as YAML.
+//! Writes Kubernetes objects as YAML.
 
 use serde_json::{Map, Value};
 use serde_saphyr::{ser_options, to_string_with_options};
 use turnout_text::{begins_ci_command, is_visible};
 
-use crate::error::{Error, Errors, Found, LARGEST};
+use crate::error::{Error, ErrorCollector, Errors, LARGEST};
 
-/// One object.
+/// A Kubernetes object with a comment.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Document {
-    /// Why it is there, in a line or two.
+    /// The purpose of the object, in a line or two.
     pub comment: &'static str,
-    /// What it is: its `kind`.
+    /// The `kind` of the object.
     pub kind: &'static str,
-    /// As in JSON.
+    /// The object as JSON.
     pub object: Value,
 }
 
-/// All of them in one file, each behind its comment.
+/// Writes all objects to one file, each after its comment.
 ///
 /// # Errors
-/// Each that is larger than a cluster takes.
+/// An error for each object that is larger than a cluster accepts.
 pub fn to_yaml(documents: &[Document]) -> Result<String, Errors> {
-    let mut found = Found::default();
+    let mut errors = ErrorCollector::default();
     for document in documents {
         let bytes = document.object.to_string().len();
         if bytes > LARGEST {
             let kind = document.kind;
-            found.push(Error::TooLarge { kind, bytes });
+            errors.push(Error::TooLarge { kind, bytes });
         }
     }
-    found.finish()?;
+    errors.finish()?;
     let mut text = String::new();
     for document in documents {
         let options = ser_options! { prefer_block_scalars: false };
-        let mut hidden = Hidden::of(&document.object);
-        let object = hidden.without(&document.object);
+        let mut placeholders = Placeholders::of(&document.object);
+        let object = placeholders.replace(&document.object);
         let yaml = to_string_with_options(&object, options)
             .map_err(|error| Error::Configuration(error.to_string()))?;
-        let yaml = hidden.put_back(&yaml);
+        let yaml = placeholders.restore(&yaml);
         if !text.is_empty() {
             text.push_str("---\n");
         }
@@ -52,51 +52,52 @@ pub fn to_yaml(documents: &[Document]) -> Result<String, Errors> {
     Ok(text)
 }
 
-/// Texts that a terminal or a CI system would obey. The serializer writes them as they are, so each gives its
-/// place to a plain word until the YAML is there, and comes back as a quoted text with escapes.
-struct Hidden {
-    /// What the words begin with; no text of the object has it.
-    word: String,
+/// Escapes strings that a terminal or a CI system would interpret. The serializer does not escape them, so each is
+/// replaced by a placeholder before serialization, and by a quoted string with escapes afterwards.
+struct Placeholders {
+    /// The prefix of the placeholders, which no string of the object contains.
+    prefix: String,
     texts: Vec<String>,
 }
 
-impl Hidden {
+impl Placeholders {
     fn of(object: &Value) -> Self {
         let json = object.to_string();
         let mut words = (0_u64..).map(|number| format!("escaped-{number}-text-"));
         let word = words.find(|word| !json.contains(word.as_str()));
         Self {
-            word: word.unwrap_or_default(),
+            prefix: word.unwrap_or_default(),
             texts: Vec::new(),
         }
     }
 
-    fn without(&mut self, value: &Value) -> Value {
+    fn replace(&mut self, value: &Value) -> Value {
         match value {
-            Value::String(text) => Value::String(self.word_for(text)),
-            Value::Array(items) => items.iter().map(|item| self.without(item)).collect(),
+            Value::String(text) => Value::String(self.placeholder_for(text)),
+            Value::Array(items) => items.iter().map(|item| self.replace(item)).collect(),
             Value::Object(fields) => {
                 let fields = fields.iter();
-                let fields = fields.map(|(name, value)| (self.word_for(name), self.without(value)));
+                let fields =
+                    fields.map(|(name, value)| (self.placeholder_for(name), self.replace(value)));
                 Value::Object(fields.collect::<Map<_, _>>())
             }
             other => other.clone(),
         }
     }
 
-    fn word_for(&mut self, text: &str) -> String {
+    fn placeholder_for(&mut self, text: &str) -> String {
         let mut places = text.match_indices("##");
         let is_command = places.any(|(place, _)| text.get(place..).is_some_and(begins_ci_command));
         if !is_command && text.chars().all(is_visible) {
             return text.to_owned();
         }
         self.texts.push(text.to_owned());
-        format!("{}{}-", self.word, self.texts.len())
+        format!("{}{}-", self.prefix, self.texts.len())
     }
 
-    fn put_back(&self, yaml: &str) -> String {
+    fn restore(&self, yaml: &str) -> String {
         let mut written = String::with_capacity(yaml.len());
-        let mut pieces = yaml.split(self.word.as_str());
+        let mut pieces = yaml.split(self.prefix.as_str());
         written.push_str(pieces.next().unwrap_or_default());
         for piece in pieces {
             let (number, rest) = piece.split_once('-').unwrap_or((piece, ""));

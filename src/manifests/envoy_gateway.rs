@@ -1,115 +1,115 @@
-//! For Envoy Gateway: an `EnvoyExtensionPolicy`, and the `HTTPRoute`s by which its treatments take
-//! effect.
+//! Manifests for Envoy Gateway: an `EnvoyExtensionPolicy`, and the `HTTPRoute`s that route by treatment.
 //!
-//! The order of an `HTTPRoute`'s rules decides nothing: across all routes of a host the more specific
-//! match wins, and there the path comes before the headers. So a rule by headers has the path of
-//! each rule that it is to win against.
+//! The order of rules in an `HTTPRoute` has no effect: across all routes of a host, the more specific match wins,
+//! and the path counts before the headers. So a rule that matches headers repeats the path of each rule that it
+//! must win against.
 
 use serde_json::{Value, json};
 use turnout_core::{CLUSTER_HEADER, PathScope, Plan, Rollout, TREATMENT_HEADER, Treatment};
 use turnout_text::is_dns_label;
 
 use crate::document::Document;
-use crate::error::{Error, Errors, Found};
-use crate::groups::{EVERY_HOST, Group, groups};
-use crate::names::{self, Given};
+use crate::error::{Error, ErrorCollector, Errors};
+use crate::host_groups::{EVERY_HOST, HostGroup, host_groups};
+use crate::names::{self, UsedNames};
 use crate::object::Object;
 
 const FORM: &str = "SERVICE:PORT, or NAMESPACE/SERVICE:PORT, for example channels-v2:8080";
 
-/// What an `HTTPRoute` takes.
+/// The maximum number of hosts of an `HTTPRoute`.
 const MOST_HOSTS: usize = 16;
-/// Beside the rollout's own. A rule takes 64 matches, a route 128; v1's rule has one more than v2's.
+/// The maximum number of paths in addition to the rollout's own. A rule may have 64 matches and a route 128, and
+/// the rule of v1 has one more than that of v2.
 const MOST_OTHER_PATHS: usize = 62;
 const LONGEST_PATH: usize = 1024;
 
-const ROUTE: &str = "What the filter has decided. Its last match is for requests of no rollout, and \
-    while there is no\nfilter: v1.";
-const ROUTE_ELSEWHERE: &str = "What the filter has decided. Its last match is for requests of no \
-    rollout, and while there is no\nfilter: v1. A service of another namespace has to be opened to \
-    these routes, by a ReferenceGrant there.";
+const ROUTE: &str = "Routes by the filter's decision. The last match sends requests without a decision to v1: \
+    those of no\nrollout, and all requests while there is no filter.";
+const ROUTE_ELSEWHERE: &str = "Routes by the filter's decision. The last match sends requests without a decision \
+    to v1: those of no\nrollout, and all requests while there is no filter. A service in another namespace needs a \
+    ReferenceGrant\nthere for these routes.";
 
-/// What Envoy Gateway needs to know beside the policy.
+/// The settings for Envoy Gateway, in addition to the policy.
 #[derive(Clone, Copy, Debug)]
 pub struct EnvoyGateway<'a> {
     /// Names, image and configuration.
     pub object: Object<'a>,
-    /// The `Gateway` that has the filter and the routes.
+    /// The `Gateway` that runs the filter and the routes.
     pub gateway: &'a str,
 }
 
-/// The `EnvoyExtensionPolicy`, and for each rollout an `HTTPRoute`, or more if its hosts differ in
-/// what else they have.
+/// Generates an `EnvoyExtensionPolicy`, and one `HTTPRoute` per rollout, or several if its hosts have different other
+/// rollouts.
 ///
 /// # Errors
-/// All of the policy, and of what is given beside it, that cannot be said in Envoy Gateway.
-pub fn envoy_gateway(plan: &Plan, given: &EnvoyGateway<'_>) -> Result<Vec<Document>, Errors> {
-    let mut found = Found::default();
-    given.object.check(&mut found);
-    found.keep(names::check("a gateway", given.gateway));
+/// Everything in the policy and the settings that Envoy Gateway cannot express.
+pub fn envoy_gateway(plan: &Plan, settings: &EnvoyGateway<'_>) -> Result<Vec<Document>, Errors> {
+    let mut errors = ErrorCollector::default();
+    settings.object.check(&mut errors);
+    errors.keep(names::check("a gateway", settings.gateway));
     for rollout in plan.rollouts() {
         for treatment in [Treatment::V1, Treatment::V2] {
-            found.keep(backend(rollout, treatment));
+            errors.keep(backend(rollout, treatment));
         }
         for host in rollout.route_scope().hosts {
             if !names::is_host(host) {
-                found.push(Error::Host(host.to_owned()));
+                errors.push(Error::Host(host.to_owned()));
             }
         }
     }
     let mut documents = Vec::new();
-    documents.extend(found.keep(extension(given)));
-    let mut routes = Given::default();
-    let groups = found.keep(groups(plan, |_| Ok(EVERY_HOST), |host| host));
+    documents.extend(errors.keep(extension(settings)));
+    let mut routes = UsedNames::default();
+    let groups = errors.keep(host_groups(plan, |_| Ok(EVERY_HOST), |host| host));
     for group in groups.into_iter().flatten() {
         for hosts in group.hosts.chunks(MOST_HOSTS) {
             for rollout in &group.rollouts {
-                let name = routes.own(given.object.name_for(&rollout.name));
-                found.keep(shadow(given, rollout, &name));
-                documents.extend(found.keep(route(given, &group, hosts, rollout, &name)));
+                let name = routes.unique(settings.object.name_for(&rollout.name));
+                errors.keep(shadow(settings, rollout, &name));
+                documents.extend(errors.keep(route(settings, &group, hosts, rollout, &name)));
             }
         }
     }
-    found.finish()?;
+    errors.finish()?;
     Ok(documents)
 }
 
-fn extension(given: &EnvoyGateway<'_>) -> Result<Document, Error> {
+fn extension(settings: &EnvoyGateway<'_>) -> Result<Document, Error> {
     Ok(Document {
-        comment: "The filter, in the whole gateway. failOpen: without it everyone is on v1.",
+        comment: "Runs the filter in the whole gateway. failOpen: without the filter, everyone is on v1.",
         kind: "EnvoyExtensionPolicy",
         object: json!({
             "apiVersion": "gateway.envoyproxy.io/v1alpha1",
             "kind": "EnvoyExtensionPolicy",
-            "metadata": given.object.metadata(given.object.name),
+            "metadata": settings.object.metadata(settings.object.name),
             "spec": {
                 "targetRefs": [{
                     "group": "gateway.networking.k8s.io",
                     "kind": "Gateway",
-                    "name": given.gateway,
+                    "name": settings.gateway,
                 }],
                 "wasm": [{
-                    "name": given.object.name,
-                    "code": { "type": "Image", "image": { "url": given.object.image() } },
+                    "name": settings.object.name,
+                    "code": { "type": "Image", "image": { "url": settings.object.image() } },
                     "failOpen": true,
-                    "config": given.object.configuration()?,
+                    "config": settings.object.configuration()?,
                 }],
             },
         }),
     })
 }
 
-/// The rules of a rollout: v2, then v1. Their places are in the names of Envoy's clusters.
+/// Generates the rules of a rollout: v2, then v1. The names of Envoy's clusters contain their indices.
 fn route(
-    given: &EnvoyGateway<'_>,
-    group: &Group<'_>,
+    settings: &EnvoyGateway<'_>,
+    group: &HostGroup<'_>,
     hosts: &[&str],
     rollout: &Rollout,
     name: &str,
 ) -> Result<Document, Error> {
     let own = rollout.route_scope().path;
     let mut paths = vec![path(&own)?];
-    // Without the filter the first rollout of a path has it.
+    // Without the filter, the first rollout with a path gets its requests.
     let mut is_first = true;
     for other in &group.rollouts {
         let reach = other.route_scope().path;
@@ -143,7 +143,7 @@ fn route(
             "backendRefs": [backend(rollout, treatment)?],
         }));
     }
-    let mut spec = json!({ "parentRefs": [{ "name": given.gateway }], "rules": rules });
+    let mut spec = json!({ "parentRefs": [{ "name": settings.gateway }], "rules": rules });
     if hosts != [EVERY_HOST] {
         let bad = hosts.iter().find(|host| !names::is_host(host));
         if let Some(host) = bad {
@@ -153,7 +153,7 @@ fn route(
             spec.insert("hostnames".into(), json!(hosts));
         }
     }
-    let is_own = |version| !rollout.cluster(version).contains('/');
+    let is_own = |treatment| !rollout.cluster(treatment).contains('/');
     let comment = match is_own(Treatment::V1) && is_own(Treatment::V2) {
         true => ROUTE,
         false => ROUTE_ELSEWHERE,
@@ -164,14 +164,14 @@ fn route(
         object: json!({
             "apiVersion": "gateway.networking.k8s.io/v1",
             "kind": "HTTPRoute",
-            "metadata": given.object.metadata(name),
+            "metadata": settings.object.metadata(name),
             "spec": spec,
         }),
     })
 }
 
-/// Whether there may be a path that both have. A path that differs in its last `/` alone is meant too:
-/// a prefix here takes both.
+/// Whether a path may match both. Paths that differ only in a final `/` count as equal, because a prefix of the
+/// Gateway API matches both.
 fn overlap(one: &PathScope, other: &PathScope) -> bool {
     use PathScope::{Exact, Prefix};
     let begins = |path: &str, prefix: &str| path.starts_with(prefix.trim_end_matches('/'));
@@ -182,8 +182,8 @@ fn overlap(one: &PathScope, other: &PathScope) -> bool {
     }
 }
 
-/// A prefix there is one of whole segments, so one that ends within a segment is a pattern. So is
-/// what the cluster refuses in a path.
+/// Generates a path match. Prefixes of the Gateway API are whole segments, so a prefix that ends within a segment
+/// becomes a regular expression, and so does a path with characters that the API refuses.
 fn path(path: &PathScope) -> Result<Value, Error> {
     let (kind, value) = match path {
         PathScope::Exact(path) if is_plain(path) => ("Exact", path.clone()),
@@ -200,7 +200,7 @@ fn path(path: &PathScope) -> Result<Value, Error> {
     Ok(json!({ "type": kind, "value": value }))
 }
 
-/// Whether the Gateway API takes it as a path or a prefix.
+/// Whether the Gateway API accepts a text as a path or a prefix.
 fn is_plain(path: &str) -> bool {
     let is_taken = |c: char| c.is_ascii_alphanumeric() || "-/._~!$&'()*+,;=:@".contains(c);
     let strange = ["//", "/./", "/../"];
@@ -211,7 +211,7 @@ fn is_plain(path: &str) -> bool {
         && !path.ends_with("/.")
 }
 
-/// The pattern of this text.
+/// Escapes a text for a regular expression.
 fn escaped(text: &str) -> String {
     let mut pattern = String::with_capacity(text.len());
     for c in text.chars() {
@@ -223,16 +223,16 @@ fn escaped(text: &str) -> String {
     pattern
 }
 
-/// Copies do not take a route, so they need clusters by name.
-fn shadow(given: &EnvoyGateway<'_>, rollout: &Rollout, route: &str) -> Result<(), Error> {
+/// Checks that a shadow has clusters: shadow requests do not use routes, so they need clusters by name.
+fn shadow(settings: &EnvoyGateway<'_>, rollout: &Rollout, route: &str) -> Result<(), Error> {
     let Some(shadow) = &rollout.shadow else {
         return Ok(());
     };
-    let is_given = |version| shadow.cluster(version).is_some();
-    if is_given(Treatment::V1) && is_given(Treatment::V2) {
+    let has_cluster = |treatment| shadow.cluster(treatment).is_some();
+    if has_cluster(Treatment::V1) && has_cluster(Treatment::V2) {
         return Ok(());
     }
-    let namespace = given.object.namespace.unwrap_or("NAMESPACE");
+    let namespace = settings.object.namespace.unwrap_or("NAMESPACE");
     let cluster = |rule: u8| format!("httproute/{namespace}/{route}/rule/{rule}");
     Err(Error::Shadow {
         rollout: rollout.name.clone(),
@@ -244,7 +244,7 @@ fn backend(rollout: &Rollout, treatment: Treatment) -> Result<Value, Error> {
     let name = rollout.cluster(treatment);
     parsed(name).ok_or_else(|| Error::Cluster {
         rollout: rollout.name.clone(),
-        version: treatment.as_str(),
+        treatment: treatment.as_str(),
         found: name.to_owned(),
         form: FORM,
     })

@@ -1,81 +1,81 @@
-//! Why there are no manifests.
+//! The errors of a policy or of settings that a target cannot express.
 
 use std::fmt;
 
 use turnout_text::escape_for_terminal;
 
-/// What etcd takes in one object, in bytes, with room for what the cluster adds to it.
+/// The maximum size of an object in etcd, in bytes, minus room for what the cluster adds.
 pub const LARGEST: usize = 1_400_000;
 
-/// Why there are no manifests. Its `Display` says what is wrong and what to write instead.
+/// Why no manifests were generated. Its `Display` says what is wrong, and what to write instead.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Error {
-    /// The policy names a cluster that is none of those that this kind of mesh makes.
+    /// The policy names a cluster that this kind of mesh does not create.
     Cluster {
-        /// Of which rollout.
+        /// The name of the rollout.
         rollout: String,
         /// `v1` or `v2`.
-        version: &'static str,
-        /// What the policy says.
+        treatment: &'static str,
+        /// The cluster in the policy.
         found: String,
-        /// What it looks like there, with an example.
+        /// The form of cluster names in the mesh, with an example.
         form: &'static str,
     },
-    /// A name that Kubernetes does not take.
+    /// A name that Kubernetes does not accept.
     Name {
-        /// Of what.
+        /// The kind of thing that is named.
         what: &'static str,
-        /// What was given.
+        /// The invalid name.
         found: String,
     },
-    /// A label that is no `key=value`.
+    /// A label that is not `key=value`.
     Label(String),
-    /// A label that is given twice.
+    /// A label that is set twice.
     LabelTwice(String),
-    /// No name of an image.
+    /// An invalid image name.
     Image(String),
-    /// No name of a gateway.
+    /// An invalid gateway name.
     Gateway(String),
-    /// Copies go to Envoy's clusters, and those of the rollout are services.
+    /// Shadow requests need Envoy clusters, and those of the rollout are services.
     Shadow {
-        /// Of which rollout.
+        /// The name of the rollout.
         rollout: String,
-        /// Envoy's clusters of v1 and v2.
+        /// Envoy's clusters for v1 and v2.
         clusters: [String; 2],
     },
-    /// A host that no route can name.
+    /// A host that a route cannot have.
     Host(String),
-    /// A path that no route can have.
+    /// A path that a route cannot have.
     Path(String),
-    /// More paths of one host than an `HTTPRoute` takes.
+    /// More paths of one host than an `HTTPRoute` may have.
     TooManyPaths {
-        /// Of which rollout.
+        /// The name of the rollout.
         rollout: String,
-        /// With how many others a path of a host may overlap.
+        /// The maximum number of other paths that overlap with a path of the host.
         most: usize,
     },
-    /// More routes than anyone reads.
+    /// More routes than are useful.
     TooManyRoutes {
-        /// In all objects.
+        /// The maximum number in all objects.
         most: usize,
     },
     /// The policy has no rollout, so there is nothing to route.
     NoRollout,
-    /// The object is larger than a cluster takes.
+    /// The object is larger than a cluster accepts.
     TooLarge {
-        /// `WasmPlugin`, for example.
+        /// The kind of the object, such as `WasmPlugin`.
         kind: &'static str,
-        /// In JSON.
+        /// The size of its JSON.
         bytes: usize,
     },
-    /// The filter is told not to write what the routes match.
+    /// The filter is configured not to write a header that the routes match.
     Header {
-        /// As the configuration calls it.
+        /// Its name in the configuration.
         word: &'static str,
-        /// As a request calls it.
+        /// The header of a request.
         header: &'static str,
     },
-    /// The configuration is none, which is a defect of whoever made it.
+    /// The configuration is invalid, which is a bug of the caller.
     Configuration(String),
 }
 
@@ -84,40 +84,37 @@ impl fmt::Display for Error {
         match self {
             Self::Cluster {
                 rollout,
-                version,
+                treatment,
                 found,
                 form,
             } => write!(
                 f,
-                "rollout {rollout}: `{}` as {version} is no cluster there; write {form}",
+                "rollout {rollout}: `{}` for {treatment} is not a cluster of the target; expected {form}",
                 escape_for_terminal(found)
             ),
             Self::Name { what, found } => write!(
                 f,
-                "`{}` is not a name of {what}; write 1 to 63 lower-case letters, digits and inner \
-                 hyphens",
+                "`{}` is not a valid name of {what}; use 1 to 63 lower-case letters, digits and inner hyphens",
                 escape_for_terminal(found)
             ),
             Self::Label(found) => write!(
                 f,
-                "`{}` is not a label; write key=value, for example istio=ingressgateway",
+                "`{}` is not a label; expected key=value, for example istio=ingressgateway",
                 escape_for_terminal(found)
             ),
             Self::LabelTwice(key) => write!(
                 f,
-                "the label `{}` is given twice; give it once",
+                "the label `{}` is set twice; set it once",
                 escape_for_terminal(key)
             ),
             Self::Image(found) => write!(
                 f,
-                "`{}` is not the name of an image; write one, for example \
-                 registry.example.com/turnout:0.1.0",
+                "`{}` is not an image name; expected one such as registry.example.com/turnout:0.1.0",
                 escape_for_terminal(found)
             ),
             Self::Gateway(found) => write!(
                 f,
-                "`{}` is not a gateway; write its name, or NAMESPACE/NAME, for example \
-                 istio-ingress/edge",
+                "`{}` is not a gateway name; expected NAME or NAMESPACE/NAME, for example istio-ingress/edge",
                 escape_for_terminal(found)
             ),
             Self::Shadow {
@@ -125,42 +122,40 @@ impl fmt::Display for Error {
                 clusters: [v1, v2],
             } => write!(
                 f,
-                "rollout {rollout}: copies go to clusters of Envoy, and its v1 and v2 are services; \
-                 write into its `shadow` \"v1\": \"{v1}\", \"v2\": \"{v2}\""
+                "rollout {rollout}: shadow requests need Envoy clusters, but its v1 and v2 are services; \
+                 add \"v1\": \"{v1}\", \"v2\": \"{v2}\" to its `shadow`"
             ),
             Self::Host(found) => write!(
                 f,
-                "no route can be for the host `{}`; write a host name, for example api.example.com",
+                "a route cannot have the host `{}`; expected a host name, for example api.example.com",
                 escape_for_terminal(found)
             ),
             Self::Path(found) => write!(
                 f,
-                "`{}` is longer than the path of a route may be; write at most 500 characters",
+                "the path `{}` is too long for a route; use at most 500 characters",
                 escape_for_terminal(found)
             ),
             Self::TooManyPaths { rollout, most } => write!(
                 f,
-                "rollout {rollout}: its paths overlap with more than {most} others of a host, and a \
-                 route object takes no more; name its hosts, or paths that exclude each other"
+                "rollout {rollout}: its path overlaps with more than {most} other paths of a host, the maximum \
+                 of a route object; name its hosts, or use paths that do not overlap"
             ),
             Self::TooManyRoutes { most } => write!(
                 f,
-                "there would be more than {most} routes; name the same hosts in more rollouts, or \
-                 give proxies such a policy by discovery (`--for envoy`, `turnout apply`)"
+                "the policy needs more than {most} routes; use the same hosts in more rollouts, or deliver it by \
+                 discovery (`--for envoy`, `turnout apply`)"
             ),
             Self::NoRollout => f.write_str(
-                "the policy has no rollout, so there is nothing to route; add one, in mode `off` to \
-                 begin with",
+                "the policy has no rollout, so there is nothing to route; add one, for example in the mode `off`",
             ),
             Self::TooLarge { kind, bytes } => write!(
                 f,
-                "the {kind} has {bytes} bytes, and a cluster takes about {LARGEST} in one object; \
-                 give proxies such a policy by discovery (`--for envoy`, `turnout apply`), or make \
-                 its segments smaller"
+                "the {kind} has {bytes} bytes, but an object may have at most {LARGEST}; make the segments \
+                 smaller, or deliver the policy by discovery (`--for envoy`, `turnout apply`)"
             ),
             Self::Header { word, header } => write!(
                 f,
-                "the routes match {header}, and `--headers` leaves it out; write `{word}` too"
+                "the routes match {header}, but --headers does not include it; add `{word}`"
             ),
             Self::Configuration(why) => write!(f, "the configuration is not JSON: {why}"),
         }
@@ -169,10 +164,10 @@ impl fmt::Display for Error {
 
 impl std::error::Error for Error {}
 
-/// How many errors are kept; further ones are only counted.
+/// The maximum number of errors that are kept; further ones are only counted.
 const KEPT: usize = 100;
 
-/// Everything that is wrong, at least one error. Its `Display` has a line for each.
+/// All errors, at least one. Its `Display` has a line for each.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Errors {
     list: Vec<Error>,
@@ -180,7 +175,7 @@ pub struct Errors {
 }
 
 impl Errors {
-    /// In the order in which they were found.
+    /// The errors in the order in which they were found.
     #[must_use]
     pub fn as_slice(&self) -> &[Error] {
         &self.list
@@ -213,15 +208,15 @@ impl fmt::Display for Errors {
 
 impl std::error::Error for Errors {}
 
-/// Errors while they are being found.
+/// Collects errors.
 #[derive(Debug, Default)]
-pub(crate) struct Found {
+pub(crate) struct ErrorCollector {
     list: Vec<Error>,
     omitted: usize,
 }
 
-impl Found {
-    /// Notes an error, once.
+impl ErrorCollector {
+    /// Adds an error, unless it was added before.
     pub(crate) fn push(&mut self, error: Error) {
         if self.list.contains(&error) {
             return;
@@ -232,12 +227,12 @@ impl Found {
         }
     }
 
-    /// The value, or `None` where there is an error, which is noted.
+    /// Returns the value, or adds the error and returns `None`.
     pub(crate) fn keep<T>(&mut self, result: Result<T, Error>) -> Option<T> {
         result.map_err(|error| self.push(error)).ok()
     }
 
-    /// Nothing, if there was no error.
+    /// Returns all errors, if there are any.
     pub(crate) fn finish(self) -> Result<(), Errors> {
         let Self { list, omitted } = self;
         match list.is_empty() {

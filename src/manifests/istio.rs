@@ -1,4 +1,4 @@
-//! For Istio: a `WasmPlugin`, and by which routes its treatments take effect.
+//! Manifests for Istio: a `WasmPlugin`, and the routes that follow its decisions.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -7,39 +7,39 @@ use turnout_core::{CLUSTER_HEADER, PathScope, Plan, Rollout, TREATMENT_HEADER, T
 use turnout_text::is_dns_label;
 
 use crate::document::Document;
-use crate::error::{Error, Errors, Found};
-use crate::groups::{EVERY_HOST, Group, groups};
-use crate::names::{self, Given};
+use crate::error::{Error, ErrorCollector, Errors};
+use crate::host_groups::{EVERY_HOST, HostGroup, host_groups};
+use crate::names::{self, UsedNames};
 use crate::object::Object;
 
-/// What a cluster is called in Istio's proxies. The filter's own calls, its copies, need this name.
-const FORM: &str = "outbound|PORT|SUBSET|HOST, as Istio's proxies call it, for example \
+/// The form of cluster names in Istio's proxies. Shadow requests, which the filter sends itself, need such a name.
+const FORM: &str = "outbound|PORT|SUBSET|HOST, the name in Istio's proxies, for example \
     outbound|8080|v2|channels.default.svc.cluster.local";
 
-/// What Istio needs to know beside the policy.
+/// The settings for Istio, in addition to the policy.
 #[derive(Clone, Copy, Debug)]
 pub struct Istio<'a> {
     /// Names, image and configuration.
     pub object: Object<'a>,
-    /// `key=value`: which workloads have the filter; all of the namespace where there is none.
+    /// Labels `key=value` of the workloads that run the filter; if empty, all workloads of the namespace.
     pub selector: &'a [String],
-    /// The gateways whose traffic is routed; the mesh's own where there is none.
+    /// The gateways whose traffic is routed; if empty, the traffic inside the mesh.
     pub gateways: &'a [String],
-    /// Where in the chain of filters.
+    /// The place in the filter chain.
     pub phase: Phase,
 }
 
-/// Where in the chain of filters Istio puts a plugin.
+/// The place of a plugin in Istio's filter chain.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Phase {
-    /// Right before the router, thus behind all that may refuse a request or say whose it is.
+    /// Right before the router, after all filters that may refuse a request or identify its account.
     #[default]
     Last,
     /// Before Istio's authentication.
     Authn,
-    /// Before Istio's authorization, behind its authentication.
+    /// Before Istio's authorization, after its authentication.
     Authz,
-    /// Before Istio's statistics, behind its authorization.
+    /// Before Istio's statistics, after its authorization.
     Stats,
 }
 
@@ -54,65 +54,65 @@ impl Phase {
     }
 }
 
-/// The `WasmPlugin`, and for the rollouts of each host a `VirtualService`, and a `DestinationRule`
-/// for each service.
+/// Generates a `WasmPlugin`, a `VirtualService` for the rollouts of each host, and a `DestinationRule` for each
+/// service.
 ///
 /// # Errors
-/// All of the policy, and of what is given beside it, that cannot be said in Istio.
-pub fn istio(plan: &Plan, given: &Istio<'_>) -> Result<Vec<Document>, Errors> {
-    let mut found = Found::default();
-    given.object.check(&mut found);
-    for gateway in given.gateways {
+/// Everything in the policy and the settings that Istio cannot express.
+pub fn istio(plan: &Plan, settings: &Istio<'_>) -> Result<Vec<Document>, Errors> {
+    let mut errors = ErrorCollector::default();
+    settings.object.check(&mut errors);
+    for gateway in settings.gateways {
         if !is_gateway(gateway) {
-            found.push(Error::Gateway(gateway.clone()));
+            errors.push(Error::Gateway(gateway.clone()));
         }
     }
-    let labels = labels(given.selector, &mut found);
+    let labels = labels(settings.selector, &mut errors);
     let mut services = BTreeMap::new();
     for rollout in plan.rollouts() {
         for treatment in [Treatment::V1, Treatment::V2] {
-            if let Some(cluster) = found.keep(Cluster::of(rollout, treatment)) {
+            if let Some(cluster) = errors.keep(Cluster::of(rollout, treatment)) {
                 cluster.note(&mut services);
             }
         }
         for host in rollout.route_scope().hosts {
             if !is_route_host(host) {
-                found.push(Error::Host(host.to_owned()));
+                errors.push(Error::Host(host.to_owned()));
             }
         }
     }
     if plan.rollouts().is_empty() {
-        found.push(Error::NoRollout);
+        errors.push(Error::NoRollout);
     }
-    found.finish()?;
-    let mut documents = vec![plugin(given, &labels)?];
-    let (mut routes, mut rules) = (Given::default(), Given::default());
-    for group in groups(
+    errors.finish()?;
+    let mut documents = vec![plugin(settings, &labels)?];
+    let (mut routes, mut rules) = (UsedNames::default(), UsedNames::default());
+    for group in host_groups(
         plan,
-        |rollout| given.host_of(rollout),
-        |host| given.called(host, &services),
+        |rollout| settings.host_of(rollout),
+        |host| settings.called(host, &services),
     )? {
-        // In the mesh the last route of a host leads to that host, so each has its own.
-        let at_once = match given.is_in_mesh() {
+        // In the mesh, the last route of a host leads to that host, so each host needs an object of its own.
+        let at_once = match settings.is_in_mesh() {
             true => 1,
             false => group.hosts.len(),
         };
         for hosts in group.hosts.chunks(at_once) {
-            let name = routes.own(given.object.name_for(group.name()));
-            documents.push(virtual_service(given, &group, hosts, &name)?);
+            let name = routes.unique(settings.object.name_for(group.name()));
+            documents.push(virtual_service(settings, &group, hosts, &name)?);
         }
     }
     for (host, subsets) in &services {
         if !subsets.is_empty() {
             let service = host.split('.').next().unwrap_or(host);
-            let name = rules.own(given.object.name_for(service));
-            documents.push(destination_rule(given, host, subsets, &name));
+            let name = rules.unique(settings.object.name_for(service));
+            documents.push(destination_rule(settings, host, subsets, &name));
         }
     }
     Ok(documents)
 }
 
-/// All traffic that enters no gateway.
+/// Istio's name for traffic inside the mesh, which enters through no gateway.
 const MESH: &str = "mesh";
 
 impl Istio<'_> {
@@ -120,8 +120,8 @@ impl Istio<'_> {
         self.gateways.is_empty() || self.gateways.iter().any(|gateway| gateway == MESH)
     }
 
-    /// Of a rollout that names no host. In the mesh all of Istio's routes are of a host: that is the
-    /// service of v1, which is there already.
+    /// The host for a rollout that names none. In the mesh, Istio's routes need a host: this is the service of v1,
+    /// which exists already.
     fn host_of<'p>(&self, rollout: &'p Rollout) -> Result<&'p str, Error> {
         match self.is_in_mesh() {
             true => Cluster::of(rollout, Treatment::V1).map(|v1| v1.host),
@@ -129,7 +129,8 @@ impl Istio<'_> {
         }
     }
 
-    /// In the mesh a service has short names too, and routes for its whole name are for all of them.
+    /// The name of a host in routes. In the mesh a service also has short names, and routes for its full name apply
+    /// to all of them.
     fn called<'p>(&self, host: &'p str, services: &Services<'p>) -> &'p str {
         let is_short_for = |service: &&&str| {
             let rest = service.strip_prefix(host);
@@ -153,15 +154,15 @@ fn is_route_host(host: &str) -> bool {
     host == EVERY_HOST || names::is_host(host)
 }
 
-/// The labels of the pods that have the filter.
-fn labels(selector: &[String], found: &mut Found) -> serde_json::Map<String, Value> {
+/// Parses the labels of the pods that run the filter.
+fn labels(selector: &[String], errors: &mut ErrorCollector) -> serde_json::Map<String, Value> {
     let mut labels = serde_json::Map::new();
     for label in selector {
         match names::label(label) {
-            None => found.push(Error::Label(label.clone())),
+            None => errors.push(Error::Label(label.clone())),
             Some((key, value)) => {
                 if labels.insert(key.to_owned(), json!(value)).is_some() {
-                    found.push(Error::LabelTwice(key.to_owned()));
+                    errors.push(Error::LabelTwice(key.to_owned()));
                 }
             }
         }
@@ -169,38 +170,41 @@ fn labels(selector: &[String], found: &mut Found) -> serde_json::Map<String, Val
     labels
 }
 
-fn plugin(given: &Istio<'_>, labels: &serde_json::Map<String, Value>) -> Result<Document, Error> {
+fn plugin(
+    settings: &Istio<'_>,
+    labels: &serde_json::Map<String, Value>,
+) -> Result<Document, Error> {
     let mut spec = json!({
-        "url": format!("oci://{}", given.object.image()),
+        "url": format!("oci://{}", settings.object.image()),
         "imagePullPolicy": "IfNotPresent",
-        "pluginName": given.object.name,
-        "phase": given.phase.as_str(),
+        "pluginName": settings.object.name,
+        "phase": settings.phase.as_str(),
         "failStrategy": "FAIL_OPEN",
         "match": [{ "mode": "CLIENT" }],
-        "pluginConfig": given.object.configuration()?,
+        "pluginConfig": settings.object.configuration()?,
     });
     if let Some(spec) = spec.as_object_mut().filter(|_| !labels.is_empty()) {
         spec.insert("selector".into(), json!({ "matchLabels": labels }));
     }
     Ok(Document {
-        comment: "The filter. FAIL_OPEN: without it everyone is on v1. CLIENT is where routes are \
-                  chosen: in gateways,\nand in the proxies of those who call.",
+        comment: "Runs the filter. FAIL_OPEN: without the filter, everyone is on v1. CLIENT: where routes are \
+                  selected, in gateways\nand in the proxies of callers.",
         kind: "WasmPlugin",
         object: json!({
             "apiVersion": "extensions.istio.io/v1alpha1",
             "kind": "WasmPlugin",
-            "metadata": given.object.metadata(given.object.name),
+            "metadata": settings.object.metadata(settings.object.name),
             "spec": spec,
         }),
     })
 }
 
-/// The services that routes lead to, and the subsets of each.
+/// The services that routes lead to, with their subsets.
 type Services<'p> = BTreeMap<&'p str, BTreeSet<&'p str>>;
 
 fn virtual_service(
-    given: &Istio<'_>,
-    group: &Group<'_>,
+    settings: &Istio<'_>,
+    group: &HostGroup<'_>,
     hosts: &[&str],
     name: &str,
 ) -> Result<Document, Error> {
@@ -227,24 +231,24 @@ fn virtual_service(
     }
     let mut routes = decided;
     routes.append(&mut fallback);
-    if let ([host], true, false) = (hosts, given.is_in_mesh(), is_rest_taken) {
+    if let ([host], true, false) = (hosts, settings.is_in_mesh(), is_rest_taken) {
         routes.push(json!({ "name": "rest", "route": [{ "destination": { "host": host } }] }));
     }
     let mut spec = json!({ "hosts": hosts });
     if let Some(spec) = spec.as_object_mut() {
-        if !given.gateways.is_empty() {
-            spec.insert("gateways".into(), json!(given.gateways));
+        if !settings.gateways.is_empty() {
+            spec.insert("gateways".into(), json!(settings.gateways));
         }
         spec.insert("http".into(), Value::Array(routes));
     }
     Ok(Document {
-        comment: "What the filter has decided; then v1, for requests of no rollout, and while there \
-                  is no filter.\nIn the mesh, what is of no path of a rollout goes where it went before.",
+        comment: "Routes by the filter's decision, and then to v1: requests of no rollout, and all requests while \
+                  there is no filter.\nIn the mesh, requests with other paths go where they went before.",
         kind: "VirtualService",
         object: json!({
             "apiVersion": "networking.istio.io/v1",
             "kind": "VirtualService",
-            "metadata": given.object.metadata(name),
+            "metadata": settings.object.metadata(name),
             "spec": spec,
         }),
     })
@@ -258,7 +262,7 @@ fn uri(path: &PathScope) -> Value {
 }
 
 fn destination_rule(
-    given: &Istio<'_>,
+    settings: &Istio<'_>,
     host: &str,
     subsets: &BTreeSet<&str>,
     name: &str,
@@ -268,22 +272,22 @@ fn destination_rule(
         .map(|subset| json!({ "name": subset, "labels": { "version": subset } }))
         .collect();
     Document {
-        comment: "The versions of the service, by the label `version` of its pods. If there is a \
-                  DestinationRule for\nthis host, write the subsets into that one instead.",
+        comment: "The subsets of the service, by the label `version` of its pods. If this host already has a \
+                  DestinationRule,\nadd the subsets to that one instead.",
         kind: "DestinationRule",
         object: json!({
             "apiVersion": "networking.istio.io/v1",
             "kind": "DestinationRule",
-            "metadata": given.object.metadata(name),
+            "metadata": settings.object.metadata(name),
             "spec": { "host": host, "subsets": subsets },
         }),
     }
 }
 
-/// `outbound|PORT|SUBSET|HOST`.
+/// A cluster name `outbound|PORT|SUBSET|HOST`.
 struct Cluster<'p> {
     port: u16,
-    /// Empty where the service is meant as a whole.
+    /// The subset; empty for the whole service.
     subset: &'p str,
     host: &'p str,
 }
@@ -293,7 +297,7 @@ impl<'p> Cluster<'p> {
         let name = rollout.cluster(treatment);
         Self::parse(name).ok_or_else(|| Error::Cluster {
             rollout: rollout.name.clone(),
-            version: treatment.as_str(),
+            treatment: treatment.as_str(),
             found: name.to_owned(),
             form: FORM,
         })

@@ -1,17 +1,16 @@
-//! A policy as objects of Kubernetes: for [Istio](istio()) and for
-//! [Envoy Gateway](envoy_gateway()).
+//! Generates Kubernetes manifests from a policy, for [Istio](istio()) and [Envoy Gateway](envoy_gateway()).
 //!
-//! Both load the filter as an OCI image and give it its configuration as JSON. The routes that they
-//! get match `x-turnout-treatment`, and `x-turnout-cluster`, which tells the rollouts of one host
-//! apart. The filter alone sets these. A request without them, because no rollout has it or because
-//! there is no filter, takes the last route of its path: v1.
+//! Both load the filter as an OCI image and pass it its configuration as JSON. The generated routes match
+//! `x-turnout-treatment` and `x-turnout-cluster`; the latter distinguishes the rollouts of one host. Only the
+//! filter sets these headers. A request without them, because it matches no rollout or because there is no
+//! filter, takes the last route of its path: v1.
 
 #![forbid(unsafe_code)]
 
 mod document;
 mod envoy_gateway;
 mod error;
-mod groups;
+mod host_groups;
 mod istio;
 mod names;
 mod object;

@@ -1,4 +1,4 @@
-//! What Kubernetes takes as a name.
+//! Checks names by the rules of Kubernetes, and makes them unique.
 
 use std::collections::BTreeSet;
 
@@ -6,7 +6,7 @@ use turnout_text::is_dns_label;
 
 use crate::error::Error;
 
-/// A DNS label, which is a name of everything that is named here.
+/// Checks that a name is a DNS label, which is valid for all objects here.
 pub(crate) fn check(what: &'static str, name: &str) -> Result<(), Error> {
     match is_dns_label(name) {
         true => Ok(()),
@@ -17,12 +17,12 @@ pub(crate) fn check(what: &'static str, name: &str) -> Result<(), Error> {
     }
 }
 
-/// A host name: labels with dots between them.
+/// Whether a name is a host name: DNS labels separated by dots.
 pub(crate) fn is_host(name: &str) -> bool {
     name.len() <= 253 && name.split('.').all(is_dns_label)
 }
 
-/// The key and the value of a label of pods: `key=value`.
+/// Parses a pod label `key=value`.
 pub(crate) fn label(text: &str) -> Option<(&str, &str)> {
     let (key, value) = text.split_once('=')?;
     let (domain, name) = match key.split_once('/') {
@@ -33,7 +33,7 @@ pub(crate) fn label(text: &str) -> Option<(&str, &str)> {
     is_label.then_some((key, value))
 }
 
-/// Up to 63 letters, digits, `-`, `_` and `.`, the last three not at an end.
+/// Whether a text has 1 to 63 letters, digits, `-`, `_` and `.`, and begins and ends with a letter or digit.
 fn is_word(text: &str) -> bool {
     let is_end = |c: char| c.is_ascii_alphanumeric();
     (1..=63).contains(&text.len())
@@ -42,13 +42,13 @@ fn is_word(text: &str) -> bool {
         && text.ends_with(is_end)
 }
 
-/// Names that have been given to objects of one kind.
+/// The names in use for objects of one kind.
 #[derive(Default)]
-pub(crate) struct Given(BTreeSet<String>);
+pub(crate) struct UsedNames(BTreeSet<String>);
 
-impl Given {
-    /// The name, with a number behind it if another object has it.
-    pub(crate) fn own(&mut self, name: String) -> String {
+impl UsedNames {
+    /// Returns the name, with a number appended if another object has it.
+    pub(crate) fn unique(&mut self, name: String) -> String {
         let numbered = (2_u32..).map(|number| format!("{name}-{number}"));
         let mut wanted = std::iter::once(name.clone()).chain(numbered);
         let own = wanted.find(|name| !self.0.contains(name)).unwrap_or(name);

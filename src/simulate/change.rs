@@ -1,82 +1,83 @@
-//! Compares two policies, account by account: whom a change moves, before it is made.
+//! Compares two policies, account by account: which accounts a change would move.
 
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::collections::HashSet;
 use std::io::Read;
 
 use serde::Serialize;
-use turnout_core::{Account, AccountId, Rollout, Time};
+use turnout_core::{Account, Rollout, Time};
 use turnout_text::{counted, thousands};
 
-use crate::accounts::{Accounts, AccountsRead, BadAccounts, ListOptions};
-use crate::counts::increase;
-use crate::log::as_text;
+use crate::account_list::{AccountListError, AccountListSummary, Accounts, ListOptions};
+use crate::log_summary::serialize_time;
 use crate::moved_requests::{MovedRequests, RequestChange};
 use crate::moves::{Move, Moves, Served};
-use crate::order::overtaken;
-use crate::redrawn::{drawn_anew, drawn_under_new_name};
-use crate::version::Version;
-use crate::words::{self, wanted};
+use crate::policy_at::PolicyAt;
+use crate::precedence::overtaken;
+use crate::rebucketed::{rebucketing_reason, rename_effect};
+use crate::saturating::increase;
+use crate::segment_union::{SegmentUnion, union};
+use crate::wording::{self, wanted};
 
-/// What a change is not to do.
+/// The limits that a change must respect.
 #[derive(Clone, Debug, Default)]
-pub struct Forbidden {
-    /// Segments of which no account is to move. Each is a segment of at least one version.
-    pub segments: Vec<String>,
-    /// How many accounts may newly take v2.
+pub struct ChangeLimits {
+    /// Segments whose accounts must not move. Each exists in at least one of the policies.
+    pub forbidden_segments: Vec<String>,
+    /// The maximum number of accounts that move to v2.
     pub max_new: Option<u64>,
 }
 
-/// What a change does.
+/// The effect of a change.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Change {
-    /// When the old policy is asked.
-    #[serde(serialize_with = "as_text")]
+    /// The time at which the old policy is evaluated.
+    #[serde(serialize_with = "serialize_time")]
     pub at: Time,
-    /// When the new one is.
-    #[serde(serialize_with = "as_text")]
+    /// The time at which the new policy is evaluated.
+    #[serde(serialize_with = "serialize_time")]
     pub at_new: Time,
     /// What was read.
-    pub read: AccountsRead,
-    /// Different accounts.
+    pub read: AccountListSummary,
+    /// The number of distinct accounts.
     pub accounts: u64,
-    /// Lines with an account that an earlier line has.
+    /// Lines that repeat the account of an earlier line.
     pub duplicates: u64,
-    /// Accounts of forbidden segments that were not in the list; they are looked at too.
+    /// Accounts of forbidden segments that were not in the list; they are checked too.
     pub not_in_list: u64,
-    /// Accounts that newly take v2 in some rollout.
+    /// Accounts that move to v2 in at least one rollout.
     pub newly_v2: u64,
-    /// Accounts that go back to v1 in some rollout.
+    /// Accounts that go back to v1 in at least one rollout.
     pub back_to_v1: u64,
-    /// Each rollout of either policy.
+    /// The rollouts of both policies.
     pub rollouts: Vec<RolloutChange>,
-    /// What else has changed, in sentences.
+    /// Other changes, as sentences.
     pub notes: Vec<String>,
-    /// What the change does though it is forbidden, in sentences.
-    pub refused: Vec<String>,
-    /// What was read of a log; `None` without one.
+    /// The limits that the change violates, as sentences.
+    pub violations: Vec<String>,
+    /// The log that was read; `None` without a log.
     pub requests: Option<MovedRequests>,
 }
 
-/// What a change does in one rollout.
+/// The effect of a change in one rollout.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct RolloutChange {
     /// Its name.
     pub rollout: String,
-    /// Its mode in the old policy; `None` where the rollout is new.
+    /// Its mode in the old policy; `None` if the rollout is new.
     pub mode: Option<&'static str>,
-    /// Its mode in the new policy; `None` where the rollout is removed.
+    /// Its mode in the new policy; `None` if the rollout is removed.
     pub mode_new: Option<&'static str>,
-    /// Accounts and requests are drawn anew: who is inside of a percentage has changed.
-    pub drawn_anew: bool,
+    /// Whether accounts or requests get new buckets, so that percentages include others.
+    pub rebucketed: bool,
     /// All accounts.
     pub total: Moves,
-    /// By segment, of either policy; an account counts in each.
+    /// The accounts of each segment of either policy; an account counts in each of its segments.
     pub segments: Vec<Moves>,
     /// Accounts in no segment.
     pub no_segment: Moves,
-    /// Every account that moves, or whose share of requests changes.
+    /// Every account that moves, or whose percentage of requests changes.
     pub moves: Vec<Move>,
-    /// The requests of a log; `None` without one.
+    /// The requests of a log; `None` without a log.
     pub requests: Option<RequestChange>,
 }
 
@@ -86,8 +87,8 @@ struct Pair<'p> {
 }
 
 struct Comparison<'p> {
-    versions: [Version<'p>; 2],
-    segments: Segments,
+    versions: [PolicyAt<'p>; 2],
+    segments: SegmentUnion,
     pairs: Vec<Pair<'p>>,
     known: HashSet<Box<[u8]>>,
     duplicates: u64,
@@ -96,37 +97,37 @@ struct Comparison<'p> {
 }
 
 impl Change {
-    /// Compares, for the accounts of a list.
+    /// Compares two policies for the accounts of a list, and for all accounts of the forbidden segments.
     ///
     /// # Errors
-    /// When the input fails, or has no such column.
+    /// If the input cannot be read, or does not have the column.
     pub fn between(
-        old: Version<'_>,
-        new: Version<'_>,
+        old: PolicyAt<'_>,
+        new: PolicyAt<'_>,
         list: &ListOptions,
-        forbidden: &Forbidden,
+        limits: &ChangeLimits,
         input: impl Read,
-    ) -> Result<Self, BadAccounts> {
+    ) -> Result<Self, AccountListError> {
         let mut comparison = Comparison::new([old, new]);
         let accounts = Accounts {
             options: list,
             wanted: wanted(new.plan.format()),
-            malformed: &|found| words::malformed(new.plan.format(), found, list.text),
-            // One that has become malformed is moved by that.
+            malformed: &|found| wording::malformed(new.plan.format(), found, list.text),
+            // An account that is malformed under one policy only may move.
             is_account: &|found| [old, new].iter().any(|v| v.plan.account(found).is_some()),
             is_header: &|_| true,
         };
         let read = accounts.read(input, &mut |account| comparison.add(account))?;
         let before = comparison.known.len();
-        comparison.add_forbidden(&forbidden.segments);
+        comparison.add_forbidden(&limits.forbidden_segments);
         let added = comparison.known.len().saturating_sub(before);
         let mut change = comparison.finish(read);
         change.not_in_list = u64::try_from(added).unwrap_or(u64::MAX);
-        change.refused = change.refused_by(forbidden);
+        change.violations = change.violations_of(limits);
         Ok(change)
     }
 
-    /// Adds what becomes of the requests of a log.
+    /// Adds the effect on the requests of a log.
     pub fn add_requests(&mut self, requests: MovedRequests) {
         for rollout in &mut self.rollouts {
             rollout.requests = requests.of(&rollout.rollout);
@@ -134,36 +135,36 @@ impl Change {
         self.requests = Some(requests);
     }
 
-    fn refused_by(&self, forbidden: &Forbidden) -> Vec<String> {
-        let mut refused = Vec::new();
-        for name in &forbidden.segments {
+    fn violations_of(&self, limits: &ChangeLimits) -> Vec<String> {
+        let mut violations = Vec::new();
+        for name in &limits.forbidden_segments {
             for rollout in &self.rollouts {
                 let moves = rollout
                     .segments
                     .iter()
                     .find(|moves| moves.segment.as_ref() == Some(name));
                 if let Some(sentence) = moves.and_then(Moves::sentence) {
-                    refused.push(format!(
-                        "{}: {sentence}, and --forbid {name} is given",
+                    violations.push(format!(
+                        "{}: {sentence}, which --forbid {name} does not allow",
                         rollout.rollout
                     ));
                 }
             }
         }
-        if let Some(most) = forbidden.max_new.filter(|most| self.newly_v2 > *most) {
-            refused.push(format!(
-                "{} newly on v2, and --max-new {} is given",
+        if let Some(most) = limits.max_new.filter(|most| self.newly_v2 > *most) {
+            violations.push(format!(
+                "{} would move to v2, which --max-new {} does not allow",
                 counted(self.newly_v2, "account", "accounts"),
                 thousands(most)
             ));
         }
-        refused
+        violations
     }
 }
 
 impl<'p> Comparison<'p> {
-    fn new(versions: [Version<'p>; 2]) -> Self {
-        let segments = Segments::new(versions);
+    fn new(versions: [PolicyAt<'p>; 2]) -> Self {
+        let segments = SegmentUnion::new(versions);
         let names = union(versions.map(|v| v.plan.rollouts().iter().map(|r| r.name.as_str())));
         let moves = |name: &String| Moves {
             segment: Some(name.clone()),
@@ -172,7 +173,7 @@ impl<'p> Comparison<'p> {
         let pairs = names.into_iter().map(|name| {
             let rollouts = versions.map(|v| v.plan.rollouts().iter().find(|r| r.name == name));
             let [mode, mode_new] = rollouts.map(|rollout| rollout.map(|r| r.mode.as_str()));
-            let drawn_anew = match rollouts {
+            let rebucketed = match rollouts {
                 [Some(old), Some(new)] => !old.same_bucketing(new),
                 _ => false,
             };
@@ -180,7 +181,7 @@ impl<'p> Comparison<'p> {
                 rollout: name.to_owned(),
                 mode,
                 mode_new,
-                drawn_anew,
+                rebucketed,
                 total: Moves::default(),
                 segments: segments.names.iter().map(moves).collect(),
                 no_segment: Moves::default(),
@@ -240,7 +241,7 @@ impl<'p> Comparison<'p> {
         }
     }
 
-    /// Looks at all accounts of these segments, whatever the list has.
+    /// Adds all accounts of these segments, including those that are not in the list.
     fn add_forbidden(&mut self, names: &[String]) {
         let duplicates = self.duplicates;
         for version in self.versions {
@@ -257,7 +258,7 @@ impl<'p> Comparison<'p> {
         self.duplicates = duplicates;
     }
 
-    fn finish(self, read: AccountsRead) -> Change {
+    fn finish(self, read: AccountListSummary) -> Change {
         let [old, new] = self.versions;
         let notes = self.notes();
         Change {
@@ -271,7 +272,7 @@ impl<'p> Comparison<'p> {
             back_to_v1: self.back_to_v1,
             rollouts: self.pairs.into_iter().map(|pair| pair.change).collect(),
             notes,
-            refused: Vec::new(),
+            violations: Vec::new(),
             requests: None,
         }
     }
@@ -281,13 +282,13 @@ impl<'p> Comparison<'p> {
         let mut notes = Vec::new();
         if old.format() != new.format() {
             notes.push(String::from(
-                "the format of accounts has changed: who is an account under one policy only counts as malformed under the other",
+                "the format of accounts has changed: an account that is valid under only one policy counts as malformed under the other",
             ));
         }
         if !old.same_account_sources(new) {
             notes.push(String::from(
-                "`account.from` has changed: a request may name another account, or none; accounts are counted as if \
-                 theirs were found",
+                "`account.from` has changed: a request may have a different account, or none; accounts are counted as \
+                 if requests still had them",
             ));
         }
         match (old.is_halted(), new.is_halted()) {
@@ -310,22 +311,26 @@ impl<'p> Comparison<'p> {
                     });
                     if let Some(added) = renamed {
                         notes.push(format!(
-                            "the rollout `{}` is gone, and `{}` has its clusters: a new name, it seems; {}",
+                            "the rollout `{}` is removed, and `{}` has its clusters, so it seems to be renamed; {}",
                             gone.name,
                             added.name,
-                            drawn_under_new_name(gone, added)
+                            rename_effect(gone, added)
                         ));
                     }
                 }
                 [Some(old), Some(new)] => {
-                    if pair.change.drawn_anew {
-                        notes.push(format!("{}: {}", pair.change.rollout, drawn_anew(old, new)));
+                    if pair.change.rebucketed {
+                        notes.push(format!(
+                            "{}: {}",
+                            pair.change.rollout,
+                            rebucketing_reason(old, new)
+                        ));
                     }
-                    // Accounts are asked as if their requests were this rollout's.
+                    // Accounts are evaluated as if all their requests matched this rollout.
                     if !old.same_match(new) {
                         notes.push(format!(
-                            "{}: its `match` has changed, so requests come to it or leave it; accounts are counted as if \
-                             theirs were all its own, --log says which requests move",
+                            "{}: its `match` has changed, so it gains or loses requests; accounts are counted as if all \
+                             their requests matched it; use --log to count the requests that move",
                             pair.change.rollout
                         ));
                     }
@@ -337,101 +342,4 @@ impl<'p> Comparison<'p> {
         notes.extend(self.segments.notes());
         notes
     }
-}
-
-/// The segments of both versions, by name.
-struct Segments {
-    /// Those of the new version, then those that are gone.
-    names: Vec<String>,
-    /// From the places in a version to those in `names`.
-    places: [Vec<usize>; 2],
-    /// By place in `names`: in one version only, or in both.
-    is_only_in: [Vec<bool>; 2],
-    /// How many accounts were in each segment, in the version that has it alone.
-    members: BTreeMap<usize, u64>,
-    /// How many were in a segment that is gone and in one that is new. Only pairs that were met: all
-    /// of them are far too many.
-    shared: BTreeMap<(usize, usize), u64>,
-}
-
-impl Segments {
-    fn new(versions: [Version<'_>; 2]) -> Self {
-        let names = union(versions.map(|v| v.plan.segment_names().iter().map(String::as_str)));
-        let names: Vec<String> = names.into_iter().map(str::to_owned).collect();
-        let place: BTreeMap<&str, usize> = names
-            .iter()
-            .enumerate()
-            .map(|(place, name)| (name.as_str(), place))
-            .collect();
-        let place = |name: &String| place.get(name.as_str()).copied();
-        let places = versions.map(|v| v.plan.segment_names().iter().filter_map(place).collect());
-        let known = versions.map(|v| BTreeSet::from_iter(v.plan.segment_names()));
-        let [in_old, in_new] = known.map(|known| {
-            let is_in = |name| known.contains(name);
-            names.iter().map(is_in).collect::<Vec<_>>()
-        });
-        let only = |here: &[bool], there: &[bool]| {
-            let pairs = here.iter().zip(there);
-            pairs.map(|(here, there)| *here && !there).collect()
-        };
-        Self {
-            is_only_in: [only(&in_old, &in_new), only(&in_new, &in_old)],
-            names,
-            places,
-            members: BTreeMap::new(),
-            shared: BTreeMap::new(),
-        }
-    }
-
-    /// The segments that an account is in, under either version.
-    fn of(
-        &mut self,
-        versions: [Version<'_>; 2],
-        ids: &[Option<AccountId<'_>>; 2],
-    ) -> BTreeSet<usize> {
-        let mut all = BTreeSet::new();
-        let mut each = [BTreeSet::<usize>::new(), BTreeSet::new()];
-        let of_each = versions.iter().zip(ids).zip(&self.places).zip(&mut each);
-        for (((version, id), places), found) in of_each {
-            let segments = id.iter().flat_map(|id| version.plan.segments_of(id));
-            found.extend(segments.filter_map(|segment| places.get(segment)));
-            all.extend(found.iter().copied());
-        }
-        for (each, is_only) in each.iter_mut().zip(&self.is_only_in) {
-            each.retain(|place| is_only.get(*place).is_some_and(|is_only| *is_only));
-            for place in each.iter() {
-                increase(self.members.entry(*place).or_default());
-            }
-        }
-        let [gone, added] = &each;
-        for gone in gone {
-            for added in added {
-                increase(self.shared.entry((*gone, *added)).or_default());
-            }
-        }
-        all
-    }
-
-    fn notes(&self) -> Vec<String> {
-        let members = |place| self.members.get(place).copied().unwrap_or_default();
-        let pairs = self.shared.iter();
-        let renamed = pairs
-            .filter(|((gone, added), both)| members(gone) == **both && members(added) == **both);
-        let sentence = |((gone, added), _): (&(usize, usize), &u64)| {
-            let (gone, added) = (self.names.get(*gone)?, self.names.get(*added)?);
-            Some(format!(
-                "the segment `{gone}` is gone, and `{added}` has the same accounts of the list: a new name, it seems"
-            ))
-        };
-        renamed.filter_map(sentence).collect()
-    }
-}
-
-/// The names of the new version, then those that only the old one has.
-fn union<'a>([old, new]: [impl Iterator<Item = &'a str>; 2]) -> Vec<&'a str> {
-    let mut names: Vec<&str> = new.collect();
-    let known = BTreeSet::from_iter(names.iter().copied());
-    let gone: Vec<&str> = old.filter(|name| !known.contains(name)).collect();
-    names.extend(gone);
-    names
 }

@@ -1,27 +1,27 @@
-//! What a change does, for people.
+//! Formats the effect of a change as text and CSV.
 
-use turnout_text::{Table, counted, escape_for_terminal, format_millionths, thousands};
+use turnout_text::{Table, counted, escape_for_terminal, format_millionths, plural, thousands};
 
 use crate::change::{Change, RolloutChange};
 use crate::moves::{Move, Moves};
-use crate::text::{NO_SEGMENT, TOTAL, moments, read_accounts, read_log};
-use crate::words::percent;
+use crate::report_text::{NO_SEGMENT, TOTAL, moments, read_accounts, read_log};
+use crate::wording::percent;
 
 impl Change {
-    /// For people; with every account that moves, if that is asked for.
+    /// Formats the change as text. `list`: with every account that moves.
     #[must_use]
     pub fn to_text(&self, list: bool) -> String {
         let mut text = read_accounts(&self.read);
         if self.duplicates > 0 {
             text.push_str(&format!(
-                ", {} of them there before",
+                ", {} of them repeated",
                 thousands(self.duplicates)
             ));
         }
         text.push_str(&format!("; {}\n", moments(self.at, self.at_new)));
         if self.not_in_list > 0 {
             text.push_str(&format!(
-                "and {} of the segments to watch, not in the list\n",
+                "and {} of the --forbid segments, not in the list\n",
                 counted(self.not_in_list, "account", "accounts")
             ));
         }
@@ -44,14 +44,15 @@ impl Change {
             }
         }
         text.push_str(&format!(
-            "\n{} newly on v2, {} back on v1\n",
+            "\n{} {} to v2, {} back to v1\n",
             counted(self.newly_v2, "account", "accounts"),
+            plural(self.newly_v2, "moves", "move"),
             thousands(self.back_to_v1)
         ));
         text
     }
 
-    /// Every account that moves, as CSV.
+    /// Formats every account that moves as CSV.
     #[must_use]
     pub fn to_csv(&self) -> String {
         let mut text = String::from("account,rollout,to,reason,reason_new,requests,requests_new\n");
@@ -106,16 +107,16 @@ impl RolloutChange {
         if let Some(requests) = &self.requests {
             let per_day = |count: Option<u64>| {
                 count.map_or(String::new(), |count| {
-                    format!(" (about {} a day)", thousands(count))
+                    format!(" (approximately {} per day)", thousands(count))
                 })
             };
             text.push_str(&format!(
                 "  of {}: {} v1 → v2{}, {} v2 → v1{}\n",
                 counted(requests.requests, "request", "requests"),
                 thousands(requests.v1_to_v2),
-                per_day(requests.v1_to_v2_a_day),
+                per_day(requests.v1_to_v2_per_day),
                 thousands(requests.v2_to_v1),
-                per_day(requests.v2_to_v1_a_day),
+                per_day(requests.v2_to_v1_per_day),
             ));
         }
         text
@@ -126,12 +127,12 @@ impl RolloutChange {
         let head = [
             "",
             "accounts",
-            "newly v2",
+            "to v2",
             "",
             "back to v1",
             "",
             "stay v2",
-            "other share",
+            "changed %",
             "stay v1",
         ];
         table.push_row(head.map(String::from));
@@ -148,14 +149,14 @@ impl RolloutChange {
                 thousands(moves.back_to_v1),
                 percent(moves.back_to_v1, moves.accounts),
                 thousands(moves.stay_v2),
-                thousands(moves.other_share),
+                thousands(moves.changed_percentage),
                 thousands(moves.stay_v1),
             ]);
         }
         table.format()
     }
 
-    /// Which segments move, and which do not.
+    /// Describes which segments move, and which do not.
     fn sentences(&self) -> String {
         let mut text = String::new();
         for moves in &self.segments {
@@ -186,7 +187,7 @@ impl Move {
         let [old, new] = [self.requests_millionths, self.requests_millionths_new]
             .map(|share| format!("{} %", format_millionths(share)));
         let why = match self.to {
-            "share" => format!("{old} → {new} of its requests"),
+            "percentage" => format!("{old} → {new} of its requests"),
             _ => format!("{} → {}", self.reason, self.reason_new),
         };
         format!(

@@ -1,37 +1,38 @@
-//! Lines whose own record contradicts the replay: what the filter decided for a request then is not what
-//! the policy can decide for the request that the line describes.
+//! Finds log lines whose recorded decision contradicts the replay: the policy cannot have made that decision for
+//! the request that the line describes.
 //!
-//! Two policies may decide differently, and that is no contradiction: `simulate` is for policies that are
-//! not active yet. What is compared depends on whether the line's `revision` is that of the policy:
+//! Two policies may decide differently; that is not a contradiction, because `simulate` is for policies that are
+//! not active yet. So the comparison depends on the line's `revision`:
 //!
-//! * The same revision: the same text has decided, so rollout, treatment and reason have to be the same.
-//!   Left out is what a log cannot say: ramps, other regions, earlier hops, fields that the line is without.
-//! * Another one: only a rollout that had the request then, that this policy has too, and that does not get
-//!   the request now. Either its `match` has changed, or the line does not have the path and host that the
-//!   filter read, because a route has rewritten them.
+//! * The same revision as the policy: rollout, treatment and reason must be the same. Decisions that depend on
+//!   what a log cannot have are excluded: ramps, other regions, earlier hops, omitted fields.
+//! * Another revision: only the rollout is compared, and only if this policy has it too and does not give it the
+//!   request. Either its `match` has changed, or a route rewrote the path or host, so that the line does not
+//!   have those that the filter read.
 
 use serde::Serialize;
 use turnout_core::{Decision, Plan, Reason};
 use turnout_text::{counted, thousands};
 
-use crate::counts::{add, increase};
-use crate::fields::{Entry, Fields, Part};
-use crate::words::excerpt;
+use crate::log_entry::LogEntry;
+use crate::log_fields::{LogFields, RequestPart};
+use crate::saturating::{add, increase};
+use crate::wording::excerpt;
 
 /// Requests whose lines contradict the replay in one way.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Contradiction {
-    /// `rollout`: another one, or none, has the request; `decision`: its rollout decides otherwise.
+    /// `rollout`: another rollout, or none, matches the request; `decision`: the rollout decides differently.
     pub what: &'static str,
-    /// Whether the lines are of the very policy that was replayed.
+    /// Whether the lines have the revision of the policy.
     pub same_revision: bool,
-    /// How many.
+    /// The number of requests.
     pub requests: u64,
-    /// Of one of them, what its line says was decided.
+    /// The recorded decision of one of them.
     pub recorded: String,
-    /// Of that one, what the replay decides.
+    /// The decision of the replay for the same request.
     pub replayed: String,
-    /// What that means, and what to do.
+    /// What it means, and what to do.
     pub warning: String,
 }
 
@@ -49,11 +50,11 @@ impl Kind {
 #[derive(Clone, Default)]
 struct Count {
     requests: u64,
-    /// The first in the order of their texts, so that threads change nothing.
+    /// The first example in text order, so that it does not depend on threads.
     example: Option<(String, String)>,
 }
 
-/// Contradictions while they are counted.
+/// Counts contradictions.
 #[derive(Clone, Default)]
 pub(crate) struct Contradictions([Count; Kind::ALL.len()]);
 
@@ -61,8 +62,8 @@ impl Contradictions {
     pub(crate) fn add(
         &mut self,
         plan: &Plan,
-        entry: &Entry<'_>,
-        fields: &Fields,
+        entry: &LogEntry<'_>,
+        fields: &LogFields,
         decision: &Decision<'_>,
     ) {
         let Some(kind) = kind(plan, entry, fields, decision) else {
@@ -91,14 +92,14 @@ impl Contradictions {
         }
     }
 
-    /// Those that there are, of so many requests.
-    pub(crate) fn told(self, all: u64) -> Vec<Contradiction> {
+    /// The contradictions among `all` requests.
+    pub(crate) fn report(self, all: u64) -> Vec<Contradiction> {
         let kinds = Kind::ALL.into_iter().zip(self.0);
-        let told = kinds.filter_map(|(kind, count)| {
+        let found = kinds.filter_map(|(kind, count)| {
             let (recorded, replayed) = count.example?;
             Some(kind.contradiction(count.requests, all, recorded, replayed))
         });
-        told.collect()
+        found.collect()
     }
 }
 
@@ -117,24 +118,24 @@ impl Kind {
                 "rollout",
                 true,
                 format!(
-                    "this very policy decided them when they were logged, for another rollout or for none, so their \
-                     lines do not say what the filter read; {REWRITE}"
+                    "the same policy decided them for another rollout, or for none, when they were logged, so their \
+                     lines do not have what the filter read; {REWRITE}"
                 ),
             ),
             Self::OtherRevision => (
                 "rollout",
                 false,
                 format!(
-                    "their rollout had them when they were logged, and does not get them here: its `match` or one \
-                     before it has changed, or their lines do not say what the filter read; {REWRITE}"
+                    "their rollout matched them when they were logged, and does not match them here: its `match` or \
+                     that of an earlier rollout has changed, or their lines do not have what the filter read; {REWRITE}"
                 ),
             ),
             Self::Decision => (
                 "decision",
                 true,
                 String::from(
-                    "this very policy decided otherwise when they were logged, so their lines do not say all that \
-                     the filter read",
+                    "the same policy decided differently when they were logged, so their lines do not have \
+                     everything that the filter read",
                 ),
             ),
         };
@@ -153,25 +154,30 @@ impl Kind {
     }
 }
 
-fn kind(plan: &Plan, entry: &Entry<'_>, fields: &Fields, decision: &Decision<'_>) -> Option<Kind> {
-    let treatment = entry.get(Part::Treatment)?;
-    // Only what the filter says of a request has a revision.
-    let is_same_revision = entry.get(Part::Revision)? == plan.revision().as_str().as_bytes();
+fn kind(
+    plan: &Plan,
+    entry: &LogEntry<'_>,
+    fields: &LogFields,
+    decision: &Decision<'_>,
+) -> Option<Kind> {
+    let treatment = entry.get(RequestPart::Treatment)?;
+    // Only the filter's own entry has a revision.
+    let is_same_revision = entry.get(RequestPart::Revision)? == plan.revision().as_str().as_bytes();
     let none = turnout_core::NO_ROLLOUT.as_bytes();
-    let recorded = entry.get(Part::Rollout).unwrap_or(none);
+    let recorded = entry.get(RequestPart::Rollout).unwrap_or(none);
     let found = decision.rollout.map(|rollout| rollout.name.as_bytes());
     let is_same_rollout = found == Some(recorded);
     if is_same_rollout && !is_same_revision {
         return None;
     }
-    let reason = entry.get(Part::Reason)?;
+    let reason = entry.get(RequestPart::Reason)?;
     let is_same = treatment == decision.treatment.as_str().as_bytes()
         && reason == decision.reason.as_str().as_bytes();
     if is_same_rollout && is_same {
         return None;
     }
     let names_none = recorded == none;
-    if found.is_none() && names_none || is_unsaid(plan, entry, fields) {
+    if found.is_none() && names_none || omits_match_field(plan, entry, fields) {
         return None;
     }
     if is_same_rollout {
@@ -184,7 +190,7 @@ fn kind(plan: &Plan, entry: &Entry<'_>, fields: &Fields, decision: &Decision<'_>
     if is_same_revision {
         return Some(Kind::Rollout);
     }
-    // A rollout that the policy is without cannot get the request.
+    // A rollout that the policy does not have cannot match the request.
     let is_there = plan
         .rollouts()
         .iter()
@@ -192,38 +198,38 @@ fn kind(plan: &Plan, entry: &Entry<'_>, fields: &Fields, decision: &Decision<'_>
     (is_there && !names_none).then_some(Kind::OtherRevision)
 }
 
-/// Whether the line is without something by which rollouts are told apart; that is a warning of its own.
-fn is_unsaid(plan: &Plan, entry: &Entry<'_>, fields: &Fields) -> bool {
+/// Whether the line omits a field that rollouts match; that has a warning of its own.
+fn omits_match_field(plan: &Plan, entry: &LogEntry<'_>, fields: &LogFields) -> bool {
     let wants = plan.required_inputs();
     let is_absent = |part| entry.get(part).is_none();
-    (wants.host && is_absent(Part::Host))
-        || (wants.path && is_absent(Part::Path))
-        || (wants.method && is_absent(Part::Method))
+    (wants.host && is_absent(RequestPart::Host))
+        || (wants.path && is_absent(RequestPart::Path))
+        || (wants.method && is_absent(RequestPart::Method))
         || wants
             .match_headers
             .iter()
             .any(|name| !fields.has_header(name))
 }
 
-/// Whether what its rollout decides depends on what the line cannot say: when it was, and where.
-fn depends_on_more(plan: &Plan, entry: &Entry<'_>, fields: &Fields) -> bool {
+/// Whether the decision depends on something that a line does not have, such as the time or the region.
+fn depends_on_more(plan: &Plan, entry: &LogEntry<'_>, fields: &LogFields) -> bool {
     let wants = plan.required_inputs();
     plan.has_ramps()
         || wants.region
-        || (wants.request_id && entry.get(Part::RequestId).is_none())
+        || (wants.request_id && entry.get(RequestPart::RequestId).is_none())
         || wants.headers.iter().any(|name| !fields.has_header(name))
 }
 
-fn example(entry: &Entry<'_>, decision: &Decision<'_>) -> (String, String) {
+fn example(entry: &LogEntry<'_>, decision: &Decision<'_>) -> (String, String) {
     let part = |part| excerpt(entry.get(part).unwrap_or(b"-"));
     let recorded = format!(
         "rollout={} treatment={} reason={} for {} {}{}",
-        part(Part::Rollout),
-        part(Part::Treatment),
-        part(Part::Reason),
-        part(Part::Method),
-        part(Part::Host),
-        part(Part::Path)
+        part(RequestPart::Rollout),
+        part(RequestPart::Treatment),
+        part(RequestPart::Reason),
+        part(RequestPart::Method),
+        part(RequestPart::Host),
+        part(RequestPart::Path)
     );
     let rollout = decision
         .rollout

@@ -1,49 +1,56 @@
-//! What a policy does to many: to accounts of a list, to the requests of an access log; and what a
-//! change of the policy moves.
+//! Evaluates a policy for many accounts and requests, and compares two policies.
 //!
-//! * [`Census`] counts accounts by where they stand.
-//! * [`Traffic`] replays an access log and counts requests by decision.
+//! * [`AccountReport`] counts the accounts of a list by outcome.
+//! * [`TrafficReport`] replays an access log and counts requests by decision.
 //! * [`Change`] compares two policies, account by account and request by request.
 //!
-//! Nothing is decided here: all of it asks `turnout-core`, as the filter does. Nothing here opens a
-//! file; what is read may be of any size, and a line that makes no sense is counted and named.
+//! `turnout-core` makes every decision, as in the filter. This crate opens no files. Inputs may be of any size;
+//! lines that cannot be read are counted, and the first few are listed.
 
 #![forbid(unsafe_code)]
 
-mod accounts;
-mod census;
+mod account_list;
+mod account_report;
+mod bad_lines;
 mod change;
 mod change_text;
-mod chunks;
 mod contradictions;
-mod counts;
-mod fields;
-mod json;
-mod lacks;
-mod log;
+mod csv;
+mod envoy_text;
+mod json_lines;
+mod line_chunks;
+mod log_entry;
+mod log_fields;
+mod log_summary;
+mod missing_fields;
 mod moved_requests;
 mod moves;
 mod not_requests;
-mod order;
-mod plain;
-mod redrawn;
-mod text;
-mod traffic;
-mod unreadable;
-mod version;
-mod words;
+mod policy_at;
+mod precedence;
+mod rebucketed;
+mod replay;
+mod report_text;
+mod saturating;
+mod segment_union;
+mod traffic_report;
+mod wording;
 
-pub use accounts::{AccountsRead, BadAccounts, Column, ListOptions, read_accounts};
-pub use census::{Census, Group, RolloutCensus, RuleCensus};
-pub use change::{Change, Forbidden, RolloutChange};
+pub use account_list::{AccountListError, AccountListSummary, Column, ListOptions, read_accounts};
+pub use account_report::{AccountGroup, AccountReport, RolloutAccounts, RuleAccounts};
+pub use bad_lines::{BadLine, BadLines};
+pub use change::{Change, ChangeLimits, RolloutChange};
 pub use contradictions::Contradiction;
-pub use fields::{BadField, Entry, Fields};
-pub use lacks::Lack;
-pub use log::{LogFormat, LogRead, Replay, Span};
+pub use log_entry::LogEntry;
+pub use log_fields::{FieldError, LogFields};
+pub use log_summary::{LogSummary, Span};
+pub use missing_fields::MissingField;
 pub use moved_requests::{MovedRequests, RequestChange};
 pub use moves::{Move, Moves};
 pub use not_requests::NotRequests;
-pub use redrawn::drawn_anew;
-pub use traffic::{Decided, Recorded, RolloutTraffic, Row, Traffic};
-pub use unreadable::{BadLine, Unreadable};
-pub use version::Version;
+pub use policy_at::PolicyAt;
+pub use rebucketed::rebucketing_reason;
+pub use replay::{LogFormat, Replay};
+pub use traffic_report::{
+    DecisionCount, RecordedDecisions, RequestGroup, RolloutTraffic, TrafficReport,
+};

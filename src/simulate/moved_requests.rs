@@ -1,38 +1,40 @@
-//! What a change of the policy does to the requests of a log.
+//! Counts the requests of a log that a policy change moves.
 
 use std::io::{self, Read};
 
 use serde::Serialize;
 use turnout_core::Treatment;
 
-use crate::counts::{add, increase};
-use crate::fields::{Entry, Fields};
-use crate::log::{LogRead, Replay, Tally};
-use crate::traffic::with_request;
-use crate::version::Version;
+use crate::log_entry::LogEntry;
+use crate::log_fields::LogFields;
+use crate::log_summary::LogSummary;
+use crate::policy_at::PolicyAt;
+use crate::replay::{Replay, RequestCounter};
+use crate::saturating::{add, increase};
+use crate::traffic_report::with_request;
 
-/// What a change does to the requests of a log.
+/// The effect of a change on the requests of a log.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct MovedRequests {
     /// What was read.
-    pub log: LogRead,
+    pub log: LogSummary,
     #[serde(skip)]
     rollouts: Vec<(String, Counts)>,
 }
 
-/// Requests of a rollout, by the version that answers them before and after.
+/// The requests of a rollout, by the treatment that serves them before and after.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct RequestChange {
-    /// All.
+    /// All requests that match the rollout before or after.
     pub requests: u64,
-    /// V1 before, v2 after.
+    /// Requests on v1 before and on v2 after.
     pub v1_to_v2: u64,
-    /// V2 before, v1 after.
+    /// Requests on v2 before and on v1 after.
     pub v2_to_v1: u64,
-    /// In a day, where the log is long enough to say.
-    pub v1_to_v2_a_day: Option<u64>,
-    /// In a day, where the log is long enough to say.
-    pub v2_to_v1_a_day: Option<u64>,
+    /// The same per day; `None` if the log covers less than a minute.
+    pub v1_to_v2_per_day: Option<u64>,
+    /// The same per day; `None` if the log covers less than a minute.
+    pub v2_to_v1_per_day: Option<u64>,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -43,13 +45,13 @@ struct Counts {
 }
 
 impl MovedRequests {
-    /// Replays a log under both versions.
+    /// Replays a log with both policies.
     ///
     /// # Errors
-    /// When the input fails.
+    /// If the input cannot be read.
     pub fn between(
-        old: Version<'_>,
-        new: Version<'_>,
+        old: PolicyAt<'_>,
+        new: PolicyAt<'_>,
         replay: &Replay,
         input: impl Read,
     ) -> io::Result<Self> {
@@ -70,7 +72,7 @@ impl MovedRequests {
         Ok(Self { log, rollouts })
     }
 
-    /// Those of one rollout.
+    /// The requests of one rollout.
     #[must_use]
     pub fn of(&self, rollout: &str) -> Option<RequestChange> {
         let (_, counts) = self.rollouts.iter().find(|(name, _)| name == rollout)?;
@@ -79,19 +81,19 @@ impl MovedRequests {
             requests: counts.requests,
             v1_to_v2: counts.v1_to_v2,
             v2_to_v1: counts.v2_to_v1,
-            v1_to_v2_a_day: a_day(counts.v1_to_v2),
-            v2_to_v1_a_day: a_day(counts.v2_to_v1),
+            v1_to_v2_per_day: a_day(counts.v1_to_v2),
+            v2_to_v1_per_day: a_day(counts.v2_to_v1),
         })
     }
 }
 
 struct Both<'p> {
-    versions: [Version<'p>; 2],
+    versions: [PolicyAt<'p>; 2],
     counts: [Vec<Counts>; 2],
 }
 
-impl Tally for Both<'_> {
-    fn request(&mut self, entry: &Entry<'_>, fields: &Fields) {
+impl RequestCounter for Both<'_> {
+    fn request(&mut self, entry: &LogEntry<'_>, fields: &LogFields) {
         let [old, new] = self.versions.map(|version| {
             with_request(version.plan, version.at, entry, fields, |_, decision| {
                 (

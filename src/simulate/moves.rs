@@ -1,19 +1,20 @@
-//! What a change does to one account, and to many.
+//! The effect of a change on single accounts and on groups of accounts.
 
 use serde::Serialize;
 use turnout_core::{Account, Fraction, Reason, Rollout};
 use turnout_text::{counted, plural, thousands};
 
-use crate::counts::increase;
-use crate::version::Version;
+use crate::policy_at::PolicyAt;
+use crate::saturating::increase;
 
-/// Accounts by what a change does to them. "On v2" is who may have a request that v2 answers.
+/// A group of accounts, counted by the effect of a change. An account is "on v2" if v2 may serve one of its
+/// requests.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Moves {
-    /// The segment, in rows that are one.
+    /// The segment; `None` for other groups.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub segment: Option<String>,
-    /// All.
+    /// All accounts of the group.
     pub accounts: u64,
     /// On v1 before, on v2 after.
     pub newly_v2: u64,
@@ -23,28 +24,28 @@ pub struct Moves {
     pub stay_v2: u64,
     /// On v1 before and after.
     pub stay_v1: u64,
-    /// Of those who stay on v2: with another share of their requests.
-    pub other_share: u64,
+    /// The accounts of `stay_v2` whose percentage of requests changes.
+    pub changed_percentage: u64,
 }
 
-/// What a change does to an account.
+/// The effect of a change on one account.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Move {
-    /// Whom, not escaped.
+    /// The account, not escaped.
     pub account: String,
-    /// `v2`, `v1`, or `share` for one who stays on v2 with another share of requests.
+    /// `v2`, `v1`, or `percentage` if the account stays on v2 with a different percentage of requests.
     pub to: &'static str,
-    /// Why it was so.
+    /// The reason of the decision before.
     pub reason: &'static str,
-    /// Why it will be so.
+    /// The reason of the decision after.
     pub reason_new: &'static str,
-    /// Of its requests on v2 before, in millionths of a percent.
+    /// The percentage of its requests on v2 before, in millionths of a percent.
     pub requests_millionths: u32,
-    /// Of its requests on v2 after, in millionths of a percent.
+    /// The percentage of its requests on v2 after, in millionths of a percent.
     pub requests_millionths_new: u32,
 }
 
-/// Where an account stands in one version of a rollout, as it is served.
+/// How one policy serves an account in a rollout.
 #[derive(Clone, Copy)]
 pub(crate) struct Served {
     requests: Fraction,
@@ -52,13 +53,13 @@ pub(crate) struct Served {
 }
 
 impl Served {
-    /// Where there is no such rollout.
+    /// For a policy that does not have the rollout.
     pub(crate) const NONE: Self = Self {
         requests: Fraction::NONE,
         reason: Reason::NoRollout,
     };
 
-    pub(crate) fn of(version: Version<'_>, rollout: &Rollout, account: &Account<'_>) -> Self {
+    pub(crate) fn of(version: PolicyAt<'_>, rollout: &Rollout, account: &Account<'_>) -> Self {
         let standing = version.plan.account_outcome(rollout, account, version.at);
         Self {
             requests: rollout.served(&standing),
@@ -81,15 +82,15 @@ impl Moves {
             (false, false) => &mut self.stay_v1,
         });
         if old.is_v2() && new.is_v2() && old.requests != new.requests {
-            increase(&mut self.other_share);
+            increase(&mut self.changed_percentage);
         }
     }
 
-    /// Who moves, in words; `None` where nobody does.
+    /// Describes who moves; `None` if nobody does.
     pub(crate) fn sentence(&self) -> Option<String> {
         let name = self.segment.as_deref().unwrap_or_default();
         let accounts = |count| format!("{} of `{name}`", counted(count, "account", "accounts"));
-        let newly = |count| format!("newly {} v2", plural(count, "takes", "take"));
+        let newly = |count| format!("{} to v2", plural(count, "moves", "move"));
         let back = |count| format!("{} back to v1", plural(count, "goes", "go"));
         match (self.newly_v2, self.back_to_v1) {
             (0, 0) => None,
@@ -111,7 +112,7 @@ impl Move {
         let to = match (old.is_v2(), new.is_v2()) {
             (false, true) => "v2",
             (true, false) => "v1",
-            (true, true) if old.requests != new.requests => "share",
+            (true, true) if old.requests != new.requests => "percentage",
             _ => return None,
         };
         Some(Self {

@@ -1,19 +1,20 @@
-//! Lines of a log that are no requests, by kind.
+//! Counts the lines of a log that are not requests, by kind.
 
 use serde::Serialize;
 use turnout_text::counted;
 
-use crate::counts::{add, increase};
-use crate::fields::{Entry, Part};
+use crate::log_entry::LogEntry;
+use crate::log_fields::RequestPart;
+use crate::saturating::{add, increase};
 
-/// Lines that can be read, and that say of no request.
+/// Readable lines that are not requests, by kind.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct NotRequests {
-    /// Messages that the proxy or an application has logged.
+    /// Log messages of the proxy or an application.
     pub log_messages: u64,
-    /// Access log lines of connections on which no request was read: TCP, and what broke off before.
+    /// Access log lines of connections without a request: TCP, or closed before one was read.
     pub connections: u64,
-    /// JSON objects in which nothing says of a request.
+    /// JSON objects without any property of a request.
     pub other: u64,
 }
 
@@ -30,13 +31,15 @@ impl NotRequest {
     ///
     /// Applications too write `method`, `path` or `host` beside their messages, so an object with a field
     /// of a logger's, and with none that only an access log has, is a message.
-    pub(crate) fn of(entry: &Entry<'_>) -> Option<Self> {
+    pub(crate) fn of(entry: &LogEntry<'_>) -> Option<Self> {
         let has = |part| entry.get(part).is_some();
-        if has(Part::Treatment) {
+        if has(RequestPart::Treatment) {
             return None;
         }
-        let is_known = has(Part::Method) || has(Part::Path) || has(Part::Account);
-        let is_named = has(Part::Host) && (entry.is_of_a_proxy() || has(Part::RequestId));
+        let is_known =
+            has(RequestPart::Method) || has(RequestPart::Path) || has(RequestPart::Account);
+        let is_named =
+            has(RequestPart::Host) && (entry.is_of_a_proxy() || has(RequestPart::RequestId));
         match (is_known || is_named, entry.is_of_a_proxy()) {
             (true, true) => None,
             (_, false) if entry.is_of_a_logger() => Some(Self::LogMessage),
@@ -62,7 +65,7 @@ impl NotRequests {
         add(&mut self.other, other.other);
     }
 
-    /// All of them.
+    /// The number of lines of all kinds.
     #[must_use]
     pub const fn count(&self) -> u64 {
         self.log_messages
@@ -70,7 +73,7 @@ impl NotRequests {
             .saturating_add(self.other)
     }
 
-    /// `2 log messages, 1 connection without a request`; nothing where there are none.
+    /// Such as `2 log messages, 1 connection without a request`; empty if there are none.
     #[must_use]
     pub fn to_text(&self) -> String {
         let kinds = [

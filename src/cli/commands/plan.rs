@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 use turnout_core::Time;
-use turnout_simulate::{Change, Forbidden, MovedRequests, Version};
+use turnout_simulate::{Change, ChangeLimits, MovedRequests, PolicyAt};
 
 use crate::support::account_file_access::AccountFileOptions;
 use crate::support::bulk_input::{self, LogArguments};
@@ -78,15 +78,15 @@ pub(crate) struct Arguments {
 
 pub(crate) fn run(arguments: &Arguments) -> Exit {
     match planned(arguments) {
-        Ok((text, refused)) => {
-            let exit = match refused.is_empty() {
+        Ok((text, violations)) => {
+            let exit = match violations.is_empty() {
                 true => Exit::Done,
                 false => Exit::No,
             };
             let printed = text_io::print(&text, exit);
             // They come last, where a person looks first.
-            for refused in refused {
-                print_error_line(&format!("turnout: {refused}"));
+            for violation in violations {
+                print_error_line(&format!("turnout: {violation}"));
             }
             printed
         }
@@ -130,8 +130,8 @@ fn planned(arguments: &Arguments) -> Result<(SafeText, Vec<String>), Exit> {
     check_segments(&arguments.forbid, [&old, &new])?;
     bulk_input::warn_missing_region(&[&old, &new]);
     let at = arguments.at.unwrap_or_else(now);
-    let old = Version { plan: &old, at };
-    let new = Version {
+    let old = PolicyAt { plan: &old, at };
+    let new = PolicyAt {
         plan: &new,
         at: arguments.at_new.unwrap_or(at),
     };
@@ -144,22 +144,22 @@ fn planned(arguments: &Arguments) -> Result<(SafeText, Vec<String>), Exit> {
         true => SafeText::json_of(&change),
         false => SafeText::lines(&change.to_text(arguments.list)),
     };
-    Ok((text, change.refused))
+    Ok((text, change.violations))
 }
 
-fn change(arguments: &Arguments, old: Version<'_>, new: Version<'_>) -> Result<Change, Exit> {
+fn change(arguments: &Arguments, old: PolicyAt<'_>, new: PolicyAt<'_>) -> Result<Change, Exit> {
     let path = &arguments.accounts;
     let list = bulk_input::list_options(
         arguments.column.as_ref(),
         arguments.account_files.access().text,
     );
-    let forbidden = Forbidden {
-        segments: arguments.forbid.clone(),
+    let limits = ChangeLimits {
+        forbidden_segments: arguments.forbid.clone(),
         max_new: arguments.max_new,
     };
     // Invalid arguments are reported before anything long is read.
     let replay = arguments.reading.replay()?;
-    let change = Change::between(old, new, &list, &forbidden, bulk_input::open(path)?);
+    let change = Change::between(old, new, &list, &limits, bulk_input::open(path)?);
     let mut change = change.map_err(|error| refuse(&bulk_input::cannot_read(path, &error)))?;
     bulk_input::report_account_lines(path, &change.read, &list)?;
     if let Some(path) = &arguments.log {

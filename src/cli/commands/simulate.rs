@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{ArgGroup, Args};
 use turnout_core::{Plan, Time};
-use turnout_simulate::{Census, Traffic};
+use turnout_simulate::{AccountReport, TrafficReport};
 
 use crate::support::account_file_access::AccountFileOptions;
 use crate::support::bulk_input::{self, LogArguments};
@@ -85,12 +85,12 @@ fn simulated(arguments: &Arguments) -> Result<SafeText, Exit> {
     }
     bulk_input::warn_missing_region(&[&plan]);
     match (&arguments.accounts, &arguments.log) {
-        (Some(_), _) => census(arguments, &plan),
-        (None, _) => traffic(arguments, &plan),
+        (Some(_), _) => account_report(arguments, &plan),
+        (None, _) => traffic_report(arguments, &plan),
     }
 }
 
-fn census(arguments: &Arguments, plan: &Plan) -> Result<SafeText, Exit> {
+fn account_report(arguments: &Arguments, plan: &Plan) -> Result<SafeText, Exit> {
     let Some(path) = &arguments.accounts else {
         return Err(refuse("give --accounts or --log"));
     };
@@ -99,29 +99,29 @@ fn census(arguments: &Arguments, plan: &Plan) -> Result<SafeText, Exit> {
         arguments.account_files.access().text,
     );
     let at = arguments.at.unwrap_or_else(now);
-    let census = Census::of(plan, at, &list, bulk_input::open(path)?);
-    let mut census = census.map_err(|error| refuse(&bulk_input::cannot_read(path, &error)))?;
-    bulk_input::report_account_lines(path, &census.accounts, &list)?;
+    let report = AccountReport::of(plan, at, &list, bulk_input::open(path)?);
+    let mut report = report.map_err(|error| refuse(&bulk_input::cannot_read(path, &error)))?;
+    bulk_input::report_account_lines(path, &report.accounts, &list)?;
     if let Some(wanted) = &arguments.rollout {
-        census.rollouts.retain(|rollout| rollout.rollout == *wanted);
+        report.rollouts.retain(|rollout| rollout.rollout == *wanted);
     }
     Ok(match arguments.json {
-        true => SafeText::json_of(&census),
-        false => SafeText::lines(&census.to_text()),
+        true => SafeText::json_of(&report),
+        false => SafeText::lines(&report.to_text()),
     })
 }
 
-fn traffic(arguments: &Arguments, plan: &Plan) -> Result<SafeText, Exit> {
+fn traffic_report(arguments: &Arguments, plan: &Plan) -> Result<SafeText, Exit> {
     let Some(path) = &arguments.log else {
         return Err(refuse("give --accounts or --log"));
     };
     let at = arguments.at.unwrap_or_else(now);
     let replay = arguments.reading.replay()?;
-    let traffic = Traffic::of(plan, at, &replay, bulk_input::open(path)?);
+    let traffic = TrafficReport::of(plan, at, &replay, bulk_input::open(path)?);
     let mut traffic = traffic.map_err(|error| refuse(&bulk_input::cannot_read(path, &error)))?;
     bulk_input::report_log_lines(path, &traffic.log)?;
-    for lack in &traffic.lacks {
-        print_error_line(&format!("turnout: warning: {}", lack.warning));
+    for missing in &traffic.missing_fields {
+        print_error_line(&format!("turnout: warning: {}", missing.warning));
     }
     for contradiction in &traffic.contradictions {
         print_error_line(&format!("turnout: warning: {}", contradiction.warning));

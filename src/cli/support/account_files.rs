@@ -8,7 +8,7 @@ use turnout_core::{
     AccountFile, AccountFileReference, AccountFiles, AccountListBuilder, FileQuoting, Format,
     ParsedPolicy,
 };
-use turnout_simulate::{AccountsRead, Column, ListOptions, read_accounts};
+use turnout_simulate::{AccountListSummary, Column, ListOptions, read_accounts};
 use turnout_text::escape_for_terminal;
 
 use crate::support::account_file_access::{Access, Refusal, Roots};
@@ -212,7 +212,7 @@ fn no_account_at_all(
     path: &Path,
     list: &ListOptions,
     format: Format,
-    read: &AccountsRead,
+    read: &AccountListSummary,
 ) -> (String, String) {
     let count = read.malformed.count;
     let of_column = match &list.column {

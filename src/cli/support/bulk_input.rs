@@ -11,7 +11,7 @@ use flate2::bufread::MultiGzDecoder;
 use indicatif::{ProgressBar, ProgressStyle};
 use turnout_core::{FileQuoting, Format, Plan};
 use turnout_simulate::{
-    AccountsRead, Column, Fields, ListOptions, LogFormat, LogRead, Replay, Unreadable,
+    AccountListSummary, BadLines, Column, ListOptions, LogFields, LogFormat, LogSummary, Replay,
 };
 
 use crate::support::account_files::{self, columns_with_accounts, hides_text};
@@ -49,7 +49,7 @@ enum FormatWord {
 
 impl LogArguments {
     pub(crate) fn replay(&self) -> Result<Replay, Exit> {
-        let mut fields = Fields::default();
+        let mut fields = LogFields::default();
         for field in &self.fields {
             let known = fields.map(field);
             known.map_err(|error| refuse(&format!("--field {field}: {error}")))?;
@@ -134,7 +134,7 @@ pub(crate) fn warn_missing_region(plans: &[&Plan]) {
 /// Prints the malformed lines of an account list. A list without any account is an error.
 pub(crate) fn report_account_lines(
     path: &Path,
-    read: &AccountsRead,
+    read: &AccountListSummary,
     list: &ListOptions,
 ) -> Result<(), Exit> {
     let name = text_io::name_of(path);
@@ -185,7 +185,7 @@ pub(crate) fn report_account_lines(
 }
 
 /// Prints the unreadable lines of a log. A log without any request is an error.
-pub(crate) fn report_log_lines(path: &Path, log: &LogRead) -> Result<(), Exit> {
+pub(crate) fn report_log_lines(path: &Path, log: &LogSummary) -> Result<(), Exit> {
     let name = text_io::name_of(path);
     print_unreadable(&name, &log.unreadable);
     if log.requests > 0 {
@@ -208,7 +208,7 @@ pub(crate) fn report_log_lines(path: &Path, log: &LogRead) -> Result<(), Exit> {
     }))
 }
 
-fn print_unreadable(name: &str, bad: &Unreadable) {
+fn print_unreadable(name: &str, bad: &BadLines) {
     for line in &bad.first {
         print_error_line(&format!("turnout: {name}:{}: {}", line.line, line.why));
     }

@@ -7,7 +7,7 @@ use clap::Args;
 use serde_json::Value;
 use turnout_core::Plan;
 use turnout_live::Preview;
-use turnout_simulate::{Change, Forbidden, Version};
+use turnout_simulate::{Change, ChangeLimits, PolicyAt};
 use turnout_text::nearest;
 
 use crate::support::account_file_access::LineOptions;
@@ -55,7 +55,7 @@ impl Limits {
     }
 
     /// The limits that a change violates, as sentences.
-    pub(crate) fn refused(&self, preview: &Preview) -> Result<Vec<String>, Exit> {
+    pub(crate) fn violations(&self, preview: &Preview) -> Result<Vec<String>, Exit> {
         let new = &preview.after.policy;
         let old = match &preview.before {
             Some(before) => before.policy.clone(),
@@ -75,22 +75,22 @@ impl Limits {
         }
         bulk_input::warn_missing_region(&[&old, &new]);
         let at = now();
-        let [old, new] = [&old, &new].map(|plan| Version { plan, at });
-        let forbidden = Forbidden {
-            segments: self.forbid.clone(),
+        let [old, new] = [&old, &new].map(|plan| PolicyAt { plan, at });
+        let limits = ChangeLimits {
+            forbidden_segments: self.forbid.clone(),
             max_new: self.max_new,
         };
         let list = bulk_input::list_options(self.column.as_ref(), self.lines.text());
         let Some(path) = &self.accounts else {
-            let change = Change::between(old, new, &list, &forbidden, empty());
+            let change = Change::between(old, new, &list, &limits, empty());
             let change = change.map_err(|error| refuse(&error.to_string()))?;
-            return Ok(change.refused);
+            return Ok(change.violations);
         };
         let accounts = bulk_input::open(path)?;
-        let change = Change::between(old, new, &list, &forbidden, accounts);
+        let change = Change::between(old, new, &list, &limits, accounts);
         let change = change.map_err(|error| refuse(&bulk_input::cannot_read(path, &error)))?;
         bulk_input::report_account_lines(path, &change.read, &list)?;
-        Ok(change.refused)
+        Ok(change.violations)
     }
 }
 

@@ -269,17 +269,17 @@ impl Options {
         if !review.limits.is_given() {
             return Ok(());
         }
-        let refused = review.limits.refused(preview)?;
-        if refused.is_empty() {
+        let violations = review.limits.violations(preview)?;
+        if violations.is_empty() {
             return Ok(());
         }
         let text = match self.json {
-            true => change_report::forbidden_as_json(preview, changes, &refused),
+            true => change_report::forbidden_as_json(preview, changes, &violations),
             false => SafeText::lines(&changes.to_text()),
         };
         text_io::print(&text, Exit::No);
-        for refused in refused {
-            print_note(&refused);
+        for violation in violations {
+            print_note(&violation);
         }
         print_note("nothing was written");
         Err(Exit::No)

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 use turnout_core::{ChangedPart, Plan, PlanChange};
 use turnout_live::Preview;
-use turnout_simulate::drawn_anew;
+use turnout_simulate::rebucketing_reason;
 use turnout_text::escape_for_terminal;
 
 /// The differences between two policies.
@@ -79,7 +79,7 @@ fn rebucketed(old: &Plan, new: &Plan) -> More {
     for rollout in new.rollouts() {
         let before = old.rollouts().iter().find(|old| old.name == rollout.name);
         if let Some(before) = before.filter(|before| !before.same_bucketing(rollout)) {
-            let what = drawn_anew(before, rollout).to_owned();
+            let what = rebucketing_reason(before, rollout).to_owned();
             more.entry(rollout.name.clone()).or_default().push(what);
         }
     }

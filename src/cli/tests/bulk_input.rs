@@ -49,7 +49,7 @@ fn what_is_of_no_use_is_refused() {
         (
             "simulate policy.json --accounts accounts.csv --column acount",
             "turnout: cannot read accounts.csv: the first line has no column `acount` among its 2 names; write a name \
-             as it is there, or a number; --show-lines shows the names\n",
+             exactly as in the file, or a number; use --show-lines to show the names\n",
         ),
         (
             "simulate policy.json --accounts accounts.csv --column acount --show-lines",
@@ -61,7 +61,7 @@ fn what_is_of_no_use_is_refused() {
         ),
         (
             "simulate policy.json --log envoy.log --field acount=x",
-            "turnout: --field acount=x: no part `acount` of a request; did you mean `account`?\n",
+            "turnout: --field acount=x: unknown property `acount`; did you mean `account`?\n",
         ),
         (
             "simulate - --log -",

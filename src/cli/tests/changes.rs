@@ -98,11 +98,11 @@ fn what_is_forbidden_is_not_written() {
     for (line, words) in [
         (
             "apply hvc-too.json --dir d --forbid hvc",
-            "2 accounts of `hvc` newly take v2",
+            "2 accounts of `hvc` move to v2",
         ),
         (
             "apply all.json --dir d --accounts accounts.txt --max-new 100",
-            "accounts newly on v2, and --max-new 100 is given",
+            "accounts would move to v2, which --max-new 100 does not allow",
         ),
     ] {
         let before = fs::read(watched.filter()).expect("a file");

@@ -162,8 +162,8 @@ fn routes_of_a_mesh_match_both() {
                 &folder,
                 &format!("{line} {list}"),
                 &format!(
-                    ".json: the routes match x-turnout-{word}, and `--headers` leaves it out; write \
-                     `{word}` too"
+                    ".json: the routes match x-turnout-{word}, but --headers does not include it; add \
+                     `{word}`"
                 ),
             );
         }

@@ -69,13 +69,13 @@ fn what_is_forbidden_ends_with_1() {
         (
             "--forbid big",
             1,
-            "turnout: chat: 1 account of `big` newly takes v2, and --forbid big is given\n",
+            "turnout: chat: 1 account of `big` moves to v2, which --forbid big does not allow\n",
         ),
         ("--max-new 4", 0, ""),
         (
             "--max-new 0",
             1,
-            "turnout: 4 accounts newly on v2, and --max-new 0 is given\n",
+            "turnout: 4 accounts would move to v2, which --max-new 0 does not allow\n",
         ),
         (
             "--forbid hcv",
@@ -107,7 +107,7 @@ fn a_forbidden_segment_is_watched_whatever_the_list_has() {
     let output = turnout(folder.path(), &arguments, b"");
     assert_eq!(output.status.code(), Some(1));
     assert!(
-        text(&output.stdout).contains("and 1 account of the segments to watch, not in the list\n")
+        text(&output.stdout).contains("and 1 account of the --forbid segments, not in the list\n")
     );
 }
 

@@ -210,7 +210,7 @@ fn what_a_target_needs_or_does_not_take_is_said() {
         (
             "istio",
             &["--image", "i", "--selector", "x"],
-            "turnout: policy.json: `x` is not a label; write key=value",
+            "turnout: policy.json: `x` is not a label; expected key=value",
         ),
     ] {
         let output = run_for(target, &[more, &["--output", "out"]].concat());
@@ -228,7 +228,7 @@ fn what_a_target_needs_or_does_not_take_is_said() {
         ),
         (
             &["render", "policy.json", "--for", "istio", "--image", "i"],
-            "turnout: policy.json: rollout r: `a` as v1 is no cluster there; write outbound|PORT|SUBSET|HOST",
+            "turnout: policy.json: rollout r: `a` for v1 is not a cluster of the target; expected outbound|PORT|SUBSET|HOST",
         ),
     ] {
         let output = turnout(folder.path(), arguments, "");
@@ -333,19 +333,19 @@ fn every_problem_is_said_at_once() {
             "render good.json --for istio --image a:1 --name A --selector b --gateway C --wasm none.wasm",
             &[
                 "turnout: --wasm does not apply to --for istio; remove it",
-                "turnout: good.json: `A` is not a name of an object; ",
-                "turnout: good.json: `C` is not a gateway; ",
+                "turnout: good.json: `A` is not a valid name of an object; ",
+                "turnout: good.json: `C` is not a gateway name; ",
                 "turnout: good.json: `b` is not a label; ",
-                "turnout: good.json: rollout r: `a` as v1 is no cluster there; ",
-                "turnout: good.json: rollout r: `b` as v2 is no cluster there; ",
+                "turnout: good.json: rollout r: `a` for v1 is not a cluster of the target; ",
+                "turnout: good.json: rollout r: `b` for v2 is not a cluster of the target; ",
             ],
         ),
         (
             "render good.json --for envoy-gateway --image a:1 --gateway a --gateway b",
             &[
                 "turnout: an EnvoyExtensionPolicy targets exactly one Gateway; use --gateway once",
-                "turnout: good.json: rollout r: `a` as v1 is no cluster there; ",
-                "turnout: good.json: rollout r: `b` as v2 is no cluster there; ",
+                "turnout: good.json: rollout r: `a` for v1 is not a cluster of the target; ",
+                "turnout: good.json: rollout r: `b` for v2 is not a cluster of the target; ",
             ],
         ),
     ] {

@@ -48,14 +48,14 @@ fn json_says_what_the_text_says() {
     let traffic = json("simulate policy.json --log envoy.log");
     assert_eq!(traffic["log"]["unreadable"]["first"][0]["line"], 3);
     assert_eq!(traffic["log"]["span"]["first"], "2026-11-21T00:00:00Z");
-    assert_eq!(traffic["lacks"][0]["what"], "request_id");
+    assert_eq!(traffic["missing_fields"][0]["field"], "request_id");
 }
 
 #[test]
 fn a_mode_that_serves_v1_shows_what_split_would_do() {
     let (_, out, _) = run("simulate dark.json --accounts accounts.txt");
     assert!(
-        out.contains("chat (dark: v1 serves everyone; this is what split would do)\n"),
+        out.contains("chat (dark: v1 serves everyone; the counts are for split)\n"),
         "{out}"
     );
 }

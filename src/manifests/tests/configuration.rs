@@ -4,7 +4,7 @@
 use serde_json::{Number, Value, json};
 use turnout_core::{Configuration, Headers, Inbound, Revision, Time, decide};
 
-use crate::given::{CHANNELS, Mesh, SERVICES, plan, policy};
+use crate::fixtures::{CHANNELS, Mesh, SERVICES, plan, policy};
 
 /// As a `google.protobuf.Struct` holds it, and as its JSON is written: a whole number without a point.
 fn as_struct(value: &Value) -> Value {

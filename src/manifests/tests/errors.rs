@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 use turnout_core::{Configuration, EmittedHeaders, Inbound, Proxy};
 use turnout_manifests::{EnvoyGateway, Object, envoy_gateway, istio, to_yaml};
 
-use crate::given::{CHANNELS, Mesh, SERVICES, at, object, plan, policy, two};
+use crate::fixtures::{CHANNELS, Mesh, SERVICES, at, object, plan, policy, two};
 
 fn refused(mesh: Mesh, policy: &str) -> String {
     mesh.documents(policy).expect_err("an error").to_string()
@@ -15,7 +15,7 @@ fn one(v1: &str, v2: &str, matches: &Value) -> String {
 }
 
 #[test]
-fn clusters_that_are_none_there() {
+fn clusters_that_the_target_does_not_have() {
     for bad in [
         "channels-v1",
         "inbound|8080|v1|channels.default.svc.cluster.local",
@@ -29,8 +29,8 @@ fn clusters_that_are_none_there() {
         assert_eq!(
             refused(Mesh::Sidecars, &one(CHANNELS[0], bad, &json!({}))),
             format!(
-                "rollout r: `{bad}` as v2 is no cluster there; write outbound|PORT|SUBSET|HOST, as Istio's proxies \
-                 call it, for example outbound|8080|v2|channels.default.svc.cluster.local"
+                "rollout r: `{bad}` for v2 is not a cluster of the target; expected outbound|PORT|SUBSET|HOST, the name in \
+                 Istio's proxies, for example outbound|8080|v2|channels.default.svc.cluster.local"
             )
         );
     }
@@ -46,7 +46,7 @@ fn clusters_that_are_none_there() {
         assert_eq!(
             refused(Mesh::EnvoyGateway, &one(bad, SERVICES[1], &json!({}))),
             format!(
-                "rollout r: `{bad}` as v1 is no cluster there; write SERVICE:PORT, or \
+                "rollout r: `{bad}` for v1 is not a cluster of the target; expected SERVICE:PORT, or \
                  NAMESPACE/SERVICE:PORT, for example channels-v2:8080"
             )
         );
@@ -58,7 +58,7 @@ fn a_policy_without_rollouts() {
     for mesh in Mesh::ALL {
         assert_eq!(
             refused(mesh, &policy(&[])),
-            "the policy has no rollout, so there is nothing to route; add one, in mode `off` to begin with"
+            "the policy has no rollout, so there is nothing to route; add one, for example in the mode `off`"
         );
     }
 }
@@ -81,12 +81,12 @@ fn names_that_kubernetes_does_not_take() {
             .expect_err("an error")
             .to_string()
     };
-    let name = "write 1 to 63 lower-case letters, digits and inner hyphens";
+    let name = "use 1 to 63 lower-case letters, digits and inner hyphens";
     let long = "a".repeat(64);
     for bad in ["", "A", "a_b", "-a", "a-", "a.b", "é", &long] {
         assert_eq!(
             refused(Object { name: bad, ..good }, &[], &[]),
-            format!("`{bad}` is not a name of an object; {name}")
+            format!("`{bad}` is not a valid name of an object; {name}")
         );
         assert_eq!(
             refused(
@@ -97,7 +97,7 @@ fn names_that_kubernetes_does_not_take() {
                 &[],
                 &[]
             ),
-            format!("`{bad}` is not a name of a namespace; {name}")
+            format!("`{bad}` is not a valid name of a namespace; {name}")
         );
         let gateway = EnvoyGateway {
             object: good,
@@ -107,14 +107,14 @@ fn names_that_kubernetes_does_not_take() {
             envoy_gateway(&services, &gateway)
                 .expect_err("an error")
                 .to_string(),
-            format!("`{bad}` is not a name of a gateway; {name}")
+            format!("`{bad}` is not a valid name of a gateway; {name}")
         );
     }
     for bad in ["", "oci://", "a b", "a\nb", "ä"] {
         assert_eq!(
             refused(Object { image: bad, ..good }, &[], &[]),
             format!(
-                "`{}` is not the name of an image; write one, for example registry.example.com/turnout:0.1.0",
+                "`{}` is not an image name; expected one such as registry.example.com/turnout:0.1.0",
                 turnout_text::escape_for_terminal(bad)
             )
         );
@@ -124,18 +124,18 @@ fn names_that_kubernetes_does_not_take() {
     ] {
         assert_eq!(
             refused(good, &[bad], &[]),
-            format!("`{bad}` is not a label; write key=value, for example istio=ingressgateway")
+            format!("`{bad}` is not a label; expected key=value, for example istio=ingressgateway")
         );
     }
     assert_eq!(
         refused(good, &["a.b/app=x", "a.b/app=y"], &[]),
-        "the label `a.b/app` is given twice; give it once"
+        "the label `a.b/app` is set twice; set it once"
     );
     for bad in ["", "/edge", "istio-ingress/", "a/b/c", "Edge"] {
         assert_eq!(
             refused(good, &[], &["mesh", bad]),
             format!(
-                "`{bad}` is not a gateway; write its name, or NAMESPACE/NAME, for example istio-ingress/edge"
+                "`{bad}` is not a gateway name; expected NAME or NAMESPACE/NAME, for example istio-ingress/edge"
             )
         );
     }
@@ -151,7 +151,7 @@ fn hosts_and_paths_that_no_route_can_have() {
     ] {
         assert_eq!(
             refused(mesh, &one(v1, v2, &host)),
-            "no route can be for the host `[::1]`; write a host name, for example api.example.com"
+            "a route cannot have the host `[::1]`; expected a host name, for example api.example.com"
         );
     }
     let path = format!("/{}", "a".repeat(1_100));
@@ -164,20 +164,20 @@ fn hosts_and_paths_that_no_route_can_have() {
                 &json!({ "path": { "exact": path } })
             )
         ),
-        format!("`{path}` is longer than the path of a route may be; write at most 500 characters")
+        format!("the path `{path}` is too long for a route; use at most 500 characters")
     );
 }
 
 #[test]
-fn copies_need_clusters_of_envoy() {
+fn shadow_requests_need_clusters_of_envoy() {
     let [v1, v2] = SERVICES;
     let with = |shadow: Value| {
         policy(&[json!({ "name": "r", "v1": v1, "v2": v2, "mode": "shadow", "shadow": shadow })])
     };
     assert_eq!(
         refused(Mesh::EnvoyGateway, &with(json!({ "requests": 1 }))),
-        "rollout r: copies go to clusters of Envoy, and its v1 and v2 are services; write into its `shadow` \
-         \"v1\": \"httproute/istio-ingress/turnout-r/rule/1\", \"v2\": \"httproute/istio-ingress/turnout-r/rule/0\""
+        "rollout r: shadow requests need Envoy clusters, but its v1 and v2 are services; add \
+         \"v1\": \"httproute/istio-ingress/turnout-r/rule/1\", \"v2\": \"httproute/istio-ingress/turnout-r/rule/0\" to its `shadow`"
     );
     let good = with(
         json!({ "requests": 1, "v1": "httproute/istio-ingress/turnout-r/rule/1",
@@ -209,8 +209,8 @@ fn more_than_a_cluster_takes() {
         policy["segments"] = json!({ "hvc": { "accounts": accounts } });
         let documents = mesh.documents(&policy.to_string()).expect("manifests");
         let error = to_yaml(&documents).expect_err("an error").to_string();
-        let tail = " bytes, and a cluster takes about 1400000 in one object; give proxies such a policy by discovery \
-                    (`--for envoy`, `turnout apply`), or make its segments smaller";
+        let tail = " bytes, but an object may have at most 1400000; make the segments smaller, or deliver the \
+                    policy by discovery (`--for envoy`, `turnout apply`)";
         assert!(
             error.starts_with(&format!("the {kind} has 148")) && error.ends_with(tail),
             "{error}"
@@ -247,7 +247,7 @@ fn more_routes_than_anyone_reads() {
         .collect();
     assert_eq!(
         refused(Mesh::EnvoyGateway, &policy(&more)),
-        "there would be more than 1000 routes; name the same hosts in more rollouts, or give proxies such a policy \
+        "the policy needs more than 1000 routes; use the same hosts in more rollouts, or deliver it \
          by discovery (`--for envoy`, `turnout apply`)"
     );
     let nested: Vec<_> = (0..64)
@@ -263,8 +263,8 @@ fn more_routes_than_anyone_reads() {
         assert_eq!(
             error,
             format!(
-                "rollout r{index}: its paths overlap with more than 62 others of a host, and a route object takes no \
-                 more; name its hosts, or paths that exclude each other"
+                "rollout r{index}: its path overlaps with more than 62 other paths of a host, the maximum of a route \
+                 object; name its hosts, or use paths that do not overlap"
             )
         );
     }
@@ -299,7 +299,7 @@ fn headers_that_the_routes_match_and_the_filter_does_not_write() {
             assert_eq!(
                 error,
                 format!(
-                    "the routes match x-turnout-{missing}, and `--headers` leaves it out; write `{missing}` too"
+                    "the routes match x-turnout-{missing}, but --headers does not include it; add `{missing}`"
                 )
             );
         }
@@ -324,22 +324,22 @@ fn everything_that_is_wrong_is_said_at_once() {
     let gateways = ["C".to_owned(), "d/E".to_owned()];
     let selector = ["f".to_owned(), "g=1".to_owned(), "g=2".to_owned()];
     let common = [
-        "`A` is not a name of an object; ",
-        "`` is not the name of an image; ",
-        "`B` is not a name of a namespace; ",
+        "`A` is not a valid name of an object; ",
+        "`` is not an image name; ",
+        "`B` is not a valid name of a namespace; ",
     ];
     let of_rollouts = [
-        "rollout a: `a-1` as v1 is no cluster there; ",
-        "rollout a: `a-2` as v2 is no cluster there; ",
-        "no route can be for the host `a_b`; ",
-        "rollout b: `b-1` as v1 is no cluster there; ",
-        "rollout b: `b-2` as v2 is no cluster there; ",
+        "rollout a: `a-1` for v1 is not a cluster of the target; ",
+        "rollout a: `a-2` for v2 is not a cluster of the target; ",
+        "a route cannot have the host `a_b`; ",
+        "rollout b: `b-1` for v1 is not a cluster of the target; ",
+        "rollout b: `b-2` for v2 is not a cluster of the target; ",
     ];
     let of_istio = [
-        "`C` is not a gateway; ",
-        "`d/E` is not a gateway; ",
+        "`C` is not a gateway name; ",
+        "`d/E` is not a gateway name; ",
         "`f` is not a label; ",
-        "the label `g` is given twice; ",
+        "the label `g` is set twice; ",
     ];
     let errors = istio(&plan, &at(object, &selector, &gateways)).expect_err("errors");
     let expected = [&common[..], &of_istio, &of_rollouts].concat();
@@ -354,7 +354,7 @@ fn everything_that_is_wrong_is_said_at_once() {
     let errors = envoy_gateway(&plan, &gateway).expect_err("errors");
     let expected = [
         &common[..],
-        &["`C` is not a name of a gateway; "],
+        &["`C` is not a valid name of a gateway; "],
         &of_rollouts,
     ]
     .concat();

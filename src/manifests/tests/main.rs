@@ -10,7 +10,7 @@
 
 mod configuration;
 mod errors;
-mod given;
+mod fixtures;
 mod routes;
 mod snapshots;
 mod yaml;

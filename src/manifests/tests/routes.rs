@@ -15,7 +15,7 @@ use turnout_core::{
     CLUSTER_HEADER, Headers, Inbound, Plan, TREATMENT_HEADER, Time, Treatment, decide,
 };
 
-use crate::given::{Mesh, plan, policy};
+use crate::fixtures::{Mesh, plan, policy};
 
 /// As a proxy sees it when it chooses a route.
 struct Asked<'a> {

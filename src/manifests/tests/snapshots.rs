@@ -2,7 +2,7 @@
 
 use expect_test::expect_file;
 
-use crate::given::{CHANNELS, Mesh, SERVICES, two};
+use crate::fixtures::{CHANNELS, Mesh, SERVICES, two};
 
 #[test]
 fn of_the_mesh() {

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::given::{CHANNELS, Mesh, SERVICES, policy, two};
+use crate::fixtures::{CHANNELS, Mesh, SERVICES, policy, two};
 
 fn read(yaml: &str) -> Vec<Value> {
     use serde::Deserialize;

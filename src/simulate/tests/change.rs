@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use proptest::prelude::*;
 use turnout_core::{Account, Fraction, Plan, Time};
-use turnout_simulate::{Change, Forbidden, ListOptions, Version};
+use turnout_simulate::{Change, ChangeLimits, ListOptions, PolicyAt};
 
 use crate::policies::{ACCOUNTS, SEGMENTS, account, moment, plan, policy, region};
 
@@ -41,9 +41,9 @@ proptest! {
         numbers in prop::collection::vec(0..ACCOUNTS, 1..80),
     ) {
         let (old, new) = (plan(&old, region), plan(&new, region));
-        let versions = [Version { plan: &old, at }, Version { plan: &new, at: at_new }];
+        let versions = [PolicyAt { plan: &old, at }, PolicyAt { plan: &new, at: at_new }];
         let [before, after] = versions;
-        let change = Change::between(before, after, &ListOptions::default(), &Forbidden::default(), list(&numbers).as_bytes())
+        let change = Change::between(before, after, &ListOptions::default(), &ChangeLimits::default(), list(&numbers).as_bytes())
             .expect("it is read");
         let different: BTreeSet<usize> = numbers.iter().copied().collect();
         prop_assert_eq!(change.accounts, different.len() as u64);
@@ -64,7 +64,7 @@ proptest! {
             prop_assert_eq!(moved("v1"), named(&was - &is));
             let shares = then.iter().filter(|(number, _)| is.contains(number));
             let shares = shares.filter(|on| !now.contains(on)).map(|(number, _)| *number);
-            prop_assert_eq!(moved("share"), named(shares.collect()));
+            prop_assert_eq!(moved("percentage"), named(shares.collect()));
             let total = &rollout.total;
             prop_assert_eq!(total.newly_v2, (&is - &was).len() as u64);
             prop_assert_eq!(total.back_to_v1, (&was - &is).len() as u64);
@@ -81,19 +81,19 @@ proptest! {
     fn a_forbidden_segment_is_whole(old in policy(), new in policy(), number in 0..ACCOUNTS) {
         let (old, new) = (plan(&old, None), plan(&new, None));
         let at = Time::from_seconds(150);
-        let forbidden = Forbidden { segments: vec![String::from("hvc")], max_new: None };
-        let change = |numbers: &[usize], forbidden: &Forbidden| {
-            let versions = [&old, &new].map(|plan| Version { plan, at });
+        let forbidden = ChangeLimits { forbidden_segments: vec![String::from("hvc")], max_new: None };
+        let change = |numbers: &[usize], forbidden: &ChangeLimits| {
+            let versions = [&old, &new].map(|plan| PolicyAt { plan, at });
             let [old, new] = versions;
             Change::between(old, new, &ListOptions::default(), forbidden, list(numbers).as_bytes()).expect("it is read")
         };
         let all: Vec<usize> = (0..ACCOUNTS).collect();
-        let moved = change(&all, &Forbidden::default()).rollouts.iter().any(|rollout| {
+        let moved = change(&all, &ChangeLimits::default()).rollouts.iter().any(|rollout| {
             let hvc = rollout.segments.iter().find(|moves| moves.segment.as_deref() == Some("hvc"));
             hvc.is_some_and(|moves| moves.newly_v2 + moves.back_to_v1 > 0)
         });
         let change = change(&[number], &forbidden);
-        prop_assert_eq!(!change.refused.is_empty(), moved, "{:?}", change.refused);
+        prop_assert_eq!(!change.violations.is_empty(), moved, "{:?}", change.violations);
         prop_assert!(SEGMENTS.contains(&"hvc"));
     }
 }
@@ -114,29 +114,29 @@ fn names_that_have_changed_are_told() {
         policy("hvc", "chat", "sid"),
         policy("vips", "talk", "opaque"),
     );
-    let [old, new] = [&old, &new].map(|plan| Version { plan, at });
+    let [old, new] = [&old, &new].map(|plan| PolicyAt { plan, at });
     let list = list(&[1, 2]);
     let change = Change::between(
         old,
         new,
         &ListOptions::default(),
-        &Forbidden::default(),
+        &ChangeLimits::default(),
         list.as_bytes(),
     );
     assert_eq!(
         change.expect("it is read").notes,
         [
-            "the format of accounts has changed: who is an account under one policy only counts as malformed \
+            "the format of accounts has changed: an account that is valid under only one policy counts as malformed \
              under the other",
-            "the rollout `chat` is gone, and `talk` has its clusters: a new name, it seems; accounts are drawn \
-             anew; give it the old name as its `salt` to keep them",
-            "the segment `hvc` is gone, and `vips` has the same accounts of the list: a new name, it seems",
+            "the rollout `chat` is removed, and `talk` has its clusters, so it seems to be renamed; its accounts are \
+             rebucketed; set `salt` to the old name to keep them",
+            "the segment `hvc` is removed, and `vips` has the same accounts of the list, so it seems to be renamed",
         ]
     );
 }
 
 #[test]
-fn what_is_drawn_anew_is_told() {
+fn what_is_rebucketed_is_reported() {
     let policy = |rollout: &str| {
         let text = format!(
             r#"{{ "version": 1, "account": {{ "from": [{{ "header": "x" }}], "format": "sid" }},
@@ -144,7 +144,8 @@ fn what_is_drawn_anew_is_told() {
         );
         plan(&text, None)
     };
-    let renamed = "the rollout `chat` is gone, and `talk` has its clusters: a new name, it seems; ";
+    let renamed =
+        "the rollout `chat` is removed, and `talk` has its clusters, so it seems to be renamed; ";
     let split = r#""hash": { "split": { "seed": 1 } }"#;
     let other = r#""hash": { "split": { "seed": 2 } }"#;
     for (old, new, expected) in [
@@ -180,31 +181,31 @@ fn what_is_drawn_anew_is_told() {
             format!(r#""name": "chat", {split}"#),
             format!(r#""name": "talk", {split}"#),
             Some(format!(
-                "{renamed}it draws accounts as before, and requests anew; give it the old name as its `salt` to keep them"
+                "{renamed}its accounts keep their buckets, and its requests are rebucketed; set `salt` to the old name to keep them"
             )),
         ),
         (
             format!(r#""name": "chat", {split}"#),
             r#""name": "talk""#.to_owned(),
             Some(format!(
-                "{renamed}accounts are drawn anew; give it the old `hash` to keep them"
+                "{renamed}its accounts are rebucketed; set the old `hash` to keep them"
             )),
         ),
         (
             format!(r#""name": "chat", {split}"#),
             format!(r#""name": "talk", "salt": "chat", {split}"#),
-            Some(format!("{renamed}it draws as before")),
+            Some(format!("{renamed}its buckets stay the same")),
         ),
     ] {
         let versions = [policy(&old), policy(&new)];
         let at = Time::from_seconds(0);
-        let [before, after] = versions.each_ref().map(|plan| Version { plan, at });
+        let [before, after] = versions.each_ref().map(|plan| PolicyAt { plan, at });
         let list = list(&[1]);
         let change = Change::between(
             before,
             after,
             &ListOptions::default(),
-            &Forbidden::default(),
+            &ChangeLimits::default(),
             list.as_bytes(),
         );
         let notes = change.expect("it is read").notes;
@@ -232,14 +233,14 @@ fn many_segments_with_other_names_are_compared_quickly() {
     };
     let at = Time::from_seconds(0);
     let [old, new] = &[policy("old-"), policy("new-")];
-    let [old, new] = [old, new].map(|plan| Version { plan, at });
+    let [old, new] = [old, new].map(|plan| PolicyAt { plan, at });
     let list = list(&Vec::from_iter(0..SEGMENTS));
     let before = std::time::Instant::now();
     let change = Change::between(
         old,
         new,
         &ListOptions::default(),
-        &Forbidden::default(),
+        &ChangeLimits::default(),
         list.as_bytes(),
     );
     assert_eq!(change.expect("it is read").notes.len(), SEGMENTS);
@@ -260,13 +261,13 @@ fn other_requests_and_other_places_of_accounts_are_told() {
     let at = Time::from_seconds(0);
     let notes = |new: &Plan| {
         let old = &policy("x", "/a");
-        let [old, new] = [old, new].map(|plan| Version { plan, at });
+        let [old, new] = [old, new].map(|plan| PolicyAt { plan, at });
         let list = list(&[1]);
         let change = Change::between(
             old,
             new,
             &ListOptions::default(),
-            &Forbidden::default(),
+            &ChangeLimits::default(),
             list.as_bytes(),
         );
         change.expect("it is read").notes

@@ -3,7 +3,7 @@
 use std::num::NonZeroUsize;
 
 use turnout_core::{Plan, Time};
-use turnout_simulate::{Contradiction, Fields, Replay, Traffic};
+use turnout_simulate::{Contradiction, LogFields, Replay, TrafficReport};
 
 const ACCOUNT: &str = "AC00000000000000000000000000000001";
 
@@ -22,14 +22,14 @@ fn line(path: &str, recorded: &str, revision: &str) -> String {
     )
 }
 
-fn replayed(plan: &Plan, lines: &[String]) -> Traffic {
+fn replayed(plan: &Plan, lines: &[String]) -> TrafficReport {
     let read = |threads| {
         let replay = Replay {
-            fields: Fields::default(),
+            fields: LogFields::default(),
             format: None,
             threads: NonZeroUsize::new(threads).expect("a number"),
         };
-        Traffic::of(
+        TrafficReport::of(
             plan,
             Time::from_seconds(0),
             &replay,
@@ -154,9 +154,9 @@ fn the_very_policy_cannot_have_decided_otherwise() {
 }
 
 #[test]
-fn a_line_without_what_the_match_asks_for_is_told_as_that() {
+fn a_line_without_a_field_of_the_match_has_a_missing_field() {
     let line = format!(r#"{{"method":"GET","turnout":"{CHAT} revision=r1 account={ACCOUNT}"}}"#);
     let traffic = replayed(&policy(""), &[line]);
     assert_eq!(traffic.contradictions, []);
-    assert_eq!(traffic.lacks[0].what, "path");
+    assert_eq!(traffic.missing_fields[0].field, "path");
 }

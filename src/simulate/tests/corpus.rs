@@ -7,10 +7,12 @@ use std::num::NonZeroUsize;
 use serde_json::{Map, Value, json};
 use support::corpus::{Case, Scenario, borrowed, now};
 use turnout_core::{Account, Headers, Plan};
-use turnout_simulate::{Census, Fields, Group, ListOptions, Replay, Traffic};
+use turnout_simulate::{
+    AccountGroup, AccountReport, ListOptions, LogFields, Replay, TrafficReport,
+};
 
 /// What is decided: the rollout, the treatment, the reason.
-type Decided = (Option<String>, String, String);
+type DecisionCount = (Option<String>, String, String);
 
 #[test]
 fn the_replay_of_a_log_decides_every_case_that_a_line_can_say() {
@@ -75,7 +77,7 @@ fn headers_of(case: &Case) -> Map<String, Value> {
 }
 
 fn replay_of(case: &Case) -> Replay {
-    let mut fields = Fields::default();
+    let mut fields = LogFields::default();
     for field in headers_of(case).keys() {
         if let Some(name) = field.strip_prefix("req.") {
             fields
@@ -90,8 +92,8 @@ fn replay_of(case: &Case) -> Replay {
     }
 }
 
-fn decided(plan: &Plan, line: &str, replay: &Replay) -> Decided {
-    let traffic = Traffic::of(plan, now(), replay, line.as_bytes()).expect("a log in memory");
+fn decided(plan: &Plan, line: &str, replay: &Replay) -> DecisionCount {
+    let traffic = TrafficReport::of(plan, now(), replay, line.as_bytes()).expect("a log in memory");
     assert_eq!((traffic.log.lines, traffic.log.requests), (1, 1), "{line}");
     let of_rollout = |rollout: &turnout_simulate::RolloutTraffic| {
         let [decided] = rollout.total.decisions.as_slice() else {
@@ -102,7 +104,7 @@ fn decided(plan: &Plan, line: &str, replay: &Replay) -> Decided {
         let (treatment, reason) = (decided.treatment.to_owned(), decided.reason.to_owned());
         Some((Some(rollout.rollout.clone()), treatment, reason))
     };
-    let found: Vec<Decided> = traffic.rollouts.iter().filter_map(of_rollout).collect();
+    let found: Vec<DecisionCount> = traffic.rollouts.iter().filter_map(of_rollout).collect();
     match (found.as_slice(), traffic.no_rollout) {
         ([found], 0) => found.clone(),
         ([], 1) => (None, "v1".to_owned(), "no_rollout".to_owned()),
@@ -129,8 +131,9 @@ fn the_census_of_a_list_says_of_every_account_what_its_requests_get() {
             if case.expect.reason == "inbound" || pairs.iter().any(|(name, _)| is_asked(name)) {
                 continue;
             }
-            let census = Census::of(&plan, now(), &ListOptions::default(), account.as_slice())
-                .expect("a list");
+            let census =
+                AccountReport::of(&plan, now(), &ListOptions::default(), account.as_slice())
+                    .expect("a list");
             let rollout = census.rollouts.iter().find(|r| r.rollout == *name);
             let stands = columns(&rollout.expect("the rollout").total);
             let expect = &case.expect;
@@ -157,7 +160,7 @@ fn the_census_of_a_list_says_of_every_account_what_its_requests_get() {
 }
 
 /// The columns that an account is counted in.
-fn columns(group: &Group) -> Vec<&'static str> {
+fn columns(group: &AccountGroup) -> Vec<&'static str> {
     let columns = [
         ("default", group.default),
         ("halted", group.halted),
@@ -173,7 +176,7 @@ fn columns(group: &Group) -> Vec<&'static str> {
     counted.map(|(name, _)| name).collect()
 }
 
-const EVERYWHERE: Group = Group {
+const EVERYWHERE: AccountGroup = AccountGroup {
     segment: None,
     accounts: 9,
     v2: 2,

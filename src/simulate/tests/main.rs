@@ -7,10 +7,10 @@
     reason = "a test that cannot go on has failed"
 )]
 
-mod census;
+mod account_report;
 mod change;
 mod contradictions;
 mod corpus;
 mod not_requests;
 mod policies;
-mod traffic;
+mod traffic_report;

@@ -4,7 +4,7 @@ use std::num::NonZeroUsize;
 
 use serde_json::json;
 use turnout_core::Time;
-use turnout_simulate::{Fields, LogRead, NotRequests, Replay, Traffic};
+use turnout_simulate::{LogFields, LogSummary, NotRequests, Replay, TrafficReport};
 
 use crate::policies::plan;
 
@@ -18,18 +18,18 @@ const POLICY: &str = r#"{ "version": 1,
     "rollouts": [ { "name": "chat", "match": { "hosts": ["flex.example.com"], "path": { "prefix": "/v1/" },
         "methods": ["GET", "POST"] }, "v1": "a", "v2": "b", "mode": "split", "rules": [{}] } ] }"#;
 
-fn replayed(log: &str, threads: usize) -> Traffic {
+fn replayed(log: &str, threads: usize) -> TrafficReport {
     let replay = Replay {
-        fields: Fields::default(),
+        fields: LogFields::default(),
         format: None,
         threads: NonZeroUsize::new(threads).expect("a number"),
     };
     let plan = plan(POLICY, None);
-    Traffic::of(&plan, Time::from_seconds(0), &replay, log.as_bytes()).expect("it is read")
+    TrafficReport::of(&plan, Time::from_seconds(0), &replay, log.as_bytes()).expect("it is read")
 }
 
 /// What is read, after a check that each request is one on v2.
-fn read(log: &str) -> LogRead {
+fn read(log: &str) -> LogSummary {
     let traffic = replayed(log, 1);
     let on_v2 = traffic.rollouts.first().expect("a rollout").total.v2;
     assert_eq!(on_v2, traffic.log.requests, "{log}\n{traffic:?}");

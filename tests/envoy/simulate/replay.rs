@@ -5,7 +5,7 @@ use std::num::NonZeroUsize;
 
 use support::corpus::now;
 use turnout_core::Plan;
-use turnout_simulate::{Fields, Replay, Traffic};
+use turnout_simulate::{LogFields, Replay, TrafficReport};
 
 use crate::testbed::Testbed;
 
@@ -19,7 +19,7 @@ pub(crate) async fn counted(testbed: &Testbed) -> BTreeMap<String, u64> {
 /// Reads a log whose field `account` has the account, and that has these headers in fields of the same
 /// name.
 pub(crate) fn replay_of(account: &str, headers: &[&str]) -> Replay {
-    let mut fields = Fields::default();
+    let mut fields = LogFields::default();
     let mut map = |field: String| fields.map(&field).expect("a field");
     map(format!("account={account}"));
     for name in headers {
@@ -35,7 +35,7 @@ pub(crate) fn replay_of(account: &str, headers: &[&str]) -> Replay {
 /// The number of requests of each decision, like [`counted`]. Every line of the log is a decision, or a connection
 /// that broke off before its request was complete.
 pub(crate) fn decisions_of(plan: &Plan, replay: &Replay, log: &str) -> BTreeMap<String, u64> {
-    let traffic = Traffic::of(plan, now(), replay, log.as_bytes()).expect("a log in memory");
+    let traffic = TrafficReport::of(plan, now(), replay, log.as_bytes()).expect("a log in memory");
     let read = &traffic.log;
     assert_eq!((read.blank, read.unreadable.count), (0, 0), "{read:?}");
     let mut decisions = BTreeMap::from([("-.v1.no_rollout".to_owned(), traffic.no_rollout)]);

@@ -7,7 +7,7 @@ use serde_json::json;
 use support::client::Request;
 use support::envoy::parsed;
 use turnout_core::Plan;
-use turnout_simulate::{Fields, Replay, Traffic};
+use turnout_simulate::{LogFields, Replay, TrafficReport};
 
 use crate::testbed::{INSIDE, OUTSIDE, Testbed, policy, strip};
 
@@ -53,13 +53,13 @@ async fn the_access_log_has_the_path_and_the_host_that_the_filter_read() {
             }
             let plan = Plan::from_json(&policy.to_string()).expect("a policy");
             let replay = Replay {
-                fields: Fields::default(),
+                fields: LogFields::default(),
                 format: None,
                 threads: NonZeroUsize::MIN,
             };
             let now = support::corpus::now();
             let text = lines.join("\n");
-            let traffic = Traffic::of(&plan, now, &replay, text.as_bytes());
+            let traffic = TrafficReport::of(&plan, now, &replay, text.as_bytes());
             let traffic = traffic.expect("the log is read");
             assert_eq!(traffic.contradictions, [], "{file}, {name}");
             let recorded = traffic.rollouts[0].recorded.expect("the log says it");

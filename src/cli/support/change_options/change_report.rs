@@ -251,7 +251,7 @@ impl ChangeReport<'_> {
 pub(super) fn forbidden_as_json(
     preview: &Preview,
     changes: &Changes,
-    refused: &[String],
+    violations: &[String],
 ) -> SafeText {
     let Preview { before, after, .. } = preview;
     let was_halted = before.as_ref().is_some_and(|before| before.halted);
@@ -265,7 +265,7 @@ pub(super) fn forbidden_as_json(
         "unchanged": false,
         "outcome": "forbidden",
         "changes": changes.to_json(),
-        "violations": refused,
+        "violations": violations,
         "restored": Value::Null,
         "reasons": [],
         "reasons_of_entry": Value::Null,

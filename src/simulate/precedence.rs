@@ -1,10 +1,10 @@
-//! Which rollouts lose requests to one that now stands before them: the first that matches has a request.
+//! Finds rollouts that lose requests to a rollout that now precedes them: the first match gets a request.
 
 use std::collections::HashMap;
 
 use turnout_core::{Plan, Rollout};
 
-/// A sentence for each rollout of both policies before which another stands that did not before.
+/// A sentence for each rollout that another rollout precedes only in the new policy.
 pub(crate) fn overtaken(old: &Plan, new: &Plan) -> Vec<String> {
     let places: HashMap<&str, usize> = old.rollouts().iter().map(name).zip(0..).collect();
     let mut sentences = Vec::new();
@@ -21,8 +21,8 @@ pub(crate) fn overtaken(old: &Plan, new: &Plan) -> Vec<String> {
             };
             let rollout = name(rollout);
             sentences.push(format!(
-                "{rollout}: `{first}`{others} now stands before it, and has the requests that both match; accounts are \
-                 counted as if theirs were all of {rollout}, --log says which requests move"
+                "{rollout}: `{first}`{others} now precedes it, and gets the requests that both match; accounts are \
+                 counted as if all their requests matched {rollout}; use --log to count the requests that move"
             ));
         }
     }
@@ -51,14 +51,14 @@ mod tests {
     }
 
     #[test]
-    fn a_rollout_that_comes_or_moves_before_another_is_told() {
-        let told = |old: &[&str], new: &[&str]| overtaken(&plan(old), &plan(new)).join("\n");
-        assert_eq!(told(&["a", "b"], &["a", "b"]), "");
-        assert_eq!(told(&["a", "b"], &["b"]), "");
-        assert_eq!(told(&["a", "b"], &["a", "b", "c"]), "");
-        assert!(told(&["a"], &["c", "a"]).starts_with("a: `c` now stands before it,"));
-        assert!(told(&["a", "b"], &["b", "a"]).starts_with("a: `b` now stands before it,"));
-        let two = told(&["a"], &["c", "d", "a"]);
+    fn a_rollout_that_is_added_or_moved_before_another_is_reported() {
+        let notes = |old: &[&str], new: &[&str]| overtaken(&plan(old), &plan(new)).join("\n");
+        assert_eq!(notes(&["a", "b"], &["a", "b"]), "");
+        assert_eq!(notes(&["a", "b"], &["b"]), "");
+        assert_eq!(notes(&["a", "b"], &["a", "b", "c"]), "");
+        assert!(notes(&["a"], &["c", "a"]).starts_with("a: `c` now precedes it,"));
+        assert!(notes(&["a", "b"], &["b", "a"]).starts_with("a: `b` now precedes it,"));
+        let two = notes(&["a"], &["c", "d", "a"]);
         assert!(two.starts_with("a: `c` (and 1 more) now"), "{two}");
     }
 }

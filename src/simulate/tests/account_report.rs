@@ -2,7 +2,7 @@
 
 use proptest::prelude::*;
 use turnout_core::{Account, Fraction, Headers, Inbound, Reason, Time, Treatment, decide};
-use turnout_simulate::{Census, ListOptions};
+use turnout_simulate::{AccountReport, ListOptions};
 
 use crate::policies::{ACCOUNTS, account, moment, plan, policy, region};
 
@@ -67,11 +67,11 @@ proptest! {
     ) {
         let plan = plan(&policy, region);
         let list: String = numbers.iter().map(|number| account(*number) + "\n").collect();
-        let census = Census::of(&plan, at, &ListOptions::default(), list.as_bytes()).expect("it is read");
+        let census = AccountReport::of(&plan, at, &ListOptions::default(), list.as_bytes()).expect("it is read");
         let count = numbers.len() as u64;
         prop_assert_eq!(census.accounts.accounts, count);
         for (rollout, counted) in plan.rollouts().iter().zip(&census.rollouts) {
-            let columns = |group: &turnout_simulate::Group| {
+            let columns = |group: &turnout_simulate::AccountGroup| {
                 prop_assert_eq!(group.v2, group.v2_all + group.v2_part);
                 Ok(group.v2 + group.outside_accounts + group.outside_requests + group.rule_v1
                     + group.default + group.no_region + group.halted + group.off)
@@ -117,7 +117,7 @@ fn an_account_with_no_request_on_v2_is_not_on_v2() {
             "rules": [{ "accounts": 100, "requests": 0 }] }],
     });
     let plan = plan(&policy.to_string(), None);
-    let census = Census::of(
+    let census = AccountReport::of(
         &plan,
         Time::default(),
         &ListOptions::default(),

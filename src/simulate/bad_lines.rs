@@ -1,33 +1,33 @@
-//! Lines that could not be used: all are counted, the first few are named.
+//! Counts lines that cannot be used, and keeps the first few.
 
 use serde::Serialize;
 
-/// Lines that are named.
+/// The number of lines that are kept by default.
 const NAMED: usize = 5;
 
-/// What could not be used of an input.
+/// The lines of an input that cannot be used.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
-pub struct Unreadable {
-    /// How many lines.
+pub struct BadLines {
+    /// The number of lines.
     pub count: u64,
-    /// The first few.
+    /// The first few lines.
     pub first: Vec<BadLine>,
-    /// So many more are named than a few.
+    /// How many more lines than [`NAMED`] are kept.
     #[serde(skip)]
     more: usize,
 }
 
-/// A line that could not be used.
+/// A line that cannot be used.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 pub struct BadLine {
-    /// From 1.
+    /// The number of the line, from 1.
     pub line: u64,
     /// What is wrong with it.
     pub why: String,
 }
 
-impl Unreadable {
-    /// With so many lines named; at least a few.
+impl BadLines {
+    /// Keeps this many lines, but at least [`NAMED`].
     pub(crate) fn naming(most: usize) -> Self {
         Self {
             more: most.saturating_sub(NAMED),
@@ -39,7 +39,7 @@ impl Unreadable {
         NAMED.saturating_add(self.more)
     }
 
-    /// The sentence is made only for a line that is named.
+    /// Counts a line. `why` is called only if the line is kept.
     pub(crate) fn add(&mut self, line: u64, why: impl FnOnce() -> String) {
         self.count = self.count.saturating_add(1);
         if self.first.len() < self.named() {

@@ -1,22 +1,22 @@
-//! What was found, for people: one screen of plain text.
+//! Formats account and traffic reports as text.
 
 use turnout_core::Time;
-use turnout_text::{Table, counted, format_millionths, thousands};
+use turnout_text::{Table, counted, format_millionths, plural, thousands};
 
-use crate::accounts::AccountsRead;
-use crate::census::{Census, Group, RolloutCensus, RuleCensus};
-use crate::log::LogRead;
-use crate::traffic::{RolloutTraffic, Row, Traffic};
-use crate::words::percent;
+use crate::account_list::AccountListSummary;
+use crate::account_report::{AccountGroup, AccountReport, RolloutAccounts, RuleAccounts};
+use crate::log_summary::LogSummary;
+use crate::traffic_report::{RequestGroup, RolloutTraffic, TrafficReport};
+use crate::wording::percent;
 
-/// For accounts in no segment.
+/// The row of accounts in no segment.
 pub(crate) const NO_SEGMENT: &str = "(no segment)";
-/// For requests that name no account.
+/// The row of requests without an account.
 const NO_ACCOUNT: &str = "(no account)";
 pub(crate) const TOTAL: &str = "total";
 
-impl Census {
-    /// For people.
+impl AccountReport {
+    /// Formats the report as text.
     #[must_use]
     pub fn to_text(&self) -> String {
         let mut text = format!("{}; at {}\n", read_accounts(&self.accounts), self.at);
@@ -28,7 +28,7 @@ impl Census {
     }
 }
 
-pub(crate) fn read_accounts(read: &AccountsRead) -> String {
+pub(crate) fn read_accounts(read: &AccountListSummary) -> String {
     let mut text = counted(read.accounts, "account", "accounts");
     let malformed = read.malformed.count;
     if malformed > 0 {
@@ -40,7 +40,7 @@ pub(crate) fn read_accounts(read: &AccountsRead) -> String {
     text
 }
 
-pub(crate) fn read_log(log: &LogRead) -> String {
+pub(crate) fn read_log(log: &LogSummary) -> String {
     let mut text = format!(
         "{} of {}",
         counted(log.requests, "request", "requests"),
@@ -54,25 +54,25 @@ pub(crate) fn read_log(log: &LogRead) -> String {
     }
     match log.span {
         Some(span) => text.push_str(&format!("; from {} to {}", span.first, span.last)),
-        None => text.push_str("; the log does not say when they were"),
+        None => text.push_str("; the log has no times"),
     }
     text
 }
 
-/// What a mode means for those who are decided for v2.
+/// Describes a mode, and who serves decisions for v2.
 fn mode(mode: &str, serves_v2: bool) -> String {
     match serves_v2 {
         true => mode.to_owned(),
-        false => format!("{mode}: v1 serves everyone; this is what split would do"),
+        false => format!("{mode}: v1 serves everyone; the counts are for split"),
     }
 }
 
-/// A column that is shown where one of the rows has something in it.
+/// A column that is shown if its total is not zero.
 type Column<T> = (&'static str, fn(&T) -> u64);
 
-const GROUPS: [Column<Group>; 9] = [
+const GROUPS: [Column<AccountGroup>; 9] = [
     ("v2, all requests", |group| group.v2_all),
-    ("v2, a part", |group| group.v2_part),
+    ("v2, some requests", |group| group.v2_part),
     ("outside accounts", |group| group.outside_accounts),
     ("outside requests", |group| group.outside_requests),
     ("v1 by rule", |group| group.rule_v1),
@@ -82,7 +82,7 @@ const GROUPS: [Column<Group>; 9] = [
     ("off", |group| group.off),
 ];
 
-impl RolloutCensus {
+impl RolloutAccounts {
     fn to_text(&self) -> String {
         let mut text = format!("{} ({})\n", self.rollout, mode(self.mode, self.serves_v2));
         let columns = GROUPS.iter().filter(|(_, count)| count(&self.total) > 0);
@@ -114,7 +114,7 @@ impl RolloutCensus {
         }
         if !self.headers.is_empty() {
             text.push_str(&format!(
-                "  note: rules ask for the header {}; accounts are counted as if their requests had none\n",
+                "  note: rules depend on the header {}; accounts are counted as if their requests had none\n",
                 self.headers.join(", ")
             ));
         }
@@ -122,11 +122,11 @@ impl RolloutCensus {
     }
 }
 
-impl RuleCensus {
+impl RuleAccounts {
     fn to_text(&self) -> String {
         match (self.accounts_millionths, self.requests_millionths) {
             (Some(accounts), Some(requests)) => format!(
-                "v2 for {} % of the accounts, {} % of their requests: {} in, {} out",
+                "v2 for {} % of the accounts, {} % of their requests: {} included, {} not",
                 format_millionths(accounts),
                 format_millionths(requests),
                 thousands(self.v2),
@@ -137,11 +137,11 @@ impl RuleCensus {
     }
 }
 
-impl Traffic {
-    /// For people.
+impl TrafficReport {
+    /// Formats the report as text.
     #[must_use]
     pub fn to_text(&self) -> String {
-        let mut text = format!("{}\ndecided as at {}\n", read_log(&self.log), self.at);
+        let mut text = format!("{}\ndecided at {}\n", read_log(&self.log), self.at);
         let contradictions = self.contradictions.iter().map(|found| found.requests);
         let contradictions = contradictions.fold(0, u64::saturating_add);
         if contradictions > 0 {
@@ -156,9 +156,10 @@ impl Traffic {
         }
         if self.no_rollout > 0 {
             text.push_str(&format!(
-                "\n{} ({}) for no rollout\n",
+                "\n{} ({}) {} no rollout\n",
                 counted(self.no_rollout, "request", "requests"),
-                percent(self.no_rollout, self.log.requests)
+                percent(self.no_rollout, self.log.requests),
+                plural(self.no_rollout, "matches", "match")
             ));
         }
         text
@@ -176,9 +177,9 @@ impl RolloutTraffic {
             thousands(total.v2),
             percent(total.v2, total.requests)
         );
-        if let (Some(requests), Some(v2)) = (self.requests_a_day, self.v2_a_day) {
+        if let (Some(requests), Some(v2)) = (self.requests_per_day, self.v2_per_day) {
             sentence.push_str(&format!(
-                "; about {} of {} a day",
+                "; approximately {} of {} per day",
                 thousands(v2),
                 thousands(requests)
             ));
@@ -191,7 +192,7 @@ impl RolloutTraffic {
             let known = [recorded.same, recorded.v1_to_v2, recorded.v2_to_v1];
             let known = known.into_iter().fold(0, u64::saturating_add);
             text.push_str(&format!(
-                "  beside what the log says of {}: {} the same, {} v1 → v2, {} v2 → v1\n",
+                "  compared with the logged decisions of {}: {} the same, {} v1 → v2, {} v2 → v1\n",
                 counted(known, "request", "requests"),
                 thousands(recorded.same),
                 thousands(recorded.v1_to_v2),
@@ -234,7 +235,7 @@ impl RolloutTraffic {
     }
 }
 
-impl Row {
+impl RequestGroup {
     fn of(&self, treatment: &str, reason: &str) -> u64 {
         let found = self
             .decisions

@@ -1,19 +1,19 @@
-//! Lines in Envoy's default text format, and in that of Istio, which has more in the middle and at the
-//! end.
+//! Parses Envoy's default text format, and Istio's, which has more fields in the middle and at the end.
 //!
 //! ```text
 //! [START_TIME] "METHOD PATH PROTOCOL" … "FORWARDED_FOR" "USER_AGENT" "REQUEST_ID" "AUTHORITY" "UPSTREAM_HOST" …
 //! ```
-//! Envoy escapes nothing, so quotes of a client's may stand in the path and the user agent: both are
-//! found from the ends that no client writes.
+//! Envoy does not escape fields, so a client can put quotes into the path and the user agent. Their ends are
+//! found by text that a client does not control.
 
 use memchr::{memmem, memrchr};
 
-use crate::fields::{Entry, Part};
+use crate::log_entry::LogEntry;
+use crate::log_fields::RequestPart;
 
-/// `None` when the line has another form.
-pub(crate) fn read(line: &[u8]) -> Option<Entry<'_>> {
-    let mut entry = Entry::new();
+/// Parses a line; `None` if it has another format.
+pub(crate) fn parse(line: &[u8]) -> Option<LogEntry<'_>> {
+    let mut entry = LogEntry::new();
     let rest = line.strip_prefix(b"[")?;
     let (time, rest) = split(rest, b"] \"")?;
     let (method, rest) = split(rest, b" ")?;
@@ -23,16 +23,16 @@ pub(crate) fn read(line: &[u8]) -> Option<Entry<'_>> {
     let (rest, host) = last_quoted(rest.strip_suffix(b" ")?)?;
     let (rest, id) = last_quoted(rest.strip_suffix(b" ")?)?;
     rest.strip_suffix(b"\" ")?;
-    entry.mark(Part::Time as usize);
-    entry.set_part(Part::Time, time);
-    entry.set_part(Part::Method, method);
-    entry.set_part(Part::Path, path);
-    entry.set_part(Part::Host, host);
-    entry.set_part(Part::RequestId, id);
+    entry.mark(RequestPart::Time as usize);
+    entry.set_part(RequestPart::Time, time);
+    entry.set_part(RequestPart::Method, method);
+    entry.set_part(RequestPart::Path, path);
+    entry.set_part(RequestPart::Host, host);
+    entry.set_part(RequestPart::RequestId, id);
     Some(entry)
 }
 
-/// The path ends at the first protocol that ends a quotation.
+/// Splits off the path, which ends before the first protocol at the end of a quoted field.
 fn path(text: &[u8]) -> Option<(&[u8], &[u8])> {
     let mut ends = memmem::find_iter(text, b"\" ");
     ends.find_map(|end| {
@@ -63,13 +63,13 @@ mod tests {
     use super::*;
 
     fn seen(line: &str) -> Option<[Option<&str>; 5]> {
-        let entry = read(line.as_bytes())?;
+        let entry = parse(line.as_bytes())?;
         let parts = [
-            Part::Time,
-            Part::Method,
-            Part::Path,
-            Part::Host,
-            Part::RequestId,
+            RequestPart::Time,
+            RequestPart::Method,
+            RequestPart::Path,
+            RequestPart::Host,
+            RequestPart::RequestId,
         ];
         Some(parts.map(|part| {
             entry

@@ -1,29 +1,29 @@
-//! Reads accounts: one in each line, or a column of CSV, in bounded memory.
+//! Reads accounts from lines or a CSV column, in bounded memory.
 
 use std::fmt;
-use std::io::{self, BufRead, BufReader, Read};
+use std::io::{self, Read};
 
-use csv_core::{ReadFieldResult, Reader};
 use serde::Serialize;
 
 use turnout_core::{FileQuoting, Format};
 use turnout_text::{counted, nearest};
 
-use crate::chunks::{Chunk, Chunks, LONGEST_LINE};
-use crate::unreadable::Unreadable;
-use crate::words::{self, excerpt, wanted};
+use crate::bad_lines::BadLines;
+use crate::csv::{CsvReader, Field};
+use crate::line_chunks::{Chunk, Chunks, LONGEST_LINE};
+use crate::wording::{self, excerpt, wanted};
 
 /// A column of a CSV file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Column {
-    /// By its place, from 1.
+    /// By its number, from 1.
     Number(usize),
     /// By its name in the first line.
     Name(String),
 }
 
 impl Column {
-    /// A number is a place, anything else a name.
+    /// Parses a column: a positive number, or else a name.
     #[must_use]
     pub fn parse(text: &str) -> Self {
         match text.parse() {
@@ -33,47 +33,47 @@ impl Column {
     }
 }
 
-/// How a list of accounts is read.
+/// The options for reading a list of accounts.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ListOptions {
-    /// The column of CSV that has the accounts; else each line is one.
+    /// The CSV column that has the accounts; `None` if each line is an account.
     pub column: Option<Column>,
-    /// Whether messages quote its lines.
+    /// Whether messages quote lines.
     pub text: FileQuoting,
 }
 
-/// What was read.
+/// The counts of lines and accounts of a list.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
-pub struct AccountsRead {
+pub struct AccountListSummary {
     /// Lines, or records of CSV.
     pub lines: u64,
-    /// Those that hold an account.
+    /// Lines with an account.
     pub accounts: u64,
-    /// Lines with nothing in them.
+    /// Blank lines.
     pub blank: u64,
-    /// Lines that hold no account.
-    pub malformed: Unreadable,
-    /// What the first line says, where it was taken as a header; empty where its text is hidden.
+    /// Lines without a valid account.
+    pub malformed: BadLines,
+    /// The first line, if it was treated as a header; empty if its text is hidden.
     pub header: Option<String>,
 }
 
-/// Why accounts could not be read.
+/// Why a list of accounts cannot be read.
 #[derive(Debug)]
-pub enum BadAccounts {
-    /// The input failed.
+pub enum AccountListError {
+    /// The input cannot be read.
     Io(io::Error),
     /// The first line has no column of this name.
     NoColumn {
-        /// What was asked for.
+        /// The name of the missing column.
         wanted: String,
-        /// What there is.
+        /// The names in the first line.
         known: Vec<String>,
-        /// Whether the message names what there is.
+        /// Whether the message lists the names.
         text: FileQuoting,
     },
 }
 
-impl fmt::Display for BadAccounts {
+impl fmt::Display for AccountListError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Io(error) => error.fmt(f),
@@ -90,8 +90,8 @@ impl fmt::Display for BadAccounts {
                 );
                 write!(
                     f,
-                    "the first line has no column `{wanted}` among its {names}; write a name as it is there, or a \
-                     number; --show-lines shows the names"
+                    "the first line has no column `{wanted}` among its {names}; write a name exactly as in the file, \
+                     or a number; use --show-lines to show the names"
                 )
             }
             Self::NoColumn { wanted, known, .. } => {
@@ -106,47 +106,47 @@ impl fmt::Display for BadAccounts {
     }
 }
 
-impl std::error::Error for BadAccounts {}
+impl std::error::Error for AccountListError {}
 
-impl From<io::Error> for BadAccounts {
+impl From<io::Error> for AccountListError {
     fn from(error: io::Error) -> Self {
         Self::Io(error)
     }
 }
 
-/// What a file has that a policy names for the accounts of a segment: each account with its line. Every
-/// line that is none is counted, and `named` of them are named.
+/// Reads the accounts of a file that a policy names for a segment, and passes each with its line number to
+/// `take`. Counts the malformed lines, and lists the first `named` of them.
 ///
 /// # Errors
-/// When the input fails, or has no such column.
+/// If the input cannot be read, or does not have the column.
 pub fn read_accounts(
     input: impl Read,
     options: &ListOptions,
     format: Format,
     named: usize,
     take: &mut dyn FnMut(u64, &[u8]),
-) -> Result<AccountsRead, BadAccounts> {
+) -> Result<AccountListSummary, AccountListError> {
     let accounts = Accounts {
         options,
         wanted: wanted(format),
-        malformed: &|found| words::malformed(format, found, options.text),
-        // What is not UTF-8 cannot stand in a policy.
+        malformed: &|found| wording::malformed(format, found, options.text),
+        // A policy is UTF-8, so its accounts are.
         is_account: &|found| format.is_account(found) && std::str::from_utf8(found).is_ok(),
-        // A first account that is mistyped is not taken for a header.
+        // A mistyped account in the first line is not treated as a header.
         is_header: &|found| !found.iter().any(u8::is_ascii_digit),
     };
-    accounts.read_with_lines(input, Unreadable::naming(named), take)
+    accounts.read_with_lines(input, BadLines::naming(named), take)
 }
 
-/// Hands over each account. What is no account is counted; in the first line it may be a header.
+/// Reads accounts, and counts malformed lines. The first line may be a header.
 pub(crate) struct Accounts<'a> {
     pub(crate) options: &'a ListOptions,
-    /// What an account has to be, and whether these bytes are one.
+    /// The expected form of an account.
     pub(crate) wanted: &'a str,
-    /// That these bytes are not one, and why.
+    /// Describes why a text is not an account.
     pub(crate) malformed: &'a dyn Fn(&[u8]) -> String,
     pub(crate) is_account: &'a dyn Fn(&[u8]) -> bool,
-    /// Whether a first line that is no account may be a header.
+    /// Whether a first line that is not an account may be a header.
     pub(crate) is_header: &'a dyn Fn(&[u8]) -> bool,
 }
 
@@ -155,8 +155,8 @@ impl Accounts<'_> {
         &self,
         input: impl Read,
         take: &mut dyn FnMut(&[u8]),
-    ) -> Result<AccountsRead, BadAccounts> {
-        self.read_with_lines(input, Unreadable::default(), &mut |_, account| {
+    ) -> Result<AccountListSummary, AccountListError> {
+        self.read_with_lines(input, BadLines::default(), &mut |_, account| {
             take(account);
         })
     }
@@ -164,12 +164,12 @@ impl Accounts<'_> {
     fn read_with_lines(
         &self,
         input: impl Read,
-        malformed: Unreadable,
+        malformed: BadLines,
         take: &mut dyn FnMut(u64, &[u8]),
-    ) -> Result<AccountsRead, BadAccounts> {
-        let mut read = AccountsRead {
+    ) -> Result<AccountListSummary, AccountListError> {
+        let mut read = AccountListSummary {
             malformed,
-            ..AccountsRead::default()
+            ..AccountListSummary::default()
         };
         match &self.options.column {
             Some(column) => self.columns(input, column, &mut read, take)?,
@@ -181,9 +181,9 @@ impl Accounts<'_> {
     fn lines(
         &self,
         input: impl Read,
-        read: &mut AccountsRead,
+        read: &mut AccountListSummary,
         take: &mut dyn FnMut(u64, &[u8]),
-    ) -> Result<(), BadAccounts> {
+    ) -> Result<(), AccountListError> {
         let mut chunks = Chunks::new(input);
         let mut chunk = Chunk::default();
         while chunks.next(&mut chunk)? {
@@ -198,12 +198,12 @@ impl Accounts<'_> {
         Ok(())
     }
 
-    /// One line or record; `None` is one that is far too long.
+    /// Takes the account of one line or record; `None` if it is far too long.
     fn record(
         &self,
         number: u64,
         found: Option<&[u8]>,
-        read: &mut AccountsRead,
+        read: &mut AccountListSummary,
         take: &mut dyn FnMut(u64, &[u8]),
     ) {
         let is_first = read.lines == 0;
@@ -222,7 +222,7 @@ impl Accounts<'_> {
             }
             Some(other) => read.malformed.add(number, || {
                 let comma = self.options.column.is_none() && other.contains(&b',');
-                let hint = if comma { ", or name a --column" } else { "" };
+                let hint = if comma { ", or use --column" } else { "" };
                 format!("{}; write {}{hint}", (self.malformed)(other), self.wanted)
             }),
             None => {
@@ -236,17 +236,17 @@ impl Accounts<'_> {
         &self,
         input: impl Read,
         column: &Column,
-        read: &mut AccountsRead,
+        read: &mut AccountListSummary,
         take: &mut dyn FnMut(u64, &[u8]),
-    ) -> Result<(), BadAccounts> {
-        let mut csv = Csv::new(input);
+    ) -> Result<(), AccountListError> {
+        let mut csv = CsvReader::new(input);
         let place = match column {
             Column::Number(number) => number.saturating_sub(1),
             Column::Name(name) => {
                 let known = csv.names()?;
                 let Some(place) = known.iter().position(|known| known == name) else {
                     let known = known.iter().filter(|name| !name.is_empty());
-                    return Err(BadAccounts::NoColumn {
+                    return Err(AccountListError::NoColumn {
                         wanted: name.clone(),
                         known: known.map(|name| excerpt(name.as_bytes())).collect(),
                         text: self.options.text,
@@ -276,124 +276,11 @@ impl Accounts<'_> {
     }
 }
 
-/// Bytes of a field that are kept: no account is longer, and few names of columns.
-const LONGEST_FIELD: usize = 512;
-/// Names of columns that are looked at.
-const MOST_COLUMNS: usize = 4_096;
-
-struct Csv<R: Read> {
-    input: BufReader<R>,
-    reader: Reader,
-    field: [u8; LONGEST_FIELD],
-}
-
-struct Record {
-    line: u64,
-    field: Field,
-}
-
-enum Field {
-    Absent,
-    TooLong,
-    /// It has so many bytes.
-    Is(usize),
-}
-
-/// How a field ended.
-struct Ended {
-    length: Option<usize>,
-    record_ends: bool,
-}
-
-impl<R: Read> Csv<R> {
-    fn new(input: R) -> Self {
-        Self {
-            input: BufReader::with_capacity(1 << 16, input),
-            reader: Reader::new(),
-            field: [0; LONGEST_FIELD],
-        }
-    }
-
-    /// The fields of the next record.
-    fn names(&mut self) -> io::Result<Vec<String>> {
-        let mut names = Vec::new();
-        while let Some(ended) = self.read_field()? {
-            let name = ended.length.and_then(|length| self.field.get(..length));
-            let name = String::from_utf8_lossy(name.unwrap_or_default());
-            if names.len() < MOST_COLUMNS {
-                names.push(name.trim().trim_start_matches('\u{feff}').to_owned());
-            }
-            if ended.record_ends {
-                break;
-            }
-        }
-        Ok(names)
-    }
-
-    /// The next record; its field in this place is kept. Lines with nothing are none.
-    fn next(&mut self, wanted: usize) -> io::Result<Option<Record>> {
-        let mut kept = [0; LONGEST_FIELD];
-        let mut field = Field::Absent;
-        let mut place = 0_usize;
-        loop {
-            let Some(ended) = self.read_field()? else {
-                return Ok(None);
-            };
-            // The reader is behind the end of a record's line.
-            let line = self
-                .reader
-                .line()
-                .saturating_sub(u64::from(ended.record_ends))
-                .max(1);
-            if place == wanted {
-                field = ended.length.map_or(Field::TooLong, Field::Is);
-                kept = self.field;
-            }
-            place = place.saturating_add(1);
-            if ended.record_ends {
-                self.field = kept;
-                return Ok(Some(Record { line, field }));
-            }
-        }
-    }
-
-    /// `None` at the end of the input.
-    fn read_field(&mut self) -> io::Result<Option<Ended>> {
-        let mut length = 0_usize;
-        let mut too_long = false;
-        loop {
-            let input = match self.input.fill_buf() {
-                Ok(input) => input,
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-                Err(error) => return Err(error),
-            };
-            let output = self.field.get_mut(length..).unwrap_or_default();
-            let (result, used, written) = self.reader.read_field(input, output);
-            self.input.consume(used);
-            length = length.saturating_add(written);
-            match result {
-                ReadFieldResult::InputEmpty => {}
-                ReadFieldResult::OutputFull => {
-                    too_long = true;
-                    length = 0;
-                }
-                ReadFieldResult::Field { record_end } => {
-                    return Ok(Some(Ended {
-                        length: (!too_long).then_some(length),
-                        record_ends: record_end,
-                    }));
-                }
-                ReadFieldResult::End => return Ok(None),
-            }
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn read(text: &str, column: Option<&str>) -> (Vec<String>, AccountsRead) {
+    fn read(text: &str, column: Option<&str>) -> (Vec<String>, AccountListSummary) {
         let options = ListOptions {
             column: column.map(Column::parse),
             text: FileQuoting::Shown,
@@ -423,7 +310,7 @@ mod tests {
         };
         assert_eq!((first.line, second.line), (5, 6));
         assert_eq!(first.why, "`B1` is another; write A and a digit");
-        assert!(second.why.ends_with(", or name a --column"), "{second:?}");
+        assert!(second.why.ends_with(", or use --column"), "{second:?}");
     }
 
     #[test]
@@ -457,8 +344,8 @@ mod tests {
             ),
             (
                 FileQuoting::Hidden,
-                "the first line has no column `acount` among its 2 names; write a name as it is there, or a \
-                 number; --show-lines shows the names",
+                "the first line has no column `acount` among its 2 names; write a name exactly as in \
+                 the file, or a number; use --show-lines to show the names",
             ),
         ] {
             let options = ListOptions {

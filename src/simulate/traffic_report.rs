@@ -8,30 +8,32 @@ use turnout_core::{
 };
 
 use crate::contradictions::{Contradiction, Contradictions};
-use crate::counts::{add, increase};
-use crate::fields::{Entry, Fields, Part};
-use crate::lacks::{Lack, Lacks};
-use crate::log::{LogRead, Replay, Tally, as_text};
+use crate::log_entry::LogEntry;
+use crate::log_fields::{LogFields, RequestPart};
+use crate::log_summary::{LogSummary, serialize_time};
+use crate::missing_fields::{MissingField, MissingFieldCounts};
+use crate::replay::{Replay, RequestCounter};
+use crate::saturating::{add, increase};
 
-/// What a policy decides for the requests of a log.
+/// The decisions of a policy for the requests of a log.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Traffic {
-    /// When it is decided.
-    #[serde(serialize_with = "as_text")]
+pub struct TrafficReport {
+    /// The time at which the policy is evaluated.
+    #[serde(serialize_with = "serialize_time")]
     pub at: Time,
     /// What was read.
-    pub log: LogRead,
-    /// Requests that no rollout has.
+    pub log: LogSummary,
+    /// Requests that match no rollout.
     pub no_rollout: u64,
-    /// Each rollout, in the order of the policy.
+    /// The rollouts, in the order of the policy.
     pub rollouts: Vec<RolloutTraffic>,
-    /// What the log does not say, though the policy asks for it.
-    pub lacks: Vec<Lack>,
-    /// Requests whose lines say that something else was decided than can be.
+    /// Fields that the policy needs and the log omits.
+    pub missing_fields: Vec<MissingField>,
+    /// Requests whose recorded decision contradicts the replay.
     pub contradictions: Vec<Contradiction>,
 }
 
-/// What one rollout decides.
+/// The decisions for the requests of one rollout.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct RolloutTraffic {
     /// Its name.
@@ -40,83 +42,83 @@ pub struct RolloutTraffic {
     pub mode: &'static str,
     /// Whether a decision for v2 is served. In the modes `dark` and `shadow` it is only recorded.
     pub serves_v2: bool,
-    /// Requests in a day, where the log is long enough to say.
-    pub requests_a_day: Option<u64>,
-    /// Those of them that are decided for v2.
-    pub v2_a_day: Option<u64>,
+    /// Requests per day; `None` if the log covers less than a minute.
+    pub requests_per_day: Option<u64>,
+    /// Requests per day that are decided for v2.
+    pub v2_per_day: Option<u64>,
     /// All its requests.
-    pub total: Row,
-    /// By segment of their account; a request counts in each.
-    pub segments: Vec<Row>,
+    pub total: RequestGroup,
+    /// The requests of each segment; a request counts in each segment of its account.
+    pub segments: Vec<RequestGroup>,
     /// Requests of accounts in no segment.
-    pub no_segment: Row,
-    /// Requests that name no account, or a malformed one.
-    pub no_account: Row,
-    /// Beside what the log itself says was decided; `None` where it says nothing.
-    pub recorded: Option<Recorded>,
+    pub no_segment: RequestGroup,
+    /// Requests without an account, or with a malformed one.
+    pub no_account: RequestGroup,
+    /// The comparison with the decisions in the log; `None` if it has none.
+    pub recorded: Option<RecordedDecisions>,
 }
 
 /// Requests by decision.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Row {
-    /// The segment, in rows of segments.
+pub struct RequestGroup {
+    /// The segment; `None` for other groups.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub segment: Option<String>,
-    /// All.
+    /// All requests of the group.
     pub requests: u64,
     /// Decided for v2.
     pub v2: u64,
-    /// By treatment and reason; those that are none are left out.
-    pub decisions: Vec<Decided>,
+    /// Counts by treatment and reason, without zeros.
+    pub decisions: Vec<DecisionCount>,
 }
 
 /// Requests of one treatment and reason.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-pub struct Decided {
+pub struct DecisionCount {
     /// `v1` or `v2`.
     pub treatment: &'static str,
-    /// As in metrics and logs.
+    /// The reason, as in metrics and access logs.
     pub reason: &'static str,
-    /// How many.
+    /// The number of requests.
     pub requests: u64,
 }
 
-/// What was decided when the log was written, and what would be now.
+/// Compares the decisions in the log with those of the replay.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
-pub struct Recorded {
-    /// The same.
+pub struct RecordedDecisions {
+    /// The same treatment.
     pub same: u64,
-    /// V1 then, v2 now.
+    /// V1 in the log, v2 in the replay.
     pub v1_to_v2: u64,
-    /// V2 then, v1 now.
+    /// V2 in the log, v1 in the replay.
     pub v2_to_v1: u64,
-    /// The line does not say what was decided.
+    /// The line has no decision.
     pub unknown: u64,
 }
 
-impl Traffic {
+impl TrafficReport {
     /// Replays a log.
     ///
     /// # Errors
-    /// When the input fails.
+    /// If the input cannot be read.
     pub fn of(plan: &Plan, at: Time, replay: &Replay, input: impl Read) -> io::Result<Self> {
         let (tally, log) = replay.run(input, || Counts::new(plan, at))?;
         Ok(tally.finish(log, &replay.fields))
     }
 }
 
-/// What an entry says, as a request under a plan.
+/// Builds the request of an entry, decides it, and passes both to `take`.
 pub(crate) fn with_request<T>(
     plan: &Plan,
     at: Time,
-    entry: &Entry<'_>,
-    fields: &Fields,
+    entry: &LogEntry<'_>,
+    fields: &LogFields,
     take: impl FnOnce(&Request<'_>, Decision<'_>) -> T,
 ) -> T {
     let pairs = entry.pairs(fields);
     let mut request = plan.request(Headers::new(pairs.as_slice()), Inbound::Strip, at);
-    // What the filter has found is what it will find again.
-    if let Some(account) = entry.get(Part::Account) {
+    // The account that the filter recorded is the one that it would find again.
+    if let Some(account) = entry.get(RequestPart::Account) {
         request.account = plan
             .account(account)
             .map_or(Account::Malformed, Account::Known);
@@ -125,15 +127,15 @@ pub(crate) fn with_request<T>(
     take(&request, decision)
 }
 
-pub(crate) fn recorded_treatment(entry: &Entry<'_>) -> Option<Treatment> {
-    match entry.get(Part::Treatment) {
+pub(crate) fn recorded_treatment(entry: &LogEntry<'_>) -> Option<Treatment> {
+    match entry.get(RequestPart::Treatment) {
         Some(b"v1") => Some(Treatment::V1),
         Some(b"v2") => Some(Treatment::V2),
         _ => None,
     }
 }
 
-/// Treatments and reasons, as places of a row.
+/// The number of pairs of treatment and reason, which are the columns of a row.
 const CELLS: usize = Reason::ALL.len().saturating_mul(2);
 
 struct Counts<'p> {
@@ -141,15 +143,15 @@ struct Counts<'p> {
     at: Time,
     no_rollout: u64,
     rollouts: Vec<RolloutCounts>,
-    lacks: Lacks,
+    missing: MissingFieldCounts,
     contradictions: Contradictions,
 }
 
 #[derive(Clone)]
 struct RolloutCounts {
-    /// Segments, then no segment, no account, and all.
+    /// Rows: each segment, no segment, no account, and all requests.
     rows: Vec<[u64; CELLS]>,
-    recorded: Recorded,
+    recorded: RecordedDecisions,
 }
 
 impl<'p> Counts<'p> {
@@ -157,22 +159,22 @@ impl<'p> Counts<'p> {
         let rows = plan.segment_names().len().saturating_add(3);
         let rollout = RolloutCounts {
             rows: vec![[0; CELLS]; rows],
-            recorded: Recorded::default(),
+            recorded: RecordedDecisions::default(),
         };
         Self {
             plan,
             at,
             no_rollout: 0,
             rollouts: vec![rollout; plan.rollouts().len()],
-            lacks: Lacks::default(),
+            missing: MissingFieldCounts::default(),
             contradictions: Contradictions::default(),
         }
     }
 }
 
-impl Tally for Counts<'_> {
-    fn request(&mut self, entry: &Entry<'_>, fields: &Fields) {
-        self.lacks.add(entry);
+impl RequestCounter for Counts<'_> {
+    fn request(&mut self, entry: &LogEntry<'_>, fields: &LogFields) {
+        self.missing.add(entry);
         with_request(self.plan, self.at, entry, fields, |request, decision| {
             self.contradictions.add(self.plan, entry, fields, &decision);
             let Some(rollout) = decision.rollout else {
@@ -183,9 +185,9 @@ impl Tally for Counts<'_> {
                 return;
             };
             match decision.reason {
-                Reason::NoAccount => increase(&mut self.lacks.account),
+                Reason::NoAccount => increase(&mut self.missing.account),
                 Reason::OutsideRequests if request.id().is_none() => {
-                    increase(&mut self.lacks.request_id);
+                    increase(&mut self.missing.request_id);
                 }
                 _ => {}
             }
@@ -209,7 +211,7 @@ impl Tally for Counts<'_> {
                 add(ours, *theirs);
             }
         }
-        self.lacks.merge(&other.lacks);
+        self.missing.merge(&other.missing);
         self.contradictions.merge(other.contradictions);
     }
 }
@@ -239,9 +241,9 @@ impl RolloutCounts {
         count(segments.saturating_add(2));
     }
 
-    fn row(&self, row: usize, segment: Option<&String>) -> Row {
+    fn row(&self, row: usize, segment: Option<&String>) -> RequestGroup {
         let cells = self.rows.get(row).copied().unwrap_or([0; CELLS]);
-        let mut made = Row {
+        let mut made = RequestGroup {
             segment: segment.cloned(),
             requests: 0,
             v2: 0,
@@ -260,7 +262,7 @@ impl RolloutCounts {
                 if treatment == Treatment::V2 {
                     add(&mut made.v2, requests);
                 }
-                made.decisions.push(Decided {
+                made.decisions.push(DecisionCount {
                     treatment: treatment.as_str(),
                     reason: reason.as_str(),
                     requests,
@@ -278,7 +280,7 @@ const fn cell(treatment: Treatment, reason: Reason) -> usize {
 }
 
 impl Counts<'_> {
-    fn finish(self, log: LogRead, fields: &Fields) -> Traffic {
+    fn finish(self, log: LogSummary, fields: &LogFields) -> TrafficReport {
         let names = self.plan.segment_names();
         let rollouts = self.plan.rollouts().iter().zip(&self.rollouts);
         let rollouts = rollouts.map(|(rollout, counts)| {
@@ -289,29 +291,29 @@ impl Counts<'_> {
                 rollout: rollout.name.clone(),
                 mode: rollout.mode.as_str(),
                 serves_v2: !matches!(rollout.mode, Mode::Dark | Mode::Shadow),
-                requests_a_day: a_day(total.requests),
-                v2_a_day: a_day(total.v2),
+                requests_per_day: a_day(total.requests),
+                v2_per_day: a_day(total.v2),
                 segments: segments
                     .map(|(index, name)| counts.row(index, Some(name)))
                     .collect(),
                 no_segment: counts.row(names.len(), None),
                 no_account: counts.row(names.len().saturating_add(1), None),
-                recorded: Some(counts.recorded).filter(Recorded::says_something),
+                recorded: Some(counts.recorded).filter(RecordedDecisions::is_known),
                 total,
             }
         });
-        Traffic {
+        TrafficReport {
             at: self.at,
             no_rollout: self.no_rollout,
             rollouts: rollouts.collect(),
-            lacks: self.lacks.told(self.plan, fields, &log),
-            contradictions: self.contradictions.told(log.requests),
+            missing_fields: self.missing.report(self.plan, fields, &log),
+            contradictions: self.contradictions.report(log.requests),
             log,
         }
     }
 }
 
-impl Recorded {
+impl RecordedDecisions {
     fn add(&mut self, then: Option<Treatment>, now: Treatment) {
         increase(match (then, now) {
             (None, _) => &mut self.unknown,
@@ -328,7 +330,7 @@ impl Recorded {
         add(&mut self.unknown, other.unknown);
     }
 
-    const fn says_something(&self) -> bool {
+    const fn is_known(&self) -> bool {
         self.same > 0 || self.v1_to_v2 > 0 || self.v2_to_v1 > 0
     }
 }

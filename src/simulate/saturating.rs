@@ -1,4 +1,4 @@
-//! Counting, which ends at the largest number there is.
+//! Counters that stop at the largest number.
 
 pub(crate) fn increase(count: &mut u64) {
     add(count, 1);

@@ -1,8 +1,7 @@
-//! Lines of JSON: an object that says one thing in each field.
+//! Parses log lines of JSON, one object each.
 //!
-//! Almost all lines are flat and without escapes, and a scanner that looks for quotes reads them
-//! many times faster than a parser. Whatever it is not made for is left to the parser, so that it
-//! need not be right about what is JSON.
+//! Almost all lines are flat and have no escapes. A scanner that looks for quotes reads those many times faster
+//! than a parser. It leaves everything else to the parser, so it does not have to recognise invalid JSON.
 
 use std::fmt;
 
@@ -11,11 +10,16 @@ use serde::de::{Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde_json::Value;
 use turnout_core::AccessLogEntry;
 
-use crate::fields::{ENTRY, Entry, Fields, Layout, Part};
+use crate::log_entry::LogEntry;
+use crate::log_fields::{ENTRY, FieldOrder, LogFields, RequestPart};
 
-/// `None` when the line needs the parser.
-pub(crate) fn scan<'a>(line: &'a [u8], fields: &Fields, layout: &mut Layout) -> Option<Entry<'a>> {
-    let mut entry = Entry::new();
+/// Scans a line; `None` if it needs the parser.
+pub(crate) fn scan<'a>(
+    line: &'a [u8],
+    fields: &LogFields,
+    layout: &mut FieldOrder,
+) -> Option<LogEntry<'a>> {
+    let mut entry = LogEntry::new();
     let mut rest = blank(line).strip_prefix(b"{")?;
     let mut place = 0_usize;
     loop {
@@ -41,7 +45,7 @@ pub(crate) fn scan<'a>(line: &'a [u8], fields: &Fields, layout: &mut Layout) -> 
     }
 }
 
-/// Something at the beginning of a text, and what comes after.
+/// A token at the beginning of a text, and the text after it.
 struct Token<'a> {
     text: &'a [u8],
     after: &'a [u8],
@@ -51,7 +55,7 @@ struct Token<'a> {
 #[derive(Clone, Copy, PartialEq)]
 enum Kind {
     Plain,
-    /// It does not say what it means.
+    /// A string with escapes, which need decoding.
     Escaped,
     Null,
 }
@@ -95,7 +99,7 @@ fn string(text: &[u8]) -> Option<Token<'_>> {
                 kind,
             });
         }
-        // A backslash, and what it escapes.
+        // Skips a backslash and the character that it escapes.
         kind = Kind::Escaped;
         end = end.saturating_add(2);
     }
@@ -112,8 +116,8 @@ fn blank(text: &[u8]) -> &[u8] {
 pub(crate) struct Parsed(Vec<(usize, Option<Vec<u8>>)>);
 
 impl Parsed {
-    pub(crate) fn entry(&self) -> Entry<'_> {
-        let mut entry = Entry::new();
+    pub(crate) fn entry(&self) -> LogEntry<'_> {
+        let mut entry = LogEntry::new();
         for (slot, value) in &self.0 {
             if entry.mark(*slot)
                 && let Some(value) = value
@@ -126,9 +130,9 @@ impl Parsed {
 }
 
 /// Reads any object. The error is what is wrong.
-pub(crate) fn parse(line: &[u8], fields: &Fields) -> Result<Parsed, String> {
+pub(crate) fn parse(line: &[u8], fields: &LogFields) -> Result<Parsed, String> {
     let mut deserializer = serde_json::Deserializer::from_slice(line);
-    let parsed = deserializer.deserialize_map(Wanted(fields));
+    let parsed = deserializer.deserialize_map(EntryVisitor(fields));
     let parsed = parsed.and_then(|parsed| deserializer.end().map(|()| parsed));
     parsed.map_err(|error| {
         let text = error.to_string();
@@ -145,20 +149,20 @@ fn parts(entry: &str) -> Vec<(usize, Option<Vec<u8>>)> {
     };
     let account = logged
         .account
-        .map(|account| (Part::Account as usize, Some(account.into_owned())));
+        .map(|account| (RequestPart::Account as usize, Some(account.into_owned())));
     let words = [
-        (Part::Treatment, logged.treatment),
-        (Part::Reason, logged.reason),
-        (Part::Rollout, logged.rollout),
-        (Part::Revision, logged.revision),
+        (RequestPart::Treatment, logged.treatment),
+        (RequestPart::Reason, logged.reason),
+        (RequestPart::Rollout, logged.rollout),
+        (RequestPart::Revision, logged.revision),
     ];
     let words = words.map(|(part, word)| (part as usize, Some(word.to_vec())));
     account.into_iter().chain(words).collect()
 }
 
-struct Wanted<'f>(&'f Fields);
+struct EntryVisitor<'f>(&'f LogFields);
 
-impl<'de> Visitor<'de> for Wanted<'_> {
+impl<'de> Visitor<'de> for EntryVisitor<'_> {
     type Value = Parsed;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -193,12 +197,12 @@ mod tests {
     use super::*;
 
     fn both(line: &str) -> (Option<Option<String>>, Result<Option<String>, String>) {
-        let fields = Fields::default();
-        let path = |entry: &Entry<'_>| {
-            let path = entry.get(Part::Path)?;
+        let fields = LogFields::default();
+        let path = |entry: &LogEntry<'_>| {
+            let path = entry.get(RequestPart::Path)?;
             Some(String::from_utf8(path.to_vec()).unwrap())
         };
-        let scanned = scan(line.as_bytes(), &fields, &mut Layout::default());
+        let scanned = scan(line.as_bytes(), &fields, &mut FieldOrder::default());
         let parsed = parse(line.as_bytes(), &fields);
         (
             scanned.map(|entry| path(&entry)),
@@ -237,8 +241,8 @@ mod tests {
     }
 
     #[test]
-    fn what_the_filter_says_is_several_parts() {
-        let fields = Fields::default();
+    fn the_filters_entry_has_several_properties() {
+        let fields = LogFields::default();
         for (entry, expected, is_flat) in [
             (
                 "rollout=chat treatment=v2 reason=rule revision=1 account=AC1",
@@ -259,12 +263,16 @@ mod tests {
             ("something else", [None; 3], false),
         ] {
             let line = format!(r#"{{"path":"/a","turnout":"{entry}"}}"#);
-            let read = |entry: &Entry<'_>| {
-                [Part::Account, Part::Treatment, Part::Reason]
-                    .map(|part| entry.get(part).map(<[u8]>::to_vec))
+            let read = |entry: &LogEntry<'_>| {
+                [
+                    RequestPart::Account,
+                    RequestPart::Treatment,
+                    RequestPart::Reason,
+                ]
+                .map(|part| entry.get(part).map(<[u8]>::to_vec))
             };
             let expected = expected.map(|part| part.map(|text| text.as_bytes().to_vec()));
-            let scanned = scan(line.as_bytes(), &fields, &mut Layout::default());
+            let scanned = scan(line.as_bytes(), &fields, &mut FieldOrder::default());
             assert_eq!(scanned.is_some(), is_flat, "{line}");
             if let Some(scanned) = scanned {
                 assert_eq!(read(&scanned), expected, "{line}");
@@ -274,10 +282,10 @@ mod tests {
         }
     }
 
-    /// As Envoy writes it: `null` is no header.
+    /// Envoy writes `null` for an absent header.
     #[test]
     fn an_empty_header_is_a_header() {
-        let mut fields = Fields::default();
+        let mut fields = LogFields::default();
         fields.map("header:x-beta=beta").unwrap();
         for (line, expected) in [
             (r#"{"beta":""}"#, &[""][..]),
@@ -285,12 +293,12 @@ mod tests {
             (r#"{"beta":null}"#, &[]),
             (r#"{"beta":"-"}"#, &[]),
         ] {
-            let read = |entry: &Entry<'_>| -> Vec<Vec<u8>> {
+            let read = |entry: &LogEntry<'_>| -> Vec<Vec<u8>> {
                 let pairs = entry.pairs(&fields);
                 let values = pairs.as_slice().iter();
                 values.map(|(_, value)| value.to_vec()).collect()
             };
-            let scanned = scan(line.as_bytes(), &fields, &mut Layout::default()).unwrap();
+            let scanned = scan(line.as_bytes(), &fields, &mut FieldOrder::default()).unwrap();
             assert_eq!(
                 read(&scanned),
                 expected.iter().map(|v| v.as_bytes()).collect::<Vec<_>>(),
@@ -302,7 +310,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_object_is_said() {
+    fn a_line_that_is_not_an_object_is_an_error() {
         for (line, why) in [
             (
                 "[]",

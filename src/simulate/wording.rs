@@ -1,8 +1,8 @@
-//! Small things about text.
+//! Words and number formats of the reports.
 
 use turnout_core::{FileQuoting, Format};
 
-/// Characters of a name that are shown.
+/// The number of characters of an excerpt.
 const MOST: usize = 60;
 
 /// Returns the beginning of a text from a file, escaped for a terminal.
@@ -15,7 +15,7 @@ pub(crate) fn percent(part: u64, whole: u64) -> String {
     turnout_text::percent(part, whole).unwrap_or_else(|| String::from("0 %"))
 }
 
-/// That a text is no account, and why.
+/// Describes why a text is not an account.
 pub(crate) fn malformed(format: Format, found: &[u8], text: FileQuoting) -> String {
     match (text, format) {
         (FileQuoting::Shown, _) => {
@@ -31,7 +31,7 @@ pub(crate) fn malformed(format: Format, found: &[u8], text: FileQuoting) -> Stri
     }
 }
 
-/// What an account has to be.
+/// The expected form of an account.
 pub(crate) const fn wanted(format: Format) -> &'static str {
     match format {
         Format::Sid => "`AC` and 32 lower-case hex digits",

@@ -1,71 +1,71 @@
-//! Counts accounts by where they stand under a policy.
+//! Counts the accounts of a list by their outcome under a policy.
 
 use std::io::Read;
 
 use serde::Serialize;
 use turnout_core::{Account, AccountOutcome, Fraction, Mode, Plan, Reason, Rollout, Time};
 
-use crate::accounts::{Accounts, AccountsRead, BadAccounts, ListOptions};
-use crate::counts::increase;
-use crate::log::as_text;
-use crate::words::{self, wanted};
+use crate::account_list::{AccountListError, AccountListSummary, Accounts, ListOptions};
+use crate::log_summary::serialize_time;
+use crate::saturating::increase;
+use crate::wording::{self, wanted};
 
-/// Where the accounts of a list stand.
+/// The accounts of a list, counted by outcome.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Census {
-    /// When.
-    #[serde(serialize_with = "as_text")]
+pub struct AccountReport {
+    /// The time at which the policy is evaluated.
+    #[serde(serialize_with = "serialize_time")]
     pub at: Time,
-    /// What was read. An account that is there twice counts twice.
-    pub accounts: AccountsRead,
-    /// Each rollout, in the order of the policy.
-    pub rollouts: Vec<RolloutCensus>,
+    /// What was read. An account that is listed twice counts twice.
+    pub accounts: AccountListSummary,
+    /// The rollouts, in the order of the policy.
+    pub rollouts: Vec<RolloutAccounts>,
 }
 
-/// Where the accounts stand in one rollout.
+/// The accounts, counted by outcome in one rollout.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct RolloutCensus {
+pub struct RolloutAccounts {
     /// Its name.
     pub rollout: String,
     /// `off`, `dark`, `shadow`, `split` or `on`.
     pub mode: &'static str,
     /// Whether a decision for v2 is served. In the modes `dark` and `shadow` it is only recorded.
     pub serves_v2: bool,
-    /// Headers that rules ask for: accounts are counted as if their requests had none of them.
+    /// The headers that rules depend on: accounts are counted as if their requests had none of them.
     pub headers: Vec<String>,
     /// All accounts.
-    pub total: Group,
-    /// By segment; an account counts in each.
-    pub segments: Vec<Group>,
+    pub total: AccountGroup,
+    /// The accounts of each segment; an account counts in each of its segments.
+    pub segments: Vec<AccountGroup>,
     /// Accounts in no segment.
-    pub no_segment: Group,
-    /// By the rule that holds.
-    pub rules: Vec<RuleCensus>,
+    pub no_segment: AccountGroup,
+    /// The accounts by the rule that applies.
+    pub rules: Vec<RuleAccounts>,
 }
 
-/// Accounts by where they stand.
+/// A group of accounts, counted by outcome.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
-pub struct Group {
-    /// The segment, in groups that are one.
+pub struct AccountGroup {
+    /// The segment; `None` for other groups.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub segment: Option<String>,
-    /// All.
+    /// All accounts of the group.
     pub accounts: u64,
     /// Decided for v2, with all or a part of their requests.
     pub v2: u64,
-    /// Of those, with all.
+    /// Accounts with all requests on v2.
     pub v2_all: u64,
-    /// Of those, with a part.
+    /// Accounts with some requests on v2.
     pub v2_part: u64,
-    /// A rule holds, but not for this part of the accounts.
+    /// A rule applies, but the account is outside its percentage of accounts.
     pub outside_accounts: u64,
-    /// A rule takes the account, but none of its requests.
+    /// A rule includes the account, but none of its requests.
     pub outside_requests: u64,
-    /// A rule serves them v1.
+    /// A rule serves v1.
     pub rule_v1: u64,
-    /// No rule holds.
+    /// No rule applies.
     pub default: u64,
-    /// A rule names regions, and it is unknown in which the proxy is.
+    /// A rule has `regions`, and the region of the proxy is unknown.
     pub no_region: u64,
     /// The policy is halted.
     pub halted: u64,
@@ -73,14 +73,14 @@ pub struct Group {
     pub off: u64,
 }
 
-/// Accounts for which a rule holds.
+/// The accounts to which a rule applies.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct RuleCensus {
-    /// From 1.
+pub struct RuleAccounts {
+    /// The number of the rule, from 1.
     pub rule: usize,
-    /// Percentage of accounts in force, in millionths of a percent; `None` where the rule serves v1.
+    /// The current percentage of accounts, in millionths of a percent; `None` if the rule serves v1.
     pub accounts_millionths: Option<u32>,
-    /// Percentage of their requests, in millionths of a percent; `None` where the rule serves v1.
+    /// The percentage of their requests, in millionths of a percent; `None` if the rule serves v1.
     pub requests_millionths: Option<u32>,
     /// Accounts that take v2.
     pub v2: u64,
@@ -88,25 +88,25 @@ pub struct RuleCensus {
     pub v1: u64,
 }
 
-impl Census {
+impl AccountReport {
     /// Counts the accounts of a list.
     ///
     /// # Errors
-    /// When the input fails, or has no such column.
+    /// If the input cannot be read, or does not have the column.
     pub fn of(
         plan: &Plan,
         at: Time,
         list: &ListOptions,
         input: impl Read,
-    ) -> Result<Self, BadAccounts> {
+    ) -> Result<Self, AccountListError> {
         let rollouts = plan.rollouts().iter();
         let mut rollouts: Vec<_> = rollouts
-            .map(|rollout| RolloutCensus::new(plan, rollout, at))
+            .map(|rollout| RolloutAccounts::new(plan, rollout, at))
             .collect();
         let accounts = Accounts {
             options: list,
             wanted: wanted(plan.format()),
-            malformed: &|found| words::malformed(plan.format(), found, list.text),
+            malformed: &|found| wording::malformed(plan.format(), found, list.text),
             is_account: &|found| plan.account(found).is_some(),
             is_header: &|_| true,
         };
@@ -131,17 +131,17 @@ impl Census {
     }
 }
 
-impl RolloutCensus {
+impl RolloutAccounts {
     fn new(plan: &Plan, rollout: &Rollout, at: Time) -> Self {
         let mut headers: Vec<String> = rollout.rule_headers().map(str::to_owned).collect();
         headers.sort();
         headers.dedup();
-        let group = |name: &String| Group {
+        let group = |name: &String| AccountGroup {
             segment: Some(name.clone()),
-            ..Group::default()
+            ..AccountGroup::default()
         };
         let rules = rollout.rule_fractions(at).enumerate();
-        let rules = rules.map(|(index, fractions)| RuleCensus {
+        let rules = rules.map(|(index, fractions)| RuleAccounts {
             rule: index.saturating_add(1),
             accounts_millionths: fractions.map(|[accounts, _]| accounts.millionths()),
             requests_millionths: fractions.map(|[_, requests]| requests.millionths()),
@@ -153,9 +153,9 @@ impl RolloutCensus {
             mode: rollout.mode.as_str(),
             serves_v2: !matches!(rollout.mode, Mode::Dark | Mode::Shadow),
             headers,
-            total: Group::default(),
+            total: AccountGroup::default(),
             segments: plan.segment_names().iter().map(group).collect(),
-            no_segment: Group::default(),
+            no_segment: AccountGroup::default(),
             rules: rules.collect(),
         }
     }
@@ -179,7 +179,7 @@ impl RolloutCensus {
     }
 }
 
-impl Group {
+impl AccountGroup {
     fn add(&mut self, standing: &AccountOutcome) {
         increase(&mut self.accounts);
         if standing.requests.is_some() {

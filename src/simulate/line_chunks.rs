@@ -1,41 +1,41 @@
-//! A text of any size in pieces of whole lines, in bounded memory.
+//! Splits a text of any size into chunks of whole lines, in bounded memory.
 
 use std::io::{self, Read};
 
 use memchr::{memchr, memchr_iter, memrchr};
 
-/// No line of a log or a list is longer; a longer one is counted and skipped.
+/// The maximum length of a line, in bytes; a longer line is counted and skipped.
 pub(crate) const LONGEST_LINE: usize = 1 << 20;
-/// Of a piece. It has room for the beginning of a line that the piece before it cut off.
+/// The size of a chunk, in bytes. It has room for the beginning of a line that the previous chunk cut off.
 const PIECE: usize = 2 * LONGEST_LINE;
-/// A piece that has this much is handed on before it is full, so that a slow pipe is not waited for.
+/// A chunk with this many bytes is returned before it is full, so that nobody waits for a slow pipe.
 const ENOUGH: usize = PIECE / 8;
 
-/// What some editors write before a text in UTF-8. It is no part of the first line.
+/// The byte order mark that some editors write before UTF-8 text. It is not part of the first line.
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
-/// Reads pieces.
+/// Reads chunks.
 pub(crate) struct Chunks<R> {
     input: R,
-    /// The line that the last piece cut off.
+    /// The beginning of the line that the last chunk cut off.
     rest: Vec<u8>,
-    /// Lines before the next piece.
+    /// The number of lines before the next chunk.
     lines: u64,
-    /// In a line that is too long.
+    /// Whether the reader is inside a line that is too long.
     skips: bool,
     ended: bool,
 }
 
-/// Some whole lines.
+/// A chunk of whole lines.
 #[derive(Default)]
 pub(crate) struct Chunk {
-    /// As long as a piece can be; the lines are in a part of it.
+    /// A buffer of the size of a chunk; the lines are in `start..end`.
     buffer: Vec<u8>,
     start: usize,
     end: usize,
-    /// Lines before this piece.
+    /// The number of lines before this chunk.
     pub(crate) before: u64,
-    /// The line that was too long and ended right before this piece, by its number.
+    /// The number of the line that was too long and ended right before this chunk.
     pub(crate) skipped: Option<u64>,
 }
 
@@ -44,7 +44,7 @@ impl Chunk {
         self.buffer.get(self.start..self.end).unwrap_or_default()
     }
 
-    /// The lines, without their ends and the mark before the first, and with their numbers from 1.
+    /// The lines with their numbers from 1, without line ends and byte order mark.
     pub(crate) fn lines(&self) -> impl Iterator<Item = (u64, &[u8])> {
         let mut rest = self.bytes();
         let mut number = self.before;
@@ -76,7 +76,7 @@ impl<R: Read> Chunks<R> {
         }
     }
 
-    /// Reads the next piece into `chunk`, whose memory is used again; `false` at the end.
+    /// Reads the next chunk into `chunk`, and reuses its memory; `false` at the end.
     pub(crate) fn next(&mut self, chunk: &mut Chunk) -> io::Result<bool> {
         chunk.skipped = None;
         loop {
@@ -121,7 +121,7 @@ impl<R: Read> Chunks<R> {
         }
     }
 
-    /// Leaves out the rest of a line that is too long, as far as it is read.
+    /// Skips the rest of a line that is too long, as far as it has been read.
     fn skip(&mut self, chunk: &mut Chunk) {
         let end = memchr(b'\n', chunk.bytes());
         chunk.start = end.map_or(chunk.end, |end| end.saturating_add(1));
@@ -132,7 +132,7 @@ impl<R: Read> Chunks<R> {
         }
     }
 
-    /// Keeps the line that is not whole for the next piece.
+    /// Keeps an incomplete line for the next chunk.
     fn cut(&mut self, chunk: &mut Chunk) {
         if self.ended {
             return;
@@ -156,7 +156,7 @@ pub(crate) fn as_u64(count: usize) -> u64 {
 mod tests {
     use super::*;
 
-    /// Gives as few bytes at once as a pipe may.
+    /// Returns few bytes at once, as a pipe may.
     struct Slow<'a>(&'a [u8], usize);
 
     impl Read for Slow<'_> {

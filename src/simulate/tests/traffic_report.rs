@@ -6,12 +6,14 @@ use std::num::NonZeroUsize;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 use turnout_core::{Headers, Inbound, Time, decide};
-use turnout_simulate::{Fields, LogRead, MovedRequests, Replay, RequestChange, Traffic, Version};
+use turnout_simulate::{
+    LogFields, LogSummary, MovedRequests, PolicyAt, Replay, RequestChange, TrafficReport,
+};
 
 use crate::policies::{ACCOUNTS, account, plan, policy, region};
 
 fn replay(threads: usize) -> Replay {
-    let mut fields = Fields::default();
+    let mut fields = LogFields::default();
     fields.map("header:x-beta=beta").expect("a header");
     Replay {
         fields,
@@ -94,7 +96,7 @@ fn log(lines: &[Line]) -> String {
         .collect()
 }
 
-type Decided = BTreeMap<(String, &'static str, &'static str), u64>;
+type DecisionCount = BTreeMap<(String, &'static str, &'static str), u64>;
 
 proptest! {
     #[test]
@@ -104,8 +106,8 @@ proptest! {
     ) {
         let (plan, new) = (plan(&policy, region), plan(&new, region));
         let at = Time::from_seconds(150);
-        let traffic = Traffic::of(&plan, at, &replay(threads), log(&lines).as_bytes()).expect("it is read");
-        let mut expected = Decided::new();
+        let traffic = TrafficReport::of(&plan, at, &replay(threads), log(&lines).as_bytes()).expect("it is read");
+        let mut expected = DecisionCount::new();
         let mut moved = BTreeMap::<String, RequestChange>::new();
         let mut no_rollout = 0;
         for line in &lines {
@@ -131,13 +133,13 @@ proptest! {
                 }
             }
         }
-        let found: Decided = traffic.rollouts.iter().flat_map(|rollout| {
+        let found: DecisionCount = traffic.rollouts.iter().flat_map(|rollout| {
             let decisions = rollout.total.decisions.iter();
             decisions.map(|d| ((rollout.rollout.clone(), d.treatment, d.reason), d.requests))
         }).collect();
         prop_assert_eq!(found, expected);
         prop_assert_eq!(traffic.no_rollout, no_rollout);
-        let versions = [&plan, &new].map(|plan| Version { plan, at });
+        let versions = [&plan, &new].map(|plan| PolicyAt { plan, at });
         let [old, new] = versions;
         let change = MovedRequests::between(old, new, &replay(threads), log(&lines).as_bytes()).expect("it is read");
         for name in ["a", "b"] {
@@ -160,8 +162,8 @@ proptest! {
             "version": 1, "account": { "from": [{ "header": "x" }], "format": "opaque" }, "rollouts": [],
         }).to_string(), None);
         let text = lines.join("\n");
-        let read = |threads| -> LogRead {
-            let traffic = Traffic::of(&plan, Time::from_seconds(0), &replay(threads), text.as_bytes());
+        let read = |threads| -> LogSummary {
+            let traffic = TrafficReport::of(&plan, Time::from_seconds(0), &replay(threads), text.as_bytes());
             traffic.expect("it is read").log
         };
         let one = read(1);
@@ -187,14 +189,14 @@ fn what_the_log_lacks_is_told_once() {
         "{{\"path\":\"/\",\"account\":\"{}\"}}\n{{\"path\":\"/\",\"host\":\"x\",\"request_id\":\"i\",\"reason\":\"inbound\"}}\n",
         account(1)
     );
-    let traffic = Traffic::of(&plan, Time::from_seconds(0), &replay(1), log.as_bytes());
-    let lacks = traffic.expect("it is read").lacks;
-    let lacks: Vec<_> = lacks
+    let traffic = TrafficReport::of(&plan, Time::from_seconds(0), &replay(1), log.as_bytes());
+    let missing = traffic.expect("it is read").missing_fields;
+    let missing: Vec<_> = missing
         .iter()
-        .map(|lack| (lack.what.as_str(), lack.requests))
+        .map(|missing| (missing.field.as_str(), missing.requests))
         .collect();
     assert_eq!(
-        lacks,
+        missing,
         [
             ("host", 1),
             ("request_id", 1),
@@ -214,7 +216,7 @@ fn what_was_decided_then_is_compared() {
     });
     let plan = plan(&policy.to_string(), None);
     let log = "{\"treatment\":\"v1\"}\n{\"treatment\":\"v2\"}\n{\"treatment\":null,\"path\":\"/\"}\n{\"treatment\":\"v1\"}\n";
-    let traffic = Traffic::of(&plan, Time::from_seconds(0), &replay(1), log.as_bytes());
+    let traffic = TrafficReport::of(&plan, Time::from_seconds(0), &replay(1), log.as_bytes());
     let traffic = traffic.expect("it is read");
     let recorded = traffic.rollouts[0].recorded.expect("the log says it");
     assert_eq!(

@@ -1,8 +1,8 @@
-//! Which rollouts share a route object: all that a host has.
+//! Groups hosts by their rollouts: the rollouts of a host share a route object.
 //!
-//! A proxy looks for a route among those of the request's host alone. So each host has the rollouts
-//! that name it and those that name none, in the order of the policy; and it has them in one object,
-//! for two objects of one host compete.
+//! A proxy searches only the routes of the request's host. So each host gets the rollouts that name it and those
+//! that name no host, in the order of the policy. They are in one object, because two objects for one host would
+//! conflict.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -10,27 +10,27 @@ use turnout_core::{Plan, Rollout};
 
 use crate::error::Error;
 
-/// Of all hosts that have no routes of their own.
+/// The host of routes for all hosts without routes of their own.
 pub(crate) const EVERY_HOST: &str = "*";
 
-/// How many routes there may be in all: a rollout has some for each group of hosts.
+/// The maximum number of routes in all objects: a rollout has some for each group of hosts.
 const MOST: usize = 1_000;
 
-/// Hosts that have the same rollouts.
-pub(crate) struct Group<'p> {
-    /// At least one.
+/// Hosts with the same rollouts.
+pub(crate) struct HostGroup<'p> {
+    /// The hosts, at least one.
     pub(crate) hosts: Vec<&'p str>,
-    /// In the order of the policy; at least one.
+    /// The rollouts in the order of the policy, at least one.
     pub(crate) rollouts: Vec<&'p Rollout>,
 }
 
-/// The rollouts by hosts. `host_of` says for which host a rollout is that names none; `called` how
-/// routes call a host.
-pub(crate) fn groups<'p>(
+/// Groups the hosts of a policy. `host_of` returns the host for a rollout that names none; `called` returns the name
+/// of a host in routes.
+pub(crate) fn host_groups<'p>(
     plan: &'p Plan,
     host_of: impl Fn(&'p Rollout) -> Result<&'p str, Error>,
     called: impl Fn(&'p str) -> &'p str,
-) -> Result<Vec<Group<'p>>, Error> {
+) -> Result<Vec<HostGroup<'p>>, Error> {
     let mut hosts = Vec::new();
     let mut of_host: BTreeMap<&str, BTreeSet<usize>> = BTreeMap::new();
     let mut of_all = Vec::new();
@@ -52,7 +52,7 @@ pub(crate) fn groups<'p>(
         }
     }
     let mut places: BTreeMap<&BTreeSet<usize>, usize> = BTreeMap::new();
-    let mut groups: Vec<Group<'p>> = Vec::new();
+    let mut groups: Vec<HostGroup<'p>> = Vec::new();
     let mut routes: usize = 0;
     for host in hosts {
         let Some(indices) = of_host.get(host) else {
@@ -74,7 +74,7 @@ pub(crate) fn groups<'p>(
             .filter_map(|index| plan.rollouts().get(*index));
         let mut rollouts: Vec<&Rollout> = of_all.iter().copied().chain(named).collect();
         rollouts.sort_by_key(|rollout| rollout.index);
-        groups.push(Group {
+        groups.push(HostGroup {
             hosts: vec![host],
             rollouts,
         });
@@ -85,7 +85,7 @@ pub(crate) fn groups<'p>(
     }
 }
 
-impl Group<'_> {
+impl HostGroup<'_> {
     /// The name of the first rollout.
     pub(crate) fn name(&self) -> &str {
         self.rollouts.first().map_or("", |first| &first.name)

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::rc::Rc;
 
-/// A set of accounts: those that are listed, or all others.
+/// A set of accounts: the listed ones, or all but the listed ones.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct AccountSet<'a> {
     /// Whether the set is every account but the listed ones.

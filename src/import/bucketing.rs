@@ -134,7 +134,7 @@ pub(crate) enum V2Range {
 }
 
 impl V2Range {
-    /// Finds v2 in ranges of buckets that follow each other. `remainder` has the buckets behind the last
+    /// Finds v2 in ranges of buckets that follow each other. `remainder` has the buckets after the last
     /// range.
     pub(crate) fn new(ranges: &[(Treatment, u32)], buckets: u32, remainder: Treatment) -> Self {
         let mut merged: Vec<(Treatment, u32)> = Vec::new();

@@ -1,5 +1,5 @@
-//! A flag in the form that all tools have in common: branches in order, of which the first one that
-//! holds decides.
+//! A flag in a form that is common to all tools: branches in order. The first branch whose condition holds
+//! decides.
 
 use crate::account_set::Condition;
 use crate::bucketing::Allocation;

@@ -12,7 +12,7 @@ const V2_NAMES: &[&str] = &["on", "true", "v2", "enabled"];
 /// Names of variations that are v1 by default.
 const V1_NAMES: &[&str] = &["off", "false", "v1", "disabled", "control"];
 
-/// The variations of a flag, of which one is v2 and all others are v1.
+/// The variations of a flag: one is v2, and all others are v1.
 pub(crate) struct Variations<'a> {
     v2: &'a str,
 }

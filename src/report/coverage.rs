@@ -1,29 +1,30 @@
-//! What a verdict does not rest on.
+//! Describes what a verdict leaves out.
 
 use turnout_core::shadow::Outcome;
 use turnout_text::{counted, join_first, join_list, thousands};
 
-use crate::model;
-use crate::outcomes::{Outcomes, is_left_out, phrase};
-use crate::percent::Share;
-use crate::words::shown;
-use crate::{judge::Verdict, totals::Declared};
+use crate::labels::label;
+use crate::outcomes::{Outcomes, describe_outcome, is_left_out};
+use crate::report::Row;
+use crate::share::Share;
+use crate::totals::DeclaredOptions;
+use crate::verdict::Verdict;
 
-/// Names that a sentence lists.
+/// The most names that a sentence lists.
 const MOST_NAMES: usize = 8;
 
-/// What was left out and what was never seen, in a few sentences.
-pub(crate) fn sentence(
+/// Describes which requests are left out, how many are unfinished, and which routes were never seen.
+pub(crate) fn describe(
     outcomes: &Outcomes,
-    open: u64,
-    declared: &Declared,
+    unfinished: u64,
+    declared: &DeclaredOptions,
     unseen: &[String],
 ) -> String {
     let mut sentences = vec![left_out(outcomes)];
-    if open > 0 {
+    if unfinished > 0 {
         sentences.push(format!(
-            "{} to an end yet.",
-            counted(open, "copy has not come", "copies have not come")
+            "{} not finished yet.",
+            counted(unfinished, "shadow request has", "shadow requests have")
         ));
     }
     sentences.push(routes(declared, unseen));
@@ -33,7 +34,10 @@ pub(crate) fn sentence(
 fn left_out(outcomes: &Outcomes) -> String {
     let (left_out, sampled) = (outcomes.left_out(), outcomes.total());
     if left_out == 0 {
-        return format!("Left out: none of {} sampled requests.", thousands(sampled));
+        return format!(
+            "The verdict leaves out none of {} sampled requests.",
+            thousands(sampled)
+        );
     }
     let mut reasons: Vec<_> = Outcome::ALL
         .into_iter()
@@ -44,58 +48,58 @@ fn left_out(outcomes: &Outcomes) -> String {
     reasons.sort_by_key(|(count, _)| std::cmp::Reverse(*count));
     let reasons: Vec<_> = reasons
         .iter()
-        .map(|(count, outcome)| format!("{} {}", thousands(*count), phrase(*outcome)))
+        .map(|(count, outcome)| format!("{} {}", thousands(*count), describe_outcome(*outcome)))
         .collect();
     format!(
-        "Left out: {} of {} sampled requests ({} %): {}.",
+        "The verdict leaves out {} of {} sampled requests ({} %): {}.",
         thousands(left_out),
         thousands(sampled),
-        Share::of(left_out, sampled).near(),
+        Share::of(left_out, sampled).round(),
         join_list(&reasons, "and")
     )
 }
 
-fn routes(declared: &Declared, unseen: &[String]) -> String {
+fn routes(declared: &DeclaredOptions, unseen: &[String]) -> String {
     if !declared.is_known() {
-        return "Which routes are declared is not known: no record says.".into();
+        return "The declared routes are unknown, because no record has them.".into();
     }
     match (declared.routes.len(), unseen) {
-        (0, _) => "No routes are declared, so they are not told apart.".into(),
-        (1, []) => "The one declared route was seen.".into(),
+        (0, _) => "No routes are declared, so the report does not distinguish them.".into(),
+        (1, []) => "The declared route was seen.".into(),
         (count, []) => format!("All {count} declared routes were seen."),
         (count, unseen) => format!(
-            "Never seen: {} of {count} declared routes, {}.",
+            "{} of {count} declared routes had no request: {}.",
             unseen.len(),
             join_first(unseen, MOST_NAMES)
         ),
     }
 }
 
-/// Declared routes of which every request was left out.
+/// Names the routes that had requests, but none that could be compared.
 pub(crate) fn never_compared(routes: &[String]) -> Option<String> {
     let names = join_first(routes, MOST_NAMES);
-    (!routes.is_empty()).then(|| format!("Seen, but never compared: {names}."))
+    (!routes.is_empty()).then(|| format!("No request was compared on {names}."))
 }
 
-/// Segments and routes that are not ready by themselves while all together are not so bad.
-pub(crate) fn hidden(
+/// Names the segments and routes that are not ready although the rollout as a whole may be.
+pub(crate) fn not_ready_rows(
     verdict: Verdict,
-    rows: [(&str, &'static str, &[model::Row]); 2],
+    rows: [(&str, &'static str, &[Row]); 2],
 ) -> Option<String> {
     if verdict == Verdict::NotReady {
         return None;
     }
     let names: Vec<_> = rows
         .iter()
-        .flat_map(|(what, none, rows)| rows.iter().map(move |row| (what, none, row)))
-        .filter(|(_, _, row)| row.tally.verdict == Verdict::NotReady)
-        .map(|(what, none, row)| format!("the {what} {}", shown(&row.name, none)))
+        .flat_map(|(kind, none, rows)| rows.iter().map(move |row| (kind, none, row)))
+        .filter(|(_, _, row)| row.numbers.verdict == Verdict::NotReady)
+        .map(|(kind, none, row)| format!("the {kind} {}", label(&row.name, none)))
         .collect();
     if names.is_empty() {
         return None;
     }
     Some(format!(
-        "By itself NOT READY: {}.",
+        "On its own, each of these is NOT READY: {}.",
         join_first(&names, MOST_NAMES)
     ))
 }

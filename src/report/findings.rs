@@ -1,30 +1,30 @@
-//! What differed, how often, and where.
+//! The findings of a rollout: what differs, how often, and where.
 
 use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use crate::record::{Answer, Difference, Finding, Value};
-use crate::words::excerpt;
+use crate::labels::excerpt;
+use crate::record::{DifferenceRecord, FindingValue, RecordedFinding, RecordedResponse};
 
-/// Findings that are kept of one rollout.
+/// The most findings that are kept for one rollout.
 const MOST_FINDINGS: usize = 10_000;
-/// Places that are kept of one finding.
+/// The most segments and routes that are kept for one finding.
 const MOST_PLACES: usize = 1_000;
 
 /// A segment and a route.
-pub(crate) type Place = (String, String);
+pub(crate) type SegmentRoute = (String, String);
 
-/// What kind of difference it is, without its values.
+/// What differs, without the values.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-pub(crate) struct What {
+pub(crate) struct FindingKey {
     pub(crate) part: String,
     pub(crate) pointer: String,
     pub(crate) kind: String,
     pub(crate) severity: String,
 }
 
-impl What {
+impl FindingKey {
     pub(crate) fn new(part: &str, pointer: &str, kind: &str, severity: &str) -> Self {
         Self {
             part: excerpt(part),
@@ -38,30 +38,30 @@ impl What {
 /// All findings of a rollout.
 #[derive(Default)]
 pub(crate) struct Findings {
-    pub(crate) known: BTreeMap<What, Seen>,
-    /// Findings that there was no room for.
-    pub(crate) beyond: u64,
+    pub(crate) kept: BTreeMap<FindingKey, FindingTotals>,
+    /// The number of findings beyond the limit.
+    pub(crate) dropped: u64,
 }
 
-/// One finding.
+/// The totals of one finding.
 #[derive(Default)]
-pub(crate) struct Seen {
-    /// Requests by summaries.
+pub(crate) struct FindingTotals {
+    /// The requests with the finding, according to summaries.
     summed: u64,
-    /// Requests by records of differences.
+    /// The requests with the finding, according to records of differences.
     recorded: u64,
-    pub(crate) places: BTreeMap<Place, u64>,
+    pub(crate) places: BTreeMap<SegmentRoute, u64>,
     pub(crate) example: Option<Example>,
 }
 
-impl Seen {
-    /// Each source may have missed some, and neither counts one twice.
+impl FindingTotals {
+    /// The requests with the finding. Each source may miss some, and neither counts one twice.
     pub(crate) fn requests(&self) -> u64 {
         self.summed.max(self.recorded)
     }
 }
 
-/// One request that had the finding.
+/// One request with the finding.
 #[derive(Clone, Serialize)]
 pub(crate) struct Example {
     pub(crate) time_ms: u64,
@@ -71,65 +71,68 @@ pub(crate) struct Example {
     pub(crate) account: Option<String>,
     pub(crate) request_id: Option<String>,
     pub(crate) rechecked: bool,
-    pub(crate) v1: Side,
-    pub(crate) v2: Side,
+    pub(crate) v1: ExampleSide,
+    pub(crate) v2: ExampleSide,
 }
 
-/// One version's side of an example.
+/// The response and the value of one treatment in an example.
 #[derive(Clone, Serialize)]
-pub(crate) struct Side {
-    pub(crate) answer: Option<Answer>,
-    /// `None` where this version has nothing there.
-    pub(crate) value: Option<Value>,
+pub(crate) struct ExampleSide {
+    pub(crate) response: Option<RecordedResponse>,
+    /// `None` if the response has nothing there.
+    pub(crate) value: Option<FindingValue>,
 }
 
 impl Findings {
-    pub(crate) fn add_summed(&mut self, place: &Place, what: What, requests: u64) {
-        let Some(seen) = self.entry(what) else { return };
-        seen.summed = seen.summed.saturating_add(requests);
-        if seen.places.len() < MOST_PLACES || seen.places.contains_key(place) {
-            let at = seen.places.entry(place.clone()).or_default();
+    pub(crate) fn add_summed(&mut self, place: &SegmentRoute, key: FindingKey, requests: u64) {
+        let Some(totals) = self.entry(key) else {
+            return;
+        };
+        totals.summed = totals.summed.saturating_add(requests);
+        if totals.places.len() < MOST_PLACES || totals.places.contains_key(place) {
+            let at = totals.places.entry(place.clone()).or_default();
             *at = at.saturating_add(requests);
         }
     }
 
-    pub(crate) fn add_difference(&mut self, difference: &Difference) {
+    pub(crate) fn add_difference(&mut self, difference: &DifferenceRecord) {
         let requests = difference.repeats.saturating_add(1);
         for finding in &difference.findings {
-            let Finding {
+            let RecordedFinding {
                 part,
                 pointer,
                 kind,
                 severity,
                 ..
             } = finding;
-            let Some(seen) = self.entry(What::new(part, pointer, kind, severity)) else {
+            let Some(totals) = self.entry(FindingKey::new(part, pointer, kind, severity)) else {
                 continue;
             };
-            seen.recorded = seen.recorded.saturating_add(requests);
-            let known = seen.example.as_ref().map(|example| example.time_ms);
-            // The newest one is the likeliest to be still in other logs.
-            if known.is_none_or(|time_ms| time_ms < difference.time_ms) {
-                seen.example = Some(Example::of(difference, finding));
+            totals.recorded = totals.recorded.saturating_add(requests);
+            let newest = totals.example.as_ref().map(|example| example.time_ms);
+            // The newest request is the most likely one to be in other logs still.
+            if newest.is_none_or(|time_ms| time_ms < difference.time_ms) {
+                totals.example = Some(Example::of(difference, finding));
             }
         }
     }
 
-    fn entry(&mut self, what: What) -> Option<&mut Seen> {
-        if self.known.len() >= MOST_FINDINGS && !self.known.contains_key(&what) {
-            self.beyond = self.beyond.saturating_add(1);
+    fn entry(&mut self, key: FindingKey) -> Option<&mut FindingTotals> {
+        if self.kept.len() >= MOST_FINDINGS && !self.kept.contains_key(&key) {
+            self.dropped = self.dropped.saturating_add(1);
             return None;
         }
-        Some(self.known.entry(what).or_default())
+        Some(self.kept.entry(key).or_default())
     }
 }
 
 impl Example {
-    fn of(difference: &Difference, finding: &Finding) -> Self {
-        let side = |answer: &Option<Answer>, value: &Option<Value>| Side {
-            answer: answer.clone(),
-            value: value.as_ref().map(Value::excerpt),
-        };
+    fn of(difference: &DifferenceRecord, finding: &RecordedFinding) -> Self {
+        let side =
+            |response: &Option<RecordedResponse>, value: &Option<FindingValue>| ExampleSide {
+                response: response.clone(),
+                value: value.as_ref().map(FindingValue::excerpt),
+            };
         Self {
             time_ms: difference.time_ms,
             method: excerpt(&difference.method),
@@ -144,10 +147,10 @@ impl Example {
     }
 }
 
-impl Value {
+impl FindingValue {
     fn excerpt(&self) -> Self {
         Self {
-            of: excerpt(&self.of),
+            type_name: excerpt(&self.type_name),
             hash: self.hash.as_deref().map(excerpt),
             value: self.value.as_deref().map(excerpt),
         }

@@ -1,25 +1,25 @@
-//! The report as one HTML page that needs nothing else: no script, no font, no network.
+//! Formats the report as one self-contained HTML page: no script, no font, no network.
 
-mod drawing;
-mod rollout;
+mod charts;
+mod rollout_section;
 
 use std::fmt::{self, Write as _};
 
 use turnout_text::{counted, is_visible, thousands};
 
-use crate::judge::Verdict;
-use crate::model::Report;
-use crate::words::moment;
+use crate::labels::format_time;
+use crate::report::Report;
+use crate::verdict::Verdict;
 
 const STYLE: &str = include_str!("html/page.css");
 
 impl Report {
-    /// As one HTML page that needs nothing else.
+    /// Formats the report as one self-contained HTML page.
     #[must_use]
     pub fn to_html(&self) -> String {
         let mut page = Page::default();
         page.raw("<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n");
-        // Whatever a log holds, the page neither runs nor loads anything.
+        // Whatever a log contains, the page runs and loads nothing.
         page.raw(
             "<meta http-equiv=\"Content-Security-Policy\" \
              content=\"default-src 'none'; style-src 'unsafe-inline'\">\n",
@@ -29,27 +29,27 @@ impl Report {
         page.raw("<title>Turnout report</title>\n<style>\n");
         page.raw(STYLE);
         page.raw("</style>\n</head>\n<body>\n<main>\n");
-        self.head(&mut page);
+        self.header(&mut page);
         for (index, rollout) in self.rollouts.iter().enumerate() {
             rollout.section(self, index, &mut page);
         }
-        self.foot(&mut page);
+        self.footer(&mut page);
         page.raw("</main>\n</body>\n</html>\n");
         page.0
     }
 
-    fn head(&self, page: &mut Page) {
+    fn header(&self, page: &mut Page) {
         page.raw("<header>\n<h1>Turnout report</h1>\n");
         let allow = self.allow_percent;
-        let sure = self.confidence_percent;
+        let confidence = self.confidence_percent;
         page.put(format_args!(
-            "<p class=\"quiet\">Ready is a rollout of which at most {allow} % of requests fail, {sure} % sure."
+            "<p class=\"quiet\">A rollout is READY if, with {confidence} % confidence, at most {allow} % of its requests fail."
         ));
         let firsts = self.rollouts.iter().filter_map(|rollout| rollout.first_ms);
         let lasts = self.rollouts.iter().filter_map(|rollout| rollout.last_ms);
         if let (Some(first), Some(last)) = (firsts.min(), lasts.max()) {
-            let (first, last) = (moment(first), moment(last));
-            page.put(format_args!(" Records of {first} to {last}."));
+            let (first, last) = (format_time(first), format_time(last));
+            page.put(format_args!(" Records from {first} to {last}."));
         }
         page.raw("</p>\n");
         if self.rollouts.len() > 1 {
@@ -57,7 +57,7 @@ impl Report {
             for (index, rollout) in self.rollouts.iter().enumerate() {
                 let name = Escaped(&rollout.name);
                 page.put(format_args!("<li><a href=\"#rollout-{index}\">{name}</a> "));
-                page.badge(rollout.tally.verdict);
+                page.badge(rollout.numbers.verdict);
                 page.raw("</li>\n");
             }
             page.raw("</ul>\n");
@@ -65,11 +65,11 @@ impl Report {
         page.raw("</header>\n");
     }
 
-    fn foot(&self, page: &mut Page) {
+    fn footer(&self, page: &mut Page) {
         page.raw("<footer>\n<h2>What was read</h2>\n");
         page.notes(&self.notes);
         page.raw("<div class=\"wide\"><table>\n<thead><tr><th>input</th><th>kind</th>");
-        page.heads(&["lines", "records", "counters", "unreadable"]);
+        page.number_headings(&["lines", "records", "counters", "unreadable"]);
         page.raw("</tr></thead>\n<tbody>\n");
         for input in &self.inputs {
             let (name, kind) = (Escaped(&input.name), input.kind());
@@ -79,26 +79,26 @@ impl Report {
         }
         page.raw("</tbody></table></div>\n");
         if !self.records.is_empty() {
-            let ways = self.records.iter();
-            let ways: Vec<_> = ways
-                .map(|(way, count)| format!("{} {way}", thousands(*count)))
+            let counts = self.records.iter();
+            let counts: Vec<_> = counts
+                .map(|(kind, count)| format!("{} {kind}", thousands(*count)))
                 .collect();
-            let ways = ways.join(", ");
+            let counts = counts.join(", ");
             page.put(format_args!(
-                "<p>Records by the counters: {}.</p>\n",
-                Escaped(&ways)
+                "<p>Records according to the counters: {}.</p>\n",
+                Escaped(&counts)
             ));
         }
         page.raw("</footer>\n");
     }
 }
 
-/// The page as far as it is written.
+/// An HTML page under construction.
 #[derive(Default)]
 struct Page(String);
 
 impl Page {
-    /// Markup of this program; what comes from elsewhere goes through [`Escaped`].
+    /// Appends markup. Text from inputs must go through [`Escaped`].
     fn raw(&mut self, markup: &str) {
         self.0.push_str(markup);
     }
@@ -115,8 +115,8 @@ impl Page {
         ));
     }
 
-    /// Heads of columns of numbers.
-    fn heads(&mut self, names: &[&str]) {
+    /// Appends column headings for numbers.
+    fn number_headings(&mut self, names: &[&str]) {
         for name in names {
             self.put(format_args!("<th class=\"number\">{name}</th>"));
         }
@@ -138,8 +138,8 @@ impl Page {
         }
     }
 
-    /// What was left away, if anything was.
-    fn beyond(&mut self, count: usize, one: &str, many: &str) {
+    /// Appends how many items the page omits, if any.
+    fn omitted(&mut self, count: usize, one: &str, many: &str) {
         let count = u64::try_from(count).unwrap_or(u64::MAX);
         if count > 0 {
             let more = counted(count, one, many);
@@ -150,16 +150,17 @@ impl Page {
     }
 }
 
+/// The CSS class of a verdict.
 const fn class_of(verdict: Verdict) -> &'static str {
     match verdict {
         Verdict::Ready => "ready",
         Verdict::NotReady => "not-ready",
-        Verdict::NotEnough => "not-enough",
+        Verdict::NotEnoughData => "not-enough",
     }
 }
 
-/// Text that came from elsewhere, as it may stand in an element or in a quoted attribute, on one line. What is not
-/// visible is escaped as in text.
+/// Escapes text from inputs for an element or a quoted attribute, on one line. Invisible characters are escaped
+/// as in the text report.
 struct Escaped<'a>(&'a str);
 
 impl fmt::Display for Escaped<'_> {
@@ -184,7 +185,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn nothing_becomes_markup() {
+    fn markup_in_text_is_escaped() {
         assert_eq!(
             Escaped("<script>alert('&\"')</script>").to_string(),
             "&lt;script&gt;alert(&#39;&amp;&quot;&#39;)&lt;/script&gt;"

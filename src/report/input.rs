@@ -1,4 +1,4 @@
-//! Finds out what a line is.
+//! Reads one input: recognizes each line as a record, a counter, or something else.
 
 use std::collections::BTreeSet;
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
@@ -8,134 +8,134 @@ use serde::Serialize;
 use turnout_admin::is_metric_line;
 use turnout_logs::{Unwrapped, Unwrapper, Wrappers, plugin_message};
 
-use crate::beginning::is_harmless;
-use crate::counters::Sample;
-use crate::line::{Line, Lines};
-use crate::lookalike::{Lookalikes, looks_like_record};
-use crate::loose;
-use crate::record::{BEGINNING, Record};
+use crate::bounded_lines::{BoundedLines, Line};
+use crate::client_text::has_safe_start;
+use crate::counters::MetricSample;
+use crate::own_log;
+use crate::record::{RECORD_START, Record};
+use crate::untrusted_lines::{UntrustedLines, looks_like_record};
 
-/// What the filter writes before each record.
-pub(crate) const SPEAKER: &str = "turnout: ";
+/// The text that the filter writes before each record.
+pub(crate) const MESSAGE_PREFIX: &str = "turnout: ";
 
-/// What was found in one input.
+/// One input with the numbers of its lines.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Input {
-    /// How the caller calls it.
+    /// The name that the caller gave.
     pub name: String,
-    /// All its lines.
+    /// The number of all lines.
     pub lines: u64,
-    /// Records of Turnout.
+    /// The number of records that count.
     pub records: u64,
-    /// Samples of Turnout's metrics.
+    /// The number of counters that count.
     pub counters: u64,
-    /// Counters of shadows that do not say of which rollout.
+    /// The number of shadowing counters without the name of a rollout.
     pub unlabelled: u64,
-    /// Lines that begin as a record or a sample, and are none.
+    /// The number of lines that start like a record or a counter but are malformed.
     pub unreadable: u64,
-    /// Lines that are not counted, because others than the filter can have written them.
-    pub lookalikes: Lookalikes,
-    /// Whether lines of something else are among them, such as an access log.
+    /// The numbers of lines that do not count because a client may have written them.
+    pub untrusted_lines: UntrustedLines,
+    /// Whether the input also has other lines, such as those of an access log.
     pub mixed: bool,
-    /// Why the records that were taken may be those of a client after all.
+    /// Why a client may have written the records nevertheless.
     #[serde(skip)]
     pub(crate) doubt: Option<Doubt>,
-    /// The same for inputs with the same records, in any order.
+    /// A hash that is equal for inputs with the same records in any order.
     #[serde(skip)]
     pub(crate) records_hash: u64,
-    /// The same for inputs with the same counters, in any order.
+    /// A hash that is equal for inputs with the same counters in any order.
     #[serde(skip)]
     pub(crate) counters_hash: u64,
 }
 
-/// What later lines of an input say against the records that were taken before them.
+/// Why a later line casts doubt on the records before it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Doubt {
-    /// They were bare, and the input has other lines.
+    /// The records had no log prefix, and the input has other lines.
     Bare,
-    /// They were in wrappers that other lines do not have.
+    /// The records had wrappers that other lines do not have.
     Wrapped,
-    /// Such a line begins with text that a client may have chosen.
-    Beginning(u64),
+    /// The line with this number starts with text that a client may have chosen.
+    ClientText(u64),
 }
 
-/// Who can have written the lines of an input.
+/// Who may have written the lines of an input.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Writer {
-    /// Anyone: an access log with text of clients may be among them.
-    Anyone,
-    /// Only Envoy's own logger, or whoever extracted records.
-    Envoy,
+pub(crate) enum LogOrigin {
+    /// Envoy and clients: there may be lines of an access log.
+    Mixed,
+    /// Only Envoy's own logger.
+    EnvoyOnly,
 }
 
 impl Input {
-    /// Reads to the end and hands over all that counts. The samples come last.
+    /// Reads an input to its end. Passes records to `take` and returns the counters.
     pub(crate) fn read(
         name: &str,
-        writer: Writer,
+        origin: LogOrigin,
         input: impl BufRead,
         mut take: impl FnMut(Record),
-    ) -> io::Result<(Self, Vec<Sample>)> {
+    ) -> io::Result<(Self, Vec<MetricSample>)> {
         let found = Self {
             name: name.to_owned(),
             ..Self::default()
         };
-        let mut reading = Reading {
+        let mut reader = InputReader {
             found,
-            writer,
+            origin,
             samples: Vec::new(),
-            seen: BTreeSet::new(),
-            taken_in: BTreeSet::new(),
+            wrappers: BTreeSet::new(),
+            record_wrappers: BTreeSet::new(),
             has_bare: false,
-            has_framed: false,
-            beginning: None,
+            has_prefixed: false,
+            client_text: None,
         };
-        let mut lines = Lines::new(input);
+        let mut lines = BoundedLines::new(input);
         let mut unwrapper = Unwrapper::default();
         while let Some(line) = lines.next()? {
-            let found = &mut reading.found;
+            let found = &mut reader.found;
             found.lines = found.lines.saturating_add(1);
             match line {
-                Line::Bytes(bytes) => reading.line(bytes, &mut unwrapper, &mut take),
+                Line::Bytes(bytes) => reader.line(bytes, &mut unwrapper, &mut take),
                 Line::TooLong => increase(&mut found.unreadable),
             }
         }
-        let found = &mut reading.found;
+        let found = &mut reader.found;
         found.unreadable = found.unreadable.saturating_add(unwrapper.dropped());
-        let beginning = reading.beginning.filter(|_| reading.has_framed);
-        found.doubt = found.doubt.or(beginning.map(Doubt::Beginning));
-        Ok((reading.found, reading.samples))
+        let client_text = reader.client_text.filter(|_| reader.has_prefixed);
+        found.doubt = found.doubt.or(client_text.map(Doubt::ClientText));
+        Ok((reader.found, reader.samples))
     }
 
-    /// What kind of text it was.
+    /// Describes what the input contains.
     pub(crate) const fn kind(&self) -> &'static str {
         match (self.records > 0, self.counters > 0) {
             (true, true) => "records and counters",
             (true, false) => "records",
             (false, true) => "counters",
-            (false, false) => "nothing of Turnout",
+            (false, false) => "nothing from Turnout",
         }
     }
 }
 
-/// One input while it is read.
-struct Reading {
+/// Reads one input.
+struct InputReader {
     found: Input,
-    writer: Writer,
-    /// Counters that were found: in a log they do not count.
-    samples: Vec<Sample>,
+    origin: LogOrigin,
+    /// The counters. They do not count if the input turns out to be a log.
+    samples: Vec<MetricSample>,
     /// The wrappers of all lines.
-    seen: BTreeSet<Wrappers>,
-    /// The wrappers of the records that were taken.
-    taken_in: BTreeSet<Wrappers>,
+    wrappers: BTreeSet<Wrappers>,
+    /// The wrappers of the records that count.
+    record_wrappers: BTreeSet<Wrappers>,
     has_bare: bool,
-    /// Whether a record was taken because its line begins as one of Envoy's own.
-    has_framed: bool,
-    /// The first line that begins with text that a client may have chosen.
-    beginning: Option<u64>,
+    /// Whether a record counts because its line starts like a line of Envoy's own log.
+    has_prefixed: bool,
+    /// The number of the first line that starts with text that a client may have chosen.
+    client_text: Option<u64>,
 }
 
-impl Reading {
+impl InputReader {
     fn line(&mut self, line: &[u8], unwrapper: &mut Unwrapper, take: &mut impl FnMut(Record)) {
         let is_open = unwrapper.has_open_lines();
         if !is_open && !self.may_matter(line) {
@@ -144,46 +144,47 @@ impl Reading {
         if !is_open && self.sample(line) {
             return;
         }
-        let before = self.accounted();
-        unwrapper.line(line, &mut |line| match self.writer {
-            Writer::Anyone => self.unwrapped(line, take),
-            Writer::Envoy => self.loose(line, take),
+        let before = self.classified();
+        unwrapper.line(line, &mut |line| match self.origin {
+            LogOrigin::Mixed => self.line_of_mixed_log(line, take),
+            LogOrigin::EnvoyOnly => self.line_of_own_log(line, take),
         });
-        if !is_open && self.accounted() == before && looks_like_record(line) {
-            increase(&mut self.found.lookalikes.in_a_line);
+        if !is_open && self.classified() == before && looks_like_record(line) {
+            increase(&mut self.found.untrusted_lines.embedded);
         }
     }
 
-    /// Whether a line is more than one more line of a log that has had others.
+    /// Whether a line needs a closer look: not if the input is known to be a log, and the line has nothing of
+    /// Turnout.
     fn may_matter(&self, line: &[u8]) -> bool {
-        let is_known = match self.writer {
-            Writer::Anyone => {
+        let is_known_log = match self.origin {
+            LogOrigin::Mixed => {
                 self.found.mixed
-                    && self.seen.contains(&Wrappers::default())
-                    && (self.beginning.is_some() || is_harmless(line))
+                    && self.wrappers.contains(&Wrappers::default())
+                    && (self.client_text.is_some() || has_safe_start(line))
             }
-            Writer::Envoy => true,
+            LogOrigin::EnvoyOnly => true,
         };
         let mut has = [&b"turnout"[..], b"\"MESSAGE\""].into_iter();
-        !is_known || has.any(|part| memchr::memmem::find(line, part).is_some())
+        !is_known_log || has.any(|part| memchr::memmem::find(line, part).is_some())
     }
 
-    /// Takes a line that is of a dump of counters.
+    /// Handles a line of metrics; false if it is not one.
     fn sample(&mut self, line: &[u8]) -> bool {
         let text = String::from_utf8_lossy(line);
         if looks_like_record(line) {
             return false;
         }
-        let Some(sample) = Sample::read(&text) else {
+        let Some(sample) = MetricSample::parse(&text) else {
             return false;
         };
-        if self.found.mixed && self.writer == Writer::Anyone {
-            increase(&mut self.found.lookalikes.counters);
+        if self.found.mixed && self.origin == LogOrigin::Mixed {
+            increase(&mut self.found.untrusted_lines.counters);
             return true;
         }
         increase(match sample {
-            Sample::Unreadable => &mut self.found.unreadable,
-            Sample::Unlabelled(_) => &mut self.found.unlabelled,
+            MetricSample::Unreadable => &mut self.found.unreadable,
+            MetricSample::Unlabelled(_) => &mut self.found.unlabelled,
             _ => &mut self.found.counters,
         });
         add_hash(&mut self.found.counters_hash, text.trim());
@@ -191,65 +192,70 @@ impl Reading {
         true
     }
 
-    /// Lines that something was made of.
-    fn accounted(&self) -> u64 {
+    /// The number of lines that were recognized.
+    fn classified(&self) -> u64 {
         let found = &self.found;
-        [found.records, found.unreadable, found.lookalikes.total()]
-            .iter()
-            .fold(0, |sum, count| sum.saturating_add(*count))
+        [
+            found.records,
+            found.unreadable,
+            found.untrusted_lines.total(),
+        ]
+        .iter()
+        .fold(0, |sum, count| sum.saturating_add(*count))
     }
 
-    fn unwrapped(&mut self, line: &Unwrapped<'_>, take: &mut impl FnMut(Record)) {
+    /// Handles a line of a log that may have text of clients.
+    fn line_of_mixed_log(&mut self, line: &Unwrapped<'_>, take: &mut impl FnMut(Record)) {
         let text = line.text.trim_ascii();
         let is_separator = line.wrappers.is_empty() && text.starts_with(b"-- ");
         if text.is_empty() || is_separator {
             return;
         }
-        self.saw(line.wrappers);
+        self.add_wrappers(line.wrappers);
         let Some((record, is_bare)) = record_of(line) else {
-            let is_of_log = line.logger.is_some() || is_metric_line(text);
-            if !is_of_log {
-                self.saw_other();
-                if !line.is_stdout && !is_harmless(text) {
-                    self.beginning.get_or_insert(self.found.lines);
+            let is_known = line.logger.is_some() || is_metric_line(text);
+            if !is_known {
+                self.mark_mixed();
+                if !line.is_stdout && !has_safe_start(text) {
+                    self.client_text.get_or_insert(self.found.lines);
                 }
             }
             if looks_like_record(text) {
-                increase(&mut self.found.lookalikes.in_a_line);
+                increase(&mut self.found.untrusted_lines.embedded);
             }
             return;
         };
-        let is_elsewhere = |seen: &Wrappers| !seen.starts_with(line.wrappers);
-        let lookalikes = &mut self.found.lookalikes;
+        let is_elsewhere = |other: &Wrappers| !other.starts_with(line.wrappers);
+        let untrusted_lines = &mut self.found.untrusted_lines;
         if line.is_stdout && !line.is_exported {
-            increase(&mut lookalikes.stdout);
-        } else if self.seen.iter().any(is_elsewhere) {
-            increase(&mut lookalikes.wrapped);
+            increase(&mut untrusted_lines.stdout);
+        } else if self.wrappers.iter().any(is_elsewhere) {
+            increase(&mut untrusted_lines.wrapped);
         } else if is_bare && self.found.mixed {
-            increase(&mut lookalikes.bare);
+            increase(&mut untrusted_lines.bare);
         } else if self.record(&record, take) {
-            self.taken_in.insert(line.wrappers);
+            self.record_wrappers.insert(line.wrappers);
             self.has_bare |= is_bare;
-            self.has_framed |= !is_bare && !line.is_exported;
+            self.has_prefixed |= !is_bare && !line.is_exported;
         }
     }
 
-    /// Takes a line of a log that no client writes to.
-    fn loose(&mut self, line: &Unwrapped<'_>, take: &mut impl FnMut(Record)) {
-        match loose::record_text(line) {
+    /// Handles a line of a log without text of clients.
+    fn line_of_own_log(&mut self, line: &Unwrapped<'_>, take: &mut impl FnMut(Record)) {
+        match own_log::extract_record(line) {
             Some(record) => {
                 self.record(&record, take);
             }
-            None if memchr::memmem::find(&line.text, BEGINNING.as_bytes()).is_some() => {
+            None if memchr::memmem::find(&line.text, RECORD_START.as_bytes()).is_some() => {
                 increase(&mut self.found.unreadable);
             }
             None => {}
         }
     }
 
-    /// Whether it was one.
+    /// Parses a record and passes it to `take`; false if it is malformed.
     fn record(&mut self, text: &str, take: &mut impl FnMut(Record)) -> bool {
-        let Some(record) = Record::read(text) else {
+        let Some(record) = Record::parse(text) else {
             increase(&mut self.found.unreadable);
             return false;
         };
@@ -261,17 +267,18 @@ impl Reading {
         true
     }
 
-    fn saw(&mut self, wrappers: Wrappers) {
-        if self.seen.insert(wrappers) {
-            let mut taken = self.taken_in.iter();
-            if taken.any(|taken| !wrappers.starts_with(*taken)) {
+    fn add_wrappers(&mut self, wrappers: Wrappers) {
+        if self.wrappers.insert(wrappers) {
+            let mut others = self.record_wrappers.iter();
+            if others.any(|other| !wrappers.starts_with(*other)) {
                 self.found.doubt.get_or_insert(Doubt::Wrapped);
             }
         }
     }
 
-    /// What is not of Envoy's own log, and no counter: then counters and bare records do not count.
-    fn saw_other(&mut self) {
+    /// Marks the input as mixed because of a line that is neither from Envoy's own log nor a metric. Its counters
+    /// and bare records do not count.
+    fn mark_mixed(&mut self) {
         if self.found.mixed {
             return;
         }
@@ -282,12 +289,12 @@ impl Reading {
         }
         let samples = std::mem::take(&mut self.samples);
         let count = u64::try_from(samples.len()).unwrap_or(u64::MAX);
-        let lookalikes = &mut found.lookalikes;
-        lookalikes.counters = lookalikes.counters.saturating_add(count);
+        let untrusted_lines = &mut found.untrusted_lines;
+        untrusted_lines.counters = untrusted_lines.counters.saturating_add(count);
         for sample in samples {
             let counter = match sample {
-                Sample::Unreadable => &mut found.unreadable,
-                Sample::Unlabelled(_) => &mut found.unlabelled,
+                MetricSample::Unreadable => &mut found.unreadable,
+                MetricSample::Unlabelled(_) => &mut found.unlabelled,
                 _ => &mut found.counters,
             };
             *counter = counter.saturating_sub(1);
@@ -296,20 +303,23 @@ impl Reading {
     }
 }
 
-/// The record of a line where the filter writes one: the whole of what a plugin logged, of what the filter
-/// exported, or of the line. And whether nothing says that it is the filter's.
+/// The record of a line, and whether it is bare.
+///
+/// The record is the whole message of a plugin's log line, a whole exported log record, or, if it is bare, the
+/// whole line.
 fn record_of(line: &Unwrapped<'_>) -> Option<(String, bool)> {
     let (text, is_bare) = match plugin_message(line) {
-        Some(message) => (message.strip_prefix(SPEAKER.as_bytes())?, false),
+        Some(message) => (message.strip_prefix(MESSAGE_PREFIX.as_bytes())?, false),
         None if line.logger.is_some() => return None,
         None => {
             let text = line.text.trim_ascii_start();
-            let bare = text.strip_prefix(SPEAKER.as_bytes()).unwrap_or(text);
+            let bare = text.strip_prefix(MESSAGE_PREFIX.as_bytes()).unwrap_or(text);
             (bare, !line.is_exported)
         }
     };
-    // An access log may have a field of that name too; it has no kind of record in it.
-    let is_record = text.starts_with(BEGINNING.as_bytes()) && (!is_bare || looks_like_record(text));
+    // An access log may have a field `turnout` too, but not with the kind of a record.
+    let is_record =
+        text.starts_with(RECORD_START.as_bytes()) && (!is_bare || looks_like_record(text));
     is_record.then(|| (String::from_utf8_lossy(text).into_owned(), is_bare))
 }
 

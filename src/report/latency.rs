@@ -1,25 +1,25 @@
-//! How long answers took, in buckets.
+//! Histograms of response times.
 
 use std::collections::BTreeMap;
 use std::fmt;
 
-/// Stands for no upper bound.
+/// The key of the bucket without an upper bound.
 const NO_BOUND: u64 = u64::MAX;
-/// Buckets of one histogram; Envoy's own have 20.
+/// The most buckets of one histogram; Envoy's own have 20.
 const MOST_BUCKETS: usize = 64;
 
-/// Counts of answers by upper bound, in microseconds.
+/// Counts of responses by upper bound, in microseconds.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Histogram(BTreeMap<u64, u64>);
 
 impl Histogram {
-    /// With the buckets of a summary: 125·2^k µs.
-    pub(crate) fn of_summaries() -> Self {
+    /// An empty histogram with the buckets of summary records: 125·2^k µs.
+    pub(crate) fn with_summary_buckets() -> Self {
         let bounds = (0..18_u32).map(|power| 125_u64.saturating_mul(1_u64 << power));
         Self(bounds.chain([NO_BOUND]).map(|bound| (bound, 0)).collect())
     }
 
-    /// `None` is no upper bound.
+    /// Adds responses. `None` is the bucket without an upper bound.
     pub(crate) fn add(&mut self, bound: Option<u64>, count: u64) {
         let bound = bound.unwrap_or(NO_BOUND);
         if self.0.len() >= MOST_BUCKETS && !self.0.contains_key(&bound) {
@@ -35,8 +35,8 @@ impl Histogram {
         }
     }
 
-    /// From counts that each include those of all lower bounds.
-    pub(crate) fn of_cumulative(cumulative: &Self) -> Self {
+    /// Converts a histogram in which each count includes all lower buckets, as in Prometheus.
+    pub(crate) fn from_cumulative(cumulative: &Self) -> Self {
         let mut below = 0_u64;
         let mut buckets = BTreeMap::new();
         for (bound, count) in &cumulative.0 {
@@ -50,7 +50,7 @@ impl Histogram {
         self.0.values().fold(0, |sum, n| sum.saturating_add(*n))
     }
 
-    /// Lower bound, upper bound and count, in order; the last upper bound may be `None`.
+    /// The buckets in order: lower bound, upper bound and count. The last upper bound may be `None`.
     pub(crate) fn buckets(&self) -> impl Iterator<Item = (u64, Option<u64>, u64)> {
         let lower = std::iter::once(0).chain(self.0.keys().copied());
         lower
@@ -58,7 +58,7 @@ impl Histogram {
             .map(|(lower, (bound, count))| (lower, (*bound != NO_BOUND).then_some(*bound), *count))
     }
 
-    /// The time within which this percentage of answers came, straight inside a bucket.
+    /// Estimates the time within which this percentage of responses came, by linear interpolation in a bucket.
     pub(crate) fn quantile(&self, percent: u8) -> Option<Latency> {
         let rank = u128::from(self.count())
             .saturating_mul(u128::from(percent))
@@ -74,7 +74,7 @@ impl Histogram {
                     .saturating_mul(rank.saturating_sub(before))
                     .checked_div(u128::from(count))
                     .and_then(|part| u64::try_from(part).ok());
-                return Some(Latency::About(lower.saturating_add(part.unwrap_or(0))));
+                return Some(Latency::Estimate(lower.saturating_add(part.unwrap_or(0))));
             }
             before = with;
         }
@@ -85,15 +85,15 @@ impl Histogram {
 /// A time in microseconds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Latency {
-    About(u64),
-    /// Beyond the last bound.
+    Estimate(u64),
+    /// Above the last bound.
     Above(u64),
 }
 
 impl fmt::Display for Latency {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let us = match self {
-            Self::About(us) => *us,
+            Self::Estimate(us) => *us,
             Self::Above(us) => {
                 f.write_str("> ")?;
                 *us
@@ -107,7 +107,7 @@ impl fmt::Display for Latency {
     }
 }
 
-/// Thousandths as units, to three digits: `1.83`, `18.3`, `183`.
+/// Formats thousandths with three digits: `1.83`, `18.3`, `183`.
 fn thousandths(count: u64) -> String {
     let whole = count / 1_000;
     let rest = count % 1_000;
@@ -124,19 +124,19 @@ mod tests {
     use super::*;
 
     #[test]
-    fn quantiles_lie_in_their_bucket() {
-        let mut histogram = Histogram::of_summaries();
+    fn quantiles_are_in_their_bucket() {
+        let mut histogram = Histogram::with_summary_buckets();
         histogram.add(Some(1_000), 50);
         histogram.add(Some(2_000), 49);
         histogram.add(None, 1);
-        assert_eq!(histogram.quantile(50), Some(Latency::About(1_000)));
-        assert_eq!(histogram.quantile(99), Some(Latency::About(2_000)));
+        assert_eq!(histogram.quantile(50), Some(Latency::Estimate(1_000)));
+        assert_eq!(histogram.quantile(99), Some(Latency::Estimate(2_000)));
         assert_eq!(histogram.quantile(100), Some(Latency::Above(16_384_000)));
-        assert_eq!(Histogram::of_summaries().quantile(50), None);
+        assert_eq!(Histogram::with_summary_buckets().quantile(50), None);
     }
 
     #[test]
-    fn cumulative_counts_are_taken_apart() {
+    fn cumulative_counts_are_separated() {
         let mut cumulative = Histogram::default();
         for (bound, count) in [
             (Some(500), 0),
@@ -146,20 +146,20 @@ mod tests {
         ] {
             cumulative.add(bound, count);
         }
-        let histogram = Histogram::of_cumulative(&cumulative);
+        let histogram = Histogram::from_cumulative(&cumulative);
         assert_eq!(histogram.count(), 10);
-        assert_eq!(histogram.quantile(40), Some(Latency::About(1_000)));
-        assert_eq!(histogram.quantile(70), Some(Latency::About(3_000)));
+        assert_eq!(histogram.quantile(40), Some(Latency::Estimate(1_000)));
+        assert_eq!(histogram.quantile(70), Some(Latency::Estimate(3_000)));
     }
 
     #[test]
-    fn times_are_short() {
+    fn times_have_three_digits() {
         for (latency, expected) in [
-            (Latency::About(830), "830 µs"),
-            (Latency::About(1_000), "1 ms"),
-            (Latency::About(1_830), "1.83 ms"),
-            (Latency::About(18_345), "18.3 ms"),
-            (Latency::About(183_450), "183 ms"),
+            (Latency::Estimate(830), "830 µs"),
+            (Latency::Estimate(1_000), "1 ms"),
+            (Latency::Estimate(1_830), "1.83 ms"),
+            (Latency::Estimate(18_345), "18.3 ms"),
+            (Latency::Estimate(183_450), "183 ms"),
             (Latency::Above(16_384_000), "> 16.3 s"),
         ] {
             assert_eq!(latency.to_string(), expected);

@@ -1,41 +1,45 @@
-//! The report of a shadow: records and counters go in, a verdict for each rollout comes out.
+//! `turnout report`: reads the records and counters of shadowing, and gives a verdict for each rollout.
 //!
-//! * [`Totals`] reads Envoy's log, bare records and Prometheus text, line by line. Of a log that may have
-//!   text of clients in it, only lines count that the filter can have written.
-//! * [`Report`] is made of the totals: what was compared, what differed, and whether v2 is ready.
-//! * It is printed as text, as JSON, or as one HTML page that needs nothing else.
+//! * [`Totals`] reads Envoy's log, extracted records and Prometheus text, line by line. In a log that may
+//!   contain text of clients, it counts only lines that the filter must have written.
+//! * [`Report`] is built from the totals: what was compared, what differed, and whether v2 is ready.
+//! * A report is formatted as text, as JSON, or as one self-contained HTML page.
 //!
-//! Nothing here opens a file or a connection, and what is read may be hostile: a line that makes no
-//! sense is counted, and what is kept of the others is bounded.
+//! This crate opens no files and no connections, and its input may be hostile: it counts unreadable lines,
+//! and bounds what it keeps of the others.
 
 #![forbid(unsafe_code)]
 
-mod allow;
-mod beginning;
-mod bounds;
+mod bounded_lines;
+mod build_report;
+mod client_text;
+mod confidence_bounds;
 mod counters;
+mod counters_or_records;
 mod coverage;
+mod error_budget;
 mod findings;
 mod html;
 mod input;
-mod judge;
+mod input_notes;
+mod labels;
 mod latency;
-mod line;
-mod lookalike;
-mod loose;
-mod make;
-mod model;
+mod metric_names;
 mod outcomes;
-mod percent;
+mod own_log;
 mod record;
+mod report;
+mod rollout_notes;
+mod share;
 mod text;
 mod totals;
-mod uncertain;
-mod words;
+mod untrusted_lines;
+mod verdict;
 
-pub use allow::{Allow, BadAllow};
+pub use error_budget::{ErrorBudget, InvalidErrorBudget};
 pub use input::Input;
-pub use judge::Verdict;
-pub use lookalike::Lookalikes;
-pub use model::{Report, UnknownRollout};
-pub use totals::{HIDDEN, Totals};
+pub use input_notes::RECORDS_HIDDEN;
+pub use report::{Report, UnknownRollout};
+pub use totals::Totals;
+pub use untrusted_lines::UntrustedLines;
+pub use verdict::Verdict;

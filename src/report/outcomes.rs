@@ -1,18 +1,18 @@
-//! What became of the sampled requests.
+//! Counts of sampled requests by outcome.
 
 use std::collections::BTreeMap;
 
 use turnout_core::shadow::Outcome;
 
-/// The outcome that metrics and records call so.
-pub(crate) fn named(name: &str) -> Option<Outcome> {
+/// The outcome with this name in metrics and records.
+pub(crate) fn outcome_by_name(name: &str) -> Option<Outcome> {
     Outcome::ALL
         .into_iter()
         .find(|outcome| outcome.as_str() == name)
 }
 
-/// What stands behind a number: `20 too large`.
-pub(crate) const fn phrase(outcome: Outcome) -> &'static str {
+/// Describes an outcome after a number: `20 too large`.
+pub(crate) const fn describe_outcome(outcome: Outcome) -> &'static str {
     match outcome {
         Outcome::Equal => "equal",
         Outcome::Different => "different",
@@ -23,21 +23,21 @@ pub(crate) const fn phrase(outcome: Outcome) -> &'static str {
         Outcome::V2Error => "failed in v2",
         Outcome::TooLarge => "too large",
         Outcome::NotComparable => "not comparable",
-        Outcome::DroppedBusy => "dropped while too much was under way or held",
+        Outcome::DroppedBusy => "dropped because of a limit on shadow requests or their memory",
         Outcome::DroppedSlow => "dropped because the client or v1 was slow",
-        Outcome::SkippedMethod => "of a method that is not copied",
+        Outcome::SkippedMethod => "with a method that is not shadowed",
         Outcome::SkippedUpgrade => "upgrades",
         Outcome::SkippedRange => "range requests",
         Outcome::SkippedConditional => "conditional requests",
-        Outcome::SkippedCopy => "copies themselves",
-        Outcome::SkippedAborted => "broken off",
-        Outcome::SkippedV1Busy => "answered 429 or 503 by v1",
-        Outcome::SkippedEarlyAnswer => "answered before they were complete",
-        Outcome::SkippedSwap => "caught by a change of the policy",
+        Outcome::SkippedCopy => "shadow requests themselves",
+        Outcome::SkippedAborted => "aborted",
+        Outcome::SkippedV1Busy => "answered by v1 with 429 or 503",
+        Outcome::SkippedEarlyAnswer => "answered before the request was complete",
+        Outcome::SkippedSwap => "interrupted by a policy change",
     }
 }
 
-/// Whether such a request says nothing about v2.
+/// Whether the verdict leaves out requests with this outcome, because they show nothing about v2.
 pub(crate) const fn is_left_out(outcome: Outcome) -> bool {
     !matches!(
         outcome,
@@ -45,7 +45,7 @@ pub(crate) const fn is_left_out(outcome: Outcome) -> bool {
     ) && !is_uncertain(outcome)
 }
 
-/// Whether the answers differ and nobody knows whether v2 is to blame.
+/// Whether the responses differ and it is unknown whether v2 is the cause.
 pub(crate) const fn is_uncertain(outcome: Outcome) -> bool {
     matches!(
         outcome,
@@ -53,13 +53,14 @@ pub(crate) const fn is_uncertain(outcome: Outcome) -> bool {
     )
 }
 
-/// How many requests ended in each way; what is 0 is not in it.
+/// Counts of requests by outcome.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Outcomes {
+    /// Without counts of 0.
     counts: BTreeMap<Outcome, u64>,
-    /// Of those that are different: at places where v1 may yet turn out to vary.
+    /// The `different` requests at places where v1 may yet turn out to vary.
     unproven: u64,
-    /// In ways that this version does not know.
+    /// Requests with outcomes that this version does not know.
     unknown: u64,
 }
 
@@ -87,12 +88,12 @@ impl Outcomes {
         self.unproven = self.unproven.saturating_add(count);
     }
 
-    /// Requests that ended in a way that this version does not know: any of them may have failed.
+    /// Adds requests with outcomes that this version does not know: any of them may have failed.
     pub(crate) fn add_unknown(&mut self, count: u64) {
         self.unknown = self.unknown.saturating_add(count);
     }
 
-    /// Those that are different at places where v1 may yet turn out to vary.
+    /// The `different` requests at places where v1 may yet turn out to vary.
     pub(crate) fn unproven(&self) -> u64 {
         self.unproven.min(self.get(Outcome::Different))
     }
@@ -101,20 +102,19 @@ impl Outcomes {
         self.sum(|_| true).saturating_add(self.unknown)
     }
 
-    /// Answers that were compared.
+    /// Requests whose responses were compared.
     pub(crate) fn compared(&self) -> u64 {
         self.sum(|outcome| {
             matches!(outcome, Outcome::Equal | Outcome::Different) || is_uncertain(outcome)
         })
     }
 
-    /// Answers that differ, where v1 itself is no yardstick: v2 may fail in any of these.
+    /// Requests for which v1 itself is no reference: v2 may fail in any of them.
     pub(crate) fn uncertain(&self) -> u64 {
         self.sum(is_uncertain).saturating_add(self.unknown)
     }
 
-    /// What a user would have noticed: a v2 that does not answer is no more ready than one that
-    /// answers something else.
+    /// Failed requests, which a user would have noticed: v2 responds differently or not at all.
     pub(crate) fn failed(&self) -> u64 {
         self.sum(|outcome| {
             matches!(
@@ -124,12 +124,13 @@ impl Outcomes {
         })
     }
 
-    /// What the verdict rests on.
+    /// Requests that the verdict is based on.
     pub(crate) fn judged(&self) -> u64 {
         self.sum(|outcome| !is_left_out(outcome))
             .saturating_add(self.unknown)
     }
 
+    /// Requests that the verdict leaves out.
     pub(crate) fn left_out(&self) -> u64 {
         self.sum(is_left_out)
     }

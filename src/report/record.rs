@@ -1,22 +1,22 @@
-//! What the filter writes: records as they stand in a log.
+//! The filter's records, as they are in a log.
 
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-/// How every record begins.
-pub(crate) const BEGINNING: &str = "{\"turnout\":";
+/// The start of every record.
+pub(crate) const RECORD_START: &str = "{\"turnout\":";
 
 /// One record.
 pub(crate) enum Record {
-    Difference(Difference),
-    Summary(Summary),
-    Options(Options),
+    Difference(DifferenceRecord),
+    Summary(SummaryRecord),
+    Options(OptionsRecord),
 }
 
-/// Two answers that differ.
+/// A pair of responses that differ.
 #[derive(Deserialize)]
-pub(crate) struct Difference {
+pub(crate) struct DifferenceRecord {
     #[serde(default)]
     pub(crate) time_ms: u64,
     pub(crate) rollout: String,
@@ -28,48 +28,48 @@ pub(crate) struct Difference {
     pub(crate) method: String,
     #[serde(default = "none")]
     pub(crate) route: String,
-    pub(crate) v1: Option<Answer>,
-    pub(crate) v2: Option<Answer>,
-    /// Whether both were asked again, and differed again.
+    pub(crate) v1: Option<RecordedResponse>,
+    pub(crate) v2: Option<RecordedResponse>,
+    /// Whether v1 repeated its response when it was asked again.
     #[serde(default)]
     pub(crate) rechecked: bool,
-    /// How many more of the same kind were not written since the last record of it.
+    /// The number of equal differences since the last record of this one, which have no records.
     #[serde(default)]
     pub(crate) repeats: u64,
     #[serde(default)]
-    pub(crate) findings: Vec<Finding>,
+    pub(crate) findings: Vec<RecordedFinding>,
 }
 
 #[derive(Clone, Deserialize, Serialize)]
-pub(crate) struct Answer {
+pub(crate) struct RecordedResponse {
     pub(crate) status: u16,
     pub(crate) us: u64,
 }
 
 #[derive(Deserialize)]
-pub(crate) struct Finding {
+pub(crate) struct RecordedFinding {
     pub(crate) part: String,
     pub(crate) pointer: String,
     pub(crate) kind: String,
     pub(crate) severity: String,
-    pub(crate) v1: Option<Value>,
-    pub(crate) v2: Option<Value>,
+    pub(crate) v1: Option<FindingValue>,
+    pub(crate) v2: Option<FindingValue>,
 }
 
-/// One side of a finding: what it is, and its hash, or itself where the policy reveals it.
+/// One side of a finding: its type, and its hash, or its value if the policy reveals it.
 #[derive(Clone, Deserialize, Serialize)]
-pub(crate) struct Value {
+pub(crate) struct FindingValue {
     #[serde(rename = "type")]
-    pub(crate) of: String,
+    pub(crate) type_name: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) hash: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) value: Option<String>,
 }
 
-/// What one worker has counted since its last summary.
+/// The counts of one worker since its last summary, for one segment and route.
 #[derive(Deserialize)]
-pub(crate) struct Summary {
+pub(crate) struct SummaryRecord {
     #[serde(default)]
     pub(crate) time_ms: u64,
     pub(crate) rollout: String,
@@ -78,46 +78,46 @@ pub(crate) struct Summary {
     #[serde(default = "none")]
     pub(crate) route: String,
     pub(crate) outcomes: BTreeMap<String, u64>,
-    /// Of those that are different: at places where v1 may yet turn out to vary.
+    /// The requests with the outcome `different` at places where v1 may yet turn out to vary.
     #[serde(default)]
     pub(crate) unproven: u64,
-    /// Part, pointer, kind, severity, and the number of requests that had it.
+    /// Part, pointer, kind, severity, and the number of requests with the finding.
     #[serde(default)]
     pub(crate) findings: Vec<(String, String, String, String, u64)>,
-    /// Upper bound in microseconds, and the number of answers.
+    /// Upper bound in microseconds, and the number of responses.
     #[serde(default)]
     pub(crate) v1_us: Vec<(Option<u64>, u64)>,
     #[serde(default)]
     pub(crate) v2_us: Vec<(Option<u64>, u64)>,
 }
 
-/// What the policy asks for, and how often it has been of use.
+/// The routes and options that the policy declares, with the number of their matches.
 #[derive(Deserialize)]
-pub(crate) struct Options {
+pub(crate) struct OptionsRecord {
     #[serde(default)]
     pub(crate) time_ms: u64,
     pub(crate) rollout: String,
     #[serde(default)]
     pub(crate) routes: Vec<String>,
-    /// Option, path, and how often it matched.
+    /// Option, path, and the number of matches.
     #[serde(default)]
     pub(crate) options: Vec<(String, String, u64)>,
 }
 
-/// The name of no segment and of no route.
+/// What records write for no segment and no route.
 fn none() -> String {
     String::from("-")
 }
 
 impl Record {
-    /// `None` where this is no record, or not one of this version.
-    pub(crate) fn read(text: &str) -> Option<Self> {
+    /// Parses a record; `None` if the text is not a record of this version.
+    pub(crate) fn parse(text: &str) -> Option<Self> {
         #[derive(Deserialize)]
-        struct Head {
+        struct Kind {
             turnout: String,
         }
-        let head: Head = serde_json::from_str(text).ok()?;
-        match head.turnout.as_str() {
+        let kind: Kind = serde_json::from_str(text).ok()?;
+        match kind.turnout.as_str() {
             "difference" => serde_json::from_str(text).ok().map(Self::Difference),
             "summary" => serde_json::from_str(text).ok().map(Self::Summary),
             "options" => serde_json::from_str(text).ok().map(Self::Options),

@@ -1,26 +1,26 @@
-//! The report for a terminal, in at most 100 columns.
+//! Formats the report as text for a terminal, in at most 100 columns.
 
 use std::fmt::Write as _;
 
 use turnout_core::shadow::Outcome;
 use turnout_text::{Table, counted, escape_for_terminal, thousands};
 
-use crate::findings::{Example, Side, What};
+use crate::findings::{Example, ExampleSide, FindingKey};
+use crate::labels::{NO_ROUTE, NO_SEGMENT, format_time, label};
 use crate::latency::Latency;
-use crate::model::{Finding, Latencies, Report, Rollout, Row, Tally};
 use crate::outcomes::is_left_out;
-use crate::words::{NO_ROUTE, NO_SEGMENT, moment, shown};
+use crate::report::{FindingReport, LatencyComparison, Report, RolloutReport, Row, VerdictNumbers};
 
 const COLUMNS: usize = 100;
-/// Findings and rows that are printed; the other forms of the report have more.
+/// The most findings and rows that are printed; HTML and JSON have more.
 const MOST_FINDINGS: usize = 10;
 const MOST_ROWS: usize = 40;
 
 impl Report {
-    /// As text, in at most 100 columns.
+    /// Formats the report as text, in at most 100 columns.
     #[must_use]
     pub fn to_text(&self) -> String {
-        let mut text = Text::default();
+        let mut text = TextReport::default();
         for rollout in &self.rollouts {
             text.rollout(rollout);
         }
@@ -32,12 +32,15 @@ impl Report {
 }
 
 #[derive(Default)]
-struct Text(String);
+struct TextReport(String);
 
-impl Text {
-    fn rollout(&mut self, rollout: &Rollout) {
-        self.paragraph("", &format!("{}: {}", rollout.name, rollout.tally.verdict));
-        self.paragraph("  ", &rollout.because);
+impl TextReport {
+    fn rollout(&mut self, rollout: &RolloutReport) {
+        self.paragraph(
+            "",
+            &format!("{}: {}", rollout.name, rollout.numbers.verdict),
+        );
+        self.paragraph("  ", &rollout.explanation);
         self.paragraph("  ", &rollout.coverage);
         for note in &rollout.notes {
             self.paragraph("  note: ", note);
@@ -51,20 +54,20 @@ impl Text {
         self.options(rollout);
     }
 
-    fn outcomes(&mut self, rollout: &Rollout) {
-        let tally = &rollout.tally;
+    fn outcomes(&mut self, rollout: &RolloutReport) {
+        let numbers = &rollout.numbers;
         self.paragraph("  ", &format!(
-            "compared {}: equal {}, different {}, uncertain {} (noise {}, unrepeatable {}, unconfirmed {}); no answer of v2 {}: timeout {}, v2_error {}",
-            thousands(tally.compared),
-            thousands(tally.equal),
-            thousands(tally.different),
-            thousands(tally.uncertain),
-            thousands(tally.noise),
-            thousands(tally.unrepeatable),
-            thousands(tally.unconfirmed),
-            thousands(tally.unanswered()),
-            thousands(tally.timeout),
-            thousands(tally.v2_error),
+            "compared {}: equal {}, different {}, uncertain {} (noise {}, unrepeatable {}, unconfirmed {}); no response from v2 {}: timeout {}, v2_error {}",
+            thousands(numbers.compared),
+            thousands(numbers.equal),
+            thousands(numbers.different),
+            thousands(numbers.uncertain),
+            thousands(numbers.noise),
+            thousands(numbers.unrepeatable),
+            thousands(numbers.unconfirmed),
+            thousands(numbers.unanswered()),
+            thousands(numbers.timeout),
+            thousands(numbers.v2_error),
         ));
         let left_out = Outcome::ALL
             .into_iter()
@@ -76,60 +79,59 @@ impl Text {
             .map(|(name, count)| format!("{name} {}", thousands(count)))
             .collect();
         if !left_out.is_empty() {
-            let sum = thousands(tally.left_out);
+            let sum = thousands(numbers.left_out);
             self.paragraph("  ", &format!("left out {sum}: {}", left_out.join(", ")));
         }
-        let of = match (rollout.first_ms, rollout.last_ms) {
+        let times = match (rollout.first_ms, rollout.last_ms) {
             (Some(first), Some(last)) => {
-                format!("; records of {} to {}", moment(first), moment(last))
+                format!(
+                    "; records from {} to {}",
+                    format_time(first),
+                    format_time(last)
+                )
             }
             _ => String::new(),
         };
-        self.paragraph("  ", &format!("counted by {}{of}", rollout.counted_by));
+        self.paragraph(
+            "  ",
+            &format!("numbers from the {}{times}", rollout.counted_by),
+        );
         self.blank();
     }
 
-    fn rows(&mut self, what: &str, none: &'static str, rows: &[Row]) {
+    fn rows(&mut self, kind: &str, none: &'static str, rows: &[Row]) {
         if rows.is_empty() {
             return;
         }
         let mut table = vec![cells([
-            what,
+            kind,
             "compared",
             "different",
             "uncertain",
-            "no answer",
+            "no response",
             "left out",
             "at most",
             "verdict",
         ])];
-        for Row { name, tally, .. } in rows.iter().take(MOST_ROWS) {
-            table.push(tally_cells(shown(name, none), tally));
+        for Row { name, numbers, .. } in rows.iter().take(MOST_ROWS) {
+            table.push(number_cells(label(name, none), numbers));
         }
         self.table(&table);
-        self.beyond(rows.len(), MOST_ROWS);
+        self.omitted(rows.len(), MOST_ROWS);
         self.blank();
     }
 
-    fn latencies(&mut self, rollout: &Rollout) {
+    fn latencies(&mut self, rollout: &RolloutReport) {
         let Some(all) = &rollout.latency else { return };
         let mut table = vec![
-            cells([
-                "latency of answers",
-                "p50 v1",
-                "v2",
-                "p90 v1",
-                "v2",
-                "p99 v1",
-                "v2",
-            ]),
+            cells(["latency", "p50 v1", "v2", "p90 v1", "v2", "p99 v1", "v2"]),
             latency_cells("all", all),
         ];
         let rows = |prefix: &str, none: &'static str, rows: &[Row]| -> Vec<_> {
             let rows = rows.iter().take(MOST_ROWS);
             rows.filter_map(|row| {
                 Some((
-                    format!("{prefix} {}", shown(&row.name, none)),
+                    format!("{prefix} {}", label(&row.name, none)),
                     row.latency.as_ref()?,
                 ))
             })
@@ -142,7 +144,7 @@ impl Text {
         self.blank();
     }
 
-    fn findings(&mut self, findings: &[Finding]) {
+    fn findings(&mut self, findings: &[FindingReport]) {
         if findings.is_empty() {
             return;
         }
@@ -150,29 +152,29 @@ impl Text {
         self.line(&format!("  {}", counted(count, "finding", "findings")));
         for finding in findings.iter().take(MOST_FINDINGS) {
             let requests = counted(finding.requests, "request", "requests");
-            let what = described(&finding.what);
+            let what = describe_finding(&finding.key);
             self.paragraph(
                 "    ",
-                &format!("{requests}, {}: {what}", finding.what.severity),
+                &format!("{requests}, {}: {what}", finding.key.severity),
             );
             if !finding.places.is_empty() {
                 let places: Vec<_> = finding.places.iter().map(ToString::to_string).collect();
                 self.paragraph("      ", &format!("in {}", places.join(", ")));
             }
             if let Some(example) = &finding.example {
-                self.paragraph("      ", &told(example));
+                self.paragraph("      ", &describe_example(example));
             }
         }
-        self.beyond(findings.len(), MOST_FINDINGS);
+        self.omitted(findings.len(), MOST_FINDINGS);
         self.blank();
     }
 
-    fn options(&mut self, rollout: &Rollout) {
+    fn options(&mut self, rollout: &RolloutReport) {
         let never: Vec<_> = rollout
             .options
             .iter()
-            .filter(|choice| choice.matched == 0)
-            .map(|choice| format!("{} {}", choice.option, choice.path))
+            .filter(|option| option.matched == 0)
+            .map(|option| format!("{} {}", option.option, option.path))
             .collect();
         if never.is_empty() {
             return;
@@ -184,10 +186,10 @@ impl Text {
         self.blank();
     }
 
-    fn beyond(&mut self, all: usize, most: usize) {
+    fn omitted(&mut self, all: usize, most: usize) {
         let more = all.saturating_sub(most);
         if more > 0 {
-            self.line(&format!("    and {more} more; --html and --json have them"));
+            self.line(&format!("    and {more} more, see --html and --json"));
         }
     }
 
@@ -202,7 +204,7 @@ impl Text {
         }
     }
 
-    /// Words in lines; those after the first are indented as far as the first one's text.
+    /// Writes a paragraph with wrapped lines. Lines after the first are indented by the length of `head`.
     fn paragraph(&mut self, head: &str, text: &str) {
         let indent = " ".repeat(head.len());
         let mut line = head.to_owned();
@@ -242,38 +244,38 @@ impl Text {
     }
 }
 
-/// `body /channels/*/name: missing in v2`.
-pub(crate) fn described(what: &What) -> String {
-    let kind = match what.kind.as_str() {
+/// Describes a finding: `body /channels/*/name: missing in v2`.
+pub(crate) fn describe_finding(key: &FindingKey) -> String {
+    let kind = match key.kind.as_str() {
         "missing" => "missing in v2",
         "extra" => "only in v2",
-        "type" => "another type",
-        "value" => "another value",
-        "length" => "another length",
-        "order" => "another order",
-        "unstable" => "v2 disagrees with itself",
+        "type" => "different type",
+        "value" => "different value",
+        "length" => "different length",
+        "order" => "different order",
+        "unstable" => "v2 differs from itself",
         other => other,
     };
-    match what.pointer.as_str() {
-        "" if what.part == "body" => format!("the body: {kind}"),
-        "" => format!("{}: {kind}", what.part),
-        pointer => format!("{} {pointer}: {kind}", what.part),
+    match key.pointer.as_str() {
+        "" if key.part == "body" => format!("the body: {kind}"),
+        "" => format!("{}: {kind}", key.part),
+        pointer => format!("{} {pointer}: {kind}", key.part),
     }
 }
 
-fn told(example: &Example) -> String {
+fn describe_example(example: &Example) -> String {
     let mut text = format!(
-        "e.g. {} {} at {}: {} in v1, {} in v2",
+        "example: {} {} at {}: {} in v1, {} in v2",
         example.method,
-        shown(&example.route, NO_ROUTE),
-        moment(example.time_ms),
+        label(&example.route, NO_ROUTE),
+        format_time(example.time_ms),
         value(&example.v1),
         value(&example.v2)
     );
     for (name, side) in [("v1", &example.v1), ("v2", &example.v2)] {
-        if let Some(answer) = &side.answer {
-            let time = Latency::About(answer.us);
-            let _ = write!(text, "; {name} answered {} in {time}", answer.status);
+        if let Some(response) = &side.response {
+            let time = Latency::Estimate(response.us);
+            let _ = write!(text, "; {name} responded {} in {time}", response.status);
         }
     }
     for (name, id) in [
@@ -285,20 +287,20 @@ fn told(example: &Example) -> String {
         }
     }
     if example.rechecked {
-        text.push_str("; v1 repeated its answer");
+        text.push_str("; v1 repeated its response");
     }
     text
 }
 
-/// `string "a"`, `string #9f0e…`, or `nothing`.
-pub(crate) fn value(side: &Side) -> String {
+/// Formats the value of a finding: `string "a"`, `string #9f0e…`, or `nothing`.
+pub(crate) fn value(side: &ExampleSide) -> String {
     let Some(value) = &side.value else {
         return "nothing".into();
     };
     match (&value.value, &value.hash) {
-        (Some(shown), _) => format!("{} {shown}", value.of),
-        (None, Some(hash)) => format!("{} #{hash}", value.of),
-        (None, None) => value.of.clone(),
+        (Some(text), _) => format!("{} {text}", value.type_name),
+        (None, Some(hash)) => format!("{} #{hash}", value.type_name),
+        (None, None) => value.type_name.clone(),
     }
 }
 
@@ -306,30 +308,30 @@ fn cells<const N: usize>(cells: [&str; N]) -> Vec<String> {
     cells.map(str::to_owned).to_vec()
 }
 
-fn tally_cells(name: &str, tally: &Tally) -> Vec<String> {
-    let at_most = format!("{} %", tally.judgement.upper.up());
+fn number_cells(name: &str, numbers: &VerdictNumbers) -> Vec<String> {
+    let at_most = format!("{} %", numbers.judgement.upper.round_up());
     vec![
         name.to_owned(),
-        thousands(tally.compared),
-        thousands(tally.different),
-        thousands(tally.uncertain),
-        thousands(tally.unanswered()),
-        thousands(tally.left_out),
+        thousands(numbers.compared),
+        thousands(numbers.different),
+        thousands(numbers.uncertain),
+        thousands(numbers.unanswered()),
+        thousands(numbers.left_out),
         at_most,
-        tally.verdict.to_string(),
+        numbers.verdict.to_string(),
     ]
 }
 
-fn latency_cells(name: &str, latency: &Latencies) -> Vec<String> {
+fn latency_cells(name: &str, latency: &LatencyComparison) -> Vec<String> {
     let mut cells = vec![name.to_owned()];
     for percent in [50, 90, 99] {
-        cells.push(latency.v1.within(percent));
-        cells.push(latency.v2.within(percent));
+        cells.push(latency.v1.percentile(percent));
+        cells.push(latency.v2.percentile(percent));
     }
     cells
 }
 
-/// A word that is longer than a line, in pieces that are not.
+/// Breaks a word into pieces of at most `most` characters.
 fn pieces(word: &str, most: usize) -> Vec<String> {
     let chars: Vec<_> = word.chars().collect();
     if chars.is_empty() {

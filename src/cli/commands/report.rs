@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use clap::Args;
 use turnout_admin::AdminClient;
-use turnout_report::{Allow, HIDDEN, Report, Totals};
+use turnout_report::{ErrorBudget, RECORDS_HIDDEN, Report, Totals};
 
 use crate::support::exit::{Exit, refuse};
 use crate::support::safe_output::SafeText;
@@ -54,7 +54,7 @@ pub(crate) struct Arguments {
     own_log: bool,
     /// The percentage of requests that may fail.
     #[arg(long, value_name = "PERCENT", default_value = "0.1")]
-    allow: Allow,
+    allow: ErrorBudget,
     /// Report only this rollout. Default: all rollouts.
     #[arg(long, value_name = "NAME")]
     rollout: Option<String>,
@@ -155,14 +155,14 @@ fn base_of(address: &str) -> &str {
 fn nothing(totals: &Totals) -> String {
     let inputs = totals.inputs();
     if inputs.iter().any(|input| input.unlabelled > 0) {
-        let two = totals.two_readings();
-        return two.unwrap_or_else(|| {
+        let note = totals.ambiguous_counter_note();
+        return note.unwrap_or_else(|| {
             "the counters have no rollout label; copy the stats_tags of envoy/*.yaml into your Envoy's \
              configuration"
                 .into()
         });
     }
-    if let Some(sentence) = totals.native_histograms() {
+    if let Some(sentence) = totals.native_histograms_note() {
         return sentence;
     }
     let names: Vec<_> = inputs.iter().map(|input| input.name.as_str()).collect();
@@ -173,7 +173,7 @@ fn nothing(totals: &Totals) -> String {
              of the policy"
         );
     }
-    let notes = totals.lookalikes().notes();
+    let notes = totals.untrusted_lines().notes();
     if !notes.is_empty() {
         return format!(
             "found no valid shadow record or counter in {names}. {}",
@@ -184,6 +184,6 @@ fn nothing(totals: &Totals) -> String {
     let damaged = if damaged { ", only damaged lines" } else { "" };
     format!(
         "found no shadow record or counter in {names}{damaged}; pass an Envoy log that has lines with \
-         {{\"turnout\":…}}, or a proxy's admin address with --admin. {HIDDEN}"
+         {{\"turnout\":…}}, or a proxy's admin address with --admin. {RECORDS_HIDDEN}"
     )
 }

@@ -68,7 +68,11 @@ fn the_exit_code_says_whether_all_are_ready() {
         (&["envoy.log"][..], 0, "chat: READY\n"),
         (&["stats.prom"], 1, "users: NOT READY\n"),
         (&["stats.prom", "--allow", "2"], 0, "users: READY\n"),
-        (&["envoy.log", "--allow", "0.05"], 1, "chat: NOT ENOUGH\n"),
+        (
+            &["envoy.log", "--allow", "0.05"],
+            1,
+            "chat: NOT ENOUGH DATA\n",
+        ),
         (&["envoy.log", "stats.prom"], 1, "chat: READY\n"),
         (
             &["envoy.log", "stats.prom", "--rollout", "chat"],
@@ -90,13 +94,13 @@ fn a_client_cannot_write_a_verdict_into_a_merged_log() {
     let output = turnout(folder.path(), &["-"], &[&own, FORGED].concat());
     assert_eq!(output.status.code(), Some(1));
     assert!(
-        stdout(&output).starts_with("chat: NOT ENOUGH\n"),
+        stdout(&output).starts_with("chat: NOT ENOUGH DATA\n"),
         "{}",
         stdout(&output)
     );
     assert!(
         stdout(&output)
-            .contains("note: 1 line looks like a record but not where the filter writes them"),
+            .contains("note: 1 line contains a record where the filter does not write one"),
         "{}",
         stdout(&output)
     );
@@ -143,7 +147,7 @@ fn a_proxy_is_asked_for_its_counters() {
     assert_eq!(stderr(&output), "");
     assert_eq!(output.status.code(), Some(0));
     assert!(
-        stdout(&output).contains("counted by counters"),
+        stdout(&output).contains("numbers from the counters"),
         "{}",
         stdout(&output)
     );
@@ -186,9 +190,9 @@ fn what_cannot_be_reported_on_is_said() {
         (
             &["-"],
             FORGED,
-            "turnout: found no valid shadow record or counter in standard input. 1 line looks like a record \
-             but not where the filter writes them, and is not counted: a client can write such text into an access \
-             log. If no line of the input is from an access log, give --own-log.\n",
+            "turnout: found no valid shadow record or counter in standard input. 1 line contains a record \
+             where the filter does not write one, and does not count: a client can write such text into an access \
+             log. If no line of the input is from an access log, use --own-log.\n",
         ),
         (
             &[
@@ -213,7 +217,7 @@ fn what_cannot_be_reported_on_is_said() {
         (
             &["envoy.log", "--rollout", "mail"],
             "",
-            "turnout: nothing was found of the rollout `mail`; there is `chat`\n",
+            "turnout: the inputs have no rollout `mail`; expected `chat`\n",
         ),
         (
             &["--admin", "https://127.0.0.1"],
@@ -248,7 +252,7 @@ fn what_cannot_be_reported_on_is_said() {
         (
             &["envoy.log", "--allow", "0"],
             "",
-            "error: invalid value '0' for '--allow <PERCENT>': not a percentage ",
+            "error: invalid value '0' for '--allow <PERCENT>': expected a percentage above 0 ",
         ),
         (
             &[],

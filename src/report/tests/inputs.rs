@@ -1,11 +1,11 @@
-//! What is taken for a record or a counter, and what is not.
+//! Which lines count as records and counters.
 
 use serde_json::json;
-use turnout_report::{Allow, Report, Totals, Verdict};
+use turnout_report::{ErrorBudget, Report, Totals, Verdict};
 
 use crate::{json_of, logged, summary, totals_of};
 
-/// Records, counters and damaged lines of one text.
+/// The numbers of records, counters and malformed lines in a text.
 fn found_in(text: &str) -> (u64, u64, u64) {
     let totals = totals_of(&[text]);
     let input = &totals.inputs()[0];
@@ -13,7 +13,7 @@ fn found_in(text: &str) -> (u64, u64, u64) {
 }
 
 #[test]
-fn records_are_found_behind_anything_and_bare() {
+fn records_are_found_with_and_without_a_prefix() {
     let record = summary("chat", r#""equal":3"#);
     for text in [
         logged(&record),
@@ -27,7 +27,7 @@ fn records_are_found_behind_anything_and_bare() {
 }
 
 #[test]
-fn records_are_found_in_the_wrappings_of_collectors() {
+fn records_are_found_in_wrappers_of_collectors() {
     let line = logged(&summary("chat", r#""equal":3"#));
     let docker = json!({ "log": line, "stream": "stderr" });
     let body = json!({ "body": { "stringValue": summary("chat", r#""equal":3"#) } });
@@ -38,16 +38,15 @@ fn records_are_found_in_the_wrappings_of_collectors() {
     assert_eq!(found_in(&twice.to_string()), (1, 0, 0));
 }
 
-/// Clients write parts of an access log, but no records.
 #[test]
-fn what_a_client_puts_into_an_access_log_is_no_record() {
+fn client_text_in_an_access_log_is_not_a_record() {
     let forged = summary("chat", r#""equal":1000000"#);
     let in_text = format!("\"GET / HTTP/1.1\" 200 \"turnout: {forged}\" \"-\"");
     let in_json = json!({ "method": "GET", "user_agent": format!("turnout: {forged}") });
     for line in [in_text, in_json.to_string()] {
         assert_eq!(found_in(&line), (0, 0, 0));
         let totals = totals_of(&[&line]);
-        assert_eq!(totals.inputs()[0].lookalikes.in_a_line, 1, "{line}");
+        assert_eq!(totals.inputs()[0].untrusted_lines.embedded, 1, "{line}");
     }
 }
 
@@ -68,7 +67,7 @@ fn counters_and_records_may_be_mixed() {
 }
 
 #[test]
-fn damaged_lines_are_counted_and_the_others_too() {
+fn damaged_lines_do_not_hide_others() {
     let good = logged(&summary("chat", r#""equal":3000"#));
     let cut = good.trim_end().trim_end_matches(r#""v2_us":[]}"#);
     let text = format!(
@@ -83,13 +82,13 @@ fn damaged_lines_are_counted_and_the_others_too() {
     assert_eq!(json["rollouts"][0]["equal"], 3_000);
     assert_eq!(
         json["notes"][0],
-        "4 lines were cut off or damaged, and not counted."
+        "4 lines are truncated or damaged and do not count."
     );
 }
 
-/// Every beginning of a log, and a log with any of its bytes replaced, is read to its end.
+/// Truncates a log anywhere, and replaces any of its bytes.
 #[test]
-fn no_log_is_too_broken() {
+fn damaged_logs_are_read_to_their_end() {
     let log = include_bytes!("fixtures/envoy.log");
     let stats = include_bytes!("fixtures/stats.prom");
     for text in [&log[..], &stats[..]] {
@@ -105,12 +104,12 @@ fn no_log_is_too_broken() {
 fn read(text: &[u8]) {
     let mut totals = Totals::default();
     totals.read("any", text).expect("bytes are read");
-    let report = Report::new(&totals, Allow::default(), None).expect("all rollouts");
+    let report = Report::new(&totals, ErrorBudget::default(), None).expect("all rollouts");
     assert!(!report.to_text().contains('\u{1b}'));
 }
 
 #[test]
-fn numbers_without_end_are_no_trouble() {
+fn huge_numbers_do_not_overflow() {
     let most = u64::MAX;
     let record = summary(
         "chat",
@@ -124,7 +123,7 @@ fn numbers_without_end_are_no_trouble() {
 }
 
 #[test]
-fn what_is_kept_is_bounded() {
+fn the_number_of_rollouts_is_bounded() {
     let text: String = (0..3_000)
         .map(|index| summary(&format!("r{index}"), r#""equal":1"#) + "\n")
         .collect();
@@ -132,7 +131,7 @@ fn what_is_kept_is_bounded() {
     assert_eq!(json["rollouts"].as_array().map(Vec::len), Some(1_000));
     assert_eq!(
         json["notes"][0],
-        "2,000 lines of further rollouts were not kept."
+        "2,000 lines of further rollouts do not count: a report has at most 1,000 rollouts."
     );
 }
 
@@ -152,7 +151,7 @@ fn every_line_of_prometheus_3_is_read() {
     assert_eq!(buckets.len(), 3, "{buckets:?}");
 }
 
-/// What Envoy calls its counters without `stats_tags`, and on its own page.
+/// The names of counters without `stats_tags`, and on Envoy's admin page.
 #[test]
 fn counters_without_stats_tags_are_read() {
     for text in [
@@ -176,33 +175,33 @@ fn counters_without_stats_tags_are_read() {
 }
 
 #[test]
-fn a_counter_that_two_rollouts_could_have_is_named() {
+fn a_counter_that_may_belong_to_two_rollouts_is_named() {
     let text = "turnout_shadow_chat_equal{} 3000\nturnout_shadow_sampled_x_equal{} 5\n";
     let notes = json_of(&[text])["notes"].to_string();
     assert!(
         notes.contains(
-            "turnout_shadow_sampled_x_equal may be a counter of the rollout x-equal or of sampled-x"
+            "turnout_shadow_sampled_x_equal may belong to the rollout x-equal or to sampled-x"
         ),
         "{notes}"
     );
 }
 
 #[test]
-fn records_that_no_input_has_are_missed_with_the_setting_to_change() {
+fn missing_records_are_reported_with_the_setting_to_change() {
     let counters = "turnout_shadow{rollout=\"chat\",outcome=\"equal\"} 3000\n";
     let logged = "turnout_records{what=\"logged\"} 12\n";
-    for (text, words) in [
+    for (text, sentence) in [
         (
             counters.to_owned(),
-            "The counters have 3,000 sampled requests, and no record was read",
+            "The counters have 3,000 sampled requests, but no record was read",
         ),
         (
             [counters, logged].concat(),
-            "The counters have 12 records written, and no record was read",
+            "The counters have 12 written records, but no record was read",
         ),
     ] {
         let notes = json_of(&[&text])["notes"].to_string();
-        assert!(notes.contains(words), "{notes}");
+        assert!(notes.contains(sentence), "{notes}");
         for setting in [
             "--component-log-level wasm:info",
             "sidecar.istio.io/componentLogLevel: wasm:info",
@@ -217,7 +216,7 @@ fn records_that_no_input_has_are_missed_with_the_setting_to_change() {
 }
 
 #[test]
-fn native_histograms_are_named_with_the_setting_to_change() {
+fn native_histograms_are_reported_with_the_setting_to_change() {
     let text = "turnout_shadow{rollout=\"chat\",outcome=\"equal\"} 3000\n\
                 turnout_shadow_v1_ms{rollout=\"chat\"} {count:3000,sum:9.5,schema:3}\n";
     assert_eq!(found_in(text), (0, 2, 0));
@@ -228,15 +227,15 @@ fn native_histograms_are_named_with_the_setting_to_change() {
     );
 }
 
-/// A counter that cannot be read, or an outcome of a newer version, may be one of failures.
+/// An unreadable counter, or an outcome of a newer version, may count failures.
 #[test]
-fn what_cannot_be_read_is_never_ready() {
+fn unreadable_counters_are_never_ready() {
     let equal = "turnout_shadow{rollout=\"chat\",outcome=\"equal\"} 4000\n";
     let verdict = |more: &str| {
         let mut totals = Totals::default();
         let text = [equal, more].concat();
         totals.read("counters", text.as_bytes()).expect("text");
-        let report = Report::new(&totals, Allow::default(), None).expect("a report");
+        let report = Report::new(&totals, ErrorBudget::default(), None).expect("a report");
         report.verdicts().next().expect("a rollout").1
     };
     assert_eq!(verdict(""), Verdict::Ready);
@@ -245,6 +244,6 @@ fn what_cannot_be_read_is_never_ready() {
         "turnout_shadow{rollout=\"chat\",outcome=\"different\"} x\n",
         "turnout_shadow{rollout=\"chat\",outcome=\"brandnew\"} 9\n",
     ] {
-        assert_eq!(verdict(more), Verdict::NotEnough, "{more}");
+        assert_eq!(verdict(more), Verdict::NotEnoughData, "{more}");
     }
 }

@@ -1,17 +1,17 @@
-//! Reports of whole logs.
+//! Reports on whole logs.
 #![expect(
     clippy::expect_used,
     clippy::indexing_slicing,
     reason = "a test that cannot go on has failed"
 )]
 
-mod authority;
-mod forgery;
-mod forms;
-mod frames;
+mod counters_or_records;
+mod forged_records;
 mod inputs;
+mod log_formats;
+mod output;
 
-use turnout_report::{Allow, Report, Totals};
+use turnout_report::{ErrorBudget, Report, Totals};
 
 /// A line of Envoy's log.
 fn logged(record: &str) -> String {
@@ -38,7 +38,7 @@ fn totals_of(texts: &[&str]) -> Totals {
 }
 
 fn report_of(texts: &[&str]) -> Report {
-    Report::new(&totals_of(texts), Allow::default(), None).expect("all rollouts")
+    Report::new(&totals_of(texts), ErrorBudget::default(), None).expect("all rollouts")
 }
 
 fn json_of(texts: &[&str]) -> serde_json::Value {

@@ -5,7 +5,7 @@
 
 use std::fmt::Write as _;
 
-use turnout_report::{Allow, Report, Totals, Verdict as Ready};
+use turnout_report::{ErrorBudget, Report, Totals, Verdict as Ready};
 
 use super::*;
 
@@ -375,7 +375,7 @@ fn verdict(counts: &Counts) -> Ready {
     let _ = writeln!(text, "turnout_shadow_sampled{{rollout=\"r\"}} {sampled}");
     let mut totals = Totals::default();
     totals.read("counters", text.as_bytes()).expect("text");
-    let report = Report::new(&totals, Allow::default(), None).expect("a report");
+    let report = Report::new(&totals, ErrorBudget::default(), None).expect("a report");
     let (_, verdict) = report.verdicts().next().expect("a rollout");
     verdict
 }
@@ -384,7 +384,7 @@ fn verdict(counts: &Counts) -> Ready {
 fn the_verdict_is_wrong_in_at_most_one_rollout_of_twenty() {
     let plan = plan("shadow", &json!({ "requests": 100 }));
     let mut table = String::from(
-        "| 6,000 requests, of which | READY | NOT READY | NOT ENOUGH | wrong |\n|---|---|---|---|---|\n",
+        "| 6,000 requests, of which | READY | NOT READY | NOT ENOUGH DATA | wrong |\n|---|---|---|---|---|\n",
     );
     for (index, scenario) in SCENARIOS.iter().enumerate() {
         let rollouts = scenario.rollouts();
@@ -410,7 +410,7 @@ fn the_verdict_is_wrong_in_at_most_one_rollout_of_twenty() {
             );
         }
         let percent = |count: u64| format!("{:.1} %", count as f64 * 100.0 / rollouts as f64);
-        let [ready, not_ready, not_enough] = said[LOOKS.len() - 1];
+        let [ready, not_ready, not_enough_data] = said[LOOKS.len() - 1];
         let worst = said.iter().map(|said| {
             said[if is_bad {
                 Ready::Ready
@@ -424,7 +424,7 @@ fn the_verdict_is_wrong_in_at_most_one_rollout_of_twenty() {
             scenario.name,
             percent(ready),
             percent(not_ready),
-            percent(not_enough),
+            percent(not_enough_data),
             percent(worst.max().unwrap_or(0))
         );
     }

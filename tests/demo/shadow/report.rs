@@ -1,6 +1,6 @@
 //! The report on Envoy's log and metrics, as `turnout report` makes it.
 
-use turnout_report::{Allow, Report, Totals, Verdict};
+use turnout_report::{ErrorBudget, Report, Totals, Verdict};
 
 use crate::testbed::ROLLOUT;
 
@@ -12,7 +12,7 @@ pub(crate) fn of(log: &[String], prometheus: &str) -> Result<Report, String> {
         let read = totals.read(name, text.as_bytes());
         read.map_err(|error| format!("{name}: {error}"))?;
     }
-    Report::new(&totals, Allow::default(), Some(ROLLOUT))
+    Report::new(&totals, ErrorBudget::default(), Some(ROLLOUT))
         .map_err(|_| format!("the log and the metrics do not mention {ROLLOUT}"))
 }
 

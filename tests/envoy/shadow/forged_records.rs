@@ -1,7 +1,7 @@
 //! Records that a client forges in an access log that is merged with Envoy's own log.
 
 use serde_json::{Value, json};
-use turnout_report::{Allow, Report, Totals, Verdict};
+use turnout_report::{ErrorBudget, Report, Totals, Verdict};
 
 use super::records_testbed::{RecordsTestbed, always, shadow, told, until};
 use crate::testbed::{INSIDE, request_of, strip};
@@ -58,12 +58,15 @@ async fn no_client_forges_a_verdict_in_a_shared_log() {
     let log = testbed.envoy.settled_log().await.join("\n");
     let mut totals = Totals::default();
     totals.read("the log", log.as_bytes()).expect("text");
-    let report = Report::new(&totals, Allow::default(), None).expect("a report");
+    let report = Report::new(&totals, ErrorBudget::default(), None).expect("a report");
     let json: Value = serde_json::from_str(&report.to_json()).expect("JSON");
     assert_eq!(json["rollouts"][0]["equal"], requests, "{log}");
-    assert_eq!(report.verdicts().next(), Some(("chat", Verdict::NotEnough)));
+    assert_eq!(
+        report.verdicts().next(),
+        Some(("chat", Verdict::NotEnoughData))
+    );
     let input = &totals.inputs()[0];
-    assert_eq!(input.lookalikes.total(), requests, "{log}");
+    assert_eq!(input.untrusted_lines.total(), requests, "{log}");
     assert_eq!(input.unreadable, 0, "{log}");
     assert!(input.mixed);
 }

@@ -234,5 +234,5 @@ async fn random_fields_do_not_make_a_good_v2_not_ready() {
         different <= 1 && ended["noise"] > REQUESTS * 9 / 10,
         "{ended:?}"
     );
-    assert_eq!(testbed.verdict().await, Verdict::NotEnough, "{ended:?}");
+    assert_eq!(testbed.verdict().await, Verdict::NotEnoughData, "{ended:?}");
 }

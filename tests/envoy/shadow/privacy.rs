@@ -99,7 +99,7 @@ fn report(texts: &[&str]) -> String {
     for text in texts {
         totals.read("-", text.as_bytes()).expect("bytes are read");
     }
-    let report = turnout_report::Report::new(&totals, turnout_report::Allow::default(), None);
+    let report = turnout_report::Report::new(&totals, turnout_report::ErrorBudget::default(), None);
     let report = report.expect("all rollouts");
     [report.to_text(), report.to_json(), report.to_html()].join("\n")
 }

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use support::client::{Client, Request};
 use support::envoy::{Bootstrap, Envoy, Swap};
 use support::scripted_upstream::{Answer, Received, Scripted};
-use turnout_report::{Allow, Report, Totals, Verdict};
+use turnout_report::{ErrorBudget, Report, Totals, Verdict};
 
 use crate::testbed::{filter, policy, strip, traps};
 
@@ -145,7 +145,7 @@ impl RecordsTestbed {
         let counters = self.envoy.admin().prometheus().await;
         let mut totals = Totals::default();
         totals.read("counters", counters.as_bytes()).expect("text");
-        let report = Report::new(&totals, Allow::default(), None).expect("a report");
+        let report = Report::new(&totals, ErrorBudget::default(), None).expect("a report");
         report.verdicts().next().expect("a rollout").1
     }
 

@@ -76,7 +76,7 @@ async fn a_rewritten_path_that_is_not_declared_is_unrepeatable_and_never_ready()
     send(&testbed).await;
     let ended = testbed.settled(REQUESTS).await;
     assert_eq!(ended, outcomes([("unrepeatable", REQUESTS)]));
-    assert_eq!(testbed.verdict().await, Verdict::NotEnough);
+    assert_eq!(testbed.verdict().await, Verdict::NotEnoughData);
 }
 
 /// The same with 200 for an unknown path, so that only the bodies show it.
@@ -95,7 +95,7 @@ async fn a_rewritten_path_is_detected_from_the_bodies_too() {
         !ended.contains_key("different") && !ended.contains_key("equal"),
         "{ended:?}"
     );
-    assert_eq!(testbed.verdict().await, Verdict::NotEnough);
+    assert_eq!(testbed.verdict().await, Verdict::NotEnoughData);
 }
 
 /// With the declared rewrite, both get the request that v1 gets for the user.
@@ -137,7 +137,7 @@ async fn a_declared_rewrite_sends_what_the_user_sent() {
             assert_eq!(what(copy), what(user));
         }
         // A single difference may still be noise.
-        assert_eq!(testbed.verdict().await, Verdict::NotEnough);
+        assert_eq!(testbed.verdict().await, Verdict::NotEnoughData);
     }
 }
 
@@ -153,5 +153,5 @@ async fn a_request_that_cannot_be_repeated_is_unrepeatable() {
     send(&testbed).await;
     let ended = testbed.settled(REQUESTS).await;
     assert_eq!(ended, outcomes([("unrepeatable", REQUESTS)]));
-    assert_eq!(testbed.verdict().await, Verdict::NotEnough);
+    assert_eq!(testbed.verdict().await, Verdict::NotEnoughData);
 }

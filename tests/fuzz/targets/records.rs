@@ -5,7 +5,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use turnout_report::{Allow, Report, Totals};
+use turnout_report::{ErrorBudget, Report, Totals};
 
 const TIME: &str = "2026-11-21T03:00:00.123Z";
 const OWN: &str = r#"[2026-11-21 03:00:00.000][12][info][wasm] [source/extensions/common/wasm/context.cc:1137] wasm log: turnout: {"turnout":"summary","time_ms":1795232340000,"rollout":"chat","segment":"-","route":"-","outcomes":{"equal":3}}"#;
@@ -47,7 +47,7 @@ fuzz_target!(|bytes: &[u8]| {
     totals.read("any", bytes).expect("bytes are read");
     totals.read_own_log("any", bytes).expect("bytes are read");
     if !totals.is_empty() {
-        let report = Report::new(&totals, Allow::default(), None).expect("all rollouts");
+        let report = Report::new(&totals, ErrorBudget::default(), None).expect("all rollouts");
         assert!(!report.to_text().contains('\u{1b}'));
     }
 

@@ -1,23 +1,23 @@
-//! Lines of a text of any size, in bounded memory.
+//! Reads lines of a text of any size in bounded memory.
 
 use std::io::{self, BufRead};
 
-/// No record is longer; Envoy's own lines are far shorter.
+/// The longest line that is kept. No record is longer, and Envoy's own lines are far shorter.
 const MOST_BYTES: usize = 1 << 20;
 
-/// Gives the lines of a text one by one, without their ends.
-pub(crate) struct Lines<R> {
+/// Reads a text line by line, without line breaks.
+pub(crate) struct BoundedLines<R> {
     input: R,
     line: Vec<u8>,
 }
 
 pub(crate) enum Line<'a> {
     Bytes(&'a [u8]),
-    /// Longer than any record: its bytes are not kept.
+    /// The line is longer than any record; its bytes are dropped.
     TooLong,
 }
 
-impl<R: BufRead> Lines<R> {
+impl<R: BufRead> BoundedLines<R> {
     pub(crate) const fn new(input: R) -> Self {
         let line = Vec::new();
         Self { input, line }
@@ -66,10 +66,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn lines_come_one_by_one_and_long_ones_are_left_out() {
+    fn lines_are_read_and_long_ones_are_dropped() {
         let long = "x".repeat(MOST_BYTES + 1);
         let text = format!("one\n\n{long}\nlast");
-        let mut lines = Lines::new(BufReader::with_capacity(7, text.as_bytes()));
+        let mut lines = BoundedLines::new(BufReader::with_capacity(7, text.as_bytes()));
         let mut seen = Vec::new();
         while let Some(line) = lines.next().unwrap() {
             seen.push(match line {

@@ -1,18 +1,18 @@
-//! What a client writes into an access log that is merged with Envoy's own log.
+//! Forged records: text of a client in an access log that is merged with Envoy's own log.
 
 use serde_json::{Value, json};
-use turnout_report::{Allow, Report, Totals, Verdict};
+use turnout_report::{ErrorBudget, Report, Totals, Verdict};
 
 use crate::{logged, summary};
 
 const TIME: &str = "2026-11-21T03:00:00.123Z";
 
-/// Whatever a client can know of a record.
+/// A record that a client forges.
 fn forged() -> String {
     summary("chat", r#""equal":1000000"#)
 }
 
-/// The text that a client sends: a record in each frame that a report reads, and in custom ones.
+/// The text that a client sends: the record in every log format that the report reads, and in custom ones.
 fn framed(record: &str) -> Vec<String> {
     let message = format!("wasm log: turnout: {record}");
     let place = "source/extensions/common/wasm/context.cc:1151";
@@ -34,8 +34,8 @@ fn framed(record: &str) -> Vec<String> {
     ]
 }
 
-/// The same in what carries a log.
-fn carried(line: &str) -> Vec<String> {
+/// A line in every wrapper.
+fn wrapped_in_each(line: &str) -> Vec<String> {
     let ended = format!("{line}\n");
     let body = json!({ "body": { "stringValue": line } });
     vec![
@@ -57,14 +57,13 @@ fn carried(line: &str) -> Vec<String> {
     ]
 }
 
-/// The members of an object, as a client closes the text that it is in and opens another.
+/// The members of an object, in a text with which a client closes a JSON string and opens another.
 fn injected(text: &str) -> Option<String> {
     let members = text.strip_prefix('{')?.strip_suffix('}')?;
     Some(format!("x\",{members},\"z\":\"x"))
 }
 
-/// Access log lines that have the client's text in all places but the very first one, or the first one
-/// behind a time that tabs separate.
+/// Access log lines with the client's text everywhere but at the start, or at the start behind a time and a tab.
 fn access_lines(text: &str) -> Vec<String> {
     let mut lines = vec![
         format!("[{TIME}] GET /v1 200 {text}"),
@@ -109,7 +108,8 @@ fn access_lines(text: &str) -> Vec<String> {
 
 type Carrier = fn(&str, &str) -> String;
 
-/// What carries all lines of one input, Envoy's own to standard error and the others to standard output.
+/// Wrappers of all lines of an input; the second argument is the stream. Envoy's own log goes to standard error,
+/// the access log to standard output.
 const CARRIERS: [(&str, Carrier); 8] = [
     ("nothing", |line, _| line.to_owned()),
     ("CRI", |line, stream| format!("{TIME} {stream} F {line}")),
@@ -138,11 +138,11 @@ fn totals(log: &str) -> Totals {
 }
 
 fn verdict(totals: &Totals) -> Option<Verdict> {
-    let report = Report::new(totals, Allow::default(), None).expect("all rollouts");
+    let report = Report::new(totals, ErrorBudget::default(), None).expect("all rollouts");
     report.verdicts().map(|(_, verdict)| verdict).next()
 }
 
-/// Envoy's own lines and a client's among those of others.
+/// A log with a line of Envoy, honest access log lines, and the line of a client.
 fn merged(carrier: Carrier, access: &str) -> String {
     let own = logged(&summary("chat", r#""equal":3"#));
     let honest = access_of(access);
@@ -156,7 +156,7 @@ fn merged(carrier: Carrier, access: &str) -> String {
     lines.concat()
 }
 
-/// The line of an honest client in the same format.
+/// An honest access log line in the same format.
 fn access_of(line: &str) -> String {
     match serde_json::from_str::<Value>(line) {
         Ok(_) => json!({ "method": "GET", "start_time": TIME, "user_agent": "curl/8" }).to_string(),
@@ -164,16 +164,19 @@ fn access_of(line: &str) -> String {
     }
 }
 
-/// Every frame, in everything that carries a log, at every place of an access log line but the first.
+/// Every log format, in every wrapper, at every place of an access log line but the start.
 #[test]
-fn no_text_of_a_client_within_an_access_log_line_is_a_record() {
+fn client_text_inside_an_access_log_line_is_not_a_record() {
     let mut wrong = Vec::new();
     let mut tried = 0;
     for (name, carrier) in CARRIERS {
-        for text in framed(&forged()).iter().flat_map(|line| carried(line)) {
+        for text in framed(&forged())
+            .iter()
+            .flat_map(|line| wrapped_in_each(line))
+        {
             for access in access_lines(&text) {
                 tried += 1;
-                // All of them with nothing around, and of the others some for each carrier.
+                // All combinations without a wrapper, and every fifth one with each wrapper.
                 if name != "nothing" && tried % 5 != 0 {
                     continue;
                 }
@@ -199,88 +202,90 @@ fn json_of(log: &str) -> Value {
     crate::json_of(&[log])
 }
 
-/// What each line counts as, by the reason why a client may have written it.
+/// Every reason why a line does not count.
 #[test]
-fn what_looks_like_a_record_elsewhere_is_counted_and_said() {
+fn untrusted_lines_are_counted_and_reported() {
     let record = forged();
     let own = logged(&summary("chat", r#""equal":3"#));
     let access = format!("[{TIME}] GET /v1 200 curl/8\n");
     for (kind, log, words) in [
         (
-            "in_a_line",
+            "embedded",
             format!("{own}{access}[{TIME}] GET /v1 200 {record}\n"),
-            "1 line looks like a record but not where the filter writes them, and is not counted: a client can \
-             write such text into an access log. If no line of the input is from an access log, give --own-log.",
+            "1 line contains a record where the filter does not write one, and does not count: a client can write such \
+             text into an access log. If no line of the input is from an access log, use --own-log.",
         ),
         (
             "stdout",
             [("stderr", &own), ("stdout", &logged(&record))]
                 .map(|(stream, line)| format!("{TIME} {stream} F {line}"))
                 .concat(),
-            "1 line looks like a record but of standard output, where Envoy writes access logs",
+            "1 line on standard output looks like a record and does not count: Envoy writes access logs",
         ),
         (
             "bare",
             format!("{own}{access}{record}\n"),
-            "1 line looks like a record without the frame of Envoy's log among lines of something else",
+            "1 record has no log prefix and does not count, because the input also has other lines",
         ),
         (
             "wrapped",
             format!("{own}{TIME} stderr F {}", logged(&record)),
-            "1 line looks like a record in a wrapper that other lines of the input do not have",
+            "1 record has a wrapper that other lines of the input do not have",
         ),
         (
             "counters",
             format!("{own}{access}turnout_shadow{{rollout=\"chat\",outcome=\"equal\"}} 4000 1\n"),
-            "1 line looks like a counter in a log, and is not counted. Give the counters as a file",
+            "1 counter is in a log and does not count. Pass counters in a separate file",
         ),
-        // The counters are before what shows that it is a log.
+        // The counters come before the line that shows that this is a log.
         (
             "counters",
             format!("turnout_shadow{{rollout=\"chat\",outcome=\"equal\"}} 4000\n{own}{access}"),
-            "1 line looks like a counter in a log",
+            "1 counter is in a log",
         ),
     ] {
         let json = json_of(&log);
-        assert_eq!(json["rollouts"][0]["verdict"], "not_enough", "{log}");
+        assert_eq!(json["rollouts"][0]["verdict"], "not_enough_data", "{log}");
         assert_eq!(json["rollouts"][0]["equal"], 3, "{log}");
-        assert_eq!(json["inputs"][0]["lookalikes"][kind], 1, "{json:#}");
+        assert_eq!(json["inputs"][0]["untrusted_lines"][kind], 1, "{json:#}");
         let notes = json["notes"].as_array().expect("notes");
-        let is_said = |note: &Value| note.as_str().is_some_and(|note| note.starts_with(words));
-        assert!(notes.iter().any(is_said), "{notes:#?}");
+        let is_expected = |note: &Value| note.as_str().is_some_and(|note| note.starts_with(words));
+        assert!(notes.iter().any(is_expected), "{notes:#?}");
     }
 }
 
-/// Records that were taken before a line showed that a client may have written them.
+/// A later line shows that a client may have written the records before it.
 #[test]
-fn what_a_later_line_makes_doubtful_is_never_ready() {
+fn records_that_a_later_line_casts_doubt_on_are_never_ready() {
     let record = forged();
     let access = format!("[{TIME}] GET /v1 200 curl/8\n");
     for (log, words) in [
         (
             format!("{record}\n{access}"),
-            "0 of 1,000,000 comparisons failed, but 1 record of input 0 may be those of a client: they are without \
-             the frame of Envoy's log, and there are lines of something else too. Give Envoy's own log without \
-             an access log, or all counters with --admin; if no line is of an access log, add --own-log.",
+            "0 of 1,000,000 comparisons failed, but 1 record of input 0 may come from a client: the records \
+             have no log prefix, but the input also has other lines. Pass Envoy's own log without an access \
+             log, or read all counters with --admin. If no line is from an access log, add --own-log.",
         ),
         (
             format!("{TIME} {}{access}", logged(&record)),
-            "0 of 1,000,000 comparisons failed, but 1 record of input 0 may be those of a client: they are in \
-             wrappers that other lines do not have. Give Envoy's own log without an access log, or all counters \
-             with --admin; if no line is of an access log, add --own-log.",
+            "0 of 1,000,000 comparisons failed, but 1 record of input 0 may come from a client: other lines do \
+             not have the wrapper of the records. Pass Envoy's own log without an access log, or read all \
+             counters with --admin. If no line is from an access log, add --own-log.",
         ),
-        // A line of Envoy's, byte by byte, which no line of the access log but an honest one tells from it.
+        // The forged line equals Envoy's byte for byte; only an honest access log line shows that it may be forged.
         (
             format!("curl/8.0 200 -\n{}Mozilla/5.0 200 -\n", logged(&record)),
-            "0 of 1,000,000 comparisons failed, but 1 record of input 0 may be those of a client: line 1 begins \
-             with text that a client may have chosen, so a client may have written others. Give Envoy's own log \
-             without an access log, or all counters with --admin; if no line is of an access log, add --own-log.",
+            "0 of 1,000,000 comparisons failed, but 1 record of input 0 may come from a client: line 1 starts \
+             with text that a client may have chosen, so clients may have written whole lines. Pass Envoy's own \
+             log without an access log, or read all counters with --admin. If no line is from an access log, \
+             add --own-log.",
         ),
         (
             format!("{}{access}{TIME}\tcurl/8\t200\n", logged(&record)),
-            "0 of 1,000,000 comparisons failed, but 1 record of input 0 may be those of a client: line 3 begins \
-             with text that a client may have chosen, so a client may have written others. Give Envoy's own log \
-             without an access log, or all counters with --admin; if no line is of an access log, add --own-log.",
+            "0 of 1,000,000 comparisons failed, but 1 record of input 0 may come from a client: line 3 starts \
+             with text that a client may have chosen, so clients may have written whole lines. Pass Envoy's own \
+             log without an access log, or read all counters with --admin. If no line is from an access log, \
+             add --own-log.",
         ),
         (
             [
@@ -289,24 +294,25 @@ fn what_a_later_line_makes_doubtful_is_never_ready() {
             ]
             .map(|(stream, line)| format!("{TIME} {stream} F {line}"))
             .concat(),
-            "0 of 1,000,000 comparisons failed, but 1 record of input 0 may be those of a client: line 1 begins \
-             with text that a client may have chosen, so a client may have written others. Give Envoy's own log \
-             without an access log, or all counters with --admin; if no line is of an access log, add --own-log.",
+            "0 of 1,000,000 comparisons failed, but 1 record of input 0 may come from a client: line 1 starts \
+             with text that a client may have chosen, so clients may have written whole lines. Pass Envoy's own \
+             log without an access log, or read all counters with --admin. If no line is from an access log, \
+             add --own-log.",
         ),
     ] {
         let json = json_of(&log);
         let rollout = &json["rollouts"][0];
-        assert_eq!(rollout["verdict"], "not_enough", "{log}");
-        assert_eq!(rollout["because"], words, "{log}");
+        assert_eq!(rollout["verdict"], "not_enough_data", "{log}");
+        assert_eq!(rollout["explanation"], words, "{log}");
         for row in ["segments", "routes", "segments_of_routes"] {
-            assert_eq!(rollout[row][0]["verdict"], "not_enough", "{row}");
+            assert_eq!(rollout[row][0]["verdict"], "not_enough_data", "{row}");
         }
     }
 }
 
-/// Neither an access log on standard output, nor what Istio's agent prints, nor counters that no client writes.
+/// An access log on standard output, output of Istio's agent, and counters cast no doubt on records.
 #[test]
-fn lines_that_no_client_begins_leave_a_verdict_as_it_is() {
+fn lines_that_a_client_cannot_start_do_not_change_a_verdict() {
     let own = logged(&summary("chat", r#""equal":3000"#));
     let access = "curl/8.0 200 -\n";
     let counters = "turnout_shadow{rollout=\"chat\",outcome=\"equal\"} 3000\n";
@@ -325,9 +331,9 @@ fn lines_that_no_client_begins_leave_a_verdict_as_it_is() {
     }
 }
 
-/// Extracted records, a collector's file, and counters behind Envoy's own lines.
+/// Extracted records, a collector's file, and lines of journald.
 #[test]
-fn what_only_the_filter_writes_needs_no_frame() {
+fn records_need_no_prefix_where_clients_cannot_write() {
     let record = summary("chat", r#""equal":3000"#);
     let body = json!({ "body": { "stringValue": record } });
     let access = json!({ "body": { "stringValue": forged() } });
@@ -340,7 +346,7 @@ fn what_only_the_filter_writes_needs_no_frame() {
     for (log, taken) in [
         (format!("{record}\n\n"), 1),
         (format!("turnout: {record}\n# a comment\nup 1\n"), 1),
-        // The first of the access log's is bare, and nothing says yet that it is of one.
+        // The first forged record counts, because no line has shown yet that this is an access log.
         (format!("{spans}\n{exported}\n"), 2),
         (
             format!(

@@ -1,4 +1,4 @@
-//! What a report holds. Its JSON is these structures as they are.
+//! The report. Its JSON output has exactly these structures.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -7,62 +7,62 @@ use serde::Serialize;
 use turnout_core::shadow::Outcome;
 use turnout_text::{join_first, thousands};
 
-use crate::findings::{Example, What};
+use crate::findings::{Example, FindingKey};
 use crate::input::Input;
-use crate::judge::{Judgement, Verdict};
+use crate::labels::{NO_ROUTE, label};
 use crate::latency::{Histogram, Latency};
 use crate::outcomes::Outcomes;
-use crate::words::{NO_ROUTE, shown};
+use crate::verdict::{Judgement, Verdict};
 
-/// What was found, and the verdict on each rollout.
+/// A report with the verdict on each rollout.
 #[derive(Serialize)]
 pub struct Report {
-    /// Of this shape.
+    /// The version of this format.
     pub(crate) version: u8,
-    /// Whether every rollout is.
+    /// Whether every rollout is ready.
     pub(crate) ready: bool,
     pub(crate) allow_percent: f64,
     pub(crate) confidence_percent: u8,
-    pub(crate) rollouts: Vec<Rollout>,
+    pub(crate) rollouts: Vec<RolloutReport>,
     pub(crate) inputs: Vec<Input>,
-    /// Records by what became of them, as the counters say.
+    /// The counters `turnout.records`: `logged`, `lost`, and so on.
     pub(crate) records: BTreeMap<String, u64>,
     pub(crate) notes: Vec<String>,
 }
 
 #[derive(Serialize)]
-pub(crate) struct Rollout {
+pub(crate) struct RolloutReport {
     pub(crate) name: String,
-    /// Why the verdict is what it is.
-    pub(crate) because: String,
-    /// What the verdict does not rest on.
+    /// Why the rollout has this verdict.
+    pub(crate) explanation: String,
+    /// What the verdict leaves out.
     pub(crate) coverage: String,
     /// `counters` or `records`.
     pub(crate) counted_by: &'static str,
-    /// When the first and the last record were written.
+    /// The times of the first and the last record.
     pub(crate) first_ms: Option<u64>,
     pub(crate) last_ms: Option<u64>,
     #[serde(flatten)]
-    pub(crate) tally: Tally,
+    pub(crate) numbers: VerdictNumbers,
     pub(crate) sampled: u64,
-    /// All outcomes by name, with those of 0.
+    /// All outcomes by name, including counts of 0.
     pub(crate) outcomes: BTreeMap<&'static str, u64>,
-    pub(crate) latency: Option<Latencies>,
+    pub(crate) latency: Option<LatencyComparison>,
     pub(crate) segments: Vec<Row>,
     pub(crate) routes: Vec<Row>,
-    /// Each segment of each route.
-    pub(crate) segments_of_routes: Vec<Cell>,
+    /// Rows for each pair of segment and route.
+    pub(crate) segments_of_routes: Vec<SegmentRouteRow>,
     pub(crate) routes_never_seen: Vec<String>,
-    /// Seen, but of every request something was in the way.
+    /// Routes that were seen, but none of whose requests could be compared.
     pub(crate) routes_never_compared: Vec<String>,
-    pub(crate) findings: Vec<Finding>,
-    pub(crate) options: Vec<Choice>,
+    pub(crate) findings: Vec<FindingReport>,
+    pub(crate) options: Vec<OptionUse>,
     pub(crate) notes: Vec<String>,
 }
 
-/// Numbers of a verdict.
+/// The numbers of a verdict.
 #[derive(Clone, Serialize)]
-pub(crate) struct Tally {
+pub(crate) struct VerdictNumbers {
     pub(crate) verdict: Verdict,
     pub(crate) compared: u64,
     pub(crate) equal: u64,
@@ -73,11 +73,11 @@ pub(crate) struct Tally {
     pub(crate) timeout: u64,
     pub(crate) v2_error: u64,
     pub(crate) left_out: u64,
-    /// Different, timed out, or failed in v2; of how many.
+    /// Requests that are different, timed out, or failed in v2.
     pub(crate) failed: u64,
-    /// Of the failed: different at places where v1 may yet turn out to vary.
+    /// The failed requests that are different at places where v1 may yet turn out to vary.
     pub(crate) unproven: u64,
-    /// Noise, not repeatable, or not confirmed: v2 may fail in any of these.
+    /// Requests that are noise, unrepeatable or unconfirmed: v2 may fail in any of them.
     pub(crate) uncertain: u64,
     pub(crate) judged: u64,
     pub(crate) lower_percent: f64,
@@ -87,78 +87,78 @@ pub(crate) struct Tally {
     pub(crate) judgement: Judgement,
 }
 
-/// One segment, or one route.
+/// The numbers of one segment or one route.
 #[derive(Serialize)]
 pub(crate) struct Row {
     pub(crate) name: String,
     #[serde(flatten)]
-    pub(crate) tally: Tally,
-    pub(crate) latency: Option<Latencies>,
-    /// The most frequent ones.
-    pub(crate) findings: Vec<Count>,
+    pub(crate) numbers: VerdictNumbers,
+    pub(crate) latency: Option<LatencyComparison>,
+    /// The most frequent findings.
+    pub(crate) findings: Vec<FindingCount>,
 }
 
 #[derive(Serialize)]
-pub(crate) struct Cell {
+pub(crate) struct SegmentRouteRow {
     pub(crate) segment: String,
     pub(crate) route: String,
     #[serde(flatten)]
-    pub(crate) tally: Tally,
+    pub(crate) numbers: VerdictNumbers,
 }
 
 #[derive(Clone, Serialize)]
-pub(crate) struct Count {
+pub(crate) struct FindingCount {
     #[serde(flatten)]
-    pub(crate) what: What,
+    pub(crate) key: FindingKey,
     pub(crate) requests: u64,
 }
 
 #[derive(Serialize)]
-pub(crate) struct Finding {
+pub(crate) struct FindingReport {
     #[serde(flatten)]
-    pub(crate) what: What,
+    pub(crate) key: FindingKey,
     pub(crate) requests: u64,
-    /// Where it was seen most.
-    pub(crate) places: Vec<AtPlace>,
+    /// Where the finding is most frequent.
+    pub(crate) places: Vec<PlaceCount>,
     pub(crate) example: Option<Example>,
 }
 
 #[derive(Serialize)]
-pub(crate) struct AtPlace {
+pub(crate) struct PlaceCount {
     pub(crate) segment: String,
     pub(crate) route: String,
     pub(crate) requests: u64,
 }
 
-/// An option of `compare`, and how often it was of use.
+/// An option of `compare` with the number of its matches.
 #[derive(Serialize)]
-pub(crate) struct Choice {
+pub(crate) struct OptionUse {
     pub(crate) option: String,
     pub(crate) path: String,
     pub(crate) matched: u64,
 }
 
-/// Both versions side by side.
+/// The response times of v1 and v2.
 #[derive(Serialize)]
-pub(crate) struct Latencies {
-    pub(crate) v1: Times,
-    pub(crate) v2: Times,
+pub(crate) struct LatencyComparison {
+    pub(crate) v1: LatencySummary,
+    pub(crate) v2: LatencySummary,
 }
 
-/// Times of one version's answers; one that is `null` is beyond the last bound.
+/// The response times of v1 or v2. A percentile above the last bound is `null`.
 #[derive(Serialize)]
-pub(crate) struct Times {
-    pub(crate) answers: u64,
+pub(crate) struct LatencySummary {
+    pub(crate) responses: u64,
     pub(crate) p50_us: Option<u64>,
     pub(crate) p90_us: Option<u64>,
     pub(crate) p99_us: Option<u64>,
-    /// Upper bound in microseconds, and answers.
+    /// Upper bound in microseconds, and number of responses.
     pub(crate) buckets: Vec<(Option<u64>, u64)>,
     #[serde(skip)]
     pub(crate) histogram: Histogram,
 }
 
-/// There is no rollout of this name.
+/// There is no rollout with this name.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct UnknownRollout {
     pub(crate) name: String,
@@ -172,23 +172,23 @@ impl Report {
         self.ready
     }
 
-    /// The verdicts, by the rollouts' names.
+    /// The names of the rollouts with their verdicts.
     pub fn verdicts(&self) -> impl Iterator<Item = (&str, Verdict)> {
         let rollouts = self.rollouts.iter();
-        rollouts.map(|rollout| (rollout.name.as_str(), rollout.tally.verdict))
+        rollouts.map(|rollout| (rollout.name.as_str(), rollout.numbers.verdict))
     }
 
-    /// As JSON, with a line break at the end.
+    /// Formats the report as JSON, with a line break at the end.
     #[must_use]
     pub fn to_json(&self) -> String {
-        // Strings, numbers and lists of them: there is nothing that could not be written.
+        // Serializing strings, numbers and lists of them does not fail.
         let mut json = serde_json::to_string_pretty(self).unwrap_or_default();
         json.push('\n');
         json
     }
 }
 
-impl Tally {
+impl VerdictNumbers {
     pub(crate) fn new(outcomes: &Outcomes, judgement: Judgement) -> Self {
         Self {
             verdict: judgement.verdict,
@@ -212,44 +212,44 @@ impl Tally {
         }
     }
 
-    /// Copies that v2 did not answer.
+    /// Shadow requests without a response of v2.
     pub(crate) const fn unanswered(&self) -> u64 {
         self.timeout.saturating_add(self.v2_error)
     }
 }
 
-impl fmt::Display for AtPlace {
-    /// `/v1/Channels of hvc (12)`, or without a segment `/v1/Channels (12)`.
+impl fmt::Display for PlaceCount {
+    /// Formats as `/v1/Channels in hvc (12)`, or without a segment as `/v1/Channels (12)`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(shown(&self.route, NO_ROUTE))?;
+        f.write_str(label(&self.route, NO_ROUTE))?;
         if self.segment != "-" {
-            write!(f, " of {}", self.segment)?;
+            write!(f, " in {}", self.segment)?;
         }
         write!(f, " ({})", thousands(self.requests))
     }
 }
 
-impl Latencies {
-    /// `None` where nobody answered.
+impl LatencyComparison {
+    /// `None` if there were no responses.
     pub(crate) fn of(v1: &Histogram, v2: &Histogram) -> Option<Self> {
         (v1.count() > 0 || v2.count() > 0).then(|| Self {
-            v1: Times::of(v1),
-            v2: Times::of(v2),
+            v1: LatencySummary::of(v1),
+            v2: LatencySummary::of(v2),
         })
     }
 }
 
-impl Times {
+impl LatencySummary {
     fn of(histogram: &Histogram) -> Self {
-        let within = |percent| match histogram.quantile(percent) {
-            Some(Latency::About(us)) => Some(us),
+        let percentile = |percent| match histogram.quantile(percent) {
+            Some(Latency::Estimate(us)) => Some(us),
             Some(Latency::Above(_)) | None => None,
         };
         Self {
-            answers: histogram.count(),
-            p50_us: within(50),
-            p90_us: within(90),
-            p99_us: within(99),
+            responses: histogram.count(),
+            p50_us: percentile(50),
+            p90_us: percentile(90),
+            p99_us: percentile(99),
             buckets: histogram
                 .buckets()
                 .filter(|(_, _, count)| *count > 0)
@@ -259,8 +259,8 @@ impl Times {
         }
     }
 
-    /// As it is printed: `1.83 ms`, `> 16.3 s`, or `-`.
-    pub(crate) fn within(&self, percent: u8) -> String {
+    /// Formats a percentile: `1.83 ms`, `> 16.3 s`, or `-`.
+    pub(crate) fn percentile(&self, percent: u8) -> String {
         let quantile = self.histogram.quantile(percent);
         quantile.map_or_else(|| String::from("-"), |latency| latency.to_string())
     }
@@ -271,7 +271,7 @@ impl fmt::Display for UnknownRollout {
         let known: Vec<_> = self.known.iter().map(|name| format!("`{name}`")).collect();
         write!(
             f,
-            "nothing was found of the rollout `{}`; there is {}",
+            "the inputs have no rollout `{}`; expected {}",
             self.name,
             join_first(&known, 20)
         )

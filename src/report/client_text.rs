@@ -1,6 +1,6 @@
-//! Whether a line of an access log can begin with text of a client.
+//! Whether a log line may start with text that a client chose.
 
-/// Methods that Envoy accepts, and what it calls protocols: no client makes others of them.
+/// Methods that Envoy accepts, and its names of protocols. A client cannot send other text there.
 const FIRST_WORDS: [&[u8]; 12] = [
     b"GET",
     b"HEAD",
@@ -16,7 +16,7 @@ const FIRST_WORDS: [&[u8]; 12] = [
     b"HTTP/3",
 ];
 
-/// Fields of the configuration that Istio's agent prints at its start, a line each.
+/// Fields of the configuration that Istio's agent prints when it starts, one per line.
 const AGENT_FIELDS: [&[u8]; 22] = [
     b"availabilityZone",
     b"binaryPath",
@@ -42,18 +42,18 @@ const AGENT_FIELDS: [&[u8]; 22] = [
     b"tracing",
 ];
 
-/// Whether a line begins with something that no client chooses: a date, a status, a method, a protocol, a
-/// path, a quote, a brace, a field of Istio's agent, or what systemd says of a service. Otherwise a client may
-/// have chosen the beginning, and could also forge that of a line of Envoy's own log.
+/// Whether a line starts with something that a client cannot choose: a date, a status, a method, a protocol, a
+/// path, a quote, a brace, a field of Istio's agent, or a message of systemd about a service. Otherwise a client
+/// may have chosen the start of the line, and could also forge a line of Envoy's own log.
 ///
-/// A number alone is not enough: many account ids are numbers.
-pub(crate) fn is_harmless(line: &[u8]) -> bool {
+/// Numbers other than a status are not safe: many account IDs are numbers.
+pub(crate) fn has_safe_start(line: &[u8]) -> bool {
     match line {
         [] => return true,
-        [b'[', rest @ ..] => return begins_with_date(rest),
-        // A path begins with a slash, also that of a client; of the others, the format has them.
+        [b'[', rest @ ..] => return starts_with_date(rest),
+        // Paths of clients start with a slash too. Braces and quotes are part of the log format.
         [b'{' | b'"' | b'/', ..] => return true,
-        // No field begins with white space.
+        // No field starts with white space.
         [first, ..] if first.is_ascii_whitespace() => return true,
         _ => {}
     }
@@ -62,11 +62,13 @@ pub(crate) fn is_harmless(line: &[u8]) -> bool {
     FIRST_WORDS.contains(&word)
         || is_status(word)
         || is_agent_field(line)
-        || words.next().is_some_and(|next| is_of_systemd(word, next))
+        || words
+            .next()
+            .is_some_and(|next| is_systemd_message(word, next))
 }
 
-/// `2026-11-21T…` or `2026-11-21 …`.
-fn begins_with_date(text: &[u8]) -> bool {
+/// Whether a text starts like `2026-11-21T…` or `2026-11-21 …`.
+fn starts_with_date(text: &[u8]) -> bool {
     let is_like = |(byte, like): (&u8, &u8)| match like {
         b'0' => byte.is_ascii_digit(),
         b' ' => b" T".contains(byte),
@@ -86,8 +88,8 @@ fn is_agent_field(line: &[u8]) -> bool {
     name.is_some_and(|name| AGENT_FIELDS.contains(&name))
 }
 
-/// `Started envoy.service - Envoy.`
-fn is_of_systemd(word: &[u8], next: &[u8]) -> bool {
+/// Whether a line is like `Started envoy.service - Envoy.`
+fn is_systemd_message(word: &[u8], next: &[u8]) -> bool {
     let verbs: [&[u8]; 6] = [
         b"Started",
         b"Starting",
@@ -104,7 +106,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn beginnings_that_a_client_chooses_are_told_from_others() {
+    fn starts_that_a_client_may_choose_are_not_safe() {
         for line in [
             "",
             "[2026-11-21T03:00:00.123Z] \"GET / HTTP/1.1\" 200",
@@ -120,7 +122,7 @@ mod tests {
             "Started envoy.service - Envoy.",
             "\tat main.go:7",
         ] {
-            assert!(is_harmless(line.as_bytes()), "{line}");
+            assert!(has_safe_start(line.as_bytes()), "{line}");
         }
         for line in [
             "curl/8 200",
@@ -143,7 +145,7 @@ mod tests {
             "GETX 200",
             "http://a.b: 7",
         ] {
-            assert!(!is_harmless(line.as_bytes()), "{line}");
+            assert!(!has_safe_start(line.as_bytes()), "{line}");
         }
     }
 }

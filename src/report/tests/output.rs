@@ -1,4 +1,4 @@
-//! The report as text, as JSON and as a page.
+//! The text, JSON and HTML output.
 
 use expect_test::expect_file;
 
@@ -8,7 +8,7 @@ const LOG: &str = include_str!("fixtures/envoy.log");
 const STATS: &str = include_str!("fixtures/stats.prom");
 
 #[test]
-fn reports_look_as_expected() {
+fn outputs_equal_their_snapshots() {
     let report = report_of(&[LOG, STATS]);
     expect_file!["expected/report.txt"].assert_eq(&report.to_text());
     expect_file!["expected/report.json"].assert_eq(&report.to_json());
@@ -16,7 +16,7 @@ fn reports_look_as_expected() {
 }
 
 #[test]
-fn text_fits_into_a_hundred_columns() {
+fn text_has_at_most_a_hundred_columns() {
     let long = "x".repeat(400);
     let log = LOG
         .replace("/channels/*/name", &long)
@@ -31,7 +31,7 @@ fn text_fits_into_a_hundred_columns() {
     }
 }
 
-/// A browser shows what the rules do; these are the ones without which a narrow page scrolls sideways.
+/// Without these CSS rules, a narrow page scrolls sideways.
 #[test]
 fn the_page_fits_a_phone() {
     let page = report_of(&[LOG, STATS]).to_html();
@@ -49,14 +49,14 @@ fn the_page_fits_a_phone() {
     ] {
         assert!(page.contains(rule), "{rule}");
     }
-    // Every table scrolls in a box of its own.
+    // Every table scrolls on its own.
     let tables = page.matches("<table>").count();
     assert!(tables > 0);
     assert_eq!(page.matches("<div class=\"wide\"><table>").count(), tables);
 }
 
 #[test]
-fn the_page_needs_nothing_else() {
+fn the_page_is_self_contained() {
     let page = report_of(&[LOG, STATS]).to_html();
     for reference in [
         "http://", "https://", "//", "<script", "<link", "<img", "<iframe", "src=", "@import",
@@ -67,7 +67,7 @@ fn the_page_needs_nothing_else() {
 }
 
 #[test]
-fn what_a_log_holds_becomes_no_markup() {
+fn text_of_a_log_does_not_become_markup() {
     let hostile = r#"</style><script>alert(1)</script><b onclick='x' title=\"y\">&amp;\u001b[31m"#;
     let log = LOG
         .replace("chat", hostile)
@@ -91,7 +91,7 @@ fn what_a_log_holds_becomes_no_markup() {
 }
 
 #[test]
-fn many_findings_are_shown_in_part_and_counted() {
+fn many_findings_are_shown_in_part() {
     let findings: Vec<_> = (0..600)
         .map(|index| format!(r#"["body","/f{index}","value","changed",{}]"#, index + 1))
         .collect();
@@ -105,7 +105,7 @@ fn many_findings_are_shown_in_part_and_counted() {
     assert!(page.contains("<details><summary>450 more</summary>"));
     assert!(page.contains("100 further findings; --json has them."));
     assert!(
-        page.contains("body /f599: another value"),
+        page.contains("body /f599: different value"),
         "the most frequent is there"
     );
     assert!(report.to_text().contains("and 590 more"));

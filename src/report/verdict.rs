@@ -1,4 +1,4 @@
-//! The verdict: what the outcomes say about whether v2 is ready.
+//! The verdict on a rollout: whether its outcomes show that v2 is ready.
 
 use std::fmt;
 
@@ -6,31 +6,31 @@ use serde::Serialize;
 use turnout_core::shadow::Outcome;
 use turnout_text::{counted, join_list, plural, thousands};
 
-use crate::allow::Allow;
-use crate::bounds::{self, CONFIDENCE_PERCENT};
-use crate::outcomes::{Outcomes, is_uncertain, phrase};
-use crate::percent::Share;
+use crate::confidence_bounds::{self, CONFIDENCE_PERCENT};
+use crate::error_budget::ErrorBudget;
+use crate::outcomes::{Outcomes, describe_outcome, is_uncertain};
+use crate::share::Share;
 
 /// Whether v2 is ready.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Verdict {
-    /// It fails no more than allowed.
+    /// v2 fails no more requests than allowed.
     Ready,
-    /// It fails more than allowed.
+    /// v2 fails more requests than allowed.
     NotReady,
-    /// Not enough was compared to say either.
-    NotEnough,
+    /// There are too few comparisons to know either.
+    NotEnoughData,
 }
 
 impl Verdict {
-    /// As it is printed: `READY`.
+    /// The verdict in the text report, such as `READY`.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Ready => "READY",
             Self::NotReady => "NOT READY",
-            Self::NotEnough => "NOT ENOUGH",
+            Self::NotEnoughData => "NOT ENOUGH DATA",
         }
     }
 }
@@ -41,47 +41,47 @@ impl fmt::Display for Verdict {
     }
 }
 
-/// What was judged, and how.
+/// A verdict with its numbers.
 #[derive(Clone, Debug)]
 pub(crate) struct Judgement {
     pub(crate) verdict: Verdict,
     pub(crate) failed: u64,
-    /// Of the failed: different at places where v1 may yet turn out to vary.
+    /// The failed requests that are different at places where v1 may yet turn out to vary.
     pub(crate) unproven: u64,
     pub(crate) uncertain: u64,
     pub(crate) judged: u64,
-    /// At least so many fail: those that are uncertain or unproven do not.
+    /// The lower bound of failures, if no uncertain or unproven request is a failure.
     pub(crate) lower: Share,
-    /// At most so many fail: all that are uncertain do.
+    /// The upper bound of failures, if all uncertain requests are failures.
     pub(crate) upper: Share,
-    /// Equal comparisons that would make it ready, were there nothing else any more. `None` where it is
-    /// not too early to tell, and where more of the same comparisons are not going to help.
+    /// The number of further equal comparisons that would make the rollout ready. `None` if the verdict is known,
+    /// or if more comparisons of the same kind do not help.
     pub(crate) more_needed: Option<u64>,
-    /// Lines of counters that cannot be read, where the verdict would be READY without them.
+    /// The number of unreadable lines of counters, if the verdict would be READY without them.
     pub(crate) unreadable: u64,
-    /// Why the numbers may not be the filter's, where the verdict would be READY if they were.
+    /// Why a client may have written the records, if the verdict would be READY otherwise.
     pub(crate) doubt: Option<String>,
 }
 
 impl Judgement {
-    pub(crate) fn of(outcomes: &Outcomes, allow: Allow) -> Self {
+    pub(crate) fn of(outcomes: &Outcomes, allow: ErrorBudget) -> Self {
         let (failed, uncertain) = (outcomes.failed(), outcomes.uncertain());
         let judged = outcomes.judged();
         let not_equal = failed.saturating_add(uncertain);
         let unproven = outcomes.unproven();
-        let lower = bounds::lower(failed.saturating_sub(unproven), judged);
-        let upper = bounds::upper(not_equal, judged);
+        let lower = confidence_bounds::lower(failed.saturating_sub(unproven), judged);
+        let upper = confidence_bounds::upper(not_equal, judged);
         let verdict = if judged > 0 && upper <= allow.share() {
             Verdict::Ready
         } else if lower > allow.share() {
             Verdict::NotReady
         } else {
-            Verdict::NotEnough
+            Verdict::NotEnoughData
         };
         let is_too_early =
-            verdict == Verdict::NotEnough && Share::of(uncertain, judged) <= allow.share();
+            verdict == Verdict::NotEnoughData && Share::of(uncertain, judged) <= allow.share();
         let more_needed =
-            is_too_early.then(|| bounds::more_needed(not_equal, judged, allow.share()));
+            is_too_early.then(|| confidence_bounds::more_needed(not_equal, judged, allow.share()));
         Self {
             verdict,
             failed,
@@ -96,30 +96,30 @@ impl Judgement {
         }
     }
 
-    /// The same where so many lines of counters cannot be read: what they count may have failed.
-    pub(crate) fn without(mut self, unreadable: u64) -> Self {
+    /// Turns READY into NOT ENOUGH DATA if lines of counters are unreadable: they may count failures.
+    pub(crate) fn with_unreadable_counters(mut self, unreadable: u64) -> Self {
         if self.verdict == Verdict::Ready && unreadable > 0 {
-            self.verdict = Verdict::NotEnough;
+            self.verdict = Verdict::NotEnoughData;
             self.unreadable = unreadable;
         }
         self
     }
 
-    /// The same where the numbers may not be the filter's.
-    pub(crate) fn doubting(mut self, why: Option<&str>) -> Self {
+    /// Turns READY into NOT ENOUGH DATA if a client may have written the records.
+    pub(crate) fn with_doubt(mut self, why: Option<&str>) -> Self {
         if let Some(why) = why.filter(|_| self.verdict == Verdict::Ready) {
-            self.verdict = Verdict::NotEnough;
+            self.verdict = Verdict::NotEnoughData;
             self.doubt = Some(why.to_owned());
         }
         self
     }
 
-    /// Why the verdict is what it is, in a sentence.
-    pub(crate) fn sentence(&self, outcomes: &Outcomes, allow: Allow) -> String {
+    /// Explains the verdict in one or two sentences.
+    pub(crate) fn explanation(&self, outcomes: &Outcomes, allow: ErrorBudget) -> String {
         let more = self.more_needed.unwrap_or(0);
         if self.judged == 0 {
             return format!(
-                "Nothing was compared; {} equal comparisons would show that at most {allow} differ.",
+                "Nothing was compared. {} equal comparisons would show that at most {allow} of requests fail.",
                 thousands(more)
             );
         }
@@ -134,16 +134,16 @@ impl Judgement {
             "{} of {} failed{}{unproven}",
             thousands(self.failed),
             counted(self.judged, "comparison", "comparisons"),
-            kinds(outcomes, is_failure)
+            by_outcome(outcomes, is_failure)
         );
-        let sure = format!("{CONFIDENCE_PERCENT} % sure");
+        let confidence = format!("with {CONFIDENCE_PERCENT} % confidence");
         let uncertain = match self.uncertain {
             0 => String::new(),
             count => format!(
                 ", and {} {} uncertain{}",
                 thousands(count),
                 plural(count, "is", "are"),
-                kinds(outcomes, is_uncertain)
+                by_outcome(outcomes, is_uncertain)
             ),
         };
         if let Some(doubt) = &self.doubt {
@@ -151,40 +151,39 @@ impl Judgement {
         }
         if self.unreadable > 0 {
             return format!(
-                "{failed}{uncertain}, but {} cannot be read, and may be of failures: read all counters again.",
+                "{failed}{uncertain}, but {} unreadable and may count failures; read all counters again.",
                 counted(
                     self.unreadable,
-                    "line of the counters",
-                    "lines of the counters"
+                    "line of the counters is",
+                    "lines of the counters are"
                 )
             );
         }
         let share = Share::of(self.uncertain, self.judged);
         match (self.verdict, self.more_needed) {
             (Verdict::Ready, _) if self.uncertain > 0 => format!(
-                "{failed}{uncertain}. Even if v2 fails in all of these, at most {} % of requests fail \
-                 ({sure}); {allow} is allowed.",
-                self.upper.up()
+                "{failed}{uncertain}. Even if v2 fails in all of these, {confidence} at most {} % of requests \
+                 fail; {allow} is allowed.",
+                self.upper.round_up()
             ),
             (Verdict::Ready, _) => format!(
-                "{failed}, so at most {} % of requests fail ({sure}); {allow} is allowed.",
-                self.upper.up()
+                "{failed}, so {confidence} at most {} % of requests fail; {allow} is allowed.",
+                self.upper.round_up()
             ),
             (Verdict::NotReady, _) => format!(
-                "{failed}, so at least {} % of requests fail ({sure}); {allow} is allowed.",
-                self.lower.down()
+                "{failed}, so {confidence} at least {} % of requests fail; {allow} is allowed.",
+                self.lower.round_down()
             ),
-            (Verdict::NotEnough, None) => format!(
-                "{failed}{uncertain}: {} % of the comparisons. v2 may fail in any of these, and {allow} \
-                 is allowed, so more comparisons of this kind do not make it ready.",
-                share.near()
+            (Verdict::NotEnoughData, None) => format!(
+                "{failed}{uncertain}, which is {} % of the comparisons. v2 may fail in any of these, and {allow} \
+                 is allowed, so more comparisons of this kind do not make it READY.",
+                share.round()
             ),
-            (Verdict::NotEnough, Some(more)) => format!(
-                "{failed}{uncertain}, so up to {} % of requests may fail ({sure}); {allow} is allowed. \
-                 {} that {} equal would be enough.",
-                self.upper.up(),
-                counted(more, "more comparison", "more comparisons"),
-                plural(more, "is", "are")
+            (Verdict::NotEnoughData, Some(more)) => format!(
+                "{failed}{uncertain}, so {confidence} up to {} % of requests may fail; {allow} is allowed. \
+                 {} would be enough.",
+                self.upper.round_up(),
+                counted(more, "more equal comparison", "more equal comparisons")
             ),
         }
     }
@@ -197,17 +196,23 @@ const fn is_failure(outcome: Outcome) -> bool {
     )
 }
 
-/// ` (2 different and 1 timed out)`, or nothing.
-fn kinds(outcomes: &Outcomes, is_kind: fn(Outcome) -> bool) -> String {
-    let kinds: Vec<_> = Outcome::ALL
+/// Lists counts by outcome: ` (2 different and 1 timed out)`.
+fn by_outcome(outcomes: &Outcomes, is_listed: fn(Outcome) -> bool) -> String {
+    let counts: Vec<_> = Outcome::ALL
         .into_iter()
-        .filter(|outcome| is_kind(*outcome) && outcomes.get(*outcome) > 0)
-        .map(|outcome| format!("{} {}", thousands(outcomes.get(outcome)), phrase(outcome)))
+        .filter(|outcome| is_listed(*outcome) && outcomes.get(*outcome) > 0)
+        .map(|outcome| {
+            format!(
+                "{} {}",
+                thousands(outcomes.get(outcome)),
+                describe_outcome(outcome)
+            )
+        })
         .collect();
-    if kinds.is_empty() {
+    if counts.is_empty() {
         return String::new();
     }
-    format!(" ({})", join_list(&kinds, "and"))
+    format!(" ({})", join_list(&counts, "and"))
 }
 
 #[cfg(test)]
@@ -218,25 +223,25 @@ mod tests {
         let mut outcomes = Outcomes::default();
         outcomes.add(Outcome::Different, failed);
         outcomes.add(Outcome::Equal, judged.saturating_sub(failed));
-        Judgement::of(&outcomes, Allow::default())
+        Judgement::of(&outcomes, ErrorBudget::default())
     }
 
-    /// The numbers are those of the tests in `bounds`.
+    /// The numbers are those of the tests in `confidence_bounds`.
     #[test]
-    fn verdicts_turn_where_they_should() {
+    fn verdicts_change_at_the_bounds() {
         for (failed, judged, verdict, more) in [
-            (0, 0, Verdict::NotEnough, Some(2_995)),
-            (0, 2_994, Verdict::NotEnough, Some(1)),
+            (0, 0, Verdict::NotEnoughData, Some(2_995)),
+            (0, 2_994, Verdict::NotEnoughData, Some(1)),
             (0, 2_995, Verdict::Ready, None),
             (0, 3_000, Verdict::Ready, None),
-            (1, 3_000, Verdict::NotEnough, Some(1_742)),
-            (1, 4_741, Verdict::NotEnough, Some(1)),
+            (1, 3_000, Verdict::NotEnoughData, Some(1_742)),
+            (1, 4_741, Verdict::NotEnoughData, Some(1)),
             (1, 4_742, Verdict::Ready, None),
             // The lower bound of 1 in 51 is above 0.1 %, that of 1 in 52 is not.
             (1, 51, Verdict::NotReady, None),
-            (1, 52, Verdict::NotEnough, Some(4_742 - 52)),
+            (1, 52, Verdict::NotEnoughData, Some(4_742 - 52)),
             (5, 1_971, Verdict::NotReady, None),
-            (5, 1_972, Verdict::NotEnough, Some(10_511 - 1_972)),
+            (5, 1_972, Verdict::NotEnoughData, Some(10_511 - 1_972)),
             (10, 10, Verdict::NotReady, None),
         ] {
             let judgement = judge(failed, judged);
@@ -250,13 +255,13 @@ mod tests {
         for (outcome, count) in counts {
             outcomes.add(outcome, count);
         }
-        let judgement = Judgement::of(&outcomes, Allow::default());
-        let sentence = judgement.sentence(&outcomes, Allow::default());
+        let judgement = Judgement::of(&outcomes, ErrorBudget::default());
+        let sentence = judgement.explanation(&outcomes, ErrorBudget::default());
         (judgement, sentence)
     }
 
     #[test]
-    fn silence_is_a_failure() {
+    fn a_missing_response_is_a_failure() {
         let (judgement, sentence) = of([
             (Outcome::Equal, 3_000),
             (Outcome::SkippedMethod, 9_000),
@@ -267,53 +272,56 @@ mod tests {
         assert_eq!((judgement.failed, judgement.judged), (21, 3_021));
         assert_eq!(
             sentence,
-            "21 of 3,021 comparisons failed (20 timed out and 1 failed in v2), so at least 0.466 % of \
-             requests fail (95 % sure); 0.1 % is allowed."
+            "21 of 3,021 comparisons failed (20 timed out and 1 failed in v2), so with 95 % confidence \
+             at least 0.466 % of requests fail; 0.1 % is allowed."
         );
     }
 
-    /// Of any outcome that says nothing about v2, more than is allowed.
     #[test]
-    fn what_is_uncertain_is_never_ready_once_it_is_more_than_allowed() {
+    fn more_uncertain_comparisons_than_allowed_are_never_ready() {
         for outcome in [Outcome::Noise, Outcome::Unrepeatable, Outcome::Unconfirmed] {
             for equal in [0, 1, 999, 99_900, 99_900_000] {
                 let uncertain = equal / 999 + 1;
                 let (judgement, _) = of([(Outcome::Equal, equal), (outcome, uncertain)]);
-                assert_eq!(judgement.verdict, Verdict::NotEnough, "{outcome} {equal}");
+                assert_eq!(
+                    judgement.verdict,
+                    Verdict::NotEnoughData,
+                    "{outcome} {equal}"
+                );
                 assert_eq!(judgement.more_needed, None, "{outcome} {equal}");
             }
         }
         let (_, sentence) = of([(Outcome::Equal, 2_000), (Outcome::Noise, 1_000)]);
         assert_eq!(
             sentence,
-            "0 of 3,000 comparisons failed, and 1,000 are uncertain (1,000 noise): 33.3 % of the \
-             comparisons. v2 may fail in any of these, and 0.1 % is allowed, so more comparisons of this \
-             kind do not make it ready."
+            "0 of 3,000 comparisons failed, and 1,000 are uncertain (1,000 noise), which is 33.3 % of \
+             the comparisons. v2 may fail in any of these, and 0.1 % is allowed, so more comparisons of \
+             this kind do not make it READY."
         );
     }
 
-    /// READY promises a bound. It holds also if v2 fails wherever nobody can tell.
+    /// READY promises a bound, which holds even if v2 fails in all uncertain comparisons.
     #[test]
-    fn what_is_uncertain_counts_against_ready_and_not_for_not_ready() {
+    fn uncertain_comparisons_count_against_ready_and_not_for_not_ready() {
         let (judgement, sentence) = of([(Outcome::Equal, 9_998), (Outcome::Noise, 2)]);
         assert_eq!(judgement.verdict, Verdict::Ready);
         assert_eq!(
             sentence,
             "0 of 10,000 comparisons failed, and 2 are uncertain (2 noise). Even if v2 fails in all of \
-             these, at most 0.063 % of requests fail (95 % sure); 0.1 % is allowed."
+             these, with 95 % confidence at most 0.063 % of requests fail; 0.1 % is allowed."
         );
         let (judgement, sentence) = of([(Outcome::Equal, 2_999), (Outcome::Unrepeatable, 1)]);
         assert_eq!(
             (judgement.verdict, judgement.more_needed),
-            (Verdict::NotEnough, Some(1_742))
+            (Verdict::NotEnoughData, Some(1_742))
         );
         assert_eq!(
             sentence,
-            "0 of 3,000 comparisons failed, and 1 is uncertain (1 not repeated by v1), so up to 0.159 % \
-             of requests may fail (95 % sure); 0.1 % is allowed. 1,742 more comparisons that are equal \
+            "0 of 3,000 comparisons failed, and 1 is uncertain (1 not repeated by v1), so with 95 % \
+             confidence up to 0.159 % of requests may fail; 0.1 % is allowed. 1,742 more equal comparisons \
              would be enough."
         );
         let (judgement, _) = of([(Outcome::Unconfirmed, 10_000)]);
-        assert_eq!(judgement.verdict, Verdict::NotEnough);
+        assert_eq!(judgement.verdict, Verdict::NotEnoughData);
     }
 }

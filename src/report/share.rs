@@ -1,9 +1,6 @@
-//! Shares, as percentages of three significant digits.
+//! Shares of a whole, and their formatting as percentages with three significant digits.
 
-#![expect(
-    clippy::float_arithmetic,
-    reason = "shares are printed, never compared with each other"
-)]
+#![expect(clippy::float_arithmetic, reason = "shares are only printed and drawn")]
 
 /// A share of a whole, from 0 to 1.
 #[derive(Clone, Copy, Debug, PartialEq, PartialOrd)]
@@ -14,7 +11,7 @@ impl Share {
         Self(ratio)
     }
 
-    /// 0 of 0 is 0.
+    /// The share that `part` is of `whole`. 0 of 0 is 0.
     pub(crate) fn of(part: u64, whole: u64) -> Self {
         if whole == 0 {
             return Self(0.0);
@@ -30,23 +27,23 @@ impl Share {
         self.0 * 100.0
     }
 
-    /// To the nearest: `12.3`.
-    pub(crate) fn near(self) -> String {
+    /// Formats the percentage, rounded to the nearest: `12.3`.
+    pub(crate) fn round(self) -> String {
         self.rounded(f64::round)
     }
 
-    /// Never below what it is, for an upper bound.
-    pub(crate) fn up(self) -> String {
+    /// Formats an upper bound in percent, never below the value.
+    pub(crate) fn round_up(self) -> String {
         self.rounded(f64::ceil)
     }
 
-    /// Never above what it is, for a lower bound.
-    pub(crate) fn down(self) -> String {
+    /// Formats a lower bound in percent, never above the value.
+    pub(crate) fn round_down(self) -> String {
         self.rounded(f64::floor)
     }
 
-    /// The place in a drawing of this width, where `whole` is at its right end.
-    pub(crate) fn at(self, whole: Self, width: u32) -> String {
+    /// Formats the position in a chart of this width, whose right end is `whole`.
+    pub(crate) fn position(self, whole: Self, width: u32) -> String {
         let ratio = if whole.0 > 0.0 { self.0 / whole.0 } else { 0.0 };
         let width = f64::from(width);
         format!("{:.1}", (ratio * width).clamp(0.0, width))
@@ -76,18 +73,18 @@ impl Share {
         let percent = self.percent();
         let mut decimals = 1_usize;
         let mut scale = 10.0;
-        let mut reach = 10.0;
-        while decimals < 9 && percent < reach {
+        let mut threshold = 10.0;
+        while decimals < 9 && percent < threshold {
             decimals = decimals.saturating_add(1);
             scale *= 10.0;
-            reach /= 10.0;
+            threshold /= 10.0;
         }
         let text = format!("{:.decimals$}", round(percent * scale) / scale);
         text.trim_end_matches('0').trim_end_matches('.').to_owned()
     }
 }
 
-/// The nearest float: exact up to 2^53.
+/// Converts a count to the nearest float, which is exact up to 2^53.
 pub(crate) fn to_float(count: u64) -> f64 {
     const HALF: f64 = 4_294_967_296.0;
     let high = u32::try_from(count >> 32).unwrap_or(u32::MAX);
@@ -100,7 +97,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn three_digits_count() {
+    fn percentages_have_three_significant_digits() {
         for (part, whole, expected) in [
             (0, 0, "0"),
             (0, 7, "0"),
@@ -110,17 +107,17 @@ mod tests {
             (123, 100_000, "0.123"),
             (1, 3_000_000, "0.0000333"),
         ] {
-            assert_eq!(Share::of(part, whole).near(), expected);
+            assert_eq!(Share::of(part, whole).round(), expected);
         }
     }
 
     #[test]
-    fn bounds_are_rounded_to_their_own_side() {
+    fn bounds_are_rounded_outwards() {
         let share = Share::new(0.000_998_079);
-        assert_eq!(share.up(), "0.0999");
-        assert_eq!(share.down(), "0.0998");
-        assert_eq!(Share::new(0.001_000_078).up(), "0.101");
-        assert_eq!(Share::new(0.001).up(), "0.1");
+        assert_eq!(share.round_up(), "0.0999");
+        assert_eq!(share.round_down(), "0.0998");
+        assert_eq!(Share::new(0.001_000_078).round_up(), "0.101");
+        assert_eq!(Share::new(0.001).round_up(), "0.1");
     }
 
     #[test]

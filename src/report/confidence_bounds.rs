@@ -1,49 +1,50 @@
-//! What a sample says about the whole: one-sided 95 % bounds of a rate, after Clopper and Pearson.
+//! One-sided 95 % confidence bounds of a failure rate, by Clopper and Pearson.
 //!
-//! They are exact: whatever the true rate is, a bound is on the wrong side of it in at most 5 % of
-//! samples, also for rates near 0, where the usual approximations are far too sure.
-//!
-//! They are computed by hand on `libm`: the incomplete beta function is all that they need of a statistics
-//! library.
+//! The bounds are exact: whatever the true rate is, a bound is on the wrong side of it in at most 5 % of
+//! samples, even for rates near 0, where the usual approximations are too narrow. The incomplete beta function
+//! is hand-written on `libm` because that of the crate statrs is wrong for large samples (see
+//! `continued_fraction`).
 
 #![expect(
     clippy::float_arithmetic,
-    reason = "statistics; what they decide is tested at its boundaries"
+    reason = "statistics; tests check the verdicts at their boundaries"
 )]
 
-use crate::percent::{Share, to_float};
+use crate::share::{Share, to_float};
 
-/// How sure a bound is.
+/// The confidence of a bound.
 const CONFIDENCE: f64 = 0.95;
 /// The same, in percent.
 pub(crate) const CONFIDENCE_PERCENT: u8 = 95;
 
-/// No search goes beyond this many comparisons.
-const MOST: u64 = 1 << 50;
+/// The most comparisons that a search considers.
+const MOST_COMPARISONS: u64 = 1 << 50;
 
-/// The highest rate that `failed` of `judged` leave likely.
+/// The upper bound of the rate, for `failed` of `judged` requests.
 pub(crate) fn upper(failed: u64, judged: u64) -> Share {
     if failed >= judged {
         return Share::new(1.0);
     }
     Share::new(smallest(|rate| {
-        at_most(failed, judged, rate) <= 1.0 - CONFIDENCE
+        probability_of_at_most(failed, judged, rate) <= 1.0 - CONFIDENCE
     }))
 }
 
-/// The lowest rate that `failed` of `judged` leave likely.
+/// The lower bound of the rate, for `failed` of `judged` requests.
 pub(crate) fn lower(failed: u64, judged: u64) -> Share {
     let Some(fewer) = failed.checked_sub(1) else {
         return Share::new(0.0);
     };
-    Share::new(smallest(|rate| at_most(fewer, judged, rate) <= CONFIDENCE))
+    Share::new(smallest(|rate| {
+        probability_of_at_most(fewer, judged, rate) <= CONFIDENCE
+    }))
 }
 
-/// How many more comparisons bring the upper bound down to `allow` if none of them fails.
+/// The number of further comparisons, all equal, that bring the upper bound down to `allow`.
 pub(crate) fn more_needed(failed: u64, judged: u64, allow: Share) -> u64 {
-    let enough = |judged| at_most(failed, judged, allow.ratio()) <= 1.0 - CONFIDENCE;
+    let enough = |judged| probability_of_at_most(failed, judged, allow.ratio()) <= 1.0 - CONFIDENCE;
     let (mut too_few, mut many) = (judged, judged.max(1));
-    while many < MOST && !enough(many) {
+    while many < MOST_COMPARISONS && !enough(many) {
         too_few = many;
         many = many.saturating_mul(2);
     }
@@ -58,8 +59,8 @@ pub(crate) fn more_needed(failed: u64, judged: u64, allow: Share) -> u64 {
     many.saturating_sub(judged)
 }
 
-/// How likely at most `failed` of `judged` fail where each does with this probability.
-fn at_most(failed: u64, judged: u64, rate: f64) -> f64 {
+/// The probability that at most `failed` of `judged` requests fail, if each fails with probability `rate`.
+fn probability_of_at_most(failed: u64, judged: u64, rate: f64) -> f64 {
     let Some(succeeded) = judged.checked_sub(failed).filter(|rest| *rest > 0) else {
         return 1.0;
     };
@@ -77,19 +78,19 @@ fn incomplete_beta(a: f64, b: f64, x: f64) -> f64 {
     }
     let ln_beta = libm::lgamma(a) + libm::lgamma(b) - libm::lgamma(a + b);
     let front = (a * x.ln() + b * (-x).ln_1p() - ln_beta).exp();
-    // The fraction converges fast on one side of the mean, and each side is the other one's mirror.
+    // The continued fraction converges fast below the mean. Above it, use I_x(a, b) = 1 − I_(1−x)(b, a).
     if x < (a + 1.0) / (a + b + 2.0) {
-        front * fraction(a, b, x) / a
+        front * continued_fraction(a, b, x) / a
     } else {
-        1.0 - front * fraction(b, a, 1.0 - x) / b
+        1.0 - front * continued_fraction(b, a, 1.0 - x) / b
     }
 }
 
 /// The continued fraction of the incomplete beta function (DLMF 8.17.22), by Lentz's method.
 ///
-/// It takes some √(a + b) steps near the mean. The library statrs stops after 140 without a word:
-/// it calls 5·10⁸ of 10⁹ a rate of at least 50.00006 %.
-fn fraction(a: f64, b: f64, x: f64) -> f64 {
+/// It takes about √(a + b) steps near the mean. The crate statrs stops after 140 steps without an error: for
+/// 5·10⁸ failures of 10⁹ it returns a lower bound of 50.00006 %.
+fn continued_fraction(a: f64, b: f64, x: f64) -> f64 {
     const MOST_STEPS: u32 = 1_000_000;
     const TINY: f64 = 1e-300;
     let not_zero = |value: f64| if value.abs() < TINY { TINY } else { value };
@@ -114,7 +115,7 @@ fn fraction(a: f64, b: f64, x: f64) -> f64 {
     value
 }
 
-/// The smallest number between 0 and 1 for which this holds, and holds for all above.
+/// The smallest number between 0 and 1 for which `holds`, which holds for all larger numbers too.
 fn smallest(holds: impl Fn(f64) -> bool) -> f64 {
     let (mut low, mut high) = (0.0, 1.0);
     loop {
@@ -180,14 +181,14 @@ mod tests {
         (10000000.0, 990000000.0, 0.01, 0.5000414187787856),
     ];
 
-    /// To five digits and more, also among a thousand million comparisons.
+    /// To at least five digits, for up to 10⁹ comparisons.
     #[test]
-    fn bounds_are_those_of_another_implementation() {
+    fn bounds_equal_those_of_scipy() {
         for (failed, judged, low, high) in FACTS {
             for (ours, theirs) in [(lower(failed, judged), low), (upper(failed, judged), high)] {
                 assert!(
                     (ours.ratio() - theirs).abs() <= theirs * 1e-5,
-                    "{failed} of {judged}: {ours:?}, not {theirs}"
+                    "{failed} of {judged}: {ours:?}, expected {theirs}"
                 );
             }
         }
@@ -195,7 +196,7 @@ mod tests {
 
     /// By bisection over `scipy.special.betainc(k + 1, n − k, 0.001) >= 0.95`.
     #[test]
-    fn what_is_needed_is_what_another_implementation_needs() {
+    fn more_needed_equals_that_of_scipy() {
         let allow = Share::new(0.001);
         for (failed, needed) in [
             (0, 2_995),
@@ -213,12 +214,12 @@ mod tests {
 
     /// `scipy.special.betainc` at and around the mean, where the fraction is slowest.
     #[test]
-    fn the_beta_function_is_that_of_another_implementation() {
+    fn the_beta_function_equals_that_of_scipy() {
         for (a, b, x, expected) in BETA {
             let ours = incomplete_beta(a, b, x);
             assert!(
                 (ours - expected).abs() < 1e-5,
-                "{a} {b} {x}: {ours}, not {expected}"
+                "{a} {b} {x}: {ours}, expected {expected}"
             );
         }
     }
@@ -226,7 +227,7 @@ mod tests {
     #[test]
     fn searches_end() {
         assert!(more_needed(u64::MAX, u64::MAX, Share::new(1e-12)) < u64::MAX);
-        assert!(more_needed(0, 0, Share::new(1e-300)) <= MOST);
+        assert!(more_needed(0, 0, Share::new(1e-300)) <= MOST_COMPARISONS);
         assert!(upper(0, u64::MAX).ratio() < 1e-15);
         assert!(lower(u64::MAX, u64::MAX).ratio() > 0.99);
     }

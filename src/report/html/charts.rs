@@ -1,18 +1,18 @@
-//! Drawings, as inline SVG.
+//! Charts as inline SVG.
 
 use std::fmt::Write as _;
 
 use crate::html::class_of;
-use crate::judge::Judgement;
 use crate::latency::{Histogram, Latency};
-use crate::model::Latencies;
-use crate::percent::Share;
+use crate::report::LatencyComparison;
+use crate::share::Share;
+use crate::verdict::Judgement;
 
 const WIDTH: u32 = 720;
-/// Buckets that are drawn.
+/// The most buckets in a chart.
 const MOST_BUCKETS: usize = 32;
 
-/// Where the true rate of failures is likely to be, and where the allowed one is.
+/// A gauge with the confidence interval of the failure rate and the allowed rate.
 pub(super) fn gauge(judgement: &Judgement, allow_percent: f64) -> String {
     if judgement.judged == 0 {
         return String::new();
@@ -24,43 +24,45 @@ pub(super) fn gauge(judgement: &Judgement, allow_percent: f64) -> String {
         .max(allow.times(1.5))
         .min(Share::new(1.0));
     let (low, high, mark) = (
-        judgement.lower.at(whole, WIDTH),
-        judgement.upper.at(whole, WIDTH),
-        allow.at(whole, WIDTH),
+        judgement.lower.position(whole, WIDTH),
+        judgement.upper.position(whole, WIDTH),
+        allow.position(whole, WIDTH),
     );
-    let span = judgement.upper.minus(judgement.lower).at(whole, WIDTH);
+    let span = judgement
+        .upper
+        .minus(judgement.lower)
+        .position(whole, WIDTH);
     let class = class_of(judgement.verdict);
-    // A label in the right half grows to the left. So it has half of the width, also in the large type of a
-    // narrow page.
-    let turn = |share: Share| {
+    // A label in the right half extends to the left, so that it fits, even in the large type of a narrow page.
+    let anchor = |share: Share| {
         if share.times(2.0) > whole {
             "end"
         } else {
             "start"
         }
     };
-    let (turn_mark, turn_high) = (turn(allow), turn(judgement.upper));
-    let (down, up) = (judgement.lower.down(), judgement.upper.up());
+    let (anchor_mark, anchor_high) = (anchor(allow), anchor(judgement.upper));
+    let (down, up) = (judgement.lower.round_down(), judgement.upper.round_up());
     let mut svg = String::new();
     let _ = writeln!(
         svg,
         "<figure><svg class=\"gauge {class}\" viewBox=\"0 0 {WIDTH} 64\" role=\"img\" \
-         aria-label=\"failures are likely to be {down} % to {up} % of requests; allowed are {allow_percent} %\">\
-         <text class=\"above\" x=\"{mark}\" y=\"11\" text-anchor=\"{turn_mark}\">allowed {allow_percent} %</text>\
+         aria-label=\"failures: {down} % to {up} % of requests; allowed: {allow_percent} %\">\
+         <text class=\"above\" x=\"{mark}\" y=\"11\" text-anchor=\"{anchor_mark}\">allowed {allow_percent} %</text>\
          <rect class=\"track\" x=\"0\" y=\"24\" width=\"{WIDTH}\" height=\"14\" rx=\"3\"/>\
          <rect class=\"span\" x=\"{low}\" y=\"24\" width=\"{span}\" height=\"14\" rx=\"3\"/>\
          <line class=\"mark\" x1=\"{mark}\" x2=\"{mark}\" y1=\"16\" y2=\"46\"/>\
-         <text class=\"below\" x=\"{high}\" y=\"58\" text-anchor=\"{turn_high}\">{down} % to {up} %</text>\
+         <text class=\"below\" x=\"{high}\" y=\"58\" text-anchor=\"{anchor_high}\">{down} % to {up} %</text>\
          </svg></figure>"
     );
     svg
 }
 
-/// How many answers took how long, v1 and v2 side by side in each bucket.
-pub(super) fn latency_plot(latencies: &Latencies) -> String {
+/// A histogram of response times, with bars for v1 and v2 in each bucket.
+pub(super) fn latency_histogram(latencies: &LatencyComparison) -> String {
     const TOP: u32 = 16;
     const HEIGHT: u32 = 160;
-    let buckets = both(&latencies.v1.histogram, &latencies.v2.histogram);
+    let buckets = common_buckets(&latencies.v1.histogram, &latencies.v2.histogram);
     let Some(slot) = u32::try_from(buckets.len())
         .ok()
         .and_then(|n| WIDTH.checked_div(n))
@@ -76,19 +78,19 @@ pub(super) fn latency_plot(latencies: &Latencies) -> String {
     let bar = slot.saturating_sub(8).div_ceil(2).max(2);
     let mut svg = format!(
         "<figure><figcaption><span class=\"key v1\"></span>v1 <span class=\"key v2\"></span>v2 &nbsp; \
-         share of answers; a bar holds those that took up to the time below it</figcaption>\
+         share of responses; each bar has the responses up to the time below it</figcaption>\
          <svg class=\"plot\" viewBox=\"0 0 {WIDTH} {full}\" role=\"img\" \
          aria-label=\"latency of v1 and v2\">\n"
     );
     let mut left = 0_u32;
-    // Times stand below every bar, or below as many as there is room for.
+    // Every bar has a label with its time, or every n-th bar if there is no room.
     let labelled = usize::try_from(56_u32.div_ceil(slot.max(1))).unwrap_or(1);
     let labelled = labelled.max(1);
     for (index, bucket) in buckets.iter().enumerate() {
         let mut x = left.saturating_add(3);
         for (class, share) in [("v1", bucket.v1), ("v2", bucket.v2)] {
-            let height = share.at(highest, HEIGHT);
-            let percent = share.near();
+            let height = share.position(highest, HEIGHT);
+            let percent = share.round();
             let within = &bucket.title;
             let _ = write!(
                 svg,
@@ -98,7 +100,7 @@ pub(super) fn latency_plot(latencies: &Latencies) -> String {
             x = x.saturating_add(bar);
         }
         if index.is_multiple_of(labelled) {
-            // A narrow page has larger type, and room for every second label.
+            // A narrow page has larger type and shows only every second label.
             let is_second = !index.is_multiple_of(labelled.saturating_mul(2));
             let class = if is_second { "below second" } else { "below" };
             let middle = left.saturating_add(slot / 2);
@@ -111,7 +113,7 @@ pub(super) fn latency_plot(latencies: &Latencies) -> String {
         }
         left = left.saturating_add(slot);
     }
-    let highest = highest.near();
+    let highest = highest.round();
     let _ = writeln!(
         svg,
         "<line class=\"axis\" x1=\"0\" x2=\"{WIDTH}\" y1=\"{bottom}\" y2=\"{bottom}\"/>\
@@ -128,8 +130,8 @@ struct Bucket {
     v2: Share,
 }
 
-/// The buckets of both from the first that either has to the last.
-fn both(v1: &Histogram, v2: &Histogram) -> Vec<Bucket> {
+/// The buckets of both histograms, from the first to the last one that is not empty in either.
+fn common_buckets(v1: &Histogram, v2: &Histogram) -> Vec<Bucket> {
     let count = |histogram: &Histogram, wanted: Option<u64>| {
         let mut found = histogram.buckets().filter(|(_, bound, _)| *bound == wanted);
         found.next().map_or(0, |(_, _, count)| count)
@@ -146,11 +148,15 @@ fn both(v1: &Histogram, v2: &Histogram) -> Vec<Bucket> {
     for bound in bounds {
         let counts = (count(v1, bound), count(v2, bound));
         let title = match bound {
-            Some(upper) => format!("{} to {}", Latency::About(lower), Latency::About(upper)),
-            None => format!("more than {}", Latency::About(lower)),
+            Some(upper) => format!(
+                "{} to {}",
+                Latency::Estimate(lower),
+                Latency::Estimate(upper)
+            ),
+            None => format!("more than {}", Latency::Estimate(lower)),
         };
         let label = match bound {
-            Some(upper) => Latency::About(upper).to_string(),
+            Some(upper) => Latency::Estimate(upper).to_string(),
             None => String::from("more"),
         };
         lower = bound.unwrap_or(lower);

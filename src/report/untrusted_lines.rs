@@ -1,30 +1,30 @@
-//! Lines that look as if they had a record of Turnout.
+//! Lines that look like records or counters but do not count, because a client may have written them.
 
 use memchr::memmem;
 use serde::Serialize;
 use turnout_text::{counted, plural};
 
-/// Lines that are not counted, by why others than the filter can have written them.
+/// Numbers of lines that look like records or counters but do not count, by reason.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
-pub struct Lookalikes {
-    /// A record within a line, and not where the filter writes one.
-    pub in_a_line: u64,
-    /// Of standard output, where Envoy writes access logs.
+pub struct UntrustedLines {
+    /// The record is inside a line, where the filter does not write one.
+    pub embedded: u64,
+    /// The line was written to standard output, like access logs.
     pub stdout: u64,
-    /// Bare records in an input with lines of something else.
+    /// The record has no log prefix, and the input also has other lines.
     pub bare: u64,
-    /// In wrappers that other lines of the input do not have.
+    /// The line has a wrapper that other lines of the input do not have.
     pub wrapped: u64,
-    /// Counters in an input with lines of something else.
+    /// The line is a counter, and the input also has other lines.
     pub counters: u64,
 }
 
-impl Lookalikes {
-    /// All of them.
+impl UntrustedLines {
+    /// The sum over all reasons.
     #[must_use]
     pub fn total(self) -> u64 {
         [
-            self.in_a_line,
+            self.embedded,
             self.stdout,
             self.bare,
             self.wrapped,
@@ -34,67 +34,67 @@ impl Lookalikes {
         .fold(0, |sum, count| sum.saturating_add(*count))
     }
 
-    /// Adds those of another input.
+    /// Adds the lines of another input.
     pub(crate) const fn add(&mut self, other: Self) {
-        self.in_a_line = self.in_a_line.saturating_add(other.in_a_line);
+        self.embedded = self.embedded.saturating_add(other.embedded);
         self.stdout = self.stdout.saturating_add(other.stdout);
         self.bare = self.bare.saturating_add(other.bare);
         self.wrapped = self.wrapped.saturating_add(other.wrapped);
         self.counters = self.counters.saturating_add(other.counters);
     }
 
-    /// What was not counted, and what to do where it should be.
+    /// A note for each reason, with what to do if the lines should count.
     #[must_use]
     pub fn notes(self) -> Vec<String> {
-        const OWN: &str = "If no line of the input is from an access log, give --own-log.";
-        let record = |count| counted(count, "line looks like a record", "lines look like records");
+        const OWN_LOG: &str = "If no line of the input is from an access log, use --own-log.";
+        let does = |count| plural(count, "does", "do");
         let notes = [
             (
-                self.in_a_line,
+                self.embedded,
                 format!(
-                    "{} but not where the filter writes them, and {} not counted: a client can write such text into \
-                 an access log. {OWN}",
-                    record(self.in_a_line),
-                    plural(self.in_a_line, "is", "are")
+                    "{} a record where the filter does not write one, and {} not count: a client can write such text \
+                     into an access log. {OWN_LOG}",
+                    counted(self.embedded, "line contains", "lines contain"),
+                    does(self.embedded)
                 ),
             ),
             (
                 self.stdout,
                 format!(
-                    "{} but of standard output, where Envoy writes access logs, and {} not counted. Envoy's own log \
-                 goes to standard error unless --log-path says otherwise. {OWN}",
-                    record(self.stdout),
-                    plural(self.stdout, "is", "are")
+                    "{} like a record and {} not count: Envoy writes access logs to standard output, and its own log \
+                     to standard error unless --log-path is set. {OWN_LOG}",
+                    counted(
+                        self.stdout,
+                        "line on standard output looks",
+                        "lines on standard output look"
+                    ),
+                    does(self.stdout)
                 ),
             ),
             (
                 self.bare,
                 format!(
-                    "{} without the frame of Envoy's log among lines of something else, and {} not counted. Give \
-                 records that you extracted as a file of their own. {OWN}",
-                    record(self.bare),
-                    plural(self.bare, "is", "are")
+                    "{} no log prefix and {} not count, because the input also has other lines. Pass records that you \
+                     extracted in a separate file. {OWN_LOG}",
+                    counted(self.bare, "record has", "records have"),
+                    does(self.bare)
                 ),
             ),
             (
                 self.wrapped,
                 format!(
-                    "{} in a wrapper that other lines of the input do not have, and {} not counted: a client can \
-                 write such text into an access log. Give logs from different places as files of their own. {OWN}",
-                    record(self.wrapped),
-                    plural(self.wrapped, "is", "are")
+                    "{} a wrapper that other lines of the input do not have, and {} not count: a client can write such \
+                     text into an access log. Pass logs from different sources in separate files. {OWN_LOG}",
+                    counted(self.wrapped, "record has", "records have"),
+                    does(self.wrapped)
                 ),
             ),
             (
                 self.counters,
                 format!(
-                    "{} in a log, and {} not counted. Give the counters as a file of their own, or with --admin.",
-                    counted(
-                        self.counters,
-                        "line looks like a counter",
-                        "lines look like counters"
-                    ),
-                    plural(self.counters, "is", "are")
+                    "{} in a log and {} not count. Pass counters in a separate file, or read them with --admin.",
+                    counted(self.counters, "counter is", "counters are"),
+                    does(self.counters)
                 ),
             ),
         ];
@@ -105,31 +105,33 @@ impl Lookalikes {
     }
 }
 
-/// How a quote is written in JSON, in JSON within JSON, in URLs, in HTML, and by loggers that escape.
+/// Spellings of a quote in JSON, nested JSON, URLs, HTML and escaped log fields.
 const QUOTES: [&[u8]; 7] = [b"\"", b"%22", b"&quot;", b"&#34;", b"x22", b"u0022", b"'"];
+/// Spellings of a colon.
 const COLONS: [&[u8]; 5] = [b":", b"%3A", b"%3a", b"x3a", b"u003a"];
+/// The kinds of records.
 const KINDS: [&[u8]; 3] = [b"summary", b"difference", b"options"];
 
-/// Whether the first field of a record is somewhere in a line, in whatever spelling.
+/// Whether a line has the first field of a record anywhere, in any spelling.
 pub(crate) fn looks_like_record(line: &[u8]) -> bool {
     memmem::find_iter(line, b"turnout").any(|at| {
-        let behind = line.get(at.saturating_add(7)..).unwrap_or_default();
-        is_first_field(behind)
+        let rest = line.get(at.saturating_add(7)..).unwrap_or_default();
+        is_rest_of_field(rest)
     })
 }
 
-/// What follows the name of the field.
-fn is_first_field(text: &[u8]) -> bool {
+/// Whether a text starts with the rest of the first field, after `turnout`.
+fn is_rest_of_field(text: &[u8]) -> bool {
     let fields = || {
-        let text = one_of(text, &QUOTES)?;
-        let text = one_of(text, &COLONS)?;
-        one_of(text, &QUOTES)
+        let text = strip_one_of(text, &QUOTES)?;
+        let text = strip_one_of(text, &COLONS)?;
+        strip_one_of(text, &QUOTES)
     };
     fields().is_some_and(|kind| KINDS.iter().any(|known| kind.starts_with(known)))
 }
 
-/// Without one of these, and what escapes and blanks are before it.
-fn one_of<'a>(text: &'a [u8], parts: &[&[u8]]) -> Option<&'a [u8]> {
+/// Removes one of these parts, with the escapes and blanks before it.
+fn strip_one_of<'a>(text: &'a [u8], parts: &[&[u8]]) -> Option<&'a [u8]> {
     let is_filler = |byte: &u8| byte.is_ascii_whitespace() || *byte == b'\\';
     let end = text.iter().position(|byte| !is_filler(byte))?;
     let text = text.get(end..)?;

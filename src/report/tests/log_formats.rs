@@ -1,4 +1,4 @@
-//! Records in the frames of loggers and in the wrappers of collectors.
+//! Records in log formats and in the wrappers of collectors.
 
 use serde_json::json;
 
@@ -29,7 +29,7 @@ fn every_record_of_istios_text_log_is_read() {
 fn a_record_is_read_whatever_level_it_is_logged_at() {
     let line = logged(&summary("chat", r#""equal":3"#));
     assert!(line.contains("[info][wasm]"), "{line}");
-    // Envoy's own words for its six levels.
+    // Envoy's names of its six levels.
     for level in ["trace", "debug", "info", "warning", "error", "critical"] {
         let envoy = line.replace("[info][wasm]", &format!("[{level}][wasm]"));
         assert_eq!(records_in(&envoy), (1, 0), "{envoy}");
@@ -55,7 +55,7 @@ fn every_record_of_istios_json_log_is_read() {
 }
 
 #[test]
-fn records_are_read_whatever_carries_the_log() {
+fn records_are_read_in_every_wrapper() {
     let record = summary("chat", r#""equal":3"#);
     let lines = [logged(&record), ISTIO.to_owned()].concat();
     let each = |wrap: &dyn Fn(&str) -> String| -> String {
@@ -92,9 +92,9 @@ fn a_record_that_a_container_runtime_has_split_is_read() {
     assert_eq!(records_in(&without_end), (0, 1));
 }
 
-/// Only where nobody but Envoy writes: in an access log a client can write each of them.
+/// In a mixed log, a client can have written each of these lines.
 #[test]
-fn records_in_custom_formats_and_bare_are_read_in_envoys_own_log_alone() {
+fn custom_formats_and_bare_records_are_read_only_in_envoys_own_log() {
     let found_in = |text: &str| {
         let mut totals = Totals::default();
         let access = "[2026-11-21T03:00:00.123Z] GET /v1 200 curl/8";
@@ -104,7 +104,7 @@ fn records_in_custom_formats_and_bare_are_read_in_envoys_own_log_alone() {
             .expect("bytes are read");
         let input = &totals.inputs()[0];
         assert_eq!((input.records, input.unreadable), (0, 0), "{text}");
-        assert_eq!(input.lookalikes.total(), 1, "{text}");
+        assert_eq!(input.untrusted_lines.total(), 1, "{text}");
         totals
             .read_own_log("own", text.as_bytes())
             .expect("bytes are read");
@@ -117,7 +117,7 @@ fn records_in_custom_formats_and_bare_are_read_in_envoys_own_log_alone() {
         (format!("I1121 03:38:00 12 context.cc:1137] wasm log chat: turnout: {record} (thread 12)"), (1, 0)),
         (format!(r#"{{"l":"info","m":"wasm log: turnout: {record}"}}"#), (1, 0)),
         (json!({ "Level": "info", "Time": "x", "Message": format!("wasm log: turnout: {record}") }).to_string(), (1, 0)),
-        // An access log, in which the client has written this.
+        // An access log with text of a client.
         (format!(r#""GET / HTTP/1.1" 200 "wasm log: turnout: {record}""#), (0, 1)),
         (format!(r#"GET 200 wasm log: turnout: {record} "https://referer""#), (0, 1)),
         (format!(r#"wasm log: turnout: {record}{record}"#), (0, 1)),

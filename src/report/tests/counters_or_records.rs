@@ -1,10 +1,10 @@
-//! Whose numbers count.
+//! Whether the counters or the records count.
 
 use serde_json::Value;
 
 use crate::{json_of, logged, summary};
 
-/// The counters of `chat` and its summary.
+/// The report on the rollout `chat`, with these counters and this summary.
 fn rollout(counted: (u64, u64), recorded: &str) -> Value {
     let (equal, different) = counted;
     let counters = format!(
@@ -18,14 +18,14 @@ fn rollout(counted: (u64, u64), recorded: &str) -> Value {
 
 fn numbers(rollout: &Value) -> (&str, u64, u64) {
     (
-        rollout["counted_by"].as_str().expect("a word"),
+        rollout["counted_by"].as_str().expect("a string"),
         rollout["failed"].as_u64().expect("a number"),
         rollout["judged"].as_u64().expect("a number"),
     )
 }
 
 #[test]
-fn counters_that_agree_are_not_mentioned() {
+fn counters_that_equal_the_records_need_no_note() {
     let rollout = rollout((3_000, 0), r#""equal":3000"#);
     assert_eq!(numbers(&rollout), ("counters", 0, 3_000));
     assert_eq!(rollout["notes"], Value::Array(Vec::new()));
@@ -37,19 +37,21 @@ fn counters_count_where_records_are_behind() {
     assert_eq!(numbers(&rollout), ("counters", 3, 3_003));
     let note = rollout["notes"][0].as_str().expect("a note");
     assert!(
-        note.starts_with("The counters have 3 of 3,003 failed, the records 1 of 2,901."),
+        note.starts_with(
+            "The counters have 3 failures in 3,003 comparisons, the records 1 in 2,901."
+        ),
         "{note}"
     );
 }
 
-/// Else a restart would make a rollout ready.
+/// Otherwise a restart would make a rollout ready.
 #[test]
-fn records_count_where_counters_began_anew() {
+fn records_count_where_counters_restarted() {
     for recorded in [r#""equal":2900,"different":40"#, r#""equal":9000"#] {
         let rollout = rollout((3_000, 0), recorded);
         assert_eq!(rollout["counted_by"], "records", "{recorded}");
         let note = rollout["notes"][0].as_str().expect("a note");
-        assert!(note.contains("The records count"), "{note}");
+        assert!(note.contains("The report uses the records"), "{note}");
     }
 }
 
@@ -64,10 +66,10 @@ fn a_difference_counts_before_its_summary_comes() {
     let json = json_of(&[&log]);
     assert_eq!(numbers(&json["rollouts"][0]), ("records", 3, 3_003));
     let alone = json_of(&[difference]);
-    assert_eq!(alone["rollouts"][0]["verdict"], "not_enough");
+    assert_eq!(alone["rollouts"][0]["verdict"], "not_enough_data");
     assert_eq!(
         alone["rollouts"][0]["notes"][0],
-        "3 differences are recorded, but no summary or counter says of how many comparisons."
+        "The records have 3 differences, but no summary or counter has the number of comparisons."
     );
 }
 
@@ -87,7 +89,7 @@ fn a_dump_of_counters_that_is_given_twice_counts_once() {
     assert_eq!(json["ready"], false);
     assert_eq!(
         json["notes"][0],
-        "input 1 has the same counters as input 0, and is not counted: give one dump of each proxy."
+        "input 1 has the same counters as input 0 and does not count; pass one dump for each proxy."
     );
 }
 
@@ -96,19 +98,19 @@ fn records_that_are_given_twice_are_never_ready() {
     let log = logged(&summary("chat", r#""equal":1500"#));
     let json = json_of(&[&log, &log]);
     let rollout = &json["rollouts"][0];
-    assert_eq!(rollout["verdict"], "not_enough");
+    assert_eq!(rollout["verdict"], "not_enough_data");
     assert_eq!(
-        rollout["because"],
-        "0 of 3,000 comparisons failed, but input 1 has the same records as input 0: give each once."
+        rollout["explanation"],
+        "0 of 3,000 comparisons failed, but input 1 has the same records as input 0; pass each log once."
     );
-    // Counters that say the same are those of the filter.
+    // Equal counters confirm the numbers.
     let counters = "turnout_shadow{rollout=\"chat\",outcome=\"equal\"} 3000\n";
     let json = json_of(&[&log, &log, counters]);
     assert_eq!(json["rollouts"][0]["verdict"], "ready");
 }
 
 #[test]
-fn a_part_that_is_not_ready_is_named_though_all_together_are() {
+fn a_route_that_is_not_ready_is_named_even_if_the_rollout_is_ready() {
     let log = [
         summary("chat", r#""equal":50000"#).replace("\"route\":\"-\"", "\"route\":\"/a\""),
         summary("chat", r#""equal":10,"different":2"#)
@@ -120,13 +122,13 @@ fn a_part_that_is_not_ready_is_named_though_all_together_are() {
     assert_eq!(rollout["verdict"], "ready");
     let coverage = rollout["coverage"].as_str().expect("a sentence");
     assert!(
-        coverage.ends_with("By itself NOT READY: the route /b."),
+        coverage.ends_with("On its own, each of these is NOT READY: the route /b."),
         "{coverage}"
     );
 }
 
 #[test]
-fn only_the_newest_policy_says_what_is_declared() {
+fn the_newest_record_has_the_declared_routes_and_options() {
     let options = |time: u64, routes: &str, options: &str| {
         format!(
             r#"{{"turnout":"options","time_ms":{time},"rollout":"chat","routes":[{routes}],"options":[{options}]}}"#
@@ -151,7 +153,7 @@ fn only_the_newest_policy_says_what_is_declared() {
 }
 
 #[test]
-fn a_route_of_which_nothing_could_be_compared_is_named() {
+fn a_route_without_a_comparison_is_named() {
     let log = [
         summary("chat", r#""equal":4000"#),
         summary("chat", r#""skipped_method":9"#).replace("\"route\":\"-\"", "\"route\":\"/b\""),
@@ -161,7 +163,7 @@ fn a_route_of_which_nothing_could_be_compared_is_named() {
     let coverage = json["rollouts"][0]["coverage"].as_str();
     let coverage = coverage.expect("a sentence");
     assert!(
-        coverage.ends_with("Seen, but never compared: /b."),
+        coverage.ends_with("No request was compared on /b."),
         "{coverage}"
     );
 }

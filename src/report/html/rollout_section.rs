@@ -1,42 +1,45 @@
-//! The section of one rollout.
+//! The section of one rollout on the HTML page.
 
 use turnout_core::shadow::Outcome;
 use turnout_text::{counted, thousands};
 
-use crate::findings::{Example, Side};
-use crate::html::drawing::{gauge, latency_plot};
+use crate::findings::{Example, ExampleSide};
+use crate::html::charts::{gauge, latency_histogram};
 use crate::html::{Escaped, Page};
+use crate::labels::{NO_ROUTE, NO_SEGMENT, format_time, label};
 use crate::latency::Latency;
-use crate::model::{Count, Finding, Latencies, Report, Rollout, Row, Tally};
-use crate::outcomes::{is_left_out, phrase};
-use crate::percent::Share;
-use crate::text::{described, value};
-use crate::words::{NO_ROUTE, NO_SEGMENT, moment, shown};
+use crate::outcomes::{describe_outcome, is_left_out};
+use crate::report::{
+    FindingCount, FindingReport, LatencyComparison, Report, RolloutReport, Row, VerdictNumbers,
+};
+use crate::share::Share;
+use crate::text::{describe_finding, value};
 
-/// Findings that are shown at once, and those that can be opened.
-const SHOWN: usize = 50;
-const MOST: usize = 500;
-/// Rows of a table.
+/// Findings that are visible at once.
+const VISIBLE_FINDINGS: usize = 50;
+/// The most findings on the page; those beyond the visible ones can be unfolded.
+const MOST_FINDINGS: usize = 500;
+/// The most rows of a table.
 const MOST_ROWS: usize = 200;
 
-impl Rollout {
+impl RolloutReport {
     pub(super) fn section(&self, report: &Report, index: usize, page: &mut Page) {
         let name = Escaped(&self.name);
         page.put(format_args!(
             "<section id=\"rollout-{index}\">\n<h2>{name} "
         ));
-        page.badge(self.tally.verdict);
+        page.badge(self.numbers.verdict);
         page.put(format_args!(
-            "</h2>\n<p class=\"because\">{}</p>\n",
-            Escaped(&self.because)
+            "</h2>\n<p class=\"explanation\">{}</p>\n",
+            Escaped(&self.explanation)
         ));
-        page.raw(&gauge(&self.tally.judgement, report.allow_percent));
+        page.raw(&gauge(&self.numbers.judgement, report.allow_percent));
         page.put(format_args!("<p>{}</p>\n", Escaped(&self.coverage)));
         page.notes(&self.notes);
         self.tiles(page);
         rows(page, "Segments", "segment", NO_SEGMENT, &self.segments);
         rows(page, "Routes", "route", NO_ROUTE, &self.routes);
-        self.cells(page);
+        self.segments_by_route(page);
         self.findings(page);
         self.latencies(page);
         self.left_out(page);
@@ -45,18 +48,18 @@ impl Rollout {
     }
 
     fn tiles(&self, page: &mut Page) {
-        let tally = &self.tally;
+        let numbers = &self.numbers;
         page.raw("<dl class=\"tiles\">\n");
         for (name, count, bad) in [
-            ("compared", tally.compared, false),
-            ("equal", tally.equal, false),
-            ("noise", tally.noise, false),
-            ("unrepeatable", tally.unrepeatable, false),
-            ("unconfirmed", tally.unconfirmed, false),
-            ("different", tally.different, true),
-            ("timeout", tally.timeout, true),
-            ("v2 error", tally.v2_error, true),
-            ("left out", tally.left_out, false),
+            ("compared", numbers.compared, false),
+            ("equal", numbers.equal, false),
+            ("noise", numbers.noise, false),
+            ("unrepeatable", numbers.unrepeatable, false),
+            ("unconfirmed", numbers.unconfirmed, false),
+            ("different", numbers.different, true),
+            ("timeout", numbers.timeout, true),
+            ("v2 error", numbers.v2_error, true),
+            ("left out", numbers.left_out, false),
         ] {
             let class = if bad && count > 0 {
                 " class=\"bad\""
@@ -70,27 +73,27 @@ impl Rollout {
         }
         let by = self.counted_by;
         page.put(format_args!(
-            "</dl>\n<p class=\"quiet\">Counted by {by}.</p>\n"
+            "</dl>\n<p class=\"quiet\">Numbers from the {by}.</p>\n"
         ));
     }
 
-    fn cells(&self, page: &mut Page) {
+    fn segments_by_route(&self, page: &mut Page) {
         if self.segments.len() < 2 || self.routes.len() < 2 {
             return;
         }
-        page.raw("<details><summary>Each segment of each route</summary>\n");
+        page.raw("<details><summary>Segments by route</summary>\n");
         page.raw("<div class=\"wide\"><table>\n<thead><tr><th>segment</th><th>route</th>");
-        page.heads(&TALLY);
+        page.number_headings(&NUMBER_HEADINGS);
         page.raw("<th>verdict</th></tr></thead>\n<tbody>\n");
-        for cell in self.segments_of_routes.iter().take(MOST_ROWS) {
-            let segment = Escaped(shown(&cell.segment, NO_SEGMENT));
-            let route = Escaped(shown(&cell.route, NO_ROUTE));
+        for row in self.segments_of_routes.iter().take(MOST_ROWS) {
+            let segment = Escaped(label(&row.segment, NO_SEGMENT));
+            let route = Escaped(label(&row.route, NO_ROUTE));
             page.put(format_args!("<tr><td>{segment}</td><td>{route}</td>"));
-            tally(page, &cell.tally);
+            number_cells(page, &row.numbers);
             page.raw("</tr>\n");
         }
         page.raw("</tbody></table></div>\n");
-        page.beyond(
+        page.omitted(
             self.segments_of_routes.len().saturating_sub(MOST_ROWS),
             "more row",
             "more rows",
@@ -107,30 +110,34 @@ impl Rollout {
         };
         let count = counted(count, "finding", "findings");
         page.put(format_args!(
-            "<p class=\"quiet\">{count}, by the number of requests that had it.</p>\n"
+            "<p class=\"quiet\">{count}, by number of requests.</p>\n"
         ));
-        let (shown, others) = self
+        let (visible, others) = self
             .findings
-            .split_at_checked(SHOWN)
+            .split_at_checked(VISIBLE_FINDINGS)
             .unwrap_or((&self.findings, &[]));
         page.raw("<ol class=\"findings\">\n");
-        for finding in shown {
+        for finding in visible {
             finding.item(most, page);
         }
         page.raw("</ol>\n");
         if others.is_empty() {
             return;
         }
-        let opened = others.len().min(MOST.saturating_sub(SHOWN));
-        page.put(format_args!("<details><summary>{opened} more</summary>\n"));
-        let start = SHOWN.saturating_add(1);
+        let unfolded = others
+            .len()
+            .min(MOST_FINDINGS.saturating_sub(VISIBLE_FINDINGS));
+        page.put(format_args!(
+            "<details><summary>{unfolded} more</summary>\n"
+        ));
+        let start = VISIBLE_FINDINGS.saturating_add(1);
         page.put(format_args!("<ol class=\"findings\" start=\"{start}\">\n"));
-        for finding in others.iter().take(opened) {
+        for finding in others.iter().take(unfolded) {
             finding.item(most, page);
         }
         page.raw("</ol></details>\n");
-        page.beyond(
-            others.len().saturating_sub(opened),
+        page.omitted(
+            others.len().saturating_sub(unfolded),
             "further finding",
             "further findings",
         );
@@ -139,13 +146,15 @@ impl Rollout {
     fn latencies(&self, page: &mut Page) {
         page.raw("<h3>Latency</h3>\n");
         let Some(all) = &self.latency else {
-            page.raw("<p class=\"quiet\">No times were read.</p>\n");
+            page.raw("<p class=\"quiet\">No latencies were read.</p>\n");
             return;
         };
-        page.raw(&latency_plot(all));
+        page.raw(&latency_histogram(all));
         page.raw("<div class=\"wide\"><table>\n<thead><tr><th rowspan=\"2\"></th>");
-        for head in ["answers", "half within", "90 % within", "99 % within"] {
-            page.put(format_args!("<th colspan=\"2\" class=\"pair\">{head}</th>"));
+        for heading in ["responses", "p50", "p90", "p99"] {
+            page.put(format_args!(
+                "<th colspan=\"2\" class=\"pair\">{heading}</th>"
+            ));
         }
         page.raw("</tr>\n<tr>");
         for _ in 0..4 {
@@ -153,13 +162,13 @@ impl Rollout {
         }
         page.raw("</tr></thead>\n<tbody>\n");
         latency_row(page, "all", all);
-        for (what, none, rows) in [
+        for (kind, none, rows) in [
             ("segment", NO_SEGMENT, &self.segments),
             ("route", NO_ROUTE, &self.routes),
         ] {
             for row in rows.iter().take(MOST_ROWS) {
                 if let Some(latency) = &row.latency {
-                    latency_row(page, &format!("{what} {}", shown(&row.name, none)), latency);
+                    latency_row(page, &format!("{kind} {}", label(&row.name, none)), latency);
                 }
             }
         }
@@ -167,13 +176,13 @@ impl Rollout {
     }
 
     fn left_out(&self, page: &mut Page) {
-        if self.tally.left_out == 0 && self.routes_never_seen.is_empty() {
+        if self.numbers.left_out == 0 && self.routes_never_seen.is_empty() {
             return;
         }
-        page.raw("<h3>Not covered</h3>\n");
-        if self.tally.left_out > 0 {
+        page.raw("<h3>Left out</h3>\n");
+        if self.numbers.left_out > 0 {
             page.raw("<div class=\"wide\"><table>\n<thead><tr><th>outcome</th>");
-            page.heads(&["requests", "of all sampled"]);
+            page.number_headings(&["requests", "share of sampled"]);
             page.raw("</tr></thead>\n<tbody>\n");
             let all = self
                 .outcomes
@@ -185,17 +194,17 @@ impl Rollout {
                 if count > 0 {
                     page.put(format_args!(
                         "<tr><td><code>{name}</code> {}</td>",
-                        phrase(outcome)
+                        describe_outcome(outcome)
                     ));
                     page.counts(&[count]);
-                    let share = Share::of(count, all).near();
+                    let share = Share::of(count, all).round();
                     page.put(format_args!("<td class=\"number\">{share} %</td></tr>\n"));
                 }
             }
             page.raw("</tbody></table></div>\n");
         }
         if !self.routes_never_seen.is_empty() {
-            page.raw("<p>Declared routes that were never seen:</p>\n<ul>\n");
+            page.raw("<p>Declared routes without a request:</p>\n<ul>\n");
             for route in self.routes_never_seen.iter().take(MOST_ROWS) {
                 page.put(format_args!("<li><code>{}</code></li>\n", Escaped(route)));
             }
@@ -207,18 +216,18 @@ impl Rollout {
         if self.options.is_empty() {
             return;
         }
-        page.raw("<h3>Options of the comparison</h3>\n");
+        page.raw("<h3>Comparison options</h3>\n");
         page.raw("<div class=\"wide\"><table>\n<thead><tr><th>option</th><th>path</th>");
         page.raw("<th class=\"number\">matched</th></tr></thead>\n<tbody>\n");
-        for choice in self.options.iter().take(MOST_ROWS) {
-            let (option, path) = (Escaped(&choice.option), Escaped(&choice.path));
+        for option in self.options.iter().take(MOST_ROWS) {
+            let (name, path) = (Escaped(&option.option), Escaped(&option.path));
             page.put(format_args!(
-                "<tr><td>{option}</td><td><code>{path}</code></td>"
+                "<tr><td>{name}</td><td><code>{path}</code></td>"
             ));
-            if choice.matched == 0 {
+            if option.matched == 0 {
                 page.raw("<td class=\"number\"><span class=\"badge not-enough\">never</span></td>");
             } else {
-                page.counts(&[choice.matched]);
+                page.counts(&[option.matched]);
             }
             page.raw("</tr>\n");
         }
@@ -226,22 +235,22 @@ impl Rollout {
     }
 }
 
-impl Finding {
+impl FindingReport {
     fn item(&self, most: u64, page: &mut Page) {
-        let severity = match self.what.severity.as_str() {
+        let severity = match self.key.severity.as_str() {
             "breaking" => "breaking",
             "changed" => "changed",
             _ => "additive",
         };
         let width = Share::of(self.requests, most).percent();
-        let word = Escaped(&self.what.severity);
-        let what = described(&self.what);
+        let severity_text = Escaped(&self.key.severity);
+        let what = describe_finding(&self.key);
         page.put(format_args!(
             "<li class=\"{severity}\">\n<div class=\"what\"><code>{}</code>",
             Escaped(&what)
         ));
         page.put(format_args!(
-            " <span class=\"severity\">{word}</span></div>\n"
+            " <span class=\"severity\">{severity_text}</span></div>\n"
         ));
         let requests = thousands(self.requests);
         page.put(format_args!(
@@ -265,8 +274,8 @@ impl Finding {
 impl Example {
     fn put(&self, page: &mut Page) {
         let method = Escaped(&self.method);
-        let route = Escaped(shown(&self.route, NO_ROUTE));
-        let at = moment(self.time_ms);
+        let route = Escaped(label(&self.route, NO_ROUTE));
+        let at = format_time(self.time_ms);
         page.put(format_args!(
             "<div class=\"example\">{method} {route}, {at}"
         ));
@@ -276,7 +285,7 @@ impl Example {
             }
         }
         if self.rechecked {
-            page.raw(", asked again and the same");
+            page.raw(", repeated by v1");
         }
         page.raw("<br>");
         side(page, "v1", &self.v1);
@@ -286,36 +295,36 @@ impl Example {
     }
 }
 
-fn side(page: &mut Page, name: &str, side: &Side) {
+fn side(page: &mut Page, name: &str, side: &ExampleSide) {
     let shown = value(side);
     page.put(format_args!(
         "<span class=\"side\"><b class=\"{name}\">{name}</b> <code>{}</code>",
         Escaped(&shown)
     ));
-    if let Some(answer) = &side.answer {
-        let time = Latency::About(answer.us);
-        page.put(format_args!(" {} in {time}", answer.status));
+    if let Some(response) = &side.response {
+        let time = Latency::Estimate(response.us);
+        page.put(format_args!(" {} in {time}", response.status));
     }
     page.raw("</span>");
 }
 
-const TALLY: [&str; 6] = [
+const NUMBER_HEADINGS: [&str; 6] = [
     "compared",
     "different",
     "uncertain",
-    "no answer",
+    "no response",
     "left out",
     "at most",
 ];
 
-fn rows(page: &mut Page, title: &str, what: &str, none: &'static str, rows: &[Row]) {
+fn rows(page: &mut Page, title: &str, kind: &str, none: &'static str, rows: &[Row]) {
     if rows.is_empty() {
         return;
     }
     page.put(format_args!(
-        "<h3>{title}</h3>\n<div class=\"wide\"><table>\n<thead><tr><th>{what}</th>"
+        "<h3>{title}</h3>\n<div class=\"wide\"><table>\n<thead><tr><th>{kind}</th>"
     ));
-    page.heads(&TALLY);
+    page.number_headings(&NUMBER_HEADINGS);
     page.raw("<th>verdict</th>");
     let any_finding = rows.iter().any(|row| !row.findings.is_empty());
     if any_finding {
@@ -323,13 +332,13 @@ fn rows(page: &mut Page, title: &str, what: &str, none: &'static str, rows: &[Ro
     }
     page.raw("</tr></thead>\n<tbody>\n");
     for row in rows.iter().take(MOST_ROWS) {
-        let name = Escaped(shown(&row.name, none));
+        let name = Escaped(label(&row.name, none));
         page.put(format_args!("<tr><td>{name}</td>"));
-        tally(page, &row.tally);
+        number_cells(page, &row.numbers);
         if any_finding {
             page.raw("<td class=\"finding\">");
-            if let Some(Count { what, requests }) = row.findings.first() {
-                let (what, requests) = (described(what), thousands(*requests));
+            if let Some(FindingCount { key, requests }) = row.findings.first() {
+                let (what, requests) = (describe_finding(key), thousands(*requests));
                 page.put(format_args!("<code>{}</code> ({requests})", Escaped(&what)));
             }
             page.raw("</td>");
@@ -337,28 +346,28 @@ fn rows(page: &mut Page, title: &str, what: &str, none: &'static str, rows: &[Ro
         page.raw("</tr>\n");
     }
     page.raw("</tbody></table></div>\n");
-    page.beyond(
+    page.omitted(
         rows.len().saturating_sub(MOST_ROWS),
         "more row",
         "more rows",
     );
 }
 
-fn tally(page: &mut Page, tally: &Tally) {
+fn number_cells(page: &mut Page, numbers: &VerdictNumbers) {
     page.counts(&[
-        tally.compared,
-        tally.different,
-        tally.uncertain,
-        tally.unanswered(),
-        tally.left_out,
+        numbers.compared,
+        numbers.different,
+        numbers.uncertain,
+        numbers.unanswered(),
+        numbers.left_out,
     ]);
-    let upper = tally.judgement.upper.up();
+    let upper = numbers.judgement.upper.round_up();
     page.put(format_args!("<td class=\"number\">{upper} %</td><td>"));
-    page.badge(tally.verdict);
+    page.badge(numbers.verdict);
     page.raw("</td>");
 }
 
-fn latency_row(page: &mut Page, name: &str, latency: &Latencies) {
+fn latency_row(page: &mut Page, name: &str, latency: &LatencyComparison) {
     page.put(format_args!("<tr><td>{}</td>", Escaped(name)));
     let mut pair = |v1: &str, v2: &str| {
         page.put(format_args!(
@@ -366,14 +375,14 @@ fn latency_row(page: &mut Page, name: &str, latency: &Latencies) {
         ));
     };
     pair(
-        &thousands(latency.v1.answers),
-        &thousands(latency.v2.answers),
+        &thousands(latency.v1.responses),
+        &thousands(latency.v2.responses),
     );
     for percent in [50, 90, 99] {
-        // `> 16.3 s` has a character that markup has too.
-        let within =
-            [&latency.v1, &latency.v2].map(|times| times.within(percent).replace('>', "&gt;"));
-        let [v1, v2] = within;
+        // `> 16.3 s` has a character of markup.
+        let percentiles =
+            [&latency.v1, &latency.v2].map(|times| times.percentile(percent).replace('>', "&gt;"));
+        let [v1, v2] = percentiles;
         pair(&v1, &v2);
     }
     page.raw("</tr>\n");

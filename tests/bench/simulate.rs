@@ -99,7 +99,7 @@ fn peak(status: &Path) -> u64 {
 
 fn main() {
     let Some(turnout) = std::env::var_os("TURNOUT") else {
-        println!("simulate: left out; `make bench-simulate` says which binary to run");
+        println!("simulate: skipped, because TURNOUT names no binary; run `make bench-simulate`");
         return;
     };
     let folder = std::env::temp_dir().join(format!("turnout-bench-{}", std::process::id()));

@@ -288,11 +288,11 @@ fn explain_and_decide_choose_the_same_of_many_rollouts() {
             let pairs = size.request(number * 37);
             let pairs = borrowed(&pairs);
             let request = plan.request(Headers::new(&pairs), Inbound::Strip, Time::default());
-            let told = plan.explain(&request);
-            let mut rollouts = told.rollouts.iter();
+            let explanation = plan.explain(&request);
+            let mut rollouts = explanation.rollouts.iter();
             let last = rollouts.rfind(|tried| tried.conditions.is_some());
             let last = last.map(|tried| tried.rollout.index);
-            let taken = told.decision.rollout.map(|rollout| rollout.index);
+            let taken = explanation.decision.rollout.map(|rollout| rollout.index);
             assert_eq!(taken, last);
             assert_eq!(taken, usize::try_from(number * 37 % 300).ok());
         }

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Writes buckets.csv: what the bucket contract says, by another implementation of XXH3 than ours.
+"""Writes buckets.csv: vectors of the bucket contract, from an independent implementation of XXH3.
 
 Needs the package `xxhash`; `make vectors` installs it into a folder of its own and compares.
 
@@ -18,7 +18,7 @@ import xxhash
 
 HUNDRED_PERCENT = 10**8
 PERCENTAGES = [0, 1, 12_500_000, 99_999_999, HUNDRED_PERCENT]
-DRAWS = {"account": "/accounts", "request": "/requests", "shadow": "/shadow", "noise": "/noise"}
+SUFFIXES = {"account": "/accounts", "request": "/requests", "shadow": "/shadow", "noise": "/noise"}
 SALTS = ["s", "chat-users-dynamodb", "ünïcödé-салт-塩", "0123456789abcdef" * 8]
 OPAQUE = ["a", "alice@example.com", "käthe", "Ελλάδα", "顧客-42", "🚋", "x" * 128, " inner space ", "a,b\"c"]
 
@@ -47,8 +47,8 @@ def rows():
     keys += [(kind, key) for kind in ["request", "shadow", "noise"] for key in ids]
     for salt in SALTS:
         for kind, key in keys:
-            at = position(salt, DRAWS[kind], key)
-            # Where it enters: this percentage takes it, and one millionth less does not.
+            at = position(salt, SUFFIXES[kind], key)
+            # The entry: this percentage includes the account, and one millionth less does not.
             enters = at * HUNDRED_PERCENT // 2**64 + 1
             while not included(at, enters):
                 enters += 1

@@ -1,12 +1,12 @@
 #!/usr/bin/env python3
-"""Writes hashes/*.csv: how other tools draw accounts, by other implementations than ours.
+"""Writes hashes/*.csv: how other tools bucket accounts, from independent implementations.
 
 Needs the packages `mmh3` and `numpy`; `make vectors` installs them into a folder of its own and
-compares. Each tool is asked as it asks itself, in its own arithmetic and with its own comparison,
-so that the bounds that Turnout computes are seen to be the same.
+compares. The code follows each tool, with its own arithmetic and comparison, so the vectors show that
+the bounds of Turnout are the same.
 
-The column `source` says where a row is from: `made` here, or a public test of the tool, of which the
-fact is asserted here before it is written. The public tests:
+The column `source` is `made` for rows computed here, or names a public test of the tool, whose result is
+asserted here before it is written. The public tests:
 
     Split         splitio/ruby-client, spec/test_data/hash/murmur3-sample-data-v2.csv
     Unleash       Unleash/unleash-client-node, the test of strategy/util;
@@ -29,9 +29,9 @@ import mmh3
 import numpy
 
 HUNDRED_PERCENT = 10**8
-DRAW = random.Random(7342)
+RANDOM = random.Random(7342)
 SIDS = ["AC7342e9713fa896e4af00c654c444aada"] + [
-    "AC" + "".join(DRAW.choice("0123456789abcdef") for _ in range(32)) for _ in range(9)
+    "AC" + "".join(RANDOM.choice("0123456789abcdef") for _ in range(32)) for _ in range(9)
 ]
 OPAQUE = ["a", "ab", "abc", "alice@example.com", "käthe", "顧客-42", "🚋", "x" * 128, "a,b\"c", "12345"]
 KEYS = SIDS + OPAQUE

@@ -47,14 +47,14 @@ async fn check(testbed: &Testbed, file: &str) {
             names.push((account.clone(), name));
         }
     }
-    let answers = testbed.client().send_all(requests, 16).await;
+    let responses = testbed.client().send_all(requests, 16).await;
     let mut treatments: BTreeMap<String, BTreeMap<String, &str>> = BTreeMap::new();
-    for ((account, name), answer) in names.into_iter().zip(&answers) {
-        assert_eq!(answer.status, 200, "{file}: {name}");
+    for ((account, name), response) in names.into_iter().zip(&responses) {
+        assert_eq!(response.status, 200, "{file}: {name}");
         treatments
             .entry(account)
             .or_default()
-            .insert(name, version(answer));
+            .insert(name, version(response));
     }
     let mut on_v2 = 0;
     for (account, treatments) in &treatments {

@@ -41,8 +41,8 @@ async fn exactly_the_named_accounts_and_requests_take_v2() {
     testbed.swap_policy(&allocation(60, 10)).await;
     let at_60 = served_by_v2(&testbed, &traffic).await;
     assert_eq!(at_60, named(&traffic, 60, 10));
-    assert!(at_50.is_subset(&at_60), "somebody moved back");
-    assert!(at_50 != at_60, "nobody is new");
+    assert!(at_50.is_subset(&at_60), "an account moved back");
+    assert!(at_50 != at_60, "no account is new");
 }
 
 fn allocation(accounts: u32, requests: u32) -> serde_json::Value {
@@ -102,8 +102,8 @@ fn named(traffic: &[Sent], accounts: u128, requests: u128) -> BTreeSet<usize> {
 /// The indexes of the requests that took v2.
 async fn served_by_v2(testbed: &Testbed, traffic: &[Sent]) -> BTreeSet<usize> {
     let requests = traffic.iter().map(Sent::request).collect();
-    let answers = testbed.client().send_all(requests, 32).await;
-    places(answers.iter().map(|answer| version(answer) == "v2"))
+    let responses = testbed.client().send_all(requests, 32).await;
+    places(responses.iter().map(|response| version(response) == "v2"))
 }
 
 fn places(hits: impl Iterator<Item = bool>) -> BTreeSet<usize> {

@@ -110,8 +110,8 @@ fn admin(envoy: &Envoy) -> String {
 }
 
 async fn served(envoy: &Envoy) -> String {
-    let answer = envoy.client().send(request_of(OUTSIDE)).await;
-    version(&answer).to_owned()
+    let response = envoy.client().send(request_of(OUTSIDE)).await;
+    version(&response).to_owned()
 }
 
 /// Writes the log of an Envoy to a file while a command runs.

@@ -17,9 +17,9 @@ async fn a_body_arrives_unchanged_at_either_version() {
         for body in ["", "x", &long] {
             let request = Request::post("/v1/Channels?a=%2F&b", body.to_owned())
                 .header("x-account-sid", account);
-            let answer = testbed.client().send(request).await;
-            let reached = answer.json();
-            assert_eq!(version(&answer), served);
+            let response = testbed.client().send(request).await;
+            let reached = response.json();
+            assert_eq!(version(&response), served);
             assert_eq!(reached["method"], "POST");
             assert_eq!(reached["path"], "/v1/Channels?a=%2F&b");
             assert!(reached["body"] == *body, "{} bytes", body.len());
@@ -32,10 +32,10 @@ async fn a_hundred_concurrent_requests_are_decided() {
     let testbed = Testbed::of("cluster-header.yaml", &strip(&policy(&json!({}))), |b| b).await;
     let account = |number: usize| [OUTSIDE, INSIDE][number % 2];
     let requests = (0..100).map(|number| request_of(account(number))).collect();
-    let answers = testbed.client().send_all(requests, 100).await;
-    for (number, answer) in answers.iter().enumerate() {
+    let responses = testbed.client().send_all(requests, 100).await;
+    for (number, response) in responses.iter().enumerate() {
         assert_eq!(
-            version(answer),
+            version(response),
             ["v1", "v2"][number % 2],
             "request {number}"
         );
@@ -59,8 +59,8 @@ async fn a_client_that_goes_away_amid_its_body_does_no_harm() {
     assert_eq!(testbed.decisions().await["chat.v2.rule"], GONE as u64);
     assert_eq!(testbed.envoy.settled_log().await, log);
 
-    let answer = testbed.client().send(request_of(INSIDE)).await;
-    assert_eq!(version(&answer), "v2");
+    let response = testbed.client().send(request_of(INSIDE)).await;
+    assert_eq!(version(&response), "v2");
 }
 
 /// Announces a body, sends half of it, and closes the connection.

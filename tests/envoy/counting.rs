@@ -29,14 +29,14 @@ async fn no_count_is_lost_while_policies_and_builds_follow_one_another() {
             "{number}"
         );
     }
-    let answers = traffic.end_without_loss().await.len() as u64;
+    let responses = traffic.end_without_loss().await.len() as u64;
     let decisions = testbed.decisions().await;
-    assert_eq!(decisions.values().sum::<u64>(), answers, "{decisions:?}");
+    assert_eq!(decisions.values().sum::<u64>(), responses, "{decisions:?}");
     let (v1, v2) = testbed.reached();
     let to_v2 = |(name, _): &(&String, &u64)| name.contains(".v2.");
     let counted_v2: u64 = decisions.iter().filter(to_v2).map(|(_, count)| count).sum();
     assert_eq!(
-        (counted_v2, answers - counted_v2),
+        (counted_v2, responses - counted_v2),
         (v2, v1),
         "{decisions:?}"
     );

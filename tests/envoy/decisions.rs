@@ -30,7 +30,7 @@ async fn comes_true(build: Build) -> usize {
     let mut failures = Vec::new();
     let mut cases = 0;
     for (file, scenario) in Scenario::all() {
-        if build == Build::Lean && scenario.wants_copies() {
+        if build == Build::Lean && scenario.needs_shadowing() {
             continue;
         }
         if !scenes.contains_key(&scenario.region) {
@@ -84,10 +84,10 @@ fn gained(before: &BTreeMap<String, u64>, after: &BTreeMap<String, u64>) -> BTre
 }
 
 async fn play(testbed: &Testbed, case: &Case, inbound: Inbound) -> Result<(), String> {
-    let answer = testbed.client().try_send(request(case)).await?;
+    let response = testbed.client().try_send(request(case)).await?;
     let served = case.expect.served();
-    if version(&answer) != served {
-        return Err(format!("{} answered", version(&answer)));
+    if version(&response) != served {
+        return Err(format!("{} answered", version(&response)));
     }
 
     // The response does not show this, because a HEAD has no body.

@@ -90,9 +90,9 @@ async fn without_the_filter_everyone_is_on_v1() {
                 .header("x-turnout-decision", "chat=v2"),
             Request::get("/other").header("x-turnout-cluster", "nowhere"),
         ] {
-            let answer = envoy.client().send(request.clone()).await;
-            assert_eq!(answer.status, 200, "{name}: {request:?}");
-            assert_eq!(version(&answer), "v1", "{name}: {request:?}");
+            let response = envoy.client().send(request.clone()).await;
+            assert_eq!(response.status, 200, "{name}: {request:?}");
+            assert_eq!(version(&response), "v1", "{name}: {request:?}");
         }
     }
     assert_eq!(v2.requests(), 0);
@@ -118,8 +118,8 @@ async fn without_the_filter_no_spelling_of_our_headers_reaches_an_upstream() {
             let envoy = Envoy::start(bootstrap.clone()).await;
             for header in ["x_turnout_treatment", "x_other"] {
                 let request = request_of(INSIDE).header(header, "v2");
-                let answer = envoy.client().send(request).await;
-                assert_eq!(answer.status, 400, "{name}: {header}");
+                let response = envoy.client().send(request).await;
+                assert_eq!(response.status, 400, "{name}: {header}");
             }
             bootstrap = bootstrap.allow_underscores();
         }
@@ -128,9 +128,9 @@ async fn without_the_filter_no_spelling_of_our_headers_reaches_an_upstream() {
         let request = names.fold(request_of(INSIDE), |request, name| {
             request.header(name, "v2")
         });
-        let answer = envoy.client().send(request).await;
-        assert_eq!(version(&answer), "v1", "{name}");
-        let reached = answer.json();
+        let response = envoy.client().send(request).await;
+        assert_eq!(version(&response), "v1", "{name}");
+        let reached = response.json();
         assert_eq!(turnout_headers(&reached), [], "{name}");
         for header in HONEST {
             assert!(

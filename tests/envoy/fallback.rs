@@ -5,7 +5,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use support::client::{Answer, Request};
+use support::client::{Request, Response};
 use support::envoy::{Bootstrap, Envoy, file};
 use support::scripted_upstream::{self, Fault, Scripted};
 use tokio::net::{TcpSocket, TcpStream};
@@ -28,13 +28,13 @@ struct Testbed {
 }
 
 /// Responses by status and version; the version is missing in other responses.
-type Answered = BTreeMap<(u16, String), usize>;
+type Responses = BTreeMap<(u16, String), usize>;
 
 impl Testbed {
     async fn start(shadow: Option<Value>) -> Self {
         let [v1, v2] = ["v1", "v2"].map(|version| {
             Scripted::start(move |_| {
-                scripted_upstream::Answer::json(&json!({})).header("x-version", version)
+                scripted_upstream::Response::json(&json!({})).header("x-version", version)
             })
         });
         let mut policy = policy(&json!({
@@ -53,16 +53,16 @@ impl Testbed {
     }
 
     /// The same requests each time, with these methods in turn.
-    async fn send(&self, methods: &[&str]) -> Answered {
+    async fn send(&self, methods: &[&str]) -> Responses {
         let numbers = 0..REQUESTS;
         let requests = numbers.map(|number| request(number, methods[number % methods.len()]));
         let requests = requests.collect();
-        let answers = self.envoy.client().send_all(requests, CONCURRENCY).await;
-        let mut answered = Answered::new();
-        for answer in &answers {
-            *answered.entry(kind_of(answer)).or_default() += 1;
+        let responses = self.envoy.client().send_all(requests, CONCURRENCY).await;
+        let mut counted = Responses::new();
+        for response in &responses {
+            *counted.entry(kind_of(response)).or_default() += 1;
         }
-        answered
+        counted
     }
 
     async fn counter(&self, name: &str) -> u64 {
@@ -82,13 +82,13 @@ fn request(number: usize, method: &str) -> Request {
         .header("x-request-id", format!("id-{number}"))
 }
 
-fn kind_of(answer: &Answer) -> (u16, String) {
-    let version = answer.headers.get("x-version");
+fn kind_of(response: &Response) -> (u16, String) {
+    let version = response.headers.get("x-version");
     let version = version.map_or("", |version| version.to_str().expect("text"));
-    (answer.status, version.to_owned())
+    (response.status, version.to_owned())
 }
 
-fn answered<const N: usize>(kinds: [(u16, &str, usize); N]) -> Answered {
+fn responses<const N: usize>(kinds: [(u16, &str, usize); N]) -> Responses {
     let kinds = kinds.map(|(status, version, count)| ((status, version.to_owned()), count));
     kinds.into()
 }
@@ -105,12 +105,12 @@ async fn users_of_a_v2_that_refuses_connections_get_v1() {
     // find out in turn, before v2 is ejected.
     testbed.v2.fail(Fault::Refuse);
     for number in 0..FIRST {
-        let answer = testbed.envoy.client().send(request(number, "POST")).await;
-        assert_eq!(kind_of(&answer), (200, "v1".to_owned()), "{number}");
+        let response = testbed.envoy.client().send(request(number, "POST")).await;
+        assert_eq!(kind_of(&response), (200, "v1".to_owned()), "{number}");
     }
     for _ in 0..2 {
         let all = testbed.send(&["GET", "POST"]).await;
-        assert_eq!(all, answered([(200, "v1", REQUESTS)]));
+        assert_eq!(all, responses([(200, "v1", REQUESTS)]));
     }
     let log = testbed.envoy.access_log(3 * REQUESTS + FIRST).await;
     // The decision of the policy stays; the host is the one that responded.
@@ -144,7 +144,7 @@ async fn users_of_a_v2_that_refuses_connections_get_v1() {
     timeout(PATIENCE, until_back).await.expect("v2 is back");
     for _ in 0..10 {
         let all = testbed.send(&["GET", "POST"]).await;
-        assert_eq!(all, answered([(200, "v1", on_v1), (500, "", on_v2)]));
+        assert_eq!(all, responses([(200, "v1", on_v1), (500, "", on_v2)]));
     }
     testbed.v2.heal();
     assert_eq!(testbed.send(&["GET", "POST"]).await, well);
@@ -155,7 +155,7 @@ async fn users_of_a_v2_that_refuses_connections_get_v1() {
 #[tokio::test]
 async fn a_body_as_large_as_the_file_keeps_gets_v1_when_the_connection_times_out() {
     let v1 = Scripted::start(|received| {
-        scripted_upstream::Answer::json(&json!({ "length": received.body.len() }))
+        scripted_upstream::Response::json(&json!({ "length": received.body.len() }))
     });
     // Nobody accepts, and the backlog of two connections is full.
     let v2 = TcpSocket::new_v4().expect("a socket");
@@ -176,9 +176,9 @@ async fn a_body_as_large_as_the_file_keeps_gets_v1_when_the_connection_times_out
     for length in [1, 40_000, 131_072] {
         let request = Request::post("/v1/Channels", vec![b'x'; length]);
         let request = request.header("x-account-sid", INSIDE);
-        let answer = envoy.client().send(request).await;
-        assert_eq!(answer.status, 200, "{length}: {}", answer.text());
-        assert_eq!(answer.json(), json!({ "length": length }));
+        let response = envoy.client().send(request).await;
+        assert_eq!(response.status, 200, "{length}: {}", response.text());
+        assert_eq!(response.json(), json!({ "length": length }));
     }
 }
 
@@ -189,7 +189,7 @@ async fn shadow_requests_do_not_fall_back_to_v1() {
         Testbed::start(Some(json!({ "requests": 100, "v2": "channels-v2-shadow" }))).await;
     testbed.v2.fail(Fault::Refuse);
     let all = testbed.send(&["GET"]).await;
-    assert_eq!(all, answered([(200, "v1", REQUESTS)]));
+    assert_eq!(all, responses([(200, "v1", REQUESTS)]));
     let sampled = testbed
         .counter("wasmcustom.turnout.shadow_sampled.chat")
         .await;

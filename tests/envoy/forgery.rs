@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
-use support::client::{Answer, Request, raw};
+use support::client::{Request, Response, raw};
 use support::envoy::Bootstrap;
 use support::wasm::Build;
 use turnout_core::{Configuration, EmittedHeaders, Inbound, Proxy};
@@ -192,19 +192,19 @@ async fn a_client_does_not_choose_its_request_id() {
     let testbed = Testbed::of("cluster-header.yaml", &strip(&policy(&allocation)), |b| b).await;
     let insistent =
         |_| request_of(INSIDE).header("x-request-id", "2b9dba03-eeb9-4af3-8c60-86ed95e6b0cd");
-    let answers = testbed
+    let responses = testbed
         .client()
         .send_all((0..64).map(insistent).collect(), 8)
         .await;
-    let ids: BTreeSet<String> = answers.iter().map(request_id).collect();
-    assert_eq!(ids.len(), answers.len());
+    let ids: BTreeSet<String> = responses.iter().map(request_id).collect();
+    assert_eq!(ids.len(), responses.len());
     let (v1, v2) = testbed.reached();
     assert!(v1 > 0 && v2 > 0, "{v1} on v1, {v2} on v2");
 }
 
 /// As the upstream saw it.
-fn request_id(answer: &Answer) -> String {
-    let reached = answer.json();
+fn request_id(response: &Response) -> String {
+    let reached = response.json();
     let mut headers = reached["headers"].as_array().expect("headers").iter();
     let id = headers
         .find(|header| header[0] == "x-request-id")
@@ -228,13 +228,13 @@ async fn no_request_of_many_gets_through() {
             .header("x-turnout-treatment", wanted)
             .header("x-turnout-decision", format!("chat={wanted}"))
     };
-    let answers = testbed
+    let responses = testbed
         .client()
         .send_all((0..400).map(forged).collect(), 16)
         .await;
-    for (number, answer) in answers.iter().enumerate() {
+    for (number, response) in responses.iter().enumerate() {
         assert_eq!(
-            version(answer),
+            version(response),
             ["v1", "v2"][number % 2],
             "request {number}"
         );

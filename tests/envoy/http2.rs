@@ -156,7 +156,7 @@ impl Connection {
     /// Sends a request and returns the upstream's response.
     pub(crate) async fn get(&mut self, path: &str, headers: &[(&str, &str)]) -> Value {
         let body = self.ask("GET", "a", path, headers).await;
-        serde_json::from_slice(&body).expect("an answer in JSON")
+        serde_json::from_slice(&body).expect("a response in JSON")
     }
 
     /// Sends a request and returns the body of the response, whoever sent it.

@@ -114,8 +114,8 @@ async fn a_malformed_account_is_v1_counted_and_not_logged() {
 async fn basic_behind_another_scheme_is_malformed_too() {
     let testbed = Testbed::of("cluster-header.yaml", &strip(&policy(&json!({}))), |b| b).await;
     let lines = format!("authorization: Bearer x\r\nauthorization: Basic {BASIC_INSIDE}");
-    let answer = send(&testbed, lines.as_bytes()).await;
-    assert_eq!(answer, "HTTP/1.1 200 OK v1");
+    let response = send(&testbed, lines.as_bytes()).await;
+    assert_eq!(response, "HTTP/1.1 200 OK v1");
     let expected = BTreeMap::from([("chat.v1.malformed_account".to_owned(), 1)]);
     assert_eq!(nonzero(&testbed).await, expected);
 }
@@ -129,10 +129,10 @@ async fn envoy_rejects_what_http_does_not_allow() {
     let longest = INSIDE.to_owned() + &"0".repeat(60 * 1024);
     for (name, value, status) in [("NUL", nul, "400"), ("too long", longest, "431")] {
         let lines = format!("x-account-sid: {value}");
-        let answer = send(&testbed, lines.as_bytes()).await;
+        let response = send(&testbed, lines.as_bytes()).await;
         assert!(
-            answer.starts_with(&format!("HTTP/1.1 {status} ")),
-            "{name}: {answer}"
+            response.starts_with(&format!("HTTP/1.1 {status} ")),
+            "{name}: {response}"
         );
     }
     assert_eq!(testbed.reached(), (0, 0));

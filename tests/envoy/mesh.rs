@@ -178,8 +178,8 @@ async fn a_request_has_one_treatment_of_a_rollout_on_all_hops() {
         let mut chains = Vec::new();
         for first in (0..REQUESTS).step_by(500) {
             let batch = (first..first + 500).map(request).collect();
-            let answers = mesh.edge.client().send_all(batch, CONCURRENCY).await;
-            chains.extend(answers.iter().map(chain_of));
+            let responses = mesh.edge.client().send_all(batch, CONCURRENCY).await;
+            chains.extend(responses.iter().map(chain_of));
             sent.store(chains.len(), Ordering::Relaxed);
         }
         chains
@@ -293,10 +293,13 @@ async fn a_proxy_behind_the_edge_without_a_filter_accepts_a_cluster_from_nobody(
         .header("x-turnout-cluster", "channels-v2")
         .header("x-turnout-treatment", "v2")
         .header("x-turnout-decision", "chat=v2");
-    let answer = testbed.client().send(request).await;
-    assert_eq!(version(&answer), "v1");
+    let response = testbed.client().send(request).await;
+    assert_eq!(version(&response), "v1");
     let decision = ("x-turnout-decision".to_owned(), "chat=v2".to_owned());
-    assert_eq!(crate::testbed::turnout_headers(&answer.json()), [decision]);
+    assert_eq!(
+        crate::testbed::turnout_headers(&response.json()),
+        [decision]
+    );
     let good = Configuration::to_json(&policy(&json!({})).to_string(), Inbound::Trust);
     assert_eq!(testbed.swap(&good).await, Swap::Accepted);
 }

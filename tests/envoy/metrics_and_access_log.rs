@@ -56,11 +56,11 @@ fn requests() -> Vec<(&'static str, Request)> {
 
 async fn send(testbed: &Testbed) {
     for (id, request) in requests() {
-        let answer = testbed
+        let response = testbed
             .client()
             .send(request.header("x-request-id", id))
             .await;
-        assert_eq!(answer.status, 200, "{id}");
+        assert_eq!(response.status, 200, "{id}");
     }
 }
 
@@ -221,8 +221,8 @@ async fn no_request_is_lost_from_the_counters_while_policies_are_swapped() {
         let mode = ["off", "on"][swaps % 2];
         testbed.swap_policy(&with_mode(mode)).await;
     }
-    let answers = traffic.await.expect("all answers");
-    assert!(answers.iter().all(|answer| answer.status == 200));
+    let responses = traffic.await.expect("all responses");
+    assert!(responses.iter().all(|response| response.status == 200));
     assert!(swaps >= 3, "only {swaps} swaps while there was traffic");
 
     let decisions = testbed.decisions().await;

@@ -49,8 +49,8 @@ async fn two_filters_in_one_chain_cause_a_warning_and_each_has_its_revision() {
     })
     .await;
     // The consequence that the warning describes: the earlier filter decides v2, but v1 responds.
-    let answer = testbed.client().send(request_of(INSIDE)).await;
-    assert_eq!(version(&answer), "v1");
+    let response = testbed.client().send(request_of(INSIDE)).await;
+    assert_eq!(version(&response), "v1");
 
     // Both filters count the request.
     let mut stats = testbed.envoy.admin().settled_stats(r"^wasmcustom\.").await;

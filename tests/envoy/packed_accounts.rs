@@ -24,11 +24,11 @@ async fn a_hundred_thousand_packed_accounts_decide_and_change() {
             (last + 1, "v1"),
             (first.wrapping_sub(1), "v1"),
         ] {
-            let answer = client.send(request_of(&sid(number))).await;
-            assert_eq!(version(&answer), expected, "{number} from {first}");
+            let response = client.send(request_of(&sid(number))).await;
+            assert_eq!(version(&response), expected, "{number} from {first}");
         }
-        let answer = client.send(Request::get("/v1/Channels")).await;
-        assert_eq!(version(&answer), "v1");
+        let response = client.send(Request::get("/v1/Channels")).await;
+        assert_eq!(version(&response), "v1");
     }
     // Invalid base64 changes nothing.
     let cut = strip(&with_packed(0)).replace("==\"", "-\"");
@@ -37,8 +37,8 @@ async fn a_hundred_thousand_packed_accounts_decide_and_change() {
         .envoy
         .wait_for_log("at /segments/packed/accounts_packed")
         .await;
-    let answer = client.send(request_of(&sid(ACCOUNTS))).await;
-    assert_eq!(version(&answer), "v2");
+    let response = client.send(request_of(&sid(ACCOUNTS))).await;
+    assert_eq!(version(&response), "v2");
 }
 
 /// Numbers far apart, so that the accounts are spread as real ones are.

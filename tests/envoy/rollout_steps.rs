@@ -108,13 +108,13 @@ async fn on_v2(testbed: &Testbed) -> BTreeSet<&'static str> {
         .flat_map(|account| std::iter::repeat_n(request_of(account), REQUESTS))
         .collect();
     // New connections, which the workers share.
-    let answers = testbed.client().send_all(requests, REQUESTS).await;
-    let answers = answers.chunks(REQUESTS);
+    let responses = testbed.client().send_all(requests, REQUESTS).await;
+    let responses = responses.chunks(REQUESTS);
     all()
-        .zip(answers)
-        .filter(|(account, answers)| {
-            let versions: Vec<_> = answers.iter().map(version).collect();
-            let first = versions.first().expect("an answer");
+        .zip(responses)
+        .filter(|(account, responses)| {
+            let versions: Vec<_> = responses.iter().map(version).collect();
+            let first = versions.first().expect("a response");
             let sticky = versions.iter().all(|version| version == first);
             assert!(sticky, "{account} sees both: {versions:?}");
             *first == "v2"

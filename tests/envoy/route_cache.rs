@@ -51,9 +51,9 @@ async fn a_route_that_other_filters_have_seen_is_replaced() {
 async fn accounts_are_routed(file: &str) {
     let testbed = Testbed::of(file, &strip(&policy(&json!({}))), behind_route_readers).await;
     for (account, served) in [(INSIDE, "v2"), (OUTSIDE, "v1")] {
-        let answer = testbed.client().send(request_of(account)).await;
-        assert_eq!(version(&answer), served);
-        assert_eq!(turnout_headers(&answer.json()), headers_of(served));
+        let response = testbed.client().send(request_of(account)).await;
+        assert_eq!(version(&response), served);
+        assert_eq!(turnout_headers(&response.json()), headers_of(served));
     }
 }
 
@@ -68,8 +68,8 @@ async fn a_route_chosen_by_a_forged_header_is_discarded() {
         let request = support::client::Request::get(path)
             .header("x-account-sid", OUTSIDE)
             .header("x-turnout-cluster", "channels-v2");
-        let answer = testbed.client().send(request).await;
-        assert_eq!(version(&answer), "v1", "{path}");
+        let response = testbed.client().send(request).await;
+        assert_eq!(version(&response), "v1", "{path}");
     }
 }
 
@@ -80,12 +80,12 @@ async fn a_header_alone_does_not_change_the_route() {
     let testbed = Testbed::live(&on, behind_route_readers).await;
     let swap = testbed.envoy.swap_filter(ONLY_A_HEADER).await;
     assert_eq!(swap, Swap::Accepted);
-    let answer = testbed.client().send(request_of(INSIDE)).await;
-    assert_eq!(version(&answer), "v1");
+    let response = testbed.client().send(request_of(INSIDE)).await;
+    assert_eq!(version(&response), "v1");
     let header = ("x-turnout-cluster".to_owned(), "channels-v2".to_owned());
-    assert_eq!(turnout_headers(&answer.json()), [header]);
+    assert_eq!(turnout_headers(&response.json()), [header]);
 
     assert_eq!(testbed.swap(&on).await, Swap::Accepted);
-    let answer = testbed.client().send(request_of(INSIDE)).await;
-    assert_eq!(version(&answer), "v2");
+    let response = testbed.client().send(request_of(INSIDE)).await;
+    assert_eq!(version(&response), "v2");
 }

@@ -4,10 +4,10 @@ use std::net::TcpListener;
 use std::time::{Duration, Instant};
 
 use serde_json::json;
-use support::client::{Answer as Got, Client, Request};
+use support::client::{Client, Request, Response as Got};
 use support::envoy::{Bootstrap, Envoy};
 use support::render::rendered;
-use support::scripted_upstream::{Answer, Collector, Fault, Received, Scripted};
+use support::scripted_upstream::{Collector, Fault, Received, Response, Scripted};
 use support::upstream::Upstream;
 
 use crate::testbed::{policy, strip};
@@ -27,8 +27,8 @@ async fn behind_envoy(
     (envoy, client, v2)
 }
 
-fn echo(request: &Received) -> Answer {
-    Answer::json(&json!({ "path": request.path }))
+fn echo(request: &Received) -> Response {
+    Response::json(&json!({ "path": request.path }))
         .status(207)
         .header("x-two", "1")
         .header("x-two", "2")
@@ -50,9 +50,9 @@ async fn a_scripted_upstream_responds_and_records_requests() {
             false => b,
         })
         .await;
-        let answer = ask(&client).await.expect("an answer");
-        assert_eq!((answer.status, &answer.body[..]), (207, &b"a body"[..]));
-        assert_eq!(answer.headers.get_all("x-two").iter().count(), 2);
+        let response = ask(&client).await.expect("a response");
+        assert_eq!((response.status, &response.body[..]), (207, &b"a body"[..]));
+        assert_eq!(response.headers.get_all("x-two").iter().count(), 2);
         let received = v1.received();
         let [one] = &received[..] else {
             panic!("{received:?}")
@@ -65,8 +65,8 @@ async fn a_scripted_upstream_responds_and_records_requests() {
         assert_eq!(one.header("x-turnout-treatment"), Some("v1"), "{one:?}");
         assert!(one.header("host").is_some(), "{one:?}");
 
-        v1.answer_with(|_| Answer::new(204));
-        assert_eq!(ask(&client).await.expect("an answer").status, 204);
+        v1.respond_with(|_| Response::new(204));
+        assert_eq!(ask(&client).await.expect("a response").status, 204);
         v1.forget();
         assert_eq!(
             (v1.requests(), v1.received().len(), v1.in_flight()),
@@ -87,19 +87,19 @@ async fn a_scripted_upstream_fails_in_every_way_and_recovers() {
         Fault::Cut,
     ] {
         assert_eq!(
-            ask(&client).await.expect("an answer").status,
+            ask(&client).await.expect("a response").status,
             207,
             "before {fault:?}"
         );
         v1.fail(fault);
         match (fault, ask(&client).await) {
             (Fault::Cut, Err(_)) => {}
-            (_, Ok(answer)) if answer.status >= 502 => {}
+            (_, Ok(response)) if response.status >= 502 => {}
             (_, other) => panic!("{fault:?}: {other:?}"),
         }
         v1.heal();
     }
-    assert_eq!(ask(&client).await.expect("an answer").status, 207);
+    assert_eq!(ask(&client).await.expect("a response").status, 207);
 }
 
 #[tokio::test]
@@ -117,10 +117,10 @@ async fn a_silent_upstream_waits_for_the_end_of_the_fault_and_a_late_one_for_its
     let (delay, started) = (Duration::from_millis(300), Instant::now());
     v1.fail(Fault::Late(delay));
     assert_eq!(
-        waiting.await.expect("a result").expect("an answer").status,
+        waiting.await.expect("a result").expect("a response").status,
         503
     );
-    assert_eq!(ask(&client).await.expect("an answer").status, 207);
+    assert_eq!(ask(&client).await.expect("a response").status, 207);
     assert!(started.elapsed() >= delay);
     assert_eq!((v1.in_flight(), v1.most_in_flight()), (0, 1));
 }
@@ -131,14 +131,14 @@ async fn long_bodies_are_generated_while_they_are_sent() {
     let v1 = Scripted::start(echo);
     let (_envoy, client, _v2) = behind_envoy(&v1, |b| b).await;
     v1.fail(Fault::Long(LENGTH));
-    let answer = ask(&client).await.expect("an answer");
-    assert_eq!(answer.body.len() as u64, LENGTH);
+    let response = ask(&client).await.expect("a response");
+    assert_eq!(response.body.len() as u64, LENGTH);
     v1.fail(Fault::Endless);
     let endless = tokio::time::timeout(Duration::from_millis(100), ask(&client)).await;
     assert!(
         endless.is_err(),
         "{:?}",
-        endless.map(|answer| answer.map(|one| one.status))
+        endless.map(|response| response.map(|one| one.status))
     );
 }
 

@@ -9,7 +9,7 @@ use support::envoy::Envoy;
 use support::slow_clients::Crowd;
 
 use crate::http2::{END_HEADERS, END_STREAM, HEADERS, SETTINGS, frame, literal};
-use testbed::{BIG, Testbed, all_others_are_answered};
+use testbed::{BIG, Testbed, all_others_are_served};
 
 /// The number of clients that once filled the circuit breaker of v1, so that no other client was served.
 const CROWD: usize = 2_300;
@@ -25,30 +25,30 @@ const SLOW_BODY: &str = "POST /v1/Channels HTTP/1.1\r\nhost: a\r\ncontent-length
 
 #[tokio::test]
 async fn slow_headers_on_many_connections_block_no_others() {
-    all_others_are_answered(async |testbed: &Testbed| {
+    all_others_are_served(async |testbed: &Testbed| {
         let crowd = Crowd::open(testbed.envoy.address(), CROWD, SLOW_HEADERS.as_bytes()).await;
-        let crowd = crowd.drip();
-        testbed
-            .wait_for("http.http.downstream_cx_active", CROWD)
-            .await;
-        let answered = testbed.others_answered().await;
-        drop(crowd);
-        answered
+        served_during(
+            testbed,
+            crowd.drip(),
+            "http.http.downstream_cx_active",
+            CROWD,
+        )
+        .await
     })
     .await;
 }
 
 #[tokio::test]
 async fn slow_bodies_on_many_connections_block_no_others() {
-    all_others_are_answered(async |testbed: &Testbed| {
+    all_others_are_served(async |testbed: &Testbed| {
         let crowd = Crowd::open(testbed.envoy.address(), CROWD, SLOW_BODY.as_bytes()).await;
-        let crowd = crowd.drip();
-        testbed
-            .wait_for("http.http.downstream_rq_total", CROWD)
-            .await;
-        let answered = testbed.others_answered().await;
-        drop(crowd);
-        answered
+        served_during(
+            testbed,
+            crowd.drip(),
+            "http.http.downstream_rq_total",
+            CROWD,
+        )
+        .await
     })
     .await;
 }
@@ -60,29 +60,25 @@ async fn slow_bodies_on_many_http2_streams_block_no_others() {
         // One byte, and no end.
         [pseudo, frame(crate::http2::DATA, 0, stream, b"x")].concat()
     });
-    all_others_are_answered(async |testbed: &Testbed| {
+    all_others_are_served(async |testbed: &Testbed| {
         let connections = CROWD / STREAMS;
         let crowd = Crowd::open(testbed.envoy.address(), connections, &opening).await;
-        testbed
-            .wait_for("http.http.downstream_rq_total", connections * STREAMS)
-            .await;
-        let answered = testbed.others_answered().await;
-        drop(crowd);
-        answered
+        served_during(
+            testbed,
+            crowd,
+            "http.http.downstream_rq_total",
+            connections * STREAMS,
+        )
+        .await
     })
     .await;
 }
 
 #[tokio::test]
 async fn connections_without_a_request_block_no_others() {
-    all_others_are_answered(async |testbed: &Testbed| {
+    all_others_are_served(async |testbed: &Testbed| {
         let crowd = Crowd::open(testbed.envoy.address(), CROWD, b"").await;
-        testbed
-            .wait_for("http.http.downstream_cx_active", CROWD)
-            .await;
-        let answered = testbed.others_answered().await;
-        drop(crowd);
-        answered
+        served_during(testbed, crowd, "http.http.downstream_cx_active", CROWD).await
     })
     .await;
 }
@@ -90,14 +86,9 @@ async fn connections_without_a_request_block_no_others() {
 #[tokio::test]
 async fn unread_large_responses_block_no_others() {
     let asked = format!("GET {BIG} HTTP/1.1\r\nhost: a\r\n\r\n");
-    all_others_are_answered(async |testbed: &Testbed| {
+    all_others_are_served(async |testbed: &Testbed| {
         let crowd = Crowd::open(testbed.envoy.address(), READERS, asked.as_bytes()).await;
-        testbed
-            .wait_for("http.http.downstream_rq_total", READERS)
-            .await;
-        let answered = testbed.others_answered().await;
-        drop(crowd);
-        answered
+        served_during(testbed, crowd, "http.http.downstream_rq_total", READERS).await
     })
     .await;
 }
@@ -108,14 +99,14 @@ async fn large_responses_to_http2_streams_with_a_closed_window_cost_little_memor
     let opening = connection_of(&[0, 4, 0, 0, 0, 0], STREAMS, |stream| {
         request(stream, "GET", BIG, END_HEADERS | END_STREAM)
     });
-    all_others_are_answered(async |testbed: &Testbed| {
+    all_others_are_served(async |testbed: &Testbed| {
         let before = heap(&testbed.envoy).await;
         let crowd = Crowd::open(testbed.envoy.address(), READERS / 50, &opening).await;
         let streams = READERS / 50 * STREAMS;
         testbed
             .wait_for("http.http.downstream_rq_total", streams)
             .await;
-        let answered = testbed.others_answered().await;
+        let served = testbed.served_others().await;
         let each = heap(&testbed.envoy).await.saturating_sub(before) / streams as u64;
         assert!(
             each < OF_EACH_READER,
@@ -123,9 +114,17 @@ async fn large_responses_to_http2_streams_with_a_closed_window_cost_little_memor
             testbed.name
         );
         drop(crowd);
-        answered
+        served
     })
     .await;
+}
+
+/// How many other clients are served while this crowd is connected, once a counter has reached a value.
+async fn served_during<C>(testbed: &Testbed, crowd: C, counter: &str, count: usize) -> usize {
+    testbed.wait_for(counter, count).await;
+    let served = testbed.served_others().await;
+    drop(crowd);
+    served
 }
 
 /// The frames of a client on one connection: these settings, and the frames of each stream.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use support::client::{Answer, Client, Request};
+use support::client::{Client, Request, Response};
 use tokio::task::JoinHandle;
 use tokio::time::sleep;
 
@@ -16,7 +16,7 @@ const SENDERS: usize = 2;
 /// Requests to several proxies, one at a time from each sender.
 pub(crate) struct Steady {
     over: Arc<AtomicBool>,
-    senders: Vec<JoinHandle<Vec<Result<Answer, String>>>>,
+    senders: Vec<JoinHandle<Vec<Result<Response, String>>>>,
 }
 
 impl Steady {
@@ -35,7 +35,7 @@ impl Steady {
     }
 
     /// Stops, and returns the results of all requests.
-    pub(crate) async fn end(self) -> Vec<Result<Answer, String>> {
+    pub(crate) async fn end(self) -> Vec<Result<Response, String>> {
         self.over.store(true, Ordering::Relaxed);
         let mut all = Vec::new();
         for sender in self.senders {
@@ -45,20 +45,20 @@ impl Steady {
     }
 
     /// Stops. Fails unless every request got a 200.
-    pub(crate) async fn end_without_loss(self) -> Vec<Answer> {
+    pub(crate) async fn end_without_loss(self) -> Vec<Response> {
         let all = self.end().await;
         let sent = all.len();
-        assert!(sent > 20, "hardly any traffic: {sent}");
-        let answers: Vec<Answer> = all
+        assert!(sent > 20, "too little traffic: {sent}");
+        let responses: Vec<Response> = all
             .into_iter()
-            .map(|answer| answer.unwrap_or_else(|error| panic!("of {sent}: {error}")))
+            .map(|response| response.unwrap_or_else(|error| panic!("of {sent}: {error}")))
             .collect();
-        let lost: Vec<_> = answers
+        let lost: Vec<_> = responses
             .iter()
-            .filter(|answer| answer.status != 200)
+            .filter(|response| response.status != 200)
             .collect();
         assert!(lost.is_empty(), "{} of {sent}: {:?}", lost.len(), lost[0]);
-        answers
+        responses
     }
 }
 
@@ -66,11 +66,11 @@ async fn send(
     client: Client,
     request: impl Fn(usize) -> Request,
     over: Arc<AtomicBool>,
-) -> Vec<Result<Answer, String>> {
-    let mut answers = Vec::new();
+) -> Vec<Result<Response, String>> {
+    let mut responses = Vec::new();
     while !over.load(Ordering::Relaxed) {
-        answers.push(client.try_send(request(answers.len())).await);
+        responses.push(client.try_send(request(responses.len())).await);
         sleep(PAUSE).await;
     }
-    answers
+    responses
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
 
 use serde_json::{Value, json};
-use support::client::{Answer, Client, Request};
+use support::client::{Client, Request, Response};
 use support::envoy::{Bootstrap, Envoy, Swap};
 use support::render::{discovered, rendered_with};
 use support::upstream::Upstream;
@@ -190,10 +190,10 @@ pub(crate) fn request_of(account: &str) -> Request {
 }
 
 /// Who responded: `v1` or `v2`.
-pub(crate) fn version(answer: &Answer) -> &str {
-    let version = answer.headers.get("x-version");
+pub(crate) fn version(response: &Response) -> &str {
+    let version = response.headers.get("x-version");
     let version = version.and_then(|value| value.to_str().ok());
-    version.unwrap_or_else(|| panic!("status {}: {}", answer.status, answer.text()))
+    version.unwrap_or_else(|| panic!("status {}: {}", response.status, response.text()))
 }
 
 /// The headers at an upstream that could be taken for ours, in any

@@ -64,15 +64,15 @@ async fn upstream(version: &'static str) -> Streaming {
             .map(|(name, value)| (name.as_str(), value.to_str().expect("text")))
             .collect();
         trailers.sort_unstable();
-        let said = json!({ "version": version, "trailers": trailers });
-        ok("application/json", Frames::of(&[&said.to_string()]))
+        let echo = json!({ "version": version, "trailers": trailers });
+        ok("application/json", Frames::of(&[&echo.to_string()]))
     })
     .await
 }
 
-fn assert_honest(said: &Value, version: &str) {
-    assert_eq!(said["version"], version, "{said}");
-    assert_eq!(said["trailers"], json!(HONEST), "{said}");
+fn assert_honest(echo: &Value, version: &str) {
+    assert_eq!(echo["version"], version, "{echo}");
+    assert_eq!(echo["trailers"], json!(HONEST), "{echo}");
 }
 
 #[tokio::test]
@@ -98,9 +98,9 @@ async fn forged_trailers_do_not_reach_an_upstream_over_http2() {
                             .header("te", "trailers")
                             .body(Frames::of(pieces).trailers(&trailers))
                             .expect("a request");
-                        let answer = connection.send(request).await.expect("an answer");
-                        let said = serde_json::from_slice(&answer.body).expect("JSON");
-                        assert_honest(&said, version);
+                        let response = connection.send(request).await.expect("a response");
+                        let echo = serde_json::from_slice(&response.body).expect("JSON");
+                        assert_honest(&echo, version);
                     }
                 }
             }
@@ -123,9 +123,9 @@ async fn without_the_filter_no_file_lets_forged_trailers_through() {
             .header("te", "trailers")
             .body(Frames::of(&["hello"]).trailers(&trailers))
             .expect("a request");
-        let answer = connection.send(request).await.expect("an answer");
-        let said: Value = serde_json::from_slice(&answer.body).expect("JSON");
-        assert_honest(&said, "v1");
+        let response = connection.send(request).await.expect("a response");
+        let echo: Value = serde_json::from_slice(&response.body).expect("JSON");
+        assert_honest(&echo, "v1");
     }
 }
 
@@ -154,8 +154,8 @@ async fn forged_trailers_do_not_reach_an_upstream_over_http1() {
             let body = start
                 .zip(end)
                 .and_then(|(start, end)| response.get(start..=end));
-            let said = serde_json::from_str(body.unwrap_or_else(|| panic!("{response}")));
-            assert_honest(&said.expect("JSON"), version);
+            let echo = serde_json::from_str(body.unwrap_or_else(|| panic!("{response}")));
+            assert_honest(&echo.expect("JSON"), version);
         }
     }
 }

@@ -4,7 +4,7 @@
 use std::time::{Duration, Instant};
 
 use serde_json::json;
-use support::client::{Answer, Request};
+use support::client::{Request, Response};
 use support::envoy::{Bootstrap, Envoy, Swap, file};
 use support::render::discovered;
 use support::scripted_upstream::{self, Scripted};
@@ -39,8 +39,8 @@ impl Testbed {
                 } else {
                     Duration::ZERO
                 };
-                let answer = scripted_upstream::Answer::json(&json!({})).after(delay);
-                answer.header("x-version", version)
+                let response = scripted_upstream::Response::json(&json!({})).after(delay);
+                response.header("x-version", version)
             })
         });
         let filter = filter(&folder, "1", failure_policy);
@@ -57,7 +57,7 @@ impl Testbed {
         testbed
     }
 
-    async fn get(&self, path: &str) -> Answer {
+    async fn get(&self, path: &str) -> Response {
         self.envoy.client().send(Request::get(path)).await
     }
 
@@ -69,7 +69,7 @@ impl Testbed {
         self.v2.wait_for_requests(before + 1).await;
         let request = Request::get("/").header("x-trap", "1");
         assert_eq!(self.envoy.client().send(request).await.status, 503);
-        assert_eq!(in_flight.await.expect("an answer").status, 503);
+        assert_eq!(in_flight.await.expect("a response").status, 503);
         assert!(!traps(&self.envoy.settled_log().await).is_empty());
     }
 
@@ -106,8 +106,8 @@ async fn fail_open_goes_on_without_the_filter() {
     }
     // Without a filter nothing traps.
     let request = Request::get("/").header("x-trap", "1");
-    let answer = testbed.envoy.client().send(request).await;
-    assert_eq!(version(&answer), "v1");
+    let response = testbed.envoy.client().send(request).await;
+    assert_eq!(version(&response), "v1");
     assert_eq!(testbed.v1.requests() - on_v1, 21);
     testbed.next_policy_heals().await;
 }
@@ -129,12 +129,12 @@ async fn fail_reload_responds_503_until_it_has_reloaded() {
     testbed.trap().await;
     let start = Instant::now();
     loop {
-        let answer = testbed.get("/").await;
-        if answer.status == 200 {
-            assert_eq!(version(&answer), "v2");
+        let response = testbed.get("/").await;
+        if response.status == 200 {
+            assert_eq!(version(&response), "v2");
             break;
         }
-        assert_eq!(answer.status, 503);
+        assert_eq!(response.status, 503);
         assert!(start.elapsed() < PATIENCE, "it does not reload");
         tokio::time::sleep(Duration::from_millis(5)).await;
     }

@@ -63,8 +63,8 @@ impl Mesh {
     async fn served(&self, account: &str) -> BTreeSet<String> {
         let mut served = BTreeSet::new();
         for envoy in &self.envoys {
-            let answer = envoy.client().send(request_of(account)).await;
-            served.insert(version(&answer).to_owned());
+            let response = envoy.client().send(request_of(account)).await;
+            served.insert(version(&response).to_owned());
         }
         served
     }
@@ -168,8 +168,8 @@ async fn requests_continue_without_the_control_plane_and_after_its_return() {
     // A proxy that starts meanwhile has no policy.
     mesh.join("newcomer").await;
     let newcomer = mesh.envoys.last().expect("an Envoy").client();
-    let answer = newcomer.send(request_of(INSIDE)).await;
-    assert_eq!(version(&answer), "v1");
+    let response = newcomer.send(request_of(INSIDE)).await;
+    assert_eq!(version(&response), "v1");
     let newcomer = Steady::start([newcomer], |_| request_of(INSIDE));
 
     // After its return the control plane knows nothing: the proxies keep their policy until it has one.

@@ -31,7 +31,7 @@ fn send(vm: &mut Vm, path: &str) {
 }
 
 /// How often a tick calls the proxy.
-fn told_by_a_tick(vm: &mut Vm) -> usize {
+fn published_by_a_tick(vm: &mut Vm) -> usize {
     vm.drain_root_calls();
     vm.tick().expect("no trap");
     let calls = vm.drain_root_calls();
@@ -42,17 +42,17 @@ fn told_by_a_tick(vm: &mut Vm) -> usize {
 fn a_tick_publishes_each_changed_counter_once() {
     let mut vm = configured(&configuration("on"));
     assert_eq!(
-        told_by_a_tick(&mut vm),
+        published_by_a_tick(&mut vm),
         1,
-        "nothing has been counted; what is held is told once"
+        "nothing was counted; held bytes are published once"
     );
     (0..1_000).for_each(|_| send(&mut vm, "/r"));
     (0..3).for_each(|_| send(&mut vm, "/other"));
-    assert_eq!(vm.metrics()[ON], 0, "no request tells");
-    assert_eq!(told_by_a_tick(&mut vm), 2);
+    assert_eq!(vm.metrics()[ON], 0, "a request publishes nothing");
+    assert_eq!(published_by_a_tick(&mut vm), 2);
     assert_eq!(vm.metrics()[ON], 1_000);
     assert_eq!(vm.metrics()[NO_ROLLOUT], 3);
-    assert_eq!(told_by_a_tick(&mut vm), 0, "it is told once");
+    assert_eq!(published_by_a_tick(&mut vm), 0, "published once");
     assert_eq!(vm.metrics()[ON], 1_000);
 }
 

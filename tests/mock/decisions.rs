@@ -11,7 +11,7 @@ fn every_case_agrees() {
     for (file, scenario) in Scenario::all() {
         let mut vm = in_region(&scenario.region);
         accept(&mut vm, &scenario.configuration());
-        ask_all(&mut vm, &file, &scenario);
+        send_all_cases(&mut vm, &file, &scenario);
     }
 }
 
@@ -22,16 +22,16 @@ fn every_case_without_shadowing_agrees_in_the_lean_build() {
         let mut vm = placed(Vm::start(&lean_wasm()), &scenario.region);
         let configuration = scenario.configuration();
         let taken = vm.configure(configuration.as_bytes()).expect("no trap");
-        assert_eq!(taken, !scenario.wants_copies(), "{file}");
+        assert_eq!(taken, !scenario.needs_shadowing(), "{file}");
         if taken {
-            ask_all(&mut vm, &file, &scenario);
+            send_all_cases(&mut vm, &file, &scenario);
             asked += 1;
         }
     }
     assert!(asked > 10, "{asked}");
 }
 
-fn ask_all(vm: &mut Vm, file: &str, scenario: &Scenario) {
+fn send_all_cases(vm: &mut Vm, file: &str, scenario: &Scenario) {
     for case in &scenario.cases {
         let name = format!("{file}: {}", case.name);
         vm.drain_counters();

@@ -39,8 +39,8 @@ fn a_decision_takes_as_many_instructions_as_it_did() {
     let problems = differences(&kept, &counted, band);
     assert!(
         problems.is_empty(),
-        "the instructions of a decision are others than in {}, which are of {kept_compiler} (here: \
-         {compiler}):\n{problems}If that is meant, UPDATE_EXPECT=1 writes them anew.",
+        "the instructions of a decision differ from {}, measured with {kept_compiler} (here: \
+         {compiler}):\n{problems}If the change is intended, run with UPDATE_EXPECT=1 to update the file.",
         kept_at().display()
     );
 }

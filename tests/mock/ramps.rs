@@ -57,7 +57,7 @@ fn a_ramp_step_starts_at_the_next_tick() {
     assert_eq!(
         reason(&mut vm),
         "outside_accounts",
-        "nobody has looked at the clock"
+        "nothing read the clock"
     );
     vm.tick().expect("no trap");
     assert_eq!(reason(&mut vm), "rule");

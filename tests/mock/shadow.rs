@@ -31,7 +31,7 @@ fn policy(shadow: &Value) -> String {
 }
 
 /// A VM that samples every request. `changes` are changes of its `shadow`.
-fn copying(changes: &Value) -> Vm {
+fn shadowing(changes: &Value) -> Vm {
     let mut shadow =
         json!({ "requests": 100, "methods": ["GET", "HEAD", "POST"], "back_off_ms": 0 });
     for (field, value) in changes.as_object().expect("fields") {
@@ -54,12 +54,12 @@ fn request(method: &'static str) -> [(&'static str, &'static str); 6] {
 }
 
 /// A whole request with this response body of v1.
-fn asked(vm: &mut Vm, v1: &str) {
+fn send_request(vm: &mut Vm, v1: &str) {
     let stream = vm.request(&request("GET"), true).expect("no trap");
-    answered(vm, stream, v1);
+    finish_request(vm, stream, v1);
 }
 
-fn answered(vm: &mut Vm, stream: Stream, v1: &str) {
+fn finish_request(vm: &mut Vm, stream: Stream, v1: &str) {
     vm.response(&stream, &OK, false).expect("no trap");
     vm.response_body(&stream, v1.as_bytes(), true)
         .expect("no trap");
@@ -83,11 +83,11 @@ fn tokens(vm: &Vm) -> Vec<u32> {
 }
 
 /// Responds to the only call in flight.
-fn answer(vm: &mut Vm, response: HttpResponse) {
+fn respond(vm: &mut Vm, response: HttpResponse) {
     let [token] = tokens(vm)[..] else {
         panic!("{:?}", vm.http_calls());
     };
-    vm.answer(token, response).expect("no trap");
+    vm.respond(token, response).expect("no trap");
 }
 
 /// The increments of the shadow counters: `(name without its prefix, count)`.

@@ -79,7 +79,7 @@ impl Request {
 
 /// A response.
 #[derive(Clone, Debug)]
-pub struct Answer {
+pub struct Response {
     /// The status code.
     pub status: u16,
     /// All headers.
@@ -88,7 +88,7 @@ pub struct Answer {
     pub body: Bytes,
 }
 
-impl Answer {
+impl Response {
     /// The body as JSON. Panics and shows the body if it is not JSON.
     #[must_use]
     pub fn json(&self) -> serde_json::Value {
@@ -126,27 +126,27 @@ impl Client {
     }
 
     /// Sends one request. Panics if there is no response.
-    pub async fn send(&self, request: Request) -> Answer {
+    pub async fn send(&self, request: Request) -> Response {
         self.try_send(request)
             .await
-            .unwrap_or_else(|error| panic!("no answer from {}: {error}", self.target))
+            .unwrap_or_else(|error| panic!("no response from {}: {error}", self.target))
     }
 
     /// Sends one request. The error is the reason why there is no response.
-    pub async fn try_send(&self, request: Request) -> Result<Answer, String> {
+    pub async fn try_send(&self, request: Request) -> Result<Response, String> {
         timeout(PATIENCE, self.exchange(request))
             .await
             .map_err(|_| format!("nothing within {PATIENCE:?}"))?
     }
 
-    async fn exchange(&self, request: Request) -> Result<Answer, String> {
+    async fn exchange(&self, request: Request) -> Result<Response, String> {
         let request = request.into_http(self.target);
         let response = self.pool.request(request).await;
         let (head, body) = response
             .map_err(|error| format!("{error}: {:?}", std::error::Error::source(&error)))?
             .into_parts();
         let body = body.collect().await.map_err(|error| error.to_string())?;
-        Ok(Answer {
+        Ok(Response {
             status: head.status.as_u16(),
             headers: head.headers,
             body: body.to_bytes(),
@@ -154,18 +154,21 @@ impl Client {
     }
 
     /// Sends all requests, at most `concurrency` at a time. The responses are in the order of the requests.
-    pub async fn send_all(&self, requests: Vec<Request>, concurrency: usize) -> Vec<Answer> {
+    pub async fn send_all(&self, requests: Vec<Request>, concurrency: usize) -> Vec<Response> {
         let requests = Arc::new(requests);
         let next = Arc::new(AtomicUsize::new(0));
         let senders: Vec<_> = (0..concurrency)
             .map(|_| tokio::spawn(send_in_turn(self.clone(), requests.clone(), next.clone())))
             .collect();
-        let mut answers = Vec::with_capacity(requests.len());
+        let mut responses = Vec::with_capacity(requests.len());
         for sender in senders {
-            answers.extend(sender.await.expect("a sender that got all its answers"));
+            responses.extend(sender.await.expect("a sender that got all its responses"));
         }
-        answers.sort_unstable_by_key(|(place, _)| *place);
-        answers.into_iter().map(|(_, answer)| answer).collect()
+        responses.sort_unstable_by_key(|(place, _)| *place);
+        responses
+            .into_iter()
+            .map(|(_, response)| response)
+            .collect()
     }
 }
 
@@ -173,14 +176,14 @@ async fn send_in_turn(
     client: Client,
     requests: Arc<Vec<Request>>,
     next: Arc<AtomicUsize>,
-) -> Vec<(usize, Answer)> {
-    let mut answers = Vec::new();
+) -> Vec<(usize, Response)> {
+    let mut responses = Vec::new();
     loop {
         let place = next.fetch_add(1, Ordering::Relaxed);
         let Some(request) = requests.get(place) else {
-            return answers;
+            return responses;
         };
-        answers.push((place, client.send(request.clone()).await));
+        responses.push((place, client.send(request.clone()).await));
     }
 }
 

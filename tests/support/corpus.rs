@@ -111,7 +111,7 @@ impl Scenario {
     }
 
     /// Whether a rollout sends shadow requests, which the lean build of the filter rejects.
-    pub fn wants_copies(&self) -> bool {
+    pub fn needs_shadowing(&self) -> bool {
         let plan = Plan::from_json(self.policy()).expect("a valid policy");
         plan.rollouts()
             .iter()

@@ -162,8 +162,8 @@ impl Envoy {
         let marks = |lines: &[String]| lines.iter().filter(|line| is_mark(line)).count();
         let before = marks(&self.process.log.all());
         let admin = Client::new(self.admin.address());
-        let answer = admin.send(Request::get(NOT_TO_GET)).await;
-        assert_eq!(answer.status, 405, "GET {NOT_TO_GET}");
+        let response = admin.send(Request::get(NOT_TO_GET)).await;
+        assert_eq!(response.status, 405, "GET {NOT_TO_GET}");
         let deadline = Instant::now() + PATIENCE;
         loop {
             let mut lines = self.process.log.all();

@@ -21,7 +21,7 @@ pub struct Load {
 
 /// One request and its result.
 #[derive(Clone, Debug, Deserialize)]
-pub struct Answered {
+pub struct Response {
     /// The account of the request.
     pub account: String,
     /// The time just before it was sent, in seconds since 1970.
@@ -65,7 +65,7 @@ impl Load {
             .env("PYTHONPATH", &locust)
             .env("PYTHONDONTWRITEBYTECODE", "1")
             .env("RATE", RATE.to_string())
-            .env("OUTPUT", answers(&folder))
+            .env("OUTPUT", responses_file(&folder))
             .stdin(Stdio::null())
             .stdout(file("summary"))
             .stderr(file("log"))
@@ -77,16 +77,21 @@ impl Load {
     /// Ends the load. Returns all requests in the order of their responses, and the summary that
     /// Locust prints.
     #[must_use]
-    pub fn finish(mut self) -> (Vec<Answered>, String) {
+    pub fn finish(mut self) -> (Vec<Response>, String) {
         let id = self.child.id().to_string();
-        let told = Command::new("kill").args(["-TERM", &id]).status();
-        assert!(told.is_ok_and(|status| status.success()), "kill -TERM {id}");
+        let killed = Command::new("kill").args(["-TERM", &id]).status();
+        assert!(
+            killed.is_ok_and(|status| status.success()),
+            "kill -TERM {id}"
+        );
         self.child.wait().expect("the end of a child");
         let read = |name: &str| std::fs::read_to_string(self.folder.path().join(name));
-        let lines = std::fs::read_to_string(answers(&self.folder))
-            .unwrap_or_else(|error| panic!("{error}; Locust said:\n{:?}", read("log")));
+        let lines = std::fs::read_to_string(responses_file(&self.folder))
+            .unwrap_or_else(|error| panic!("{error}; output of Locust:\n{:?}", read("log")));
         let parsed = lines.lines().map(serde_json::from_str);
-        let answered = parsed.collect::<Result<_, _>>().expect("lines of answers");
+        let answered = parsed
+            .collect::<Result<_, _>>()
+            .expect("lines of responses");
         (answered, read("log").unwrap_or_default())
     }
 }
@@ -98,8 +103,8 @@ impl Drop for Load {
     }
 }
 
-fn answers(folder: &Folder) -> PathBuf {
-    folder.path().join("answers.jsonl")
+fn responses_file(folder: &Folder) -> PathBuf {
+    folder.path().join("responses.jsonl")
 }
 
 fn python() -> String {

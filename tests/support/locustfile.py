@@ -1,9 +1,8 @@
-"""A steady load on a proxy, whose every answer is written down.
+"""A steady load on a proxy, with a record of every response.
 
-Each user keeps one connection and sends RATE requests a second, of its own few accounts in turn. A line
-of JSON for each request goes to the file OUTPUT when the load ends: its account, when it began and
-ended (seconds since 1970), the status, what went wrong if anything did, the version that answered, and the revision of
-the policy that decided.
+Each user keeps one connection and sends RATE requests per second, for a few accounts of its own in turn. When the load
+ends, the file OUTPUT gets a line of JSON for each request: its account, its start and end (seconds since 1970), the
+status, the error if there was one, the version that responded, and the revision of the policy that decided.
 """
 
 import itertools
@@ -17,7 +16,7 @@ RATE = float(os.environ["RATE"])
 OUTPUT = os.environ["OUTPUT"]
 
 numbers = itertools.count()
-answers = []
+responses = []
 
 
 class User(FastHttpUser):
@@ -33,17 +32,17 @@ class User(FastHttpUser):
     def ask(self):
         account = next(self.accounts)
         began = time.time()
-        answer = self.client.get("/v1/Channels", headers={"x-account-sid": account})
+        response = self.client.get("/v1/Channels", headers={"x-account-sid": account})
         ended = time.time()
-        headers = answer.headers or {}
+        headers = response.headers or {}
         logged = dict(pair.split("=", 1) for pair in headers.get("x-turnout-logged", "").split())
-        answers.append(
+        responses.append(
             {
                 "account": account,
                 "began": began,
                 "ended": ended,
-                "status": answer.status_code,
-                "error": repr(answer.error) if getattr(answer, "error", None) else None,
+                "status": response.status_code,
+                "error": repr(response.error) if getattr(response, "error", None) else None,
                 "version": headers.get("x-version"),
                 "revision": logged.get("revision"),
             }
@@ -53,4 +52,4 @@ class User(FastHttpUser):
 @events.quitting.add_listener
 def write(**_):
     with open(OUTPUT, "w") as output:
-        output.writelines(json.dumps(answer) + "\n" for answer in answers)
+        output.writelines(json.dumps(response) + "\n" for response in responses)

@@ -167,9 +167,9 @@ impl Vm {
         let root = self.root.expect("a configuration that was accepted");
         let size = u32::try_from(configuration.len()).expect("less than 4 GiB");
         self.host_mut().configuration = Some(configuration.to_vec());
-        let answer = self.call("proxy_on_configure", root, &[size])?;
+        let response = self.call("proxy_on_configure", root, &[size])?;
         self.host_mut().configuration = None;
-        Ok(answer != Some(0))
+        Ok(response != Some(0))
     }
 
     /// The values of counters and gauges, by the names that the filter gave them.

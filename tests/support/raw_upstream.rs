@@ -90,19 +90,19 @@ impl RawUpstream {
     ///
     /// # Panics
     /// When there is no free port.
-    pub async fn start(answer: impl Fn(&str) -> Raw + Send + Sync + 'static) -> Self {
+    pub async fn start(respond: impl Fn(&str) -> Raw + Send + Sync + 'static) -> Self {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await;
         let listener = listener.expect("a free port");
         let address = listener.local_addr().expect("the port's address");
         let requests = Arc::new(AtomicU64::new(0));
-        let (answer, count) = (Arc::new(answer), Arc::clone(&requests));
+        let (respond, count) = (Arc::new(respond), Arc::clone(&requests));
         let server = tokio::spawn(async move {
             let mut connections = tokio::task::JoinSet::new();
             loop {
                 tokio::select! {
                     Ok((stream, _)) = listener.accept() => {
-                        let (answer, count) = (Arc::clone(&answer), Arc::clone(&count));
-                        connections.spawn(serve(stream, answer, count));
+                        let (respond, count) = (Arc::clone(&respond), Arc::clone(&count));
+                        connections.spawn(serve(stream, respond, count));
                     }
                     Some(_) = connections.join_next() => {}
                 }
@@ -135,7 +135,11 @@ impl Drop for RawUpstream {
 }
 
 /// One request, which has no body, and its response.
-async fn serve(mut stream: TcpStream, answer: Arc<impl Fn(&str) -> Raw>, requests: Arc<AtomicU64>) {
+async fn serve(
+    mut stream: TcpStream,
+    respond: Arc<impl Fn(&str) -> Raw>,
+    requests: Arc<AtomicU64>,
+) {
     let mut request = Vec::new();
     while !request.ends_with(b"\r\n\r\n") {
         if !matches!(stream.read_buf(&mut request).await, Ok(1..)) {
@@ -144,26 +148,26 @@ async fn serve(mut stream: TcpStream, answer: Arc<impl Fn(&str) -> Raw>, request
     }
     requests.fetch_add(1, Ordering::SeqCst);
     let request = String::from_utf8_lossy(&request);
-    let answer = answer(request.split(' ').nth(1).unwrap_or_default());
+    let response = respond(request.split(' ').nth(1).unwrap_or_default());
     // Envoy may close the connection at any byte.
-    let _ = send(&mut stream, &answer).await;
-    match answer.end {
+    let _ = send(&mut stream, &response).await;
+    match response.end {
         End::Close => {}
         End::Reset => drop(stream.set_zero_linger()),
         End::Hold => while let Ok(1..) = stream.read_buf(&mut Vec::new()).await {},
     }
 }
 
-async fn send(stream: &mut TcpStream, answer: &Raw) -> std::io::Result<()> {
-    stream.write_all(&answer.bytes).await?;
+async fn send(stream: &mut TcpStream, response: &Raw) -> std::io::Result<()> {
+    stream.write_all(&response.bytes).await?;
     let mut times = 0;
-    while answer.times.is_none_or(|most| times < most) {
-        stream.write_all(&answer.again).await?;
-        if !answer.pause.is_zero() {
-            tokio::time::sleep(answer.pause).await;
+    while response.times.is_none_or(|most| times < most) {
+        stream.write_all(&response.again).await?;
+        if !response.pause.is_zero() {
+            tokio::time::sleep(response.pause).await;
         }
         times += 1;
     }
-    stream.write_all(&answer.last).await?;
+    stream.write_all(&response.last).await?;
     stream.flush().await
 }

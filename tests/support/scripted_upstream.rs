@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 
 pub use collector::Collector;
 pub use received::Received;
-pub use response::Answer;
+pub use response::Response;
 use server::{Command, Shared};
 
 /// Far longer than a loaded machine needs. Reaching it means that the event will not happen.
@@ -71,7 +71,7 @@ impl Scripted {
     /// Starts an upstream on a free port of the loopback interface. It accepts connections when this
     /// returns. The closure must not block, because all requests wait for it.
     #[must_use]
-    pub fn start(handler: impl Fn(&Received) -> Answer + Send + Sync + 'static) -> Self {
+    pub fn start(handler: impl Fn(&Received) -> Response + Send + Sync + 'static) -> Self {
         let shared = Arc::new(Shared::new(Box::new(handler)));
         let (commands, received) = tokio::sync::mpsc::unbounded_channel();
         let (ready, readiness) = mpsc::channel();
@@ -93,7 +93,7 @@ impl Scripted {
     }
 
     /// Responds with another closure from now on.
-    pub fn answer_with(&self, handler: impl Fn(&Received) -> Answer + Send + Sync + 'static) {
+    pub fn respond_with(&self, handler: impl Fn(&Received) -> Response + Send + Sync + 'static) {
         *self.shared.handler.write().expect("a handler") = Box::new(handler);
     }
 

@@ -74,8 +74,8 @@ impl Upstream {
     /// When no request has reached it yet.
     #[must_use]
     pub fn last(&self) -> Value {
-        let last = self.last.lock().expect("the last answer").clone();
-        serde_json::from_slice(&last).expect("an answer")
+        let last = self.last.lock().expect("the last response").clone();
+        serde_json::from_slice(&last).expect("a response")
     }
 }
 
@@ -114,17 +114,17 @@ fn serve(listener: TcpListener, api: Api, stopped: oneshot::Receiver<()>) {
             // Otherwise a small response may wait for the acknowledgement of the one before.
             let _ = stream.set_nodelay(true);
         });
-        let app = Router::new().fallback(answer).with_state(api);
+        let app = Router::new().fallback(respond).with_state(api);
         axum::serve(listener, app)
             .with_graceful_shutdown(async {
                 let _ = stopped.await;
             })
             .await
-            .expect("a server that only ends when told");
+            .expect("a server that only ends on demand");
     });
 }
 
-async fn answer(
+async fn respond(
     State(api): State<Api>,
     method: Method,
     uri: Uri,
@@ -146,7 +146,10 @@ async fn answer(
         document[name] = value;
     }
     let text = Bytes::from(document.to_string());
-    api.last.lock().expect("the last answer").clone_from(&text);
+    api.last
+        .lock()
+        .expect("the last response")
+        .clone_from(&text);
     let headers = [
         (CONTENT_TYPE.as_str(), "application/json"),
         ("x-version", api.version),

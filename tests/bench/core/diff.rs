@@ -125,7 +125,7 @@ fn diffs(criterion: &mut Criterion) {
             group.bench_function(BenchmarkId::new("peer", case.name), |bencher| {
                 bencher.iter(|| {
                     let [a, b] =
-                        [a, b].map(|answer| serde_json::from_slice::<Map<_, _>>(answer.body));
+                        [a, b].map(|response| serde_json::from_slice::<Map<_, _>>(response.body));
                     black_box(a.expect("JSON") == b.expect("JSON"))
                 });
             });

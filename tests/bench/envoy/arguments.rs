@@ -15,19 +15,19 @@ pub(crate) const HELP: &str = "\
 bench [--scale | --cold] [--rounds N] [--seconds S] [--rate N] [--connections N] [--only A,B,…]
       [--wasm FILE] [--json FILE] [--svg FILE]
 
-  --scale        instead: memory, loading time and CPU by accounts and by rollouts
-  --cold         instead: how long until the first request is decided
+  --scale        measure memory, loading time and CPU by the number of accounts and rollouts
+  --cold         measure the time until the first decided request
 
-  --rounds       that count, after one that does not (10)
-  --seconds      of a variant's turn in a round, for CPU and again for latency (1.5)
-  --rate         requests per second where latency is measured, evenly spaced (1009; 0: it is not)
-  --connections  that stay open, of the client (16)
-  --only         single weighted sticky lua nothing sdk-nothing off dark shadow-0 split split-lean
-                 off-least split-least; and those that are measured only when named: off-lean
-                 weighted-again weighted-bare weighted-log split-log no-callback
-  --wasm         another build of the filter, which is measured too, in mode split
-  --json         a file for all numbers
-  --svg          a file for the plot";
+  --rounds       number of rounds, after a warm-up (default 10)
+  --seconds      time per variant and round, for CPU and again for latency (default 1.5)
+  --rate         evenly spaced requests per second for the latency (default 1009; 0 skips it)
+  --connections  number of client connections, which stay open (default 16)
+  --only         variants to measure; default: single weighted sticky lua nothing sdk-nothing off dark
+                 shadow-0 split split-lean off-least split-least; others: off-lean weighted-again
+                 weighted-bare weighted-log split-log no-callback
+  --wasm         another build of the filter to measure, in mode split
+  --json         write all numbers to this file
+  --svg          write the plot to this file";
 
 /// A prime. Otherwise all requests could fall on the same point between two ticks of the kernel.
 const RATE: u32 = 1_009;

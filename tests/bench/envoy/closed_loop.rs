@@ -83,7 +83,7 @@ async fn send(job: &Job) -> Result<(), String> {
     let end = start + Duration::from_millis(job.milliseconds);
     let senders: Vec<_> = connections
         .into_iter()
-        .map(|connection| tokio::task::spawn_local(keep_asking(connection, end)))
+        .map(|connection| tokio::task::spawn_local(keep_sending(connection, end)))
         .collect();
     for sender in senders {
         sender.await.map_err(|error| error.to_string())??;
@@ -100,7 +100,7 @@ async fn send(job: &Job) -> Result<(), String> {
     })
 }
 
-async fn keep_asking(mut connection: Connection, end: Instant) -> Result<(), String> {
+async fn keep_sending(mut connection: Connection, end: Instant) -> Result<(), String> {
     while Instant::now() < end {
         connection.exchange().await?;
     }
@@ -129,7 +129,7 @@ impl Book {
     }
 
     /// The account of the next request.
-    fn draw(&mut self) -> u32 {
+    fn next_account(&mut self) -> u32 {
         let account = self.traffic.account(self.next);
         self.next += 1;
         account
@@ -164,10 +164,10 @@ impl Connection {
 
     /// Sends one request and reads its response.
     async fn exchange(&mut self) -> Result<(), String> {
-        let account = self.book.borrow_mut().draw();
+        let account = self.book.borrow_mut().next_account();
         self.sent.clear();
         Traffic::write(account, &mut self.sent);
-        let lost = |error: std::io::Error| format!("a request or its answer is lost: {error}");
+        let lost = |error: std::io::Error| format!("a request or its response is lost: {error}");
         self.stream.write_all(&self.sent).await.map_err(lost)?;
         self.received.clear();
         while !is_whole(&self.received) {
@@ -178,8 +178,8 @@ impl Connection {
                 // The partial response explains best what is wrong.
                 Ok(Ok(0)) if !self.received.is_empty() => break,
                 Err(_) if !self.received.is_empty() => break,
-                Ok(Ok(0)) => return Err("an answer is lost: closed".to_owned()),
-                Err(_) => return Err(format!("an answer is lost: none in {PATIENCE:?}")),
+                Ok(Ok(0)) => return Err("a response is lost: closed".to_owned()),
+                Err(_) => return Err(format!("a response is lost: none in {PATIENCE:?}")),
             }
         }
         let version = Version::of(&self.received)?;

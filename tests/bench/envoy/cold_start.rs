@@ -164,20 +164,20 @@ async fn start(
     let envoy = tokio::spawn(Envoy::start(bootstrap));
     let client = Client::new(address);
     let took = loop {
-        if let Ok(answer) = client.try_send(asked.request()).await {
+        if let Ok(response) = client.try_send(asked.request()).await {
             let is_decided = variant.kind() != variants::Kind::Turnout
-                || answer
+                || response
                     .headers
                     .get("x-version")
                     .is_some_and(|version| version == "v2");
-            match answer.status {
+            match response.status {
                 200 if is_decided => break start.elapsed(),
-                200 => return Err(format!("{}: an answer was not decided", variant.name)),
+                200 => return Err(format!("{}: a response was not decided", variant.name)),
                 _ => {}
             }
         }
         if Instant::now() > deadline {
-            return Err(format!("{}: no answer", variant.name));
+            return Err(format!("{}: no response", variant.name));
         }
         tokio::time::sleep(POLL).await;
     };
@@ -198,7 +198,7 @@ async fn swap(policy: Policy, swaps: usize, [v1, v2]: &[Upstream; 2]) -> Result<
     let first = discovered(&policy.configuration("r0")?);
     let text = file("live-policy.yaml");
     let bootstrap = Bootstrap::live(text, first, v1.address(), v2.address());
-    let envoy = Envoy::start(bootstrap.tell_decision().concurrency(1)).await;
+    let envoy = Envoy::start(bootstrap.expose_decision().concurrency(1)).await;
     let client = envoy.client();
     let mut all = Vec::new();
     for number in 1..=swaps {
@@ -210,11 +210,11 @@ async fn swap(policy: Policy, swaps: usize, [v1, v2]: &[Upstream; 2]) -> Result<
         let (start, deadline) = (Instant::now(), Instant::now() + PATIENCE);
         std::fs::rename(&written, envoy.watched().join("filter.json")).map_err(error)?;
         loop {
-            let answer = client.try_send(Request::get("/v1/Channels")).await?;
-            if answer.status != 200 {
-                return Err(format!("status {} at a swap", answer.status));
+            let response = client.try_send(Request::get("/v1/Channels")).await?;
+            if response.status != 200 {
+                return Err(format!("status {} at a swap", response.status));
             }
-            let decided = answer
+            let decided = response
                 .headers
                 .get(LOGGED_HEADER)
                 .map(|entry| logged(entry.as_bytes()));
@@ -242,8 +242,8 @@ fn table(
     machine: &Value,
 ) -> String {
     let mut text = format!(
-        "\nHow long until the first request is decided; one worker, medians of {} (quartiles).\n\n{}\n\n\
-         from the start of Envoy's process               ms  to {BASE}\n",
+        "\nTime until the first decided request; one worker, medians of {} (quartiles).\n\n{}\n\n\
+         from the start of the Envoy process             ms  to {BASE}\n",
         starts.first().map_or(0, |(_, times)| times.len()),
         report::machine(machine),
     );
@@ -256,7 +256,7 @@ fn table(
             report::shown(ratio(times, base)),
         );
     }
-    text += "\nfrom the renaming of filter.json, the code is there\n";
+    text += "\nfrom the rename of filter.json, with loaded code\n";
     for (accounts, times) in swaps {
         let Spread {
             median,

@@ -1,5 +1,5 @@
-;; The least that is a filter: it is called for the headers of each request, and lets them go on. Its memory
-;; is never asked for, because it asks for nothing.
+;; The smallest filter: Envoy calls it for the headers of each request, and it continues. Envoy never allocates
+;; in its memory, because it requests no data.
 (module
   (memory (export "memory") 1)
   (func (export "proxy_abi_version_0_2_1"))

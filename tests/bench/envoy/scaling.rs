@@ -116,9 +116,9 @@ async fn memory(
     let envoy = Envoy::start(bootstrap).await;
     let client = envoy.client();
     for _ in 0..REQUESTS {
-        let answer = client.try_send(Request::get("/v1/Channels")).await?;
-        if answer.status != 200 {
-            return Err(format!("{}: status {}", variant.name, answer.status));
+        let response = client.try_send(Request::get("/v1/Channels")).await?;
+        if response.status != 200 {
+            return Err(format!("{}: status {}", variant.name, response.status));
         }
     }
     let log = envoy.settled_log().await;
@@ -130,10 +130,7 @@ async fn memory(
     // The first time is the one of the main thread, which serves no requests.
     let took: Vec<f64> = took.skip(1).collect();
     if took.is_empty() {
-        return Err(format!(
-            "{}: the log does not say how long it took",
-            variant.name
-        ));
+        return Err(format!("{}: the log has no load time", variant.name));
     }
     let bytes = machine::memory_kib(envoy.id())? as f64 * 1024.0;
     Ok((bytes, Spread::of(took.into_iter())))
@@ -181,9 +178,9 @@ impl Size {
 
 fn table(sizes: &[Size], series: &[Series], machine: &Value) -> String {
     let mut text = format!(
-        "\nWhat grows with the policy, which is Turnout in mode split. A worker's memory is what each of {MORE_WORKERS}\n\
-         more workers adds; the whole is Envoy with one worker, whose main thread has a VM and the configuration\n\
-         too. `each` is over the accounts, or rollouts, that are more than in the first line.\n\n\
+        "\nCosts that grow with the policy, for Turnout in mode split. The memory of a worker is what each of {MORE_WORKERS}\n\
+         additional workers adds. The whole is Envoy with one worker; its main thread also has a VM and the\n\
+         configuration. `each` is per account, or rollout, beyond those of the first line.\n\n\
          {}\n\n\
          {:<20} {:>11} {:>9} {:>11} {:>9} {:>8} {:>8}  to the first\n",
         report::machine(machine),

@@ -137,7 +137,9 @@ impl rounds::Testbed for Testbed {
         }
         if seen.v2 > v2 {
             let answered = seen.v2;
-            return Err(format!("{name}: {answered} answers of v2 to {v2} requests"));
+            return Err(format!(
+                "{name}: {answered} responses of v2 to {v2} requests"
+            ));
         }
         let place = &mut self.places[place];
         place.sent += sent;
@@ -185,7 +187,7 @@ impl Place {
         let is_sticky = share == Share::ByAccount;
         if is_sticky && changed > 0 {
             return Err(format!(
-                "{changed} answers were not of their account's version"
+                "{changed} responses did not have the treatment of their account"
             ));
         }
         // The share varies with the requests and with the accounts.
@@ -195,7 +197,7 @@ impl Place {
         match away <= DEVIATIONS * drawn.sqrt() {
             true => Ok(()),
             false => Err(format!(
-                "{v2} of {sent} answers are of v2, not {:.0} %",
+                "{v2} of {sent} responses are of v2, not {:.0} %",
                 to_v2 * 1e2
             )),
         }

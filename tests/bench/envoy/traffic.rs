@@ -62,8 +62,8 @@ impl open_loop::Traffic for Traffic {
         Self::write(self.account(number), into);
     }
 
-    fn check(&self, number: u32, answer: &[u8]) -> Result<(), String> {
+    fn check(&self, number: u32, response: &[u8]) -> Result<(), String> {
         let wrong = |what| format!("request {number}: {what}");
-        Version::of(answer).map(|_| ()).map_err(wrong)
+        Version::of(response).map(|_| ()).map_err(wrong)
     }
 }

@@ -20,16 +20,16 @@ pub(crate) enum Version {
 
 impl Version {
     /// Who sent this response. An error if neither v1 nor v2 did, or if it is not complete.
-    pub(crate) fn of(answer: &[u8]) -> Result<Self, String> {
-        let head = answer.strip_suffix(BODY.as_bytes()).unwrap_or_default();
+    pub(crate) fn of(response: &[u8]) -> Result<Self, String> {
+        let head = response.strip_suffix(BODY.as_bytes()).unwrap_or_default();
         let has = |text: &[u8]| head.windows(text.len()).any(|part| part == text);
-        let is_good = answer.starts_with(b"HTTP/1.1 200 ");
+        let is_good = response.starts_with(b"HTTP/1.1 200 ");
         match () {
             () if is_good && has(b"\r\nx-version: v1\r\n") => Ok(Self::V1),
             () if is_good && has(b"\r\nx-version: v2\r\n") => Ok(Self::V2),
             () => Err(format!(
-                "not an answer of v1 or v2:\n{}",
-                String::from_utf8_lossy(answer)
+                "not a response of v1 or v2:\n{}",
+                String::from_utf8_lossy(response)
             )),
         }
     }
@@ -52,7 +52,7 @@ async fn listen(
     listener: TcpListener,
     requests: Arc<AtomicU64>,
 ) -> std::io::Result<()> {
-    let answer: Arc<str> = format!(
+    let response: Arc<str> = format!(
         "HTTP/1.1 200 OK\r\n\
          content-type: application/json\r\n\
          content-length: {}\r\n\
@@ -64,12 +64,12 @@ async fn listen(
         let (stream, _) = listener.accept().await?;
         // Otherwise a small response may wait for the acknowledgement of the one before.
         stream.set_nodelay(true)?;
-        tokio::spawn(answer_all(stream, answer.clone(), requests.clone()));
+        tokio::spawn(respond_all(stream, response.clone(), requests.clone()));
     }
 }
 
 /// Responds to the requests of one connection, which have no bodies.
-async fn answer_all(mut stream: TcpStream, answer: Arc<str>, requests: Arc<AtomicU64>) {
+async fn respond_all(mut stream: TcpStream, response: Arc<str>, requests: Arc<AtomicU64>) {
     let mut received = Vec::with_capacity(4 * 1024);
     while matches!(stream.read_buf(&mut received).await, Ok(1..)) {
         if !received.ends_with(b"\r\n\r\n") {
@@ -77,7 +77,7 @@ async fn answer_all(mut stream: TcpStream, answer: Arc<str>, requests: Arc<Atomi
         }
         received.clear();
         requests.fetch_add(1, Ordering::SeqCst);
-        if stream.write_all(answer.as_bytes()).await.is_err() {
+        if stream.write_all(response.as_bytes()).await.is_err() {
             return;
         }
     }

@@ -24,8 +24,8 @@ const PAUSE: Duration = Duration::from_millis(10);
 pub(crate) async fn measure() -> Result<(), String> {
     let testbed = Testbed::start().await?;
     show(&format!(
-        "halts: from `turnout halt`, about to be started, to v2's last answer; {CLIENTS} clients, each \
-         asks some {} ms after its last answer",
+        "halts: the time from the start of `turnout halt` to the last response of v2; {CLIENTS} clients, each \
+         sends {} ms after its last response",
         PAUSE.as_millis()
     ))?;
     let (mut last, mut ended, mut requests) = (Vec::new(), Vec::new(), 0);
@@ -39,9 +39,11 @@ pub(crate) async fn measure() -> Result<(), String> {
     let (Some(last), Some(ended)) = (last, ended) else {
         return Err("no trial".to_owned());
     };
-    show(&format!("  to v2's last answer     {last}"))?;
-    show(&format!("  to the command's end    {ended}"))?;
-    show(&format!("  {requests} requests, each answered by 200"))
+    show(&format!("  to the last response of v2  {last}"))?;
+    show(&format!("  to the end of the command   {ended}"))?;
+    show(&format!(
+        "  {requests} requests, each with a response of 200"
+    ))
 }
 
 struct Testbed {
@@ -87,7 +89,7 @@ impl Testbed {
         let stop = Arc::new(AtomicBool::new(false));
         let mut clients = JoinSet::new();
         for _ in 0..CLIENTS {
-            clients.spawn(keep_asking(self.envoy.client(), stop.clone()));
+            clients.spawn(keep_sending(self.envoy.client(), stop.clone()));
         }
         let asked = self.v2.requests();
         while self.v2.requests() < asked + 10 * CLIENTS as u64 {
@@ -108,7 +110,7 @@ impl Testbed {
         self.command("resume").await?;
         let of_v2 = seen.iter().filter(|seen| seen.by_v2);
         let last = of_v2.map(|seen| seen.answered).max();
-        let last = last.ok_or("v2 has answered nobody")?;
+        let last = last.ok_or("v2 has served nobody")?;
         Ok(Trial {
             last_of_v2: last.saturating_duration_since(started),
             ended,
@@ -127,15 +129,15 @@ impl Testbed {
     }
 }
 
-async fn keep_asking(client: Client, stop: Arc<AtomicBool>) -> Result<Vec<Seen>, String> {
+async fn keep_sending(client: Client, stop: Arc<AtomicBool>) -> Result<Vec<Seen>, String> {
     let mut seen = Vec::new();
     while !stop.load(Ordering::SeqCst) {
-        let answer = client.try_send(Request::get("/v1/Channels")).await?;
+        let response = client.try_send(Request::get("/v1/Channels")).await?;
         let answered = Instant::now();
-        if answer.status != 200 {
-            return Err(format!("status {}", answer.status));
+        if response.status != 200 {
+            return Err(format!("status {}", response.status));
         }
-        let version = answer.headers.get("x-version");
+        let version = response.headers.get("x-version");
         let by_v2 = version.is_some_and(|version| version == "v2");
         seen.push(Seen { answered, by_v2 });
         tokio::time::sleep(PAUSE).await;

@@ -24,8 +24,8 @@ const AFTER: Duration = Duration::from_millis(150);
 
 pub(crate) async fn measure() -> Result<(), String> {
     show(&format!(
-        "pauses: a worker takes another policy; one worker, {SWAPS} swaps for each number of packed \
-         accounts"
+        "pauses: how long a worker needs to load another policy; one worker, {SWAPS} swaps for each number of \
+         packed accounts"
     ))?;
     for accounts in SIZES {
         let testbed = Testbed::start(accounts).await;
@@ -40,10 +40,10 @@ pub(crate) async fn measure() -> Result<(), String> {
         }
         show(&format!("  {accounts} accounts"))?;
         for (what, durations) in [
-            ("the filter takes the policy in", configured),
-            ("the worker is busy with it, of its CPU", busy),
-            ("a request waits at most, with a swap", seen),
-            ("a request waits at most, without one", idle),
+            ("load time of the filter", configured),
+            ("CPU time of the worker", busy),
+            ("longest latency with a swap", seen),
+            ("longest latency without a swap", idle),
         ] {
             let spread = Spread::of(durations).ok_or("nothing was measured")?;
             show(&format!("    {what:38} {spread}"))?;
@@ -78,12 +78,12 @@ impl Testbed {
     async fn longest_wait(&self, revision: Option<usize>) -> Result<Duration, String> {
         let filter = revision.map(|revision| discovered(&configuration(&self.packed, revision)));
         let stop = Arc::new(AtomicBool::new(false));
-        let client = tokio::spawn(keep_asking(self.envoy.client(), stop.clone()));
+        let client = tokio::spawn(keep_sending(self.envoy.client(), stop.clone()));
         tokio::time::sleep(AFTER).await;
         if let Some(filter) = filter {
             let swap = self.envoy.swap_filter(&filter).await;
             if swap != Swap::Accepted {
-                return Err(format!("Envoy has refused it:\n{}", self.envoy.log()));
+                return Err(format!("Envoy rejected the policy:\n{}", self.envoy.log()));
             }
         }
         tokio::time::sleep(AFTER).await;
@@ -97,7 +97,7 @@ impl Testbed {
         let filter = discovered(&configuration(&self.packed, revision));
         let before = self.worker_time()?;
         if self.envoy.swap_filter(&filter).await != Swap::Accepted {
-            return Err(format!("Envoy has refused it:\n{}", self.envoy.log()));
+            return Err(format!("Envoy rejected the policy:\n{}", self.envoy.log()));
         }
         tokio::time::sleep(AFTER).await;
         Ok(self.worker_time()?.saturating_sub(before))
@@ -141,14 +141,14 @@ impl Testbed {
     }
 }
 
-async fn keep_asking(client: Client, stop: Arc<AtomicBool>) -> Result<Duration, String> {
+async fn keep_sending(client: Client, stop: Arc<AtomicBool>) -> Result<Duration, String> {
     let mut longest = Duration::ZERO;
     while !stop.load(Ordering::SeqCst) {
         let asked = Instant::now();
-        let answer = client.try_send(Request::get("/v1/Channels")).await?;
+        let response = client.try_send(Request::get("/v1/Channels")).await?;
         longest = longest.max(asked.elapsed());
-        if answer.status != 200 {
-            return Err(format!("status {}", answer.status));
+        if response.status != 200 {
+            return Err(format!("status {}", response.status));
         }
         tokio::time::sleep(PAUSE).await;
     }

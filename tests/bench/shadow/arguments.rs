@@ -12,15 +12,15 @@ pub(crate) const HELP: &str = "\
 bench-shadow [--rate N] [--seconds N] [--rounds N] [--connections N]
              [--variants A,B,… | --faults] [--json FILE]
 
-  --rate         primary requests per second, evenly spaced (613; where a v2 fails 307)
-  --seconds      of one round of one variant (3)
-  --rounds       that count, after one that does not (16)
-  --connections  that stay open, of the client (16)
-  --variants     nothing nothing-again mirror filter ours-0 ours-5 ours-100-after ours-100-with
-                 ours-100-parsed; all but `filter` unless given. And those of --faults
-  --faults       nothing, and copies of all requests to a v2 that fails: v2-well (it does not)
+  --rate         evenly spaced primary requests per second (default 613; 307 with a failing v2)
+  --seconds      time per variant and round (default 3)
+  --rounds       number of rounds, after a warm-up (default 16)
+  --connections  number of client connections, which stay open (default 16)
+  --variants     variants to measure: nothing nothing-again mirror filter ours-0 ours-5 ours-100-after
+                 ours-100-with ours-100-parsed, and those of --faults; default: all but `filter`
+  --faults       measure nothing, and shadow requests to a v2 that works (v2-well) or fails:
                  v2-refuses v2-silent v2-late v2-cuts v2-long v2-garbage
-  --json         a file for all numbers";
+  --json         write all numbers to this file";
 
 /// Primes. Otherwise all requests could fall on the same point between two ticks of the kernel.
 const RATE: u32 = 613;

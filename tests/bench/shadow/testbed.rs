@@ -251,7 +251,7 @@ impl Counts {
             let copies = sent * u64::from(variant.percent()) / 100;
             return match v2 == copies {
                 true => Ok(()),
-                false => Err(format!("{v2} of {copies} copies reached v2")),
+                false => Err(format!("{v2} of {copies} shadow requests reached v2")),
             };
         }
         if variant.v2 != V2::Shared && self.in_flight > 0 {
@@ -275,11 +275,14 @@ impl Counts {
         }
         // The report shows timeouts and drops. Differences between equal responses are errors.
         if of("different") + of("noise") + of("not_comparable") + of("v2_error") > 0 {
-            return Err(format!("the answers are equal, not {:?}", self.outcomes));
+            return Err(format!("the responses are equal, not {:?}", self.outcomes));
         }
         match (of("equal")..=of("equal") + of("timeout")).contains(&v2) {
             true => Ok(()),
-            false => Err(format!("{v2} copies reached v2, of {:?}", self.outcomes)),
+            false => Err(format!(
+                "{v2} shadow requests reached v2, of {:?}",
+                self.outcomes
+            )),
         }
     }
 }

@@ -41,14 +41,16 @@ impl open_loop::Traffic for Traffic {
         );
     }
 
-    fn check(&self, number: u32, answer: &[u8]) -> Result<(), String> {
-        let text = String::from_utf8_lossy(answer);
+    fn check(&self, number: u32, response: &[u8]) -> Result<(), String> {
+        let text = String::from_utf8_lossy(response);
         let right = text.starts_with("HTTP/1.1 200 ")
             && text.contains("\r\nx-version: v1\r\n")
             && text.ends_with(&self.expected);
         match right {
             true => Ok(()),
-            false => Err(format!("not the answer of v1 to request {number}:\n{text}")),
+            false => Err(format!(
+                "not the response of v1 to request {number}:\n{text}"
+            )),
         }
     }
 }

@@ -10,7 +10,7 @@ use axum::http::header::CONTENT_TYPE;
 use axum::response::IntoResponse;
 use axum::serve::ListenerExt;
 use support::bench::{self, report_requests};
-use support::scripted_upstream::{Answer, Fault, Scripted};
+use support::scripted_upstream::{Fault, Response, Scripted};
 use tokio::net::TcpListener;
 
 use crate::response_body;
@@ -33,8 +33,8 @@ pub(crate) fn serve(version: &str) -> Result<(), String> {
 fn fail(fault: Option<Fault>) -> ! {
     let page = Bytes::from(response_body::page(false));
     let v2 = Scripted::start(move |_| {
-        let answer = Answer::text(page.clone()).content_type("application/json");
-        answer.header("x-version", OTHER)
+        let response = Response::text(page.clone()).content_type("application/json");
+        response.header("x-version", OTHER)
     });
     if let Some(fault) = fault {
         v2.fail(fault);
@@ -55,7 +55,7 @@ async fn listen(
     let usual = Bytes::from(response_body::page(false));
     let other = Bytes::from(response_body::page(version == OTHER));
     let version: Arc<str> = version.into();
-    let answer = async move |uri: Uri| {
+    let response = async move |uri: Uri| {
         requests.fetch_add(1, Ordering::SeqCst);
         let body = match uri.query() {
             Some(response_body::OTHER_ORDER) => other.clone(),
@@ -71,5 +71,5 @@ async fn listen(
         // Otherwise a small response may wait for the acknowledgement of the one before.
         let _ = stream.set_nodelay(true);
     });
-    axum::serve(listener, Router::new().fallback(answer)).await
+    axum::serve(listener, Router::new().fallback(response)).await
 }

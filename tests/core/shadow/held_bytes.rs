@@ -105,7 +105,7 @@ fn measure(plan: &Plan, v1: &str, v2: &str, is_noisy: bool, judge_step: &mut dyn
             Treatment::V1 if is_noisy && asked % 2 == 0 => v2,
             Treatment::V1 => v1,
         };
-        let answer = Answered::Reply(text(body));
+        let response = Answered::Reply(text(body));
         let mut after = None;
         let measured = allocation_counter::measure(|| {
             let mut judge = Judge {
@@ -114,7 +114,7 @@ fn measure(plan: &Plan, v1: &str, v2: &str, is_noisy: bool, judge_step: &mut dyn
                 route: None,
                 now_ms: asked,
             };
-            after = Some(trial.answered(answer, &mut judge));
+            after = Some(trial.answered(response, &mut judge));
         });
         judge_step(measured.bytes_max);
         match after.expect("a step") {

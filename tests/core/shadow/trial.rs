@@ -16,25 +16,30 @@ impl Bench {
     }
 
     /// Runs one trial with these responses to its calls. Returns the destinations of the calls.
-    fn run(&mut self, noise: bool, v1: Value, answers: Vec<Answered>) -> (Vec<Treatment>, Verdict) {
+    fn run(
+        &mut self,
+        noise: bool,
+        v1: Value,
+        responses: Vec<Answered>,
+    ) -> (Vec<Treatment>, Verdict) {
         let (mut trial, first) = Trial::start(body(&v1), true, noise, &mut self.model);
         let mut asked = vec![first];
-        let mut answers = answers.into_iter();
+        let mut responses = responses.into_iter();
         loop {
-            let answer = answers.next().expect("an answer to each question");
+            let response = responses.next().expect("a response to each question");
             let mut judge = Judge {
                 shadow: shadow(&self.plan),
                 model: &mut self.model,
                 route: None,
                 now_ms: 1_000_000,
             };
-            match trial.answered(answer, &mut judge) {
+            match trial.answered(response, &mut judge) {
                 Next::Ask(version) => asked.push(version),
                 Next::Done(verdict) => {
                     assert_eq!(
-                        answers.next().map(|_| ()),
+                        responses.next().map(|_| ()),
                         None,
-                        "an answer that nobody asked for"
+                        "a response without a call"
                     );
                     return (asked, verdict);
                 }
@@ -42,8 +47,8 @@ impl Bench {
         }
     }
 
-    fn outcome(&mut self, noise: bool, v1: Value, answers: Vec<Answered>) -> Outcome {
-        self.run(noise, v1, answers).1.outcome
+    fn outcome(&mut self, noise: bool, v1: Value, responses: Vec<Answered>) -> Outcome {
+        self.run(noise, v1, responses).1.outcome
     }
 }
 
@@ -88,12 +93,12 @@ fn a_missing_response_has_its_own_outcome() {
 fn a_difference_counts_after_both_were_asked_again() {
     let mut bench = Bench::new(&json!({ "requests": 1 }));
     let (v1, v2) = (json!({ "a": 1 }), json!({ "a": "1" }));
-    let answers = |repetitions: usize| {
+    let responses = |repetitions: usize| {
         let again = std::iter::repeat_n(reply(v1.clone()), repetitions);
-        let answers = [reply(v2.clone())].into_iter().chain(again);
-        answers.chain([reply(v2.clone())]).collect()
+        let responses = [reply(v2.clone())].into_iter().chain(again);
+        responses.chain([reply(v2.clone())]).collect()
     };
-    let (asked, verdict) = bench.run(false, v1.clone(), answers(8));
+    let (asked, verdict) = bench.run(false, v1.clone(), responses(8));
     assert_eq!(verdict.outcome, Outcome::Different);
     // A value that varies only sometimes may well come twice.
     assert_eq!(asked, [V2, V1, V1, V1, V1, V1, V1, V1, V1, V2]);
@@ -103,7 +108,7 @@ fn a_difference_counts_after_both_were_asked_again() {
     assert_eq!(difference.findings[0].pointer, "/a");
 
     // Now v1 is known to be steady there. It is only asked to confirm that.
-    let (asked, verdict) = bench.run(false, v1.clone(), answers(1));
+    let (asked, verdict) = bench.run(false, v1.clone(), responses(1));
     assert_eq!(
         (asked, verdict.outcome),
         (vec![V2, V1, V2], Outcome::Different)
@@ -114,30 +119,30 @@ fn a_difference_counts_after_both_were_asked_again() {
 fn values_do_not_count_where_v1_varies() {
     let mut bench = Bench::new(&json!({ "requests": 1 }));
     let at = |at: &str, name: Value| json!({ "at": at, "name": name });
-    let answers = vec![reply(at("2", json!("x"))), reply(at("3", json!("x")))];
-    let outcome = bench.outcome(false, at("1", json!("x")), answers);
+    let responses = vec![reply(at("2", json!("x"))), reply(at("3", json!("x")))];
+    let outcome = bench.outcome(false, at("1", json!("x")), responses);
     assert_eq!(outcome, Outcome::Noise);
 
     // It is repeated once more, because it may have been a change at that moment.
-    let answers = ["6", "7"].map(|time| reply(at(time, json!("x"))));
-    let (asked, verdict) = bench.run(false, at("5", json!("x")), answers.into());
+    let responses = ["6", "7"].map(|time| reply(at(time, json!("x"))));
+    let (asked, verdict) = bench.run(false, at("5", json!("x")), responses.into());
     assert_eq!((asked, verdict.outcome), (vec![V2, V1], Outcome::Noise));
 
     // From now on the noise is known without asking.
-    let answers = vec![reply(at("6", json!("x")))];
+    let responses = vec![reply(at("6", json!("x")))];
     assert_eq!(
-        bench.outcome(false, at("5", json!("x")), answers),
+        bench.outcome(false, at("5", json!("x")), responses),
         Outcome::Noise
     );
 
     // Other differences are still found, and so are type and presence at the noisy place.
     let again = (0..8).map(|time| reply(at(&format!("again {time}"), json!("x"))));
-    let answers: Vec<_> = [reply(at("8", json!("y")))]
+    let responses: Vec<_> = [reply(at("8", json!("y")))]
         .into_iter()
         .chain(again.clone())
         .chain([reply(at("0", json!("y")))])
         .collect();
-    let (_, verdict) = bench.run(false, at("7", json!("x")), answers);
+    let (_, verdict) = bench.run(false, at("7", json!("x")), responses);
     let findings = verdict.difference.expect("what differs").findings;
     let pointers: Vec<_> = findings
         .iter()
@@ -145,9 +150,9 @@ fn values_do_not_count_where_v1_varies() {
         .collect();
     assert_eq!(pointers, ["/name"]);
     for v2 in [json!({ "at": 1, "name": "x" }), json!({ "name": "x" })] {
-        let answers = [reply(v2.clone())].into_iter().chain(again.clone());
-        let answers = answers.chain([reply(v2)]).collect();
-        let outcome = bench.outcome(false, at("0", json!("x")), answers);
+        let responses = [reply(v2.clone())].into_iter().chain(again.clone());
+        let responses = responses.chain([reply(v2)]).collect();
+        let outcome = bench.outcome(false, at("0", json!("x")), responses);
         assert_eq!(outcome, Outcome::Different);
     }
 }
@@ -157,16 +162,16 @@ fn values_do_not_count_where_v1_varies() {
 #[test]
 fn a_change_of_the_data_hides_no_later_difference() {
     let mut bench = Bench::new(&json!({ "requests": 1 }));
-    let answer = |n: u8| reply(json!({ "n": n }));
+    let response = |n: u8| reply(json!({ "n": n }));
     let (asked, verdict) = bench.run(
         false,
         json!({ "n": 1 }),
-        vec![answer(2), answer(2), answer(2)],
+        vec![response(2), response(2), response(2)],
     );
     assert_eq!((asked, verdict.outcome), (vec![V2, V1, V1], Outcome::Noise));
-    let again = std::iter::repeat_n(answer(2), 8);
-    let answers = [answer(7)].into_iter().chain(again).chain([answer(7)]);
-    let outcome = bench.outcome(false, json!({ "n": 2 }), answers.collect());
+    let again = std::iter::repeat_n(response(2), 8);
+    let responses = [response(7)].into_iter().chain(again).chain([response(7)]);
+    let outcome = bench.outcome(false, json!({ "n": 2 }), responses.collect());
     assert_eq!(outcome, Outcome::Different);
 }
 
@@ -174,17 +179,17 @@ fn a_change_of_the_data_hides_no_later_difference() {
 #[test]
 fn values_count_once_v1_is_steady_again() {
     let mut bench = Bench::new(&json!({ "requests": 1 }));
-    let answer = |n: u8| reply(json!({ "n": n }));
-    let varies = vec![answer(2), answer(3)];
+    let response = |n: u8| reply(json!({ "n": n }));
+    let varies = vec![response(2), response(3)];
     assert_eq!(
         bench.outcome(false, json!({ "n": 1 }), varies),
         Outcome::Noise
     );
     let mut outcomes = Vec::new();
     for questions in [8, 1] {
-        let again = std::iter::repeat_n(answer(2), questions);
-        let answers = [answer(7)].into_iter().chain(again).chain([answer(7)]);
-        outcomes.push(bench.outcome(false, json!({ "n": 2 }), answers.collect()));
+        let again = std::iter::repeat_n(response(2), questions);
+        let responses = [response(7)].into_iter().chain(again).chain([response(7)]);
+        outcomes.push(bench.outcome(false, json!({ "n": 2 }), responses.collect()));
     }
     assert_eq!(outcomes, [Outcome::Different, Outcome::Different]);
 }
@@ -197,8 +202,8 @@ fn responses_that_only_the_filter_gets_are_not_repeatable() {
     let mut outcomes = Vec::new();
     for account in 0..5 {
         // v2, and v1 twice, until it is known.
-        let answers = vec![filter(); if account < 3 { 3 } else { 1 }];
-        outcomes.push(bench.outcome(false, json!({ "balance": account }), answers));
+        let responses = vec![filter(); if account < 3 { 3 } else { 1 }];
+        outcomes.push(bench.outcome(false, json!({ "balance": account }), responses));
     }
     use Outcome::{Noise, Unrepeatable};
     assert_eq!(
@@ -210,17 +215,17 @@ fn responses_that_only_the_filter_gets_are_not_repeatable() {
 #[test]
 fn noise_requests_to_v1_alternate_before_and_after() {
     let mut bench = Bench::new(&json!({ "requests": 1, "noise": { "requests": 100 } }));
-    let answer = |n: u8| reply(json!({ "n": n }));
-    let (asked, verdict) = bench.run(true, json!({ "n": 1 }), vec![answer(2), answer(3)]);
+    let response = |n: u8| reply(json!({ "n": n }));
+    let (asked, verdict) = bench.run(true, json!({ "n": 1 }), vec![response(2), response(3)]);
     assert_eq!((asked, verdict.outcome), (vec![V1, V2], Outcome::Noise));
-    let (asked, verdict) = bench.run(true, json!({ "n": 4 }), vec![answer(5), answer(6)]);
+    let (asked, verdict) = bench.run(true, json!({ "n": 4 }), vec![response(5), response(6)]);
     assert_eq!((asked, verdict.outcome), (vec![V2, V1], Outcome::Noise));
-    let (asked, _) = bench.run(true, json!({ "n": 7 }), vec![answer(8), answer(9)]);
+    let (asked, _) = bench.run(true, json!({ "n": 7 }), vec![response(8), response(9)]);
     assert_eq!(asked, [V1, V2]);
     // A silent v1 teaches nothing, and does not prevent calls to v2.
-    let answers = vec![answer(1), Answered::Not(Outcome::Timeout)];
+    let responses = vec![response(1), Answered::Not(Outcome::Timeout)];
     assert_eq!(
-        bench.outcome(true, json!({ "n": 1 }), answers),
+        bench.outcome(true, json!({ "n": 1 }), responses),
         Outcome::Equal
     );
 }
@@ -228,9 +233,9 @@ fn noise_requests_to_v1_alternate_before_and_after() {
 #[test]
 fn a_difference_that_cannot_be_rechecked_counts() {
     let recheck = json!({ "requests": 1, "recheck": false });
-    let answers = || vec![reply(json!(2))];
+    let responses = || vec![reply(json!(2))];
     assert_eq!(
-        Bench::new(&recheck).outcome(false, json!(1), answers()),
+        Bench::new(&recheck).outcome(false, json!(1), responses()),
         Outcome::Different
     );
 

@@ -53,7 +53,7 @@ impl Says {
         }
     }
 
-    fn answer(self) -> Answered {
+    fn response(self) -> Answered {
         match self {
             Nothing => Answered::Not(Outcome::Timeout),
             TooLarge => Answered::Unread(200, Outcome::TooLarge),
@@ -81,7 +81,7 @@ fn trial_of(
 ) -> (Outcome, Vec<String>) {
     let (mut trial, first) = Trial::start(v1.reply(), true, false, model);
     assert_eq!(first, Treatment::V2);
-    let mut answer = v2.answer();
+    let mut response = v2.response();
     let mut repetitions = v1_again.iter().chain(v1_again.last().into_iter().cycle());
     loop {
         let mut judge = Judge {
@@ -90,9 +90,9 @@ fn trial_of(
             route: None,
             now_ms: 1_000_000,
         };
-        answer = match trial.answered(answer, &mut judge) {
-            Next::Ask(Treatment::V1) => repetitions.next().expect("v1 again").answer(),
-            Next::Ask(Treatment::V2) => v2_again.answer(),
+        response = match trial.answered(response, &mut judge) {
+            Next::Ask(Treatment::V1) => repetitions.next().expect("v1 again").response(),
+            Next::Ask(Treatment::V2) => v2_again.response(),
             Next::Done(verdict) => {
                 let findings = verdict
                     .difference
@@ -269,9 +269,10 @@ fn the_second_response_of_v2_never_changes_the_outcome() {
                     outcomes.iter().all(|outcome| *outcome == first),
                     "{v1:?} {v2:?} {v1_again:?}"
                 );
-                let differs = matches!(v2.answer(), Answered::Reply(_) | Answered::Unread(500, _))
-                    && v2 != v1
-                    && !(v1 == Fails && v2 == FailsTooLarge);
+                let differs =
+                    matches!(v2.response(), Answered::Reply(_) | Answered::Unread(500, _))
+                        && v2 != v1
+                        && !(v1 == Fails && v2 == FailsTooLarge);
                 if differs && v1_again == v1 {
                     assert_eq!(first, Outcome::Different, "{v1:?} {v2:?}");
                 }

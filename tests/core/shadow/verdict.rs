@@ -267,7 +267,7 @@ impl Random {
     }
 }
 
-fn answer(scenario: &Scenario, version: usize, random: &mut Random) -> Reply {
+fn respond(scenario: &Scenario, version: usize, random: &mut Random) -> Reply {
     if random.happens(scenario.fails[version]) {
         return Reply {
             status: 500,
@@ -317,7 +317,7 @@ fn rollout(plan: &Plan, scenario: &Scenario, seed: u64) -> [Counts; LOOKS.len()]
             started += batch;
             let mut trials = Vec::new();
             for _ in 0..batch {
-                let [v1, v2] = [0, 1].map(|version| answer(scenario, version, &mut random));
+                let [v1, v2] = [0, 1].map(|version| respond(scenario, version, &mut random));
                 if (v1.status, &v1.body) == (v2.status, &v2.body) {
                     counts[Outcome::Equal as usize] += 1;
                     continue;
@@ -340,7 +340,7 @@ fn rollout(plan: &Plan, scenario: &Scenario, seed: u64) -> [Counts; LOOKS.len()]
                     match trial.answered(answered, &mut judge) {
                         Next::Ask(version) => {
                             *next =
-                                Answered::Reply(answer(scenario, version as usize, &mut random));
+                                Answered::Reply(respond(scenario, version as usize, &mut random));
                             true
                         }
                         Next::Done(verdict) => {
@@ -389,30 +389,30 @@ fn the_verdict_is_wrong_in_at_most_one_rollout_of_twenty() {
     for (index, scenario) in SCENARIOS.iter().enumerate() {
         let rollouts = scenario.rollouts();
         let is_bad = scenario.true_rate() > ALLOWED_PER_MILLION;
-        let mut said = [[0_u64; 3]; LOOKS.len()];
+        let mut verdicts = [[0_u64; 3]; LOOKS.len()];
         for rollout_number in 0..rollouts {
             let seed = (index as u64) << 32 | rollout_number;
             let looks = rollout(&plan, scenario, seed);
-            for (said, counts) in said.iter_mut().zip(&looks) {
-                said[verdict(counts) as usize] += 1;
+            for (verdicts, counts) in verdicts.iter_mut().zip(&looks) {
+                verdicts[verdict(counts) as usize] += 1;
             }
         }
-        for (said, requests) in said.iter().zip(LOOKS) {
-            let wrong = said[if is_bad {
+        for (verdicts, requests) in verdicts.iter().zip(LOOKS) {
+            let wrong = verdicts[if is_bad {
                 Ready::Ready
             } else {
                 Ready::NotReady
             } as usize];
             assert!(
                 wrong * 20 <= rollouts,
-                "{}: {wrong} of {rollouts} wrong after {requests} requests: {said:?}",
+                "{}: {wrong} of {rollouts} wrong after {requests} requests: {verdicts:?}",
                 scenario.name
             );
         }
         let percent = |count: u64| format!("{:.1} %", count as f64 * 100.0 / rollouts as f64);
-        let [ready, not_ready, not_enough_data] = said[LOOKS.len() - 1];
-        let worst = said.iter().map(|said| {
-            said[if is_bad {
+        let [ready, not_ready, not_enough_data] = verdicts[LOOKS.len() - 1];
+        let worst = verdicts.iter().map(|verdicts| {
+            verdicts[if is_bad {
                 Ready::Ready
             } else {
                 Ready::NotReady

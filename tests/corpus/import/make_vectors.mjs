@@ -1,5 +1,4 @@
-// Who takes v2, asked of the tools' own SDKs: the tables beside the exports of GrowthBook and flagd.
-// README.md says how to run it.
+// Writes the tables of treatments with the SDKs of GrowthBook and flagd. README.md has the commands.
 
 import { createHash } from "node:crypto";
 import { readFileSync, writeFileSync } from "node:fs";
@@ -24,7 +23,7 @@ for (const country of ["de", "us"])
 
 const tables = {};
 
-// `isV2(key, attributes)`; a bound is for whom it holds whatever the attributes.
+// `isV2(key, attributes)`; a bound holds for all attributes.
 function write(tool, name, isV2, bound = false) {
   const asked = bound ? contexts : contexts.slice(0, 1);
   const column = keys.map((key) => (asked.every((attributes) => isV2(key, attributes)) ? "v2" : "v1"));

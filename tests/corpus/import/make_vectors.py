@@ -1,5 +1,5 @@
-"""Who takes v2, asked of the tools' own SDKs: the tables beside the exports of Split, Unleash and
-LaunchDarkly, and of flagd's first formula. make_vectors.mjs makes the others. README.md says how to run it.
+"""Writes the tables of treatments with the SDKs of Split, Unleash and LaunchDarkly, and of flagd's first
+formula. make_vectors.mjs writes the others. README.md has the commands.
 
     python make_vectors.py split unleash launchdarkly      (splitio_client, UnleashClient, launchdarkly-server-sdk)
     python make_vectors.py flagd-one                       (openfeature-provider-flagd 0.2.7)
@@ -16,7 +16,7 @@ HERE = pathlib.Path(__file__).parent
 
 KEYS = [f"account-{n}" for n in range(1500)] + ["AC" + hashlib.md5(str(n).encode()).hexdigest() for n in range(500)]
 
-# What else may be known of an account, in every combination.
+# Further attributes of an account, in every combination.
 ATTRIBUTES = {
     "country": ["de", "us"],
     "plan": ["free", "pro"],
@@ -34,7 +34,7 @@ COLUMNS = {}
 
 
 def write(tool, name, is_v2, bound=False):
-    """`is_v2(key, attributes)`; a bound is for whom it holds whatever the attributes."""
+    """`is_v2(key, attributes)`; a bound holds for all attributes."""
     asked = list(contexts()) if bound else [next(contexts())]
     column = ["v2" if all(is_v2(key, attributes) for attributes in asked) else "v1" for key in KEYS]
     file = "bounds" if bound else "treatments-one" if name == "fractional-one" else "treatments"

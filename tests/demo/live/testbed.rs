@@ -7,7 +7,7 @@ use std::time::Instant;
 use crate::check::ActivePolicy;
 use crate::steps::{Action, BEFORE, Policy, STEPS, Step, plan};
 use serde_json::{Value, json};
-use support::scripted_upstream::{Answer, Scripted};
+use support::scripted_upstream::{Response, Scripted};
 use support::wasm::filter_wasm;
 use support::{cli, demo};
 
@@ -51,7 +51,7 @@ impl Testbed {
         });
         let document = BEFORE.document()?;
         let policy = document.to_string();
-        let proxy = demo::Testbed::start(v1, v2, &policy, |bootstrap| bootstrap.tell_decision());
+        let proxy = demo::Testbed::start(v1, v2, &policy, |bootstrap| bootstrap.expose_decision());
         let mut testbed = Self {
             proxy: proxy.await,
             failing,
@@ -173,6 +173,6 @@ impl Testbed {
     }
 }
 
-fn response(version: &str) -> Answer {
-    Answer::json(&json!({ "version": version })).header("x-version", version)
+fn response(version: &str) -> Response {
+    Response::json(&json!({ "version": version })).header("x-version", version)
 }

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashSet};
 
 use turnout_core::{Decision, Headers, Inbound, Plan, Reason, Time, Treatment, decide};
 
-use crate::traffic::{Answered, Call, HOST, Outcome};
+use crate::traffic::{Call, HOST, Outcome, Received};
 use support::demo::accounts::Segment;
 
 /// Counts by the filter's counters: `turnout.decisions.<rollout>.<treatment>.<reason>`.
@@ -100,7 +100,7 @@ impl<'a> Row<'a> {
     fn add(
         &mut self,
         call: &'a Call,
-        actual: &Answered,
+        actual: &Received,
         expected: &Decision<'_>,
     ) -> Option<String> {
         if matches!(expected.reason, Reason::Rule | Reason::OutsideRequests) {
@@ -118,7 +118,7 @@ impl<'a> Row<'a> {
     }
 }
 
-fn difference(call: &Call, actual: &Answered, expected: &Decision<'_>) -> String {
+fn difference(call: &Call, actual: &Received, expected: &Decision<'_>) -> String {
     let (version, reason) = (expected.served(), expected.reason);
     let about = format!(
         "{}: expected {version} ({reason}), actual {}",
@@ -134,7 +134,7 @@ fn failure(call: &Call, error: &str) -> String {
 }
 
 /// The decision of the policy. When two policies may have decided, the one that fits the result.
-fn expectation<'a>(exchange: &Exchange<'a>, actual: &Answered) -> Decision<'a> {
+fn expectation<'a>(exchange: &Exchange<'a>, actual: &Received) -> Decision<'a> {
     let decision = |plan: &&'a Plan| decision(plan, exchange.call, &actual.id);
     let mut decisions = exchange.plans.iter().map(decision);
     decisions
@@ -205,9 +205,9 @@ mod tests {
         }
     }
 
-    fn answered(by: Treatment) -> Outcome {
+    fn response(by: Treatment) -> Outcome {
         let id = "a-request".to_owned();
-        Ok(Answered { by, id })
+        Ok(Received { by, id })
     }
 
     fn plan(step: usize) -> Plan {
@@ -225,7 +225,7 @@ mod tests {
     #[test]
     fn expected_results_are_counted_and_not_reported() {
         let (regular, hvc) = (call(Segment::Regular), call(Segment::HighVisibility));
-        let (v1, v2) = (answered(Treatment::V1), answered(Treatment::V2));
+        let (v1, v2) = (response(Treatment::V1), response(Treatment::V2));
         let plans = [&plan(2)];
         let comparison = compare([(&regular, &v2), (&hvc, &v1)].map(under(&plans)));
         assert!(comparison.is_as_expected());
@@ -246,7 +246,7 @@ mod tests {
     #[test]
     fn two_wrong_requests_with_the_right_sum_are_reported() {
         let (regular, big) = (call(Segment::Regular), call(Segment::BigCustomers));
-        let (v1, v2) = (answered(Treatment::V1), answered(Treatment::V2));
+        let (v1, v2) = (response(Treatment::V1), response(Treatment::V2));
         let plans = [&plan(2)];
         let comparison = compare([(&regular, &v1), (&big, &v2)].map(under(&plans)));
         assert_eq!(comparison.differences.len(), 2);
@@ -269,7 +269,7 @@ mod tests {
     fn while_one_policy_replaces_another_either_may_decide() {
         let (call, on, off) = (call(Segment::Regular), plan(4), plan(5));
         for by in Treatment::ALL {
-            let outcome = answered(by);
+            let outcome = response(by);
             for (plans, agree) in [
                 (&[&on, &off][..], true),
                 (&[&on], by == Treatment::V2),

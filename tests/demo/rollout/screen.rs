@@ -32,7 +32,7 @@ customers (hvc). Each step gives the running Envoy a new policy and then sends {
 
 \"expected\" is the decision of the policy, computed for each request from its account and its request
 id. \"actual\" is who responded. The demo compares every single request, not only the sums. An account
-counts as on v2 when v2 answers at least one of its requests.
+counts as on v2 when v2 serves at least one of its requests.
 ",
         requests = thousands(requests),
     )

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use serde::Deserialize;
-use support::client::{Answer, Client, Request};
+use support::client::{Client, Request, Response};
 use tokio::task::JoinSet;
 use turnout_core::Treatment;
 use xxhash_rust::xxh3::xxh3_64;
@@ -26,7 +26,7 @@ pub(crate) struct Call {
 
 /// The response of an upstream.
 #[derive(Clone, Debug)]
-pub(crate) struct Answered {
+pub(crate) struct Received {
     /// v1 or v2, as the upstream reports itself.
     pub(crate) by: Treatment,
     /// The `x-request-id` that reached the upstream. It decides the bucket of the request.
@@ -34,7 +34,7 @@ pub(crate) struct Answered {
 }
 
 /// A response, or why there is none: no connection, a status other than 2xx, an unexpected body.
-pub(crate) type Outcome = Result<Answered, String>;
+pub(crate) type Outcome = Result<Received, String>;
 
 const REQUESTS: [(&str, &str); 4] = [
     ("GET", "/v1/Channels"),
@@ -108,11 +108,11 @@ struct Echo {
     headers: Vec<(String, String)>,
 }
 
-fn read(answer: &Answer) -> Outcome {
-    if !(200..300).contains(&answer.status) {
-        return Err(format!("status {}: {}", answer.status, answer.text()));
+fn read(response: &Response) -> Outcome {
+    if !(200..300).contains(&response.status) {
+        return Err(format!("status {}: {}", response.status, response.text()));
     }
-    let echo: Echo = serde_json::from_slice(&answer.body)
+    let echo: Echo = serde_json::from_slice(&response.body)
         .map_err(|error| format!("not the API's JSON: {error}"))?;
     let by = Treatment::ALL
         .into_iter()
@@ -123,7 +123,7 @@ fn read(answer: &Answer) -> Outcome {
         .into_iter()
         .filter(|(name, _)| name == "x-request-id");
     match (ids.next(), ids.next()) {
-        (Some((_, id)), None) => Ok(Answered { by, id }),
+        (Some((_, id)), None) => Ok(Received { by, id }),
         _ => Err("expected one x-request-id at the upstream".to_owned()),
     }
 }

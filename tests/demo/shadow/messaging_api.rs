@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde_json::{Value, json};
-use support::scripted_upstream::{Answer, Received};
+use support::scripted_upstream::{Received, Response};
 use xxhash_rust::xxh3::xxh3_128;
 
 /// The two fields that differ in each response of v1 and v2.
@@ -78,7 +78,7 @@ pub(crate) enum Version {
 }
 
 /// The response of v1 or v2.
-pub(crate) fn respond(version: Version, request: &Received) -> Answer {
+pub(crate) fn respond(version: Version, request: &Received) -> Response {
     let account = request.header("x-account-sid").unwrap_or("-");
     let path: Vec<&str> = request.route().split('/').skip(1).collect();
     let (status, mut document) = match (request.method.as_str(), &path[..]) {
@@ -98,9 +98,9 @@ pub(crate) fn respond(version: Version, request: &Received) -> Answer {
     };
     document["meta"] = noise();
     match version {
-        Version::V1 => Answer::json(&document).status(status),
+        Version::V1 => Response::json(&document).status(status),
         // Other white space, which is not a difference.
-        Version::V2 => Answer::json(&document)
+        Version::V2 => Response::json(&document)
             .status(status)
             .body(format!("{document:#}")),
     }

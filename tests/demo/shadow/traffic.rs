@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use serde_json::Value;
-use support::client::{Answer, Client, Request};
+use support::client::{Client, Request, Response};
 use xxhash_rust::xxh3::xxh3_128;
 
 use crate::messaging_api::NOISE;
@@ -123,7 +123,7 @@ pub(crate) async fn send_all(client: &Client, calls: &[Call], direct: &Responses
         .collect()
 }
 
-fn difference(call: &Call, response: &Answer, direct: &Responses) -> Option<String> {
+fn difference(call: &Call, response: &Response, direct: &Responses) -> Option<String> {
     let expected = direct.get(call);
     match comparable(response) {
         Ok(response) if Some(&response) == expected => None,
@@ -134,7 +134,7 @@ fn difference(call: &Call, response: &Answer, direct: &Responses) -> Option<Stri
     }
 }
 
-fn comparable(response: &Answer) -> Result<Comparable, String> {
+fn comparable(response: &Response) -> Result<Comparable, String> {
     let document: Value = serde_json::from_slice(&response.body)
         .map_err(|error| format!("status {}, no JSON: {error}", response.status))?;
     let mut body = response.text();

@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use support::client::Request;
 use support::envoy::{Bootstrap, Envoy, Swap, file};
-use support::scripted_upstream::{Answer, Fault, Scripted};
+use support::scripted_upstream::{Fault, Response, Scripted};
 use support::upstream::Upstream;
 
 use crate::testbed::{INSIDE, filter, policy, request_of, strip, version};
@@ -15,7 +15,7 @@ const IN_FLIGHT: usize = 20;
 #[tokio::test]
 async fn a_request_in_flight_finishes_under_the_policy_that_it_began_with() {
     let v1 = Upstream::start("v1");
-    let v2 = Scripted::start(|_| Answer::json(&json!({})).header("x-version", "v2"));
+    let v2 = Scripted::start(|_| Response::json(&json!({})).header("x-version", "v2"));
     let filter_of = |policy: &Value| filter(&strip(policy));
     let bootstrap = Bootstrap::live(
         file("live-policy.yaml"),
@@ -38,11 +38,11 @@ async fn a_request_in_flight_finishes_under_the_policy_that_it_began_with() {
     v2.wait_for_requests(IN_FLIGHT as u64).await;
     let swap = envoy.swap_filter(&filter_of(&named("after", true))).await;
     assert_eq!(swap, Swap::Accepted);
-    let answer = client.send(identified("after-0")).await;
-    assert_eq!(version(&answer), "v1");
+    let response = client.send(identified("after-0")).await;
+    assert_eq!(version(&response), "v1");
 
-    for answer in waiting.await.expect("answers") {
-        assert_eq!((answer.status, version(&answer)), (200, "v2"));
+    for response in waiting.await.expect("answers") {
+        assert_eq!((response.status, version(&response)), (200, "v2"));
     }
     for line in envoy.access_log(IN_FLIGHT + 1).await {
         let id = line["request_id"].as_str().expect("an id");

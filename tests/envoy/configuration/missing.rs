@@ -21,15 +21,15 @@ async fn without_a_valid_policy_at_the_start_everyone_is_on_v1() {
         request_of(INSIDE).header("x-turnout-cluster", "channels-v2"),
         Request::get("/other"),
     ] {
-        let answer = testbed.client().send(request).await;
-        assert_eq!(version(&answer), "v1");
-        assert_eq!(turnout_headers(&answer.json()), []);
+        let response = testbed.client().send(request).await;
+        assert_eq!(version(&response), "v1");
+        assert_eq!(turnout_headers(&response.json()), []);
     }
     assert_eq!(testbed.decisions().await.values().sum::<u64>(), 0);
 
     testbed.swap_policy(&policy(&json!({}))).await;
-    let answer = testbed.client().send(request_of(INSIDE)).await;
-    assert_eq!(version(&answer), "v2");
+    let response = testbed.client().send(request_of(INSIDE)).await;
+    assert_eq!(version(&response), "v2");
 }
 
 /// Only Envoy knows that a cluster is missing, and only requests that take v2 fail.
@@ -37,10 +37,10 @@ async fn without_a_valid_policy_at_the_start_everyone_is_on_v1() {
 async fn a_cluster_that_envoy_does_not_know_is_a_503_until_the_next_policy() {
     let unknown = strip(&policy(&json!({ "v2": "channels-v3" })));
     let testbed = Testbed::live(&unknown, |b| b).await;
-    let answer = testbed.client().send(request_of(INSIDE)).await;
-    assert_eq!((answer.status, answer.text()), (503, String::new()));
-    let answer = testbed.client().send(request_of(OUTSIDE)).await;
-    assert_eq!(version(&answer), "v1");
+    let response = testbed.client().send(request_of(INSIDE)).await;
+    assert_eq!((response.status, response.text()), (503, String::new()));
+    let response = testbed.client().send(request_of(OUTSIDE)).await;
+    assert_eq!(version(&response), "v1");
     assert_eq!(testbed.reached(), (1, 0));
 
     let log = testbed.envoy.access_log(2).await;
@@ -55,6 +55,6 @@ async fn a_cluster_that_envoy_does_not_know_is_a_503_until_the_next_policy() {
     testbed
         .swap_policy(&policy(&json!({ "mode": "off" })))
         .await;
-    let answer = testbed.client().send(request_of(INSIDE)).await;
-    assert_eq!(version(&answer), "v1");
+    let response = testbed.client().send(request_of(INSIDE)).await;
+    assert_eq!(version(&response), "v1");
 }

@@ -158,14 +158,14 @@ async fn a_running_envoy_rejects_all_bad_policies_and_keeps_the_active_one() {
         read = log.len();
 
         // The request is outside of the rollout of the valid policy, so this is the policy before.
-        let answer = testbed.client().send(request_of(OUTSIDE)).await;
-        assert_eq!(version(&answer), "v2", "after {name}");
+        let response = testbed.client().send(request_of(OUTSIDE)).await;
+        assert_eq!(version(&response), "v2", "after {name}");
     }
     testbed
         .swap_policy(&policy(&json!({ "mode": "off" })))
         .await;
-    let answer = testbed.client().send(request_of(OUTSIDE)).await;
-    assert_eq!(version(&answer), "v1");
+    let response = testbed.client().send(request_of(OUTSIDE)).await;
+    assert_eq!(version(&response), "v1");
 }
 
 /// Envoy remembers a rejected configuration and does not ask the filter again, so the log has the reasons
@@ -177,8 +177,8 @@ async fn a_rejected_configuration_is_rejected_again() {
     for (good, served) in [("off", "v1"), ("on", "v2"), ("off", "v1")] {
         testbed.swap_policy(&policy(&json!({ "mode": good }))).await;
         assert_eq!(testbed.swap(&bad).await, Swap::Rejected);
-        let answer = testbed.client().send(request_of(OUTSIDE)).await;
-        assert_eq!(version(&answer), served);
+        let response = testbed.client().send(request_of(OUTSIDE)).await;
+        assert_eq!(version(&response), served);
     }
     let log = testbed.envoy.settled_log().await;
     assert_logged(&log, &complaints(bad.as_bytes()), "refused again");
@@ -193,8 +193,8 @@ async fn bytes_that_are_not_utf8_are_rejected_like_other_invalid_configurations(
     assert_eq!(testbed.envoy.swap_filter(&filter).await, Swap::Rejected);
     let log = testbed.envoy.settled_log().await;
     assert_logged(&log, &complaints(bytes), "not UTF-8");
-    let answer = testbed.client().send(request_of(OUTSIDE)).await;
-    assert_eq!(version(&answer), "v2");
+    let response = testbed.client().send(request_of(OUTSIDE)).await;
+    assert_eq!(version(&response), "v2");
 }
 
 #[tokio::test]

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use serde_json::{Value, json};
 use support::cli;
 use support::envoy::{Bootstrap, Envoy, Swap, file};
-use support::locust::{Answered, Load};
+use support::locust::{Load, Response};
 use support::render::discovered;
 use support::temp_folder::Folder;
 use support::upstream::Upstream;
@@ -30,18 +30,18 @@ async fn a_hundred_changes_under_load_lose_no_request() {
     }
     // Lets some requests run under the last policy.
     testbed.wait_for_requests(testbed.requests() + 200).await;
-    let (answers, summary) = load.finish();
+    let (responses, summary) = load.finish();
 
     assert_eq!((testbed.changes, testbed.refusals), (100, 50));
     let mut by_revision: BTreeMap<&str, usize> = BTreeMap::new();
-    for answer in &answers {
-        testbed.check(answer);
-        let revision = answer.revision.as_deref().unwrap_or_default();
+    for response in &responses {
+        testbed.check(response);
+        let revision = response.revision.as_deref().unwrap_or_default();
         *by_revision.entry(revision).or_default() += 1;
     }
     println!(
         "{summary}\n{} requests by revision: {by_revision:?}",
-        answers.len()
+        responses.len()
     );
     assert!(summary.contains("0(0.00%)"), "{summary}");
     assert!(by_revision.len() > 2 * ROUNDS, "{by_revision:?}");
@@ -50,7 +50,7 @@ async fn a_hundred_changes_under_load_lose_no_request() {
 }
 
 /// A policy, and when it was active.
-struct Reign {
+struct ActivePolicy {
     plan: Plan,
     /// Seconds since 1970: just before the policy was applied, and when its successor was certainly
     /// active.
@@ -63,7 +63,7 @@ struct Testbed {
     v1: Upstream,
     v2: Upstream,
     folder: Folder,
-    reigns: Vec<Reign>,
+    active_policies: Vec<ActivePolicy>,
     changes: usize,
     refusals: usize,
 }
@@ -78,13 +78,13 @@ impl Testbed {
             &v1,
             &v2,
         );
-        let envoy = Envoy::start(bootstrap.tell_decision()).await;
+        let envoy = Envoy::start(bootstrap.expose_decision()).await;
         let mut testbed = Self {
             envoy,
             v1,
             v2,
             folder: Folder::new(),
-            reigns: Vec::new(),
+            active_policies: Vec::new(),
             changes: 0,
             refusals: 0,
         };
@@ -158,11 +158,11 @@ impl Testbed {
         let folder = self.envoy.watched().display().to_string();
         let admin = format!("http://{}", self.envoy.admin().address());
         let where_to = ["--dir", &folder, "--admin", &admin, "--timeout", "60"];
-        let said = cli::run(&[arguments, &where_to].concat());
-        assert_eq!(said.code, Some(0), "{arguments:?}: {said:?}");
+        let output = cli::run(&[arguments, &where_to].concat());
+        assert_eq!(output.code, Some(0), "{arguments:?}: {output:?}");
         assert!(
-            said.output.contains(": accepted\n"),
-            "{arguments:?}: {said:?}"
+            output.output.contains(": accepted\n"),
+            "{arguments:?}: {output:?}"
         );
         self.changes += 1;
     }
@@ -172,9 +172,9 @@ impl Testbed {
         let file = self.folder.replace_file("policy.json", &policy.to_string());
         let (file, folder) = (file.display().to_string(), self.envoy.watched());
         let before = read(&folder.join("filter.json"));
-        let said = cli::run(&["apply", &file, "--dir", &folder.display().to_string()]);
-        assert_eq!(said.code, Some(2), "{said:?}");
-        assert!(said.error.contains("unknown mode `onn`"), "{said:?}");
+        let output = cli::run(&["apply", &file, "--dir", &folder.display().to_string()]);
+        assert_eq!(output.code, Some(2), "{output:?}");
+        assert!(output.error.contains("unknown mode `onn`"), "{output:?}");
         assert_eq!(read(&folder.join("filter.json")), before);
         self.changes += 1;
         self.refusals += 1;
@@ -190,10 +190,10 @@ impl Testbed {
     /// From now on this policy may decide, and soon no other one does.
     fn begin(&mut self, policy: &Value, from: f64) {
         let confirmed = now();
-        if let Some(before) = self.reigns.last_mut() {
+        if let Some(before) = self.active_policies.last_mut() {
             before.until = confirmed;
         }
-        self.reigns.push(Reign {
+        self.active_policies.push(ActivePolicy {
             plan: Plan::from_json(&policy.to_string()).expect("a valid policy"),
             from,
             until: f64::INFINITY,
@@ -202,25 +202,31 @@ impl Testbed {
 
     /// Checks that the request got a response, from a policy that was active meanwhile and from the treatment that
     /// this policy decides.
-    fn check(&self, answer: &Answered) {
-        assert_eq!((answer.status, &answer.error), (200, &None), "{answer:?}");
-        let revision = answer.revision.as_deref().expect("a revision");
-        let of_that_name = |reign: &&Reign| reign.plan.revision().as_str() == revision;
-        let mut reigns = self.reigns.iter().filter(of_that_name);
-        let at_that_time =
-            |reign: &Reign| reign.from <= answer.ended && answer.began <= reign.until;
-        let reign = reigns.find(|reign| at_that_time(reign));
-        let reign = reign.unwrap_or_else(|| panic!("was not in force: {answer:?}"));
+    fn check(&self, response: &Response) {
+        assert_eq!(
+            (response.status, &response.error),
+            (200, &None),
+            "{response:?}"
+        );
+        let revision = response.revision.as_deref().expect("a revision");
+        let of_that_name =
+            |active_policy: &&ActivePolicy| active_policy.plan.revision().as_str() == revision;
+        let mut active_policies = self.active_policies.iter().filter(of_that_name);
+        let at_that_time = |active_policy: &ActivePolicy| {
+            active_policy.from <= response.ended && response.began <= active_policy.until
+        };
+        let active_policy = active_policies.find(|active_policy| at_that_time(active_policy));
+        let active_policy = active_policy.unwrap_or_else(|| panic!("was not active: {response:?}"));
         let headers = [
             (&b":path"[..], &b"/v1/Channels"[..]),
-            (b"x-account-sid", answer.account.as_bytes()),
+            (b"x-account-sid", response.account.as_bytes()),
         ];
         let at = Time::from_seconds(0);
-        let request = reign
+        let request = active_policy
             .plan
             .request(Headers::new(&headers), Inbound::Strip, at);
-        let served = decide(&reign.plan, &request).served().as_str();
-        assert_eq!(answer.version.as_deref(), Some(served), "{answer:?}");
+        let served = decide(&active_policy.plan, &request).served().as_str();
+        assert_eq!(response.version.as_deref(), Some(served), "{response:?}");
     }
 
     fn requests(&self) -> u64 {

@@ -86,11 +86,11 @@ async fn only_requests_that_the_policy_sends_to_a_missing_v2_fail() {
     for name in NAMES {
         let ask = |account: &str| Request::get(format!("/{name}")).header("x-account-sid", account);
         for _ in 0..EACH {
-            let answer = testbed.client().send(ask(INSIDE)).await;
+            let response = testbed.client().send(ask(INSIDE)).await;
             // Each salt may put these two on either side.
-            match answer.status {
-                200 => assert_eq!(version(&answer), "v1", "{name}"),
-                status => assert_eq!(status, 503, "{name}: {}", answer.text()),
+            match response.status {
+                200 => assert_eq!(version(&response), "v1", "{name}"),
+                status => assert_eq!(status, 503, "{name}: {}", response.text()),
             }
             testbed.client().send(ask(OUTSIDE)).await;
         }
@@ -123,8 +123,8 @@ async fn a_shadow_of_a_missing_v2_is_an_error_of_v2_and_no_user_notices() {
     for name in NAMES {
         for _ in 0..EACH {
             let request = Request::get(format!("/{name}")).header("x-account-sid", INSIDE);
-            let answer = testbed.client().send(request).await;
-            assert_eq!((answer.status, version(&answer)), (200, "v1"), "{name}");
+            let response = testbed.client().send(request).await;
+            assert_eq!((response.status, version(&response)), (200, "v1"), "{name}");
         }
     }
     for name in NAMES {

@@ -7,7 +7,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use serde_json::json;
-use support::client::{Answer, Client};
+use support::client::{Client, Response};
 use support::envoy::{Bootstrap, Envoy};
 use support::render::rendered;
 use tokio::net::TcpSocket;
@@ -148,30 +148,30 @@ async fn each_request_gets_one_response_and_one_count_whichever_process_is_kille
         v2.die_and_rise().await;
         collector.die_and_rise().await;
     }
-    let mut answers = steady.end_without_loss().await;
-    let unharmed = answers.len();
+    let mut responses = steady.end_without_loss().await;
+    let unharmed = responses.len();
     // Only requests in flight notice the end of this one.
     let steady = load();
     for _ in 0..KILLS {
         v1.die_and_rise().await;
     }
-    let harmed: Vec<Answer> = steady
+    let harmed: Vec<Response> = steady
         .end()
         .await
         .into_iter()
-        .map(|answer| answer.unwrap_or_else(|error| panic!("{error}")))
+        .map(|response| response.unwrap_or_else(|error| panic!("{error}")))
         .collect();
-    let failed = harmed.iter().filter(|answer| answer.status != 200);
-    let statuses: Vec<u16> = failed.map(|answer| answer.status).collect();
+    let failed = harmed.iter().filter(|response| response.status != 200);
+    let statuses: Vec<u16> = failed.map(|response| response.status).collect();
     assert!(!statuses.is_empty(), "v1 was not dead");
     assert!(statuses.iter().all(|status| *status == 503), "{statuses:?}");
-    answers.extend(harmed);
+    responses.extend(harmed);
     is_well(&envoy.client()).await;
 
-    let sent = answers.len() as u64 + 1;
+    let sent = responses.len() as u64 + 1;
     let outcomes = outcomes_of(&envoy, "chat", sent).await;
     println!(
-        "{unharmed} of {sent} with v1 alive, {} answers of 503: {outcomes:?}",
+        "{unharmed} of {sent} with v1 alive, {} responses of 503: {outcomes:?}",
         statuses.len()
     );
     assert_eq!(outcomes.values().sum::<u64>(), sent, "{outcomes:?}");

@@ -161,7 +161,7 @@ fn bad_frames() -> Vec<(&'static str, Vec<u8>)> {
             ),
         ),
         (
-            "a reset of what is not there",
+            "a reset of an unknown stream",
             frame(RESET, 0, 7, &[0, 0, 0, 8]),
         ),
         (
@@ -200,10 +200,10 @@ async fn invalid_header_blocks_reach_no_upstream() {
     for (what, pairs) in bad_blocks() {
         let before = forwarded(&testbed).await;
         let bytes = frame(HEADERS, END_HEADERS | END_STREAM, 1, &block(&pairs));
-        let answer = send(target, &bytes).await;
-        assert!(!is_served(&answer), "{what}");
+        let response = send(target, &bytes).await;
+        assert!(!is_served(&response), "{what}");
         // Besides the last request, unless Envoy closed the connection.
-        let last = u64::from(answer.iter().any(|frame| frame.stream == LAST));
+        let last = u64::from(response.iter().any(|frame| frame.stream == LAST));
         assert_eq!(forwarded(&testbed).await, before + last, "{what}");
     }
     is_well(&testbed).await;
@@ -213,8 +213,8 @@ async fn invalid_header_blocks_reach_no_upstream() {
 async fn frames_that_break_the_protocol_are_not_served() {
     let testbed = testbed().await;
     for (what, bytes) in bad_frames() {
-        let answer = send(testbed.envoy.address(), &bytes).await;
-        assert!(!is_served(&answer), "{what}");
+        let response = send(testbed.envoy.address(), &bytes).await;
+        assert!(!is_served(&response), "{what}");
     }
     is_well(&testbed).await;
 }
@@ -235,8 +235,8 @@ async fn streams_that_are_reset_at_once_leave_nothing_behind() {
         bytes.extend(frame(RESET, 0, stream, &[0, 0, 0, 8]));
     }
     for _ in 0..4 {
-        let answer = send(testbed.envoy.address(), &bytes).await;
-        assert!(!is_served(&answer));
+        let response = send(testbed.envoy.address(), &bytes).await;
+        assert!(!is_served(&response));
     }
     is_well(&testbed).await;
     let active = testbed
@@ -296,7 +296,7 @@ async fn send(target: SocketAddr, bytes: &[u8]) -> Vec<Frame> {
     };
     timeout(PATIENCE, either)
         .await
-        .expect("an answer or an end");
+        .expect("a response or an end");
     frames
 }
 

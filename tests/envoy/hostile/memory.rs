@@ -49,8 +49,8 @@ async fn accounts_without_end_leave_nothing_behind() {
             let path = format!("/v1/Channels/{account}/{number}?round={round}");
             Request::get(path).header("x-account-sid", account)
         });
-        let answers = testbed.client().send_all(requests.collect(), 8).await;
-        assert!(answers.iter().all(|answer| answer.status == 200));
+        let responses = testbed.client().send_all(requests.collect(), 8).await;
+        assert!(responses.iter().all(|response| response.status == 200));
         // Each request has an outcome, so nothing is held any more.
         outcomes_of(&testbed.envoy, "chat", round * REQUESTS).await;
         first.get_or_insert(memory(&testbed.envoy));
@@ -74,8 +74,8 @@ async fn policies_without_end_leave_nothing_behind() {
         next["rollouts"][0]["rules"] = json!([{ "when": { "in": ["many"] } }, { "accounts": 50 }]);
         testbed.swap_policy(&next).await;
         let request = Request::get("/v1/Channels").header("x-account-sid", &accounts[number]);
-        let answer = testbed.client().send(request).await;
-        assert_eq!(crate::testbed::version(&answer), "v2", "{number}");
+        let response = testbed.client().send(request).await;
+        assert_eq!(crate::testbed::version(&response), "v2", "{number}");
         if number == SWAPS / 3 {
             first = Some(memory(&testbed.envoy));
         }

@@ -95,9 +95,9 @@ async fn whatever_a_client_sends_each_request_gets_a_new_id() {
     let mut answered = 0;
     for _ in 0..2 {
         for (what, ids, request) in &sent {
-            let answer = testbed.client().send(request.clone()).await;
-            assert_eq!(answer.status, 200, "{what}: {}", answer.text());
-            let reached = ids_of(&answer.json());
+            let response = testbed.client().send(request.clone()).await;
+            assert_eq!(response.status, 200, "{what}: {}", response.text());
+            let reached = ids_of(&response.json());
             let [id] = &reached[..] else {
                 panic!("{what}: {reached:?}");
             };

@@ -9,7 +9,7 @@ use serde_json::json;
 use support::client::{Client, Request};
 use support::envoy::{Bootstrap, Envoy};
 use support::render::rendered;
-use support::scripted_upstream::{Answer, Scripted};
+use support::scripted_upstream::{Response, Scripted};
 use support::upstream::Upstream;
 
 use super::stats;
@@ -37,9 +37,11 @@ async fn a_hot_restart_under_load_loses_no_request_and_no_count() {
     assert_eq!(child.address(), parent.address());
     parent.wait_for_end().await;
     tokio::time::sleep(Duration::from_millis(500)).await;
-    let answers = steady.end_without_loss().await;
-    let sent = answers.len() as u64;
-    let on_v2 = answers.iter().filter(|answer| version(answer) == "v2");
+    let responses = steady.end_without_loss().await;
+    let sent = responses.len() as u64;
+    let on_v2 = responses
+        .iter()
+        .filter(|response| version(response) == "v2");
     let on_v2 = on_v2.count() as u64;
     assert_eq!((v1.requests(), v2.requests()), (sent - on_v2, on_v2));
 
@@ -79,8 +81,8 @@ async fn a_draining_listener_finishes_its_requests() {
     const REQUESTS: usize = 24;
     let late = |name: &'static str| {
         Scripted::start(move |_| {
-            let answer = Answer::json(&json!({})).after(Duration::from_millis(700));
-            answer.header("x-version", name)
+            let response = Response::json(&json!({})).after(Duration::from_millis(700));
+            response.header("x-version", name)
         })
     };
     let (v1, v2) = (late("v1"), late("v2"));
@@ -102,10 +104,10 @@ async fn a_draining_listener_finishes_its_requests() {
         .send(Request::new("POST", "/drain_listeners?graceful"))
         .await;
     assert_eq!(drained.status, 200, "{}", drained.text());
-    for (number, answer) in waiting.into_iter().enumerate() {
-        let answer = answer.await.expect("an answer");
+    for (number, response) in waiting.into_iter().enumerate() {
+        let response = response.await.expect("a response");
         assert_eq!(
-            (answer.status, version(&answer)),
+            (response.status, version(&response)),
             (200, ["v2", "v1"][number % 2])
         );
     }
@@ -133,9 +135,9 @@ async fn two_listeners_with_one_policy_count_each_request_once() {
         first.send_all(requests().collect(), 4),
         second.send_all(requests().collect(), 4)
     );
-    for answers in [one, other] {
-        for (number, answer) in answers.iter().enumerate() {
-            assert_eq!(version(answer), ["v2", "v1"][number % 2]);
+    for responses in [one, other] {
+        for (number, response) in responses.iter().enumerate() {
+            assert_eq!(version(response), ["v2", "v1"][number % 2]);
         }
     }
     let sent = REQUESTS as u64;

@@ -9,7 +9,7 @@ use axum::response::IntoResponse;
 use axum::{Json, Router};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use support::client::{Answer, Client, Request};
+use support::client::{Client, Request, Response};
 use support::envoy::{Bootstrap, Envoy, Swap, file};
 use support::render::discovered;
 use support::upstream::Upstream;
@@ -51,9 +51,9 @@ pub(super) struct Call {
     pub(super) headers: Vec<(String, String)>,
 }
 
-pub(super) fn chain_of(answer: &Answer) -> Chain {
-    assert_eq!(answer.status, 200, "{}", answer.text());
-    serde_json::from_slice(&answer.body).expect("a chain")
+pub(super) fn chain_of(response: &Response) -> Chain {
+    assert_eq!(response.status, 200, "{}", response.text());
+    serde_json::from_slice(&response.body).expect("a chain")
 }
 
 impl Mesh {
@@ -134,11 +134,11 @@ async fn serve(
                 request = request.header(name, value);
             }
         }
-        let answer = sidecar.send(request).await;
+        let response = sidecar.send(request).await;
         calls.push(Call {
             path: path.to_owned(),
-            version: version(&answer).to_owned(),
-            headers: turnout_headers(&answer.json()),
+            version: version(&response).to_owned(),
+            headers: turnout_headers(&response.json()),
         });
     }
     let of_ours = |name: &str| name.replace('_', "-").starts_with("x-turnout-");

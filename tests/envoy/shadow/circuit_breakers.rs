@@ -22,7 +22,7 @@ fn own_clusters() -> Value {
 }
 
 /// Limits a cluster of the file to one request.
-fn one_place(bootstrap: Bootstrap, cluster: &str, places: usize) -> Bootstrap {
+fn limit_to_one(bootstrap: Bootstrap, cluster: &str, places: usize) -> Bootstrap {
     let of = |places: usize| {
         format!(
             "  - name: {cluster}
@@ -53,12 +53,12 @@ async fn wait_for<V1>(testbed: &ShadowTestbed<V1>, name: &str, least: u64) {
 
 #[tokio::test]
 async fn shadow_requests_never_use_the_circuit_breaker_of_users() {
-    let adapt = |bootstrap| one_place(bootstrap, "channels-v2-shadow", 512);
+    let adapt = |bootstrap| limit_to_one(bootstrap, "channels-v2-shadow", 512);
     let testbed = ShadowTestbed::start(&own_clusters(), adapt, echo).await;
     testbed.v2.fail(Fault::Silence);
     let requests: Vec<Request> = (0..USERS).map(|_| asks("GET", "")).collect();
-    for answer in testbed.client().send_all(requests, USERS).await {
-        assert_eq!(answer.status, 200);
+    for response in testbed.client().send_all(requests, USERS).await {
+        assert_eq!(response.status, 200);
     }
     let overflow = "cluster.channels-v2-shadow.upstream_rq_pending_overflow";
     assert!(stat(&testbed, overflow).await > 0);
@@ -74,7 +74,7 @@ async fn shadow_requests_never_use_the_circuit_breaker_of_users() {
 async fn users_of_v2_do_not_block_shadow_requests() {
     let (v1, v2) = (Scripted::start(echo), Scripted::start(echo));
     let policy = policy(&json!({ "mode": "split", "shadow": shadow(&own_clusters()) }));
-    let adapt = |bootstrap| one_place(bootstrap, "channels-v2", 10_000);
+    let adapt = |bootstrap| limit_to_one(bootstrap, "channels-v2", 10_000);
     let testbed = ShadowTestbed::between(v1, v2, &policy, adapt).await;
     // One endless request of a user of v2, and other requests that wait for it.
     let stalled = format!(
@@ -88,8 +88,8 @@ async fn users_of_v2_do_not_block_shadow_requests() {
     )
     .await;
     for _ in 0..USERS {
-        let answer = testbed.client().send(request_of(OUTSIDE)).await;
-        assert_eq!(answer.status, 200);
+        let response = testbed.client().send(request_of(OUTSIDE)).await;
+        assert_eq!(response.status, 200);
     }
     let equal = format!("wasmcustom.turnout.shadow.{ROLLOUT}.equal");
     wait_for(&testbed, &equal, USERS as u64).await;

@@ -96,11 +96,11 @@ async fn a_collector_that_hangs_holds_a_bounded_number_of_lines() {
     collector.fail(Fault::Silence);
 
     let request = |path: &String| Request::get(path).header("x-account-sid", INSIDE);
-    let answers = testbed
+    let responses = testbed
         .client()
         .send_all(routes.iter().map(request).collect(), 8)
         .await;
-    assert!(answers.iter().all(|answer| answer.status == 200));
+    assert!(responses.iter().all(|response| response.status == 200));
     let records = testbed.summarised(ROUTES as u64).await;
     assert!(of_kind(&records, "summary").len() >= ROUTES);
     let lines = Lines::of(&testbed).await;

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use serde_json::json;
-use support::client::{Answer as Got, Client, Request};
-use support::scripted_upstream::{Answer, Fault, Received};
+use support::client::{Client, Request, Response as Got};
+use support::scripted_upstream::{Fault, Received, Response};
 
 use super::testbed::{MOMENTS, ShadowTestbed, asks, echo};
 use crate::testbed::INSIDE;
@@ -31,18 +31,18 @@ const FAULTS: [(Fault, &str); 12] = [
 ];
 
 /// Responses of all kinds, by path.
-fn answer(request: &Received) -> Answer {
+fn respond(request: &Received) -> Response {
     match request.route().trim_start_matches("/v1/Channels/") {
-        "long" => Answer::text(vec![b'a'; KEPT]),
+        "long" => Response::text(vec![b'a'; KEPT]),
         "created" => echo(request)
             .status(201)
             .header("location", "/v1/Channels/1"),
         "cookies" => echo(request)
             .header("set-cookie", "a=1; Path=/")
             .header("set-cookie", "b=2"),
-        "nothing" => Answer::new(204),
+        "nothing" => Response::new(204),
         "missing" => echo(request).status(404),
-        "broken" => Answer::text("out of order")
+        "broken" => Response::text("out of order")
             .status(500)
             .content_type("text/html"),
         _ => echo(request),
@@ -82,7 +82,7 @@ async fn no_user_notices_faults_of_v2_during_the_request() {
 
 async fn no_user_notices(moment: &str) {
     let changes = json!({ "send": moment, "timeout_ms": 1_500, "max_body_bytes": KEPT });
-    let mut testbed = ShadowTestbed::start(&changes, |b| b, answer).await;
+    let mut testbed = ShadowTestbed::start(&changes, |b| b, respond).await;
     let client = testbed.client();
     let (requests, has_body): (Vec<_>, Vec<_>) = requests().into_iter().unzip();
     let direct = Client::new(testbed.v1.address());
@@ -105,12 +105,12 @@ async fn no_user_notices(moment: &str) {
             .collect();
         let kinds = kinds.repeat(REPEATS);
         let batch = kinds.iter().map(|kind| requests[*kind].clone()).collect();
-        let answers = client.send_all(batch, 8).await;
-        for (kind, answer) in kinds.iter().zip(answers) {
-            let answer = comparable(answer);
+        let responses = client.send_all(batch, 8).await;
+        for (kind, response) in kinds.iter().zip(responses) {
+            let response = comparable(response);
             assert!(
-                answer == expected[*kind],
-                "{fault:?}: {answer:?}, and without a proxy {:?}",
+                response == expected[*kind],
+                "{fault:?}: {response:?}, and without a proxy {:?}",
                 expected[*kind]
             );
         }
@@ -133,20 +133,20 @@ async fn until_equal(testbed: &mut ShadowTestbed, client: &Client) {
             return;
         }
     }
-    panic!("v2 is well again, and nobody believes it");
+    panic!("v2 works again, but gets no shadow requests");
 }
 
 type Comparable = (u16, Vec<(String, Vec<u8>)>, Vec<u8>);
 
 /// Removes headers that a proxy adds or that depend on the time.
-fn comparable(answer: Got) -> Comparable {
+fn comparable(response: Got) -> Comparable {
     const ADDED: [&str; 3] = ["date", "server", "x-envoy-upstream-service-time"];
-    let mut headers: Vec<_> = answer
+    let mut headers: Vec<_> = response
         .headers
         .iter()
         .filter(|(name, _)| !ADDED.contains(&name.as_str()))
         .map(|(name, value)| (name.to_string(), value.as_bytes().to_vec()))
         .collect();
     headers.sort();
-    (answer.status, headers, answer.body.to_vec())
+    (response.status, headers, response.body.to_vec())
 }

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use turnout_report::{ErrorBudget, Report, Totals, Verdict};
 
-use super::records_testbed::{RecordsTestbed, always, shadow, told, until};
+use super::records_testbed::{RecordsTestbed, always, shadow, summarised_requests, until};
 use crate::testbed::{INSIDE, request_of, strip};
 
 /// An access log on standard error, whose lines end with the user agent of the client.
@@ -52,7 +52,7 @@ async fn no_client_forges_a_verdict_in_a_shared_log() {
         let records = own.filter_map(|(_, said)| said.split_once("turnout: {"));
         let records =
             records.filter_map(|(_, text)| serde_json::from_str(&format!("{{{text}")).ok());
-        told(&records.collect::<Vec<Value>>()) >= requests
+        summarised_requests(&records.collect::<Vec<Value>>()) >= requests
     })
     .await;
     let log = testbed.envoy.settled_log().await.join("\n");

@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use support::client::Request;
 use support::envoy::Bootstrap;
-use support::scripted_upstream::{Answer, Received};
+use support::scripted_upstream::{Received, Response};
 use turnout_core::{Configuration, Inbound};
 
 use super::records_testbed::{RecordsTestbed, always, outcomes, shadow};
@@ -77,7 +77,7 @@ fn ours_of(version: &str, decision: &str) -> BTreeMap<String, String> {
     .into()
 }
 
-fn copy_of(decision: &str) -> BTreeMap<String, String> {
+fn shadow_request_of(decision: &str) -> BTreeMap<String, String> {
     let mut ours = ours_of("v2", decision);
     ours.insert("x-turnout-shadow".to_owned(), "1".to_owned());
     ours
@@ -89,17 +89,7 @@ async fn a_shadow_request_has_the_users_method_path_headers_and_body() {
     let document = json!({ "a": 1 });
     let policy = shadow(&json!({ "methods": all }));
     for http2 in [false, true] {
-        let testbed =
-            RecordsTestbed::of(
-                &policy,
-                always(&document),
-                always(&document),
-                |b| match http2 {
-                    true => b.http2_to("channels-v2"),
-                    false => b,
-                },
-            )
-            .await;
+        let testbed = RecordsTestbed::with_equal_upstreams(&policy, &document, http2).await;
         for (sent, method) in (1..).zip(all) {
             // As large as allowed, with all bytes.
             let body: Vec<u8> = match method {
@@ -125,19 +115,19 @@ async fn a_shadow_request_has_the_users_method_path_headers_and_body() {
                 .header("accept-encoding", "gzip, br");
             testbed.send([request]).await;
             assert_eq!(testbed.settled(sent).await, outcomes([("equal", sent)]));
-            let (user, copy) = pair(&testbed);
-            assert_eq!(copy.method, method);
-            assert_eq!(copy.path, path);
-            assert_eq!(copy.body, body, "{method}");
+            let (user, shadowed) = pair(&testbed);
+            assert_eq!(shadowed.method, method);
+            assert_eq!(shadowed.path, path);
+            assert_eq!(shadowed.body, body, "{method}");
             let without = [&OF_THE_HOP[..], &["transfer-encoding"]].concat();
-            assert_eq!(headers(&copy, &without), headers(&user, &without));
-            assert_eq!(copy.header("host"), Some("flex.example.com:8443"));
-            assert_eq!(copy.header("x-request-id"), user.header("x-request-id"));
+            assert_eq!(headers(&shadowed, &without), headers(&user, &without));
+            assert_eq!(shadowed.header("host"), Some("flex.example.com:8443"));
+            assert_eq!(shadowed.header("x-request-id"), user.header("x-request-id"));
             // Compressed bodies cannot be compared.
             assert_eq!(user.header("accept-encoding"), Some("gzip, br"));
-            assert_eq!(copy.header("accept-encoding"), Some("identity"));
+            assert_eq!(shadowed.header("accept-encoding"), Some("identity"));
             assert_eq!(ours(&user), ours_of("v1", "chat=v1"));
-            assert_eq!(ours(&copy), copy_of("chat=v2"));
+            assert_eq!(ours(&shadowed), shadow_request_of("chat=v2"));
         }
     }
 }
@@ -152,7 +142,10 @@ async fn stripped_forged_and_envoy_headers_are_not_sent() {
         "recheck": false,
     }));
     let document = json!({ "a": 1 });
-    let (v1, v2) = (Answer::json(&document), Answer::json(&document).status(503));
+    let (v1, v2) = (
+        Response::json(&document),
+        Response::json(&document).status(503),
+    );
     let v2 = v2.after(patience + patience / 2);
     let testbed =
         RecordsTestbed::of(&policy, move |_| v1.clone(), move |_| v2.clone(), trusting).await;
@@ -197,16 +190,16 @@ async fn stripped_forged_and_envoy_headers_are_not_sent() {
     let ended = testbed.settled(1).await;
     assert_eq!(ended, outcomes([("different", 1)]));
     assert_eq!(testbed.v2.requests(), 1);
-    let (user, copy) = pair(&testbed);
-    let left = headers(&copy, &[]);
+    let (user, shadowed) = pair(&testbed);
+    let left = headers(&shadowed, &[]);
     for (name, _) in control.iter().chain(&others[..5]) {
         let of_envoy = *name == "x-envoy-expected-rq-timeout-ms";
         assert!(of_envoy || !left.contains_key(*name), "{name}: {left:?}");
     }
-    let time = copy.header("x-envoy-expected-rq-timeout-ms");
+    let time = shadowed.header("x-envoy-expected-rq-timeout-ms");
     assert_eq!(time, Some(&*TIMEOUT_MS.to_string()));
-    assert_eq!(copy.header("x-kept"), Some("1"));
-    assert_eq!(ours(&copy), copy_of("chat=v2"));
+    assert_eq!(shadowed.header("x-kept"), Some("1"));
+    assert_eq!(ours(&shadowed), shadow_request_of("chat=v2"));
     assert_eq!(user.header("authorization"), Some("Bearer abc"));
     assert_eq!(ours(&user), ours_of("v1", "chat=v1"));
 }
@@ -237,13 +230,13 @@ async fn a_token_makes_a_repeated_request_safe() {
         }
         testbed.send([request]).await;
         let ended = testbed.settled(sent).await;
-        let (user, copy) = pair(&testbed);
+        let (user, shadowed) = pair(&testbed);
         assert_eq!(user.header("idempotency-key"), expected, "{method}");
         if method == "DELETE" {
             assert_eq!(ended, outcomes([("equal", 5), ("skipped_method", 1)]));
             assert_eq!(testbed.v2.requests(), 5);
         } else {
-            assert_eq!(copy.header("idempotency-key"), expected, "{method}");
+            assert_eq!(shadowed.header("idempotency-key"), expected, "{method}");
         }
     }
 }
@@ -262,9 +255,9 @@ async fn a_shadow_request_of_a_trusted_hop_is_not_shadowed_again() {
         .send([request().header("x-turnout-decision", "other=v2")])
         .await;
     testbed.settled(1).await;
-    let (user, copy) = pair(&testbed);
+    let (user, shadowed) = pair(&testbed);
     assert_eq!(ours(&user), ours_of("v1", "other=v2,chat=v1"));
-    assert_eq!(ours(&copy), copy_of("other=v2,chat=v2"));
+    assert_eq!(ours(&shadowed), shadow_request_of("other=v2,chat=v2"));
 
     testbed
         .send([request().header("x-turnout-shadow", "1")])

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use support::envoy::Swap;
-use support::scripted_upstream::{Answer, Fault, Scripted};
+use support::scripted_upstream::{Fault, Response, Scripted};
 use tokio::time::timeout;
 use turnout_core::{Configuration, MaxHeldBytes, Proxy};
 
@@ -27,8 +27,8 @@ fn largest_samples() -> Value {
 }
 
 async fn testbed() -> ShadowTestbed {
-    let answer = |_: &_| Answer::text("taken");
-    let (v1, v2) = (Scripted::start(answer), Scripted::start(answer));
+    let response = |_: &_| Response::text("taken");
+    let (v1, v2) = (Scripted::start(response), Scripted::start(response));
     ShadowTestbed::between(v1, v2, &largest_samples(), one_worker).await
 }
 
@@ -62,7 +62,7 @@ async fn the_largest_bodies_and_a_silent_v2_neither_trap_nor_exceed_the_limit() 
     for number in 0..REQUESTS {
         wire.write(upload("/1", number, MIB)).await;
         wire.write(&body).await;
-        assert_eq!(wire.answer("POST").await.status, 200);
+        assert_eq!(wire.read_response("POST").await.status, 200);
         if number % 100 == 0 {
             let held = held(&testbed).await;
             assert!(held <= LIMIT, "{held}");
@@ -97,8 +97,8 @@ async fn stalled_uploads_neither_trap_nor_exceed_the_limit() {
 /// filter.
 #[tokio::test]
 async fn a_worker_accepts_the_next_policy_however_much_samples_hold() {
-    let answer = |_: &_| Answer::text("taken");
-    let (v1, v2) = (Scripted::start(answer), Scripted::start(answer));
+    let response = |_: &_| Response::text("taken");
+    let (v1, v2) = (Scripted::start(response), Scripted::start(response));
     let testbed = ShadowTestbed::live(v1, v2, &largest_samples(), one_worker).await;
     let mut stalled = stall(&testbed, "/1", 100).await;
     testbed.sampled(100).await;
@@ -110,8 +110,8 @@ async fn a_worker_accepts_the_next_policy_however_much_samples_hold() {
     let accounts = support::sized_policy::packed(0..900_000);
     next["segments"] = json!({ "many": { "accounts_packed": accounts } });
     testbed.swap(&next).await;
-    let answer = testbed.client().send(asks("GET", "/")).await;
-    assert_eq!(answer.status, 200);
+    let response = testbed.client().send(asks("GET", "/")).await;
+    assert_eq!(response.status, 200);
     assert_eq!(testbed.v2.requests(), 1, "the new policy decides");
     finish(&mut stalled).await;
 }
@@ -143,8 +143,8 @@ async fn a_policy_that_fits_alone_replaces_another_and_one_that_does_not_changes
 }
 
 async fn decided(testbed: &Testbed) -> String {
-    let answer = testbed.client().send(request_of(OUTSIDE)).await;
-    version(&answer).to_owned()
+    let response = testbed.client().send(request_of(OUTSIDE)).await;
+    version(&response).to_owned()
 }
 
 /// Uploads without their last byte.
@@ -163,6 +163,6 @@ async fn stall(testbed: &ShadowTestbed, path: &str, uploads: usize) -> Vec<Wire>
 async fn finish(stalled: &mut [Wire]) {
     for wire in stalled {
         wire.write(b"b").await;
-        assert_eq!(wire.answer("POST").await.status, 200);
+        assert_eq!(wire.read_response("POST").await.status, 200);
     }
 }

@@ -3,7 +3,7 @@
 use serde_json::json;
 use support::client::raw;
 
-use super::records_testbed::{RecordsTestbed, always, outcomes, shadow};
+use super::records_testbed::{RecordsTestbed, outcomes, shadow};
 use crate::testbed::INSIDE;
 
 /// All hop-by-hop headers of RFC 9110 and earlier RFCs, and one that only this request declares.
@@ -26,17 +26,7 @@ async fn connection_headers_are_not_forwarded() {
     let document = json!({ "a": 1 });
     let policy = shadow(&json!({ "methods": ["GET", "POST"] }));
     for http2 in [false, true] {
-        let testbed =
-            RecordsTestbed::of(
-                &policy,
-                always(&document),
-                always(&document),
-                |b| match http2 {
-                    true => b.http2_to("channels-v2"),
-                    false => b,
-                },
-            )
-            .await;
+        let testbed = RecordsTestbed::with_equal_upstreams(&policy, &document, http2).await;
         let head = format!(
             "host: flex.example.com\r\nx-account-sid: {INSIDE}\r\n\
              connection: close, x-of-this-hop, TE\r\nx-of-this-hop: 1\r\n\
@@ -49,22 +39,22 @@ async fn connection_headers_are_not_forwarded() {
         let post = format!("POST /v1/Channels?a=b HTTP/1.1\r\n{head}{chunks}");
         let get = format!("GET /v1/Channels HTTP/1.1\r\n{head}\r\n");
         for request in [post, get] {
-            let answer = raw(testbed.envoy.address(), request.as_bytes()).await;
-            let answer = String::from_utf8_lossy(&answer).into_owned();
-            assert!(answer.contains("HTTP/1.1 200 OK"), "{answer}");
+            let response = raw(testbed.envoy.address(), request.as_bytes()).await;
+            let response = String::from_utf8_lossy(&response).into_owned();
+            assert!(response.contains("HTTP/1.1 200 OK"), "{response}");
         }
         assert_eq!(testbed.settled(2).await, outcomes([("equal", 2)]));
 
-        let mut copies = testbed.v2.received();
-        copies.sort_by_key(|copy| copy.method.clone());
-        for copy in &copies {
+        let mut shadow_requests = testbed.v2.received();
+        shadow_requests.sort_by_key(|request| request.method.clone());
+        for request in &shadow_requests {
             for name in HOP_BY_HOP {
-                assert!(!copy.headers.contains_key(name), "{name} in {copy:?}");
+                assert!(!request.headers.contains_key(name), "{name} in {request:?}");
             }
-            assert_eq!(copy.header("x-kept"), Some("1"));
+            assert_eq!(request.header("x-kept"), Some("1"));
         }
-        let [get, post] = &copies[..] else {
-            panic!("{copies:?}")
+        let [get, post] = &shadow_requests[..] else {
+            panic!("{shadow_requests:?}")
         };
         assert_eq!(
             (&post.body[..], post.header("content-length")),

@@ -9,7 +9,7 @@ use serde_json::json;
 use support::envoy::{Bootstrap, Envoy};
 use support::raw_upstream::{Raw, RawUpstream};
 use support::render::rendered;
-use support::scripted_upstream::{Answer, Received, Scripted};
+use support::scripted_upstream::{Received, Response, Scripted};
 
 use super::testbed::{ShadowTestbed, asks, one_worker, shadow_policy};
 use crate::testbed::{INSIDE, policy, strip, traps};
@@ -50,7 +50,7 @@ fn bounded() -> Vec<(&'static str, Raw, Option<&'static str>)> {
     let deep =
         |open: &str, close: &str| whole([open.repeat(20_000), close.repeat(20_000)].concat());
     vec![
-        ("a good answer", with(""), equal),
+        ("a good response", with(""), equal),
         ("a promise before it", behind("HTTP/1.1 100 Continue\r\n\r\n"), equal),
         ("hints before it", behind("HTTP/1.1 103 Early Hints\r\nlink: </a>\r\n\r\n"), equal),
         ("processing before it", behind("HTTP/1.1 102 Processing\r\n\r\n"), None),
@@ -174,25 +174,27 @@ static BOMB: [u8; 35] = [
 ];
 
 /// Responses by the number at the end of the path.
-async fn hostile(answers: Vec<Raw>) -> RawUpstream {
+async fn hostile(responses: Vec<Raw>) -> RawUpstream {
     RawUpstream::start(move |path| {
         let number = path.rsplit('/').next().and_then(|last| last.parse().ok());
-        let answer = number.and_then(|number: usize| answers.get(number));
-        answer.cloned().unwrap_or_else(|| with(""))
+        let response = number.and_then(|number: usize| responses.get(number));
+        response.cloned().unwrap_or_else(|| with(""))
     })
     .await
 }
 
-fn good(_: &Received) -> Answer {
-    Answer::new(200).content_type("application/json").body(BODY)
+fn good(_: &Received) -> Response {
+    Response::new(200)
+        .content_type("application/json")
+        .body(BODY)
 }
 
 #[tokio::test]
 async fn hostile_responses_to_shadow_requests_change_nothing_for_users() {
     let (bounded, unbounded) = (bounded(), unbounded());
-    let answers = bounded.iter().map(|(_, raw, _)| raw);
-    let answers = answers.chain(unbounded.iter().map(|(_, raw)| raw));
-    let v2 = hostile(answers.cloned().collect()).await;
+    let responses = bounded.iter().map(|(_, raw, _)| raw);
+    let responses = responses.chain(unbounded.iter().map(|(_, raw)| raw));
+    let v2 = hostile(responses.cloned().collect()).await;
     let mut policy = shadow_policy(&json!({ "timeout_ms": TIMEOUT_MS, "max_body_bytes": 65_536 }));
     policy["rollouts"][0]["v2"] = json!("hostile");
     let (v1, unused) = (Scripted::start(good), Scripted::start(good));
@@ -205,9 +207,9 @@ async fn hostile_responses_to_shadow_requests_change_nothing_for_users() {
         .collect();
     let mut wrong = Vec::new();
     for (number, (what, expected)) in names.iter().enumerate() {
-        let answer = client.send(asks("GET", &format!("/{number}"))).await;
+        let response = client.send(asks("GET", &format!("/{number}"))).await;
         assert_eq!(
-            (answer.status, answer.text().as_str()),
+            (response.status, response.text().as_str()),
             (200, BODY),
             "{what}"
         );
@@ -247,8 +249,8 @@ const MAY_BE: [&str; 6] = [
 #[tokio::test]
 async fn shadowing_changes_no_hostile_response_of_the_serving_cluster() {
     let bounded = bounded();
-    let answers: Vec<Raw> = bounded.iter().map(|(_, raw, _)| raw.clone()).collect();
-    let upstream = hostile(answers).await;
+    let responses: Vec<Raw> = bounded.iter().map(|(_, raw, _)| raw.clone()).collect();
+    let upstream = hostile(responses).await;
     let other = Scripted::start(good);
     let alone = start(&policy(&json!({ "mode": "off" })), &upstream, &other).await;
     let served = start(&policy(&json!({ "mode": "on" })), &other, &upstream).await;
@@ -259,9 +261,9 @@ async fn shadowing_changes_no_hostile_response_of_the_serving_cluster() {
             "GET /v1/Channels/{number} HTTP/1.1\r\nhost: a\r\nx-account-sid: {INSIDE}\r\nconnection: close\r\n\r\n"
         );
         let [expected, under_shadow, of_v2] = [
-            answer(&alone, &request).await,
-            answer(&shadowed, &request).await,
-            answer(&served, &request).await,
+            respond(&alone, &request).await,
+            respond(&shadowed, &request).await,
+            respond(&served, &request).await,
         ];
         assert!(!expected.is_empty(), "{what}");
         assert!(
@@ -313,11 +315,11 @@ where
 }
 
 /// The response of a user, without parts that depend on the time.
-async fn answer(envoy: &Envoy, request: &str) -> Vec<u8> {
-    let answer = support::client::raw_to_end(envoy.address(), request.as_bytes()).await;
-    let (head, body) = match answer.windows(4).position(|part| part == b"\r\n\r\n") {
-        Some(place) => answer.split_at(place),
-        None => return answer,
+async fn respond(envoy: &Envoy, request: &str) -> Vec<u8> {
+    let response = support::client::raw_to_end(envoy.address(), request.as_bytes()).await;
+    let (head, body) = match response.windows(4).position(|part| part == b"\r\n\r\n") {
+        Some(place) => response.split_at(place),
+        None => return response,
     };
     let moment = [&b"date: "[..], b"x-envoy-upstream-service-time: "];
     let lines = head.split(|byte| *byte == b'\n');

@@ -53,7 +53,7 @@ impl Wire {
     }
 
     /// The next complete response, or an interim one.
-    pub(super) async fn answer(&mut self, method: &str) -> Got {
+    pub(super) async fn read_response(&mut self, method: &str) -> Got {
         let mut got = self.head().await;
         let status = got.status;
         got.body = if method == "HEAD" || status < 200 || status == 204 || status == 304 {
@@ -112,7 +112,7 @@ impl Wire {
 
     async fn more(&mut self) {
         let count = timeout(PATIENCE, self.stream.read_buf(&mut self.read)).await;
-        let count = count.expect("an answer in time").expect("no reset");
+        let count = count.expect("a response in time").expect("no reset");
         assert!(
             count > 0,
             "closed after {:?}",

@@ -42,8 +42,8 @@ async fn a_hundred_streams(moment: &'static str) {
             })
             .collect();
         for (number, stream) in streams.into_iter().enumerate() {
-            let answer = stream.await.expect("a result").expect("an answer");
-            let said: Value = serde_json::from_slice(&answer.body).expect("JSON");
+            let response = stream.await.expect("a result").expect("a response");
+            let said: Value = serde_json::from_slice(&response.body).expect("JSON");
             let body = match number % 2 {
                 0 => String::new(),
                 _ => format!("body {number} of {round} to its end"),
@@ -80,7 +80,7 @@ async fn trailers(moment: &'static str) {
     // Without trailers: shadow requests do not have them.
     let v2 = Scripted::start(|asked| {
         let body = String::from_utf8_lossy(&asked.body);
-        support::scripted_upstream::Answer::json(&json!({ "body": body, "trailers": true }))
+        support::scripted_upstream::Response::json(&json!({ "body": body, "trailers": true }))
     });
     let mut testbed =
         ShadowTestbed::between(v1, v2, &shadow_policy(&few_places(moment)), everywhere).await;
@@ -92,23 +92,23 @@ async fn trailers(moment: &'static str) {
     ] {
         for _ in 0..REPEATS {
             let body = Frames::of(pieces).trailer("x-sum", "5");
-            let answer = connection
+            let response = connection
                 .send(request("POST", path, body))
                 .await
-                .expect("an answer");
-            let said: Value = serde_json::from_slice(&answer.body).expect("JSON");
+                .expect("a response");
+            let said: Value = serde_json::from_slice(&response.body).expect("JSON");
             assert_eq!(said, json!({ "body": pieces.concat(), "trailers": true }));
-            assert_eq!(answer.trailers["grpc-status"], "0");
-            assert_eq!(answer.status, 200);
+            assert_eq!(response.trailers["grpc-status"], "0");
+            assert_eq!(response.status, 200);
             testbed.expect(&[(outcome, 1)]).await;
         }
     }
-    let copies = testbed.v2.received();
+    let shadow_requests = testbed.v2.received();
     assert!(
-        copies
+        shadow_requests
             .iter()
             .all(|one| matches!(&one.body[..], b"hello" | b"")),
-        "{copies:?}"
+        "{shadow_requests:?}"
     );
     testbed.rest().await;
 }
@@ -135,7 +135,7 @@ async fn given_up(moment: &'static str) {
     for _ in 0..REPEATS {
         // The request is incomplete, and the response is complete.
         let early = request("POST", "/early", Frames::of(&["hello"]).hangs());
-        let early = connection.send(early).await.expect("an answer");
+        let early = connection.send(early).await.expect("a response");
         assert_eq!((early.status, &early.body[..]), (200, &b"enough"[..]));
         testbed.expect(&[("skipped_early_answer", 1)]).await;
 

@@ -55,19 +55,19 @@ impl H2 {
         let mut requests = self.requests.clone();
         let exchange = async move {
             requests.ready().await.map_err(|error| error.to_string())?;
-            let answer = requests.send_request(request).await;
-            read(answer.map_err(|error| error.to_string())?).await
+            let response = requests.send_request(request).await;
+            read(response.map_err(|error| error.to_string())?).await
         };
         async { timeout(PATIENCE, exchange).await.expect("an end in time") }
     }
 }
 
-async fn read<B>(answer: Response<B>) -> Result<Got, String>
+async fn read<B>(response: Response<B>) -> Result<Got, String>
 where
     B: hyper::body::Body<Data = Bytes>,
     B::Error: std::fmt::Display,
 {
-    let (head, body) = answer.into_parts();
+    let (head, body) = response.into_parts();
     let body = body.collect().await.map_err(|error| error.to_string())?;
     let trailers = body.trailers().cloned().unwrap_or_default();
     Ok(Got {

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use support::scripted_upstream::{Answer, Fault, Scripted};
+use support::scripted_upstream::{Fault, Response, Scripted};
 
 use super::http1_connection::{Wire, head};
 use super::testbed::{Outcomes, ShadowTestbed, shadow_policy};
@@ -33,8 +33,8 @@ async fn testbed(changes: Value) -> ShadowTestbed {
     for (field, value) in changes.as_object().expect("fields") {
         policy[field] = value.clone();
     }
-    let answer = |_: &_| Answer::text("taken");
-    let (v1, v2) = (Scripted::start(answer), Scripted::start(answer));
+    let response = |_: &_| Response::text("taken");
+    let (v1, v2) = (Scripted::start(response), Scripted::start(response));
     let bounded = |b: support::envoy::Bootstrap| b.concurrency(WORKERS);
     ShadowTestbed::between(v1, v2, &shadow_policy(&policy), bounded).await
 }
@@ -54,13 +54,13 @@ async fn send(testbed: &ShadowTestbed, path: &str, requests: usize) {
             let mut wire = Wire::open(target).await;
             for _ in 0..requests / CONNECTIONS {
                 wire.write(&request).await;
-                let answer = wire.answer("POST").await;
-                assert_eq!((answer.status, &answer.body[..]), (200, &b"taken"[..]));
+                let response = wire.read_response("POST").await;
+                assert_eq!((response.status, &response.body[..]), (200, &b"taken"[..]));
             }
         }));
     }
     for sender in senders {
-        sender.await.expect("all answers");
+        sender.await.expect("all responses");
     }
 }
 

@@ -5,18 +5,18 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use serde_json::{Value, json};
 use support::client::Request;
-use support::scripted_upstream::{Answer, Received};
+use support::scripted_upstream::{Received, Response};
 use turnout_report::Verdict;
 
-use super::records_testbed::{RecordsTestbed, is_copy, of_kind, outcomes, shadow};
+use super::records_testbed::{RecordsTestbed, is_shadow_request, of_kind, outcomes, shadow};
 use crate::testbed::{INSIDE, request_of};
 
 /// A token and a time that differ in every response of v1 and v2, and stable fields.
-fn noisy() -> impl Fn(&Received) -> Answer + Clone + Send + Sync {
-    let answers = Arc::new(AtomicU64::new(0));
+fn noisy() -> impl Fn(&Received) -> Response + Clone + Send + Sync {
+    let responses = Arc::new(AtomicU64::new(0));
     move |_| {
-        let number = answers.fetch_add(1, Ordering::SeqCst);
-        Answer::json(&noise(number))
+        let number = responses.fetch_add(1, Ordering::SeqCst);
+        Response::json(&noise(number))
             .header("etag", format!("\"{number}\""))
             .header("x-kind", "channels")
     }
@@ -80,8 +80,8 @@ async fn noise_is_not_a_finding_of_concurrent_requests() {
     const AT_ONCE: usize = 64;
     let testbed = testbed(&policy(&json!({ "max_in_flight": 4 * AT_ONCE }))).await;
     let requests = vec![request_of(INSIDE); AT_ONCE];
-    let answers = testbed.client().send_all(requests, AT_ONCE).await;
-    assert!(answers.iter().all(|answer| answer.status == 200));
+    let responses = testbed.client().send_all(requests, AT_ONCE).await;
+    assert!(responses.iter().all(|response| response.status == 200));
     only_noise(&testbed, AT_ONCE as u64).await;
 }
 
@@ -107,12 +107,12 @@ async fn missing_fields_and_other_types_are_found_despite_noise() {
     testbed.send(vec![request_of(INSIDE); 3]).await;
     only_noise(&testbed, 3).await;
 
-    testbed.v2.answer_with(|_| {
+    testbed.v2.respond_with(|_| {
         let mut body = noise(7_000_000);
         body["token"] = json!(7);
         body["meta"] = json!({ "at": null, "more": 1 });
         body["items"] = json!([{ "name": "a" }, { "nonce": [1], "name": "b" }]);
-        Answer::json(&body).header("x-kind", "channels")
+        Response::json(&body).header("x-kind", "channels")
     });
     testbed.send([request_of(INSIDE)]).await;
     let records = testbed
@@ -149,7 +149,7 @@ fn order(testbed: &RecordsTestbed) -> Vec<&'static str> {
     let [v1, v2] = [&testbed.v1, &testbed.v2].map(|upstream| upstream.received());
     let v1 = v1
         .iter()
-        .map(|one| (one.at, if is_copy(one) { "v1" } else { "user" }));
+        .map(|one| (one.at, if is_shadow_request(one) { "v1" } else { "user" }));
     let mut all: Vec<_> = v1.chain(v2.iter().map(|one| (one.at, "v2"))).collect();
     all.sort();
     all.into_iter().map(|(_, who)| who).collect()
@@ -159,8 +159,8 @@ fn order(testbed: &RecordsTestbed) -> Vec<&'static str> {
 async fn repeated_requests_to_v1_alternate_before_and_after_v2() {
     let testbed = RecordsTestbed::of(
         &policy(&json!({ "noise": { "requests": 100 } })),
-        |_| Answer::json(&json!({ "a": 1 })),
-        |_| Answer::json(&json!({ "a": 1 })),
+        |_| Response::json(&json!({ "a": 1 })),
+        |_| Response::json(&json!({ "a": 1 })),
         |b| b,
     )
     .await;
@@ -197,14 +197,17 @@ async fn a_repeated_request_to_v1_is_a_shadow_request_too() {
     testbed.send([request]).await;
     testbed.settled(1).await;
     let received = testbed.v1.received();
-    let copies: Vec<_> = received.iter().filter(|one| is_copy(one)).collect();
-    assert!(!copies.is_empty());
-    for copy in copies {
-        assert_eq!(copy.header("x-turnout-shadow"), Some("1"));
-        assert_eq!(copy.header("x-turnout-cluster"), Some("channels-v1"));
-        assert_eq!(copy.header("x-turnout-treatment"), Some("v1"));
-        assert_eq!(copy.header("x-turnout-decision"), Some("chat=v1"));
-        assert_eq!(copy.header("cookie"), None);
+    let shadow_requests: Vec<_> = received
+        .iter()
+        .filter(|one| is_shadow_request(one))
+        .collect();
+    assert!(!shadow_requests.is_empty());
+    for request in shadow_requests {
+        assert_eq!(request.header("x-turnout-shadow"), Some("1"));
+        assert_eq!(request.header("x-turnout-cluster"), Some("channels-v1"));
+        assert_eq!(request.header("x-turnout-treatment"), Some("v1"));
+        assert_eq!(request.header("x-turnout-decision"), Some("chat=v1"));
+        assert_eq!(request.header("cookie"), None);
     }
 }
 
@@ -220,7 +223,7 @@ async fn random_fields_do_not_make_a_good_v2_not_ready() {
             let bits = (step ^ (step >> 31)).wrapping_mul(0x94d0_49bb_1331_11eb) >> 40;
             let fields = ('a'..='j').enumerate();
             let fields = fields.map(|(index, name)| (name.to_string(), json!(bits >> index & 1)));
-            Answer::json(&fields.collect::<Value>())
+            Response::json(&fields.collect::<Value>())
         }
     };
     let (v1, v2) = (random(7), random(4_242));

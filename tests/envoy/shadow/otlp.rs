@@ -34,8 +34,8 @@ async fn exports_are_otlp_with_the_lines_of_the_log() {
     }));
     let testbed = RecordsTestbed::of(
         &policy,
-        |request| personal_data::answer(request, "v1"),
-        |request| personal_data::answer(request, "v2"),
+        |request| personal_data::respond(request, "v1"),
+        |request| personal_data::respond(request, "v2"),
         |bootstrap| {
             bootstrap
                 .cluster("otel-collector", &collector)
@@ -123,7 +123,7 @@ fn run(command: &mut Command) -> String {
         .output()
         .unwrap_or_else(|error| panic!("{command:?}: {error}"));
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-    let (printed, said) = (text(&output.stdout), text(&output.stderr));
-    assert!(output.status.success(), "{command:?}:\n{printed}{said}");
+    let (printed, errors) = (text(&output.stdout), text(&output.stderr));
+    assert!(output.status.success(), "{command:?}:\n{printed}{errors}");
     printed
 }

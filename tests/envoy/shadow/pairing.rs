@@ -7,7 +7,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use support::client::Request;
 use support::envoy::Bootstrap;
-use support::scripted_upstream::{Answer, Received};
+use support::scripted_upstream::{Received, Response};
 
 use super::http2_connection::{H2, request};
 use super::streaming_upstream::Frames;
@@ -32,8 +32,8 @@ const OWN: [&str; 9] = [
 ];
 
 /// Names the request, so that any wrong pair differs.
-fn echo(request: &Received) -> Answer {
-    Answer::json(&json!({
+fn echo(request: &Received) -> Response {
+    Response::json(&json!({
         "method": request.method,
         "path": request.path,
         "id": request.header("x-request-id"),
@@ -45,9 +45,13 @@ fn echo(request: &Received) -> Answer {
 
 /// Delays responses, so that their order differs between v1 and v2.
 fn delay(request: &Received) -> Duration {
-    let is_copy = request.header("x-turnout-shadow").is_some();
+    let is_shadow_request = request.header("x-turnout-shadow").is_some();
     let number = request.path.bytes().map(u64::from).sum::<u64>();
-    Duration::from_millis(if is_copy { number % 7 } else { number % 5 })
+    Duration::from_millis(if is_shadow_request {
+        number % 7
+    } else {
+        number % 5
+    })
 }
 
 fn path(number: usize) -> String {
@@ -109,32 +113,34 @@ async fn pairs(moment: &'static str) {
     let sent = 2 * REQUESTS;
     testbed.settle().await;
 
-    let (asked, copied) = (testbed.v1.received(), testbed.v2.received());
-    let is_copy = |one: &&Received| one.header("x-turnout-shadow").is_some();
+    let (asked, shadowed) = (testbed.v1.received(), testbed.v2.received());
+    let is_shadow_request = |one: &&Received| one.header("x-turnout-shadow").is_some();
     let originals: BTreeMap<String, &Received> = asked
         .iter()
-        .filter(|one| !is_copy(one))
+        .filter(|one| !is_shadow_request(one))
         .map(by_name)
         .collect();
-    assert_eq!((originals.len(), copied.len()), (sent, sent));
-    let copies: BTreeMap<String, &Received> = copied.iter().map(by_name).collect();
-    assert_eq!(copies.len(), sent, "each is copied once");
-    let asked_twice = asked.iter().filter(is_copy);
-    for copy in copied.iter().chain(asked_twice.clone()) {
-        let (name, copy) = by_name(copy);
+    assert_eq!((originals.len(), shadowed.len()), (sent, sent));
+    let shadow_requests: BTreeMap<String, &Received> = shadowed.iter().map(by_name).collect();
+    assert_eq!(shadow_requests.len(), sent, "each is shadowed once");
+    let asked_twice = asked.iter().filter(is_shadow_request);
+    for request in shadowed.iter().chain(asked_twice.clone()) {
+        let (name, request) = by_name(request);
         let original = originals[&name];
         assert_eq!(
-            (&copy.method, &copy.path),
+            (&request.method, &request.path),
             (&original.method, &original.path),
             "{name}"
         );
-        assert_eq!(copy.body, original.body, "{name}");
-        assert_eq!(headers(copy), headers(original), "{name}");
-        assert_eq!(copy.header("x-turnout-shadow"), Some("1"), "{name}");
+        assert_eq!(request.body, original.body, "{name}");
+        assert_eq!(headers(request), headers(original), "{name}");
+        assert_eq!(request.header("x-turnout-shadow"), Some("1"), "{name}");
     }
     let noise = asked_twice.count();
     assert!(noise > 0, "v1 was never asked twice");
-    println!("{moment}: {sent} requests, {noise} asked twice, all equal and each copy its own");
+    println!(
+        "{moment}: {sent} requests, {noise} asked twice, all equal and each shadow request its own"
+    );
 }
 
 fn old(number: usize) -> Request {
@@ -174,12 +180,12 @@ async fn over_http2(connections: &[H2], numbers: &[usize]) -> Vec<Value> {
         .map(|number| connections[number % connections.len()].send(new(*number)))
         .map(tokio::spawn)
         .collect();
-    let mut answers = Vec::new();
+    let mut responses = Vec::new();
     for stream in streams {
-        let answer = stream.await.expect("a result").expect("an answer");
-        answers.push(serde_json::from_slice(&answer.body).expect("JSON"));
+        let response = stream.await.expect("a result").expect("a response");
+        responses.push(serde_json::from_slice(&response.body).expect("JSON"));
     }
-    answers
+    responses
 }
 
 fn by_name(request: &Received) -> (String, &Received) {

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 use support::client::Request;
-use support::scripted_upstream::{Answer, Received};
+use support::scripted_upstream::{Received, Response};
 
 use crate::testbed::INSIDE;
 
@@ -63,32 +63,32 @@ pub(super) fn request(method: &str, kind: &str) -> Request {
 }
 
 /// The response of `v1` or `v2`.
-pub(super) fn answer(request: &Received, version: &str) -> Answer {
+pub(super) fn respond(request: &Received, version: &str) -> Response {
     let is_v1 = version == "v1";
     let kind = request.path.split('/').nth(3).unwrap_or_default();
     let person = format!("Ada Quillfeather {version}");
     match (kind, is_v1) {
-        ("lists", true) => Answer::json(&lists_v1()),
-        ("lists", false) => Answer::json(&lists_v2()),
-        ("keys", true) => Answer::json(&keys_v1()),
-        ("keys", false) => Answer::json(&keys_v2()),
-        ("status", false) => Answer::json(&json!({ "error": person })).status(404),
-        ("text", _) => Answer::text(format!("Dear {person}, your card is 4556737586899855")),
-        ("text-length", true) => Answer::text(person),
-        ("text-length", false) => Answer::text(format!("{person}, call +14155550132")),
+        ("lists", true) => Response::json(&lists_v1()),
+        ("lists", false) => Response::json(&lists_v2()),
+        ("keys", true) => Response::json(&keys_v1()),
+        ("keys", false) => Response::json(&keys_v2()),
+        ("status", false) => Response::json(&json!({ "error": person })).status(404),
+        ("text", _) => Response::text(format!("Dear {person}, your card is 4556737586899855")),
+        ("text-length", true) => Response::text(person),
+        ("text-length", false) => Response::text(format!("{person}, call +14155550132")),
         ("json-to-text", false) | ("text-to-json", true) => {
-            Answer::text(person).content_type("application/json")
+            Response::text(person).content_type("application/json")
         }
-        ("empty", false) | ("filled", true) => Answer::new(200).content_type("application/json"),
-        (_, true) => with_headers(Answer::json(&json_v1())),
-        (_, false) => Answer::json(&json_v2())
+        ("empty", false) | ("filled", true) => Response::new(200).content_type("application/json"),
+        (_, true) => with_headers(Response::json(&json_v1())),
+        (_, false) => Response::json(&json_v2())
             .header("x-user", "Eve Quillfeather")
             .header("x-only-v2", "eve@privat.example"),
     }
 }
 
-fn with_headers(answer: Answer) -> Answer {
-    answer
+fn with_headers(response: Response) -> Response {
+    response
         .header("x-user", "Ada Quillfeather")
         .header("x-only-v1", "+14155550132")
         .header("set-cookie", "session=tok9fQ27")

@@ -9,7 +9,7 @@ use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher, Hasher};
 
 use serde_json::{Value, json};
 use support::client::Request;
-use support::scripted_upstream::{Answer, Collector, Fault};
+use support::scripted_upstream::{Collector, Fault, Response};
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::personal_data::{self, KINDS, PLANTED, planted_in};
@@ -42,8 +42,8 @@ async fn nothing_personal_leaves_the_proxy() {
     let collector = Collector::start();
     let testbed = RecordsTestbed::of(
         &policy(&json!({})),
-        |request| personal_data::answer(request, "v1"),
-        |request| personal_data::answer(request, "v2"),
+        |request| personal_data::respond(request, "v1"),
+        |request| personal_data::respond(request, "v2"),
         |bootstrap| {
             let bootstrap = bootstrap.cluster("otel-collector", &collector);
             bootstrap.concurrency(2)
@@ -69,9 +69,9 @@ async fn nothing_personal_leaves_the_proxy() {
 
     let records = testbed.summarised(sent).await;
     assert_eq!(provoked(&records), every_kind());
-    let told = testbed.stat("records.logged").await as usize;
+    let logged = testbed.stat("records.logged").await as usize;
     collector
-        .wait_for_records(|exported| exported.len() >= told)
+        .wait_for_records(|exported| exported.len() >= logged)
         .await;
 
     let admin = testbed.envoy.admin();
@@ -140,11 +140,11 @@ async fn a_revealed_place_shows_its_value_and_no_other_does() {
             format!("only_{version}"): { "status": "Quillfeather" },
         })
     };
-    let answer = |version: &str| {
+    let response = |version: &str| {
         let user = format!("Quillfeather {version}");
-        Answer::json(&body(version)).header("status", user)
+        Response::json(&body(version)).header("status", user)
     };
-    let (v1, v2) = (answer("v1"), answer("v2"));
+    let (v1, v2) = (response("v1"), response("v2"));
     let reveal = json!([
         "/status",
         "/items/0/status",

@@ -5,20 +5,20 @@ use std::time::Instant;
 
 use serde_json::{Value, json};
 use support::client::Request;
-use support::scripted_upstream::{Answer, Received};
+use support::scripted_upstream::{Received, Response};
 use turnout_report::Verdict;
 
-use super::records_testbed::{RecordsTestbed, is_copy, of_kind, outcomes, shadow};
+use super::records_testbed::{RecordsTestbed, is_shadow_request, of_kind, outcomes, shadow};
 use crate::testbed::{INSIDE, request_of};
 
-fn document(number: u64) -> Answer {
-    Answer::json(&json!({ "number": number }))
+fn document(number: u64) -> Response {
+    Response::json(&json!({ "number": number }))
 }
 
 /// Only the first response differs.
-fn odd_at_first() -> impl Fn(&Received) -> Answer + Send + Sync {
-    let answers = AtomicU64::new(0);
-    move |_| document(answers.fetch_add(1, Ordering::SeqCst).min(1))
+fn odd_at_first() -> impl Fn(&Received) -> Response + Send + Sync {
+    let responses = AtomicU64::new(0);
+    move |_| document(responses.fetch_add(1, Ordering::SeqCst).min(1))
 }
 
 /// v2's second response does not cancel a difference; it is a finding of its own.
@@ -32,7 +32,7 @@ async fn a_correct_second_response_of_v2_does_not_excuse_the_first() {
         // v1 must repeat its response eight times before a difference at a new place counts.
         let asked_again = if recheck { (8, 2) } else { (0, 1) };
         assert_eq!(
-            (testbed.v1.count(is_copy), testbed.v2.requests()),
+            (testbed.v1.count(is_shadow_request), testbed.v2.requests()),
             asked_again
         );
         let records = testbed.records(|all| !of_kind(all, "difference").is_empty());
@@ -55,9 +55,9 @@ async fn a_correct_second_response_of_v2_does_not_excuse_the_first() {
 async fn a_v2_that_fails_sometimes_is_not_ready() {
     const REQUESTS: u64 = 1_000;
     const FAILS_EACH: u64 = 40;
-    let answers = AtomicU64::new(0);
-    let v2 = move |_: &Received| match answers.fetch_add(1, Ordering::SeqCst) % FAILS_EACH {
-        7 => Answer::json(&json!({ "error": "oops" })).status(500),
+    let responses = AtomicU64::new(0);
+    let v2 = move |_: &Received| match responses.fetch_add(1, Ordering::SeqCst) % FAILS_EACH {
+        7 => Response::json(&json!({ "error": "oops" })).status(500),
         _ => document(1),
     };
     // Room and time for all, on a loaded machine.
@@ -79,7 +79,7 @@ async fn a_write_does_not_hide_later_differences() {
         RecordsTestbed::of(&shadow(&json!({})), odd_at_first(), |_| document(1), |b| b).await;
     testbed.send([request_of(INSIDE)]).await;
     assert_eq!(testbed.settled(1).await, outcomes([("noise", 1)]));
-    testbed.v2.answer_with(|_| document(7));
+    testbed.v2.respond_with(|_| document(7));
     for sent in 2..=6 {
         testbed.send([request_of(INSIDE)]).await;
         testbed.settled(sent).await;
@@ -92,9 +92,9 @@ async fn a_write_does_not_hide_later_differences() {
 #[tokio::test]
 async fn a_v2_without_a_second_response_still_differs() {
     let answer_once = |number: u64| {
-        let answers = AtomicU64::new(0);
-        move |request: &Received| match is_copy(request) {
-            true if answers.fetch_add(1, Ordering::SeqCst) == 1 => document(number).cut(),
+        let responses = AtomicU64::new(0);
+        move |request: &Received| match is_shadow_request(request) {
+            true if responses.fetch_add(1, Ordering::SeqCst) == 1 => document(number).cut(),
             _ => document(number),
         }
     };
@@ -126,7 +126,10 @@ async fn requests_with_side_effects_are_never_repeated() {
         let request = |method| Request::new(method, "/v1/Channels").header("x-account-sid", INSIDE);
         testbed.send(methods.map(request)).await;
         assert_eq!(testbed.settled(4).await, outcomes([("different", 4)]));
-        assert_eq!((testbed.v1.count(is_copy), testbed.v2.requests()), (0, 4));
+        assert_eq!(
+            (testbed.v1.count(is_shadow_request), testbed.v2.requests()),
+            (0, 4)
+        );
     }
 }
 
@@ -141,25 +144,25 @@ async fn rechecks_stay_within_the_limit_of_requests_to_v1() {
         .take(REQUESTS)
         .collect();
     let full: Value = keys.iter().map(|key| (key.clone(), json!(1))).collect();
-    let answer = Answer::json(&full);
+    let response = Response::json(&full);
     let without = {
         let full = full.clone();
         move |request: &Received| {
             let mut document = full.clone();
             let key = request.route().rsplit('/').next().expect("a key");
             document.as_object_mut().expect("an object").remove(key);
-            Answer::json(&document)
+            Response::json(&document)
         }
     };
     let policy = shadow(&json!({ "max_in_flight": BURST }));
-    let testbed = RecordsTestbed::of(&policy, move |_| answer.clone(), without, |b| b).await;
+    let testbed = RecordsTestbed::of(&policy, move |_| response.clone(), without, |b| b).await;
     let started = Instant::now();
     let request =
         |key: &String| Request::get(format!("/v1/Channels/{key}")).header("x-account-sid", INSIDE);
     testbed.send(keys.iter().map(request)).await;
     testbed.settled(REQUESTS as u64).await;
     let seconds = started.elapsed().as_secs() as usize + 1;
-    let asked = testbed.v1.count(is_copy);
+    let asked = testbed.v1.count(is_shadow_request);
     assert!(asked >= BURST, "{asked} times");
     assert!(
         asked <= 2 * BURST + PER_SECOND * seconds,
@@ -178,7 +181,7 @@ async fn rechecks_stay_within_the_limit_of_requests_to_v1() {
         testbed.settled(sent).await;
     }
     assert_eq!(
-        (testbed.v1.count(is_copy), testbed.v2.requests()),
+        (testbed.v1.count(is_shadow_request), testbed.v2.requests()),
         (8 + 19, 40)
     );
 }

@@ -3,7 +3,9 @@
 use serde_json::{Value, json};
 use turnout_core::{Configuration, Proxy, RecordLevel};
 
-use super::records_testbed::{RecordsTestbed, always, of_kind, outcomes, shadow, told, until};
+use super::records_testbed::{
+    RecordsTestbed, always, of_kind, outcomes, shadow, summarised_requests, until,
+};
 use crate::testbed::{INSIDE, request_of};
 
 /// An Envoy with the log level `warning`, as in Istio, that has compared one pair of responses.
@@ -29,7 +31,7 @@ async fn at_warning(record_level: RecordLevel) -> RecordsTestbed {
 async fn records_at_warn_are_in_the_log_of_an_envoy_that_runs_at_warning() {
     let testbed = at_warning(RecordLevel::Warn).await;
     let records: Vec<Value> = testbed.summarised(1).await;
-    assert_eq!(told(&records), 1);
+    assert_eq!(summarised_requests(&records), 1);
     assert_eq!(of_kind(&records, "difference").len(), 1, "{records:#?}");
     let log = testbed.envoy.settled_log().await;
     let ours = log.iter().filter(|line| line.contains("turnout: {"));

@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use serde_json::{Value, json};
 use support::client::Request;
-use support::scripted_upstream::{Answer, Received};
+use support::scripted_upstream::{Received, Response};
 
 use super::records_testbed::{RecordsTestbed, of_kind, outcomes, shadow};
 use crate::testbed::{INSIDE, OUTSIDE, request_of};
@@ -37,8 +37,8 @@ fn policy(shadow_changes: &Value) -> Value {
 }
 
 async fn testbed(policy: &Value) -> RecordsTestbed {
-    let v1 = Answer::json(&v1()).header("x-kind", "1");
-    let v2 = Answer::json(&v2()).status(201);
+    let v1 = Response::json(&v1()).header("x-kind", "1");
+    let v2 = Response::json(&v2()).status(201);
     RecordsTestbed::of(policy, move |_| v1.clone(), move |_| v2.clone(), |b| b).await
 }
 
@@ -214,12 +214,12 @@ async fn one_record_per_kind_minute_and_worker() {
 
     // Other findings and other status classes are other kinds.
     let others = [
-        Answer::json(&v1()).header("x-kind", "2"),
-        Answer::json(&v2()).status(404),
-        Answer::json(&v2()).status(500),
+        Response::json(&v1()).header("x-kind", "2"),
+        Response::json(&v2()).status(404),
+        Response::json(&v2()).status(500),
     ];
     for (sent, other) in (7..).zip(others) {
-        testbed.v2.answer_with(move |_| other.clone());
+        testbed.v2.respond_with(move |_| other.clone());
         testbed.send([request_of(INSIDE)]).await;
         assert_eq!(testbed.settled(sent).await, outcomes([("different", sent)]));
     }
@@ -238,7 +238,7 @@ async fn one_record_per_kind_minute_and_worker() {
 /// Each worker writes its own records, and none twice.
 #[tokio::test]
 async fn two_workers_write_one_record_each() {
-    let (v1, v2) = (Answer::json(&v1()), Answer::json(&v2()));
+    let (v1, v2) = (Response::json(&v1()), Response::json(&v2()));
     let policy = policy(&json!({ "recheck": false }));
     let testbed = RecordsTestbed::of(
         &policy,
@@ -271,7 +271,7 @@ async fn endless_kinds_of_differences_are_not_all_written() {
                 .next()
                 .expect("a key")
                 .to_owned();
-            Answer::json(&json!({ key: more }))
+            Response::json(&json!({ key: more }))
         }
     };
     let policy = policy(&json!({ "recheck": false }));

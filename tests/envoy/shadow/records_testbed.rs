@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 use support::client::{Client, Request};
 use support::envoy::{Bootstrap, Envoy, Swap};
-use support::scripted_upstream::{Answer, Received, Scripted};
+use support::scripted_upstream::{Received, Response, Scripted};
 use turnout_report::{ErrorBudget, Report, Totals, Verdict};
 
 use crate::testbed::{filter, policy, strip, traps};
@@ -30,18 +30,31 @@ impl RecordsTestbed {
     /// Starts with one worker. Clients set their own request ids.
     pub(super) async fn of(
         policy: &Value,
-        v1: impl Fn(&Received) -> Answer + Send + Sync + 'static,
-        v2: impl Fn(&Received) -> Answer + Send + Sync + 'static,
+        v1: impl Fn(&Received) -> Response + Send + Sync + 'static,
+        v2: impl Fn(&Received) -> Response + Send + Sync + 'static,
         adapt: impl FnOnce(Bootstrap) -> Bootstrap,
     ) -> Self {
         Self::configured(&strip(policy), v1, v2, adapt).await
     }
 
+    /// Starts with two upstreams that respond with the same document, v2 over either protocol.
+    pub(super) async fn with_equal_upstreams(
+        policy: &Value,
+        document: &Value,
+        http2: bool,
+    ) -> Self {
+        let v2_protocol = |bootstrap: Bootstrap| match http2 {
+            true => bootstrap.http2_to("channels-v2"),
+            false => bootstrap,
+        };
+        Self::of(policy, always(document), always(document), v2_protocol).await
+    }
+
     /// Starts with a whole plugin configuration.
     pub(super) async fn configured(
         configuration: &str,
-        v1: impl Fn(&Received) -> Answer + Send + Sync + 'static,
-        v2: impl Fn(&Received) -> Answer + Send + Sync + 'static,
+        v1: impl Fn(&Received) -> Response + Send + Sync + 'static,
+        v2: impl Fn(&Received) -> Response + Send + Sync + 'static,
         adapt: impl FnOnce(Bootstrap) -> Bootstrap,
     ) -> Self {
         let testbed = Self::start(configuration, v1, v2, adapt).await;
@@ -53,8 +66,8 @@ impl RecordsTestbed {
     /// Like [`configured`](Self::configured), with a log level that hides `info` lines.
     pub(super) async fn hiding(
         configuration: &str,
-        v1: impl Fn(&Received) -> Answer + Send + Sync + 'static,
-        v2: impl Fn(&Received) -> Answer + Send + Sync + 'static,
+        v1: impl Fn(&Received) -> Response + Send + Sync + 'static,
+        v2: impl Fn(&Received) -> Response + Send + Sync + 'static,
         level: &'static str,
     ) -> Self {
         let testbed = Self::start(configuration, v1, v2, |b| b.log_level(level)).await;
@@ -70,8 +83,8 @@ impl RecordsTestbed {
 
     async fn start(
         configuration: &str,
-        v1: impl Fn(&Received) -> Answer + Send + Sync + 'static,
-        v2: impl Fn(&Received) -> Answer + Send + Sync + 'static,
+        v1: impl Fn(&Received) -> Response + Send + Sync + 'static,
+        v2: impl Fn(&Received) -> Response + Send + Sync + 'static,
         adapt: impl FnOnce(Bootstrap) -> Bootstrap,
     ) -> Self {
         let (v1, v2) = (Scripted::start(v1), Scripted::start(v2));
@@ -93,8 +106,8 @@ impl RecordsTestbed {
     pub(super) async fn send(&self, requests: impl IntoIterator<Item = Request>) {
         let client = self.client();
         for request in requests {
-            let answer = client.send(request.clone()).await;
-            assert_eq!(answer.status, 200, "{request:?}");
+            let response = client.send(request.clone()).await;
+            assert_eq!(response.status, 200, "{request:?}");
         }
     }
 
@@ -171,7 +184,8 @@ impl RecordsTestbed {
 
     /// All records, once the summaries have so many requests.
     pub(super) async fn summarised(&self, requests: u64) -> Vec<Value> {
-        self.records(|records| told(records) >= requests).await
+        self.records(|records| summarised_requests(records) >= requests)
+            .await
     }
 
     /// Panics if the filter has trapped.
@@ -219,7 +233,7 @@ pub(super) fn of_kind<'a>(records: &'a [Value], kind: &str) -> Vec<&'a Value> {
 }
 
 /// The number of requests in the summaries.
-pub(super) fn told(records: &[Value]) -> u64 {
+pub(super) fn summarised_requests(records: &[Value]) -> u64 {
     sum(&summed(records))
 }
 
@@ -258,16 +272,16 @@ pub(super) fn outcomes<const N: usize>(counts: [(&str, u64); N]) -> Outcomes {
 }
 
 /// Whether it is a shadow request.
-pub(super) fn is_copy(request: &Received) -> bool {
+pub(super) fn is_shadow_request(request: &Received) -> bool {
     request.headers.contains_key("x-turnout-shadow")
 }
 
 /// An upstream that responds to everything with one document.
-pub(super) fn always(document: &Value) -> impl Fn(&Received) -> Answer + Send + Sync + use<> {
-    let answer = Answer::json(document);
+pub(super) fn always(document: &Value) -> impl Fn(&Received) -> Response + Send + Sync + use<> {
+    let response = Response::json(document);
     move |request| match &*request.method {
         // A response to HEAD with a body breaks HTTP/2.
-        "HEAD" => answer.clone().body(""),
-        _ => answer.clone(),
+        "HEAD" => response.clone().body(""),
+        _ => response.clone(),
     }
 }

@@ -1,11 +1,11 @@
 //! All kinds of requests over HTTP/1.1: each gets its normal response, has the right outcome, and gets an identical
 //! shadow request.
 
-use hyper::Response;
+use hyper::Response as HttpResponse;
 use hyper::body::Incoming;
 use serde_json::{Value, json};
 use support::envoy::Bootstrap;
-use support::scripted_upstream::{Answer, Received, Scripted};
+use support::scripted_upstream::{Received, Response, Scripted};
 
 use super::http1_connection::{Wire, head};
 use super::streaming_upstream::{Frames, Streaming};
@@ -15,11 +15,11 @@ use super::testbed::{
 };
 
 /// Echoes the request, or the length of a long body.
-fn say(request: &Received) -> Answer {
-    Answer::json(&said(&request.method, &request.path, &request.body))
+fn say(request: &Received) -> Response {
+    Response::json(&echo_of(&request.method, &request.path, &request.body))
 }
 
-fn said(method: &str, path: &str, body: &[u8]) -> Value {
+fn echo_of(method: &str, path: &str, body: &[u8]) -> Value {
     let beginning = String::from_utf8_lossy(&body[..body.len().min(100)]);
     json!({ "method": method, "path": path, "length": body.len(), "body": beginning })
 }
@@ -37,24 +37,24 @@ async fn every_sort(moment: &'static str) {
             let mut wire = Wire::open(testbed.address()).await;
             wire.write(head(method, path, lines)).await;
             if lines.contains(&"expect: 100-continue") {
-                assert_eq!(wire.answer(method).await.status, 100, "{what}");
+                assert_eq!(wire.read_response(method).await.status, 100, "{what}");
             }
             wire.write(&body.written).await;
-            let answer = wire.answer(method).await;
-            assert_eq!(answer.status, 200, "{what}");
+            let response = wire.read_response(method).await;
+            assert_eq!(response.status, 200, "{what}");
             let path = format!("/v1/Channels{path}");
-            let said = said(method, &path, body.meant.as_bytes()).to_string();
+            let said = echo_of(method, &path, body.meant.as_bytes()).to_string();
             let length = format!("\r\ncontent-length: {}\r\n", said.len());
-            assert!(answer.head.contains(&length), "{what}: {answer:?}");
+            assert!(response.head.contains(&length), "{what}: {response:?}");
             if method != "HEAD" {
-                assert_eq!(answer.text(), said, "{what}");
+                assert_eq!(response.text(), said, "{what}");
             }
             testbed.expect(&[(outcome, 1)]).await;
         }
         let [v1, v2] = [&testbed.v1, &testbed.v2].map(Scripted::received);
-        let copies = u64::from(outcome == "equal") * REPEATS;
+        let shadow_requests = u64::from(outcome == "equal") * REPEATS;
         let reached = (v1.len() as u64, v2.len() as u64);
-        assert_eq!(reached, (REPEATS, copies), "{what}");
+        assert_eq!(reached, (REPEATS, shadow_requests), "{what}");
         for one in &v2 {
             assert_eq!(one.body, body.meant.as_bytes(), "{what}");
             assert_eq!(one.header("expect"), None, "{what}");
@@ -178,7 +178,7 @@ fn sorts() -> Vec<Sort> {
             "too_large",
         ),
         (
-            "a method that is not copied",
+            "a method that is not shadowed",
             "PATCH",
             &["content-length: 5"],
             plain("hello"),
@@ -236,8 +236,8 @@ async fn pipelined_requests_get_responses_in_order_and_a_shadow_request_each() {
     wire.write((0..REQUESTS).map(request).collect::<String>())
         .await;
     for number in 0..REQUESTS {
-        let answer = wire.answer("POST").await;
-        let said: Value = serde_json::from_slice(&answer.body).expect("JSON");
+        let response = wire.read_response("POST").await;
+        let said: Value = serde_json::from_slice(&response.body).expect("JSON");
         assert_eq!(said["body"], format!("body {number}"));
     }
     testbed.expect(&[("equal", REQUESTS)]).await;
@@ -256,7 +256,7 @@ async fn an_upgrade_works_through_the_filter() {
             stream.read_exact(&mut asked).await.expect("a question");
             stream.write_all(&asked).await.expect("a reader");
         });
-        Response::builder()
+        HttpResponse::builder()
             .status(101)
             .header("connection", "upgrade")
             .header("upgrade", "websocket")
@@ -276,7 +276,7 @@ async fn an_upgrade_works_through_the_filter() {
         let mut wire = Wire::open(testbed.address()).await;
         let lines = ["connection: upgrade", "upgrade: websocket"];
         wire.write(head("GET", "/1", &lines)).await;
-        assert_eq!(wire.answer("GET").await.status, 101);
+        assert_eq!(wire.read_response("GET").await.status, 101);
         wire.write("hello").await;
         assert_eq!(wire.take(5).await, b"hello");
         testbed.expect(&[("skipped_upgrade", 1)]).await;

@@ -4,7 +4,7 @@ use hyper::body::Incoming;
 use serde_json::json;
 use support::client::Client;
 use support::envoy::Bootstrap;
-use support::scripted_upstream::{Answer, Fault, Received, Scripted};
+use support::scripted_upstream::{Fault, Received, Response, Scripted};
 
 use super::streaming_upstream::{Frames, Streaming, ok};
 use super::testbed::{
@@ -25,30 +25,32 @@ static BOMB: [u8; 35] = [
 ];
 
 /// The path names the response.
-fn answer(request: &Received) -> Answer {
-    let is_copy = request.header("x-turnout-shadow").is_some();
+fn respond(request: &Received) -> Response {
+    let is_shadow_request = request.header("x-turnout-shadow").is_some();
     let zips = |one: &Received| {
         one.header("accept-encoding")
             .is_some_and(|any| any.contains("gzip"))
     };
     match request.route().trim_start_matches("/v1/Channels/") {
-        "zipped" if zips(request) && !is_copy => {
-            Answer::text(&ZIPPED[..]).header("content-encoding", "gzip")
+        "zipped" if zips(request) && !is_shadow_request => {
+            Response::text(&ZIPPED[..]).header("content-encoding", "gzip")
         }
-        "zipped" | "bombed" | "brotli" if is_copy => Answer::text("hello"),
-        "zipped" => Answer::text("hello"),
-        "bombed" => Answer::text(&BOMB[..]).header("content-encoding", "gzip"),
-        "brotli" => Answer::text("\u{b}\u{2}hello\u{3}").header("content-encoding", "br"),
-        "events" => Answer::text("data: 1\n\n").content_type("text/event-stream; charset=utf-8"),
-        "grpc" => Answer::text("\0\0\0\0\0").content_type("application/grpc+proto"),
-        "longest" => Answer::text("a".repeat(KEPT)),
-        "long" => Answer::text("a".repeat(KEPT + 1)),
-        "only-v2s-is-long" => Answer::text("a".repeat(if is_copy { KEPT + 1 } else { KEPT })),
-        "one-byte" => Answer::text(if is_copy { "a" } else { "b" }),
-        "json" if is_copy => Answer::json(&json!({ "a": 1.0, "b": [] })),
-        "json" => Answer::text(r#"{ "b": [ ], "a": 1 }"#).content_type("application/json"),
-        "not-modified" => Answer::new(304).header("etag", "\"a\""),
-        status => Answer::new(status.parse().expect("a status")).header("x-any", "1"),
+        "zipped" | "bombed" | "brotli" if is_shadow_request => Response::text("hello"),
+        "zipped" => Response::text("hello"),
+        "bombed" => Response::text(&BOMB[..]).header("content-encoding", "gzip"),
+        "brotli" => Response::text("\u{b}\u{2}hello\u{3}").header("content-encoding", "br"),
+        "events" => Response::text("data: 1\n\n").content_type("text/event-stream; charset=utf-8"),
+        "grpc" => Response::text("\0\0\0\0\0").content_type("application/grpc+proto"),
+        "longest" => Response::text("a".repeat(KEPT)),
+        "long" => Response::text("a".repeat(KEPT + 1)),
+        "only-v2s-is-long" => {
+            Response::text("a".repeat(if is_shadow_request { KEPT + 1 } else { KEPT }))
+        }
+        "one-byte" => Response::text(if is_shadow_request { "a" } else { "b" }),
+        "json" if is_shadow_request => Response::json(&json!({ "a": 1.0, "b": [] })),
+        "json" => Response::text(r#"{ "b": [ ], "a": 1 }"#).content_type("application/json"),
+        "not-modified" => Response::new(304).header("etag", "\"a\""),
+        status => Response::new(status.parse().expect("a status")).header("x-any", "1"),
     }
 }
 
@@ -58,7 +60,7 @@ async fn every_kind_of_response_is_unchanged_and_compared_if_comparable() {
 }
 
 async fn every_sort(moment: &'static str) {
-    let mut testbed = ShadowTestbed::start(&few_places(moment), one_worker, answer).await;
+    let mut testbed = ShadowTestbed::start(&few_places(moment), one_worker, respond).await;
     let (client, direct) = (testbed.client(), Client::new(testbed.v1.address()));
     for (method, path, outcome) in [
         ("GET", "/200", "equal"),
@@ -85,9 +87,9 @@ async fn every_sort(moment: &'static str) {
     ] {
         for _ in 0..REPEATS {
             let ask = || asks(method, path).header("accept-encoding", "gzip");
-            let (answer, expected) = (client.send(ask()).await, direct.send(ask()).await);
+            let (response, expected) = (client.send(ask()).await, direct.send(ask()).await);
             assert_eq!(
-                (answer.status, answer.body),
+                (response.status, response.body),
                 (expected.status, expected.body),
                 "{path}"
             );
@@ -99,7 +101,7 @@ async fn every_sort(moment: &'static str) {
                 "x-any",
             ] {
                 assert_eq!(
-                    answer.headers.get(name),
+                    response.headers.get(name),
                     expected.headers.get(name),
                     "{path}: {name}"
                 );
@@ -107,9 +109,9 @@ async fn every_sort(moment: &'static str) {
             testbed.expect(&[(outcome, 1)]).await;
         }
     }
-    let copies = testbed.v2.received();
+    let shadow_requests = testbed.v2.received();
     assert!(
-        copies
+        shadow_requests
             .iter()
             .all(|one| one.header("accept-encoding") == Some("identity"))
     );
@@ -164,8 +166,8 @@ async fn a_request_that_a_later_filter_rejects_gets_no_shadow_request() {
     let changes = few_places("after_answer");
     let mut testbed = ShadowTestbed::start(&changes, adapt, echo).await;
     for _ in 0..REPEATS {
-        let answer = testbed.client().send(asks("POST", "/1")).await;
-        assert_eq!(answer.status, 403);
+        let response = testbed.client().send(asks("POST", "/1")).await;
+        assert_eq!(response.status, 403);
         testbed.expect(&[("skipped_aborted", 1)]).await;
     }
     assert_eq!((testbed.v1.requests(), testbed.v2.requests()), (0, 0));

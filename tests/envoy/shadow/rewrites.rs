@@ -4,10 +4,10 @@
 use serde_json::{Value, json};
 use support::client::Request;
 use support::envoy::Bootstrap;
-use support::scripted_upstream::{Answer, Received};
+use support::scripted_upstream::{Received, Response};
 use turnout_report::Verdict;
 
-use super::records_testbed::{RecordsTestbed, is_copy, outcomes, shadow};
+use super::records_testbed::{RecordsTestbed, is_shadow_request, outcomes, shadow};
 use crate::testbed::INSIDE;
 
 const ROUTE: &str = "\
@@ -39,12 +39,12 @@ const REWRITES_ALL: &str = "\
 const REQUESTS: u64 = 40;
 
 /// An upstream that knows only the rewritten paths.
-fn knows_rewritten(status: u16, not_found: u16) -> impl Fn(&Received) -> Answer + Send + Sync {
+fn knows_rewritten(status: u16, not_found: u16) -> impl Fn(&Received) -> Response + Send + Sync {
     move |request| match request.path.as_str() {
         "/v1/Users?page=2" => {
-            Answer::json(&json!({ "host": request.header("host") })).status(status)
+            Response::json(&json!({ "host": request.header("host") })).status(status)
         }
-        _ => Answer::json(&json!({ "error": "no such path" })).status(not_found),
+        _ => Response::json(&json!({ "error": "no such path" })).status(not_found),
     }
 }
 
@@ -129,12 +129,15 @@ async fn a_declared_rewrite_sends_what_the_user_sent() {
         };
         let user = received
             .iter()
-            .find(|one| !is_copy(one))
+            .find(|one| !is_shadow_request(one))
             .expect("the user's request");
-        let copies: Vec<_> = received.iter().filter(|one| is_copy(one)).collect();
-        assert_eq!(copies.len(), 8 + 2);
-        for copy in copies {
-            assert_eq!(what(copy), what(user));
+        let shadow_requests: Vec<_> = received
+            .iter()
+            .filter(|one| is_shadow_request(one))
+            .collect();
+        assert_eq!(shadow_requests.len(), 8 + 2);
+        for request in shadow_requests {
+            assert_eq!(what(request), what(user));
         }
         // A single difference may still be noise.
         assert_eq!(testbed.verdict().await, Verdict::NotEnoughData);
@@ -144,11 +147,11 @@ async fn a_declared_rewrite_sends_what_the_user_sent() {
 /// A request that cannot be repeated: v1 rejects it the second time.
 #[tokio::test]
 async fn a_request_that_cannot_be_repeated_is_unrepeatable() {
-    let v1 = |request: &Received| match is_copy(request) {
-        true => Answer::json(&json!({ "error": "used" })).status(409),
-        false => Answer::json(&json!({ "token": "used now" })),
+    let v1 = |request: &Received| match is_shadow_request(request) {
+        true => Response::json(&json!({ "error": "used" })).status(409),
+        false => Response::json(&json!({ "token": "used now" })),
     };
-    let v2 = |_: &Received| Answer::json(&json!({ "error": "used" })).status(409);
+    let v2 = |_: &Received| Response::json(&json!({ "error": "used" })).status(409);
     let testbed = RecordsTestbed::of(&policy(&json!({})), v1, v2, |b| b).await;
     send(&testbed).await;
     let ended = testbed.settled(REQUESTS).await;

@@ -17,13 +17,13 @@ async fn testbed(policy: &Value) -> RecordsTestbed {
 }
 
 /// The request ids of the shadow requests at v2.
-fn copied(testbed: &RecordsTestbed) -> BTreeSet<String> {
+fn shadowed_ids(testbed: &RecordsTestbed) -> BTreeSet<String> {
     let received = testbed.v2.received();
-    let copies = received
+    let shadow_requests = received
         .iter()
-        .filter(|one| super::records_testbed::is_copy(one));
-    copies
-        .map(|copy| copy.header("x-request-id").expect("an id").to_owned())
+        .filter(|one| super::records_testbed::is_shadow_request(one));
+    shadow_requests
+        .map(|request| request.header("x-request-id").expect("an id").to_owned())
         .collect()
 }
 
@@ -52,7 +52,7 @@ async fn ten_percent_are_the_ten_percent_of_the_vectors() {
         testbed.settled(sampled).await,
         outcomes([("equal", sampled)])
     );
-    assert_eq!(copied(&testbed), expected);
+    assert_eq!(shadowed_ids(&testbed), expected);
     assert_eq!(testbed.v2.requests(), sampled);
 }
 
@@ -110,10 +110,13 @@ async fn the_vectors_hold_in_envoy() {
     testbed.client().send_all(requests, 8).await;
     testbed.v2.wait_for_requests(expected.len() as u64).await;
     let number = |path: &str| path.rsplit('/').next().and_then(|n| n.parse().ok());
-    let copies = testbed.v2.received();
-    let copied: BTreeSet<usize> = copies.iter().filter_map(|one| number(&one.path)).collect();
-    assert_eq!(copied, expected);
-    assert_eq!(copies.len(), expected.len());
+    let shadow_requests = testbed.v2.received();
+    let sampled: BTreeSet<usize> = shadow_requests
+        .iter()
+        .filter_map(|one| number(&one.path))
+        .collect();
+    assert_eq!(sampled, expected);
+    assert_eq!(shadow_requests.len(), expected.len());
 }
 
 /// One request of each kind, by its request id.
@@ -185,12 +188,12 @@ async fn accounts_conditions_and_modes_restrict_sampling() {
     ];
     let testbed = testbed(&expected[0].0).await;
     let mut before = 0;
-    for (policy, copies) in &expected {
+    for (policy, shadow_requests) in &expected {
         testbed.swap(policy).await;
         testbed.v1.forget();
         testbed.v2.forget();
         testbed.send(users()).await;
-        before += copies.len() as u64;
+        before += shadow_requests.len() as u64;
         testbed.settled(before).await;
         // Everything sent before has arrived by the end of this one.
         testbed.swap(&expected[0].0).await;
@@ -199,9 +202,13 @@ async fn accounts_conditions_and_modes_restrict_sampling() {
             .await;
         before += 1;
         assert_eq!(testbed.settled(before).await, outcomes([("equal", before)]));
-        let mut wanted: BTreeSet<String> = copies.iter().map(|id| (*id).to_owned()).collect();
+        let mut wanted: BTreeSet<String> =
+            shadow_requests.iter().map(|id| (*id).to_owned()).collect();
         wanted.insert("last".to_owned());
-        assert_eq!(copied(&testbed), wanted, "{policy:#}");
-        assert_eq!(testbed.v1.count(super::records_testbed::is_copy), 0);
+        assert_eq!(shadowed_ids(&testbed), wanted, "{policy:#}");
+        assert_eq!(
+            testbed.v1.count(super::records_testbed::is_shadow_request),
+            0
+        );
     }
 }

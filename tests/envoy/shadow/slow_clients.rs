@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use hyper::body::Incoming;
 use serde_json::json;
-use support::scripted_upstream::{Answer, Received, Scripted};
+use support::scripted_upstream::{Received, Response, Scripted};
 use tokio::time::timeout;
 
 use super::http1_connection::{Wire, head};
@@ -26,8 +26,8 @@ async fn uploads_of_a_byte_a_second_do_not_blind_shadow_mode() {
 }
 
 async fn slow_uploads(moment: &'static str) {
-    let answer = |_: &_| Answer::text("taken");
-    let (v1, v2) = (Scripted::start(answer), Scripted::start(answer));
+    let response = |_: &_| Response::text("taken");
+    let (v1, v2) = (Scripted::start(response), Scripted::start(response));
     let mut testbed = ShadowTestbed::between(v1, v2, &policy(moment), one_worker).await;
     let mut slow = Vec::new();
     for number in 0..SLOW {
@@ -47,7 +47,7 @@ async fn slow_uploads(moment: &'static str) {
     let mut wire = Wire::open(testbed.address()).await;
     for _ in 0..HONEST {
         wire.write(head("GET", "/1", &[])).await;
-        assert_eq!(wire.answer("GET").await.status, 200);
+        assert_eq!(wire.read_response("GET").await.status, 200);
     }
     let ended = testbed.any_of(HONEST, SLOW as u64).await;
     assert_eq!(ended["equal"], HONEST, "{moment}: {ended:?}");
@@ -72,7 +72,7 @@ async fn slow_readers(moment: &'static str) {
         }
     })
     .await;
-    let v2 = Scripted::start(|_| Answer::text("taken"));
+    let v2 = Scripted::start(|_| Response::text("taken"));
     let mut testbed = ShadowTestbed::between(v1, v2, &policy(moment), one_worker).await;
     let mut slow = Vec::new();
     for number in 0..SLOW {
@@ -85,7 +85,7 @@ async fn slow_readers(moment: &'static str) {
     let mut wire = Wire::open(testbed.address()).await;
     for _ in 0..HONEST {
         wire.write(head("GET", "/1", &[])).await;
-        assert_eq!(wire.answer("GET").await.status, 200);
+        assert_eq!(wire.read_response("GET").await.status, 200);
     }
     let ended = testbed.any_of(HONEST, SLOW as u64).await;
     assert_eq!(ended["equal"], HONEST, "{moment}: {ended:?}");
@@ -98,11 +98,11 @@ async fn slow_readers(moment: &'static str) {
 #[tokio::test]
 async fn requests_at_a_slow_v1_do_not_blind_shadow_mode() {
     const PLACES: usize = 16;
-    let answer = |request: &Received| match request.path.as_str() {
-        "/v1/Channels/slow" => Answer::text("taken").after(Duration::from_secs(12)),
-        _ => Answer::text("taken"),
+    let response = |request: &Received| match request.path.as_str() {
+        "/v1/Channels/slow" => Response::text("taken").after(Duration::from_secs(12)),
+        _ => Response::text("taken"),
     };
-    let (v1, v2) = (Scripted::start(answer), Scripted::start(answer));
+    let (v1, v2) = (Scripted::start(response), Scripted::start(response));
     let policy = shadow_policy(&json!({ "max_in_flight": PLACES }));
     let testbed = ShadowTestbed::between(v1, v2, &policy, one_worker).await;
     let mut slow = Vec::new();
@@ -119,7 +119,7 @@ async fn requests_at_a_slow_v1_do_not_blind_shadow_mode() {
     // At first young requests take all the room. From the first compared request on, all are compared.
     while honest < HONEST {
         wire.write(head("GET", "/1", &[])).await;
-        assert_eq!(wire.answer("GET").await.status, 200);
+        assert_eq!(wire.read_response("GET").await.status, 200);
         honest += u64::from(before > 0);
         if before == 0 {
             before = equal(&testbed).await;
@@ -136,7 +136,7 @@ async fn requests_at_a_slow_v1_do_not_blind_shadow_mode() {
     );
     // Each user gets the response, however slow v1 is.
     for mut wire in slow {
-        assert_eq!(wire.answer("GET").await.status, 200);
+        assert_eq!(wire.read_response("GET").await.status, 200);
     }
     testbed.rest().await;
 }

@@ -99,7 +99,7 @@ impl Body for Frames {
     }
 }
 
-type Answering = Pin<Box<dyn Future<Output = Response<Frames>> + Send>>;
+type Responding = Pin<Box<dyn Future<Output = Response<Frames>> + Send>>;
 
 /// A running upstream. Dropping it stops it at once.
 #[derive(Debug)]
@@ -119,7 +119,7 @@ impl Streaming {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await;
         let listener = listener.expect("a free port");
         let address = listener.local_addr().expect("the port's address");
-        let handler: Arc<dyn Fn(Request<Incoming>) -> Answering + Send + Sync> =
+        let handler: Arc<dyn Fn(Request<Incoming>) -> Responding + Send + Sync> =
             Arc::new(move |request| Box::pin(handler(request)));
         let server = tokio::spawn(async move {
             let mut connections = JoinSet::new();
@@ -127,8 +127,8 @@ impl Streaming {
                 let handler = Arc::clone(&handler);
                 connections.spawn(async move {
                     let service = service_fn(|request| {
-                        let answer = handler(request);
-                        async { Ok::<_, io::Error>(answer.await) }
+                        let response = handler(request);
+                        async { Ok::<_, io::Error>(response.await) }
                     });
                     let http = auto::Builder::new(TokioExecutor::new());
                     let _ = http

@@ -4,15 +4,15 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 use support::client::Request;
-use support::scripted_upstream::{Answer, Received};
+use support::scripted_upstream::{Received, Response};
 
 use super::records_testbed::{
-    RecordsTestbed, of_kind, outcomes, sampling_all, shadow, summed, told,
+    RecordsTestbed, of_kind, outcomes, sampling_all, shadow, summarised_requests, summed,
 };
 use crate::testbed::{INSIDE, OUTSIDE};
 
 /// The response of v2, by the last segment of the path.
-fn v2(request: &Received) -> Answer {
+fn v2(request: &Received) -> Response {
     let document = v1_document();
     match request.route().rsplit('/').next() {
         Some("different") => {
@@ -20,13 +20,13 @@ fn v2(request: &Received) -> Answer {
             document["name"] = json!("b");
             document["items"] = json!([{ "n": 2 }, { "n": 3 }]);
             document.as_object_mut().expect("an object").remove("gone");
-            Answer::json(&document)
+            Response::json(&document)
         }
-        Some("error") => Answer::json(&document).cut(),
+        Some("error") => Response::json(&document).cut(),
         // The bodies differ in their bytes, so each pair is really compared.
         _ => {
             let text = format!(" {document}");
-            Answer::text(text).content_type("application/json")
+            Response::text(text).content_type("application/json")
         }
     }
 }
@@ -61,7 +61,7 @@ fn with_segments(mut policy: Value) -> Value {
 }
 
 async fn testbed(policy: &Value) -> RecordsTestbed {
-    let v1 = Answer::json(&v1_document());
+    let v1 = Response::json(&v1_document());
     RecordsTestbed::of(policy, move |_| v1.clone(), v2, |b| b.concurrency(2)).await
 }
 
@@ -271,7 +271,7 @@ async fn a_replaced_policy_writes_its_summaries() {
         .send(requests(INSIDE, "/v1/Channels/different", 3))
         .await;
     testbed.settled(3).await;
-    assert_eq!(told(&testbed.records(|_| true).await), 0);
+    assert_eq!(summarised_requests(&testbed.records(|_| true).await), 0);
     testbed.swap(&with_segments(shadow(&json!({})))).await;
     // The worker drops the policy when nothing needs it any more.
     testbed

@@ -28,10 +28,10 @@ fn successors(moment: &str) -> [Value; 3] {
 
 #[tokio::test]
 async fn shadow_requests_in_flight_end_with_their_policy() {
-    at_both_moments(copies_under_way).await;
+    at_both_moments(shadow_requests_in_flight).await;
 }
 
-async fn copies_under_way(moment: &'static str) {
+async fn shadow_requests_in_flight(moment: &'static str) {
     const REQUESTS: usize = 40;
     let first = shadow_policy(&json!({ "send": moment }));
     let (v1, v2) = (Scripted::start(echo), Scripted::start(echo));
@@ -42,8 +42,8 @@ async fn copies_under_way(moment: &'static str) {
         testbed.v2.fail(Fault::Silence);
         let before = testbed.v2.requests();
         let requests = vec![asks("GET", "/waits-for-v2"); REQUESTS];
-        let answers = client.send_all(requests, 8).await;
-        assert!(answers.iter().all(|answer| answer.status == 200));
+        let responses = client.send_all(requests, 8).await;
+        assert!(responses.iter().all(|response| response.status == 200));
         testbed.v2.wait_for_requests(before + REQUESTS as u64).await;
         // These requests still wait for v1.
         testbed.v1.fail(Fault::Late(Duration::from_millis(300)));
@@ -58,8 +58,8 @@ async fn copies_under_way(moment: &'static str) {
         });
         testbed.v1.wait_for_requests(asked + 8).await;
         testbed.swap(&successor).await;
-        let answers = waiting.await.expect("all answers");
-        assert!(answers.iter().all(|answer| answer.status == 200));
+        let responses = waiting.await.expect("all responses");
+        assert!(responses.iter().all(|response| response.status == 200));
         testbed.v1.heal();
 
         // The old policy ends with its last request.
@@ -71,8 +71,8 @@ async fn copies_under_way(moment: &'static str) {
         testbed.settle().await;
 
         testbed.swap(&first).await;
-        let answer = client.send(asks("GET", "/again")).await;
-        assert_eq!(answer.status, 200);
+        let response = client.send(asks("GET", "/again")).await;
+        assert_eq!(response.status, 200);
         testbed.any(1).await;
     }
     testbed.settle().await;
@@ -101,8 +101,8 @@ async fn swaps_under_traffic(moment: &'static str) {
         swaps += 1;
         testbed.swap(&with_timeout(10_000 + swaps % 2)).await;
     }
-    for (number, answer) in traffic.await.expect("all answers").iter().enumerate() {
-        assert_eq!(answer.json()["path"], format!("/v1/Channels/{number}"));
+    for (number, response) in traffic.await.expect("all responses").iter().enumerate() {
+        assert_eq!(response.json()["path"], format!("/v1/Channels/{number}"));
     }
     assert!(swaps >= 3, "only {swaps} swaps while there was traffic");
     let outcomes = testbed.any(REQUESTS as u64).await;

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use support::client::{Client, Request};
 use support::envoy::{Bootstrap, Envoy};
 use support::render::rendered;
-use support::scripted_upstream::{Answer, Received, Scripted};
+use support::scripted_upstream::{Received, Response, Scripted};
 
 use crate::testbed::{INSIDE, ROLLOUT, policy, strip, traps};
 
@@ -70,9 +70,9 @@ impl ShadowTestbed {
     pub(super) async fn start(
         changes: &Value,
         adapt: impl FnOnce(Bootstrap) -> Bootstrap,
-        answer: fn(&Received) -> Answer,
+        response: fn(&Received) -> Response,
     ) -> Self {
-        let (v1, v2) = (Scripted::start(answer), Scripted::start(answer));
+        let (v1, v2) = (Scripted::start(response), Scripted::start(response));
         Self::between(v1, v2, &shadow_policy(changes), adapt).await
     }
 }
@@ -147,14 +147,14 @@ where
         assert_eq!(counted.sampled, total);
         // A request with an outcome may still be in flight at v2.
         let deadline = Instant::now() + PATIENCE;
-        while self.copies().await > 0 {
-            assert!(Instant::now() < deadline, "copies without end");
+        while self.shadow_requests_in_flight().await > 0 {
+            assert!(Instant::now() < deadline, "shadow requests without end");
             tokio::time::sleep(POLL).await;
         }
     }
 
     /// The number of shadow requests in flight, as Envoy counts them.
-    async fn copies(&self) -> u64 {
+    async fn shadow_requests_in_flight(&self) -> u64 {
         let active = r"^cluster\..*\.upstream_rq_(pending_)?active$";
         let stats = self.envoy.admin().stats(active).await;
         let of_v1 = |name: &str| name.starts_with("cluster.channels-v1.");
@@ -287,8 +287,8 @@ pub(super) async fn until(what: &str, mut holds: impl FnMut() -> bool) {
 }
 
 /// Echoes the request.
-pub(super) fn echo(request: &Received) -> Answer {
-    Answer::json(&json!({
+pub(super) fn echo(request: &Received) -> Response {
+    Response::json(&json!({
         "method": request.method,
         "path": request.path,
         "body": String::from_utf8_lossy(&request.body),

@@ -1,7 +1,7 @@
 //! Incomplete requests and responses: users get v1's responses, nothing blocks, and nothing remains.
 
 use hyper::body::Incoming;
-use support::scripted_upstream::{Answer, Fault, Received, Scripted};
+use support::scripted_upstream::{Fault, Received, Response, Scripted};
 
 use super::http1_connection::{Wire, head};
 use super::streaming_upstream::{Frames, Streaming, ok};
@@ -38,7 +38,7 @@ async fn clients_go_away(moment: &'static str) {
         // After everything.
         let mut wire = Wire::open(testbed.address()).await;
         wire.write(head("GET", "/1", &[])).await;
-        assert_eq!(wire.answer("GET").await.status, 200);
+        assert_eq!(wire.read_response("GET").await.status, 200);
         drop(wire);
         testbed.expect(&[("equal", 1)]).await;
     }
@@ -46,7 +46,7 @@ async fn clients_go_away(moment: &'static str) {
     assert_eq!(
         testbed.v2.count(halves),
         0,
-        "nobody has seen such a request whole"
+        "no upstream got the complete request"
     );
     let unanswered = testbed.v2.count(|one| one.route().ends_with("/silent"));
     let asked = if moment == MOMENTS[1] { REPEATS } else { 0 };
@@ -71,7 +71,7 @@ async fn responses_without_end(moment: &'static str) {
         }
     })
     .await;
-    let v2 = Scripted::start(|_| Answer::text("hello"));
+    let v2 = Scripted::start(|_| Response::text("hello"));
     let mut testbed =
         ShadowTestbed::between(v1, v2, &shadow_policy(&few_places(moment)), one_worker).await;
     for round in 0..REPEATS {
@@ -93,7 +93,7 @@ async fn responses_without_end(moment: &'static str) {
                 let seen = wire.expect("a connection").rest().await;
                 assert!(
                     !seen.ends_with(b"0\r\n\r\n"),
-                    "an answer as if it were whole"
+                    "a response as if it were whole"
                 );
             }
         }
@@ -103,14 +103,14 @@ async fn responses_without_end(moment: &'static str) {
 
 #[tokio::test]
 async fn a_response_before_the_end_of_the_request_is_sent_at_once() {
-    at_both_moments(early_answers).await;
+    at_both_moments(early_responses).await;
 }
 
-async fn early_answers(moment: &'static str) {
+async fn early_responses(moment: &'static str) {
     let v1 = Streaming::start(|_| async {
-        let mut answer = ok("text/plain", Frames::of(&["too much"]));
-        *answer.status_mut() = hyper::StatusCode::PAYLOAD_TOO_LARGE;
-        answer
+        let mut response = ok("text/plain", Frames::of(&["too much"]));
+        *response.status_mut() = hyper::StatusCode::PAYLOAD_TOO_LARGE;
+        response
     })
     .await;
     let v2 = Scripted::start(echo);
@@ -120,8 +120,8 @@ async fn early_answers(moment: &'static str) {
         let mut wire = Wire::open(testbed.address()).await;
         let request = head("POST", "/1", &["content-length: 10"]) + "hello";
         wire.write(request).await;
-        let answer = wire.answer("POST").await;
-        assert_eq!((answer.status, &*answer.text()), (413, "too much"));
+        let response = wire.read_response("POST").await;
+        assert_eq!((response.status, &*response.text()), (413, "too much"));
         testbed.expect(&[("skipped_early_answer", 1)]).await;
     }
     assert_eq!(testbed.v2.requests(), 0);

@@ -23,13 +23,13 @@ const CONCURRENCY: usize = 24;
 const ACCOUNT_HEADERS: [&str; 2] = ["x-account-sid", "authorization"];
 
 /// A decision: rollout, treatment, reason, and who responded.
-type Said = [String; 4];
+type Decided = [String; 4];
 
 /// Envoy's decision about a request.
 struct Seen {
     /// Envoy generates a missing id.
     id: String,
-    said: Said,
+    decided: Decided,
     /// The line of its access log.
     line: String,
 }
@@ -76,9 +76,14 @@ async fn agree_in(region: &str, seed: u64) {
         plan.set_region(region);
         let mut log = String::new();
         for (request, seen) in requests.iter().zip(&seen) {
-            let told = told(&plan, request, &seen.id, inbound);
-            assert_eq!(seen.said, told, "{:?} of\n{policy}", request.pairs());
-            let [rollout, treatment, reason, _] = told;
+            let explained = explained(&plan, request, &seen.id, inbound);
+            assert_eq!(
+                seen.decided,
+                explained,
+                "{:?} of\n{policy}",
+                request.pairs()
+            );
+            let [rollout, treatment, reason, _] = explained;
             if is_in_log(request, &reason) {
                 log.push_str(&format!("{}\n", seen.line));
                 replayed += 1;
@@ -128,7 +133,7 @@ async fn sent(testbed: &Testbed, turn: u64, requests: &[CaseRequest]) -> Vec<See
         let headers = request.headers.iter();
         headers.fold(sent, |sent, (name, value)| sent.header(name, value))
     });
-    let answers = testbed.client().send_all(sent.collect(), CONCURRENCY).await;
+    let responses = testbed.client().send_all(sent.collect(), CONCURRENCY).await;
     let so_far = usize::try_from(turn).expect("a small number") * REQUESTS;
     let log = testbed
         .envoy
@@ -141,9 +146,9 @@ async fn sent(testbed: &Testbed, turn: u64, requests: &[CaseRequest]) -> Vec<See
         let mark = path.rfind('?').expect("a mark");
         lines.insert(path[mark..].to_owned(), (line, fields));
     }
-    let answers = answers.iter().enumerate();
-    answers
-        .map(|(index, answer)| {
+    let responses = responses.iter().enumerate();
+    responses
+        .map(|(index, response)| {
             let (line, fields) = &lines[&mark(index)];
             let text = |name: &str| {
                 let text = fields[name].as_str();
@@ -153,7 +158,7 @@ async fn sent(testbed: &Testbed, turn: u64, requests: &[CaseRequest]) -> Vec<See
             let [rollout, treatment, reason] = ["rollout", "treatment", "reason"].map(text);
             Seen {
                 id: text("request_id"),
-                said: [rollout, treatment, reason, version(answer).to_owned()],
+                decided: [rollout, treatment, reason, version(response).to_owned()],
                 line: (*line).clone(),
             }
         })
@@ -161,7 +166,7 @@ async fn sent(testbed: &Testbed, turn: u64, requests: &[CaseRequest]) -> Vec<See
 }
 
 /// The decision in the last step of an explanation.
-fn told(plan: &Plan, request: &CaseRequest, id: &str, inbound: Inbound) -> Said {
+fn explained(plan: &Plan, request: &CaseRequest, id: &str, inbound: Inbound) -> Decided {
     let mut pairs = request.pairs();
     if !pairs.iter().any(|(name, _)| name == "x-request-id") {
         pairs.push((String::from("x-request-id"), id.to_owned()));

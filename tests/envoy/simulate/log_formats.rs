@@ -50,8 +50,8 @@ async fn simulate_reads_common_log_formats() {
     });
     let testbed = testbed.await;
 
-    let answers = testbed.client().send_all(requests(), 8).await;
-    assert!(answers.iter().all(|answer| answer.status == 200));
+    let responses = testbed.client().send_all(requests(), 8).await;
+    assert!(responses.iter().all(|response| response.status == 200));
     for path in QUOTED {
         let request = format!(
             "GET /v1/{INSIDE}{path} HTTP/1.1\r\nhost: flex.example.com\r\nx-request-id: q\r\n\r\n"

@@ -62,7 +62,9 @@ async fn the_access_log_has_the_path_and_the_host_that_the_filter_read() {
             let traffic = TrafficReport::of(&plan, now, &replay, text.as_bytes());
             let traffic = traffic.expect("the log is read");
             assert_eq!(traffic.contradictions, [], "{file}, {name}");
-            let recorded = traffic.rollouts[0].recorded.expect("the log says it");
+            let recorded = traffic.rollouts[0]
+                .recorded
+                .expect("the log has the decision");
             let count = sent as u64 / 3 * 2;
             assert_eq!(
                 (recorded.same, traffic.rollouts[0].total.v2),

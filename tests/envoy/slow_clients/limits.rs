@@ -95,7 +95,7 @@ async fn clients_that_use_all_connections_lose_idle_ones_to_others() {
             loop {
                 let other = Client::new(testbed.envoy.address());
                 match other.try_send(request_of(OUTSIDE)).await {
-                    Ok(answer) => break assert_eq!(answer.status, 200, "{name}"),
+                    Ok(response) => break assert_eq!(response.status, 200, "{name}"),
                     Err(refused) => assert!(Instant::now() < deadline, "{name}: {refused}"),
                 }
                 sleep(POLL).await;

@@ -9,7 +9,7 @@ use support::client::{Client, Request};
 use support::envoy::{Bootstrap, Envoy, file, files};
 use support::open_files;
 use support::render::rendered;
-use support::scripted_upstream::{Answer, Scripted};
+use support::scripted_upstream::{Response, Scripted};
 use tokio::sync::Mutex;
 use tokio::time::sleep;
 
@@ -40,8 +40,8 @@ pub(super) struct Testbed {
 
 /// Under this attack on each of the files in turn, all well-behaved clients get a response. The attack returns the
 /// number of these responses.
-pub(super) async fn all_others_are_answered(attack: impl AsyncFn(&Testbed) -> usize) {
-    let mut answered = BTreeMap::new();
+pub(super) async fn all_others_are_served(attack: impl AsyncFn(&Testbed) -> usize) {
+    let mut served = BTreeMap::new();
     each_file_with(
         |bootstrap| bootstrap,
         async |testbed: &Testbed| {
@@ -49,13 +49,13 @@ pub(super) async fn all_others_are_answered(attack: impl AsyncFn(&Testbed) -> us
             (testbed.name.clone(), count)
         },
         |(name, count)| {
-            answered.insert(name, count);
+            served.insert(name, count);
         },
     )
     .await;
     assert!(
-        answered.values().all(|count| *count == OTHERS),
-        "of {OTHERS}: {answered:#?}"
+        served.values().all(|count| *count == OTHERS),
+        "of {OTHERS}: {served:#?}"
     );
 }
 
@@ -80,11 +80,11 @@ impl Testbed {
     async fn of(name: String, adapt: impl Fn(Bootstrap) -> Bootstrap) -> Self {
         let upstreams = ["v1", "v2"].map(|version| {
             Scripted::start(move |received| {
-                let answer = match received.path.as_str() {
-                    BIG => Answer::text(vec![b'x'; BIG_BYTES]),
-                    _ => Answer::json(&json!({})),
+                let response = match received.path.as_str() {
+                    BIG => Response::text(vec![b'x'; BIG_BYTES]),
+                    _ => Response::json(&json!({})),
                 };
-                answer.header("x-version", version)
+                response.header("x-version", version)
             })
         });
         let [v1, v2] = &upstreams;
@@ -128,28 +128,28 @@ impl Testbed {
 
     /// How many of [`OTHERS`] new concurrent clients, each with its own connection, get v1's
     /// response.
-    pub(super) async fn others_answered(&self) -> usize {
+    pub(super) async fn served_others(&self) -> usize {
         let all = (0..OTHERS).map(|_| {
             let client = Client::new(self.envoy.address());
             tokio::spawn(async move { one_other(client).await })
         });
         let all: Vec<_> = all.collect();
-        let mut answered = 0;
+        let mut served = 0;
         for one in all {
             match one.await.expect("a client") {
-                Ok(()) => answered += 1,
+                Ok(()) => served += 1,
                 Err(failure) => eprintln!("{}: {failure}", self.name),
             }
         }
-        answered
+        served
     }
 }
 
 async fn one_other(client: Client) -> Result<(), String> {
     let request: Request = request_of(OUTSIDE);
-    let answer = client.try_send(request).await?;
-    match (answer.status, answer.headers.contains_key("x-version")) {
-        (200, true) if version(&answer) == "v1" => Ok(()),
-        (status, _) => Err(format!("status {status}: {}", answer.text())),
+    let response = client.try_send(request).await?;
+    match (response.status, response.headers.contains_key("x-version")) {
+        (200, true) if version(&response) == "v1" => Ok(()),
+        (status, _) => Err(format!("status {status}: {}", response.text())),
     }
 }

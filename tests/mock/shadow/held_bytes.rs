@@ -121,9 +121,9 @@ impl Attacked {
         assert_eq!(exchange.header("x-turnout-treatment"), Some("v1"));
     }
 
-    fn answer_all(&mut self, response: impl Fn() -> HttpResponse) {
+    fn respond_all(&mut self, response: impl Fn() -> HttpResponse) {
         while let Some(token) = tokens(&self.vm).first().copied() {
-            self.vm.answer(token, response()).expect("no trap");
+            self.vm.respond(token, response()).expect("no trap");
         }
     }
 
@@ -253,11 +253,11 @@ fn gzip(plain: &[u8]) -> Vec<u8> {
 fn responses_that_are_large_once_decoded_stay_within_the_budget() {
     let shadow = json!({ "max_body_bytes": MIB, "max_in_flight": 1_000, "timeout_ms": 60_000 });
     let mut attacked = Attacked::start(&rollouts(1, &shadow), DEFAULT);
-    let answer = |last: char| {
+    let body = |last: char| {
         let text = "x".repeat(1_000_000);
         gzip(format!("[\"{text}{last}\"]").as_bytes())
     };
-    let (v1, v2) = (answer('1'), answer('2'));
+    let (v1, v2) = (body('1'), body('2'));
     let mut headers = OK.to_vec();
     headers.push(("content-encoding", "gzip"));
     for number in 0..120 {
@@ -273,7 +273,7 @@ fn responses_that_are_large_once_decoded_stay_within_the_budget() {
         for token in tokens(&attacked.vm) {
             let mut response = response("200", if round == 0 { &v2 } else { &v1 });
             response.headers.add("content-encoding", b"gzip");
-            attacked.vm.answer(token, response).expect("no trap");
+            attacked.vm.respond(token, response).expect("no trap");
         }
         attacked.check();
     }
@@ -281,7 +281,7 @@ fn responses_that_are_large_once_decoded_stay_within_the_budget() {
     attacked.check();
     assert!(
         attacked.held() < attacked.baseline + 100_000,
-        "what is learned is small"
+        "the noise model is small"
     );
 }
 
@@ -336,7 +336,7 @@ fn records_that_a_collector_rejects_stay_within_the_budget() {
             .find(|call| call.cluster == "b");
         let token = asked.expect("v2 is asked").token;
         let different = response("200", deep(number, "2").as_bytes());
-        attacked.vm.answer(token, different).expect("no trap");
+        attacked.vm.respond(token, different).expect("no trap");
         attacked.check();
     }
     let waiting = attacked.most;
@@ -421,7 +421,7 @@ fn a_policy_that_does_not_fit_is_rejected_and_the_active_one_stays() {
     let stream = attacked.request(1, 0, true, &[]);
     attacked.respond(&stream, &OK, b"{}");
     attacked.finish(stream);
-    attacked.answer_all(|| response("200", b"{}"));
+    attacked.respond_all(|| response("200", b"{}"));
     attacked.is_free_again(0);
     // The policy fits if there is room, wherever the limit is in the text.
     let text = configuration(&large, 200 * MIB);

@@ -4,45 +4,45 @@ use super::*;
 
 #[test]
 fn a_request_is_in_flight_until_its_call_ends() {
-    let mut vm = copying(&json!({ "max_in_flight": 1, "send": "with_request" }));
+    let mut vm = shadowing(&json!({ "max_in_flight": 1, "send": "with_request" }));
     let stream = vm.request(&request("GET"), true).expect("no trap");
     assert_eq!(tokens(&vm).len(), 1);
     // The request has its outcome, but its call is still in flight.
     vm.finish(stream).expect("no trap");
     assert_eq!(outcomes(&mut vm), one("skipped_aborted"));
-    asked(&mut vm, "{}");
+    send_request(&mut vm, "{}");
     assert_eq!(outcomes(&mut vm), one("dropped_busy"));
-    answer(&mut vm, response("200", b"{}"));
+    respond(&mut vm, response("200", b"{}"));
     assert_eq!(outcomes(&mut vm), []);
-    asked(&mut vm, "{}");
-    answer(&mut vm, response("200", b"{}"));
+    send_request(&mut vm, "{}");
+    respond(&mut vm, response("200", b"{}"));
     assert_eq!(outcomes(&mut vm), one("equal"));
 }
 
 #[test]
 fn a_swap_ends_and_counts_shadow_requests_in_flight() {
-    let mut vm = copying(&json!({}));
+    let mut vm = shadowing(&json!({}));
     for _ in 0..5 {
-        asked(&mut vm, "{}");
+        send_request(&mut vm, "{}");
     }
     let open = vm.request(&request("GET"), true).expect("no trap");
     let next = policy(&json!({ "requests": 100 }));
     assert!(vm.configure(next.as_bytes()).expect("no trap"));
     // The open request continues under its policy.
     assert_eq!(outcomes(&mut vm), [("_sampled.r".to_owned(), 6)]);
-    answered(&mut vm, open, "{}");
+    finish_request(&mut vm, open, "{}");
     let swapped = vec![(".r.skipped_swap".to_owned(), 6)];
     assert_eq!(outcomes(&mut vm), swapped);
     assert_eq!(vm.timers(), 1, "a plugin that is gone ticks no more");
     assert!(tokens(&vm).is_empty());
-    asked(&mut vm, "{}");
-    answer(&mut vm, response("200", b"{}"));
+    send_request(&mut vm, "{}");
+    respond(&mut vm, response("200", b"{}"));
     assert_eq!(outcomes(&mut vm), one("equal"));
 }
 
 #[test]
 fn sampled_requests_to_a_black_hole_take_bounded_memory() {
-    let mut vm = copying(&json!({ "max_in_flight": 16 }));
+    let mut vm = shadowing(&json!({ "max_in_flight": 16 }));
     let body = vec![b'x'; 60_000];
     let round = |vm: &mut Vm| {
         for _ in 0..2_000 {
@@ -81,11 +81,11 @@ fn sampled_requests_to_a_black_hole_take_bounded_memory() {
 
 #[test]
 fn a_failing_v2_is_retried_sometimes() {
-    let mut vm = copying(&json!({ "back_off_ms": 100 }));
+    let mut vm = shadowing(&json!({ "back_off_ms": 100 }));
     let start = 1_800_000_000_000_000_000;
     vm.set_time(start);
     let fail = |vm: &mut Vm| {
-        asked(vm, "{}");
+        send_request(vm, "{}");
         for token in tokens(vm) {
             vm.reset_call(token).expect("no trap");
         }
@@ -111,13 +111,13 @@ fn a_failing_v2_is_retried_sometimes() {
     assert_eq!(outcomes(&mut vm), expected);
     // After a while one shadow request is sent, and no other at the same time.
     vm.set_time(start + 100_000_000);
-    asked(&mut vm, "{}");
-    asked(&mut vm, "{}");
+    send_request(&mut vm, "{}");
+    send_request(&mut vm, "{}");
     assert_eq!(tokens(&vm).len(), 1);
-    answer(&mut vm, response("200", b"{}"));
+    respond(&mut vm, response("200", b"{}"));
     // v2 works again.
     for _ in 0..3 {
-        asked(&mut vm, "{}");
+        send_request(&mut vm, "{}");
     }
     assert_eq!(tokens(&vm).len(), 3);
 }

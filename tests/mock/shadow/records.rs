@@ -13,8 +13,8 @@ fn a_tick_writes_due_records_and_sends_them_to_the_collector() {
     let start = 1_800_000_000_000_000_000;
     vm.set_time(start);
     vm.tick().expect("no trap");
-    asked(&mut vm, r#"{"name": "Alice"}"#);
-    answer(&mut vm, response("200", br#"{"name": "Bob"}"#));
+    send_request(&mut vm, r#"{"name": "Alice"}"#);
+    respond(&mut vm, response("200", br#"{"name": "Bob"}"#));
     let log = vm.drain_log();
     let [(_, line)] = &log[..] else {
         panic!("{log:?}")
@@ -39,7 +39,7 @@ fn a_tick_writes_due_records_and_sends_them_to_the_collector() {
     let records = &export["resourceLogs"][0]["scopeLogs"][0]["logRecords"];
     assert_eq!(records.as_array().map(Vec::len), Some(1));
     assert_eq!(records[0]["severityText"], "WARN");
-    answer(&mut vm, response("200", b"{}"));
+    respond(&mut vm, response("200", b"{}"));
 
     vm.set_time(start + 10_000_000_000);
     vm.tick().expect("no trap");
@@ -78,7 +78,7 @@ proptest! {
         status in "[0-9a-z]{0,6}",
     ) {
         thread_local! {
-            static VM: std::cell::RefCell<Vm> = std::cell::RefCell::new(copying(&json!({ "recheck": false })));
+            static VM: std::cell::RefCell<Vm> = std::cell::RefCell::new(shadowing(&json!({ "recheck": false })));
         }
         VM.with_borrow_mut(|vm| {
             let stream = vm.request(&request("GET"), true).expect("no trap");
@@ -93,7 +93,7 @@ proptest! {
             }
             let open = tokens(vm);
             for token in open {
-                vm.answer(token, of_v2.clone()).expect("no trap");
+                vm.respond(token, of_v2.clone()).expect("no trap");
             }
             let ended = outcomes(vm).into_iter().filter(|(name, _)| name.starts_with(".r."));
             assert_eq!(ended.map(|(_, count)| count).sum::<u64>(), 1);
@@ -103,14 +103,14 @@ proptest! {
 
 #[test]
 fn shadow_requests_may_have_their_own_clusters() {
-    let mut vm = copying(&json!({ "v1": "c", "v2": "d" }));
-    asked(&mut vm, "[1]");
+    let mut vm = shadowing(&json!({ "v1": "c", "v2": "d" }));
+    send_request(&mut vm, "[1]");
     let mut asked = Vec::new();
     while let [call] = vm.http_calls() {
         let named = call.headers.get("x-turnout-cluster").expect("a cluster");
         assert_eq!(named, call.cluster.as_bytes());
         asked.push(call.cluster.clone());
-        answer(&mut vm, response("200", b"[2]"));
+        respond(&mut vm, response("200", b"[2]"));
     }
     // v2, and v1 again, which must repeat its response.
     assert_eq!(asked, ["d", "c", "c"]);

@@ -14,9 +14,9 @@ fn open(vm: &mut Vm, account: Option<usize>, is_whole: bool) -> Stream {
 /// A whole request of an account with equal responses of v1 and v2.
 fn compared(vm: &mut Vm, account: usize) {
     let stream = open(vm, Some(account), true);
-    answered(vm, stream, "{}");
+    finish_request(vm, stream, "{}");
     let last = tokens(vm).into_iter().last().expect("v2 is asked");
-    vm.answer(last, response("200", b"{}")).expect("no trap");
+    vm.respond(last, response("200", b"{}")).expect("no trap");
 }
 
 fn ticks(vm: &mut Vm, count: usize) {
@@ -39,7 +39,7 @@ fn count(counted: &[(String, u64)], outcome: &str) -> u64 {
 #[test]
 fn stalled_uploads_block_no_others() {
     for moment in ["after_answer", "with_request"] {
-        let mut vm = copying(&json!({ "max_in_flight": 4, "send": moment }));
+        let mut vm = shadowing(&json!({ "max_in_flight": 4, "send": moment }));
         // As many requests as may wait, each of another account.
         let mut slow: Vec<Stream> = (0..16).map(|n| open(&mut vm, Some(n), false)).collect();
         for stream in &slow {
@@ -56,12 +56,12 @@ fn stalled_uploads_block_no_others() {
         assert_eq!(count(&counted, "dropped_slow"), 1, "{counted:?}");
         let first = slow.remove(0);
         vm.request_body(&first, b"x", true).expect("no trap");
-        answered(&mut vm, first, "{}");
+        finish_request(&mut vm, first, "{}");
         assert!(tokens(&vm).is_empty());
         for stream in slow {
             vm.request_body(&stream, b"x", true).expect("no trap");
-            answered(&mut vm, stream, "{}");
-            answer(&mut vm, response("200", b"{}"));
+            finish_request(&mut vm, stream, "{}");
+            respond(&mut vm, response("200", b"{}"));
         }
         let counted = outcomes(&mut vm);
         assert_eq!(counted, [(".r.equal".to_owned(), 15)], "{moment}");
@@ -70,11 +70,11 @@ fn stalled_uploads_block_no_others() {
 
 #[test]
 fn slowly_read_responses_are_not_in_flight_once_v2_has_responded() {
-    let mut vm = copying(&json!({ "max_in_flight": 4, "send": "with_request" }));
+    let mut vm = shadowing(&json!({ "max_in_flight": 4, "send": "with_request" }));
     let slow: Vec<Stream> = (0..12)
         .map(|number| {
             let stream = open(&mut vm, Some(number), true);
-            answer(&mut vm, response("200", b"{}"));
+            respond(&mut vm, response("200", b"{}"));
             vm.response(&stream, &OK, false).expect("no trap");
             vm.response_body(&stream, b"{", false).expect("no trap");
             stream
@@ -93,7 +93,7 @@ fn slowly_read_responses_are_not_in_flight_once_v2_has_responded() {
 
 #[test]
 fn a_request_that_waits_for_a_minute_is_dropped() {
-    let mut vm = copying(&json!({}));
+    let mut vm = shadowing(&json!({}));
     let upload = open(&mut vm, Some(1), false);
     let unanswered = open(&mut vm, Some(2), true);
     let half_read = open(&mut vm, Some(3), true);
@@ -114,12 +114,12 @@ fn a_request_that_waits_for_a_minute_is_dropped() {
 
 #[test]
 fn one_account_gets_a_quarter_of_the_requests_in_flight() {
-    let mut vm = copying(&json!({ "max_in_flight": 8 }));
+    let mut vm = shadowing(&json!({ "max_in_flight": 8 }));
     let mut ask = |account: Option<usize>, times: usize| {
         let before = tokens(&vm).len();
         for _ in 0..times {
             let stream = open(&mut vm, account, true);
-            answered(&mut vm, stream, "{}");
+            finish_request(&mut vm, stream, "{}");
         }
         tokens(&vm).len() - before
     };
@@ -127,9 +127,9 @@ fn one_account_gets_a_quarter_of_the_requests_in_flight() {
     assert_eq!(ask(None, 10), 6);
     assert_eq!(ask(Some(2), 1), 0);
     let first = tokens(&vm)[0];
-    vm.answer(first, response("200", b"{}")).expect("no trap");
+    vm.respond(first, response("200", b"{}")).expect("no trap");
     let stream = open(&mut vm, Some(2), true);
-    answered(&mut vm, stream, "{}");
+    finish_request(&mut vm, stream, "{}");
     assert_eq!(tokens(&vm).len(), 8);
     let counted = outcomes(&mut vm);
     assert_eq!(count(&counted, "dropped_busy"), 13, "{counted:?}");
@@ -137,7 +137,7 @@ fn one_account_gets_a_quarter_of_the_requests_in_flight() {
 
 #[test]
 fn an_account_with_many_waiting_requests_drops_its_own() {
-    let mut vm = copying(&json!({ "max_in_flight": 8 }));
+    let mut vm = shadowing(&json!({ "max_in_flight": 8 }));
     let others: Vec<Stream> = (10..14).map(|n| open(&mut vm, Some(n), false)).collect();
     // Of 32 waiting requests it may have 8. While they are young, its next requests are dropped.
     let slow: Vec<Stream> = (0..10).map(|_| open(&mut vm, Some(1), false)).collect();
@@ -147,8 +147,8 @@ fn an_account_with_many_waiting_requests_drops_its_own() {
     assert_eq!(count(&outcomes(&mut vm), "dropped_slow"), 3);
     for stream in others {
         vm.request_body(&stream, b"x", true).expect("no trap");
-        answered(&mut vm, stream, "{}");
-        answer(&mut vm, response("200", b"{}"));
+        finish_request(&mut vm, stream, "{}");
+        respond(&mut vm, response("200", b"{}"));
     }
     assert_eq!(count(&outcomes(&mut vm), "equal"), 4);
     for stream in slow.into_iter().chain(more) {
@@ -161,14 +161,14 @@ fn an_account_with_many_waiting_requests_drops_its_own() {
 /// Requests at a slow v1 are compared too: up to half of the waiting requests may wait for v1.
 #[test]
 fn a_slow_v1_is_waited_for() {
-    let mut vm = copying(&json!({ "max_in_flight": 4 }));
+    let mut vm = shadowing(&json!({ "max_in_flight": 4 }));
     let waiting: Vec<Stream> = (0..8).map(|n| open(&mut vm, Some(n), true)).collect();
     ticks(&mut vm, 10);
     let more: Vec<Stream> = (8..20).map(|n| open(&mut vm, Some(n), true)).collect();
     assert_eq!(count(&outcomes(&mut vm), "dropped_busy"), 4);
     for stream in waiting {
-        answered(&mut vm, stream, "{}");
-        answer(&mut vm, response("200", b"{}"));
+        finish_request(&mut vm, stream, "{}");
+        respond(&mut vm, response("200", b"{}"));
     }
     assert_eq!(count(&outcomes(&mut vm), "equal"), 8);
     for stream in more {
@@ -178,7 +178,7 @@ fn a_slow_v1_is_waited_for() {
 
 #[test]
 fn requests_at_a_slow_v1_leave_half_of_the_room_to_others() {
-    let mut vm = copying(&json!({ "max_in_flight": 4 }));
+    let mut vm = shadowing(&json!({ "max_in_flight": 4 }));
     let slow: Vec<Stream> = (0..16).map(|n| open(&mut vm, Some(n), true)).collect();
     ticks(&mut vm, 10);
     // One at a time, and then half of the room at once.
@@ -191,8 +191,8 @@ fn requests_at_a_slow_v1_leave_half_of_the_room_to_others() {
     assert_eq!(count(&counted, "dropped_slow"), 8, "{counted:?}");
     assert_eq!(count(&counted, "dropped_busy"), 0, "{counted:?}");
     for stream in others.into_iter().chain(slow.into_iter().take(8)) {
-        answered(&mut vm, stream, "{}");
-        answer(&mut vm, response("200", b"{}"));
+        finish_request(&mut vm, stream, "{}");
+        respond(&mut vm, response("200", b"{}"));
     }
     assert_eq!(count(&outcomes(&mut vm), "equal"), 16);
 }

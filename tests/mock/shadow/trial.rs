@@ -4,7 +4,7 @@ use super::*;
 
 #[test]
 fn a_shadow_request_is_sent_after_the_user_has_the_response() {
-    let mut vm = copying(&json!({ "strip_headers": ["cookie"] }));
+    let mut vm = shadowing(&json!({ "strip_headers": ["cookie"] }));
     let stream = vm.request(&request("POST"), false).expect("no trap");
     vm.request_body(&stream, b"some ", false).expect("no trap");
     vm.request_body(&stream, b"words", true).expect("no trap");
@@ -40,14 +40,14 @@ fn a_shadow_request_is_sent_after_the_user_has_the_response() {
     assert_eq!(call.headers, HeaderMap::received(&expected));
     assert_eq!(call.timeout, Some(std::time::Duration::from_secs(1)));
 
-    answer(&mut vm, response("200", b"{ \"a\": 1.0 }"));
+    respond(&mut vm, response("200", b"{ \"a\": 1.0 }"));
     assert_eq!(outcomes(&mut vm), one("equal"));
     assert_eq!(vm.unimplemented().len(), 0);
 }
 
 #[test]
 fn a_shadowed_request_makes_exactly_these_calls() {
-    let mut vm = copying(&json!({}));
+    let mut vm = shadowing(&json!({}));
     vm.tick().expect("no trap");
     vm.drain_root_calls();
     let stream = vm.request(&request("GET"), true).expect("no trap");
@@ -68,7 +68,7 @@ fn a_shadowed_request_makes_exactly_these_calls() {
             "proxy_http_call",
         ]
     );
-    answer(&mut vm, response("200", b"{}"));
+    respond(&mut vm, response("200", b"{}"));
     assert_eq!(
         vm.drain_root_calls(),
         [
@@ -85,19 +85,19 @@ fn a_shadowed_request_makes_exactly_these_calls() {
 #[test]
 fn a_shadow_request_can_be_sent_before_v1_has_responded() {
     for v2_first in [true, false] {
-        let mut vm = copying(&json!({ "send": "with_request" }));
+        let mut vm = shadowing(&json!({ "send": "with_request" }));
         let stream = vm.request(&request("POST"), false).expect("no trap");
         assert!(tokens(&vm).is_empty());
         vm.request_body(&stream, b"words", true).expect("no trap");
         assert_eq!(tokens(&vm).len(), 1);
         if v2_first {
-            answer(&mut vm, response("200", b"[1]"));
+            respond(&mut vm, response("200", b"[1]"));
             assert_eq!(outcomes(&mut vm), [("_sampled.r".to_owned(), 1)]);
-            answered(&mut vm, stream, "[1]");
+            finish_request(&mut vm, stream, "[1]");
             assert_eq!(outcomes(&mut vm), [(".r.equal".to_owned(), 1)]);
         } else {
-            answered(&mut vm, stream, "[1]");
-            answer(&mut vm, response("200", b"[1]"));
+            finish_request(&mut vm, stream, "[1]");
+            respond(&mut vm, response("200", b"[1]"));
             assert_eq!(outcomes(&mut vm), one("equal"));
         }
         assert!(tokens(&vm).is_empty());
@@ -123,32 +123,32 @@ fn every_end_has_an_outcome() {
         (local("503"), "v2_error"),
         (overloaded(), "dropped_busy"),
     ] {
-        let mut vm = copying(&json!({ "recheck": false }));
-        asked(&mut vm, "{}");
-        answer(&mut vm, v2);
+        let mut vm = shadowing(&json!({ "recheck": false }));
+        send_request(&mut vm, "{}");
+        respond(&mut vm, v2);
         assert_eq!(outcomes(&mut vm), one(outcome));
     }
     // A response of v2.
     for status in ["504", "503", "500"] {
-        let mut vm = copying(&json!({ "recheck": false }));
-        asked(&mut vm, "{}");
-        answer(&mut vm, response(status, b"{}"));
+        let mut vm = shadowing(&json!({ "recheck": false }));
+        send_request(&mut vm, "{}");
+        respond(&mut vm, response(status, b"{}"));
         assert_eq!(outcomes(&mut vm), one("different"));
     }
-    let mut vm = copying(&json!({}));
-    asked(&mut vm, "{}");
+    let mut vm = shadowing(&json!({}));
+    send_request(&mut vm, "{}");
     let [token] = tokens(&vm)[..] else { panic!() };
     vm.reset_call(token).expect("no trap");
     assert_eq!(outcomes(&mut vm), one("v2_error"));
 
     vm.remove_cluster("b");
-    asked(&mut vm, "{}");
+    send_request(&mut vm, "{}");
     assert_eq!(outcomes(&mut vm), one("v2_error"));
 }
 
 #[test]
 fn some_responses_of_v1_cause_no_shadow_request() {
-    let answers: [(&[(&str, &str)], &str); 6] = [
+    let responses: [(&[(&str, &str)], &str); 6] = [
         (&[(":status", "429")], "skipped_v1_busy"),
         (&[(":status", "503")], "skipped_v1_busy"),
         (
@@ -171,8 +171,8 @@ fn some_responses_of_v1_cause_no_shadow_request() {
         ),
         (&[(":status", "200")], "too_large"),
     ];
-    for (headers, outcome) in answers {
-        let mut vm = copying(&json!({ "max_body_bytes": 10 }));
+    for (headers, outcome) in responses {
+        let mut vm = shadowing(&json!({ "max_body_bytes": 10 }));
         let stream = vm.request(&request("GET"), true).expect("no trap");
         vm.response(&stream, headers, false).expect("no trap");
         vm.response_body(&stream, b"six   ", false)
@@ -186,7 +186,7 @@ fn some_responses_of_v1_cause_no_shadow_request() {
 
 #[test]
 fn an_incomplete_request_gets_no_shadow_request() {
-    let mut vm = copying(&json!({}));
+    let mut vm = shadowing(&json!({}));
     // The user leaves before the end of the body, before the response, within the response.
     let stream = vm.request(&request("POST"), false).expect("no trap");
     vm.request_body(&stream, b"half", false).expect("no trap");

@@ -36,7 +36,7 @@ pub trait Traffic: Send + Sync + 'static {
     fn request(&self, number: u32, into: &mut Vec<u8>);
 
     /// Checks a response. The error says what is wrong with it.
-    fn check(&self, number: u32, answer: &[u8]) -> Result<(), String>;
+    fn check(&self, number: u32, response: &[u8]) -> Result<(), String>;
 }
 
 /// The measurements of the client.
@@ -176,9 +176,9 @@ impl<T: Traffic> Connection<T> {
         while length(&self.received).is_none_or(|length| self.received.len() < length) {
             let mut part = [0; 16 * 1024];
             match self.stream.read(&mut part) {
-                Ok(0) => return Err(format!("the answer to request {place} is lost: closed")),
+                Ok(0) => return Err(format!("the response to request {place} is lost: closed")),
                 Ok(length) => self.received.extend_from_slice(&part[..length]),
-                Err(error) => return Err(format!("the answer to {place} is lost: {error}")),
+                Err(error) => return Err(format!("the response to {place} is lost: {error}")),
             }
         }
         self.traffic.check(place, &self.received)

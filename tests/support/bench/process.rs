@@ -40,7 +40,7 @@ impl Client {
     /// Lets the client send, and returns its measurements when it has all responses.
     pub fn run<Seen: DeserializeOwned>(mut self) -> Result<Seen, String> {
         let mut input = self.input.as_ref().ok_or("no pipe")?;
-        writeln!(input).map_err(|error| format!("cannot tell the client: {error}"))?;
+        writeln!(input).map_err(|error| format!("cannot start the client: {error}"))?;
         let mut text = String::new();
         let read = self.output.read_to_string(&mut text);
         let status = self.child.wait();
@@ -64,7 +64,7 @@ pub fn wait_for_start() -> Result<(), String> {
     println!("ready");
     match std::io::stdin().read_line(&mut String::new()) {
         Ok(1..) => Ok(()),
-        _ => Err("nobody waits for the answers".to_owned()),
+        _ => Err("the bench has ended".to_owned()),
     }
 }
 

@@ -92,14 +92,14 @@ impl AggregatedDiscoveryService for Observed {
             };
             std::future::ready(goes_on)
         });
-        let answers = self.inner.delta_aggregated_resources(requests).await?;
-        let answers = answers.inspect(move |answer| {
-            let Ok(answer) = answer else { return };
-            if let Some(resource) = answer.resources.first() {
-                let sent = (answer.nonce.clone(), resource.version.clone());
+        let responses = self.inner.delta_aggregated_resources(requests).await?;
+        let responses = responses.inspect(move |response| {
+            let Ok(response) = response else { return };
+            if let Some(resource) = response.resources.first() {
+                let sent = (response.nonce.clone(), resource.version.clone());
                 answered.lock().expect("a proxy").sent.extend([sent]);
             }
         });
-        Ok(Response::new(Box::pin(answers)))
+        Ok(Response::new(Box::pin(responses)))
     }
 }

@@ -14,7 +14,7 @@ const IN_QUERY: &AsciiSet = &NON_ALPHANUMERIC.remove(b'_').remove(b'.').remove(b
 /// The statistics prefix of the listener in the files.
 const CAME_IN: &str = "http.http.downstream_rq_total";
 /// Longer than the filter keeps counts to itself, even on a loaded machine.
-const UNTOLD: Duration = Duration::from_secs(5);
+const UNPUBLISHED: Duration = Duration::from_secs(5);
 const POLL: Duration = Duration::from_millis(20);
 
 /// The admin endpoint of one Envoy.
@@ -63,14 +63,14 @@ impl Admin {
     }
 
     async fn settle(&self) {
-        const TOLD: &str = "wasmcustom.turnout.decisions.";
-        let deadline = Instant::now() + UNTOLD;
+        const PUBLISHED: &str = "wasmcustom.turnout.decisions.";
+        let deadline = Instant::now() + UNPUBLISHED;
         loop {
-            let both = self.stats(&format!("^({TOLD}|{CAME_IN}$)")).await;
-            let told = both.iter().filter(|(name, _)| name.starts_with(TOLD));
-            let told: u64 = told.map(|(_, count)| count).sum();
+            let both = self.stats(&format!("^({PUBLISHED}|{CAME_IN}$)")).await;
+            let published = both.iter().filter(|(name, _)| name.starts_with(PUBLISHED));
+            let published: u64 = published.map(|(_, count)| count).sum();
             let came_in = both.get(CAME_IN).copied().unwrap_or_default();
-            if told >= came_in || Instant::now() > deadline {
+            if published >= came_in || Instant::now() > deadline {
                 return;
             }
             tokio::time::sleep(POLL).await;
@@ -84,9 +84,9 @@ impl Admin {
 
     /// Any other page. Panics if it does not exist.
     pub async fn get(&self, path: &str) -> String {
-        let answer = self.client.send(Request::get(path)).await;
-        assert_eq!(answer.status, 200, "{path}: {}", answer.text());
-        answer.text()
+        let response = self.client.send(Request::get(path)).await;
+        assert_eq!(response.status, 200, "{path}: {}", response.text());
+        response.text()
     }
 
     /// The address of the listener, once it accepts connections. An Envoy that is about to reject its
@@ -111,8 +111,8 @@ impl Admin {
     }
 
     async fn try_get(&self, path: &str) -> Option<String> {
-        let answer = self.client.try_send(Request::get(path)).await.ok()?;
-        (answer.status == 200).then(|| answer.text())
+        let response = self.client.try_send(Request::get(path)).await.ok()?;
+        (response.status == 200).then(|| response.text())
     }
 }
 

@@ -216,7 +216,7 @@ impl Bootstrap {
 
     /// Adds the filter's access-log entry to each response, in `x-turnout-logged`.
     #[must_use]
-    pub fn tell_decision(self) -> Self {
+    pub fn expose_decision(self) -> Self {
         self.replace(ROUTES, &[ROUTES, LOGGED].concat())
     }
 

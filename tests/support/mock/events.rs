@@ -11,7 +11,7 @@ impl Vm {
     }
 
     /// Responds to a call. For the filter a timeout is a response with status 504.
-    pub fn answer(&mut self, token: u32, response: HttpResponse) -> Result<(), Trap> {
+    pub fn respond(&mut self, token: u32, response: HttpResponse) -> Result<(), Trap> {
         let counts = [
             response.headers.entries().len(),
             response.body.len(),
@@ -95,15 +95,15 @@ impl Vm {
     ) -> Result<(), Trap> {
         let calls = &mut self.host_mut().calls;
         let index = calls.iter().position(|call| call.token == token);
-        let call = calls.remove(index.expect("a call that waits for an answer"));
+        let call = calls.remove(index.expect("a call that waits for a response"));
         let count = |of| u32::try_from(of).expect("a response of less than 4 GiB");
-        self.host_mut().answer = response;
+        self.host_mut().response = response;
         self.call(
             "proxy_on_http_call_response",
             call.root,
             &[token, count(headers), count(body), count(trailers)],
         )?;
-        self.host_mut().answer = None;
+        self.host_mut().response = None;
         self.settle()
     }
 }

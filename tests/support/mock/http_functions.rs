@@ -135,8 +135,8 @@ fn map_to_read(host: &mut Host, map: u32) -> Result<Option<&HeaderMap>, Stop> {
             } = &stream.request;
             trailers_lent.then_some(trailers)
         })),
-        CALL_RESPONSE_HEADERS => Ok(host.answer.as_ref().map(|answer| &answer.headers)),
-        CALL_RESPONSE_TRAILERS => Ok(host.answer.as_ref().map(|answer| &answer.trailers)),
+        CALL_RESPONSE_HEADERS => Ok(host.response.as_ref().map(|response| &response.headers)),
+        CALL_RESPONSE_TRAILERS => Ok(host.response.as_ref().map(|response| &response.trailers)),
         3..=5 => Ok(None),
         _ => Err(Status::BadArgument.into()),
     }

@@ -57,7 +57,7 @@ fn link_stub(linker: &mut Linker<Host>, module: &str, name: &str, kind: &ExternT
     let ExternType::Func(signature) = kind else {
         panic!("the module imports {module}.{name}, which is no function");
     };
-    let answer = match module {
+    let response = match module {
         "env" if name.starts_with("proxy_") => Status::Unimplemented as u32,
         "wasi_snapshot_preview1" => wasi::NOT_SUPPORTED,
         _ => panic!("the module imports {module}.{name}, which Envoy does not have"),
@@ -66,7 +66,7 @@ fn link_stub(linker: &mut Linker<Host>, module: &str, name: &str, kind: &ExternT
     let stub = move |mut caller: Caller<'_, Host>, _: &[Val], results: &mut [Val]| {
         caller.data_mut().unimplemented.insert(recorded.clone());
         if let Some(result) = results.first_mut() {
-            *result = Val::I32(answer.cast_signed());
+            *result = Val::I32(response.cast_signed());
         }
         Ok(())
     };
@@ -135,8 +135,8 @@ fn buffer(host: &mut Host, kind: u32) -> Result<Vec<u8>, Stop> {
         1 => Ok(host
             .active_stream()
             .map_or_else(Vec::new, |stream| message_body(&stream.response.body))),
-        4 => match &host.answer {
-            Some(answer) => Ok(answer.body.clone()),
+        4 => match &host.response {
+            Some(response) => Ok(response.body.clone()),
             None => Err(Status::NotFound.into()),
         },
         7 => match &host.configuration {

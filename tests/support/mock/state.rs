@@ -187,7 +187,7 @@ pub(super) struct Host {
     pub absent_clusters: BTreeSet<String>,
     pub calls: Vec<HttpCall>,
     pub last_call: u32,
-    pub answer: Option<HttpResponse>,
+    pub response: Option<HttpResponse>,
     pub root_calls: Vec<&'static str>,
     pub unimplemented: BTreeSet<String>,
     /// Root contexts that called `proxy_done` after they were asked to finish.
@@ -221,7 +221,7 @@ impl Default for Host {
             absent_clusters: BTreeSet::new(),
             calls: Vec::new(),
             last_call: 0,
-            answer: None,
+            response: None,
             root_calls: Vec::new(),
             unimplemented: BTreeSet::new(),
             finished_roots: Vec::new(),

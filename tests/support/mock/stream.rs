@@ -139,8 +139,8 @@ impl Vm {
         let message = &mut self.state(stream.id).request;
         message.trailers = HeaderMap::received(trailers);
         message.trailers_lent = true;
-        let answer = self.call("proxy_on_request_trailers", stream.id, &[count])?;
-        let action = self.action(stream.id, answer);
+        let response = self.call("proxy_on_request_trailers", stream.id, &[count])?;
+        let action = self.action(stream.id, response);
         self.state(stream.id).request.trailers_lent = action == Action::Pause;
         self.settle()?;
         Ok(action)
@@ -224,8 +224,8 @@ impl Vm {
         let message = self.message(callback, id);
         message.headers = headers;
         message.lent = true;
-        let answer = self.call(callback, id, &[count, end_of_stream.into()])?;
-        let action = self.action(id, answer);
+        let response = self.call(callback, id, &[count, end_of_stream.into()])?;
+        let action = self.action(id, response);
         if action == Action::Continue {
             self.message(callback, id).lent = false;
         }
@@ -243,8 +243,8 @@ impl Vm {
         let body = &mut self.message(callback, id).body;
         body.get_or_insert_default().extend(piece);
         let size = u32::try_from(body.as_ref().map_or(0, Vec::len)).expect("a bounded body");
-        let answer = self.call(callback, id, &[size, end_of_stream.into()])?;
-        let action = self.action(id, answer);
+        let response = self.call(callback, id, &[size, end_of_stream.into()])?;
+        let action = self.action(id, response);
         if action == Action::Continue {
             self.message(callback, id).body = None;
         }
@@ -253,9 +253,9 @@ impl Vm {
     }
 
     /// A local response stops the request, whatever the callback returns.
-    fn action(&mut self, id: u32, answer: Option<u32>) -> Action {
+    fn action(&mut self, id: u32, response: Option<u32>) -> Action {
         let answered_locally = self.state(id).local_response.is_some();
-        match answer {
+        match response {
             None | Some(0) if !answered_locally => Action::Continue,
             _ => Action::Pause,
         }

@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use serde_json::{Value, json};
 
-use super::{Answer, Fault, PATIENCE, POLL, Received, Scripted};
+use super::{Fault, PATIENCE, POLL, Received, Response, Scripted};
 
 /// A running collector. Dropping it stops it at once.
 ///
@@ -108,13 +108,13 @@ fn is_logs(request: &Received) -> bool {
 }
 
 /// Like a real collector: it rejects what is not JSON.
-fn take(request: &Received) -> Answer {
+fn take(request: &Received) -> Response {
     let is_json = request.header("content-type") == Some("application/json")
         && serde_json::from_slice::<Value>(&request.body).is_ok();
     match (is_logs(request), is_json) {
-        (false, _) => Answer::new(404),
-        (true, false) => Answer::new(400),
-        (true, true) => Answer::json(&json!({ "partialSuccess": {} })),
+        (false, _) => Response::new(404),
+        (true, false) => Response::new(400),
+        (true, true) => Response::json(&json!({ "partialSuccess": {} })),
     }
 }
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use hyper::body::{Body, Bytes, Frame, SizeHint};
 use hyper::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
-use hyper::{Response, StatusCode};
+use hyper::{Response as HttpResponse, StatusCode};
 use serde_json::Value;
 use tokio::time::Sleep;
 
@@ -18,7 +18,7 @@ const BEFORE_THE_CUT: Duration = Duration::from_millis(20);
 
 /// A response and its delay.
 #[derive(Clone, Debug)]
-pub struct Answer {
+pub struct Response {
     status: StatusCode,
     headers: HeaderMap,
     content: Content,
@@ -34,7 +34,7 @@ enum Content {
     Made(Option<u64>),
 }
 
-impl Answer {
+impl Response {
     /// A response with this status and nothing else.
     #[must_use]
     pub fn new(status: u16) -> Self {
@@ -124,8 +124,8 @@ impl Answer {
         self.delay
     }
 
-    pub(super) fn into_response(self) -> Response<Sending> {
-        let mut response = Response::new(Sending::of(&self.content));
+    pub(super) fn into_response(self) -> HttpResponse<Sending> {
+        let mut response = HttpResponse::new(Sending::of(&self.content));
         *response.status_mut() = self.status;
         *response.headers_mut() = self.headers;
         if let Content::Cut(sent) = &self.content {

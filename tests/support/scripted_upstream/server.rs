@@ -5,7 +5,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, RwLock, mpsc};
 
-use hyper::Response;
+use hyper::Response as HttpResponse;
 use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo};
@@ -18,12 +18,12 @@ use tokio::task::JoinSet;
 
 use super::Fault;
 use super::received::{Received, Record};
-use super::response::{Answer, Sending};
+use super::response::{Response, Sending};
 
 const BACKLOG: u32 = 1_024;
 const NO_HTTP: &[u8] = b"\x16\x03\x01\x00\xffthis is no HTTP\x00\r\n\r\n";
 
-pub(super) type Handler = Box<dyn Fn(&Received) -> Answer + Send + Sync>;
+pub(super) type Handler = Box<dyn Fn(&Received) -> Response + Send + Sync>;
 
 /// The state that the server and its user share.
 pub(super) struct Shared {
@@ -145,7 +145,7 @@ async fn connection(shared: Arc<Shared>, stream: TcpStream) {
         }
         Some(Fault::Garbage) => garbage(stream).await,
         _ => {
-            let service = service_fn(|request| answer(Arc::clone(&shared), request));
+            let service = service_fn(|request| respond(Arc::clone(&shared), request));
             let http = auto::Builder::new(TokioExecutor::new());
             // It fails whenever the other side or a fault cuts it.
             let _ = http.serve_connection(TokioIo::new(stream), service).await;
@@ -163,32 +163,32 @@ async fn garbage(mut stream: TcpStream) {
 }
 
 /// An error means no response: it ends the connection, or the stream in HTTP/2.
-async fn answer(
+async fn respond(
     shared: Arc<Shared>,
     request: hyper::Request<Incoming>,
-) -> Result<Response<Sending>, String> {
+) -> Result<HttpResponse<Sending>, String> {
     let received = Received::read(request).await?;
     let _waiting = Waiting::enter(&shared);
     let mut faults = shared.fault.subscribe();
     let fault = *faults.borrow_and_update();
-    let answer = shared.handler.read().expect("a handler")(&received);
+    let response = shared.handler.read().expect("a handler")(&received);
     shared.record.lock().expect("the record").add(received);
     // After the record, so that a test that sees the count finds the request.
     shared.requests.fetch_add(1, Ordering::SeqCst);
-    let answer = match fault {
+    let response = match fault {
         Some(Fault::Silence) => {
             let _ = faults.changed().await;
-            return Err("no answer".to_owned());
+            return Err("no response".to_owned());
         }
-        Some(Fault::Late(delay)) => answer.after(delay),
-        Some(Fault::Cut) => answer.cut(),
-        Some(Fault::Long(bytes)) => answer.long(bytes),
-        Some(Fault::Endless) => answer.endless(),
-        Some(Fault::Status(status)) => Answer::new(status),
-        Some(Fault::Refuse | Fault::Reset | Fault::Garbage) | None => answer,
+        Some(Fault::Late(delay)) => response.after(delay),
+        Some(Fault::Cut) => response.cut(),
+        Some(Fault::Long(bytes)) => response.long(bytes),
+        Some(Fault::Endless) => response.endless(),
+        Some(Fault::Status(status)) => Response::new(status),
+        Some(Fault::Refuse | Fault::Reset | Fault::Garbage) | None => response,
     };
-    tokio::time::sleep(answer.delay()).await;
-    Ok(answer.into_response())
+    tokio::time::sleep(response.delay()).await;
+    Ok(response.into_response())
 }
 
 /// A request that waits for its response.

@@ -1,10 +1,9 @@
 #!/usr/bin/env python3
-"""Reads what Envoy discovers (ECDS) as Envoy's own messages say, and prints what it holds.
+"""Parses an ECDS file with Envoy's own messages, and prints its contents.
 
     check_discovery.py < filter.json
 
-Needs the package `xds-protos`, which is in .published. A field that the messages do not have is an error,
-and so is a word that is none of theirs.
+Needs the package `xds-protos`, which is in .published. An unknown field or enum value is an error.
 """
 
 import json
@@ -20,7 +19,7 @@ from envoy.service.discovery.v3.discovery_pb2 import DiscoveryResponse
 
 
 def unpacked(packed, message):
-    """Of another type is an error."""
+    """Fails if the message has another type."""
     assert packed.Unpack(message), packed.type_url
     return message
 
@@ -30,7 +29,7 @@ def main():
     resource, = response.resources
     extension = unpacked(resource, TypedExtensionConfig())
     plugin = unpacked(extension.typed_config, Wasm()).config
-    told = {
+    contents = {
         "version": response.version_info,
         "name": extension.name,
         "plugin": plugin.name,
@@ -39,7 +38,7 @@ def main():
         "filename": plugin.vm_config.code.local.filename,
         "configuration": unpacked(plugin.configuration, StringValue()).value,
     }
-    print(json.dumps(told, sort_keys=True))
+    print(json.dumps(contents, sort_keys=True))
 
 
 if __name__ == "__main__":

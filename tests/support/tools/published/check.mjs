@@ -1,10 +1,9 @@
-// Holds the objects in YAML files against the published types of Istio, Envoy Gateway and Gateway API:
+// Checks the objects in YAML files against the published types of Istio, Envoy Gateway and Gateway API:
 //
 //     node --input-type=module - FILE... < check.mjs
 //
-// from the folder with the packages. TypeScript finds fields that the types do not have, and words that
-// are none of theirs; their validators find what does not fit a pattern, a length or a number. Prints as JSON
-// the kinds that it saw, the problems, and the configurations of plugins, for which there is no type.
+// from the folder with the packages. TypeScript finds unknown fields and enum values; the validators check patterns,
+// lengths and ranges. Prints JSON with the kinds, the problems, and the plugin configurations, which have no type.
 
 import { spawnSync } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
@@ -19,7 +18,7 @@ const SOURCES = {
   WasmPlugin: "@kubernetes-models/istio/extensions.istio.io/v1alpha1/WasmPlugin",
 };
 
-// As Kubernetes reads it: `off` is no word in YAML 1.1.
+// As Kubernetes reads it: in YAML 1.1, `off` is a boolean.
 const read = (file) => parseAllDocuments(readFileSync(file, "utf8"), { version: "1.1", strict: true });
 const problems = [];
 const objects = process.argv.slice(2).flatMap((file) => {
@@ -33,7 +32,7 @@ const lines = [];
 for (const [index, object] of objects.entries()) {
   const source = SOURCES[object?.kind];
   if (!source) {
-    problems.push(`${object?.kind}: no such kind here`);
+    problems.push(`${object?.kind}: unknown kind`);
     continue;
   }
   try {
@@ -55,8 +54,8 @@ try {
   const tsc = join(process.cwd(), "node_modules/typescript/bin/tsc");
   const run = spawnSync(process.execPath, [tsc, ...options, ...modules, file], { encoding: "utf8" });
   if (run.status !== 0) {
-    const told = (run.stdout + run.stderr).trim();
-    problems.push(...told.split("\n").map((line) => line.replace(/^.*\(\d+,\d+\): /, "")));
+    const output = (run.stdout + run.stderr).trim();
+    problems.push(...output.split("\n").map((line) => line.replace(/^.*\(\d+,\d+\): /, "")));
   }
 } finally {
   rmSync(folder, { recursive: true });

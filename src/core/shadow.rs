@@ -1,38 +1,37 @@
-//! Shadow mode: which requests are copied to v2, and what is made of the two answers.
+//! Shadowing: which requests are sampled, and how the responses of v1 and v2 are judged.
 //!
-//! Nothing here reaches the user: v1 has answered, or will, whatever becomes of a copy. What is here
-//! is as pure as the rest of the core: the filter brings requests, answers and the time, and carries
-//! out what it is told.
+//! Nothing here affects the user's response. Like the rest of core it is pure: the filter supplies
+//! requests, responses and the time, and sends the shadow requests.
 
+mod account_shares;
 pub(crate) mod byte_budget;
 mod comparison;
-mod copy;
+mod copied_headers;
 mod difference;
+mod difference_record;
 mod encoding;
 mod json_writer;
 mod latency;
-mod limit;
 mod noise_model;
 mod otlp;
 mod outcome;
-mod record;
 mod repetitions;
-mod reply;
 mod sample;
-mod shares;
-mod tally;
+mod stored_response;
+mod summary_counts;
+mod token_bucket;
 mod trial;
 
 pub use crate::plan::shadow_plan::{Rewrite, SendTiming, ShadowPlan};
-pub use copy::carry;
-pub use difference::{Difference, Noted, NotedKind, Shown, Side};
+pub use account_shares::{AccountCharge, AccountKey, AccountShares, share};
+pub use copied_headers::copied_headers;
+pub use difference::{Difference, RecordedFinding, RecordedKind, RecordedSide, RecordedValue};
+pub use difference_record::{Record, RecordLimiter};
 pub use latency::Latency;
 pub use noise_model::NoiseModel;
 pub use otlp::export;
 pub use outcome::Outcome;
-pub use record::{Record, Records};
-pub use reply::Reply;
 pub use sample::Sample;
-pub use shares::{AccountCharge, AccountKey, Shares, share};
-pub use tally::{Tally, route_name, segment_name};
-pub use trial::{Answered, Judge, Next, Trial, Verdict};
+pub use stored_response::StoredResponse;
+pub use summary_counts::{SummaryCounts, route_name, segment_name};
+pub use trial::{CallResult, NextStep, Trial, TrialContext, TrialResult};

@@ -281,10 +281,10 @@ impl Walker<'_, '_, '_> {
 
 impl Search {
     fn new(elements: &Pair) -> Self {
-        let nobody = (usize::MAX, Edge::Absent);
+        let none = (usize::MAX, Edge::Absent);
         Self {
             pairs: Vec::new(),
-            asked: vec![[nobody; 2]; indices(elements)],
+            asked: vec![[none; 2]; indices(elements)],
         }
     }
 

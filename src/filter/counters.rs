@@ -1,9 +1,9 @@
 //! Counters, `turnout.decisions.<rollout>.<treatment>.<reason>`, and the gauge `turnout.revision.<plugin>`.
 //!
-//! Loading a policy defines exactly the counters that its rollouts can need on this proxy, in any mode. So each
-//! series begins at 0, and a counter that the previous configuration had goes on where it was, even if that ran in
-//! another build's VM. When such a VM ends, Envoy drops the counters that this one has not defined. Within one VM
-//! Envoy keeps the series of a removed rollout.
+//! Loading a policy defines exactly the counters that its rollouts can need on this proxy, in any mode.
+//! So each series begins at 0, and a counter of the previous configuration continues, even if that ran
+//! in another build's VM. When such a VM ends, Envoy drops the counters that this one has not defined.
+//! Within one VM Envoy keeps the series of a removed rollout.
 
 use std::mem;
 
@@ -14,26 +14,26 @@ use turnout_core::{
 
 use crate::host::{self, MetricKind};
 
-/// The counters of one policy, and what has been counted since the proxy was last told.
+/// The counters of one policy, and the counts that have not been flushed to the proxy.
 ///
-/// A call of the proxy costs more than all else that counting takes, so it is told of many requests at
-/// once: at each tick, and before a policy goes.
+/// A call to the proxy costs more than everything else about counting, so many requests are flushed at
+/// once: at each tick, and before a policy is removed.
 pub(crate) struct Counters {
     no_rollout: Counter,
-    /// By the rollout's index.
-    rollouts: Vec<OfRollout>,
-    /// Whether there is anything that the proxy has not been told.
-    is_behind: bool,
+    /// By the index of the rollout.
+    rollouts: Vec<RolloutCounters>,
+    /// True if unflushed counts remain.
+    has_pending: bool,
 }
 
-/// By the reason's place in [`Reason::ALL`] and the treatment's in [`Treatment::ALL`].
-type OfRollout = [[Counter; Treatment::ALL.len()]; Reason::ALL.len()];
+/// By the index of the reason in [`Reason::ALL`] and of the treatment in [`Treatment::ALL`].
+type RolloutCounters = [[Counter; Treatment::ALL.len()]; Reason::ALL.len()];
 
 #[derive(Default)]
 struct Counter {
-    /// Under which the proxy knows it; `None` until it counts, where the policy says that it never does.
+    /// The proxy's id of the counter. `None` until it first counts, if the policy cannot reach it.
     number: Option<u32>,
-    untold: u32,
+    pending: u32,
 }
 
 impl Counters {
@@ -45,7 +45,7 @@ impl Counters {
             rollouts: rollouts
                 .map(|rollout| define_all(rollout, inbound))
                 .collect(),
-            is_behind: false,
+            has_pending: false,
         }
     }
 
@@ -59,15 +59,15 @@ impl Counters {
                 .and_then(|treatments| treatments.get_mut(decision.treatment as usize)),
         };
         if let Some(counter) = counter {
-            // Told once a second, it does not get that far.
-            counter.untold = counter.untold.saturating_add(1);
-            self.is_behind = true;
+            // Flushed once a second, it does not get that high.
+            counter.pending = counter.pending.saturating_add(1);
+            self.has_pending = true;
         }
     }
 
-    /// Reports to the proxy all that has been counted under this plan.
+    /// Reports to the proxy everything that has been counted under this plan.
     pub(crate) fn flush(&mut self, plan: &Plan) {
-        if !mem::take(&mut self.is_behind) {
+        if !mem::take(&mut self.has_pending) {
             return;
         }
         self.no_rollout
@@ -95,28 +95,28 @@ impl Counter {
     }
 
     fn flush(&mut self, rollout: &str, treatment: Treatment, reason: Reason) {
-        let untold = mem::take(&mut self.untold);
-        if untold == 0 {
+        let pending = mem::take(&mut self.pending);
+        if pending == 0 {
             return;
         }
         if self.number.is_none() {
             self.define(rollout, treatment, reason);
         }
         if let Some(number) = self.number {
-            host::add(number, untold.into());
+            host::add(number, pending.into());
         }
     }
 }
 
-/// Says which policy is in force. As a number: a text would be one more series for each policy that
-/// the proxy has ever had.
-pub(crate) fn tell_revision(plugin: &str, revision: &Revision) {
+/// Publishes the revision of the active policy as a number. As text, it would add a series for every
+/// policy that the proxy has ever had.
+pub(crate) fn publish_revision(plugin: &str, revision: &Revision) {
     if let Some(gauge) = host::define_metric(MetricKind::Gauge, &revision_gauge(plugin)) {
         host::record(gauge, revision.number());
     }
 }
 
-fn define_all(rollout: &Rollout, inbound: Inbound) -> OfRollout {
+fn define_all(rollout: &Rollout, inbound: Inbound) -> RolloutCounters {
     Reason::ALL.map(|reason| {
         Treatment::ALL.map(
             |treatment| match rollout.can_decide(inbound, treatment, reason) {

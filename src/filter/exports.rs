@@ -1,11 +1,11 @@
-//! What the proxy calls: the callbacks of proxy-wasm (ABI 0.2.1) that each build of this filter has a use
-//! for. Those that only copies need are with them.
+//! The callbacks of proxy-wasm (ABI 0.2.1) that every build of this filter needs. Those for shadowing
+//! are in `shadowing/exports.rs`.
 #![expect(
     unsafe_code,
     reason = "the proxy finds functions by their names, so these may not be mangled"
 )]
 
-use crate::copies::Copies;
+use crate::shadowing::Shadowing;
 use crate::stream::strip_trailers;
 use crate::vm::{CONTINUE, Vm};
 
@@ -24,24 +24,24 @@ extern "C" fn _initialize() {
     }
 }
 
-/// By its name alone it says which ABI this is.
+/// Its name declares the ABI version.
 #[unsafe(no_mangle)]
 extern "C" fn proxy_abi_version_0_2_1() {}
 
-/// Memory for what the proxy hands over. It is given back as a `Vec<u8>` whose length and capacity
-/// are `size`.
+/// Allocates memory that the proxy fills. It is freed as a `Vec<u8>` whose length and capacity are
+/// `size`.
 #[unsafe(no_mangle)]
 extern "C" fn proxy_on_memory_allocate(size: usize) -> *mut u8 {
     Box::into_raw(Box::<[u8]>::new_uninit_slice(size)).cast()
 }
 
-/// A plugin's context has no parent; a request's has the plugin's.
+/// The context of a plugin has no parent; the context of a request has the plugin's.
 #[unsafe(no_mangle)]
 extern "C" fn proxy_on_context_create(context: u32, parent: u32) {
     Vm::with(|vm| vm.create(context, parent));
 }
 
-/// Whether the configuration is taken.
+/// Returns whether the configuration is accepted.
 #[unsafe(no_mangle)]
 extern "C" fn proxy_on_configure(context: u32, size: usize) -> u32 {
     let is_taken = Vm::with(|vm| vm.configure(context, size));
@@ -54,11 +54,11 @@ extern "C" fn proxy_on_request_headers(context: u32, _count: usize, end: u32) ->
     CONTINUE
 }
 
-/// The proxy calls it only for a request that has trailers, which end the request.
+/// The proxy calls it only for a request with trailers, which end the request.
 #[unsafe(no_mangle)]
 extern "C" fn proxy_on_request_trailers(context: u32, _count: usize) -> u32 {
     strip_trailers();
-    Vm::with(|vm| vm.copied(context, Copies::request_ended));
+    Vm::with(|vm| vm.observe_shadowed(context, Shadowing::request_trailers));
     CONTINUE
 }
 

@@ -1,31 +1,30 @@
-//! What the proxy offers: its functions (proxy-wasm, ABI 0.2.1), as far as this filter needs them.
+//! The host functions of proxy-wasm (ABI 0.2.1) that this filter needs.
 //!
-//! On the request path a panic is an outage, so a call that the proxy refuses is a call that did
-//! nothing.
+//! On the request path a panic is an outage, so a call that the proxy refuses has no effect.
 #![expect(
     unsafe_code,
     reason = "host functions are foreign, and they are all called here"
 )]
 
-#[cfg(feature = "copies")]
-mod copying;
+#[cfg(feature = "shadowing")]
+mod shadow_calls;
 
 use std::ptr;
 
-#[cfg(feature = "copies")]
-pub(crate) use copying::{
+#[cfg(feature = "shadowing")]
+pub(crate) use shadow_calls::{
     CALL_BODY, CALL_HEADERS, REQUEST_BODY, RESPONSE_BODY, RESPONSE_HEADERS, body, call,
-    call_succeeded, increment, is_own_answer,
+    call_succeeded, increment, is_local_reply,
 };
 
-/// A map of headers, as the ABI numbers them.
+/// A header map, by its number in the ABI.
 #[derive(Clone, Copy)]
 pub(crate) struct Map(u32);
 
 pub(crate) const REQUEST_HEADERS: Map = Map(0);
 pub(crate) const REQUEST_TRAILERS: Map = Map(1);
 
-/// A body, or a piece of one, as the ABI numbers it.
+/// A buffer, by its number in the ABI.
 #[derive(Clone, Copy)]
 pub(crate) struct Body(u32);
 
@@ -33,14 +32,14 @@ const PLUGIN_CONFIGURATION: Body = Body(7);
 
 #[derive(Clone, Copy)]
 pub(crate) enum LogLevel {
-    #[cfg(feature = "copies")]
+    #[cfg(feature = "shadowing")]
     Trace = 0,
-    #[cfg(feature = "copies")]
+    #[cfg(feature = "shadowing")]
     Debug = 1,
     Info = 2,
     Warn = 3,
     Error = 4,
-    #[cfg(feature = "copies")]
+    #[cfg(feature = "shadowing")]
     Critical = 5,
 }
 
@@ -48,7 +47,7 @@ pub(crate) enum LogLevel {
 pub(crate) enum MetricKind {
     Counter = 0,
     Gauge = 1,
-    #[cfg(feature = "copies")]
+    #[cfg(feature = "shadowing")]
     Histogram = 2,
 }
 
@@ -98,13 +97,13 @@ pub(crate) fn log(level: LogLevel, line: &str) {
     }
 }
 
-/// A part of the plugin's configuration, which is readable while the plugin is being configured.
+/// Reads a part of the plugin's configuration. Only available while the plugin is being configured.
 pub(crate) fn plugin_configuration(start: usize, most: usize) -> Vec<u8> {
-    part(PLUGIN_CONFIGURATION, start, most)
+    read_buffer(PLUGIN_CONFIGURATION, start, most)
 }
 
-/// Adds a value; those that the header has stay. At this version of the ABI each change of a request's
-/// header has Envoy choose the route anew, which is what the headers are for.
+/// Adds a value to a request header, which keeps its other values. In this version of the ABI, every
+/// change of a request header makes Envoy choose the route again, which the headers are for.
 pub(crate) fn add_request_header(name: &str, value: &[u8]) {
     // SAFETY: the host reads the two slices during the call and keeps neither.
     unsafe {
@@ -118,7 +117,7 @@ pub(crate) fn add_request_header(name: &str, value: &[u8]) {
     }
 }
 
-/// Removes every value of a name.
+/// Removes every value of a header.
 pub(crate) fn remove(map: Map, name: &[u8]) {
     // SAFETY: the host reads the slice during the call and does not keep it.
     unsafe {
@@ -126,7 +125,7 @@ pub(crate) fn remove(map: Map, name: &[u8]) {
     }
 }
 
-/// Access logs read it as `%FILTER_STATE(wasm.<name>:PLAIN)%`.
+/// Sets a property that access logs read as `%FILTER_STATE(wasm.<name>:PLAIN)%`.
 pub(crate) fn set_property(name: &str, value: &[u8]) {
     // SAFETY: the host reads the two slices during the call and keeps neither.
     unsafe {
@@ -134,9 +133,9 @@ pub(crate) fn set_property(name: &str, value: &[u8]) {
     }
 }
 
-/// The region of the proxy's locality; empty when it has none.
+/// Returns the region of the proxy's locality, or an empty string.
 pub(crate) fn region() -> String {
-    // The second is what older proxies call it.
+    // The second is the path in older proxies.
     const PATHS: [&[u8]; 2] = [b"xds\0node\0locality\0region", b"node\0locality\0region"];
     let mut regions = PATHS.into_iter().map(property);
     let region = regions.find(|found| !found.is_empty());
@@ -145,23 +144,23 @@ pub(crate) fn region() -> String {
         .unwrap_or_default()
 }
 
-/// What the proxy's configuration calls this plugin; empty when it has no name.
+/// Returns the plugin's name in the proxy's configuration, or an empty string.
 pub(crate) fn plugin_name() -> String {
     String::from_utf8(property(b"plugin_name")).unwrap_or_default()
 }
 
-/// What the proxy knows under a path, whose steps are separated by zero bytes; nothing when it does
-/// not know.
+/// Returns the property at a path whose steps are separated by zero bytes. Empty if the proxy does not
+/// have it.
 fn property(path: &[u8]) -> Vec<u8> {
     let (mut data, mut size) = (ptr::null_mut(), 0);
     // SAFETY: the host reads the path during the call and writes one word to each of the two
     // pointers, which are valid for it.
     let status =
         unsafe { proxy_get_property(path.as_ptr(), path.len(), &raw mut data, &raw mut size) };
-    handed_over(status, data, size)
+    take_host_buffer(status, data, size)
 }
 
-/// A number for a metric; one that is known by this name already goes on where it was.
+/// Defines a metric and returns its id. A metric with this name that exists already continues.
 pub(crate) fn define_metric(kind: MetricKind, name: &str) -> Option<u32> {
     let mut metric = 0;
     // SAFETY: the host reads the name during the call and writes one word to `metric`.
@@ -170,7 +169,7 @@ pub(crate) fn define_metric(kind: MetricKind, name: &str) -> Option<u32> {
     (status == 0).then_some(metric)
 }
 
-/// Adds to a counter, or to a gauge, which may also be taken from.
+/// Adds to a counter or a gauge. The offset may be negative for a gauge.
 pub(crate) fn add(metric: u32, offset: i64) {
     // SAFETY: no pointer is passed.
     unsafe {
@@ -178,7 +177,7 @@ pub(crate) fn add(metric: u32, offset: i64) {
     }
 }
 
-/// The value of a gauge, or one more of a histogram.
+/// Sets a gauge, or adds a value to a histogram.
 pub(crate) fn record(metric: u32, value: u64) {
     // SAFETY: no pointer is passed.
     unsafe {
@@ -186,7 +185,7 @@ pub(crate) fn record(metric: u32, value: u64) {
     }
 }
 
-/// Nanoseconds since 1970; 0 when the proxy does not say.
+/// Returns nanoseconds since 1970, or 0 if the proxy does not know.
 pub(crate) fn now() -> u64 {
     let mut time = 0;
     // SAFETY: the host writes one number to the pointer, which is valid for it.
@@ -196,7 +195,7 @@ pub(crate) fn now() -> u64 {
     time
 }
 
-/// How often the proxy calls `proxy_on_tick` of this plugin; 0 for never.
+/// Sets the period in which the proxy calls `proxy_on_tick` of this plugin; 0 stops it.
 pub(crate) fn set_tick_period(milliseconds: u32) {
     // SAFETY: no pointer is passed.
     unsafe {
@@ -204,16 +203,16 @@ pub(crate) fn set_tick_period(milliseconds: u32) {
     }
 }
 
-fn part(body: Body, start: usize, max_size: usize) -> Vec<u8> {
+fn read_buffer(body: Body, start: usize, max_size: usize) -> Vec<u8> {
     let (mut data, mut size) = (ptr::null_mut(), 0);
     // SAFETY: the host writes one word to each of the two pointers, which are valid for it.
     let status =
         unsafe { proxy_get_buffer_bytes(body.0, start, max_size, &raw mut data, &raw mut size) };
-    handed_over(status, data, size)
+    take_host_buffer(status, data, size)
 }
 
-/// What the proxy has written into memory that it asked us for.
-fn handed_over(status: u32, data: *mut u8, size: usize) -> Vec<u8> {
+/// Takes ownership of memory that the proxy allocated in this VM and filled.
+fn take_host_buffer(status: u32, data: *mut u8, size: usize) -> Vec<u8> {
     if status != 0 || data.is_null() {
         return Vec::new();
     }
@@ -222,27 +221,26 @@ fn handed_over(status: u32, data: *mut u8, size: usize) -> Vec<u8> {
     unsafe { Vec::from_raw_parts(data, size, size) }
 }
 
-/// All headers of a message, in the form in which the proxy hands them over: the number of pairs,
-/// the lengths of each name and value, then each name and value with a zero byte behind it. Numbers
-/// are 32 bits, little-endian.
+/// All headers of a message in the proxy's format: the number of pairs, the lengths of each name and
+/// value, then each name and value followed by a zero byte. Numbers are 32 bits, little-endian.
 pub(crate) struct HeaderBuffer(Vec<u8>);
 
 impl HeaderBuffer {
-    /// Empty when the proxy does not give them.
-    pub(crate) fn of(map: Map) -> Self {
+    /// Reads a header map. Empty if the proxy does not provide it.
+    pub(crate) fn read(map: Map) -> Self {
         let (mut data, mut size) = (ptr::null_mut(), 0);
         // SAFETY: the host writes one word to each of the two pointers, which are valid for it.
         let status = unsafe { proxy_get_header_map_pairs(map.0, &raw mut data, &raw mut size) };
-        Self(handed_over(status, data, size))
+        Self(take_host_buffer(status, data, size))
     }
 
-    /// The bytes that it holds.
-    #[cfg(feature = "copies")]
+    /// The number of bytes it holds.
+    #[cfg(feature = "shadowing")]
     pub(crate) fn held_bytes(&self) -> usize {
         self.0.capacity()
     }
 
-    /// Names and values; nothing where the form is not kept.
+    /// Returns the names and values, or nothing if the format is wrong.
     pub(crate) fn pairs(&self) -> Vec<(&[u8], &[u8])> {
         self.read_pairs().unwrap_or_default()
     }

@@ -1,17 +1,17 @@
-//! Other plugins of Turnout in this VM, of which an operator has to know.
+//! Warns about other Turnout plugins in the same VM.
 //!
-//! A VM sees the plugins of its own `vm_id` only, and not whether two of them are in one filter chain. So this
-//! says what goes wrong where they are, and when it is fine.
+//! A VM sees only the plugins with its own `vm_id`, and not whether two of them are in one filter
+//! chain. So the warning describes what goes wrong in that case, and when two plugins are fine.
 
 use turnout_text::escape_for_terminal;
 
 use crate::host::{self, LogLevel};
 use crate::root::Active;
 
-/// So many rollouts of each plugin are compared, which takes a few milliseconds at most.
+/// The number of rollouts of each plugin to compare, which takes a few milliseconds at most.
 const COMPARED: usize = 1_000;
 
-/// Says once of each pair of plugins what the two do to each other.
+/// Warns once about each pair of plugins.
 #[derive(Default)]
 pub(crate) struct Neighbours {
     /// The names of each pair.
@@ -19,7 +19,7 @@ pub(crate) struct Neighbours {
 }
 
 impl Neighbours {
-    /// A plugin of the same name is the one that this one replaces.
+    /// Compares a new plugin with the others. One with the same name is the one it replaces.
     pub(crate) fn check<'a>(&mut self, taken: &Active, others: impl Iterator<Item = &'a Active>) {
         for other in others {
             let (name, plugin) = (&other.plugin, &taken.plugin);
@@ -49,8 +49,8 @@ impl Neighbours {
     }
 }
 
-/// The first rollout of one plugin whose name the other has too. Metrics have the rollout's name and not the
-/// plugin's.
+/// Returns the first rollout name that both plugins have. Metrics contain the rollout's name and not
+/// the plugin's.
 fn shared_rollout<'a>(one: &'a Active, other: &Active) -> Option<&'a str> {
     let names = one.rollouts().take(COMPARED);
     let mut shared =

@@ -1,16 +1,15 @@
-//! The plugin in one worker's VM: takes the configuration, or refuses it and says why.
+//! The plugin in one worker's VM: accepts a configuration, or refuses it with the reasons.
 
 use std::rc::Rc;
 
 use turnout_core::{ByteBudget, Charge, Configuration, Time};
 
-use crate::copies::Copies;
-use crate::counters::{Counters, tell_revision};
+use crate::counters::{Counters, publish_revision};
 use crate::host::{self, LogLevel};
-use crate::reading::{Refusal, read};
+use crate::read_configuration::{Refusal, read};
+use crate::shadowing::Shadowing;
 
-/// How often the proxy is told what was counted, ramps are looked at, summaries looked for, and records
-/// exported.
+/// The period of flushing counters, checking ramps, writing summaries, and exporting records.
 const TICK_MS: u32 = 1_000;
 
 #[derive(Default)]
@@ -18,34 +17,34 @@ pub(crate) struct Root {
     pub(crate) active: Option<Active>,
 }
 
-/// What all requests under one configuration share.
+/// The state that all requests under one configuration share.
 pub(crate) struct Active {
     pub(crate) configuration: Rc<Configuration>,
-    /// What the proxy's configuration calls the plugin.
+    /// The plugin's name in the proxy's configuration.
     pub(crate) plugin: String,
     pub(crate) counters: Counters,
-    pub(crate) copies: Copies,
-    /// As of the last tick: ramps cost no request a look at the clock.
+    pub(crate) shadowing: Shadowing,
+    /// The time of the last tick, so that ramps need no clock reading per request.
     pub(crate) at: Time,
-    /// What the access log is told, written anew for each request where the last one was.
+    /// The access-log entry. Its memory is reused for each request.
     pub(crate) entry: Vec<u8>,
-    /// The policy's own bytes.
+    /// The bytes of the policy itself.
     _policy: Charge,
 }
 
 impl Root {
-    /// Envoy keeps the configuration before when this one, of so many bytes, is refused.
+    /// Loads a configuration of this size. If it is refused, Envoy keeps the previous one.
     pub(crate) fn configure(&mut self, size: usize, budget: &ByteBudget) -> bool {
         let begin = host::now();
         match read(size, budget) {
-            Ok((configuration, _)) if is_beyond(&configuration) => false,
+            Ok((configuration, _)) if report_unsupported(&configuration) => false,
             Ok((mut configuration, charge)) => {
                 configuration.plan.set_region(&host::region());
                 let active = Active::new(configuration, charge, budget);
-                tell_revision(&active.plugin, active.configuration.plan.revision());
+                publish_revision(&active.plugin, active.configuration.plan.revision());
                 let took = host::now().saturating_sub(begin);
-                announce(&active.configuration, took);
-                // The same plugin may come twice, as in two listeners: it is the same context.
+                log_accepted(&active.configuration, took);
+                // One plugin in two listeners has one context and is configured twice.
                 if let Some(mut before) = self.active.replace(active) {
                     before.end();
                 }
@@ -57,7 +56,7 @@ impl Root {
                      raise it (turnout apply --max-held-bytes), lower max_body_bytes, or list fewer accounts and \
                      rollouts"
                 ));
-                refused(1);
+                log_refused(1);
                 false
             }
             Err(Refusal::Wrong(diagnostics)) => {
@@ -66,7 +65,7 @@ impl Root {
                 }
                 let found = diagnostics.as_slice().len();
                 let found = found.saturating_add(diagnostics.omitted());
-                refused(found);
+                log_refused(found);
                 false
             }
         }
@@ -78,10 +77,10 @@ impl Root {
         }
     }
 
-    /// The plugin goes.
+    /// Ends the plugin.
     pub(crate) fn end(&mut self) {
         if let Some(active) = &mut self.active {
-            // The proxy goes on ticking for a plugin that is gone.
+            // The proxy keeps ticking for a plugin that has ended.
             host::set_tick_period(0);
             active.end();
         }
@@ -93,7 +92,7 @@ impl Active {
         let configuration = Rc::new(configuration);
         let active = Self {
             counters: Counters::define(&configuration),
-            copies: Copies::new(&configuration, budget),
+            shadowing: Shadowing::new(&configuration, budget),
             configuration,
             plugin: host::plugin_name(),
             at: Time::from_nanoseconds(host::now()),
@@ -108,40 +107,40 @@ impl Active {
         self.configuration.max_held_bytes.bytes()
     }
 
-    /// The names of the rollouts.
+    /// Iterates over the names of the rollouts.
     pub(crate) fn rollouts(&self) -> impl Iterator<Item = &str> {
         let rollouts = self.configuration.plan.rollouts().iter();
         rollouts.map(|rollout| rollout.name.as_str())
     }
 
-    /// Tells what is not told yet.
+    /// Flushes the counters and ends shadowing.
     fn end(&mut self) {
         self.counters.flush(&self.configuration.plan);
-        self.copies.end();
+        self.shadowing.end();
     }
 
     fn tick(&mut self) {
         self.counters.flush(&self.configuration.plan);
-        // Also when a ramp's last step has begun: a clock that was ahead may be set back.
-        if self.copies.are_wanted() || self.configuration.plan.has_ramps() {
+        // This continues after the last step of a ramp: a clock that was ahead may be set back.
+        if self.shadowing.are_wanted() || self.configuration.plan.has_ramps() {
             let now = host::now();
             self.at = Time::from_nanoseconds(now);
-            self.copies.tick(now);
+            self.shadowing.tick(now);
         }
     }
 }
 
-/// Whether the policy asks for what this build does not have; then it is said in the log.
-fn is_beyond(configuration: &Configuration) -> bool {
-    let lacks = Copies::lacks(&configuration.plan);
-    lacks.iter().for_each(|line| error(line));
-    if !lacks.is_empty() {
-        refused(lacks.len());
+/// Logs what the policy needs and this build does not support. Returns whether there is anything.
+fn report_unsupported(configuration: &Configuration) -> bool {
+    let unsupported = Shadowing::unsupported(&configuration.plan);
+    unsupported.iter().for_each(|line| error(line));
+    if !unsupported.is_empty() {
+        log_refused(unsupported.len());
     }
-    !lacks.is_empty()
+    !unsupported.is_empty()
 }
 
-fn refused(problems: usize) {
+fn log_refused(problems: usize) {
     error(&format!("configuration refused: {problems} problem(s)"));
 }
 
@@ -149,8 +148,9 @@ fn error(line: &str) {
     host::log(LogLevel::Error, &format!("turnout: {line}"));
 }
 
-/// `took` is the nanoseconds for which this worker did nothing else.
-fn announce(configuration: &Configuration, took: u64) {
+/// Logs that a configuration was accepted. `took` is in nanoseconds, in which this worker did nothing
+/// else.
+fn log_accepted(configuration: &Configuration, took: u64) {
     let rollouts = configuration.plan.rollouts().len();
     let inbound = configuration.inbound.as_str();
     let revision = configuration.plan.revision();
@@ -161,8 +161,8 @@ fn announce(configuration: &Configuration, took: u64) {
     );
     host::log(LogLevel::Info, &line);
     if configuration.plan.needs_region() {
-        let line = "turnout: the policy names regions, and this proxy is in none; rules that name \
-            them decide v1; give the proxy's node a locality with a region";
+        let line = "turnout: a rule of the policy names regions, and this proxy has no region, so such a \
+            rule decides v1; set `node.locality.region` in the proxy's bootstrap";
         host::log(LogLevel::Warn, line);
     }
 }

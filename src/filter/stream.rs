@@ -1,4 +1,4 @@
-//! One request: read it, decide, write what the route and the next hop need.
+//! Routes one request: reads it, decides, and writes the headers for the route and the next hop.
 
 use turnout_core::{
     CLUSTER_HEADER, Configuration, DECISION_HEADER, Decision, EmittedHeaders, Headers, Inbound,
@@ -9,9 +9,9 @@ use crate::host::{self, HeaderBuffer};
 use crate::root::Active;
 
 impl Active {
-    /// Decides, and has the request copied where it is sampled: then it is followed under this number.
+    /// Routes a request. If it is sampled, returns the job that follows it.
     pub(crate) fn route(&mut self, end: bool) -> Option<u32> {
-        let buffer = HeaderBuffer::of(host::REQUEST_HEADERS);
+        let buffer = HeaderBuffer::read(host::REQUEST_HEADERS);
         let pairs = buffer.pairs();
         let Configuration {
             plan,
@@ -35,15 +35,15 @@ impl Active {
         decision.log(plan.revision(), &request.account, &mut self.entry);
         host::set_property(LOG_PROPERTY, &self.entry);
         let sample = plan.sample(&request, &decision)?;
-        let account = self.copies.account_key(&request.account);
-        self.copies.admit(sample, account, buffer, end)
+        let account = self.shadowing.account_key(&request.account);
+        self.shadowing.admit(sample, account, buffer, end)
     }
 }
 
-/// Removes everything of ours from a request's trailers, whoever sent it: Turnout reads and writes headers
-/// alone, so neither a client nor a trusted hop has a reason to send it there.
+/// Removes Turnout's names from a request's trailers. Turnout uses only headers, so neither a client
+/// nor a trusted hop has a reason to send them.
 pub(crate) fn strip_trailers() {
-    let buffer = HeaderBuffer::of(host::REQUEST_TRAILERS);
+    let buffer = HeaderBuffer::read(host::REQUEST_TRAILERS);
     for (name, _) in buffer.pairs() {
         if is_turnout_header(name) {
             host::remove(host::REQUEST_TRAILERS, name);
@@ -51,14 +51,14 @@ pub(crate) fn strip_trailers() {
     }
 }
 
-/// Removes every header of ours that does not hold from here on.
+/// Removes Turnout's headers that are not valid from here on.
 fn remove_stale(pairs: &[(&[u8], &[u8])], inbound: Inbound, decision: &Decision<'_>) {
     for (name, _) in pairs.iter().filter(|(name, _)| is_turnout_header(name)) {
         let stale = match inbound {
-            // It comes from anyone.
+            // Anyone may have sent it.
             Inbound::Strip => true,
-            // The cluster and the treatment were those of the hop before; its decisions stay, and
-            // where one is made here they are written again with it.
+            // The cluster and the treatment were for the previous hop. Its decisions remain, and are
+            // rewritten together with a new one.
             Inbound::Trust => {
                 *name == CLUSTER_HEADER.as_bytes()
                     || *name == TREATMENT_HEADER.as_bytes()

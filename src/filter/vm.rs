@@ -1,35 +1,35 @@
-//! One worker's VM: the plugins in it, and the requests on their way.
+//! One worker's VM: its plugins and the requests in flight.
 
 use std::cell::RefCell;
 
 use turnout_core::VecMap;
 
-use crate::copies::Copies;
-use crate::held::Held;
+use crate::held_bytes::HeldBytes;
 use crate::neighbours::Neighbours;
 use crate::root::{Active, Root};
+use crate::shadowing::Shadowing;
 
-/// A callback's answer: go on.
+/// The result of a callback: continue.
 pub(crate) const CONTINUE: u32 = 0;
 
-/// Contexts by the number that the proxy gave them.
+/// The contexts of the VM, by the ids that the proxy assigns.
 #[derive(Default)]
 pub(crate) struct Vm {
-    /// One for each configuration in use: during a swap the one before finishes its requests.
+    /// One for each configuration in use: after a swap, the previous one finishes its requests.
     roots: VecMap<u32, Root>,
-    /// Requests that are not decided yet, each with the plugin whose configuration it began with. The
-    /// proxy has a request decided as soon as it has made its context, so there is hardly ever more than
-    /// one; and of a request that is decided and not copied, nothing is kept.
+    /// Requests without a decision, each with the plugin whose configuration it started with. The proxy
+    /// decides a request right after creating its context, so there is rarely more than one. Nothing is
+    /// kept of a request that is decided and not sampled.
     undecided: VecMap<u32, u32>,
-    /// Requests that are copied.
-    copied: VecMap<u32, Copied>,
+    /// Sampled requests.
+    shadowed: VecMap<u32, ShadowedStream>,
     neighbours: Neighbours,
-    /// What all of them hold.
-    held: Held,
+    /// The bytes that all of them hold.
+    held: HeldBytes,
 }
 
 #[derive(Clone, Copy)]
-struct Copied {
+struct ShadowedStream {
     root: u32,
     job: u32,
 }
@@ -39,7 +39,8 @@ thread_local! {
 }
 
 impl Vm {
-    /// Nothing where the VM is in use: the proxy does not call back while a callback runs.
+    /// Runs a callback. Does nothing if the VM is in use: the proxy does not call back while a callback
+    /// runs.
     pub(crate) fn with<T>(callback: impl FnOnce(&mut Self) -> T) -> Option<T> {
         VM.with(|vm| vm.try_borrow_mut().ok().map(|mut vm| callback(&mut vm)))
     }
@@ -54,7 +55,7 @@ impl Vm {
 
     pub(crate) fn configure(&mut self, context: u32, size: usize) -> bool {
         self.held.define();
-        self.make_way(size);
+        self.make_room_for_configuration(size);
         let root = self.roots.get_mut(&context);
         let is_taken = root.is_some_and(|root| root.configure(size, &self.held.budget));
         if is_taken
@@ -72,10 +73,10 @@ impl Vm {
         is_taken
     }
 
-    /// Gives up all samples where they leave no room for a configuration of so many bytes: what clients make
-    /// the worker hold must not keep a new policy, or a halt, from it.
-    fn make_way(&mut self, size: usize) {
-        // Its text, what is read of it, and the plan; and the room that a callback may need.
+    /// Drops all samples if they leave no room for a configuration of this size. Bytes that clients
+    /// make the worker hold must not block a new policy or a halt.
+    fn make_room_for_configuration(&mut self, size: usize) {
+        // The text, what is parsed of it, and the plan, plus the memory that a callback may need.
         const OF_EACH_BYTE: usize = 4;
         const WORKING: usize = 16 << 20;
         let needed = size.saturating_mul(OF_EACH_BYTE).saturating_add(WORKING);
@@ -86,8 +87,8 @@ impl Vm {
         }
         let roots: Vec<u32> = self.roots.iter().map(|(root, _)| *root).collect();
         for root in roots {
-            if let Some(copies) = self.copies(root) {
-                copies.give_up_all();
+            if let Some(shadowing) = self.shadowing(root) {
+                shadowing.drop_all();
             }
         }
     }
@@ -97,23 +98,27 @@ impl Vm {
             && let Some(active) = self.active(root)
             && let Some(job) = active.route(end)
         {
-            self.copied.insert(context, Copied { root, job });
+            self.shadowed.insert(context, ShadowedStream { root, job });
         }
     }
 
-    /// Something more of a request, or of its answer: of no concern unless it is copied.
-    pub(crate) fn copied(&mut self, context: u32, see: impl FnOnce(&mut Copies, u32)) {
-        if let Some(Copied { root, job }) = self.copied.get(&context).copied()
-            && let Some(copies) = self.copies(root)
+    /// Passes an event of a request to its job, if it is sampled.
+    pub(crate) fn observe_shadowed(
+        &mut self,
+        context: u32,
+        observe: impl FnOnce(&mut Shadowing, u32),
+    ) {
+        if let Some(ShadowedStream { root, job }) = self.shadowed.get(&context).copied()
+            && let Some(shadowing) = self.shadowing(root)
         {
-            see(copies, job);
+            observe(shadowing, job);
         }
     }
 
-    #[cfg(feature = "copies")]
-    pub(crate) fn call_answered(&mut self, root: u32, token: u32, is_answered: bool, size: usize) {
-        if let Some(copies) = self.copies(root) {
-            copies.call_answered(token, is_answered, size);
+    #[cfg(feature = "shadowing")]
+    pub(crate) fn call_finished(&mut self, root: u32, token: u32, is_answered: bool, size: usize) {
+        if let Some(shadowing) = self.shadowing(root) {
+            shadowing.call_finished(token, is_answered, size);
         }
     }
 
@@ -125,9 +130,9 @@ impl Vm {
     }
 
     pub(crate) fn delete(&mut self, context: u32) {
-        if let Some(Copied { root, job }) = self.copied.remove(&context) {
-            if let Some(copies) = self.copies(root) {
-                copies.stream_ended(job);
+        if let Some(ShadowedStream { root, job }) = self.shadowed.remove(&context) {
+            if let Some(shadowing) = self.shadowing(root) {
+                shadowing.stream_ended(job);
             }
         } else if self.undecided.remove(&context).is_none()
             && let Some(mut root) = self.roots.remove(&context)
@@ -138,8 +143,8 @@ impl Vm {
         }
     }
 
-    fn copies(&mut self, root: u32) -> Option<&mut Copies> {
-        Some(&mut self.active(root)?.copies)
+    fn shadowing(&mut self, root: u32) -> Option<&mut Shadowing> {
+        Some(&mut self.active(root)?.shadowing)
     }
 
     fn active(&mut self, root: u32) -> Option<&mut Active> {

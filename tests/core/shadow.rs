@@ -9,8 +9,8 @@ mod verdict;
 
 use serde_json::{Value, json};
 use turnout_core::shadow::{
-    Answered, Judge, Next, NoiseModel, Outcome, Reply, Sample, ShadowPlan, Shown, Trial, Verdict,
-    carry,
+    CallResult, NextStep, NoiseModel, Outcome, RecordedValue, Sample, ShadowPlan, StoredResponse,
+    Trial, TrialContext, TrialResult, copied_headers,
 };
 use turnout_core::{Headers, Inbound, Plan, Time, Treatment, decide};
 

@@ -70,7 +70,7 @@ fn the_lean_build_rejects_shadowing_and_keeps_its_policy() {
             lines.filter(|(_, line)| line.contains(text)).count()
         };
         assert_eq!(
-            said("/rollouts/1/shadow: this is the build that makes no copies"),
+            said("/rollouts/1/shadow: this build of the filter does not support `shadow`"),
             1,
             "{log:?}"
         );

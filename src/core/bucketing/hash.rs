@@ -185,13 +185,13 @@ impl Hash {
         match self.line() {
             Err(_) => ToolPosition::Whole(position.0),
             Ok(_) if position == Position::LAST => ToolPosition::Never,
-            Ok(line) => line.tool_position(self.from_v2_end(line, position.0)),
+            Ok(line) => line.tool_position(self.distance_from_v2_end(line, position.0)),
         }
     }
 
     fn position_on(&self, line: &dyn BucketRange, account: &[u8]) -> Position {
         line.place(account).map_or(Position::LAST, |place| {
-            Position(self.from_v2_end(line, place))
+            Position(self.distance_from_v2_end(line, place))
         })
     }
 
@@ -215,7 +215,7 @@ impl Hash {
     }
 
     /// A place counted from v2's end of the line, or back.
-    fn from_v2_end(&self, line: &dyn BucketRange, place: u64) -> u64 {
+    fn distance_from_v2_end(&self, line: &dyn BucketRange, place: u64) -> u64 {
         match self.v2 {
             V2End::First => place,
             V2End::Last => line.places().saturating_sub(place).saturating_sub(1),

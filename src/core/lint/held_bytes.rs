@@ -9,7 +9,7 @@ use super::partial_plan::PartialPlan;
 use super::warnings::Warnings;
 
 pub(super) fn check(view: &PartialPlan<'_>, plan: &Plan, warnings: &mut Warnings<'_>) {
-    let shadows = plan.rollouts().iter().filter(|it| it.mode.copies());
+    let shadows = plan.rollouts().iter().filter(|it| it.mode.shadows());
     let sizes = shadows.filter_map(|it| it.shadow.as_ref());
     let sizes: Vec<usize> = sizes
         .map(|shadow| shadow.max_in_flight.saturating_mul(shadow.max_body_bytes))

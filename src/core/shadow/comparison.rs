@@ -1,30 +1,30 @@
-//! Two answers compared, with what is known to vary told from what is not.
+//! Compares two responses and separates known noise from other differences.
 
 use std::cell::RefCell;
 
 use turnout_diff::{Comparison, Finding, Findings, OptionUsage, Part, Severity};
 
 use super::noise_model::PlaceId;
-use super::reply::{self, View};
+use super::stored_response::{self, ResponseView};
 use super::{NoiseModel, ShadowPlan};
 
-/// Noisy places that are kept of one comparison: a long list may vary in each of its elements.
-const MOST_NOISY: usize = 64;
+/// The largest number of noisy places kept of one comparison: a long list may vary in every element.
+const MAX_NOISY_PLACES: usize = 64;
 
-/// What two answers differ in.
-pub(super) struct Compared<'a> {
+/// The differences of two responses, split by the noise model.
+pub(super) struct SplitFindings<'a> {
     findings: Findings<'a>,
-    /// Places of the findings that are not known to vary, in the order of the findings; for answers of
-    /// different statuses that of the status alone, which the rest follows from.
-    pub(super) standing: Vec<PlaceId>,
+    /// The places of findings that are not known noise, in the order of the findings. If the statuses
+    /// differ, this is the status alone, because the other differences follow from it.
+    pub(super) unexplained: Vec<PlaceId>,
     /// Places that differ and are known to vary.
     pub(super) noisy: Vec<PlaceId>,
-    /// By the finding's place: whether it is known to vary.
+    /// For each finding, whether its place is known to vary.
     is_noise: Vec<bool>,
 }
 
-impl<'a> Compared<'a> {
-    /// The findings that are not known to vary.
+impl<'a> SplitFindings<'a> {
+    /// The findings that are not known noise.
     pub(super) fn findings(&self) -> impl Iterator<Item = &Finding<'a>> {
         let findings = self.findings.as_slice().iter().zip(&self.is_noise);
         findings
@@ -32,22 +32,23 @@ impl<'a> Compared<'a> {
             .map(|(finding, _)| finding)
     }
 
-    /// How many findings there are besides.
+    /// The number of findings that were not kept.
     pub(super) fn omitted(&self) -> usize {
         self.findings.omitted()
     }
 
-    /// Whether nothing stands but what is known to vary.
+    /// Whether every difference is known noise.
     pub(super) fn is_only_noise(&self) -> bool {
-        self.standing.is_empty()
+        self.unexplained.is_empty()
     }
 
-    /// Whether the bodies were not compared, so that all findings are about what comes before them.
+    /// Whether the bodies were not compared, so that all findings are about the status and headers.
     pub(super) fn is_uncompared(&self) -> bool {
         self.findings.uncompared().is_some()
     }
 
-    /// The worst of the findings that stand; those that are not kept may be of any severity.
+    /// The worst severity of the findings that are not noise. Findings that were not kept may be of any
+    /// severity.
     pub(super) fn severity(&self) -> Severity {
         let kept = self.findings().map(|finding| finding.severity).max();
         let all = self.findings.severity().filter(|_| self.omitted() > 0);
@@ -56,26 +57,27 @@ impl<'a> Compared<'a> {
 
     /// Every place that differs.
     pub(super) fn places(&self) -> impl Iterator<Item = PlaceId> {
-        self.standing.iter().chain(&self.noisy).copied()
+        self.unexplained.iter().chain(&self.noisy).copied()
     }
 }
 
-/// How two answers compare.
-pub(super) enum Pair<'a> {
+/// The result of comparing two responses.
+pub(super) enum PairComparison<'a> {
     Equal,
     NotComparable,
-    Different(Compared<'a>),
+    Different(SplitFindings<'a>),
 }
 
-/// Compares two answers. `varied` are places that are known to vary in addition to the model's.
+/// Compares two responses. `varied` has places that are known to vary in addition to those of the
+/// model.
 pub(super) fn compare<'a>(
-    [left, right]: [&'a View<'a>; 2],
+    [left, right]: [&'a ResponseView<'a>; 2],
     shadow: &ShadowPlan,
     model: &NoiseModel,
     route: Option<usize>,
     varied: &[PlaceId],
     usage: &mut OptionUsage,
-) -> Pair<'a> {
+) -> PairComparison<'a> {
     let is_known = |place: PlaceId| varied.contains(&place) || model.noise(place).is_some();
     let nothing_varies = varied.is_empty() && model.is_quiet();
     let noisy = RefCell::new(Vec::new());
@@ -86,46 +88,54 @@ pub(super) fn compare<'a>(
         let place = model.value_at(route, part, pointer);
         let is_noisy = is_known(place);
         let mut noisy = noisy.borrow_mut();
-        if is_noisy && noisy.len() < MOST_NOISY {
+        if is_noisy && noisy.len() < MAX_NOISY_PLACES {
             add(&mut noisy, place);
         }
         is_noisy
     };
-    let findings = match reply::compare(left, right, shadow, &is_noisy, usage) {
-        Comparison::Equal => return Pair::Equal,
-        Comparison::NotComparable(_) => return Pair::NotComparable,
+    let findings = match stored_response::compare(left, right, shadow, &is_noisy, usage) {
+        Comparison::Equal => return PairComparison::Equal,
+        Comparison::NotComparable(_) => return PairComparison::NotComparable,
         Comparison::Different(findings) => findings,
     };
     let mut noisy = noisy.into_inner();
-    let mut standing = Vec::new();
+    let mut unexplained = Vec::new();
     let mut is_noise = Vec::with_capacity(findings.as_slice().len());
     let status = (left.status() != right.status()).then(|| model.status(route));
     let status_varies = status.is_some_and(is_known);
     for finding in findings.as_slice() {
-        // Answers of different statuses are different documents.
+        // Responses with different statuses are different documents.
         let place = status.unwrap_or_else(|| model.place(route, finding));
         let is_known = status_varies || is_known(place);
-        add(if is_known { &mut noisy } else { &mut standing }, place);
+        add(
+            if is_known {
+                &mut noisy
+            } else {
+                &mut unexplained
+            },
+            place,
+        );
         is_noise.push(is_known);
     }
-    Pair::Different(Compared {
+    PairComparison::Different(SplitFindings {
         findings,
-        standing,
+        unexplained,
         noisy,
         is_noise,
     })
 }
 
-/// The places at which v1 answers a repeated request otherwise; `None` where nobody can tell.
+/// Returns the places at which v1's response to a repeated request differs, or `None` if the responses
+/// are not comparable.
 pub(super) fn varied(
-    pair: [&View<'_>; 2],
+    pair: [&ResponseView<'_>; 2],
     shadow: &ShadowPlan,
     model: &NoiseModel,
     route: Option<usize>,
 ) -> Option<Vec<PlaceId>> {
     let mut unused = OptionUsage::new(&shadow.compare);
     let [first, again] = pair;
-    match reply::compare(first, again, shadow, &|_, _| false, &mut unused) {
+    match stored_response::compare(first, again, shadow, &|_, _| false, &mut unused) {
         Comparison::Equal => Some(Vec::new()),
         Comparison::NotComparable(_) => None,
         Comparison::Different(findings) => {
@@ -138,7 +148,7 @@ pub(super) fn varied(
     }
 }
 
-/// Adds a place once.
+/// Adds a place if it is not in the list.
 fn add(places: &mut Vec<PlaceId>, place: PlaceId) {
     if !places.contains(&place) {
         places.push(place);

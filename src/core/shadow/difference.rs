@@ -1,56 +1,56 @@
-//! What differs between two answers, as far as it may leave the proxy.
+//! The difference of two responses in the form that may leave the proxy.
 
 use turnout_diff::{Finding, FindingKind, Part, Severity, Value, ValueType};
 
-use super::comparison::Compared;
+use super::comparison::SplitFindings;
 use super::{NoiseModel, ShadowPlan};
 
-/// Findings in one record.
-const MOST_NOTED: usize = 32;
-/// Of a value that the policy reveals, in bytes.
+/// The largest number of findings in one record.
+const MAX_FINDINGS: usize = 32;
+/// The longest part of a revealed value, in bytes.
 const LONGEST_VALUE: usize = 128;
 
-/// What differs between the two answers.
+/// The difference of the two responses.
 #[derive(Debug)]
 pub struct Difference {
-    /// The worst of all findings, those that are not kept included.
+    /// The worst severity of all findings, including those that were not kept.
     pub severity: Severity,
-    /// The findings, values replaced by their hashes.
-    pub findings: Vec<Noted>,
-    /// How many more there were.
+    /// The findings, with hashes in place of values.
+    pub findings: Vec<RecordedFinding>,
+    /// The number of findings that were not kept.
     pub omitted: usize,
-    /// Whether both were asked once more, and still differ.
+    /// Whether both versions got the request again and still differ.
     pub rechecked: bool,
-    /// Whether v1 repeated itself at these places in so many requests that this is none of its noise.
+    /// Whether v1 repeated itself at these places in so many requests that this is not its noise.
     pub is_proven: bool,
 }
 
-/// A finding without the values, unless the policy reveals them.
+/// A finding without values, unless the policy reveals them.
 #[derive(Clone, Debug)]
-pub struct Noted {
-    /// Where: status, header or body.
+pub struct RecordedFinding {
+    /// The part of the response.
     pub part: Part,
-    /// Where in there, with `*` for what is an index or may be data.
+    /// The folded pointer, in which `*` replaces indices and anything that may be data.
     pub pointer: String,
-    /// What differs.
-    pub kind: NotedKind,
-    /// How bad that is.
+    /// The kind of difference.
+    pub kind: RecordedKind,
+    /// The severity.
     pub severity: Severity,
-    /// What v1 has there, and what v2 has.
-    pub sides: [Option<Side>; 2],
+    /// The values of v1 and of v2.
+    pub sides: [Option<RecordedSide>; 2],
 }
 
-/// What a finding says.
+/// The kind of a recorded finding.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum NotedKind {
+pub enum RecordedKind {
     /// v2 differs from v1.
     Differs(FindingKind),
-    /// v2 disagrees with itself: asked the same request twice, it answered otherwise.
+    /// v2 differs from itself: it responded differently to the same request.
     Unstable,
 }
 
-impl NotedKind {
-    /// The word for it in records.
+impl RecordedKind {
+    /// The name in records.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
@@ -60,27 +60,27 @@ impl NotedKind {
     }
 }
 
-/// One version's value in a finding.
+/// The value of one version in a finding.
 #[derive(Clone, Debug)]
-pub struct Side {
-    /// What it is.
+pub struct RecordedSide {
+    /// The type of the value.
     pub kind: ValueType,
-    /// It, or what stands for it.
-    pub shown: Shown,
+    /// The value or its hash.
+    pub shown: RecordedValue,
 }
 
-/// What a record says of a value.
+/// A value as a record shows it.
 #[derive(Clone, Debug)]
-pub enum Shown {
-    /// A hash that is keyed anew in each worker: equal values have equal hashes, and that is all.
+pub enum RecordedValue {
+    /// A hash with a key that is random in each worker. It only shows whether values are equal.
     Hash(u64),
-    /// The value, cut short.
+    /// The value, shortened.
     Value(String),
 }
 
 impl Difference {
     pub(super) fn new(
-        compared: &Compared<'_>,
+        compared: &SplitFindings<'_>,
         rechecked: bool,
         is_proven: bool,
         shadow: &ShadowPlan,
@@ -99,8 +99,8 @@ impl Difference {
         difference
     }
 
-    /// Adds the places at which v2's second answer differs from its first one. Their sides are what v1
-    /// has there, and what v2 has in the answer that differs from that.
+    /// Adds the places at which v2's second response differs from its first. Their sides are the values
+    /// of v1, and of the v2 response that differs from it.
     pub(super) fn add_unstable<'f>(
         &mut self,
         findings: impl Iterator<Item = &'f Finding<'f>>,
@@ -108,26 +108,27 @@ impl Difference {
         model: &NoiseModel,
     ) {
         for finding in findings {
-            let is_there =
-                |noted: &&Noted| (noted.part, &noted.pointer) == (finding.part, &finding.pointer);
+            let is_there = |noted: &&RecordedFinding| {
+                (noted.part, &noted.pointer) == (finding.part, &finding.pointer)
+            };
             let known = self.findings.iter().find(is_there).cloned();
             let noted = known.unwrap_or_else(|| note(finding, shadow, model));
-            self.add(Noted {
-                kind: NotedKind::Unstable,
+            self.add(RecordedFinding {
+                kind: RecordedKind::Unstable,
                 ..noted
             });
         }
     }
 
-    /// Adds a finding. Each element of an array may differ in the same way: that is said once.
-    fn add(&mut self, noted: Noted) {
-        let is_same = |one: &Noted| {
+    /// Adds a finding once: each element of an array may differ in the same way.
+    fn add(&mut self, noted: RecordedFinding) {
+        let is_same = |one: &RecordedFinding| {
             (one.part, one.kind, &one.pointer) == (noted.part, noted.kind, &noted.pointer)
         };
         if self.findings.iter().any(is_same) {
             return;
         }
-        if self.findings.len() < MOST_NOTED {
+        if self.findings.len() < MAX_FINDINGS {
             self.findings.push(noted);
         } else {
             self.omitted = self.omitted.saturating_add(1);
@@ -135,26 +136,26 @@ impl Difference {
     }
 }
 
-fn note(finding: &Finding<'_>, shadow: &ShadowPlan, model: &NoiseModel) -> Noted {
+fn note(finding: &Finding<'_>, shadow: &ShadowPlan, model: &NoiseModel) -> RecordedFinding {
     let reveals = finding.part == Part::Status
         || finding.part == Part::Body && shadow.reveals(&finding.exact);
-    // What is in a list or an object has names of its own, which the policy may not reveal.
+    // A list or an object contains names, which the policy may not reveal.
     let is_whole = |value: &Value<'_>| matches!(value.kind, ValueType::Object | ValueType::Array);
     let side = |value: &Option<Value<'_>>| {
-        value.as_ref().map(|value| Side {
+        value.as_ref().map(|value| RecordedSide {
             kind: value.kind,
             shown: if reveals && !is_whole(value) {
                 let short = value.raw.get(..LONGEST_VALUE).unwrap_or(&value.raw);
-                Shown::Value(String::from_utf8_lossy(short).into_owned())
+                RecordedValue::Value(String::from_utf8_lossy(short).into_owned())
             } else {
-                Shown::Hash(model.hash(&value.raw))
+                RecordedValue::Hash(model.hash(&value.raw))
             },
         })
     };
-    Noted {
+    RecordedFinding {
         part: finding.part,
         pointer: finding.pointer.clone(),
-        kind: NotedKind::Differs(finding.kind),
+        kind: RecordedKind::Differs(finding.kind),
         severity: finding.severity,
         sides: [side(&finding.v1), side(&finding.v2)],
     }

@@ -1,19 +1,19 @@
-//! Answers that are sent compressed: gzip and deflate are undone, so that what they say is compared.
+//! Decompresses gzip and deflate responses, so that their content is compared.
 
 use miniz_oxide::inflate::{
     TINFLStatus, decompress_to_vec_with_limit, decompress_to_vec_zlib_with_limit,
 };
 
-use super::{Outcome, Reply};
+use super::{Outcome, StoredResponse};
 
 const CONTENT_ENCODING: &[u8] = b"content-encoding";
 
-impl Reply {
-    /// Undoes the compression of the body. What cannot be undone stays as it is, and is then not
-    /// comparable with anything else.
+impl StoredResponse {
+    /// Decompresses the body. A body that cannot be decompressed stays as it is, and is not comparable
+    /// with others.
     ///
     /// # Errors
-    /// `TooLarge` when the body would have more than `most` bytes.
+    /// `TooLarge` if the decompressed body would exceed `most` bytes.
     pub fn decode(&mut self, most: usize) -> Result<(), Outcome> {
         let mut encodings = self
             .headers
@@ -42,7 +42,7 @@ impl Reply {
     }
 }
 
-/// One member of gzip (RFC 1952). One that says another length than it has is not the only one.
+/// Decompresses one gzip member (RFC 1952). If its stated length is wrong, more members follow.
 fn gunzip(body: &[u8], most: usize) -> Result<Vec<u8>, TINFLStatus> {
     let (deflated, length) = member(body).ok_or(TINFLStatus::Failed)?;
     let plain = decompress_to_vec_with_limit(deflated, most).map_err(|error| error.status)?;
@@ -52,7 +52,7 @@ fn gunzip(body: &[u8], most: usize) -> Result<Vec<u8>, TINFLStatus> {
     }
 }
 
-/// What is deflated in it, and how long that is said to be.
+/// Returns the deflated data and its stated length.
 fn member(body: &[u8]) -> Option<(&[u8], u32)> {
     const HEADER_CRC: u8 = 2;
     const EXTRA: u8 = 4;
@@ -83,8 +83,8 @@ fn member(body: &[u8]) -> Option<(&[u8], u32)> {
 mod tests {
     use super::*;
 
-    fn reply(encoding: &str, body: &[u8]) -> Reply {
-        Reply {
+    fn reply(encoding: &str, body: &[u8]) -> StoredResponse {
+        StoredResponse {
             status: 200,
             headers: vec![(CONTENT_ENCODING.to_vec(), encoding.as_bytes().to_vec())],
             body: body.to_vec(),
@@ -95,7 +95,7 @@ mod tests {
         let mut body = vec![0x1f, 0x8b, 8, flags, 0, 0, 0, 0, 0, 0xff];
         body.extend(fields);
         body.extend(miniz_oxide::deflate::compress_to_vec(plain, 6));
-        // The checksum is not looked at: what differs because of it differs.
+        // The checksum is not verified: corrupt data shows as a difference.
         body.extend([0; 4]);
         body.extend(u32::try_from(plain.len()).unwrap().to_le_bytes());
         body

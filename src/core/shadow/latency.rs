@@ -1,6 +1,6 @@
-//! How long answers took, in buckets whose number does not depend on what is measured.
+//! A histogram of response times with a fixed number of buckets.
 
-/// The upper bound of the first bucket, in microseconds; each further one is twice as wide.
+/// The upper bound of the first bucket, in microseconds. Each further bound is twice as high.
 const FIRST: u64 = 125;
 const BOUNDED: usize = 18;
 
@@ -11,7 +11,7 @@ pub struct Latency {
 }
 
 impl Latency {
-    /// One more answer.
+    /// Counts one response.
     pub fn record(&mut self, micros: u64) {
         let bucket = bounds().position(|bound| bound.is_none_or(|bound| micros <= bound));
         if let Some(count) = bucket.and_then(|bucket| self.counts.get_mut(bucket)) {
@@ -19,7 +19,8 @@ impl Latency {
         }
     }
 
-    /// The buckets with something in them: upper bound in microseconds (`None`: no bound) and count.
+    /// Returns the upper bound in microseconds (`None` for the last bucket) and the count of each
+    /// non-empty bucket.
     pub fn buckets(&self) -> impl Iterator<Item = (Option<u64>, u64)> {
         bounds().zip(self.counts).filter(|(_, count)| *count > 0)
     }

@@ -1,9 +1,10 @@
-//! Where v1's answers vary by themselves, learned by asking v1 the same request again.
+//! Learns where v1's responses vary by themselves, from repeated requests to v1.
 //!
-//! Only requests whose two answers differ are asked again. If v2 answers like v1, and v1 varies at a
-//! place, then v1's next answer differs from its first in at least half of these requests: each of
-//! v1's answers is as likely as v2's to be the odd one out. If v1 does not vary there, it never
-//! does. A place counts as noisy where v1's next answer differs in more than a third of them.
+//! Only requests whose two responses differ are repeated. Suppose that v2 behaves like v1 and that v1
+//! varies at a place. Then v1's next response differs from its first in at least half of these
+//! requests, because each of v1's responses is as likely as v2's to be the odd one out. If v1 does not
+//! vary there, it never differs. A place counts as noisy if v1's next response differs in more than a
+//! third of them.
 
 use std::hash::{BuildHasher, RandomState};
 
@@ -12,31 +13,34 @@ use turnout_diff::{Finding, FindingKind, OptionUsage, Part};
 use crate::vec_map::VecMap;
 
 use super::ShadowPlan;
-use super::limit::Limit;
+use super::token_bucket::TokenBucket;
 
-/// What one worker knows about a rollout's answers. Its size is bounded, whatever is answered.
+/// What one worker knows about the responses of a rollout. Its size is bounded.
 #[derive(Debug)]
 pub struct NoiseModel {
     /// Places where v1 varies.
     noisy: VecMap<PlaceId, Score>,
-    /// Places where v2 differs from v1, and how often in a row v1 repeated its own answer there.
+    /// Places where v2 differs from v1, and how many times in a row v1 repeated its own response there.
     steady: VecMap<PlaceId, u8>,
-    /// Places where v2 differs from v1, and in how many requests in a row v1's next answer was its first.
+    /// Places where v2 differs from v1, and in how many requests in a row v1's next response equalled
+    /// its first.
     proven: VecMap<PlaceId, u8>,
-    /// By route: how often in a row v1 answered every repetition alike, and other than the user.
+    /// By route: how many times in a row all repetitions of v1 were alike and differed from the user's
+    /// response.
     shifted: VecMap<Option<usize>, u8>,
-    questions: Limit,
-    /// How often the limit of questions may still be refilled.
+    questions: TokenBucket,
+    /// How many more times the budget of repeated requests may be refilled.
     refills: u8,
-    /// Trials that ended as noise of established places, since one of them was asked again.
+    /// Trials that ended as established noise without a repeated request since the last one that had
+    /// it.
     unasked: u8,
-    /// Whether the next trial with noise asks v1 first.
+    /// Whether the next trial with noise calls v1 first.
     v1_first: bool,
     usage: OptionUsage,
     keys: RandomState,
 }
 
-/// A hash of a route, a place in its answers, and the way in which answers differ there.
+/// A hash of a route, a place in its responses, and the aspect in which responses differ there.
 pub(super) type PlaceId = u64;
 
 /// How noisy a place is. At 0 it is forgotten.
@@ -44,22 +48,22 @@ pub(super) type PlaceId = u64;
 pub(super) struct Score(u8);
 
 impl Score {
-    /// Whether v1 varied often enough that this was no change of the data at that moment.
+    /// Whether v1 varied too often for it to have been a single change of the data.
     pub(super) const fn is_established(self) -> bool {
         self.0 >= ESTABLISHED
     }
 }
 
-/// The ways in which answers differ at a place. Each is noise of its own: a value that varies says
-/// nothing about whether the field may be missing.
+/// The aspects in which responses differ at a place. Each has noise of its own: a varying value does
+/// not mean that the field may be missing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-enum Way {
+enum DifferenceAspect {
     Presence,
     Type,
     Value,
 }
 
-impl Way {
+impl DifferenceAspect {
     const fn of(kind: FindingKind) -> Self {
         match kind {
             FindingKind::Missing | FindingKind::Extra => Self::Presence,
@@ -69,38 +73,41 @@ impl Way {
     }
 }
 
-/// v1's next answer differs from its first, or does not: together, a third is the limit.
+/// The changes of a score when v1's next response differs from its first, and when it does not.
+/// Together they set the threshold at a third.
 const VARIES: u8 = 2;
 const REPEATS: u8 = 1;
 const ESTABLISHED: u8 = 4;
 const HIGHEST: u8 = 16;
-/// Of the trials that end as noise of established places, v1 is asked again in one of so many.
+/// One in this many trials that end as established noise repeats the request to v1.
 const ASKED_AGAIN: u8 = 16;
-/// So often in a row v1 has answered every repetition otherwise than the user, and all of them alike:
-/// by chance that happens to a random flag in one of 64 cases.
+/// After this many times in a row in which v1's repetitions are alike and differ from the user's
+/// response, v1 is considered to treat the filter differently. A random flag does this by chance in one
+/// of 64 cases.
 const SHIFTED: u8 = 3;
-/// v1 has to repeat its own answer so often at a place before a difference there counts: a random
-/// flag does so in one of 256 cases. Further places that differ ask for more.
+/// How many times v1 must repeat its own response at a place before a difference there counts. A random
+/// flag does so in one of 256 cases. More places require more repetitions.
 const STEADY: u8 = 8;
 
-/// In so many requests in a row v1 has to repeat itself before a difference at a place is proven to be none
-/// of v1's noise. Whatever v1's noise is like, v1 repeats itself in at most half of the requests in which
-/// an equal v2 differs; so noise gets that far in one of 128 cases. Each doubling of the places asks for
-/// two more, so that all places together stay below one case of twenty.
+/// In how many requests in a row v1 must repeat itself before a difference at a place is proven not to
+/// be its noise. Whatever its noise is like, v1 repeats itself in at most half of the requests in which
+/// an equal v2 differs, so noise gets this far in one of 128 cases. Each doubling of the number of
+/// places requires two more requests, so that all places together stay below one case in twenty.
 const PROVEN: u8 = 7;
 const PROVEN_FOR_TWICE_THE_PLACES: u32 = 2;
 
-/// Questions to v1 of one worker in a second, in addition to a first burst.
+/// Repeated requests to v1 per worker and second, in addition to the initial burst.
 const QUESTIONS_PER_SECOND: u32 = 10;
-/// Each newly established place refills the burst: what was asked because of it is not asked again.
+/// Each newly established place refills the burst, because places that caused requests before no longer
+/// do.
 const REFILLS: u8 = 32;
 const MOST_PLACES: usize = 1_024;
 
 impl NoiseModel {
-    /// The model of a worker that has seen no answers.
+    /// Creates the model of a worker that has seen no responses.
     #[must_use]
     pub fn new(shadow: &ShadowPlan) -> Self {
-        // One for each trial that may be under way where everything is new, and as many that are spare.
+        // One for each trial that may be in flight while everything is new, and as many in reserve.
         let burst = u32::try_from(shadow.max_in_flight).unwrap_or(u32::MAX);
         let burst = burst.saturating_mul(2);
         Self {
@@ -108,7 +115,7 @@ impl NoiseModel {
             steady: VecMap::default(),
             proven: VecMap::default(),
             shifted: VecMap::default(),
-            questions: Limit::new(burst, QUESTIONS_PER_SECOND),
+            questions: TokenBucket::new(burst, QUESTIONS_PER_SECOND),
             refills: REFILLS,
             unasked: 0,
             v1_first: true,
@@ -117,7 +124,7 @@ impl NoiseModel {
         }
     }
 
-    /// The bytes that it holds; bounded, whatever is answered.
+    /// The number of bytes it holds, which is bounded.
     #[must_use]
     pub fn held_bytes(&self) -> usize {
         [
@@ -135,23 +142,23 @@ impl NoiseModel {
         &mut self.usage
     }
 
-    /// Whether the next trial with noise asks v1 first: every second one does.
+    /// Whether the next trial with noise calls v1 first. Every second one does.
     pub(super) fn is_v1_first(&mut self) -> bool {
         self.v1_first = !self.v1_first;
         !self.v1_first
     }
 
-    /// Takes one of the questions to v1 that are allowed now, if there is one.
+    /// Takes one of the repeated requests that are allowed now, if there is one.
     pub(super) fn take_question(&mut self, now_ms: u64) -> bool {
         self.questions.take(now_ms)
     }
 
-    /// Takes a question as long as half of a burst is left for places that are new.
+    /// Takes a repeated request if more than half of the burst is left for new places.
     pub(super) fn take_spare_question(&mut self, now_ms: u64) -> bool {
         self.questions.take_spare(now_ms)
     }
 
-    /// Whether a trial that ends as noise of established places asks v1 whether it still varies.
+    /// Whether a trial that ends as established noise should check whether v1 still varies.
     pub(super) fn is_due_to_ask(&mut self, route: Option<usize>) -> bool {
         if self.may_be_shifted(route) {
             return true;
@@ -164,18 +171,18 @@ impl NoiseModel {
         is_due
     }
 
-    /// How noisy a place is, if it is.
+    /// Returns the score of a noisy place.
     pub(super) fn noise(&self, place: PlaceId) -> Option<Score> {
         self.noisy.get(&place).copied()
     }
 
-    /// Whether nothing is known to vary, so that nobody need compute places.
+    /// Whether no place is known to vary, so that places need not be computed.
     pub(super) fn is_quiet(&self) -> bool {
         self.noisy.is_empty()
     }
 
-    /// Whether v1 repeated its own answer at all these places often enough for a difference to count,
-    /// or did so `repeats` times in this trial.
+    /// Whether v1 repeated its own response at all these places often enough for a difference to count,
+    /// either so far or `repeats` times in this trial.
     pub(super) fn are_steady(&self, places: &[PlaceId], repeats: u8) -> bool {
         let more = places.len().checked_ilog2().unwrap_or(0);
         let needed = STEADY.saturating_add(u8::try_from(more).unwrap_or(u8::MAX));
@@ -185,7 +192,7 @@ impl NoiseModel {
                 .all(|place| self.steady.get(place).is_some_and(|times| *times >= needed))
     }
 
-    /// Whether v1 repeated itself at all these places in so many requests that their difference is none of
+    /// Whether v1 repeated itself at all these places in so many requests that their difference is not
     /// its noise.
     pub(super) fn are_proven(&self, places: &[PlaceId]) -> bool {
         let known = self.steady.len().max(self.noisy.len());
@@ -197,9 +204,9 @@ impl NoiseModel {
             .all(|place| self.proven.get(place).is_some_and(|times| *times >= needed))
     }
 
-    /// Learns from an answer that v1 gave to a repeated request: it varied at some places, and at
-    /// others, where v2 differs, it repeated itself. `is_first` says whether it is the first repetition
-    /// of that request: only these are independent of each other.
+    /// Learns from v1's response to a repeated request: it varied at some places, and repeated itself
+    /// at others, where v2 differs. `is_first` marks the first repetition of a request; only first
+    /// repetitions are independent of each other.
     pub(super) fn learn(&mut self, varied: &[PlaceId], repeated: &[PlaceId], is_first: bool) {
         for place in repeated {
             if let Some(Score(score)) = self.noisy.get_mut(place) {
@@ -227,50 +234,61 @@ impl NoiseModel {
         }
     }
 
-    /// v1 answered two repetitions alike, and otherwise than the user.
+    /// Notes that two repetitions of v1 were alike and differed from the user's response.
     pub(super) fn note_shift(&mut self, route: Option<usize>) {
         let times = self.shifted.get(&route).copied().unwrap_or(0);
         self.shifted.insert(route, times.saturating_add(1));
     }
 
-    /// v1 repeated the user's answer, or varied among its repetitions.
+    /// Notes that v1 repeated the user's response, or varied between its repetitions.
     pub(super) fn note_no_shift(&mut self, route: Option<usize>) {
         self.shifted.remove(&route);
     }
 
-    /// Whether v1 answers the requests of a route otherwise when it is asked by the filter.
+    /// Whether v1 responds to the filter differently than to users on this route.
     pub(super) fn is_shifted(&self, route: Option<usize>) -> bool {
         self.shifted
             .get(&route)
             .is_some_and(|times| *times >= SHIFTED)
     }
 
-    /// Whether another question may show that v1 answers the requests of a route otherwise when it is
-    /// asked by the filter.
+    /// Whether one more repeated request may show that v1 responds to the filter differently on this
+    /// route.
     fn may_be_shifted(&self, route: Option<usize>) -> bool {
         self.shifted.get(&route).is_some() && !self.is_shifted(route)
     }
 
-    /// What a finding is known by.
+    /// Returns the id of a finding's place.
     pub(super) fn place(&self, route: Option<usize>, finding: &Finding<'_>) -> PlaceId {
-        self.place_of(route, finding.part, &finding.pointer, Way::of(finding.kind))
+        self.place_of(
+            route,
+            finding.part,
+            &finding.pointer,
+            DifferenceAspect::of(finding.kind),
+        )
     }
 
-    /// A value, by its place.
+    /// Returns the id of a value's place.
     pub(super) fn value_at(&self, route: Option<usize>, part: Part, pointer: &str) -> PlaceId {
-        self.place_of(route, part, pointer, Way::Value)
+        self.place_of(route, part, pointer, DifferenceAspect::Value)
     }
 
-    /// The status of a route's answers.
+    /// Returns the id of the status of a route's responses.
     pub(super) fn status(&self, route: Option<usize>) -> PlaceId {
         self.value_at(route, Part::Status, "")
     }
 
-    fn place_of(&self, route: Option<usize>, part: Part, pointer: &str, way: Way) -> PlaceId {
-        self.keys.hash_one((route, part.as_str(), pointer, way))
+    fn place_of(
+        &self,
+        route: Option<usize>,
+        part: Part,
+        pointer: &str,
+        aspect: DifferenceAspect,
+    ) -> PlaceId {
+        self.keys.hash_one((route, part.as_str(), pointer, aspect))
     }
 
-    /// What stands for a value outside the proxy.
+    /// Returns the hash that replaces a value outside the proxy.
     pub(super) fn hash(&self, value: &[u8]) -> u64 {
         self.keys.hash_one(value)
     }

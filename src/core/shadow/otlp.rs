@@ -1,12 +1,12 @@
 //! Records as OTLP/HTTP JSON logs, for `POST /v1/logs`: the JSON mapping of the protobuf message
-//! `ExportLogsServiceRequest`. Numbers of 64 bits are strings in it.
+//! `ExportLogsServiceRequest`, in which 64-bit numbers are strings.
 
 use turnout_diff::Severity;
 use turnout_text::json_string;
 
 use super::json_writer::{Object, list};
 
-/// A batch of lines, each with the time in milliseconds since 1970 and, for a difference, its
+/// Returns a batch of lines, each with its time in milliseconds since 1970 and, for a difference, its
 /// severity.
 #[must_use]
 pub fn export<'a>(lines: impl IntoIterator<Item = (u64, Option<Severity>, &'a str)>) -> String {

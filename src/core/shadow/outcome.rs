@@ -1,51 +1,50 @@
-//! What became of a sampled request: each ends in exactly one of these.
+//! Outcomes: every sampled request ends in exactly one.
 
 use std::fmt;
 
-/// One word for each way in which a sampled request ends, as in metrics and records.
+/// The outcome of a sampled request, in metrics and records.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Outcome {
-    /// Both versions answered the same.
+    /// The responses are equal.
     Equal,
-    /// They did not.
+    /// The responses differ.
     Different,
-    /// They differ only where v1 does not agree with itself.
+    /// They differ only where v1 differs from itself.
     Noise,
-    /// They differ, and v1 answers the same request otherwise when it is asked by the filter: its
-    /// route rewrites requests, or the request can be asked once only.
+    /// They differ, and v1 responds differently when the filter repeats the request: its route rewrites
+    /// requests, or the request can be sent only once.
     Unrepeatable,
-    /// They differ, and v1 could not be asked often enough to know whether it varies there.
+    /// They differ, and v1 could not be called often enough to know whether it varies there.
     Unconfirmed,
-    /// v2 did not answer in time.
+    /// v2 did not respond in time.
     Timeout,
-    /// v2 could not be asked, or broke off.
+    /// v2 could not be reached, or broke off its response.
     V2Error,
-    /// The request's body, or an answer's, is larger than what is kept.
+    /// The body of the request or of a response exceeds the limit.
     TooLarge,
-    /// The answers are of a kind, or a shape, that cannot be compared.
+    /// The responses cannot be compared.
     NotComparable,
-    /// As much was under way, or held, as may be, by the policy, by the plugin's limit or by a circuit breaker.
+    /// A limit was reached: requests in flight, held bytes, or a circuit breaker.
     DroppedBusy,
-    /// The client was still sending the request or reading v1's answer, or v1 still answering, when its time was
-    /// over or others needed its room.
+    /// The request waited too long for its client or for v1, or had to make room for others.
     DroppedSlow,
-    /// Its method is not one of those to copy.
+    /// The policy does not shadow its method.
     SkippedMethod,
-    /// It asks for another protocol.
+    /// It has an `upgrade` header.
     SkippedUpgrade,
-    /// It asks for a part.
+    /// It is a range request.
     SkippedRange,
-    /// It has a condition, which may hold for one version and not for the other.
+    /// It is conditional, and the condition may hold for one version only.
     SkippedConditional,
-    /// It is a copy itself.
+    /// It is itself a shadow request.
     SkippedCopy,
-    /// There is no whole answer of v1: the user left, v1 broke off, or the proxy answered itself.
+    /// v1's response is incomplete: the user left, v1 broke off, or the proxy responded itself.
     SkippedAborted,
-    /// v1 answered 429 or 503, which is about v1's load.
+    /// v1 responded 429 or 503, which depends on v1's load.
     SkippedV1Busy,
-    /// v1 answered before it had the whole request.
+    /// v1 responded before it had the whole request.
     SkippedEarlyAnswer,
-    /// The policy was replaced while the copy was under way.
+    /// The policy was replaced while the shadow request was in flight.
     SkippedSwap,
 }
 
@@ -74,7 +73,7 @@ impl Outcome {
         Self::SkippedSwap,
     ];
 
-    /// As in metrics and records.
+    /// The name in metrics and records.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {

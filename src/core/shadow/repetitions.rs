@@ -1,112 +1,122 @@
-//! What v1 answers when the filter asks it the request of a user again.
+//! The responses of v1 when the filter repeats a user's request.
 
 use turnout_diff::OptionUsage;
 
-use super::comparison::{Pair, compare, varied};
+use super::comparison::{PairComparison, compare, varied};
 use super::noise_model::PlaceId;
-use super::reply::View;
-use super::trial::{Answered, Judge};
-use super::{NoiseModel, Reply};
+use super::stored_response::ResponseView;
+use super::trial::{CallResult, TrialContext};
+use super::{NoiseModel, StoredResponse};
 
 /// The repetitions of one trial.
 #[derive(Debug, Default)]
 pub(super) struct Repetitions {
-    /// Answers with the status of the first one.
+    /// The number of responses with the same status as the first one.
     count: u8,
-    /// Places at which one of them differs from the first one.
+    /// Places at which one of them differs from the first response.
     varied: Vec<PlaceId>,
-    /// Places at which the newest one does, until the model has learned it.
+    /// Places at which the newest one differs, until the model has learned them.
     news: Option<Vec<PlaceId>>,
-    /// The first repetition where it differs, as long as v1 may answer the filter otherwise than it
-    /// answers the user.
-    suspect: Option<Reply>,
-    /// Two repetitions are alike, and differ from what the user got.
+    /// The first repetition, if it differs, as long as v1 may be treating the filter differently than
+    /// the user.
+    suspect: Option<StoredResponse>,
+    /// Two repetitions are alike and differ from the user's response.
     is_shifted: bool,
     has_other_status: bool,
     are_not_comparable: bool,
 }
 
 impl Repetitions {
-    /// The bytes that they hold.
+    /// The number of bytes it holds.
     pub(super) fn held_bytes(&self) -> usize {
         let news = self.news.as_ref().map_or(0, Vec::capacity);
         let places = self.varied.capacity().saturating_add(news);
-        let suspect = self.suspect.as_ref().map_or(0, Reply::held_bytes);
+        let suspect = self.suspect.as_ref().map_or(0, StoredResponse::held_bytes);
         suspect.saturating_add(places.saturating_mul(size_of::<PlaceId>()))
     }
 
-    /// How many of v1's answers had the status of its first one.
+    /// The number of v1's responses with the status of its first one.
     pub(super) const fn count(&self) -> u8 {
         self.count
     }
 
-    /// Whether v1 answered with another status than before.
+    /// Whether v1 responded with another status than before.
     pub(super) const fn has_other_status(&self) -> bool {
         self.has_other_status
     }
 
-    /// Whether v1's answers cannot be compared with each other.
+    /// Whether v1's responses cannot be compared with each other.
     pub(super) const fn are_not_comparable(&self) -> bool {
         self.are_not_comparable
     }
 
-    /// Compares two answers; where v1 varied in this trial, they differ by noise.
-    pub(super) fn compare<'a>(&self, pair: [&'a View<'a>; 2], judge: &Judge<'_>) -> Pair<'a> {
-        let mut unused = OptionUsage::new(&judge.shadow.compare);
+    /// Compares two responses. Places where v1 varied in this trial count as noise.
+    pub(super) fn compare<'a>(
+        &self,
+        pair: [&'a ResponseView<'a>; 2],
+        context: &TrialContext<'_>,
+    ) -> PairComparison<'a> {
+        let mut unused = OptionUsage::new(&context.shadow.compare);
         compare(
             pair,
-            judge.shadow,
-            judge.model,
-            judge.route,
+            context.shadow,
+            context.model,
+            context.route,
             &self.varied,
             &mut unused,
         )
     }
 
-    /// The same, and counts of what use the options of the comparison were.
+    /// Like [`compare`](Self::compare), and counts which options of the comparison applied.
     pub(super) fn compare_counted<'a>(
         &self,
-        pair: [&'a View<'a>; 2],
-        judge: &mut Judge<'_>,
-    ) -> Pair<'a> {
-        let unused = OptionUsage::new(&judge.shadow.compare);
-        let mut usage = std::mem::replace(judge.model.usage(), unused);
+        pair: [&'a ResponseView<'a>; 2],
+        context: &mut TrialContext<'_>,
+    ) -> PairComparison<'a> {
+        let unused = OptionUsage::new(&context.shadow.compare);
+        let mut usage = std::mem::replace(context.model.usage(), unused);
         let compared = compare(
             pair,
-            judge.shadow,
-            judge.model,
-            judge.route,
+            context.shadow,
+            context.model,
+            context.route,
             &self.varied,
             &mut usage,
         );
-        *judge.model.usage() = usage;
+        *context.model.usage() = usage;
         compared
     }
 
-    /// Takes v1's answer to the repeated request. `false` where there is none: 429 and 503 say nothing
-    /// about what v1 answers the user.
-    pub(super) fn add(&mut self, first: &Reply, answer: Answered, judge: &Judge<'_>) -> bool {
+    /// Adds v1's response to the repeated request. Returns `false` if there is none, or a 429 or 503,
+    /// which does not show what v1 sends to users.
+    pub(super) fn add(
+        &mut self,
+        first: &StoredResponse,
+        answer: CallResult,
+        context: &TrialContext<'_>,
+    ) -> bool {
         let again = match answer {
-            Answered::Reply(again) if again.status == first.status => again,
-            // It is about v1's load, or a limit that the filter's questions run into.
-            Answered::Reply(Reply { status, .. }) | Answered::Unread(status, _)
+            CallResult::Response(again) if again.status == first.status => again,
+            // It depends on v1's load, or on a limit that repeated requests run into.
+            CallResult::Response(StoredResponse { status, .. })
+            | CallResult::StatusOnly(status, _)
                 if status != first.status && matches!(status, 429 | 503) =>
             {
                 return false;
             }
-            Answered::Reply(_) => {
+            CallResult::Response(_) => {
                 self.has_other_status = true;
                 return true;
             }
-            Answered::Unread(status, _) => {
+            CallResult::StatusOnly(status, _) => {
                 self.has_other_status = status != first.status;
                 return self.has_other_status;
             }
-            Answered::Not(_) => return false,
+            CallResult::Failed(_) => return false,
         };
-        let between = |left: &Reply, right: &Reply| {
+        let between = |left: &StoredResponse, right: &StoredResponse| {
             let pair = [&left.view(), &right.view()];
-            varied(pair, judge.shadow, judge.model, judge.route)
+            varied(pair, context.shadow, context.model, context.route)
         };
         self.count = self.count.saturating_add(1);
         let Some(varied) = between(first, &again) else {
@@ -140,18 +150,23 @@ impl Repetitions {
         self.has_other_status || self.news.is_some()
     }
 
-    /// Lets the model learn from the newest answer. `pair` is what v1's first answer and v2's differ in.
-    /// Returns whether v1 has to be asked once more to tell what its answer means: it may be v1 that
-    /// varies, or v1 that answers the filter otherwise than the user.
-    pub(super) fn teach(&mut self, pair: &Pair<'_>, v2: &View<'_>, judge: &mut Judge<'_>) -> bool {
-        let route = judge.route;
+    /// Lets the model learn from the newest response. `pair` is the comparison of v1's first response
+    /// with v2's. Returns whether v1 must be called once more, because it may vary, or may treat the
+    /// filter differently than the user.
+    pub(super) fn teach(
+        &mut self,
+        pair: &PairComparison<'_>,
+        v2: &ResponseView<'_>,
+        context: &mut TrialContext<'_>,
+    ) -> bool {
+        let route = context.route;
         if self.has_other_status {
-            let status = judge.model.status(route);
-            judge.model.learn(&[status], &[], false);
+            let status = context.model.status(route);
+            context.model.learn(&[status], &[], false);
             return false;
         }
         if let Some(suspect) = &self.suspect {
-            if is_alike(suspect, v2, &self.varied, judge) {
+            if is_alike(suspect, v2, &self.varied, context) {
                 return true;
             }
             self.suspect = None;
@@ -160,24 +175,24 @@ impl Repetitions {
             return false;
         };
         let repeated = match pair {
-            Pair::Different(compared) => compared.places().collect(),
-            Pair::Equal | Pair::NotComparable => Vec::new(),
+            PairComparison::Different(compared) => compared.places().collect(),
+            PairComparison::Equal | PairComparison::NotComparable => Vec::new(),
         };
         let repeated = repeated.into_iter();
         let repeated: Vec<_> = repeated
             .filter(|place| !self.varied.contains(place))
             .collect();
-        judge.model.learn(&varied, &repeated, self.count == 1);
+        context.model.learn(&varied, &repeated, self.count == 1);
         if self.is_shifted {
-            judge.model.note_shift(route);
+            context.model.note_shift(route);
         } else {
-            judge.model.note_no_shift(route);
+            context.model.note_no_shift(route);
         }
         false
     }
 
-    /// Whether v1 may have varied at a place by chance only: once, by a change of the data. As long as
-    /// that is so, and v1 repeats itself now, it is worth another question.
+    /// Whether v1 may have varied at a place only once, by a change of the data. If so, and v1 now
+    /// repeats itself, another repetition is worth it.
     pub(super) fn is_doubtful(&self, place: PlaceId, model: &NoiseModel) -> bool {
         let is_young = model
             .noise(place)
@@ -185,21 +200,25 @@ impl Repetitions {
         is_young && !self.varied.contains(&place)
     }
 
-    /// Lets the model learn what nobody can be asked about any more: as far as is known, v1 varies.
-    pub(super) fn teach_the_rest(&mut self, judge: &mut Judge<'_>) {
+    /// Lets the model learn the rest when no further call is possible: as far as is known, v1 varies.
+    pub(super) fn teach_the_rest(&mut self, context: &mut TrialContext<'_>) {
         if let Some(varied) = self.news.take() {
-            judge.model.learn(&varied, &[], false);
+            context.model.learn(&varied, &[], false);
         }
     }
 }
 
-/// Whether v2 answers as v1 does when it is asked again, at all places where that is not what the user
-/// got.
-fn is_alike(suspect: &Reply, v2: &View<'_>, places: &[PlaceId], judge: &Judge<'_>) -> bool {
+/// Whether v2 responds like v1's repetition at all places where that differs from the user's response.
+fn is_alike(
+    suspect: &StoredResponse,
+    v2: &ResponseView<'_>,
+    places: &[PlaceId],
+    context: &TrialContext<'_>,
+) -> bool {
     if suspect.status != v2.status() {
         return false;
     }
     let pair = [&suspect.view(), v2];
-    let differing = varied(pair, judge.shadow, judge.model, judge.route);
+    let differing = varied(pair, context.shadow, context.model, context.route);
     differing.is_some_and(|differing| places.iter().all(|place| !differing.contains(place)))
 }

@@ -1,4 +1,4 @@
-//! Which requests are sampled, and which of these can be copied.
+//! Decides which requests are sampled, and which of those get a shadow request.
 
 use crate::bucketing::{Position, Salt};
 use crate::decision::Decision;
@@ -15,28 +15,28 @@ use super::{Outcome, ShadowPlan};
 /// A request that the policy samples.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Sample {
-    /// The rollout that has it, by its place in the policy.
+    /// The index of its rollout.
     pub rollout: usize,
-    /// The first segment that has the account, by its place in the policy.
+    /// The index of the first segment that contains the account.
     pub segment: Option<usize>,
-    /// The first route that its path matches, by its place in the policy.
+    /// The index of the first route that matches the path.
     pub route: Option<usize>,
-    /// Whether asking once more changes nothing: of a safe method.
+    /// Whether repeating the request is harmless, because its method is safe.
     pub is_safe: bool,
-    /// Whether v1 is asked twice, to see where it disagrees with itself.
+    /// Whether v1 gets the request twice, to find out where it differs from itself.
     pub noise: bool,
-    /// Why it cannot be copied.
+    /// Why it gets no shadow request.
     pub skip: Option<Outcome>,
 }
 
 impl Plan {
-    /// The sample that a decided request is in, if any: v1 has to answer the user, because this
-    /// proxy's rules said so and nothing above them did.
+    /// Returns the sample of a decided request, if it is sampled. Only requests that v1 serves by a
+    /// rule of this proxy are.
     #[must_use]
     pub fn sample(&self, request: &Request<'_>, decision: &Decision<'_>) -> Option<Sample> {
         let rollout = decision.rollout?;
         let shadow = rollout.shadow.as_ref()?;
-        if !rollout.mode.copies()
+        if !rollout.mode.shadows()
             || decision.served() != Treatment::V1
             || !is_by_the_rules(decision.reason)
         {
@@ -47,7 +47,7 @@ impl Plan {
                 self.segments.find(account),
                 rollout.account_position(account),
             ),
-            // In no segment, and the last of all.
+            // Such a request is in no segment, and has the last position.
             Account::Absent | Account::Malformed => (SegmentSet::NONE, Position::LAST),
         };
         let draw = |position: fn(&Salt, &[u8]) -> Position| {
@@ -75,15 +75,15 @@ impl Plan {
 }
 
 impl Rollout {
-    /// The header that gives a request a token to be recognised by, and the token, where the
-    /// policy asks for one and the client sent none. It is the same for v1, v2 and every retry.
+    /// Returns the header and the value of an idempotency token, if the policy asks for one and the
+    /// client sent none. The token is the same for v1, v2 and every retry.
     #[must_use]
     pub fn idempotency_token<'r>(&self, request: &Request<'r>) -> Option<(&str, &'r [u8])> {
         let shadow = self.shadow.as_ref()?;
         let name = shadow.idempotency_header.as_deref()?;
-        let is_offered = self.mode.copies()
+        let is_offered = self.mode.shadows()
             && !is_safe(request.method)
-            && shadow.copies_method(request.method)
+            && shadow.shadows_method(request.method)
             && request.headers.values(name).next().is_none();
         is_offered.then_some((name, request.id?))
     }
@@ -96,7 +96,7 @@ impl ShadowPlan {
             .position(|route| route.template.holds(path))
     }
 
-    fn copies_method(&self, method: &[u8]) -> bool {
+    fn shadows_method(&self, method: &[u8]) -> bool {
         self.methods.iter().any(|known| known.as_bytes() == method)
     }
 
@@ -109,7 +109,7 @@ impl ShadowPlan {
         {
             return Some(Outcome::SkippedCopy);
         }
-        if !self.copies_method(request.method) {
+        if !self.shadows_method(request.method) {
             return Some(Outcome::SkippedMethod);
         }
         let mut names = request.headers.iter().map(|(name, _)| name);
@@ -124,8 +124,8 @@ impl ShadowPlan {
     }
 }
 
-/// Whether the rules, or their absence, sent the request to v1. Who is halted, off, or bound by what
-/// an earlier hop decided is left alone; that hop copies, if anyone does.
+/// Whether a rule, or the default, sent the request to v1. Requests that are halted, off, or decided by
+/// an earlier hop are not sampled; that hop samples them.
 fn is_by_the_rules(reason: Reason) -> bool {
     matches!(
         reason,
@@ -139,14 +139,14 @@ fn is_by_the_rules(reason: Reason) -> bool {
     )
 }
 
-/// Safe in the sense of RFC 9110: asking again changes nothing.
+/// Whether a method is safe (RFC 9110): repeating the request has no effect.
 fn is_safe(method: &[u8]) -> bool {
     matches!(method, b"GET" | b"HEAD" | b"OPTIONS")
 }
 
 impl Mode {
-    /// Whether requests are copied in this mode.
-    pub(crate) fn copies(self) -> bool {
+    /// Whether requests are shadowed in this mode.
+    pub(crate) fn shadows(self) -> bool {
         matches!(self, Self::Shadow | Self::Split)
     }
 }

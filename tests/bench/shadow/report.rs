@@ -112,7 +112,7 @@ pub(crate) fn tables(series: &[Series]) -> String {
     text + &shadow_requests(series)
         + &targets(series)
         + &v2_shares(series)
-        + &"\n"
+        + "\n"
         + &rounds::trust(series, |round| round.client_late_us)
 }
 

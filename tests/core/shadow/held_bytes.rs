@@ -89,7 +89,7 @@ fn options(max_body_bytes: usize) -> [Value; 4] {
 
 /// Runs a trial in which v1 repeats one of its two responses, and measures each step.
 fn measure(plan: &Plan, v1: &str, v2: &str, is_noisy: bool, judge_step: &mut dyn FnMut(u64)) {
-    let text = |body: &str| Reply {
+    let text = |body: &str| StoredResponse {
         status: 200,
         headers: vec![(b"content-type".to_vec(), b"application/json".to_vec())],
         body: body.as_bytes().to_vec(),
@@ -105,22 +105,22 @@ fn measure(plan: &Plan, v1: &str, v2: &str, is_noisy: bool, judge_step: &mut dyn
             Treatment::V1 if is_noisy && asked % 2 == 0 => v2,
             Treatment::V1 => v1,
         };
-        let response = Answered::Reply(text(body));
+        let response = CallResult::Response(text(body));
         let mut after = None;
         let measured = allocation_counter::measure(|| {
-            let mut judge = Judge {
+            let mut judge = TrialContext {
                 shadow: shadow(plan),
                 model: &mut model,
                 route: None,
                 now_ms: asked,
             };
-            after = Some(trial.answered(response, &mut judge));
+            after = Some(trial.handle_result(response, &mut judge));
         });
         judge_step(measured.bytes_max);
         match after.expect("a step") {
-            Next::Ask(_) if v1.len() > 100_000 => return,
-            Next::Ask(version) => next = version,
-            Next::Done(_) => return,
+            NextStep::Call(_) if v1.len() > 100_000 => return,
+            NextStep::Call(version) => next = version,
+            NextStep::Done(_) => return,
         }
     }
 }

@@ -20,22 +20,22 @@ impl Bench {
         &mut self,
         noise: bool,
         v1: Value,
-        responses: Vec<Answered>,
-    ) -> (Vec<Treatment>, Verdict) {
+        responses: Vec<CallResult>,
+    ) -> (Vec<Treatment>, TrialResult) {
         let (mut trial, first) = Trial::start(body(&v1), true, noise, &mut self.model);
         let mut asked = vec![first];
         let mut responses = responses.into_iter();
         loop {
             let response = responses.next().expect("a response to each question");
-            let mut judge = Judge {
+            let mut judge = TrialContext {
                 shadow: shadow(&self.plan),
                 model: &mut self.model,
                 route: None,
                 now_ms: 1_000_000,
             };
-            match trial.answered(response, &mut judge) {
-                Next::Ask(version) => asked.push(version),
-                Next::Done(verdict) => {
+            match trial.handle_result(response, &mut judge) {
+                NextStep::Call(version) => asked.push(version),
+                NextStep::Done(verdict) => {
                     assert_eq!(
                         responses.next().map(|_| ()),
                         None,
@@ -47,21 +47,21 @@ impl Bench {
         }
     }
 
-    fn outcome(&mut self, noise: bool, v1: Value, responses: Vec<Answered>) -> Outcome {
+    fn outcome(&mut self, noise: bool, v1: Value, responses: Vec<CallResult>) -> Outcome {
         self.run(noise, v1, responses).1.outcome
     }
 }
 
-fn body(value: &Value) -> Reply {
-    Reply {
+fn body(value: &Value) -> StoredResponse {
+    StoredResponse {
         status: 200,
         headers: vec![],
         body: value.to_string().into_bytes(),
     }
 }
 
-fn reply(value: Value) -> Answered {
-    Answered::Reply(body(&value))
+fn reply(value: Value) -> CallResult {
+    CallResult::Response(body(&value))
 }
 
 use Treatment::{V1, V2};
@@ -83,7 +83,7 @@ fn a_missing_response_has_its_own_outcome() {
     for why in [Outcome::Timeout, Outcome::V2Error, Outcome::TooLarge] {
         let mut bench = Bench::new(&json!({ "requests": 1 }));
         assert_eq!(
-            bench.outcome(false, json!(1), vec![Answered::Not(why)]),
+            bench.outcome(false, json!(1), vec![CallResult::Failed(why)]),
             why
         );
     }
@@ -223,7 +223,7 @@ fn noise_requests_to_v1_alternate_before_and_after() {
     let (asked, _) = bench.run(true, json!({ "n": 7 }), vec![response(8), response(9)]);
     assert_eq!(asked, [V1, V2]);
     // A silent v1 teaches nothing, and does not prevent calls to v2.
-    let responses = vec![response(1), Answered::Not(Outcome::Timeout)];
+    let responses = vec![response(1), CallResult::Failed(Outcome::Timeout)];
     assert_eq!(
         bench.outcome(true, json!({ "n": 1 }), responses),
         Outcome::Equal
@@ -243,14 +243,14 @@ fn a_difference_that_cannot_be_rechecked_counts() {
     let mut bench = Bench::new(&json!({ "requests": 1, "noise": { "requests": 100 } }));
     let (mut trial, first) = Trial::start(body(&json!(1)), false, true, &mut bench.model);
     assert_eq!(first, V2);
-    let mut judge = Judge {
+    let mut judge = TrialContext {
         shadow: shadow(&bench.plan),
         model: &mut bench.model,
         route: None,
         now_ms: 0,
     };
-    let next = trial.answered(reply(json!(2)), &mut judge);
-    assert!(matches!(next, Next::Done(verdict) if verdict.outcome == Outcome::Different));
+    let next = trial.handle_result(reply(json!(2)), &mut judge);
+    assert!(matches!(next, NextStep::Done(verdict) if verdict.outcome == Outcome::Different));
 }
 
 #[test]
@@ -267,15 +267,15 @@ fn repeated_requests_to_v1_are_limited() {
         );
         let (v1, v2) = (json!({ &field: 1 }), json!({ &field: 2 }));
         let (mut trial, _) = Trial::start(body(&v1), true, false, &mut bench.model);
-        let mut judge = Judge {
+        let mut judge = TrialContext {
             shadow: shadow(&bench.plan),
             model: &mut bench.model,
             route: None,
             now_ms: 1_000_000,
         };
-        match trial.answered(reply(v2), &mut judge) {
-            Next::Ask(_) => again += 1,
-            Next::Done(verdict) => assert_eq!(verdict.outcome, Outcome::Unconfirmed),
+        match trial.handle_result(reply(v2), &mut judge) {
+            NextStep::Call(_) => again += 1,
+            NextStep::Done(verdict) => assert_eq!(verdict.outcome, Outcome::Unconfirmed),
         }
     }
     assert_eq!(again, 2 * 3);
@@ -305,8 +305,8 @@ fn a_revealed_place_shows_its_value_and_nothing_below_it() {
         .iter()
         .map(
             |found| match &found.sides[0].as_ref().expect("v1's side").shown {
-                Shown::Value(value) => (found.pointer.as_str(), value.as_str()),
-                Shown::Hash(_) => (found.pointer.as_str(), "a hash"),
+                RecordedValue::Value(value) => (found.pointer.as_str(), value.as_str()),
+                RecordedValue::Hash(_) => (found.pointer.as_str(), "a hash"),
             },
         )
         .collect();

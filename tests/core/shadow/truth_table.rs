@@ -36,7 +36,7 @@ use Says::{
 };
 
 impl Says {
-    fn reply(self) -> Reply {
+    fn reply(self) -> StoredResponse {
         let (status, body) = match self {
             A => (200, json!({ "balance": 1, "name": "x" })),
             B => (200, json!({ "balance": 2, "name": "x" })),
@@ -46,20 +46,22 @@ impl Says {
             NotFound => (404, json!({ "error": "no such path" })),
             Fails | FailsTooLarge | TooLarge | Nothing => (500, json!({ "error": "oops" })),
         };
-        Reply {
+        StoredResponse {
             status,
             headers: vec![],
             body: body.to_string().into_bytes(),
         }
     }
 
-    fn response(self) -> Answered {
+    fn response(self) -> CallResult {
         match self {
-            Nothing => Answered::Not(Outcome::Timeout),
-            TooLarge => Answered::Unread(200, Outcome::TooLarge),
-            FailsTooLarge => Answered::Unread(500, Outcome::TooLarge),
-            OverloadedTooLarge => Answered::Unread(503, Outcome::TooLarge),
-            A | B | C | Fails | NotFound | Limited | Overloaded => Answered::Reply(self.reply()),
+            Nothing => CallResult::Failed(Outcome::Timeout),
+            TooLarge => CallResult::StatusOnly(200, Outcome::TooLarge),
+            FailsTooLarge => CallResult::StatusOnly(500, Outcome::TooLarge),
+            OverloadedTooLarge => CallResult::StatusOnly(503, Outcome::TooLarge),
+            A | B | C | Fails | NotFound | Limited | Overloaded => {
+                CallResult::Response(self.reply())
+            }
         }
     }
 }
@@ -84,16 +86,16 @@ fn trial_of(
     let mut response = v2.response();
     let mut repetitions = v1_again.iter().chain(v1_again.last().into_iter().cycle());
     loop {
-        let mut judge = Judge {
+        let mut judge = TrialContext {
             shadow: shadow(plan),
             model: &mut *model,
             route: None,
             now_ms: 1_000_000,
         };
-        response = match trial.answered(response, &mut judge) {
-            Next::Ask(Treatment::V1) => repetitions.next().expect("v1 again").response(),
-            Next::Ask(Treatment::V2) => v2_again.response(),
-            Next::Done(verdict) => {
+        response = match trial.handle_result(response, &mut judge) {
+            NextStep::Call(Treatment::V1) => repetitions.next().expect("v1 again").response(),
+            NextStep::Call(Treatment::V2) => v2_again.response(),
+            NextStep::Done(verdict) => {
                 let findings = verdict
                     .difference
                     .map_or(Vec::new(), |found| found.findings);
@@ -269,10 +271,11 @@ fn the_second_response_of_v2_never_changes_the_outcome() {
                     outcomes.iter().all(|outcome| *outcome == first),
                     "{v1:?} {v2:?} {v1_again:?}"
                 );
-                let differs =
-                    matches!(v2.response(), Answered::Reply(_) | Answered::Unread(500, _))
-                        && v2 != v1
-                        && !(v1 == Fails && v2 == FailsTooLarge);
+                let differs = matches!(
+                    v2.response(),
+                    CallResult::Response(_) | CallResult::StatusOnly(500, _)
+                ) && v2 != v1
+                    && !(v1 == Fails && v2 == FailsTooLarge);
                 if differs && v1_again == v1 {
                     assert_eq!(first, Outcome::Different, "{v1:?} {v2:?}");
                 }

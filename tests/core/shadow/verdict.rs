@@ -267,9 +267,9 @@ impl Random {
     }
 }
 
-fn respond(scenario: &Scenario, version: usize, random: &mut Random) -> Reply {
+fn respond(scenario: &Scenario, version: usize, random: &mut Random) -> StoredResponse {
     if random.happens(scenario.fails[version]) {
-        return Reply {
+        return StoredResponse {
             status: 500,
             headers: vec![],
             body: b"{\"error\":\"oops\"}".to_vec(),
@@ -293,7 +293,7 @@ fn respond(scenario: &Scenario, version: usize, random: &mut Random) -> Reply {
         }
     }
     body.push('}');
-    Reply {
+    StoredResponse {
         status: 200,
         headers: vec![],
         body: body.into_bytes(),
@@ -325,25 +325,28 @@ fn rollout(plan: &Plan, scenario: &Scenario, seed: u64) -> [Counts; LOOKS.len()]
                 let (trial, _) = Trial::start(v1, true, false, &mut model);
                 let route =
                     (scenario.routes > 1).then(|| (random.next() % scenario.routes) as usize);
-                trials.push((trial, Answered::Reply(v2), route));
+                trials.push((trial, CallResult::Response(v2), route));
             }
             while !trials.is_empty() {
                 now_ms += 10;
                 trials.retain_mut(|(trial, next, route)| {
-                    let mut judge = Judge {
+                    let mut judge = TrialContext {
                         shadow: shadow(plan),
                         model: &mut model,
                         route: *route,
                         now_ms,
                     };
-                    let answered = std::mem::replace(next, Answered::Not(Outcome::Timeout));
-                    match trial.answered(answered, &mut judge) {
-                        Next::Ask(version) => {
-                            *next =
-                                Answered::Reply(respond(scenario, version as usize, &mut random));
+                    let answered = std::mem::replace(next, CallResult::Failed(Outcome::Timeout));
+                    match trial.handle_result(answered, &mut judge) {
+                        NextStep::Call(version) => {
+                            *next = CallResult::Response(respond(
+                                scenario,
+                                version as usize,
+                                &mut random,
+                            ));
                             true
                         }
-                        Next::Done(verdict) => {
+                        NextStep::Done(verdict) => {
                             counts[verdict.outcome as usize] += 1;
                             let is_unproven =
                                 verdict.difference.is_some_and(|found| !found.is_proven);

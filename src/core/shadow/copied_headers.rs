@@ -1,13 +1,13 @@
-//! What of a request goes along with its copy.
+//! Selects the headers that a shadow request copies from the user's request.
 
 use crate::proxy::wire_names::is_turnout_header;
 use crate::request::headers::Headers;
 
 use super::ShadowPlan;
 
-/// Headers that are about one connection, or about the body's way over it, and not about the
-/// request. A copy with `content-length` and no body would hang until its time is up; where there is
-/// a body, the proxy writes the length itself. `expect` would ask for an answer before the body.
+/// Headers of the connection or of the body's transfer, not of the request. With `content-length` and
+/// no body, a shadow request would hang until it times out; the proxy writes the length of a body
+/// itself. `expect` would wait for an interim response.
 const HOP_BY_HOP: &[&[u8]] = &[
     b"connection",
     b"content-length",
@@ -23,7 +23,8 @@ const HOP_BY_HOP: &[&[u8]] = &[
     b"upgrade",
 ];
 
-/// Headers by which a client could have the proxy retry a copy, or wait longer for it.
+/// Prefixes of headers with which a client could make the proxy retry a shadow request or wait longer
+/// for it.
 const PROXY_CONTROL: &[&[u8]] = &[
     b"x-envoy-attempt",
     b"x-envoy-expected",
@@ -33,11 +34,11 @@ const PROXY_CONTROL: &[&[u8]] = &[
     b"x-envoy-upstream",
 ];
 
-/// The headers of a request that its copy carries, in their order: all but those about the
-/// connection, those that the policy strips, and Turnout's own, which the copy has of its own.
+/// Returns the headers that a shadow request copies, in order: all except connection headers, headers
+/// that the policy strips, and Turnout's own, which are set for each shadow request.
 ///
-/// `accept-encoding` is replaced too: an answer that is compressed could not be compared.
-pub fn carry<'a>(
+/// `accept-encoding` is replaced, too, because compressed responses may not be comparable.
+pub fn copied_headers<'a>(
     headers: Headers<'a>,
     shadow: &ShadowPlan,
 ) -> impl Iterator<Item = (&'a [u8], &'a [u8])> {
@@ -58,8 +59,8 @@ fn is_carried(name: &[u8], shadow: &ShadowPlan) -> bool {
             .any(|stripped| stripped.as_bytes() == name))
 }
 
-/// Whether `connection` says that a header is about the connection. It cannot say so of the method or
-/// the path, without which there is no copy.
+/// Whether `connection` names a header. It cannot name the method or the path, which every request
+/// needs.
 fn is_nominated(name: &[u8], headers: Headers<'_>) -> bool {
     !name.starts_with(b":")
         && headers

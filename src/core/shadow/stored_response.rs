@@ -1,29 +1,29 @@
-//! An answer, kept as far as it is compared.
+//! A response, stored as far as it is compared.
 
 use turnout_diff::{Comparison, OptionUsage, Part, Response};
 
 use super::ShadowPlan;
 
-/// An answer, as far as it is compared.
+/// A response, as far as it is compared.
 #[derive(Clone, Debug)]
-pub struct Reply {
+pub struct StoredResponse {
     /// The status code.
     pub status: u16,
-    /// Those that are compared, and `content-encoding`.
+    /// The headers that are compared, and `content-encoding`.
     pub headers: Vec<(Vec<u8>, Vec<u8>)>,
-    /// All of it.
+    /// The whole body.
     pub body: Vec<u8>,
 }
 
-/// A reply as the differ takes it.
-pub(super) struct View<'a> {
+/// A stored response in the form that the differ takes.
+pub(super) struct ResponseView<'a> {
     status: u16,
     headers: Vec<(&'a [u8], &'a [u8])>,
     body: &'a [u8],
 }
 
-impl Reply {
-    /// The bytes that it holds, spare room included.
+impl StoredResponse {
+    /// The number of bytes it holds, including spare capacity.
     #[must_use]
     #[inline(never)]
     pub fn held_bytes(&self) -> usize {
@@ -35,16 +35,16 @@ impl Reply {
         headers.fold(self.body.capacity(), usize::saturating_add)
     }
 
-    /// Whether its body is compressed in a way that [`decode`](Self::decode) undoes, or may be.
+    /// Whether [`decode`](Self::decode) may be able to decompress its body.
     #[must_use]
     pub fn is_encoded(&self) -> bool {
         let mut names = self.headers.iter().map(|(name, _)| name);
         !self.body.is_empty() && names.any(|name| name == b"content-encoding")
     }
 
-    pub(super) fn view(&self) -> View<'_> {
+    pub(super) fn view(&self) -> ResponseView<'_> {
         let headers = self.headers.iter();
-        View {
+        ResponseView {
             status: self.status,
             headers: headers.map(|(name, value)| (&**name, &**value)).collect(),
             body: &self.body,
@@ -52,7 +52,7 @@ impl Reply {
     }
 }
 
-impl View<'_> {
+impl ResponseView<'_> {
     pub(super) const fn status(&self) -> u16 {
         self.status
     }
@@ -67,8 +67,8 @@ impl View<'_> {
 }
 
 pub(super) fn compare<'a>(
-    v1: &'a View<'a>,
-    v2: &'a View<'a>,
+    v1: &'a ResponseView<'a>,
+    v2: &'a ResponseView<'a>,
     shadow: &ShadowPlan,
     is_noisy: &dyn Fn(Part, &str) -> bool,
     usage: &mut OptionUsage,

@@ -1,42 +1,42 @@
-//! What is written of a difference, and how often.
+//! The record of one difference as JSON, and the limit on how many records a worker writes.
 
 use xxhash_rust::xxh3::xxh3_64;
 
 use crate::vec_map::VecMap;
 
 use super::json_writer::{Object, hex, list};
-use super::limit::Limit;
-use super::{Difference, Noted, Shown, Side};
+use super::token_bucket::TokenBucket;
+use super::{Difference, RecordedFinding, RecordedSide, RecordedValue};
 
-/// One difference, and whose request it was.
+/// One difference and the request that it was found in.
 #[derive(Clone, Copy, Debug)]
 pub struct Record<'a> {
     /// Milliseconds since 1970.
     pub time_ms: u64,
     /// The rollout's name.
     pub rollout: &'a str,
-    /// The name of the first segment that has the account, else `-`.
+    /// The name of the first segment that contains the account, or `-`.
     pub segment: &'a str,
-    /// The account, where the request has one.
+    /// The account, if the request has one.
     pub account: Option<&'a [u8]>,
     /// The `x-request-id`.
     pub request_id: Option<&'a [u8]>,
-    /// One of those that the policy copies.
+    /// The method, one of those that the policy shadows.
     pub method: &'a [u8],
-    /// The template of the policy that the path matches, else `-`.
+    /// The template in the policy that matches the path, or `-`.
     pub route: &'a str,
-    /// Status and microseconds of v1's answer, then of v2's.
+    /// The status and the duration in microseconds of v1's response, then of v2's.
     pub answers: [(u16, u64); 2],
-    /// What differs.
+    /// The difference.
     pub difference: &'a Difference,
 }
 
-/// Of what a client may make long, in bytes.
+/// The longest part kept of values whose length a client chooses, in bytes.
 const LONGEST_ID: usize = 128;
 
 impl<'a> Record<'a> {
-    /// The same for differences of the same kind: rollout, route, method, status classes, and the
-    /// places and kinds of the findings.
+    /// Returns a hash that is the same for similar differences: rollout, route, method, status classes,
+    /// and the places and kinds of the findings.
     #[must_use]
     pub fn fingerprint(&self) -> u64 {
         let method = String::from_utf8_lossy(self.method);
@@ -58,7 +58,8 @@ impl<'a> Record<'a> {
         xxh3_64(text.as_bytes())
     }
 
-    /// The record as JSON on one line. `repeats` says how many like it were not written.
+    /// Returns the record as JSON on one line. `repeats` is the number of similar records that were not
+    /// written.
     #[must_use]
     pub fn to_json(&self, repeats: u64) -> String {
         let [v1, v2] = self.answers.map(|(status, micros)| {
@@ -98,7 +99,7 @@ impl<'a> Record<'a> {
     }
 }
 
-fn finding(finding: &Noted) -> String {
+fn finding(finding: &RecordedFinding) -> String {
     let [v1, v2] = finding.sides.each_ref().map(|side| match side {
         Some(side) => value(side),
         None => String::from("null"),
@@ -113,21 +114,21 @@ fn finding(finding: &Noted) -> String {
         .end()
 }
 
-fn value(side: &Side) -> String {
+fn value(side: &RecordedSide) -> String {
     let object = Object::new().text("type", side.kind.as_str().as_bytes());
     match &side.shown {
-        Shown::Hash(hash) => object.text("hash", hex(*hash).as_bytes()),
-        Shown::Value(value) => object.text("value", value.as_bytes()),
+        RecordedValue::Hash(hash) => object.text("hash", hex(*hash).as_bytes()),
+        RecordedValue::Value(value) => object.text("value", value.as_bytes()),
     }
     .end()
 }
 
-/// Lets records through: of differences of one kind one in a minute, and not too many in all.
+/// Limits records: one for similar differences each minute, and a token bucket for all of them.
 #[derive(Debug)]
-pub struct Records {
-    /// By fingerprint: when one was last written, and how many were not since.
+pub struct RecordLimiter {
+    /// By fingerprint: when a record was last written, and how many were suppressed since.
     seen: VecMap<u64, (u64, u64)>,
-    limit: Limit,
+    limit: TokenBucket,
 }
 
 const ONE_OF_A_KIND_MS: u64 = 60_000;
@@ -135,23 +136,24 @@ const MOST_KINDS: usize = 1_024;
 const BURST: u32 = 50;
 const PER_SECOND: u32 = 10;
 
-impl Default for Records {
+impl Default for RecordLimiter {
     fn default() -> Self {
         Self {
             seen: VecMap::default(),
-            limit: Limit::new(BURST, PER_SECOND),
+            limit: TokenBucket::new(BURST, PER_SECOND),
         }
     }
 }
 
-impl Records {
-    /// The bytes that they hold; bounded, whatever differs.
+impl RecordLimiter {
+    /// The number of bytes it holds, which is bounded.
     #[must_use]
     pub fn held_bytes(&self) -> usize {
         self.seen.held_bytes()
     }
 
-    /// Whether to write a record now: then how many like it were not written since the last one.
+    /// Whether to write a record now. If so, returns the number of similar records suppressed since the
+    /// last one.
     pub fn admit(&mut self, fingerprint: u64, now_ms: u64) -> Option<u64> {
         if let Some((written_at, repeats)) = self.seen.get_mut(&fingerprint) {
             let is_due = now_ms.saturating_sub(*written_at) >= ONE_OF_A_KIND_MS;
@@ -180,7 +182,7 @@ mod tests {
 
     #[test]
     fn one_of_a_kind_in_a_minute_and_the_next_says_how_many_there_were() {
-        let mut records = Records::default();
+        let mut records = RecordLimiter::default();
         let now = 1_000_000;
         assert_eq!(records.admit(1, now), Some(0));
         assert_eq!(records.admit(1, now), None);
@@ -191,7 +193,7 @@ mod tests {
 
     #[test]
     fn kinds_without_end_are_neither_kept_nor_written() {
-        let mut records = Records::default();
+        let mut records = RecordLimiter::default();
         let written = (0..100_000).filter(|kind| records.admit(*kind, 7).is_some());
         assert_eq!(written.count(), 50);
         let later = (0..100_000).filter(|kind| records.admit(*kind, 1_000_000).is_some());

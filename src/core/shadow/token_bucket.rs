@@ -1,8 +1,8 @@
-//! How often something may happen.
+//! A token bucket: limits how often something may happen.
 
-/// A bucket of tokens: so many at once, and so many more each second.
+/// A token bucket with a burst and a rate per second.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Limit {
+pub(crate) struct TokenBucket {
     burst: u32,
     per_second: u32,
     tokens: u32,
@@ -10,7 +10,7 @@ pub(crate) struct Limit {
     filled_at: u64,
 }
 
-impl Limit {
+impl TokenBucket {
     pub(crate) fn new(burst: u32, per_second: u32) -> Self {
         Self {
             burst,
@@ -20,7 +20,7 @@ impl Limit {
         }
     }
 
-    /// Whether it may happen now. A clock that jumps back only delays the next token.
+    /// Takes a token, if there is one. A clock that jumps back only delays the next token.
     pub(crate) fn take(&mut self, now_ms: u64) -> bool {
         self.fill(now_ms);
         let taken = self.tokens.checked_sub(1);
@@ -28,13 +28,13 @@ impl Limit {
         taken.is_some()
     }
 
-    /// Whether it may happen now and still half of a burst is left for what matters more.
+    /// Takes a token only if more than half of the burst is left for more important uses.
     pub(crate) fn take_spare(&mut self, now_ms: u64) -> bool {
         self.fill(now_ms);
         self.tokens > self.burst >> 1 && self.take(now_ms)
     }
 
-    /// As often at once as at first.
+    /// Refills the whole burst.
     pub(crate) fn refill(&mut self) {
         self.tokens = self.burst;
     }
@@ -45,7 +45,7 @@ impl Limit {
             .saturating_mul(self.per_second.into())
             .checked_div(1_000)
             .unwrap_or(0);
-        // Below one token the time goes on counting.
+        // The time of a fraction of a token is not lost.
         if earned > 0 || now_ms < self.filled_at {
             self.filled_at = now_ms;
             let earned = u32::try_from(earned).unwrap_or(u32::MAX);
@@ -60,7 +60,7 @@ mod tests {
 
     #[test]
     fn a_burst_and_then_so_many_a_second() {
-        let mut limit = Limit::new(3, 2);
+        let mut limit = TokenBucket::new(3, 2);
         let now = 1_000_000;
         let taken: Vec<bool> = (0..4).map(|_| limit.take(now)).collect();
         assert_eq!(taken, [true, true, true, false]);
@@ -72,17 +72,17 @@ mod tests {
 
     #[test]
     fn what_is_spare_leaves_half_of_a_burst() {
-        let mut limit = Limit::new(4, 2);
+        let mut limit = TokenBucket::new(4, 2);
         let spare: Vec<bool> = (0..3).map(|_| limit.take_spare(1_000)).collect();
         assert_eq!(spare, [true, true, false]);
         assert!(limit.take(1_000) && limit.take(1_000) && !limit.take(1_000));
-        let mut one = Limit::new(1, 1);
+        let mut one = TokenBucket::new(1, 1);
         assert!(one.take_spare(1_000) && !one.take_spare(1_000));
     }
 
     #[test]
     fn a_clock_that_jumps_gives_at_most_a_burst() {
-        let mut limit = Limit::new(2, 1);
+        let mut limit = TokenBucket::new(2, 1);
         assert!(limit.take(u64::MAX));
         assert!(limit.take(0));
         assert!(!limit.take(0));

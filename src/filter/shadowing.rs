@@ -1,8 +1,8 @@
-//! The copies of one plugin: from the sampled request to its outcome.
+//! Shadows the sampled requests of one plugin, from the request to the outcome.
 //!
-//! The user's request and answer pass by untouched and unheld; what is seen of them is kept, within
-//! bounds, and v2 is asked by a call of the plugin's own. A job is one sampled request; it has a place among
-//! `max_in_flight` as long as its calls are under way, and none while it waits for a client.
+//! The user's request and response pass through unchanged and without delay. A bounded part of them is
+//! stored, and v2 gets an HTTP call of the plugin. A job is one sampled request. It has one of the
+//! `max_in_flight` slots while its calls are in flight, and none while it waits for a client.
 
 mod back_off;
 mod exports;
@@ -15,8 +15,8 @@ use std::hash::{BuildHasher, RandomState};
 use std::rc::Rc;
 
 use turnout_core::shadow::{
-    AccountCharge, AccountKey, Answered, Judge, Next, NoiseModel, Outcome, Sample, SendTiming,
-    ShadowPlan, Shares, Trial, Verdict,
+    AccountCharge, AccountKey, AccountShares, CallResult, NextStep, NoiseModel, Outcome, Sample,
+    SendTiming, ShadowPlan, Trial, TrialContext, TrialResult,
 };
 use turnout_core::{Account, ByteBudget, Charge, Configuration, Plan, Rollout, Treatment, VecMap};
 
@@ -31,43 +31,44 @@ use waiting::Phase;
 const MICRO: u64 = 1_000;
 const MILLI: u64 = 1_000_000;
 
-pub(crate) struct Copies {
+pub(crate) struct Shadowing {
     configuration: Rc<Configuration>,
-    /// By the rollout's index; nothing where it copies nothing.
-    rollouts: Vec<Option<OfRollout>>,
+    /// By the index of the rollout. `None` if it has no `shadow`.
+    rollouts: Vec<Option<RolloutState>>,
     jobs: VecMap<u32, Box<Job>>,
     last_job: u32,
-    /// By token: whose call it is.
+    /// The job of each call, by the call's token.
     calls: VecMap<u32, u32>,
     telemetry: Telemetry,
     budget: ByteBudget,
-    /// As far as bytes may be held: what a callback needs for a moment is kept free.
+    /// The limit on held bytes, without the memory that a callback needs while it runs.
     limit: usize,
-    /// By account: what its requests hold. An account is known by a hash whose key is random in each worker.
+    /// The bytes that the requests of each account hold. An account is a hash with a key that is random
+    /// in each worker.
     accounts: VecMap<AccountKey, ByteBudget>,
     keys: RandomState,
-    /// How many there were.
+    /// The number of ticks so far.
     ticks: u32,
 }
 
-/// What one worker has of one rollout.
-struct OfRollout {
+/// The state of one rollout in one worker.
+struct RolloutState {
     metrics: ShadowMetrics,
     model: NoiseModel,
     charge: Charge,
-    /// For calls.
-    places: Shares,
-    waiting: Shares,
+    /// Slots for calls.
+    slots: AccountShares,
+    waiting: AccountShares,
     back_off: BackOff,
 }
 
-impl Copies {
-    /// What a policy asks for and this build does not have: nothing.
-    pub(crate) fn lacks(_plan: &Plan) -> Vec<String> {
+impl Shadowing {
+    /// Lists what a policy needs and this build does not support: nothing.
+    pub(crate) fn unsupported(_plan: &Plan) -> Vec<String> {
         Vec::new()
     }
 
-    /// Nothing is copied yet. Called while the plugin is configured.
+    /// Starts without jobs. Called while the plugin is being configured.
     pub(crate) fn new(configuration: &Rc<Configuration>, budget: &ByteBudget) -> Self {
         let most = configuration.max_held_bytes.bytes();
         let limit = most.saturating_sub(configuration.plan.working_bytes());
@@ -80,12 +81,12 @@ impl Copies {
                 let mut charge = budget.charge();
                 let model = NoiseModel::new(shadow);
                 charge.set(model.held_bytes());
-                Some(OfRollout {
+                Some(RolloutState {
                     metrics: ShadowMetrics::define(&rollout.name),
                     model,
                     charge,
-                    places: Shares::default(),
-                    waiting: Shares::default(),
+                    slots: AccountShares::default(),
+                    waiting: AccountShares::default(),
                     back_off: BackOff::default(),
                 })
             })
@@ -105,7 +106,7 @@ impl Copies {
         }
     }
 
-    /// By what an account is known here.
+    /// Returns the key of an account in this worker.
     pub(crate) fn account_key(&self, account: &Account<'_>) -> AccountKey {
         match account {
             Account::Known(account) => Some(self.keys.hash_one(account.as_slice())),
@@ -113,7 +114,7 @@ impl Copies {
         }
     }
 
-    /// Takes a sampled request in, and returns its job unless it has an outcome already.
+    /// Starts the job of a sampled request. Returns `None` if the request already has an outcome.
     pub(crate) fn admit(
         &mut self,
         sample: Sample,
@@ -125,7 +126,7 @@ impl Copies {
         let (_, shadow) = parts(&configuration, sample)?;
         let state = self.rollouts.get_mut(sample.rollout)?.as_mut()?;
         state.metrics.sampled();
-        let is_failing = state.back_off.forbids(state.places.taken(), shadow);
+        let is_failing = state.back_off.forbids(state.slots.taken(), shadow);
         if let Some(outcome) = sample.skip {
             return self.refuse(sample, outcome);
         }
@@ -137,7 +138,7 @@ impl Copies {
         let charge = AccountCharge::new(&self.budget, &own, account);
         let job = Job::new(sample, account, headers, charge, self.limit);
         let Some(mut job) = job else {
-            let state = of_rollout(&mut self.rollouts, sample)?;
+            let state = rollout_state(&mut self.rollouts, sample)?;
             state.waiting.give_back(account);
             return self.refuse(sample, Outcome::DroppedBusy);
         };
@@ -152,9 +153,9 @@ impl Copies {
         Some(id)
     }
 
-    /// Ends what has no job.
+    /// Counts the outcome of a request without a job.
     fn refuse(&mut self, sample: Sample, outcome: Outcome) -> Option<u32> {
-        if let Some(state) = of_rollout(&mut self.rollouts, sample) {
+        if let Some(state) = rollout_state(&mut self.rollouts, sample) {
             state.metrics.count(outcome);
         }
         self.telemetry.count(&sample, outcome, None);
@@ -162,14 +163,14 @@ impl Copies {
         None
     }
 
-    /// A piece of the request's body is on its way to v1.
+    /// Handles a piece of the request's body on its way to v1.
     pub(crate) fn request_body(&mut self, id: u32, size: usize, end: bool) {
         if self.keep(id, true, size) && end {
             self.request_done(id);
         }
     }
 
-    /// Keeps a piece of the request's body, or of v1's answer. `false` where the job has an outcome.
+    /// Stores a piece of the request's body or of v1's response. Returns `false` if the job has ended.
     fn keep(&mut self, id: u32, is_request: bool, size: usize) -> bool {
         let Some((job, shadow)) = self.job(id) else {
             return false;
@@ -183,13 +184,13 @@ impl Copies {
         };
         let kept = job.keep(is_request, size, most, limit);
         if let Err(outcome) = kept {
-            self.settle(id, outcome);
+            self.end_job(id, outcome);
         }
         kept.is_ok()
     }
 
-    /// The request's trailers end it. They are not copied.
-    pub(crate) fn request_ended(&mut self, id: u32) {
+    /// Handles the request's trailers, which end it. They are not copied.
+    pub(crate) fn request_trailers(&mut self, id: u32) {
         self.request_body(id, 0, true);
     }
 
@@ -200,87 +201,87 @@ impl Copies {
         };
         let now = host::now();
         job.is_complete = true;
-        job.asked_v1_at = now;
+        job.sent_to_v1_at = now;
         if job.phase == Phase::Request {
             job.enter(Phase::V1, ticks);
         }
         if shadow.send == SendTiming::WithRequest && matches!(job.v2, V2::NotAsked) {
             job.v2 = V2::Asked;
-            if !self.take_place(id) {
-                self.settle(id, Outcome::DroppedBusy);
+            if !self.take_slot(id) {
+                self.end_job(id, Outcome::DroppedBusy);
             } else if !self.ask(id, Treatment::V2, now) {
-                self.settle(id, Outcome::V2Error);
+                self.end_job(id, Outcome::V2Error);
             }
         }
     }
 
-    /// v1's answer begins.
-    pub(crate) fn answer_headers(&mut self, id: u32, end: bool) {
+    /// Handles the headers of v1's response.
+    pub(crate) fn response_headers(&mut self, id: u32, end: bool) {
         if !self.may_work() {
-            return self.settle(id, Outcome::DroppedBusy);
+            return self.end_job(id, Outcome::DroppedBusy);
         }
         let ticks = self.ticks;
         let Some((job, shadow)) = self.job(id) else {
             return;
         };
         job.enter(Phase::Answer, ticks);
-        let buffer = HeaderBuffer::of(host::RESPONSE_HEADERS);
-        let answer = job::Head::read(&buffer.pairs(), shadow);
+        let buffer = HeaderBuffer::read(host::RESPONSE_HEADERS);
+        let answer = job::ResponseHead::read(&buffer.pairs(), shadow);
         match answer.skip() {
-            Some(outcome) => self.settle(id, outcome),
+            Some(outcome) => self.end_job(id, outcome),
             None => {
                 job.v1 = V1::Answering(answer.into_reply());
                 job.weigh();
                 if end {
-                    self.answer_done(id);
+                    self.response_done(id);
                 }
             }
         }
     }
 
-    /// A piece of v1's answer is on its way to the user.
-    pub(crate) fn answer_body(&mut self, id: u32, size: usize, end: bool) {
+    /// Handles a piece of v1's response on its way to the user.
+    pub(crate) fn response_body(&mut self, id: u32, size: usize, end: bool) {
         if self.keep(id, false, size) && end {
-            self.answer_done(id);
+            self.response_done(id);
         }
     }
 
-    fn answer_done(&mut self, id: u32) {
+    fn response_done(&mut self, id: u32) {
         if let Some((job, _)) = self.job(id) {
-            job.answer_done(host::now());
+            job.response_done(host::now());
         }
     }
 
-    /// The user's request is over: everything that v1 sent is on its way to the user, or nothing
-    /// more will be.
+    /// Handles the end of the user's request: all of v1's response is on its way to the user, or
+    /// nothing more will come.
     pub(crate) fn stream_ended(&mut self, id: u32) {
         let Some((job, _)) = self.job(id) else {
             return;
         };
         let V1::Answered(_) = &job.v1 else {
-            return self.settle(id, Outcome::SkippedAborted);
+            return self.end_job(id, Outcome::SkippedAborted);
         };
         if !job.is_complete {
-            return self.settle(id, Outcome::SkippedEarlyAnswer);
+            return self.end_job(id, Outcome::SkippedEarlyAnswer);
         }
         self.start_trial(id);
     }
 
-    /// Both v1's answer and the end of the user's request are there.
+    /// Starts the trial, once v1's response is complete and the user's request has ended.
     fn start_trial(&mut self, id: u32) {
         self.stop_waiting(id);
-        if !self.take_place(id) {
-            return self.settle(id, Outcome::DroppedBusy);
+        if !self.take_slot(id) {
+            return self.end_job(id, Outcome::DroppedBusy);
         }
         let Some((job, shadow)) = self.job(id) else {
             return;
         };
-        // The end of the request comes with that of the answer: no need to ask the time again.
-        let (now, most) = (job.answered_v1_at, shadow.max_body_bytes);
+        // The request ends together with the response, so the time need not be read again.
+        let (now, most) = (job.v1_responded_at, shadow.max_body_bytes);
         let Some(job) = self.jobs.get_mut(&id) else {
             return;
         };
-        let Some(state) = of_rollout(&mut self.rollouts, job.sample) else {
+        let Some(state) = rollout_state(&mut self.rollouts, job.sample) else {
             return;
         };
         let V1::Answered(mut v1) = std::mem::replace(&mut job.v1, V1::Handed) else {
@@ -288,10 +289,10 @@ impl Copies {
         };
         let decoded = if v1.is_encoded() { most } else { 0 };
         if !job.charge.grow(decoded, self.limit) {
-            return self.settle(id, Outcome::DroppedBusy);
+            return self.end_job(id, Outcome::DroppedBusy);
         }
         if let Err(outcome) = v1.decode(most) {
-            return self.settle(id, outcome);
+            return self.end_job(id, outcome);
         }
         let Sample { is_safe, noise, .. } = job.sample;
         match std::mem::replace(&mut job.v2, V2::InTrial) {
@@ -299,7 +300,7 @@ impl Copies {
                 let (trial, first) = Trial::start(v1, is_safe, noise, &mut state.model);
                 job.trial = Some(trial);
                 job.weigh();
-                self.proceed(id, Next::Ask(first), now);
+                self.proceed(id, NextStep::Call(first), now);
             }
             V2::Asked => {
                 job.trial = Some(Trial::with_v2_asked(v1, is_safe, noise));
@@ -307,21 +308,21 @@ impl Copies {
             }
             V2::Answered(answer) => {
                 job.trial = Some(Trial::with_v2_asked(v1, is_safe, noise));
-                self.trial_answered(id, answer, now);
+                self.trial_result(id, answer, now);
             }
             V2::InTrial => {}
         }
     }
 
-    /// The answer to a call of ours, or that there is none.
-    pub(crate) fn call_answered(&mut self, token: u32, is_answered: bool, size: usize) {
+    /// Handles the end of one of the plugin's calls, with or without a response.
+    pub(crate) fn call_finished(&mut self, token: u32, is_answered: bool, size: usize) {
         let Some(id) = self.calls.remove(&token) else {
-            self.telemetry.export_answered(token, is_answered);
+            self.telemetry.export_finished(token, is_answered);
             return;
         };
         let configuration = Rc::clone(&self.configuration);
-        let Some(job) = self.jobs.get(&id).filter(|job| !job.is_settled) else {
-            // The job only waits for this call. The answer is not read, so nothing makes room for it.
+        let Some(job) = self.jobs.get(&id).filter(|job| !job.has_outcome) else {
+            // The job only waits for this call. The response is not read, so it needs no room.
             return self.release(id);
         };
         self.make_room(id, job.account, size);
@@ -335,25 +336,25 @@ impl Copies {
         let limit = self.limit;
         let may_work = self.budget.fits(0, limit);
         let answer = job.read_answer(is_answered, size, now, shadow, limit);
-        if job.call_answered(now, &answer) == Some(Treatment::V2)
-            && let Some(state) = of_rollout(&mut self.rollouts, job.sample)
+        if job.call_finished(now, &answer) == Some(Treatment::V2)
+            && let Some(state) = rollout_state(&mut self.rollouts, job.sample)
         {
             state.back_off.note(&answer, now, shadow);
         }
         if !may_work {
-            return self.settle(id, Outcome::DroppedBusy);
+            return self.end_job(id, Outcome::DroppedBusy);
         }
         if job.trial.is_some() {
-            self.trial_answered(id, answer, now);
+            self.trial_result(id, answer, now);
         } else {
-            // v1 is still answering, or the client still reading.
+            // v1 is still responding, or the client is still reading.
             job.v2 = V2::Answered(answer);
             job.weigh();
-            self.leave_place(id);
+            self.release_slot(id);
         }
     }
 
-    fn trial_answered(&mut self, id: u32, answer: Answered, now: u64) {
+    fn trial_result(&mut self, id: u32, answer: CallResult, now: u64) {
         let configuration = Rc::clone(&self.configuration);
         let Some(job) = self.jobs.get_mut(&id) else {
             return;
@@ -361,35 +362,35 @@ impl Copies {
         let Some((_, shadow)) = parts(&configuration, job.sample) else {
             return;
         };
-        let state = of_rollout(&mut self.rollouts, job.sample);
+        let state = rollout_state(&mut self.rollouts, job.sample);
         let (Some(state), Some(trial)) = (state, job.trial.as_mut()) else {
             return;
         };
-        let mut judge = Judge {
+        let mut context = TrialContext {
             shadow,
             model: &mut state.model,
             route: job.sample.route,
             now_ms: now / MILLI,
         };
-        let next = trial.answered(answer, &mut judge);
+        let next = trial.handle_result(answer, &mut context);
         state.charge.set(state.model.held_bytes());
         job.weigh();
         self.proceed(id, next, now);
     }
 
-    fn proceed(&mut self, id: u32, next: Next, now: u64) {
+    fn proceed(&mut self, id: u32, next: NextStep, now: u64) {
         match next {
-            Next::Done(verdict) => self.finish(id, &verdict, now),
-            Next::Ask(version) => {
+            NextStep::Done(verdict) => self.finish(id, &verdict, now),
+            NextStep::Call(version) => {
                 if !self.ask(id, version, now) {
-                    // A trial asks a version that does not answer once.
-                    self.trial_answered(id, Answered::Not(Outcome::V2Error), now);
+                    // A trial calls a version that does not respond only once.
+                    self.trial_result(id, CallResult::Failed(Outcome::V2Error), now);
                 }
             }
         }
     }
 
-    /// Sends the copy to a version. `false` when it cannot be sent.
+    /// Sends the shadow request to a version. Returns `false` if it cannot be sent.
     fn ask(&mut self, id: u32, version: Treatment, sent_at: u64) -> bool {
         let configuration = Rc::clone(&self.configuration);
         let Some(job) = self.jobs.get_mut(&id) else {
@@ -406,23 +407,23 @@ impl Copies {
         true
     }
 
-    /// Ends a job whose answers are not compared.
-    fn settle(&mut self, id: u32, outcome: Outcome) {
-        let verdict = Verdict {
+    /// Ends a job without comparing responses.
+    fn end_job(&mut self, id: u32, outcome: Outcome) {
+        let verdict = TrialResult {
             outcome,
             difference: None,
         };
         self.finish(id, &verdict, 0);
     }
 
-    /// The time is for the record of a difference.
-    fn finish(&mut self, id: u32, verdict: &Verdict, now: u64) {
+    /// Ends a job with its result. The time is for the record of a difference.
+    fn finish(&mut self, id: u32, verdict: &TrialResult, now: u64) {
         let configuration = Rc::clone(&self.configuration);
         let Some(job) = self.jobs.get_mut(&id) else {
             return;
         };
         let sample = job.sample;
-        if let Some(state) = of_rollout(&mut self.rollouts, sample) {
+        if let Some(state) = rollout_state(&mut self.rollouts, sample) {
             state.metrics.count(verdict.outcome);
             if verdict
                 .difference
@@ -442,10 +443,10 @@ impl Copies {
             self.telemetry
                 .difference(&configuration, job, difference, now / MILLI);
         }
-        job.is_settled = true;
+        job.has_outcome = true;
         let is_over = job.call.is_none();
         if !is_over {
-            job.forget_bodies();
+            job.drop_bodies();
         }
         self.stop_waiting(id);
         if is_over {
@@ -454,22 +455,22 @@ impl Copies {
         self.summarise_early();
     }
 
-    /// Whether what a callback needs for a moment is free.
+    /// Whether the memory that a callback needs is free.
     fn may_work(&self) -> bool {
         self.budget.fits(0, self.limit)
     }
 
-    /// Writes summaries before they are due where they hold much.
+    /// Writes summaries early if they hold many bytes.
     fn summarise_early(&mut self) {
         if self.telemetry.is_full() {
             self.report(host::now() / MILLI, true);
         }
     }
 
-    /// Ends a job, and gives back all that it has.
+    /// Removes a job and releases everything it holds.
     fn release(&mut self, id: u32) {
         self.stop_waiting(id);
-        self.leave_place(id);
+        self.release_slot(id);
         let Some(job) = self.jobs.remove(&id) else {
             return;
         };
@@ -484,15 +485,15 @@ impl Copies {
         }
     }
 
-    /// Whether anything is ever copied.
+    /// Whether any rollout has `shadow`.
     pub(crate) fn are_wanted(&self) -> bool {
         self.rollouts.iter().any(Option::is_some)
     }
 
-    /// Writes what is due; about once a second. `now` is in nanoseconds.
+    /// Writes what is due, about once a second. `now` is in nanoseconds.
     pub(crate) fn tick(&mut self, now: u64) {
         self.ticks = self.ticks.wrapping_add(1);
-        self.give_up_late();
+        self.drop_timed_out();
         self.report(now / MILLI, false);
         self.telemetry.export(&self.configuration);
     }
@@ -501,7 +502,7 @@ impl Copies {
         let configuration = &self.configuration;
         for (rollout, state) in configuration.plan.rollouts().iter().zip(&mut self.rollouts) {
             if let Some(state) = state {
-                state.metrics.in_flight(state.places.taken());
+                state.metrics.in_flight(state.slots.taken());
                 let usage = state.model.usage();
                 self.telemetry
                     .summarise(configuration, rollout, usage, now_ms, at_once);
@@ -509,27 +510,27 @@ impl Copies {
         }
     }
 
-    /// The plugin goes, and its calls with it.
+    /// Ends shadowing together with the plugin and its calls.
     pub(crate) fn end(&mut self) {
-        self.give_up_all();
+        self.drop_all();
         self.report(host::now() / MILLI, true);
         self.telemetry.end();
     }
 
-    /// Ends every job. Answers to calls that are under way are not read.
-    pub(crate) fn give_up_all(&mut self) {
+    /// Drops every job. Responses to calls in flight are not read.
+    pub(crate) fn drop_all(&mut self) {
         let open: Vec<u32> = self.jobs.iter().map(|(id, _)| *id).collect();
         for id in open {
-            if self.jobs.get(&id).is_some_and(|job| !job.is_settled) {
-                self.settle(id, Outcome::SkippedSwap);
+            if self.jobs.get(&id).is_some_and(|job| !job.has_outcome) {
+                self.end_job(id, Outcome::SkippedSwap);
             }
             self.release(id);
         }
     }
 
-    /// A job without an outcome, and what it is done by.
+    /// Returns a job that has not ended, and its rollout's options.
     fn job(&mut self, id: u32) -> Option<(&mut Job, &ShadowPlan)> {
-        let job = self.jobs.get_mut(&id).filter(|job| !job.is_settled)?;
+        let job = self.jobs.get_mut(&id).filter(|job| !job.has_outcome)?;
         let (_, shadow) = parts(&self.configuration, job.sample)?;
         Some((job, shadow))
     }
@@ -540,6 +541,9 @@ fn parts(configuration: &Configuration, sample: Sample) -> Option<(&Rollout, &Sh
     Some((rollout, rollout.shadow.as_ref()?))
 }
 
-fn of_rollout(rollouts: &mut [Option<OfRollout>], sample: Sample) -> Option<&mut OfRollout> {
+fn rollout_state(
+    rollouts: &mut [Option<RolloutState>],
+    sample: Sample,
+) -> Option<&mut RolloutState> {
     rollouts.get_mut(sample.rollout)?.as_mut()
 }

@@ -1,24 +1,26 @@
-//! What Turnout holds in this worker, for all plugins of its VM, and the gauge `turnout.held_bytes`.
+//! The bytes that Turnout holds in this worker, for all plugins of its VM, and the gauge
+//! `turnout.held_bytes`.
 
 use turnout_core::ByteBudget;
 
 use crate::host::{self, MetricKind};
 
-/// The budget of this VM, and what of it this worker has put into the gauge, which all workers share.
+/// The budget of this VM, and the part of it that this worker has added to the gauge, which all workers
+/// share.
 #[derive(Default)]
-pub(crate) struct Held {
+pub(crate) struct HeldBytes {
     pub(crate) budget: ByteBudget,
     gauge: Option<u32>,
     in_gauge: i64,
 }
 
-impl Held {
-    /// Makes the gauge known. Called while a plugin is configured.
+impl HeldBytes {
+    /// Defines the gauge. Called while a plugin is being configured.
     pub(crate) fn define(&mut self) {
         self.gauge = host::define_metric(MetricKind::Gauge, "turnout.held_bytes");
     }
 
-    /// Adds what has changed since the last call.
+    /// Adds the change since the last call to the gauge.
     pub(crate) fn publish(&mut self) {
         let held = i64::try_from(self.budget.held()).unwrap_or(i64::MAX);
         let change = held.saturating_sub(self.in_gauge);

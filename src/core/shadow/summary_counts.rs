@@ -1,4 +1,5 @@
-//! Counts by segment and route, written as summaries: what counters would need too many series for.
+//! Counts by segment and route, written as summaries, because counters for them would be too many
+//! series.
 
 use turnout_diff::{OptionUsage, Part, Severity};
 use turnout_text::json_string;
@@ -7,22 +8,23 @@ use crate::plan::{Plan, Rollout};
 use crate::vec_map::VecMap;
 
 use super::json_writer::{Object, list};
-use super::{Difference, Latency, NotedKind, Outcome, Sample};
+use super::{Difference, Latency, Outcome, RecordedKind, Sample};
 
-/// What stands for the segment or the route where there is none.
+/// The name of a missing segment or route.
 pub(super) const NONE: &str = "-";
-/// Places that are counted of one segment and route; findings elsewhere are in the records only.
+/// The largest number of distinct findings counted for one segment and route. Others are only in the
+/// records.
 const MOST_FINDINGS: usize = 256;
 
-/// More than this many bytes are not waited with.
+/// With more bytes than this, summaries are written early.
 const MOST_BYTES: usize = 512 * 1024;
-/// What a finding takes without its pointer: an entry, room for the next ones, and an allocation.
+/// The bytes of a finding without its pointer: an entry, spare room, and an allocation.
 const FINDING_BYTES: usize = 128;
 
-/// Counts since the last summary.
+/// The counts since the last summary.
 #[derive(Debug, Default)]
-pub struct Tally {
-    /// By rollout, segment and route, each by its place in the policy.
+pub struct SummaryCounts {
+    /// By the indices of rollout, segment and route.
     rows: VecMap<Key, Row>,
     /// The bytes that findings hold.
     findings_bytes: usize,
@@ -32,29 +34,29 @@ type Key = (usize, Option<usize>, Option<usize>);
 
 #[derive(Debug, Default)]
 struct Row {
-    /// By the outcome's place in [`Outcome::ALL`].
+    /// By the index of the outcome in [`Outcome::ALL`].
     outcomes: [u64; Outcome::ALL.len()],
-    /// Of those that are different: at places where v1 may yet turn out to vary.
+    /// Differences at places where v1 may still turn out to vary.
     unproven: u64,
-    findings: VecMap<(Part, String, NotedKind, Severity), u64>,
+    findings: VecMap<(Part, String, RecordedKind, Severity), u64>,
     v1: Latency,
     v2: Latency,
 }
 
-impl Tally {
-    /// The bytes that it holds.
+impl SummaryCounts {
+    /// The number of bytes it holds.
     #[must_use]
     pub fn held_bytes(&self) -> usize {
         self.rows.held_bytes().saturating_add(self.findings_bytes)
     }
 
-    /// Whether it holds so much that its summaries are to be written before they are due.
+    /// Whether it holds so many bytes that summaries should be written early.
     #[must_use]
     pub fn is_full(&self) -> bool {
         self.held_bytes() > MOST_BYTES
     }
 
-    /// How a sampled request ended.
+    /// Counts the outcome of a sampled request.
     pub fn count(&mut self, sample: &Sample, outcome: Outcome, difference: Option<&Difference>) {
         let mut bytes = 0_usize;
         let Some(row) = self.row(sample) else {
@@ -85,7 +87,7 @@ impl Tally {
         self.findings_bytes = self.findings_bytes.saturating_add(bytes);
     }
 
-    /// How long both took, in microseconds.
+    /// Records the durations of both responses, in microseconds.
     pub fn record(&mut self, sample: &Sample, v1_us: u64, v2_us: u64) {
         if let Some(row) = self.row(sample) {
             row.v1.record(v1_us);
@@ -101,8 +103,8 @@ impl Tally {
         self.rows.get_mut(&key)
     }
 
-    /// The summaries of a rollout, one a segment and route, as lines of JSON; and, where there are
-    /// any, how often the options of its comparison applied. Counting begins anew.
+    /// Returns the summaries of a rollout as JSON lines, one for each segment and route, followed by
+    /// the use of its options if there are any. Resets these counts.
     pub fn drain(
         &mut self,
         plan: &Plan,
@@ -174,7 +176,7 @@ impl Row {
     }
 }
 
-/// The name of a segment by its place in the policy; `-` for none.
+/// Returns the name of a segment, or `-`.
 #[must_use]
 pub fn segment_name(plan: &Plan, segment: Option<usize>) -> &str {
     segment
@@ -182,7 +184,7 @@ pub fn segment_name(plan: &Plan, segment: Option<usize>) -> &str {
         .map_or(NONE, String::as_str)
 }
 
-/// The name of a rollout's route by its place in the policy; `-` for none.
+/// Returns the name of a rollout's route, or `-`.
 #[must_use]
 pub fn route_name(rollout: &Rollout, route: Option<usize>) -> &str {
     let shadow = rollout.shadow.as_ref();

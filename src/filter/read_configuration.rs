@@ -4,27 +4,28 @@ use turnout_core::{ByteBudget, Charge, ConfigStream, Configuration, Diagnostics,
 
 use crate::host;
 
-/// Of the configuration, as it is fetched.
+/// The number of bytes to fetch at once.
 const PIECE: usize = 64 * 1024;
-/// A configuration up to this size fits under any limit, so its limit is read after the text is kept, not before.
+/// A configuration up to this size fits under any limit, so its limit is read after its text has been
+/// stored.
 const SMALL: usize = 1024 * 1024;
-/// What a value in a list may take while the policy is read.
+/// The bytes that a list item may take while the policy is read.
 const VALUE: usize = 64;
 
 /// Why a configuration is refused.
 pub(crate) enum Refusal {
-    /// It is wrong.
+    /// It has errors.
     Wrong(Diagnostics),
-    /// It does not fit: the bytes that it takes, and the limit.
+    /// It does not fit: the bytes it needs, and the limit.
     TooLarge([usize; 2]),
 }
 
-/// Reads a configuration of so many bytes. The charge is for the policy.
+/// Reads a configuration of this size. The charge is for the policy.
 ///
-/// Nothing is fetched that does not fit: a VM never gives back memory, and one that runs out of it ends with
-/// all policies in it. Only what the policy takes by itself counts here, whatever else is held: Envoy asks a
-/// VM of its main thread, in which nothing is held, and a worker that refused what that one has accepted would
-/// be left without the filter.
+/// Bytes that do not fit are never fetched: a VM never returns memory, and a VM that runs out of it
+/// ends with all its policies. Only the policy's own bytes count here, whatever else is held. Envoy
+/// first configures a VM of its main thread, in which nothing is held; a worker that refused what that
+/// VM accepted would have no filter.
 pub(crate) fn read(size: usize, budget: &ByteBudget) -> Result<(Configuration, Charge), Refusal> {
     let is_small = size <= SMALL;
     let most = if is_small {
@@ -76,7 +77,7 @@ pub(crate) fn read(size: usize, budget: &ByteBudget) -> Result<(Configuration, C
     Ok((configuration, charge))
 }
 
-/// Finds the limit anywhere in a configuration, before any of it is kept.
+/// Finds the limit anywhere in a configuration before storing any of it.
 fn limit(size: usize) -> MaxHeldBytes {
     const OVERLAP: usize = 64;
     let mut start = 0_usize;

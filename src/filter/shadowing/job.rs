@@ -1,7 +1,8 @@
-//! One sampled request: what is kept of it, and how it is asked again.
+//! A job: one sampled request, what is stored of it, and how it is sent again.
 
 use turnout_core::shadow::{
-    AccountCharge, AccountKey, Answered, Outcome, Reply, Sample, ShadowPlan, Trial, carry,
+    AccountCharge, AccountKey, CallResult, Outcome, Sample, ShadowPlan, StoredResponse, Trial,
+    copied_headers,
 };
 use turnout_core::{
     CLUSTER_HEADER, Configuration, DECISION_HEADER, Headers, Request, Rollout, SHADOW_HEADER,
@@ -12,54 +13,54 @@ use super::waiting::Phase;
 use super::{MICRO, MILLI};
 use crate::host::{self, HeaderBuffer};
 
-/// What a job takes in addition to what is kept of the request: itself, and its entries in the tables.
+/// The bytes of a job without what is stored of the request: itself, and its table entries.
 const JOB_BYTES: usize = size_of::<Job>() + 256;
 
 pub(super) struct Job {
     pub(super) sample: Sample,
-    /// For all that it holds.
+    /// The charge for everything it holds.
     pub(super) charge: AccountCharge,
     pub(super) account: AccountKey,
-    /// What it waits for, and since which tick.
+    /// What it waits for, and the tick at which that began.
     pub(super) phase: Phase,
     since: u32,
-    /// Whether it counts among those that wait, and among those that have a place.
+    /// Whether it counts as waiting, and whether it has a slot.
     pub(super) is_waiting: bool,
-    pub(super) has_place: bool,
+    pub(super) has_slot: bool,
     headers: HeaderBuffer,
     body: Vec<u8>,
-    /// Whether all of the request has been seen.
+    /// Whether the whole request has been seen.
     pub(super) is_complete: bool,
-    /// When v1 had all of it, in nanoseconds.
-    pub(super) asked_v1_at: u64,
-    /// When all of v1's answer had come, in nanoseconds.
-    pub(super) answered_v1_at: u64,
+    /// When v1 had the whole request, in nanoseconds.
+    pub(super) sent_to_v1_at: u64,
+    /// When v1's response was complete, in nanoseconds.
+    pub(super) v1_responded_at: u64,
     pub(super) v1: V1,
     v1_us: Option<u64>,
     pub(super) v2: V2,
     v2_us: Option<u64>,
     pub(super) trial: Option<Trial>,
     statuses: [u16; 2],
-    /// The call that is under way.
+    /// The call in flight.
     pub(super) call: Option<Call>,
-    /// It has its outcome, and only waits for its call.
-    pub(super) is_settled: bool,
+    /// It has its outcome and only waits for its call.
+    pub(super) has_outcome: bool,
 }
 
-/// How far v1 is with the user's answer.
+/// The progress of v1's response to the user.
 pub(super) enum V1 {
     Asked,
-    Answering(Reply),
-    Answered(Reply),
-    /// The trial has it.
+    Answering(StoredResponse),
+    Answered(StoredResponse),
+    /// The trial owns the response.
     Handed,
 }
 
-/// How far v2 is, as long as there is no trial.
+/// The progress of v2 before there is a trial.
 pub(super) enum V2 {
     NotAsked,
     Asked,
-    Answered(Answered),
+    Answered(CallResult),
     InTrial,
 }
 
@@ -71,7 +72,7 @@ pub(super) struct Call {
 }
 
 impl Job {
-    /// `None` where the job and the headers do not fit.
+    /// Creates a job, or returns `None` if it does not fit the budget.
     pub(super) fn new(
         sample: Sample,
         account: AccountKey,
@@ -86,12 +87,12 @@ impl Job {
             phase: Phase::Request,
             since: 0,
             is_waiting: true,
-            has_place: false,
+            has_slot: false,
             headers,
             body: Vec::new(),
             is_complete: false,
-            asked_v1_at: 0,
-            answered_v1_at: 0,
+            sent_to_v1_at: 0,
+            v1_responded_at: 0,
             v1: V1::Asked,
             v1_us: None,
             v2: V2::NotAsked,
@@ -99,24 +100,24 @@ impl Job {
             trial: None,
             statuses: [0; 2],
             call: None,
-            is_settled: false,
+            has_outcome: false,
         };
         let held = job.held_bytes();
         job.charge.grow(held, limit).then_some(job)
     }
 
-    /// What a new job holds with these headers.
+    /// The bytes of a new job with these headers.
     pub(super) fn bytes_with(headers: &HeaderBuffer) -> usize {
         headers.held_bytes().saturating_add(JOB_BYTES)
     }
 
-    /// It waits for something else from this tick on.
+    /// Starts waiting for something else at this tick.
     pub(super) fn enter(&mut self, phase: Phase, tick: u32) {
         self.phase = phase;
         self.since = tick;
     }
 
-    /// Whether it has waited for the same thing for so many ticks.
+    /// Whether it has waited for the same thing for this many ticks.
     pub(super) fn has_waited(&self, tick: u32, ticks: u32) -> bool {
         self.is_waiting && tick.wrapping_sub(self.since) >= ticks
     }
@@ -142,7 +143,7 @@ impl Job {
         .fold(JOB_BYTES, usize::saturating_add)
     }
 
-    /// Charges what is held now.
+    /// Sets the charge to what is held now.
     #[inline(never)]
     pub(super) fn weigh(&mut self) {
         let held = self.held_bytes();
@@ -157,15 +158,15 @@ impl Job {
         }
     }
 
-    /// By how much the room for a body grows with a piece.
+    /// Returns by how much the buffer of a body grows with a piece.
     pub(super) fn growth(&mut self, is_request: bool, size: usize, most: usize) -> usize {
         let body = self.body(is_request);
         let grown = body.map(|body| room(body, size, most).saturating_sub(body.capacity()));
         grown.unwrap_or_default()
     }
 
-    /// Keeps a piece of the request's body, or of v1's answer. Fails when it would be more than what is kept, or
-    /// does not fit.
+    /// Stores a piece of the request's body or of v1's response. Fails if the body exceeds its limit,
+    /// or the budget is spent.
     pub(super) fn keep(
         &mut self,
         is_request: bool,
@@ -180,8 +181,8 @@ impl Job {
         if body.len().saturating_add(size) > most {
             return Err(Outcome::TooLarge);
         }
-        // The piece is charged before the proxy is asked for it; as long as both are there, it is in what is
-        // kept free.
+        // The growth is charged before the piece is fetched. While the piece and its copy both exist,
+        // they use the memory reserved for callbacks.
         if !self.charge.grow(growth, limit) {
             return Err(Outcome::DroppedBusy);
         }
@@ -203,11 +204,11 @@ impl Job {
         Ok(())
     }
 
-    pub(super) fn answer_done(&mut self, now: u64) {
+    pub(super) fn response_done(&mut self, now: u64) {
         self.v1 = match std::mem::replace(&mut self.v1, V1::Asked) {
             V1::Answering(reply) => {
-                self.answered_v1_at = now;
-                self.v1_us = Some(micros(self.asked_v1_at, now));
+                self.v1_responded_at = now;
+                self.v1_us = Some(micros(self.sent_to_v1_at, now));
                 let [v1, _] = &mut self.statuses;
                 *v1 = reply.status;
                 V1::Answered(reply)
@@ -216,22 +217,22 @@ impl Job {
         };
     }
 
-    /// Whether the call that is under way has had its time, as far as can be told: the proxy's timer
-    /// starts a little earlier than our clock.
+    /// Whether the call in flight has timed out, as far as this clock can tell: the proxy's timer
+    /// starts slightly earlier.
     pub(super) fn is_late(&self, now: u64, shadow: &ShadowPlan) -> bool {
         let waited = self.call.map_or(0, |call| now.saturating_sub(call.sent_at));
         let allowed = u64::from(shadow.timeout_ms).saturating_mul(MILLI);
         waited >= allowed.saturating_sub(allowed >> 3)
     }
 
-    /// The answer to the call that was under way; returns who was asked. The first answer of v2 says
-    /// how long v2 takes.
-    pub(super) fn call_answered(&mut self, now: u64, answer: &Answered) -> Option<Treatment> {
+    /// Notes the end of the call in flight, and returns which version was called. The first response of
+    /// v2 sets its duration.
+    pub(super) fn call_finished(&mut self, now: u64, answer: &CallResult) -> Option<Treatment> {
         let call = self.call.take()?;
         let status = match answer {
-            Answered::Reply(reply) => Some(reply.status),
-            Answered::Unread(status, _) => Some(*status),
-            Answered::Not(_) => None,
+            CallResult::Response(reply) => Some(reply.status),
+            CallResult::StatusOnly(status, _) => Some(*status),
+            CallResult::Failed(_) => None,
         };
         if let (Treatment::V2, Some(status), None) = (call.version, status, self.v2_us) {
             let [_, v2] = &mut self.statuses;
@@ -241,12 +242,12 @@ impl Job {
         Some(call.version)
     }
 
-    /// Of v1 and of v2, in microseconds, where both have answered.
+    /// The durations of v1 and v2 in microseconds, if both have responded.
     pub(super) fn latencies(&self) -> Option<(u64, u64)> {
         self.v1_us.zip(self.v2_us)
     }
 
-    /// Status and microseconds of v1's answer and of v2's.
+    /// The status and the duration in microseconds of v1's and v2's responses.
     pub(super) fn answers(&self) -> [(u16, u64); 2] {
         let [v1, v2] = self.statuses;
         [
@@ -255,7 +256,7 @@ impl Job {
         ]
     }
 
-    pub(super) fn forget_bodies(&mut self) {
+    pub(super) fn drop_bodies(&mut self) {
         self.body = Vec::new();
         self.trial = None;
         self.v1 = V1::Handed;
@@ -263,7 +264,7 @@ impl Job {
         self.weigh();
     }
 
-    /// Reads the request again, as it was when it came.
+    /// Reads the stored request as it arrived.
     pub(super) fn with_request<T>(
         &self,
         configuration: &Configuration,
@@ -271,13 +272,13 @@ impl Job {
     ) -> T {
         let pairs = self.headers.pairs();
         let headers = Headers::new(&pairs);
-        // It is not decided again, so it does not matter when this is.
+        // It is not decided again, so the time does not matter.
         let (inbound, at) = (configuration.inbound, Time::default());
         let request = configuration.plan.request(headers, inbound, at);
         read(&request, headers)
     }
 
-    /// The call's token; `None` when it cannot be sent.
+    /// Sends the shadow request and returns the call's token, or `None` if it cannot be sent.
     pub(super) fn send(
         &self,
         configuration: &Configuration,
@@ -290,24 +291,24 @@ impl Job {
             let decision = rollout.decision_header(request, version);
             let own = shadow.cluster(version);
             let cluster = own.unwrap_or_else(|| rollout.cluster(version));
-            let mut copy: Vec<(&[u8], &[u8])> = carry(headers, shadow).collect();
+            let mut pairs: Vec<(&[u8], &[u8])> = copied_headers(headers, shadow).collect();
             let target = headers.values(":path").next();
             let path = target.and_then(|path| shadow.rewrite.path(path));
-            shadow.rewrite.apply(&mut copy, path.as_deref());
-            copy.extend(token.map(|(name, token)| (name.as_bytes(), token)));
-            // A compressed answer could not be compared.
-            copy.push((b"accept-encoding", b"identity"));
-            copy.push((CLUSTER_HEADER.as_bytes(), cluster.as_bytes()));
-            copy.push((TREATMENT_HEADER.as_bytes(), version.as_str().as_bytes()));
-            copy.push((DECISION_HEADER.as_bytes(), &decision));
-            copy.push((SHADOW_HEADER.as_bytes(), b"1"));
-            host::call(cluster, &copy, &self.body, shadow.timeout_ms)
+            shadow.rewrite.apply(&mut pairs, path.as_deref());
+            pairs.extend(token.map(|(name, token)| (name.as_bytes(), token)));
+            // A compressed response may not be comparable.
+            pairs.push((b"accept-encoding", b"identity"));
+            pairs.push((CLUSTER_HEADER.as_bytes(), cluster.as_bytes()));
+            pairs.push((TREATMENT_HEADER.as_bytes(), version.as_str().as_bytes()));
+            pairs.push((DECISION_HEADER.as_bytes(), &decision));
+            pairs.push((SHADOW_HEADER.as_bytes(), b"1"));
+            host::call(cluster, &pairs, &self.body, shadow.timeout_ms)
         })
     }
 }
 
-/// The room for a body and a piece of it: twice as much each time, so that pieces of a byte do not move the rest
-/// each time.
+/// The capacity for a body and its next piece. It doubles each time, so that single-byte pieces do not
+/// copy the body each time.
 fn room(body: &Vec<u8>, size: usize, most: usize) -> usize {
     let length = body.len().saturating_add(size);
     match body.capacity() {
@@ -321,21 +322,21 @@ fn micros(from: u64, to: u64) -> u64 {
     to.saturating_sub(from) / MICRO
 }
 
-/// The head of an answer.
-pub(super) struct Head {
-    reply: Reply,
-    /// Its body has no end, or what matters comes after it.
+/// The status and headers of a response.
+pub(super) struct ResponseHead {
+    reply: StoredResponse,
+    /// The body is endless, or the important part comes after it.
     is_stream: bool,
-    /// It came from an upstream, and was not made by the proxy itself.
+    /// An upstream sent it, not the proxy itself.
     is_upstream: bool,
-    /// The proxy did not ask, because a circuit breaker forbids.
+    /// A circuit breaker kept the proxy from sending the request.
     is_overloaded: bool,
 }
 
-impl Head {
+impl ResponseHead {
     pub(super) fn read(pairs: &[(&[u8], &[u8])], shadow: &ShadowPlan) -> Self {
         let mut head = Self {
-            reply: Reply {
+            reply: StoredResponse {
                 status: 0,
                 headers: Vec::new(),
                 body: Vec::new(),
@@ -367,25 +368,26 @@ impl Head {
         head
     }
 
-    /// Why v1's answer is not compared.
+    /// Why v1's response is not compared.
     pub(super) fn skip(&self) -> Option<Outcome> {
         match self.reply.status {
             429 | 503 => Some(Outcome::SkippedV1Busy),
-            // v1 has not answered; it may not even have been asked, nor anybody be allowed to ask.
-            // The header is there unless the router is told to leave it out.
-            _ if !self.is_upstream && host::is_own_answer() => Some(Outcome::SkippedAborted),
+            // v1 has not responded; it may not even have been called. The router adds the header unless
+            // it is configured not to.
+            _ if !self.is_upstream && host::is_local_reply() => Some(Outcome::SkippedAborted),
             _ if self.is_stream => Some(Outcome::NotComparable),
             _ => None,
         }
     }
 
-    pub(super) fn into_reply(self) -> Reply {
+    pub(super) fn into_reply(self) -> StoredResponse {
         self.reply
     }
 }
 
 impl Job {
-    /// Reads the answer to a call, inside the callback that reports it. It is charged before the proxy is asked for it.
+    /// Reads the response to a call in the callback that reports it. Its bytes are charged before they
+    /// are fetched.
     pub(super) fn read_answer(
         &mut self,
         is_answered: bool,
@@ -393,19 +395,19 @@ impl Job {
         now: u64,
         shadow: &ShadowPlan,
         limit: usize,
-    ) -> Answered {
+    ) -> CallResult {
         if !is_answered {
-            // Broken off, by v2 or, where the answer had begun and did not end in time, by the proxy.
-            return Answered::Not(match self.is_late(now, shadow) {
+            // v2 broke off, or the proxy did, because the response did not end in time.
+            return CallResult::Failed(match self.is_late(now, shadow) {
                 true => Outcome::Timeout,
                 false => Outcome::V2Error,
             });
         }
-        let buffer = HeaderBuffer::of(host::CALL_HEADERS);
-        let head = Head::read(&buffer.pairs(), shadow);
+        let buffer = HeaderBuffer::read(host::CALL_HEADERS);
+        let head = ResponseHead::read(&buffer.pairs(), shadow);
         if !head.is_upstream {
-            // The proxy's own words: nobody answered in time, or nobody could be reached.
-            return Answered::Not(match head.reply.status {
+            // A local reply: upstream did not respond in time or could not be reached.
+            return CallResult::Failed(match head.reply.status {
                 504 => Outcome::Timeout,
                 _ if head.is_overloaded => Outcome::DroppedBusy,
                 _ => Outcome::V2Error,
@@ -413,25 +415,25 @@ impl Job {
         }
         let most = shadow.max_body_bytes;
         if size > most {
-            return Answered::Unread(head.reply.status, Outcome::TooLarge);
+            return CallResult::StatusOnly(head.reply.status, Outcome::TooLarge);
         }
         let mut reply = head.reply;
         if !self
             .charge
             .grow(reply.held_bytes().saturating_add(size), limit)
         {
-            return Answered::Unread(reply.status, Outcome::DroppedBusy);
+            return CallResult::StatusOnly(reply.status, Outcome::DroppedBusy);
         }
         if size > 0 {
             reply.body = host::body(host::CALL_BODY, size);
         }
         let decoded = if reply.is_encoded() { most } else { 0 };
         if !self.charge.grow(decoded, limit) {
-            return Answered::Unread(reply.status, Outcome::DroppedBusy);
+            return CallResult::StatusOnly(reply.status, Outcome::DroppedBusy);
         }
         match reply.decode(most) {
-            Ok(()) => Answered::Reply(reply),
-            Err(outcome) => Answered::Unread(reply.status, outcome),
+            Ok(()) => CallResult::Response(reply),
+            Err(outcome) => CallResult::StatusOnly(reply.status, outcome),
         }
     }
 }

@@ -1,4 +1,4 @@
-//! In the place of the copies, in a build that makes none.
+//! Replaces `shadowing.rs` in a build without shadowing.
 
 use std::rc::Rc;
 
@@ -7,21 +7,21 @@ use turnout_core::{Account, ByteBudget, Configuration, Plan};
 
 use crate::host::HeaderBuffer;
 
-pub(crate) struct Copies;
+pub(crate) struct Shadowing;
 
-impl Copies {
-    /// What a policy asks for and this build does not have, a line each. Copying less than a policy says
-    /// would be taken for a v2 that nobody finds wrong.
-    pub(crate) fn lacks(plan: &Plan) -> Vec<String> {
+impl Shadowing {
+    /// Lists what a policy needs and this build does not support, one line each. Ignoring `shadow`
+    /// would look like a v2 without differences.
+    pub(crate) fn unsupported(plan: &Plan) -> Vec<String> {
         let rollouts = plan.rollouts().iter();
-        let copied = rollouts.filter(|rollout| rollout.shadow.is_some());
+        let shadowed = rollouts.filter(|rollout| rollout.shadow.is_some());
         let line = |index| {
             format!(
-                "policy, /rollouts/{index}/shadow: this is the build that makes no copies; load the whole \
-                 filter, or leave `shadow` out"
+                "policy, /rollouts/{index}/shadow: this build of the filter does not support `shadow`; load the \
+                 full build, or remove `shadow`"
             )
         };
-        copied.map(|rollout| line(rollout.index)).collect()
+        shadowed.map(|rollout| line(rollout.index)).collect()
     }
 
     pub(crate) fn new(_configuration: &Rc<Configuration>, _budget: &ByteBudget) -> Self {
@@ -32,7 +32,7 @@ impl Copies {
         None
     }
 
-    /// Never called: what would be sampled is refused.
+    /// Never called: policies with samples are refused.
     pub(crate) fn admit(
         &mut self,
         _sample: Sample,
@@ -43,7 +43,7 @@ impl Copies {
         None
     }
 
-    pub(crate) fn request_ended(&mut self, _job: u32) {}
+    pub(crate) fn request_trailers(&mut self, _job: u32) {}
 
     pub(crate) fn stream_ended(&mut self, _job: u32) {}
 
@@ -53,7 +53,7 @@ impl Copies {
 
     pub(crate) fn tick(&mut self, _now: u64) {}
 
-    pub(crate) fn give_up_all(&mut self) {}
+    pub(crate) fn drop_all(&mut self) {}
 
     pub(crate) fn end(&mut self) {}
 }

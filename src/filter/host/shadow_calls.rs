@@ -1,16 +1,16 @@
-//! What the proxy offers, as far as only copies need it: bodies, answers, and calls of the plugin's own.
+//! The host functions that only shadowing needs: bodies, responses, and the plugin's own HTTP calls.
 
 use std::ptr;
 
-use super::{Body, HeaderBuffer, Map, add, part, property};
+use super::{Body, HeaderBuffer, Map, add, property, read_buffer};
 
 pub(crate) const RESPONSE_HEADERS: Map = Map(2);
-/// While the answer to a call is told.
+/// Available in the callback that reports the response to a call.
 pub(crate) const CALL_HEADERS: Map = Map(6);
 
 pub(crate) const REQUEST_BODY: Body = Body(0);
 pub(crate) const RESPONSE_BODY: Body = Body(1);
-/// While the answer to a call is told.
+/// Available in the callback that reports the response to a call.
 pub(crate) const CALL_BODY: Body = Body(4);
 
 #[link(wasm_import_module = "env")]
@@ -29,9 +29,9 @@ unsafe extern "C" {
     ) -> u32;
 }
 
-/// Whether the answer that goes by is the proxy's own: nobody answered it, or a filter refused the
-/// request. A proxy that does not say why it answers is believed to pass answers on.
-pub(crate) fn is_own_answer() -> bool {
+/// Whether the response is a local reply of the proxy: upstream did not respond, or a filter refused
+/// the request. If the proxy does not say, the response is taken to be from upstream.
+pub(crate) fn is_local_reply() -> bool {
     let details = property(b"response\0code_details");
     !(details.is_empty() || details == b"via_upstream")
 }
@@ -40,9 +40,8 @@ pub(crate) fn increment(metric: u32) {
     add(metric, 1);
 }
 
-/// Sends a request of the plugin's own, and returns the token under which its answer will come.
-/// `None` when it cannot be sent: there is no such cluster, or a header is missing that every
-/// request has.
+/// Sends an HTTP call and returns its token. Returns `None` if it cannot be sent: the cluster does not
+/// exist, or a header is missing that every request has.
 pub(crate) fn call(
     cluster: &str,
     headers: &[(&[u8], &[u8])],
@@ -70,21 +69,20 @@ pub(crate) fn call(
     (status == 0).then_some(token)
 }
 
-/// Whether the answer that is being told has a status of success.
+/// Whether the reported response has a success status.
 pub(crate) fn call_succeeded() -> bool {
-    let buffer = HeaderBuffer::of(CALL_HEADERS);
+    let buffer = HeaderBuffer::read(CALL_HEADERS);
     let pairs = buffer.pairs();
     let status = pairs.iter().find(|(name, _)| *name == b":status");
     status.is_some_and(|(_, value)| value.starts_with(b"2"))
 }
 
-/// The first bytes of a body; none when the proxy does not give it.
+/// Reads the first bytes of a body. Empty if the proxy does not provide it.
 pub(crate) fn body(body: Body, max_size: usize) -> Vec<u8> {
-    part(body, 0, max_size)
+    read_buffer(body, 0, max_size)
 }
 
-/// Pairs in the form in which the proxy takes them, which is that of [`HeaderBuffer`]; `None` when
-/// they are too long for it.
+/// Encodes pairs in the format of [`HeaderBuffer`], or returns `None` if they are too long for it.
 fn serialized(pairs: &[(&[u8], &[u8])]) -> Option<Vec<u8>> {
     let number = |length: usize| Some(u32::try_from(length).ok()?.to_le_bytes());
     let texts = pairs

@@ -1,9 +1,10 @@
-//! What is written about copies: records and summaries, to the log and to a collector.
+//! Writes records and summaries of shadow requests to the log and to a collector.
 
 use std::collections::VecDeque;
 
 use turnout_core::shadow::{
-    Difference, Outcome, Record, Records, Sample, Tally, export, route_name, segment_name,
+    Difference, Outcome, Record, RecordLimiter, Sample, SummaryCounts, export, route_name,
+    segment_name,
 };
 use turnout_core::{Account, ByteBudget, Charge, Configuration, RecordLevel, Rollout, VecMap};
 use turnout_diff::{OptionUsage, Severity};
@@ -11,30 +12,31 @@ use turnout_diff::{OptionUsage, Severity};
 use super::job::Job;
 use crate::host::{self, LogLevel, MetricKind};
 
-/// Lines that wait for the collector; those above it have been in the log only.
+/// The largest number of lines that wait for the collector. Further lines are only in the log.
 const MOST_WAITING: usize = 512;
-/// In one request to it.
+/// The largest number of lines in one request to the collector.
 const BATCH: usize = 64;
-/// And no more once they have so many bytes: they are written twice over while a request is made.
+/// The largest number of bytes in one request, unless a single line is longer. Building a request
+/// copies them twice.
 const BATCH_BYTES: usize = 128 * 1024;
-/// What a line takes in addition to its text.
+/// The bytes of a line without its text.
 const LINE_BYTES: usize = size_of::<Line>() * 2 + 32;
-/// Requests to it that are under way.
+/// The largest number of requests to the collector in flight.
 const MOST_EXPORTS: usize = 4;
 const EXPORT_TIMEOUT_MS: u32 = 5_000;
 
 pub(super) struct Telemetry {
-    tally: Tally,
-    records: Records,
-    /// By the rollout's index: when it last wrote summaries, in milliseconds since 1970.
+    tally: SummaryCounts,
+    records: RecordLimiter,
+    /// By the index of the rollout: when it last wrote summaries, in milliseconds since 1970.
     summarised_at: VecMap<usize, u64>,
     waiting: VecDeque<Line>,
-    /// By token: how many lines are on their way.
+    /// The number of lines in each request in flight, by token.
     exports: VecMap<u32, usize>,
     counters: Counters,
-    /// Of the counts, and of what is known of records.
+    /// The charge for counts and for the record limiter.
     counted: Charge,
-    /// Of the lines that wait.
+    /// The charge for waiting lines.
     lines: Charge,
     limit: usize,
 }
@@ -54,8 +56,8 @@ impl Line {
 impl Telemetry {
     pub(super) fn new(budget: &ByteBudget, limit: usize) -> Self {
         Self {
-            tally: Tally::default(),
-            records: Records::default(),
+            tally: SummaryCounts::default(),
+            records: RecordLimiter::default(),
             summarised_at: VecMap::default(),
             waiting: VecDeque::new(),
             exports: VecMap::default(),
@@ -77,7 +79,7 @@ impl Telemetry {
             .set(tally.saturating_add(self.records.held_bytes()));
     }
 
-    /// Whether summaries are to be written before they are due.
+    /// Whether summaries should be written early.
     pub(super) fn is_full(&self) -> bool {
         self.tally.is_full()
     }
@@ -86,7 +88,7 @@ impl Telemetry {
         self.tally.record(sample, v1_us, v2_us);
     }
 
-    /// Writes a record, unless there have been many, or others like it.
+    /// Writes a record, unless the limiter suppresses it.
     pub(super) fn difference(
         &mut self,
         configuration: &Configuration,
@@ -129,7 +131,7 @@ impl Telemetry {
         }
     }
 
-    /// Writes the summaries of a rollout when they are due.
+    /// Writes the summaries of a rollout if they are due.
     pub(super) fn summarise(
         &mut self,
         configuration: &Configuration,
@@ -173,7 +175,7 @@ impl Telemetry {
             return;
         }
         let has_room = self.waiting.len() < MOST_WAITING;
-        // A collector that takes nothing takes no room from requests.
+        // A collector that accepts nothing must not take memory from requests.
         let is_within = self.lines.bytes().saturating_add(line.held_bytes()) <= self.limit >> 2;
         if has_room && is_within && self.lines.grow(line.held_bytes(), self.limit) {
             self.waiting.push_back(line);
@@ -182,7 +184,7 @@ impl Telemetry {
         }
     }
 
-    /// Sends what waits to the collector.
+    /// Sends the waiting lines to the collector.
     pub(super) fn export(&mut self, configuration: &Configuration) {
         let Some(collector) = &configuration.plan.collector else {
             return;
@@ -220,8 +222,8 @@ impl Telemetry {
         batch
     }
 
-    /// The collector has answered, or will not.
-    pub(super) fn export_answered(&mut self, token: u32, is_answered: bool) {
+    /// Handles the end of a request to the collector.
+    pub(super) fn export_finished(&mut self, token: u32, is_answered: bool) {
         let Some(lines) = self.exports.remove(&token) else {
             return;
         };
@@ -232,7 +234,7 @@ impl Telemetry {
         }
     }
 
-    /// The plugin goes, and what is on its way to the collector with it.
+    /// Counts everything that has not reached the collector as lost, when the plugin ends.
     pub(super) fn end(&mut self) {
         let on_their_way: usize = self.exports.iter().map(|(_, lines)| lines).sum();
         self.counters
@@ -254,7 +256,7 @@ const fn log_level(level: RecordLevel) -> LogLevel {
     }
 }
 
-/// `turnout.records.<what>`, in lines.
+/// The counters `turnout.records.<what>`, in lines.
 struct Counters {
     logged: Option<u32>,
     suppressed: Option<u32>,

@@ -1,4 +1,4 @@
-//! The metrics of one rollout's copies.
+//! The shadow metrics of one rollout.
 
 use turnout_core::shadow::Outcome;
 
@@ -8,13 +8,13 @@ use crate::host::{self, MetricKind};
 pub(super) struct ShadowMetrics {
     sampled: Option<u32>,
     unproven: Option<u32>,
-    /// By the outcome's place in [`Outcome::ALL`].
+    /// By the index of the outcome in [`Outcome::ALL`].
     outcomes: [Option<u32>; Outcome::ALL.len()],
     v1_ms: Option<u32>,
     v2_ms: Option<u32>,
     in_flight: Option<u32>,
-    /// What this worker has put into the gauge, which all share.
-    told_in_flight: i64,
+    /// The part of the gauge that this worker has added. All workers share the gauge.
+    published_in_flight: i64,
 }
 
 impl ShadowMetrics {
@@ -36,7 +36,7 @@ impl ShadowMetrics {
             v1_ms: histogram("v1"),
             v2_ms: histogram("v2"),
             in_flight: host::define_metric(MetricKind::Gauge, &in_flight),
-            told_in_flight: 0,
+            published_in_flight: 0,
         }
     }
 
@@ -44,7 +44,7 @@ impl ShadowMetrics {
         self.sampled.into_iter().for_each(host::increment);
     }
 
-    /// A different outcome, at a place where v1 may yet turn out to vary.
+    /// Counts a difference at a place where v1 may still turn out to vary.
     pub(super) fn unproven(&self) {
         self.unproven.into_iter().for_each(host::increment);
     }
@@ -54,7 +54,7 @@ impl ShadowMetrics {
         metric.into_iter().for_each(host::increment);
     }
 
-    /// In microseconds. What took less than a millisecond counts as one.
+    /// Records durations in microseconds. Less than a millisecond counts as one.
     pub(super) fn latencies(&self, v1_us: u64, v2_us: u64) {
         for (metric, micros) in [(self.v1_ms, v1_us), (self.v2_ms, v2_us)] {
             if let Some(metric) = metric {
@@ -65,12 +65,12 @@ impl ShadowMetrics {
 
     pub(super) fn in_flight(&mut self, now: usize) {
         let now = i64::try_from(now).unwrap_or(i64::MAX);
-        let change = now.saturating_sub(self.told_in_flight);
+        let change = now.saturating_sub(self.published_in_flight);
         if change != 0
             && let Some(metric) = self.in_flight
         {
             host::add(metric, change);
-            self.told_in_flight = now;
+            self.published_in_flight = now;
         }
     }
 }

@@ -4,10 +4,10 @@
 use crate::shadow::byte_budget::{ByteBudget, Charge};
 use crate::vec_map::VecMap;
 
-/// An account, as a number that tells it from others; all requests without one are one.
+/// An account as a hash. All requests without an account share one key.
 pub type AccountKey = Option<u64>;
 
-/// How many of so many one account may have, and at least one.
+/// Returns the share of one account in a resource of this size: at least one.
 #[must_use]
 pub fn share(account: AccountKey, most: usize) -> usize {
     let quarter = most >> 2;
@@ -18,27 +18,27 @@ pub fn share(account: AccountKey, most: usize) -> usize {
     share.max(1)
 }
 
-/// Things of which there is a limited number, and which account has how many of them.
+/// A limited resource, and how much of it each account has taken.
 #[derive(Debug, Default)]
-pub struct Shares {
+pub struct AccountShares {
     taken: usize,
     by_account: VecMap<AccountKey, usize>,
 }
 
-impl Shares {
-    /// How many are taken.
+impl AccountShares {
+    /// The number taken by all accounts.
     #[must_use]
     pub const fn taken(&self) -> usize {
         self.taken
     }
 
-    /// Whether an account has its share of so many.
+    /// Whether an account has taken its whole share.
     #[must_use]
     pub fn is_spent(&self, account: AccountKey, most: usize) -> bool {
         self.of(account) >= share(account, most)
     }
 
-    /// Takes one of so many, unless all are taken or the account has its share.
+    /// Takes one unit, unless all are taken or the account has its whole share.
     #[must_use = "what is refused must not be used"]
     pub fn take(&mut self, account: AccountKey, most: usize) -> bool {
         let is_free = self.taken < most && !self.is_spent(account, most);
@@ -50,7 +50,7 @@ impl Shares {
         is_free
     }
 
-    /// Gives one back.
+    /// Gives one unit back.
     pub fn give_back(&mut self, account: AccountKey) {
         let Some(rest) = self.of(account).checked_sub(1) else {
             return;
@@ -68,7 +68,7 @@ impl Shares {
     }
 }
 
-/// The bytes of one thing, held by a worker and by an account of it.
+/// The bytes of one object, charged to the worker's budget and to its account's.
 #[derive(Debug)]
 pub struct AccountCharge {
     worker: Charge,
@@ -77,7 +77,7 @@ pub struct AccountCharge {
 }
 
 impl AccountCharge {
-    /// A charge that holds nothing yet. `own` is the budget of the account.
+    /// Creates a charge of zero bytes. `own` is the budget of the account.
     #[must_use]
     pub fn new(worker: &ByteBudget, own: &ByteBudget, account: AccountKey) -> Self {
         Self {
@@ -87,14 +87,14 @@ impl AccountCharge {
         }
     }
 
-    /// How many bytes it holds.
+    /// The number of bytes it holds.
     #[must_use]
     pub const fn bytes(&self) -> usize {
         self.worker.bytes()
     }
 
-    /// Holds so many more bytes, unless the worker would then hold more than a limit, or the account more than
-    /// its share of that: nothing changes, and it returns `false`.
+    /// Adds bytes. If the worker would exceed the limit, or the account its share of it, returns
+    /// `false` and changes nothing.
     #[must_use = "what is refused must not be held"]
     pub fn grow(&mut self, by: usize, limit: usize) -> bool {
         let before = self.own.bytes();
@@ -108,7 +108,7 @@ impl AccountCharge {
         fits
     }
 
-    /// Holds exactly so many bytes: what something has come to that was allowed to grow.
+    /// Sets the exact number of bytes, once an object that was allowed to grow has its final size.
     pub fn set(&mut self, bytes: usize) {
         self.worker.set(bytes);
         self.own.set(bytes);
@@ -137,7 +137,7 @@ mod tests {
             steps in proptest::collection::vec((any::<bool>(), 0..6_u64), 0..300),
             most in 0..40_usize,
         ) {
-            let mut shares = Shares::default();
+            let mut shares = AccountShares::default();
             let mut have = [0_usize; 6];
             for (takes, number) in steps {
                 let own = &mut have[usize::try_from(number).unwrap()];

@@ -142,7 +142,7 @@ pub(crate) fn parse(line: &[u8], fields: &LogFields) -> Result<Parsed, String> {
     })
 }
 
-/// What the filter says of a request; nothing where it is not the filter that says it.
+/// The properties in the filter's entry; none if the text is not such an entry.
 fn parts(entry: &str) -> Vec<(usize, Option<Vec<u8>>)> {
     let Some(logged) = AccessLogEntry::parse(entry.as_bytes()) else {
         return Vec::new();

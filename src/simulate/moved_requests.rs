@@ -57,7 +57,7 @@ impl MovedRequests {
     ) -> io::Result<Self> {
         let (tally, log) = replay.run(input, || Both {
             versions: [old, new],
-            // By the places in the new version, then those in the old one.
+            // In the order of the new policy, then of the old one.
             counts: [new, old].map(|v| vec![Counts::default(); v.plan.rollouts().len()]),
         })?;
         let mut rollouts: Vec<(String, Counts)> = Vec::new();

@@ -18,7 +18,7 @@ pub struct NotRequests {
     pub other: u64,
 }
 
-/// Why a line is not a request.
+/// The kinds of lines that are not requests.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum NotRequest {
     LogMessage,
@@ -27,10 +27,10 @@ pub(crate) enum NotRequest {
 }
 
 impl NotRequest {
-    /// Why a line is none; `None` for a request.
+    /// The reason why a line is not a request; `None` for a request.
     ///
-    /// Applications too write `method`, `path` or `host` beside their messages, so an object with a field
-    /// of a logger's, and with none that only an access log has, is a message.
+    /// Applications also write `method`, `path` or `host` with their messages. So an object that has a field of a
+    /// logger, and no field that only an access log has, is a message.
     pub(crate) fn of(entry: &LogEntry<'_>) -> Option<Self> {
         let has = |part| entry.get(part).is_some();
         if has(RequestPart::Treatment) {

@@ -40,7 +40,7 @@ Examples:
   turnout apply policy.json --dir /etc/envoy/turnout --admin http://127.0.0.1:9901 \\
     --log /var/log/envoy.log --why \"10 % of the accounts\"")]
 pub(crate) struct Arguments {
-    /// The policy; `-` is standard input.
+    /// The policy; `-` reads standard input.
     policy: PathBuf,
     #[command(flatten)]
     account_roots: RootOptions,

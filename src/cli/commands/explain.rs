@@ -28,7 +28,7 @@ use crate::support::time_arg::{now, parse_time};
   turnout explain policy.json --rollout chat-users \\
     --account AC7342e9713fa896e4af00c654c444aada --request-id 8f14e45f --at 2026-12-01T09:00:00Z")]
 pub(crate) struct Arguments {
-    /// The policy; `-` is standard input.
+    /// The policy; `-` reads standard input.
     policy: PathBuf,
     #[command(flatten)]
     account_files: AccountFileOptions,

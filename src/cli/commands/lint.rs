@@ -32,7 +32,7 @@ Examples:
   turnout lint policy.json --against live.json --strict --allow zero-percent
   turnout lint policy.json --admin http://127.0.0.1:9901")]
 pub(crate) struct Arguments {
-    /// The policy; `-` is standard input.
+    /// The policy; `-` reads standard input.
     policy: PathBuf,
     /// The policy that it replaces: also warn of changes that move accounts unexpectedly.
     #[arg(long, value_name = "OLD")]

@@ -32,7 +32,7 @@ use crate::support::{max_held_bytes_arg, record_level_arg, text_io};
   turnout render policy.json --for envoy-gateway --image registry.example.com/turnout:0.1.0 \\
     --namespace edge --gateway edge | kubectl apply --server-side --filename -")]
 pub(crate) struct Arguments {
-    /// The policy; `-` is standard input.
+    /// The policy; `-` reads standard input.
     policy: PathBuf,
     #[command(flatten)]
     account_files: AccountFileOptions,

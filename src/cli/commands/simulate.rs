@@ -35,7 +35,7 @@ use crate::support::{policy_file, text_io};
   kubectl logs deploy/edge | turnout simulate policy.json --log -"
 )]
 pub(crate) struct Arguments {
-    /// The policy; `-` is standard input.
+    /// The policy; `-` reads standard input.
     policy: PathBuf,
     #[command(flatten)]
     account_files: AccountFileOptions,

@@ -172,12 +172,12 @@ impl Options {
         {
             print_note(&error.to_string());
         }
-        let said = proxies.wait(&change.entry.revision, change.entry.number, self.timeout);
-        let outcome = outcome(&said);
+        let results = proxies.wait(&change.entry.revision, change.entry.number, self.timeout);
+        let outcome = outcome(&results);
         let mut reasons = Vec::new();
         if let Some(log) = log.as_ref().filter(|_| outcome.is_refused()) {
             match log.reasons(self.timeout) {
-                Ok(said) => reasons = said,
+                Ok(found) => reasons = found,
                 Err(error) => print_note(&error.to_string()),
             }
         }
@@ -195,7 +195,7 @@ impl Options {
             changes: changes.as_ref().filter(|_| !change.is_already),
             change: &change,
             asked: &asked,
-            said: &said,
+            results: &results,
             outcome,
             settled: settled.as_ref(),
         };

@@ -1,6 +1,6 @@
 //! Prints everything that the command prints, escaped.
 //!
-//! Most output contains text from elsewhere: names of a policy, lines of a log, answers of a proxy, arguments.
+//! Most output contains text from elsewhere: names of a policy, lines of a log, responses of a proxy, arguments.
 //! Unescaped, that text could control the terminal, hide or reorder the text around it, or run a command of
 //! the CI system that shows it. So only a [`SafeText`] is printed, and every constructor of it escapes. A lint
 //! keeps other code from writing to standard output and standard error.

@@ -1,12 +1,12 @@
-//! The filter's configuration, after what Kubernetes and Istio make of its JSON: keys in another
-//! order, white space gone, and each number a double.
+//! The filter reads its configuration after Kubernetes and Istio have rewritten the JSON: with reordered keys,
+//! without white space, and with every number as a double.
 
 use serde_json::{Number, Value, json};
 use turnout_core::{Configuration, Headers, Inbound, Revision, Time, decide};
 
 use crate::fixtures::{CHANNELS, Mesh, SERVICES, plan, policy};
 
-/// As a `google.protobuf.Struct` holds it, and as its JSON is written: a whole number without a point.
+/// A value after a `google.protobuf.Struct`, which writes whole numbers without a decimal point.
 fn as_struct(value: &Value) -> Value {
     match value {
         Value::Number(number) => {
@@ -32,7 +32,7 @@ fn as_struct(value: &Value) -> Value {
     }
 }
 
-/// With every kind of number and of white space, and no revision.
+/// A policy with every kind of number and of white space, and without a revision.
 fn text([v1, v2]: [&str; 2]) -> String {
     let written = policy(&[
         json!({ "name": "channels", "v1": v1, "v2": v2, "mode": "split", "match": {},
@@ -89,7 +89,7 @@ fn it_is_of_the_same_revision_and_decides_the_same() {
     }
 }
 
-/// Else two proxies that run the same policy would say different revisions.
+/// Otherwise, two proxies with the same policy would report different revisions.
 #[test]
 fn without_a_revision_in_it_the_revision_would_be_another_one() {
     let policy = text(CHANNELS);
@@ -121,7 +121,7 @@ fn printed(double: f64) -> [String; 4] {
     [go, cpp, python, scientific]
 }
 
-/// A text of JSON with each of its numbers as a double that is printed in one of the ways.
+/// JSON text with every number converted to a double and printed in one of these ways.
 fn with_doubles(value: &Value, way: usize) -> String {
     match value {
         Value::Number(number) => {
@@ -144,7 +144,7 @@ fn with_doubles(value: &Value, way: usize) -> String {
     }
 }
 
-/// Each field of a policy that is a number, at the ends of what it may be.
+/// Every numeric field of a policy, with its smallest and largest value.
 fn every_number() -> Vec<String> {
     let [v1, v2] = CHANNELS;
     let rollout = |more: &str| {

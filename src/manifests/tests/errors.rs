@@ -1,4 +1,4 @@
-//! What cannot be said there, and what to write instead.
+//! The errors for policies and settings that a target cannot express.
 
 use serde_json::{Value, json};
 use turnout_core::{Configuration, EmittedHeaders, Inbound, Proxy};
@@ -271,7 +271,7 @@ fn more_routes_than_anyone_reads() {
     assert!(Mesh::EnvoyGateway.documents(&policy(&nested[1..])).is_ok());
 }
 
-/// Without them every request would take the last route of its path, v1.
+/// Without these headers, every request would take the last route of its path: v1.
 #[test]
 fn headers_that_the_routes_match_and_the_filter_does_not_write() {
     for (mesh, clusters) in [

@@ -1,4 +1,4 @@
-//! Policies, and manifests of them.
+//! Policies and their manifests, for the tests.
 
 use serde_json::{Value, json};
 use turnout_core::{Configuration, Inbound, Plan, Proxy};
@@ -12,12 +12,12 @@ pub(crate) const CHANNELS: [&str; 2] = [
 ];
 pub(crate) const SERVICES: [&str; 2] = ["channels-v1:8080", "channels-v2:8080"];
 
-/// For which mesh.
+/// The target of the manifests.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Mesh {
-    /// Istio's own traffic.
+    /// Istio, for traffic inside the mesh.
     Sidecars,
-    /// A gateway of Istio.
+    /// Istio, for a gateway.
     Gateway,
     EnvoyGateway,
 }
@@ -25,7 +25,7 @@ pub(crate) enum Mesh {
 impl Mesh {
     pub(crate) const ALL: [Self; 3] = [Self::Sidecars, Self::Gateway, Self::EnvoyGateway];
 
-    /// Clusters of v1 and v2, as this mesh calls them.
+    /// Clusters of v1 and v2, in the form of this target.
     pub(crate) fn clusters(self, service: &str) -> [String; 2] {
         ["v1", "v2"].map(|version| match self {
             Self::EnvoyGateway => format!("{service}-{version}:8080"),
@@ -39,7 +39,7 @@ impl Mesh {
         self.documents_of(policy, Inbound::Strip)
     }
 
-    /// For proxies that are told this beside the policy.
+    /// The manifests for proxies with these settings.
     pub(crate) fn documents_of(
         self,
         policy: &str,
@@ -96,7 +96,7 @@ pub(crate) fn at<'a>(
     }
 }
 
-/// A policy of these rollouts.
+/// A policy with these rollouts.
 pub(crate) fn policy(rollouts: &[Value]) -> String {
     json!({
         "version": 1,
@@ -107,7 +107,7 @@ pub(crate) fn policy(rollouts: &[Value]) -> String {
     .to_string()
 }
 
-/// Two rollouts: one of a host, one of all.
+/// Two rollouts: one for a host, one for all hosts.
 pub(crate) fn two([v1, v2]: [&str; 2]) -> String {
     policy(&[
         json!({ "name": "channels", "v1": v1, "v2": v2, "mode": "split",

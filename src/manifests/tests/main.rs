@@ -1,5 +1,5 @@
-//! Manifests: what they are, and where their routes lead. Whether a cluster takes them is asked of
-//! what the command prints.
+//! The contents of manifests, and where their routes lead. The tests of the command check that a cluster accepts
+//! them.
 #![expect(
     clippy::expect_used,
     clippy::panic,

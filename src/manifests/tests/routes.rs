@@ -1,8 +1,7 @@
-//! Where the routes lead: each request to the version that the filter decided, and without the filter
-//! to v1.
+//! The routes send each request to the treatment that the filter decided, and to v1 without the filter.
 //!
-//! The routes are asked as Istio and the Gateway API say that they are read: a host's routes alone,
-//! there in the order of the list, here by which match is the more specific one.
+//! The tests evaluate routes as Istio and the Gateway API specify: only those of the request's host, in Istio in
+//! the order of the list, and in the Gateway API by the more specific match.
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, HashMap};
@@ -17,7 +16,7 @@ use turnout_core::{
 
 use crate::fixtures::{Mesh, plan, policy};
 
-/// As a proxy sees it when it chooses a route.
+/// A request as a proxy sees it when it selects a route.
 struct Asked<'a> {
     host: &'a str,
     path: &'a str,
@@ -36,7 +35,7 @@ fn list<'v>(value: &'v Value, field: &str) -> &'v [Value] {
 }
 
 thread_local! {
-    /// Compiling a pattern takes longer than all else here.
+    /// Compiled patterns, because compiling takes longer than everything else here.
     static PATTERNS: RefCell<HashMap<String, Regex>> = RefCell::default();
 }
 
@@ -49,7 +48,7 @@ fn is_whole_match(pattern: &str, path: &str) -> bool {
     })
 }
 
-/// Where an `HTTPRoute` leads: `service:port`. The host with a route of its own has no other.
+/// Where an `HTTPRoute` leads: `service:port`. A host with routes of its own uses no others.
 fn by_gateway_api(objects: &[Value], asked: &Asked<'_>) -> Option<String> {
     let routes = objects
         .iter()
@@ -107,7 +106,7 @@ fn by_gateway_api(objects: &[Value], asked: &Asked<'_>) -> Option<String> {
     best.map(|(_, backend)| backend)
 }
 
-/// Where a `VirtualService` leads: Envoy's name of the cluster.
+/// Where a `VirtualService` leads: the name of Envoy's cluster.
 fn by_istio(objects: &[Value], asked: &Asked<'_>) -> Option<String> {
     let services = objects
         .iter()
@@ -160,7 +159,7 @@ impl Mesh {
     }
 }
 
-/// What the filter makes of a request, if there is one.
+/// The request after the filter, if there is a filter.
 fn decided<'p>(
     plan: &'p Plan,
     host: &str,
@@ -207,7 +206,7 @@ fn service_host(mesh: Mesh, service: &str) -> String {
 }
 
 prop_compose! {
-    /// A rollout: of hosts, if any, and a path, if any.
+    /// A rollout with optional hosts and an optional path.
     fn rollout()(
         hosts in subsequence(vec!["a.example.com", "b.example.com", "c.example.com"], 0..=3),
         path in select(vec![
@@ -264,7 +263,7 @@ proptest! {
                     let with = mesh.leads(&objects, &Asked { host, path, headers });
                     prop_assert_eq!(with.as_deref(), Some(cluster), "{:?} {} {} {}", mesh, host, path, policy);
                     let without = mesh.leads(&objects, &Asked { host, path, headers: BTreeMap::new() });
-                    // A route says the path more broadly than the policy, so it may be v1 of another rollout.
+                    // A route matches paths more broadly than the policy, so it may be v1 of another rollout.
                     let v1s: Vec<&str> = plan.rollouts().iter().map(|rollout| rollout.v1.as_str()).collect();
                     let without = without.expect("a route");
                     prop_assert!(v1s.contains(&without.as_str()), "{:?} {} {} {} {}", mesh, host, path, index, without);
@@ -274,7 +273,7 @@ proptest! {
     }
 }
 
-/// What no rollout has goes where it went before the routes were there.
+/// A request that matches no rollout goes where it went without the routes.
 #[test]
 fn in_the_mesh_the_rest_of_a_service_stays_reachable() {
     let [v1, v2] = Mesh::Sidecars.clusters("one");
@@ -298,7 +297,7 @@ fn in_the_mesh_the_rest_of_a_service_stays_reachable() {
     );
 }
 
-/// In the mesh a service has short names, and two objects for one service would compete.
+/// In the mesh a service has short names, and two objects for one service would conflict.
 #[test]
 fn in_the_mesh_the_names_of_a_service_have_one_object() {
     let [v1, v2] = Mesh::Sidecars.clusters("one");
@@ -326,7 +325,7 @@ fn in_the_mesh_the_names_of_a_service_have_one_object() {
     );
 }
 
-/// A service of one name may be in two namespaces.
+/// Services in two namespaces may have the same name.
 #[test]
 fn no_two_objects_have_one_name() {
     let rollouts: Vec<Value> = ["a", "b"]
@@ -357,7 +356,7 @@ fn no_two_objects_have_one_name() {
     assert_eq!(names.len(), before);
 }
 
-/// Else the cluster takes the route, and each request is answered with an error.
+/// Otherwise the cluster accepts the route, and every request gets an error response.
 #[test]
 fn a_service_of_another_namespace_has_to_be_opened() {
     let of = |v2: &str| {

@@ -1,4 +1,4 @@
-//! The manifests of one policy as people read them.
+//! Snapshots of the manifests of one policy.
 
 use expect_test::expect_file;
 

@@ -1,4 +1,4 @@
-//! The YAML says what the objects are, whoever reads it.
+//! Every YAML parser reads the same objects.
 
 use serde_json::{Value, json};
 
@@ -24,7 +24,7 @@ fn it_is_read_as_it_was_meant() {
     check(Mesh::EnvoyGateway, &two(SERVICES));
 }
 
-/// Words that some reader of YAML takes for something else than a string. Kubernetes reads by 1.1.
+/// Words that some YAML parsers do not read as strings. Kubernetes uses YAML 1.1.
 const WORDS: [&str; 34] = [
     "y",
     "Y",

@@ -1,4 +1,4 @@
-//! Standings and their counts, beside decisions.
+//! Account reports agree with the decisions of requests.
 
 use proptest::prelude::*;
 use turnout_core::{Account, Fraction, Headers, Inbound, Reason, Time, Treatment, decide};
@@ -6,7 +6,7 @@ use turnout_simulate::{AccountReport, ListOptions};
 
 use crate::policies::{ACCOUNTS, account, moment, plan, policy, region};
 
-/// A request that the rollout has, whatever its match asks for.
+/// A request that matches the rollout.
 fn headers<'a>(rollout: &str, account: &'a str, id: &'a str) -> Vec<(Vec<u8>, Vec<u8>)> {
     [
         (":method", "POST"),
@@ -22,7 +22,7 @@ fn headers<'a>(rollout: &str, account: &'a str, id: &'a str) -> Vec<(Vec<u8>, Ve
 }
 
 proptest! {
-    /// Whatever the request is called, its decision follows from the standing of its account.
+    /// The decision of a request follows from the outcome of its account, whatever its request id.
     #[test]
     fn a_decision_follows_from_the_standing(
         policy in policy(), region in region(), at in moment(), number in 0..ACCOUNTS,
@@ -59,7 +59,7 @@ proptest! {
         }
     }
 
-    /// Every account is in one column, and in each of its segments or in none.
+    /// Every account is counted in one column, and in each of its segments or in no segment.
     #[test]
     fn accounts_are_counted_once(
         policy in policy(), region in region(), at in moment(),
@@ -107,7 +107,7 @@ proptest! {
     }
 }
 
-/// A rule may take accounts and none of their requests.
+/// A rule may include accounts and none of their requests.
 #[test]
 fn an_account_with_no_request_on_v2_is_not_on_v2() {
     let policy = serde_json::json!({

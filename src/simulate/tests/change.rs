@@ -1,4 +1,4 @@
-//! A change is the difference of two simulations.
+//! A change equals the difference between two account reports.
 
 use std::collections::BTreeSet;
 
@@ -8,7 +8,7 @@ use turnout_simulate::{Change, ChangeLimits, ListOptions, PolicyAt};
 
 use crate::policies::{ACCOUNTS, SEGMENTS, account, moment, plan, policy, region};
 
-/// Who takes v2 in a rollout, with which part of their requests.
+/// The accounts on v2 in a rollout, with the percentage of their requests.
 fn on_v2(
     plan: &Plan,
     rollout: &str,
@@ -76,7 +76,7 @@ proptest! {
         prop_assert_eq!(change.newly_v2, newly_anywhere.len() as u64);
     }
 
-    /// The accounts of a forbidden segment are looked at, whatever the list has.
+    /// All accounts of a forbidden segment are checked, whatever the list contains.
     #[test]
     fn a_forbidden_segment_is_whole(old in policy(), new in policy(), number in 0..ACCOUNTS) {
         let (old, new) = (plan(&old, None), plan(&new, None));
@@ -213,8 +213,8 @@ fn what_is_rebucketed_is_reported() {
     }
 }
 
-/// A thousand names that are gone and a thousand that are new are a million pairs: only those that share
-/// an account are looked at.
+/// A thousand removed and a thousand added names are a million pairs: only pairs that share an account are
+/// compared.
 #[test]
 fn many_segments_with_other_names_are_compared_quickly() {
     const SEGMENTS: usize = 1_000;
@@ -247,7 +247,7 @@ fn many_segments_with_other_names_are_compared_quickly() {
     assert!(before.elapsed().as_secs() < 10, "{:?}", before.elapsed());
 }
 
-/// What is counted by account does not see it, and "nobody moves" alone would be a lie.
+/// Counts by account do not show it, so "nobody moves" alone would be wrong.
 #[test]
 fn other_requests_and_other_places_of_accounts_are_told() {
     let policy = |header: &str, prefix: &str| {

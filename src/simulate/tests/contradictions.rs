@@ -1,4 +1,4 @@
-//! Lines whose own record contradicts the replay.
+//! Lines whose recorded decision contradicts the replay.
 
 use std::num::NonZeroUsize;
 

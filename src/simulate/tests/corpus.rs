@@ -1,5 +1,4 @@
-//! The decisions of the corpus, asked of `simulate`: as lines of an access log, and as accounts of a
-//! list.
+//! Reports agree with the decisions of the corpus, for lines of an access log and for accounts of a list.
 
 use std::collections::BTreeSet;
 use std::num::NonZeroUsize;
@@ -11,7 +10,7 @@ use turnout_simulate::{
     AccountGroup, AccountReport, ListOptions, LogFields, Replay, TrafficReport,
 };
 
-/// What is decided: the rollout, the treatment, the reason.
+/// A decision: rollout, treatment and reason.
 type DecisionCount = (Option<String>, String, String);
 
 #[test]
@@ -38,8 +37,8 @@ fn the_replay_of_a_log_decides_every_case_that_a_line_can_say() {
     assert!(replayed > 9 * left_out, "{replayed}, without {left_out}");
 }
 
-/// A line says one value of a header, writes `-` for what is not there, and does not say what an
-/// earlier hop has decided.
+/// Whether a log line can describe the request: a line has one value per header, `-` for an absent one, and no
+/// decision of an earlier hop.
 fn is_in_log(case: &Case) -> bool {
     let mut seen = BTreeSet::new();
     let headers = case.request.pairs();
@@ -63,7 +62,7 @@ fn line_of(case: &Case) -> String {
     line.to_string()
 }
 
-/// All headers, by their names in a log.
+/// All headers, with their names in a log.
 fn headers_of(case: &Case) -> Map<String, Value> {
     let headers = case.request.headers.iter();
     let named = headers.map(|(name, value)| {
@@ -99,7 +98,7 @@ fn decided(plan: &Plan, line: &str, replay: &Replay) -> DecisionCount {
         let [decided] = rollout.total.decisions.as_slice() else {
             return None;
         };
-        let recorded = rollout.recorded.expect("the line says it");
+        let recorded = rollout.recorded.expect("the line has a decision");
         assert_eq!(recorded.same, 1, "{line}");
         let (treatment, reason) = (decided.treatment.to_owned(), decided.reason.to_owned());
         Some((Some(rollout.rollout.clone()), treatment, reason))
@@ -125,7 +124,7 @@ fn the_census_of_a_list_says_of_every_account_what_its_requests_get() {
             else {
                 continue;
             };
-            // A list says of no headers and of no earlier hop.
+            // A list of accounts has no headers and no earlier hop.
             let wants = plan.required_inputs();
             let is_asked = |name: &[u8]| wants.headers.iter().any(|known| known.as_bytes() == name);
             if case.expect.reason == "inbound" || pairs.iter().any(|(name, _)| is_asked(name)) {
@@ -135,7 +134,7 @@ fn the_census_of_a_list_says_of_every_account_what_its_requests_get() {
                 AccountReport::of(&plan, now(), &ListOptions::default(), account.as_slice())
                     .expect("a list");
             let rollout = census.rollouts.iter().find(|r| r.rollout == *name);
-            let stands = columns(&rollout.expect("the rollout").total);
+            let found = columns(&rollout.expect("the rollout").total);
             let expect = &case.expect;
             let expected = match (expect.treatment.as_str(), expect.reason.as_str()) {
                 ("v2", _) => &["v2_all", "v2_part"][..],
@@ -144,11 +143,11 @@ fn the_census_of_a_list_says_of_every_account_what_its_requests_get() {
                 (_, reason) => &[reason],
             };
             assert!(
-                matches!(stands.as_slice(), [one] if expected.contains(one)),
-                "{file}: {}: {stands:?}, not {expected:?}",
+                matches!(found.as_slice(), [one] if expected.contains(one)),
+                "{file}: {}: {found:?}, not {expected:?}",
                 case.name
             );
-            asked.extend(stands);
+            asked.extend(found);
         }
     }
     let all = columns(&EVERYWHERE);
@@ -159,7 +158,7 @@ fn the_census_of_a_list_says_of_every_account_what_its_requests_get() {
     );
 }
 
-/// The columns that an account is counted in.
+/// The columns in which an account is counted.
 fn columns(group: &AccountGroup) -> Vec<&'static str> {
     let columns = [
         ("default", group.default),

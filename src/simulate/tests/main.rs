@@ -1,4 +1,4 @@
-//! What the crate says of lists and logs, beside what `decide` says of each request.
+//! Reports of lists and logs agree with `decide` for each account and request.
 #![expect(clippy::expect_used, reason = "a test that cannot go on has failed")]
 #![expect(clippy::arithmetic_side_effects, reason = "tests count small things")]
 #![expect(

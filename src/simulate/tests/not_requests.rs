@@ -1,4 +1,4 @@
-//! Lines that are no requests, and lines that something is put around.
+//! Lines that are not requests, and wrapped lines.
 
 use std::num::NonZeroUsize;
 
@@ -10,7 +10,7 @@ use crate::policies::plan;
 
 const TEXT: &str = r#"[2026-01-24T01:34:36.743Z] "GET /v1/Accounts/AC0000000000000000000000000000000a/x HTTP/1.1" 200 - 0 57 3 2 "-" "curl/8" "4ff1c1e2-8b0e-4a29-8e0b-000000000001" "flex.example.com" "10.0.0.1:80""#;
 const JSON: &str = r#"{"authority":"flex.example.com","method":"GET","path":"/v1/Accounts/AC0000000000000000000000000000000a/x","request_id":"4ff1c1e2-8b0e-4a29-8e0b-000000000001","start_time":"2026-01-24T01:34:36.743Z","response_code":200.0,"duration":5.0}"#;
-/// As Envoy Gateway writes it unless told otherwise.
+/// A line in Envoy Gateway's default format.
 const ENVOY_GATEWAY: &str = r#"{":authority":"flex.example.com","bytes_received":0,"bytes_sent":57,"connection_termination_details":null,"downstream_local_address":"10.244.0.9:10080","downstream_remote_address":"10.244.0.1:41000","duration":5,"method":"GET","protocol":"HTTP/1.1","requested_server_name":null,"response_code":200,"response_code_details":"via_upstream","response_flags":"-","route_name":"httproute/default/edge/rule/0","start_time":"2026-01-24T01:34:36.743Z","upstream_cluster":"httproute/default/edge/rule/0","upstream_host":"10.244.0.10:3000","upstream_local_address":"10.244.0.9:40000","upstream_transport_failure_reason":null,"user-agent":"curl/8","x-envoy-origin-path":"/v1/Accounts/AC0000000000000000000000000000000a/x","x-envoy-upstream-service-time":"3","x-forwarded-for":"10.244.0.1","x-request-id":"4ff1c1e2-8b0e-4a29-8e0b-000000000001"}"#;
 
 const POLICY: &str = r#"{ "version": 1,
@@ -28,7 +28,7 @@ fn replayed(log: &str, threads: usize) -> TrafficReport {
     TrafficReport::of(&plan, Time::from_seconds(0), &replay, log.as_bytes()).expect("it is read")
 }
 
-/// What is read, after a check that each request is one on v2.
+/// Reads a log, and checks that each request is on v2.
 fn read(log: &str) -> LogSummary {
     let traffic = replayed(log, 1);
     let on_v2 = traffic.rollouts.first().expect("a rollout").total.v2;

@@ -1,10 +1,10 @@
-//! Policies, accounts and moments at random.
+//! Random policies, accounts and times.
 
 use proptest::prelude::*;
 use serde_json::{Value, json};
 use turnout_core::{Plan, Time};
 
-/// Accounts that the policies know, and others.
+/// Accounts inside and outside the segments of the policies.
 pub(crate) const ACCOUNTS: usize = 40;
 pub(crate) const SEGMENTS: [&str; 3] = ["big", "hvc", "test"];
 
@@ -112,7 +112,7 @@ pub(crate) fn region() -> impl Strategy<Value = Option<&'static str>> {
     prop::sample::select(vec![None, Some("here"), Some("elsewhere")])
 }
 
-/// Before, between and after the steps of ramps.
+/// Times before, between and after the steps of ramps.
 pub(crate) fn moment() -> impl Strategy<Value = Time> {
     (0..300_i64).prop_map(Time::from_seconds)
 }

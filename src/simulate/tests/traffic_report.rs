@@ -1,4 +1,4 @@
-//! The replay of a log, beside what `decide` says of each request.
+//! The replay of a log agrees with `decide` for each request.
 
 use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
@@ -29,7 +29,7 @@ struct Line {
     method: &'static str,
     beta: Option<&'static str>,
     id: String,
-    /// An object inside makes the line one for the parser.
+    /// A nested object, which needs the parser rather than the scanner.
     is_nested: bool,
 }
 
@@ -148,7 +148,7 @@ proptest! {
         }
     }
 
-    /// Threads change nothing, and whatever stands in a line is counted.
+    /// The number of threads does not change the result, and every line is counted.
     #[test]
     fn every_line_has_an_outcome(
         lines in prop::collection::vec(prop_oneof![
@@ -218,7 +218,7 @@ fn what_was_decided_then_is_compared() {
     let log = "{\"treatment\":\"v1\"}\n{\"treatment\":\"v2\"}\n{\"treatment\":null,\"path\":\"/\"}\n{\"treatment\":\"v1\"}\n";
     let traffic = TrafficReport::of(&plan, Time::from_seconds(0), &replay(1), log.as_bytes());
     let traffic = traffic.expect("it is read");
-    let recorded = traffic.rollouts[0].recorded.expect("the log says it");
+    let recorded = traffic.rollouts[0].recorded.expect("the log has decisions");
     assert_eq!(
         (
             recorded.same,

@@ -32,7 +32,7 @@ pub(super) struct ChangeReport<'a> {
     pub(super) changes: Option<&'a Changes>,
     pub(super) change: &'a Change,
     pub(super) asked: &'a ProxySource,
-    pub(super) said: &'a [Proxy],
+    pub(super) results: &'a [Proxy],
     pub(super) outcome: Outcome,
     pub(super) settled: Option<&'a Settled>,
 }
@@ -68,14 +68,14 @@ impl ChangeReport<'_> {
                 "asked: {proxies} of the last `turnout apply`; use --admin ADDRESS for others"
             );
         }
-        for proxy in self.said {
+        for proxy in self.results {
             let sentence = self.sentence(&proxy.verdict);
             let _ = writeln!(text, "{}: {sentence}", escape_for_terminal(&proxy.admin));
         }
         if self.is_halt {
             text.push_str(&self.confirmed());
         }
-        if let Some(revision) = self.put_back() {
+        if let Some(revision) = self.restored() {
             let _ = writeln!(
                 text,
                 "{} has {} again",
@@ -123,7 +123,7 @@ impl ChangeReport<'_> {
     /// Which proxies confirm a halt. Only for those, the text says that everyone is on v1.
     fn confirmed(&self) -> String {
         let (confirmed, others): (Vec<&Proxy>, Vec<&Proxy>) = self
-            .said
+            .results
             .iter()
             .partition(|proxy| proxy.verdict == Verdict::Accepted);
         let names = |proxies: &[&Proxy]| {
@@ -132,7 +132,7 @@ impl ChangeReport<'_> {
                 .map(|proxy| escape_for_terminal(&proxy.admin));
             names.collect::<Vec<_>>().join(", ")
         };
-        let all = self.said.len();
+        let all = self.results.len();
         match (confirmed.as_slice(), others.as_slice()) {
             ([], []) => {
                 "no proxy was asked to confirm the halt; use --admin ADDRESS to ask one\n".into()
@@ -173,7 +173,7 @@ impl ChangeReport<'_> {
         }
     }
 
-    fn put_back(&self) -> Option<&String> {
+    fn restored(&self) -> Option<&String> {
         self.settled.and_then(|settled| settled.put_back.as_ref())
     }
 
@@ -201,7 +201,7 @@ impl ChangeReport<'_> {
 
     pub(super) fn to_json(&self) -> SafeText {
         let entry = &self.change.entry;
-        let proxies = self.said.iter().map(|proxy| {
+        let proxies = self.results.iter().map(|proxy| {
             let running = match &proxy.verdict {
                 Verdict::Accepted => Some(&entry.revision),
                 Verdict::Rejected { running } | Verdict::Unconfirmed { running } => {
@@ -220,7 +220,7 @@ impl ChangeReport<'_> {
         });
         let names = |confirmed: bool| -> Vec<&String> {
             let is_wanted = |proxy: &&Proxy| (proxy.verdict == Verdict::Accepted) == confirmed;
-            let proxies = self.said.iter().filter(is_wanted);
+            let proxies = self.results.iter().filter(is_wanted);
             proxies.map(|proxy| &proxy.admin).collect()
         };
         let settled = self.settled;
@@ -235,7 +235,7 @@ impl ChangeReport<'_> {
             "outcome": self.outcome.as_str(),
             "changes": self.changes.map(Changes::to_json).unwrap_or_default(),
             "violations": [],
-            "restored": self.put_back(),
+            "restored": self.restored(),
             "reasons": settled.map(|settled| settled.reasons.as_slice()).unwrap_or_default(),
             "reasons_of_entry": settled.and_then(|settled| settled.reasons_of),
             "asked": self.asked.as_str(),

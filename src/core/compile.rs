@@ -1,14 +1,14 @@
-//! From the policy as it is written to a plan: every rule of the language that types cannot say.
+//! Compiles a policy document to a plan, and checks every rule of the language that types cannot express.
 //!
-//! Each function reports what is wrong and goes on, so that all problems are found at once; a
-//! `None` always has a report behind it.
+//! Each function reports its problems and continues, so that all problems are found at once. A function that
+//! returns `None` has reported why.
 
 pub(crate) mod hash;
-pub(crate) mod matches;
 mod percentage;
 mod ramp;
+pub(crate) mod request_match;
 mod rewrite;
-pub(crate) mod rollouts;
+pub(crate) mod rollout_rules;
 pub(crate) mod segments;
 mod shadow;
 pub(crate) mod whole_number;
@@ -26,10 +26,10 @@ use crate::policy::json::{Field, Located, LocatedText, Map, Number, Reader};
 use crate::policy::parsed_policy::ParsedPolicy;
 use crate::policy::read::expected;
 use crate::proxy::revision::Revision;
-use crate::request::account::Format;
+use crate::request::account_id::Format;
 use crate::request::account_sources::{AccountSources, Source};
 
-use rollouts::Rollouts;
+use rollout_rules::Rollouts;
 use turnout_text::is_dns_label;
 use whole_number::parsed;
 
@@ -53,7 +53,8 @@ impl ParsedPolicy<'_> {
         self.clone().into_plan(files)
     }
 
-    /// As [`ParsedPolicy::compile`], without a second copy of packed accounts: a proxy has little memory.
+    /// Compiles the policy as [`ParsedPolicy::compile`] does, without a second copy of packed accounts, because a
+    /// proxy has little memory.
     pub(crate) fn into_plan(self, files: &AccountFiles) -> Result<Plan, Diagnostics> {
         let Self {
             mut reader,
@@ -68,7 +69,7 @@ impl ParsedPolicy<'_> {
     }
 }
 
-/// `None`, and a report, when anything is wrong.
+/// Compiles the document, or reports what is wrong and returns `None`.
 fn plan(
     reader: &mut Reader<'_>,
     policy: document::RawPolicy<'_>,
@@ -94,7 +95,7 @@ fn plan(
     let names = segment_names(&policy.segments);
     let collector = policy.collector.into_value();
     let collector =
-        collector.map(|name| rollouts::cluster_name(reader, &root.field("collector"), name));
+        collector.map(|name| rollout_rules::cluster_name(reader, &root.field("collector"), name));
     let segments = policy.segments.into_value().map_or(Vec::new(), |map| map.0);
     let segments = segments::segments(reader, &root.field("segments"), segments, (format, files));
 
@@ -138,16 +139,13 @@ fn version(reader: &mut Reader<'_>, whole: Span, version: Field<Number<'_>>) {
         return;
     };
     if parsed(version.value) != Some(1) {
-        let what = format!(
-            "version {} of the policy is not known",
-            excerpt(version.value)
-        );
+        let what = format!("policy version {} is not supported", excerpt(version.value));
         let problem = Problem::invalid(what, "write 1").with_code(ErrorCode::UnknownVersion);
         reader.report(version.span, &root.field("version"), problem);
     }
 }
 
-/// The text's own hash where the policy does not say it.
+/// Returns the revision of the policy; if the policy has none, the hash of its text.
 fn revision(reader: &mut Reader<'_>, given: Field<LocatedText<'_>>) -> Option<Revision> {
     let text = match given {
         Field::Absent => return Some(Revision::of_text(reader.document())),
@@ -168,7 +166,8 @@ fn revision(reader: &mut Reader<'_>, given: Field<LocatedText<'_>>) -> Option<Re
     revision
 }
 
-/// The two apart: accounts are looked at by their format even where the sources are unreadable.
+/// Compiles the format and the sources separately, because accounts are checked by their format even if the sources
+/// cannot be read.
 fn account_fields(
     reader: &mut Reader<'_>,
     at: &JsonPointer<'_>,
@@ -188,8 +187,8 @@ fn account_fields(
     let at = at.field("from");
     if from.value.is_empty() {
         let problem = Problem::empty_list(
-            "the list of places of the account",
-            "name one, for example { \"header\": \"x-account-sid\" }",
+            "the list of account sources",
+            "add one, for example { \"header\": \"x-account-sid\" }",
         );
         reader.report(from.span, &at, problem);
     }
@@ -214,10 +213,10 @@ pub(crate) fn account_source(
         path,
     } = value;
     let given = [present(&header), present(&basic_auth), present(&path)];
-    let is_one = exactly_one(reader, span, at, "a place of the account", KNOWN, given);
+    let is_one = exactly_one(reader, span, at, "an account source", KNOWN, given);
     let header = header.into_value().and_then(|name| {
         let at = at.field("header");
-        matches::header_name(reader, &at, &name).map(Source::Header)
+        request_match::header_name(reader, &at, &name).map(Source::Header)
     });
     let basic_auth = basic_auth.into_value().and_then(|word| {
         let at = at.field("basic_auth");
@@ -226,12 +225,12 @@ pub(crate) fn account_source(
     });
     let path = path.into_value().and_then(|text| {
         let at = at.field("path");
-        matches::template(reader, &at, &text, TemplateUse::Account).map(Source::Path)
+        request_match::template(reader, &at, &text, TemplateUse::Account).map(Source::Path)
     });
     is_one.and(header.or(basic_auth).or(path))
 }
 
-/// `None` when the segments are unreadable: then no name can be called unknown.
+/// Returns the names of the segments; `None` if the segments cannot be read, because then no name is unknown.
 fn segment_names<T>(segments: &Field<Map<'_, T>>) -> Option<Vec<String>> {
     match segments {
         Field::Absent => Some(Vec::new()),
@@ -256,7 +255,7 @@ fn check_name(reader: &mut Reader<'_>, at: &JsonPointer<'_>, what: &str, name: &
     }
 }
 
-/// The value of a field that has to be there.
+/// Returns the value of a required field, or reports that it is missing.
 fn required<T>(
     reader: &mut Reader<'_>,
     parent: Span,
@@ -271,7 +270,7 @@ fn required<T>(
     field.into_value()
 }
 
-/// Apart, since [`required`] is compiled for each kind of value.
+/// A separate function, because [`required`] is compiled for each type of value.
 #[cold]
 #[inline(never)]
 fn missing(

@@ -5,7 +5,7 @@ use crate::decision::{Decision, Reason, Treatment};
 use crate::plan::request_match::RegionMatch;
 use crate::plan::{Mode, Plan, Rollout, Serve};
 use crate::request::Request;
-use crate::request::account::Account;
+use crate::request::account_id::Account;
 
 /// Decides a request.
 ///

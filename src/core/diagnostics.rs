@@ -1,4 +1,4 @@
-//! What is wrong with a policy, and where: every problem of a text, each with its place.
+//! The errors and warnings of a policy text, each with its location.
 
 pub(crate) mod error_code;
 pub(crate) mod location;
@@ -15,7 +15,7 @@ use crate::diagnostics::location::{JsonPointer, Span};
 use crate::diagnostics::problem::{Problem, Severity};
 use crate::policy::config_stream::ElidedSpans;
 
-/// How many diagnostics of one text are kept; further ones are only counted.
+/// The most diagnostics of one text that are kept; further ones are only counted.
 const MAX_KEPT: usize = 1_000;
 
 /// The text that a diagnostic points into.
@@ -36,46 +36,47 @@ impl fmt::Display for Document {
     }
 }
 
-/// One problem and its place. Its `Display` is the whole sentence, on one line.
+/// A problem and its location. Its `Display` is the whole message, on one line.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Diagnostic {
-    /// The text that the place is in.
+    /// The text that the location refers to.
     pub document: Document,
-    /// From 1.
+    /// The line, from 1.
     pub line: usize,
-    /// From 1, in characters.
+    /// The column, from 1, in characters.
     pub column: usize,
-    /// Bytes of the text.
+    /// The byte range in the text.
     pub span: Range<usize>,
-    /// JSON Pointer (RFC 6901) of the value; empty for the whole document. Its names are not escaped for a terminal.
+    /// The JSON Pointer (RFC 6901) of the value; empty for the whole document. Its names are not escaped for a
+    /// terminal.
     pub pointer: String,
     /// What is wrong, and what to write instead.
     pub problem: Problem,
-    /// What it is about besides: the earlier rule that leaves this one nothing.
+    /// A related location, for example the earlier rule that makes this one unreachable.
     pub related: Option<Related>,
 }
 
-/// Another place of the same text that a diagnostic speaks of.
+/// Another location in the same text to which a diagnostic refers.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Related {
-    /// From 1.
+    /// The line, from 1.
     pub line: usize,
-    /// From 1, in characters.
+    /// The column, from 1, in characters.
     pub column: usize,
-    /// Bytes of the text.
+    /// The byte range in the text.
     pub span: Range<usize>,
-    /// JSON Pointer (RFC 6901) of the value. Its names are not escaped for a terminal.
+    /// The JSON Pointer (RFC 6901) of the value. Its names are not escaped for a terminal.
     pub pointer: String,
 }
 
 impl Diagnostic {
-    /// Whether it makes a policy unusable.
+    /// Returns the severity of the problem.
     #[must_use]
     pub fn severity(&self) -> Severity {
         self.problem.severity()
     }
 
-    /// The kind of problem in a word that stays the same: `unknown-field`.
+    /// Returns the code of the problem, for example `unknown-field`. It stays the same when a message is reworded.
     #[must_use]
     pub fn code(&self) -> &'static str {
         self.problem.code()
@@ -96,29 +97,29 @@ impl fmt::Display for Diagnostic {
     }
 }
 
-/// Every problem of a text, in the order of the text.
+/// The problems of a text, in the order of the text.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Diagnostics {
     list: Vec<Diagnostic>,
     omitted: usize,
-    /// Of the omitted ones.
+    /// The number of omitted problems that are warnings.
     omitted_warnings: usize,
 }
 
 impl Diagnostics {
-    /// The problems in the order of the text, at most a thousand.
+    /// Returns the problems in the order of the text, at most a thousand.
     #[must_use]
     pub fn as_slice(&self) -> &[Diagnostic] {
         &self.list
     }
 
-    /// How many more there were than are kept.
+    /// Returns the number of problems that were counted but not kept.
     #[must_use]
     pub fn omitted(&self) -> usize {
         self.omitted
     }
 
-    /// How many there are of a severity, those that are not kept included.
+    /// Returns the number of problems with a severity, including those that were not kept.
     #[must_use]
     pub fn count(&self, severity: Severity) -> usize {
         let kept = self.list.iter().filter(|d| d.severity() == severity);
@@ -129,12 +130,12 @@ impl Diagnostics {
         kept.count().saturating_add(omitted)
     }
 
-    /// How many more warnings than are given here can be kept.
+    /// Returns the number of problems that can still be kept.
     pub(crate) fn room(&self) -> usize {
         MAX_KEPT.saturating_sub(self.list.len())
     }
 
-    /// Adds warnings, and how many there were besides, in the order of the text.
+    /// Adds warnings, and the number of further ones that were not kept. The order of the text is preserved.
     pub(crate) fn warn(&mut self, warnings: Vec<Diagnostic>, omitted: usize) {
         self.list.extend(warnings);
         self.list.sort_by_key(|diagnostic| diagnostic.span.start);
@@ -169,7 +170,7 @@ impl fmt::Display for Diagnostics {
 
 impl std::error::Error for Diagnostics {}
 
-/// Problems while they are being found, in the order of the text.
+/// Collects problems in the order of the text.
 #[derive(Clone, Default)]
 pub(crate) struct Problems {
     found: Vec<(Span, String, Problem)>,
@@ -179,7 +180,7 @@ pub(crate) struct Problems {
 impl Problems {
     pub(crate) fn push(&mut self, span: Span, path: &JsonPointer<'_>, problem: Problem) {
         if self.found.len() < MAX_KEPT {
-            // In the order of the text; problems are mostly found in it, so little moves.
+            // Problems are mostly found in the order of the text, so few have to move.
             let place = self
                 .found
                 .partition_point(|(other, _, _)| other.start <= span.start);
@@ -189,9 +190,15 @@ impl Problems {
         }
     }
 
-    /// Gives each problem its place in the text of which this is the rest, in one pass over it.
-    pub(crate) fn locate(self, document: Document, text: &str, cuts: &ElidedSpans) -> Diagnostics {
-        let mut cursor = LineCursor::new(text, cuts);
+    /// Computes the location of each problem in the original text, in one pass. `text` is what remains of it
+    /// without the elided spans.
+    pub(crate) fn locate(
+        self,
+        document: Document,
+        text: &str,
+        elided_spans: &ElidedSpans,
+    ) -> Diagnostics {
+        let mut cursor = LineCursor::new(text, elided_spans);
         let list = self
             .found
             .into_iter()
@@ -201,7 +208,8 @@ impl Problems {
                     document,
                     line,
                     column,
-                    span: cuts.place(span.start)..cuts.place(span.end),
+                    span: elided_spans.original_offset(span.start)
+                        ..elided_spans.original_offset(span.end),
                     pointer,
                     problem,
                     related: None,
@@ -216,29 +224,28 @@ impl Problems {
     }
 }
 
-/// Counts lines and columns while it moves forward through a text, of which something may have been
-/// taken out before.
+/// Counts lines and columns while it moves forward through a text from which spans may have been removed.
 pub(crate) struct LineCursor<'a> {
     rest: std::str::CharIndices<'a>,
-    cuts: &'a ElidedSpans,
+    elided_spans: &'a ElidedSpans,
     line: usize,
-    /// Where the line begins.
+    /// The offset at which the current line begins.
     start: usize,
     column: usize,
 }
 
 impl<'a> LineCursor<'a> {
-    pub(crate) fn new(text: &'a str, cuts: &'a ElidedSpans) -> Self {
+    pub(crate) fn new(text: &'a str, elided_spans: &'a ElidedSpans) -> Self {
         Self {
             rest: text.char_indices(),
-            cuts,
+            elided_spans,
             line: 1,
             start: 0,
             column: 1,
         }
     }
 
-    /// The line and the column of an offset, which is not before the last one.
+    /// Returns the line and the column of an offset, which must not be before the last one.
     pub(crate) fn advance_to(&mut self, offset: usize) -> (usize, usize) {
         while self.rest.offset() < offset {
             match self.rest.next() {
@@ -251,7 +258,7 @@ impl<'a> LineCursor<'a> {
                 None => break,
             }
         }
-        let taken_out = self.cuts.between(self.start, offset);
-        (self.line, self.column.saturating_add(taken_out))
+        let removed = self.elided_spans.removed_between(self.start, offset);
+        (self.line, self.column.saturating_add(removed))
     }
 }

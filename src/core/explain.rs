@@ -1,8 +1,7 @@
-//! The way to a decision: what was asked, in the order of precedence, what was found, and which
-//! step decided.
+//! Explains a decision: the steps in the order of precedence, what each step found, and which one decided.
 //!
-//! [`decide`] alone decides. This asks the same questions by the same functions and writes the answers
-//! down, so that a person can follow them; the outcome of its last step is always the decision.
+//! Only [`decide`] decides. This module evaluates the same conditions with the same functions and records the
+//! results; the outcome of the step that decides always equals the decision.
 
 mod account;
 mod bucketing;
@@ -13,11 +12,11 @@ use crate::decide::decide;
 use crate::decision::Decision;
 use crate::decision::{Reason, Treatment};
 use crate::plan::request_match::RegionMatch;
-use crate::plan::segments::SegmentSet;
+use crate::plan::segment_lookup::SegmentSet;
 use crate::plan::{Mode, Plan, Rollout, Rule, Serve};
 use crate::proxy::decision_header::Inbound;
 use crate::request::Request;
-use crate::request::account::Account;
+use crate::request::account_id::Account;
 use crate::request::ambiguity::Ambiguity;
 
 pub use account::{AccountFound, SourceContent, SourceName, SourceTried};
@@ -25,39 +24,39 @@ pub use bucketing::{Bucketing, RampStep};
 pub use condition::{Condition, Part, Pattern};
 pub use request_builder::{AccountPlacementError, BuiltRequest, Filled, RequestBuilder};
 
-/// A decision, and the way to it.
+/// A decision with the steps that led to it.
 #[derive(Debug)]
 pub struct Explanation<'a> {
-    /// What [`decide`] returned.
+    /// The result of [`decide`].
     pub decision: Decision<'a>,
-    /// Every rollout of the policy, in order: whether its `match` holds.
-    pub rollouts: Vec<Tried<'a>>,
-    /// Why none has the request although one matches: it is in doubt which of them has it.
-    pub doubt: Option<Ambiguity>,
-    /// What was asked of the rollout that has the request, in the order of precedence. Empty where no
-    /// rollout has it.
+    /// Every rollout of the policy, in order, with the evaluation of its `match`.
+    pub rollouts: Vec<RolloutTried<'a>>,
+    /// Why the request belongs to no rollout although one matches: the request is ambiguous.
+    pub ambiguity: Option<Ambiguity>,
+    /// The steps for the rollout that the request belongs to, in the order of precedence. Empty if it belongs to no
+    /// rollout.
     pub steps: Vec<Step<'a>>,
 }
 
-/// A rollout, asked whether it has the request.
+/// The evaluation of a rollout's `match`.
 #[derive(Debug)]
-pub struct Tried<'a> {
-    /// Which.
+pub struct RolloutTried<'a> {
+    /// The rollout.
     pub rollout: &'a Rollout,
-    /// Every part of its `match`; `None` where a rollout before it has the request.
+    /// Every part of the `match`; `None` if an earlier rollout matches, so that this one is not evaluated.
     pub conditions: Option<Vec<Condition<'a>>>,
 }
 
-/// A question of the precedence.
+/// A step of the precedence list.
 #[derive(Debug)]
 pub struct Step<'a> {
-    /// What is asked.
+    /// What the step checks.
     pub question: Question,
-    /// `None` where a step before it decided.
-    pub answer: Option<StepResult<'a>>,
+    /// The result; `None` if an earlier step decided.
+    pub result: Option<StepResult<'a>>,
 }
 
-/// What a step asks.
+/// What a step checks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Question {
     /// Is the policy halted?
@@ -68,96 +67,103 @@ pub enum Question {
     Inbound,
     /// Is the rollout on?
     On,
-    /// Whom is the request for?
+    /// Which account is the request for?
     Account,
-    /// Does this rule hold, by its number from 0?
+    /// Does the rule with this index hold?
     Rule(usize),
     /// No rule holds.
     Default,
 }
 
-/// What a step found.
+/// The result of a step.
 #[derive(Debug)]
 pub struct StepResult<'a> {
-    /// What it looked at.
+    /// What the step found.
     pub finding: StepFinding<'a>,
-    /// What it decided; `None` where the next step was asked.
+    /// What the step decided; `None` if it did not decide.
     pub outcome: Option<(Treatment, Reason)>,
 }
 
-/// What a step looked at.
+/// What a step found.
 #[derive(Debug)]
 pub enum StepFinding<'a> {
     /// Whether the policy is halted.
     Halted(bool),
-    /// The rollout's mode.
+    /// The mode of the rollout.
     Mode(Mode),
-    /// Whether earlier hops are believed, and what one of them decided.
+    /// Whether earlier hops are trusted, and the treatment that one of them decided.
     Inbound(Inbound, Option<Treatment>),
     /// The account and its segments.
     Account(AccountFound<'a>),
-    /// The rule.
+    /// The evaluation of a rule.
     Rule(RuleFound<'a>),
-    /// There is nothing to look at.
+    /// Nothing: this step always decides.
     Default,
 }
 
-/// What a rule came to.
+/// The evaluation of a rule.
 #[derive(Debug)]
 pub struct RuleFound<'a> {
-    /// Every part of its `when`.
+    /// Every part of the `when`.
     pub conditions: Vec<Condition<'a>>,
-    /// What it does; `None` where its `when` does not hold.
+    /// What the rule serves; `None` if its `when` does not hold.
     pub serve: Option<ServeFound>,
 }
 
-/// What a rule that holds does.
+/// What a rule that holds serves.
 #[derive(Debug)]
 pub enum ServeFound {
-    /// It cannot be known whether it holds: it names regions, and the proxy does not say where it is.
+    /// V1, because the rule names regions and the region of the proxy is unknown.
     NoRegion,
-    /// It serves v1.
+    /// V1.
     V1,
-    /// It serves v2 to a part of the accounts, and of their requests.
+    /// V2, for percentages of the accounts and of their requests.
     V2 {
-        /// The draw of the account.
+        /// The bucketing of the account.
         accounts: Box<Bucketing>,
-        /// The draw of the request; `None` where the account is outside, so that it is not asked.
+        /// The bucketing of the request; `None` if the account is not included, so that it does not matter.
         requests: Option<Box<Bucketing>>,
     },
 }
 
 impl Plan {
-    /// Decides a request, and says how.
+    /// Decides a request and records every step.
     #[must_use]
     pub fn explain<'a>(&'a self, request: &'a Request<'a>) -> Explanation<'a> {
-        let mut taken = None;
+        let mut matched = None;
         let mut rollouts = Vec::with_capacity(self.rollouts.len());
         for rollout in &self.rollouts {
-            let conditions = taken
+            let conditions = matched
                 .is_none()
-                .then(|| condition::of_match(&rollout.matches, request));
-            if conditions.as_ref().is_some_and(|all| condition::hold(all)) {
-                taken = Some(rollout);
+                .then(|| condition::evaluate_match(&rollout.matches, request));
+            if conditions
+                .as_ref()
+                .is_some_and(|all| condition::all_hold(all))
+            {
+                matched = Some(rollout);
             }
-            rollouts.push(Tried {
+            rollouts.push(RolloutTried {
                 rollout,
                 conditions,
             });
         }
-        let doubt = taken.and_then(|rollout| self.ambiguity(rollout, request));
-        let taken = taken.filter(|_| doubt.is_none());
+        let ambiguity = matched.and_then(|rollout| self.ambiguity(rollout, request));
+        let matched = matched.filter(|_| ambiguity.is_none());
         Explanation {
             decision: decide(self, request),
             rollouts,
-            doubt,
-            steps: taken.map_or(Vec::new(), |rollout| self.steps(rollout, request)),
+            ambiguity,
+            steps: matched.map_or(Vec::new(), |rollout| self.explain_steps(rollout, request)),
         }
     }
 
-    fn steps<'a>(&'a self, rollout: &'a Rollout, request: &'a Request<'a>) -> Vec<Step<'a>> {
+    fn explain_steps<'a>(
+        &'a self,
+        rollout: &'a Rollout,
+        request: &'a Request<'a>,
+    ) -> Vec<Step<'a>> {
         let mut steps = Steps(Vec::new());
-        steps.ask(Question::Halted, || StepResult {
+        steps.add(Question::Halted, || StepResult {
             finding: StepFinding::Halted(self.halted),
             outcome: self.halted.then_some((Treatment::V1, Reason::Halted)),
         });
@@ -165,38 +171,38 @@ impl Plan {
             finding: StepFinding::Mode(rollout.mode),
             outcome: (rollout.mode == decisive).then_some(outcome),
         };
-        steps.ask(Question::Off, || {
+        steps.add(Question::Off, || {
             mode(Mode::Off, (Treatment::V1, Reason::Off))
         });
-        steps.ask(Question::Inbound, || {
+        steps.add(Question::Inbound, || {
             let decided = request.decided_upstream(&rollout.name);
             StepResult {
                 finding: StepFinding::Inbound(request.inbound, decided),
                 outcome: decided.map(|treatment| (treatment, Reason::Inbound)),
             }
         });
-        steps.ask(Question::On, || mode(Mode::On, (Treatment::V2, Reason::On)));
-        steps.ask(Question::Account, || self.account_answer(request));
+        steps.add(Question::On, || mode(Mode::On, (Treatment::V2, Reason::On)));
+        steps.add(Question::Account, || self.explain_account(request));
         let segments = match &request.account {
             Account::Known(account) => self.segments.find(account),
             Account::Absent | Account::Malformed => SegmentSet::NONE,
         };
         for (index, rule) in rollout.rules.iter().enumerate() {
-            steps.ask(Question::Rule(index), || {
-                self.rule_answer(rollout, rule, segments, request)
+            steps.add(Question::Rule(index), || {
+                self.explain_rule(rollout, rule, segments, request)
             });
         }
-        steps.ask(Question::Default, || StepResult {
+        steps.add(Question::Default, || StepResult {
             finding: StepFinding::Default,
             outcome: Some((Treatment::V1, Reason::Default)),
         });
         steps.0
     }
 
-    fn account_answer<'a>(&'a self, request: &'a Request<'a>) -> StepResult<'a> {
+    fn explain_account<'a>(&'a self, request: &'a Request<'a>) -> StepResult<'a> {
         let v1 = |reason| Some((Treatment::V1, reason));
         StepResult {
-            finding: StepFinding::Account(account::found(self, request)),
+            finding: StepFinding::Account(account::find(self, request)),
             outcome: match request.account {
                 Account::Absent => v1(Reason::NoAccount),
                 Account::Malformed => v1(Reason::MalformedAccount),
@@ -205,24 +211,23 @@ impl Plan {
         }
     }
 
-    fn rule_answer<'a>(
+    fn explain_rule<'a>(
         &'a self,
         rollout: &'a Rollout,
         rule: &'a Rule,
         segments: &SegmentSet,
         request: &'a Request<'a>,
     ) -> StepResult<'a> {
-        let conditions = condition::of_when(&rule.when, self, segments, request);
+        let conditions = condition::evaluate_when(&rule.when, self, segments, request);
         let v1 = |reason| (Treatment::V1, reason);
-        let serve = condition::hold(&conditions).then(|| match &rule.serve {
+        let serve = condition::all_hold(&conditions).then(|| match &rule.serve {
             _ if rule.when.region == RegionMatch::Unknown => ServeFound::NoRegion,
             Serve::V1 => ServeFound::V1,
             Serve::V2 { accounts, requests } => {
-                let accounts = Bucketing::of_account(rollout, accounts, request);
-                let requests = accounts.includes.then(|| {
-                    let draw = Bucketing::of_request(rollout, *requests, request);
-                    Box::new(draw)
-                });
+                let accounts = Bucketing::for_account(rollout, accounts, request);
+                let requests = accounts
+                    .includes
+                    .then(|| Box::new(Bucketing::for_request(rollout, *requests, request)));
                 ServeFound::V2 {
                     accounts: Box::new(accounts),
                     requests,
@@ -247,32 +252,32 @@ impl Plan {
 }
 
 impl Explanation<'_> {
-    /// The step that decided, `None` where no rollout has the request.
+    /// Returns the step that decided; `None` if the request belongs to no rollout.
     #[must_use]
-    pub fn decisive(&self) -> Option<&Step<'_>> {
+    pub fn decisive_step(&self) -> Option<&Step<'_>> {
         let decides = |step: &&Step<'_>| step.outcome().is_some();
         self.steps.iter().find(decides)
     }
 }
 
 impl Step<'_> {
-    /// What it decided, if it did.
+    /// Returns what the step decided, if it decided.
     #[must_use]
     pub fn outcome(&self) -> Option<(Treatment, Reason)> {
-        self.answer.as_ref()?.outcome
+        self.result.as_ref()?.outcome
     }
 }
 
-/// The steps so far; what comes after the one that decided is not asked.
+/// The steps so far. Steps after the one that decided are not evaluated.
 struct Steps<'a>(Vec<Step<'a>>);
 
 impl<'a> Steps<'a> {
-    fn ask(&mut self, question: Question, answer: impl FnOnce() -> StepResult<'a>) {
-        let decided = self.0.last().is_some_and(|last| match &last.answer {
-            Some(answer) => answer.outcome.is_some(),
+    fn add(&mut self, question: Question, evaluate: impl FnOnce() -> StepResult<'a>) {
+        let decided = self.0.last().is_some_and(|last| match &last.result {
+            Some(result) => result.outcome.is_some(),
             None => true,
         });
-        let answer = (!decided).then(answer);
-        self.0.push(Step { question, answer });
+        let result = (!decided).then(evaluate);
+        self.0.push(Step { question, result });
     }
 }

@@ -64,7 +64,7 @@ pub use proxy::wire_names::{
 };
 pub use proxy::{EmittedHeaders, Proxy};
 pub use request::Request;
-pub use request::account::{Account, AccountId, Format, Sid};
+pub use request::account_id::{Account, AccountId, Format, Sid};
 pub use request::ambiguity::Ambiguity;
 pub use request::headers::Headers;
 pub use shadow::byte_budget::{ByteBudget, Charge};

@@ -1,8 +1,7 @@
-//! What in a policy is hardly what was meant, though it may be valid: rules that are never reached,
-//! segments that nothing asks for, a step that was skipped.
+//! Finds what is valid in a policy but probably not intended: unreachable rules, unused segments, skipped modes.
 //!
-//! A warning is for a person to judge, and none of them makes a policy refused. Nothing here is
-//! asked by the filter.
+//! A warning needs a person's judgement, and no warning makes a proxy reject a policy. The filter does not use this
+//! module.
 
 mod account_sources;
 mod allocations;
@@ -35,16 +34,16 @@ use warnings::Warnings;
 pub use routes::{ProxyRoutes, Route, RouteChange, RoutePath, Target};
 pub use two_turnouts::{ChainFilter, TwoTurnouts};
 
-/// What a policy is held against, and what is not to be told.
+/// What a policy is compared with, and which warnings are suppressed.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Options<'a> {
-    /// The policy that this one takes the place of.
+    /// The policy that this one replaces.
     pub against: Option<&'a Plan>,
-    /// What was found in the files that the policy names.
+    /// The contents of the files that the policy names.
     pub files: Option<&'a AccountFiles>,
-    /// The routes of running proxies, and their chains with two Turnout filters.
+    /// The routes of running proxies, and their filter chains that have two Turnout filters.
     pub routes: &'a [ProxyRoutes],
-    /// Warnings that are known and meant.
+    /// The warnings to suppress.
     pub allow: &'a [WarningCode],
 }
 
@@ -66,8 +65,8 @@ pub fn lint(text: &[u8], options: &Options<'_>) -> Diagnostics {
 impl ParsedPolicy<'_> {
     /// Finds every error of the policy, as [`ParsedPolicy::compile`] does, and every warning.
     ///
-    /// A policy with errors has warnings too, as far as it can be read. A warning that would only follow from
-    /// an error is left out.
+    /// A policy with errors also has warnings, as far as it can be read. A warning that only follows from an error
+    /// is omitted.
     #[must_use]
     pub fn lint(&self, options: &Options<'_>) -> LintReport {
         let none = AccountFiles::default();
@@ -76,11 +75,11 @@ impl ParsedPolicy<'_> {
             Ok(plan) => (Some(plan), Diagnostics::default()),
             Err(diagnostics) => (None, diagnostics),
         };
-        // If not all errors are known, neither are the warnings that only follow from one.
+        // If some errors were omitted, the warnings that only follow from them are unknown.
         if diagnostics.omitted() == 0
             && let Some(document) = self.document.clone()
         {
-            // Only places are taken from this reader: its problems are in the diagnostics already.
+            // This reader only provides locations. Its problems are in the diagnostics already.
             let mut reader = self.reader.clone();
             let errors = Errors::new(&diagnostics);
             let view = PartialPlan::new(&mut reader, document, &errors, files);
@@ -111,8 +110,8 @@ fn check(view: &PartialPlan<'_>, against: Option<&Plan>, warnings: &mut Warnings
     }
 }
 
-/// How much is held against one another before it is given up: more than any policy that people
-/// write, and about a second.
+/// Limits the comparisons of one check. The limit is more than any policy that people write needs, and takes about a
+/// second.
 struct Budget(usize);
 
 impl Budget {
@@ -120,7 +119,7 @@ impl Budget {
         Self(10_000_000)
     }
 
-    /// `false` once it is used up.
+    /// Spends some steps; returns `false` once the budget is used up.
     fn spend(&mut self, steps: usize) -> bool {
         self.0 = self.0.saturating_sub(steps);
         self.0 > 0
@@ -131,12 +130,12 @@ fn not_examined(warnings: &mut Warnings<'_>, what: &str, place: (Span, &JsonPoin
     warnings.push(
         WarningCode::NotExamined,
         place,
-        format!("there are too many {what} to hold each against each"),
-        "split the policy, or take this part as unchecked",
+        format!("there are too many {what} to compare"),
+        "split the policy, or treat this part as not checked",
     );
 }
 
-/// What a list in a sentence names at most; more would not help.
+/// The most items that a list in a sentence has; more would not help.
 const NAMED: usize = 3;
 
 /// Joins at most three words as a sentence does: `a, b and c`; of more words, `a, b, c and others`.

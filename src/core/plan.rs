@@ -10,7 +10,7 @@ pub(crate) mod request_match;
 pub(crate) mod required_inputs;
 pub(crate) mod rollout_index;
 pub(crate) mod route_scope;
-pub(crate) mod segments;
+pub(crate) mod segment_lookup;
 pub(crate) mod shadow_plan;
 pub(crate) mod unsegmented;
 
@@ -23,13 +23,13 @@ use crate::diagnostics::problem::Problem;
 use crate::plan::ramp::Ramp;
 use crate::plan::request_match::{RegionMatch, RequestMatch, When};
 use crate::plan::rollout_index::RolloutIndex;
-use crate::plan::segments::Segments;
+use crate::plan::segment_lookup::Segments;
 use crate::plan::shadow_plan::ShadowPlan;
 use crate::policy::time::Time;
 use crate::proxy::decision_header::{self, Inbound};
 use crate::proxy::revision::Revision;
 use crate::request::Request;
-use crate::request::account::{AccountId, Format};
+use crate::request::account_id::{AccountId, Format};
 use crate::request::account_sources::AccountSources;
 use crate::request::headers::Headers;
 
@@ -271,6 +271,6 @@ impl Rollout {
             Treatment::V1 => v1,
             Treatment::V2 => v2,
         };
-        decision_header::record(request.trusted_headers(), &self.name, entry)
+        decision_header::append(request.trusted_headers(), &self.name, entry)
     }
 }

@@ -1,5 +1,5 @@
-//! The policy's text: JSON with the place of each value, the wire types, and the accounts that a policy
-//! names, packs or keeps in files.
+//! Parses the policy: JSON with the location of each value, the wire types, and the accounts that a policy lists,
+//! packs or keeps in files.
 
 pub(crate) mod account_files;
 pub(crate) mod config_stream;

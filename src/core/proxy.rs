@@ -1,4 +1,4 @@
-//! What a proxy is, beside the policy, which is the same in all of them.
+//! The settings of a single proxy, in contrast to the policy, which all proxies share.
 
 pub(crate) mod access_log_entry;
 pub(crate) mod configuration;
@@ -13,29 +13,29 @@ use crate::proxy::decision_header::Inbound;
 use crate::proxy::max_held_bytes::MaxHeldBytes;
 use crate::proxy::record_level::RecordLevel;
 
-/// What a proxy is told beside its policy.
+/// The settings of a proxy in its plugin configuration.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Proxy {
-    /// Whether earlier hops are believed.
+    /// Whether the decisions of earlier hops are trusted.
     pub inbound: Inbound,
-    /// What it writes for its routes, and for later hops.
+    /// The headers that it writes, for its routes and for later hops.
     pub headers: EmittedHeaders,
-    /// The level of its records in Envoy's log.
+    /// The level of its shadow records in Envoy's log.
     pub record_level: RecordLevel,
-    /// How many bytes it holds in one worker at most.
+    /// The maximum number of bytes that it holds in one worker.
     pub max_held_bytes: MaxHeldBytes,
 }
 
 impl Proxy {
-    /// Whether decisions are passed on where they are believed. A proxy that believes those of earlier hops
-    /// and does not write its own would pass on theirs where its own stands above them, as a halt does.
+    /// Whether the decision header that leaves this proxy is its own. A proxy that trusts earlier hops but does
+    /// not write the header would forward theirs, even where its own decision has precedence, as in a halt.
     #[must_use]
     pub fn passes_on(self) -> bool {
         self.inbound == Inbound::Strip || self.headers.decision
     }
 }
 
-/// It writes all headers, records at the default level, and holds as many bytes as by default.
+/// Uses the defaults for everything else.
 impl From<Inbound> for Proxy {
     fn from(inbound: Inbound) -> Self {
         Self {
@@ -47,20 +47,20 @@ impl From<Inbound> for Proxy {
     }
 }
 
-/// Which headers a proxy writes into a request of a rollout. Each costs the request a call of the proxy, so
-/// one that nobody reads may be left out. What clients send under these names is removed all the same.
+/// The headers that a proxy adds to the requests of rollouts. Each one costs a host call, so a header that nobody
+/// reads can be disabled. Headers with these names from clients are always removed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct EmittedHeaders {
-    /// `x-turnout-cluster`, for a route's `cluster_header`.
+    /// `x-turnout-cluster`, for the `cluster_header` of a route.
     pub cluster: bool,
-    /// `x-turnout-treatment`, for header matches of routes.
+    /// `x-turnout-treatment`, for the header matches of routes.
     pub treatment: bool,
     /// `x-turnout-decision`, for later hops.
     pub decision: bool,
 }
 
 impl EmittedHeaders {
-    /// All of them.
+    /// All headers.
     pub const ALL: Self = Self {
         cluster: true,
         treatment: true,
@@ -71,20 +71,20 @@ impl EmittedHeaders {
         treatment: false,
         decision: false,
     };
-    /// Their words, in the order in which they are written.
+    /// The names in a configuration, in the order in which the headers are written.
     pub const WORDS: [&'static str; 3] = ["cluster", "treatment", "decision"];
 
-    /// Those that are named; `None` where a word is none of them, or no route could follow a decision:
-    /// then neither `cluster` nor `treatment` is named.
+    /// Parses the names of headers; `None` if a name is unknown, or if neither `cluster` nor `treatment` is
+    /// included, because then no route could depend on the decision.
     pub fn from_words<'w>(words: impl IntoIterator<Item = &'w str>) -> Option<Self> {
-        let mut written = Self::NONE;
+        let mut headers = Self::NONE;
         for word in words {
-            *written.place(word)? = true;
+            *headers.flag_mut(word)? = true;
         }
-        written.is_routed().then_some(written)
+        headers.has_routing_header().then_some(headers)
     }
 
-    /// The words of those that are written.
+    /// Returns the names of the headers that are enabled.
     pub fn words(self) -> impl Iterator<Item = &'static str> {
         let Self {
             cluster,
@@ -92,14 +92,15 @@ impl EmittedHeaders {
             decision,
         } = self;
         let all = Self::WORDS.into_iter().zip([cluster, treatment, decision]);
-        all.filter_map(|(word, is_written)| is_written.then_some(word))
+        all.filter_map(|(word, is_enabled)| is_enabled.then_some(word))
     }
 
-    pub(crate) fn is_routed(self) -> bool {
+    /// Whether a route can depend on the decision.
+    pub(crate) fn has_routing_header(self) -> bool {
         self.cluster || self.treatment
     }
 
-    fn place(&mut self, word: &str) -> Option<&mut bool> {
+    fn flag_mut(&mut self, word: &str) -> Option<&mut bool> {
         match word {
             "cluster" => Some(&mut self.cluster),
             "treatment" => Some(&mut self.treatment),

@@ -1,6 +1,6 @@
 //! A request: the parts of it that a decision depends on.
 
-pub(crate) mod account;
+pub(crate) mod account_id;
 pub(crate) mod account_sources;
 pub(crate) mod ambiguity;
 pub(crate) mod basic_auth;
@@ -11,7 +11,7 @@ pub(crate) mod swar;
 use crate::decision::Treatment;
 use crate::policy::time::Time;
 use crate::proxy::decision_header::{self, Inbound};
-use crate::request::account::Account;
+use crate::request::account_id::Account;
 use crate::request::headers::Headers;
 
 /// The input of [`decide`](crate::decide()), created by [`Plan::request`](crate::Plan::request). It
@@ -88,7 +88,7 @@ impl<'a> Request<'a> {
     pub(crate) fn decided_upstream(&self, rollout: &str) -> Option<Treatment> {
         match self.inbound {
             Inbound::Strip => None,
-            Inbound::Trust => decision_header::decided(self.headers, rollout),
+            Inbound::Trust => decision_header::find_decision(self.headers, rollout),
         }
     }
 

@@ -262,7 +262,7 @@ impl Shadowing {
             return self.end_job(id, Outcome::SkippedAborted);
         };
         if !job.is_complete {
-            return self.end_job(id, Outcome::SkippedEarlyAnswer);
+            return self.end_job(id, Outcome::SkippedEarlyResponse);
         }
         self.start_trial(id);
     }

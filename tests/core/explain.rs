@@ -8,7 +8,7 @@ use support::hostile_input::header;
 use support::random::{self, Random};
 use support::sized_policy::{By, Size};
 use turnout_core::explain::{
-    AccountPlacementError, Explanation, Question, RequestBuilder, SourceName, Tried,
+    AccountPlacementError, Explanation, Question, RequestBuilder, RolloutTried, SourceName,
 };
 use turnout_core::{Account, Fraction, Headers, Inbound, Plan, Position, Time};
 
@@ -18,14 +18,14 @@ const RAMPS: &str = include_str!("../corpus/policies/valid/ramps-and-regions.jso
 /// Checks an explanation. Returns what is wrong with it.
 fn disagreement(explanation: &Explanation<'_>) -> Option<String> {
     let decision = explanation.decision;
-    let asked = |tried: &&Tried<'_>| tried.conditions.is_some();
+    let asked = |tried: &&RolloutTried<'_>| tried.conditions.is_some();
     let last = explanation.rollouts.iter().rfind(asked);
     let holds = last.filter(|tried| {
         let all = tried.conditions.as_deref().unwrap_or_default();
         all.iter().all(|condition| condition.holds == Some(true))
     });
     // The matching rollout decides the request, unless the match is in doubt.
-    let found = holds.filter(|_| explanation.doubt.is_none());
+    let found = holds.filter(|_| explanation.ambiguity.is_none());
     let found = found.map(|tried| tried.rollout.name.as_str());
     let decided = decision.rollout.map(|rollout| rollout.name.as_str());
     if found != decided {
@@ -38,7 +38,7 @@ fn disagreement(explanation: &Explanation<'_>) -> Option<String> {
     let answered = explanation
         .steps
         .iter()
-        .filter(|step| step.answer.is_some());
+        .filter(|step| step.result.is_some());
     let outcomes: Vec<_> = answered
         .map(|step| (step.question, step.outcome()))
         .collect();
@@ -190,11 +190,13 @@ fn put(account: &str, path: Option<&str>, headers: &[(&str, &str)]) -> Result<St
     };
     match given.build(&plan) {
         Ok(built) => Ok(text(&built.account.expect("a place"))),
-        Err(AccountPlacementError::Named { place, account }) => {
+        Err(AccountPlacementError::AlreadySet { source, account }) => {
             let account = account.map(|account| String::from_utf8_lossy(&account).into_owned());
-            Err(format!("{} names {account:?}", text(&place)))
+            Err(format!("{} names {account:?}", text(&source)))
         }
-        Err(AccountPlacementError::NoPlace { places }) => Err(format!("{} places", places.len())),
+        Err(AccountPlacementError::NoSource { sources }) => {
+            Err(format!("{} sources", sources.len()))
+        }
     }
 }
 
@@ -210,10 +212,10 @@ fn an_account_is_inserted_into_the_first_source() {
     );
     // No header contains a line feed, and a path that does not match the template has no place for it.
     assert_eq!(put("x\ny", Some("/a/b"), &[]), ok("basic"));
-    assert_eq!(put("x:\ny", Some("/a/b"), &[]), error("4 places"));
+    assert_eq!(put("x:\ny", Some("/a/b"), &[]), error("4 sources"));
     assert_eq!(
         put("x\ny", Some("/a/b"), &[("authorization", "Bearer a")]),
-        error("4 places")
+        error("4 sources")
     );
     // The account that the request itself names is neither overruled nor skipped.
     assert_eq!(put("x", Some("/v1/x/Calls"), &[]), ok("/v1/{account}/**"));

@@ -89,7 +89,7 @@ fn configuration_errors_are_separate_from_policy_errors() {
     );
     assert_eq!(
         problems(b"{\"policy\": \"\xff\"}"),
-        "configuration line 1, column 13: the text is not UTF-8; give it as JSON in UTF-8, in Envoy as a StringValue"
+        "configuration line 1, column 13: the text is not UTF-8; write JSON in UTF-8; in Envoy, use a StringValue"
     );
     let text = format!("{{\"polcy\": 1, \"inbound\": \"strap\", \"policy\": {good}}}");
     assert_eq!(
@@ -120,8 +120,8 @@ fn a_configuration_sets_the_emitted_headers() {
         ),
         (
             r#"["decision"]"#,
-            "column 13, at /headers: without `cluster` and `treatment` no route follows a decision; \
-             name the one that the routes of this proxy read",
+            "column 13, at /headers: without `cluster` or `treatment`, no route can follow a decision; \
+             add the one that the routes of this proxy read",
         ),
         ("[]", "column 13, at /headers: without `cluster`"),
         ("7", "column 13, at /headers: "),
@@ -196,11 +196,11 @@ fn the_level_of_records_is_one_of_the_known_words_and_info_by_default() {
         ),
         (
             "3",
-            "a number stands where a word is expected; write a word, for example \"warn\"",
+            "expected a word, found a number; for example, write \"warn\"",
         ),
         (
             "null",
-            "null stands where a word is expected; write a word, for example \"warn\"",
+            "expected a word, found null; for example, write \"warn\"",
         ),
     ] {
         let found = read(level).expect_err(level);

@@ -224,7 +224,7 @@ async fn a_policy_that_all_proxies_reject_is_removed_and_the_reasons_are_kept() 
 /// A filter of another version than the command: it rejects a policy that the command accepts.
 #[tokio::test]
 async fn apply_shows_what_the_filter_logs() {
-    const SAID: &str = "policy line 1, column 2, at /version: version 1 of the policy is not known";
+    const SAID: &str = "policy line 1, column 2, at /version: policy version 1 is not supported";
     let testbed = Testbed::new();
     let envoy = testbed.envoy().await;
     let logs = format!("turnout: {SAID}");

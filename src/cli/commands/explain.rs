@@ -155,8 +155,8 @@ fn headers(arguments: &Arguments) -> Result<Vec<(String, String)>, String> {
 
 fn why_refused(refused: &AccountPlacementError<'_>) -> String {
     match refused {
-        AccountPlacementError::Named { place, account } => {
-            let place = wording::source(place);
+        AccountPlacementError::AlreadySet { source, account } => {
+            let place = wording::source(source);
             let named = match account {
                 Some(account) => format!("has the account `{}`", wording::shown(account)),
                 None => String::from("has an account that cannot be read"),
@@ -166,8 +166,8 @@ fn why_refused(refused: &AccountPlacementError<'_>) -> String {
                  change the request"
             )
         }
-        AccountPlacementError::NoPlace { places } => {
-            let places: Vec<_> = places.iter().map(wording::source).collect();
+        AccountPlacementError::NoSource { sources } => {
+            let places: Vec<_> = sources.iter().map(wording::source).collect();
             format!(
                 "the account cannot be placed where the policy looks for it ({}); remove --account, and \
                  describe the whole request",

@@ -37,7 +37,7 @@ impl Changes {
                 ChangedPart::Segment(name) => format!("segment {name}"),
                 ChangedPart::Rollout(name) => name.clone(),
             };
-            escape_for_terminal(&format!("{part}: {}", change.what.join("; "))) + "\n"
+            escape_for_terminal(&format!("{part}: {}", change.differences.join("; "))) + "\n"
         };
         match self.0.as_slice() {
             [] => "no rollout changes\n".to_owned(),
@@ -52,7 +52,7 @@ impl Changes {
                 ChangedPart::Segment(name) => ("segment", Some(name)),
                 ChangedPart::Rollout(name) => ("rollout", Some(name)),
             };
-            json!({ "part": part, "name": name, "differences": change.what })
+            json!({ "part": part, "name": name, "differences": change.differences })
         };
         self.0.iter().map(change).collect()
     }
@@ -65,10 +65,10 @@ fn add(changes: &mut Vec<PlanChange>, more: &More) {
     for (name, what) in more {
         let part = ChangedPart::Rollout(name.clone());
         match changes.iter_mut().find(|change| change.part == part) {
-            Some(change) => change.what.extend(what.iter().cloned()),
+            Some(change) => change.differences.extend(what.iter().cloned()),
             None => changes.push(PlanChange {
                 part,
-                what: what.clone(),
+                differences: what.clone(),
             }),
         }
     }

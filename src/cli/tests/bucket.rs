@@ -299,7 +299,7 @@ fn options_that_do_not_fit_are_refused_with_those_that_do() {
                 "--traffic-allocation-seed",
                 "1",
             ],
-            "--traffic-allocation-seed: a seed has no effect without `traffic_allocation`; remove it, or write the allocation",
+            "--traffic-allocation-seed: `traffic_allocation_seed` has no effect without `traffic_allocation`; remove it, or add `traffic_allocation`",
         ),
         (
             &["--hash", "split", "--seed", "one"],
@@ -324,11 +324,11 @@ fn options_that_do_not_fit_are_refused_with_those_that_do() {
         ),
         (
             &["--hash", "unleash", "--group-id", "c", "--v2", "second"],
-            "--v2: unknown place of v2 `second`; write one of `first`, `last`",
+            "--v2: unknown position of v2 `second`; write one of `first`, `last`",
         ),
         (
             &["--hash", "split", "--seed", "1", "--percentage", "12.5"],
-            "--percentage: `split` divides accounts into 100 parts, and 12.5 % is no whole number of them; write 12 or 13",
+            "--percentage: `split` divides accounts into 100 buckets, and 12.5 % is not a whole number of them; write 12 or 13",
         ),
         (
             &["--salt", "s", "--percentage", "half"],
@@ -351,7 +351,7 @@ fn each_bad_option_has_a_line_of_its_own() {
     assert_eq!(
         String::from_utf8(output.stderr).expect("UTF-8"),
         "turnout: --version: 7 is out of range; write a whole number from 1 to 2\n\
-         turnout: --rule: unknown kind of rule `zz`; write one of `rollout`, `experiment`\n"
+         turnout: --rule: unknown rule type `zz`; write one of `rollout`, `experiment`\n"
     );
     // A line end of somebody else begins no line.
     let output = bucket(&["A", "--hash", "split", "--seed", "1\nturnout: x"], b"");

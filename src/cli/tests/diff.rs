@@ -151,7 +151,7 @@ fn bad_input_is_told_and_ends_with_two() {
         (
             &folder,
             &["--policy", "v1", "--rollout", "r"],
-            "`a` is given more than once",
+            "duplicate field `a`",
         ),
         (&folder, &["--policy", "policy.json"], "--rollout"),
         (

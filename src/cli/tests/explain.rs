@@ -174,9 +174,9 @@ fn what_cannot_be_asked_is_refused_with_what_to_write() {
         ),
         (
             &["--at", "yesterday"],
-            "not a moment of RFC 3339; write date, time and zone as in `2026-12-01T09:00:00Z`",
+            "expected an RFC 3339 time; write date, time and time zone, as in `2026-12-01T09:00:00Z`",
         ),
-        (&["--at", "2026-02-30T00:00:00Z"], "no such day or hour; "),
+        (&["--at", "2026-02-30T00:00:00Z"], "no such date or time; "),
         (
             &["--header", "x-beta"],
             "expected NAME:VALUE, for example x-beta:yes",

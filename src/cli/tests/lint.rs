@@ -62,7 +62,7 @@ fn a_warning_is_shown_with_both_its_places() {
     let output = turnout(folder.path(), &["lint", "policy.json"], b"");
     assert_eq!(
         stderr(&output),
-        r#"warning[unreachable-rule]: this rule is never reached: /rollouts/0/rules/0 holds for all that it holds for
+        r#"warning[unreachable-rule]: unreachable rule: /rollouts/0/rules/0 already matches everything it matches
  --> policy.json:7:7
   |
 7 |       { "when": { "headers": { "x-beta": { "exact": "yes" } } } }
@@ -136,8 +136,8 @@ fn github_s_commands_are_escaped() {
     assert_eq!(
         stdout(&output),
         "::error file=a%2Cb%3Ac%25.json,line=5,col=37,title=malformed-cluster::\
-         at /rollouts/0/v2: `b%25\\n` cannot be sent as a header value; write the cluster's name: \
-         visible ASCII, with no space at its ends\n"
+         at /rollouts/0/v2: `b%25\\n` cannot be sent as a header value; write a cluster name of \
+         visible ASCII, without spaces at its ends\n"
     );
     assert_eq!(stderr(&output), "a,b:c%.json: 1 error\n");
     let output = lint(&CLEAN.replace('5', "0"), &["--format", "github"]);

@@ -169,6 +169,6 @@ fn a_byte_order_mark_is_called_by_its_name() {
     assert_eq!(output.status.code(), Some(2));
     assert_eq!(
         json(&output)["diagnostics"][0]["message"],
-        "not JSON: a byte order mark stands before the text; save it as UTF-8 without one"
+        "not JSON: the text begins with a byte order mark; save it as UTF-8 without one"
     );
 }

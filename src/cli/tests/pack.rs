@@ -91,7 +91,7 @@ fn a_file_of_lines_is_packed_whatever_its_order() {
         assert_eq!(code, Some(1), "{stderr}");
         assert!(stderr.contains("repeated-account"), "{stderr}");
         assert!(
-            stderr.contains(&format!("`{THIRD}` in its lines 2 and 6")),
+            stderr.contains(&format!("`{THIRD}` on lines 2 and 6")),
             "{stderr}"
         );
     }
@@ -200,7 +200,7 @@ fn a_file_that_is_of_no_use_is_a_problem_of_the_policy() {
             "{ \"file\": \"a.csv\", \"column\": \"sid\" }",
             "has no column `sid`",
         ),
-        ("\"\"", "the path of the file is empty"),
+        ("\"\"", "the file path is empty"),
     ] {
         let segment = format!("{{ \"accounts_from\": {named} }}");
         let files = [

@@ -102,11 +102,11 @@ fn what_does_not_fit_or_is_not_there_is_said() {
         ),
         (
             vec!["render", "policy.json", "--template", "template.yaml"],
-            "turnout: template.yaml: the template has a place for the path of the .wasm",
+            "turnout: template.yaml: the template has a placeholder for the path of the .wasm",
         ),
         (
             vec!["render", "policy.json", "--template", "policy.json"],
-            "turnout: policy.json: the template has no place for the configuration",
+            "turnout: policy.json: the template has no placeholder for the configuration",
         ),
         (
             [&RENDER[..], &["--output", "no/such/folder.yaml"]].concat(),

@@ -260,7 +260,7 @@ fn a_number_that_a_double_does_not_hold_does_not_reach_a_proxy_as_another_one() 
         let output = turnout(with_seed("9007199254740993").path(), command, "");
         assert_eq!(output.status.code(), Some(2), "{command:?}");
         assert!(output.stdout.is_empty());
-        let help = "write it as a text: \"9007199254740993\"";
+        let help = "write it as a string: \"9007199254740993\"";
         assert!(stderr(&output).contains(help), "{}", stderr(&output));
         let output = turnout(with_seed("\"9007199254740993\"").path(), command, "");
         assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));

@@ -1,11 +1,13 @@
-//! Percentages as the policy writes them: exact decimals, read without a float.
+//! Parses percentages as exact decimals.
+//!
+//! They are not parsed as floats, because a bound on positions must not depend on rounding.
 
 use crate::policy::decimal::Decimal;
 
-/// A hundred percent, in millionths of a percent.
+/// 100 %, in millionths of a percent.
 pub(crate) const HUNDRED_PERCENT: u32 = 100_000_000;
 
-/// Decimals that a percentage may have.
+/// The maximum number of decimals of a percentage.
 const DECIMALS: i64 = 6;
 
 /// Why a number is not a percentage.
@@ -13,15 +15,15 @@ const DECIMALS: i64 = 6;
 pub(crate) enum PercentageError {
     /// Below 0 or above 100.
     OutOfRange,
-    /// It has this many decimals that count, more than six.
+    /// The number of decimals without trailing zeros, which is more than six.
     TooPrecise(i64),
 }
 
-/// Reads the literal of a JSON number, `12.5` or `1.25e1`, as millionths of a percent.
+/// Parses a JSON number such as `12.5` or `1.25e1` as millionths of a percent.
 ///
-/// Exponents are read because other tools write them: `1e-06` is what many make of `0.000001`.
+/// Exponents are accepted because other tools write them: many write `0.000001` as `1e-06`.
 pub(crate) fn millionths(literal: &str) -> Result<u32, PercentageError> {
-    let decimal = Decimal::of(literal);
+    let decimal = Decimal::parse(literal);
     if decimal.digits.is_empty() {
         return Ok(0);
     }
@@ -52,7 +54,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn reads_exact_decimals() {
+    fn percentages_are_parsed_exactly() {
         for (literal, expected) in [
             ("0", 0),
             ("-0", 0),
@@ -72,7 +74,7 @@ mod tests {
     }
 
     #[test]
-    fn refuses_what_is_no_percentage() {
+    fn other_numbers_are_rejected() {
         use PercentageError::{OutOfRange, TooPrecise};
         for (literal, expected) in [
             ("-1", OutOfRange),

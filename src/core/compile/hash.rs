@@ -1,4 +1,4 @@
-//! A rollout's `hash`: what the tool that drew the accounts before needs to draw them again.
+//! Compiles a rollout's `hash`: the parameters of the tool that bucketed the accounts before.
 
 use std::ops::RangeInclusive;
 
@@ -7,7 +7,7 @@ use turnout_text::format_millionths;
 use crate::bucketing::Salt;
 use crate::bucketing::hash::{
     AlgorithmVersion, BucketingScheme, Comparison, Flagd, GrowthBook, Hash, LaunchDarkly,
-    Namespace, Split, Traffic, Unleash, V2End, parts_of,
+    Namespace, Split, Traffic, Unleash, V2End, whole_buckets,
 };
 use crate::diagnostics::error_code::ErrorCode;
 use crate::diagnostics::location::{JsonPointer, Span};
@@ -23,30 +23,30 @@ use super::{present, required};
 
 const TOOLS: &[&str] = &["split", "unleash", "launchdarkly", "growthbook", "flagd"];
 
-/// Of bytes that a tool hashes before an account; no tool lets its users write more.
-const LONGEST: usize = 256;
+/// The most bytes that a tool hashes before an account; no tool lets its users write more.
+const MAX_HASHED_LEN: usize = 256;
 
-/// Each part is a percentage of its own then, with at most six decimals.
+/// The total weight of a flagd flag. Up to this bound, each part is a percentage with at most six decimals.
 const TOTAL_WEIGHT: RangeInclusive<i64> = 1..=100_000_000;
 
-/// Whole numbers of which each is a double of its own.
+/// The whole numbers that a double holds exactly.
 const EXACT: RangeInclusive<i64> = -0x1F_FFFF_FFFF_FFFF..=0x1F_FFFF_FFFF_FFFF;
 
-/// Split's seeds are of 32 bits, with a sign or without.
+/// The seeds of Split: 32 bits, signed or unsigned.
 const SPLIT_SEED: RangeInclusive<i64> = -0x8000_0000..=0xFFFF_FFFF;
 
-/// What becomes of a number on its way to whoever computes with it.
+/// Whether a number may be rounded before the filter reads it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Numbers {
-    /// It arrives as it is written.
+    /// The number arrives as it was written.
     AsWritten,
-    /// It may be a double on its way: a policy may be in an object of Kubernetes.
+    /// A tool on the way may store the number as a double, for example if the policy is in a Kubernetes object.
     MayBeDoubles,
 }
 
 impl Hash {
-    /// Reads a hash as a rollout has it: `"turnout"`, or an object such as
-    /// `{ "split": { "seed": 123 } }`. The salt is for Turnout's own.
+    /// Parses a hash as in a rollout: `"turnout"`, or an object such as `{ "split": { "seed": 123 } }`. Only
+    /// Turnout's own hash uses the salt.
     ///
     /// # Errors
     /// Every problem of the text at once.
@@ -72,7 +72,7 @@ impl Hash {
     }
 }
 
-/// The hash of a rollout in a policy.
+/// Compiles the hash of a rollout in a policy.
 pub(crate) fn hash(
     reader: &mut Reader<'_>,
     at: &JsonPointer<'_>,
@@ -90,9 +90,9 @@ fn read_hash(
     numbers: Numbers,
 ) -> Option<Hash> {
     let Located { value, span } = match hash {
-        HashValue::Text(word) => return own(reader, at, &word, salt),
+        HashValue::Text(word) => return turnout_hash(reader, at, &word, salt),
         HashValue::Object(tools) => tools,
-        // What is neither was not read.
+        // The reader reports every value that is neither a word nor an object.
         HashValue::Number(_) => return None,
     };
     let mut hash = ToolFields::new(reader, *at, span, value);
@@ -104,7 +104,7 @@ fn read_hash(
         return None;
     };
     let mut tool = hash.object(name)?;
-    let draw = match *name {
+    let scheme = match *name {
         "split" => split(&mut tool).map(BucketingScheme::Split),
         "unleash" => {
             let group_id = tool.text("group_id", 1);
@@ -114,12 +114,12 @@ fn read_hash(
         "growthbook" => growthbook(&mut tool).map(BucketingScheme::GrowthBook),
         _ => flagd(&mut tool).map(BucketingScheme::Flagd),
     };
-    let v2 = tool.end();
-    Some(Hash::new(draw?, v2?))
+    let v2 = tool.v2_end();
+    Some(Hash::new(scheme?, v2?))
 }
 
-/// The only hash that a word says all of.
-fn own(
+/// Compiles Turnout's own hash, the only one that is a single word.
+fn turnout_hash(
     reader: &mut Reader<'_>,
     at: &JsonPointer<'_>,
     word: &LocatedText<'_>,
@@ -141,7 +141,7 @@ fn own(
     };
     let (name, example) = (&word.value, example.example);
     let problem = Problem::invalid(
-        format!("the word `{name}` does not say what its formula needs"),
+        format!("the hash `{name}` needs parameters"),
         format!("write an object, for example {{ \"{name}\": {example} }}"),
     )
     .with_code(ErrorCode::BareHash);
@@ -155,8 +155,8 @@ fn split(tool: &mut ToolFields<'_, '_, '_, '_>) -> Option<Split> {
         && parsed(algo.value) != Some(2)
     {
         let problem = Problem::invalid(
-            format!("algorithm {} of Split is not known", excerpt(algo.value)),
-            "write 2, its MurmurHash3; a flag of algorithm 1 (legacy) cannot keep its accounts",
+            format!("Split algorithm {} is not supported", excerpt(algo.value)),
+            "write 2 (MurmurHash3); the accounts of a flag with algorithm 1 (legacy) cannot keep their buckets",
         )
         .with_code(ErrorCode::UnknownAlgorithm);
         tool.report(algo.span, "algo", problem);
@@ -165,15 +165,15 @@ fn split(tool: &mut ToolFields<'_, '_, '_, '_>) -> Option<Split> {
     Some(Split::new(seed?, traffic?))
 }
 
-/// The inner `None` is all traffic.
+/// Compiles the traffic allocation of Split; the inner `None` means all traffic.
 fn traffic(tool: &mut ToolFields<'_, '_, '_, '_>) -> Option<Option<Traffic>> {
     const PERCENT: &str = "traffic_allocation";
     const SEED: &str = "traffic_allocation_seed";
     if !tool.has(PERCENT) {
         if let Field::Given(seed) = tool.number(SEED) {
             let problem = Problem::invalid(
-                format!("a seed has no effect without `{PERCENT}`"),
-                "remove it, or write the allocation",
+                format!("`{SEED}` has no effect without `{PERCENT}`"),
+                format!("remove it, or add `{PERCENT}`"),
             )
             .with_code(ErrorCode::UselessSeed);
             tool.report(seed.span, SEED, problem);
@@ -192,18 +192,18 @@ fn launchdarkly(tool: &mut ToolFields<'_, '_, '_, '_>, numbers: Numbers) -> Opti
     if !tool.has("seed") {
         let flag_key = tool.text("flag_key", 1);
         let salt = tool.text("salt", 1);
-        return Some(LaunchDarkly::of_flag(&flag_key?, &salt?));
+        return Some(LaunchDarkly::for_flag(&flag_key?, &salt?));
     }
     if tool.has("flag_key") || tool.has("salt") {
         let problem = Problem::invalid(
-            "a seed stands in the place of the flag's key and salt",
-            "write `seed` alone, or `flag_key` and `salt`",
+            "`seed` replaces `flag_key` and `salt`",
+            "write either `seed`, or `flag_key` and `salt`",
         )
         .with_code(ErrorCode::TwoSeeds);
         tool.reader.report(tool.span.head(), &tool.at, problem);
     }
     let seed = tool.large_whole("seed", expected::SEED, numbers);
-    seed.map(LaunchDarkly::of_experiment)
+    seed.map(LaunchDarkly::for_experiment)
 }
 
 fn growthbook(tool: &mut ToolFields<'_, '_, '_, '_>) -> Option<GrowthBook> {
@@ -212,7 +212,7 @@ fn growthbook(tool: &mut ToolFields<'_, '_, '_, '_>) -> Option<GrowthBook> {
     let rule = tool.required_word("rule", expected::HASH_RULE);
     let is_experiment = [("rollout", false), ("experiment", true)];
     let is_experiment =
-        rule.and_then(|word| tool.meaning("rule", "kind of rule", is_experiment, &word));
+        rule.and_then(|word| tool.boolean("rule", "rule type", is_experiment, &word));
     let rule = is_experiment.map(|is| match is {
         true => Comparison::Experiment,
         false => Comparison::Rollout,
@@ -232,7 +232,7 @@ fn growthbook(tool: &mut ToolFields<'_, '_, '_, '_>) -> Option<GrowthBook> {
     Some(GrowthBook::new(version?, &seed?, rule?, start?, namespace?))
 }
 
-/// Where v2's range begins, as a place.
+/// Returns the bucket at which v2's range begins.
 fn start(
     tool: &mut ToolFields<'_, '_, '_, '_>,
     number: &Number<'_>,
@@ -241,20 +241,24 @@ fn start(
 ) -> Option<u32> {
     if rule == Some(Comparison::Rollout) || tool.has("v2") {
         let problem = Problem::invalid(
-            "only an experiment has a range of v2 that begins there",
-            "remove it, or write \"rule\": \"experiment\" and no `v2`",
+            "`start` applies only to experiments",
+            "remove it, or write \"rule\": \"experiment\" without `v2`",
         )
         .with_code(ErrorCode::UselessStart);
         tool.report(number.span, "start", problem);
     }
     let at = tool.at.field("start");
     let millionths = percentage(tool.reader, &at, number)?;
-    parts_of("growthbook", GrowthBook::parts_of(version?), millionths)
-        .inspect_err(|between| {
-            let problem = between_parts(between);
-            tool.reader.report(number.span, &at, problem);
-        })
-        .ok()
+    whole_buckets(
+        "growthbook",
+        GrowthBook::bucket_count_of(version?),
+        millionths,
+    )
+    .inspect_err(|between| {
+        let problem = between_parts(between);
+        tool.reader.report(number.span, &at, problem);
+    })
+    .ok()
 }
 
 fn namespace(given: &mut ToolFields<'_, '_, '_, '_>) -> Option<Namespace> {
@@ -265,11 +269,11 @@ fn namespace(given: &mut ToolFields<'_, '_, '_, '_>) -> Option<Namespace> {
     if from >= to {
         let problem = Problem::invalid(
             format!(
-                "no account is from {} to {} %",
+                "the namespace from {} to {} % is empty",
                 format_millionths(from),
                 format_millionths(to)
             ),
-            "write the namespace's range, `from` below `to`",
+            "write a `from` that is below `to`",
         )
         .with_code(ErrorCode::EmptyNamespace);
         given.reader.report(given.span.head(), &given.at, problem);
@@ -278,7 +282,7 @@ fn namespace(given: &mut ToolFields<'_, '_, '_, '_>) -> Option<Namespace> {
 }
 
 fn flagd(tool: &mut ToolFields<'_, '_, '_, '_>) -> Option<Flagd> {
-    // Empty where the flag's targeting says what is hashed, and leaves the flag's key out.
+    // The key is empty if the flag's targeting names what is hashed, without the key.
     let flag_key = tool.text("flag_key", 0);
     let version = tool.version();
     let total = tool.whole("total_weight", expected::TOTAL_WEIGHT, TOTAL_WEIGHT);
@@ -286,7 +290,7 @@ fn flagd(tool: &mut ToolFields<'_, '_, '_, '_>) -> Option<Flagd> {
     Some(Flagd::new(version?, &flag_key?, total))
 }
 
-/// An object whose fields are taken by their names; the names are those that it was read by.
+/// An object of a hash, whose fields are taken by name. The names are those of the reader's table.
 struct ToolFields<'r, 't, 'p, 'a> {
     reader: &'r mut Reader<'t>,
     at: JsonPointer<'p>,
@@ -320,7 +324,7 @@ impl<'r, 't, 'p, 'a> ToolFields<'r, 't, 'p, 'a> {
         fields.any(|(field, value)| *field == name && present(value))
     }
 
-    /// The second time it is absent.
+    /// Takes a field. A second call returns `Absent`.
     fn take(&mut self, name: &str) -> Field<HashValue<'a>> {
         let mut fields = self.fields.iter_mut();
         let field = fields.find(|(field, _)| *field == name);
@@ -371,13 +375,14 @@ impl<'r, 't, 'p, 'a> ToolFields<'r, 't, 'p, 'a> {
         required(self.reader, self.span, &self.at, field, expected, number)
     }
 
-    /// What is hashed, of so many bytes at least.
+    /// Takes a required string that the tool hashes, of at least `least` bytes.
     fn text(&mut self, field: &'static str, least: usize) -> Option<String> {
         let text = self.required_word(field, expected::HASHED)?;
         let length = text.value.len();
-        if !(least..=LONGEST).contains(&length) {
-            let what = format!("a text of {length} bytes");
-            let problem = Problem::invalid(what, format!("write {least} to {LONGEST} bytes"));
+        if !(least..=MAX_HASHED_LEN).contains(&length) {
+            let what = format!("the string has {length} bytes");
+            let problem =
+                Problem::invalid(what, format!("write {least} to {MAX_HASHED_LEN} bytes"));
             self.report(
                 text.span,
                 field,
@@ -397,8 +402,8 @@ impl<'r, 't, 'p, 'a> ToolFields<'r, 't, 'p, 'a> {
         whole(self.reader, &self.at.field(field), &number, &range)
     }
 
-    /// A whole number of 64 bits. One that a double does not hold is written as a text: else it may be
-    /// another one in the proxy.
+    /// Takes a 64-bit integer. An integer that a double cannot hold must be a string, because a tool on the way to
+    /// the proxy may round a number.
     fn large_whole(
         &mut self,
         field: &'static str,
@@ -422,16 +427,16 @@ impl<'r, 't, 'p, 'a> ToolFields<'r, 't, 'p, 'a> {
             }
             Some(value) => Problem::invalid(
                 format!(
-                    "{} may be another number in a proxy, where numbers can be doubles",
+                    "{} may be rounded by JSON parsers that use doubles",
                     excerpt(&text)
                 ),
-                format!("write it as a text: \"{value}\""),
+                format!("write it as a string: \"{value}\""),
             )
             .with_code(ErrorCode::InexactNumber),
             None => Problem::invalid(
-                format!("{} is no whole number of 64 bits", excerpt(&text)),
+                format!("{} is not a 64-bit integer", excerpt(&text)),
                 format!(
-                    "write a whole number from {} to {}, as a text where it is beyond {}",
+                    "write an integer from {} to {}, as a string if it is beyond {}",
                     i64::MIN,
                     i64::MAX,
                     EXACT.end()
@@ -461,12 +466,12 @@ impl<'r, 't, 'p, 'a> ToolFields<'r, 't, 'p, 'a> {
         percentage(self.reader, &self.at.field(field), &number)
     }
 
-    fn end(&mut self) -> Option<V2End> {
+    fn v2_end(&mut self) -> Option<V2End> {
         let is_last = [("first", false), ("last", true)];
         let is_last = match self.word("v2") {
             Field::Absent => Some(false),
             Field::Bad => None,
-            Field::Given(word) => self.meaning("v2", "place of v2", is_last, &word),
+            Field::Given(word) => self.boolean("v2", "position of v2", is_last, &word),
         };
         is_last.map(|is| match is {
             true => V2End::Last,
@@ -474,8 +479,8 @@ impl<'r, 't, 'p, 'a> ToolFields<'r, 't, 'p, 'a> {
         })
     }
 
-    /// Of truth values, for which the reader has its code already.
-    fn meaning(
+    /// Maps a word to a boolean. Booleans reuse code that the reader already has, which keeps the filter small.
+    fn boolean(
         &mut self,
         field: &'static str,
         what: &'static str,

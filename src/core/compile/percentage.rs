@@ -1,4 +1,4 @@
-//! A percentage: within its bounds, and as fine as the line that it divides.
+//! Compiles percentages, and reports those that are out of bounds or too fine.
 
 use crate::bucketing::hash::PercentageTooFine;
 use crate::bucketing::percentage::{PercentageError, millionths};
@@ -7,7 +7,7 @@ use crate::diagnostics::location::JsonPointer;
 use crate::diagnostics::problem::{Problem, excerpt};
 use crate::policy::json::{Number, Reader};
 
-/// In millionths of a percent.
+/// Compiles a percentage to millionths of a percent.
 pub(super) fn percentage(
     reader: &mut Reader<'_>,
     at: &JsonPointer<'_>,

@@ -1,4 +1,4 @@
-//! A rule's `accounts`: one percentage, or one after the other.
+//! Compiles a rule's `accounts`: one percentage, or a ramp.
 
 use crate::bucketing::Fraction;
 use crate::diagnostics::error_code::ErrorCode;
@@ -11,7 +11,7 @@ use crate::policy::read::expected;
 use crate::policy::time::Time;
 
 use super::required;
-use super::rollouts::Rollouts;
+use super::rollout_rules::Rollouts;
 
 impl Rollouts<'_, '_, '_> {
     pub(super) fn accounts(
@@ -36,7 +36,7 @@ impl Rollouts<'_, '_, '_> {
         steps: List<Located<document::RawStep<'_>>>,
     ) -> Option<Ramp> {
         if steps.value.is_empty() {
-            let problem = Problem::empty_list("the ramp", "write a step, or one percentage");
+            let problem = Problem::empty_list("the ramp", "write a step, or a single percentage");
             self.reader.report(steps.span, at, problem);
         }
         let mut compiled: Vec<Step> = Vec::with_capacity(steps.value.len());
@@ -50,7 +50,7 @@ impl Rollouts<'_, '_, '_> {
         is_whole.then(|| Ramp::from_steps(compiled))
     }
 
-    /// `last` is when the step before begins, and then when this one does.
+    /// Compiles a step. `last` is the start of the previous step, and becomes the start of this one.
     fn step(
         &mut self,
         at: &JsonPointer<'_>,
@@ -81,8 +81,8 @@ impl Rollouts<'_, '_, '_> {
     ) -> Option<Time> {
         let problem = match (Time::parse(&text.value), last) {
             (Ok(time), Some(last)) if time <= last => Problem::invalid(
-                format!("{time} is not after the step before, {last}"),
-                "write the steps in the order of their moments",
+                format!("{time} is not after the previous step, {last}"),
+                "write the steps in chronological order",
             )
             .with_code(ErrorCode::UnorderedSteps),
             (Ok(time), _) => return Some(time),

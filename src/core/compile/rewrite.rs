@@ -1,4 +1,4 @@
-//! What a route changes in a request, as a rollout's `shadow` declares it.
+//! Compiles the `rewrite` of a shadow: the changes that the route makes in requests.
 
 use crate::diagnostics::error_code::ErrorCode;
 use crate::diagnostics::location::{JsonPointer, Span};
@@ -8,9 +8,9 @@ use crate::policy::document::{self, RawPrefixPair, RawRewriteHeader, RawRewriteP
 use crate::policy::json::{Field, Located, LocatedText, Map, Reader};
 use crate::policy::read::expected;
 
-use super::{matches, required};
+use super::{request_match, required};
 
-/// `matched_prefix` is the prefix by which the rollout's `match` selects paths, if it does.
+/// Compiles a rewrite. `matched_prefix` is the path prefix in the rollout's `match`, if it has one.
 pub(super) fn rewrite(
     reader: &mut Reader<'_>,
     at: &JsonPointer<'_>,
@@ -21,8 +21,8 @@ pub(super) fn rewrite(
     if let (Field::Absent, Field::Absent, Field::Absent) =
         (&value.prefix, &value.host, &value.headers)
     {
-        let what = "a rewrite that changes nothing";
-        let instead = "declare its `prefix`, `host` or `headers`, or remove it";
+        let what = "the rewrite changes nothing";
+        let instead = "add a `prefix`, a `host` or `headers`, or remove it";
         reader.report(
             span.head(),
             at,
@@ -55,10 +55,12 @@ fn prefix(
 ) -> Option<(String, String)> {
     match given {
         RawRewritePrefix::OfMatch(to) => {
-            let to_path = matches::plain_path(reader, at, &to);
+            let to_path = request_match::plain_path(reader, at, &to);
             let Some(from) = matched_prefix else {
-                let what = "no prefix to replace: the rollout's `match` has none";
-                let instead = "write both, for example { \"from\": \"/api/\", \"to\": \"/\" }";
+                let what =
+                    "there is no prefix to replace: the `match` of the rollout has no `prefix`";
+                let instead =
+                    "write both prefixes, for example { \"from\": \"/api/\", \"to\": \"/\" }";
                 let problem =
                     Problem::invalid(what, instead).with_code(ErrorCode::MalformedRewrite);
                 reader.report(to.span, at, problem);
@@ -83,7 +85,7 @@ fn side(
     text: Field<LocatedText<'_>>,
 ) -> Option<String> {
     let text = required(reader, span, at, field, expected::PATH_PREFIX, text)?;
-    matches::plain_path(reader, &at.field(field), &text)
+    request_match::plain_path(reader, &at.field(field), &text)
 }
 
 fn rewritten_host(
@@ -92,7 +94,7 @@ fn rewritten_host(
     host: &LocatedText<'_>,
 ) -> Option<String> {
     let text = &*host.value;
-    if matches::is_header_value(text) && !text.contains([' ', '/', '@']) {
+    if request_match::is_header_value(text) && !text.contains([' ', '/', '@']) {
         return Some(text.to_owned());
     }
     let what = format!("`{}` is not a host", excerpt(text));
@@ -110,15 +112,15 @@ fn headers(
     let mut compiled = Vec::new();
     for (name, given) in headers.into_value().map_or(Vec::new(), |map| map.0) {
         let at = at.field(&name.value);
-        let name = matches::header_name(reader, &at, &name);
+        let name = request_match::header_name(reader, &at, &name);
         let value = match given {
             None => continue,
             Some(RawRewriteHeader::Remove) => None,
             Some(RawRewriteHeader::Set(value)) => {
                 let text = value.value.into_owned();
-                if !text.is_empty() && !matches::is_header_value(&text) {
+                if !text.is_empty() && !request_match::is_header_value(&text) {
                     let what = format!("`{}` cannot be sent as a header value", excerpt(&text));
-                    let instead = "write visible ASCII, with no space at its ends";
+                    let instead = "write visible ASCII, without spaces at its ends";
                     let problem =
                         Problem::invalid(what, instead).with_code(ErrorCode::MalformedHeader);
                     reader.report(value.span, &at, problem);

@@ -1,18 +1,18 @@
-//! The accounts of the segments.
+//! Compiles the accounts of the segments.
 
 use super::{check_name, exactly_one, present, required};
 use crate::diagnostics::error_code::ErrorCode;
 use crate::diagnostics::location::JsonPointer;
 use crate::diagnostics::malformed_account::malformed_account;
 use crate::diagnostics::problem::{Problem, excerpt};
-use crate::plan::segments::{Segments, SegmentsBuilder};
+use crate::plan::segment_lookup::{Segments, SegmentsBuilder};
 use crate::policy::account_files::AccountFiles;
 use crate::policy::document;
 use crate::policy::json::{List, Located, LocatedText, Reader};
 use crate::policy::read::expected;
-use crate::request::account::Format;
+use crate::request::account_id::Format;
 
-/// Where the accounts of a segment may be.
+/// The fields that may contain the accounts of a segment.
 const KNOWN: &[&str] = &["accounts", "accounts_from", "accounts_packed"];
 
 pub(super) fn segments(
@@ -21,7 +21,7 @@ pub(super) fn segments(
     segments: Vec<(LocatedText<'_>, Option<Located<document::RawSegment<'_>>>)>,
     (format, files): (Option<Format>, &AccountFiles),
 ) -> Option<Segments> {
-    // With the format itself unreadable, the accounts are still looked at, as loosely as can be.
+    // If the format cannot be read, accounts are checked as opaque, which is the less strict format.
     let assumed = format.unwrap_or(Format::Opaque);
     let mut builder = SegmentsBuilder::new(assumed);
     for (index, (name, segment)) in segments.into_iter().enumerate() {
@@ -60,7 +60,7 @@ pub(super) fn segments(
         if let Some(packed) = accounts_packed.into_value() {
             if format == Some(Format::Opaque) {
                 let problem = Problem::invalid(
-                    "packed accounts are SIDs, and the accounts of this policy are `opaque`",
+                    "packed accounts are SIDs, but the accounts of this policy are `opaque`",
                     "list them in `accounts`, or name their file in `accounts_from`",
                 );
                 let at = at.field("accounts_packed");
@@ -101,7 +101,10 @@ fn file(
         return;
     };
     if file.value.is_empty() {
-        let problem = Problem::invalid("the path of the file is empty", "write its path");
+        let problem = Problem::invalid(
+            "the file path is empty",
+            "write the path of an account file",
+        );
         reader.report(file.span, at, problem.with_code(ErrorCode::UnreadAccounts));
         return;
     }
@@ -113,7 +116,7 @@ fn file(
                 "the accounts are in the file `{}`, which a proxy cannot read",
                 excerpt(&file.value)
             ),
-            "`turnout render` and `turnout apply` put the accounts in; give the proxy what they make",
+            "configure the proxy with the output of `turnout render` or `turnout apply`, which contains the accounts",
         ),
     };
     reader.report(file.span, at, problem.with_code(ErrorCode::UnreadAccounts));

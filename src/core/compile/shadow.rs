@@ -1,4 +1,4 @@
-//! A rollout's `shadow`: numbers within their bounds, pointers and templates that mean something.
+//! Compiles a rollout's `shadow`, and checks its numbers, pointers and templates.
 
 use std::ops::RangeInclusive;
 
@@ -15,18 +15,18 @@ use crate::policy::document;
 use crate::policy::json::{Field, List, Located, LocatedText, Number, Reader};
 use crate::policy::read::expected;
 
-use super::rollouts::{Rollouts, cluster_name};
+use super::rollout_rules::{Rollouts, cluster_name};
 use super::whole_number::whole;
-use super::{exactly_one, matches, present, required, rewrite};
+use super::{exactly_one, present, request_match, required, rewrite};
 
-/// Of bodies that are kept; larger ones would be compared at the expense of other requests.
+/// The most bytes of a body that is held for comparison. Larger ones would take memory from other requests.
 const BODY_BYTES: RangeInclusive<u32> = 1..=1_048_576;
 const IN_FLIGHT: RangeInclusive<u32> = 1..=1_000;
 const TIMEOUT_MS: RangeInclusive<u32> = 1..=60_000;
 const BACK_OFF_MS: RangeInclusive<u32> = 0..=60_000;
 const SUMMARY_SECONDS: RangeInclusive<u32> = 1..=3_600;
 
-/// Of one comparison. Many are of one kind: a record says it once.
+/// The most findings of one comparison. A record groups findings of one kind, so more would not help.
 const FINDINGS: usize = 256;
 
 const DEFAULT_BODY_BYTES: u32 = 65_536;
@@ -59,10 +59,9 @@ impl Rollouts<'_, '_, '_> {
         };
         let clusters = [cluster("v1", value.v1), cluster("v2", value.v2)];
         let methods = methods(reader, &at.field("methods"), value.methods);
-        let idempotency_header = value
-            .idempotency_header
-            .into_value()
-            .and_then(|name| matches::header_name(reader, &at.field("idempotency_header"), &name));
+        let idempotency_header = value.idempotency_header.into_value().and_then(|name| {
+            request_match::header_name(reader, &at.field("idempotency_header"), &name)
+        });
         let strip_headers = header_names(reader, &at.field("strip_headers"), value.strip_headers);
         let rewrite = match value.rewrite {
             Field::Absent => Some(Rewrite::default()),
@@ -112,7 +111,7 @@ impl Rollouts<'_, '_, '_> {
                     ("after_answer", SendTiming::AfterAnswer),
                     ("with_request", SendTiming::WithRequest),
                 ];
-                reader.one_of_words(&at.field("send"), "moment", known, &word)
+                reader.one_of_words(&at.field("send"), "time to send", known, &word)
             });
         let routes = routes(reader, &at.field("routes"), value.routes);
         let compare = match value.compare.into_value() {
@@ -159,7 +158,7 @@ impl Rollouts<'_, '_, '_> {
     }
 }
 
-/// A whole number within bounds, where one is given.
+/// Compiles an optional whole number within bounds.
 fn whole_or(
     reader: &mut Reader<'_>,
     at: &JsonPointer<'_>,
@@ -183,15 +182,16 @@ fn methods(
         return ["GET", "HEAD"].map(String::from).into();
     }
     let compile = |reader: &mut Reader<'_>, at: &JsonPointer<'_>, text: &LocatedText<'_>| {
-        let method = matches::method(reader, at, text)?;
+        let method = request_match::method(reader, at, text)?;
         if method == "CONNECT" {
-            let problem = Problem::invalid("a tunnel cannot be copied", "remove `CONNECT`")
-                .with_code(ErrorCode::MalformedMethod);
+            let problem =
+                Problem::invalid("a CONNECT request cannot be shadowed", "remove `CONNECT`")
+                    .with_code(ErrorCode::MalformedMethod);
             reader.report(text.span, at, problem);
         }
         Some(method)
     };
-    matches::items(reader, at, methods, "the list of methods", compile)
+    request_match::items(reader, at, methods, "the list of methods", compile)
 }
 
 fn header_names(
@@ -200,7 +200,7 @@ fn header_names(
     names: Field<List<LocatedText<'_>>>,
 ) -> Vec<String> {
     each(reader, at, names, |reader, at, name| {
-        matches::header_name(reader, at, &name)
+        request_match::header_name(reader, at, &name)
     })
 }
 
@@ -210,7 +210,7 @@ fn routes(
     routes: Field<List<LocatedText<'_>>>,
 ) -> Vec<ShadowRoute> {
     each(reader, at, routes, |reader, at, text| {
-        let template = matches::template(reader, at, &text, TemplateUse::Match)?;
+        let template = request_match::template(reader, at, &text, TemplateUse::Match)?;
         let name = text.value.into_owned();
         Some(ShadowRoute { name, template })
     })
@@ -318,23 +318,23 @@ fn tolerance(
 
 fn tolerated(reader: &mut Reader<'_>, at: &JsonPointer<'_>, number: &Number<'_>) -> Option<Amount> {
     let amount = Amount::parse(number.value);
-    let is_exact = Decimal::of(number.value).is_held_by_a_double();
+    let is_exact = Decimal::parse(number.value).is_exact_in_a_double();
     let problem = match amount {
         Some(_) if is_exact => None,
         Some(_) => Some(
             Problem::invalid(
                 format!(
-                    "{} may be another number in a proxy, where numbers can be doubles",
+                    "{} may be rounded by JSON parsers that use doubles",
                     excerpt(number.value)
                 ),
-                "write at most 15 digits that count, and no power of ten beyond 300",
+                "write at most 15 significant digits, and an exponent of at most 300",
             )
             .with_code(ErrorCode::InexactNumber),
         ),
         None => Some(
             Problem::invalid(
-                format!("{} is no tolerance", excerpt(number.value)),
-                "write a number from 0, for example 0.01",
+                format!("{} is not a tolerance", excerpt(number.value)),
+                "write a number that is not negative, for example 0.01",
             )
             .with_code(ErrorCode::MalformedTolerance),
         ),

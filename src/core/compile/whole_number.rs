@@ -1,4 +1,4 @@
-//! A whole number within its bounds.
+//! Compiles whole numbers within their bounds.
 
 use std::fmt::Display;
 use std::ops::RangeInclusive;
@@ -10,7 +10,7 @@ use crate::diagnostics::problem::{Problem, excerpt};
 use crate::policy::decimal::Decimal;
 use crate::policy::json::{Number, Reader};
 
-/// Of the largest number that anything here takes.
+/// The number of digits of the largest number that a field takes.
 const MOST_DIGITS: usize = 20;
 
 pub(crate) fn whole<T: Display + FromStr + PartialOrd>(
@@ -33,7 +33,7 @@ pub(crate) fn whole<T: Display + FromStr + PartialOrd>(
     value
 }
 
-/// A whole number, however it is written: `5`, `5.0`, `1e+06`.
+/// Parses a whole number in any notation: `5`, `5.0`, `1e+06`.
 pub(super) fn parsed<T: FromStr>(literal: &str) -> Option<T> {
-    Decimal::of(literal).whole(MOST_DIGITS)?.parse().ok()
+    Decimal::parse(literal).whole(MOST_DIGITS)?.parse().ok()
 }

@@ -1,10 +1,10 @@
-//! Places in a text: the bytes that a value takes, and the way to it.
+//! Locations in a text: the byte range of a value, and its JSON Pointer.
 
 use std::fmt;
 
 use crate::diagnostics::problem;
 
-/// Where a value stands in its text, in bytes.
+/// The byte range of a value in its text.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Span {
     pub(crate) start: usize,
@@ -12,7 +12,7 @@ pub(crate) struct Span {
 }
 
 impl Span {
-    /// Where it begins: an object that lacks something is shown by its brace.
+    /// Returns the first byte of the span. A missing field is reported at the opening brace of its object.
     pub(crate) fn head(self) -> Self {
         Self {
             start: self.start,
@@ -21,8 +21,8 @@ impl Span {
     }
 }
 
-/// The way from the document to a value. Its `Display` is a JSON Pointer, in which a long name is cut. The names are
-/// as the author wrote them: who shows the pointer as text escapes it.
+/// The path from the document to a value. Its `Display` is a JSON Pointer that shortens long names. It does not
+/// escape the names, so code that shows the pointer as text has to escape it.
 #[derive(Clone, Copy)]
 pub(crate) enum JsonPointer<'p> {
     Root,

@@ -1,14 +1,14 @@
-//! Why a text is not an account, in words for who wrote it.
+//! Explains why a text is not an account.
 
 use crate::diagnostics::problem::{Problem, excerpt};
-use crate::request::account::{Format, LONGEST_OPAQUE, Sid};
+use crate::request::account_id::{Format, LONGEST_OPAQUE, Sid};
 
-/// The characters of a SID.
+/// The number of characters of a SID.
 const SID_LENGTH: usize = 34;
 
 impl Format {
-    /// Why a text is not an account of this format, as a sentence about `it`: `it has 33 characters,
-    /// not 34`. The answer means nothing for a text that is one.
+    /// Explains why a text is not an account of this format, in a sentence about `it`: `it has 33 characters, not
+    /// 34`. The result is meaningless if the text is an account.
     #[must_use]
     pub fn fault(self, text: &[u8]) -> String {
         let text = String::from_utf8_lossy(text);
@@ -18,8 +18,8 @@ impl Format {
         }
     }
 
-    /// Why a text is not an account of this format, without any of the text: `34 characters expected,
-    /// found 33`. The answer means nothing for a text that is one.
+    /// Explains why a text is not an account of this format without quoting it: `34 characters expected, found 33`.
+    /// The result is meaningless if the text is an account.
     #[must_use]
     pub fn fault_kind(self, text: &[u8]) -> String {
         let Ok(text) = std::str::from_utf8(text) else {
@@ -32,7 +32,7 @@ impl Format {
     }
 }
 
-/// What to report of a text that is not an account.
+/// Creates the problem for a text that is not an account.
 pub(crate) fn malformed_account(account: &str, format: Format) -> Problem {
     let shown = excerpt(account);
     match format {
@@ -46,13 +46,13 @@ pub(crate) fn malformed_account(account: &str, format: Format) -> Problem {
             Problem::invalid(format!("`{shown}` is not an account SID: {why}"), instead)
         }
         Format::Opaque => Problem::invalid(
-            format!("an account of {} bytes", account.len()),
+            format!("the account has {} bytes", account.len()),
             format!("write 1 to {LONGEST_OPAQUE} bytes"),
         ),
     }
 }
 
-/// As [`sid_fault`], without any character of the text.
+/// Explains what is wrong as [`sid_fault`] does, without quoting the text.
 fn sid_fault_kind(text: &str) -> String {
     let trimmed = text.trim();
     if trimmed.is_empty() {
@@ -125,7 +125,7 @@ fn sid_fault(text: &str) -> String {
 enum DigitsFault {
     UpperCase,
     NoDigit {
-        /// From 1, in the whole text.
+        /// The position of the character in the whole text, from 1.
         position: usize,
         found: char,
     },
@@ -133,7 +133,7 @@ enum DigitsFault {
 
 const UPPER_CASE: &str = "its hex digits are not all in lower case";
 
-/// What is wrong with the characters behind the prefix, of which there are 32.
+/// Finds what is wrong with the 32 characters after the prefix.
 fn digits_fault(text: &str) -> Option<DigitsFault> {
     let digits = text.chars().enumerate().skip(2);
     let mut bad = digits.filter(|(_, c)| !matches!(c, '0'..='9' | 'a'..='f'));
@@ -152,7 +152,7 @@ fn digits_fault(text: &str) -> Option<DigitsFault> {
     })
 }
 
-/// The SID that a text most likely means: without the white space, in its cases.
+/// Returns the SID that a text most likely means: without white space, and with the right letter case.
 fn repaired(text: &str) -> String {
     let lower = text.trim().to_ascii_lowercase();
     match lower.strip_prefix("ac") {

@@ -1,4 +1,4 @@
-//! What can be wrong with a policy: each problem says what is wrong and what to write instead.
+//! The problems that a policy can have: each says what is wrong and what to write instead.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -9,18 +9,18 @@ use crate::diagnostics::error_code::ErrorCode;
 use crate::diagnostics::warning_code::WarningCode;
 use crate::policy::packed_accounts::Fault;
 
-/// One thing that is wrong. Its `Display` says what; [`Problem::help`] says what to write instead.
+/// A problem. Its `Display` says what is wrong; [`Problem::help`] says what to write instead.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Problem(ProblemKind);
 
-/// What a field takes.
+/// A value that a field accepts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Expected {
-    /// With its article: `a list of rules`.
+    /// What the value is, with its article: `a list of rules`.
     pub(crate) what: &'static str,
-    /// As JSON.
+    /// An example in JSON.
     pub(crate) example: &'static str,
-    /// How many items it may have, if it is a list or an object of the author's names.
+    /// The most items of a list, or of an object whose keys the author chooses.
     pub(crate) most: usize,
 }
 
@@ -100,8 +100,8 @@ enum ProblemKind {
         what: Cow<'static, str>,
         instead: Cow<'static, str>,
     },
-    /// The policy is valid, but hardly what was meant.
-    Doubtful {
+    /// The policy is valid, but probably not what the author intended.
+    Warning {
         code: WarningCode,
         what: String,
         instead: String,
@@ -129,25 +129,26 @@ impl Severity {
 }
 
 impl Problem {
-    /// Whether it makes a policy unusable.
+    /// Returns the severity of the problem.
     #[must_use]
     pub fn severity(&self) -> Severity {
         match &self.0 {
-            ProblemKind::Doubtful { .. } => Severity::Warning,
+            ProblemKind::Warning { .. } => Severity::Warning,
             _ => Severity::Error,
         }
     }
 
-    /// The code of the error or warning, for example `unknown-field`. It stays the same when the message is reworded.
+    /// Returns the code of the error or warning, for example `unknown-field`. It stays the same when the message is
+    /// reworded.
     #[must_use]
     pub fn code(&self) -> &'static str {
         match &self.0 {
-            ProblemKind::Doubtful { code, .. } => code.as_str(),
+            ProblemKind::Warning { code, .. } => code.as_str(),
             _ => self.error_code().map_or("", ErrorCode::as_str),
         }
     }
 
-    /// The code of an error; `None` for a warning.
+    /// Returns the code of an error; `None` for a warning.
     pub(crate) fn error_code(&self) -> Option<ErrorCode> {
         Some(match &self.0 {
             ProblemKind::Empty { .. } => ErrorCode::Empty,
@@ -166,21 +167,21 @@ impl Problem {
             ProblemKind::TooMany { .. } => ErrorCode::TooMany,
             ProblemKind::EmptyList { .. } => ErrorCode::EmptyList,
             ProblemKind::Invalid { code, .. } => *code,
-            ProblemKind::Doubtful { .. } => return None,
+            ProblemKind::Warning { .. } => return None,
         })
     }
 
-    /// What to write instead, as an imperative.
+    /// Returns what to write instead, as an imperative.
     #[must_use]
     pub fn help(&self) -> String {
         match &self.0 {
             ProblemKind::Empty { expected } => {
                 format!("write {}, for example {}", expected.what, expected.example)
             }
-            ProblemKind::NotUtf8 => "give it as JSON in UTF-8, in Envoy as a StringValue".into(),
-            ProblemKind::Syntax(_) => "correct the JSON here; what follows was not read".into(),
+            ProblemKind::NotUtf8 => "write JSON in UTF-8; in Envoy, use a StringValue".into(),
+            ProblemKind::Syntax(_) => "correct the JSON here; the rest was not read".into(),
             ProblemKind::WrongType { expected, .. } => {
-                format!("write {}, for example {}", expected.what, expected.example)
+                format!("for example, write {}", expected.example)
             }
             ProblemKind::UnknownField { field, known } => {
                 match nearest(field, known.iter().copied()) {
@@ -207,14 +208,14 @@ impl Problem {
                 None => "declare it under /segments".into(),
             },
             ProblemKind::UnknownRollout { instead, .. } => instead.clone(),
-            ProblemKind::RepeatedRollout { .. } => "give each rollout a name of its own".into(),
+            ProblemKind::RepeatedRollout { .. } => "give each rollout a unique name".into(),
             ProblemKind::NotOneOf { known, .. } => {
                 format!("write exactly one of {}", Quoted(known))
             }
             ProblemKind::TooMany { expected, .. } => format!("write at most {}", expected.most),
             ProblemKind::EmptyList { instead, .. } => (*instead).into(),
             ProblemKind::Invalid { instead, .. } => instead.to_string(),
-            ProblemKind::Doubtful { instead, .. } => instead.clone(),
+            ProblemKind::Warning { instead, .. } => instead.clone(),
         }
     }
 
@@ -222,9 +223,9 @@ impl Problem {
         Self(ProblemKind::Empty { expected })
     }
 
-    /// Nobody sees it in an editor.
-    pub(crate) fn marked() -> Self {
-        let what = "a byte order mark stands before the text; save it as UTF-8 without one";
+    /// Creates the problem for a byte order mark. Editors do not show one, so the message has to name it.
+    pub(crate) fn byte_order_mark() -> Self {
+        let what = "the text begins with a byte order mark; save it as UTF-8 without one";
         Self(ProblemKind::Syntax(what.into()))
     }
 
@@ -236,20 +237,17 @@ impl Problem {
         Self(ProblemKind::Syntax(without_place(error)))
     }
 
-    pub(crate) fn half_escape() -> Self {
+    pub(crate) fn lone_surrogate() -> Self {
         Self::invalid(
-            "not a string: an escape in it is half of a character",
-            "write the character itself, or its whole escape",
+            "the string has half of a surrogate pair",
+            "write the character itself, or both escapes",
         )
         .with_code(ErrorCode::MalformedString)
     }
 
-    pub(crate) fn bad_packed(fault: &Fault) -> Self {
-        Self::invalid(
-            fault.to_string(),
-            "write what `turnout pack` makes of the accounts",
-        )
-        .with_code(ErrorCode::MalformedPacked)
+    pub(crate) fn malformed_packed(fault: &Fault) -> Self {
+        Self::invalid(fault.to_string(), "write the output of `turnout pack`")
+            .with_code(ErrorCode::MalformedPacked)
     }
 
     pub(crate) fn wrong_type(expected: Expected, raw: &str) -> Self {
@@ -304,7 +302,7 @@ impl Problem {
         let found = excerpt(found);
         let instead = match nearest(&found, known.iter().copied()) {
             Some(near) => format!("did you mean `{near}`?"),
-            None if known.is_empty() => String::from("the policy has none"),
+            None if known.is_empty() => String::from("the policy has no rollouts"),
             None => format!("write one of {}", Quoted(known)),
         };
         Self(ProblemKind::UnknownRollout { found, instead })
@@ -336,7 +334,7 @@ impl Problem {
         Self::invalid_value(what.into(), instead.into())
     }
 
-    /// Apart, since there are many who say what is invalid.
+    /// A separate function, because [`Problem::invalid`] is generic and has many callers.
     #[cold]
     #[inline(never)]
     fn invalid_value(what: Cow<'static, str>, instead: Cow<'static, str>) -> Self {
@@ -347,7 +345,7 @@ impl Problem {
         })
     }
 
-    /// An invalid value of a kind with a code of its own.
+    /// Sets the code of an invalid value.
     pub(crate) fn with_code(mut self, own: ErrorCode) -> Self {
         if let ProblemKind::Invalid { code, .. } = &mut self.0 {
             *code = own;
@@ -356,7 +354,7 @@ impl Problem {
     }
 
     pub(crate) fn warning(code: WarningCode, what: String, instead: String) -> Self {
-        Self(ProblemKind::Doubtful {
+        Self(ProblemKind::Warning {
             code,
             what,
             instead,
@@ -371,42 +369,42 @@ impl fmt::Display for Problem {
             ProblemKind::NotUtf8 => f.write_str("the text is not UTF-8"),
             ProblemKind::Syntax(what) => write!(f, "not JSON: {what}"),
             ProblemKind::WrongType { expected, found } => {
-                write!(f, "{found} stands where {} is expected", expected.what)
+                write!(f, "expected {}, found {found}", expected.what)
             }
             ProblemKind::UnknownField { field, .. } => write!(f, "unknown field `{field}`"),
             ProblemKind::NotSupported { field } => write!(f, "`{field}` is not supported yet"),
             ProblemKind::RepeatedField { field } => {
-                write!(f, "`{field}` is given more than once in one object")
+                write!(f, "duplicate field `{field}`")
             }
             ProblemKind::MissingField { field, .. } => write!(f, "`{field}` is missing"),
             ProblemKind::UnknownWord { what, found, .. } => write!(f, "unknown {what} `{found}`"),
             ProblemKind::UnknownSegment { found, .. } => write!(f, "unknown segment `{found}`"),
             ProblemKind::UnknownRollout { found, .. } => write!(f, "no rollout `{found}`"),
             ProblemKind::RepeatedRollout { name, first } => {
-                write!(f, "the name `{name}` is taken by /rollouts/{first}")
+                write!(f, "/rollouts/{first} already has the name `{name}`")
             }
             ProblemKind::NotOneOf { what, known, found } => match found {
                 0 => write!(f, "{what} has none of {}", Quoted(known)),
                 _ => write!(f, "{what} has {found} of {}", Quoted(known)),
             },
             ProblemKind::TooMany { expected, found } => {
-                write!(f, "{} with {found} items", expected.what)
+                write!(f, "{} has {found} items", expected.what)
             }
             ProblemKind::EmptyList { what, .. } => write!(f, "{what} is empty"),
             ProblemKind::Invalid { what, .. } => f.write_str(what),
-            ProblemKind::Doubtful { what, .. } => f.write_str(what),
+            ProblemKind::Warning { what, .. } => f.write_str(what),
         }
     }
 }
 
-/// serde_json's sentence; the place is told apart from it.
+/// Returns the message of `serde_json` without the location, which is reported separately.
 fn without_place(error: &serde_json::Error) -> String {
     let sentence = error.to_string();
     let place = sentence.rsplit_once(" at line ");
     place.map_or(sentence.as_str(), |(what, _)| what).to_owned()
 }
 
-/// `` `a`, `b`, `c` ``
+/// Formats words as `` `a`, `b`, `c` ``.
 struct Quoted<'a>(&'a [&'a str]);
 
 impl fmt::Display for Quoted<'_> {
@@ -419,7 +417,7 @@ impl fmt::Display for Quoted<'_> {
     }
 }
 
-/// Characters of the author's text that a message quotes.
+/// The most characters of the author's text that a message quotes.
 const EXCERPT_LEN: usize = 64;
 
 /// Returns the beginning of what the author wrote, escaped for a terminal.
@@ -437,7 +435,7 @@ fn type_of(raw: &str) -> &'static str {
         Some(b'{') => "an object",
         Some(b'[') => "a list",
         Some(b'"') => "a string",
-        Some(b't' | b'f') => "a truth value",
+        Some(b't' | b'f') => "a Boolean",
         Some(b'n') => "null",
         _ => "a number",
     }

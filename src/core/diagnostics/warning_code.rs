@@ -1,17 +1,17 @@
-//! The kinds of warnings, each with the word by which it is allowed.
+//! The codes of warnings: one stable word for each kind, also for allowing the kind.
 
-/// What a warning is about.
+/// The kind of a warning.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum WarningCode {
-    /// A rule that decides nothing.
+    /// A rule that decides no request.
     UnreachableRule,
     /// A rollout that gets no request.
     UnreachableRollout,
-    /// A rollout that keeps requests on v1, before a wider one that may give v2 to what misses it.
+    /// A rollout that keeps requests on v1, before a wider one that may send similar requests to v2.
     FallThrough,
-    /// A place of the account that never decides.
+    /// An account source that never decides.
     UnreachableSource,
-    /// A segment that nothing asks for.
+    /// A segment that no rule uses.
     UnusedSegment,
     /// Accounts in two segments that the rules of a rollout treat differently.
     OverlappingSegments,
@@ -29,30 +29,30 @@ pub enum WarningCode {
     FallingRamp,
     /// A region that one list names twice.
     RepeatedRegion,
-    /// Everything is halted.
+    /// A policy that is halted.
     Halted,
-    /// V1 and v2 are one cluster.
+    /// A rollout whose v1 and v2 are the same cluster.
     SameCluster,
     /// A mode that skips a step, compared with the older policy.
     SkippedMode,
-    /// Accounts that are drawn anew, compared with the older policy.
-    Redrawn,
-    /// A rollout that the older policy has.
+    /// Accounts that get new buckets, compared with the older policy.
+    Rebucketed,
+    /// A rollout that only the older policy has.
     RemovedRollout,
-    /// Requests that a running proxy changes after the filter, so that shadow requests are others.
+    /// Requests that a running proxy changes after the filter, so that shadow requests differ from them.
     RewrittenRequest,
     /// A rollout that no route of a running proxy serves.
     UnroutedRollout,
-    /// Shadowed requests that may hold more than a worker does by default.
+    /// Shadowed requests that may hold more memory than a worker does by default.
     HeldBytes,
     /// Two Turnout filters in one HTTP filter chain of a running proxy.
     TwoTurnouts,
-    /// More rules and segments than can be held against one another.
+    /// More rules and segments than lint can compare.
     NotExamined,
 }
 
 impl WarningCode {
-    /// All of them.
+    /// All codes.
     pub const ALL: [Self; 23] = [
         Self::UnreachableRule,
         Self::UnreachableRollout,
@@ -70,7 +70,7 @@ impl WarningCode {
         Self::Halted,
         Self::SameCluster,
         Self::SkippedMode,
-        Self::Redrawn,
+        Self::Rebucketed,
         Self::RemovedRollout,
         Self::RewrittenRequest,
         Self::UnroutedRollout,
@@ -79,7 +79,7 @@ impl WarningCode {
         Self::NotExamined,
     ];
 
-    /// The word for it: `unreachable-rule`.
+    /// The code as a word, for example `unreachable-rule`.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
@@ -99,7 +99,7 @@ impl WarningCode {
             Self::Halted => "halted",
             Self::SameCluster => "same-cluster",
             Self::SkippedMode => "skipped-mode",
-            Self::Redrawn => "redrawn",
+            Self::Rebucketed => "rebucketed",
             Self::RemovedRollout => "removed-rollout",
             Self::RewrittenRequest => "rewritten-request",
             Self::UnroutedRollout => "unrouted-rollout",

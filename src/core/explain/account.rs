@@ -1,34 +1,34 @@
-//! Whom the request is for, source by source.
+//! Explains which account a request is for, source by source.
 
 use crate::diagnostics::malformed_account::malformed_account;
 use crate::plan::Plan;
-use crate::plan::segments::SegmentSet;
+use crate::plan::segment_lookup::SegmentSet;
 use crate::request::Request;
-use crate::request::account::{Account, Format, SourceValue};
+use crate::request::account_id::{Account, Format, SourceValue};
 use crate::request::account_sources::{AccountSources, Source};
 use crate::request::basic_auth;
 
-use super::condition::names;
+use super::condition::segment_names;
 
-/// What the request says of its account.
+/// The account of a request: the content of each source, and its segments.
 #[derive(Debug)]
 pub struct AccountFound<'a> {
-    /// The places of `account.from`, in order.
+    /// The sources of `account.from`, in order.
     pub sources: Vec<SourceTried<'a>>,
-    /// The segments of the account, in the order of the policy; none where there is no account.
+    /// The segments of the account, in the order of the policy; empty if there is no account.
     pub segments: Vec<&'a str>,
 }
 
-/// One place of `account.from`.
+/// One source of `account.from`.
 #[derive(Debug)]
 pub struct SourceTried<'a> {
-    /// Where.
+    /// The source.
     pub name: SourceName<'a>,
-    /// What was there; `None` where a place before it was present, so that it decided.
+    /// The content; `None` if an earlier source was present, so that this one is not read.
     pub content: Option<SourceContent>,
 }
 
-/// Where a request may say whom it is for.
+/// The name of a source.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum SourceName<'a> {
     /// The value of a header, by its lower-case name.
@@ -39,36 +39,37 @@ pub enum SourceName<'a> {
     Path(String),
 }
 
-/// What a place held.
+/// The content of a source.
 #[derive(Debug)]
 pub enum SourceContent {
-    /// Nothing: the next place is looked at.
+    /// The source is absent, so the next one is read.
     Nothing,
-    /// A credential that names no account (an API key): the next place is looked at.
+    /// A credential that does not identify an account (an API key), so the next source is read.
     Credential(Vec<u8>),
     /// An account.
     Account(Vec<u8>),
-    /// Something that is no account.
+    /// Something that is not an account.
     NoAccount {
-        /// What, where it could be read at all.
+        /// The value, if it could be read.
         value: Option<Vec<u8>>,
-        /// Why it is none.
+        /// Why it is not an account.
         why: String,
     },
 }
 
-pub(super) fn found<'a>(plan: &'a Plan, request: &Request<'_>) -> AccountFound<'a> {
+/// Reads every source up to the first one that is present.
+pub(super) fn find<'a>(plan: &'a Plan, request: &Request<'_>) -> AccountFound<'a> {
     let mut decided = false;
     let mut sources = Vec::with_capacity(plan.account.from.len());
     for (index, source) in plan.account.from.iter().enumerate() {
-        let held = (!decided).then(|| held(plan, index, source, request));
+        let content = (!decided).then(|| read_source(plan, index, source, request));
         decided |= !matches!(
-            held,
+            content,
             Some(SourceContent::Nothing | SourceContent::Credential(_))
         );
         sources.push(SourceTried {
-            name: name(source),
-            content: held,
+            name: source_name(source),
+            content,
         });
     }
     let segments = match &request.account {
@@ -77,11 +78,11 @@ pub(super) fn found<'a>(plan: &'a Plan, request: &Request<'_>) -> AccountFound<'
     };
     AccountFound {
         sources,
-        segments: names(plan, |segment| segments.contains(segment)),
+        segments: segment_names(plan, |segment| segments.contains(segment)),
     }
 }
 
-pub(super) fn name(source: &Source) -> SourceName<'_> {
+pub(super) fn source_name(source: &Source) -> SourceName<'_> {
     match source {
         Source::Header(name) => SourceName::Header(name),
         Source::BasicAuthUsername => SourceName::BasicAuth,
@@ -89,8 +90,8 @@ pub(super) fn name(source: &Source) -> SourceName<'_> {
     }
 }
 
-/// What one of the places of `account.from` holds, by its index.
-pub(super) fn held(
+/// Reads one source. `index` is its index in `account.from`.
+pub(super) fn read_source(
     plan: &Plan,
     index: usize,
     source: &Source,
@@ -110,21 +111,23 @@ pub(super) fn held(
         SourceValue::Malformed => SourceContent::NoAccount {
             value: None,
             why: String::from(match source {
-                Source::Header(_) => "the header comes more than once, or with `_` for `-`",
+                Source::Header(_) => {
+                    "the header occurs more than once, or its name has `_` instead of `-`"
+                }
                 Source::BasicAuthUsername => {
-                    "no one `authorization: Basic` of which a user name can be read"
+                    "expected one well-formed `authorization: Basic` header with a user name"
                 }
                 Source::Path(_) => {
-                    "servers may read this path in more than one way, or it is broken or too long"
+                    "servers may read this path in different ways, or its escapes are malformed or too long"
                 }
             }),
         },
-        SourceValue::Plain(bytes) => held_bytes(bytes, format),
-        SourceValue::Decoded(bytes) => held_bytes(bytes.as_slice(), format),
+        SourceValue::Plain(bytes) => parse_content(bytes, format),
+        SourceValue::Decoded(bytes) => parse_content(bytes.as_slice(), format),
     }
 }
 
-fn held_bytes(bytes: &[u8], format: Format) -> SourceContent {
+fn parse_content(bytes: &[u8], format: Format) -> SourceContent {
     let value = bytes.to_vec();
     match format.parse_account(bytes) {
         Some(_) => SourceContent::Account(value),

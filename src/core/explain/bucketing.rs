@@ -1,4 +1,4 @@
-//! Where an account, or a request, stands on its line, and from which percentage on it is included.
+//! Explains the bucketing of an account or request: its position, and the smallest percentage that includes it.
 
 use crate::bucketing::hash::{Hash, ToolPosition};
 use crate::bucketing::{Fraction, Position};
@@ -7,25 +7,24 @@ use crate::plan::Rollout;
 use crate::plan::ramp::{Ramp, Step};
 use crate::policy::time::Time;
 use crate::request::Request;
-use crate::request::account::Account;
+use crate::request::account_id::Account;
 
-/// One draw of a rule.
+/// The bucketing of an account or request under a rule.
 #[derive(Debug)]
 pub struct Bucketing {
-    /// What is included at the moment of the request.
+    /// The percentage at the time of the request.
     pub fraction: Fraction,
-    /// Where the account, or the request, stands; `None` for a request without an id, which stands
-    /// last.
+    /// The position; `None` for a request without an id, which has the last position.
     pub position: Option<Position>,
-    /// By which hash it is drawn: by the rollout's an account, and by Turnout's own a request.
+    /// The name of the hash: the rollout's for an account, and Turnout's own for a request.
     pub hash: &'static str,
-    /// The position as the tool shows it whose hash that is.
+    /// The position as the tool with this hash shows it.
     pub tool_position: Option<ToolPosition>,
-    /// The smallest percentage that includes it.
+    /// The smallest percentage that includes the position.
     pub smallest_including: Fraction,
-    /// Whether it is included.
+    /// Whether the percentage includes the position.
     pub includes: bool,
-    /// The steps of a ramp, in the order of time; empty for a plain percentage.
+    /// The steps of a ramp, in the order of their starts; empty for a plain percentage.
     pub ramp: Vec<RampStep>,
 }
 
@@ -34,14 +33,14 @@ pub struct Bucketing {
 pub struct RampStep {
     /// The step.
     pub step: Step,
-    /// Whether it is in force at the moment of the request.
+    /// Whether the step is active at the time of the request.
     pub is_active: bool,
-    /// Whether it includes the account.
+    /// Whether the step includes the account.
     pub includes: bool,
 }
 
 impl Bucketing {
-    pub(super) fn of_account(rollout: &Rollout, ramp: &Ramp, request: &Request<'_>) -> Self {
+    pub(super) fn for_account(rollout: &Rollout, ramp: &Ramp, request: &Request<'_>) -> Self {
         let position = match &request.account {
             Account::Known(account) => Some(rollout.account_position(account)),
             Account::Absent | Account::Malformed => None,
@@ -52,29 +51,33 @@ impl Bucketing {
         }
     }
 
-    pub(super) fn of_request(rollout: &Rollout, part: Fraction, request: &Request<'_>) -> Self {
+    pub(super) fn for_request(
+        rollout: &Rollout,
+        fraction: Fraction,
+        request: &Request<'_>,
+    ) -> Self {
         let position = request_position(rollout, request);
         Self {
             position: request.id.map(|_| position),
             tool_position: request.id.map(|_| ToolPosition::Whole(position.0)),
-            ..Self::new(&Hash::turnout(rollout.salt), part, Some(position))
+            ..Self::new(&Hash::turnout(rollout.salt), fraction, Some(position))
         }
     }
 
     fn new(hash: &Hash, fraction: Fraction, position: Option<Position>) -> Self {
-        let drawn = position.unwrap_or(Position::LAST);
+        let effective = position.unwrap_or(Position::LAST);
         Self {
             fraction,
             position,
             hash: hash.name(),
             tool_position: position.map(|position| hash.tool_position(position)),
-            smallest_including: hash.smallest_including(drawn),
-            includes: fraction.includes(drawn),
+            smallest_including: hash.smallest_including(effective),
+            includes: fraction.includes(effective),
             ramp: Vec::new(),
         }
     }
 
-    /// When a step of the ramp will first include the account that is not included yet.
+    /// Returns when a later step of the ramp first includes the account; `None` if it is included already or never.
     #[must_use]
     pub fn enters_at(&self) -> Option<Time> {
         let now = self.ramp.iter().rposition(|step| step.is_active);

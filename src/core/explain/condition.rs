@@ -1,34 +1,34 @@
-//! The parts of a `match` or a `when`: what is wanted, what was found, and whether it holds.
+//! Explains a `match` or a `when`: for each part the expected value, the value found, and whether it holds.
 
 use crate::plan::Plan;
 use crate::plan::path_match::PathMatch;
 use crate::plan::request_match::{HeaderMatch, HeaderTest, RegionMatch, RequestMatch, When};
-use crate::plan::segments::SegmentSet;
+use crate::plan::segment_lookup::SegmentSet;
 use crate::request::Request;
 use crate::request::headers::Headers;
 
 /// A part of a `match` or a `when`.
 #[derive(Debug)]
 pub struct Condition<'a> {
-    /// Which, with what is wanted and what was found.
+    /// The part, with the expected value and the value found.
     pub part: Part<'a>,
-    /// Whether it holds; `None` where that cannot be known.
+    /// Whether it holds; `None` if that is unknown.
     pub holds: Option<bool>,
 }
 
-/// What a part wants, and what the request has.
+/// A part of a condition, with the expected value and the value in the request.
 #[derive(Debug)]
 pub enum Part<'a> {
     /// One of these hosts.
     Host {
         /// Lower case.
         wanted: &'a [String],
-        /// Without port and final dot; empty where the request names none.
+        /// Without port and final dot; empty if the request has none.
         found: &'a [u8],
     },
-    /// A path like this.
+    /// A path that matches a pattern.
     Path {
-        /// As the policy says.
+        /// As in the policy.
         wanted: Pattern<'a>,
         /// Without its query.
         found: &'a [u8],
@@ -40,13 +40,13 @@ pub enum Part<'a> {
         /// As sent.
         found: &'a [u8],
     },
-    /// A header like this.
+    /// A header that matches a pattern.
     Header {
         /// Lower case.
         name: &'a str,
-        /// What one of its values has to be.
+        /// The pattern that one of its values must match.
         wanted: Pattern<'a>,
-        /// Each of its values; empty where it is not there.
+        /// Its values; empty if the header is absent.
         found: Vec<&'a [u8]>,
     },
     /// The account is in at least one of these segments.
@@ -70,30 +70,31 @@ pub enum Part<'a> {
     },
 }
 
-/// What a path or a header has to be.
+/// The expected value of a path or a header.
 #[derive(Debug)]
 pub enum Pattern<'a> {
-    /// This.
+    /// This value.
     Exact(&'a str),
-    /// Something that begins so.
+    /// A value with this prefix.
     Prefix(&'a str),
-    /// A path of this shape.
+    /// A path that matches this template.
     Template(String),
-    /// Something, or nothing.
+    /// Any value if true, and no value if false.
     Present(bool),
 }
 
-/// Whether all that is known holds, as [`When::holds`].
-pub(super) fn hold(conditions: &[Condition<'_>]) -> bool {
+/// Whether all conditions hold. Unknown ones count as holding, as in [`When::holds`].
+pub(super) fn all_hold(conditions: &[Condition<'_>]) -> bool {
     let fails = |condition: &Condition<'_>| condition.holds == Some(false);
     !conditions.iter().any(fails)
 }
 
-pub(super) fn of_match<'a>(
+/// Evaluates every part of a rollout's `match`.
+pub(super) fn evaluate_match<'a>(
     matches: &'a RequestMatch,
     request: &'a Request<'a>,
 ) -> Vec<Condition<'a>> {
-    // Taken apart so that a new part cannot be forgotten here.
+    // Destructured so that a new field cannot be forgotten here.
     let RequestMatch {
         hosts,
         path,
@@ -113,7 +114,7 @@ pub(super) fn of_match<'a>(
     if let Some(path) = path {
         conditions.push(Condition {
             part: Part::Path {
-                wanted: of_path(path),
+                wanted: path_pattern(path),
                 found: request.path,
             },
             holds: Some(matches.path_holds(request.path)),
@@ -129,11 +130,12 @@ pub(super) fn of_match<'a>(
         });
     }
     let headers = headers.iter();
-    conditions.extend(headers.map(|header| of_header(header, request.headers)));
+    conditions.extend(headers.map(|header| evaluate_header(header, request.headers)));
     conditions
 }
 
-pub(super) fn of_when<'a>(
+/// Evaluates every part of a rule's `when`.
+pub(super) fn evaluate_when<'a>(
     when: &'a When,
     plan: &'a Plan,
     segments: &SegmentSet,
@@ -144,11 +146,11 @@ pub(super) fn of_when<'a>(
         outside,
         headers,
         regions,
-        region: place,
+        region,
     } = when;
-    let both = |wanted: &SegmentSet| {
-        let wanted = names(plan, |segment| wanted.contains(segment));
-        let is_in = names(plan, |segment| segments.contains(segment));
+    let wanted_and_found = |wanted: &SegmentSet| {
+        let wanted = segment_names(plan, |segment| wanted.contains(segment));
+        let is_in = segment_names(plan, |segment| segments.contains(segment));
         let found = wanted.iter().copied().filter(|name| is_in.contains(name));
         let found: Vec<&'a str> = found.collect();
         (wanted, found)
@@ -157,7 +159,7 @@ pub(super) fn of_when<'a>(
     if !regions.is_empty() {
         conditions.push(Condition {
             part: Part::Regions { wanted: regions },
-            holds: match place {
+            holds: match region {
                 RegionMatch::Here => Some(true),
                 RegionMatch::Elsewhere => Some(false),
                 RegionMatch::Unknown => None,
@@ -165,13 +167,13 @@ pub(super) fn of_when<'a>(
         });
     }
     if let Some(within) = within {
-        let (wanted, found) = both(within);
+        let (wanted, found) = wanted_and_found(within);
         conditions.push(Condition {
             part: Part::In { wanted, found },
             holds: Some(when.within_holds(segments)),
         });
     }
-    let (wanted, found) = both(outside);
+    let (wanted, found) = wanted_and_found(outside);
     if !wanted.is_empty() {
         conditions.push(Condition {
             part: Part::NotIn { wanted, found },
@@ -179,20 +181,20 @@ pub(super) fn of_when<'a>(
         });
     }
     let headers = headers.iter();
-    conditions.extend(headers.map(|header| of_header(header, request.headers)));
+    conditions.extend(headers.map(|header| evaluate_header(header, request.headers)));
     conditions
 }
 
-/// The names of some segments, in the order of the policy.
-pub(super) fn names(plan: &Plan, is_one: impl Fn(usize) -> bool) -> Vec<&str> {
+/// Returns the names of the segments for which `includes` is true, in the order of the policy.
+pub(super) fn segment_names(plan: &Plan, includes: impl Fn(usize) -> bool) -> Vec<&str> {
     let names = plan.segment_names.iter().enumerate();
     names
-        .filter(|(segment, _)| is_one(*segment))
+        .filter(|(segment, _)| includes(*segment))
         .map(|(_, name)| name.as_str())
         .collect()
 }
 
-fn of_header<'a>(header: &'a HeaderMatch, headers: Headers<'a>) -> Condition<'a> {
+fn evaluate_header<'a>(header: &'a HeaderMatch, headers: Headers<'a>) -> Condition<'a> {
     let HeaderMatch { name, test } = header;
     Condition {
         part: Part::Header {
@@ -209,12 +211,12 @@ fn of_header<'a>(header: &'a HeaderMatch, headers: Headers<'a>) -> Condition<'a>
 }
 
 impl Pattern<'_> {
-    /// Something that it takes; `None` where that is nothing.
+    /// Returns a value that matches; `None` if only an absent value does.
     #[must_use]
     pub fn example(&self) -> Option<&str> {
         match self {
             Self::Exact(text) | Self::Prefix(text) => Some(text),
-            // A star is itself a segment of some text.
+            // `*` is itself a valid segment.
             Self::Template(template) => Some(match template.strip_suffix("/**") {
                 Some("") => "/",
                 Some(path) => path,
@@ -226,7 +228,7 @@ impl Pattern<'_> {
     }
 }
 
-pub(super) fn of_path(path: &PathMatch) -> Pattern<'_> {
+fn path_pattern(path: &PathMatch) -> Pattern<'_> {
     match path {
         PathMatch::Exact(exact) => Pattern::Exact(exact),
         PathMatch::Prefix(prefix) => Pattern::Prefix(prefix),

@@ -1,5 +1,4 @@
-//! A request as a person gives it: in parts, with the account named apart, and with nothing that is
-//! not said.
+//! Builds a request from its parts, with the account placed where the policy looks for it.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -14,7 +13,7 @@ use crate::request::Request;
 use crate::request::account_sources::Source;
 use crate::request::headers::Headers;
 
-use super::account::{SourceContent, SourceName, held, name};
+use super::account::{SourceContent, SourceName, read_source, source_name};
 
 /// Escapes every byte that RFC 3986, section 2.3, does not call unreserved.
 const UNRESERVED: &AsciiSet = &NON_ALPHANUMERIC
@@ -26,62 +25,62 @@ const UNRESERVED: &AsciiSet = &NON_ALPHANUMERIC
 /// The parts of a request.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct RequestBuilder<'a> {
-    /// `GET` unless given.
+    /// The method. Default: `GET`.
     pub method: Option<&'a str>,
-    /// None unless given.
+    /// The host. Default: none.
     pub host: Option<&'a str>,
-    /// `/` unless given.
+    /// The path. Default: `/`.
     pub path: Option<&'a str>,
-    /// Names in lower case, and values.
+    /// Headers, with names in lower case.
     pub headers: &'a [(String, String)],
-    /// Put where the policy looks for it first.
+    /// The account, which is placed where the policy looks for it first.
     pub account: Option<&'a str>,
-    /// What its `match` wants is filled in where it is not given.
+    /// A rollout whose `match` the request should satisfy: missing parts are filled in.
     pub rollout: Option<&'a Rollout>,
 }
 
-/// A request that is whole.
+/// A complete request.
 #[derive(Debug)]
 pub struct BuiltRequest<'a> {
-    /// Names, pseudo-headers first, and values.
+    /// Headers, with pseudo-headers first.
     pub headers: Vec<(String, String)>,
-    /// Where the account was put.
+    /// The source in which the account was placed.
     pub account: Option<SourceName<'a>>,
-    /// What was filled in for a rollout's `match`: a header, by name and value.
+    /// The headers that were filled in for a rollout's `match`.
     pub filled: Vec<Filled>,
 }
 
-/// A name (`:method`, `:authority`, `:path` or a header's) and a value.
+/// The name of a header or pseudo-header, and its value.
 pub type Filled = (String, String);
 
-/// Why an account cannot be put into a request.
+/// Why an account cannot be placed in a request.
 #[derive(Debug)]
 pub enum AccountPlacementError<'a> {
-    /// The request names one already, in a place that is looked at before any that is free.
-    Named {
-        /// Where.
-        place: SourceName<'a>,
-        /// Which, where it can be read.
+    /// The request already has an account, in a source that has precedence over every free one.
+    AlreadySet {
+        /// The source.
+        source: SourceName<'a>,
+        /// Its content, if it can be read.
         account: Option<Vec<u8>>,
     },
-    /// No place of `account.from` can take it.
-    NoPlace {
-        /// The places.
-        places: Vec<SourceName<'a>>,
+    /// No source in `account.from` can contain the account.
+    NoSource {
+        /// The sources.
+        sources: Vec<SourceName<'a>>,
     },
 }
 
 impl RequestBuilder<'_> {
-    /// Puts the request together.
+    /// Builds the request.
     ///
     /// # Errors
-    /// When the account cannot be put where the policy would find it.
+    /// If the account cannot be placed where the policy would find it.
     pub fn build<'p>(&self, plan: &'p Plan) -> Result<BuiltRequest<'p>, AccountPlacementError<'p>> {
         let mut path = self.path.map(str::to_owned);
         let mut headers = self.headers.to_vec();
         let account = match self.account {
             None => None,
-            Some(account) => Some(self.put(plan, account, &mut path, &mut headers)?),
+            Some(account) => Some(self.place_account(plan, account, &mut path, &mut headers)?),
         };
         let mut filled = Vec::new();
         if let Some(rollout) = self.rollout {
@@ -114,9 +113,9 @@ impl RequestBuilder<'_> {
         })
     }
 
-    /// Puts the account into the first place that can take it. A place before it that is present
-    /// would decide, so there must be none.
-    fn put<'p>(
+    /// Places the account in the first source that can contain it. An earlier source must not be present, because it
+    /// would decide.
+    fn place_account<'p>(
         &self,
         plan: &'p Plan,
         account: &str,
@@ -124,30 +123,30 @@ impl RequestBuilder<'_> {
         headers: &mut Vec<(String, String)>,
     ) -> Result<SourceName<'p>, AccountPlacementError<'p>> {
         for (index, source) in plan.account.from.iter().enumerate() {
-            match already(plan, index, source, path.as_deref(), headers) {
+            match read_so_far(plan, index, source, path.as_deref(), headers) {
                 SourceContent::Nothing | SourceContent::Credential(_) => {}
                 SourceContent::Account(value)
                 | SourceContent::NoAccount {
                     value: Some(value), ..
                 } if value == account.as_bytes() => {
-                    return Ok(name(source));
+                    return Ok(source_name(source));
                 }
                 SourceContent::Account(value) => {
-                    return Err(AccountPlacementError::Named {
-                        place: name(source),
+                    return Err(AccountPlacementError::AlreadySet {
+                        source: source_name(source),
                         account: Some(value),
                     });
                 }
                 SourceContent::NoAccount { value, .. } => {
-                    return Err(AccountPlacementError::Named {
-                        place: name(source),
+                    return Err(AccountPlacementError::AlreadySet {
+                        source: source_name(source),
                         account: value,
                     });
                 }
             }
             let header = |name: &str| headers.iter().any(|(known, _)| known == name);
             match source {
-                Source::Header(name) if fits_a_header(account) => {
+                Source::Header(name) if is_header_value(account) => {
                     headers.push((name.clone(), account.to_owned()));
                 }
                 Source::BasicAuthUsername if !account.contains(':') && !header("authorization") => {
@@ -156,20 +155,20 @@ impl RequestBuilder<'_> {
                     headers.push((String::from("authorization"), value));
                 }
                 Source::Path(template) if path.is_none() => {
-                    let like = self.rollout.and_then(path_of);
+                    let like = self.rollout.and_then(path_template);
                     let encoded = utf8_percent_encode(account, UNRESERVED).to_string();
                     *path = Some(template.build_path(&encoded, like.as_ref()));
                 }
                 Source::Header(_) | Source::BasicAuthUsername | Source::Path(_) => continue,
             }
-            return Ok(name(source));
+            return Ok(source_name(source));
         }
-        Err(AccountPlacementError::NoPlace {
-            places: plan.account.from.iter().map(name).collect(),
+        Err(AccountPlacementError::NoSource {
+            sources: plan.account.from.iter().map(source_name).collect(),
         })
     }
 
-    /// What the rollout's `match` wants and is not given.
+    /// Fills in the parts of the rollout's `match` that are missing.
     fn fill(
         &self,
         rollout: &Rollout,
@@ -205,8 +204,8 @@ impl RequestBuilder<'_> {
     }
 }
 
-/// What a place holds in the request as it is so far.
-fn already(
+/// Reads a source in the incomplete request.
+fn read_so_far(
     plan: &Plan,
     index: usize,
     source: &Source,
@@ -221,11 +220,11 @@ fn already(
         .map(|(name, value)| (name.as_bytes(), value.as_bytes()))
         .collect();
     let request = Request::new(Headers::new(&pairs), Inbound::Strip, Time::default());
-    held(plan, index, source, &request)
+    read_source(plan, index, source, &request)
 }
 
-/// The path that a rollout wants, as a template.
-fn path_of(rollout: &Rollout) -> Option<PathTemplate> {
+/// Returns the path of a rollout's `match` as a template.
+fn path_template(rollout: &Rollout) -> Option<PathTemplate> {
     let text = match rollout.matches.path.as_ref()? {
         PathMatch::Exact(path) | PathMatch::Prefix(path) => path.clone(),
         PathMatch::Template(template) => template.to_string(),
@@ -233,7 +232,7 @@ fn path_of(rollout: &Rollout) -> Option<PathTemplate> {
     PathTemplate::parse(&text, TemplateUse::Match).ok()
 }
 
-/// Proxies take spaces from the ends of a value, and nothing invisible from inside.
-fn fits_a_header(account: &str) -> bool {
+/// Whether an account can be the value of a header: proxies trim spaces and reject control characters.
+fn is_header_value(account: &str) -> bool {
     account.trim_matches(' ') == account && !account.contains(char::is_control)
 }

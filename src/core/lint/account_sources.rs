@@ -1,4 +1,4 @@
-//! Places of the account that never decide, because an earlier place is present whenever they are.
+//! Finds account sources that never decide, because an earlier source is present whenever they are.
 
 use crate::diagnostics::location::{JsonPointer, Span};
 use crate::diagnostics::warning_code::WarningCode;
@@ -18,7 +18,7 @@ pub(super) fn check(view: &PartialPlan<'_>, warnings: &mut Warnings<'_>) {
         let mut taker = None;
         for (taker_index, taker_span, wide) in earlier {
             if !budget.spend(wide.comparison_cost(source)) {
-                not_examined(warnings, "places of the account", place);
+                not_examined(warnings, "account sources", place);
                 return;
             }
             if wide.decides_before(source) {
@@ -45,20 +45,20 @@ fn warn(
 ) {
     let (what, instead) = match source {
         Source::Header(_) => (
-            format!("no account is ever read here: {taker_at} reads the same header"),
-            String::from("remove it, or write the header that was meant"),
+            format!("unreachable source: {taker_at} reads the same header"),
+            String::from("remove it, or write the intended header"),
         ),
         Source::BasicAuthUsername => (
-            format!("no account is ever read here: {taker_at} reads the same credentials"),
+            format!("unreachable source: {taker_at} reads the same credentials"),
             String::from("remove it"),
         ),
         Source::Path(_) if is_same => (
-            format!("no account is ever read here: {taker_at} reads the same path"),
+            format!("unreachable source: {taker_at} reads the same path"),
             String::from("remove it"),
         ),
         Source::Path(_) => (
             format!(
-                "no account is ever read here: {taker_at} takes every path that names one here"
+                "unreachable source: {taker_at} already matches every path that has an account here"
             ),
             format!("move it before {taker_at}, or remove it"),
         ),
@@ -74,12 +74,12 @@ fn warn(
 }
 
 impl Source {
-    /// Whether this place is present on every request on which `later` finds an account. A `false` may
-    /// be a doubt, a `true` never is.
+    /// Whether this source is present on every request in which `later` finds an account. `true` is certain;
+    /// `false` may mean unknown.
     fn decides_before(&self, later: &Self) -> bool {
         match (self, later) {
             (Self::Header(name), Self::Header(other)) => name == other,
-            // The user name is in that header, which decides in whatever form it is.
+            // The user name is in the `authorization` header, which decides even if its content is malformed.
             (Self::Header(name), Self::BasicAuthUsername) => name == "authorization",
             (Self::BasicAuthUsername, Self::BasicAuthUsername) => true,
             (Self::Path(template), Self::Path(other)) => template.captures_before(other),

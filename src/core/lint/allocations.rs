@@ -1,4 +1,4 @@
-//! Percentages, ramps and regions: splits that send everyone or no one to v2.
+//! Finds splits that send every or no request to v2, falling ramps and repeated regions.
 
 use crate::bucketing::Fraction;
 use crate::diagnostics::location::{JsonPointer, Span};
@@ -23,18 +23,21 @@ pub(super) fn check(view: &PartialPlan<'_>, warnings: &mut Warnings<'_>) {
         let rules_at = at.field("rules");
         for (index, rule) in rollout.rules.iter().enumerate() {
             if let Some(rule) = rule {
-                of_rule(rule, &rules_at.index(index), warnings);
+                check_rule(rule, &rules_at.index(index), warnings);
             }
         }
         let shadow_at = at.field("shadow");
-        let copies = |mode: Mode| matches!(mode, Mode::Shadow | Mode::Split);
-        let is_copied = rollout.mode.as_ref().is_some_and(|mode| copies(mode.value));
-        if let Some((span, field)) = rollout.copies_nothing.filter(|_| is_copied) {
+        let shadows = |mode: Mode| matches!(mode, Mode::Shadow | Mode::Split);
+        let is_shadowed = rollout
+            .mode
+            .as_ref()
+            .is_some_and(|mode| shadows(mode.value));
+        if let Some((span, field)) = rollout.shadows_nothing.filter(|_| is_shadowed) {
             warnings.push(
                 WarningCode::ZeroPercent,
                 (span, &shadow_at.field(field)),
-                "0 percent: nothing is copied to v2",
-                "write a percentage above 0, or remove the shadow",
+                "0 percent: no request is shadowed",
+                "write a percentage above 0, or remove `shadow`",
             );
         }
         repeated_regions(&rollout.repeated_regions, &shadow_at, warnings);
@@ -53,12 +56,12 @@ fn to_none(rollout: &PartialRollout<'_>, at: &JsonPointer<'_>, warnings: &mut Wa
     warnings.push(
         WarningCode::SplitToNone,
         (span, &at.field("mode")),
-        "the mode is `split`, and no rule sends anyone to v2",
-        "add a rule, for example { \"accounts\": 1 }, or write `off`, `dark` or `shadow`",
+        "the mode is `split`, but no rule sends requests to v2",
+        "add a rule, for example { \"accounts\": 1 }, or write the mode `off`, `dark` or `shadow`",
     );
 }
 
-/// Only when nothing before the rule keeps anyone away from v2.
+/// Warns about a rule that sends everyone to v2, if no earlier rule keeps any account or request on v1.
 fn to_all(rollout: &PartialRollout<'_>, at: &JsonPointer<'_>, warnings: &mut Warnings<'_>) {
     for (index, rule) in rollout.rules.iter().flatten().enumerate() {
         if !sends_all(&rule.compiled.serve) {
@@ -68,15 +71,15 @@ fn to_all(rollout: &PartialRollout<'_>, at: &JsonPointer<'_>, warnings: &mut War
             warnings.push(
                 WarningCode::SplitToAll,
                 (rule.span, &at.index(index)),
-                "every request of every account takes v2 by this rule",
-                "write \"mode\": \"on\" if that is meant, or a percentage below 100",
+                "this rule sends every request of every account to v2",
+                "write \"mode\": \"on\" if that is intended, or a percentage below 100",
             );
             return;
         }
     }
 }
 
-/// Whether no request of a split takes v1.
+/// Whether a split sends every request to v2.
 pub(super) fn sends_everyone(rollout: &PartialRollout<'_>) -> bool {
     for rule in rollout.rules.iter().flatten() {
         if !sends_all(&rule.compiled.serve) {
@@ -107,7 +110,7 @@ fn holds_always(rule: &plan::Rule) -> bool {
     is_for_all && when.headers.is_empty() && when.regions.is_empty()
 }
 
-fn of_rule(rule: &PartialRule, at: &JsonPointer<'_>, warnings: &mut Warnings<'_>) {
+fn check_rule(rule: &PartialRule, at: &JsonPointer<'_>, warnings: &mut Warnings<'_>) {
     repeated_regions(&rule.repeated_regions, at, warnings);
     let Serve::V2 { accounts, requests } = &rule.compiled.serve else {
         return;
@@ -134,8 +137,8 @@ fn of_rule(rule: &PartialRule, at: &JsonPointer<'_>, warnings: &mut Warnings<'_>
                 WarningCode::FallingRamp,
                 (*span, &at.field("percent")),
                 Some((*span_before, before_at.field("percent").to_string())),
-                "the ramp goes down here: accounts that took v2 go back to v1",
-                "write a percentage that is not below the one before",
+                "the ramp falls here: some accounts return from v2 to v1",
+                "write a percentage that is not below the previous one",
             );
         }
     }
@@ -145,12 +148,12 @@ fn zero(span: Span, at: &JsonPointer<'_>, warnings: &mut Warnings<'_>) {
     warnings.push(
         WarningCode::ZeroPercent,
         (span, at),
-        "0 percent: this rule sends no one to v2",
-        "write \"serve\": \"v1\" if that is meant, or a percentage above 0",
+        "0 percent: this rule sends no request to v2",
+        "write \"serve\": \"v1\" if that is intended, or a percentage above 0",
     );
 }
 
-/// `at` is what has the condition.
+/// Warns about regions that a condition lists twice; `at` is the parent of the condition.
 fn repeated_regions(
     repeated: &[RepeatedRegion],
     at: &JsonPointer<'_>,
@@ -169,8 +172,8 @@ fn repeated_regions(
             WarningCode::RepeatedRegion,
             (*span, &at.index(*index)),
             Some((*first, at.index(*first_index).to_string())),
-            "this region is in this list already",
-            "remove it here, or write the region that was meant",
+            "this region is already in this list",
+            "remove it here, or write the intended region",
         );
     }
 }

@@ -1,5 +1,4 @@
-//! What a change of the policy does to accounts that are on their way: steps that are skipped, draws
-//! that begin anew, rollouts that are gone.
+//! Compares a policy with the one that it replaces: skipped modes, accounts that get new buckets, removed rollouts.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -52,10 +51,10 @@ pub(super) fn check(view: &PartialPlan<'_>, old: &Plan, warnings: &mut Warnings<
             WarningCode::RemovedRollout,
             (view.rollouts_span, &rollouts),
             format!(
-                "the rollout `{}` is gone, and its mode was `{moved}`",
+                "the rollout `{}` was removed while its mode was `{moved}`",
                 rollout.name
             ),
-            "bring it to `on` or `off` before it is removed",
+            "move it to `on` or `off` before you remove it",
         );
     }
 }
@@ -66,7 +65,8 @@ impl PartialRollout<'_> {
     }
 }
 
-/// The rollout of the old policy that has this one's clusters, and no namesake in the new policy.
+/// Finds a renamed rollout: the one in the old policy with the same clusters, whose name the new policy does not
+/// have.
 fn renamed<'p>(
     rollout: &PartialRollout<'_>,
     gone: &mut Vec<&'p plan::Rollout>,
@@ -123,51 +123,51 @@ fn mode(
     }
 }
 
-/// Who took v2 would take v1, and the other way round.
+/// Warns if a split buckets its accounts again, which moves accounts from v2 to v1 and from v1 to v2.
 fn check_bucketing(
     rollout: &PartialRollout<'_>,
     before: &plan::Rollout,
     at: &JsonPointer<'_>,
     warnings: &mut Warnings<'_>,
 ) {
-    let is_drawn = |mode: Mode| matches!(mode, Mode::Dark | Mode::Shadow | Mode::Split);
+    let buckets_accounts = |mode: Mode| matches!(mode, Mode::Dark | Mode::Shadow | Mode::Split);
     let mode = rollout.mode.as_ref().map(|mode| mode.value);
-    let (Some(name), Some(draw)) = (&rollout.name, &rollout.draw) else {
+    let (Some(name), Some(hash)) = (&rollout.name, &rollout.hash) else {
         return;
     };
-    if before.mode != Mode::Split || !mode.is_some_and(is_drawn) || *draw == before.hash {
+    if before.mode != Mode::Split || !mode.is_some_and(buckets_accounts) || *hash == before.hash {
         return;
     }
     let is_own = |hash: &Hash| hash.name() == "turnout";
     let (place, what, instead) = match &rollout.salt {
-        _ if !is_own(draw) || !is_own(&before.hash) => (
-            match rollout.hash {
+        _ if !is_own(hash) || !is_own(&before.hash) => (
+            match rollout.hash_span {
                 Some(span) => (span, &at.field("hash")),
                 None => (name.span, &at.field("name")),
             },
-            "the hash is another one",
-            String::from("write the hash that it was"),
+            "the hash has changed",
+            String::from("write the previous hash"),
         ),
         Some(salt) => (
             (salt.span, &at.field("salt")),
-            "the salt is another one",
-            String::from("write the salt that it was"),
+            "the salt has changed",
+            String::from("write the previous salt"),
         ),
         None if *name.value == *before.name => (
             (name.span, &at.field("name")),
-            "the salt is gone",
-            String::from("write the salt that it was"),
+            "the salt was removed",
+            String::from("write the previous salt"),
         ),
         None => (
             (name.span, &at.field("name")),
-            "the name, which is the salt, is another one",
-            format!("write \"salt\": \"{}\" beside it", before.name),
+            "the name, which is the salt, has changed",
+            format!("add \"salt\": \"{}\"", before.name),
         ),
     };
     warnings.push(
-        WarningCode::Redrawn,
+        WarningCode::Rebucketed,
         place,
-        format!("{what}: all accounts are drawn anew, and many go from v2 to v1"),
+        format!("{what}: all accounts get new buckets, and many move from v2 to v1"),
         instead,
     );
 }

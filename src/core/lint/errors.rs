@@ -1,4 +1,4 @@
-//! Where the errors of a policy are, so that no warning is told that only follows from one.
+//! The places of a policy's errors, which suppress warnings that only follow from an error.
 
 use std::collections::BTreeSet;
 
@@ -9,7 +9,7 @@ use crate::diagnostics::location::JsonPointer;
 /// The pointers of all errors.
 pub(super) struct Errors<'d> {
     pointers: BTreeSet<&'d str>,
-    /// The objects that have a field which nobody knows: it may stand for one that seems absent.
+    /// The objects with an unknown or repeated field. It may be the misspelt name of a field that seems absent.
     misspelt: BTreeSet<&'d str>,
 }
 
@@ -32,7 +32,7 @@ impl<'d> Errors<'d> {
         }
     }
 
-    /// Whether there is no error at a value, nor in it.
+    /// Whether neither a value nor anything inside it has an error.
     pub(super) fn none_in(&self, at: &JsonPointer<'_>) -> bool {
         let at = at.to_string();
         let inside = format!("{at}/");
@@ -40,7 +40,7 @@ impl<'d> Errors<'d> {
         !self.pointers.contains(at.as_str()) && next.is_none_or(|next| !next.starts_with(&inside))
     }
 
-    /// Whether a field that an object seems not to have is surely absent.
+    /// Whether all fields of an object are known. If so, a field that seems absent is absent.
     pub(super) fn all_fields_known(&self, at: &JsonPointer<'_>) -> bool {
         !self.misspelt.contains(at.to_string().as_str())
     }

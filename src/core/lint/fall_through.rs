@@ -1,5 +1,5 @@
-//! Rollouts that keep requests on v1, and behind each a wider one that may give v2 to a request which only
-//! just misses it: by another host, path, method or header than its `match` names.
+//! Finds rollouts that keep requests on v1 before a wider rollout that may send similar requests to v2: requests
+//! that miss the first `match` only by another host, path, method or header.
 
 use crate::diagnostics::location::JsonPointer;
 use crate::diagnostics::problem::excerpt;
@@ -29,7 +29,8 @@ pub(super) fn check(view: &PartialPlan<'_>, warnings: &mut Warnings<'_>) {
                 not_examined(warnings, "rollouts", place);
                 return;
             }
-            // One that the narrow one covers too gets no request at all, which is another warning.
+            // If the narrow rollout also covers the wide one, the wide one gets no request, which is another
+            // warning.
             if covers(others, matches) && !covers(matches, others) {
                 warn(narrow, wide, warnings);
                 break;
@@ -38,7 +39,7 @@ pub(super) fn check(view: &PartialPlan<'_>, warnings: &mut Warnings<'_>) {
     }
 }
 
-/// Whether v1 answers some request of it, whatever becomes of others.
+/// Whether the rollout keeps at least some requests on v1.
 fn keeps_on_v1(rollout: &PartialRollout<'_>) -> bool {
     match rollout.mode.as_ref().map(|mode| mode.value) {
         None | Some(Mode::On) => false,
@@ -74,11 +75,11 @@ fn warn(narrow: &PartialRollout<'_>, wide: &PartialRollout<'_>, warnings: &mut W
         (place(narrow), &at.index(narrow.index)),
         Some((place(wide), wide_at)),
         format!(
-            "a request that misses the match of `{narrow_name}` ({mode}), for example by another case of its path, goes \
-             on to `{wide_name}`, which matches more and may give it v2"
+            "a request that narrowly misses the match of `{narrow_name}` ({mode}), for example because its path has \
+             another case, falls through to `{wide_name}`, which matches more and can send it to v2"
         ),
         format!(
-            "write hosts or a path into the match of `{wide_name}` that leave the requests of `{narrow_name}` out"
+            "restrict the hosts or the path in the match of `{wide_name}` to exclude the requests of `{narrow_name}`"
         ),
     );
 }

@@ -1,4 +1,4 @@
-//! Compares what shadowed requests may hold at once with what a worker holds by default.
+//! Compares the memory that shadowed requests may hold at once with the default limit of a worker.
 
 use crate::diagnostics::location::JsonPointer;
 use crate::diagnostics::warning_code::WarningCode;
@@ -29,10 +29,10 @@ pub(super) fn check(view: &PartialPlan<'_>, plan: &Plan, warnings: &mut Warnings
         WarningCode::HeldBytes,
         (view.rollouts_span, &JsonPointer::Root.field("rollouts")),
         format!(
-            "shadowed requests may hold {sum} bytes in each worker (max_body_bytes × max_in_flight of {over}), and a \
-             worker holds {most} bytes unless max_held_bytes says otherwise; what does not fit is dropped as \
-             `dropped_busy`, and v1's answers are not touched"
+            "shadow requests can hold {sum} bytes in each worker (max_body_bytes × max_in_flight of {over}), but the \
+             default limit (max_held_bytes) is {most} bytes; requests that do not fit are not shadowed (`dropped_busy`), \
+             and the responses to users are not affected"
         ),
-        "lower max_body_bytes or max_in_flight, or raise max_held_bytes of the plugin and allow this warning",
+        "lower max_body_bytes or max_in_flight, or raise max_held_bytes in the plugin's configuration and allow this warning",
     );
 }

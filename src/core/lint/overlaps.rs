@@ -1,39 +1,39 @@
-//! Accounts that are in two segments which the rules of a rollout treat differently: the first
-//! rule has them, and that may not be the one that was thought of.
+//! Finds accounts in two segments that the rules of a rollout treat differently. The first rule decides them, which may
+//! not be the intended one.
 
 use std::collections::BTreeMap;
 
 use crate::diagnostics::location::JsonPointer;
 use crate::diagnostics::problem::excerpt;
 use crate::diagnostics::warning_code::WarningCode;
-use crate::plan::segments::SegmentSet;
+use crate::plan::segment_lookup::SegmentSet;
 use crate::plan::{Rule, Serve};
 
 use super::partial_plan::{PartialPlan, PartialRollout};
-use super::rules::{is_of, place_of};
+use super::rules::{matches_segments, rule_location};
 use super::segment_accounts::{AccountClass, AccountClasses};
 use super::warnings::Warnings;
 use super::{Budget, not_examined};
 
-/// Of one account; pairs of more would be too many.
+/// The most segments of one account that are compared; more would have too many pairs.
 const MOST_SEGMENTS: usize = 32;
 
-/// Of one rollout; nobody reads more.
+/// The most overlaps of one rollout; nobody reads more.
 const MOST_OVERLAPS: usize = 10_000;
 
 /// Two segments, in the order of the policy.
 type Pair = (usize, usize);
 
-/// The accounts in both.
+/// The accounts that two segments share.
 struct Overlap<'c> {
     count: usize,
     example: Option<&'c str>,
-    /// What it comes to.
+    /// The rule that decides these accounts.
     rule: Option<usize>,
 }
 
 pub(super) fn check(view: &PartialPlan<'_>, classes: &AccountClasses, warnings: &mut Warnings<'_>) {
-    if !classes.are_whole {
+    if !classes.are_complete {
         return;
     }
     let mut budget = Budget::new();
@@ -59,7 +59,7 @@ pub(super) fn check(view: &PartialPlan<'_>, classes: &AccountClasses, warnings: 
     }
 }
 
-/// The rules that depend on segments alone: what headers and regions change is not known here.
+/// The rules of a rollout that depend only on segments. Rules with headers or regions are left out.
 struct SegmentRules<'v> {
     list: Vec<(usize, &'v Rule)>,
     /// The segments that some rule names.
@@ -83,12 +83,12 @@ impl<'v> SegmentRules<'v> {
         Self { list, named }
     }
 
-    /// The rule that has the accounts of a set of segments.
+    /// Returns the first rule that matches the accounts in exactly these segments.
     fn first_of(&self, segments: &SegmentSet) -> Option<usize> {
         let rule = self
             .list
             .iter()
-            .find(|(_, rule)| is_of(&rule.when, segments));
+            .find(|(_, rule)| matches_segments(&rule.when, segments));
         rule.map(|(index, _)| *index)
     }
 
@@ -98,14 +98,15 @@ impl<'v> SegmentRules<'v> {
         self.first_of(&set)
     }
 
-    /// `None` is v1.
+    /// Returns what a rule serves; `None` for v1.
     fn serve(&self, rule: Option<usize>) -> Option<&Serve> {
         let rule = self.list.iter().find(|(index, _)| Some(*index) == rule)?;
         Some(&rule.1.serve).filter(|serve| !matches!(serve, Serve::V1))
     }
 
-    /// Whether a rule says what is to become of accounts that are in both.
-    fn speak_of(&self, (a, b): Pair) -> bool {
+    /// Whether a rule includes one of the segments and excludes the other, so that the author considered accounts
+    /// in both.
+    fn distinguish(&self, (a, b): Pair) -> bool {
         self.list.iter().any(|(_, rule)| {
             let is_in = |segment| {
                 rule.when
@@ -119,7 +120,7 @@ impl<'v> SegmentRules<'v> {
     }
 }
 
-/// `None` when it takes too long.
+/// Returns the overlaps of a rollout, or `None` if the budget is used up.
 fn overlaps<'c>(
     rules: &SegmentRules<'_>,
     classes: &'c AccountClasses,
@@ -153,10 +154,10 @@ fn overlaps<'c>(
             .collect();
         for (position, (a, first_of_a)) in firsts.iter().enumerate() {
             for (b, first_of_b) in firsts.iter().skip(position.saturating_add(1)) {
-                let is_told = rules.serve(*first_of_a) == rules.serve(*first_of_b)
+                let is_harmless = rules.serve(*first_of_a) == rules.serve(*first_of_b)
                     || ![first_of_a, first_of_b].contains(&&rule)
-                    || rules.speak_of((*a, *b));
-                if is_told {
+                    || rules.distinguish((*a, *b));
+                if is_harmless {
                     continue;
                 }
                 let overlap = overlaps.entry((*a, *b)).or_insert(Overlap {
@@ -171,8 +172,8 @@ fn overlaps<'c>(
     Some(overlaps)
 }
 
-/// Where one segment lies in another, and the rule for the smaller one comes first, there is no
-/// other way to have that rule at all.
+/// Whether an overlap is intended. If one segment is a subset of another, its rule has to come first to decide
+/// anything.
 fn is_meant(
     rules: &SegmentRules<'_>,
     classes: &AccountClasses,
@@ -222,18 +223,18 @@ fn warn(
         (count, None) => format!("{count} accounts are"),
     };
     let takes = |rule: Option<usize>| match rule {
-        Some(rule) => format!("{} has them", at.index(rule)),
-        None => "no rule has them".into(),
+        Some(rule) => format!("{} decides", at.index(rule)),
+        None => "no rule decides".into(),
     };
     let would = match other {
         Some(other) => format!("not {}", at.index(other)),
-        None => "where the other segment alone has no rule and takes v1".into(),
+        None => "although accounts of the other segment alone match no rule and take v1".into(),
     };
     let what = format!(
         "{who} in `{in_a}` and in `{in_b}`, which the rules treat differently: {}, {would}",
         takes(overlap.rule),
     );
-    let [winner, loser] = [overlap.rule, other].map(|rule| place_of(rollout, rule?, at));
+    let [winner, loser] = [overlap.rule, other].map(|rule| rule_location(rollout, rule?, at));
     let (rule, (span, _)) = match (overlap.rule.zip(winner), other.zip(loser.clone())) {
         (Some(winner), _) => winner,
         (None, Some(loser)) => loser,
@@ -245,7 +246,7 @@ fn warn(
         (span, &at.index(rule)),
         related,
         what,
-        "take them out of one segment, or name one segment in the `not_in` of the rule that is `in` \
-         the other",
+        "remove them from one segment, or add one segment to the `not_in` of the rule whose `in` has the \
+         other",
     );
 }

@@ -1,45 +1,44 @@
-//! The policy with its places, compiled piece by piece: as much of it as can be read, and what
-//! cannot.
+//! Compiles a policy with its locations, piece by piece, as far as it can be read.
 
 use crate::bucketing::Salt;
 use crate::bucketing::hash::Hash;
-use crate::compile::{self, hash, matches, rollouts::Rollouts};
+use crate::compile::{self, hash, request_match, rollout_rules::Rollouts};
 use crate::diagnostics::location::{JsonPointer, Span};
 use crate::plan::request_match::{RequestMatch, When};
-use crate::plan::segments::SegmentSet;
+use crate::plan::segment_lookup::SegmentSet;
 use crate::plan::{self, Mode};
 use crate::policy::account_files::{self, AccountFiles};
 use crate::policy::document::{self, RawAccounts};
 use crate::policy::json::{Field, List, Located, LocatedText, Map, Number, Reader};
-use crate::request::account::Format;
+use crate::request::account_id::Format;
 use crate::request::account_sources::Source;
 
 use super::errors::Errors;
 
 pub(super) struct PartialPlan<'a> {
     pub(super) format: Option<Format>,
-    /// The places of the account that can be read, each with its index.
+    /// The account sources that can be read, each with its index.
     pub(super) sources: Vec<(usize, Span, Source)>,
-    /// Where it is written that everything is halted.
+    /// The location of `halted`, if it is true.
     pub(super) halted: Option<Span>,
     pub(super) segments: Vec<PartialSegment<'a>>,
     pub(super) rollouts: Vec<PartialRollout<'a>>,
-    /// Where the list of rollouts begins.
+    /// The start of the list of rollouts.
     pub(super) rollouts_span: Span,
-    /// Whether `rollouts` are all of the policy, each with its name.
+    /// Whether `rollouts` has every rollout of the policy, each with its name.
     pub(super) names_are_known: bool,
-    /// The segments that some condition asks for; `None` when a condition cannot be read.
+    /// The segments that conditions use; `None` if a condition cannot be read.
     pub(super) used: Option<SegmentSet>,
 }
 
 pub(super) struct PartialSegment<'a> {
     pub(super) name: LocatedText<'a>,
-    /// With their places in the list.
+    /// The accounts, each with its index in the list.
     pub(super) accounts: Vec<(usize, LocatedText<'a>)>,
     pub(super) packed: Vec<u128>,
-    /// What its file has, and where the policy names it.
+    /// The accounts of its file, and where the policy names the file.
     pub(super) file: Option<(Span, &'a account_files::FileAccounts)>,
-    /// Whether these are all.
+    /// Whether these are all accounts of the segment.
     pub(super) is_whole: bool,
 }
 
@@ -49,19 +48,19 @@ pub(super) struct PartialRollout<'a> {
     pub(super) name: Option<LocatedText<'a>>,
     pub(super) clusters: [Option<LocatedText<'a>>; 2],
     pub(super) mode: Option<Located<Mode>>,
-    /// `None` when it cannot be read.
+    /// The match; `None` if it cannot be read.
     pub(super) matches: Option<RequestMatch>,
     pub(super) rules: Vec<Option<PartialRule>>,
-    /// Whether these are all, each of them readable.
+    /// Whether every rule of the rollout is in `rules`.
     pub(super) rules_are_whole: bool,
     pub(super) salt: Option<LocatedText<'a>>,
-    /// Where it says by which hash accounts are drawn.
-    pub(super) hash: Option<Span>,
-    /// By which hash they are drawn; `None` when that cannot be read.
-    pub(super) draw: Option<Hash>,
-    /// The percentage of 0 by which the shadow copies nothing.
-    pub(super) copies_nothing: Option<(Span, &'static str)>,
-    /// Regions that the shadow's condition repeats.
+    /// The location of `hash`.
+    pub(super) hash_span: Option<Span>,
+    /// The hash that buckets accounts; `None` if it cannot be read.
+    pub(super) hash: Option<Hash>,
+    /// The location and name of a percentage of 0, because of which no request is shadowed.
+    pub(super) shadows_nothing: Option<(Span, &'static str)>,
+    /// Regions that the condition of the shadow lists twice.
     pub(super) repeated_regions: Vec<RepeatedRegion>,
 }
 
@@ -70,12 +69,12 @@ pub(super) struct PartialRule {
     pub(super) compiled: plan::Rule,
     pub(super) accounts: Span,
     pub(super) requests: Span,
-    /// The percentages of a ramp.
+    /// The locations of a ramp's percentages.
     pub(super) steps: Vec<Span>,
     pub(super) repeated_regions: Vec<RepeatedRegion>,
 }
 
-/// An item of a list that stands in it before.
+/// An item that its list already has.
 pub(super) struct RepeatedRegion {
     pub(super) span: Span,
     pub(super) index: usize,
@@ -91,7 +90,7 @@ impl PartialSegment<'_> {
 }
 
 impl<'a> PartialPlan<'a> {
-    /// What `reader` reports in this is known by now, as `errors`.
+    /// Compiles what can be read. `reader` repeats problems that are already in `errors`.
     pub(super) fn new(
         reader: &mut Reader<'a>,
         policy: document::RawPolicy<'a>,
@@ -207,7 +206,7 @@ fn segments<'a>(
 struct PartialCompiler<'r, 'a, 'e> {
     reader: &'r mut Reader<'a>,
     errors: &'e Errors<'e>,
-    /// `None` when the segments cannot be read.
+    /// The names of the segments; `None` if the segments cannot be read.
     names: Option<&'e [String]>,
     used: Option<SegmentSet>,
 }
@@ -224,7 +223,7 @@ impl<'a> PartialCompiler<'_, 'a, '_> {
         let match_at = at.field("match");
         let match_is_known = fields_are_known && self.errors.none_in(&match_at);
         let matches = match value.matches.into_value() {
-            Some(given) => matches::request_match(self.reader, &match_at, given),
+            Some(given) => request_match::request_match(self.reader, &match_at, given),
             None => Some(RequestMatch::default()),
         };
         let mode = value.mode.into_value().and_then(|word| {
@@ -243,29 +242,29 @@ impl<'a> PartialCompiler<'_, 'a, '_> {
         }
         let name = value.name.into_value();
         let salt = value.salt.into_value();
-        let draw = salt
+        let hash_salt = salt
             .as_ref()
             .or(name.as_ref())
             .map(|text| Salt::new(&text.value));
-        let (hash, draw) = match (value.hash, draw) {
-            (Field::Absent, draw) => (None, draw.map(Hash::turnout)),
+        let (hash_span, hash) = match (value.hash, hash_salt) {
+            (Field::Absent, salt) => (None, salt.map(Hash::turnout)),
             (Field::Given(given), Some(salt)) => {
                 let span = match &given {
                     document::HashValue::Text(text) => text.span,
                     document::HashValue::Number(number) => number.span,
                     document::HashValue::Object(object) => object.span.head(),
                 };
-                let draw = hash::hash(self.reader, &at.field("hash"), given, salt);
-                (Some(span), draw)
+                let hash = hash::hash(self.reader, &at.field("hash"), given, salt);
+                (Some(span), hash)
             }
             _ => (None, None),
         };
         let is_readable = |field| self.errors.none_in(&at.field(field));
-        let draw_is_known = is_readable("name") && is_readable("salt") && is_readable("hash");
+        let hash_is_known = is_readable("name") && is_readable("salt") && is_readable("hash");
         let shadow_at = at.field("shadow");
         let shadow = value.shadow.into_value();
         let is_readable = fields_are_known && self.errors.none_in(&shadow_at);
-        let (copies_nothing, repeated_regions) = match shadow {
+        let (shadows_nothing, repeated_regions) = match shadow {
             Some(shadow) if is_readable => self.shadow(&shadow_at, shadow.value),
             _ => (None, Vec::new()),
         };
@@ -275,8 +274,8 @@ impl<'a> PartialCompiler<'_, 'a, '_> {
         PartialRollout {
             index,
             span,
-            hash,
-            draw: draw.filter(|_| fields_are_known && draw_is_known),
+            hash_span,
+            hash: hash.filter(|_| fields_are_known && hash_is_known),
             salt,
             clusters: [value.v1.into_value(), value.v2.into_value()],
             name,
@@ -284,7 +283,7 @@ impl<'a> PartialCompiler<'_, 'a, '_> {
             matches: matches.filter(|_| match_is_known),
             rules_are_whole: fields_are_known && self.errors.none_in(&rules_at),
             rules,
-            copies_nothing,
+            shadows_nothing,
             repeated_regions,
         }
     }
@@ -347,7 +346,7 @@ impl<'a> PartialCompiler<'_, 'a, '_> {
         (nothing, repeated)
     }
 
-    /// A condition on segments means nothing when these cannot be read.
+    /// Whether a condition can be compiled. A condition on segments needs the names of the segments.
     fn can_be_read(&self, when: &Field<document::RawWhen<'_>>) -> bool {
         let Field::Given(when) = when else {
             return true;

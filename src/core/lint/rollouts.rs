@@ -1,4 +1,4 @@
-//! Rollouts as a whole: those that get no request, those that change nothing, and the halt.
+//! Finds unreachable rollouts, rollouts whose clusters are the same, and the halt.
 
 use crate::diagnostics::location::JsonPointer;
 use crate::diagnostics::problem::excerpt;
@@ -15,8 +15,8 @@ pub(super) fn check(view: &PartialPlan<'_>, warnings: &mut Warnings<'_>) {
         warnings.push(
             WarningCode::Halted,
             (span, &JsonPointer::Root.field("halted")),
-            "everything is halted: every request of every rollout takes v1",
-            "write false once v2 may be taken again",
+            "the policy is halted: every request of every rollout takes v1",
+            "write false to end the halt",
         );
     }
     let rollouts = JsonPointer::Root.field("rollouts");
@@ -77,8 +77,8 @@ fn unreachable(view: &PartialPlan<'_>, warnings: &mut Warnings<'_>) {
                 WarningCode::UnreachableRollout,
                 (place, &at.index(rollout.index)),
                 Some((span, taker_at.clone())),
-                format!("this rollout gets no request: {taker_at} matches all that it matches"),
-                format!("move it before {taker_at}, or make the match of that one narrower"),
+                format!("unreachable rollout: {taker_at} already matches everything it matches"),
+                format!("move it before {taker_at}, or narrow the match of {taker_at}"),
             );
         }
     }
@@ -92,7 +92,7 @@ pub(super) fn cost(wide: &RequestMatch, narrow: &RequestMatch) -> usize {
         .saturating_add(1)
 }
 
-/// Whether every request that `narrow` matches is one that `wide` does.
+/// Whether `wide` matches every request that `narrow` matches.
 pub(super) fn covers(wide: &RequestMatch, narrow: &RequestMatch) -> bool {
     let lists = |wide: &[String], narrow: &[String]| {
         wide.is_empty() || (!narrow.is_empty() && narrow.iter().all(|item| wide.contains(item)))

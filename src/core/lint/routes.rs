@@ -1,6 +1,5 @@
-//! What the routes of a running proxy do with the requests of rollouts: whether they change a request
-//! after the filter has seen it, so that shadow requests are not what users' requests become, and
-//! whether there is a route for a rollout at all.
+//! Checks whether the routes of a running proxy serve each rollout, and whether they change requests after the
+//! filter, so that shadow requests differ from the requests of users.
 
 use std::collections::BTreeMap;
 
@@ -22,97 +21,97 @@ mod hosts;
 use hosts::HostMatches;
 use turnout_text::escape_for_terminal;
 
-/// How many warnings of routes one rollout gets; further ones are of the same kind.
+/// The most warnings about routes that one rollout gets; further ones are similar.
 const MOST: usize = 5;
 
 /// The routes of one running proxy.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ProxyRoutes {
-    /// How the proxy is called in a sentence.
+    /// The name of the proxy in messages.
     pub proxy: String,
-    /// Those of one virtual host in their order.
+    /// The routes. Those of one virtual host are in its order.
     pub routes: Vec<Route>,
-    /// Its filter chains in which two filters are Turnout.
+    /// The filter chains that have two Turnout filters.
     pub two_turnouts: Vec<TwoTurnouts>,
 }
 
 /// A route of a running proxy, or one cluster of a route with weights.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Route {
-    /// How it is called in a sentence.
+    /// The name of the route in messages.
     pub name: String,
-    /// Routes of one route configuration have one number.
+    /// The number of the route configuration.
     pub configuration: usize,
-    /// Routes of one virtual host have one number, and are in their order.
+    /// The number of the virtual host. Its routes are in order.
     pub virtual_host: usize,
     /// The domains of the virtual host, as Envoy writes them.
     pub domains: Vec<String>,
-    /// Which paths it takes.
+    /// The paths that the route matches.
     pub path: RoutePath,
-    /// It takes paths in upper and lower case alike.
+    /// Whether the route ignores the case of paths.
     pub ignores_case: bool,
-    /// The `x-turnout-treatment` that it asks for.
+    /// The `x-turnout-treatment` that the route requires.
     pub treatment: Option<String>,
-    /// The `x-turnout-cluster` that it asks for.
+    /// The `x-turnout-cluster` that the route requires.
     pub cluster: Option<String>,
-    /// It asks for one of these headers, whatever its value.
+    /// Whether the route requires one of these headers, with any value.
     pub asks_turnout: bool,
-    /// It asks for something else of the request besides host and path.
+    /// Whether the route has conditions other than host and path.
     pub asks_more: bool,
-    /// Where its requests go.
+    /// The destination of the route's requests.
     pub target: Target,
-    /// What it changes in them.
+    /// The changes that the route makes in requests.
     pub changes: Vec<RouteChange>,
 }
 
-/// Which paths a route takes.
+/// The paths that a route matches.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum RoutePath {
-    /// This one.
+    /// Exactly this path.
     Exact(String),
-    /// All that begin so.
+    /// All paths with this prefix.
     Prefix(String),
-    /// This one, and all that begin with it and a slash.
+    /// This path, and all paths that begin with it and a slash.
     Segments(String),
-    /// It cannot be said.
+    /// The paths are unknown.
     #[default]
     Unknown,
 }
 
-/// Where the requests of a route go.
+/// The destination of a route's requests.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Target {
-    /// To this cluster.
+    /// This cluster.
     Cluster(String),
-    /// To the cluster that the filter names in `x-turnout-cluster`.
+    /// The cluster that the filter writes to `x-turnout-cluster`.
     TurnoutCluster,
-    /// Nowhere: the proxy answers them.
+    /// None: the proxy itself responds.
     Proxy,
-    /// It cannot be said.
+    /// The destination is unknown.
     #[default]
     Unknown,
 }
 
-/// What a route changes in a request.
+/// A change that a route makes in a request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum RouteChange {
-    /// What the path begins with.
+    /// The prefix of the path.
     Prefix {
-        /// What is replaced.
+        /// The prefix that is replaced.
         from: String,
-        /// By what.
+        /// The replacement.
         to: String,
     },
     /// The host.
     Host(String),
     /// A header, which gets a value or is removed.
     Header {
-        /// Its name.
+        /// The name.
         name: String,
-        /// Its value; `None` where it is removed.
+        /// The value; `None` if the header is removed.
         value: Option<String>,
     },
-    /// Something that a policy cannot declare: Envoy's name for it.
+    /// A change that a policy cannot declare, by its name in Envoy.
     Undeclarable(String),
 }
 
@@ -149,7 +148,7 @@ pub(super) fn check(
     }
 }
 
-/// Which versions a route serves of a rollout.
+/// A route that serves a rollout, and the treatments that it serves.
 #[derive(Clone, Copy)]
 struct ServingRoute<'r> {
     route: &'r Route,
@@ -157,15 +156,15 @@ struct ServingRoute<'r> {
     v2: bool,
 }
 
-/// How a proxy serves a rollout.
+/// The routes by which a proxy serves a rollout.
 struct ServingRoutes<'r> {
     by: Vec<ServingRoute<'r>>,
-    /// Other routes may serve it too: where they lead cannot be said.
+    /// Whether other routes may serve the rollout too, because their destination is unknown.
     is_unsure: bool,
 }
 
-/// The routes that a rollout's requests can take. Of a virtual host those come first that take all of
-/// them.
+/// Finds the routes that a rollout's requests can take. In each virtual host, the search ends at the first route
+/// that takes all of them.
 fn serving<'r>(rollout: &Rollout, routes: &'r [Route]) -> ServingRoutes<'r> {
     let mut served = ServingRoutes {
         by: Vec::new(),
@@ -212,7 +211,7 @@ fn versions(rollout: &Rollout, route: &Route) -> (bool, bool) {
     (serves("v1", &rollout.v1), serves("v2", &rollout.v2))
 }
 
-/// Whether a route can have a path of the rollout.
+/// Whether a route can match a path of the rollout.
 fn overlaps(rollout: &Rollout, route: &Route) -> bool {
     let reach = rollout.route_scope().path;
     let case = |path: &String| match route.ignores_case {
@@ -241,7 +240,7 @@ fn is_below(path: &str, prefix: &str) -> bool {
         .is_some_and(|rest| rest.starts_with('/'))
 }
 
-/// Whether a later route of the virtual host gets none of the rollout's requests.
+/// Whether a route takes all requests of the rollout that reach it, so that later routes get none.
 fn takes_all(rollout: &Rollout, route: &Route) -> bool {
     let covers = match (&route.path, rollout.route_scope().path) {
         (RoutePath::Prefix(prefix), PathScope::Prefix(path) | PathScope::Exact(path)) => {
@@ -268,14 +267,14 @@ fn unrouted(
     let what = if rollout.mode == Mode::Off {
         return;
     } else if serving.is_empty() {
-        "takes the requests of this rollout: none goes by x-turnout-cluster or \
-         x-turnout-treatment, or to one of its clusters"
+        "serves this rollout: none uses x-turnout-cluster or x-turnout-treatment, or routes to one of \
+         its clusters"
     } else if wants_v2 && !serving.iter().any(|serving| serving.v2) {
-        "takes requests of this rollout to v2"
+        "sends requests of this rollout to v2"
     } else {
         return;
     };
-    let instead = "take the routes over from envoy/cluster-header.yaml or \
+    let instead = "copy the routes from envoy/cluster-header.yaml or \
                    envoy/treatment-header.yaml, or check the `match` and the clusters of the rollout";
     let what = format!("no route of {} {what}", escape_for_terminal(proxy));
     warnings.push(WarningCode::UnroutedRollout, place, what, instead);
@@ -291,7 +290,7 @@ fn rewritten(
         return;
     };
     let declared = RewriteNeed::declared(&shadow.rewrite, rollout);
-    // One warning for each thing to write, with the first route that asks for it.
+    // There is one warning for each distinct `rewrite`, with the first route that needs it.
     let mut needs: Vec<(RewriteNeed, ServingRoute<'_>, usize)> = Vec::new();
     for serving in serving {
         let need = RewriteNeed::of(serving.route, rollout);
@@ -313,12 +312,12 @@ fn rewritten(
         let name = escape_for_terminal(&route.name);
         let what = match need.is_nothing() {
             true => format!(
-                "shadow requests are not what {version} gets: {name}{more} does not change what \
+                "shadow requests differ from what {version} gets: {name}{more} does not make the changes that \
                  `rewrite` declares"
             ),
             false => format!(
-                "shadow requests are not what {version} gets: {name}{more} changes requests after the \
-                 filter, by {}",
+                "shadow requests differ from what {version} gets: {name}{more} changes requests after the \
+                 filter: {}",
                 need.words()
             ),
         };
@@ -326,7 +325,7 @@ fn rewritten(
     }
 }
 
-/// What shadow requests need so that they are what a route makes of users' requests.
+/// The changes that shadow requests need to equal the requests that a route sends.
 #[derive(Debug, Default, PartialEq, Eq)]
 struct RewriteNeed {
     prefix: Option<(String, String)>,
@@ -354,7 +353,7 @@ impl RewriteNeed {
                 RouteChange::Host(host) => need.host = Some(host.clone()),
                 RouteChange::Header { name, value } => {
                     let name = name.to_ascii_lowercase();
-                    // They are for the route, and shadow requests have none of them.
+                    // Turnout's headers are only for the route, and shadow requests do not have them.
                     if !is_turnout_header(name.as_bytes()) {
                         need.headers.insert(name, value.clone());
                     }
@@ -397,7 +396,7 @@ impl RewriteNeed {
         words.join(", ")
     }
 
-    /// What to write, exactly.
+    /// Returns the text to write in the policy.
     fn instead(&self) -> String {
         let mut parts = Vec::new();
         if let Some((from, to)) = &self.prefix {
@@ -430,7 +429,7 @@ impl RewriteNeed {
         match (self.is_declarable(), self.undeclarable.is_empty()) {
             (true, true) => declare,
             (false, true) => {
-                "remove `rewrite` from its `shadow`, or route its requests alike".into()
+                "remove `rewrite` from its `shadow`, or route its requests the same way".into()
             }
             (true, false) => format!(
                 "{declare}; {undeclarable} cannot be declared, so change the request before the filter \
@@ -438,13 +437,13 @@ impl RewriteNeed {
             ),
             (false, false) => format!(
                 "{undeclarable} cannot be declared, so change the request before the filter instead, or \
-                 copy none of these requests"
+                 do not shadow these requests"
             ),
         }
     }
 }
 
-/// What a rewritten prefix does to the rollout's own paths; `None` where it changes nothing.
+/// Returns what a prefix rewrite changes in the paths of the rollout; `None` if it changes nothing.
 fn effect(from: &str, to: &str, rollout: &Rollout) -> Option<(String, String)> {
     let (PathScope::Exact(path) | PathScope::Prefix(path)) = rollout.route_scope().path;
     let (from, to) = match path.strip_prefix(from) {

@@ -1,7 +1,7 @@
-//! Rules that are never reached.
+//! Finds unreachable rules.
 //!
-//! Exact over the classes of accounts: a rule is reached when some class that it holds for meets no
-//! earlier rule. Of headers and regions it is only known when one condition implies another.
+//! The check is exact for account classes: a rule is reachable if a class matches it and no earlier rule.
+//! Conditions on headers and regions are only compared by whether one implies the other.
 
 use std::collections::BTreeSet;
 
@@ -9,23 +9,23 @@ use crate::diagnostics::location::{JsonPointer, Span};
 use crate::diagnostics::problem::excerpt;
 use crate::diagnostics::warning_code::WarningCode;
 use crate::plan::request_match::{HeaderMatch, HeaderTest, When};
-use crate::plan::segments::SegmentSet;
+use crate::plan::segment_lookup::SegmentSet;
 
 use super::partial_plan::{PartialPlan, PartialRollout, PartialRule};
 use super::segment_accounts::AccountClasses;
 use super::warnings::Warnings;
 use super::{Budget, NAMED, listed, not_examined};
 
-/// What is known of one rule.
+/// The result of the check for one rule.
 #[derive(Clone, Default)]
 struct RuleCoverage {
-    /// Some account is of this rule, whatever stands before it.
+    /// Whether some account matches the rule, without regard to earlier rules.
     holds: bool,
-    /// Some account comes to it.
+    /// Whether some account reaches the rule.
     is_reached: bool,
-    /// The earlier rules that take the accounts.
+    /// The earlier rules that take accounts of this rule.
     takers: BTreeSet<usize>,
-    /// Those of them that would do alone; `None` before the first account.
+    /// The earlier rules that take all of its accounts alone; `None` before the first account.
     sole: Option<Vec<usize>>,
 }
 
@@ -35,9 +35,9 @@ pub(super) fn check(view: &PartialPlan<'_>, classes: &AccountClasses, warnings: 
     for rollout in &view.rollouts {
         let at = rollouts.index(rollout.index);
         let at = at.field("rules");
-        let reaches = match classes.are_whole {
+        let reaches = match classes.are_complete {
             true => by_class(rollout, classes, &mut budget),
-            false => by_words(rollout, &mut budget),
+            false => by_conditions(rollout, &mut budget),
         };
         let Some(reaches) = reaches else {
             not_examined(warnings, "rules and segments", (rollout.span.head(), &at));
@@ -51,7 +51,7 @@ pub(super) fn check(view: &PartialPlan<'_>, classes: &AccountClasses, warnings: 
     }
 }
 
-/// `None` when it takes too long.
+/// Checks the rules with every account class; `None` if the budget is used up.
 fn by_class(
     rollout: &PartialRollout<'_>,
     classes: &AccountClasses,
@@ -66,7 +66,7 @@ fn by_class(
             return None;
         }
         let set = class.set();
-        // Rules that hold for this class.
+        // The earlier rules that match this class.
         let mut earlier: Vec<(usize, &When)> = Vec::new();
         for (index, (rule, reach)) in rollout.rules.iter().zip(&mut reaches).enumerate() {
             if !budget.spend(1) {
@@ -75,7 +75,7 @@ fn by_class(
             let Some(when) = rule.as_ref().map(|rule| &rule.compiled.when) else {
                 continue;
             };
-            if !is_of(when, &set) {
+            if !matches_segments(when, &set) {
                 continue;
             }
             reach.holds = true;
@@ -98,12 +98,13 @@ fn by_class(
             earlier.push((index, when));
         }
     }
-    // Nothing is said of a rule that cannot be read.
+    // The caller skips rules that cannot be read.
     Some(reaches)
 }
 
-/// Where accounts are not all known: a rule is taken by one whose words are weaker.
-fn by_words(rollout: &PartialRollout<'_>, budget: &mut Budget) -> Option<Vec<RuleCoverage>> {
+/// Checks the rules by their conditions alone, if not all accounts are known: a rule is unreachable if an earlier
+/// rule has a weaker condition.
+fn by_conditions(rollout: &PartialRollout<'_>, budget: &mut Budget) -> Option<Vec<RuleCoverage>> {
     let mut earlier: Vec<(usize, &When)> = Vec::new();
     let mut reaches = Vec::with_capacity(rollout.rules.len());
     for (index, rule) in rollout.rules.iter().enumerate() {
@@ -130,13 +131,13 @@ fn by_words(rollout: &PartialRollout<'_>, budget: &mut Budget) -> Option<Vec<Rul
     Some(reaches)
 }
 
-/// Whether the accounts that are in these segments are of a rule.
-pub(super) fn is_of(when: &When, segments: &SegmentSet) -> bool {
+/// Whether a condition matches accounts in exactly these segments.
+pub(super) fn matches_segments(when: &When, segments: &SegmentSet) -> bool {
     let within = when.within.as_ref();
     within.is_none_or(|within| within.intersects(segments)) && !when.outside.intersects(segments)
 }
 
-/// Whether every set of segments that is of one rule is of another one.
+/// Whether `wide` matches every set of segments that `narrow` matches.
 fn is_narrower(narrow: &When, wide: &When) -> bool {
     let within = match (&narrow.within, &wide.within) {
         (_, None) => true,
@@ -150,7 +151,7 @@ fn is_narrower(narrow: &When, wide: &When) -> bool {
             .all(|segment| narrow.outside.contains(segment))
 }
 
-/// Whether the headers and the region that one rule asks for are enough for another.
+/// Whether the headers and regions of one condition imply those of another.
 fn implies(when: &When, other: &When) -> bool {
     let is_here = |region| other.regions.contains(region);
     let regions =
@@ -158,7 +159,7 @@ fn implies(when: &When, other: &When) -> bool {
     regions && headers_imply(&when.headers, &other.headers)
 }
 
-/// Whether requests for which all of `headers` hold are requests for which all of `others` do.
+/// Whether a request that matches all of `headers` matches all of `others`.
 pub(super) fn headers_imply(headers: &[HeaderMatch], others: &[HeaderMatch]) -> bool {
     others.iter().all(|other| {
         let mut headers = headers.iter();
@@ -206,12 +207,12 @@ fn unreachable(
         .map(|(rule, pointer)| (rule.span, pointer.clone()));
     let (what, instead) = match takers.as_slice() {
         [taker] => (
-            format!("this rule is never reached: {taker} holds for all that it holds for"),
+            format!("unreachable rule: {taker} already matches everything it matches"),
             format!("move it before {taker}, or remove it"),
         ),
         several => (
             format!(
-                "this rule is never reached: {} together hold for all that it holds for",
+                "unreachable rule: {} together already match everything it matches",
                 listed(several, "and")
             ),
             "move it before them, or remove it".into(),
@@ -239,17 +240,17 @@ fn holds_for_none(view: &PartialPlan<'_>, when: &When) -> (String, String) {
     if within.iter().all(|segment| when.outside.contains(*segment)) {
         return (
             format!(
-                "this rule holds for no account: `not_in` leaves out all of `in`, {}",
+                "this rule matches no account: `not_in` excludes every segment of `in`, {}",
                 names(&within, "and")
             ),
-            "take a segment out of `not_in`, or remove the rule".into(),
+            "remove a segment from `not_in`, or remove the rule".into(),
         );
     }
     if within.iter().all(is_empty) {
         let has = if within.len() == 1 { "has" } else { "have" };
         return (
             format!(
-                "this rule holds for no account: {} {has} none",
+                "this rule matches no account: {} {has} no accounts",
                 names(&within, "and")
             ),
             "add the accounts, or remove the rule".into(),
@@ -257,16 +258,16 @@ fn holds_for_none(view: &PartialPlan<'_>, when: &When) -> (String, String) {
     }
     (
         format!(
-            "this rule holds for no account: whoever is in {} is in {} too, which `not_in` leaves out",
+            "this rule matches no account: every account in {} is also in {}, which `not_in` excludes",
             names(&within, "or"),
             names(&outside, "or"),
         ),
-        "take a segment out of `not_in`, or remove the rule".into(),
+        "remove a segment from `not_in`, or remove the rule".into(),
     )
 }
 
-/// Where a rule stands, for a warning that is about it.
-pub(super) fn place_of(
+/// Returns the location of a rule, for warnings that refer to it.
+pub(super) fn rule_location(
     rollout: &PartialRollout<'_>,
     rule: usize,
     at: &JsonPointer<'_>,

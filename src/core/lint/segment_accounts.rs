@@ -1,34 +1,33 @@
-//! The accounts of the segments: those that look mistyped, those that are listed twice, and the
-//! classes into which the segments divide them.
+//! Finds accounts that look mistyped or are listed twice, and groups the accounts into classes by segment.
 
 use crate::diagnostics::location::{JsonPointer, Span};
 use crate::diagnostics::problem::excerpt;
 use crate::diagnostics::warning_code::WarningCode;
-use crate::plan::segments::{SegmentSet, Segments, SegmentsBuilder};
+use crate::plan::segment_lookup::{SegmentSet, Segments, SegmentsBuilder};
 use crate::policy::json::LocatedText;
-use crate::request::account::{Format, Sid};
+use crate::request::account_id::{Format, Sid};
 
 use super::partial_plan;
 use super::partial_plan::PartialPlan;
 use super::warnings::Warnings;
 
-/// Accounts that are in the same segments: no rule can tell them apart.
+/// Accounts that are in the same segments, so that rules treat them alike.
 pub(super) struct AccountClass {
-    /// In the order of the policy; none for all the accounts that the policy does not name.
+    /// The segments in the order of the policy; empty for the accounts that the policy does not list.
     pub(super) segments: Vec<usize>,
     pub(super) count: usize,
-    /// One of them; empty for those that the policy does not name.
+    /// One of the accounts; empty for the accounts that the policy does not list.
     example: String,
-    /// Whether a message may quote it.
+    /// Whether messages may quote the example.
     is_quotable: bool,
 }
 
 pub(super) struct AccountClasses {
     pub(super) list: Vec<AccountClass>,
-    /// How many accounts each segment has.
+    /// The number of accounts in each segment.
     pub(super) sizes: Vec<usize>,
     /// Whether every account of every segment could be read.
-    pub(super) are_whole: bool,
+    pub(super) are_complete: bool,
 }
 
 impl AccountClasses {
@@ -60,7 +59,7 @@ impl AccountClasses {
             });
         }
         list.sort_by(|a, b| (&a.segments, &a.example).cmp(&(&b.segments, &b.example)));
-        // What is one class may have come in parts.
+        // The accounts of one class may arrive in several parts.
         list.dedup_by(|more, class| {
             let is_same = more.segments == class.segments;
             if is_same {
@@ -71,18 +70,18 @@ impl AccountClasses {
         Self {
             list,
             sizes,
-            are_whole: view.segments.iter().all(|segment| segment.is_whole),
+            are_complete: view.segments.iter().all(|segment| segment.is_whole),
         }
     }
 }
 
 impl AccountClass {
-    /// One of its accounts, where a message may quote it.
+    /// Returns one of the accounts, if messages may quote it.
     pub(super) fn example(&self) -> Option<&str> {
         self.is_quotable.then_some(&self.example)
     }
 
-    /// How much work [`Class::set`] is.
+    /// Returns the cost of [`AccountClass::set`].
     pub(super) fn cost(&self) -> usize {
         let last = self.segments.last().copied().unwrap_or_default();
         (last / 64)
@@ -99,7 +98,7 @@ impl AccountClass {
     }
 }
 
-/// The accounts of all segments; those that are none are an error, and left out.
+/// Compiles the accounts of all segments. Malformed accounts are reported as errors elsewhere, and left out.
 fn segments(view: &PartialPlan<'_>) -> Segments {
     let mut builder = SegmentsBuilder::new(view.format.unwrap_or(Format::Opaque));
     for (index, segment) in view.segments.iter().enumerate() {
@@ -114,7 +113,7 @@ fn segments(view: &PartialPlan<'_>) -> Segments {
     builder.build()
 }
 
-/// One line of one list.
+/// An account in a segment's list.
 #[derive(PartialEq, Eq, PartialOrd, Ord)]
 struct Mention<'v> {
     account: &'v str,
@@ -130,7 +129,7 @@ impl Mention<'_> {
     }
 }
 
-/// All of them, by account, then in the order of the policy.
+/// Returns the accounts of all lists, sorted by account, then by the order of the policy.
 fn mentions<'v>(view: &'v PartialPlan<'_>) -> Vec<Mention<'v>> {
     let mut mentions = Vec::new();
     for (segment, partial_plan::PartialSegment { accounts, .. }) in view.segments.iter().enumerate()
@@ -171,8 +170,8 @@ fn unused(view: &PartialPlan<'_>, warnings: &mut Warnings<'_>) {
             warnings.push(
                 WarningCode::UnusedSegment,
                 (segment.name.span, &at.field(&segment.name.value)),
-                format!("no rule and no shadow asks for the segment `{name}`"),
-                "remove it, or name it in the `in` or `not_in` of a rule",
+                format!("no rule and no shadow uses the segment `{name}`"),
+                "remove it, or add it to the `in` or `not_in` of a rule",
             );
         }
     }
@@ -197,8 +196,8 @@ fn repeated(view: &PartialPlan<'_>, warnings: &mut Warnings<'_>) {
                 WarningCode::RepeatedAccount,
                 (mention.span(), &at.index(mention.position)),
                 Some((first.span(), first_at.to_string())),
-                format!("`{}` is in this list already", excerpt(first.account)),
-                "remove it here, or write the account that was meant",
+                format!("`{}` is already in this list", excerpt(first.account)),
+                "remove it here, or write the intended account",
             );
         }
     }
@@ -208,41 +207,42 @@ fn repeated_in_files(view: &PartialPlan<'_>, warnings: &mut Warnings<'_>) {
     let at = JsonPointer::Root.field("segments");
     for segment in &view.segments {
         if let Some((span, file)) = &segment.file
-            && let Some(told) = &file.repeated
+            && let Some(message) = &file.repeated
         {
             let at = at.field(&segment.name.value);
             warnings.push(
                 WarningCode::RepeatedAccount,
                 (*span, &at.field("accounts_from")),
-                told.as_str(),
-                "remove all but one of these lines, or write the accounts that were meant",
+                message.as_str(),
+                "remove all but one of these lines, or write the intended accounts",
             );
         }
     }
 }
 
-/// An opaque account may be anything, so this is about what nobody writes on purpose.
+/// Warns about an opaque account that looks like a mistake. Any text can be one, so it only looks for what nobody
+/// writes on purpose.
 fn suspicious(at: &JsonPointer<'_>, account: &LocatedText<'_>, warnings: &mut Warnings<'_>) {
     let text = &*account.value;
     let shown = excerpt(text);
     let (what, instead) = if text.trim() != text {
         (
-            format!("`{shown}` has white space at its ends, which is a part of the account"),
+            format!("`{shown}` has white space at its ends, which is part of the account"),
             format!("write `{}`", excerpt(text.trim())),
         )
     } else if text.chars().any(char::is_control) {
         (
-            format!("`{shown}` has a control character in it"),
-            "write the account as requests name it".into(),
+            format!("`{shown}` contains a control character"),
+            "write the account as it appears in requests".into(),
         )
     } else if let Some(length) = digits_of_mistyped_sid(text) {
         let digits = match length {
-            32 => "that is `AC` and lower-case digits".into(),
+            32 => "an account SID is `AC` and lower-case hex digits".into(),
             _ => format!("it has {length} digits, not 32"),
         };
         (
             format!("`{shown}` looks like an account SID, but {digits}"),
-            "write the account as requests name it".into(),
+            "write the account as it appears in requests".into(),
         )
     } else {
         return;
@@ -255,7 +255,7 @@ fn suspicious(at: &JsonPointer<'_>, account: &LocatedText<'_>, warnings: &mut Wa
     );
 }
 
-/// How many hex digits it has, if it is nearly an account SID, but none.
+/// Returns the number of hex digits of a text that resembles an account SID but is not one.
 fn digits_of_mistyped_sid(text: &str) -> Option<usize> {
     let prefix = text.get(..2)?;
     let digits = text.get(2..)?;

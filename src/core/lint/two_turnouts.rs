@@ -1,4 +1,4 @@
-//! HTTP filter chains of a running proxy in which two filters are Turnout.
+//! Finds HTTP filter chains of a running proxy that have two Turnout filters.
 
 use std::collections::BTreeMap;
 
@@ -19,14 +19,14 @@ pub struct TwoTurnouts {
     pub listener: String,
     /// The filter that sees requests first.
     pub earlier: ChainFilter,
-    /// The one that undoes what the earlier one does.
+    /// The filter that undoes what the earlier one does.
     pub later: ChainFilter,
 }
 
 /// A filter of an HTTP filter chain.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ChainFilter {
-    /// Its place in the chain, from 1.
+    /// Its position in the chain, from 1.
     pub place: usize,
     /// Its name in the chain.
     pub name: String,

@@ -1,4 +1,4 @@
-//! Warnings while they are being found.
+//! Collects the warnings of a policy.
 
 use crate::diagnostics::location::{JsonPointer, Span};
 use crate::diagnostics::problem::Problem;
@@ -6,14 +6,14 @@ use crate::diagnostics::warning_code::WarningCode;
 use crate::diagnostics::{Diagnostic, Diagnostics, Document, LineCursor, Related};
 use crate::policy::config_stream::ElidedSpans;
 
-/// Of one kind; further ones are only counted.
+/// The most warnings of one kind that are kept; further ones are only counted.
 const KEPT_OF_A_KIND: usize = 1_000;
 
-/// Gathers warnings, but for those that are allowed.
+/// Collects warnings, except the allowed kinds.
 pub(super) struct Warnings<'o> {
     allowed: &'o [WarningCode],
     found: Vec<LocatedWarning>,
-    /// How many of each kind there are, those that are not kept included.
+    /// The number of warnings of each kind, including those that are not kept.
     counts: [usize; WarningCode::ALL.len()],
 }
 
@@ -34,7 +34,7 @@ impl<'o> Warnings<'o> {
         }
     }
 
-    /// `what` is the matter, and what to write `instead`.
+    /// Adds a warning: `what` is wrong, and what to do `instead`.
     pub(super) fn push(
         &mut self,
         code: WarningCode,
@@ -45,7 +45,7 @@ impl<'o> Warnings<'o> {
         self.push_with(code, (span, at), None, what, instead);
     }
 
-    /// As [`Warnings::push`], with another place that it is about.
+    /// Adds a warning as [`Warnings::push`] does, with a related location.
     pub(super) fn push_with(
         &mut self,
         code: WarningCode,
@@ -73,8 +73,7 @@ impl<'o> Warnings<'o> {
         }
     }
 
-    /// Adds them to the errors. Errors are not crowded out by warnings, nor is one kind of warning
-    /// by another.
+    /// Adds the warnings to the errors. Warnings do not displace errors, and no kind of warning displaces another.
     pub(super) fn finish(mut self, text: &str, diagnostics: &mut Diagnostics) {
         let total = self
             .counts
@@ -102,7 +101,7 @@ impl<'o> Warnings<'o> {
     }
 }
 
-/// Gives each warning its place in the text, in one pass over it.
+/// Computes the line and column of each warning, in one pass over the text.
 fn located(mut found: Vec<LocatedWarning>, text: &str) -> Vec<Diagnostic> {
     found.sort_by_key(|found| found.span.start);
     let mut offsets: Vec<usize> = found.iter().map(|found| found.span.start).collect();

@@ -9,7 +9,7 @@ use crate::plan::{Plan, Rollout, Serve};
 use crate::policy::time::Time;
 use crate::proxy::decision_header::Inbound;
 use crate::request::Request;
-use crate::request::account::{Account, AccountId};
+use crate::request::account_id::{Account, AccountId};
 use crate::request::headers::Headers;
 
 /// The decision of a rollout for an account, as far as it depends on the account alone.

@@ -15,7 +15,7 @@ pub struct PlanChange {
     /// The part.
     pub part: ChangedPart,
     /// The differences, one phrase each: `rule 3 accounts 5 % → 10 %`.
-    pub what: Vec<String>,
+    pub differences: Vec<String>,
 }
 
 /// A part of a policy.
@@ -37,34 +37,34 @@ impl Plan {
     pub fn changes_since(&self, old: Option<&Self>) -> Vec<PlanChange> {
         let mut changes = vec![PlanChange {
             part: ChangedPart::Policy,
-            what: policy_differences(old, self),
+            differences: policy_differences(old, self),
         }];
         changes.extend(segment_changes(old, self));
         changes.extend(rollout_changes(old, self));
-        changes.retain(|change| !change.what.is_empty());
+        changes.retain(|change| !change.differences.is_empty());
         changes
     }
 }
 
 /// Lists the differences outside of segments and rollouts.
 fn policy_differences(old: Option<&Plan>, new: &Plan) -> Vec<String> {
-    let mut what = Vec::new();
+    let mut differences = Vec::new();
     match (old.is_some_and(Plan::is_halted), new.halted) {
-        (false, true) => what.push("halted: everyone gets v1".into()),
-        (true, false) => what.push("no longer halted".into()),
+        (false, true) => differences.push("halted: everyone gets v1".into()),
+        (true, false) => differences.push("no longer halted".into()),
         _ => {}
     }
     let Some(old) = old else {
-        return what;
+        return differences;
     };
     if old.format() != new.format() {
-        what.push("`account.format` changed".into());
+        differences.push("`account.format` changed".into());
     }
     if !old.same_account_sources(new) {
-        what.push("`account.from` changed".into());
+        differences.push("`account.from` changed".into());
     }
     if old.collector != new.collector {
-        what.push(describe_change(
+        differences.push(describe_change(
             "collector",
             old.collector.as_deref(),
             new.collector.as_deref(),
@@ -77,9 +77,9 @@ fn policy_differences(old: Option<&Plan>, new: &Plan) -> Vec<String> {
     };
     let new_order = order(new, old);
     if order(old, new) != new_order {
-        what.push(format!("new order of rollouts: {}", new_order.join(", ")));
+        differences.push(format!("new order of rollouts: {}", new_order.join(", ")));
     }
-    what
+    differences
 }
 
 fn rollout_names(plan: &Plan) -> impl Iterator<Item = &str> {
@@ -95,7 +95,7 @@ fn segment_changes(old: Option<&Plan>, new: &Plan) -> Vec<PlanChange> {
     let removed = removed.filter(|name| !new.segment_names.contains(name));
     let all = new.segment_names.iter().chain(removed);
     let change = |name: &String| {
-        let what = match (old.and_then(|old| accounts(old, name)), accounts(new, name)) {
+        let difference = match (old.and_then(|old| accounts(old, name)), accounts(new, name)) {
             (None, Some(new)) => format!("new, {}", count_accounts(new.len())),
             (Some(old), None) => format!("removed, {}", count_accounts(old.len())),
             (Some(old), Some(new)) if old != new => format!(
@@ -109,7 +109,7 @@ fn segment_changes(old: Option<&Plan>, new: &Plan) -> Vec<PlanChange> {
         };
         Some(PlanChange {
             part: ChangedPart::Segment(name.clone()),
-            what: vec![what],
+            differences: vec![difference],
         })
     };
     all.filter_map(change).collect()
@@ -129,22 +129,22 @@ fn rollout_changes(old: Option<&Plan>, new: &Plan) -> Vec<PlanChange> {
     });
     let by_name: BTreeMap<&str, (&Plan, &Rollout)> = pairs.collect();
     let known: BTreeSet<&str> = rollout_names(new).collect();
-    let change = |name: &str, what| PlanChange {
+    let change = |name: &str, differences| PlanChange {
         part: ChangedPart::Rollout(name.to_owned()),
-        what,
+        differences,
     };
     let kept = new.rollouts.iter().map(|rollout| {
-        let what = match by_name.get(rollout.name.as_str()) {
+        let differences = match by_name.get(rollout.name.as_str()) {
             Some(before) => rollout::list_differences(*before, (new, rollout)),
             None => rollout::describe_new(new, rollout),
         };
-        change(&rollout.name, what)
+        change(&rollout.name, differences)
     });
     let removed = old.iter().flat_map(|old| &old.rollouts);
     let removed = removed.filter(|rollout| !known.contains(rollout.name.as_str()));
     let removed = removed.map(|rollout| {
-        let what = format!("removed, its mode was {}", rollout.mode.as_str());
-        change(&rollout.name, vec![what])
+        let difference = format!("removed, its mode was {}", rollout.mode.as_str());
+        change(&rollout.name, vec![difference])
     });
     kept.chain(removed).collect()
 }

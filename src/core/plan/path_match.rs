@@ -198,28 +198,30 @@ impl TemplateError {
     /// What is wrong, as a clause.
     pub(crate) fn what(self) -> &'static str {
         match self {
-            Self::NoSlash => "a path begins with `/`",
-            Self::Query => "a path ends before its query: it holds no `?` and no `#`",
-            Self::RestNotLast => "`**` stands for the rest of a path, so nothing can follow it",
-            Self::StarInText => "`*` stands for one whole segment, `**` for all that follow",
-            Self::Brace => "the only place with a name is `{account}`",
-            Self::NoAccount => "the template does not say where the account stands",
+            Self::NoSlash => "expected a path that begins with `/`",
+            Self::Query => "expected a path without a query, found `?` or `#`",
+            Self::RestNotLast => "`**` matches the rest of the path, so nothing can follow it",
+            Self::StarInText => "`*` matches one whole segment, and `**` the rest of the path",
+            Self::Brace => "the only named placeholder is `{account}`",
+            Self::NoAccount => "the template has no `{account}`",
             Self::ManyAccounts => "the template has more than one `{account}`",
-            Self::AccountInMatch => "`{account}` is read under /account/from, not here",
+            Self::AccountInMatch => "`{account}` is only allowed under /account/from",
         }
     }
 
     /// What to write instead, as an imperative.
     pub(crate) fn help(self) -> &'static str {
         match self {
-            Self::NoSlash => "write it from its first `/`",
-            Self::Query => "leave out the query",
-            Self::RestNotLast => "keep `**` at the end alone, and write `*` for one segment",
-            Self::StarInText => "write `/*/` or `/**`, or a prefix instead of a template",
-            Self::Brace => "write `*` for a segment of any text",
-            Self::NoAccount => "write `{account}` in its place, as in `/Accounts/{account}/**`",
-            Self::ManyAccounts => "keep one of them, and write `*` for the others",
-            Self::AccountInMatch => "write `*` in its place",
+            Self::NoSlash => "add the leading `/`",
+            Self::Query => "remove the query",
+            Self::RestNotLast => "use `**` only at the end, and `*` for one segment",
+            Self::StarInText => "write `/*/` or `/**`, or use a prefix instead of a template",
+            Self::Brace => "write `*` to match any segment",
+            Self::NoAccount => {
+                "write `{account}` where the account is, as in `/Accounts/{account}/**`"
+            }
+            Self::ManyAccounts => "keep one of them and write `*` for the others",
+            Self::AccountInMatch => "write `*` instead",
         }
     }
 }

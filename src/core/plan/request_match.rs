@@ -1,7 +1,7 @@
 //! The conditions of a policy: a rollout's `match` and a rule's `when`.
 
 use crate::plan::path_match::PathMatch;
-use crate::plan::segments::SegmentSet;
+use crate::plan::segment_lookup::SegmentSet;
 use crate::request::Request;
 use crate::request::headers::Headers;
 

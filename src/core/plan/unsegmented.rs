@@ -5,7 +5,7 @@
 
 use crate::bucketing::Fraction;
 use crate::plan::request_match::RegionMatch;
-use crate::plan::segments::SegmentSet;
+use crate::plan::segment_lookup::SegmentSet;
 use crate::plan::{Mode, Plan, Rollout, Serve};
 use crate::policy::time::Time;
 use crate::request::headers::Headers;
@@ -77,7 +77,7 @@ impl Plan {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::request::account::Account;
+    use crate::request::account_id::Account;
 
     const LISTED: &str = "AC00000000000000000000000000000000";
 

@@ -1,29 +1,29 @@
-//! Accounts that a policy keeps in files: `"accounts_from": "hvc.csv"`.
+//! Accounts in files, which a policy names: `"accounts_from": "hvc.csv"`.
 //!
-//! A proxy cannot read files, so whoever can puts the accounts into the policy before it goes there.
-//! This module lists the files that a policy names ([`ParsedPolicy::account_files`]) and holds what was found in
-//! them ([`AccountFiles`]); the command reads them.
+//! A proxy cannot read files, so the command inlines their accounts into the policy before it sends it. This module
+//! lists the files that a policy names ([`ParsedPolicy::account_files`]) and holds their accounts
+//! ([`AccountFiles`]); the command reads the files.
 
 use std::borrow::Borrow;
 
 use crate::diagnostics::problem::excerpt;
 use crate::policy::parsed_policy::ParsedPolicy;
-use crate::request::account::{Format, Sid, is_opaque_account};
+use crate::request::account_id::{Format, Sid, is_opaque_account};
 
 /// A file that a segment of a policy names.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AccountFileReference {
-    /// The segment.
+    /// The name of the segment.
     pub segment: String,
-    /// As the policy names it: relative to the policy's own file.
+    /// The path in the policy, relative to the policy's own file.
     pub file: String,
-    /// Its name or its place from 1, where the file is CSV; otherwise each line is an account.
+    /// The column of a CSV file: its name, or its number from 1. `None` if each line is an account.
     pub column: Option<String>,
 }
 
 impl ParsedPolicy<'_> {
-    /// The files that the policy names, in its order, and the format of the accounts in them; both as far as the
-    /// policy can be read.
+    /// Returns the format of the accounts and the files that the policy names, in the order of the policy; both as
+    /// far as the policy can be read.
     #[must_use]
     pub fn account_files(&self) -> (Option<Format>, Vec<AccountFileReference>) {
         let Some(policy) = &self.document else {
@@ -44,19 +44,19 @@ impl ParsedPolicy<'_> {
         (self.account_format(), files.collect())
     }
 
-    /// The format of the accounts, as far as the policy can be read.
+    /// Returns the format of the accounts, as far as the policy can be read.
     pub(crate) fn account_format(&self) -> Option<Format> {
         let account = self.document.as_ref()?.account.value()?;
         Format::from_name(&account.value.format.value()?.value)
     }
 }
 
-/// What was found in the files that a policy names.
+/// The contents of the files that a policy names.
 #[derive(Debug, Default)]
 pub struct AccountFiles(Vec<(String, AccountFile)>);
 
 impl AccountFiles {
-    /// What was found for a segment.
+    /// Adds the contents of the file of a segment.
     pub fn insert(&mut self, segment: impl Into<String>, file: AccountFile) {
         self.0.push((segment.into(), file));
     }
@@ -67,35 +67,35 @@ impl AccountFiles {
     }
 }
 
-/// What was found in one file.
+/// The contents of one file: its accounts, or why it cannot be used.
 #[derive(Debug)]
 pub struct AccountFile(pub(crate) Result<FileAccounts, UnusableFile>);
 
-/// Why a file is of no use: what is wrong, and what to do instead.
+/// Why a file cannot be used, and what to do instead.
 #[derive(Debug)]
 pub(crate) struct UnusableFile {
     pub(crate) what: String,
     pub(crate) instead: String,
 }
 
-/// The accounts of a file, sorted, each once.
+/// The accounts of a file, sorted, without duplicates.
 #[derive(Debug)]
 pub(crate) struct FileAccounts {
     pub(crate) list: AccountList,
-    /// What to tell of accounts that are in it more than once, if any are.
+    /// The message about accounts that the file has more than once, if there are any.
     pub(crate) repeated: Option<String>,
     /// Whether messages may quote its accounts.
     pub(crate) is_quotable: bool,
 }
 
-/// Whether messages quote the text of a file of accounts. Whoever writes a policy chooses the file, and is not
-/// always allowed to read it.
+/// Whether messages quote the text of an account file. The author of a policy chooses the file, and may not be
+/// allowed to read it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum FileQuoting {
-    /// Only the numbers of its lines, and what is wrong with them.
+    /// Messages contain only line numbers and what is wrong.
     #[default]
     Hidden,
-    /// The text too.
+    /// Messages also quote the text.
     Shown,
 }
 
@@ -115,7 +115,7 @@ impl AccountList {
 }
 
 impl AccountFile {
-    /// A file that is not there, or that has lines which are no account.
+    /// Creates a file that cannot be used: it is missing, or has lines that are not accounts.
     #[must_use]
     pub fn unusable(what: impl Into<String>, instead: impl Into<String>) -> Self {
         Self(Err(UnusableFile {
@@ -125,11 +125,11 @@ impl AccountFile {
     }
 }
 
-/// Gathers the accounts of a file.
+/// Collects the accounts of a file.
 #[derive(Debug)]
 pub struct AccountListBuilder(Lines);
 
-/// Each with the number of its line.
+/// The accounts, each with its line number.
 #[derive(Debug)]
 enum Lines {
     Sids(Vec<(u128, u64)>),
@@ -137,7 +137,7 @@ enum Lines {
 }
 
 impl AccountListBuilder {
-    /// Of accounts of this format.
+    /// Creates a builder for accounts of this format.
     #[must_use]
     pub fn new(format: Format) -> Self {
         Self(match format {
@@ -146,7 +146,7 @@ impl AccountListBuilder {
         })
     }
 
-    /// The account in a line; what is none is left out.
+    /// Adds the account of a line. A malformed account is ignored.
     pub fn push(&mut self, line: u64, account: &[u8]) {
         match &mut self.0 {
             Lines::Sids(lines) => {
@@ -159,7 +159,7 @@ impl AccountListBuilder {
         }
     }
 
-    /// How many there are.
+    /// Returns the number of accounts, duplicates included.
     #[must_use]
     pub fn len(&self) -> usize {
         match &self.0 {
@@ -168,13 +168,13 @@ impl AccountListBuilder {
         }
     }
 
-    /// Whether there is none.
+    /// Whether there are no accounts.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// The base64 of the SIDs, sorted, as `accounts_packed` has them; nothing where accounts are opaque.
+    /// Returns the base64 of the sorted SIDs, as in `accounts_packed`; `None` if the accounts are opaque.
     #[must_use]
     pub fn pack(self) -> Option<String> {
         match self.into_list("", FileQuoting::Hidden).list {
@@ -183,13 +183,13 @@ impl AccountListBuilder {
         }
     }
 
-    /// All of them, found in the file of this name.
+    /// Returns the accounts as the contents of the file with this name.
     #[must_use]
     pub fn into_file(self, name: &str, text: FileQuoting) -> AccountFile {
         AccountFile(Ok(self.into_list(name, text)))
     }
 
-    /// A SID is a SID in whatever file it is; an opaque account may be any text.
+    /// Sorts the accounts. SIDs may always be quoted, but an opaque account may be any text.
     fn into_list(self, name: &str, text: FileQuoting) -> FileAccounts {
         match self.0 {
             Lines::Sids(lines) => {
@@ -217,14 +217,14 @@ impl AccountListBuilder {
     }
 }
 
-/// The accounts in order, each once, and what to tell of those that were there more often. What is not
-/// shown is only told by its lines.
+/// Returns the accounts in order, without duplicates, and a message about the duplicates. `show` returns `None` for
+/// an account that must not be quoted; the message then has only its line numbers.
 fn sorted<T: Ord + Borrow<B>, B: ?Sized>(
     mut lines: Vec<(T, u64)>,
     name: &str,
     show: impl Fn(&B) -> Option<String>,
 ) -> (Vec<T>, Option<String>) {
-    /// Of several only the first ones are named.
+    /// The most duplicates that the message names.
     const NAMED: usize = 3;
     lines.sort_unstable();
     let same = lines.chunk_by(|(a, _), (b, _)| a == b);
@@ -238,7 +238,7 @@ fn sorted<T: Ord + Borrow<B>, B: ?Sized>(
                     Some(account) => format!("`{account}`"),
                     None => String::from("one"),
                 };
-                named.push(format!("{account} in its lines {first} and {again}"));
+                named.push(format!("{account} on lines {first} and {again}"));
             }
         }
     }
@@ -246,14 +246,14 @@ fn sorted<T: Ord + Borrow<B>, B: ?Sized>(
         0 => String::new(),
         others => format!(", and {others} others"),
     };
-    let told = (repeated > 0).then(|| {
+    let message = (repeated > 0).then(|| {
         let file = excerpt(name);
         format!(
-            "`{file}` has accounts more than once: {}{others}",
+            "`{file}` has duplicate accounts: {}{others}",
             named.join(", ")
         )
     });
     let mut accounts: Vec<T> = lines.into_iter().map(|(account, _)| account).collect();
     accounts.dedup();
-    (accounts, told)
+    (accounts, message)
 }

@@ -1,121 +1,124 @@
-//! A text as it comes in, piece by piece, with its packed accounts taken out.
+//! A configuration text that arrives in pieces, with its packed accounts removed.
 //!
-//! A million packed accounts are 21 MB in a text that is some kilobytes without them, and JSON is
-//! read in more than one pass. So they are unpacked on the way in, and what is read as JSON is the
-//! rest, in which their string is left empty. What was taken out is known by its place, and places
-//! in the rest are told as places in the text ([`ElidedSpans`]); nobody outside sees a difference.
+//! A million packed accounts are 21 MB of a text whose rest is a few kilobytes, and JSON is read in more than one
+//! pass. So the accounts are unpacked as they arrive, and only the remaining text is read as JSON, with an empty
+//! string in place of the accounts. [`ElidedSpans`] records what was removed and converts offsets in the remaining
+//! text to offsets in the original text, so that diagnostics do not change.
 //!
-//! Nothing is judged here. Whatever cannot be taken out stays in its string, and is found there.
+//! This module reports nothing. Text that it cannot unpack stays in its string, and the JSON reader reports it.
 
 use crate::policy::packed_accounts::Unpacker;
 use crate::proxy::max_held_bytes::MaxHeldBytes;
 
-/// The field whose string is taken out, quotes included.
+/// The field whose string is removed, quotes included.
 const FIELD: &[u8] = b"\"accounts_packed\"";
-/// No policy has more segments.
+/// The largest number of segments that a policy has.
 const MAX_ELIDED_SPANS: usize = 1_000;
 
-/// Takes a text in.
+/// Receives a configuration text and removes its packed accounts.
 pub struct ConfigStream {
     rest: Vec<u8>,
-    cuts: Vec<ElidedSpan>,
+    spans: Vec<ElidedSpan>,
     state: ScanState,
-    /// Where the last string began in `rest`.
+    /// The offset in `rest` at which the last string began.
     string: usize,
-    /// How long the text is expected to be still.
+    /// The number of bytes that are still expected.
     to_come: usize,
 }
 
 #[derive(Clone, Copy)]
 enum ScanState {
     Outside,
-    /// Behind the field's name.
+    /// After the field's name.
     Named,
-    /// Behind its colon.
+    /// After the colon that follows the field's name.
     Expected,
     InString,
-    /// Behind a backslash in a string.
+    /// After a backslash in a string.
     Escaped,
     InPacked,
 }
 
-/// Something that was taken out.
+/// A removed span.
 #[derive(Clone)]
 struct ElidedSpan {
-    /// Where, in the rest: behind the quote.
+    /// The offset in the remaining text, after the opening quote.
     at: usize,
-    /// How many bytes; they are characters, and none of them ends a line.
+    /// The length in bytes. Each byte is one character, and none of them is a line break.
     length: usize,
-    /// Until somebody asks for it.
+    /// The unpacked accounts; `None` after [`ElidedSpans::take`].
     unpacker: Option<Unpacker>,
 }
 
-/// What was taken out of a text, and so where the places of the rest are in it.
+/// The spans that were removed from a text. They convert offsets in the remaining text to offsets in the original
+/// text.
 #[derive(Clone, Default)]
 pub(crate) struct ElidedSpans(Vec<ElidedSpan>);
 
 impl ConfigStream {
-    /// For a text of about so many bytes.
+    /// Creates a stream for a text of approximately `length` bytes.
     #[must_use]
     pub const fn new(length: usize) -> Self {
         Self {
             rest: Vec::new(),
-            cuts: Vec::new(),
+            spans: Vec::new(),
             state: ScanState::Outside,
             string: 0,
             to_come: length,
         }
     }
 
-    /// The bytes that it holds, spare room included.
+    /// Returns the number of bytes that the stream holds, spare capacity included.
     #[must_use]
     pub fn held_bytes(&self) -> usize {
-        let unpackers = self.cuts.iter().filter_map(|cut| cut.unpacker.as_ref());
-        let packed = unpackers.map(|unpacker| unpacker.room().saturating_mul(size_of::<u128>()));
+        let unpackers = self.spans.iter().filter_map(|span| span.unpacker.as_ref());
+        let packed =
+            unpackers.map(|unpacker| unpacker.capacity().saturating_mul(size_of::<u128>()));
         packed.fold(self.rest.capacity(), usize::saturating_add)
     }
 
-    /// The bytes that it may need for a moment to take in more: what is kept moves as it grows.
+    /// Returns the number of bytes that the stream may need temporarily to grow, because growing copies the text.
     #[must_use]
     pub fn growth_bytes(&self) -> usize {
         self.rest.capacity().saturating_mul(2)
     }
 
-    /// How many bytes there are, without what was taken out.
+    /// Returns the length of the remaining text in bytes.
     #[must_use]
     pub fn len(&self) -> usize {
         self.rest.len()
     }
 
-    /// Whether there are none.
+    /// Whether the remaining text is empty.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.rest.is_empty()
     }
 
-    /// How many commas there are, without what was taken out: no more values are in lists and objects.
+    /// Returns the number of commas in the remaining text. This bounds the number of values in its lists and
+    /// objects.
     #[must_use]
     pub fn commas(&self) -> usize {
         self.rest.iter().filter(|byte| **byte == b',').count()
     }
 
-    /// Whether the policy may be asked for once more: it has packed accounts and, as far as its beginning
-    /// shows, no revision.
+    /// Whether the text may have to be read a second time to compute the revision: it has packed accounts and, in
+    /// its first 4 KB, no revision.
     #[must_use]
     pub fn needs_second_read(&self) -> bool {
         const BEGINNING: usize = 4_096;
         let beginning = self.rest.get(..BEGINNING).unwrap_or(&self.rest);
         let mut words = beginning.split(|byte| *byte == b'"');
-        !self.cuts.is_empty() && !words.any(|word| word == b"revision")
+        !self.spans.is_empty() && !words.any(|word| word == b"revision")
     }
 
-    /// The limit in the text that is kept.
+    /// Returns the limit that the remaining text sets, or the default.
     #[must_use]
     pub fn limit(&self) -> MaxHeldBytes {
         MaxHeldBytes::find(&self.rest).unwrap_or_default()
     }
 
-    /// The next piece.
+    /// Adds the next piece.
     pub fn push(&mut self, piece: &[u8]) {
         let mut piece = piece;
         while let Some((byte, after)) = piece.split_first() {
@@ -125,9 +128,13 @@ impl ConfigStream {
                 piece = piece.get(taken..).unwrap_or_default();
                 if !piece.is_empty() {
                     self.state = ScanState::InString;
-                    // Each has room for all that was to come: a thousand of them had more than there is.
-                    let unpacker = self.cuts.last_mut().and_then(|cut| cut.unpacker.as_mut());
-                    unpacker.into_iter().for_each(Unpacker::pause);
+                    // Each unpacker has capacity for all of the expected text. A thousand of them would need more
+                    // memory than there is.
+                    let unpacker = self
+                        .spans
+                        .last_mut()
+                        .and_then(|span| span.unpacker.as_mut());
+                    unpacker.into_iter().for_each(Unpacker::release_spare);
                 }
                 continue;
             }
@@ -139,14 +146,14 @@ impl ConfigStream {
     }
 
     fn unpack(&mut self, piece: &[u8]) -> usize {
-        let Some(cut) = self.cuts.last_mut() else {
+        let Some(span) = self.spans.last_mut() else {
             return 0;
         };
-        let taken = cut
+        let taken = span
             .unpacker
             .as_mut()
             .map_or(0, |unpacker| unpacker.take(piece));
-        cut.length = cut.length.saturating_add(taken);
+        span.length = span.length.saturating_add(taken);
         taken
     }
 
@@ -158,8 +165,8 @@ impl ConfigStream {
                 _ => ScanState::Outside,
             },
             (ScanState::InString | ScanState::Escaped, _) => ScanState::InString,
-            (ScanState::Expected, b'"') if self.cuts.len() < MAX_ELIDED_SPANS => {
-                self.cuts.push(ElidedSpan {
+            (ScanState::Expected, b'"') if self.spans.len() < MAX_ELIDED_SPANS => {
+                self.spans.push(ElidedSpan {
                     at: self.rest.len(),
                     length: 0,
                     unpacker: Some(Unpacker::new(self.to_come)),
@@ -178,47 +185,48 @@ impl ConfigStream {
         }
     }
 
-    /// The rest, and what was taken out of it.
+    /// Returns the remaining text and the removed spans.
     pub(crate) fn finish(self) -> (Vec<u8>, ElidedSpans) {
-        (self.rest, ElidedSpans(self.cuts))
+        (self.rest, ElidedSpans(self.spans))
     }
 }
 
 impl ElidedSpans {
-    /// What was taken out behind this place of the rest.
+    /// Takes the accounts that were removed at this offset of the remaining text.
     pub(crate) fn take(&mut self, at: usize) -> Option<Unpacker> {
-        let cut = self.0.binary_search_by_key(&at, |cut| cut.at).ok()?;
-        self.0.get_mut(cut)?.unpacker.take()
+        let span = self.0.binary_search_by_key(&at, |span| span.at).ok()?;
+        self.0.get_mut(span)?.unpacker.take()
     }
 
-    /// Those of a part of the rest, which is read by itself: here they stay as places.
-    pub(crate) fn part(&mut self, start: usize, end: usize) -> Self {
+    /// Takes the spans inside a part of the remaining text, which is read on its own. The offsets of the spans stay
+    /// in `self`.
+    pub(crate) fn take_part(&mut self, start: usize, end: usize) -> Self {
         let inside = self
             .0
             .iter_mut()
-            .filter(|cut| (start..end).contains(&cut.at));
-        let cuts = inside.map(|cut| ElidedSpan {
-            at: cut.at.saturating_sub(start),
-            length: cut.length,
-            unpacker: cut.unpacker.take(),
+            .filter(|span| (start..end).contains(&span.at));
+        let spans = inside.map(|span| ElidedSpan {
+            at: span.at.saturating_sub(start),
+            length: span.length,
+            unpacker: span.unpacker.take(),
         });
-        Self(cuts.collect())
+        Self(spans.collect())
     }
 
-    pub(crate) fn are_none(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
-    /// Where a place of the rest is in the text.
-    pub(crate) fn place(&self, at: usize) -> usize {
-        at.saturating_add(self.between(0, at))
+    /// Converts an offset in the remaining text to an offset in the original text.
+    pub(crate) fn original_offset(&self, at: usize) -> usize {
+        at.saturating_add(self.removed_between(0, at))
     }
 
-    /// How much was taken out between two places of the rest.
-    pub(crate) fn between(&self, start: usize, end: usize) -> usize {
-        let before = self.0.iter().take_while(|cut| cut.at <= end);
-        let between = before.filter(|cut| cut.at > start);
-        between.fold(0, |sum, cut| sum.saturating_add(cut.length))
+    /// Returns the number of bytes that were removed between two offsets of the remaining text.
+    pub(crate) fn removed_between(&self, start: usize, end: usize) -> usize {
+        let before = self.0.iter().take_while(|span| span.at <= end);
+        let between = before.filter(|span| span.at > start);
+        between.fold(0, |sum, span| sum.saturating_add(span.length))
     }
 }
 
@@ -226,20 +234,20 @@ impl ElidedSpans {
 mod tests {
     use super::*;
 
-    /// A VM that has no memory left traps.
+    /// A VM that runs out of memory traps.
     #[test]
-    fn many_short_ones_in_a_long_text_take_little_room() {
+    fn many_short_spans_in_a_long_text_take_little_memory() {
         let mut text = "{\"accounts_packed\": \"AAAA\"}".repeat(MAX_ELIDED_SPANS);
         text.push_str(&" ".repeat(1 << 20));
-        let mut intake = ConfigStream::new(text.len());
+        let mut stream = ConfigStream::new(text.len());
         for piece in text.as_bytes().chunks(1_000) {
-            intake.push(piece);
+            stream.push(piece);
         }
-        let (_, ElidedSpans(cuts)) = intake.finish();
-        assert_eq!(cuts.len(), MAX_ELIDED_SPANS);
-        let room = cuts
+        let (_, ElidedSpans(spans)) = stream.finish();
+        assert_eq!(spans.len(), MAX_ELIDED_SPANS);
+        let room = spans
             .iter()
-            .map(|cut| cut.unpacker.as_ref().map_or(0, Unpacker::room));
+            .map(|span| span.unpacker.as_ref().map_or(0, Unpacker::capacity));
         assert!(room.sum::<usize>() <= MAX_ELIDED_SPANS * 64);
     }
 }

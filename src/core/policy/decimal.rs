@@ -1,28 +1,28 @@
 //! JSON numbers as exact decimals.
 //!
-//! They are parsed by hand: `serde_json` rounds them to floats, and core uses none.
+//! They are parsed by hand, because `serde_json` rounds them to floats, and core has no floats.
 //!
-//! What a policy goes through may write its numbers anew: a `google.protobuf.Struct` has doubles, and
-//! is printed as `1e-06`, `5.0` or `1e+06`. So a number counts by its value, however it is written;
-//! and where a double holds another value than the one that is written, a policy does not take it.
+//! Tools between the author and the proxy may rewrite the numbers of a policy: a `google.protobuf.Struct` holds
+//! doubles and prints them as `1e-06`, `5.0` or `1e+06`. So a number counts by its value, in any notation, and a
+//! policy must not contain a number whose value changes when it is stored as a double.
 
-/// ±`digits` · 10^`shift`.
+/// A decimal number: ±`digits` · 10^`shift`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Decimal {
     pub(crate) is_negative: bool,
-    /// Without zeros at either end; empty for zero.
+    /// The digits without zeros at either end; empty for zero.
     pub(crate) digits: String,
     pub(crate) shift: i64,
 }
 
-/// Of any decimal of so many digits a double's shortest text is the decimal itself.
+/// The number of digits up to which the shortest text of the nearest double is the decimal itself.
 const DIGITS_OF_A_DOUBLE: usize = 15;
-/// Within these powers of ten, which are all that a double has but the outermost.
+/// The largest power of ten that counts as exact. A double has slightly more.
 const LARGEST_POWER: i64 = 300;
 
 impl Decimal {
-    /// Of the literal of a JSON number, `12.5` or `1.25e1`.
-    pub(crate) fn of(literal: &str) -> Self {
+    /// Parses the literal of a JSON number, such as `12.5` or `1.25e1`.
+    pub(crate) fn parse(literal: &str) -> Self {
         let (is_negative, literal) = match literal.strip_prefix('-') {
             Some(rest) => (true, rest),
             None => (false, literal),
@@ -45,17 +45,17 @@ impl Decimal {
         }
     }
 
-    /// The power of ten above the first digit.
+    /// Returns the power of ten above the first digit.
     pub(crate) fn top(&self) -> i64 {
         self.shift.saturating_add(to_i64(self.digits.len()))
     }
 
-    /// Whether a double holds it, and no other decimal of as few digits is the same double.
-    pub(crate) fn is_held_by_a_double(&self) -> bool {
+    /// Whether a double identifies this number: no other decimal with as few digits has the same double.
+    pub(crate) fn is_exact_in_a_double(&self) -> bool {
         self.digits.len() <= DIGITS_OF_A_DOUBLE && self.top().abs() <= LARGEST_POWER
     }
 
-    /// The text of a whole number of at most `most` digits.
+    /// Returns the number as an integer of at most `most` digits, or `None` if it is not one.
     pub(crate) fn whole(&self, most: usize) -> Option<String> {
         if self.digits.is_empty() {
             return Some("0".into());
@@ -69,7 +69,7 @@ impl Decimal {
     }
 }
 
-/// Saturates: an exponent that does not fit is out of range or too precise all the same.
+/// Parses an exponent, and saturates. An exponent that does not fit is out of range or too precise in any case.
 fn exponent_value(exponent: &str) -> i64 {
     exponent.parse().unwrap_or(if exponent.starts_with('-') {
         i64::MIN
@@ -106,7 +106,7 @@ mod tests {
             ("1e99999999999999999999", None),
         ] {
             assert_eq!(
-                Decimal::of(literal).whole(20).as_deref(),
+                Decimal::parse(literal).whole(20).as_deref(),
                 expected,
                 "{literal}"
             );
@@ -114,8 +114,8 @@ mod tests {
     }
 
     #[test]
-    fn a_double_gives_back_what_it_holds() {
-        for (literal, is_held) in [
+    fn an_exact_double_prints_the_same_decimal() {
+        for (literal, is_exact) in [
             ("0", true),
             ("0.1", true),
             ("0.123456789012345", true),
@@ -128,12 +128,12 @@ mod tests {
             ("1e-302", false),
             ("1e400", false),
         ] {
-            let decimal = Decimal::of(literal);
-            assert_eq!(decimal.is_held_by_a_double(), is_held, "{literal}");
+            let decimal = Decimal::parse(literal);
+            assert_eq!(decimal.is_exact_in_a_double(), is_exact, "{literal}");
             let again: f64 = literal.parse().unwrap();
             for again in [format!("{again}"), format!("{again:e}")] {
                 assert!(
-                    !is_held || Decimal::of(&again) == decimal,
+                    !is_exact || Decimal::parse(&again) == decimal,
                     "{literal}: {again}"
                 );
             }

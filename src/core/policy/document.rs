@@ -1,14 +1,14 @@
-//! The policy as the JSON says it: right in its types, not yet in its meaning.
+//! The wire types of the policy: JSON with the right types, not yet checked for its meaning.
 //!
-//! What is said of a type and of a field here is what an author reads in an editor: with the feature
-//! `schema`, the JSON Schema of the policy is made of these very types.
+//! With the feature `schema`, these types generate the JSON Schema of the policy. The doc comments of types and
+//! fields are its descriptions, which policy authors read in their editors.
 
 #[cfg(feature = "schema")]
 use schemars::JsonSchema;
 
 use crate::policy::json::{Field, List, Located, LocatedText, Map, Number};
 
-/// Which accounts, and which of their requests, take v2.
+/// Decides which accounts, and which of their requests, take v2.
 #[cfg_attr(
     feature = "schema",
     derive(JsonSchema),
@@ -16,28 +16,28 @@ use crate::policy::json::{Field, List, Located, LocatedText, Map, Number};
 )]
 #[derive(Clone)]
 pub(crate) struct RawPolicy<'a> {
-    /// Where editors find the schema of this document; it decides nothing.
+    /// The path or URL of the JSON Schema, for editors. It has no effect on decisions.
     #[cfg_attr(feature = "schema", schemars(rename = "$schema"))]
     #[expect(dead_code, reason = "it is for editors alone")]
     pub(crate) schema: Field<LocatedText<'a>>,
-    /// The version of the policy's language: 1.
+    /// The version of the policy language. It is 1.
     #[cfg_attr(feature = "schema", schemars(required, extend("const" = 1)))]
     pub(crate) version: Field<Number<'a>>,
-    /// A name of this version of the policy, for metrics and logs; a hash of the text unless given.
+    /// The name of this version of the policy, for metrics and logs. Default: a hash of the text.
     #[cfg_attr(feature = "schema", schemars(regex(pattern = REVISION)))]
     pub(crate) revision: Field<LocatedText<'a>>,
-    /// Where a request says which account it is for.
+    /// Where requests name the account, and what an account looks like.
     #[cfg_attr(feature = "schema", schemars(required))]
     pub(crate) account: Field<Located<RawAccount<'a>>>,
-    /// Named sets of accounts.
+    /// Named sets of accounts, for the conditions of rules.
     #[cfg_attr(feature = "schema", schemars(extend("propertyNames" = { "pattern": NAME }, "maxProperties" = 1_000)))]
     pub(crate) segments: Field<Map<'a, Located<RawSegment<'a>>>>,
-    /// Everyone takes v1 at once, whatever else the policy says.
+    /// If true, every request takes v1, whatever else the policy contains.
     pub(crate) halted: Field<Located<bool>>,
-    /// The cluster of an OpenTelemetry collector (OTLP/HTTP) that is to have the records of shadow
-    /// mode too.
+    /// The Envoy cluster of an OpenTelemetry collector (OTLP/HTTP) that also receives the records of shadow
+    /// requests.
     pub(crate) collector: Field<LocatedText<'a>>,
-    /// The moves from v1 to v2. The first whose `match` holds has the request.
+    /// The moves from v1 to v2. The first rollout whose `match` matches a request decides it.
     #[cfg_attr(feature = "schema", schemars(required, length(max = 1_000)))]
     pub(crate) rollouts: Field<List<Located<RawRollout<'a>>>>,
 }
@@ -45,11 +45,11 @@ pub(crate) struct RawPolicy<'a> {
 #[cfg(feature = "schema")]
 const REVISION: &str = "^[A-Za-z0-9._+-]{1,64}$";
 
-/// Of segments and rollouts.
+/// The form of the names of segments and rollouts.
 #[cfg(feature = "schema")]
 const NAME: &str = "^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$";
 
-/// Where a request says which account it is for.
+/// Where requests name the account, and what an account looks like.
 #[cfg_attr(
     feature = "schema",
     derive(JsonSchema),
@@ -57,7 +57,8 @@ const NAME: &str = "^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$";
 )]
 #[derive(Clone)]
 pub(crate) struct RawAccount<'a> {
-    /// Places in a request. The first that is present decides, even when what it holds is malformed.
+    /// The places in a request that can name the account. The first one that is present decides, even if its
+    /// content is malformed.
     #[cfg_attr(feature = "schema", schemars(required, length(min = 1, max = 1_000)))]
     pub(crate) from: Field<List<Located<RawSource<'a>>>>,
     /// `sid`: `AC` and 32 lower-case hex digits. `opaque`: any 1 to 128 bytes.
@@ -65,7 +66,7 @@ pub(crate) struct RawAccount<'a> {
     pub(crate) format: Field<LocatedText<'a>>,
 }
 
-/// One place of the account: a header, the user name of Basic authentication, or the path.
+/// A place in a request that can name the account: a header, the user name of Basic authentication, or the path.
 #[cfg_attr(
     feature = "schema",
     derive(JsonSchema),
@@ -73,17 +74,17 @@ pub(crate) struct RawAccount<'a> {
 )]
 #[derive(Clone)]
 pub(crate) struct RawSource<'a> {
-    /// The value of this header.
+    /// The name of a header whose value is the account.
     pub(crate) header: Field<LocatedText<'a>>,
-    /// The user name of `authorization: Basic …`.
+    /// The account is the user name in `authorization: Basic …`.
     #[cfg_attr(feature = "schema", schemars(extend("enum" = ["username"])))]
     pub(crate) basic_auth: Field<LocatedText<'a>>,
-    /// A path with `{account}` in its place, `*` for one segment, a final `**` for the rest:
-    /// `/2010-04-01/Accounts/{account}/**`.
+    /// A path template in which `{account}` is the account, `*` matches one segment, and a final `**` matches the
+    /// rest: `/2010-04-01/Accounts/{account}/**`.
     pub(crate) path: Field<LocatedText<'a>>,
 }
 
-/// A named set of accounts: a list, a file, or packed.
+/// A named set of accounts: as a list, in a file, or packed.
 #[cfg_attr(
     feature = "schema",
     derive(JsonSchema),
@@ -91,16 +92,16 @@ pub(crate) struct RawSource<'a> {
 )]
 #[derive(Clone)]
 pub(crate) struct RawSegment<'a> {
-    /// The accounts, each of the policy's format.
+    /// The accounts, each in the format of the policy.
     pub(crate) accounts: Field<List<LocatedText<'a>>>,
-    /// The file that has the accounts, one in each line or in a column of CSV. `turnout render` and
-    /// `turnout apply` put them in: a proxy reads no files.
+    /// A file with the accounts: one per line, or in a CSV column. Proxies read no files, so `turnout render` and
+    /// `turnout apply` replace it by the accounts.
     #[cfg_attr(
         feature = "schema",
         schemars(with = "Field<crate::policy::schema::AccountsFrom>")
     )]
     pub(crate) accounts_from: Field<Located<RawAccountsFrom<'a>>>,
-    /// The base64 of the sorted SIDs, 16 bytes each, as `turnout pack` makes it.
+    /// The base64 of the sorted SIDs, 16 bytes each, as `turnout pack` writes it.
     #[cfg_attr(feature = "schema", schemars(with = "Field<String>"))]
     pub(crate) accounts_packed: Field<Located<Vec<u128>>>,
 }
@@ -113,15 +114,15 @@ pub(crate) struct RawSegment<'a> {
 )]
 #[derive(Clone)]
 pub(crate) struct RawAccountsFrom<'a> {
-    /// Its path, from the folder of the policy on.
+    /// The path of the file, relative to the folder of the policy.
     #[cfg_attr(feature = "schema", schemars(required, length(min = 1)))]
     pub(crate) file: Field<LocatedText<'a>>,
-    /// The column of CSV that has the accounts: its name in the first line, or its number from 1.
+    /// The CSV column with the accounts: its name in the first line, or its number from 1.
     #[cfg_attr(feature = "schema", schemars(length(min = 1)))]
     pub(crate) column: Field<LocatedText<'a>>,
 }
 
-/// One move from v1 to v2, of the requests that `match` selects.
+/// One move from v1 to v2, for the requests that `match` selects.
 #[cfg_attr(
     feature = "schema",
     derive(JsonSchema),
@@ -135,40 +136,41 @@ pub(crate) struct RawAccountsFrom<'a> {
 )]
 #[derive(Clone)]
 pub(crate) struct RawRollout<'a> {
-    /// The rollout's name, in metrics and on the wire; and its salt, unless it has one.
+    /// The unique name of the rollout, in metrics, logs and headers. It is also the default of `salt`.
     #[cfg_attr(feature = "schema", schemars(required, regex(pattern = NAME)))]
     pub(crate) name: Field<LocatedText<'a>>,
-    /// Which requests; all unless given.
+    /// The requests that the rollout applies to. Default: all.
     #[cfg_attr(feature = "schema", schemars(rename = "match"))]
     pub(crate) matches: Field<RawMatch<'a>>,
-    /// The cluster of v1.
+    /// The Envoy cluster of v1.
     #[cfg_attr(feature = "schema", schemars(required))]
     pub(crate) v1: Field<LocatedText<'a>>,
-    /// The cluster of v2.
+    /// The Envoy cluster of v2.
     #[cfg_attr(feature = "schema", schemars(required))]
     pub(crate) v2: Field<LocatedText<'a>>,
-    /// How far the rollout has come. `off`: v1. `dark`: v1, and what `split` would decide is recorded.
-    /// `shadow`: as dark, and a sample of the requests is copied to v2. `split`: what the rules
-    /// decide. `on`: v2.
+    /// How far the rollout has come. `off`: v1 for all. `dark`: v1 for all, and the decision of `split` is
+    /// recorded. `shadow`: as `dark`, and a sample of the requests is also sent to v2 as shadow requests. `split`:
+    /// the rules decide. `on`: v2 for all.
     #[cfg_attr(
         feature = "schema",
         schemars(required, extend("enum" = ["off", "dark", "shadow", "split", "on"]))
     )]
     pub(crate) mode: Field<LocatedText<'a>>,
-    /// Places accounts and requests; the name unless given. Rollouts that share one draw alike.
+    /// Separates the bucketing of this rollout from that of others. Rollouts with the same salt put each account
+    /// into the same bucket. Default: the name.
     #[cfg_attr(feature = "schema", schemars(length(min = 1, max = 128)))]
     pub(crate) salt: Field<LocatedText<'a>>,
-    /// How accounts are drawn: `turnout`, or as another tool drew them, so that all of them stay where
-    /// they are. Requests are drawn by the salt always.
+    /// The hash that buckets accounts: `turnout`, or the hash of another tool, so that accounts keep their
+    /// treatment when a flag is migrated. Requests are always bucketed by the salt. Default: `turnout`.
     pub(crate) hash: Field<HashValue<'a>>,
-    /// In order; the first that holds decides. Where none holds: v1.
+    /// The rules of the mode `split`. The first rule whose `when` matches decides. If none matches: v1.
     #[cfg_attr(feature = "schema", schemars(length(max = 100)))]
     pub(crate) rules: Field<List<Located<RawRule<'a>>>>,
-    /// What is copied to v2 in the modes `shadow` and `split`.
+    /// The shadow requests to v2 in the modes `shadow` and `split`.
     pub(crate) shadow: Field<Located<RawShadow<'a>>>,
 }
 
-/// Which requests a rollout has: all parts that are given have to hold.
+/// The requests that a rollout applies to: a request must match every field that is set.
 #[cfg_attr(
     feature = "schema",
     derive(JsonSchema),
@@ -176,19 +178,19 @@ pub(crate) struct RawRollout<'a> {
 )]
 #[derive(Clone)]
 pub(crate) struct RawMatch<'a> {
-    /// One of these hosts, without port.
+    /// The host of the request, without port, is one of these.
     #[cfg_attr(feature = "schema", schemars(length(min = 1, max = 1_000)))]
     pub(crate) hosts: Field<List<LocatedText<'a>>>,
-    /// The path, without query.
+    /// The path of the request, without query.
     pub(crate) path: Field<Located<RawPath<'a>>>,
-    /// One of these methods, in upper case.
+    /// The method of the request is one of these, in upper case.
     #[cfg_attr(feature = "schema", schemars(length(min = 1, max = 1_000)))]
     pub(crate) methods: Field<List<LocatedText<'a>>>,
-    /// Each of these headers.
+    /// The request matches each of these headers.
     pub(crate) headers: Field<Map<'a, Located<RawHeader<'a>>>>,
 }
 
-/// A path: as a whole, by its beginning, or by a template.
+/// A path match: exact, by prefix, or by template.
 #[cfg_attr(
     feature = "schema",
     derive(JsonSchema),
@@ -198,13 +200,13 @@ pub(crate) struct RawMatch<'a> {
 pub(crate) struct RawPath<'a> {
     /// The whole path.
     pub(crate) exact: Field<LocatedText<'a>>,
-    /// How the path begins.
+    /// The beginning of the path.
     pub(crate) prefix: Field<LocatedText<'a>>,
-    /// The path with `*` for one segment and a final `**` for the rest.
+    /// A template in which `*` matches one segment and a final `**` matches the rest.
     pub(crate) template: Field<LocatedText<'a>>,
 }
 
-/// What a header has to be.
+/// A header match: exact, by prefix, or by presence.
 #[cfg_attr(
     feature = "schema",
     derive(JsonSchema),
@@ -212,15 +214,15 @@ pub(crate) struct RawPath<'a> {
 )]
 #[derive(Clone)]
 pub(crate) struct RawHeader<'a> {
-    /// Its whole value.
+    /// The whole value of the header.
     pub(crate) exact: Field<LocatedText<'a>>,
-    /// How its value begins.
+    /// The beginning of the header's value.
     pub(crate) prefix: Field<LocatedText<'a>>,
-    /// Whether it is there at all.
+    /// Whether the header must be present (true) or absent (false).
     pub(crate) present: Field<bool>,
 }
 
-/// Who takes v2. A rule holds where its `when` does.
+/// Decides the requests that match its `when`.
 #[cfg_attr(
     feature = "schema",
     derive(JsonSchema),
@@ -234,20 +236,20 @@ pub(crate) struct RawHeader<'a> {
 )]
 #[derive(Clone)]
 pub(crate) struct RawRule<'a> {
-    /// For which requests; all unless given.
+    /// The requests that the rule decides. Default: all.
     pub(crate) when: Field<RawWhen<'a>>,
-    /// `v2` unless given.
+    /// The treatment of the rule. A rule that serves `v1` has no percentages. Default: `v2`.
     #[cfg_attr(feature = "schema", schemars(extend("enum" = ["v1", "v2"])))]
     pub(crate) serve: Field<LocatedText<'a>>,
-    /// The percentage of the accounts that take v2, or a ramp of it; 100 unless given. Who is inside of
-    /// a percentage is inside of every larger one.
+    /// The percentage of accounts that take v2, or a ramp. An account in a percentage is also in every larger one.
+    /// Default: 100.
     pub(crate) accounts: Field<RawAccounts<'a>>,
-    /// The percentage of the requests of each such account; 100 unless given.
+    /// The percentage of the requests of each such account that take v2. Default: 100.
     #[cfg_attr(feature = "schema", schemars(range(min = 0, max = 100)))]
     pub(crate) requests: Field<Number<'a>>,
 }
 
-/// A percentage, or steps of time.
+/// A percentage, or a ramp of percentages over time.
 #[cfg_attr(
     feature = "schema",
     derive(JsonSchema),
@@ -257,14 +259,15 @@ pub(crate) struct RawRule<'a> {
 pub(crate) enum RawAccounts<'a> {
     /// From 0 to 100, with at most six decimals.
     Percentage(#[cfg_attr(feature = "schema", schemars(range(min = 0, max = 100)))] Number<'a>),
-    /// Steps in the order of time: the last that has begun holds, before the first one nobody.
+    /// Steps in chronological order. The last step that has begun applies; before the first one, no account takes
+    /// v2.
     Ramp(
         #[cfg_attr(feature = "schema", schemars(length(min = 1, max = 1_000)))]
         List<Located<RawStep<'a>>>,
     ),
 }
 
-/// A percentage from a moment on, until the next step.
+/// A percentage that applies from a time until the next step.
 #[cfg_attr(
     feature = "schema",
     derive(JsonSchema),
@@ -272,7 +275,7 @@ pub(crate) enum RawAccounts<'a> {
 )]
 #[derive(Clone)]
 pub(crate) struct RawStep<'a> {
-    /// The moment, by RFC 3339, in whole seconds: `2026-12-01T09:00:00Z`.
+    /// When the step begins: an RFC 3339 time in whole seconds, for example `2026-12-01T09:00:00Z`.
     #[cfg_attr(feature = "schema", schemars(required, extend("format" = "date-time")))]
     pub(crate) from: Field<LocatedText<'a>>,
     /// From 0 to 100, with at most six decimals.
@@ -280,7 +283,7 @@ pub(crate) struct RawStep<'a> {
     pub(crate) percent: Field<Number<'a>>,
 }
 
-/// All parts that are given have to hold. For "or", write another rule.
+/// A condition: a request must match every field that is set. For "or", write another rule.
 #[cfg_attr(
     feature = "schema",
     derive(JsonSchema),
@@ -300,14 +303,14 @@ pub(crate) struct RawWhen<'a> {
         schemars(rename = "not_in", length(min = 1, max = 1_000))
     )]
     pub(crate) outside: Field<List<LocatedText<'a>>>,
-    /// The proxy is in one of these regions, by the locality of its node.
+    /// The proxy runs in one of these regions, according to the locality of its Envoy node.
     #[cfg_attr(feature = "schema", schemars(length(min = 1, max = 1_000)))]
     pub(crate) regions: Field<List<LocatedText<'a>>>,
-    /// Each of these headers.
+    /// The request matches each of these headers.
     pub(crate) headers: Field<Map<'a, Located<RawHeader<'a>>>>,
 }
 
-/// Which requests are copied to v2, how, and how the answers are compared.
+/// Which requests are shadowed to v2, how they are sent, and how the responses are compared.
 #[cfg_attr(
     feature = "schema",
     derive(JsonSchema),
@@ -315,55 +318,57 @@ pub(crate) struct RawWhen<'a> {
 )]
 #[derive(Clone)]
 pub(crate) struct RawShadow<'a> {
-    /// A cluster of its own for asking v1 again.
+    /// A separate Envoy cluster for repeated requests to v1. Default: the rollout's `v1`.
     pub(crate) v1: Field<LocatedText<'a>>,
-    /// A cluster of its own for the copies.
+    /// A separate Envoy cluster for shadow requests. Default: the rollout's `v2`.
     pub(crate) v2: Field<LocatedText<'a>>,
-    /// Of which requests; all unless given.
+    /// The requests that can be shadowed. Default: all.
     pub(crate) when: Field<RawWhen<'a>>,
-    /// Of which percentage of the accounts; 100 unless given.
+    /// The percentage of accounts whose requests can be shadowed. Default: 100.
     #[cfg_attr(feature = "schema", schemars(range(min = 0, max = 100)))]
     pub(crate) accounts: Field<Number<'a>>,
-    /// The percentage of the requests to copy.
+    /// The percentage of requests to shadow.
     #[cfg_attr(feature = "schema", schemars(required, range(min = 0, max = 100)))]
     pub(crate) requests: Field<Number<'a>>,
-    /// Which methods; `GET` and `HEAD` unless given.
+    /// The methods of requests that can be shadowed. Default: `GET` and `HEAD`.
     #[cfg_attr(feature = "schema", schemars(length(min = 1, max = 1_000)))]
     pub(crate) methods: Field<List<LocatedText<'a>>>,
-    /// A header that gets the request id in requests of unsafe methods, for v1 too.
+    /// The name of a header that the filter sets to the request id in requests with unsafe methods, to v1 and to v2,
+    /// so that both can recognise a repetition.
     pub(crate) idempotency_header: Field<LocatedText<'a>>,
-    /// Headers that a copy does not carry.
+    /// Headers that are removed from shadow requests.
     pub(crate) strip_headers: Field<List<LocatedText<'a>>>,
-    /// What the proxy's route changes in a request after the filter. Shadow requests are changed alike,
-    /// so that both versions answer what v1 answers for the user.
+    /// What the route in the proxy changes in a request after the filter. The filter makes the same changes in
+    /// shadow requests, so that v2 receives what v1 receives.
     pub(crate) rewrite: Field<Located<RawRewrite<'a>>>,
-    /// Of the request and of each answer; what is larger is not compared. 65536 unless given.
+    /// The most bytes of the body of a request and of each response. Larger ones are not compared. Default: 65536.
     #[cfg_attr(feature = "schema", schemars(range(min = 1, max = 1_048_576), extend("type" = "integer")))]
     pub(crate) max_body_bytes: Field<Number<'a>>,
-    /// Sampled requests that one worker holds until they have an outcome. 64 unless given.
+    /// The most sampled requests that one worker holds at the same time. Default: 64.
     #[cfg_attr(feature = "schema", schemars(range(min = 1, max = 1_000), extend("type" = "integer")))]
     pub(crate) max_in_flight: Field<Number<'a>>,
-    /// How long v2 has to answer. 1000 unless given.
+    /// The timeout of a shadow request, in milliseconds. Default: 1000.
     #[cfg_attr(feature = "schema", schemars(range(min = 1, max = 60_000), extend("type" = "integer")))]
     pub(crate) timeout_ms: Field<Number<'a>>,
-    /// After 8 failures of v2 in a row, one request is copied in so long; 0 copies all. 100 unless
-    /// given.
+    /// After 8 consecutive failures of v2, one request per this many milliseconds is shadowed; 0 shadows all.
+    /// Default: 100.
     #[cfg_attr(feature = "schema", schemars(range(min = 0, max = 60_000), extend("type" = "integer")))]
     pub(crate) back_off_ms: Field<Number<'a>>,
-    /// When a copy leaves: `after_answer`, or `with_request`. `after_answer` unless given.
+    /// When the shadow request is sent: `after_answer` (after the response of v1) or `with_request` (together with
+    /// the request). Default: `after_answer`.
     #[cfg_attr(feature = "schema", schemars(extend("enum" = ["after_answer", "with_request"])))]
     pub(crate) send: Field<LocatedText<'a>>,
-    /// Path templates, by which records are told apart.
+    /// Path templates that group the records of differences.
     pub(crate) routes: Field<List<LocatedText<'a>>>,
     /// What counts as a difference.
     pub(crate) compare: Field<RawCompare<'a>>,
-    /// Ask v1 a second time, to see where it disagrees with itself.
+    /// Sends some requests to v1 a second time, to find differences that v1 has with itself.
     pub(crate) noise: Field<Located<RawNoise<'a>>>,
-    /// Ask v1 again before a difference counts. `true` unless given.
+    /// Whether a difference counts only after v1 has been asked again. Default: true.
     pub(crate) recheck: Field<bool>,
-    /// Places of the body whose values records may show.
+    /// JSON Pointers to the values in bodies that records may contain.
     pub(crate) reveal: Field<List<LocatedText<'a>>>,
-    /// Seconds from one summary in the log to the next. 60 unless given.
+    /// The seconds between two summaries in the log. Default: 60.
     #[cfg_attr(feature = "schema", schemars(range(min = 1, max = 3_600), extend("type" = "integer")))]
     pub(crate) summary_seconds: Field<Number<'a>>,
 }
@@ -372,16 +377,16 @@ pub(crate) struct RawShadow<'a> {
 #[cfg_attr(feature = "schema", derive(JsonSchema), schemars(rename = "Rewrite", deny_unknown_fields, extend("minProperties" = 1)))]
 #[derive(Clone)]
 pub(crate) struct RawRewrite<'a> {
-    /// How the path begins afterwards: Envoy's `prefix_rewrite`.
+    /// The new beginning of the path: `prefix_rewrite` in Envoy.
     pub(crate) prefix: Field<RawRewritePrefix<'a>>,
-    /// The host afterwards: Envoy's `host_rewrite_literal`.
+    /// The new host: `host_rewrite_literal` in Envoy.
     #[cfg_attr(feature = "schema", schemars(length(min = 1)))]
     pub(crate) host: Field<LocatedText<'a>>,
-    /// Headers that the route sets, each with its value, or removes: `null`.
+    /// Headers that the route sets to a value, or removes (`null`).
     pub(crate) headers: Field<Map<'a, RawRewriteHeader<'a>>>,
 }
 
-/// How the path begins after the route.
+/// The new beginning of the path.
 #[cfg_attr(
     feature = "schema",
     derive(JsonSchema),
@@ -389,13 +394,13 @@ pub(crate) struct RawRewrite<'a> {
 )]
 #[derive(Clone)]
 pub(crate) enum RawRewritePrefix<'a> {
-    /// What takes the place of the prefix that the rollout's `match` has.
+    /// The replacement of the `prefix` in the rollout's `match`.
     OfMatch(LocatedText<'a>),
-    /// What takes the place of another prefix.
+    /// The replacement of another prefix.
     Between(Located<RawPrefixPair<'a>>),
 }
 
-/// A prefix, and what takes its place.
+/// A prefix and its replacement.
 #[cfg_attr(
     feature = "schema",
     derive(JsonSchema),
@@ -403,15 +408,15 @@ pub(crate) enum RawRewritePrefix<'a> {
 )]
 #[derive(Clone)]
 pub(crate) struct RawPrefixPair<'a> {
-    /// How the path begins in the request: `/api/`.
+    /// The beginning of the path in the request, for example `/api/`.
     #[cfg_attr(feature = "schema", schemars(required))]
     pub(crate) from: Field<LocatedText<'a>>,
-    /// How it begins after the route: `/`.
+    /// The beginning of the path after the route, for example `/`.
     #[cfg_attr(feature = "schema", schemars(required))]
     pub(crate) to: Field<LocatedText<'a>>,
 }
 
-/// What a route makes of a header.
+/// What a route does with a header.
 #[cfg_attr(
     feature = "schema",
     derive(JsonSchema),
@@ -419,13 +424,13 @@ pub(crate) struct RawPrefixPair<'a> {
 )]
 #[derive(Clone)]
 pub(crate) enum RawRewriteHeader<'a> {
-    /// It has this value.
+    /// Sets the header to this value.
     Set(LocatedText<'a>),
-    /// It is gone.
+    /// Removes the header.
     Remove,
 }
 
-/// What counts as a difference. A place is a JSON Pointer in which `*` is any one step.
+/// What counts as a difference. Paths are JSON Pointers in which `*` matches any one step.
 #[cfg_attr(
     feature = "schema",
     derive(JsonSchema),
@@ -433,20 +438,20 @@ pub(crate) enum RawRewriteHeader<'a> {
 )]
 #[derive(Clone)]
 pub(crate) struct RawCompare<'a> {
-    /// The headers that are compared; `content-type` unless given.
+    /// The headers that are compared. Default: `content-type`.
     pub(crate) headers: Field<List<LocatedText<'a>>>,
-    /// Places that are not compared.
+    /// Paths that are not compared.
     pub(crate) ignore: Field<List<LocatedText<'a>>>,
-    /// Lists whose order does not count.
+    /// Lists whose order is ignored.
     pub(crate) unordered: Field<List<Located<RawUnordered<'a>>>>,
-    /// Numbers that may differ. Others are compared as exact decimals: 0.1 and 0.10000000000000001
-    /// differ.
+    /// Numbers that may differ within a tolerance. All others are compared as exact decimals: 0.1 and
+    /// 0.10000000000000001 differ.
     pub(crate) tolerance: Field<List<Located<RawTolerance<'a>>>>,
-    /// Objects whose keys are data, so that they are not written anywhere.
+    /// Objects whose keys are data. Records do not contain these keys.
     pub(crate) maps: Field<List<LocatedText<'a>>>,
 }
 
-/// A list whose order does not count.
+/// A list whose order is ignored.
 #[cfg_attr(
     feature = "schema",
     derive(JsonSchema),
@@ -454,14 +459,14 @@ pub(crate) struct RawCompare<'a> {
 )]
 #[derive(Clone)]
 pub(crate) struct RawUnordered<'a> {
-    /// The list.
+    /// The path of the list.
     #[cfg_attr(feature = "schema", schemars(required))]
     pub(crate) path: Field<LocatedText<'a>>,
-    /// The place in an element by which elements are paired.
+    /// The path, within an element, of the value that pairs elements.
     pub(crate) key: Field<LocatedText<'a>>,
 }
 
-/// A number that may differ: by an amount, or by a part of it.
+/// A tolerance for a number: absolute or relative.
 #[cfg_attr(
     feature = "schema",
     derive(JsonSchema),
@@ -469,18 +474,18 @@ pub(crate) struct RawUnordered<'a> {
 )]
 #[derive(Clone)]
 pub(crate) struct RawTolerance<'a> {
-    /// The number.
+    /// The path of the number.
     #[cfg_attr(feature = "schema", schemars(required))]
     pub(crate) path: Field<LocatedText<'a>>,
-    /// By at most this much.
+    /// The largest difference that is ignored.
     #[cfg_attr(feature = "schema", schemars(range(min = 0)))]
     pub(crate) absolute: Field<Number<'a>>,
-    /// By at most this part of the larger one.
+    /// The largest difference that is ignored, as a fraction of the larger number.
     #[cfg_attr(feature = "schema", schemars(range(min = 0)))]
     pub(crate) relative: Field<Number<'a>>,
 }
 
-/// Where v1 disagrees with itself.
+/// How often v1 is compared with itself.
 #[cfg_attr(
     feature = "schema",
     derive(JsonSchema),
@@ -488,13 +493,13 @@ pub(crate) struct RawTolerance<'a> {
 )]
 #[derive(Clone)]
 pub(crate) struct RawNoise<'a> {
-    /// The percentage of the copied requests for which v1 is asked a second time.
+    /// The percentage of shadowed requests that are also sent to v1 a second time.
     #[cfg_attr(feature = "schema", schemars(required, range(min = 0, max = 100)))]
     pub(crate) requests: Field<Number<'a>>,
 }
 
-/// Of a few objects that differ in nothing but their fields, read by tables of these: code for each
-/// would be a thirtieth of the filter.
+/// The value of a field of `hash`. The hash objects of all tools are read by one table of fields, because separate
+/// code for each tool would be 3 % of the filter.
 #[derive(Clone)]
 pub(crate) enum HashValue<'a> {
     Text(LocatedText<'a>),

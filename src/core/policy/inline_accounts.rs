@@ -1,4 +1,4 @@
-//! The policy text that proxies get: account files replaced by their accounts, and long lists packed.
+//! Creates the policy text for proxies: account files are replaced by their accounts, and long lists are packed.
 
 use std::borrow::Cow;
 use std::ops::Range;
@@ -8,12 +8,12 @@ use crate::policy::account_files::{AccountFiles, AccountList};
 use crate::policy::json::{List, LocatedText};
 use crate::policy::packed_accounts::pack;
 use crate::policy::parsed_policy::ParsedPolicy;
-use crate::request::account::{Format, Sid};
+use crate::request::account_id::{Format, Sid};
 
 impl<'t> ParsedPolicy<'t> {
-    /// The policy's text with the accounts of its files in place of the files' names, and with every list of more
-    /// than `most` SIDs packed: workers read a packed list about a hundred times as fast as a JSON list. All other
-    /// text stays as its author wrote it.
+    /// Returns the policy's text with the file names replaced by the accounts of the files, and with every list of
+    /// more than `most` SIDs packed. Workers read a packed list about a hundred times as fast as a JSON list. All
+    /// other text stays as its author wrote it.
     ///
     /// The policy must compile with these files.
     #[must_use]
@@ -34,7 +34,7 @@ impl<'t> ParsedPolicy<'t> {
         Cow::Owned(text)
     }
 
-    /// The fields to replace, in the order of the text, each with its replacement.
+    /// Returns the fields to replace, in the order of the text, each with its replacement.
     fn replacements(&self, files: &AccountFiles, most: usize) -> Vec<(Range<usize>, String)> {
         let policy = self.document.as_ref();
         let segments = policy.and_then(|policy| policy.segments.value());
@@ -56,10 +56,10 @@ impl<'t> ParsedPolicy<'t> {
         replacements.collect()
     }
 
-    /// From the first quote of a field's name to the end of its value.
+    /// Returns the range from the first quote of a field's name to the end of its value.
     ///
-    /// Between the two are white space and a colon. However the name is escaped, it has no quote inside: it is
-    /// `accounts` or `accounts_from`.
+    /// Only white space and a colon separate the name and the value. The name is `accounts` or `accounts_from`, so
+    /// it has no quote inside, even if it is escaped.
     fn field_range(&self, value: Span) -> Option<Range<usize>> {
         let before = self.reader.document().get(..value.start)?;
         let name_end = before.rfind('"')?;
@@ -68,7 +68,7 @@ impl<'t> ParsedPolicy<'t> {
     }
 }
 
-/// The SIDs of a list in ascending order, each once.
+/// Returns the SIDs of a list in ascending order, without duplicates.
 fn sids(list: &List<LocatedText<'_>>) -> Option<Vec<u128>> {
     let sids = list.value.iter().map(|account| {
         let sid = Sid::parse(account.as_ref()?.value.as_bytes())?;

@@ -1,9 +1,9 @@
-//! Reads JSON and keeps the place of each value.
+//! Reads JSON and keeps the location of each value.
 //!
-//! `serde_json` checks the syntax. The values are found by hand, because `serde_json` keeps no places and
-//! stops at the first problem, while a report has to contain all problems of a policy with their lines.
+//! `serde_json` checks the syntax. This module finds the values, because `serde_json` keeps no locations and stops
+//! at the first problem, while a report contains every problem of a policy with its line.
 //!
-//! A value is a slice of the source text until its inside is needed. The place of the slice is the place
+//! A value is a slice of the source text until its contents are needed. The location of the slice is the location
 //! of the value, and a long list needs no tree.
 
 mod not_json;
@@ -24,7 +24,7 @@ use crate::diagnostics::{Diagnostics, Document, Problems};
 use crate::policy::config_stream::ElidedSpans;
 use crate::policy::packed_accounts::Unpacker;
 
-/// A value and where it stands.
+/// A value and its location.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Located<T> {
     pub(crate) value: T,
@@ -41,30 +41,31 @@ pub(crate) struct Number<'a> {
     pub(crate) span: Span,
 }
 
-/// A list of which some items may be unreadable (and reported).
+/// A list. An item that could not be read is `None`, and its problem has been reported.
 #[derive(Clone, Debug)]
 pub(crate) struct List<T> {
     pub(crate) value: Vec<Option<T>>,
     pub(crate) span: Span,
 }
 
-/// An object whose keys are the author's; some values may be unreadable (and reported).
+/// An object whose keys the author chooses. A value that could not be read is `None`, and its problem has been
+/// reported.
 #[derive(Clone, Debug)]
 pub(crate) struct Map<'a, T>(pub(crate) Vec<(LocatedText<'a>, Option<T>)>);
 
-/// What an object says of one of its fields.
+/// A field of an object.
 #[derive(Clone, Debug)]
 pub(crate) enum Field<T> {
-    /// Not there.
+    /// The object does not have the field.
     Absent,
-    /// There, but not readable; that has been reported.
+    /// The field could not be read, and its problem has been reported.
     Bad,
-    /// There.
+    /// The field has this value.
     Given(T),
 }
 
 impl<T> Field<T> {
-    /// The value, if there is a readable one.
+    /// Returns the value, if the field has a readable one.
     pub(crate) fn value(&self) -> Option<&T> {
         match self {
             Self::Given(value) => Some(value),
@@ -72,7 +73,7 @@ impl<T> Field<T> {
         }
     }
 
-    /// As [`Field::value`], owned.
+    /// Returns the value as [`Field::value`] does, but owned.
     pub(crate) fn into_value(self) -> Option<T> {
         match self {
             Self::Given(value) => Some(value),
@@ -81,7 +82,7 @@ impl<T> Field<T> {
     }
 }
 
-/// A value that has not been looked into yet.
+/// A value that has not been parsed yet.
 #[derive(Clone, Copy)]
 pub(crate) struct Node<'a, 'p> {
     raw: &'a str,
@@ -90,22 +91,22 @@ pub(crate) struct Node<'a, 'p> {
 }
 
 impl<'a> Node<'a, '_> {
-    /// The value as it stands in the text.
+    /// Returns the text of the value.
     pub(crate) fn raw(&self) -> &'a str {
         self.raw
     }
 }
 
-/// Reads a value. Not a type of its own for each field, so that what calls it is compiled once for
-/// each kind of value.
+/// A function that reads a value. It is a trait object, so that its callers are compiled once per type of value and
+/// not once per field.
 type Read<'r, 'a, T> = &'r dyn Fn(&mut Reader<'a>, Node<'a, '_>) -> Option<T>;
 
-/// Reads one text and gathers its problems.
+/// Reads one text and collects its problems.
 #[derive(Clone)]
 pub(crate) struct Reader<'a> {
     text: &'a str,
-    /// What was taken out of the text before.
-    cuts: ElidedSpans,
+    /// The spans that were removed from the text before it was read.
+    elided_spans: ElidedSpans,
     document: Document,
     problems: Problems,
 }
@@ -115,16 +116,20 @@ impl<'a> Reader<'a> {
         Self::with_elided_spans(document, text, ElidedSpans::default())
     }
 
-    pub(crate) fn with_elided_spans(document: Document, text: &'a str, cuts: ElidedSpans) -> Self {
+    pub(crate) fn with_elided_spans(
+        document: Document,
+        text: &'a str,
+        elided_spans: ElidedSpans,
+    ) -> Self {
         Self {
             text,
-            cuts,
+            elided_spans,
             document,
             problems: Problems::default(),
         }
     }
 
-    /// The whole document, if it is JSON at all.
+    /// Returns the whole document, or reports why it is not JSON.
     pub(crate) fn root(&mut self, expected: Expected) -> Option<Node<'a, 'static>> {
         if self.text.trim().is_empty() {
             self.report(
@@ -145,7 +150,7 @@ impl<'a> Reader<'a> {
                     end: start.saturating_add(length),
                 };
                 let problem = match self.text.starts_with('\u{feff}') {
-                    true => Problem::marked(),
+                    true => Problem::byte_order_mark(),
                     false => match not_json::recognise(self.text, start) {
                         Some((what, instead)) => {
                             Problem::invalid(what, instead).with_code(ErrorCode::Syntax)
@@ -159,7 +164,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// The place of the whole document.
+    /// Returns the span of the whole document.
     pub(crate) fn whole_span(&self) -> Span {
         let start = self.text.len().saturating_sub(self.text.trim_start().len());
         Span {
@@ -168,13 +173,13 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// The text of the whole document.
+    /// Returns the text of the whole document.
     pub(crate) fn document(&self) -> &'a str {
         self.text
     }
 
-    /// The value's text with the white space before it, so that its lines stay where they were in
-    /// a file that began with some; and where it begins.
+    /// Returns the text of a value with the white space before it, and where that text begins. The white space
+    /// keeps the lines of a file that begins with some.
     pub(crate) fn with_indent(&self, node: Node<'a, '_>) -> (usize, &'a str) {
         let before = self.text.get(..node.span.start).unwrap_or_default();
         let start = before.trim_end().len();
@@ -182,15 +187,16 @@ impl<'a> Reader<'a> {
         text.map_or((node.span.start, node.raw), |text| (start, text))
     }
 
-    /// The bytes that a part of the text has when nothing was taken out.
+    /// Returns the byte range of a part of the text in the original text, before spans were removed.
     pub(crate) fn range_of(&self, start: usize, part: &str) -> Range<usize> {
         let end = start.saturating_add(part.len());
-        self.cuts.place(start)..self.cuts.place(end)
+        self.elided_spans.original_offset(start)..self.elided_spans.original_offset(end)
     }
 
-    /// What was taken out of a part of the text.
+    /// Takes the spans that were removed from a part of the text.
     pub(crate) fn elided_spans_of(&mut self, start: usize, part: &str) -> ElidedSpans {
-        self.cuts.part(start, start.saturating_add(part.len()))
+        self.elided_spans
+            .take_part(start, start.saturating_add(part.len()))
     }
 
     #[cold]
@@ -199,12 +205,13 @@ impl<'a> Reader<'a> {
         self.problems.push(span, path, problem);
     }
 
-    /// Everything found so far, with lines and columns.
+    /// Returns the problems found so far, with lines and columns.
     pub(crate) fn finish(self) -> Diagnostics {
-        self.problems.locate(self.document, self.text, &self.cuts)
+        self.problems
+            .locate(self.document, self.text, &self.elided_spans)
     }
 
-    /// The value as a string.
+    /// Reads the value as a string.
     pub(crate) fn text(
         &mut self,
         node: Node<'a, '_>,
@@ -220,7 +227,7 @@ impl<'a> Reader<'a> {
             true => match raw_values::unescape(inside) {
                 Some(unescaped) => Cow::Owned(unescaped),
                 None => {
-                    self.report(node.span, node.path, Problem::half_escape());
+                    self.report(node.span, node.path, Problem::lone_surrogate());
                     return None;
                 }
             },
@@ -231,14 +238,14 @@ impl<'a> Reader<'a> {
         })
     }
 
-    /// The value as packed accounts: numbers in ascending order, each once.
+    /// Reads the value as packed accounts: SIDs in ascending order without duplicates.
     pub(crate) fn packed(
         &mut self,
         node: Node<'a, '_>,
         expected: Expected,
     ) -> Option<Located<Vec<u128>>> {
         let rest = self.text(node, expected)?;
-        let taken = self.cuts.take(node.span.start.saturating_add(1));
+        let taken = self.elided_spans.take(node.span.start.saturating_add(1));
         let unpacker = taken.unwrap_or_else(|| Unpacker::new(rest.value.len()));
         match unpacker.finish(&rest.value) {
             Ok(value) => Some(Located {
@@ -246,13 +253,13 @@ impl<'a> Reader<'a> {
                 span: node.span,
             }),
             Err(fault) => {
-                self.report(node.span, node.path, Problem::bad_packed(&fault));
+                self.report(node.span, node.path, Problem::malformed_packed(&fault));
                 None
             }
         }
     }
 
-    /// The meaning of a string that is one of a few words.
+    /// Maps a string to the value of the known word that it equals, or reports it.
     pub(crate) fn one_of_words<T, const N: usize>(
         &mut self,
         path: &JsonPointer<'_>,
@@ -269,7 +276,7 @@ impl<'a> Reader<'a> {
         meaning.map(|(_, meaning)| meaning)
     }
 
-    /// The value as the literal of a number, exactly as written.
+    /// Reads the value as the literal of a number, exactly as written.
     pub(crate) fn number(&mut self, node: Node<'a, '_>, expected: Expected) -> Option<Number<'a>> {
         if !node
             .raw
@@ -283,7 +290,7 @@ impl<'a> Reader<'a> {
         })
     }
 
-    /// The value as a truth value.
+    /// Reads the value as a boolean.
     pub(crate) fn boolean(&mut self, node: Node<'a, '_>, expected: Expected) -> Option<bool> {
         match node.raw {
             "true" => Some(true),
@@ -292,7 +299,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// The value as a list. An item that cannot be read is reported and leaves a `None`.
+    /// Reads the value as a list. An item that cannot be read is reported and becomes `None`.
     pub(crate) fn list<T>(
         &mut self,
         node: Node<'a, '_>,
@@ -319,7 +326,7 @@ impl<'a> Reader<'a> {
         })
     }
 
-    /// The value as an object whose keys are the author's own words.
+    /// Reads the value as an object whose keys the author chooses.
     pub(crate) fn map<T>(
         &mut self,
         node: Node<'a, '_>,
@@ -338,7 +345,7 @@ impl<'a> Reader<'a> {
         Some(Map(read_entries))
     }
 
-    /// The value as an object with known fields; see [`Object`].
+    /// Reads the value as an object with known fields; see [`Object`].
     pub(crate) fn object<'p>(
         &mut self,
         node: Node<'a, 'p>,
@@ -351,7 +358,7 @@ impl<'a> Reader<'a> {
         })
     }
 
-    /// The fields of an object; a field given twice is reported, and its first value stands.
+    /// Returns the fields of an object. A repeated field is reported, and its first value counts.
     fn entries(
         &mut self,
         node: Node<'a, '_>,
@@ -393,7 +400,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// What is read is many times as large as its text, so there is a bound on what is read.
+    /// Reports a list or an object with too many items. What is read takes many times the memory of its text.
     fn bounded(&mut self, node: Node<'a, '_>, expected: Expected, found: usize) -> Option<()> {
         if found <= expected.most {
             return Some(());
@@ -408,7 +415,7 @@ impl<'a> Reader<'a> {
         None
     }
 
-    /// Apart, since [`Reader::wrong_type`] is compiled for each kind of value.
+    /// A separate function, because [`Reader::wrong_type`] is compiled for each type of value.
     #[cold]
     #[inline(never)]
     fn report_type(&mut self, node: Node<'a, '_>, expected: Expected) {
@@ -417,7 +424,7 @@ impl<'a> Reader<'a> {
     }
 }
 
-/// An object whose fields are taken one by one; what nobody took is unknown.
+/// An object whose fields are taken one by one. A field that nothing takes is unknown.
 pub(crate) struct Object<'a, 'p> {
     path: &'p JsonPointer<'p>,
     entries: Vec<(LocatedText<'a>, &'a str)>,
@@ -440,7 +447,7 @@ impl<'a> Object<'a, '_> {
         read(reader, node).map_or(Field::Bad, Field::Given)
     }
 
-    /// A field of the policy's language that this version does not carry out.
+    /// Reports a field of the policy language that this release does not support yet.
     pub(crate) fn reserved(&mut self, reader: &mut Reader<'a>, name: &'static str) {
         if let Some((key, _)) = self.take(name) {
             let path = self.path.field(name);
@@ -448,7 +455,7 @@ impl<'a> Object<'a, '_> {
         }
     }
 
-    /// Reports the fields that nobody took.
+    /// Reports the fields that nothing took as unknown.
     pub(crate) fn finish(self, reader: &mut Reader<'a>) {
         for (key, _) in &self.entries {
             let path = self.path.field(&key.value);
@@ -463,8 +470,8 @@ impl<'a> Object<'a, '_> {
     }
 }
 
-/// The byte offset of serde_json's line (from 1) and column (bytes of the line, from 1, or 0 for
-/// the end of the line before).
+/// Converts the line and column of a `serde_json` error to a byte offset. The line counts from 1. The column counts
+/// bytes from 1; 0 is the end of the line before.
 fn offset_of(text: &str, line: usize, column: usize) -> usize {
     let line_start: usize = text
         .split_inclusive('\n')

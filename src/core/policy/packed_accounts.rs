@@ -1,37 +1,37 @@
-//! Account SIDs, packed: the base64 of the sorted SIDs, 16 bytes each.
+//! Packed accounts: the base64 of the sorted SIDs, 16 bytes each.
 //!
-//! A million of them are 21 MB of text that every worker reads when the policy changes, so they are
-//! read once, where they lie, and go straight into the form in which they are searched.
+//! A million packed accounts are 21 MB of text, and every worker reads them whenever the policy changes. So they
+//! are decoded in one pass, without a copy of the text, straight into the list that decisions search.
 
 use std::fmt;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
-use crate::request::account::Sid;
+use crate::request::account_id::Sid;
 
-/// So many characters are three SIDs.
+/// The number of base64 characters that encode three SIDs.
 const BLOCK: usize = 64;
 const BITS_OF_A_CHARACTER: usize = 6;
 const BITS_OF_A_SID: usize = 128;
-/// What a byte means that is no character of base64.
+/// The value of a byte that is not a base64 character.
 const NONE: u8 = 0xff;
 
-/// What each byte means.
-static MEANINGS: [u8; 256] = meanings();
+/// The base64 value of each byte, or [`NONE`].
+static BASE64_VALUES: [u8; 256] = base64_values();
 
 /// Why packed accounts cannot be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Fault {
-    /// What stands behind so many characters is none.
+    /// The text is base64 only up to this many characters.
     NotBase64 { after: usize },
-    /// The last character has bits that are no byte's.
+    /// The last character has bits that belong to no byte.
     Overhang,
-    /// They are so many bytes.
+    /// The decoded length is not a multiple of 16 bytes.
     NotWhole { bytes: usize },
-    /// This SID, the so many-th from 1, is not above the one before.
+    /// This SID, whose number counts from 1, is below the SID before it.
     NotSorted { number: usize, sid: Sid },
-    /// This one is the one before.
+    /// This SID equals the SID before it.
     Repeated { sid: Sid },
 }
 
@@ -39,42 +39,42 @@ impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::NotBase64 { after } => {
-                write!(f, "the text is not base64 behind its character {after}")
+                write!(f, "the string is not base64 after character {after}")
             }
-            Self::Overhang => f.write_str("the text is not base64: its end is no whole byte"),
+            Self::Overhang => f.write_str("the base64 ends in the middle of a byte"),
             Self::NotWhole { bytes } => {
-                write!(f, "{bytes} bytes are no accounts: an account is 16 bytes")
+                write!(f, "expected a multiple of 16 bytes, found {bytes} bytes")
             }
             Self::NotSorted { number, sid } => write!(
                 f,
                 "the accounts are not sorted: `{sid}`, number {number}, is below the one before it"
             ),
-            Self::Repeated { sid } => write!(f, "the account `{sid}` is in it more than once"),
+            Self::Repeated { sid } => write!(f, "the account `{sid}` is repeated"),
         }
     }
 }
 
-/// SIDs, sorted and each once, as `accounts_packed` has them.
+/// Encodes sorted SIDs without duplicates for `accounts_packed`.
 pub(crate) fn pack(sids: &[u128]) -> String {
     let bytes: Vec<u8> = sids.iter().flat_map(|sid| sid.to_be_bytes()).collect();
     STANDARD.encode(bytes)
 }
 
-/// Reads packed SIDs piece by piece.
+/// Decodes packed SIDs from a text that arrives in pieces.
 #[derive(Clone)]
 pub(crate) struct Unpacker {
     sids: Vec<u128>,
-    /// Characters that are not yet three SIDs.
+    /// Characters that do not fill a block of three SIDs yet.
     block: [u8; BLOCK],
     filled: usize,
-    /// How many characters there were.
+    /// The number of characters so far.
     characters: usize,
     /// The first SID that is out of order.
     fault: Option<Fault>,
 }
 
 impl Unpacker {
-    /// For a text of at most so many characters.
+    /// Creates an unpacker for a text of at most `most` characters.
     pub(crate) fn new(most: usize) -> Self {
         Self {
             sids: Vec::with_capacity(most.div_ceil(BLOCK).saturating_mul(3)),
@@ -85,47 +85,48 @@ impl Unpacker {
         }
     }
 
-    /// The text ends here, or goes on in another way. Gives back the room for what did not come, where
-    /// that is more than what came. In a VM the list is moved for it, so that for good there is room for
-    /// it twice; and with less what other segments have may yet come in here.
-    pub(crate) fn pause(&mut self) {
-        // What is still in the block fits in without moving all the others.
+    /// Frees most of the spare capacity when the packed text ends or continues with something else.
+    ///
+    /// It shrinks the list only if the capacity is more than twice the length. Shrinking moves the list, and a VM
+    /// never returns memory, so the freed memory is only useful for the packed accounts of later segments.
+    pub(crate) fn release_spare(&mut self) {
+        // Leave room for the rest of the block, so that adding it does not move the list.
         let room = self.sids.len().saturating_add(BLOCK);
         if self.sids.capacity() > room.saturating_mul(2) {
             self.sids.shrink_to(room);
         }
     }
 
-    /// For how many SIDs there is room.
-    pub(crate) fn room(&self) -> usize {
+    /// Returns the capacity of the list, in SIDs.
+    pub(crate) fn capacity(&self) -> usize {
         self.sids.capacity()
     }
 
-    /// Takes the characters of base64 with which a piece begins, and says how many they are.
+    /// Decodes the base64 characters at the beginning of a piece and returns how many there are.
     pub(crate) fn take(&mut self, piece: &[u8]) -> usize {
         let mut rest = piece;
         loop {
             if self.filled == 0 {
                 let (blocks, _) = rest.as_chunks();
-                let taken = self.blocks(blocks).saturating_mul(BLOCK);
+                let taken = self.decode_blocks(blocks).saturating_mul(BLOCK);
                 rest = rest.get(taken..).unwrap_or_default();
             }
-            let taken = self.fill(rest);
+            let taken = self.fill_block(rest);
             rest = rest.get(taken..).unwrap_or_default();
             if self.filled < BLOCK {
                 break;
             }
             self.filled = 0;
             let block = self.block;
-            self.blocks(&[block]);
+            self.decode_blocks(&[block]);
         }
         let taken = piece.len().saturating_sub(rest.len());
         self.characters = self.characters.saturating_add(taken);
         taken
     }
 
-    /// Whole blocks, as far as they are base64; says how many.
-    fn blocks(&mut self, blocks: &[[u8; BLOCK]]) -> usize {
+    /// Decodes whole blocks up to the first one that is not base64, and returns how many it decoded.
+    fn decode_blocks(&mut self, blocks: &[[u8; BLOCK]]) -> usize {
         let mut last = self.sids.last().copied();
         let mut taken = 0_usize;
         for block in blocks {
@@ -134,7 +135,7 @@ impl Unpacker {
             };
             let [a, b, c] = three;
             if last >= Some(a) || a >= b || b >= c {
-                self.disorder(last, &three);
+                self.check_order(last, &three);
             }
             last = Some(c);
             self.sids.extend_from_slice(&three);
@@ -143,15 +144,15 @@ impl Unpacker {
         taken
     }
 
-    /// Characters up to a whole block, as far as they are base64; says how many.
-    fn fill(&mut self, piece: &[u8]) -> usize {
+    /// Fills the block with base64 characters and returns how many it took.
+    fn fill_block(&mut self, piece: &[u8]) -> usize {
         let room = self.block.get_mut(self.filled..).unwrap_or_default();
         let mut taken = 0_usize;
-        for (place, byte) in room.iter_mut().zip(piece) {
-            if meaning(*byte) == u32::from(NONE) {
+        for (slot, byte) in room.iter_mut().zip(piece) {
+            if value_of(*byte) == u32::from(NONE) {
                 break;
             }
-            *place = *byte;
+            *slot = *byte;
             taken = taken.saturating_add(1);
         }
         self.filled = self.filled.saturating_add(taken);
@@ -159,7 +160,7 @@ impl Unpacker {
     }
 
     #[cold]
-    fn disorder(&mut self, mut last: Option<u128>, found: &[u128]) {
+    fn check_order(&mut self, mut last: Option<u128>, found: &[u128]) {
         if self.fault.is_some() {
             return;
         }
@@ -178,7 +179,7 @@ impl Unpacker {
         }
     }
 
-    /// The SIDs, when `rest` is all that the text still has.
+    /// Returns the SIDs; `rest` is the remaining text.
     pub(crate) fn finish(mut self, rest: &str) -> Result<Vec<u128>, Fault> {
         let taken = self.take(rest.as_bytes());
         let padding = rest.get(taken..).unwrap_or_default();
@@ -190,7 +191,7 @@ impl Unpacker {
         }
         let rest_bits = self.filled.saturating_mul(BITS_OF_A_CHARACTER);
         let overhang = rest_bits % BITS_OF_A_SID;
-        // Up to two SIDs are left; what is over is less than a character.
+        // The block holds up to two SIDs. Fewer bits than one character may remain.
         if overhang >= BITS_OF_A_CHARACTER {
             let bytes = self.sids.len().saturating_mul(16);
             let bytes = bytes.saturating_add(rest_bits / 8);
@@ -202,7 +203,7 @@ impl Unpacker {
         let mut left = Vec::new();
         for byte in block.iter().take(self.filled) {
             for bit in (0..BITS_OF_A_CHARACTER).rev() {
-                sid = (sid << 1) | u128::from((meaning(*byte) >> bit) & 1);
+                sid = (sid << 1) | u128::from((value_of(*byte) >> bit) & 1);
                 bits = bits.saturating_add(1);
                 if bits == BITS_OF_A_SID {
                     left.push(sid);
@@ -213,7 +214,7 @@ impl Unpacker {
         if sid != 0 {
             return Err(Fault::Overhang);
         }
-        self.disorder(self.sids.last().copied(), &left);
+        self.check_order(self.sids.last().copied(), &left);
         self.sids.extend_from_slice(&left);
         match self.fault {
             Some(fault) => Err(fault),
@@ -222,10 +223,10 @@ impl Unpacker {
     }
 }
 
-/// `None` where some byte is no character of base64.
+/// Decodes a block, or returns `None` if a byte is not a base64 character.
 ///
-/// It is most of what loading a policy takes, and the filter is compiled for its size: so it is
-/// written out, and everything in it is inlined whatever the compiler thinks of that.
+/// Loading a policy spends most of its time here, and the filter is compiled for size. So the code is unrolled and
+/// always inlined.
 fn three_sids(block: &[u8; BLOCK]) -> Option<[u128; 3]> {
     let (groups, _) = block.as_chunks::<8>();
     let [a, b, c, d, e, f, g, h] = groups else {
@@ -240,7 +241,7 @@ fn three_sids(block: &[u8; BLOCK]) -> Option<[u128; 3]> {
     let f = six_bytes(f, &mut all);
     let g = six_bytes(g, &mut all);
     let h = six_bytes(h, &mut all);
-    // A meaning has six bits, so that the highest one is that of NONE.
+    // A value has six bits, so only NONE sets the highest bit.
     if all & 0x80 != 0 {
         return None;
     }
@@ -251,12 +252,12 @@ fn three_sids(block: &[u8; BLOCK]) -> Option<[u128; 3]> {
     ])
 }
 
-/// What eight characters say; their meanings are put over those in `all`.
+/// Decodes eight characters, and combines their values into `all` with a bitwise or.
 #[inline(always)]
 fn six_bytes(group: &[u8; 8], all: &mut u32) -> u64 {
     let [a, b, c, d, e, f, g, h] = *group;
-    let (a, b, c, d) = (meaning(a), meaning(b), meaning(c), meaning(d));
-    let (e, f, g, h) = (meaning(e), meaning(f), meaning(g), meaning(h));
+    let (a, b, c, d) = (value_of(a), value_of(b), value_of(c), value_of(d));
+    let (e, f, g, h) = (value_of(e), value_of(f), value_of(g), value_of(h));
     *all |= a | b | c | d | e | f | g | h;
     let high = (a << 18) | (b << 12) | (c << 6) | d;
     let low = (e << 18) | (f << 12) | (g << 6) | h;
@@ -269,9 +270,9 @@ fn number(high: u64, low: u64) -> u128 {
 }
 
 #[inline(always)]
-fn meaning(byte: u8) -> u32 {
-    let meaning = MEANINGS.get(usize::from(byte));
-    meaning.map_or(NONE, |meaning| *meaning).into()
+fn value_of(byte: u8) -> u32 {
+    let value = BASE64_VALUES.get(usize::from(byte));
+    value.map_or(NONE, |value| *value).into()
 }
 
 #[expect(
@@ -280,15 +281,15 @@ fn meaning(byte: u8) -> u32 {
     clippy::cast_possible_truncation,
     reason = "run by the compiler, which refuses what overflows"
 )]
-const fn meanings() -> [u8; 256] {
+const fn base64_values() -> [u8; 256] {
     const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    let mut meanings = [NONE; 256];
-    let mut meaning = 0;
-    while meaning < ALPHABET.len() {
-        meanings[ALPHABET[meaning] as usize] = meaning as u8;
-        meaning += 1;
+    let mut values = [NONE; 256];
+    let mut value = 0;
+    while value < ALPHABET.len() {
+        values[ALPHABET[value] as usize] = value as u8;
+        value += 1;
     }
-    meanings
+    values
 }
 
 #[cfg(test)]
@@ -314,7 +315,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_packed_comes_back_in_pieces_of_any_size() {
+    fn packed_accounts_are_unpacked_from_pieces_of_any_size() {
         for count in [0, 1, 2, 3, 4, 5, 6, 7, 8, 100] {
             let sids = sids(count);
             let text = pack(&sids);
@@ -335,7 +336,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_wrong_is_found_at_its_place() {
+    fn each_fault_is_found_at_its_position() {
         let sids = sids(99);
         let text = pack(&sids);
         assert_eq!(text.len(), 2_112);
@@ -365,7 +366,7 @@ mod tests {
     }
 
     #[test]
-    fn padding_is_whole_or_not_there_and_nothing_hangs_over() {
+    fn padding_is_complete_or_absent_and_no_bits_are_left_over() {
         let text = pack(&[7]);
         assert!(text.ends_with("Bw=="));
         for bad in ["Bw=", "Bw===", "Bw==B", "Bw==\n", "Bw!", "Bw= ="] {

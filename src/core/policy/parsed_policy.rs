@@ -1,4 +1,4 @@
-//! A policy text that has been parsed once, and everything that can be asked of it.
+//! A policy text, parsed once for all operations on it.
 
 use crate::diagnostics::Document;
 use crate::diagnostics::error_code::ErrorCode;
@@ -10,12 +10,12 @@ use crate::policy::read::{self, expected};
 
 /// A policy text, parsed.
 ///
-/// It holds the policy's JSON with the place of each value, and what is wrong with its form. The methods are
-/// next to what they compute: [`compile`](Self::compile), [`lint`](Self::lint),
-/// [`account_files`](Self::account_files) and [`inline_accounts`](Self::inline_accounts).
+/// It holds the JSON with the location of each value, and the problems of its form. Each method is defined next to
+/// what it computes: [`compile`](Self::compile), [`lint`](Self::lint), [`account_files`](Self::account_files) and
+/// [`inline_accounts`](Self::inline_accounts).
 #[derive(Clone)]
 pub struct ParsedPolicy<'t> {
-    /// Has the text and the problems so far. What compiles the document reports further problems to it.
+    /// Holds the text and the problems so far. Compiling the document reports further problems to it.
     pub(crate) reader: Reader<'t>,
     /// `None` if the text is not a JSON object.
     pub(crate) document: Option<RawPolicy<'t>>,
@@ -37,7 +37,7 @@ impl<'t> ParsedPolicy<'t> {
         }
     }
 
-    /// Parses the text that the reader has.
+    /// Parses the text of the reader.
     pub(crate) fn read(mut reader: Reader<'t>) -> Self {
         let root = reader.root(expected::POLICY);
         Self {
@@ -64,7 +64,7 @@ impl<'t> ParsedPolicy<'t> {
     }
 }
 
-/// Says what is wrong with bytes that are not UTF-8, and what to do about it.
+/// Describes what is wrong with bytes that are not UTF-8, and what to do about it.
 #[must_use]
 pub fn invalid_utf8(bytes: &[u8]) -> (&'static str, &'static str) {
     match bytes {

@@ -1,4 +1,4 @@
-//! From JSON to the policy as it is written: one function for each kind of object.
+//! Reads JSON into the wire types of the policy, with one function for each kind of object.
 
 mod hash;
 mod shadow;
@@ -12,7 +12,7 @@ use crate::policy::json::{Field, List, Located, LocatedText, Node, Reader};
 
 pub(crate) use hash::hash;
 
-/// What each field takes, for the sentences of diagnostics.
+/// The values that each field accepts, for the messages of diagnostics.
 pub(crate) mod expected {
     use crate::diagnostics::problem::Expected;
 
@@ -24,16 +24,19 @@ pub(crate) mod expected {
         "a policy",
         "{ \"version\": 1, \"account\": { … }, \"rollouts\": [] }",
     );
-    pub(crate) const SCHEMA: Expected = new("a path or URL of a schema", "\"policy.schema.json\"");
+    pub(crate) const SCHEMA: Expected = new("a schema path or URL", "\"policy.schema.json\"");
     pub(crate) const VERSION: Expected = new("a version number", "1");
     pub(crate) const REVISION: Expected = new("a revision", "\"2026-12-01.1\"");
     pub(crate) const ACCOUNT: Expected = new(
         "an account object",
         "{ \"from\": [ { \"header\": \"x-account-sid\" } ], \"format\": \"sid\" }",
     );
-    pub(crate) const SOURCES: Expected =
-        new("a list of places", "[ { \"header\": \"x-account-sid\" } ]");
-    pub(crate) const SOURCE: Expected = new("a place", "{ \"header\": \"x-account-sid\" }");
+    pub(crate) const SOURCES: Expected = new(
+        "a list of account sources",
+        "[ { \"header\": \"x-account-sid\" } ]",
+    );
+    pub(crate) const SOURCE: Expected =
+        new("an account source", "{ \"header\": \"x-account-sid\" }");
     pub(crate) const FORMAT: Expected = new("a format", "\"sid\"");
     pub(crate) const HEADER_NAME: Expected = new("a header name", "\"x-account-sid\"");
     pub(crate) const BASIC_AUTH: Expected = new("the word `username`", "\"username\"");
@@ -42,9 +45,9 @@ pub(crate) mod expected {
         new("an object of segments", "{ \"hvc\": { \"accounts\": [] } }");
     pub(crate) const SEGMENT: Expected = new("a segment", "{ \"accounts\": [] }");
     pub(crate) const ACCOUNTS: Expected = new("a list of accounts", "[]").at_most(usize::MAX);
-    pub(crate) const PACKED: Expected = new("a text of packed accounts", "\"\"");
-    pub(crate) const FILE: Expected = new("a file", "\"hvc.csv\"");
-    pub(crate) const FILE_NAME: Expected = new("the path of a file", "\"hvc.csv\"");
+    pub(crate) const PACKED: Expected = new("packed accounts", "\"\"");
+    pub(crate) const FILE: Expected = new("an account file", "\"hvc.csv\"");
+    pub(crate) const FILE_NAME: Expected = new("a file path", "\"hvc.csv\"");
     pub(crate) const COLUMN: Expected = new("a column", "\"account_sid\"");
     pub(crate) const ACCOUNT_ID: Expected =
         new("an account", "\"AC7342e9713fa896e4af00c654c444aada\"");
@@ -55,7 +58,7 @@ pub(crate) mod expected {
         "{ \"name\": \"chat-users\", \"v1\": \"users-v1\", \"v2\": \"users-v2\", \"mode\": \"off\" }",
     );
     pub(crate) const NAME: Expected = new("a name", "\"chat-users\"");
-    pub(crate) const CLUSTER: Expected = new("the name of a cluster", "\"users-v1\"");
+    pub(crate) const CLUSTER: Expected = new("a cluster name", "\"users-v1\"");
     pub(crate) const MODE: Expected = new("a mode", "\"split\"");
     pub(crate) const SALT: Expected = new("a salt", "\"chat-users\"");
     pub(crate) const MATCH: Expected =
@@ -89,19 +92,19 @@ pub(crate) mod expected {
         "[ { \"from\": \"2026-12-01T09:00:00Z\", \"percent\": 1 } ]",
     );
     pub(crate) const STEP: Expected = new(
-        "a step of a ramp",
+        "a ramp step",
         "{ \"from\": \"2026-12-01T09:00:00Z\", \"percent\": 1 }",
     );
-    pub(crate) const TIME: Expected = new("a moment", "\"2026-12-01T09:00:00Z\"");
+    pub(crate) const TIME: Expected = new("a time", "\"2026-12-01T09:00:00Z\"");
     pub(crate) const REGIONS: Expected = new("a list of regions", "[ \"us-east-1\" ]");
     pub(crate) const REGION: Expected = new("a region", "\"us-east-1\"");
-    pub(crate) const SHADOW: Expected = new("a shadow", "{ \"requests\": 5 }");
+    pub(crate) const SHADOW: Expected = new("a shadow configuration", "{ \"requests\": 5 }");
     pub(crate) const REWRITE: Expected = new(
         "a rewrite",
         "{ \"prefix\": { \"from\": \"/api/\", \"to\": \"/\" } }",
     );
     pub(crate) const REWRITE_PREFIX: Expected = new(
-        "a path prefix or a pair of them",
+        "a path prefix or a pair of prefixes",
         "{ \"from\": \"/api/\", \"to\": \"/\" }",
     );
     pub(crate) const PATH_PREFIX: Expected = new("a path prefix", "\"/api/\"");
@@ -111,21 +114,20 @@ pub(crate) mod expected {
     );
     pub(crate) const REWRITE_HEADER: Expected = new("a header value or `null`", "\"a\"");
     pub(crate) const COUNT: Expected = new("a whole number", "64");
-    pub(crate) const SEND: Expected = new("a moment", "\"after_answer\"");
+    pub(crate) const SEND: Expected = new("a time to send", "\"after_answer\"");
     pub(crate) const HEADER_NAMES: Expected = new("a list of header names", "[ \"content-type\" ]");
     pub(crate) const ROUTES: Expected = new("a list of routes", "[ \"/v1/Users/*\" ]");
     pub(crate) const ROUTE: Expected = new("a path template", "\"/v1/Users/*\"");
-    pub(crate) const COMPARE: Expected = new("a comparison", "{ \"ignore\": [ \"/meta/at\" ] }");
-    pub(crate) const POINTERS: Expected = new("a list of pointers", "[ \"/users/*/at\" ]");
-    pub(crate) const POINTER: Expected = new("a pointer", "\"/users/*/at\"");
+    pub(crate) const COMPARE: Expected =
+        new("comparison options", "{ \"ignore\": [ \"/meta/at\" ] }");
+    pub(crate) const POINTERS: Expected = new("a list of JSON Pointers", "[ \"/users/*/at\" ]");
+    pub(crate) const POINTER: Expected = new("a JSON Pointer", "\"/users/*/at\"");
     pub(crate) const UNORDERED: Expected = new(
-        "a list of lists whose order does not count",
+        "a list of unordered lists",
         "[ { \"path\": \"/users\", \"key\": \"/id\" } ]",
     );
-    pub(crate) const UNORDERED_ITEM: Expected = new(
-        "a list whose order does not count",
-        "{ \"path\": \"/users\" }",
-    );
+    pub(crate) const UNORDERED_ITEM: Expected =
+        new("an unordered list", "{ \"path\": \"/users\" }");
     pub(crate) const TOLERANCES: Expected = new(
         "a list of tolerances",
         "[ { \"path\": \"/price\", \"absolute\": 0.01 } ]",
@@ -136,14 +138,17 @@ pub(crate) mod expected {
     );
     pub(crate) const TOLERATED: Expected = new("a number", "0.01");
     pub(crate) const HASH: Expected = new("a hash", "{ \"split\": { \"seed\": 123 } }");
-    pub(crate) const SPLIT: Expected = new("what Split draws by", "{ \"seed\": 123 }");
-    pub(crate) const UNLEASH: Expected = new("what Unleash draws by", "{ \"group_id\": \"chat\" }");
+    pub(crate) const SPLIT: Expected = new("a Split hash configuration", "{ \"seed\": 123 }");
+    pub(crate) const UNLEASH: Expected = new(
+        "an Unleash hash configuration",
+        "{ \"group_id\": \"chat\" }",
+    );
     pub(crate) const LAUNCHDARKLY: Expected = new(
-        "what LaunchDarkly draws by",
+        "a LaunchDarkly hash configuration",
         "{ \"flag_key\": \"chat\", \"salt\": \"abc\" }",
     );
     pub(crate) const GROWTHBOOK: Expected = new(
-        "what GrowthBook draws by",
+        "a GrowthBook hash configuration",
         "{ \"seed\": \"chat\", \"version\": 2, \"rule\": \"rollout\" }",
     );
     pub(crate) const NAMESPACE: Expected = new(
@@ -151,17 +156,17 @@ pub(crate) mod expected {
         "{ \"id\": \"checkout\", \"from\": 0, \"to\": 50 }",
     );
     pub(crate) const FLAGD: Expected = new(
-        "what flagd draws by",
+        "a flagd hash configuration",
         "{ \"flag_key\": \"chat\", \"version\": 2, \"total_weight\": 100 }",
     );
     pub(crate) const SEED: Expected = new("a seed", "123");
-    pub(crate) const ALGO: Expected = new("an algorithm of Split", "2");
-    pub(crate) const HASHED: Expected = new("a text that is hashed", "\"chat\"");
-    pub(crate) const FORMULA: Expected = new("a version of the formula", "2");
-    pub(crate) const HASH_RULE: Expected = new("a kind of rule", "\"rollout\"");
-    pub(crate) const END: Expected = new("a place of v2", "\"last\"");
-    pub(crate) const TOTAL_WEIGHT: Expected = new("the total of the weights", "100");
-    pub(crate) const NOISE: Expected = new("a part of the copied requests", "{ \"requests\": 1 }");
+    pub(crate) const ALGO: Expected = new("a Split algorithm", "2");
+    pub(crate) const HASHED: Expected = new("a string", "\"chat\"");
+    pub(crate) const FORMULA: Expected = new("a hash version", "2");
+    pub(crate) const HASH_RULE: Expected = new("a rule type", "\"rollout\"");
+    pub(crate) const END: Expected = new("a position of v2", "\"last\"");
+    pub(crate) const TOTAL_WEIGHT: Expected = new("the sum of the weights", "100");
+    pub(crate) const NOISE: Expected = new("a noise configuration", "{ \"requests\": 1 }");
 }
 
 pub(crate) fn policy<'a>(reader: &mut Reader<'a>, root: Node<'a, '_>) -> Option<RawPolicy<'a>> {

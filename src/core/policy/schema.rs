@@ -1,7 +1,7 @@
-//! The JSON Schema (2020-12) of the policy, made of the types that the policy is read into.
+//! The JSON Schema (2020-12) of the policy, generated from its wire types.
 //!
-//! A schema says what is right in form. What names mean (is there such a segment?) and what texts
-//! mean (is this a template?) only [`Plan::from_json`](crate::Plan::from_json) says.
+//! The schema describes only the form. Only [`Plan::from_json`](crate::Plan::from_json) checks meaning, for example
+//! whether a segment exists or a path template is valid.
 
 mod hash;
 
@@ -14,18 +14,18 @@ use serde_json::Value;
 use crate::policy::document::RawPolicy;
 use crate::policy::json::{Field, List, Located, Map, Number};
 
-/// The path of a file of accounts, or that and its column.
+/// The path of an account file, or an object with the path and a column.
 #[derive(JsonSchema)]
 #[schemars(untagged)]
 #[expect(dead_code, reason = "a schema is made of the types, and of no value")]
 pub(crate) enum AccountsFrom {
-    /// Each line is an account.
+    /// A text file with one account per line.
     Lines(#[schemars(length(min = 1))] String),
-    /// CSV, of which a column has the accounts.
+    /// A CSV file with the accounts in one column.
     Column(crate::policy::document::RawAccountsFrom<'static>),
 }
 
-/// The schema, as a JSON document.
+/// Returns the schema as a JSON document.
 #[must_use]
 pub fn schema() -> Value {
     let generator = SchemaSettings::draft2020_12().into_generator();
@@ -36,7 +36,7 @@ pub fn schema() -> Value {
     schema
 }
 
-/// A description is wrapped in the source for those who read that; an editor wraps it by itself.
+/// Joins the lines of each description. The source wraps them, but an editor wraps them itself.
 fn join_lines(schema: &mut Value) {
     match schema {
         Value::Object(fields) => {
@@ -52,7 +52,7 @@ fn join_lines(schema: &mut Value) {
     }
 }
 
-/// What stands around a value in the wire types does not change what the value is.
+/// Gives a wrapper of the wire types the schema of the value inside it.
 macro_rules! as_inside {
     ($around:ident, $is_optional:literal) => {
         impl<T: JsonSchema> JsonSchema for $around<T> {

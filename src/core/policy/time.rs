@@ -1,6 +1,6 @@
-//! Moments, as policies write them (RFC 3339) and as they are compared: whole seconds.
+//! Points in time, in whole seconds: parsed from RFC 3339 and compared as numbers.
 //!
-//! Core has no clock: whoever asks it says which moment it is.
+//! Core has no clock, so its callers pass the current time.
 //!
 //! The calendar is that of the crate `time`. The form is read by hand, because the errors say whether a
 //! text is not RFC 3339, names a day that does not exist, or has fractional seconds, which the crate's
@@ -10,19 +10,19 @@ use std::fmt;
 
 use time::{Date, Month, OffsetDateTime};
 
-/// A moment: whole seconds since 1970-01-01T00:00:00Z, leap seconds not counted. Its `Display` is
-/// RFC 3339 in UTC.
+/// A point in time: whole seconds since 1970-01-01T00:00:00Z, without leap seconds. `Display` writes RFC 3339 in
+/// UTC.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Time(i64);
 
-/// Why a text is no moment.
+/// Why a text is not a time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TimeError {
-    /// It is not written as a moment is.
+    /// It is not RFC 3339.
     Form,
-    /// It names a day or an hour that does not exist.
+    /// It has a date or time of day that does not exist.
     Range,
-    /// It has parts of a second.
+    /// It has fractions of a second.
     Fraction,
 }
 
@@ -31,8 +31,10 @@ impl TimeError {
     #[must_use]
     pub const fn help(self) -> &'static str {
         match self {
-            Self::Form => "write date, time and zone as in `2026-12-01T09:00:00Z`",
-            Self::Range => "write a day that the month has, hours to 23, minutes and seconds to 59",
+            Self::Form => "write date, time and time zone, as in `2026-12-01T09:00:00Z`",
+            Self::Range => {
+                "write a day that exists in the month, hours up to 23, and minutes and seconds up to 59"
+            }
             Self::Fraction => "write whole seconds, as in `2026-12-01T09:00:00Z`",
         }
     }
@@ -41,9 +43,9 @@ impl TimeError {
 impl fmt::Display for TimeError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::Form => "not a moment of RFC 3339",
-            Self::Range => "no such day or hour",
-            Self::Fraction => "a part of a second",
+            Self::Form => "expected an RFC 3339 time",
+            Self::Range => "no such date or time",
+            Self::Fraction => "fractions of a second are not supported",
         })
     }
 }
@@ -51,22 +53,22 @@ impl fmt::Display for TimeError {
 impl std::error::Error for TimeError {}
 
 impl Time {
-    /// Before every other.
+    /// The earliest time.
     pub(crate) const FIRST: Self = Self(i64::MIN);
 
-    /// From seconds since 1970-01-01T00:00:00Z.
+    /// Creates a time from seconds since 1970-01-01T00:00:00Z.
     #[must_use]
     pub const fn from_seconds(seconds: i64) -> Self {
         Self(seconds)
     }
 
-    /// From nanoseconds since then, as proxies tell the time.
+    /// Creates a time from nanoseconds since 1970-01-01T00:00:00Z, the clock of a proxy.
     #[must_use]
     pub fn from_nanoseconds(nanoseconds: u64) -> Self {
         Self(i64::try_from(nanoseconds / 1_000_000_000).unwrap_or_default())
     }
 
-    /// Seconds since 1970-01-01T00:00:00Z.
+    /// Returns the seconds since 1970-01-01T00:00:00Z.
     #[must_use]
     pub const fn seconds(self) -> i64 {
         self.0
@@ -114,7 +116,7 @@ impl Time {
         let midnight = date.map_err(|_| TimeError::Range)?.midnight().assume_utc();
         let seconds = seconds_of_day(hour, minute, second)?.saturating_sub(offset);
         let time = Self(midnight.unix_timestamp().saturating_add(seconds));
-        // In UTC, too, the year has four digits, or the time could not be written.
+        // The year must have four digits in UTC too, or the time could not be written.
         match time.date_time() {
             Some(in_utc) if in_utc.year() >= 0 => Ok(time),
             _ => Err(TimeError::Range),
@@ -174,7 +176,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn reads_and_writes_moments() {
+    fn reads_and_writes_times() {
         for (text, seconds) in [
             ("1970-01-01T00:00:00Z", 0),
             ("1969-12-31T23:59:59Z", -1),
@@ -210,7 +212,7 @@ mod tests {
     }
 
     #[test]
-    fn says_what_is_no_moment() {
+    fn explains_invalid_times() {
         use TimeError::{Form, Fraction, Range};
         for (text, why) in [
             ("", Form),
@@ -229,7 +231,7 @@ mod tests {
             ("2026-13-01T09:00:00Z", Range),
             ("2026-00-01T09:00:00Z", Range),
             ("2026-12-00T09:00:00Z", Range),
-            // In UTC its year is none of four digits.
+            // The year in UTC does not have four digits.
             ("0000-01-01T00:00:00+00:01", Range),
             ("9999-12-31T23:59:59-00:01", Range),
             ("2026-12-01T24:00:00Z", Range),

@@ -1,9 +1,9 @@
-//! What an access log says of a decision: one text of `key=value` pairs, because each property that the
-//! proxy is told costs a request a call.
+//! The access-log entry of a decision: one property with `key=value` pairs, because each property that the
+//! filter sets costs a host call for each request.
 //!
-//! `rollout=chat treatment=v2 reason=rule revision=2026-11-21.3 account=AC7342…`: always in this order, one
-//! blank between two. There is no `account` where none is known. Of an opaque account the bytes that are
-//! no visible ASCII, and `"`, `%`, `=` and `\\`, are written `%20`: no client can write a pair of its own.
+//! `rollout=chat treatment=v2 reason=rule revision=2026-11-21.3 account=AC7342…`: always in this order, separated
+//! by one space. `account` is missing if the request has no account. In an opaque account, bytes that are not
+//! visible ASCII, and `"`, `%`, `=` and `\\`, are percent-encoded, so that no client can add a pair of its own.
 //!
 //! The escapes are written and read by hand: the crate `percent-encoding` writes upper-case digits, where
 //! this format has lower-case ones, and it accepts malformed escapes.
@@ -13,29 +13,28 @@ use std::borrow::Cow;
 use crate::decision::Decision;
 use crate::proxy::revision::Revision;
 use crate::proxy::wire_names::NO_ROLLOUT;
-use crate::request::account::{Account, hex_digit};
+use crate::request::account_id::{Account, hex_digit};
 
-/// What one entry says, with its words as they stand there.
+/// A parsed entry.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct AccessLogEntry<'a> {
-    /// The rollout's name; [`NO_ROLLOUT`] where none had the request.
+    /// The name of the rollout; [`NO_ROLLOUT`] if no rollout matched.
     pub rollout: &'a [u8],
-    /// `v1` or `v2`: what was decided, though it need not be what was served.
+    /// The treatment that was decided, `v1` or `v2`. The one that was served may differ.
     pub treatment: &'a [u8],
-    /// As [`Reason::as_str`](crate::Reason::as_str) has it.
+    /// The reason, as in [`Reason::as_str`](crate::Reason::as_str).
     pub reason: &'a [u8],
-    /// Of the policy that decided.
+    /// The revision of the policy that decided.
     pub revision: &'a [u8],
-    /// `None` where the request named none, or a malformed one.
+    /// The account; `None` if the request had none or a malformed one.
     pub account: Option<Cow<'a, [u8]>>,
 }
 
 impl Decision<'_> {
-    /// Writes what an access log is told of this decision, under a policy of this revision, behind what
-    /// the buffer holds.
+    /// Appends the entry of this decision to a buffer. `revision` is that of the policy that decided.
     pub fn log(&self, revision: &Revision, account: &Account<'_>, entry: &mut Vec<u8>) {
         let rollout = self.rollout.map_or(NO_ROLLOUT, |rollout| &rollout.name);
-        for part in [
+        for text in [
             "rollout=",
             rollout,
             " treatment=",
@@ -45,7 +44,7 @@ impl Decision<'_> {
             " revision=",
             revision.as_str(),
         ] {
-            entry.extend_from_slice(part.as_bytes());
+            entry.extend_from_slice(text.as_bytes());
         }
         if let Account::Known(account) = account {
             entry.extend_from_slice(b" account=");
@@ -74,27 +73,27 @@ fn escape(byte: u8, entry: &mut Vec<u8>) {
 }
 
 impl<'a> AccessLogEntry<'a> {
-    /// Reads an entry; `None` when it is none. Pairs that it does not know it passes over.
+    /// Parses an entry; `None` if it is malformed. Unknown keys are ignored.
     #[must_use]
     pub fn parse(entry: &'a [u8]) -> Option<Self> {
-        let mut logged = Self::default();
+        let mut parsed = Self::default();
         for pair in entry.split(|byte| *byte == b' ') {
             let equals = pair.iter().position(|byte| *byte == b'=')?;
             let (key, value) = (pair.get(..equals)?, pair.get(equals.checked_add(1)?..)?);
             match key {
-                b"rollout" => logged.rollout = value,
-                b"treatment" => logged.treatment = value,
-                b"reason" => logged.reason = value,
-                b"revision" => logged.revision = value,
-                b"account" => logged.account = Some(unescaped(value)?),
+                b"rollout" => parsed.rollout = value,
+                b"treatment" => parsed.treatment = value,
+                b"reason" => parsed.reason = value,
+                b"revision" => parsed.revision = value,
+                b"account" => parsed.account = Some(unescape(value)?),
                 _ => {}
             }
         }
-        Some(logged)
+        Some(parsed)
     }
 }
 
-fn unescaped(value: &[u8]) -> Option<Cow<'_, [u8]>> {
+fn unescape(value: &[u8]) -> Option<Cow<'_, [u8]>> {
     if !value.contains(&b'%') {
         return Some(Cow::Borrowed(value));
     }

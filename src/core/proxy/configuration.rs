@@ -69,16 +69,16 @@ impl Configuration {
         intake: ConfigStream,
         again: &dyn Fn(Range<usize>) -> Vec<u8>,
     ) -> Result<Self, Diagnostics> {
-        let (rest, cuts) = intake.finish();
+        let (rest, elided_spans) = intake.finish();
         let text = match std::str::from_utf8(&rest) {
             Ok(text) => text,
-            Err(error) => return Err(not_utf8(&rest, cuts, error.valid_up_to())),
+            Err(error) => return Err(not_utf8(&rest, elided_spans, error.valid_up_to())),
         };
-        let mut reader = Reader::with_elided_spans(Document::Configuration, text, cuts);
+        let mut reader = Reader::with_elided_spans(Document::Configuration, text, elided_spans);
         let envelope = reader
             .root(ENVELOPE)
             .and_then(|root| envelope(&mut reader, root));
-        let cuts = envelope.as_ref().map(|envelope| {
+        let elided_spans = envelope.as_ref().map(|envelope| {
             let (start, policy) = envelope.policy;
             reader.elided_spans_of(start, policy)
         });
@@ -89,9 +89,9 @@ impl Configuration {
         let mut diagnostics = reader.finish();
         let plan = envelope.as_ref().and_then(|envelope| {
             let (_, policy) = envelope.policy;
-            let cuts = cuts.unwrap_or_default();
-            let has_elided_spans = !cuts.are_none();
-            let reader = Reader::with_elided_spans(Document::Policy, policy, cuts);
+            let elided_spans = elided_spans.unwrap_or_default();
+            let has_elided_spans = !elided_spans.is_empty();
+            let reader = Reader::with_elided_spans(Document::Policy, policy, elided_spans);
             match ParsedPolicy::read(reader).into_plan(&AccountFiles::default()) {
                 Ok(mut plan) => {
                     // The hash of a text takes all of it.
@@ -179,8 +179,8 @@ fn envelope<'a>(reader: &mut Reader<'a>, root: Node<'a, '_>) -> Option<Envelope<
     };
     if !proxy.passes_on() {
         let problem = Problem::invalid(
-            "a proxy that trusts earlier hops passes their decisions on, and its own",
-            "name `decision` under /headers too",
+            "a proxy that trusts earlier hops must write its own decisions for later hops",
+            "add `decision` to /headers",
         );
         reader.report(root.span.head(), &JsonPointer::Root, problem);
     }
@@ -218,18 +218,18 @@ fn headers<'a>(reader: &mut Reader<'a>, node: Node<'a, '_>) -> Option<EmittedHea
     let written = EmittedHeaders::from_words(words);
     if written.is_none() {
         let problem = Problem::invalid(
-            "without `cluster` and `treatment` no route follows a decision",
-            "name the one that the routes of this proxy read",
+            "without `cluster` or `treatment`, no route can follow a decision",
+            "add the one that the routes of this proxy read",
         );
         reader.report(node.span, node.path, problem);
     }
     written
 }
 
-fn not_utf8(bytes: &[u8], cuts: ElidedSpans, valid_up_to: usize) -> Diagnostics {
+fn not_utf8(bytes: &[u8], elided_spans: ElidedSpans, valid_up_to: usize) -> Diagnostics {
     let valid = bytes.get(..valid_up_to).unwrap_or_default();
     let valid = std::str::from_utf8(valid).unwrap_or_default();
-    let mut reader = Reader::with_elided_spans(Document::Configuration, valid, cuts);
+    let mut reader = Reader::with_elided_spans(Document::Configuration, valid, elided_spans);
     let span = Span {
         start: valid_up_to,
         end: valid_up_to,

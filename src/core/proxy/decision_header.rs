@@ -1,5 +1,5 @@
-//! Decisions that travel with a request, `<rollout>=<treatment>`, so that it sees one version of a
-//! rollout along its whole call chain.
+//! The decision header, with entries `<rollout>=<treatment>`: it carries decisions along a call chain, so that
+//! every hop uses the same treatment for a rollout.
 
 use std::borrow::Cow;
 
@@ -7,18 +7,18 @@ use crate::decision::Treatment;
 use crate::proxy::wire_names::DECISION_HEADER;
 use crate::request::headers::Headers;
 
-/// Whether `x-turnout-*` headers of a request are believed.
+/// Whether a proxy trusts the `x-turnout-*` headers of requests.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Inbound {
-    /// They come from anyone, so they are removed.
+    /// Anyone may have sent them, so they are removed.
     #[default]
     Strip,
-    /// They come from a proxy that strips what its clients send.
+    /// They come from a proxy that strips those of its clients.
     Trust,
 }
 
 impl Inbound {
-    /// As in the configuration.
+    /// The name in the configuration.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -28,22 +28,22 @@ impl Inbound {
     }
 }
 
-/// How much of earlier hops' decisions is passed on, in bytes: some sixty rollouts.
-const LONGEST: usize = 4_096;
+/// The maximum length of the forwarded decisions of earlier hops, in bytes: approximately 60 rollouts.
+const MAX_FORWARDED_LEN: usize = 4_096;
 
-/// What an earlier hop decided for a rollout.
-pub(crate) fn decided(earlier: Headers<'_>, rollout: &str) -> Option<Treatment> {
+/// Returns the treatment that an earlier hop decided for a rollout.
+pub(crate) fn find_decision(earlier: Headers<'_>, rollout: &str) -> Option<Treatment> {
     entries(earlier)
         .find(|entry| entry.rollout == rollout.as_bytes())
         .map(|entry| entry.treatment)
 }
 
-/// What earlier hops decided for other rollouts, then the entry of this one. Where there is nothing
-/// but the entry, nothing is copied.
-pub(crate) fn record<'e>(earlier: Headers<'_>, rollout: &str, entry: &'e str) -> Cow<'e, [u8]> {
+/// Appends the entry of a rollout to the decisions of earlier hops for other rollouts. If there are none, the
+/// entry is borrowed.
+pub(crate) fn append<'e>(earlier: Headers<'_>, rollout: &str, entry: &'e str) -> Cow<'e, [u8]> {
     let mut value = Vec::new();
     for other in entries(earlier).filter(|other| other.rollout != rollout.as_bytes()) {
-        if value.len().saturating_add(other.rollout.len()) > LONGEST {
+        if value.len().saturating_add(other.rollout.len()) > MAX_FORWARDED_LEN {
             break;
         }
         value.extend_from_slice(other.rollout);
@@ -63,7 +63,7 @@ struct Entry<'a> {
     treatment: Treatment,
 }
 
-/// The well-formed entries; what is not one is passed over.
+/// Returns the well-formed entries. Malformed ones are ignored.
 fn entries<'a>(headers: Headers<'a>) -> impl Iterator<Item = Entry<'a>> {
     headers
         .values(DECISION_HEADER)
@@ -80,26 +80,26 @@ fn entries<'a>(headers: Headers<'a>) -> impl Iterator<Item = Entry<'a>> {
 mod tests {
     use super::*;
 
-    fn recorded(earlier: &[&str]) -> String {
+    fn appended(earlier: &[&str]) -> String {
         let pairs: Vec<_> = earlier
             .iter()
             .map(|value| (DECISION_HEADER.as_bytes(), value.as_bytes()))
             .collect();
-        String::from_utf8(record(Headers::new(&pairs), "b", "b=v1").into_owned()).unwrap()
+        String::from_utf8(append(Headers::new(&pairs), "b", "b=v1").into_owned()).unwrap()
     }
 
     #[test]
     fn one_entry_for_each_rollout() {
-        assert_eq!(recorded(&[]), "b=v1");
-        assert_eq!(recorded(&["a=v2"]), "a=v2,b=v1");
-        assert_eq!(recorded(&["b=v2, a=v2", "c=v1"]), "a=v2,c=v1,b=v1");
-        assert_eq!(recorded(&["", "=v1,x,y=v3,,a=v1"]), "a=v1,b=v1");
+        assert_eq!(appended(&[]), "b=v1");
+        assert_eq!(appended(&["a=v2"]), "a=v2,b=v1");
+        assert_eq!(appended(&["b=v2, a=v2", "c=v1"]), "a=v2,c=v1,b=v1");
+        assert_eq!(appended(&["", "=v1,x,y=v3,,a=v1"]), "a=v1,b=v1");
     }
 
     #[test]
-    fn what_is_passed_on_is_bounded() {
-        let value = recorded(&[&format!("{}=v1,", "a".repeat(60)).repeat(1_000)]);
-        assert!(value.len() <= LONGEST + 80, "{}", value.len());
+    fn forwarded_decisions_are_bounded() {
+        let value = appended(&[&format!("{}=v1,", "a".repeat(60)).repeat(1_000)]);
+        assert!(value.len() <= MAX_FORWARDED_LEN + 80, "{}", value.len());
         assert!(value.ends_with(",b=v1"));
     }
 }

@@ -1,28 +1,28 @@
-//! The limit of the bytes that Turnout holds in one worker.
+//! The limit on the bytes that Turnout holds in one worker.
 
 use std::ops::RangeInclusive;
 
-/// How many bytes Turnout holds in one worker at most: of the policy, and of what it shadows. What does not
-/// fit is not compared; no request of a user waits for it.
+/// The maximum number of bytes that Turnout holds in one worker, for the policy and for shadowing. Samples that
+/// do not fit are dropped, and user requests never wait for them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct MaxHeldBytes(u32);
 
 impl MaxHeldBytes {
-    /// What is allowed. Below, the policies of many rollouts do not fit. A worker's memory ends at about a
-    /// gigabyte, and what is held is scattered in it.
+    /// The allowed values. Policies with many rollouts need more than the minimum. The maximum leaves room for
+    /// fragmentation, because the memory of a WebAssembly VM ends at approximately 1 GiB.
     pub const RANGE: RangeInclusive<u32> = 16_777_216..=536_870_912;
 
-    /// So many bytes, where that is allowed.
+    /// Creates a limit; `None` if it is out of range.
     #[must_use]
     pub fn new(bytes: u32) -> Option<Self> {
         Self::RANGE.contains(&bytes).then_some(Self(bytes))
     }
 
-    /// Finds the limit in a piece of a configuration without parsing it: a field's name with its quotes cannot be
-    /// anything else in JSON.
+    /// Finds the limit in a chunk of a configuration without parsing the JSON. That is safe, because the field's
+    /// name with unescaped quotes cannot be part of a string.
     #[must_use]
-    pub fn find(piece: &[u8]) -> Option<Self> {
-        let mut rest = piece;
+    pub fn find(chunk: &[u8]) -> Option<Self> {
+        let mut rest = chunk;
         let rest = loop {
             let (before, after) = rest.split_at(rest.iter().position(|byte| *byte == b'_')?);
             match after.strip_prefix(b"_held_bytes\"") {
@@ -61,7 +61,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn it_is_found_wherever_it_stands() {
+    fn it_is_found_anywhere_in_a_configuration() {
         let find = |text: &str| MaxHeldBytes::find(text.as_bytes()).map(MaxHeldBytes::get);
         assert_eq!(
             find(r#"{"policy":{},"max_held_bytes" : 20000000}"#),
@@ -83,7 +83,7 @@ mod tests {
     }
 
     #[test]
-    fn the_default_is_one_of_those_that_are_allowed() {
+    fn the_default_is_in_range() {
         let default = MaxHeldBytes::default();
         assert_eq!(MaxHeldBytes::new(default.get()), Some(default));
         for bad in [0, 16_777_215, 536_870_913, u32::MAX] {

@@ -1,6 +1,6 @@
-//! The level at which a proxy writes its records to Envoy's log.
+//! The level at which a proxy writes shadow records to Envoy's log.
 
-/// A level of Envoy's log. Envoy leaves out lines below the level that it runs at.
+/// A level of Envoy's log. Envoy drops lines below its own level.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum RecordLevel {
     /// The lowest.
@@ -29,7 +29,7 @@ impl RecordLevel {
         Self::Critical,
     ];
 
-    /// The level's word in the configuration.
+    /// The name in the configuration.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -42,7 +42,7 @@ impl RecordLevel {
         }
     }
 
-    /// The level of that word.
+    /// Parses the name of a level.
     #[must_use]
     pub fn from_word(word: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|level| level.as_str() == word)

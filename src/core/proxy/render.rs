@@ -1,26 +1,25 @@
-//! Puts a proxy's configuration into a file of any kind that has places for it.
+//! Renders a plugin configuration into a template file that has placeholders for it.
 //!
-//! A place is a quoted string, `"@TURNOUT_CONFIGURATION@"` or `"@TURNOUT_WASM@"`, and is replaced
-//! by another quoted string, which YAML and JSON read alike. So the file keeps its comments and its
-//! layout, and no one pastes JSON into YAML.
+//! A placeholder is a quoted string, `"@TURNOUT_CONFIGURATION@"` or `"@TURNOUT_WASM@"`. It is replaced by another
+//! quoted string, which YAML and JSON read in the same way, so the template keeps its comments and layout.
 
 use std::fmt;
 
 use turnout_text::json_string;
 
-/// Where the plugin's configuration goes, quotes included.
+/// The placeholder for the plugin configuration, with its quotes.
 pub const CONFIGURATION_PLACEHOLDER: &str = "\"@TURNOUT_CONFIGURATION@\"";
-/// Where the path of the filter's `.wasm` goes, quotes included.
+/// The placeholder for the path of the filter's `.wasm`, with its quotes.
 pub const WASM_PLACEHOLDER: &str = "\"@TURNOUT_WASM@\"";
 
-/// Why a template cannot be filled in.
+/// Why a template cannot be rendered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RenderError {
-    /// It has no place for the configuration.
+    /// The template has no placeholder for the configuration.
     NoConfigurationPlace,
-    /// A path of the `.wasm` is given, and the template has no place for it.
+    /// A path of the `.wasm` is given, but the template has no placeholder for it.
     NoWasmPlace,
-    /// The template has a place for the path of the `.wasm`, and none is given.
+    /// The template has a placeholder for the path of the `.wasm`, but no path is given.
     NoWasm,
 }
 
@@ -29,15 +28,15 @@ impl fmt::Display for RenderError {
         match self {
             Self::NoConfigurationPlace => write!(
                 f,
-                "the template has no place for the configuration; write {CONFIGURATION_PLACEHOLDER} as the value of the plugin's configuration"
+                "the template has no placeholder for the configuration; write {CONFIGURATION_PLACEHOLDER} as the value of the plugin's configuration"
             ),
             Self::NoWasmPlace => write!(
                 f,
-                "the template has no place for the path of the .wasm; write {WASM_PLACEHOLDER} as its filename, or give no path"
+                "the template has no placeholder for the path of the .wasm; write {WASM_PLACEHOLDER} as its filename, or do not give a path"
             ),
             Self::NoWasm => write!(
                 f,
-                "the template has a place for the path of the .wasm ({WASM_PLACEHOLDER}); give the path"
+                "the template has a placeholder for the path of the .wasm ({WASM_PLACEHOLDER}), but no path is given"
             ),
         }
     }
@@ -45,7 +44,7 @@ impl fmt::Display for RenderError {
 
 impl std::error::Error for RenderError {}
 
-/// Whatever does not fit between a template and what is given.
+/// Returns every mismatch between the placeholders of a template and the arguments of [`render`].
 #[must_use]
 pub fn placeholder_errors(template: &str, has_wasm: bool) -> Vec<RenderError> {
     let mut found = Vec::new();
@@ -60,10 +59,10 @@ pub fn placeholder_errors(template: &str, has_wasm: bool) -> Vec<RenderError> {
     found
 }
 
-/// Fills in a template.
+/// Renders a template.
 ///
 /// # Errors
-/// When the template's places and what is given do not fit each other: the first of the [`misfits`].
+/// If the placeholders and the arguments do not match: the first of the [`placeholder_errors`].
 pub fn render(
     template: &str,
     configuration: &str,
@@ -72,7 +71,7 @@ pub fn render(
     if let Some(error) = placeholder_errors(template, wasm.is_some()).first() {
         return Err(*error);
     }
-    // The configuration comes last: nothing in it is a place.
+    // The configuration is inserted last, so that placeholders inside of it are not replaced.
     let with_wasm = match wasm {
         Some(wasm) => template.replace(WASM_PLACEHOLDER, &json_string(wasm)),
         None => template.to_owned(),
@@ -80,17 +79,17 @@ pub fn render(
     Ok(with_wasm.replace(CONFIGURATION_PLACEHOLDER, &json_string(configuration)))
 }
 
-/// The name under which the filter is discovered.
+/// The name of the filter's discovery resource.
 pub const FILTER_NAME: &str = "turnout";
 
-/// What a proxy discovers (ECDS): a `DiscoveryResponse` in JSON, with the filter, its configuration
-/// and the policy's revision as the version. `wasm` is where the proxy finds the filter.
+/// Renders what a proxy discovers (ECDS): a `DiscoveryResponse` in JSON with the filter, its configuration, and
+/// the policy's revision as the version. `wasm` is the path of the filter on the proxy.
 ///
-/// Should the filter ever trap, that worker answers its requests in flight with 503, under any
-/// failure policy. `FAIL_OPEN`, which stands here, does it once: then the worker goes on as if there
-/// were no filter, everyone on v1, until the next policy. `FAIL_RELOAD` answers 503 for up to a
-/// second more, and again at each request that traps; `FAIL_CLOSED` until the next policy. A policy
-/// that the filter refuses is refused under all three.
+/// If the filter ever traps, the worker responds to its requests in flight with 503 under every failure
+/// policy. With `FAIL_OPEN`, which this uses, that happens once: the worker then runs without the filter,
+/// everyone on v1, until the next policy. With `FAIL_RELOAD` it responds with 503 for up to another second, and
+/// again at each request that traps; with `FAIL_CLOSED` until the next policy. A policy that the filter refuses
+/// is refused under all three.
 #[must_use]
 pub fn discovery(configuration: &str, revision: &str, wasm: &str) -> String {
     let [name, revision, wasm, configuration] =
@@ -127,7 +126,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn fills_both_places() {
+    fn both_placeholders_are_replaced() {
         let template = "a: \"@TURNOUT_WASM@\" # why\nb: \"@TURNOUT_CONFIGURATION@\"\n";
         let rendered = render(template, "{\n\t\"x\": \"\\u00e9é\"}", Some("/a b.wasm")).unwrap();
         assert_eq!(
@@ -137,7 +136,7 @@ mod tests {
     }
 
     #[test]
-    fn places_and_what_is_given_have_to_fit() {
+    fn placeholders_and_arguments_must_match() {
         use RenderError::*;
         assert_eq!(render("", "{}", None), Err(NoConfigurationPlace));
         assert_eq!(

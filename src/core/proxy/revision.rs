@@ -1,34 +1,36 @@
-//! Which version of the policy decides: a name that its author gave, or a hash of the text.
+//! The revision of a policy: a name that its author set, or a hash of its text.
 
 use std::borrow::Cow;
 use std::fmt;
 
 use xxhash_rust::xxh3::xxh3_64;
 
-/// How long a revision may be, in characters.
-pub(crate) const LONGEST: usize = 64;
+/// The maximum length of a revision, in characters.
+pub(crate) const MAX_LEN: usize = 64;
 
-/// Which version of the policy this is.
+/// The revision, which identifies exactly one policy text.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Revision {
     text: String,
-    is_given: bool,
+    /// Whether the policy sets it.
+    is_named: bool,
 }
 
 impl Revision {
-    /// What the policy says; `None` when it is not 1 to 64 letters, digits, `.`, `_`, `+` and `-`.
+    /// Creates a revision from the policy's `revision`; `None` unless it is 1 to 64 letters, digits, `.`, `_`, `+` and
+    /// `-`.
     #[must_use]
     pub fn from_name(text: &str) -> Option<Self> {
         let is_allowed = |c: u8| c.is_ascii_alphanumeric() || b"._+-".contains(&c);
-        let is_revision = (1..=LONGEST).contains(&text.len()) && text.bytes().all(is_allowed);
+        let is_revision = (1..=MAX_LEN).contains(&text.len()) && text.bytes().all(is_allowed);
         is_revision.then(|| Self {
             text: text.to_owned(),
-            is_given: true,
+            is_named: true,
         })
     }
 
-    /// That of a policy which does not say it: 16 hex digits, the XXH3-64 of its text without the
-    /// white space around it.
+    /// Computes the revision of a policy that does not set one: 16 hex digits, the XXH3-64 of its text without
+    /// surrounding white space.
     #[must_use]
     pub fn of_text(policy: &str) -> Self {
         Self::of_bytes(policy.as_bytes())
@@ -37,33 +39,33 @@ impl Revision {
     pub(crate) fn of_bytes(policy: &[u8]) -> Self {
         Self {
             text: format!("{:016x}", xxh3_64(policy.trim_ascii())),
-            is_given: false,
+            is_named: false,
         }
     }
 
     pub(crate) const fn is_named(&self) -> bool {
-        self.is_given
+        self.is_named
     }
 
-    /// As the access log and the log show it.
+    /// The text that logs show.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.text
     }
 
-    /// As the gauge shows it: the upper 48 bits of the XXH3-64 of the revision's text, which a double
-    /// holds exactly.
+    /// The number that the gauge shows: the upper 48 bits of the XXH3-64 of the revision's text, which a 64-bit
+    /// float represents exactly.
     #[must_use]
     pub fn number(&self) -> u64 {
         xxh3_64(self.text.as_bytes()) >> 16
     }
 
-    /// The text of the policy, which is otherwise as it was, with the revision in it. So it stays
-    /// the same where the text is laid out anew on its way to the proxy.
+    /// Inserts the revision into a policy's text, unless the policy sets one. The revision then stays the same if the
+    /// text is reformatted on its way to the proxy.
     #[must_use]
     pub fn insert_into<'p>(&self, policy: &'p str) -> Cow<'p, str> {
         match policy.split_once('{') {
-            Some((before, fields)) if !self.is_given => {
+            Some((before, fields)) if !self.is_named => {
                 Cow::Owned(format!("{before}{{\"revision\":\"{self}\",{fields}"))
             }
             _ => Cow::Borrowed(policy),
@@ -82,8 +84,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_revision_is_given_in_plain_characters() {
-        let longest = "r".repeat(LONGEST);
+    fn a_revision_has_plain_characters() {
+        let longest = "r".repeat(MAX_LEN);
         for good in ["1", "2026-11-21.3", "v1.2.3+halted_A", &longest] {
             assert_eq!(Revision::from_name(good).unwrap().as_str(), good);
         }
@@ -97,13 +99,13 @@ mod tests {
         let revision = Revision::of_text(" {}\n");
         assert_eq!(revision, Revision::of_text("{}"));
         assert_ne!(revision, Revision::of_text("{ }"));
-        // By Python's xxhash.
+        // Computed with Python's xxhash.
         assert_eq!(revision.as_str(), "1349cde127705c16");
         assert!(revision.number() < 1 << 48);
     }
 
     #[test]
-    fn it_is_written_into_a_policy_that_lacks_it() {
+    fn it_is_inserted_into_a_policy_without_one() {
         let policy = "\n{ \"version\": 1 }";
         let revision = Revision::of_text(policy);
         let written = revision.insert_into(policy);
@@ -111,7 +113,7 @@ mod tests {
             written,
             format!("\n{{\"revision\":\"{revision}\", \"version\": 1 }}")
         );
-        let given = Revision::from_name("r1").unwrap();
-        assert_eq!(given.insert_into(policy), policy);
+        let named = Revision::from_name("r1").unwrap();
+        assert_eq!(named.insert_into(policy), policy);
     }
 }

@@ -1,27 +1,27 @@
-//! The names that Turnout has on the wire, and in logs.
+//! The names of Turnout's headers, properties and metrics.
 
-/// The cluster that answers, for a route's `cluster_header`.
+/// The header with the selected cluster, for the `cluster_header` of a route.
 pub const CLUSTER_HEADER: &str = "x-turnout-cluster";
-/// `v1` or `v2`, for header matches of a route.
+/// The header with the treatment, `v1` or `v2`, for the header matches of routes.
 pub const TREATMENT_HEADER: &str = "x-turnout-treatment";
-/// `<rollout>=<treatment>`, one entry for each rollout that the request has met, joined by commas.
+/// The header with the decisions along the call chain: one entry `<rollout>=<treatment>` for each rollout,
+/// separated by commas.
 pub const DECISION_HEADER: &str = "x-turnout-decision";
-/// On a copy, with the value `1`: whoever answers it answers no user.
+/// The header that marks a shadow request, with the value `1`. No user sees its response.
 pub const SHADOW_HEADER: &str = "x-turnout-shadow";
-/// The property that tells access logs of a decision: `%FILTER_STATE(wasm.turnout:PLAIN)%`.
+/// The property with the access-log entry of a decision: `%FILTER_STATE(wasm.turnout:PLAIN)%`.
 pub const LOG_PROPERTY: &str = "turnout";
-/// What stands for the rollout where none matched, in logs and in counters; no rollout can have this
-/// name.
+/// The name in logs and counters for requests of no rollout. No rollout can have this name.
 pub const NO_ROLLOUT: &str = "-";
 
-/// What the gauges of revisions begin with; behind it is the plugin's name, see [`revision_gauge`].
+/// The prefix of revision gauges. The plugin's name follows; see [`revision_gauge`].
 pub const REVISION_GAUGES: &str = "turnout.revision.";
 
 const PREFIX: &[u8] = b"x-turnout-";
 
-/// Whether a header belongs to Turnout, so that nobody else may send it.
+/// Whether a header name is reserved for Turnout.
 ///
-/// An underscore counts as a hyphen, because CGI-like upstreams read both as one name.
+/// An underscore counts as a hyphen, because upstreams with a CGI-like interface treat both as one name.
 #[must_use]
 pub fn is_turnout_header(name: &[u8]) -> bool {
     name.len() >= PREFIX.len()
@@ -31,15 +31,15 @@ pub fn is_turnout_header(name: &[u8]) -> bool {
         })
 }
 
-/// The gauge that holds the number of the revision that a plugin runs. A proxy may have several plugins,
-/// each with a policy of its own.
+/// Returns the name of the gauge with a plugin's revision number. A proxy may have several plugins, each with its
+/// own policy.
 #[must_use]
 pub fn revision_gauge(plugin: &str) -> String {
     format!("{REVISION_GAUGES}{}", plugin_label(plugin))
 }
 
-/// A plugin's name as a part of a metric's name. A character that is neither an ASCII letter, a digit, `-`
-/// nor `_` becomes `_`, and a plugin without a name is `-`.
+/// Converts a plugin's name to a part of a metric's name. Every character other than ASCII letters, digits, `-` and
+/// `_` becomes `_`, and an empty name becomes `-`.
 #[must_use]
 pub fn plugin_label(plugin: &str) -> String {
     if plugin.is_empty() {
@@ -57,7 +57,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_plugins_gauge_has_its_name_without_what_a_metric_cannot_have() {
+    fn a_gauge_has_the_plugins_name_with_invalid_characters_replaced() {
         for (plugin, gauge) in [
             ("turnout", "turnout.revision.turnout"),
             ("Edge_2-a", "turnout.revision.Edge_2-a"),
@@ -73,7 +73,7 @@ mod tests {
     }
 
     #[test]
-    fn knows_its_own_headers() {
+    fn reserved_headers_are_recognized_in_every_spelling() {
         for name in [
             "x-turnout-cluster",
             "X-Turnout-Anything",

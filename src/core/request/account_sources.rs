@@ -1,7 +1,7 @@
 //! The sources of a request's account, `account.from`: finds the account of a request.
 
 use crate::plan::path_match::PathTemplate;
-use crate::request::account::{Account, Decoded, Format, SourceValue, hex_digit_of_any_case};
+use crate::request::account_id::{Account, Decoded, Format, SourceValue, hex_digit_of_any_case};
 use crate::request::basic_auth;
 use crate::request::headers::{Headers, Single};
 use crate::request::path_spelling::{LenientPath, is_plain};
@@ -237,7 +237,7 @@ mod tests {
                 "/v1/Accounts/SID/.well-known",
             ),
             (&["/v1/Accounts/{account}/**"], &long),
-            // Each of them takes its own spelling.
+            // Each template matches its own spelling.
             (
                 &["/v1/Accounts/{account}", "/v1/accounts/{account}"],
                 "/v1/accounts/SID",

@@ -4,7 +4,7 @@ use base64::Engine as _;
 use base64::alphabet::STANDARD;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 
-use crate::request::account::{Decoded, Format, SourceValue};
+use crate::request::account_id::{Decoded, Format, SourceValue};
 use crate::request::headers::Headers;
 
 const SCHEME: &[u8] = b"basic";

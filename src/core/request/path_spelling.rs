@@ -3,7 +3,7 @@
 //! A proxy cannot know how the server behind it reads a path. So a path that is not [plain](is_plain) is read
 //! twice, as it was sent and as the most lenient server reads it, and counts only if both readings agree.
 
-use crate::request::account::hex_digit_of_any_case;
+use crate::request::account_id::hex_digit_of_any_case;
 use crate::request::swar;
 
 use crate::plan::path_match::{PathSegment, PathTemplate};
@@ -91,7 +91,7 @@ impl SegmentState {
     }
 }
 
-/// Decodes the first byte until it is no longer an escape. Returns it and the bytes behind it.
+/// Decodes the first byte until it is no longer an escape. Returns it and the bytes after it.
 ///
 /// The crate `percent-encoding` decodes once; here `%2541` is `A`, because some servers decode twice.
 fn decoded(bytes: &[u8]) -> Option<(u8, &[u8])> {

@@ -37,13 +37,13 @@ pub enum Outcome {
     /// It is conditional, and the condition may hold for one version only.
     SkippedConditional,
     /// It is itself a shadow request.
-    SkippedCopy,
+    SkippedShadowRequest,
     /// v1's response is incomplete: the user left, v1 broke off, or the proxy responded itself.
     SkippedAborted,
     /// v1 responded 429 or 503, which depends on v1's load.
     SkippedV1Busy,
     /// v1 responded before it had the whole request.
-    SkippedEarlyAnswer,
+    SkippedEarlyResponse,
     /// The policy was replaced while the shadow request was in flight.
     SkippedSwap,
 }
@@ -66,10 +66,10 @@ impl Outcome {
         Self::SkippedUpgrade,
         Self::SkippedRange,
         Self::SkippedConditional,
-        Self::SkippedCopy,
+        Self::SkippedShadowRequest,
         Self::SkippedAborted,
         Self::SkippedV1Busy,
-        Self::SkippedEarlyAnswer,
+        Self::SkippedEarlyResponse,
         Self::SkippedSwap,
     ];
 
@@ -92,10 +92,10 @@ impl Outcome {
             Self::SkippedUpgrade => "skipped_upgrade",
             Self::SkippedRange => "skipped_range",
             Self::SkippedConditional => "skipped_conditional",
-            Self::SkippedCopy => "skipped_copy",
+            Self::SkippedShadowRequest => "skipped_shadow_request",
             Self::SkippedAborted => "skipped_aborted",
             Self::SkippedV1Busy => "skipped_v1_busy",
-            Self::SkippedEarlyAnswer => "skipped_early_answer",
+            Self::SkippedEarlyResponse => "skipped_early_response",
             Self::SkippedSwap => "skipped_swap",
         }
     }

@@ -4,11 +4,11 @@ use crate::bucketing::{Position, Salt};
 use crate::decision::Decision;
 use crate::decision::{Reason, Treatment};
 use crate::plan::request_match::RegionMatch;
-use crate::plan::segments::SegmentSet;
+use crate::plan::segment_lookup::SegmentSet;
 use crate::plan::{Mode, Plan, Rollout};
 use crate::proxy::wire_names::SHADOW_HEADER;
 use crate::request::Request;
-use crate::request::account::Account;
+use crate::request::account_id::Account;
 
 use super::{Outcome, ShadowPlan};
 
@@ -107,7 +107,7 @@ impl ShadowPlan {
             .next()
             .is_some()
         {
-            return Some(Outcome::SkippedCopy);
+            return Some(Outcome::SkippedShadowRequest);
         }
         if !self.shadows_method(request.method) {
             return Some(Outcome::SkippedMethod);

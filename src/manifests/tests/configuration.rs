@@ -268,19 +268,19 @@ fn a_number_that_a_double_does_not_hold_is_refused() {
     for (field, help) in [
         (
             hash("9007199254740993"),
-            "write it as a text: \"9007199254740993\"",
+            "write it as a string: \"9007199254740993\"",
         ),
         (
             hash("9007199254740992"),
-            "write it as a text: \"9007199254740992\"",
+            "write it as a string: \"9007199254740992\"",
         ),
         (
             hash("-9007199254740993.0"),
-            "write it as a text: \"-9007199254740993\"",
+            "write it as a string: \"-9007199254740993\"",
         ),
         (
             hash("9.007199254740993e15"),
-            "write it as a text: \"9007199254740993\"",
+            "write it as a string: \"9007199254740993\"",
         ),
         (
             tolerance("0.1000000000000000055"),

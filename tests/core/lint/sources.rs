@@ -79,9 +79,9 @@ proptest! {
             pairs.extend(headers.iter().map(|(name, value)| (name.as_bytes(), value.as_bytes())));
             let request = plan.request(Headers::new(&pairs), Inbound::Strip, Time::default());
             let explanation = plan.explain(&request);
-            let responses = explanation.steps.iter().filter_map(|step| step.answer.as_ref());
-            for response in responses {
-                let StepFinding::Account(account) = &response.finding else { continue };
+            let results = explanation.steps.iter().filter_map(|step| step.result.as_ref());
+            for result in results {
+                let StepFinding::Account(account) = &result.finding else { continue };
                 for (index, tried) in account.sources.iter().enumerate() {
                     let pointer = format!("/account/from/{index}");
                     let is_read = matches!(tried.content, Some(SourceContent::Account(_)));

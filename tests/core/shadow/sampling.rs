@@ -115,7 +115,7 @@ fn a_request_that_cannot_be_shadowed_has_a_reason() {
         (
             with("x-turnout-shadow", "1"),
             Inbound::Trust,
-            Outcome::SkippedCopy,
+            Outcome::SkippedShadowRequest,
         ),
     ] {
         let found = sample(&plan, &headers, inbound).expect("a sample");

@@ -263,7 +263,10 @@ async fn a_shadow_request_of_a_trusted_hop_is_not_shadowed_again() {
         .send([request().header("x-turnout-shadow", "1")])
         .await;
     let ended = testbed.settled(2).await;
-    assert_eq!(ended, outcomes([("equal", 1), ("skipped_copy", 1)]));
+    assert_eq!(
+        ended,
+        outcomes([("equal", 1), ("skipped_shadow_request", 1)])
+    );
     let (user, _) = pair(&testbed);
     assert_eq!(user.header("x-turnout-shadow"), Some("1"));
     assert_eq!(testbed.v2.requests(), 1);

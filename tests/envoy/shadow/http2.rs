@@ -137,7 +137,7 @@ async fn given_up(moment: &'static str) {
         let early = request("POST", "/early", Frames::of(&["hello"]).hangs());
         let early = connection.send(early).await.expect("a response");
         assert_eq!((early.status, &early.body[..]), (200, &b"enough"[..]));
-        testbed.expect(&[("skipped_early_answer", 1)]).await;
+        testbed.expect(&[("skipped_early_response", 1)]).await;
 
         // Whether and by which error the client is notified depends on Envoy's version.
         let breaks = request("GET", "/breaks", Frames::default());

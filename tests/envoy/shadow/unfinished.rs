@@ -122,7 +122,7 @@ async fn early_responses(moment: &'static str) {
         wire.write(request).await;
         let response = wire.read_response("POST").await;
         assert_eq!((response.status, &*response.text()), (413, "too much"));
-        testbed.expect(&[("skipped_early_answer", 1)]).await;
+        testbed.expect(&[("skipped_early_response", 1)]).await;
     }
     assert_eq!(testbed.v2.requests(), 0);
     testbed.rest().await;

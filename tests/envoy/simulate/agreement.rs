@@ -175,7 +175,7 @@ fn explained(plan: &Plan, request: &CaseRequest, id: &str, inbound: Inbound) -> 
     let request = plan.request(Headers::new(&pairs), inbound, now());
     let explanation = plan.explain(&request);
     let decision = explanation.decision;
-    let outcome = explanation.decisive().and_then(|step| step.outcome());
+    let outcome = explanation.decisive_step().and_then(|step| step.outcome());
     let (treatment, reason) = outcome.unwrap_or((decision.treatment, decision.reason));
     let rollout = decision.rollout.map_or("-", |rollout| &rollout.name);
     [

@@ -202,6 +202,6 @@ fn an_incomplete_request_gets_no_shadow_request() {
     vm.response(&stream, &[(":status", "413")], true)
         .expect("no trap");
     vm.finish(stream).expect("no trap");
-    assert_eq!(outcomes(&mut vm), one("skipped_early_answer"));
+    assert_eq!(outcomes(&mut vm), one("skipped_early_response"));
     assert!(tokens(&vm).is_empty());
 }

@@ -2,8 +2,8 @@
 
 use serde_json::{Map, Number, Value, json};
 use turnout_core::explain::{
-    AccountFound, Bucketing, Condition, Part, Pattern, Question, RuleFound, ServeFound,
-    SourceContent, SourceName, Step, StepFinding, StepResult, Tried,
+    AccountFound, Bucketing, Condition, Part, Pattern, Question, RolloutTried, RuleFound,
+    ServeFound, SourceContent, SourceName, Step, StepFinding, StepResult,
 };
 use turnout_core::{Account, Ambiguity, Fraction, Inbound, ToolPosition, Treatment};
 
@@ -25,7 +25,7 @@ pub(super) fn of(report: &ExplainReport<'_>) -> Value {
         },
         "request": request(report),
         "rollouts": explanation.rollouts.iter().map(tried).collect::<Vec<_>>(),
-        "ambiguous_part": explanation.doubt.map(Ambiguity::as_str),
+        "ambiguous_part": explanation.ambiguity.map(Ambiguity::as_str),
         "steps": explanation.steps.iter().map(|step| of_step(report, step)).collect::<Vec<_>>(),
         "help": suggestions::of(report),
     })
@@ -54,7 +54,7 @@ fn request(report: &ExplainReport<'_>) -> Value {
     })
 }
 
-fn tried(tried: &Tried<'_>) -> Value {
+fn tried(tried: &RolloutTried<'_>) -> Value {
     let state = match &tried.conditions {
         None => "not_reached",
         Some(all) if all.iter().all(|one| one.holds == Some(true)) => "matches",
@@ -124,13 +124,13 @@ fn of_step(report: &ExplainReport<'_>, step: &Step<'_>) -> Value {
     if let Some(rule) = rule {
         fields.insert("rule".into(), json!(rule));
     }
-    let state = match &step.answer {
+    let state = match &step.result {
         None => "not_reached",
         Some(StepResult { outcome: None, .. }) => "passed",
         Some(_) => "decides",
     };
     fields.insert("state".into(), json!(state));
-    if let Some(answer) = &step.answer {
+    if let Some(answer) = &step.result {
         if let Some((treatment, reason)) = answer.outcome {
             fields.insert("treatment".into(), json!(treatment.as_str()));
             fields.insert("reason".into(), json!(reason.as_str()));

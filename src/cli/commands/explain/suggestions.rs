@@ -21,7 +21,7 @@ pub(super) fn of(report: &ExplainReport<'_>) -> Vec<String> {
         ));
     }
     match decision.reason {
-        Reason::NoRollout => match report.explanation.doubt {
+        Reason::NoRollout => match report.explanation.ambiguity {
             Some(doubt) => help.push(String::from(doubtful(doubt))),
             None => not_matched(report, &mut help),
         },
@@ -95,7 +95,7 @@ fn change(condition: &Condition<'_>) -> String {
 }
 
 fn missing_region(report: &ExplainReport<'_>) -> Option<String> {
-    let rule = rule_found(report.explanation.decisive()?)?;
+    let rule = rule_found(report.explanation.decisive_step()?)?;
     let regions = rule.0.iter().find_map(|condition| match &condition.part {
         Part::Regions { wanted } => wanted.first(),
         _ => None,
@@ -107,7 +107,7 @@ fn missing_region(report: &ExplainReport<'_>) -> Option<String> {
 }
 
 fn missing_id(report: &ExplainReport<'_>) -> Option<String> {
-    let (_, serve) = rule_found(report.explanation.decisive()?)?;
+    let (_, serve) = rule_found(report.explanation.decisive_step()?)?;
     let Some(ServeFound::V2 {
         requests: Some(requests),
         ..
@@ -125,7 +125,7 @@ fn missing_id(report: &ExplainReport<'_>) -> Option<String> {
 }
 
 fn rule_found<'s>(step: &'s Step<'_>) -> Option<(&'s [Condition<'s>], Option<&'s ServeFound>)> {
-    match &step.answer.as_ref()?.finding {
+    match &step.result.as_ref()?.finding {
         StepFinding::Rule(rule) => Some((&rule.conditions, rule.serve.as_ref())),
         _ => None,
     }

@@ -1,8 +1,8 @@
 //! Prints an explanation as text: the decision, the request, and a line for each condition.
 
 use turnout_core::explain::{
-    AccountFound, Bucketing, Condition, Question, RuleFound, ServeFound, SourceContent,
-    StepFinding, StepResult, Tried,
+    AccountFound, Bucketing, Condition, Question, RolloutTried, RuleFound, ServeFound,
+    SourceContent, StepFinding, StepResult,
 };
 use turnout_core::{Account, Fraction, Inbound, Mode, Reason, Treatment};
 use turnout_text::escape_for_terminal;
@@ -52,7 +52,7 @@ pub(super) fn of(report: &ExplainReport<'_>) -> SafeText {
     }
     let mut lines = Vec::new();
     rollouts(&report.explanation.rollouts, &mut lines);
-    if let Some(doubt) = report.explanation.doubt {
+    if let Some(doubt) = report.explanation.ambiguity {
         let line = Line::new(Mark::No, "ambiguous", doubt.as_str());
         lines.push(line.found("servers may interpret it in more than one way"));
     }
@@ -117,7 +117,7 @@ fn about(report: &ExplainReport<'_>) -> Vec<(&'static str, String)> {
     about
 }
 
-fn rollouts(rollouts: &[Tried<'_>], lines: &mut Vec<Line>) {
+fn rollouts(rollouts: &[RolloutTried<'_>], lines: &mut Vec<Line>) {
     for tried in rollouts {
         let Some(conditions) = &tried.conditions else {
             continue;
@@ -128,7 +128,8 @@ fn rollouts(rollouts: &[Tried<'_>], lines: &mut Vec<Line>) {
         }
         conditions_of(&step, conditions, None, lines);
     }
-    let others: Vec<&Tried<'_>> = rollouts.iter().filter(|t| t.conditions.is_none()).collect();
+    let others: Vec<&RolloutTried<'_>> =
+        rollouts.iter().filter(|t| t.conditions.is_none()).collect();
     match others.as_slice() {
         [] => {}
         [other] => {
@@ -170,7 +171,7 @@ fn conditions_of(
 fn steps(report: &ExplainReport<'_>, lines: &mut Vec<Line>) {
     let mut not_reached = Vec::new();
     for step in &report.explanation.steps {
-        match &step.answer {
+        match &step.result {
             Some(answer) => push_result(report, step.question, answer, lines),
             None => not_reached.push(step.question),
         }

@@ -49,7 +49,7 @@ pub(super) fn decision(explanation: &Explanation<'_>) -> String {
         treatment, reason, ..
     } = decision;
     let by = match (decision.rollout, decision.rule) {
-        (None, _) => match explanation.doubt {
+        (None, _) => match explanation.ambiguity {
             Some(doubt) => format!(
                 ": no rollout matches a request with an ambiguous {}",
                 doubt.as_str()

@@ -1,12 +1,14 @@
-//! flagd, its `fractional`: since version 2 `(murmur3(flagKey + targetingKey, 0) · W) >> 32`, W the
-//! total of the weights, in when below the variant's weight; before, `abs(murmur3 as i32)` as a
-//! part of 2³¹ − 1 in percent, in when below the weight's percentage, both floats of 64 bits.
+//! The bucketing of flagd's `fractional`.
+//!
+//! Version 2 is `(murmur3(flagKey + targetingKey, 0) · W) >> 32` with W the sum of the weights; an account is
+//! included if the result is below the variant's weight. Version 1 is `abs(murmur3 as i32) / (2³¹ − 1) · 100`
+//! in 64-bit floats; an account is included if the result is below the weight's percentage.
 
 use super::murmur3::Murmur3;
-use super::{AlgorithmVersion, BucketRange, ToolPosition, first_not};
+use super::{AlgorithmVersion, BucketRange, ToolPosition, partition_point};
 
-/// Of version 1.
-const PLACES: u32 = i32::MAX.unsigned_abs();
+/// The number of positions in version 1.
+const POSITIONS: u32 = i32::MAX.unsigned_abs();
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Flagd {
@@ -16,7 +18,7 @@ pub(crate) struct Flagd {
 }
 
 impl Flagd {
-    /// `total_weight` is at least 1.
+    /// Creates the hash of a flag. `total_weight` must be at least 1.
     pub(crate) fn new(version: AlgorithmVersion, flag_key: &str, total_weight: u32) -> Self {
         Self {
             start: Murmur3::new(0).with(flag_key.as_bytes()),
@@ -27,33 +29,33 @@ impl Flagd {
 }
 
 impl BucketRange for Flagd {
-    fn places(&self) -> u64 {
+    fn position_count(&self) -> u64 {
         match self.version {
-            AlgorithmVersion::One => u64::from(PLACES),
+            AlgorithmVersion::One => u64::from(POSITIONS),
             AlgorithmVersion::Two => u64::from(self.total_weight),
         }
     }
 
-    fn parts(&self) -> u32 {
+    fn bucket_count(&self) -> u32 {
         self.total_weight
     }
 
-    fn bound(&self, parts: u32) -> u64 {
+    fn bound(&self, buckets: u32) -> u64 {
         match self.version {
             AlgorithmVersion::One => {
-                let end = percentage(parts, self.total_weight);
-                first_not(u64::from(PLACES), |place| bucket(place) < end)
+                let end = percentage(buckets, self.total_weight);
+                partition_point(u64::from(POSITIONS), |position| bucket(position) < end)
             }
-            AlgorithmVersion::Two => u64::from(parts),
+            AlgorithmVersion::Two => u64::from(buckets),
         }
     }
 
-    fn place(&self, account: &[u8]) -> Option<u64> {
+    fn position(&self, account: &[u8]) -> Option<u64> {
         let hash = self.start.with(account).finish();
         match self.version {
-            // The three hashes that are 100 percent or more are in no variant.
+            // Three hashes are 100 % or more, and flagd assigns no variant to them.
             AlgorithmVersion::One => Some(hash.cast_signed().unsigned_abs())
-                .filter(|place| *place < PLACES)
+                .filter(|position| *position < POSITIONS)
                 .map(u64::from),
             AlgorithmVersion::Two => {
                 let product = u64::from(hash).saturating_mul(u64::from(self.total_weight));
@@ -62,20 +64,20 @@ impl BucketRange for Flagd {
         }
     }
 
-    fn tool_position(&self, place: u64) -> ToolPosition {
+    fn tool_position(&self, position: u64) -> ToolPosition {
         match self.version {
-            AlgorithmVersion::One => ToolPosition::Double(bucket(place)),
-            AlgorithmVersion::Two => ToolPosition::Whole(place),
+            AlgorithmVersion::One => ToolPosition::Double(bucket(position)),
+            AlgorithmVersion::Two => ToolPosition::Whole(position),
         }
     }
 }
 
 #[expect(
     clippy::float_arithmetic,
-    reason = "flagd's own arithmetic, when a policy is compiled and where a place is shown"
+    reason = "flagd's own arithmetic, when a policy is compiled and where a position is shown"
 )]
-fn bucket(place: u64) -> f64 {
-    place as f64 / f64::from(PLACES) * 100.0
+fn bucket(position: u64) -> f64 {
+    position as f64 / f64::from(POSITIONS) * 100.0
 }
 
 #[expect(

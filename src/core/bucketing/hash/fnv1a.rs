@@ -1,29 +1,30 @@
-//! FNV-1a with 32 bits, fed piece by piece.
+//! FNV-1a (32 bits), as an incremental hash.
 //!
 //! It is written by hand: it is two operations for each byte, less than a dependency.
 
-/// What has been hashed so far.
+/// The state of the hash.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Fnv1a(u32);
 
 impl Fnv1a {
-    pub(super) const NOTHING: Self = Self(0x811c_9dc5);
+    /// The state before any bytes.
+    pub(super) const EMPTY: Self = Self(0x811c_9dc5);
 
-    /// This, and then the bytes.
+    /// Returns the state after further bytes.
     #[must_use]
     pub(super) fn with(self, bytes: &[u8]) -> Self {
         let step = |hash: u32, byte: &u8| (hash ^ u32::from(*byte)).wrapping_mul(0x0100_0193);
         Self(bytes.iter().fold(self.0, step))
     }
 
-    /// This, and then the number in decimal digits.
+    /// Returns the state after the decimal digits of a number.
     #[must_use]
     pub(super) fn with_decimal(self, number: u32) -> Self {
         let mut digits = [b'0'; 10];
         let mut rest = number;
         let mut first = digits.len();
         for (index, digit) in digits.iter_mut().enumerate().rev() {
-            // A remainder of ten is less than 256.
+            // A remainder of 10 fits in a byte.
             *digit = b'0'.saturating_add(u8::try_from(rest % 10).unwrap_or_default());
             rest /= 10;
             first = index;
@@ -43,25 +44,25 @@ impl Fnv1a {
 mod tests {
     use super::*;
 
-    /// Values of the test suite of the hash's authors.
+    /// Values from the test suite of the hash's authors.
     #[test]
-    fn is_the_hash_of_that_name() {
+    fn it_computes_the_published_values() {
         for (bytes, expected) in [
             (&b""[..], 0x811c_9dc5),
             (b"a", 0xe40c_292c),
             (b"ab", 0x4d25_05ca),
             (b"foobar", 0xbf9c_f968),
         ] {
-            assert_eq!(Fnv1a::NOTHING.with(bytes).finish(), expected, "{bytes:?}");
+            assert_eq!(Fnv1a::EMPTY.with(bytes).finish(), expected, "{bytes:?}");
         }
     }
 
     #[test]
-    fn a_number_is_its_digits() {
+    fn a_number_is_hashed_as_its_decimal_digits() {
         for number in [0, 7, 10, 99, 100, 4_294_967, 1_000_000_000, u32::MAX] {
             assert_eq!(
-                Fnv1a::NOTHING.with_decimal(number),
-                Fnv1a::NOTHING.with(number.to_string().as_bytes()),
+                Fnv1a::EMPTY.with_decimal(number),
+                Fnv1a::EMPTY.with(number.to_string().as_bytes()),
                 "{number}"
             );
         }

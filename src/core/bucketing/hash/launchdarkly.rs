@@ -1,37 +1,42 @@
-//! LaunchDarkly: the first 15 hex digits of `sha1("flagKey.salt.key")`, or in an experiment of
-//! `sha1("seed.key")`, as a part of 0xFFFFFFFFFFFFFFF; in when below the variation's weight, which
-//! is given in thousandths of a percent.
+//! The bucketing of LaunchDarkly.
 //!
-//! Its SDK for Go computes the part and the weight in floats of 32 bits, which round. So do we, but
-//! only to find the first place that is not below a weight: the order of places is that of their
-//! floats, since rounding never turns two around.
+//! It divides the first 15 hex digits of `sha1("flagKey.salt.key")`, or in an experiment of `sha1("seed.key")`,
+//! by 0xFFFFFFFFFFFFFFF. An account is included if the result is below the variation's weight, which is in
+//! thousandths of a percent.
+//!
+//! LaunchDarkly's SDK for Go computes both in 32-bit floats. This module does so too, but only to find the
+//! first position that is not below a weight: rounding is monotonic, so positions are in the order of their
+//! floats.
 
 use std::fmt;
 
 use sha1_smol::Sha1;
 
-use super::{BucketRange, ToolPosition, first_not};
+use super::{BucketRange, ToolPosition, partition_point};
 
-/// In LaunchDarkly's words the weights of a rollout add up to this.
-const PARTS: u32 = 100_000;
-/// Fifteen hex digits.
-const PLACES: u64 = 1 << 60;
+/// The sum of the weights of a rollout.
+const WEIGHT_SUM: u32 = 100_000;
+/// The number of values of 15 hex digits.
+const POSITIONS: u64 = 1 << 60;
 
 #[derive(Clone, PartialEq, Eq)]
 pub(crate) struct LaunchDarkly {
+    /// The hash of the text before the account.
     start: Sha1,
 }
 
 impl LaunchDarkly {
-    pub(crate) fn of_flag(flag_key: &str, salt: &str) -> Self {
-        Self::starting(&[flag_key, ".", salt, "."].concat())
+    /// Creates the hash of a flag's rollout.
+    pub(crate) fn for_flag(flag_key: &str, salt: &str) -> Self {
+        Self::with_prefix(&[flag_key, ".", salt, "."].concat())
     }
 
-    pub(crate) fn of_experiment(seed: i64) -> Self {
-        Self::starting(&format!("{seed}."))
+    /// Creates the hash of an experiment.
+    pub(crate) fn for_experiment(seed: i64) -> Self {
+        Self::with_prefix(&format!("{seed}."))
     }
 
-    fn starting(prefix: &str) -> Self {
+    fn with_prefix(prefix: &str) -> Self {
         let mut start = Sha1::new();
         start.update(prefix.as_bytes());
         Self { start }
@@ -39,49 +44,49 @@ impl LaunchDarkly {
 }
 
 impl BucketRange for LaunchDarkly {
-    fn places(&self) -> u64 {
-        PLACES
+    fn position_count(&self) -> u64 {
+        POSITIONS
     }
 
-    fn parts(&self) -> u32 {
-        PARTS
+    fn bucket_count(&self) -> u32 {
+        WEIGHT_SUM
     }
 
-    /// LaunchDarkly puts the few accounts whose part rounds up to 1 in the last variation, even one
-    /// of weight 0. Here that is so for each weight but 0, which takes nobody.
-    fn bound(&self, parts: u32) -> u64 {
-        let weight = weight(parts);
-        first_not(PLACES, |place| part(place) < weight)
+    /// LaunchDarkly assigns the few accounts whose result rounds up to 1 to the last variation, even if its
+    /// weight is 0. Here a weight of 0 includes nobody.
+    fn bound(&self, buckets: u32) -> u64 {
+        let weight = weight(buckets);
+        partition_point(POSITIONS, |position| bucket(position) < weight)
     }
 
-    fn place(&self, account: &[u8]) -> Option<u64> {
+    fn position(&self, account: &[u8]) -> Option<u64> {
         let mut hash = self.start.clone();
         hash.update(account);
         let digest = hash.digest().bytes();
         let digits = digest.first_chunk::<8>()?;
-        // Sixteen digits without their last.
+        // Sixteen digits, without the last one.
         Some(u64::from_be_bytes(*digits) >> 4)
     }
 
-    fn tool_position(&self, place: u64) -> ToolPosition {
-        ToolPosition::Single(part(place))
+    fn tool_position(&self, position: u64) -> ToolPosition {
+        ToolPosition::Single(bucket(position))
     }
 }
 
 #[expect(
     clippy::float_arithmetic,
-    reason = "LaunchDarkly's own arithmetic, when a policy is compiled and where a place is shown"
+    reason = "LaunchDarkly's own arithmetic, when a policy is compiled and where a position is shown"
 )]
-fn part(place: u64) -> f32 {
-    place as f32 / 0xFFF_FFFF_FFFF_FFFF_u64 as f32
+fn bucket(position: u64) -> f32 {
+    position as f32 / 0xFFF_FFFF_FFFF_FFFF_u64 as f32
 }
 
 #[expect(
     clippy::float_arithmetic,
     reason = "LaunchDarkly's own arithmetic, when a policy is compiled"
 )]
-fn weight(parts: u32) -> f32 {
-    parts as f32 / 100_000.0
+fn weight(buckets: u32) -> f32 {
+    buckets as f32 / 100_000.0
 }
 
 impl fmt::Debug for LaunchDarkly {

@@ -1,13 +1,13 @@
-//! MurmurHash3, the variant x86 with 32 bits, fed piece by piece.
+//! MurmurHash3 (x86, 32 bits), as an incremental hash.
 //!
 //! It is written by hand so that a state can be kept: a rollout's prefix is hashed once, when the policy is
 //! compiled, and each account continues from there. The crate `murmur3` hashes a reader from its beginning.
 
-/// What has been hashed so far.
+/// The state of the hash.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Murmur3 {
     hash: u32,
-    /// The last four bytes, the newest on top.
+    /// The last four bytes, with the newest as the highest.
     recent: u32,
     length: u32,
 }
@@ -21,14 +21,14 @@ impl Murmur3 {
         }
     }
 
-    /// This, and then the bytes.
+    /// Returns the state after further bytes.
     #[must_use]
     pub(super) fn with(mut self, bytes: &[u8]) -> Self {
         for byte in bytes {
             self.recent = (self.recent >> 8) | (u32::from(*byte) << 24);
             self.length = self.length.wrapping_add(1);
             if self.length.is_multiple_of(4) {
-                self.hash = (self.hash ^ mixed(self.recent))
+                self.hash = (self.hash ^ mix(self.recent))
                     .rotate_left(13)
                     .wrapping_mul(5)
                     .wrapping_add(0xe654_6b64);
@@ -44,15 +44,15 @@ impl Murmur3 {
             3 => self.recent >> 8,
             _ => 0,
         };
-        // Nothing mixed is nothing, so a length without a rest needs no case of its own.
-        let mut hash = self.hash ^ mixed(rest) ^ self.length;
+        // `mix(0)` is 0, so a length that is a multiple of four needs no case of its own.
+        let mut hash = self.hash ^ mix(rest) ^ self.length;
         hash = (hash ^ (hash >> 16)).wrapping_mul(0x85eb_ca6b);
         hash = (hash ^ (hash >> 13)).wrapping_mul(0xc2b2_ae35);
         hash ^ (hash >> 16)
     }
 }
 
-fn mixed(block: u32) -> u32 {
+fn mix(block: u32) -> u32 {
     block
         .wrapping_mul(0xcc9e_2d51)
         .rotate_left(15)
@@ -63,9 +63,9 @@ fn mixed(block: u32) -> u32 {
 mod tests {
     use super::*;
 
-    /// Values that are widely given for the reference implementation, SMHasher.
+    /// Published values of the reference implementation, SMHasher.
     #[test]
-    fn is_the_hash_of_that_name() {
+    fn it_computes_the_published_values() {
         for (seed, bytes, expected) in [
             (0, &b""[..], 0),
             (1, b"", 0x514e_28b7),
@@ -88,13 +88,13 @@ mod tests {
     }
 
     #[test]
-    fn pieces_are_the_whole() {
+    fn chunks_give_the_same_hash_as_the_whole() {
         let bytes = b"shared-seed:AC7342e9713fa896e4af00c654c444aada";
         let whole = Murmur3::new(7).with(bytes);
         for cut in 0..bytes.len() {
             let (first, rest) = bytes.split_at(cut);
-            let pieces = Murmur3::new(7).with(first).with(rest);
-            assert_eq!(pieces.finish(), whole.finish(), "{cut}");
+            let chunks = Murmur3::new(7).with(first).with(rest);
+            assert_eq!(chunks.finish(), whole.finish(), "{cut}");
         }
     }
 }

@@ -1,12 +1,13 @@
-//! Split, algorithm 2: `murmur3(key, seed) % 100 + 1`, in when not above the percentage.
+//! The bucketing of Split, algorithm 2.
 //!
-//! A flag's traffic allocation is a draw of its own before that one: above it, a key is given the
-//! default treatment and never drawn.
+//! It is `murmur3(key, seed) % 100 + 1`; an account is included if the result is not above the percentage. A
+//! flag's traffic allocation hashes the account separately first: accounts above it get the default treatment
+//! and are never bucketed.
 
 use super::murmur3::Murmur3;
 use super::{BucketRange, ToolPosition};
 
-const PARTS: u32 = 100;
+const BUCKETS: u32 = 100;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Split {
@@ -14,7 +15,7 @@ pub(crate) struct Split {
     traffic: Option<Traffic>,
 }
 
-/// Below 100 percent.
+/// A traffic allocation below 100 %.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Traffic {
     start: Murmur3,
@@ -34,22 +35,22 @@ impl Traffic {
         Self { start, percent }
     }
 
-    fn has(&self, account: &[u8]) -> bool {
-        self.start.with(account).finish() % PARTS < self.percent
+    fn contains(&self, account: &[u8]) -> bool {
+        self.start.with(account).finish() % BUCKETS < self.percent
     }
 }
 
 impl BucketRange for Split {
-    fn parts(&self) -> u32 {
-        PARTS
+    fn bucket_count(&self) -> u32 {
+        BUCKETS
     }
 
-    fn place(&self, account: &[u8]) -> Option<u64> {
-        let is_drawn = self.traffic.is_none_or(|traffic| traffic.has(account));
-        is_drawn.then(|| u64::from(self.start.with(account).finish() % PARTS))
+    fn position(&self, account: &[u8]) -> Option<u64> {
+        let is_bucketed = self.traffic.is_none_or(|traffic| traffic.contains(account));
+        is_bucketed.then(|| u64::from(self.start.with(account).finish() % BUCKETS))
     }
 
-    fn tool_position(&self, place: u64) -> ToolPosition {
-        ToolPosition::Whole(place.saturating_add(1))
+    fn tool_position(&self, position: u64) -> ToolPosition {
+        ToolPosition::Whole(position.saturating_add(1))
     }
 }

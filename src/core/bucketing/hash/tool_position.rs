@@ -1,22 +1,22 @@
-//! How a tool shows where an account stands.
+//! The number that another tool shows for the position of an account.
 
 use std::fmt;
 
 use turnout_text::format_decimal;
 
 /// A tool's own number for a position. `Display` writes it as the tool does; all but
-/// [`Native::Never`] is a JSON number.
+/// [`ToolPosition::Never`] are JSON numbers.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum ToolPosition {
-    /// The tool draws this account never: it is outside of what the tool looks at.
+    /// The tool never buckets this account: it is outside of the namespace or traffic allocation.
     Never,
     /// A whole number.
     Whole(u64),
-    /// A number of this many decimals, without its point.
+    /// A decimal number: its digits without the point, and the number of decimals.
     Decimal(u64, u32),
-    /// What the tool computes in 32 bits.
+    /// A 32-bit float.
     Single(f32),
-    /// What the tool computes in 64 bits.
+    /// A 64-bit float.
     Double(f64),
 }
 

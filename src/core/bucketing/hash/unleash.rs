@@ -1,10 +1,12 @@
-//! Unleash, its gradual rollouts: `murmur3("groupId:id", 0) % 100 + 1`, in when not above the
-//! percentage. Its variants are another draw, and not this one.
+//! The bucketing of Unleash's gradual rollouts.
+//!
+//! It is `murmur3("groupId:id", 0) % 100 + 1`; an account is included if the result is not above the percentage.
+//! Variants of Unleash have a hash of their own, which is not supported.
 
 use super::murmur3::Murmur3;
 use super::{BucketRange, ToolPosition};
 
-const PARTS: u32 = 100;
+const BUCKETS: u32 = 100;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Unleash {
@@ -19,15 +21,15 @@ impl Unleash {
 }
 
 impl BucketRange for Unleash {
-    fn parts(&self) -> u32 {
-        PARTS
+    fn bucket_count(&self) -> u32 {
+        BUCKETS
     }
 
-    fn place(&self, account: &[u8]) -> Option<u64> {
-        Some(u64::from(self.start.with(account).finish() % PARTS))
+    fn position(&self, account: &[u8]) -> Option<u64> {
+        Some(u64::from(self.start.with(account).finish() % BUCKETS))
     }
 
-    fn tool_position(&self, place: u64) -> ToolPosition {
-        ToolPosition::Whole(place.saturating_add(1))
+    fn tool_position(&self, position: u64) -> ToolPosition {
+        ToolPosition::Whole(position.saturating_add(1))
     }
 }

@@ -1,5 +1,5 @@
-//! Which virtual hosts have the requests of a rollout: in each route configuration, for each host, the
-//! one whose domain says most.
+//! Finds the virtual hosts that get the requests of a rollout: in each route configuration, for each host, the one
+//! with the most specific domain.
 
 use std::collections::BTreeMap;
 
@@ -13,7 +13,7 @@ pub(super) struct HostMatches<'p> {
     closest: BTreeMap<(usize, &'p str), Closeness>,
 }
 
-/// In Envoy's order: the name, the longest `*suffix`, the longest `prefix*`, and `*`.
+/// How specific a domain is, in Envoy's order: the name, the longest `*suffix`, the longest `prefix*`, and `*`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Closeness {
     All,
@@ -32,7 +32,7 @@ impl<'p> HostMatches<'p> {
                 continue;
             }
             for (host, domain) in pairs(hosts, &route.domains) {
-                // One with a port has only those requests that have this port.
+                // A domain with a port only matches requests with this port.
                 if let Some(closeness) = closeness(host, domain).filter(|_| !has_port(domain)) {
                     let known = closest
                         .entry((route.configuration, host))
@@ -44,7 +44,7 @@ impl<'p> HostMatches<'p> {
         Self { hosts, closest }
     }
 
-    /// Whether a virtual host with these domains has requests of the rollout.
+    /// Whether a virtual host with these domains gets requests of the rollout.
     pub(super) fn has(&self, domains: &[String], configuration: usize) -> bool {
         self.hosts.is_empty()
             || pairs(self.hosts, domains).any(|(host, domain)| {
@@ -67,13 +67,13 @@ fn pairs<'h, 'd>(
     })
 }
 
-/// Of a host, in lower case and without port, to `*`, `*.suffix`, `prefix.*` or a name.
+/// Matches a host, in lower case and without port, with a domain: `*`, `*.suffix`, `prefix.*` or a name.
 fn closeness(host: &str, domain: &str) -> Option<Closeness> {
     let domain = domain.to_ascii_lowercase();
     let name = without_port(&domain);
     let (is_in, closeness) = match (name.strip_prefix('*'), name.strip_suffix('*')) {
         (Some(""), _) => (true, Closeness::All),
-        // The star is never for nothing.
+        // The star matches at least one character.
         (Some(suffix), _) => (
             host.len() > suffix.len() && host.ends_with(suffix),
             Closeness::Suffix(suffix.len()),

@@ -1,4 +1,4 @@
-//! Rollouts, and routes that change their requests.
+//! Tests rollouts with routes that change their requests.
 
 use super::*;
 use crate::lint::{Options, lint};
@@ -62,7 +62,7 @@ fn a_route_that_rewrites_is_warned_of_until_it_is_declared() {
             vec![prefix("/api/", "/")],
             r#""prefix": { "from": "/api/", "to": "/" }"#,
         ),
-        // Of a wider route it is what becomes of the rollout's own paths.
+        // The warning about a wider route names the paths of the rollout.
         (
             vec![prefix("/", "/x/")],
             r#""prefix": { "from": "/api/", "to": "/x/api/" }"#,
@@ -92,15 +92,15 @@ fn a_route_that_rewrites_is_warned_of_until_it_is_declared() {
         assert_eq!(code, "rewritten-request");
         let wanted = format!("write \"rewrite\": {{ {declaration} }} in its `shadow`");
         assert!(text.contains(&wanted), "{text}");
-        // As it says.
+        // The declaration that the warning names removes the warning.
         let declared = policy("shadow", &format!(", \"rewrite\": {{ {declaration} }}"));
         assert_eq!(found(&declared, &routes), [], "{declared}");
-        // Declared and not done.
+        // A declared change that no route makes is a warning.
         let plain = [route("/", Target::TurnoutCluster, &[])];
         let warnings = found(&declared, &plain);
         assert!(
             matches!(warnings.as_slice(), [(code, text)] if code == "rewritten-request"
-                && text.contains("does not change what `rewrite` declares; remove `rewrite`")),
+                && text.contains("does not make the changes that `rewrite` declares; remove `rewrite`")),
             "{warnings:?}"
         );
     }
@@ -138,7 +138,7 @@ fn only_routes_of_the_rollout_count() {
         ..route("/", one(), &rewrite)
     };
     for (other, count) in [
-        // A later route of the virtual host gets nothing of the rollout.
+        // A later route of the virtual host gets no request of the rollout.
         (route("/", one(), &rewrite), 0),
         (elsewhere(with("x")), 0),
         (with("*.example.com"), 1),
@@ -213,7 +213,7 @@ fn a_rollout_without_a_route_is_warned_of() {
     assert_eq!(code("off", &[]), []);
 }
 
-/// As Envoy does: the name, `*suffix`, `prefix*`, `*`; of two of a kind the longer.
+/// The order is Envoy's: the name, `*suffix`, `prefix*`, `*`; the longer of two of the same kind.
 #[test]
 fn a_request_is_of_the_virtual_host_whose_domain_says_most() {
     let closer = [
@@ -233,7 +233,7 @@ fn a_request_is_of_the_virtual_host_whose_domain_says_most() {
     for (place, close) in closer.iter().enumerate() {
         for far in closer.iter().skip(place + 1) {
             for is_first in [true, false] {
-                // Where the closer one serves it, what the other does is of no account.
+                // If the closer one serves the rollout, the other one does not matter.
                 let good = with(0, close, Target::TurnoutCluster, &[]);
                 let bad = with(1, far, Target::TurnoutCluster, &rewrite);
                 let mut routes = [good, bad];
@@ -241,7 +241,7 @@ fn a_request_is_of_the_virtual_host_whose_domain_says_most() {
                     routes.reverse();
                 }
                 assert_eq!(found(&policy("shadow", ""), &routes), [], "{close} {far}");
-                // And where it does not, the other is no help.
+                // If the closer one does not serve it, the other one does not help.
                 let none = with(0, close, Target::Cluster("three".into()), &[]);
                 let other = with(1, far, Target::TurnoutCluster, &[]);
                 let mut routes = [none, other];
@@ -254,12 +254,12 @@ fn a_request_is_of_the_virtual_host_whose_domain_says_most() {
             }
         }
     }
-    // The virtual hosts of another listener are others.
+    // The virtual hosts of another listener are separate.
     let http = with(0, "api.example.com", Target::TurnoutCluster, &[]);
     let mut other = with(1, "*", Target::TurnoutCluster, &rewrite);
     other.configuration = 1;
     assert_eq!(found(&policy("shadow", ""), &[http, other]).len(), 1);
-    // A star is never for nothing.
+    // A star matches at least one character.
     let star = with(0, "*api.example.com", Target::TurnoutCluster, &[]);
     assert_eq!(found(&policy("split", ""), &[star]).len(), 1);
 }

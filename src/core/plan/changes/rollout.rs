@@ -10,14 +10,15 @@ use super::wording::{
 
 /// Describes a rollout that the older policy does not have.
 pub(super) fn describe_new(plan: &Plan, rollout: &Rollout) -> Vec<String> {
-    let mut what = vec![
+    let mut differences = vec![
         format!("new, mode {}", rollout.mode.as_str()),
         format!("v1 {}, v2 {}", rollout.v1, rollout.v2),
         format!("match {}", describe_match(&rollout.matches)),
     ];
     let rules = rollout.rules.iter().zip(1_usize..);
-    what.extend(rules.map(|(rule, number)| format!("rule {number} {}", describe_rule(plan, rule))));
-    what
+    differences
+        .extend(rules.map(|(rule, number)| format!("rule {number} {}", describe_rule(plan, rule))));
+    differences
 }
 
 /// Lists the differences between a rollout in the older and in the newer policy.
@@ -25,9 +26,9 @@ pub(super) fn list_differences(
     (old, before): (&Plan, &Rollout),
     (new, after): (&Plan, &Rollout),
 ) -> Vec<String> {
-    let mut what = Vec::new();
+    let mut differences = Vec::new();
     if before.mode != after.mode {
-        what.push(format!(
+        differences.push(format!(
             "mode {} → {}",
             before.mode.as_str(),
             after.mode.as_str()
@@ -35,22 +36,22 @@ pub(super) fn list_differences(
     }
     for (name, before, after) in [("v1", &before.v1, &after.v1), ("v2", &before.v2, &after.v2)] {
         if before != after {
-            what.push(format!("{name} {before} → {after}"));
+            differences.push(format!("{name} {before} → {after}"));
         }
     }
     if !before.same_match(after) {
         let [before, after] = [before, after].map(|rollout| describe_match(&rollout.matches));
-        what.push(format!("match {before} → {after}"));
+        differences.push(format!("match {before} → {after}"));
     }
-    list_rule_changes((old, &before.rules), (new, &after.rules), &mut what);
-    what
+    list_rule_changes((old, &before.rules), (new, &after.rules), &mut differences);
+    differences
 }
 
 /// Adds the differences between two lists of rules. Equal rules at the beginning and at the end are skipped.
 fn list_rule_changes(
     (old, before): (&Plan, &[Rule]),
     (new, after): (&Plan, &[Rule]),
-    what: &mut Vec<String>,
+    differences: &mut Vec<String>,
 ) {
     let is_same =
         |(a, b): &(&Rule, &Rule)| is_same_when(old, &a.when, new, &b.when) && a.serve == b.serve;
@@ -66,9 +67,9 @@ fn list_rule_changes(
     let news = after.get(of_after.clone()).unwrap_or_default();
     if olds.len() == news.len() {
         for ((a, b), number) in olds.iter().zip(news).zip(numbered(&of_after)) {
-            let differences = list_rule_differences((old, a), (new, b));
-            if !differences.is_empty() {
-                what.push(format!("rule {number} {}", differences.join(", ")));
+            let in_rule = list_rule_differences((old, a), (new, b));
+            if !in_rule.is_empty() {
+                differences.push(format!("rule {number} {}", in_rule.join(", ")));
             }
         }
         return;
@@ -77,24 +78,24 @@ fn list_rule_changes(
         1 => "1 rule".to_owned(),
         count => format!("{count} rules"),
     };
-    what.push(format!("{} → {}", count(before), count(after)));
+    differences.push(format!("{} → {}", count(before), count(after)));
     for (rule, number) in olds.iter().zip(numbered(&of_before)) {
-        what.push(format!(
+        differences.push(format!(
             "removed rule {number}: {}",
             describe_rule(old, rule)
         ));
     }
     for (rule, number) in news.iter().zip(numbered(&of_after)) {
-        what.push(format!("new rule {number}: {}", describe_rule(new, rule)));
+        differences.push(format!("new rule {number}: {}", describe_rule(new, rule)));
     }
 }
 
 fn list_rule_differences((old, a): (&Plan, &Rule), (new, b): (&Plan, &Rule)) -> Vec<String> {
-    let mut what = Vec::new();
+    let mut differences = Vec::new();
     if !is_same_when(old, &a.when, new, &b.when) {
         let [before, after] =
             [(old, a), (new, b)].map(|(plan, rule)| describe_when(plan, &rule.when));
-        what.push(format!("when {before} → {after}"));
+        differences.push(format!("when {before} → {after}"));
     }
     match (&a.serve, &b.serve) {
         (
@@ -106,10 +107,10 @@ fn list_rule_differences((old, a): (&Plan, &Rule), (new, b): (&Plan, &Rule)) -> 
         ) => {
             if accounts != new_accounts {
                 let [before, after] = [accounts, new_accounts].map(describe_ramp);
-                what.push(format!("accounts {before} → {after}"));
+                differences.push(format!("accounts {before} → {after}"));
             }
             if requests != new_requests {
-                what.push(format!(
+                differences.push(format!(
                     "requests {} → {}",
                     percent(*requests),
                     percent(*new_requests)
@@ -117,7 +118,7 @@ fn list_rule_differences((old, a): (&Plan, &Rule), (new, b): (&Plan, &Rule)) -> 
             }
         }
         (before, after) if before != after => {
-            what.push(format!(
+            differences.push(format!(
                 "{} → {}",
                 describe_serve(before),
                 describe_serve(after)
@@ -125,7 +126,7 @@ fn list_rule_differences((old, a): (&Plan, &Rule), (new, b): (&Plan, &Rule)) -> 
         }
         _ => {}
     }
-    what
+    differences
 }
 
 /// Whether two conditions are equal. Segments are compared by name, because each policy numbers its own.

@@ -23,7 +23,7 @@ fn lines(old: &Plan, new: &Plan) -> Vec<String> {
             ChangedPart::Segment(name) => format!("segment {name}"),
             ChangedPart::Rollout(name) => name,
         };
-        format!("{part}: {}", change.what.join("; "))
+        format!("{part}: {}", change.differences.join("; "))
     };
     changes.map(line).collect()
 }

@@ -6,7 +6,7 @@ use crate::bucketing::Fraction;
 use crate::plan::path_match::PathMatch;
 use crate::plan::ramp::{Ramp, Step};
 use crate::plan::request_match::{HeaderMatch, HeaderTest, RequestMatch, When};
-use crate::plan::segments::SegmentSet;
+use crate::plan::segment_lookup::SegmentSet;
 use crate::plan::{Plan, Rule, Serve};
 
 /// Describes a rule: `in hvc: accounts 5 %`.

@@ -1,26 +1,27 @@
-//! What a text is that is not JSON: other formats, and what JSON does not have, by their names.
+//! Recognises texts that are not JSON: other formats, and syntax that JSON does not have.
 
 use serde::de::IgnoredAny;
 
-use crate::request::account::Sid;
+use crate::request::account_id::Sid;
 
-/// What stands in the place of JSON, and what to write instead; `at` is where a reader of JSON
-/// stopped. `None` when it is JSON with a mistake in it.
+/// Recognises what a text contains instead of JSON; returns that, and what to write instead.
+///
+/// `at` is where the JSON parser stopped. Returns `None` if the text is JSON with a mistake in it.
 pub(super) fn recognise(text: &str, at: usize) -> Option<(&'static str, &'static str)> {
     let before = text.get(..at).unwrap_or_default();
     let rest = text.get(at..).unwrap_or_default().trim_start();
     let whole = text.trim_start();
     if text.contains('\0') {
-        return Some(("the text is UTF-16, or no text", "save it as UTF-8"));
+        return Some(("the text is UTF-16 or binary", "save it as UTF-8"));
     }
     if rest.starts_with("<<<<<<<") {
         return Some((
-            "a conflict of a merge begins here",
-            "resolve it, and remove its marks",
+            "a merge conflict begins here",
+            "resolve it and remove its markers",
         ));
     }
     if whole.starts_with('<') {
-        return Some(("this is HTML or XML", "give the policy itself, as JSON"));
+        return Some(("this is HTML or XML", "write the policy itself, as JSON"));
     }
     if let Some(other) = other_format(whole) {
         return Some(other);
@@ -28,32 +29,29 @@ pub(super) fn recognise(text: &str, at: usize) -> Option<(&'static str, &'static
     let is_comment = ["//", "/*", "#"].iter().any(|mark| rest.starts_with(mark));
     if is_comment {
         return Some((
-            "a comment begins here, and JSON has none",
-            "remove each comment",
+            "a comment begins here, but JSON has no comments",
+            "remove all comments",
         ));
     }
     if rest.starts_with('\'') {
         return Some((
-            "a text in single quotes begins here; this is JSON5, or no JSON",
-            "write \" in the place of each '",
+            "a string in single quotes begins here, but JSON uses double quotes",
+            "write \" instead of each '",
         ));
     }
     if rest.starts_with(['}', ']']) && before.trim_end().ends_with(',') {
         return Some((
-            "a comma before this bracket has nothing after it",
+            "there is a trailing comma before this bracket",
             "remove the comma",
         ));
     }
     if rest.starts_with(['\u{201c}', '\u{201d}']) {
-        return Some((
-            "a typographic quotation mark stands here",
-            "write \" in its place",
-        ));
+        return Some(("this is a typographic quotation mark", "write \" instead"));
     }
     if serde_json::from_str::<IgnoredAny>(before).is_ok() {
         return Some((
             "the policy ends before this",
-            "remove what follows, or give one policy in each file",
+            "remove what follows, or write one policy per file",
         ));
     }
     let name = rest.find(|c: char| !(c.is_alphanumeric() || "_$-".contains(c)));
@@ -63,23 +61,23 @@ pub(super) fn recognise(text: &str, at: usize) -> Option<(&'static str, &'static
     }
     let is_name = name != Some(0) && after.is_some_and(|after| after.trim_start().starts_with(':'));
     is_name.then_some((
-        "a name without quotes begins here; this is JSON5 or YAML, not JSON",
+        "a name without quotes begins here, as in JSON5 or YAML",
         "write each name in double quotes",
     ))
 }
 
-/// Values of other languages.
+/// Recognises values of other languages.
 fn other_value(word: &str) -> Option<(&'static str, &'static str)> {
     match word {
-        "NaN" => Some(("`NaN` is no value of JSON", "write a number")),
-        "True" => Some(("`True` is no value of JSON", "write true")),
-        "False" => Some(("`False` is no value of JSON", "write false")),
-        "None" => Some(("`None` is no value of JSON", "write null")),
+        "NaN" => Some(("`NaN` is not a JSON value", "write a number")),
+        "True" => Some(("`True` is not a JSON value", "write true")),
+        "False" => Some(("`False` is not a JSON value", "write false")),
+        "None" => Some(("`None` is not a JSON value", "write null")),
         _ => None,
     }
 }
 
-/// Formats whose first line that says anything is no JSON.
+/// Recognises another format by its first line that is neither empty nor a comment.
 fn other_format(text: &str) -> Option<(&'static str, &'static str)> {
     let mut lines = text.lines().map(str::trim);
     let line = lines.find(|line| !line.is_empty() && !line.starts_with('#'))?;
@@ -100,22 +98,22 @@ fn other_format(text: &str) -> Option<(&'static str, &'static str)> {
     let is_list = line.starts_with("- ") && !line.starts_with("- -");
     if line == "---" || line.starts_with("%YAML") || is_list || has_key(':') {
         return Some((
-            "this is YAML, and a policy is JSON",
+            "this is YAML, but a policy is JSON",
             "convert it to JSON, for example with `yq -o json`",
         ));
     }
     if is_table || has_key('=') {
-        return Some(("this is TOML, and a policy is JSON", "convert it to JSON"));
+        return Some(("this is TOML, but a policy is JSON", "convert it to JSON"));
     }
     if Sid::parse(line.as_bytes()).is_some() {
         return Some((
-            "this is a list of accounts, and a policy is JSON",
-            "give the policy; a list of accounts goes with `accounts_from` or --accounts",
+            "this is a list of accounts, but a policy is JSON",
+            "write a policy; a list of accounts belongs in `accounts_from` or --accounts",
         ));
     }
     let is_row = line.split([',', ';', '\t']).count() > 1 && !line.contains(['{', '[', '/']);
     is_row.then_some((
-        "this is CSV, and a policy is JSON",
-        "give the policy; a list of accounts goes with `accounts_from` or --accounts",
+        "this is CSV, but a policy is JSON",
+        "write a policy; a list of accounts belongs in `accounts_from` or --accounts",
     ))
 }

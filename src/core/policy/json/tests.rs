@@ -1,5 +1,5 @@
-//! The reader against serde_json alone, which read all of it once: whatever text comes, both take or
-//! refuse it alike, and find the same values at the same places.
+//! Compares the reader with serde_json: both accept or refuse the same texts, and find the same values at the same
+//! locations.
 
 #![expect(
     clippy::arithmetic_side_effects,
@@ -18,17 +18,17 @@ use super::{Node, Reader};
 use crate::diagnostics::Document;
 use crate::policy::read::expected::ACCOUNTS as ANYTHING;
 
-/// A value, and where it begins and ends.
+/// The start and the end of a value, and the value.
 type At = (usize, usize, Tree);
 
 #[derive(Clone, Debug, PartialEq)]
 enum Tree {
     /// A number, `true`, `false` or `null`, as written.
     Literal(String),
-    /// `None` where an escape is half of a character.
+    /// `None` if an escape is half of a surrogate pair.
     Text(Option<String>),
     List(Vec<At>),
-    /// Of a field given twice the first one.
+    /// Contains only the first value of a repeated field.
     Object(Vec<(String, At)>),
 }
 
@@ -38,7 +38,7 @@ fn ours(text: &str) -> Option<At> {
     tree(&mut reader, root)
 }
 
-/// `Some` for every value: what is wrong with it is in the tree.
+/// Reads any value; always `Some`, because the tree holds what is wrong with it.
 fn tree<'a>(reader: &mut Reader<'a>, node: Node<'a, '_>) -> Option<At> {
     let tree = match node.raw.as_bytes()[0] {
         b'"' => {
@@ -97,7 +97,7 @@ fn their_tree(text: &str, raw: &RawValue) -> At {
     (start, start + raw.len(), tree)
 }
 
-/// In their order, repeated ones included, keys as raw as values.
+/// The fields of an object in order, repeated fields included, with raw keys and values.
 struct Fields<'a>(Vec<(&'a RawValue, &'a RawValue)>);
 
 impl<'de: 'a, 'a> Deserialize<'de> for Fields<'a> {
@@ -124,7 +124,7 @@ impl<'de: 'a, 'a> Deserialize<'de> for Fields<'a> {
     }
 }
 
-/// What JSON is made of, and what looks like it.
+/// Tokens of JSON, and texts that look like them.
 const PIECES: [&str; 49] = [
     "{",
     "}",
@@ -187,7 +187,7 @@ fn blank() -> impl Strategy<Value = &'static str> {
 }
 
 fn string() -> impl Strategy<Value = String> {
-    // Few, so that fields come twice, also written in another way.
+    // Few different strings, so that fields are repeated, also with different escapes.
     let inside = prop_oneof![
         4 => prop::sample::select(["a", "\\u0061", "b", "", "]", "}", ",", ":", "\\\"", "\\\\", "\\ud83d\\ude00"].as_slice())
             .prop_map(str::to_owned),
@@ -198,7 +198,7 @@ fn string() -> impl Strategy<Value = String> {
     prop::collection::vec(inside, 0..3).prop_map(|inside| format!("\"{}\"", inside.concat()))
 }
 
-/// Mostly right.
+/// Generates a text that is mostly valid JSON.
 fn json() -> impl Strategy<Value = String> {
     let literal = prop::sample::select(
         [
@@ -258,7 +258,7 @@ proptest! {
         alike(&[before, &text, after].concat())?;
     }
 
-    /// One piece in it is another one.
+    /// Replaces a piece of a valid text by other tokens.
     #[test]
     fn damaged_json_is_refused_as_serde_json_refuses_it(
         text in json(),
@@ -276,7 +276,7 @@ proptest! {
     }
 }
 
-/// Neither reader goes down as many calls as there are brackets.
+/// Neither reader recurses once per bracket.
 #[test]
 fn deep_json_is_read_as_any_other() {
     for (open, close) in [("[", "]"), ("{\"a\":", "}")] {
@@ -293,7 +293,7 @@ fn deep_json_is_read_as_any_other() {
     }
 }
 
-/// Wherever it stands, also where packed accounts are taken out, and cut in the middle of a character.
+/// Invalid bytes are refused at every position, also inside packed accounts and in the middle of a character.
 #[test]
 fn what_is_not_utf_8_is_refused() {
     let good = "{\"policy\": {\"segments\": {\"é\": {\"accounts_packed\": \"AAAA\"}}}}";

@@ -1,4 +1,4 @@
-//! A rollout's `hash`, as it is written: a word, or an object with the object of one tool.
+//! Reads a rollout's `hash`: a word, or an object that contains the object of one tool.
 
 use crate::diagnostics::problem::Expected;
 use crate::policy::document::{HashFields, HashValue};
@@ -17,7 +17,7 @@ struct FieldSpec {
 enum FieldKind {
     Text,
     Number,
-    /// A number, or its digits as a text.
+    /// A number, or a string of its digits.
     LargeNumber,
     Object(&'static [FieldSpec]),
 }

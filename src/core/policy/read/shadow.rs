@@ -1,4 +1,4 @@
-//! A rollout's `shadow`, as it is written.
+//! Reads a rollout's `shadow`.
 
 use crate::policy::document::{
     RawCompare, RawNoise, RawPrefixPair, RawRewrite, RawRewriteHeader, RawRewritePrefix, RawShadow,

@@ -1,5 +1,5 @@
-//! A rollout's `hash` in the schema. It is read by tables, and not into types; these are for the schema
-//! alone.
+//! The schema of a rollout's `hash`. The reader uses tables of fields instead of types, so these types exist only
+//! for the schema.
 #![expect(dead_code, reason = "a schema is made of the types, and of no value")]
 
 use std::borrow::Cow;
@@ -24,7 +24,7 @@ impl JsonSchema for HashValue<'_> {
     }
 }
 
-/// The tool that drew the accounts, with what its formula needs.
+/// The tool that bucketed the accounts, with the parameters of its hash.
 #[derive(JsonSchema)]
 #[schemars(deny_unknown_fields, extend("minProperties" = 1, "maxProperties" = 1))]
 struct Tool {
@@ -40,7 +40,7 @@ struct Tool {
     flagd: Field<Flagd>,
 }
 
-/// At which end of the tool's list of variations v2 stands.
+/// The end of the tool's list of variations at which v2 is.
 #[derive(JsonSchema)]
 #[schemars(rename_all = "lowercase")]
 enum End {
@@ -68,13 +68,13 @@ struct Split {
     /// The flag's `algo`: 2.
     #[schemars(extend("const" = 2))]
     algo: Field<i64>,
-    /// The flag's `trafficAllocation`; 100 unless given. Who is above it is drawn never.
+    /// The flag's `trafficAllocation`. An account outside it takes v2 only at 100 %. Default: 100.
     #[schemars(range(min = 0, max = 100))]
     traffic_allocation: Field<i64>,
     /// The flag's `trafficAllocationSeed`.
     #[schemars(range(min = -2147483648, max = 4294967295_i64))]
     traffic_allocation_seed: Field<i64>,
-    /// `first` unless given: where v2's treatment stands among the partitions.
+    /// The position of v2's treatment in the list of partitions. Default: `first`.
     v2: Field<End>,
 }
 
@@ -82,10 +82,10 @@ struct Split {
 #[derive(JsonSchema)]
 #[schemars(deny_unknown_fields)]
 struct Unleash {
-    /// The strategy's `groupId`; the name of the feature unless that is given.
+    /// The strategy's `groupId`; if the strategy has none, the name of the feature.
     #[schemars(length(min = 1, max = 256))]
     group_id: String,
-    /// `first` unless given, where v2 is what the feature turns on.
+    /// The position of v2; it is `first` if the feature turns v2 on. Default: `first`.
     v2: Field<End>,
 }
 
@@ -106,21 +106,21 @@ struct LaunchDarkly {
     /// The flag's `salt`.
     #[schemars(length(min = 1, max = 256))]
     salt: Field<String>,
-    /// The rollout's `seed`, where it has one; as a text where it is beyond 9007199254740991.
+    /// The rollout's `seed`, if it has one; as a string if it is beyond 9007199254740991.
     seed: Field<LargeNumber>,
-    /// `first` unless given: where v2's variation stands among the rollout's.
+    /// The position of v2's variation in the rollout. Default: `first`.
     v2: Field<End>,
 }
 
-/// A whole number; as a text where a double does not hold it.
+/// A whole number; as a string if a double cannot hold it.
 #[derive(JsonSchema)]
 #[schemars(untagged)]
 enum LargeNumber {
-    /// As a number.
+    /// A number.
     Number(
         #[schemars(range(min = -9_007_199_254_740_991_i64, max = 9_007_199_254_740_991_i64))] i64,
     ),
-    /// Its digits.
+    /// A string of its digits.
     Text(#[schemars(regex(pattern = "^[+-]?[0-9]{1,19}$"))] String),
 }
 
@@ -135,24 +135,26 @@ enum LargeNumber {
     )
 )]
 struct GrowthBook {
-    /// The rule's `seed`; for a rollout the feature's key, for an experiment its key, unless given.
+    /// The rule's `seed`; if the rule has none, the feature's key for a rollout, and the experiment's key for an
+    /// experiment.
     #[schemars(length(min = 1, max = 256))]
     seed: String,
     /// The rule's `hashVersion`.
     #[schemars(range(min = 1, max = 2))]
     version: i64,
-    /// `rollout` takes who is not above the coverage, `experiment` who is inside of a range.
+    /// The type of the rule. `rollout`: accounts up to the coverage take v2. `experiment`: accounts inside a range
+    /// take v2.
     rule: Rule,
-    /// The percentage at which v2's range begins; 0 unless given.
+    /// The percentage at which v2's range begins. Default: 0.
     #[schemars(range(min = 0, max = 100))]
     start: Field<f64>,
-    /// The namespace that the experiment is in. Who is outside is drawn never.
+    /// The namespace of the experiment. An account outside it takes v2 only at 100 %.
     namespace: Field<Namespace>,
-    /// `first` unless given: where v2 stands among the variations.
+    /// The position of v2 in the list of variations. Default: `first`.
     v2: Field<End>,
 }
 
-/// A kind of rule.
+/// A type of rule.
 #[derive(JsonSchema)]
 #[schemars(rename_all = "lowercase")]
 enum Rule {
@@ -179,15 +181,15 @@ struct Namespace {
 #[derive(JsonSchema)]
 #[schemars(deny_unknown_fields)]
 struct Flagd {
-    /// The flag's key; empty where its targeting names what is hashed, without the key.
+    /// The flag's key; empty if the flag's targeting names what is hashed, without the key.
     #[schemars(length(max = 256))]
     flag_key: String,
-    /// The formula: 2, or 1 for what flagd did before.
+    /// The version of the formula: 2, or 1 for older releases of flagd.
     #[schemars(range(min = 1, max = 2))]
     version: i64,
     /// The sum of the weights.
     #[schemars(range(min = 1, max = 100_000_000))]
     total_weight: i64,
-    /// `first` unless given: where v2's variant stands among the variants.
+    /// The position of v2's variant in the list of variants. Default: `first`.
     v2: Field<End>,
 }

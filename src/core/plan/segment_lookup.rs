@@ -9,8 +9,8 @@ use std::iter::successors;
 
 use xxhash_rust::xxh3::xxh3_64;
 
-use crate::plan::segments::sorted_index::SortedIndex;
-use crate::request::account::{AccountId, Sid};
+use crate::plan::segment_lookup::sorted_index::SortedIndex;
+use crate::request::account_id::{AccountId, Sid};
 
 use account_layer::LayerSets;
 pub(crate) use builder::SegmentsBuilder;
@@ -234,7 +234,7 @@ fn find_opaque(keys: &SortedIndex, bytes: &[u8], account: &[u8]) -> Option<usize
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::request::account::Format;
+    use crate::request::account_id::Format;
 
     fn set(segments: &[usize]) -> SegmentSet {
         let mut set = SegmentSet::default();

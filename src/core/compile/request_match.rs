@@ -1,4 +1,4 @@
-//! What requests a rollout or a rule is about: hosts, paths, methods, headers.
+//! Compiles the conditions on requests in rollouts and rules: hosts, paths, methods, headers.
 
 use crate::diagnostics::error_code::ErrorCode;
 use crate::diagnostics::location::JsonPointer;
@@ -12,7 +12,7 @@ use crate::request::ambiguity::is_host;
 
 use super::{exactly_one, present};
 
-/// In bytes.
+/// The longest region, in bytes.
 const LONGEST_REGION: usize = 128;
 
 pub(crate) fn request_match(
@@ -48,7 +48,7 @@ pub(crate) fn request_match(
     })
 }
 
-/// A list that has to name something: one that names nothing would select nothing.
+/// Compiles the items of a list, and reports an empty list, which would match nothing.
 pub(super) fn items(
     reader: &mut Reader<'_>,
     at: &JsonPointer<'_>,
@@ -73,9 +73,9 @@ pub(super) fn items(
 fn host(reader: &mut Reader<'_>, at: &JsonPointer<'_>, host: &LocatedText<'_>) -> Option<String> {
     let text = &*host.value;
     let instead = match text {
-        _ if text.contains('*') => "list each host by its whole name",
+        _ if text.contains('*') => "list each host by its full name",
         _ if text.contains("://") || text.contains('/') => "write the host alone, without a path",
-        _ if has_port(text) => "write the host without its port: every port of it is meant",
+        _ if has_port(text) => "write the host without its port; the match includes all its ports",
         _ if !text.is_empty() && is_host(text.as_bytes()) => {
             return Some(text.to_ascii_lowercase());
         }
@@ -87,7 +87,7 @@ fn host(reader: &mut Reader<'_>, at: &JsonPointer<'_>, host: &LocatedText<'_>) -
     None
 }
 
-/// The colons of an IPv6 address are inside its brackets.
+/// Whether a host has a port. The colons of an IPv6 address are inside its brackets.
 fn has_port(host: &str) -> bool {
     host.rsplit_once(']')
         .map_or(host, |(_, after)| after)
@@ -113,7 +113,7 @@ pub(super) fn method(
     // Methods are case-sensitive, and no client sends `get`.
     if text.bytes().any(|byte| byte.is_ascii_lowercase()) {
         let shown = excerpt(text);
-        let what = format!("`{shown}` would match no request: methods are upper case");
+        let what = format!("`{shown}` matches no request, because methods are upper case");
         let instead = format!("write `{}`", shown.to_ascii_uppercase());
         let problem = Problem::invalid(what, instead).with_code(ErrorCode::MalformedMethod);
         reader.report(method.span, at, problem);
@@ -122,7 +122,7 @@ pub(super) fn method(
     Some(text.to_owned())
 }
 
-/// As in the locality of a proxy's node.
+/// Compiles a region, as in the locality of a proxy's node.
 pub(super) fn region(
     reader: &mut Reader<'_>,
     at: &JsonPointer<'_>,
@@ -248,7 +248,7 @@ fn header_test(
     }
 }
 
-/// In lower case, as proxies send it.
+/// Compiles the name of a header, in lower case, as proxies send it.
 pub(super) fn header_name(
     reader: &mut Reader<'_>,
     at: &JsonPointer<'_>,
@@ -274,7 +274,7 @@ pub(super) fn header_name(
     None
 }
 
-/// A token of RFC 9110, which header names and methods are.
+/// Whether a text is a token of RFC 9110, as header names and methods are.
 fn is_token(text: &str) -> bool {
     !text.is_empty()
         && text
@@ -282,7 +282,7 @@ fn is_token(text: &str) -> bool {
             .all(|byte| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte))
 }
 
-/// Visible ASCII and inner spaces.
+/// Whether a text is visible ASCII with inner spaces only.
 pub(super) fn is_header_value(text: &str) -> bool {
     !text.is_empty()
         && text.trim() == text

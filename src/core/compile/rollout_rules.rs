@@ -1,4 +1,4 @@
-//! One rollout after the other, and their rules.
+//! Compiles the rollouts and their rules.
 
 use std::collections::BTreeMap;
 
@@ -10,23 +10,22 @@ use crate::diagnostics::location::{JsonPointer, Span};
 use crate::diagnostics::problem::{Problem, excerpt};
 use crate::plan::path_match::PathMatch;
 use crate::plan::request_match::{RegionMatch, RequestMatch, When};
-use crate::plan::segments::SegmentSet;
+use crate::plan::segment_lookup::SegmentSet;
 use crate::plan::{Mode, Rollout, Rule, Serve};
 use crate::policy::document::{self, RawAccounts};
 use crate::policy::json::{Field, List, Located, LocatedText, Number, Reader};
 use crate::policy::read::expected;
 
 use super::percentage::{between_parts, percentage};
-use super::{check_name, hash, matches, required};
+use super::{check_name, hash, request_match, required};
 
 /// Compiles the rollouts of one policy.
 pub(crate) struct Rollouts<'r, 't, 'n> {
     pub(super) reader: &'r mut Reader<'t>,
     segments: Option<&'n [String]>,
-    /// Names that are taken, and by which rollout.
+    /// The names so far, each with the index of its rollout.
     names: BTreeMap<String, usize>,
-    /// Of the rollout that is being compiled; `None` when it is unreadable: then no percentage can
-    /// be called too fine.
+    /// The hash of the current rollout; `None` if it cannot be read, because then no percentage is too fine.
     hash: Option<Hash>,
 }
 
@@ -72,7 +71,7 @@ impl<'r, 't, 'n> Rollouts<'r, 't, 'n> {
             Field::Given(given) => hash::hash(self.reader, &at.field("hash"), given, salt),
         };
         let matches = match value.matches.into_value() {
-            Some(given) => matches::request_match(self.reader, &at.field("match"), given),
+            Some(given) => request_match::request_match(self.reader, &at.field("match"), given),
             None => Some(RequestMatch::default()),
         };
         let rules = value
@@ -160,8 +159,8 @@ impl<'r, 't, 'n> Rollouts<'r, 't, 'n> {
     fn salt(&mut self, at: &JsonPointer<'_>, salt: Field<LocatedText<'_>>) -> Option<String> {
         let salt = salt.into_value()?;
         if !(1..=128).contains(&salt.value.len()) {
-            let what = format!("a salt of {} bytes", salt.value.len());
-            let problem = Problem::invalid(what, "write 1 to 128 bytes, or leave the salt out");
+            let what = format!("the salt has {} bytes", salt.value.len());
+            let problem = Problem::invalid(what, "write 1 to 128 bytes, or omit the salt");
             let problem = problem.with_code(ErrorCode::MalformedSalt);
             self.reader.report(salt.span, at, problem);
         }
@@ -224,7 +223,8 @@ impl<'r, 't, 'n> Rollouts<'r, 't, 'n> {
         })
     }
 
-    /// A fraction that would have no effect is a mistake about whom the rule reaches.
+    /// Reports a percentage in a rule that serves v1, where it has no effect: the author probably expects the rule
+    /// to serve v2.
     fn refuse_fraction(&mut self, at: &JsonPointer<'_>, span: Span) {
         let problem = Problem::invalid(
             "a percentage has no effect in a rule that serves v1",
@@ -247,7 +247,8 @@ impl<'r, 't, 'n> Rollouts<'r, 't, 'n> {
         percentage(self.reader, at, number).and_then(Fraction::from_millionths)
     }
 
-    /// A fraction of the rollout's accounts, which its hash may divide into a few parts only.
+    /// Compiles a percentage of the rollout's accounts. Some hashes have only a few buckets, and a finer percentage
+    /// is reported.
     pub(super) fn account_fraction(
         &mut self,
         at: &JsonPointer<'_>,
@@ -268,12 +269,12 @@ impl<'r, 't, 'n> Rollouts<'r, 't, 'n> {
     pub(crate) fn when(&mut self, at: &JsonPointer<'_>, when: document::RawWhen<'_>) -> When {
         let within = when.within.into_value();
         let outside = when.outside.into_value();
-        let regions = matches::items(
+        let regions = request_match::items(
             self.reader,
             &at.field("regions"),
             when.regions,
             "the list of regions",
-            matches::region,
+            request_match::region,
         );
         When {
             region: match regions.is_empty() {
@@ -285,7 +286,7 @@ impl<'r, 't, 'n> Rollouts<'r, 't, 'n> {
             outside: outside.map_or_else(SegmentSet::default, |names| {
                 self.segment_set(&at.field("not_in"), names)
             }),
-            headers: matches::headers(self.reader, &at.field("headers"), when.headers),
+            headers: request_match::headers(self.reader, &at.field("headers"), when.headers),
         }
     }
 
@@ -317,12 +318,12 @@ pub(super) fn cluster_name(
     at: &JsonPointer<'_>,
     name: LocatedText<'_>,
 ) -> String {
-    if !matches::is_header_value(&name.value) {
+    if !request_match::is_header_value(&name.value) {
         let what = format!(
             "`{}` cannot be sent as a header value",
             excerpt(&name.value)
         );
-        let instead = "write the cluster's name: visible ASCII, with no space at its ends";
+        let instead = "write a cluster name of visible ASCII, without spaces at its ends";
         let problem = Problem::invalid(what, instead).with_code(ErrorCode::MalformedCluster);
         reader.report(name.span, at, problem);
     }

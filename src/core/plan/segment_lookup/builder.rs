@@ -3,9 +3,9 @@
 use super::account_layer::{AccountLayer, LayerSets};
 use super::segment_set_interner::SegmentSetInterner;
 use super::{AccountKeys, Segments, opaque_account, opaque_key};
-use crate::plan::segments::sorted_index::SortedIndex;
+use crate::plan::segment_lookup::sorted_index::SortedIndex;
 use crate::policy::account_files;
-use crate::request::account::{Format, Sid, is_opaque_account};
+use crate::request::account_id::{Format, Sid, is_opaque_account};
 
 /// Collects accounts segment by segment.
 pub(crate) enum SegmentsBuilder {

@@ -37,12 +37,12 @@ pub fn parse_address(address: &str) -> Result<String, String> {
     }
     if address.contains(|c: char| c.is_whitespace() || c.is_control()) {
         let instead: String = address.split_whitespace().collect();
-        return refuse("there is a blank in the address", &instead);
+        return refuse("the address has a blank", &instead);
     }
     if address.contains(',') {
         let instead: Vec<&str> = address.split(',').filter(|one| !one.is_empty()).collect();
         let instead = instead.join(" --admin ");
-        return refuse("each proxy has an --admin of its own", &instead);
+        return refuse("each proxy needs its own --admin", &instead);
     }
     let (scheme, rest) = match address.split_once("://") {
         Some((scheme, rest)) => (Some(scheme.to_ascii_lowercase()), rest),
@@ -62,15 +62,15 @@ pub fn parse_address(address: &str) -> Result<String, String> {
         None | Some("http") => {}
         Some("https") => {
             let instead = format!("http://{}", with_port(authority));
-            return refuse("Envoy's admin page speaks plain HTTP", &instead);
+            return refuse("Envoy's admin endpoint speaks plain HTTP", &instead);
         }
         Some(_) => return refuse("an admin address begins with http://", EXAMPLE),
     }
     if authority.is_empty() {
-        return refuse("there is no host in it", EXAMPLE);
+        return refuse("the host is missing", EXAMPLE);
     }
     if !matches!(path, "" | "/") {
-        let what = format!("`{path}` is a path, and an admin address has none");
+        let what = format!("an admin address has no path, found `{path}`");
         return refuse(&what, &format!("http://{}", with_port(authority)));
     }
     let (host, port) = match split(authority) {
@@ -79,7 +79,7 @@ pub fn parse_address(address: &str) -> Result<String, String> {
     };
     let is_name = |c: char| c.is_ascii_alphanumeric() || "-._[]:".contains(c);
     if !host.chars().all(is_name) {
-        return refuse("that is no name of a host", EXAMPLE);
+        return refuse("the host name is invalid", EXAMPLE);
     }
     let is_number = port.bytes().all(|byte| byte.is_ascii_digit());
     match port
@@ -88,11 +88,11 @@ pub fn parse_address(address: &str) -> Result<String, String> {
     {
         Ok(port) if port > 0 && !host.is_empty() => Ok(format!("http://{host}:{port}")),
         _ if host.is_empty() => refuse(
-            "there is no host before the port",
+            "the host before the port is missing",
             &format!("http://127.0.0.1:{port}"),
         ),
         _ => refuse(
-            &format!("`{port}` is no port, which is a number from 1 to 65535"),
+            &format!("expected a port from 1 to 65535, found `{port}`"),
             &format!("http://{host}:9901, with the port of Envoy's `admin`"),
         ),
     }
@@ -106,7 +106,7 @@ struct Mistake {
 /// Splits an address into the host, including the brackets of an IPv6 address, and the port.
 fn split(authority: &str) -> Result<(&str, &str), Mistake> {
     let no_port = |host: &str| Mistake {
-        what: "there is no port in it",
+        what: "the port is missing",
         instead: format!("http://{host}:9901, with the port of Envoy's `admin`"),
     };
     if authority.starts_with('[') {
@@ -122,7 +122,7 @@ fn split(authority: &str) -> Result<(&str, &str), Mistake> {
             .unwrap_or(host);
         if inside.parse::<std::net::Ipv6Addr>().is_err() {
             return Err(Mistake {
-                what: "there is no IPv6 address between the brackets",
+                what: "the text between the brackets is not an IPv6 address",
                 instead: "for example http://[::1]:9901".into(),
             });
         }
@@ -133,7 +133,7 @@ fn split(authority: &str) -> Result<(&str, &str), Mistake> {
     }
     match authority.matches(':').count() {
         0 if authority.bytes().all(|byte| byte.is_ascii_digit()) => Err(Mistake {
-            what: "there is no host in it",
+            what: "the host is missing",
             instead: format!("http://127.0.0.1:{authority}"),
         }),
         0 => Err(no_port(authority)),
@@ -149,7 +149,7 @@ fn split(authority: &str) -> Result<(&str, &str), Mistake> {
     }
 }
 
-/// What may be meant by an IPv6 address without brackets.
+/// Guesses the intended form of an IPv6 address without brackets.
 fn bracketed(authority: &str) -> String {
     let is_address = |text: &str| text.parse::<std::net::Ipv6Addr>().is_ok();
     let port = authority.rsplit_once(':');
@@ -197,31 +197,59 @@ mod tests {
     fn each_mistake_is_named_with_what_to_write_instead() {
         for (given, what, instead) in [
             ("", "is empty", "http://127.0.0.1:9901"),
-            ("http://", "no host", "http://127.0.0.1:9901"),
-            ("host", "no port", "http://host:9901, with"),
-            ("http://host/", "no port", "http://host:9901, with"),
-            ("host:", "no port", "http://host:9901, with"),
-            (":9901", "no host before the port", "http://127.0.0.1:9901"),
-            ("9901", "no host", "http://127.0.0.1:9901"),
-            ("host:99999", "`99999` is no port", "http://host:9901, with"),
-            ("host:0", "`0` is no port", "http://host:9901, with"),
-            ("host:admin", "`admin` is no port", "http://host:9901, with"),
-            ("host:-1", "`-1` is no port", "http://host:9901, with"),
-            ("host:+9901", "`+9901` is no port", "http://host:9901, with"),
-            ("ho\\st:9901", "no name of a host", "http://127.0.0.1:9901"),
-            ("höst:9901", "no name of a host", "http://127.0.0.1:9901"),
+            ("http://", "host is missing", "http://127.0.0.1:9901"),
+            ("host", "port is missing", "http://host:9901, with"),
+            ("http://host/", "port is missing", "http://host:9901, with"),
+            ("host:", "port is missing", "http://host:9901, with"),
+            (
+                ":9901",
+                "host before the port is missing",
+                "http://127.0.0.1:9901",
+            ),
+            ("9901", "host is missing", "http://127.0.0.1:9901"),
+            (
+                "host:99999",
+                "1 to 65535, found `99999`",
+                "http://host:9901, with",
+            ),
+            ("host:0", "1 to 65535, found `0`", "http://host:9901, with"),
+            (
+                "host:admin",
+                "1 to 65535, found `admin`",
+                "http://host:9901, with",
+            ),
+            (
+                "host:-1",
+                "1 to 65535, found `-1`",
+                "http://host:9901, with",
+            ),
+            (
+                "host:+9901",
+                "1 to 65535, found `+9901`",
+                "http://host:9901, with",
+            ),
+            (
+                "ho\\st:9901",
+                "host name is invalid",
+                "http://127.0.0.1:9901",
+            ),
+            ("höst:9901", "host name is invalid", "http://127.0.0.1:9901"),
             (
                 "http://host:9901/stats",
-                "`/stats` is a path",
+                "no path, found `/stats`",
                 "http://host:9901",
             ),
             (
                 "host:9901/stats?x=1#y",
-                "`/stats?x=1#y` is a path",
+                "no path, found `/stats?x=1#y`",
                 "http://host:9901",
             ),
-            ("host/stats", "`/stats` is a path", "http://host:9901, with"),
-            ("host:9901?x", "`?x` is a path", "http://host:9901"),
+            (
+                "host/stats",
+                "no path, found `/stats`",
+                "http://host:9901, with",
+            ),
+            ("host:9901?x", "no path, found `?x`", "http://host:9901"),
             ("https://host:9901", "plain HTTP", "http://host:9901"),
             ("https://host:9901/stats", "plain HTTP", "http://host:9901"),
             ("https://host", "plain HTTP", "http://host:9901, with"),
@@ -238,15 +266,11 @@ mod tests {
             ("::1", "in brackets", "http://[::1]:9901, with"),
             ("::1:9901", "in brackets", "http://[::1]:9901"),
             ("fe80::1:2:9901", "in brackets", "http://[fe80::1:2]:9901"),
-            ("[::1]", "no port", "http://[::1]:9901, with"),
-            ("[::1]9901", "no port", "http://[::1]:9901, with"),
+            ("[::1]", "port is missing", "http://[::1]:9901, with"),
+            ("[::1]9901", "port is missing", "http://[::1]:9901, with"),
             ("[::1:9901", "ends with `]`", "http://[::1]:9901"),
-            (
-                "[host]:9901",
-                "there is no IPv6 address",
-                "http://[::1]:9901",
-            ),
-            ("a:1,b:2", "an --admin of its own", "a:1 --admin b:2"),
+            ("[host]:9901", "is not an IPv6 address", "http://[::1]:9901"),
+            ("a:1,b:2", "its own --admin", "a:1 --admin b:2"),
             (" host:9901", "a blank", "host:9901"),
             ("host: 9901", "a blank", "host:9901"),
         ] {

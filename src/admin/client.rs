@@ -63,7 +63,7 @@ impl AdminClient {
         opened.map_err(|error| self.describe_stats_error(&error))
     }
 
-    /// Reads a page of stats. `is_of_envoy` tells whether the page has a stat that only Envoy has.
+    /// Reads a page of stats. `is_of_envoy` returns whether the page has a stat that only Envoy has.
     ///
     /// # Errors
     /// If nothing responds, or something other than Envoy does.
@@ -77,7 +77,7 @@ impl AdminClient {
                 StatsError::Unreachable(self.describe_stats_error(&error))
             }
             RequestError::Status(403) => {
-                let allowed = "if this is one, `admin.allow_paths` leaves out /stats";
+                let allowed = "if it is one, add /stats to `admin.allow_paths`";
                 StatsError::NotEnvoy(self.not_envoy(&format!("{error} ({allowed})")))
             }
             error => StatsError::NotEnvoy(self.not_envoy(&error)),
@@ -86,7 +86,7 @@ impl AdminClient {
         match is_of_envoy(&text) || self.is_envoy() {
             true => Ok(text),
             false => Err(StatsError::NotEnvoy(
-                self.not_envoy(&"it has no counters of an Envoy"),
+                self.not_envoy(&"it has no stats of an Envoy"),
             )),
         }
     }
@@ -101,10 +101,10 @@ impl AdminClient {
             Ok(part) => Ok(Some(part)),
             Err(RequestError::Status(400 | 404)) => Ok(None),
             Err(RequestError::Status(403)) => Err(
-                "/config_dump answered 403; add /config_dump to `admin.allow_paths` in Envoy's configuration"
+                "/config_dump responded with 403; add /config_dump to `admin.allow_paths` in Envoy's configuration"
                     .to_owned(),
             ),
-            Err(error) => Err(format!("of /config_dump, {error}")),
+            Err(error) => Err(format!("/config_dump: {error}")),
         }
     }
 
@@ -142,9 +142,7 @@ impl AdminClient {
         let response = response.map_err(|error| match error {
             ureq::Error::Timeout(_) => self.timed_out(),
             ureq::Error::StatusCode(status) => RequestError::Status(status),
-            ureq::Error::HostNotFound => {
-                RequestError::Unreachable("there is no host of this name".into())
-            }
+            ureq::Error::HostNotFound => RequestError::Unreachable("no host has this name".into()),
             ureq::Error::Io(error) if error.kind() == io::ErrorKind::TimedOut => self.timed_out(),
             ureq::Error::Io(error) if error.kind() == io::ErrorKind::ConnectionRefused => {
                 RequestError::Unreachable("the connection was refused".into())
@@ -167,14 +165,14 @@ impl AdminClient {
     }
 
     fn timed_out(&self) -> RequestError {
-        RequestError::Unreachable(format!("no answer came within {:?}", self.timeout))
+        RequestError::Unreachable(format!("no response within {:?}", self.timeout))
     }
 
     /// Describes an error in a page of stats, in a sentence.
     #[must_use]
     pub fn describe_stats_error(&self, error: &dyn Display) -> String {
         format!(
-            "cannot read the counters of {}: {error}; is that the `admin` address of a running Envoy?",
+            "cannot read the stats of {}: {error}; is this the `admin` address of a running Envoy?",
             self.base
         )
     }
@@ -182,7 +180,7 @@ impl AdminClient {
     fn not_envoy(&self, why: &dyn Display) -> String {
         let address = self.base.trim_start_matches("http://");
         format!(
-            "{address} is not an Envoy admin endpoint: {why}; write the address under `admin` in \
+            "{address} is not an Envoy admin endpoint: {why}; use the address under `admin` in \
              Envoy's configuration, for example --admin 127.0.0.1:9901 (Istio: port 15000)"
         )
     }
@@ -226,7 +224,7 @@ impl<R: Read> Read for Body<R> {
                 Some(ureq::Error::Timeout(_)) => (
                     io::ErrorKind::TimedOut,
                     RequestError::Unreachable(format!(
-                        "no whole answer came within {:?}",
+                        "no complete response within {:?}",
                         self.timeout
                     )),
                 ),
@@ -260,10 +258,10 @@ impl Display for RequestError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Unreachable(why) => f.write_str(why),
-            Self::Status(status) => write!(f, "it answered {status}"),
-            Self::NotHttp(why) => write!(f, "what it answered is no HTTP ({why})"),
-            Self::NotText => f.write_str("what it answered is no text"),
-            Self::TooLong(max_bytes) => write!(f, "its answer is longer than {max_bytes} bytes"),
+            Self::Status(status) => write!(f, "it responded with {status}"),
+            Self::NotHttp(why) => write!(f, "the response is not HTTP ({why})"),
+            Self::NotText => f.write_str("the response is not UTF-8"),
+            Self::TooLong(max_bytes) => write!(f, "the response is longer than {max_bytes} bytes"),
         }
     }
 }

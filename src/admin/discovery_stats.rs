@@ -177,7 +177,7 @@ impl DiscoveryStats {
 mod tests {
     use super::*;
 
-    /// As Envoy 1.40.0 shows it.
+    /// The stats page of Envoy 1.40.0.
     fn page(version: &str, counts: [u64; 5], number: u64) -> DiscoveryStats {
         let [attempts, successes, rejected, reloads, fails] = counts;
         DiscoveryStats::read(&format!(
@@ -211,9 +211,9 @@ wasmcustom.turnout.revision.another: 2
             judge(&page("r2", [2, 2, 0, 2, 0], 2)),
             PolicyState::Accepted
         );
-        let refused = page("r1", [2, 1, 1, 2, 1], 1);
-        assert_eq!(judge(&refused), PolicyState::Rejected(Some("r1".into())));
-        // Another filter of Turnout in this proxy of the same name writes the same gauge.
+        let rejected = page("r1", [2, 1, 1, 2, 1], 1);
+        assert_eq!(judge(&rejected), PolicyState::Rejected(Some("r1".into())));
+        // Another Turnout filter of the same name in this proxy writes the same gauge.
         assert_eq!(
             judge(&page("r2", [2, 2, 0, 2, 0], 9)),
             PolicyState::Accepted
@@ -221,9 +221,9 @@ wasmcustom.turnout.revision.another: 2
         assert_eq!(judge(&DiscoveryStats::read("")), PolicyState::NotDiscovered);
     }
 
-    /// Given once more, a refused one is counted as a success, and shown.
+    /// Envoy counts a rejected configuration that is sent again as a success, and shows its version.
     #[test]
-    fn what_envoy_only_says_it_runs_is_not_accepted() {
+    fn a_version_that_envoy_only_shows_is_not_accepted() {
         let before = page("r1", [2, 1, 1, 2, 1], 1);
         let again = page("r2", [3, 2, 1, 2, 1], 1);
         assert_eq!(
@@ -237,19 +237,19 @@ wasmcustom.turnout.revision.another: 2
     }
 
     #[test]
-    fn an_envoy_that_was_restarted_counts_anew() {
+    fn a_restarted_envoy_counts_from_zero() {
         let before = page("r1", [9, 7, 2, 9, 2], 1);
         let judge = |now: &DiscoveryStats| now.policy_state(Some(&before), &expected());
         assert_eq!(
             judge(&page("r2", [1, 1, 0, 1, 0], 2)),
             PolicyState::Accepted
         );
-        let refused = page("", [1, 0, 1, 1, 1], 0);
-        assert_eq!(judge(&refused), PolicyState::Rejected(None));
+        let rejected = page("", [1, 0, 1, 1, 1], 0);
+        assert_eq!(judge(&rejected), PolicyState::Rejected(None));
     }
 
     #[test]
-    fn garbage_is_nothing() {
+    fn malformed_lines_are_skipped() {
         for page in ["", ": ", "\u{0}", "a: b\nextension_config_discovery: 1"] {
             assert_eq!(DiscoveryStats::read(page), DiscoveryStats::default());
         }

@@ -181,7 +181,7 @@ fn envoy_message<'a>(line: &str, message: &'a str) -> Option<&'a str> {
 mod tests {
     use super::*;
 
-    /// As Envoy 1.40.0 logs it.
+    /// Lines from Envoy 1.40.0.
     const LOG: &str = "\
 [2026-11-21 12:32:03.116][3016][info][wasm] [source/extensions/common/wasm/context.cc:1151] wasm log: turnout: configuration accepted: revision 26, 1 rollout(s), inbound strip
 [2026-11-21 12:32:03.912][2984][error][wasm] [source/extensions/common/wasm/context.cc:1157] wasm log: turnout: policy line 1, column 166, at /rollouts/0/mode: unknown mode `bad`; write one of `off`

@@ -1,7 +1,7 @@
 //! Envoy's admin endpoint: its stats, configuration dump and log, and Prometheus text.
 //!
 //! * [`AdminClient`] reads pages of one proxy's admin endpoint.
-//! * [`StatsPage`] has the counters of the filter and of its clusters; [`DiscoveryStats`] tells whether a
+//! * [`StatsPage`] has the counters of the filter and of its clusters; [`DiscoveryStats`] shows whether a
 //!   proxy accepted a policy.
 //! * [`PolicySearch`] finds the active policy in a configuration dump; [`routes`] reads its routes and
 //!   HTTP filter chains, for `turnout lint`.

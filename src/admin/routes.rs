@@ -45,7 +45,7 @@ fn of_proxy(address: &str) -> Result<ProxyRoutes, String> {
     let proxy = escape_for_terminal(admin.address());
     let cannot = |why: &str| {
         format!(
-            "cannot read the routes of {proxy}: {why}; give the `admin` address of a running Envoy"
+            "cannot read the routes of {proxy}: {why}; pass the `admin` address of a running Envoy"
         )
     };
     let page = admin.request(PAGE);
@@ -73,7 +73,7 @@ fn whole(mut page: impl Read) -> Result<Vec<u8>, String> {
 fn read(dump: &[u8]) -> Result<Vec<Configuration>, String> {
     let dump: Dump = serde_json::from_slice(dump).map_err(|error| {
         format!(
-            "its dump is not as Envoy writes it ({})",
+            "its configuration dump is malformed ({})",
             escape_for_terminal(&error.to_string())
         )
     })?;

@@ -1,33 +1,32 @@
-//! What changes the policy in force.
+//! Changes the active policy.
 //!
-//! Halting is a state of a policy and not a policy: an entry keeps the text as it was before, and
-//! whether it is halted. A rollback from a policy goes to the policy that was in force before it and
-//! never to another state of the same one: whoever halts because of B and then goes back gets A.
+//! A halt is a state of a policy, not another policy: an entry has the text from before the halt, and
+//! whether it is halted. A rollback returns to the previous policy, never to another state of the same one:
+//! after a halt of B, a rollback returns to A.
 //!
-//! A halt ends only where somebody asks for that: by a resume, or by an apply or a rollback that says
-//! so. Any other apply or rollback in a halted folder gives its policy halted.
+//! A halt ends only on request: by a resume, or by an apply or a rollback with `--resume`. Any other apply or
+//! rollback in a halted folder leaves its policy halted.
 //!
-//! The order of writes, each of them whole or not there: an apply or a rollback writes the policy's
-//! text, the entry, then `filter.json`, then what became of it; so nothing is in force that the
-//! history does not know. A halt or resume writes `filter.json` first, because somebody is waiting
-//! for it and it needs nothing from the history to be understood later. Killed in between, the one
-//! leaves an entry that says `begun`, the other a file that the next command finds and enters.
+//! Each write is atomic. An apply or a rollback writes the policy's text, the entry, `filter.json`, then the
+//! outcome, so no policy becomes active without an entry. A halt or resume writes `filter.json` first, because
+//! it is urgent, and needs no history to be understood later. If a command is killed in between, the former
+//! leaves an entry with the outcome `begun`, and the latter a file that the next command adds to the history.
 
 use turnout_core::Time;
 
-use crate::directory::{Current, Directory, State, standing};
-use crate::edit::Text;
-use crate::entry::{Entry, Outcome};
+use crate::atomic_file;
+use crate::directory::{CurrentPolicy, Directory, FolderState, last_accepted};
 use crate::error::Error;
-use crate::files;
-use crate::folder::Links;
+use crate::filter_file::{self, PluginOverrides, fingerprint};
+use crate::folder_handle::Links;
+use crate::folder_lock::Lock;
 use crate::history::History;
-use crate::installed::{self, Given, fingerprint};
-use crate::intent::{Intent, Step};
-use crate::lock::Lock;
+use crate::history_entry::{HistoryEntry, Outcome};
+use crate::intent::{Intent, PlannedChange};
+use crate::policy_text::PolicyText;
 use crate::preview::Preview;
 
-/// How much is kept of what people and proxies write, in characters.
+/// The longest text from people or proxies that is kept, in characters.
 const LONGEST: usize = 2_000;
 
 /// Who changes the policy.
@@ -37,42 +36,47 @@ pub struct Author {
     pub who: Option<String>,
     /// Why they do it.
     pub why: Option<String>,
-    /// At which moment.
+    /// When they do it.
     pub when: Time,
-    /// How many entries the history keeps.
+    /// The number of entries to keep in the history.
     pub keep: usize,
 }
 
-/// A policy to go back to.
+/// A policy to roll back to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Target {
-    /// The one before the one in force.
+    /// The previous policy.
     Before,
-    /// An entry's number, `#` and a number, or a revision.
+    /// The sequence number of an entry (`7` or `#7`), or a revision.
     Named(String),
 }
 
-/// What a command did.
+/// The result of a command.
 #[derive(Debug)]
 pub struct Change {
-    /// The entry in force.
-    pub entry: Entry,
-    /// It was in force already, so nothing was written.
-    pub is_already: bool,
-    /// The folder was halted before, and a command that is none of a halt left it so.
+    /// The active entry.
+    pub entry: HistoryEntry,
+    /// Whether the policy was already active, so nothing was written.
+    pub is_unchanged: bool,
+    /// Whether the folder was halted before, and this command, which is not a halt, left it halted.
     pub keeps_halt: bool,
-    /// What to say about the state that the folder was found in.
+    /// Messages about the state of the folder.
     pub notes: Vec<String>,
-    /// `filter.json` as it was, and the entry that it stood for.
-    pub(crate) before: Option<(Vec<u8>, Entry)>,
+    /// The previous `filter.json`, and its entry.
+    pub(crate) before: Option<(Vec<u8>, HistoryEntry)>,
 }
 
 impl Directory {
-    /// Puts a policy in force. A halt stays.
+    /// Applies a policy. A halt stays.
     ///
     /// # Errors
-    /// Nothing has changed then.
-    pub fn apply(&self, policy: &str, given: Given<'_>, author: &Author) -> Result<Change, Error> {
+    /// If it fails, nothing has changed.
+    pub fn apply(
+        &self,
+        policy: &str,
+        given: PluginOverrides<'_>,
+        author: &Author,
+    ) -> Result<Change, Error> {
         let intent = Intent::Apply {
             policy,
             given,
@@ -81,10 +85,10 @@ impl Directory {
         self.change(&intent, author, None)
     }
 
-    /// Puts a policy in force that was in force before. A halt stays.
+    /// Returns to an earlier policy. A halt stays.
     ///
     /// # Errors
-    /// Nothing has changed then.
+    /// If it fails, nothing has changed.
     pub fn rollback(&self, target: &Target, author: &Author) -> Result<Change, Error> {
         let intent = Intent::Rollback {
             target,
@@ -93,10 +97,10 @@ impl Directory {
         self.change(&intent, author, None)
     }
 
-    /// Sends everyone to v1, by the policy in force.
+    /// Sends everyone to v1.
     ///
     /// # Errors
-    /// Nothing has changed then.
+    /// If it fails, nothing has changed.
     pub fn halt(&self, author: &Author) -> Result<Change, Error> {
         self.change(&Intent::Halt, author, None)
     }
@@ -104,15 +108,15 @@ impl Directory {
     /// Ends a halt.
     ///
     /// # Errors
-    /// Nothing has changed then.
+    /// If it fails, nothing has changed.
     pub fn resume(&self, author: &Author) -> Result<Change, Error> {
         self.change(&Intent::Resume, author, None)
     }
 
-    /// Changes the policy in force. With a preview, only in the folder that the preview shows.
+    /// Changes the active policy. With a preview, it fails if the folder has changed since.
     ///
     /// # Errors
-    /// Nothing has changed then.
+    /// If it fails, nothing has changed.
     pub fn change(
         &self,
         intent: &Intent<'_>,
@@ -123,13 +127,13 @@ impl Directory {
         if let Intent::Apply { .. } = intent {
             self.make()?;
         }
-        let lock = self.lock(intent.what().as_str())?;
-        let mut state = State::read(self, intent.is_in_a_hurry())?;
+        let lock = self.lock(intent.action().as_str())?;
+        let mut state = FolderState::read(self, intent.is_urgent())?;
         if preview.is_some_and(|preview| !preview.is_of(&state)) {
             return Err(Error::ChangedMeanwhile);
         }
         let step = self.step(&mut state, intent, author)?;
-        if step.is_already {
+        if step.is_unchanged {
             return self.already(state, step, author);
         }
         match intent {
@@ -138,15 +142,15 @@ impl Directory {
         }
     }
 
-    /// Writes the file and then the history: somebody is waiting for it.
+    /// Writes `filter.json`, then the history, because a halt is urgent.
     fn switch(
         &self,
         _lock: Lock,
-        mut state: State,
-        step: Step,
+        mut state: FolderState,
+        step: PlannedChange,
         author: &Author,
     ) -> Result<Change, Error> {
-        let Step {
+        let PlannedChange {
             current,
             mut entry,
             base,
@@ -156,38 +160,38 @@ impl Directory {
             Some(current) => after(&state, current),
             None => state.next(),
         };
-        let text = Text::with_halted(&base, entry.halted).map_err(|_| Error::NoPolicy)?;
-        let file = installed::file(&text.text, &text.revision, &entry.plugin(), entry.sequence);
+        let text = PolicyText::with_halted(&base, entry.halted).map_err(|_| Error::NotAPolicy)?;
+        let file = filter_file::file(&text.text, &text.revision, &entry.plugin(), entry.sequence);
         entry.filter = fingerprint(file.as_bytes());
         entry.outcome = Outcome::Written;
-        files::replace(&self.filter(), Links::Followed, file.as_bytes())?;
+        atomic_file::replace(&self.filter(), Links::Followed, file.as_bytes())?;
 
-        let recorded = enter(&mut state.history, current.as_ref(), author)
+        let recorded = add_found(&mut state.history, current.as_ref(), author)
             .and_then(|()| state.history.write(&entry))
             .and_then(|()| prune(&mut state.history, &entry, author));
         if let Err(error) = recorded {
-            let note = format!("the history does not have it all: {error}");
+            let note = format!("the history is incomplete: {error}");
             state.notes.push(note);
         }
         let bytes = state.bytes.take();
         Ok(Change {
             entry,
-            is_already: false,
+            is_unchanged: false,
             keeps_halt: false,
             notes: state.notes,
             before: bytes.zip(current.map(|current| current.entry)),
         })
     }
 
-    /// Writes the history and then the file.
+    /// Writes the history, then `filter.json`.
     fn put(
         &self,
         _lock: Lock,
-        mut state: State,
-        step: Step,
+        mut state: FolderState,
+        step: PlannedChange,
         author: &Author,
     ) -> Result<Change, Error> {
-        let Step {
+        let PlannedChange {
             current,
             mut entry,
             base,
@@ -198,40 +202,44 @@ impl Directory {
             Some(current) => after(&state, current),
             None => state.next(),
         };
-        let text = Text::with_halted(&base, entry.halted).map_err(|_| Error::NoPolicy)?;
-        let file = installed::file(&text.text, &text.revision, &entry.plugin(), entry.sequence);
+        let text = PolicyText::with_halted(&base, entry.halted).map_err(|_| Error::NotAPolicy)?;
+        let file = filter_file::file(&text.text, &text.revision, &entry.plugin(), entry.sequence);
         entry.filter = fingerprint(file.as_bytes());
-        enter(&mut state.history, current.as_ref(), author)?;
+        add_found(&mut state.history, current.as_ref(), author)?;
         state.history.keep_text(&base)?;
         state.history.write(&entry)?;
-        files::replace(&self.filter(), Links::Followed, file.as_bytes())?;
+        atomic_file::replace(&self.filter(), Links::Followed, file.as_bytes())?;
 
         entry.outcome = Outcome::Written;
         let recorded = state.history.write(&entry);
         if let Err(error) = recorded.and_then(|()| prune(&mut state.history, &entry, author)) {
-            let note =
-                format!("the policy is in force, and the history does not have it all: {error}");
+            let note = format!("the policy is active, but the history is incomplete: {error}");
             state.notes.push(note);
         }
         let bytes = state.bytes.take();
-        // Only what the proxies could have taken is worth being put back.
+        // Only a policy that the proxies may have accepted can be restored.
         let before = current.filter(|current| current.is_in_place);
         Ok(Change {
             entry,
-            is_already: false,
+            is_unchanged: false,
             keeps_halt,
             notes: state.notes,
             before: bytes.zip(before.map(|before| before.entry)),
         })
     }
 
-    fn already(&self, mut state: State, step: Step, author: &Author) -> Result<Change, Error> {
-        if let Err(error) = enter(&mut state.history, step.current.as_ref(), author) {
+    fn already(
+        &self,
+        mut state: FolderState,
+        step: PlannedChange,
+        author: &Author,
+    ) -> Result<Change, Error> {
+        if let Err(error) = add_found(&mut state.history, step.current.as_ref(), author) {
             state.notes.push(error.to_string());
         }
         Ok(Change {
             entry: step.entry,
-            is_already: true,
+            is_unchanged: true,
             keeps_halt: step.keeps_halt,
             notes: state.notes,
             before: None,
@@ -239,8 +247,8 @@ impl Directory {
     }
 }
 
-/// The number after that of the policy in force, which may be new itself.
-fn after(state: &State, current: &Current) -> u64 {
+/// Returns the sequence number after that of the active policy, which may not be in the history yet.
+fn after(state: &FolderState, current: &CurrentPolicy) -> u64 {
     let next = state.next();
     match current.is_found {
         true => next.max(current.entry.sequence.saturating_add(1)),
@@ -248,8 +256,12 @@ fn after(state: &State, current: &Current) -> u64 {
     }
 }
 
-/// Enters what was found in force and is not in the history.
-fn enter(history: &mut History, current: Option<&Current>, author: &Author) -> Result<(), Error> {
+/// Adds the active policy to the history, if something else wrote it.
+fn add_found(
+    history: &mut History,
+    current: Option<&CurrentPolicy>,
+    author: &Author,
+) -> Result<(), Error> {
     let Some(current) = current.filter(|current| current.is_found) else {
         return Ok(());
     };
@@ -261,8 +273,8 @@ fn enter(history: &mut History, current: Option<&Current>, author: &Author) -> R
     history.write(&entry)
 }
 
-fn prune(history: &mut History, newest: &Entry, author: &Author) -> Result<(), Error> {
-    let before = standing(history, newest.before).ok().flatten();
+fn prune(history: &mut History, newest: &HistoryEntry, author: &Author) -> Result<(), Error> {
+    let before = last_accepted(history, newest.before).ok().flatten();
     let needed = before.map_or(newest.sequence, |before| before.sequence);
     history.prune(author.keep.max(2), &[newest.sequence, needed])
 }

@@ -1,4 +1,4 @@
-//! The folder that Envoy watches, and what is in force there.
+//! The folder that Envoy watches, and its active policy.
 
 use std::fs;
 use std::io;
@@ -7,74 +7,74 @@ use std::path::{Path, PathBuf};
 use turnout_core::Plan;
 use turnout_text::escape_for_terminal;
 
-use crate::edit::Text;
-use crate::entry::{Entry, Outcome, What};
+use crate::atomic_file;
 use crate::error::{Error, shown};
-use crate::files;
+use crate::filter_file::{self, FilterFile, Plugin, fingerprint};
+use crate::folder_lock::{self, Lock};
 use crate::history::History;
-use crate::installed::{self, Installed, Plugin, fingerprint};
-use crate::lock::{self, Lock};
+use crate::history_entry::{Action, HistoryEntry, Outcome};
+use crate::policy_text::PolicyText;
 
 const FILTER: &str = "filter.json";
 pub(crate) const HISTORY: &str = "history";
-/// Envoy hears of it when it is made, and asks only for what is renamed.
+/// Creating it does not disturb Envoy, which reacts only to renames.
 const LOCK: &str = ".turnout.lock";
 
-/// A folder with a `filter.json` and a `history`.
+/// A folder with `filter.json` and `history/`.
 #[derive(Clone, Debug)]
 pub struct Directory {
     path: PathBuf,
 }
 
-/// The policy that a folder gives to its proxies.
+/// The active policy of a folder.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct InForce {
-    /// The policy's text, as the proxies have it.
+pub struct ActivePolicy {
+    /// The text of the policy, as the proxies receive it.
     pub policy: String,
-    /// What else they have.
+    /// The other settings of the plugin.
     pub plugin: Plugin,
 }
 
 impl Directory {
-    /// One that may be there or not.
+    /// Names a folder, which does not have to exist.
     #[must_use]
     pub fn new(path: impl Into<PathBuf>) -> Self {
         Self { path: path.into() }
     }
 
-    /// The file that Envoy reads.
+    /// Returns the path of `filter.json`, which Envoy reads.
     #[must_use]
     pub fn filter(&self) -> PathBuf {
         self.path.join(FILTER)
     }
 
-    /// What `filter.json` gives to the proxies, if that can be read.
+    /// Returns the policy in `filter.json`, if it can be read.
     ///
     /// # Errors
-    /// When the folder is none, or `filter.json` is a link.
-    pub fn in_force(&self) -> Result<Option<InForce>, Error> {
+    /// If this is not a folder, or `filter.json` is a link.
+    pub fn active_policy(&self) -> Result<Option<ActivePolicy>, Error> {
         match self.check() {
             Err(Error::NoFolder(_)) => return Ok(None),
             checked => checked?,
         }
-        let text = files::read(&self.filter())?;
-        let installed = text.and_then(|text| installed::read(&text).ok());
-        Ok(installed.map(|installed| InForce {
+        let text = atomic_file::read(&self.filter())?;
+        let installed = text.and_then(|text| filter_file::read(&text).ok());
+        Ok(installed.map(|installed| ActivePolicy {
             policy: installed.policy,
             plugin: installed.plugin,
         }))
     }
 
-    /// Makes the folder if there is none.
+    /// Creates the folder if it does not exist.
     pub(crate) fn make(&self) -> Result<(), Error> {
         match self.check() {
             Err(Error::NoFolder(_)) => fs::create_dir_all(&self.path)
-                .map_err(|error| Error::cannot("make", &self.path, error)),
+                .map_err(|error| Error::cannot("create", &self.path, error)),
             checked => checked,
         }
     }
 
-    /// That this folder is ours to change.
+    /// Checks that this folder may be changed.
     pub(crate) fn check(&self) -> Result<(), Error> {
         match fs::metadata(&self.path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
@@ -92,11 +92,11 @@ impl Directory {
     }
 
     pub(crate) fn lock(&self, command: &str) -> Result<Lock, Error> {
-        let lock = Lock::take(&self.path.join(LOCK), command, lock::PATIENCE)?;
-        files::remove_unfinished(&self.path);
+        let lock = Lock::take(&self.path.join(LOCK), command, folder_lock::PATIENCE)?;
+        atomic_file::remove_unfinished(&self.path);
         let history = self.path.join(HISTORY);
         if History::check_folder(&history).is_ok() {
-            files::remove_unfinished(&history);
+            atomic_file::remove_unfinished(&history);
         }
         Ok(lock)
     }
@@ -114,54 +114,54 @@ impl Directory {
     }
 }
 
-/// What `filter.json` is.
+/// The origin of `filter.json`.
 #[derive(Debug)]
 pub(crate) enum Filter {
-    /// An entry of the history wrote it.
-    Ours(Box<Entry>),
-    /// It holds a policy that no entry wrote.
-    Foreign(Box<Installed>),
-    /// Nothing can be read out of it.
+    /// A command wrote it, with this entry.
+    Ours(Box<HistoryEntry>),
+    /// Something else wrote it, and it has a policy.
+    Foreign(Box<FilterFile>),
+    /// It cannot be read. The text says why.
     Damaged(String),
     Missing,
 }
 
-/// The folder as a command finds it.
+/// The state of the folder at the start of a command.
 #[derive(Debug)]
-pub(crate) struct State {
+pub(crate) struct FolderState {
     pub(crate) history: History,
     pub(crate) filter: Filter,
     /// The text of `filter.json`.
     pub(crate) bytes: Option<Vec<u8>>,
-    /// Sentences for whoever runs the command.
+    /// Messages for the user.
     pub(crate) notes: Vec<String>,
 }
 
-/// The policy in force, and the entry that stands for it.
+/// The active policy and its entry.
 #[derive(Clone, Debug)]
-pub(crate) struct Current {
-    pub(crate) entry: Entry,
-    /// The policy's text as it is kept: before it was halted or resumed.
+pub(crate) struct CurrentPolicy {
+    pub(crate) entry: HistoryEntry,
+    /// The text of the policy from before a halt or resume.
     pub(crate) base: String,
-    /// Neither the entry nor the text is in the history yet.
+    /// Whether something else wrote it, so that the history does not have it yet.
     pub(crate) is_found: bool,
-    /// `filter.json` is what this entry wrote.
+    /// Whether `filter.json` has this policy.
     pub(crate) is_in_place: bool,
 }
 
-impl State {
-    /// Reads the folder. Who is in a hurry goes on without a history that cannot be read.
-    pub(crate) fn read(directory: &Directory, in_a_hurry: bool) -> Result<Self, Error> {
+impl FolderState {
+    /// Reads the folder. If the command is urgent, files that cannot be read are skipped.
+    pub(crate) fn read(directory: &Directory, is_urgent: bool) -> Result<Self, Error> {
         let mut notes = Vec::new();
         let history = match directory.history() {
-            Err(error) if in_a_hurry => {
-                notes.push(format!("{error}; going by {FILTER} alone"));
+            Err(error) if is_urgent => {
+                notes.push(format!("{error}; using only {FILTER}"));
                 directory.no_history()
             }
             history => history?,
         };
-        let bytes = match files::read(&directory.filter()) {
-            Err(error) if in_a_hurry => {
+        let bytes = match atomic_file::read(&directory.filter()) {
+            Err(error) if is_urgent => {
                 notes.push(error.to_string());
                 None
             }
@@ -178,27 +178,29 @@ impl State {
         })
     }
 
-    /// Whether `filter.json` halts, by its own words: who believes an entry that is wrong leaves v2 on.
+    /// Whether `filter.json` itself is halted. Relying on an entry that is wrong could leave v2 on.
     pub(crate) fn is_halted(&self) -> Option<bool> {
-        let installed = installed::read(self.bytes.as_deref()?).ok()?;
-        let text = Text::read(&installed.policy).ok()?;
+        let installed = filter_file::read(self.bytes.as_deref()?).ok()?;
+        let text = PolicyText::read(&installed.policy).ok()?;
         Some(text.halted)
     }
 
-    /// The number of the next entry, which no entry and no `filter.json` ever had.
+    /// Returns the sequence number of the next entry. No entry and no `filter.json` has had it.
     pub(crate) fn next(&self) -> u64 {
         let marked = match &self.filter {
             Filter::Foreign(installed) => installed.mark,
             _ => 0,
         };
-        // A number out of the air is no reason to have none left.
+        // A forged number must not exhaust the numbers.
         let marked = if marked > 1 << 48 { 0 } else { marked };
         self.history.last().max(marked).saturating_add(1)
     }
 
-    /// The policy that the proxies run, as far as the folder can know. The error says why there is
-    /// none.
-    pub(crate) fn current(&mut self, directory: &Directory) -> Result<Option<Current>, Error> {
+    /// Returns the policy that the proxies run, according to the folder.
+    pub(crate) fn current(
+        &mut self,
+        directory: &Directory,
+    ) -> Result<Option<CurrentPolicy>, Error> {
         match &self.filter {
             Filter::Ours(entry) => {
                 let entry = entry.as_ref().clone();
@@ -209,68 +211,65 @@ impl State {
                     let found = self.found(installed.as_ref().clone(), &plan);
                     let entry = found.entry.sequence;
                     self.notes.push(format!(
-                        "{FILTER} was written by other hands; it is entry {entry} of the history now"
+                        "something else wrote {FILTER}; its policy is now entry {entry} of the history"
                     ));
                     Ok(Some(found))
                 }
                 Err(problems) => {
                     let count = problems.as_slice().len();
-                    self.newest(
-                        &format!("holds a policy with {count} problem(s)"),
-                        directory,
-                    )
+                    self.newest(&format!("has a policy with {count} problem(s)"), directory)
                 }
             },
             Filter::Damaged(why) => {
                 let why = format!("is {}", escape_for_terminal(why));
                 self.newest(&why, directory)
             }
-            Filter::Missing => self.newest("is not there", directory),
+            Filter::Missing => self.newest("does not exist", directory),
         }
     }
 
-    /// What `filter.json` stands for, where an entry wrote it.
-    fn of_entry(&mut self, entry: Entry) -> Result<Option<Current>, Error> {
+    /// Returns the active policy if the last command with this entry wrote `filter.json`.
+    fn of_entry(&mut self, entry: HistoryEntry) -> Result<Option<CurrentPolicy>, Error> {
         let is_refused = entry.outcome.is_refused();
-        // Of a halt that proxies refused it is still known which policy is to be halted.
-        if !is_refused || entry.what == What::Halt {
+        // Even if proxies rejected a halt, its policy is the one to halt.
+        if !is_refused || entry.action == Action::Halt {
             let mut current = self.with_base(entry, true)?;
             current.is_in_place = !is_refused;
             return Ok(Some(current));
         }
         let sequence = entry.sequence;
-        let before = standing(&self.history, entry.before).and_then(|before| {
+        let before = last_accepted(&self.history, entry.before).and_then(|before| {
             let before = before.map(|before| self.with_base(before, false));
             before.transpose()
         });
         match before {
             Ok(Some(before)) => {
                 self.notes.push(format!(
-                    "{FILTER} still holds entry {sequence}, which proxies refused; going by entry {}",
+                    "{FILTER} still has entry {sequence}, which proxies rejected; using entry {}",
                     before.entry.sequence
                 ));
                 Ok(Some(before))
             }
             Ok(None) if entry.outcome == Outcome::Rejected => Ok(None),
-            // Some proxies run it, or nothing better is known.
+            // Some proxies run it, or there is no better candidate.
             before => {
                 self.notes
                     .extend(before.err().map(|error| error.to_string()));
                 self.notes.push(format!(
-                    "going by entry {sequence}, which {FILTER} holds and proxies refused"
+                    "using entry {sequence}, which {FILTER} has and proxies rejected"
                 ));
                 let mut current = self.with_base(entry, true)?;
-                // Given again it is written again, and those that refused it are asked again.
+                // PluginOverrides again it is written again, and those that refused it are asked again.
                 current.is_in_place = false;
                 Ok(Some(current))
             }
         }
     }
 
-    /// What was last in force before `filter.json` was lost.
-    fn newest(&mut self, why: &str, directory: &Directory) -> Result<Option<Current>, Error> {
+    /// Returns the policy that was active before `filter.json` was lost.
+    fn newest(&mut self, why: &str, directory: &Directory) -> Result<Option<CurrentPolicy>, Error> {
         let is_good =
-            |entry: &Entry| !entry.outcome.is_refused() && entry.outcome != Outcome::Begun;
+            |entry: &HistoryEntry| !entry.outcome.is_refused() && entry.outcome != Outcome::Begun;
         let newest = self.history.entries().find(is_good);
         let Some(entry) = newest else {
             if !matches!(self.filter, Filter::Missing) {
@@ -283,11 +282,11 @@ impl State {
         match self.with_base(entry, false) {
             Ok(current) => {
                 self.notes.push(format!(
-                    "{FILTER} {why}; going by entry {sequence} of the history"
+                    "{FILTER} {why}; using entry {sequence} of the history"
                 ));
                 Ok(Some(current))
             }
-            // A new policy can be applied all the same.
+            // This does not prevent applying a new policy.
             Err(error) => {
                 self.notes.push(format!("{FILTER} {why}, and {error}"));
                 Ok(None)
@@ -295,28 +294,32 @@ impl State {
         }
     }
 
-    /// The text comes from the history, or out of `filter.json` where that has it.
-    fn with_base(&mut self, mut entry: Entry, is_in_place: bool) -> Result<Current, Error> {
+    /// Reads the text of the policy from the history, or else from `filter.json`.
+    fn with_base(
+        &mut self,
+        mut entry: HistoryEntry,
+        is_in_place: bool,
+    ) -> Result<CurrentPolicy, Error> {
         let mut is_found = false;
         let base = match self.history.text(&entry.policy) {
             Ok(base) => base,
             Err(why) => {
                 let bytes = self.bytes.as_deref().filter(|_| is_in_place);
-                let installed = bytes.and_then(|bytes| installed::read(bytes).ok());
+                let installed = bytes.and_then(|bytes| filter_file::read(bytes).ok());
                 let sequence = entry.sequence;
                 let installed = installed.ok_or_else(|| Error::Lost {
                     sequence,
                     why: why.clone(),
                 })?;
                 self.notes.push(format!(
-                    "entry {sequence} of the history is lost: {why}; going by {FILTER}"
+                    "entry {sequence} of the history is lost: {why}; using {FILTER}"
                 ));
                 entry.policy = fingerprint(installed.policy.as_bytes());
                 is_found = true;
                 installed.policy
             }
         };
-        Ok(Current {
+        Ok(CurrentPolicy {
             entry,
             base,
             is_found,
@@ -324,21 +327,20 @@ impl State {
         })
     }
 
-    /// What somebody else wrote, as an entry. Where it is what the newest entry would be halted or
-    /// resumed, it is that: the command that did it was killed before it could say so, or could not
-    /// write.
-    fn found(&self, installed: Installed, plan: &Plan) -> Current {
+    /// Makes an entry for a policy that something else wrote. If it is the newest entry halted or resumed, a
+    /// command did that, and was killed or failed before it could write the history.
+    fn found(&self, installed: FilterFile, plan: &Plan) -> CurrentPolicy {
         let is_good =
-            |entry: &Entry| !entry.outcome.is_refused() && entry.outcome != Outcome::Begun;
+            |entry: &HistoryEntry| !entry.outcome.is_refused() && entry.outcome != Outcome::Begun;
         let newest = self.history.entries().find(is_good);
-        let halted = Text::read(&installed.policy).is_ok_and(|text| text.halted);
+        let halted = PolicyText::read(&installed.policy).is_ok_and(|text| text.halted);
         let plugin = &installed.plugin;
         let before = newest.as_ref().map(|newest| newest.sequence);
-        let mut entry = Entry {
+        let mut entry = HistoryEntry {
             sequence: self.next(),
             when: String::new(),
             who: None,
-            what: What::Found,
+            action: Action::Found,
             why: None,
             revision: plan.revision().to_string(),
             number: plan.revision().number(),
@@ -359,13 +361,13 @@ impl State {
         if let Some(newest) = newest
             && newest.plugin() == *plugin
             && let Ok(kept) = self.history.text(&newest.policy)
-            && Text::with_halted(&kept, halted).is_ok_and(|state| state.text == base)
+            && PolicyText::with_halted(&kept, halted).is_ok_and(|state| state.text == base)
         {
             entry.policy = newest.policy;
             entry.before = newest.before;
             base = kept;
         }
-        Current {
+        CurrentPolicy {
             entry,
             base,
             is_found: true,
@@ -379,14 +381,17 @@ fn filter(text: &[u8], history: &History) -> Filter {
     if let Some(entry) = history.entries().find(|entry| entry.filter == print) {
         return Filter::Ours(Box::new(entry));
     }
-    match installed::read(text) {
+    match filter_file::read(text) {
         Ok(installed) => Filter::Foreign(Box::new(installed)),
         Err(why) => Filter::Damaged(why),
     }
 }
 
-/// The entry, or if proxies refused it the one before, and so on.
-pub(crate) fn standing(history: &History, sequence: Option<u64>) -> Result<Option<Entry>, Error> {
+/// Returns the last entry that proxies did not reject, from this one back.
+pub(crate) fn last_accepted(
+    history: &History,
+    sequence: Option<u64>,
+) -> Result<Option<HistoryEntry>, Error> {
     let mut next = sequence;
     while let Some(sequence) = next {
         let entry = history

@@ -1,4 +1,4 @@
-//! Why nothing was changed.
+//! Errors of changing or reading a folder.
 
 use std::fmt;
 use std::io;
@@ -6,28 +6,28 @@ use std::path::{Path, PathBuf};
 
 use turnout_text::{escape_bytes_for_terminal, escape_for_terminal};
 
-/// Why a folder was not changed, or not read. Its `Display` says what is wrong and what to do.
+/// Why a folder was not changed or read. `Display` says what is wrong and what to do.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum Error {
-    /// The system refused.
+    /// An error of the operating system.
     Io {
-        /// As a verb: `read`, `write`.
+        /// The operation: `read`, `write`.
         doing: &'static str,
-        /// With which file or folder.
+        /// The file or folder.
         path: PathBuf,
-        /// What it said.
+        /// The error.
         error: io::Error,
     },
-    /// The folder is not there.
+    /// The folder does not exist.
     NoFolder(PathBuf),
-    /// It is there, and is something else.
+    /// It is not a folder.
     NotAFolder(PathBuf),
     /// `filter.json` is a link.
     Linked {
         /// The link.
         path: PathBuf,
-        /// Where it goes.
+        /// Its target.
         to: PathBuf,
     },
     /// The history is a link.
@@ -35,66 +35,66 @@ pub enum Error {
         /// The link.
         path: PathBuf,
     },
-    /// The history is something else than a folder.
+    /// The history is not a folder.
     HistoryNoFolder {
-        /// What is there.
+        /// Its path.
         path: PathBuf,
     },
-    /// Another command does not end.
+    /// Another command holds the lock.
     Locked {
-        /// Who it is.
+        /// The command.
         holder: String,
     },
-    /// There is no policy to halt, to resume or to go back from.
-    NothingInForce {
+    /// There is no policy to halt, to resume or to roll back.
+    NoActivePolicy {
         /// The folder.
         folder: PathBuf,
-        /// What is wrong with what is there instead.
+        /// What is wrong with `filter.json`, if it exists.
         found: Option<String>,
     },
-    /// Another text has, or had, this revision.
+    /// Another policy has, or had, this revision.
     RevisionTaken {
         /// The revision.
         revision: String,
-        /// The entry with the other text.
+        /// The entry of the other policy.
         sequence: u64,
-        /// The revision of that entry; it may be the same only when halted or resumed.
+        /// The revision of that entry. It may become the same only by a halt or resume.
         other: String,
     },
-    /// There is no policy before the one in force.
-    NothingBefore {
-        /// The revision in force.
+    /// There is no policy before the active one.
+    NoEarlierPolicy {
+        /// The active revision.
         revision: String,
     },
-    /// The entry to go back to is there no more, or cannot be read.
+    /// The entry to roll back to does not exist any more, or cannot be read.
     Lost {
         /// Its sequence number.
         sequence: u64,
         /// What is wrong with it.
         why: String,
     },
-    /// Nothing in the history is called so.
+    /// No entry has this number or revision.
     UnknownTarget(String),
-    /// A sequence number and a revision are called so.
+    /// One entry has this number, and another has this revision.
     AmbiguousTarget(String),
-    /// The proxies refused what was to be gone back to.
+    /// The proxies rejected the policy to roll back to.
     RejectedTarget(String),
-    /// The first policy says neither here nor there where the filter is.
+    /// The path of the filter is unknown: the first policy needs it.
     NoWasm,
-    /// They are to trust earlier hops, and not to pass decisions on.
-    NotPassedOn,
-    /// The filter's file is none.
+    /// The proxies trust earlier hops, but do not forward decisions.
+    DecisionNotForwarded,
+    /// The file is not the filter.
     NotWasm {
         /// Its path.
         path: PathBuf,
         /// What is wrong with it.
         why: String,
     },
-    /// What is to be applied is no policy.
-    NoPolicy,
-    /// It is to end a halt, and says itself that everyone takes v1.
+    /// The text to apply is not a policy.
+    NotAPolicy,
+    /// `--resume` contradicts `"halted": true` in the policy.
     HaltsItself,
-    /// The folder is not any more as it was looked at.
+    /// The folder has changed since the preview.
     ChangedMeanwhile,
 }
 
@@ -105,7 +105,7 @@ impl Error {
     }
 }
 
-/// How a path is shown.
+/// Formats a path for a terminal.
 pub(crate) fn shown(path: &Path) -> String {
     escape_bytes_for_terminal(path.as_os_str().as_encoded_bytes())
 }
@@ -117,49 +117,48 @@ impl fmt::Display for Error {
                 write!(f, "cannot {doing} {}: {error}", shown(path))?;
                 match error.kind() {
                     io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => f.write_str(
-                        "; what is in force stays in force. Make room, then try again",
+                        "; the active policy stays active. Free some space, then try again",
                     ),
                     _ => Ok(()),
                 }
             }
             Self::NoFolder(path) => write!(
                 f,
-                "there is no folder {}; `turnout apply` makes it with the first policy",
+                "folder {} does not exist; `turnout apply` creates it with the first policy",
                 shown(path)
             ),
             Self::NotAFolder(path) => write!(
                 f,
-                "{} is not a folder; give the folder that Envoy watches",
+                "{} is not a folder; pass the folder that Envoy watches",
                 shown(path)
             ),
             Self::Linked { path, to } => write!(
                 f,
-                "{} is a link to {}, so something else keeps it, as Kubernetes keeps the files of a \
-                 ConfigMap; change it there, with what `turnout render` makes",
+                "{} is a link to {}, so something else manages it, as Kubernetes manages the files of a ConfigMap; \
+                 change it there, with the output of `turnout render`",
                 shown(path),
                 shown(to)
             ),
             Self::HistoryLinked { path } => write!(
                 f,
-                "{} is a link, and a history is written only in its own place; remove the link, and move the \
-                 folder that it leads to there",
+                "{} is a link, but the history must be a folder; replace the link with the folder that it points to",
                 shown(path)
             ),
             Self::HistoryNoFolder { path } => write!(
                 f,
-                "cannot read {}: it is not a folder; move it away, and the next change makes the folder",
+                "cannot read {}: it is not a folder; move it away, and the next change creates the folder",
                 shown(path)
             ),
             Self::Locked { holder } => write!(
                 f,
-                "{holder} is changing the policy and does not end; end that process, then try again"
+                "{holder} is changing the policy and does not finish; end that process, then try again"
             ),
-            Self::NothingInForce { folder, found } => {
-                write!(f, "{} has no policy in force", shown(folder))?;
+            Self::NoActivePolicy { folder, found } => {
+                write!(f, "{} has no active policy", shown(folder))?;
                 if let Some(found) = found {
                     write!(f, " ({found})")?;
                 }
-                f.write_str("; put one in force with `turnout apply`")
+                f.write_str("; apply one with `turnout apply`")
             }
             Self::RevisionTaken {
                 revision,
@@ -170,63 +169,60 @@ impl fmt::Display for Error {
                 match revision == other {
                     true => write!(
                         f,
-                        "revision {shown} is another text already (entry {sequence})"
+                        "revision {shown} already identifies another policy (entry {sequence})"
                     ),
                     false => write!(
                         f,
-                        "revision {shown} is what {other_shown} (entry {sequence}) is called halted or \
-                         resumed"
+                        "revision {shown} is that of {other_shown} (entry {sequence}) after a halt or resume"
                     ),
                 }?;
-                f.write_str("; give this one a revision of its own, or leave `revision` out")
+                f.write_str("; use another revision, or omit `revision`")
             }
-            Self::NothingBefore { revision } => write!(
+            Self::NoEarlierPolicy { revision } => write!(
                 f,
-                "there is no policy before {revision} to go back to; `turnout halt` sends everyone to \
-                 v1, and `turnout log` shows what --to can name"
+                "there is no policy before {revision} to roll back to; `turnout halt` sends everyone to v1, and \
+                 `turnout log` lists the entries for --to"
             ),
             Self::Lost { sequence, why } => write!(
                 f,
-                "entry {sequence} of the history is lost: {why}; `turnout log` shows what --to can name"
+                "entry {sequence} of the history is lost: {why}; `turnout log` lists the entries for --to"
             ),
             Self::UnknownTarget(name) => write!(
                 f,
-                "there is no entry and no revision {} in the history; `turnout log` shows what there is",
+                "the history has no entry and no revision {}; `turnout log` lists the entries",
                 escape_for_terminal(name)
             ),
             Self::AmbiguousTarget(name) => write!(
                 f,
-                "{name} is an entry of the history and the revision of another; write #{name} for the entry",
+                "{name} is the number of one entry and the revision of another; write #{name} for the number",
                 name = escape_for_terminal(name)
             ),
             Self::RejectedTarget(name) => write!(
                 f,
-                "proxies refused {}, so nothing goes back to it; `turnout log` shows what else there is",
+                "proxies rejected {}, so a rollback to it is not possible; `turnout log` lists the other entries",
                 escape_for_terminal(name)
             ),
             Self::NoWasm => f.write_str(
-                "the folder does not say yet where the proxies find the filter; give --wasm with this \
-                 first policy",
+                "the path of the filter on the proxies is unknown; pass --wasm with this first policy",
             ),
-            Self::NotPassedOn => f.write_str(
-                "proxies that trust earlier hops pass their decisions on, and their own; give --headers with \
-                 `decision`, or --inbound strip",
+            Self::DecisionNotForwarded => f.write_str(
+                "proxies that trust earlier hops must forward decisions; pass --headers with `decision`, or \
+                 --inbound strip",
             ),
             Self::NotWasm { path, why } => write!(
                 f,
-                "{} is not the filter's .wasm: {why}; give its path, or --wasm-elsewhere if only the \
-                 proxies see it there",
+                "{} is not the .wasm file of the filter: {why}; pass its path, or --wasm-elsewhere if the path exists \
+                 only on the proxies",
                 shown(path)
             ),
             Self::HaltsItself => f.write_str(
-                "the policy itself says `\"halted\": true`, which --resume contradicts; remove it from the \
-                 policy, or leave --resume out",
+                "the policy has `\"halted\": true`, which contradicts --resume; remove it from the policy, or omit \
+                 --resume",
             ),
             Self::ChangedMeanwhile => f.write_str(
-                "somebody else has changed the policy in the meantime, so nothing was written; look at \
-                 `turnout log`, then try again",
+                "another change was made in the meantime, so nothing was written; check `turnout log`, then try again",
             ),
-            Self::NoPolicy => f.write_str("that is no policy; `turnout lint` says what is wrong"),
+            Self::NotAPolicy => f.write_str("this is not a policy; `turnout lint` shows what is wrong"),
         }
     }
 }

@@ -1,39 +1,39 @@
-//! The folder `history`: an entry for each change, and each policy's text once.
+//! The folder `history`: one entry per change, and the text of each policy once.
 
 use std::collections::BTreeSet;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use crate::entry::Entry;
+use crate::atomic_file;
 use crate::error::Error;
 use crate::failpoint;
-use crate::files;
-use crate::folder::{Folder, Links};
-use crate::installed::fingerprint;
-use crate::remembered;
+use crate::filter_file::fingerprint;
+use crate::folder_handle::{FolderHandle, Links};
+use crate::history_entry::HistoryEntry;
+use crate::remembered_admins;
 
 const TEXT_END: &str = ".policy.json";
 const ENTRY_END: &str = ".json";
-/// An entry has at most 100 reasons of 2,000 characters; a larger file is none.
+/// The largest file of an entry, in bytes. An entry has at most 100 reasons of 2,000 characters.
 const LARGEST_ENTRY: u64 = 4 << 20;
-/// Nobody makes so many changes: such a number is no entry's, and after it there soon were none left.
+/// The largest sequence number. A file with a larger one is not an entry, or the numbers could be exhausted.
 const LAST: u64 = 1 << 48;
 
-/// What is there, by name; nothing has been read yet.
+/// The names of the files in the history. The files are read on demand.
 #[derive(Debug)]
 pub(crate) struct History {
     folder: PathBuf,
     sequences: BTreeSet<u64>,
-    /// Hashes of the texts that are kept.
+    /// The hashes of the policy texts.
     texts: BTreeSet<String>,
-    /// Files that are none of the history's.
+    /// Files that do not belong to the history.
     foreign: Vec<PathBuf>,
 }
 
 impl History {
-    /// That a folder, if it is there, is none that a link leads to: whoever put the link there would have other
-    /// files written and removed.
+    /// Checks that the folder, if it exists, is not a link: a link could make the commands write and remove files
+    /// elsewhere.
     pub(crate) fn check_folder(folder: &Path) -> Result<(), Error> {
         match fs::symlink_metadata(folder) {
             Ok(there) if there.is_symlink() => Err(Error::HistoryLinked {
@@ -46,7 +46,7 @@ impl History {
         }
     }
 
-    /// A history that is not there is empty.
+    /// Lists the files. A folder that does not exist is an empty history.
     pub(crate) fn open(folder: PathBuf) -> Result<Self, Error> {
         Self::check_folder(&folder)?;
         let mut history = Self {
@@ -63,18 +63,18 @@ impl History {
         for entry in entries {
             let entry = entry.map_err(|error| Error::cannot("read", &history.folder, error))?;
             let name = entry.file_name();
-            match kind(&name.to_string_lossy()) {
-                Kind::Entry(sequence) => drop(history.sequences.insert(sequence)),
-                Kind::Text(hash) => drop(history.texts.insert(hash)),
-                Kind::Unfinished | Kind::Remembered => {}
-                Kind::Foreign => history.foreign.push(entry.path()),
+            match history_file(&name.to_string_lossy()) {
+                HistoryFile::Entry(sequence) => drop(history.sequences.insert(sequence)),
+                HistoryFile::Text(hash) => drop(history.texts.insert(hash)),
+                HistoryFile::Unfinished | HistoryFile::Remembered => {}
+                HistoryFile::Foreign => history.foreign.push(entry.path()),
             }
         }
         history.foreign.sort();
         Ok(history)
     }
 
-    /// One that can neither be read nor written, for who is in a hurry.
+    /// An empty history, for an urgent command that cannot read the history.
     pub(crate) fn none(folder: PathBuf) -> Self {
         Self {
             folder,
@@ -92,7 +92,7 @@ impl History {
         &self.sequences
     }
 
-    /// The hashes of the texts that are kept.
+    /// Returns the hashes of the policy texts.
     pub(crate) fn texts(&self) -> &BTreeSet<String> {
         &self.texts
     }
@@ -109,66 +109,67 @@ impl History {
         self.folder.join(format!("{hash}{TEXT_END}"))
     }
 
-    /// The error says what is wrong with it.
-    pub(crate) fn entry(&self, sequence: u64) -> Result<Entry, String> {
-        match files::read_at_most(&self.entry_path(sequence), LARGEST_ENTRY) {
-            Ok(Some(text)) => Entry::read(&text, sequence),
-            Ok(None) => Err("it is not there any more".into()),
+    /// Reads an entry. The error says what is wrong with it.
+    pub(crate) fn entry(&self, sequence: u64) -> Result<HistoryEntry, String> {
+        match atomic_file::read_at_most(&self.entry_path(sequence), LARGEST_ENTRY) {
+            Ok(Some(text)) => HistoryEntry::read(&text, sequence),
+            Ok(None) => Err("it does not exist any more".into()),
             Err(error) => Err(error.to_string()),
         }
     }
 
-    /// The readable ones, newest first.
-    pub(crate) fn entries(&self) -> impl Iterator<Item = Entry> {
+    /// Returns the readable entries, newest first.
+    pub(crate) fn entries(&self) -> impl Iterator<Item = HistoryEntry> {
         let newest_first = self.sequences.iter().rev();
         newest_first.filter_map(|sequence| self.entry(*sequence).ok())
     }
 
-    /// A policy's text, as it was when it was kept. The error says what is wrong with it.
+    /// Reads the text of a policy. The error says what is wrong with it.
     pub(crate) fn text(&self, hash: &str) -> Result<String, String> {
         if !is_hash(hash) {
-            return Err("it names no policy".into());
+            return Err("it has no valid policy hash".into());
         }
-        match files::read(&self.text_path(hash)) {
+        match atomic_file::read(&self.text_path(hash)) {
             Ok(Some(text)) if fingerprint(&text) == hash => {
                 String::from_utf8(text).map_err(|_| "its policy is damaged".into())
             }
             Ok(Some(_)) => Err("its policy is damaged".into()),
-            Ok(None) => Err("its policy is not there any more".into()),
+            Ok(None) => Err("its policy does not exist any more".into()),
             Err(error) => Err(error.to_string()),
         }
     }
 
-    /// Keeps a text, and gives its hash. One that is kept is not written again.
+    /// Writes the text of a policy, unless the history has it, and returns its hash.
     pub(crate) fn keep_text(&self, text: &str) -> Result<String, Error> {
         let hash = fingerprint(text.as_bytes());
         let path = self.text_path(&hash);
-        let is_kept = matches!(files::read(&path), Ok(Some(kept)) if kept == text.as_bytes());
+        let is_kept = matches!(atomic_file::read(&path), Ok(Some(kept)) if kept == text.as_bytes());
         if !is_kept {
             self.make_folder()?;
-            files::replace(&path, Links::Refused, text.as_bytes())?;
+            atomic_file::replace(&path, Links::Refused, text.as_bytes())?;
         }
         Ok(hash)
     }
 
-    pub(crate) fn write(&mut self, entry: &Entry) -> Result<(), Error> {
+    pub(crate) fn write(&mut self, entry: &HistoryEntry) -> Result<(), Error> {
         self.make_folder()?;
         let path = self.entry_path(entry.sequence);
         let mut text = serde_json::to_vec_pretty(entry)
             .map_err(|error| Error::cannot("write", &path, error.into()))?;
         text.push(b'\n');
-        files::replace(&path, Links::Refused, &text)?;
+        atomic_file::replace(&path, Links::Refused, &text)?;
         self.sequences.insert(entry.sequence);
         Ok(())
     }
 
     fn make_folder(&self) -> Result<(), Error> {
         Self::check_folder(&self.folder)?;
-        fs::create_dir_all(&self.folder).map_err(|error| Error::cannot("make", &self.folder, error))
+        fs::create_dir_all(&self.folder)
+            .map_err(|error| Error::cannot("create", &self.folder, error))
     }
 
-    /// Removes what is oldest, and the texts that no entry names any more. `needed` stays, and so
-    /// does what cannot be read.
+    /// Removes the oldest entries, and the texts that no entry refers to. The `needed` entries stay, and so do
+    /// unreadable ones.
     pub(crate) fn prune(&mut self, keep: usize, needed: &[u64]) -> Result<(), Error> {
         let surplus = self.sequences.len().saturating_sub(keep);
         let oldest: Vec<u64> = self.sequences.iter().copied().take(surplus).collect();
@@ -182,7 +183,7 @@ impl History {
         for sequence in &self.sequences {
             match self.entry(*sequence) {
                 Ok(entry) => drop(named.insert(entry.policy)),
-                // Nobody knows which text it names.
+                // It is unknown which text it refers to.
                 Err(_) => return Ok(()),
             }
         }
@@ -196,7 +197,7 @@ impl History {
     fn remove(&self, path: &Path) -> Result<(), Error> {
         let name = path.file_name().unwrap_or_default();
         let removed = failpoint::step()
-            .and_then(|()| Folder::open(&self.folder, Links::Refused))
+            .and_then(|()| FolderHandle::open(&self.folder, Links::Refused))
             .and_then(|folder| folder.remove(name));
         match removed {
             Err(error) if error.kind() != io::ErrorKind::NotFound => {
@@ -207,7 +208,7 @@ impl History {
     }
 }
 
-enum Kind {
+enum HistoryFile {
     Entry(u64),
     Text(String),
     Unfinished,
@@ -216,31 +217,31 @@ enum Kind {
     Foreign,
 }
 
-fn kind(name: &str) -> Kind {
+fn history_file(name: &str) -> HistoryFile {
     if let Some(hash) = name.strip_suffix(TEXT_END) {
         return match is_hash(hash) {
-            true => Kind::Text(hash.to_owned()),
-            false => Kind::Foreign,
+            true => HistoryFile::Text(hash.to_owned()),
+            false => HistoryFile::Foreign,
         };
     }
-    if files::is_unfinished(name) {
-        return Kind::Unfinished;
+    if atomic_file::is_unfinished(name) {
+        return HistoryFile::Unfinished;
     }
-    if name == remembered::FILE {
-        return Kind::Remembered;
+    if name == remembered_admins::FILE {
+        return HistoryFile::Remembered;
     }
     let digits = name.strip_suffix(ENTRY_END).unwrap_or_default();
     let is_number = digits.len() >= 6 && digits.bytes().all(|digit| digit.is_ascii_digit());
     match digits.parse() {
-        // As it would be written, or two files had one number.
+        // Only the canonical form, or two files could have the same number.
         Ok(sequence)
             if is_number
                 && format!("{sequence:06}") == digits
                 && (1..=LAST).contains(&sequence) =>
         {
-            Kind::Entry(sequence)
+            HistoryFile::Entry(sequence)
         }
-        _ => Kind::Foreign,
+        _ => HistoryFile::Foreign,
     }
 }
 

@@ -1,54 +1,54 @@
-//! What a command comes to in a folder as it is, before anything is written.
+//! Plans a change: determines what a command will write, before it writes anything.
 
 use turnout_core::Revision;
 use turnout_text::escape_for_terminal;
 
 use crate::change::{Author, Target, bounded};
-use crate::directory::{Current, Directory, Filter, State, standing};
-use crate::edit::{Text, turned};
-use crate::entry::{Entry, Outcome, What};
+use crate::directory::{CurrentPolicy, Directory, Filter, FolderState, last_accepted};
 use crate::error::Error;
+use crate::filter_file::{Plugin, PluginOverrides, fingerprint};
 use crate::history::History;
-use crate::installed::{Given, Plugin, fingerprint};
+use crate::history_entry::{Action, HistoryEntry, Outcome};
+use crate::policy_text::{PolicyText, toggled_revision};
 
-/// What a command is to do with the policy in force.
+/// What a command does with the active policy.
 #[derive(Clone, Copy, Debug)]
 pub enum Intent<'a> {
-    /// Put a policy in force: a text that is valid and has its revision in it.
+    /// Apply a policy: a valid text with a `revision`.
     Apply {
         /// The policy.
         policy: &'a str,
-        /// What else is given to the proxies.
-        given: Given<'a>,
-        /// Whether this ends a halt.
+        /// New settings of the plugin.
+        given: PluginOverrides<'a>,
+        /// Whether it ends a halt.
         lifts_halt: bool,
     },
-    /// Put a policy in force that was in force before.
+    /// Return to an earlier policy.
     Rollback {
         /// Which one.
         target: &'a Target,
-        /// Whether this ends a halt.
+        /// Whether it ends a halt.
         lifts_halt: bool,
     },
-    /// Send everyone to v1, by the policy in force.
+    /// Send everyone to v1.
     Halt,
     /// End a halt.
     Resume,
 }
 
-/// What an intent comes to in the folder as it is.
-pub(crate) struct Step {
-    pub(crate) current: Option<Current>,
-    /// It has no number yet; of what is in force already it is the entry in force.
-    pub(crate) entry: Entry,
-    /// The policy's text as it is kept.
+/// The change that an intent leads to in the current state of the folder.
+pub(crate) struct PlannedChange {
+    pub(crate) current: Option<CurrentPolicy>,
+    /// The new entry, without a number; or the active entry if nothing changes.
+    pub(crate) entry: HistoryEntry,
+    /// The text of the policy from before a halt or resume.
     pub(crate) base: String,
-    pub(crate) is_already: bool,
+    pub(crate) is_unchanged: bool,
     pub(crate) keeps_halt: bool,
 }
 
 impl Directory {
-    /// What can be said against an intent before the folder is read.
+    /// Checks an intent before the folder is read.
     pub(crate) fn check_intent(&self, intent: &Intent<'_>) -> Result<(), Error> {
         let Intent::Apply { given, .. } = intent else {
             return self.check();
@@ -60,13 +60,13 @@ impl Directory {
         }
     }
 
-    /// What an intent comes to. Nothing is written.
+    /// Plans a change. Nothing is written.
     pub(crate) fn step(
         &self,
-        state: &mut State,
+        state: &mut FolderState,
         intent: &Intent<'_>,
         author: &Author,
-    ) -> Result<Step, Error> {
+    ) -> Result<PlannedChange, Error> {
         let current = state.current(self)?;
         match intent {
             Intent::Apply {
@@ -77,24 +77,24 @@ impl Directory {
             Intent::Rollback { target, lifts_halt } => {
                 self.rolled_back(state, current, target, *lifts_halt, author)
             }
-            Intent::Halt => self.switched(state, current, What::Halt, author),
-            Intent::Resume => self.switched(state, current, What::Resume, author),
+            Intent::Halt => self.switched(state, current, Action::Halt, author),
+            Intent::Resume => self.switched(state, current, Action::Resume, author),
         }
     }
 
     fn rolled_back(
         &self,
-        state: &mut State,
-        current: Option<Current>,
+        state: &mut FolderState,
+        current: Option<CurrentPolicy>,
         target: &Target,
         lifts_halt: bool,
         author: &Author,
-    ) -> Result<Step, Error> {
+    ) -> Result<PlannedChange, Error> {
         let to = match (target, &current) {
             (Target::Named(name), _) => named(&state.history, name)?,
-            (Target::Before, None) => return Err(self.nothing_in_force(state)),
-            (Target::Before, Some(current)) => standing(&state.history, current.entry.before)?
-                .ok_or_else(|| Error::NothingBefore {
+            (Target::Before, None) => return Err(self.no_active_policy(state)),
+            (Target::Before, Some(current)) => last_accepted(&state.history, current.entry.before)?
+                .ok_or_else(|| Error::NoEarlierPolicy {
                     revision: current.entry.revision.clone(),
                 })?,
         };
@@ -102,9 +102,9 @@ impl Directory {
         let halted = !lifts_halt && (to.halted || is_halted);
         let keeps_halt = is_halted;
         if let Some(current) = &current {
-            let is_same = current.entry.is_state_of(&to) && current.entry.halted == halted;
+            let is_same = current.entry.has_same_policy_as(&to) && current.entry.halted == halted;
             if is_same && current.is_in_place {
-                return Ok(Step::already(current, keeps_halt));
+                return Ok(PlannedChange::already(current, keeps_halt));
             }
         }
         let lost = |why| Error::Lost {
@@ -112,157 +112,158 @@ impl Directory {
             why,
         };
         let base = state.history.text(&to.policy).map_err(lost)?;
-        let text =
-            Text::with_halted(&base, halted).map_err(|_| lost("its policy is damaged".into()))?;
-        let entry = Entry {
+        let text = PolicyText::with_halted(&base, halted)
+            .map_err(|_| lost("its policy is damaged".into()))?;
+        let entry = HistoryEntry {
             policy: to.policy.clone(),
             before: to.before,
             back_to: Some(to.sequence),
-            ..blank(What::Rollback, &text, &to.plugin(), author)
+            ..blank(Action::Rollback, &text, &to.plugin(), author)
         };
-        Ok(Step {
+        Ok(PlannedChange {
             current,
             entry,
             base,
-            is_already: false,
+            is_unchanged: false,
             keeps_halt,
         })
     }
 
     fn switched(
         &self,
-        state: &mut State,
-        current: Option<Current>,
-        what: What,
+        state: &mut FolderState,
+        current: Option<CurrentPolicy>,
+        action: Action,
         author: &Author,
-    ) -> Result<Step, Error> {
+    ) -> Result<PlannedChange, Error> {
         let Some(current) = current else {
-            return Err(self.nothing_in_force(state));
+            return Err(self.no_active_policy(state));
         };
-        let halted = what == What::Halt;
-        // Proxies may still refuse a policy that halts itself, which is then taken out again: a halt stays.
-        let may_be_taken_out = what == What::Halt
-            && current.entry.what != What::Halt
+        let halted = action == Action::Halt;
+        // Proxies may still reject a policy with `"halted": true`, which is then removed again. A halt stays.
+        let may_be_removed = action == Action::Halt
+            && current.entry.action != Action::Halt
             && matches!(current.entry.outcome, Outcome::Begun | Outcome::Written)
-            && Text::read(&current.base).is_ok_and(|text| text.halted);
-        let is_already = current.entry.halted == halted && current.is_in_place && !may_be_taken_out;
-        if is_already && state.is_halted() == Some(halted) {
-            return Ok(Step::already(&current, false));
+            && PolicyText::read(&current.base).is_ok_and(|text| text.halted);
+        let is_unchanged = current.entry.halted == halted && current.is_in_place && !may_be_removed;
+        if is_unchanged && state.is_halted() == Some(halted) {
+            return Ok(PlannedChange::already(&current, false));
         }
         let base = current.base.clone();
-        let text = Text::with_halted(&base, halted).map_err(|_| Error::NoPolicy)?;
-        let entry = Entry {
+        let text = PolicyText::with_halted(&base, halted).map_err(|_| Error::NotAPolicy)?;
+        let entry = HistoryEntry {
             policy: current.entry.policy.clone(),
             before: current.entry.before,
-            ..blank(what, &text, &current.entry.plugin(), author)
+            ..blank(action, &text, &current.entry.plugin(), author)
         };
-        Ok(Step {
+        Ok(PlannedChange {
             current: Some(current),
             entry,
             base,
-            is_already: false,
+            is_unchanged: false,
             keeps_halt: false,
         })
     }
 
-    fn nothing_in_force(&self, state: &State) -> Error {
+    fn no_active_policy(&self, state: &FolderState) -> Error {
         let found = match &state.filter {
-            Filter::Ours(entry) => Some(format!("proxies refused entry {}", entry.sequence)),
+            Filter::Ours(entry) => Some(format!("proxies rejected entry {}", entry.sequence)),
             _ => state.notes.last().cloned(),
         };
-        Error::NothingInForce {
+        Error::NoActivePolicy {
             folder: self.path().to_owned(),
             found,
         }
     }
 }
 
-/// What a policy that is given comes to.
+/// Plans the application of a policy.
 fn applied(
-    state: &mut State,
-    current: Option<Current>,
-    (policy, given): (&str, Given<'_>),
+    state: &mut FolderState,
+    current: Option<CurrentPolicy>,
+    (policy, given): (&str, PluginOverrides<'_>),
     lifts_halt: bool,
     author: &Author,
-) -> Result<Step, Error> {
-    let own = Text::read(policy).map_err(|_| Error::NoPolicy)?;
+) -> Result<PlannedChange, Error> {
+    let own = PolicyText::read(policy).map_err(|_| Error::NotAPolicy)?;
     if lifts_halt && own.halted {
         return Err(Error::HaltsItself);
     }
     let known = match (&current, &state.filter) {
         (Some(current), _) => Some(current.entry.plugin()),
-        // A refused policy was given with them.
+        // The settings of a rejected policy.
         (None, Filter::Ours(entry)) => Some(entry.plugin()),
         (None, _) => None,
     };
-    let plugin = given.beside(known.as_ref()).ok_or(Error::NoWasm)?;
+    let plugin = given.apply_to(known.as_ref()).ok_or(Error::NoWasm)?;
     if !plugin.proxy().passes_on() {
-        return Err(Error::NotPassedOn);
+        return Err(Error::DecisionNotForwarded);
     }
-    let of_text = |text: &Text<'_>| Entry {
+    let of_text = |text: &PolicyText<'_>| HistoryEntry {
         policy: fingerprint(policy.as_bytes()),
-        ..blank(What::Apply, text, &plugin, author)
+        ..blank(Action::Apply, text, &plugin, author)
     };
-    // By the name that its author gave it.
-    one_text(&state.history, current.as_ref(), &of_text(&own))?;
+    // Checked under the revision that its author gave it.
+    check_revision_is_unique(&state.history, current.as_ref(), &of_text(&own))?;
     let keeps_halt = !lifts_halt && state.note_halt(current.as_ref()) && !own.halted;
-    let text = Text::with_halted(policy, own.halted || keeps_halt).map_err(|_| Error::NoPolicy)?;
+    let text =
+        PolicyText::with_halted(policy, own.halted || keeps_halt).map_err(|_| Error::NotAPolicy)?;
     let mut entry = of_text(&text);
     if let Some(current) = &current {
-        let is_state = current.entry.is_state_of(&entry);
+        let is_state = current.entry.has_same_policy_as(&entry);
         if is_state && current.entry.halted == entry.halted && current.is_in_place {
-            return Ok(Step::already(current, keeps_halt));
+            return Ok(PlannedChange::already(current, keeps_halt));
         }
         entry.before = match is_state {
             true => current.entry.before,
             false => Some(current.entry.sequence),
         };
     }
-    Ok(Step {
+    Ok(PlannedChange {
         current,
         entry,
         base: policy.to_owned(),
-        is_already: false,
+        is_unchanged: false,
         keeps_halt,
     })
 }
 
-impl Step {
-    fn already(current: &Current, keeps_halt: bool) -> Self {
+impl PlannedChange {
+    fn already(current: &CurrentPolicy, keeps_halt: bool) -> Self {
         Self {
             entry: current.entry.clone(),
             base: current.base.clone(),
             current: Some(current.clone()),
-            is_already: true,
+            is_unchanged: true,
             keeps_halt,
         }
     }
 }
 
 impl Intent<'_> {
-    /// As an entry of the history calls it.
-    pub(crate) fn what(&self) -> What {
+    /// Returns the action of its entry.
+    pub(crate) fn action(&self) -> Action {
         match self {
-            Self::Apply { .. } => What::Apply,
-            Self::Rollback { .. } => What::Rollback,
-            Self::Halt => What::Halt,
-            Self::Resume => What::Resume,
+            Self::Apply { .. } => Action::Apply,
+            Self::Rollback { .. } => Action::Rollback,
+            Self::Halt => Action::Halt,
+            Self::Resume => Action::Resume,
         }
     }
 
-    /// Whether it goes on without a history that cannot be read.
-    pub(crate) fn is_in_a_hurry(&self) -> bool {
+    /// Whether it continues if the history cannot be read.
+    pub(crate) fn is_urgent(&self) -> bool {
         matches!(self, Self::Halt | Self::Resume)
     }
 }
 
-/// An entry that is still to get its number, its texts and its place.
-fn blank(what: What, text: &Text<'_>, plugin: &Plugin, author: &Author) -> Entry {
-    Entry {
+/// Returns an entry without its number, hashes and references.
+fn blank(action: Action, text: &PolicyText<'_>, plugin: &Plugin, author: &Author) -> HistoryEntry {
+    HistoryEntry {
         sequence: 0,
         when: author.when.to_string(),
         who: author.who.as_deref().map(bounded),
-        what,
+        action,
         why: author.why.as_deref().map(bounded),
         revision: text.revision.to_string(),
         number: Revision::number(&text.revision),
@@ -281,11 +282,15 @@ fn blank(what: What, text: &Text<'_>, plugin: &Plugin, author: &Author) -> Entry
     }
 }
 
-/// A revision is one text everywhere: who reads it in a log has to know what decided. What every proxy
-/// refused has decided nothing.
-fn one_text(history: &History, current: Option<&Current>, new: &Entry) -> Result<(), Error> {
+/// Checks that no other policy has the same revision: a revision in a log has to identify one policy text. A
+/// policy that every proxy rejected does not count, because it has decided nothing.
+fn check_revision_is_unique(
+    history: &History,
+    current: Option<&CurrentPolicy>,
+    new: &HistoryEntry,
+) -> Result<(), Error> {
     let own = revisions(new);
-    let is_other = |entry: &Entry| {
+    let is_other = |entry: &HistoryEntry| {
         revisions(entry)
             .iter()
             .any(|revision| own.contains(revision))
@@ -305,24 +310,24 @@ fn one_text(history: &History, current: Option<&Current>, new: &Entry) -> Result
     }
 }
 
-/// What a policy is called, as it is and halted or resumed: a halt is not the moment to find that its
-/// name is taken.
-fn revisions(entry: &Entry) -> Vec<String> {
-    let turned = turned(&entry.revision, !entry.halted);
-    let turned = turned.map(|revision| revision.to_string());
+/// Returns the revision of a policy, and its revision after a halt or resume. Both are checked early, so that a
+/// halt never fails because its revision is taken.
+fn revisions(entry: &HistoryEntry) -> Vec<String> {
+    let toggled = toggled_revision(&entry.revision, !entry.halted);
+    let toggled = toggled.map(|revision| revision.to_string());
     std::iter::once(entry.revision.clone())
-        .chain(turned)
+        .chain(toggled)
         .collect()
 }
 
-fn named(history: &History, name: &str) -> Result<Entry, Error> {
+fn named(history: &History, name: &str) -> Result<HistoryEntry, Error> {
     let number = name.strip_prefix('#');
     let sequence: Option<u64> = number.unwrap_or(name).parse().ok();
     let sequence = sequence.filter(|sequence| history.sequences().contains(sequence));
     let revision = match number {
         Some(_) => None,
         None => {
-            let of_name: Vec<Entry> = history
+            let of_name: Vec<HistoryEntry> = history
                 .entries()
                 .filter(|entry| entry.revision == name && entry.outcome != Outcome::Begun)
                 .collect();

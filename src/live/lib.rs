@@ -1,51 +1,51 @@
-//! The policy of running proxies: put in force, halted, taken back; and what became of it.
+//! Changes the policy of running proxies: applies it, halts it, rolls it back, and records the outcome.
 //!
-//! Envoy watches one file, `filter.json` (ECDS), in a folder. A [`Directory`] is that folder: it
-//! changes the file as a whole, and keeps in `history/` who changed what, when and why, and every
-//! policy that can still be gone back to. Envoy does not watch the history.
+//! Envoy watches one file in a folder, `filter.json` (ECDS). [`Directory`] is that folder. It replaces the
+//! file atomically, and records in `history/` who changed what, when and why, with every policy that a
+//! rollback can return to. Envoy does not watch the history.
 //!
-//! * [`Directory`] changes the policy: apply, rollback, halt, resume. Each leaves an [`Entry`].
-//! * [`Proxies`] asks Envoy, at its admin address, which version it runs and whether it refused one.
-//! * [`Log`] is the history as people read it.
+//! * [`Directory`] changes the policy: apply, rollback, halt, resume. Each adds a [`HistoryEntry`].
+//! * [`Proxies`] asks each proxy whether it runs the new revision or rejected it.
+//! * [`HistoryLog`] lists the history for people.
 
 #![forbid(unsafe_code)]
 
+mod atomic_file;
 mod change;
 mod directory;
-mod edit;
-mod entry;
 mod error;
 mod failpoint;
-mod files;
-mod folder;
-mod halted;
+mod filter_file;
+mod folder_handle;
+mod folder_lock;
+mod halt_state;
 mod history;
-mod installed;
+mod history_entry;
+mod history_log;
 mod intent;
-mod lock;
-mod log;
-mod max_held_bytes;
 mod past_rollouts;
+mod policy_text;
 mod preview;
 mod proxies;
 mod readiness;
-mod record_level;
-mod remembered;
-mod settle;
+mod record_outcome;
+mod remembered_admins;
+mod serde_emitted_headers;
+mod serde_max_held_bytes;
+mod serde_record_level;
 #[cfg(test)]
 mod tests;
-mod wasm;
-mod written;
+mod wasm_file;
 
 pub use change::{Author, Change, Target};
-pub use directory::{Directory, InForce};
-pub use entry::{Entry, Outcome, What};
+pub use directory::{ActivePolicy, Directory};
 pub use error::Error;
-pub use installed::{Given, Plugin};
+pub use filter_file::{Plugin, PluginOverrides};
+pub use history_entry::{Action, HistoryEntry, Outcome};
+pub use history_log::{HistoryLog, LogRow};
 pub use intent::Intent;
-pub use log::{Log, Row};
-pub use preview::{Preview, Version};
-pub use proxies::{Proxies, Proxy, Verdict, outcome};
+pub use preview::{PolicySnapshot, Preview};
+pub use proxies::{Proxies, ProxyResult, ProxyState, outcome};
 pub use readiness::Readiness;
-pub use settle::Settled;
-pub use wasm::check_wasm;
+pub use record_outcome::RecordedOutcome;
+pub use wasm_file::check_wasm;

@@ -1,60 +1,60 @@
-//! What a command would change, before it does.
+//! Previews a change.
 
 use crate::change::Author;
-use crate::directory::{Directory, State};
-use crate::edit::Text;
+use crate::directory::{Directory, FolderState};
 use crate::error::Error;
-use crate::installed::fingerprint;
-use crate::intent::{Intent, Step};
+use crate::filter_file::fingerprint;
+use crate::intent::{Intent, PlannedChange};
+use crate::policy_text::PolicyText;
 
-/// What an intent comes to in a folder as it is at a moment. Nothing is written.
+/// The change that an intent would make to the folder at one moment.
 #[derive(Debug)]
 pub struct Preview {
-    /// The policy in force, if there is one.
-    pub before: Option<Version>,
-    /// The policy that would be in force.
-    pub after: Version,
-    /// It is in force already, so nothing would be written.
-    pub is_already: bool,
-    /// The fingerprint of `filter.json`.
+    /// The active policy, if there is one.
+    pub before: Option<PolicySnapshot>,
+    /// The policy that would become active.
+    pub after: PolicySnapshot,
+    /// Whether it is already active, so nothing would be written.
+    pub is_unchanged: bool,
+    /// The hash of `filter.json`.
     file: Option<String>,
 }
 
-/// A policy as proxies have it: halted where it is halted.
+/// A policy as the proxies receive it, halted or not.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Version {
-    /// The policy's text.
+pub struct PolicySnapshot {
+    /// The text of the policy.
     pub policy: String,
     /// Its revision.
     pub revision: String,
-    /// The same as a number, as the gauge shows it.
+    /// The number of the revision, as the gauge has it.
     pub number: u64,
     /// Whether everyone is on v1.
     pub halted: bool,
-    /// Whether `filter.json` holds it. Where that is lost, it is what the history says.
+    /// Whether `filter.json` has it. Otherwise it comes from the history.
     pub is_in_place: bool,
 }
 
 impl Directory {
-    /// Looks at what an intent comes to. Needs no lock: each file is whole.
+    /// Plans a change without making it. It needs no lock, because each write is atomic.
     ///
     /// # Errors
-    /// Those of the change itself.
+    /// The same as those of [`Directory::change`].
     pub fn preview(&self, intent: &Intent<'_>, author: &Author) -> Result<Preview, Error> {
         self.check_intent(intent)?;
-        let mut state = State::read(self, intent.is_in_a_hurry())?;
+        let mut state = FolderState::read(self, intent.is_urgent())?;
         let file = state.bytes.as_deref().map(fingerprint);
         let step = self.step(&mut state, intent, author)?;
-        let Step {
+        let PlannedChange {
             current,
             entry,
             base,
-            is_already,
+            is_unchanged,
             ..
         } = step;
-        let version = |base: &str, halted, is_in_place| -> Result<Version, Error> {
-            let text = Text::with_halted(base, halted).map_err(|_| Error::NoPolicy)?;
-            Ok(Version {
+        let version = |base: &str, halted, is_in_place| -> Result<PolicySnapshot, Error> {
+            let text = PolicyText::with_halted(base, halted).map_err(|_| Error::NotAPolicy)?;
+            Ok(PolicySnapshot {
                 number: text.revision.number(),
                 revision: text.revision.to_string(),
                 policy: text.text.into_owned(),
@@ -68,16 +68,16 @@ impl Directory {
         });
         Ok(Preview {
             before: before.transpose()?,
-            after: version(&base, entry.halted, is_already)?,
-            is_already,
+            after: version(&base, entry.halted, is_unchanged)?,
+            is_unchanged,
             file,
         })
     }
 }
 
 impl Preview {
-    /// Whether the folder is still as it was.
-    pub(crate) fn is_of(&self, state: &State) -> bool {
+    /// Whether the folder is unchanged since the preview.
+    pub(crate) fn is_of(&self, state: &FolderState) -> bool {
         state.bytes.as_deref().map(fingerprint) == self.file
     }
 }

@@ -1,4 +1,4 @@
-//! Waits until the proxies say which version they run.
+//! Asks proxies whether they run a revision.
 
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread;
@@ -9,92 +9,92 @@ use turnout_admin::{
     distinct_admins,
 };
 
-use crate::entry::Outcome;
-use crate::preview::Version;
+use crate::history_entry::Outcome;
+use crate::preview::PolicySnapshot;
 use crate::readiness::Readiness;
 
-/// One page may take so long.
-const ANSWER: Duration = Duration::from_secs(2);
-/// And be so long.
-const MOST_BYTES: u64 = 1 << 20;
-/// A proxy that was not there before the change gets so long to appear.
+/// The timeout of a page.
+const TIMEOUT: Duration = Duration::from_secs(2);
+/// The limit of a page, in bytes.
+const MAX_BYTES: u64 = 1 << 20;
+/// How long to wait for a proxy that did not respond before the change.
 const GRACE: Duration = Duration::from_secs(1);
 const FIRST_PAUSE: Duration = Duration::from_millis(5);
 const LONGEST_PAUSE: Duration = Duration::from_millis(100);
 
-/// Proxies that are asked what they run.
+/// Proxies to ask which revision they run.
 #[derive(Debug)]
 pub struct Proxies {
     admins: Vec<AdminClient>,
-    befores: Vec<Arc<Before>>,
+    befores: Vec<Arc<FirstLook>>,
 }
 
-/// What a proxy said before the change.
+/// The stats of a proxy from before the change.
 #[derive(Debug, Default)]
-struct Before {
-    answer: Mutex<Option<Result<DiscoveryStats, Silence>>>,
+struct FirstLook {
+    answer: Mutex<Option<Result<DiscoveryStats, LookError>>>,
     has_come: Condvar,
 }
 
-/// What one proxy made of a change.
+/// The state of one proxy after a change.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Proxy {
+pub struct ProxyResult {
     /// Its address.
     pub admin: String,
-    /// What it made of it.
-    pub verdict: Verdict,
+    /// Its state.
+    pub verdict: ProxyState,
 }
 
-/// See [`Proxy`]. What a proxy runs instead is the revision that it shows, if it shows any.
+/// The state of a proxy after a change. `running` is the revision that it shows, if any.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Verdict {
-    /// It runs the new version.
+pub enum ProxyState {
+    /// It runs the new revision.
     Accepted,
-    /// It refused the new version.
+    /// It rejected the new revision.
     Rejected {
-        /// What it runs instead.
+        /// The revision that it runs instead.
         running: Option<String>,
     },
-    /// It did not say either in time.
+    /// It confirmed neither in time.
     Unconfirmed {
-        /// What it runs instead.
+        /// The revision that it runs instead.
         running: Option<String>,
     },
-    /// It discovers no filter of ours.
+    /// It does not discover the filter `turnout`.
     NotDiscovered {
-        /// It has one that it does not discover.
+        /// Whether it has a Turnout filter in its own configuration.
         has_static_filter: bool,
     },
-    /// It answers, and is no admin page of Envoy. The sentence says why.
+    /// The response is not from an Envoy admin endpoint. The sentence says why.
     NotEnvoy(String),
-    /// It does not answer. The sentence says why.
+    /// It does not respond. The sentence says why.
     Unreachable(String),
 }
 
-/// Why a look saw nothing.
+/// Why the stats of a proxy cannot be read.
 #[derive(Clone, Debug, PartialEq, Eq)]
-enum Silence {
-    /// As [`Verdict::Unreachable`].
+enum LookError {
+    /// See [`ProxyState::Unreachable`].
     Unreachable(String),
-    /// As [`Verdict::NotEnvoy`].
+    /// See [`ProxyState::NotEnvoy`].
     NotEnvoy(String),
 }
 
 impl Proxies {
-    /// Looks at each of them once, as a change begins. Nothing here waits for an answer.
+    /// Starts to read the stats of each proxy, before a change. It does not wait for them.
     ///
     /// # Errors
-    /// A sentence: that one of the addresses is none.
+    /// A sentence, if one of the addresses is invalid.
     pub fn at(addresses: &[String]) -> Result<Self, String> {
         let admin =
-            |address: &String| Ok(AdminClient::new(address, ANSWER)?.with_max_bytes(MOST_BYTES));
+            |address: &String| Ok(AdminClient::new(address, TIMEOUT)?.with_max_bytes(MAX_BYTES));
         let addresses = distinct_admins(addresses);
         let admins: Vec<AdminClient> =
             addresses.iter().map(admin).collect::<Result<_, String>>()?;
         let befores = admins.iter().map(|admin| {
-            let before = Arc::new(Before::default());
+            let before = Arc::new(FirstLook::default());
             let (admin, answer) = (admin.clone(), Arc::clone(&before));
-            // It ends with its answer, which has a time limit, or with the process.
+            // The thread ends with the response, which has a timeout, or with the process.
             thread::spawn(move || answer.set(look(&admin)));
             before
         });
@@ -104,44 +104,44 @@ impl Proxies {
         })
     }
 
-    /// The addresses, each as it is shown.
+    /// Returns the addresses of the proxies.
     #[must_use]
     pub fn names(&self) -> Vec<String> {
         let names = self.admins.iter().map(|admin| admin.address().to_owned());
         names.collect()
     }
 
-    /// Whether each of them will hear of a change, by the first look. `current` is what the folder
-    /// holds.
+    /// Returns whether each proxy will receive a change, from its stats before the change. `current` is the policy
+    /// in the folder.
     #[must_use]
-    pub fn readiness(&self, current: Option<&Version>) -> Vec<(String, Readiness)> {
+    pub fn readiness(&self, current: Option<&PolicySnapshot>) -> Vec<(String, Readiness)> {
         let readiness = self.befores.iter().map(|before| match before.get() {
             Some(Ok(seen)) => Readiness::of(&seen, current),
-            Some(Err(Silence::Unreachable(why))) => Readiness::Unreachable(why),
-            Some(Err(Silence::NotEnvoy(why))) => Readiness::NotEnvoy(why),
-            None => Readiness::Unreachable(format!("no answer came within {ANSWER:?}")),
+            Some(Err(LookError::Unreachable(why))) => Readiness::Unreachable(why),
+            Some(Err(LookError::NotEnvoy(why))) => Readiness::NotEnvoy(why),
+            None => Readiness::Unreachable(format!("no response within {TIMEOUT:?}")),
         });
         self.names().into_iter().zip(readiness).collect()
     }
 
-    /// Whether any is asked.
+    /// Whether there are no proxies to ask.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.admins.is_empty()
     }
 
-    /// Waits for the first answers, without which a refusal cannot be told from one of before. Who
-    /// is in a hurry does not call this.
+    /// Waits for the stats from before the change. Without them, an earlier rejection looks like a new one. A halt
+    /// does not wait.
     pub fn wait_for_first_look(&self) {
-        let deadline = Instant::now().checked_add(ANSWER);
+        let deadline = Instant::now().checked_add(TIMEOUT);
         for before in &self.befores {
             before.wait(deadline);
         }
     }
 
-    /// Waits for all of them at once.
+    /// Waits until each proxy accepts or rejects a revision, at most `timeout`.
     #[must_use]
-    pub fn wait(&self, revision: &str, number: u64, timeout: Duration) -> Vec<Proxy> {
+    pub fn wait(&self, revision: &str, number: u64, timeout: Duration) -> Vec<ProxyResult> {
         let wanted = ExpectedPolicy {
             revision: revision.to_owned(),
             number,
@@ -158,20 +158,20 @@ impl Proxies {
                 })
                 .collect();
             let verdicts = asked.into_iter().map(|asked| {
-                let died = |_| Verdict::Unconfirmed { running: None };
+                let died = |_| ProxyState::Unconfirmed { running: None };
                 asked.join().unwrap_or_else(died)
             });
             let names = self.admins.iter().map(|admin| admin.address().to_owned());
             let proxies = names.zip(verdicts);
             proxies
-                .map(|(admin, verdict)| Proxy { admin, verdict })
+                .map(|(admin, verdict)| ProxyResult { admin, verdict })
                 .collect()
         })
     }
 }
 
-impl Before {
-    fn set(&self, answer: Result<DiscoveryStats, Silence>) {
+impl FirstLook {
+    fn set(&self, answer: Result<DiscoveryStats, LookError>) {
         let mut place = self.answer.lock().unwrap_or_else(PoisonError::into_inner);
         if place.is_none() {
             *place = Some(answer);
@@ -183,42 +183,42 @@ impl Before {
         let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
         let place = self.answer.lock().unwrap_or_else(PoisonError::into_inner);
         let left = left.unwrap_or_default();
-        // Whoever has panicked in there has not answered.
+        // A thread that panicked has no result.
         let _ = self
             .has_come
             .wait_timeout_while(place, left, |answer| answer.is_none());
     }
 
-    fn get(&self) -> Option<Result<DiscoveryStats, Silence>> {
+    fn get(&self) -> Option<Result<DiscoveryStats, LookError>> {
         let place = self.answer.lock().unwrap_or_else(PoisonError::into_inner);
         place.clone()
     }
 }
 
-fn look(admin: &AdminClient) -> Result<DiscoveryStats, Silence> {
+fn look(admin: &AdminClient) -> Result<DiscoveryStats, LookError> {
     let page = admin
         .get(DISCOVERY_STATS_PATH)
         .map_err(|failure| match failure {
-            RequestError::Unreachable(why) => Silence::Unreachable(why),
-            other => Silence::NotEnvoy(other.to_string()),
+            RequestError::Unreachable(why) => LookError::Unreachable(why),
+            other => LookError::NotEnvoy(other.to_string()),
         })?;
     let seen = DiscoveryStats::read(&page);
-    // An Envoy may be told to leave these counters out, and then says on another page what it is.
+    // A `stats_matcher` may exclude these stats. Then `/server_info` shows whether this is an Envoy.
     match seen.is_envoy || admin.is_envoy() {
         true => Ok(seen),
-        false => Err(Silence::NotEnvoy("it has no counters of an Envoy".into())),
+        false => Err(LookError::NotEnvoy("it has no stats of an Envoy".into())),
     }
 }
 
 fn follow(
     admin: &AdminClient,
-    before: &Option<Result<DiscoveryStats, Silence>>,
+    before: &Option<Result<DiscoveryStats, LookError>>,
     wanted: &ExpectedPolicy,
     began: Instant,
     timeout: Duration,
-) -> Verdict {
+) -> ProxyState {
     let seen_before = before.as_ref().and_then(|before| before.as_ref().ok());
-    // One that answered before and is silent now is perhaps starting again.
+    // A proxy that responded before may be restarting.
     let patience = match seen_before {
         Some(_) => timeout,
         None => timeout.min(GRACE),
@@ -229,23 +229,23 @@ fn follow(
         let is_over = began.elapsed() >= timeout;
         match now {
             Ok(now) => match now.policy_state(seen_before, wanted) {
-                PolicyState::Accepted => return Verdict::Accepted,
-                PolicyState::Rejected(running) => return Verdict::Rejected { running },
-                // An Envoy that is starting has its counters before long.
+                PolicyState::Accepted => return ProxyState::Accepted,
+                PolicyState::Rejected(running) => return ProxyState::Rejected { running },
+                // An Envoy that is starting gets its stats soon.
                 PolicyState::NotDiscovered if began.elapsed() >= patience.min(GRACE) => {
-                    return Verdict::NotDiscovered {
+                    return ProxyState::NotDiscovered {
                         has_static_filter: now.has_static_filter(),
                     };
                 }
                 PolicyState::Pending(running) if is_over => {
-                    return Verdict::Unconfirmed { running };
+                    return ProxyState::Unconfirmed { running };
                 }
                 _ => {}
             },
             Err(silence) if began.elapsed() >= patience => {
                 return match silence {
-                    Silence::Unreachable(why) => Verdict::Unreachable(why),
-                    Silence::NotEnvoy(why) => Verdict::NotEnvoy(why),
+                    LookError::Unreachable(why) => ProxyState::Unreachable(why),
+                    LookError::NotEnvoy(why) => ProxyState::NotEnvoy(why),
                 };
             }
             Err(_) => {}
@@ -256,8 +256,8 @@ fn follow(
     }
 }
 
-impl Verdict {
-    /// Of a proxy that could not hear of it: why.
+impl ProxyState {
+    /// Returns why a proxy could not receive the change.
     #[must_use]
     pub fn readiness(&self) -> Option<Readiness> {
         match self {
@@ -270,7 +270,7 @@ impl Verdict {
         }
     }
 
-    /// As in JSON.
+    /// Returns the word in JSON.
     #[must_use]
     pub const fn as_str(&self) -> &'static str {
         match self {
@@ -284,15 +284,16 @@ impl Verdict {
     }
 }
 
-/// What many proxies together made of a change; with none asked, it is only written.
+/// Returns the outcome of a change from the states of all proxies. Without proxies, it is `Written`.
 #[must_use]
-pub fn outcome(proxies: &[Proxy]) -> Outcome {
-    let any = |wanted: fn(&Verdict) -> bool| proxies.iter().any(|proxy| wanted(&proxy.verdict));
-    let is_rejected = any(|verdict| matches!(verdict, Verdict::Rejected { .. }));
-    let is_accepted = any(|verdict| matches!(verdict, Verdict::Accepted));
-    let is_open = any(|verdict| !matches!(verdict, Verdict::Rejected { .. } | Verdict::Accepted));
+pub fn outcome(proxies: &[ProxyResult]) -> Outcome {
+    let any = |wanted: fn(&ProxyState) -> bool| proxies.iter().any(|proxy| wanted(&proxy.verdict));
+    let is_rejected = any(|verdict| matches!(verdict, ProxyState::Rejected { .. }));
+    let is_accepted = any(|verdict| matches!(verdict, ProxyState::Accepted));
+    let is_open =
+        any(|verdict| !matches!(verdict, ProxyState::Rejected { .. } | ProxyState::Accepted));
     match (is_accepted, is_rejected, is_open) {
-        (true, true, _) => Outcome::Divided,
+        (true, true, _) => Outcome::PartiallyApplied,
         (false, true, _) => Outcome::Rejected,
         (_, false, true) => Outcome::Unconfirmed,
         (true, false, false) => Outcome::Accepted,

@@ -1,38 +1,38 @@
-//! Whether a proxy will hear of a change, before the change is made.
+//! Checks whether a proxy will receive a change, before the change is made.
 
 use std::fmt;
 
 use turnout_admin::DiscoveryStats;
 use turnout_text::escape_for_terminal;
 
-use crate::preview::Version;
+use crate::preview::PolicySnapshot;
 
-/// What a proxy is before a change.
+/// Whether a proxy will receive a change.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Readiness {
-    /// It runs what the folder holds.
+    /// It runs the policy in the folder.
     Ready,
-    /// It does not answer. The sentence says why.
+    /// It does not respond. The sentence says why.
     Unreachable(String),
-    /// It answers, and is no admin page of Envoy. The sentence says why.
+    /// The response is not from an Envoy admin endpoint. The sentence says why.
     NotEnvoy(String),
-    /// It discovers no filter of ours.
+    /// It does not discover the filter `turnout`.
     NotDiscovered {
-        /// It has one that it does not discover.
+        /// Whether it has a Turnout filter in its own configuration.
         has_static_filter: bool,
     },
-    /// It runs something else than the folder holds.
+    /// It runs another policy than the one in the folder.
     RunsAnother {
-        /// What it runs, if it says so.
+        /// The revision that it runs, if it shows one.
         running: Option<String>,
-        /// What the folder holds.
+        /// The revision in the folder.
         wanted: String,
     },
 }
 
 impl Readiness {
-    /// `current` is what the folder holds.
-    pub(crate) fn of(seen: &DiscoveryStats, current: Option<&Version>) -> Self {
+    /// `current` is the policy in the folder.
+    pub(crate) fn of(seen: &DiscoveryStats, current: Option<&PolicySnapshot>) -> Self {
         if !seen.is_discovered() {
             return Self::NotDiscovered {
                 has_static_filter: seen.has_static_filter(),
@@ -52,31 +52,31 @@ impl fmt::Display for Readiness {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Ready => f.write_str("it is ready"),
-            Self::Unreachable(why) => write!(f, "it does not answer: {}", escape_for_terminal(why)),
+            Self::Unreachable(why) => write!(f, "it does not respond: {}", escape_for_terminal(why)),
             Self::NotEnvoy(why) => {
                 write!(
                     f,
-                    "that is not the admin page of an Envoy: {}",
+                    "it is not an Envoy admin endpoint: {}",
                     escape_for_terminal(why)
                 )
             }
             Self::NotDiscovered {
                 has_static_filter: true,
             } => f.write_str(
-                "its Turnout comes from its own configuration, which no folder changes; take the \
-                 filter from envoy/live-policy.yaml",
+                "it has Turnout in its own configuration, which a folder cannot change; use the filter of \
+                 envoy/live-policy.yaml",
             ),
             Self::NotDiscovered {
                 has_static_filter: false,
             } => f.write_str(
-                "it discovers no filter named turnout; take it over from envoy/live-policy.yaml",
+                "it does not discover a filter named turnout; add the one of envoy/live-policy.yaml",
             ),
             Self::RunsAnother {
                 running: Some(running),
                 wanted,
             } => write!(
                 f,
-                "it runs {}, and the folder holds {}; does it watch another folder?",
+                "it runs {}, but the folder has {}; does it watch another folder?",
                 escape_for_terminal(running),
                 escape_for_terminal(wanted)
             ),
@@ -85,7 +85,7 @@ impl fmt::Display for Readiness {
                 wanted,
             } => write!(
                 f,
-                "it does not say that it runs {}, which the folder holds",
+                "it does not confirm that it runs {}, which the folder has",
                 escape_for_terminal(wanted)
             ),
         }

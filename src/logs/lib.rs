@@ -1,66 +1,66 @@
-//! Unwraps log lines: takes off what container runtimes, collectors and loggers put around them.
+//! Unwraps log lines: removes what container runtimes, collectors and loggers add to them.
 //!
-//! * A [`Wrapper`] carries a line that a process wrote: Docker's JSON, CRI, `kubectl --prefix`,
+//! * A [`Wrapper`] contains a line that a process wrote: Docker's JSON, CRI, `kubectl --prefix`,
 //!   journald, OTLP, and the others that the enum lists.
-//! * A [`Logger`] frames a message of the proxy's own log: Envoy's default format, and Istio's text and
-//!   JSON. A line in such a frame is never an access log line.
-//! * [`unwrap_line`] needs nothing but the line. [`Unwrapper`] also joins lines that a runtime has split
-//!   and reads batches of lines.
-//! * [`plugin_message`] gives what a Wasm plugin logged, where no text of a client can be before it in the
-//!   line. [`wasm_message`] also reads custom formats, for logs that have no text of clients.
+//! * A [`Logger`] adds a frame to a message of the proxy's own log: Envoy's default format, and Istio's text and
+//!   JSON. A line with such a frame is never an access log line.
+//! * [`unwrap_line`] unwraps a single line. [`Unwrapper`] also joins lines that a runtime has split, and reads
+//!   batches.
+//! * [`plugin_message`] returns the message of a Wasm plugin, if no text from a client can precede it in the
+//!   line. [`wasm_message`] also reads custom formats, for logs without text from clients.
 //!
-//! Only the listed wrappers and loggers are known. Nothing is searched for in other places, because
-//! clients choose parts of an access log.
+//! Only these wrappers and loggers are recognised, and only in these places, because clients control parts of an
+//! access log.
 
 #![forbid(unsafe_code)]
 
-mod exact;
-mod join;
-mod json;
+mod json_wrappers;
 mod logger;
-mod stamp;
-mod text;
-mod wasm;
+mod plugin_message;
+mod prefix_wrappers;
+mod timestamp;
+mod unwrapper;
+mod wasm_logger_frame;
 mod wrapper;
 
 use std::borrow::Cow;
 
-pub use join::Unwrapper;
 pub use logger::Logger;
-pub use wasm::{plugin_message, wasm_message};
+pub use plugin_message::{plugin_message, wasm_message};
+pub use unwrapper::Unwrapper;
 pub use wrapper::{Wrapper, Wrappers};
 
-/// Wrappers inside wrappers that are taken off.
+/// The largest number of nested wrappers that are removed.
 const MOST_LAYERS: usize = 4;
 
-/// What is left of a line without its wrappers.
+/// A line without its wrappers.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Unwrapped<'a> {
-    /// The line that the process wrote; where a logger framed it, the message alone.
+    /// The line that the process wrote, without the frame of its logger.
     pub text: Cow<'a, [u8]>,
-    /// The wrappers that were taken off.
+    /// The wrappers that were removed.
     pub wrappers: Wrappers,
-    /// The logger whose frame was taken off: the line belongs to the proxy's own log.
+    /// The logger whose frame was removed, if any: then the line is from the proxy's own log.
     pub logger: Option<Logger>,
-    /// Whether that frame is the one of Envoy's Wasm logger, in Envoy's default format or in Istio's, and
-    /// begins where the line does.
+    /// Whether that frame is exactly that of Envoy's Wasm logger, in Envoy's default format or in Istio's, at the
+    /// beginning of the line.
     pub is_of_wasm: bool,
-    /// Whether a wrapper says that the process wrote the line to standard output, where Envoy writes
-    /// access logs, and not its own log unless `--log-path` says so.
+    /// Whether a wrapper marks the line as standard output. Envoy writes access logs there, and its own log only with
+    /// `--log-path`.
     pub is_stdout: bool,
-    /// Whether OpenTelemetry's scope says that Turnout's filter exported the line to a collector.
+    /// Whether Turnout's filter exported the line to a collector, by its OpenTelemetry scope.
     pub is_exported: bool,
-    /// Whether a container runtime has split the line, and the next line of the stream continues it.
+    /// Whether a container runtime has split the line, so that the next line of the stream continues it.
     pub continues: bool,
 }
 
-/// Takes the wrappers and the logger's frame off one line.
+/// Removes the wrappers and the logger's frame from one line.
 ///
-/// A batch of lines (OTLP) is only unwrapped if it has one line.
+/// A batch (OTLP) is unwrapped only if it has a single line.
 #[must_use]
 pub fn unwrap_line(line: &[u8]) -> Unwrapped<'_> {
     let mut text = Cow::Borrowed(line_without_end(line));
-    let mut around = Around::default();
+    let mut context = LineContext::default();
     for _ in 0..MOST_LAYERS {
         let Some(mut layer) = peel_cow(&text) else {
             break;
@@ -68,78 +68,78 @@ pub fn unwrap_line(line: &[u8]) -> Unwrapped<'_> {
         let Some(inner) = layer.texts.pop().filter(|_| layer.texts.is_empty()) else {
             break;
         };
-        around = around.and(&layer, &inner);
+        context = context.and(&layer, &inner);
         text = inner.text;
         if layer.continues {
-            let mut part = Unwrapped::unframed(text, around);
+            let mut part = Unwrapped::unframed(text, context);
             part.continues = true;
             return part;
         }
     }
-    Unwrapped::new(text, around)
+    Unwrapped::new(text, context)
 }
 
 impl<'a> Unwrapped<'a> {
-    /// Takes the logger's frame off a text without wrappers.
-    fn new(mut text: Cow<'a, [u8]>, around: Around) -> Self {
+    /// Removes the logger's frame from a text without wrappers.
+    fn new(mut text: Cow<'a, [u8]>, context: LineContext) -> Self {
         match &mut text {
             Cow::Borrowed(line) => *line = line.trim_ascii_end(),
             Cow::Owned(line) => line.truncate(line.trim_ascii_end().len()),
         }
         let framed = match &text {
-            Cow::Borrowed(line) => logger::take_off(line),
-            Cow::Owned(line) => logger::take_off(line).map(logger::Framed::into_owned),
+            Cow::Borrowed(line) => logger::strip_frame(line),
+            Cow::Owned(line) => logger::strip_frame(line).map(logger::Framed::into_owned),
         };
         let Some(framed) = framed else {
-            return Self::unframed(text, around);
+            return Self::unframed(text, context);
         };
         Self {
             logger: Some(framed.logger),
             is_of_wasm: framed.is_of_wasm,
-            ..Self::unframed(framed.message, around)
+            ..Self::unframed(framed.message, context)
         }
     }
 
-    const fn unframed(text: Cow<'a, [u8]>, around: Around) -> Self {
+    const fn unframed(text: Cow<'a, [u8]>, context: LineContext) -> Self {
         Self {
             text,
-            wrappers: around.wrappers,
+            wrappers: context.wrappers,
             logger: None,
             is_of_wasm: false,
-            is_stdout: around.is_stdout,
-            is_exported: around.is_exported,
+            is_stdout: context.is_stdout,
+            is_exported: context.is_exported,
             continues: false,
         }
     }
 }
 
-/// What the wrappers of one line say of it.
+/// What is known about a line from its wrappers.
 #[derive(Clone, Copy, Debug, Default)]
-struct Around {
+struct LineContext {
     wrappers: Wrappers,
     is_stdout: bool,
     is_exported: bool,
 }
 
-impl Around {
-    /// With one more wrapper, inside of the others.
+impl LineContext {
+    /// Adds one more wrapper, inside the others.
     fn and(mut self, layer: &Layer<'_>, inner: &Inner<'_>) -> Self {
         self.wrappers.push(layer.wrapper);
         self.is_stdout |= layer.is_stdout || inner.is_stdout;
-        // Of the innermost wrapper only: a collector that got the line from elsewhere does not vouch for it.
+        // Only the innermost wrapper counts: an outer collector does not know where the line came from.
         self.is_exported = inner.is_exported;
         self
     }
 }
 
-/// One wrapper, and what was in it.
+/// One wrapper and its contents.
 struct Layer<'a> {
     wrapper: Wrapper,
     texts: Vec<Inner<'a>>,
     continues: bool,
-    /// Whether the process wrote it to standard output.
+    /// Whether the wrapper marks it as standard output.
     is_stdout: bool,
-    /// Distinguishes the streams whose lines may be mixed in one input.
+    /// Identifies the stream, because the lines of several streams may be mixed in one input.
     stream: Vec<u8>,
 }
 
@@ -170,12 +170,12 @@ impl<'a> Layer<'a> {
     }
 }
 
-/// One line that was in a wrapper.
+/// One line from a wrapper.
 struct Inner<'a> {
     text: Cow<'a, [u8]>,
-    /// Whether Turnout's filter sent it to a collector.
+    /// Whether Turnout's filter exported it to a collector.
     is_exported: bool,
-    /// Whether the process wrote it to standard output, as a batch says of each of its lines.
+    /// Whether the batch marks it as standard output.
     is_stdout: bool,
 }
 
@@ -189,17 +189,17 @@ impl Inner<'_> {
     }
 }
 
-/// Blanks stay: they may be in the middle of a line that a container runtime has split.
+/// Removes the line break. Blanks stay, because they may be in the middle of a split line.
 fn line_without_end(line: &[u8]) -> &[u8] {
     let line = line.strip_suffix(b"\n").unwrap_or(line);
     line.strip_suffix(b"\r").unwrap_or(line)
 }
 
-/// Takes one wrapper off a line.
+/// Removes one wrapper from a line.
 fn peel(line: &[u8]) -> Option<Layer<'_>> {
     match line.first()? {
-        b'{' => json::peel(line),
-        _ => text::peel(line),
+        b'{' => json_wrappers::peel(line),
+        _ => prefix_wrappers::peel(line),
     }
 }
 

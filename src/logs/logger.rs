@@ -1,12 +1,12 @@
-//! The frames that a proxy's own logger puts around a message.
+//! The frames that a proxy's own logger adds to a message.
 
 use std::borrow::Cow;
 
-use crate::exact;
-use crate::json::{self, Fields};
-use crate::stamp::{digits, pattern, rfc3339};
+use crate::json_wrappers::{self, Fields};
+use crate::timestamp::{digits, pattern, rfc3339};
+use crate::wasm_logger_frame;
 
-/// Who framed a message.
+/// The logger of a message, by the format of its frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Logger {
     /// Envoy's default: `[2026-11-21 03:38:00.000][12][info][wasm] [source/….cc:1137] …`.
@@ -14,11 +14,11 @@ pub enum Logger {
     /// Istio's text: `2026-…Z\tinfo\tenvoy wasm source/….cc:1151\t…\tthread=27`.
     IstioText,
     /// Istio's JSON, `{"level":"info","time":"…","scope":"envoy wasm","msg":"…",…}`, and what Envoy
-    /// writes where its `json_format` has a level, a time and a message.
+    /// writes if its `json_format` has a level, a time and a message.
     Json,
 }
 
-/// As Envoy and Istio name them.
+/// The names of log levels in Envoy and Istio.
 const LEVELS: [&str; 10] = [
     "trace", "debug", "info", "warning", "warn", "error", "critical", "fatal", "off", "none",
 ];
@@ -28,7 +28,7 @@ pub(crate) fn is_level(word: &[u8]) -> bool {
     levels.any(|level| word.eq_ignore_ascii_case(level.as_bytes()))
 }
 
-/// A line that a logger framed.
+/// A line without its frame.
 pub(crate) struct Framed<'a> {
     pub(crate) message: Cow<'a, [u8]>,
     pub(crate) logger: Logger,
@@ -46,8 +46,8 @@ impl Framed<'_> {
     }
 }
 
-/// Takes the frame off a line.
-pub(crate) fn take_off(line: &[u8]) -> Option<Framed<'_>> {
+/// Removes the frame from a line.
+pub(crate) fn strip_frame(line: &[u8]) -> Option<Framed<'_>> {
     let framed = |message, logger, is_of_wasm| Framed {
         message,
         logger,
@@ -55,21 +55,26 @@ pub(crate) fn take_off(line: &[u8]) -> Option<Framed<'_>> {
     };
     match line.first()? {
         b'[' => envoy(line).map(|message| {
-            // The two only agree where the message begins at the same place.
-            let exact = exact::envoy(line);
+            // Both matchers have to agree on where the message begins.
+            let exact = wasm_logger_frame::envoy(line);
             let is_of_wasm = exact == Some(message);
             framed(Cow::Borrowed(message), Logger::Envoy, is_of_wasm)
         }),
-        b'{' => own(&json::fields(line)?)
-            .map(|message| framed(Cow::Owned(message), Logger::Json, exact::json(line))),
+        b'{' => own(&json_wrappers::fields(line)?).map(|message| {
+            framed(
+                Cow::Owned(message),
+                Logger::Json,
+                wasm_logger_frame::json(line),
+            )
+        }),
         _ => istio(line).map(|message| {
-            let is_of_wasm = exact::istio(line);
+            let is_of_wasm = wasm_logger_frame::istio(line);
             framed(Cow::Borrowed(message), Logger::IstioText, is_of_wasm)
         }),
     }
 }
 
-/// Groups in brackets, of which the first is a time and another one a level.
+/// Groups in brackets: the first is a time, and another one is a level.
 fn envoy(line: &[u8]) -> Option<&[u8]> {
     let time = line.strip_prefix(b"[")?;
     pattern(time, b"dddd-dd-dd dd:dd:dd").or_else(|| pattern(time, b"dddd-dd-ddTdd:dd:dd"))?;
@@ -82,7 +87,7 @@ fn envoy(line: &[u8]) -> Option<&[u8]> {
         has_level |= is_level(group);
         rest = behind.get(1..)?;
         rest = rest.strip_prefix(b" ").unwrap_or(rest);
-        // What follows the place in the source is the message, though it may begin with a bracket.
+        // The message follows the source location, even if it begins with a bracket.
         if is_place {
             break;
         }
@@ -90,7 +95,7 @@ fn envoy(line: &[u8]) -> Option<&[u8]> {
     has_level.then_some(rest)
 }
 
-/// Columns that tabs separate: time, level, scope, message, and perhaps the thread.
+/// Columns separated by tabs: time, level, scope, message, and optionally the thread.
 fn istio(line: &[u8]) -> Option<&[u8]> {
     let (_, rest) = rfc3339(line)?;
     let mut columns = rest.strip_prefix(b"\t")?.splitn(2, |byte| *byte == b'\t');
@@ -98,7 +103,7 @@ fn istio(line: &[u8]) -> Option<&[u8]> {
     let rest = columns.next().filter(|_| is_level(level))?;
     let mut columns = rest.splitn(2, |byte| *byte == b'\t');
     let (scope, behind) = (columns.next()?, columns.next());
-    // Lines of the agent have no scope.
+    // Lines of the Istio agent have no scope.
     let message = behind
         .filter(|_| scope.starts_with(b"envoy "))
         .unwrap_or(rest);
@@ -116,14 +121,14 @@ pub(crate) fn is_own(fields: &Fields<'_>) -> bool {
     own(fields).is_some()
 }
 
-/// The message of an object that also has a level and a time, by any spelling.
+/// Returns the message of an object that also has a level and a time, under any of their usual names.
 fn own(fields: &Fields<'_>) -> Option<Vec<u8>> {
     let named = |names: &[&str]| {
         let mut all = fields.keys();
         let is_one = |name: &&String| names.iter().any(|known| name.eq_ignore_ascii_case(known));
         all.find(is_one)
     };
-    let text = |names: &[&str]| json::string(fields, named(names)?);
+    let text = |names: &[&str]| json_wrappers::string(fields, named(names)?);
     let level = text(&["level", "severity", "log_level"])?;
     named(&["time", "timestamp", "ts"])?;
     if !is_level(level.as_bytes()) {

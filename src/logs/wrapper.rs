@@ -1,8 +1,8 @@
-//! The wrappers that are known.
+//! The known wrappers.
 
 use crate::MOST_LAYERS;
 
-/// What carries lines of other processes.
+/// What has wrapped the line of a process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Wrapper {
     /// Docker's `json-file`: `{"log":"…\n","stream":"stdout","time":"…"}`.
@@ -24,7 +24,7 @@ pub enum Wrapper {
 }
 
 impl Wrapper {
-    /// All of them.
+    /// All wrappers.
     pub const ALL: [Self; 8] = [
         Self::Docker,
         Self::Cri,
@@ -36,7 +36,7 @@ impl Wrapper {
         Self::Otlp,
     ];
 
-    /// The name of what writes it.
+    /// Returns the name of its writer.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -52,7 +52,7 @@ impl Wrapper {
     }
 }
 
-/// The wrappers of one line, from the outside to the inside.
+/// The wrappers of one line, from the outside in.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Wrappers([Option<Wrapper>; MOST_LAYERS]);
 
@@ -69,7 +69,7 @@ impl Wrappers {
         self.0.contains(&Some(wrapper))
     }
 
-    /// Whether the outermost wrappers are these, in their order.
+    /// Whether the outermost wrappers are these, in this order.
     #[must_use]
     pub fn starts_with(self, others: Self) -> bool {
         let pairs = self.0.iter().zip(others.0);
@@ -78,13 +78,13 @@ impl Wrappers {
             .all(|(own, other)| *own == other)
     }
 
-    /// Each of them once.
+    /// Returns the wrappers without duplicates.
     pub fn iter(self) -> impl Iterator<Item = Wrapper> {
         let all = Wrapper::ALL.into_iter();
         all.filter(move |wrapper| self.contains(*wrapper))
     }
 
-    /// Adds one inside of the others.
+    /// Adds a wrapper inside the others.
     pub(crate) fn push(&mut self, wrapper: Wrapper) {
         if let Some(free) = self.0.iter_mut().find(|place| place.is_none()) {
             *free = Some(wrapper);

@@ -1,4 +1,4 @@
-//! "Did you mean": the known word that a misspelt one most likely stands for.
+//! "Did you mean": the known word that a misspelt one most likely means.
 
 /// Returns the known word with the fewest edits, if they change at most a third of it.
 ///

@@ -1,13 +1,13 @@
-//! The same for scripts: one JSON line for each interval. Its names are a contract.
+//! Formats a view as JSON, one line for each interval. The names are a contract, see docs/reference.md.
 
 use serde_json::{Map, Value, json};
 
 use turnout_core::Treatment;
 
-use crate::standings::Standing;
+use crate::rollout_status::RolloutStatus;
 use crate::view::{ClusterView, ProxyView, RolloutView, Traffic, View};
 
-/// One object, on one line.
+/// Formats a view as one JSON object on one line.
 #[must_use]
 pub fn json(view: &View) -> String {
     let list = |values: Vec<Value>| Value::Array(values);
@@ -25,11 +25,11 @@ pub fn json(view: &View) -> String {
 fn proxy(proxy: &ProxyView) -> Value {
     json!({
         "admin": proxy.admin,
-        "answers": proxy.answers.unwrap_or_default(),
+        "responds": proxy.responds.unwrap_or_default(),
         "error": proxy.error,
         "revision": proxy.revision,
         "revision_number": proxy.number,
-        "revision_since": proxy.came.map(|came| came.to_string()),
+        "revision_since": proxy.policy_since.map(|since| since.to_string()),
         "uptime_seconds": proxy.uptime,
         "rejected": proxy.rejected,
         "rejected_while_watched": proxy.rejected_watched,
@@ -41,11 +41,11 @@ fn proxy(proxy: &ProxyView) -> Value {
 fn rollout(rollout: &RolloutView) -> Value {
     let shadow = rollout.shadow.iter();
     let shadow: Map<_, _> = shadow
-        .map(|(outcome, copies)| (outcome.clone(), json!(copies)))
+        .map(|(outcome, requests)| (outcome.clone(), json!(requests)))
         .collect();
     json!({
         "rollout": rollout.name,
-        "policies": rollout.standings.iter().map(policy).collect::<Vec<_>>(),
+        "policies": rollout.statuses.iter().map(policy).collect::<Vec<_>>(),
         "recent": traffic(&rollout.recent),
         "thousandths_per_second": rollout.recent.rate(),
         "since": traffic(&rollout.since),
@@ -54,19 +54,19 @@ fn rollout(rollout: &RolloutView) -> Value {
     })
 }
 
-fn policy((proxies, standing): &(u64, Standing)) -> Value {
-    let segments = standing.segments.iter().map(|segment| {
+fn policy((proxies, status): &(u64, RolloutStatus)) -> Value {
+    let segments = status.segments.iter().map(|segment| {
         json!({ "segment": segment.name, "on_v2": segment.on_v2, "accounts": segment.accounts })
     });
     json!({
         "proxies": proxies,
-        "mode": standing.mode.as_str(),
-        "halted": standing.is_halted,
-        "decided_accounts_millionths": standing.unlisted.accounts.millionths(),
-        "served_accounts_millionths": standing.served().millionths(),
-        "requests_millionths": standing.unlisted.requests.millionths(),
-        "depends_on_headers": standing.unlisted.asks_headers,
-        "lacks_region": standing.unlisted.lacks_region,
+        "mode": status.mode.as_str(),
+        "halted": status.is_halted,
+        "decided_accounts_millionths": status.unsegmented.accounts.millionths(),
+        "served_accounts_millionths": status.served().millionths(),
+        "requests_millionths": status.unsegmented.requests.millionths(),
+        "depends_on_headers": status.unsegmented.depends_on_headers,
+        "needs_region": status.unsegmented.needs_region,
         "segments": segments.collect::<Vec<_>>(),
     })
 }
@@ -92,7 +92,7 @@ fn cluster(cluster: &ClusterView) -> Value {
     let answered =
         |[completed, failed]: [u64; 2]| json!({ "completed": completed, "failed": failed });
     json!({
-        "version": cluster.version,
+        "treatment": cluster.treatment,
         "cluster": cluster.name,
         "known": cluster.is_known,
         "recent": answered(cluster.recent),

@@ -1,34 +1,33 @@
-//! Running proxies, looked at: how much of each rollout is done, and whether it goes well.
+//! Watches running proxies: the progress of each rollout, and its errors.
 //!
-//! Everything comes from Envoy's admin page, again and again: the policy from the dump of the
-//! configuration (only when the revision has changed), requests and errors from the counters. Nothing
-//! on these pages is believed to be well-formed, and no text of them reaches a terminal as it is.
+//! Everything comes from Envoy's admin endpoint, which is read again at each interval: the policy from the
+//! configuration dump (only if the revision has changed), requests and errors from the stats.
 //!
-//! * [`Watch`] looks at proxies, each in a thread of its own, and gives a [`View`] of them.
-//! * [`show`] draws the view on a terminal, [`report`] and [`one_line_each`] write it, [`json`] is for
-//!   scripts. [`styled`] is the drawing for whoever redraws it by himself.
+//! * [`Watch`] reads each proxy in a thread of its own, and returns a [`View`] of them.
+//! * [`show`] draws the view on a terminal. [`report`] and [`one_line_per_rollout`] format it as text, [`json`]
+//!   for scripts, and [`styled`] for callers that draw it themselves.
 
 #![forbid(unsafe_code)]
 
-mod draw;
-mod ending;
-mod flow;
-mod history;
+mod format;
 mod json;
-mod plain;
-mod proxy;
+mod last_change;
+mod lines;
+mod plain_text;
+mod proxy_watcher;
+mod rollout_status;
 mod screen;
-mod share;
-mod standings;
+mod termination;
 #[cfg(test)]
 mod tests;
 mod view;
 mod watch;
+mod wrap;
 
-pub use ending::reader_leaves_within;
 pub use json::json;
-pub use plain::{one_line_each, report, styled};
+pub use plain_text::{one_line_per_rollout, report, styled};
+pub use rollout_status::{RolloutStatus, SegmentStatus};
 pub use screen::{show, terminal_size};
-pub use standings::{Segment, Standing};
+pub use termination::reader_leaves_within;
 pub use view::{ClusterView, ProxyView, RolloutView, Traffic, View};
 pub use watch::Watch;

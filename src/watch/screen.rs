@@ -1,4 +1,4 @@
-//! The view on a whole terminal, redrawn as long as somebody looks.
+//! Draws the view on a terminal until a key or a signal ends it.
 
 use std::io;
 use std::time::{Duration, Instant};
@@ -10,37 +10,37 @@ use ratatui::style::Stylize;
 use ratatui::text::Line;
 use turnout_text::thousands;
 
-use crate::draw::lines;
-use crate::ending::Ending;
+use crate::lines::lines;
+use crate::termination::Termination;
 use crate::view::View;
 use crate::watch::Watch;
 
-/// How long a key, or the end of the command, waits at most.
+/// How often keys and signals are checked.
 const POLL: Duration = Duration::from_millis(100);
-/// What is shown ages even if nothing is new.
+/// The longest time between two drawings, because the times on the screen age.
 const LONGEST_FRAME: Duration = Duration::from_secs(1);
 
-/// Shows the proxies until a key ends it. The terminal is then as it was, also after a panic. A signal,
-/// or a terminal that is gone, ends the whole process as that signal does.
+/// Shows the proxies until a key ends it, then restores the terminal, also after a panic. A signal, or closing
+/// the terminal, ends the process as usual.
 ///
 /// # Errors
-/// When the terminal is none.
+/// If there is no terminal.
 pub fn show(watch: &Watch, interval: Duration, has_colours: bool) -> io::Result<()> {
     let terminal = ratatui::try_init()?;
-    let ending = Ending::watch()?;
+    let ending = Termination::watch()?;
     let ended = keep_showing(terminal, watch, interval, has_colours, &ending);
     if ended.is_err() {
-        // A drawing that fails since the terminal is gone: the thread that watches ends the process.
+        // Drawing fails if the terminal is gone. Then the watching thread ends the process.
         std::thread::sleep(POLL.saturating_mul(2));
     }
     let restored = ratatui::try_restore();
     match ending.signal() {
-        Some(signal) => Ending::end(signal),
+        Some(signal) => Termination::end(signal),
         None => ended.and(restored),
     }
 }
 
-/// How many columns and lines the terminal has, if it is one.
+/// Returns the columns and lines of the terminal, if there is one.
 #[must_use]
 pub fn terminal_size() -> Option<(u16, u16)> {
     ratatui::crossterm::terminal::size().ok()
@@ -51,7 +51,7 @@ fn keep_showing(
     watch: &Watch,
     interval: Duration,
     has_colours: bool,
-    ending: &Ending,
+    ending: &Termination,
 ) -> io::Result<()> {
     let pause = interval.clamp(POLL, LONGEST_FRAME);
     let mut scrolled = Scrolled::default();
@@ -119,11 +119,11 @@ fn meaning(key: KeyEvent) -> Option<Key> {
     })
 }
 
-/// The first line that is shown.
+/// The scroll position.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Scrolled {
     first: usize,
-    /// Of the last drawing.
+    /// The lines of the last drawing.
     page: usize,
 }
 
@@ -136,7 +136,7 @@ impl Scrolled {
             By::PageUp => self.first.saturating_sub(page),
             By::PageDown => self.first.saturating_add(page),
             By::Home => 0,
-            // The drawing brings it back to what there is.
+            // Drawing limits it to the last page.
             By::End => usize::MAX,
         };
     }
@@ -145,7 +145,7 @@ impl Scrolled {
 pub(crate) fn draw(frame: &mut Frame<'_>, view: &View, scrolled: &mut Scrolled, has_colours: bool) {
     let area = frame.area();
     let lines = lines(view, area.width);
-    // The last line says how to go on; a terminal of one line shows the view.
+    // The last line shows the keys, unless there is only one line.
     let page = match area.height {
         0 | 1 => area.height,
         height => height.saturating_sub(1),
@@ -171,7 +171,7 @@ pub(crate) fn draw(frame: &mut Frame<'_>, view: &View, scrolled: &mut Scrolled, 
 }
 
 fn footer(first: usize, page: usize, all: usize) -> Line<'static> {
-    let mut words = "q ends".to_owned();
+    let mut words = "q quits".to_owned();
     if all > page {
         let shown = |number: usize| thousands(u64::try_from(number).unwrap_or_default());
         let last = first.saturating_add(page).min(all);
@@ -182,7 +182,7 @@ fn footer(first: usize, page: usize, all: usize) -> Line<'static> {
     Line::from(words.dim())
 }
 
-/// Bold stays without colours.
+/// Removes the colours if the terminal has none. Bold stays.
 fn coloured(mut line: Line<'static>, has_colours: bool) -> Line<'static> {
     if !has_colours {
         for span in &mut line.spans {
@@ -199,7 +199,7 @@ mod tests {
     use ratatui::backend::TestBackend;
 
     use super::*;
-    use crate::tests::sample;
+    use crate::tests::sample_views;
     use crate::view::RolloutView;
 
     fn drawn(view: &View, columns: u16, rows: u16, scrolled: &mut Scrolled) -> String {
@@ -216,7 +216,7 @@ mod tests {
     #[test]
     fn a_usual_terminal() {
         shows(
-            &sample::view(),
+            &sample_views::view(),
             100,
             10,
             &expect![[r#"
@@ -226,10 +226,10 @@ mod tests {
                 "chat-users-dynamodb   split   300 requests/s                                                        "
                 "  accounts  ███████████████░░░░░░░░░░░░░░░   50 %   hvc 0 of 2                                      "
                 "  requests  █▌░░░░░░░░░░░░░░░░░░░░░░░░░░░░   5.0 %   5.0 % of 3,000 since 13:00:00Z                 "
-                "  errors    v1 0 % of 285/s (0 % of 2,850 in all)   v2 20.0 % of 15/s (2.0 % of 150 in all)         "
+                "  errors    v1 0 % of 285/s (0 % of 2,850 in total)   v2 20.0 % of 15/s (2.0 % of 150 in total)     "
                 "                                                                                                    "
                 "                                                                                                    "
-                "q ends                                                                                              "
+                "q quits                                                                                             "
             "#]],
         );
     }
@@ -237,7 +237,7 @@ mod tests {
     #[test]
     fn a_narrow_terminal() {
         shows(
-            &sample::view(),
+            &sample_views::view(),
             40,
             16,
             &expect![[r#"
@@ -254,9 +254,9 @@ mod tests {
                 "            5.0 % of 3,000 since        "
                 "            13:00:00Z                   "
                 "  errors    v1 0 % of 285/s (0 % of     "
-                "            2,850 in all)               "
+                "            2,850 in total)             "
                 "            v2 20.0 % of 15/s (2.0 % of "
-                "q ends   ↑ ↓ scroll   lines 1 to 15 of 1"
+                "q quits   ↑ ↓ scroll   lines 1 to 15 of "
             "#]],
         );
     }
@@ -264,15 +264,15 @@ mod tests {
     #[test]
     fn all_that_can_be_wrong() {
         shows(
-            &sample::troubled(),
+            &sample_views::troubled(),
             100,
             26,
             &expect![[r#"
                 "turnout watch   13:01:40Z                                                                           "
                 "http://10.0.0.7:9901   revision 2026-11-21.3   since 13:00:53Z (47 s)   up 2 h 1 min                "
-                "  !         3 updates REFUSED since it was started, 1 while watched                                 "
-                "  !         started anew 1 time while watched                                                       "
-                "http://10.0.0.8:9901   DOES NOT ANSWER   cannot read it: Connection refused\u{1b}]0;title\u{7}      "
+                "  !         3 updates REJECTED since it started, 1 while watched                                    "
+                "  !         restarted 1 time while watched                                                          "
+                "http://10.0.0.8:9901   NO RESPONSE   cannot read it: Connection refused\u{1b}]0;title\u{7}          "
                 "http://10.0.0.7:9903   revision 2026-11-21.4   since 13:00:53Z (47 s)   up 2 h 1 min                "
                 "  !         it has no filter of Turnout                                                             "
                 "  !         DIFFERENT REVISIONS: 2026-11-21.3 in 1 proxy, 2026-11-21.4 in 1 proxy                   "
@@ -282,7 +282,7 @@ mod tests {
                 "  accounts  ███████████████░░░░░░░░░░░░░░░   50 %   1 proxy   hvc 0 of 2                            "
                 "  accounts  ░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░   0 %   1 proxy   hvc 0 of 2                             "
                 "  requests  █▌░░░░░░░░░░░░░░░░░░░░░░░░░░░░   5.0 %   4.9 % of 3,012 since 13:00:00Z                 "
-                "  errors    v1 0 % of 285/s (0 % of 2,850 in all)   v2: NO CLUSTER chat-v2                          "
+                "  errors    v1 0 % of 285/s (0 % of 2,850 in total)   v2: NO CLUSTER chat-v2                        "
                 "  reasons   malformed_account 12 (1.5/s)                                                            "
                 "  shadow    equal 1,204   different 3                                                               "
                 "                                                                                                    "
@@ -293,16 +293,16 @@ mod tests {
                 "                                                                                                    "
                 "                                                                                                    "
                 "                                                                                                    "
-                "q ends                                                                                              "
+                "q quits                                                                                             "
             "#]],
         );
     }
 
     #[test]
     fn the_modes_that_only_record() {
-        let mut view = sample::view();
+        let mut view = sample_views::view();
         let rules = r#"[{ "accounts": 25 }]"#;
-        view.rollouts[0].standings = vec![(1, sample::standing(false, "dark", rules))];
+        view.rollouts[0].statuses = vec![(1, sample_views::status(false, "dark", rules))];
         shows(
             &view,
             100,
@@ -312,11 +312,11 @@ mod tests {
                 "http://10.0.0.7:9901   revision 2026-11-21.3   since 13:00:53Z (47 s)   up 2 h 1 min                "
                 "                                                                                                    "
                 "chat-users-dynamodb   dark   300 requests/s                                                         "
-                "  accounts  ▒▒▒▒▒▒▒▒░░░░░░░░░░░░░░░░░░░░░░   25 % would   hvc 0 of 2                                "
-                "  requests  ▒▒░░░░░░░░░░░░░░░░░░░░░░░░░░░░   5.0 % would   5.0 % of 3,000 since 13:00:00Z           "
-                "  errors    v1 0 % of 285/s (0 % of 2,850 in all)   v2 20.0 % of 15/s (2.0 % of 150 in all)         "
+                "  accounts  ▒▒▒▒▒▒▒▒░░░░░░░░░░░░░░░░░░░░░░   25 % recorded only   hvc 0 of 2                        "
+                "  requests  ▒▒░░░░░░░░░░░░░░░░░░░░░░░░░░░░   5.0 % recorded only   5.0 % of 3,000 since 13:00:00Z   "
+                "  errors    v1 0 % of 285/s (0 % of 2,850 in total)   v2 20.0 % of 15/s (2.0 % of 150 in total)     "
                 "                                                                                                    "
-                "q ends                                                                                              "
+                "q quits                                                                                             "
             "#]],
         );
     }
@@ -324,7 +324,7 @@ mod tests {
     /// Whatever the size, nothing of others reaches the terminal raw, and nothing panics.
     #[test]
     fn any_size() {
-        let view = sample::troubled();
+        let view = sample_views::troubled();
         // A terminal of no columns draws nothing, but is one.
         assert!(!lines(&view, 0).is_empty());
         for columns in [1, 2, 7, 12, 13, 20, 39, 80, 300] {
@@ -338,10 +338,10 @@ mod tests {
 
     #[test]
     fn a_thousand_rollouts_are_scrolled() {
-        let mut view = sample::view();
+        let mut view = sample_views::view();
         let rollouts = (0..1_000).map(|number| RolloutView {
             name: format!("rollout-{number}"),
-            ..sample::rollout("")
+            ..sample_views::rollout("")
         });
         view.rollouts = rollouts.collect();
         let mut scrolled = Scrolled::default();
@@ -362,7 +362,7 @@ mod tests {
 
     #[test]
     fn without_colours_what_is_loud_is_bold() {
-        let lines = lines(&sample::troubled(), 100);
+        let lines = lines(&sample_views::troubled(), 100);
         let plain = lines.into_iter().map(|line| coloured(line, false));
         let spans = plain.flat_map(|line| line.spans);
         let styles: Vec<_> = spans.map(|span| span.style).collect();

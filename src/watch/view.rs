@@ -1,30 +1,30 @@
-//! What several proxies come to together: what is drawn, and printed.
+//! The combined view of several proxies.
 
 use std::collections::BTreeMap;
 
 use turnout_admin::{ClusterStat, Counter, CounterValues, stat_name};
 use turnout_core::{Reason, Time, Treatment};
 
-use crate::proxy::{Seen, State};
-use crate::standings::Standing;
+use crate::proxy_watcher::{ProxyState, ProxyStatus};
+use crate::rollout_status::RolloutStatus;
 
-/// What stands for the rollout where none matched.
+/// The name in the stats for requests that match no rollout.
 const NO_ROLLOUT: &str = "-";
 
-/// The proxies at one moment.
+/// The state of all proxies at one moment.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct View {
-    /// When it was taken.
+    /// The time of this view.
     pub at: Time,
-    /// Since when the proxies are watched.
+    /// When watching began.
     pub since: Time,
-    /// What was done last to their policy, if their folder is known.
+    /// The last change of the policy, if the folder is known.
     pub last_change: Option<String>,
-    /// In the order in which they were named.
+    /// The proxies, in the order of the command line.
     pub proxies: Vec<ProxyView>,
-    /// In the order of the policy.
+    /// The rollouts, in the order of the policy.
     pub rollouts: Vec<RolloutView>,
-    /// Requests of no rollout, since the proxies are watched.
+    /// Requests that match no rollout, since watching began.
     pub no_rollout: u64,
 }
 
@@ -33,77 +33,77 @@ pub struct View {
 pub struct ProxyView {
     /// Its admin address.
     pub admin: String,
-    /// Whether it answers; `None` until it was asked.
-    pub answers: Option<bool>,
-    /// Why it does not.
+    /// Whether it responds; `None` before the first reading.
+    pub responds: Option<bool>,
+    /// Why it does not respond.
     pub error: Option<String>,
-    /// Something answers, and it is no Envoy.
-    pub is_other: bool,
-    /// The revision of the policy in force.
+    /// Whether the response is not from an Envoy.
+    pub is_not_envoy: bool,
+    /// The active revision.
     pub revision: Option<String>,
-    /// Its number.
+    /// The number of the active revision.
     pub number: Option<u64>,
-    /// When it took that policy.
-    pub came: Option<Time>,
-    /// For how many seconds it has been up.
+    /// When that revision became active.
+    pub policy_since: Option<Time>,
+    /// How long it has run, in seconds.
     pub uptime: Option<u64>,
-    /// How many updates it has refused since it was started.
+    /// How many updates it has rejected since it started.
     pub rejected: u64,
-    /// And since it is watched.
+    /// How many updates it has rejected since watching began.
     pub rejected_watched: u64,
-    /// How often it was started anew since it is watched.
+    /// How often it has restarted since watching began.
     pub restarts: u64,
-    /// What is odd about its policy.
+    /// What is unusual about its policy.
     pub note: Option<String>,
 }
 
-/// One rollout, in all proxies together.
+/// One rollout, over all proxies.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct RolloutView {
-    /// As in the policy.
+    /// The name of the rollout.
     pub name: String,
-    /// What becomes of accounts, and in how many proxies: one, where their policies agree.
-    pub standings: Vec<(u64, Standing)>,
-    /// Between the last two looks.
+    /// Its status, with the number of proxies. There is one if all proxies have the same policy.
+    pub statuses: Vec<(u64, RolloutStatus)>,
+    /// Traffic between the last two readings.
     pub recent: Traffic,
-    /// Since the proxies are watched.
+    /// Traffic since watching began.
     pub since: Traffic,
-    /// Those of v1 and v2, without repetition.
+    /// The clusters of v1 and v2, without duplicates.
     pub clusters: Vec<ClusterView>,
-    /// Copies by their outcome, since the proxies were started.
+    /// Shadow requests by outcome, since the proxies started.
     pub shadow: Vec<(String, u64)>,
 }
 
-/// Requests by what was decided, which in the modes `dark` and `shadow` v1 answers all the same.
+/// Requests by decision. In the modes `dark` and `shadow`, v1 serves them all.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Traffic {
-    /// How many, by treatment and reason; none that is 0.
+    /// The number of requests by treatment and reason, without zeros.
     pub decisions: BTreeMap<(Treatment, Reason), u64>,
-    /// What a second brings, in thousandths.
+    /// The requests per second, in thousandths.
     pub rates: BTreeMap<(Treatment, Reason), u64>,
 }
 
-/// One cluster, for whomever it answers.
+/// The stats of one cluster, from all its clients.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ClusterView {
-    /// The version that it is in this rollout.
-    pub version: &'static str,
-    /// As in the policy.
+    /// The treatment that it serves in this rollout: `v1` or `v2`.
+    pub treatment: &'static str,
+    /// The name of the cluster.
     pub name: String,
     /// Whether any proxy has it.
     pub is_known: bool,
-    /// Answered between the last two looks; of these, with 5xx; and how many a second in thousandths.
+    /// Responses between the last two readings: all of them, and those with 5xx.
     pub recent: [u64; 2],
-    /// See `recent`.
+    /// The responses per second between the last two readings, in thousandths.
     pub rate: u64,
-    /// As `recent`, since the proxies are watched.
+    /// Responses since watching began: all of them, and those with 5xx.
     pub since: [u64; 2],
-    /// Why, since the proxies are watched.
+    /// The causes of failures since watching began, with counts.
     pub causes: Vec<(&'static str, u64)>,
 }
 
 impl Traffic {
-    /// All of them.
+    /// Returns the number of all requests.
     #[must_use]
     pub fn requests(&self) -> u64 {
         self.decisions
@@ -111,7 +111,7 @@ impl Traffic {
             .fold(0, |sum, count| sum.saturating_add(*count))
     }
 
-    /// Those of one treatment.
+    /// Returns the number of requests with a treatment.
     #[must_use]
     pub fn of(&self, wanted: Treatment) -> u64 {
         let of = self
@@ -121,7 +121,7 @@ impl Traffic {
         of.fold(0, |sum, (_, count)| sum.saturating_add(*count))
     }
 
-    /// Those of one reason.
+    /// Returns the number of requests with a reason.
     #[must_use]
     pub fn because(&self, wanted: Reason) -> u64 {
         let because = self
@@ -131,7 +131,7 @@ impl Traffic {
         because.fold(0, |sum, (_, count)| sum.saturating_add(*count))
     }
 
-    /// What a second brings, in thousandths.
+    /// Returns the requests per second, in thousandths.
     #[must_use]
     pub fn rate(&self) -> u64 {
         self.rates
@@ -140,9 +140,9 @@ impl Traffic {
     }
 }
 
-/// Puts together what is known of the proxies.
-pub(crate) fn view(at: Time, since: Time, proxies: &[(String, Seen)]) -> View {
-    let sum = |of: fn(&Seen) -> &CounterValues| {
+/// Combines the status of all proxies.
+pub(crate) fn view(at: Time, since: Time, proxies: &[(String, ProxyStatus)]) -> View {
+    let sum = |of: fn(&ProxyStatus) -> &CounterValues| {
         let mut sum = CounterValues::default();
         for (_, seen) in proxies {
             sum.add(of(seen));
@@ -166,10 +166,10 @@ pub(crate) fn view(at: Time, since: Time, proxies: &[(String, Seen)]) -> View {
     };
     for (_, seen) in proxies
         .iter()
-        .filter(|(_, seen)| seen.state == State::Answers)
+        .filter(|(_, seen)| seen.state == ProxyState::Responds)
     {
-        for (name, standing) in seen.standings.iter() {
-            at_place(name, &mut |rollout| rollout.stand(standing));
+        for (name, status) in seen.statuses.iter() {
+            at_place(name, &mut |rollout| rollout.stand(status));
         }
     }
     spread(&sums.recent, &mut at_place, |rollout| {
@@ -189,7 +189,7 @@ pub(crate) fn view(at: Time, since: Time, proxies: &[(String, Seen)]) -> View {
         }
     }
     for rollout in &mut rollouts {
-        rollout.clusters = sums.clusters(&rollout.standings);
+        rollout.clusters = sums.clusters(&rollout.statuses);
     }
     let no_rollout = Counter::Decision(NO_ROLLOUT.into(), Treatment::V1, Reason::NoRollout);
     View {
@@ -205,11 +205,11 @@ pub(crate) fn view(at: Time, since: Time, proxies: &[(String, Seen)]) -> View {
     }
 }
 
-/// The rollouts of the policies in force, and those that are counted all the same.
-fn named(proxies: &[(String, Seen)], sums: &Sums) -> Vec<RolloutView> {
-    let of_policies = proxies.iter().flat_map(|(_, seen)| seen.standings.iter());
+/// Returns the rollouts of the active policies, and others that have stats.
+fn named(proxies: &[(String, ProxyStatus)], sums: &Sums) -> Vec<RolloutView> {
+    let of_policies = proxies.iter().flat_map(|(_, seen)| seen.statuses.iter());
     let of_policies = of_policies.map(|(name, _)| name.as_str());
-    let is_unknown = proxies.iter().all(|(_, seen)| seen.standings.is_empty());
+    let is_unknown = proxies.iter().all(|(_, seen)| seen.statuses.is_empty());
     let counted = sums.totals.iter().filter_map(|(counter, _)| match counter {
         Counter::Decision(name, ..) if name != NO_ROLLOUT => {
             let is_moving = sums.recent.get(counter).is_some_and(|count| count > 0);
@@ -250,22 +250,23 @@ fn spread(
 }
 
 impl Sums {
-    fn clusters(&self, standings: &[(u64, Standing)]) -> Vec<ClusterView> {
+    fn clusters(&self, statuses: &[(u64, RolloutStatus)]) -> Vec<ClusterView> {
         let mut clusters: Vec<ClusterView> = Vec::new();
-        let named = standings.iter().flat_map(|(_, standing)| {
+        let named = statuses.iter().flat_map(|(_, status)| {
             let versions = Treatment::ALL.map(Treatment::as_str);
-            versions.into_iter().zip(&standing.clusters)
+            versions.into_iter().zip(&status.clusters)
         });
-        for (version, name) in named {
-            let is_there = |known: &ClusterView| known.version == version && known.name == *name;
+        for (treatment, name) in named {
+            let is_there =
+                |known: &ClusterView| known.treatment == treatment && known.name == *name;
             if !clusters.iter().any(is_there) {
-                clusters.push(self.cluster(version, name));
+                clusters.push(self.cluster(treatment, name));
             }
         }
         clusters
     }
 
-    fn cluster(&self, version: &'static str, name: &str) -> ClusterView {
+    fn cluster(&self, treatment: &'static str, name: &str) -> ClusterView {
         let stat_name = stat_name(name).into_owned();
         let counter = |what| Counter::Cluster(stat_name.clone(), what);
         let of = |counts: &CounterValues, what| counts.get(&counter(what)).unwrap_or_default();
@@ -273,7 +274,7 @@ impl Sums {
             |counts| [ClusterStat::Completed, ClusterStat::Failed].map(|what| of(counts, what));
         let causes = ClusterStat::CAUSES.map(|(what, words)| (words, of(&self.since, what)));
         ClusterView {
-            version,
+            treatment,
             name: name.to_owned(),
             is_known: ClusterStat::CAUSES
                 .iter()
@@ -287,32 +288,30 @@ impl Sums {
 }
 
 impl RolloutView {
-    fn stand(&mut self, standing: &Standing) {
-        match self
-            .standings
-            .iter_mut()
-            .find(|(_, known)| known == standing)
-        {
+    fn stand(&mut self, status: &RolloutStatus) {
+        match self.statuses.iter_mut().find(|(_, known)| known == status) {
             Some((proxies, _)) => *proxies = proxies.saturating_add(1),
-            None => self.standings.push((1, standing.clone())),
+            None => self.statuses.push((1, status.clone())),
         }
     }
 }
 
-fn proxy(name: &str, seen: &Seen) -> ProxyView {
-    let (answers, error) = match &seen.state {
-        State::Asked => (None, None),
-        State::Answers => (Some(true), None),
-        State::Silent(why) | State::Other(why) => (Some(false), Some(why.clone())),
+fn proxy(name: &str, seen: &ProxyStatus) -> ProxyView {
+    let (responds, error) = match &seen.state {
+        ProxyState::NotAsked => (None, None),
+        ProxyState::Responds => (Some(true), None),
+        ProxyState::Unreachable(why) | ProxyState::NotEnvoy(why) => {
+            (Some(false), Some(why.clone()))
+        }
     };
     ProxyView {
         admin: name.to_owned(),
-        answers,
+        responds,
         error,
-        is_other: matches!(seen.state, State::Other(_)),
+        is_not_envoy: matches!(seen.state, ProxyState::NotEnvoy(_)),
         revision: seen.revision.clone(),
         number: seen.number,
-        came: seen.came,
+        policy_since: seen.policy_since,
         uptime: seen.uptime,
         rejected: seen.rejected,
         rejected_watched: seen.rejected_watched,
@@ -326,9 +325,9 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
-    use crate::tests::sample;
+    use crate::tests::sample_views;
 
-    fn seen(v1: u64, v2: u64, standing: Standing) -> (String, Seen) {
+    fn seen(v1: u64, v2: u64, status: RolloutStatus) -> (String, ProxyStatus) {
         let mut counts = CounterValues::default();
         let decision = |treatment, reason| Counter::Decision("r".into(), treatment, reason);
         counts.insert(decision(Treatment::V1, Reason::OutsideAccounts), v1);
@@ -340,20 +339,20 @@ mod tests {
         );
         counts.insert(Counter::Cluster("chat-v2".into(), ClusterStat::Failed), 1);
         counts.insert(Counter::Cluster("chat-v2".into(), ClusterStat::Resets), 0);
-        let seen = Seen {
-            state: State::Answers,
+        let seen = ProxyStatus {
+            state: ProxyState::Responds,
             recent: counts.clone(),
             rates: counts.per_second(500),
             since: counts.clone(),
             totals: counts,
-            standings: Arc::new([("r".to_owned(), standing)]),
-            ..Seen::default()
+            statuses: Arc::new([("r".to_owned(), status)]),
+            ..ProxyStatus::default()
         };
         ("http://a:1".into(), seen)
     }
 
-    fn both(other: Standing) -> RolloutView {
-        let proxies = [seen(10, 5, sample::half()), seen(20, 15, other)];
+    fn both(other: RolloutStatus) -> RolloutView {
+        let proxies = [seen(10, 5, sample_views::half()), seen(20, 15, other)];
         let zero = Time::from_seconds(0);
         let mut view = view(zero, zero, &proxies);
         assert_eq!(view.rollouts.len(), 1);
@@ -362,8 +361,8 @@ mod tests {
 
     #[test]
     fn proxies_are_summed() {
-        let rollout = both(sample::half());
-        assert_eq!(rollout.standings, [(2, sample::half())]);
+        let rollout = both(sample_views::half());
+        assert_eq!(rollout.statuses, [(2, sample_views::half())]);
         let recent = &rollout.recent;
         assert_eq!((recent.of(Treatment::V2), recent.requests()), (20, 50));
         assert_eq!(recent.rate(), 100_000);
@@ -377,21 +376,21 @@ mod tests {
 
     #[test]
     fn policies_that_differ_stand_side_by_side() {
-        let other = sample::standing(false, "on", "[]");
+        let other = sample_views::status(false, "on", "[]");
         let rollout = both(other.clone());
-        assert_eq!(rollout.standings, [(1, sample::half()), (1, other)]);
+        assert_eq!(rollout.statuses, [(1, sample_views::half()), (1, other)]);
         // The same clusters all the same.
         assert_eq!(rollout.clusters.len(), 2);
     }
 
     #[test]
     fn a_rollout_is_counted_though_its_policy_is_not_known() {
-        let (name, mut seen) = seen(10, 5, sample::half());
-        seen.standings = Arc::default();
+        let (name, mut seen) = seen(10, 5, sample_views::half());
+        seen.statuses = Arc::default();
         let zero = Time::from_seconds(0);
         let view = view(zero, zero, &[(name, seen)]);
         assert_eq!(view.rollouts.len(), 1);
-        assert_eq!(view.rollouts[0].standings, []);
+        assert_eq!(view.rollouts[0].statuses, []);
         assert_eq!(view.rollouts[0].recent.requests(), 15);
     }
 }

@@ -1,5 +1,4 @@
-//! Looks at each proxy again and again, each in a thread of its own: one that does not answer holds
-//! no other up.
+//! Reads each proxy at an interval, in a thread of its own, so that a proxy that does not respond delays no other.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
@@ -10,39 +9,39 @@ use turnout_admin::distinct_admins;
 use turnout_core::Time;
 use turnout_live::Directory;
 
-use crate::history::History;
-use crate::proxy::{Proxy, Seen};
+use crate::last_change::LastChange;
+use crate::proxy_watcher::{ProxyStatus, ProxyWatcher};
 use crate::view::{View, view};
 
-/// Proxies that are being watched, until this is dropped.
+/// Watches proxies until it is dropped.
 #[derive(Debug)]
 pub struct Watch {
     proxies: Vec<(String, Arc<Watched>)>,
     since: Time,
-    history: Option<History>,
+    history: Option<LastChange>,
 }
 
 #[derive(Debug, Default)]
 struct Watched {
-    seen: Mutex<Seen>,
-    has_looked: Condvar,
+    seen: Mutex<ProxyStatus>,
+    has_read: Condvar,
     is_over: AtomicBool,
 }
 
 impl Watch {
-    /// Begins to look at the proxies of these admin addresses, again after each interval.
+    /// Starts to read the proxies at these admin addresses, again after each interval.
     ///
     /// # Errors
-    /// A sentence: that one of the addresses is none.
+    /// A sentence, if one of the addresses is invalid.
     pub fn start(addresses: &[String], interval: Duration) -> Result<Self, String> {
         let addresses = distinct_admins(addresses);
-        let proxies = addresses.iter().map(|address| Proxy::new(address));
+        let proxies = addresses.iter().map(|address| ProxyWatcher::new(address));
         let proxies = proxies.collect::<Result<Vec<_>, _>>()?;
         let watched = proxies.into_iter().map(|proxy| {
             let name = proxy.name().to_owned();
             let watched = Arc::new(Watched::default());
             let shared = Arc::clone(&watched);
-            thread::spawn(move || keep_looking(proxy, &shared, interval));
+            thread::spawn(move || keep_reading(proxy, &shared, interval));
             (name, watched)
         });
         Ok(Self {
@@ -52,14 +51,14 @@ impl Watch {
         })
     }
 
-    /// Says also who changed the policy last, and why, from the history of this folder.
+    /// Adds the last change of the policy to the view, from the history of this folder.
     #[must_use]
     pub fn with_history(mut self, directory: Directory) -> Self {
-        self.history = Some(History::new(directory));
+        self.history = Some(LastChange::new(directory));
         self
     }
 
-    /// What the proxies come to now.
+    /// Returns the current view of the proxies.
     #[must_use]
     pub fn view(&self) -> View {
         let proxies = self.proxies.iter();
@@ -67,26 +66,25 @@ impl Watch {
             .map(|(name, watched)| (name.clone(), watched.seen().clone()))
             .collect();
         let mut view = view(now(), self.since, &proxies);
-        view.last_change = self.history.as_ref().and_then(History::last_change);
+        view.last_change = self.history.as_ref().and_then(LastChange::describe);
         view
     }
 
-    /// Waits until each proxy was looked at so many times more, whether it answered or not; at most so
-    /// long.
-    pub fn wait_for_looks(&self, looks: u64, longest: Duration) {
+    /// Waits until each proxy has been read this many more times, whether it responds or not, at most `longest`.
+    pub fn wait_for_readings(&self, readings: u64, longest: Duration) {
         let deadline = Instant::now().checked_add(longest);
         let wanted = self.proxies.iter().map(|(_, watched)| {
-            let looks = watched.seen().looks.saturating_add(looks);
-            (watched, looks)
+            let readings = watched.seen().readings.saturating_add(readings);
+            (watched, readings)
         });
         let wanted: Vec<_> = wanted.collect();
-        for (watched, looks) in wanted {
+        for (watched, readings) in wanted {
             let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
             let left = left.unwrap_or_default();
-            let is_missing = |seen: &mut Seen| seen.looks < looks;
-            // Who has panicked in there does not look any more.
+            let is_missing = |seen: &mut ProxyStatus| seen.readings < readings;
+            // A thread that panicked does not read any more.
             let _ = watched
-                .has_looked
+                .has_read
                 .wait_timeout_while(watched.seen(), left, is_missing);
         }
     }
@@ -96,35 +94,35 @@ impl Drop for Watch {
     fn drop(&mut self) {
         for (_, watched) in &self.proxies {
             watched.is_over.store(true, Ordering::SeqCst);
-            watched.has_looked.notify_all();
+            watched.has_read.notify_all();
         }
     }
 }
 
 impl Watched {
-    fn seen(&self) -> std::sync::MutexGuard<'_, Seen> {
+    fn seen(&self) -> std::sync::MutexGuard<'_, ProxyStatus> {
         self.seen.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-fn keep_looking(mut proxy: Proxy, watched: &Watched, interval: Duration) {
+fn keep_reading(mut proxy: ProxyWatcher, watched: &Watched, interval: Duration) {
     while !watched.is_over.load(Ordering::SeqCst) {
         let began = Instant::now();
-        let mut seen = proxy.look(now()).clone();
+        let mut seen = proxy.read_once(now()).clone();
         let mut place = watched.seen();
-        seen.looks = place.looks.saturating_add(1);
+        seen.readings = place.readings.saturating_add(1);
         *place = seen;
-        watched.has_looked.notify_all();
+        watched.has_read.notify_all();
         let pause = interval.saturating_sub(began.elapsed());
-        let is_going_on = |_: &mut Seen| !watched.is_over.load(Ordering::SeqCst);
+        let is_going_on = |_: &mut ProxyStatus| !watched.is_over.load(Ordering::SeqCst);
         let waited = watched
-            .has_looked
+            .has_read
             .wait_timeout_while(place, pause, is_going_on);
         drop(waited);
     }
 }
 
-/// The clock.
+/// Returns the current time.
 pub(crate) fn now() -> Time {
     let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH);
     let seconds = since_1970.map_or(0, |since| since.as_secs());

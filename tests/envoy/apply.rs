@@ -311,7 +311,7 @@ async fn a_silent_proxy_is_distinguished_from_one_that_rejects() {
     let run = testbed.run("apply off.json", &["--admin", &elsewheres]);
     assert_eq!(run.code, Some(2), "{run:?}");
     assert!(
-        run.error.contains("it runs off, and the folder holds on"),
+        run.error.contains("it runs off, but the folder has on"),
         "{run:?}"
     );
     assert_eq!(served(&envoy).await, "v2");

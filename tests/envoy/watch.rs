@@ -153,7 +153,7 @@ async fn the_policy_of_a_static_configuration_is_read() {
     .await;
     let mut watching = Watching::start(&testbed);
     let view = watching
-        .until("a response", |view| at(view, "/proxies/0/answers") == true)
+        .until("a response", |view| at(view, "/proxies/0/responds") == true)
         .await;
     assert_eq!(at(&view, "/proxies/0/note"), &Value::Null, "{view}");
     assert_eq!(at(&view, "/proxies/0/error"), &Value::Null, "{view}");

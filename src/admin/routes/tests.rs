@@ -242,7 +242,7 @@ fn garbage_is_a_sentence() {
     ] {
         let error = routes_of(dump).unwrap_err();
         assert!(
-            error.starts_with("its dump is not as Envoy writes it"),
+            error.starts_with("its configuration dump is malformed"),
             "{error}"
         );
         assert!(!error.contains('\u{1b}'), "{error}");

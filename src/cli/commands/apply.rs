@@ -7,7 +7,7 @@ use turnout_core::lint::{self, LintReport};
 use turnout_core::{
     EmittedHeaders, Inbound, MaxHeldBytes, Plan, RecordLevel, Severity, WarningCode,
 };
-use turnout_live::{Given, Intent, check_wasm};
+use turnout_live::{Intent, PluginOverrides, check_wasm};
 
 use crate::support::account_file_access::RootOptions;
 use crate::support::change_options::{Options, Review};
@@ -95,7 +95,7 @@ pub(crate) fn run(arguments: &Arguments) -> Exit {
         Ok(checked) => checked,
         Err(exit) => return exit,
     };
-    let given = Given {
+    let given = PluginOverrides {
         wasm: wasm.as_deref(),
         inbound: arguments.inbound.map(Inbound::from),
         headers: arguments.headers,
@@ -130,7 +130,7 @@ fn policy(arguments: &Arguments) -> Result<String, Exit> {
     let access = arguments.account_roots.access(arguments.review.lines());
     let file = PolicyFile::read(&arguments.policy)?;
     let policy = file.parse(access)?;
-    let in_force = arguments.options.directory().in_force();
+    let in_force = arguments.options.directory().active_policy();
     let in_force = in_force.map_err(|error| refuse(&error.to_string()))?;
     let routes = arguments.options.routes();
     let against = in_force.and_then(|in_force| Plan::from_json(&in_force.policy).ok());

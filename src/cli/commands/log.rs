@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 use serde_json::{Value, json};
-use turnout_live::{Directory, Log, Outcome, Row, What};
+use turnout_live::{Action, Directory, HistoryLog, LogRow, Outcome};
 use turnout_text::escape_for_terminal;
 
 use crate::support::exit::{Exit, refuse};
@@ -53,7 +53,7 @@ pub(crate) fn run(arguments: &Arguments) -> Exit {
 
 const HEADS: [&str; 7] = ["", "entry", "when", "who", "action", "revision", "gauge"];
 
-fn as_text(log: &Log) -> String {
+fn as_text(log: &HistoryLog) -> String {
     let mut text = String::new();
     if let Some(filter) = &log.filter {
         let _ = writeln!(text, "filter.json {}", escape_for_terminal(filter));
@@ -84,10 +84,10 @@ fn as_text(log: &Log) -> String {
     text
 }
 
-fn cells(row: &Row) -> [String; 7] {
+fn cells(row: &LogRow) -> [String; 7] {
     let entry = &row.entry;
-    let what = match (entry.what, entry.back_to) {
-        (What::Rollback, Some(to)) => format!("rollback to {to}"),
+    let what = match (entry.action, entry.back_to) {
+        (Action::Rollback, Some(to)) => format!("rollback to {to}"),
         (what, _) => what.to_string(),
     };
     let mark = if row.is_in_place { "*" } else { "" };
@@ -114,16 +114,16 @@ fn line(text: &mut String, cells: &[String; 7], widths: &[usize; 7], last: &str)
 }
 
 /// The outcome in words.
-fn outcome(row: &Row) -> &'static str {
+fn outcome(row: &LogRow) -> &'static str {
     match row.entry.outcome {
         Outcome::Begun if row.is_in_place => "written, but the command was interrupted",
         Outcome::Begun => "not written: the command was interrupted",
-        Outcome::Divided => "refused by some proxies",
+        Outcome::PartiallyApplied => "refused by some proxies",
         other => other.as_str(),
     }
 }
 
-fn as_json(log: &Log) -> SafeText {
+fn as_json(log: &HistoryLog) -> SafeText {
     let active = log.rows.iter().find(|row| row.is_in_place);
     let damaged = log.damaged.iter();
     let damaged = damaged.map(|(file, why)| json!({ "file": file, "why": why }));
@@ -136,13 +136,13 @@ fn as_json(log: &Log) -> SafeText {
     SafeText::json(&format!("{report:#}\n"))
 }
 
-fn entry_as_json(row: &Row) -> Value {
+fn entry_as_json(row: &LogRow) -> Value {
     let entry = &row.entry;
     json!({
         "sequence": entry.sequence,
         "when": entry.when,
         "who": entry.who,
-        "action": entry.what.as_str(),
+        "action": entry.action.as_str(),
         "why": entry.why,
         "revision": entry.revision,
         "number": entry.number,

@@ -7,7 +7,7 @@ use std::time::Duration;
 use clap::Args;
 use turnout_live::Directory;
 use turnout_watch::{
-    Watch, json, one_line_each, reader_leaves_within, report, show, terminal_size,
+    Watch, json, one_line_per_rollout, reader_leaves_within, report, show, terminal_size,
 };
 
 use crate::support::exit::{Exit, refuse};
@@ -100,7 +100,7 @@ fn watch(arguments: &Arguments) -> Result<Exit, String> {
         let view = watch.view();
         let text = match arguments.json {
             true => SafeText::json(&json(&view)),
-            false => SafeText::lines(&one_line_each(&view)),
+            false => SafeText::lines(&one_line_per_rollout(&view)),
         };
         if !print(&text)? {
             return Ok(Exit::Done);
@@ -119,13 +119,16 @@ fn once(arguments: &Arguments, watch: &Watch) -> Result<Exit, String> {
         false => SafeText::lines(&report(&view, width())),
     };
     print(&text)?;
-    let all_answer = view.proxies.iter().all(|proxy| proxy.answers == Some(true));
-    Ok(if all_answer { Exit::Done } else { Exit::No })
+    let all_respond = view
+        .proxies
+        .iter()
+        .all(|proxy| proxy.responds == Some(true));
+    Ok(if all_respond { Exit::Done } else { Exit::No })
 }
 
 /// Waits for two polls, which rates need.
 fn wait_for_two_looks(arguments: &Arguments, watch: &Watch) {
-    watch.wait_for_looks(2, TWO_LOOKS.saturating_add(arguments.interval));
+    watch.wait_for_readings(2, TWO_LOOKS.saturating_add(arguments.interval));
 }
 
 fn width() -> u16 {

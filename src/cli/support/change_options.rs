@@ -181,23 +181,23 @@ impl Options {
                 Err(error) => print_note(&error.to_string()),
             }
         }
-        let settled = match proxies.is_empty() {
+        let recorded = match proxies.is_empty() {
             true => None,
-            false => Some(directory.settle(&mut change, outcome, &reasons)),
+            false => Some(directory.record_outcome(&mut change, outcome, &reasons)),
         };
-        for note in settled.iter().flat_map(|settled| &settled.notes) {
+        for note in recorded.iter().flat_map(|recorded| &recorded.notes) {
             print_note(note);
         }
         let report = ChangeReport {
             filter: text_io::name_of(&directory.filter()),
             is_halt: matches!(intent, Intent::Halt),
             timeout: self.timeout,
-            changes: changes.as_ref().filter(|_| !change.is_already),
+            changes: changes.as_ref().filter(|_| !change.is_unchanged),
             change: &change,
             asked: &asked,
             results: &results,
             outcome,
-            settled: settled.as_ref(),
+            recorded: recorded.as_ref(),
         };
         let text = match self.json {
             true => report.to_json(),
@@ -246,7 +246,7 @@ impl Options {
             let preview = directory.preview(intent, author);
             let preview = preview.map_err(|error| Stop::Error(error.to_string()))?;
             let changes = Changes::of(&preview);
-            if !preview.is_already {
+            if !preview.is_unchanged {
                 let refused = self.check_limits(review, &preview, &changes);
                 let refused = refused.and_then(|()| ready(review, &preview, proxies));
                 refused.map_err(Stop::Reported)?;

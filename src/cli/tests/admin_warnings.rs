@@ -83,12 +83,15 @@ fn a_proxy_whose_routes_cannot_be_read_is_named() {
             "127.0.0.1:1",
             "cannot read the routes of http://127.0.0.1:1: the connection was refused",
         ),
-        (&other.address, "its dump is not as Envoy writes it"),
+        (&other.address, "its configuration dump is malformed"),
         (
             "127.0.0.1",
-            "there is no port in it; write http://127.0.0.1:9901",
+            "the port is missing; write http://127.0.0.1:9901",
         ),
-        ("http://127.0.0.1:9901/stats", "`/stats` is a path"),
+        (
+            "http://127.0.0.1:9901/stats",
+            "an admin address has no path, found `/stats`",
+        ),
     ] {
         let (output, error, code) = watched.said(&format!("lint five.json --admin {address}"));
         assert_eq!((code, output.as_str()), (Some(2), ""), "{error}");
@@ -100,7 +103,7 @@ fn a_proxy_whose_routes_cannot_be_read_is_named() {
     // Of an address that is none, apply says so once.
     let (_, error, code) = watched.said("apply all.json --dir d --admin 127.0.0.1");
     assert_eq!(
-        (code, error.matches("there is no port").count()),
+        (code, error.matches("the port is missing").count()),
         (Some(2), 1),
         "{error}"
     );

@@ -72,7 +72,7 @@ fn a_policy_is_put_in_force_halted_and_taken_back() {
         &folder,
         "rollback --dir d",
         2,
-        "there is no policy before a to go back to",
+        "there is no policy before a to roll back to",
     );
     done(&folder, "rollback --dir d --to b");
 
@@ -113,26 +113,26 @@ fn what_is_wrong_is_said_and_nothing_is_written() {
         &folder,
         "halt --dir d",
         2,
-        "there is no folder d; `turnout apply` makes it",
+        "folder d does not exist; `turnout apply` creates it",
     );
-    refused(&folder, "log --dir d", 2, "there is no folder d");
+    refused(&folder, "log --dir d", 2, "folder d does not exist");
     refused(
         &folder,
         "apply a.json --dir d",
         2,
-        "give --wasm with this first policy",
+        "pass --wasm with this first policy",
     );
     refused(
         &folder,
         "apply a.json --dir d --wasm a.json",
         2,
-        "it does not begin as a wasm does",
+        "it does not begin as a WebAssembly module does",
     );
     refused(
         &folder,
         "apply a.json --dir d --wasm none",
         2,
-        "none is not the filter's .wasm",
+        "none is not the .wasm file of the filter",
     );
     write(&folder, "bad.json", &policy("bad", "onn"));
     refused(
@@ -187,7 +187,7 @@ fn a_revision_is_one_text() {
     let folder = folder();
     done(&folder, "apply a.json --dir d --wasm f.wasm");
     write(&folder, "other.json", &policy("a", "on"));
-    let words = "revision a is another text already (entry 1); give this one a revision of its own";
+    let words = "revision a already identifies another policy (entry 1); use another revision";
     let before = filter(&folder);
     refused(&folder, "apply other.json --dir d", 2, words);
     // Also when it is not the one in force.
@@ -203,7 +203,7 @@ fn a_revision_is_one_text() {
         &folder,
         "apply other.json --dir d",
         2,
-        "revision a-halted is another text",
+        "revision a-halted already identifies another policy",
     );
 }
 

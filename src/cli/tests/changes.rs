@@ -201,7 +201,7 @@ fn a_proxy_that_would_not_hear_of_a_change_is_found_before_it_is_written() {
         let (output, error, code) = watched.said(&format!("{line} --dir d {both}"));
         assert_eq!((output.as_str(), code), ("", Some(2)), "{error}");
         let words = format!(
-            "http://{}: it runs other, and the folder holds hvc-too; does it watch another folder?",
+            "http://{}: it runs other, but the folder has hvc-too; does it watch another folder?",
             elsewhere.address
         );
         assert!(

@@ -115,33 +115,33 @@ fn what_is_not_a_proxy_of_this_folder_is_called_by_its_name() {
         (
             "127.0.0.1:1",
             "unreachable",
-            "it does not answer: the connection was refused",
+            "it does not respond: the connection was refused",
         ),
-        (&silent, "unreachable", "it does not answer: "),
+        (&silent, "unreachable", "it does not respond: "),
         (
             &other.address,
             "not_envoy",
-            "that is not the admin page of an Envoy",
+            "it is not an Envoy admin endpoint",
         ),
         (
             &missing.address,
             "not_envoy",
-            "that is not the admin page of an Envoy: it answered 404",
+            "it is not an Envoy admin endpoint: it responded with 404",
         ),
         (
             &no_filter.address,
             "not_discovered",
-            "it discovers no filter named turnout",
+            "it does not discover a filter named turnout",
         ),
         (
             &fixed.address,
             "not_discovered",
-            "its Turnout comes from its own configuration",
+            "it has Turnout in its own configuration",
         ),
         (
             &info.address,
             "not_discovered",
-            "it discovers no filter named turnout",
+            "it does not discover a filter named turnout",
         ),
     ] {
         let began = Instant::now();
@@ -235,7 +235,7 @@ fn a_remembered_proxy_that_is_gone_does_not_hold_up_a_halt() {
         let (_, error, code) = watched.said("halt --dir d");
         assert_eq!((watched.revision().as_str(), code), ("b-halted", Some(0)));
         assert!(
-            error.contains("the proxies of the last apply are not known"),
+            error.contains("the proxies of the last apply are unknown"),
             "{error}"
         );
     }
@@ -312,7 +312,7 @@ fn a_policy_that_halts_itself_is_a_halt_and_contradicts_resume() {
     let (_, error, code) = watched.said("apply h.json --dir d --resume");
     assert_eq!((watched.revision().as_str(), code), ("b", Some(2)));
     assert!(
-        error.contains("the policy itself says `\"halted\": true`"),
+        error.contains("the policy has `\"halted\": true`"),
         "{error}"
     );
     let said = watched.ends("apply h.json --dir d", 0);
@@ -372,10 +372,10 @@ fn an_answer_that_does_not_end_is_said_in_words() {
     let slow = endless(Duration::from_millis(100), b"a");
     let long = endless(Duration::ZERO, &[b'a'; 1 << 16]);
     for (address, wanted) in [
-        (&slow, "it does not answer: no whole answer came within 2s"),
+        (&slow, "it does not respond: no complete response within 2s"),
         (
             &long,
-            "that is not the admin page of an Envoy: its answer is longer than 1048576 bytes",
+            "it is not an Envoy admin endpoint: the response is longer than 1048576 bytes",
         ),
     ] {
         let said = watched.ends(&format!("halt --dir d --admin {address} --timeout 0.2"), 1);

@@ -26,7 +26,7 @@ fn damage_is_named_and_a_halt_goes_on() {
         }
         let output = run(&folder, "log --dir d");
         let text = String::from_utf8_lossy(&output.stdout).into_owned();
-        assert!(text.starts_with("filter.json is "), "{text}");
+        assert!(text.starts_with("filter.json "), "{text}");
         assert!(!text.contains('\u{1b}'), "{text}");
         let output = run(&folder, "halt --dir d");
         assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
@@ -45,7 +45,7 @@ fn damage_is_named_and_a_halt_goes_on() {
     let output = run(&folder, "halt --dir d");
     assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
     assert!(
-        stderr(&output).contains("going by filter.json alone"),
+        stderr(&output).contains("using only filter.json"),
         "{}",
         stderr(&output)
     );
@@ -66,7 +66,7 @@ fn damage_is_named_and_a_halt_goes_on() {
     let text = done(&folder, "log --dir d");
     for name in [
         "000001.json: it is damaged",
-        "note.txt: it is none",
+        "note.txt: it does not belong to the history",
         "000007.json: it is damaged",
     ] {
         assert!(text.contains(name), "{text}");
@@ -86,7 +86,7 @@ fn what_other_hands_wrote_can_be_halted_and_gone_back_to() {
     write(&folder, "d/filter.json", &by_hand);
     let text = done(&folder, "log --dir d");
     assert!(
-        text.starts_with("filter.json was written by other hands"),
+        text.starts_with("filter.json was written by something else"),
         "{text}"
     );
     done(&folder, "apply b.json --dir d");
@@ -195,7 +195,7 @@ fn one_waits_for_the_other_and_says_for_whom() {
         &folder,
         "halt --dir d",
         2,
-        "turnout apply, process 7\\u{1b} is changing the policy and does not end",
+        "turnout apply, process 7\\u{1b} is changing the policy and does not finish",
     );
     drop(lock);
     done(&folder, "halt --dir d");

@@ -283,13 +283,16 @@ fn the_wasm_is_looked_at_unless_it_is_elsewhere() {
         };
         for (wasm, why) in [
             ("none.wasm", "No such file or directory"),
-            ("text.wasm", "it does not begin as a wasm does"),
+            (
+                "text.wasm",
+                "it does not begin as a WebAssembly module does",
+            ),
         ] {
             let output = run(&["--wasm", wasm]);
             assert_eq!(output.status.code(), Some(2));
             assert!(output.stdout.is_empty());
             let error = stderr(&output);
-            let begin = format!("turnout: {wasm} is not the filter's .wasm: ");
+            let begin = format!("turnout: {wasm} is not the .wasm file of the filter: ");
             assert!(error.starts_with(&begin) && error.contains(why), "{error}");
             assert!(error.contains("--wasm-elsewhere"), "{error}");
             let output = run(&["--wasm", wasm, "--wasm-elsewhere"]);
@@ -315,7 +318,7 @@ fn every_problem_is_said_at_once() {
                 "turnout: --name does not apply to --for envoy; remove it",
                 "turnout: --phase does not apply to --for envoy; remove it",
                 "turnout: the routes for --for envoy",
-                "turnout: none.wasm is not the filter's .wasm: ",
+                "turnout: none.wasm is not the .wasm file of the filter: ",
             ][..],
         ),
         (
@@ -323,7 +326,7 @@ fn every_problem_is_said_at_once() {
             &[
                 "error: unknown mode `spilt`",
                 "turnout: --image does not apply to --template; remove it",
-                "turnout: none.wasm is not the filter's .wasm: ",
+                "turnout: none.wasm is not the .wasm file of the filter: ",
                 "turnout: empty.yaml: the template has no place for the configuration",
                 "turnout: empty.yaml: the template has no place for the path of the .wasm",
             ],

@@ -222,22 +222,22 @@ fn what_cannot_be_reported_on_is_said() {
         (
             &["--admin", "https://127.0.0.1"],
             "",
-            "turnout: --admin https://127.0.0.1: Envoy's admin page speaks plain HTTP; write ",
+            "turnout: --admin https://127.0.0.1: Envoy's admin endpoint speaks plain HTTP; write ",
         ),
         (
             &["--admin", "http://127.0.0.1:1"],
             "",
-            "turnout: cannot read the counters of http://127.0.0.1:1: ",
+            "turnout: cannot read the stats of http://127.0.0.1:1: ",
         ),
         (
             &["--admin", &elsewhere],
             "",
-            "turnout: cannot read the counters of http://127.0.0.1:",
+            "turnout: cannot read the stats of http://127.0.0.1:",
         ),
         (
             &["--admin", &missing],
             "",
-            "turnout: cannot read the counters of http://127.0.0.1:",
+            "turnout: cannot read the stats of http://127.0.0.1:",
         ),
         (
             &["--admin", &other],

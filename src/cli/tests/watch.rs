@@ -102,7 +102,7 @@ fn a_report_says_how_much_is_done() {
     assert_eq!(ended.status.code(), Some(0), "{report}");
     for part in [
         "revision r7",
-        "2 updates REFUSED",
+        "2 updates REJECTED",
         "chat   split",
         "12.5 %",
         "25.0 %",
@@ -119,7 +119,7 @@ fn json_is_for_scripts() {
     let ended = watch(&["--admin", &address, "--once", "--json"]);
     let view: Value = serde_json::from_slice(&ended.stdout).expect("JSON");
     for (pointer, expected) in [
-        ("/proxies/0/answers", json!(true)),
+        ("/proxies/0/responds", json!(true)),
         ("/proxies/0/revision", json!("r7")),
         (
             "/rollouts/0/policies/0/served_accounts_millionths",
@@ -157,7 +157,7 @@ fn one_that_does_not_answer_is_no() {
     let report = text(&ended.stdout);
     assert_eq!(ended.status.code(), Some(1), "{report}");
     assert!(
-        report.contains("DOES NOT ANSWER") && report.contains("12.5 %"),
+        report.contains("NO RESPONSE") && report.contains("12.5 %"),
         "{report}"
     );
 }

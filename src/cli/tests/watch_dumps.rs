@@ -218,9 +218,9 @@ fn a_configuration_that_cannot_be_read_is_named_and_the_counters_are_shown() {
     for (status, body, part) in [
         (403, "not allowed", "admin.allow_paths"),
         (404, "", "its policy is not in its configuration dump"),
-        (500, "", "it answered 500"),
-        (200, "<html>", "is not as Envoy writes it"),
-        (200, "{\"configs\": [", "is not as Envoy writes it"),
+        (500, "", "it responded with 500"),
+        (200, "<html>", "is malformed"),
+        (200, "{\"configs\": [", "is malformed"),
     ] {
         let counters = format!(
             "server.uptime: 7\nwasmcustom.turnout.revision.turnout: {}\n\
@@ -237,7 +237,7 @@ fn a_configuration_that_cannot_be_read_is_named_and_the_counters_are_shown() {
             report.contains(part) && report.contains("chat"),
             "{part}: {report}"
         );
-        assert!(!report.contains("cannot read the counters"), "{report}");
+        assert!(!report.contains("cannot read the stats"), "{report}");
     }
 }
 
@@ -251,7 +251,7 @@ fn a_filter_that_counts_nothing_is_not_called_absent() {
     );
     let empty = json!({ "listener": listener(&[]) });
     let (report, _) = self::report(&envoy(None, &[("static_listeners", empty)]));
-    assert!(report.contains("it has no filter of Turnout"), "{report}");
+    assert!(report.contains("it has no Turnout filter"), "{report}");
 }
 
 #[test]
@@ -274,9 +274,9 @@ fn what_is_no_admin_endpoint_is_called_that() {
             report.contains(&sentence) && report.contains("127.0.0.1:9901"),
             "{report}"
         );
-        assert!(!report.contains("DOES NOT ANSWER"), "{report}");
+        assert!(!report.contains("NO RESPONSE"), "{report}");
         let view = view(&admin);
-        assert_eq!(view.pointer("/proxies/0/answers"), Some(&json!(false)));
+        assert_eq!(view.pointer("/proxies/0/responds"), Some(&json!(false)));
         let error = view.pointer("/proxies/0/error").and_then(Value::as_str);
         assert!(
             error.is_some_and(|error| error.contains(&sentence)),
@@ -295,7 +295,7 @@ fn an_envoy_without_counters_is_one_all_the_same() {
         _ => (404, String::new()),
     });
     assert_eq!(
-        view(&admin).pointer("/proxies/0/answers"),
+        view(&admin).pointer("/proxies/0/responds"),
         Some(&json!(true))
     );
 }

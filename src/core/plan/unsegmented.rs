@@ -1,7 +1,6 @@
-//! What a rollout does with the accounts that no segment lists, which are nearly all of them.
+//! The outcome for accounts in no segment, which are nearly all accounts.
 //!
-//! One rule has them all: no account decides which, and so the part of them that takes v2 is exactly
-//! what that rule says.
+//! The same rule decides all of them, so the percentage of them that gets v2 is exactly that of the rule.
 
 use crate::bucketing::Fraction;
 use crate::plan::request_match::RegionMatch;
@@ -10,32 +9,32 @@ use crate::plan::{Mode, Plan, Rollout, Serve};
 use crate::policy::time::Time;
 use crate::request::headers::Headers;
 
-/// What is decided for the accounts of no segment, in requests that no earlier hop has decided and
-/// that have no header that a rule asks for.
+/// The outcome for accounts in no segment. It applies to requests that no earlier hop has decided and that have
+/// none of the headers that rules match.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Unsegmented {
-    /// The part of these accounts of which some requests take v2.
+    /// The percentage of these accounts that is sent to v2.
     pub accounts: Fraction,
-    /// The part of the requests of each such account that takes v2.
+    /// The percentage of the requests of each such account that gets v2.
     pub requests: Fraction,
-    /// A rule that comes first asks for a header: of requests that have it, other parts may take v2.
-    pub asks_headers: bool,
-    /// The rule that has them names regions, and it is unknown in which the proxy is: all take v1.
-    pub lacks_region: bool,
+    /// An earlier rule tests a header, so the percentages may differ for requests that have it.
+    pub depends_on_headers: bool,
+    /// The rule that decides names regions and the region of the proxy is unknown, so all requests get v1.
+    pub needs_region: bool,
 }
 
 impl Unsegmented {
     const NONE: Self = Self {
         accounts: Fraction::NONE,
         requests: Fraction::NONE,
-        asks_headers: false,
-        lacks_region: false,
+        depends_on_headers: false,
+        needs_region: false,
     };
 }
 
 impl Plan {
-    /// What a rollout decides for the accounts of no segment at a moment. In the modes `dark` and
-    /// `shadow` it is recorded, and served is v1.
+    /// Returns the outcome of a rollout for accounts in no segment at a point in time. In the modes `dark` and
+    /// `shadow` it is recorded, but v1 is served.
     #[must_use]
     pub fn unsegmented(&self, rollout: &Rollout, at: Time) -> Unsegmented {
         if self.halted || rollout.mode == Mode::Off {
@@ -48,29 +47,29 @@ impl Plan {
                 ..Unsegmented::NONE
             };
         }
-        let mut unlisted = Unsegmented::NONE;
+        let mut outcome = Unsegmented::NONE;
         for rule in &rollout.rules {
             let when = &rule.when;
             if !when.within_holds(SegmentSet::NONE) || when.region == RegionMatch::Elsewhere {
                 continue;
             }
-            unlisted.asks_headers |= !when.headers.is_empty();
+            outcome.depends_on_headers |= !when.headers.is_empty();
             if !when.holds(SegmentSet::NONE, Headers::new(&[])) {
                 continue;
             }
-            unlisted.lacks_region = when.region == RegionMatch::Unknown;
+            outcome.needs_region = when.region == RegionMatch::Unknown;
             if let Serve::V2 { accounts, requests } = &rule.serve
-                && !unlisted.lacks_region
+                && !outcome.needs_region
             {
                 let accounts = accounts.at(at);
                 let is_some = *requests != Fraction::NONE && accounts != Fraction::NONE;
                 if is_some {
-                    (unlisted.accounts, unlisted.requests) = (accounts, *requests);
+                    (outcome.accounts, outcome.requests) = (accounts, *requests);
                 }
             }
             break;
         }
-        unlisted
+        outcome
     }
 }
 
@@ -79,18 +78,18 @@ mod tests {
     use super::*;
     use crate::request::account_id::Account;
 
-    const LISTED: &str = "AC00000000000000000000000000000000";
+    const SEGMENTED: &str = "AC00000000000000000000000000000000";
 
     fn plan(halted: bool, mode: &str, rules: &str) -> Plan {
         let policy = format!(
             r#"{{ "version": 1, "account": {{ "from": [ {{ "header": "x-account-sid" }} ], "format": "sid" }},
-                "segments": {{ "hvc": {{ "accounts": ["{LISTED}"] }} }}, "halted": {halted},
+                "segments": {{ "hvc": {{ "accounts": ["{SEGMENTED}"] }} }}, "halted": {halted},
                 "rollouts": [ {{ "name": "r", "v1": "a", "v2": "b", "mode": "{mode}", "rules": {rules} }} ] }}"#
         );
         Plan::from_json(&policy).unwrap()
     }
 
-    const CHAINS: [&str; 10] = [
+    const RULES: [&str; 10] = [
         "[]",
         r#"[{ "accounts": 50, "requests": 10 }]"#,
         r#"[{ "accounts": 50, "requests": 0 }]"#,
@@ -103,10 +102,10 @@ mod tests {
         r#"[{ "when": { "in": ["hvc"], "headers": { "x-beta": { "present": true } } } }, { "accounts": 5 }]"#,
     ];
 
-    /// Account by account, what decides requests says the same.
+    /// Compares the outcome with that of each single account.
     #[test]
-    fn it_is_what_each_such_account_gets() {
-        for rules in CHAINS {
+    fn it_is_the_outcome_of_each_such_account() {
+        for rules in RULES {
             for (halted, mode) in [
                 (false, "split"),
                 (false, "on"),
@@ -118,43 +117,47 @@ mod tests {
                     if let Some(region) = region {
                         plan.set_region(region);
                     }
-                    agrees(&plan, &format!("{mode} {halted} {region:?} {rules}"));
+                    check(&plan, &format!("{mode} {halted} {region:?} {rules}"));
                 }
             }
         }
     }
 
-    fn agrees(plan: &Plan, context: &str) {
+    fn check(plan: &Plan, context: &str) {
         let rollout = &plan.rollouts()[0];
         let at = Time::from_seconds(0);
-        let unlisted = plan.unsegmented(rollout, at);
+        let outcome = plan.unsegmented(rollout, at);
         for number in 1..200_u32 {
             let sid = format!("AC{number:032x}");
             let account = plan.account(sid.as_bytes()).unwrap();
-            let standing = plan.account_outcome(rollout, &Account::Known(account), at);
+            let account_outcome = plan.account_outcome(rollout, &Account::Known(account), at);
             let position = rollout.account_position(&account);
-            let expected = unlisted.accounts.includes(position);
-            assert_eq!(standing.requests.is_some(), expected, "{sid}: {context}");
-            if let Some(requests) = standing.requests {
-                assert_eq!(requests, unlisted.requests, "{sid}: {context}");
+            let expected = outcome.accounts.includes(position);
+            assert_eq!(
+                account_outcome.requests.is_some(),
+                expected,
+                "{sid}: {context}"
+            );
+            if let Some(requests) = account_outcome.requests {
+                assert_eq!(requests, outcome.requests, "{sid}: {context}");
             }
         }
     }
 
     #[test]
-    fn it_says_what_it_depends_on() {
-        for (rules, asks_headers, lacks_region) in [
-            (CHAINS[1], false, false),
-            (CHAINS[5], true, false),
-            (CHAINS[6], true, false),
-            (CHAINS[8], false, true),
-            // That header is nothing to an account of no segment.
-            (CHAINS[9], false, false),
+    fn it_reports_dependencies_on_headers_and_region() {
+        for (rules, depends_on_headers, needs_region) in [
+            (RULES[1], false, false),
+            (RULES[5], true, false),
+            (RULES[6], true, false),
+            (RULES[8], false, true),
+            // The rule with the header does not apply to accounts in no segment.
+            (RULES[9], false, false),
         ] {
             let plan = plan(false, "split", rules);
-            let unlisted = plan.unsegmented(&plan.rollouts()[0], Time::from_seconds(0));
-            let says = (unlisted.asks_headers, unlisted.lacks_region);
-            assert_eq!(says, (asks_headers, lacks_region), "{rules}");
+            let outcome = plan.unsegmented(&plan.rollouts()[0], Time::from_seconds(0));
+            let found = (outcome.depends_on_headers, outcome.needs_region);
+            assert_eq!(found, (depends_on_headers, needs_region), "{rules}");
         }
     }
 }

@@ -117,7 +117,7 @@ proptest! {
                 prop_assert_eq!(filter(&directory), old);
                 if expected == Expected::Changed {
                     let full = error.to_string();
-                    prop_assert!(full.contains("stays in force"), "{full}");
+                    prop_assert!(full.contains("stays active"), "{full}");
                 }
             }
         }

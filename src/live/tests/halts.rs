@@ -6,7 +6,7 @@ use std::path::Path;
 use serde_json::Value;
 
 use super::{WASM, active_policy, apply, assert_halts, author, folder, history, policy};
-use crate::{Change, Directory, Error, Given, Intent, Outcome, Target};
+use crate::{Change, Directory, Error, Intent, Outcome, PluginOverrides, Target};
 
 /// Only one proxy was asked, and others may have accepted the halt.
 #[test]
@@ -15,8 +15,8 @@ fn a_halt_that_proxies_rejected_is_not_resumed_by_itself() {
     apply(&directory, "a", Outcome::Accepted);
     apply(&directory, "b", Outcome::Accepted);
     let mut change = directory.halt(&author()).expect("halted");
-    let settled = directory.settle(&mut change, Outcome::Rejected, &[]);
-    assert_eq!(settled.put_back, None);
+    let recorded = directory.record_outcome(&mut change, Outcome::Rejected, &[]);
+    assert_eq!(recorded.restored, None);
     assert_eq!(active_policy(&directory)["halted"], true);
     // Another halt gives it to them again; the halted policy is still b.
     assert_halts(&directory, "b-halted");
@@ -27,14 +27,14 @@ fn a_halt_that_proxies_rejected_is_not_resumed_by_itself() {
 #[test]
 fn a_first_policy_that_some_proxies_run_can_be_halted() {
     let (_folder, directory) = folder();
-    apply(&directory, "a", Outcome::Divided);
+    apply(&directory, "a", Outcome::PartiallyApplied);
     assert_halts(&directory, "a-halted");
 
     // Applying it again writes it again, so that proxies that rejected it read it again.
     let (_folder, directory) = folder();
-    apply(&directory, "a", Outcome::Divided);
-    let again = directory.apply(&policy("a"), Given::default(), &author());
-    assert!(!again.expect("written").is_already);
+    apply(&directory, "a", Outcome::PartiallyApplied);
+    let again = directory.apply(&policy("a"), PluginOverrides::default(), &author());
+    assert!(!again.expect("written").is_unchanged);
 }
 
 /// Carries out a change and returns the active policy.
@@ -214,9 +214,9 @@ fn a_halt_outlives_a_policy_that_halts_itself_and_is_refused_later() {
     let policy = policy("b").replacen('{', "{\"halted\": true,", 1);
     let mut change = directory.apply(&policy, WASM, &author()).expect("written");
     directory.halt(&author()).expect("halted");
-    let settled = directory.settle(&mut change, Outcome::Rejected, &["no".into()]);
-    assert_eq!(settled.put_back, None);
+    let recorded = directory.record_outcome(&mut change, Outcome::Rejected, &["no".into()]);
+    assert_eq!(recorded.restored, None);
     assert_eq!(active_policy(&directory)["halted"], true);
     // A second halt changes nothing.
-    assert!(directory.halt(&author()).expect("halted").is_already);
+    assert!(directory.halt(&author()).expect("halted").is_unchanged);
 }

@@ -4,7 +4,7 @@ use std::fs::{self, File};
 
 use super::model::{self, given, headers, record_level};
 use super::{active_policy, apply, assert_halts, author, folder, history, policy};
-use crate::{Author, Directory, Error, Given, Outcome, Target};
+use crate::{Author, Directory, Error, Outcome, PluginOverrides, Target};
 
 #[test]
 fn the_history_is_bounded_and_a_rollback_stays_possible() {
@@ -28,7 +28,10 @@ fn the_history_is_bounded_and_a_rollback_stays_possible() {
     assert_eq!(back.entry.revision, "p0");
     assert!(!back.entry.halted && !back.keeps_halt);
     let none = directory.rollback(&Target::Before, &author);
-    assert!(matches!(none, Err(Error::NothingBefore { .. })), "{none:?}");
+    assert!(
+        matches!(none, Err(Error::NoEarlierPolicy { .. })),
+        "{none:?}"
+    );
 }
 
 /// Envoy does not start without the file. With one that the filter rejects it starts and serves v1.
@@ -37,11 +40,11 @@ fn a_first_policy_that_is_rejected_stays_and_cannot_be_rolled_back_to() {
     let (_folder, directory) = model::folder();
     let change = directory.apply(&model::policy(0), given(0), &model::author());
     let mut change = change.expect("written");
-    let settled = directory.settle(&mut change, Outcome::Rejected, &["no".into()]);
-    assert_eq!(settled.put_back, None);
+    let recorded = directory.record_outcome(&mut change, Outcome::Rejected, &["no".into()]);
+    assert_eq!(recorded.restored, None);
     assert!(
-        settled.notes[0].contains("no policy before it"),
-        "{settled:?}"
+        recorded.notes[0].contains("no earlier policy"),
+        "{recorded:?}"
     );
     assert_eq!(
         model::active_policy(&directory),
@@ -49,7 +52,7 @@ fn a_first_policy_that_is_rejected_stays_and_cannot_be_rolled_back_to() {
     );
     let halted = directory.halt(&model::author());
     assert!(
-        matches!(halted, Err(Error::NothingInForce { .. })),
+        matches!(halted, Err(Error::NoActivePolicy { .. })),
         "{halted:?}"
     );
 }
@@ -69,7 +72,7 @@ fn lost_files_prevent_neither_a_halt_nor_a_new_policy() {
     let refused = || {
         let (folder, directory) = folder();
         apply(&directory, "a", Outcome::Accepted);
-        apply(&directory, "b", Outcome::Divided);
+        apply(&directory, "b", Outcome::PartiallyApplied);
         (folder, directory)
     };
     let (_folder, directory) = refused();
@@ -90,7 +93,7 @@ fn lost_files_prevent_neither_a_halt_nor_a_new_policy() {
     fs::write(directory.filter(), "garbage").expect("a file");
     let none = directory.halt(&author());
     assert!(
-        matches!(none, Err(Error::NothingInForce { .. })),
+        matches!(none, Err(Error::NoActivePolicy { .. })),
         "{none:?}"
     );
     apply(&directory, "c", Outcome::Accepted);
@@ -148,14 +151,14 @@ fn a_revision_that_a_halt_would_use_is_taken() {
     let second_is_refused = |first: &str, second: &str| {
         let (_folder, directory) = folder();
         apply(&directory, first, Outcome::Accepted);
-        match directory.apply(&policy(second), Given::default(), &author()) {
+        match directory.apply(&policy(second), PluginOverrides::default(), &author()) {
             Err(error @ Error::RevisionTaken { .. }) => Some(error.to_string()),
             applied => applied.map(|_| None).expect("written"),
         }
     };
     let refused = second_is_refused("a", "a-halted").expect("refused");
     assert!(
-        refused.starts_with("revision a-halted is what a (entry 1) is called halted or resumed;"),
+        refused.starts_with("revision a-halted is that of a (entry 1) after a halt or resume;"),
         "{refused}"
     );
     assert!(second_is_refused("a-halted", "a").is_some());

@@ -24,7 +24,7 @@ fn a_pipe_is_not_waited_for() {
     assert_halts(&directory, "a-halted");
     fs::remove_file(directory.filter()).expect("gone");
     pipe(&directory.filter());
-    assert!(directory.in_force().is_err());
+    assert!(directory.active_policy().is_err());
     directory.resume(&author()).expect("resumed");
     assert_eq!(active_policy(&directory)["halted"], Value::Null);
 
@@ -108,7 +108,7 @@ fn a_link_in_place_of_the_history_is_not_followed() {
     ] {
         let refused = refused.expect("refused").to_string();
         assert!(
-            refused.contains("history is a link, and") && refused.contains("remove the link"),
+            refused.contains("history is a link, but") && refused.contains("replace the link"),
             "{refused}"
         );
     }
@@ -199,6 +199,8 @@ fn a_link_in_place_of_a_temporary_file_is_not_followed() {
     let begun = format!(".turnout-{}-filter.json.tmp", std::process::id());
     std::os::unix::fs::symlink(&mine, folder.path().join(begun)).expect("a link");
     let filter = folder.path().join("filter.json");
-    assert!(crate::files::replace(&filter, crate::folder::Links::Followed, b"{}").is_err());
+    assert!(
+        crate::atomic_file::replace(&filter, crate::folder_handle::Links::Followed, b"{}").is_err()
+    );
     assert_eq!(fs::read_to_string(mine).expect("a file"), "mine");
 }

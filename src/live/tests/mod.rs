@@ -12,9 +12,9 @@ use serde_json::Value;
 use tempfile::TempDir;
 use turnout_core::Time;
 
-use crate::{Author, Directory, Given, Outcome};
+use crate::{Author, Directory, Outcome, PluginOverrides};
 
-pub(super) const WASM: Given<'static> = Given {
+pub(super) const WASM: PluginOverrides<'static> = PluginOverrides {
     wasm: Some("/filter.wasm"),
     inbound: None,
     headers: None,
@@ -48,19 +48,22 @@ pub(super) fn folder() -> (TempDir, Directory) {
 pub(super) fn apply(directory: &Directory, revision: &str, outcome: Outcome) {
     let change = directory.apply(&policy(revision), WASM, &author());
     let mut change = change.expect("written");
-    directory.settle(&mut change, outcome, &[]);
+    directory.record_outcome(&mut change, outcome, &[]);
 }
 
 /// The policy in `filter.json`.
 pub(super) fn active_policy(directory: &Directory) -> Value {
-    let in_force = directory.in_force().expect("a folder").expect("a policy");
+    let in_force = directory
+        .active_policy()
+        .expect("a folder")
+        .expect("a policy");
     serde_json::from_str(&in_force.policy).expect("JSON")
 }
 
 #[track_caller]
 pub(super) fn assert_halts(directory: &Directory, revision: &str) {
     let change = directory.halt(&author()).expect("halted");
-    assert!(!change.is_already, "{change:?}");
+    assert!(!change.is_unchanged, "{change:?}");
     let policy = active_policy(directory);
     assert_eq!(policy["halted"], true);
     assert_eq!(policy["revision"], revision);

@@ -7,8 +7,8 @@ use proptest::prelude::*;
 use tempfile::TempDir;
 use turnout_core::{EmittedHeaders, RecordLevel, Time};
 
-use crate::edit::Text;
-use crate::{Author, Change, Directory, Error, Given, Intent, Outcome, Target, What};
+use crate::policy_text::PolicyText;
+use crate::{Action, Author, Change, Directory, Error, Intent, Outcome, PluginOverrides, Target};
 
 pub(super) const POLICIES: usize = 4;
 
@@ -24,8 +24,8 @@ pub(super) fn policy(number: usize) -> String {
 }
 
 /// The plugin options of a policy.
-pub(super) fn given(number: usize) -> Given<'static> {
-    Given {
+pub(super) fn given(number: usize) -> PluginOverrides<'static> {
+    PluginOverrides {
         wasm: Some("/filter.wasm"),
         inbound: None,
         headers: Some(headers(number)),
@@ -115,8 +115,8 @@ pub(super) enum Expected {
     Changed,
     Already,
     Refused,
-    NothingInForce,
-    NothingBefore,
+    NoActivePolicy,
+    NoEarlierPolicy,
     HaltsItself,
 }
 
@@ -128,8 +128,8 @@ impl Model {
     }
 
     pub(super) fn expect(&mut self, command: &Command, to: Option<u64>) -> Expected {
-        let stays_halted = self.is_halted() && !command.resumes();
-        let own = |number: usize| (number, number == 3 || stays_halted);
+        let keeps_halt = self.is_halted() && !command.resumes();
+        let own = |number: usize| (number, number == 3 || keeps_halt);
         let top = self.stack.last().copied();
         match command {
             Command::ApplyAndResume(3) => return Expected::HaltsItself,
@@ -153,7 +153,7 @@ impl Model {
             Command::Halt | Command::Resume => {
                 let halted = matches!(command, Command::Halt);
                 match self.stack.last_mut() {
-                    None => return Expected::NothingInForce,
+                    None => return Expected::NoActivePolicy,
                     // A policy that halts itself may still be rejected, a halt may not.
                     Some((3, true)) if halted && self.is_unsettled => {}
                     Some(top) if top.1 == halted => return Expected::Already,
@@ -162,16 +162,16 @@ impl Model {
             }
             Command::Rollback | Command::RollbackAndResume => {
                 match self.stack.len() {
-                    0 => return Expected::NothingInForce,
-                    1 => return Expected::NothingBefore,
+                    0 => return Expected::NoActivePolicy,
+                    1 => return Expected::NoEarlierPolicy,
                     _ => drop(self.stack.pop()),
                 }
-                self.turn_top(stays_halted, command);
+                self.turn_top(keeps_halt, command);
             }
             Command::To(_) => {
                 let before = self.stack.clone();
                 self.stack.clone_from(&self.entries[&to.expect("an entry")]);
-                self.turn_top(stays_halted, command);
+                self.turn_top(keeps_halt, command);
                 if before.last() == self.stack.last() {
                     self.stack = before;
                     return Expected::Already;
@@ -182,9 +182,9 @@ impl Model {
     }
 
     /// The target of a rollback is halted if it was halted then or if the folder is halted.
-    fn turn_top(&mut self, stays_halted: bool, command: &Command) {
+    fn turn_top(&mut self, keeps_halt: bool, command: &Command) {
         if let Some((_, halted)) = self.stack.last_mut() {
-            *halted = (*halted || stays_halted) && !command.resumes();
+            *halted = (*halted || keeps_halt) && !command.resumes();
         }
     }
 }
@@ -208,8 +208,8 @@ pub(super) fn carry_out(
         Command::Refused(number) => {
             let change = directory.apply(&policy(*number), given(*number), &author);
             let mut change = change?;
-            if !change.is_already {
-                directory.settle(&mut change, Outcome::Rejected, &["no".into()]);
+            if !change.is_unchanged {
+                directory.record_outcome(&mut change, Outcome::Rejected, &["no".into()]);
             }
             Ok(change)
         }
@@ -248,7 +248,7 @@ pub(super) fn filter(directory: &Directory) -> Option<Vec<u8>> {
 pub(super) fn active_policy(
     directory: &Directory,
 ) -> Option<(String, EmittedHeaders, RecordLevel)> {
-    let in_force = directory.in_force().expect("a folder");
+    let in_force = directory.active_policy().expect("a folder");
     in_force.map(|in_force| {
         let plugin = in_force.plugin;
         (in_force.policy, plugin.headers, plugin.record_level)
@@ -268,7 +268,7 @@ pub(super) fn is_unsettled(directory: &Directory) -> bool {
     let rows = log.map_or(Vec::new(), |log| log.rows);
     let in_place = rows.into_iter().find(|row| row.is_in_place);
     in_place.is_some_and(|row| {
-        row.entry.what != What::Halt
+        row.entry.action != Action::Halt
             && matches!(row.entry.outcome, Outcome::Begun | Outcome::Written)
     })
 }
@@ -276,7 +276,7 @@ pub(super) fn is_unsettled(directory: &Directory) -> bool {
 pub(super) fn wanted(stack: &Stack) -> Option<(String, EmittedHeaders, RecordLevel)> {
     let (number, halted) = stack.last()?;
     let policy = policy(*number);
-    let text = Text::with_halted(&policy, *halted).expect("a policy");
+    let text = PolicyText::with_halted(&policy, *halted).expect("a policy");
     Some((
         text.text.into_owned(),
         headers(*number),
@@ -305,11 +305,11 @@ pub(super) fn check(directory: &Directory, model: &mut Model, command: &Command)
     let expected = model.expect(command, to);
     let result = carry_out(directory, command, to);
     let found = match &result {
-        Ok(change) if change.is_already => Expected::Already,
+        Ok(change) if change.is_unchanged => Expected::Already,
         Ok(change) if change.entry.outcome == Outcome::Rejected => Expected::Refused,
         Ok(_) => Expected::Changed,
-        Err(Error::NothingInForce { .. }) => Expected::NothingInForce,
-        Err(Error::NothingBefore { .. }) => Expected::NothingBefore,
+        Err(Error::NoActivePolicy { .. }) => Expected::NoActivePolicy,
+        Err(Error::NoEarlierPolicy { .. }) => Expected::NoEarlierPolicy,
         Err(Error::HaltsItself) => Expected::HaltsItself,
         Err(error) => panic!("{command:?}: {error}"),
     };
@@ -350,7 +350,7 @@ pub(super) fn check_after(directory: &Directory, model: &mut Model, command: &Co
     let log = directory.log(1_000).expect("a log");
     let new = log.rows.len().saturating_sub(known);
     for row in log.rows.iter().take(new) {
-        if row.entry.what == What::Found {
+        if row.entry.action == Action::Found {
             assert!(new > 1 || row.is_in_place, "found, and nothing else done");
         }
     }

@@ -32,7 +32,7 @@ fn routines() -> impl Strategy<Value = Vec<(Routine, Option<Fault>)>> {
     let outcomes = prop::option::of(prop::sample::select(vec![
         Outcome::Accepted,
         Outcome::Rejected,
-        Outcome::Divided,
+        Outcome::PartiallyApplied,
         Outcome::Unconfirmed,
     ]));
     let routine = prop_oneof![
@@ -76,7 +76,7 @@ fn go_about(directory: &Directory, routine: &Routine, before: &mut BeforeHalt) {
         Routine::Apply(number, outcome) => {
             let change = directory.apply(&policy(*number), given(*number), &author);
             if let (Ok(mut change), Some(outcome)) = (change, outcome) {
-                directory.settle(&mut change, *outcome, &["no".into()]);
+                directory.record_outcome(&mut change, *outcome, &["no".into()]);
             }
         }
         Routine::Rollback => drop(directory.rollback(&Target::Before, &author)),
@@ -86,7 +86,7 @@ fn go_about(directory: &Directory, routine: &Routine, before: &mut BeforeHalt) {
         Routine::Halt => drop(directory.halt(&author)),
         Routine::Look => {
             drop(directory.log(10));
-            drop(directory.in_force());
+            drop(directory.active_policy());
             drop(directory.remembered());
         }
         Routine::Preview(number) => {
@@ -105,7 +105,7 @@ fn go_about(directory: &Directory, routine: &Routine, before: &mut BeforeHalt) {
             }
         }
         Routine::LateRefusal => {
-            drop(directory.settle(&mut before.change, Outcome::Rejected, &["no".into()]));
+            drop(directory.record_outcome(&mut before.change, Outcome::Rejected, &["no".into()]));
         }
         Routine::BadApply => drop(directory.apply("{", given(0), &author)),
         Routine::Remember => drop(directory.remember(&["http://127.0.0.1:1".into()])),

@@ -1,3 +1,3 @@
 //! What the unit tests of this crate share.
 
-pub(crate) mod sample;
+pub(crate) mod sample_views;

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use turnout_live::{Change, Outcome, Preview, Proxy, Settled, Verdict, What};
+use turnout_live::{Action, Change, Outcome, Preview, ProxyResult, ProxyState, RecordedOutcome};
 use turnout_text::escape_for_terminal;
 
 use crate::support::policy_changes::Changes;
@@ -32,9 +32,9 @@ pub(super) struct ChangeReport<'a> {
     pub(super) changes: Option<&'a Changes>,
     pub(super) change: &'a Change,
     pub(super) asked: &'a ProxySource,
-    pub(super) results: &'a [Proxy],
+    pub(super) results: &'a [ProxyResult],
     pub(super) outcome: Outcome,
-    pub(super) settled: Option<&'a Settled>,
+    pub(super) recorded: Option<&'a RecordedOutcome>,
 }
 
 impl ProxySource {
@@ -91,19 +91,19 @@ impl ChangeReport<'_> {
         let entry = &self.change.entry;
         let (revision, number) = (escape_for_terminal(&entry.revision), entry.sequence);
         let filter = &self.filter;
-        let mut text = match (self.change.is_already, entry.what) {
+        let mut text = match (self.change.is_unchanged, entry.action) {
             (true, _) if entry.halted => {
                 format!("{filter} already has {revision}, which is halted; nothing was written\n")
             }
             (true, _) => format!("{filter} already has {revision}; nothing was written\n"),
-            (_, What::Rollback) => {
+            (_, Action::Rollback) => {
                 format!("rolled back to {revision}, written to {filter} (entry {number})\n")
             }
             _ => format!("{revision} written to {filter} (entry {number})\n"),
         };
         if self.change.keeps_halt {
-            text.push_str(match entry.what {
-                What::Rollback => {
+            text.push_str(match entry.action {
+                Action::Rollback => {
                     "still halted: proxies that run it send everyone to v1; `turnout resume` or \
                      `turnout rollback --resume` lifts the halt\n"
                 }
@@ -112,7 +112,7 @@ impl ChangeReport<'_> {
                      `turnout apply --resume` lifts the halt\n"
                 }
             });
-        } else if !self.change.is_already && entry.halted && !self.is_halt {
+        } else if !self.change.is_unchanged && entry.halted && !self.is_halt {
             text.push_str(
                 "it is halted: proxies that run it send everyone to v1; `turnout resume` lifts the halt\n",
             );
@@ -122,11 +122,11 @@ impl ChangeReport<'_> {
 
     /// Which proxies confirm a halt. Only for those, the text says that everyone is on v1.
     fn confirmed(&self) -> String {
-        let (confirmed, others): (Vec<&Proxy>, Vec<&Proxy>) = self
+        let (confirmed, others): (Vec<&ProxyResult>, Vec<&ProxyResult>) = self
             .results
             .iter()
-            .partition(|proxy| proxy.verdict == Verdict::Accepted);
-        let names = |proxies: &[&Proxy]| {
+            .partition(|proxy| proxy.verdict == ProxyState::Accepted);
+        let names = |proxies: &[&ProxyResult]| {
             let names = proxies
                 .iter()
                 .map(|proxy| escape_for_terminal(&proxy.admin));
@@ -151,38 +151,39 @@ impl ChangeReport<'_> {
         }
     }
 
-    fn sentence(&self, verdict: &Verdict) -> String {
+    fn sentence(&self, verdict: &ProxyState) -> String {
         let instead = |running: &Option<String>| match running {
             Some(revision) => format!("; it runs {}", escape_for_terminal(revision)),
             None => String::new(),
         };
         match verdict {
-            Verdict::Accepted => "accepted".into(),
-            Verdict::Rejected { running } => format!("rejected{}", instead(running)),
-            Verdict::Unconfirmed { running } => format!(
+            ProxyState::Accepted => "accepted".into(),
+            ProxyState::Rejected { running } => format!("rejected{}", instead(running)),
+            ProxyState::Unconfirmed { running } => format!(
                 "not confirmed within {:?}{}; does it watch {}?",
                 self.timeout,
                 instead(running),
                 self.filter
             ),
-            Verdict::NotDiscovered { .. } | Verdict::NotEnvoy(_) | Verdict::Unreachable(_) => {
-                verdict
-                    .readiness()
-                    .map_or_else(String::new, |it| it.to_string())
-            }
+            ProxyState::NotDiscovered { .. }
+            | ProxyState::NotEnvoy(_)
+            | ProxyState::Unreachable(_) => verdict
+                .readiness()
+                .map_or_else(String::new, |it| it.to_string()),
         }
     }
 
     fn restored(&self) -> Option<&String> {
-        self.settled.and_then(|settled| settled.put_back.as_ref())
+        self.recorded
+            .and_then(|recorded| recorded.restored.as_ref())
     }
 
     /// Prints why proxies refused the policy. `has_log`: whether `--log` is set.
     pub(super) fn print_reasons(&self, has_log: bool) {
-        let reasons = self.settled.map(|settled| settled.reasons.as_slice());
+        let reasons = self.recorded.map(|recorded| recorded.reasons.as_slice());
         let reasons = reasons.unwrap_or_default();
-        let reasons_of = self.settled.and_then(|settled| settled.reasons_of);
-        match (reasons_of, reasons) {
+        let reasons_of_entry = self.recorded.and_then(|recorded| recorded.reasons_of_entry);
+        match (reasons_of_entry, reasons) {
             (_, []) if has_log => {
                 print_note(
                     "Envoy's log has no reason for the refusal; is it the log of that proxy?",
@@ -203,13 +204,13 @@ impl ChangeReport<'_> {
         let entry = &self.change.entry;
         let proxies = self.results.iter().map(|proxy| {
             let running = match &proxy.verdict {
-                Verdict::Accepted => Some(&entry.revision),
-                Verdict::Rejected { running } | Verdict::Unconfirmed { running } => {
+                ProxyState::Accepted => Some(&entry.revision),
+                ProxyState::Rejected { running } | ProxyState::Unconfirmed { running } => {
                     running.as_ref()
                 }
-                Verdict::NotDiscovered { .. } | Verdict::NotEnvoy(_) | Verdict::Unreachable(_) => {
-                    None
-                }
+                ProxyState::NotDiscovered { .. }
+                | ProxyState::NotEnvoy(_)
+                | ProxyState::Unreachable(_) => None,
             };
             json!({
                 "admin": proxy.admin,
@@ -219,25 +220,26 @@ impl ChangeReport<'_> {
             })
         });
         let names = |confirmed: bool| -> Vec<&String> {
-            let is_wanted = |proxy: &&Proxy| (proxy.verdict == Verdict::Accepted) == confirmed;
+            let is_wanted =
+                |proxy: &&ProxyResult| (proxy.verdict == ProxyState::Accepted) == confirmed;
             let proxies = self.results.iter().filter(is_wanted);
             proxies.map(|proxy| &proxy.admin).collect()
         };
-        let settled = self.settled;
+        let recorded = self.recorded;
         let report = json!({
-            "action": entry.what.as_str(),
+            "action": entry.action.as_str(),
             "sequence": entry.sequence,
             "revision": entry.revision,
             "number": entry.number,
             "halted": entry.halted,
             "keeps_halt": self.change.keeps_halt,
-            "unchanged": self.change.is_already,
+            "unchanged": self.change.is_unchanged,
             "outcome": self.outcome.as_str(),
             "changes": self.changes.map(Changes::to_json).unwrap_or_default(),
             "violations": [],
             "restored": self.restored(),
-            "reasons": settled.map(|settled| settled.reasons.as_slice()).unwrap_or_default(),
-            "reasons_of_entry": settled.and_then(|settled| settled.reasons_of),
+            "reasons": recorded.map(|recorded| recorded.reasons.as_slice()).unwrap_or_default(),
+            "reasons_of_entry": recorded.and_then(|recorded| recorded.reasons_of_entry),
             "asked": self.asked.as_str(),
             "confirmed": names(true),
             "not_confirmed": names(false),

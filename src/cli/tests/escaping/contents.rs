@@ -374,7 +374,7 @@ fn lists_and_logs() -> Vec<Case> {
 }
 
 fn histories() -> Vec<Case> {
-    let entry = r#"{"sequence":9,"when":"2026-11-21T13:00:00Z","who":"w","what":"apply","why":"y","revision":"r9","number":9,
+    let entry = r#"{"sequence":9,"when":"2026-11-21T13:00:00Z","who":"w","action":"apply","why":"y","revision":"r9","number":9,
         "halted":false,"wasm":"/f.wasm","inbound":"strip","before":1,"back_to":null,"outcome":"rejected","reasons":["r"],
         "policy":{}}"#;
     let admins = r#"{"admins":["127.0.0.1:1"]}"#;

@@ -62,7 +62,7 @@ fn of_forty_applies_at_once_each_is_whole_in_the_history_or_has_given_up() {
                 assert_eq!(code, Some(2), "{}", stderr(output));
                 let said = stderr(output);
                 assert!(
-                    said.contains("is changing the policy and does not end"),
+                    said.contains("is changing the policy and does not finish"),
                     "{said}"
                 );
             }

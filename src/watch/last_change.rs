@@ -1,22 +1,22 @@
-//! What was done last to the policy of the proxies, from the folder of `turnout apply`.
+//! Describes the last change of the policy, from the history in the folder of `turnout apply`.
 
 use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
 use std::time::SystemTime;
 
-use turnout_live::{Directory, Entry, What};
+use turnout_live::{Action, Directory, HistoryEntry};
 
-/// The folder, and what it said last: a policy of megabytes is not read every second.
+/// The folder, with the last description. It is read again only when it has changed.
 #[derive(Debug)]
-pub(crate) struct History {
+pub(crate) struct LastChange {
     directory: Directory,
     last: Mutex<(Stamp, Option<String>)>,
 }
 
-/// When `filter.json` and the history were changed.
+/// The modification times of `filter.json` and of the history.
 type Stamp = [Option<SystemTime>; 2];
 
-impl History {
+impl LastChange {
     pub(crate) fn new(directory: Directory) -> Self {
         Self {
             directory,
@@ -24,14 +24,14 @@ impl History {
         }
     }
 
-    /// In one line; `None` where there is no history.
-    pub(crate) fn last_change(&self) -> Option<String> {
+    /// Describes the last change in one line, or returns `None` if there is no history.
+    pub(crate) fn describe(&self) -> Option<String> {
         let stamp = self.stamp();
         let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
         if last.0 != stamp {
             let log = self.directory.log(1).ok();
             let newest = log.and_then(|log| log.rows.into_iter().next());
-            *last = (stamp, newest.map(|row| in_words(&row.entry)));
+            *last = (stamp, newest.map(|row| describe_entry(&row.entry)));
         }
         last.1.clone()
     }
@@ -44,14 +44,14 @@ impl History {
     }
 }
 
-fn in_words(entry: &Entry) -> String {
-    let to_or_of = match entry.what {
-        What::Rollback => "to",
+fn describe_entry(entry: &HistoryEntry) -> String {
+    let to_or_of = match entry.action {
+        Action::Rollback => "to",
         _ => "of",
     };
     let mut words = format!(
         "{} {to_or_of} {} at {}, {}",
-        entry.what, entry.revision, entry.when, entry.outcome
+        entry.action, entry.revision, entry.when, entry.outcome
     );
     if let Some(who) = &entry.who {
         words.push_str(&format!(", by {who}"));

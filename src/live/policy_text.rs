@@ -1,7 +1,7 @@
-//! Halting in the text of a policy: one field is written, and the revision; nothing else changes.
+//! Halts and resumes a policy in its text: sets `halted` and the revision, and changes nothing else.
 //!
-//! A policy may be megabytes, and who halts is in a hurry. So its fields are found by one pass that
-//! looks into none of them.
+//! A policy may have megabytes, and a halt is urgent, so one pass finds the fields without parsing their
+//! values.
 
 use std::borrow::Cow;
 use std::ops::Range;
@@ -13,20 +13,20 @@ use turnout_core::Revision;
 const HALTED: &str = "-halted";
 const RESUMED: &str = "-resumed";
 
-/// A policy's text and what its head says.
+/// The text of a policy, with its revision and whether it is halted.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Text<'p> {
+pub(crate) struct PolicyText<'p> {
     pub(crate) text: Cow<'p, str>,
     pub(crate) revision: Revision,
     pub(crate) halted: bool,
 }
 
-/// The text is no JSON object, or a field is not what it has to be.
+/// The text is not a JSON object, or a field has the wrong type.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct NoPolicy;
+pub(crate) struct NotAPolicy;
 
-impl<'p> Text<'p> {
-    pub(crate) fn read(text: &'p str) -> Result<Self, NoPolicy> {
+impl<'p> PolicyText<'p> {
+    pub(crate) fn read(text: &'p str) -> Result<Self, NotAPolicy> {
         let fields = Fields::read(text)?;
         Ok(Self {
             text: Cow::Borrowed(text),
@@ -35,12 +35,12 @@ impl<'p> Text<'p> {
         })
     }
 
-    /// The same policy, halted or not. Its revision says which: `r1` and `r1-halted`, and of a
-    /// policy that came halted, `r2` and `r2-resumed`.
-    pub(crate) fn with_halted(text: &'p str, halted: bool) -> Result<Self, NoPolicy> {
+    /// Returns the same policy, halted or resumed. The revision changes from `r1` to `r1-halted` and back; that
+    /// of a policy that was applied halted, from `r2` to `r2-resumed` and back.
+    pub(crate) fn with_halted(text: &'p str, halted: bool) -> Result<Self, NotAPolicy> {
         let fields = Fields::read(text)?;
         if fields.0.is_empty() {
-            return Err(NoPolicy);
+            return Err(NotAPolicy);
         }
         let own = fields.revision(text)?;
         if fields.halted()? == halted {
@@ -51,7 +51,7 @@ impl<'p> Text<'p> {
             });
         }
         let word = if halted { "true" } else { "false" };
-        let revision = turned(own.as_str(), halted)
+        let revision = toggled_revision(own.as_str(), halted)
             .unwrap_or_else(|| Revision::of_text(&format!("{word} {text}")));
         let quoted = format!("\"{revision}\"");
         let edited = fields.with(text, [("halted", word), ("revision", &quoted)])?;
@@ -63,8 +63,8 @@ impl<'p> Text<'p> {
     }
 }
 
-/// What a revision is called halted, or resumed; `None` when that would be too long.
-pub(crate) fn turned(revision: &str, halted: bool) -> Option<Revision> {
+/// Returns the revision of the same policy halted or resumed, or `None` if it would be too long.
+pub(crate) fn toggled_revision(revision: &str, halted: bool) -> Option<Revision> {
     let (added, removed) = match halted {
         true => (HALTED, RESUMED),
         false => (RESUMED, HALTED),
@@ -73,12 +73,12 @@ pub(crate) fn turned(revision: &str, halted: bool) -> Option<Revision> {
     before.or_else(|| Revision::from_name(&[revision, added].concat()))
 }
 
-/// The fields of a policy, in their order, none looked into.
+/// The fields of a policy in order, with unparsed values.
 struct Fields<'p>(Vec<(Cow<'p, str>, &'p RawValue)>);
 
 impl<'p> Fields<'p> {
-    fn read(text: &'p str) -> Result<Self, NoPolicy> {
-        serde_json::from_str(text).map_err(|_| NoPolicy)
+    fn read(text: &'p str) -> Result<Self, NotAPolicy> {
+        serde_json::from_str(text).map_err(|_| NotAPolicy)
     }
 
     fn raw(&self, name: &str) -> Option<&'p str> {
@@ -87,16 +87,16 @@ impl<'p> Fields<'p> {
         field.map(|(_, value)| value.get())
     }
 
-    /// Where the value of a field stands in the text that was read.
+    /// Returns the position of a field's value in the text.
     fn span(&self, text: &str, name: &str) -> Option<Range<usize>> {
         let raw = self.raw(name)?;
         let start = raw.as_ptr().addr().checked_sub(text.as_ptr().addr())?;
         Some(start..start.saturating_add(raw.len()))
     }
 
-    /// The text with these values for fields of the whole. A new field comes first.
-    fn with(&self, text: &str, new: [(&str, &str); 2]) -> Result<String, NoPolicy> {
-        let first = text.find('{').ok_or(NoPolicy)?.saturating_add(1);
+    /// Returns the text with new values for these top-level fields. A new field comes first.
+    fn with(&self, text: &str, new: [(&str, &str); 2]) -> Result<String, NotAPolicy> {
+        let first = text.find('{').ok_or(NotAPolicy)?.saturating_add(1);
         let mut edits: Vec<(Range<usize>, String)> = Vec::new();
         for (name, value) in new {
             edits.push(match self.span(text, name) {
@@ -108,28 +108,28 @@ impl<'p> Fields<'p> {
         let mut edited = String::with_capacity(text.len().saturating_add(100));
         let mut taken = 0;
         for (span, value) in edits {
-            edited.push_str(text.get(taken..span.start).ok_or(NoPolicy)?);
+            edited.push_str(text.get(taken..span.start).ok_or(NotAPolicy)?);
             edited.push_str(&value);
             taken = span.end;
         }
-        edited.push_str(text.get(taken..).ok_or(NoPolicy)?);
+        edited.push_str(text.get(taken..).ok_or(NotAPolicy)?);
         Ok(edited)
     }
 
-    fn halted(&self) -> Result<bool, NoPolicy> {
+    fn halted(&self) -> Result<bool, NotAPolicy> {
         match self.raw("halted") {
             None | Some("false") => Ok(false),
             Some("true") => Ok(true),
-            Some(_) => Err(NoPolicy),
+            Some(_) => Err(NotAPolicy),
         }
     }
 
-    fn revision(&self, text: &str) -> Result<Revision, NoPolicy> {
+    fn revision(&self, text: &str) -> Result<Revision, NotAPolicy> {
         let Some(raw) = self.raw("revision") else {
             return Ok(Revision::of_text(text));
         };
-        let given: String = serde_json::from_str(raw).map_err(|_| NoPolicy)?;
-        Revision::from_name(&given).ok_or(NoPolicy)
+        let given: String = serde_json::from_str(raw).map_err(|_| NotAPolicy)?;
+        Revision::from_name(&given).ok_or(NotAPolicy)
     }
 }
 
@@ -157,7 +157,7 @@ impl<'de: 'p, 'p> Deserialize<'de> for Fields<'p> {
     }
 }
 
-/// A name is borrowed where it has no escapes.
+/// The name of a field, borrowed if it has no escapes.
 #[derive(serde::Deserialize)]
 struct Name<'p>(#[serde(borrow)] Cow<'p, str>);
 
@@ -166,7 +166,7 @@ mod tests {
     use super::*;
 
     fn halted(text: &str, halted: bool) -> (String, String) {
-        let text = Text::with_halted(text, halted).unwrap();
+        let text = PolicyText::with_halted(text, halted).unwrap();
         (text.text.to_string(), text.revision.to_string())
     }
 
@@ -230,9 +230,13 @@ mod tests {
             r#"{"revision": 7}"#,
             r#"{"revision": "a b"}"#,
         ] {
-            assert_eq!(Text::with_halted(text, true), Err(NoPolicy), "{text}");
+            assert_eq!(
+                PolicyText::with_halted(text, true),
+                Err(NotAPolicy),
+                "{text}"
+            );
         }
-        // No policy either, but JSON all the same as long as something follows.
-        assert_eq!(Text::with_halted("{}", true), Err(NoPolicy));
+        // Not a policy, but valid JSON.
+        assert_eq!(PolicyText::with_halted("{}", true), Err(NotAPolicy));
     }
 }

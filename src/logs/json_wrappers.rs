@@ -9,10 +9,10 @@ use serde_json::value::RawValue;
 use crate::wrapper::Wrapper;
 use crate::{Inner, Layer, logger};
 
-/// Where Docker and containerd cut lines, in bytes.
+/// The length at which Docker and containerd split lines, in bytes.
 const CUT: usize = 16 << 10;
 
-/// Fields in which collectors put the line that they were given, the surest first.
+/// The fields in which collectors put the original line, the most reliable first.
 const LINE: [&str; 13] = [
     "log",
     "message",
@@ -29,7 +29,7 @@ const LINE: [&str; 13] = [
     "Message",
 ];
 
-/// Objects in which collectors put the fields of the line's own object.
+/// The objects in which collectors put the fields of a line that is JSON.
 const INSIDE: [&str; 7] = [
     "jsonPayload",
     "body",
@@ -40,7 +40,7 @@ const INSIDE: [&str; 7] = [
     "fields",
 ];
 
-/// Where OpenTelemetry keeps log records, from the outside to the inside.
+/// The fields that lead to the log records of OpenTelemetry, from the outside in.
 const OTLP: [&str; 4] = [
     "resourceLogs",
     "scopeLogs",
@@ -48,18 +48,18 @@ const OTLP: [&str; 4] = [
     "logRecords",
 ];
 
-/// What a collector that writes files has in them besides log records.
+/// The other signals in the files of an OpenTelemetry collector.
 const OTHER_SIGNALS: [&str; 3] = ["resourceSpans", "resourceMetrics", "resourceProfiles"];
 
-/// The fields of a JSON object, of which most are never looked at.
+/// The fields of a JSON object, with unparsed values.
 pub(crate) type Fields<'a> = BTreeMap<String, &'a RawValue>;
 
-/// The fields of a line that is a JSON object.
+/// Parses a line that is a JSON object.
 pub(crate) fn fields(line: &[u8]) -> Option<Fields<'_>> {
     serde_json::from_slice(line).ok()
 }
 
-/// The text of a field.
+/// Returns the text of a field.
 pub(crate) fn string(fields: &Fields<'_>, name: &str) -> Option<String> {
     let raw = fields.get(name)?.get();
     raw.starts_with('"')
@@ -67,7 +67,7 @@ pub(crate) fn string(fields: &Fields<'_>, name: &str) -> Option<String> {
         .flatten()
 }
 
-/// Takes one wrapper off a line.
+/// Removes one wrapper from a line.
 pub(crate) fn peel(line: &[u8]) -> Option<Layer<'_>> {
     let fields = fields(line)?;
     let mut otlp_names = OTLP.iter().chain(&OTHER_SIGNALS);
@@ -96,7 +96,7 @@ fn is_set(fields: &Fields<'_>, name: &str) -> bool {
         .is_some_and(|value| matches!(value.get(), "true" | "\"true\"" | "\"1\"" | "1"))
 }
 
-/// `{"log":"…\n","stream":"stdout","time":"…"}`, and `attrs` where labels are logged.
+/// `{"log":"…\n","stream":"stdout","time":"…"}`, and `attrs` if labels are logged.
 fn docker(fields: &Fields<'_>) -> Option<Layer<'static>> {
     let known = ["log", "stream", "time", "attrs"];
     let is_docker = fields.contains_key("time")
@@ -112,7 +112,7 @@ fn docker(fields: &Fields<'_>) -> Option<Layer<'static>> {
     })
 }
 
-/// `journalctl -o json`, which writes bytes as numbers where they are not printable.
+/// `journalctl -o json`, which writes a text with unprintable bytes as a list of numbers.
 fn journal(fields: &Fields<'_>) -> Option<Layer<'static>> {
     let raw = fields.get("MESSAGE")?.get();
     let message: Vec<u8> = match raw.starts_with('[') {
@@ -145,7 +145,7 @@ fn collector(fields: &Fields<'_>) -> Option<Layer<'static>> {
             ..layer(Wrapper::Collector, text)
         });
     }
-    // The line was itself JSON, and the collector has taken it apart.
+    // The original line was JSON, and the collector has parsed it.
     let inside = INSIDE.iter().find_map(|name| {
         let raw = fields.get(*name)?.get();
         raw.starts_with('{').then(|| raw.to_owned())
@@ -156,7 +156,7 @@ fn collector(fields: &Fields<'_>) -> Option<Layer<'static>> {
     })
 }
 
-/// Whether a field says that the line was written to standard output.
+/// Whether a field marks the line as standard output.
 fn is_stdout(fields: &Fields<'_>) -> bool {
     let is_it = |name: &str| {
         string(fields, name).is_some_and(|value| value == "stdout" || value.ends_with("/stdout"))
@@ -172,7 +172,7 @@ fn is_stdout(fields: &Fields<'_>) -> bool {
         || is_label()
 }
 
-/// The bodies of all log records of a batch.
+/// Returns the bodies of all log records of a batch.
 fn otlp(line: &[u8]) -> Option<Layer<'static>> {
     let batch: Value = serde_json::from_slice(line).ok()?;
     let mut layer = Layer::new(Wrapper::Otlp, Vec::new());
@@ -182,7 +182,7 @@ fn otlp(line: &[u8]) -> Option<Layer<'static>> {
 }
 
 fn records(value: &Value, is_exported: bool, texts: &mut Vec<Inner<'static>>) {
-    // The name that the filter gives to the scope of its records; no client chooses a scope.
+    // The filter sets the scope of its records. A client cannot set it.
     let scope = value.pointer("/scope/name").and_then(Value::as_str);
     let is_exported = is_exported || scope == Some("turnout");
     for name in OTLP {
@@ -203,7 +203,7 @@ fn records(value: &Value, is_exported: bool, texts: &mut Vec<Inner<'static>>) {
     }
 }
 
-/// Whether an attribute of a log record says that the line was written to standard output.
+/// Whether an attribute of a log record marks the line as standard output.
 fn is_of_stdout(record: &Value) -> bool {
     let attributes = record.get("attributes").and_then(Value::as_array);
     attributes.into_iter().flatten().any(|attribute| {

@@ -1,5 +1,5 @@
-//! The limit of the bytes that a proxy holds as a number in JSON, as `filter.json` and the history hold it.
-//! The limit is the default where the field is absent.
+//! Serializes the limit of held bytes as a number, for `filter.json` and the history. An absent field means the
+//! default.
 
 use serde::de::Error;
 use serde::{Deserialize, Deserializer, Serializer};

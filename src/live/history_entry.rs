@@ -1,49 +1,49 @@
-//! One change of the policy, as the history keeps it.
+//! One change of the policy, as an entry of the history.
 
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 use turnout_core::{EmittedHeaders, Inbound, MaxHeldBytes, RecordLevel};
 
-use crate::installed::Plugin;
-use crate::{max_held_bytes, record_level, written};
+use crate::filter_file::Plugin;
+use crate::{serde_emitted_headers, serde_max_held_bytes, serde_record_level};
 
-/// What was done.
+/// What a change did.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum What {
-    /// A policy was given.
+pub enum Action {
+    /// A policy was applied.
     Apply,
-    /// One of before was put in force again.
+    /// An earlier policy became active again.
     Rollback,
     /// Everyone was sent to v1.
     Halt,
-    /// That was taken back.
+    /// A halt ended.
     Resume,
-    /// Somebody else wrote `filter.json`; this is what a later command found.
+    /// Something else wrote `filter.json`, and a later command found it.
     Found,
 }
 
-/// What became of it.
+/// The outcome of a change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Outcome {
-    /// It was about to be written. Such an entry stays where a command was killed.
+    /// It was about to be written. An entry keeps this outcome if the command was killed.
     Begun,
     /// Written, and no proxy was asked.
     Written,
     /// Every proxy that was asked runs it.
     Accepted,
-    /// Every proxy that answered refused it.
+    /// Every proxy that responded rejected it.
     Rejected,
-    /// Some proxies run it, others refused it.
-    Divided,
-    /// No proxy refused it, and not all said in time that they run it.
+    /// Some proxies run it, others rejected it.
+    PartiallyApplied,
+    /// No proxy rejected it, but not all confirmed in time that they run it.
     Unconfirmed,
 }
 
-impl What {
-    /// As in the history.
+impl Action {
+    /// Returns the word in the history and in JSON.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -57,7 +57,7 @@ impl What {
 }
 
 impl Outcome {
-    /// As in the history.
+    /// Returns the word in the history and in JSON.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -65,19 +65,19 @@ impl Outcome {
             Self::Written => "written",
             Self::Accepted => "accepted",
             Self::Rejected => "rejected",
-            Self::Divided => "divided",
+            Self::PartiallyApplied => "partially_applied",
             Self::Unconfirmed => "unconfirmed",
         }
     }
 
-    /// Whether any proxy is known to have refused it: nothing goes back to such a policy.
+    /// Whether any proxy rejected it. A rollback never returns to such a policy.
     #[must_use]
     pub const fn is_refused(self) -> bool {
-        matches!(self, Self::Rejected | Self::Divided)
+        matches!(self, Self::Rejected | Self::PartiallyApplied)
     }
 }
 
-impl fmt::Display for What {
+impl fmt::Display for Action {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.as_str())
     }
@@ -89,55 +89,55 @@ impl fmt::Display for Outcome {
     }
 }
 
-/// One change. A file of the history is one of these, in JSON.
+/// One change of the policy. Each JSON file in the history has one.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Entry {
-    /// From 1; each is larger than all before.
+pub struct HistoryEntry {
+    /// Its number. The first entry has 1, and the numbers increase.
     pub sequence: u64,
-    /// RFC 3339, in UTC.
+    /// When it was done: RFC 3339, in UTC.
     pub when: String,
-    /// Who did it, as far as the system knows.
+    /// Who did it, if known.
     pub who: Option<String>,
     /// What was done.
-    pub what: What,
-    /// Why, in their words.
+    pub action: Action,
+    /// Why, in the words of that person.
     pub why: Option<String>,
-    /// The revision that was put in force.
+    /// The revision that became active.
     pub revision: String,
-    /// The same as a number, as the gauge shows it.
+    /// The number of the revision, as the gauge has it.
     pub number: u64,
     /// Whether everyone is on v1.
     pub halted: bool,
-    /// Where the proxies find the filter.
+    /// The path of the filter on the proxies.
     pub wasm: String,
     /// `strip` or `trust`.
     pub inbound: String,
-    /// Which headers the proxies write. Older entries do not say it: all.
-    #[serde(default, with = "written")]
+    /// The headers that the proxies write. It is all of them in older entries, which have no such field.
+    #[serde(default, with = "serde_emitted_headers")]
     pub headers: EmittedHeaders,
     /// The level of their records in Envoy's log. It is `info` in older entries, which have no such field.
-    #[serde(default, with = "record_level")]
+    #[serde(default, with = "serde_record_level")]
     pub record_level: RecordLevel,
-    /// How many bytes they hold in one worker at most. It is the default in older entries, which have no such
+    /// The limit of bytes that one worker holds. It is the default in older entries, which have no such
     /// field.
-    #[serde(default, with = "max_held_bytes")]
+    #[serde(default, with = "serde_max_held_bytes")]
     pub max_held_bytes: MaxHeldBytes,
-    /// The policy's text, by its hash, as it was before it was halted or resumed.
+    /// The hash of the policy's text from before a halt or resume.
     pub policy: String,
     /// The hash of `filter.json`.
     pub filter: String,
-    /// The entry that a rollback goes back to.
+    /// The entry that a rollback returns to.
     pub before: Option<u64>,
-    /// Of a rollback: the entry that it went back to.
+    /// For a rollback, the entry that it returned to.
     pub back_to: Option<u64>,
-    /// What became of it.
+    /// Its outcome.
     pub outcome: Outcome,
-    /// Why proxies refused it.
+    /// Why proxies rejected it.
     pub reasons: Vec<String>,
 }
 
-impl Entry {
+impl HistoryEntry {
     pub(crate) fn plugin(&self) -> Plugin {
         Plugin {
             wasm: self.wasm.clone(),
@@ -151,16 +151,16 @@ impl Entry {
         }
     }
 
-    /// Whether both are states of one policy.
-    pub(crate) fn is_state_of(&self, other: &Self) -> bool {
+    /// Whether both have the same policy and plugin settings, halted or not.
+    pub(crate) fn has_same_policy_as(&self, other: &Self) -> bool {
         self.policy == other.policy && self.plugin() == other.plugin()
     }
 
-    /// Reads a file of the history. The error says what is wrong with it.
+    /// Parses a file of the history. The error says what is wrong with it.
     pub(crate) fn read(text: &[u8], sequence: u64) -> Result<Self, String> {
         let entry: Self =
             serde_json::from_slice(text).map_err(|error| format!("it is damaged ({error})"))?;
-        // What goes back always goes to earlier ones, so it comes to an end.
+        // Only references to earlier entries are valid, so following them ends.
         let is_earlier = |other: Option<u64>| other.is_none_or(|other| other < sequence);
         let is_known = matches!(entry.inbound.as_str(), "strip" | "trust");
         match entry.sequence == sequence && is_earlier(entry.before) && is_known {
@@ -176,13 +176,13 @@ mod tests {
 
     use super::*;
 
-    fn entry(headers: Option<Value>) -> Result<Entry, String> {
+    fn entry(headers: Option<Value>) -> Result<HistoryEntry, String> {
         entry_with(&[("headers", headers)])
     }
 
-    fn entry_with(given: &[(&str, Option<Value>)]) -> Result<Entry, String> {
+    fn entry_with(given: &[(&str, Option<Value>)]) -> Result<HistoryEntry, String> {
         let mut entry = json!({
-            "sequence": 1, "when": "", "who": null, "what": "apply", "why": null, "revision": "a",
+            "sequence": 1, "when": "", "who": null, "action": "apply", "why": null, "revision": "a",
             "number": 1, "halted": false, "wasm": "/f.wasm", "inbound": "trust", "policy": "p",
             "filter": "f", "before": null, "back_to": null, "outcome": "written", "reasons": [],
         });
@@ -190,11 +190,11 @@ mod tests {
             let fields = entry.as_object_mut().unwrap();
             fields.extend(value.clone().map(|value| ((*field).into(), value)));
         }
-        Entry::read(entry.to_string().as_bytes(), 1)
+        HistoryEntry::read(entry.to_string().as_bytes(), 1)
     }
 
     #[test]
-    fn an_older_entry_says_nothing_of_headers_and_a_newer_one_always() {
+    fn an_older_entry_has_no_headers_and_a_newer_one_always_has() {
         let older = entry(None).unwrap();
         assert_eq!(older.headers, EmittedHeaders::ALL);
         let newer = serde_json::to_value(&older).unwrap();
@@ -205,8 +205,8 @@ mod tests {
         assert_eq!(some.plugin().headers, some.headers);
         let written = serde_json::to_value(&some).unwrap();
         assert_eq!(written["headers"], json!(["cluster", "decision"]));
-        // Another proxy is to be told.
-        assert!(!some.is_state_of(&older));
+        // The proxies have to receive the change.
+        assert!(!some.has_same_policy_as(&older));
         for bad in [
             json!(["decision"]),
             json!([]),
@@ -229,7 +229,7 @@ mod tests {
         assert_eq!(at_warn.plugin().record_level, RecordLevel::Warn);
         let written = serde_json::to_value(&at_warn).unwrap();
         assert_eq!(written["record_level"], json!("warn"));
-        assert!(!at_warn.is_state_of(&older));
+        assert!(!at_warn.has_same_policy_as(&older));
         for bad in [json!("warning"), json!(3), json!(null)] {
             let error = entry_with(&[("record_level", Some(bad))]).unwrap_err();
             assert!(error.starts_with("it is damaged ("), "{error}");
@@ -245,7 +245,7 @@ mod tests {
 
         let less = entry_with(&[("max_held_bytes", Some(json!(20_000_000)))]).unwrap();
         assert_eq!(less.plugin().max_held_bytes.get(), 20_000_000);
-        assert!(!less.is_state_of(&older));
+        assert!(!less.has_same_policy_as(&older));
         for bad in [json!("67108864"), json!(3), json!(null)] {
             let error = entry_with(&[("max_held_bytes", Some(bad))]).unwrap_err();
             assert!(error.starts_with("it is damaged ("), "{error}");

@@ -1,10 +1,11 @@
-//! An open folder. Files are made, renamed and removed in it even if somebody replaces its path with a link.
+//! An open folder. Creating, renaming and removing files uses the open folder, even if its path is replaced with a
+//! link meanwhile.
 
 use std::fs::{File, Permissions};
 use std::io;
 use std::path::Path;
 
-/// Whether a folder may be a link to one.
+/// Whether a link to a folder is followed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Links {
     Followed,
@@ -12,19 +13,19 @@ pub(crate) enum Links {
 }
 
 #[cfg(unix)]
-pub(crate) use unix::Folder;
+pub(crate) use unix::FolderHandle;
 
 #[cfg(not(unix))]
-pub(crate) use other::Folder;
+pub(crate) use other::FolderHandle;
 
-/// Opens a file for reading, and no link and no pipe in its place.
+/// Opens a regular file for reading. A link or a pipe is an error.
 #[cfg(unix)]
 pub(crate) fn open_file(path: &Path) -> io::Result<File> {
     use rustix::fs::{CWD, Mode, OFlags, openat};
     let flags = OFlags::RDONLY | unix::CAREFUL;
     let file = openat(CWD, path, flags, Mode::empty()).map_err(|error| {
         match error == rustix::io::Errno::LOOP {
-            true => io::Error::other("it is a link; put the file itself in its place"),
+            true => io::Error::other("it is a link; replace it with the file"),
             false => io::Error::from(error),
         }
     })?;
@@ -54,16 +55,16 @@ mod unix {
 
     use super::{File, Links, Path, Permissions, io};
 
-    /// A link is refused, and a pipe is not waited for.
+    /// Refuses links, and does not wait for the writer of a pipe.
     pub(super) const CAREFUL: OFlags = OFlags::NOFOLLOW
         .union(OFlags::NONBLOCK)
         .union(OFlags::NOCTTY)
         .union(OFlags::CLOEXEC);
 
     #[derive(Debug)]
-    pub(crate) struct Folder(OwnedFd);
+    pub(crate) struct FolderHandle(OwnedFd);
 
-    impl Folder {
+    impl FolderHandle {
         pub(crate) fn open(path: &Path, links: Links) -> io::Result<Self> {
             let path = match path.as_os_str().is_empty() {
                 true => Path::new("."),
@@ -77,13 +78,13 @@ mod unix {
             Ok(Self(open(path, flags, Mode::empty())?))
         }
 
-        /// Makes a file. What is there already is not opened.
+        /// Creates a file. It is an error if the file exists.
         pub(crate) fn create_new(&self, name: &OsStr) -> io::Result<File> {
             let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | CAREFUL;
             Ok(File::from(openat(&self.0, name, flags, Mode::from(0o666))?))
         }
 
-        /// Of a file that is there, and is no link.
+        /// Returns the permissions of an existing regular file.
         #[cfg_attr(
             target_os = "linux",
             expect(clippy::useless_conversion, reason = "other systems have another type")
@@ -103,7 +104,7 @@ mod unix {
             Ok(unlinkat(&self.0, name, AtFlags::empty())?)
         }
 
-        /// Waits until the disk has its names. Not every file system can.
+        /// Waits until the folder is on disk, on file systems that support it.
         pub(crate) fn sync(&self) {
             let _ = rustix::fs::fsync(&self.0);
         }
@@ -119,9 +120,9 @@ mod other {
     use super::{File, Links, Path, Permissions, io};
 
     #[derive(Debug)]
-    pub(crate) struct Folder(PathBuf);
+    pub(crate) struct FolderHandle(PathBuf);
 
-    impl Folder {
+    impl FolderHandle {
         pub(crate) fn open(path: &Path, links: Links) -> io::Result<Self> {
             let there = fs::symlink_metadata(path)?;
             match links == Links::Refused && there.is_symlink() {

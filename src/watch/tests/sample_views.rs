@@ -3,11 +3,11 @@
 
 use turnout_core::{Configuration, Reason, Time, Treatment};
 
-use crate::standings::{Listed, Standing};
+use crate::rollout_status::{CountedPolicy, RolloutStatus};
 use crate::view::{ClusterView, ProxyView, RolloutView, Traffic, View};
 
 /// Where accounts of a rollout `r` stand.
-pub(crate) fn standing(halted: bool, mode: &str, rules: &str) -> Standing {
+pub(crate) fn status(halted: bool, mode: &str, rules: &str) -> RolloutStatus {
     let configuration = format!(
         r#"{{ "policy": {{ "version": 1, "account": {{ "from": [ {{ "header": "x-account-sid" }} ], "format": "sid" }},
             "segments": {{ "hvc": {{ "accounts": ["AC{:032x}", "AC{:032x}"] }} }}, "halted": {halted},
@@ -17,12 +17,12 @@ pub(crate) fn standing(halted: bool, mode: &str, rules: &str) -> Standing {
     let plan = Configuration::from_json(configuration.as_bytes())
         .unwrap()
         .plan;
-    let mut listed = Listed::new(plan);
-    listed.standings(Time::from_seconds(0))[0].1.clone()
+    let mut listed = CountedPolicy::new(plan);
+    listed.statuses(Time::from_seconds(0))[0].1.clone()
 }
 
-pub(crate) fn half() -> Standing {
-    standing(
+pub(crate) fn half() -> RolloutStatus {
+    status(
         false,
         "split",
         r#"[{ "when": { "not_in": ["hvc"] }, "accounts": 50, "requests": 10 }]"#,
@@ -41,8 +41,8 @@ pub(crate) fn traffic(v1: u64, v2: u64) -> Traffic {
 }
 
 pub(crate) fn rollout(name: &str) -> RolloutView {
-    let cluster = |version, name: &str, all, failed| ClusterView {
-        version,
+    let cluster = |treatment, name: &str, all, failed| ClusterView {
+        treatment,
         name: name.to_owned(),
         is_known: true,
         recent: [all, failed],
@@ -52,7 +52,7 @@ pub(crate) fn rollout(name: &str) -> RolloutView {
     };
     RolloutView {
         name: name.to_owned(),
-        standings: vec![(1, half())],
+        statuses: vec![(1, half())],
         recent: traffic(285, 15),
         since: traffic(2_851, 149),
         clusters: vec![
@@ -66,10 +66,10 @@ pub(crate) fn rollout(name: &str) -> RolloutView {
 pub(crate) fn proxy(port: u16) -> ProxyView {
     ProxyView {
         admin: format!("http://10.0.0.7:{port}"),
-        answers: Some(true),
+        responds: Some(true),
         revision: Some("2026-11-21.3".to_owned()),
         number: Some(7),
-        came: Some(Time::from_seconds(1_795_266_053)),
+        policy_since: Some(Time::from_seconds(1_795_266_053)),
         uptime: Some(7_300),
         ..ProxyView::default()
     }
@@ -96,7 +96,7 @@ pub(crate) fn troubled() -> View {
     view.proxies[0].restarts = 1;
     view.proxies.push(ProxyView {
         admin: "http://10.0.0.8:9901".into(),
-        answers: Some(false),
+        responds: Some(false),
         error: Some("cannot read it: Connection refused\u{1b}]0;title\u{7}".into()),
         ..ProxyView::default()
     });
@@ -106,9 +106,7 @@ pub(crate) fn troubled() -> View {
         ..proxy(9903)
     });
     let rollout = &mut view.rollouts[0];
-    rollout
-        .standings
-        .push((1, standing(true, "split", "[{ }]")));
+    rollout.statuses.push((1, status(true, "split", "[{ }]")));
     rollout.clusters[1].is_known = false;
     let malformed = (Treatment::V1, Reason::MalformedAccount);
     rollout.since.decisions.insert(malformed, 12);

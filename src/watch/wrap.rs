@@ -1,16 +1,16 @@
-//! Pieces of text that flow into lines of a width.
+//! Wraps pieces of text into lines.
 
 use ratatui::style::{Modifier, Style, Stylize};
 use ratatui::text::{Line, Span};
 use turnout_text::escape_for_terminal;
 
 const GAP: &str = "   ";
-/// What is in a column of its own at the left.
+/// The width of the label column on the left.
 const LABEL: usize = 12;
-/// What is cut is shown to be.
+/// The mark where text is cut off.
 const CUT: &str = "…";
 
-/// Text of others, or of ours: nothing of it commands the terminal.
+/// Text from any source, escaped for a terminal.
 pub(crate) fn text(text: impl AsRef<str>) -> Span<'static> {
     Span::raw(escape_for_terminal(text.as_ref()))
 }
@@ -23,18 +23,18 @@ pub(crate) fn dim(words: impl AsRef<str>) -> Span<'static> {
     text(words).dim()
 }
 
-/// What must not be overlooked, also without colours.
+/// A warning: red and bold, so that it stands out without colours too.
 pub(crate) fn loud(words: impl AsRef<str>) -> Span<'static> {
     text(words).style(Style::new().red().add_modifier(Modifier::BOLD))
 }
 
-/// Lines of a width.
-pub(crate) struct Flow {
+/// Wraps pieces of text into lines of a width.
+pub(crate) struct LineWrapper {
     width: usize,
     pub(crate) lines: Vec<Line<'static>>,
 }
 
-impl Flow {
+impl LineWrapper {
     pub(crate) fn new(width: u16) -> Self {
         Self {
             width: usize::from(width).max(1),
@@ -50,19 +50,19 @@ impl Flow {
         self.lines.push(Line::default());
     }
 
-    /// One piece after the other, from the left.
+    /// Adds a line of pieces.
     pub(crate) fn pieces(&mut self, pieces: Vec<Span<'static>>) {
-        self.flow(Vec::new(), 2, pieces);
+        self.wrap(Vec::new(), 2, pieces);
     }
 
-    /// Beside a word in the column at the left.
+    /// Adds a line of pieces with a label on the left.
     pub(crate) fn labelled(&mut self, label: &str, pieces: Vec<Span<'static>>) {
         let width = LABEL.saturating_sub(2);
         let label = text(format!("  {label:<width$}"));
-        self.flow(vec![label], LABEL, pieces);
+        self.wrap(vec![label], LABEL, pieces);
     }
 
-    fn flow(&mut self, begin: Vec<Span<'static>>, indent: usize, pieces: Vec<Span<'static>>) {
+    fn wrap(&mut self, begin: Vec<Span<'static>>, indent: usize, pieces: Vec<Span<'static>>) {
         let mut line = Line::from(begin);
         let mut is_begun = false;
         for piece in pieces {
@@ -84,7 +84,7 @@ impl Flow {
         self.lines.push(line);
     }
 
-    /// A piece that is longer than a line goes on in the next one, at a space if there is one.
+    /// Adds a piece. If it is longer than the line, it continues on the next one, if possible after a space.
     fn fill(&mut self, line: &mut Line<'static>, piece: Span<'static>, left: usize, indent: usize) {
         let style = piece.style;
         let mut rest = piece.content.into_owned();
@@ -110,7 +110,7 @@ impl Flow {
     }
 }
 
-/// The beginning that fits, and the rest; between words if there are several.
+/// Splits a text into the part that fits and the rest, if possible between words.
 fn split(text: &str, width: usize) -> (String, String) {
     let mut used = 0_usize;
     let mut end = 0;
@@ -135,17 +135,17 @@ fn split(text: &str, width: usize) -> (String, String) {
 mod tests {
     use super::*;
 
-    fn flown(width: u16, pieces: &[&str]) -> Vec<String> {
-        let mut flow = Flow::new(width);
-        flow.labelled("errors", pieces.iter().map(text).collect());
-        flow.lines.iter().map(ToString::to_string).collect()
+    fn wrapped(width: u16, pieces: &[&str]) -> Vec<String> {
+        let mut wrapper = LineWrapper::new(width);
+        wrapper.labelled("errors", pieces.iter().map(text).collect());
+        wrapper.lines.iter().map(ToString::to_string).collect()
     }
 
     #[test]
     fn pieces_go_on_in_the_next_line() {
-        assert_eq!(flown(40, &["one", "two"]), ["  errors    one   two"]);
+        assert_eq!(wrapped(40, &["one", "two"]), ["  errors    one   two"]);
         assert_eq!(
-            flown(24, &["one", "two", "three", "four"]),
+            wrapped(24, &["one", "two", "three", "four"]),
             ["  errors    one   two", "            three   four"]
         );
     }
@@ -154,7 +154,7 @@ mod tests {
     fn no_line_is_longer_than_the_width() {
         let long = "a sentence that is a good deal longer than the line is, andonewordthatislong日本語日本語";
         for width in 0..60 {
-            for line in flown(width, &[long, "\u{1b}[2J", long]) {
+            for line in wrapped(width, &[long, "\u{1b}[2J", long]) {
                 assert!(!line.contains('\u{1b}'), "{line}");
                 let is_label = usize::from(width) < LABEL + 2;
                 assert!(

@@ -1,36 +1,36 @@
 //! Joins lines that a container runtime has split, and reads batches.
 
-use crate::{Around, MOST_LAYERS, Unwrapped, line_without_end, peel};
+use crate::{LineContext, MOST_LAYERS, Unwrapped, line_without_end, peel};
 
-/// Lines that may be open at a time, one of each stream.
+/// The largest number of incomplete lines at a time, one per stream.
 const MOST_OPEN: usize = 64;
-/// Bytes of a joined line.
+/// The limit of a joined line, in bytes.
 const MOST_BYTES: usize = 1 << 20;
 
-/// Unwraps the lines of one input, in their order.
+/// Unwraps the lines of one input, in order.
 #[derive(Debug, Default)]
 pub struct Unwrapper {
-    /// By stream: the parts so far.
+    /// The parts so far, by stream.
     open: Vec<(Vec<u8>, Vec<u8>)>,
     dropped: u64,
 }
 
 impl Unwrapper {
-    /// Hands over the lines that this one completes: usually one, none where it goes on in a later one,
-    /// and many where it is a batch.
+    /// Passes on the lines that this one completes: usually one, none if it continues in a later line, and several
+    /// if it is a batch.
     pub fn line(&mut self, line: &[u8], take: &mut dyn FnMut(&Unwrapped<'_>)) {
         let stream = Vec::new();
         let line = line_without_end(line);
-        self.peeled(line, stream, Around::default(), 0, take);
+        self.peeled(line, stream, LineContext::default(), 0, take);
     }
 
-    /// Whether the last line of a stream goes on in a later one.
+    /// Whether the last line of any stream is incomplete.
     #[must_use]
     pub fn has_open_lines(&self) -> bool {
         !self.open.is_empty()
     }
 
-    /// How many lines had no end, once all lines were read.
+    /// Returns the number of incomplete lines, after all lines were read.
     #[must_use]
     pub fn dropped(&self) -> u64 {
         let open = u64::try_from(self.open.len()).unwrap_or(u64::MAX);
@@ -41,13 +41,13 @@ impl Unwrapper {
         &mut self,
         line: &[u8],
         mut stream: Vec<u8>,
-        around: Around,
+        context: LineContext,
         depth: usize,
         take: &mut dyn FnMut(&Unwrapped<'_>),
     ) {
         let layer = (depth < MOST_LAYERS).then(|| peel(line)).flatten();
         let Some(mut layer) = layer else {
-            take(&Unwrapped::new(line.into(), around));
+            take(&Unwrapped::new(line.into(), context));
             return;
         };
         let texts = std::mem::take(&mut layer.texts);
@@ -55,12 +55,12 @@ impl Unwrapper {
         stream.append(&mut layer.stream);
         let depth = depth.saturating_add(1);
         for inner in texts {
-            let around = around.and(&layer, &inner);
+            let context = context.and(&layer, &inner);
             match self.join(&stream, &inner.text, layer.continues) {
                 Joined::Open => {}
-                Joined::Alone => self.peeled(&inner.text, stream.clone(), around, depth, take),
+                Joined::Alone => self.peeled(&inner.text, stream.clone(), context, depth, take),
                 Joined::Whole(whole) => {
-                    self.peeled(&whole, stream.clone(), around, depth, take);
+                    self.peeled(&whole, stream.clone(), context, depth, take);
                 }
             }
         }
@@ -81,7 +81,7 @@ impl Unwrapper {
             (Some(index), true) => {
                 if let Some((_, parts)) = self.open.get_mut(index) {
                     let is_short = parts.len().saturating_add(text.len()) <= MOST_BYTES;
-                    // A longer line loses its end, and nobody takes it for a whole one.
+                    // A longer line is cut off, so it cannot be mistaken for a complete one.
                     parts.extend_from_slice(if is_short { text } else { b"" });
                 }
                 Joined::Open
@@ -96,9 +96,9 @@ impl Unwrapper {
 }
 
 enum Joined {
-    /// It goes on in a later line.
+    /// It continues in a later line.
     Open,
-    /// It is a whole line by itself.
+    /// It is a complete line.
     Alone,
     Whole(Vec<u8>),
 }

@@ -1,5 +1,5 @@
-//! The level of a proxy's records as a word in JSON, as `filter.json` and the history hold it. The level
-//! is `info` where the field is absent.
+//! Serializes the log level of shadow records as a word, for `filter.json` and the history. An absent field
+//! means `info`.
 
 use serde::de::Error;
 use serde::{Deserialize, Deserializer, Serializer};

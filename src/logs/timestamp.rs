@@ -1,6 +1,6 @@
-//! Times at the beginning of lines.
+//! Timestamps at the beginning of lines.
 
-/// Splits `2026-11-21T03:00:00.123456789Z` off, also with a zone such as `+0100` or `+01:00`.
+/// Strips `2026-11-21T03:00:00.123456789Z`, also with a zone such as `+0100` or `+01:00`.
 pub(crate) fn rfc3339(line: &[u8]) -> Option<(&[u8], &[u8])> {
     let rest = pattern(line, b"dddd-dd-ddTdd:dd:dd")?;
     let rest = fraction(rest);
@@ -12,7 +12,7 @@ pub(crate) fn rfc3339(line: &[u8]) -> Option<(&[u8], &[u8])> {
     line.split_at_checked(line.len().saturating_sub(rest.len()))
 }
 
-/// Splits off the times of `journalctl`'s text forms that are not RFC 3339, and that of syslog.
+/// Strips the timestamps of `journalctl`'s text formats that are not RFC 3339, and that of syslog.
 pub(crate) fn journal(line: &[u8]) -> Option<&[u8]> {
     let short = || {
         let (month, rest) = line.split_at_checked(3)?;
@@ -35,7 +35,7 @@ pub(crate) fn journal(line: &[u8]) -> Option<&[u8]> {
     short().or_else(full).or_else(monotonic).or_else(unix)
 }
 
-/// Splits a word off that ends before a blank.
+/// Splits off a word that ends before a blank.
 pub(crate) fn word(text: &[u8]) -> Option<(&[u8], &[u8])> {
     let end = text.iter().position(|byte| *byte == b' ')?;
     let (word, rest) = text
@@ -44,7 +44,7 @@ pub(crate) fn word(text: &[u8]) -> Option<(&[u8], &[u8])> {
     Some((word, rest.get(1..)?))
 }
 
-/// `1795232300.123456`.
+/// Strips seconds since 1970: `1795232300.123456`.
 fn seconds(text: &[u8]) -> Option<&[u8]> {
     let rest = digits(text);
     let behind = digits(rest.strip_prefix(b".")?);
@@ -59,13 +59,13 @@ fn fraction(text: &[u8]) -> &[u8] {
     }
 }
 
-/// Without the digits that it begins with.
+/// Strips leading digits.
 pub(crate) fn digits(text: &[u8]) -> &[u8] {
     let end = text.iter().position(|byte| !byte.is_ascii_digit());
     text.get(end.unwrap_or(text.len())..).unwrap_or_default()
 }
 
-/// What follows the pattern, in which `d` is a digit.
+/// Strips a pattern, in which `d` is a digit.
 pub(crate) fn pattern<'a>(text: &'a [u8], pattern: &[u8]) -> Option<&'a [u8]> {
     let (beginning, rest) = text.split_at_checked(pattern.len())?;
     let fits = |(byte, wanted): (&u8, &u8)| match wanted {

@@ -1,56 +1,55 @@
-//! How many accounts stand on v2: the part of those that no segment lists, and of each segment how
-//! many.
+//! The status of a rollout: its mode, and how many accounts take v2, by segment.
 
 use std::collections::BTreeMap;
 
 use turnout_core::{Account, Fraction, Mode, Plan, Rollout, Time, Unsegmented};
 
-/// So many accounts are drawn one by one, of all rollouts together. Beyond, a segment's count is
-/// left out.
-const MOST_DRAWN: usize = 20_000_000;
+/// The largest number of accounts to bucket one by one, over all rollouts. Beyond that, the counts of segments
+/// are left out.
+const MAX_BUCKETED_ACCOUNTS: usize = 20_000_000;
 
-/// What a rollout does with its accounts at one moment.
+/// The status of a rollout at one moment.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Standing {
-    /// How far the rollout has come.
+pub struct RolloutStatus {
+    /// The mode of the rollout.
     pub mode: Mode,
-    /// Everyone takes v1, in all rollouts.
+    /// Whether the policy is halted: everyone takes v1, in all rollouts.
     pub is_halted: bool,
-    /// The accounts of no segment. In the modes `dark` and `shadow` they would take v2, and take v1.
-    pub unlisted: Unsegmented,
-    /// In the order of the policy.
-    pub segments: Vec<Segment>,
+    /// The outcome for accounts in no segment. In the modes `dark` and `shadow` it is only recorded.
+    pub unsegmented: Unsegmented,
+    /// The segments, in the order of the policy.
+    pub segments: Vec<SegmentStatus>,
     /// The clusters of v1 and v2.
     pub clusters: [String; 2],
 }
 
-/// The listed accounts of a segment.
+/// The accounts of a segment.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Segment {
-    /// As in the policy.
+pub struct SegmentStatus {
+    /// The name of the segment.
     pub name: String,
-    /// Those of which some requests take v2, in the modes `dark` and `shadow` would; `None` where
-    /// there are too many to count.
+    /// How many accounts have requests decided v2, or `None` if there are too many to count. In the modes `dark`
+    /// and `shadow`, the decision is only recorded.
     pub on_v2: Option<u64>,
-    /// How many it lists.
+    /// How many accounts it has.
     pub accounts: u64,
 }
 
-/// A policy with its listed accounts by the segments that they are in: one rule has all that are in
-/// the same ones.
+/// A policy with the accounts of its segments, grouped by the set of segments that they are in. The same rule
+/// applies to all accounts of a group.
 #[derive(Debug)]
-pub(crate) struct Listed {
+pub(crate) struct CountedPolicy {
     plan: Plan,
     groups: BTreeMap<Vec<usize>, Vec<Vec<u8>>>,
     sizes: Vec<u64>,
-    /// What was counted last, and for which percentages.
-    counted: Option<(Percentages, Vec<(String, Standing)>)>,
+    /// The last result, and the percentages that it is for.
+    counted: Option<(Percentages, Vec<(String, RolloutStatus)>)>,
 }
 
-/// Of accounts and of requests, in millionths, rule by rule.
+/// The percentages of accounts and of requests of each rule, in millionths.
 type Percentages = Vec<[u32; 2]>;
 
-impl Listed {
+impl CountedPolicy {
     pub(crate) fn new(plan: Plan) -> Self {
         let mut groups: BTreeMap<Vec<usize>, Vec<Vec<u8>>> = BTreeMap::new();
         let mut sizes = Vec::new();
@@ -81,8 +80,8 @@ impl Listed {
         &self.plan
     }
 
-    /// Where the accounts of each rollout stand. It is counted anew only when a ramp has taken a step.
-    pub(crate) fn standings(&mut self, at: Time) -> &[(String, Standing)] {
+    /// Returns the status of each rollout. Accounts are counted again only when a ramp has changed a percentage.
+    pub(crate) fn statuses(&mut self, at: Time) -> &[(String, RolloutStatus)] {
         let percentages: Percentages = self
             .plan
             .rollouts()
@@ -92,20 +91,18 @@ impl Listed {
             .collect();
         let is_counted = |(of, _): &(Percentages, _)| *of == percentages;
         if !self.counted.as_ref().is_some_and(is_counted) {
-            let mut left = MOST_DRAWN;
+            let mut left = MAX_BUCKETED_ACCOUNTS;
             let rollouts = self.plan.rollouts().iter();
-            let standings = rollouts.map(|rollout| {
-                let standing = self.standing(rollout, at, &mut left);
-                (rollout.name.clone(), standing)
+            let statuses = rollouts.map(|rollout| {
+                let status = self.status(rollout, at, &mut left);
+                (rollout.name.clone(), status)
             });
-            self.counted = Some((percentages, standings.collect()));
+            self.counted = Some((percentages, statuses.collect()));
         }
-        self.counted
-            .as_ref()
-            .map_or(&[], |(_, standings)| standings)
+        self.counted.as_ref().map_or(&[], |(_, statuses)| statuses)
     }
 
-    fn standing(&self, rollout: &Rollout, at: Time, left: &mut usize) -> Standing {
+    fn status(&self, rollout: &Rollout, at: Time, left: &mut usize) -> RolloutStatus {
         let mut on_v2: Vec<Option<u64>> = vec![Some(0); self.sizes.len()];
         for (within, accounts) in &self.groups {
             let counted = self.on_v2(rollout, accounts, at, left);
@@ -117,12 +114,12 @@ impl Listed {
         }
         let names = self.plan.segment_names().iter();
         let segments = names.zip(&self.sizes).zip(on_v2);
-        Standing {
+        RolloutStatus {
             mode: rollout.mode,
             is_halted: self.plan.is_halted(),
-            unlisted: self.plan.unsegmented(rollout, at),
+            unsegmented: self.plan.unsegmented(rollout, at),
             segments: segments
-                .map(|((name, accounts), on_v2)| Segment {
+                .map(|((name, accounts), on_v2)| SegmentStatus {
                     name: name.clone(),
                     on_v2,
                     accounts: *accounts,
@@ -132,7 +129,7 @@ impl Listed {
         }
     }
 
-    /// How many of these, which one rule has, take v2.
+    /// Counts the accounts of a group that take v2.
     fn on_v2(
         &self,
         rollout: &Rollout,
@@ -143,18 +140,18 @@ impl Listed {
         let all = u64::try_from(accounts.len()).ok()?;
         let first = self.is_on_v2(rollout, accounts.first()?, at)?;
         let first_account = self.plan.account(accounts.first()?)?;
-        let standing = self
+        let status = self
             .plan
             .account_outcome(rollout, &Account::Known(first_account), at);
-        let fractions = standing
+        let fractions = status
             .rule
             .and_then(|rule| rollout.rule_fractions(at).nth(rule));
-        // Without a percentage that draws, all fare as the first one.
-        let draws = |fraction: &Fraction| ![Fraction::NONE, Fraction::ALL].contains(fraction);
-        let draws = fractions
+        // Unless a percentage splits the group, every account has the same outcome as the first one.
+        let splits = |fraction: &Fraction| ![Fraction::NONE, Fraction::ALL].contains(fraction);
+        let splits = fractions
             .flatten()
-            .is_some_and(|[accounts, _]| draws(&accounts));
-        if !draws {
+            .is_some_and(|[accounts, _]| splits(&accounts));
+        if !splits {
             *left = left.checked_sub(1)?;
             return Some(if first { all } else { 0 });
         }
@@ -167,24 +164,24 @@ impl Listed {
 
     fn is_on_v2(&self, rollout: &Rollout, account: &[u8], at: Time) -> Option<bool> {
         let account = self.plan.account(account)?;
-        let standing = self
+        let status = self
             .plan
             .account_outcome(rollout, &Account::Known(account), at);
-        Some(standing.requests.is_some())
+        Some(status.requests.is_some())
     }
 }
 
-impl Standing {
-    /// The part of the accounts of no segment that v2 answers.
+impl RolloutStatus {
+    /// Returns the percentage of accounts in no segment that v2 serves.
     #[must_use]
     pub fn served(&self) -> Fraction {
         match self.is_recorded_only() {
             true => Fraction::NONE,
-            false => self.unlisted.accounts,
+            false => self.unsegmented.accounts,
         }
     }
 
-    /// In the modes `dark` and `shadow` the decision is recorded, and v1 answers.
+    /// Whether decisions are only recorded, because the mode is `dark` or `shadow`, and v1 serves all requests.
     #[must_use]
     pub fn is_recorded_only(&self) -> bool {
         matches!(self.mode, Mode::Dark | Mode::Shadow)
@@ -195,7 +192,7 @@ impl Standing {
 mod tests {
     use super::*;
 
-    fn listed(mode: &str, rules: &str) -> Listed {
+    fn listed(mode: &str, rules: &str) -> CountedPolicy {
         let sids = |numbers: std::ops::Range<u32>| {
             let sids: Vec<_> = numbers.map(|n| format!("\"AC{n:032x}\"")).collect();
             sids.join(",")
@@ -207,18 +204,18 @@ mod tests {
             sids(0..10),
             sids(5..1005),
         );
-        Listed::new(Plan::from_json(&policy).unwrap())
+        CountedPolicy::new(Plan::from_json(&policy).unwrap())
     }
 
     fn counts(mode: &str, rules: &str) -> Vec<u64> {
         let mut listed = listed(mode, rules);
-        let standings = listed.standings(Time::from_seconds(0));
-        let segments = standings[0].1.segments.iter();
+        let statuses = listed.statuses(Time::from_seconds(0));
+        let segments = statuses[0].1.segments.iter();
         segments.map(|segment| segment.on_v2.unwrap()).collect()
     }
 
     #[test]
-    fn listed_accounts_are_counted_in_each_of_their_segments() {
+    fn accounts_are_counted_in_each_of_their_segments() {
         assert_eq!(
             counts("split", r#"[{ "when": { "in": ["hvc"] } }]"#),
             [10, 5]
@@ -259,8 +256,8 @@ mod tests {
         let ramp = r#"[{ "accounts": [{ "from": "1970-01-01T00:00:10Z", "percent": 100 }] }]"#;
         let mut listed = listed("split", ramp);
         let mut at = |seconds| {
-            let standings = listed.standings(Time::from_seconds(seconds));
-            standings[0].1.segments[0].on_v2
+            let statuses = listed.statuses(Time::from_seconds(seconds));
+            statuses[0].1.segments[0].on_v2
         };
         assert_eq!([at(9), at(10), at(9)], [Some(0), Some(10), Some(0)]);
     }

@@ -1,15 +1,15 @@
-//! Where no terminal is: one report, or one line for each rollout.
+//! Formats a view as plain text: one report, or one line for each rollout.
 
 use ratatui::style::{Color, Modifier};
 use ratatui::text::{Line, Span};
 use turnout_core::Treatment;
 use turnout_text::{escape_for_terminal, percent};
 
-use crate::draw::{differing, lines, warnings};
-use crate::share::{fraction, rate};
+use crate::format::{fraction, rate};
+use crate::lines::{differing, lines, warnings};
 use crate::view::{RolloutView, View};
 
-/// What a terminal shows, as text of a width.
+/// Formats a view as a terminal shows it, as text of this width.
 #[must_use]
 pub fn report(view: &View, width: u16) -> String {
     let lines = lines(view, width);
@@ -19,7 +19,7 @@ pub fn report(view: &View, width: u16) -> String {
     lines.collect()
 }
 
-/// As [`report`], line by line, with the marks by which a terminal shows bold and colours.
+/// Same as [`report`], as lines with the escape sequences for bold and colours.
 #[must_use]
 pub fn styled(view: &View, width: u16) -> Vec<String> {
     let lines = lines(view, width);
@@ -44,9 +44,9 @@ fn marked(span: &Span<'_>) -> String {
     }
 }
 
-/// A line for each rollout, and before them one for each thing that must not be overlooked.
+/// Formats one line for each warning, then one for each rollout.
 #[must_use]
-pub fn one_line_each(view: &View) -> String {
+pub fn one_line_per_rollout(view: &View) -> String {
     let mut text = String::new();
     let mut say =
         |line: &str| text.push_str(&format!("{} {}\n", view.at, escape_for_terminal(line)));
@@ -69,12 +69,15 @@ pub fn one_line_each(view: &View) -> String {
 
 fn line_of(view: &View, rollout: &RolloutView) -> String {
     let mut words = vec![rollout.name.clone()];
-    for (_, standing) in &rollout.standings {
-        if standing.is_halted {
+    for (_, status) in &rollout.statuses {
+        if status.is_halted {
             words.push("halted".to_owned());
         }
-        words.push(standing.mode.as_str().to_owned());
-        words.push(format!("accounts {}", fraction(standing.unlisted.accounts)));
+        words.push(status.mode.as_str().to_owned());
+        words.push(format!(
+            "accounts {}",
+            fraction(status.unsegmented.accounts)
+        ));
     }
     let recent = &rollout.recent;
     let share = percent(recent.of(Treatment::V2), recent.requests());
@@ -86,7 +89,7 @@ fn line_of(view: &View, rollout: &RolloutView) -> String {
         let [all, failed] = cluster.recent;
         let share = percent(failed, all).unwrap_or_else(|| "-".to_owned());
         words.push(match cluster.is_known {
-            true => format!("errors of {} {share}", cluster.version),
+            true => format!("errors of {} {share}", cluster.treatment),
             false => format!("no cluster {}", cluster.name),
         });
     }
@@ -106,22 +109,22 @@ mod tests {
 
     use super::*;
     use crate::json::json;
-    use crate::tests::sample;
-    use crate::tests::sample::{proxy, view};
+    use crate::tests::sample_views;
+    use crate::tests::sample_views::{proxy, view};
 
     #[test]
     fn a_line_for_each_rollout_and_each_trouble() {
         expect![[r#"
             2026-11-21T13:01:40Z chat-users-dynamodb  split  accounts 50 %  requests 5.0 % of 300/s  errors of v1 0 %  errors of v2 20.0 %  revision 2026-11-21.3
-        "#]].assert_eq(&one_line_each(&view()));
+        "#]].assert_eq(&one_line_per_rollout(&view()));
         expect![[r#"
-            2026-11-21T13:01:40Z ! http://10.0.0.7:9901: 3 updates REFUSED since it was started, 1 while watched
-            2026-11-21T13:01:40Z ! http://10.0.0.7:9901: started anew 1 time while watched
+            2026-11-21T13:01:40Z ! http://10.0.0.7:9901: 3 updates REJECTED since it started, 1 while watched
+            2026-11-21T13:01:40Z ! http://10.0.0.7:9901: restarted 1 time while watched
             2026-11-21T13:01:40Z ! http://10.0.0.8:9901: cannot read it: Connection refused\u{1b}]0;title\u{7}
             2026-11-21T13:01:40Z ! http://10.0.0.7:9903: it has no filter of Turnout
             2026-11-21T13:01:40Z ! DIFFERENT REVISIONS: 2026-11-21.3 in 1 proxy, 2026-11-21.4 in 1 proxy
             2026-11-21T13:01:40Z chat-users-dynamodb  split  accounts 50 %  halted  split  accounts 0 %  requests 5.0 % of 302/s  errors of v1 0 %  no cluster chat-v2  revision 2026-11-21.3
-        "#]].assert_eq(&one_line_each(&sample::troubled()));
+        "#]].assert_eq(&one_line_per_rollout(&sample_views::troubled()));
     }
 
     #[test]
@@ -133,7 +136,7 @@ mod tests {
         expect![[r#"
             turnout watch   13:01:40Z
             http://10.0.0.7:4   revision 2026-11-21.3   since 13:00:53Z (47 s)   up 2 h 1 min
-              !         1 update REFUSED since it was started
+              !         1 update REJECTED since it started
             19 proxies   revision 2026-11-21.3
         "#]]
         .assert_eq(&report(&view, 100));
@@ -141,10 +144,10 @@ mod tests {
 
     #[test]
     fn no_text_of_others_is_printed_raw() {
-        let troubled = sample::troubled();
+        let troubled = sample_views::troubled();
         let texts = [
             report(&troubled, 100),
-            one_line_each(&troubled),
+            one_line_per_rollout(&troubled),
             json(&troubled),
         ];
         for text in texts {
@@ -163,8 +166,8 @@ mod tests {
     #[test]
     fn json_is_one_line() {
         expect![[r#"
-            {"at":"2026-11-21T13:01:40Z","last_change":null,"no_rollout":0,"proxies":[{"admin":"http://10.0.0.7:9901","answers":true,"error":null,"note":null,"rejected":0,"rejected_while_watched":0,"restarts_while_watched":0,"revision":"2026-11-21.3","revision_number":7,"revision_since":"2026-11-21T13:00:53Z","uptime_seconds":7300}],"rollouts":[{"clusters":[{"causes":{},"cluster":"chat-v1","known":true,"recent":{"completed":285,"failed":0},"since":{"completed":2850,"failed":0},"thousandths_per_second":285000,"version":"v1"},{"causes":{},"cluster":"chat-v2","known":true,"recent":{"completed":15,"failed":3},"since":{"completed":150,"failed":3},"thousandths_per_second":15000,"version":"v2"}],"policies":[{"decided_accounts_millionths":50000000,"depends_on_headers":false,"halted":false,"lacks_region":false,"mode":"split","proxies":1,"requests_millionths":10000000,"segments":[{"accounts":2,"on_v2":0,"segment":"hvc"}],"served_accounts_millionths":50000000}],"recent":{"decisions":{"v1.outside_accounts":285,"v2.rule":15},"requests":300,"v1":285,"v2":15},"rollout":"chat-users-dynamodb","shadow":{},"since":{"decisions":{"v1.outside_accounts":2851,"v2.rule":149},"requests":3000,"v1":2851,"v2":149},"thousandths_per_second":300000}],"since":"2026-11-21T13:00:00Z"}
+            {"at":"2026-11-21T13:01:40Z","last_change":null,"no_rollout":0,"proxies":[{"admin":"http://10.0.0.7:9901","error":null,"note":null,"rejected":0,"rejected_while_watched":0,"responds":true,"restarts_while_watched":0,"revision":"2026-11-21.3","revision_number":7,"revision_since":"2026-11-21T13:00:53Z","uptime_seconds":7300}],"rollouts":[{"clusters":[{"causes":{},"cluster":"chat-v1","known":true,"recent":{"completed":285,"failed":0},"since":{"completed":2850,"failed":0},"thousandths_per_second":285000,"treatment":"v1"},{"causes":{},"cluster":"chat-v2","known":true,"recent":{"completed":15,"failed":3},"since":{"completed":150,"failed":3},"thousandths_per_second":15000,"treatment":"v2"}],"policies":[{"decided_accounts_millionths":50000000,"depends_on_headers":false,"halted":false,"mode":"split","needs_region":false,"proxies":1,"requests_millionths":10000000,"segments":[{"accounts":2,"on_v2":0,"segment":"hvc"}],"served_accounts_millionths":50000000}],"recent":{"decisions":{"v1.outside_accounts":285,"v2.rule":15},"requests":300,"v1":285,"v2":15},"rollout":"chat-users-dynamodb","shadow":{},"since":{"decisions":{"v1.outside_accounts":2851,"v2.rule":149},"requests":3000,"v1":2851,"v2":149},"thousandths_per_second":300000}],"since":"2026-11-21T13:00:00Z"}
         "#]].assert_eq(&json(&view()));
-        assert_eq!(json(&sample::troubled()).lines().count(), 1);
+        assert_eq!(json(&sample_views::troubled()).lines().count(), 1);
     }
 }

@@ -1,54 +1,54 @@
-//! The history, as people read it.
+//! Lists the history.
 
-use crate::directory::{Directory, Filter, State};
-use crate::entry::Entry;
+use crate::directory::{Directory, Filter, FolderState};
 use crate::error::{Error, shown};
+use crate::history_entry::HistoryEntry;
 
-/// The entries of a folder, newest first, and what does not fit.
+/// The entries of the history, and what is wrong with its files.
 #[derive(Debug)]
-pub struct Log {
+pub struct HistoryLog {
     /// Newest first.
-    pub rows: Vec<Row>,
-    /// What is wrong with `filter.json`, if no entry wrote it.
+    pub rows: Vec<LogRow>,
+    /// What is wrong with `filter.json`, if no command wrote it.
     pub filter: Option<String>,
-    /// Files of the history that cannot be read, and why.
+    /// The files of the history that cannot be read, and why.
     pub damaged: Vec<(String, String)>,
 }
 
 /// One entry.
 #[derive(Debug)]
-pub struct Row {
+pub struct LogRow {
     /// The entry.
-    pub entry: Entry,
-    /// `filter.json` is what it wrote.
+    pub entry: HistoryEntry,
+    /// Whether `filter.json` is from this entry.
     pub is_in_place: bool,
 }
 
 impl Directory {
-    /// Reads the history; of many entries the newest ones. Needs no lock: each file is whole.
+    /// Reads the `most` newest entries. It needs no lock, because each write is atomic.
     ///
     /// # Errors
-    /// When the folder cannot be read.
-    pub fn log(&self, most: usize) -> Result<Log, Error> {
+    /// If the folder cannot be read.
+    pub fn log(&self, most: usize) -> Result<HistoryLog, Error> {
         self.check()?;
-        let state = State::read(self, false)?;
+        let state = FolderState::read(self, false)?;
         let (in_place, filter) = match &state.filter {
             Filter::Ours(entry) => (Some(entry.sequence), None),
             Filter::Foreign(_) => (
                 None,
-                Some("was written by other hands; no entry is what it holds".to_owned()),
+                Some("was written by something else; no entry has its policy".to_owned()),
             ),
             Filter::Damaged(why) => (None, Some(format!("is damaged: {why}"))),
-            Filter::Missing => (None, Some("is not there".to_owned())),
+            Filter::Missing => (None, Some("does not exist".to_owned())),
         };
-        let mut log = Log {
+        let mut log = HistoryLog {
             rows: Vec::new(),
             filter,
             damaged: Vec::new(),
         };
         for sequence in state.history.sequences().iter().rev().take(most) {
             match state.history.entry(*sequence) {
-                Ok(entry) => log.rows.push(Row {
+                Ok(entry) => log.rows.push(LogRow {
                     is_in_place: in_place == Some(*sequence),
                     entry,
                 }),
@@ -60,7 +60,7 @@ impl Directory {
         }
         for path in state.history.foreign() {
             log.damaged
-                .push((shown(path), "it is none of the history's".into()));
+                .push((shown(path), "it does not belong to the history".into()));
         }
         Ok(log)
     }

@@ -1,20 +1,19 @@
-//! Numbers as they are shown. Integers only: what is shown of a share is rounded to the nearest tenth
-//! of a percent, but a little is never nothing, and nearly all is never all.
+//! Formats percentages, rates and durations. Integers only.
 
 use turnout_core::Fraction;
 use turnout_text::thousands;
 
-/// Of a percentage in the policy, which is exact.
+/// Formats a percentage of the policy, exactly.
 pub(crate) fn fraction(fraction: Fraction) -> String {
     format!("{fraction} %")
 }
 
-/// `123` as `12.3`.
+/// Formats tenths: 123 is `12.3`.
 fn tenths(number: u64) -> String {
     format!("{}.{}", number / 10, number % 10)
 }
 
-/// Of so many thousandths a second: `0.3/s`, `12/s`, `1,204/s`.
+/// Formats a rate in thousandths per second: `0.3/s`, `12/s`, `1,204/s`.
 pub(crate) fn rate(thousandths: u64) -> String {
     match thousandths {
         0 => "0/s".to_owned(),
@@ -24,7 +23,7 @@ pub(crate) fn rate(thousandths: u64) -> String {
     }
 }
 
-/// So many seconds, in one unit or two: `7 s`, `3 min`, `2 h 5 min`, `9 d`.
+/// Formats a number of seconds in one or two units: `7 s`, `3 min`, `2 h 5 min`, `9 d`.
 pub(crate) fn span(seconds: u64) -> String {
     match seconds {
         0..120 => format!("{seconds} s"),

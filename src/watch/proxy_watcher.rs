@@ -1,4 +1,4 @@
-//! One proxy, looked at again and again.
+//! Reads one proxy repeatedly.
 
 use std::io;
 use std::sync::Arc;
@@ -10,79 +10,79 @@ use turnout_admin::{
 };
 use turnout_core::{Revision, Time};
 
-use crate::standings::{Listed, Standing};
+use crate::rollout_status::{CountedPolicy, RolloutStatus};
 
-/// A page of counters may take so long.
-const ANSWER: Duration = Duration::from_secs(2);
-/// And be so long, in bytes.
-const MOST_BYTES: u64 = 16 << 20;
-/// Where a filter may be in the dump of the configuration.
+/// The timeout of a stats page.
+const TIMEOUT: Duration = Duration::from_secs(2);
+/// The limit of a stats page, in bytes.
+const MAX_BYTES: u64 = 16 << 20;
+/// The parts of the configuration dump that may have the filter.
 const PARTS: [&str; 3] = [
     "/config_dump?resource=ecds_filters",
     "/config_dump?resource=static_listeners",
     "/config_dump?resource=dynamic_listeners",
 ];
-/// Where it is if it is in none of these; this has also what is of no interest.
+/// The whole dump, for a filter that is in none of these parts.
 const WHOLE: &str = "/config_dump";
-/// A part has the whole policy. None is begun later than so long after the first.
-const DUMP_ANSWER: Duration = Duration::from_secs(10);
-/// A dump that did not have the policy in force is looked at again after so long at the earliest.
+/// The timeout of each part of a dump. No part is requested later than this after the first.
+const DUMP_TIMEOUT: Duration = Duration::from_secs(10);
+/// The shortest pause before a dump without the active policy is read again.
 const DUMP_PAUSE: Duration = Duration::from_secs(5);
-/// And after so many times as long as it took.
+/// The pause is also at least this many times as long as reading the dump took.
 const DUMP_REST: u32 = 20;
-/// So many revisions beside the one in force are named.
-const MOST_OTHERS: usize = 8;
+/// The largest number of other revisions that are named.
+const MAX_OTHER_REVISIONS: usize = 8;
 
-/// What is known of a proxy.
+/// The status of a proxy.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Seen {
-    pub(crate) state: State,
-    /// How often it was looked at.
-    pub(crate) looks: u64,
+pub(crate) struct ProxyStatus {
+    pub(crate) state: ProxyState,
+    /// How often it has been read.
+    pub(crate) readings: u64,
     pub(crate) revision: Option<String>,
     pub(crate) number: Option<u64>,
-    /// When it took the policy in force.
-    pub(crate) came: Option<Time>,
+    /// When the active policy became active.
+    pub(crate) policy_since: Option<Time>,
     pub(crate) uptime: Option<u64>,
-    /// Since it was started, and since it is watched.
+    /// Rejected updates since it started, and since watching began.
     pub(crate) rejected: u64,
     pub(crate) rejected_watched: u64,
     pub(crate) restarts: u64,
-    /// Between the last two looks; and of that, what a second brings in thousandths.
+    /// The increase between the last two readings, and its rate per second in thousandths.
     pub(crate) recent: CounterValues,
     pub(crate) rates: CounterValues,
-    /// Since it is watched, restarts or not.
+    /// The increase since watching began, over restarts.
     pub(crate) since: CounterValues,
-    /// Since it was started.
+    /// The values since it started.
     pub(crate) totals: CounterValues,
-    /// Of the policy in force; empty where that is not known.
-    pub(crate) standings: Arc<[(String, Standing)]>,
-    /// What is odd about its policy.
+    /// The status of each rollout of the active policy; empty if the policy is unknown.
+    pub(crate) statuses: Arc<[(String, RolloutStatus)]>,
+    /// What is unusual about its policy.
     pub(crate) note: Option<String>,
 }
 
-/// Whether a proxy answers.
+/// Whether a proxy responds.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) enum State {
-    /// It was not asked yet.
+pub(crate) enum ProxyState {
+    /// It has not been read yet.
     #[default]
-    Asked,
-    Answers,
-    /// And why.
-    Silent(String),
-    /// What answers is no Envoy; the text says why.
-    Other(String),
+    NotAsked,
+    Responds,
+    /// It does not respond. The text says why.
+    Unreachable(String),
+    /// The response is not from an Envoy. The text says why.
+    NotEnvoy(String),
 }
 
-pub(crate) struct Proxy {
+pub(crate) struct ProxyWatcher {
     admin: AdminClient,
     dumps: AdminClient,
-    /// The last page, and when it was read.
+    /// The last stats page, and when it was read.
     before: Option<(StatsPage, Instant)>,
-    policy: Option<Listed>,
-    /// For which number and which update the dump was looked at, and when it is looked at again.
+    policy: Option<CountedPolicy>,
+    /// The revision and update for which the dump was read, and when to read it again.
     dumped: Option<(Dumped, Instant)>,
-    seen: Seen,
+    seen: ProxyStatus,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -91,16 +91,16 @@ struct Dumped {
     updated: Option<u64>,
 }
 
-impl Proxy {
-    /// The error is a sentence.
+impl ProxyWatcher {
+    /// The error is a sentence: the address is invalid.
     pub(crate) fn new(address: &str) -> Result<Self, String> {
         Ok(Self {
-            admin: AdminClient::new(address, ANSWER)?.with_max_bytes(MOST_BYTES),
-            dumps: AdminClient::new(address, DUMP_ANSWER)?,
+            admin: AdminClient::new(address, TIMEOUT)?.with_max_bytes(MAX_BYTES),
+            dumps: AdminClient::new(address, DUMP_TIMEOUT)?,
             before: None,
             policy: None,
             dumped: None,
-            seen: Seen::default(),
+            seen: ProxyStatus::default(),
         })
     }
 
@@ -108,28 +108,28 @@ impl Proxy {
         self.admin.address()
     }
 
-    /// Looks once.
-    pub(crate) fn look(&mut self, now: Time) -> &Seen {
+    /// Reads the proxy once.
+    pub(crate) fn read_once(&mut self, now: Time) -> &ProxyStatus {
         match self.page() {
             Err(error) => {
                 self.seen.state = match error {
-                    StatsError::Unreachable(why) => State::Silent(why),
-                    StatsError::NotEnvoy(why) => State::Other(why),
+                    StatsError::Unreachable(why) => ProxyState::Unreachable(why),
+                    StatsError::NotEnvoy(why) => ProxyState::NotEnvoy(why),
                 };
-                // Nothing is known of the time since.
+                // The rates since the last reading are unknown.
                 self.seen.recent = CounterValues::default();
                 self.seen.rates = CounterValues::default();
             }
             Ok(page) => {
                 let at = Instant::now();
                 self.count(page, at);
-                self.stand(now);
+                self.update_status(now);
             }
         }
         &self.seen
     }
 
-    /// The page of counters, with those of the clusters of the policy in force.
+    /// Reads the stats page, including the clusters of the active policy.
     fn page(&mut self) -> Result<StatsPage, StatsError> {
         let address = self.address();
         let page = self.read(&address)?;
@@ -172,7 +172,7 @@ impl Proxy {
             };
             self.seen.recent = page.counters.since(base);
             if !is_restarted {
-                // Of a cluster that was not asked for before it is not known how much is new.
+                // The increase of a cluster that was not read before is unknown.
                 self.seen.recent.retain(|counter| {
                     !matches!(counter, Counter::Cluster(..))
                         || before.counters.get(counter).is_some()
@@ -187,7 +187,7 @@ impl Proxy {
             self.seen.rejected_watched = self.seen.rejected_watched.saturating_add(new);
             self.seen.restarts = self.seen.restarts.saturating_add(is_restarted.into());
         }
-        self.seen.state = State::Answers;
+        self.seen.state = ProxyState::Responds;
         self.seen.rejected = rejected;
         self.seen.uptime = page.uptime;
         self.seen.totals = page.counters.clone();
@@ -195,45 +195,45 @@ impl Proxy {
         self.before = Some((page, at));
     }
 
-    /// Which policy is in force, and where its accounts stand.
-    fn stand(&mut self, now: Time) {
+    /// Updates the active policy and the status of its rollouts.
+    fn update_status(&mut self, now: Time) {
         let Some((page, _)) = &self.before else {
             return;
         };
         let discovery = page.discovery.as_ref();
         let policy = self.policy.as_mut().filter(|policy| {
             let number = policy.plan().revision().number();
-            page.revision_number()
-                .is_none_or(|in_force| in_force == number)
+            page.revision_number().is_none_or(|active| active == number)
         });
-        // Envoy may show the version of a policy that was refused.
+        // Envoy may show the version of a rejected policy.
         let version = discovery.and_then(|seen| seen.version.clone());
         let shown = version.filter(|version| {
             let revision = Revision::from_name(version);
             revision.is_some_and(|revision| Some(revision.number()) == page.revision_number())
         });
-        let in_force = policy
+        let active = policy
             .as_ref()
             .map(|policy| policy.plan().revision().to_string());
-        self.seen.revision = in_force.or(shown);
+        self.seen.revision = active.or(shown);
         let updated = discovery.and_then(|seen| seen.updated);
-        self.seen.came =
+        self.seen.policy_since =
             updated.map(|updated| Time::from_nanoseconds(updated.saturating_mul(1_000_000)));
-        self.seen.standings = match policy {
-            Some(policy) => policy.standings(now).into(),
+        self.seen.statuses = match policy {
+            Some(policy) => policy.statuses(now).into(),
             None => Arc::default(),
         };
     }
 
-    /// Looks for the policy in force, if it may be another one than the last time.
+    /// Searches for the active policy, if it may have changed.
     fn refresh_policy(&mut self, page: &StatsPage) {
         let discovery = page.discovery.as_ref();
         let wanted = Dumped {
             number: page.revision_number(),
             updated: discovery.and_then(|seen| seen.updated),
         };
-        let is_known =
-            |policy: &Listed| Some(policy.plan().revision().number()) == page.revision_number();
+        let is_known = |policy: &CountedPolicy| {
+            Some(policy.plan().revision().number()) == page.revision_number()
+        };
         let known = self.policy.as_ref().is_some_and(is_known);
         let is_looked_at = self
             .dumped
@@ -250,19 +250,17 @@ impl Proxy {
         if page.revision_number().is_none() {
             self.policy = None;
             self.seen.note = Some(match (search.found(), discovery) {
-                (_, Some(_)) => "no policy was in force yet: everyone takes v1".to_owned(),
+                (_, Some(_)) => "no policy has been active yet: everyone takes v1".to_owned(),
                 (Ok((plan, _)), None) => format!(
-                    "it has a filter of Turnout with revision {}, and no counters of it: either Envoy did \
-                     not load the filter (its log says why), or its `stats_matcher` leaves out \
-                     wasmcustom.turnout",
+                    "it has a Turnout filter with revision {}, but no stats of it: either Envoy did not load the \
+                     filter (see its log), or its `stats_matcher` excludes wasmcustom.turnout",
                     plan.revision().as_str()
                 ),
                 (Err(MissingPolicy::Invalid), None) => {
-                    "it has a filter of Turnout whose policy is invalid; \
-                     `turnout lint` says why"
+                    "it has a Turnout filter with an invalid policy; `turnout lint` shows why"
                         .to_owned()
                 }
-                (Err(_), None) => "it has no filter of Turnout".to_owned(),
+                (Err(_), None) => "it has no Turnout filter".to_owned(),
             });
             return;
         }
@@ -272,14 +270,14 @@ impl Proxy {
                     let info = self.admin.get("/server_info").unwrap_or_default();
                     plan.set_region(&node_region(&info));
                 }
-                self.seen.note = beside(
+                self.seen.note = describe_other_policies(
                     plan.revision().as_str(),
                     page.plugin().unwrap_or_default(),
                     &others,
                 );
-                self.policy = Some(Listed::new(plan));
+                self.policy = Some(CountedPolicy::new(plan));
             }
-            // One of before that is in force still.
+            // The known policy is still active.
             Err(_) if known => {}
             Err(missing) => {
                 self.policy = None;
@@ -288,7 +286,7 @@ impl Proxy {
         }
     }
 
-    /// Looks through the dump; says also why a part of it could not be read.
+    /// Searches the dump. Also returns why a part of it could not be read.
     fn search(&self, number: Option<u64>) -> (PolicySearch, Option<String>) {
         let mut search = PolicySearch::new(number);
         let mut failed = None;
@@ -298,7 +296,7 @@ impl Proxy {
             }
         };
         let began = Instant::now();
-        let is_in_time = || began.elapsed() < DUMP_ANSWER;
+        let is_in_time = || began.elapsed() < DUMP_TIMEOUT;
         for part in PARTS.into_iter().take_while(|_| is_in_time()) {
             read(&mut search, part);
         }
@@ -315,24 +313,24 @@ impl Proxy {
         search
             .read(part)
             .map_err(|error| match error.io_error_kind() {
-                None => format!("its configuration dump is not as Envoy writes it ({error})"),
+                None => format!("its configuration dump is malformed ({error})"),
                 Some(_) => {
                     let error = io::Error::from(error);
                     format!(
-                        "its configuration dump breaks off: {error} (it may take {DUMP_ANSWER:?})"
+                        "its configuration dump is cut off: {error} (the timeout is {DUMP_TIMEOUT:?})"
                     )
                 }
             })
     }
 }
 
-/// That there are more policies than the one that is shown.
-fn beside(shown: &str, plugin: &str, others: &[String]) -> Option<String> {
+/// Returns a note if there are other policies than the one that is shown.
+fn describe_other_policies(shown: &str, plugin: &str, others: &[String]) -> Option<String> {
     let more = match others {
         [] => return None,
         [other] => format!("also has revision {other}"),
         _ => {
-            let names = others.iter().take(MOST_OTHERS);
+            let names = others.iter().take(MAX_OTHER_REVISIONS);
             let names: Vec<_> = names.map(String::as_str).collect();
             let rest = others.len().saturating_sub(names.len());
             let rest = match rest {
@@ -343,8 +341,8 @@ fn beside(shown: &str, plugin: &str, others: &[String]) -> Option<String> {
         }
     };
     Some(format!(
-        "it has several filters of Turnout: revision {shown}, of the plugin {plugin}, is shown; it {more}; \
-         the requests are those of all of them"
+        "it has several Turnout filters: revision {shown} of the plugin {plugin} is shown; it {more}; the \
+         requests of all of them are added up"
     ))
 }
 
@@ -354,14 +352,13 @@ fn describe_missing(missing: MissingPolicy, failed: Option<String>) -> String {
             (MissingPolicy::Nothing | MissingPolicy::Invalid, Some(why)) => format!("cannot read its policy: {why}"),
             (MissingPolicy::Nothing, None) => "its policy is not in its configuration dump".to_owned(),
             (MissingPolicy::Other(revision), _) => format!(
-                "it was given revision {revision} last, which it does not run; the policy that it runs is \
-                 not in its dump"
+                "it received revision {revision} last, but does not run it; the policy that it runs is not in its \
+                 configuration dump"
             ),
-            (MissingPolicy::Invalid, None) => "it was given an invalid policy last; the one that it runs is not in \
-                 its dump"
+            (MissingPolicy::Invalid, None) => "it received an invalid policy last; the policy that it runs is not in its configuration dump"
                 .to_owned(),
-            (MissingPolicy::Unnamed, _) => "its policy is a Struct without `revision`, so it is not known whether \
-                 that is the one in force; write a `revision` into the policy, as `turnout render` does"
+            (MissingPolicy::Unnamed, _) => "its policy is a Struct without `revision`, so it is unknown whether it is the active one; add a \
+                 `revision` to the policy, as `turnout render` does"
                 .to_owned(),
         }
 }
@@ -382,8 +379,8 @@ mod tests {
         ))
     }
 
-    fn after(pages: &[StatsPage]) -> Seen {
-        let mut proxy = Proxy::new("127.0.0.1:1").unwrap();
+    fn after(pages: &[StatsPage]) -> ProxyStatus {
+        let mut proxy = ProxyWatcher::new("127.0.0.1:1").unwrap();
         let began = Instant::now();
         for (second, page) in (0..).zip(pages) {
             let later = began.checked_add(Duration::from_secs(second));
@@ -418,7 +415,7 @@ mod tests {
         assert_eq!((seen.restarts, seen.rejected_watched), (1, 1));
         assert_eq!(seen.recent.get(&v2()), Some(30));
         assert_eq!(seen.since.get(&v2()), Some(130));
-        // Longer up than before, and yet it counts anew.
+        // Longer up than before, and yet it counts again.
         let seen = after(&[page(1, 1_000, 0), page(2, 30, 0)]);
         assert_eq!((seen.restarts, seen.since.get(&v2())), (1, Some(30)));
     }
@@ -438,8 +435,8 @@ mod tests {
 
     #[test]
     fn one_that_does_not_answer_is_silent() {
-        let mut proxy = Proxy::new("127.0.0.1:1").unwrap();
-        let seen = proxy.look(Time::from_seconds(0));
-        assert!(matches!(&seen.state, State::Silent(why) if why.contains("127.0.0.1:1")));
+        let mut proxy = ProxyWatcher::new("127.0.0.1:1").unwrap();
+        let seen = proxy.read_once(Time::from_seconds(0));
+        assert!(matches!(&seen.state, ProxyState::Unreachable(why) if why.contains("127.0.0.1:1")));
     }
 }

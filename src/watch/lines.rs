@@ -1,16 +1,16 @@
-//! What a person sees of it: lines of a width, for a terminal or for plain text.
+//! Formats a view as lines, for a terminal or as plain text.
 
 use ratatui::style::{Color, Style};
 use ratatui::text::{Line, Span};
 use turnout_core::{Mode, Reason, Time, Treatment};
 use turnout_text::{counted, percent, thousands, thousandths};
 
-use crate::flow::{Flow, bold, dim, loud, text};
-use crate::share::{fraction, rate, span};
-use crate::standings::{Segment, Standing};
+use crate::format::{fraction, rate, span};
+use crate::rollout_status::{RolloutStatus, SegmentStatus};
 use crate::view::{ClusterView, ProxyView, RolloutView, Traffic, View};
+use crate::wrap::{LineWrapper, bold, dim, loud, text};
 
-/// Reasons that tell something beside the bars.
+/// The reasons to show in addition to the bars.
 const WORTH_KNOWING: [Reason; 6] = [
     Reason::NoAccount,
     Reason::MalformedAccount,
@@ -19,58 +19,58 @@ const WORTH_KNOWING: [Reason; 6] = [
     Reason::Halted,
     Reason::Off,
 ];
-/// Of more proxies, those of which there is nothing to be told share a line.
+/// If there are more proxies, those without warnings share a line.
 const MOST_PROXIES: usize = 4;
-/// So much of a bar's line is no bar.
+/// The columns of a line that its bar does not use.
 const BESIDE_BAR: usize = 24;
-/// From this share of failed requests on it is loud, in thousandths.
+/// The error rate from which it is highlighted, in thousandths.
 const MANY_FAILED: u64 = 10;
 const EIGHTHS: [char; 7] = ['▏', '▎', '▍', '▌', '▋', '▊', '▉'];
 
-/// Everything, top to bottom.
+/// Formats a view.
 pub(crate) fn lines(view: &View, width: u16) -> Vec<Line<'static>> {
-    let mut flow = Flow::new(width);
+    let mut wrapper = LineWrapper::new(width);
     let title = [bold("turnout watch"), text(time(view.at, view.at))];
-    flow.pieces(title.into());
+    wrapper.pieces(title.into());
     let is_many = view.proxies.len() > MOST_PROXIES;
     let is_brief = |proxy: &&ProxyView| is_many && is_well(proxy);
     for proxy in view.proxies.iter().filter(|proxy| !is_brief(proxy)) {
-        flow.pieces(proxy_pieces(proxy, view.at));
+        wrapper.pieces(proxy_pieces(proxy, view.at));
         for warning in warnings(proxy) {
-            flow.labelled("!", vec![loud(warning)]);
+            wrapper.labelled("!", vec![loud(warning)]);
         }
     }
     for (revision, proxies) in revisions(view.proxies.iter().filter(is_brief)) {
         let proxies = counted(proxies, "proxy", "proxies");
-        flow.pieces(vec![text(proxies), bold(format!("revision {revision}"))]);
+        wrapper.pieces(vec![text(proxies), bold(format!("revision {revision}"))]);
     }
     if let Some(warning) = differing(view) {
-        flow.labelled("!", vec![loud(warning)]);
+        wrapper.labelled("!", vec![loud(warning)]);
     }
     if let Some(change) = &view.last_change {
-        flow.pieces(vec![dim("last change"), text(change)]);
+        wrapper.pieces(vec![dim("last change"), text(change)]);
     }
     for rollout in &view.rollouts {
-        flow.blank();
-        draw_rollout(&mut flow, view, rollout);
+        wrapper.blank();
+        draw_rollout(&mut wrapper, view, rollout);
     }
     if view.no_rollout > 0 {
-        flow.blank();
+        wrapper.blank();
         let requests = counted(view.no_rollout, "request", "requests");
-        flow.pieces(vec![
+        wrapper.pieces(vec![
             text("no rollout"),
             text(format!("{requests} since {}", since(view))),
         ]);
     }
-    flow.lines
+    wrapper.lines
 }
 
 fn proxy_pieces(proxy: &ProxyView, now: Time) -> Vec<Span<'static>> {
     let mut pieces = vec![text(&proxy.admin)];
-    match proxy.answers {
-        None => pieces.push(dim("is asked …")),
-        Some(false) if proxy.is_other => pieces.push(loud("NOT AN ENVOY")),
-        Some(false) => pieces.push(loud("DOES NOT ANSWER")),
+    match proxy.responds {
+        None => pieces.push(dim("waiting for a response …")),
+        Some(false) if proxy.is_not_envoy => pieces.push(loud("NOT AN ENVOY")),
+        Some(false) => pieces.push(loud("NO RESPONSE")),
         Some(true) => {}
     }
     if let Some(error) = &proxy.error {
@@ -82,10 +82,10 @@ fn proxy_pieces(proxy: &ProxyView, now: Time) -> Vec<Span<'static>> {
         (None, None) => None,
     };
     pieces.extend(revision);
-    if let Some(came) = proxy.came {
-        let ago = now.seconds().saturating_sub(came.seconds());
+    if let Some(policy_since) = proxy.policy_since {
+        let ago = now.seconds().saturating_sub(policy_since.seconds());
         let ago = span(u64::try_from(ago).unwrap_or_default());
-        pieces.push(text(format!("since {} ({ago})", time(came, now))));
+        pieces.push(text(format!("since {} ({ago})", time(policy_since, now))));
     }
     if let Some(uptime) = proxy.uptime {
         pieces.push(dim(format!("up {}", span(uptime))));
@@ -93,34 +93,34 @@ fn proxy_pieces(proxy: &ProxyView, now: Time) -> Vec<Span<'static>> {
     pieces
 }
 
-/// What must not be overlooked of a proxy.
+/// Returns the warnings about a proxy.
 pub(crate) fn warnings(proxy: &ProxyView) -> Vec<String> {
     let mut warnings = Vec::new();
     if proxy.rejected > 0 {
-        let refused = counted(proxy.rejected, "update", "updates");
+        let rejected = counted(proxy.rejected, "update", "updates");
         let watched = match proxy.rejected_watched {
             0 => String::new(),
             watched => format!(", {} while watched", thousands(watched)),
         };
-        warnings.push(format!("{refused} REFUSED since it was started{watched}"));
+        warnings.push(format!("{rejected} REJECTED since it started{watched}"));
     }
     if proxy.restarts > 0 {
         let restarts = counted(proxy.restarts, "time", "times");
-        warnings.push(format!("started anew {restarts} while watched"));
+        warnings.push(format!("restarted {restarts} while watched"));
     }
     warnings.extend(proxy.note.clone());
     warnings
 }
 
-/// It answers, and there is nothing to be told of it.
+/// Whether it responds and has no warnings.
 fn is_well(proxy: &ProxyView) -> bool {
-    proxy.answers == Some(true) && warnings(proxy).is_empty()
+    proxy.responds == Some(true) && warnings(proxy).is_empty()
 }
 
-/// That not all proxies run one policy.
+/// Returns a warning if the proxies run different policies.
 pub(crate) fn differing(view: &View) -> Option<String> {
     let answering = view.proxies.iter();
-    let revisions = revisions(answering.filter(|proxy| proxy.answers == Some(true)));
+    let revisions = revisions(answering.filter(|proxy| proxy.responds == Some(true)));
     let each = revisions.iter().map(|(revision, proxies)| {
         format!("{revision} in {}", counted(*proxies, "proxy", "proxies"))
     });
@@ -128,7 +128,7 @@ pub(crate) fn differing(view: &View) -> Option<String> {
     (revisions.len() > 1).then(|| format!("DIFFERENT REVISIONS: {each}"))
 }
 
-/// The revisions in force, and in how many of these proxies.
+/// Returns the active revisions, with the number of proxies that run each.
 fn revisions<'a>(proxies: impl Iterator<Item = &'a ProxyView>) -> Vec<(String, u64)> {
     let mut revisions: Vec<(String, u64)> = Vec::new();
     for proxy in proxies {
@@ -143,59 +143,63 @@ fn revisions<'a>(proxies: impl Iterator<Item = &'a ProxyView>) -> Vec<(String, u
     revisions
 }
 
-fn draw_rollout(flow: &mut Flow, view: &View, rollout: &RolloutView) {
+fn draw_rollout(wrapper: &mut LineWrapper, view: &View, rollout: &RolloutView) {
     let mut title = vec![bold(&rollout.name)];
-    match rollout.standings.as_slice() {
-        [] => title.push(dim("its policy is not known")),
-        standings => title.extend(standings.iter().map(|(_, standing)| mode(standing))),
+    match rollout.statuses.as_slice() {
+        [] => title.push(dim("policy unknown")),
+        statuses => title.extend(statuses.iter().map(|(_, status)| mode(status))),
     }
     title.push(text(match rollout.recent.rate() {
         0 => "no requests".to_owned(),
         requests => rate(requests).replace("/s", " requests/s"),
     }));
-    flow.pieces(title);
-    for (proxies, standing) in &rollout.standings {
-        let of = (rollout.standings.len() > 1).then(|| counted(*proxies, "proxy", "proxies"));
-        accounts(flow, standing, of);
+    wrapper.pieces(title);
+    for (proxies, status) in &rollout.statuses {
+        let of = (rollout.statuses.len() > 1).then(|| counted(*proxies, "proxy", "proxies"));
+        accounts(wrapper, status, of);
     }
-    requests(flow, view, rollout);
-    errors(flow, &rollout.clusters);
+    requests(wrapper, view, rollout);
+    errors(wrapper, &rollout.clusters);
     if let reasons @ [_, ..] = reasons(rollout).as_slice() {
-        flow.labelled("reasons", reasons.to_vec());
+        wrapper.labelled("reasons", reasons.to_vec());
     }
     if !rollout.shadow.is_empty() {
         let outcomes = rollout.shadow.iter();
         let outcomes =
             outcomes.map(|(outcome, copies)| text(format!("{outcome} {}", thousands(*copies))));
-        flow.labelled("shadow", outcomes.collect());
+        wrapper.labelled("shadow", outcomes.collect());
     }
 }
 
-fn mode(standing: &Standing) -> Span<'static> {
-    match (standing.is_halted, standing.mode) {
+fn mode(status: &RolloutStatus) -> Span<'static> {
+    match (status.is_halted, status.mode) {
         (true, mode) => loud(format!("HALTED ({})", mode.as_str())),
         (false, mode) => bold(mode.as_str()),
     }
 }
 
-fn accounts(flow: &mut Flow, standing: &Standing, of: Option<String>) {
-    let would = standing.is_recorded_only() && !standing.is_halted;
-    let unlisted = standing.unlisted.accounts;
-    let share = u64::from(unlisted.millionths() / 100_000);
-    let mut pieces = vec![bar(flow.width(), Some(share), would)];
-    pieces.push(bold(format!("{}{}", fraction(unlisted), would_be(would))));
+fn accounts(wrapper: &mut LineWrapper, status: &RolloutStatus, of: Option<String>) {
+    let would = status.is_recorded_only() && !status.is_halted;
+    let unsegmented = status.unsegmented.accounts;
+    let share = u64::from(unsegmented.millionths() / 100_000);
+    let mut pieces = vec![bar(wrapper.width(), Some(share), would)];
+    pieces.push(bold(format!(
+        "{}{}",
+        fraction(unsegmented),
+        recorded_only(would)
+    )));
     pieces.extend(of.map(text));
-    if standing.unlisted.lacks_region {
-        pieces.push(loud("v1, because the proxy has no region"));
+    if status.unsegmented.needs_region {
+        pieces.push(loud("v1: the proxy has no region"));
     }
-    if standing.unlisted.asks_headers {
+    if status.unsegmented.depends_on_headers {
         pieces.push(text("depends on headers"));
     }
-    pieces.extend(standing.segments.iter().map(segment));
-    flow.labelled("accounts", pieces);
+    pieces.extend(status.segments.iter().map(segment));
+    wrapper.labelled("accounts", pieces);
 }
 
-fn segment(segment: &Segment) -> Span<'static> {
+fn segment(segment: &SegmentStatus) -> Span<'static> {
     let on_v2 = segment.on_v2.map_or_else(|| "?".to_owned(), thousands);
     text(format!(
         "{} {on_v2} of {}",
@@ -204,20 +208,20 @@ fn segment(segment: &Segment) -> Span<'static> {
     ))
 }
 
-const fn would_be(would: bool) -> &'static str {
+const fn recorded_only(would: bool) -> &'static str {
     match would {
-        true => " would",
+        true => " recorded only",
         false => "",
     }
 }
 
-fn requests(flow: &mut Flow, view: &View, rollout: &RolloutView) {
+fn requests(wrapper: &mut LineWrapper, view: &View, rollout: &RolloutView) {
     let would = is_recorded_only(rollout);
     let of_v2 = |traffic: &Traffic| (traffic.of(Treatment::V2), traffic.requests());
     let (v2, all) = of_v2(&rollout.recent);
-    let mut pieces = vec![bar(flow.width(), thousandths(v2, all), would)];
+    let mut pieces = vec![bar(wrapper.width(), thousandths(v2, all), would)];
     pieces.push(match percent(v2, all) {
-        Some(share) => bold(format!("{share}{}", would_be(would))),
+        Some(share) => bold(format!("{share}{}", recorded_only(would))),
         None => dim("none now"),
     });
     let (v2, all) = of_v2(&rollout.since);
@@ -225,33 +229,33 @@ fn requests(flow: &mut Flow, view: &View, rollout: &RolloutView) {
         let all = thousands(all);
         pieces.push(text(format!("{share} of {all} since {}", since(view))));
     }
-    flow.labelled("requests", pieces);
+    wrapper.labelled("requests", pieces);
 }
 
-/// Whether v1 answers whatever is decided.
+/// Whether v1 serves all requests, because the mode is `dark` or `shadow`.
 fn is_recorded_only(rollout: &RolloutView) -> bool {
-    let mut standings = rollout.standings.iter();
+    let mut statuses = rollout.statuses.iter();
     let modes = [Mode::Dark, Mode::Shadow];
-    !rollout.standings.is_empty() && standings.all(|(_, standing)| modes.contains(&standing.mode))
+    !rollout.statuses.is_empty() && statuses.all(|(_, status)| modes.contains(&status.mode))
 }
 
-fn errors(flow: &mut Flow, clusters: &[ClusterView]) {
+fn errors(wrapper: &mut LineWrapper, clusters: &[ClusterView]) {
     let mut pieces = Vec::new();
     for cluster in clusters {
-        let version = cluster.version;
+        let treatment = cluster.treatment;
         if !cluster.is_known {
-            pieces.push(loud(format!("{version}: NO CLUSTER {}", cluster.name)));
+            pieces.push(loud(format!("{treatment}: NO CLUSTER {}", cluster.name)));
             continue;
         }
         let [all, failed] = cluster.recent;
         let share = thousandths(failed, all).unwrap_or_default();
         let now = match percent(failed, all) {
-            Some(share) => format!("{version} {share} of {}", rate(cluster.rate)),
-            None => format!("{version} none now"),
+            Some(share) => format!("{treatment} {share} of {}", rate(cluster.rate)),
+            None => format!("{treatment} none now"),
         };
         let [all, failed] = cluster.since;
         let whole = match percent(failed, all) {
-            Some(share) => format!(" ({share} of {} in all)", thousands(all)),
+            Some(share) => format!(" ({share} of {} in total)", thousands(all)),
             None => String::new(),
         };
         let causes = cluster.causes.iter();
@@ -264,12 +268,12 @@ fn errors(flow: &mut Flow, clusters: &[ClusterView]) {
         });
     }
     if !pieces.is_empty() {
-        flow.labelled("errors", pieces);
+        wrapper.labelled("errors", pieces);
     }
 }
 
 fn reasons(rollout: &RolloutView) -> Vec<Span<'static>> {
-    let told = WORTH_KNOWING.into_iter().filter_map(|reason| {
+    let worth_showing = WORTH_KNOWING.into_iter().filter_map(|reason| {
         let since = rollout.since.because(reason);
         let now = rollout
             .recent
@@ -277,21 +281,22 @@ fn reasons(rollout: &RolloutView) -> Vec<Span<'static>> {
             .iter()
             .filter(|((_, known), _)| *known == reason);
         let now = now.fold(0_u64, |sum, (_, rate)| sum.saturating_add(*rate));
-        // How far the rollout has come says as much, while it is so.
+        // The mode already shows a current halt, and `off`.
         let is_past = matches!(reason, Reason::Halted | Reason::Off) && now == 0;
         (since > 0 && !is_past)
             .then(|| text(format!("{reason} {} ({})", thousands(since), rate(now))))
     });
-    told.collect()
+    worth_showing.collect()
 }
 
-/// As much of it as a share in thousandths; hollow where nobody gets it.
+/// Returns a bar that is filled in proportion to a share in thousandths. It is shaded if decisions are only
+/// recorded.
 fn bar(width: usize, share: Option<u64>, would: bool) -> Span<'static> {
     let cells = width.saturating_sub(BESIDE_BAR).clamp(4, 30);
     let eighths = u64::try_from(cells).unwrap_or_default().saturating_mul(8);
     let share = share.unwrap_or_default();
     let filled = share.saturating_mul(eighths) / 1_000;
-    // A little is not nothing.
+    // A small share is visible.
     let filled = filled.max(u64::from(share > 0));
     let full = usize::try_from(filled / 8).unwrap_or_default();
     let block = if would { '▒' } else { '█' };
@@ -309,7 +314,7 @@ fn since(view: &View) -> String {
     time(view.since, view.at)
 }
 
-/// Without the day, if that is today.
+/// Formats a time, without the date if it is today.
 fn time(time: Time, now: Time) -> String {
     let (time, now) = (time.to_string(), now.to_string());
     match (time.split_once('T'), now.split_once('T')) {

@@ -1,79 +1,78 @@
-//! Whether a folder is halted, by what is left of it.
+//! Determines whether a folder is halted, even if its files are damaged.
 //!
-//! Where that cannot be read it counts as halted: who is on v1 by mistake is served, and who is sent
-//! back to a broken v2 is not.
+//! If it cannot be determined, the folder counts as halted: an account on v1 by mistake is served, an account
+//! on a broken v2 is not.
 
-use crate::directory::{Current, Filter, State};
-use crate::entry::{Outcome, What};
+use crate::directory::{CurrentPolicy, Filter, FolderState};
+use crate::history_entry::{Action, Outcome};
 
 /// Whether a folder is halted.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Halt {
+pub(crate) enum HaltState {
     No,
     Yes,
-    /// It cannot be read, and why.
-    InDoubt(String),
+    /// It cannot be determined. The text says why.
+    Unknown(String),
 }
 
-impl State {
-    /// Whether the folder is halted. Where that is in doubt, a note says so.
-    pub(crate) fn note_halt(&mut self, current: Option<&Current>) -> bool {
+impl FolderState {
+    /// Whether the folder is halted. If that is unknown, it adds a note.
+    pub(crate) fn note_halt(&mut self, current: Option<&CurrentPolicy>) -> bool {
         match self.halt(current) {
-            Halt::No => false,
-            Halt::Yes => true,
-            Halt::InDoubt(why) => {
+            HaltState::No => false,
+            HaltState::Yes => true,
+            HaltState::Unknown(why) => {
                 self.notes.push(format!(
-                    "it cannot be read whether the folder was halted ({why}), so it counts as halted"
+                    "it is unknown whether the folder was halted ({why}), so it counts as halted"
                 ));
                 true
             }
         }
     }
 
-    /// By the words of `filter.json`, and where those are lost by the history.
-    pub(crate) fn halt(&self, current: Option<&Current>) -> Halt {
+    /// Determines it from `filter.json`, or else from the history.
+    pub(crate) fn halt(&self, current: Option<&CurrentPolicy>) -> HaltState {
         let Some(halted) = self.is_halted() else {
             return self.halt_of_history();
         };
-        // Proxies that refused what the file holds run what was before.
+        // Proxies that rejected the policy in the file run the previous one.
         let runs_another = current.filter(|current| !current.is_in_place);
         match halted || runs_another.is_some_and(|current| current.entry.halted) {
-            true => Halt::Yes,
-            false => Halt::No,
+            true => HaltState::Yes,
+            false => HaltState::No,
         }
     }
 
-    fn halt_of_history(&self) -> Halt {
+    fn halt_of_history(&self) -> HaltState {
         if self.bytes.as_deref().is_some_and(has_trace) {
-            return Halt::Yes;
+            return HaltState::Yes;
         }
-        // It may have been written before the file was lost.
+        // Such an entry may have been written to the file before the file was lost.
         let mut may_be_written = false;
         for sequence in self.history.sequences().iter().rev() {
             let entry = match self.history.entry(*sequence) {
-                Err(why) => return Halt::InDoubt(format!("entry {sequence}: {why}")),
+                Err(why) => return HaltState::Unknown(format!("entry {sequence}: {why}")),
                 Ok(entry) => entry,
             };
             match entry.outcome {
-                // A halt stays in the folder, whatever proxies say of it.
-                _ if entry.what == What::Halt => return Halt::Yes,
-                // It was taken out again, or it is not known whether it came to be.
+                // A halt stays in the folder, even if proxies reject it.
+                _ if entry.action == Action::Halt => return HaltState::Yes,
+                // It was removed again.
                 Outcome::Rejected => {}
                 Outcome::Begun => may_be_written |= entry.halted,
-                _ if entry.halted || may_be_written => return Halt::Yes,
-                _ => return Halt::No,
+                _ if entry.halted || may_be_written => return HaltState::Yes,
+                _ => return HaltState::No,
             }
         }
         match &self.filter {
-            // No policy was ever in force here.
-            Filter::Missing => Halt::No,
-            _ => Halt::InDoubt("no entry of the history says it".into()),
+            // No policy has ever been active here.
+            Filter::Missing => HaltState::No,
+            _ => HaltState::Unknown("no entry of the history shows it".into()),
         }
     }
 }
 
-/// Whether a file that cannot be read says that it halts: `"halted": true`, with whatever escapes, or
-/// a revision that ends so.
+/// Whether a damaged file contains `"halted": true`, escaped or not, or a revision that ends in `-halted`.
 fn has_trace(bytes: &[u8]) -> bool {
     const WORD: &[u8] = b"halted";
     let windows = bytes.windows(WORD.len());

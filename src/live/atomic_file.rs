@@ -1,4 +1,4 @@
-//! Files that are whole at every moment: written beside their place, and renamed into it.
+//! Replaces files atomically: writes a temporary file in the same folder, then renames it.
 
 use std::ffi::OsStr;
 use std::fs::{self, File};
@@ -7,25 +7,24 @@ use std::path::{Path, PathBuf};
 
 use crate::error::Error;
 use crate::failpoint;
-use crate::folder::{self, Folder, Links};
+use crate::folder_handle::{self, FolderHandle, Links};
 
-/// What is begun and not yet in its place. Whoever dies meanwhile leaves it, and the next one who
-/// has the lock removes it.
-const BESIDE: &str = ".turnout-";
-const BESIDE_END: &str = ".tmp";
+/// The prefix of temporary files. If a command is killed, the next one removes its file.
+const TEMPORARY_PREFIX: &str = ".turnout-";
+const TEMPORARY_SUFFIX: &str = ".tmp";
 
-/// What is read at most: a policy of 64 MiB, in a string of JSON.
+/// The largest file that is read: a policy of 64 MiB in a JSON string.
 const LARGEST: u64 = 512 << 20;
 
-/// Reads a file that is no link; `None` if there is none.
+/// Reads a file, or returns `None` if there is none. A link is an error.
 pub(crate) fn read(path: &Path) -> Result<Option<Vec<u8>>, Error> {
     read_at_most(path, LARGEST)
 }
 
-/// As [`read`], of a file that has to be this small, in bytes.
+/// Same as [`read`], with another limit in bytes.
 pub(crate) fn read_at_most(path: &Path, most: u64) -> Result<Option<Vec<u8>>, Error> {
     let read = || {
-        let file = folder::open_file(path)?;
+        let file = folder_handle::open_file(path)?;
         let length = file.metadata()?.len();
         let mut bytes = Vec::new();
         if length <= most {
@@ -56,38 +55,42 @@ pub(crate) fn open(path: &Path) -> io::Result<File> {
     }
 }
 
-/// Puts a file in its place, in a folder that may be a link to one or not. Its mode is that of the one before:
+/// Replaces a file, in a folder that may be a link or not. The new file keeps the mode of the old one, because
 /// Envoy may run as another user.
 pub(crate) fn replace(path: &Path, links: Links, bytes: &[u8]) -> Result<(), Error> {
     let name = path.file_name().unwrap_or_default();
     let process = std::process::id();
-    let beside = format!("{BESIDE}{process}-{}{BESIDE_END}", name.to_string_lossy());
-    let beside = OsStr::new(&beside);
-    let written = Folder::open(path.parent().unwrap_or(Path::new("")), links).and_then(|folder| {
-        let written = write(&folder, beside, name, bytes);
-        if written.is_err() && failpoint::is_alive() {
-            // The first error is the one to report.
-            let _ = folder.remove(beside);
-        }
-        written
-    });
+    let temporary = format!(
+        "{TEMPORARY_PREFIX}{process}-{}{TEMPORARY_SUFFIX}",
+        name.to_string_lossy()
+    );
+    let temporary = OsStr::new(&temporary);
+    let written =
+        FolderHandle::open(path.parent().unwrap_or(Path::new("")), links).and_then(|folder| {
+            let written = write(&folder, temporary, name, bytes);
+            if written.is_err() && failpoint::is_alive() {
+                // The first error is the one to report.
+                let _ = folder.remove(temporary);
+            }
+            written
+        });
     written.map_err(|error| Error::cannot("write", path, error))
 }
 
-fn write(folder: &Folder, beside: &OsStr, name: &OsStr, bytes: &[u8]) -> io::Result<()> {
+fn write(folder: &FolderHandle, temporary: &OsStr, name: &OsStr, bytes: &[u8]) -> io::Result<()> {
     failpoint::step()?;
-    // What lies there already is not written to: it may be a link to somewhere else.
-    let mut file = folder.create_new(beside)?;
+    // An existing file is not opened: it may be a link to another file.
+    let mut file = folder.create_new(temporary)?;
     if let Some(permissions) = folder.permissions(name).or_else(readable) {
         file.set_permissions(permissions)?;
     }
     failpoint::step()?;
     file.write_all(bytes)?;
-    // Else a machine that loses its power may come back with the name and without the text.
+    // Otherwise, after a power failure the file may exist without its contents.
     file.sync_all()?;
     failpoint::step()?;
-    folder.rename(beside, name)?;
-    // The text is whole in either case.
+    folder.rename(temporary, name)?;
+    // The contents are complete in either case.
     folder.sync();
     Ok(())
 }
@@ -104,7 +107,7 @@ fn readable() -> Option<fs::Permissions> {
     None
 }
 
-/// Removes what others have begun and did not live to finish. To be called with the lock held.
+/// Removes the temporary files of killed commands. The caller holds the lock.
 pub(crate) fn remove_unfinished(folder: &Path) {
     let Ok(entries) = fs::read_dir(folder) else {
         return;
@@ -113,11 +116,11 @@ pub(crate) fn remove_unfinished(folder: &Path) {
         |path: &PathBuf| is_unfinished(&path.file_name().unwrap_or_default().to_string_lossy());
     let paths = entries.flatten().map(|entry| entry.path());
     for path in paths.filter(names_one) {
-        // Who cannot remove it cannot write either, and is told so there.
+        // If this fails, writing will fail too, with an error message.
         let _ = fs::remove_file(path);
     }
 }
 
 pub(crate) fn is_unfinished(name: &str) -> bool {
-    name.starts_with(BESIDE) && name.ends_with(BESIDE_END)
+    name.starts_with(TEMPORARY_PREFIX) && name.ends_with(TEMPORARY_SUFFIX)
 }

@@ -1,4 +1,4 @@
-//! `filter.json`: what Envoy reads, and what can be read back out of it.
+//! Writes and reads `filter.json`, the file that Envoy watches.
 
 use std::borrow::Cow;
 
@@ -10,41 +10,41 @@ use turnout_core::{
 };
 use xxhash_rust::xxh3::xxh3_128;
 
-use crate::{max_held_bytes, record_level, written};
+use crate::{serde_emitted_headers, serde_max_held_bytes, serde_record_level};
 
-/// What a proxy is besides its policy.
+/// The settings of a plugin besides its policy.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Plugin {
-    /// Where the proxies find the filter.
+    /// The path of the filter on the proxies.
     pub wasm: String,
-    /// Whether they believe the x-turnout-* headers of requests.
+    /// Whether they trust the x-turnout-* headers of requests.
     pub inbound: Inbound,
-    /// Which headers they write.
+    /// The headers that they write.
     pub headers: EmittedHeaders,
     /// The level of their records in Envoy's log.
     pub record_level: RecordLevel,
-    /// How many bytes they hold in one worker at most.
+    /// The limit of bytes that one worker holds.
     pub max_held_bytes: MaxHeldBytes,
 }
 
-/// What is said of the proxies. What is not said stays as it is.
+/// New settings of a plugin. `None` keeps the current setting.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Given<'a> {
-    /// Where they find the filter.
+pub struct PluginOverrides<'a> {
+    /// The path of the filter on the proxies.
     pub wasm: Option<&'a str>,
-    /// Whether they believe the x-turnout-* headers of requests.
+    /// Whether they trust the x-turnout-* headers of requests.
     pub inbound: Option<Inbound>,
-    /// Which headers they write.
+    /// The headers that they write.
     pub headers: Option<EmittedHeaders>,
     /// The level of their records in Envoy's log.
     pub record_level: Option<RecordLevel>,
-    /// How many bytes they hold in one worker at most.
+    /// The limit of bytes that one worker holds.
     pub max_held_bytes: Option<MaxHeldBytes>,
 }
 
-impl Given<'_> {
-    /// Beside what is known; `None` where nobody says where the filter is.
-    pub(crate) fn beside(self, known: Option<&Plugin>) -> Option<Plugin> {
+impl PluginOverrides<'_> {
+    /// Applies the overrides to the current settings. Returns `None` if the path of the filter is unknown.
+    pub(crate) fn apply_to(self, known: Option<&Plugin>) -> Option<Plugin> {
         let Self {
             wasm,
             inbound,
@@ -77,31 +77,32 @@ impl Plugin {
     }
 }
 
-/// What a `filter.json` holds.
+/// The contents of a `filter.json`.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Installed {
+pub(crate) struct FilterFile {
     pub(crate) policy: String,
     pub(crate) plugin: Plugin,
-    /// Which entry of the history wrote it; see [`mark`]. 0 for none.
+    /// The sequence number of its entry in the history, see [`mark`], or 0.
     pub(crate) mark: u64,
 }
 
-/// Which text it is, whatever it is.
+/// Returns a hash that identifies a text.
 pub(crate) fn fingerprint(text: &[u8]) -> String {
     format!("{:032x}", xxh3_128(text))
 }
 
-/// The text of a `filter.json`.
+/// Returns the text of `filter.json`.
 pub(crate) fn file(policy: &str, revision: &Revision, plugin: &Plugin, sequence: u64) -> String {
     let mut configuration = Configuration::to_json(policy, plugin.proxy());
     configuration.push_str(&mark(sequence));
     discovery(&configuration, revision.as_str(), &plugin.wasm)
 }
 
-/// Blanks and tabs at the end of the configuration, which mean nothing in JSON and here the number of
-/// the entry. So no two files are the same to Envoy, which takes the same configuration given twice
-/// for known: it then reports even one that it has refused as in force, and one refused earlier is
-/// refused without the filter being asked, and so without reasons.
+/// Encodes the sequence number of the entry as spaces and tabs, which follow the configuration and have no
+/// meaning in JSON.
+///
+/// They make each file unique. Envoy does not load the same configuration again: it reports one that it
+/// rejected as active, or rejects it again without asking the filter, and so without reasons.
 fn mark(sequence: u64) -> String {
     let mut bits: Vec<char> = Vec::new();
     let mut rest = sequence;
@@ -122,26 +123,26 @@ fn read_mark(configuration: &str) -> u64 {
     mark.chars().fold(0, |number, c| (number << 1) | bit(c))
 }
 
-/// Reads a `filter.json`, by whomever it is. The error says what is wrong with it.
-pub(crate) fn read(text: &[u8]) -> Result<Installed, String> {
+/// Parses a `filter.json` from any writer. The error says what is wrong with it.
+pub(crate) fn read(text: &[u8]) -> Result<FilterFile, String> {
     let file: File<'_> = serde_json::from_slice(text)
-        .map_err(|error| format!("not a filter that is discovered: {error}"))?;
+        .map_err(|error| format!("not a discovered filter: {error}"))?;
     let [resource] = file.resources.as_slice() else {
         return Err(format!(
-            "{} resources stand where one is expected",
+            "expected one resource, found {}",
             file.resources.len()
         ));
     };
     let plugin = &resource.typed_config.config;
     let configuration = plugin.configuration.value.as_ref();
     let envelope: Envelope<'_> = serde_json::from_str(configuration)
-        .map_err(|error| format!("its configuration is none of Turnout: {error}"))?;
+        .map_err(|error| format!("not a configuration of Turnout: {error}"))?;
     let inbound = match envelope.inbound.as_deref() {
         None | Some("strip") => Inbound::Strip,
         Some("trust") => Inbound::Trust,
-        Some(_) => return Err("its configuration is none of Turnout: no such `inbound`".into()),
+        Some(_) => return Err("not a configuration of Turnout: no such `inbound`".into()),
     };
-    Ok(Installed {
+    Ok(FilterFile {
         policy: envelope.policy.get().to_owned(),
         plugin: Plugin {
             wasm: plugin.vm_config.code.local.filename.to_string(),
@@ -210,11 +211,11 @@ struct Envelope<'t> {
     policy: &'t RawValue,
     #[serde(borrow, default)]
     inbound: Option<Cow<'t, str>>,
-    #[serde(default, with = "written")]
+    #[serde(default, with = "serde_emitted_headers")]
     headers: EmittedHeaders,
-    #[serde(default, with = "record_level")]
+    #[serde(default, with = "serde_record_level")]
     record_level: RecordLevel,
-    #[serde(default, with = "max_held_bytes")]
+    #[serde(default, with = "serde_max_held_bytes")]
     max_held_bytes: MaxHeldBytes,
 }
 
@@ -249,7 +250,7 @@ mod tests {
     }
 
     #[test]
-    fn a_proxy_is_what_its_configuration_says_and_else_what_it_is_unless_said() {
+    fn settings_are_read_from_the_configuration_or_have_their_defaults() {
         let read = |rest: &str| {
             let configuration = format!("{{{rest}\"policy\":{{}}}}");
             let text = discovery(&configuration, "r1", "/f.wasm");
@@ -294,7 +295,7 @@ mod tests {
             (r#""max_held_bytes":"67108864","#, "expected u32"),
         ] {
             let error = read(bad).unwrap_err();
-            let start = "its configuration is none of Turnout: ";
+            let start = "not a configuration of Turnout: ";
             assert!(error.starts_with(start) && error.contains(words), "{error}");
         }
     }

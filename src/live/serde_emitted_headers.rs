@@ -1,5 +1,5 @@
-//! Which headers a proxy writes, as a list of words in JSON. It is read where it is not a proxy that
-//! reads it: in `filter.json` and in the history. Where nothing is said, all are written.
+//! Serializes the headers that a proxy writes as a list of words, for `filter.json` and the history. An absent
+//! field means all of them.
 
 use serde::de::Error;
 use serde::{Deserialize, Deserializer, Serializer};

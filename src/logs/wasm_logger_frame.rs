@@ -1,7 +1,7 @@
-//! The frames of Envoy's Wasm logger, byte by byte.
+//! Exact matchers for the frames of Envoy's Wasm logger.
 //!
-//! Text of a client can be anywhere in an access log line, so a similar frame is not enough. Each of these frames
-//! begins at the first byte of the line and contains nothing that an access log would have there.
+//! A client's text can be anywhere in an access log line, so a similar frame is not enough. Each of these frames
+//! begins at the first byte of the line, and has nothing that an access log could have there.
 
 use std::fmt;
 
@@ -9,15 +9,15 @@ use serde::de::{Deserializer as _, Error as _, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
 use crate::logger::is_level;
-use crate::stamp::{digits, pattern, rfc3339};
+use crate::timestamp::{digits, pattern, rfc3339};
 
-/// Istio's scope of what Wasm plugins log.
+/// Istio's scope for messages of Wasm plugins.
 const SCOPE: &[u8] = b"envoy wasm";
-/// The source file that logs for plugins, as Envoy's place has it.
+/// The source file that logs for plugins, as it is in Envoy's source location.
 const SOURCE: &[u8] = b"wasm/context.cc";
 
 /// `[2026-11-21 03:38:00.000][12][info][wasm] [source/….cc:1137] `, Envoy's default format; with
-/// `--enable-fine-grain-logging` the name of the logger is missing. Gives what follows.
+/// `--enable-fine-grain-logging` the name of the logger is missing. Returns the rest of the line.
 pub(crate) fn envoy(line: &[u8]) -> Option<&[u8]> {
     let rest = pattern(line, b"[dddd-dd-dd dd:dd:dd.ddd][")?;
     let thread = digits(rest);
@@ -38,7 +38,7 @@ pub(crate) fn envoy(line: &[u8]) -> Option<&[u8]> {
     (is_level(level) && is_place && is_wasm).then_some(rest)
 }
 
-/// What is before the next bracket, and behind it.
+/// Splits at the next closing bracket.
 fn group(text: &[u8]) -> Option<(&[u8], &[u8])> {
     let end = text.iter().position(|byte| *byte == b']')?;
     let (inside, rest) = text.split_at_checked(end)?;
@@ -57,7 +57,7 @@ pub(crate) fn istio(line: &[u8]) -> bool {
     columns().is_some_and(|(level, scope)| is_level(level) && is_scope(scope))
 }
 
-/// `envoy wasm`, and perhaps a place in the source.
+/// `envoy wasm`, with an optional source location.
 fn is_scope(scope: &[u8]) -> bool {
     match scope.strip_prefix(SCOPE) {
         Some(b"") => true,
@@ -70,8 +70,8 @@ fn is_scope(scope: &[u8]) -> bool {
 
 /// `{"level":"info","time":"…","scope":"envoy wasm","msg":"…","caller":"…","thread":"27"}`, Istio's JSON.
 ///
-/// These fields, in this order and each once: who writes a JSON access log by hand, without escaping,
-/// lets clients add fields, but not take away those that the line begins with.
+/// Requires these fields in this order, each once. In a handwritten JSON access log without escaping, clients can
+/// add fields, but they cannot remove the fields at the beginning of the line.
 pub(crate) fn json(line: &[u8]) -> bool {
     const FIRST: [&str; 4] = ["level", "time", "scope", "msg"];
     const OTHERS: [&str; 2] = ["caller", "thread"];
@@ -91,7 +91,7 @@ pub(crate) fn json(line: &[u8]) -> bool {
     is_first && is_rest && scope.is_some_and(|scope| is_scope(scope.as_bytes()))
 }
 
-/// The fields of an object, in their order; `None` where one comes twice.
+/// The fields of an object in order. A duplicate field is an error.
 fn ordered(line: &[u8]) -> Option<Vec<(String, String)>> {
     struct Ordered;
 
@@ -106,7 +106,7 @@ fn ordered(line: &[u8]) -> Option<Vec<(String, String)>> {
             let mut fields = Vec::new();
             while let Some((name, value)) = map.next_entry::<String, &RawValue>()? {
                 if fields.iter().any(|(known, _)| *known == name) {
-                    return Err(A::Error::custom("a field comes twice"));
+                    return Err(A::Error::custom("duplicate field"));
                 }
                 fields.push((name, value.get().to_owned()));
             }

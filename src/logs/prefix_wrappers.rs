@@ -1,10 +1,10 @@
-//! Wrappers that are text in front of the line.
+//! Wrappers that are a text prefix of the line.
 
 use crate::Layer;
-use crate::stamp::{digits, journal, rfc3339, word};
+use crate::timestamp::{digits, journal, rfc3339, word};
 use crate::wrapper::Wrapper;
 
-/// Takes one wrapper off a line.
+/// Removes one wrapper from a line.
 pub(crate) fn peel(line: &[u8]) -> Option<Layer<'_>> {
     if let Some((_, rest)) = rfc3339(line) {
         let rest = rest.strip_prefix(b" ")?;
@@ -21,7 +21,7 @@ pub(crate) fn peel(line: &[u8]) -> Option<Layer<'_>> {
     }
 }
 
-/// `stdout F …`, behind the time. Tags are separated by colons, and the first one is `F` or `P`.
+/// `stdout F …`, after the timestamp. Tags are separated by colons, and the first one is `F` or `P`.
 fn cri(rest: &[u8]) -> Option<Layer<'_>> {
     let (stream, rest) = word(rest)?;
     if !matches!(stream, b"stdout" | b"stderr") {
@@ -29,7 +29,7 @@ fn cri(rest: &[u8]) -> Option<Layer<'_>> {
     }
     let (tags, text) = match word(rest) {
         Some((tags, text)) => (tags, text),
-        // An empty line, whose blank an editor took away.
+        // An empty line, whose trailing blank an editor has removed.
         None => (rest, &b""[..]),
     };
     let continues = match tags.split(|byte| *byte == b':').next()? {
@@ -56,14 +56,14 @@ fn kubectl(line: &[u8]) -> Option<Layer<'_>> {
     })
 }
 
-/// `HOST IDENTIFIER[PID]: …`, behind a time that others write too.
+/// `HOST IDENTIFIER[PID]: …`, after a timestamp that other programs also write.
 fn process(rest: &[u8]) -> Option<Layer<'_>> {
     let (_, behind) = word(rest)?;
     let (identifier, _) = word(behind)?;
     identifier.ends_with(b"]:").then(|| entry(rest)).flatten()
 }
 
-/// `HOST IDENTIFIER[PID]: …` or `HOST IDENTIFIER: …`, behind journald's time.
+/// `HOST IDENTIFIER[PID]: …` or `HOST IDENTIFIER: …`, after journald's timestamp.
 fn entry(rest: &[u8]) -> Option<Layer<'_>> {
     let (_, rest) = word(rest)?;
     let (identifier, text) = word(rest)?;
@@ -85,7 +85,7 @@ fn syslog(line: &[u8]) -> Option<Layer<'_>> {
     for _ in ["host", "app", "pid", "id"] {
         (_, rest) = word(rest)?;
     }
-    // Structured data is not what proxies write.
+    // Proxies write no structured data.
     let text = rest.strip_prefix(b"- ")?;
     Some(Layer::new(
         Wrapper::Journal,

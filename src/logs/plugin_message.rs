@@ -1,15 +1,15 @@
-//! What a Wasm plugin logged.
+//! Messages of Wasm plugins in Envoy's log.
 
 use memchr::memmem;
 
 use crate::Unwrapped;
 
-/// How Envoy begins the message; the names of plugin, root and VM follow, as far as there are any.
+/// How Envoy begins the message. The names of plugin, root and VM follow, if any.
 const BEGINNING: &[u8] = b"wasm log";
 
-/// What a Wasm plugin logged, where it is the whole rest of a line that begins as Envoy's Wasm logger begins
-/// its lines, in Envoy's default format or in Istio's. Nothing in an access log line gets there unless the
-/// line begins with text of a client.
+/// Returns the message of a Wasm plugin: the whole rest of a line with the exact frame of Envoy's Wasm logger, in
+/// Envoy's default format or in Istio's. An access log line cannot have that frame unless it begins with text from
+/// a client.
 #[must_use]
 pub fn plugin_message<'a>(line: &'a Unwrapped<'_>) -> Option<&'a [u8]> {
     let message = line
@@ -20,12 +20,12 @@ pub fn plugin_message<'a>(line: &'a Unwrapped<'_>) -> Option<&'a [u8]> {
     message.get(names.saturating_add(2)..)
 }
 
-/// What a Wasm plugin logged, and what a custom `--log-format` has written behind it.
+/// Returns the message of a Wasm plugin, including what a custom `--log-format` adds after it.
 ///
-/// Only for logs that have no text of clients: what an access log has in this form is read too.
+/// Only for logs without text from clients, because an access log line in this form matches too.
 ///
-/// A line without a known frame counts if `wasm log` is in it and no quote is before that: then a custom
-/// `--log-format` has written it, and not an access log, which quotes what clients choose.
+/// A line without a known frame counts if it has `wasm log` without a quote before it: then it has a custom
+/// `--log-format`, and is not from an access log, which quotes text from clients.
 #[must_use]
 pub fn wasm_message<'a>(line: &'a Unwrapped<'_>) -> Option<&'a [u8]> {
     let text = &*line.text;
@@ -34,7 +34,7 @@ pub fn wasm_message<'a>(line: &'a Unwrapped<'_>) -> Option<&'a [u8]> {
         None => memmem::find(text, BEGINNING)?,
     };
     let (before, message) = text.split_at_checked(begins)?;
-    // With `%v` inside of JSON, which is then none.
+    // A format with `%v` inside JSON does not produce valid JSON.
     let is_json = before.starts_with(b"{")
         && serde_json::from_slice::<&serde_json::value::RawValue>(text).is_err();
     if before.contains(&b'"') && !is_json {

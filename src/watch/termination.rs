@@ -1,8 +1,7 @@
-//! When a command that runs until it is ended has to end: by a signal, or because nobody is there any
-//! more.
+//! Ends a long-running command on a signal, or when its terminal or reader is gone.
 //!
-//! A terminal that is gone is not always told by a signal, and reading from it may never return. So a
-//! thread of its own watches, and ends the process where the command does not do so by itself.
+//! A closed terminal does not always send a signal, and reading from it may block forever. So a separate thread
+//! watches, and ends the process if the command does not end by itself.
 
 use std::io::{self, IsTerminal};
 use std::os::fd::{AsFd, BorrowedFd};
@@ -14,20 +13,20 @@ use std::time::{Duration, Instant};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 
-/// How often signals and the terminal are looked at.
-const LOOK: Duration = Duration::from_millis(100);
-/// How long the command has to end by itself.
+/// How often signals and the terminal are checked.
+const POLL: Duration = Duration::from_millis(100);
+/// How long the command may take to end by itself.
 const GRACE: Duration = Duration::from_millis(700);
 
-/// The signal that ends the command, once there is one.
+/// The signal that ends the command.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Ending(Arc<AtomicUsize>);
+pub(crate) struct Termination(Arc<AtomicUsize>);
 
-impl Ending {
-    /// Takes the signals over, and watches the terminal.
+impl Termination {
+    /// Handles the signals, and watches the terminal.
     ///
     /// # Errors
-    /// When the signals cannot be taken over, or no thread can be started.
+    /// If a signal cannot be handled or the thread cannot be started.
     pub(crate) fn watch() -> io::Result<Self> {
         let ending = Self::default();
         for signal in [SIGTERM, SIGINT, SIGHUP] {
@@ -39,13 +38,13 @@ impl Ending {
         Ok(ending)
     }
 
-    /// The signal, once it has come.
+    /// Returns the signal, if one has arrived.
     pub(crate) fn signal(&self) -> Option<i32> {
         let number = self.0.load(Ordering::SeqCst);
         i32::try_from(number).ok().filter(|number| *number > 0)
     }
 
-    /// Ends the process as the signal would have. The shell's exit code is then 128 and the signal.
+    /// Ends the process as the signal would have. The shell reports the exit code 128 plus the signal.
     pub(crate) fn end(signal: i32) -> ! {
         let _ = signal_hook::low_level::emulate_default_handler(signal);
         signal_hook::low_level::exit(signal.saturating_add(128))
@@ -53,40 +52,40 @@ impl Ending {
 
     fn keep_watching(&self) {
         while self.signal().is_none() {
-            if has_hung_up(LOOK) {
-                // There is no terminal to restore, and looking for keys would never come back.
+            if has_hung_up(POLL) {
+                // There is no terminal to restore, and polling for keys would block forever.
                 Self::end(SIGHUP);
             }
         }
         thread::sleep(GRACE);
         let signal = self.signal().unwrap_or(SIGHUP);
-        // Neither a drawing nor a look for keys has come back. What is written may block as they do.
+        // Drawing or polling for keys has blocked, and restoring the terminal may block too.
         let _ = ratatui::crossterm::terminal::disable_raw_mode();
         let restored = thread::Builder::new().spawn(|| drop(ratatui::try_restore()));
         let began = Instant::now();
         while restored.as_ref().is_ok_and(|thread| !thread.is_finished()) && began.elapsed() < GRACE
         {
-            thread::sleep(LOOK);
+            thread::sleep(POLL);
         }
         Self::end(signal)
     }
 }
 
-/// Waits so long, or until nobody reads standard output any more; says whether that is so.
+/// Waits until nobody reads standard output any more, at most `longest`. Returns whether that happened.
 #[must_use]
 pub fn reader_leaves_within(longest: Duration) -> bool {
-    waits_for_hang_up(&[stdout().as_fd()], longest)
+    hangs_up_within(&[stdout().as_fd()], longest)
 }
 
 #[expect(
     clippy::disallowed_methods,
-    reason = "it is looked at, and nothing is written"
+    reason = "it is polled, and nothing is written"
 )]
 fn stdout() -> io::Stdout {
     io::stdout()
 }
 
-/// Whether the terminal hangs up within so long.
+/// Whether the terminal hangs up within `longest`.
 fn has_hung_up(longest: Duration) -> bool {
     let (stdin, stdout) = (io::stdin(), stdout());
     let ends = [stdin.as_fd(), stdout.as_fd()];
@@ -96,15 +95,15 @@ fn has_hung_up(longest: Duration) -> bool {
         .zip(is_terminal)
         .filter_map(|(end, is_terminal)| is_terminal.then_some(end))
         .collect();
-    // A terminal that is gone is none any more.
-    terminals.is_empty() || waits_for_hang_up(&terminals, longest)
+    // A closed terminal is no longer a terminal.
+    terminals.is_empty() || hangs_up_within(&terminals, longest)
 }
 
-fn waits_for_hang_up(ends: &[BorrowedFd<'_>], longest: Duration) -> bool {
+fn hangs_up_within(ends: &[BorrowedFd<'_>], longest: Duration) -> bool {
     let began = Instant::now();
     loop {
         let left = longest.saturating_sub(began.elapsed());
-        // What can be read or written is of no interest; a hang-up is always reported.
+        // No events are requested, because a hang-up is always reported.
         let each = ends
             .iter()
             .map(|end| PollFd::from_borrowed_fd(*end, PollFlags::empty()));

@@ -1,4 +1,4 @@
-//! One command at a time changes a folder.
+//! A lock, so that only one command at a time changes a folder.
 
 use std::fs::{self, File, TryLockError};
 use std::io::{self, Read, Seek, Write};
@@ -10,20 +10,20 @@ use turnout_text::escape_for_terminal;
 
 use crate::error::Error;
 
-/// A change takes some milliseconds, or a second where the disk is slow.
+/// How long to wait for the lock. A change takes milliseconds, or a second on a slow disk.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(5);
 const POLL: Duration = Duration::from_millis(5);
-/// Of what a holder says of itself.
+/// The longest name of a holder that is read, in bytes.
 const LONGEST_NAME: u64 = 200;
 
-/// Held until it is dropped. A process that dies drops it.
+/// A held lock. It is released when dropped, or when the process ends.
 #[derive(Debug)]
 pub(crate) struct Lock {
     _file: File,
 }
 
 impl Lock {
-    /// Waits for whoever has it. `command` is what the next one is told who waits for this one.
+    /// Waits for the lock. `command` is the name that a waiting command shows if it gives up.
     pub(crate) fn take(path: &Path, command: &str, patience: Duration) -> Result<Self, Error> {
         let cannot = |error| Error::cannot("lock", path, error);
         let mut file = open(path).map_err(cannot)?;
@@ -31,7 +31,7 @@ impl Lock {
         loop {
             match file.try_lock() {
                 Ok(()) => break,
-                // There are file systems without locks. What is written is whole there too.
+                // Some file systems have no locks. Each write is still atomic there.
                 Err(TryLockError::Error(error)) if error.kind() == io::ErrorKind::Unsupported => {
                     break;
                 }
@@ -46,7 +46,7 @@ impl Lock {
             thread::sleep(POLL);
         }
         let process = std::process::id();
-        // Only so that others can say who it is.
+        // Only for the error messages of other commands.
         let _ = file
             .set_len(0)
             .and_then(|()| write!(file, "turnout {command}, process {process}"));
@@ -54,14 +54,13 @@ impl Lock {
     }
 }
 
-/// What is there is opened only where it is a file of its own: through a link another file would be emptied, by
-/// whoever may write there.
+/// Opens the lock file. A link is an error, because another file would be truncated through it.
 fn open(path: &Path) -> io::Result<File> {
     const NO_FILE: &str = "it is not a file; remove it";
     if fs::symlink_metadata(path).is_ok_and(|there| !there.is_file()) {
         return Err(io::Error::other(NO_FILE));
     }
-    // One that another user made can be locked all the same.
+    // A file of another user can be locked without writing to it.
     let file = open_to(path, true).or_else(|error| {
         let is_refused = error.kind() == io::ErrorKind::PermissionDenied;
         match is_refused {
@@ -73,15 +72,15 @@ fn open(path: &Path) -> io::Result<File> {
     if !there.is_file() {
         return Err(io::Error::other(NO_FILE));
     }
-    if names(&there) > 1 {
+    if hard_links(&there) > 1 {
         return Err(io::Error::other(
-            "it is a hard link, so another file would be overwritten with it; remove it",
+            "it is a hard link, so writing to it would overwrite another file; remove it",
         ));
     }
     Ok(file)
 }
 
-/// Opens it to write, and makes it if there is none, or to read. A link that came just now is not followed.
+/// Opens the file for writing, and creates it if necessary; or for reading. A link is not followed.
 #[cfg(unix)]
 fn open_to(path: &Path, write: bool) -> io::Result<File> {
     use rustix::fs::{Mode, OFlags, open};
@@ -99,14 +98,14 @@ fn open_to(path: &Path, write: bool) -> io::Result<File> {
     options.read(true).write(write).create(write).open(path)
 }
 
-/// How many names a file has.
+/// Returns the number of hard links to a file.
 #[cfg(unix)]
-fn names(there: &fs::Metadata) -> u64 {
+fn hard_links(there: &fs::Metadata) -> u64 {
     std::os::unix::fs::MetadataExt::nlink(there)
 }
 
 #[cfg(not(unix))]
-fn names(_there: &fs::Metadata) -> u64 {
+fn hard_links(_there: &fs::Metadata) -> u64 {
     1
 }
 

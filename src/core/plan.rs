@@ -92,7 +92,7 @@ pub enum Mode {
     On,
 }
 
-/// A condition, and what it serves to the requests for which it holds.
+/// A condition, and what the rule serves to the requests for which the condition holds.
 #[derive(Debug)]
 pub(crate) struct Rule {
     pub(crate) when: When,

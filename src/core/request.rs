@@ -116,7 +116,7 @@ fn host_of(authority: &[u8]) -> &[u8] {
     }
     let host = before_port.strip_suffix(b":").unwrap_or(authority);
     match host.strip_suffix(b".").unwrap_or(host) {
-        // Nothing but a port or a dot is kept as it is, so that it matches no host.
+        // An authority that is only a port or a dot is kept as it is, so that it matches no host.
         b"" => authority,
         host => host,
     }

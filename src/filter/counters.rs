@@ -59,7 +59,7 @@ impl Counters {
                 .and_then(|treatments| treatments.get_mut(decision.treatment as usize)),
         };
         if let Some(counter) = counter {
-            // Flushed once a second, it does not get that high.
+            // It is flushed once a second, so it does not get that high.
             counter.pending = counter.pending.saturating_add(1);
             self.has_pending = true;
         }

@@ -17,7 +17,7 @@ unsafe extern "C" {
 /// Called once, before anything else.
 #[unsafe(no_mangle)]
 extern "C" fn _initialize() {
-    // SAFETY: the linker makes it; the module's start is the place to call it.
+    // SAFETY: the linker generates this function to be called once, when the module starts.
     #[cfg(target_os = "wasi")]
     unsafe {
         __wasm_call_ctors();

@@ -103,7 +103,7 @@ pub(crate) fn plugin_configuration(start: usize, most: usize) -> Vec<u8> {
 }
 
 /// Adds a value to a request header, which keeps its other values. In this version of the ABI, every
-/// change of a request header makes Envoy choose the route again, which the headers are for.
+/// change of a request header makes Envoy choose the route again, which is the purpose of the headers.
 pub(crate) fn add_request_header(name: &str, value: &[u8]) {
     // SAFETY: the host reads the two slices during the call and keeps neither.
     unsafe {
@@ -195,7 +195,7 @@ pub(crate) fn now() -> u64 {
     time
 }
 
-/// Sets the period in which the proxy calls `proxy_on_tick` of this plugin; 0 stops it.
+/// Sets the period at which the proxy calls `proxy_on_tick` of this plugin; 0 stops it.
 pub(crate) fn set_tick_period(milliseconds: u32) {
     // SAFETY: no pointer is passed.
     unsafe {
@@ -216,8 +216,8 @@ fn take_host_buffer(status: u32, data: *mut u8, size: usize) -> Vec<u8> {
     if status != 0 || data.is_null() {
         return Vec::new();
     }
-    // SAFETY: the host has allocated `data` by `proxy_on_memory_allocate`, which leaks a box of
-    // `size` bytes; it leaves it to us.
+    // SAFETY: the host has allocated `data` by `proxy_on_memory_allocate`, which leaks a box of `size` bytes; the
+    // host gives up the box.
     unsafe { Vec::from_raw_parts(data, size, size) }
 }
 

@@ -148,8 +148,8 @@ fn error(line: &str) {
     host::log(LogLevel::Error, &format!("turnout: {line}"));
 }
 
-/// Logs that a configuration was accepted. `took` is in nanoseconds, in which this worker did nothing
-/// else.
+/// Logs that a configuration was accepted. `took` is the time that this took, in nanoseconds; this worker did
+/// nothing else meanwhile.
 fn log_accepted(configuration: &Configuration, took: u64) {
     let rollouts = configuration.plan.rollouts().len();
     let inbound = configuration.inbound.as_str();

@@ -383,7 +383,7 @@ impl Shadowing {
             NextStep::Done(verdict) => self.finish(id, &verdict, now),
             NextStep::Call(version) => {
                 if !self.ask(id, version, now) {
-                    // A trial calls a version that does not respond only once.
+                    // If a version does not respond, a trial does not call it again.
                     self.trial_result(id, CallResult::Failed(Outcome::V2Error), now);
                 }
             }

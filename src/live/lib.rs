@@ -5,7 +5,7 @@
 //! rollback can return to. Envoy does not watch the history.
 //!
 //! * [`Directory`] changes the policy: apply, rollback, halt, resume. Each adds a [`HistoryEntry`].
-//! * [`Proxies`] asks each proxy whether it runs the new revision or rejected it.
+//! * [`Proxies`] asks each proxy whether it runs the new revision or has refused it.
 //! * [`HistoryLog`] lists the history for people.
 
 #![forbid(unsafe_code)]

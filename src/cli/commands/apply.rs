@@ -125,7 +125,7 @@ fn wasm(arguments: &Arguments) -> Result<Option<String>, Exit> {
     Ok(Some(absolute.unwrap_or_else(|| path.clone())))
 }
 
-/// The policy's text with its revision, once nothing speaks against it.
+/// The policy's text with its revision, if no check stops the change.
 fn policy(arguments: &Arguments) -> Result<String, Exit> {
     let access = arguments.account_roots.access(arguments.review.lines());
     let file = PolicyFile::read(&arguments.policy)?;

@@ -19,7 +19,7 @@ const LONGEST_LINE: usize = 65_536;
 ///
 /// Prints one line per key, in order, separated by tabs: the key, its bucket as the tool itself shows it,
 /// the smallest percentage that includes it, and with --percentage `in` or `out`. A key that the tool never
-/// includes has the bucket `never`; only 100 percent includes it. Invisible characters of a key are escaped.
+/// buckets has the bucket `never`; only 100 percent includes it. Invisible characters of a key are escaped.
 ///
 /// The options of a hash are the fields of `hash` in a policy:
 ///
@@ -44,7 +44,7 @@ pub(crate) struct Arguments {
     /// The tool whose hash is used.
     #[arg(long, value_enum, default_value_t = Name::Turnout)]
     hash: Name,
-    /// What is bucketed, for Turnout's own hash: accounts, requests, the requests to shadow, or the requests of
+    /// For Turnout's own hash, what is bucketed: accounts, requests, the requests to shadow, or the requests of
     /// a noise trial. Default: accounts.
     #[arg(long, value_enum)]
     of: Option<Bucketed>,

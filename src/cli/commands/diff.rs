@@ -46,13 +46,13 @@ pub(crate) struct Arguments {
     json: bool,
 }
 
-/// Wider than in a proxy: no request waits for this comparison.
+/// These limits are wider than in a proxy, because no request waits for this comparison.
 const LIMITS: Limits = Limits {
     depth: 128,
     values: 1 << 24,
     findings: 10_000,
 };
-/// A longer value is cut off, in characters.
+/// The number of characters after which a value is cut off.
 const LONGEST_SHOWN: usize = 60;
 
 pub(crate) fn run(arguments: &Arguments) -> Exit {

@@ -60,7 +60,7 @@ pub(crate) struct Arguments {
     /// Whether the proxy trusts the x-turnout-* headers of requests.
     #[arg(long, value_enum, default_value_t = InboundArg::Strip)]
     inbound: InboundArg,
-    /// Assume a request for this rollout: fill in what its `match` requires and no option sets.
+    /// Assume a request for this rollout: fill in what its `match` requires, unless an option sets it.
     #[arg(long, value_name = "NAME")]
     rollout: Option<String>,
     /// Print JSON instead of text.

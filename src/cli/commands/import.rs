@@ -16,9 +16,9 @@ use crate::support::text_io;
 
 /// Convert a feature flag of another tool to a policy.
 ///
-/// Every account keeps its treatment: the rollout buckets accounts with the tool's own hash. What a policy
-/// cannot express is listed on standard error, with its place in the file and the effect on accounts. No
-/// account is moved to v2 by a guess.
+/// Every account keeps its treatment: the rollout buckets accounts with the tool's own hash. What a policy cannot
+/// express is listed on standard error, with its place in the file and the effect on accounts. No account is
+/// moved to v2 based on a guess.
 ///
 /// Reads the formats of the tools' own SDKs: splitChanges (split), client/features (unleash), sdk/latest-all
 /// or a flag of the REST API (launchdarkly), api/features (growthbook), and flag definitions (flagd).

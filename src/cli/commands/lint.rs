@@ -34,7 +34,7 @@ Examples:
 pub(crate) struct Arguments {
     /// The policy; `-` reads standard input.
     policy: PathBuf,
-    /// The policy that it replaces: also warn of changes that move accounts unexpectedly.
+    /// The policy that this one replaces: also warn of changes that move accounts unexpectedly.
     #[arg(long, value_name = "OLD")]
     against: Option<PathBuf>,
     #[command(flatten)]

@@ -8,8 +8,8 @@ use crate::support::exit::Exit;
 
 /// Lift a halt.
 ///
-/// Restores the policy that was halted, and prints what changes. To return to the policy before it instead,
-/// use `turnout rollback --resume` without a resume first.
+/// Restores the policy that was halted, and prints what changes. To return to the policy before the halted one
+/// instead, use `turnout rollback --resume`, and do not resume first.
 #[derive(Args)]
 #[command(after_help = "Exit codes:
   0  the policy is written, and every proxy that was asked runs it

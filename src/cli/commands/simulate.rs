@@ -21,7 +21,7 @@ use crate::support::{policy_file, text_io};
 /// duplicates.
 ///
 /// With --log, reads an access log of Envoy or Istio, as JSON lines or in the default text format, optionally
-/// compressed with gzip. Decides each request again, with this policy and at one time, and counts the
+/// compressed with gzip. Decides each request again, with this policy and as of a single time, and counts the
 /// decisions. Removes what Docker, CRI or a log collector wraps around a line. Warns of fields that the policy
 /// needs but the log omits, and of requests whose recorded decision contradicts this one.
 ///

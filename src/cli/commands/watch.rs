@@ -17,8 +17,8 @@ use crate::support::safe_output::{self, SafeText};
 const WIDTH: u16 = 100;
 const SHORTEST: Duration = Duration::from_millis(100);
 const LONGEST: Duration = Duration::from_secs(3_600);
-/// How long two polls may take: a proxy that does not respond times out after two seconds, and a
-/// configuration dump that does not end after at most twenty.
+/// How long two polls may take: a proxy that does not respond times out after two seconds, and an unfinished
+/// configuration dump after at most twenty.
 const TWO_LOOKS: Duration = Duration::from_secs(30);
 
 /// Watch the progress and the errors of each rollout in running proxies.

@@ -70,7 +70,7 @@ pub(crate) struct Review {
     #[command(flatten)]
     limits: Limits,
     /// Write the change even if a proxy of --admin does not respond, is not an Envoy with the filter, or runs a
-    /// different policy than the folder has.
+    /// policy other than the one in the folder.
     #[arg(long, requires = "admin")]
     unready_ok: bool,
 }

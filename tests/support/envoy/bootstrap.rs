@@ -37,11 +37,11 @@ const NATIVE_STRIP: &str = r#"          early_header_mutation_extensions:
               - remove_on_match: { key_matcher: { prefix: x-turnout_ } }
               - remove_on_match: { key_matcher: { prefix: x_turnout- } }
               - remove_on_match: { key_matcher: { prefix: x_turnout_ } }
-              # Only this proxy's own rewrites set these, which the access log reads.
+              # The access log reads these headers, so only this proxy's own rewrites may set them.
               - remove: x-envoy-original-path
               - remove: x-envoy-original-host
 "#;
-const NATIVE_STRIP_OF_TRAILERS: &str = r#"          # Also in the trailers of a request, which reach upstreams that speak HTTP/2.
+const NATIVE_STRIP_OF_TRAILERS: &str = r#"          # Removes such names from the trailers of a request too, which reach upstreams that speak HTTP/2.
           - name: strip-turnout-trailers
             typed_config:
               "@type": type.googleapis.com/envoy.extensions.filters.http.header_mutation.v3.HeaderMutation

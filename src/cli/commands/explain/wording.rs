@@ -4,7 +4,7 @@ use turnout_core::explain::{Explanation, Part, Pattern, SourceName};
 use turnout_core::{Decision, Fraction, Mode};
 use turnout_text::excerpt_bytes_for_terminal;
 
-/// A longer value is cut off, in characters.
+/// The number of characters after which a value is cut off.
 const LONGEST_SHOWN: usize = 120;
 
 /// Why a credential counts as absent.

@@ -113,7 +113,7 @@ mod tests {
     use crate::tests::sample_views::{proxy, view};
 
     #[test]
-    fn a_line_for_each_rollout_and_each_trouble() {
+    fn each_rollout_and_each_problem_has_a_line() {
         expect![[r#"
             2026-11-21T13:01:40Z chat-users-dynamodb  split  accounts 50 %  requests 5.0 % of 300/s  errors of v1 0 %  errors of v2 20.0 %  revision 2026-11-21.3
         "#]].assert_eq(&one_line_per_rollout(&view()));
@@ -128,7 +128,7 @@ mod tests {
     }
 
     #[test]
-    fn of_many_proxies_those_that_are_well_share_a_line() {
+    fn healthy_proxies_share_a_line() {
         let mut view = view();
         view.proxies = (1..=20).map(proxy).collect();
         view.proxies[3].rejected = 1;
@@ -143,7 +143,7 @@ mod tests {
     }
 
     #[test]
-    fn no_text_of_others_is_printed_raw() {
+    fn text_from_proxies_is_escaped() {
         let troubled = sample_views::troubled();
         let texts = [
             report(&troubled, 100),

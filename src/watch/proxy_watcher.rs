@@ -390,7 +390,7 @@ mod tests {
     }
 
     #[test]
-    fn rates_are_those_between_two_looks() {
+    fn rates_are_computed_between_two_polls() {
         let seen = after(&[
             page(100, 1_000, 1),
             page(101, 1_250, 1),
@@ -421,7 +421,7 @@ mod tests {
     }
 
     #[test]
-    fn a_cluster_that_was_not_asked_for_before_has_no_rate_yet() {
+    fn a_new_cluster_has_no_rate_yet() {
         let with = |completed: u64| {
             StatsPage::read(&format!("cluster.a.upstream_rq_completed: {completed}"))
         };
@@ -434,7 +434,7 @@ mod tests {
     }
 
     #[test]
-    fn one_that_does_not_answer_is_silent() {
+    fn a_proxy_without_a_response_is_silent() {
         let mut proxy = ProxyWatcher::new("127.0.0.1:1").unwrap();
         let seen = proxy.read_once(Time::from_seconds(0));
         assert!(matches!(&seen.state, ProxyState::Unreachable(why) if why.contains("127.0.0.1:1")));

@@ -252,7 +252,7 @@ mod tests {
     }
 
     #[test]
-    fn a_ramp_that_takes_a_step_is_counted_anew() {
+    fn a_ramp_step_recounts_the_accounts() {
         let ramp = r#"[{ "accounts": [{ "from": "1970-01-01T00:00:10Z", "percent": 100 }] }]"#;
         let mut listed = listed("split", ramp);
         let mut at = |seconds| {

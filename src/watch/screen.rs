@@ -262,7 +262,7 @@ mod tests {
     }
 
     #[test]
-    fn all_that_can_be_wrong() {
+    fn every_problem_is_shown() {
         shows(
             &sample_views::troubled(),
             100,
@@ -299,7 +299,7 @@ mod tests {
     }
 
     #[test]
-    fn the_modes_that_only_record() {
+    fn dark_and_shadow_rollouts_are_shown() {
         let mut view = sample_views::view();
         let rules = r#"[{ "accounts": 25 }]"#;
         view.rollouts[0].statuses = vec![(1, sample_views::status(false, "dark", rules))];
@@ -321,7 +321,7 @@ mod tests {
         );
     }
 
-    /// Whatever the size, nothing of others reaches the terminal raw, and nothing panics.
+    /// At any size, text from proxies is escaped, and nothing panics.
     #[test]
     fn any_size() {
         let view = sample_views::troubled();
@@ -361,7 +361,7 @@ mod tests {
     }
 
     #[test]
-    fn without_colours_what_is_loud_is_bold() {
+    fn without_colours_warnings_are_bold() {
         let lines = lines(&sample_views::troubled(), 100);
         let plain = lines.into_iter().map(|line| coloured(line, false));
         let spans = plain.flat_map(|line| line.spans);

@@ -375,16 +375,16 @@ mod tests {
     }
 
     #[test]
-    fn policies_that_differ_stand_side_by_side() {
+    fn different_policies_are_listed_side_by_side() {
         let other = sample_views::status(false, "on", "[]");
         let rollout = both(other.clone());
         assert_eq!(rollout.statuses, [(1, sample_views::half()), (1, other)]);
-        // The same clusters all the same.
+        // The clusters are the same.
         assert_eq!(rollout.clusters.len(), 2);
     }
 
     #[test]
-    fn a_rollout_is_counted_though_its_policy_is_not_known() {
+    fn a_rollout_is_counted_without_its_policy() {
         let (name, mut seen) = seen(10, 5, sample_views::half());
         seen.statuses = Arc::default();
         let zero = Time::from_seconds(0);

@@ -23,7 +23,7 @@ pub(crate) fn dim(words: impl AsRef<str>) -> Span<'static> {
     text(words).dim()
 }
 
-/// A warning: red and bold, so that it stands out without colours too.
+/// A warning: red and bold, so that it is visible without colours too.
 pub(crate) fn loud(words: impl AsRef<str>) -> Span<'static> {
     text(words).style(Style::new().red().add_modifier(Modifier::BOLD))
 }
@@ -142,7 +142,7 @@ mod tests {
     }
 
     #[test]
-    fn pieces_go_on_in_the_next_line() {
+    fn pieces_continue_on_the_next_line() {
         assert_eq!(wrapped(40, &["one", "two"]), ["  errors    one   two"]);
         assert_eq!(
             wrapped(24, &["one", "two", "three", "four"]),

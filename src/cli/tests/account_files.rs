@@ -1,4 +1,4 @@
-//! Files of accounts that are the wrong ones, or have the wrong column.
+//! Account files that are the wrong ones, or have the accounts in another column.
 #![expect(clippy::expect_used, reason = "a test that cannot go on has failed")]
 
 mod common;
@@ -12,7 +12,7 @@ use tempfile::TempDir;
 
 use common::turnout;
 
-/// Names, and in another column the accounts.
+/// Names in one column, and accounts in another.
 fn customers() -> String {
     let rows = (1..=25).map(|row| format!("customer {row},AC{row:032x}\n"));
     ["name,account_sid\n".into(), rows.collect::<String>()].concat()
@@ -36,11 +36,11 @@ fn folder(column: &str) -> TempDir {
 
 fn run(folder: &Path, arguments: &[&str]) -> (Output, String) {
     let output = turnout(folder, arguments, b"");
-    let said = String::from_utf8(output.stderr.clone()).expect("UTF-8");
-    (output, said)
+    let printed = String::from_utf8(output.stderr.clone()).expect("UTF-8");
+    (output, printed)
 }
 
-/// In each command that reads them, whatever is in the lines.
+/// In each command that reads account files, whatever the lines contain.
 #[test]
 fn a_wrong_column_is_one_problem_and_not_one_for_each_line() {
     for column in ["name", "1"] {
@@ -62,40 +62,43 @@ fn a_wrong_column_is_one_problem_and_not_one_for_each_line() {
                 "customers.csv",
             ),
         ] {
-            let (output, said) = run(folder.path(), &arguments);
-            assert_eq!(output.status.code(), Some(2), "{arguments:?}: {said}");
-            let lines = said.lines().filter(|line| line.contains("customer "));
-            assert!(lines.count() <= 1, "{arguments:?}: {said}");
+            let (output, printed) = run(folder.path(), &arguments);
+            assert_eq!(output.status.code(), Some(2), "{arguments:?}: {printed}");
+            let lines = printed.lines().filter(|line| line.contains("customer "));
+            assert!(lines.count() <= 1, "{arguments:?}: {printed}");
             assert!(
-                said.contains(file) && said.contains("all 25 lines are malformed"),
-                "{said}"
+                printed.contains(file) && printed.contains("all 25 lines are malformed"),
+                "{printed}"
             );
             let names_number =
-                said.contains("has accounts: 2") || said.contains("of the accounts: 2");
-            assert!(names_number, "{arguments:?}: {said}");
-            let (_, said) = run(folder.path(), &[&arguments[..], &["--show-lines"]].concat());
-            assert!(said.contains("`account_sid`"), "{arguments:?}: {said}");
+                printed.contains("has accounts: 2") || printed.contains("of the accounts: 2");
+            assert!(names_number, "{arguments:?}: {printed}");
+            let (_, printed) = run(folder.path(), &[&arguments[..], &["--show-lines"]].concat());
+            assert!(
+                printed.contains("`account_sid`"),
+                "{arguments:?}: {printed}"
+            );
         }
     }
 }
 
 #[test]
-fn a_list_with_the_wrong_column_is_one_problem_too() {
+fn an_account_list_with_the_wrong_column_is_one_problem_too() {
     let folder = folder("account_sid");
     let of_list = ["--accounts", "customers.csv", "--column", "name"];
     for command in [
         &["simulate", "policy.json"][..],
         &["plan", "policy.json", "policy.json"],
     ] {
-        let (output, said) = run(
+        let (output, printed) = run(
             folder.path(),
             &[command, &of_list, &["--show-lines"]].concat(),
         );
-        assert_eq!(output.status.code(), Some(2), "{said}");
-        assert!(said.lines().count() <= 2, "{said}");
+        assert_eq!(output.status.code(), Some(2), "{printed}");
+        assert!(printed.lines().count() <= 2, "{printed}");
         assert!(
-            said.contains("name the --column of the accounts: `account_sid`"),
-            "{said}"
+            printed.contains("name the --column of the accounts: `account_sid`"),
+            "{printed}"
         );
     }
 }
@@ -104,8 +107,8 @@ fn a_list_with_the_wrong_column_is_one_problem_too() {
 fn json_has_one_problem_for_a_wrong_column() {
     let folder = folder("name");
     let (output, _) = run(folder.path(), &["lint", "policy.json", "--json"]);
-    let said: Value = serde_json::from_slice(&output.stdout).expect("JSON");
-    let text = said.to_string();
+    let printed: Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    let text = printed.to_string();
     assert_eq!(
         text.matches("all 25 lines are malformed").count(),
         1,
@@ -114,22 +117,22 @@ fn json_has_one_problem_for_a_wrong_column() {
     assert!(!text.contains("customer 2"), "{text}");
 }
 
-/// Where some lines are accounts, the file is the right one, and each bad line is named.
+/// If some lines are accounts, the column is right, and each bad line is reported.
 #[test]
 fn each_bad_line_of_the_right_column_is_named() {
     let folder = folder("account_sid");
     let mut text = customers();
     text.push_str("one more,AC12\nand one,SK7342e9713fa896e4af00c654c444aada\n");
     fs::write(folder.path().join("customers.csv"), text).expect("accounts");
-    let (_, said) = run(folder.path(), &["lint", "policy.json"]);
+    let (_, printed) = run(folder.path(), &["lint", "policy.json"]);
     assert!(
-        said.contains("line 27: not an account SID: 34 characters expected, found 4")
-            && said.contains("line 28: not an account SID: it does not begin with AC"),
-        "{said}"
+        printed.contains("line 27: not an account SID: 34 characters expected, found 4")
+            && printed.contains("line 28: not an account SID: it does not begin with AC"),
+        "{printed}"
     );
-    let (_, said) = run(folder.path(), &["lint", "policy.json", "--show-lines"]);
+    let (_, printed) = run(folder.path(), &["lint", "policy.json", "--show-lines"]);
     assert!(
-        said.contains("line 27: `AC12`") && said.contains("line 28: `SK7342"),
-        "{said}"
+        printed.contains("line 27: `AC12`") && printed.contains("line 28: `SK7342"),
+        "{printed}"
     );
 }

@@ -24,13 +24,13 @@ const REWRITES: &str = r#"{"configs": [{"static_route_configs": [{"route_config"
      "route": {"cluster_header": "x-turnout-cluster", "host_rewrite_literal": "v1.internal"}}]}]}}]}]}"#;
 
 #[test]
-fn apply_and_lint_warn_of_routes_that_change_requests_after_the_filter() {
+fn apply_and_lint_warn_about_routes_that_change_requests_after_the_filter() {
     let watched = watched();
     let admin = Admin::with_routes(watched.filter(), REWRITES);
     watched.policy("plain", &rollout(5, r#", "shadow": {"requests": 5}"#));
     let declared = r#", "shadow": {"requests": 5, "rewrite": {"host": "v1.internal"}}"#;
     watched.policy("declared", &rollout(5, declared));
-    let (_, error, code) = watched.said(&format!("lint plain.json --admin {}", admin.address));
+    let (_, error, code) = watched.output(&format!("lint plain.json --admin {}", admin.address));
     assert_eq!(code, Some(0), "{error}");
     assert!(error.contains("warning[rewritten-request]"), "{error}");
     assert!(
@@ -48,7 +48,7 @@ fn apply_and_lint_warn_of_routes_that_change_requests_after_the_filter() {
         0,
     );
 
-    let (_, error, code) = watched.said(&format!(
+    let (_, error, code) = watched.output(&format!(
         "apply plain.json --dir d --strict --admin {}",
         admin.address
     ));
@@ -57,7 +57,7 @@ fn apply_and_lint_warn_of_routes_that_change_requests_after_the_filter() {
         (Some(1), "five"),
         "{error}"
     );
-    let (_, error, code) = watched.said(&format!(
+    let (_, error, code) = watched.output(&format!(
         "apply plain.json --dir d --admin {}",
         admin.address
     ));
@@ -77,7 +77,7 @@ fn apply_and_lint_warn_of_routes_that_change_requests_after_the_filter() {
 #[test]
 fn a_proxy_whose_routes_cannot_be_read_is_named() {
     let watched = watched();
-    let other = Admin::answering(|_| (200, "\u{1b}[2J<html>".into()));
+    let other = Admin::serving(|_| (200, "\u{1b}[2J<html>".into()));
     for (address, words) in [
         (
             "127.0.0.1:1",
@@ -93,15 +93,15 @@ fn a_proxy_whose_routes_cannot_be_read_is_named() {
             "an admin address has no path, found `/stats`",
         ),
     ] {
-        let (output, error, code) = watched.said(&format!("lint five.json --admin {address}"));
+        let (output, error, code) = watched.output(&format!("lint five.json --admin {address}"));
         assert_eq!((code, output.as_str()), (Some(2), ""), "{error}");
         assert!(
             error.contains(words) && !error.contains('\u{1b}'),
             "{error}"
         );
     }
-    // Of an address that is none, apply says so once.
-    let (_, error, code) = watched.said("apply all.json --dir d --admin 127.0.0.1");
+    // apply reports an invalid address once.
+    let (_, error, code) = watched.output("apply all.json --dir d --admin 127.0.0.1");
     assert_eq!(
         (code, error.matches("the port is missing").count()),
         (Some(2), 1),
@@ -109,17 +109,17 @@ fn a_proxy_whose_routes_cannot_be_read_is_named() {
     );
     // A proxy without a route for the rollout.
     let bare = Admin::with_routes(watched.filter(), r#"{"configs": []}"#);
-    let (_, error, code) = watched.said(&format!("lint five.json --admin {}", bare.address));
+    let (_, error, code) = watched.output(&format!("lint five.json --admin {}", bare.address));
     assert_eq!(code, Some(0), "{error}");
     assert!(error.contains("warning[unrouted-rollout]"), "{error}");
 }
 
-/// Two filters of one chain, as Envoy dumps them, with names that a terminal would obey.
+/// Two filters in one chain, as in a config dump, with terminal control characters in their names.
 const TWO_TURNOUTS: &str = r#"{"configs": [{"static_listeners": [{"listener": {"name": "\u001b[2J",
     "filter_chains": [{"filters": [{"typed_config": {"http_filters": [TURNOUT, TURNOUT]}}]}]}}]}]}"#;
 
 #[test]
-fn apply_and_lint_warn_of_two_filters_in_one_chain() {
+fn apply_and_lint_warn_about_two_filters_in_one_chain() {
     let watched = watched();
     let text = fs::read(watched.filter()).expect("filter.json");
     let file: Value = serde_json::from_slice(&text).expect("JSON");
@@ -128,7 +128,7 @@ fn apply_and_lint_warn_of_two_filters_in_one_chain() {
     let dump = TWO_TURNOUTS.replace("TURNOUT", &filter.to_string());
     let admin = Admin::with_routes(watched.filter(), dump.leak());
     for line in ["lint five.json", "apply all.json --dir d"] {
-        let (output, error, code) = watched.said(&format!("{line} --admin {}", admin.address));
+        let (output, error, code) = watched.output(&format!("{line} --admin {}", admin.address));
         assert_eq!(code, Some(0), "{error}");
         assert!(error.contains("warning[two-turnouts]"), "{error}");
         assert!(
@@ -137,8 +137,8 @@ fn apply_and_lint_warn_of_two_filters_in_one_chain() {
             ),
             "{error}"
         );
-        let said = [output, error].concat();
-        assert!(!said.contains(['\u{1b}', '\u{202e}']), "{said}");
+        let printed = [output, error].concat();
+        assert!(!printed.contains(['\u{1b}', '\u{202e}']), "{printed}");
     }
     let allowed = "lint five.json --strict --allow two-turnouts --allow unrouted-rollout --admin";
     watched.ends(&format!("{allowed} {}", admin.address), 0);
@@ -146,7 +146,7 @@ fn apply_and_lint_warn_of_two_filters_in_one_chain() {
 
 /// Envoy keeps the series of each until it restarts.
 #[test]
-fn a_new_rollout_where_a_hundred_are_gone_is_warned_of() {
+fn a_new_rollout_after_a_hundred_removed_ones_causes_a_warning() {
     let watched = watched();
     let rollout = |name: &str| {
         format!(
@@ -160,7 +160,7 @@ fn a_new_rollout_where_a_hundred_are_gone_is_warned_of() {
     watched.policy("few", &rollouts[..99].join(","));
     watched.policy("next", &rollout("next"));
     let warned = |line: &str| {
-        let (_, error, code) = watched.said(line);
+        let (_, error, code) = watched.output(line);
         assert_eq!(code, Some(0), "{line}: {error}");
         let warnings: Vec<&str> = error
             .lines()
@@ -169,7 +169,7 @@ fn a_new_rollout_where_a_hundred_are_gone_is_warned_of() {
         warnings.join("\n")
     };
     assert_eq!(warned("apply many.json --dir d"), "");
-    // Nothing new begins, however many are gone.
+    // Without a new rollout there is no warning, whatever the number of removed ones.
     assert_eq!(warned("apply few.json --dir d"), "");
     assert_eq!(
         warned("apply next.json --dir d"),
@@ -184,7 +184,7 @@ fn a_new_rollout_where_a_hundred_are_gone_is_warned_of() {
             )
         })
         .collect();
-    let proxy = Admin::answering(move |page| match page {
+    let proxy = Admin::serving(move |page| match page {
         page if page.starts_with("/stats") => (200, stats.clone()),
         _ => (200, r#"{"configs": []}"#.into()),
     });
@@ -193,11 +193,11 @@ fn a_new_rollout_where_a_hundred_are_gone_is_warned_of() {
         "turnout: warning: http://{address} keeps 200 metric series of 100 rollouts that this policy does not have; only \
          a restart of the proxy frees them. Keep the name of a rollout that continues"
     );
-    let (_, error, _) = watched.said(&format!(
+    let (_, error, _) = watched.output(&format!(
         "apply later.json --dir d --unready-ok --timeout 0.1 --admin {address}"
     ));
     assert!(error.contains(&warning), "{error}");
-    let (_, error, _) = watched.said(&format!(
+    let (_, error, _) = watched.output(&format!(
         "lint later.json --against next.json --admin {address}"
     ));
     assert!(error.contains(&warning), "{error}");

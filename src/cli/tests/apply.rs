@@ -1,5 +1,4 @@
-//! `turnout apply`, `rollback`, `halt`, `resume` and `log`, as a person runs them. What Envoy makes of
-//! it is tested with Envoy.
+//! Runs `turnout apply`, `rollback`, `halt`, `resume` and `log`. `tests/envoy` tests what Envoy does with the file.
 #![expect(clippy::expect_used, reason = "a test that cannot go on has failed")]
 
 mod common;
@@ -10,10 +9,10 @@ use std::fs;
 
 use serde_json::Value;
 
-use live_folder::{done, filter, folder, in_force, log, names, policy, refused, run, write};
+use live_folder::{active, done, filter, folder, log, names, policy, refused, run, write};
 
 #[test]
-fn a_policy_is_put_in_force_halted_and_taken_back() {
+fn a_policy_is_applied_halted_and_rolled_back() {
     let folder = folder();
     assert_eq!(
         done(
@@ -23,7 +22,7 @@ fn a_policy_is_put_in_force_halted_and_taken_back() {
         "r: new, mode split; v1 one, v2 two; match all requests; rule 1 accounts 50 %\n\
          a written to d/filter.json (entry 1)\n"
     );
-    let (revision, configuration) = in_force(&folder);
+    let (revision, configuration) = active(&folder);
     assert_eq!(revision, "a");
     assert_eq!(configuration["inbound"], "trust");
     let file: Value = serde_json::from_str(&filter(&folder)).expect("JSON");
@@ -40,16 +39,16 @@ fn a_policy_is_put_in_force_halted_and_taken_back() {
         "{wasm:?}"
     );
 
-    // Where the filter is, and what the proxies believe, is remembered.
+    // The path of the filter and `inbound` are remembered.
     done(&folder, "apply b.json --dir d --who me");
-    assert_eq!(in_force(&folder).1["inbound"], "trust");
+    assert_eq!(active(&folder).1["inbound"], "trust");
 
     assert_eq!(
         done(&folder, "halt --dir d --who you --why v2"),
         "b-halted written to d/filter.json (entry 3)\n\
          no proxy was asked to confirm the halt; use --admin ADDRESS to ask one\n"
     );
-    let (revision, configuration) = in_force(&folder);
+    let (revision, configuration) = active(&folder);
     assert_eq!(revision, "b-halted");
     assert_eq!(configuration["policy"]["halted"], true);
     let halted = filter(&folder);
@@ -61,7 +60,7 @@ fn a_policy_is_put_in_force_halted_and_taken_back() {
     assert_eq!(filter(&folder), halted);
 
     done(&folder, "resume --dir d");
-    assert_eq!(in_force(&folder).0, "b");
+    assert_eq!(active(&folder).0, "b");
     done(&folder, "halt --dir d");
     assert_eq!(
         done(&folder, "rollback --dir d --resume"),
@@ -78,23 +77,23 @@ fn a_policy_is_put_in_force_halted_and_taken_back() {
 
     let log = log(&folder);
     let entries = log["entries"].as_array().expect("entries");
-    let told: Vec<_> = entries
+    let entries: Vec<_> = entries
         .iter()
         .map(|entry| {
             let text = |name: &str| entry[name].as_str().unwrap_or_default().to_owned();
             (text("action"), text("revision"), text("who"), text("why"))
         })
         .collect();
-    let said =
-        |what: &str, revision: &str| told.iter().find(|(w, r, ..)| w == what && r == revision);
-    assert_eq!(told.len(), 7, "{told:?}");
+    let logged =
+        |what: &str, revision: &str| entries.iter().find(|(w, r, ..)| w == what && r == revision);
+    assert_eq!(entries.len(), 7, "{entries:?}");
     assert_eq!(
-        said("apply", "a").map(|t| (t.2.as_str(), t.3.as_str())),
+        logged("apply", "a").map(|t| (t.2.as_str(), t.3.as_str())),
         Some(("me", "first"))
     );
     assert_eq!(
-        said("halt", "b-halted").map(|t| t.2.is_empty()),
-        Some(told[2].2.is_empty())
+        logged("halt", "b-halted").map(|t| t.2.is_empty()),
+        Some(entries[2].2.is_empty())
     );
     assert_eq!(log["active"], 7);
     let text = done(&folder, "log --dir d");
@@ -107,7 +106,7 @@ fn a_policy_is_put_in_force_halted_and_taken_back() {
 }
 
 #[test]
-fn what_is_wrong_is_said_and_nothing_is_written() {
+fn an_error_is_reported_and_nothing_is_written() {
     let folder = folder();
     refused(
         &folder,
@@ -174,7 +173,7 @@ fn what_is_wrong_is_said_and_nothing_is_written() {
         "nothing was written",
     );
     done(&folder, "rollback --dir d");
-    assert_eq!(in_force(&folder).0, "a");
+    assert_eq!(active(&folder).0, "a");
     assert_ne!(filter(&folder), before, "Envoy would take it for known");
     assert_eq!(
         names(&folder.path().join("d")),
@@ -183,20 +182,20 @@ fn what_is_wrong_is_said_and_nothing_is_written() {
 }
 
 #[test]
-fn a_revision_is_one_text() {
+fn a_revision_identifies_exactly_one_policy_text() {
     let folder = folder();
     done(&folder, "apply a.json --dir d --wasm f.wasm");
     write(&folder, "other.json", &policy("a", "on"));
     let words = "revision a already identifies another policy (entry 1); use another revision";
     let before = filter(&folder);
     refused(&folder, "apply other.json --dir d", 2, words);
-    // Also when it is not the one in force.
+    // Also when it is not active.
     done(&folder, "apply b.json --dir d");
     refused(&folder, "apply other.json --dir d", 2, words);
-    // The same text may come again.
+    // The same text may be applied again.
     done(&folder, "apply a.json --dir d");
     assert_ne!(filter(&folder), before);
-    // Halted, it has a revision that no other text can take.
+    // The halted policy has a revision that no other text can use.
     done(&folder, "halt --dir d");
     write(&folder, "other.json", &policy("a-halted", "on"));
     refused(
@@ -208,7 +207,7 @@ fn a_revision_is_one_text() {
 }
 
 #[test]
-fn a_path_that_only_the_proxies_see_is_taken_as_it_is() {
+fn a_path_that_exists_only_on_the_proxies_is_not_checked() {
     let folder = folder();
     done(
         &folder,
@@ -217,9 +216,9 @@ fn a_path_that_only_the_proxies_see_is_taken_as_it_is() {
     assert!(filter(&folder).contains("\"/etc/envoy/f.wasm\""));
 }
 
-/// The number of a revision stays the same, and no revision is given: the text's hash.
+/// A policy without a revision gets the hash of its text.
 #[test]
-fn what_is_rendered_always_has_a_revision() {
+fn a_rendered_policy_always_has_a_revision() {
     let folder = folder();
     let text = policy("a", "split").replace("  \"revision\": \"a\",\n", "");
     write(&folder, "none.json", &text);
@@ -228,13 +227,13 @@ fn what_is_rendered_always_has_a_revision() {
         "apply none.json --dir d --wasm f.wasm --json",
     ))
     .expect("JSON");
-    let (revision, configuration) = in_force(&folder);
+    let (revision, configuration) = active(&folder);
     assert_eq!(revision.len(), 16);
     assert_eq!(configuration["policy"]["revision"], revision);
     assert_eq!(json["revision"], revision);
     assert_eq!(json["outcome"], "written");
     assert_eq!(json["proxies"], Value::Array(Vec::new()));
-    // As a gauge it is exact.
+    // The gauge represents its number exactly.
     assert!(
         json["number"]
             .as_u64()
@@ -245,7 +244,7 @@ fn what_is_rendered_always_has_a_revision() {
 }
 
 #[test]
-fn a_dead_proxy_does_not_keep_anyone_from_halting() {
+fn a_dead_proxy_does_not_prevent_a_halt() {
     let folder = folder();
     done(&folder, "apply a.json --dir d --wasm f.wasm");
     let output = run(
@@ -256,7 +255,7 @@ fn a_dead_proxy_does_not_keep_anyone_from_halting() {
     let json: Value = serde_json::from_slice(&output.stdout).expect("JSON");
     assert_eq!(json["outcome"], "unconfirmed");
     assert_eq!(json["proxies"][0]["state"], "unreachable");
-    assert_eq!(in_force(&folder).0, "a-halted");
+    assert_eq!(active(&folder).0, "a-halted");
     assert_eq!(log(&folder)["entries"][0]["outcome"], "unconfirmed");
     let entry = fs::metadata(folder.path().join("d/history/000002.json"));
     assert!(entry.is_ok());

@@ -1,4 +1,4 @@
-//! `turnout bucket`, as a person runs it.
+//! Runs `turnout bucket`.
 #![expect(clippy::expect_used, reason = "a test that cannot go on has failed")]
 
 use std::io::{Read, Write};
@@ -20,7 +20,7 @@ fn bucket(arguments: &[&str], input: &[u8]) -> Output {
     let mut child = command(arguments).spawn().expect("the command starts");
     let mut stdin = child.stdin.take().expect("standard input");
     let input = input.to_vec();
-    // A command that refuses its arguments does not read.
+    // A command that rejects its arguments does not read.
     let writer = thread::spawn(move || drop(stdin.write_all(&input)));
     let output = child.wait_with_output().expect("the command ends");
     writer.join().expect("the writer ends");
@@ -36,9 +36,9 @@ fn stdout(arguments: &[&str], input: &[u8]) -> String {
 
 const SID: &str = "AC7342e9713fa896e4af00c654c444aada";
 
-/// Positions that the tools' own public tests, and `tests/corpus/buckets.csv`, give.
+/// Positions from the tools' own public tests and from `tests/corpus/buckets.csv`.
 #[test]
-fn shows_a_position_as_the_tool_does_and_where_the_key_enters() {
+fn shows_the_position_of_the_tool_and_the_percentage_that_first_includes_the_key() {
     for (arguments, expected) in [
         (&["--salt", "s", SID][..], "3923795582502244624\t21.270939"),
         (
@@ -129,7 +129,7 @@ fn shows_a_position_as_the_tool_does_and_where_the_key_enters() {
 }
 
 #[test]
-fn says_whether_a_percentage_takes_the_key() {
+fn shows_whether_a_percentage_includes_the_key() {
     let arguments = [
         "--hash",
         "unleash",
@@ -139,17 +139,17 @@ fn says_whether_a_percentage_takes_the_key() {
         "--percentage",
     ];
     for (percentage, expected) in [("72", "out"), ("73", "in"), ("0", "out"), ("100.0", "in")] {
-        let answer = stdout(&[&arguments[..], &[percentage]].concat(), b"");
-        assert_eq!(answer, format!("123\t73\t73\t{expected}\n"));
+        let printed = stdout(&[&arguments[..], &[percentage]].concat(), b"");
+        assert_eq!(printed, format!("123\t73\t73\t{expected}\n"));
     }
 }
 
 #[test]
-fn a_key_outside_of_the_traffic_or_the_namespace_is_drawn_never() {
+fn a_key_outside_the_traffic_or_the_namespace_is_never_included() {
     let split = ["--hash", "split", "--seed=-5", "--traffic-allocation", "0"];
     let arguments = [&split[..], &["--traffic-allocation-seed", "-1", "a"]].concat();
     assert_eq!(stdout(&arguments, b""), "a\tnever\t100\n");
-    // The corpus: `1` is outside of this range of `namespace1`, and inside of the other.
+    // From the corpus: `1` is outside this range of `namespace1`, and inside the other.
     let growthbook = [
         "--hash",
         "growthbook",
@@ -162,32 +162,32 @@ fn a_key_outside_of_the_traffic_or_the_namespace_is_drawn_never() {
     ];
     for (from, to, is_never) in [("0", "40", true), ("40", "100", false)] {
         let namespace = ["1", "--namespace", "namespace1", from, to];
-        let answer = stdout(&[&growthbook[..], &namespace].concat(), b"");
-        assert_eq!(answer.contains("\tnever\t100\n"), is_never, "{answer}");
+        let printed = stdout(&[&growthbook[..], &namespace].concat(), b"");
+        assert_eq!(printed.contains("\tnever\t100\n"), is_never, "{printed}");
     }
 }
 
 #[test]
-fn each_draw_of_turnout_is_one_of_its_own() {
+fn accounts_requests_shadow_and_noise_have_buckets_of_their_own() {
     let id = "2b9dba03-eeb9-caf3-cc60-86ed95e6b0cd";
-    let mut answers: Vec<String> = ["accounts", "requests", "shadow", "noise"]
-        .map(|draw| stdout(&["--salt", "chat", "--of", draw, id], b""))
+    let mut lines: Vec<String> = ["accounts", "requests", "shadow", "noise"]
+        .map(|purpose| stdout(&["--salt", "chat", "--of", purpose, id], b""))
         .into();
-    assert_eq!(stdout(&["--salt", "chat", id], b""), answers[0]);
-    answers.sort();
-    answers.dedup();
-    assert_eq!(answers.len(), 4, "{answers:?}");
+    assert_eq!(stdout(&["--salt", "chat", id], b""), lines[0]);
+    lines.sort();
+    lines.dedup();
+    assert_eq!(lines.len(), 4, "{lines:?}");
 }
 
 #[test]
-fn reads_keys_from_standard_input_a_line_each() {
+fn reads_one_key_per_line_from_standard_input() {
     let salt = ["--salt", "chat"];
     let expected = stdout(&[&salt[..], &["alice", "", "käthe"]].concat(), b"");
     assert_eq!(stdout(&salt, "alice\r\n\nkäthe".as_bytes()), expected);
     let mixed = [&salt[..], &["alice", "-"]].concat();
     assert_eq!(stdout(&mixed, "\nkäthe\n".as_bytes()), expected);
     assert_eq!(stdout(&salt, b""), "");
-    // Bytes that are no UTF-8 are a key as others are.
+    // Invalid UTF-8 is a key like any other.
     let lines = stdout(&salt, b"\xff\n\xfe\n");
     let positions: Vec<_> = lines.lines().map(|line| line.split('\t').nth(1)).collect();
     assert_eq!(positions.len(), 2);
@@ -195,18 +195,18 @@ fn reads_keys_from_standard_input_a_line_each() {
 }
 
 #[test]
-fn an_answer_comes_before_the_next_question() {
+fn each_position_is_printed_before_the_next_key_is_read() {
     let mut child = command(&["--salt", "chat"])
         .spawn()
         .expect("the command starts");
     let mut stdin = child.stdin.take().expect("standard input");
     let mut stdout = child.stdout.take().expect("standard output");
     for key in ["alice", "bob"] {
-        writeln!(stdin, "{key}").expect("a question");
-        let mut answer = [0; 6];
-        let asked = key.len().min(3);
-        stdout.read_exact(&mut answer[..asked]).expect("an answer");
-        assert_eq!(&answer[..asked], &key.as_bytes()[..asked]);
+        writeln!(stdin, "{key}").expect("a key");
+        let mut printed = [0; 6];
+        let shown = key.len().min(3);
+        stdout.read_exact(&mut printed[..shown]).expect("a line");
+        assert_eq!(&printed[..shown], &key.as_bytes()[..shown]);
         let mut byte = [0];
         while byte != *b"\n" {
             stdout.read_exact(&mut byte).expect("its end");
@@ -217,13 +217,13 @@ fn an_answer_comes_before_the_next_question() {
 }
 
 #[test]
-fn a_line_that_is_too_long_is_refused_with_its_number_and_those_before_are_answered() {
+fn a_line_that_is_too_long_is_an_error_with_its_number_after_the_positions_of_earlier_lines() {
     let longest = "k".repeat(65_536);
     let input = format!("alice\n{longest}\r\n{longest}k\nbob\n");
     let output = bucket(&["--salt", "chat"], input.as_bytes());
     assert_eq!(output.status.code(), Some(2));
-    let answered = String::from_utf8(output.stdout).expect("UTF-8");
-    assert_eq!(answered.lines().count(), 2);
+    let printed = String::from_utf8(output.stdout).expect("UTF-8");
+    assert_eq!(printed.lines().count(), 2);
     assert_eq!(
         String::from_utf8(output.stderr).expect("UTF-8"),
         "turnout: standard input, line 3: the key is longer than 65536 bytes; write one key per line\n"
@@ -231,7 +231,7 @@ fn a_line_that_is_too_long_is_refused_with_its_number_and_those_before_are_answe
 }
 
 #[test]
-fn who_reads_no_more_is_no_mistake() {
+fn a_closed_pipe_is_no_error() {
     let mut child = command(&["--salt", "chat"])
         .spawn()
         .expect("the command starts");
@@ -270,7 +270,7 @@ fn json_has_one_object_for_each_key() {
 }
 
 #[test]
-fn options_that_do_not_fit_are_refused_with_those_that_do() {
+fn options_of_another_tool_are_errors_that_list_the_valid_ones() {
     for (arguments, sentence) in [
         (&[SID][..], "--hash turnout needs --salt"),
         (
@@ -344,7 +344,7 @@ fn options_that_do_not_fit_are_refused_with_those_that_do() {
 }
 
 #[test]
-fn each_bad_option_has_a_line_of_its_own() {
+fn each_bad_option_has_its_own_line() {
     let arguments = "A --hash growthbook --seed a --version 7 --rule zz";
     let output = bucket(&arguments.split(' ').collect::<Vec<_>>(), b"");
     assert_eq!(output.status.code(), Some(2));
@@ -353,7 +353,7 @@ fn each_bad_option_has_a_line_of_its_own() {
         "turnout: --version: 7 is out of range; write a whole number from 1 to 2\n\
          turnout: --rule: unknown rule type `zz`; write one of `rollout`, `experiment`\n"
     );
-    // A line end of somebody else begins no line.
+    // A line end inside an argument begins no line of the output.
     let output = bucket(&["A", "--hash", "split", "--seed", "1\nturnout: x"], b"");
     assert_eq!(
         String::from_utf8(output.stderr).expect("UTF-8"),
@@ -362,18 +362,18 @@ fn each_bad_option_has_a_line_of_its_own() {
 }
 
 #[test]
-fn a_line_of_text_has_its_three_parts_whatever_the_key() {
-    let answered = stdout(&["--salt", "chat"], b"a\tb\nc\x1b[2J\n");
-    let lines: Vec<Vec<&str>> = answered
+fn each_line_has_three_columns_whatever_the_key() {
+    let printed = stdout(&["--salt", "chat"], b"a\tb\nc\x1b[2J\n");
+    let lines: Vec<Vec<&str>> = printed
         .lines()
         .map(|line| line.split('\t').collect())
         .collect();
-    assert!(lines.iter().all(|parts| parts.len() == 3), "{answered:?}");
+    assert!(lines.iter().all(|parts| parts.len() == 3), "{printed:?}");
     assert_eq!((lines[0][0], lines[1][0]), ("a\\tb", "c\\u{1b}[2J"));
 }
 
 #[test]
-fn a_salt_is_one_that_a_policy_can_have() {
+fn a_salt_that_a_policy_cannot_have_is_an_error() {
     for length in [0, 129] {
         let output = bucket(&["--salt", &"s".repeat(length), "a"], b"");
         let sentence = format!("turnout: --salt: expected 1 to 128 bytes, found {length}\n");

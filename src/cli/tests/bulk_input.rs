@@ -21,7 +21,7 @@ fn a_column_is_named_or_numbered() {
             "simulate policy.json --accounts accounts.csv --column {column}"
         ));
         assert_eq!(code, Some(0), "{err}");
-        // An opaque header is an account, unless it is called by its name.
+        // With opaque accounts the header line is an account, unless --column names the column.
         let count = if column == "2" { 3 } else { 2 };
         assert!(
             out.starts_with(&format!("{count} accounts, 1 malformed line;")),
@@ -32,7 +32,7 @@ fn a_column_is_named_or_numbered() {
 }
 
 #[test]
-fn what_is_of_no_use_is_refused() {
+fn an_unusable_input_is_an_error() {
     for (arguments, error) in [
         (
             "simulate policy.json --accounts empty",
@@ -87,7 +87,7 @@ fn what_is_of_no_use_is_refused() {
 }
 
 #[test]
-fn a_packed_log_is_unpacked_and_standard_input_is_read() {
+fn a_compressed_log_is_decompressed_and_standard_input_is_read() {
     let folder = folder();
     let mut packed = Vec::new();
     let mut encoder = flate2::read::GzEncoder::new(LOG.as_bytes(), flate2::Compression::fast());
@@ -112,9 +112,9 @@ fn a_packed_log_is_unpacked_and_standard_input_is_read() {
     assert_eq!(simulate(&packed, "3"), plain);
 }
 
-/// What goes wrong is not made worse where it cannot be told.
+/// An error that cannot be printed causes no further error.
 #[test]
-fn standard_error_that_takes_nothing_is_no_panic() {
+fn a_closed_standard_error_causes_no_panic() {
     let full = fs::File::options().write(true).open("/dev/full");
     let full = full.expect("Linux has it");
     let folder = folder();
@@ -135,9 +135,9 @@ fn standard_error_that_takes_nothing_is_no_panic() {
     }
 }
 
-/// Nothing is left out silently: a number of a column says nothing of the first line.
+/// No line is skipped silently: a column number does not distinguish a header line from an account.
 #[test]
-fn a_first_line_that_is_no_account_is_told() {
+fn a_first_line_that_is_not_an_account_is_reported() {
     let folder = folder();
     let sid = "AC7342e9713fa896e4af00c654c444aada";
     fs::write(
@@ -174,9 +174,9 @@ fn a_first_line_that_is_no_account_is_told() {
     );
 }
 
-/// Editors of another system write it before a text.
+/// Editors on Windows write it at the start of a file.
 #[test]
-fn a_byte_order_mark_is_no_part_of_an_account() {
+fn a_byte_order_mark_is_not_part_of_an_account() {
     let folder = folder();
     fs::write(folder.path().join("marked"), "\u{feff}a1\na2\n").expect("a list");
     for more in [&[][..], &["--column", "1"]] {

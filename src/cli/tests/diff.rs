@@ -1,4 +1,4 @@
-//! `turnout diff`, as a person runs it.
+//! Runs `turnout diff`.
 #![expect(clippy::expect_used, reason = "a test that cannot go on has failed")]
 
 use std::fs;
@@ -41,7 +41,7 @@ fn diff(folder: &TempDir, more: &[&str]) -> (Option<i32>, String, String) {
 }
 
 #[test]
-fn equal_means_the_same_and_not_the_same_bytes() {
+fn equal_means_equal_values_and_not_equal_bytes() {
     let folder = files(r#"{"a": 1, "b": ["x"]}"#, r#"{"b":["\u0078"],"a":1.0}"#);
     assert_eq!(
         diff(&folder, &[]),
@@ -50,7 +50,7 @@ fn equal_means_the_same_and_not_the_same_bytes() {
 }
 
 #[test]
-fn each_finding_has_a_line_and_the_end_is_one() {
+fn each_finding_has_a_line_and_the_exit_code_is_1() {
     let folder = files(
         r#"{"a": [1, {"b": "x"}], "c": 1}"#,
         r#"{"a": [1, {"b": "y"}], "c": "1"}"#,
@@ -66,7 +66,7 @@ fn each_finding_has_a_line_and_the_end_is_one() {
 }
 
 #[test]
-fn the_white_space_between_values_is_one_blank() {
+fn white_space_between_values_is_shown_as_one_space() {
     let folder = files(
         "{\"a\": [\n    1,\r\n\t2\n  ], \"b\": {\n  \"x  \\\"  y\\n\": [ ]\n}}",
         r#"{"a": 1, "b": 2}"#,
@@ -78,7 +78,7 @@ fn the_white_space_between_values_is_one_blank() {
          breaking  type     /b: { \"x  \\\"  y\\n\": [ ] } → 2\n\
          different: 2 finding(s), highest severity breaking\n"
     );
-    // Of a long one the beginning is shown, which has as many characters as without the white space.
+    // Of a long body the beginning is shown. Collapsed white space does not count towards its length.
     let folder = files(
         &format!("[{}1]", "1,\n                    ".repeat(99)),
         "1",
@@ -86,14 +86,14 @@ fn the_white_space_between_values_is_one_blank() {
     let (_, out, _) = diff(&folder, &[]);
     let shown = format!("[{}…", "1, ".repeat(20)).replace(", …", ",…");
     assert!(out.contains(&shown), "{out}");
-    // In what is not JSON it tells two values apart.
+    // In a body that is not JSON, white space is significant.
     let folder = files("a  b\n", "a b\n");
     let (_, out, _) = diff(&folder, &[]);
     assert!(out.contains("a  b\\n → a b\\n"), "{out}");
 }
 
 #[test]
-fn as_json_it_says_the_same() {
+fn json_has_the_same_findings() {
     let folder = files(r#"{"a": [{"b": 1}]}"#, r#"{"a": [{}]}"#);
     let (code, out, _) = diff(&folder, &["--json"]);
     assert_eq!(code, Some(1));
@@ -114,7 +114,7 @@ fn as_json_it_says_the_same() {
 }
 
 #[test]
-fn a_policy_says_what_does_not_count() {
+fn a_policy_configures_which_differences_are_ignored() {
     let folder = files(
         r#"{"at": 1, "list": [1, 2], "price": 1.5}"#,
         r#"{"at": 2, "list": [2, 1], "price": 1.25}"#,
@@ -129,7 +129,7 @@ fn a_policy_says_what_does_not_count() {
 }
 
 #[test]
-fn bad_input_is_told_and_ends_with_two() {
+fn bad_input_is_reported_and_exits_with_2() {
     let folder = files(r#"{"a": 1, "a": 2}"#, "{}");
     let not_json = files("{", "}");
     for (folder, arguments, sentence) in [
@@ -164,6 +164,6 @@ fn bad_input_is_told_and_ends_with_two() {
         assert_eq!((code, out.as_str()), (Some(2), ""), "{arguments:?}");
         assert!(err.contains(sentence), "{arguments:?}: {err}");
     }
-    // What is no JSON is compared by its bytes.
+    // A body that is not JSON is compared by its bytes.
     assert_eq!(diff(&not_json, &[]).0, Some(1));
 }

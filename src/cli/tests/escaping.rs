@@ -1,4 +1,4 @@
-//! Hostile text in every input of every command: nothing of it reaches a terminal or a CI system raw.
+//! Hostile text in every input of every command: no terminal and no CI system gets it unescaped.
 #![expect(
     clippy::expect_used,
     clippy::panic,
@@ -7,8 +7,6 @@
     reason = "small numbers, and a test that cannot go on has failed"
 )]
 
-#[path = "escaping/answers.rs"]
-mod answers;
 mod common;
 #[path = "escaping/contents.rs"]
 mod contents;
@@ -16,6 +14,8 @@ mod contents;
 mod inputs;
 #[path = "escaping/mutations.rs"]
 mod mutations;
+#[path = "escaping/responses.rs"]
+mod responses;
 #[path = "escaping/run.rs"]
 mod run;
 #[path = "escaping/table.rs"]
@@ -26,11 +26,11 @@ use std::fs;
 use common::turnout;
 use run::{Case, check, check_all};
 
-/// What a terminal would obey, what is not visible, and what a CI system takes for a command within a line.
+/// Terminal control characters, invisible characters, and what a CI system reads as a command inside a line.
 const WITHIN: &str = "\u{1b}[2J\u{1b}]0;title\u{7}\u{1b}[31m\u{8}\u{7f}\u{9b}31m\u{85}\r\u{202e}\u{2066}\u{200f}\u{61c}\u{ad}\u{34f}\
 \u{115f}\u{1160}\u{17b4}\u{180b}\u{180e}\u{200b}\u{2028}\u{2060}\u{206a}\u{3164}\u{fe0f}\u{feff}\u{ffa0}\u{fff9}\u{1d173}\
 \u{e0041}\u{e0100}\u{e000}\u{10fffd}\u{ffff}é##[error]FORGED##vso[task.setvariable variable=a]b##teamcity[buildStop]";
-/// What begins a line, and what would begin one.
+/// Text that begins a line, and text that would begin one.
 const LINES: &str = "::error file=a::FORGED\n::error::FORGED\n \t::set-output name=a::FORGED\nFORGED\n##[error]FORGED\r::warning::FORGED\n\
      section_start:1:a\r\u{1b}[0K\nFORGED\u{2028}::error::FORGED\n";
 pub(crate) const HOSTILE: [&str; 2] = [WITHIN, LINES];
@@ -85,7 +85,7 @@ fn arguments_and_names_of_files_are_shown_escaped() {
 }
 
 #[test]
-fn environment_and_bytes_that_are_no_text_are_shown_escaped() {
+fn the_environment_and_invalid_utf_8_are_shown_escaped() {
     let folder = run::folder();
     for hostile in HOSTILE {
         for variable in [
@@ -126,11 +126,11 @@ fn files_are_shown_escaped() {
 }
 
 #[test]
-fn what_proxies_answer_is_shown_escaped() {
-    check_all(&answers::cases());
+fn responses_of_proxies_are_shown_escaped() {
+    check_all(&responses::cases());
 }
 
-/// What is escaped in JSON is read as it was.
+/// Escaped text in JSON is read back unchanged.
 #[test]
 fn json_keeps_the_value_and_documents_keep_the_policy() {
     let folder = run::folder();
@@ -256,7 +256,7 @@ fn json_keeps_names_pointers_and_accounts() {
 }
 
 #[test]
-fn annotations_of_our_own_stay_and_carry_what_they_quote() {
+fn annotations_of_turnout_stay_valid_with_the_text_that_they_quote() {
     let folder = tempfile::tempdir().expect("a folder");
     let name = "a,b:c%\n::error::d.json";
     fs::write(
@@ -271,9 +271,9 @@ fn annotations_of_our_own_stay_and_carry_what_they_quote() {
     assert!(text.contains("x:,%25"), "{text}");
 }
 
-/// A template is its author's, and nobody else knows how to escape what is in it.
+/// The command does not know the format of a template, so it cannot escape its text.
 #[test]
-fn a_template_that_would_command_a_terminal_is_refused() {
+fn a_template_with_terminal_control_characters_is_an_error() {
     let folder = run::folder();
     let path = folder.path();
     for (line, what) in [
@@ -311,7 +311,7 @@ fn a_template_that_would_command_a_terminal_is_refused() {
             (Some(2), true)
         );
     }
-    // Tabs and the line ends of another system are nothing to refuse.
+    // Tabs and CRLF line ends are accepted.
     let template = format!("#\ta comment\r\n{}", contents::TEMPLATE);
     fs::write(path.join("t.yaml"), template).expect("a template");
     let arguments = [

@@ -1,4 +1,4 @@
-//! `turnout explain`, as a person runs it.
+//! Runs `turnout explain`.
 #![expect(clippy::expect_used, reason = "a test that cannot go on has failed")]
 
 use std::fs;
@@ -33,7 +33,7 @@ const HVC: &str = "AC7342e9713fa896e4af00c654c444aada";
 const EARLY: &str = "AC0b5f1d2c9e8a47639d10c2b7f4e6a815";
 const OTHER: &str = "ACf0f19c557067cbbe80c46d1fb6dfbdb0";
 
-/// At a moment, in a folder with the policy.
+/// The command at a fixed time, in a folder with the policy.
 fn command(arguments: &[&str]) -> (tempfile::TempDir, Command) {
     let folder = tempfile::tempdir().expect("a folder");
     fs::write(folder.path().join("policy.json"), POLICY).expect("a policy");
@@ -53,12 +53,12 @@ fn explain(arguments: &[&str]) -> Output {
     command.output().expect("the command runs")
 }
 
-/// What is printed, word for word. The arguments are parted by spaces; accounts may be given by their
-/// names here. `UPDATE_EXPECT=1` writes the files anew.
 /// The credentials of `SK7342e9713fa896e4af00c654c444aada`.
 const KEY: &str = "authorization:Basic U0s3MzQyZTk3MTNmYTg5NmU0YWYwMGM2NTRjNDQ0YWFkYTpzZWNyZXQ=";
 
-fn told(name: &str, arguments: &str) {
+/// Compares the output with a file. Spaces separate the arguments, which may name accounts and keys by their
+/// constants. `UPDATE_EXPECT=1` rewrites the files.
+fn assert_explained(name: &str, arguments: &str) {
     let arguments = arguments.split(' ').map(|argument| match argument {
         "HVC" => HVC,
         "OTHER" => OTHER,
@@ -83,14 +83,14 @@ fn refused(arguments: &[&str]) -> String {
 }
 
 #[test]
-fn a_request_that_no_rollout_has() {
-    told("no_rollout", "--account HVC");
+fn a_request_that_matches_no_rollout() {
+    assert_explained("no_rollout", "--account HVC");
 }
 
 #[test]
-fn an_account_outside_of_a_ramp() {
-    told("outside_accounts", "--account OTHER --rollout chat");
-    told(
+fn an_account_outside_a_ramp() {
+    assert_explained("outside_accounts", "--account OTHER --rollout chat");
+    assert_explained(
         "before_the_ramp",
         "--account OTHER --rollout chat --at 2026-11-01T00:00:00Z",
     );
@@ -98,71 +98,71 @@ fn an_account_outside_of_a_ramp() {
 
 #[test]
 fn an_account_that_a_later_step_includes() {
-    told("later_step", "--account EARLY --rollout chat");
+    assert_explained("later_step", "--account EARLY --rollout chat");
 }
 
 #[test]
 fn a_rule_that_holds() {
-    told(
+    assert_explained(
         "rule_v2",
         "--account OTHER --host CHAT.example.com:443 --path /v1/c1/Members?x=1 --header X-Beta:yes --header x-tier:gold --request-id r1",
     );
-    told("rule_v1", "--account HVC --rollout chat");
+    assert_explained("rule_v1", "--account HVC --rollout chat");
 }
 
 #[test]
-fn a_part_of_the_requests() {
-    told(
+fn a_percentage_of_the_requests() {
+    assert_explained(
         "no_request_id",
         "--account EARLY --rollout chat --at 2026-12-02T10:00:00+01:00",
     );
-    told(
+    assert_explained(
         "outside_requests",
         "--account EARLY --rollout chat --at 2026-12-02T10:00:00+01:00 --request-id r1",
     );
 }
 
 #[test]
-fn an_account_that_is_none_is_explained_and_not_refused() {
-    told("malformed_account", "--account hello\u{7} --rollout chat");
-    told("no_account", "--rollout chat");
+fn a_malformed_account_is_explained_and_not_an_error() {
+    assert_explained("malformed_account", "--account hello\u{7} --rollout chat");
+    assert_explained("no_account", "--rollout chat");
 }
 
 #[test]
 fn an_api_key_is_explained_as_a_credential_that_names_no_account() {
-    told("api_key", "--header KEY --rollout chat");
+    assert_explained("api_key", "--header KEY --rollout chat");
 }
 
 #[test]
-fn what_is_decided_in_the_dark_is_not_what_answers() {
-    told("dark", "--account OTHER --path /dark --region eu-west-1");
-    told("no_region", "--account OTHER --path /dark");
+fn a_dark_rollout_shows_its_decision_and_v1_serves() {
+    assert_explained("dark", "--account OTHER --path /dark --region eu-west-1");
+    assert_explained("no_region", "--account OTHER --path /dark");
 }
 
 #[test]
 fn a_mode_or_an_earlier_hop_decides_before_any_rule() {
-    told("on", "--rollout calls");
-    told(
+    assert_explained("on", "--rollout calls");
+    assert_explained(
         "inbound",
         "--rollout chat --inbound trust --header x-turnout-decision:chat=v2",
     );
 }
 
 #[test]
-fn an_earlier_rollout_is_not_passed_over() {
-    told("earlier_rollout", "--rollout dark --path /v1/Calls/1");
+fn a_request_of_an_earlier_rollout_is_explained_with_that_one() {
+    assert_explained("earlier_rollout", "--rollout dark --path /v1/Calls/1");
 }
 
 #[test]
-fn the_way_as_json() {
-    told(
+fn json_has_each_step_of_the_decision() {
+    assert_explained(
         "json",
         "--account EARLY --rollout chat --request-id r1 --json",
     );
 }
 
 #[test]
-fn what_cannot_be_asked_is_refused_with_what_to_write() {
+fn a_bad_request_is_an_error_that_says_what_to_write() {
     for (arguments, sentence) in [
         (
             &["--rollout", "chatt"][..],
@@ -243,7 +243,7 @@ fn marks_have_colours_on_request_only() {
 }
 
 #[test]
-fn a_reader_that_has_read_enough_is_no_error() {
+fn a_closed_pipe_is_no_error() {
     let (_folder, mut command) = command(&["--account", HVC, "--json"]);
     let mut child = command
         .stdout(Stdio::piped())
@@ -258,14 +258,14 @@ fn a_reader_that_has_read_enough_is_no_error() {
     assert_eq!(errors, "");
 }
 
-/// `--region "$REGION"` where that is not set.
+/// As with `--region "$REGION"` when the variable is not set.
 #[test]
-fn an_empty_region_is_an_unknown_one() {
-    let told = |arguments: &[&str]| {
+fn an_empty_region_is_an_unknown_region() {
+    let explained = |arguments: &[&str]| {
         let (_folder, mut command) = command(arguments);
         command.output().expect("the command ends").stdout
     };
     let path = ["--path", "/dark", "--account", HVC];
-    let empty = told(&[&path[..], &["--region", ""]].concat());
-    assert_eq!(empty, told(&path));
+    let empty = explained(&[&path[..], &["--region", ""]].concat());
+    assert_eq!(empty, explained(&path));
 }

@@ -1,4 +1,4 @@
-//! What `turnout halt` says, which is only what is known; and that nothing but a resume ends a halt.
+//! Runs `turnout halt`: it claims only what proxies confirmed, and only a resume ends a halt.
 #![expect(clippy::expect_used, reason = "a test that cannot go on has failed")]
 
 #[path = "common/admin.rs"]
@@ -20,7 +20,7 @@ use watched::Watched;
 
 const ROLLOUT: &str = r#"{"name": "r", "v1": "one", "v2": "two", "mode": "on"}"#;
 
-/// The policy `a` is in force, then `b`.
+/// A folder in which `a` and then `b` were applied.
 fn watched() -> Watched {
     let watched = Watched::new();
     for name in ["a", "b", "c"] {
@@ -32,11 +32,11 @@ fn watched() -> Watched {
 }
 
 #[test]
-fn a_halt_that_nobody_was_asked_about_does_not_say_that_everyone_is_on_v1() {
+fn a_halt_without_proxies_does_not_claim_that_everyone_is_on_v1() {
     let watched = watched();
-    let said = watched.ends("halt --dir d", 0);
+    let printed = watched.ends("halt --dir d", 0);
     assert_eq!(
-        said,
+        printed,
         "b-halted written to d/filter.json (entry 3)\n\
          no proxy was asked to confirm the halt; use --admin ADDRESS to ask one\n"
     );
@@ -49,7 +49,7 @@ fn a_halt_that_nobody_was_asked_about_does_not_say_that_everyone_is_on_v1() {
 }
 
 #[test]
-fn a_halt_is_confirmed_by_the_proxies_that_run_it_and_by_no_other() {
+fn only_proxies_that_run_a_halt_confirm_it() {
     let watched = watched();
     let good = Admin::watching(watched.filter());
     let old = Admin::running("b");
@@ -62,12 +62,12 @@ fn a_halt_is_confirmed_by_the_proxies_that_run_it_and_by_no_other() {
         ]
     );
     let both = format!("{one} --admin {} --timeout 0.2", old.address);
-    let said = watched.ends(&both, 1);
+    let printed = watched.ends(&both, 1);
     let last = format!(
         "confirmed by 1 of 2 proxies: everyone is on v1 at http://{}; not confirmed by http://{}\n",
         good.address, old.address
     );
-    assert!(said.ends_with(&last), "{said}");
+    assert!(printed.ends_with(&last), "{printed}");
     let json = watched.json(&both, 1);
     assert_eq!(
         json["confirmed"],
@@ -78,33 +78,33 @@ fn a_halt_is_confirmed_by_the_proxies_that_run_it_and_by_no_other() {
         json!([format!("http://{}", old.address)])
     );
     assert_eq!(json["outcome"], "unconfirmed");
-    // None of them.
-    let said = watched.ends(
+    // No proxy confirms.
+    let printed = watched.ends(
         &format!("halt --dir d --admin {} --timeout 0.2", old.address),
         1,
     );
-    assert!(!said.contains("everyone is on v1"), "{said}");
+    assert!(!printed.contains("everyone is on v1"), "{printed}");
     assert!(
-        said.contains("not confirmed by any proxy: http://"),
-        "{said}"
+        printed.contains("not confirmed by any proxy: http://"),
+        "{printed}"
     );
 }
 
 #[test]
-fn what_is_not_a_proxy_of_this_folder_is_called_by_its_name() {
+fn an_address_that_is_not_a_proxy_of_this_folder_is_reported() {
     let watched = watched();
     let silent = TcpListener::bind("127.0.0.1:0").expect("a port");
     let silent = silent.local_addr().expect("an address").to_string();
-    let other = Admin::answering(|_| (200, "<html>\u{1b}[2Jserver.live: yes</html>".into()));
-    let missing = Admin::answering(|_| (404, "no".into()));
-    let no_filter = Admin::answering(|_| (200, "server.live: 1\n".into()));
-    let fixed = Admin::answering(|_| {
+    let other = Admin::serving(|_| (200, "<html>\u{1b}[2Jserver.live: yes</html>".into()));
+    let missing = Admin::serving(|_| (404, "no".into()));
+    let no_filter = Admin::serving(|_| (200, "server.live: 1\n".into()));
+    let fixed = Admin::serving(|_| {
         (
             200,
             "wasmcustom.turnout.revision.turnout: 7\nserver.live: 1\n".into(),
         )
     });
-    let info = Admin::answering(|page| match page {
+    let info = Admin::serving(|page| match page {
         "/server_info" => (
             200,
             r#"{"version": "x", "state": "LIVE", "command_line_options": {}}"#.into(),
@@ -151,9 +151,9 @@ fn what_is_not_a_proxy_of_this_folder_is_called_by_its_name() {
         let sentence = json["proxies"][0]["sentence"].as_str().unwrap_or_default();
         assert!(sentence.starts_with(words), "{sentence}");
         assert_eq!(watched.revision(), "b-halted");
-        // A change that can wait is not made, and the same is said before.
+        // An apply is not carried out, and reports the same before it would write.
         let line = format!("apply c.json --dir d --resume --admin {address}");
-        let (output, error, code) = watched.said(&line);
+        let (output, error, code) = watched.output(&line);
         assert_eq!((output.as_str(), code), ("", Some(2)), "{error}");
         assert!(
             error.contains(words) && error.contains("--unready-ok"),
@@ -172,7 +172,7 @@ fn a_halt_asks_the_proxies_of_the_last_apply() {
     assert_eq!(good.times_asked(), unasked);
     watched.ends("resume --dir d", 0);
     watched.ends(&format!("apply c.json --dir d --admin {}", good.address), 0);
-    // One without proxies does not forget those of before.
+    // An apply without proxies keeps the remembered ones.
     watched.ends("apply a.json --dir d", 0);
     assert_eq!(
         watched.ends("halt --dir d", 0),
@@ -185,7 +185,7 @@ fn a_halt_asks_the_proxies_of_the_last_apply() {
         )
     );
     assert_eq!(watched.json("halt --dir d", 0)["asked"], "remembered");
-    // Those that are given are the only ones.
+    // Proxies on the command line replace the remembered ones.
     let other = Admin::running("a-halted");
     let before = good.times_asked();
     let json = watched.json(&format!("halt --dir d --admin {}", other.address), 0);
@@ -195,21 +195,21 @@ fn a_halt_asks_the_proxies_of_the_last_apply() {
         json!([format!("http://{}", other.address)])
     );
     assert_eq!(good.times_asked(), before);
-    // Nothing but a halt goes by them.
+    // Only a halt uses the remembered proxies.
     assert_eq!(watched.json("resume --dir d", 0)["asked"], "none");
-    // `log` does not take them for a damage.
+    // `log` does not report them as damage.
     assert!(!watched.ends("log --dir d", 0).contains("skipped"));
 }
 
 #[test]
-fn a_remembered_proxy_that_is_gone_does_not_hold_up_a_halt() {
+fn a_remembered_proxy_that_is_gone_does_not_delay_a_halt() {
     let watched = watched();
     let silent = TcpListener::bind("127.0.0.1:0").expect("a port");
     let silent = silent.local_addr().expect("an address").to_string();
     let remembered = json!({ "admins": ["http://127.0.0.1:1", format!("http://{silent}")] });
     watched.write("d/history/admins.json", &remembered.to_string());
     let began = Instant::now();
-    let (output, _, code) = watched.said("halt --dir d");
+    let (output, _, code) = watched.output("halt --dir d");
     assert!(
         began.elapsed() < Duration::from_secs(5),
         "{:?}",
@@ -232,17 +232,17 @@ fn a_remembered_proxy_that_is_gone_does_not_hold_up_a_halt() {
     ] {
         watched.ends("resume --dir d", 0);
         watched.write("d/history/admins.json", damaged);
-        let (_, error, code) = watched.said("halt --dir d");
+        let (_, error, code) = watched.output("halt --dir d");
         assert_eq!((watched.revision().as_str(), code), ("b-halted", Some(0)));
         assert!(
             error.contains("the proxies of the last apply are unknown"),
             "{error}"
         );
     }
-    // A log that is not there is no reason not to halt.
+    // A missing log does not prevent a halt.
     watched.ends("resume --dir d", 0);
     let line = "halt --dir d --admin 127.0.0.1:1 --log none.log --timeout 0";
-    let (_, error, code) = watched.said(line);
+    let (_, error, code) = watched.output(line);
     assert_eq!(
         (watched.revision().as_str(), code),
         ("b-halted", Some(1)),
@@ -252,7 +252,7 @@ fn a_remembered_proxy_that_is_gone_does_not_hold_up_a_halt() {
 }
 
 #[test]
-fn no_command_but_resume_ends_a_halt_and_each_says_so() {
+fn no_command_except_resume_ends_a_halt_and_each_prints_so() {
     let watched = watched();
     watched.ends("halt --dir d", 0);
     let lifts =
@@ -262,16 +262,16 @@ fn no_command_but_resume_ends_a_halt_and_each_says_so() {
         ("rollback --dir d", "b-halted"),
         ("rollback --dir d --to a", "a-halted"),
         ("apply b.json --dir d", "b-halted"),
-        // In place already, and halted all the same.
+        // The policy is active already, and stays halted.
         ("apply b.json --dir d", "b-halted"),
     ] {
-        let said = watched.ends(line, 0);
-        assert!(said.contains(lifts), "{line}: {said}");
+        let printed = watched.ends(line, 0);
+        assert!(printed.contains(lifts), "{line}: {printed}");
         assert_eq!(watched.revision(), revision, "{line}");
         let command = line.split(' ').next().expect("a word");
         assert!(
-            said.contains(&format!("`turnout {command} --resume` lifts")),
-            "{said}"
+            printed.contains(&format!("`turnout {command} --resume` lifts")),
+            "{printed}"
         );
     }
     let json = watched.json("apply c.json --dir d", 0);
@@ -290,15 +290,15 @@ fn no_command_but_resume_ends_a_halt_and_each_says_so() {
     );
     assert_eq!(watched.revision(), "a");
     watched.ends("halt --dir d", 0);
-    let said = watched.ends("rollback --dir d --resume", 0);
+    let printed = watched.ends("rollback --dir d --resume", 0);
     assert!(
-        said.contains("back to c-halted") || watched.revision() == "c",
-        "{said}"
+        printed.contains("back to c-halted") || watched.revision() == "c",
+        "{printed}"
     );
     assert_eq!(watched.revision(), "c");
 }
 
-/// Its author halts it, or asks for the end of a halt: both at once contradict each other.
+/// `"halted": true` in the policy contradicts `--resume`.
 #[test]
 fn a_policy_that_halts_itself_is_a_halt_and_contradicts_resume() {
     let watched = watched();
@@ -309,16 +309,16 @@ fn a_policy_that_halts_itself_is_a_halt_and_contradicts_resume() {
             .replacen('{', r#"{"halted": true,"#, 1)
             .replace("\"c\"", "\"h\""),
     );
-    let (_, error, code) = watched.said("apply h.json --dir d --resume");
+    let (_, error, code) = watched.output("apply h.json --dir d --resume");
     assert_eq!((watched.revision().as_str(), code), ("b", Some(2)));
     assert!(
         error.contains("the policy has `\"halted\": true`"),
         "{error}"
     );
-    let said = watched.ends("apply h.json --dir d", 0);
+    let printed = watched.ends("apply h.json --dir d", 0);
     assert!(
-        said.contains("it is halted: proxies that run it send everyone to v1"),
-        "{said}"
+        printed.contains("it is halted: proxies that run it send everyone to v1"),
+        "{printed}"
     );
     assert!(
         watched
@@ -330,24 +330,24 @@ fn a_policy_that_halts_itself_is_a_halt_and_contradicts_resume() {
 }
 
 #[test]
-fn a_proxy_that_is_named_twice_is_asked_and_counted_once() {
+fn a_proxy_that_is_listed_twice_is_asked_and_counted_once() {
     let watched = watched();
     let good = Admin::watching(watched.filter());
     let address = &good.address;
-    let said = watched.ends(
+    let printed = watched.ends(
         &format!("halt --dir d --admin {address} --admin http://{address}/"),
         0,
     );
-    assert_eq!(said.matches(": accepted").count(), 1, "{said}");
+    assert_eq!(printed.matches(": accepted").count(), 1, "{printed}");
     let last = format!("confirmed: everyone is on v1 at http://{address}\n");
-    assert!(said.ends_with(&last), "{said}");
+    assert!(printed.ends_with(&last), "{printed}");
     let twice = format!("resume --dir d --admin {address} --admin {address}");
     let json = watched.json(&twice, 0);
     assert_eq!(json["confirmed"], json!([format!("http://{address}")]));
     assert_eq!(json["proxies"].as_array().map(Vec::len), Some(1));
 }
 
-/// It answers, and its answer has no end.
+/// A server whose response never ends.
 fn endless(pause: Duration, part: &'static [u8]) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
     let address = listener.local_addr().expect("an address").to_string();
@@ -367,7 +367,7 @@ fn endless(pause: Duration, part: &'static [u8]) -> String {
 }
 
 #[test]
-fn an_answer_that_does_not_end_is_said_in_words() {
+fn an_endless_response_is_reported_in_plain_words() {
     let watched = watched();
     let slow = endless(Duration::from_millis(100), b"a");
     let long = endless(Duration::ZERO, &[b'a'; 1 << 16]);
@@ -378,10 +378,10 @@ fn an_answer_that_does_not_end_is_said_in_words() {
             "it is not an Envoy admin endpoint: the response is longer than 1048576 bytes",
         ),
     ] {
-        let said = watched.ends(&format!("halt --dir d --admin {address} --timeout 0.2"), 1);
+        let printed = watched.ends(&format!("halt --dir d --admin {address} --timeout 0.2"), 1);
         assert!(
-            said.contains(&format!("http://{address}: {wanted}\n")),
-            "{said}"
+            printed.contains(&format!("http://{address}: {wanted}\n")),
+            "{printed}"
         );
     }
 }

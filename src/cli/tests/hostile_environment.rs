@@ -1,5 +1,5 @@
-//! The command in hostile surroundings: inputs that are no files, folders that others share or break,
-//! admin endpoints that answer anything, and policies that are as large or as deep as they can be.
+//! Runs the command in a hostile environment: inputs that are not files, folders that others share or damage,
+//! admin endpoints with arbitrary responses, and policies of the greatest size or depth.
 #![cfg(unix)]
 #![expect(clippy::expect_used, reason = "a test that cannot go on has failed")]
 
@@ -22,17 +22,17 @@ use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
-/// Far beyond what a loaded machine needs: reaching it means that the command does not end.
+/// Much longer than a loaded machine needs: a command that exceeds it does not end.
 const PATIENCE: Duration = Duration::from_secs(30);
 const POLL: Duration = Duration::from_millis(2);
 
-/// The command in a folder, with its output to be read.
+/// The command in a folder, with its output piped.
 fn turnout<A: AsRef<OsStr>>(folder: &Path, arguments: impl IntoIterator<Item = A>) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_turnout"));
     command
         .current_dir(folder)
         .args(arguments)
-        // An admin address is asked directly, whatever the environment says.
+        // Requests to an admin address ignore the proxy settings of the environment.
         .env("http_proxy", "http://127.0.0.1:1")
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
@@ -40,7 +40,7 @@ fn turnout<A: AsRef<OsStr>>(folder: &Path, arguments: impl IntoIterator<Item = A
     command
 }
 
-/// Runs it to its end; one that does not end is killed, and the test has failed.
+/// Waits for the command. If it does not end, kills it and fails.
 #[track_caller]
 fn ended(mut command: Command) -> Output {
     let mut child = command.spawn().expect("the command starts");
@@ -81,28 +81,28 @@ fn read(pipe: &mut impl Read) -> Vec<u8> {
     bytes
 }
 
-/// Runs a line of words without quotes.
+/// Runs a command line without quotes.
 #[track_caller]
 fn run(folder: &Path, line: &str) -> Output {
     ended(turnout(folder, line.split_whitespace()))
 }
 
-/// What it has printed on standard error.
+/// The text on standard error.
 fn stderr(output: &Output) -> String {
     String::from_utf8_lossy(&output.stderr).into_owned()
 }
 
-/// Fails where it has printed what a terminal would obey.
+/// Fails if the output contains terminal control characters.
 #[track_caller]
 fn is_printable(output: &Output) {
     for bytes in [&output.stdout, &output.stderr] {
         let text = String::from_utf8_lossy(bytes);
-        let is_obeyed = |c: &char| c.is_control() && !['\n', '\t'].contains(c);
-        assert_eq!(text.chars().find(is_obeyed), None, "{text:?}");
+        let is_command = |c: &char| c.is_control() && !['\n', '\t'].contains(c);
+        assert_eq!(text.chars().find(is_command), None, "{text:?}");
     }
 }
 
-/// A policy of a revision.
+/// A policy with this revision.
 fn policy(revision: &str) -> String {
     format!(
         r#"{{"version": 1, "revision": "{revision}",
@@ -111,7 +111,7 @@ fn policy(revision: &str) -> String {
     )
 }
 
-/// A folder with the policies `a.json` and `b.json`, and something that may be the filter.
+/// A folder with the policies `a.json` and `b.json`, and a file in place of the filter.
 fn folder() -> TempDir {
     let folder = tempfile::tempdir().expect("a folder");
     for name in ["a", "b"] {

@@ -1,4 +1,4 @@
-//! `turnout import`, as a person runs it.
+//! Runs `turnout import`.
 #![expect(clippy::expect_used, reason = "a test that cannot go on has failed")]
 
 mod common;
@@ -93,7 +93,7 @@ fn a_flag_becomes_a_policy_that_renders() {
 }
 
 #[test]
-fn losses_are_reported_and_end_with_one() {
+fn losses_are_reported_and_exit_with_1() {
     let folder = folder();
     let arguments = [
         &["unleash", "features.json", "--flag", "mail"],

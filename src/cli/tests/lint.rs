@@ -1,4 +1,4 @@
-//! `turnout lint`, as a person runs it.
+//! Runs `turnout lint`.
 #![expect(clippy::expect_used, reason = "a test that cannot go on has failed")]
 
 mod common;
@@ -51,7 +51,7 @@ fn exit_codes_are_for_scripts() {
 }
 
 #[test]
-fn a_warning_is_shown_with_both_its_places() {
+fn a_warning_is_shown_with_both_of_its_locations() {
     let folder = tempfile::tempdir().expect("a folder");
     let rules = r#"[
       { "accounts": 5 },
@@ -81,7 +81,7 @@ policy.json: 1 warning
 }
 
 #[test]
-fn json_has_the_same_in_fields() {
+fn json_has_the_same_diagnostics() {
     let policy = CLEAN
         .replace("\"accounts\": 5", "\"acounts\": 5")
         .replace("\"v2\": \"b\"", "\"v2\": \"a\"");
@@ -126,7 +126,7 @@ fn json_has_the_same_in_fields() {
 }
 
 #[test]
-fn github_s_commands_are_escaped() {
+fn workflow_commands_of_github_are_escaped() {
     let folder = tempfile::tempdir().expect("a folder");
     let policy = CLEAN.replace("\"b\"", "\"b%\\n\"");
     fs::write(folder.path().join("a,b:c%.json"), policy).expect("a policy");
@@ -146,7 +146,7 @@ fn github_s_commands_are_escaped() {
 }
 
 #[test]
-fn a_change_is_held_against_the_policy_that_runs() {
+fn a_change_is_compared_with_the_active_policy() {
     let folder = tempfile::tempdir().expect("a folder");
     let old = CLEAN.replace("split", "off");
     for (name, text) in [
@@ -190,7 +190,7 @@ fn a_change_is_held_against_the_policy_that_runs() {
 }
 
 #[test]
-fn fifty_errors_are_fifty_pictures() {
+fn each_of_fifty_errors_has_a_snippet() {
     let rollouts: Vec<String> = (0..50)
         .map(|n| format!(r#"{{"name": "r{n}", "v1": "a", "v2": "b", "mode": "spilt"}}"#))
         .collect();
@@ -214,7 +214,7 @@ fn fifty_errors_are_fifty_pictures() {
 }
 
 #[test]
-fn a_closed_pipe_is_no_problem() {
+fn a_closed_pipe_is_no_error() {
     let policy = CLEAN.replace("split", "spilt");
     for format in ["text", "json", "github"] {
         let mut child = Command::new(env!("CARGO_BIN_EXE_turnout"))
@@ -233,10 +233,10 @@ fn a_closed_pipe_is_no_problem() {
     }
 }
 
-/// Escape sequences of a policy, a path or an account, of seven bits and of eight, and what turns the
-/// direction of the text.
+/// Escape sequences of 7 and 8 bits, and characters that change the direction of text, in a policy, a path and an
+/// account.
 #[test]
-fn a_terminal_obeys_nobody() {
+fn terminal_control_characters_are_escaped() {
     const HOSTILE: [char; 4] = ['\u{1b}', '\u{9b}', '\u{7}', '\u{202e}'];
     let folder = tempfile::tempdir().expect("a folder");
     let name = format!("a{}b.json", String::from_iter(HOSTILE));
@@ -275,11 +275,11 @@ fn a_terminal_obeys_nobody() {
         Some(4),
         "{found}"
     );
-    // JSON says the same, escaped.
-    let answer = json(&turnout(
+    // JSON has the same text, escaped.
+    let bucketed = json(&turnout(
         path,
         &["bucket", "--salt", "s", "--json", account],
         b"",
     ));
-    assert_eq!(answer["key"], account);
+    assert_eq!(bucketed["key"], account);
 }

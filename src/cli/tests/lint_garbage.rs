@@ -12,7 +12,7 @@ use std::time::Instant;
 use common::turnout;
 use linted::{CLEAN, json, lint, stderr};
 
-/// 10 MB of what is no policy, or hardly one.
+/// Texts of 10 MB that are not policies, or barely resemble one.
 fn garbage() -> Vec<(&'static str, Vec<u8>)> {
     const SIZE: usize = 10_000_000;
     let repeat = |part: &str| part.repeat(SIZE.div_ceil(part.len())).into_bytes();
@@ -86,9 +86,9 @@ fn garbage() -> Vec<(&'static str, Vec<u8>)> {
     clippy::disallowed_macros,
     reason = "a test prints for whoever looks at it"
 )]
-fn megabytes_of_garbage_are_answered_in_a_few_lines() {
+fn megabytes_of_garbage_cause_a_few_lines_of_errors() {
     for (what, bytes) in garbage() {
-        // What each format prints is bounded alike, so one policy without end is enough for all.
+        // The output is bounded in each format, so one huge policy suffices for all.
         let formats = match what {
             "bad accounts" => &["text", "json", "github"][..],
             _ => &["text"],
@@ -113,7 +113,7 @@ fn megabytes_of_garbage_are_answered_in_a_few_lines() {
 }
 
 #[test]
-fn what_is_too_large_is_not_read() {
+fn a_file_that_is_too_large_is_not_read() {
     let folder = tempfile::tempdir().expect("a folder");
     let file = fs::File::create(folder.path().join("large.json")).expect("a file");
     file.set_len(100 * 1024 * 1024).expect("its length");
@@ -125,7 +125,7 @@ fn what_is_too_large_is_not_read() {
 }
 
 #[test]
-fn what_is_not_utf_8_has_a_place() {
+fn invalid_utf_8_is_reported_with_its_line_and_column() {
     let output = turnout(
         Path::new("."),
         &["lint", "-"],
@@ -164,7 +164,7 @@ fn only_a_part_of_a_long_line_is_shown() {
 }
 
 #[test]
-fn a_byte_order_mark_is_called_by_its_name() {
+fn a_byte_order_mark_is_named_in_the_error() {
     let output = lint(&["\u{feff}", CLEAN].concat(), &["--json"]);
     assert_eq!(output.status.code(), Some(2));
     assert_eq!(

@@ -9,16 +9,16 @@ use std::fs;
 
 use serde_json::Value;
 
-use live_folder::{done, filter, folder, in_force, log, names, refused, run, stderr, write};
+use live_folder::{active, done, filter, folder, log, names, refused, run, stderr, write};
 
 #[test]
-fn damage_is_named_and_a_halt_goes_on() {
+fn damage_is_reported_and_a_halt_still_works() {
     let folder = folder();
     let d = folder.path().join("d");
     done(&folder, "apply a.json --dir d --wasm f.wasm");
     done(&folder, "apply b.json --dir d");
 
-    // A filter.json that is gone or garbage: by the history.
+    // Without a valid filter.json the command uses the history.
     for garbage in [None, Some("garbage \u{1b}[2J"), Some("{}"), Some("")] {
         match garbage {
             None => fs::remove_file(d.join("filter.json")).expect("gone"),
@@ -35,10 +35,10 @@ fn damage_is_named_and_a_halt_goes_on() {
             "{}",
             stderr(&output)
         );
-        assert_eq!(in_force(&folder).0, "b-halted");
+        assert_eq!(active(&folder).0, "b-halted");
     }
 
-    // A history that is garbage: by filter.json.
+    // Without a valid history the command uses filter.json.
     done(&folder, "resume --dir d");
     fs::remove_dir_all(d.join("history")).expect("gone");
     fs::write(d.join("history"), "a file").expect("a file");
@@ -49,11 +49,11 @@ fn damage_is_named_and_a_halt_goes_on() {
         "{}",
         stderr(&output)
     );
-    assert_eq!(in_force(&folder).0, "b-halted");
-    assert_eq!(in_force(&folder).1["policy"]["halted"], true);
+    assert_eq!(active(&folder).0, "b-halted");
+    assert_eq!(active(&folder).1["policy"]["halted"], true);
     refused(&folder, "apply a.json --dir d", 2, "cannot read d/history");
 
-    // Files that are none of the history's are named, and stay.
+    // Files that do not belong to the history are reported and stay.
     fs::remove_file(d.join("history")).expect("gone");
     done(&folder, "apply a.json --dir d");
     for (name, text) in [
@@ -73,11 +73,11 @@ fn damage_is_named_and_a_halt_goes_on() {
     }
     done(&folder, "halt --dir d");
     assert!(d.join("history/note.txt").exists());
-    assert_eq!(in_force(&folder).0, "a-halted");
+    assert_eq!(active(&folder).0, "a-halted");
 }
 
 #[test]
-fn what_other_hands_wrote_can_be_halted_and_gone_back_to() {
+fn a_policy_written_by_hand_can_be_halted_and_restored() {
     let folder = folder();
     done(&folder, "apply a.json --dir d --wasm f.wasm");
     let by_hand = filter(&folder)
@@ -91,14 +91,14 @@ fn what_other_hands_wrote_can_be_halted_and_gone_back_to() {
     );
     done(&folder, "apply b.json --dir d");
     done(&folder, "rollback --dir d");
-    assert_eq!(in_force(&folder).0, "by-hand");
+    assert_eq!(active(&folder).0, "by-hand");
     done(&folder, "rollback --dir d");
-    assert_eq!(in_force(&folder).0, "a");
+    assert_eq!(active(&folder).0, "a");
 }
 
 #[cfg(unix)]
 #[test]
-fn a_link_is_somebody_elses() {
+fn a_link_in_place_of_a_file_is_not_written_through() {
     let folder = folder();
     fs::create_dir_all(folder.path().join("d/..data")).expect("a folder");
     write(&folder, "d/..data/filter.json", "{}");
@@ -117,7 +117,7 @@ fn a_link_is_somebody_elses() {
 /// Envoy may run as another user.
 #[cfg(unix)]
 #[test]
-fn the_file_is_readable_whatever_the_mask_is_and_keeps_its_mode() {
+fn the_file_is_readable_with_any_umask_and_keeps_its_mode() {
     use std::os::unix::fs::PermissionsExt;
     use std::process::Command;
 
@@ -140,10 +140,10 @@ fn the_file_is_readable_whatever_the_mask_is_and_keeps_its_mode() {
     assert_eq!(mode(), 0o640);
 }
 
-/// A file may have so many bytes and no more: as good as a full disk, and to be had by anyone.
+/// A limit on the size of a file has the effect of a full disk, and needs no privileges.
 #[cfg(unix)]
 #[test]
-fn what_cannot_be_written_whole_is_not_written() {
+fn a_file_that_cannot_be_written_completely_is_not_replaced() {
     use std::process::Command;
 
     let folder = folder();
@@ -151,7 +151,7 @@ fn what_cannot_be_written_whole_is_not_written() {
     let before = filter(&folder);
     assert!(before.len() > 512);
     for line in ["halt --dir d", "apply b.json --dir d"] {
-        // One block, of 512 bytes or of 1024.
+        // One block: 512 or 1024 bytes.
         let long = format!(
             "trap '' XFSZ; ulimit -f 0; exec {} {line}",
             env!("CARGO_BIN_EXE_turnout")
@@ -180,11 +180,11 @@ fn what_cannot_be_written_whole_is_not_written() {
         [".turnout.lock", "filter.json", "history"]
     );
     done(&folder, "halt --dir d");
-    assert_eq!(in_force(&folder).0, "a-halted");
+    assert_eq!(active(&folder).0, "a-halted");
 }
 
 #[test]
-fn one_waits_for_the_other_and_says_for_whom() {
+fn a_command_waits_for_the_lock_and_names_its_holder() {
     let folder = folder();
     done(&folder, "apply a.json --dir d --wasm f.wasm");
     let path = folder.path().join("d/.turnout.lock");
@@ -201,9 +201,9 @@ fn one_waits_for_the_other_and_says_for_whom() {
     done(&folder, "halt --dir d");
 }
 
-/// Halts, resumes and applies at once: each is carried out whole, one after the other.
+/// Concurrent halts, resumes and applies are carried out completely, one at a time.
 #[test]
-fn many_at_once_leave_one_of_them_in_force() {
+fn of_many_commands_at_once_the_last_one_is_active() {
     let folder = folder();
     done(&folder, "apply a.json --dir d --wasm f.wasm");
     let lines = [

@@ -1,5 +1,4 @@
-//! Accounts in files, and packed: `turnout pack`, and what the other commands make of
-//! `accounts_from`.
+//! Account files and packed accounts: `turnout pack`, and how other commands read `accounts_from`.
 #![expect(clippy::expect_used, reason = "a test that cannot go on has failed")]
 
 mod common;
@@ -16,10 +15,10 @@ use common::turnout;
 const FIRST: &str = "AC00000000000000000000000000000001";
 const SECOND: &str = "AC7342e9713fa896e4af00c654c444aada";
 const THIRD: &str = "ACffffffffffffffffffffffffffffffff";
-/// Of the three, by Python's base64.
+/// The three accounts, packed with Python's base64.
 const PACKED: &str = "AAAAAAAAAAAAAAAAAAAAAXNC6XE/qJbkrwDGVMREqtr/////////////////////";
 
-/// A folder with this policy's segment, and with files.
+/// A folder with a policy that has this segment, and with these files.
 fn folder(segment: &str, format: &str, files: &[(&str, &str)]) -> TempDir {
     let folder = TempDir::new().expect("a folder");
     let policy = format!(
@@ -55,7 +54,7 @@ fn run(folder: &TempDir, arguments: &[&str]) -> (Option<i32>, String, String) {
     (status.code(), text(stdout), text(stderr))
 }
 
-/// What render puts into a proxy's configuration.
+/// The segment in the configuration that `render` writes.
 fn rendered_segment(folder: &TempDir) -> Value {
     let arguments = [
         "render",
@@ -122,7 +121,7 @@ fn opaque_accounts_of_a_file_become_a_list() {
     assert_eq!(rendered_segment(&folder), list);
 }
 
-/// Every command that reads a policy reads its files.
+/// Every command that reads a policy reads its account files.
 #[test]
 fn other_commands_read_the_files_too() {
     let text = format!("{FIRST}\n{SECOND}\n");
@@ -164,14 +163,14 @@ fn every_bad_line_is_named_and_nothing_is_written() {
     let (code, stdout, stderr) = run(&folder, &arguments);
     assert_eq!((code, stdout.as_str()), (Some(2), ""));
     assert!(stderr.contains("policies/policy.json:5:31"), "{stderr}");
-    for told in [
+    for error in [
         "has 2002 malformed lines",
         "hvc.txt line 2: `AC7342E9713FA896E4AF00C654C444AADA` is not an account: its hex digits are not all in lower case; write",
         "hvc.txt line 3: `SK1,AC7342e9713fa896e4af00c654c444aada` is not an account: it has 38 characters, not 34, and it begins with SK; an account SID begins with AC; write",
         "hvc.txt lines 4, 5, 6 and 995 more: `bad` is not an account: it has 3 characters, not 34, and it begins with ba; an account SID begins with AC; write",
         "and 1002 more malformed lines",
     ] {
-        assert!(stderr.contains(told), "{told}\n{stderr}");
+        assert!(stderr.contains(error), "{error}\n{stderr}");
     }
     let (code, stdout, _) = run(&folder, &["lint", "policies/policy.json", "--json"]);
     let report: Value = serde_json::from_str(&stdout).expect("JSON");
@@ -188,8 +187,8 @@ fn every_bad_line_is_named_and_nothing_is_written() {
 }
 
 #[test]
-fn a_file_that_is_of_no_use_is_a_problem_of_the_policy() {
-    for (named, told) in [
+fn an_unusable_file_is_an_error_of_the_policy() {
+    for (named, error) in [
         ("\"no.txt\"", "No such file"),
         ("\"../policies\"", "it is a folder"),
         ("\"/dev/null\"", "is outside the folder of the policy"),
@@ -221,13 +220,13 @@ fn a_file_that_is_of_no_use_is_a_problem_of_the_policy() {
         ];
         let (code, stdout, stderr) = run(&folder, &arguments);
         assert_eq!((code, stdout.as_str()), (Some(2), ""), "{named}");
-        assert!(stderr.contains(told), "{named}: {stderr}");
+        assert!(stderr.contains(error), "{named}: {stderr}");
         assert!(stderr.contains("accounts_from"), "{named}: {stderr}");
     }
 }
 
 #[test]
-fn a_long_list_goes_out_packed_and_a_short_one_as_it_is() {
+fn a_long_list_is_rendered_packed_and_a_short_one_as_a_list() {
     let list = |count: u32| {
         let accounts: Vec<String> = (0..count).map(|n| format!("\"AC{n:032x}\"")).collect();
         format!("{{ \"accounts\": [{}] }}", accounts.join(","))
@@ -248,15 +247,15 @@ fn a_long_list_goes_out_packed_and_a_short_one_as_it_is() {
         )),
         "{stdout}"
     );
-    // All else is as it was.
+    // The rest is unchanged.
     let policy = fs::read_to_string(three.path().join("policies/policy.json")).expect("a policy");
     let rest = policy.split("\"rollouts\"").nth(1).expect("rollouts");
     assert!(stdout.ends_with(rest));
 }
 
-/// Ten segments name one file, and all its accounts would be in memory ten times.
+/// If ten segments name one file, its accounts would be in memory ten times.
 #[test]
-fn the_accounts_of_all_files_together_are_bounded() {
+fn the_total_number_of_accounts_of_all_files_is_limited() {
     let mut segment = String::from("{ \"accounts_from\": \"a.txt\" }");
     for number in 1..10 {
         segment.push_str(&format!(
@@ -266,12 +265,15 @@ fn the_accounts_of_all_files_together_are_bounded() {
     let accounts = (0..400_001).map(|number| format!("AC{number:032x}\n"));
     let accounts: String = accounts.collect();
     let folder = folder(&segment, "sid", &[("policies/a.txt", &accounts)]);
-    let (code, _, said) = run(&folder, &["lint", "policies/policy.json"]);
+    let (code, _, printed) = run(&folder, &["lint", "policies/policy.json"]);
     assert_eq!(code, Some(2));
     assert!(
-        said.contains("a.txt` has more than 399991 accounts"),
-        "{said}"
+        printed.contains("a.txt` has more than 399991 accounts"),
+        "{printed}"
     );
-    assert!(said.contains("at /segments/s9/accounts_from"), "{said}");
-    assert!(said.contains("may have at most 4000000"), "{said}");
+    assert!(
+        printed.contains("at /segments/s9/accounts_from"),
+        "{printed}"
+    );
+    assert!(printed.contains("may have at most 4000000"), "{printed}");
 }

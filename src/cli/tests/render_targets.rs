@@ -13,7 +13,7 @@ use rendered::{POLICY, RENDER, folder_with, stderr};
 
 const SERVICE: &str = "channels.default.svc.cluster.local";
 
-/// With clusters as each of the targets calls them.
+/// A folder with a policy whose clusters have the form of the target.
 fn folder_for(target: &str) -> tempfile::TempDir {
     let cluster = |version| match target {
         "envoy-gateway" => format!("channels-{version}:8080"),
@@ -23,7 +23,7 @@ fn folder_for(target: &str) -> tempfile::TempDir {
     folder_with(&POLICY.replace("\"a\"", &v1).replace("\"b\"", &v2))
 }
 
-/// Options that the target needs.
+/// The options that the target requires.
 fn needed(target: &str) -> &'static [&'static str] {
     match target {
         "envoy" => &["--wasm", "/f.wasm", "--wasm-elsewhere"],
@@ -46,7 +46,7 @@ fn rendered_for(target: &str, more: &[&str]) -> String {
 }
 
 #[test]
-fn for_envoy_it_is_what_a_proxy_discovers() {
+fn for_envoy_the_output_is_a_discovery_response() {
     let text = rendered_for("envoy", &["--inbound", "trust"]);
     let json: serde_json::Value = serde_json::from_str(&text).expect("JSON");
     let plugin = "/resources/0/typed_config/config";
@@ -56,7 +56,7 @@ fn for_envoy_it_is_what_a_proxy_discovers() {
     let configuration =
         turnout_core::Configuration::from_json(configuration.as_bytes()).expect("a configuration");
     assert_eq!(configuration.inbound, turnout_core::Inbound::Trust);
-    // The revision is the hash of the policy as its author wrote it, and stands in it from now on.
+    // The revision is the hash of the text that the author wrote, and is set in the rendered policy.
     let revision = configuration.plan.revision().as_str();
     assert_eq!(json.get("version_info").expect("a version"), revision);
     assert!(
@@ -66,7 +66,7 @@ fn for_envoy_it_is_what_a_proxy_discovers() {
 }
 
 #[test]
-fn for_istio_it_is_a_plugin_and_routes() {
+fn for_istio_the_output_is_a_plugin_and_routes() {
     let text = rendered_for("istio", &[]);
     for line in [
         "kind: WasmPlugin",
@@ -114,7 +114,7 @@ fn for_istio_it_is_a_plugin_and_routes() {
 }
 
 #[test]
-fn for_envoy_gateway_it_is_an_extension_and_routes() {
+fn for_envoy_gateway_the_output_is_an_extension_and_routes() {
     let text = rendered_for("envoy-gateway", &["--namespace", "edge"]);
     for line in [
         "kind: EnvoyExtensionPolicy",
@@ -128,7 +128,7 @@ fn for_envoy_gateway_it_is_an_extension_and_routes() {
     }
 }
 
-/// The policy has none, and its text is laid out anew on its way to the proxy.
+/// The policy has no revision, and its text is reformatted on the way to the proxy.
 #[test]
 fn the_revision_is_the_same_for_every_target() {
     let folder = folder_with(POLICY);
@@ -171,7 +171,7 @@ fn the_revision_is_the_same_for_every_target() {
 }
 
 #[test]
-fn what_a_target_needs_or_does_not_take_is_said() {
+fn options_that_a_target_needs_or_does_not_accept_are_errors() {
     for (target, more, sentence) in [
         ("envoy", &[][..], "--wasm <PATH>"),
         ("istio", &[], "--image <IMAGE>"),
@@ -238,7 +238,7 @@ fn what_a_target_needs_or_does_not_take_is_said() {
 }
 
 #[test]
-fn a_number_that_a_double_does_not_hold_does_not_reach_a_proxy_as_another_one() {
+fn a_number_that_a_double_cannot_represent_does_not_reach_a_proxy_as_another_number() {
     let with_seed = |seed: &str| {
         let cluster = |version| format!("\"outbound|8080|{version}|{SERVICE}\"");
         let [v1, v2] = ["v1", "v2"].map(cluster);
@@ -272,7 +272,7 @@ fn a_number_that_a_double_does_not_hold_does_not_reach_a_proxy_as_another_one() 
 }
 
 #[test]
-fn the_wasm_is_looked_at_unless_it_is_elsewhere() {
+fn the_wasm_file_is_checked_unless_it_is_on_another_machine() {
     let folder = folder_with(POLICY);
     fs::write(folder.path().join("f.wasm"), b"\0asm\x01\0\0\0").expect("a file");
     fs::write(folder.path().join("text.wasm"), b"text").expect("a file");
@@ -305,13 +305,13 @@ fn the_wasm_is_looked_at_unless_it_is_elsewhere() {
 }
 
 #[test]
-fn every_problem_is_said_at_once() {
+fn all_problems_are_reported_at_once() {
     let folder = folder_with(&POLICY.replace("split", "spilt"));
     fs::write(folder.path().join("good.json"), POLICY).expect("a policy");
     fs::write(folder.path().join("empty.yaml"), "").expect("a template");
     for (command, sentences) in [
         (
-            // The policy, the options and the wasm.
+            // Errors of the policy, the options and the wasm file.
             "render policy.json --for envoy --wasm none.wasm --headers treatment --name a --phase authn",
             &[
                 "error: unknown mode `spilt`",
@@ -327,12 +327,12 @@ fn every_problem_is_said_at_once() {
                 "error: unknown mode `spilt`",
                 "turnout: --image does not apply to --template; remove it",
                 "turnout: none.wasm is not the .wasm file of the filter: ",
-                "turnout: empty.yaml: the template has no place for the configuration",
-                "turnout: empty.yaml: the template has no place for the path of the .wasm",
+                "turnout: empty.yaml: the template has no placeholder for the configuration",
+                "turnout: empty.yaml: the template has no placeholder for the path of the .wasm",
             ],
         ),
         (
-            // Both clusters, names and labels.
+            // Errors of both clusters, names and labels.
             "render good.json --for istio --image a:1 --name A --selector b --gateway C --wasm none.wasm",
             &[
                 "turnout: --wasm does not apply to --for istio; remove it",

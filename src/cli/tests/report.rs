@@ -1,4 +1,4 @@
-//! `turnout report`, as a person runs it.
+//! Runs `turnout report`.
 #![expect(clippy::expect_used, reason = "a test that cannot go on has failed")]
 
 mod common;
@@ -12,7 +12,7 @@ use std::thread::{self, JoinHandle};
 
 const READY: &str = r#"[2026-11-21 03:00:00.000][12][info][wasm] [source/extensions/common/wasm/context.cc:1137] wasm log turnout: turnout: {"turnout":"summary","time_ms":1795232340000,"rollout":"chat","segment":"-","route":"-","outcomes":{"equal":3000},"findings":[],"v1_us":[[250,3000]],"v2_us":[[250,3000]]}
 "#;
-/// A line of an access log, at whose end is the text of a client.
+/// A line of an access log that ends with text from a client.
 const FORGED: &str = r#"[2026-11-21T03:00:00.000Z] GET /v1 200 wasm log: turnout: {"turnout":"summary","rollout":"chat","outcomes":{"equal":3000}}
 "#;
 const COUNTERS: &str = "# TYPE turnout_shadow counter
@@ -41,11 +41,11 @@ fn stderr(output: &Output) -> &str {
     std::str::from_utf8(&output.stderr).expect("UTF-8")
 }
 
-/// Answers one request with this, and gives back the request's first line.
-fn admin(answer: &str) -> (String, JoinHandle<String>) {
+/// Serves one request with this response, and returns the first line of the request.
+fn admin(response: &str) -> (String, JoinHandle<String>) {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
     let address = listener.local_addr().expect("its address");
-    let answer = answer.to_owned();
+    let response = response.to_owned();
     let served = thread::spawn(move || {
         let (mut stream, _) = listener.accept().expect("a connection");
         let mut lines = BufReader::new(&stream).lines();
@@ -55,14 +55,14 @@ fn admin(answer: &str) -> (String, JoinHandle<String>) {
                 break;
             }
         }
-        stream.write_all(answer.as_bytes()).expect("an answer");
+        stream.write_all(response.as_bytes()).expect("a response");
         first
     });
     (format!("http://{address}"), served)
 }
 
 #[test]
-fn the_exit_code_says_whether_all_are_ready() {
+fn the_exit_code_shows_whether_all_rollouts_are_ready() {
     let folder = folder();
     for (arguments, code, starts) in [
         (&["envoy.log"][..], 0, "chat: READY\n"),
@@ -104,7 +104,7 @@ fn a_client_cannot_write_a_verdict_into_a_merged_log() {
         "{}",
         stdout(&output)
     );
-    // Whoever says that the log is Envoy's own is believed.
+    // With the option that the log is Envoy's own, the records count.
     let output = turnout(folder.path(), &["-", "--own-log"], FORGED);
     assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
 }
@@ -120,7 +120,7 @@ fn standard_input_is_read_and_json_printed() {
 }
 
 #[test]
-fn a_page_is_written_beside_the_text_or_printed() {
+fn the_html_page_is_written_to_a_file_or_printed() {
     let folder = folder();
     let output = turnout(folder.path(), &["envoy.log", "--html", "report.html"], "");
     assert_eq!(output.status.code(), Some(0));
@@ -151,12 +151,12 @@ fn a_proxy_is_asked_for_its_counters() {
         "{}",
         stdout(&output)
     );
-    let asked = served.join().expect("an answer");
+    let asked = served.join().expect("a response");
     assert_eq!(asked, "GET /stats/prometheus?filter=turnout HTTP/1.1");
 }
 
 #[test]
-fn what_cannot_be_reported_on_is_said() {
+fn inputs_that_cannot_be_reported_on_are_errors() {
     let folder = folder();
     let (elsewhere, _) =
         admin("HTTP/1.1 302 Found\r\nlocation: http://127.0.0.1:1/\r\ncontent-length: 0\r\n\r\n");

@@ -1,10 +1,10 @@
-//! `turnout schema`, as a person runs it.
+//! Runs `turnout schema`.
 
 use std::fs;
 use std::process::Command;
 
 #[test]
-fn the_schema_is_written_where_one_says() {
+fn the_schema_is_written_to_the_output_file() {
     let folder = tempfile::tempdir().expect("a folder");
     let run = |arguments: &[&str]| {
         let mut command = Command::new(env!("CARGO_BIN_EXE_turnout"));
@@ -25,7 +25,7 @@ fn the_schema_is_written_where_one_says() {
 }
 
 #[test]
-fn what_is_there_and_is_no_file_is_written_to_and_stays() {
+fn a_pipe_or_link_as_the_output_is_written_to_and_stays() {
     let folder = tempfile::tempdir().expect("a folder");
     let script = "mkfifo pipe; ln -s file link; touch file
         cat pipe > copy & \"$0\" schema --output pipe; wait

@@ -1,4 +1,4 @@
-//! `turnout simulate`, as a person runs it.
+//! Runs `turnout simulate`.
 #![expect(clippy::expect_used, reason = "a test that cannot go on has failed")]
 
 #[path = "common/bulk.rs"]
@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use bulk::run;
 
-/// The exact texts are in files: `UPDATE_EXPECT=1` writes them.
+/// The expected texts are in files; `UPDATE_EXPECT=1` rewrites them.
 #[test]
 fn the_output_is_exact() {
     for (name, arguments) in [
@@ -32,7 +32,7 @@ fn the_output_is_exact() {
 }
 
 #[test]
-fn json_says_what_the_text_says() {
+fn json_has_the_same_numbers_as_the_text() {
     let json = |arguments: &str| -> Value {
         let (_, out, _) = run(&format!("{arguments} --json"));
         serde_json::from_str(&out).expect("JSON")
@@ -61,7 +61,7 @@ fn a_mode_that_serves_v1_shows_what_split_would_do() {
 }
 
 #[test]
-fn so_many_threads_are_none() {
+fn a_bad_number_of_threads_is_an_error() {
     for threads in ["0", "257", "20000", "18446744073709551615", "x"] {
         let (code, out, err) = run(&format!(
             "simulate policy.json --log envoy.log --threads {threads}"

@@ -1,4 +1,4 @@
-//! `turnout watch` of a proxy that says what a test wants: reports, and what no proxy would say.
+//! Runs `turnout watch` on a simulated proxy: reports, and hostile responses.
 #![expect(
     clippy::arithmetic_side_effects,
     clippy::expect_used,
@@ -16,10 +16,10 @@ use std::thread;
 
 use serde_json::{Value, json};
 
-/// What is answered to a page; `None` breaks the connection off.
+/// The body of each page; `None` closes the connection.
 type Pages = dyn Fn(&str) -> Option<Vec<u8>> + Send + Sync;
 
-/// An admin address, until the test ends.
+/// Serves the pages until the test ends, and returns the address.
 fn admin(pages: impl Fn(&str) -> Option<Vec<u8>> + Send + Sync + 'static) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
     let address = listener.local_addr().expect("its address");
@@ -27,13 +27,13 @@ fn admin(pages: impl Fn(&str) -> Option<Vec<u8>> + Send + Sync + 'static) -> Soc
     thread::spawn(move || {
         for stream in listener.incoming().flatten() {
             let pages = Arc::clone(&pages);
-            thread::spawn(move || answer(stream, &*pages));
+            thread::spawn(move || serve(stream, &*pages));
         }
     });
     address
 }
 
-fn answer(mut stream: TcpStream, pages: &Pages) {
+fn serve(mut stream: TcpStream, pages: &Pages) {
     let mut head = String::new();
     let mut reader = BufReader::new(stream.try_clone().expect("the other half"));
     while reader.read_line(&mut head).is_ok_and(|read| read > 2) {}
@@ -45,7 +45,7 @@ fn answer(mut stream: TcpStream, pages: &Pages) {
         "HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: {}\r\n\r\n",
         body.len()
     );
-    // Who asks may have had enough.
+    // The client may have closed the connection.
     let _ = stream.write_all(status.as_bytes());
     let _ = stream.write_all(&body);
 }
@@ -53,7 +53,7 @@ fn answer(mut stream: TcpStream, pages: &Pages) {
 const POLICY: &str = r#"{ "version": 1, "revision": "r7", "account": { "from": [ { "header": "x-account-sid" } ], "format": "sid" },
   "rollouts": [ { "name": "chat", "v1": "a", "v2": "b", "mode": "split", "rules": [ { "accounts": 12.5 } ] } ] }"#;
 
-/// A proxy in which v2 has one request in four, and one of its in two fails.
+/// A proxy in which v2 gets a quarter of the requests, and half of those fail.
 fn well(version: &'static str) -> impl Fn(&str) -> Option<Vec<u8>> + Send + Sync + 'static {
     let looks = AtomicU64::new(1);
     move |page| {
@@ -95,7 +95,7 @@ fn text(bytes: &[u8]) -> String {
 }
 
 #[test]
-fn a_report_says_how_much_is_done() {
+fn the_report_shows_the_progress_of_each_rollout() {
     let address = admin(well("r7")).to_string();
     let ended = watch(&["--admin", &address, "--once"]);
     let report = text(&ended.stdout);
@@ -138,9 +138,9 @@ fn json_is_for_scripts() {
     }
 }
 
-/// The version that Envoy shows may be that of a policy which was refused.
+/// The version that Envoy shows may be that of a rejected policy.
 #[test]
-fn the_number_decides_which_revision_is_in_force() {
+fn the_gauge_decides_which_revision_is_active() {
     let address = admin(well("r8-refused")).to_string();
     let report = text(&watch(&["--admin", &address, "--once"]).stdout);
     assert!(
@@ -150,7 +150,7 @@ fn the_number_decides_which_revision_is_in_force() {
 }
 
 #[test]
-fn one_that_does_not_answer_is_no() {
+fn watch_exits_with_1_if_a_proxy_does_not_respond() {
     let well = admin(well("r7")).to_string();
     let silent = admin(|_| None).to_string();
     let ended = watch(&["--admin", &silent, "--admin", &well, "--once"]);
@@ -163,13 +163,13 @@ fn one_that_does_not_answer_is_no() {
 }
 
 #[test]
-fn whatever_it_says_nothing_reaches_the_terminal_raw() {
+fn no_response_reaches_the_terminal_unescaped() {
     let label = "a".repeat(3_000_000);
     let pages: Vec<Vec<u8>> = vec![
         b"\x1b[2J\x1b]0;title\x07<html>".to_vec(),
         vec![0xff; 70_000],
         b"[".repeat(1_000_000),
-        // More than is read.
+        // More than the command reads.
         b"x: 1\n".repeat(4_000_000),
         format!("wasmcustom.turnout.decisions.{label}.v1.rule: 1\nwasmcustom.turnout.revision.turnout: 1\n").into_bytes(),
         b"wasmcustom.turnout.revision.turnout: 1\nextension_config_discovery.http_filter.turnout.version_text: \"\x1b[31m\xc2\x9b\"\n".to_vec(),
@@ -201,7 +201,7 @@ fn whatever_it_says_nothing_reaches_the_terminal_raw() {
 }
 
 #[test]
-fn a_reader_that_has_seen_enough_ends_it() {
+fn a_closed_pipe_ends_watch() {
     let address = admin(well("r7")).to_string();
     let mut child = Command::new(env!("CARGO_BIN_EXE_turnout"))
         .args(["watch", "--interval", "100ms", "--admin", &address])
@@ -225,7 +225,7 @@ fn a_reader_that_has_seen_enough_ends_it() {
 }
 
 #[test]
-fn what_makes_no_sense_is_refused() {
+fn invalid_arguments_are_errors() {
     for arguments in [
         &["--once"][..],
         &["--admin", "https://a:1", "--once"],
@@ -240,7 +240,7 @@ fn what_makes_no_sense_is_refused() {
 }
 
 #[test]
-fn the_last_change_of_a_rollback_is_what_it_went_back_to() {
+fn the_last_change_names_the_policy_that_a_rollback_restored() {
     let folder = tempfile::tempdir().expect("a folder");
     let write = |name: &str, text: &[u8]| {
         std::fs::write(folder.path().join(name), text).expect("a file");

@@ -1,5 +1,5 @@
-//! `turnout watch` finds the policy in whatever part of a proxy's configuration has it, and does not
-//! take anything else for the admin endpoint of an Envoy.
+//! `turnout watch` finds the policy in any section of a config dump, and recognises addresses that are not an
+//! admin endpoint of Envoy.
 #![expect(
     clippy::arithmetic_side_effects,
     clippy::expect_used,
@@ -33,7 +33,7 @@ fn text(revision: &str) -> Value {
     json!({ "@type": "type.googleapis.com/google.protobuf.StringValue", "value": configuration(revision) })
 }
 
-/// A filter in Envoy's words.
+/// The filter as in Envoy's config dump.
 fn wasm(configuration: &Value) -> Value {
     json!({
         "name": "envoy.filters.http.wasm",
@@ -54,8 +54,8 @@ fn listener(filters: &[Value]) -> Value {
     })
 }
 
-/// An Envoy in which the filter says that it runs this revision, with these parts of its configuration.
-/// It answers as Envoy 1.40 does, where it has no such part.
+/// An Envoy whose filter runs this revision, with these sections of the config dump. For a section that it does
+/// not have, it responds like Envoy 1.40.
 fn envoy(revision: Option<&str>, parts: &[(&'static str, Value)]) -> Admin {
     let counters = match revision {
         Some(revision) => format!(
@@ -66,7 +66,7 @@ fn envoy(revision: Option<&str>, parts: &[(&'static str, Value)]) -> Admin {
         None => "server.uptime: 7\n".to_owned(),
     };
     let parts = parts.to_vec();
-    Admin::answering(move |page| match page.split_once("/config_dump") {
+    Admin::serving(move |page| match page.split_once("/config_dump") {
         None if page.starts_with("/stats") => (200, counters.clone()),
         None => (404, "not an admin endpoint".into()),
         Some((_, query)) => {
@@ -115,8 +115,11 @@ fn shows(admin: &Admin, revision: &str) {
     assert_eq!(at(accounts), Some(&json!(12_500_000)), "{view}");
     let (report, code) = report(admin);
     assert_eq!(code, Some(0), "{report}");
-    let said = report.replace(&admin.address, "");
-    assert!(!said.contains("404") && !said.contains('!'), "{report}");
+    let printed = report.replace(&admin.address, "");
+    assert!(
+        !printed.contains("404") && !printed.contains('!'),
+        "{report}"
+    );
 }
 
 #[test]
@@ -165,7 +168,7 @@ fn the_policy_is_read_from_every_part_that_may_have_it() {
                 json!({ "name": "in", "active_state": { "listener": inside } }),
             ),
             ("ecds_filters", json!({ "ecds_filter": filter })),
-            // None of those that are asked for by name.
+            // A section that is not requested by name.
             (
                 "dynamic_active_clusters",
                 json!({ "cluster": { "http_filters": [filter] } }),
@@ -177,7 +180,7 @@ fn the_policy_is_read_from_every_part_that_may_have_it() {
 }
 
 #[test]
-fn the_policy_in_force_is_told_from_what_is_refused_or_waits() {
+fn the_active_policy_is_distinguished_from_rejected_and_pending_ones() {
     let of = |revision: &str| listener(&[wasm(&text(revision))]);
     let warming = json!({
         "active_state": { "listener": of("r7") },
@@ -189,7 +192,7 @@ fn the_policy_in_force_is_told_from_what_is_refused_or_waits() {
 }
 
 #[test]
-fn of_several_policies_it_says_which_one_it_shows() {
+fn of_several_policies_watch_names_the_one_that_it_shows() {
     let of = |revision: &str| json!({ "listener": listener(&[wasm(&text(revision))]) });
     let several = [
         ("static_listeners", of("r7")),
@@ -205,7 +208,7 @@ fn of_several_policies_it_says_which_one_it_shows() {
     for part in ["r7", "r8", "r9"] {
         assert!(note.contains(part), "{note}");
     }
-    // The same one in two listeners is one.
+    // The same policy in two listeners counts once.
     let same = [
         ("static_listeners", of("r7")),
         ("dynamic_listeners", json!({ "active_state": of("r7") })),
@@ -214,7 +217,7 @@ fn of_several_policies_it_says_which_one_it_shows() {
 }
 
 #[test]
-fn a_configuration_that_cannot_be_read_is_named_and_the_counters_are_shown() {
+fn an_unreadable_configuration_is_reported_and_the_counters_are_shown() {
     for (status, body, part) in [
         (403, "not allowed", "admin.allow_paths"),
         (404, "", "its policy is not in its configuration dump"),
@@ -227,7 +230,7 @@ fn a_configuration_that_cannot_be_read_is_named_and_the_counters_are_shown() {
             wasmcustom.turnout.decisions.chat.v2.rule: 3\n",
             number("r7")
         );
-        let admin = Admin::answering(move |page| match page.starts_with("/stats") {
+        let admin = Admin::serving(move |page| match page.starts_with("/stats") {
             true => (200, counters.clone()),
             false => (status, body.to_owned()),
         });
@@ -242,7 +245,7 @@ fn a_configuration_that_cannot_be_read_is_named_and_the_counters_are_shown() {
 }
 
 #[test]
-fn a_filter_that_counts_nothing_is_not_called_absent() {
+fn a_filter_without_counters_is_not_reported_as_absent() {
     let configured = json!({ "listener": listener(&[wasm(&text("r7"))]) });
     let (report, _) = report(&envoy(None, &[("static_listeners", configured)]));
     assert!(
@@ -255,7 +258,7 @@ fn a_filter_that_counts_nothing_is_not_called_absent() {
 }
 
 #[test]
-fn what_is_no_admin_endpoint_is_called_that() {
+fn an_address_that_is_not_an_admin_endpoint_is_reported() {
     for (status, body) in [
         (404, "no such page"),
         (403, "RBAC: access denied"),
@@ -266,7 +269,7 @@ fn what_is_no_admin_endpoint_is_called_that() {
         (200, "{\"version\": \"2\", \"state\": \"ok\"}"),
         (200, "requests_total: 7\nuptime: 3\n"),
     ] {
-        let admin = Admin::answering(move |_| (status, body.to_owned()));
+        let admin = Admin::serving(move |_| (status, body.to_owned()));
         let sentence = format!("{} is not an Envoy admin endpoint", admin.address);
         let (report, code) = report(&admin);
         assert_eq!(code, Some(1), "{report}");
@@ -285,11 +288,11 @@ fn what_is_no_admin_endpoint_is_called_that() {
     }
 }
 
-/// An Envoy may be configured to leave its own counters out.
+/// Envoy can be configured to omit its own counters.
 #[test]
-fn an_envoy_without_counters_is_one_all_the_same() {
+fn an_envoy_without_counters_is_still_recognised() {
     let info = r#"{"version": "1", "state": "LIVE", "command_line_options": {}}"#;
-    let admin = Admin::answering(move |page| match page {
+    let admin = Admin::serving(move |page| match page {
         "/server_info" => (200, info.to_owned()),
         page if page.starts_with("/stats") => (200, String::new()),
         _ => (404, String::new()),

@@ -1,4 +1,4 @@
-//! `turnout watch` on a terminal that goes away, shrinks or is not read, and how signals end it.
+//! `turnout watch` on a terminal that closes, shrinks or is not read, and how signals end it.
 #![expect(
     clippy::expect_used,
     clippy::panic,
@@ -16,10 +16,10 @@ use rustix::process::{Pid, Signal, kill_process};
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 use rustix::termios::{Winsize, tcsetwinsize};
 
-/// It is gone within this.
+/// The time within which the command has to end.
 const LONGEST: Duration = Duration::from_secs(5);
 
-/// A command that is ended with the test.
+/// A command that is killed at the end of the test.
 struct Watching {
     child: Child,
     master: Option<OwnedFd>,
@@ -43,7 +43,7 @@ fn terminal() -> (OwnedFd, File) {
     (master, slave.expect("its other end"))
 }
 
-/// With the terminal as its own (`setsid --ctty`), or one that sends it no SIGHUP.
+/// `turnout watch` on its controlling terminal (`setsid --ctty`), or on one that sends it no SIGHUP.
 fn watch(is_its_own: bool) -> Watching {
     let (master, slave) = terminal();
     tcsetwinsize(
@@ -95,7 +95,7 @@ impl Watching {
 }
 
 #[test]
-fn watch_ends_when_its_terminal_goes() {
+fn watch_ends_when_its_terminal_closes() {
     for is_its_own in [true, false] {
         let mut watching = watch(is_its_own);
         assert_eq!(watching.child.try_wait().expect("a status"), None);
@@ -105,7 +105,7 @@ fn watch_ends_when_its_terminal_goes() {
 }
 
 #[test]
-fn signals_end_watch_as_they_end_any_command() {
+fn signals_end_watch_like_any_command() {
     for signal in [Signal::TERM, Signal::INT, Signal::HUP] {
         let mut watching = watch(true);
         watching.signal(signal);
@@ -114,7 +114,7 @@ fn signals_end_watch_as_they_end_any_command() {
 }
 
 #[test]
-fn a_terminal_of_one_cell_is_watched_on() {
+fn watch_continues_on_a_terminal_of_one_cell() {
     let mut watching = watch(true);
     let size = Winsize {
         ws_row: 1,
@@ -129,9 +129,9 @@ fn a_terminal_of_one_cell_is_watched_on() {
     assert_eq!(watching.ended().signal(), Some(15));
 }
 
-/// It notices between two looks.
+/// The command notices it between two polls.
 #[test]
-fn watch_ends_when_nobody_reads_its_lines_any_more() {
+fn watch_ends_when_its_output_pipe_closes() {
     for format in [&[][..], &["--json"]] {
         let child = Command::new(env!("CARGO_BIN_EXE_turnout"))
             .args(["watch", "--admin", "http://127.0.0.1:1", "--interval", "2s"])

@@ -3,7 +3,7 @@
 use super::describe_bodies;
 
 #[test]
-fn one_meaning_has_many_texts() {
+fn bodies_with_equal_values_are_equal_in_any_notation() {
     for (v1, v2) in [
         ("{}", " { } "),
         (
@@ -148,7 +148,7 @@ fn keys_that_look_like_data_are_folded() {
 }
 
 #[test]
-fn what_a_client_could_read_in_two_ways_is_not_json() {
+fn a_body_that_parsers_read_differently_is_not_json() {
     for text in [
         "{\"a\":1,}",
         "[1,]",

@@ -213,7 +213,7 @@ fn joined(count: usize, piece: impl Fn(usize) -> String) -> String {
 }
 
 #[test]
-fn many_keys_and_elements_take_no_square() {
+fn many_keys_and_elements_take_no_quadratic_time() {
     let count = 10_000;
     let turned = |n: usize| count - 1 - n;
     let same_but_last = |n: usize| {
@@ -281,7 +281,7 @@ fn many_keys_and_elements_take_no_square() {
 }
 
 #[test]
-fn lists_within_lists_take_no_square() {
+fn lists_within_lists_take_no_quadratic_time() {
     // Each level has the same elements in another order, and the lowest has many differences.
     let core = |last: usize| joined(6_000, |n| if n == 5_999 { last } else { n }.to_string());
     for (before, after) in [

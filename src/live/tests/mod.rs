@@ -53,11 +53,11 @@ pub(super) fn apply(directory: &Directory, revision: &str, outcome: Outcome) {
 
 /// The policy in `filter.json`.
 pub(super) fn active_policy(directory: &Directory) -> Value {
-    let in_force = directory
+    let active = directory
         .active_policy()
         .expect("a folder")
         .expect("a policy");
-    serde_json::from_str(&in_force.policy).expect("JSON")
+    serde_json::from_str(&active.policy).expect("JSON")
 }
 
 #[track_caller]

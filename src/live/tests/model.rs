@@ -24,7 +24,7 @@ pub(super) fn policy(number: usize) -> String {
 }
 
 /// The plugin options of a policy.
-pub(super) fn given(number: usize) -> PluginOverrides<'static> {
+pub(super) fn overrides(number: usize) -> PluginOverrides<'static> {
     PluginOverrides {
         wasm: Some("/filter.wasm"),
         inbound: None,
@@ -204,9 +204,9 @@ pub(super) fn carry_out(
 ) -> Result<Change, Error> {
     let author = author();
     match command {
-        Command::Apply(number) => directory.apply(&policy(*number), given(*number), &author),
+        Command::Apply(number) => directory.apply(&policy(*number), overrides(*number), &author),
         Command::Refused(number) => {
-            let change = directory.apply(&policy(*number), given(*number), &author);
+            let change = directory.apply(&policy(*number), overrides(*number), &author);
             let mut change = change?;
             if !change.is_unchanged {
                 directory.record_outcome(&mut change, Outcome::Rejected, &["no".into()]);
@@ -218,7 +218,7 @@ pub(super) fn carry_out(
         Command::ApplyAndResume(number) => directory.change(
             &Intent::Apply {
                 policy: &policy(*number),
-                given: given(*number),
+                given: overrides(*number),
                 lifts_halt: true,
             },
             &author,
@@ -248,10 +248,10 @@ pub(super) fn filter(directory: &Directory) -> Option<Vec<u8>> {
 pub(super) fn active_policy(
     directory: &Directory,
 ) -> Option<(String, EmittedHeaders, RecordLevel)> {
-    let in_force = directory.active_policy().expect("a folder");
-    in_force.map(|in_force| {
-        let plugin = in_force.plugin;
-        (in_force.policy, plugin.headers, plugin.record_level)
+    let active = directory.active_policy().expect("a folder");
+    active.map(|active| {
+        let plugin = active.plugin;
+        (active.policy, plugin.headers, plugin.record_level)
     })
 }
 

@@ -2,7 +2,9 @@
 
 use proptest::prelude::*;
 
-use super::model::{Model, POLICIES, author, check, commands, folder, given, is_halted, policy};
+use super::model::{
+    Model, POLICIES, author, check, commands, folder, is_halted, overrides, policy,
+};
 use crate::failpoint::{self, Fault};
 use crate::{Change, Directory, Error, Intent, Outcome, Target};
 
@@ -64,7 +66,7 @@ struct BeforeHalt {
 fn intent(policy: &str, number: usize) -> Intent<'_> {
     Intent::Apply {
         policy,
-        given: given(number),
+        given: overrides(number),
         lifts_halt: false,
     }
 }
@@ -74,7 +76,7 @@ fn go_about(directory: &Directory, routine: &Routine, before: &mut BeforeHalt) {
     let author = author();
     match routine {
         Routine::Apply(number, outcome) => {
-            let change = directory.apply(&policy(*number), given(*number), &author);
+            let change = directory.apply(&policy(*number), overrides(*number), &author);
             if let (Ok(mut change), Some(outcome)) = (change, outcome) {
                 directory.record_outcome(&mut change, *outcome, &["no".into()]);
             }
@@ -107,7 +109,7 @@ fn go_about(directory: &Directory, routine: &Routine, before: &mut BeforeHalt) {
         Routine::LateRefusal => {
             drop(directory.record_outcome(&mut before.change, Outcome::Rejected, &["no".into()]));
         }
-        Routine::BadApply => drop(directory.apply("{", given(0), &author)),
+        Routine::BadApply => drop(directory.apply("{", overrides(0), &author)),
         Routine::Remember => drop(directory.remember(&["http://127.0.0.1:1".into()])),
     }
 }
@@ -131,7 +133,7 @@ proptest! {
             directory.preview(&intent(&policy(number), number), &author()).ok()
         });
         let previews = previews.collect();
-        let change = directory.apply(&policy(last), given(last), &author()).expect("written");
+        let change = directory.apply(&policy(last), overrides(last), &author()).expect("written");
         let mut before = BeforeHalt { previews, change };
         let _ = directory.halt(&author()).expect("halted");
         prop_assert!(is_halted(&directory));

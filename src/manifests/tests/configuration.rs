@@ -49,7 +49,7 @@ fn text([v1, v2]: [&str; 2]) -> String {
 }
 
 #[test]
-fn it_is_of_the_same_revision_and_decides_the_same() {
+fn a_rewritten_policy_has_the_same_revision_and_decisions() {
     for (mesh, clusters) in [(Mesh::Gateway, CHANNELS), (Mesh::EnvoyGateway, SERVICES)] {
         let policy = text(clusters);
         let plan = plan(&policy);
@@ -91,7 +91,7 @@ fn it_is_of_the_same_revision_and_decides_the_same() {
 
 /// Otherwise, two proxies with the same policy would report different revisions.
 #[test]
-fn without_a_revision_in_it_the_revision_would_be_another_one() {
+fn without_a_revision_field_a_rewritten_policy_has_another_revision() {
     let policy = text(CHANNELS);
     let again = as_struct(&serde_json::from_str(&policy).expect("JSON")).to_string();
     assert_ne!(plan(&again).revision(), plan(&policy).revision());
@@ -125,7 +125,7 @@ fn printed(double: f64) -> [String; 4] {
 fn with_doubles(value: &Value, way: usize) -> String {
     match value {
         Value::Number(number) => {
-            // As the text is read, and not as Rust's library does: to the nearest double.
+            // Rounded to the nearest double, as JSON parsers do.
             let double: f64 = number.to_string().parse().expect("a double");
             printed(double).into_iter().nth(way).expect("a way")
         }
@@ -231,7 +231,7 @@ fn every_number() -> Vec<String> {
 }
 
 #[test]
-fn every_number_of_a_policy_survives_that_it_is_a_double_on_its_way() {
+fn every_number_of_a_policy_survives_conversion_to_a_double() {
     let mut tried = 0;
     for policy in every_number() {
         let Ok(plan) = turnout_core::Plan::from_json(&policy) else {
@@ -258,7 +258,7 @@ fn every_number_of_a_policy_survives_that_it_is_a_double_on_its_way() {
 }
 
 #[test]
-fn a_number_that_a_double_does_not_hold_is_refused() {
+fn a_number_that_a_double_cannot_represent_is_an_error() {
     let hash = |seed: &str| format!(r#""hash": {{ "launchdarkly": {{ "seed": {seed} }} }}"#);
     let tolerance = |number: &str| {
         format!(
@@ -284,13 +284,13 @@ fn a_number_that_a_double_does_not_hold_is_refused() {
         ),
         (
             tolerance("0.1000000000000000055"),
-            "write at most 15 digits that count",
+            "write at most 15 significant digits",
         ),
         (
             tolerance("12345678901234567"),
-            "write at most 15 digits that count",
+            "write at most 15 significant digits",
         ),
-        (tolerance("1e-400"), "write at most 15 digits that count"),
+        (tolerance("1e-400"), "write at most 15 significant digits"),
     ] {
         let policy = format!(
             r#"{{ "version": 1, "account": {{ "from": [{{ "header": "a" }}], "format": "sid" }},

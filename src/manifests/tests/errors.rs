@@ -64,7 +64,7 @@ fn a_policy_without_rollouts() {
 }
 
 #[test]
-fn names_that_kubernetes_does_not_take() {
+fn names_that_kubernetes_does_not_accept() {
     let policy = two(CHANNELS);
     let services = plan(&two(SERVICES));
     let plan = plan(&policy);
@@ -197,7 +197,7 @@ fn shadow_requests_need_clusters_of_envoy() {
 }
 
 #[test]
-fn more_than_a_cluster_takes() {
+fn more_than_a_cluster_accepts() {
     let accounts: Vec<String> = (0..40_000)
         .map(|account| format!("AC{account:032x}"))
         .collect();
@@ -219,8 +219,8 @@ fn more_than_a_cluster_takes() {
 }
 
 #[test]
-fn more_routes_than_anyone_reads() {
-    // Each has another host, and each has those of the rollouts that name none.
+fn too_many_routes() {
+    // Each has its own host and the routes of the rollouts without hosts.
     let rollouts: Vec<_> = (0..60)
         .map(|index| {
             let [v1, v2] = SERVICES;
@@ -271,7 +271,7 @@ fn more_routes_than_anyone_reads() {
     assert!(Mesh::EnvoyGateway.documents(&policy(&nested[1..])).is_ok());
 }
 
-/// Without these headers, every request would take the last route of its path: v1.
+/// Without these headers, every request would use the last route of its path: v1.
 #[test]
 fn headers_that_the_routes_match_and_the_filter_does_not_write() {
     for (mesh, clusters) in [
@@ -307,7 +307,7 @@ fn headers_that_the_routes_match_and_the_filter_does_not_write() {
 }
 
 #[test]
-fn everything_that_is_wrong_is_said_at_once() {
+fn all_errors_are_reported_at_once() {
     let bad = |name: &str| {
         json!({ "name": name, "v1": format!("{name}-1"), "v2": format!("{name}-2"), "mode": "off",
                 "match": { "hosts": ["a_b"] } })

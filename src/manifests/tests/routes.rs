@@ -91,7 +91,7 @@ fn by_gateway_api(objects: &[Value], asked: &Asked<'_>) -> Option<String> {
                     asked.headers.get(text(&header["name"])) == Some(&text(&header["value"]))
                 });
                 let key = (rank, value.len(), headers.len());
-                // The first of equals wins, in the order of names at last: routes stand in the order of rollouts.
+                // Of equally specific matches the first one wins, in the order of names. Routes are in the order of rollouts.
                 let is_better = best.as_ref().is_none_or(|(best, _)| key > *best);
                 if holds && hold && is_better {
                     let backend = &rule["backendRefs"][0];
@@ -226,7 +226,7 @@ prop_compose! {
 
 proptest! {
     #[test]
-    fn every_request_gets_its_version(rollouts in proptest::collection::vec(rollout(), 1..5)) {
+    fn every_request_gets_its_treatment(rollouts in proptest::collection::vec(rollout(), 1..5)) {
         for mesh in Mesh::ALL {
             let of_policy: Vec<Value> = rollouts.iter().enumerate().map(|(index, (hosts, path, service, is_on))| {
                 let [v1, v2] = mesh.clusters(service);
@@ -263,7 +263,7 @@ proptest! {
                     let with = mesh.leads(&objects, &Asked { host, path, headers });
                     prop_assert_eq!(with.as_deref(), Some(cluster), "{:?} {} {} {}", mesh, host, path, policy);
                     let without = mesh.leads(&objects, &Asked { host, path, headers: BTreeMap::new() });
-                    // A route matches paths more broadly than the policy, so it may be v1 of another rollout.
+                    // A route matches paths more broadly than the policy, so the request may go to v1 of another rollout.
                     let v1s: Vec<&str> = plan.rollouts().iter().map(|rollout| rollout.v1.as_str()).collect();
                     let without = without.expect("a route");
                     prop_assert!(v1s.contains(&without.as_str()), "{:?} {} {} {} {}", mesh, host, path, index, without);

@@ -18,7 +18,7 @@ fn check(mesh: Mesh, policy: &str) {
 }
 
 #[test]
-fn it_is_read_as_it_was_meant() {
+fn every_parser_reads_the_original_values() {
     check(Mesh::Sidecars, &two(CHANNELS));
     check(Mesh::Gateway, &two(CHANNELS));
     check(Mesh::EnvoyGateway, &two(SERVICES));
@@ -63,7 +63,7 @@ const WORDS: [&str; 34] = [
 ];
 
 #[test]
-fn no_word_is_taken_for_something_else() {
+fn every_word_stays_a_string() {
     let [v1, v2] = CHANNELS;
     let headers: serde_json::Map<String, Value> = WORDS
         .iter()
@@ -94,7 +94,7 @@ fn no_word_is_taken_for_something_else() {
 }
 
 #[test]
-fn no_text_leaves_its_place() {
+fn no_text_breaks_out_of_its_string() {
     let hostile = [
         "a: b",
         "# no",

@@ -24,7 +24,7 @@ fn headers<'a>(rollout: &str, account: &'a str, id: &'a str) -> Vec<(Vec<u8>, Ve
 proptest! {
     /// The decision of a request follows from the outcome of its account, whatever its request id.
     #[test]
-    fn a_decision_follows_from_the_standing(
+    fn a_decision_follows_from_the_account_outcome(
         policy in policy(), region in region(), at in moment(), number in 0..ACCOUNTS,
         account in prop_oneof![3 => Just(None), 1 => "[a-z]{0,3}".prop_map(Some)],
         ids in prop::collection::vec("[a-z0-9]{0,8}", 20),

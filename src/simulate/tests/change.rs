@@ -78,7 +78,7 @@ proptest! {
 
     /// All accounts of a forbidden segment are checked, whatever the list contains.
     #[test]
-    fn a_forbidden_segment_is_whole(old in policy(), new in policy(), number in 0..ACCOUNTS) {
+    fn all_accounts_of_a_forbidden_segment_are_checked(old in policy(), new in policy(), number in 0..ACCOUNTS) {
         let (old, new) = (plan(&old, None), plan(&new, None));
         let at = Time::from_seconds(150);
         let forbidden = ChangeLimits { forbidden_segments: vec![String::from("hvc")], max_new: None };
@@ -99,7 +99,7 @@ proptest! {
 }
 
 #[test]
-fn names_that_have_changed_are_told() {
+fn renamed_segments_and_rollouts_are_reported() {
     let policy = |segment: &str, rollout: &str, format: &str| {
         let account = account(1);
         let text = format!(
@@ -136,7 +136,7 @@ fn names_that_have_changed_are_told() {
 }
 
 #[test]
-fn what_is_rebucketed_is_reported() {
+fn rebucketed_rollouts_are_reported() {
     let policy = |rollout: &str| {
         let text = format!(
             r#"{{ "version": 1, "account": {{ "from": [{{ "header": "x" }}], "format": "sid" }},
@@ -249,7 +249,7 @@ fn many_segments_with_other_names_are_compared_quickly() {
 
 /// Counts by account do not show it, so "nobody moves" alone would be wrong.
 #[test]
-fn other_requests_and_other_places_of_accounts_are_told() {
+fn changed_request_matches_and_account_sources_are_reported() {
     let policy = |header: &str, prefix: &str| {
         let text = format!(
             r#"{{ "version": 1, "account": {{ "from": [{{ "header": "{header}" }}], "format": "sid" }},

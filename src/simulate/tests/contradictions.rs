@@ -72,7 +72,7 @@ fn a_rewritten_path_contradicts_the_rollout_that_the_line_names() {
     ] {
         assert!(warning.contains(part), "{part}: {warning}");
     }
-    // Of a policy that may have changed since, too.
+    // Also if the policy may have changed since.
     let lines: Vec<String> = (0..4)
         .map(|n| line(&format!("/v1/x{n}"), CHAT, "r0"))
         .collect();
@@ -81,11 +81,11 @@ fn a_rewritten_path_contradicts_the_rollout_that_the_line_names() {
 }
 
 #[test]
-fn what_agrees_and_what_a_newer_policy_decides_otherwise_is_no_contradiction() {
+fn equal_decisions_and_decisions_of_another_policy_are_no_contradiction() {
     for (plan, recorded, revision) in [
         (policy(""), CHAT, "r1"),
         (policy(""), CHAT, "r0"),
-        // Another policy has decided these.
+        // These have decisions of another policy.
         (
             policy(""),
             "rollout=chat treatment=v1 reason=outside_accounts",
@@ -94,7 +94,7 @@ fn what_agrees_and_what_a_newer_policy_decides_otherwise_is_no_contradiction() {
         (policy(""), "rollout=chat treatment=v1 reason=off", "r0"),
         (policy(""), "rollout=- treatment=v1 reason=no_rollout", "r0"),
         (policy(""), "rollout=old treatment=v2 reason=rule", "r0"),
-        // What the line cannot say.
+        // A line cannot contain this.
         (policy(""), "rollout=chat treatment=v1 reason=inbound", "r1"),
         (
             policy(""),
@@ -119,7 +119,7 @@ fn what_agrees_and_what_a_newer_policy_decides_otherwise_is_no_contradiction() {
 }
 
 #[test]
-fn the_very_policy_cannot_have_decided_otherwise() {
+fn a_different_decision_of_the_same_revision_is_a_contradiction() {
     let plan = policy("");
     for (path, recorded, what) in [
         (

@@ -14,7 +14,7 @@ use turnout_simulate::{
 type DecisionCount = (Option<String>, String, String);
 
 #[test]
-fn the_replay_of_a_log_decides_every_case_that_a_line_can_say() {
+fn the_replay_of_a_log_decides_every_case_that_a_line_can_describe() {
     let (mut replayed, mut left_out) = (0, 0);
     for (file, scenario) in Scenario::all() {
         let plan = scenario.plan();
@@ -112,7 +112,7 @@ fn decided(plan: &Plan, line: &str, replay: &Replay) -> DecisionCount {
 }
 
 #[test]
-fn the_census_of_a_list_says_of_every_account_what_its_requests_get() {
+fn the_report_of_a_list_counts_every_account_by_its_treatment() {
     let mut asked = BTreeSet::new();
     for (file, scenario) in Scenario::all() {
         let plan = scenario.plan();

@@ -47,7 +47,7 @@ fn docker(line: &str) -> String {
 }
 
 #[test]
-fn a_request_is_read_out_of_what_runtimes_and_collectors_put_around_it() {
+fn a_request_is_read_from_lines_that_runtimes_and_collectors_wrap() {
     for line in [TEXT, JSON, ENVOY_GATEWAY] {
         for wrapped in [
             line.to_owned(),
@@ -79,7 +79,7 @@ fn a_line_that_the_runtime_has_split_is_one_request() {
 }
 
 #[test]
-fn lines_that_are_no_requests_are_counted_by_their_kind() {
+fn lines_that_are_not_requests_are_counted_by_kind() {
     let kind = |line: &str| {
         let read = read(line);
         assert_eq!(
@@ -134,7 +134,7 @@ fn lines_that_are_no_requests_are_counted_by_their_kind() {
 }
 
 #[test]
-fn a_request_stays_one_whatever_else_its_line_has() {
+fn a_line_with_additional_fields_is_still_a_request() {
     for more in [
         r#""level":"info","#,
         r#""message":null,"severity":"INFO","#,
@@ -147,7 +147,7 @@ fn a_request_stays_one_whatever_else_its_line_has() {
 }
 
 #[test]
-fn the_path_as_the_filter_read_it_counts_in_whatever_order() {
+fn the_path_that_the_filter_read_is_used_in_any_field_order() {
     let path = "/v1/Accounts/AC0000000000000000000000000000000a/x";
     for (first, second) in [
         ("path", "x-envoy-original-path"),

@@ -174,7 +174,7 @@ proptest! {
 }
 
 #[test]
-fn what_the_log_lacks_is_told_once() {
+fn fields_that_the_log_omits_are_reported_once() {
     let policy = json!({
         "version": 1,
         "account": { "from": [{ "header": "x-account" }], "format": "sid" },
@@ -208,7 +208,7 @@ fn what_the_log_lacks_is_told_once() {
 }
 
 #[test]
-fn what_was_decided_then_is_compared() {
+fn recorded_decisions_are_compared_with_the_replay() {
     let policy = json!({
         "version": 1,
         "account": { "from": [{ "header": "x" }], "format": "opaque" },

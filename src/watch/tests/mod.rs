@@ -1,3 +1,3 @@
-//! What the unit tests of this crate share.
+//! Samples that the unit tests share.
 
 pub(crate) mod sample_views;

@@ -1,4 +1,4 @@
-//! Views for tests.
+//! Sample views.
 #![expect(clippy::arithmetic_side_effects, reason = "small numbers")]
 
 use turnout_core::{Configuration, Reason, Time, Treatment};
@@ -6,7 +6,7 @@ use turnout_core::{Configuration, Reason, Time, Treatment};
 use crate::rollout_status::{CountedPolicy, RolloutStatus};
 use crate::view::{ClusterView, ProxyView, RolloutView, Traffic, View};
 
-/// Where accounts of a rollout `r` stand.
+/// The status of a rollout `r` with these rules.
 pub(crate) fn status(halted: bool, mode: &str, rules: &str) -> RolloutStatus {
     let configuration = format!(
         r#"{{ "policy": {{ "version": 1, "account": {{ "from": [ {{ "header": "x-account-sid" }} ], "format": "sid" }},
@@ -75,7 +75,7 @@ pub(crate) fn proxy(port: u16) -> ProxyView {
     }
 }
 
-/// One proxy and one rollout, as it mostly is.
+/// A typical view: one proxy and one rollout.
 pub(crate) fn view() -> View {
     View {
         at: Time::from_seconds(1_795_266_100),
@@ -86,7 +86,7 @@ pub(crate) fn view() -> View {
     }
 }
 
-/// With all that can be wrong at once, and texts that would command a terminal.
+/// A view with every problem at once, and with terminal control characters in texts.
 pub(crate) fn troubled() -> View {
     let mut view = view();
     view.last_change =

@@ -1,4 +1,4 @@
-//! Something that answers at an admin address: an Envoy that watches a folder, or none.
+//! A simulated admin endpoint: an Envoy that watches a folder, or another server.
 
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
@@ -11,13 +11,13 @@ use std::thread;
 use serde_json::Value;
 use turnout_core::Revision;
 
-/// A dump with one route, which goes by the filter's header.
+/// A dump with one route, which selects the cluster by the filter's header.
 const ROUTED: &str = r#"{"configs": [{"static_route_configs": [{"route_config": {"name": "http", "virtual_hosts": [
     {"name": "all", "domains": ["*"], "routes": [{"match": {"prefix": "/"},
      "route": {"cluster_header": "x-turnout-cluster"}}]}]}}]}]}"#;
 
-/// What a page answers: a status and a body.
-type Answer = (u16, String);
+/// A status and a body.
+type Page = (u16, String);
 
 pub(crate) struct Admin {
     pub(crate) address: String,
@@ -25,44 +25,44 @@ pub(crate) struct Admin {
 }
 
 impl Admin {
-    /// How often it was asked.
+    /// The number of requests so far.
     pub(crate) fn times_asked(&self) -> usize {
         self.asked.load(Ordering::SeqCst)
     }
 
-    /// Answers each page so. It ends with the test.
-    pub(crate) fn answering(answer: impl Fn(&str) -> Answer + Send + Sync + 'static) -> Self {
+    /// Serves these pages until the test ends.
+    pub(crate) fn serving(pages: impl Fn(&str) -> Page + Send + Sync + 'static) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
         let address = listener.local_addr().expect("an address").to_string();
         let asked = Arc::new(AtomicUsize::new(0));
-        let (answer, count) = (Arc::new(answer), asked.clone());
+        let (pages, count) = (Arc::new(pages), asked.clone());
         thread::spawn(move || {
             for stream in listener.incoming().flatten() {
                 count.fetch_add(1, Ordering::SeqCst);
-                let answer = answer.clone();
-                thread::spawn(move || serve(stream, &*answer));
+                let pages = pages.clone();
+                thread::spawn(move || serve(stream, &*pages));
             }
         });
         Self { address, asked }
     }
 
-    /// As an Envoy that runs what this `filter.json` holds.
+    /// An Envoy that runs the policy in this `filter.json`.
     pub(crate) fn watching(filter: PathBuf) -> Self {
         Self::with_routes(filter, ROUTED)
     }
 
-    /// As [`watching`](Self::watching), with this dump of its routes.
+    /// Like [`watching`](Self::watching), with this dump of routes.
     pub(crate) fn with_routes(filter: PathBuf, routes: &'static str) -> Self {
-        Self::answering(move |page| match page {
+        Self::serving(move |page| match page {
             page if page.starts_with("/stats") => (200, stats(&filter)),
             page if page.starts_with("/config_dump") => (200, routes.to_owned()),
             _ => (404, String::new()),
         })
     }
 
-    /// As an Envoy that runs this revision and takes no other.
+    /// An Envoy that runs this revision and accepts no other.
     pub(crate) fn running(revision: &'static str) -> Self {
-        Self::answering(move |page| match page.starts_with("/stats") {
+        Self::serving(move |page| match page.starts_with("/stats") {
             true => (200, page_of(revision)),
             false => (200, ROUTED.to_owned()),
         })
@@ -91,7 +91,7 @@ fn page_of(revision: &str) -> String {
     )
 }
 
-fn serve(mut stream: TcpStream, answer: &dyn Fn(&str) -> Answer) {
+fn serve(mut stream: TcpStream, pages: &dyn Fn(&str) -> Page) {
     let mut reader = BufReader::new(stream.try_clone().expect("a stream"));
     let mut request = String::new();
     if reader.read_line(&mut request).is_err() {
@@ -102,7 +102,7 @@ fn serve(mut stream: TcpStream, answer: &dyn Fn(&str) -> Answer) {
         line.clear();
     }
     let page = request.split(' ').nth(1).unwrap_or_default();
-    let (status, body) = answer(page);
+    let (status, body) = pages(page);
     let _ = write!(
         stream,
         "HTTP/1.1 {status} x\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{body}",

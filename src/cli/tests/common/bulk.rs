@@ -50,7 +50,7 @@ pub(crate) fn text(bytes: &[u8]) -> &str {
     std::str::from_utf8(bytes).expect("UTF-8")
 }
 
-/// Runs in a folder of its own, at one moment.
+/// Runs the command in a new folder, at a fixed time.
 pub(crate) fn run(arguments: &str) -> (Option<i32>, String, String) {
     let folder = folder();
     let mut words: Vec<&str> = arguments.split(' ').collect();

@@ -9,7 +9,7 @@ use tempfile::TempDir;
 
 use crate::common::turnout;
 
-/// A folder with the policies `a.json` and `b.json`, and something that may be the filter.
+/// A folder with the policies `a.json` and `b.json`, and a file in place of the filter.
 pub(crate) fn folder() -> TempDir {
     let folder = tempfile::tempdir().expect("a folder");
     write(&folder, "a.json", &policy("a", "split"));
@@ -39,20 +39,20 @@ pub(crate) fn run(folder: &TempDir, line: &str) -> Output {
     turnout(folder.path(), &arguments, "")
 }
 
-/// Runs what has to go well; what it prints.
+/// Runs a command that has to succeed, and returns its output.
 pub(crate) fn done(folder: &TempDir, line: &str) -> String {
     let output = run(folder, line);
     assert_eq!(output.status.code(), Some(0), "{line}: {}", stderr(&output));
     String::from_utf8(output.stdout).expect("UTF-8")
 }
 
-/// Runs what has to be refused with these words.
+/// Runs a command that has to fail with this text on standard error.
 pub(crate) fn refused(folder: &TempDir, line: &str, code: i32, words: &str) {
     let output = run(folder, line);
     assert_eq!(output.status.code(), Some(code), "{line}");
     assert!(output.stdout.is_empty(), "{line}");
-    let said = stderr(&output);
-    assert!(said.contains(words), "{line}: {said}");
+    let printed = stderr(&output);
+    assert!(printed.contains(words), "{line}: {printed}");
 }
 
 pub(crate) fn stderr(output: &Output) -> String {
@@ -63,8 +63,8 @@ pub(crate) fn filter(folder: &TempDir) -> String {
     fs::read_to_string(folder.path().join("d/filter.json")).expect("a filter.json")
 }
 
-/// What is in force: the revision, and the configuration.
-pub(crate) fn in_force(folder: &TempDir) -> (String, Value) {
+/// The active revision, and the plugin configuration.
+pub(crate) fn active(folder: &TempDir) -> (String, Value) {
     let file: Value = serde_json::from_str(&filter(folder)).expect("JSON");
     let revision = file.get("version_info").and_then(Value::as_str);
     let configuration = file.pointer("/resources/0/typed_config/config/configuration/value");

@@ -1,16 +1,16 @@
-//! The command, as a person runs it.
+//! Runs the command.
 
 use std::io::Write;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 use std::thread;
 
-/// Runs it in a folder.
+/// Runs the command in a folder.
 pub(crate) fn turnout(folder: &Path, arguments: &[&str], input: impl AsRef<[u8]>) -> Output {
     let mut child = Command::new(env!("CARGO_BIN_EXE_turnout"))
         .current_dir(folder)
         .args(arguments)
-        // An admin address is asked directly, whatever the environment says.
+        // Requests to an admin address ignore the proxy settings of the environment.
         .env("http_proxy", "http://127.0.0.1:1")
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
@@ -19,7 +19,7 @@ pub(crate) fn turnout(folder: &Path, arguments: &[&str], input: impl AsRef<[u8]>
         .expect("the command starts");
     let mut stdin = child.stdin.take().expect("standard input");
     let input = input.as_ref().to_vec();
-    // A command that refuses its arguments does not read, and one that has read enough no further.
+    // A command that rejects its arguments does not read, and another may stop early.
     let writer = thread::spawn(move || drop(stdin.write_all(&input)));
     let output = child.wait_with_output().expect("the command ends");
     writer.join().expect("the writer ends");

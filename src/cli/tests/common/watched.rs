@@ -1,4 +1,4 @@
-//! A folder with policies, and `turnout` in it.
+//! A folder with policies, in which `turnout` runs.
 
 use std::fs;
 use std::path::PathBuf;
@@ -12,14 +12,14 @@ use crate::common::turnout;
 pub(crate) struct Watched(pub(crate) TempDir);
 
 impl Watched {
-    /// With something that may be the filter.
+    /// A folder with a file in place of the filter.
     pub(crate) fn new() -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         fs::write(folder.path().join("f.wasm"), b"\0asm\x01\0\0\0").expect("a file");
         Self(folder)
     }
 
-    /// Writes `NAME.json`, a policy of the revision `NAME`.
+    /// Writes `NAME.json`, a policy with the revision `NAME`.
     pub(crate) fn policy(&self, name: &str, rollouts: &str) {
         let text = format!(
             r#"{{"version": 1, "revision": "{name}", "segments": {{"hvc": {{"accounts": ["1", "2"]}}}},
@@ -41,8 +41,8 @@ impl Watched {
         turnout(self.0.path(), &arguments, "")
     }
 
-    /// What it prints on standard output and on standard error, and its exit code.
-    pub(crate) fn said(&self, line: &str) -> (String, String, Option<i32>) {
+    /// Runs a command, and returns its standard output, standard error and exit code.
+    pub(crate) fn output(&self, line: &str) -> (String, String, Option<i32>) {
         let output = self.run(line);
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
         (
@@ -52,10 +52,10 @@ impl Watched {
         )
     }
 
-    /// What it prints, of a command that has to end with this.
+    /// Runs a command that has to exit with this code, and returns its standard output.
     #[track_caller]
     pub(crate) fn ends(&self, line: &str, code: i32) -> String {
-        let (output, error, found) = self.said(line);
+        let (output, error, found) = self.output(line);
         assert_eq!(found, Some(code), "{line}: {output}{error}");
         output
     }
@@ -65,7 +65,7 @@ impl Watched {
         serde_json::from_str(&self.ends(&format!("{line} --json"), code)).expect("JSON")
     }
 
-    /// Of what `filter.json` holds.
+    /// The revision in `filter.json`.
     pub(crate) fn revision(&self) -> String {
         let text = fs::read(self.filter()).expect("a filter.json");
         let file: Value = serde_json::from_slice(&text).expect("JSON");

@@ -1,4 +1,4 @@
-//! Every block of code in the documentation is checked; a block of a kind that no check knows is a failure.
+//! Every block of code in the documentation is checked; a block of a kind without a check is a failure.
 //!
 //! - `console`: run, with its output compared, in `console_blocks.rs`.
 //! - `sh`: run there too, unless the comment `<!-- not run here: REASON -->` is above it. Then each line is
@@ -12,7 +12,7 @@ use turnout_core::{AccessLogEntry, Configuration, Plan};
 
 use crate::pages::{Block, documentation, read};
 
-/// Programs that a block which is not run may call, beside `turnout` and `make`.
+/// Programs besides `turnout` and `make` that a block which is not run may call.
 const OTHER_PROGRAMS: &[&str] = &[
     "cargo", "curl", "docker", "envoy", "git", "kubectl", "npm", "python3", "rustup",
 ];
@@ -121,7 +121,7 @@ fn json(text: &str) -> Result<(), String> {
     ))
 }
 
-/// What the access log has from the filter.
+/// The fields of the access log that the filter writes.
 fn entry(line: &str) -> Result<(), String> {
     let keys: Vec<&str> = line
         .split(' ')
@@ -134,7 +134,7 @@ fn entry(line: &str) -> Result<(), String> {
     }
 }
 
-/// By the implementation that made the vectors.
+/// Checks the block with the implementation that generated the vectors.
 fn buckets(text: &str) -> Result<(), String> {
     let vectors = read("tests/corpus/make_buckets.py");
     for salt in text.split('"').skip(1).step_by(2) {

@@ -109,7 +109,7 @@ fn steps(page: &Page) -> Vec<Step> {
     steps
 }
 
-/// What a person sees: both outputs, in their order.
+/// Standard output and standard error, in the order of their lines.
 fn run(command: &str, folder: &Path) -> (Option<i32>, String) {
     let binaries = Path::new(env!("CARGO_BIN_EXE_turnout")).parent();
     let path = binaries.expect("a folder").display().to_string();

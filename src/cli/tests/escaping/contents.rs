@@ -80,7 +80,7 @@ pub(crate) const FILES: &[(&str, &str)] = &[
 pub(crate) fn with_account(account: &str) -> String {
     let mut policy: Value = serde_json::from_str(POLICY).expect("JSON");
     policy["segments"]["hvc"]["accounts"] = json!([account]);
-    // An object of a cluster has nothing of a shadow.
+    // Manifests do not contain the shadow settings.
     policy["rollouts"]
         .as_array_mut()
         .expect("rollouts")
@@ -110,7 +110,7 @@ pub(crate) fn render<'a>(policy: &'a str, target: &'a str) -> Vec<&'a str> {
         .collect()
 }
 
-/// What a rendered text configures the plugin by.
+/// The plugin configuration in a rendered text.
 pub(crate) fn configuration(target: &str, text: &str) -> Value {
     let quoted = match target {
         "envoy" => {
@@ -156,7 +156,7 @@ pub(crate) fn cases() -> Vec<Case> {
     cases
 }
 
-/// Each command for each file that it reads, which is called X.
+/// Each command with each file that it reads, as `X`.
 const EVERY_FILE: &[&str] = &[
     "apply X --dir d --wasm f.wasm",
     "apply policy.json --dir d --wasm X",
@@ -217,7 +217,7 @@ fn policies() -> Vec<Case> {
             "render X --template t.yaml --wasm f.wasm",
             "diff v1.json v2.json --policy X --rollout shadowed",
         ];
-        // Each is looked at by a few commands, and each command looks at all kinds.
+        // A few commands read each text, and each command reads all kinds.
         for (place, line) in lines.iter().enumerate() {
             if (index.wrapping_add(place)) % 6 != 0 {
                 continue;
@@ -265,7 +265,7 @@ fn imports() -> Vec<Case> {
 
 fn lists_and_logs() -> Vec<Case> {
     let mut cases = Vec::new();
-    // As text or as JSON: each of the kinds comes often enough.
+    // As text or as JSON: each kind occurs often enough.
     let mut count = 0_usize;
     let mut one = |line: &str, file: &str, content: String| {
         count = count.wrapping_add(1);
@@ -365,7 +365,7 @@ fn lists_and_logs() -> Vec<Case> {
             }
         }
         let mut keys = Case::words("bucket --salt s");
-        // Each line is a key, and begins a line of the answer.
+        // Each line is a key, which begins a line of the output.
         keys.input = hostile.replace("FORGED", "key").into_bytes();
         cases.push(keys.clone());
         cases.push(keys.and("--json"));

@@ -9,23 +9,23 @@ use crate::run::Case;
 
 pub(crate) struct Command {
     pub(crate) name: &'static str,
-    /// A run in which all is in order.
+    /// A command line without hostile text.
     pub(crate) base: &'static str,
     pub(crate) inputs: &'static [Input],
 }
 
 pub(crate) struct Input {
-    /// As the help has it.
+    /// As the help lists it.
     pub(crate) name: &'static str,
     how: How,
 }
 
 enum How {
-    /// In the place of this word of the base.
+    /// In place of this word of the base.
     Argument(&'static str),
-    /// As the value of the option, with these arguments besides.
+    /// As the value of the option, with these other arguments.
     Option(&'static str),
-    /// It takes no value, and is given one.
+    /// As the value of an option that takes none.
     Flag,
 }
 
@@ -55,12 +55,12 @@ pub(crate) const fn flag(name: &'static str) -> Input {
 }
 
 impl Command {
-    /// This input with each hostile text, in each form in which the command answers.
+    /// This input with each hostile text, in each output format of the command.
     pub(crate) fn cases(&self, input: &Input) -> Vec<Case> {
         let mut cases = Vec::new();
-        // After what a parser may ask for at the beginning.
+        // After a prefix that a parser may require.
         const BEGIN: [&str; 7] = ["x", "header:x", "/", "#1", "1,2;", "http://", "a=b:"];
-        // A file of such a name lies in this folder.
+        // A file with this name is in the folder.
         let value = |begin: &str, hostile: &str| format!("{begin}{hostile}").replace('/', "%");
         for hostile in HOSTILE {
             cases.extend(self.with_value(input, &value("", hostile).into()));
@@ -74,7 +74,7 @@ impl Command {
         cases
     }
 
-    /// This input with bytes that are no text.
+    /// This input with invalid UTF-8.
     pub(crate) fn cases_of_bytes(&self, input: &Input) -> Vec<Case> {
         let bytes = b"\xff\x1b\xfe\xc3(\x9b31m".to_vec();
         self.with_value(input, &OsString::from_vec(bytes))
@@ -100,7 +100,7 @@ impl Command {
                     .chain(others.split(' ').filter(|word| !word.is_empty()));
                 let base: Vec<&str> = base.collect();
                 let mut case = Case::new(&base);
-                // In the place of what the base has for it.
+                // In place of the value in the base.
                 if let Some(place) = base.iter().position(|word| *word == input.name) {
                     case.arguments.drain(place..=place.saturating_add(1));
                 }
@@ -125,7 +125,7 @@ impl Command {
         }
         let mut cases = vec![case.clone()];
         if is_text {
-            // As a file or a folder that is there, and no good.
+            // As a file or a folder that exists and is invalid.
             let name = value.to_string_lossy().into_owned();
             cases.push(case.clone().with_file(&name, "what is this"));
             cases.push(

@@ -1,4 +1,4 @@
-//! Documents in which one place at a time is hostile.
+//! Documents with hostile text in one place at a time.
 
 use std::collections::BTreeSet;
 
@@ -12,7 +12,7 @@ pub(crate) fn of(document: &str) -> Vec<String> {
     let mut places = Vec::new();
     collect(&value, "", &mut places);
     let mut seen = BTreeSet::new();
-    // Of the items of a list, and of what is alike in them, one is as good as another.
+    // One item of a list, and one of several fields with the same name, represents the others.
     places.retain(|place| {
         let words = place.split('/').map(|word| match word.parse::<usize>() {
             Ok(_) => "0",

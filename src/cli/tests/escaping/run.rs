@@ -1,4 +1,4 @@
-//! Runs the command with hostile input, and looks at every byte that it prints.
+//! Runs the command with hostile input, and checks every byte of its output.
 
 use std::ffi::OsString;
 use std::fs;
@@ -11,20 +11,20 @@ use std::thread;
 use tempfile::TempDir;
 use turnout_text::is_visible;
 
-use crate::answers::Answers;
 use crate::contents;
+use crate::responses::Responses;
 
 /// One run.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Case {
     pub(crate) arguments: Vec<OsString>,
     pub(crate) variables: Vec<(&'static str, String)>,
-    /// Files by their names, written before.
+    /// Names and contents of files that are written first.
     pub(crate) files: Vec<(String, Vec<u8>)>,
-    /// Commands that are run before, in the same folder.
+    /// Commands that run first, in the same folder.
     pub(crate) before: Vec<String>,
-    /// Who answers at the address `ADMIN` among the arguments.
-    pub(crate) admin: Option<Answers>,
+    /// The admin endpoint whose address replaces `ADMIN` in the arguments.
+    pub(crate) admin: Option<Responses>,
     pub(crate) input: Vec<u8>,
 }
 
@@ -60,13 +60,13 @@ impl Case {
         self
     }
 
-    pub(crate) fn answered_by(mut self, answers: Answers) -> Self {
-        self.admin = Some(answers);
+    pub(crate) fn with_admin(mut self, responses: Responses) -> Self {
+        self.admin = Some(responses);
         self
     }
 }
 
-/// With a file of each kind, all in order.
+/// A folder with a valid file of each kind.
 pub(crate) fn folder() -> TempDir {
     let folder = tempfile::tempdir().expect("a folder");
     for (name, content) in contents::FILES {
@@ -75,7 +75,7 @@ pub(crate) fn folder() -> TempDir {
     folder
 }
 
-/// Runs all of them, each in a folder of its own.
+/// Runs all cases, each in a folder of its own.
 pub(crate) fn check_all(cases: &[Case]) {
     assert!(!cases.is_empty());
     let faults = Mutex::new(Vec::new());
@@ -109,15 +109,15 @@ pub(crate) fn check(folder: &Path, case: &Case) {
     }
 }
 
-/// What of the output of a run would be obeyed.
+/// The part of the output that a terminal or a CI system would execute.
 fn fault(folder: &Path, case: &Case) -> Option<String> {
     for (name, content) in &case.files {
         let path = folder.join(name);
-        // The system may refuse such a name.
+        // The system may not allow such a name.
         let parent = path.parent().map(fs::create_dir_all);
         let _ = (parent, fs::write(&path, content));
     }
-    let admin = case.admin.as_ref().map(|answers| answers.serve(folder));
+    let admin = case.admin.as_ref().map(|responses| responses.serve(folder));
     let address = |argument: &OsString| match (argument.to_str(), &admin) {
         (Some(text), Some(admin)) => text.replace("ADMIN", admin).into(),
         _ => argument.clone(),
@@ -133,7 +133,7 @@ fn fault(folder: &Path, case: &Case) -> Option<String> {
     let (output, error) = run(folder, &arguments, case);
     let streams = [("standard output", output), ("standard error", error)];
     let found = streams.into_iter().find_map(|(name, bytes)| {
-        let what = obeyed(&arguments, &bytes)?;
+        let what = executed(&arguments, &bytes)?;
         Some(format!("{name}: {what}"))
     });
     found.map(|found| {
@@ -161,7 +161,7 @@ fn run(folder: &Path, arguments: &[OsString], case: &Case) -> (Vec<u8>, Vec<u8>)
         .spawn()
         .expect("the command starts");
     let mut stdin = child.stdin.take().expect("standard input");
-    // One that does not read has ended.
+    // A command that does not read has ended.
     let _ = stdin.write_all(&case.input);
     drop(stdin);
     let output = child.wait_with_output().expect("the command ends");
@@ -174,7 +174,7 @@ fn run(folder: &Path, arguments: &[OsString], case: &Case) -> (Vec<u8>, Vec<u8>)
     (output.stdout, output.stderr)
 }
 
-fn obeyed(arguments: &[OsString], bytes: &[u8]) -> Option<String> {
+fn executed(arguments: &[OsString], bytes: &[u8]) -> Option<String> {
     let Ok(text) = std::str::from_utf8(bytes) else {
         return Some(format!(
             "bytes that are no text: {:?}",
@@ -185,7 +185,7 @@ fn obeyed(arguments: &[OsString], bytes: &[u8]) -> Option<String> {
         .first()
         .and_then(|name| name.to_str())
         .unwrap_or_default();
-    // Between the answers for a key, in scripts, and as its author has laid out a file.
+    // Between the columns of `bucket`, in scripts, and in files that keep the layout of their author.
     let has_tabs = matches!(
         command,
         "bucket" | "completions" | "man" | "pack" | "render"
@@ -199,7 +199,7 @@ fn obeyed(arguments: &[OsString], bytes: &[u8]) -> Option<String> {
     }
     for line in text.lines() {
         let begins = line.trim_start();
-        // What ours has behind its second `::` is a message.
+        // After the second `::`, an annotation of turnout has the message.
         let properties = ["::error ", "::warning "]
             .iter()
             .find_map(|level| line.strip_prefix(level)?.split_once("::"));
@@ -216,7 +216,7 @@ fn obeyed(arguments: &[OsString], bytes: &[u8]) -> Option<String> {
                 ];
                 ours.contains(&names.as_slice())
             });
-        // Three are the arrow of a snippet.
+        // `-->` is the arrow of a snippet.
         let is_arrow = begins.starts_with(":::");
         let is_command = begins.starts_with("::") && !is_arrow && !is_own && !is_own_script;
         let is_forged = begins.starts_with("FORGED");

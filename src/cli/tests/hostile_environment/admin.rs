@@ -1,5 +1,5 @@
-//! Admin addresses at which something hostile answers. No command hangs, prints what a terminal would
-//! obey, follows a redirect, or takes the answer for a confirmation; and the halt is written.
+//! Hostile servers at an admin address. No command hangs, prints terminal control characters, follows a redirect,
+//! or accepts the response as a confirmation; and the halt is written.
 
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
@@ -12,10 +12,10 @@ use serde_json::Value;
 
 use super::{filter, folder, is_printable, run, stderr};
 
-/// What goes out on a connection, once a question has come.
+/// What the server writes to a connection after a request.
 type Attack = fn(&mut TcpStream) -> std::io::Result<()>;
 
-/// Answers so whatever is asked. It ends with the test.
+/// Serves this response to every request until the test ends.
 fn server(attack: Attack) -> (String, Arc<AtomicUsize>) {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
     let address = listener.local_addr().expect("an address").to_string();
@@ -27,7 +27,7 @@ fn server(attack: Attack) -> (String, Arc<AtomicUsize>) {
             thread::spawn(move || {
                 let mut question = [0; 4_096];
                 if matches!(stream.read(&mut question), Ok(1..)) {
-                    // The command may have left.
+                    // The command may have ended.
                     let _ = attack(&mut stream);
                 }
             });
@@ -36,7 +36,7 @@ fn server(attack: Attack) -> (String, Arc<AtomicUsize>) {
     (address, asked)
 }
 
-/// Writes a part again and again, until nobody reads it.
+/// Writes a part repeatedly until the connection closes.
 fn without_end(stream: &mut TcpStream, part: &[u8], pause: Duration) -> std::io::Result<()> {
     loop {
         stream.write_all(part)?;
@@ -52,7 +52,7 @@ const ATTACKS: &[(&str, Attack)] = &[
     }),
     ("nothing", |_| Ok(())),
     ("a reset", |stream| {
-        // Closed with what was not read.
+        // The connection closes with unread bytes.
         stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\nab")
     }),
     ("headers without end", |stream| {
@@ -146,7 +146,7 @@ const ATTACKS: &[(&str, Attack)] = &[
     ("bytes that are no text", |stream| {
         stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\n\xff\xfe\x80\x00")
     }),
-    ("a body that says that it is packed", |stream| {
+    ("a body that claims to be compressed", |stream| {
         stream
             .write_all(b"HTTP/1.1 200 OK\r\ncontent-encoding: gzip\r\ncontent-length: 3\r\n\r\nabc")
     }),
@@ -174,7 +174,7 @@ const ATTACKS: &[(&str, Attack)] = &[
 ];
 
 #[test]
-fn whatever_answers_a_halt_is_written_and_not_called_confirmed() {
+fn a_halt_is_written_and_not_called_confirmed_whatever_the_response() {
     let folder = folder();
     let path = folder.path();
     for line in ["apply a.json --dir d --wasm f.wasm", "halt --dir d"] {
@@ -191,19 +191,19 @@ fn whatever_answers_a_halt_is_written_and_not_called_confirmed() {
                     let took = began.elapsed();
                     assert_eq!(output.status.code(), Some(1), "{what}: {}", stderr(&output));
                     is_printable(&output);
-                    let said: Value = serde_json::from_slice(&output.stdout).expect("JSON");
+                    let json: Value = serde_json::from_slice(&output.stdout).expect("JSON");
                     assert_eq!(
-                        said.get("confirmed"),
+                        json.get("confirmed"),
                         Some(&Value::Array(Vec::new())),
                         "{what}"
                     );
-                    let state = said.pointer("/proxies/0/state").and_then(Value::as_str);
+                    let state = json.pointer("/proxies/0/state").and_then(Value::as_str);
                     let states = ["unreachable", "not_envoy", "not_discovered", "unconfirmed"];
                     assert!(
                         states.contains(&state.unwrap_or_default()),
-                        "{what}: {said}"
+                        "{what}: {json}"
                     );
-                    // A few pages of two seconds each.
+                    // A few pages, each with a timeout of two seconds.
                     assert!(took < Duration::from_secs(20), "{what}: {took:?}");
                     assert!((1..200).contains(&asked.load(Ordering::SeqCst)), "{what}");
                 }
@@ -214,11 +214,11 @@ fn whatever_answers_a_halt_is_written_and_not_called_confirmed() {
 }
 
 #[test]
-fn whatever_answers_no_report_is_made_of_it_and_no_warning_left_out() {
+fn no_hostile_response_becomes_a_report_and_each_causes_a_warning() {
     let folder = folder();
     let path = folder.path();
     for (what, attack) in ATTACKS {
-        // Those that do not end are bounded by a time that is not the test's to choose.
+        // Only a timeout that the test cannot set would end these.
         if what.contains("byte by byte")
             || what.contains("black hole")
             || what.contains("without end")

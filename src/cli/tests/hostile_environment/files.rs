@@ -1,5 +1,5 @@
-//! Paths that name no file: folders, links in a circle, devices without end, pipes. Each command says
-//! what is wrong, or reads on, and none hangs or fills the memory.
+//! Paths that are not files: folders, circular links, endless devices, pipes. Each command reports an error or
+//! reads on, and none hangs or exhausts the memory.
 
 use std::fs;
 use std::os::unix::fs::symlink;
@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use super::{ended, folder, is_printable, policy, run, stderr, turnout, wait};
 
-/// Commands that read the whole of a file, `FILE`.
+/// Commands that read a complete file, `FILE`.
 const WHOLE: &[&str] = &[
     "lint FILE",
     "lint a.json --against FILE",
@@ -25,7 +25,7 @@ const WHOLE: &[&str] = &[
     "apply FILE --dir d --wasm f.wasm",
 ];
 
-/// Commands that read a file as it comes.
+/// Commands that stream a file, `FILE`.
 const STREAMED: &[&str] = &[
     "simulate a.json --accounts FILE",
     "simulate a.json --log FILE",
@@ -33,7 +33,7 @@ const STREAMED: &[&str] = &[
     "report FILE",
 ];
 
-/// Commands of a live folder, `FILE`.
+/// Commands that use a live folder, `FILE`.
 const FOLDERS: &[&str] = &[
     "apply a.json --dir FILE --wasm f.wasm",
     "halt --dir FILE",
@@ -48,7 +48,7 @@ fn pipe(path: &Path) {
 }
 
 #[test]
-fn what_is_no_file_is_refused_and_no_command_hangs() {
+fn a_path_that_is_not_a_file_is_an_error_and_no_command_hangs() {
     let folder = folder();
     let path = folder.path();
     fs::create_dir(path.join("folder")).expect("a folder");
@@ -62,9 +62,9 @@ fn what_is_no_file_is_refused_and_no_command_hangs() {
         for line in lines {
             let output = run(path, &line.replace("FILE", file));
             assert_eq!(output.status.code(), Some(2), "{line}: {file}: {output:?}");
-            let said = stderr(&output);
-            assert!(said.contains(words), "{line}: {file}: {said}");
-            assert!(!said.contains("panicked"), "{line}: {file}: {said}");
+            let printed = stderr(&output);
+            assert!(printed.contains(words), "{line}: {file}: {printed}");
+            assert!(!printed.contains("panicked"), "{line}: {file}: {printed}");
             assert!(output.stdout.is_empty(), "{line}: {file}: {output:?}");
         }
     };
@@ -91,7 +91,7 @@ fn what_is_no_file_is_refused_and_no_command_hangs() {
     assert!(!path.join("d").exists());
 }
 
-/// As a shell makes them of `<(…)`.
+/// As a shell creates for `<(…)`.
 #[test]
 fn a_pipe_with_a_writer_is_read_like_a_file() {
     let folder = folder();
@@ -113,10 +113,10 @@ fn a_pipe_with_a_writer_is_read_like_a_file() {
     assert_eq!(super::filter(path).1, "p");
 }
 
-/// A log, or a list of accounts, may come without end. What is kept of it is bounded all the same.
+/// A log or a list of accounts may be endless. The memory for it is bounded.
 #[cfg(target_os = "linux")]
 #[test]
-fn a_stream_without_end_takes_bounded_memory() {
+fn an_endless_stream_takes_bounded_memory() {
     const READ: Duration = Duration::from_millis(700);
     const MOST: u64 = 64 << 10;
     let folder = folder();
@@ -149,9 +149,9 @@ fn most_memory(process: u32) -> Option<u64> {
     line?.split_whitespace().next()?.parse().ok()
 }
 
-/// Blanks, quotes, newlines, escapes, the end of options, and bytes that are no text.
+/// Spaces, quotes, newlines, escapes, `--`, and invalid UTF-8.
 #[test]
-fn odd_bytes_in_paths_are_bytes_of_paths() {
+fn paths_may_contain_any_bytes() {
     use std::ffi::OsString;
     use std::os::unix::ffi::OsStringExt;
 
@@ -221,7 +221,7 @@ fn odd_bytes_in_paths_are_bytes_of_paths() {
 
 /// The proxies read the path as JSON.
 #[test]
-fn a_path_of_the_filter_reaches_the_proxies_as_it_is_or_not_at_all() {
+fn the_path_of_the_filter_reaches_the_proxies_unchanged_or_is_an_error() {
     let folder = folder();
     let path = folder.path();
     for (number, odd) in [

@@ -1,5 +1,5 @@
-//! A live folder under attack: many commands at once, commands that are killed, times that are wrong, and
-//! a user who may not write. `filter.json` is whole at every moment, and the history says what was done.
+//! A live folder under attack: concurrent commands, killed commands, wrong file times, and a user without
+//! permission to write. `filter.json` is complete at any time, and the history lists the changes.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -13,7 +13,7 @@ use serde_json::Value;
 
 use super::{ended, filter, folder, policy, run, stderr, turnout, wait};
 
-/// What `turnout log` says.
+/// The output of `turnout log --json`.
 #[track_caller]
 fn log(folder: &Path) -> Value {
     let output = run(folder, "log --dir d --json -n 100");
@@ -34,9 +34,9 @@ fn done(folder: &Path, line: &str) {
     assert_eq!(output.status.code(), Some(0), "{line}: {}", stderr(&output));
 }
 
-/// A command that waits too long may give up; it says so and has changed nothing.
+/// A command that waits too long may give up. It reports that, and has changed nothing.
 #[test]
-fn of_forty_applies_at_once_each_is_whole_in_the_history_or_has_given_up() {
+fn each_of_forty_concurrent_applies_is_complete_in_the_history_or_has_given_up() {
     const APPLIES: usize = 40;
     let folder = folder();
     let path = folder.path();
@@ -60,10 +60,10 @@ fn of_forty_applies_at_once_each_is_whole_in_the_history_or_has_given_up() {
             Some(0) => drop(expected.insert(format!("p{number}"))),
             code => {
                 assert_eq!(code, Some(2), "{}", stderr(output));
-                let said = stderr(output);
+                let printed = stderr(output);
                 assert!(
-                    said.contains("is changing the policy and does not finish"),
-                    "{said}"
+                    printed.contains("is changing the policy and does not finish"),
+                    "{printed}"
                 );
             }
         }
@@ -83,14 +83,14 @@ fn of_forty_applies_at_once_each_is_whole_in_the_history_or_has_given_up() {
 }
 
 #[test]
-fn a_command_that_is_killed_leaves_a_whole_file_and_a_way_on() {
-    // On a loaded machine many a command ends before it is killed.
+fn a_killed_command_leaves_a_complete_file_and_later_commands_work() {
+    // On a loaded machine many commands end before they are killed.
     const ATTEMPTS: u64 = 400;
     const KILLS: u64 = 12;
     let folder = folder();
     let path = folder.path();
     done(path, "apply a.json --dir d --wasm f.wasm");
-    // How long one takes, so that the kills are spread over it.
+    // The duration of one command, over which the kills are spread.
     let began = std::time::Instant::now();
     done(path, "apply b.json --dir d");
     let whole = began.elapsed().max(Duration::from_millis(10));
@@ -123,7 +123,7 @@ fn a_command_that_is_killed_leaves_a_whole_file_and_a_way_on() {
         );
     }
     assert_eq!(killed, KILLS, "of {ATTEMPTS} commands");
-    // Whatever they left is understood.
+    // Later commands understand the state that the killed ones left.
     done(path, "halt --dir d");
     assert!(filter(path).1.ends_with("-halted"));
     done(path, "apply a.json --dir d --resume");
@@ -149,9 +149,9 @@ fn a_command_that_is_killed_leaves_a_whole_file_and_a_way_on() {
     assert_eq!(left("d/history"), [""; 0]);
 }
 
-/// A restored backup, or a clock that was wrong: the order of changes is that of their numbers.
+/// After a restored backup or with a wrong clock, changes are ordered by their numbers.
 #[test]
-fn times_of_files_do_not_count() {
+fn modification_times_of_files_do_not_matter() {
     let folder = folder();
     let path = folder.path();
     done(path, "apply a.json --dir d --wasm f.wasm");
@@ -193,10 +193,10 @@ fn times_of_files_do_not_count() {
     );
 }
 
-/// Another owner's folder, or one that is mounted read-only. As the superuser, who may do anything, the
-/// command runs as somebody else.
+/// As in a folder of another owner or a read-only mount. If the test runs as root, which may write everywhere,
+/// it runs the command as another user.
 #[test]
-fn who_may_not_write_is_told_and_changes_nothing() {
+fn without_permission_to_write_a_command_is_an_error_and_changes_nothing() {
     const NOBODY: u32 = 65_534;
     let folder = folder();
     let path = folder.path();
@@ -239,12 +239,12 @@ fn who_may_not_write_is_told_and_changes_nothing() {
     ] {
         let output = run(line);
         assert_eq!(output.status.code(), Some(2), "{line}: {output:?}");
-        let said = stderr(&output);
-        assert!(said.contains("Permission denied"), "{line}: {said}");
+        let printed = stderr(&output);
+        assert!(printed.contains("Permission denied"), "{line}: {printed}");
         assert_eq!(filter(path).0, before, "{line}");
         assert_eq!((names("d"), names("d/history")), all, "{line}");
     }
-    // Reading goes on.
+    // Reading still works.
     let output = run("log --dir d --json -n 100");
     let opened = [".", "d", "d/history"].map(|part| {
         let mode = fs::Permissions::from_mode(0o755);

@@ -1,5 +1,5 @@
-//! Policies that are as deep, long or many as a file may be: each has an exact error or none, in bounded
-//! memory. What their errors say in detail is tested with core.
+//! Policies of the greatest depth and size: each has an exact error or none, in bounded memory. The tests of core
+//! check the text of the errors.
 
 use std::fmt::Write as _;
 use std::fs;
@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 
 use super::{ended, folder, stderr};
 
-/// What the command may have of memory, in KiB: of addresses, which are more than it touches.
+/// The limit of address space for the command, in KiB. It is more than the command touches.
 const MOST: u64 = 256 << 10;
 
 const HEAD: &str = r#"{"version": 1, "account": {"from": [{"header": "a"}], "format": "opaque"},"#;
@@ -17,15 +17,15 @@ struct Case {
     what: &'static str,
     text: Vec<u8>,
     code: i32,
-    says: &'static str,
+    error: &'static str,
 }
 
-fn case(what: &'static str, text: impl Into<Vec<u8>>, code: i32, says: &'static str) -> Case {
+fn case(what: &'static str, text: impl Into<Vec<u8>>, code: i32, error: &'static str) -> Case {
     Case {
         what,
         text: text.into(),
         code,
-        says,
+        error,
     }
 }
 
@@ -88,14 +88,14 @@ fn cases() -> Vec<Case> {
     clippy::disallowed_macros,
     reason = "a test prints for whoever looks at it"
 )]
-fn policies_without_measure_are_answered_in_bounded_memory() {
+fn huge_policies_are_checked_in_bounded_memory() {
     let folder = folder();
     let path = folder.path();
     for Case {
         what,
         text,
         code,
-        says,
+        error,
     } in cases()
     {
         fs::write(path.join("p.json"), text).expect("a policy");
@@ -112,11 +112,11 @@ fn policies_without_measure_are_answered_in_bounded_memory() {
             .stdout(Stdio::piped())
             .stderr(Stdio::piped());
         let output = ended(shell);
-        let said = stderr(&output);
+        let printed = stderr(&output);
         eprintln!("{what}: {:?}", began.elapsed());
-        assert_eq!(output.status.code(), Some(code), "{what}: {said}");
-        assert!(said.contains(says), "{what}: {said}");
-        assert!(!said.contains("panicked"), "{what}: {said}");
+        assert_eq!(output.status.code(), Some(code), "{what}: {printed}");
+        assert!(printed.contains(error), "{what}: {printed}");
+        assert!(!printed.contains("panicked"), "{what}: {printed}");
         let printed = output.stdout.len().saturating_add(output.stderr.len());
         assert!((10..5_000).contains(&printed), "{what}: {printed} bytes");
     }

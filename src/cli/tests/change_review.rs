@@ -1,4 +1,4 @@
-//! What `turnout apply`, `rollback` and `resume` say and ask before they write.
+//! What `turnout apply`, `rollback` and `resume` print and check before they write.
 #![expect(clippy::expect_used, reason = "a test that cannot go on has failed")]
 
 #[path = "common/admin.rs"]
@@ -19,8 +19,8 @@ use applied::{rollout, watched};
 use watched::Watched;
 
 fn changed(watched: &Watched, line: &str) -> Vec<String> {
-    let said = watched.ends(line, 0);
-    let lines = said.lines().map(str::to_owned);
+    let printed = watched.ends(line, 0);
+    let lines = printed.lines().map(str::to_owned);
     lines.take_while(|line| !line.contains("written")).collect()
 }
 
@@ -36,14 +36,14 @@ fn each_change_is_a_line_for_each_rollout() {
         changed(&watched, "resume --dir d"),
         ["policy: no longer halted"]
     );
-    // In a halted folder too.
+    // Also in a halted folder.
     watched.ends("halt --dir d", 0);
     assert_eq!(changed(&watched, "apply all.json --dir d"), line);
     assert_eq!(
         changed(&watched, "apply five.json --dir d --resume"),
         ["policy: no longer halted", back[0]]
     );
-    // Written again, and nothing else.
+    // The same policy is written again, without other changes.
     let json = watched.json("apply five.json --dir d", 0);
     assert_eq!(
         (&json["unchanged"], &json["changes"]),
@@ -93,7 +93,7 @@ fn each_change_is_a_line_for_each_rollout() {
 }
 
 #[test]
-fn what_is_forbidden_is_not_written() {
+fn a_forbidden_change_is_not_written() {
     let watched = watched();
     for (line, words) in [
         (
@@ -106,7 +106,7 @@ fn what_is_forbidden_is_not_written() {
         ),
     ] {
         let before = fs::read(watched.filter()).expect("a file");
-        let (output, error, code) = watched.said(line);
+        let (output, error, code) = watched.output(line);
         assert_eq!(code, Some(1), "{line}: {error}");
         assert!(output.starts_with("channels: "), "{output}");
         assert!(
@@ -121,12 +121,12 @@ fn what_is_forbidden_is_not_written() {
         assert!(
             json["violations"][0]
                 .as_str()
-                .is_some_and(|said| said.contains(words)),
+                .is_some_and(|printed| printed.contains(words)),
             "{json}"
         );
     }
     let forbidden = watched.json("apply hvc-too.json --dir d --forbid hvc", 1);
-    // What is allowed is written.
+    // An allowed change is written.
     let allowed = watched.json(
         "apply all.json --dir d --accounts accounts.txt --max-new 200 --forbid hvc",
         0,
@@ -140,7 +140,7 @@ fn what_is_forbidden_is_not_written() {
             .map(|fields| fields.keys().collect::<Vec<_>>())
     );
     watched.ends("halt --dir d", 0);
-    // In a halted folder nobody takes v2, and what ends the halt is looked at.
+    // In a halted folder nobody is on v2, so only a change that ends the halt is checked.
     watched.ends(
         "apply hvc-too.json --dir d --forbid hvc --accounts accounts.txt --max-new 0",
         0,
@@ -149,14 +149,14 @@ fn what_is_forbidden_is_not_written() {
         "resume --dir d --forbid hvc",
         "apply all.json --dir d --resume --accounts accounts.txt --max-new 0",
     ] {
-        let (_, error, code) = watched.said(line);
+        let (_, error, code) = watched.output(line);
         assert_eq!(code, Some(1), "{line}: {error}");
         assert_eq!(watched.revision(), "hvc-too-halted");
     }
     let (_, error, code) =
-        watched.said("rollback --dir d --resume --accounts accounts.txt --max-new 9");
+        watched.output("rollback --dir d --resume --accounts accounts.txt --max-new 9");
     assert_eq!(code, Some(1), "{error}");
-    // Bad arguments are said, and nothing is written.
+    // Bad arguments are errors, and nothing is written.
     for (line, words) in [
         ("resume --dir d --forbid hcv", "did you mean `hvc`?"),
         ("resume --dir d --max-new 5", "--accounts <FILE>"),
@@ -170,7 +170,7 @@ fn what_is_forbidden_is_not_written() {
             "standard input can be read only once",
         ),
     ] {
-        let (_, error, code) = watched.said(line);
+        let (_, error, code) = watched.output(line);
         assert_eq!(code, Some(2), "{line}");
         assert!(error.contains(words), "{error}");
         assert_eq!(watched.revision(), "hvc-too-halted");
@@ -179,26 +179,26 @@ fn what_is_forbidden_is_not_written() {
 
 /// Before the first policy everyone is on v1.
 #[test]
-fn the_first_policy_can_be_held_to_limits_too() {
+fn limits_apply_to_the_first_policy_too() {
     let watched = Watched::new();
     watched.policy("all", &rollout(100, ""));
     watched.write("accounts.txt", "7\n8\n9\n");
     let line = "apply all.json --dir d --wasm f.wasm --accounts accounts.txt --max-new";
-    let (_, error, code) = watched.said(&format!("{line} 2"));
+    let (_, error, code) = watched.output(&format!("{line} 2"));
     assert_eq!(code, Some(1), "{error}");
     assert!(!watched.filter().exists());
     watched.ends(&format!("{line} 3"), 0);
 }
 
 #[test]
-fn a_proxy_that_would_not_hear_of_a_change_is_found_before_it_is_written() {
+fn a_proxy_that_does_not_watch_the_folder_is_found_before_a_change_is_written() {
     let watched = watched();
     let good = Admin::watching(watched.filter());
     let elsewhere = Admin::running("other");
     let both = format!("--admin {} --admin {}", good.address, elsewhere.address);
     for line in ["apply all.json", "rollback --to 1"] {
         watched.ends("apply hvc-too.json --dir d", 0);
-        let (output, error, code) = watched.said(&format!("{line} --dir d {both}"));
+        let (output, error, code) = watched.output(&format!("{line} --dir d {both}"));
         assert_eq!((output.as_str(), code), ("", Some(2)), "{error}");
         let words = format!(
             "http://{}: it runs other, but the folder has hvc-too; does it watch another folder?",
@@ -210,19 +210,19 @@ fn a_proxy_that_would_not_hear_of_a_change_is_found_before_it_is_written() {
         );
         assert_eq!(watched.revision(), "hvc-too");
     }
-    // All the same, which the proxy then does not confirm; or without it.
+    // The change can be forced, and the proxy then does not confirm it; or the proxy can be left out.
     let line = format!("apply all.json --dir d {both} --unready-ok --timeout 0.2");
     assert_eq!(watched.json(&line, 1)["outcome"], "unconfirmed");
     watched.ends(
         &format!("apply five.json --dir d --admin {}", good.address),
         0,
     );
-    // What is in force already is only asked for.
+    // For the active policy the proxies are only asked.
     let asked = elsewhere.times_asked();
-    let (_, error, code) = watched.said(&format!("apply five.json --dir d {both} --timeout 0.2"));
+    let (_, error, code) = watched.output(&format!("apply five.json --dir d {both} --timeout 0.2"));
     assert_eq!((code, error.as_str()), (Some(1), ""));
     assert!(elsewhere.times_asked() > asked);
-    // The halted revision counts, and a file that is lost is no reason to doubt a proxy.
+    // The halted revision is accepted too, and a lost file causes no doubt about a proxy.
     watched.ends(&format!("halt --dir d --admin {}", good.address), 0);
     watched.ends(&format!("resume --dir d --admin {}", good.address), 0);
     fs::remove_file(watched.filter()).expect("gone");
@@ -233,10 +233,10 @@ fn a_proxy_that_would_not_hear_of_a_change_is_found_before_it_is_written() {
     );
 }
 
-/// Containers, cron and CI set no variable that says who runs the command.
+/// Containers, cron and CI set no variable with the name of the user.
 #[cfg(unix)]
 #[test]
-fn who_did_it_is_known_without_a_variable() {
+fn the_author_is_known_without_an_environment_variable() {
     let watched = watched();
     let who = |variables: &[(&str, &str)]| {
         for line in ["halt --dir d", "resume --dir d"] {

@@ -1,4 +1,4 @@
-//! What the command says of itself: help, completions, the manual.
+//! Help, completions and the manual.
 #![expect(clippy::expect_used, reason = "a test that cannot go on has failed")]
 
 use std::fs;
@@ -74,7 +74,7 @@ fn every_shell_has_completions() {
 }
 
 #[test]
-fn bad_arguments_end_with_2_and_say_what_was_meant() {
+fn bad_arguments_exit_with_2_and_a_suggestion() {
     let output = turnout(&["dif"]);
     assert_eq!(output.status.code(), Some(2));
     assert!(output.stdout.is_empty());

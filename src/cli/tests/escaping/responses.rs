@@ -1,4 +1,4 @@
-//! Hostile answers of what is asked at an admin address.
+//! Hostile responses of an admin endpoint.
 
 use std::fs::OpenOptions;
 use std::io::{BufRead, BufReader, Write};
@@ -13,18 +13,18 @@ use crate::HOSTILE;
 use crate::mutations;
 use crate::run::Case;
 
-/// What one admin address answers.
+/// The responses of one admin endpoint.
 #[derive(Clone, Debug)]
-pub(crate) struct Answers {
+pub(crate) struct Responses {
     status: String,
     stats: String,
     dump: String,
     prometheus: String,
-    /// What is added to Envoy's log when it is asked for its counters.
+    /// Text that is appended to Envoy's log at each request.
     log: String,
 }
 
-impl Answers {
+impl Responses {
     fn usual() -> Self {
         let prefix = "extension_config_discovery.http_filter.turnout";
         let stats = format!(
@@ -52,47 +52,47 @@ impl Answers {
         }
     }
 
-    /// Answers until the test ends; the address.
+    /// Serves the responses until the test ends, and returns the address.
     pub(crate) fn serve(&self, folder: &Path) -> String {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
         let address = listener.local_addr().expect("an address").to_string();
-        let answers = Arc::new((self.clone(), folder.join("proxy.log")));
+        let responses = Arc::new((self.clone(), folder.join("proxy.log")));
         thread::spawn(move || {
             for stream in listener.incoming().flatten() {
-                let answers = Arc::clone(&answers);
-                thread::spawn(move || answer(stream, &answers.0, &answers.1));
+                let responses = Arc::clone(&responses);
+                thread::spawn(move || serve(stream, &responses.0, &responses.1));
             }
         });
         address
     }
 }
 
-fn answer(mut stream: TcpStream, answers: &Answers, log: &Path) {
+fn serve(mut stream: TcpStream, responses: &Responses, log: &Path) {
     let mut head = String::new();
     let mut reader = BufReader::new(stream.try_clone().expect("the other half"));
     while reader.read_line(&mut head).is_ok_and(|read| read > 2) {}
     let page = head.split(' ').nth(1).unwrap_or_default();
     let body = match page {
-        page if page.starts_with("/stats/prometheus") => &answers.prometheus,
-        page if page.starts_with("/stats") => &answers.stats,
-        _ => &answers.dump,
+        page if page.starts_with("/stats/prometheus") => &responses.prometheus,
+        page if page.starts_with("/stats") => &responses.stats,
+        _ => &responses.dump,
     };
     if let Ok(mut log) = OpenOptions::new().append(true).open(log) {
-        let _ = log.write_all(answers.log.as_bytes());
+        let _ = log.write_all(responses.log.as_bytes());
     }
     let head = format!(
         "HTTP/1.1 {}\r\nconnection: close\r\ncontent-length: {}\r\n\r\n",
-        answers.status,
+        responses.status,
         body.len()
     );
-    // Who asks may have had enough.
+    // The client may have closed the connection.
     let _ = stream
         .write_all(head.as_bytes())
         .and_then(|()| stream.write_all(body.as_bytes()));
 }
 
 pub(crate) fn cases() -> Vec<Case> {
-    let usual = Answers::usual();
+    let usual = Responses::usual();
     let mut all = Vec::new();
     for hostile in HOSTILE {
         for status in [
@@ -101,28 +101,28 @@ pub(crate) fn cases() -> Vec<Case> {
             format!("302 x\r\nlocation: {hostile}"),
             hostile.to_owned(),
         ] {
-            all.push(Answers {
+            all.push(Responses {
                 status,
                 ..usual.clone()
             });
         }
         for (index, _) in usual.stats.match_indices([':', '.', '\n', '"']) {
             let (before, after) = usual.stats.split_at(index);
-            all.push(Answers {
+            all.push(Responses {
                 stats: format!("{before}{hostile}{after}"),
                 ..usual.clone()
             });
         }
         for (index, _) in usual.prometheus.match_indices(['=', '"', ' ', '_']) {
             let (before, after) = usual.prometheus.split_at(index);
-            all.push(Answers {
+            all.push(Responses {
                 prometheus: format!("{before}{hostile}{after}"),
                 ..usual.clone()
             });
         }
         let (stats, dump, prometheus) =
             (hostile.to_owned(), hostile.to_owned(), hostile.to_owned());
-        all.push(Answers {
+        all.push(Responses {
             stats,
             dump,
             prometheus,
@@ -134,7 +134,7 @@ pub(crate) fn cases() -> Vec<Case> {
              {prefix}[critical][wasm] [c.cc:1] Plugin{hostile} failed to load\n\
              {prefix}[warning][config] [f.cc:81] Filesystem config update rejected: {hostile}\n"
         );
-        all.push(Answers {
+        all.push(Responses {
             log,
             ..usual.clone()
         });
@@ -146,13 +146,13 @@ pub(crate) fn cases() -> Vec<Case> {
     for configuration in mutations::of(configuration) {
         let mut value = value.clone();
         value["configs"][0]["configuration"]["value"] = configuration.into();
-        all.push(Answers {
+        all.push(Responses {
             dump: value.to_string(),
             ..usual.clone()
         });
     }
     for dump in mutations::of(&usual.dump) {
-        all.push(Answers {
+        all.push(Responses {
             dump,
             ..usual.clone()
         });
@@ -172,12 +172,12 @@ pub(crate) fn cases() -> Vec<Case> {
         "resume --dir d --admin ADMIN --timeout 0.2 --unready-ok",
     ];
     let mut cases = Vec::new();
-    for (index, answers) in all.into_iter().enumerate() {
+    for (index, responses) in all.into_iter().enumerate() {
         for step in [0, 3] {
             let line = lines[index.wrapping_add(step).wrapping_mul(5) % lines.len()];
             let case = Case::words(line)
                 .with_file("proxy.log", "")
-                .answered_by(answers.clone());
+                .with_admin(responses.clone());
             let is_change = !line.starts_with("lint")
                 && !line.starts_with("watch")
                 && !line.starts_with("report");

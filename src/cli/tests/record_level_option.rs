@@ -12,8 +12,7 @@ use turnout_core::{Configuration, RecordLevel};
 
 use common::turnout;
 
-/// A folder with the policies `a.json`, `b.json` and `mesh.json`, a template, and a file that passes for the
-/// filter.
+/// A folder with the policies `a.json`, `b.json` and `mesh.json`, a template, and a file in place of the filter.
 fn folder() -> TempDir {
     let folder = tempfile::tempdir().expect("a folder");
     let write =
@@ -43,15 +42,15 @@ fn run(folder: &TempDir, line: &str) -> Output {
     turnout(folder.path(), &arguments, "")
 }
 
-/// Runs what has to go well; what it prints.
+/// Runs a command that has to succeed, and returns its output.
 fn done(folder: &TempDir, line: &str) -> String {
     let output = run(folder, line);
-    let said = String::from_utf8_lossy(&output.stderr);
-    assert_eq!(output.status.code(), Some(0), "{line}: {said}");
+    let printed = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(0), "{line}: {printed}");
     String::from_utf8(output.stdout).expect("UTF-8")
 }
 
-/// The level and the revision in what Envoy discovers.
+/// The revision and the level in a discovery response.
 fn read(discovered: &str) -> (String, RecordLevel) {
     let file: Value = serde_json::from_str(discovered).expect("JSON");
     let value = file.pointer("/resources/0/typed_config/config/configuration/value");
@@ -82,7 +81,7 @@ fn later_applies_halts_and_rollbacks_keep_the_level() {
     done(&folder, "apply b.json --dir d --headers cluster");
     assert_active(&folder, "b", Warn);
 
-    // The same policy at another level is another state to go back from.
+    // The same policy at another level is a separate entry, and a rollback undoes it.
     let again = done(&folder, "apply b.json --dir d --record-level warn");
     assert!(
         again.contains("d/filter.json already has b; nothing was written"),
@@ -140,7 +139,7 @@ fn every_output_of_render_has_the_level() {
 }
 
 #[test]
-fn an_unknown_level_is_refused_with_the_known_ones() {
+fn an_unknown_level_is_an_error_that_lists_the_valid_ones() {
     let folder = folder();
     for command in [
         "apply a.json --dir d --wasm f.wasm",
@@ -156,12 +155,12 @@ fn an_unknown_level_is_refused_with_the_known_ones() {
             let output = run(&folder, &line);
             assert_eq!(output.status.code(), Some(2), "{line}");
             assert!(output.stdout.is_empty(), "{line}");
-            let said = String::from_utf8_lossy(&output.stderr);
+            let printed = String::from_utf8_lossy(&output.stderr);
             let known = "[possible values: trace, debug, info, warn, error, critical]";
-            assert!(said.contains(known), "{line}: {said}");
+            assert!(printed.contains(known), "{line}: {printed}");
             if let Some(near) = near {
                 let tip = format!("a similar value exists: '{near}'");
-                assert!(said.contains(&tip), "{line}: {said}");
+                assert!(printed.contains(&tip), "{line}: {printed}");
             }
         }
     }

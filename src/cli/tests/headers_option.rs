@@ -1,4 +1,4 @@
-//! Which headers the proxies write, as a person says it: to `render`, and once to `apply`.
+//! `--headers` of `render` and `apply`: which headers the proxies write.
 #![expect(
     clippy::expect_used,
     clippy::indexing_slicing,
@@ -16,7 +16,7 @@ use turnout_core::{Configuration, EmittedHeaders};
 
 use common::turnout;
 
-/// A folder with the policies `a.json` and `b.json`, and something that may be the filter.
+/// A folder with the policies `a.json` and `b.json`, and a file in place of the filter.
 fn folder() -> TempDir {
     let folder = tempfile::tempdir().expect("a folder");
     for revision in ["a", "b"] {
@@ -42,24 +42,24 @@ fn run(folder: &TempDir, line: &str) -> Output {
     turnout(folder.path(), &arguments, "")
 }
 
-/// Runs what has to go well; what it prints.
+/// Runs a command that has to succeed, and returns its output.
 fn done(folder: &TempDir, line: &str) -> String {
     let output = run(folder, line);
-    let said = String::from_utf8_lossy(&output.stderr);
-    assert_eq!(output.status.code(), Some(0), "{line}: {said}");
+    let printed = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(0), "{line}: {printed}");
     String::from_utf8(output.stdout).expect("UTF-8")
 }
 
-/// Runs what has to be refused with these words.
+/// Runs a command that has to fail with this text on standard error.
 fn refused(folder: &TempDir, line: &str, words: &str) {
     let output = run(folder, line);
     assert_eq!(output.status.code(), Some(2), "{line}");
     assert!(output.stdout.is_empty(), "{line}");
-    let said = String::from_utf8_lossy(&output.stderr);
-    assert!(said.contains(words), "{line}: {said}");
+    let printed = String::from_utf8_lossy(&output.stderr);
+    assert!(printed.contains(words), "{line}: {printed}");
 }
 
-/// The configuration in what Envoy discovers.
+/// The plugin configuration in a discovery response.
 fn configuration(discovered: &str) -> String {
     let file: Value = serde_json::from_str(discovered).expect("JSON");
     let value = file.pointer("/resources/0/typed_config/config/configuration/value");
@@ -70,21 +70,21 @@ fn filter(folder: &TempDir) -> String {
     fs::read_to_string(folder.path().join("d/filter.json")).expect("a filter.json")
 }
 
-/// What the proxies write now, and the revision.
-fn in_force(folder: &TempDir) -> (String, EmittedHeaders) {
+/// The active revision, and the headers that the proxies write.
+fn active(folder: &TempDir) -> (String, EmittedHeaders) {
     let configuration = configuration(&filter(folder));
     let read = Configuration::from_json(configuration.as_bytes()).expect("a configuration");
     (read.plan.revision().to_string(), read.headers)
 }
 
 #[track_caller]
-fn assert_in_force(folder: &TempDir, revision: &str, words: &[&str]) {
-    let (found, headers) = in_force(folder);
+fn assert_active(folder: &TempDir, revision: &str, words: &[&str]) {
+    let (found, headers) = active(folder);
     assert_eq!(found, revision);
     assert_eq!(headers.words().collect::<Vec<_>>(), words);
 }
 
-/// Of each entry, newest first.
+/// The headers of each entry, newest first.
 fn logged(folder: &TempDir) -> Vec<Value> {
     let log = done(folder, "log --dir d --json");
     let log: Value = serde_json::from_str(&log).expect("JSON");
@@ -96,7 +96,7 @@ fn logged(folder: &TempDir) -> Vec<Value> {
 }
 
 #[test]
-fn a_proxy_is_told_what_its_routes_read() {
+fn the_headers_that_the_routes_read_are_configured() {
     let folder = folder();
     fs::write(
         folder.path().join("t.yaml"),
@@ -105,10 +105,10 @@ fn a_proxy_is_told_what_its_routes_read() {
     .expect("a template");
     let template = "render a.json --template t.yaml";
     let of = |more: &str| done(&folder, &format!("{template}{more}"));
-    // What holds unless said is not said.
+    // The default is not written.
     assert!(!of("").contains("headers"));
     assert_eq!(of(" --headers decision,treatment,cluster"), of(""));
-    // A template's routes may read anything.
+    // The routes of a template may read any header.
     for (list, words) in [
         ("cluster", r#"\"headers\":[\"cluster\"]"#),
         ("treatment", r#"\"headers\":[\"treatment\"]"#),
@@ -171,7 +171,7 @@ fn routes_of_a_mesh_match_both() {
 }
 
 #[test]
-fn a_list_that_says_nothing_is_refused_with_what_to_write() {
+fn an_empty_or_unknown_list_is_an_error_that_says_what_to_write() {
     let folder = folder();
     let unknown = |word: &str| {
         format!(
@@ -201,37 +201,37 @@ fn a_list_that_says_nothing_is_refused_with_what_to_write() {
 }
 
 #[test]
-fn what_is_said_once_stays() {
+fn the_option_stays_until_it_is_set_again() {
     let folder = folder();
     let some = ["cluster", "decision"];
     done(
         &folder,
         "apply a.json --dir d --wasm f.wasm --headers cluster,decision",
     );
-    assert_in_force(&folder, "a", &some);
+    assert_active(&folder, "a", &some);
     done(&folder, "halt --dir d");
-    assert_in_force(&folder, "a-halted", &some);
+    assert_active(&folder, "a-halted", &some);
     done(&folder, "resume --dir d");
-    assert_in_force(&folder, "a", &some);
+    assert_active(&folder, "a", &some);
     done(&folder, "apply b.json --dir d");
-    assert_in_force(&folder, "b", &some);
+    assert_active(&folder, "b", &some);
 
-    // The same policy for proxies that write something else is another state to go back from.
+    // The same policy with other headers is a separate entry, and a rollback undoes it.
     let again = done(&folder, "apply b.json --dir d --headers cluster,decision");
     assert!(again.contains("; nothing was written"), "{again}");
     done(&folder, "apply b.json --dir d --headers treatment");
-    assert_in_force(&folder, "b", &["treatment"]);
+    assert_active(&folder, "b", &["treatment"]);
     done(&folder, "halt --dir d");
-    assert_in_force(&folder, "b-halted", &["treatment"]);
+    assert_active(&folder, "b-halted", &["treatment"]);
     done(&folder, "rollback --dir d --resume");
-    assert_in_force(&folder, "b", &some);
+    assert_active(&folder, "b", &some);
     done(&folder, "rollback --dir d --to 5");
-    assert_in_force(&folder, "b", &["treatment"]);
+    assert_active(&folder, "b", &["treatment"]);
     done(
         &folder,
         "apply b.json --dir d --headers cluster,treatment,decision",
     );
-    assert_in_force(&folder, "b", &EmittedHeaders::WORDS);
+    assert_active(&folder, "b", &EmittedHeaders::WORDS);
     assert!(!filter(&folder).contains("headers"));
 
     let (all, treatment, some) = (
@@ -245,9 +245,9 @@ fn what_is_said_once_stays() {
     assert_eq!(logged(&folder).iter().collect::<Vec<_>>(), newest_first);
 }
 
-/// By a command that knew of no headers.
+/// A command from before `--headers` wrote it.
 #[test]
-fn an_older_history_goes_on() {
+fn a_history_without_headers_still_works() {
     let folder = folder();
     done(&folder, "apply a.json --dir d --wasm f.wasm");
     let path = folder.path().join("d/history/000001.json");
@@ -267,14 +267,14 @@ fn an_older_history_goes_on() {
     assert!(again.contains("; nothing was written"), "{again}");
     done(&folder, "apply b.json --dir d --headers cluster");
     done(&folder, "rollback --dir d");
-    assert_in_force(&folder, "a", &EmittedHeaders::WORDS);
+    assert_active(&folder, "a", &EmittedHeaders::WORDS);
     let all = json!(EmittedHeaders::WORDS);
     assert_eq!(logged(&folder), [all.clone(), json!(["cluster"]), all]);
 }
 
-/// What other hands wrote is taken with what it says, and what no proxy takes is not.
+/// Valid headers of such a file are kept; invalid ones are an error.
 #[test]
-fn a_file_that_others_wrote_says_what_is_written() {
+fn a_file_written_by_hand_keeps_its_valid_headers() {
     let folder = folder();
     done(&folder, "apply a.json --dir d --wasm f.wasm");
     let path = folder.path().join("d/filter.json");
@@ -288,13 +288,13 @@ fn a_file_that_others_wrote_says_what_is_written() {
     };
     others("cluster");
     done(&folder, "halt --dir d");
-    assert_in_force(&folder, "b-halted", &["cluster"]);
+    assert_active(&folder, "b-halted", &["cluster"]);
 
     let bad = others("cluster").replace(r#"[\"cluster\"]"#, r#"[\"clusters\"]"#);
     fs::write(&path, bad).expect("a filter.json");
     let output = run(&folder, "resume --dir d");
-    let said = String::from_utf8_lossy(&output.stderr);
-    assert!(said.contains("no such `headers`"), "{said}");
-    // By the history, as with any other damage.
-    assert_in_force(&folder, "b", &["cluster"]);
+    let printed = String::from_utf8_lossy(&output.stderr);
+    assert!(printed.contains("no such `headers`"), "{printed}");
+    // The command uses the history, as with any other damage.
+    assert_active(&folder, "b", &["cluster"]);
 }

@@ -1,5 +1,5 @@
-//! Which files a policy may name, and what of their text is shown: whoever writes a policy is not trusted with the
-//! files of the machine that reads it.
+//! Which files a policy may name, and which parts of their text are shown. The author of a policy is not trusted
+//! with the files of the machine that reads it.
 #![cfg(unix)]
 #![expect(clippy::expect_used, reason = "a test that cannot go on has failed")]
 
@@ -29,8 +29,7 @@ fn policy(named: &str, format: &str) -> String {
     )
 }
 
-/// A folder `policies` with a policy that names this file, and outside of it a folder of secrets, which has
-/// an account and a secret.
+/// A folder `policies` with a policy that names this file, and next to it a folder with an account and a secret.
 fn scene(named: &str) -> TempDir {
     let scene = TempDir::new().expect("a folder");
     let at = |name: &str| scene.path().join(name);
@@ -56,11 +55,11 @@ fn run(folder: &Path, arguments: &[&str], input: &str) -> (Option<i32>, String) 
         stdout,
         stderr,
     } = turnout(folder, arguments, input);
-    let said = [stdout, stderr].concat();
-    (status.code(), String::from_utf8(said).expect("UTF-8"))
+    let printed = [stdout, stderr].concat();
+    (status.code(), String::from_utf8(printed).expect("UTF-8"))
 }
 
-/// Each command that reads policies.
+/// The commands that read policies.
 const COMMANDS: &[&[&str]] = &[
     &["lint", "policies/policy.json"],
     &["lint", "policies/policy.json", "--json"],
@@ -104,20 +103,23 @@ const COMMANDS: &[&[&str]] = &[
 ];
 
 #[test]
-fn no_command_reads_a_file_outside_of_the_folder_of_the_policy() {
+fn no_command_reads_a_file_outside_the_folder_of_the_policy() {
     let scene = scene("../outside/secret.env");
     for command in COMMANDS {
-        let (code, said) = run(scene.path(), command, "");
-        assert_eq!(code, Some(2), "{command:?}: {said}");
-        assert!(!said.contains("hunter2"), "{command:?}: {said}");
+        let (code, printed) = run(scene.path(), command, "");
+        assert_eq!(code, Some(2), "{command:?}: {printed}");
+        assert!(!printed.contains("hunter2"), "{command:?}: {printed}");
         assert!(
-            said.contains("`../outside/secret.env` is outside the folder of the policy"),
-            "{command:?}: {said}"
+            printed.contains("`../outside/secret.env` is outside the folder of the policy"),
+            "{command:?}: {printed}"
         );
-        assert!(said.contains("--accounts-root"), "{command:?}: {said}");
         assert!(
-            said.contains("/segments/hvc/accounts_from"),
-            "{command:?}: {said}"
+            printed.contains("--accounts-root"),
+            "{command:?}: {printed}"
+        );
+        assert!(
+            printed.contains("/segments/hvc/accounts_from"),
+            "{command:?}: {printed}"
         );
     }
     assert!(!scene.path().join("live/filter.json").exists());
@@ -130,24 +132,24 @@ fn each_command_reads_a_file_below_a_folder_that_the_command_line_allows() {
     fs::create_dir(scene.path().join("live")).expect("a folder");
     for command in COMMANDS {
         let arguments = [*command, &["--accounts-root", "outside"]].concat();
-        let (code, said) = run(scene.path(), &arguments, "");
-        assert_eq!(code, Some(0), "{command:?}: {said}");
+        let (code, printed) = run(scene.path(), &arguments, "");
+        assert_eq!(code, Some(0), "{command:?}: {printed}");
         let arguments = [
             *command,
             &["--accounts-root", "list", "--accounts-root", "outside"],
         ];
-        let (code, said) = run(scene.path(), &arguments.concat(), "");
-        assert_eq!(code, Some(2), "{command:?}: {said}");
+        let (code, printed) = run(scene.path(), &arguments.concat(), "");
+        assert_eq!(code, Some(2), "{command:?}: {printed}");
         assert!(
-            said.contains("--accounts-root list: "),
-            "{command:?}: {said}"
+            printed.contains("--accounts-root list: "),
+            "{command:?}: {printed}"
         );
     }
 }
 
-/// The answer is the same whether the file is there or not.
+/// The error is the same whether the file exists or not.
 #[test]
-fn nothing_says_whether_a_file_outside_exists() {
+fn no_error_reveals_whether_a_file_outside_exists() {
     let scene = scene("unused");
     let at = |name: &str| scene.path().join(name);
     let outside = at("outside").display().to_string();
@@ -170,26 +172,29 @@ fn nothing_says_whether_a_file_outside_exists() {
         (&format!("{outside}/secret.env"), &format!("{outside}/none")),
         ("..", "../.."),
     ] {
-        let answer = |named: &str| {
+        let error_of = |named: &str| {
             fs::write(at("policies/policy.json"), policy(named, "opaque")).expect("a policy");
-            let (code, said) = run(
+            let (code, printed) = run(
                 scene.path(),
                 &["lint", "policies/policy.json", "--json"],
                 "",
             );
-            assert_eq!(code, Some(2), "{named}: {said}");
-            assert!(said.contains("is outside the folder"), "{named}: {said}");
-            let mut said: Value = serde_json::from_str(&said).expect("JSON");
-            let message = said["diagnostics"][0]["message"].take();
+            assert_eq!(code, Some(2), "{named}: {printed}");
+            assert!(
+                printed.contains("is outside the folder"),
+                "{named}: {printed}"
+            );
+            let mut printed: Value = serde_json::from_str(&printed).expect("JSON");
+            let message = printed["diagnostics"][0]["message"].take();
             let message = message.as_str().expect("a message").replace(named, "NAMED");
-            (message, said)
+            (message, printed)
         };
-        assert_eq!(answer(there), answer(absent), "{there}");
+        assert_eq!(error_of(there), error_of(absent), "{there}");
     }
 }
 
 #[test]
-fn a_name_that_stays_inside_is_read_whatever_its_form() {
+fn any_path_that_stays_inside_is_read() {
     let scene = scene("unused");
     let at = |name: &str| scene.path().join(name);
     symlink("below/hvc.txt", at("policies/ALIAS")).expect("a link");
@@ -208,31 +213,31 @@ fn a_name_that_stays_inside_is_read_whatever_its_form() {
     ] {
         fs::write(at("policies/policy.json"), policy(named, "sid")).expect("a policy");
         for path in ["policies/policy.json", "alias/policy.json"] {
-            let (code, said) = run(scene.path(), &["lint", path], "");
-            assert_eq!(code, Some(0), "{named}: {said}");
+            let (code, printed) = run(scene.path(), &["lint", path], "");
+            assert_eq!(code, Some(0), "{named}: {printed}");
         }
-        let (code, said) = run(&at("policies"), &["lint", "policy.json"], "");
-        assert_eq!(code, Some(0), "{named}: {said}");
-        // Of a policy that comes in, the folder is this one.
-        let (code, said) = run(&at("policies"), &["lint", "-"], &policy(named, "sid"));
-        assert_eq!(code, Some(0), "{named}: {said}");
+        let (code, printed) = run(&at("policies"), &["lint", "policy.json"], "");
+        assert_eq!(code, Some(0), "{named}: {printed}");
+        // For a policy on standard input, the folder is the current one.
+        let (code, printed) = run(&at("policies"), &["lint", "-"], &policy(named, "sid"));
+        assert_eq!(code, Some(0), "{named}: {printed}");
     }
-    // The folder by the name that the command line has for it.
+    // The folder as named on the command line.
     fs::write(at("policies/policy.json"), policy(&by_alias, "sid")).expect("a policy");
-    let (code, said) = run(scene.path(), &["lint", "alias/policy.json"], "");
-    assert_eq!(code, Some(0), "{said}");
-    let (code, said) = run(
+    let (code, printed) = run(scene.path(), &["lint", "alias/policy.json"], "");
+    assert_eq!(code, Some(0), "{printed}");
+    let (code, printed) = run(
         &at("policies/below"),
         &["lint", "-"],
         &policy("../policy.json", "sid"),
     );
-    assert_eq!(code, Some(2), "{said}");
-    assert!(said.contains("is outside the folder"), "{said}");
+    assert_eq!(code, Some(2), "{printed}");
+    assert!(printed.contains("is outside the folder"), "{printed}");
 }
 
-/// Kubernetes replaces a mounted folder as a whole: its files are links by way of `..data`.
+/// Kubernetes replaces a mounted folder atomically: its files are links through `..data`.
 #[test]
-fn a_mounted_config_map_is_read_by_its_links() {
+fn a_mounted_config_map_is_read_through_its_links() {
     let mount = TempDir::new().expect("a folder");
     let at = |name: &str| mount.path().join(name);
     fs::create_dir(at("..2026_11_28_07_00_00.1")).expect("a folder");
@@ -243,19 +248,19 @@ fn a_mounted_config_map_is_read_by_its_links() {
         symlink(format!("..data/{name}"), at(name)).expect("a link");
     }
     for path in ["policy.json", "..data/policy.json"] {
-        let (code, said) = run(mount.path(), &["lint", path], "");
-        assert_eq!(code, Some(0), "{path}: {said}");
+        let (code, printed) = run(mount.path(), &["lint", path], "");
+        assert_eq!(code, Some(0), "{path}: {printed}");
     }
-    let (code, said) = run(
+    let (code, printed) = run(
         Path::new("/"),
         &["lint", &at("policy.json").display().to_string()],
         "",
     );
-    assert_eq!(code, Some(0), "{said}");
+    assert_eq!(code, Some(0), "{printed}");
 }
 
 #[test]
-fn what_is_no_file_is_refused_at_once() {
+fn a_path_that_is_not_a_file_is_an_error_at_once() {
     let scene = scene("unused");
     let at = |name: &str| scene.path().join(name);
     mknodat(
@@ -268,7 +273,7 @@ fn what_is_no_file_is_refused_at_once() {
     .expect("a pipe");
     symlink("loop", at("policies/loop")).expect("a link");
     let _socket = std::os::unix::net::UnixListener::bind(at("policies/socket")).expect("a socket");
-    for (named, told) in [
+    for (named, error) in [
         ("pipe", "it is not a regular file"),
         ("socket", "it is not a regular file"),
         ("below", "it is a folder"),
@@ -278,14 +283,14 @@ fn what_is_no_file_is_refused_at_once() {
         ("below/hvc.txt/none", "Not a directory"),
     ] {
         fs::write(at("policies/policy.json"), policy(named, "sid")).expect("a policy");
-        let (code, said) = run(scene.path(), &["lint", "policies/policy.json"], "");
-        assert_eq!(code, Some(2), "{named}: {said}");
-        assert!(said.contains(told), "{named}: {said}");
+        let (code, printed) = run(scene.path(), &["lint", "policies/policy.json"], "");
+        assert_eq!(code, Some(2), "{named}: {printed}");
+        assert!(printed.contains(error), "{named}: {printed}");
     }
 }
 
 #[test]
-fn the_text_of_a_bad_line_is_shown_only_where_it_is_asked_for() {
+fn the_text_of_a_bad_line_is_shown_only_with_show_lines() {
     let scene = scene("below/hvc.txt");
     let at = |name: &str| scene.path().join(name);
     fs::write(at("policies/below/hvc.txt"), format!("{FIRST}\n{SECRET}\n")).expect("accounts");
@@ -305,21 +310,21 @@ fn the_text_of_a_bad_line_is_shown_only_where_it_is_asked_for() {
         &["pack", "list"],
     ];
     for command in of_files.into_iter().chain(of_lists) {
-        let (_, said) = run(scene.path(), command, "");
-        assert!(!said.contains("hunter"), "{command:?}: {said}");
+        let (_, printed) = run(scene.path(), command, "");
+        assert!(!printed.contains("hunter"), "{command:?}: {printed}");
         assert!(
-            said.contains("not an account SID: 34 characters expected, found 13"),
-            "{command:?}: {said}"
+            printed.contains("not an account SID: 34 characters expected, found 13"),
+            "{command:?}: {printed}"
         );
         let arguments = [command, &["--show-lines"]].concat();
-        let (_, said) = run(scene.path(), &arguments, "");
-        assert!(said.contains(SECRET), "{command:?}: {said}");
+        let (_, printed) = run(scene.path(), &arguments, "");
+        assert!(printed.contains(SECRET), "{command:?}: {printed}");
     }
 }
 
-/// Names of columns are text of the file as well, and an opaque account may be anything.
+/// Column names are text of the file too, and an opaque account may be any text.
 #[test]
-fn no_other_text_of_a_file_of_accounts_is_shown() {
+fn no_other_text_of_an_account_file_is_shown() {
     let scene = scene("unused");
     let at = |name: &str| scene.path().join(name);
     let file = at("policies/below/hvc.txt");
@@ -357,10 +362,10 @@ fn no_other_text_of_a_file_of_accounts_is_shown() {
         fs::write(&file, &text).expect("accounts");
         for form in ["text", "json", "github"] {
             let arguments = ["lint", "policies/policy.json", "--format", form];
-            let (_, said) = run(scene.path(), &arguments, "");
+            let (_, printed) = run(scene.path(), &arguments, "");
             assert!(
-                !said.contains("hunter2") && !said.contains("hunter3"),
-                "{text}: {said}"
+                !printed.contains("hunter2") && !printed.contains("hunter3"),
+                "{text}: {printed}"
             );
         }
     }

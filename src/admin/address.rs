@@ -2,7 +2,7 @@
 
 use turnout_text::escape_for_terminal;
 
-/// The example in an error message where the intended address cannot be guessed.
+/// The example that an error message gives if the intended address cannot be guessed.
 const EXAMPLE: &str = "http://127.0.0.1:9901";
 
 /// Returns the addresses in the form `http://host:port`, without duplicates. An invalid address is kept
@@ -166,7 +166,7 @@ fn bracketed(authority: &str) -> String {
     }
 }
 
-/// What stands in a sentence for an authority that may have no port.
+/// Returns how a message shows an authority that may have no port.
 fn with_port(authority: &str) -> String {
     match split(authority) {
         Ok((host, port)) if !host.is_empty() => format!("{host}:{port}"),

@@ -19,8 +19,8 @@ pub struct AdminClient {
 }
 
 impl AdminClient {
-    /// Creates a client for `http://127.0.0.1:9901` or `127.0.0.1:9901`. A response, with its body, has to
-    /// come within `timeout`.
+    /// Creates a client for `http://127.0.0.1:9901` or `127.0.0.1:9901`. The whole response, including its
+    /// body, has to arrive within `timeout`.
     ///
     /// # Errors
     /// A sentence that says why the address is invalid and what to write instead.
@@ -204,7 +204,7 @@ fn is_server_info(text: &str) -> bool {
 pub enum StatsError {
     /// Nothing responds, or the response is cut off.
     Unreachable(String),
-    /// What responds is not the admin endpoint of an Envoy.
+    /// The response is not from the admin endpoint of an Envoy.
     NotEnvoy(String),
 }
 

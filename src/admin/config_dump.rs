@@ -31,8 +31,7 @@ pub(crate) struct PluginConfig {
     /// Whether the configuration is a `Struct`, from which Envoy generates the text. The order of the
     /// members may differ from that text.
     pub(crate) is_struct: bool,
-    /// Whether Envoy uses it: it does not belong to a listener or filter that is warming, draining or
-    /// was rejected.
+    /// Whether Envoy uses it: its listener or filter is not warming, draining or rejected.
     pub(crate) is_used: bool,
 }
 
@@ -56,7 +55,7 @@ pub(crate) fn read_plugin_configs(
 
 struct Walk<'g> {
     is_used: bool,
-    /// How many levels of configurations inside configurations to search. Each level is read once more.
+    /// How many levels of nested configurations to search. Each level is parsed once more.
     nested: u8,
     give: &'g mut dyn FnMut(PluginConfig),
 }

@@ -38,7 +38,7 @@ pub(crate) fn two_turnouts(dump: &[u8]) -> Vec<TwoTurnouts> {
         }
     }
     if !found.is_empty() {
-        // Parsed as a whole only here, because the routes may have many megabytes.
+        // The whole dump is parsed only here, because the routes may have many megabytes.
         let Ok(dump) = serde_json::from_slice::<Value>(dump) else {
             return Vec::new();
         };

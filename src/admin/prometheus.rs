@@ -13,7 +13,7 @@ pub struct SampleLine<'a> {
     pub value: &'a str,
 }
 
-/// What a line of metrics is.
+/// The content of a line of metrics.
 pub enum ParsedLine<'a> {
     /// Not a metric of Turnout.
     Foreign,

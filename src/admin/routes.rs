@@ -278,7 +278,7 @@ impl Configuration {
                     ..entry.r#match.route(&of_virtual_host)
                 };
                 let Some(action) = &entry.route else {
-                    // A direct response or a redirect.
+                    // This route is a direct response or a redirect.
                     routes.push(Route {
                         target: Target::Proxy,
                         ..matched

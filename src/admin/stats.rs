@@ -21,7 +21,7 @@ const DISCOVERY: &str = "extension_config_discovery.http_filter.";
 const DECISIONS: &str = "wasmcustom.turnout.decisions.";
 const SHADOW: &str = "wasmcustom.turnout.shadow.";
 const CLUSTER: &str = "cluster.";
-/// A name in the policy is a DNS label.
+/// The longest name of a rollout or an outcome: names in a policy are DNS labels.
 const LONGEST_LABEL: usize = 63;
 /// The longest list of cluster names that fits into one request, in bytes.
 const LONGEST_NAMES: usize = 2_000;
@@ -36,7 +36,7 @@ const LONGEST_VERSION: usize = 256;
 pub struct StatsPage {
     /// How long the proxy has run, in seconds.
     pub uptime: Option<u64>,
-    /// The revision revision_numbers of the active policies, by Turnout plugin.
+    /// The revision numbers of the active policies, by Turnout plugin.
     pub revision_numbers: BTreeMap<String, u64>,
     /// The stats of extension discovery, if the proxy discovers the filter.
     pub discovery: Option<FilterDiscovery>,
@@ -209,7 +209,7 @@ fn counter(name: &str) -> Option<Counter> {
     Some(Counter::Cluster(cluster.to_owned(), what))
 }
 
-/// Returns a name of the policy or of the filter, if it is one.
+/// Returns the text if it is a valid name of the policy or of the filter.
 fn label(text: &str) -> Option<String> {
     let is_plain = |c: u8| c.is_ascii_lowercase() || c.is_ascii_digit() || b"-_".contains(&c);
     let is_label = (1..=LONGEST_LABEL).contains(&text.len()) && text.bytes().all(is_plain);

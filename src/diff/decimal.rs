@@ -39,7 +39,7 @@ struct Decimal {
     top: i64,
 }
 
-/// The number of digits that are read. Multiplied with the eighteen digits of a fraction they fit an
+/// The number of digits that are read. Multiplied by the eighteen digits of a fraction, they fit an
 /// `i128`.
 const DIGITS: usize = 19;
 /// The number of digits that an `i128` holds, even after an addition.
@@ -96,7 +96,7 @@ pub(crate) fn rank(literal: &[u8]) -> i64 {
 
 /// Whether |a − b| ≤ `digits` · 10^`amount.exponent`.
 fn apart(a: &Decimal, b: &Decimal, digits: u128, amount: &Decimal) -> bool {
-    // All three become integers of one unit, which is small but leaves no number without room.
+    // Converts all three to integers in one unit: the smallest one in which every number has room.
     let top = a.top.max(b.top).max(amount.top);
     let least = a.exponent.min(b.exponent).min(amount.exponent);
     let unit = least.max(top.wrapping_sub(ROOM));

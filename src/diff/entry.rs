@@ -46,7 +46,7 @@ impl Entry {
     }
 }
 
-/// Appends a key and those that follow it.
+/// Appends a key and the keys that follow it.
 #[inline(never)]
 pub(crate) fn push_keys(
     tape: &Tape<'_>,

@@ -158,7 +158,7 @@ impl Walker<'_, '_, '_> {
         is_ignored
     }
 
-    /// Leaves a list that could not be compared, which is not a difference.
+    /// Gives up on a list that could not be compared. This is not a difference.
     fn give_up(&mut self) -> bool {
         // While probing, the caller has to give up too.
         if !self.is_probing {

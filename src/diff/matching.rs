@@ -11,7 +11,7 @@ pub(crate) enum Edge {
     Equal,
 }
 
-/// The partners found so far, and the edges looked up for that.
+/// The partners found so far, and the edges that were looked up to find them.
 ///
 /// Elements of both sides are numbered from 0. Each edge is looked up at most once, and only for
 /// elements of the left side that an augmenting path reaches.

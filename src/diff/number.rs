@@ -26,7 +26,7 @@ struct Exponent<'a> {
 
 /// Written exponents of at most this many digits are converted to integers.
 const SHORT: usize = 18;
-/// A longer exponent is farther from zero than this, whatever its shift.
+/// The distance from zero that every longer exponent exceeds, whatever its shift.
 const SURELY_SHORT: u64 = 100_000_000_000_000_000;
 
 impl<'a> Number<'a> {
@@ -127,8 +127,8 @@ impl Exponent<'_> {
         Some(sum.wrapping_add(self.shift))
     }
 
-    /// The sign and the digits, least significant first. Returns `None` for an exponent so short that
-    /// the shift flips its sign; no long exponent equals it.
+    /// Returns the sign and the digits, least significant first, or `None` for an exponent so short
+    /// that the shift flips its sign; no long exponent equals it.
     fn long(self) -> Option<(bool, Vec<u8>)> {
         let mut digits = Vec::with_capacity(self.written.len());
         let mut carry = if self.negative {

@@ -14,7 +14,7 @@ pub struct OptionUsage {
 }
 
 impl OptionUsage {
-    /// Starts at zero. Use the result only for comparisons with these options.
+    /// Creates counts of 0. Use them only for comparisons with these options.
     #[must_use]
     pub fn new(options: &Options) -> Self {
         // In the order of `OptionRule::table`.

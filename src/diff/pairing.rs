@@ -36,8 +36,8 @@ enum PairingOrder {
 
 impl Walker<'_, '_, '_> {
     /// Removes from both lists the elements that have an equal one in the other list, so that as few as
-    /// possible remain. If two or more of both remain, this may be more than the minimum. The order of
-    /// the remaining elements depends on their values and not on their positions.
+    /// possible remain. If two or more elements of each list remain, there may be more than the
+    /// minimum. The order of the remaining elements depends on their values and not on their positions.
     ///
     /// If this costs too much, `is_exhausted` is set and the remaining elements are meaningless. Lists
     /// of different lengths are not paired at all.
@@ -109,7 +109,8 @@ impl Walker<'_, '_, '_> {
         entry::sort_elements(elements);
     }
 
-    /// Both lists are sorted, so equal elements meet. An equal hash alone proves nothing.
+    /// Pairs equal elements in one pass: both lists are sorted, so equal elements meet. An equal hash
+    /// alone proves nothing.
     #[inline(never)]
     fn pair_as_they_come(&mut self, elements: &mut Pair, by: PairingOrder, search: &mut Search) {
         let [ours, theirs] = elements;
@@ -296,7 +297,7 @@ impl Search {
     }
 }
 
-/// One more than the highest index of an element.
+/// Returns one more than the highest index of an element.
 #[inline(never)]
 fn indices(elements: &Pair) -> usize {
     let last = elements.iter().flatten().map(|entry| entry.index).max();

@@ -45,7 +45,7 @@ struct Parser<'a> {
     at: usize,
     /// The lists and objects that have not ended.
     open: Vec<usize>,
-    /// The largest number of them.
+    /// The largest number of lists and objects that may be open.
     depth: usize,
     /// The number of values that may still follow.
     values: usize,

@@ -30,7 +30,8 @@ pub(crate) struct PathCursor<'t, 'a> {
     /// v1 and v2.
     tapes: [&'t Tape<'a>; 2],
     places: Vec<PathStep>,
-    /// The rules that match at each step, as indices into `rules`, one step behind the other.
+    /// The rules that match at each step, as indices into `rules`. Those of a step follow those of the
+    /// step before.
     live: Vec<usize>,
     /// The position in `live` at which those of the last step begin.
     first: usize,

@@ -107,7 +107,7 @@ impl<'a> Tape<'a> {
         }
     }
 
-    /// Whether two values are equal that are neither lists nor objects.
+    /// Whether two values are equal. Neither may be a list or an object.
     pub(crate) fn same_plain(&self, node: usize, other: &Tape<'_>, theirs: usize) -> bool {
         let (left, right) = (self.node(node), other.node(theirs));
         left.kind == right.kind

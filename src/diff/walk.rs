@@ -23,7 +23,7 @@ pub(crate) struct Walker<'t, 's, 'a> {
     /// Whether only equality is asked for: no findings are made, and the first difference ends the
     /// comparison.
     pub(crate) is_probing: bool,
-    /// Whether the use of options is counted. Off while the same values are looked at again.
+    /// Whether the use of options is counted. It is not while the same values are looked at again.
     pub(crate) is_counting: bool,
     pub(crate) hashes: HashCache,
     /// The number of steps that pairing may still take.
@@ -110,7 +110,7 @@ impl<'t, 's, 'a> Walker<'t, 's, 'a> {
         !self.is_exhausted
     }
 
-    /// Whether two values are equal that are neither lists nor objects.
+    /// Whether two values are equal. Neither may be a list or an object.
     pub(crate) fn same_plain(&self, a: usize, b: usize) -> bool {
         let [v1, v2] = self.tapes;
         v1.same_plain(a, v2, b)

@@ -39,7 +39,7 @@ pub(crate) enum Allocation {
 }
 
 impl Allocation {
-    /// Allocates so many buckets to v2. All buckets are [`Allocation::V2`].
+    /// Allocates this many buckets to v2. The allocation of all buckets is [`Allocation::V2`].
     pub(crate) fn partial(bucketing: Bucketing, v2_buckets: u32) -> Self {
         match v2_buckets >= bucketing.buckets {
             true => Self::V2,
@@ -59,7 +59,7 @@ impl Allocation {
         }
     }
 
-    /// Allocates to v2 what both allocate to it. Partial allocations must have the same bucketing.
+    /// Returns what both allocate to v2. Partial allocations must have the same bucketing.
     pub(crate) fn intersection(&self, other: &Self) -> Self {
         match (self, other) {
             (Self::V1, _) | (_, Self::V1) => Self::V1,
@@ -71,7 +71,7 @@ impl Allocation {
         }
     }
 
-    /// Allocates to v2 what either allocates to it. Partial allocations must have the same bucketing.
+    /// Returns what either allocates to v2. Partial allocations must have the same bucketing.
     pub(crate) fn union(&self, other: &Self) -> Self {
         match (self, other) {
             (Self::V2, _) | (_, Self::V2) => Self::V2,
@@ -125,11 +125,11 @@ pub(crate) fn millionths(count: u32, buckets: u32) -> u32 {
 pub(crate) enum V2Range {
     Empty,
     Full,
-    /// So many buckets, from the first one.
+    /// This many buckets, starting with the first one.
     First(u32),
-    /// So many buckets, up to the last one.
+    /// This many buckets, ending with the last one.
     Last(u32),
-    /// Between buckets of v1, or in several ranges.
+    /// Buckets that are between those of v1, or in several ranges.
     Inner,
 }
 
@@ -160,7 +160,7 @@ impl V2Range {
 
     /// Converts the range to an allocation; `None` for an inner range, which a policy cannot express.
     ///
-    /// `bucketing` gets whether v2 has the last buckets.
+    /// The argument of `bucketing` is whether v2 has the last buckets.
     pub(crate) fn allocation(self, bucketing: impl Fn(bool) -> Bucketing) -> Option<Allocation> {
         Some(match self {
             Self::Empty => Allocation::V1,

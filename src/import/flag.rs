@@ -107,8 +107,8 @@ impl<'a> Flag<'a> {
 
     /// Turns the rollout off if one of these fields is missing.
     ///
-    /// The tool always writes them, so the file is a part of an export or another export, and what is
-    /// missing may keep accounts on v1.
+    /// The tool always writes them. Without one of them, the file is another export or only a part of one,
+    /// and what is missing may keep accounts on v1.
     pub(crate) fn require_fields(
         &mut self,
         object: &ObjectReader<'_>,

@@ -253,7 +253,8 @@ impl<'a> Reader<'a, '_> {
         Ok(())
     }
 
-    /// Reads a rule that forces a value, for everyone or for a part. The last value is whether it buckets.
+    /// Reads a rule that forces a value, for everyone or for a part. The last value says whether the rule
+    /// buckets accounts.
     fn forced(
         &mut self,
         rule: &mut ObjectReader<'a>,

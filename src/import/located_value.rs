@@ -184,12 +184,12 @@ fn is_zero(value: &Value) -> bool {
     }
 }
 
-/// The integer that a value is.
+/// Returns the integer that a value represents.
 pub(crate) fn integer(value: &Value) -> Option<i64> {
     value.as_i64().or_else(|| integer_of(value.as_f64()?))
 }
 
-/// The integer that a double is, if no other integer rounds to that double.
+/// Returns the integer that a double represents, if no other integer rounds to that double.
 fn integer_of(number: f64) -> Option<i64> {
     const EXACT: f64 = 9_007_199_254_740_991.0;
     if number.fract() != 0.0 || number.abs() > EXACT {

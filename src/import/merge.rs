@@ -56,7 +56,8 @@ fn too_many() -> ImportError {
     )
 }
 
-/// Turns branches with another bucketing than the first one's into v1: a rollout has one hash.
+/// Turns each branch whose bucketing differs from that of the first one into v1, because a rollout
+/// has one hash.
 fn keep_one_bucketing<'a>(branches: Vec<Branch<'a>>, notes: &mut Notes) -> Vec<Branch<'a>> {
     let first = |is_known| {
         let mut bucketings = branches
@@ -212,7 +213,8 @@ impl<'a> RuleMerger<'a> {
         })
     }
 
-    /// Puts a rule first whose other accounts go on: they take v2 if this or a later rule serves it.
+    /// Adds a rule in front of the others. Its other accounts go on, so an account takes v2 if this
+    /// rule or a later one serves v2 to it.
     fn prepend_additive(&mut self, rule: MergedRule<'a>) -> ImportResult<()> {
         let mut first = self.restricted_to(&rule.accounts)?;
         for restricted in &mut first {
@@ -229,7 +231,7 @@ impl<'a> RuleMerger<'a> {
         Ok(())
     }
 
-    /// Limits what later rules serve to these accounts to `most`.
+    /// Limits the allocation that later rules give to these accounts to `most`.
     fn cap(
         &mut self,
         accounts: &AccountSet<'a>,
@@ -283,7 +285,8 @@ impl<'a> RuleMerger<'a> {
     }
 }
 
-/// Whether an unknown branch served v2 or decided nothing: without it, no further account takes v2.
+/// Whether no further account takes v2 if an unknown branch is skipped: the branch served v2, or
+/// decided nothing.
 fn is_safe_to_skip(allocation: &Allocation, remainder: Remainder) -> bool {
     matches!(
         (allocation, remainder),

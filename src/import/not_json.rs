@@ -1,4 +1,4 @@
-//! Explains what a file is that is not JSON, and how to get JSON.
+//! Explains what kind of file was given instead of JSON, and how to get JSON.
 
 use crate::error::ImportError;
 

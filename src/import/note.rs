@@ -32,7 +32,7 @@ impl Severity {
 pub struct Note {
     /// JSON Pointer (RFC 6901) to the value in the file; empty for the whole file.
     pub pointer: String,
-    /// What the import did, and which treatment the accounts take that it concerns.
+    /// What the import did, and which treatment the accounts concerned take.
     pub message: String,
     /// What to do.
     pub help: String,

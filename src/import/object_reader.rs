@@ -103,7 +103,7 @@ impl<'a> ObjectReader<'a> {
         for (key, value) in unknown {
             let field = match key.len() <= LONGEST_KEY {
                 true => self.object.child(key, value),
-                // The pointer stays short.
+                // A long key would make the pointer long.
                 false => self.object.clone(),
             };
             notes.add_loss(

@@ -277,7 +277,7 @@ impl<'a> Reader<'a, '_> {
             is_v2_last,
         };
         if is_all_of_traffic {
-            // Only the traffic allocation buckets.
+            // Only the traffic allocation buckets accounts.
             let seed = seed(settings.traffic_seed, "trafficAllocationSeed")?;
             let fields = vec![("seed", Value::from(seed))];
             return Ok(Allocation::partial(

@@ -90,7 +90,7 @@ struct Reader<'a, 'n> {
     /// The context field that is the account.
     account: &'a str,
     segments: Vec<LocatedValue<'a>>,
-    /// Whether the server wrote the feature, which writes empty lists too.
+    /// Whether the feature comes from the server, which also writes empty lists.
     is_by_server: bool,
     /// Whether the file has only fields that decide, for example because `jq` selected them.
     is_bare: bool,

@@ -55,8 +55,8 @@ pub(crate) fn open(path: &Path) -> io::Result<File> {
     }
 }
 
-/// Replaces a file, in a folder that may be a link or not. The new file keeps the mode of the old one, because
-/// Envoy may run as another user.
+/// Replaces a file. `links` says whether a link to its folder is followed. The new file keeps the mode of the
+/// old one, because Envoy may run as another user.
 pub(crate) fn replace(path: &Path, links: Links, bytes: &[u8]) -> Result<(), Error> {
     let name = path.file_name().unwrap_or_default();
     let process = std::process::id();

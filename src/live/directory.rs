@@ -17,7 +17,7 @@ use crate::policy_text::PolicyText;
 
 const FILTER: &str = "filter.json";
 pub(crate) const HISTORY: &str = "history";
-/// Creating it does not disturb Envoy, which reacts only to renames.
+/// The name of the lock file. Creating it does not disturb Envoy, which reacts only to renames.
 const LOCK: &str = ".turnout.lock";
 
 /// A folder with `filter.json` and `history/`.
@@ -36,7 +36,7 @@ pub struct ActivePolicy {
 }
 
 impl Directory {
-    /// Names a folder, which does not have to exist.
+    /// Returns the directory with this path, which does not have to exist.
     #[must_use]
     pub fn new(path: impl Into<PathBuf>) -> Self {
         Self { path: path.into() }
@@ -259,7 +259,8 @@ impl FolderState {
                     "using entry {sequence}, which {FILTER} has and proxies rejected"
                 ));
                 let mut current = self.with_base(entry, true)?;
-                // PluginOverrides again it is written again, and those that refused it are asked again.
+                // If the policy is applied again, it is written again, and the proxies that rejected it are
+                // asked again.
                 current.is_in_place = false;
                 Ok(Some(current))
             }
@@ -327,8 +328,9 @@ impl FolderState {
         })
     }
 
-    /// Makes an entry for a policy that something else wrote. If it is the newest entry halted or resumed, a
-    /// command did that, and was killed or failed before it could write the history.
+    /// Makes an entry for a policy that something else wrote. If it is the policy of the newest entry,
+    /// halted or resumed, then a command wrote it, and was killed or failed before it could write the
+    /// history.
     fn found(&self, installed: FilterFile, plan: &Plan) -> CurrentPolicy {
         let is_good =
             |entry: &HistoryEntry| !entry.outcome.is_refused() && entry.outcome != Outcome::Begun;
@@ -387,7 +389,7 @@ fn filter(text: &[u8], history: &History) -> Filter {
     }
 }
 
-/// Returns the last entry that proxies did not reject, from this one back.
+/// Returns the newest entry that proxies did not reject, searching back from this one.
 pub(crate) fn last_accepted(
     history: &History,
     sequence: Option<u64>,

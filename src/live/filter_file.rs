@@ -17,11 +17,11 @@ use crate::{serde_emitted_headers, serde_max_held_bytes, serde_record_level};
 pub struct Plugin {
     /// The path of the filter on the proxies.
     pub wasm: String,
-    /// Whether they trust the x-turnout-* headers of requests.
+    /// Whether the proxies trust the `x-turnout-*` headers of requests.
     pub inbound: Inbound,
-    /// The headers that they write.
+    /// The headers that the proxies write.
     pub headers: EmittedHeaders,
-    /// The level of their records in Envoy's log.
+    /// The level of the proxies' records in Envoy's log.
     pub record_level: RecordLevel,
     /// The limit of bytes that one worker holds.
     pub max_held_bytes: MaxHeldBytes,
@@ -32,11 +32,11 @@ pub struct Plugin {
 pub struct PluginOverrides<'a> {
     /// The path of the filter on the proxies.
     pub wasm: Option<&'a str>,
-    /// Whether they trust the x-turnout-* headers of requests.
+    /// Whether the proxies trust the `x-turnout-*` headers of requests.
     pub inbound: Option<Inbound>,
-    /// The headers that they write.
+    /// The headers that the proxies write.
     pub headers: Option<EmittedHeaders>,
-    /// The level of their records in Envoy's log.
+    /// The level of the proxies' records in Envoy's log.
     pub record_level: Option<RecordLevel>,
     /// The limit of bytes that one worker holds.
     pub max_held_bytes: Option<MaxHeldBytes>,
@@ -101,8 +101,9 @@ pub(crate) fn file(policy: &str, revision: &Revision, plugin: &Plugin, sequence:
 /// Encodes the sequence number of the entry as spaces and tabs, which follow the configuration and have no
 /// meaning in JSON.
 ///
-/// They make each file unique. Envoy does not load the same configuration again: it reports one that it
-/// rejected as active, or rejects it again without asking the filter, and so without reasons.
+/// They make each file unique, because Envoy does not load the same configuration again. If it has
+/// rejected that configuration, it either reports it as active, or rejects it again without asking the
+/// filter, and so without reasons.
 fn mark(sequence: u64) -> String {
     let mut bits: Vec<char> = Vec::new();
     let mut rest = sequence;

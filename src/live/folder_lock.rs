@@ -46,7 +46,7 @@ impl Lock {
             thread::sleep(POLL);
         }
         let process = std::process::id();
-        // Only for the error messages of other commands.
+        // The name is only for the error messages of other commands.
         let _ = file
             .set_len(0)
             .and_then(|()| write!(file, "turnout {command}, process {process}"));

@@ -30,7 +30,7 @@ impl FolderState {
         }
     }
 
-    /// Determines it from `filter.json`, or else from the history.
+    /// Determines from `filter.json`, or else from the history, whether the folder is halted.
     pub(crate) fn halt(&self, current: Option<&CurrentPolicy>) -> HaltState {
         let Some(halted) = self.is_halted() else {
             return self.halt_of_history();

@@ -233,7 +233,7 @@ fn history_file(name: &str) -> HistoryFile {
     let digits = name.strip_suffix(ENTRY_END).unwrap_or_default();
     let is_number = digits.len() >= 6 && digits.bytes().all(|digit| digit.is_ascii_digit());
     match digits.parse() {
-        // Only the canonical form, or two files could have the same number.
+        // Only the canonical form is valid, because otherwise two files could have the same number.
         Ok(sequence)
             if is_number
                 && format!("{sequence:06}") == digits

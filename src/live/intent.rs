@@ -191,7 +191,7 @@ fn applied(
     }
     let known = match (&current, &state.filter) {
         (Some(current), _) => Some(current.entry.plugin()),
-        // The settings of a rejected policy.
+        // These are the settings of a rejected policy.
         (None, Filter::Ours(entry)) => Some(entry.plugin()),
         (None, _) => None,
     };
@@ -203,7 +203,7 @@ fn applied(
         policy: fingerprint(policy.as_bytes()),
         ..blank(Action::Apply, text, &plugin, author)
     };
-    // Checked under the revision that its author gave it.
+    // The check uses the revision that the author gave the policy.
     check_revision_is_unique(&state.history, current.as_ref(), &of_text(&own))?;
     let keeps_halt = !lifts_halt && state.note_halt(current.as_ref()) && !own.halted;
     let text =

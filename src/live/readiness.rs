@@ -31,7 +31,7 @@ pub enum Readiness {
 }
 
 impl Readiness {
-    /// `current` is the policy in the folder.
+    /// Returns the readiness of a proxy with these stats. `current` is the policy in the folder.
     pub(crate) fn of(seen: &DiscoveryStats, current: Option<&PolicySnapshot>) -> Self {
         if !seen.is_discovered() {
             return Self::NotDiscovered {

@@ -96,7 +96,8 @@ fn is_set(fields: &Fields<'_>, name: &str) -> bool {
         .is_some_and(|value| matches!(value.get(), "true" | "\"true\"" | "\"1\"" | "1"))
 }
 
-/// `{"log":"…\n","stream":"stdout","time":"…"}`, and `attrs` if labels are logged.
+/// Removes the wrapper of Docker: `{"log":"…\n","stream":"stdout","time":"…"}`, and `attrs` if
+/// labels are logged.
 fn docker(fields: &Fields<'_>) -> Option<Layer<'static>> {
     let known = ["log", "stream", "time", "attrs"];
     let is_docker = fields.contains_key("time")
@@ -112,7 +113,8 @@ fn docker(fields: &Fields<'_>) -> Option<Layer<'static>> {
     })
 }
 
-/// `journalctl -o json`, which writes a text with unprintable bytes as a list of numbers.
+/// Removes the wrapper of `journalctl -o json`, which writes a text with unprintable bytes as a
+/// list of numbers.
 fn journal(fields: &Fields<'_>) -> Option<Layer<'static>> {
     let raw = fields.get("MESSAGE")?.get();
     let message: Vec<u8> = match raw.starts_with('[') {
@@ -128,7 +130,8 @@ fn journal(fields: &Fields<'_>) -> Option<Layer<'static>> {
     })
 }
 
-/// An object of Fluent Bit, Fluentd, Vector, Filebeat, Loki, Cloud Logging, CloudWatch or Splunk.
+/// Removes the wrapper of Fluent Bit, Fluentd, Vector, Filebeat, Loki, Cloud Logging, CloudWatch or
+/// Splunk.
 fn collector(fields: &Fields<'_>) -> Option<Layer<'static>> {
     let text = LINE.iter().find_map(|name| string(fields, name));
     if let Some(text) = text {

@@ -74,7 +74,7 @@ pub(crate) fn strip_frame(line: &[u8]) -> Option<Framed<'_>> {
     }
 }
 
-/// Groups in brackets: the first is a time, and another one is a level.
+/// Strips groups in brackets: the first is a time, and another one is a level.
 fn envoy(line: &[u8]) -> Option<&[u8]> {
     let time = line.strip_prefix(b"[")?;
     pattern(time, b"dddd-dd-dd dd:dd:dd").or_else(|| pattern(time, b"dddd-dd-ddTdd:dd:dd"))?;
@@ -95,7 +95,7 @@ fn envoy(line: &[u8]) -> Option<&[u8]> {
     has_level.then_some(rest)
 }
 
-/// Columns separated by tabs: time, level, scope, message, and optionally the thread.
+/// Strips columns separated by tabs: time, level, scope, message, and optionally the thread.
 fn istio(line: &[u8]) -> Option<&[u8]> {
     let (_, rest) = rfc3339(line)?;
     let mut columns = rest.strip_prefix(b"\t")?.splitn(2, |byte| *byte == b'\t');

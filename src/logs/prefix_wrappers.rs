@@ -21,7 +21,8 @@ pub(crate) fn peel(line: &[u8]) -> Option<Layer<'_>> {
     }
 }
 
-/// `stdout F …`, after the timestamp. Tags are separated by colons, and the first one is `F` or `P`.
+/// Strips `stdout F …`, after the timestamp. Tags are separated by colons, and the first one is `F`
+/// or `P`.
 fn cri(rest: &[u8]) -> Option<Layer<'_>> {
     let (stream, rest) = word(rest)?;
     if !matches!(stream, b"stdout" | b"stderr") {
@@ -45,7 +46,7 @@ fn cri(rest: &[u8]) -> Option<Layer<'_>> {
     })
 }
 
-/// `[pod/NAME/CONTAINER] …`.
+/// Strips the prefix of `[pod/NAME/CONTAINER] …`.
 fn kubectl(line: &[u8]) -> Option<Layer<'_>> {
     let rest = line.strip_prefix(b"[pod/")?;
     let (name, text) = word(rest)?;
@@ -56,14 +57,15 @@ fn kubectl(line: &[u8]) -> Option<Layer<'_>> {
     })
 }
 
-/// `HOST IDENTIFIER[PID]: …`, after a timestamp that other programs also write.
+/// Strips the prefix of `HOST IDENTIFIER[PID]: …`, after a timestamp that other programs also write.
 fn process(rest: &[u8]) -> Option<Layer<'_>> {
     let (_, behind) = word(rest)?;
     let (identifier, _) = word(behind)?;
     identifier.ends_with(b"]:").then(|| entry(rest)).flatten()
 }
 
-/// `HOST IDENTIFIER[PID]: …` or `HOST IDENTIFIER: …`, after journald's timestamp.
+/// Strips the prefix of `HOST IDENTIFIER[PID]: …` or `HOST IDENTIFIER: …`, after journald's
+/// timestamp.
 fn entry(rest: &[u8]) -> Option<Layer<'_>> {
     let (_, rest) = word(rest)?;
     let (identifier, text) = word(rest)?;
@@ -74,7 +76,7 @@ fn entry(rest: &[u8]) -> Option<Layer<'_>> {
     })
 }
 
-/// `<14>Nov 21 03:00:00 HOST TAG: …` and `<14>1 2026-…Z HOST APP PID ID - …`.
+/// Strips the prefix of `<14>Nov 21 03:00:00 HOST TAG: …` and `<14>1 2026-…Z HOST APP PID ID - …`.
 fn syslog(line: &[u8]) -> Option<Layer<'_>> {
     let rest = digits(line.strip_prefix(b"<")?).strip_prefix(b">")?;
     let Some(rest) = rest.strip_prefix(b"1 ") else {
@@ -93,7 +95,7 @@ fn syslog(line: &[u8]) -> Option<Layer<'_>> {
     ))
 }
 
-/// `SERVICE-1  | …`.
+/// Strips the prefix of `SERVICE-1  | …`.
 fn compose(line: &[u8]) -> Option<Layer<'_>> {
     let is_name = |byte: &u8| byte.is_ascii_alphanumeric() || b"-_.".contains(byte);
     let end = line.iter().position(|byte| !is_name(byte))?;

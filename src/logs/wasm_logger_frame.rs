@@ -16,8 +16,9 @@ const SCOPE: &[u8] = b"envoy wasm";
 /// The source file that logs for plugins, as it is in Envoy's source location.
 const SOURCE: &[u8] = b"wasm/context.cc";
 
-/// `[2026-11-21 03:38:00.000][12][info][wasm] [source/….cc:1137] `, Envoy's default format; with
-/// `--enable-fine-grain-logging` the name of the logger is missing. Returns the rest of the line.
+/// Returns the rest of a line after the frame of Envoy's default format,
+/// `[2026-11-21 03:38:00.000][12][info][wasm] [source/….cc:1137] `. With `--enable-fine-grain-logging` the name of
+/// the logger is missing.
 pub(crate) fn envoy(line: &[u8]) -> Option<&[u8]> {
     let rest = pattern(line, b"[dddd-dd-dd dd:dd:dd.ddd][")?;
     let thread = digits(rest);
@@ -45,7 +46,7 @@ fn group(text: &[u8]) -> Option<(&[u8], &[u8])> {
     Some((inside, rest.get(1..)?))
 }
 
-/// `2026-…Z\tinfo\tenvoy wasm source/….cc:1151\t…`, Istio's text format.
+/// Whether a line has Istio's text format: `2026-…Z\tinfo\tenvoy wasm source/….cc:1151\t…`.
 pub(crate) fn istio(line: &[u8]) -> bool {
     let columns = || {
         let (_, rest) = rfc3339(line)?;
@@ -57,7 +58,7 @@ pub(crate) fn istio(line: &[u8]) -> bool {
     columns().is_some_and(|(level, scope)| is_level(level) && is_scope(scope))
 }
 
-/// `envoy wasm`, with an optional source location.
+/// Whether a scope is `envoy wasm`, with an optional source location.
 fn is_scope(scope: &[u8]) -> bool {
     match scope.strip_prefix(SCOPE) {
         Some(b"") => true,
@@ -68,7 +69,8 @@ fn is_scope(scope: &[u8]) -> bool {
     }
 }
 
-/// `{"level":"info","time":"…","scope":"envoy wasm","msg":"…","caller":"…","thread":"27"}`, Istio's JSON.
+/// Whether a line is Istio's JSON:
+/// `{"level":"info","time":"…","scope":"envoy wasm","msg":"…","caller":"…","thread":"27"}`.
 ///
 /// Requires these fields in this order, each once. In a handwritten JSON access log without escaping, clients can
 /// add fields, but they cannot remove the fields at the beginning of the line.

@@ -1,4 +1,4 @@
-//! Whether a log line may start with text that a client chose.
+//! Decides whether a log line may start with text that a client chose.
 
 /// Methods that Envoy accepts, and its names of protocols. A client cannot send other text there.
 const FIRST_WORDS: [&[u8]; 12] = [

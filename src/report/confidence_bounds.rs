@@ -115,7 +115,8 @@ fn continued_fraction(a: f64, b: f64, x: f64) -> f64 {
     value
 }
 
-/// The smallest number between 0 and 1 for which `holds`, which holds for all larger numbers too.
+/// Returns the smallest number between 0 and 1 for which `holds` is true. It is true for all larger numbers
+/// too.
 fn smallest(holds: impl Fn(f64) -> bool) -> f64 {
     let (mut low, mut high) = (0.0, 1.0);
     loop {

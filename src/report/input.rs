@@ -154,8 +154,8 @@ impl InputReader {
         }
     }
 
-    /// Whether a line needs a closer look: not if the input is known to be a log, and the line has nothing of
-    /// Turnout.
+    /// Whether a line needs a closer look. It does not if the input is known to be a log and the line has nothing
+    /// of Turnout.
     fn may_matter(&self, line: &[u8]) -> bool {
         let is_known_log = match self.origin {
             LogOrigin::Mixed => {

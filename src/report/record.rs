@@ -33,7 +33,8 @@ pub(crate) struct DifferenceRecord {
     /// Whether v1 repeated its response when it was asked again.
     #[serde(default)]
     pub(crate) rechecked: bool,
-    /// The number of equal differences since the last record of this one, which have no records.
+    /// The number of equal differences since the last record of this difference. They have no
+    /// records of their own.
     #[serde(default)]
     pub(crate) repeats: u64,
     #[serde(default)]
@@ -104,7 +105,7 @@ pub(crate) struct OptionsRecord {
     pub(crate) options: Vec<(String, String, u64)>,
 }
 
-/// What records write for no segment and no route.
+/// Returns what records write in place of a missing segment or route.
 fn none() -> String {
     String::from("-")
 }

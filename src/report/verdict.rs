@@ -19,7 +19,7 @@ pub enum Verdict {
     Ready,
     /// v2 fails more requests than allowed.
     NotReady,
-    /// There are too few comparisons to know either.
+    /// There are too few comparisons to tell.
     NotEnoughData,
 }
 

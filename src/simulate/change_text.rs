@@ -8,7 +8,7 @@ use crate::report_text::{NO_SEGMENT, TOTAL, moments, read_accounts, read_log};
 use crate::wording::percent;
 
 impl Change {
-    /// Formats the change as text. `list`: with every account that moves.
+    /// Formats the change as text, with every account that moves if `list` is true.
     #[must_use]
     pub fn to_text(&self, list: bool) -> String {
         let mut text = read_accounts(&self.read);

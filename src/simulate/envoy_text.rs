@@ -18,7 +18,7 @@ pub(crate) fn parse(line: &[u8]) -> Option<LogEntry<'_>> {
     let (time, rest) = split(rest, b"] \"")?;
     let (method, rest) = split(rest, b" ")?;
     let (path, rest) = path(rest)?;
-    // From the end: the upstream's address, the authority, the request id.
+    // The fields are read from the end: the upstream's address, the authority, the request id.
     let (rest, _) = last_quoted(rest)?;
     let (rest, host) = last_quoted(rest.strip_suffix(b" ")?)?;
     let (rest, id) = last_quoted(rest.strip_suffix(b" ")?)?;
@@ -50,7 +50,7 @@ fn split<'a>(text: &'a [u8], at: &[u8]) -> Option<(&'a [u8], &'a [u8])> {
     Some((text.get(..end)?, after))
 }
 
-/// What comes before the last quotation, and what it holds.
+/// Returns the text before the last quoted field, and the contents of that field.
 fn last_quoted(text: &[u8]) -> Option<(&[u8], &[u8])> {
     let end = memrchr(b'"', text)?;
     let text = text.get(..end)?;

@@ -112,7 +112,7 @@ fn blank(text: &[u8]) -> &[u8] {
     }
 }
 
-/// What the parser made of a line.
+/// The properties that the parser found in a line.
 pub(crate) struct Parsed(Vec<(usize, Option<Vec<u8>>)>);
 
 impl Parsed {
@@ -129,14 +129,14 @@ impl Parsed {
     }
 }
 
-/// Reads any object. The error is what is wrong.
+/// Parses any object. The error says what is wrong.
 pub(crate) fn parse(line: &[u8], fields: &LogFields) -> Result<Parsed, String> {
     let mut deserializer = serde_json::Deserializer::from_slice(line);
     let parsed = deserializer.deserialize_map(EntryVisitor(fields));
     let parsed = parsed.and_then(|parsed| deserializer.end().map(|()| parsed));
     parsed.map_err(|error| {
         let text = error.to_string();
-        // There is but one line, and it has another number.
+        // The parser sees a single line, so its line number is not that of the log.
         let place = text.split(" at line ").next().unwrap_or_default();
         format!("{place} (column {})", error.column())
     })

@@ -26,12 +26,12 @@ impl<'a> LogEntry<'a> {
         }
     }
 
-    /// Whether a field is one that only access logs have.
+    /// Whether the line has a field that only access logs have.
     pub(crate) const fn is_of_a_proxy(&self) -> bool {
         self.is_of_a_proxy
     }
 
-    /// Whether a field is one that loggers write.
+    /// Whether the line has a field that loggers write.
     pub(crate) const fn is_of_a_logger(&self) -> bool {
         self.is_of_a_logger
     }

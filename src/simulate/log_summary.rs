@@ -7,7 +7,7 @@ use crate::bad_lines::BadLines;
 use crate::not_requests::NotRequests;
 use crate::saturating::increase;
 
-/// What was read.
+/// The counts of a log's lines, and the time that they cover.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct LogSummary {
     /// All lines, unwrapped: a line that a container runtime split counts once, and each line of a collector's

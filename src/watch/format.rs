@@ -1,4 +1,4 @@
-//! Formats percentages, rates and durations. Integers only.
+//! Formats percentages, rates and durations, with integers only.
 
 use turnout_core::Fraction;
 use turnout_text::thousands;

@@ -19,11 +19,12 @@ const WORTH_KNOWING: [Reason; 6] = [
     Reason::Halted,
     Reason::Off,
 ];
-/// If there are more proxies, those without warnings share a line.
+/// The largest number of proxies that get a line each. If there are more, those without warnings share a
+/// line.
 const MOST_PROXIES: usize = 4;
 /// The columns of a line that its bar does not use.
 const BESIDE_BAR: usize = 24;
-/// The error rate from which it is highlighted, in thousandths.
+/// The error rate, in thousandths, from which it is highlighted.
 const MANY_FAILED: u64 = 10;
 const EIGHTHS: [char; 7] = ['▏', '▎', '▍', '▌', '▋', '▊', '▉'];
 
@@ -296,7 +297,7 @@ fn bar(width: usize, share: Option<u64>, would: bool) -> Span<'static> {
     let eighths = u64::try_from(cells).unwrap_or_default().saturating_mul(8);
     let share = share.unwrap_or_default();
     let filled = share.saturating_mul(eighths) / 1_000;
-    // A small share is visible.
+    // Even a small share is visible.
     let filled = filled.max(u64::from(share > 0));
     let full = usize::try_from(filled / 8).unwrap_or_default();
     let block = if would { '▒' } else { '█' };

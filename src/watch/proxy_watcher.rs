@@ -28,7 +28,7 @@ const WHOLE: &str = "/config_dump";
 const DUMP_TIMEOUT: Duration = Duration::from_secs(10);
 /// The shortest pause before a dump without the active policy is read again.
 const DUMP_PAUSE: Duration = Duration::from_secs(5);
-/// The pause is also at least this many times as long as reading the dump took.
+/// The shortest pause before a dump is read again, as a multiple of the time that reading it took.
 const DUMP_REST: u32 = 20;
 /// The largest number of other revisions that are named.
 const MAX_OTHER_REVISIONS: usize = 8;
@@ -92,7 +92,7 @@ struct Dumped {
 }
 
 impl ProxyWatcher {
-    /// The error is a sentence: the address is invalid.
+    /// Creates a watcher for the proxy at this address. The error is a sentence: the address is invalid.
     pub(crate) fn new(address: &str) -> Result<Self, String> {
         Ok(Self {
             admin: AdminClient::new(address, TIMEOUT)?.with_max_bytes(MAX_BYTES),
@@ -415,7 +415,7 @@ mod tests {
         assert_eq!((seen.restarts, seen.rejected_watched), (1, 1));
         assert_eq!(seen.recent.get(&v2()), Some(30));
         assert_eq!(seen.since.get(&v2()), Some(130));
-        // Longer up than before, and yet it counts again.
+        // The proxy has been up longer than before, and yet its counters have restarted.
         let seen = after(&[page(1, 1_000, 0), page(2, 30, 0)]);
         assert_eq!((seen.restarts, seen.since.get(&v2())), (1, Some(30)));
     }

@@ -28,8 +28,8 @@ pub struct RolloutStatus {
 pub struct SegmentStatus {
     /// The name of the segment.
     pub name: String,
-    /// How many accounts have requests decided v2, or `None` if there are too many to count. In the modes `dark`
-    /// and `shadow`, the decision is only recorded.
+    /// How many accounts have requests that are decided for v2, or `None` if there are too many to count. In
+    /// the modes `dark` and `shadow`, the decision is only recorded.
     pub on_v2: Option<u64>,
     /// How many accounts it has.
     pub accounts: u64,
@@ -61,7 +61,7 @@ impl CountedPolicy {
                     continue;
                 };
                 let within: Vec<usize> = plan.segments_of(&id).collect();
-                // Once, with the first of its segments.
+                // Each account is added once, with the first of its segments.
                 if within.first() == Some(&segment) {
                     groups.entry(within).or_default().push(account);
                 }
@@ -233,7 +233,7 @@ mod tests {
         assert!((250..350).contains(&drawn[1]), "{drawn:?}");
     }
 
-    /// One by one, which is what the groups are there to spare.
+    /// Counts the accounts one by one, which the groups make unnecessary.
     #[test]
     fn groups_count_what_each_account_gets() {
         let rules =

@@ -20,7 +20,7 @@ const POLL: Duration = Duration::from_millis(100);
 /// The longest time between two drawings, because the times on the screen age.
 const LONGEST_FRAME: Duration = Duration::from_secs(1);
 
-/// Shows the proxies until a key ends it, then restores the terminal, also after a panic. A signal, or closing
+/// Shows the proxies until a key ends it, then restores the terminal, even after a panic. A signal, or closing
 /// the terminal, ends the process as usual.
 ///
 /// # Errors
@@ -325,7 +325,7 @@ mod tests {
     #[test]
     fn any_size() {
         let view = sample_views::troubled();
-        // A terminal of no columns draws nothing, but is one.
+        // A terminal without columns shows nothing, but the view still has lines.
         assert!(!lines(&view, 0).is_empty());
         for columns in [1, 2, 7, 12, 13, 20, 39, 80, 300] {
             for rows in [1, 2, 3, 50] {

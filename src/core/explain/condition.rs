@@ -21,28 +21,28 @@ pub struct Condition<'a> {
 pub enum Part<'a> {
     /// One of these hosts.
     Host {
-        /// Lower case.
+        /// The expected hosts, in lower case.
         wanted: &'a [String],
-        /// Without port and final dot; empty if the request has none.
+        /// The host of the request, without port and final dot; empty if there is none.
         found: &'a [u8],
     },
     /// A path that matches a pattern.
     Path {
-        /// As in the policy.
+        /// The pattern, as in the policy.
         wanted: Pattern<'a>,
-        /// Without its query.
+        /// The path of the request, without its query.
         found: &'a [u8],
     },
     /// One of these methods.
     Method {
-        /// Upper case.
+        /// The expected methods, in upper case.
         wanted: &'a [String],
-        /// As sent.
+        /// The method of the request, as sent.
         found: &'a [u8],
     },
     /// A header that matches a pattern.
     Header {
-        /// Lower case.
+        /// The name of the header, in lower case.
         name: &'a str,
         /// The pattern that one of its values must match.
         wanted: Pattern<'a>,
@@ -51,21 +51,21 @@ pub enum Part<'a> {
     },
     /// The account is in at least one of these segments.
     In {
-        /// By their names.
+        /// The names of the segments.
         wanted: Vec<&'a str>,
         /// Those of `wanted` that the account is in.
         found: Vec<&'a str>,
     },
     /// The account is in none of these segments.
     NotIn {
-        /// By their names.
+        /// The names of the segments.
         wanted: Vec<&'a str>,
         /// Those of `wanted` that the account is in.
         found: Vec<&'a str>,
     },
     /// The proxy is in one of these regions.
     Regions {
-        /// As in the proxy's locality.
+        /// The expected regions, as in the proxy's locality.
         wanted: &'a [String],
     },
 }

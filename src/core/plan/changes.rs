@@ -1,6 +1,6 @@
 //! Lists the differences between two policies, in words.
 //!
-//! This compares the policies themselves. Which accounts a change moves is counted by `turnout plan`.
+//! This compares the policies themselves. `turnout plan` counts the accounts that a change moves.
 
 mod rollout;
 mod wording;

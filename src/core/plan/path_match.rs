@@ -105,8 +105,8 @@ impl PathTemplate {
         self.match_segments(path)?
     }
 
-    /// Matches a path: `None` if it does not match, and `Some` with the text at `{account}`, if the template has
-    /// one, otherwise.
+    /// Matches a path. Returns `None` if it does not match, and otherwise `Some` with the text at `{account}`,
+    /// if the template has one.
     fn match_segments<'a>(&self, path: &'a [u8]) -> Option<Option<&'a [u8]>> {
         let mut sent = path.strip_prefix(b"/")?.split(|byte| *byte == b'/');
         let mut account = None;
@@ -195,7 +195,7 @@ impl PathSegment {
 }
 
 impl TemplateError {
-    /// What is wrong, as a clause.
+    /// Says what is wrong, as a clause.
     pub(crate) fn what(self) -> &'static str {
         match self {
             Self::NoSlash => "expected a path that begins with `/`",
@@ -209,7 +209,7 @@ impl TemplateError {
         }
     }
 
-    /// What to write instead, as an imperative.
+    /// Says what to write instead, as an imperative.
     pub(crate) fn help(self) -> &'static str {
         match self {
             Self::NoSlash => "add the leading `/`",

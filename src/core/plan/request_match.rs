@@ -55,7 +55,7 @@ impl RequestMatch {
 /// A condition on a header. If the header occurs more than once, one value must pass the test.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct HeaderMatch {
-    /// Lower case.
+    /// The name of the header, in lower case.
     pub(crate) name: String,
     pub(crate) test: HeaderTest,
 }
@@ -82,7 +82,7 @@ impl HeaderMatch {
 /// Whether the region of this proxy is one of those that a condition names.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum RegionMatch {
-    /// It is, or the condition names none.
+    /// The region is one of those, or the condition names none.
     #[default]
     Here,
     Elsewhere,

@@ -11,23 +11,23 @@ use crate::request::account_sources::Source;
 /// The request attributes that the decisions of a policy depend on, apart from the account.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct RequiredInputs<'p> {
-    /// Some `match` has hosts.
+    /// Whether any `match` has hosts.
     pub host: bool,
-    /// Some `match` has a path.
+    /// Whether any `match` has a path.
     pub path: bool,
-    /// Some `match` has methods.
+    /// Whether any `match` has methods.
     pub method: bool,
-    /// Some rule has a `requests` percentage between 0 and 100, which buckets requests by their ids.
+    /// Whether any rule has a `requests` percentage between 0 and 100, which buckets requests by their ids.
     pub request_id: bool,
     /// The headers that some `match` or rule tests.
     pub headers: BTreeSet<&'p str>,
     /// The headers that some `match` tests. They decide which rollout a request belongs to.
     pub match_headers: BTreeSet<&'p str>,
-    /// Some rule names regions.
+    /// Whether any rule names regions.
     pub region: bool,
     /// The first header in `account.from`, if there is one.
     pub account_header: Option<&'p str>,
-    /// Some path template is in `account.from`.
+    /// Whether any path template is in `account.from`.
     pub account_path: bool,
 }
 

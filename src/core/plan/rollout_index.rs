@@ -36,7 +36,7 @@ struct HostGroup {
 struct PrefixNode {
     /// The index of the first of them in `HostGroup::rollouts`.
     start: u32,
-    /// The node of the longest shorter prefix of this prefix.
+    /// The node with the longest prefix that is a shorter prefix of this one.
     parent: Option<u32>,
     /// The first rollout of this node and its ancestors.
     first: u32,
@@ -70,8 +70,8 @@ impl RolloutIndex {
         }
     }
 
-    /// Returns the first candidate for a host and a path for which `holds` is true. `holds` need not check the
-    /// host again.
+    /// Returns the first candidate for a host and a path that satisfies `holds`, which need not check the host
+    /// again.
     pub(crate) fn find_first(
         &self,
         host: &[u8],
@@ -100,7 +100,7 @@ impl RolloutIndex {
     }
 }
 
-/// Returns the text that every path begins with for which a `match` can hold.
+/// Returns the text that begins every path for which a `match` can hold.
 fn literal_prefix(matches: &RequestMatch) -> String {
     match &matches.path {
         None => String::new(),
@@ -114,7 +114,7 @@ impl HostGroup {
     fn new(rollouts: impl IntoIterator<Item = u32>, prefixes: &[String]) -> Self {
         let with_prefix = |rollout| (prefix_of(prefixes, rollout), rollout);
         let mut rollouts: Vec<(&str, u32)> = rollouts.into_iter().map(with_prefix).collect();
-        // The same sort as for hosts: another instance would add kilobytes to the filter.
+        // Uses the same sort as for hosts, because another instance would add kilobytes to the filter.
         rollouts.sort_unstable();
         let mut nodes: Vec<PrefixNode> = Vec::new();
         // The ancestors of the next node, with their prefixes.
@@ -144,7 +144,7 @@ impl HostGroup {
         Self { nodes, rollouts }
     }
 
-    /// Returns the first candidate for which `holds` is true and that comes before `found`, or `found` itself.
+    /// Returns the first candidate before `found` that satisfies `holds`, or else `found` itself.
     fn find_before(
         &self,
         mut found: Option<usize>,

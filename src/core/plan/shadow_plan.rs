@@ -54,16 +54,16 @@ pub struct ShadowPlan {
 
 /// The bytes that a callback may need independent of bodies: for headers, findings, records and summaries.
 const COMPARISON_BASE_BYTES: usize = 6 << 20;
-/// The bytes per byte of a body, which may be decoded and reallocated as it grows.
+/// The bytes needed for each byte of a body, which may be decoded and reallocated as it grows.
 const COMPARISON_BYTES_PER_BODY_BYTE: usize = 4;
-/// The bytes per byte of a body that is full of values. A value has at least two bytes of text, and needs a node
-/// on the tape with room to grow, and hashes for both sides.
+/// The bytes needed for each byte of a body that is full of values. A value has at least two bytes of text, and
+/// needs a node on the tape with room to grow, and hashes for both sides.
 const COMPARISON_BYTES_PER_VALUE: usize = 24 * size_of::<usize>();
 
 /// When a shadow request is sent to v2.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SendTiming {
-    /// After the response of v1, so that v2 has no cost if that response cannot be compared.
+    /// After the response of v1, so that it costs v2 nothing if that response cannot be compared.
     AfterAnswer,
     /// As soon as the request has been read.
     WithRequest,

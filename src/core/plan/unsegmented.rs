@@ -17,9 +17,10 @@ pub struct Unsegmented {
     pub accounts: Fraction,
     /// The percentage of the requests of each such account that gets v2.
     pub requests: Fraction,
-    /// An earlier rule tests a header, so the percentages may differ for requests that have it.
+    /// Whether an earlier rule tests a header, so that the percentages may differ for requests that have it.
     pub depends_on_headers: bool,
-    /// The rule that decides names regions and the region of the proxy is unknown, so all requests get v1.
+    /// Whether the rule that decides names regions and the region of the proxy is unknown, so that all requests
+    /// get v1.
     pub needs_region: bool,
 }
 

@@ -1,9 +1,10 @@
 //! The access-log entry of a decision: one property with `key=value` pairs, because each property that the
 //! filter sets costs a host call for each request.
 //!
-//! `rollout=chat treatment=v2 reason=rule revision=2026-11-21.3 account=AC7342…`: always in this order, separated
-//! by one space. `account` is missing if the request has no account. In an opaque account, bytes that are not
-//! visible ASCII, and `"`, `%`, `=` and `\\`, are percent-encoded, so that no client can add a pair of its own.
+//! The pairs always have this order, and one space between them:
+//! `rollout=chat treatment=v2 reason=rule revision=2026-11-21.3 account=AC7342…`.
+//! `account` is missing if the request has no account. In an opaque account, bytes that are not visible ASCII, and
+//! `"`, `%`, `=` and `\\`, are percent-encoded, so that no client can add a pair of its own.
 //!
 //! The escapes are written and read by hand: the crate `percent-encoding` writes upper-case digits, where
 //! this format has lower-case ones, and it accepts malformed escapes.

@@ -1,5 +1,7 @@
-//! What one proxy is given: the policy, which is the same in the whole mesh, and what this proxy
-//! is. The plugin's configuration is this envelope:
+//! The configuration of one proxy: the policy, which is the same in the whole mesh, and the settings
+//! of this proxy.
+//!
+//! The plugin's configuration wraps the policy:
 //! `{ "policy": <policy>, "inbound": "strip", "headers": ["cluster", "treatment", "decision"],
 //! "record_level": "info", "max_held_bytes": 67108864 }`.
 
@@ -23,15 +25,15 @@ use crate::proxy::{EmittedHeaders, Proxy};
 /// A proxy's configuration, valid by construction.
 #[derive(Debug)]
 pub struct Configuration {
-    /// What to decide.
+    /// The policy.
     pub plan: Plan,
-    /// Whether earlier hops are believed.
+    /// Whether the proxy trusts the `x-turnout-*` headers of requests.
     pub inbound: Inbound,
-    /// What is written into requests.
+    /// The headers that the proxy writes into requests.
     pub headers: EmittedHeaders,
     /// The level of the records in Envoy's log.
     pub record_level: RecordLevel,
-    /// How many bytes it holds in one worker at most.
+    /// The maximum number of bytes that Turnout holds in one worker.
     pub max_held_bytes: MaxHeldBytes,
 }
 
@@ -47,8 +49,8 @@ const RECORD_LEVEL: Expected = Expected::new("a word", "\"warn\"");
 const MAX_HELD_BYTES: Expected = Expected::new("a number of bytes", "67108864");
 
 impl Configuration {
-    /// Reads a plugin's configuration. Places inside the policy are those of the policy alone, as
-    /// its author sees it.
+    /// Parses a plugin's configuration. Diagnostics of the policy have their place within the policy
+    /// alone, as its author sees it.
     ///
     /// # Errors
     /// Every problem of the envelope and of the policy at once.
@@ -60,8 +62,9 @@ impl Configuration {
         })
     }
 
-    /// As [`Configuration::from_json`], of a text that has been taken in. `again` gives a part of it
-    /// once more, which is asked for where packed accounts are in a policy without a revision.
+    /// Like [`Configuration::from_json`], for a text that a [`ConfigStream`] has read. `again`
+    /// returns a part of the text once more. It is called only for a policy with packed accounts and
+    /// without a revision, whose revision is a hash of its whole text.
     ///
     /// # Errors
     /// Every problem of the envelope and of the policy at once.
@@ -94,7 +97,7 @@ impl Configuration {
             let reader = Reader::with_elided_spans(Document::Policy, policy, elided_spans);
             match ParsedPolicy::read(reader).into_plan(&AccountFiles::default()) {
                 Ok(mut plan) => {
-                    // The hash of a text takes all of it.
+                    // The revision is a hash of the whole text, including the elided spans.
                     if has_elided_spans && !plan.revision.is_named() {
                         plan.revision = Revision::of_bytes(&again(whole));
                     }
@@ -118,8 +121,8 @@ impl Configuration {
         }
     }
 
-    /// Writes a plugin's configuration around a policy's text, which is kept as it is. What is
-    /// the default is left out, but for `inbound`.
+    /// Writes a plugin's configuration around the text of a policy, which stays as it is. Fields
+    /// with their default value are omitted, except `inbound`.
     #[must_use]
     pub fn to_json(policy: &str, proxy: impl Into<Proxy>) -> String {
         let Proxy {
@@ -149,7 +152,7 @@ impl Configuration {
 }
 
 struct Envelope<'a> {
-    /// Where it begins, and its text.
+    /// The offset at which the policy begins, and its text.
     policy: (usize, &'a str),
     proxy: Proxy,
 }

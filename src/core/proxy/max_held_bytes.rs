@@ -36,13 +36,13 @@ impl MaxHeldBytes {
         Self::new(digits.parse().ok()?)
     }
 
-    /// In bytes.
+    /// Returns the limit in bytes.
     #[must_use]
     pub const fn get(self) -> u32 {
         self.0
     }
 
-    /// In bytes.
+    /// Returns the limit in bytes.
     #[must_use]
     pub fn bytes(self) -> usize {
         usize::try_from(self.0).unwrap_or(usize::MAX)
@@ -50,7 +50,7 @@ impl MaxHeldBytes {
 }
 
 impl Default for MaxHeldBytes {
-    /// 64 MiB.
+    /// Returns the default limit, 64 MiB.
     fn default() -> Self {
         Self(67_108_864)
     }

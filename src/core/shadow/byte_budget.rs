@@ -7,13 +7,13 @@
 use std::cell::Cell;
 use std::rc::Rc;
 
-/// The bytes that are held, by all charges together. A clone is the same budget.
+/// The bytes that all charges hold together. A clone shares the same budget.
 #[derive(Clone, Debug, Default)]
 pub struct ByteBudget {
     held: Rc<Cell<usize>>,
 }
 
-/// Bytes that are held by one thing.
+/// The bytes that one object holds.
 #[derive(Debug)]
 pub struct Charge {
     budget: ByteBudget,
@@ -21,20 +21,20 @@ pub struct Charge {
 }
 
 impl ByteBudget {
-    /// How many bytes are held.
+    /// Returns the number of bytes that are held.
     #[must_use]
     pub fn held(&self) -> usize {
         self.held.get()
     }
 
-    /// Whether so many more bytes would still be within a limit.
+    /// Whether this many more bytes would stay within a limit.
     #[must_use]
     pub fn fits(&self, bytes: usize, limit: usize) -> bool {
         let all = self.held().checked_add(bytes);
         all.is_some_and(|all| all <= limit)
     }
 
-    /// A charge that holds nothing yet.
+    /// Returns a charge that holds nothing yet.
     #[must_use]
     pub fn charge(&self) -> Charge {
         Charge {
@@ -45,14 +45,13 @@ impl ByteBudget {
 }
 
 impl Charge {
-    /// How many bytes it holds.
+    /// Returns the number of bytes that it holds.
     #[must_use]
     pub const fn bytes(&self) -> usize {
         self.bytes
     }
 
-    /// Holds so many more bytes, unless the budget would then hold more than a limit: nothing changes, and
-    /// it returns `false`.
+    /// Adds bytes. If the budget would then exceed the limit, returns `false` and changes nothing.
     #[must_use = "what is refused must not be held"]
     #[inline(never)]
     pub fn grow(&mut self, by: usize, limit: usize) -> bool {
@@ -63,11 +62,11 @@ impl Charge {
         fits
     }
 
-    /// Holds exactly so many bytes: what something has come to that was allowed to grow.
+    /// Sets the exact number of bytes, once an object that was allowed to grow has its final size.
     #[inline(never)]
     pub fn set(&mut self, bytes: usize) {
         let others = self.budget.held().saturating_sub(self.bytes);
-        // The sum of all charges is a number, so that what is given back is what was taken.
+        // Keeps the sum of all charges within a `usize`, so that a charge gives back exactly what it took.
         self.bytes = bytes.min(usize::MAX.saturating_sub(others));
         self.budget.held.set(others.saturating_add(self.bytes));
     }

@@ -31,8 +31,8 @@ pub struct NoiseModel {
     questions: TokenBucket,
     /// How many more times the budget of repeated requests may be refilled.
     refills: u8,
-    /// Trials that ended as established noise without a repeated request since the last one that had
-    /// it.
+    /// The number of trials that have ended as established noise without a repeated request since the
+    /// last one that had it.
     unasked: u8,
     /// Whether the next trial with noise calls v1 first.
     v1_first: bool,
@@ -73,17 +73,16 @@ impl DifferenceAspect {
     }
 }
 
-/// The changes of a score when v1's next response differs from its first, and when it does not.
-/// Together they set the threshold at a third.
+/// How much a score rises if v1's next response differs from its first. If not, it falls by
+/// `REPEATS`. Together they set the threshold at a third.
 const VARIES: u8 = 2;
 const REPEATS: u8 = 1;
 const ESTABLISHED: u8 = 4;
 const HIGHEST: u8 = 16;
 /// One in this many trials that end as established noise repeats the request to v1.
 const ASKED_AGAIN: u8 = 16;
-/// After this many times in a row in which v1's repetitions are alike and differ from the user's
-/// response, v1 is considered to treat the filter differently. A random flag does this by chance in one
-/// of 64 cases.
+/// How many times in a row v1's repetitions must be alike and differ from the user's response before v1
+/// is considered to treat the filter differently. A random flag does this by chance in one of 64 cases.
 const SHIFTED: u8 = 3;
 /// How many times v1 must repeat its own response at a place before a difference there counts. A random
 /// flag does so in one of 256 cases. More places require more repetitions.
@@ -96,10 +95,10 @@ const STEADY: u8 = 8;
 const PROVEN: u8 = 7;
 const PROVEN_FOR_TWICE_THE_PLACES: u32 = 2;
 
-/// Repeated requests to v1 per worker and second, in addition to the initial burst.
+/// The number of repeated requests to v1 per worker and second, in addition to the initial burst.
 const QUESTIONS_PER_SECOND: u32 = 10;
-/// Each newly established place refills the burst, because places that caused requests before no longer
-/// do.
+/// How often the burst may be refilled. Each newly established place refills it, because places that
+/// caused requests before no longer do.
 const REFILLS: u8 = 32;
 const MOST_PLACES: usize = 1_024;
 
@@ -107,7 +106,8 @@ impl NoiseModel {
     /// Creates the model of a worker that has seen no responses.
     #[must_use]
     pub fn new(shadow: &ShadowPlan) -> Self {
-        // One for each trial that may be in flight while everything is new, and as many in reserve.
+        // The burst has one request for each trial that may be in flight while everything is new, and
+        // as many in reserve.
         let burst = u32::try_from(shadow.max_in_flight).unwrap_or(u32::MAX);
         let burst = burst.saturating_mul(2);
         Self {

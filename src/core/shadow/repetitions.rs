@@ -200,7 +200,8 @@ impl Repetitions {
         is_young && !self.varied.contains(&place)
     }
 
-    /// Lets the model learn the rest when no further call is possible: as far as is known, v1 varies.
+    /// Lets the model learn the newest places when no further call is possible: as far as is known,
+    /// v1 varies there.
     pub(super) fn teach_the_rest(&mut self, context: &mut TrialContext<'_>) {
         if let Some(varied) = self.news.take() {
             context.model.learn(&varied, &[], false);
@@ -208,7 +209,8 @@ impl Repetitions {
     }
 }
 
-/// Whether v2 responds like v1's repetition at all places where that differs from the user's response.
+/// Whether v2 responds like v1's repetition at all places where the repetition differs from the user's
+/// response.
 fn is_alike(
     suspect: &StoredResponse,
     v2: &ResponseView<'_>,

@@ -30,8 +30,8 @@ pub struct Sample {
 }
 
 impl Plan {
-    /// Returns the sample of a decided request, if it is sampled. Only requests that v1 serves by a
-    /// rule of this proxy are.
+    /// Returns the sample of a decided request, if the policy samples it. It samples only requests that
+    /// v1 serves by a rule of this proxy.
     #[must_use]
     pub fn sample(&self, request: &Request<'_>, decision: &Decision<'_>) -> Option<Sample> {
         let rollout = decision.rollout?;

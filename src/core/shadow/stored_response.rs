@@ -1,10 +1,10 @@
-//! A response, stored as far as it is compared.
+//! Stores the parts of a response that are compared.
 
 use turnout_diff::{Comparison, OptionUsage, Part, Response};
 
 use super::ShadowPlan;
 
-/// A response, as far as it is compared.
+/// The parts of a response that are compared.
 #[derive(Clone, Debug)]
 pub struct StoredResponse {
     /// The status code.

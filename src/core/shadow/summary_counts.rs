@@ -1,5 +1,5 @@
-//! Counts by segment and route, written as summaries, because counters for them would be too many
-//! series.
+//! Counts outcomes by segment and route. They are written as summaries, because counters for them
+//! would be too many series.
 
 use turnout_diff::{OptionUsage, Part, Severity};
 use turnout_text::json_string;
@@ -16,7 +16,7 @@ pub(super) const NONE: &str = "-";
 /// records.
 const MOST_FINDINGS: usize = 256;
 
-/// With more bytes than this, summaries are written early.
+/// The number of held bytes above which summaries are written early.
 const MOST_BYTES: usize = 512 * 1024;
 /// The bytes of a finding without its pointer: an entry, spare room, and an allocation.
 const FINDING_BYTES: usize = 128;

@@ -187,8 +187,8 @@ impl Trial {
         NextStep::Call(version)
     }
 
-    /// Returns v2's response if it can be compared, or the outcome. Without the body, only a different
-    /// status can be.
+    /// Returns v2's response if it can be compared, or else the outcome. A response without its body
+    /// can be compared only if its status differs from v1's.
     fn first_of_v2(&self, answer: CallResult) -> Result<StoredResponse, Outcome> {
         match answer {
             CallResult::Response(reply) => Ok(reply),

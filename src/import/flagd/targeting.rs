@@ -60,7 +60,8 @@ impl<'a> Reader<'a, '_> {
         }
     }
 
-    /// `[condition, then, condition, then, …, else]`
+    /// Adds the branches of `[condition, then, condition, then, …, else]`, for the accounts of a
+    /// condition.
     fn branches(
         &mut self,
         arguments: &LocatedValue<'a>,
@@ -128,7 +129,7 @@ impl<'a> Reader<'a, '_> {
         Ok(any)
     }
 
-    /// The argument of an operation that takes one. It may be written without a list.
+    /// Reads the argument of an operation that takes only one. It may be written without a list.
     fn only_argument(&mut self, arguments: &LocatedValue<'a>) -> ImportResult<Condition<'a>> {
         if !arguments.is_list() {
             return self.condition(arguments);
@@ -227,7 +228,7 @@ fn operation<'a>(value: &LocatedValue<'a>) -> ImportResult<(&'a str, LocatedValu
     }
 }
 
-/// What an expression gives to an operation, if that is all there is in it.
+/// Returns the argument of this operation, if the expression has nothing else.
 pub(super) fn argument<'a>(value: &LocatedValue<'a>, operation: &str) -> Option<&'a Value> {
     let map = value.value().as_object()?;
     map.get(operation).filter(|_| map.len() == 1)

@@ -136,7 +136,8 @@ impl HashVersion {
         BucketRange::new(before(start), before(end))
     }
 
-    /// The number of buckets for which `holds`, which holds for the first buckets and for none after them.
+    /// Returns the number of buckets for which `holds` is true: it is true for the first buckets and for
+    /// none after them.
     #[expect(
         clippy::float_arithmetic,
         reason = "the same floating-point arithmetic as GrowthBook's"
@@ -156,7 +157,7 @@ impl HashVersion {
     }
 }
 
-/// Whether the ranges have every bucket.
+/// Whether the ranges include every bucket.
 pub(super) fn cover_all_buckets(ranges: &[BucketRange], buckets: u32) -> bool {
     matches!(merge_adjacent(ranges).as_slice(), [one] if one.len() == buckets)
 }

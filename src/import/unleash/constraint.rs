@@ -71,7 +71,7 @@ impl<'a> Reader<'a, '_> {
             }
         }
         let Some((constraints, name)) = found else {
-            // Unleash's own engine turns the whole flag off then.
+            // In that case, Unleash's own engine turns the whole flag off.
             let message = format!("the segment {id} is not in the file");
             self.flag.reject(reference.at(), &message, self.notes);
             return Ok(Condition::unknown());

@@ -194,7 +194,7 @@ impl<'a> Reader<'a, '_> {
         }
         if sticky != self.account {
             if percent == 0 {
-                // Nobody, whatever the bucketing is.
+                // The strategy serves nobody, whatever the bucketing is.
                 return Ok(Audience::Users(AccountSet::within("", [])));
             }
             let message = format!(

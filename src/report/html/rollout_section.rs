@@ -379,7 +379,7 @@ fn latency_row(page: &mut Page, name: &str, latency: &LatencyComparison) {
         &thousands(latency.v2.responses),
     );
     for percent in [50, 90, 99] {
-        // `> 16.3 s` has a character of markup.
+        // The `>` in `> 16.3 s` is a character of markup.
         let percentiles =
             [&latency.v1, &latency.v2].map(|times| times.percentile(percent).replace('>', "&gt;"));
         let [v1, v2] = percentiles;

@@ -9,14 +9,14 @@
 //! It is written by hand because a look-up waits for memory. The index is small enough to stay in the cache
 //! and the scanned numbers are adjacent, so a look-up waits once, where a binary search waits at every step.
 
-/// The average number of numbers in a bucket: for up to `DENSE_UP_TO` numbers, and above. For many numbers a
-/// larger index would make loading a policy slow.
+/// The average length of a bucket, for lists of up to `DENSE_UP_TO` numbers and for longer ones. For a long
+/// list, a larger index would make loading a policy slow.
 const TARGET_BUCKET_LEN: [usize; 2] = [1, 16];
-/// The largest list with the smaller buckets.
+/// The length of the longest list that gets the smaller buckets.
 const DENSE_UP_TO: usize = 1 << 15;
 
-/// The distance from the expected position, to both sides, that is scanned. In a bucket of 16 random numbers
-/// nearly all are closer.
+/// How far the scan goes from the expected position, to both sides. In a bucket of 16 random numbers, nearly
+/// all are closer.
 const LINEAR_SCAN_LEN: usize = 4;
 
 /// Distinct numbers in ascending order, with an index.

@@ -203,7 +203,7 @@ wasmcustom.turnout.revision.another: 2
     }
 
     #[test]
-    fn it_is_accepted_refused_or_not_stats_yet() {
+    fn it_is_accepted_rejected_or_pending() {
         let before = page("r1", [1, 1, 0, 1, 0], 1);
         let judge = |now: &DiscoveryStats| now.policy_state(Some(&before), &expected());
         assert_eq!(judge(&before), PolicyState::Pending(Some("r1".into())));

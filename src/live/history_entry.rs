@@ -36,7 +36,8 @@ pub enum Outcome {
     Accepted,
     /// Every proxy that responded rejected it.
     Rejected,
-    /// Some proxies run it, others rejected it.
+    /// Some proxies run it, others rejected it. Older entries call it `divided`.
+    #[serde(alias = "divided")]
     PartiallyApplied,
     /// No proxy rejected it, but not all confirmed in time that they run it.
     Unconfirmed,
@@ -99,7 +100,8 @@ pub struct HistoryEntry {
     pub when: String,
     /// Who did it, if known.
     pub who: Option<String>,
-    /// What was done.
+    /// What was done. Older entries call it `what`.
+    #[serde(alias = "what")]
     pub action: Action,
     /// Why, in the words of that person.
     pub why: Option<String>,
@@ -250,5 +252,20 @@ mod tests {
             let error = entry_with(&[("max_held_bytes", Some(bad))]).unwrap_err();
             assert!(error.starts_with("it is damaged ("), "{error}");
         }
+    }
+
+    #[test]
+    fn an_older_entry_has_the_field_what_and_the_outcome_divided() {
+        let entry = |action: &str, outcome: &str| {
+            let text = json!({
+                "sequence": 1, "when": "", "who": null, action: "halt", "why": null, "revision": "a",
+                "number": 1, "halted": true, "wasm": "/f.wasm", "inbound": "strip", "policy": "p",
+                "filter": "f", "before": null, "back_to": null, "outcome": outcome, "reasons": [],
+            });
+            HistoryEntry::read(text.to_string().as_bytes(), 1)
+        };
+        let older = entry("what", "divided");
+        assert_eq!(older, entry("action", "partially_applied"));
+        assert_eq!(older.unwrap().action, Action::Halt);
     }
 }

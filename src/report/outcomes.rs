@@ -29,10 +29,10 @@ pub(crate) const fn describe_outcome(outcome: Outcome) -> &'static str {
         Outcome::SkippedUpgrade => "upgrades",
         Outcome::SkippedRange => "range requests",
         Outcome::SkippedConditional => "conditional requests",
-        Outcome::SkippedShadowRequest => "shadow requests themselves",
+        Outcome::SkippedShadowRequest => "of another Turnout's shadow requests",
         Outcome::SkippedAborted => "aborted",
-        Outcome::SkippedV1Busy => "answered by v1 with 429 or 503",
-        Outcome::SkippedEarlyResponse => "answered before the request was complete",
+        Outcome::SkippedV1Busy => "refused by v1 with 429 or 503",
+        Outcome::SkippedEarlyResponse => "with a response before the request was complete",
         Outcome::SkippedSwap => "interrupted by a policy change",
     }
 }

@@ -33,7 +33,7 @@ const LONGEST_LINE: usize = 65_536;
 #[command(
     verbatim_doc_comment,
     disable_version_flag = true,
-    after_help = "Example:
+    after_help = "Examples:
   turnout bucket --salt chat-users AC7342e9713fa896e4af00c654c444aada
   turnout bucket --hash unleash --group-id chat --percentage 25 < accounts.txt"
 )]

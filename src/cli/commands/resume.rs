@@ -13,7 +13,8 @@ use crate::support::exit::Exit;
 #[derive(Args)]
 #[command(after_help = "Exit codes:
   0  the policy is written, and every proxy that was asked runs it
-  1  the policy is written, but a proxy does not run it; or nothing is written, because the change violates
+  1  a proxy that was asked does not run the policy (if every proxy refused it, the previous one is
+     restored); or nothing is written, because the change violates
      --forbid or --max-new
   2  nothing is written: an option has an error, or a proxy would not receive the change
 

@@ -285,7 +285,7 @@ impl Example {
             }
         }
         if self.rechecked {
-            page.raw(", repeated by v1");
+            page.raw(", v1 repeated its response");
         }
         page.raw("<br>");
         side(page, "v1", &self.v1);

@@ -294,7 +294,7 @@ async fn a_silent_proxy_is_distinguished_from_one_that_rejects() {
     assert_eq!((run.code, run.output.as_str()), (Some(2), ""), "{run:?}");
     assert!(
         run.error
-            .contains("from its own configuration, which no folder changes"),
+            .contains("in its own configuration, which a folder cannot change"),
         "{run:?}"
     );
     let elsewheres = admin(&watches_another);

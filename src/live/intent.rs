@@ -299,8 +299,8 @@ fn check_revision_is_unique(
     };
     let mut entries = history.entries();
     let of_history = entries.find(|entry| is_other(entry));
-    let in_force = current.map(|current| current.entry.clone());
-    match of_history.or(in_force.filter(is_other)) {
+    let active = current.map(|current| current.entry.clone());
+    match of_history.or(active.filter(is_other)) {
         None => Ok(()),
         Some(other) => Err(Error::RevisionTaken {
             revision: new.revision.clone(),

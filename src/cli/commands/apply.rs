@@ -131,10 +131,10 @@ fn policy(arguments: &Arguments) -> Result<String, Exit> {
     let access = arguments.account_roots.access(arguments.review.lines());
     let file = PolicyFile::read(&arguments.policy)?;
     let policy = file.parse(access)?;
-    let in_force = arguments.options.directory().active_policy();
-    let in_force = in_force.map_err(|error| refuse(&error.to_string()))?;
+    let active = arguments.options.directory().active_policy();
+    let active = active.map_err(|error| refuse(&error.to_string()))?;
     let routes = arguments.options.routes();
-    let against = in_force.and_then(|in_force| Plan::from_json(&in_force.policy).ok());
+    let against = active.and_then(|active| Plan::from_json(&active.policy).ok());
     let report = policy.lint(lint::Options {
         against: against.as_ref(),
         routes: &routes,

@@ -37,12 +37,12 @@ fn json_has_the_same_numbers_as_the_text() {
         let (_, out, _) = run(&format!("{arguments} --json"));
         serde_json::from_str(&out).expect("JSON")
     };
-    let census = json("simulate policy.json --accounts accounts.txt");
-    assert_eq!(census["at"], "2026-12-01T09:00:00Z");
-    assert_eq!(census["rollouts"][0]["total"]["accounts"], 12);
-    assert_eq!(census["rollouts"][0]["segments"][0]["segment"], "hvc");
+    let report = json("simulate policy.json --accounts accounts.txt");
+    assert_eq!(report["at"], "2026-12-01T09:00:00Z");
+    assert_eq!(report["rollouts"][0]["total"]["accounts"], 12);
+    assert_eq!(report["rollouts"][0]["segments"][0]["segment"], "hvc");
     assert_eq!(
-        census["rollouts"][0]["rules"][0]["requests_millionths"],
+        report["rollouts"][0]["rules"][0]["requests_millionths"],
         10_000_000
     );
     let traffic = json("simulate policy.json --log envoy.log");

@@ -296,8 +296,8 @@ fn of_rule(report: &ExplainReport<'_>, step: &str, found: &RuleFound<'_>, lines:
 
 fn of_accounts(step: &str, bucketing: &Bucketing) -> Line {
     let mut wanted = format!("accounts {}", wording::percent(bucketing.fraction));
-    if let Some(in_force) = bucketing.ramp.iter().find(|step| step.is_active) {
-        if let Some(from) = in_force.step.from {
+    if let Some(active) = bucketing.ramp.iter().find(|step| step.is_active) {
+        if let Some(from) = active.step.from {
             wanted.push_str(&format!(" since {from}"));
         }
     } else if let Some(from) = bucketing.ramp.first().and_then(|first| first.step.from) {

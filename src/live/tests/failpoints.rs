@@ -67,6 +67,8 @@ proptest! {
             let is_refused = in_place.any(|row| row.entry.outcome == Outcome::Rejected);
             if !is_refused {
                 model.stack.clone_from(&new.stack);
+            } else if model.stack.is_empty() {
+                model.left_halted = new.is_halted();
             }
             if let Some(row) = newest.rows.first().filter(|row| row.is_in_place && !is_refused) {
                 model.entries.insert(row.entry.sequence, model.stack.clone());

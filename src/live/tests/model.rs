@@ -103,7 +103,7 @@ pub(super) type Stack = Vec<(usize, bool)>;
 pub(super) struct Model {
     pub(super) stack: Stack,
     /// Without any active policy so far: the file that proxies rejected halts.
-    left_halted: bool,
+    pub(super) left_halted: bool,
     /// Proxies may still reject the active policy.
     pub(super) is_unsettled: bool,
     /// The stack after each entry that was not rejected.
@@ -267,7 +267,8 @@ pub(super) fn is_unsettled(directory: &Directory) -> bool {
     let log = directory.log(1_000);
     let rows = log.map_or(Vec::new(), |log| log.rows);
     let in_place = rows.into_iter().find(|row| row.is_in_place);
-    in_place.is_some_and(|row| {
+    // A command killed between the file and the history leaves no entry, so nothing confirms its policy.
+    in_place.is_none_or(|row| {
         row.entry.action != Action::Halt
             && matches!(row.entry.outcome, Outcome::Begun | Outcome::Written)
     })

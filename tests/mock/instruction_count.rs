@@ -2,47 +2,30 @@
 //! them, so they are the same on every machine. A file beside this one has the numbers, so a change in cost is
 //! visible.
 //!
-//! They also depend on the compiler. With the version that the file names, a number may differ by 1 %, with
-//! another one by 15 %, because a newer compiler is not a mistake of the developer.
-//!
 //! `UPDATE_EXPECT=1 cargo test -p turnout-tests --test mock instruction_count` rewrites the file.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::fmt::Write as _;
-use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::collections::BTreeSet;
 
 use support::corpus::{Scenario, borrowed};
 use support::instruction_count::Counted;
 use support::sized_policy::{By, Pair, Size};
 use turnout_core::{Configuration, Inbound};
 
+use crate::instruction_table::Table;
+
 /// The number of requests that the mean is taken of.
 const REQUESTS: u32 = 32;
 
 /// Instructions of reading a request and of deciding it, by what is decided.
-type Numbers = BTreeMap<String, [u64; 2]>;
+type Numbers = Vec<(String, [u64; 2])>;
 
 #[test]
 fn a_decision_takes_as_many_instructions_as_it_did() {
-    let counted = [scenes(), reasons(), spellings()].into_iter().flatten();
-    let counted: Numbers = counted.collect();
-    let compiler = compiler();
-    if std::env::var_os("UPDATE_EXPECT").is_some() {
-        let text = written(&compiler, &counted);
-        std::fs::write(kept_at(), text).expect("the numbers can be written");
-        return;
+    let mut table = Table::new(["read", "decide"]);
+    for (name, numbers) in [scenes(), reasons(), spellings()].into_iter().flatten() {
+        table.insert(name, numbers);
     }
-    let text = std::fs::read_to_string(kept_at()).expect("the numbers");
-    let (kept_compiler, kept) = read(&text);
-    let band = if kept_compiler == compiler { 1 } else { 15 };
-    let problems = differences(&kept, &counted, band);
-    assert!(
-        problems.is_empty(),
-        "the instructions of a decision differ from {}, measured with {kept_compiler} (here: \
-         {compiler}):\n{problems}If the change is intended, run with UPDATE_EXPECT=1 to update the file.",
-        kept_at().display()
-    );
+    table.check("instruction_count.txt", "a decision");
 }
 
 /// The cost does not depend on the number of accounts, and grows much slower than the number of rollouts.
@@ -109,7 +92,7 @@ fn reasons() -> Numbers {
                 counted
             });
             let name = format!("{}: {file}, {}", case.expect.reason, case.name);
-            numbers.insert(name, counted.count(&borrowed(&case.request.pairs())));
+            numbers.push((name, counted.count(&borrowed(&case.request.pairs()))));
         }
     }
     numbers
@@ -138,7 +121,7 @@ fn spellings() -> Numbers {
             .iter()
             .map(|(n, v)| ((*n).to_owned(), (*v).to_owned()))
             .collect();
-        numbers.insert(format!("account: {name}"), counted.count(&borrowed(&pairs)));
+        numbers.push((format!("account: {name}"), counted.count(&borrowed(&pairs))));
     };
     of("in a header", &[(":path", "/"), ("x-account-sid", sid)]);
     of("in basic auth", &[(":path", "/"), ("authorization", basic)]);
@@ -151,75 +134,4 @@ fn spellings() -> Numbers {
         &[(":path", "/"), ("x-account-sid", &long)],
     );
     numbers
-}
-
-fn differences(kept: &Numbers, counted: &Numbers, band: u64) -> String {
-    let mut text = String::new();
-    for name in kept.keys().chain(counted.keys()).collect::<BTreeSet<_>>() {
-        let (kept, counted) = (kept.get(name), counted.get(name));
-        let is_near = kept.zip(counted).is_some_and(|(kept, counted)| {
-            let mut pairs = kept.iter().zip(counted);
-            pairs.all(|(kept, counted)| kept.abs_diff(*counted) * 100 <= kept * band + 100)
-        });
-        if !is_near {
-            let _ = writeln!(text, "  {name}: {kept:?} are now {counted:?}");
-        }
-    }
-    text
-}
-
-fn kept_at() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("mock/instruction_count.txt")
-}
-
-fn written(compiler: &str, numbers: &Numbers) -> String {
-    let mut text = format!("{compiler}\n\n  read  decide\n");
-    for (name, [read, decide]) in numbers {
-        let _ = writeln!(text, "{read:6}  {decide:6}  {name}");
-    }
-    text
-}
-
-/// The compiler, and the numbers.
-fn read(text: &str) -> (String, Numbers) {
-    let mut lines = text.lines();
-    let compiler = lines.next().unwrap_or_default().to_owned();
-    let numbers = lines.skip(2).map(|line| {
-        let mut parts = line.trim_start().splitn(2, "  ");
-        let read = parts.next().unwrap_or_default();
-        let mut rest = parts
-            .next()
-            .unwrap_or_default()
-            .trim_start()
-            .splitn(2, "  ");
-        let decide = rest.next().unwrap_or_default();
-        let number = |text: &str| {
-            text.trim()
-                .parse()
-                .unwrap_or_else(|e| panic!("{line}: {e}"))
-        };
-        let name = rest.next().unwrap_or_default().to_owned();
-        (name, [number(read), number(decide)])
-    });
-    (compiler, numbers.collect())
-}
-
-fn compiler() -> String {
-    let rustc = std::env::var_os("RUSTC").unwrap_or_else(|| "rustc".into());
-    let output = Command::new(rustc).arg("--version").output();
-    let output = output.expect("rustc starts");
-    String::from_utf8_lossy(&output.stdout).trim().to_owned()
-}
-
-#[test]
-fn written_entries_are_read_back() {
-    let numbers = Numbers::from([("a: b,  c".to_owned(), [1, 20]), ("d".to_owned(), [300, 0])]);
-    let text = written("rustc 1", &numbers);
-    assert_eq!(read(&text), ("rustc 1".to_owned(), numbers.clone()));
-    let mut more = numbers.clone();
-    more.insert("d".to_owned(), [305, 0]);
-    assert_eq!(differences(&numbers, &more, 15), "");
-    assert!(differences(&numbers, &more, 1).contains("[300, 0]"));
-    more.remove("d");
-    assert!(!differences(&numbers, &more, 15).is_empty());
 }

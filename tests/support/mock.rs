@@ -31,7 +31,10 @@ use state::{Context, Host};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
-use wasmi::{Engine, Instance, Module, Store, Val};
+use wasmi::{Config, Engine, Instance, Module, Store, Val};
+
+/// More instructions than any test executes.
+const FUEL: u64 = 1 << 60;
 
 /// The VM of one worker, with the filter in it.
 pub struct Vm {
@@ -69,9 +72,21 @@ impl std::error::Error for Trap {}
 impl Vm {
     /// Instantiates and initialises the module, without a configuration.
     pub fn start(wasm: &Path) -> Self {
-        let (engine, module) = compiled(wasm);
+        Self::instantiate(wasm, false)
+    }
+
+    /// Like [`Vm::start`], and counts the instructions that the guest executes.
+    pub fn start_counting(wasm: &Path) -> Self {
+        Self::instantiate(wasm, true)
+    }
+
+    fn instantiate(wasm: &Path, counts_instructions: bool) -> Self {
+        let (engine, module) = compiled(wasm, counts_instructions);
         let linker = imports::linker(&engine, &module);
         let mut store = Store::new(&engine, Host::default());
+        if counts_instructions {
+            store.set_fuel(FUEL).expect("fuel is counted");
+        }
         let instance = linker
             .instantiate_and_start(&mut store, &module)
             .unwrap_or_else(|error| panic!("{} does not start: {error}", wasm.display()));
@@ -214,6 +229,14 @@ impl Vm {
             .data_size(&self.store)
     }
 
+    /// The instructions that the guest has executed since its start, in callbacks and where a host function calls
+    /// its allocator. Interpreting a function for the first time adds to them, because it is compiled then.
+    ///
+    /// Panics unless the VM was started by [`Vm::start_counting`].
+    pub fn instructions(&self) -> u64 {
+        FUEL - self.store.get_fuel().expect("a VM that counts")
+    }
+
     /// Sets the log level that the host reports. The host itself drops no line.
     pub fn set_log_level(&mut self, level: Level) {
         self.host_mut().log_level = level;
@@ -296,21 +319,25 @@ impl Vm {
     }
 }
 
-/// The compiled module, shared by all VMs of the process.
-fn compiled(wasm: &Path) -> (Engine, Module) {
-    static COMPILED: Mutex<Option<HashMap<PathBuf, (Engine, Module)>>> = Mutex::new(None);
+/// The compiled module, shared by all VMs of the process. Counting makes a guest slower, so it has a module of its
+/// own.
+fn compiled(wasm: &Path, counts_instructions: bool) -> (Engine, Module) {
+    type Compiled = HashMap<(PathBuf, bool), (Engine, Module)>;
+    static COMPILED: Mutex<Option<Compiled>> = Mutex::new(None);
     let mut compiled = COMPILED.lock().expect("compiling does not panic halfway");
     compiled
         .get_or_insert_default()
-        .entry(wasm.to_owned())
-        .or_insert_with(|| compile(wasm))
+        .entry((wasm.to_owned(), counts_instructions))
+        .or_insert_with(|| compile(wasm, counts_instructions))
         .clone()
 }
 
-fn compile(wasm: &Path) -> (Engine, Module) {
+fn compile(wasm: &Path, counts_instructions: bool) -> (Engine, Module) {
     let bytes = std::fs::read(wasm)
         .unwrap_or_else(|error| panic!("{} cannot be read: {error}", wasm.display()));
-    let engine = Engine::default();
+    let mut config = Config::default();
+    config.consume_fuel(counts_instructions);
+    let engine = Engine::new(&config);
     let module = Module::new(&engine, bytes)
         .unwrap_or_else(|error| panic!("{} is no module: {error}", wasm.display()));
     (engine, module)

@@ -7,11 +7,11 @@ use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
-use support::bench::{finish, wait_for_start};
+use support::bench::policy::ACCOUNTS;
+use support::bench::{finish, request, wait_for_start};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-use crate::policy::ACCOUNTS;
 use crate::traffic::{OUTSIDE, Traffic};
 use crate::upstream::{Version, is_whole};
 
@@ -166,7 +166,7 @@ impl Connection {
     async fn exchange(&mut self) -> Result<(), String> {
         let account = self.book.borrow_mut().next_account();
         self.sent.clear();
-        Traffic::write(account, &mut self.sent);
+        request::write(account, &mut self.sent);
         let lost = |error: std::io::Error| format!("a request or its response is lost: {error}");
         self.stream.write_all(&self.sent).await.map_err(lost)?;
         self.received.clear();

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 use support::bench::accounts::sid;
+use support::bench::policy::{ACCOUNTS, Policy};
 use support::bench::statistics::Spread;
 use support::bench::{Upstream, machine, rounds, write_json};
 use support::client::{Client, Request};
@@ -17,7 +18,6 @@ use support::wasm::{filter_wasm, lean_wasm, sdk_nothing_wasm};
 use turnout_core::{Configuration, Headers, Time, Treatment, decide};
 
 use crate::arguments::Settings;
-use crate::policy::{ACCOUNTS, Policy};
 use crate::report;
 use crate::variants::{self, BASE, Variant, scaled};
 

@@ -9,7 +9,6 @@ mod closed_loop;
 mod cold_start;
 mod measure;
 mod plot;
-mod policy;
 mod report;
 mod scaling;
 mod series;

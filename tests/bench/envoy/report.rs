@@ -1,11 +1,11 @@
 //! The report of the bench.
 
 use serde_json::{Map, Value, json};
+use support::bench::policy::{ACCOUNTS, PERCENT};
 use support::bench::rounds;
 use support::bench::statistics::Spread;
 
 use crate::arguments::Settings;
-use crate::policy::{ACCOUNTS, PERCENT};
 use crate::series::{Round, Series, find};
 use crate::variants::{BASE, LEAST, Variant};
 

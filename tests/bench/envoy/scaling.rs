@@ -2,6 +2,7 @@
 //! the number of accounts and rollouts.
 
 use serde_json::{Value, json};
+use support::bench::policy::{ACCOUNTS, Policy};
 use support::bench::statistics::Spread;
 use support::bench::{Upstream, machine, rounds, write_json};
 use support::client::Request;
@@ -10,7 +11,6 @@ use support::temp_folder::Folder;
 use support::terminal::show;
 
 use crate::arguments::Settings;
-use crate::policy::{ACCOUNTS, Policy};
 use crate::report;
 use crate::series::Series;
 use crate::testbed::Testbed;

@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use support::bench::open_loop::{self, Job};
+use support::bench::policy::{PERCENT, ROLLOUT};
 use support::bench::rounds;
 use support::bench::statistics::percentile;
 use support::bench::{Client, Upstream, machine};
@@ -11,7 +12,6 @@ use support::temp_folder::Folder;
 
 use crate::arguments::Settings;
 use crate::closed_loop;
-use crate::policy::{PERCENT, ROLLOUT};
 use crate::series::{Figures, Round};
 use crate::traffic::Traffic;
 use crate::variants::{Kind, Share, Variant};

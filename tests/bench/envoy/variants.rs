@@ -2,12 +2,11 @@
 
 use std::path::{Path, PathBuf};
 
+use support::bench::policy::{ACCOUNTS, Policy};
 use support::envoy::file;
 use support::wasm::{Build, sdk_nothing_wasm};
 use turnout_core::EmittedHeaders;
 use turnout_core::render::render;
-
-use crate::policy::{ACCOUNTS, Policy};
 
 const TEMPLATE: &str = "cluster-header.yaml";
 /// The parts of the file that variants replace: from the first text up to the second.

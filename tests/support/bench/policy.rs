@@ -1,32 +1,36 @@
 //! The measured policies: a large segment, and three rules that together send one request in twenty to v2.
 
 use serde_json::{Value, json};
-use support::bench::accounts::{packed, sid};
 use turnout_core::{Configuration, EmittedHeaders, Inbound, Plan, Proxy};
 
+use super::accounts::{packed, sid};
+
 /// The default size of the large segment.
-pub(crate) const ACCOUNTS: u32 = 100_000;
+pub const ACCOUNTS: u32 = 100_000;
 /// The percentage of requests to v2, in variants with a split.
-pub(crate) const PERCENT: u32 = 5;
+pub const PERCENT: u32 = 5;
 /// The first account of a small segment, for which the client sends no requests.
 const HVC: u32 = 2_000_000;
 /// The rollout that matches the requests.
-pub(crate) const ROLLOUT: &str = "chat";
+pub const ROLLOUT: &str = "chat";
 
 /// A measured policy.
 #[derive(Clone, Copy, PartialEq)]
-pub(crate) struct Policy {
-    pub(crate) mode: &'static str,
+pub struct Policy {
+    /// The mode of each rollout.
+    pub mode: &'static str,
     /// The size of the large segment, which has the accounts with the lowest numbers.
-    pub(crate) accounts: u32,
+    pub accounts: u32,
     /// The number of rollouts. The last one matches the requests.
-    pub(crate) rollouts: u32,
+    pub rollouts: u32,
     /// The headers that the proxy writes.
-    pub(crate) headers: EmittedHeaders,
+    pub headers: EmittedHeaders,
 }
 
 impl Policy {
-    pub(crate) const fn of(mode: &'static str) -> Self {
+    /// The policy of one rollout in a mode, of the default size.
+    #[must_use]
+    pub const fn of(mode: &'static str) -> Self {
         Self {
             mode,
             accounts: ACCOUNTS,
@@ -36,7 +40,10 @@ impl Policy {
     }
 
     /// The plugin configuration. The access log and the header have its revision.
-    pub(crate) fn configuration(self, revision: &str) -> Result<String, String> {
+    ///
+    /// # Errors
+    /// When the policy is not valid.
+    pub fn configuration(self, revision: &str) -> Result<String, String> {
         let Self { mode, accounts, .. } = self;
         let others = (1..self.rollouts).map(|number| {
             let name = format!("service-{number}");

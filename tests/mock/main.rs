@@ -5,6 +5,7 @@ mod configuration;
 mod counting;
 mod decisions;
 mod filter_instruction_count;
+mod host_statuses;
 mod hostile;
 mod image;
 mod instruction_count;

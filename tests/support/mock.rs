@@ -11,9 +11,10 @@
 //! It behaves as Envoy does, including the surprises: headers that a filter cannot read any more once the
 //! request continued, and statuses on which the SDK panics. Functions that it does not model return
 //! `Unimplemented` and are listed in [`Vm::unimplemented`]. It is stricter than Envoy in one point: it does
-//! not recover from a trap.
+//! not recover from a trap. [`Vm::force_status`] makes host functions fail.
 
 mod events;
+mod forced_status;
 mod guest;
 mod headers;
 mod http_functions;
@@ -23,6 +24,7 @@ mod state;
 mod stream;
 mod wasi;
 
+pub use forced_status::ForcedStatus;
 pub use headers::{Header, HeaderMap};
 pub use state::{HttpCall, HttpResponse, Level, LocalResponse};
 pub use stream::{Action, Exchange, Stream};
@@ -298,6 +300,7 @@ impl Vm {
             .map(|kind| Val::default_for_ty(*kind))
             .collect();
         self.host_mut().current = context;
+        self.host_mut().callback = callback;
         self.host_mut().effective = None;
         let outcome = function.call(&mut self.store, &arguments, &mut results);
         self.host_mut().current = 0;

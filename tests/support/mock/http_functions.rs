@@ -10,6 +10,7 @@ use wasmi::{Caller, Error, Linker};
 const REQUEST_HEADERS: u32 = 0;
 const REQUEST_TRAILERS: u32 = 1;
 const RESPONSE_HEADERS: u32 = 2;
+const RESPONSE_TRAILERS: u32 = 3;
 const CALL_RESPONSE_HEADERS: u32 = 6;
 const CALL_RESPONSE_TRAILERS: u32 = 7;
 
@@ -115,7 +116,7 @@ fn proxy_remove_header_map_value(
     change(guest.host(), map, |headers| headers.remove(&name))
 }
 
-/// `None` if there is such a map, but not at this time. Trailers of a response are not modelled.
+/// `None` if there is such a map, but not at this time.
 fn map_to_read(host: &mut Host, map: u32) -> Result<Option<&HeaderMap>, Stop> {
     match map {
         REQUEST_HEADERS | RESPONSE_HEADERS => Ok(host.active_stream().and_then(|stream| {
@@ -127,17 +128,20 @@ fn map_to_read(host: &mut Host, map: u32) -> Result<Option<&HeaderMap>, Stop> {
             let there = message.lent || readable_in_log && !message.headers.entries().is_empty();
             there.then_some(&message.headers)
         })),
-        REQUEST_TRAILERS => Ok(host.active_stream().and_then(|stream| {
+        REQUEST_TRAILERS | RESPONSE_TRAILERS => Ok(host.active_stream().and_then(|stream| {
             let Message {
                 trailers,
                 trailers_lent,
                 ..
-            } = &stream.request;
+            } = match map {
+                REQUEST_TRAILERS => &stream.request,
+                _ => &stream.response,
+            };
             trailers_lent.then_some(trailers)
         })),
         CALL_RESPONSE_HEADERS => Ok(host.response.as_ref().map(|response| &response.headers)),
         CALL_RESPONSE_TRAILERS => Ok(host.response.as_ref().map(|response| &response.trailers)),
-        3..=5 => Ok(None),
+        4..=5 => Ok(None),
         _ => Err(Status::BadArgument.into()),
     }
 }
@@ -147,11 +151,11 @@ fn change(host: &mut Host, map: u32, how: impl FnOnce(&mut HeaderMap)) -> Outcom
     let stream = host.active_stream().ok_or(Status::BadArgument)?;
     let message = match map {
         REQUEST_HEADERS | REQUEST_TRAILERS => &mut stream.request,
-        RESPONSE_HEADERS => &mut stream.response,
+        RESPONSE_HEADERS | RESPONSE_TRAILERS => &mut stream.response,
         _ => return Err(Status::BadArgument.into()),
     };
     let (lent, headers) = match map {
-        REQUEST_TRAILERS => (message.trailers_lent, &mut message.trailers),
+        REQUEST_TRAILERS | RESPONSE_TRAILERS => (message.trailers_lent, &mut message.trailers),
         _ => (message.lent, &mut message.headers),
     };
     if !lent {

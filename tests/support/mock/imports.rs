@@ -14,6 +14,9 @@ macro_rules! proxy {
             stringify!($name),
             |mut caller: Caller<'_, Host>, $($argument: $kind),*| -> Result<u32, Error> {
                 caller.data_mut().record(stringify!($name));
+                if let Some(status) = caller.data_mut().forced_status(stringify!($name)) {
+                    return Ok(status);
+                }
                 $crate::mock::imports::status($name(&mut Guest::new(caller), $($argument),*))
             },
         ).expect("a linker that allows redefinition");)*
@@ -57,16 +60,19 @@ fn link_stub(linker: &mut Linker<Host>, module: &str, name: &str, kind: &ExternT
     let ExternType::Func(signature) = kind else {
         panic!("the module imports {module}.{name}, which is no function");
     };
+    let is_proxy = module == "env" && name.starts_with("proxy_");
     let response = match module {
-        "env" if name.starts_with("proxy_") => Status::Unimplemented as u32,
+        _ if is_proxy => Status::Unimplemented as u32,
         "wasi_snapshot_preview1" => wasi::NOT_SUPPORTED,
         _ => panic!("the module imports {module}.{name}, which Envoy does not have"),
     };
     let recorded = name.to_owned();
     let stub = move |mut caller: Caller<'_, Host>, _: &[Val], results: &mut [Val]| {
-        caller.data_mut().unimplemented.insert(recorded.clone());
+        let host = caller.data_mut();
+        host.unimplemented.insert(recorded.clone());
+        let forced = is_proxy.then(|| host.forced_status(&recorded)).flatten();
         if let Some(result) = results.first_mut() {
-            *result = Val::I32(response.cast_signed());
+            *result = Val::I32(forced.unwrap_or(response).cast_signed());
         }
         Ok(())
     };

@@ -1,5 +1,6 @@
 //! The state of the host: contexts, streams, metrics, queues, calls. It contains no wasm.
 
+use super::forced_status::ForcedStatus;
 use super::headers::HeaderMap;
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::time::Duration;
@@ -169,6 +170,8 @@ pub(super) struct Host {
     pub allocate: Option<TypedFunc<u32, u32>>,
     pub contexts: BTreeMap<u32, Context>,
     pub current: u32,
+    /// The callback that runs, or ran last.
+    pub callback: &'static str,
     pub effective: Option<u32>,
     pub configuration: Option<Vec<u8>>,
     pub log: Vec<(Level, String)>,
@@ -189,6 +192,11 @@ pub(super) struct Host {
     pub last_call: u32,
     pub response: Option<HttpResponse>,
     pub root_calls: Vec<&'static str>,
+    /// Callbacks, each with the host functions that it called.
+    pub calls_by_callback: BTreeSet<(&'static str, &'static str)>,
+    pub forced_status: Option<ForcedStatus>,
+    /// The calls since then that had the forced status.
+    pub forced_calls: usize,
     pub unimplemented: BTreeSet<String>,
     /// Root contexts that called `proxy_done` after they were asked to finish.
     pub finished_roots: Vec<u32>,
@@ -204,6 +212,7 @@ impl Default for Host {
             allocate: None,
             contexts: BTreeMap::new(),
             current: 0,
+            callback: "",
             effective: None,
             configuration: None,
             log: Vec::new(),
@@ -223,6 +232,9 @@ impl Default for Host {
             last_call: 0,
             response: None,
             root_calls: Vec::new(),
+            calls_by_callback: BTreeSet::new(),
+            forced_status: None,
+            forced_calls: 0,
             unimplemented: BTreeSet::new(),
             finished_roots: Vec::new(),
         }
@@ -232,6 +244,7 @@ impl Default for Host {
 impl Host {
     /// Records a host call with the context whose callback is running.
     pub fn record(&mut self, call: &'static str) {
+        self.calls_by_callback.insert((self.callback, call));
         match self.contexts.get_mut(&self.current) {
             Some(Context::Stream(stream)) => stream.host_calls.push(call),
             _ => self.root_calls.push(call),

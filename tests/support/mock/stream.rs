@@ -135,15 +135,7 @@ impl Vm {
         stream: &Stream,
         trailers: &[(N, V)],
     ) -> Result<Action, Trap> {
-        let count = u32::try_from(trailers.len()).expect("a bounded number of trailers");
-        let message = &mut self.state(stream.id).request;
-        message.trailers = HeaderMap::received(trailers);
-        message.trailers_lent = true;
-        let response = self.call("proxy_on_request_trailers", stream.id, &[count])?;
-        let action = self.action(stream.id, response);
-        self.state(stream.id).request.trailers_lent = action == Action::Pause;
-        self.settle()?;
-        Ok(action)
+        self.lend_trailers("proxy_on_request_trailers", stream.id, trailers)
     }
 
     /// The response headers.
@@ -169,6 +161,15 @@ impl Vm {
         end_of_stream: bool,
     ) -> Result<Action, Trap> {
         self.lend_body("proxy_on_response_body", stream.id, piece, end_of_stream)
+    }
+
+    /// The response trailers, which end the response.
+    pub fn response_trailers<N: AsRef<[u8]>, V: AsRef<[u8]>>(
+        &mut self,
+        stream: &Stream,
+        trailers: &[(N, V)],
+    ) -> Result<Action, Trap> {
+        self.lend_trailers("proxy_on_response_trailers", stream.id, trailers)
     }
 
     /// The end of a stream, whatever its cause: Envoy writes the access log and destroys
@@ -248,6 +249,23 @@ impl Vm {
         if action == Action::Continue {
             self.message(callback, id).body = None;
         }
+        self.settle()?;
+        Ok(action)
+    }
+
+    fn lend_trailers<N: AsRef<[u8]>, V: AsRef<[u8]>>(
+        &mut self,
+        callback: &'static str,
+        id: u32,
+        trailers: &[(N, V)],
+    ) -> Result<Action, Trap> {
+        let count = u32::try_from(trailers.len()).expect("a bounded number of trailers");
+        let message = self.message(callback, id);
+        message.trailers = HeaderMap::received(trailers);
+        message.trailers_lent = true;
+        let response = self.call(callback, id, &[count])?;
+        let action = self.action(id, response);
+        self.message(callback, id).trailers_lent = action == Action::Pause;
         self.settle()?;
         Ok(action)
     }

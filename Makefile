@@ -9,7 +9,7 @@ CARGO ?= cargo
 PYTHON ?= python3
 export PYTHON
 WASM_TARGET := wasm32-wasip1
-FILTER := turnout-filter --target $(WASM_TARGET) --profile wasm
+FULL := turnout-filter --target $(WASM_TARGET) --profile wasm
 # The same source without shadow requests.
 LEAN := turnout-filter --no-default-features --target $(WASM_TARGET) --profile wasm-lean
 # Core alone, for a count of its instructions.
@@ -22,6 +22,21 @@ SDK_NOTHING := tests/bench/envoy/sdk_nothing/Cargo.toml
 WORKSPACE := --workspace --exclude turnout-filter
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 
+# Trims a build of the filter after cargo has linked it. src/filter/exports/ lists the exports of each build, and
+# turnout-trim prints how many it has kept and dropped.
+TRIM = $(TARGET)/debug/turnout-trim --list src/filter/exports/$(1).txt \
+  --output $(TARGET)/filter/$(1)/turnout_filter.wasm $(TARGET)/$(WASM_TARGET)/$(2)/turnout_filter.wasm
+define BUILD_FULL
+$(CARGO) build -p $(FULL)
+$(CARGO) build $(WORKSPACE) --bin turnout-trim
+$(call TRIM,full,wasm)
+endef
+define BUILD_LEAN
+$(CARGO) build -p $(LEAN)
+$(CARGO) build $(WORKSPACE) --bin turnout-trim
+$(call TRIM,lean,wasm-lean)
+endef
+
 .PHONY: help demo demo-live demo-shadow test examples setup wasm image cli envoy locust published lint unit \
   vectors soak fuzz bench bench-core bench-shadow bench-live bench-simulate clean
 
@@ -31,10 +46,10 @@ help:
 	@echo "make demo-shadow    compare v2 with v1 in Envoy while users get v1's responses"
 	@echo "make test           check formatting, run lints and all tests (ENVOY_VERSION=1.36.2)"
 	@echo "make examples       lint the policies in examples/"
-	@echo "make wasm           build the filter in target/$(WASM_TARGET)/wasm, and in wasm-lean"
+	@echo "make wasm           build the filter in $(TARGET)/filter/full, and in $(TARGET)/filter/lean"
 	@echo "                    without shadow requests"
 	@echo "make image          build an image of the filter for Istio and Envoy Gateway"
-	@echo "                    (IMAGE=turnout:0.1.0, BUILD=wasm-lean)"
+	@echo "                    (IMAGE=turnout:0.1.0, BUILD=lean)"
 	@echo "make cli            build the command target/release/turnout"
 	@echo "make bench          measure a request in Envoy, compared with weighted clusters and Lua (BENCH=...)"
 	@echo "make bench-core     measure a decision and a comparison in core alone"
@@ -47,19 +62,19 @@ help:
 
 demo: setup
 	@echo "demo: building the filter and the demo"
-	@$(CARGO) build -p $(FILTER)
+	@$(BUILD_FULL)
 	@$(CARGO) build $(WORKSPACE) --bin demo
 	@$(TARGET)/debug/demo
 
 demo-live: setup
 	@echo "demo-live: building the filter, the command and the demo"
-	@$(CARGO) build -p $(FILTER)
+	@$(BUILD_FULL)
 	@$(CARGO) build $(WORKSPACE) --bin turnout --bin demo-live
 	@$(TARGET)/debug/demo-live
 
 demo-shadow: setup
 	@echo "demo-shadow: building the filter and the demo"
-	@$(CARGO) build -p $(FILTER)
+	@$(BUILD_FULL)
 	@$(CARGO) build $(WORKSPACE) --bin demo-shadow
 	@$(TARGET)/debug/demo-shadow
 
@@ -88,17 +103,17 @@ published:
 	@$(PYTHON) tests/support/tools/fetch_published.py > /dev/null
 
 wasm: setup
-	$(CARGO) build -p $(FILTER)
-	$(CARGO) build -p $(LEAN)
+	$(BUILD_FULL)
+	$(BUILD_LEAN)
 
 # Uses the first of docker, buildah and podman that works. Attestations are off: an image with one becomes an index, in
 # which a proxy that looks for its own platform may find nothing.
 IMAGE ?= turnout:0.1.0
-BUILD ?= wasm
+BUILD ?= full
 image: wasm
 	@target=$${CARGO_TARGET_DIR:-$(CURDIR)/target}; \
 	context=$$(mktemp -d) && trap 'rm -rf "$$context"' EXIT && \
-	cp "$$target/$(WASM_TARGET)/$(BUILD)/turnout_filter.wasm" "$$context" && \
+	cp "$$target/filter/$(BUILD)/turnout_filter.wasm" "$$context" && \
 	if docker info > /dev/null 2>&1; then \
 	  BUILDX_NO_DEFAULT_ATTESTATIONS=1 docker build --tag $(IMAGE) --file Dockerfile "$$context"; \
 	elif command -v buildah > /dev/null; then \
@@ -119,7 +134,7 @@ lint: setup
 	done
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy $(WORKSPACE) --all-targets -- -D warnings
-	$(CARGO) clippy -p $(FILTER) -- -D warnings
+	$(CARGO) clippy -p $(FULL) -- -D warnings
 	$(CARGO) clippy -p $(LEAN) -- -D warnings
 	$(CARGO) fmt --manifest-path $(CONTROL_PLANE) --check
 	$(CARGO) clippy --locked --manifest-path $(CONTROL_PLANE) --target-dir $(TARGET) -- -D warnings
@@ -128,8 +143,8 @@ lint: setup
 	  --target $(WASM_TARGET) -- -D warnings
 
 unit: setup locust published
-	$(CARGO) build -p $(FILTER)
-	$(CARGO) build -p $(LEAN)
+	$(BUILD_FULL)
+	$(BUILD_LEAN)
 	$(CARGO) build -p $(INSTRUCTION_COUNT)
 	$(CARGO) build --locked --manifest-path $(CONTROL_PLANE) --target-dir $(TARGET)
 	$(CARGO) test $(WORKSPACE)
@@ -163,7 +178,7 @@ fuzz:
 # machine. BENCH="--json FILE --svg FILE" and other options.
 BENCH ?=
 bench: setup
-	$(CARGO) build -p $(FILTER)
+	$(BUILD_FULL)
 	$(CARGO) run --release -p turnout-tests --bin bench -- $(BENCH)
 
 # The time of reading a request, deciding it and comparing two responses in core alone. The instructions of a decision,
@@ -175,12 +190,12 @@ bench-core:
 # otherwise idle machine. BENCH="--json FILE" and other options. BENCH=--faults compares a healthy v2 with one that refuses,
 # never responds, is late, cuts off, or sends 100 MB or garbage; it takes twelve minutes.
 bench-shadow: setup
-	$(CARGO) build -p $(FILTER)
+	$(BUILD_FULL)
 	$(CARGO) run --release -p turnout-tests --bin bench-shadow -- $(BENCH)
 
 # How long users stay on v2 after a halt, and how long a worker loads a policy. BENCH="--only halts".
 bench-live: setup
-	$(CARGO) build -p $(FILTER)
+	$(BUILD_FULL)
 	$(CARGO) run --release -p turnout-tests --bin bench-live -- $(BENCH)
 
 # How fast `turnout simulate` replays logs of 1, 2 and 10 million lines on one core. Needs 3 GB of disk.

@@ -4,6 +4,7 @@ mod artifacts;
 mod configuration;
 mod counting;
 mod decisions;
+mod exports;
 mod filter_instruction_count;
 mod host_statuses;
 mod hostile;

@@ -1,8 +1,10 @@
-//! Builds the filter's WebAssembly artifact, so that no test runs with a stale one.
+//! Builds and trims the filter's WebAssembly artifact as `make wasm` does, so that no test runs with a stale one.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
+
+use turnout_trim::trim_file;
 
 /// Variables that cargo or a tool around it may set for the host, and that must not reach the build of the
 /// artifact, which is built as users build it. (Coverage instrumentation, for example, does not exist for the
@@ -35,28 +37,53 @@ impl Build {
             Self::Lean => lean_wasm(),
         }
     }
+
+    /// The path of the list of its exports.
+    #[must_use]
+    pub fn export_list(self) -> PathBuf {
+        let name = format!("{}.txt", self.folder());
+        workspace().join("src/filter/exports").join(name)
+    }
+
+    /// The name of its folder in `target/filter`.
+    fn folder(self) -> &'static str {
+        match self {
+            Self::Whole => "full",
+            Self::Lean => "lean",
+        }
+    }
+
+    /// Trims what cargo has built, into `target/filter`. Panics if the exports and their list do not fit.
+    fn trim(self, built: &Path) -> PathBuf {
+        let folder = target_directory().join("filter").join(self.folder());
+        let artifact = folder.join("turnout_filter.wasm");
+        if let Err(error) = trim_file(&self.export_list(), built, &artifact) {
+            panic!("turnout-trim:\n{error}");
+        }
+        artifact
+    }
 }
 
 /// The path of the whole filter. The first call in a process builds it.
 ///
-/// Panics with the output of cargo if the build fails.
+/// Panics with the output of cargo or of turnout-trim if the build fails.
 pub fn filter_wasm() -> PathBuf {
     static ARTIFACT: OnceLock<PathBuf> = OnceLock::new();
-    ARTIFACT
-        .get_or_init(|| build("turnout-filter", "wasm", &[]))
-        .clone()
+    let whole = || Build::Whole.trim(&build("turnout-filter", "wasm", &[]));
+    ARTIFACT.get_or_init(whole).clone()
 }
 
 /// The path of the build without shadowing. The first call in a process builds it.
 ///
-/// Panics with the output of cargo if the build fails.
+/// Panics with the output of cargo or of turnout-trim if the build fails.
 pub fn lean_wasm() -> PathBuf {
     static ARTIFACT: OnceLock<PathBuf> = OnceLock::new();
-    let lean = || build("turnout-filter", "wasm-lean", &["--no-default-features"]);
+    let options = ["--no-default-features"];
+    let lean = || Build::Lean.trim(&build("turnout-filter", "wasm-lean", &options));
     ARTIFACT.get_or_init(lean).clone()
 }
 
-/// The path of core alone as wasm, built like [`filter_wasm`].
+/// The path of core alone as wasm, built like [`filter_wasm`] but not trimmed.
 ///
 /// Panics with the output of cargo if the build fails.
 pub fn instruction_count_wasm() -> PathBuf {

@@ -112,7 +112,12 @@ fn plan(
         Rollouts::new(reader, names.as_deref()).compile(&at, given.value)
     });
 
-    let rollouts = rollouts?;
+    let halted = policy.halted.into_value();
+    let halted = halted.is_some_and(|halted| halted.value);
+    let mut rollouts = rollouts?;
+    for rollout in &mut rollouts {
+        rollout.is_halted |= halted;
+    }
     let matches = rollouts.iter().map(|rollout| &rollout.matches);
     let index = RolloutIndex::new(matches);
     Some(Plan {
@@ -124,10 +129,7 @@ fn plan(
         segments: segments?,
         segment_names: names.unwrap_or_default(),
         collector,
-        halted: policy
-            .halted
-            .into_value()
-            .is_some_and(|halted| halted.value),
+        halted,
         rollouts,
         index,
     })

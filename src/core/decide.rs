@@ -12,7 +12,7 @@ use crate::request::account_id::Account;
 /// The steps are tried in the order of precedence, and the first one that applies decides:
 ///
 /// 1. no rollout matches the request: v1 (`no_rollout`)
-/// 2. the policy is halted: v1 (`halted`)
+/// 2. the policy or the rollout is halted: v1 (`halted`)
 /// 3. the rollout is off: v1 (`off`)
 /// 4. a trusted earlier hop has decided this rollout: its treatment (`inbound`)
 /// 5. the rollout is on: v2 (`on`)
@@ -42,7 +42,7 @@ pub(crate) fn decide_in_rollout<'p>(
     let v1 = |reason| Decision::new(Some(rollout), Treatment::V1, reason);
     let v2 = |reason| Decision::new(Some(rollout), Treatment::V2, reason);
 
-    if plan.halted {
+    if rollout.is_halted {
         return v1(Reason::Halted);
     }
     if rollout.mode == Mode::Off {

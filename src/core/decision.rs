@@ -58,7 +58,7 @@ pub enum Treatment {
 pub enum Reason {
     /// No rollout matches the request.
     NoRollout,
-    /// The policy is halted.
+    /// The policy or the rollout is halted.
     Halted,
     /// The rollout is off.
     Off,

@@ -59,7 +59,7 @@ pub struct Step<'a> {
 /// What a step checks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Question {
-    /// Is the policy halted?
+    /// Is the policy or the rollout halted?
     Halted,
     /// Is the rollout off?
     Off,
@@ -87,8 +87,8 @@ pub struct StepResult<'a> {
 /// What a step found.
 #[derive(Debug)]
 pub enum StepFinding<'a> {
-    /// Whether the policy is halted.
-    Halted(bool),
+    /// What halts the rollout; `None` if nothing does.
+    Halted(Option<HaltScope>),
     /// The mode of the rollout.
     Mode(Mode),
     /// Whether earlier hops are trusted, and the treatment that one of them decided.
@@ -99,6 +99,15 @@ pub enum StepFinding<'a> {
     Rule(RuleFound<'a>),
     /// Nothing: this step always decides.
     Default,
+}
+
+/// What has `"halted": true`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum HaltScope {
+    /// The policy, and so every rollout.
+    Policy,
+    /// The rollout alone.
+    Rollout,
 }
 
 /// The evaluation of a rule.
@@ -163,9 +172,15 @@ impl Plan {
         request: &'a Request<'a>,
     ) -> Vec<Step<'a>> {
         let mut steps = Steps(Vec::new());
-        steps.add(Question::Halted, || StepResult {
-            finding: StepFinding::Halted(self.halted),
-            outcome: self.halted.then_some((Treatment::V1, Reason::Halted)),
+        steps.add(Question::Halted, || {
+            let halted_by = match self.halted {
+                true => Some(HaltScope::Policy),
+                false => rollout.is_halted.then_some(HaltScope::Rollout),
+            };
+            StepResult {
+                finding: StepFinding::Halted(halted_by),
+                outcome: halted_by.map(|_| (Treatment::V1, Reason::Halted)),
+            }
         });
         let mode = |decisive: Mode, outcome| StepResult {
             finding: StepFinding::Mode(rollout.mode),
@@ -247,6 +262,17 @@ impl Plan {
         StepResult {
             finding: StepFinding::Rule(RuleFound { conditions, serve }),
             outcome,
+        }
+    }
+}
+
+impl HaltScope {
+    /// The name in the output of `turnout explain`.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Policy => "policy",
+            Self::Rollout => "rollout",
         }
     }
 }

@@ -65,6 +65,10 @@ pub struct Rollout {
     pub v2: String,
     /// How far the rollout has progressed.
     pub mode: Mode,
+    /// Whether `halted` is set in the rollout.
+    pub(crate) halts_itself: bool,
+    /// Whether the policy or the rollout is halted. It is computed once, because each decision needs it.
+    pub(crate) is_halted: bool,
     /// The requests that the rollout selects.
     pub(crate) matches: RequestMatch,
     pub(crate) salt: Salt,
@@ -251,6 +255,18 @@ impl Rollout {
     #[must_use]
     pub fn account_position(&self, account: &AccountId<'_>) -> Position {
         self.hash.position(account.as_slice())
+    }
+
+    /// Whether every request of the rollout gets v1, because the policy or the rollout is halted.
+    #[must_use]
+    pub fn is_halted(&self) -> bool {
+        self.is_halted
+    }
+
+    /// Whether `halted` is set in the rollout, and not only in the policy.
+    #[must_use]
+    pub fn halts_itself(&self) -> bool {
+        self.halts_itself
     }
 
     /// The cluster of a treatment.

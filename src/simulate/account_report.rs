@@ -67,7 +67,7 @@ pub struct AccountGroup {
     pub default: u64,
     /// A rule has `regions`, and the region of the proxy is unknown.
     pub no_region: u64,
-    /// The policy is halted.
+    /// The policy or the rollout is halted.
     pub halted: u64,
     /// The rollout is off.
     pub off: u64,

@@ -319,6 +319,7 @@ impl<'p> Comparison<'p> {
                     }
                 }
                 [Some(old), Some(new)] => {
+                    notes.extend(halt_note(&pair.change.rollout, old, new));
                     if pair.change.rebucketed {
                         notes.push(format!(
                             "{}: {}",
@@ -341,5 +342,18 @@ impl<'p> Comparison<'p> {
         notes.extend(overtaken(old, new));
         notes.extend(self.segments.notes());
         notes
+    }
+}
+
+/// Describes the start or the end of a rollout's own halt.
+fn halt_note(name: &str, old: &Rollout, new: &Rollout) -> Option<String> {
+    match (old.halts_itself(), new.halts_itself()) {
+        (false, true) => Some(format!(
+            "{name}: the new policy halts it: everyone takes v1 in it"
+        )),
+        (true, false) => Some(format!(
+            "{name}: the old policy halts it, the new one does not"
+        )),
+        _ => None,
     }
 }

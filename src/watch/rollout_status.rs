@@ -13,7 +13,7 @@ const MAX_BUCKETED_ACCOUNTS: usize = 20_000_000;
 pub struct RolloutStatus {
     /// The mode of the rollout.
     pub mode: Mode,
-    /// Whether the policy is halted: everyone takes v1, in all rollouts.
+    /// Whether the policy or the rollout is halted: everyone takes v1.
     pub is_halted: bool,
     /// The outcome for accounts in no segment. In the modes `dark` and `shadow` it is only recorded.
     pub unsegmented: Unsegmented,
@@ -116,7 +116,7 @@ impl CountedPolicy {
         let segments = names.zip(&self.sizes).zip(on_v2);
         RolloutStatus {
             mode: rollout.mode,
-            is_halted: self.plan.is_halted(),
+            is_halted: rollout.is_halted(),
             unsegmented: self.plan.unsegmented(rollout, at),
             segments: segments
                 .map(|((name, accounts), on_v2)| SegmentStatus {
@@ -249,6 +249,30 @@ mod tests {
             });
             assert_eq!(one_by_one.count() as u64, counted);
         }
+    }
+
+    #[test]
+    fn a_rollout_that_is_halted_alone_has_nobody_on_v2() {
+        let rollout = |name: &str, rest: &str| {
+            format!(
+                r#"{{ "name": "{name}", "v1": "a", "v2": "b", "mode": "on", "match": {{ "path": {{ "exact": "/{name}" }} }}{rest} }}"#
+            )
+        };
+        let policy = format!(
+            r#"{{ "version": 1, "account": {{ "from": [ {{ "header": "a" }} ], "format": "opaque" }},
+                "segments": {{ "s": {{ "accounts": ["1", "2"] }} }}, "rollouts": [{}, {}] }}"#,
+            rollout("halted", r#", "halted": true"#),
+            rollout("going", ""),
+        );
+        let mut listed = CountedPolicy::new(Plan::from_json(&policy).unwrap());
+        let statuses = listed.statuses(Time::from_seconds(0)).iter();
+        let found: Vec<_> = statuses
+            .map(|(name, status)| (name.as_str(), status.is_halted, status.segments[0].on_v2))
+            .collect();
+        assert_eq!(
+            found,
+            [("halted", true, Some(0)), ("going", false, Some(2))]
+        );
     }
 
     #[test]

@@ -234,7 +234,13 @@ async fn a_halt_of_a_hop_overrides_the_decision_of_the_hop_before() {
     halted["halted"] = json!(true);
     let mut off = behind(&all);
     off["rollouts"][0]["mode"] = json!("off");
-    for (stopped, reason) in [(halted, "v1.halted"), (off, "v1.off")] {
+    let mut rollout_halted = behind(&all);
+    rollout_halted["rollouts"][0]["halted"] = json!(true);
+    for (stopped, reason) in [
+        (halted, "v1.halted"),
+        (rollout_halted, "v1.halted"),
+        (off, "v1.off"),
+    ] {
         mesh.swap_sidecar(&stopped).await;
         let before = mesh.sidecar_decisions("common").await[reason];
         let chain = send().await;

@@ -52,6 +52,7 @@ fn a_rollout_has_only_the_series_that_it_can_count() {
     for (rollout, inbound, more) in [
         (json!({ "mode": "off" }), Inbound::Strip, &[][..]),
         (json!({ "mode": "on" }), Inbound::Strip, &[]),
+        (json!({ "mode": "on", "halted": true }), Inbound::Strip, &[]),
         (
             json!({ "mode": "dark", "rules": half }),
             Inbound::Strip,

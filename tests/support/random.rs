@@ -106,6 +106,7 @@ fn rollout(random: &mut Random, index: u64) -> Value {
         "v1": "channels-v1",
         "v2": "channels-v2",
         "mode": random.one_of(&modes),
+        "halted": random.chance(5),
     });
     if random.chance(75) {
         rollout["match"] = request_match(random);

@@ -149,6 +149,43 @@ fn a_mode_or_an_earlier_hop_decides_before_any_rule() {
 }
 
 #[test]
+fn a_halt_is_explained_by_what_is_halted() {
+    for (field, replaced, scope) in [
+        (
+            r#""mode": "on","#,
+            r#""mode": "on", "halted": true,"#,
+            "rollout",
+        ),
+        (
+            r#""version": 1,"#,
+            r#""version": 1, "halted": true,"#,
+            "policy",
+        ),
+    ] {
+        let halted = POLICY.replacen(field, replaced, 1);
+        let explain = |more: &[&str]| {
+            let (folder, mut command) = command(&[&["--rollout", "calls"], more].concat());
+            fs::write(folder.path().join("policy.json"), &halted).expect("a policy");
+            let output = command.output().expect("the command runs").stdout;
+            String::from_utf8(output).expect("text")
+        };
+        let text = explain(&[]);
+        let line = text.lines().find(|line| line.contains(" halted "));
+        let words: Vec<&str> = line.unwrap_or(&text).split_whitespace().collect();
+        let expected = format!("✗ halted yes the {scope} is halted ⇒ v1 (halted)");
+        assert_eq!(words.join(" "), expected);
+        let json: serde_json::Value = serde_json::from_str(&explain(&["--json"])).expect("JSON");
+        assert_eq!(json["steps"][0]["halted_by"], scope);
+        // Another rollout goes on, unless everyone is halted.
+        let (folder, mut command) = command(&["--account", HVC, "--rollout", "chat", "--json"]);
+        fs::write(folder.path().join("policy.json"), &halted).expect("a policy");
+        let output = command.output().expect("the command runs").stdout;
+        let json: serde_json::Value = serde_json::from_slice(&output).expect("JSON");
+        assert_eq!(json["steps"][0]["halted"], scope == "policy");
+    }
+}
+
+#[test]
 fn a_request_of_an_earlier_rollout_is_explained_with_that_one() {
     assert_explained("earlier_rollout", "--rollout dark --path /v1/Calls/1");
 }

@@ -63,6 +63,8 @@ impl<'r, 't, 'n> Rollouts<'r, 't, 'n> {
         let v1 = self.cluster(span, at, "v1", value.v1);
         let v2 = self.cluster(span, at, "v2", value.v2);
         let mode = self.mode(span, at, value.mode);
+        let halted = value.halted.into_value();
+        let halts_itself = halted.is_some_and(|halted| halted.value);
         let salt = self.salt(&at.field("salt"), value.salt);
         let salt = Salt::new(salt.as_deref().or(name.as_deref()).unwrap_or_default());
         self.hash = match value.hash {
@@ -101,6 +103,8 @@ impl<'r, 't, 'n> Rollouts<'r, 't, 'n> {
             v1: v1?,
             v2: v2?,
             mode: mode?,
+            halts_itself,
+            is_halted: halts_itself,
             matches: matches?,
             rules,
             shadow,

@@ -29,7 +29,7 @@ pub enum WarningCode {
     FallingRamp,
     /// A region that one list names twice.
     RepeatedRegion,
-    /// A policy that is halted.
+    /// A policy, or a rollout, that is halted.
     Halted,
     /// A rollout whose v1 and v2 are the same cluster.
     SameCluster,

@@ -48,6 +48,8 @@ pub(super) struct PartialRollout<'a> {
     pub(super) name: Option<LocatedText<'a>>,
     pub(super) clusters: [Option<LocatedText<'a>>; 2],
     pub(super) mode: Option<Located<Mode>>,
+    /// The location of `halted`, if it is true.
+    pub(super) halted: Option<Span>,
     /// The match; `None` if it cannot be read.
     pub(super) matches: Option<RequestMatch>,
     pub(super) rules: Vec<Option<PartialRule>>,
@@ -134,11 +136,7 @@ impl<'a> PartialPlan<'a> {
         Self {
             format,
             sources,
-            halted: policy
-                .halted
-                .into_value()
-                .filter(|halted| halted.value)
-                .map(|halted| halted.span),
+            halted: span_if_true(policy.halted),
             names_are_known: is_given
                 && rollouts.len() == count
                 && rollouts.iter().all(|rollout| rollout.name.is_some())
@@ -149,6 +147,11 @@ impl<'a> PartialPlan<'a> {
             used,
         }
     }
+}
+
+fn span_if_true(halted: Field<Located<bool>>) -> Option<Span> {
+    let halted = halted.into_value().filter(|halted| halted.value);
+    halted.map(|halted| halted.span)
 }
 
 fn sources<'a>(
@@ -280,6 +283,7 @@ impl<'a> PartialCompiler<'_, 'a, '_> {
             clusters: [value.v1.into_value(), value.v2.into_value()],
             name,
             mode,
+            halted: span_if_true(value.halted),
             matches: matches.filter(|_| match_is_known),
             rules_are_whole: fields_are_known && self.errors.none_in(&rules_at),
             rules,

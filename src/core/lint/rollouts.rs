@@ -1,4 +1,4 @@
-//! Finds unreachable rollouts, rollouts whose clusters are the same, and the halt.
+//! Finds unreachable rollouts, rollouts whose clusters are the same, and halts.
 
 use crate::diagnostics::location::JsonPointer;
 use crate::diagnostics::problem::excerpt;
@@ -21,7 +21,16 @@ pub(super) fn check(view: &PartialPlan<'_>, warnings: &mut Warnings<'_>) {
     }
     let rollouts = JsonPointer::Root.field("rollouts");
     for rollout in &view.rollouts {
-        same_cluster(rollout, &rollouts.index(rollout.index), warnings);
+        let at = rollouts.index(rollout.index);
+        if let Some(span) = rollout.halted {
+            warnings.push(
+                WarningCode::Halted,
+                (span, &at.field("halted")),
+                "the rollout is halted: every request of it takes v1",
+                "write false to end the halt",
+            );
+        }
+        same_cluster(rollout, &at, warnings);
     }
     unreachable(view, warnings);
 }

@@ -38,7 +38,7 @@ impl Plan {
     /// `shadow` it is recorded, but v1 is served.
     #[must_use]
     pub fn unsegmented(&self, rollout: &Rollout, at: Time) -> Unsegmented {
-        if self.halted || rollout.mode == Mode::Off {
+        if rollout.is_halted || rollout.mode == Mode::Off {
             return Unsegmented::NONE;
         }
         if rollout.mode == Mode::On {
@@ -81,11 +81,13 @@ mod tests {
 
     const SEGMENTED: &str = "AC00000000000000000000000000000000";
 
-    fn plan(halted: bool, mode: &str, rules: &str) -> Plan {
+    fn plan(halted: [bool; 2], mode: &str, rules: &str) -> Plan {
+        let [halted, of_rollout] = halted;
         let policy = format!(
             r#"{{ "version": 1, "account": {{ "from": [ {{ "header": "x-account-sid" }} ], "format": "sid" }},
                 "segments": {{ "hvc": {{ "accounts": ["{SEGMENTED}"] }} }}, "halted": {halted},
-                "rollouts": [ {{ "name": "r", "v1": "a", "v2": "b", "mode": "{mode}", "rules": {rules} }} ] }}"#
+                "rollouts": [ {{ "name": "r", "v1": "a", "v2": "b", "mode": "{mode}", "halted": {of_rollout},
+                    "rules": {rules} }} ] }}"#
         );
         Plan::from_json(&policy).unwrap()
     }
@@ -108,17 +110,19 @@ mod tests {
     fn it_is_the_outcome_of_each_such_account() {
         for rules in RULES {
             for (halted, mode) in [
-                (false, "split"),
-                (false, "on"),
-                (false, "off"),
-                (true, "on"),
+                ([false, false], "split"),
+                ([false, false], "on"),
+                ([false, false], "off"),
+                ([true, false], "on"),
+                ([false, true], "on"),
+                ([false, true], "split"),
             ] {
                 for region in [None, Some("eu"), Some("us")] {
                     let mut plan = plan(halted, mode, rules);
                     if let Some(region) = region {
                         plan.set_region(region);
                     }
-                    check(&plan, &format!("{mode} {halted} {region:?} {rules}"));
+                    check(&plan, &format!("{mode} {halted:?} {region:?} {rules}"));
                 }
             }
         }
@@ -155,7 +159,7 @@ mod tests {
             // The rule with the header does not apply to accounts in no segment.
             (RULES[9], false, false),
         ] {
-            let plan = plan(false, "split", rules);
+            let plan = plan([false; 2], "split", rules);
             let outcome = plan.unsegmented(&plan.rollouts()[0], Time::from_seconds(0));
             let found = (outcome.depends_on_headers, outcome.needs_region);
             assert_eq!(found, (depends_on_headers, needs_region), "{rules}");

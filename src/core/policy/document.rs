@@ -156,6 +156,8 @@ pub(crate) struct RawRollout<'a> {
         schemars(required, extend("enum" = ["off", "dark", "shadow", "split", "on"]))
     )]
     pub(crate) mode: Field<LocatedText<'a>>,
+    /// If true, every request of this rollout takes v1, whatever its mode and rules are.
+    pub(crate) halted: Field<Located<bool>>,
     /// Separates the bucketing of this rollout from that of others. Rollouts with the same salt put each account
     /// into the same bucket. Default: the name.
     #[cfg_attr(feature = "schema", schemars(length(min = 1, max = 128)))]

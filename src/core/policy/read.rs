@@ -178,9 +178,7 @@ pub(crate) fn policy<'a>(reader: &mut Reader<'a>, root: Node<'a, '_>) -> Option<
         segments: object.field(reader, "segments", &|r, n| {
             r.map(n, expected::SEGMENTS, &segment)
         }),
-        halted: object.field(reader, "halted", &|r, n| {
-            Some(located(n, r.boolean(n, expected::BOOLEAN)?))
-        }),
+        halted: object.field(reader, "halted", &halted),
         collector: object.field(reader, "collector", &|r, n| r.text(n, expected::CLUSTER)),
         rollouts: object.field(reader, "rollouts", &|r, n| {
             r.list(n, expected::ROLLOUTS, &rollout)
@@ -189,6 +187,10 @@ pub(crate) fn policy<'a>(reader: &mut Reader<'a>, root: Node<'a, '_>) -> Option<
     };
     object.finish(reader);
     Some(policy)
+}
+
+fn halted<'a>(reader: &mut Reader<'a>, node: Node<'a, '_>) -> Option<Located<bool>> {
+    Some(located(node, reader.boolean(node, expected::BOOLEAN)?))
 }
 
 fn account<'a>(reader: &mut Reader<'a>, node: Node<'a, '_>) -> Option<Located<RawAccount<'a>>> {
@@ -260,6 +262,7 @@ fn rollout<'a>(reader: &mut Reader<'a>, node: Node<'a, '_>) -> Option<Located<Ra
         v1: object.field(reader, "v1", &|r, n| r.text(n, expected::CLUSTER)),
         v2: object.field(reader, "v2", &|r, n| r.text(n, expected::CLUSTER)),
         mode: object.field(reader, "mode", &|r, n| r.text(n, expected::MODE)),
+        halted: object.field(reader, "halted", &halted),
         salt: object.field(reader, "salt", &|r, n| r.text(n, expected::SALT)),
         hash: object.field(reader, "hash", &hash),
         rules: object.field(reader, "rules", &|r, n| r.list(n, expected::RULES, &rule)),

@@ -136,6 +136,55 @@ fn renamed_segments_and_rollouts_are_reported() {
 }
 
 #[test]
+fn a_halt_of_a_rollout_moves_its_accounts_alone_and_is_reported() {
+    let policy = |halted: bool| {
+        let rollout = |name: &str, halted: bool| {
+            format!(
+                r#"{{ "name": "{name}", "v1": "a", "v2": "b", "mode": "on", "halted": {halted},
+                      "match": {{ "path": {{ "exact": "/{name}" }} }} }}"#
+            )
+        };
+        let text = format!(
+            r#"{{ "version": 1, "account": {{ "from": [{{ "header": "x" }}], "format": "sid" }},
+                "rollouts": [{}, {}] }}"#,
+            rollout("calls", halted),
+            rollout("chat", false)
+        );
+        plan(&text, None)
+    };
+    let at = Time::from_seconds(0);
+    let (going, halted) = (policy(false), policy(true));
+    let [going, halted] = [&going, &halted].map(|plan| PolicyAt { plan, at });
+    let list = list(&[1, 2]);
+    let (options, limits) = (ListOptions::default(), ChangeLimits::default());
+    for (old, new, note, [newly_v2, back_to_v1]) in [
+        (
+            going,
+            halted,
+            "calls: the new policy halts it: everyone takes v1 in it",
+            [0, 2],
+        ),
+        (
+            halted,
+            going,
+            "calls: the old policy halts it, the new one does not",
+            [2, 0],
+        ),
+    ] {
+        let change = Change::between(old, new, &options, &limits, list.as_bytes());
+        let change = change.expect("it is read");
+        assert_eq!(change.notes, [note]);
+        assert_eq!((change.newly_v2, change.back_to_v1), (newly_v2, back_to_v1));
+        assert!(
+            change
+                .rollouts
+                .iter()
+                .any(|it| it.rollout == "chat" && it.moves.is_empty())
+        );
+    }
+}
+
+#[test]
 fn rebucketed_rollouts_are_reported() {
     let policy = |rollout: &str| {
         let text = format!(

@@ -58,9 +58,9 @@ fn rollout(name: &'static str) -> impl Strategy<Value = Value> {
         Just(json!({ "hosts": [format!("{name}.example.com")] })),
         Just(json!({ "methods": ["POST"] })),
     ];
-    (mode, salt, matches, prop::collection::vec(rule(), 0..4)).prop_map(
-        move |(mode, salt, matches, rules)| {
-            json!({ "name": name, "match": matches, "v1": "a", "v2": "b", "mode": mode,
+    (mode, prop::bool::weighted(0.1), salt, matches, prop::collection::vec(rule(), 0..4)).prop_map(
+        move |(mode, halted, salt, matches, rules)| {
+            json!({ "name": name, "match": matches, "v1": "a", "v2": "b", "mode": mode, "halted": halted,
                     "salt": salt, "rules": rules })
         },
     )

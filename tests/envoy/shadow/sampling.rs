@@ -159,8 +159,10 @@ async fn accounts_conditions_and_modes_restrict_sampling() {
     };
     let mut halted = with_segments(&mode("shadow"));
     halted["halted"] = json!(true);
+    let mut rollout_halted = with_segments(&mode("shadow"));
+    rollout_halted["rollouts"][0]["halted"] = json!(true);
     let beta = json!({ "x-beta": { "present": true } });
-    let expected: [(Value, &[&str]); 11] = [
+    let expected: [(Value, &[&str]); 12] = [
         (with_segments(&mode("shadow")), EVERYONE),
         (with_segments(&half), &["inside", "inside, beta"]),
         (
@@ -185,6 +187,7 @@ async fn accounts_conditions_and_modes_restrict_sampling() {
         (with_segments(&mode("dark")), &[]),
         (with_segments(&mode("on")), &[]),
         (halted, &[]),
+        (rollout_halted, &[]),
     ];
     let testbed = testbed(&expected[0].0).await;
     let mut before = 0;

@@ -2,8 +2,8 @@
 
 use serde_json::{Map, Number, Value, json};
 use turnout_core::explain::{
-    AccountFound, Bucketing, Condition, Part, Pattern, Question, RolloutTried, RuleFound,
-    ServeFound, SourceContent, SourceName, Step, StepFinding, StepResult,
+    AccountFound, Bucketing, Condition, HaltScope, Part, Pattern, Question, RolloutTried,
+    RuleFound, ServeFound, SourceContent, SourceName, Step, StepFinding, StepResult,
 };
 use turnout_core::{Account, Ambiguity, Fraction, Inbound, ToolPosition, Treatment};
 
@@ -143,8 +143,9 @@ fn of_step(report: &ExplainReport<'_>, step: &Step<'_>) -> Value {
 fn finding(report: &ExplainReport<'_>, finding: &StepFinding<'_>, fields: &mut Map<String, Value>) {
     let mut add = |name: &str, value: Value| fields.insert(name.to_owned(), value);
     match finding {
-        StepFinding::Halted(halted) => {
-            add("halted", json!(halted));
+        StepFinding::Halted(by) => {
+            add("halted", json!(by.is_some()));
+            add("halted_by", json!(by.map(HaltScope::as_str)));
         }
         StepFinding::Mode(mode) => {
             add("mode", json!(wording::mode(*mode)));

@@ -188,12 +188,10 @@ fn push_result(
     lines: &mut Vec<Line>,
 ) {
     match &answer.finding {
-        StepFinding::Halted(halted) => {
-            let (mark, is) = match halted {
-                true => (Mark::No, "yes"),
-                false => (Mark::Yes, "no"),
-            };
-            lines.push(Line::new(mark, "halted", is));
+        StepFinding::Halted(None) => lines.push(Line::new(Mark::Yes, "halted", "no")),
+        StepFinding::Halted(Some(by)) => {
+            let by = format!("the {} is halted", by.as_str());
+            lines.push(Line::new(Mark::No, "halted", "yes").found(by));
         }
         StepFinding::Mode(mode) => {
             // The mode is checked at two steps and shown once.

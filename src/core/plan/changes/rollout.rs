@@ -8,6 +8,8 @@ use super::wording::{
     sorted_names,
 };
 
+const HALTED: &str = "halted: its requests get v1";
+
 /// Describes a rollout that the older policy does not have.
 pub(super) fn describe_new(plan: &Plan, rollout: &Rollout) -> Vec<String> {
     let mut differences = vec![
@@ -15,6 +17,9 @@ pub(super) fn describe_new(plan: &Plan, rollout: &Rollout) -> Vec<String> {
         format!("v1 {}, v2 {}", rollout.v1, rollout.v2),
         format!("match {}", describe_match(&rollout.matches)),
     ];
+    if rollout.halts_itself {
+        differences.push(HALTED.to_owned());
+    }
     let rules = rollout.rules.iter().zip(1_usize..);
     differences
         .extend(rules.map(|(rule, number)| format!("rule {number} {}", describe_rule(plan, rule))));
@@ -33,6 +38,11 @@ pub(super) fn list_differences(
             before.mode.as_str(),
             after.mode.as_str()
         ));
+    }
+    match (before.halts_itself, after.halts_itself) {
+        (false, true) => differences.push(HALTED.to_owned()),
+        (true, false) => differences.push("no longer halted".to_owned()),
+        _ => {}
     }
     for (name, before, after) in [("v1", &before.v1, &after.v1), ("v2", &before.v2, &after.v2)] {
         if before != after {

@@ -116,6 +116,24 @@ fn a_rollout_that_is_new_removed_or_changed_is_one_line() {
 }
 
 #[test]
+fn a_halt_of_a_rollout_is_in_its_own_line() {
+    let going = plan(false, "{}", &rollout(r#""rules": []"#));
+    let halted = plan(false, "{}", &rollout(r#""halted": true, "rules": []"#));
+    assert_eq!(lines(&going, &halted), ["r: halted: its requests get v1"]);
+    assert_eq!(lines(&halted, &going), ["r: no longer halted"]);
+    let all_halted = plan(true, "{}", &rollout(r#""rules": []"#));
+    assert_eq!(
+        lines(&all_halted, &halted),
+        ["policy: no longer halted", "r: halted: its requests get v1"]
+    );
+    let new = plan(false, "{}", "");
+    assert_eq!(
+        lines(&new, &halted),
+        ["r: new, mode split; v1 a, v2 b; match all requests; halted: its requests get v1"]
+    );
+}
+
+#[test]
 fn the_policy_and_its_segments_have_lines_of_their_own() {
     let old = plan(false, SEGMENTS, "");
     let new = plan(

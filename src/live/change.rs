@@ -1,11 +1,11 @@
 //! Changes the active policy.
 //!
-//! A halt is a state of a policy, not another policy: an entry has the text from before the halt, and
-//! whether it is halted. A rollback returns to the previous policy, never to another state of the same one:
+//! A halt, of everyone or of a rollout, is a state of a policy, not another policy: an entry has the text from before
+//! the halt, and what is halted. A rollback returns to the previous policy, never to another state of the same one:
 //! after a halt of B, a rollback returns to A.
 //!
-//! A halt ends only on request: by a resume, or by an apply or a rollback with `--resume`. Any other apply or
-//! rollback in a halted folder leaves its policy halted.
+//! A halt ends only on request: by a resume, or by an apply or a rollback with `--resume` or `--resume-rollout`. Any
+//! other apply or rollback leaves what is halted halted, and is refused if its policy has no rollout of that name.
 //!
 //! Each write is atomic. An apply or a rollback writes the policy's text, the entry, `filter.json`, then the
 //! outcome, so no policy becomes active without an entry. A halt or resume writes `filter.json` first, because
@@ -20,6 +20,7 @@ use crate::error::Error;
 use crate::filter_file::{self, PluginOverrides, fingerprint};
 use crate::folder_handle::Links;
 use crate::folder_lock::Lock;
+use crate::halts::{Halts, LiftedHalts};
 use crate::history::History;
 use crate::history_entry::{HistoryEntry, Outcome};
 use crate::intent::{Intent, PlannedChange};
@@ -58,8 +59,8 @@ pub struct Change {
     pub entry: HistoryEntry,
     /// Whether the policy was already active, so nothing was written.
     pub is_unchanged: bool,
-    /// Whether the folder was halted before, and this command, which is not a halt, left it halted.
-    pub keeps_halt: bool,
+    /// What was halted before, and stays halted after this command, which is not a halt.
+    pub keeps: Halts,
     /// Messages about the state of the folder.
     pub notes: Vec<String>,
     /// The previous `filter.json`, and its entry.
@@ -80,7 +81,7 @@ impl Directory {
         let intent = Intent::Apply {
             policy,
             given,
-            lifts_halt: false,
+            lifts: LiftedHalts::default(),
         };
         self.change(&intent, author, None)
     }
@@ -92,7 +93,7 @@ impl Directory {
     pub fn rollback(&self, target: &Target, author: &Author) -> Result<Change, Error> {
         let intent = Intent::Rollback {
             target,
-            lifts_halt: false,
+            lifts: LiftedHalts::default(),
         };
         self.change(&intent, author, None)
     }
@@ -102,7 +103,7 @@ impl Directory {
     /// # Errors
     /// If it fails, nothing has changed.
     pub fn halt(&self, author: &Author) -> Result<Change, Error> {
-        self.change(&Intent::Halt, author, None)
+        self.change(&Intent::Halt { rollout: None }, author, None)
     }
 
     /// Ends a halt.
@@ -110,7 +111,7 @@ impl Directory {
     /// # Errors
     /// If it fails, nothing has changed.
     pub fn resume(&self, author: &Author) -> Result<Change, Error> {
-        self.change(&Intent::Resume, author, None)
+        self.change(&Intent::Resume { rollout: None }, author, None)
     }
 
     /// Changes the active policy. With a preview, it fails if the folder has changed since.
@@ -138,7 +139,7 @@ impl Directory {
         }
         match intent {
             Intent::Apply { .. } | Intent::Rollback { .. } => self.put(lock, state, step, author),
-            Intent::Halt | Intent::Resume => self.switch(lock, state, step, author),
+            Intent::Halt { .. } | Intent::Resume { .. } => self.switch(lock, state, step, author),
         }
     }
 
@@ -154,13 +155,14 @@ impl Directory {
             current,
             mut entry,
             base,
+            keeps,
             ..
         } = step;
         entry.sequence = match &current {
             Some(current) => after(&state, current),
             None => state.next(),
         };
-        let text = PolicyText::with_halted(&base, entry.halted).map_err(|_| Error::NotAPolicy)?;
+        let text = PolicyText::with_halts(&base, &entry.halts()).map_err(|_| Error::NotAPolicy)?;
         let file = filter_file::file(&text.text, &text.revision, &entry.plugin(), entry.sequence);
         entry.filter = fingerprint(file.as_bytes());
         entry.outcome = Outcome::Written;
@@ -177,7 +179,7 @@ impl Directory {
         Ok(Change {
             entry,
             is_unchanged: false,
-            keeps_halt: false,
+            keeps,
             notes: state.notes,
             before: bytes.zip(current.map(|current| current.entry)),
         })
@@ -195,14 +197,14 @@ impl Directory {
             current,
             mut entry,
             base,
-            keeps_halt,
+            keeps,
             ..
         } = step;
         entry.sequence = match &current {
             Some(current) => after(&state, current),
             None => state.next(),
         };
-        let text = PolicyText::with_halted(&base, entry.halted).map_err(|_| Error::NotAPolicy)?;
+        let text = PolicyText::with_halts(&base, &entry.halts()).map_err(|_| Error::NotAPolicy)?;
         let file = filter_file::file(&text.text, &text.revision, &entry.plugin(), entry.sequence);
         entry.filter = fingerprint(file.as_bytes());
         add_found(&mut state.history, current.as_ref(), author)?;
@@ -222,7 +224,7 @@ impl Directory {
         Ok(Change {
             entry,
             is_unchanged: false,
-            keeps_halt,
+            keeps,
             notes: state.notes,
             before: bytes.zip(before.map(|before| before.entry)),
         })
@@ -240,7 +242,7 @@ impl Directory {
         Ok(Change {
             entry: step.entry,
             is_unchanged: true,
-            keeps_halt: step.keeps_halt,
+            keeps: step.keeps,
             notes: state.notes,
             before: None,
         })

@@ -11,6 +11,7 @@ use crate::atomic_file;
 use crate::error::{Error, shown};
 use crate::filter_file::{self, FilterFile, Plugin, fingerprint};
 use crate::folder_lock::{self, Lock};
+use crate::halts::Halts;
 use crate::history::History;
 use crate::history_entry::{Action, HistoryEntry, Outcome};
 use crate::policy_text::PolicyText;
@@ -178,11 +179,11 @@ impl FolderState {
         })
     }
 
-    /// Whether `filter.json` itself is halted. Relying on an entry that is wrong could leave v2 on.
-    pub(crate) fn is_halted(&self) -> Option<bool> {
+    /// Returns what `filter.json` itself halts. Relying on an entry that is wrong could leave v2 on.
+    pub(crate) fn halts_of_file(&self) -> Option<Halts> {
         let installed = filter_file::read(self.bytes.as_deref()?).ok()?;
         let text = PolicyText::read(&installed.policy).ok()?;
-        Some(text.halted)
+        Some(text.halts)
     }
 
     /// Returns the sequence number of the next entry. No entry and no `filter.json` has had it.
@@ -335,7 +336,8 @@ impl FolderState {
         let is_good =
             |entry: &HistoryEntry| !entry.outcome.is_refused() && entry.outcome != Outcome::Begun;
         let newest = self.history.entries().find(is_good);
-        let halted = PolicyText::read(&installed.policy).is_ok_and(|text| text.halted);
+        let text = PolicyText::read(&installed.policy);
+        let halts = text.map_or_else(|_| Halts::default(), |text| text.halts);
         let plugin = &installed.plugin;
         let before = newest.as_ref().map(|newest| newest.sequence);
         let mut entry = HistoryEntry {
@@ -343,10 +345,12 @@ impl FolderState {
             when: String::new(),
             who: None,
             action: Action::Found,
+            rollout: None,
             why: None,
             revision: plan.revision().to_string(),
             number: plan.revision().number(),
-            halted,
+            halted: halts.everyone,
+            halted_rollouts: halts.rollouts.clone(),
             wasm: plugin.wasm.clone(),
             inbound: plugin.inbound.as_str().to_owned(),
             headers: plugin.headers,
@@ -363,7 +367,7 @@ impl FolderState {
         if let Some(newest) = newest
             && newest.plugin() == *plugin
             && let Ok(kept) = self.history.text(&newest.policy)
-            && PolicyText::with_halted(&kept, halted).is_ok_and(|state| state.text == base)
+            && PolicyText::with_halts(&kept, &halts).is_ok_and(|state| state.text == base)
         {
             entry.policy = newest.policy;
             entry.before = newest.before;

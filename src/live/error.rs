@@ -4,7 +4,7 @@ use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use turnout_text::{escape_bytes_for_terminal, escape_for_terminal};
+use turnout_text::{escape_bytes_for_terminal, escape_for_terminal, join_first, nearest};
 
 /// Why a folder was not changed or read. `Display` says what is wrong and what to do.
 #[derive(Debug)]
@@ -94,6 +94,22 @@ pub enum Error {
     NotAPolicy,
     /// `--resume` contradicts `"halted": true` in the policy.
     HaltsItself,
+    /// `--resume-rollout` contradicts `"halted": true` in a rollout of the policy.
+    RolloutHaltsItself(String),
+    /// The policy has no rollout of this name.
+    UnknownRollout {
+        /// The name.
+        name: String,
+        /// The names of its rollouts.
+        known: Vec<String>,
+    },
+    /// These rollouts are halted, and the policy has no rollouts of these names, so it would lift their halts.
+    LosesHalts {
+        /// Their names.
+        rollouts: Vec<String>,
+        /// The revision of the policy.
+        revision: String,
+    },
     /// The folder has changed since the preview.
     ChangedMeanwhile,
 }
@@ -108,6 +124,15 @@ impl Error {
 /// Formats a path for a terminal.
 pub(crate) fn shown(path: &Path) -> String {
     escape_bytes_for_terminal(path.as_os_str().as_encoded_bytes())
+}
+
+/// Formats names as a list, with at most 20 of them.
+fn listed(names: &[String]) -> String {
+    let names = names.iter();
+    let names: Vec<String> = names
+        .map(|name| format!("`{}`", escape_for_terminal(name)))
+        .collect();
+    join_first(&names, 20)
 }
 
 impl fmt::Display for Error {
@@ -219,6 +244,41 @@ impl fmt::Display for Error {
                 "the policy has `\"halted\": true`, which contradicts --resume; remove it from the policy, or omit \
                  --resume",
             ),
+            Self::RolloutHaltsItself(name) => {
+                let name = escape_for_terminal(name);
+                write!(
+                    f,
+                    "rollout `{name}` has `\"halted\": true` in the policy, which contradicts --resume-rollout {name}; \
+                     remove it from the policy, or omit --resume-rollout {name}"
+                )
+            }
+            Self::UnknownRollout { name, known } => {
+                write!(f, "the policy has no rollout `{}`; ", escape_for_terminal(name))?;
+                if let Some(nearest) = nearest(name, known) {
+                    write!(f, "did you mean `{}`? ", escape_for_terminal(nearest))?;
+                }
+                match known.is_empty() {
+                    true => f.write_str("it has none"),
+                    false => write!(f, "it has {}", listed(known)),
+                }
+            }
+            Self::LosesHalts { rollouts, revision } => {
+                let (subject, are, has, lifts) = match rollouts.as_slice() {
+                    [_] => ("rollout", "is", "rollout of this name", "its halt"),
+                    _ => ("rollouts", "are", "rollouts of these names", "their halts"),
+                };
+                let options = rollouts
+                    .iter()
+                    .map(|name| format!("--resume-rollout {}", escape_for_terminal(name)));
+                write!(
+                    f,
+                    "{subject} {} {are} halted, and the policy {} has no {has}, so it would lift {lifts}; keep the name, \
+                     or use {} to lift {lifts}",
+                    listed(rollouts),
+                    escape_for_terminal(revision),
+                    options.collect::<Vec<_>>().join(" ")
+                )
+            }
             Self::ChangedMeanwhile => f.write_str(
                 "another change was made in the meantime, so nothing was written; check `turnout log`, then try again",
             ),

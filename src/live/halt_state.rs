@@ -1,14 +1,17 @@
-//! Determines whether a folder is halted, even if its files are damaged.
+//! Determines what is halted in a folder, even if its files are damaged.
 //!
-//! If it cannot be determined, the folder counts as halted: an account on v1 by mistake is served, an account
-//! on a broken v2 is not.
+//! If it cannot be determined, everyone counts as halted: an account on v1 by mistake is served, an account on a broken
+//! v2 is not.
+
+use std::collections::BTreeSet;
 
 use crate::directory::{CurrentPolicy, Filter, FolderState};
-use crate::history_entry::{Action, Outcome};
+use crate::halts::{Halts, LiftedHalts};
+use crate::history_entry::{Action, HistoryEntry, Outcome};
 
-/// Whether a folder is halted.
+/// Whether everyone is halted in a folder.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum HaltState {
+enum HaltState {
     No,
     Yes,
     /// It cannot be determined. The text says why.
@@ -16,63 +19,107 @@ pub(crate) enum HaltState {
 }
 
 impl FolderState {
-    /// Whether the folder is halted. If that is unknown, it adds a note.
-    pub(crate) fn note_halt(&mut self, current: Option<&CurrentPolicy>) -> bool {
-        match self.halt(current) {
+    /// Returns what is halted in the folder. If it is unknown whether everyone is, and the command does not lift that
+    /// halt, it adds a note.
+    pub(crate) fn note_halts(
+        &mut self,
+        current: Option<&CurrentPolicy>,
+        lifts: LiftedHalts<'_>,
+    ) -> Halts {
+        let (everyone, rollouts) = self.halts(current);
+        let everyone = match everyone {
             HaltState::No => false,
             HaltState::Yes => true,
             HaltState::Unknown(why) => {
-                self.notes.push(format!(
-                    "it is unknown whether the folder was halted ({why}), so it counts as halted"
-                ));
+                if !lifts.everyone {
+                    self.notes.push(format!(
+                        "it is unknown whether the folder was halted ({why}), so it counts as halted"
+                    ));
+                }
                 true
             }
-        }
+        };
+        Halts { everyone, rollouts }
     }
 
-    /// Determines from `filter.json`, or else from the history, whether the folder is halted.
-    pub(crate) fn halt(&self, current: Option<&CurrentPolicy>) -> HaltState {
-        let Some(halted) = self.is_halted() else {
-            return self.halt_of_history();
+    /// Determines from `filter.json`, or else from the history, whether everyone is halted, and which rollouts are.
+    fn halts(&self, current: Option<&CurrentPolicy>) -> (HaltState, BTreeSet<String>) {
+        let Some(halts) = self.halts_of_file() else {
+            return self.halts_of_history();
         };
         // Proxies that rejected the policy in the file run the previous one.
         let runs_another = current.filter(|current| !current.is_in_place);
-        match halted || runs_another.is_some_and(|current| current.entry.halted) {
+        let halts = match runs_another {
+            Some(current) => halts.union(&current.entry.halts()),
+            None => halts,
+        };
+        let everyone = match halts.everyone {
             true => HaltState::Yes,
             false => HaltState::No,
-        }
+        };
+        (everyone, halts.rollouts)
     }
 
-    fn halt_of_history(&self) -> HaltState {
-        if self.bytes.as_deref().is_some_and(has_trace) {
-            return HaltState::Yes;
-        }
+    fn halts_of_history(&self) -> (HaltState, BTreeSet<String>) {
+        let has_trace = self.bytes.as_deref().is_some_and(has_trace);
         // Such an entry may have been written to the file before the file was lost.
-        let mut may_be_written = false;
+        let mut may_be_written = Halts::default();
         for sequence in self.history.sequences().iter().rev() {
             let entry = match self.history.entry(*sequence) {
-                Err(why) => return HaltState::Unknown(format!("entry {sequence}: {why}")),
+                Err(_) if has_trace => break,
+                Err(why) => {
+                    let unknown = HaltState::Unknown(format!("entry {sequence}: {why}"));
+                    return (unknown, may_be_written.rollouts);
+                }
                 Ok(entry) => entry,
             };
+            let halts = may_be_written.union(&halts_of_entry(&entry));
             match entry.outcome {
                 // A halt stays in the folder, even if proxies reject it.
-                _ if entry.action == Action::Halt => return HaltState::Yes,
+                _ if entry.action == Action::Halt => return known(has_trace, halts),
                 // It was removed again.
                 Outcome::Rejected => {}
-                Outcome::Begun => may_be_written |= entry.halted,
-                _ if entry.halted || may_be_written => return HaltState::Yes,
-                _ => return HaltState::No,
+                Outcome::Begun => may_be_written = halts,
+                _ => return known(has_trace, halts),
             }
+        }
+        if has_trace {
+            return (HaltState::Yes, may_be_written.rollouts);
         }
         match &self.filter {
             // No policy has ever been active here.
-            Filter::Missing => HaltState::No,
-            _ => HaltState::Unknown("no entry of the history shows it".into()),
+            Filter::Missing => (HaltState::No, BTreeSet::new()),
+            _ => {
+                let unknown = HaltState::Unknown("no entry of the history shows it".into());
+                (unknown, may_be_written.rollouts)
+            }
         }
     }
 }
 
-/// Whether a damaged file contains `"halted": true`, escaped or not, or a revision that ends in `-halted`.
+fn known(has_trace: bool, halts: Halts) -> (HaltState, BTreeSet<String>) {
+    let everyone = match has_trace || halts.everyone {
+        true => HaltState::Yes,
+        false => HaltState::No,
+    };
+    (everyone, halts.rollouts)
+}
+
+/// Returns what an entry halts. A halt counts even if the entry contradicts itself.
+fn halts_of_entry(entry: &HistoryEntry) -> Halts {
+    let mut halts = entry.halts();
+    if entry.action == Action::Halt {
+        match &entry.rollout {
+            None => halts.everyone = true,
+            Some(rollout) => {
+                halts.rollouts.insert(rollout.clone());
+            }
+        }
+    }
+    halts
+}
+
+/// Whether a damaged file contains `"halted": true`, escaped or not, or a revision with `-halted` or `+halted`.
 fn has_trace(bytes: &[u8]) -> bool {
     const WORD: &[u8] = b"halted";
     let windows = bytes.windows(WORD.len());
@@ -86,7 +133,7 @@ fn has_trace(bytes: &[u8]) -> bool {
         let is_true = rest
             .get(skipped..)
             .is_some_and(|rest| rest.starts_with(b"true"));
-        before.ends_with(b"-") || is_true
+        before.ends_with(b"-") || before.ends_with(b"+") || is_true
     })
 }
 
@@ -98,6 +145,7 @@ mod tests {
     fn a_damaged_file_can_still_say_that_it_halts() {
         for text in [
             r#"{"version_info":"b-halted","resou"#,
+            r#"{"version_info":"b+halted.a","resou"#,
             r#"{\"halted\":true,"#,
             r#"{\"halted\" :  true"#,
             r#"{"halted":true"#,

@@ -1,11 +1,13 @@
 //! One change of the policy, as an entry of the history.
 
+use std::collections::BTreeSet;
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 use turnout_core::{EmittedHeaders, Inbound, MaxHeldBytes, RecordLevel};
 
 use crate::filter_file::Plugin;
+use crate::halts::Halts;
 use crate::{serde_emitted_headers, serde_max_held_bytes, serde_record_level};
 
 /// What a change did.
@@ -16,7 +18,7 @@ pub enum Action {
     Apply,
     /// An earlier policy became active again.
     Rollback,
-    /// Everyone was sent to v1.
+    /// Everyone, or everyone in one rollout, was sent to v1.
     Halt,
     /// A halt ended.
     Resume,
@@ -103,6 +105,9 @@ pub struct HistoryEntry {
     /// What was done. Older entries call it `what`.
     #[serde(alias = "what")]
     pub action: Action,
+    /// For a halt or resume of a single rollout, its name. Older entries have no such field.
+    #[serde(default)]
+    pub rollout: Option<String>,
     /// Why, in the words of that person.
     pub why: Option<String>,
     /// The revision that became active.
@@ -111,6 +116,9 @@ pub struct HistoryEntry {
     pub number: u64,
     /// Whether everyone is on v1.
     pub halted: bool,
+    /// The rollouts that are halted by themselves. Older entries have no such field.
+    #[serde(default)]
+    pub halted_rollouts: BTreeSet<String>,
     /// The path of the filter on the proxies.
     pub wasm: String,
     /// `strip` or `trust`.
@@ -150,6 +158,15 @@ impl HistoryEntry {
             headers: self.headers,
             record_level: self.record_level,
             max_held_bytes: self.max_held_bytes,
+        }
+    }
+
+    /// What is halted in its policy.
+    #[must_use]
+    pub fn halts(&self) -> Halts {
+        Halts {
+            everyone: self.halted,
+            rollouts: self.halted_rollouts.clone(),
         }
     }
 
@@ -252,6 +269,26 @@ mod tests {
             let error = entry_with(&[("max_held_bytes", Some(bad))]).unwrap_err();
             assert!(error.starts_with("it is damaged ("), "{error}");
         }
+    }
+
+    #[test]
+    fn an_older_entry_has_no_halted_rollouts_and_a_newer_one_always_has() {
+        let older = entry(None).unwrap();
+        assert_eq!(older.halts(), Halts::default());
+        let newer = serde_json::to_value(&older).unwrap();
+        assert_eq!(
+            (&newer["halted_rollouts"], &newer["rollout"]),
+            (&json!([]), &json!(null))
+        );
+        let some = entry_with(&[
+            ("halted_rollouts", Some(json!(["a", "b"]))),
+            ("rollout", Some(json!("a"))),
+        ]);
+        let some = some.unwrap();
+        assert_eq!(some.halts().rollouts.len(), 2);
+        assert_eq!(some.rollout.as_deref(), Some("a"));
+        // The policy is the same, only its halts differ.
+        assert!(some.has_same_policy_as(&older));
     }
 
     #[test]

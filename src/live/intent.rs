@@ -7,9 +7,11 @@ use crate::change::{Author, Target, bounded};
 use crate::directory::{CurrentPolicy, Directory, Filter, FolderState, last_accepted};
 use crate::error::Error;
 use crate::filter_file::{Plugin, PluginOverrides, fingerprint};
+use crate::halted_revision::root;
+use crate::halts::{Halts, LiftedHalts};
 use crate::history::History;
 use crate::history_entry::{Action, HistoryEntry, Outcome};
-use crate::policy_text::{PolicyText, toggled_revision};
+use crate::policy_text::{PolicyText, rollout_names};
 
 /// What a command does with the active policy.
 #[derive(Clone, Copy, Debug)]
@@ -20,20 +22,26 @@ pub enum Intent<'a> {
         policy: &'a str,
         /// New settings of the plugin.
         given: PluginOverrides<'a>,
-        /// Whether it ends a halt.
-        lifts_halt: bool,
+        /// The halts that it ends.
+        lifts: LiftedHalts<'a>,
     },
     /// Return to an earlier policy.
     Rollback {
         /// Which one.
         target: &'a Target,
-        /// Whether it ends a halt.
-        lifts_halt: bool,
+        /// The halts that it ends.
+        lifts: LiftedHalts<'a>,
     },
-    /// Send everyone to v1.
-    Halt,
-    /// End a halt.
-    Resume,
+    /// Send everyone, or everyone in one rollout, to v1.
+    Halt {
+        /// The rollout; `None` for all.
+        rollout: Option<&'a str>,
+    },
+    /// End the halt of everyone, or that of one rollout.
+    Resume {
+        /// The rollout; `None` for the halt of everyone.
+        rollout: Option<&'a str>,
+    },
 }
 
 /// The change that an intent leads to in the current state of the folder.
@@ -44,7 +52,8 @@ pub(crate) struct PlannedChange {
     /// The text of the policy from before a halt or resume.
     pub(crate) base: String,
     pub(crate) is_unchanged: bool,
-    pub(crate) keeps_halt: bool,
+    /// What was halted before and stays halted. Empty for a halt.
+    pub(crate) keeps: Halts,
 }
 
 impl Directory {
@@ -72,13 +81,17 @@ impl Directory {
             Intent::Apply {
                 policy,
                 given,
-                lifts_halt,
-            } => applied(state, current, (policy, *given), *lifts_halt, author),
-            Intent::Rollback { target, lifts_halt } => {
-                self.rolled_back(state, current, target, *lifts_halt, author)
+                lifts,
+            } => applied(state, current, (policy, *given), *lifts, author),
+            Intent::Rollback { target, lifts } => {
+                self.rolled_back(state, current, target, *lifts, author)
             }
-            Intent::Halt => self.switched(state, current, Action::Halt, author),
-            Intent::Resume => self.switched(state, current, Action::Resume, author),
+            Intent::Halt { rollout } => {
+                self.switched(state, current, (Action::Halt, *rollout), author)
+            }
+            Intent::Resume { rollout } => {
+                self.switched(state, current, (Action::Resume, *rollout), author)
+            }
         }
     }
 
@@ -87,7 +100,7 @@ impl Directory {
         state: &mut FolderState,
         current: Option<CurrentPolicy>,
         target: &Target,
-        lifts_halt: bool,
+        lifts: LiftedHalts<'_>,
         author: &Author,
     ) -> Result<PlannedChange, Error> {
         let to = match (target, &current) {
@@ -98,13 +111,13 @@ impl Directory {
                     revision: current.entry.revision.clone(),
                 })?,
         };
-        let is_halted = !lifts_halt && state.note_halt(current.as_ref());
-        let halted = !lifts_halt && (to.halted || is_halted);
-        let keeps_halt = is_halted;
+        let found = state.note_halts(current.as_ref(), lifts);
+        let keeps = found.without(lifts);
+        let halts = to.halts().without(lifts).union(&keeps);
         if let Some(current) = &current {
-            let is_same = current.entry.has_same_policy_as(&to) && current.entry.halted == halted;
+            let is_same = current.entry.has_same_policy_as(&to) && current.entry.halts() == halts;
             if is_same && current.is_in_place {
-                return Ok(PlannedChange::already(current, keeps_halt));
+                return Ok(PlannedChange::already(current, keeps));
             }
         }
         let lost = |why| Error::Lost {
@@ -112,7 +125,8 @@ impl Directory {
             why,
         };
         let base = state.history.text(&to.policy).map_err(lost)?;
-        let text = PolicyText::with_halted(&base, halted)
+        check_rollouts(&base, &to.revision, &found, lifts)?;
+        let text = PolicyText::with_halts(&base, &halts)
             .map_err(|_| lost("its policy is damaged".into()))?;
         let entry = HistoryEntry {
             policy: to.policy.clone(),
@@ -125,7 +139,7 @@ impl Directory {
             entry,
             base,
             is_unchanged: false,
-            keeps_halt,
+            keeps,
         })
     }
 
@@ -133,27 +147,53 @@ impl Directory {
         &self,
         state: &mut FolderState,
         current: Option<CurrentPolicy>,
-        action: Action,
+        (action, rollout): (Action, Option<&str>),
         author: &Author,
     ) -> Result<PlannedChange, Error> {
         let Some(current) = current else {
             return Err(self.no_active_policy(state));
         };
-        let halted = action == Action::Halt;
-        // Proxies may still reject a policy with `"halted": true`, which is then removed again. A halt stays.
-        let may_be_removed = action == Action::Halt
-            && current.entry.action != Action::Halt
-            && matches!(current.entry.outcome, Outcome::Begun | Outcome::Written)
-            && PolicyText::read(&current.base).is_ok_and(|text| text.halted);
-        let is_unchanged = current.entry.halted == halted && current.is_in_place && !may_be_removed;
-        if is_unchanged && state.is_halted() == Some(halted) {
-            return Ok(PlannedChange::already(&current, false));
-        }
+        let is_halt = action == Action::Halt;
         let base = current.base.clone();
-        let text = PolicyText::with_halted(&base, halted).map_err(|_| Error::NotAPolicy)?;
+        let known = rollout_names(&base);
+        check_is_known(&known, rollout)?;
+        let resumed: Vec<String> = rollout.into_iter().map(str::to_owned).collect();
+        let lifts = LiftedHalts {
+            everyone: !is_halt && rollout.is_none(),
+            rollouts: if is_halt { &[] } else { &resumed },
+        };
+        let mut halts = state.note_halts(Some(&current), lifts).without(lifts);
+        // A halt must not fail because another one cannot be kept.
+        halts.rollouts.retain(|rollout| known.contains(rollout));
+        let keeps = if is_halt {
+            Halts::default()
+        } else {
+            halts.clone()
+        };
+        match rollout {
+            Some(rollout) if is_halt => drop(halts.rollouts.insert(rollout.to_owned())),
+            None if is_halt => halts.everyone = true,
+            _ => {}
+        }
+        // Proxies may still reject a policy with `"halted": true`, which is then removed again. A halt stays.
+        let own = PolicyText::read(&base).map_err(|_| Error::NotAPolicy)?;
+        let halts_itself = match rollout {
+            None => own.halts.everyone,
+            Some(rollout) => own.halts.rollouts.contains(rollout),
+        };
+        let may_be_removed = is_halt
+            && halts_itself
+            && current.entry.action != Action::Halt
+            && matches!(current.entry.outcome, Outcome::Begun | Outcome::Written);
+        let is_unchanged = current.entry.halts() == halts && current.is_in_place && !may_be_removed;
+        if is_unchanged && state.halts_of_file().as_ref() == Some(&halts) {
+            return Ok(PlannedChange::already(&current, keeps));
+        }
+        let text = PolicyText::with_halts(&base, &halts).map_err(|_| Error::NotAPolicy)?;
         let entry = HistoryEntry {
             policy: current.entry.policy.clone(),
             before: current.entry.before,
+            rollout: rollout.map(str::to_owned),
             ..blank(action, &text, &current.entry.plugin(), author)
         };
         Ok(PlannedChange {
@@ -161,7 +201,7 @@ impl Directory {
             entry,
             base,
             is_unchanged: false,
-            keeps_halt: false,
+            keeps,
         })
     }
 
@@ -182,12 +222,16 @@ fn applied(
     state: &mut FolderState,
     current: Option<CurrentPolicy>,
     (policy, given): (&str, PluginOverrides<'_>),
-    lifts_halt: bool,
+    lifts: LiftedHalts<'_>,
     author: &Author,
 ) -> Result<PlannedChange, Error> {
     let own = PolicyText::read(policy).map_err(|_| Error::NotAPolicy)?;
-    if lifts_halt && own.halted {
+    if lifts.everyone && own.halts.everyone {
         return Err(Error::HaltsItself);
+    }
+    let mut resumed = lifts.rollouts.iter();
+    if let Some(rollout) = resumed.find(|rollout| own.halts.rollouts.contains(*rollout)) {
+        return Err(Error::RolloutHaltsItself(rollout.clone()));
     }
     let known = match (&current, &state.filter) {
         (Some(current), _) => Some(current.entry.plugin()),
@@ -205,14 +249,17 @@ fn applied(
     };
     // The check uses the revision that the author gave the policy.
     check_revision_is_unique(&state.history, current.as_ref(), &of_text(&own))?;
-    let keeps_halt = !lifts_halt && state.note_halt(current.as_ref()) && !own.halted;
+    let found = state.note_halts(current.as_ref(), lifts);
+    check_rollouts(policy, own.revision.as_str(), &found, lifts)?;
+    let keeps = found.without(lifts);
     let text =
-        PolicyText::with_halted(policy, own.halted || keeps_halt).map_err(|_| Error::NotAPolicy)?;
+        PolicyText::with_halts(policy, &own.halts.union(&keeps)).map_err(|_| Error::NotAPolicy)?;
+    let keeps = keeps.difference(&own.halts);
     let mut entry = of_text(&text);
     if let Some(current) = &current {
         let is_state = current.entry.has_same_policy_as(&entry);
-        if is_state && current.entry.halted == entry.halted && current.is_in_place {
-            return Ok(PlannedChange::already(current, keeps_halt));
+        if is_state && current.entry.halts() == entry.halts() && current.is_in_place {
+            return Ok(PlannedChange::already(current, keeps));
         }
         entry.before = match is_state {
             true => current.entry.before,
@@ -224,18 +271,54 @@ fn applied(
         entry,
         base: policy.to_owned(),
         is_unchanged: false,
-        keeps_halt,
+        keeps,
     })
 }
 
+/// Checks that a policy has each rollout that stays halted, because without it the halt would be lifted, and that each
+/// rollout to resume exists.
+fn check_rollouts(
+    policy: &str,
+    revision: &str,
+    found: &Halts,
+    lifts: LiftedHalts<'_>,
+) -> Result<(), Error> {
+    let known = rollout_names(policy);
+    for rollout in lifts.rollouts {
+        // A halted rollout may be removed by the policy.
+        if !found.rollouts.contains(rollout) {
+            check_is_known(&known, Some(rollout))?;
+        }
+    }
+    let kept = found.without(lifts).rollouts.into_iter();
+    let lost: Vec<String> = kept.filter(|rollout| !known.contains(rollout)).collect();
+    match lost.is_empty() {
+        true => Ok(()),
+        false => Err(Error::LosesHalts {
+            rollouts: lost,
+            revision: revision.to_owned(),
+        }),
+    }
+}
+
+fn check_is_known(known: &[String], rollout: Option<&str>) -> Result<(), Error> {
+    match rollout.filter(|rollout| !known.iter().any(|known| known == rollout)) {
+        None => Ok(()),
+        Some(rollout) => Err(Error::UnknownRollout {
+            name: rollout.to_owned(),
+            known: known.to_vec(),
+        }),
+    }
+}
+
 impl PlannedChange {
-    fn already(current: &CurrentPolicy, keeps_halt: bool) -> Self {
+    fn already(current: &CurrentPolicy, keeps: Halts) -> Self {
         Self {
             entry: current.entry.clone(),
             base: current.base.clone(),
             current: Some(current.clone()),
             is_unchanged: true,
-            keeps_halt,
+            keeps,
         }
     }
 }
@@ -246,14 +329,14 @@ impl Intent<'_> {
         match self {
             Self::Apply { .. } => Action::Apply,
             Self::Rollback { .. } => Action::Rollback,
-            Self::Halt => Action::Halt,
-            Self::Resume => Action::Resume,
+            Self::Halt { .. } => Action::Halt,
+            Self::Resume { .. } => Action::Resume,
         }
     }
 
     /// Whether it continues if the history cannot be read.
     pub(crate) fn is_urgent(&self) -> bool {
-        matches!(self, Self::Halt | Self::Resume)
+        matches!(self, Self::Halt { .. } | Self::Resume { .. })
     }
 }
 
@@ -264,10 +347,12 @@ fn blank(action: Action, text: &PolicyText<'_>, plugin: &Plugin, author: &Author
         when: author.when.to_string(),
         who: author.who.as_deref().map(bounded),
         action,
+        rollout: None,
         why: author.why.as_deref().map(bounded),
         revision: text.revision.to_string(),
         number: Revision::number(&text.revision),
-        halted: text.halted,
+        halted: text.halts.everyone,
+        halted_rollouts: text.halts.rollouts.clone(),
         wasm: plugin.wasm.clone(),
         inbound: plugin.inbound.as_str().to_owned(),
         headers: plugin.headers,
@@ -282,25 +367,26 @@ fn blank(action: Action, text: &PolicyText<'_>, plugin: &Plugin, author: &Author
     }
 }
 
-/// Checks that no other policy has the same revision: a revision in a log has to identify one policy text. A
-/// policy that every proxy rejected does not count, because it has decided nothing.
+/// Checks that no other policy has the same revision, in any state: a revision in a log has to identify one policy
+/// text, and a halt must never fail because its revision is taken. A policy that every proxy rejected does not count,
+/// because it has decided nothing.
 fn check_revision_is_unique(
     history: &History,
     current: Option<&CurrentPolicy>,
     new: &HistoryEntry,
 ) -> Result<(), Error> {
-    let own = revisions(new);
-    let is_other = |entry: &HistoryEntry| {
-        revisions(entry)
-            .iter()
-            .any(|revision| own.contains(revision))
-            && entry.policy != new.policy
+    let own = root(&new.revision);
+    let has_root = |revision: &str| root(revision) == own;
+    let is_other = |entry: &HistoryEntry, text: &dyn Fn() -> Option<String>| {
+        entry.policy != new.policy
             && entry.outcome != Outcome::Rejected
+            && (has_root(&entry.revision)
+                || may_be_hashed(entry) && text().is_some_and(|text| has_own(&text, own)))
     };
     let mut entries = history.entries();
-    let of_history = entries.find(|entry| is_other(entry));
-    let active = current.map(|current| current.entry.clone());
-    match of_history.or(active.filter(is_other)) {
+    let of_history = entries.find(|entry| is_other(entry, &|| history.text(&entry.policy).ok()));
+    let active = current.filter(|current| is_other(&current.entry, &|| Some(current.base.clone())));
+    match of_history.or(active.map(|active| active.entry.clone())) {
         None => Ok(()),
         Some(other) => Err(Error::RevisionTaken {
             revision: new.revision.clone(),
@@ -310,14 +396,16 @@ fn check_revision_is_unique(
     }
 }
 
-/// Returns the revision of a policy, and its revision after a halt or resume. Both are checked early, so that a
-/// halt never fails because its revision is taken.
-fn revisions(entry: &HistoryEntry) -> Vec<String> {
-    let toggled = toggled_revision(&entry.revision, !entry.halted);
-    let toggled = toggled.map(|revision| revision.to_string());
-    std::iter::once(entry.revision.clone())
-        .chain(toggled)
-        .collect()
+/// Whether the revision of an entry may be a hash, because that of its policy was too long to add a halt.
+fn may_be_hashed(entry: &HistoryEntry) -> bool {
+    let is_hash =
+        entry.revision.len() == 16 && entry.revision.bytes().all(|c| c.is_ascii_hexdigit());
+    is_hash && (entry.halts().is_any() || entry.action == Action::Resume)
+}
+
+/// Whether the revision in a policy's text has this root.
+fn has_own(text: &str, own: &str) -> bool {
+    PolicyText::read(text).is_ok_and(|text| root(text.revision.as_str()) == own)
 }
 
 fn named(history: &History, name: &str) -> Result<HistoryEntry, Error> {

@@ -4,7 +4,7 @@
 //! file atomically, and records in `history/` who changed what, when and why, with every policy that a
 //! rollback can return to. Envoy does not watch the history.
 //!
-//! * [`Directory`] changes the policy: apply, rollback, halt, resume. Each adds a [`HistoryEntry`].
+//! * [`Directory`] changes the policy: apply, rollback, halt, resume (everyone or one rollout). Each adds a [`HistoryEntry`].
 //! * [`Proxies`] asks each proxy whether it runs the new revision or has refused it.
 //! * [`HistoryLog`] lists the history for people.
 
@@ -19,6 +19,8 @@ mod filter_file;
 mod folder_handle;
 mod folder_lock;
 mod halt_state;
+mod halted_revision;
+mod halts;
 mod history;
 mod history_entry;
 mod history_log;
@@ -41,6 +43,7 @@ pub use change::{Author, Change, Target};
 pub use directory::{ActivePolicy, Directory};
 pub use error::Error;
 pub use filter_file::{Plugin, PluginOverrides};
+pub use halts::{Halts, LiftedHalts};
 pub use history_entry::{Action, HistoryEntry, Outcome};
 pub use history_log::{HistoryLog, LogRow};
 pub use intent::Intent;

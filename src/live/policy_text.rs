@@ -1,24 +1,25 @@
 //! Halts and resumes a policy in its text: sets `halted` and the revision, and changes nothing else.
 //!
-//! A policy may have megabytes, and a halt is urgent, so one pass finds the fields without parsing their
-//! values.
+//! A policy may have megabytes, and a halt is urgent, so one pass finds the fields without parsing the values of
+//! others.
 
 use std::borrow::Cow;
+use std::collections::BTreeSet;
 use std::ops::Range;
 
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 use turnout_core::Revision;
 
-const HALTED: &str = "-halted";
-const RESUMED: &str = "-resumed";
+use crate::halted_revision::halted_revision;
+use crate::halts::Halts;
 
-/// The text of a policy, with its revision and whether it is halted.
+/// The text of a policy, with its revision and what it halts.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct PolicyText<'p> {
     pub(crate) text: Cow<'p, str>,
     pub(crate) revision: Revision,
-    pub(crate) halted: bool,
+    pub(crate) halts: Halts,
 }
 
 /// The text is not a JSON object, or a field has the wrong type.
@@ -31,46 +32,84 @@ impl<'p> PolicyText<'p> {
         Ok(Self {
             text: Cow::Borrowed(text),
             revision: fields.revision(text)?,
-            halted: fields.halted()?,
+            halts: fields.halts(&fields.rollouts())?,
         })
     }
 
-    /// Returns the same policy, halted or resumed. The revision changes from `r1` to `r1-halted` and back; that
-    /// of a policy that was applied halted, from `r2` to `r2-resumed` and back.
-    pub(crate) fn with_halted(text: &'p str, halted: bool) -> Result<Self, NotAPolicy> {
+    /// Returns the same policy with these halts and no others. If the policy halts exactly these itself, it returns the
+    /// text as it is. Each halted rollout must be in the policy.
+    pub(crate) fn with_halts(text: &'p str, wanted: &Halts) -> Result<Self, NotAPolicy> {
         let fields = Fields::read(text)?;
         if fields.0.is_empty() {
             return Err(NotAPolicy);
         }
         let own = fields.revision(text)?;
-        if fields.halted()? == halted {
+        let rollouts = fields.rollouts();
+        let halts = fields.halts(&rollouts)?;
+        if halts == *wanted {
             return Ok(Self {
                 text: Cow::Borrowed(text),
                 revision: own,
-                halted,
+                halts,
             });
         }
-        let word = if halted { "true" } else { "false" };
-        let revision = toggled_revision(own.as_str(), halted)
-            .unwrap_or_else(|| Revision::of_text(&format!("{word} {text}")));
-        let quoted = format!("\"{revision}\"");
-        let edited = fields.with(text, [("halted", word), ("revision", &quoted)])?;
+        let revision = halted_revision(own.as_str(), text, &halts, wanted);
+        let mut edits = Vec::new();
+        if halts.everyone != wanted.everyone {
+            edits.push(fields.edit(text, text, "halted", word(wanted.everyone))?);
+        }
+        edits.push(fields.edit(text, text, "revision", &format!("\"{revision}\""))?);
+        for name in halts.rollouts.symmetric_difference(&wanted.rollouts) {
+            let rollout = rollouts.iter().find(|rollout| rollout.name == *name);
+            let Rollout { raw, fields, .. } = rollout.ok_or(NotAPolicy)?;
+            edits.push(fields.edit(text, raw, "halted", word(wanted.rollouts.contains(name)))?);
+        }
         Ok(Self {
-            text: Cow::Owned(edited),
+            text: Cow::Owned(edited(text, edits)?),
             revision,
-            halted,
+            halts: wanted.clone(),
         })
     }
 }
 
-/// Returns the revision of the same policy halted or resumed, or `None` if it would be too long.
-pub(crate) fn toggled_revision(revision: &str, halted: bool) -> Option<Revision> {
-    let (added, removed) = match halted {
-        true => (HALTED, RESUMED),
-        false => (RESUMED, HALTED),
-    };
-    let before = revision.strip_suffix(removed).and_then(Revision::from_name);
-    before.or_else(|| Revision::from_name(&[revision, added].concat()))
+/// Returns the names of a policy's rollouts, in order.
+pub(crate) fn rollout_names(text: &str) -> Vec<String> {
+    let rollouts = Fields::read(text).map_or(Vec::new(), |fields| fields.rollouts());
+    rollouts.into_iter().map(|rollout| rollout.name).collect()
+}
+
+fn word(halted: bool) -> &'static str {
+    match halted {
+        true => "true",
+        false => "false",
+    }
+}
+
+/// Replaces parts of a text.
+fn edited(text: &str, mut edits: Vec<(Range<usize>, String)>) -> Result<String, NotAPolicy> {
+    edits.sort_by_key(|(span, _)| span.start);
+    let mut edited = String::with_capacity(text.len().saturating_add(100));
+    let mut taken = 0;
+    for (span, value) in edits {
+        edited.push_str(text.get(taken..span.start).ok_or(NotAPolicy)?);
+        edited.push_str(&value);
+        taken = span.end;
+    }
+    edited.push_str(text.get(taken..).ok_or(NotAPolicy)?);
+    Ok(edited)
+}
+
+/// Returns the position of a part of a text.
+fn span(text: &str, part: &str) -> Option<Range<usize>> {
+    let start = part.as_ptr().addr().checked_sub(text.as_ptr().addr())?;
+    Some(start..start.saturating_add(part.len()))
+}
+
+/// A rollout of a policy.
+struct Rollout<'p> {
+    name: String,
+    raw: &'p str,
+    fields: Fields<'p>,
 }
 
 /// The fields of a policy in order, with unparsed values.
@@ -87,36 +126,50 @@ impl<'p> Fields<'p> {
         field.map(|(_, value)| value.get())
     }
 
-    /// Returns the position of a field's value in the text.
-    fn span(&self, text: &str, name: &str) -> Option<Range<usize>> {
-        let raw = self.raw(name)?;
-        let start = raw.as_ptr().addr().checked_sub(text.as_ptr().addr())?;
-        Some(start..start.saturating_add(raw.len()))
+    /// Returns the edit that gives a field of an object a new value. A new field comes first.
+    fn edit(
+        &self,
+        text: &str,
+        object: &str,
+        name: &str,
+        value: &str,
+    ) -> Result<(Range<usize>, String), NotAPolicy> {
+        if let Some(raw) = self.raw(name) {
+            return Ok((span(text, raw).ok_or(NotAPolicy)?, value.to_owned()));
+        }
+        let start = span(text, object).ok_or(NotAPolicy)?.start;
+        let brace = object.find('{').ok_or(NotAPolicy)?;
+        let first = start.saturating_add(brace).saturating_add(1);
+        Ok((first..first, format!("\"{name}\":{value},")))
     }
 
-    /// Returns the text with new values for these top-level fields. A new field comes first.
-    fn with(&self, text: &str, new: [(&str, &str); 2]) -> Result<String, NotAPolicy> {
-        let first = text.find('{').ok_or(NotAPolicy)?.saturating_add(1);
-        let mut edits: Vec<(Range<usize>, String)> = Vec::new();
-        for (name, value) in new {
-            edits.push(match self.span(text, name) {
-                Some(span) => (span, value.to_owned()),
-                None => (first..first, format!("\"{name}\":{value},")),
-            });
-        }
-        edits.sort_by_key(|(span, _)| span.start);
-        let mut edited = String::with_capacity(text.len().saturating_add(100));
-        let mut taken = 0;
-        for (span, value) in edits {
-            edited.push_str(text.get(taken..span.start).ok_or(NotAPolicy)?);
-            edited.push_str(&value);
-            taken = span.end;
-        }
-        edited.push_str(text.get(taken..).ok_or(NotAPolicy)?);
-        Ok(edited)
+    /// Returns the rollouts that have a name. Others are not valid, so no proxy runs them.
+    fn rollouts(&self) -> Vec<Rollout<'p>> {
+        let rollouts = self.raw("rollouts").map(serde_json::from_str);
+        let rollouts: Vec<&RawValue> = rollouts.and_then(Result::ok).unwrap_or_default();
+        let named = rollouts.into_iter().filter_map(|rollout| {
+            let raw = rollout.get();
+            let fields = Fields::read(raw).ok()?;
+            let name = serde_json::from_str(fields.raw("name")?).ok()?;
+            Some(Rollout { name, raw, fields })
+        });
+        named.collect()
     }
 
-    fn halted(&self) -> Result<bool, NotAPolicy> {
+    fn halts(&self, rollouts: &[Rollout<'p>]) -> Result<Halts, NotAPolicy> {
+        let mut halted = BTreeSet::new();
+        for rollout in rollouts {
+            if rollout.fields.is_halted()? {
+                halted.insert(rollout.name.clone());
+            }
+        }
+        Ok(Halts {
+            everyone: self.is_halted()?,
+            rollouts: halted,
+        })
+    }
+
+    fn is_halted(&self) -> Result<bool, NotAPolicy> {
         match self.raw("halted") {
             None | Some("false") => Ok(false),
             Some("true") => Ok(true),
@@ -165,9 +218,55 @@ struct Name<'p>(#[serde(borrow)] Cow<'p, str>);
 mod tests {
     use super::*;
 
+    fn with(text: &str, everyone: bool, rollouts: &[&str]) -> Result<(String, String), NotAPolicy> {
+        let halts = Halts {
+            everyone,
+            rollouts: rollouts.iter().map(|name| (*name).to_owned()).collect(),
+        };
+        let text = PolicyText::with_halts(text, &halts)?;
+        Ok((text.text.to_string(), text.revision.to_string()))
+    }
+
+    /// Also checks that the text has the halts that it was given.
     fn halted(text: &str, halted: bool) -> (String, String) {
-        let text = PolicyText::with_halted(text, halted).unwrap();
-        (text.text.to_string(), text.revision.to_string())
+        let (text, revision) = with(text, halted, &[]).unwrap();
+        let read = PolicyText::read(&text).unwrap();
+        assert_eq!(
+            (read.halts.everyone, read.revision.as_str()),
+            (halted, &*revision)
+        );
+        (text, revision)
+    }
+
+    #[test]
+    fn a_rollout_is_halted_and_resumed_and_nothing_else_changes() {
+        let policy = "{\"revision\": \"r\", \"rollouts\": [ { \"name\" : \"a\" },\n\t{\"x\": {\"name\": \"a\"}, \"halted\" : false, \"name\": \"b\"}]}";
+        let (text, revision) = with(policy, false, &["a"]).unwrap();
+        let expected = policy
+            .replace("[ { ", "[ {\"halted\":true, ")
+            .replace("\"r\"", "\"r+halted.a\"");
+        assert_eq!((&text, &*revision), (&expected, "r+halted.a"));
+        let (text, revision) = with(policy, true, &["a", "b"]).unwrap();
+        let expected = policy
+            .replace("[ { ", "[ {\"halted\":true, ")
+            .replace(": false", ": true")
+            .replace("\"r\"", "\"r-halted+halted.a.b\"")
+            .replacen('{', "{\"halted\":true,", 1);
+        assert_eq!((&text, &*revision), (&expected, "r-halted+halted.a.b"));
+        let read = PolicyText::read(&text).unwrap();
+        assert_eq!(
+            read.halts.rollouts.into_iter().collect::<Vec<_>>(),
+            ["a", "b"]
+        );
+        // Back, from the text alone.
+        assert_eq!(with(&text, false, &["b"]).unwrap().1, "r+halted.b");
+        assert_eq!(with(&text, false, &[]).unwrap().1, "r");
+        assert_eq!(
+            with(policy, false, &[]).unwrap(),
+            (policy.into(), "r".into())
+        );
+        assert_eq!(with(policy, false, &["c"]), Err(NotAPolicy));
+        assert_eq!(rollout_names(policy), ["a", "b"]);
     }
 
     #[test]
@@ -229,14 +328,11 @@ mod tests {
             r#"{"halted": 1}"#,
             r#"{"revision": 7}"#,
             r#"{"revision": "a b"}"#,
+            r#"{"rollouts": [{"name": "a", "halted": 1}]}"#,
         ] {
-            assert_eq!(
-                PolicyText::with_halted(text, true),
-                Err(NotAPolicy),
-                "{text}"
-            );
+            assert_eq!(with(text, true, &[]), Err(NotAPolicy), "{text}");
         }
         // Not a policy, but valid JSON.
-        assert_eq!(PolicyText::with_halted("{}", true), Err(NotAPolicy));
+        assert_eq!(with("{}", true, &[]), Err(NotAPolicy));
     }
 }

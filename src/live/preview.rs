@@ -1,9 +1,12 @@
 //! Previews a change.
 
+use std::collections::BTreeSet;
+
 use crate::change::Author;
 use crate::directory::{Directory, FolderState};
 use crate::error::Error;
 use crate::filter_file::fingerprint;
+use crate::halts::Halts;
 use crate::intent::{Intent, PlannedChange};
 use crate::policy_text::PolicyText;
 
@@ -31,6 +34,8 @@ pub struct PolicySnapshot {
     pub number: u64,
     /// Whether everyone is on v1.
     pub halted: bool,
+    /// The rollouts that are halted by themselves.
+    pub halted_rollouts: BTreeSet<String>,
     /// Whether `filter.json` has it. Otherwise it comes from the history.
     pub is_in_place: bool,
 }
@@ -52,23 +57,24 @@ impl Directory {
             is_unchanged,
             ..
         } = step;
-        let version = |base: &str, halted, is_in_place| -> Result<PolicySnapshot, Error> {
-            let text = PolicyText::with_halted(base, halted).map_err(|_| Error::NotAPolicy)?;
+        let version = |base: &str, halts: &Halts, is_in_place| -> Result<PolicySnapshot, Error> {
+            let text = PolicyText::with_halts(base, halts).map_err(|_| Error::NotAPolicy)?;
             Ok(PolicySnapshot {
                 number: text.revision.number(),
                 revision: text.revision.to_string(),
                 policy: text.text.into_owned(),
-                halted,
+                halted: text.halts.everyone,
+                halted_rollouts: text.halts.rollouts,
                 is_in_place,
             })
         };
         let before = current.map(|current| {
-            let halted = current.entry.halted;
-            version(&current.base, halted, current.is_in_place)
+            let halts = current.entry.halts();
+            version(&current.base, &halts, current.is_in_place)
         });
         Ok(Preview {
             before: before.transpose()?,
-            after: version(&base, entry.halted, is_unchanged)?,
+            after: version(&base, &entry.halts(), is_unchanged)?,
             is_unchanged,
             file,
         })

@@ -10,7 +10,7 @@ use turnout_core::{
 use turnout_live::{Intent, PluginOverrides, check_wasm};
 
 use crate::support::account_file_access::RootOptions;
-use crate::support::change_options::{Options, Review};
+use crate::support::change_options::{Options, Resume, Review};
 use crate::support::exit::{Exit, refuse};
 use crate::support::headers_arg;
 use crate::support::inbound_arg::InboundArg;
@@ -27,7 +27,8 @@ use crate::support::{
 /// atomically, and records in FOLDER/history who made the change and why. With --admin it first checks that
 /// each proxy will receive the change, and then waits until each proxy runs the policy or has refused it. If
 /// every proxy refuses the policy, the previous one is restored. While the folder is halted, the new policy
-/// is halted too; --resume lifts the halt.
+/// is halted too; --resume lifts the halt. A rollout that is halted by itself stays halted too, and a policy
+/// without that rollout is refused; --resume-rollout lifts that halt.
 #[derive(Args)]
 #[command(after_help = "Exit codes:
   0  the policy is written, and every proxy that was asked runs it
@@ -70,9 +71,8 @@ pub(crate) struct Arguments {
     /// Default: the value in use, or 67108864 (64 MiB) with the first policy.
     #[arg(long, value_name = "BYTES", value_parser = max_held_bytes_arg::parser())]
     max_held_bytes: Option<MaxHeldBytes>,
-    /// Lift the halt, if there is one.
-    #[arg(long)]
-    resume: bool,
+    #[command(flatten)]
+    resume: Resume,
     #[command(flatten)]
     review: Review,
     /// Write nothing if the policy has a warning.
@@ -106,7 +106,7 @@ pub(crate) fn run(arguments: &Arguments) -> Exit {
     let intent = Intent::Apply {
         policy: &policy,
         given,
-        lifts_halt: arguments.resume,
+        lifts: arguments.resume.lifts(),
     };
     arguments.options.carry_out(&intent, &arguments.review)
 }

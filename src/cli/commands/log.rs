@@ -86,9 +86,12 @@ fn as_text(log: &HistoryLog) -> String {
 
 fn cells(row: &LogRow) -> [String; 7] {
     let entry = &row.entry;
-    let what = match (entry.action, entry.back_to) {
-        (Action::Rollback, Some(to)) => format!("rollback to {to}"),
-        (what, _) => what.to_string(),
+    let what = match (entry.action, entry.back_to, &entry.rollout) {
+        (Action::Rollback, Some(to), _) => format!("rollback to {to}"),
+        (Action::Halt | Action::Resume, _, Some(rollout)) => {
+            format!("{} {}", entry.action, escape_for_terminal(rollout))
+        }
+        (what, ..) => what.to_string(),
     };
     let mark = if row.is_in_place { "*" } else { "" };
     [
@@ -143,10 +146,12 @@ fn entry_as_json(row: &LogRow) -> Value {
         "when": entry.when,
         "who": entry.who,
         "action": entry.action.as_str(),
+        "rollout": entry.rollout,
         "why": entry.why,
         "revision": entry.revision,
         "number": entry.number,
         "halted": entry.halted,
+        "halted_rollouts": entry.halted_rollouts,
         "wasm": entry.wasm,
         "inbound": entry.inbound,
         "headers": entry.headers.words().collect::<Vec<_>>(),

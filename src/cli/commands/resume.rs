@@ -8,8 +8,9 @@ use crate::support::exit::Exit;
 
 /// Lift a halt.
 ///
-/// Restores the policy that was halted, and prints what changes. To return to the policy before the halted one
-/// instead, use `turnout rollback --resume`, and do not resume first.
+/// Restores the policy that was halted, and prints what changes. Without --rollout, lifts the halt of everyone;
+/// a rollout that is halted by itself stays halted. With --rollout, lifts the halt of that rollout alone. To
+/// return to the policy before the halted one instead, use `turnout rollback --resume`, and do not resume first.
 #[derive(Args)]
 #[command(after_help = "Exit codes:
   0  the policy is written, and every proxy that was asked runs it
@@ -18,17 +19,22 @@ use crate::support::exit::Exit;
      --forbid or --max-new
   2  nothing is written: an option has an error, or a proxy would not receive the change
 
-Example:
-  turnout resume --dir /etc/envoy/turnout --why \"v2 is fixed\"")]
+Examples:
+  turnout resume --dir /etc/envoy/turnout --why \"v2 is fixed\"
+  turnout resume --dir /etc/envoy/turnout --rollout chat-users --why \"v2 is fixed\"")]
 pub(crate) struct Arguments {
     #[command(flatten)]
     options: Options,
+    /// The rollout whose halt to lift. Default: the halt of everyone.
+    #[arg(long, value_name = "NAME")]
+    rollout: Option<String>,
     #[command(flatten)]
     review: Review,
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Exit {
-    arguments
-        .options
-        .carry_out(&Intent::Resume, &arguments.review)
+    let intent = Intent::Resume {
+        rollout: arguments.rollout.as_deref(),
+    };
+    arguments.options.carry_out(&intent, &arguments.review)
 }

@@ -3,14 +3,14 @@
 use clap::Args;
 use turnout_live::{Intent, Target};
 
-use crate::support::change_options::{Options, Review};
+use crate::support::change_options::{Options, Resume, Review};
 use crate::support::exit::Exit;
 
 /// Return to an earlier policy.
 ///
 /// Each rollback goes back one more policy, and skips those that proxies refused. A halt stays: after
 /// `apply A`, `apply B` and `halt`, a rollback restores A, halted; with --resume it restores A and lifts the
-/// halt. Prints what changes.
+/// halt. The same holds for a halted rollout and --resume-rollout. Prints what changes.
 #[derive(Args)]
 #[command(after_help = "Exit codes:
   0  the policy is written, and every proxy that was asked runs it
@@ -28,9 +28,8 @@ pub(crate) struct Arguments {
     /// The entry of `turnout log`, or the revision, to return to. Default: the policy before the active one.
     #[arg(long, value_name = "ENTRY|REVISION")]
     to: Option<String>,
-    /// Lift the halt, if there is one.
-    #[arg(long)]
-    resume: bool,
+    #[command(flatten)]
+    resume: Resume,
     #[command(flatten)]
     review: Review,
 }
@@ -42,7 +41,7 @@ pub(crate) fn run(arguments: &Arguments) -> Exit {
     };
     let intent = Intent::Rollback {
         target: &target,
-        lifts_halt: arguments.resume,
+        lifts: arguments.resume.lifts(),
     };
     arguments.options.carry_out(&intent, &arguments.review)
 }

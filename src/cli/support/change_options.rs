@@ -9,7 +9,8 @@ use std::time::{Duration, Instant};
 use clap::Args;
 use turnout_core::lint::ProxyRoutes;
 use turnout_live::{
-    Author, Change, Directory, Error, Intent, Outcome, Preview, Proxies, Readiness, outcome,
+    Author, Change, Directory, Error, Intent, LiftedHalts, Outcome, Preview, Proxies, Readiness,
+    outcome,
 };
 
 use crate::support::account_file_access::LineOptions;
@@ -75,6 +76,26 @@ pub(crate) struct Review {
     unready_ok: bool,
 }
 
+/// The arguments that lift halts together with a change.
+#[derive(Args)]
+pub(crate) struct Resume {
+    /// Lift the halt of everyone, if there is one.
+    #[arg(long)]
+    resume: bool,
+    /// Lift the halt of this rollout, if there is one. May be repeated.
+    #[arg(long, value_name = "NAME")]
+    resume_rollout: Vec<String>,
+}
+
+impl Resume {
+    pub(crate) fn lifts(&self) -> LiftedHalts<'_> {
+        LiftedHalts {
+            everyone: self.resume,
+            rollouts: &self.resume_rollout,
+        }
+    }
+}
+
 /// Why the review stopped a change.
 enum Stop {
     /// The reason has been printed.
@@ -134,8 +155,8 @@ impl Options {
     }
 
     /// Halts without a review: writes the file first, and then asks the proxies.
-    pub(crate) fn halt(&self) -> Exit {
-        let halted = self.try_carry_out(&Intent::Halt, None);
+    pub(crate) fn halt(&self, rollout: Option<&str>) -> Exit {
+        let halted = self.try_carry_out(&Intent::Halt { rollout }, None);
         halted.unwrap_or_else(|error| refuse(&error))
     }
 
@@ -190,7 +211,11 @@ impl Options {
         }
         let report = ChangeReport {
             filter: text_io::name_of(&directory.filter()),
-            is_halt: matches!(intent, Intent::Halt),
+            is_resume: matches!(intent, Intent::Resume { .. }),
+            halted: match intent {
+                Intent::Halt { rollout } => Some(*rollout),
+                _ => None,
+            },
             timeout: self.timeout,
             changes: changes.as_ref().filter(|_| !change.is_unchanged),
             change: &change,

@@ -6,8 +6,8 @@ use std::path::Path;
 use proptest::prelude::*;
 
 use super::model::{
-    Command, Expected, Model, active_policy, author, carry_out, check, check_after, commands,
-    filter, folder, is_halted, is_unsettled, target, wanted,
+    Command, Expected, Model, active_policy, are_kept, author, carry_out, check, check_after,
+    commands, filter, folder, halts, is_unsettled, target, wanted,
 };
 use crate::Outcome;
 use crate::failpoint::{self, Fault};
@@ -42,7 +42,7 @@ proptest! {
         let to = target(&model, command);
         prop_assume!(!matches!(command, Command::To(_)) || to.is_some());
         let old_file = filter(&directory);
-        let was_halted = is_halted(&directory);
+        let kept = command.keeps(&halts(&directory));
         let mut new = model.clone();
         new.is_unsettled = is_unsettled(&directory);
         let expected = new.expect(
@@ -55,9 +55,7 @@ proptest! {
         );
         let (was_killed, _) = failpoint::with(Fault::Killed(step), || carry_out(&directory, command, to));
 
-        if was_halted && !command.resumes() {
-            prop_assert!(is_halted(&directory), "{:?} ends a halt", command);
-        }
+        prop_assert!(are_kept(&directory, &kept), "{:?} ends a halt", command);
         let is_old = filter(&directory) == old_file;
         if !is_old {
             prop_assert_eq!(active_policy(&directory), wanted(&new.stack));
@@ -68,12 +66,18 @@ proptest! {
             if !is_refused {
                 model.stack.clone_from(&new.stack);
             } else if model.stack.is_empty() {
-                model.left_halted = new.is_halted();
+                model.left_halts = new.halts();
             }
             if let Some(row) = newest.rows.first().filter(|row| row.is_in_place && !is_refused) {
                 model.entries.insert(row.entry.sequence, model.stack.clone());
             }
-        } else if !was_killed && matches!(command, Command::Rollback | Command::RollbackAndResume | Command::To(_)) {
+        } else if !was_killed && matches!(
+            command,
+            Command::Rollback
+                | Command::RollbackAndResume
+                | Command::RollbackAndResumeRollout(_)
+                | Command::To(_)
+        ) {
             prop_assert_ne!(expected, Expected::Changed);
         }
         for command in &after {
@@ -89,7 +93,7 @@ proptest! {
     #[test]
     fn on_a_full_disk_a_command_happens_completely_or_not_at_all(
         before in commands(),
-        command in 0_usize..5,
+        command in 0_usize..7,
         step in 0_usize..12,
     ) {
         let (folder, directory) = folder();
@@ -103,6 +107,8 @@ proptest! {
             Command::Halt,
             Command::Resume,
             Command::Rollback,
+            Command::HaltRollout("a"),
+            Command::ResumeRollout("a"),
         ][command].clone();
         let old = filter(&directory);
         let mut new = model.clone();

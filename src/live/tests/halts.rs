@@ -5,8 +5,14 @@ use std::path::Path;
 
 use serde_json::Value;
 
+use super::model;
 use super::{WASM, active_policy, apply, assert_halts, author, folder, history, policy};
-use crate::{Change, Directory, Error, Intent, Outcome, PluginOverrides, Target};
+use crate::{Change, Directory, Error, Intent, LiftedHalts, Outcome, PluginOverrides, Target};
+
+const RESUME: LiftedHalts<'static> = LiftedHalts {
+    everyone: true,
+    rollouts: &[],
+};
 
 /// Only one proxy was asked, and others may have accepted the halt.
 #[test]
@@ -43,25 +49,28 @@ fn after(directory: &Directory, change: impl FnOnce(&Directory) -> Result<Change
     active_policy(directory)
 }
 
-/// All ways in which a folder can lose information about a halt.
-#[test]
-fn lost_files_do_not_end_a_halt() {
+type Damage = (&'static str, Box<dyn Fn(&Directory)>);
+
+/// All ways in which a folder can lose information about a halt, which is its third entry.
+fn damages() -> Vec<Damage> {
     let entry =
         |directory: &Directory, number: u64| history(directory).join(format!("{number:06}.json"));
     let lose = |path: &Path| fs::remove_file(path).expect("gone");
     let garble = |path: &Path| fs::write(path, "{").expect("a file");
-    type Damage<'a> = (&'a str, Box<dyn Fn(&Directory) + 'a>);
-    let damages: Vec<Damage<'_>> = vec![
+    vec![
         ("nothing", Box::new(|_| ())),
-        ("the file", Box::new(|d| lose(&d.filter()))),
-        ("the file is garbage", Box::new(|d| garble(&d.filter()))),
+        ("the file", Box::new(move |d| lose(&d.filter()))),
+        (
+            "the file is garbage",
+            Box::new(move |d| garble(&d.filter())),
+        ),
         (
             "the file is empty",
-            Box::new(|d| fs::write(d.filter(), "").expect("a file")),
+            Box::new(move |d| fs::write(d.filter(), "").expect("a file")),
         ),
         (
             "the file is cut off, and the entry of the halt is gone",
-            Box::new(|d| {
+            Box::new(move |d| {
                 let text = fs::read(d.filter()).expect("a file");
                 fs::write(d.filter(), text.get(..100).expect("long")).expect("a file");
                 lose(&entry(d, 3));
@@ -69,33 +78,39 @@ fn lost_files_do_not_end_a_halt() {
         ),
         (
             "the file, and the entry of the halt is garbage",
-            Box::new(|d| {
+            Box::new(move |d| {
                 lose(&d.filter());
                 garble(&entry(d, 3));
             }),
         ),
         (
             "the file is garbage and the history is gone",
-            Box::new(|d| {
+            Box::new(move |d| {
                 garble(&d.filter());
                 fs::remove_dir_all(history(d)).expect("gone");
             }),
         ),
         (
             "the history",
-            Box::new(|d| fs::remove_dir_all(history(d)).expect("gone")),
+            Box::new(move |d| fs::remove_dir_all(history(d)).expect("gone")),
         ),
         (
             "the entry of the halt says that it does not halt",
-            Box::new(|d| {
-                let text = fs::read_to_string(entry(d, 3)).expect("an entry");
-                let lie = text.replace("\"halted\": true", "\"halted\": false");
-                fs::write(entry(d, 3), lie).expect("a file");
+            Box::new(move |d| {
+                let text = fs::read(entry(d, 3)).expect("an entry");
+                let mut lie: Value = serde_json::from_slice(&text).expect("JSON");
+                lie["halted"] = false.into();
+                lie["halted_rollouts"] = Value::Array(Vec::new());
+                fs::write(entry(d, 3), lie.to_string()).expect("a file");
                 lose(&d.filter());
             }),
         ),
-    ];
-    for (what, damage) in &damages {
+    ]
+}
+
+#[test]
+fn lost_files_do_not_end_a_halt() {
+    for (what, damage) in &damages() {
         let halted = || {
             let (folder, directory) = folder();
             apply(&directory, "a", Outcome::Accepted);
@@ -117,7 +132,7 @@ fn lost_files_do_not_end_a_halt() {
         let intent = Intent::Apply {
             policy: &policy,
             given: WASM,
-            lifts_halt: true,
+            lifts: RESUME,
         };
         let now = after(&directory, |d| d.change(&intent, &author(), None));
         assert_eq!(
@@ -130,6 +145,40 @@ fn lost_files_do_not_end_a_halt() {
             assert!(change.entry.halted, "{what}");
             assert_eq!(active_policy(&directory)["halted"], true, "{what}");
         }
+    }
+}
+
+/// It may become a halt of everyone.
+#[test]
+fn lost_files_do_not_end_a_halt_of_a_rollout() {
+    for (what, damage) in &damages() {
+        let (_folder, directory) = model::folder();
+        for number in [3, 0] {
+            let policy = model::policy(number);
+            let intent = Intent::Apply {
+                policy: &policy,
+                given: model::overrides(number),
+                lifts: LiftedHalts {
+                    everyone: number == 0,
+                    rollouts: &[],
+                },
+            };
+            directory.change(&intent, &author(), None).expect("written");
+        }
+        let halt = Intent::Halt { rollout: Some("a") };
+        directory.change(&halt, &author(), None).expect("halted");
+        damage(&directory);
+        directory
+            .apply(&model::policy(2), model::overrides(2), &author())
+            .expect("written");
+        let halts = model::halts(&directory);
+        assert!(
+            halts.everyone || halts.rollouts.contains("a"),
+            "{what}: {halts:?}"
+        );
+        // Also if the next command is another halt.
+        let all = directory.halt(&author()).expect("halted");
+        assert!(all.entry.halted, "{what}");
     }
 }
 
@@ -149,7 +198,7 @@ fn damage_does_not_halt_a_folder_that_was_not_halted() {
         let change = directory
             .apply(&policy("c"), WASM, &author())
             .expect("written");
-        assert!(!change.keeps_halt && !change.entry.halted);
+        assert!(!change.keeps.everyone && !change.entry.halted);
     }
 }
 
@@ -162,7 +211,7 @@ fn a_halt_between_preview_and_change_is_seen() {
     let intent = Intent::Apply {
         policy: &policy,
         given: WASM,
-        lifts_halt: false,
+        lifts: LiftedHalts::default(),
     };
     let preview = directory.preview(&intent, &author()).expect("a preview");
     assert!(!preview.after.halted);
@@ -179,7 +228,7 @@ fn a_halt_between_preview_and_change_is_seen() {
     let change = directory
         .change(&intent, &author(), Some(&preview))
         .expect("written");
-    assert!(change.keeps_halt);
+    assert!(change.keeps.everyone);
     let text: Value = serde_json::from_str(&preview.after.policy).expect("JSON");
     assert_eq!(active_policy(&directory), text);
 }
@@ -193,7 +242,7 @@ fn a_policy_that_halts_itself_contradicts_resume() {
     let intent = Intent::Apply {
         policy: &policy,
         given: WASM,
-        lifts_halt: true,
+        lifts: RESUME,
     };
     let refused = directory.change(&intent, &author(), None);
     assert!(matches!(refused, Err(Error::HaltsItself)), "{refused:?}");
@@ -201,7 +250,7 @@ fn a_policy_that_halts_itself_contradicts_resume() {
     assert_halts(&directory, "a-halted");
     let change = directory.apply(&policy, WASM, &author()).expect("written");
     assert_eq!(
-        (change.entry.revision.as_str(), change.keeps_halt),
+        (change.entry.revision.as_str(), change.keeps.everyone),
         ("b", false)
     );
 }

@@ -26,7 +26,7 @@ fn the_history_is_bounded_and_a_rollback_stays_possible() {
     assert_eq!(files.count(), 3 + 1 + 2);
     let back = directory.rollback(&Target::Before, &author).expect("back");
     assert_eq!(back.entry.revision, "p0");
-    assert!(!back.entry.halted && !back.keeps_halt);
+    assert!(!back.entry.halted && !back.keeps.everyone);
     let none = directory.rollback(&Target::Before, &author);
     assert!(
         matches!(none, Err(Error::NoEarlierPolicy { .. })),

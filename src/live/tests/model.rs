@@ -1,25 +1,53 @@
-//! The folder, compared with a simple model: a stack of policies, each halted or not.
+//! The folder, compared with a simple model: a stack of policies, each with what it halts.
 
 use std::collections::BTreeMap;
 use std::fs;
 
 use proptest::prelude::*;
+use serde_json::Value;
 use tempfile::TempDir;
 use turnout_core::{EmittedHeaders, RecordLevel, Time};
 
 use crate::policy_text::PolicyText;
-use crate::{Action, Author, Change, Directory, Error, Intent, Outcome, PluginOverrides, Target};
+use crate::{
+    Action, Author, Change, Directory, Error, Halts, Intent, LiftedHalts, Outcome, PluginOverrides,
+    Target,
+};
 
 pub(super) const POLICIES: usize = 4;
 
-/// The last policy has `"halted": true`.
-pub(super) fn policy(number: usize) -> String {
-    let halted = match number {
-        3 => r#" "halted": true,"#,
-        _ => "",
+/// The names of the rollouts. Policy 1 has only the first one.
+const ROLLOUTS: [&str; 2] = ["a", "b"];
+
+fn rollouts(number: usize) -> &'static [&'static str] {
+    match number {
+        1 => &["a"],
+        _ => &ROLLOUTS,
+    }
+}
+
+/// What a policy halts itself: policy 2 halts a rollout, and policy 3 everyone.
+fn own_halts(number: usize) -> Halts {
+    let mut halts = Halts {
+        everyone: number == 3,
+        ..Halts::default()
     };
+    if number == 2 {
+        halts.rollouts.insert("b".into());
+    }
+    halts
+}
+
+pub(super) fn policy(number: usize) -> String {
+    let own = own_halts(number);
+    let halted = |is_halted| if is_halted { r#" "halted": true,"# } else { "" };
+    let rollouts = rollouts(number).iter().map(|name| {
+        let halted = halted(own.rollouts.contains(*name));
+        format!(r#"{{ "name": "{name}",{halted} "v1": "c-v1", "v2": "c-v2", "mode": "on", "match": {{ "path": {{ "prefix": "/{name}/" }} }} }}"#)
+    });
+    let (rollouts, halted) = (rollouts.collect::<Vec<_>>().join(","), halted(own.everyone));
     format!(
-        r#"{{"revision":"p{number}",{halted} "version": 1, "account": {{ "from": [{{ "header": "a" }}], "format": "sid" }}, "rollouts": []}}"#
+        r#"{{"revision":"p{number}",{halted} "version": 1, "account": {{ "from": [{{ "header": "a" }}], "format": "sid" }}, "rollouts": [{rollouts}]}}"#
     )
 }
 
@@ -72,14 +100,42 @@ pub(super) enum Command {
     ApplyAndResume(usize),
     /// As `Rollback`, with `--resume`.
     RollbackAndResume,
+    HaltRollout(&'static str),
+    ResumeRollout(&'static str),
+    /// As `Apply`, with `--resume-rollout`.
+    ApplyAndResumeRollout(usize, &'static str),
+    /// As `Rollback`, with `--resume-rollout`.
+    RollbackAndResumeRollout(&'static str),
 }
 
 impl Command {
-    /// Whether the command ends a halt.
-    pub(super) fn resumes(&self) -> bool {
-        use Command::{ApplyAndResume, Resume, RollbackAndResume};
-        matches!(self, Resume | ApplyAndResume(_) | RollbackAndResume)
+    /// Whether the command ends the halt of everyone, and of which rollouts it ends the halt.
+    fn resumes(&self) -> (bool, Vec<String>) {
+        use Command::{
+            ApplyAndResume, ApplyAndResumeRollout, Resume, ResumeRollout, RollbackAndResume,
+            RollbackAndResumeRollout,
+        };
+        match self {
+            Resume | ApplyAndResume(_) | RollbackAndResume => (true, Vec::new()),
+            ResumeRollout(name)
+            | ApplyAndResumeRollout(_, name)
+            | RollbackAndResumeRollout(name) => (false, vec![(*name).to_owned()]),
+            _ => (false, Vec::new()),
+        }
     }
+
+    /// Returns what stays halted after the command.
+    pub(super) fn keeps(&self, halts: &Halts) -> Halts {
+        let (everyone, rollouts) = self.resumes();
+        let mut kept = halts.clone();
+        kept.everyone &= !everyone;
+        kept.rollouts.retain(|name| !rollouts.contains(name));
+        kept
+    }
+}
+
+fn rollout() -> impl Strategy<Value = &'static str> {
+    prop::sample::select(ROLLOUTS.to_vec())
 }
 
 pub(super) fn commands() -> impl Strategy<Value = Vec<Command>> {
@@ -92,18 +148,23 @@ pub(super) fn commands() -> impl Strategy<Value = Vec<Command>> {
         1 => any::<prop::sample::Index>().prop_map(Command::To),
         1 => (0..POLICIES).prop_map(Command::ApplyAndResume),
         1 => Just(Command::RollbackAndResume),
+        3 => rollout().prop_map(Command::HaltRollout),
+        2 => rollout().prop_map(Command::ResumeRollout),
+        1 => (0..POLICIES, rollout())
+            .prop_map(|(number, name)| Command::ApplyAndResumeRollout(number, name)),
+        1 => rollout().prop_map(Command::RollbackAndResumeRollout),
     ];
     prop::collection::vec(command, 1..12)
 }
 
 /// The policies that were active, the current one last.
-pub(super) type Stack = Vec<(usize, bool)>;
+pub(super) type Stack = Vec<(usize, Halts)>;
 
 #[derive(Clone, Debug, Default)]
 pub(super) struct Model {
     pub(super) stack: Stack,
-    /// Without any active policy so far: the file that proxies rejected halts.
-    pub(super) left_halted: bool,
+    /// Without any active policy so far: what the file that proxies rejected halts.
+    pub(super) left_halts: Halts,
     /// Proxies may still reject the active policy.
     pub(super) is_unsettled: bool,
     /// The stack after each entry that was not rejected.
@@ -118,74 +179,146 @@ pub(super) enum Expected {
     NoActivePolicy,
     NoEarlierPolicy,
     HaltsItself,
+    RolloutHaltsItself,
+    UnknownRollout,
+    LosesHalts,
 }
 
 impl Model {
-    pub(super) fn is_halted(&self) -> bool {
-        self.stack
-            .last()
-            .map_or(self.left_halted, |(_, halted)| *halted)
+    pub(super) fn halts(&self) -> Halts {
+        let top = self.stack.last();
+        top.map_or_else(|| self.left_halts.clone(), |(_, halts)| halts.clone())
     }
 
     pub(super) fn expect(&mut self, command: &Command, to: Option<u64>) -> Expected {
-        let keeps_halt = self.is_halted() && !command.resumes();
-        let own = |number: usize| (number, number == 3 || keeps_halt);
-        let top = self.stack.last().copied();
+        let keeps = command.keeps(&self.halts());
         match command {
-            Command::ApplyAndResume(3) => return Expected::HaltsItself,
-            Command::Apply(number) | Command::Refused(number) | Command::ApplyAndResume(number)
-                if top == Some(own(*number)) =>
-            {
-                return Expected::Already;
+            Command::Apply(number)
+            | Command::Refused(number)
+            | Command::ApplyAndResume(number)
+            | Command::ApplyAndResumeRollout(number, _) => {
+                self.expect_apply(*number, command, &keeps)
             }
-            Command::Refused(number) => {
-                if top.is_none() {
-                    self.left_halted = own(*number).1;
-                }
-                return Expected::Refused;
-            }
-            Command::Apply(number) | Command::ApplyAndResume(number) => {
-                if top.is_some_and(|(top, _)| top == *number) {
-                    self.stack.pop();
-                }
-                self.stack.push(own(*number));
-            }
-            Command::Halt | Command::Resume => {
-                let halted = matches!(command, Command::Halt);
-                match self.stack.last_mut() {
-                    None => return Expected::NoActivePolicy,
-                    // A policy that halts itself may still be rejected, a halt may not.
-                    Some((3, true)) if halted && self.is_unsettled => {}
-                    Some(top) if top.1 == halted => return Expected::Already,
-                    Some(top) => top.1 = halted,
-                }
-            }
-            Command::Rollback | Command::RollbackAndResume => {
+            Command::Halt
+            | Command::Resume
+            | Command::HaltRollout(_)
+            | Command::ResumeRollout(_) => self.expect_switch(command),
+            Command::Rollback
+            | Command::RollbackAndResume
+            | Command::RollbackAndResumeRollout(_) => {
+                let before = self.stack.clone();
                 match self.stack.len() {
                     0 => return Expected::NoActivePolicy,
                     1 => return Expected::NoEarlierPolicy,
                     _ => drop(self.stack.pop()),
                 }
-                self.turn_top(keeps_halt, command);
+                self.turn_top(before, command, &keeps)
             }
             Command::To(_) => {
                 let before = self.stack.clone();
                 self.stack.clone_from(&self.entries[&to.expect("an entry")]);
-                self.turn_top(keeps_halt, command);
-                if before.last() == self.stack.last() {
+                let expected = self.turn_top(before.clone(), command, &keeps);
+                if expected == Expected::Changed && self.stack.last() == before.last() {
                     self.stack = before;
                     return Expected::Already;
                 }
+                expected
             }
         }
+    }
+
+    fn expect_apply(&mut self, number: usize, command: &Command, keeps: &Halts) -> Expected {
+        let (everyone, rollouts) = command.resumes();
+        let own = own_halts(number);
+        if everyone && own.everyone {
+            return Expected::HaltsItself;
+        }
+        if rollouts.iter().any(|name| own.rollouts.contains(name)) {
+            return Expected::RolloutHaltsItself;
+        }
+        if let Some(expected) = self.refusal(number, command, keeps) {
+            return expected;
+        }
+        let state = (number, own.union(keeps));
+        if self.stack.last() == Some(&state) {
+            return Expected::Already;
+        }
+        if matches!(command, Command::Refused(_)) {
+            if self.stack.is_empty() {
+                self.left_halts = state.1;
+            }
+            return Expected::Refused;
+        }
+        if self.stack.last().is_some_and(|(top, _)| *top == number) {
+            self.stack.pop();
+        }
+        self.stack.push(state);
         Expected::Changed
     }
 
-    /// The target of a rollback is halted if it was halted then or if the folder is halted.
-    fn turn_top(&mut self, keeps_halt: bool, command: &Command) {
-        if let Some((_, halted)) = self.stack.last_mut() {
-            *halted = (*halted || keeps_halt) && !command.resumes();
+    /// Why a policy cannot become active: it has no rollout of a name that is resumed or stays halted.
+    fn refusal(&self, number: usize, command: &Command, keeps: &Halts) -> Option<Expected> {
+        let is_unknown = |name: &String| !rollouts(number).contains(&name.as_str());
+        let (_, resumed) = command.resumes();
+        let halted = self.halts().rollouts;
+        let mut resumed = resumed.iter().filter(|name| !halted.contains(*name));
+        if resumed.any(is_unknown) {
+            return Some(Expected::UnknownRollout);
         }
+        keeps
+            .rollouts
+            .iter()
+            .any(is_unknown)
+            .then_some(Expected::LosesHalts)
+    }
+
+    fn expect_switch(&mut self, command: &Command) -> Expected {
+        let Some((number, halts)) = self.stack.last_mut() else {
+            return Expected::NoActivePolicy;
+        };
+        let name = match command {
+            Command::HaltRollout(name) | Command::ResumeRollout(name) => Some(*name),
+            _ => None,
+        };
+        if name.is_some_and(|name| !rollouts(*number).contains(&name)) {
+            return Expected::UnknownRollout;
+        }
+        let is_halt = matches!(command, Command::Halt | Command::HaltRollout(_));
+        let mut wanted = command.keeps(halts);
+        let own = own_halts(*number);
+        let halts_itself = match name {
+            None => {
+                wanted.everyone |= is_halt;
+                own.everyone
+            }
+            Some(name) => {
+                if is_halt {
+                    wanted.rollouts.insert(name.into());
+                }
+                own.rollouts.contains(name)
+            }
+        };
+        // A policy that halts itself may still be rejected, a halt may not.
+        let may_be_removed = is_halt && halts_itself && self.is_unsettled;
+        if *halts == wanted && !may_be_removed {
+            return Expected::Already;
+        }
+        *halts = wanted;
+        Expected::Changed
+    }
+
+    /// The target of a rollback halts what it halted then and what is halted now.
+    fn turn_top(&mut self, before: Stack, command: &Command, keeps: &Halts) -> Expected {
+        let (number, halts) = self.stack.last().expect("a policy").clone();
+        self.stack.pop();
+        let stack = std::mem::replace(&mut self.stack, before);
+        if let Some(expected) = self.refusal(number, command, keeps) {
+            return expected;
+        }
+        self.stack = stack;
+        self.stack
+            .push((number, command.keeps(&halts).union(keeps)));
+        Expected::Changed
     }
 }
 
@@ -203,6 +336,9 @@ pub(super) fn carry_out(
     to: Option<u64>,
 ) -> Result<Change, Error> {
     let author = author();
+    let (everyone, rollouts) = command.resumes();
+    let rollouts = &*rollouts;
+    let lifts = LiftedHalts { everyone, rollouts };
     match command {
         Command::Apply(number) => directory.apply(&policy(*number), overrides(*number), &author),
         Command::Refused(number) => {
@@ -215,23 +351,26 @@ pub(super) fn carry_out(
         }
         Command::Halt => directory.halt(&author),
         Command::Resume => directory.resume(&author),
-        Command::ApplyAndResume(number) => directory.change(
-            &Intent::Apply {
+        Command::HaltRollout(name) => {
+            let rollout = Some(*name);
+            directory.change(&Intent::Halt { rollout }, &author, None)
+        }
+        Command::ResumeRollout(name) => {
+            let rollout = Some(*name);
+            directory.change(&Intent::Resume { rollout }, &author, None)
+        }
+        Command::ApplyAndResume(number) | Command::ApplyAndResumeRollout(number, _) => {
+            let intent = Intent::Apply {
                 policy: &policy(*number),
                 given: overrides(*number),
-                lifts_halt: true,
-            },
-            &author,
-            None,
-        ),
-        Command::RollbackAndResume => directory.change(
-            &Intent::Rollback {
-                target: &Target::Before,
-                lifts_halt: true,
-            },
-            &author,
-            None,
-        ),
+                lifts,
+            };
+            directory.change(&intent, &author, None)
+        }
+        Command::RollbackAndResume | Command::RollbackAndResumeRollout(_) => {
+            let target = &Target::Before;
+            directory.change(&Intent::Rollback { target, lifts }, &author, None)
+        }
         Command::Rollback => directory.rollback(&Target::Before, &author),
         Command::To(_) => {
             let name = format!("#{}", to.expect("an entry"));
@@ -256,10 +395,24 @@ pub(super) fn active_policy(
 }
 
 /// Reads only the text of the file.
-pub(super) fn is_halted(directory: &Directory) -> bool {
-    active_policy(directory).is_some_and(|(policy, ..)| {
-        policy.contains(r#""halted":true"#) || policy.contains(r#""halted": true"#)
-    })
+pub(super) fn halts(directory: &Directory) -> Halts {
+    let Some((policy, ..)) = active_policy(directory) else {
+        return Halts::default();
+    };
+    let policy: Value = serde_json::from_str(&policy).expect("JSON");
+    let rollouts = policy["rollouts"].as_array().expect("rollouts").iter();
+    let halted = rollouts.filter(|rollout| rollout["halted"] == true);
+    let names = halted.map(|rollout| rollout["name"].as_str().expect("a name").to_owned());
+    Halts {
+        everyone: policy["halted"] == true,
+        rollouts: names.collect(),
+    }
+}
+
+/// Whether everything that was halted still is.
+pub(super) fn are_kept(directory: &Directory, kept: &Halts) -> bool {
+    let now = halts(directory);
+    (now.everyone || !kept.everyone) && kept.rollouts.is_subset(&now.rollouts)
 }
 
 /// Whether the active policy was applied and no proxy has confirmed or rejected it yet.
@@ -275,9 +428,9 @@ pub(super) fn is_unsettled(directory: &Directory) -> bool {
 }
 
 pub(super) fn wanted(stack: &Stack) -> Option<(String, EmittedHeaders, RecordLevel)> {
-    let (number, halted) = stack.last()?;
+    let (number, halts) = stack.last()?;
     let policy = policy(*number);
-    let text = PolicyText::with_halted(&policy, *halted).expect("a policy");
+    let text = PolicyText::with_halts(&policy, halts).expect("a policy");
     Some((
         text.text.into_owned(),
         headers(*number),
@@ -300,7 +453,7 @@ pub(super) fn check(directory: &Directory, model: &mut Model, command: &Command)
         return;
     }
     let before = filter(directory);
-    let was_halted = is_halted(directory);
+    let kept = command.keeps(&halts(directory));
     let was_known = directory.log(0).is_ok_and(|log| log.filter.is_none());
     model.is_unsettled = is_unsettled(directory);
     let expected = model.expect(command, to);
@@ -312,13 +465,14 @@ pub(super) fn check(directory: &Directory, model: &mut Model, command: &Command)
         Err(Error::NoActivePolicy { .. }) => Expected::NoActivePolicy,
         Err(Error::NoEarlierPolicy { .. }) => Expected::NoEarlierPolicy,
         Err(Error::HaltsItself) => Expected::HaltsItself,
+        Err(Error::RolloutHaltsItself(_)) => Expected::RolloutHaltsItself,
+        Err(Error::UnknownRollout { .. }) => Expected::UnknownRollout,
+        Err(Error::LosesHalts { .. }) => Expected::LosesHalts,
         Err(error) => panic!("{command:?}: {error}"),
     };
     assert_eq!(found, expected, "{command:?}");
     // Independent of the model.
-    if was_halted && !command.resumes() {
-        assert!(is_halted(directory), "{command:?} ends a halt");
-    }
+    assert!(are_kept(directory, &kept), "{command:?} ends a halt");
     match expected {
         Expected::Changed => {
             let change = result.expect("a change");
@@ -381,9 +535,10 @@ fn a_rollback_of_a_halted_policy_keeps_the_halt() {
         (Command::Rollback, "p0-halted"),
         (Command::Apply(2), "p2-halted"),
         (Command::Resume, "p2"),
-        // The state that p0 had when p2 was applied.
-        (Command::Rollback, "p0-halted"),
-        (Command::Resume, "p0"),
+        // The state that p0 had when p2 was applied, and the rollout that p2 halts.
+        (Command::Rollback, "p0-halted+halted.b"),
+        (Command::Resume, "p0+halted.b"),
+        (Command::ResumeRollout("b"), "p0"),
         (Command::Apply(3), "p3"),
         // A policy that halts itself halts the folder too.
         (Command::Apply(1), "p1-halted"),
@@ -391,6 +546,43 @@ fn a_rollback_of_a_halted_policy_keeps_the_halt() {
         (Command::Halt, "p1-halted"),
         (Command::RollbackAndResume, "p3-resumed"),
         (Command::Halt, "p3"),
+    ] {
+        check(&directory, &mut model, &command);
+        let log = directory.log(1).expect("a log");
+        assert_eq!(log.rows[0].entry.revision, revision, "{command:?}");
+    }
+}
+
+#[test]
+fn a_halted_rollout_stays_halted_until_it_is_resumed() {
+    let (_folder, directory) = folder();
+    let mut model = Model::default();
+    for (command, revision) in [
+        (Command::Apply(0), "p0"),
+        (Command::HaltRollout("a"), "p0+halted.a"),
+        (Command::HaltRollout("a"), "p0+halted.a"),
+        (Command::Apply(1), "p1+halted.a"),
+        (Command::HaltRollout("b"), "p1+halted.a"),
+        (Command::Halt, "p1-halted+halted.a"),
+        (Command::Resume, "p1+halted.a"),
+        (Command::Rollback, "p0+halted.a"),
+        (Command::HaltRollout("b"), "p0+halted.a.b"),
+        // It has no rollout b.
+        (Command::Apply(1), "p0+halted.a.b"),
+        (Command::ApplyAndResumeRollout(1, "b"), "p1+halted.a"),
+        // When p1 was applied, b was halted.
+        (Command::Rollback, "p0+halted.a.b"),
+        (Command::ResumeRollout("a"), "p0+halted.b"),
+        (Command::Halt, "p0-halted+halted.b"),
+        (Command::ResumeRollout("b"), "p0-halted"),
+        (Command::Resume, "p0"),
+        // It halts b itself.
+        (Command::Apply(2), "p2"),
+        (Command::Apply(0), "p0+halted.b"),
+        (Command::Apply(2), "p2"),
+        (Command::ApplyAndResumeRollout(2, "b"), "p2"),
+        (Command::ResumeRollout("b"), "p2+resumed.b"),
+        (Command::HaltRollout("b"), "p2"),
     ] {
         check(&directory, &mut model, &command);
         let log = directory.log(1).expect("a log");

@@ -3,10 +3,11 @@
 use proptest::prelude::*;
 
 use super::model::{
-    Model, POLICIES, author, check, commands, folder, is_halted, overrides, policy,
+    Command, Model, POLICIES, are_kept, author, carry_out, check, commands, folder, overrides,
+    policy,
 };
 use crate::failpoint::{self, Fault};
-use crate::{Change, Directory, Error, Intent, Outcome, Target};
+use crate::{Change, Directory, Error, Halts, Intent, LiftedHalts, Outcome, Target};
 
 /// What people, pipelines and proxies do to a folder without ending a halt on purpose.
 #[derive(Clone, Debug)]
@@ -17,6 +18,7 @@ enum Routine {
     /// `rollback --to` an entry that may not exist.
     To(u64),
     Halt,
+    HaltRollout(&'static str),
     /// The reads of `log`, `watch`, `lint --against`, `plan` and `halt`.
     Look,
     /// The preview of an apply, which comes before the lock.
@@ -42,6 +44,7 @@ fn routines() -> impl Strategy<Value = Vec<(Routine, Option<Fault>)>> {
         2 => Just(Routine::Rollback),
         1 => (1_u64..12).prop_map(Routine::To),
         1 => Just(Routine::Halt),
+        1 => prop::sample::select(vec!["a", "b"]).prop_map(Routine::HaltRollout),
         1 => Just(Routine::Look),
         1 => (0..POLICIES).prop_map(Routine::Preview),
         2 => (0..POLICIES).prop_map(Routine::WaitedApply),
@@ -67,7 +70,7 @@ fn intent(policy: &str, number: usize) -> Intent<'_> {
     Intent::Apply {
         policy,
         given: overrides(number),
-        lifts_halt: false,
+        lifts: LiftedHalts::default(),
     }
 }
 
@@ -86,6 +89,10 @@ fn go_about(directory: &Directory, routine: &Routine, before: &mut BeforeHalt) {
             drop(directory.rollback(&Target::Named(format!("#{number}")), &author));
         }
         Routine::Halt => drop(directory.halt(&author)),
+        Routine::HaltRollout(rollout) => {
+            let rollout = Some(*rollout);
+            drop(directory.change(&Intent::Halt { rollout }, &author, None));
+        }
         Routine::Look => {
             drop(directory.log(10));
             drop(directory.active_policy());
@@ -122,6 +129,11 @@ proptest! {
     fn no_sequence_of_routine_commands_ends_a_halt(
         before in commands(),
         last in 0..POLICIES,
+        halted in prop::sample::select(vec![
+            vec![Command::Halt],
+            vec![Command::HaltRollout("a")],
+            vec![Command::HaltRollout("a"), Command::Halt],
+        ]),
         routines in routines(),
     ) {
         let (_folder, directory) = folder();
@@ -133,16 +145,30 @@ proptest! {
             directory.preview(&intent(&policy(number), number), &author()).ok()
         });
         let previews = previews.collect();
-        let change = directory.apply(&policy(last), overrides(last), &author()).expect("written");
+        let change = directory.apply(&policy(last), overrides(last), &author());
+        // It has no rollout b, which may be halted.
+        let Ok(change) = change else { return Ok(()) };
         let mut before = BeforeHalt { previews, change };
-        let _ = directory.halt(&author()).expect("halted");
-        prop_assert!(is_halted(&directory));
+        for command in &halted {
+            carry_out(&directory, command, None).expect("halted");
+        }
+        let kept = Halts {
+            everyone: halted.iter().any(|command| matches!(command, Command::Halt)),
+            rollouts: halted
+                .iter()
+                .filter_map(|command| match command {
+                    Command::HaltRollout(name) => Some((*name).to_owned()),
+                    _ => None,
+                })
+                .collect(),
+        };
+        prop_assert!(are_kept(&directory, &kept));
         for (routine, fault) in &routines {
             match fault {
                 Some(fault) => drop(failpoint::with(*fault, || go_about(&directory, routine, &mut before))),
                 None => go_about(&directory, routine, &mut before),
             }
-            prop_assert!(is_halted(&directory), "{routine:?} with {fault:?} ends a halt");
+            prop_assert!(are_kept(&directory, &kept), "{routine:?} with {fault:?} ends a halt");
         }
         let _ = directory.resume(&author());
     }

@@ -27,7 +27,9 @@ pub(super) enum ProxySource {
 pub(super) struct ChangeReport<'a> {
     /// The path of `filter.json`, as it is shown.
     pub(super) filter: String,
-    pub(super) is_halt: bool,
+    pub(super) is_resume: bool,
+    /// For a halt, the rollout that was halted, or `None` for everyone.
+    pub(super) halted: Option<Option<&'a str>>,
     pub(super) timeout: Duration,
     pub(super) changes: Option<&'a Changes>,
     pub(super) change: &'a Change,
@@ -72,8 +74,8 @@ impl ChangeReport<'_> {
             let sentence = self.sentence(&proxy.verdict);
             let _ = writeln!(text, "{}: {sentence}", escape_for_terminal(&proxy.admin));
         }
-        if self.is_halt {
-            text.push_str(&self.confirmed());
+        if let Some(rollout) = self.halted {
+            text.push_str(&self.confirmed(rollout));
         }
         if let Some(revision) = self.restored() {
             let _ = writeln!(
@@ -92,6 +94,10 @@ impl ChangeReport<'_> {
         let (revision, number) = (escape_for_terminal(&entry.revision), entry.sequence);
         let filter = &self.filter;
         let mut text = match (self.change.is_unchanged, entry.action) {
+            (true, _) if let Some(Some(rollout)) = self.halted => format!(
+                "{filter} already has {revision}, in which rollout {} is halted; nothing was written\n",
+                escape_for_terminal(rollout)
+            ),
             (true, _) if entry.halted => {
                 format!("{filter} already has {revision}, which is halted; nothing was written\n")
             }
@@ -101,27 +107,71 @@ impl ChangeReport<'_> {
             }
             _ => format!("{revision} written to {filter} (entry {number})\n"),
         };
-        if self.change.keeps_halt {
-            text.push_str(match entry.action {
-                Action::Rollback => {
-                    "still halted: proxies that run it send everyone to v1; `turnout resume` or \
-                     `turnout rollback --resume` lifts the halt\n"
-                }
-                _ => {
-                    "still halted: proxies that run it send everyone to v1; `turnout resume` or \
-                     `turnout apply --resume` lifts the halt\n"
-                }
-            });
-        } else if !self.change.is_unchanged && entry.halted && !self.is_halt {
-            text.push_str(
-                "it is halted: proxies that run it send everyone to v1; `turnout resume` lifts the halt\n",
-            );
+        if self.halted.is_none() {
+            self.push_kept_halts(&mut text);
+            self.push_own_halts(&mut text);
         }
         text
     }
 
+    /// What was halted before and still is, and what lifts the halt.
+    fn push_kept_halts(&self, text: &mut String) {
+        let keeps = &self.change.keeps;
+        let command = match self.change.entry.action {
+            _ if self.is_resume => None,
+            Action::Rollback => Some("rollback"),
+            _ => Some("apply"),
+        };
+        if keeps.everyone {
+            let or = command.map_or(String::new(), |command| {
+                format!(" or `turnout {command} --resume`")
+            });
+            let _ = writeln!(
+                text,
+                "still halted: proxies that run it send everyone to v1; `turnout resume`{or} lifts the halt"
+            );
+        }
+        for rollout in &keeps.rollouts {
+            let rollout = escape_for_terminal(rollout);
+            let or = command.map_or(String::new(), |command| {
+                format!(" or `turnout {command} --resume-rollout {rollout}`")
+            });
+            let _ = writeln!(
+                text,
+                "still halted: rollout {rollout}; `turnout resume --rollout {rollout}`{or} lifts its halt"
+            );
+        }
+    }
+
+    /// What the written policy halts itself.
+    fn push_own_halts(&self, text: &mut String) {
+        let (entry, keeps) = (&self.change.entry, &self.change.keeps);
+        if self.change.is_unchanged {
+            return;
+        }
+        if entry.halted && !keeps.everyone {
+            text.push_str(
+                "it is halted: proxies that run it send everyone to v1; `turnout resume` lifts the halt\n",
+            );
+        }
+        for rollout in entry.halted_rollouts.difference(&keeps.rollouts) {
+            let rollout = escape_for_terminal(rollout);
+            let _ = writeln!(
+                text,
+                "rollout {rollout} is halted in this policy; `turnout resume --rollout {rollout}` lifts its halt"
+            );
+        }
+    }
+
     /// Which proxies confirm a halt. Only for those, the text says that everyone is on v1.
-    fn confirmed(&self) -> String {
+    fn confirmed(&self, rollout: Option<&str>) -> String {
+        let effect = match rollout {
+            None => "everyone is on v1".to_owned(),
+            Some(rollout) => format!(
+                "every request of rollout {} gets v1",
+                escape_for_terminal(rollout)
+            ),
+        };
         let (confirmed, others): (Vec<&ProxyResult>, Vec<&ProxyResult>) = self
             .results
             .iter()
@@ -137,13 +187,13 @@ impl ChangeReport<'_> {
             ([], []) => {
                 "no proxy was asked to confirm the halt; use --admin ADDRESS to ask one\n".into()
             }
-            ([_], []) => format!("confirmed: everyone is on v1 at {}\n", names(&confirmed)),
+            ([_], []) => format!("confirmed: {effect} at {}\n", names(&confirmed)),
             (_, []) => {
-                format!("confirmed by all {all} proxies that were asked: everyone is on v1 there\n")
+                format!("confirmed by all {all} proxies that were asked: {effect} there\n")
             }
             ([], _) => format!("not confirmed by any proxy: {}\n", names(&others)),
             (some, _) => format!(
-                "confirmed by {} of {all} proxies: everyone is on v1 at {}; not confirmed by {}\n",
+                "confirmed by {} of {all} proxies: {effect} at {}; not confirmed by {}\n",
                 some.len(),
                 names(&confirmed),
                 names(&others)
@@ -231,8 +281,11 @@ impl ChangeReport<'_> {
             "sequence": entry.sequence,
             "revision": entry.revision,
             "number": entry.number,
+            "rollout": entry.rollout,
             "halted": entry.halted,
-            "keeps_halt": self.change.keeps_halt,
+            "halted_rollouts": entry.halted_rollouts,
+            "keeps_halt": self.change.keeps.everyone,
+            "keeps_halted_rollouts": self.change.keeps.rollouts,
             "unchanged": self.change.is_unchanged,
             "outcome": self.outcome.as_str(),
             "changes": self.changes.map(Changes::to_json).unwrap_or_default(),
@@ -257,13 +310,19 @@ pub(super) fn forbidden_as_json(
 ) -> SafeText {
     let Preview { before, after, .. } = preview;
     let was_halted = before.as_ref().is_some_and(|before| before.halted);
+    let were_halted = before.as_ref().map(|before| &before.halted_rollouts);
+    let keeps = after.halted_rollouts.iter();
+    let keeps = keeps.filter(|rollout| were_halted.is_some_and(|were| were.contains(*rollout)));
     let report = json!({
         "action": Value::Null,
         "sequence": Value::Null,
         "revision": after.revision,
         "number": after.number,
+        "rollout": Value::Null,
         "halted": after.halted,
+        "halted_rollouts": after.halted_rollouts,
         "keeps_halt": was_halted && after.halted,
+        "keeps_halted_rollouts": keeps.collect::<Vec<_>>(),
         "unchanged": false,
         "outcome": "forbidden",
         "changes": changes.to_json(),

@@ -374,8 +374,8 @@ fn lists_and_logs() -> Vec<Case> {
 }
 
 fn histories() -> Vec<Case> {
-    let entry = r#"{"sequence":9,"when":"2026-11-21T13:00:00Z","who":"w","action":"apply","why":"y","revision":"r9","number":9,
-        "halted":false,"wasm":"/f.wasm","inbound":"strip","before":1,"back_to":null,"outcome":"rejected","reasons":["r"],
+    let entry = r#"{"sequence":9,"when":"2026-11-21T13:00:00Z","who":"w","action":"apply","rollout":"chat","why":"y","revision":"r9","number":9,
+        "halted":false,"halted_rollouts":["chat"],"wasm":"/f.wasm","inbound":"strip","before":1,"back_to":null,"outcome":"rejected","reasons":["r"],
         "policy":{}}"#;
     let admins = r#"{"admins":["127.0.0.1:1"]}"#;
     let filter = r#"{"version_info":"r9","resources":[{"name":"turnout","typed_config":{"config":{"configuration":{"value":"{}"}}}}]}"#;

@@ -7,11 +7,11 @@ use crate::change::{Author, Target, bounded};
 use crate::directory::{CurrentPolicy, Directory, Filter, FolderState, last_accepted};
 use crate::error::Error;
 use crate::filter_file::{Plugin, PluginOverrides, fingerprint};
-use crate::halted_revision::root;
 use crate::halts::{Halts, LiftedHalts};
 use crate::history::History;
 use crate::history_entry::{Action, HistoryEntry, Outcome};
 use crate::policy_text::{PolicyText, rollout_names};
+use crate::unique_revision::check_revision_is_unique;
 
 /// What a command does with the active policy.
 #[derive(Clone, Copy, Debug)]
@@ -365,47 +365,6 @@ fn blank(action: Action, text: &PolicyText<'_>, plugin: &Plugin, author: &Author
         outcome: Outcome::Begun,
         reasons: Vec::new(),
     }
-}
-
-/// Checks that no other policy has the same revision, in any state: a revision in a log has to identify one policy
-/// text, and a halt must never fail because its revision is taken. A policy that every proxy rejected does not count,
-/// because it has decided nothing.
-fn check_revision_is_unique(
-    history: &History,
-    current: Option<&CurrentPolicy>,
-    new: &HistoryEntry,
-) -> Result<(), Error> {
-    let own = root(&new.revision);
-    let has_root = |revision: &str| root(revision) == own;
-    let is_other = |entry: &HistoryEntry, text: &dyn Fn() -> Option<String>| {
-        entry.policy != new.policy
-            && entry.outcome != Outcome::Rejected
-            && (has_root(&entry.revision)
-                || may_be_hashed(entry) && text().is_some_and(|text| has_own(&text, own)))
-    };
-    let mut entries = history.entries();
-    let of_history = entries.find(|entry| is_other(entry, &|| history.text(&entry.policy).ok()));
-    let active = current.filter(|current| is_other(&current.entry, &|| Some(current.base.clone())));
-    match of_history.or(active.map(|active| active.entry.clone())) {
-        None => Ok(()),
-        Some(other) => Err(Error::RevisionTaken {
-            revision: new.revision.clone(),
-            sequence: other.sequence,
-            other: other.revision,
-        }),
-    }
-}
-
-/// Whether the revision of an entry may be a hash, because that of its policy was too long to add a halt.
-fn may_be_hashed(entry: &HistoryEntry) -> bool {
-    let is_hash =
-        entry.revision.len() == 16 && entry.revision.bytes().all(|c| c.is_ascii_hexdigit());
-    is_hash && (entry.halts().is_any() || entry.action == Action::Resume)
-}
-
-/// Whether the revision in a policy's text has this root.
-fn has_own(text: &str, own: &str) -> bool {
-    PolicyText::read(text).is_ok_and(|text| root(text.revision.as_str()) == own)
 }
 
 fn named(history: &History, name: &str) -> Result<HistoryEntry, Error> {

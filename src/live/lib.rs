@@ -37,6 +37,7 @@ mod serde_max_held_bytes;
 mod serde_record_level;
 #[cfg(test)]
 mod tests;
+mod unique_revision;
 mod wasm_file;
 
 pub use change::{Author, Change, Target};

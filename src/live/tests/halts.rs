@@ -5,8 +5,8 @@ use std::path::Path;
 
 use serde_json::Value;
 
-use super::model;
 use super::{WASM, active_policy, apply, assert_halts, author, folder, history, policy};
+use super::{model, numbered_policies};
 use crate::{Change, Directory, Error, Intent, LiftedHalts, Outcome, PluginOverrides, Target};
 
 const RESUME: LiftedHalts<'static> = LiftedHalts {
@@ -154,10 +154,10 @@ fn lost_files_do_not_end_a_halt_of_a_rollout() {
     for (what, damage) in &damages() {
         let (_folder, directory) = model::folder();
         for number in [3, 0] {
-            let policy = model::policy(number);
+            let policy = numbered_policies::policy(number);
             let intent = Intent::Apply {
                 policy: &policy,
-                given: model::overrides(number),
+                given: numbered_policies::overrides(number),
                 lifts: LiftedHalts {
                     everyone: number == 0,
                     rollouts: &[],
@@ -169,7 +169,11 @@ fn lost_files_do_not_end_a_halt_of_a_rollout() {
         directory.change(&halt, &author(), None).expect("halted");
         damage(&directory);
         directory
-            .apply(&model::policy(2), model::overrides(2), &author())
+            .apply(
+                &numbered_policies::policy(2),
+                numbered_policies::overrides(2),
+                &author(),
+            )
             .expect("written");
         let halts = model::halts(&directory);
         assert!(

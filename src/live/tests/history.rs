@@ -2,7 +2,8 @@
 
 use std::fs::{self, File};
 
-use super::model::{self, headers, overrides, record_level};
+use super::model;
+use super::numbered_policies::{self, headers, overrides, record_level};
 use super::{active_policy, apply, assert_halts, author, folder, history, policy};
 use crate::{Author, Directory, Error, Outcome, PluginOverrides, Target};
 
@@ -14,7 +15,11 @@ fn the_history_is_bounded_and_a_rollback_stays_possible() {
         ..model::author()
     };
     for number in [0, 1] {
-        let change = directory.apply(&model::policy(number), overrides(number), &author);
+        let change = directory.apply(
+            &numbered_policies::policy(number),
+            overrides(number),
+            &author,
+        );
         change.expect("written");
     }
     for _ in 0..10 {
@@ -38,7 +43,11 @@ fn the_history_is_bounded_and_a_rollback_stays_possible() {
 #[test]
 fn a_first_policy_that_is_rejected_stays_and_cannot_be_rolled_back_to() {
     let (_folder, directory) = model::folder();
-    let change = directory.apply(&model::policy(0), overrides(0), &model::author());
+    let change = directory.apply(
+        &numbered_policies::policy(0),
+        overrides(0),
+        &model::author(),
+    );
     let mut change = change.expect("written");
     let recorded = directory.record_outcome(&mut change, Outcome::Rejected, &["no".into()]);
     assert_eq!(recorded.restored, None);
@@ -48,7 +57,7 @@ fn a_first_policy_that_is_rejected_stays_and_cannot_be_rolled_back_to() {
     );
     assert_eq!(
         model::active_policy(&directory),
-        Some((model::policy(0), headers(0), record_level(0)))
+        Some((numbered_policies::policy(0), headers(0), record_level(0)))
     );
     let halted = directory.halt(&model::author());
     assert!(

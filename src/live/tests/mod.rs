@@ -6,6 +6,7 @@ mod halts;
 mod history;
 mod links;
 mod model;
+mod numbered_policies;
 mod routine_commands;
 
 use serde_json::Value;

@@ -8,75 +8,14 @@ use serde_json::Value;
 use tempfile::TempDir;
 use turnout_core::{EmittedHeaders, RecordLevel, Time};
 
-use crate::policy_text::PolicyText;
-use crate::{
-    Action, Author, Change, Directory, Error, Halts, Intent, LiftedHalts, Outcome, PluginOverrides,
-    Target,
+use super::numbered_policies::{
+    POLICIES, ROLLOUTS, headers, overrides, own_halts, policy, record_level, rollouts,
 };
 
-pub(super) const POLICIES: usize = 4;
-
-/// The names of the rollouts. Policy 1 has only the first one.
-const ROLLOUTS: [&str; 2] = ["a", "b"];
-
-fn rollouts(number: usize) -> &'static [&'static str] {
-    match number {
-        1 => &["a"],
-        _ => &ROLLOUTS,
-    }
-}
-
-/// What a policy halts itself: policy 2 halts a rollout, and policy 3 everyone.
-fn own_halts(number: usize) -> Halts {
-    let mut halts = Halts {
-        everyone: number == 3,
-        ..Halts::default()
-    };
-    if number == 2 {
-        halts.rollouts.insert("b".into());
-    }
-    halts
-}
-
-pub(super) fn policy(number: usize) -> String {
-    let own = own_halts(number);
-    let halted = |is_halted| if is_halted { r#" "halted": true,"# } else { "" };
-    let rollouts = rollouts(number).iter().map(|name| {
-        let halted = halted(own.rollouts.contains(*name));
-        format!(r#"{{ "name": "{name}",{halted} "v1": "c-v1", "v2": "c-v2", "mode": "on", "match": {{ "path": {{ "prefix": "/{name}/" }} }} }}"#)
-    });
-    let (rollouts, halted) = (rollouts.collect::<Vec<_>>().join(","), halted(own.everyone));
-    format!(
-        r#"{{"revision":"p{number}",{halted} "version": 1, "account": {{ "from": [{{ "header": "a" }}], "format": "sid" }}, "rollouts": [{rollouts}]}}"#
-    )
-}
-
-/// The plugin options of a policy.
-pub(super) fn overrides(number: usize) -> PluginOverrides<'static> {
-    PluginOverrides {
-        wasm: Some("/filter.wasm"),
-        inbound: None,
-        headers: Some(headers(number)),
-        record_level: Some(record_level(number)),
-        max_held_bytes: None,
-    }
-}
-
-pub(super) fn headers(number: usize) -> EmittedHeaders {
-    let words: &[&str] = match number {
-        0 => &EmittedHeaders::WORDS,
-        1 => &["cluster"],
-        _ => &["treatment", "decision"],
-    };
-    EmittedHeaders::from_words(words.iter().copied()).expect("headers")
-}
-
-pub(super) fn record_level(number: usize) -> RecordLevel {
-    match number {
-        0 => RecordLevel::Info,
-        _ => RecordLevel::Warn,
-    }
-}
+use crate::policy_text::PolicyText;
+use crate::{
+    Action, Author, Change, Directory, Error, Halts, Intent, LiftedHalts, Outcome, Target,
+};
 
 pub(super) fn author() -> Author {
     Author {

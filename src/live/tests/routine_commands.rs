@@ -2,10 +2,8 @@
 
 use proptest::prelude::*;
 
-use super::model::{
-    Command, Model, POLICIES, are_kept, author, carry_out, check, commands, folder, overrides,
-    policy,
-};
+use super::model::{Command, Model, are_kept, author, carry_out, check, commands, folder};
+use super::numbered_policies::{POLICIES, overrides, policy};
 use crate::failpoint::{self, Fault};
 use crate::{Change, Directory, Error, Halts, Intent, LiftedHalts, Outcome, Target};
 

@@ -64,11 +64,6 @@ fn bad_blocks() -> Vec<(&'static str, Vec<Pair>)> {
         let more = (0..count).map(|number| pair(format!("x-{number}"), "1"));
         [good(), more.collect()].concat()
     };
-    let late = {
-        let mut pairs = without(":path");
-        pairs.push(pair(":path", "/v1/Channels"));
-        pairs
-    };
     vec![
         (
             "a newline in a value",
@@ -99,7 +94,6 @@ fn bad_blocks() -> Vec<(&'static str, Vec<Pair>)> {
         ("two schemes", with(":scheme", "https")),
         ("a status", with(":status", "200")),
         ("an unknown pseudo-header", with(":turnout", "v2")),
-        ("a pseudo-header behind others", late),
         ("no path", without(":path")),
         ("no method", without(":method")),
         ("no scheme", without(":scheme")),
@@ -204,8 +198,31 @@ async fn invalid_header_blocks_reach_no_upstream() {
         assert!(!is_served(&response), "{what}");
         // Besides the last request, unless Envoy closed the connection.
         let last = u64::from(response.iter().any(|frame| frame.stream == LAST));
-        assert_eq!(forwarded(&testbed).await, before + last, "{what}");
+        // Envoy 1.36 forwards the headers before it notices that the body is missing.
+        let headers_only = u64::from(is_old() && what == "a length and no body");
+        let after = forwarded(&testbed).await;
+        assert_eq!(after, before + last + headers_only, "{what}");
     }
+    is_well(&testbed).await;
+}
+
+/// Envoy 1.36 does not mind the order of headers. Then the request is decided like any other.
+#[tokio::test]
+async fn a_pseudo_header_behind_others_is_invalid_or_decided() {
+    let testbed = testbed().await;
+    let mut pairs = without(":path");
+    pairs.push(pair(":path", "/v1/Channels"));
+    let bytes = frame(HEADERS, END_HEADERS | END_STREAM, 1, &block(&pairs));
+    let response = send(testbed.envoy.address(), &bytes).await;
+    let is_v2 = response.iter().any(|frame| {
+        let version = br#""version":"v2""#;
+        frame.stream == 1
+            && frame
+                .payload
+                .windows(version.len())
+                .any(|part| part == version)
+    });
+    assert_eq!((is_served(&response), is_v2), (is_old(), is_old()));
     is_well(&testbed).await;
 }
 
@@ -323,6 +340,11 @@ async fn next(reader: &mut OwnedReadHalf) -> Option<(u8, Frame)> {
 }
 
 /// Whether an upstream responded to one of the requests before the last.
+/// Envoy 1.36 checks less.
+fn is_old() -> bool {
+    std::env::var("ENVOY_VERSION").is_ok_and(|version| version.starts_with("1.36."))
+}
+
 fn is_served(frames: &[Frame]) -> bool {
     let says = |frame: &Frame| {
         let found = frame.payload.windows(9).any(|part| part == b"\"version\"");

@@ -25,7 +25,8 @@ bench [--scale | --cold] [--rounds N] [--seconds S] [--rate N] [--connections N]
   --only         variants to measure; default: single weighted sticky lua nothing sdk-nothing off dark
                  shadow-0 split split-lean off-least split-least; others: off-lean weighted-again
                  weighted-bare weighted-log split-log no-callback
-  --wasm         another build of the filter to measure, in mode split
+  --wasm         another build of the filter to measure in modes split and off; also prints the ratios of the
+                 current build to it
   --json         write all numbers to this file
   --svg          write the plot to this file";
 
@@ -63,7 +64,7 @@ pub(crate) struct Settings {
     #[serde(skip)]
     pub(crate) variants: Vec<Variant>,
     #[serde(skip)]
-    pub(crate) wasm: Option<Variant>,
+    pub(crate) wasm: Vec<Variant>,
     #[serde(skip)]
     pub(crate) json: Option<PathBuf>,
     #[serde(skip)]
@@ -115,7 +116,7 @@ fn settings(options: &[&str]) -> Result<(Section, Settings), String> {
         rate: RATE,
         connections: 16,
         variants: variants::usual(),
-        wasm: None,
+        wasm: Vec::new(),
         json: None,
         svg: None,
     };
@@ -139,7 +140,7 @@ fn settings(options: &[&str]) -> Result<(Section, Settings), String> {
             "--rate" => settings.rate = number(name, value)?,
             "--connections" => settings.connections = positive(name, value)?,
             "--only" => settings.variants = variants::named(value)?,
-            "--wasm" => settings.wasm = Some(variants::of_file(value)),
+            "--wasm" => settings.wasm = variants::of_file(value).into(),
             "--json" => settings.json = Some(value.into()),
             "--svg" => settings.svg = Some(value.into()),
             _ => return Err(options.unknown(name)),
@@ -148,7 +149,7 @@ fn settings(options: &[&str]) -> Result<(Section, Settings), String> {
     if !(0.1..=600.0).contains(&settings.seconds) {
         return Err("--seconds: expected a number from 0.1 to 600".to_owned());
     }
-    settings.variants.extend(settings.wasm);
+    settings.variants.extend(&settings.wasm);
     let has_base = settings
         .variants
         .iter()

@@ -51,8 +51,8 @@ pub(crate) async fn measure(settings: &Settings) -> Result<(), String> {
             Vec::new(),
         ));
     }
-    if let Some(variant) = settings.wasm {
-        starts.push((variant, Asked::of(ACCOUNTS)?, Vec::new()));
+    if let Some(variant) = settings.wasm.first() {
+        starts.push((*variant, Asked::of(ACCOUNTS)?, Vec::new()));
     }
     let mut version = String::new();
     // The first run is a warm-up that brings the files into memory.

@@ -7,7 +7,7 @@ use support::bench::statistics::Spread;
 
 use crate::arguments::Settings;
 use crate::series::{Round, Series, find};
-use crate::variants::{BASE, LEAST, Variant};
+use crate::variants::{BASE, LEAST, OF_FILE, Variant};
 
 type Figure = fn(&Round) -> f64;
 
@@ -86,7 +86,34 @@ pub(crate) fn table(series: &[Series]) -> String {
             ratio(p99),
         );
     }
-    text + &trust(series)
+    text + &to_file(series) + &trust(series)
+}
+
+/// The ratios to the build of `--wasm`.
+fn to_file(series: &[Series]) -> String {
+    let mut text = String::new();
+    for (of_file, names) in OF_FILE {
+        let Some(of_file) = find(series, of_file) else {
+            continue;
+        };
+        for one in names.into_iter().filter_map(|name| find(series, name)) {
+            // Latency is not measured with `--rate 0`.
+            let figures = FIGURES.into_iter();
+            let measured = figures.filter(|(_, of)| !one.spread(*of).median.is_nan());
+            let ratios: Vec<String> = measured
+                .map(|(figure, of)| format!("{figure} {}", shown(one.ratio(of_file, of))))
+                .collect();
+            let ratios = ratios.join(", ");
+            let names = [one, of_file]
+                .map(|series| series.variant.name)
+                .join(" to ");
+            text += &format!("\n{names}: {ratios}");
+        }
+    }
+    match text.is_empty() {
+        true => text,
+        false => text + "\n",
+    }
 }
 
 /// The ratios of all variants to weighted clusters, for JSON.

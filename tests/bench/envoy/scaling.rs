@@ -79,7 +79,7 @@ pub(crate) async fn measure(settings: &Settings) -> Result<(), String> {
     let settings = Settings {
         rate: 0,
         variants,
-        wasm: None,
+        wasm: Vec::new(),
         json: settings.json.clone(),
         svg: None,
         ..*settings

@@ -256,13 +256,24 @@ pub(crate) const fn scaled(name: &'static str, what: &'static str, policy: Polic
     }
 }
 
-/// Turnout in mode `split`, from this file.
-pub(crate) fn of_file(path: &str) -> Variant {
+/// The variants of a build from a file, each with the names of the variants that are compared with it.
+pub(crate) const OF_FILE: [(&str, [&str; 2]); 2] = [
+    ("split-file", ["split", "split-lean"]),
+    ("off-file", ["off", "off-lean"]),
+];
+
+/// Turnout in modes `split` and `off`, from this file.
+pub(crate) fn of_file(path: &str) -> [Variant; 2] {
     // Leaked once, and used until the end.
     let code = Code::File(path.to_owned().leak());
-    let policy = Policy::of("split");
-    let filter = Filter::Wasm(code, Some(policy));
-    filtered("split-file", "Turnout, of --wasm", filter, Share::ByRequest)
+    OF_FILE.map(|(name, [mode, _])| {
+        let share = match mode {
+            "split" => Share::ByRequest,
+            _ => Share::V1,
+        };
+        let filter = Filter::Wasm(code, Some(Policy::of(mode)));
+        filtered(name, "Turnout, of --wasm", filter, share)
+    })
 }
 
 const fn filtered(name: &'static str, what: &'static str, filter: Filter, share: Share) -> Variant {

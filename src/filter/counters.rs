@@ -7,12 +7,14 @@
 
 use std::mem;
 
+use proxy_wasm::hostcalls::{define_metric, record_metric};
+use proxy_wasm::types::MetricType;
 use turnout_core::{
-    Configuration, Decision, Inbound, NO_ROLLOUT, Plan, Reason, Revision, Rollout, Treatment,
+    Configuration, Decision, Inbound, NO_ROLLOUT, Reason, Revision, Rollout, Treatment,
     revision_gauge,
 };
 
-use crate::host::{self, MetricKind};
+use crate::host;
 
 /// The counters of one policy, and the counts that have not been flushed to the proxy.
 ///
@@ -31,7 +33,7 @@ type RolloutCounters = [[Counter; Treatment::ALL.len()]; Reason::ALL.len()];
 
 #[derive(Default)]
 struct Counter {
-    /// The proxy's id of the counter. `None` until it first counts, if the policy cannot reach it.
+    /// The proxy's id of the counter. `None` if no request of this policy can need it.
     number: Option<u32>,
     pending: u32,
 }
@@ -65,44 +67,31 @@ impl Counters {
         }
     }
 
-    /// Reports to the proxy everything that has been counted under this plan.
-    pub(crate) fn flush(&mut self, plan: &Plan) {
+    /// Reports to the proxy everything that has been counted.
+    pub(crate) fn flush(&mut self) {
         if !mem::take(&mut self.has_pending) {
             return;
         }
-        self.no_rollout
-            .flush(NO_ROLLOUT, Treatment::V1, Reason::NoRollout);
-        for (rollout, reasons) in plan.rollouts().iter().zip(&mut self.rollouts) {
-            for (reason, treatments) in Reason::ALL.into_iter().zip(reasons) {
-                for (treatment, counter) in Treatment::ALL.into_iter().zip(treatments) {
-                    counter.flush(&rollout.name, treatment, reason);
-                }
-            }
-        }
+        self.no_rollout.flush();
+        let counters = self.rollouts.iter_mut().flatten().flatten();
+        counters.for_each(Counter::flush);
     }
 }
 
 impl Counter {
     fn defined(rollout: &str, treatment: Treatment, reason: Reason) -> Self {
-        let mut counter = Self::default();
-        counter.define(rollout, treatment, reason);
-        counter
-    }
-
-    fn define(&mut self, rollout: &str, treatment: Treatment, reason: Reason) {
         let name = format!("turnout.decisions.{rollout}.{treatment}.{reason}");
-        self.number = host::define_metric(MetricKind::Counter, &name);
+        Self {
+            number: define_metric(MetricType::Counter, &name).ok(),
+            pending: 0,
+        }
     }
 
-    fn flush(&mut self, rollout: &str, treatment: Treatment, reason: Reason) {
+    fn flush(&mut self) {
         let pending = mem::take(&mut self.pending);
-        if pending == 0 {
-            return;
-        }
-        if self.number.is_none() {
-            self.define(rollout, treatment, reason);
-        }
-        if let Some(number) = self.number {
+        if pending > 0
+            && let Some(number) = self.number
+        {
             host::add(number, pending.into());
         }
     }
@@ -111,8 +100,9 @@ impl Counter {
 /// Publishes the revision of the active policy as a number. As text, it would add a series for every
 /// policy that the proxy has ever had.
 pub(crate) fn publish_revision(plugin: &str, revision: &Revision) {
-    if let Some(gauge) = host::define_metric(MetricKind::Gauge, &revision_gauge(plugin)) {
-        host::record(gauge, revision.number());
+    if let Ok(gauge) = define_metric(MetricType::Gauge, &revision_gauge(plugin)) {
+        // The gauge has just been defined, so there is nothing to handle.
+        let _ = record_metric(gauge, revision.number());
     }
 }
 

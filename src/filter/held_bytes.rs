@@ -1,9 +1,11 @@
 //! The bytes that Turnout holds in this worker, for all plugins of its VM, and the gauge
 //! `turnout.held_bytes`.
 
+use proxy_wasm::hostcalls::define_metric;
+use proxy_wasm::types::MetricType;
 use turnout_core::ByteBudget;
 
-use crate::host::{self, MetricKind};
+use crate::host;
 
 /// The budget of this VM, and the part of it that this worker has added to the gauge, which all workers
 /// share.
@@ -17,7 +19,7 @@ pub(crate) struct HeldBytes {
 impl HeldBytes {
     /// Defines the gauge. Called while a plugin is being configured.
     pub(crate) fn define(&mut self) {
-        self.gauge = host::define_metric(MetricKind::Gauge, "turnout.held_bytes");
+        self.gauge = define_metric(MetricType::Gauge, "turnout.held_bytes").ok();
     }
 
     /// Adds the change since the last call to the gauge.

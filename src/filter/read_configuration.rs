@@ -1,8 +1,8 @@
 //! Reads the plugin's configuration within the byte budget of its worker.
 
+use proxy_wasm::hostcalls::get_buffer;
+use proxy_wasm::types::BufferType;
 use turnout_core::{ByteBudget, Charge, ConfigStream, Configuration, Diagnostics, MaxHeldBytes};
-
-use crate::host;
 
 /// The number of bytes to fetch at once.
 const PIECE: usize = 64 * 1024;
@@ -45,7 +45,7 @@ pub(crate) fn read(size: usize, budget: &ByteBudget) -> Result<(Configuration, C
     let mut intake = ConfigStream::new(size);
     let mut start = 0_usize;
     loop {
-        let piece = host::plugin_configuration(start, PIECE);
+        let piece = fetch(start, PIECE);
         intake.push(&piece);
         charge.set(intake.held_bytes());
         check(&charge, intake.growth_bytes().saturating_add(PIECE), most)?;
@@ -67,9 +67,7 @@ pub(crate) fn read(size: usize, budget: &ByteBudget) -> Result<(Configuration, C
         .saturating_add(values)
         .saturating_add(again);
     check(&charge, reading, most)?;
-    let configuration = Configuration::read(intake, &|range| {
-        host::plugin_configuration(range.start, range.len())
-    });
+    let configuration = Configuration::read(intake, &|range| fetch(range.start, range.len()));
     let configuration = configuration.map_err(Refusal::Wrong)?;
     let most = configuration.max_held_bytes.bytes();
     charge.set(configuration.plan.held_bytes(text));
@@ -82,7 +80,7 @@ fn limit(size: usize) -> MaxHeldBytes {
     const OVERLAP: usize = 64;
     let mut start = 0_usize;
     while start < size {
-        let piece = host::plugin_configuration(start, PIECE);
+        let piece = fetch(start, PIECE);
         if let Some(found) = MaxHeldBytes::find(&piece) {
             return found;
         }
@@ -92,4 +90,10 @@ fn limit(size: usize) -> MaxHeldBytes {
         start = start.saturating_add(PIECE.saturating_sub(OVERLAP));
     }
     MaxHeldBytes::default()
+}
+
+/// Fetches a part of the configuration. It can be fetched only while the plugin is being configured.
+fn fetch(start: usize, most: usize) -> Vec<u8> {
+    let part = get_buffer(BufferType::PluginConfiguration, start, most);
+    part.ok().flatten().unwrap_or_default()
 }

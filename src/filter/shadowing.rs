@@ -5,7 +5,7 @@
 //! `max_in_flight` slots while its calls are in flight, and none while it waits for a client.
 
 mod back_off;
-mod exports;
+mod callbacks;
 mod job;
 mod metrics;
 mod telemetry;
@@ -14,6 +14,7 @@ mod waiting;
 use std::hash::{BuildHasher, RandomState};
 use std::rc::Rc;
 
+use proxy_wasm::types::MapType;
 use turnout_core::shadow::{
     AccountCharge, AccountKey, AccountShares, CallResult, NextStep, NoiseModel, Outcome, Sample,
     SendTiming, ShadowPlan, Trial, TrialContext, TrialResult,
@@ -225,7 +226,7 @@ impl Shadowing {
             return;
         };
         job.enter(Phase::Answer, ticks);
-        let buffer = HeaderBuffer::read(host::RESPONSE_HEADERS);
+        let buffer = HeaderBuffer::read(MapType::HttpResponseHeaders);
         let answer = job::ResponseHead::read(&buffer.pairs(), shadow);
         match answer.skip() {
             Some(outcome) => self.end_job(id, outcome),

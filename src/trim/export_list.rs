@@ -43,7 +43,7 @@ pub(crate) enum Action {
     Drop,
 }
 
-/// Why a text is no list: all problems in the order of their lines. `Display` writes each on a line of its own.
+/// The problems of a text that is not a valid list, in the order of their lines: all problems in the order of their lines. `Display` writes each on a line of its own.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ListError {
     /// The problems; there is at least one.

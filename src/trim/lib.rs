@@ -3,7 +3,7 @@
 //! Envoy calls every callback that a filter exports, for every request, and the SDK of proxy-wasm exports all
 //! callbacks. So each build of the filter has an [`ExportList`], and [`trim`] removes the other exports after
 //! linking, with the functions, globals and imports that only they reach. The list must name every export of
-//! the module: a new one is an error until somebody has decided about it.
+//! the module: a new one is an error until the list says whether to keep it.
 
 #![forbid(unsafe_code)]
 

@@ -37,7 +37,7 @@ fn main() -> ExitCode {
     let arguments = Arguments::parse();
     match trim_file(&arguments.list, &arguments.module, &arguments.output) {
         Ok(summary) => {
-            // The output is complete, whoever reads about it.
+            // A closed stdout is no failure: the output file is complete.
             let _ = writeln!(io::stdout(), "turnout-trim: {summary}");
             ExitCode::SUCCESS
         }

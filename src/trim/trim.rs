@@ -97,7 +97,7 @@ impl<'a> Exports<'a> {
         }
     }
 
-    /// What keeps the list from being applied, in the order of its lines; then what it does not name.
+    /// The problems that prevent trimming, in the order of its lines; then what it does not name.
     fn problems(&self, list: &ExportList) -> Vec<Problem> {
         let mut problems = Vec::new();
         for entry in &list.entries {

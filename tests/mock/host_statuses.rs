@@ -17,7 +17,7 @@ type Place = (Option<&'static str>, Option<&'static str>);
 /// All statuses of the ABI, from `Ok` to `Unimplemented`.
 const STATUSES: std::ops::RangeInclusive<u32> = 0..=12;
 
-/// Calls of every build that the scenario has to cause.
+/// Calls that the scenario must cause in every build.
 const CALLS: [(&str, &[&str]); 4] = [
     (
         "proxy_on_request_headers",

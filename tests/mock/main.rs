@@ -18,6 +18,7 @@ mod ramps;
 mod request;
 mod series;
 mod shadow;
+mod unknown_contexts;
 
 use support::mock::Vm;
 use support::wasm::filter_wasm;

@@ -1,8 +1,8 @@
-//! The memory of a worker's VM per account.
+//! The memory of a worker's VM per account, and per open request.
 
 use support::mock::Vm;
 use support::sized_policy::packed;
-use support::wasm::filter_wasm;
+use support::wasm::{filter_wasm, lean_wasm};
 use turnout_core::{Configuration, Inbound};
 
 use super::accept;
@@ -37,5 +37,35 @@ fn a_million_accounts_take_few_bytes_each() {
         let each = (vm.memory_bytes() - before).div_ceil(ACCOUNTS as usize);
         println!("{name}: {each} bytes");
         assert!(each <= MOST, "{name}: {each} bytes");
+    }
+}
+
+/// Each request has a context until it ends, and an entry in tables that double when they are full.
+#[test]
+fn an_open_request_takes_few_bytes() {
+    const OPEN: usize = 50_000;
+    const MOST_OF_EACH: usize = 96;
+    for wasm in [filter_wasm(), lean_wasm()] {
+        let mut vm = Vm::start(&wasm);
+        accept(&mut vm, &configuration("", ""));
+        let headers = [(":method", "GET"), (":path", "/"), ("x-account-sid", "a")];
+        let before = vm.memory_bytes();
+        let mut all_open = || {
+            let streams: Vec<_> = (0..OPEN)
+                .map(|_| vm.request(&headers, false).expect("no trap"))
+                .collect();
+            let memory = vm.memory_bytes();
+            for stream in streams {
+                vm.finish(stream).expect("no trap");
+            }
+            memory
+        };
+        // The tables grow once more when they are used again, and then they stay.
+        all_open();
+        let all = all_open();
+        let each = (all - before).div_ceil(OPEN);
+        println!("{}: {each} bytes", wasm.display());
+        assert!(each <= MOST_OF_EACH, "{}: {each} bytes", wasm.display());
+        assert_eq!(all_open(), all);
     }
 }

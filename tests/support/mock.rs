@@ -178,12 +178,31 @@ impl Vm {
         Ok(started.is_some())
     }
 
-    /// Gives the active configuration to its root context again, as Envoy does when two listeners have the same
-    /// filter.
+    /// Calls a callback for any context, also one that does not exist, and returns its result. `None` if the function
+    /// is not exported or has no result.
+    pub fn call_back(
+        &mut self,
+        callback: &'static str,
+        context: u32,
+        arguments: &[u32],
+    ) -> Result<Option<u32>, Trap> {
+        self.call(callback, context, arguments)
+    }
+
+    /// The root context that gets new streams.
+    ///
+    /// Panics if no configuration was accepted.
+    pub fn root(&self) -> u32 {
+        self.root.expect("a configuration that was accepted")
+    }
+
+    /// Creates and configures the active root context again, as Envoy does when it starts a plugin that it already
+    /// has.
     pub fn configure_again(&mut self, configuration: &[u8]) -> Result<bool, Trap> {
-        let root = self.root.expect("a configuration that was accepted");
+        let root = self.root();
         let size = u32::try_from(configuration.len()).expect("less than 4 GiB");
         self.host_mut().configuration = Some(configuration.to_vec());
+        self.call("proxy_on_context_create", root, &[0])?;
         let response = self.call("proxy_on_configure", root, &[size])?;
         self.host_mut().configuration = None;
         Ok(response != Some(0))

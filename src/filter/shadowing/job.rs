@@ -1,5 +1,6 @@
 //! A job: one sampled request, what is stored of it, and how it is sent again.
 
+use proxy_wasm::types::{BufferType, MapType};
 use turnout_core::shadow::{
     AccountCharge, AccountKey, CallResult, Outcome, Sample, ShadowPlan, StoredResponse, Trial,
     copied_headers,
@@ -187,8 +188,8 @@ impl Job {
             return Err(Outcome::DroppedBusy);
         }
         let piece = match is_request {
-            true => host::REQUEST_BODY,
-            false => host::RESPONSE_BODY,
+            true => BufferType::HttpRequestBody,
+            false => BufferType::HttpResponseBody,
         };
         let piece = host::body(piece, size);
         if let Some(body) = self.body(is_request) {
@@ -403,7 +404,7 @@ impl Job {
                 false => Outcome::V2Error,
             });
         }
-        let buffer = HeaderBuffer::read(host::CALL_HEADERS);
+        let buffer = HeaderBuffer::read(MapType::HttpCallResponseHeaders);
         let head = ResponseHead::read(&buffer.pairs(), shadow);
         if !head.is_upstream {
             // A local reply: upstream did not respond in time or could not be reached.
@@ -425,7 +426,7 @@ impl Job {
             return CallResult::StatusOnly(reply.status, Outcome::DroppedBusy);
         }
         if size > 0 {
-            reply.body = host::body(host::CALL_BODY, size);
+            reply.body = host::body(BufferType::HttpCallResponseBody, size);
         }
         let decoded = if reply.is_encoded() { most } else { 0 };
         if !self.charge.grow(decoded, limit) {

@@ -1,9 +1,11 @@
 //! The shadow metrics of one rollout.
 
+use proxy_wasm::hostcalls::define_metric;
+use proxy_wasm::types::MetricType;
 use turnout_core::shadow::Outcome;
 
 use super::MICRO;
-use crate::host::{self, MetricKind};
+use crate::host;
 
 pub(super) struct ShadowMetrics {
     sampled: Option<u32>,
@@ -21,21 +23,21 @@ impl ShadowMetrics {
     pub(super) fn define(rollout: &str) -> Self {
         let histogram = |version: &str| {
             let name = format!("turnout.shadow_{version}_ms.{rollout}");
-            host::define_metric(MetricKind::Histogram, &name)
+            define_metric(MetricType::Histogram, &name).ok()
         };
         let sampled = format!("turnout.shadow_sampled.{rollout}");
         let unproven = format!("turnout.shadow_unproven.{rollout}");
         let in_flight = format!("turnout.shadow_in_flight.{rollout}");
         Self {
-            sampled: host::define_metric(MetricKind::Counter, &sampled),
-            unproven: host::define_metric(MetricKind::Counter, &unproven),
+            sampled: define_metric(MetricType::Counter, &sampled).ok(),
+            unproven: define_metric(MetricType::Counter, &unproven).ok(),
             outcomes: Outcome::ALL.map(|outcome| {
                 let name = format!("turnout.shadow.{rollout}.{outcome}");
-                host::define_metric(MetricKind::Counter, &name)
+                define_metric(MetricType::Counter, &name).ok()
             }),
             v1_ms: histogram("v1"),
             v2_ms: histogram("v2"),
-            in_flight: host::define_metric(MetricKind::Gauge, &in_flight),
+            in_flight: define_metric(MetricType::Gauge, &in_flight).ok(),
             published_in_flight: 0,
         }
     }

@@ -2,6 +2,8 @@
 
 use std::collections::VecDeque;
 
+use proxy_wasm::hostcalls::define_metric;
+use proxy_wasm::types::{LogLevel, MetricType};
 use turnout_core::shadow::{
     Difference, Outcome, Record, RecordLimiter, Sample, SummaryCounts, export, route_name,
     segment_name,
@@ -10,7 +12,7 @@ use turnout_core::{Account, ByteBudget, Charge, Configuration, RecordLevel, Roll
 use turnout_diff::{OptionUsage, Severity};
 
 use super::job::Job;
-use crate::host::{self, LogLevel, MetricKind};
+use crate::host;
 
 /// The largest number of lines that wait for the collector. Further lines are only in the log.
 const MOST_WAITING: usize = 512;
@@ -267,7 +269,7 @@ struct Counters {
 impl Default for Counters {
     fn default() -> Self {
         let define = |what: &str| {
-            host::define_metric(MetricKind::Counter, &format!("turnout.records.{what}"))
+            define_metric(MetricType::Counter, &format!("turnout.records.{what}")).ok()
         };
         Self {
             logged: define("logged"),

@@ -1,20 +1,29 @@
-//! The host functions that only shadowing needs: bodies, responses, and the plugin's own HTTP calls.
+//! The calls that only shadowing needs: bodies, responses, durations, records, and the plugin's own HTTP
+//! calls.
 
 use std::ptr;
 
-use super::{Body, HeaderBuffer, Map, add, property, read_buffer};
+use proxy_wasm::types::{BufferType, LogLevel, MapType};
 
-pub(crate) const RESPONSE_HEADERS: Map = Map(2);
-/// Available in the callback that reports the response to a call.
-pub(crate) const CALL_HEADERS: Map = Map(6);
-
-pub(crate) const REQUEST_BODY: Body = Body(0);
-pub(crate) const RESPONSE_BODY: Body = Body(1);
-/// Available in the callback that reports the response to a call.
-pub(crate) const CALL_BODY: Body = Body(4);
+use super::{HeaderBuffer, OK, Status, add, take_host_buffer};
 
 #[link(wasm_import_module = "env")]
 unsafe extern "C" {
+    fn proxy_log(level: u32, message: *const u8, message_size: usize) -> Status;
+    fn proxy_get_buffer_bytes(
+        buffer: u32,
+        start: usize,
+        max_size: usize,
+        data: *mut *mut u8,
+        size: *mut usize,
+    ) -> Status;
+    fn proxy_get_property(
+        path: *const u8,
+        path_size: usize,
+        data: *mut *mut u8,
+        size: *mut usize,
+    ) -> Status;
+    fn proxy_record_metric(metric: u32, value: u64) -> Status;
     fn proxy_http_call(
         cluster: *const u8,
         cluster_size: usize,
@@ -26,12 +35,29 @@ unsafe extern "C" {
         trailers_size: usize,
         timeout_ms: u32,
         token: *mut u32,
-    ) -> u32;
+    ) -> Status;
+}
+
+/// Writes a line to the proxy's log.
+pub(crate) fn log(level: LogLevel, line: &str) {
+    // SAFETY: the host reads the slice during the call and does not keep it.
+    unsafe {
+        proxy_log(level as u32, line.as_ptr(), line.len());
+    }
+}
+
+/// Adds a value to a histogram.
+pub(crate) fn record(metric: u32, value: u64) {
+    // SAFETY: no pointer is passed.
+    unsafe {
+        proxy_record_metric(metric, value);
+    }
 }
 
 /// Whether the response is a local reply of the proxy: upstream did not respond, or a filter refused
 /// the request. If the proxy does not say, the response is taken to be from upstream.
 pub(crate) fn is_local_reply() -> bool {
+    // The steps of a path are separated by zero bytes.
     let details = property(b"response\0code_details");
     !(details.is_empty() || details == b"via_upstream")
 }
@@ -66,20 +92,34 @@ pub(crate) fn call(
             &raw mut token,
         )
     };
-    (status == 0).then_some(token)
+    (status == OK).then_some(token)
 }
 
 /// Whether the reported response has a success status.
 pub(crate) fn call_succeeded() -> bool {
-    let buffer = HeaderBuffer::read(CALL_HEADERS);
+    let buffer = HeaderBuffer::read(MapType::HttpCallResponseHeaders);
     let pairs = buffer.pairs();
     let status = pairs.iter().find(|(name, _)| *name == b":status");
     status.is_some_and(|(_, value)| value.starts_with(b"2"))
 }
 
 /// Reads the first bytes of a body. Empty if the proxy does not provide it.
-pub(crate) fn body(body: Body, max_size: usize) -> Vec<u8> {
-    read_buffer(body, 0, max_size)
+pub(crate) fn body(body: BufferType, max_size: usize) -> Vec<u8> {
+    let (mut data, mut size) = (ptr::null_mut(), 0);
+    // SAFETY: the host writes one word to each of the two pointers, which are valid for it.
+    let status =
+        unsafe { proxy_get_buffer_bytes(body as u32, 0, max_size, &raw mut data, &raw mut size) };
+    take_host_buffer(status, data, size)
+}
+
+/// Returns the property at a path. Empty if the proxy does not have it.
+fn property(path: &[u8]) -> Vec<u8> {
+    let (mut data, mut size) = (ptr::null_mut(), 0);
+    // SAFETY: the host reads the path during the call and writes one word to each of the two
+    // pointers, which are valid for it.
+    let status =
+        unsafe { proxy_get_property(path.as_ptr(), path.len(), &raw mut data, &raw mut size) };
+    take_host_buffer(status, data, size)
 }
 
 /// Encodes pairs in the format of [`HeaderBuffer`], or returns `None` if they are too long for it.

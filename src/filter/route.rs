@@ -1,17 +1,18 @@
 //! Routes one request: reads it, decides, and writes the headers for the route and the next hop.
 
+use proxy_wasm::types::MapType;
 use turnout_core::{
     CLUSTER_HEADER, Configuration, DECISION_HEADER, Decision, EmittedHeaders, Headers, Inbound,
     LOG_PROPERTY, Request, Rollout, TREATMENT_HEADER, decide, is_turnout_header,
 };
 
 use crate::host::{self, HeaderBuffer};
-use crate::root::Active;
+use crate::plugin::ActivePlugin;
 
-impl Active {
+impl ActivePlugin {
     /// Routes a request. If it is sampled, returns the job that follows it.
     pub(crate) fn route(&mut self, end: bool) -> Option<u32> {
-        let buffer = HeaderBuffer::read(host::REQUEST_HEADERS);
+        let buffer = HeaderBuffer::read(MapType::HttpRequestHeaders);
         let pairs = buffer.pairs();
         let Configuration {
             plan,
@@ -43,10 +44,10 @@ impl Active {
 /// Removes Turnout's names from a request's trailers. Turnout uses only headers, so neither a client
 /// nor a trusted hop has a reason to send them.
 pub(crate) fn strip_trailers() {
-    let buffer = HeaderBuffer::read(host::REQUEST_TRAILERS);
+    let buffer = HeaderBuffer::read(MapType::HttpRequestTrailers);
     for (name, _) in buffer.pairs() {
         if is_turnout_header(name) {
-            host::remove(host::REQUEST_TRAILERS, name);
+            host::remove_header(MapType::HttpRequestTrailers, name);
         }
     }
 }
@@ -66,7 +67,7 @@ fn remove_stale(pairs: &[(&[u8], &[u8])], inbound: Inbound, decision: &Decision<
             }
         };
         if stale {
-            host::remove(host::REQUEST_HEADERS, name);
+            host::remove_header(MapType::HttpRequestHeaders, name);
         }
     }
 }

@@ -20,6 +20,7 @@ mod decide;
 mod decision;
 mod diagnostics;
 pub mod explain;
+pub mod guard;
 pub mod lint;
 mod plan;
 mod policy;

@@ -1,6 +1,6 @@
 //! Allocations: reading, deciding and sampling a request allocates nothing, for any request and policy. Writing
-//! the headers for the next hop allocates only if decisions of earlier hops are passed on. The memory of a plan
-//! per account is bounded.
+//! the headers for the next hop allocates only if decisions of earlier hops are passed on. What a guard counts of a
+//! request allocates nothing. The memory of a plan per account is bounded.
 
 use support::corpus::{self, Scenario, borrowed};
 use support::random::{self, Random};

@@ -6,6 +6,7 @@ mod basic_auth;
 mod buckets;
 mod decisions;
 mod explain;
+mod guard;
 mod hashes;
 mod lint;
 mod packed_accounts;

@@ -1,0 +1,34 @@
+//! The guard: compares the requests that v2 served with those that v1 served, and finds when v2 is worse.
+//!
+//! Within a stratum, all requests have the same chance of taking v2, so v1 is a control group for v2: whatever
+//! else changes, changes for both. [`WorkerGuard`] counts in one worker and holds the state. [`GuardTest`] computes
+//! the evidence from counts alone, so anyone who has the counts can compute what a proxy did, to the last digit.
+//! With `accounts`, a guard also tests single accounts.
+//!
+//! Counting a request uses only integers and allocates nothing. Floating point is used once a second.
+
+mod account_table;
+mod balance;
+mod compared_request;
+mod counts;
+mod evidence;
+mod likelihood_ratio;
+mod recent_ids;
+mod settings;
+mod settling;
+mod snapshot;
+mod state;
+mod worker_guard;
+
+pub use account_table::ACCOUNTS;
+pub use balance::BALANCE_ALPHA;
+pub use compared_request::{ComparedRequest, Response, Stratum};
+pub use counts::{ArmCounts, Arms, GuardCounts, StratumCounts};
+pub use evidence::{Evidence, GuardTest};
+pub use settings::{
+    Alpha, Bounded, ErrorLimit, FalseEjections, GuardAction, GuardSettings, Ratio, SettleSeconds,
+    SlowSettings,
+};
+pub use snapshot::OtherWorkers;
+pub use state::{GuardState, StateChange};
+pub use worker_guard::{MAX_STRATA, WorkerGuard};

@@ -1,0 +1,90 @@
+//! The request ids that a worker has seen recently, so that retries and calls of one request count once.
+
+/// The number of ids that share a place.
+const WAYS: usize = 8;
+
+/// A set of the most recent ids, of a fixed size. An id is a hash that spreads evenly; 0 and the greatest one count as
+/// the same.
+///
+/// Each id belongs to a group of eight; a new id takes the place of the one in its group that was seen least
+/// recently. An id that is repeated among the ids of others therefore stays in the set as long as it comes more often
+/// than the set's size in requests, and one client cannot remove an id without sending many.
+#[derive(Debug)]
+pub(super) struct RecentIds {
+    /// A power of two. An empty place is 0.
+    groups: Vec<[u64; WAYS]>,
+}
+
+impl RecentIds {
+    /// Creates an empty set of at least so many ids.
+    pub(super) fn new(size: usize) -> Self {
+        let groups = size.div_ceil(WAYS).max(1).next_power_of_two();
+        Self {
+            groups: vec![[0; WAYS]; groups],
+        }
+    }
+
+    /// Adds an id. Returns whether it is new.
+    pub(super) fn insert(&mut self, id: u64) -> bool {
+        // 0 is an empty place.
+        let id = id.wrapping_add(1).max(1);
+        // The high bits of a request's position decide its arm, so the group must not depend on them.
+        let mask = self.groups.len().wrapping_sub(1);
+        let low = usize::try_from(id & 0xffff_ffff).unwrap_or_default();
+        let Some(group) = self.groups.get_mut(low & mask) else {
+            return true;
+        };
+        // Moves the ids before it by one place, and puts it at the front.
+        let mut moved = id;
+        for place in group.iter_mut() {
+            std::mem::swap(place, &mut moved);
+            if moved == id {
+                return false;
+            }
+        }
+        true
+    }
+
+    /// Removes all ids.
+    pub(super) fn clear(&mut self) {
+        self.groups.fill([0; WAYS]);
+    }
+
+    pub(super) fn held_bytes(&self) -> usize {
+        self.groups
+            .capacity()
+            .saturating_mul(size_of::<[u64; WAYS]>())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_id_is_new_once_and_again_after_eight_others_of_its_group() {
+        let mut ids = RecentIds::new(64);
+        let of_one_group = |number: u64| number * 8;
+        assert!(ids.insert(of_one_group(1)));
+        assert!(!ids.insert(of_one_group(1)));
+        (2..9).for_each(|number| assert!(ids.insert(of_one_group(number))));
+        // It is still there, and becomes the most recent one.
+        assert!(!ids.insert(of_one_group(1)));
+        (9..16).for_each(|number| assert!(ids.insert(of_one_group(number))));
+        assert!(!ids.insert(of_one_group(1)));
+        (16..24).for_each(|number| assert!(ids.insert(of_one_group(number))));
+        assert!(ids.insert(of_one_group(1)));
+    }
+
+    #[test]
+    fn any_id_can_be_added() {
+        let mut ids = RecentIds::new(0);
+        for id in [0, 1, u64::MAX - 1, 1 << 63] {
+            assert!(ids.insert(id));
+            assert!(!ids.insert(id));
+        }
+        ids.clear();
+        assert!(ids.insert(1 << 63));
+        assert_eq!(ids.held_bytes(), 64);
+    }
+}

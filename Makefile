@@ -56,7 +56,8 @@ help:
 	@echo "make bench-shadow   measure user-visible latency of shadowing, compared with Envoy's mirror (BENCH=...)"
 	@echo "make bench-live     measure how fast a halt takes effect, and how long a worker loads a policy"
 	@echo "make bench-simulate measure how fast and in how much memory a log is replayed, compared with jq"
-	@echo "make soak           run the property tests with many more cases (CASES=...)"
+	@echo "make soak           run the property tests with many more cases (CASES=...), and 200,000"
+	@echo "                    simulated rollouts of the guard"
 	@echo "make fuzz           fuzz policies, requests, responses, logs and budgets (FUZZ_SECONDS=...)"
 	@echo "make vectors        compute the bucket and hash vectors with other implementations and compare"
 
@@ -149,10 +150,12 @@ unit: setup locust published
 	$(CARGO) build --locked --manifest-path $(CONTROL_PLANE) --target-dir $(TARGET)
 	$(CARGO) test $(WORKSPACE)
 
-# The property tests, with many more cases than in `make test`.
+# The property tests, with many more cases than in `make test`, and 20,000 simulated rollouts for each scenario of the
+# guard.
 CASES ?= 50000
 soak: setup
-	PROPTEST_CASES=$(CASES) $(CARGO) test --release -p turnout-tests --test core -- properties
+	PROPTEST_CASES=$(CASES) GUARD_ROLLOUTS=20000 \
+	  $(CARGO) test --release -p turnout-tests --test core -- properties guard
 	PROPTEST_CASES=$(CASES) $(CARGO) test --release -p turnout-diff
 	PROPTEST_CASES=$(CASES) $(CARGO) test --release -p turnout-tests --test mock -- hostile shadow::records
 

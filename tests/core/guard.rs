@@ -1,11 +1,15 @@
-//! The guard without a proxy: what it counts, how strong the evidence is and when it trips.
+//! The guard without a proxy: what it counts, how strong the evidence is, when it trips, and how often it does so
+//! without a reason.
 
 mod accounts;
 mod balance;
 mod counting;
+mod delay;
 mod errors_needed;
 mod evidence;
+mod false_alarms;
 mod hostile;
+mod simulation;
 mod snapshot;
 mod states;
 

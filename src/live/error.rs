@@ -103,7 +103,8 @@ pub enum Error {
         /// The names of its rollouts.
         known: Vec<String>,
     },
-    /// These rollouts are halted, and the policy has no rollouts of these names, so it would lift their halts.
+    /// These rollouts are halted, and the policy has no rollouts of these names, so other rollouts could
+    /// get their requests.
     LosesHalts {
         /// Their names.
         rollouts: Vec<String>,
@@ -267,14 +268,14 @@ impl fmt::Display for Error {
                     [_] => ("rollout", "is", "rollout of this name", "its halt"),
                     _ => ("rollouts", "are", "rollouts of these names", "their halts"),
                 };
+                let names = listed(rollouts);
                 let options = rollouts
                     .iter()
                     .map(|name| format!("--resume-rollout {}", escape_for_terminal(name)));
                 write!(
                     f,
-                    "{subject} {} {are} halted, and the policy {} has no {has}, so it would lift {lifts}; keep the name, \
-                     or use {} to lift {lifts}",
-                    listed(rollouts),
+                    "{subject} {names} {are} halted, and the policy {} has no {has}, so requests of {names} could go to \
+                     another rollout's v2; keep the name in the policy, or use {} to lift {lifts}",
                     escape_for_terminal(revision),
                     options.collect::<Vec<_>>().join(" ")
                 )

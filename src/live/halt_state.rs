@@ -33,7 +33,8 @@ impl FolderState {
             HaltState::Unknown(why) => {
                 if !lifts.everyone {
                     self.notes.push(format!(
-                        "it is unknown whether the folder was halted ({why}), so it counts as halted"
+                        "it is unknown what was halted in this folder ({why}), so everyone counts as halted; halts of \
+                         single rollouts may be lost: halt them again before you resume"
                     ));
                 }
                 true

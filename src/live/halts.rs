@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 pub struct Halts {
     /// Whether the policy is halted, so that every request of every rollout gets v1.
     pub everyone: bool,
-    /// The names of the rollouts that are halted by themselves.
+    /// The names of the rollouts that have a halt of their own.
     pub rollouts: BTreeSet<String>,
 }
 

@@ -116,7 +116,7 @@ pub struct HistoryEntry {
     pub number: u64,
     /// Whether everyone is on v1.
     pub halted: bool,
-    /// The rollouts that are halted by themselves. Older entries have no such field.
+    /// The rollouts that have a halt of their own. Older entries have no such field.
     #[serde(default)]
     pub halted_rollouts: BTreeSet<String>,
     /// The path of the filter on the proxies.

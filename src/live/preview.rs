@@ -34,7 +34,7 @@ pub struct PolicySnapshot {
     pub number: u64,
     /// Whether everyone is on v1.
     pub halted: bool,
-    /// The rollouts that are halted by themselves.
+    /// The rollouts that have a halt of their own.
     pub halted_rollouts: BTreeSet<String>,
     /// Whether `filter.json` has it. Otherwise it comes from the history.
     pub is_in_place: bool,

@@ -27,8 +27,8 @@ use crate::support::{
 /// atomically, and records in FOLDER/history who made the change and why. With --admin it first checks that
 /// each proxy will receive the change, and then waits until each proxy runs the policy or has refused it. If
 /// every proxy refuses the policy, the previous one is restored. While the folder is halted, the new policy
-/// is halted too; --resume lifts the halt. A rollout that is halted by itself stays halted too, and a policy
-/// without that rollout is refused; --resume-rollout lifts that halt.
+/// is halted too; --resume lifts the halt. A rollout that has a halt of its own stays halted too, and a
+/// policy without that rollout is refused; --resume-rollout lifts that halt.
 #[derive(Args)]
 #[command(after_help = "Exit codes:
   0  the policy is written, and every proxy that was asked runs it

@@ -5,13 +5,14 @@ use clap::Args;
 use crate::support::change_options::Options;
 use crate::support::exit::Exit;
 
-/// Send everyone to v1 immediately.
+/// Send everyone, or one rollout, to v1 immediately.
 ///
 /// Sets `halted` in the active policy, appends `-halted` to its revision, and changes nothing else. With
-/// --rollout, sets `halted` in that rollout and appends `+halted.NAME`; other rollouts go on. Writes filter.json
+/// --rollout, sets `halted` in that rollout and appends `+halted.NAME`; other rollouts do not change. Writes filter.json
 /// first; this works even if the history is damaged or no proxy responds. Then asks the proxies of --admin, or
-/// those of the last `turnout apply`, and prints which of them confirm the halt. Only `turnout resume`, or
-/// --resume and --resume-rollout of apply and rollback, lift a halt.
+/// those of the last `turnout apply`, and prints which of them confirm the halt. To lift it, use
+/// `turnout resume`, with --rollout for the halt of a rollout, or --resume or --resume-rollout of apply and
+/// rollback. Nothing else lifts a halt.
 #[derive(Args)]
 #[command(after_help = "Exit codes:
   0  the halt is written, and every proxy that was asked confirms it
@@ -24,7 +25,7 @@ Examples:
 pub(crate) struct Arguments {
     #[command(flatten)]
     options: Options,
-    /// The rollout to halt. Default: all.
+    /// The rollout to halt. Default: everyone, in all rollouts.
     #[arg(long, value_name = "NAME")]
     rollout: Option<String>,
 }

@@ -10,7 +10,8 @@ use crate::support::exit::Exit;
 ///
 /// Each rollback goes back one more policy, and skips those that proxies refused. A halt stays: after
 /// `apply A`, `apply B` and `halt`, a rollback restores A, halted; with --resume it restores A and lifts the
-/// halt. The same holds for a halted rollout and --resume-rollout. Prints what changes.
+/// halt. A halted rollout stays halted too; --resume-rollout lifts its halt. A policy without that rollout is
+/// refused. Prints what changes.
 #[derive(Args)]
 #[command(after_help = "Exit codes:
   0  the policy is written, and every proxy that was asked runs it

@@ -138,8 +138,9 @@ fn a_policy_without_a_halted_rollout_is_refused_because_it_would_end_the_halt() 
         assert_eq!(
             last,
             format!(
-                "turnout: rollout `chat` is halted, and the policy {revision} has no rollout of this name, so it \
-                 would lift its halt; keep the name, or use --resume-rollout chat to lift its halt"
+                "turnout: rollout `chat` is halted, and the policy {revision} has no rollout of this name, so \
+                 requests of `chat` could go to another rollout's v2; keep the name in the policy, or use \
+                 --resume-rollout chat to lift its halt"
             )
         );
         assert_eq!(watched.revision(), "s+halted.chat");

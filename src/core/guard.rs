@@ -2,10 +2,11 @@
 //!
 //! Within a stratum, all requests have the same chance of taking v2, so v1 is a control group for v2: whatever
 //! else changes, changes for both. [`WorkerGuard`] counts in one worker and holds the state. [`GuardTest`] computes
-//! the evidence from counts alone, so anyone who has the counts can compute what a proxy did, to the last digit.
-//! With `accounts`, a guard also tests single accounts.
+//! the evidence from counts alone, so anyone who has the same counts computes the same evidence, to the last digit.
+//! With `accounts`, a guard also tests single accounts, and its evidence can be less than that of its counts.
 //!
-//! Counting a request uses only integers and allocates nothing. Floating point is used once a second.
+//! Counting a request uses only integers and allocates nothing. Floating point is used only at ticks
+//! and when a guard is set up.
 
 mod account_table;
 mod balance;

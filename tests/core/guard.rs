@@ -72,7 +72,7 @@ fn counts(all: u64, errors: u64, slow: u64) -> ArmCounts {
 }
 
 #[test]
-fn the_defaults_and_bounds_are_those_of_the_reference() {
+fn settings_have_these_defaults_and_bounds() {
     let settings = GuardSettings::default();
     assert_eq!(settings.errors.map(Ratio::get), Some(1_200));
     assert_eq!(settings.alpha.get(), 10_000);

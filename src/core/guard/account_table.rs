@@ -19,7 +19,7 @@
 
 #![expect(
     clippy::float_arithmetic,
-    reason = "statistics, once a generation; a request only counts integers"
+    reason = "statistics, once a second; a request only counts integers"
 )]
 
 use crate::bucketing::Fraction;

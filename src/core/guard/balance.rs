@@ -1,6 +1,6 @@
 //! The balance test: whether the share of v2 in a stratum is the percentage of the policy.
 //!
-//! It notices that the guard would compare the wrong requests: arms that are swapped, bucketing that is broken,
+//! It notices that the guard would compare the wrong requests: arms that are swapped (except at 50 %, where the share stays the same), bucketing that is broken,
 //! or something that removes requests of one treatment only. All that the guard computes relies on that share.
 //!
 //! The null hypothesis is that the odds of v2 differ from π/(1 − π) by a factor of at most [`TOLERANCE`]. A factor

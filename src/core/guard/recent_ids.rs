@@ -7,7 +7,7 @@ const WAYS: usize = 8;
 /// the same.
 ///
 /// Each id belongs to a group of eight; a new id takes the place of the one in its group that was seen least
-/// recently. An id that is repeated among the ids of others therefore stays in the set as long as it comes more often
+/// recently. A repeated id therefore stays in the set as long as it comes more often
 /// than the set's size in requests, and one client cannot remove an id without sending many.
 #[derive(Debug)]
 pub(super) struct RecentIds {

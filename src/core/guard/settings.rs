@@ -4,13 +4,13 @@
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Bounded<const LOWEST: u32, const HIGHEST: u32>(u32);
 
-/// How many times as often as v1 v2 may fail, in thousandths: 1 to 5.
+/// The allowed ratio of how often v2 fails to how often v1 does, in thousandths: 1 to 5.
 ///
 /// The test tries ratios up to 30 for errors and up to 10 for slow requests. It can only find a v2 that is
 /// worse than allowed if one of them is greater than the allowed ratio.
 pub type Ratio = Bounded<1_000, 5_000>;
 
-/// The probability that the guard trips although v2 is not worse, in millionths: 0.000001 to 0.5.
+/// The highest probability that the guard trips although v2 is not worse, in millionths: 0.000001 to 0.5.
 pub type Alpha = Bounded<1, 500_000>;
 
 /// How many seconds a request has until its outcome no longer counts: 1 to 300.
@@ -20,8 +20,8 @@ pub type SettleSeconds = Bounded<1, 300>;
 /// test compares it with at least twice as much.
 pub type ErrorLimit = Bounded<1, 49_999_999>;
 
-/// The expected number of accounts that are ejected although v2 is not worse for them, in thousandths: 0.001 to
-/// 10.
+/// The highest expected number of accounts of one proxy that are ejected although v2 is not worse for them, until
+/// the guard is re-armed, in thousandths: 0.001 to 10.
 pub type FalseEjections = Bounded<1, 10_000>;
 
 /// What a guard compares, and what it does when v2 is worse.
@@ -33,7 +33,8 @@ pub struct GuardSettings {
     pub slow: Option<SlowSettings>,
     /// Limits how often v2 fails, whatever v1 does.
     pub limit: Option<ErrorLimit>,
-    /// The probability of a false alarm over the whole life of the rollout.
+    /// The highest probability of a false alarm of one proxy, from the start of its guard, or from the last re-arm.
+    /// With many proxies, each of them has this probability.
     pub alpha: Alpha,
     /// When a decision enters the test. It must be at least as long as the slowest failure, else an outage of
     /// both treatments trips the guard if v2 fails faster.
@@ -49,7 +50,7 @@ pub struct GuardSettings {
 pub struct SlowSettings {
     /// A request is slow if it takes longer than this. At most `settle_seconds`.
     pub over_ms: u32,
-    /// How many times as often as v1 v2 may be slow.
+    /// The allowed ratio of how often v2 is slow to how often v1 is.
     pub ratio: Ratio,
 }
 

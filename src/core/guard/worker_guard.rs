@@ -46,7 +46,8 @@ pub struct WorkerGuard {
 }
 
 impl WorkerGuard {
-    /// Creates an armed guard without strata. A guard of another epoch ignores this one's requests and counts.
+    /// Creates an armed guard without strata. `epoch` identifies the time since the last re-arm: guards and requests
+    /// of different epochs ignore each other.
     #[must_use]
     pub fn new(settings: GuardSettings, epoch: u64) -> Self {
         let accounts = settings.accounts.filter(|_| settings.errors.is_some());
@@ -272,8 +273,10 @@ impl WorkerGuard {
     }
 
     /// Computes the evidence. If single accounts are tested, it is the least of: the evidence of all errors, of those
-    /// without the ejected accounts, and of those without any one account. So one account alone never trips the guard;
-    /// it is ejected. Less evidence can only make a false alarm less likely.
+    /// without the errors of ejected accounts, and of those also without the errors of one account in one stratum,
+    /// for each worker the account with the most errors of v2. So the errors of one account in one stratum rarely
+    /// trip the guard; the account is ejected instead. This covers only errors: slow requests of one account still
+    /// count. Less evidence can only make a false alarm less likely.
     fn least_evidence(&self, counts: &GuardCounts, others: Option<&OtherWorkers>) -> Evidence {
         let evidence = self.test.evidence(counts);
         let Some(table) = &self.accounts else {

@@ -1,4 +1,4 @@
-//! How many users see an error of a broken v2 before the guard trips.
+//! How many errors of a broken v2 users see before the guard trips.
 
 use turnout_core::guard::GuardState;
 

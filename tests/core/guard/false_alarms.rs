@@ -123,7 +123,8 @@ fn a_v2_that_is_not_worse_trips_the_guard_at_most_as_often_as_alpha() {
     let all = all.map(|count| count.parse::<u64>().expect("a number of rollouts"));
     let rollouts = all.unwrap_or(ROLLOUTS);
     let mut table = format!(
-        "{rollouts} rollouts for each line. Alpha is 1 %. The guard and the z-test are looked at every second.\n\
+        "{rollouts} rollouts for each line, each of 150 seconds with 30 requests a second. Alpha is 1 %. The guard and \
+         the z-test are looked at every second.\n\
          The bound is the upper bound of the share of trips, with 99 % confidence.\n\n\
          | {:<68} | tripped | share    | bound    | held     | z-test   |\n\
          |-{:-<68}-|---------|----------|----------|----------|----------|\n",

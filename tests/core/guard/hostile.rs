@@ -1,11 +1,12 @@
-//! What clients can do to the guard: nothing that trips it, makes it invalid, or hides errors of others.
+//! What clients can do to the guard. Bad requests, aborts and one repeated id neither trip it nor hide errors of
+//! others. A client that chooses its ids can fail on purpose: with `accounts`, only it is ejected.
 
 use support::random::Random;
 use turnout_core::guard::{ComparedRequest, GuardState};
 
 use super::*;
 
-/// Runs a minute in which a client sends ten requests a second beside fifty others, whose arms are random and of which
+/// Runs a minute in which a client sends ten requests a second in addition to fifty others, whose arms are random and of which
 /// one in a hundred fails.
 fn minute(
     accounts: bool,

@@ -1,4 +1,4 @@
-//! The callbacks of the proxy, as far as they are for contexts that exist.
+//! Passes the proxy's callbacks to the SDK, except those for contexts that do not exist.
 //!
 //! The SDK panics at a callback for a context that it does not know, and at the creation of one that it
 //! knows. Users of the SDK have seen Envoy make such calls, behind a filter for external processing

@@ -163,8 +163,16 @@ impl Directory {
             rollouts: if is_halt { &[] } else { &resumed },
         };
         let mut halts = state.note_halts(Some(&current), lifts).without(lifts);
-        // A halt must not fail because another one cannot be kept.
-        halts.rollouts.retain(|rollout| known.contains(rollout));
+        // A halt, or a resume, must not fail because another halt cannot be kept.
+        let is_lost = |rollout: &&String| !known.contains(*rollout);
+        let lost: Vec<String> = halts.rollouts.iter().filter(is_lost).cloned().collect();
+        for rollout in &lost {
+            halts.rollouts.remove(rollout);
+            let rollout = escape_for_terminal(rollout);
+            state.notes.push(format!(
+                "the halt of rollout `{rollout}` is not kept, because the active policy has no rollout of this name"
+            ));
+        }
         let keeps = if is_halt {
             Halts::default()
         } else {

@@ -273,3 +273,27 @@ fn a_halt_outlives_a_policy_that_halts_itself_and_is_refused_later() {
     // A second halt changes nothing.
     assert!(directory.halt(&author()).expect("halted").is_unchanged);
 }
+
+/// Proxies rejected the policy that the file still has, and run the one before it.
+#[test]
+fn a_halt_of_a_rollout_that_the_active_policy_does_not_have_is_not_lost_silently() {
+    let (_folder, directory) = folder();
+    apply(&directory, "a", Outcome::Accepted);
+    let rollout = r#"{ "name": "chat", "v1": "x", "v2": "y", "mode": "off", "halted": true }"#;
+    let policy = policy("b").replace(r#""rollouts": []"#, &format!(r#""rollouts": [{rollout}]"#));
+    let mut change = directory.apply(&policy, WASM, &author()).expect("written");
+    let rejected = fs::read(directory.filter()).expect("the file");
+    directory.record_outcome(&mut change, Outcome::Rejected, &[]);
+    for halts in [true, false] {
+        // As after a kill before the file was restored.
+        fs::write(directory.filter(), &rejected).expect("the file");
+        let change = match halts {
+            true => directory.halt(&author()),
+            false => directory.resume(&author()),
+        };
+        let notes = change.expect("written").notes.join("\n");
+        let lost = "the halt of rollout `chat` is not kept, because the active policy has no rollout of this name";
+        assert!(notes.contains(lost), "{notes}");
+        assert_eq!(active_policy(&directory)["rollouts"], serde_json::json!([]));
+    }
+}

@@ -1,6 +1,6 @@
 //! The cost of a request as a number of wasm instructions of the whole filter: all that it executes from the creation
 //! of the request's context to its end, without the proxy's own work in host functions. The policy and the requests
-//! are those of `make bench`. A file beside this one has the numbers, so a change in cost is visible.
+//! are those of `make bench`. A file next to this one has the numbers, so a change in cost is visible.
 //!
 //! `UPDATE_EXPECT=1 cargo test -p turnout-tests --test mock instruction_count` rewrites the file.
 

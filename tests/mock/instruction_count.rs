@@ -1,5 +1,5 @@
 //! The cost of a decision as a number of wasm instructions, in core built like the filter. An interpreter counts
-//! them, so they are the same on every machine. A file beside this one has the numbers, so a change in cost is
+//! them, so they are the same on every machine. A file next to this one has the numbers, so a change in cost is
 //! visible.
 //!
 //! `UPDATE_EXPECT=1 cargo test -p turnout-tests --test mock instruction_count` rewrites the file.

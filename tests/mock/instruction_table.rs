@@ -1,4 +1,4 @@
-//! A table of instruction counts, which is checked against a file beside this one.
+//! A table of instruction counts, which is checked against a file next to this one.
 //!
 //! The numbers are the same on every machine, but depend on the compiler. With the version that the file names, a
 //! number may differ by 1 %, with another one by 15 %, because a newer compiler is not a mistake of the developer.

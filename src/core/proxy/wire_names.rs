@@ -23,7 +23,13 @@ const PREFIX: &[u8] = b"x-turnout-";
 ///
 /// An underscore counts as a hyphen, because upstreams with a CGI-like interface treat both as one name.
 #[must_use]
+#[inline]
 pub fn is_turnout_header(name: &[u8]) -> bool {
+    // The third byte alone rules out almost every other header, and each request has many.
+    matches!(name, [_, _, b't' | b'T', ..]) && has_prefix(name)
+}
+
+fn has_prefix(name: &[u8]) -> bool {
     name.len() >= PREFIX.len()
         && name.iter().zip(PREFIX).all(|(found, wanted)| match found {
             b'_' => *wanted == b'-',

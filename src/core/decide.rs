@@ -2,10 +2,17 @@
 
 use crate::bucketing::Position;
 use crate::decision::{Decision, Reason, Treatment};
+use crate::guard::{Guards, NoGuards};
 use crate::plan::request_match::RegionMatch;
 use crate::plan::{Mode, Plan, Rollout, Serve};
 use crate::request::Request;
 use crate::request::account_id::Account;
+
+/// Decides a request as long as no guard sends it to v1: [`decide_guarded`] without step 4.
+#[must_use]
+pub fn decide<'p>(plan: &'p Plan, request: &Request<'_>) -> Decision<'p> {
+    decide_guarded(plan, &NoGuards, request)
+}
 
 /// Decides a request.
 ///
@@ -14,27 +21,33 @@ use crate::request::account_id::Account;
 /// 1. no rollout matches the request: v1 (`no_rollout`)
 /// 2. the policy or the rollout is halted: v1 (`halted`)
 /// 3. the rollout is off: v1 (`off`)
-/// 4. a trusted earlier hop has decided this rollout: its treatment (`inbound`)
-/// 5. the rollout is on: v2 (`on`)
-/// 6. the request has no account, or a malformed one: v1 (`no_account`, `malformed_account`)
-/// 7. the first rule whose condition holds: its treatment (`rule`); v1 where the proxy's region is
+/// 4. the rollout's guard sends everyone to v1 (`guard`), or this account (`guard_account`)
+/// 5. a trusted earlier hop has decided this rollout: its treatment (`inbound`)
+/// 6. the rollout is on: v2 (`on`)
+/// 7. the request has no account, or a malformed one: v1 (`no_account`, `malformed_account`)
+/// 8. the first rule whose condition holds: its treatment (`rule`); v1 where the proxy's region is
 ///    unknown (`no_region`) or the allocation excludes the account (`outside_accounts`) or the request
 ///    (`outside_requests`)
-/// 8. no rule holds: v1 (`default`)
+/// 9. no rule holds: v1 (`default`)
 ///
 /// Never fails and never allocates.
 #[must_use]
-pub fn decide<'p>(plan: &'p Plan, request: &Request<'_>) -> Decision<'p> {
+pub fn decide_guarded<'p>(
+    plan: &'p Plan,
+    guards: &impl Guards,
+    request: &Request<'_>,
+) -> Decision<'p> {
     match plan.rollout_of(request) {
         None => Decision::new(None, Treatment::V1, Reason::NoRollout),
-        Some(rollout) => decide_in_rollout(plan, rollout, request, request_position),
+        Some(rollout) => decide_in_rollout(plan, guards, rollout, request, request_position),
     }
 }
 
-/// Decides a request that belongs to a rollout: steps 2 to 8 of [`decide`]. `position_request` returns
-/// the position of the request, and is called only if a rule depends on it.
+/// Decides a request that belongs to a rollout: steps 2 to 9 of [`decide_guarded`]. `position_request`
+/// returns the position of the request, and is called only if a rule depends on it.
 pub(crate) fn decide_in_rollout<'p>(
     plan: &'p Plan,
+    guards: &impl Guards,
     rollout: &'p Rollout,
     request: &Request<'_>,
     position_request: impl Fn(&Rollout, &Request<'_>) -> Position,
@@ -47,6 +60,9 @@ pub(crate) fn decide_in_rollout<'p>(
     }
     if rollout.mode == Mode::Off {
         return v1(Reason::Off);
+    }
+    if let Some(reason) = guards.reason(rollout, &request.account) {
+        return v1(reason);
     }
     if let Some(treatment) = request.decided_upstream(&rollout.name) {
         return Decision::new(Some(rollout), treatment, Reason::Inbound);

@@ -62,6 +62,10 @@ pub enum Reason {
     Halted,
     /// The rollout is off.
     Off,
+    /// The rollout's guard has found that v2 is worse, or suspects it for the moment.
+    Guard,
+    /// The rollout's guard has found that v2 is worse for this account, or suspects it for the moment.
+    GuardAccount,
     /// A trusted earlier hop has decided this rollout.
     Inbound,
     /// The rollout is on.
@@ -104,10 +108,12 @@ impl Treatment {
 
 impl Reason {
     /// Every reason, in the order of precedence.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 14] = [
         Self::NoRollout,
         Self::Halted,
         Self::Off,
+        Self::Guard,
+        Self::GuardAccount,
         Self::Inbound,
         Self::On,
         Self::NoAccount,
@@ -126,6 +132,8 @@ impl Reason {
             Self::NoRollout => "no_rollout",
             Self::Halted => "halted",
             Self::Off => "off",
+            Self::Guard => "guard",
+            Self::GuardAccount => "guard_account",
             Self::Inbound => "inbound",
             Self::On => "on",
             Self::NoAccount => "no_account",

@@ -15,6 +15,8 @@ mod counts;
 mod evidence;
 mod likelihood_ratio;
 mod recent_ids;
+mod rollout_guard;
+mod sentence;
 mod settings;
 mod settling;
 mod snapshot;
@@ -26,10 +28,11 @@ pub use balance::BALANCE_ALPHA;
 pub use compared_request::{ComparedRequest, Response, Stratum};
 pub use counts::{ArmCounts, Arms, GuardCounts, StratumCounts};
 pub use evidence::{Evidence, GuardTest};
+pub use rollout_guard::{Guards, NoGuards, RolloutGuard, guard_id};
 pub use settings::{
     Alpha, Bounded, ErrorLimit, FalseEjections, GuardAction, GuardSettings, Ratio, SettleSeconds,
     SlowSettings,
 };
-pub use snapshot::OtherWorkers;
+pub use snapshot::{OtherWorkers, merge_snapshots};
 pub use state::{GuardState, StateChange};
 pub use worker_guard::{MAX_STRATA, WorkerGuard};

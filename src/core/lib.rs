@@ -31,7 +31,7 @@ mod vec_map;
 
 pub use bucketing::hash::{Hash, PercentageTooFine, ToolPosition};
 pub use bucketing::{Fraction, Position, Salt};
-pub use decide::decide;
+pub use decide::{decide, decide_guarded};
 pub use decision::{Decision, Reason, Treatment};
 pub use diagnostics::error_code::ErrorCode;
 pub use diagnostics::problem::{Problem, Severity};
@@ -39,6 +39,7 @@ pub use diagnostics::warning_code::WarningCode;
 pub use diagnostics::{Diagnostic, Diagnostics, Document, Related};
 pub use plan::account_outcome::AccountOutcome;
 pub use plan::changes::{ChangedPart, PlanChange};
+pub use plan::guard_plan::GuardPlan;
 pub use plan::ramp::{Ramp, Step};
 pub use plan::required_inputs::RequiredInputs;
 pub use plan::route_scope::{PathScope, RouteScope};

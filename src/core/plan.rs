@@ -2,6 +2,7 @@
 
 pub(crate) mod account_outcome;
 pub(crate) mod changes;
+pub(crate) mod guard_plan;
 mod memory;
 pub(crate) mod path_match;
 mod possible_decisions;
@@ -20,6 +21,7 @@ use crate::bucketing::hash::Hash;
 use crate::bucketing::{Fraction, Position, Salt};
 use crate::decision::Treatment;
 use crate::diagnostics::problem::Problem;
+use crate::plan::guard_plan::GuardPlan;
 use crate::plan::ramp::Ramp;
 use crate::plan::request_match::{RegionMatch, RequestMatch, When};
 use crate::plan::rollout_index::RolloutIndex;
@@ -79,6 +81,8 @@ pub struct Rollout {
     pub(crate) rules: Vec<Rule>,
     /// The policy's `shadow`, if the mode can shadow requests.
     pub shadow: Option<ShadowPlan>,
+    /// The policy's `guard`, if the mode is `split` or `on`.
+    pub guard: Option<GuardPlan>,
 }
 
 /// How far a rollout has progressed.

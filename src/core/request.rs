@@ -66,6 +66,13 @@ impl<'a> Request<'a> {
         self.id
     }
 
+    /// Whether it is a gRPC request, by its content type.
+    #[must_use]
+    pub fn is_grpc(&self) -> bool {
+        let mut types = self.headers.values("content-type");
+        types.any(|value| value.starts_with(b"application/grpc"))
+    }
+
     /// The method, in the case in which it was sent.
     #[must_use]
     pub fn method(&self) -> &'a [u8] {

@@ -108,6 +108,7 @@ impl<'r, 't, 'n> Rollouts<'r, 't, 'n> {
             matches: matches?,
             rules,
             shadow,
+            guard: None,
         })
     }
 

@@ -92,14 +92,18 @@ impl Evidence {
     /// The value of the gauge: 1,000 times the decimal logarithm, and 0 for evidence in favour of v2, because a
     /// gauge cannot be negative.
     #[must_use]
-    #[expect(
-        clippy::cast_possible_truncation,
-        clippy::cast_sign_loss,
-        reason = "it saturates, and it is not negative"
-    )]
     pub fn milli_log10(&self) -> u64 {
-        (self.total * std::f64::consts::LOG10_E * 1_000.0).max(0.0) as u64
+        milli_log10(self.total)
     }
+}
+
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "it saturates, and it is not negative"
+)]
+fn milli_log10(ln: f64) -> u64 {
+    (ln * std::f64::consts::LOG10_E * 1_000.0).max(0.0) as u64
 }
 
 impl GuardTest {
@@ -146,6 +150,13 @@ impl GuardTest {
     #[must_use]
     pub const fn ln_threshold(&self) -> f64 {
         self.ln_threshold
+    }
+
+    /// The evidence at which the guard trips, in the unit of [`Evidence::milli_log10`].
+    #[must_use]
+    pub fn threshold_milli_log10(&self) -> u64 {
+        // A threshold of exactly 2,000 must not become 1,999 by rounding.
+        milli_log10(self.ln_threshold + 1e-9)
     }
 
     /// Computes the evidence in counts.

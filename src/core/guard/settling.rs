@@ -61,6 +61,13 @@ impl SettlingCounts {
         }
     }
 
+    /// Settles all seconds. `now` is the current one.
+    pub(super) fn settle_all(&mut self, now: u32) {
+        let unsettled = self.unsettled(now);
+        self.settled = self.settled.zip(unsettled, ArmCounts::plus);
+        self.seconds.fill(Arms::default());
+    }
+
     /// The counts of all settled seconds.
     pub(super) const fn settled(&self) -> Arms<ArmCounts> {
         self.settled

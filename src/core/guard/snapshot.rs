@@ -83,6 +83,27 @@ impl Snapshot {
         }
     }
 
+    /// Adds the snapshot of a worker of the same epoch.
+    fn merge(&mut self, other: Self) {
+        self.is_tripped |= other.is_tripped;
+        self.is_invalid |= other.is_invalid;
+        let errors = |heaviest: &AccountErrors| heaviest.errors.v2;
+        let heaviest = [self.heaviest, other.heaviest];
+        self.heaviest = heaviest.into_iter().flatten().max_by_key(errors);
+        for stratum in other.strata {
+            let mut known = self.strata.iter_mut();
+            match known.find(|known| known.requests == stratum.requests) {
+                None => self.strata.push(stratum),
+                Some(known) => {
+                    let errors = known.set_aside;
+                    known.set_aside = errors.zip(stratum.set_aside, u64::saturating_add);
+                    known.settled = known.settled.zip(stratum.settled, ArmCounts::plus);
+                    known.unsettled = known.unsettled.zip(stratum.unsettled, ArmCounts::plus);
+                }
+            }
+        }
+    }
+
     /// Reads a snapshot; `None` if these bytes are none.
     pub(super) fn read(bytes: &[u8]) -> Option<Self> {
         let mut reader = Reader(bytes);
@@ -109,6 +130,20 @@ impl Snapshot {
             strata,
         })
     }
+}
+
+/// Adds up the snapshots of two workers that have ended, so that many of them take the place of one. `None` if they
+/// are of two epochs, or if one of them is not a snapshot.
+#[must_use]
+pub fn merge_snapshots(one: &[u8], other: &[u8]) -> Option<Vec<u8>> {
+    let (mut sum, other) = (Snapshot::read(one)?, Snapshot::read(other)?);
+    if sum.epoch != other.epoch {
+        return None;
+    }
+    sum.merge(other);
+    let mut bytes = Vec::new();
+    sum.write(&mut bytes);
+    Some(bytes)
 }
 
 fn write_errors(bytes: &mut Vec<u8>, errors: Arms<u64>) {
@@ -179,6 +214,15 @@ impl OtherWorkers {
     /// Adds the snapshot of another worker, and not of the worker that evaluates it. Returns whether its counts were
     /// added: not if it is of another epoch, or if the bytes are not a snapshot.
     pub fn add(&mut self, bytes: &[u8]) -> bool {
+        self.add_snapshot(bytes, true)
+    }
+
+    /// Adds the last snapshot of a worker that has ended. What had not settled never will, so it does not count.
+    pub fn add_ended(&mut self, bytes: &[u8]) -> bool {
+        self.add_snapshot(bytes, false)
+    }
+
+    fn add_snapshot(&mut self, bytes: &[u8], is_running: bool) -> bool {
         let snapshot = Snapshot::read(bytes).filter(|snapshot| snapshot.epoch == self.epoch);
         let Some(snapshot) = snapshot else {
             return false;
@@ -191,7 +235,9 @@ impl OtherWorkers {
         for stratum in snapshot.strata {
             let requests = stratum.requests;
             self.settled.add(requests, stratum.settled);
-            self.unsettled.add(requests, stratum.unsettled);
+            if is_running {
+                self.unsettled.add(requests, stratum.unsettled);
+            }
             let set_aside = stratum.set_aside.map(|errors| ArmCounts {
                 errors,
                 ..ArmCounts::default()

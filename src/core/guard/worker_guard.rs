@@ -42,6 +42,8 @@ pub struct WorkerGuard {
     /// The second at which holding ends.
     held_until: u32,
     evidence: Evidence,
+    /// The counts of all workers at the last tick, also those that had not settled.
+    counts: GuardCounts,
     imbalance: Option<StratumCounts>,
 }
 
@@ -65,6 +67,7 @@ impl WorkerGuard {
             state: GuardState::Armed,
             held_until: 0,
             evidence: Evidence::default(),
+            counts: GuardCounts::default(),
             imbalance: None,
         }
     }
@@ -232,11 +235,17 @@ impl WorkerGuard {
         all.add_all(&settled);
 
         self.evidence = self.least_evidence(&settled, others);
+        let state = self.next_state(&all, others);
+        self.counts = all;
+        state
+    }
+
+    fn next_state(&mut self, all: &GuardCounts, others: Option<&OtherWorkers>) -> GuardState {
         if self.state == GuardState::Tripped || others.is_some_and(|others| others.is_tripped) {
             return GuardState::Tripped;
         }
         if self.imbalance.is_none() {
-            self.imbalance = self.test.imbalance(&all).copied();
+            self.imbalance = self.test.imbalance(all).copied();
         }
         if self.state == GuardState::Invalid
             || self.imbalance.is_some()
@@ -253,7 +262,7 @@ impl WorkerGuard {
                 false => GuardState::Armed,
             };
         }
-        match self.test.is_enough(&self.least_evidence(&all, others)) {
+        match self.test.is_enough(&self.least_evidence(all, others)) {
             true => GuardState::Holding,
             false => GuardState::Armed,
         }
@@ -328,7 +337,15 @@ impl WorkerGuard {
         self.epoch = epoch;
         self.state = GuardState::Armed;
         self.evidence = Evidence::default();
+        self.counts = GuardCounts::default();
         self.imbalance = None;
+    }
+
+    /// Settles all seconds at once, because every request has ended and no other will come.
+    pub fn finish(&mut self) {
+        for counts in &mut self.strata {
+            counts.settle_all(self.second);
+        }
     }
 
     /// Writes this worker's part for the other workers, whatever the buffer contains. The size depends only on the
@@ -384,6 +401,12 @@ impl WorkerGuard {
     #[must_use]
     pub const fn evidence(&self) -> &Evidence {
         &self.evidence
+    }
+
+    /// The counts of all workers at the last tick, also those that had not settled.
+    #[must_use]
+    pub const fn counts(&self) -> &GuardCounts {
+        &self.counts
     }
 
     /// The counts of the stratum that was found to be out of balance.

@@ -5,6 +5,7 @@
 use crate::bucketing::{Fraction, Position};
 use crate::decide::decide_in_rollout;
 use crate::decision::{Reason, Treatment};
+use crate::guard::NoGuards;
 use crate::plan::{Plan, Rollout, Serve};
 use crate::policy::time::Time;
 use crate::proxy::decision_header::Inbound;
@@ -36,7 +37,8 @@ impl Plan {
         let mut request = Request::new(Headers::new(&[]), Inbound::Strip, at);
         request.account = *account;
         // The decision for the request that a percentage includes first.
-        let decision = decide_in_rollout(self, rollout, &request, |_, _| Position::FIRST);
+        let decision =
+            decide_in_rollout(self, &NoGuards, rollout, &request, |_, _| Position::FIRST);
         let rule = decision.rule.and_then(|index| rollout.rules.get(index));
         let requests = match rule.map(|rule| &rule.serve) {
             Some(Serve::V2 { requests, .. }) => *requests,

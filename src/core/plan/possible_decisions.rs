@@ -14,6 +14,11 @@ impl Rollout {
     pub fn can_decide(&self, inbound: Inbound, treatment: Treatment, reason: Reason) -> bool {
         let is_possible = match reason {
             Reason::NoRollout => false,
+            Reason::Guard => self.guard.is_some(),
+            Reason::GuardAccount => {
+                let guard = self.guard.as_ref();
+                guard.is_some_and(|guard| guard.settings.accounts.is_some())
+            }
             Reason::Inbound => inbound == Inbound::Trust,
             Reason::NoRegion => {
                 let mut rules = self.rules.iter();

@@ -232,8 +232,9 @@ impl FolderState {
     /// Returns the active policy if the last command with this entry wrote `filter.json`.
     fn of_entry(&mut self, entry: HistoryEntry) -> Result<Option<CurrentPolicy>, Error> {
         let is_refused = entry.outcome.is_refused();
-        // Even if proxies rejected a halt, its policy is the one to halt.
-        if !is_refused || entry.action == Action::Halt {
+        // A halt or a resume changes only the state of a policy, so even proxies that rejected it run that policy.
+        let is_same_policy = matches!(entry.action, Action::Halt | Action::Resume);
+        if !is_refused || is_same_policy {
             let mut current = self.with_base(entry, true)?;
             current.is_in_place = !is_refused;
             return Ok(Some(current));

@@ -30,6 +30,18 @@ fn a_halt_that_proxies_rejected_is_not_resumed_by_itself() {
     assert_eq!(active_policy(&directory)["revision"], "b");
 }
 
+/// They run the same policy, halted, and the other proxies run it without the halt.
+#[test]
+fn a_policy_stays_active_if_some_proxies_refuse_its_resume() {
+    let (_folder, directory) = folder();
+    apply(&directory, "a", Outcome::Accepted);
+    apply(&directory, "b", Outcome::Accepted);
+    directory.halt(&author()).expect("halted");
+    let mut change = directory.resume(&author()).expect("resumed");
+    directory.record_outcome(&mut change, Outcome::PartiallyApplied, &[]);
+    assert_halts(&directory, "b-halted");
+}
+
 #[test]
 fn a_first_policy_that_some_proxies_run_can_be_halted() {
     let (_folder, directory) = folder();

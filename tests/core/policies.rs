@@ -3,6 +3,7 @@
 //! `UPDATE_EXPECT=1 cargo test -p turnout-tests --test core` rewrites the diagnostics.
 
 mod all_errors;
+mod guard;
 mod hostile;
 
 use std::fs;

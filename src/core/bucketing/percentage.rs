@@ -2,51 +2,23 @@
 //!
 //! They are not parsed as floats, because a bound on positions must not depend on rounding.
 
-use crate::policy::decimal::Decimal;
+use crate::policy::decimal::{Decimal, UnitError};
 
 /// 100 %, in millionths of a percent.
 pub(crate) const HUNDRED_PERCENT: u32 = 100_000_000;
 
 /// The maximum number of decimals of a percentage.
-const DECIMALS: i64 = 6;
-
-/// Why a number is not a percentage.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum PercentageError {
-    /// Below 0 or above 100.
-    OutOfRange,
-    /// The number of decimals without trailing zeros, which is more than six.
-    TooPrecise(i64),
-}
+const DECIMALS: u32 = 6;
 
 /// Parses a JSON number such as `12.5` or `1.25e1` as millionths of a percent.
 ///
 /// Exponents are accepted because other tools write them: many write `0.000001` as `1e-06`.
-pub(crate) fn millionths(literal: &str) -> Result<u32, PercentageError> {
-    let decimal = Decimal::parse(literal);
-    if decimal.digits.is_empty() {
-        return Ok(0);
+pub(crate) fn millionths(literal: &str) -> Result<u32, UnitError> {
+    let millionths = Decimal::parse(literal).in_units(DECIMALS)?;
+    if millionths > HUNDRED_PERCENT {
+        return Err(UnitError::OutOfRange);
     }
-    if decimal.is_negative || decimal.top() > 3 {
-        return Err(PercentageError::OutOfRange);
-    }
-    let scale = decimal.shift.saturating_add(DECIMALS);
-    if scale < 0 {
-        return Err(PercentageError::TooPrecise(decimal.shift.saturating_neg()));
-    }
-    decimal
-        .digits
-        .parse::<u64>()
-        .ok()
-        .zip(
-            u32::try_from(scale)
-                .ok()
-                .and_then(|scale| 10_u64.checked_pow(scale)),
-        )
-        .and_then(|(significant, scale)| significant.checked_mul(scale))
-        .and_then(|value| u32::try_from(value).ok())
-        .filter(|value| *value <= HUNDRED_PERCENT)
-        .ok_or(PercentageError::OutOfRange)
+    Ok(millionths)
 }
 
 #[cfg(test)]
@@ -75,7 +47,7 @@ mod tests {
 
     #[test]
     fn other_numbers_are_rejected() {
-        use PercentageError::{OutOfRange, TooPrecise};
+        use UnitError::{OutOfRange, TooPrecise};
         for (literal, expected) in [
             ("-1", OutOfRange),
             ("101", OutOfRange),

@@ -1,10 +1,11 @@
 //! Compiles percentages, and reports those that are out of bounds or too fine.
 
 use crate::bucketing::hash::PercentageTooFine;
-use crate::bucketing::percentage::{PercentageError, millionths};
+use crate::bucketing::percentage::millionths;
 use crate::diagnostics::error_code::ErrorCode;
 use crate::diagnostics::location::JsonPointer;
 use crate::diagnostics::problem::{Problem, excerpt};
+use crate::policy::decimal::UnitError;
 use crate::policy::json::{Number, Reader};
 
 /// Compiles a percentage to millionths of a percent.
@@ -16,11 +17,11 @@ pub(super) fn percentage(
     let shown = excerpt(number.value);
     let problem = match millionths(number.value) {
         Ok(millionths) => return Some(millionths),
-        Err(PercentageError::OutOfRange) => Problem::invalid(
+        Err(UnitError::OutOfRange) => Problem::invalid(
             format!("{shown} is not a percentage"),
             "write a number from 0 to 100",
         ),
-        Err(PercentageError::TooPrecise(decimals)) => Problem::invalid(
+        Err(UnitError::TooPrecise(decimals)) => Problem::invalid(
             format!("{shown} has {decimals} decimals"),
             "write at most 6 decimals",
         ),

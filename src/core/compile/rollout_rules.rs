@@ -8,6 +8,7 @@ use crate::decision::Treatment;
 use crate::diagnostics::error_code::ErrorCode;
 use crate::diagnostics::location::{JsonPointer, Span};
 use crate::diagnostics::problem::{Problem, excerpt};
+use crate::plan::guard_plan::GuardPlan;
 use crate::plan::path_match::PathMatch;
 use crate::plan::request_match::{RegionMatch, RequestMatch, When};
 use crate::plan::segment_lookup::SegmentSet;
@@ -17,7 +18,7 @@ use crate::policy::json::{Field, List, Located, LocatedText, Number, Reader};
 use crate::policy::read::expected;
 
 use super::percentage::{between_parts, percentage};
-use super::{check_name, hash, request_match, required};
+use super::{check_name, guard, hash, request_match, required};
 
 /// Compiles the rollouts of one policy.
 pub(crate) struct Rollouts<'r, 't, 'n> {
@@ -93,6 +94,15 @@ impl<'r, 't, 'n> Rollouts<'r, 't, 'n> {
             Some(PathMatch::Exact(_) | PathMatch::Template(_)) | None => None,
         };
         let shadow = shadow.and_then(|given| self.shadow(&at.field("shadow"), given, prefix));
+        let guard = value.guard.into_value();
+        let guard = guard.and_then(|given| {
+            let settings = guard::settings(self.reader, &at.field("guard"), given, &rules)?;
+            // In the other modes nobody takes v2, so there is nothing to compare.
+            matches!(mode, Some(Mode::Split | Mode::On)).then(|| GuardPlan {
+                settings,
+                epoch: self.reader.hash_of_object(span, "halted"),
+            })
+        });
         let name = name?;
         Some(Rollout {
             index,
@@ -108,7 +118,7 @@ impl<'r, 't, 'n> Rollouts<'r, 't, 'n> {
             matches: matches?,
             rules,
             shadow,
-            guard: None,
+            guard,
         })
     }
 

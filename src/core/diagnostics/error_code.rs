@@ -13,8 +13,6 @@ pub enum ErrorCode {
     WrongType,
     /// A field that the policy language does not have.
     UnknownField,
-    /// A field that this release does not support yet.
-    NotSupported,
     /// A field that an object has more than once.
     RepeatedField,
     /// A required field that is missing.
@@ -83,8 +81,14 @@ pub enum ErrorCode {
     OutOfRange,
     /// Packed accounts in a policy whose accounts are opaque.
     PackedOpaque,
+    /// A guard whose `over_ms` is longer than its `settle_seconds`.
+    SlowAfterSettling,
     /// A percentage that is finer than the positions of its hash.
     TooFinePercentage,
+    /// A number of a guard with more decimals than its field takes.
+    TooManyDecimals,
+    /// A guarded rollout with more percentages of `requests` than a guard compares.
+    TooManyStrata,
     /// A LaunchDarkly hash with a `seed` and a `flag_key` or `salt`.
     TwoSeeds,
     /// A Split algorithm that is not supported.
@@ -95,6 +99,8 @@ pub enum ErrorCode {
     UnorderedSteps,
     /// An account file that cannot be used.
     UnreadAccounts,
+    /// A guard that tests single accounts for errors and does not compare errors.
+    UselessAccounts,
     /// A percentage in a rule that serves v1.
     UselessPercentage,
     /// A `traffic_allocation_seed` without a `traffic_allocation`.
@@ -105,13 +111,12 @@ pub enum ErrorCode {
 
 impl ErrorCode {
     /// All codes.
-    pub const ALL: [Self; 49] = [
+    pub const ALL: [Self; 52] = [
         Self::Empty,
         Self::NotUtf8,
         Self::Syntax,
         Self::WrongType,
         Self::UnknownField,
-        Self::NotSupported,
         Self::RepeatedField,
         Self::MissingField,
         Self::UnknownWord,
@@ -146,12 +151,16 @@ impl ErrorCode {
         Self::MalformedTolerance,
         Self::OutOfRange,
         Self::PackedOpaque,
+        Self::SlowAfterSettling,
         Self::TooFinePercentage,
+        Self::TooManyDecimals,
+        Self::TooManyStrata,
         Self::TwoSeeds,
         Self::UnknownAlgorithm,
         Self::UnknownVersion,
         Self::UnorderedSteps,
         Self::UnreadAccounts,
+        Self::UselessAccounts,
         Self::UselessPercentage,
         Self::UselessSeed,
         Self::UselessStart,
@@ -166,7 +175,6 @@ impl ErrorCode {
             Self::Syntax => "syntax",
             Self::WrongType => "wrong-type",
             Self::UnknownField => "unknown-field",
-            Self::NotSupported => "not-supported",
             Self::RepeatedField => "repeated-field",
             Self::MissingField => "missing-field",
             Self::UnknownWord => "unknown-word",
@@ -201,12 +209,16 @@ impl ErrorCode {
             Self::MalformedTolerance => "malformed-tolerance",
             Self::OutOfRange => "out-of-range",
             Self::PackedOpaque => "packed-opaque",
+            Self::SlowAfterSettling => "slow-after-settling",
             Self::TooFinePercentage => "too-fine-percentage",
+            Self::TooManyDecimals => "too-many-decimals",
+            Self::TooManyStrata => "too-many-strata",
             Self::TwoSeeds => "two-seeds",
             Self::UnknownAlgorithm => "unknown-algorithm",
             Self::UnknownVersion => "unknown-version",
             Self::UnorderedSteps => "unordered-steps",
             Self::UnreadAccounts => "unread-accounts",
+            Self::UselessAccounts => "useless-accounts",
             Self::UselessPercentage => "useless-percentage",
             Self::UselessSeed => "useless-seed",
             Self::UselessStart => "useless-start",

@@ -55,9 +55,6 @@ enum ProblemKind {
         field: String,
         known: Vec<&'static str>,
     },
-    NotSupported {
-        field: &'static str,
-    },
     RepeatedField {
         field: String,
     },
@@ -156,7 +153,6 @@ impl Problem {
             ProblemKind::Syntax(_) => ErrorCode::Syntax,
             ProblemKind::WrongType { .. } => ErrorCode::WrongType,
             ProblemKind::UnknownField { .. } => ErrorCode::UnknownField,
-            ProblemKind::NotSupported { .. } => ErrorCode::NotSupported,
             ProblemKind::RepeatedField { .. } => ErrorCode::RepeatedField,
             ProblemKind::MissingField { .. } => ErrorCode::MissingField,
             ProblemKind::UnknownWord { .. } => ErrorCode::UnknownWord,
@@ -189,7 +185,6 @@ impl Problem {
                     None => format!("remove it, or write one of {}", Quoted(known)),
                 }
             }
-            ProblemKind::NotSupported { .. } => "remove it".into(),
             ProblemKind::RepeatedField { .. } => "keep one of them".into(),
             ProblemKind::MissingField { field, expected } => {
                 format!(
@@ -266,10 +261,6 @@ impl Problem {
             field: excerpt(field),
             known: known.to_vec(),
         })
-    }
-
-    pub(crate) const fn not_supported(field: &'static str) -> Self {
-        Self(ProblemKind::NotSupported { field })
     }
 
     pub(crate) fn repeated_field(field: &str) -> Self {
@@ -372,7 +363,6 @@ impl fmt::Display for Problem {
                 write!(f, "expected {}, found {found}", expected.what)
             }
             ProblemKind::UnknownField { field, .. } => write!(f, "unknown field `{field}`"),
-            ProblemKind::NotSupported { field } => write!(f, "`{field}` is not supported yet"),
             ProblemKind::RepeatedField { field } => {
                 write!(f, "duplicate field `{field}`")
             }

@@ -2,6 +2,7 @@
 //!
 //! This compares the policies themselves. `turnout plan` counts the accounts that a change moves.
 
+mod guard;
 mod rollout;
 mod wording;
 

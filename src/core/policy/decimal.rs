@@ -15,6 +15,15 @@ pub(crate) struct Decimal {
     pub(crate) shift: i64,
 }
 
+/// Why a decimal is not a number of units.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum UnitError {
+    /// Negative, or too large.
+    OutOfRange,
+    /// Finer than the unit. The number of decimals without trailing zeros.
+    TooPrecise(i64),
+}
+
 /// The number of digits up to which the shortest text of the nearest double is the decimal itself.
 const DIGITS_OF_A_DOUBLE: usize = 15;
 /// The largest power of ten that counts as exact. A double has slightly more.
@@ -53,6 +62,28 @@ impl Decimal {
     /// Whether a double identifies this number: no other decimal with as few digits has the same double.
     pub(crate) fn is_exact_in_a_double(&self) -> bool {
         self.digits.len() <= DIGITS_OF_A_DOUBLE && self.top().abs() <= LARGEST_POWER
+    }
+
+    /// Returns the number in units of 10^-`decimals`, which is exact: 1.2 is 1200 units of three decimals.
+    pub(crate) fn in_units(&self, decimals: u32) -> Result<u32, UnitError> {
+        // The largest `u32` has ten digits. The check keeps the text of the digits short.
+        const MOST_DIGITS: i64 = 10;
+        if self.digits.is_empty() {
+            return Ok(0);
+        }
+        if self.is_negative || self.top() > MOST_DIGITS {
+            return Err(UnitError::OutOfRange);
+        }
+        let scale = self.shift.saturating_add(decimals.into());
+        let Ok(scale) = u32::try_from(scale) else {
+            return Err(UnitError::TooPrecise(self.shift.saturating_neg()));
+        };
+        let digits = self.digits.parse::<u64>().ok();
+        let value = digits.zip(10_u64.checked_pow(scale));
+        let value = value.and_then(|(digits, scale)| digits.checked_mul(scale));
+        value
+            .and_then(|value| u32::try_from(value).ok())
+            .ok_or(UnitError::OutOfRange)
     }
 
     /// Returns the number as an integer of at most `most` digits, or `None` if it is not one.

@@ -170,6 +170,8 @@ pub(crate) struct RawRollout<'a> {
     pub(crate) rules: Field<List<Located<RawRule<'a>>>>,
     /// The shadow requests to v2 in the modes `shadow` and `split`.
     pub(crate) shadow: Field<Located<RawShadow<'a>>>,
+    /// The guard of the modes `split` and `on`: it sends everyone back to v1 when v2 is worse.
+    pub(crate) guard: Field<Located<RawGuard<'a>>>,
 }
 
 /// The requests that a rollout applies to: a request must match every field that is set.
@@ -498,6 +500,109 @@ pub(crate) struct RawNoise<'a> {
     /// The percentage of shadowed requests that are also sent to v1 a second time.
     #[cfg_attr(feature = "schema", schemars(required, range(min = 0, max = 100)))]
     pub(crate) requests: Field<Number<'a>>,
+}
+
+/// What the guard tests, and what it does when v2 is worse. If none of `errors`, `slow` and `limit` is set, it compares
+/// errors.
+#[cfg_attr(
+    feature = "schema",
+    derive(JsonSchema),
+    schemars(rename = "Guard", 
+        deny_unknown_fields,
+        extend(
+            "if" = {
+                "required": ["accounts"],
+                "anyOf": [{ "required": ["slow"] }, { "required": ["limit"] }]
+            },
+            "then" = { "required": ["errors"] }
+        )
+    )
+)]
+#[derive(Clone)]
+pub(crate) struct RawGuard<'a> {
+    /// Compares how often requests to v1 and v2 fail.
+    pub(crate) errors: Field<Located<RawGuardErrors<'a>>>,
+    /// Compares how often requests to v1 and v2 are slow.
+    pub(crate) slow: Field<Located<RawGuardSlow<'a>>>,
+    /// Limits how often requests to v2 fail, whatever v1 does.
+    pub(crate) limit: Field<Located<RawGuardLimit<'a>>>,
+    /// The highest probability that the guard of one proxy trips although v2 is not worse, from the start of the
+    /// guard or from its last re-arm. At most six decimals. Default: 0.01.
+    #[cfg_attr(feature = "schema", schemars(range(min = 0.000_001, max = 0.5)))]
+    pub(crate) alpha: Field<Number<'a>>,
+    /// The seconds after which a request enters the test. It must be at least as long as the slowest failure, for
+    /// example a timeout. Default: 20.
+    #[cfg_attr(feature = "schema", schemars(range(min = 1, max = 300), extend("type" = "integer")))]
+    pub(crate) settle_seconds: Field<Number<'a>>,
+    /// What the guard does when v2 is worse. `halt`: everyone takes v1. `report`: it reports it and changes no
+    /// decision. Default: `halt`.
+    #[cfg_attr(feature = "schema", schemars(extend("enum" = ["halt", "report"])))]
+    pub(crate) action: Field<LocatedText<'a>>,
+    /// Also tests single accounts for errors, and sends an account back to v1 when v2 is worse for it.
+    pub(crate) accounts: Field<Located<RawGuardAccounts<'a>>>,
+    /// The number of times that the guard was re-armed by hand. Every change of the rollout, also of this number,
+    /// re-arms the guard. Default: 0.
+    #[cfg_attr(feature = "schema", schemars(range(min = 0, max = 1_000_000), extend("type" = "integer")))]
+    pub(crate) rearmed: Field<Number<'a>>,
+}
+
+/// The comparison of errors.
+#[cfg_attr(
+    feature = "schema",
+    derive(JsonSchema),
+    schemars(rename = "GuardErrors", deny_unknown_fields)
+)]
+#[derive(Clone)]
+pub(crate) struct RawGuardErrors<'a> {
+    /// The allowed ratio of how often v2 fails to how often v1 fails. At most three decimals. Default: 1.2.
+    #[cfg_attr(feature = "schema", schemars(range(min = 1, max = 5)))]
+    pub(crate) ratio: Field<Number<'a>>,
+}
+
+/// The comparison of slow requests.
+#[cfg_attr(
+    feature = "schema",
+    derive(JsonSchema),
+    schemars(rename = "GuardSlow", deny_unknown_fields)
+)]
+#[derive(Clone)]
+pub(crate) struct RawGuardSlow<'a> {
+    /// A request is slow if it takes longer than this, in milliseconds. At most `settle_seconds`.
+    #[cfg_attr(feature = "schema", schemars(required, range(min = 1, max = 300_000), extend("type" = "integer")))]
+    pub(crate) over_ms: Field<Number<'a>>,
+    /// The allowed ratio of how often v2 is slow to how often v1 is slow. At most three decimals. Default: 1.5.
+    #[cfg_attr(feature = "schema", schemars(range(min = 1, max = 5)))]
+    pub(crate) ratio: Field<Number<'a>>,
+}
+
+/// The limit of v2's errors.
+#[cfg_attr(
+    feature = "schema",
+    derive(JsonSchema),
+    schemars(rename = "GuardLimit", deny_unknown_fields)
+)]
+#[derive(Clone)]
+pub(crate) struct RawGuardLimit<'a> {
+    /// The percentage of v2's requests that may fail: above 0 and below 50, with at most six decimals.
+    #[cfg_attr(
+        feature = "schema",
+        schemars(required, range(min = 0.000_001, max = 49.999_999))
+    )]
+    pub(crate) error_percent: Field<Number<'a>>,
+}
+
+/// The test of single accounts.
+#[cfg_attr(
+    feature = "schema",
+    derive(JsonSchema),
+    schemars(rename = "GuardAccounts", deny_unknown_fields)
+)]
+#[derive(Clone)]
+pub(crate) struct RawGuardAccounts<'a> {
+    /// The highest expected number of accounts that one proxy sends back to v1 although v2 is not worse for them,
+    /// until the guard is re-armed. At most three decimals. Default: 0.1.
+    #[cfg_attr(feature = "schema", schemars(range(min = 0.001, max = 10)))]
+    pub(crate) false_ejections: Field<Number<'a>>,
 }
 
 /// The value of a field of `hash`. The hash objects of all tools are read by one table of fields, because separate

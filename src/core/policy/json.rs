@@ -10,6 +10,7 @@ mod not_json;
 mod raw_values;
 #[cfg(test)]
 mod tests;
+mod value_hash;
 
 use std::borrow::Cow;
 use std::collections::BTreeSet;
@@ -185,6 +186,12 @@ impl<'a> Reader<'a> {
         let start = before.trim_end().len();
         let text = self.text.get(start..node.span.end);
         text.map_or((node.span.start, node.raw), |text| (start, text))
+    }
+
+    /// Hashes the value of an object without one of its fields, see [`value_hash`].
+    pub(crate) fn hash_of_object(&self, span: Span, without: &str) -> u64 {
+        let raw = self.text.get(span.start..span.end).unwrap_or_default();
+        value_hash::hash_object(raw, Some(without))
     }
 
     /// Returns the byte range of a part of the text in the original text, before spans were removed.
@@ -445,14 +452,6 @@ impl<'a> Object<'a, '_> {
         let path = self.path.field(name);
         let node = reader.node(raw, &path);
         read(reader, node).map_or(Field::Bad, Field::Given)
-    }
-
-    /// Reports a field of the policy language that this release does not support yet.
-    pub(crate) fn reserved(&mut self, reader: &mut Reader<'a>, name: &'static str) {
-        if let Some((key, _)) = self.take(name) {
-            let path = self.path.field(name);
-            reader.report(key.span, &path, Problem::not_supported(name));
-        }
     }
 
     /// Reports the fields that nothing took as unknown.

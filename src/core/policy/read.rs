@@ -1,5 +1,6 @@
 //! Reads JSON into the wire types of the policy, with one function for each kind of object.
 
+mod guard;
 mod hash;
 mod shadow;
 
@@ -167,6 +168,21 @@ pub(crate) mod expected {
     pub(crate) const END: Expected = new("a position of v2", "\"last\"");
     pub(crate) const TOTAL_WEIGHT: Expected = new("the sum of the weights", "100");
     pub(crate) const NOISE: Expected = new("a noise configuration", "{ \"requests\": 1 }");
+    pub(crate) const GUARD: Expected = new("a guard", "{ \"errors\": { \"ratio\": 1.2 } }");
+    pub(crate) const GUARD_ERRORS: Expected = new("a comparison of errors", "{ \"ratio\": 1.2 }");
+    pub(crate) const GUARD_SLOW: Expected =
+        new("a comparison of slow requests", "{ \"over_ms\": 500 }");
+    pub(crate) const GUARD_LIMIT: Expected = new("a limit of errors", "{ \"error_percent\": 2 }");
+    pub(crate) const GUARD_ACCOUNTS: Expected =
+        new("a test of accounts", "{ \"false_ejections\": 0.1 }");
+    pub(crate) const OVER_MS: Expected = new("a whole number", "500");
+    pub(crate) const ERROR_PERCENT: Expected = new("a percentage", "2");
+    pub(crate) const REARMED: Expected = new("a whole number", "1");
+    pub(crate) const SETTLE_SECONDS: Expected = new("a whole number", "20");
+    pub(crate) const RATIO: Expected = new("a ratio", "1.2");
+    pub(crate) const PROBABILITY: Expected = new("a probability", "0.01");
+    pub(crate) const ACTION: Expected = new("an action", "\"halt\"");
+    pub(crate) const FALSE_EJECTIONS: Expected = new("a number of accounts", "0.1");
 }
 
 pub(crate) fn policy<'a>(reader: &mut Reader<'a>, root: Node<'a, '_>) -> Option<RawPolicy<'a>> {
@@ -267,8 +283,8 @@ fn rollout<'a>(reader: &mut Reader<'a>, node: Node<'a, '_>) -> Option<Located<Ra
         hash: object.field(reader, "hash", &hash),
         rules: object.field(reader, "rules", &|r, n| r.list(n, expected::RULES, &rule)),
         shadow: object.field(reader, "shadow", &shadow::shadow),
+        guard: object.field(reader, "guard", &guard::guard),
     };
-    object.reserved(reader, "guard");
     object.finish(reader);
     Some(located(node, rollout))
 }

@@ -211,6 +211,14 @@ fn every_number() -> Vec<String> {
             r#""shadow": {{ "requests": 1, {shadow} }}"#
         )));
     }
+    for guard in [
+        r#""errors": { "ratio": 1 }, "alpha": 0.000001, "limit": { "error_percent": 0.000001 }, "settle_seconds": 1, "accounts": { "false_ejections": 0.001 }"#,
+        r#""errors": { "ratio": 4.999 }, "alpha": 0.499999, "limit": { "error_percent": 49.999999 }, "accounts": { "false_ejections": 9.999 }, "rearmed": 1"#,
+        r#""slow": { "over_ms": 1, "ratio": 1.2 }, "settle_seconds": 300"#,
+        r#""slow": { "over_ms": 3e5, "ratio": 1.50 }, "settle_seconds": 3e2, "rearmed": 1000000"#,
+    ] {
+        policies.push(rollout(&format!(r#""guard": {{ {guard} }}"#)));
+    }
     for tolerance in [
         "0",
         "0.01",

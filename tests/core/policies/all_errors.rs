@@ -7,9 +7,10 @@ use serde_json::{Value, json};
 use turnout_core::Plan;
 
 /// Policies that together have every field.
-const POLICIES: [&str; 4] = [
+const POLICIES: [&str; 5] = [
     include_str!("../../corpus/policies/valid/everything.json"),
     include_str!("../../corpus/policies/valid/shadow.json"),
+    include_str!("../../corpus/policies/valid/guard.json"),
     include_str!("../../corpus/policies/valid/hashes.json"),
     include_str!("../../corpus/policies/valid/ramps-and-regions.json"),
 ];
@@ -53,7 +54,9 @@ fn with_mistakes(mut policy: Value) -> Value {
         "shadow": { "requests": 101, "timeout_ms": 0, "methods": ["get"], "routes": ["x"],
             "compare": { "ignore": ["x"], "headers": ["a b"], "unordered": [{ "key": "x" }],
                 "tolerance": [{ "path": "x", "absolute": -1, "relative": -1 }] },
-            "noise": {}, "reveal": ["x"] }
+            "noise": {}, "reveal": ["x"] },
+        "guard": { "slow": { "ratio": 0 }, "limit": { "error_percent": 50 }, "alpha": 1, "settle_seconds": 0,
+            "action": "stop", "accounts": { "false_ejections": 0 }, "rearmed": -1 }
     }));
     policy
 }

@@ -90,8 +90,8 @@ fn refused() -> Vec<(&'static str, String, usize)> {
             2,
         ),
         (
-            "not supported yet",
-            edited("\"rules\"", "\"guard\": {}, \"rules\""),
+            "a guard that trips at once",
+            edited("\"rules\"", "\"guard\": { \"alpha\": 1 }, \"rules\""),
             1,
         ),
         ("fifty rollouts with one problem each", fifty_problems(), 50),

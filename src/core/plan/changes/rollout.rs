@@ -3,6 +3,7 @@
 use crate::plan::request_match::When;
 use crate::plan::{Plan, Rollout, Rule, Serve};
 
+use super::guard::{describe_guard, list_guard_changes};
 use super::wording::{
     describe_match, describe_ramp, describe_rule, describe_serve, describe_when, percent,
     sorted_names,
@@ -23,6 +24,7 @@ pub(super) fn describe_new(plan: &Plan, rollout: &Rollout) -> Vec<String> {
     let rules = rollout.rules.iter().zip(1_usize..);
     differences
         .extend(rules.map(|(rule, number)| format!("rule {number} {}", describe_rule(plan, rule))));
+    differences.extend(rollout.guard.as_ref().map(describe_guard));
     differences
 }
 
@@ -54,6 +56,11 @@ pub(super) fn list_differences(
         differences.push(format!("match {before} → {after}"));
     }
     list_rule_changes((old, &before.rules), (new, &after.rules), &mut differences);
+    list_guard_changes(
+        before.guard.as_ref(),
+        after.guard.as_ref(),
+        &mut differences,
+    );
     differences
 }
 

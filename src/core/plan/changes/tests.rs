@@ -162,3 +162,65 @@ fn the_policy_and_its_segments_have_lines_of_their_own() {
         ["policy: new order of rollouts: y, x"]
     );
 }
+
+#[test]
+fn a_changed_guard_is_named_and_a_changed_definition_re_arms_it() {
+    let guarded = |guard: &str, rest: &str| {
+        let rest =
+            format!(r#""guard": {guard}, "rules": [{{"accounts": 5, "requests": 10}}]{rest}"#);
+        plan(false, SEGMENTS, &rollout(&rest))
+    };
+    let before = guarded(r#"{"errors": {"ratio": 1.2}, "accounts": {}}"#, "");
+    let defaults = "guard errors ratio 1.2, alpha 0.01, settle 20 s, action halt, accounts 0.1 false ejections";
+    for (after, expected) in [
+        (
+            guarded(
+                r#"{"accounts": {}, "errors": {"ratio": 1.20}}"#,
+                r#", "halted": false"#,
+            ),
+            "",
+        ),
+        (
+            guarded(
+                r#"{"errors": {"ratio": 1.2}, "accounts": {}}"#,
+                r#", "halted": true"#,
+            ),
+            "r: halted: its requests get v1",
+        ),
+        (
+            guarded(
+                r#"{"errors": {"ratio": 1.2}, "accounts": {}, "rearmed": 1}"#,
+                "",
+            ),
+            "r: the guard re-arms",
+        ),
+        (
+            guarded(
+                r#"{"errors": {"ratio": 1.2}, "accounts": {}}"#,
+                r#", "salt": "s""#,
+            ),
+            "r: the guard re-arms",
+        ),
+        (
+            guarded(
+                r#"{"slow": {"over_ms": 500}, "limit": {"error_percent": 0.5}, "alpha": 0.001, "settle_seconds": 30, "action": "report"}"#,
+                "",
+            ),
+            "r: guard errors ratio 1.2 → none; guard slow over none → 500 ms; guard slow ratio none → 1.5; \
+             guard limit none → 0.5 %; guard alpha 0.01 → 0.001; guard settle 20 s → 30 s; guard action halt → report; \
+             guard accounts 0.1 false ejections → none; the guard re-arms",
+        ),
+    ] {
+        assert_eq!(lines(&before, &after).join("\n"), expected);
+    }
+    let without = plan(
+        false,
+        SEGMENTS,
+        &rollout(r#""rules": [{"accounts": 5, "requests": 10}]"#),
+    );
+    assert_eq!(lines(&without, &before), [format!("r: {defaults}")]);
+    assert_eq!(lines(&before, &without), ["r: no longer guarded"]);
+    let new = before.changes_since(None);
+    let new = new.iter().flat_map(|change| &change.differences).last();
+    assert_eq!(new, Some(&defaults.to_owned()));
+}

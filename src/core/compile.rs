@@ -3,7 +3,7 @@
 //! Each function reports its problems and continues, so that all problems are found at once. A function that
 //! returns `None` has reported why.
 
-mod guard;
+pub(crate) mod guard;
 pub(crate) mod hash;
 mod percentage;
 mod ramp;

@@ -8,6 +8,7 @@ mod allocations;
 mod change;
 mod errors;
 mod fall_through;
+mod guards;
 mod held_bytes;
 mod overlaps;
 mod partial_plan;
@@ -105,6 +106,7 @@ fn check(view: &PartialPlan<'_>, against: Option<&Plan>, warnings: &mut Warnings
     allocations::check(view, warnings);
     rollouts::check(view, warnings);
     fall_through::check(view, warnings);
+    guards::check(view, warnings);
     if let Some(old) = against {
         change::check(view, old, warnings);
     }

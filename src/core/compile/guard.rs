@@ -38,7 +38,7 @@ const DEFAULT_SLOW_RATIO: u32 = 1_500;
 const DEFAULT_FALSE_EJECTIONS: u32 = 100;
 
 /// Compiles the guard of a rollout with these rules.
-pub(super) fn settings(
+pub(crate) fn settings(
     reader: &mut Reader<'_>,
     at: &JsonPointer<'_>,
     guard: Located<RawGuard<'_>>,

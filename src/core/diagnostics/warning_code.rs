@@ -45,6 +45,12 @@ pub enum WarningCode {
     UnroutedRollout,
     /// Shadowed requests that may hold more memory than a worker does by default.
     HeldBytes,
+    /// A guard that has no control to compare some requests of v2 with.
+    GuardWithoutControl,
+    /// A guard that needs many errors of v2 to trip.
+    GuardTooSlowToTrip,
+    /// A guard that trips too easily, or too late.
+    GuardAlpha,
     /// Two Turnout filters in one HTTP filter chain of a running proxy.
     TwoTurnouts,
     /// More rules and segments than lint can compare.
@@ -53,7 +59,7 @@ pub enum WarningCode {
 
 impl WarningCode {
     /// All codes.
-    pub const ALL: [Self; 23] = [
+    pub const ALL: [Self; 26] = [
         Self::UnreachableRule,
         Self::UnreachableRollout,
         Self::FallThrough,
@@ -75,6 +81,9 @@ impl WarningCode {
         Self::RewrittenRequest,
         Self::UnroutedRollout,
         Self::HeldBytes,
+        Self::GuardWithoutControl,
+        Self::GuardTooSlowToTrip,
+        Self::GuardAlpha,
         Self::TwoTurnouts,
         Self::NotExamined,
     ];
@@ -104,6 +113,9 @@ impl WarningCode {
             Self::RewrittenRequest => "rewritten-request",
             Self::UnroutedRollout => "unrouted-rollout",
             Self::HeldBytes => "held-bytes",
+            Self::GuardWithoutControl => "guard-without-control",
+            Self::GuardTooSlowToTrip => "guard-too-slow-to-trip",
+            Self::GuardAlpha => "guard-alpha",
             Self::TwoTurnouts => "two-turnouts",
             Self::NotExamined => "not-examined",
         }

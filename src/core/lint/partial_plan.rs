@@ -2,8 +2,9 @@
 
 use crate::bucketing::Salt;
 use crate::bucketing::hash::Hash;
-use crate::compile::{self, hash, request_match, rollout_rules::Rollouts};
+use crate::compile::{self, guard, hash, request_match, rollout_rules::Rollouts};
 use crate::diagnostics::location::{JsonPointer, Span};
+use crate::guard::GuardSettings;
 use crate::plan::request_match::{RequestMatch, When};
 use crate::plan::segment_lookup::SegmentSet;
 use crate::plan::{self, Mode};
@@ -64,6 +65,16 @@ pub(super) struct PartialRollout<'a> {
     pub(super) shadows_nothing: Option<(Span, &'static str)>,
     /// Regions that the condition of the shadow lists twice.
     pub(super) repeated_regions: Vec<RepeatedRegion>,
+    /// The guard, whatever the mode is; `None` if it cannot be read.
+    pub(super) guard: Option<PartialGuard>,
+}
+
+pub(super) struct PartialGuard {
+    /// The start of the guard.
+    pub(super) span: Span,
+    pub(super) settings: GuardSettings,
+    /// The location of `alpha`, if the policy has it.
+    pub(super) alpha: Option<Span>,
 }
 
 pub(super) struct PartialRule {
@@ -274,6 +285,10 @@ impl<'a> PartialCompiler<'_, 'a, '_> {
         if !is_readable || !self.errors.none_in(&rules_at) {
             self.used = None;
         }
+        let guard_at = at.field("guard");
+        let guard = value.guard.into_value();
+        let guard = guard.filter(|_| fields_are_known && self.errors.none_in(&guard_at));
+        let guard = guard.and_then(|given| self.guard(&guard_at, given));
         PartialRollout {
             index,
             span,
@@ -289,7 +304,24 @@ impl<'a> PartialCompiler<'_, 'a, '_> {
             rules,
             shadows_nothing,
             repeated_regions,
+            guard,
         }
+    }
+
+    fn guard(
+        &mut self,
+        at: &JsonPointer<'_>,
+        guard: Located<document::RawGuard<'a>>,
+    ) -> Option<PartialGuard> {
+        let span = guard.span.head();
+        let alpha = guard.value.alpha.value().map(|alpha| alpha.span);
+        // The number of strata is an error of its own, so the rules are not needed here.
+        let settings = guard::settings(self.reader, at, guard, &[])?;
+        Some(PartialGuard {
+            span,
+            settings,
+            alpha,
+        })
     }
 
     fn rule(

@@ -11,6 +11,7 @@
 mod account_table;
 mod balance;
 mod compared_request;
+mod counted_ids;
 mod counts;
 mod evidence;
 mod likelihood_ratio;

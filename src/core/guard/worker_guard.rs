@@ -5,9 +5,9 @@ use crate::decision::Treatment;
 
 use super::account_table::{AccountErrors, AccountTable};
 use super::compared_request::{ComparedRequest, Response, Stratum};
+use super::counted_ids::CountedIds;
 use super::counts::{ArmCounts, Arms, GuardCounts, StratumCounts};
 use super::evidence::{Evidence, GuardTest};
-use super::recent_ids::RecentIds;
 use super::settings::{GuardAction, GuardSettings};
 use super::settling::SettlingCounts;
 use super::snapshot::{OtherWorkers, Snapshot, StratumSnapshot};
@@ -15,11 +15,6 @@ use super::state::{GuardState, StateChange};
 
 /// The number of strata that a guard has at most.
 pub const MAX_STRATA: usize = 32;
-
-/// The number of request ids that are remembered, so that retries and calls of one request count once.
-const DECIDED_IDS: usize = 4_096;
-/// The number of request ids with an error that are remembered, and of those with a slow request.
-const FAILED_IDS: usize = 1_024;
 
 /// The guard of one rollout in one worker.
 ///
@@ -33,9 +28,7 @@ pub struct WorkerGuard {
     /// By stratum: the errors of accounts that were ejected.
     set_aside: Vec<Arms<u64>>,
     accounts: Option<AccountTable>,
-    decided: RecentIds,
-    failed: RecentIds,
-    slowed: RecentIds,
+    ids: CountedIds,
     epoch: u64,
     second: u32,
     state: GuardState,
@@ -58,9 +51,7 @@ impl WorkerGuard {
             strata: Vec::new(),
             set_aside: Vec::new(),
             accounts: accounts.map(|allowed| AccountTable::new(allowed, 1)),
-            decided: RecentIds::new(DECIDED_IDS),
-            failed: RecentIds::new(FAILED_IDS),
-            slowed: RecentIds::new(FAILED_IDS),
+            ids: CountedIds::new(),
             settings,
             epoch,
             second: 0,
@@ -118,7 +109,7 @@ impl WorkerGuard {
         }
         let counts = self.strata.get_mut(usize::from(stratum.0))?;
         let counts = counts.second(self.second, arm)?;
-        let is_first = self.decided.insert(id);
+        let is_first = self.ids.decide(id);
         if is_first {
             counts.all = counts.all.saturating_add(1);
             counts.open = counts.open.saturating_add(1);
@@ -155,16 +146,19 @@ impl WorkerGuard {
             counts.open = counts.open.saturating_sub(1);
         }
         if response == Response::NotForwarded {
-            if request.is_first {
+            if request.is_first && self.ids.forget(request.id) {
                 counts.all = counts.all.saturating_sub(1);
             }
             return;
         }
+        if !request.is_first && self.ids.replace_first(request.id) {
+            counts.all = counts.all.saturating_add(1);
+        }
         let over_ms = self.settings.slow.map(|slow| u64::from(slow.over_ms));
-        if over_ms.is_some_and(|over_ms| duration_ms > over_ms) && self.slowed.insert(request.id) {
+        if over_ms.is_some_and(|over_ms| duration_ms > over_ms) && self.ids.slow(request.id) {
             counts.slow = counts.slow.saturating_add(1);
         }
-        if response == Response::Error && self.failed.insert(request.id) {
+        if response == Response::Error && self.ids.fail(request.id) {
             counts.errors = counts.errors.saturating_add(1);
             self.note_account_error(&request);
         }
@@ -331,9 +325,7 @@ impl WorkerGuard {
         if let Some(table) = &mut self.accounts {
             table.clear();
         }
-        for ids in [&mut self.decided, &mut self.failed, &mut self.slowed] {
-            ids.clear();
-        }
+        self.ids.clear();
         self.epoch = epoch;
         self.state = GuardState::Armed;
         self.evidence = Evidence::default();
@@ -449,9 +441,8 @@ impl WorkerGuard {
     #[must_use]
     pub fn held_bytes(&self) -> usize {
         let strata = self.strata.iter().map(SettlingCounts::held_bytes);
-        let ids = [&self.decided, &self.failed, &self.slowed].map(RecentIds::held_bytes);
         let accounts = self.accounts.as_ref().map_or(0, AccountTable::held_bytes);
-        let parts = strata.chain(ids).chain([accounts]);
+        let parts = strata.chain([self.ids.held_bytes(), accounts]);
         parts.fold(size_of::<Self>(), usize::saturating_add)
     }
 }

@@ -56,7 +56,7 @@ struct Request {
     second: u32,
     is_first: bool,
     is_open: bool,
-    is_forwarded: bool,
+    is_counted: bool,
     is_error: bool,
     is_slow: bool,
 }
@@ -67,19 +67,22 @@ struct Model {
     decided: BTreeSet<u64>,
     failed: BTreeSet<u64>,
     slowed: BTreeSet<u64>,
+    /// Ids whose first request was not forwarded.
+    forgotten: BTreeSet<u64>,
     second: u32,
 }
 
 impl Model {
     fn decide(&mut self, stratum: usize, arm: Treatment, id: u64) -> usize {
+        let is_first = self.decided.insert(id);
         self.requests.push(Request {
             stratum,
             arm,
             id,
             second: self.second,
-            is_first: self.decided.insert(id),
+            is_first,
             is_open: true,
-            is_forwarded: true,
+            is_counted: is_first,
             is_error: false,
             is_slow: false,
         });
@@ -93,11 +96,21 @@ impl Model {
             return;
         }
         request.is_open = false;
-        request.is_forwarded = response != Response::NotForwarded;
-        if request.is_forwarded {
-            request.is_slow = duration_ms > OVER_MS && self.slowed.insert(request.id);
-            request.is_error = response == Response::Error && self.failed.insert(request.id);
+        let id = request.id;
+        if response == Response::NotForwarded {
+            let is_known = self.failed.contains(&id) || self.slowed.contains(&id);
+            if request.is_first && !is_known {
+                request.is_counted = false;
+                self.decided.remove(&id);
+                self.forgotten.insert(id);
+            }
+            return;
         }
+        if !request.is_first && self.forgotten.contains(&id) {
+            request.is_counted = self.decided.insert(id);
+        }
+        request.is_slow = duration_ms > OVER_MS && self.slowed.insert(id);
+        request.is_error = response == Response::Error && self.failed.insert(id);
     }
 
     fn counts(&self, is_counted: impl Fn(u32) -> bool) -> GuardCounts {
@@ -114,7 +127,7 @@ impl Model {
                 u64::from(self.second - request.second) * 1_000 > OVER_MS.div_ceil(1_000) * 1_000;
             let is_open_slow = request.is_open && request.is_first && is_old;
             let one = counts(
-                u64::from(request.is_first && request.is_forwarded),
+                u64::from(request.is_counted),
                 u64::from(request.is_error),
                 u64::from(request.is_slow || is_open_slow),
             );
@@ -243,6 +256,75 @@ fn what_ends_later_is_dropped_and_what_is_open_can_only_be_slow() {
         tick(&mut guard);
         assert_eq!(guard.settled().strata()[0].arms.get(arm), &counts(2, 1, 1));
     }
+}
+
+/// What happens to the requests of one id, and what is counted of them.
+#[test]
+fn an_id_whose_first_request_was_not_forwarded_counts_as_if_that_had_never_come() {
+    use Response::{ClientLeft, Error, NotForwarded, Success};
+
+    // In the order of their ends, by the order of their decisions.
+    let overlapping: [(&[(usize, Response)], _); 9] = [
+        (&[(0, NotForwarded)], counts(0, 0, 0)),
+        (&[(0, NotForwarded), (1, Error)], counts(1, 1, 0)),
+        (
+            &[(0, NotForwarded), (1, Success), (2, Error)],
+            counts(1, 1, 0),
+        ),
+        (&[(0, NotForwarded), (1, ClientLeft)], counts(1, 0, 0)),
+        (
+            &[(0, NotForwarded), (1, NotForwarded), (2, NotForwarded)],
+            counts(0, 0, 0),
+        ),
+        (&[(1, Error), (0, NotForwarded)], counts(1, 1, 0)),
+        (
+            &[(1, Error), (0, NotForwarded), (2, Error)],
+            counts(1, 1, 0),
+        ),
+        (&[(1, NotForwarded), (0, Error)], counts(1, 1, 0)),
+        (&[(1, NotForwarded), (0, Success)], counts(1, 0, 0)),
+    ];
+    for (ends, expected) in overlapping {
+        let (mut guard, stratum) = guard(settling(2), "50");
+        let decide = |guard: &mut WorkerGuard| guard.note_decision(stratum, Treatment::V2, 5, None);
+        let mut open = [decide(&mut guard), decide(&mut guard), decide(&mut guard)];
+        for (which, response) in ends {
+            let request = open[*which].take().expect("an open request");
+            guard.note_end(request, *response, 1);
+        }
+        for _ in 0..4 {
+            tick(&mut guard);
+        }
+        assert_eq!(guard.settled().strata()[0].arms.v2, expected, "{ends:?}");
+    }
+
+    // A retry after a rate limit, and one after an error.
+    let (mut guard, stratum) = guard(settling(2), "50");
+    for response in [NotForwarded, Error, NotForwarded, Error] {
+        note(&mut guard, stratum, Treatment::V2, 5, response);
+    }
+    for _ in 0..4 {
+        tick(&mut guard);
+    }
+    assert_eq!(guard.settled().strata()[0].arms.v2, counts(1, 1, 0));
+}
+
+/// An id that is unknown only because it is old counts once, however late its other requests end.
+#[test]
+fn an_old_id_is_not_counted_again_when_a_call_of_it_ends() {
+    let (mut guard, stratum) = guard(settling(2), "50");
+    let first = guard.note_decision(stratum, Treatment::V2, 5, None);
+    let call = guard.note_decision(stratum, Treatment::V2, 5, None);
+    guard.note_end(first.expect("a request"), Response::Success, 1);
+    for number in 0..100_000_u64 {
+        let id = number.wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        note(&mut guard, stratum, Treatment::V1, id, Response::Success);
+    }
+    guard.note_end(call.expect("a request"), Response::Error, 1);
+    for _ in 0..4 {
+        tick(&mut guard);
+    }
+    assert_eq!(guard.settled().strata()[0].arms.v2, counts(1, 1, 0));
 }
 
 #[test]

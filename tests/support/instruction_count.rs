@@ -86,6 +86,13 @@ impl Counted {
         [read, both - read]
     }
 
+    /// A hash of the evidence of so many random counts.
+    pub fn guard_digits(&mut self, tables: u32) -> u64 {
+        let mut hash = [Val::I64(0)];
+        self.call("guard_digits", &[tables], &mut hash);
+        hash[0].i64().expect("a number").cast_unsigned()
+    }
+
     fn text(&mut self, text: &[u8]) {
         let mut at = [Val::I32(0)];
         let size = u32::try_from(text.len()).expect("less than 4 GiB");

@@ -1,9 +1,12 @@
 //! Core alone as wasm, built like the filter. An interpreter counts the instructions of reading and deciding a
-//! request, which are the same on every machine. `tests/mock/instruction_count.rs` runs it.
+//! request, which are the same on every machine. `tests/mock/instruction_count.rs` runs it, and
+//! `tests/mock/guard_digits.rs`.
 #![expect(
     unsafe_code,
     reason = "the test finds functions by their names, so these may not be mangled"
 )]
+
+mod guard_digits;
 
 use std::cell::RefCell;
 use std::hint::black_box;
@@ -75,6 +78,12 @@ extern "C" fn read_and_decide(times: u32) {
         let decision: Decision<'_> = decide(plan, request);
         black_box(&decision);
     });
+}
+
+/// A hash of the evidence of so many random counts.
+#[unsafe(no_mangle)]
+extern "C" fn guard_digits(tables: u32) -> u64 {
+    guard_digits::guard_digits(tables)
 }
 
 #[inline(always)]

@@ -22,6 +22,7 @@ mod settings;
 mod settling;
 mod snapshot;
 mod state;
+mod stream_end;
 mod worker_guard;
 
 pub use account_table::ACCOUNTS;
@@ -36,4 +37,5 @@ pub use settings::{
 };
 pub use snapshot::{OtherWorkers, merge_snapshots};
 pub use state::{GuardState, StateChange};
+pub use stream_end::{EndProperty, GrpcStatus, StreamEnd};
 pub use worker_guard::{MAX_STRATA, WorkerGuard};

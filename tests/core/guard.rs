@@ -12,6 +12,7 @@ mod hostile;
 mod simulation;
 mod snapshot;
 mod states;
+mod stream_end;
 
 use turnout_core::guard::{
     Alpha, ArmCounts, Arms, Bounded, FalseEjections, GuardSettings, OtherWorkers, Ratio, Response,

@@ -29,6 +29,7 @@ mod shadow;
 mod simulate;
 mod slow_clients;
 mod steady_traffic;
+mod stream_ends;
 mod testbed;
 mod trailers;
 mod traps;

@@ -28,7 +28,8 @@ pub enum Response {
     Success,
     /// Upstream failed: a 5xx, or something that prevented a whole response.
     Error,
-    /// The client left first.
+    /// The client left first, or may have caused the end: it did not send the whole request, or did not read the whole
+    /// response, in time.
     ClientLeft,
     /// The proxy responded instead of upstream for a reason that does not depend on the treatment, such as a rate
     /// limit. The request is removed from its arm.

@@ -99,7 +99,7 @@ impl Body for Frames {
     }
 }
 
-type Responding = Pin<Box<dyn Future<Output = Response<Frames>> + Send>>;
+type Responding = Pin<Box<dyn Future<Output = io::Result<Response<Frames>>> + Send>>;
 
 /// A running upstream. Dropping it stops it at once.
 #[derive(Debug)]
@@ -116,6 +116,20 @@ impl Streaming {
     where
         F: Future<Output = Response<Frames>> + Send + 'static,
     {
+        Self::start_fallible(move |request| {
+            let response = handler(request);
+            async { Ok(response.await) }
+        })
+        .await
+    }
+
+    /// Like [`start`](Self::start). An error ends the connection without a response, or the stream in HTTP/2.
+    pub(crate) async fn start_fallible<F>(
+        handler: impl Fn(Request<Incoming>) -> F + Send + Sync + 'static,
+    ) -> Self
+    where
+        F: Future<Output = io::Result<Response<Frames>>> + Send + 'static,
+    {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await;
         let listener = listener.expect("a free port");
         let address = listener.local_addr().expect("the port's address");
@@ -126,10 +140,7 @@ impl Streaming {
             while let Ok((stream, _)) = listener.accept().await {
                 let handler = Arc::clone(&handler);
                 connections.spawn(async move {
-                    let service = service_fn(|request| {
-                        let response = handler(request);
-                        async { Ok::<_, io::Error>(response.await) }
-                    });
+                    let service = service_fn(|request| handler(request));
                     let http = auto::Builder::new(TokioExecutor::new());
                     let _ = http
                         .serve_connection_with_upgrades(TokioIo::new(stream), service)

@@ -6,11 +6,13 @@
 mod account;
 mod bucketing;
 mod condition;
+mod guard;
 mod request_builder;
 
 use crate::decide::decide;
 use crate::decision::Decision;
 use crate::decision::{Reason, Treatment};
+use crate::guard::GuardAction;
 use crate::plan::request_match::RegionMatch;
 use crate::plan::segment_lookup::SegmentSet;
 use crate::plan::{Mode, Plan, Rollout, Rule, Serve};
@@ -22,6 +24,7 @@ use crate::request::ambiguity::Ambiguity;
 pub use account::{AccountFound, SourceContent, SourceName, SourceTried};
 pub use bucketing::{Bucketing, RampStep};
 pub use condition::{Condition, Part, Pattern};
+pub use guard::{GuardFound, GuardUse};
 pub use request_builder::{AccountPlacementError, BuiltRequest, Filled, RequestBuilder};
 
 /// A decision with the steps that led to it.
@@ -36,6 +39,8 @@ pub struct Explanation<'a> {
     /// The steps for the rollout that the request belongs to, in the order of precedence. Empty if it belongs to no
     /// rollout.
     pub steps: Vec<Step<'a>>,
+    /// What the guard of the rollout does with the request; `None` without a guard, or if the rollout is halted.
+    pub guard: Option<GuardFound>,
 }
 
 /// The evaluation of a rollout's `match`.
@@ -63,6 +68,8 @@ pub enum Question {
     Halted,
     /// Is the rollout off?
     Off,
+    /// Does the guard send everyone, or this account, to v1? Only rollouts with a guard have this step.
+    Guard,
     /// Has a trusted earlier hop decided?
     Inbound,
     /// Is the rollout on?
@@ -91,6 +98,8 @@ pub enum StepFinding<'a> {
     Halted(Option<HaltScope>),
     /// The mode of the rollout.
     Mode(Mode),
+    /// What the guard does when v2 is worse. Its state is unknown, so the step never decides.
+    Guard(GuardAction),
     /// Whether earlier hops are trusted, and the treatment that one of them decided.
     Inbound(Inbound, Option<Treatment>),
     /// The account and its segments.
@@ -158,8 +167,10 @@ impl Plan {
         }
         let ambiguity = matched.and_then(|rollout| self.ambiguity(rollout, request));
         let matched = matched.filter(|_| ambiguity.is_none());
+        let decision = decide(self, request);
         Explanation {
-            decision: decide(self, request),
+            guard: guard::find(&decision, request),
+            decision,
             rollouts,
             ambiguity,
             steps: matched.map_or(Vec::new(), |rollout| self.explain_steps(rollout, request)),
@@ -189,6 +200,12 @@ impl Plan {
         steps.add(Question::Off, || {
             mode(Mode::Off, (Treatment::V1, Reason::Off))
         });
+        if let Some(guard) = &rollout.guard {
+            steps.add(Question::Guard, || StepResult {
+                finding: StepFinding::Guard(guard.settings.action),
+                outcome: None,
+            });
+        }
         steps.add(Question::Inbound, || {
             let decided = request.decided_upstream(&rollout.name);
             StepResult {

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::io::Read;
 
 use serde::Serialize;
-use turnout_core::{Account, Rollout, Time};
+use turnout_core::{Account, Mode, Rollout, Time};
 use turnout_text::{counted, thousands};
 
 use crate::account_list::{AccountListError, AccountListSummary, Accounts, ListOptions};
@@ -320,6 +320,7 @@ impl<'p> Comparison<'p> {
                 }
                 [Some(old), Some(new)] => {
                     notes.extend(halt_note(&pair.change.rollout, old, new));
+                    notes.extend(guard_note(&pair.change.rollout, old, new));
                     if pair.change.rebucketed {
                         notes.push(format!(
                             "{}: {}",
@@ -343,6 +344,20 @@ impl<'p> Comparison<'p> {
         notes.extend(self.segments.notes());
         notes
     }
+}
+
+/// Describes a change that re-arms the guard of a rollout, or removes it while v2 still gets requests.
+fn guard_note(name: &str, old: &Rollout, new: &Rollout) -> Option<String> {
+    let before = old.guard.as_ref()?;
+    let change = match &new.guard {
+        Some(after) if after.epoch == before.epoch => return None,
+        Some(_) => "its definition has changed, so its guard re-arms",
+        None if matches!(new.mode, Mode::Split | Mode::On) => "it no longer has a guard",
+        None => return None,
+    };
+    Some(format!(
+        "{name}: {change}; if the guard has tripped, it no longer keeps everyone on v1"
+    ))
 }
 
 /// Describes the start or the end of a rollout's own halt.

@@ -1,15 +1,19 @@
 //! Explanations: the last step of an explanation is always the decision of `decide`.
 
+use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
 use proptest::prelude::*;
+use serde_json::json;
 use support::corpus::{self, Scenario, borrowed};
 use support::hostile_input::header;
 use support::random::{self, Random};
 use support::sized_policy::{By, Size};
 use turnout_core::explain::{
-    AccountPlacementError, Explanation, Question, RequestBuilder, RolloutTried, SourceName,
+    AccountPlacementError, Explanation, GuardUse, Question, RequestBuilder, RolloutTried,
+    SourceName,
 };
+use turnout_core::guard::RolloutGuard;
 use turnout_core::{Account, Fraction, Headers, Inbound, Plan, Position, Time};
 
 const EVERYTHING: &str = include_str!("../corpus/policies/valid/everything.json");
@@ -104,6 +108,56 @@ fn the_last_step_is_the_decision_for_random_policies() {
             assert_eq!(disagreement(&explanation), None, "{policy}");
         }
     }
+}
+
+#[test]
+fn a_guard_counts_exactly_the_requests_of_which_the_explanation_says_so() {
+    let guards = [
+        json!({}),
+        json!({ "limit": { "error_percent": 2 } }),
+        json!({ "errors": {}, "limit": { "error_percent": 2 }, "action": "report" }),
+    ];
+    let mut random = Random::new(5);
+    let mut seen = BTreeMap::new();
+    for turn in 0..300 {
+        let mut policy = random::policy(&mut random);
+        for rollout in policy["rollouts"].as_array_mut().expect("rollouts") {
+            rollout["guard"] = guards[turn % guards.len()].clone();
+        }
+        let plan = Plan::from_json(&policy.to_string()).expect("a policy");
+        for _ in 0..100 {
+            let pairs = random::request(&mut random).pairs();
+            let pairs = borrowed(&pairs);
+            let request = plan.request(Headers::new(&pairs), Inbound::Strip, corpus::now());
+            let Explanation {
+                decision, guard, ..
+            } = plan.explain(&request);
+            let rollout = decision.rollout;
+            let counted = rollout
+                .and_then(RolloutGuard::new)
+                .is_some_and(|mut guard| {
+                    let noted = guard.note_decision(&decision, &request);
+                    noted.is_some()
+                });
+            let usage = guard.map(|guard| guard.usage);
+            let is_explained = matches!(usage, Some(GuardUse::Counts { .. }));
+            assert_eq!(counted, is_explained, "{policy}: {decision:?}");
+            let kind = match usage {
+                None => "none",
+                Some(GuardUse::NoId) => "no id",
+                Some(GuardUse::NotRandom) => "not random",
+                Some(GuardUse::Counts {
+                    is_compared: false, ..
+                }) => "limited",
+                Some(GuardUse::Counts { arm, .. }) => arm.as_str(),
+            };
+            *seen.entry(kind).or_insert(0) += 1;
+        }
+    }
+    assert!(
+        seen.len() == 6 && seen.values().all(|count| *count > 20),
+        "{seen:?}"
+    );
 }
 
 /// Every policy of the corpus that decides something, in its region, in another one and without a region.

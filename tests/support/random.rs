@@ -127,6 +127,10 @@ fn rollout(random: &mut Random, index: u64) -> Value {
     }
     let rules: Vec<Value> = (0..random.below(5)).map(|_| rule(random)).collect();
     rollout["rules"] = json!(rules);
+    if random.chance(20) {
+        // Decisions then depend on the policy and the request alone.
+        rollout["guard"] = json!({ "action": "report" });
+    }
     rollout
 }
 

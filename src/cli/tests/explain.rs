@@ -198,6 +198,39 @@ fn json_has_each_step_of_the_decision() {
     );
 }
 
+/// Compares the output for the policy with a guard of the rollout `chat`.
+fn assert_guarded(name: &str, guard: &str, arguments: &[&str]) {
+    let guarded = POLICY.replace(
+        r#""requests": 50 }
+      ] },"#,
+        &format!(r#""requests": 10 }} ], "guard": {guard} }},"#),
+    );
+    assert_ne!(guarded, POLICY);
+    let early = ["--account", EARLY, "--rollout", "chat"];
+    let later = ["--at", "2026-12-02T10:00:00Z"];
+    let (folder, mut command) = command(&[&early[..], &later[..], arguments].concat());
+    fs::write(folder.path().join("policy.json"), guarded).expect("a policy");
+    let output = command.output().expect("the command runs");
+    assert_eq!(String::from_utf8_lossy(&output.stderr), "");
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/expected/explain");
+    let expected = Path::new(folder).join(name).with_extension("txt");
+    expect_file![expected].assert_eq(&String::from_utf8(output.stdout).expect("UTF-8"));
+}
+
+#[test]
+fn a_guard_says_whether_it_compares_the_request() {
+    assert_guarded("guarded_v1", "{}", &["--request-id", "r1"]);
+    assert_guarded("guarded_v2", "{}", &["--request-id", "r17"]);
+    assert_guarded("guarded_no_id", r#"{ "action": "report" }"#, &[]);
+    let limit = r#"{ "limit": { "error_percent": 2 } }"#;
+    assert_guarded(
+        "guarded_limit",
+        limit,
+        &["--header", "x-tier:gold", "--request-id", "r1"],
+    );
+    assert_guarded("guarded_json", "{}", &["--request-id", "r17", "--json"]);
+}
+
 #[test]
 fn a_bad_request_is_an_error_that_says_what_to_write() {
     for (arguments, sentence) in [

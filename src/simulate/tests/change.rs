@@ -185,6 +185,51 @@ fn a_halt_of_a_rollout_moves_its_accounts_alone_and_is_reported() {
 }
 
 #[test]
+fn a_guard_that_re_arms_or_is_removed_is_reported() {
+    let policy = |rollout: &str| {
+        let text = format!(
+            r#"{{ "version": 1, "account": {{ "from": [{{ "header": "x" }}], "format": "sid" }},
+                "rollouts": [{{ "name": "chat", "v1": "a", "v2": "b", {rollout} }}] }}"#
+        );
+        plan(&text, None)
+    };
+    let at = Time::from_seconds(0);
+    let guarded = r#""mode": "split", "rules": [{ "requests": 10 }], "guard": {}"#;
+    let re_arms = "chat: its definition has changed, so its guard re-arms; if the guard has tripped, it no longer \
+                   keeps everyone on v1";
+    let removed = "chat: it no longer has a guard; if the guard has tripped, it no longer keeps everyone on v1";
+    for (new, expected) in [
+        (guarded, &[][..]),
+        (
+            r#""guard": { }, "rules": [{ "requests": 10.0 }], "mode": "split""#,
+            &[],
+        ),
+        (
+            r#""mode": "split", "rules": [{ "requests": 20 }], "guard": {}"#,
+            &[re_arms],
+        ),
+        (
+            r#""mode": "split", "rules": [{ "requests": 10 }], "guard": { "rearmed": 1 }"#,
+            &[re_arms],
+        ),
+        (
+            r#""mode": "split", "rules": [{ "requests": 10 }]"#,
+            &[removed],
+        ),
+        (
+            r#""mode": "off", "rules": [{ "requests": 10 }], "guard": {}"#,
+            &[],
+        ),
+    ] {
+        let (old, new) = (policy(guarded), policy(new));
+        let [old, new] = [&old, &new].map(|plan| PolicyAt { plan, at });
+        let (options, limits) = (ListOptions::default(), ChangeLimits::default());
+        let change = Change::between(old, new, &options, &limits, list(&[1]).as_bytes());
+        assert_eq!(change.expect("it is read").notes, expected);
+    }
+}
+
+#[test]
 fn rebucketed_rollouts_are_reported() {
     let policy = |rollout: &str| {
         let text = format!(

@@ -138,7 +138,7 @@ fn epoch(policy: &str) -> u64 {
 
 fn pointers(value: &Value, at: &str) -> Vec<String> {
     let escaped = |name: &str| name.replace('~', "~0").replace('/', "~1");
-    let inner = match value {
+    match value {
         Value::Array(items) => items
             .iter()
             .enumerate()
@@ -149,8 +149,7 @@ fn pointers(value: &Value, at: &str) -> Vec<String> {
             .flat_map(|(name, item)| pointers(item, &format!("{at}/{}", escaped(name))))
             .collect(),
         _ => vec![at.to_owned()],
-    };
-    inner
+    }
 }
 
 /// Every other value that keeps the policy valid, at every place of the rollout, has an epoch of its own, except in

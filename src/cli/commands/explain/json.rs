@@ -2,9 +2,10 @@
 
 use serde_json::{Map, Number, Value, json};
 use turnout_core::explain::{
-    AccountFound, Bucketing, Condition, HaltScope, Part, Pattern, Question, RolloutTried,
-    RuleFound, ServeFound, SourceContent, SourceName, Step, StepFinding, StepResult,
+    AccountFound, Bucketing, Condition, GuardFound, GuardUse, HaltScope, Part, Pattern, Question,
+    RolloutTried, RuleFound, ServeFound, SourceContent, SourceName, Step, StepFinding, StepResult,
 };
+use turnout_core::guard::GuardAction;
 use turnout_core::{Account, Ambiguity, Fraction, Inbound, ToolPosition, Treatment};
 
 use super::{ExplainReport, suggestions, wording};
@@ -27,7 +28,26 @@ pub(super) fn of(report: &ExplainReport<'_>) -> Value {
         "rollouts": explanation.rollouts.iter().map(tried).collect::<Vec<_>>(),
         "ambiguous_part": explanation.ambiguity.map(Ambiguity::as_str),
         "steps": explanation.steps.iter().map(|step| of_step(report, step)).collect::<Vec<_>>(),
+        "guard": explanation.guard.as_ref().map(guard),
         "help": suggestions::of(report),
+    })
+}
+
+fn guard(found: &GuardFound) -> Value {
+    let (requests, arm, compares) = match found.usage {
+        GuardUse::Counts {
+            requests,
+            arm,
+            is_compared,
+        } => (percent(requests), Some(arm.as_str()), is_compared),
+        GuardUse::NoId | GuardUse::NotRandom => (None, None, false),
+    };
+    json!({
+        "action": wording::action(found.action),
+        "compares": compares,
+        "requests": requests,
+        "arm": arm,
+        "sentence": wording::guard(found),
     })
 }
 
@@ -113,6 +133,7 @@ fn of_step(report: &ExplainReport<'_>, step: &Step<'_>) -> Value {
     let (name, rule) = match step.question {
         Question::Halted => ("halted", None),
         Question::Off => ("off", None),
+        Question::Guard => ("guard", None),
         Question::Inbound => ("inbound", None),
         Question::On => ("on", None),
         Question::Account => ("account", None),
@@ -126,6 +147,10 @@ fn of_step(report: &ExplainReport<'_>, step: &Step<'_>) -> Value {
     }
     let state = match &step.result {
         None => "not_reached",
+        Some(StepResult {
+            finding: StepFinding::Guard(GuardAction::Halt),
+            ..
+        }) => "unknown",
         Some(StepResult { outcome: None, .. }) => "passed",
         Some(_) => "decides",
     };
@@ -149,6 +174,9 @@ fn finding(report: &ExplainReport<'_>, finding: &StepFinding<'_>, fields: &mut M
         }
         StepFinding::Mode(mode) => {
             add("mode", json!(wording::mode(*mode)));
+        }
+        StepFinding::Guard(action) => {
+            add("action", json!(wording::action(*action)));
         }
         StepFinding::Inbound(inbound, decided) => {
             add("inbound", json!(Inbound::as_str(*inbound)));

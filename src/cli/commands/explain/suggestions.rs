@@ -1,6 +1,7 @@
 //! Suggests options that lead to a different or a more precise explanation.
 
 use turnout_core::explain::{Condition, Part, Pattern, ServeFound, Step, StepFinding};
+use turnout_core::guard::GuardAction;
 use turnout_core::{Ambiguity, Reason};
 
 use super::{ExplainReport, wording};
@@ -31,6 +32,13 @@ pub(super) fn of(report: &ExplainReport<'_>) -> Vec<String> {
         Reason::NoRegion => help.extend(missing_region(report)),
         Reason::OutsideRequests => help.extend(missing_id(report)),
         _ => {}
+    }
+    let guard = report.explanation.guard;
+    if guard.is_some_and(|guard| guard.action == GuardAction::Halt) {
+        help.push(String::from(
+            "while the guard has tripped or holds, this request takes v1 (reason: guard); `turnout watch` shows the state \
+             of the guard in a proxy",
+        ));
     }
     help
 }

@@ -4,6 +4,7 @@ use turnout_core::explain::{
     AccountFound, Bucketing, Condition, Question, RolloutTried, RuleFound, ServeFound,
     SourceContent, StepFinding, StepResult,
 };
+use turnout_core::guard::GuardAction;
 use turnout_core::{Account, Fraction, Inbound, Mode, Reason, Treatment};
 use turnout_text::escape_for_terminal;
 
@@ -44,9 +45,13 @@ pub(super) fn of(report: &ExplainReport<'_>) -> SafeText {
         &escape_for_terminal(&wording::decision(&report.explanation)),
     );
     text.push(&format!(
-        "\n{}\n\n",
+        "\n{}\n",
         escape_for_terminal(&wording::served(decision))
     ));
+    if let Some(guard) = &report.explanation.guard {
+        text.push(&format!("{}\n", wording::guard(guard)));
+    }
+    text.push("\n");
     for (name, value) in about(report) {
         text.push(&format!("{name:<8} {}\n", escape_for_terminal(&value)));
     }
@@ -206,6 +211,14 @@ fn push_result(
             };
             lines.push(Line::new(mark, "mode", wording::mode(*mode)));
         }
+        StepFinding::Guard(GuardAction::Halt) => {
+            let line = Line::new(Mark::Unknown, "guard", "not tripped");
+            lines.push(line.found("only the proxy knows"));
+        }
+        StepFinding::Guard(GuardAction::Report) => {
+            let line = Line::new(Mark::None, "guard", "report");
+            lines.push(line.found("it changes no decision"));
+        }
         StepFinding::Inbound(inbound, decided) => lines.push(of_inbound(*inbound, *decided)),
         StepFinding::Account(found) => of_account(report, found, lines),
         StepFinding::Rule(found) => {
@@ -348,6 +361,7 @@ fn names(questions: &[Question]) -> String {
         match question {
             Question::Halted => names.push(String::from("halted")),
             Question::Off => names.push(String::from("mode")),
+            Question::Guard => names.push(String::from("guard")),
             Question::Inbound => names.push(String::from("inbound")),
             // Shown as `mode`.
             Question::On => {}

@@ -1,8 +1,9 @@
 //! The words of an explanation, for text and JSON.
 
-use turnout_core::explain::{Explanation, Part, Pattern, SourceName};
-use turnout_core::{Decision, Fraction, Mode};
-use turnout_text::excerpt_bytes_for_terminal;
+use turnout_core::explain::{Explanation, GuardFound, GuardUse, Part, Pattern, SourceName};
+use turnout_core::guard::GuardAction;
+use turnout_core::{Decision, Fraction, Mode, Treatment};
+use turnout_text::{excerpt_bytes_for_terminal, format_millionths};
 
 /// The number of characters after which a value is cut off.
 const LONGEST_SHOWN: usize = 120;
@@ -78,6 +79,57 @@ pub(super) fn served(decision: &Decision<'_>) -> String {
         ));
     }
     answer
+}
+
+/// What a guard does when v2 is worse, as in the policy.
+pub(super) const fn action(action: GuardAction) -> &'static str {
+    match action {
+        GuardAction::Halt => "halt",
+        GuardAction::Report => "report",
+    }
+}
+
+/// Whether a guard compares the request.
+pub(super) fn guard(found: &GuardFound) -> String {
+    let (requests, arm) = match found.usage {
+        GuardUse::NoId => {
+            return String::from(
+                "the guard does not compare this request, because it has no request id",
+            );
+        }
+        GuardUse::NotRandom => {
+            return String::from(
+                "the guard does not compare this request, because its treatment is not random",
+            );
+        }
+        GuardUse::Counts {
+            requests,
+            arm,
+            is_compared: true,
+        } => (requests, arm),
+        GuardUse::Counts {
+            arm: Treatment::V1, ..
+        } => {
+            return String::from(
+                "the guard does not compare this request, because its `limit` tests only v2",
+            );
+        }
+        GuardUse::Counts { .. } => {
+            return String::from(
+                "the guard counts this request for its `limit`, and does not compare it with v1",
+            );
+        }
+    };
+    let of_arm = match arm {
+        Treatment::V1 => Fraction::ALL
+            .millionths()
+            .saturating_sub(requests.millionths()),
+        Treatment::V2 => requests.millionths(),
+    };
+    format!(
+        "the guard compares this request: it is among the {} % of the requests of its stratum that take {arm}",
+        format_millionths(of_arm)
+    )
 }
 
 /// What a condition requires, and what the request has.

@@ -1,5 +1,6 @@
 //! Estimates the memory that a plan needs, for the filter's byte budget.
 
+use crate::guard::RolloutGuard;
 use crate::plan::request_match::When;
 use crate::plan::shadow_plan::ShadowPlan;
 
@@ -13,7 +14,8 @@ const RULE_BYTES: usize = 512;
 const ITEM_BYTES: usize = 256;
 
 impl Plan {
-    /// Estimates the bytes that the plan holds, including the counters that the filter keeps for each rollout.
+    /// Estimates the bytes that the plan holds, including the counters and the guard that the filter keeps for each
+    /// rollout.
     /// `text_len` is the length of the policy without packed accounts. It counts twice, because the plan may
     /// hold two copies of a text.
     #[must_use]
@@ -44,9 +46,12 @@ fn rollout_bytes(rollout: &Rollout) -> usize {
         .map(shadow_items)
         .fold(items, usize::saturating_add);
     let rules = rollout.rules.iter().map(rule_bytes);
+    // The guard is allocated for a moment, so that its size is known in one place.
+    let guard = RolloutGuard::new(rollout).map_or(0, |guard| guard.guard().held_bytes());
     rules
         .fold(ROLLOUT_BYTES, usize::saturating_add)
         .saturating_add(items.saturating_mul(ITEM_BYTES))
+        .saturating_add(guard)
 }
 
 fn rule_bytes(rule: &Rule) -> usize {

@@ -118,6 +118,39 @@ fn only_modes_in_which_v2_responds_have_a_guard() {
     }
 }
 
+#[test]
+fn the_memory_of_a_plan_includes_its_guards() {
+    let held = |rollout: &Value| {
+        let plan = Plan::from_json(&policy(rollout).to_string()).expect("a policy");
+        plan.held_bytes(0)
+    };
+    let mut unguarded = rollout(&json!({}));
+    unguarded["mode"] = "dark".into();
+    let rules: Vec<Value> = (1..=32)
+        .map(|percent| json!({ "requests": percent }))
+        .collect();
+    let mut largest = rollout(&json!({ "settle_seconds": 300, "accounts": {} }));
+    largest["rules"] = json!(rules);
+    let without = held(&unguarded);
+    for (name, rollout, kib) in [
+        ("least", rollout(&json!({})), 50..=70),
+        (
+            "with accounts",
+            rollout(&json!({ "accounts": {} })),
+            100..=200,
+        ),
+    ] {
+        let guard = held(&rollout) - without;
+        println!("{name}: {guard} bytes");
+        assert!(kib.contains(&(guard / 1_024)), "{name}: {guard} bytes");
+    }
+    let mut largest_without = largest.clone();
+    largest_without["mode"] = "dark".into();
+    let guard = held(&largest) - held(&largest_without);
+    println!("largest: {guard} bytes");
+    assert!(guard < 1 << 20, "{guard} bytes");
+}
+
 /// The rollout of the corpus with most fields, guarded.
 fn everything() -> Value {
     let path = corpus::folder().join("policies/valid/everything.json");

@@ -23,7 +23,7 @@ static ALLOCATOR: Allocator = Allocator {
 /// The layout of a context. Other values of this layout use these places, too.
 const CONTEXT: Layout = Layout::new::<RequestContext>();
 
-/// The number of contexts to allocate at once, 12 KiB. This memory stays for later requests.
+/// The number of contexts to allocate at once, 20 KiB. This memory stays for later requests.
 const CONTEXTS: usize = 1_024;
 
 struct Allocator {

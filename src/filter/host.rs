@@ -18,15 +18,14 @@ use std::ptr;
 use proxy_wasm::types::MapType;
 
 #[cfg(feature = "shadowing")]
-pub(crate) use for_shadowing::{
-    body, call, call_succeeded, increment, is_local_reply, log, record,
-};
+pub(crate) use for_shadowing::{body, call, call_succeeded, increment, is_local_reply, log};
 
 /// A status of the ABI is a number here: the SDK's `Status` does not have all of them, and a value that
 /// an enum does not have is undefined behaviour.
 type Status = u32;
 
 const OK: Status = 0;
+const CAS_MISMATCH: Status = 8;
 
 #[link(wasm_import_module = "env")]
 unsafe extern "C" {
@@ -45,7 +44,28 @@ unsafe extern "C" {
         value: *const u8,
         value_size: usize,
     ) -> Status;
+    fn proxy_get_property(
+        path: *const u8,
+        path_size: usize,
+        data: *mut *mut u8,
+        size: *mut usize,
+    ) -> Status;
+    fn proxy_get_shared_data(
+        key: *const u8,
+        key_size: usize,
+        data: *mut *mut u8,
+        size: *mut usize,
+        version: *mut u32,
+    ) -> Status;
+    fn proxy_set_shared_data(
+        key: *const u8,
+        key_size: usize,
+        value: *const u8,
+        value_size: usize,
+        version: u32,
+    ) -> Status;
     fn proxy_increment_metric(metric: u32, offset: i64) -> Status;
+    fn proxy_record_metric(metric: u32, value: u64) -> Status;
     fn proxy_get_current_time_nanoseconds(time: *mut u64) -> Status;
     fn proxy_set_tick_period_milliseconds(period: u32) -> Status;
 }
@@ -86,6 +106,76 @@ pub(crate) fn add(metric: u32, offset: i64) {
     // SAFETY: no pointer is passed.
     unsafe {
         proxy_increment_metric(metric, offset);
+    }
+}
+
+/// Sets a gauge, or adds a value to a histogram.
+pub(crate) fn record(metric: u32, value: u64) {
+    // SAFETY: no pointer is passed.
+    unsafe {
+        proxy_record_metric(metric, value);
+    }
+}
+
+/// Returns the property at a path. Empty if the proxy does not have it. The steps of a path are separated by zero
+/// bytes.
+pub(crate) fn property(path: &[u8]) -> Vec<u8> {
+    let (mut data, mut size) = (ptr::null_mut(), 0);
+    // SAFETY: the host reads the path during the call and writes one word to each of the two
+    // pointers, which are valid for it.
+    let status =
+        unsafe { proxy_get_property(path.as_ptr(), path.len(), &raw mut data, &raw mut size) };
+    take_host_buffer(status, data, size)
+}
+
+/// Returns the number at a path; `None` if the proxy does not have it.
+pub(crate) fn number(path: &[u8]) -> Option<u64> {
+    let bytes = property(path);
+    bytes.try_into().ok().map(u64::from_le_bytes)
+}
+
+/// Returns a value that the VMs with this `vm_id` share, and its version; `None` if there is none.
+pub(crate) fn shared_data(key: &str) -> Option<(Vec<u8>, u32)> {
+    let (mut data, mut size, mut version) = (ptr::null_mut(), 0, 0);
+    // SAFETY: the host reads the key during the call and writes one word to each of the three pointers,
+    // which are valid for it.
+    let status = unsafe {
+        proxy_get_shared_data(
+            key.as_ptr(),
+            key.len(),
+            &raw mut data,
+            &raw mut size,
+            &raw mut version,
+        )
+    };
+    (status == OK).then(|| (take_host_buffer(status, data, size), version))
+}
+
+/// What became of writing shared data.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Written {
+    Yes,
+    /// The value has another version.
+    Changed,
+    Refused,
+}
+
+/// Writes shared data if it has this version, or if there is none yet. Version 0 always writes.
+pub(crate) fn set_shared_data(key: &str, value: &[u8], version: u32) -> Written {
+    // SAFETY: the host reads the slices during the call and keeps neither.
+    let status = unsafe {
+        proxy_set_shared_data(
+            key.as_ptr(),
+            key.len(),
+            value.as_ptr(),
+            value.len(),
+            version,
+        )
+    };
+    match status {
+        OK => Written::Yes,
+        CAS_MISMATCH => Written::Changed,
+        _ => Written::Refused,
     }
 }
 

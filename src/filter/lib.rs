@@ -17,6 +17,7 @@ mod allocator;
 mod callbacks;
 mod counters;
 mod entry_point;
+mod guards;
 mod held_bytes;
 mod host;
 mod neighbours;

@@ -6,6 +6,7 @@ use std::rc::Rc;
 use turnout_core::{ByteBudget, Charge, Configuration, Time};
 
 use crate::counters::Counters;
+use crate::guards::Guards;
 use crate::host;
 use crate::shadowing::Shadowing;
 
@@ -21,6 +22,7 @@ pub(crate) struct ActivePlugin {
     pub(crate) name: String,
     pub(crate) counters: Counters,
     pub(crate) shadowing: Shadowing,
+    pub(crate) guards: Guards,
     /// The time of the last tick, so that ramps need no clock reading per request.
     pub(crate) at: Time,
     /// The access-log entry. Its memory is reused for each request.
@@ -55,11 +57,13 @@ impl ActivePlugin {
         name: String,
         policy: Charge,
         budget: &ByteBudget,
+        guards: Guards,
     ) -> Self {
         let configuration = Rc::new(configuration);
         Self {
             counters: Counters::define(&configuration),
             shadowing: Shadowing::new(&configuration, budget),
+            guards,
             configuration,
             name,
             at: Time::from_nanoseconds(host::now()),

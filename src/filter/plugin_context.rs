@@ -6,9 +6,10 @@ use log::{error, info, warn};
 use proxy_wasm::hostcalls;
 use proxy_wasm::traits::{Context, HttpContext, RootContext};
 use proxy_wasm::types::ContextType;
-use turnout_core::{ByteBudget, Configuration};
+use turnout_core::Configuration;
 
 use crate::counters::publish_revision;
+use crate::guards::{Guards, NOT_COMPARED};
 use crate::host;
 use crate::plugin::{ActivePlugin, Plugin};
 use crate::read_configuration::{Refusal, read};
@@ -33,13 +34,22 @@ impl PluginContext {
     }
 
     /// Loads a configuration of this size. Returns `None` if it is refused.
-    fn load(&self, size: usize, budget: &ByteBudget) -> Option<ActivePlugin> {
+    fn load(worker: &mut Worker, size: usize) -> Option<ActivePlugin> {
+        let budget = &worker.held.budget;
         match read(size, budget) {
             Ok((configuration, _)) if report_unsupported(&configuration) => None,
             Ok((mut configuration, charge)) => {
                 configuration.plan.set_region(&region());
                 let name = text_property(&["plugin_name"]).unwrap_or_default();
-                Some(ActivePlugin::new(configuration, name, charge, budget))
+                let guards = worker.guards.of_policy(&name, &configuration.plan);
+                let guards = Guards::new(guards);
+                Some(ActivePlugin::new(
+                    configuration,
+                    name,
+                    charge,
+                    budget,
+                    guards,
+                ))
             }
             Err(Refusal::TooLarge([needed, most])) => {
                 error!(
@@ -71,7 +81,7 @@ impl RootContext for PluginContext {
         let loaded = Worker::with(|worker| {
             worker.held.define();
             worker.make_room_for_configuration(size);
-            self.load(size, &worker.held.budget)
+            Self::load(worker, size)
         });
         let Some(active) = loaded.flatten() else {
             return false;
@@ -89,7 +99,7 @@ impl RootContext for PluginContext {
 
     fn on_tick(&mut self) {
         self.plugin.with(ActivePlugin::tick);
-        Worker::with(|worker| worker.held.publish());
+        Worker::with(|worker| worker.tick(self.id));
     }
 
     fn create_http_context(&self, _id: u32) -> Option<Box<dyn HttpContext>> {
@@ -106,9 +116,10 @@ impl Drop for PluginContext {
     fn drop(&mut self) {
         // Envoy does not stop the timer of a context that it deletes.
         host::stop_ticks();
+        let name = self.plugin.with(|active| active.name.clone());
         self.plugin.end();
         Worker::with(|worker| {
-            worker.remove(self.id);
+            worker.remove(self.id, name.as_deref());
             worker.held.publish();
         });
     }
@@ -165,5 +176,9 @@ fn log_accepted(configuration: &Configuration, took: u64) {
             "turnout: a rule of the policy names regions, and this proxy has no region, so such a rule decides v1; \
              set `node.locality.region` in the proxy's bootstrap"
         );
+    }
+    let mut rollouts = configuration.plan.rollouts().iter();
+    if let Some(limit) = NOT_COMPARED.filter(|_| rollouts.any(|rollout| rollout.guard.is_some())) {
+        warn!("turnout: {limit}");
     }
 }

@@ -3,15 +3,24 @@
 use proxy_wasm::types::MapType;
 use turnout_core::{
     CLUSTER_HEADER, Configuration, DECISION_HEADER, Decision, EmittedHeaders, Headers, Inbound,
-    LOG_PROPERTY, Request, Rollout, TREATMENT_HEADER, decide, is_turnout_header,
+    LOG_PROPERTY, Request, Rollout, TREATMENT_HEADER, decide_guarded, is_turnout_header,
 };
 
 use crate::host::{self, HeaderBuffer};
 use crate::plugin::ActivePlugin;
 
+/// What follows a request after it has been routed.
+#[derive(Default)]
+pub(crate) struct Followers {
+    /// The job of shadowing, if the request is sampled.
+    pub(crate) job: Option<u32>,
+    /// The number of the request in the guards, if it is compared.
+    pub(crate) compared: Option<u32>,
+}
+
 impl ActivePlugin {
-    /// Routes a request. If it is sampled, returns the job that follows it.
-    pub(crate) fn route(&mut self, end: bool) -> Option<u32> {
+    /// Routes a request.
+    pub(crate) fn route(&mut self, end: bool) -> Followers {
         let buffer = HeaderBuffer::read(MapType::HttpRequestHeaders);
         let pairs = buffer.pairs();
         let Configuration {
@@ -22,7 +31,7 @@ impl ActivePlugin {
             max_held_bytes: _,
         } = &*self.configuration;
         let request = plan.request(Headers::new(&pairs), *inbound, self.at);
-        let decision = decide(plan, &request);
+        let decision = decide_guarded(plan, &self.guards, &request);
 
         remove_stale(&pairs, *inbound, &decision);
         if let Some(rollout) = decision.rollout {
@@ -35,9 +44,15 @@ impl ActivePlugin {
         self.entry.clear();
         decision.log(plan.revision(), &request.account, &mut self.entry);
         host::set_property(LOG_PROPERTY, &self.entry);
-        let sample = plan.sample(&request, &decision)?;
-        let account = self.shadowing.account_key(&request.account);
-        self.shadowing.admit(sample, account, buffer, end)
+        let compared = self.guards.note_decision(&decision, &request);
+        let job = match plan.sample(&request, &decision) {
+            None => None,
+            Some(sample) => {
+                let account = self.shadowing.account_key(&request.account);
+                self.shadowing.admit(sample, account, buffer, end)
+            }
+        };
+        Followers { job, compared }
     }
 }
 

@@ -4,6 +4,7 @@ use std::cell::RefCell;
 
 use turnout_core::VecMap;
 
+use crate::guards::WorkerGuards;
 use crate::held_bytes::HeldBytes;
 use crate::neighbours::Neighbours;
 use crate::plugin::{ActivePlugin, Plugin};
@@ -14,6 +15,7 @@ pub(crate) struct Worker {
     /// previous one finishes its requests.
     plugins: VecMap<u32, Plugin>,
     neighbours: Neighbours,
+    pub(crate) guards: WorkerGuards,
     /// The bytes that all of them hold.
     pub(crate) held: HeldBytes,
 }
@@ -42,8 +44,24 @@ impl Worker {
         self.plugins.insert(root, plugin);
     }
 
-    pub(crate) fn remove(&mut self, root: u32) {
+    /// Removes the plugin of a root context. `name` is the plugin's.
+    pub(crate) fn remove(&mut self, root: u32, name: Option<&str>) {
         self.plugins.remove(&root);
+        let mut others = self.plugins.iter();
+        let is_replaced = others.any(|(_, other)| {
+            let is_same = other.with(|other| Some(other.name.as_str()) == name);
+            is_same.unwrap_or_default()
+        });
+        self.guards.end_unused(is_replaced);
+    }
+
+    /// Ends a second for the whole worker, when the first of its plugins does.
+    pub(crate) fn tick(&mut self, root: u32) {
+        let first = self.plugins.iter().next();
+        if first.is_some_and(|(first, _)| *first == root) {
+            self.guards.tick();
+        }
+        self.held.publish();
     }
 
     /// Returns the plugin of a root context.

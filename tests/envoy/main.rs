@@ -11,6 +11,7 @@ mod decisions;
 mod envoy_files;
 mod fallback;
 mod forgery;
+mod guard;
 mod halt_rollout;
 mod hostile;
 mod http2;

@@ -6,6 +6,7 @@ mod counting;
 mod decisions;
 mod exports;
 mod filter_instruction_count;
+mod guard;
 mod guard_digits;
 mod host_statuses;
 mod hostile;

@@ -32,7 +32,7 @@ pub use stream::{Action, Exchange, Stream};
 use state::{Context, Host};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 use wasmi::{Config, Engine, Instance, Module, Store, Val};
 
 /// More instructions than any test executes.
@@ -116,6 +116,24 @@ impl Vm {
         vm
     }
 
+    /// Starts the VM of another worker of the same process: it has the same shared data.
+    pub fn start_worker(&self) -> Self {
+        self.start_worker_of(&self.wasm)
+    }
+
+    /// Starts the VM of another worker of the same process, with another build of the filter.
+    pub fn start_worker_of(&self, wasm: &Path) -> Self {
+        let mut other = Self::start(wasm);
+        other.host_mut().shared = Arc::clone(&self.host().shared);
+        other
+    }
+
+    /// The number of keys in the shared data.
+    pub fn shared_keys(&self) -> usize {
+        let shared = self.host().shared.lock();
+        shared.expect("no panic while it is locked").values.len()
+    }
+
     /// Gives the filter a configuration. Returns whether the filter accepted it.
     ///
     /// As in Envoy, a VM of its own tries the configuration first, so a rejected one leaves only log lines here.
@@ -145,6 +163,7 @@ impl Vm {
         there.absent_clusters.clone_from(&here.absent_clusters);
         there.now_nanoseconds = here.now_nanoseconds;
         there.log_level = here.log_level;
+        there.shared = Arc::clone(&here.shared);
         canary
     }
 
@@ -167,6 +186,11 @@ impl Vm {
         self.host_mut().configuration = None;
         self.settle()?;
         Ok(accepted.then_some(root))
+    }
+
+    /// Removes the active root context, as Envoy does once it uses another build of the filter.
+    pub fn leave(&mut self) -> Result<(), Trap> {
+        self.root.take().map_or(Ok(()), |root| self.retire(root))
     }
 
     /// Adds another plugin of the filter with this name to the VM. Returns whether it accepted its configuration.

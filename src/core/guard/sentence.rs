@@ -65,14 +65,9 @@ impl WorkerGuard {
     }
 }
 
-/// The errors and slow requests of both arms: first the strata with the most of them in v2.
+/// The errors and slow requests of both arms, by stratum.
 fn counts_in_words(counts: &GuardCounts) -> String {
-    let mut strata: Vec<&StratumCounts> = counts.strata().iter().collect();
-    strata.sort_by_key(|stratum| {
-        let v2 = stratum.arms.v2;
-        std::cmp::Reverse((v2.errors.saturating_add(v2.slow), v2.all))
-    });
-    let words = |stratum: &&StratumCounts| {
+    let words = |stratum: &StratumCounts| {
         let arm = |name: &str, counts: &super::ArmCounts| {
             let errors = counted(counts.errors, "error", "errors");
             let slow = match counts.slow {
@@ -90,7 +85,7 @@ fn counts_in_words(counts: &GuardCounts) -> String {
             arm("v1", &arms.v1)
         )
     };
-    let words: Vec<String> = strata.iter().map(words).collect();
+    let words: Vec<String> = counts.strata().iter().map(words).collect();
     match words.is_empty() {
         true => String::from("No request has been compared"),
         false => capitalized(&join_first(&words, STRATA)),

@@ -5,7 +5,7 @@ use std::ptr;
 
 use proxy_wasm::types::{BufferType, LogLevel, MapType};
 
-use super::{HeaderBuffer, OK, Status, add, take_host_buffer};
+use super::{HeaderBuffer, OK, Status, add, property, take_host_buffer};
 
 #[link(wasm_import_module = "env")]
 unsafe extern "C" {
@@ -17,13 +17,6 @@ unsafe extern "C" {
         data: *mut *mut u8,
         size: *mut usize,
     ) -> Status;
-    fn proxy_get_property(
-        path: *const u8,
-        path_size: usize,
-        data: *mut *mut u8,
-        size: *mut usize,
-    ) -> Status;
-    fn proxy_record_metric(metric: u32, value: u64) -> Status;
     fn proxy_http_call(
         cluster: *const u8,
         cluster_size: usize,
@@ -43,14 +36,6 @@ pub(crate) fn log(level: LogLevel, line: &str) {
     // SAFETY: the host reads the slice during the call and does not keep it.
     unsafe {
         proxy_log(level as u32, line.as_ptr(), line.len());
-    }
-}
-
-/// Adds a value to a histogram.
-pub(crate) fn record(metric: u32, value: u64) {
-    // SAFETY: no pointer is passed.
-    unsafe {
-        proxy_record_metric(metric, value);
     }
 }
 
@@ -109,16 +94,6 @@ pub(crate) fn body(body: BufferType, max_size: usize) -> Vec<u8> {
     // SAFETY: the host writes one word to each of the two pointers, which are valid for it.
     let status =
         unsafe { proxy_get_buffer_bytes(body as u32, 0, max_size, &raw mut data, &raw mut size) };
-    take_host_buffer(status, data, size)
-}
-
-/// Returns the property at a path. Empty if the proxy does not have it.
-fn property(path: &[u8]) -> Vec<u8> {
-    let (mut data, mut size) = (ptr::null_mut(), 0);
-    // SAFETY: the host reads the path during the call and writes one word to each of the two
-    // pointers, which are valid for it.
-    let status =
-        unsafe { proxy_get_property(path.as_ptr(), path.len(), &raw mut data, &raw mut size) };
     take_host_buffer(status, data, size)
 }
 

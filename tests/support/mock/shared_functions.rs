@@ -1,11 +1,12 @@
 //! Host functions for everything that outlives a stream: metrics, shared data, shared queues.
 //!
-//! In Envoy shared data and queues belong to the process. Here they belong to one `Vm`, so that tests are
-//! independent.
+//! In Envoy they belong to the process. Here metrics and queues belong to one `Vm`, and shared data to the VMs
+//! that a test makes share it, so that tests are independent.
 
 use super::guest::{Guest, Outcome, Status, Stop};
 use super::imports::proxy;
-use super::state::{Host, MetricKind, Metrics};
+use super::state::{Host, MetricKind, Metrics, SharedData};
+use std::sync::MutexGuard;
 use wasmi::{Caller, Error, Linker};
 
 pub(super) fn link(linker: &mut Linker<Host>) {
@@ -91,12 +92,8 @@ fn proxy_get_shared_data(
     cas_at: u32,
 ) -> Outcome {
     let key = guest.text(key, key_size)?;
-    let (value, cas) = guest
-        .host()
-        .shared
-        .get(&key)
-        .cloned()
-        .ok_or(Status::NotFound)?;
+    let found = shared(guest.host()).values.get(&key).cloned();
+    let (value, cas) = found.ok_or(Status::NotFound)?;
     guest.hand_over(&value, address_at, size_at)?;
     guest.write_u32(cas_at, cas)
 }
@@ -112,16 +109,21 @@ fn proxy_set_shared_data(
 ) -> Outcome {
     let key = guest.text(key, key_size)?;
     let value = guest.read(value, value_size)?;
-    let host = guest.host();
-    match host.shared.get(&key) {
+    let mut shared = shared(guest.host());
+    match shared.values.get(&key) {
         Some((_, current)) if cas != 0 && cas != *current => {
             return Err(Status::CasMismatch.into());
         }
         _ => {}
     }
-    host.last_cas += 1;
-    host.shared.insert(key, (value, host.last_cas));
+    shared.last_cas += 1;
+    let version = shared.last_cas;
+    shared.values.insert(key, (value, version));
     Ok(())
+}
+
+fn shared(host: &Host) -> MutexGuard<'_, SharedData> {
+    host.shared.lock().expect("no panic while it is locked")
 }
 
 /// An existing queue keeps its items. From now on the registering root is notified of new ones.

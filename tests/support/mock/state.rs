@@ -3,6 +3,7 @@
 use super::forced_status::ForcedStatus;
 use super::headers::HeaderMap;
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use wasmi::{Memory, TypedFunc};
 
@@ -164,6 +165,14 @@ pub(super) struct Queue {
     pub items: VecDeque<Vec<u8>>,
 }
 
+/// The data that all VMs of a process share.
+#[derive(Default)]
+pub(super) struct SharedData {
+    /// Each value with its version.
+    pub values: HashMap<String, (Vec<u8>, u32)>,
+    pub last_cas: u32,
+}
+
 /// The whole host, from the view of one worker's VM.
 pub(super) struct Host {
     pub memory: Option<Memory>,
@@ -180,8 +189,7 @@ pub(super) struct Host {
     pub random: u64,
     pub properties: BTreeMap<String, Vec<u8>>,
     pub metrics: Metrics,
-    pub shared: HashMap<String, (Vec<u8>, u32)>,
-    pub last_cas: u32,
+    pub shared: Arc<Mutex<SharedData>>,
     pub queue_ids: HashMap<String, u32>,
     pub queues: HashMap<u32, Queue>,
     /// Roots to notify of an item, each with its queue, once the guest has returned.
@@ -221,8 +229,7 @@ impl Default for Host {
             random: 1,
             properties: BTreeMap::new(),
             metrics: Metrics::default(),
-            shared: HashMap::new(),
-            last_cas: 0,
+            shared: Arc::default(),
             queue_ids: HashMap::new(),
             queues: HashMap::new(),
             ready: VecDeque::new(),

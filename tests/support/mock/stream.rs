@@ -119,6 +119,12 @@ impl Vm {
         Ok(Stream { id, action })
     }
 
+    /// The first value of a header of the request, as the next filter gets it.
+    pub fn request_header(&mut self, stream: &Stream, name: &str) -> Option<String> {
+        let headers = &self.state(stream.id).request.headers;
+        headers.get(name).map(|value| text(value).to_owned())
+    }
+
     /// A piece of the request body.
     pub fn request_body(
         &mut self,

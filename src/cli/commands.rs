@@ -12,6 +12,7 @@ mod log;
 mod man;
 mod pack;
 mod plan;
+mod rearm;
 mod render;
 mod report;
 mod resume;
@@ -39,6 +40,7 @@ pub(crate) enum Command {
     Man(man::Arguments),
     Pack(pack::Arguments),
     Plan(Box<plan::Arguments>),
+    Rearm(rearm::Arguments),
     Render(render::Arguments),
     Report(report::Arguments),
     Resume(resume::Arguments),
@@ -64,6 +66,7 @@ impl Command {
             Self::Man(arguments) => man::run(&arguments, program()),
             Self::Pack(arguments) => pack::run(&arguments),
             Self::Plan(arguments) => plan::run(&arguments),
+            Self::Rearm(arguments) => rearm::run(&arguments),
             Self::Render(arguments) => render::run(&arguments),
             Self::Report(arguments) => report::run(&arguments),
             Self::Resume(arguments) => resume::run(&arguments),

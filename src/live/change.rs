@@ -4,13 +4,19 @@
 //! the halt, and what is halted. A rollback returns to the previous policy, never to another state of the same one:
 //! after a halt of B, a rollback returns to A.
 //!
+//! A re-armed guard is another state of the same policy too: the entry has the count of each guard. An apply or a rollback
+//! keeps the greater count of the active policy and of its own, so that it does not undo a rearm, which would re-arm
+//! the guard again and lose a trip.
+//!
 //! A halt ends only on request: by a resume, or by an apply or a rollback with `--resume` or `--resume-rollout`. Any
 //! other apply or rollback leaves what is halted halted, and is refused if its policy has no rollout of that name.
 //!
-//! Each write is atomic. An apply or a rollback writes the policy's text, the entry, `filter.json`, then the
+//! Each write is atomic. An apply, a rollback or a rearm writes the policy's text, the entry, `filter.json`, then the
 //! outcome, so no policy becomes active without an entry. A halt or resume writes `filter.json` first, because
 //! it is urgent, and needs no history to be understood later. If a command is killed in between, the former
 //! leaves an entry with the outcome `begun`, and the latter a file that the next command adds to the history.
+
+use std::collections::BTreeMap;
 
 use turnout_core::Time;
 
@@ -23,7 +29,8 @@ use crate::folder_lock::Lock;
 use crate::halts::{Halts, LiftedHalts};
 use crate::history::History;
 use crate::history_entry::{HistoryEntry, Outcome};
-use crate::intent::{Intent, PlannedChange};
+use crate::intent::Intent;
+use crate::planned_change::PlannedChange;
 use crate::policy_text::PolicyText;
 use crate::preview::Preview;
 
@@ -61,6 +68,10 @@ pub struct Change {
     pub is_unchanged: bool,
     /// What was halted before, and stays halted after this command, which is not a halt.
     pub keeps: Halts,
+    /// For an apply or a rollback: the guards, by rollout, that keep a greater `rearmed` than that of the policy's text.
+    pub keeps_rearmed: BTreeMap<String, u64>,
+    /// For a resume: the resumed rollouts that still take v1 if their guard has tripped.
+    pub guarded: Vec<String>,
     /// Messages about the state of the folder.
     pub notes: Vec<String>,
     /// The previous `filter.json`, and its entry.
@@ -138,7 +149,9 @@ impl Directory {
             return self.already(state, step, author);
         }
         match intent {
-            Intent::Apply { .. } | Intent::Rollback { .. } => self.put(lock, state, step, author),
+            Intent::Apply { .. } | Intent::Rollback { .. } | Intent::Rearm { .. } => {
+                self.put(lock, state, step, author)
+            }
             Intent::Halt { .. } | Intent::Resume { .. } => self.switch(lock, state, step, author),
         }
     }
@@ -156,13 +169,15 @@ impl Directory {
             mut entry,
             base,
             keeps,
+            keeps_rearmed,
+            guarded,
             ..
         } = step;
         entry.sequence = match &current {
             Some(current) => after(&state, current),
             None => state.next(),
         };
-        let text = PolicyText::with_halts(&base, &entry.halts()).map_err(|_| Error::NotAPolicy)?;
+        let text = PolicyText::with_state(&base, &entry.state()).map_err(|_| Error::NotAPolicy)?;
         let file = filter_file::file(&text.text, &text.revision, &entry.plugin(), entry.sequence);
         entry.filter = fingerprint(file.as_bytes());
         entry.outcome = Outcome::Written;
@@ -180,6 +195,8 @@ impl Directory {
             entry,
             is_unchanged: false,
             keeps,
+            keeps_rearmed,
+            guarded,
             notes: state.notes,
             before: bytes.zip(current.map(|current| current.entry)),
         })
@@ -198,13 +215,15 @@ impl Directory {
             mut entry,
             base,
             keeps,
+            keeps_rearmed,
+            guarded,
             ..
         } = step;
         entry.sequence = match &current {
             Some(current) => after(&state, current),
             None => state.next(),
         };
-        let text = PolicyText::with_halts(&base, &entry.halts()).map_err(|_| Error::NotAPolicy)?;
+        let text = PolicyText::with_state(&base, &entry.state()).map_err(|_| Error::NotAPolicy)?;
         let file = filter_file::file(&text.text, &text.revision, &entry.plugin(), entry.sequence);
         entry.filter = fingerprint(file.as_bytes());
         add_found(&mut state.history, current.as_ref(), author)?;
@@ -225,6 +244,8 @@ impl Directory {
             entry,
             is_unchanged: false,
             keeps,
+            keeps_rearmed,
+            guarded,
             notes: state.notes,
             before: bytes.zip(before.map(|before| before.entry)),
         })
@@ -243,6 +264,8 @@ impl Directory {
             entry: step.entry,
             is_unchanged: true,
             keeps: step.keeps,
+            keeps_rearmed: step.keeps_rearmed,
+            guarded: step.guarded,
             notes: state.notes,
             before: None,
         })

@@ -11,9 +11,9 @@ use crate::atomic_file;
 use crate::error::{Error, shown};
 use crate::filter_file::{self, FilterFile, Plugin, fingerprint};
 use crate::folder_lock::{self, Lock};
-use crate::halts::Halts;
 use crate::history::History;
 use crate::history_entry::{Action, HistoryEntry, Outcome};
+use crate::policy_state::PolicyState;
 use crate::policy_text::PolicyText;
 
 const FILTER: &str = "filter.json";
@@ -142,7 +142,7 @@ pub(crate) struct FolderState {
 #[derive(Clone, Debug)]
 pub(crate) struct CurrentPolicy {
     pub(crate) entry: HistoryEntry,
-    /// The text of the policy from before a halt or resume.
+    /// The text of the policy from before a halt, resume or rearm.
     pub(crate) base: String,
     /// Whether something else wrote it, so that the history does not have it yet.
     pub(crate) is_found: bool,
@@ -179,11 +179,11 @@ impl FolderState {
         })
     }
 
-    /// Returns what `filter.json` itself halts. Relying on an entry that is wrong could leave v2 on.
-    pub(crate) fn halts_of_file(&self) -> Option<Halts> {
+    /// Returns the state of the policy in `filter.json`. Relying on an entry that is wrong could leave v2 on.
+    pub(crate) fn state_of_file(&self) -> Option<PolicyState> {
         let installed = filter_file::read(self.bytes.as_deref()?).ok()?;
         let text = PolicyText::read(&installed.policy).ok()?;
-        Some(text.halts)
+        Some(text.state())
     }
 
     /// Returns the sequence number of the next entry. No entry and no `filter.json` has had it.
@@ -232,8 +232,8 @@ impl FolderState {
     /// Returns the active policy if the last command with this entry wrote `filter.json`.
     fn of_entry(&mut self, entry: HistoryEntry) -> Result<Option<CurrentPolicy>, Error> {
         let is_refused = entry.outcome.is_refused();
-        // A halt or a resume changes only the state of a policy, so even proxies that rejected it run that policy.
-        let is_same_policy = matches!(entry.action, Action::Halt | Action::Resume);
+        // A halt, resume or rearm changes only the state of a policy, so even proxies that rejected it run that policy.
+        let is_same_policy = matches!(entry.action, Action::Halt | Action::Resume | Action::Rearm);
         if !is_refused || is_same_policy {
             let mut current = self.with_base(entry, true)?;
             current.is_in_place = !is_refused;
@@ -330,15 +330,15 @@ impl FolderState {
         })
     }
 
-    /// Makes an entry for a policy that something else wrote. If it is the policy of the newest entry,
-    /// halted or resumed, then a command wrote it, and was killed or failed before it could write the
+    /// Makes an entry for a policy that something else wrote. If it is the policy of the newest entry, in another
+    /// state, then a command wrote it, and was killed or failed before it could write the
     /// history.
     fn found(&self, installed: FilterFile, plan: &Plan) -> CurrentPolicy {
         let is_good =
             |entry: &HistoryEntry| !entry.outcome.is_refused() && entry.outcome != Outcome::Begun;
         let newest = self.history.entries().find(is_good);
         let text = PolicyText::read(&installed.policy);
-        let halts = text.map_or_else(|_| Halts::default(), |text| text.halts);
+        let state = text.map_or_else(|_| PolicyState::default(), |text| text.state());
         let plugin = &installed.plugin;
         let before = newest.as_ref().map(|newest| newest.sequence);
         let mut entry = HistoryEntry {
@@ -350,8 +350,9 @@ impl FolderState {
             why: None,
             revision: plan.revision().to_string(),
             number: plan.revision().number(),
-            halted: halts.everyone,
-            halted_rollouts: halts.rollouts.clone(),
+            halted: state.halts.everyone,
+            halted_rollouts: state.halts.rollouts.clone(),
+            rearmed: state.rearmed.clone(),
             wasm: plugin.wasm.clone(),
             inbound: plugin.inbound.as_str().to_owned(),
             headers: plugin.headers,
@@ -368,7 +369,7 @@ impl FolderState {
         if let Some(newest) = newest
             && newest.plugin() == *plugin
             && let Ok(kept) = self.history.text(&newest.policy)
-            && PolicyText::with_halts(&kept, &halts).is_ok_and(|state| state.text == base)
+            && PolicyText::with_state(&kept, &state).is_ok_and(|text| text.text == base)
         {
             entry.policy = newest.policy;
             entry.before = newest.before;

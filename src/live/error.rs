@@ -45,7 +45,7 @@ pub enum Error {
         /// The command.
         holder: String,
     },
-    /// There is no policy to halt, to resume or to roll back.
+    /// There is no policy to halt, to resume, to re-arm or to roll back.
     NoActivePolicy {
         /// The folder.
         folder: PathBuf,
@@ -58,7 +58,7 @@ pub enum Error {
         revision: String,
         /// The entry of the other policy.
         sequence: u64,
-        /// The revision of that entry. It may become the same only by a halt or resume.
+        /// The revision of that entry. It may become the same only by a halt, resume or rearm.
         other: String,
     },
     /// There is no policy before the active one.
@@ -103,6 +103,15 @@ pub enum Error {
         /// The names of its rollouts.
         known: Vec<String>,
     },
+    /// The rollout to re-arm has no guard.
+    NoGuard {
+        /// Its name.
+        name: String,
+        /// The names of the rollouts that have one.
+        guarded: Vec<String>,
+    },
+    /// The guard cannot be re-armed again, because its `rearmed` is the largest possible number.
+    RearmedTooOften(String),
     /// These rollouts are halted, and the policy has no rollouts of these names, so other rollouts could
     /// get their requests.
     LosesHalts {
@@ -199,7 +208,7 @@ impl fmt::Display for Error {
                     ),
                     false => write!(
                         f,
-                        "revision {shown} is that of {other_shown} (entry {sequence}) after a halt or resume"
+                        "revision {shown} is that of {other_shown} (entry {sequence}) after a halt, resume or rearm"
                     ),
                 }?;
                 f.write_str("; use another revision, or omit `revision`")
@@ -263,6 +272,25 @@ impl fmt::Display for Error {
                     false => write!(f, "it has {}", listed(known)),
                 }
             }
+            Self::NoGuard { name, guarded } => {
+                let name = escape_for_terminal(name);
+                write!(f, "rollout `{name}` has no guard to re-arm; ")?;
+                match guarded.as_slice() {
+                    [] => f.write_str("no rollout of the active policy has one"),
+                    [_] => write!(f, "{} has one", listed(guarded)),
+                    _ => write!(f, "{} have one", listed(guarded)),
+                }?;
+                write!(
+                    f,
+                    "; to guard `{name}`, add `\"guard\": {{}}` to the rollout, then apply the policy"
+                )
+            }
+            Self::RearmedTooOften(name) => write!(
+                f,
+                "the guard of rollout `{}` has the largest `rearmed` that there is; to re-arm it, apply a policy that \
+                 changes its rollout in another way",
+                escape_for_terminal(name)
+            ),
             Self::LosesHalts { rollouts, revision } => {
                 let (subject, are, has, lifts) = match rollouts.as_slice() {
                     [_] => ("rollout", "is", "rollout of this name", "its halt"),

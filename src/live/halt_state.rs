@@ -1,4 +1,4 @@
-//! Determines what is halted in a folder, even if its files are damaged.
+//! Determines what is halted in a folder, and how many times its guards were re-armed, even if its files are damaged.
 //!
 //! If it cannot be determined, everyone counts as halted: an account on v1 by mistake is served, an account on a broken
 //! v2 is not.
@@ -8,6 +8,7 @@ use std::collections::BTreeSet;
 use crate::directory::{CurrentPolicy, Filter, FolderState};
 use crate::halts::{Halts, LiftedHalts};
 use crate::history_entry::{Action, HistoryEntry, Outcome};
+use crate::policy_state::{RearmCounts, greater_counts};
 
 /// Whether everyone is halted in a folder.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -43,9 +44,16 @@ impl FolderState {
         Halts { everyone, rollouts }
     }
 
+    /// Returns how many times each guard was re-armed: the greater count of `filter.json` and of the active entry.
+    pub(crate) fn rearmed(&self, current: Option<&CurrentPolicy>) -> RearmCounts {
+        let of_entry = current.map(|current| current.entry.rearmed.clone());
+        let of_file = self.state_of_file().unwrap_or_default().rearmed;
+        greater_counts(of_entry.unwrap_or_default(), &of_file)
+    }
+
     /// Determines from `filter.json`, or else from the history, whether everyone is halted, and which rollouts are.
     fn halts(&self, current: Option<&CurrentPolicy>) -> (HaltState, BTreeSet<String>) {
-        let Some(halts) = self.halts_of_file() else {
+        let Some(halts) = self.state_of_file().map(|state| state.halts) else {
             return self.halts_of_history();
         };
         // Proxies that rejected the policy in the file run the previous one.

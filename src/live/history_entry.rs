@@ -1,6 +1,6 @@
 //! One change of the policy, as an entry of the history.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
@@ -8,6 +8,7 @@ use turnout_core::{EmittedHeaders, Inbound, MaxHeldBytes, RecordLevel};
 
 use crate::filter_file::Plugin;
 use crate::halts::Halts;
+use crate::policy_state::PolicyState;
 use crate::{serde_emitted_headers, serde_max_held_bytes, serde_record_level};
 
 /// What a change did.
@@ -22,6 +23,8 @@ pub enum Action {
     Halt,
     /// A halt ended.
     Resume,
+    /// The guard of one rollout was re-armed.
+    Rearm,
     /// Something else wrote `filter.json`, and a later command found it.
     Found,
 }
@@ -54,6 +57,7 @@ impl Action {
             Self::Rollback => "rollback",
             Self::Halt => "halt",
             Self::Resume => "resume",
+            Self::Rearm => "rearm",
             Self::Found => "found",
         }
     }
@@ -105,7 +109,7 @@ pub struct HistoryEntry {
     /// What was done. Older entries call it `what`.
     #[serde(alias = "what")]
     pub action: Action,
-    /// For a halt or resume of a single rollout, its name. Older entries have no such field.
+    /// For a halt or resume of a single rollout, or a rearm, its name. Older entries have no such field.
     #[serde(default)]
     pub rollout: Option<String>,
     /// Why, in the words of that person.
@@ -119,6 +123,10 @@ pub struct HistoryEntry {
     /// The rollouts that have a halt of their own. Older entries have no such field.
     #[serde(default)]
     pub halted_rollouts: BTreeSet<String>,
+    /// How many times each guard was re-armed, by the name of its rollout. A guard that never was is absent. Older
+    /// entries have no such field.
+    #[serde(default)]
+    pub rearmed: BTreeMap<String, u64>,
     /// The path of the filter on the proxies.
     pub wasm: String,
     /// `strip` or `trust`.
@@ -133,7 +141,7 @@ pub struct HistoryEntry {
     /// field.
     #[serde(default, with = "serde_max_held_bytes")]
     pub max_held_bytes: MaxHeldBytes,
-    /// The hash of the policy's text from before a halt or resume.
+    /// The hash of the policy's text from before a halt, resume or rearm.
     pub policy: String,
     /// The hash of `filter.json`.
     pub filter: String,
@@ -170,7 +178,14 @@ impl HistoryEntry {
         }
     }
 
-    /// Whether both have the same policy and plugin settings, halted or not.
+    pub(crate) fn state(&self) -> PolicyState {
+        PolicyState {
+            halts: self.halts(),
+            rearmed: self.rearmed.clone(),
+        }
+    }
+
+    /// Whether both have the same policy and plugin settings, in any state.
     pub(crate) fn has_same_policy_as(&self, other: &Self) -> bool {
         self.policy == other.policy && self.plugin() == other.plugin()
     }
@@ -272,7 +287,7 @@ mod tests {
     }
 
     #[test]
-    fn an_older_entry_has_no_halted_rollouts_and_a_newer_one_always_has() {
+    fn an_older_entry_has_no_halted_or_rearmed_rollouts_and_a_newer_one_always_has() {
         let older = entry(None).unwrap();
         assert_eq!(older.halts(), Halts::default());
         let newer = serde_json::to_value(&older).unwrap();
@@ -280,14 +295,17 @@ mod tests {
             (&newer["halted_rollouts"], &newer["rollout"]),
             (&json!([]), &json!(null))
         );
+        assert_eq!((older.rearmed.len(), &newer["rearmed"]), (0, &json!({})));
         let some = entry_with(&[
             ("halted_rollouts", Some(json!(["a", "b"]))),
             ("rollout", Some(json!("a"))),
+            ("rearmed", Some(json!({ "a": 2 }))),
         ]);
         let some = some.unwrap();
+        assert_eq!(some.state().rearmed, [("a".to_owned(), 2)].into());
         assert_eq!(some.halts().rollouts.len(), 2);
         assert_eq!(some.rollout.as_deref(), Some("a"));
-        // The policy is the same, only its halts differ.
+        // The policy is the same, only its state differs.
         assert!(some.has_same_policy_as(&older));
     }
 

@@ -1,16 +1,18 @@
 //! Plans a change: determines what a command will write, before it writes anything.
 
-use turnout_core::Revision;
 use turnout_text::escape_for_terminal;
 
-use crate::change::{Author, Target, bounded};
+use crate::change::{Author, Target};
 use crate::directory::{CurrentPolicy, Directory, Filter, FolderState, last_accepted};
 use crate::error::Error;
-use crate::filter_file::{Plugin, PluginOverrides, fingerprint};
+use crate::filter_file::{PluginOverrides, fingerprint};
 use crate::halts::{Halts, LiftedHalts};
 use crate::history::History;
 use crate::history_entry::{Action, HistoryEntry, Outcome};
+use crate::planned_change::{PlannedChange, blank};
+use crate::policy_state::{PolicyState, greater_counts};
 use crate::policy_text::{PolicyText, rollout_names};
+use crate::rearm::rearmed;
 use crate::unique_revision::check_revision_is_unique;
 
 /// What a command does with the active policy.
@@ -42,18 +44,11 @@ pub enum Intent<'a> {
         /// The rollout; `None` for the halt of everyone.
         rollout: Option<&'a str>,
     },
-}
-
-/// The change that an intent leads to in the current state of the folder.
-pub(crate) struct PlannedChange {
-    pub(crate) current: Option<CurrentPolicy>,
-    /// The new entry, without a number; or the active entry if nothing changes.
-    pub(crate) entry: HistoryEntry,
-    /// The text of the policy from before a halt or resume.
-    pub(crate) base: String,
-    pub(crate) is_unchanged: bool,
-    /// What was halted before and stays halted. Empty for a halt.
-    pub(crate) keeps: Halts,
+    /// Re-arm the guard of one rollout.
+    Rearm {
+        /// The rollout.
+        rollout: &'a str,
+    },
 }
 
 impl Directory {
@@ -92,6 +87,10 @@ impl Directory {
             Intent::Resume { rollout } => {
                 self.switched(state, current, (Action::Resume, *rollout), author)
             }
+            Intent::Rearm { rollout } => {
+                let current = current.ok_or_else(|| self.no_active_policy(state))?;
+                rearmed(state, current, rollout, author)
+            }
         }
     }
 
@@ -113,9 +112,13 @@ impl Directory {
         };
         let found = state.note_halts(current.as_ref(), lifts);
         let keeps = found.without(lifts);
-        let halts = to.halts().without(lifts).union(&keeps);
+        let found_rearmed = state.rearmed(current.as_ref());
+        let mut wanted = PolicyState {
+            halts: to.halts().without(lifts).union(&keeps),
+            rearmed: greater_counts(to.rearmed.clone(), &found_rearmed),
+        };
         if let Some(current) = &current {
-            let is_same = current.entry.has_same_policy_as(&to) && current.entry.halts() == halts;
+            let is_same = current.entry.has_same_policy_as(&to) && current.entry.state() == wanted;
             if is_same && current.is_in_place {
                 return Ok(PlannedChange::already(current, keeps));
             }
@@ -126,8 +129,11 @@ impl Directory {
         };
         let base = state.history.text(&to.policy).map_err(lost)?;
         check_rollouts(&base, &to.revision, &found, lifts)?;
-        let text = PolicyText::with_halts(&base, &halts)
-            .map_err(|_| lost("its policy is damaged".into()))?;
+        let damaged = |_| lost("its policy is damaged".into());
+        let own = PolicyText::read(&base).map_err(damaged)?;
+        wanted.rearmed = own.greater_rearmed(&wanted.rearmed);
+        let keeps_rearmed = own.changed_rearmed(&wanted.rearmed);
+        let text = PolicyText::with_state(&base, &wanted).map_err(damaged)?;
         let entry = HistoryEntry {
             policy: to.policy.clone(),
             before: to.before,
@@ -135,11 +141,9 @@ impl Directory {
             ..blank(Action::Rollback, &text, &to.plugin(), author)
         };
         Ok(PlannedChange {
-            current,
-            entry,
-            base,
-            is_unchanged: false,
             keeps,
+            keeps_rearmed,
+            ..PlannedChange::new(current, entry, base)
         })
     }
 
@@ -183,8 +187,12 @@ impl Directory {
             None if is_halt => halts.everyone = true,
             _ => {}
         }
-        // Proxies may still reject a policy with `"halted": true`, which is then removed again. A halt stays.
         let own = PolicyText::read(&base).map_err(|_| Error::NotAPolicy)?;
+        let guarded = match is_halt {
+            true => Vec::new(),
+            false => own.acting_guards(rollout, &halts),
+        };
+        // Proxies may still reject a policy with `"halted": true`, which is then removed again. A halt stays.
         let halts_itself = match rollout {
             None => own.halts.everyone,
             Some(rollout) => own.halts.rollouts.contains(rollout),
@@ -193,11 +201,19 @@ impl Directory {
             && halts_itself
             && current.entry.action != Action::Halt
             && matches!(current.entry.outcome, Outcome::Begun | Outcome::Written);
-        let is_unchanged = current.entry.halts() == halts && current.is_in_place && !may_be_removed;
-        if is_unchanged && state.halts_of_file().as_ref() == Some(&halts) {
-            return Ok(PlannedChange::already(&current, keeps));
+        let wanted = PolicyState {
+            halts,
+            rearmed: own.greater_rearmed(&state.rearmed(Some(&current))),
+        };
+        let is_unchanged =
+            current.entry.state() == wanted && current.is_in_place && !may_be_removed;
+        if is_unchanged && state.state_of_file().as_ref() == Some(&wanted) {
+            return Ok(PlannedChange {
+                guarded,
+                ..PlannedChange::already(&current, keeps)
+            });
         }
-        let text = PolicyText::with_halts(&base, &halts).map_err(|_| Error::NotAPolicy)?;
+        let text = PolicyText::with_state(&base, &wanted).map_err(|_| Error::NotAPolicy)?;
         let entry = HistoryEntry {
             policy: current.entry.policy.clone(),
             before: current.entry.before,
@@ -205,11 +221,9 @@ impl Directory {
             ..blank(action, &text, &current.entry.plugin(), author)
         };
         Ok(PlannedChange {
-            current: Some(current),
-            entry,
-            base,
-            is_unchanged: false,
             keeps,
+            guarded,
+            ..PlannedChange::new(Some(current), entry, base)
         })
     }
 
@@ -260,14 +274,21 @@ fn applied(
     let found = state.note_halts(current.as_ref(), lifts);
     check_rollouts(policy, own.revision.as_str(), &found, lifts)?;
     let keeps = found.without(lifts);
-    let text =
-        PolicyText::with_halts(policy, &own.halts.union(&keeps)).map_err(|_| Error::NotAPolicy)?;
+    let wanted = PolicyState {
+        halts: own.halts.union(&keeps),
+        rearmed: own.greater_rearmed(&state.rearmed(current.as_ref())),
+    };
+    let keeps_rearmed = own.changed_rearmed(&wanted.rearmed);
+    let text = PolicyText::with_state(policy, &wanted).map_err(|_| Error::NotAPolicy)?;
     let keeps = keeps.difference(&own.halts);
     let mut entry = of_text(&text);
     if let Some(current) = &current {
         let is_state = current.entry.has_same_policy_as(&entry);
-        if is_state && current.entry.halts() == entry.halts() && current.is_in_place {
-            return Ok(PlannedChange::already(current, keeps));
+        if is_state && current.entry.state() == entry.state() && current.is_in_place {
+            return Ok(PlannedChange {
+                keeps_rearmed,
+                ..PlannedChange::already(current, keeps)
+            });
         }
         entry.before = match is_state {
             true => current.entry.before,
@@ -275,17 +296,15 @@ fn applied(
         };
     }
     Ok(PlannedChange {
-        current,
-        entry,
-        base: policy.to_owned(),
-        is_unchanged: false,
         keeps,
+        keeps_rearmed,
+        ..PlannedChange::new(current, entry, policy.to_owned())
     })
 }
 
 /// Checks that a policy has each rollout that stays halted, because without it the halt would be lifted, and that each
 /// rollout to resume exists.
-fn check_rollouts(
+pub(crate) fn check_rollouts(
     policy: &str,
     revision: &str,
     found: &Halts,
@@ -309,25 +328,13 @@ fn check_rollouts(
     }
 }
 
-fn check_is_known(known: &[String], rollout: Option<&str>) -> Result<(), Error> {
+pub(crate) fn check_is_known(known: &[String], rollout: Option<&str>) -> Result<(), Error> {
     match rollout.filter(|rollout| !known.iter().any(|known| known == rollout)) {
         None => Ok(()),
         Some(rollout) => Err(Error::UnknownRollout {
             name: rollout.to_owned(),
             known: known.to_vec(),
         }),
-    }
-}
-
-impl PlannedChange {
-    fn already(current: &CurrentPolicy, keeps: Halts) -> Self {
-        Self {
-            entry: current.entry.clone(),
-            base: current.base.clone(),
-            current: Some(current.clone()),
-            is_unchanged: true,
-            keeps,
-        }
     }
 }
 
@@ -339,39 +346,13 @@ impl Intent<'_> {
             Self::Rollback { .. } => Action::Rollback,
             Self::Halt { .. } => Action::Halt,
             Self::Resume { .. } => Action::Resume,
+            Self::Rearm { .. } => Action::Rearm,
         }
     }
 
     /// Whether it continues if the history cannot be read.
     pub(crate) fn is_urgent(&self) -> bool {
         matches!(self, Self::Halt { .. } | Self::Resume { .. })
-    }
-}
-
-/// Returns an entry without its number, hashes and references.
-fn blank(action: Action, text: &PolicyText<'_>, plugin: &Plugin, author: &Author) -> HistoryEntry {
-    HistoryEntry {
-        sequence: 0,
-        when: author.when.to_string(),
-        who: author.who.as_deref().map(bounded),
-        action,
-        rollout: None,
-        why: author.why.as_deref().map(bounded),
-        revision: text.revision.to_string(),
-        number: Revision::number(&text.revision),
-        halted: text.halts.everyone,
-        halted_rollouts: text.halts.rollouts.clone(),
-        wasm: plugin.wasm.clone(),
-        inbound: plugin.inbound.as_str().to_owned(),
-        headers: plugin.headers,
-        record_level: plugin.record_level,
-        max_held_bytes: plugin.max_held_bytes,
-        policy: String::new(),
-        filter: String::new(),
-        before: None,
-        back_to: None,
-        outcome: Outcome::Begun,
-        reasons: Vec::new(),
     }
 }
 

@@ -4,7 +4,8 @@
 //! file atomically, and records in `history/` who changed what, when and why, with every policy that a
 //! rollback can return to. Envoy does not watch the history.
 //!
-//! * [`Directory`] changes the policy: apply, rollback, halt, resume (everyone or one rollout). Each adds a [`HistoryEntry`].
+//! * [`Directory`] changes the policy: apply, rollback, halt and resume (everyone or one rollout), rearm. Each adds a
+//!   [`HistoryEntry`].
 //! * [`Proxies`] asks each proxy whether it runs the new revision or has refused it.
 //! * [`HistoryLog`] lists the history for people.
 
@@ -19,22 +20,25 @@ mod filter_file;
 mod folder_handle;
 mod folder_lock;
 mod halt_state;
-mod halted_revision;
 mod halts;
 mod history;
 mod history_entry;
 mod history_log;
 mod intent;
 mod past_rollouts;
+mod planned_change;
+mod policy_state;
 mod policy_text;
 mod preview;
 mod proxies;
 mod readiness;
+mod rearm;
 mod record_outcome;
 mod remembered_admins;
 mod serde_emitted_headers;
 mod serde_max_held_bytes;
 mod serde_record_level;
+mod state_revision;
 #[cfg(test)]
 mod tests;
 mod unique_revision;

@@ -1,13 +1,14 @@
 //! Previews a change.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::change::Author;
 use crate::directory::{Directory, FolderState};
 use crate::error::Error;
 use crate::filter_file::fingerprint;
-use crate::halts::Halts;
-use crate::intent::{Intent, PlannedChange};
+use crate::intent::Intent;
+use crate::planned_change::PlannedChange;
+use crate::policy_state::PolicyState;
 use crate::policy_text::PolicyText;
 
 /// The change that an intent would make to the folder at one moment.
@@ -19,11 +20,13 @@ pub struct Preview {
     pub after: PolicySnapshot,
     /// Whether it is already active, so nothing would be written.
     pub is_unchanged: bool,
+    /// The guards, by rollout, that keep a greater `rearmed` than that of the policy's text.
+    pub keeps_rearmed: BTreeMap<String, u64>,
     /// The hash of `filter.json`.
     file: Option<String>,
 }
 
-/// A policy as the proxies receive it, halted or not.
+/// A policy as the proxies receive it, in its state.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PolicySnapshot {
     /// The text of the policy.
@@ -36,6 +39,8 @@ pub struct PolicySnapshot {
     pub halted: bool,
     /// The rollouts that have a halt of their own.
     pub halted_rollouts: BTreeSet<String>,
+    /// How many times each guard was re-armed, by the name of its rollout. A guard that never was is absent.
+    pub rearmed: BTreeMap<String, u64>,
     /// Whether `filter.json` has it. Otherwise it comes from the history.
     pub is_in_place: bool,
 }
@@ -55,27 +60,31 @@ impl Directory {
             entry,
             base,
             is_unchanged,
+            keeps_rearmed,
             ..
         } = step;
-        let version = |base: &str, halts: &Halts, is_in_place| -> Result<PolicySnapshot, Error> {
-            let text = PolicyText::with_halts(base, halts).map_err(|_| Error::NotAPolicy)?;
+        let version = |base: &str, state: &PolicyState, is_in_place| {
+            let text = PolicyText::with_state(base, state).map_err(|_| Error::NotAPolicy)?;
+            let rearmed = text.state().rearmed;
             Ok(PolicySnapshot {
                 number: text.revision.number(),
                 revision: text.revision.to_string(),
                 policy: text.text.into_owned(),
                 halted: text.halts.everyone,
                 halted_rollouts: text.halts.rollouts,
+                rearmed,
                 is_in_place,
             })
         };
         let before = current.map(|current| {
-            let halts = current.entry.halts();
-            version(&current.base, &halts, current.is_in_place)
+            let state = current.entry.state();
+            version(&current.base, &state, current.is_in_place)
         });
         Ok(Preview {
             before: before.transpose()?,
-            after: version(&base, &entry.halts(), is_unchanged)?,
+            after: version(&base, &entry.state(), is_unchanged)?,
             is_unchanged,
+            keeps_rearmed,
             file,
         })
     }

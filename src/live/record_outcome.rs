@@ -122,7 +122,7 @@ fn remembered(history: &History, entry: &HistoryEntry) -> Option<(u64, Vec<Strin
         other.outcome.is_refused()
             && !other.reasons.is_empty()
             && other.has_same_policy_as(entry)
-            && other.halts() == entry.halts()
+            && other.state() == entry.state()
     })?;
     Some((same.sequence, same.reasons))
 }

@@ -2,10 +2,10 @@
 
 use crate::directory::CurrentPolicy;
 use crate::error::Error;
-use crate::halted_revision::root;
 use crate::history::History;
 use crate::history_entry::{Action, HistoryEntry, Outcome};
 use crate::policy_text::PolicyText;
+use crate::state_revision::root;
 
 /// Checks that no other policy has the same revision, in any state: a revision in a log has to identify one policy
 /// text, and a halt must never fail because its revision is taken. A policy that every proxy rejected does not count,
@@ -36,11 +36,12 @@ pub(crate) fn check_revision_is_unique(
     }
 }
 
-/// Whether the revision of an entry may be a hash, because that of its policy was too long to add a halt.
+/// Whether the revision of an entry may be a hash, because that of its policy was too long to add a mark.
 fn may_be_hashed(entry: &HistoryEntry) -> bool {
     let is_hash =
         entry.revision.len() == 16 && entry.revision.bytes().all(|c| c.is_ascii_hexdigit());
-    is_hash && (entry.halts().is_any() || entry.action == Action::Resume)
+    let has_mark = entry.halts().is_any() || !entry.rearmed.is_empty();
+    is_hash && (has_mark || entry.action == Action::Resume)
 }
 
 /// Whether the revision in a policy's text has this root.

@@ -55,6 +55,10 @@ async fn a_halt_of_a_rollout_moves_its_requests_alone_and_a_resume_brings_the_sa
     assert_eq!(served(&client).await, halted);
     command(&testbed, &["resume", "--rollout", "a"], "");
     assert_eq!(served(&client).await, before);
+    // A rearm has a revision that the proxy confirms, each time.
+    command(&testbed, &["rearm", "--rollout", "a"], "+rearmed.a.1");
+    command(&testbed, &["rearm", "--rollout", "a"], "+rearmed.a.2");
+    assert_eq!(served(&client).await, before);
 
     is_over.store(true, Ordering::Relaxed);
     let mut responses = 0;
@@ -66,7 +70,7 @@ async fn a_halt_of_a_rollout_moves_its_requests_alone_and_a_resume_brings_the_sa
         }
     }
     assert!(responses > 500, "{responses}");
-    println!("{responses} requests under six changes, none lost");
+    println!("{responses} requests under eight changes, none lost");
 }
 
 /// Two rollouts of which half of the accounts take v2, not the same ones.
@@ -80,6 +84,7 @@ fn two_rollouts() -> Value {
             "v2": "channels-v2",
             "mode": "split",
             "rules": [{ "accounts": 50 }],
+            "guard": {},
         })
     };
     policy["rollouts"] = json!([rollout("a"), rollout("b")]);

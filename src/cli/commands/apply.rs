@@ -28,7 +28,8 @@ use crate::support::{
 /// each proxy will receive the change, and then waits until each proxy runs the policy or has refused it. If
 /// every proxy refuses the policy, the previous one is restored. While the folder is halted, the new policy
 /// is halted too; --resume lifts the halt. A rollout that has a halt of its own stays halted too, and a
-/// policy without that rollout is refused; --resume-rollout lifts that halt.
+/// policy without that rollout is refused; --resume-rollout lifts that halt. A guard keeps the greater `rearmed`
+/// of the active policy and of the new one.
 #[derive(Args)]
 #[command(after_help = "Exit codes:
   0  the policy is written, and every proxy that was asked runs it

@@ -88,7 +88,7 @@ fn cells(row: &LogRow) -> [String; 7] {
     let entry = &row.entry;
     let what = match (entry.action, entry.back_to, &entry.rollout) {
         (Action::Rollback, Some(to), _) => format!("rollback to {to}"),
-        (Action::Halt | Action::Resume, _, Some(rollout)) => {
+        (Action::Halt | Action::Resume | Action::Rearm, _, Some(rollout)) => {
             format!("{} {}", entry.action, escape_for_terminal(rollout))
         }
         (what, ..) => what.to_string(),
@@ -152,6 +152,7 @@ fn entry_as_json(row: &LogRow) -> Value {
         "number": entry.number,
         "halted": entry.halted,
         "halted_rollouts": entry.halted_rollouts,
+        "rearmed": entry.rearmed,
         "wasm": entry.wasm,
         "inbound": entry.inbound,
         "headers": entry.headers.words().collect::<Vec<_>>(),

@@ -11,7 +11,8 @@ use crate::support::exit::Exit;
 /// Restores the policy that was halted, and prints what changes. Without --rollout, lifts the halt of everyone;
 /// a rollout that has a halt of its own stays halted. With --rollout, lifts the halt of that rollout alone. To
 /// return to the policy before the halted one instead, use `turnout rollback` with --resume or
-/// --resume-rollout, and do not resume first.
+/// --resume-rollout, and do not resume first. A guard that has tripped still sends requests to v1;
+/// `turnout rearm` re-arms it.
 #[derive(Args)]
 #[command(after_help = "Exit codes:
   0  the policy is written, and every proxy that was asked runs it

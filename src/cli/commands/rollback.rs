@@ -11,7 +11,7 @@ use crate::support::exit::Exit;
 /// Each rollback goes back one more policy, and skips those that proxies refused. A halt stays: after
 /// `apply A`, `apply B` and `halt`, a rollback restores A, halted; with --resume it restores A and lifts the
 /// halt. A halted rollout stays halted too; --resume-rollout lifts its halt. A policy without that rollout is
-/// refused. Prints what changes.
+/// refused. A guard keeps the greater `rearmed` of both policies. Prints what changes.
 #[derive(Args)]
 #[command(after_help = "Exit codes:
   0  the policy is written, and every proxy that was asked runs it

@@ -36,7 +36,7 @@ pub(crate) struct RootOptions {
 }
 
 /// The `--show-lines` argument.
-#[derive(Args)]
+#[derive(Args, Default)]
 pub(crate) struct LineOptions {
     /// Show the text of lines that are not accounts. Default: show only line numbers and errors.
     #[arg(long)]

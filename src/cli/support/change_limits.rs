@@ -16,7 +16,7 @@ use crate::support::exit::{Exit, refuse};
 use crate::support::time_arg::now;
 
 /// The limits of a change, as in `turnout plan`.
-#[derive(Args)]
+#[derive(Args, Default)]
 pub(crate) struct Limits {
     /// The accounts that --max-new counts, one per line; `-` reads standard input.
     #[arg(long, value_name = "FILE")]

@@ -1,4 +1,4 @@
-//! The common arguments and steps of apply, rollback, halt and resume: review the change, write it, and wait for
+//! The common arguments and steps of apply, rollback, halt, resume and rearm: review the change, write it, and wait for
 //! the proxies.
 
 mod change_report;
@@ -70,6 +70,13 @@ fn seconds(text: &str) -> Result<Duration, String> {
 pub(crate) struct Review {
     #[command(flatten)]
     limits: Limits,
+    #[command(flatten)]
+    unready: UnreadyOption,
+}
+
+/// The `--unready-ok` argument.
+#[derive(Args, Clone, Copy)]
+pub(crate) struct UnreadyOption {
     /// Write the change even if a proxy of --admin does not respond, is not an Envoy with the filter, or runs a
     /// policy other than the one in the folder.
     #[arg(long, requires = "admin")]
@@ -105,6 +112,14 @@ enum Stop {
 }
 
 impl Review {
+    /// The review of a change that moves no account by its policy.
+    pub(crate) fn without_limits(unready: UnreadyOption) -> Self {
+        Self {
+            limits: Limits::default(),
+            unready,
+        }
+    }
+
     /// The file of accounts, which may be standard input.
     pub(crate) fn accounts(&self) -> Option<&PathBuf> {
         self.limits.accounts()
@@ -325,7 +340,7 @@ fn ready(review: &Review, preview: &Preview, proxies: &Proxies) -> Result<(), Ex
     for (admin, readiness) in &unready {
         print_note(&format!("{admin}: {readiness}"));
     }
-    if unready.is_empty() || review.unready_ok {
+    if unready.is_empty() || review.unready.unready_ok {
         return Ok(());
     }
     Err(refuse(

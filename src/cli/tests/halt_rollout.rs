@@ -211,7 +211,9 @@ fn a_revision_of_a_halted_rollout_is_not_free_for_another_policy() {
     let (_, error, code) = watched.output("apply r+halted.chat.json --dir d");
     assert_eq!((watched.revision().as_str(), code), ("r", Some(2)));
     assert!(
-        error.contains("revision r+halted.chat is that of r (entry 1) after a halt or resume"),
+        error.contains(
+            "revision r+halted.chat is that of r (entry 1) after a halt, resume or rearm"
+        ),
         "{error}"
     );
 }

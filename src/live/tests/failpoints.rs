@@ -6,8 +6,8 @@ use std::path::Path;
 use proptest::prelude::*;
 
 use super::model::{
-    Command, Expected, Model, active_policy, are_kept, author, carry_out, check, check_after,
-    commands, filter, folder, halts, is_unsettled, target, wanted,
+    Command, Expected, Model, active_policy, are_counts_kept, are_kept, author, carry_out, check,
+    check_after, commands, filter, folder, halts, is_unsettled, rearmed, target, wanted,
 };
 use crate::Outcome;
 use crate::failpoint::{self, Fault};
@@ -43,12 +43,14 @@ proptest! {
         prop_assume!(!matches!(command, Command::To(_)) || to.is_some());
         let old_file = filter(&directory);
         let kept = command.keeps(&halts(&directory));
+        let counts = rearmed(&directory);
         let mut new = model.clone();
         new.is_unsettled = is_unsettled(&directory);
         let expected = new.expect(
             &match command {
-                // When it is killed before the rejection is known, it is an apply like any other.
+                // When it is killed before the rejection is known, it is an apply or a rearm like any other.
                 Command::Refused(number) => Command::Apply(*number),
+                Command::RefusedRearm(name) => Command::Rearm(name),
                 other => other.clone(),
             },
             to,
@@ -56,6 +58,7 @@ proptest! {
         let (was_killed, _) = failpoint::with(Fault::Killed(step), || carry_out(&directory, command, to));
 
         prop_assert!(are_kept(&directory, &kept), "{:?} ends a halt", command);
+        prop_assert!(are_counts_kept(&directory, &counts), "{:?} undoes a rearm", command);
         let is_old = filter(&directory) == old_file;
         if !is_old {
             prop_assert_eq!(active_policy(&directory), wanted(&new.stack));
@@ -66,7 +69,7 @@ proptest! {
             if !is_refused {
                 model.stack.clone_from(&new.stack);
             } else if model.stack.is_empty() {
-                model.left_halts = new.halts();
+                model.left = new.state();
             }
             if let Some(row) = newest.rows.first().filter(|row| row.is_in_place && !is_refused) {
                 model.entries.insert(row.entry.sequence, model.stack.clone());
@@ -77,6 +80,7 @@ proptest! {
                 | Command::RollbackAndResume
                 | Command::RollbackAndResumeRollout(_)
                 | Command::To(_)
+                | Command::Rearm(_)
         ) {
             prop_assert_ne!(expected, Expected::Changed);
         }
@@ -93,7 +97,7 @@ proptest! {
     #[test]
     fn on_a_full_disk_a_command_happens_completely_or_not_at_all(
         before in commands(),
-        command in 0_usize..7,
+        command in 0_usize..8,
         step in 0_usize..12,
     ) {
         let (folder, directory) = folder();
@@ -109,6 +113,7 @@ proptest! {
             Command::Rollback,
             Command::HaltRollout("a"),
             Command::ResumeRollout("a"),
+            Command::Rearm("a"),
         ][command].clone();
         let old = filter(&directory);
         let mut new = model.clone();

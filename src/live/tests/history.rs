@@ -167,7 +167,8 @@ fn a_revision_that_a_halt_would_use_is_taken() {
     };
     let refused = second_is_refused("a", "a-halted").expect("refused");
     assert!(
-        refused.starts_with("revision a-halted is that of a (entry 1) after a halt or resume;"),
+        refused
+            .starts_with("revision a-halted is that of a (entry 1) after a halt, resume or rearm;"),
         "{refused}"
     );
     assert!(second_is_refused("a-halted", "a").is_some());

@@ -7,6 +7,7 @@ mod history;
 mod links;
 mod model;
 mod numbered_policies;
+mod rearm;
 mod routine_commands;
 
 use serde_json::Value;

@@ -1,4 +1,4 @@
-//! The folder, compared with a simple model: a stack of policies, each with what it halts.
+//! The folder, compared with a simple model: a stack of policies, each with its state.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -9,9 +9,10 @@ use tempfile::TempDir;
 use turnout_core::{EmittedHeaders, RecordLevel, Time};
 
 use super::numbered_policies::{
-    POLICIES, ROLLOUTS, headers, overrides, own_halts, policy, record_level, rollouts,
+    POLICIES, ROLLOUTS, headers, overrides, own_halts, own_rearmed, policy, record_level, rollouts,
 };
 
+use crate::policy_state::{PolicyState, RearmCounts};
 use crate::policy_text::PolicyText;
 use crate::{
     Action, Author, Change, Directory, Error, Halts, Intent, LiftedHalts, Outcome, Target,
@@ -45,6 +46,8 @@ pub(super) enum Command {
     ApplyAndResumeRollout(usize, &'static str),
     /// As `Rollback`, with `--resume-rollout`.
     RollbackAndResumeRollout(&'static str),
+    Rearm(&'static str),
+    RefusedRearm(&'static str),
 }
 
 impl Command {
@@ -92,18 +95,20 @@ pub(super) fn commands() -> impl Strategy<Value = Vec<Command>> {
         1 => (0..POLICIES, rollout())
             .prop_map(|(number, name)| Command::ApplyAndResumeRollout(number, name)),
         1 => rollout().prop_map(Command::RollbackAndResumeRollout),
+        3 => rollout().prop_map(Command::Rearm),
+        1 => rollout().prop_map(Command::RefusedRearm),
     ];
     prop::collection::vec(command, 1..12)
 }
 
 /// The policies that were active, the current one last.
-pub(super) type Stack = Vec<(usize, Halts)>;
+pub(super) type Stack = Vec<(usize, PolicyState)>;
 
 #[derive(Clone, Debug, Default)]
 pub(super) struct Model {
     pub(super) stack: Stack,
-    /// Without any active policy so far: what the file that proxies rejected halts.
-    pub(super) left_halts: Halts,
+    /// Without any active policy so far: the state in the file that proxies rejected.
+    pub(super) left: PolicyState,
     /// Proxies may still reject the active policy.
     pub(super) is_unsettled: bool,
     /// The stack after each entry that was not rejected.
@@ -121,12 +126,27 @@ pub(super) enum Expected {
     RolloutHaltsItself,
     UnknownRollout,
     LosesHalts,
+    NoGuard,
+}
+
+/// The counts of a policy's guards: its own, or greater ones that are kept.
+fn counts(number: usize, kept: &[&RearmCounts]) -> RearmCounts {
+    let guarded = ROLLOUTS.iter().filter_map(|rollout| {
+        let kept = kept.iter().filter_map(|kept| kept.get(*rollout).copied());
+        let count = kept.chain([own_rearmed(number, rollout)?]).max()?;
+        Some(((*rollout).to_owned(), count))
+    });
+    guarded.filter(|(_, count)| *count > 0).collect()
 }
 
 impl Model {
-    pub(super) fn halts(&self) -> Halts {
+    pub(super) fn state(&self) -> PolicyState {
         let top = self.stack.last();
-        top.map_or_else(|| self.left_halts.clone(), |(_, halts)| halts.clone())
+        top.map_or_else(|| self.left.clone(), |(_, state)| state.clone())
+    }
+
+    fn halts(&self) -> Halts {
+        self.state().halts
     }
 
     pub(super) fn expect(&mut self, command: &Command, to: Option<u64>) -> Expected {
@@ -142,6 +162,9 @@ impl Model {
             | Command::Resume
             | Command::HaltRollout(_)
             | Command::ResumeRollout(_) => self.expect_switch(command),
+            Command::Rearm(name) | Command::RefusedRearm(name) => {
+                self.expect_rearm(name, matches!(command, Command::RefusedRearm(_)))
+            }
             Command::Rollback
             | Command::RollbackAndResume
             | Command::RollbackAndResumeRollout(_) => {
@@ -178,13 +201,17 @@ impl Model {
         if let Some(expected) = self.refusal(number, command, keeps) {
             return expected;
         }
-        let state = (number, own.union(keeps));
+        let state = PolicyState {
+            halts: own.union(keeps),
+            rearmed: counts(number, &[&self.state().rearmed]),
+        };
+        let state = (number, state);
         if self.stack.last() == Some(&state) {
             return Expected::Already;
         }
         if matches!(command, Command::Refused(_)) {
             if self.stack.is_empty() {
-                self.left_halts = state.1;
+                self.left = state.1;
             }
             return Expected::Refused;
         }
@@ -212,7 +239,7 @@ impl Model {
     }
 
     fn expect_switch(&mut self, command: &Command) -> Expected {
-        let Some((number, halts)) = self.stack.last_mut() else {
+        let Some((number, PolicyState { halts, .. })) = self.stack.last_mut() else {
             return Expected::NoActivePolicy;
         };
         let name = match command {
@@ -246,17 +273,37 @@ impl Model {
         Expected::Changed
     }
 
+    fn expect_rearm(&mut self, name: &str, is_refused: bool) -> Expected {
+        let Some((number, state)) = self.stack.last_mut() else {
+            return Expected::NoActivePolicy;
+        };
+        if !rollouts(*number).contains(&name) {
+            return Expected::UnknownRollout;
+        }
+        if own_rearmed(*number, name).is_none() {
+            return Expected::NoGuard;
+        }
+        if is_refused {
+            return Expected::Refused;
+        }
+        let count = state.rearmed.entry(name.into()).or_default();
+        *count = count.saturating_add(1);
+        Expected::Changed
+    }
+
     /// The target of a rollback halts what it halted then and what is halted now.
     fn turn_top(&mut self, before: Stack, command: &Command, keeps: &Halts) -> Expected {
-        let (number, halts) = self.stack.last().expect("a policy").clone();
-        self.stack.pop();
+        let (number, state) = self.stack.pop().expect("a policy");
         let stack = std::mem::replace(&mut self.stack, before);
         if let Some(expected) = self.refusal(number, command, keeps) {
             return expected;
         }
+        let state = PolicyState {
+            halts: command.keeps(&state.halts).union(keeps),
+            rearmed: counts(number, &[&state.rearmed, &self.state().rearmed]),
+        };
         self.stack = stack;
-        self.stack
-            .push((number, command.keeps(&halts).union(keeps)));
+        self.stack.push((number, state));
         Expected::Changed
     }
 }
@@ -297,6 +344,13 @@ pub(super) fn carry_out(
         Command::ResumeRollout(name) => {
             let rollout = Some(*name);
             directory.change(&Intent::Resume { rollout }, &author, None)
+        }
+        Command::Rearm(rollout) => directory.change(&Intent::Rearm { rollout }, &author, None),
+        Command::RefusedRearm(rollout) => {
+            let change = directory.change(&Intent::Rearm { rollout }, &author, None);
+            let mut change = change?;
+            directory.record_outcome(&mut change, Outcome::Rejected, &["no".into()]);
+            Ok(change)
         }
         Command::ApplyAndResume(number) | Command::ApplyAndResumeRollout(number, _) => {
             let intent = Intent::Apply {
@@ -348,6 +402,31 @@ pub(super) fn halts(directory: &Directory) -> Halts {
     }
 }
 
+/// How many times each guard in the file was re-armed. Reads only the text of the file.
+pub(super) fn rearmed(directory: &Directory) -> RearmCounts {
+    let Some((policy, ..)) = active_policy(directory) else {
+        return RearmCounts::new();
+    };
+    let policy: Value = serde_json::from_str(&policy).expect("JSON");
+    let rollouts = policy["rollouts"].as_array().expect("rollouts").iter();
+    let guarded = rollouts.filter(|rollout| rollout["guard"].is_object());
+    let counts = guarded.map(|rollout| {
+        let name = rollout["name"].as_str().expect("a name").to_owned();
+        (
+            name,
+            rollout["guard"]["rearmed"].as_u64().unwrap_or_default(),
+        )
+    });
+    counts.collect()
+}
+
+/// Whether no guard in the file was re-armed fewer times than before.
+pub(super) fn are_counts_kept(directory: &Directory, before: &RearmCounts) -> bool {
+    let now = rearmed(directory);
+    let mut counts = now.iter();
+    counts.all(|(name, count)| before.get(name).is_none_or(|before| before <= count))
+}
+
 /// Whether everything that was halted still is.
 pub(super) fn are_kept(directory: &Directory, kept: &Halts) -> bool {
     let now = halts(directory);
@@ -367,9 +446,9 @@ pub(super) fn is_unsettled(directory: &Directory) -> bool {
 }
 
 pub(super) fn wanted(stack: &Stack) -> Option<(String, EmittedHeaders, RecordLevel)> {
-    let (number, halts) = stack.last()?;
+    let (number, state) = stack.last()?;
     let policy = policy(*number);
-    let text = PolicyText::with_halts(&policy, halts).expect("a policy");
+    let text = PolicyText::with_state(&policy, state).expect("a policy");
     Some((
         text.text.into_owned(),
         headers(*number),
@@ -393,6 +472,7 @@ pub(super) fn check(directory: &Directory, model: &mut Model, command: &Command)
     }
     let before = filter(directory);
     let kept = command.keeps(&halts(directory));
+    let counts = rearmed(directory);
     let was_known = directory.log(0).is_ok_and(|log| log.filter.is_none());
     model.is_unsettled = is_unsettled(directory);
     let expected = model.expect(command, to);
@@ -407,11 +487,16 @@ pub(super) fn check(directory: &Directory, model: &mut Model, command: &Command)
         Err(Error::RolloutHaltsItself(_)) => Expected::RolloutHaltsItself,
         Err(Error::UnknownRollout { .. }) => Expected::UnknownRollout,
         Err(Error::LosesHalts { .. }) => Expected::LosesHalts,
+        Err(Error::NoGuard { .. }) => Expected::NoGuard,
         Err(error) => panic!("{command:?}: {error}"),
     };
     assert_eq!(found, expected, "{command:?}");
     // Independent of the model.
     assert!(are_kept(directory, &kept), "{command:?} ends a halt");
+    assert!(
+        are_counts_kept(directory, &counts),
+        "{command:?} undoes a rearm"
+    );
     match expected {
         Expected::Changed => {
             let change = result.expect("a change");
@@ -474,17 +559,17 @@ fn a_rollback_of_a_halted_policy_keeps_the_halt() {
         (Command::Rollback, "p0-halted"),
         (Command::Apply(2), "p2-halted"),
         (Command::Resume, "p2"),
-        // The state that p0 had when p2 was applied, and the rollout that p2 halts.
-        (Command::Rollback, "p0-halted+halted.b"),
-        (Command::Resume, "p0+halted.b"),
-        (Command::ResumeRollout("b"), "p0"),
-        (Command::Apply(3), "p3"),
+        // The state that p0 had when p2 was applied, the rollout that p2 halts, and its `rearmed`.
+        (Command::Rollback, "p0-halted+halted.b+rearmed.a.2"),
+        (Command::Resume, "p0+halted.b+rearmed.a.2"),
+        (Command::ResumeRollout("b"), "p0+rearmed.a.2"),
+        (Command::Apply(3), "p3+rearmed.a.2"),
         // A policy that halts itself halts the folder too.
         (Command::Apply(1), "p1-halted"),
         (Command::ApplyAndResume(1), "p1"),
         (Command::Halt, "p1-halted"),
-        (Command::RollbackAndResume, "p3-resumed"),
-        (Command::Halt, "p3"),
+        (Command::RollbackAndResume, "p3-resumed+rearmed.a.2"),
+        (Command::Halt, "p3+rearmed.a.2"),
     ] {
         check(&directory, &mut model, &command);
         let log = directory.log(1).expect("a log");
@@ -517,7 +602,7 @@ fn a_halted_rollout_stays_halted_until_it_is_resumed() {
         (Command::Resume, "p0"),
         // It halts b itself.
         (Command::Apply(2), "p2"),
-        (Command::Apply(0), "p0+halted.b"),
+        (Command::Apply(0), "p0+halted.b+rearmed.a.2"),
         (Command::Apply(2), "p2"),
         (Command::ApplyAndResumeRollout(2, "b"), "p2"),
         (Command::ResumeRollout("b"), "p2+resumed.b"),
@@ -526,5 +611,43 @@ fn a_halted_rollout_stays_halted_until_it_is_resumed() {
         check(&directory, &mut model, &command);
         let log = directory.log(1).expect("a log");
         assert_eq!(log.rows[0].entry.revision, revision, "{command:?}");
+    }
+}
+
+#[test]
+fn a_rearm_stays_whatever_becomes_active() {
+    let (_folder, directory) = folder();
+    let mut model = Model::default();
+    for (command, revision) in [
+        (Command::Apply(0), "p0"),
+        (Command::Rearm("a"), "p0+rearmed.a.1"),
+        (Command::Rearm("a"), "p0+rearmed.a.2"),
+        // It has no guard, and is unchanged.
+        (Command::Rearm("b"), "p0+rearmed.a.2"),
+        (Command::RefusedRearm("a"), "p0+rearmed.a.2"),
+        // The file of the author still has no `rearmed`.
+        (Command::Apply(0), "p0+rearmed.a.2"),
+        (Command::Rearm("a"), "p0+rearmed.a.3"),
+        (Command::Halt, "p0-halted+rearmed.a.3"),
+        (Command::Rearm("a"), "p0-halted+rearmed.a.4"),
+        (Command::HaltRollout("a"), "p0-halted+halted.a+rearmed.a.4"),
+        (Command::Resume, "p0+halted.a+rearmed.a.4"),
+        (Command::ResumeRollout("a"), "p0+rearmed.a.4"),
+        // Its own is 2.
+        (Command::Apply(2), "p2+rearmed.a.4"),
+        (Command::Rearm("b"), "p2+rearmed.a.4.b.1"),
+        (Command::RollbackAndResumeRollout("b"), "p0+rearmed.a.4"),
+        (Command::Apply(2), "p2+rearmed.a.4"),
+        // Without a guard there is nothing to keep.
+        (Command::ApplyAndResumeRollout(1, "b"), "p1"),
+        (Command::Rearm("a"), "p1"),
+        // The entry has it.
+        (Command::Rollback, "p2+rearmed.a.4"),
+    ] {
+        check(&directory, &mut model, &command);
+        let log = directory.log(1_000).expect("a log");
+        let mut in_place = log.rows.iter().filter(|row| row.is_in_place);
+        let found = in_place.next().map(|row| row.entry.revision.as_str());
+        assert_eq!(found, Some(revision), "{command:?}");
     }
 }

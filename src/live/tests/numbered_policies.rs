@@ -29,12 +29,30 @@ pub(super) fn own_halts(number: usize) -> Halts {
     halts
 }
 
+/// The guards of a policy's rollouts, as JSON. Policy 1 has none, and policy 2 has a `rearmed`.
+pub(super) fn guard(number: usize, rollout: &str) -> Option<&'static str> {
+    match (number, rollout) {
+        (0, "a") => Some("{}"),
+        (2, "a") => Some(r#"{ "alpha": 0.02, "rearmed": 2 }"#),
+        (3, "a") => Some(r#"{ "rearmed": 0 }"#),
+        (2 | 3, "b") => Some(r#"{ "action": "report" }"#),
+        _ => None,
+    }
+}
+
+/// What `rearmed` is in a policy's guard, if it has one.
+pub(super) fn own_rearmed(number: usize, rollout: &str) -> Option<u64> {
+    guard(number, rollout)?;
+    Some(if (number, rollout) == (2, "a") { 2 } else { 0 })
+}
+
 pub(super) fn policy(number: usize) -> String {
     let own = own_halts(number);
     let halted = |is_halted| if is_halted { r#" "halted": true,"# } else { "" };
     let rollouts = rollouts(number).iter().map(|name| {
         let halted = halted(own.rollouts.contains(*name));
-        format!(r#"{{ "name": "{name}",{halted} "v1": "c-v1", "v2": "c-v2", "mode": "on", "match": {{ "path": {{ "prefix": "/{name}/" }} }} }}"#)
+        let guard = guard(number, name).map_or(String::new(), |guard| format!(r#" "guard": {guard},"#));
+        format!(r#"{{ "name": "{name}",{halted}{guard} "v1": "c-v1", "v2": "c-v2", "mode": "on", "match": {{ "path": {{ "prefix": "/{name}/" }} }} }}"#)
     });
     let (rollouts, halted) = (rollouts.collect::<Vec<_>>().join(","), halted(own.everyone));
     format!(

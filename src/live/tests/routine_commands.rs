@@ -1,8 +1,10 @@
-//! Property: no sequence of commands that people and pipelines run every day ends a halt.
+//! Property: no sequence of commands that people and pipelines run every day ends a halt or undoes a rearm.
 
 use proptest::prelude::*;
 
-use super::model::{Command, Model, are_kept, author, carry_out, check, commands, folder};
+use super::model::{
+    Command, Model, are_counts_kept, are_kept, author, carry_out, check, commands, folder, rearmed,
+};
 use super::numbered_policies::{POLICIES, overrides, policy};
 use crate::failpoint::{self, Fault};
 use crate::{Change, Directory, Error, Halts, Intent, LiftedHalts, Outcome, Target};
@@ -17,6 +19,7 @@ enum Routine {
     To(u64),
     Halt,
     HaltRollout(&'static str),
+    Rearm(&'static str, Option<Outcome>),
     /// The reads of `log`, `watch`, `lint --against`, `plan` and `halt`.
     Look,
     /// The preview of an apply, which comes before the lock.
@@ -31,18 +34,22 @@ enum Routine {
 }
 
 fn routines() -> impl Strategy<Value = Vec<(Routine, Option<Fault>)>> {
-    let outcomes = prop::option::of(prop::sample::select(vec![
-        Outcome::Accepted,
-        Outcome::Rejected,
-        Outcome::PartiallyApplied,
-        Outcome::Unconfirmed,
-    ]));
+    let outcomes = || {
+        prop::option::of(prop::sample::select(vec![
+            Outcome::Accepted,
+            Outcome::Rejected,
+            Outcome::PartiallyApplied,
+            Outcome::Unconfirmed,
+        ]))
+    };
     let routine = prop_oneof![
-        4 => (0..POLICIES, outcomes).prop_map(|(number, outcome)| Routine::Apply(number, outcome)),
+        4 => (0..POLICIES, outcomes()).prop_map(|(number, outcome)| Routine::Apply(number, outcome)),
         2 => Just(Routine::Rollback),
         1 => (1_u64..12).prop_map(Routine::To),
         1 => Just(Routine::Halt),
         1 => prop::sample::select(vec!["a", "b"]).prop_map(Routine::HaltRollout),
+        2 => (prop::sample::select(vec!["a", "b"]), outcomes())
+            .prop_map(|(rollout, outcome)| Routine::Rearm(rollout, outcome)),
         1 => Just(Routine::Look),
         1 => (0..POLICIES).prop_map(Routine::Preview),
         2 => (0..POLICIES).prop_map(Routine::WaitedApply),
@@ -91,6 +98,12 @@ fn go_about(directory: &Directory, routine: &Routine, before: &mut BeforeHalt) {
             let rollout = Some(*rollout);
             drop(directory.change(&Intent::Halt { rollout }, &author, None));
         }
+        Routine::Rearm(rollout, outcome) => {
+            let change = directory.change(&Intent::Rearm { rollout }, &author, None);
+            if let (Ok(mut change), Some(outcome)) = (change, outcome) {
+                directory.record_outcome(&mut change, *outcome, &["no".into()]);
+            }
+        }
         Routine::Look => {
             drop(directory.log(10));
             drop(directory.active_policy());
@@ -124,7 +137,7 @@ proptest! {
 
     /// Also when commands are killed or the disk is full.
     #[test]
-    fn no_sequence_of_routine_commands_ends_a_halt(
+    fn no_sequence_of_routine_commands_ends_a_halt_or_undoes_a_rearm(
         before in commands(),
         last in 0..POLICIES,
         halted in prop::sample::select(vec![
@@ -162,11 +175,15 @@ proptest! {
         };
         prop_assert!(are_kept(&directory, &kept));
         for (routine, fault) in &routines {
+            let counts = rearmed(&directory);
             match fault {
                 Some(fault) => drop(failpoint::with(*fault, || go_about(&directory, routine, &mut before))),
                 None => go_about(&directory, routine, &mut before),
             }
             prop_assert!(are_kept(&directory, &kept), "{routine:?} with {fault:?} ends a halt");
+            // The refused policy, with a `rearmed` of its own, may still be in the file.
+            let is_undone = !matches!(routine, Routine::LateRefusal) && !are_counts_kept(&directory, &counts);
+            prop_assert!(!is_undone, "{routine:?} with {fault:?} undoes a rearm");
         }
         let _ = directory.resume(&author());
     }

@@ -110,6 +110,7 @@ impl ChangeReport<'_> {
         if self.halted.is_none() {
             self.push_kept_halts(&mut text);
             self.push_own_halts(&mut text);
+            self.push_guards(&mut text);
         }
         text
     }
@@ -119,6 +120,7 @@ impl ChangeReport<'_> {
         let keeps = &self.change.keeps;
         let command = match self.change.entry.action {
             _ if self.is_resume => None,
+            Action::Rearm => None,
             Action::Rollback => Some("rollback"),
             _ => Some("apply"),
         };
@@ -159,6 +161,25 @@ impl ChangeReport<'_> {
             let _ = writeln!(
                 text,
                 "rollout {rollout} is halted in this policy; `turnout resume --rollout {rollout}` lifts its halt"
+            );
+        }
+    }
+
+    /// Which guards keep the `rearmed` of the policy before, and which may have tripped.
+    fn push_guards(&self, text: &mut String) {
+        for (rollout, count) in &self.change.keeps_rearmed {
+            let _ = writeln!(
+                text,
+                "rollout {}: the guard keeps `\"rearmed\": {count}` of the active policy",
+                escape_for_terminal(rollout)
+            );
+        }
+        for rollout in &self.change.guarded {
+            let rollout = escape_for_terminal(rollout);
+            let _ = writeln!(
+                text,
+                "rollout {rollout}: if its guard has tripped, requests still take v1; \
+                 `turnout rearm --rollout {rollout}` re-arms it"
             );
         }
     }
@@ -284,8 +305,10 @@ impl ChangeReport<'_> {
             "rollout": entry.rollout,
             "halted": entry.halted,
             "halted_rollouts": entry.halted_rollouts,
+            "rearmed": entry.rearmed,
             "keeps_halt": self.change.keeps.everyone,
             "keeps_halted_rollouts": self.change.keeps.rollouts,
+            "keeps_rearmed": self.change.keeps_rearmed,
             "unchanged": self.change.is_unchanged,
             "outcome": self.outcome.as_str(),
             "changes": self.changes.map(Changes::to_json).unwrap_or_default(),
@@ -321,8 +344,10 @@ pub(super) fn forbidden_as_json(
         "rollout": Value::Null,
         "halted": after.halted,
         "halted_rollouts": after.halted_rollouts,
+        "rearmed": after.rearmed,
         "keeps_halt": was_halted && after.halted,
         "keeps_halted_rollouts": keeps.collect::<Vec<_>>(),
+        "keeps_rearmed": preview.keeps_rearmed,
         "unchanged": false,
         "outcome": "forbidden",
         "changes": changes.to_json(),

@@ -28,7 +28,7 @@ const POLICY: &str = r#"{ "$schema": "s.json", "version": 1, "revision": "r1",
   ] }"#;
 const SECOND: &str = r#"{ "version": 1, "revision": "r2",
   "account": { "from": [{ "header": "x-account" }], "format": "opaque" }, "segments": { "hvc": { "accounts": ["a1"] } },
-  "rollouts": [ { "name": "chat", "v1": "c1", "v2": "c3", "mode": "split", "rules": [ { "accounts": 50 } ] } ] }"#;
+  "rollouts": [ { "name": "chat", "v1": "c1", "v2": "c3", "mode": "split", "guard": {}, "rules": [ { "accounts": 50 } ] } ] }"#;
 const FROM_FILES: &str = r#"{ "version": 1, "account": { "from": [{ "header": "x-account" }], "format": "sid" },
   "segments": { "hvc": { "accounts_from": { "file": "sids.csv", "column": "sid" } }, "big": { "accounts_from": "sids.txt" } },
   "rollouts": [ { "name": "chat", "v1": "c1", "v2": "c2", "mode": "split", "rules": [
@@ -376,7 +376,7 @@ fn lists_and_logs() -> Vec<Case> {
 
 fn histories() -> Vec<Case> {
     let entry = r#"{"sequence":9,"when":"2026-11-21T13:00:00Z","who":"w","action":"apply","rollout":"chat","why":"y","revision":"r9","number":9,
-        "halted":false,"halted_rollouts":["chat"],"wasm":"/f.wasm","inbound":"strip","before":1,"back_to":null,"outcome":"rejected","reasons":["r"],
+        "halted":false,"halted_rollouts":["chat"],"rearmed":{"chat":1},"wasm":"/f.wasm","inbound":"strip","before":1,"back_to":null,"outcome":"rejected","reasons":["r"],
         "policy":{}}"#;
     let admins = r#"{"admins":["127.0.0.1:1"]}"#;
     let filter = r#"{"version_info":"r9","resources":[{"name":"turnout","typed_config":{"config":{"configuration":{"value":"{}"}}}}]}"#;
@@ -397,8 +397,9 @@ fn histories() -> Vec<Case> {
                 "rollback --dir d --json",
                 "resume --dir d",
                 "halt --dir d --timeout 0 --json",
+                "rearm --dir d --rollout chat",
             ];
-            for line in [lines[index % 7], lines[(index / 7) % 7]] {
+            for line in [lines[index % 8], lines[(index / 8) % 8]] {
                 cases.push(Case::words(line).with_file(name, content.clone()));
             }
         }

@@ -114,7 +114,7 @@ impl Command {
                 Case::words(self.base).and(option)
             }
         };
-        if matches!(self.name, "halt" | "resume" | "rollback" | "log") {
+        if matches!(self.name, "halt" | "rearm" | "resume" | "rollback" | "log") {
             for line in [
                 "apply policy.json --dir d --wasm f.wasm",
                 "apply second.json --dir d",

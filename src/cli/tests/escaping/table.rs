@@ -200,6 +200,22 @@ pub(crate) const TABLE: &[Command] = &[
         ],
     },
     Command {
+        name: "rearm",
+        base: "rearm --dir d --rollout chat",
+        inputs: &[
+            argument("--dir", "d"),
+            with("--admin", "--timeout 0"),
+            with("--log", "--admin 127.0.0.1:1 --timeout 0"),
+            option("--timeout"),
+            option("--why"),
+            option("--who"),
+            option("--keep"),
+            flag("--json"),
+            argument("--rollout", "chat"),
+            flag("--unready-ok"),
+        ],
+    },
+    Command {
         name: "render",
         base: "render policy.json --for envoy --wasm f.wasm",
         inputs: &[

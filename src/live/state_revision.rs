@@ -1,8 +1,8 @@
-//! Names the revision of a policy that is halted or resumed.
+//! Names the revision of a policy that is halted, resumed or re-armed.
 //!
 //! From `r1`, a halt of everyone makes `r1-halted`, a halt of the rollout `chat` makes `r1+halted.chat`, and both make
 //! `r1-halted+halted.chat`. A resume goes back to `r1`. If the policy itself is halted, a resume adds `-resumed` or
-//! `+resumed.chat` instead.
+//! `+resumed.chat` instead. A re-armed guard adds `+rearmed.chat.2`, where 2 is its `rearmed`, as the last mark.
 //!
 //! A revision identifies one text. Each state of a policy has a revision of its own, because neither `+` nor `.` can be
 //! in the name of a rollout. All of them have the same [`root`], and `turnout apply` refuses a policy whose root belongs
@@ -12,26 +12,44 @@ use std::collections::BTreeMap;
 
 use turnout_core::Revision;
 
-use crate::halts::Halts;
+use crate::policy_state::PolicyState;
 
 const HALTED: &str = "-halted";
 const RESUMED: &str = "-resumed";
 const HALTED_ROLLOUTS: &str = "+halted.";
 const RESUMED_ROLLOUTS: &str = "+resumed.";
+const REARMED: &str = "+rearmed.";
 /// Replaces marks that would make the revision too long. A hash of them follows.
 const SHORTENED: &str = "+halted_";
+/// As [`SHORTENED`], if nothing is halted or resumed.
+const SHORTENED_REARMED: &str = "+rearmed_";
 
 /// The differences of a state from the policy that was applied. True means halted, false resumed.
 #[derive(Default)]
 struct Marks<'a> {
     everyone: Option<bool>,
     rollouts: BTreeMap<&'a str, bool>,
+    rearmed: BTreeMap<&'a str, u64>,
 }
 
-/// Returns the revision of a policy in another state. `own` is the revision in its text, and `halted` is what its text
-/// halts.
-pub(crate) fn halted_revision(own: &str, text: &str, halted: &Halts, wanted: &Halts) -> Revision {
-    let (stem, mut marks) = split(own, halted);
+/// Returns the revision of a policy in another state. `own` is the revision in its text, and `state` is the state of its
+/// text.
+pub(crate) fn state_revision(
+    own: &str,
+    text: &str,
+    state: &PolicyState,
+    wanted: &PolicyState,
+) -> Revision {
+    let (stem, mut marks) = split(own, state);
+    let names = state.rearmed.keys().chain(wanted.rearmed.keys());
+    for rollout in names {
+        let count = wanted.rearmed.get(rollout);
+        if state.rearmed.get(rollout) != count {
+            let count = count.copied().unwrap_or_default();
+            marks.rearmed.insert(rollout, count);
+        }
+    }
+    let (halted, wanted) = (&state.halts, &wanted.halts);
     if halted.everyone != wanted.everyone {
         marks.everyone = match marks.everyone {
             Some(_) => None,
@@ -48,7 +66,11 @@ pub(crate) fn halted_revision(own: &str, text: &str, halted: &Halts, wanted: &Ha
     let whole = [stem, marks.of_everyone(), &of_rollouts].concat();
     let shortened = || {
         let hash = Revision::of_text(&whole);
-        Revision::from_name(&[stem, SHORTENED, hash.as_str()].concat())
+        let mark = match marks.everyone.is_none() && marks.rollouts.is_empty() {
+            true => SHORTENED_REARMED,
+            false => SHORTENED,
+        };
+        Revision::from_name(&[stem, mark, hash.as_str()].concat())
     };
     Revision::from_name(&whole)
         .or_else(shortened)
@@ -74,7 +96,13 @@ fn without_last_mark(revision: &str) -> Option<&str> {
         .or_else(|| revision.strip_suffix(RESUMED));
     let of_rollouts = || {
         let (before, mark) = revision.split_at(revision.rfind('+')?);
-        let marks = [HALTED_ROLLOUTS, RESUMED_ROLLOUTS, SHORTENED];
+        let marks = [
+            HALTED_ROLLOUTS,
+            RESUMED_ROLLOUTS,
+            REARMED,
+            SHORTENED,
+            SHORTENED_REARMED,
+        ];
         let is_mark = marks.iter().any(|known| mark.starts_with(known));
         is_mark.then_some(before)
     };
@@ -84,9 +112,20 @@ fn without_last_mark(revision: &str) -> Option<&str> {
 
 /// Splits a revision into its stem and its marks. A mark that contradicts the text belongs to the stem: the author of
 /// the policy has chosen that name.
-fn split<'a>(revision: &'a str, halted: &Halts) -> (&'a str, Marks<'a>) {
+fn split<'a>(revision: &'a str, state: &PolicyState) -> (&'a str, Marks<'a>) {
     let mut marks = Marks::default();
     let mut stem = revision;
+    let halted = &state.halts;
+    if let Some((before, counts)) = stem.rsplit_once(REARMED)
+        && !before.is_empty()
+        && let Some(counts) = parse_counts(counts)
+        && counts
+            .iter()
+            .all(|(name, count)| state.rearmed.get(*name) == Some(count))
+    {
+        marks.rearmed = counts;
+        stem = before;
+    }
     for (mark, is_halted) in [(RESUMED_ROLLOUTS, false), (HALTED_ROLLOUTS, true)] {
         let Some((before, names)) = stem.rsplit_once(mark) else {
             continue;
@@ -110,6 +149,17 @@ fn split<'a>(revision: &'a str, halted: &Halts) -> (&'a str, Marks<'a>) {
     (stem, marks)
 }
 
+/// Parses names and counts, as in `a.1.b.2`. Neither has a `.` or a `+`.
+fn parse_counts(text: &str) -> Option<BTreeMap<&str, u64>> {
+    let mut counts = BTreeMap::new();
+    let mut words = text.split('.');
+    while let Some(name) = words.next() {
+        let count = words.next().filter(|count| !count.contains('+'))?;
+        counts.insert(name, count.parse().ok()?);
+    }
+    Some(counts)
+}
+
 impl Marks<'_> {
     fn of_everyone(&self) -> &'static str {
         match self.everyone {
@@ -130,6 +180,14 @@ impl Marks<'_> {
                 text.push_str(&names.join("."));
             }
         }
+        let counts = self.rearmed.iter();
+        let counts: Vec<String> = counts
+            .map(|(name, count)| format!("{name}.{count}"))
+            .collect();
+        if !counts.is_empty() {
+            text.push_str(REARMED);
+            text.push_str(&counts.join("."));
+        }
         text
     }
 }
@@ -139,16 +197,30 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::halts::Halts;
 
-    fn halts(everyone: bool, rollouts: &[&str]) -> Halts {
-        Halts {
-            everyone,
-            rollouts: rollouts.iter().map(|name| (*name).to_owned()).collect(),
+    fn halts(everyone: bool, rollouts: &[&str]) -> PolicyState {
+        PolicyState {
+            halts: Halts {
+                everyone,
+                rollouts: rollouts.iter().map(|name| (*name).to_owned()).collect(),
+            },
+            ..PolicyState::default()
         }
     }
 
-    fn name(own: &str, halted: &Halts, wanted: &Halts) -> String {
-        halted_revision(own, "{}", halted, wanted).to_string()
+    impl PolicyState {
+        fn rearmed(mut self, counts: &[(&str, u64)]) -> Self {
+            let counts = counts.iter();
+            self.rearmed = counts
+                .map(|(name, count)| ((*name).into(), *count))
+                .collect();
+            self
+        }
+    }
+
+    fn name(own: &str, state: &PolicyState, wanted: &PolicyState) -> String {
+        state_revision(own, "{}", state, wanted).to_string()
     }
 
     #[test]
@@ -201,6 +273,78 @@ mod tests {
     }
 
     #[test]
+    fn each_rearm_has_a_mark_of_its_own() {
+        let state = |counts: &[(&str, u64)]| halts(false, &[]).rearmed(counts);
+        let none = state(&[]);
+        let both = halts(true, &["b"]).rearmed(&[("a", 1)]);
+        for (own, before, wanted, expected) in [
+            ("r", &none, state(&[("a", 1)]), "r+rearmed.a.1"),
+            ("r", &none, state(&[("a", 2)]), "r+rearmed.a.2"),
+            (
+                "r",
+                &none,
+                state(&[("2", 1), ("a", 3)]),
+                "r+rearmed.2.1.a.3",
+            ),
+            ("r", &none, both.clone(), "r-halted+halted.b+rearmed.a.1"),
+            // The policy has a count itself.
+            (
+                "r",
+                &state(&[("a", 7)]),
+                state(&[("a", 8)]),
+                "r+rearmed.a.8",
+            ),
+            // The text in the file is all that is left of a policy.
+            (
+                "r+rearmed.a.1",
+                &state(&[("a", 1)]),
+                state(&[("a", 2)]),
+                "r+rearmed.a.2",
+            ),
+            (
+                "r+rearmed.a.1",
+                &state(&[("a", 1)]),
+                both.clone(),
+                "r-halted+halted.b+rearmed.a.1",
+            ),
+            (
+                "r-halted+halted.b+rearmed.a.1",
+                &both,
+                state(&[("a", 1)]),
+                "r+rearmed.a.1",
+            ),
+            // An author's own name.
+            (
+                "r+rearmed.a.1",
+                &none,
+                state(&[("a", 1)]),
+                "r+rearmed.a.1+rearmed.a.1",
+            ),
+            (
+                "r+rearmed.a",
+                &none,
+                state(&[("a", 1)]),
+                "r+rearmed.a+rearmed.a.1",
+            ),
+        ] {
+            assert_eq!(name(own, before, &wanted), expected);
+            assert_eq!(root(expected), root(own));
+        }
+        let long = "x".repeat(63);
+        let short = name("r", &none, &state(&[(&long, 1)]));
+        assert!(
+            short.starts_with("r+rearmed_") && short.len() == 26,
+            "{short}"
+        );
+        assert_ne!(short, name("r", &none, &state(&[(&long, 2)])));
+        assert_eq!(root(&short), "r");
+        let own = "r".repeat(60);
+        let hashed = [1, 2].map(|count| name(&own, &none, &state(&[("a", count)])));
+        assert_eq!(hashed[0].len(), 16);
+        assert_ne!(hashed[0], hashed[1]);
+    }
+
+    #[test]
     fn a_revision_that_gets_too_long_is_shortened_and_keeps_its_root_if_possible() {
         let none = halts(false, &[]);
         let long = "x".repeat(63);
@@ -224,7 +368,7 @@ mod tests {
         "b",
         "0123456789abcdef",
     ];
-    const STEMS: [&str; 9] = [
+    const STEMS: [&str; 13] = [
         "r",
         "r-halted",
         "r-resumed",
@@ -234,25 +378,30 @@ mod tests {
         "-halted",
         "+halted.a",
         "r+halted_0123456789abcdef",
+        "r+rearmed.a.1",
+        "r+halted.a+rearmed.a.1.b.1",
+        "r+rearmed.a.1+halted.a",
+        "+rearmed.a.1",
     ];
 
-    fn any_halts() -> impl Strategy<Value = Halts> {
+    fn any_state() -> impl Strategy<Value = PolicyState> {
         (
             any::<bool>(),
             prop::sample::subsequence(NAMES.to_vec(), 0..=3),
+            prop::sample::subsequence(vec![("a", 1), ("b", 1), ("b", 2), ("halted", 1)], 0..=3),
         )
-            .prop_map(|(everyone, rollouts)| halts(everyone, &rollouts))
+            .prop_map(|(everyone, rollouts, counts)| halts(everyone, &rollouts).rearmed(&counts))
     }
 
     proptest! {
         #[test]
         fn no_two_states_share_a_revision_and_all_share_a_root(
             own in prop::sample::select(STEMS.to_vec()),
-            halted in any_halts(),
-            first in any_halts(),
-            second in any_halts(),
+            halted in any_state(),
+            first in any_state(),
+            second in any_state(),
         ) {
-            let of = |wanted: &Halts| match *wanted == halted {
+            let of = |wanted: &PolicyState| match *wanted == halted {
                 true => own.to_owned(),
                 false => name(own, &halted, wanted),
             };

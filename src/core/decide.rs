@@ -43,6 +43,18 @@ pub fn decide_guarded<'p>(
     }
 }
 
+/// Decides a request as one of this rollout, whatever the rollout's `match` selects: steps 2 to 9 of
+/// [`decide_guarded`].
+#[must_use]
+pub fn decide_guarded_in_rollout<'p>(
+    plan: &'p Plan,
+    guards: &impl Guards,
+    rollout: &'p Rollout,
+    request: &Request<'_>,
+) -> Decision<'p> {
+    decide_in_rollout(plan, guards, rollout, request, request_position)
+}
+
 /// Decides a request that belongs to a rollout: steps 2 to 9 of [`decide_guarded`]. `position_request`
 /// returns the position of the request, and is called only if a rule depends on it.
 pub(crate) fn decide_in_rollout<'p>(

@@ -31,7 +31,7 @@ mod vec_map;
 
 pub use bucketing::hash::{Hash, PercentageTooFine, ToolPosition};
 pub use bucketing::{Fraction, Position, Salt};
-pub use decide::{decide, decide_guarded};
+pub use decide::{decide, decide_guarded, decide_guarded_in_rollout};
 pub use decision::{Decision, Reason, Treatment};
 pub use diagnostics::error_code::ErrorCode;
 pub use diagnostics::problem::{Problem, Severity};

@@ -2,6 +2,7 @@
 //!
 //! * [`AccountReport`] counts the accounts of a list by outcome.
 //! * [`TrafficReport`] replays an access log and counts requests by decision.
+//! * [`Injection`] simulates the guard of a rollout while v2 fails.
 //! * [`Change`] compares two policies, account by account and request by request.
 //!
 //! `turnout-core` makes every decision, as in the filter. This crate opens no files. Inputs may be of any size;
@@ -17,11 +18,13 @@ mod change_text;
 mod contradictions;
 mod csv;
 mod envoy_text;
+mod injection;
 mod json_lines;
 mod line_chunks;
 mod log_entry;
 mod log_fields;
 mod log_summary;
+mod log_time;
 mod missing_fields;
 mod moved_requests;
 mod moves;
@@ -41,6 +44,12 @@ pub use account_report::{AccountGroup, AccountReport, RolloutAccounts, RuleAccou
 pub use bad_lines::{BadLine, BadLines};
 pub use change::{Change, ChangeLimits, RolloutChange};
 pub use contradictions::Contradiction;
+pub use injection::{
+    AccountRequests, AccountTraffic, ArmRates, InjectedAccounts, InjectedGuard, InjectedLog,
+    InjectedRates, Injection, InjectionError, InjectionReport, LogOrder, MOST_ERROR_MS,
+    MOST_PER_SECOND, Moment, Outcome, Range, RateError, RateSummary, ResultGroup, StratumErrors,
+    TrialResult,
+};
 pub use log_entry::LogEntry;
 pub use log_fields::{FieldError, LogFields};
 pub use log_summary::{LogSummary, Span};

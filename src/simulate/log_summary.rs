@@ -4,6 +4,7 @@ use serde::Serialize;
 use turnout_core::Time;
 
 use crate::bad_lines::BadLines;
+use crate::log_time::LogTime;
 use crate::not_requests::NotRequests;
 use crate::saturating::increase;
 
@@ -123,18 +124,8 @@ impl Stamp {
         self.bytes.get(..self.length).unwrap_or_default()
     }
 
-    /// Parses RFC 3339, with or without fractions of a second, or seconds since 1970.
     fn time(&self) -> Option<Time> {
-        let text = std::str::from_utf8(self.as_slice()).ok()?;
-        let Some((whole, parts)) = text.split_once('.') else {
-            let seconds = text.parse().ok().map(Time::from_seconds);
-            return seconds.or_else(|| Time::parse(text).ok());
-        };
-        if let Ok(seconds) = whole.parse() {
-            return Some(Time::from_seconds(seconds));
-        }
-        let zone = parts.trim_start_matches(|c: char| c.is_ascii_digit());
-        Time::parse(&[whole, zone].concat()).ok()
+        LogTime::parse(self.as_slice()).map(|time| time.second)
     }
 }
 

@@ -9,7 +9,7 @@ use crate::log_entry::LogEntry;
 use crate::log_fields::LogFields;
 use crate::log_summary::LogSummary;
 use crate::policy_at::PolicyAt;
-use crate::replay::{Replay, RequestCounter};
+use crate::replay::{Replay, RequestCounter, RequestVisitor};
 use crate::saturating::{add, increase};
 use crate::traffic_report::with_request;
 
@@ -92,7 +92,7 @@ struct Both<'p> {
     counts: [Vec<Counts>; 2],
 }
 
-impl RequestCounter for Both<'_> {
+impl RequestVisitor for Both<'_> {
     fn request(&mut self, entry: &LogEntry<'_>, fields: &LogFields) {
         let [old, new] = self.versions.map(|version| {
             with_request(version.plan, version.at, entry, fields, |_, decision| {
@@ -119,7 +119,9 @@ impl RequestCounter for Both<'_> {
             _ => {}
         }
     }
+}
 
+impl RequestCounter for Both<'_> {
     fn merge(&mut self, other: Self) {
         let ours = self.counts.iter_mut().flatten();
         for (ours, theirs) in ours.zip(other.counts.into_iter().flatten()) {

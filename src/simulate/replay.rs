@@ -39,9 +39,13 @@ pub struct Replay {
     pub threads: NonZeroUsize,
 }
 
-/// Counts requests in one of several threads.
-pub(crate) trait RequestCounter: Send {
+/// Takes the requests of a log.
+pub(crate) trait RequestVisitor {
     fn request(&mut self, entry: &LogEntry<'_>, fields: &LogFields);
+}
+
+/// Counts requests in one of several threads.
+pub(crate) trait RequestCounter: RequestVisitor + Send {
     fn merge(&mut self, other: Self);
 }
 
@@ -51,21 +55,34 @@ impl Replay {
         input: impl Read,
         new: impl Fn() -> T + Sync,
     ) -> io::Result<(T, LogSummary)> {
-        let mut chunks = Chunks::new(input);
-        let mut read = LogSummary::default();
         let mut tally = new();
         if self.threads.get() == 1 {
-            let mut chunk = Chunk::default();
-            let mut state = ThreadState::default();
-            while chunks.next(&mut chunk)? {
-                self.chunk(&chunk, &mut state, &mut tally, &mut read);
-            }
-            state.finish(&mut read);
-        } else {
-            self.run_threads(&mut chunks, &new, &mut tally, &mut read)?;
+            let read = self.run_in_order(input, &mut tally)?;
+            return Ok((tally, read));
         }
+        let mut chunks = Chunks::new(input);
+        let mut read = LogSummary::default();
+        self.run_threads(&mut chunks, &new, &mut tally, &mut read)?;
         read.finish();
         Ok((tally, read))
+    }
+
+    /// Passes all requests to one visitor, in the order of the lines, whatever the number of threads.
+    pub(crate) fn run_in_order(
+        &self,
+        input: impl Read,
+        visitor: &mut impl RequestVisitor,
+    ) -> io::Result<LogSummary> {
+        let mut chunks = Chunks::new(input);
+        let mut read = LogSummary::default();
+        let mut chunk = Chunk::default();
+        let mut state = ThreadState::default();
+        while chunks.next(&mut chunk)? {
+            self.chunk(&chunk, &mut state, visitor, &mut read);
+        }
+        state.finish(&mut read);
+        read.finish();
+        Ok(read)
     }
 
     fn run_threads<T: RequestCounter>(
@@ -131,7 +148,7 @@ impl Replay {
         &self,
         chunk: &Chunk,
         state: &mut ThreadState,
-        tally: &mut impl RequestCounter,
+        visitor: &mut impl RequestVisitor,
         read: &mut LogSummary,
     ) {
         if let Some(line) = chunk.skipped {
@@ -145,13 +162,13 @@ impl Replay {
                 increase(&mut read.lines);
                 increase(&mut read.blank);
             } else if state.unwrapper.has_open_lines()
-                || !self.is_taken(line, &mut state.layout, tally, read)
+                || !self.is_taken(line, &mut state.layout, visitor, read)
             {
                 let ThreadState {
                     unwrapper, layout, ..
                 } = state;
                 unwrapper.line(line, &mut |unwrapped| {
-                    self.unwrapped(number, unwrapped, layout, tally, read);
+                    self.unwrapped(number, unwrapped, layout, visitor, read);
                 });
             }
         }
@@ -163,12 +180,12 @@ impl Replay {
         &self,
         line: &[u8],
         layout: &mut FieldOrder,
-        tally: &mut impl RequestCounter,
+        visitor: &mut impl RequestVisitor,
         read: &mut LogSummary,
     ) -> bool {
         self.entry(line, layout, |entry| match entry {
             Ok(entry) if NotRequest::of(entry).is_none() => {
-                self.request(entry, tally, read);
+                self.request(entry, visitor, read);
                 true
             }
             Ok(_) | Err(_) => false,
@@ -180,7 +197,7 @@ impl Replay {
         number: u64,
         line: &Unwrapped<'_>,
         layout: &mut FieldOrder,
-        tally: &mut impl RequestCounter,
+        visitor: &mut impl RequestVisitor,
         read: &mut LogSummary,
     ) {
         if line.logger.is_some() {
@@ -200,7 +217,7 @@ impl Replay {
             }
             Err(why) => read.add_unreadable(number, || why.sentence(text)),
             Ok(entry) => match NotRequest::of(entry) {
-                None => self.request(entry, tally, read),
+                None => self.request(entry, visitor, read),
                 Some(kind) => {
                     increase(&mut read.lines);
                     read.not_requests.add(kind);
@@ -212,7 +229,7 @@ impl Replay {
     fn request(
         &self,
         entry: &LogEntry<'_>,
-        tally: &mut impl RequestCounter,
+        visitor: &mut impl RequestVisitor,
         read: &mut LogSummary,
     ) {
         increase(&mut read.lines);
@@ -220,7 +237,7 @@ impl Replay {
         if let Some(time) = entry.get(RequestPart::Time) {
             read.add_time(time);
         }
-        tally.request(entry, &self.fields);
+        visitor.request(entry, &self.fields);
     }
 
     /// Parses a line.

@@ -12,7 +12,7 @@ use crate::log_entry::LogEntry;
 use crate::log_fields::{LogFields, RequestPart};
 use crate::log_summary::{LogSummary, serialize_time};
 use crate::missing_fields::{MissingField, MissingFieldCounts};
-use crate::replay::{Replay, RequestCounter};
+use crate::replay::{Replay, RequestCounter, RequestVisitor};
 use crate::saturating::{add, increase};
 
 /// The decisions of a policy for the requests of a log.
@@ -172,7 +172,7 @@ impl<'p> Counts<'p> {
     }
 }
 
-impl RequestCounter for Counts<'_> {
+impl RequestVisitor for Counts<'_> {
     fn request(&mut self, entry: &LogEntry<'_>, fields: &LogFields) {
         self.missing.add(entry);
         with_request(self.plan, self.at, entry, fields, |request, decision| {
@@ -197,7 +197,9 @@ impl RequestCounter for Counts<'_> {
             counts.add(self.plan, request, &decision);
         });
     }
+}
 
+impl RequestCounter for Counts<'_> {
     fn merge(&mut self, other: Self) {
         add(&mut self.no_rollout, other.no_rollout);
         for (ours, theirs) in self.rollouts.iter_mut().zip(other.rollouts) {

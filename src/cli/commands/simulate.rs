@@ -1,11 +1,14 @@
 //! `turnout simulate`: evaluates a policy for many accounts, or for the requests of an access log.
 
+mod injection;
+
 use std::path::PathBuf;
 
 use clap::{ArgGroup, Args};
 use turnout_core::{Plan, Time};
 use turnout_simulate::{AccountReport, TrafficReport};
 
+use self::injection::InjectionArguments;
 use crate::support::account_file_access::AccountFileOptions;
 use crate::support::bulk_input::{self, LogArguments};
 use crate::support::exit::{Exit, refuse};
@@ -26,13 +29,18 @@ use crate::support::{policy_file, text_io};
 /// needs but the log omits, and of requests whose recorded decision contradicts this one.
 ///
 /// Counts the lines that cannot be read, and prints the first few. Memory does not grow with the input.
+///
+/// With --inject, simulates the guard of a rollout instead: v2 fails as often as you say, and the command counts the
+/// errors, requests and accounts that the guard lets through before it trips, with the code of the proxy. The requests
+/// are those of the log at their own times, or of random accounts of the list, which is kept in memory.
 #[derive(Args)]
 #[command(
     group = ArgGroup::new("input").required(true).args(["accounts", "log"]),
     after_help = "Examples:
   turnout simulate policy.json --accounts accounts.csv --column account_sid
   turnout simulate policy.json --accounts accounts.txt --at 2026-12-01T09:00:00Z
-  kubectl logs deploy/edge | turnout simulate policy.json --log -"
+  kubectl logs deploy/edge | turnout simulate policy.json --log -
+  turnout simulate policy.json --inject v1:errors=0.1% --inject v2:errors=5% --accounts accounts.txt --rate 50"
 )]
 pub(crate) struct Arguments {
     /// The policy; `-` reads standard input.
@@ -56,12 +64,14 @@ pub(crate) struct Arguments {
     /// The region of the proxy. Default: unknown.
     #[arg(long, value_name = "REGION")]
     region: Option<String>,
-    /// Show only this rollout. Default: all rollouts.
+    /// Show only this rollout. Default: all rollouts; with --inject, the only rollout with a guard.
     #[arg(long, value_name = "NAME")]
     rollout: Option<String>,
     /// Print JSON instead of text.
     #[arg(long)]
     json: bool,
+    #[command(flatten)]
+    injection: InjectionArguments,
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Exit {
@@ -84,6 +94,9 @@ fn simulated(arguments: &Arguments) -> Result<SafeText, Exit> {
         policy_file::rollout(&plan, &arguments.policy, name)?;
     }
     bulk_input::warn_missing_region(&[&plan]);
+    if arguments.injection.is_given() {
+        return injection::report(arguments, &plan);
+    }
     match (&arguments.accounts, &arguments.log) {
         (Some(_), _) => account_report(arguments, &plan),
         (None, _) => traffic_report(arguments, &plan),

@@ -11,6 +11,7 @@ mod account_report;
 mod change;
 mod contradictions;
 mod corpus;
+mod injection;
 mod not_requests;
 mod policies;
 mod traffic_report;

@@ -23,6 +23,27 @@ what is this
 {"start_time":"2026-11-21T12:00:00.000Z","account":"a10","path":"/chat/5","treatment":"v2","reason":"rule"}
 "#;
 
+/// Ten requests a second of the rollout, half of which take v2 with [`guarded`].
+pub(crate) fn busy_log() -> String {
+    let line = |(number, account): (u32, u32)| {
+        let (second, tenth) = (number / 10, number % 10);
+        let (minute, second) = (second / 60, second % 60);
+        format!(
+            "{{\"start_time\":\"2026-11-21T00:{minute:02}:{second:02}.{tenth}00Z\",\"account\":\"a{account}\",\
+             \"path\":\"/chat/{number}\",\"request_id\":\"i-{number}\"}}\n"
+        )
+    };
+    (0..3_000).zip((3..=12).cycle()).map(line).collect()
+}
+
+/// The policy with a guard.
+pub(crate) fn guarded() -> String {
+    POLICY.replace(
+        r#""accounts": 50, "requests": 10 }]"#,
+        r#""accounts": 100, "requests": 50 }], "guard": {}"#,
+    )
+}
+
 pub(crate) fn folder() -> tempfile::TempDir {
     let folder = tempfile::tempdir().expect("a folder");
     let accounts: String = (1..=12).map(|n| format!("a{n}\n")).collect();
@@ -38,6 +59,8 @@ pub(crate) fn folder() -> tempfile::TempDir {
         ("accounts.txt", &accounts),
         ("accounts.csv", "id,account\n1,a1\n2,\"a7\"\n3\n"),
         ("envoy.log", LOG),
+        ("guarded.json", &guarded()),
+        ("busy.log", &busy_log()),
         ("empty", ""),
         ("blank", "\n \n"),
     ] {

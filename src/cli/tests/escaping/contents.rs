@@ -213,6 +213,7 @@ fn policies() -> Vec<Case> {
             "simulate X --accounts accounts.txt",
             "simulate X --log access.log",
             "simulate X --accounts accounts.txt --json",
+            "simulate X --accounts accounts.txt --inject v2:errors=50% --requests 50 --trials 1",
             "pack --policy X",
             "render X --for envoy --wasm f.wasm",
             "render X --template t.yaml --wasm f.wasm",

@@ -165,7 +165,7 @@ pub(crate) fn options(command: &str) -> Vec<String> {
     let help = help(&[command, "-h"]);
     let lists = help
         .split("\n\n")
-        .filter(|part| part.starts_with("Arguments:") || part.starts_with("Options:"));
+        .filter(|part| part.starts_with("Arguments:") || part.starts_with("Options"));
     let names = lists
         .flat_map(str::lines)
         .skip_while(|line| !line.starts_with(' '));

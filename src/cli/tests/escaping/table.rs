@@ -3,6 +3,7 @@
 use crate::inputs::{Command, argument, flag, option, with};
 
 const LOG: &str = "--log envoy.log";
+const INJECT: &str = "--inject v2:errors=5%";
 
 pub(crate) const TABLE: &[Command] = &[
     Command {
@@ -320,6 +321,13 @@ pub(crate) const TABLE: &[Command] = &[
             flag("--json"),
             option("--accounts-root"),
             flag("--show-lines"),
+            option("--inject"),
+            with("--at-request", INJECT),
+            with("--error-ms", INJECT),
+            with("--rate", INJECT),
+            with("--requests", INJECT),
+            with("--trials", INJECT),
+            with("--seed", INJECT),
         ],
     },
     Command {

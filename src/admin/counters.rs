@@ -2,7 +2,10 @@
 
 use std::collections::BTreeMap;
 
+use turnout_core::guard::{ArmCounts, Arms, GuardCounts};
 use turnout_core::{Reason, Treatment};
+
+use crate::guard_metrics::{GuardCounter, GuardEvent};
 
 /// One counter of a proxy.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -13,6 +16,8 @@ pub enum Counter {
     Shadow(String, String),
     /// A stat of a cluster, by the cluster's name in Envoy's stats.
     Cluster(String, ClusterStat),
+    /// Requests that the guard of a rollout compares.
+    Guard(GuardCounter),
 }
 
 /// A stat of a cluster.
@@ -79,6 +84,28 @@ impl CounterValues {
     /// Returns the counters with their values.
     pub fn iter(&self) -> impl Iterator<Item = (&Counter, u64)> {
         self.0.iter().map(|(counter, count)| (counter, *count))
+    }
+
+    /// Returns what the guards have counted, by rollout.
+    #[must_use]
+    pub fn guard_counts(&self) -> BTreeMap<&str, GuardCounts> {
+        let mut guards: BTreeMap<&str, GuardCounts> = BTreeMap::new();
+        for (counter, count) in self.iter() {
+            let Counter::Guard(counter) = counter else {
+                continue;
+            };
+            let mut counts = ArmCounts::default();
+            match counter.event {
+                GuardEvent::All => counts.all = count,
+                GuardEvent::Errors => counts.errors = count,
+                GuardEvent::Slow => counts.slow = count,
+            }
+            let mut arms = Arms::default();
+            *arms.get_mut(counter.arm) = counts;
+            let guard = guards.entry(&counter.rollout).or_default();
+            guard.add(counter.requests, arms);
+        }
+        guards
     }
 
     /// Returns the increase since an earlier reading of the same proxy.

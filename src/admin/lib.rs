@@ -6,7 +6,7 @@
 //! * [`PolicySearch`] finds the active policy in a configuration dump; [`routes`] reads its routes and
 //!   HTTP filter chains, for `turnout lint`.
 //! * [`EnvoyLog`] finds in Envoy's log why the filter rejected a policy.
-//! * [`parse_sample`] reads a line of Prometheus text.
+//! * [`parse_sample`] reads a line of Prometheus text; [`GuardMetric`] finds the guard that it is about.
 //!
 //! Everything here comes from outside: nothing is assumed to be well-formed, and everything is read up to
 //! a limit.
@@ -20,6 +20,7 @@ mod counters;
 mod discovery_stats;
 mod envoy_log;
 mod filter_chains;
+mod guard_metrics;
 mod metric_line;
 mod policy_search;
 mod prometheus;
@@ -32,6 +33,7 @@ pub use client::{AdminClient, RequestError, StatsError};
 pub use counters::{ClusterStat, Counter, CounterValues};
 pub use discovery_stats::{DISCOVERY_STATS_PATH, DiscoveryStats, ExpectedPolicy, PolicyState};
 pub use envoy_log::{EnvoyLog, EnvoyLogError};
+pub use guard_metrics::{GuardCounter, GuardEvent, GuardGauge, GuardGauges, GuardMetric};
 pub use metric_line::is_metric_line;
 pub use policy_search::{MissingPolicy, PolicySearch, node_region};
 pub use prometheus::{ParsedLine, SampleLine, parse_count, parse_milliseconds, parse_sample};

@@ -10,12 +10,14 @@ use turnout_core::render::FILTER_NAME;
 use turnout_core::{REVISION_GAUGES, Reason, Treatment, plugin_label};
 
 use crate::counters::{ClusterStat, Counter, CounterValues};
+use crate::guard_metrics::{GuardGauges, GuardMetric};
 
 /// The bytes that the value of a query parameter escapes.
 const IN_QUERY: &AsciiSet = &NON_ALPHANUMERIC.remove(b'_').remove(b'.').remove(b'-');
 
 /// The prefix of the names of the filter's metrics.
 const METRICS: &str = "wasmcustom.";
+const TURNOUT: &str = "wasmcustom.turnout.";
 const UPTIME: &str = "server.uptime";
 const DISCOVERY: &str = "extension_config_discovery.http_filter.";
 const DECISIONS: &str = "wasmcustom.turnout.decisions.";
@@ -40,6 +42,8 @@ pub struct StatsPage {
     pub revision_numbers: BTreeMap<String, u64>,
     /// The stats of extension discovery, if the proxy discovers the filter.
     pub discovery: Option<FilterDiscovery>,
+    /// The gauges of the guards, by rollout. Envoy keeps those of a guard that is gone.
+    pub guards: BTreeMap<String, GuardGauges>,
     /// The counters of the filter and of the clusters.
     pub counters: CounterValues,
 }
@@ -153,6 +157,18 @@ impl StatsPage {
             }
             return;
         }
+        let guard = name.strip_prefix(TURNOUT);
+        match guard.and_then(GuardMetric::from_stat_name) {
+            Some(GuardMetric::Counter(counter)) => {
+                self.counters.insert(Counter::Guard(counter), number);
+                return;
+            }
+            Some(GuardMetric::Gauge(rollout, gauge)) => {
+                self.guards.entry(rollout).or_default().set(gauge, number);
+                return;
+            }
+            None => {}
+        }
         match name {
             UPTIME => self.uptime = Some(number),
             _ => {
@@ -218,6 +234,8 @@ fn label(text: &str) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
+    use turnout_core::guard::{ArmCounts, Arms, GuardState};
+
     use super::*;
 
     #[test]
@@ -252,6 +270,49 @@ extension_config_discovery.http_filter.turnout.update_duration: No recorded valu
         for (counter, count) in [(decision, 3), (cluster, 12), (shadow, 4)] {
             assert_eq!(page.counters.get(&counter), Some(count), "{counter:?}");
         }
+    }
+
+    #[test]
+    fn guards_are_read() {
+        let page = StatsPage::read(
+            "wasmcustom.turnout.guard.chat.0_5.v1.all: 1990
+wasmcustom.turnout.guard.chat.0_5.v1.errors: 2
+wasmcustom.turnout.guard.chat.0_5.v2.all: 10
+wasmcustom.turnout.guard.chat.0_5.v2.slow: 4
+wasmcustom.turnout.guard.chat.10.v2.errors: 7
+wasmcustom.turnout.guard_state.chat: 2
+wasmcustom.turnout.guard_evidence_milli.chat: 2301
+wasmcustom.turnout.guard_threshold_milli.chat: 2000
+wasmcustom.turnout.guard_state.calls: 9
+",
+        );
+        let chat = GuardGauges {
+            state: Some(GuardState::Tripped),
+            evidence_milli: Some(2_301),
+            threshold_milli: Some(2_000),
+        };
+        let guards = [
+            ("calls".to_owned(), GuardGauges::default()),
+            ("chat".to_owned(), chat),
+        ];
+        assert_eq!(page.guards, guards.into());
+        let counts = page.counters.guard_counts();
+        let strata = counts.get("chat").unwrap().strata();
+        let arms: Vec<_> = strata
+            .iter()
+            .map(|stratum| {
+                let arm = |arm: ArmCounts| [arm.all, arm.errors, arm.slow];
+                let Arms { v1, v2 } = stratum.arms.map(arm);
+                (stratum.requests.to_string(), v1, v2)
+            })
+            .collect();
+        assert_eq!(
+            arms,
+            [
+                ("0.5".to_owned(), [1_990, 2, 0], [10, 0, 4]),
+                ("10".to_owned(), [0; 3], [0, 7, 0])
+            ]
+        );
     }
 
     #[test]
@@ -296,6 +357,10 @@ extension_config_discovery.http_filter.turnout.update_duration: No recorded valu
             "wasmcustom.turnout.decisions.a\u{1b}[2J.v1.rule: 1",
             &format!("wasmcustom.turnout.decisions.{label}.v1.rule: 1"),
             "wasmcustom.turnout.shadow.a.<b>: 1",
+            "wasmcustom.turnout.guard.: 1",
+            "wasmcustom.turnout.guard_state.a\u{1b}[2J: 1",
+            "wasmcustom.turnout.guard_state.a: -1",
+            "wasmcustom.turnout.guard.a.10.v1.all: 1.5",
             "cluster.: 1",
             "server.uptime: P0(nan,1)",
             "<html>",

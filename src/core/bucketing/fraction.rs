@@ -8,7 +8,7 @@ use super::Position;
 use super::percentage::{self, HUNDRED_PERCENT};
 
 /// A percentage, as the range of positions below a bound.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Fraction {
     millionths: u32,
     /// ⌊p · 2⁶⁴ / 10⁸⌋, with p in millionths of a percent. 100 % is 2⁶⁴, hence 128 bits. Another tool's range is

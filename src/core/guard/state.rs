@@ -27,6 +27,9 @@ pub struct StateChange {
 }
 
 impl GuardState {
+    /// All states.
+    pub const ALL: [Self; 4] = [Self::Armed, Self::Holding, Self::Tripped, Self::Invalid];
+
     /// The name in outputs.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
@@ -48,10 +51,35 @@ impl GuardState {
             Self::Invalid => 3,
         }
     }
+
+    /// The state with this value of the gauge.
+    #[must_use]
+    pub const fn from_gauge(value: u64) -> Option<Self> {
+        match value {
+            0 => Some(Self::Armed),
+            1 => Some(Self::Holding),
+            2 => Some(Self::Tripped),
+            3 => Some(Self::Invalid),
+            _ => None,
+        }
+    }
 }
 
 impl fmt::Display for GuardState {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.as_str())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::GuardState;
+
+    #[test]
+    fn each_state_has_a_value_of_the_gauge() {
+        for state in GuardState::ALL {
+            assert_eq!(GuardState::from_gauge(state.gauge()), Some(state));
+        }
+        assert_eq!(GuardState::from_gauge(4), None);
     }
 }

@@ -3,6 +3,9 @@
 use turnout_core::Fraction;
 use turnout_text::thousands;
 
+/// The error rate, in thousandths, from which it is highlighted.
+pub(crate) const MANY_FAILED: u64 = 10;
+
 /// Formats a percentage of the policy, exactly.
 pub(crate) fn fraction(fraction: Fraction) -> String {
     format!("{fraction} %")

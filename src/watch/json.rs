@@ -2,8 +2,10 @@
 
 use serde_json::{Map, Value, json};
 
-use turnout_core::Treatment;
+use turnout_core::guard::{ArmCounts, GuardAction, GuardCounts};
+use turnout_core::{Fraction, Treatment};
 
+use crate::guard_view::{GuardOfProxy, GuardView, of_stratum};
 use crate::rollout_status::RolloutStatus;
 use crate::view::{ClusterView, ProxyView, RolloutView, Traffic, View};
 
@@ -51,7 +53,48 @@ fn rollout(rollout: &RolloutView) -> Value {
         "since": traffic(&rollout.since),
         "clusters": rollout.clusters.iter().map(cluster).collect::<Vec<_>>(),
         "shadow": shadow,
+        "guard": rollout.guard.as_ref().map(guard),
     })
+}
+
+fn guard(guard: &GuardView) -> Value {
+    let strata = guard.total.strata().iter();
+    let strata = strata.map(|stratum| {
+        let counts = |counts: &GuardCounts| compared(counts, stratum.requests);
+        json!({
+            "requests_millionths": stratum.requests.millionths(),
+            "recent": counts(&guard.recent),
+            "since": counts(&guard.since),
+            "total": counts(&guard.total),
+        })
+    });
+    json!({
+        "proxies": guard.proxies.iter().map(guard_of_proxy).collect::<Vec<_>>(),
+        "strata": strata.collect::<Vec<_>>(),
+    })
+}
+
+fn guard_of_proxy(proxy: &GuardOfProxy) -> Value {
+    json!({
+        "admin": proxy.admin,
+        "state": proxy.report.as_str(),
+        "action": proxy.action.map(action),
+        "evidence_milli": proxy.evidence_milli,
+        "threshold_milli": proxy.threshold_milli,
+    })
+}
+
+const fn action(action: GuardAction) -> &'static str {
+    match action {
+        GuardAction::Halt => "halt",
+        GuardAction::Report => "report",
+    }
+}
+
+fn compared(counts: &GuardCounts, requests: Fraction) -> Value {
+    let arm = |arm: ArmCounts| json!({ "all": arm.all, "errors": arm.errors, "slow": arm.slow });
+    let arms = of_stratum(counts, requests).map(arm);
+    json!({ "v1": arms.v1, "v2": arms.v2 })
 }
 
 fn policy((proxies, status): &(u64, RolloutStatus)) -> Value {
@@ -62,6 +105,7 @@ fn policy((proxies, status): &(u64, RolloutStatus)) -> Value {
         "proxies": proxies,
         "mode": status.mode.as_str(),
         "halted": status.is_halted,
+        "guard": status.guard.map(action),
         "decided_accounts_millionths": status.unsegmented.accounts.millionths(),
         "served_accounts_millionths": status.served().millionths(),
         "requests_millionths": status.unsegmented.requests.millionths(),

@@ -9,7 +9,11 @@
 
 #![forbid(unsafe_code)]
 
+mod bar;
 mod format;
+mod guard_lines;
+mod guard_view;
+mod guard_warnings;
 mod json;
 mod last_change;
 mod lines;
@@ -24,6 +28,7 @@ mod view;
 mod watch;
 mod wrap;
 
+pub use guard_view::{GuardOfProxy, GuardReport, GuardView};
 pub use json::json;
 pub use plain_text::{one_line_per_rollout, report, styled};
 pub use rollout_status::{RolloutStatus, SegmentStatus};

@@ -1,17 +1,23 @@
 //! Formats a view as lines, for a terminal or as plain text.
 
-use ratatui::style::{Color, Style};
+use ratatui::style::Color;
 use ratatui::text::{Line, Span};
+use turnout_core::guard::GuardState;
 use turnout_core::{Mode, Reason, Time, Treatment};
-use turnout_text::{counted, percent, thousands, thousandths};
+use turnout_text::{counted, join_first, percent, thousands, thousandths};
 
-use crate::format::{fraction, rate, span};
+use crate::bar::{Fill, bar};
+use crate::format::{MANY_FAILED, fraction, rate, span};
+use crate::guard_lines::{draw_compared, draw_guard};
+use crate::guard_view::GuardReport;
 use crate::rollout_status::{RolloutStatus, SegmentStatus};
 use crate::view::{ClusterView, ProxyView, RolloutView, Traffic, View};
 use crate::wrap::{LineWrapper, bold, dim, loud, text};
 
 /// The reasons to show in addition to the bars.
-const WORTH_KNOWING: [Reason; 6] = [
+const WORTH_KNOWING: [Reason; 8] = [
+    Reason::Guard,
+    Reason::GuardAccount,
     Reason::NoAccount,
     Reason::MalformedAccount,
     Reason::NoRegion,
@@ -22,11 +28,8 @@ const WORTH_KNOWING: [Reason; 6] = [
 /// The largest number of proxies that get a line each. If there are more, those without warnings share a
 /// line.
 const MOST_PROXIES: usize = 4;
-/// The columns of a line that its bar does not use.
-const BESIDE_BAR: usize = 24;
-/// The error rate, in thousandths, from which it is highlighted.
-const MANY_FAILED: u64 = 10;
-const EIGHTHS: [char; 7] = ['▏', '▎', '▍', '▌', '▋', '▊', '▉'];
+/// The largest number of rollouts that a warning names.
+const MOST_NAMED: usize = 5;
 
 /// Formats a view.
 pub(crate) fn lines(view: &View, width: u16) -> Vec<Line<'static>> {
@@ -46,6 +49,9 @@ pub(crate) fn lines(view: &View, width: u16) -> Vec<Line<'static>> {
         wrapper.pieces(vec![text(proxies), bold(format!("revision {revision}"))]);
     }
     if let Some(warning) = differing(view) {
+        wrapper.labelled("!", vec![loud(warning)]);
+    }
+    for warning in guards(view) {
         wrapper.labelled("!", vec![loud(warning)]);
     }
     if let Some(change) = &view.last_change {
@@ -144,6 +150,28 @@ fn revisions<'a>(proxies: impl Iterator<Item = &'a ProxyView>) -> Vec<(String, u
     revisions
 }
 
+/// Returns the rollouts whose guards have tripped or are invalid, if there are several rollouts.
+fn guards(view: &View) -> Vec<String> {
+    let is_one = view.rollouts.len() < 2;
+    let states = [GuardState::Tripped, GuardState::Invalid].into_iter();
+    let warnings = states.filter_map(|state| {
+        let report = GuardReport::State(state);
+        let has_state = |rollout: &&RolloutView| {
+            let mut guards = rollout.guard.iter();
+            guards.any(|guard| guard.with(report).next().is_some())
+        };
+        let rollouts = view.rollouts.iter().filter(has_state);
+        let names: Vec<_> = rollouts.map(|rollout| rollout.name.as_str()).collect();
+        let state = state.as_str().to_uppercase();
+        let rollouts = counted(u64::try_from(names.len()).ok()?, "rollout", "rollouts");
+        (!is_one && !names.is_empty()).then(|| {
+            let names = join_first(&names, MOST_NAMED);
+            format!("guard {state} in {rollouts}: {names}")
+        })
+    });
+    warnings.collect()
+}
+
 fn draw_rollout(wrapper: &mut LineWrapper, view: &View, rollout: &RolloutView) {
     let mut title = vec![bold(&rollout.name)];
     match rollout.statuses.as_slice() {
@@ -160,7 +188,14 @@ fn draw_rollout(wrapper: &mut LineWrapper, view: &View, rollout: &RolloutView) {
         accounts(wrapper, status, of);
     }
     requests(wrapper, view, rollout);
-    errors(wrapper, &rollout.clusters);
+    if let Some(guard) = &rollout.guard {
+        draw_guard(wrapper, &rollout.name, guard);
+    }
+    let guard = rollout.guard.as_ref();
+    match guard.is_some_and(|guard| draw_compared(wrapper, guard)) {
+        true => failures(wrapper, &rollout.clusters),
+        false => errors(wrapper, &rollout.clusters),
+    }
     if let reasons @ [_, ..] = reasons(rollout).as_slice() {
         wrapper.labelled("reasons", reasons.to_vec());
     }
@@ -183,7 +218,7 @@ fn accounts(wrapper: &mut LineWrapper, status: &RolloutStatus, of: Option<String
     let would = status.is_recorded_only() && !status.is_halted;
     let unsegmented = status.unsegmented.accounts;
     let share = u64::from(unsegmented.millionths() / 100_000);
-    let mut pieces = vec![bar(wrapper.width(), Some(share), would)];
+    let mut pieces = vec![bar(wrapper.width(), Some(share), fill(would))];
     pieces.push(bold(format!(
         "{}{}",
         fraction(unsegmented),
@@ -209,6 +244,13 @@ fn segment(segment: &SegmentStatus) -> Span<'static> {
     ))
 }
 
+const fn fill(would: bool) -> Fill {
+    match would {
+        true => Fill::Shaded,
+        false => Fill::Solid(Color::Cyan),
+    }
+}
+
 const fn recorded_only(would: bool) -> &'static str {
     match would {
         true => " recorded only",
@@ -220,7 +262,7 @@ fn requests(wrapper: &mut LineWrapper, view: &View, rollout: &RolloutView) {
     let would = is_recorded_only(rollout);
     let of_v2 = |traffic: &Traffic| (traffic.of(Treatment::V2), traffic.requests());
     let (v2, all) = of_v2(&rollout.recent);
-    let mut pieces = vec![bar(wrapper.width(), thousandths(v2, all), would)];
+    let mut pieces = vec![bar(wrapper.width(), thousandths(v2, all), fill(would))];
     pieces.push(match percent(v2, all) {
         Some(share) => bold(format!("{share}{}", recorded_only(would))),
         None => dim("none now"),
@@ -259,8 +301,8 @@ fn errors(wrapper: &mut LineWrapper, clusters: &[ClusterView]) {
             Some(share) => format!(" ({share} of {} in total)", thousands(all)),
             None => String::new(),
         };
-        let causes = cluster.causes.iter();
-        let causes = causes.map(|(words, count)| format!(", {} {words}", thousands(*count)));
+        let causes = causes(cluster).into_iter();
+        let causes = causes.map(|cause| format!(", {cause}"));
         let words = format!("{now}{whole}{}", causes.collect::<String>());
         pieces.push(if share >= MANY_FAILED {
             loud(words)
@@ -271,6 +313,28 @@ fn errors(wrapper: &mut LineWrapper, clusters: &[ClusterView]) {
     if !pieces.is_empty() {
         wrapper.labelled("errors", pieces);
     }
+}
+
+/// Draws why requests to the clusters fail, without their errors.
+fn failures(wrapper: &mut LineWrapper, clusters: &[ClusterView]) {
+    let pieces = clusters.iter().filter_map(|cluster| {
+        let (treatment, name) = (cluster.treatment, &cluster.name);
+        match causes(cluster).as_slice() {
+            _ if !cluster.is_known => Some(loud(format!("{treatment}: NO CLUSTER {name}"))),
+            [] => None,
+            causes => Some(text(format!("{name}: {}", causes.join(", ")))),
+        }
+    });
+    let pieces: Vec<_> = pieces.collect();
+    if !pieces.is_empty() {
+        wrapper.labelled("clusters", pieces);
+    }
+}
+
+fn causes(cluster: &ClusterView) -> Vec<String> {
+    let causes = cluster.causes.iter();
+    let causes = causes.map(|(words, count)| format!("{} {words}", thousands(*count)));
+    causes.collect()
 }
 
 fn reasons(rollout: &RolloutView) -> Vec<Span<'static>> {
@@ -288,27 +352,6 @@ fn reasons(rollout: &RolloutView) -> Vec<Span<'static>> {
             .then(|| text(format!("{reason} {} ({})", thousands(since), rate(now))))
     });
     worth_showing.collect()
-}
-
-/// Returns a bar that is filled in proportion to a share in thousandths. It is shaded if decisions are only
-/// recorded.
-fn bar(width: usize, share: Option<u64>, would: bool) -> Span<'static> {
-    let cells = width.saturating_sub(BESIDE_BAR).clamp(4, 30);
-    let eighths = u64::try_from(cells).unwrap_or_default().saturating_mul(8);
-    let share = share.unwrap_or_default();
-    let filled = share.saturating_mul(eighths) / 1_000;
-    // Even a small share is visible.
-    let filled = filled.max(u64::from(share > 0));
-    let full = usize::try_from(filled / 8).unwrap_or_default();
-    let block = if would { '▒' } else { '█' };
-    let mut bar: String = std::iter::repeat_n(block, full).collect();
-    let part = usize::try_from(filled % 8).unwrap_or_default();
-    let part = part.checked_sub(1).and_then(|place| EIGHTHS.get(place));
-    bar.extend(part.map(|part| if would { '▒' } else { *part }));
-    let left = cells.saturating_sub(bar.chars().count());
-    bar.extend(std::iter::repeat_n('░', left));
-    let colour = if would { Color::DarkGray } else { Color::Cyan };
-    Span::styled(bar, Style::new().fg(colour))
 }
 
 fn since(view: &View) -> String {

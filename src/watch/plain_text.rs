@@ -6,6 +6,8 @@ use turnout_core::Treatment;
 use turnout_text::{escape_for_terminal, percent};
 
 use crate::format::{fraction, rate};
+use crate::guard_lines::{evidence_in_words, recent_errors, states};
+use crate::guard_warnings::guard_warnings;
 use crate::lines::{differing, lines, warnings};
 use crate::view::{RolloutView, View};
 
@@ -62,6 +64,14 @@ pub fn one_line_per_rollout(view: &View) -> String {
         say(&format!("! {warning}"));
     }
     for rollout in &view.rollouts {
+        let name = &rollout.name;
+        for warning in rollout
+            .guard
+            .iter()
+            .flat_map(|guard| guard_warnings(name, guard))
+        {
+            say(&format!("! {name}: {warning}"));
+        }
         say(&line_of(view, rollout));
     }
     text
@@ -85,14 +95,25 @@ fn line_of(view: &View, rollout: &RolloutView) -> String {
         Some(share) => format!("requests {share} of {}", rate(recent.rate())),
         None => "no requests".to_owned(),
     });
+    let mut compared = Vec::new();
+    if let Some(guard) = &rollout.guard {
+        let states: Vec<_> = states(guard).into_iter().map(|(state, _)| state).collect();
+        words.push(format!("guard {}", states.join(", ")));
+        words.extend(evidence_in_words(guard));
+        compared = recent_errors(guard);
+    }
     for cluster in &rollout.clusters {
         let [all, failed] = cluster.recent;
         let share = percent(failed, all).unwrap_or_else(|| "-".to_owned());
-        words.push(match cluster.is_known {
-            true => format!("errors of {} {share}", cluster.treatment),
-            false => format!("no cluster {}", cluster.name),
-        });
+        match cluster.is_known {
+            true if compared.is_empty() => {
+                words.push(format!("errors of {} {share}", cluster.treatment));
+            }
+            true => {}
+            false => words.push(format!("no cluster {}", cluster.name)),
+        }
     }
+    words.extend(compared);
     let mut revisions = view
         .proxies
         .iter()
@@ -144,7 +165,12 @@ mod tests {
 
     #[test]
     fn text_from_proxies_is_escaped() {
-        let troubled = sample_views::troubled();
+        let mut troubled = sample_views::troubled();
+        let mut guard = sample_views::guard(&sample_views::EVERY_REPORT);
+        for proxy in &mut guard.proxies {
+            proxy.admin.push_str("\u{1b}]0;title\u{7}");
+        }
+        troubled.rollouts[0].guard = Some(guard);
         let texts = [
             report(&troubled, 100),
             one_line_per_rollout(&troubled),
@@ -166,8 +192,16 @@ mod tests {
     #[test]
     fn json_is_one_line() {
         expect![[r#"
-            {"at":"2026-11-21T13:01:40Z","last_change":null,"no_rollout":0,"proxies":[{"admin":"http://10.0.0.7:9901","error":null,"note":null,"rejected":0,"rejected_while_watched":0,"responds":true,"restarts_while_watched":0,"revision":"2026-11-21.3","revision_number":7,"revision_since":"2026-11-21T13:00:53Z","uptime_seconds":7300}],"rollouts":[{"clusters":[{"causes":{},"cluster":"chat-v1","known":true,"recent":{"completed":285,"failed":0},"since":{"completed":2850,"failed":0},"thousandths_per_second":285000,"treatment":"v1"},{"causes":{},"cluster":"chat-v2","known":true,"recent":{"completed":15,"failed":3},"since":{"completed":150,"failed":3},"thousandths_per_second":15000,"treatment":"v2"}],"policies":[{"decided_accounts_millionths":50000000,"depends_on_headers":false,"halted":false,"mode":"split","needs_region":false,"proxies":1,"requests_millionths":10000000,"segments":[{"accounts":2,"on_v2":0,"segment":"hvc"}],"served_accounts_millionths":50000000}],"recent":{"decisions":{"v1.outside_accounts":285,"v2.rule":15},"requests":300,"v1":285,"v2":15},"rollout":"chat-users-dynamodb","shadow":{},"since":{"decisions":{"v1.outside_accounts":2851,"v2.rule":149},"requests":3000,"v1":2851,"v2":149},"thousandths_per_second":300000}],"since":"2026-11-21T13:00:00Z"}
+            {"at":"2026-11-21T13:01:40Z","last_change":null,"no_rollout":0,"proxies":[{"admin":"http://10.0.0.7:9901","error":null,"note":null,"rejected":0,"rejected_while_watched":0,"responds":true,"restarts_while_watched":0,"revision":"2026-11-21.3","revision_number":7,"revision_since":"2026-11-21T13:00:53Z","uptime_seconds":7300}],"rollouts":[{"clusters":[{"causes":{},"cluster":"chat-v1","known":true,"recent":{"completed":285,"failed":0},"since":{"completed":2850,"failed":0},"thousandths_per_second":285000,"treatment":"v1"},{"causes":{},"cluster":"chat-v2","known":true,"recent":{"completed":15,"failed":3},"since":{"completed":150,"failed":3},"thousandths_per_second":15000,"treatment":"v2"}],"guard":null,"policies":[{"decided_accounts_millionths":50000000,"depends_on_headers":false,"guard":null,"halted":false,"mode":"split","needs_region":false,"proxies":1,"requests_millionths":10000000,"segments":[{"accounts":2,"on_v2":0,"segment":"hvc"}],"served_accounts_millionths":50000000}],"recent":{"decisions":{"v1.outside_accounts":285,"v2.rule":15},"requests":300,"v1":285,"v2":15},"rollout":"chat-users-dynamodb","shadow":{},"since":{"decisions":{"v1.outside_accounts":2851,"v2.rule":149},"requests":3000,"v1":2851,"v2":149},"thousandths_per_second":300000}],"since":"2026-11-21T13:00:00Z"}
         "#]].assert_eq(&json(&view()));
         assert_eq!(json(&sample_views::troubled()).lines().count(), 1);
+    }
+
+    #[test]
+    fn json_has_each_guard_and_its_counts() {
+        let view = sample_views::guarded(sample_views::guard(&sample_views::EVERY_REPORT));
+        let json: serde_json::Value = serde_json::from_str(&json(&view)).unwrap();
+        let guard = json.pointer("/rollouts/0/guard").unwrap();
+        expect![[r#"{"proxies":[{"action":"halt","admin":"http://10.0.0.7:9901","evidence_milli":1349,"state":"armed","threshold_milli":2000},{"action":"halt","admin":"http://10.0.0.7:9902","evidence_milli":1999,"state":"holding","threshold_milli":2000},{"action":"halt","admin":"http://10.0.0.7:9903","evidence_milli":2301,"state":"tripped","threshold_milli":2000},{"action":"halt","admin":"http://10.0.0.7:9904","evidence_milli":1999,"state":"invalid","threshold_milli":2000},{"action":"halt","admin":"http://10.0.0.7:9905","evidence_milli":null,"state":"not_reported","threshold_milli":null},{"action":null,"admin":"http://10.0.0.7:9906","evidence_milli":null,"state":"no_guard","threshold_milli":null},{"action":null,"admin":"http://10.0.0.7:9907","evidence_milli":null,"state":"no_response","threshold_milli":null}],"strata":[{"recent":{"v1":{"all":270,"errors":0,"slow":3},"v2":{"all":30,"errors":3,"slow":9}},"requests_millionths":10000000,"since":{"v1":{"all":2700,"errors":1,"slow":30},"v2":{"all":300,"errors":30,"slow":90}},"total":{"v1":{"all":27000,"errors":4,"slow":300},"v2":{"all":3000,"errors":120,"slow":400}}}]}"#]].assert_eq(&guard.to_string());
     }
 }

@@ -1,12 +1,13 @@
 //! Reads one proxy repeatedly.
 
+use std::collections::BTreeMap;
 use std::io;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use turnout_admin::{
-    AdminClient, Counter, CounterValues, MissingPolicy, PolicySearch, StatsError, StatsPage,
-    node_region, stats_path,
+    AdminClient, Counter, CounterValues, GuardGauges, MissingPolicy, PolicySearch, StatsError,
+    StatsPage, node_region, stats_path,
 };
 use turnout_core::{Revision, Time};
 
@@ -55,6 +56,8 @@ pub(crate) struct ProxyStatus {
     pub(crate) since: CounterValues,
     /// The values since it started.
     pub(crate) totals: CounterValues,
+    /// The gauges of the guards, by rollout.
+    pub(crate) guards: BTreeMap<String, GuardGauges>,
     /// The status of each rollout of the active policy; empty if the policy is unknown.
     pub(crate) statuses: Arc<[(String, RolloutStatus)]>,
     /// What is unusual about its policy.
@@ -191,6 +194,7 @@ impl ProxyWatcher {
         self.seen.rejected = rejected;
         self.seen.uptime = page.uptime;
         self.seen.totals = page.counters.clone();
+        self.seen.guards = page.guards.clone();
         self.seen.number = page.revision_number();
         self.before = Some((page, at));
     }

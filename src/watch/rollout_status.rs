@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use turnout_core::guard::GuardAction;
 use turnout_core::{Account, Fraction, Mode, Plan, Rollout, Time, Unsegmented};
 
 /// The largest number of accounts to bucket one by one, over all rollouts. Beyond that, the counts of segments
@@ -15,6 +16,8 @@ pub struct RolloutStatus {
     pub mode: Mode,
     /// Whether the policy or the rollout is halted: everyone takes v1.
     pub is_halted: bool,
+    /// What its guard does when v2 is worse; `None` if it has no guard.
+    pub guard: Option<GuardAction>,
     /// The outcome for accounts in no segment. In the modes `dark` and `shadow` it is only recorded.
     pub unsegmented: Unsegmented,
     /// The segments, in the order of the policy.
@@ -117,6 +120,7 @@ impl CountedPolicy {
         RolloutStatus {
             mode: rollout.mode,
             is_halted: rollout.is_halted(),
+            guard: rollout.guard.as_ref().map(|guard| guard.settings.action),
             unsegmented: self.plan.unsegmented(rollout, at),
             segments: segments
                 .map(|((name, accounts), on_v2)| SegmentStatus {

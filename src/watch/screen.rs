@@ -324,7 +324,10 @@ mod tests {
     /// At any size, text from proxies is escaped, and nothing panics.
     #[test]
     fn any_size() {
-        let view = sample_views::troubled();
+        let mut view = sample_views::troubled();
+        let mut guard = sample_views::guard(&sample_views::EVERY_REPORT);
+        guard.proxies[0].admin.push_str("\u{1b}]0;title\u{7}");
+        view.rollouts[0].guard = Some(guard);
         // A terminal without columns shows nothing, but the view still has lines.
         assert!(!lines(&view, 0).is_empty());
         for columns in [1, 2, 7, 12, 13, 20, 39, 80, 300] {

@@ -3,8 +3,10 @@
 use std::collections::BTreeMap;
 
 use turnout_admin::{ClusterStat, Counter, CounterValues, stat_name};
+use turnout_core::guard::GuardCounts;
 use turnout_core::{Reason, Time, Treatment};
 
+use crate::guard_view::{GuardView, ProxyRollouts, guard};
 use crate::proxy_watcher::{ProxyState, ProxyStatus};
 use crate::rollout_status::RolloutStatus;
 
@@ -72,6 +74,8 @@ pub struct RolloutView {
     pub clusters: Vec<ClusterView>,
     /// Shadow requests by outcome, since the proxies started.
     pub shadow: Vec<(String, u64)>,
+    /// The guard, if the policy of any proxy has one in this rollout.
+    pub guard: Option<GuardView>,
 }
 
 /// Requests by decision. In the modes `dark` and `shadow`, v1 serves them all.
@@ -188,8 +192,17 @@ pub(crate) fn view(at: Time, since: Time, proxies: &[(String, ProxyStatus)]) -> 
             });
         }
     }
+    let of_proxies = proxies.iter();
+    let of_proxies: Vec<_> = of_proxies
+        .map(|(name, seen)| ProxyRollouts::new(name, seen))
+        .collect();
+    let mut guards = sums.guards();
     for rollout in &mut rollouts {
         rollout.clusters = sums.clusters(&rollout.statuses);
+        rollout.guard = guard(&rollout.name, &of_proxies).map(|guard| GuardView {
+            proxies: guard.proxies,
+            ..guards.remove(rollout.name.as_str()).unwrap_or_default()
+        });
     }
     let no_rollout = Counter::Decision(NO_ROLLOUT.into(), Treatment::V1, Reason::NoRollout);
     View {
@@ -250,6 +263,24 @@ fn spread(
 }
 
 impl Sums {
+    /// The counts of the guards, by rollout.
+    fn guards(&self) -> BTreeMap<&str, GuardView> {
+        let mut guards: BTreeMap<&str, GuardView> = BTreeMap::new();
+        type Part = fn(&mut GuardView) -> &mut GuardCounts;
+        let parts: [(&CounterValues, Part); 4] = [
+            (&self.recent, |guard| &mut guard.recent),
+            (&self.rates, |guard| &mut guard.rates),
+            (&self.since, |guard| &mut guard.since),
+            (&self.totals, |guard| &mut guard.total),
+        ];
+        for (values, of) in parts {
+            for (rollout, counts) in values.guard_counts() {
+                *of(guards.entry(rollout).or_default()) = counts;
+            }
+        }
+        guards
+    }
+
     fn clusters(&self, statuses: &[(u64, RolloutStatus)]) -> Vec<ClusterView> {
         let mut clusters: Vec<ClusterView> = Vec::new();
         let named = statuses.iter().flat_map(|(_, status)| {
@@ -324,7 +355,12 @@ fn proxy(name: &str, seen: &ProxyStatus) -> ProxyView {
 mod tests {
     use std::sync::Arc;
 
+    use turnout_admin::{GuardCounter, GuardEvent, GuardGauges};
+    use turnout_core::Fraction;
+    use turnout_core::guard::{GuardAction, GuardState};
+
     use super::*;
+    use crate::guard_view::GuardReport;
     use crate::tests::sample_views;
 
     fn seen(v1: u64, v2: u64, status: RolloutStatus) -> (String, ProxyStatus) {
@@ -381,6 +417,96 @@ mod tests {
         assert_eq!(rollout.statuses, [(1, sample_views::half()), (1, other)]);
         // The clusters are the same.
         assert_eq!(rollout.clusters.len(), 2);
+    }
+
+    fn guards_of(proxies: &[(String, ProxyStatus)]) -> Option<Vec<GuardReport>> {
+        let zero = Time::from_seconds(0);
+        let view = view(zero, zero, proxies);
+        let guard = view.rollouts[0].guard.as_ref()?;
+        Some(guard.proxies.iter().map(|proxy| proxy.report).collect())
+    }
+
+    #[test]
+    fn no_proxy_is_armed_that_does_not_report_it() {
+        let gauges = |state| GuardGauges {
+            state,
+            ..GuardGauges::default()
+        };
+        let proxy = |has_guard: bool, reported: Option<GuardGauges>| {
+            let status = RolloutStatus {
+                guard: has_guard.then_some(GuardAction::Halt),
+                ..sample_views::half()
+            };
+            let (name, mut seen) = seen(10, 5, status);
+            seen.guards = reported
+                .map(|gauges| ("r".to_owned(), gauges))
+                .into_iter()
+                .collect();
+            (name, seen)
+        };
+        let armed = gauges(Some(GuardState::Armed));
+        let unknown_policy = |reported| {
+            let (name, mut seen) = proxy(true, reported);
+            seen.statuses = Arc::default();
+            (name, seen)
+        };
+        let unreachable = |state| {
+            let (name, mut seen) = proxy(true, Some(armed));
+            seen.state = state;
+            (name, seen)
+        };
+        let proxies = [
+            (
+                proxy(true, Some(armed)),
+                GuardReport::State(GuardState::Armed),
+            ),
+            (proxy(true, None), GuardReport::NotReported),
+            (proxy(true, Some(gauges(None))), GuardReport::NotReported),
+            (proxy(false, None), GuardReport::NoGuard),
+            // The gauge of an earlier policy.
+            (proxy(false, Some(armed)), GuardReport::NoGuard),
+            (
+                unknown_policy(Some(gauges(Some(GuardState::Tripped)))),
+                GuardReport::State(GuardState::Tripped),
+            ),
+            (unknown_policy(None), GuardReport::NotReported),
+            (unreachable(ProxyState::NotAsked), GuardReport::NoResponse),
+            (
+                unreachable(ProxyState::Unreachable("refused".into())),
+                GuardReport::NoResponse,
+            ),
+        ];
+        let (proxies, expected): (Vec<_>, Vec<_>) = proxies.into_iter().unzip();
+        assert_eq!(guards_of(&proxies), Some(expected));
+        // Without a guard in any policy, a gauge of an earlier one makes none.
+        let without = [proxy(false, Some(armed)), unknown_policy(None)];
+        assert_eq!(guards_of(&without), None);
+    }
+
+    #[test]
+    fn compared_requests_are_summed_over_proxies() {
+        let proxy = |errors| {
+            let status = RolloutStatus {
+                guard: Some(GuardAction::Halt),
+                ..sample_views::half()
+            };
+            let (name, mut seen) = seen(10, 5, status);
+            let counter = Counter::Guard(GuardCounter {
+                rollout: "r".to_owned(),
+                requests: Fraction::from_percentage("0.5").unwrap(),
+                arm: Treatment::V2,
+                event: GuardEvent::Errors,
+            });
+            seen.totals.insert(counter.clone(), errors * 10);
+            seen.recent.insert(counter, errors);
+            (name, seen)
+        };
+        let zero = Time::from_seconds(0);
+        let mut view = view(zero, zero, &[proxy(3), proxy(4)]);
+        let guard = view.rollouts.remove(0).guard.unwrap();
+        assert_eq!(guard.recent, sample_views::counts("0.5", [0; 3], [0, 7, 0]));
+        assert_eq!(guard.total, sample_views::counts("0.5", [0; 3], [0, 70, 0]));
+        assert_eq!(guard.since, GuardCounts::default());
     }
 
     #[test]

@@ -28,6 +28,10 @@ const TWO_LOOKS: Duration = Duration::from_secs(30);
 /// and the percentage of 5xx responses of the v1 and v2 clusters, for all traffic to them. In the modes dark
 /// and shadow v1 serves everyone, and the bars show what v2 would get.
 ///
+/// For a rollout with a guard it shows the state of the guard, a bar that is full at the evidence at which the
+/// guard trips, and instead of the clusters' errors those of the requests that the guard compares: in the last
+/// interval, and in brackets since the proxies started. They appear `settle_seconds` after the decision.
+///
 /// On a terminal, the view refreshes until q, Esc or Ctrl-C; the arrow keys scroll. Otherwise, prints one line
 /// per rollout and interval.
 #[derive(Args)]

@@ -84,6 +84,98 @@ cluster.b.upstream_rq_timeout: 0
     }
 }
 
+/// A proxy with a guard, whose policy and gauges are these.
+fn guarded(
+    guard: &'static str,
+    gauges: &'static str,
+) -> impl Fn(&str) -> Option<Vec<u8>> + Send + Sync + 'static {
+    let policy = POLICY.replace(
+        r#""accounts": 12.5 } ]"#,
+        &format!(r#""requests": 10 }} ]{guard}"#),
+    );
+    move |page| {
+        if page.starts_with("/config_dump") {
+            let configuration = format!(r#"{{"inbound":"strip","policy":{policy}}}"#);
+            let dump = json!({ "configs": [ { "configuration": { "value": configuration } } ] });
+            return Some(dump.to_string().into_bytes());
+        }
+        let number = turnout_core::Revision::from_name("r7")
+            .expect("a revision")
+            .number();
+        let page = format!(
+            "server.uptime: 7
+wasmcustom.turnout.revision.turnout: {number}
+wasmcustom.turnout.decisions.chat.v1.guard: 40
+wasmcustom.turnout.guard.chat.10.v1.all: 900
+wasmcustom.turnout.guard.chat.10.v1.errors: 0
+wasmcustom.turnout.guard.chat.10.v2.all: 100
+wasmcustom.turnout.guard.chat.10.v2.errors: 5
+{gauges}"
+        );
+        Some(page.into_bytes())
+    }
+}
+
+const GUARD: &str = r#", "guard": {}"#;
+const TRIPPED: &str = "wasmcustom.turnout.guard_state.chat: 2
+wasmcustom.turnout.guard_evidence_milli.chat: 2301
+wasmcustom.turnout.guard_threshold_milli.chat: 2000
+";
+
+#[test]
+fn a_guard_that_has_tripped_is_shown_with_what_to_do() {
+    let tripped = admin(guarded(GUARD, TRIPPED)).to_string();
+    let report = unwrapped(&watch(&["--admin", &tripped, "--once"]).stdout);
+    for part in [
+        "TRIPPED evidence 10^2.3 of 10^2",
+        "v2 is worse, so everyone takes v1. When v2 is fixed: turnout rearm --rollout chat",
+        "v1 none now (0 % of 900) v2 none now (5.0 % of 100) compared at 10 %",
+    ] {
+        assert!(report.contains(part), "no {part:?} in\n{report}");
+    }
+}
+
+/// One proxy has tripped, one has an old build, and one has no guard in its policy, but the gauge of an earlier one.
+#[test]
+fn a_proxy_that_reports_no_state_is_not_armed() {
+    let addresses = [
+        admin(guarded(GUARD, TRIPPED)),
+        admin(guarded(GUARD, "")),
+        admin(guarded("", "wasmcustom.turnout.guard_state.chat: 0\n")),
+    ];
+    let addresses = addresses.map(|address| address.to_string());
+    let proxies = addresses.iter().flat_map(|address| ["--admin", address]);
+    let proxies: Vec<&str> = proxies.collect();
+    let report = unwrapped(&watch(&[&proxies[..], &["--once"]].concat()).stdout);
+    for part in [
+        "TRIPPED on 1 of 3 proxies STATE UNKNOWN on 1 NO GUARD on 1",
+        "guard TRIPPED on 1 of 3 proxies (http",
+    ] {
+        assert!(report.contains(part), "no {part:?} in\n{report}");
+    }
+    assert!(!report.contains("armed"), "{report}");
+
+    let json = watch(&[&proxies[..], &["--once", "--json"]].concat()).stdout;
+    let view: Value = serde_json::from_slice(&json).expect("JSON");
+    let of = |pointer: &str| view.pointer(&format!("/rollouts/0/guard{pointer}"));
+    for (pointer, expected) in [
+        ("/proxies/0/state", json!("tripped")),
+        ("/proxies/0/evidence_milli", json!(2301)),
+        ("/proxies/0/action", json!("halt")),
+        ("/proxies/1/state", json!("not_reported")),
+        ("/proxies/1/evidence_milli", json!(null)),
+        ("/proxies/2/state", json!("no_guard")),
+        ("/proxies/2/action", json!(null)),
+        ("/strata/0/requests_millionths", json!(10_000_000)),
+        (
+            "/strata/0/total/v2",
+            json!({ "all": 300, "errors": 15, "slow": 0 }),
+        ),
+    ] {
+        assert_eq!(of(pointer), Some(&expected), "{pointer} of {view}");
+    }
+}
+
 fn watch(arguments: &[&str]) -> Output {
     let folder = tempfile::tempdir().expect("a folder");
     let all = [&["watch", "--interval", "100ms"], arguments].concat();
@@ -92,6 +184,13 @@ fn watch(arguments: &[&str]) -> Output {
 
 fn text(bytes: &[u8]) -> String {
     String::from_utf8(bytes.to_vec()).expect("UTF-8")
+}
+
+/// The words of a report, without the places where its lines end.
+fn unwrapped(bytes: &[u8]) -> String {
+    let text = text(bytes);
+    let words: Vec<_> = text.split_whitespace().collect();
+    words.join(" ")
 }
 
 #[test]

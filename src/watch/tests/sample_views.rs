@@ -1,8 +1,10 @@
 //! Sample views.
 #![expect(clippy::arithmetic_side_effects, reason = "small numbers")]
 
-use turnout_core::{Configuration, Reason, Time, Treatment};
+use turnout_core::guard::{ArmCounts, Arms, GuardAction, GuardCounts, GuardState};
+use turnout_core::{Configuration, Fraction, Reason, Time, Treatment};
 
+use crate::guard_view::{GuardOfProxy, GuardReport, GuardView};
 use crate::rollout_status::{CountedPolicy, RolloutStatus};
 use crate::view::{ClusterView, ProxyView, RolloutView, Traffic, View};
 
@@ -60,6 +62,7 @@ pub(crate) fn rollout(name: &str) -> RolloutView {
             cluster("v2", "chat-v2", 15, 3),
         ],
         shadow: Vec::new(),
+        guard: None,
     }
 }
 
@@ -84,6 +87,72 @@ pub(crate) fn view() -> View {
         rollouts: vec![rollout("chat-users-dynamodb")],
         ..View::default()
     }
+}
+
+/// Every report that a proxy can give.
+pub(crate) const EVERY_REPORT: [GuardReport; 7] = [
+    GuardReport::State(GuardState::Armed),
+    GuardReport::State(GuardState::Holding),
+    GuardReport::State(GuardState::Tripped),
+    GuardReport::State(GuardState::Invalid),
+    GuardReport::NotReported,
+    GuardReport::NoGuard,
+    GuardReport::NoResponse,
+];
+
+/// The guard of a rollout in proxies with these reports.
+pub(crate) fn guard(reports: &[GuardReport]) -> GuardView {
+    let proxies = (9901..).zip(reports).map(|(port, report)| {
+        let (action, milli) = match report {
+            GuardReport::State(GuardState::Armed) => (Some(GuardAction::Halt), Some(1_349)),
+            GuardReport::State(GuardState::Tripped) => (Some(GuardAction::Halt), Some(2_301)),
+            GuardReport::State(_) => (Some(GuardAction::Halt), Some(1_999)),
+            GuardReport::NotReported => (Some(GuardAction::Halt), None),
+            GuardReport::NoGuard | GuardReport::NoResponse => (None, None),
+        };
+        GuardOfProxy {
+            admin: format!("http://10.0.0.7:{port}"),
+            report: *report,
+            action,
+            evidence_milli: milli,
+            threshold_milli: milli.map(|_| 2_000),
+        }
+    });
+    GuardView {
+        proxies: proxies.collect(),
+        recent: counts("10", [270, 0, 3], [30, 3, 9]),
+        rates: counts("10", [270_000, 0, 3_000], [30_000, 3_000, 9_000]),
+        since: counts("10", [2_700, 1, 30], [300, 30, 90]),
+        total: counts("10", [27_000, 4, 300], [3_000, 120, 400]),
+    }
+}
+
+/// Counts of one stratum: all, errors, slow of each arm.
+pub(crate) fn counts(requests: &str, v1: [u64; 3], v2: [u64; 3]) -> GuardCounts {
+    let arm = |[all, errors, slow]: [u64; 3]| ArmCounts { all, errors, slow };
+    let arms = Arms {
+        v1: arm(v1),
+        v2: arm(v2),
+    };
+    let mut counts = GuardCounts::default();
+    counts.add(Fraction::from_percentage(requests).unwrap(), arms);
+    counts
+}
+
+/// A typical view, with this guard.
+pub(crate) fn guarded(guard: GuardView) -> View {
+    let mut view = view();
+    view.proxies = guard
+        .proxies
+        .iter()
+        .map(|of| ProxyView {
+            admin: of.admin.clone(),
+            responds: Some(of.report != GuardReport::NoResponse),
+            ..proxy(0)
+        })
+        .collect();
+    view.rollouts[0].guard = Some(guard);
+    view
 }
 
 /// A view with every problem at once, and with terminal control characters in texts.

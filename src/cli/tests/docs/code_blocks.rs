@@ -4,12 +4,14 @@
 //! - `sh`: run there too, unless the comment `<!-- not run here: REASON -->` is above it. Then each line is
 //!   checked: `turnout` accepts its options and values, the Makefile has its target.
 //! - `json`: a valid policy, or fields of one that complete a policy to a valid one.
-//! - without a language: pictures, the README's sample of a log, and the samples of `reference.md`.
+//! - without a language: pictures, the README's sample of a log, the samples of `reference.md`, and what `turnout watch`
+//!   shows of a guard.
 
 use std::process::{Command, Output};
 
 use turnout_core::{AccessLogEntry, Configuration, Plan};
 
+use crate::guard_page::watched;
 use crate::pages::{Block, documentation, read};
 
 /// Programs besides `turnout` and `make` that a block which is not run may call.
@@ -47,6 +49,7 @@ fn a_block_that_no_check_knows_is_a_failure() {
         ("sh", "turnout explain policy.json --at noon\n"),
         ("sh", "turnout lint policy.json | sh\n"),
         ("", "rollout=chat\n"),
+        ("", "  guard     armed\n"),
         (
             "",
             "account position = xxh3_64(account, seed = xxh3_64(salt + \"/others\"))\n",
@@ -75,6 +78,7 @@ fn check(block: &Block) -> Result<(), String> {
         // Compared with what a real Envoy writes, in `tests/envoy/readme.rs`.
         ("", None) if block.place.starts_with("README.md:") && first.starts_with("{…") => Ok(()),
         ("", None) if first.starts_with("rollout=") => entry(first),
+        ("", None) if first.starts_with("  guard  ") => watched(text),
         ("", None) if text.contains("xxh3_64(") => buckets(text),
         (other, None) => Err(format!(
             "no test checks a block of `{other}`; add one to code_blocks.rs"

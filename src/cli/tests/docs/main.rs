@@ -5,6 +5,7 @@
 mod code_blocks;
 mod console_blocks;
 mod examples;
+mod guard_page;
 mod links;
 mod pages;
 mod readme;

@@ -12,6 +12,7 @@ mod envoy_files;
 mod fallback;
 mod forgery;
 mod guard;
+mod guard_metrics;
 mod halt_rollout;
 mod hostile;
 mod http2;

@@ -14,13 +14,13 @@ use crate::testbed::{Testbed, policy, request_of, strip};
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A running `turnout watch --json`.
-struct Watching {
+pub(crate) struct Watching {
     child: Child,
     lines: BufReader<ChildStdout>,
 }
 
 impl Watching {
-    fn start(testbed: &Testbed) -> Self {
+    pub(crate) fn start(testbed: &Testbed) -> Self {
         let mut command = cli::turnout();
         let admin = testbed.envoy.admin().address().to_string();
         command.args(["watch", "--json", "--interval", "100ms", "--admin", &admin]);
@@ -30,7 +30,7 @@ impl Watching {
     }
 
     /// The next view that satisfies a condition.
-    async fn until(&mut self, what: &str, is_so: impl Fn(&Value) -> bool) -> Value {
+    pub(crate) async fn until(&mut self, what: &str, is_so: impl Fn(&Value) -> bool) -> Value {
         let deadline = Instant::now() + PATIENCE;
         loop {
             let mut line = String::new();

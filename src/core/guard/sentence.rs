@@ -22,8 +22,8 @@ impl WorkerGuard {
                 false => String::from("v2 was not found to be worse"),
             },
             GuardState::Holding if acts => format!(
-                "v2 looks worse, so every request takes v1 for up to {settle} s, until it is known how the open \
-                 requests end"
+                "v2 looks worse, so every request takes v1 for {settle} s or a little longer, until it is known how the \
+                 open requests end"
             ),
             GuardState::Holding => String::from("v2 looks worse"),
             GuardState::Tripped if acts => format!(

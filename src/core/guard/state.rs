@@ -8,8 +8,8 @@ pub enum GuardState {
     /// It compares, and v2 is not worse as far as is known.
     #[default]
     Armed,
-    /// V2 looks worse, and the outcomes of some of the requests are still open. Lasts for `settle_seconds` at
-    /// most.
+    /// V2 looks worse, and the outcomes of some of the requests are still open. Lasts for `settle_seconds`, and up to
+    /// two seconds longer if requests of other workers are open.
     Holding,
     /// V2 is worse. Lasts until the guard is re-armed.
     Tripped,

@@ -32,7 +32,7 @@ pub struct WorkerGuard {
     epoch: u64,
     second: u32,
     state: GuardState,
-    /// The second at which holding ends.
+    /// The second until which it holds at least.
     held_until: u32,
     evidence: Evidence,
     /// The counts of all workers at the last tick, also those that had not settled.
@@ -250,12 +250,10 @@ impl WorkerGuard {
         if self.test.is_enough(&self.evidence) {
             return GuardState::Tripped;
         }
-        if self.state == GuardState::Holding {
-            return match self.second < self.held_until {
-                true => GuardState::Holding,
-                false => GuardState::Armed,
-            };
+        if self.state == GuardState::Holding && self.second < self.held_until {
+            return GuardState::Holding;
         }
+        // The requests of other workers settle up to two seconds later.
         match self.test.is_enough(&self.least_evidence(all, others)) {
             true => GuardState::Holding,
             false => GuardState::Armed,

@@ -50,6 +50,29 @@ fn a_guard_holds_until_the_errors_have_settled_and_then_trips() {
     assert!(guard.evidence().total >= guard.test().ln_threshold());
 }
 
+/// Another worker ticks later, and its errors also settle later.
+#[test]
+fn a_guard_holds_until_the_errors_of_other_workers_have_settled() {
+    let (mut one, stratum) = guard(settling(1), "50");
+    let (mut other, _) = guard(settling(1), "50");
+    fail(&mut one, stratum, 7, 0);
+    fail(&mut other, stratum, 7, 100);
+    let tick_one = |one: &mut WorkerGuard, other: &WorkerGuard| {
+        let mut bytes = Vec::new();
+        other.write_snapshot(&mut bytes);
+        let mut others = OtherWorkers::new(EPOCH);
+        others.add(&bytes);
+        one.tick(&others);
+        one.state()
+    };
+    tick(&mut other);
+    assert_eq!(tick_one(&mut one, &other), GuardState::Holding);
+    assert_eq!(tick_one(&mut one, &other), GuardState::Holding);
+    assert!(one.is_acting());
+    tick(&mut other);
+    assert_eq!(tick_one(&mut one, &other), GuardState::Tripped);
+}
+
 /// Both treatments fail, and v2 fails sooner.
 #[test]
 fn a_guard_that_held_without_a_reason_is_armed_again() {

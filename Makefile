@@ -37,13 +37,14 @@ $(CARGO) build $(WORKSPACE) --bin turnout-trim
 $(call TRIM,lean,wasm-lean)
 endef
 
-.PHONY: help demo demo-live demo-shadow test examples setup wasm image cli envoy locust published lint unit \
+.PHONY: help demo demo-live demo-shadow demo-guard test examples setup wasm image cli envoy locust published lint unit \
   vectors soak fuzz bench bench-core bench-shadow bench-live bench-simulate clean
 
 help:
 	@echo "make demo           run a rollout in Envoy (one minute)"
 	@echo "make demo-live      change, halt and roll back the policy of a running Envoy, and watch it"
 	@echo "make demo-shadow    compare v2 with v1 in Envoy while users get v1's responses"
+	@echo "make demo-guard     v2 gets worse in Envoy, and the guard sends its users back to v1"
 	@echo "make test           check formatting, run lints and all tests (ENVOY_VERSION=1.36.2)"
 	@echo "make examples       lint the policies in examples/"
 	@echo "make wasm           build the filter in $(TARGET)/filter/full, and in $(TARGET)/filter/lean"
@@ -78,6 +79,12 @@ demo-shadow: setup
 	@$(BUILD_FULL)
 	@$(CARGO) build $(WORKSPACE) --bin demo-shadow
 	@$(TARGET)/debug/demo-shadow
+
+demo-guard: setup
+	@echo "demo-guard: building the filter, the command and the demo"
+	@$(BUILD_FULL)
+	@$(CARGO) build $(WORKSPACE) --bin turnout --bin demo-guard
+	@$(TARGET)/debug/demo-guard
 
 test: setup locust published lint unit
 	@echo "test: all passed, with $(or $(ENVOY),Envoy $(ENVOY_VERSION))"

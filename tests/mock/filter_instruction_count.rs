@@ -5,7 +5,7 @@
 //! `UPDATE_EXPECT=1 cargo test -p turnout-tests --test mock instruction_count` rewrites the file.
 
 use serde_json::{Value, json};
-use support::bench::policy::Policy;
+use support::bench::policy::{Policy, Selection};
 use support::bench::request;
 use support::mock::{HeaderMap, HttpResponse, Vm};
 use support::wasm::Build;
@@ -50,12 +50,22 @@ fn counts(build: Build) -> Vec<(&'static str, u64)> {
         }
         headers
     };
+    let by_request = &configuration(Policy::split(Selection::ByRequest));
+    let guarded = &configuration(Policy::split(Selection::ByRequestGuarded));
+    let mut guarded = Counter::start(build, guarded);
     let mut numbers = vec![
         (
             "off",
             Counter::start(build, &policy("off")).requests(request_of),
         ),
         ("split", split.requests(request_of)),
+        (
+            "split, by request alone",
+            Counter::start(build, by_request).requests(request_of),
+        ),
+        // The same policy, with a guard that compares each request.
+        ("split, guarded", guarded.requests(request_of)),
+        ("tick, guarded", guarded.ticks_after_requests()),
         ("split, malformed account", split.requests(malformed)),
         ("split, no rollout matches", split.requests(elsewhere)),
         ("split, inbound headers are removed", split.requests(forged)),
@@ -168,9 +178,11 @@ fn shadowed_exchanges(build: Build) -> u64 {
 }
 
 fn policy(mode: &'static str) -> String {
-    Policy::of(mode)
-        .configuration("r1")
-        .expect("a valid policy")
+    configuration(Policy::of(mode))
+}
+
+fn configuration(policy: Policy) -> String {
+    policy.configuration("r1").expect("a valid policy")
 }
 
 /// The headers of a request of the bench, and those that Envoy adds before its filters. Half of the requests are for

@@ -23,8 +23,8 @@ bench [--scale | --cold] [--rounds N] [--seconds S] [--rate N] [--connections N]
   --rate         evenly spaced requests per second for the latency (default 1009; 0 skips it)
   --connections  number of client connections, which stay open (default 16)
   --only         variants to measure; default: single weighted sticky lua nothing sdk-nothing off dark
-                 shadow-0 split split-lean off-least split-least; others: off-lean weighted-again
-                 weighted-bare weighted-log split-log no-callback
+                 shadow-0 split split-requests split-guarded split-lean off-least split-least; others:
+                 off-lean weighted-again weighted-bare weighted-log split-log no-callback
   --wasm         another build of the filter to measure in modes split and off; also prints the ratios of the
                  current build to it
   --json         write all numbers to this file

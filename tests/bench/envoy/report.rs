@@ -7,7 +7,7 @@ use support::bench::statistics::Spread;
 
 use crate::arguments::Settings;
 use crate::series::{Round, Series, find};
-use crate::variants::{BASE, LEAST, OF_FILE, Variant};
+use crate::variants::{BASE, GUARDED, LEAST, OF_FILE, UNGUARDED, Variant};
 
 type Figure = fn(&Round) -> f64;
 
@@ -86,29 +86,28 @@ pub(crate) fn table(series: &[Series]) -> String {
             ratio(p99),
         );
     }
-    text + &to_file(series) + &trust(series)
+    text + &to_others(series) + &trust(series)
 }
 
-/// The ratios to the build of `--wasm`.
-fn to_file(series: &[Series]) -> String {
+/// The ratio of the guarded variant to the same without a guard, and the ratios to the build of `--wasm`.
+fn to_others(series: &[Series]) -> String {
+    let of_file = OF_FILE.into_iter();
+    let of_file = of_file.flat_map(|(of_file, names)| names.map(|name| (name, of_file)));
+    let pairs = [(GUARDED, UNGUARDED)].into_iter().chain(of_file);
     let mut text = String::new();
-    for (of_file, names) in OF_FILE {
-        let Some(of_file) = find(series, of_file) else {
+    for (name, to) in pairs {
+        let Some((one, to)) = find(series, name).zip(find(series, to)) else {
             continue;
         };
-        for one in names.into_iter().filter_map(|name| find(series, name)) {
-            // Latency is not measured with `--rate 0`.
-            let figures = FIGURES.into_iter();
-            let measured = figures.filter(|(_, of)| !one.spread(*of).median.is_nan());
-            let ratios: Vec<String> = measured
-                .map(|(figure, of)| format!("{figure} {}", shown(one.ratio(of_file, of))))
-                .collect();
-            let ratios = ratios.join(", ");
-            let names = [one, of_file]
-                .map(|series| series.variant.name)
-                .join(" to ");
-            text += &format!("\n{names}: {ratios}");
-        }
+        // Latency is not measured with `--rate 0`.
+        let figures = FIGURES.into_iter();
+        let measured = figures.filter(|(_, of)| !one.spread(*of).median.is_nan());
+        let ratios: Vec<String> = measured
+            .map(|(figure, of)| format!("{figure} {}", shown(one.ratio(to, of))))
+            .collect();
+        let ratios = ratios.join(", ");
+        let names = [one, to].map(|series| series.variant.name).join(" to ");
+        text += &format!("\n{names}: {ratios}");
     }
     match text.is_empty() {
         true => text,
@@ -116,11 +115,23 @@ fn to_file(series: &[Series]) -> String {
     }
 }
 
-/// The ratios of all variants to weighted clusters, for JSON.
+/// The ratios of all variants to weighted clusters, and of the guarded variant to the same without a guard, for JSON.
+/// Null if neither was measured.
 pub(crate) fn ratios(series: &[Series]) -> Value {
-    let Some(base) = find(series, BASE) else {
-        return Value::Null;
-    };
+    let guarded: Vec<&Series> = find(series, GUARDED).into_iter().collect();
+    let mut all = Map::new();
+    for (base, variants) in [(BASE, series.iter().collect()), (UNGUARDED, guarded)] {
+        if let Some(base_series) = find(series, base) {
+            all.insert(base.to_owned(), ratios_to(base_series, &variants));
+        }
+    }
+    match all.is_empty() {
+        true => Value::Null,
+        false => all.into(),
+    }
+}
+
+fn ratios_to(base: &Series, variants: &[&Series]) -> Value {
     let of = |one: &Series| {
         let ratios = FIGURES.map(|(name, figure)| (name, one.ratio(base, figure).to_json()));
         json!(
@@ -129,10 +140,9 @@ pub(crate) fn ratios(series: &[Series]) -> Value {
                 .collect::<std::collections::BTreeMap<_, _>>()
         )
     };
-    let all = series
-        .iter()
-        .map(|one| (one.variant.name.to_owned(), of(one)));
-    json!({ BASE: all.collect::<Map<_, _>>() })
+    let all = variants.iter();
+    let all = all.map(|one| (one.variant.name.to_owned(), of(one)));
+    all.collect::<Map<_, _>>().into()
 }
 
 /// A ratio with its quartiles.

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use support::bench::policy::{ACCOUNTS, Policy};
+use support::bench::policy::{ACCOUNTS, Policy, Selection};
 use support::envoy::file;
 use support::wasm::{Build, sdk_nothing_wasm};
 use turnout_core::EmittedHeaders;
@@ -137,6 +137,10 @@ pub(crate) const BASE: &str = "weighted";
 /// The base of the memory.
 pub(crate) const LEAST: &str = "single";
 
+/// A rollout whose requests are all compared by the guard of the second, which is its only difference.
+pub(crate) const UNGUARDED: &str = "split-requests";
+pub(crate) const GUARDED: &str = "split-guarded";
+
 /// The headers of the least build: only the route is needed.
 const CLUSTER: EmittedHeaders = EmittedHeaders {
     cluster: true,
@@ -144,7 +148,7 @@ const CLUSTER: EmittedHeaders = EmittedHeaders {
     decision: false,
 };
 
-const ALL: [Variant; 19] = [
+const ALL: [Variant; 21] = [
     native(LEAST, "one cluster", SINGLE, Share::V1),
     native(BASE, "weighted clusters", WEIGHTED, Share::ByRequest),
     native(
@@ -170,6 +174,22 @@ const ALL: [Variant; 19] = [
     turnout("dark", Policy::of("dark"), Share::V1),
     turnout("shadow-0", Policy::of("shadow"), Share::V1),
     turnout("split", Policy::of("split"), Share::ByRequest),
+    Variant {
+        what: "selected by request",
+        ..turnout(
+            UNGUARDED,
+            Policy::split(Selection::ByRequest),
+            Share::ByRequest,
+        )
+    },
+    Variant {
+        what: "the same, guarded",
+        ..turnout(
+            GUARDED,
+            Policy::split(Selection::ByRequestGuarded),
+            Share::ByRequest,
+        )
+    },
     lean("split-lean", Policy::of("split"), Share::ByRequest),
     least("off-least", "off", Share::V1),
     least("split-least", "split", Share::ByRequest),

@@ -5,6 +5,7 @@ mod delay;
 mod healthy;
 mod latching;
 mod one_account;
+mod sums;
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};

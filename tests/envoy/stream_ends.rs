@@ -1,5 +1,6 @@
 //! How a request ended, as a filter sees it when the stream is deleted, for every end that a real Envoy can be brought to.
-//! `stream_ends/ends.txt` has what Envoy reports and what core makes of it. `tests/core/guard/stream_end.rs` reads it too.
+//! `stream_ends/ends.txt` has what Envoy reports and what core makes of it. `stream_ends/counts.rs` and
+//! `tests/core/guard/stream_end.rs` read it too.
 //!
 //! Clients speak HTTP/1.1 and HTTP/2. HTTP/3 was tried by hand, with an Envoy as the client: the ends are the same, except
 //! for a client that resets the stream before the response (no code, no flags and no details), or within it (200 and
@@ -8,8 +9,10 @@
 //! `UPDATE_EXPECT=1 cargo test -p turnout-tests --test envoy stream_ends` rewrites the file. Then read the difference.
 
 mod client;
+mod counts;
 mod ends;
 mod testbed;
+pub(crate) mod upstreams;
 
 use std::fmt::Write;
 

@@ -50,12 +50,13 @@ pub(super) enum Client {
 #[derive(Clone, Debug)]
 pub(super) struct Asked {
     pub(super) path: &'static str,
-    pub(super) headers: Vec<(&'static str, &'static str)>,
+    pub(super) headers: Vec<(&'static str, String)>,
 }
 
 impl Asked {
     pub(super) fn is_grpc(&self) -> bool {
-        self.headers.contains(&("content-type", "application/grpc"))
+        let mut headers = self.headers.iter();
+        headers.any(|(name, value)| *name == "content-type" && value == "application/grpc")
     }
 }
 
@@ -156,7 +157,7 @@ impl Client {
         };
         let mut request = Request::builder().method(method);
         for (name, value) in &asked.headers {
-            request = request.header(*name, *value);
+            request = request.header(*name, value);
         }
         let request = request.uri(format!("http://a{}", asked.path));
         let request = request.header("host", "a").body(body);
@@ -214,7 +215,7 @@ fn http1(client: Client, asked: &Asked) -> Vec<u8> {
         }
         _ => ("GET", "\r\n"),
     };
-    let line = |(name, value): &(&str, &str)| format!("{name}: {value}\r\n");
+    let line = |(name, value): &(&str, String)| format!("{name}: {value}\r\n");
     let headers: String = asked.headers.iter().map(line).collect();
     let request = format!(
         "{method} {} HTTP/1.1\r\nhost: a\r\n{headers}{rest}",
@@ -238,8 +239,10 @@ fn http2(client: Client, asked: &Asked) -> Vec<u8> {
         (":authority", "a"),
         (":path", asked.path),
     ];
-    let all = pseudo.iter().chain(special.as_ref()).chain(&asked.headers);
-    let block: Vec<u8> = all.flat_map(literal).collect();
+    let headers = asked.headers.iter();
+    let headers = headers.map(|(name, value)| (*name, value.as_str()));
+    let all = pseudo.into_iter().chain(special).chain(headers);
+    let block: Vec<u8> = all.flat_map(|header| literal(&header)).collect();
     let mut request = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".to_vec();
     request.extend(frame(SETTINGS, 0, 0, &[]));
     request.extend(frame(HEADERS, END_HEADERS | flags, 1, &block));

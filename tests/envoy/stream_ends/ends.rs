@@ -15,7 +15,7 @@ const DELAY: (&str, &str) = ("x-envoy-fault-delay-request", "50");
 
 /// An event, the route, what the upstream does, and what the client does.
 fn end(event: &'static str, path: &'static str, upstream: &'static str, client: Client) -> End {
-    let headers = [("x-upstream", upstream)]
+    let headers = [("x-upstream", upstream.to_owned())]
         .into_iter()
         .filter(|_| !upstream.is_empty())
         .collect();
@@ -28,8 +28,9 @@ fn end(event: &'static str, path: &'static str, upstream: &'static str, client: 
 }
 
 impl End {
-    fn with(mut self, header: (&'static str, &'static str)) -> Self {
-        self.asked.headers.push(header);
+    /// Adds a header to the request.
+    pub(super) fn with(mut self, (name, value): (&'static str, &str)) -> Self {
+        self.asked.headers.push((name, value.to_owned()));
         self
     }
 

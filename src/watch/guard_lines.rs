@@ -239,7 +239,7 @@ mod tests {
                 …
                   guard     ██████████████████████████████   TRIPPED   evidence 10^2.3 of 10^2
                   !         guard TRIPPED: v2 is worse, so everyone takes v1. When v2 is fixed:
-                            turnout rearm --rollout chat-users-dynamodb
+                            turnout rearm --dir FOLDER --rollout chat-users-dynamodb
                   errors    v1 0 % of 270/s (<0.1 % of 27,000)   v2 10.0 % of 30/s (4.0 % of 3,000)
                             compared at 10 % (since the proxies started)
                   slow      v1 1.1 % of 270/s (1.1 % of 27,000)   v2 30.0 % of 30/s (13.3 % of 3,000)
@@ -253,7 +253,7 @@ mod tests {
                   guard     ░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░   INVALID
                   !         guard INVALID: the arms are out of balance, so it cannot compare and never acts.
                             Envoy's log has the counts. When the cause is removed:
-                            turnout rearm --rollout chat-users-dynamodb
+                            turnout rearm --dir FOLDER --rollout chat-users-dynamodb
                   errors    v1 0 % of 270/s (<0.1 % of 27,000)   v2 10.0 % of 30/s (4.0 % of 3,000)
                             compared at 10 % (since the proxies started)
                   slow      v1 1.1 % of 270/s (1.1 % of 27,000)   v2 30.0 % of 30/s (13.3 % of 3,000)
@@ -283,7 +283,7 @@ mod tests {
                             evidence 10^2.3 of 10^2
                   !         guard TRIPPED on 2 of 3 proxies (http://10.0.0.7:9901 and http://10.0.0.7:9903): v2 is
                             worse, so everyone takes v1 there. When v2 is fixed:
-                            turnout rearm --rollout chat-users-dynamodb
+                            turnout rearm --dir FOLDER --rollout chat-users-dynamodb
                   errors    v1 0 % of 270/s (<0.1 % of 27,000)   v2 10.0 % of 30/s (4.0 % of 3,000)
                             compared at 10 % (since the proxies started)
                   slow      v1 1.1 % of 270/s (1.1 % of 27,000)   v2 30.0 % of 30/s (13.3 % of 3,000)
@@ -298,10 +298,10 @@ mod tests {
                             armed on 1   STATE UNKNOWN on 1   NO GUARD on 1   NO RESPONSE on 1
                             evidence 10^2.3 of 10^2
                   !         guard TRIPPED on 1 of 7 proxies (http://10.0.0.7:9903): v2 is worse, so everyone takes
-                            v1 there. When v2 is fixed:   turnout rearm --rollout chat-users-dynamodb
+                            v1 there. When v2 is fixed:   turnout rearm --dir FOLDER --rollout chat-users-dynamodb
                   !         guard INVALID on 1 of 7 proxies (http://10.0.0.7:9904): the arms are out of balance, so
                             it cannot compare and never acts. Envoy's log has the counts. When the cause is removed:
-                            turnout rearm --rollout chat-users-dynamodb
+                            turnout rearm --dir FOLDER --rollout chat-users-dynamodb
                   !         guard HOLDING on 1 of 7 proxies (http://10.0.0.7:9902): v2 looks worse, so everyone
                             takes v1 there until it is known how the open requests end
                   !         guard STATE UNKNOWN on 1 of 7 proxies (http://10.0.0.7:9905): the proxy does not report
@@ -329,7 +329,8 @@ mod tests {
                         (http://10.0.0.7:9901): v2
                         is worse, so everyone takes
                         v1 there. When v2 is fixed:
-                        turnout rearm --rollout
+                        turnout rearm --dir FOLDER
+                        --rollout
                         chat-users-dynamodb
               errors    v1 0 % of 270/s (<0.1 % of
                         27,000)
@@ -352,7 +353,7 @@ mod tests {
             2026-11-21T13:01:40Z chat-users-dynamodb  split  accounts 50 %  requests 5.0 % of 300/s  guard armed  evidence 10^1.3 of 10^2  compared errors of v1 0 %  compared errors of v2 10.0 %  revision 2026-11-21.3
         "#]].assert_eq(&line(&[ARMED]));
         expect![[r#"
-            2026-11-21T13:01:40Z ! chat-users-dynamodb: guard TRIPPED on 2 of 3 proxies (http://10.0.0.7:9901 and http://10.0.0.7:9903): v2 is worse, so everyone takes v1 there. When v2 is fixed: turnout rearm --rollout chat-users-dynamodb
+            2026-11-21T13:01:40Z ! chat-users-dynamodb: guard TRIPPED on 2 of 3 proxies (http://10.0.0.7:9901 and http://10.0.0.7:9903): v2 is worse, so everyone takes v1 there. When v2 is fixed: turnout rearm --dir FOLDER --rollout chat-users-dynamodb
             2026-11-21T13:01:40Z chat-users-dynamodb  split  accounts 50 %  requests 5.0 % of 300/s  guard TRIPPED on 2 of 3 proxies, armed on 1  evidence 10^2.3 of 10^2  compared errors of v1 0 %  compared errors of v2 10.0 %  revision 2026-11-21.3
         "#]].assert_eq(&line(&[TRIPPED, ARMED, TRIPPED]));
     }

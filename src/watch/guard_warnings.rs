@@ -47,7 +47,7 @@ pub(crate) fn guard_warnings(rollout: &str, guard: &GuardView) -> Vec<GuardWarni
             let is_partial = proxies.len() < guard.proxies.len();
             let what = state_in_words(state, action, is_partial);
             if let Some(what) = what.filter(|_| !proxies.is_empty()) {
-                let rearm = format!("turnout rearm --rollout {rollout}");
+                let rearm = format!("turnout rearm --dir FOLDER --rollout {rollout}");
                 let name = state.as_str().to_uppercase();
                 warnings.push(GuardWarning {
                     words: format!("guard {name}{}: {what}", on(&proxies, guard)),
@@ -161,8 +161,8 @@ mod tests {
         ];
         expect![[r#"
             guard HOLDING: v2 looks worse; the open requests decide whether it trips
-            guard TRIPPED: v2 is worse; its action is `report`, so requests still take v2. When v2 is fixed: turnout rearm --rollout r
-            guard TRIPPED: v2 is worse. When v2 is fixed: turnout rearm --rollout r
+            guard TRIPPED: v2 is worse; its action is `report`, so requests still take v2. When v2 is fixed: turnout rearm --dir FOLDER --rollout r
+            guard TRIPPED: v2 is worse. When v2 is fixed: turnout rearm --dir FOLDER --rollout r
         "#]].assert_eq(&all.concat());
     }
 }

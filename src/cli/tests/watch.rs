@@ -128,7 +128,7 @@ fn a_guard_that_has_tripped_is_shown_with_what_to_do() {
     let report = unwrapped(&watch(&["--admin", &tripped, "--once"]).stdout);
     for part in [
         "TRIPPED evidence 10^2.3 of 10^2",
-        "v2 is worse, so everyone takes v1. When v2 is fixed: turnout rearm --rollout chat",
+        "v2 is worse, so everyone takes v1. When v2 is fixed: turnout rearm --dir FOLDER --rollout chat",
         "v1 none now (0 % of 900) v2 none now (5.0 % of 100) compared at 10 %",
     ] {
         assert!(report.contains(part), "no {part:?} in\n{report}");

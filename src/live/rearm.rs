@@ -1,4 +1,4 @@
-//! Plans a rearm: the guard of a rollout starts anew, because its `rearmed` is greater by one.
+//! Plans a rearm: increases the `rearmed` of a rollout's guard by one.
 //!
 //! A guard that has tripped stays tripped until the definition of its rollout changes. Its `rearmed` is part of that
 //! definition, so every proxy that receives the policy re-arms the guard.

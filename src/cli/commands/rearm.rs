@@ -10,7 +10,7 @@ use crate::support::exit::Exit;
 ///
 /// A guard that has tripped sends every request of its rollout to v1 until the definition of the rollout changes.
 /// This adds 1 to `rearmed` in the rollout's `guard`, appends `+rearmed.NAME.NUMBER` to the revision, and changes
-/// nothing else, so every proxy starts the guard anew, without its earlier evidence. What is halted stays halted;
+/// nothing else. The guard of every proxy is then armed without its earlier evidence. What is halted stays halted;
 /// `turnout halt` and `turnout resume` do not re-arm. Later, `turnout apply` and `turnout rollback` keep the greater
 /// `rearmed` of the active policy and of their own, so they do not undo a rearm.
 #[derive(Args)]

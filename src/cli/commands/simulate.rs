@@ -30,7 +30,7 @@ use crate::support::{policy_file, text_io};
 ///
 /// Counts the lines that cannot be read, and prints the first few. Memory does not grow with the input.
 ///
-/// With --inject, simulates the guard of a rollout instead: v2 fails as often as you say, and the command counts the
+/// With --inject, simulates the guard of a rollout instead: v2 fails as often as you set, and the command counts the
 /// errors, requests and accounts that the guard lets through before it trips, with the code of the proxy. The requests
 /// are those of the log at their own times, or of random accounts of the list, which is kept in memory.
 #[derive(Args)]

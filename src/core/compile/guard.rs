@@ -107,7 +107,7 @@ pub(crate) fn settings(
             reader.one_of_words(&at.field("action"), "action", known, &word)
         }),
     };
-    // It has no effect, except that a change of it re-arms the guard.
+    // The number has no effect; a change of it re-arms the guard.
     if let Field::Given(number) = &value.rearmed {
         whole(reader, &at.field("rearmed"), number, &REARMED);
     }

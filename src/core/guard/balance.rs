@@ -1,7 +1,8 @@
 //! The balance test: whether the share of v2 in a stratum is the percentage of the policy.
 //!
-//! It notices that the guard would compare the wrong requests: arms that are swapped (except at 50 %, where the share stays the same), bucketing that is broken,
-//! or something that removes requests of one treatment only. All that the guard computes relies on that share.
+//! It notices that the guard would compare the wrong requests: arms that are swapped (except at 50 %, where the share
+//! stays the same), bucketing that is broken, or something that removes requests of one treatment only. All that the
+//! guard computes relies on that share.
 //!
 //! The null hypothesis is that the odds of v2 differ from π/(1 − π) by a factor of at most [`TOLERANCE`]. A factor
 //! of r in the odds acts on requests as a ratio of r acts on errors, so the test uses the same likelihood ratios:

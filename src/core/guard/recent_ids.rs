@@ -7,8 +7,8 @@ const WAYS: usize = 8;
 /// the same.
 ///
 /// Each id belongs to a group of eight; a new id takes the place of the one in its group that was seen least
-/// recently. A repeated id therefore stays in the set as long as it comes more often
-/// than the set's size in requests, and one client cannot remove an id without sending many.
+/// recently. So an id stays in the set while fewer than eight other ids of its group come between two requests with it,
+/// and a client cannot remove the id of another one without sending many.
 #[derive(Debug)]
 pub(super) struct RecentIds {
     /// A power of two. An empty place is 0.

@@ -58,9 +58,9 @@ impl WorkerGuard {
         let all = thousands(v1.saturating_add(v2));
         let v2 = thousands(v2);
         format!(
-            "v2 has {v2} of {all} compared requests at {requests} %, which is not that share, so the arms cannot be \
-             compared, and the guard does not act. Do the requests of one treatment take another way, or does a \
-             client choose its request ids?"
+            "v2 has {v2} of {all} compared requests at {requests} %, which is too far from that percentage, so the \
+             arms cannot be compared, and the guard does not act. Does a filter refuse the requests of one treatment, \
+             or does a client choose its request ids?"
         )
     }
 }

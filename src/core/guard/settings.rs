@@ -13,7 +13,7 @@ pub type Ratio = Bounded<1_000, 5_000>;
 /// The highest probability that the guard trips although v2 is not worse, in millionths: 0.000001 to 0.5.
 pub type Alpha = Bounded<1, 500_000>;
 
-/// How many seconds a request has until its outcome no longer counts: 1 to 300.
+/// The number of seconds after which the outcome of a request no longer counts: 1 to 300.
 pub type SettleSeconds = Bounded<1, 300>;
 
 /// The percentage of v2's requests that may fail, in millionths of a percent: above 0, and below 50, because the
@@ -36,8 +36,8 @@ pub struct GuardSettings {
     /// The highest probability of a false alarm of one proxy, from the start of its guard, or from the last re-arm.
     /// With many proxies, each of them has this probability.
     pub alpha: Alpha,
-    /// When a decision enters the test. It must be at least as long as the slowest failure, else an outage of
-    /// both treatments trips the guard if v2 fails faster.
+    /// The age at which a decision enters the test. It must be at least as long as the slowest failure; otherwise an
+    /// outage of both treatments trips the guard if v2 fails faster.
     pub settle_seconds: SettleSeconds,
     /// Whether the guard acts.
     pub action: GuardAction,

@@ -1,6 +1,7 @@
 //! The counts of one worker as bytes, for the other workers of the process.
 //!
-//! Each worker writes its own snapshot once a second and reads those of the others. All integers are little-endian. Each field has its length in bytes in front of it:
+//! Each worker writes its own snapshot once a second and reads those of the others. All integers are little-endian. The
+//! number before each field is its length in bytes:
 //!
 //! ```text
 //! 1 version, 1 state (bit 0 tripped, bit 1 invalid), 1 number of strata, 1 zero, 8 epoch

@@ -5,11 +5,11 @@ use std::fmt;
 /// What a guard has found.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub enum GuardState {
-    /// It compares, and v2 is not worse as far as is known.
+    /// It compares, and has not found v2 worse.
     #[default]
     Armed,
-    /// V2 looks worse, and the outcomes of some of the requests are still open. Lasts for `settle_seconds`, and up to
-    /// two seconds longer if requests of other workers are open.
+    /// V2 looks worse, and some of the requests have not settled. Lasts for `settle_seconds`, and up to two seconds
+    /// longer for requests of other workers. With the action `report` it can last longer, because more requests come.
     Holding,
     /// V2 is worse. Lasts until the guard is re-armed.
     Tripped,

@@ -2,12 +2,12 @@
 //!
 //! Envoy names the cause of each end in the property `response.code_details`, and only a few causes need the code too.
 //! Response flags are not needed, and would not be enough: Envoy sets none for the maximum duration of a stream, nor
-//! when another filter responds instead of upstream. They are read only if there are no details. Details that are not known here, such as those of another filter or
-//! of a later Envoy, mean that the request counts in neither arm.
+//! when another filter responds instead of upstream. They are read only if there are no details. Details that are not
+//! known here, such as those of another filter or of a later Envoy, mean that the request counts in neither arm.
 //!
 //! Nothing that a client does to the proxy is an error. What it does to an upstream can be: an upstream that responds 500,
 //! or that closes the connection because it waits for a body or for a reader, looks the same whatever the cause. A client
-//! that cannot choose its arm causes this in both arms alike.
+//! that cannot choose its arm causes this equally in both arms.
 //!
 //! `tests/envoy/stream_ends/ends.txt` has the ends that real Envoys report, each with its result.
 

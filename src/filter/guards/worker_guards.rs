@@ -11,8 +11,8 @@ use turnout_core::guard::{RolloutGuard, guard_id};
 use super::metrics::GuardMetrics;
 use super::shared_slots::{Content, Others, SharedSlots, Slot, forget};
 
-/// The number of workers to assume where they cannot share their counts, because a proxy does not tell how many it
-/// has. Each of them then trips at alpha divided by this number.
+/// The number of workers to assume where they cannot share their counts, because a filter cannot read the number of
+/// workers. Each of them then trips at alpha divided by this number.
 const ASSUMED_WORKERS: u32 = 128;
 
 /// The guards of a worker. A guard continues as long as a configuration in use has it, and its requests are counted

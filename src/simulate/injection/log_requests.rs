@@ -40,7 +40,7 @@ impl LogOrder {
     pub fn warning(&self) -> Option<String> {
         (self.most_ms > Self::USUAL_MS).then(|| {
             format!(
-                "the times of the log go back by up to {} s, and the guard goes by them; use the log of one proxy, \
+                "the times of the log go back by up to {} s, and the guard depends on them; use the log of one proxy, \
                  or sort it by time",
                 self.most_ms / 1_000
             )

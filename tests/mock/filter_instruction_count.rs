@@ -102,6 +102,9 @@ struct Counter {
 impl Counter {
     fn start(build: Build, configuration: &str) -> Self {
         let mut vm = placed(Vm::start_counting(&build.artifact()), "");
+        // What Envoy says about a whole response of upstream.
+        vm.set_property(&["response", "code"], &200_u64.to_le_bytes());
+        vm.set_property(&["response", "code_details"], b"via_upstream");
         accept(&mut vm, configuration);
         Self { vm }
     }

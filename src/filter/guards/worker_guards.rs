@@ -5,8 +5,8 @@ use std::mem;
 use std::rc::Rc;
 
 use log::warn;
-use turnout_core::Plan;
 use turnout_core::guard::{RolloutGuard, guard_id};
+use turnout_core::{Plan, Rollout};
 
 use super::metrics::GuardMetrics;
 use super::shared_slots::{Content, Others, SharedSlots, Slot, forget};
@@ -61,45 +61,43 @@ impl WorkerGuards {
         let contents = self.slots.read();
         let rollouts = plan.rollouts().iter();
         let guards = rollouts.map(|rollout| {
-            let new = RolloutGuard::new(rollout)?;
-            Some(self.continued_or(
-                guard_id(plugin, &rollout.name),
-                &rollout.name,
-                new,
-                &contents,
-            ))
+            let epoch = rollout.guard.as_ref()?.epoch;
+            let id = guard_id(plugin, &rollout.name);
+            self.continued(id, epoch)
+                .or_else(|| self.armed(id, rollout, &contents))
         });
         guards.collect()
     }
 
-    /// Returns the guard with this id if it has the same epoch, or else the new one in its place.
-    fn continued_or(
-        &mut self,
-        id: u64,
-        rollout: &str,
-        new: RolloutGuard,
-        contents: &[Content],
-    ) -> SharedGuard {
-        let mut guards = self.guards.iter();
-        let known = guards.find(|known| {
+    /// Returns the current guard with this id.
+    fn current(&self, id: u64) -> Option<&SharedGuard> {
+        self.guards.iter().find(|known| {
             let known = known.borrow();
             known.is_current && known.id == id
-        });
+        })
+    }
+
+    /// Returns the current guard with this id if it has this epoch.
+    fn continued(&self, id: u64, epoch: u64) -> Option<SharedGuard> {
+        let known = self.current(id)?;
+        let is_same = known.borrow().guard.guard().epoch() == epoch;
+        is_same.then(|| Rc::clone(known))
+    }
+
+    /// Creates the guard of a rollout. It takes the place of the one that was armed for an earlier definition.
+    fn armed(&mut self, id: u64, rollout: &Rollout, contents: &[Content]) -> Option<SharedGuard> {
+        let guard = RolloutGuard::new(rollout)?;
         let mut sharing = Sharing::NotYet;
-        if let Some(known) = known {
-            let mut replaced = known.borrow_mut();
-            if replaced.guard.guard().epoch() == new.guard().epoch() {
-                drop(replaced);
-                return Rc::clone(known);
-            }
+        if let Some(replaced) = self.current(id) {
+            let mut replaced = replaced.borrow_mut();
             replaced.is_current = false;
             sharing = mem::replace(&mut replaced.sharing, Sharing::Alone);
         }
         let mut guard = GuardedRollout {
             id,
-            rollout: rollout.to_owned(),
-            metrics: GuardMetrics::define(rollout, new.guard()),
-            guard: new,
+            rollout: rollout.name.clone(),
+            metrics: GuardMetrics::define(&rollout.name, guard.guard()),
+            guard,
             sharing,
             is_current: true,
             workers: 0,
@@ -108,7 +106,7 @@ impl WorkerGuards {
         guard.tick(contents);
         let guard = Rc::new(RefCell::new(guard));
         self.guards.push(Rc::clone(&guard));
-        guard
+        Some(guard)
     }
 
     /// Ends a second in all guards.
@@ -156,13 +154,14 @@ impl GuardedRollout {
             Sharing::NotYet | Sharing::Alone => None,
         };
         let is_alone = matches!(self.sharing, Sharing::Alone);
-        let (others, workers) = match is_alone {
-            true => (Others::none(epoch), ASSUMED_WORKERS),
-            false => {
-                let others = Others::of(self.id, slot, epoch, contents);
-                let workers = others.workers;
-                (others, workers)
-            }
+        let others = match is_alone {
+            true => Others::none(epoch),
+            false => Others::of(self.id, slot, epoch, contents),
+        };
+        let workers = if is_alone {
+            ASSUMED_WORKERS
+        } else {
+            others.workers
         };
         let guard = self.guard.guard_mut();
         if workers != self.workers {

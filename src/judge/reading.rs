@@ -1,0 +1,37 @@
+//! What one proxy reports at one moment.
+
+use std::collections::BTreeMap;
+
+use turnout_admin::{CounterValues, GuardGauges};
+use turnout_core::Time;
+
+/// What a source has of one proxy.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Scrape {
+    /// The proxy was read.
+    Read(Reading),
+    /// The proxy should have been read and was not.
+    Missing {
+        /// The proxy's name.
+        proxy: String,
+        /// Why, as a sentence.
+        why: String,
+    },
+}
+
+/// What one proxy reports at one moment. Its counters count since the proxy started.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Reading {
+    /// The proxy's name: its admin address, or its `instance` in Prometheus.
+    pub proxy: String,
+    /// When it was read.
+    pub at: Time,
+    /// How long the proxy has run, in seconds, if it reports that.
+    pub uptime: Option<u64>,
+    /// The number of the revision of its active policy, if it reports one.
+    pub revision_number: Option<u64>,
+    /// The gauges of its guards, by rollout.
+    pub guards: BTreeMap<String, GuardGauges>,
+    /// Its counters: guards, decisions, and the clusters of the policy.
+    pub counters: CounterValues,
+}

@@ -1,0 +1,40 @@
+//! The four verdicts of a rollout.
+
+/// The verdict of a rollout.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// v2 does not fail more often than the guard allows, by more than the excess. The probability that this is ever
+    /// found although v2 does is at most the guard's alpha.
+    Healthy,
+    /// The data excludes neither.
+    NotEnoughData,
+    /// The data cannot be compared, for example because the arms are out of balance.
+    Invalid,
+    /// v2 fails more often than the guard allows. The probability that this is ever found although v2 does not is at
+    /// most the guard's alpha.
+    Regressed,
+}
+
+impl Verdict {
+    /// Returns the verdict as text shows it.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Healthy => "HEALTHY",
+            Self::NotEnoughData => "NOT ENOUGH DATA",
+            Self::Invalid => "INVALID",
+            Self::Regressed => "REGRESSED",
+        }
+    }
+
+    /// Returns the verdict as JSON has it.
+    #[must_use]
+    pub const fn as_json(self) -> &'static str {
+        match self {
+            Self::Healthy => "healthy",
+            Self::NotEnoughData => "not_enough_data",
+            Self::Invalid => "invalid",
+            Self::Regressed => "regressed",
+        }
+    }
+}

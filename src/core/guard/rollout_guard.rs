@@ -125,6 +125,17 @@ impl RolloutGuard {
     }
 }
 
+impl Rollout {
+    /// The strata of the requests that the guard compares, in the order of their percentages. Empty without a guard.
+    #[must_use]
+    pub fn guard_strata(&self) -> Vec<Fraction> {
+        let counts = RolloutGuard::new(self).map(|guard| guard.guard.settled());
+        let counts = counts.unwrap_or_default();
+        let strata = counts.strata().iter();
+        strata.map(|stratum| stratum.requests).collect()
+    }
+}
+
 /// Identifies the guard of a rollout among all guards of a proxy process, whatever the rollout's definition.
 #[must_use]
 pub fn guard_id(plugin: &str, rollout: &str) -> u64 {

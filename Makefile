@@ -37,7 +37,7 @@ $(CARGO) build $(WORKSPACE) --bin turnout-trim
 $(call TRIM,lean,wasm-lean)
 endef
 
-.PHONY: help demo demo-live demo-shadow demo-guard test examples setup wasm image cli envoy locust published lint unit \
+.PHONY: help demo demo-live demo-shadow demo-guard test examples setup wasm image image-command cli envoy locust published lint unit \
   vectors soak fuzz bench bench-core bench-shadow bench-live bench-simulate clean
 
 help:
@@ -51,6 +51,8 @@ help:
 	@echo "                    without shadow requests"
 	@echo "make image          build an image of the filter for Istio and Envoy Gateway"
 	@echo "                    (IMAGE=turnout:0.1.0, BUILD=lean)"
+	@echo "make image-command  build an image of the command with kubectl, to run it in a cluster"
+	@echo "                    (COMMAND_IMAGE=turnout-command:0.1.0, KUBECTL=v1.34.1, PACKAGES=git)"
 	@echo "make cli            build the command target/release/turnout"
 	@echo "make bench          measure a request in Envoy, compared with weighted clusters and Lua (BENCH=...)"
 	@echo "make bench-core     measure a decision and a comparison in core alone"
@@ -114,23 +116,34 @@ wasm: setup
 	$(BUILD_FULL)
 	$(BUILD_LEAN)
 
+# Builds an image from a Dockerfile, with one file as its context: $(call BUILD_IMAGE,image,Dockerfile,file,options).
 # Uses the first of docker, buildah and podman that works. Attestations are off: an image with one becomes an index, in
 # which a proxy that looks for its own platform may find nothing.
+define BUILD_IMAGE
+@context=$$(mktemp -d) && trap 'rm -rf "$$context"' EXIT && \
+cp "$(3)" "$$context" && \
+if docker info > /dev/null 2>&1; then \
+  BUILDX_NO_DEFAULT_ATTESTATIONS=1 docker build --tag $(1) --file $(2) $(4) "$$context"; \
+elif command -v buildah > /dev/null; then \
+  buildah build --tag $(1) --file $(2) $(4) "$$context"; \
+elif command -v podman > /dev/null; then \
+  podman build --tag $(1) --file $(2) $(4) "$$context"; \
+else \
+  echo "$@: found no running docker, no buildah and no podman; install one of them" >&2; exit 1; \
+fi && echo "$@: $(1)"
+endef
+
 IMAGE ?= turnout:0.1.0
 BUILD ?= full
 image: wasm
-	@target=$${CARGO_TARGET_DIR:-$(CURDIR)/target}; \
-	context=$$(mktemp -d) && trap 'rm -rf "$$context"' EXIT && \
-	cp "$$target/filter/$(BUILD)/turnout_filter.wasm" "$$context" && \
-	if docker info > /dev/null 2>&1; then \
-	  BUILDX_NO_DEFAULT_ATTESTATIONS=1 docker build --tag $(IMAGE) --file Dockerfile "$$context"; \
-	elif command -v buildah > /dev/null; then \
-	  buildah build --tag $(IMAGE) --file Dockerfile "$$context"; \
-	elif command -v podman > /dev/null; then \
-	  podman build --tag $(IMAGE) --file Dockerfile "$$context"; \
-	else \
-	  echo "image: found no running docker, no buildah and no podman; install one of them" >&2; exit 1; \
-	fi && echo "image: $(IMAGE)"
+	$(call BUILD_IMAGE,$(IMAGE),Dockerfile,$(TARGET)/filter/$(BUILD)/turnout_filter.wasm)
+
+COMMAND_IMAGE ?= turnout-command:0.1.0
+# KUBECTL is a tag of Kubernetes' image of kubectl, and PACKAGES are names of Debian's packages. Without them, the
+# defaults of Dockerfile.command apply.
+IMAGE_ARGUMENTS = $(if $(KUBECTL),--build-arg KUBECTL=$(KUBECTL)) $(if $(PACKAGES),--build-arg "PACKAGES=$(PACKAGES)")
+image-command: cli
+	$(call BUILD_IMAGE,$(COMMAND_IMAGE),Dockerfile.command,$(TARGET)/release/turnout,$(IMAGE_ARGUMENTS))
 
 cli:
 	$(CARGO) build --release -p turnout-cli

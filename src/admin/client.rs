@@ -4,6 +4,8 @@ use std::fmt::{self, Display};
 use std::io::{self, Read};
 use std::time::Duration;
 
+use turnout_core::Time;
+
 use crate::address::parse_address;
 
 /// The default limit of a page, in bytes.
@@ -63,16 +65,17 @@ impl AdminClient {
         opened.map_err(|error| self.describe_stats_error(&error))
     }
 
-    /// Reads a page of stats. `is_of_envoy` returns whether the page has a stat that only Envoy has.
+    /// Reads a page of stats. `is_of_envoy` returns whether the page has a stat that only Envoy has. Also returns the
+    /// date of the response, which is the proxy's clock.
     ///
     /// # Errors
     /// If nothing responds, or something other than Envoy does.
-    pub fn get_stats(
+    pub(crate) fn get_stats(
         &self,
         page: &str,
         is_of_envoy: impl FnOnce(&str) -> bool,
-    ) -> Result<String, StatsError> {
-        let text = self.get(page).map_err(|error| match error {
+    ) -> Result<(String, Option<Time>), StatsError> {
+        let (text, date) = self.get_dated(page).map_err(|error| match error {
             RequestError::Unreachable(_) => {
                 StatsError::Unreachable(self.describe_stats_error(&error))
             }
@@ -84,7 +87,7 @@ impl AdminClient {
         })?;
         // A `stats_matcher` may exclude these stats.
         match is_of_envoy(&text) || self.is_envoy() {
-            true => Ok(text),
+            true => Ok((text, date)),
             false => Err(StatsError::NotEnvoy(
                 self.not_envoy(&"it has no stats of an Envoy"),
             )),
@@ -120,10 +123,16 @@ impl AdminClient {
     /// # Errors
     /// If the page cannot be read, is too long or is not UTF-8.
     pub fn get(&self, page: &str) -> Result<String, RequestError> {
+        self.get_dated(page).map(|(text, _)| text)
+    }
+
+    /// Reads a page, and the date of the response.
+    fn get_dated(&self, page: &str) -> Result<(String, Option<Time>), RequestError> {
         let mut text = String::new();
-        let read = self.request(page)?.read_to_string(&mut text);
+        let mut body = self.request(page)?;
+        let read = body.read_to_string(&mut text);
         match read {
-            Ok(_) => Ok(text),
+            Ok(_) => Ok((text, body.date)),
             Err(error) => match error.kind() {
                 io::ErrorKind::InvalidData => Err(RequestError::NotText),
                 io::ErrorKind::FileTooLarge => Err(RequestError::TooLong(self.max_bytes)),
@@ -136,7 +145,10 @@ impl AdminClient {
     ///
     /// # Errors
     /// If there is no response, or its status is not 200.
-    pub(crate) fn request(&self, page: &str) -> Result<impl Read + 'static, RequestError> {
+    pub(crate) fn request(
+        &self,
+        page: &str,
+    ) -> Result<Body<impl Read + use<> + 'static>, RequestError> {
         let url = format!("{}{page}", self.base);
         let response = self.agent.get(&url).call();
         let response = response.map_err(|error| match error {
@@ -153,12 +165,15 @@ impl AdminClient {
         if response.status() != 200 {
             return Err(RequestError::Status(response.status().as_u16()));
         }
+        let date = response.headers().get("date");
+        let date = date.and_then(|date| parse_http_date(date.to_str().ok()?));
         let body = response
             .into_body()
             .into_with_config()
             .limit(self.max_bytes);
         Ok(Body {
             reader: body.reader(),
+            date,
             timeout: self.timeout,
             max_bytes: self.max_bytes,
         })
@@ -199,6 +214,18 @@ fn is_server_info(text: &str) -> bool {
     serde_json::from_str::<Info>(text).is_ok()
 }
 
+/// Parses `Sat, 28 Nov 2026 21:12:03 GMT`, the only form of a date that is sent today (RFC 9110).
+fn parse_http_date(text: &str) -> Option<Time> {
+    const MONTHS: [&str; 12] = [
+        "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec",
+    ];
+    let (_, rest) = text.split_once(", ")?;
+    let mut words = rest.strip_suffix(" GMT")?.split(' ');
+    let (day, month, year, clock) = (words.next()?, words.next()?, words.next()?, words.next()?);
+    let month = (1..).zip(MONTHS).find(|(_, name)| *name == month)?.0;
+    Time::parse(&format!("{year}-{month:02}-{day}T{clock}Z")).ok()
+}
+
 /// Why the stats of a proxy cannot be read. The text is a sentence.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum StatsError {
@@ -209,8 +236,9 @@ pub enum StatsError {
 }
 
 /// The body of a page, which reports errors as sentences.
-struct Body<R> {
+pub(crate) struct Body<R> {
     reader: R,
+    date: Option<Time>,
     timeout: Duration,
     max_bytes: u64,
 }
@@ -262,6 +290,27 @@ impl Display for RequestError {
             Self::NotHttp(why) => write!(f, "the response is not HTTP ({why})"),
             Self::NotText => f.write_str("the response is not UTF-8"),
             Self::TooLong(max_bytes) => write!(f, "the response is longer than {max_bytes} bytes"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn dates_of_responses_are_parsed() {
+        let time = parse_http_date("Sat, 28 Nov 2026 21:12:03 GMT").unwrap();
+        assert_eq!(time.to_string(), "2026-11-28T21:12:03Z");
+        for text in [
+            "",
+            "Sat, 28 Nov 2026 21:12:03",
+            "Sat, 31 Feb 2026 21:12:03 GMT",
+            "Sat, 28 Xyz 2026 21:12:03 GMT",
+            "Saturday, 28-Nov-26 21:12:03 GMT",
+            ", 1 Jan 99999999 9 GMT",
+        ] {
+            assert_eq!(parse_http_date(text), None, "{text}");
         }
     }
 }

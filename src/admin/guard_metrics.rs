@@ -1,5 +1,7 @@
 //! The metrics of guards: their names on Envoy's stats page and in Prometheus text, and their values for each rollout.
 
+use std::fmt;
+
 use turnout_core::guard::GuardState;
 use turnout_core::{Fraction, Treatment};
 use turnout_text::is_dns_label;
@@ -26,6 +28,15 @@ pub struct GuardCounter {
     pub arm: Treatment,
     /// Which requests of the arm it counts.
     pub event: GuardEvent,
+}
+
+/// The name after `turnout.` on Envoy's stats page.
+impl fmt::Display for GuardCounter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let stratum = self.requests.to_string().replace('.', "_");
+        let (rollout, arm, event) = (&self.rollout, self.arm.as_str(), self.event.as_str());
+        write!(f, "guard.{rollout}.{stratum}.{arm}.{event}")
+    }
 }
 
 /// Which requests of an arm a counter counts.
@@ -68,6 +79,16 @@ impl GuardEvent {
         (Self::Errors, "errors"),
         (Self::Slow, "slow"),
     ];
+
+    /// The name in the metrics.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::All => "all",
+            Self::Errors => "errors",
+            Self::Slow => "slow",
+        }
+    }
 }
 
 impl GuardGauge {

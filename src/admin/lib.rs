@@ -5,6 +5,7 @@
 //!   proxy accepted a policy.
 //! * [`PolicySearch`] finds the active policy in a configuration dump; [`routes`] reads its routes and
 //!   HTTP filter chains, for `turnout lint`.
+//! * [`ProxyReader`] reads the stats and the active policy of one proxy, repeatedly.
 //! * [`EnvoyLog`] finds in Envoy's log why the filter rejected a policy.
 //! * [`parse_sample`] reads a line of Prometheus text; [`GuardMetric`] finds the guard that it is about.
 //!
@@ -24,6 +25,7 @@ mod guard_metrics;
 mod metric_line;
 mod policy_search;
 mod prometheus;
+mod proxy_reader;
 mod routes;
 mod stale_series;
 mod stats;
@@ -36,7 +38,10 @@ pub use envoy_log::{EnvoyLog, EnvoyLogError};
 pub use guard_metrics::{GuardCounter, GuardEvent, GuardGauge, GuardGauges, GuardMetric};
 pub use metric_line::is_metric_line;
 pub use policy_search::{MissingPolicy, PolicySearch, node_region};
-pub use prometheus::{ParsedLine, SampleLine, parse_count, parse_milliseconds, parse_sample};
+pub use prometheus::{
+    ParsedLine, SampleLine, parse_count, parse_envoy_sample, parse_milliseconds, parse_sample,
+};
+pub use proxy_reader::ProxyReader;
 pub use routes::routes;
 pub use stale_series::{StaleSeries, stale_series};
 pub use stats::{FilterDiscovery, StatsPage, stat_name, stats_path};

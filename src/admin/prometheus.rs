@@ -39,6 +39,17 @@ pub fn parse_sample(line: &str) -> ParsedLine<'_> {
     plain_name(bare).map_or(ParsedLine::Broken, ParsedLine::Sample)
 }
 
+/// Parses a sample of Envoy in Prometheus text: `envoy_server_uptime{} 7`. The name in the result has no `envoy_`.
+#[must_use]
+pub fn parse_envoy_sample(line: &str) -> ParsedLine<'_> {
+    match line.trim().strip_prefix("envoy") {
+        Some(bare) if bare.starts_with('_') => {
+            plain_name(bare).map_or(ParsedLine::Broken, ParsedLine::Sample)
+        }
+        _ => ParsedLine::Foreign,
+    }
+}
+
 /// Strips the prefixes before `turnout`, and `turnout` itself. Some versions of Envoy and some collectors
 /// write `envoy_` and `wasmcustom`.
 fn own(name: &str) -> Option<&str> {

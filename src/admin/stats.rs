@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use turnout_core::render::FILTER_NAME;
-use turnout_core::{REVISION_GAUGES, Reason, Treatment, plugin_label};
+use turnout_core::{REVISION_GAUGES, Time, plugin_label};
 
 use crate::counters::{ClusterStat, Counter, CounterValues};
 use crate::guard_metrics::{GuardGauges, GuardMetric};
@@ -17,14 +17,9 @@ const IN_QUERY: &AsciiSet = &NON_ALPHANUMERIC.remove(b'_').remove(b'.').remove(b
 
 /// The prefix of the names of the filter's metrics.
 const METRICS: &str = "wasmcustom.";
-const TURNOUT: &str = "wasmcustom.turnout.";
+pub(crate) const TURNOUT: &str = "wasmcustom.turnout.";
 const UPTIME: &str = "server.uptime";
 const DISCOVERY: &str = "extension_config_discovery.http_filter.";
-const DECISIONS: &str = "wasmcustom.turnout.decisions.";
-const SHADOW: &str = "wasmcustom.turnout.shadow.";
-const CLUSTER: &str = "cluster.";
-/// The longest name of a rollout or an outcome: names in a policy are DNS labels.
-const LONGEST_LABEL: usize = 63;
 /// The longest list of cluster names that fits into one request, in bytes.
 const LONGEST_NAMES: usize = 2_000;
 /// The largest number of plugins that are kept, and the longest name of a plugin, in bytes.
@@ -36,8 +31,11 @@ const LONGEST_VERSION: usize = 256;
 /// The stats of one proxy.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct StatsPage {
-    /// How long the proxy has run, in seconds.
+    /// How long the proxy has run, in seconds. Envoy updates it when it flushes its stats, every five seconds by
+    /// default.
     pub uptime: Option<u64>,
+    /// The proxy's clock when it sent the page, if the response has a date.
+    pub date: Option<Time>,
     /// The revision numbers of the active policies, by Turnout plugin.
     pub revision_numbers: BTreeMap<String, u64>,
     /// The stats of extension discovery, if the proxy discovers the filter.
@@ -158,21 +156,16 @@ impl StatsPage {
             return;
         }
         let guard = name.strip_prefix(TURNOUT);
-        match guard.and_then(GuardMetric::from_stat_name) {
-            Some(GuardMetric::Counter(counter)) => {
-                self.counters.insert(Counter::Guard(counter), number);
-                return;
-            }
-            Some(GuardMetric::Gauge(rollout, gauge)) => {
-                self.guards.entry(rollout).or_default().set(gauge, number);
-                return;
-            }
-            None => {}
+        if let Some(GuardMetric::Gauge(rollout, gauge)) =
+            guard.and_then(GuardMetric::from_stat_name)
+        {
+            self.guards.entry(rollout).or_default().set(gauge, number);
+            return;
         }
         match name {
             UPTIME => self.uptime = Some(number),
             _ => {
-                if let Some(counter) = counter(name) {
+                if let Some(counter) = Counter::from_stat_name(name) {
                     self.counters.insert(counter, number);
                 }
             }
@@ -202,39 +195,10 @@ impl FilterDiscovery {
     }
 }
 
-fn counter(name: &str) -> Option<Counter> {
-    if let Some(name) = name.strip_prefix(DECISIONS) {
-        let (rollout, rest) = name.split_once('.')?;
-        let (treatment, reason) = rest.split_once('.')?;
-        let treatment = Treatment::ALL
-            .into_iter()
-            .find(|known| known.as_str() == treatment)?;
-        let reason = Reason::ALL
-            .into_iter()
-            .find(|known| known.as_str() == reason)?;
-        return Some(Counter::Decision(label(rollout)?, treatment, reason));
-    }
-    if let Some(name) = name.strip_prefix(SHADOW) {
-        let (rollout, outcome) = name.split_once('.')?;
-        return Some(Counter::Shadow(label(rollout)?, label(outcome)?));
-    }
-    let (cluster, stat) = name.strip_prefix(CLUSTER)?.rsplit_once('.')?;
-    let (what, _) = ClusterStat::ALL
-        .into_iter()
-        .find(|(_, name)| *name == stat)?;
-    Some(Counter::Cluster(cluster.to_owned(), what))
-}
-
-/// Returns the text if it is a valid name of the policy or of the filter.
-fn label(text: &str) -> Option<String> {
-    let is_plain = |c: u8| c.is_ascii_lowercase() || c.is_ascii_digit() || b"-_".contains(&c);
-    let is_label = (1..=LONGEST_LABEL).contains(&text.len()) && text.bytes().all(is_plain);
-    is_label.then(|| text.to_owned())
-}
-
 #[cfg(test)]
 mod tests {
     use turnout_core::guard::{ArmCounts, Arms, GuardState};
+    use turnout_core::{Reason, Treatment};
 
     use super::*;
 

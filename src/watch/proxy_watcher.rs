@@ -1,38 +1,13 @@
 //! Reads one proxy repeatedly.
 
 use std::collections::BTreeMap;
-use std::io;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use turnout_admin::{
-    AdminClient, Counter, CounterValues, GuardGauges, MissingPolicy, PolicySearch, StatsError,
-    StatsPage, node_region, stats_path,
-};
+use turnout_admin::{Counter, CounterValues, GuardGauges, ProxyReader, StatsError, StatsPage};
 use turnout_core::{Revision, Time};
 
 use crate::rollout_status::{CountedPolicy, RolloutStatus};
-
-/// The timeout of a stats page.
-const TIMEOUT: Duration = Duration::from_secs(2);
-/// The limit of a stats page, in bytes.
-const MAX_BYTES: u64 = 16 << 20;
-/// The parts of the configuration dump that may have the filter.
-const PARTS: [&str; 3] = [
-    "/config_dump?resource=ecds_filters",
-    "/config_dump?resource=static_listeners",
-    "/config_dump?resource=dynamic_listeners",
-];
-/// The whole dump, for a filter that is in none of these parts.
-const WHOLE: &str = "/config_dump";
-/// The timeout of each part of a dump. No part is requested later than this after the first.
-const DUMP_TIMEOUT: Duration = Duration::from_secs(10);
-/// The shortest pause before a dump without the active policy is read again.
-const DUMP_PAUSE: Duration = Duration::from_secs(5);
-/// The shortest pause before a dump is read again, as a multiple of the time that reading it took.
-const DUMP_REST: u32 = 20;
-/// The largest number of other revisions that are named.
-const MAX_OTHER_REVISIONS: usize = 8;
 
 /// The status of a proxy.
 #[derive(Clone, Debug, Default)]
@@ -78,42 +53,31 @@ pub(crate) enum ProxyState {
 }
 
 pub(crate) struct ProxyWatcher {
-    admin: AdminClient,
-    dumps: AdminClient,
+    reader: ProxyReader,
     /// The last stats page, and when it was read.
     before: Option<(StatsPage, Instant)>,
     policy: Option<CountedPolicy>,
-    /// The revision and update for which the dump was read, and when to read it again.
-    dumped: Option<(Dumped, Instant)>,
     seen: ProxyStatus,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Dumped {
-    number: Option<u64>,
-    updated: Option<u64>,
 }
 
 impl ProxyWatcher {
     /// Creates a watcher for the proxy at this address. The error is a sentence: the address is invalid.
     pub(crate) fn new(address: &str) -> Result<Self, String> {
         Ok(Self {
-            admin: AdminClient::new(address, TIMEOUT)?.with_max_bytes(MAX_BYTES),
-            dumps: AdminClient::new(address, DUMP_TIMEOUT)?,
+            reader: ProxyReader::new(address)?,
             before: None,
             policy: None,
-            dumped: None,
             seen: ProxyStatus::default(),
         })
     }
 
     pub(crate) fn name(&self) -> &str {
-        self.admin.address()
+        self.reader.address()
     }
 
     /// Reads the proxy once.
     pub(crate) fn read_once(&mut self, now: Time) -> &ProxyStatus {
-        match self.page() {
+        match self.reader.read() {
             Err(error) => {
                 self.seen.state = match error {
                     StatsError::Unreachable(why) => ProxyState::Unreachable(why),
@@ -126,38 +90,11 @@ impl ProxyWatcher {
             Ok(page) => {
                 let at = Instant::now();
                 self.count(page, at);
+                self.update_policy();
                 self.update_status(now);
             }
         }
         &self.seen
-    }
-
-    /// Reads the stats page, including the clusters of the active policy.
-    fn page(&mut self) -> Result<StatsPage, StatsError> {
-        let address = self.address();
-        let page = self.read(&address)?;
-        self.refresh_policy(&page);
-        match self.address() {
-            same if same == address => Ok(page),
-            other => self.read(&other),
-        }
-    }
-
-    fn read(&self, address: &str) -> Result<StatsPage, StatsError> {
-        let mut page = StatsPage::default();
-        self.admin.get_stats(address, |text| {
-            page = StatsPage::read(text);
-            page.is_of_envoy()
-        })?;
-        Ok(page)
-    }
-
-    fn address(&self) -> String {
-        let rollouts = self
-            .policy
-            .iter()
-            .flat_map(|policy| policy.plan().rollouts());
-        stats_path(rollouts.flat_map(|rollout| [rollout.v1.as_str(), rollout.v2.as_str()]))
     }
 
     fn count(&mut self, page: StatsPage, at: Instant) {
@@ -199,6 +136,17 @@ impl ProxyWatcher {
         self.before = Some((page, at));
     }
 
+    /// Takes over the active policy from the reader.
+    fn update_policy(&mut self) {
+        let plan = self.reader.policy();
+        let is_same =
+            |policy: &CountedPolicy| plan.is_some_and(|plan| Arc::ptr_eq(plan, policy.plan()));
+        if !self.policy.as_ref().is_some_and(is_same) {
+            self.policy = plan.map(|plan| CountedPolicy::new(Arc::clone(plan)));
+        }
+        self.seen.note = self.reader.note().map(str::to_owned);
+    }
+
     /// Updates the active policy and the status of its rollouts.
     fn update_status(&mut self, now: Time) {
         let Some((page, _)) = &self.before else {
@@ -227,148 +175,12 @@ impl ProxyWatcher {
             None => Arc::default(),
         };
     }
-
-    /// Searches for the active policy, if it may have changed.
-    fn refresh_policy(&mut self, page: &StatsPage) {
-        let discovery = page.discovery.as_ref();
-        let wanted = Dumped {
-            number: page.revision_number(),
-            updated: discovery.and_then(|seen| seen.updated),
-        };
-        let is_known = |policy: &CountedPolicy| {
-            Some(policy.plan().revision().number()) == page.revision_number()
-        };
-        let known = self.policy.as_ref().is_some_and(is_known);
-        let is_looked_at = self
-            .dumped
-            .is_some_and(|(dumped, again)| dumped == wanted && (known || Instant::now() < again));
-        if is_looked_at {
-            return;
-        }
-        let began = Instant::now();
-        let (search, failed) = self.search(page.revision_number());
-        let pause = DUMP_PAUSE.max(began.elapsed().saturating_mul(DUMP_REST));
-        let again = Instant::now().checked_add(pause);
-        self.dumped = Some((wanted, again.unwrap_or(began)));
-        self.seen.note = None;
-        if page.revision_number().is_none() {
-            self.policy = None;
-            self.seen.note = Some(match (search.found(), discovery) {
-                (_, Some(_)) => "no policy has been active yet: everyone takes v1".to_owned(),
-                (Ok((plan, _)), None) => format!(
-                    "it has a Turnout filter with revision {}, but no stats of it: either Envoy did not load the \
-                     filter (see its log), or its `stats_matcher` excludes wasmcustom.turnout",
-                    plan.revision().as_str()
-                ),
-                (Err(MissingPolicy::Invalid), None) => {
-                    "it has a Turnout filter with an invalid policy; `turnout lint` shows why"
-                        .to_owned()
-                }
-                (Err(_), None) => "it has no Turnout filter".to_owned(),
-            });
-            return;
-        }
-        match search.found() {
-            Ok((mut plan, others)) => {
-                if plan.needs_region() {
-                    let info = self.admin.get("/server_info").unwrap_or_default();
-                    plan.set_region(&node_region(&info));
-                }
-                self.seen.note = describe_other_policies(
-                    plan.revision().as_str(),
-                    page.plugin().unwrap_or_default(),
-                    &others,
-                );
-                self.policy = Some(CountedPolicy::new(plan));
-            }
-            // The known policy is still active.
-            Err(_) if known => {}
-            Err(missing) => {
-                self.policy = None;
-                self.seen.note = Some(describe_missing(missing, failed));
-            }
-        }
-    }
-
-    /// Searches the dump. Also returns why a part of it could not be read.
-    fn search(&self, number: Option<u64>) -> (PolicySearch, Option<String>) {
-        let mut search = PolicySearch::new(number);
-        let mut failed = None;
-        let mut read = |search: &mut PolicySearch, part| {
-            if let Err(why) = self.read_part(part, search) {
-                failed = Some(why);
-            }
-        };
-        let began = Instant::now();
-        let is_in_time = || began.elapsed() < DUMP_TIMEOUT;
-        for part in PARTS.into_iter().take_while(|_| is_in_time()) {
-            read(&mut search, part);
-        }
-        if number.is_some() && search.is_empty() && is_in_time() {
-            read(&mut search, WHOLE);
-        }
-        (search, failed)
-    }
-
-    fn read_part(&self, part: &str, search: &mut PolicySearch) -> Result<(), String> {
-        let Some(part) = self.dumps.open_config_dump(part)? else {
-            return Ok(());
-        };
-        search
-            .read(part)
-            .map_err(|error| match error.io_error_kind() {
-                None => format!("its configuration dump is malformed ({error})"),
-                Some(_) => {
-                    let error = io::Error::from(error);
-                    format!(
-                        "its configuration dump is cut off: {error} (the timeout is {DUMP_TIMEOUT:?})"
-                    )
-                }
-            })
-    }
-}
-
-/// Returns a note if there are other policies than the one that is shown.
-fn describe_other_policies(shown: &str, plugin: &str, others: &[String]) -> Option<String> {
-    let more = match others {
-        [] => return None,
-        [other] => format!("also has revision {other}"),
-        _ => {
-            let names = others.iter().take(MAX_OTHER_REVISIONS);
-            let names: Vec<_> = names.map(String::as_str).collect();
-            let rest = others.len().saturating_sub(names.len());
-            let rest = match rest {
-                0 => String::new(),
-                rest => format!(" and {rest} more"),
-            };
-            format!("also has the revisions {}{rest}", names.join(", "))
-        }
-    };
-    Some(format!(
-        "it has several Turnout filters: revision {shown} of the plugin {plugin} is shown; it {more}; the \
-         requests of all of them are added up"
-    ))
-}
-
-/// Describes why the active policy is not known. `failed` says why a part of the dump could not be read.
-fn describe_missing(missing: MissingPolicy, failed: Option<String>) -> String {
-    match (missing, failed) {
-            (MissingPolicy::Nothing | MissingPolicy::Invalid, Some(why)) => format!("cannot read its policy: {why}"),
-            (MissingPolicy::Nothing, None) => "its policy is not in its configuration dump".to_owned(),
-            (MissingPolicy::Other(revision), _) => format!(
-                "it received revision {revision} last, but does not run it; the policy that it runs is not in its \
-                 configuration dump"
-            ),
-            (MissingPolicy::Invalid, None) => "it received an invalid policy last; the policy that it runs is not in its configuration dump"
-                .to_owned(),
-            (MissingPolicy::Unnamed, _) => "its policy is a Struct without `revision`, so it is unknown whether it is the active one; add a \
-                 `revision` to the policy, as `turnout render` does"
-                .to_owned(),
-        }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
     use turnout_core::{Reason, Treatment};
 

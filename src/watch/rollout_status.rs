@@ -1,6 +1,7 @@
 //! The status of a rollout: its mode, and how many accounts take v2, by segment.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use turnout_core::guard::GuardAction;
 use turnout_core::{Account, Fraction, Mode, Plan, Rollout, Time, Unsegmented};
@@ -42,7 +43,7 @@ pub struct SegmentStatus {
 /// applies to all accounts of a group.
 #[derive(Debug)]
 pub(crate) struct CountedPolicy {
-    plan: Plan,
+    plan: Arc<Plan>,
     groups: BTreeMap<Vec<usize>, Vec<Vec<u8>>>,
     sizes: Vec<u64>,
     /// The last result, and the percentages that it is for.
@@ -53,7 +54,7 @@ pub(crate) struct CountedPolicy {
 type Percentages = Vec<[u32; 2]>;
 
 impl CountedPolicy {
-    pub(crate) fn new(plan: Plan) -> Self {
+    pub(crate) fn new(plan: Arc<Plan>) -> Self {
         let mut groups: BTreeMap<Vec<usize>, Vec<Vec<u8>>> = BTreeMap::new();
         let mut sizes = Vec::new();
         for segment in 0..plan.segment_names().len() {
@@ -79,7 +80,7 @@ impl CountedPolicy {
         }
     }
 
-    pub(crate) fn plan(&self) -> &Plan {
+    pub(crate) fn plan(&self) -> &Arc<Plan> {
         &self.plan
     }
 
@@ -208,7 +209,7 @@ mod tests {
             sids(0..10),
             sids(5..1005),
         );
-        CountedPolicy::new(Plan::from_json(&policy).unwrap())
+        CountedPolicy::new(Plan::from_json(&policy).unwrap().into())
     }
 
     fn counts(mode: &str, rules: &str) -> Vec<u64> {
@@ -268,7 +269,7 @@ mod tests {
             rollout("halted", r#", "halted": true"#),
             rollout("going", ""),
         );
-        let mut listed = CountedPolicy::new(Plan::from_json(&policy).unwrap());
+        let mut listed = CountedPolicy::new(Plan::from_json(&policy).unwrap().into());
         let statuses = listed.statuses(Time::from_seconds(0)).iter();
         let found: Vec<_> = statuses
             .map(|(name, status)| (name.as_str(), status.is_halted, status.segments[0].on_v2))

@@ -19,7 +19,7 @@ pub(crate) fn status(halted: bool, mode: &str, rules: &str) -> RolloutStatus {
     let plan = Configuration::from_json(configuration.as_bytes())
         .unwrap()
         .plan;
-    let mut listed = CountedPolicy::new(plan);
+    let mut listed = CountedPolicy::new(plan.into());
     listed.statuses(Time::from_seconds(0))[0].1.clone()
 }
 

@@ -1,25 +1,39 @@
 //! Judges whether v2 is worse than v1, by the counts of the guards of all proxies.
 //!
 //! * [`Reading`] is what one proxy reports at one moment, whatever it was read from.
+//! * [`AdminSource`] reads proxies by their admin endpoints, [`read_metrics`] and [`read_counts`] read files.
+//! * [`Ledger`] keeps what proxies have counted, over restarts.
 //! * [`Observation`] is what all proxies together have counted.
 //! * [`judge`] computes a [`Judgment`] from it: a [`Verdict`], and the [`Reason`]s for it.
 
 #![forbid(unsafe_code)]
 
+mod admin_source;
+mod counts_file;
 mod criteria;
+mod input_error;
 mod judge;
 mod judged_rollout;
 mod judgment;
+mod ledger;
+mod metric_names;
+mod metrics_file;
 mod observation;
 mod reading;
 mod reason;
 mod verdict;
 mod warning;
 
+pub use admin_source::AdminSource;
+pub use counts_file::read_counts;
 pub use criteria::Criteria;
+pub use input_error::InputError;
 pub use judge::judge;
 pub use judged_rollout::{JudgedRollout, RolloutCluster, RolloutOfPolicy};
 pub use judgment::{Coverage, JudgedProxy, JudgedStratum, Judgment, Needed};
+pub use ledger::Ledger;
+pub use metric_names::{MetricNames, SampleError};
+pub use metrics_file::read_metrics;
 pub use observation::{Observation, ObservedProxy};
 pub use reading::{Reading, Scrape};
 pub use reason::Reason;

@@ -2,8 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use turnout_admin::{CounterValues, GuardGauges};
-use turnout_core::Time;
+use turnout_admin::{CounterValues, GuardGauges, StatsPage};
 
 /// What a source has of one proxy.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -24,8 +23,9 @@ pub enum Scrape {
 pub struct Reading {
     /// The proxy's name: its admin address, or its `instance` in Prometheus.
     pub proxy: String,
-    /// When it was read.
-    pub at: Time,
+    /// When it was read, in milliseconds since 1970: by the proxy's clock if that is known, because then a clock that
+    /// jumps moves the uptime too.
+    pub at_ms: u64,
     /// How long the proxy has run, in seconds, if it reports that.
     pub uptime: Option<u64>,
     /// The number of the revision of its active policy, if it reports one.
@@ -34,4 +34,19 @@ pub struct Reading {
     pub guards: BTreeMap<String, GuardGauges>,
     /// Its counters: guards, decisions, and the clusters of the policy.
     pub counters: CounterValues,
+}
+
+impl Reading {
+    /// The reading of a proxy's stats.
+    #[must_use]
+    pub fn of_page(proxy: &str, at_ms: u64, page: StatsPage) -> Self {
+        Self {
+            proxy: proxy.to_owned(),
+            at_ms,
+            uptime: page.uptime,
+            revision_number: page.revision_number(),
+            guards: page.guards,
+            counters: page.counters,
+        }
+    }
 }

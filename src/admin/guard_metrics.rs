@@ -51,7 +51,7 @@ pub enum GuardEvent {
 }
 
 /// A gauge of a guard.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum GuardGauge {
     /// The state, as a number.
     State,

@@ -2,6 +2,7 @@
 //!
 //! * [`Reading`] is what one proxy reports at one moment, whatever it was read from.
 //! * [`AdminSource`] reads proxies by their admin endpoints, [`read_metrics`] and [`read_counts`] read files.
+//! * [`PrometheusSource`] reads a Prometheus server.
 //! * [`Ledger`] keeps what proxies have counted, over restarts.
 //! * [`Observation`] is what all proxies together have counted.
 //! * [`judge`] computes a [`Judgment`] from it: a [`Verdict`], and the [`Reason`]s for it.
@@ -19,6 +20,19 @@ mod ledger;
 mod metric_names;
 mod metrics_file;
 mod observation;
+mod prometheus_address;
+mod prometheus_client;
+mod prometheus_liveness;
+mod prometheus_presence;
+mod prometheus_response;
+mod prometheus_samples;
+mod prometheus_selector;
+mod prometheus_series;
+mod prometheus_source;
+#[cfg(test)]
+mod prometheus_tests;
+mod prometheus_token;
+mod prometheus_window;
 mod reading;
 mod reason;
 mod verdict;
@@ -35,6 +49,10 @@ pub use ledger::Ledger;
 pub use metric_names::{MetricNames, SampleError};
 pub use metrics_file::read_metrics;
 pub use observation::{Observation, ObservedProxy};
+pub use prometheus_selector::LabelMatcher;
+pub use prometheus_source::{PrometheusReadings, PrometheusSource};
+pub use prometheus_token::BearerToken;
+pub use prometheus_window::Since;
 pub use reading::{Reading, Scrape};
 pub use reason::Reason;
 pub use verdict::Verdict;

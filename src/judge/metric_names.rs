@@ -50,6 +50,11 @@ impl MetricNames {
         }
     }
 
+    /// The names of the clusters, as in Envoy's stats.
+    pub(crate) fn clusters(&self) -> impl Iterator<Item = &str> {
+        self.clusters.iter().map(String::as_str)
+    }
+
     /// Adds a sample of Turnout, see [`parse_sample`](turnout_admin::parse_sample), to the page of its proxy.
     ///
     /// # Errors

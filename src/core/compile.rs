@@ -258,6 +258,20 @@ fn check_name(reader: &mut Reader<'_>, at: &JsonPointer<'_>, what: &str, name: &
     }
 }
 
+impl Reader<'_> {
+    /// Returns the value of a required field of an object, or reports that it is missing. `parent` is the location of the
+    /// object, and `at` its path.
+    pub fn required<T>(
+        &mut self,
+        (parent, at): (Span, &JsonPointer<'_>),
+        name: &'static str,
+        expected: Expected,
+        field: Field<T>,
+    ) -> Option<T> {
+        required(self, parent, at, name, expected, field)
+    }
+}
+
 /// Returns the value of a required field, or reports that it is missing.
 fn required<T>(
     reader: &mut Reader<'_>,

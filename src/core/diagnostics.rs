@@ -1,4 +1,4 @@
-//! The errors and warnings of a policy text, each with its location.
+//! The errors and warnings of a policy or another document, each with its location.
 
 pub(crate) mod error_code;
 pub(crate) mod location;
@@ -11,7 +11,7 @@ use std::ops::Range;
 
 use turnout_text::escape_for_terminal;
 
-use crate::diagnostics::location::{JsonPointer, Span};
+use crate::diagnostics::location::Span;
 use crate::diagnostics::problem::{Problem, Severity};
 use crate::policy::config_stream::ElidedSpans;
 
@@ -25,6 +25,8 @@ pub enum Document {
     Policy,
     /// The plugin's configuration: the envelope around the policy.
     Configuration,
+    /// The plan of a roll.
+    RollPlan,
 }
 
 impl fmt::Display for Document {
@@ -32,6 +34,7 @@ impl fmt::Display for Document {
         f.write_str(match self {
             Self::Policy => "policy",
             Self::Configuration => "configuration",
+            Self::RollPlan => "plan",
         })
     }
 }
@@ -148,7 +151,14 @@ impl Diagnostics {
         self.omitted = self.omitted.saturating_add(other.omitted);
     }
 
-    pub(crate) fn is_empty(&self) -> bool {
+    /// Removes the kept problems for which a function returns false.
+    pub fn retain(&mut self, is_kept: impl FnMut(&Diagnostic) -> bool) {
+        self.list.retain(is_kept);
+    }
+
+    /// Whether there is no problem.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
         self.list.is_empty()
     }
 }
@@ -178,13 +188,13 @@ pub(crate) struct Problems {
 }
 
 impl Problems {
-    pub(crate) fn push(&mut self, span: Span, path: &JsonPointer<'_>, problem: Problem) {
+    pub(crate) fn push(&mut self, span: Span, pointer: String, problem: Problem) {
         if self.found.len() < MAX_KEPT {
             // Problems are mostly found in the order of the text, so few have to move.
             let place = self
                 .found
                 .partition_point(|(other, _, _)| other.start <= span.start);
-            self.found.insert(place, (span, path.to_string(), problem));
+            self.found.insert(place, (span, pointer, problem));
         } else {
             self.omitted = self.omitted.saturating_add(1);
         }

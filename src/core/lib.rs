@@ -29,6 +29,18 @@ mod request;
 pub mod shadow;
 mod vec_map;
 
+/// Reads JSON and keeps the location of each value, so that each problem of a document has its place. The policy is
+/// read with it, and so can be other documents.
+pub mod json {
+    pub use crate::diagnostics::location::{JsonPointer, Span};
+    pub use crate::diagnostics::problem::{Expected, excerpt};
+    pub use crate::policy::json::{
+        Field, List, Located, LocatedText, Node, Number, Object, Reader,
+    };
+    #[cfg(feature = "schema")]
+    pub use crate::policy::schema::{RulesSchema, schema_of};
+}
+
 pub use bucketing::hash::{Hash, PercentageTooFine, ToolPosition};
 pub use bucketing::{Fraction, Position, Salt};
 pub use decide::{decide, decide_guarded, decide_guarded_in_rollout};
@@ -38,6 +50,7 @@ pub use diagnostics::problem::{Problem, Severity};
 pub use diagnostics::warning_code::WarningCode;
 pub use diagnostics::{Diagnostic, Diagnostics, Document, Related};
 pub use plan::account_outcome::AccountOutcome;
+pub use plan::allocation::Allocation;
 pub use plan::changes::{ChangedPart, PlanChange};
 pub use plan::guard_plan::GuardPlan;
 pub use plan::ramp::{Ramp, Step};
@@ -49,6 +62,7 @@ pub use policy::account_files::{
     AccountFile, AccountFileReference, AccountFiles, AccountListBuilder, FileQuoting,
 };
 pub use policy::config_stream::ConfigStream;
+pub use policy::edit_places::{EditPlaces, RulePlaces};
 pub use policy::parsed_policy::{ParsedPolicy, invalid_utf8};
 #[cfg(feature = "schema")]
 pub use policy::schema::schema;

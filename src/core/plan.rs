@@ -1,6 +1,7 @@
 //! A plan: a compiled policy, valid by construction.
 
 pub(crate) mod account_outcome;
+pub(crate) mod allocation;
 pub(crate) mod changes;
 pub(crate) mod guard_plan;
 mod memory;

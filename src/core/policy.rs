@@ -5,6 +5,7 @@ pub(crate) mod account_files;
 pub(crate) mod config_stream;
 pub(crate) mod decimal;
 pub(crate) mod document;
+pub(crate) mod edit_places;
 pub(crate) mod inline_accounts;
 pub(crate) mod json;
 pub(crate) mod packed_accounts;

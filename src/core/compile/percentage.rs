@@ -1,5 +1,6 @@
 //! Compiles percentages, and reports those that are out of bounds or too fine.
 
+use crate::bucketing::Fraction;
 use crate::bucketing::hash::PercentageTooFine;
 use crate::bucketing::percentage::millionths;
 use crate::diagnostics::error_code::ErrorCode;
@@ -7,6 +8,13 @@ use crate::diagnostics::location::JsonPointer;
 use crate::diagnostics::problem::{Problem, excerpt};
 use crate::policy::decimal::UnitError;
 use crate::policy::json::{Number, Reader};
+
+impl Reader<'_> {
+    /// Compiles a percentage, or reports what is wrong with it.
+    pub fn percentage(&mut self, at: &JsonPointer<'_>, number: &Number<'_>) -> Option<Fraction> {
+        percentage(self, at, number).and_then(Fraction::from_millionths)
+    }
+}
 
 /// Compiles a percentage to millionths of a percent.
 pub(super) fn percentage(

@@ -13,6 +13,18 @@ use crate::policy::json::{Number, Reader};
 /// The number of digits of the largest number that a field takes.
 const MOST_DIGITS: usize = 20;
 
+impl Reader<'_> {
+    /// Compiles a whole number, or reports that it is not in the range.
+    pub fn whole_number(
+        &mut self,
+        at: &JsonPointer<'_>,
+        number: &Number<'_>,
+        range: &RangeInclusive<u64>,
+    ) -> Option<u64> {
+        whole(self, at, number, range)
+    }
+}
+
 pub(crate) fn whole<T: Display + FromStr + PartialOrd>(
     reader: &mut Reader<'_>,
     at: &JsonPointer<'_>,

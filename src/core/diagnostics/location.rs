@@ -6,14 +6,17 @@ use crate::diagnostics::problem;
 
 /// The byte range of a value in its text.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Span {
-    pub(crate) start: usize,
-    pub(crate) end: usize,
+pub struct Span {
+    /// The first byte.
+    pub start: usize,
+    /// The byte after the last one.
+    pub end: usize,
 }
 
 impl Span {
     /// Returns the first byte of the span. A missing field is reported at the opening brace of its object.
-    pub(crate) fn head(self) -> Self {
+    #[must_use]
+    pub fn head(self) -> Self {
         Self {
             start: self.start,
             end: self.start.saturating_add(1).min(self.end),
@@ -24,18 +27,25 @@ impl Span {
 /// The path from the document to a value. Its `Display` is a JSON Pointer that shortens long names. It does not
 /// escape the names, so code that shows the pointer as text has to escape it.
 #[derive(Clone, Copy)]
-pub(crate) enum JsonPointer<'p> {
+pub enum JsonPointer<'p> {
+    /// The document.
     Root,
+    /// A field of an object.
     Field(&'p JsonPointer<'p>, &'p str),
+    /// An item of a list.
     Index(&'p JsonPointer<'p>, usize),
 }
 
 impl<'p> JsonPointer<'p> {
-    pub(crate) fn field(&'p self, name: &'p str) -> JsonPointer<'p> {
+    /// Returns the path of a field.
+    #[must_use]
+    pub fn field(&'p self, name: &'p str) -> JsonPointer<'p> {
         JsonPointer::Field(self, name)
     }
 
-    pub(crate) fn index(&'p self, index: usize) -> JsonPointer<'p> {
+    /// Returns the path of an item.
+    #[must_use]
+    pub fn index(&'p self, index: usize) -> JsonPointer<'p> {
         JsonPointer::Index(self, index)
     }
 }

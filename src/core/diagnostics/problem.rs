@@ -1,4 +1,4 @@
-//! The problems that a policy can have: each says what is wrong and what to write instead.
+//! The problems that a document can have: each says what is wrong and what to write instead.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -15,19 +15,21 @@ pub struct Problem(ProblemKind);
 
 /// A value that a field accepts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Expected {
+pub struct Expected {
     /// What the value is, with its article: `a list of rules`.
-    pub(crate) what: &'static str,
+    pub what: &'static str,
     /// An example in JSON.
-    pub(crate) example: &'static str,
+    pub example: &'static str,
     /// The most items of a list, or of an object whose keys the author chooses.
-    pub(crate) most: usize,
+    pub most: usize,
 }
 
 impl Expected {
     pub(crate) const FIELD_NAME: Self = Self::new("a field name", "\"name\"");
 
-    pub(crate) const fn new(what: &'static str, example: &'static str) -> Self {
+    /// Describes a value. A list takes at most 1,000 items.
+    #[must_use]
+    pub const fn new(what: &'static str, example: &'static str) -> Self {
         Self {
             what,
             example,
@@ -35,7 +37,9 @@ impl Expected {
         }
     }
 
-    pub(crate) const fn at_most(self, most: usize) -> Self {
+    /// Sets the most items of a list.
+    #[must_use]
+    pub const fn at_most(self, most: usize) -> Self {
         Self { most, ..self }
     }
 }
@@ -103,6 +107,13 @@ enum ProblemKind {
         what: String,
         instead: String,
     },
+    /// A problem of a document that is not a policy. Its codes belong to that document.
+    Other {
+        severity: Severity,
+        code: &'static str,
+        what: String,
+        instead: String,
+    },
 }
 
 /// Whether a problem makes a policy unusable.
@@ -131,6 +142,7 @@ impl Problem {
     pub fn severity(&self) -> Severity {
         match &self.0 {
             ProblemKind::Warning { .. } => Severity::Warning,
+            ProblemKind::Other { severity, .. } => *severity,
             _ => Severity::Error,
         }
     }
@@ -141,11 +153,12 @@ impl Problem {
     pub fn code(&self) -> &'static str {
         match &self.0 {
             ProblemKind::Warning { code, .. } => code.as_str(),
+            ProblemKind::Other { code, .. } => code,
             _ => self.error_code().map_or("", ErrorCode::as_str),
         }
     }
 
-    /// Returns the code of an error; `None` for a warning.
+    /// Returns the code of an error of a policy; `None` for a warning.
     pub(crate) fn error_code(&self) -> Option<ErrorCode> {
         Some(match &self.0 {
             ProblemKind::Empty { .. } => ErrorCode::Empty,
@@ -163,7 +176,7 @@ impl Problem {
             ProblemKind::TooMany { .. } => ErrorCode::TooMany,
             ProblemKind::EmptyList { .. } => ErrorCode::EmptyList,
             ProblemKind::Invalid { code, .. } => *code,
-            ProblemKind::Warning { .. } => return None,
+            ProblemKind::Warning { .. } | ProblemKind::Other { .. } => return None,
         })
     }
 
@@ -210,8 +223,27 @@ impl Problem {
             ProblemKind::TooMany { expected, .. } => format!("write at most {}", expected.most),
             ProblemKind::EmptyList { instead, .. } => (*instead).into(),
             ProblemKind::Invalid { instead, .. } => instead.to_string(),
-            ProblemKind::Warning { instead, .. } => instead.clone(),
+            ProblemKind::Warning { instead, .. } | ProblemKind::Other { instead, .. } => {
+                instead.clone()
+            }
         }
+    }
+
+    /// Creates a problem of a document that is not a policy. `code` is one of that document's own. `what` and `instead`
+    /// must be escaped for a terminal, see [`excerpt`].
+    #[must_use]
+    pub fn of_document(
+        severity: Severity,
+        code: &'static str,
+        what: String,
+        instead: String,
+    ) -> Self {
+        Self(ProblemKind::Other {
+            severity,
+            code,
+            what,
+            instead,
+        })
     }
 
     pub(crate) const fn empty(expected: Expected) -> Self {
@@ -269,7 +301,9 @@ impl Problem {
         })
     }
 
-    pub(crate) const fn missing_field(field: &'static str, expected: Expected) -> Self {
+    /// Creates the problem of a required field that is missing.
+    #[must_use]
+    pub const fn missing_field(field: &'static str, expected: Expected) -> Self {
         Self(ProblemKind::MissingField { field, expected })
     }
 
@@ -281,7 +315,9 @@ impl Problem {
         })
     }
 
-    pub(crate) fn unknown_segment(found: &str, known: &[String]) -> Self {
+    /// Creates the problem of a segment that the policy does not declare.
+    #[must_use]
+    pub fn unknown_segment(found: &str, known: &[String]) -> Self {
         let found = excerpt(found);
         Self(ProblemKind::UnknownSegment {
             nearest: nearest(&found, known).map(str::to_owned),
@@ -314,7 +350,9 @@ impl Problem {
         Self(ProblemKind::NotOneOf { what, known, found })
     }
 
-    pub(crate) const fn empty_list(what: &'static str, instead: &'static str) -> Self {
+    /// Creates the problem of a list that must not be empty.
+    #[must_use]
+    pub const fn empty_list(what: &'static str, instead: &'static str) -> Self {
         Self(ProblemKind::EmptyList { what, instead })
     }
 
@@ -382,7 +420,9 @@ impl fmt::Display for Problem {
             }
             ProblemKind::EmptyList { what, .. } => write!(f, "{what} is empty"),
             ProblemKind::Invalid { what, .. } => f.write_str(what),
-            ProblemKind::Warning { what, .. } => f.write_str(what),
+            ProblemKind::Warning { what, .. } | ProblemKind::Other { what, .. } => {
+                f.write_str(what)
+            }
         }
     }
 }
@@ -411,7 +451,8 @@ impl fmt::Display for Quoted<'_> {
 const EXCERPT_LEN: usize = 64;
 
 /// Returns the beginning of what the author wrote, escaped for a terminal.
-pub(crate) fn excerpt(found: &str) -> String {
+#[must_use]
+pub fn excerpt(found: &str) -> String {
     excerpt_for_terminal(found, EXCERPT_LEN)
 }
 

@@ -3,7 +3,7 @@
 //! This compares the policies themselves. `turnout plan` counts the accounts that a change moves.
 
 mod guard;
-mod rollout;
+pub(crate) mod rollout;
 mod wording;
 
 use std::collections::{BTreeMap, BTreeSet};

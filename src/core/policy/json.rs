@@ -27,26 +27,32 @@ use crate::policy::packed_accounts::Unpacker;
 
 /// A value and its location.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Located<T> {
-    pub(crate) value: T,
-    pub(crate) span: Span,
+pub struct Located<T> {
+    /// The value.
+    pub value: T,
+    /// Its location.
+    pub span: Span,
 }
 
 /// A string.
-pub(crate) type LocatedText<'a> = Located<Cow<'a, str>>;
+pub type LocatedText<'a> = Located<Cow<'a, str>>;
 
 /// The literal of a number, exactly as written.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Number<'a> {
-    pub(crate) value: &'a str,
-    pub(crate) span: Span,
+pub struct Number<'a> {
+    /// The literal.
+    pub value: &'a str,
+    /// Its location.
+    pub span: Span,
 }
 
 /// A list. An item that could not be read is `None`, and its problem has been reported.
 #[derive(Clone, Debug)]
-pub(crate) struct List<T> {
-    pub(crate) value: Vec<Option<T>>,
-    pub(crate) span: Span,
+pub struct List<T> {
+    /// The items.
+    pub value: Vec<Option<T>>,
+    /// The location of the list.
+    pub span: Span,
 }
 
 /// An object whose keys the author chooses. A value that could not be read is `None`, and its problem has been
@@ -56,7 +62,7 @@ pub(crate) struct Map<'a, T>(pub(crate) Vec<(LocatedText<'a>, Option<T>)>);
 
 /// A field of an object.
 #[derive(Clone, Debug)]
-pub(crate) enum Field<T> {
+pub enum Field<T> {
     /// The object does not have the field.
     Absent,
     /// The field could not be read, and its problem has been reported.
@@ -67,15 +73,27 @@ pub(crate) enum Field<T> {
 
 impl<T> Field<T> {
     /// Returns the value, if the field has a readable one.
-    pub(crate) fn value(&self) -> Option<&T> {
+    #[must_use]
+    pub fn value(&self) -> Option<&T> {
         match self {
             Self::Given(value) => Some(value),
             Self::Absent | Self::Bad => None,
         }
     }
 
+    /// Borrows the value.
+    #[must_use]
+    pub fn as_ref(&self) -> Field<&T> {
+        match self {
+            Self::Given(value) => Field::Given(value),
+            Self::Absent => Field::Absent,
+            Self::Bad => Field::Bad,
+        }
+    }
+
     /// Returns the value as [`Field::value`] does, but owned.
-    pub(crate) fn into_value(self) -> Option<T> {
+    #[must_use]
+    pub fn into_value(self) -> Option<T> {
         match self {
             Self::Given(value) => Some(value),
             Self::Absent | Self::Bad => None,
@@ -85,15 +103,18 @@ impl<T> Field<T> {
 
 /// A value that has not been parsed yet.
 #[derive(Clone, Copy)]
-pub(crate) struct Node<'a, 'p> {
+pub struct Node<'a, 'p> {
     raw: &'a str,
-    pub(crate) span: Span,
-    pub(crate) path: &'p JsonPointer<'p>,
+    /// Its location.
+    pub span: Span,
+    /// Its path in the document.
+    pub path: &'p JsonPointer<'p>,
 }
 
 impl<'a> Node<'a, '_> {
     /// Returns the text of the value.
-    pub(crate) fn raw(&self) -> &'a str {
+    #[must_use]
+    pub fn raw(&self) -> &'a str {
         self.raw
     }
 }
@@ -104,7 +125,7 @@ type Read<'r, 'a, T> = &'r dyn Fn(&mut Reader<'a>, Node<'a, '_>) -> Option<T>;
 
 /// Reads one text and collects its problems.
 #[derive(Clone)]
-pub(crate) struct Reader<'a> {
+pub struct Reader<'a> {
     text: &'a str,
     /// The spans that were removed from the text before it was read.
     elided_spans: ElidedSpans,
@@ -113,7 +134,9 @@ pub(crate) struct Reader<'a> {
 }
 
 impl<'a> Reader<'a> {
-    pub(crate) fn new(document: Document, text: &'a str) -> Self {
+    /// Creates a reader of a text. Its problems name the document.
+    #[must_use]
+    pub fn new(document: Document, text: &'a str) -> Self {
         Self::with_elided_spans(document, text, ElidedSpans::default())
     }
 
@@ -131,7 +154,7 @@ impl<'a> Reader<'a> {
     }
 
     /// Returns the whole document, or reports why it is not JSON.
-    pub(crate) fn root(&mut self, expected: Expected) -> Option<Node<'a, 'static>> {
+    pub fn root(&mut self, expected: Expected) -> Option<Node<'a, 'static>> {
         if self.text.trim().is_empty() {
             self.report(
                 Span::default(),
@@ -166,7 +189,8 @@ impl<'a> Reader<'a> {
     }
 
     /// Returns the span of the whole document.
-    pub(crate) fn whole_span(&self) -> Span {
+    #[must_use]
+    pub fn whole_span(&self) -> Span {
         let start = self.text.len().saturating_sub(self.text.trim_start().len());
         Span {
             start,
@@ -206,24 +230,27 @@ impl<'a> Reader<'a> {
             .take_part(start, start.saturating_add(part.len()))
     }
 
+    /// Adds a problem.
     #[cold]
     #[inline(never)]
-    pub(crate) fn report(&mut self, span: Span, path: &JsonPointer<'_>, problem: Problem) {
-        self.problems.push(span, path, problem);
+    pub fn report(&mut self, span: Span, path: &JsonPointer<'_>, problem: Problem) {
+        self.problems.push(span, path.to_string(), problem);
+    }
+
+    /// Adds a problem at a JSON Pointer.
+    pub fn report_at(&mut self, span: Span, pointer: String, problem: Problem) {
+        self.problems.push(span, pointer, problem);
     }
 
     /// Returns the problems found so far, with lines and columns.
-    pub(crate) fn finish(self) -> Diagnostics {
+    #[must_use]
+    pub fn finish(self) -> Diagnostics {
         self.problems
             .locate(self.document, self.text, &self.elided_spans)
     }
 
     /// Reads the value as a string.
-    pub(crate) fn text(
-        &mut self,
-        node: Node<'a, '_>,
-        expected: Expected,
-    ) -> Option<LocatedText<'a>> {
+    pub fn text(&mut self, node: Node<'a, '_>, expected: Expected) -> Option<LocatedText<'a>> {
         if !node.raw.starts_with('"') {
             return self.wrong_type(node, expected);
         }
@@ -267,7 +294,7 @@ impl<'a> Reader<'a> {
     }
 
     /// Maps a string to the value of the known word that it equals, or reports it.
-    pub(crate) fn one_of_words<T, const N: usize>(
+    pub fn one_of_words<T, const N: usize>(
         &mut self,
         path: &JsonPointer<'_>,
         what: &'static str,
@@ -284,7 +311,7 @@ impl<'a> Reader<'a> {
     }
 
     /// Reads the value as the literal of a number, exactly as written.
-    pub(crate) fn number(&mut self, node: Node<'a, '_>, expected: Expected) -> Option<Number<'a>> {
+    pub fn number(&mut self, node: Node<'a, '_>, expected: Expected) -> Option<Number<'a>> {
         if !node
             .raw
             .starts_with(|c: char| c == '-' || c.is_ascii_digit())
@@ -307,7 +334,7 @@ impl<'a> Reader<'a> {
     }
 
     /// Reads the value as a list. An item that cannot be read is reported and becomes `None`.
-    pub(crate) fn list<T>(
+    pub fn list<T>(
         &mut self,
         node: Node<'a, '_>,
         expected: Expected,
@@ -353,11 +380,7 @@ impl<'a> Reader<'a> {
     }
 
     /// Reads the value as an object with known fields; see [`Object`].
-    pub(crate) fn object<'p>(
-        &mut self,
-        node: Node<'a, 'p>,
-        expected: Expected,
-    ) -> Option<Object<'a, 'p>> {
+    pub fn object<'p>(&mut self, node: Node<'a, 'p>, expected: Expected) -> Option<Object<'a, 'p>> {
         Some(Object {
             path: node.path,
             entries: self.entries(node, expected)?,
@@ -432,14 +455,15 @@ impl<'a> Reader<'a> {
 }
 
 /// An object whose fields are taken one by one. A field that nothing takes is unknown.
-pub(crate) struct Object<'a, 'p> {
+pub struct Object<'a, 'p> {
     path: &'p JsonPointer<'p>,
     entries: Vec<(LocatedText<'a>, &'a str)>,
     known: Vec<&'static str>,
 }
 
 impl<'a> Object<'a, '_> {
-    pub(crate) fn field<T>(
+    /// Takes a field and reads its value.
+    pub fn field<T>(
         &mut self,
         reader: &mut Reader<'a>,
         name: &'static str,
@@ -455,7 +479,7 @@ impl<'a> Object<'a, '_> {
     }
 
     /// Reports the fields that nothing took as unknown.
-    pub(crate) fn finish(self, reader: &mut Reader<'a>) {
+    pub fn finish(self, reader: &mut Reader<'a>) {
         for (key, _) in &self.entries {
             let path = self.path.field(&key.value);
             let problem = Problem::unknown_field(&key.value, &self.known);

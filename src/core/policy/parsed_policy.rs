@@ -37,6 +37,12 @@ impl<'t> ParsedPolicy<'t> {
         }
     }
 
+    /// Returns the text. Of a file that is not UTF-8, it is the part before the first error.
+    #[must_use]
+    pub fn text(&self) -> &'t str {
+        self.reader.document()
+    }
+
     /// Parses the text of the reader.
     pub(crate) fn read(mut reader: Reader<'t>) -> Self {
         let root = reader.root(expected::POLICY);

@@ -1,4 +1,4 @@
-//! The JSON Schema (2020-12) of the policy, generated from its wire types.
+//! The JSON Schema (2020-12) of the policy, and of other documents, generated from their wire types.
 //!
 //! The schema describes only the form. Only [`Plan::from_json`](crate::Plan::from_json) checks meaning, for example
 //! whether a segment exists or a path template is valid.
@@ -11,7 +11,7 @@ use schemars::generate::SchemaSettings;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde_json::Value;
 
-use crate::policy::document::RawPolicy;
+use crate::policy::document::{RawPolicy, RawRule};
 use crate::policy::json::{Field, List, Located, Map, Number};
 
 /// The path of an account file, or an object with the path and a column.
@@ -25,12 +25,35 @@ pub(crate) enum AccountsFrom {
     Column(crate::policy::document::RawAccountsFrom<'static>),
 }
 
-/// Returns the schema as a JSON document.
+/// Returns the schema of policies as a JSON document.
 #[must_use]
 pub fn schema() -> Value {
+    schema_of::<RawPolicy<'_>>("Turnout policy")
+}
+
+/// Stands for the rules of a rollout in the schema of another document.
+pub struct RulesSchema;
+
+impl JsonSchema for RulesSchema {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        "Rules".into()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        List::<RawRule<'_>>::json_schema(generator)
+    }
+}
+
+/// Returns the schema of a document, generated from its wire type.
+#[must_use]
+pub fn schema_of<T: JsonSchema>(title: &str) -> Value {
     let generator = SchemaSettings::draft2020_12().into_generator();
-    let mut schema = generator.into_root_schema_for::<RawPolicy<'_>>();
-    schema.insert("title".into(), "Turnout policy".into());
+    let mut schema = generator.into_root_schema_for::<T>();
+    schema.insert("title".into(), title.into());
     let mut schema = schema.to_value();
     join_lines(&mut schema);
     schema

@@ -147,7 +147,7 @@ fn list_rule_differences((old, a): (&Plan, &Rule), (new, b): (&Plan, &Rule)) -> 
 }
 
 /// Whether two conditions are equal. Segments are compared by name, because each policy numbers its own.
-fn is_same_when(old: &Plan, a: &When, new: &Plan, b: &When) -> bool {
+pub(crate) fn is_same_when(old: &Plan, a: &When, new: &Plan, b: &When) -> bool {
     let within = |plan, when: &When| {
         when.within
             .as_ref()

@@ -1,8 +1,17 @@
 //! The plan of a roll.
 
+mod code;
+mod compile;
+pub(crate) mod document;
+mod quiet;
+pub(crate) mod read;
+
 use turnout_core::Fraction;
 
 use crate::quiet_time::QuietTime;
+
+pub use code::PlanCode;
+pub(crate) use compile::plan;
 
 /// A plan: how a rollout moves from its first step to its last.
 #[derive(Clone, Debug, PartialEq)]

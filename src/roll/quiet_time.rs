@@ -68,6 +68,8 @@ pub struct MinuteOfDay(u16);
 impl MinuteOfDay {
     /// The end of a day, 24:00.
     pub const END: Self = Self(24 * 60);
+    /// The last minute of a day, 23:59.
+    pub const LAST: Self = Self(24 * 60 - 1);
 
     /// Parses `HH:MM`; `None` if it is not a time of day.
     #[must_use]

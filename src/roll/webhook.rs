@@ -159,6 +159,11 @@ impl Webhook {
     }
 }
 
+/// Whether a text is the URL of a webhook.
+pub(crate) fn is_url(text: &str) -> bool {
+    parse_url(text).is_ok()
+}
+
 /// Parses the URL of a webhook. Returns it with its host, and whether that is this machine.
 fn parse_url(url: &str) -> Result<(Uri, String, bool), String> {
     let invalid = || {

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::time::{Duration, Instant};
 
+use support::demo::Traffic;
 use support::demo::screen::errors;
 use support::terminal::show;
 use turnout_core::Treatment;
@@ -11,7 +12,7 @@ use turnout_core::Treatment;
 use crate::check::{self, Counts};
 use crate::screen;
 use crate::testbed::{SETTLE, State, Testbed};
-use crate::traffic::{Exchange, Kind, LARGEST, Traffic, is_so_on_each_connection};
+use crate::traffic::{self, Exchange, Kind, LARGEST, is_so_on_each_connection};
 
 /// The requests of a step in which nothing breaks, and the requests after the guard has done something.
 const HEALTHY: usize = 700;
@@ -36,7 +37,7 @@ pub(crate) struct Demo {
 
 /// The traffic of a step, and what was counted before it.
 struct Running {
-    traffic: Traffic,
+    traffic: Traffic<Exchange>,
     counts: Counts,
     received: [u64; 2],
     log: usize,
@@ -215,7 +216,7 @@ impl Demo {
             counts,
             log,
             received: self.received(),
-            traffic: Traffic::start(self.testbed.proxy.envoy.address(), &self.next),
+            traffic: traffic::start(self.testbed.proxy.envoy.address(), &self.next),
         }
     }
 

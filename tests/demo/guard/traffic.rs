@@ -1,15 +1,14 @@
 //! Steady traffic: three thousand accounts, one of which sends a third of the requests.
 
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 use std::time::{Duration, Instant};
 
 use support::client::{Client, Request};
+use support::demo::Traffic;
 use support::envoy::{LOGGED_HEADER, logged};
 use support::random::Random;
-use tokio::task::JoinSet;
-use tokio::time::{MissedTickBehavior, interval_at};
 use turnout_core::Treatment;
 
 /// The accounts, by number. The first is the largest customer.
@@ -21,9 +20,6 @@ pub(crate) const CONNECTIONS: usize = 48;
 const PAUSE: Duration = Duration::from_millis(100);
 /// The same requests in every run.
 const SEED: u64 = 17;
-/// Far longer than a loaded machine needs. Reaching it means that the event will not happen.
-const PATIENCE: Duration = Duration::from_secs(40);
-const POLL: Duration = Duration::from_millis(20);
 
 /// What a request does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -92,81 +88,15 @@ impl Exchange {
     }
 }
 
-/// Connections that send until [`finish`](Self::finish) stops them.
-pub(crate) struct Traffic {
-    senders: JoinSet<()>,
-    stop: Arc<AtomicBool>,
-    exchanges: Arc<Mutex<Vec<Exchange>>>,
-}
-
-impl Traffic {
-    /// Starts with the request of the number `next`, which grows with each request.
-    pub(crate) fn start(proxy: SocketAddr, next: &Arc<AtomicU64>) -> Self {
-        let stop = Arc::new(AtomicBool::new(false));
-        let exchanges = Arc::new(Mutex::new(Vec::new()));
-        let mut senders = JoinSet::new();
-        let start = tokio::time::Instant::now();
-        for (connection, delay) in (0..CONNECTIONS).zip(0_u32..) {
-            let (next, stop) = (Arc::clone(next), Arc::clone(&stop));
-            let exchanges = Arc::clone(&exchanges);
-            // Evenly spaced.
-            let first = start + PAUSE * delay / CONNECTIONS as u32;
-            senders.spawn(async move {
-                // A client that sends one request at a time uses one connection.
-                let client = Client::new(proxy);
-                let mut pause = interval_at(first, PAUSE);
-                pause.set_missed_tick_behavior(MissedTickBehavior::Delay);
-                loop {
-                    pause.tick().await;
-                    if stop.load(Ordering::SeqCst) {
-                        return;
-                    }
-                    let number = next.fetch_add(1, Ordering::SeqCst);
-                    let exchange = send(&client, connection, number).await;
-                    lock(&exchanges).push(exchange);
-                }
-            });
-        }
-        Self {
-            senders,
-            stop,
-            exchanges,
-        }
-    }
-
-    /// Waits until the requests so far satisfy a condition.
-    ///
-    /// # Errors
-    /// When they never do; `what` describes the condition.
-    pub(crate) async fn wait_until(
-        &self,
-        what: &str,
-        condition: impl Fn(&[Exchange]) -> bool,
-    ) -> Result<(), String> {
-        let deadline = Instant::now() + PATIENCE;
-        while !condition(&lock(&self.exchanges)) {
-            if Instant::now() > deadline {
-                let sent = lock(&self.exchanges).len();
-                return Err(format!("after {sent} requests, still not: {what}"));
-            }
-            tokio::time::sleep(POLL).await;
-        }
-        Ok(())
-    }
-
-    /// Waits until so many more requests have a response.
-    pub(crate) async fn wait_for(&self, more: usize) -> Result<(), String> {
-        let enough = lock(&self.exchanges).len() + more;
-        self.wait_until("enough requests", |exchanges| exchanges.len() >= enough)
-            .await
-    }
-
-    /// Stops the connections and returns all requests, in the order of their responses.
-    pub(crate) async fn finish(self) -> Vec<Exchange> {
-        self.stop.store(true, Ordering::SeqCst);
-        self.senders.join_all().await;
-        std::mem::take(&mut *lock(&self.exchanges))
-    }
+/// Starts the traffic with the request of the number `next`, which grows with each request.
+pub(crate) fn start(proxy: SocketAddr, next: &Arc<AtomicU64>) -> Traffic<Exchange> {
+    // A client that sends one request at a time uses one connection.
+    let connections = (0..CONNECTIONS).map(|connection| (connection, Client::new(proxy)));
+    let send = |connection: Arc<(usize, Client)>, number| async move {
+        let (connection, client) = &*connection;
+        send(client, *connection, number).await
+    };
+    Traffic::start(connections.collect(), PAUSE, next, send)
 }
 
 /// Whether the last request of each connection satisfies a condition. All workers of Envoy that have a connection do
@@ -186,10 +116,6 @@ pub(crate) fn is_so_on_each_connection(
 /// The SID of an account.
 pub(crate) fn sid(account: u64) -> String {
     format!("AC{account:032x}")
-}
-
-fn lock(exchanges: &Mutex<Vec<Exchange>>) -> MutexGuard<'_, Vec<Exchange>> {
-    exchanges.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 async fn send(client: &Client, connection: usize, number: u64) -> Exchange {

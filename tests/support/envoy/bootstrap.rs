@@ -112,6 +112,13 @@ impl Bootstrap {
         bootstrap
     }
 
+    /// Discovers the filter of another Envoy of `live-policy.yaml`, in the folder that it watches.
+    #[must_use]
+    pub fn discover_in(self, watched: &Path) -> Self {
+        self.replace(FILTER_FILE, &as_path(&watched.join("filter.json")))
+            .replace(FILTER_FOLDER, &as_path(watched))
+    }
+
     /// Replaces a text that must occur exactly once.
     #[must_use]
     pub fn replace(mut self, old: &str, new: &str) -> Self {

@@ -46,7 +46,7 @@ help:
 	@echo "make demo-shadow    compare v2 with v1 in Envoy while users get v1's responses"
 	@echo "make demo-guard     v2 gets worse in Envoy, and the guard sends its users back to v1"
 	@echo "make test           check formatting, run lints and all tests (ENVOY_VERSION=1.36.2)"
-	@echo "make examples       lint the policies in examples/"
+	@echo "make examples       lint the policies and plans in examples/"
 	@echo "make wasm           build the filter in $(TARGET)/filter/full, and in $(TARGET)/filter/lean"
 	@echo "                    without shadow requests"
 	@echo "make image          build an image of the filter for Istio and Envoy Gateway"
@@ -91,10 +91,12 @@ demo-guard: setup
 test: setup locust published lint unit
 	@echo "test: all passed, with $(or $(ENVOY),Envoy $(ENVOY_VERSION))"
 
-# A policy of examples/ with an error or a warning is a failure.
+# A policy or a plan of examples/ with an error or a warning is a failure.
 examples:
 	@$(CARGO) build $(WORKSPACE) --bin turnout
-	@for policy in examples/*.json; do $(TARGET)/debug/turnout lint --strict "$$policy" || exit 1; done
+	@for file in examples/*.json; do \
+	  case "$$file" in *-plan.json) kind=roll ;; *) kind=policy ;; esac; \
+	  $(TARGET)/debug/turnout lint --strict --for $$kind "$$file" || exit 1; done
 
 # rustup installs the toolchain of rust-toolchain.toml by itself, unless auto-install is off.
 setup: envoy

@@ -4,6 +4,7 @@ use serde_json::Value;
 use turnout_core::json::{Reader, schema_of};
 use turnout_core::{Diagnostics, Document};
 
+use crate::check::Checked;
 use crate::plan::document::RawPlan;
 use crate::plan::read::{self, expected};
 use crate::plan::{self, RollPlan};
@@ -34,6 +35,23 @@ impl<'t> ParsedPlan<'t> {
             plan: plan.filter(|_| !has_errors),
             document,
             reader,
+        }
+    }
+
+    /// Whether the text has no errors. The policy can still make the plan unusable.
+    #[must_use]
+    pub fn is_valid(&self) -> bool {
+        self.plan.is_some()
+    }
+
+    /// Returns the plan and the problems of its text.
+    #[must_use]
+    pub fn without_policy(&self) -> Checked {
+        Checked {
+            plan: self.plan.clone(),
+            steps: Vec::new(),
+            diagnostics: self.reader.clone().finish(),
+            policy_diagnostics: Diagnostics::default(),
         }
     }
 

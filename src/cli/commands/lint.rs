@@ -1,4 +1,6 @@
-//! `turnout lint`: reports errors in a policy, and warns of likely mistakes.
+//! `turnout lint`: reports errors in a policy or in the plan of a roll, and warns of likely mistakes.
+
+mod roll_plan;
 
 use std::borrow::Cow;
 use std::path::{Path, PathBuf};
@@ -11,16 +13,17 @@ use turnout_text::escape_for_terminal;
 
 use crate::support::account_file_access::{Access, AccountFileOptions};
 use crate::support::account_files::{self, Found};
+use crate::support::document_kind_arg::DocumentKind;
 use crate::support::exit::{Exit, refuse};
-use crate::support::lint_code_arg;
+use crate::support::lint_code_arg::{self, LintCode};
 use crate::support::safe_output::print_error_line;
 use crate::support::safe_output::{Annotation, SafeText};
 use crate::support::text_io::{self, is_dash};
 use crate::support::{render_diagnostics, stale_series};
 
-/// Check a policy for errors and likely mistakes.
+/// Check a policy, or the plan of `turnout roll`, for errors and likely mistakes.
 ///
-/// A proxy refuses a policy with an error. A warning points to a likely mistake, for a person to judge. Text
+/// A proxy refuses a policy with an error, and `turnout roll` a plan with one. A warning points to a likely mistake, for a person to judge. Text
 /// goes to standard error; JSON and GitHub commands go to standard output.
 #[derive(Args)]
 #[command(after_help = "Exit codes:
@@ -30,10 +33,14 @@ use crate::support::{render_diagnostics, stale_series};
 
 Examples:
   turnout lint policy.json --against live.json --strict --allow zero-percent
-  turnout lint policy.json --admin http://127.0.0.1:9901")]
+  turnout lint policy.json --admin http://127.0.0.1:9901
+  turnout lint --for roll roll-plan.json --strict")]
 pub(crate) struct Arguments {
-    /// The policy; `-` reads standard input.
+    /// The policy or the plan; `-` reads standard input.
     policy: PathBuf,
+    /// The kind of document. A plan is checked together with the policy that it names, and so is the policy of each step.
+    #[arg(long = "for", value_name = "KIND", value_enum, default_value_t = DocumentKind::Policy)]
+    kind: DocumentKind,
     /// The policy that this one replaces: also warn of changes that move accounts unexpectedly.
     #[arg(long, value_name = "OLD")]
     against: Option<PathBuf>,
@@ -48,8 +55,8 @@ pub(crate) struct Arguments {
     #[arg(long)]
     strict: bool,
     /// Suppress the warnings with this code. May be repeated.
-    #[arg(long, value_name = "CODE", value_parser = lint_code_arg::parser(), hide_possible_values = true)]
-    allow: Vec<WarningCode>,
+    #[arg(long, value_name = "CODE", value_parser = lint_code_arg::parser_of_all(), hide_possible_values = true)]
+    allow: Vec<LintCode>,
     /// Output format.
     #[arg(long, value_enum, default_value_t = Format::Text)]
     format: Format,
@@ -79,7 +86,11 @@ struct Source<'b> {
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Exit {
-    match linted(arguments) {
+    let linted = match arguments.kind {
+        DocumentKind::Policy => linted(arguments),
+        DocumentKind::Roll => roll_plan::linted(arguments),
+    };
+    match linted {
         Ok(exit) => exit,
         Err(error) => refuse(&error),
     }
@@ -102,32 +113,52 @@ fn linted(arguments: &Arguments) -> Result<Exit, String> {
         against: old.as_ref(),
         files: Some(&policy.found.files),
         routes: &routes,
-        allow: &arguments.allow,
+        allow: &arguments.allow_in_policies(),
     };
     let LintReport { diagnostics, plan } = policy.parsed.lint(&options);
     if let (Some(old), Some(new)) = (&old, &plan) {
         stale_series::warn(&arguments.admin, None, old, new);
     }
-    match arguments.format {
-        _ if arguments.json => text_io::write(None, &as_json(&policy, &diagnostics))?,
+    match arguments.format() {
         Format::Json => text_io::write(None, &as_json(&policy, &diagnostics))?,
         Format::Github => {
             let is_file = !is_dash(&arguments.policy);
             text_io::write(None, &as_commands(&policy, is_file, &diagnostics))?;
-            policy.summary(&diagnostics);
+            print_summary(&policy.name, &diagnostics);
         }
         Format::Text => {
             render_diagnostics::show(&policy.name, &policy.text(&diagnostics), &diagnostics);
             policy.found.print_bad_lines();
-            policy.summary(&diagnostics);
+            print_summary(&policy.name, &diagnostics);
         }
     }
-    let warnings = diagnostics.count(Severity::Warning);
-    Ok(match diagnostics.count(Severity::Error) {
-        0 if warnings > 0 && arguments.strict => Exit::No,
-        0 => Exit::Done,
-        _ => Exit::BadInput,
-    })
+    Ok(arguments.exit(|severity| diagnostics.count(severity)))
+}
+
+impl Arguments {
+    fn format(&self) -> Format {
+        match self.json {
+            true => Format::Json,
+            false => self.format,
+        }
+    }
+
+    fn allow_in_policies(&self) -> Vec<WarningCode> {
+        let codes = self.allow.iter().filter_map(|code| match code {
+            LintCode::Policy(code) => Some(*code),
+            LintCode::Plan(_) => None,
+        });
+        codes.collect()
+    }
+
+    /// Returns the exit code for these numbers of problems.
+    fn exit(&self, count: impl Fn(Severity) -> usize) -> Exit {
+        match count(Severity::Error) {
+            0 if count(Severity::Warning) > 0 && self.strict => Exit::No,
+            0 => Exit::Done,
+            _ => Exit::BadInput,
+        }
+    }
 }
 
 /// The plan of the policy to compare with.
@@ -175,44 +206,48 @@ impl<'b> Source<'b> {
             }
         }
     }
+}
 
-    fn summary(&self, diagnostics: &Diagnostics) {
-        let count = |severity: Severity| match diagnostics.count(severity) {
-            0 => None,
-            1 => Some(format!("1 {}", severity.as_str())),
-            more => Some(format!("{more} {}s", severity.as_str())),
-        };
-        let counts = [Severity::Error, Severity::Warning].map(count);
-        let counts: Vec<String> = counts.into_iter().flatten().collect();
-        let found = match counts.is_empty() {
-            true => String::from("clean"),
-            false => counts.join(", "),
-        };
-        let omitted = match diagnostics.omitted() {
-            0 => String::new(),
-            omitted => format!(" ({omitted} not shown)"),
-        };
-        print_error_line(&format!("{}: {found}{omitted}", self.name));
-    }
+/// Prints the number of problems of a document.
+fn print_summary(name: &str, diagnostics: &Diagnostics) {
+    let count = |severity: Severity| match diagnostics.count(severity) {
+        0 => None,
+        1 => Some(format!("1 {}", severity.as_str())),
+        more => Some(format!("{more} {}s", severity.as_str())),
+    };
+    let counts = [Severity::Error, Severity::Warning].map(count);
+    let counts: Vec<String> = counts.into_iter().flatten().collect();
+    let found = match counts.is_empty() {
+        true => String::from("clean"),
+        false => counts.join(", "),
+    };
+    let omitted = match diagnostics.omitted() {
+        0 => String::new(),
+        omitted => format!(" ({omitted} not shown)"),
+    };
+    print_error_line(&format!("{name}: {found}{omitted}"));
 }
 
 fn as_json(source: &Source<'_>, diagnostics: &Diagnostics) -> SafeText {
     let list = diagnostics.as_slice().iter().map(diagnostic_as_json);
-    let bad_lines = source
-        .found
-        .bad_lines
-        .iter()
-        .map(|bad| json!({ "file": bad.file, "line": bad.line, "message": bad.message }));
     let report = json!({
         "policy": source.exact_name,
         "errors": diagnostics.count(Severity::Error),
         "warnings": diagnostics.count(Severity::Warning),
         "omitted": diagnostics.omitted(),
         "diagnostics": list.collect::<Vec<_>>(),
-        "bad_lines": bad_lines.collect::<Vec<_>>(),
+        "bad_lines": bad_lines_as_json(&source.found),
         "bad_lines_omitted": source.found.omitted,
     });
     SafeText::json(&format!("{report:#}\n"))
+}
+
+fn bad_lines_as_json(found: &Found) -> Vec<Value> {
+    let bad_lines = found
+        .bad_lines
+        .iter()
+        .map(|bad| json!({ "file": bad.file, "line": bad.line, "message": bad.message }));
+    bad_lines.collect()
 }
 
 fn diagnostic_as_json(diagnostic: &Diagnostic) -> Value {
@@ -238,7 +273,13 @@ fn diagnostic_as_json(diagnostic: &Diagnostic) -> Value {
 /// One GitHub workflow command for each diagnostic.
 fn as_commands(source: &Source<'_>, is_file: bool, diagnostics: &Diagnostics) -> SafeText {
     let mut commands = SafeText::default();
-    let file = is_file.then_some(("file", source.name.as_str()));
+    push_commands(&mut commands, is_file.then_some(&source.name), diagnostics);
+    push_bad_lines(&mut commands, &source.found);
+    commands
+}
+
+fn push_commands(commands: &mut SafeText, file: Option<&String>, diagnostics: &Diagnostics) {
+    let file = file.map(|name| ("file", name.as_str()));
     for diagnostic in diagnostics.as_slice() {
         let place = match diagnostic.pointer.as_str() {
             "" => String::new(),
@@ -258,7 +299,10 @@ fn as_commands(source: &Source<'_>, is_file: bool, diagnostics: &Diagnostics) ->
             message: &format!("{place}{problem}; {}", problem.help()),
         });
     }
-    for bad in &source.found.bad_lines {
+}
+
+fn push_bad_lines(commands: &mut SafeText, found: &Found) {
+    for bad in &found.bad_lines {
         let line = bad.line.to_string();
         commands.push_annotation(&Annotation {
             level: Severity::Error.as_str(),
@@ -270,5 +314,4 @@ fn as_commands(source: &Source<'_>, is_file: bool, diagnostics: &Diagnostics) ->
             message: &bad.message,
         });
     }
-    commands
 }

@@ -20,6 +20,10 @@ fn the_schema_is_written_to_the_output_file() {
     let schema: serde_json::Value = serde_json::from_slice(&file).expect("JSON");
     assert_eq!(schema["title"], "Turnout policy");
 
+    let of_plans = run(&["--for", "roll"]);
+    let of_plans: serde_json::Value = serde_json::from_slice(&of_plans.stdout).expect("JSON");
+    assert_eq!(of_plans["title"], "Turnout plan of a roll");
+
     let refused = run(&["--output", "no/such/folder.json"]);
     assert_eq!(refused.status.code(), Some(2));
 }

@@ -3,13 +3,14 @@
 //! - `console`: run, with its output compared, in `console_blocks.rs`.
 //! - `sh`: run there too, unless the comment `<!-- not run here: REASON -->` is above it. Then each line is
 //!   checked: `turnout` accepts its options and values, the Makefile has its target.
-//! - `json`: a valid policy, or fields of one that complete a policy to a valid one.
+//! - `json`: a valid policy or plan of a roll, or fields of one that complete it to a valid one.
 //! - without a language: pictures, the README's sample of a log, the samples of `reference.md`, and what `turnout watch`
 //!   shows of a guard.
 
 use std::process::{Command, Output};
 
 use turnout_core::{AccessLogEntry, Configuration, Plan};
+use turnout_roll::RollPlan;
 
 use crate::guard_page::watched;
 use crate::pages::{Block, documentation, read};
@@ -43,6 +44,8 @@ fn a_block_that_no_check_knows_is_a_failure() {
         ("yaml", "a: b\n"),
         ("json", "{ \"a\": 1 }\n"),
         ("json", "{ \"version\": 1 }\n"),
+        ("json", "{ \"version\": 1, \"steps\": [] }\n"),
+        ("json", "\"quiet\": [ { \"from\": \"25:00\" } ]\n"),
         ("sh", "make no-such-target\n"),
         ("sh", "turnout no-such-command\n"),
         ("sh", "turnout lint policy.json --no-such-option\n"),
@@ -86,8 +89,21 @@ fn check(block: &Block) -> Result<(), String> {
     }
 }
 
-/// A policy, fields of a rollout or of its shadow, or the configuration of a plugin.
+/// A policy, fields of a rollout or of its shadow, the configuration of a plugin, or a plan of a roll or its fields.
 fn json(text: &str) -> Result<(), String> {
+    let is_field_of_a_plan = ["\"forbid\"", "\"quiet\""]
+        .iter()
+        .any(|name| text.starts_with(name));
+    if is_field_of_a_plan {
+        return json(&format!(
+            r#"{{ "version": 1, "policy": "p", "rollout": "r", {text},
+                "steps": [{{ "name": "a", "accounts": 1, "bake": {{ "requests": 9 }} }}, {{ "name": "all", "accounts": 9 }}] }}"#
+        ));
+    }
+    if text.contains("\"steps\"") {
+        let plan = RollPlan::parse(text);
+        return plan.map(drop).map_err(|problems| problems.to_string());
+    }
     let rollout = |fields: &str| {
         format!(
             r#"{{ "version": 1, "account": {{ "from": [{{ "header": "x-a" }}], "format": "sid" }},

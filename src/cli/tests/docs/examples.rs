@@ -1,4 +1,4 @@
-//! `examples/`: each policy is valid and without a warning, and `examples/README.md` describes it.
+//! `examples/`: each policy and plan is valid and without a warning, and `examples/README.md` describes it.
 
 use std::fs;
 use std::process::Command;
@@ -17,8 +17,12 @@ fn policies() -> Vec<String> {
 #[test]
 fn every_example_lints_clean() {
     for name in policies() {
+        let kind = match name.ends_with("-plan.json") {
+            true => "roll",
+            false => "policy",
+        };
         let output = Command::new(env!("CARGO_BIN_EXE_turnout"))
-            .args(["lint", "--strict"])
+            .args(["lint", "--strict", "--for", kind])
             .arg(root().join("examples").join(&name))
             .output()
             .expect("the command starts");

@@ -4,7 +4,8 @@ use std::fs;
 use std::process::Command;
 
 use serde_json::Value;
-use turnout_core::{ErrorCode, Reason, WarningCode};
+use turnout_core::{ErrorCode, Reason, Severity, WarningCode};
+use turnout_roll::PlanCode;
 
 use crate::code_blocks::options_exist;
 use crate::pages::{documentation, read, root};
@@ -91,6 +92,18 @@ fn every_code_of_a_warning_is_listed() {
     let page = read("docs/reference.md");
     for code in WarningCode::ALL {
         assert!(page.contains(&format!("`{}`", code.as_str())), "{code:?}");
+    }
+}
+
+#[test]
+fn every_code_of_a_plan_is_listed() {
+    let page = read("docs/roll.md");
+    for code in PlanCode::ALL {
+        let row = match code.severity() {
+            Severity::Error => format!("| `{}` | ", code.as_str()),
+            Severity::Warning => format!("| `{}` | warning: ", code.as_str()),
+        };
+        assert!(page.contains(&row), "{code:?}");
     }
 }
 

@@ -1,14 +1,20 @@
 //! The guard without a proxy: what it counts, how strong the evidence is, when it trips, and how often it does so
-//! without a reason.
+//! without a reason. And what is computed from its counts: the ratio of the error rates, and whether v2 is healthy.
 
 mod accounts;
 mod balance;
+mod binomial;
 mod counting;
 mod delay;
 mod errors_needed;
 mod evidence;
 mod false_alarms;
+mod false_health;
+mod health;
 mod hostile;
+mod ratio_coverage;
+mod ratio_estimate;
+mod sampled_counts;
 mod simulation;
 mod snapshot;
 mod states;

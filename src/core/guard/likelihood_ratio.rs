@@ -40,6 +40,16 @@ impl LikelihoodRatio {
         }
     }
 
+    /// Creates the ratio of e^`ln_rate` to 1.
+    pub(super) fn of_logarithm(requests: Fraction, ln_rate: f64) -> Self {
+        let v2 = f64::from(requests.millionths());
+        let all = f64::from(Fraction::ALL.millionths());
+        Self {
+            ln_rate,
+            ln_share: libm::log((all - v2 + libm::exp(ln_rate) * v2) / all),
+        }
+    }
+
     /// Returns ln L for so many events in each arm.
     pub(super) fn ln(&self, events: Arms<u64>) -> f64 {
         let all = events.v1.saturating_add(events.v2);

@@ -9,6 +9,7 @@ use std::fmt::Write as _;
 use expect_test::expect_file;
 use turnout_core::guard::GuardState;
 
+use super::binomial::{probability_of_at_least, upper_bound};
 use super::simulation::{PLAIN, Run, SLOW, Scenario, run};
 use super::*;
 
@@ -168,30 +169,4 @@ fn a_v2_that_is_not_worse_trips_the_guard_at_most_as_often_as_alpha() {
         ALL_ROLLOUTS => expect_file!["false_alarms_of_20000.txt"].assert_eq(&table),
         _ => {}
     }
-}
-
-/// The probability of at least `count` in a binomial distribution.
-fn probability_of_at_least(count: u64, all: u64, probability: f64) -> f64 {
-    let mut ln_term = all as f64 * (1.0 - probability).ln();
-    let mut below = 0.0;
-    for number in 0..count {
-        below += ln_term.exp();
-        let left = (all - number) as f64 / (number + 1) as f64;
-        ln_term += (left * probability / (1.0 - probability)).ln();
-    }
-    1.0 - below
-}
-
-/// The upper bound of the probability with 99 % confidence, by Clopper and Pearson.
-fn upper_bound(count: u64, all: u64) -> f64 {
-    let (mut low, mut high) = (0.0, 1.0);
-    for _ in 0..50 {
-        let middle = f64::midpoint(low, high);
-        if probability_of_at_least(count + 1, all, middle) >= 0.99 {
-            high = middle;
-        } else {
-            low = middle;
-        }
-    }
-    high
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use turnout_admin::{ClusterStat, Counter, CounterValues};
+use turnout_admin::{ClusterStat, Counter, CounterValues, stat_name};
 use turnout_core::guard::{GuardCounts, GuardState, GuardTest, HealthTest, RatioEstimate};
 use turnout_core::{Fraction, Reason as DecisionReason, Treatment};
 
@@ -46,7 +46,7 @@ pub fn judge(rollout: &JudgedRollout, observation: &Observation, criteria: &Crit
     });
 
     let mut reasons = reasons_of_counts(&counts, &strata);
-    if test.is_enough(&evidence) {
+    if reasons.is_empty() && test.is_enough(&evidence) {
         reasons.push(Reason::StrongEvidence);
     }
     if let Some(proxies) = &proxies {
@@ -288,8 +288,13 @@ fn coverage(rollout: &JudgedRollout, counters: &CounterValues) -> Option<Coverag
         decided: 0,
         served: 0,
     };
-    for cluster in &policy.clusters {
-        let completed = Counter::Cluster(cluster.name.clone(), ClusterStat::Completed);
+    let [v1, v2] = &policy.clusters;
+    let is_one = v1.name == v2.name;
+    for cluster in policy.clusters.iter().take(if is_one { 1 } else { 2 }) {
+        let completed = Counter::Cluster(
+            stat_name(&cluster.name).into_owned(),
+            ClusterStat::Completed,
+        );
         let served = counters.get(&completed)?;
         coverage.served = coverage.served.saturating_add(served);
         for (counter, count) in counters.iter() {
@@ -332,3 +337,7 @@ fn warnings(rollout: &JudgedRollout, counters: &CounterValues) -> Vec<Warning> {
     }
     warnings
 }
+
+#[cfg(test)]
+#[expect(clippy::arithmetic_side_effects, reason = "small numbers of a test")]
+mod tests;

@@ -28,9 +28,9 @@ pub struct RolloutOfPolicy {
 /// A cluster of a rollout.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RolloutCluster {
-    /// Its name.
+    /// Its name in the policy.
     pub name: String,
-    /// Each rollout of the policy that sends requests to this cluster, with the treatment for which it does.
+    /// Each rollout of the policy that sends requests to this cluster, with the decided treatment for which it does.
     pub users: Vec<(String, Treatment)>,
 }
 
@@ -41,9 +41,11 @@ impl JudgedRollout {
         let cluster = |name: &str| {
             let rollouts = plan.rollouts().iter();
             let users = rollouts.flat_map(|rollout| {
-                let treatments = Treatment::ALL.into_iter();
-                let served = treatments.filter(|treatment| rollout.cluster(*treatment) == name);
-                served.map(|treatment| (rollout.name.clone(), treatment))
+                let decided = Treatment::ALL.into_iter();
+                let is_sent =
+                    |decided: &Treatment| rollout.cluster(rollout.mode.serves(*decided)) == name;
+                let decided = decided.filter(is_sent);
+                decided.map(|treatment| (rollout.name.clone(), treatment))
             });
             RolloutCluster {
                 name: name.to_owned(),

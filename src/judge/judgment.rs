@@ -94,3 +94,11 @@ pub struct Coverage {
     /// Requests that these clusters completed.
     pub served: u64,
 }
+
+impl Judgment {
+    /// Whether the counts are those of a comparison. Otherwise, neither the ratio nor the evidence means anything.
+    #[must_use]
+    pub fn are_comparable(&self) -> bool {
+        !self.reasons.iter().any(Reason::forbids_comparison)
+    }
+}

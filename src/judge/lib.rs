@@ -6,13 +6,16 @@
 //! * [`Ledger`] keeps what proxies have counted, over restarts.
 //! * [`Observation`] is what all proxies together have counted.
 //! * [`judge`] computes a [`Judgment`] from it: a [`Verdict`], and the [`Reason`]s for it.
+//! * [`to_text`] and [`to_json`] format judgments.
 
 #![forbid(unsafe_code)]
 
 mod admin_source;
 mod counts_file;
 mod criteria;
+mod format;
 mod input_error;
+mod json;
 mod judge;
 mod judged_rollout;
 mod judgment;
@@ -35,6 +38,10 @@ mod prometheus_token;
 mod prometheus_window;
 mod reading;
 mod reason;
+mod reason_text;
+#[cfg(test)]
+mod test_counts;
+mod text;
 mod verdict;
 mod warning;
 
@@ -42,6 +49,7 @@ pub use admin_source::AdminSource;
 pub use counts_file::read_counts;
 pub use criteria::Criteria;
 pub use input_error::InputError;
+pub use json::to_json;
 pub use judge::judge;
 pub use judged_rollout::{JudgedRollout, RolloutCluster, RolloutOfPolicy};
 pub use judgment::{Coverage, JudgedProxy, JudgedStratum, Judgment, Needed};
@@ -55,5 +63,6 @@ pub use prometheus_token::BearerToken;
 pub use prometheus_window::Since;
 pub use reading::{Reading, Scrape};
 pub use reason::Reason;
+pub use text::to_text;
 pub use verdict::Verdict;
 pub use warning::Warning;

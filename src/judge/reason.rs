@@ -86,6 +86,14 @@ impl Reason {
         }
     }
 
+    /// Whether the counts cannot be compared, so that their evidence means nothing.
+    pub(crate) const fn forbids_comparison(&self) -> bool {
+        matches!(
+            self,
+            Self::ContradictoryCounts { .. } | Self::OutOfBalance { .. }
+        )
+    }
+
     /// The place of the variant in the order of precedence.
     pub(crate) const fn precedence(&self) -> u8 {
         match self {

@@ -1,5 +1,7 @@
 //! What is worth knowing and changes no verdict.
 
+use turnout_text::{counted, format_decimal};
+
 /// What is worth knowing and changes no verdict.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Warning {
@@ -25,6 +27,31 @@ impl Warning {
             Self::Uncovered { .. } => "uncovered",
             Self::Halted => "halted",
             Self::EjectedAccounts { .. } => "ejected_accounts",
+        }
+    }
+
+    /// Returns the warning as sentences.
+    #[must_use]
+    pub fn sentence(&self) -> String {
+        match self {
+            Self::Uncovered {
+                decided_thousandths,
+            } => format!(
+                "The filter decided {} % of the requests that the clusters completed. The others are not judged: they \
+                 come from routes or proxies without the filter, from proxies that were not read, or are retries or \
+                 shadow requests.",
+                format_decimal(*decided_thousandths, 1)
+            ),
+            Self::Halted => {
+                "The rollout is halted: everyone takes v1, and no more requests are compared."
+                    .to_owned()
+            }
+            Self::EjectedAccounts { requests } => format!(
+                "The guard sent {} of single accounts back to v1, because v2 is worse for them. Later requests of \
+                 these accounts are not compared. Their earlier errors are, so the evidence can be stronger than that \
+                 of the guards.",
+                counted(*requests, "request", "requests")
+            ),
         }
     }
 }

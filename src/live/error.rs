@@ -45,6 +45,13 @@ pub enum Error {
         /// The command.
         holder: String,
     },
+    /// Another command has locked a state folder.
+    InUse {
+        /// The command.
+        holder: String,
+        /// The folder.
+        folder: PathBuf,
+    },
     /// There is no policy to halt, to resume, to re-arm or to roll back.
     NoActivePolicy {
         /// The folder.
@@ -187,6 +194,11 @@ impl fmt::Display for Error {
             Self::Locked { holder } => write!(
                 f,
                 "{holder} is changing the policy and does not finish; end that process, then try again"
+            ),
+            Self::InUse { holder, folder } => write!(
+                f,
+                "{holder} is using {}; wait until it ends, or end that process, then try again",
+                shown(folder)
             ),
             Self::NoActivePolicy { folder, found } => {
                 write!(f, "{} has no active policy", shown(folder))?;

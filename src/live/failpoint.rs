@@ -1,31 +1,32 @@
-//! Failpoints: steps of a write at which tests simulate a kill or a full disk.
+//! Failpoints: steps of a write at which tests simulate a kill or a full disk. Other crates inject faults in their tests
+//! with the feature `failpoints`.
 
 use std::io;
 
 /// Called before each step of a write.
-#[cfg(not(test))]
+#[cfg(not(any(test, feature = "failpoints")))]
 #[expect(clippy::unnecessary_wraps, reason = "fails in tests")]
 pub(crate) fn step() -> io::Result<()> {
     Ok(())
 }
 
 /// Whether the command is still alive to clean up.
-#[cfg(not(test))]
+#[cfg(not(any(test, feature = "failpoints")))]
 pub(crate) fn is_alive() -> bool {
     true
 }
 
-#[cfg(test)]
-pub(crate) use injected::{Fault, is_alive, step, with};
+#[cfg(any(test, feature = "failpoints"))]
+pub use injected::{Fault, is_alive, step, with};
 
-#[cfg(test)]
+#[cfg(any(test, feature = "failpoints"))]
 mod injected {
     use super::io;
     use std::cell::Cell;
 
     /// A fault at a step, counted from 0.
     #[derive(Clone, Copy, Debug)]
-    pub(crate) enum Fault {
+    pub enum Fault {
         /// The command is killed there.
         Killed(usize),
         /// The disk is full from there on.
@@ -38,7 +39,7 @@ mod injected {
     }
 
     /// Runs with a fault. Returns whether the fault occurred, and the result.
-    pub(crate) fn with<T>(fault: Fault, run: impl FnOnce() -> T) -> (bool, T) {
+    pub fn with<T>(fault: Fault, run: impl FnOnce() -> T) -> (bool, T) {
         FAULT.set(Some(fault));
         HAS_FAILED.set(false);
         let result = run();
@@ -46,7 +47,11 @@ mod injected {
         (HAS_FAILED.get(), result)
     }
 
-    pub(crate) fn step() -> io::Result<()> {
+    /// A step of a write, which fails if the fault is there.
+    ///
+    /// # Errors
+    /// If the command is killed or the disk is full.
+    pub fn step() -> io::Result<()> {
         let (fault, error) = match FAULT.get() {
             None => return Ok(()),
             Some(Fault::Killed(0)) => (Fault::Killed(0), Some(io::ErrorKind::Interrupted)),
@@ -59,7 +64,9 @@ mod injected {
         error.map_or(Ok(()), |kind| Err(kind.into()))
     }
 
-    pub(crate) fn is_alive() -> bool {
+    /// Whether the command is not killed.
+    #[must_use]
+    pub fn is_alive() -> bool {
         !(HAS_FAILED.get() && matches!(FAULT.get(), Some(Fault::Killed(0))))
     }
 }

@@ -1,4 +1,4 @@
-//! A lock, so that only one command at a time changes a folder.
+//! A lock, so that only one command at a time uses a folder.
 
 use std::fs::{self, File, TryLockError};
 use std::io::{self, Read, Seek, Write};
@@ -18,7 +18,7 @@ const LONGEST_NAME: u64 = 200;
 
 /// A held lock. It is released when dropped, or when the process ends.
 #[derive(Debug)]
-pub(crate) struct Lock {
+pub struct Lock {
     _file: File,
 }
 

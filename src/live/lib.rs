@@ -8,13 +8,18 @@
 //!   [`HistoryEntry`].
 //! * [`Proxies`] asks each proxy whether it runs the new revision or has refused it.
 //! * [`HistoryLog`] lists the history for people.
+//! * [`StateFolder`] keeps the state of a command that runs for a long time.
 
 #![forbid(unsafe_code)]
 
+mod active_revision;
 mod atomic_file;
 mod change;
 mod directory;
 mod error;
+#[cfg(any(test, feature = "failpoints"))]
+pub mod failpoint;
+#[cfg(not(any(test, feature = "failpoints")))]
 mod failpoint;
 mod filter_file;
 mod folder_handle;
@@ -38,16 +43,19 @@ mod remembered_admins;
 mod serde_emitted_headers;
 mod serde_max_held_bytes;
 mod serde_record_level;
+mod state_folder;
 mod state_revision;
 #[cfg(test)]
 mod tests;
 mod unique_revision;
 mod wasm_file;
 
+pub use active_revision::ActiveRevision;
 pub use change::{Author, Change, Target};
 pub use directory::{ActivePolicy, Directory};
 pub use error::Error;
 pub use filter_file::{Plugin, PluginOverrides};
+pub use folder_lock::Lock;
 pub use halts::{Halts, LiftedHalts};
 pub use history_entry::{Action, HistoryEntry, Outcome};
 pub use history_log::{HistoryLog, LogRow};
@@ -56,4 +64,5 @@ pub use preview::{PolicySnapshot, Preview};
 pub use proxies::{Proxies, ProxyResult, ProxyState, outcome};
 pub use readiness::Readiness;
 pub use record_outcome::RecordedOutcome;
+pub use state_folder::StateFolder;
 pub use wasm_file::check_wasm;

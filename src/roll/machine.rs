@@ -1,0 +1,693 @@
+//! Decides what a roll does next, from its state and from what it sees. It has no clock and no I/O.
+//!
+//! A step begins with [`Phase::Applying`], and every proxy has to run its policy before its bake begins
+//! ([`Phase::Baking`]). If anything else becomes active meanwhile, the step returns to `Applying`, and its bake starts
+//! over once all proxies run the step again. A step is over only with the verdict HEALTHY and a full bake. With the
+//! verdict REGRESSED, v2 is rolled back at once ([`Phase::RollingBack`]), which is tried at every look until it works.
+
+use turnout_judge::Verdict;
+use turnout_text::{join_first, thousands};
+
+use crate::event::{Event, EventCode};
+use crate::inputs::{Effect, FolderPolicy, Inputs, Tick};
+use crate::plan::{OnRegressed, Then};
+use crate::roll_state::{Baked, Baseline, Outcome, Phase, RollState};
+use crate::steps::Steps;
+use crate::wait::{Wait, WaitCode};
+
+/// The number of proxies that a sentence names.
+const NAMED_PROXIES: usize = 5;
+
+/// Decides what a roll does next.
+#[must_use]
+pub fn tick(steps: Steps<'_>, state: RollState, inputs: &Inputs) -> Tick {
+    let mut machine = Machine {
+        steps,
+        inputs,
+        tick: Tick {
+            state,
+            begins_counts: false,
+            effect: None,
+            events: Vec::new(),
+        },
+    };
+    machine.run();
+    machine.tick
+}
+
+struct Machine<'a> {
+    steps: Steps<'a>,
+    inputs: &'a Inputs,
+    tick: Tick,
+}
+
+impl Machine<'_> {
+    fn run(&mut self) {
+        let inputs = self.inputs;
+        let elapsed = inputs.elapsed_milliseconds;
+        let state = &mut self.tick.state;
+        state.updated = inputs.now;
+        state.retry_milliseconds = state.retry_milliseconds.saturating_sub(elapsed);
+        if let FolderPolicy::Active(active) = &inputs.folder
+            && state.applied_step.is_none()
+            && state.revision_before.is_none()
+        {
+            state.revision_before = Some(active.root.clone());
+        }
+        let before = state.waits_for.take();
+        match state.phase.clone() {
+            Phase::Applying { step, is_undoing } => self.applying(step, is_undoing),
+            Phase::Baking { step } => self.baking(step),
+            Phase::RollingBack {
+                step,
+                to,
+                outcome,
+                why,
+            } => self.rolling_back(step, to, outcome, &why),
+            Phase::Ended { .. } => {}
+        }
+        let wait = self.tick.state.waits_for.clone();
+        if let Some(wait) = wait
+            && before.is_none_or(|before| before.code != wait.code)
+        {
+            self.event(EventCode::Waiting, wait.text);
+        }
+    }
+
+    fn applying(&mut self, step: usize, is_undoing: bool) {
+        if let Some(wait) = self.interference(step, is_undoing) {
+            return self.interrupt(step, wait);
+        }
+        if self.is_regressed() {
+            let judged = self.tick.state.baseline.map_or(step, |it| it.step);
+            return self.regress(judged);
+        }
+        if let (None, Some(active)) = (self.tick.state.baseline, self.active_step(step)) {
+            self.count_from_now(active, None);
+        }
+        if let FolderPolicy::Unreadable(why) = &self.inputs.folder {
+            return self.wait(WaitCode::Folder, why.clone());
+        }
+        if is_undoing {
+            return self.undo(step);
+        }
+        let is_quiet = self.inputs.quiet_until.is_some();
+        let state = &self.tick.state;
+        let is_written = match &self.inputs.folder {
+            FolderPolicy::Active(active) => self.steps.has_root(step, &active.root),
+            _ => state.applied_step == Some(step),
+        };
+        let has_begun = is_begun(state, step);
+        if is_written {
+            self.tick.state.applied_step = Some(step);
+            if self.all_run(step) {
+                return self.begin(step);
+            }
+        }
+        let is_moving = is_written || !is_quiet;
+        if is_moving && self.waited_too_long(step) {
+            return;
+        }
+        let state = &self.tick.state;
+        let may_apply = !state.is_delivered && !has_begun && !is_quiet && !state.is_held;
+        if may_apply && state.retry_milliseconds == 0 {
+            return self.apply(step);
+        }
+        let wait = match (&state.last_failure, self.inputs.quiet_until) {
+            _ if state.is_held => self.held(),
+            _ if is_written => self.missing(step),
+            (_, Some(until)) => quiet(until),
+            (Some(why), None) => Wait {
+                code: WaitCode::Retry,
+                text: format!("applying {} failed: {why}", self.steps.describe(step)),
+            },
+            (None, None) => self.missing(step),
+        };
+        self.tick.state.waits_for = Some(wait);
+    }
+
+    fn baking(&mut self, step: usize) {
+        if let Some(wait) = self.interference(step, false) {
+            return self.interrupt(step, wait);
+        }
+        let is_steady = self.bake(step);
+        if self.is_regressed() {
+            return self.regress(step);
+        }
+        if let FolderPolicy::Unreadable(why) = &self.inputs.folder {
+            self.tick.state.baked.is_steady = false;
+            return self.wait(WaitCode::Folder, why.clone());
+        }
+        if self.runs_another() {
+            self.tick.state.phase = Phase::Applying {
+                step,
+                is_undoing: false,
+            };
+            self.count_from_now(step, None);
+            self.tick.state.waits_for = Some(self.missing(step));
+            return;
+        }
+        let is_healthy = self.verdict() == Some(Verdict::Healthy);
+        if is_healthy && is_steady && self.is_baked(step) {
+            return self.advance(step);
+        }
+        if !is_healthy && self.waited_too_long(step) {
+            return;
+        }
+        let wait = match self.tick.state.is_held {
+            true => self.held(),
+            false => self.bake_wait(step),
+        };
+        self.tick.state.waits_for = Some(wait);
+    }
+
+    fn rolling_back(&mut self, step: usize, to: Option<usize>, outcome: Outcome, why: &str) {
+        if let FolderPolicy::Active(active) = &self.inputs.folder {
+            let is_halted = self.is_halted();
+            let is_ours = self.is_root_of_plan(&active.root);
+            if is_halted || !is_ours {
+                let why = match is_halted {
+                    true => why.to_owned(),
+                    false => format!(
+                        "{why}; someone applied {} meanwhile, so nothing was changed",
+                        active.revision
+                    ),
+                };
+                return self.end(step, outcome, why);
+            }
+        }
+        // A folder that cannot be read may have someone else's policy, which an apply would replace.
+        let is_unreadable = matches!(self.inputs.folder, FolderPolicy::Unreadable(_));
+        self.tick.effect = Some(match to {
+            Some(to) if !is_unreadable => Effect::Apply {
+                step: to,
+                is_return: true,
+                why: why.to_owned(),
+            },
+            _ => Effect::Halt {
+                why: why.to_owned(),
+            },
+        });
+        let state = &self.tick.state;
+        if let Some(failure) = &state.last_failure {
+            let text = format!("rolling back failed: {failure}; it is tried again");
+            self.wait(WaitCode::RollingBack, text);
+        }
+    }
+
+    /// Applies the step before a step that some proxies refused.
+    fn undo(&mut self, step: usize) {
+        let Some(before) = step.checked_sub(1) else {
+            self.tick.state.phase = Phase::Applying {
+                step,
+                is_undoing: false,
+            };
+            return;
+        };
+        if self.waited_too_long(step) {
+            return;
+        }
+        let why = self.tick.state.last_failure.clone().unwrap_or_default();
+        self.tick.effect = Some(Effect::Apply {
+            step: before,
+            is_return: true,
+            why: format!(
+                "roll: {} again, because {} was refused: {why}",
+                self.steps.describe(before),
+                self.steps.describe(step)
+            ),
+        });
+        let text = format!(
+            "{} was refused, and {} is applied again: {why}",
+            self.steps.describe(step),
+            self.steps.describe(before)
+        );
+        self.wait(WaitCode::Retry, text);
+    }
+
+    fn apply(&mut self, step: usize) {
+        let state = &self.tick.state;
+        let mut why = format!("roll: {}", self.steps.describe(step));
+        let before = step.checked_sub(1);
+        let judgment = before.and_then(|before| state.steps.get(before)?.judgment.as_ref());
+        if let (Some(before), Some(judgment)) = (before, judgment) {
+            let record = state.steps.get(before);
+            let minutes = record.map_or(0, |record| record.baked_seconds / 60);
+            why.push_str(&format!(
+                "; {} was {} after {} compared requests of v2 and {minutes} min: {}",
+                self.steps.describe(before),
+                judgment.verdict.as_str(),
+                thousands(judgment.v2_requests),
+                judgment.text
+            ));
+        }
+        let state = &mut self.tick.state;
+        if let Some(failure) = &state.last_failure {
+            state.waits_for = Some(Wait {
+                code: WaitCode::Retry,
+                text: format!("applying {} failed: {failure}", self.steps.describe(step)),
+            });
+        }
+        let is_first = state.failures == 0;
+        let text = why.clone();
+        self.tick.effect = Some(Effect::Apply {
+            step,
+            is_return: false,
+            why,
+        });
+        if is_first {
+            self.event(EventCode::Applying, text);
+        }
+    }
+
+    /// Begins the bake of a step, or ends the roll if the last step has none.
+    fn begin(&mut self, step: usize) {
+        let now = self.inputs.now;
+        let state = &mut self.tick.state;
+        state.failures = 0;
+        state.last_failure = None;
+        state.retry_milliseconds = 0;
+        if let Some(record) = state.steps.get_mut(step) {
+            record.began.get_or_insert(now);
+        }
+        let text = format!("all proxies run {}", self.steps.describe(step));
+        if self.steps.bake(step).is_none() {
+            if let Some(record) = self.tick.state.steps.get_mut(step) {
+                record.ended = Some(now);
+            }
+            return self.end(step, Outcome::Finished, text);
+        }
+        let number = self.wanted_number(step);
+        self.tick.state.phase = Phase::Baking { step };
+        self.count_from_now(step, number);
+        self.tick.state.baked.is_steady = true;
+        self.event(EventCode::Baking, format!("{text}, which is now observed"));
+        let wait = self.bake_wait(step);
+        self.tick.state.waits_for = Some(wait);
+    }
+
+    /// Moves on from a step that is healthy and baked.
+    fn advance(&mut self, step: usize) {
+        let Some(next) = self.steps.next(step) else {
+            self.close(step);
+            let text = format!("{} is over, and v2 is healthy", self.steps.describe(step));
+            return self.end(step, Outcome::Finished, text);
+        };
+        if self.tick.state.is_held {
+            let wait = self.held();
+            self.tick.state.waits_for = Some(wait);
+            return;
+        }
+        if let Some(until) = self.inputs.quiet_until {
+            self.tick.state.waits_for = Some(quiet(until));
+            return;
+        }
+        self.close(step);
+        let state = &mut self.tick.state;
+        state.phase = Phase::Applying {
+            step: next,
+            is_undoing: false,
+        };
+        state.is_delivered = false;
+        state.milliseconds_without_health = 0;
+        state.has_reported_too_little = false;
+        self.apply(next);
+    }
+
+    /// Records that a step is over.
+    fn close(&mut self, step: usize) {
+        let now = self.inputs.now;
+        let seconds = self.tick.state.baked.seconds();
+        if let Some(record) = self.tick.state.steps.get_mut(step) {
+            record.ended = Some(now);
+            record.baked_seconds = seconds;
+        }
+    }
+
+    /// Rolls v2 back at once.
+    fn regress(&mut self, step: usize) {
+        let judgment = self.inputs.judgment.as_ref();
+        let why = judgment.map_or_else(String::new, |judgment| judgment.text.clone());
+        self.note_judgment(step);
+        let why = format!("roll: v2 is worse in {}: {why}", self.steps.describe(step));
+        let to = step.checked_sub(1);
+        self.roll_back(step, to, Outcome::RolledBack, &why);
+    }
+
+    fn roll_back(&mut self, step: usize, before: Option<usize>, outcome: Outcome, why: &str) {
+        let to = match self.steps.plan().on_regressed {
+            OnRegressed::Halt => None,
+            OnRegressed::PreviousStep => before,
+        };
+        let state = &mut self.tick.state;
+        state.failures = 0;
+        state.last_failure = None;
+        state.phase = Phase::RollingBack {
+            step,
+            to,
+            outcome,
+            why: why.to_owned(),
+        };
+        let action = match to {
+            Some(to) => format!("{} is applied again", self.steps.describe(to)),
+            None => format!("rollout `{}` is halted", self.steps.plan().rollout),
+        };
+        self.event(EventCode::Regressed, format!("{why}; {action}"));
+        self.rolling_back(step, to, outcome, why);
+    }
+
+    fn end(&mut self, step: usize, outcome: Outcome, why: String) {
+        self.tick.effect = None;
+        let text = why.clone();
+        self.tick.state.phase = Phase::Ended { step, outcome, why };
+        self.event(outcome.event(), text);
+    }
+
+    /// Whether the step has been without health for too long, and does what the plan wants then. Returns whether the
+    /// phase has changed.
+    fn waited_too_long(&mut self, step: usize) -> bool {
+        let plan = self.steps.plan().on_not_enough_data;
+        let most = plan.after_minutes.saturating_mul(60_000);
+        let elapsed = self.inputs.elapsed_milliseconds;
+        let state = &mut self.tick.state;
+        let waited = state.milliseconds_without_health.saturating_add(elapsed);
+        state.milliseconds_without_health = waited;
+        if waited < most || state.has_reported_too_little {
+            return false;
+        }
+        state.has_reported_too_little = true;
+        let problem = match (&self.tick.state.last_failure, self.verdict()) {
+            (Some(why), _) => why.clone(),
+            (None, Some(verdict)) => format!("the verdict is {}", verdict.as_str()),
+            (None, None) => "there is no verdict".into(),
+        };
+        let text = format!(
+            "{} has not become healthy within {} min: {problem}",
+            self.steps.describe(step),
+            plan.after_minutes
+        );
+        match plan.then {
+            Then::Wait => {
+                self.event(EventCode::TooLittleData, text);
+                false
+            }
+            Then::Hold => {
+                self.tick.state.is_held = true;
+                self.event(EventCode::Held, text);
+                let wait = self.held();
+                self.tick.state.waits_for = Some(wait);
+                true
+            }
+            Then::GiveUp if self.tick.state.applied_step.is_none() => {
+                self.end(step, Outcome::GivenUp, format!("roll: {text}"));
+                true
+            }
+            Then::GiveUp => {
+                let before = step.checked_sub(1);
+                self.roll_back(step, before, Outcome::GivenUp, &format!("roll: {text}"));
+                true
+            }
+        }
+    }
+
+    /// Returns what keeps the roll from acting: a halt, or another policy.
+    fn interference(&self, step: usize, is_undoing: bool) -> Option<Wait> {
+        let wait = |code, text| Some(Wait { code, text });
+        let active = match &self.inputs.folder {
+            FolderPolicy::NoFolder | FolderPolicy::Unreadable(_) => return None,
+            FolderPolicy::Empty => {
+                let text = "the folder has no policy; apply one with `turnout apply`";
+                return wait(WaitCode::OtherPolicy, text.into());
+            }
+            FolderPolicy::Active(active) => active,
+        };
+        let rollout = &self.steps.plan().rollout;
+        if active.halts.everyone {
+            let text = "everyone is halted; `turnout resume` lifts the halt";
+            return wait(WaitCode::Halted, text.into());
+        }
+        if self.is_halted() {
+            return wait(
+                WaitCode::Halted,
+                format!(
+                    "rollout `{rollout}` is halted; `turnout resume --rollout {rollout}` lifts the halt"
+                ),
+            );
+        }
+        let state = &self.tick.state;
+        let is_ours = |step| self.steps.has_root(step, &active.root);
+        let was_before = self.is_root_before(step, &active.root);
+        let may_be_before = is_undoing || state.applied_step != Some(step);
+        if is_ours(step) || may_be_before && was_before {
+            return None;
+        }
+        wait(
+            WaitCode::OtherPolicy,
+            format!(
+                "someone applied {}, which is not {}; apply its policy again, or start the plan over",
+                active.revision,
+                self.steps.describe(step)
+            ),
+        )
+    }
+
+    /// Whether this is the root of the policy that is active before a step.
+    fn is_root_before(&self, step: usize, root: &str) -> bool {
+        let state = &self.tick.state;
+        match step.checked_sub(1) {
+            Some(before) if state.steps.get(before).is_some_and(|it| it.ended.is_some()) => {
+                self.steps.has_root(before, root)
+            }
+            // The roll has begun with this step.
+            _ => state.revision_before.as_deref() == Some(root),
+        }
+    }
+
+    /// Waits until the interference is over. The counts of another policy are worth nothing.
+    fn interrupt(&mut self, step: usize, wait: Wait) {
+        let state = &mut self.tick.state;
+        let is_undoing = matches!(
+            state.phase,
+            Phase::Applying {
+                is_undoing: true,
+                ..
+            }
+        );
+        state.phase = Phase::Applying { step, is_undoing };
+        state.baseline = None;
+        state.baked = Baked::default();
+        state.waits_for = Some(wait);
+    }
+
+    fn is_halted(&self) -> bool {
+        let FolderPolicy::Active(active) = &self.inputs.folder else {
+            return false;
+        };
+        let rollout = &self.steps.plan().rollout;
+        active.halts.everyone || active.halts.rollouts.contains(rollout)
+    }
+
+    /// Returns the step whose policy is active: this one, the one before, or none.
+    fn active_step(&self, step: usize) -> Option<usize> {
+        let active = match &self.inputs.folder {
+            FolderPolicy::Active(active) => active,
+            _ => return self.tick.state.applied_step,
+        };
+        let steps = [Some(step), step.checked_sub(1)];
+        let mut steps = steps.into_iter().flatten();
+        steps.find(|step| self.steps.has_root(*step, &active.root))
+    }
+
+    fn is_root_of_plan(&self, root: &str) -> bool {
+        let mut steps = 0..self.steps.policies().len();
+        steps.any(|step| self.steps.has_root(step, root))
+            || self.tick.state.revision_before.as_deref() == Some(root)
+    }
+
+    /// Returns the number of the revision that the proxies should run.
+    fn wanted_number(&self, step: usize) -> Option<u64> {
+        match &self.inputs.folder {
+            FolderPolicy::Active(active) => Some(active.number),
+            _ => self.steps.policy(step).map(|it| it.revision.number()),
+        }
+    }
+
+    /// Whether every proxy was read and runs the step.
+    fn all_run(&self, step: usize) -> bool {
+        let number = self.wanted_number(step);
+        let proxies = &self.inputs.proxies;
+        let are_enough = proxies.len() >= self.inputs.expected_proxies.unwrap_or(1).max(1);
+        are_enough
+            && proxies
+                .iter()
+                .all(|proxy| proxy.number.is_some() && proxy.number == number)
+    }
+
+    /// Whether a proxy runs another revision than that of the baseline, or the folder was changed since.
+    fn runs_another(&self) -> bool {
+        let baseline = self.tick.state.baseline;
+        let number = baseline.and_then(|it| it.number);
+        let sequence = baseline.and_then(|it| it.sequence);
+        let is_changed = match &self.inputs.folder {
+            FolderPolicy::Active(active) => {
+                Some(active.number) != number || Some(active.sequence) != sequence
+            }
+            _ => false,
+        };
+        let mut numbers = self.inputs.proxies.iter().filter_map(|proxy| proxy.number);
+        is_changed || numbers.any(|other| Some(other) != number)
+    }
+
+    /// Starts to count. `number`: the number of the revision that every proxy runs, if every one runs the step.
+    fn count_from_now(&mut self, step: usize, number: Option<u64>) {
+        let sequence = self.sequence();
+        let state = &mut self.tick.state;
+        state.baseline = Some(Baseline {
+            step,
+            number,
+            sequence,
+        });
+        state.baked = Baked::default();
+        self.tick.begins_counts = true;
+    }
+
+    /// Returns the sequence number of the folder's last change.
+    fn sequence(&self) -> Option<u64> {
+        match &self.inputs.folder {
+            FolderPolicy::Active(active) => Some(active.sequence),
+            _ => None,
+        }
+    }
+
+    fn verdict(&self) -> Option<Verdict> {
+        self.inputs.judgment.as_ref().map(|it| it.verdict)
+    }
+
+    fn is_regressed(&self) -> bool {
+        self.tick.state.baseline.is_some() && self.verdict() == Some(Verdict::Regressed)
+    }
+
+    /// Adds what was observed since the last look to the bake. Returns whether every proxy runs the step.
+    fn bake(&mut self, step: usize) -> bool {
+        let is_steady = self.all_run(step) && !self.runs_another();
+        self.note_judgment(step);
+        let elapsed = self.inputs.elapsed_milliseconds;
+        let judgment = self.inputs.judgment.as_ref();
+        let observed = judgment.map(|it| it.observed_seconds);
+        let baked = &mut self.tick.state.baked;
+        if let Some(judgment) = judgment {
+            baked.requests = judgment.v2_requests;
+        }
+        let observed = observed.unwrap_or(baked.observed_seconds);
+        if is_steady && baked.is_steady {
+            let of_proxies = observed.saturating_sub(baked.observed_seconds);
+            baked.milliseconds = baked.milliseconds.saturating_add(elapsed);
+            baked.proxy_seconds = baked.proxy_seconds.saturating_add(of_proxies);
+        }
+        baked.observed_seconds = observed;
+        baked.is_steady = is_steady;
+        is_steady
+    }
+
+    fn note_judgment(&mut self, step: usize) {
+        let judgment = self.inputs.judgment.clone();
+        if let (Some(record), Some(_)) = (self.tick.state.steps.get_mut(step), &judgment) {
+            record.judgment = judgment;
+        }
+    }
+
+    fn is_baked(&self, step: usize) -> bool {
+        let baked = &self.tick.state.baked;
+        self.steps.bake(step).is_some_and(|bake| {
+            baked.requests >= bake.requests && baked.seconds() >= bake.minutes.saturating_mul(60)
+        })
+    }
+
+    fn bake_wait(&self, step: usize) -> Wait {
+        let baked = &self.tick.state.baked;
+        let bake = self.steps.bake(step);
+        let (requests, minutes) = bake.map_or((0, 0), |bake| (bake.requests, bake.minutes));
+        let is_full = self.is_baked(step);
+        let progress = format!(
+            "{} of {} compared requests of v2, {} of {minutes} min",
+            thousands(baked.requests),
+            thousands(requests),
+            baked.seconds() / 60
+        );
+        let (code, text) = match &self.inputs.judgment {
+            Some(judgment) if judgment.verdict == Verdict::Invalid => {
+                (WaitCode::Invalid, format!("INVALID: {}", judgment.text))
+            }
+            Some(judgment) if is_full && judgment.verdict == Verdict::NotEnoughData => (
+                WaitCode::NotEnoughData,
+                format!("NOT ENOUGH DATA: {}", judgment.text),
+            ),
+            None if is_full => (WaitCode::NotEnoughData, "there is no verdict yet".into()),
+            _ if is_full && !baked.is_steady => return self.missing(step),
+            _ => (WaitCode::Bake, progress),
+        };
+        Wait { code, text }
+    }
+
+    /// Names the proxies that do not run the step.
+    fn missing(&self, step: usize) -> Wait {
+        let number = self.wanted_number(step);
+        let proxies = self.inputs.proxies.iter();
+        let others = proxies.filter(|proxy| proxy.number.is_none() || proxy.number != number);
+        let names: Vec<String> = others.map(|proxy| proxy.name.clone()).collect();
+        let subject = match names.is_empty() {
+            true => "too few proxies report that they run".to_owned(),
+            false => format!("not confirmed by {}:", join_first(&names, NAMED_PROXIES)),
+        };
+        let step = self.steps.describe(step);
+        Wait {
+            code: WaitCode::Proxies,
+            text: format!("{subject} {step}"),
+        }
+    }
+
+    fn held(&self) -> Wait {
+        let step = self.steps.describe(self.tick.state.phase.step());
+        Wait {
+            code: WaitCode::Held,
+            text: format!("the plan is held at {step}; `turnout roll --continue` continues it"),
+        }
+    }
+
+    fn wait(&mut self, code: WaitCode, text: String) {
+        self.tick.state.waits_for = Some(Wait { code, text });
+    }
+
+    fn event(&mut self, code: EventCode, text: String) {
+        let step = self.steps.name(self.tick.state.phase.step()).to_owned();
+        self.tick.events.push(Event {
+            at: self.inputs.now,
+            code,
+            step: Some(step),
+            text,
+        });
+    }
+}
+
+impl Outcome {
+    pub(crate) const fn event(self) -> EventCode {
+        match self {
+            Self::Finished => EventCode::Finished,
+            Self::RolledBack => EventCode::RolledBack,
+            Self::GivenUp => EventCode::GivenUp,
+            Self::Held => EventCode::Held,
+        }
+    }
+}
+
+/// Whether all proxies have run the step before.
+fn is_begun(state: &RollState, step: usize) -> bool {
+    state.steps.get(step).is_some_and(|it| it.began.is_some())
+}
+
+fn quiet(until: turnout_core::Time) -> Wait {
+    Wait {
+        code: WaitCode::QuietTime,
+        text: format!("quiet time until {until}"),
+    }
+}

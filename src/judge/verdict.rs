@@ -3,8 +3,8 @@
 /// The verdict of a rollout.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verdict {
-    /// v2 does not fail more often than the guard allows, by more than the excess. The probability that this is ever
-    /// found although v2 does is at most the guard's alpha.
+    /// On average so far, v2 does not fail more often than the guard allows, by more than the excess. The probability
+    /// that this is ever found although v2 does is at most the guard's alpha.
     Healthy,
     /// The data excludes neither.
     NotEnoughData,

@@ -8,7 +8,7 @@
 use std::fmt::Write as _;
 
 use expect_test::expect_file;
-use turnout_core::guard::HealthTest;
+use turnout_core::guard::{ErrorLimit, HealthTest};
 
 use super::binomial::{probability_of_at_least, upper_bound};
 use super::sampled_counts::{Traffic, rollouts, sample};
@@ -21,49 +21,66 @@ struct Scenario {
     name: &'static str,
     /// The excess of the test, in percent.
     excess: &'static str,
+    settings: GuardSettings,
     traffic: Traffic,
 }
+
+const DEFAULTS: GuardSettings = super::simulation::PLAIN.settings;
+const LIMIT: GuardSettings = GuardSettings {
+    errors: None,
+    limit: ErrorLimit::new(2_000_000),
+    ..DEFAULTS
+};
+const LIMIT_OF_10: Option<ErrorLimit> = ErrorLimit::new(10_000_000);
 
 /// The defaults allow a ratio of 1.2.
 const SCENARIOS: &[Scenario] = &[
     Scenario {
         name: "v1 never fails, v2 in 2 %, 5 %",
         excess: "2",
+        settings: DEFAULTS,
         traffic: traffic(&["5"], 250, |_, _| [0, 20_000]),
     },
     Scenario {
         name: "v1 never fails, v2 in 2 %, 50 %",
         excess: "2",
+        settings: DEFAULTS,
         traffic: traffic(&["50"], 40, |_, _| [0, 20_000]),
     },
     Scenario {
         name: "v1 fails in 1 %, v2 in 3.2 %, 5 %",
         excess: "2",
+        settings: DEFAULTS,
         traffic: traffic(&["5"], 250, |_, _| [10_000, 32_000]),
     },
     Scenario {
         name: "v1 fails in 1 %, v2 in 3.2 %, 50 %",
         excess: "2",
+        settings: DEFAULTS,
         traffic: traffic(&["50"], 40, |_, _| [10_000, 32_000]),
     },
     Scenario {
         name: "v1 fails in 1 %, v2 in 3.2 %, 95 %",
         excess: "2",
+        settings: DEFAULTS,
         traffic: traffic(&["95"], 40, |_, _| [10_000, 32_000]),
     },
     Scenario {
         name: "v1 fails in 20 %, v2 in 26 %, 50 %",
         excess: "2",
+        settings: DEFAULTS,
         traffic: traffic(&["50"], 40, |_, _| [200_000, 260_000]),
     },
     Scenario {
         name: "v1 fails in 1 %, v2 in 1.3 %, 50 %, excess 0.1 %",
         excess: "0.1",
+        settings: DEFAULTS,
         traffic: traffic(&["50"], 200, |_, _| [10_000, 13_000]),
     },
     Scenario {
         name: "bursts of both: 1 and 3.2 %, then 40 and 50 %, 20 %",
         excess: "2",
+        settings: DEFAULTS,
         traffic: traffic(&["20"], 80, |_, second| match second % 50 {
             40.. => [400_000, 500_000],
             _ => [10_000, 32_000],
@@ -72,6 +89,7 @@ const SCENARIOS: &[Scenario] = &[
     Scenario {
         name: "v2 fails in 4 % and then never, 2 % on average, 50 %",
         excess: "2",
+        settings: DEFAULTS,
         traffic: traffic(&["50"], 40, |_, second| match second {
             0..50 => [0, 40_000],
             _ => [0, 0],
@@ -80,11 +98,27 @@ const SCENARIOS: &[Scenario] = &[
     Scenario {
         name: "two strata: equal rates at 5 %, 1 and 3.4 % at 50 %",
         excess: "2",
+        settings: DEFAULTS,
         // v2 has 10 times as many requests at 50 % as at 5 %: (10·x − 1·0.2·1 %) / 11 = 2 %.
         traffic: traffic(&["5", "50"], 40, |stratum, _| match stratum {
             0 => [10_000, 10_000],
             _ => [10_000, 12_000 + 22_200],
         }),
+    },
+    Scenario {
+        name: "v2 fails as often as its limit allows, 2 %, 100 %",
+        excess: "0.1",
+        settings: LIMIT,
+        traffic: traffic(&["100"], 20, |_, _| [0, 20_000]),
+    },
+    Scenario {
+        name: "v2 fails less than its limit, but 2 % too often, 50 %",
+        excess: "2",
+        settings: GuardSettings {
+            limit: LIMIT_OF_10,
+            ..DEFAULTS
+        },
+        traffic: traffic(&["50"], 40, |_, _| [10_000, 32_000]),
     },
 ];
 
@@ -103,10 +137,9 @@ const fn traffic(
 
 #[test]
 fn a_v2_that_is_worse_is_found_healthy_at_most_as_often_as_alpha() {
-    let settings = GuardSettings::default();
     let rollouts = rollouts(ROLLOUTS);
     let mut table = format!(
-        "{rollouts} rollouts for each line, each of 100 seconds. v2 fails 1.2 times as often as v1, plus the excess of the test. Alpha is \
+        "{rollouts} rollouts for each line, each of 100 seconds. v2 fails 1.2 times as often as v1, plus the excess of the test, or as often as its limit. Alpha is \
          1 %. The test is looked at every second.\n\
          The bound is the upper bound of the share of rollouts in which v2 is ever found healthy, with 99 % confidence.\n\n\
          | {:<57} | healthy | share   | bound   |\n\
@@ -114,7 +147,7 @@ fn a_v2_that_is_worse_is_found_healthy_at_most_as_often_as_alpha() {
         "v2 is worse than allowed", ""
     );
     for (number, scenario) in (0_u64..).zip(SCENARIOS) {
-        let test = HealthTest::new(&settings, percent(scenario.excess));
+        let test = HealthTest::new(&scenario.settings, percent(scenario.excess));
         let mut healthy = 0;
         for rollout in 0..rollouts {
             sample(&scenario.traffic, number << 32 | rollout, |counts, _| {

@@ -4,6 +4,7 @@
 //! * [`ParsedPlan::check`] checks a plan with its policy, and creates a [`StepPolicy`] for each step.
 //! * [`tick`] decides what a roll does next, from its [`RollState`] and what it sees.
 //! * [`Driver`] carries that out in a [`World`], and [`StateFile`] keeps the state.
+//! * [`schedule`] estimates how long each step takes.
 //! * [`Webhooks`] receive the sentences about a roll.
 
 #![forbid(unsafe_code)]
@@ -20,6 +21,7 @@ mod plan;
 mod quiet_time;
 mod record;
 mod roll_state;
+mod schedule;
 mod serde_time;
 mod state_file;
 mod step_judgment;
@@ -42,6 +44,7 @@ pub use plan::{
 pub use quiet_time::{Days, MinuteOfDay, QuietTime};
 pub use record::record;
 pub use roll_state::{Baked, Outcome, Phase, RollState, StepRecord};
+pub use schedule::{StepSchedule, Traffic, schedule};
 pub use state_file::{SavedRoll, StateFile};
 pub use step_judgment::StepJudgment;
 pub use step_policy::StepPolicy;

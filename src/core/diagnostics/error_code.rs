@@ -21,7 +21,7 @@ pub enum ErrorCode {
     UnknownWord,
     /// A condition on a segment that the policy does not declare.
     UnknownSegment,
-    /// A rollout, named on the command line, that the policy does not have.
+    /// A rollout, named on the command line or in the plan of a roll, that the policy does not have.
     UnknownRollout,
     /// A rollout with the name of an earlier one.
     RepeatedRollout,

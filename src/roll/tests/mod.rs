@@ -12,5 +12,6 @@ mod model;
 mod properties;
 mod quiet_times;
 mod scenarios;
+mod schedules;
 mod simulated_world;
 mod step_policies;

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use turnout_admin::{ClusterStat, Counter, CounterValues, stat_name};
-use turnout_core::guard::{GuardCounts, GuardState, GuardTest, HealthTest, RatioEstimate};
+use turnout_core::guard::{Arms, GuardCounts, GuardState, GuardTest, HealthTest, RatioEstimate};
 use turnout_core::{Fraction, Reason as DecisionReason, Treatment};
 
 use crate::judgment::{Coverage, JudgedProxy, JudgedStratum, Judgment, Needed};
@@ -134,7 +134,8 @@ fn has_both_arms(requests: Fraction) -> bool {
 
 fn judge_strata(test: &GuardTest, counts: &GuardCounts) -> Vec<JudgedStratum> {
     let strata = counts.strata().iter();
-    let judged = strata.map(|stratum| {
+    let counted = strata.filter(|stratum| stratum.arms != Arms::default());
+    let judged = counted.map(|stratum| {
         let mut alone = GuardCounts::default();
         alone.add(stratum.requests, stratum.arms);
         JudgedStratum {

@@ -20,6 +20,9 @@
 //! mean of M_a over a grid inherits this, so by Ville's inequality the evidence reaches 1/alpha at a moment at which v2
 //! is worse than the null hypothesis with probability at most alpha, however often one looks.
 //!
+//! This relies on π, as all of the guard does: if the odds of v2 are off by the factor that the balance test tolerates,
+//! then R is off by that factor.
+//!
 //! Slow requests are tested in the same way. For a limit p, the null hypothesis is that v2's error rate is at least p.
 //! Then each request of v2 multiplies e^(b·p), and each error of v2 e^(−a), and strata without v1 count too.
 //!

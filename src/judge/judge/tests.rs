@@ -319,6 +319,11 @@ fn a_limit_is_judged_where_v1_serves_nothing() {
     assert_eq!(judge_on(on, &everyone(5)).verdict, Verdict::Healthy);
     assert_eq!(judge_on(on, &everyone(90)).verdict, Verdict::NotEnoughData);
     assert_eq!(judge_on(on, &everyone(900)).verdict, Verdict::Regressed);
+    // A stratum that has a control and no requests is none.
+    let strata = [("50", [0; 3], [0; 3]), ("100", [0; 3], [10_000, 5, 0])];
+    let judgment = judge(&chat(), &observed(&strata), &Criteria::default());
+    assert_eq!(codes(&judgment), ["no_control"]);
+    assert_eq!(judgment.strata.len(), 1);
     // The policy also compares at 50 %, where no request has come.
     let both = r#"{"version":1,"revision":"a","account":{"from":[{"header":"x"}],"format":"opaque"},
         "segments":{"s":{"accounts":["a"]}},

@@ -59,7 +59,7 @@ help:
 	@echo "make bench-shadow   measure user-visible latency of shadowing, compared with Envoy's mirror (BENCH=...)"
 	@echo "make bench-live     measure how fast a halt takes effect, and how long a worker loads a policy"
 	@echo "make bench-simulate measure how fast and in how much memory a log is replayed, compared with jq"
-	@echo "make soak           run the property tests with many more cases (CASES=...), and 200,000"
+	@echo "make soak           run the property tests with many more cases (CASES=...), and 660,000"
 	@echo "                    simulated rollouts of the guard"
 	@echo "make fuzz           fuzz policies, requests, responses, logs and budgets (FUZZ_SECONDS=...)"
 	@echo "make vectors        compute the bucket and hash vectors with other implementations and compare"

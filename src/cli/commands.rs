@@ -7,6 +7,7 @@ mod diff;
 mod explain;
 mod halt;
 mod import;
+mod judge;
 mod lint;
 mod log;
 mod man;
@@ -35,6 +36,7 @@ pub(crate) enum Command {
     Explain(Box<explain::Arguments>),
     Halt(halt::Arguments),
     Import(Box<import::Arguments>),
+    Judge(Box<judge::Arguments>),
     Lint(lint::Arguments),
     Log(log::Arguments),
     Man(man::Arguments),
@@ -61,6 +63,7 @@ impl Command {
             Self::Explain(arguments) => explain::run(&arguments),
             Self::Halt(arguments) => halt::run(&arguments),
             Self::Import(arguments) => import::run(&arguments),
+            Self::Judge(arguments) => judge::run(&arguments),
             Self::Lint(arguments) => lint::run(&arguments),
             Self::Log(arguments) => log::run(&arguments),
             Self::Man(arguments) => man::run(&arguments, program()),

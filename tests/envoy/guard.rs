@@ -26,16 +26,16 @@ const ARMED: u64 = 0;
 const TRIPPED: u64 = 2;
 
 /// An Envoy, and two upstreams that do what the test says.
-struct Guarded {
-    envoy: Envoy,
-    client: Client,
-    v1: Scripted,
-    v2: Scripted,
+pub(crate) struct Guarded {
+    pub(crate) envoy: Envoy,
+    pub(crate) client: Client,
+    pub(crate) v1: Scripted,
+    pub(crate) v2: Scripted,
 }
 
 impl Guarded {
     /// Starts `live-policy.yaml` with so many workers. Both upstreams are healthy.
-    async fn start(policy: &Value, workers: u32) -> Self {
+    pub(crate) async fn start(policy: &Value, workers: u32) -> Self {
         Self::start_with(policy, |b| b.concurrency(workers)).await
     }
 
@@ -54,7 +54,7 @@ impl Guarded {
         }
     }
 
-    async fn swap_policy(&self, policy: &Value) {
+    pub(crate) async fn swap_policy(&self, policy: &Value) {
         self.swap_to(&filter(&strip(policy))).await;
     }
 
@@ -64,7 +64,7 @@ impl Guarded {
     }
 
     /// The metrics of all guards, by the name after `turnout.guard`.
-    async fn metrics(&self) -> BTreeMap<String, u64> {
+    pub(crate) async fn metrics(&self) -> BTreeMap<String, u64> {
         const PREFIX: &str = "wasmcustom.turnout.guard";
         let stats = self.envoy.admin().stats(&format!("^{PREFIX}")).await;
         let short = |(name, value): (String, u64)| (name[PREFIX.len()..].to_owned(), value);
@@ -95,7 +95,11 @@ impl Guarded {
     }
 
     /// Waits until the settled counts of both arms of all strata add up to so many requests.
-    async fn wait_for_settled(&self, rollout: &str, requests: u64) -> BTreeMap<String, u64> {
+    pub(crate) async fn wait_for_settled(
+        &self,
+        rollout: &str,
+        requests: u64,
+    ) -> BTreeMap<String, u64> {
         let start = Instant::now();
         let prefix = format!(".{rollout}.");
         loop {
@@ -114,7 +118,7 @@ impl Guarded {
 }
 
 /// A policy with rollouts that take `requests` percent of all requests of all accounts to v2.
-fn guarded(rollouts: &[&str], requests: u32, guard: &Value) -> Value {
+pub(crate) fn guarded(rollouts: &[&str], requests: u32, guard: &Value) -> Value {
     let rollout = |name: &&str| {
         json!({
             "name": name,
@@ -132,7 +136,7 @@ fn guarded(rollouts: &[&str], requests: u32, guard: &Value) -> Value {
 }
 
 /// A request of one of three thousand accounts, with an id of its own.
-fn request(rollout: &str, random: &mut Random) -> Request {
+pub(crate) fn request(rollout: &str, random: &mut Random) -> Request {
     request_of(rollout, random.below(3_000), random)
 }
 
@@ -147,7 +151,7 @@ fn ok(_: &Received) -> Answer {
 }
 
 /// Fails so many of a million requests, by their ids, with 503.
-fn failing(per_million: u64, seed: u64) -> impl Fn(&Received) -> Answer + Send + Sync {
+pub(crate) fn failing(per_million: u64, seed: u64) -> impl Fn(&Received) -> Answer + Send + Sync {
     move |received| {
         let id = received.headers["x-request-id"].to_str().expect("text");
         let id = u64::from_str_radix(id, 16).expect("a number");

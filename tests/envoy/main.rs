@@ -16,6 +16,7 @@ mod guard_metrics;
 mod halt_rollout;
 mod hostile;
 mod http2;
+mod judge;
 mod lint_admin;
 mod malformed_accounts;
 mod mesh;

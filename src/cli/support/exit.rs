@@ -13,6 +13,10 @@ pub(crate) enum Exit {
     No,
     /// 2: an input or an argument has an error, and nothing is written.
     BadInput,
+    /// 3: the data is not enough for a verdict.
+    NotEnoughData,
+    /// 4: the data cannot be compared.
+    Invalid,
 }
 
 impl Termination for Exit {
@@ -21,6 +25,8 @@ impl Termination for Exit {
             Self::Done => 0,
             Self::No => 1,
             Self::BadInput => 2,
+            Self::NotEnoughData => 3,
+            Self::Invalid => 4,
         })
     }
 }

@@ -1,13 +1,14 @@
 //! A simulated admin endpoint: an Envoy that watches a folder, or another server.
 
+#[path = "page_server.rs"]
+mod page_server;
+
 use std::fs;
-use std::io::{BufRead, BufReader, Write};
-use std::net::{TcpListener, TcpStream};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::thread;
 
+use page_server::{Page, serve_pages};
 use serde_json::Value;
 use turnout_core::Revision;
 
@@ -15,9 +16,6 @@ use turnout_core::Revision;
 const ROUTED: &str = r#"{"configs": [{"static_route_configs": [{"route_config": {"name": "http", "virtual_hosts": [
     {"name": "all", "domains": ["*"], "routes": [{"match": {"prefix": "/"},
      "route": {"cluster_header": "x-turnout-cluster"}}]}]}}]}]}"#;
-
-/// A status and a body.
-type Page = (u16, String);
 
 pub(crate) struct Admin {
     pub(crate) address: String,
@@ -32,16 +30,11 @@ impl Admin {
 
     /// Serves these pages until the test ends.
     pub(crate) fn serving(pages: impl Fn(&str) -> Page + Send + Sync + 'static) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
-        let address = listener.local_addr().expect("an address").to_string();
         let asked = Arc::new(AtomicUsize::new(0));
-        let (pages, count) = (Arc::new(pages), asked.clone());
-        thread::spawn(move || {
-            for stream in listener.incoming().flatten() {
-                count.fetch_add(1, Ordering::SeqCst);
-                let pages = pages.clone();
-                thread::spawn(move || serve(stream, &*pages));
-            }
+        let count = asked.clone();
+        let address = serve_pages(move |page| {
+            count.fetch_add(1, Ordering::SeqCst);
+            pages(page)
         });
         Self { address, asked }
     }
@@ -89,23 +82,4 @@ fn page_of(revision: &str) -> String {
          {prefix}.update_attempt: 1\n{prefix}.update_success: 1\n\
          wasmcustom.turnout.revision.turnout: {number}\nserver.live: 1\n"
     )
-}
-
-fn serve(mut stream: TcpStream, pages: &dyn Fn(&str) -> Page) {
-    let mut reader = BufReader::new(stream.try_clone().expect("a stream"));
-    let mut request = String::new();
-    if reader.read_line(&mut request).is_err() {
-        return;
-    }
-    let mut line = String::new();
-    while reader.read_line(&mut line).is_ok_and(|read| read > 2) {
-        line.clear();
-    }
-    let page = request.split(' ').nth(1).unwrap_or_default();
-    let (status, body) = pages(page);
-    let _ = write!(
-        stream,
-        "HTTP/1.1 {status} x\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{body}",
-        body.len()
-    );
 }

@@ -36,6 +36,18 @@ const FROM_FILES: &str = r#"{ "version": 1, "account": { "from": [{ "header": "x
 const SIDS: &str = "AC7342e9713fa896e4af00c654c444aada\n";
 const LOG: &str = r#"{"start_time":"2026-11-21T00:00:00.000Z","account":"a9","method":"GET","host":"h.example.com","path":"/chat/1","request_id":"i-1","treatment":"v1","reason":"outside_requests","rollout":"chat","revision":"r1","turnout":"rollout=chat treatment=v1 reason=default revision=r1","x-beta":"yes"}"#;
 const TEXT_LOG: &str = r#"[2026-11-21T06:00:00.000Z] "GET /chat/2 HTTP/1.1" 200 - 0 154 3 2 "-" "curl/8.5" "i-2" "h.example.com" "127.0.0.1:8001""#;
+const COUNTS: &str =
+    r#"{"rollout":"chat","requests":10,"arm":"v2","all":5000,"errors":3,"slow":0}"#;
+const STATS: &str = "server.uptime: 7
+cluster.c1.upstream_rq_completed: 9
+wasmcustom.turnout.guard.chat.10.v1.all: 8
+wasmcustom.turnout.guard_state.chat: 0
+wasmcustom.turnout.revision.turnout: 99
+turnout_guard_errors{rollout=\"chat\",stratum=\"10\",treatment=\"v1\"} 1
+turnout_decisions_chat_v1_rule{} 1
+envoy_cluster_upstream_rq_completed{envoy_cluster_name=\"c2\"} 12
+";
+const STATE: &str = r#"{"version":1,"since":{"baseline":5},"proxies":{"stats.txt":{"last":{"at_ms":9,"uptime":5,"counters":{"wasmcustom.turnout.guard.chat.10.v1.all":3}},"counted":{},"restarts":0,"observed_seconds":4}}}"#;
 const RECORDS: &str = include_str!("../../../report/tests/fixtures/envoy.log");
 pub(crate) const UNLEASH: &str =
     include_str!("../../../../tests/corpus/import/unleash/export.json");
@@ -70,6 +82,8 @@ pub(crate) const FILES: &[(&str, &str)] = &[
     ("sids.csv", "id,sid\n1,AC7342e9713fa896e4af00c654c444aada\n"),
     ("v1.json", r#"{ "a": 1 }"#),
     ("v2.json", r#"{ "a": 2 }"#),
+    ("counts.jsonl", COUNTS),
+    ("stats.txt", STATS),
     ("envoy.log", RECORDS),
     ("access.log", LOG),
     ("unleash.json", UNLEASH),
@@ -172,6 +186,10 @@ const EVERY_FILE: &[&str] = &[
     "import launchdarkly X",
     "import growthbook X",
     "import flagd X",
+    "judge --counts X",
+    "judge --counts counts.jsonl --policy X",
+    "judge --metrics X",
+    "judge --metrics stats.txt --state X",
     "lint X",
     "lint X --format github",
     "lint policy.json --against X",
@@ -308,7 +326,22 @@ fn lists_and_logs() -> Vec<Case> {
             log,
         ));
     }
+    for (text, line) in [
+        (COUNTS, "judge --counts X"),
+        (COUNTS, "judge --counts X --policy policy.json"),
+        (STATE, "judge --metrics stats.txt --state X"),
+    ] {
+        for content in mutations::of(text) {
+            cases.push(one(line, "X", content));
+        }
+    }
     for hostile in HOSTILE {
+        for (index, _) in STATS.match_indices(['.', ':', '{', '"', '=', '\n']) {
+            let (before, after) = STATS.split_at(index);
+            let content = format!("{before}{hostile}{after}");
+            cases.push(one("judge --metrics X", "X", content.clone()));
+            cases.push(one("judge --metrics X --policy policy.json", "X", content));
+        }
         for (index, _) in TEXT_LOG.match_indices(' ') {
             let (before, after) = TEXT_LOG.split_at(index);
             let log = format!("{before}{hostile}{after}\n{hostile}\n");

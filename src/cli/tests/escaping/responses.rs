@@ -31,9 +31,10 @@ impl Responses {
             "{prefix}.version_text: \"r1\"\n{prefix}.config_reload: 1\n{prefix}.update_attempt: 1\n{prefix}.update_success: 1\n\
              {prefix}.update_rejected: 2\nserver.live: 1\nserver.uptime: 5\nwasmcustom.turnout.revision: 26\n\
              wasmcustom.turnout.decisions.chat.v1.rule: 3\nwasmcustom.turnout.decisions.chat.v2.rule: 3\n\
+             wasmcustom.turnout.guard.chat.10.v1.all: 3\nwasmcustom.turnout.guard_state.chat: 0\n\
              cluster.c2.upstream_rq_completed: 5\ncluster.c2.upstream_rq_5xx: 1\n"
         );
-        let policy = r#"{"version":1,"revision":"r1","account":{"from":[{"header":"a"}],"format":"opaque"},"segments":{"hvc":{"accounts":["a"]}},"rollouts":[{"name":"chat","v1":"c1","v2":"c2","mode":"split","rules":[{"accounts":50}]}]}"#;
+        let policy = r#"{"version":1,"revision":"r1","account":{"from":[{"header":"a"}],"format":"opaque"},"segments":{"hvc":{"accounts":["a"]}},"rollouts":[{"name":"chat","v1":"c1","v2":"c2","mode":"split","rules":[{"accounts":50,"requests":10}],"guard":{}}]}"#;
         let configuration = format!(r#"{{"inbound":"strip","policy":{policy}}}"#);
         let dump = json!({ "configs": [
             { "configuration": { "value": configuration } },
@@ -167,6 +168,8 @@ pub(crate) fn cases() -> Vec<Case> {
         "apply second.json --dir d --admin ADMIN --timeout 0.2 --log proxy.log --unready-ok --json",
         "report --admin ADMIN --json",
         "lint policy.json --admin ADMIN --format github",
+        "judge --admin ADMIN --state s.json --from-now",
+        "judge --admin ADMIN --state s.json --from-now --json",
         "halt --dir d --admin ADMIN --timeout 0.2 --log proxy.log",
         "rollback --dir d --admin ADMIN --timeout 0.2 --unready-ok",
         "resume --dir d --admin ADMIN --timeout 0.2 --unready-ok",
@@ -180,6 +183,7 @@ pub(crate) fn cases() -> Vec<Case> {
                 .with_admin(responses.clone());
             let is_change = !line.starts_with("lint")
                 && !line.starts_with("watch")
+                && !line.starts_with("judge")
                 && !line.starts_with("report");
             cases.push(match is_change {
                 true if line.starts_with("apply") => {

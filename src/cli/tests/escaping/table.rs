@@ -141,6 +141,24 @@ pub(crate) const TABLE: &[Command] = &[
         ],
     },
     Command {
+        name: "judge",
+        base: "judge --metrics stats.txt",
+        inputs: &[
+            option("--admin"),
+            argument("--metrics", "stats.txt"),
+            option("--counts"),
+            option("--policy"),
+            option("--accounts-root"),
+            flag("--show-lines"),
+            option("--rollout"),
+            option("--excess"),
+            option("--proxies"),
+            option("--state"),
+            flag("--from-now"),
+            flag("--json"),
+        ],
+    },
+    Command {
         name: "lint",
         base: "lint policy.json",
         inputs: &[

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use super::{filter, folder, is_printable, run, stderr};
+use super::{filter, folder, is_printable, policy, run, stderr};
 
 /// What the server writes to a connection after a request.
 type Attack = fn(&mut TcpStream) -> std::io::Result<()>;
@@ -217,6 +217,11 @@ fn a_halt_is_written_and_not_called_confirmed_whatever_the_response() {
 fn no_hostile_response_becomes_a_report_and_each_causes_a_warning() {
     let folder = folder();
     let path = folder.path();
+    let guarded = policy("a").replace(
+        r#""on""#,
+        r#""split", "rules": [{"requests": 10}], "guard": {}"#,
+    );
+    std::fs::write(path.join("guarded.json"), guarded).expect("a policy");
     for (what, attack) in ATTACKS {
         // Only a timeout that the test cannot set would end these.
         if what.contains("byte by byte")
@@ -229,6 +234,13 @@ fn no_hostile_response_becomes_a_report_and_each_causes_a_warning() {
         let report = run(path, &format!("report --admin {address}"));
         assert_eq!(report.status.code(), Some(2), "{what}: {report:?}");
         is_printable(&report);
+        // A page without stats may be of an Envoy without a filter, and has no policy to judge by.
+        let judge = run(
+            path,
+            &format!("judge --admin {address} --policy guarded.json"),
+        );
+        assert_eq!(judge.status.code(), Some(3), "{what}: {judge:?}");
+        is_printable(&judge);
         let lint = run(path, &format!("lint a.json --admin {address}"));
         is_printable(&lint);
         assert!(!stderr(&lint).ends_with(": clean\n"), "{what}: {lint:?}");

@@ -18,6 +18,8 @@ const WHOLE: &[&str] = &[
     "plan FILE b.json --accounts accounts",
     "simulate FILE --accounts accounts",
     "import launchdarkly FILE",
+    "judge --counts FILE",
+    "judge --metrics FILE",
     "diff FILE a.json",
     "diff a.json FILE",
     "render FILE --template template",

@@ -3,7 +3,7 @@
 //!
 //! `false_health.txt` has the table of 2,000 rollouts for each scenario, which `make test` compares, and
 //! `false_health_of_20000.txt` that of 20,000, which `make soak` computes. `requests_until_healthy.txt` is the table of
-//! docs/guard.md. `UPDATE_EXPECT=1` writes them.
+//! docs/judge.md. `UPDATE_EXPECT=1` writes them.
 
 use std::fmt::Write as _;
 

@@ -15,6 +15,7 @@ pub(crate) mod max_held_bytes_arg;
 pub(crate) mod panic_hook;
 pub(crate) mod policy_changes;
 pub(crate) mod policy_file;
+pub(crate) mod prometheus_options;
 pub(crate) mod record_level_arg;
 pub(crate) mod render_diagnostics;
 pub(crate) mod roll_plan_file;

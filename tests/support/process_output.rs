@@ -6,14 +6,15 @@ use std::thread::JoinHandle;
 
 /// The lines that a process has written so far.
 #[derive(Debug)]
-pub(crate) struct Lines {
+pub struct Lines {
     lines: Arc<Mutex<Vec<String>>>,
     reader: Option<JoinHandle<()>>,
 }
 
 impl Lines {
     /// Reads until the end.
-    pub(crate) fn of(source: impl Read + Send + 'static) -> Self {
+    #[must_use]
+    pub fn of(source: impl Read + Send + 'static) -> Self {
         let lines = Arc::new(Mutex::new(Vec::new()));
         let written = lines.clone();
         let reader = std::thread::spawn(move || {
@@ -30,12 +31,13 @@ impl Lines {
     }
 
     /// All lines so far.
-    pub(crate) fn all(&self) -> Vec<String> {
+    #[must_use]
+    pub fn all(&self) -> Vec<String> {
         self.lines.lock().expect("lines").clone()
     }
 
     /// Waits for the last output of a process that has ended.
-    pub(crate) fn finish(&mut self) {
+    pub fn finish(&mut self) {
         if let Some(reader) = self.reader.take() {
             let _ = reader.join();
         }

@@ -6,12 +6,13 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 
 use crate::envoy::bootstrap::{Bootstrap, HotRestart};
 use crate::process_output::Lines;
+use crate::watchdog::Watchdog;
 
 /// A running Envoy. Dropping it kills the process.
 #[derive(Debug)]
 pub(super) struct Process {
     child: Child,
-    watchdog: Child,
+    watchdog: Watchdog,
     /// Standard output: the access log.
     pub(super) output: Lines,
     /// Standard error: Envoy's own log.
@@ -43,7 +44,7 @@ impl Process {
             .spawn()
             .unwrap_or_else(|error| panic!("cannot start {}: {error}", binary.display()));
         Self {
-            watchdog: watchdog(child.id(), folder),
+            watchdog: Watchdog::start(child.id(), folder),
             output: Lines::of(child.stdout.take().expect("a pipe")),
             log: Lines::of(child.stderr.take().expect("a pipe")),
             child,
@@ -63,8 +64,7 @@ impl Process {
 impl Drop for Process {
     fn drop(&mut self) {
         // The watchdog first: until the child is waited for, no other process can have its id.
-        let _ = self.watchdog.kill();
-        let _ = self.watchdog.wait();
+        self.watchdog.stop();
         let _ = self.child.kill();
         let _ = self.child.wait();
         self.output.finish();
@@ -84,26 +84,6 @@ fn restart(bootstrap: &Bootstrap) -> Vec<String> {
          --parent-shutdown-time-s 8"
     );
     arguments.split(' ').map(str::to_owned).collect()
-}
-
-/// A test that is killed, or stopped by Ctrl-C, drops nothing. This watchdog then kills Envoy and removes the
-/// folder: its input ends with this process.
-fn watchdog(envoy: u32, folder: &Path) -> Child {
-    Command::new("sh")
-        .args([
-            "-c",
-            "read -r _ || { kill -KILL \"$1\"; rm -rf -- \"$2\"; }",
-            "sh",
-        ])
-        .arg(envoy.to_string())
-        .arg(folder)
-        .stdin(Stdio::piped())
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        // Otherwise Ctrl-C would stop it too.
-        .process_group(0)
-        .spawn()
-        .expect("a shell")
 }
 
 /// `ENVOY`, or the binary that `make envoy` has fetched. A missing binary is an error, never a skipped test.

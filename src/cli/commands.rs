@@ -17,6 +17,7 @@ mod rearm;
 mod render;
 mod report;
 mod resume;
+mod roll;
 mod rollback;
 mod schema;
 mod simulate;
@@ -46,6 +47,7 @@ pub(crate) enum Command {
     Render(render::Arguments),
     Report(report::Arguments),
     Resume(resume::Arguments),
+    Roll(Box<roll::Arguments>),
     Rollback(rollback::Arguments),
     Schema(schema::Arguments),
     Simulate(Box<simulate::Arguments>),
@@ -73,6 +75,7 @@ impl Command {
             Self::Render(arguments) => render::run(&arguments),
             Self::Report(arguments) => report::run(&arguments),
             Self::Resume(arguments) => resume::run(&arguments),
+            Self::Roll(arguments) => roll::run(&arguments),
             Self::Rollback(arguments) => rollback::run(&arguments),
             Self::Schema(arguments) => schema::run(&arguments),
             Self::Simulate(arguments) => simulate::run(&arguments),

@@ -1,13 +1,14 @@
 //! What happens in a roll, for the people who follow it.
 
-use serde::{Deserialize, Serialize};
 use turnout_core::Time;
 
+use crate::step_judgment::StepJudgment;
+use crate::wait::WaitCode;
+
 /// Something that has happened.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Event {
     /// When.
-    #[serde(with = "crate::serde_time")]
     pub at: Time,
     /// The kind of event.
     pub code: EventCode,
@@ -15,11 +16,14 @@ pub struct Event {
     pub step: Option<String>,
     /// What has happened, as a sentence.
     pub text: String,
+    /// What the roll waits for, if it is about that.
+    pub wait: Option<WaitCode>,
+    /// The judgment at that time, if there was one.
+    pub judgment: Option<StepJudgment>,
 }
 
 /// The kind of an event.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum EventCode {
     /// The roll has begun.
     Started,
@@ -45,6 +49,18 @@ pub enum EventCode {
     Held,
     /// The plan was given up, and is rolled back.
     GivenUp,
+}
+
+impl Event {
+    /// Whether people who do not follow the roll want to know.
+    #[must_use]
+    pub fn is_news(&self) -> bool {
+        match self.code {
+            EventCode::Baking => false,
+            EventCode::Waiting => self.wait.is_some_and(WaitCode::needs_person),
+            _ => true,
+        }
+    }
 }
 
 impl EventCode {

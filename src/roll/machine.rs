@@ -71,6 +71,9 @@ impl Machine<'_> {
             && before.is_none_or(|before| before.code != wait.code)
         {
             self.event(EventCode::Waiting, wait.text);
+            if let Some(event) = self.tick.events.last_mut() {
+                event.wait = Some(wait.code);
+            }
         }
     }
 
@@ -665,6 +668,8 @@ impl Machine<'_> {
             code,
             step: Some(step),
             text,
+            wait: None,
+            judgment: self.inputs.judgment.clone(),
         });
     }
 }

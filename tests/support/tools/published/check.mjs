@@ -1,9 +1,10 @@
-// Checks the objects in YAML files against the published types of Istio, Envoy Gateway and Gateway API:
+// Checks the objects in YAML files against the published types of Kubernetes, Istio, Envoy Gateway and Gateway API:
 //
 //     node --input-type=module - FILE... < check.mjs
 //
 // from the folder with the packages. TypeScript finds unknown fields and enum values; the validators check patterns,
-// lengths and ranges. Prints JSON with the kinds, the problems, and the plugin configurations, which have no type.
+// lengths and ranges. Prints JSON with the kinds, the objects, the problems, and the plugin configurations, which have no
+// type.
 
 import { spawnSync } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
@@ -11,9 +12,17 @@ import { join } from "node:path";
 import { parseAllDocuments } from "yaml";
 
 const SOURCES = {
+  CronJob: "kubernetes-models/batch/v1/CronJob",
+  Deployment: "kubernetes-models/apps/v1/Deployment",
   DestinationRule: "@kubernetes-models/istio/networking.istio.io/v1/DestinationRule",
   EnvoyExtensionPolicy: "@kubernetes-models/envoy-gateway/gateway.envoyproxy.io/v1alpha1/EnvoyExtensionPolicy",
   HTTPRoute: "@kubernetes-models/gateway-api/gateway.networking.k8s.io/v1/HTTPRoute",
+  Namespace: "kubernetes-models/v1/Namespace",
+  NetworkPolicy: "kubernetes-models/networking.k8s.io/v1/NetworkPolicy",
+  PersistentVolumeClaim: "kubernetes-models/v1/PersistentVolumeClaim",
+  Role: "kubernetes-models/rbac.authorization.k8s.io/v1/Role",
+  RoleBinding: "kubernetes-models/rbac.authorization.k8s.io/v1/RoleBinding",
+  ServiceAccount: "kubernetes-models/v1/ServiceAccount",
   VirtualService: "@kubernetes-models/istio/networking.istio.io/v1/VirtualService",
   WasmPlugin: "@kubernetes-models/istio/extensions.istio.io/v1alpha1/WasmPlugin",
 };
@@ -61,4 +70,4 @@ try {
   rmSync(folder, { recursive: true });
 }
 const configurations = objects.flatMap(({ spec } = {}) => spec?.pluginConfig ?? (spec?.wasm ?? []).map((plugin) => plugin.config));
-console.log(JSON.stringify({ kinds: objects.map((object) => object?.kind), problems, configurations }));
+console.log(JSON.stringify({ kinds: objects.map((object) => object?.kind), objects, problems, configurations }));

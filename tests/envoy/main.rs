@@ -25,6 +25,7 @@ mod neighbours;
 mod packed_accounts;
 mod ramps;
 mod readme;
+mod roll;
 mod rollout_steps;
 mod route_cache;
 mod scripted_upstream;

@@ -38,14 +38,16 @@ $(CARGO) build $(WORKSPACE) --bin turnout-trim
 $(call TRIM,lean,wasm-lean)
 endef
 
-.PHONY: help demo demo-live demo-shadow demo-guard test test-prometheus examples setup wasm image image-command cli envoy \
-  locust published prometheus lint unit vectors soak fuzz bench bench-core bench-shadow bench-live bench-simulate clean
+.PHONY: help demo demo-live demo-shadow demo-guard demo-roll test test-prometheus examples setup wasm image image-command \
+  cli envoy locust published prometheus lint unit vectors soak fuzz bench bench-core bench-shadow bench-live \
+  bench-simulate clean
 
 help:
 	@echo "make demo           run a rollout in Envoy (one minute)"
 	@echo "make demo-live      change, halt and roll back the policy of a running Envoy, and watch it"
 	@echo "make demo-shadow    compare v2 with v1 in Envoy while users get v1's responses"
 	@echo "make demo-guard     v2 gets worse in Envoy, and the guard sends its users back to v1"
+	@echo "make demo-roll      a rollout moves itself over two Envoys, and goes back when v2 gets worse"
 	@echo "make test           check formatting, run lints and all tests (ENVOY_VERSION=1.36.2)"
 	@echo "make test-prometheus"
 	@echo "                    compare \`turnout judge\` with a real Prometheus to the proxies (Debian, Ubuntu)"
@@ -90,6 +92,12 @@ demo-guard: setup
 	@$(BUILD_FULL)
 	@$(CARGO) build $(WORKSPACE) --bin turnout --bin demo-guard
 	@$(TARGET)/debug/demo-guard
+
+demo-roll: setup
+	@echo "demo-roll: building the filter, the command and the demo"
+	@$(BUILD_FULL)
+	@$(CARGO) build $(WORKSPACE) --bin turnout --bin demo-roll
+	@$(TARGET)/debug/demo-roll
 
 test: setup locust published lint unit
 	@echo "test: all passed, with $(or $(ENVOY),Envoy $(ENVOY_VERSION))"

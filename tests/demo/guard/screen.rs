@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use support::demo::screen;
-use support::terminal::{BOLD, PLAIN, RED, WIDTH, thousands};
+use support::terminal::{BOLD, PLAIN, RED, thousands};
 use turnout_core::Treatment;
 use turnout_text::counted;
 
@@ -159,7 +159,10 @@ pub(crate) fn outage(ended: &Ended, healed: Instant, state: State) -> String {
 
 /// The sentences of the guard in Envoy's log.
 pub(crate) fn log(sentences: &[String]) -> String {
-    let wrapped: String = sentences.iter().map(|sentence| wrap(sentence)).collect();
+    let wrapped: String = sentences
+        .iter()
+        .map(|sentence| screen::wrap(sentence) + "\n")
+        .collect();
     format!("  In Envoy's log, with all requests since the guard was armed:\n{wrapped}")
 }
 
@@ -197,21 +200,4 @@ fn in_words(version: &str, arm: Arm) -> String {
 
 fn seconds(time: Duration) -> String {
     format!("{:.1} s", time.as_secs_f64())
-}
-
-/// Breaks a sentence between words, indented.
-fn wrap(sentence: &str) -> String {
-    const INDENT: &str = "    ";
-    let mut text = String::new();
-    let mut line = INDENT.to_owned();
-    for word in sentence.split(' ') {
-        if line.len() + 1 + word.len() > WIDTH && line.len() > INDENT.len() {
-            text += &format!("{line}\n");
-            line = format!("{INDENT}  ");
-        } else if line.trim_start() != "" {
-            line.push(' ');
-        }
-        line += word;
-    }
-    text + &line + "\n"
 }

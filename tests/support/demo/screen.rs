@@ -38,3 +38,21 @@ pub fn errors(title: &str, all: &[String]) -> String {
     };
     format!("  {RED}{title}{PLAIN}\n{shown}{more}")
 }
+
+/// Breaks a sentence between words, indented.
+#[must_use]
+pub fn wrap(sentence: &str) -> String {
+    const INDENT: &str = "    ";
+    let mut text = String::new();
+    let mut line = INDENT.to_owned();
+    for word in sentence.split(' ') {
+        if line.len() + 1 + word.len() > WIDTH && line.len() > INDENT.len() {
+            text += &format!("{line}\n");
+            line = format!("{INDENT}  ");
+        } else if line.trim_start() != "" {
+            line.push(' ');
+        }
+        line += word;
+    }
+    text + &line
+}

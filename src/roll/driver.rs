@@ -12,6 +12,10 @@ use crate::state_file::SavedRoll;
 use crate::step_judgment::StepJudgment;
 use crate::steps::Steps;
 
+/// The longest time between the looks of two processes that counts, in seconds. A clock that has jumped in between must not
+/// end a plan.
+const LONGEST_GAP: u64 = 3_600;
+
 /// What a roll looks at and acts on.
 pub trait World {
     /// Returns the time.
@@ -109,6 +113,7 @@ impl<'a> Driver<'a> {
             .seconds()
             .saturating_sub(self.saved.roll.updated.seconds());
         let since_last = u64::try_from(since_last).unwrap_or_default();
+        let since_last = since_last.min(LONGEST_GAP);
         let elapsed = world.elapsed_milliseconds();
         let folder = world.folder();
         let mut scrapes = world.scrapes();

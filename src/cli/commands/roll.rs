@@ -31,6 +31,8 @@ use termination::Termination;
 
 /// How long the command waits at its end until the notifications are delivered.
 const LAST_NOTIFICATIONS: Duration = Duration::from_secs(30);
+/// The same after a signal, because whoever sends one does not wait long.
+const LAST_NOTIFICATIONS_AFTER_SIGNAL: Duration = Duration::from_secs(1);
 /// How often signals are checked.
 const POLL: Duration = Duration::from_millis(100);
 
@@ -67,9 +69,16 @@ fn try_run(arguments: &Arguments) -> Result<Exit, String> {
     if is_new {
         world.event(&started(&plan, driver.saved()));
     }
+    if driver.saved().roll.outcome() == Some(Outcome::Finished) {
+        print_note("the plan is finished; to begin again, use --from STEP");
+    }
     let outcome = keep_looking(arguments, &mut driver, &mut world, &termination);
     let exit = sum_up(&driver, &mut world, outcome, termination.has_come());
-    for delivery in world.finish(LAST_NOTIFICATIONS) {
+    let within = match termination.has_come() {
+        true => LAST_NOTIFICATIONS_AFTER_SIGNAL,
+        false => LAST_NOTIFICATIONS,
+    };
+    for delivery in world.finish(within) {
         let Some(error) = delivery.last_error.filter(|_| delivery.undelivered > 0) else {
             continue;
         };

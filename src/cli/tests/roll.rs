@@ -15,7 +15,10 @@ mod guarded_proxy;
 mod watched;
 
 use std::fs;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpListener;
 use std::process::{Child, Command, Stdio};
+use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -79,6 +82,36 @@ fn events(output: &str) -> Vec<Value> {
     lines
         .map(|line| serde_json::from_str(line).expect("JSON"))
         .collect()
+}
+
+/// A webhook that keeps what it receives.
+fn webhook() -> (String, Arc<Mutex<Vec<String>>>) {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let url = format!("http://{}/hook", listener.local_addr().expect("an address"));
+    let received = Arc::new(Mutex::new(Vec::new()));
+    let shared = Arc::clone(&received);
+    thread::spawn(move || {
+        for stream in listener.incoming().flatten() {
+            let mut reader = BufReader::new(stream.try_clone().expect("a stream"));
+            let (mut line, mut length) = (String::new(), 0);
+            while reader.read_line(&mut line).is_ok_and(|read| read > 2) {
+                let header = line.to_ascii_lowercase();
+                if let Some(value) = header.strip_prefix("content-length:") {
+                    length = value.trim().parse().expect("a length");
+                }
+                line.clear();
+            }
+            let mut body = vec![0; length];
+            reader.read_exact(&mut body).expect("a body");
+            let body: Value = serde_json::from_slice(&body).expect("JSON");
+            let text = body["text"].as_str().expect("a text").to_owned();
+            shared.lock().expect("no panic").push(text);
+            let mut stream = stream;
+            let response = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\nconnection: close\r\n\r\nok";
+            stream.write_all(response).expect("written");
+        }
+    });
+    (url, received)
 }
 
 fn steps_of_log(watched: &Watched) -> Vec<Value> {
@@ -146,7 +179,12 @@ fn a_good_v2_reaches_the_last_step_and_the_log_has_each_verdict() {
     );
 
     // The same command has nothing left to do.
-    assert_eq!(watched.ends(&line(&proxy), 0), "");
+    let (output, error, code) = watched.output(&line(&proxy));
+    assert_eq!((output.as_str(), code), ("", Some(0)));
+    assert_eq!(
+        error,
+        "turnout: the plan is finished; to begin again, use --from STEP\n"
+    );
 }
 
 #[test]
@@ -412,4 +450,38 @@ fn a_step_that_every_proxy_refuses_is_tried_again() {
     );
     roll.kill().expect("it is killed");
     roll.wait().expect("it ends");
+}
+
+#[test]
+fn what_happens_is_posted_to_webhooks_and_a_dead_one_delays_nothing() {
+    let (watched, proxy) = watched();
+    let (url, received) = webhook();
+    plan(&watched, &json!({ "notify": [url] }));
+    let line = format!("{} --notify http://127.0.0.1:1/secret", line(&proxy));
+    let began = Instant::now();
+    let (_, error, code) = watched.output(&line);
+    assert_eq!(code, Some(0), "{error}");
+    assert!(began.elapsed() < LONGEST, "{:?}", began.elapsed());
+    assert!(!error.contains("secret"), "{error}");
+    assert!(error.contains("were not delivered"), "{error}");
+    let texts = received.lock().expect("no panic").clone();
+    assert_eq!(texts.len(), 5, "{texts:?}");
+    let first = "turnout roll, chat: rollout `chat` begins its plan: canary, half, all";
+    assert_eq!(texts.first().map(String::as_str), Some(first));
+    assert_eq!(
+        texts.last().map(String::as_str),
+        Some("turnout roll, chat: all proxies run step 3 of 3 (`all`)")
+    );
+}
+
+#[test]
+fn a_rearmed_guard_does_not_make_a_step_another_policy() {
+    let (watched, proxy) = watched();
+    watched.ends("rearm --dir d --rollout chat", 0);
+    watched.ends(&line(&proxy), 0);
+    let revision = watched.revision();
+    assert!(
+        revision.contains("+roll.all.") && revision.ends_with("+rearmed.chat.1"),
+        "{revision}"
+    );
 }

@@ -222,6 +222,10 @@ fn no_hostile_response_becomes_a_report_and_each_causes_a_warning() {
         r#""split", "rules": [{"requests": 10}], "guard": {}"#,
     );
     std::fs::write(path.join("guarded.json"), guarded).expect("a policy");
+    let plan = r#"{"version": 1, "policy": "guarded.json", "rollout": "r", "steps": [
+        {"name": "one", "requests": 20, "bake": {"requests": 9000}}, {"name": "all", "requests": 100}]}"#;
+    std::fs::write(path.join("plan.json"), plan).expect("a plan");
+    run(path, "apply guarded.json --dir d --wasm f.wasm");
     for (what, attack) in ATTACKS {
         // Only a timeout that the test cannot set would end these.
         if what.contains("byte by byte")
@@ -241,6 +245,11 @@ fn no_hostile_response_becomes_a_report_and_each_causes_a_warning() {
         );
         assert_eq!(judge.status.code(), Some(3), "{what}: {judge:?}");
         is_printable(&judge);
+        let line = format!("roll plan.json --dir d --admin {address} --once --from one");
+        let roll = run(path, &line);
+        assert_eq!(roll.status.code(), Some(3), "{what}: {roll:?}");
+        is_printable(&roll);
+        assert_eq!(filter(path).1, "a", "{what}");
         let lint = run(path, &format!("lint a.json --admin {address}"));
         is_printable(&lint);
         assert!(!stderr(&lint).ends_with(": clean\n"), "{what}: {lint:?}");

@@ -20,6 +20,7 @@ const WHOLE: &[&str] = &[
     "import launchdarkly FILE",
     "judge --counts FILE",
     "judge --metrics FILE",
+    "roll FILE --check",
     "diff FILE a.json",
     "diff a.json FILE",
     "render FILE --template template",

@@ -5,16 +5,14 @@ use std::sync::Arc;
 use std::thread;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
-use turnout_admin::{Counter, ProxyReader, StatsError, StatsPage, distinct_admins};
+use turnout_admin::{ProxyReader, StatsError, StatsPage, distinct_admins};
 use turnout_core::Plan;
 
 use crate::reading::{Reading, Scrape};
+use crate::same_proxy::without_doubles;
 
 /// How far the clock that a proxy shows in whole seconds may be from the expected time, in milliseconds.
 const CLOCK_TOLERANCE_MS: u64 = 2_000;
-
-/// The interval in which Envoy updates the uptime by default, in seconds.
-const STATS_INTERVAL: u64 = 5;
 
 /// Proxies that are read by their admin endpoints, all at the same time.
 #[derive(Debug)]
@@ -124,47 +122,17 @@ impl ProxyClock {
 
 /// Converts the pages. A proxy that has two addresses must not count twice.
 fn scrapes(read: Vec<(String, DatedPage)>) -> Vec<Scrape> {
-    let mut pages: Vec<(String, StatsPage)> = Vec::new();
-    let mut scrapes = Vec::new();
-    for (proxy, result) in read {
-        let (page, at_ms) = match result {
-            Ok(read) => read,
-            Err(why) => {
-                scrapes.push(Scrape::Missing { proxy, why });
-                continue;
-            }
-        };
-        let mut others = pages.iter();
-        if let Some((other, _)) = others.find(|(_, other)| is_same_proxy(&page, other)) {
-            let why = format!(
-                "it reports exactly what {other} reports, so both addresses are probably of one proxy; name each \
-                 proxy once"
-            );
-            scrapes.push(Scrape::Missing { proxy, why });
-            continue;
+    let scrapes = read.into_iter().map(|(proxy, result)| match result {
+        Ok((page, at_ms)) => {
+            let discovery = page.discovery.clone();
+            (
+                Scrape::Read(Reading::of_page(&proxy, at_ms, page)),
+                discovery,
+            )
         }
-        scrapes.push(Scrape::Read(Reading::of_page(&proxy, at_ms, page.clone())));
-        pages.push((proxy, page));
-    }
-    scrapes
-}
-
-/// Whether two pages that were read at the same time are of one proxy. The filter reports its counters once a second,
-/// so they are the same even while requests arrive.
-fn is_same_proxy(page: &StatsPage, other: &StatsPage) -> bool {
-    let of_filter = |page: &StatsPage| {
-        let mut counters = page.counters.clone();
-        counters.retain(|counter| !matches!(counter, Counter::Cluster(..)));
-        counters
-    };
-    let uptimes = page.uptime.zip(other.uptime);
-    let is_same_age = uptimes.is_none_or(|(one, other)| one.abs_diff(other) <= STATS_INTERVAL);
-    let (counters, others) = (of_filter(page), of_filter(other));
-    let is_guard = |counter: &Counter| matches!(counter, Counter::Guard(_));
-    let mut all = counters.iter();
-    // Proxies that have compared no request may look the same.
-    let has_compared = all.any(|(counter, count)| is_guard(counter) && count > 0);
-    has_compared && is_same_age && counters == others && page.discovery == other.discovery
+        Err(why) => (Scrape::Missing { proxy, why }, None),
+    });
+    without_doubles(scrapes.collect(), |one, other| one == other)
 }
 
 /// Checks that no two names resolve to the same address.
@@ -197,6 +165,8 @@ fn now_ms() -> u64 {
 #[cfg(test)]
 mod tests {
     use std::time::Duration;
+
+    use turnout_admin::{ClusterStat, Counter};
 
     use super::*;
 
@@ -239,15 +209,18 @@ mod tests {
         assert_eq!(is_missing(&read([3, 4, 3])), [false, false, true]);
         assert!(format!("{:?}", read([3, 4, 3])).contains("exactly what a reports"));
         // The uptimes are of different times, and cluster counters change with each request.
-        let mut later = page(3).unwrap();
-        later.0.uptime = Some(12);
-        later.0.counters.insert(
-            Counter::Cluster("a".into(), turnout_admin::ClusterStat::Completed),
-            9,
-        );
-        assert!(is_same_proxy(&later.0, &page(3).unwrap().0));
-        later.0.uptime = Some(13);
-        assert!(!is_same_proxy(&later.0, &page(3).unwrap().0));
+        let later = |uptime| {
+            let mut later = page(3);
+            if let Ok((page, _)) = &mut later {
+                page.uptime = Some(uptime);
+                let cluster = ClusterStat::Completed;
+                page.counters
+                    .insert(Counter::Cluster("a".into(), cluster), 9);
+            }
+            scrapes(vec![("a".to_owned(), page(3)), ("b".to_owned(), later)])
+        };
+        assert_eq!(is_missing(&later(12)), [false, true]);
+        assert_eq!(is_missing(&later(13)), [false, false]);
         // Proxies without requests look the same.
         assert_eq!(is_missing(&read([0, 0, 0])), [false; 3]);
         let addresses = ["127.0.0.1:9901", "localhost:9901"].map(str::to_owned);

@@ -7,6 +7,7 @@ use turnout_core::guard::{Arms, GuardCounts, GuardState, GuardTest, HealthTest, 
 use turnout_core::{Fraction, Reason as DecisionReason, Treatment};
 
 use crate::judgment::{Coverage, JudgedProxy, JudgedStratum, Judgment, Needed};
+use crate::rearmed::{age, reasons_of_evidence};
 use crate::{Criteria, JudgedRollout, Observation, Reason, Verdict, Warning};
 
 /// The largest count that a floating-point number represents exactly. No rollout has as many requests.
@@ -21,7 +22,9 @@ const ENOUGH_DECIDED: u64 = 990;
 /// counts are added before anything is computed from them.
 #[must_use]
 pub fn judge(rollout: &JudgedRollout, observation: &Observation, criteria: &Criteria) -> Judgment {
-    let counts = counts_of(&rollout.name, &observation.counters);
+    let active = active_strata(rollout, observation, criteria);
+    let counts_of = |counters: &CounterValues| counts_of(&rollout.name, counters, active);
+    let counts = counts_of(&observation.counters);
     let test = GuardTest::new(&rollout.settings);
     let health_test = match has_control(rollout, &counts) || rollout.settings.limit.is_none() {
         true => HealthTest::new(&rollout.settings, criteria.excess),
@@ -46,25 +49,32 @@ pub fn judge(rollout: &JudgedRollout, observation: &Observation, criteria: &Crit
     });
 
     let mut reasons = reasons_of_counts(&counts, &strata);
-    if reasons.is_empty() && test.is_enough(&evidence) {
-        reasons.push(Reason::StrongEvidence);
+    if reasons.is_empty() {
+        let is_strong = |counts: &GuardCounts| test.is_enough(&test.evidence(counts));
+        reasons.extend(reasons_of_evidence(
+            rollout,
+            observation,
+            active.is_some(),
+            is_strong(&counts),
+            |proxy| age(rollout, &test, proxy, counts_of),
+            |counters| is_strong(&counts_of(counters)),
+        ));
     }
     if let Some(proxies) = &proxies {
         reasons.extend(reasons_of_proxies(proxies, criteria));
     }
     let is_compared = |stratum: &JudgedStratum| stratum.arms.v1.all > 0 || stratum.arms.v2.all > 0;
     let is_limit_only = health.limit.is_some() && health.errors.is_none() && health.slow.is_none();
+    let is_unread = reasons.contains(&Reason::NoProxy);
     if !strata.iter().any(is_compared) {
-        reasons.push(Reason::NothingCompared);
+        // If no proxy was read, that is why.
+        reasons.extend((!is_unread).then_some(Reason::NothingCompared));
     } else if !is_limit_only && !strata.iter().any(|stratum| has_both_arms(stratum.requests)) {
         reasons.push(Reason::NoControl);
     }
     // The sort is stable: proxies and strata stay in their order.
     reasons.sort_by_key(Reason::precedence);
-    let has_data = !matches!(
-        reasons.last(),
-        Some(Reason::NothingCompared | Reason::NoControl)
-    );
+    let has_data = strata.iter().any(is_compared) && !reasons.contains(&Reason::NoControl);
     let verdict = reasons.first().map(Reason::verdict);
     if has_data && verdict.is_none_or(|verdict| verdict == Verdict::NotEnoughData) {
         match health_test.is_enough(&health) {
@@ -79,7 +89,13 @@ pub fn judge(rollout: &JudgedRollout, observation: &Observation, criteria: &Crit
     let needed = match verdict {
         Verdict::Invalid | Verdict::Regressed => None,
         Verdict::Healthy | Verdict::NotEnoughData => {
-            needed(&health_test, &counts, &rollout.name, observation)
+            let rates = observation.rates.as_ref().map(counts_of);
+            needed(
+                &health_test,
+                &counts,
+                rates.as_ref(),
+                observation.observed_seconds,
+            )
         }
     };
     let alpha = rollout.settings.alpha;
@@ -87,7 +103,7 @@ pub fn judge(rollout: &JudgedRollout, observation: &Observation, criteria: &Crit
         rollout: rollout.name.clone(),
         verdict,
         reasons,
-        warnings: warnings(rollout, &observation.counters),
+        warnings: warnings(rollout, &observation.counters, active),
         observed_seconds: observation.observed_seconds,
         evidence,
         ln_threshold: test.ln_threshold(),
@@ -108,10 +124,40 @@ pub fn judge(rollout: &JudgedRollout, observation: &Observation, criteria: &Crit
     }
 }
 
-/// The counts of the guard of a rollout.
-fn counts_of(rollout: &str, counters: &CounterValues) -> GuardCounts {
+/// The counts of the guard of a rollout, in these strata or in all.
+fn counts_of(rollout: &str, counters: &CounterValues, active: Option<&[Fraction]>) -> GuardCounts {
     let mut guards = counters.guard_counts();
-    guards.remove(rollout).unwrap_or_default()
+    let all = guards.remove(rollout).unwrap_or_default();
+    let Some(active) = active else {
+        return all;
+    };
+    let mut counts = GuardCounts::default();
+    for stratum in all.strata() {
+        if active.contains(&stratum.requests) {
+            counts.add(stratum.requests, stratum.arms);
+        }
+    }
+    counts
+}
+
+/// The strata of the active policy, if it is known and all proxies that were read have it. Counters of other strata are of
+/// an earlier policy. Without proxies, whoever wrote the counts has chosen the strata.
+fn active_strata<'r>(
+    rollout: &'r JudgedRollout,
+    observation: &Observation,
+    criteria: &Criteria,
+) -> Option<&'r [Fraction]> {
+    let policy = rollout.policy.as_ref()?;
+    let proxies = observation.proxies.as_ref()?.iter();
+    let mut revisions = proxies
+        .filter(|proxy| proxy.missing.is_none())
+        .map(|proxy| proxy.revision_number);
+    let first = revisions.next()??;
+    let are_same = revisions.all(|number| number == Some(first));
+    let is_expected = criteria
+        .revision_number
+        .is_none_or(|number| number == first);
+    (are_same && is_expected).then_some(&policy.strata)
 }
 
 /// Whether v1 serves requests that v2 is compared with.
@@ -257,8 +303,8 @@ fn reasons_of_proxies(proxies: &[JudgedProxy], criteria: &Criteria) -> Vec<Reaso
 fn needed(
     test: &HealthTest,
     counts: &GuardCounts,
-    rollout: &str,
-    observation: &Observation,
+    rates: Option<&GuardCounts>,
+    observed_seconds: u64,
 ) -> Option<Needed> {
     let v2_requests = test.requests_needed(counts)?;
     if v2_requests == 0 {
@@ -271,15 +317,20 @@ fn needed(
         })
     };
     // The present rate, or that of the whole time if there has been only one reading.
-    let [requests, seconds] = match &observation.rates {
-        Some(rates) => [of_v2(&counts_of(rollout, rates)), 1_000],
-        None => [of_v2(counts), observation.observed_seconds],
+    let present = match rates {
+        Some(rates) => Some([of_v2(rates), 1_000]),
+        None => Some([of_v2(counts), observed_seconds])
+            .filter(|[requests, seconds]| *requests > 0 && *seconds > 0),
     };
-    let seconds = u128::from(v2_requests).saturating_mul(u128::from(seconds));
-    let seconds = seconds.checked_div(u128::from(requests));
+    let seconds = present.and_then(|[requests, seconds]| {
+        let seconds = u128::from(v2_requests).saturating_mul(u128::from(seconds));
+        let seconds = seconds.checked_div(u128::from(requests))?;
+        Some(u64::try_from(seconds).unwrap_or(u64::MAX))
+    });
     Some(Needed {
         v2_requests,
-        seconds: seconds.map(|seconds| u64::try_from(seconds).unwrap_or(u64::MAX)),
+        seconds,
+        is_rate_known: present.is_some(),
     })
 }
 
@@ -309,8 +360,23 @@ fn coverage(rollout: &JudgedRollout, counters: &CounterValues) -> Option<Coverag
     (coverage.served > 0).then_some(coverage)
 }
 
-fn warnings(rollout: &JudgedRollout, counters: &CounterValues) -> Vec<Warning> {
+fn warnings(
+    rollout: &JudgedRollout,
+    counters: &CounterValues,
+    active: Option<&[Fraction]>,
+) -> Vec<Warning> {
     let mut warnings = Vec::new();
+    if let Some(active) = active {
+        let counts = counts_of(&rollout.name, counters, None);
+        let strata = counts.strata().iter();
+        let earlier = strata.filter(|stratum| {
+            !active.contains(&stratum.requests) && stratum.arms != Arms::default()
+        });
+        let earlier: Vec<_> = earlier.map(|stratum| stratum.requests).collect();
+        if !earlier.is_empty() {
+            warnings.push(Warning::EarlierStrata(earlier));
+        }
+    }
     if rollout
         .policy
         .as_ref()

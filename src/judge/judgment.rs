@@ -54,8 +54,10 @@ pub struct Judgment {
 pub struct Needed {
     /// The number of further compared requests of v2, if the rates stay what they are.
     pub v2_requests: u64,
-    /// How long they take at the present rate, if requests come.
+    /// How long they take at the present rate, if it is known and requests come.
     pub seconds: Option<u64>,
+    /// Whether the present rate is known, from two readings, or from the time in which the requests came.
+    pub is_rate_known: bool,
 }
 
 /// The compared requests of a stratum.

@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 use turnout_admin::{Counter, CounterValues};
+use turnout_core::Plan;
 
-use crate::observation::{Observation, ObservedProxy};
+use crate::observation::{Observation, ObservedProxy, ProcessCounters};
 use crate::reading::{Reading, Scrape};
 
 /// The version of the format in which a ledger is kept.
@@ -22,6 +23,17 @@ const UPTIME_LAG_MS: u64 = 60_000;
 pub struct Ledger {
     since: Since,
     proxies: BTreeMap<String, ProxyLedger>,
+    definitions: BTreeMap<String, Definition>,
+}
+
+/// The definition of a rollout.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Definition {
+    /// Identifies the definition that was noted last. A guard starts over when it changes.
+    epoch: u64,
+    /// Whether it has changed since the ledger began.
+    is_changed: bool,
 }
 
 /// Since when a ledger counts.
@@ -43,8 +55,14 @@ struct ProxyLedger {
     counted: CounterValues,
     restarts: u64,
     observed_seconds: u64,
+    /// Whether all counters of the present process count.
+    #[serde(default)]
+    is_whole: bool,
     #[serde(skip)]
     now: Presence,
+    /// The counters of the reading before the last one, if both are of the same process.
+    #[serde(skip)]
+    before: Option<CounterValues>,
     /// The increase between the last two readings, and the milliseconds between them.
     #[serde(skip)]
     recent: Option<(CounterValues, u64)>,
@@ -78,6 +96,8 @@ struct StoredLedger {
     version: u32,
     since: Since,
     proxies: BTreeMap<String, ProxyLedger>,
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    definitions: BTreeMap<String, Definition>,
 }
 
 impl From<Ledger> for StoredLedger {
@@ -86,6 +106,7 @@ impl From<Ledger> for StoredLedger {
             version: VERSION,
             since: ledger.since,
             proxies: ledger.proxies,
+            definitions: ledger.definitions,
         }
     }
 }
@@ -101,6 +122,7 @@ impl TryFrom<StoredLedger> for Ledger {
         Ok(Self {
             since: stored.since,
             proxies: stored.proxies,
+            definitions: stored.definitions,
         })
     }
 }
@@ -115,6 +137,7 @@ impl Ledger {
         let readings: Vec<&Reading> = readings.collect();
         self.since = Since::Baseline(readings.iter().map(|reading| reading.at_ms).max());
         self.proxies.clear();
+        self.definitions.clear();
         for reading in readings {
             let proxy = self.proxies.entry(reading.proxy.clone()).or_default();
             proxy.last = Some(LastReading::of(reading));
@@ -138,6 +161,27 @@ impl Ledger {
         self.note_presence(scrapes);
     }
 
+    /// Notes the definitions of the rollouts in the active policy. If one changes when the ledger has counts of it, these
+    /// are of different definitions, until the ledger starts over.
+    pub fn note_definitions(&mut self, plan: &Plan) {
+        for rollout in plan.rollouts() {
+            let Some(guard) = &rollout.guard else {
+                continue;
+            };
+            let epoch = guard.epoch;
+            let new = Definition {
+                epoch,
+                is_changed: false,
+            };
+            let mut proxies = self.proxies.values();
+            let has_counts = proxies.any(|proxy| has_compared(&proxy.counted, &rollout.name));
+            let noted = self.definitions.entry(rollout.name.clone());
+            let noted = noted.or_insert(new);
+            noted.is_changed |= has_counts && noted.epoch != epoch;
+            noted.epoch = epoch;
+        }
+    }
+
     /// Whether the ledger has a reading of any of these proxies.
     #[must_use]
     pub fn has_read(&self, mut proxies: impl Iterator<Item = impl AsRef<str>>) -> bool {
@@ -151,7 +195,12 @@ impl Ledger {
     /// [`start_over`](Self::start_over).
     #[must_use]
     pub fn observation(&self) -> Observation {
-        let mut observation = Observation::default();
+        let changed = self.definitions.iter();
+        let changed = changed.filter(|(_, definition)| definition.is_changed);
+        let mut observation = Observation {
+            changed_rollouts: changed.map(|(name, _)| name.clone()).collect(),
+            ..Observation::default()
+        };
         let mut proxies = Vec::new();
         for (name, proxy) in &self.proxies {
             observation.counters.add(&proxy.counted);
@@ -167,6 +216,16 @@ impl Ledger {
             }
             proxies.push(ObservedProxy {
                 name: name.clone(),
+                process: match (&proxy.last, reading.has_several_plugins) {
+                    (Some(last), false) if missing.is_none() && proxy.is_whole => {
+                        Some(ProcessCounters {
+                            last: last.counters.clone(),
+                            before: proxy.before.clone(),
+                            counted: proxy.counted.clone(),
+                        })
+                    }
+                    _ => None,
+                },
                 missing,
                 revision_number: reading.revision_number,
                 guards: reading.guards,
@@ -208,6 +267,7 @@ impl ProxyLedger {
             if is_counted_whole(reading, since) {
                 self.counted.add(&reading.counters);
                 self.observed_seconds = reading.uptime.unwrap_or_default();
+                self.is_whole = true;
             }
             self.last = Some(LastReading::of(reading));
             return;
@@ -216,6 +276,8 @@ impl ProxyLedger {
         let (increase, milliseconds) = match last.is_of_earlier_instance(reading) {
             true => {
                 self.restarts = self.restarts.saturating_add(1);
+                self.is_whole = true;
+                self.before = None;
                 *last = LastReading::of(reading);
                 let uptime = reading.uptime.unwrap_or_default();
                 self.observed_seconds = self.observed_seconds.saturating_add(uptime);
@@ -236,6 +298,7 @@ impl ProxyLedger {
                 let seconds = uptimes.map(|(now, before)| now.saturating_sub(before));
                 let seconds = seconds.unwrap_or(elapsed_ms / 1_000);
                 self.observed_seconds = self.observed_seconds.saturating_add(seconds);
+                self.before = Some(last.counters.clone());
                 last.replace(reading);
                 (increase, elapsed_ms)
             }
@@ -243,6 +306,14 @@ impl ProxyLedger {
         self.counted.add(&increase);
         self.recent = (milliseconds > 0).then_some((increase, milliseconds));
     }
+}
+
+/// Whether a request of this rollout was compared.
+fn has_compared(counters: &CounterValues, rollout: &str) -> bool {
+    let mut counters = counters.iter();
+    counters.any(|(counter, count)| {
+        matches!(counter, Counter::Guard(guard) if guard.rollout == rollout) && count > 0
+    })
 }
 
 /// Whether everything that a proxy has counted belongs to the ledger, at its first reading. If it is unknown when the

@@ -1,6 +1,6 @@
 //! What all proxies together report, and since when.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use turnout_admin::{CounterValues, GuardGauges};
 
@@ -15,6 +15,8 @@ pub struct Observation {
     pub rates: Option<CounterValues>,
     /// How long requests have been counted, by the clocks of the proxies.
     pub observed_seconds: u64,
+    /// The rollouts whose definition has changed since the counts began, so that their guards have started over.
+    pub changed_rollouts: BTreeSet<String>,
 }
 
 /// What one proxy reports.
@@ -30,4 +32,17 @@ pub struct ObservedProxy {
     pub guards: BTreeMap<String, GuardGauges>,
     /// How many times it has restarted since the counts began.
     pub restarts: u64,
+    /// What it has counted since it started, if all of that counts, and its gauges are of the same counters.
+    pub process: Option<ProcessCounters>,
+}
+
+/// The counters of a proxy since it started. Its guards have counted the same, unless they were re-armed.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ProcessCounters {
+    /// The counters of the last reading.
+    pub last: CounterValues,
+    /// The counters of the reading before that, if there is one.
+    pub before: Option<CounterValues>,
+    /// What the proxy has counted in total: these counters, and those before its restarts.
+    pub counted: CounterValues,
 }

@@ -115,6 +115,7 @@ impl ProxySamples {
             }
         }
         reading.revision_number = page.revision_number();
+        reading.has_several_plugins = page.revision_numbers.len() > 1;
         reading
     }
 }

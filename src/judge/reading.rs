@@ -30,6 +30,8 @@ pub struct Reading {
     pub uptime: Option<u64>,
     /// The number of the revision of its active policy, if it reports one.
     pub revision_number: Option<u64>,
+    /// Whether the proxy has several plugins of Turnout. Their rollouts of the same name share counters and gauges.
+    pub has_several_plugins: bool,
     /// The gauges of its guards, by rollout.
     pub guards: BTreeMap<String, GuardGauges>,
     /// Its counters: guards, decisions, and the clusters of the policy.
@@ -45,6 +47,7 @@ impl Reading {
             at_ms,
             uptime: page.uptime,
             revision_number: page.revision_number(),
+            has_several_plugins: page.revision_numbers.len() > 1,
             guards: page.guards,
             counters: page.counters,
         }

@@ -28,6 +28,10 @@ pub enum Reason {
     StrongEvidence,
     /// The guards of these proxies have tripped.
     GuardTripped(Vec<String>),
+    /// The definition of the rollout has changed since the counts began.
+    Changed,
+    /// The counters of these proxies have evidence that their guards do not have, so the guards have started over.
+    Rearmed(Vec<String>),
     /// The proxies do not all have the same revision.
     DifferentRevisions {
         /// The number of each revision, with the proxies that have it.
@@ -70,6 +74,8 @@ impl Reason {
             Self::ContradictoryCounts { .. }
             | Self::OutOfBalance { .. }
             | Self::GuardInvalid(_)
+            | Self::Changed
+            | Self::Rearmed(_)
             | Self::DifferentRevisions { .. }
             | Self::OtherRevision(_) => Verdict::Invalid,
             Self::StrongEvidence | Self::GuardTripped(_) => Verdict::Regressed,
@@ -102,18 +108,20 @@ impl Reason {
             Self::GuardInvalid(_) => 2,
             Self::StrongEvidence => 3,
             Self::GuardTripped(_) => 4,
-            Self::DifferentRevisions { .. } => 5,
-            Self::OtherRevision(_) => 6,
-            Self::NoProxy => 7,
-            Self::MissingProxies(_) => 8,
-            Self::TooFewProxies { .. } => 9,
-            Self::NoRevision(_) => 10,
-            Self::NoGuardState(_) => 11,
-            Self::GuardHolding(_) => 12,
-            Self::NothingCompared => 13,
-            Self::NoControl => 14,
-            Self::WeakEvidence => 15,
-            Self::Healthy => 16,
+            Self::Changed => 5,
+            Self::Rearmed(_) => 6,
+            Self::DifferentRevisions { .. } => 7,
+            Self::OtherRevision(_) => 8,
+            Self::NoProxy => 9,
+            Self::MissingProxies(_) => 10,
+            Self::TooFewProxies { .. } => 11,
+            Self::NoRevision(_) => 12,
+            Self::NoGuardState(_) => 13,
+            Self::GuardHolding(_) => 14,
+            Self::NothingCompared => 15,
+            Self::NoControl => 16,
+            Self::WeakEvidence => 17,
+            Self::Healthy => 18,
         }
     }
 
@@ -126,6 +134,8 @@ impl Reason {
             Self::GuardInvalid(_) => "guard_invalid",
             Self::StrongEvidence => "strong_evidence",
             Self::GuardTripped(_) => "guard_tripped",
+            Self::Changed => "changed",
+            Self::Rearmed(_) => "rearmed",
             Self::DifferentRevisions { .. } => "different_revisions",
             Self::OtherRevision(_) => "other_revision",
             Self::NoProxy => "no_proxy",

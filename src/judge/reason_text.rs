@@ -40,6 +40,19 @@ impl Reason {
                 "The guard has tripped on {}: v2 is worse than it allows. When v2 is fixed: turnout rearm",
                 named(proxies),
             ),
+            Self::Changed => {
+                "The rollout was changed, or its guard re-armed, since the counts began, so they are also of the \
+                 earlier definition. Start over with --from-now."
+                    .to_owned()
+            }
+            Self::Rearmed(proxies) => format!(
+                "The counters of {} show that v2 was worse, but {} armed and {} evidence than that. So the \
+                 counters are also of requests before the guard was re-armed or the rollout was changed. Count from \
+                 now on with --state FILE --from-now (with --prometheus: from that change on, with --since).",
+                named(proxies),
+                plural(count(proxies), "its guard is", "their guards are"),
+                plural(count(proxies), "has less", "have less"),
+            ),
             Self::DifferentRevisions { revisions } => {
                 let revisions: Vec<_> = revisions
                     .iter()
@@ -96,8 +109,8 @@ impl Reason {
                 named(proxies),
             ),
             Self::NothingCompared => {
-                "No request was compared. Check that a rule sends v2 a part of the requests, and that requests have an \
-                 x-request-id. A request counts after the guard's `settle_seconds`."
+                "No request was compared since the counts began. If this lasts, check that a rule sends v2 a part of the \
+                 requests, and that requests have an x-request-id. A request counts after the guard's `settle_seconds`."
                     .to_owned()
             }
             Self::NoControl => {

@@ -43,6 +43,7 @@ pub(crate) fn observed(strata: &[(&str, [u64; 3], [u64; 3])]) -> Observation {
         counters: counters(strata),
         rates: None,
         observed_seconds: 600,
+        changed_rollouts: [].into(),
     }
 }
 

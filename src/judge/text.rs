@@ -1,6 +1,7 @@
 //! Formats judgments as text for people, in at most 100 columns.
 
-use turnout_core::guard::{ArmCounts, GuardState};
+use turnout_core::Fraction;
+use turnout_core::guard::{ArmCounts, GuardState, RatioEstimate};
 use turnout_text::{counted, escape_for_terminal, join_first, percent, thousands};
 
 use crate::format::{bar, duration, evidence, ratio_in_words};
@@ -77,13 +78,12 @@ impl Judgment {
 
     /// Adds the ratio, what is allowed, and the evidence.
     fn evidence(&self, text: &mut Text) {
-        let alpha = self.settings.alpha;
         if self.settings.errors.is_some() {
-            let words = ratio_in_words(&self.ratio, "fails", alpha);
+            let words = self.ratio_in_words(&self.ratio, "fails");
             text.paragraph(LABEL, "ratio", &words);
         }
         if let Some(estimate) = &self.slow_ratio {
-            let words = ratio_in_words(estimate, "is slow", alpha);
+            let words = self.ratio_in_words(estimate, "is slow");
             text.paragraph(LABEL, "ratio", &words);
         }
         text.paragraph(LABEL, "allowed", &self.allowed());
@@ -99,6 +99,14 @@ impl Judgment {
         text.paragraph(LABEL, "healthy", &format!("{healthy_bar}   {healthy}"));
         if let Some(words) = self.needed_in_words() {
             text.paragraph(LABEL, "needed", &words);
+        }
+    }
+
+    fn ratio_in_words(&self, estimate: &RatioEstimate, fails: &str) -> String {
+        let mut strata = self.strata.iter();
+        match strata.any(|stratum| stratum.requests < Fraction::ALL) {
+            true => ratio_in_words(estimate, fails, self.settings.alpha),
+            false => "unknown, because no request of v2 is compared with v1".to_owned(),
         }
     }
 
@@ -145,15 +153,20 @@ impl Judgment {
                 "at the present rates, more requests would not show that v2 is healthy".to_owned()
             });
         };
+        if self.strata.is_empty() {
+            let requests = counted(needed.v2_requests, "request", "requests");
+            return Some(format!("{requests} of v2 if none fails"));
+        }
         let requests = counted(needed.v2_requests, "more request", "more requests");
         Some(match needed.seconds {
             Some(seconds) => format!(
                 "{requests} of v2 if the rates stay what they are: {} at the present traffic",
                 duration(seconds)
             ),
-            None => format!(
-                "{requests} of v2 if the rates stay what they are; none are compared at present"
+            None if needed.is_rate_known => format!(
+                "{requests} of v2 if the rates stay what they are; none were compared between the last two readings"
             ),
+            None => format!("{requests} of v2 if the rates stay what they are"),
         })
     }
 

@@ -1,6 +1,10 @@
 //! What is worth knowing and changes no verdict.
 
-use turnout_text::{counted, format_decimal};
+use turnout_core::Fraction;
+use turnout_text::{counted, format_decimal, join_first};
+
+/// The largest number of percentages that a sentence names.
+const MOST_NAMED: usize = 5;
 
 /// What is worth knowing and changes no verdict.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -12,6 +16,8 @@ pub enum Warning {
     },
     /// The rollout is halted, so nothing is compared now.
     Halted,
+    /// Requests were compared at these percentages, which the active policy does not have.
+    EarlierStrata(Vec<Fraction>),
     /// Requests of single accounts took v1 because the guard found v2 worse for them.
     EjectedAccounts {
         /// The number of these requests.
@@ -26,6 +32,7 @@ impl Warning {
         match self {
             Self::Uncovered { .. } => "uncovered",
             Self::Halted => "halted",
+            Self::EarlierStrata(_) => "earlier_strata",
             Self::EjectedAccounts { .. } => "ejected_accounts",
         }
     }
@@ -45,6 +52,17 @@ impl Warning {
             Self::Halted => {
                 "The rollout is halted: everyone takes v1, and no more requests are compared."
                     .to_owned()
+            }
+            Self::EarlierStrata(strata) => {
+                let strata: Vec<_> = strata
+                    .iter()
+                    .map(|requests| format!("{requests} %"))
+                    .collect();
+                format!(
+                    "The counts at {} are not judged: the active policy does not compare at this percentage, so they \
+                     are of an earlier one.",
+                    join_first(&strata, MOST_NAMED)
+                )
             }
             Self::EjectedAccounts { requests } => format!(
                 "The guard sent {} of single accounts back to v1, because v2 is worse for them. Later requests of \

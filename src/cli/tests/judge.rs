@@ -32,6 +32,10 @@ struct Page {
     arms: [[u64; 2]; 2],
     /// The state of the guard.
     state: Option<u64>,
+    /// The evidence that the guard reports, with a threshold of 2,000.
+    evidence_milli: Option<u64>,
+    /// The guard in the policy.
+    guard: &'static str,
     is_down: bool,
     has_policy: bool,
 }
@@ -43,6 +47,8 @@ impl Default for Page {
             revision: "r7",
             arms: [[0; 2]; 2],
             state: Some(0),
+            evidence_milli: None,
+            guard: "{}",
             is_down: false,
             has_policy: true,
         }
@@ -66,6 +72,12 @@ impl Page {
         let state = self
             .state
             .map(|state| format!("wasmcustom.turnout.guard_state.chat: {state}\n"));
+        let evidence = self.evidence_milli.map(|evidence| {
+            format!(
+                "wasmcustom.turnout.guard_evidence_milli.chat: {evidence}
+wasmcustom.turnout.guard_threshold_milli.chat: 2000\n"
+            )
+        });
         format!(
             "server.uptime: {}
 wasmcustom.turnout.revision.turnout: {number}
@@ -75,9 +87,10 @@ wasmcustom.turnout.guard.chat.10.v1.all: {v1}
 wasmcustom.turnout.guard.chat.10.v1.errors: {v1_errors}
 wasmcustom.turnout.guard.chat.10.v2.all: {v2}
 wasmcustom.turnout.guard.chat.10.v2.errors: {v2_errors}
-{}",
+{}{}",
             self.uptime,
-            state.unwrap_or_default()
+            state.unwrap_or_default(),
+            evidence.unwrap_or_default()
         )
     }
 }
@@ -101,6 +114,8 @@ impl Mesh {
                     _ if path.starts_with("/stats") => (200, page.stats()),
                     _ if path.starts_with("/config_dump") && page.has_policy => {
                         let policy = POLICY.replace("r7", page.revision);
+                        let guard = format!(r#""guard": {}"#, page.guard);
+                        let policy = policy.replace(r#""guard": {}"#, &guard);
                         let configuration = format!(r#"{{"inbound":"strip","policy":{policy}}}"#);
                         let dump =
                             json!({ "configs": [ { "configuration": { "value": configuration } } ] });
@@ -425,6 +440,82 @@ fn from_now_counts_only_what_comes_later() {
     let later = mesh.judge("--state s.json --json").is(3, "not_enough_data");
     assert_eq!(compared(&later), 100);
     judge(mesh.folder.path(), "--admin 127.0.0.1:1 --from-now").is_refused("--state");
+}
+
+/// The counters go on when a guard is re-armed, so they are also of a v2 that was worse before.
+#[test]
+fn counts_from_before_a_rearm_are_not_a_regression() {
+    let mesh = Mesh::of([Page::of(REGRESSED), Page::of(FEW)]);
+    let set = |state, evidence_milli| {
+        mesh.change(0, |page| {
+            page.state = Some(state);
+            page.evidence_milli = Some(evidence_milli);
+        });
+    };
+    set(2, 60_000);
+    mesh.judge("--json").is(1, "regressed");
+    set(1, 0);
+    mesh.judge("--json").is(1, "regressed");
+    set(0, 0);
+    let rearmed = mesh.judge("--json").is(4, "invalid");
+    assert_eq!(reasons(&rearmed), ["rearmed"]);
+    let text = rearmed["reasons"][0]["text"].as_str().expect("a text");
+    assert!(text.contains("--state FILE --from-now"), "{text}");
+    // The same with a saved page.
+    let page = mesh.proxies[0].1.lock().expect("no panic").stats();
+    fs::write(mesh.folder.path().join("page.txt"), page).expect("a file");
+    fs::write(mesh.folder.path().join("policy.json"), POLICY).expect("a file");
+    let saved = "--metrics page.txt --policy policy.json --json";
+    let saved = judge(mesh.folder.path(), saved).is(4, "invalid");
+    assert_eq!(reasons(&saved), ["rearmed"]);
+    // A page in two files counts once.
+    fs::copy(
+        mesh.folder.path().join("page.txt"),
+        mesh.folder.path().join("copy.txt"),
+    )
+    .expect("a file");
+    let twice = "--metrics page.txt --metrics copy.txt --json";
+    let twice = judge(mesh.folder.path(), twice).is(1, "regressed");
+    assert_eq!(reasons(&twice), ["strong_evidence", "missing_proxies"]);
+    assert_eq!(twice["strata"][0]["v2"]["all"], REGRESSED[1][0]);
+    // What the reason proposes.
+    let state = "--state state.json --json";
+    mesh.judge(&format!("{state} --from-now"))
+        .is(3, "not_enough_data");
+    let arms = [0, 1]
+        .map(|arm: usize| [0, 1].map(|what: usize| REGRESSED[arm][what] + HEALTHY[arm][what]));
+    mesh.change(0, |page| page.arms = arms);
+    mesh.judge(state).is(0, "healthy");
+}
+
+#[test]
+fn a_state_with_counts_of_an_earlier_definition_is_invalid_until_it_starts_over() {
+    let mesh = Mesh::of([Page::of(HEALTHY)]);
+    let state = "--state state.json --json";
+    mesh.judge(state).is(0, "healthy");
+    // Another revision in which the rollout is the same.
+    mesh.change(0, |page| page.revision = "r8");
+    mesh.judge(state).is(0, "healthy");
+    mesh.change(0, |page| page.guard = r#"{ "settle_seconds": 21 }"#);
+    for _ in 0..2 {
+        let changed = mesh.judge(state).is(4, "invalid");
+        assert_eq!(reasons(&changed), ["changed"]);
+    }
+    mesh.judge(&format!("{state} --from-now"))
+        .is(3, "not_enough_data");
+    mesh.change(0, |page| {
+        page.arms = HEALTHY.map(|arm| arm.map(|count| 2 * count));
+    });
+    mesh.judge(state).is(0, "healthy");
+}
+
+#[test]
+fn counts_do_not_say_how_long_the_missing_requests_take() {
+    let needed = judge_counts(&lines("chat", FEW), "--json").is(3, "not_enough_data");
+    assert!(needed["needed"]["v2_requests"].as_u64() > Some(6_000));
+    assert_eq!(needed["needed"]["seconds"], Value::Null);
+    let text = judge_counts(&lines("chat", FEW), "").output;
+    assert!(text.contains("if the rates stay what they are\n"), "{text}");
 }
 
 #[test]

@@ -263,6 +263,7 @@ fn what_is_needed_takes_as_long_as_at_the_present_rate() {
         Some(Needed {
             v2_requests,
             seconds,
+            is_rate_known: true,
         })
     };
     // Two of v2 in a second.
@@ -271,6 +272,11 @@ fn what_is_needed_takes_as_long_as_at_the_present_rate() {
     assert_eq!(needed(&observation), seconds(Some(602)));
     observation.rates = Some(CounterValues::default());
     assert_eq!(needed(&observation), seconds(None));
+    // Counts alone do not say in which time they came.
+    observation.rates = None;
+    observation.observed_seconds = 0;
+    let unknown = needed(&observation).unwrap();
+    assert_eq!((unknown.seconds, unknown.is_rate_known), (None, false));
     // Without any requests, it assumes that none fails.
     let nothing = needed(&observed(&[]));
     assert_eq!(nothing.map(|needed| needed.v2_requests), Some(6_123));

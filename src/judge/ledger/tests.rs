@@ -351,3 +351,68 @@ fn any_history_counts_each_visible_increase_once() {
         assert_eq!(all, expected_restarts, "{seed}");
     }
 }
+
+/// Whether all counters since the start of the process count, in the readings of one proxy.
+#[test]
+fn the_counters_of_a_process_are_whole_unless_it_has_a_baseline() {
+    let process = |ledger: &Ledger| ledger.observation().proxies.unwrap()[0].process.clone();
+    let ledger = after(&[(1_000, Some(500), 90, 3), (1_010, Some(510), 100, 3)]);
+    let whole = process(&ledger).unwrap();
+    let all = |counters: &CounterValues| counters.get(&counter(ALL));
+    assert_eq!(all(&whole.last), Some(100));
+    assert_eq!(whole.before.as_ref().and_then(all), Some(90));
+    // After a restart, only the counters of the new process are those of its guards.
+    let ledger = after(&[(1_000, Some(500), 90, 3), (1_010, Some(5), 10, 0)]);
+    let restarted = process(&ledger).unwrap();
+    assert_eq!((all(&restarted.last), &restarted.before), (Some(10), &None));
+    assert_eq!(all(&restarted.counted), Some(100));
+    let mut ledger = Ledger::default();
+    ledger.start_over(&[reading("a", 1_000, Some(500), 90, 3)]);
+    ledger.record(&[reading("a", 1_010, Some(510), 100, 3)]);
+    assert_eq!(process(&ledger), None);
+    let text = serde_json::to_string(&ledger).unwrap();
+    let mut ledger: Ledger = serde_json::from_str(&text).unwrap();
+    ledger.record(&[reading("a", 1_020, Some(7), 2, 0)]);
+    assert!(process(&ledger).is_some());
+    // Several plugins share the counters and the gauges.
+    let mut several = reading("a", 1_030, Some(17), 4, 0);
+    if let Scrape::Read(reading) = &mut several {
+        reading.has_several_plugins = true;
+    }
+    ledger.record(&[several]);
+    assert_eq!(process(&ledger), None);
+    ledger.record(&[missing("a")]);
+    assert_eq!(process(&ledger), None);
+}
+
+#[test]
+fn a_definition_that_changes_is_noted_until_the_ledger_starts_over() {
+    let plan = |requests: u32| {
+        let policy = serde_json::json!({
+            "version": 1,
+            "account": { "from": [{ "header": "x" }], "format": "opaque" },
+            "rollouts": [{ "name": "chat", "v1": "v1", "v2": "v2", "mode": "split",
+                "rules": [{ "requests": requests }], "guard": {} }],
+        });
+        turnout_core::Plan::from_json(&policy.to_string()).unwrap()
+    };
+    let is_changed = |ledger: &Ledger| !ledger.observation().changed_rollouts.is_empty();
+    let mut ledger = Ledger::default();
+    ledger.note_definitions(&plan(10));
+    // There is nothing yet that could be of the earlier one.
+    ledger.note_definitions(&plan(20));
+    assert!(!is_changed(&ledger));
+    ledger.record(&[reading("a", 1_000, Some(500), 90, 3)]);
+    ledger.note_definitions(&plan(20));
+    assert!(!is_changed(&ledger));
+    ledger.note_definitions(&plan(10));
+    assert!(is_changed(&ledger));
+    // Back to the first one: the guard has started over twice.
+    ledger.note_definitions(&plan(20));
+    let text = serde_json::to_string(&ledger).unwrap();
+    let mut ledger: Ledger = serde_json::from_str(&text).unwrap();
+    assert!(is_changed(&ledger));
+    ledger.start_over(&[reading("a", 1_010, Some(510), 95, 3)]);
+    ledger.note_definitions(&plan(20));
+    assert!(!is_changed(&ledger));
+}

@@ -110,13 +110,14 @@ fn swapped_arms_and_proxies_that_differ() {
 fn nothing_compared() {
     expect![[r#"
         chat: NOT ENOUGH DATA
-          No request was compared. Check that a rule sends v2 a part of the requests, and that requests have
-          an x-request-id. A request counts after the guard's `settle_seconds`.
-          ratio     unknown, because neither v1 nor v2 fails
+          No request was compared since the counts began. If this lasts, check that a rule sends v2 a part
+          of the requests, and that requests have an x-request-id. A request counts after the guard's
+          `settle_seconds`.
+          ratio     unknown, because no request of v2 is compared with v1
           allowed   v2 fails 1.2 times as often as v1; for HEALTHY, plus 0.1 % of v2's requests
           worse     ░░░░░░░░░░░░░░░░░░░░   no evidence
           healthy   ░░░░░░░░░░░░░░░░░░░░   no evidence
-          needed    6,123 more requests of v2 if the rates stay what they are; none are compared at present
+          needed    6,123 requests of v2 if none fails
           proxies   2 of 2 read
     "#]].assert_eq(&text(&observed(&[])));
 }

@@ -8,8 +8,8 @@ use std::time::{Duration, UNIX_EPOCH};
 
 use turnout_core::Plan;
 use turnout_judge::{
-    AdminSource, InputError, JudgedRollout, Ledger, MetricNames, Observation, Scrape, read_counts,
-    read_metrics,
+    AdminSource, InputError, JudgedRollout, Ledger, MetricNames, Observation, Scrape, only_once,
+    read_counts, read_metrics,
 };
 use turnout_text::escape_for_terminal;
 
@@ -84,6 +84,9 @@ pub(super) fn observe(
     } else {
         of_proxies(arguments, &mut ledger, plan)?
     };
+    if let Some(plan) = &plan {
+        ledger.note_definitions(plan);
+    }
     if let Some(path) = state {
         state_file::write(path, &ledger).map_err(|error| refuse(&error))?;
     }
@@ -190,7 +193,7 @@ fn of_metrics(files: &[PathBuf], plan: Option<&Plan>) -> Result<Vec<Scrape>, Exi
             .map(Scrape::Read)
             .map_err(|errors| refuse_lines(file, &errors))
     });
-    scrapes.collect()
+    scrapes.collect::<Result<_, _>>().map(only_once)
 }
 
 /// When a file was written, in milliseconds since 1970; 0 if that is unknown.

@@ -224,10 +224,12 @@ fn revision(scrape: &Scrape) -> ProxyRevision {
         Scrape::Read(reading) => ProxyRevision {
             name: reading.proxy.clone(),
             number: reading.revision_number,
+            missing: None,
         },
-        Scrape::Missing { proxy, .. } => ProxyRevision {
+        Scrape::Missing { proxy, why } => ProxyRevision {
             name: proxy.clone(),
             number: None,
+            missing: Some(why.clone()),
         },
     }
 }

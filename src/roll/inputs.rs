@@ -46,6 +46,8 @@ pub struct ProxyRevision {
     pub name: String,
     /// The number of its revision. `None` if the proxy was not read, or reports none.
     pub number: Option<u64>,
+    /// Why the proxy was not read, as a sentence; `None` if it was.
+    pub missing: Option<String>,
 }
 
 /// Something that a roll does to the world. Each can be done again without harm.

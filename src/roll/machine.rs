@@ -637,7 +637,11 @@ impl Machine<'_> {
         let number = self.wanted_number(step);
         let proxies = self.inputs.proxies.iter();
         let others = proxies.filter(|proxy| proxy.number.is_none() || proxy.number != number);
-        let names: Vec<String> = others.map(|proxy| proxy.name.clone()).collect();
+        let names = others.map(|proxy| match &proxy.missing {
+            Some(why) => format!("{} ({})", proxy.name, why.trim_end_matches('.')),
+            None => proxy.name.clone(),
+        });
+        let names: Vec<String> = names.collect();
         let subject = match names.is_empty() {
             true => "too few proxies report that they run".to_owned(),
             false => format!("not confirmed by {}:", join_first(&names, NAMED_PROXIES)),

@@ -32,6 +32,19 @@ pub(super) enum Action {
     Down(u64),
 }
 
+impl Action {
+    pub(super) const fn is_of_person(self) -> bool {
+        matches!(
+            self,
+            Self::PersonHalts
+                | Self::PersonResumes
+                | Self::PersonApplies
+                | Self::PersonReturns
+                | Self::PersonReturnsToStepBefore
+        )
+    }
+}
+
 pub(super) fn actions() -> impl Strategy<Value = Vec<Action>> {
     let action = prop_oneof![
         30 => (1_u64..90).prop_map(Action::Wait),

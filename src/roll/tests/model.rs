@@ -124,14 +124,9 @@ fn check_end(world: &Simulation, outcome: Outcome) {
     }
 }
 
-fn run(
-    actions: Vec<Action>,
-    then: Then,
-    on_regressed: OnRegressed,
-    last_bakes: bool,
-    is_quiet: bool,
-) {
-    let (_folder, mut world) = new_world(plan(then, on_regressed, last_bakes));
+fn run(actions: Vec<Action>, plan: RollPlan, is_quiet: bool, has_folder: bool) {
+    let (_folder, mut world) = new_world(plan);
+    world.has_folder = has_folder;
     let mut controller = Controller { saved: None };
     world.clock_offset = if is_quiet { 40 * 60 } else { 0 };
     // The roll has begun before anything happens.
@@ -192,7 +187,12 @@ proptest! {
         on_regressed in on_regressed(),
         last_bakes in any::<bool>(),
         is_quiet in any::<bool>(),
+        has_folder in prop::bool::weighted(0.8),
     ) {
-        run(actions, then, on_regressed, last_bakes, is_quiet);
+        let mut actions = actions;
+        // Without a folder, a roll sees only what the proxies report, so a person's change may go unseen.
+        actions.retain(|action| has_folder || !action.is_of_person());
+        let plan = plan(then, on_regressed, last_bakes);
+        run(actions, plan, is_quiet, has_folder);
     }
 }

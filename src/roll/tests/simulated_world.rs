@@ -198,7 +198,8 @@ impl Simulation {
         let number = self.active().number;
         let mut proxies = self.proxies.iter();
         let is_refused = proxies.any(|proxy| proxy.refuses && proxy.number == number);
-        !is_refused && !self.apply_fails && !self.is_folder_unreadable
+        let all_refuse = self.proxies.iter().all(|proxy| proxy.refuses);
+        !is_refused && !all_refuse && !self.apply_fails && !self.is_folder_unreadable
     }
 
     pub(super) fn is_any_missing(&self) -> bool {
@@ -395,8 +396,8 @@ impl World for Simulation {
         if self.halt_fails {
             return EffectResult::Failed("the disk is full".into());
         }
+        self.sequence += u64::from(!self.halted_by_roll);
         self.halted_by_roll = true;
-        self.sequence += 1;
         self.deliver();
         match failpoint::step() {
             Ok(()) => EffectResult::Done,

@@ -209,3 +209,35 @@ fn a_state_that_cannot_be_used_is_an_error_and_not_a_new_roll() {
     fs::remove_file(&path).unwrap();
     assert_eq!(world.state_file.read_for(&steps), Ok(None));
 }
+
+#[test]
+fn a_person_who_returns_from_a_step_that_is_not_confirmed_yet_is_waited_for() {
+    let (_folder, mut world, mut controller) = world(Then::Wait);
+    assert_eq!(looks(&mut controller, &mut world, 5), None);
+    // One proxy does not respond after the second step is applied.
+    for _ in 0..40 {
+        if world.policy == Policy::Step(1) {
+            break;
+        }
+        looks(&mut controller, &mut world, 1);
+    }
+    assert_eq!(
+        phase(&controller),
+        Phase::Applying {
+            step: 1,
+            is_undoing: false
+        }
+    );
+    world.happens(Action::Missing(0, true));
+    assert_eq!(looks(&mut controller, &mut world, 1), None);
+    world.happens(Action::PersonReturnsToStepBefore);
+    assert_eq!(looks(&mut controller, &mut world, 60), None);
+    assert_eq!(world.policy, Policy::Step(0));
+    let (code, text) = wait(&controller).unwrap();
+    assert_eq!(code, WaitCode::OtherPolicy);
+    assert_eq!(
+        text,
+        "someone applied r1+roll.canary, which is not step 2 of 3 (`half`); apply its policy again, or start the plan \
+         over"
+    );
+}

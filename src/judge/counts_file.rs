@@ -158,6 +158,11 @@ fn check_rollout<'k>(
         let names: Vec<&str> = known.iter().map(|rollout| rollout.name.as_str()).collect();
         let found = excerpt_for_terminal(name, 80);
         match nearest(name, names.iter().copied()) {
+            None if names.is_empty() => {
+                "no rollout of the policy has a guard that compares requests; add `\"guard\": {}` \
+                                         to a rollout in mode `split`"
+                    .to_owned()
+            }
             Some(near) => format!(
                 "`rollout`: the policy has no guarded rollout `{found}`; did you mean `{near}`?"
             ),

@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 
 use turnout_admin::{ClusterStat, Counter, CounterValues, stat_name};
-use turnout_core::guard::{Arms, GuardCounts, GuardState, GuardTest, HealthTest, RatioEstimate};
+use turnout_core::guard::{
+    Arms, GuardCounts, GuardState, GuardTest, HealthTest, RatioEstimate, StratumCounts,
+};
 use turnout_core::{Fraction, Reason as DecisionReason, Treatment};
 
 use crate::judgment::{Coverage, JudgedProxy, JudgedStratum, Judgment, Needed};
@@ -160,18 +162,12 @@ fn active_strata<'r>(
     (are_same && is_expected).then_some(&policy.strata)
 }
 
-/// Whether v1 serves requests that v2 is compared with.
+/// Whether v1 serves requests that v2 is compared with: by the policy, or by the counts, which need not be of the policy.
 fn has_control(rollout: &JudgedRollout, counts: &GuardCounts) -> bool {
-    match &rollout.policy {
-        Some(policy) => policy
-            .strata
-            .iter()
-            .any(|requests| has_both_arms(*requests)),
-        None => {
-            let mut strata = counts.strata().iter();
-            strata.any(|stratum| has_both_arms(stratum.requests))
-        }
-    }
+    let policy = rollout.policy.iter();
+    let planned = policy.flat_map(|policy| policy.strata.iter().copied());
+    let counted = counts.strata().iter().map(|stratum| stratum.requests);
+    planned.chain(counted).any(has_both_arms)
 }
 
 fn has_both_arms(requests: Fraction) -> bool {
@@ -202,19 +198,34 @@ fn worst_stratum(strata: &[JudgedStratum]) -> Option<Fraction> {
 }
 
 fn reasons_of_counts(counts: &GuardCounts, strata: &[JudgedStratum]) -> Vec<Reason> {
-    let contradictory = counts.strata().iter().filter(|stratum| {
+    let is_contradictory = |stratum: &StratumCounts| {
         let is_contradictory = [stratum.arms.v1, stratum.arms.v2]
             .into_iter()
             .any(|arm| arm.errors > arm.all || arm.slow > arm.all || arm.all > MOST_REQUESTS);
         let is_v1_unexpected = stratum.requests == Fraction::ALL && stratum.arms.v1.all > 0;
         let is_v2_unexpected = stratum.requests == Fraction::NONE && stratum.arms.v2.all > 0;
         is_contradictory || is_v1_unexpected || is_v2_unexpected
-    });
-    let contradictory = contradictory.map(|stratum| Reason::ContradictoryCounts {
-        requests: stratum.requests,
-        arms: stratum.arms,
-    });
-    let unbalanced = strata.iter().filter(|stratum| !stratum.is_balanced);
+    };
+    let contradictory: Vec<_> = counts
+        .strata()
+        .iter()
+        .filter(|stratum| is_contradictory(stratum))
+        .collect();
+    // What is not a count has no balance.
+    let is_counted = |judged: &&JudgedStratum| {
+        let mut contradictory = contradictory.iter();
+        contradictory.all(|stratum| stratum.requests != judged.requests)
+    };
+    let unbalanced = strata
+        .iter()
+        .filter(|stratum| !stratum.is_balanced)
+        .filter(is_counted);
+    let contradictory = contradictory
+        .iter()
+        .map(|stratum| Reason::ContradictoryCounts {
+            requests: stratum.requests,
+            arms: stratum.arms,
+        });
     let unbalanced = unbalanced.map(|stratum| Reason::OutOfBalance {
         requests: stratum.requests,
         arms: stratum.arms,

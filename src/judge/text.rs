@@ -114,13 +114,20 @@ impl Judgment {
     fn allowed(&self) -> String {
         let ratio = |thousandths: u32| turnout_text::format_decimal(thousandths.into(), 3);
         let mut parts = Vec::new();
-        if let Some(allowed) = self.settings.errors {
+        // Where v1 serves nothing, only the limit is judged.
+        let compares = |kind: Option<f64>| kind.is_some() || self.health.limit.is_none();
+        let errors = self
+            .settings
+            .errors
+            .filter(|_| compares(self.health.errors));
+        let slow = self.settings.slow.filter(|_| compares(self.health.slow));
+        if let Some(allowed) = errors {
             parts.push(format!(
                 "v2 fails {} times as often as v1",
                 ratio(allowed.get())
             ));
         }
-        if let Some(slow) = self.settings.slow {
+        if let Some(slow) = slow {
             let allowed = ratio(slow.ratio.get());
             parts.push(format!("v2 is slow {allowed} times as often as v1"));
         }
@@ -128,7 +135,7 @@ impl Judgment {
             let limit = turnout_text::format_millionths(limit.get());
             parts.push(format!("v2 fails in {limit} % of its requests"));
         }
-        let excess = match self.settings.errors.is_some() || self.settings.slow.is_some() {
+        let excess = match errors.is_some() || slow.is_some() {
             true => format!("; for HEALTHY, plus {} % of v2's requests", self.excess),
             false => String::new(),
         };

@@ -200,3 +200,14 @@ fn a_policy_knows_the_rollouts_and_what_they_compare() {
     let found = read(&line("chat", "10", "v2", good), Some(&known));
     assert!(found[0].contains("`slow` is missing"), "{found:?}");
 }
+
+#[test]
+fn a_policy_without_a_guard_has_nothing_to_count() {
+    let text = line("chat", "10", "v1", r#""all":1,"errors":0"#);
+    let errors = read(&text, Some(&[]));
+    let expected = "error line 1: no rollout of the policy has a guard that compares requests; add";
+    assert!(
+        errors.iter().all(|error| error.starts_with(expected)),
+        "{errors:?}"
+    );
+}

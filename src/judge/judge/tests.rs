@@ -74,6 +74,11 @@ fn each_verdict_has_its_reason() {
             &["contradictory_counts"],
         ),
         (
+            &[("10", [u64::MAX, 0, 0], [u64::MAX, 0, 0])],
+            Verdict::Invalid,
+            &["contradictory_counts"],
+        ),
+        (
             &[("10", [9, 0, 10], [1, 0, 0])],
             Verdict::Invalid,
             &["contradictory_counts"],
@@ -325,6 +330,19 @@ fn a_limit_is_judged_where_v1_serves_nothing() {
     assert_eq!(judge_on(on, &everyone(5)).verdict, Verdict::Healthy);
     assert_eq!(judge_on(on, &everyone(90)).verdict, Verdict::NotEnoughData);
     assert_eq!(judge_on(on, &everyone(900)).verdict, Verdict::Regressed);
+    // Counts that somebody has written have a control, and v2 fails three times as often as v1.
+    let written = Observation {
+        proxies: None,
+        ..observed(&[("10", [9_000, 9, 0], [1_000, 3, 0])])
+    };
+    let written = judge_on(on, &written);
+    assert_eq!(codes(&written), ["weak_evidence"]);
+    assert!(written.to_text().contains("times as often"));
+    assert!(
+        !judge_on(on, &everyone(5))
+            .to_text()
+            .contains("times as often")
+    );
     // A stratum that has a control and no requests is none.
     let strata = [("50", [0; 3], [0; 3]), ("100", [0; 3], [10_000, 5, 0])];
     let judgment = judge(&chat(), &observed(&strata), &Criteria::default());

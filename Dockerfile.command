@@ -5,9 +5,9 @@
 ARG KUBECTL=v1.34.1
 FROM registry.k8s.io/kubectl:${KUBECTL} AS kubectl
 
-# It has a shell, which runs the script of --apply-with.
+# This image has a shell, which runs the command of --apply-with.
 FROM debian:13-slim
-# More of Debian's packages, for your own --apply-with.
+# Further Debian packages that your --apply-with command needs.
 ARG PACKAGES=
 RUN apt-get update \
     && apt-get install --yes --no-install-recommends ca-certificates ${PACKAGES} \
@@ -16,6 +16,6 @@ COPY --from=kubectl /bin/kubectl /usr/local/bin/kubectl
 COPY turnout /usr/local/bin/turnout
 # Fails if the command was built for a newer C library than this image has.
 RUN ["turnout", "--version"]
-# Numeric, so that Kubernetes can check that it is not root.
+# A number, so that Kubernetes can check that it is not root.
 USER 65532:65532
 ENTRYPOINT ["turnout"]

@@ -1,6 +1,6 @@
 #!/bin/sh
-# Commits a step of `turnout roll` to git and pushes it. The policy is on standard input. TURNOUT_REPOSITORY is the address of
-# the repository, whose file policy.json is the policy.
+# Commits a step of `turnout roll` to git and pushes it. The policy is on standard input. It becomes the file
+# policy.json of the repository at the address TURNOUT_REPOSITORY.
 set -eu
 
 clone=$(mktemp -d)

@@ -42,8 +42,8 @@ pub(crate) struct RawPlan<'a> {
     /// The times at which the rollout does not move on. It is still rolled back.
     #[schemars(length(max = 100))]
     pub(crate) quiet: Field<Located<List<Located<RawQuiet<'a>>>>>,
-    /// The URLs that receive each event of the roll as JSON. Incoming webhooks of Slack and Mattermost show it as a
-    /// sentence.
+    /// The URLs of webhooks that receive a sentence when a step begins or fails, when v2 is rolled back, when the roll
+    /// ends, and when a person has to act. Incoming webhooks of Slack and Mattermost show it.
     #[schemars(length(max = 10))]
     pub(crate) notify: Field<List<LocatedText<'a>>>,
 }

@@ -28,8 +28,7 @@ const TIME_LIMIT: Duration = Duration::from_secs(170);
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    let title =
-        "Turnout: a rollout moves itself over two Envoys, and goes back when v2 gets worse.";
+    let title = "Turnout: a rollout moves through its steps in two Envoys, and is rolled back when v2 gets worse.";
     let build = || {
         drop(filter_wasm());
         let _: cli::Run = cli::run(&["--version"]);

@@ -15,8 +15,8 @@ const LONGEST: Duration = Duration::from_secs(3_600);
 /// Move a rollout through the steps of a plan.
 ///
 /// Applies the policy of each step, and judges all proxies meanwhile. It moves to the next step when the verdict is
-/// HEALTHY and the bake of the step is over. If v2 is worse, it rolls back at once: it halts the rollout, or applies the
-/// step before, as the plan has it. If a person halts the rollout or applies another policy, it waits.
+/// HEALTHY and the bake of the step is over. If v2 is worse, it rolls back at once: it halts the rollout or applies the
+/// step before, as `on_regressed` in the plan defines. If a person halts the rollout or applies another policy, it waits.
 ///
 /// Its state is in FOLDER/roll. If the command is ended or killed, the same command continues the plan where it was.
 /// `turnout log` shows each step with its verdict.
@@ -53,7 +53,7 @@ pub(crate) struct Arguments {
     /// With --prometheus: a file with a bearer token for the server.
     #[arg(long, value_name = "FILE", requires = "prometheus")]
     pub(super) prometheus_token: Option<PathBuf>,
-    /// The expected number of proxies. With fewer, a step is not over.
+    /// The expected number of proxies. With fewer, the roll does not move to the next step.
     #[arg(long, value_name = "NUMBER")]
     pub(super) proxies: Option<NonZeroUsize>,
     /// Ship policies with this shell command instead of writing a folder. It reads the policy from standard input, and
@@ -82,7 +82,7 @@ pub(crate) struct Arguments {
     /// The interval between two looks, such as `10s` or `500ms`.
     #[arg(long, value_name = "TIME", default_value = "10s", value_parser = interval)]
     pub(super) interval: Duration,
-    /// Post what happens to this webhook of Slack or Mattermost, too. May be repeated. Default: those of the plan.
+    /// Also post what happens to this webhook of Slack or Mattermost, in addition to those of the plan. May be repeated.
     #[arg(long, value_name = "URL")]
     pub(super) notify: Vec<String>,
     /// The name for the history. Default: the current user.

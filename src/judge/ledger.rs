@@ -149,7 +149,7 @@ impl Ledger {
     /// time.
     ///
     /// A proxy that is in none of the scrapes is assumed to be gone for good: what it has counted stays, and it is not
-    /// reported. If it comes back under the same name, the ledger goes on from its last reading.
+    /// reported. If it comes back under the same name, its counts continue from its last reading.
     pub fn record(&mut self, scrapes: &[Scrape]) {
         let since = self.since;
         for scrape in scrapes {
@@ -316,8 +316,8 @@ fn has_compared(counters: &CounterValues, rollout: &str) -> bool {
     })
 }
 
-/// Whether everything that a proxy has counted belongs to the ledger, at its first reading. If it is unknown when the
-/// proxy started, its counts may be older than the baseline, so they do not belong to it.
+/// Whether all counts in a proxy's first reading belong to the ledger. If it is unknown when the proxy started, its
+/// counts may be older than the baseline, so they do not belong to it.
 fn is_counted_whole(reading: &Reading, since: Since) -> bool {
     let baseline_ms = match since {
         Since::ProxiesStarted => return true,
@@ -339,8 +339,8 @@ impl LastReading {
         }
     }
 
-    /// Replaces the reading by a later one of the same instance. Counters that the later one lacks keep their values:
-    /// a proxy is asked only for the clusters of a policy that is known.
+    /// Replaces the reading by a later one of the same instance. Counters that the later one does not have keep their
+    /// values: a proxy is asked only for the clusters of a policy that is known.
     fn replace(&mut self, reading: &Reading) {
         self.at_ms = reading.at_ms;
         self.uptime = reading.uptime.or(self.uptime);

@@ -1,7 +1,7 @@
 //! Finds what a sample of Prometheus text is about.
 //!
-//! With all `stats_tags` of Turnout in Envoy's configuration, labels say it. Otherwise, parts of it are in the name,
-//! and a name may have two meanings, between which the policy decides.
+//! With all `stats_tags` of Turnout in Envoy's configuration, it is in labels. Otherwise, parts of it are in the name,
+//! and a name may have two meanings. The policy decides between them.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -202,7 +202,7 @@ fn decision(sample: &SampleLine<'_>) -> Option<Counter> {
             .into_iter()
             .find(|known| known.as_str() == reason)?,
         None => {
-            // A reason may end like another one: the longest is meant.
+            // One reason can be the end of another: the longest is meant.
             let reasons = Reason::ALL.into_iter();
             let ends = reasons.filter_map(|reason| {
                 let before = rest

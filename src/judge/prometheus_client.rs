@@ -79,7 +79,7 @@ impl PrometheusClient {
         }
     }
 
-    /// Why the responses so far may be incomplete, by the server.
+    /// The server's warnings that the responses so far may be incomplete.
     pub(crate) fn warnings(&self) -> Vec<String> {
         self.warnings.borrow().iter().cloned().collect()
     }
@@ -164,7 +164,7 @@ impl PrometheusClient {
         let begins = text.trim_start().get(..1).unwrap_or_default();
         let what = match begins {
             "" => "an empty response",
-            "<" => "a web page, perhaps one to log in",
+            "<" => "a web page, perhaps a login page",
             _ => "a response that is not one of Prometheus",
         };
         let what = match status {
@@ -205,7 +205,7 @@ impl PrometheusClient {
             None => "another path".to_owned(),
         };
         self.other(&format!(
-            "it redirects to {to}, and redirects are not followed; if this is not a page to log in, write that address"
+            "it redirects to {to}, and redirects are not followed; if it is not a login page, write that address"
         ))
     }
 

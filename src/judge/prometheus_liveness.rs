@@ -51,7 +51,10 @@ impl Liveness {
                 continue;
             }
             let why = match of_proxy.any(|target| target.is_up) {
-                false => Some(format!("Prometheus cannot scrape it since {}", time(last))),
+                false => Some(format!(
+                    "Prometheus has failed to scrape it since {}",
+                    time(last)
+                )),
                 true if is_stale(last, presence.interval(proxy), end) => {
                     Some(format!("its last metrics are of {}", time(last)))
                 }
@@ -74,13 +77,13 @@ impl Liveness {
         self.missing.get(proxy).map(String::as_str)
     }
 
-    /// The proxies of which there is no metric, each with a sentence.
+    /// The proxies without metrics, each with a sentence that says why it is missing.
     pub(crate) fn never_seen(&self) -> impl Iterator<Item = (&str, &str)> {
         let never_seen = self.never_seen.iter();
         never_seen.map(|(proxy, why)| (proxy.as_str(), why.as_str()))
     }
 
-    /// Finds out of the proxies without `up` whether they were removed. Prometheus marks the series of a target that it
+    /// Finds which of the proxies without `up` were removed. Prometheus marks the series of a target that it
     /// no longer scrapes; a Prometheus that stops leaves no mark.
     fn look_for_removed(
         &mut self,
@@ -180,8 +183,8 @@ fn targets(source: &PrometheusSource, end: i64) -> Result<Vec<Target>, QueryErro
     Ok(targets.collect())
 }
 
-/// The targets that are down and of which there is no metric, if all others of their jobs are proxies. In a job of
-/// proxies and other programs, nobody knows what they are.
+/// The targets that are down and have no metrics, if all others of their jobs are proxies. In a job that also has other
+/// programs, it is unknown what they are.
 fn never_seen(
     targets: &[Target],
     timelines: &BTreeMap<String, Timeline>,

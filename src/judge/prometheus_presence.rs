@@ -75,7 +75,7 @@ impl Presence {
         needed
     }
 
-    /// Whether the readings of all proxies only decrease where this has a restart, and no proxy is missing here.
+    /// Whether every proxy is known here, and its counters decrease only at its restarts.
     pub(crate) fn explains(&self, timelines: &BTreeMap<String, Timeline>) -> bool {
         timelines.iter().all(|(instance, timeline)| {
             let Some(proxy) = self.proxies.get(instance).filter(|proxy| proxy.has_filter) else {

@@ -178,7 +178,7 @@ mod tests {
         proxy.add(cluster("a"), &samples(&[(0, 1), (15, 2), (30, 3)]));
         proxy.add(cluster("b"), &samples(&[(0, 10), (15, 20)]));
         assert_eq!(kept(&proxy), [(0, 11), (15, 22)]);
-        // A series that has ended is no part that is missing.
+        // A series that has ended is not a missing part.
         let mut proxy = ProxySamples::default();
         proxy.add(cluster("a"), &samples(&[(0, 1), (15, 2), (30, 3), (45, 4)]));
         proxy.add(cluster("b"), &samples(&[(0, 10), (15, 20)]));

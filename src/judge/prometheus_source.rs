@@ -24,7 +24,7 @@ const LOOKBACK_MS: i64 = 300_000;
 const CHUNK_MS: i64 = 600_000;
 /// The span of one query for the metrics that show which proxies ran.
 pub(crate) const PRESENCE_CHUNK_MS: i64 = 6 * 3_600_000;
-/// A span that the server does not return is halved, down to this.
+/// The shortest span of a query. A longer one that the server does not return is split in two.
 const SHORTEST_CHUNK_MS: i64 = 15_000;
 
 /// A Prometheus server, with what to read from it.
@@ -44,7 +44,7 @@ pub struct PrometheusReadings {
     pub history: Vec<Scrape>,
     /// The last readings of the proxies that are there now, and those that are missing.
     pub current: Vec<Scrape>,
-    /// Why the responses may be incomplete, by the server. Then `current` has something that is missing.
+    /// The server's warnings that its responses may be incomplete. If there are any, `current` has something missing.
     pub warnings: Vec<String>,
 }
 
@@ -121,7 +121,7 @@ impl PrometheusSource {
         &self.selectors
     }
 
-    /// Returns the raw samples of a selector after one time and up to another. Halves the span if it is too long for
+    /// Returns the raw samples of a selector after one time and up to another. Splits the span if it is too long for
     /// the server, so there may be several results, in the order of time.
     pub(crate) fn range(
         &self,

@@ -334,7 +334,7 @@ fn a_proxy_that_is_down_or_silent_is_missing() {
         [
             (
                 "down:1",
-                format!("Prometheus cannot scrape it since {}", time(3_592)).as_str()
+                format!("Prometheus has failed to scrape it since {}", time(3_592)).as_str()
             ),
             (
                 "silent:1",

@@ -10,7 +10,7 @@ const LONGEST: i64 = 31 * 86_400;
 pub enum Since {
     /// At this time.
     At(Time),
-    /// So many seconds before the current time of the server.
+    /// This many seconds before the current time of the server.
     SecondsAgo(u32),
 }
 
@@ -36,7 +36,7 @@ impl Since {
         })
     }
 
-    /// When the counts begin, in milliseconds since 1970, at this current time.
+    /// When the counts begin, in milliseconds since 1970. `now` is the current time of the server.
     pub(crate) fn start(self, now: i64) -> Result<i64, String> {
         let start = match self {
             Self::At(time) => time.seconds().saturating_mul(1_000),

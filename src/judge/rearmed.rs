@@ -1,7 +1,7 @@
 //! Recognises proxies whose counters are older than their guards.
 //!
-//! Counters go on when a guard is re-armed or its rollout is changed, but the guard starts over. So the counters of such a
-//! proxy can show that a v2 was worse that was repaired long ago.
+//! Counters continue when a guard is re-armed or its rollout is changed, but the guard starts over. So the counters of
+//! such a proxy can show that v2 was worse although v2 was repaired long ago.
 
 use turnout_admin::{CounterValues, GuardGauges};
 use turnout_core::guard::{Evidence, GuardCounts, GuardState, GuardTest};
@@ -16,7 +16,7 @@ const LONG_SETTLE_SECONDS: u32 = 3;
 /// How the counters of a proxy compare with its guard.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Age {
-    /// The guard can have counted the same. Or it is unknown, because the guard cannot be compared.
+    /// The guard can have counted the same, or it cannot be compared.
     MayAgree,
     /// The counters have more evidence than the guard, which is possible for a moment.
     Suspect,
@@ -80,7 +80,7 @@ pub(crate) fn age(
         return Age::MayAgree;
     };
     let evidence = |counters: &CounterValues| test.evidence(&counts_of(counters));
-    // Workers report at different moments. What was reported by the reading before, all of them know.
+    // Workers report at different moments. All of them know what the previous reading reported.
     let before = process.before.as_ref().map(evidence);
     let is_certain =
         before.is_some() || rollout.settings.settle_seconds.get() >= LONG_SETTLE_SECONDS;

@@ -37,21 +37,20 @@ impl Reason {
                     .to_owned()
             }
             Self::GuardTripped(proxies) => format!(
-                "The guard has tripped on {}: v2 is worse than it allows. When v2 is fixed: turnout rearm",
+                "The guard has tripped on {}: v2 is worse than the guard allows. When v2 is fixed: turnout rearm",
                 named(proxies),
             ),
             Self::Changed => {
-                "The rollout was changed, or its guard re-armed, since the counts began, so they are also of the \
-                 earlier definition. Start over with --from-now."
+                "The rollout was changed, or its guard was re-armed, after the counts began, so they include requests from \
+                 before that. Start over with --from-now."
                     .to_owned()
             }
             Self::Rearmed(proxies) => format!(
-                "The counters of {} show that v2 was worse, but {} armed and {} evidence than that. So the \
-                 counters are also of requests before the guard was re-armed or the rollout was changed. Count from \
-                 now on with --state FILE --from-now (with --prometheus: from that change on, with --since).",
+                "The counters of {} show that v2 was worse, but {} armed with less evidence. So the counters \
+                 include requests from before the guard was re-armed or the rollout was changed. Start over with \
+                 --state FILE --from-now (with --prometheus: set --since to the time of that change).",
                 named(proxies),
                 plural(count(proxies), "its guard is", "their guards are"),
-                plural(count(proxies), "has less", "have less"),
             ),
             Self::DifferentRevisions { revisions } => {
                 let revisions: Vec<_> = revisions
@@ -104,8 +103,8 @@ impl Reason {
                 plural(count(proxies), "it", "them"),
             ),
             Self::GuardHolding(proxies) => format!(
-                "v2 looks worse on {}, and the guard waits until it is known how the open requests end. Judge again \
-                 after the guard's `settle_seconds`.",
+                "v2 looks worse on {}, and the guard waits for the outcome of open requests. Judge again after the \
+                 guard's `settle_seconds`.",
                 named(proxies),
             ),
             Self::NothingCompared => {

@@ -3,14 +3,14 @@
 /// The verdict of a rollout.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verdict {
-    /// On average so far, v2 does not fail more often than the guard allows, by more than the excess. The probability
-    /// that this is ever found although v2 does is at most the guard's alpha.
+    /// On average so far, v2 fails at most as often as the guard allows, plus the excess. If v2 fails more often, this
+    /// verdict is ever reached with a probability of at most the guard's alpha.
     Healthy,
-    /// The data excludes neither.
+    /// The data shows neither.
     NotEnoughData,
     /// The data cannot be compared, for example because the arms are out of balance.
     Invalid,
-    /// v2 fails more often than the guard allows. The probability that this is ever found although v2 does not is at
+    /// v2 fails more often than the guard allows. If it does not, this verdict is ever reached with a probability of at
     /// most the guard's alpha.
     Regressed,
 }

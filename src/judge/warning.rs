@@ -59,15 +59,20 @@ impl Warning {
                     .map(|requests| format!("{requests} %"))
                     .collect();
                 format!(
-                    "The counts at {} are not judged: the active policy does not compare at this percentage, so they \
-                     are of an earlier one.",
-                    join_first(&strata, MOST_NAMED)
+                    "The counts at {} are not judged: the active policy does not have {}, so they belong to an \
+                     earlier policy.",
+                    join_first(&strata, MOST_NAMED),
+                    if strata.len() == 1 {
+                        "this percentage"
+                    } else {
+                        "these percentages"
+                    }
                 )
             }
             Self::EjectedAccounts { requests } => format!(
                 "The guard sent {} of single accounts back to v1, because v2 is worse for them. Later requests of \
-                 these accounts are not compared. Their earlier errors are, so the evidence can be stronger than that \
-                 of the guards.",
+                 these accounts are not compared. Their earlier errors still count, so the evidence can be stronger \
+                 than that of the guards.",
                 counted(*requests, "request", "requests")
             ),
         }

@@ -20,14 +20,15 @@ use crate::support::text_io;
 /// Judge over all proxies whether v2 is worse than v1.
 ///
 /// Adds up what the guards of all proxies have counted, and gives each rollout a verdict. REGRESSED: v2 fails more
-/// often than the guard of the policy allows. HEALTHY: v2 does not, by more than --excess. Each of these two is wrong
-/// with a probability of at most the guard's `alpha`, however often the command runs. NOT ENOUGH DATA: the counts show
+/// often than the guard of the policy allows. HEALTHY: v2 fails at most as often as that, plus --excess. Each of these
+/// two is wrong with a probability of at most the guard's `alpha`, however often the command runs. NOT ENOUGH DATA: the counts show
 /// neither, or a proxy is missing. INVALID: the counts cannot be compared, for example because the proxies run
 /// different policies.
 ///
 /// The counts are read from proxies (--admin), from a Prometheus server that scrapes them (--prometheus), from saved
-/// pages of their stats (--metrics), or from lines that anybody can write (--counts). Counters of a proxy begin at 0
-/// when it restarts. With --state, what earlier runs have read still counts; with --prometheus, all that was scraped.
+/// pages of their stats (--metrics), or from lines of JSON that you write (--counts). Counters of a proxy begin at 0
+/// when it restarts. With --state, what earlier runs have read still counts; with --prometheus, all that was scraped
+/// counts.
 #[derive(Args)]
 #[command(after_help = "Exit codes:
   0  every rollout is HEALTHY
@@ -81,7 +82,7 @@ struct Source {
     /// The admin address of a proxy. May be repeated.
     #[arg(long, value_name = "URL")]
     admin: Vec<String>,
-    /// The address of a Prometheus server, or of another with its HTTP API, with the path before /api/v1.
+    /// The address of a Prometheus server, or of a server with the same HTTP API, with the path before /api/v1.
     #[arg(long, value_name = "URL")]
     prometheus: Option<String>,
     /// Prometheus text, or the page /stats, of one proxy. May be repeated, with one file for each proxy. `-` reads

@@ -442,7 +442,7 @@ fn from_now_counts_only_what_comes_later() {
     judge(mesh.folder.path(), "--admin 127.0.0.1:1 --from-now").is_refused("--state");
 }
 
-/// The counters go on when a guard is re-armed, so they are also of a v2 that was worse before.
+/// The counters continue when a guard is re-armed, so they include requests of an earlier v2 that was worse.
 #[test]
 fn counts_from_before_a_rearm_are_not_a_regression() {
     let mesh = Mesh::of([Page::of(REGRESSED), Page::of(FEW)]);

@@ -17,14 +17,15 @@
 //! The expected factor is e^(b·x·π) · (1 − π·p2·b + (1 − π)·p1·R·o·b) ≤ e^(b·π·(x − p2 + R·p1)), whatever the error
 //! rates p1 and p2 of that moment are. So the product M_a, divided by e^(Σ b·π·(x − p2 + R·p1)), is a supermartingale
 //! that starts at 1. While the null hypothesis holds, that divisor is at most 1 and M_a at most the supermartingale. The
-//! mean of M_a over a grid inherits this, so by Ville's inequality the evidence reaches 1/alpha at a moment at which v2
-//! is worse than the null hypothesis with probability at most alpha, however often one looks.
+//! mean of M_a over a grid inherits this, so by Ville's inequality the probability that the evidence ever reaches 1/alpha
+//! while the null hypothesis holds is at most alpha, however often one looks.
 //!
 //! This relies on π, as all of the guard does: if the odds of v2 are off by the factor that the balance test tolerates,
 //! then R is off by that factor.
 //!
 //! Slow requests are tested in the same way. For a limit p, the null hypothesis is that v2's error rate is at least p.
-//! Then each request of v2 multiplies e^(b·p), and each error of v2 e^(−a), and strata without v1 count too.
+//! Then the product has the factor e^(b·p) for each request of v2, and e^(−a) for each of its errors. Strata without v1
+//! count too.
 //!
 //! v2 is healthy if the evidence of each kind reaches 1/alpha. If v2 is not, one of the null hypotheses is true, and
 //! that kind reaches 1/alpha with probability at most alpha, so alpha need not be divided among the kinds.
@@ -40,7 +41,7 @@ use super::counts::{ArmCounts, GuardCounts, StratumCounts};
 use super::likelihood_ratio::{has_control, ln_mean_exp, to_float};
 use super::settings::{GuardSettings, Ratio};
 
-/// The grid of a. With few errors, the greatest values grow fastest: without any, 6,123 requests of v2 suffice at the
+/// The grid of a. With few errors, M_a grows fastest for the greatest values: without any, 6,123 requests of v2 suffice at the
 /// defaults. The higher the error rate and the greater v2's percentage, the smaller is the best value. This grid needs
 /// at most twice as many requests as the best single value for error rates up to 20 % and percentages up to 95 %;
 /// smaller steps or more small values need more requests when there are few errors.
@@ -61,11 +62,11 @@ const MOST_REQUESTS: u64 = 1 << 50;
 /// The evidence that v2 is good enough, as natural logarithms. 0 is no evidence.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct HealthEvidence {
-    /// Of errors, if they are compared.
+    /// The evidence about errors, if they are compared.
     pub errors: Option<f64>,
-    /// Of slow requests, if they are compared.
+    /// The evidence about slow requests, if they are compared.
     pub slow: Option<f64>,
-    /// Of v2's error rate, if it is limited.
+    /// The evidence about v2's error rate, if it is limited.
     pub limit: Option<f64>,
     /// The least of them, because each must be enough. 0 if there are none.
     pub total: f64,

@@ -4,7 +4,7 @@
 //! v1 and v2 (see [`likelihood_ratio`](super::likelihood_ratio)). It does not depend on how often requests fail, so
 //! outages of both treatments do not distort it.
 //!
-//! The interval has all ratios ρ that the data do not reject:
+//! The interval contains all ratios ρ that the data do not reject:
 //!
 //! ```text
 //! ln(mean over a grid of r of L_r) − ln L_ρ < ln(1/alpha)
@@ -32,7 +32,7 @@ use super::likelihood_ratio::{LikelihoodRatio, has_control, ln_mean_exp, to_floa
 use super::settings::Alpha;
 
 /// The grid has this many ratios below 1, as many above 1, and 1: from 1/100 to 100, each 4.7 % greater than the one
-/// before. With a coarser grid, the interval would stop to shrink after some thousands of errors.
+/// before. With a coarser grid, the interval would stop shrinking after some thousands of errors.
 const GRID_POINTS: i16 = 100;
 /// The natural logarithm of the greatest ratio of the grid, 100.
 const LN_GREATEST: f64 = 2.0 * LN_10;

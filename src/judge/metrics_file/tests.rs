@@ -164,6 +164,6 @@ fn damage_is_reported_with_its_line() {
         assert!(found[0].contains(expected), "{text}: {found:?}");
         assert!(!found[0].contains('\u{1b}'), "{found:?}");
     }
-    // A page that ends in other metrics may lack its last line end.
+    // A page that ends in other metrics may have no line end in its last line.
     assert!(read("up 1", &MetricNames::default()).is_empty());
 }

@@ -39,7 +39,7 @@ fn each_response_has_a_sentence() {
         format!(r#"{{"status":"error","errorType":"{kind}","error":"{error}"}}"#)
     };
     for (response, expected) in [
-        (response(200, html), "it sent a web page, perhaps one to log in"),
+        (response(200, html), "it sent a web page, perhaps a login page"),
         (response(200, ""), "it sent an empty response"),
         (response(200, "ok"), "a response that is not one of Prometheus"),
         (response(200, r#"{"status":"success"}"#), "no data"),

@@ -70,7 +70,7 @@ fn a_regression() {
         chat: REGRESSED
           v2 is worse than the guard allows: over all proxies, the evidence has reached the threshold. Send
           its requests back to v1 with turnout halt.
-          The guard has tripped on b: v2 is worse than it allows. When v2 is fixed: turnout rearm
+          The guard has tripped on b: v2 is worse than the guard allows. When v2 is fixed: turnout rearm
           a (connection refused) could not be read, and v2 may fail there. Read it again, or leave it out if
           it is no longer there.
           errors    v1 11 of 9,500 (0.1 %)   v2 0 of 500 (0 %)   compared at 5 %

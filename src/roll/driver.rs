@@ -45,7 +45,7 @@ pub trait World {
         number: Option<u64>,
     ) -> Option<StepJudgment>;
 
-    /// Applies the policy of a step. `is_return`: even if a proxy is not ready.
+    /// Applies the policy of a step. If `is_return`, it is applied even if a proxy is not ready.
     fn apply(&mut self, step: usize, is_return: bool, why: &str) -> EffectResult;
 
     /// Halts the rollout.

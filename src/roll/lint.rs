@@ -37,7 +37,7 @@ pub(crate) fn step(
                 "",
                 PlanCode::UnchangedStep.problem(
                     format!(
-                        "this step has the same rules as `{earlier}`, so guards do not start again"
+                        "this step has the same rules as `{earlier}`, so the guards do not start over"
                     ),
                     format!("remove the step, or write a longer bake for `{earlier}`"),
                 ),
@@ -100,7 +100,7 @@ fn short_bake(
     };
     Some(PlanCode::ShortBake.problem(
         format!(
-            "v2 needs at least {} requests to become healthy, even if none of them fails, so {} have no effect",
+            "v2 needs at least {} requests to become healthy, even if none of them fails, so a bake of {} has no effect",
             thousands(needed),
             thousands(bake.requests)
         ),
@@ -154,7 +154,7 @@ fn shrunk(
             return None;
         };
         let problem = PlanCode::ShrinkingStep.problem(
-            format!("rule {number} sends {new} % of the {what} to v2, and {old} % in the step before: some go back to v1"),
+            format!("rule {number} sends {new} % of the {what} to v2, less than the {old} % of the step before, so some go back to v1"),
             "write a percentage that is not lower than in the step before",
         );
         Some((field, problem))

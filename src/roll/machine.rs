@@ -447,7 +447,7 @@ impl Machine<'_> {
         wait(
             WaitCode::OtherPolicy,
             format!(
-                "someone applied {}, which is not {}; apply its policy again, or start the plan over",
+                "someone applied {}, which is not {}; apply the policy of this step again, or use --from STEP",
                 active.revision,
                 self.steps.describe(step)
             ),

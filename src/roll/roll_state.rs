@@ -86,7 +86,7 @@ pub enum Phase {
     Ended {
         /// The index of its last step.
         step: usize,
-        /// How.
+        /// How it has ended.
         outcome: Outcome,
         /// Why, as a sentence.
         why: String,
@@ -131,8 +131,8 @@ pub struct StepRecord {
 pub(crate) struct Baseline {
     /// The index of the step that was active then.
     pub(crate) step: usize,
-    /// The number of the revision that every proxy ran then. `None` if not every proxy ran the step, so that the counts
-    /// can show that v2 is worse, but are not those of the step's bake.
+    /// The number of the revision that every proxy ran then. `None` if not every proxy ran the step: the counts can then
+    /// show that v2 is worse, but they do not count for the bake.
     pub(crate) number: Option<u64>,
     /// The sequence number of the folder's change, if there is a folder.
     pub(crate) sequence: Option<u64>,

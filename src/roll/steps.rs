@@ -40,8 +40,8 @@ impl<'a> Steps<'a> {
         self.policies.get(step)
     }
 
-    /// Identifies the steps by their names and revisions. How long they bake, whom they notify and when they are quiet may
-    /// change while the plan runs.
+    /// Identifies the steps by their names and revisions. The bakes, the webhooks and the quiet times may change
+    /// while the plan runs.
     #[must_use]
     pub fn fingerprint(&self) -> String {
         let mut text = self.plan.rollout.clone();

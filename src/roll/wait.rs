@@ -15,7 +15,7 @@ pub struct Wait {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum WaitCode {
-    /// The requests or minutes of the step's bake are not over.
+    /// The bake of the step is not over.
     Bake,
     /// The bake is over, and the verdict is NOT ENOUGH DATA.
     NotEnoughData,
@@ -58,7 +58,7 @@ impl WaitCode {
         }
     }
 
-    /// Whether only a person can end the wait, so that someone is notified.
+    /// Whether someone is notified, because the wait probably needs a person to end it.
     #[must_use]
     pub const fn needs_person(self) -> bool {
         matches!(

@@ -211,7 +211,7 @@ struct Shared {
 struct State {
     waiting: VecDeque<Arc<str>>,
     is_sending: bool,
-    /// No sentence will come, and none is tried again after the time.
+    /// No more sentences will come. None is tried again after this deadline.
     closed: Option<Option<Instant>>,
     delivered: u64,
     undelivered: u64,
@@ -259,7 +259,7 @@ impl Shared {
         }
     }
 
-    /// Waits for so long. Returns false if the time of all is over before.
+    /// Waits for this long. Returns false if the deadline passes first.
     fn pause(&self, pause: Duration) -> bool {
         let end = Instant::now().checked_add(pause);
         let mut state = self.lock();
@@ -408,7 +408,7 @@ fn failed(error: &ureq::Error) -> Failure {
         ureq::Error::Timeout(ureq::Timeout::Resolve | ureq::Timeout::Connect) => {
             may_retry("cannot be reached in time")
         }
-        // It may have accepted the sentence, which should not come twice.
+        // The webhook may have accepted the sentence, which must not be posted twice.
         ureq::Error::Timeout(_) => is_final("did not respond in time"),
         ureq::Error::HostNotFound => may_retry("cannot be reached: no host has this name"),
         ureq::Error::ConnectionFailed => may_retry("cannot be reached"),

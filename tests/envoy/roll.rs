@@ -1,5 +1,5 @@
 //! `turnout roll` over two real Envoys: a good v2 reaches the end and no request is lost, a worse v2 is rolled back, and a
-//! step that one proxy refuses is taken back.
+//! step that one proxy refuses is replaced by the step before.
 
 use std::fs;
 use std::path::{Path, PathBuf};

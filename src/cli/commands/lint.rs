@@ -23,8 +23,8 @@ use crate::support::{render_diagnostics, stale_series};
 
 /// Check a policy, or the plan of `turnout roll`, for errors and likely mistakes.
 ///
-/// A proxy refuses a policy with an error, and `turnout roll` a plan with one. A warning points to a likely mistake, for a person to judge. Text
-/// goes to standard error; JSON and GitHub commands go to standard output.
+/// A proxy refuses a policy with an error, and `turnout roll` refuses a plan with an error. A warning points to a likely
+/// mistake, for a person to judge. Text goes to standard error; JSON and GitHub commands go to standard output.
 #[derive(Args)]
 #[command(after_help = "Exit codes:
   0  there is no error

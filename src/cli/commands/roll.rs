@@ -83,8 +83,9 @@ fn try_run(arguments: &Arguments) -> Result<Exit, String> {
             continue;
         };
         print_note(&format!(
-            "{} notifications to {} were not delivered: {error}",
-            delivery.undelivered, delivery.host
+            "could not deliver {} to {}: {error}",
+            turnout_text::counted(delivery.undelivered, "notification", "notifications"),
+            delivery.host
         ));
     }
     Ok(exit)
@@ -139,7 +140,7 @@ fn keep_looking(
         let outcome = driver.tick(world);
         if let Some(failure) = driver.save_failure() {
             print_note(&format!(
-                "the state is not saved, so the roll does not move: {failure}"
+                "the state is not saved, so the roll does not move on: {failure}"
             ));
         }
         world.show(driver.saved());

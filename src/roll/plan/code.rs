@@ -7,7 +7,7 @@ use turnout_core::{Problem, Severity};
 pub enum PlanCode {
     /// A quiet time that never ends.
     AlwaysQuiet,
-    /// A segment that is forbidden until the first step, so never.
+    /// A segment that is forbidden until the first step, so in no step.
     EarlyForbid,
     /// A quiet time whose `from` is its `to`.
     EmptyWindow,
@@ -29,7 +29,7 @@ pub enum PlanCode {
     UnknownStep,
     /// A time zone that the IANA database does not have.
     UnknownTimeZone,
-    /// A `rule` without a percentage.
+    /// A `rule` in a step with `rules`, which replaces all rules.
     UselessRule,
     /// Warning: a ramp in the rules of a step, which moves accounts by itself.
     RampInStep,

@@ -237,7 +237,7 @@ fn a_person_who_returns_from_a_step_that_is_not_confirmed_yet_is_waited_for() {
     assert_eq!(code, WaitCode::OtherPolicy);
     assert_eq!(
         text,
-        "someone applied r1+roll.canary, which is not step 2 of 3 (`half`); apply its policy again, or start the plan \
-         over"
+        "someone applied r1+roll.canary, which is not step 2 of 3 (`half`); apply the policy of this step again, \
+         or use --from STEP"
     );
 }

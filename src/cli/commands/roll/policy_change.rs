@@ -61,7 +61,7 @@ impl PolicyChange {
         })
     }
 
-    /// Applies the policy of a step. `is_return`: even if a proxy is not ready.
+    /// Applies the policy of a step. If `is_return`, it is applied even if a proxy is not ready.
     pub(super) fn apply(
         &self,
         plan: &PlanOfRoll,

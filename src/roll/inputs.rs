@@ -74,6 +74,8 @@ pub enum Effect {
 pub enum EffectResult {
     /// It is done, and every proxy that was asked confirms it.
     Done,
+    /// It is on its way. Whether the proxies run it shows when they are read.
+    Shipped,
     /// It is written, but not every proxy confirms it. The text says why.
     Unconfirmed(String),
     /// Some proxies run it, others refused it.

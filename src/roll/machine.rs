@@ -98,7 +98,8 @@ impl Machine<'_> {
         let state = &self.tick.state;
         let is_written = match &self.inputs.folder {
             FolderPolicy::Active(active) => self.steps.has_root(step, &active.root),
-            _ => state.applied_step == Some(step),
+            // A command that failed or was ended may have shipped it.
+            _ => state.applied_step == Some(step) || self.is_run(step),
         };
         let has_begun = is_begun(state, step);
         if is_written {
@@ -177,6 +178,26 @@ impl Machine<'_> {
                     ),
                 };
                 return self.end(step, outcome, why);
+            }
+        }
+        if self.tick.state.is_delivered {
+            let others = self.proxies_of_other_steps(to);
+            if others.is_empty() && self.is_any_read() {
+                return self.end(step, outcome, why.to_owned());
+            }
+            let text = format!(
+                "rolling back was shipped, but {}; it is shipped again",
+                match others.is_empty() {
+                    true => "no proxy can be read".to_owned(),
+                    false => {
+                        let names = join_first(&others, NAMED_PROXIES);
+                        format!("not confirmed by {names}")
+                    }
+                }
+            );
+            self.wait(WaitCode::RollingBack, text);
+            if self.tick.state.retry_milliseconds > 0 {
+                return;
             }
         }
         // A folder that cannot be read may have someone else's policy, which an apply would replace.
@@ -345,6 +366,7 @@ impl Machine<'_> {
         let state = &mut self.tick.state;
         state.failures = 0;
         state.last_failure = None;
+        state.is_delivered = false;
         state.phase = Phase::RollingBack {
             step,
             to,
@@ -524,6 +546,29 @@ impl Machine<'_> {
             && proxies
                 .iter()
                 .all(|proxy| proxy.number.is_some() && proxy.number == number)
+    }
+
+    /// Whether a proxy runs the step.
+    fn is_run(&self, step: usize) -> bool {
+        let number = self.wanted_number(step);
+        let mut proxies = self.inputs.proxies.iter();
+        number.is_some() && proxies.any(|proxy| proxy.number == number)
+    }
+
+    fn is_any_read(&self) -> bool {
+        let mut proxies = self.inputs.proxies.iter();
+        proxies.any(|proxy| proxy.number.is_some())
+    }
+
+    /// Names the proxies that run a step of the plan other than this one.
+    fn proxies_of_other_steps(&self, but: Option<usize>) -> Vec<String> {
+        let steps = 0..self.steps.policies().len();
+        let others = steps.filter(|step| Some(*step) != but);
+        let numbers = others.filter_map(|step| Some(self.steps.policy(step)?.revision.number()));
+        let numbers: Vec<u64> = numbers.collect();
+        let proxies = self.inputs.proxies.iter();
+        let running = proxies.filter(|proxy| proxy.number.is_some_and(|it| numbers.contains(&it)));
+        running.map(|proxy| proxy.name.clone()).collect()
     }
 
     /// Whether a proxy runs another revision than that of the baseline, or the folder was changed since.

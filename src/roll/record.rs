@@ -10,6 +10,8 @@ use crate::steps::Steps;
 /// The first pause before a failed apply is tried again, and the longest, in milliseconds.
 const FIRST_PAUSE: u64 = 15_000;
 const LONGEST_PAUSE: u64 = 900_000;
+/// The pause until a rollback that does not arrive is shipped again, in milliseconds.
+const SHIPPED_PAUSE: u64 = 60_000;
 
 /// Records what became of an effect in the state of a roll. Returns what has happened.
 pub fn record(
@@ -77,6 +79,11 @@ pub fn record(
                 state.phase = Phase::Ended { step, outcome, why };
                 event(state, outcome.event(), text);
             }
+            // It is over when the proxies run it.
+            EffectResult::Shipped => {
+                state.is_delivered = true;
+                state.retry_milliseconds = SHIPPED_PAUSE;
+            }
             _ => {
                 let why_not = failure.unwrap_or_default();
                 let next = match to {
@@ -106,10 +113,10 @@ pub fn record(
             let is_undoing = match result {
                 EffectResult::PartlyRefused(_) => step > 0,
                 EffectResult::Refused(_) | EffectResult::Failed(_) => !is_of_step,
-                EffectResult::Done | EffectResult::Unconfirmed(_) => false,
+                EffectResult::Done | EffectResult::Shipped | EffectResult::Unconfirmed(_) => false,
             };
             if is_of_step {
-                state.is_delivered = *result == EffectResult::Done;
+                state.is_delivered = matches!(result, EffectResult::Done | EffectResult::Shipped);
             }
             state.phase = Phase::Applying { step, is_undoing };
             if let (Some(why), true) = (failure, was_first) {
@@ -130,7 +137,7 @@ impl EffectResult {
     /// Why it is not done.
     fn failure(&self) -> Option<&str> {
         match self {
-            Self::Done => None,
+            Self::Done | Self::Shipped => None,
             Self::Unconfirmed(why)
             | Self::PartlyRefused(why)
             | Self::Refused(why)

@@ -37,7 +37,7 @@ pub struct RollState {
     pub(crate) revision_before: Option<String>,
     /// The step that was applied last, if its policy was written.
     pub(crate) applied_step: Option<usize>,
-    /// Whether the last apply succeeded completely.
+    /// Whether the last apply or rollback succeeded completely, or was shipped.
     pub(crate) is_delivered: bool,
     /// What the counts are of, if there are any.
     pub(crate) baseline: Option<Baseline>,

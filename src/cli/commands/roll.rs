@@ -10,10 +10,11 @@ mod roll_world;
 mod schedule_text;
 mod termination;
 
+use std::path::PathBuf;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use turnout_live::{Lock, StateFolder};
+use turnout_live::{Directory, Lock, StateFolder};
 use turnout_roll::{
     Driver, Event, EventCode, Outcome, Phase, RollState, SavedRoll, StateFile, Steps, Webhooks,
     World,
@@ -58,6 +59,7 @@ fn try_run(arguments: &Arguments) -> Result<Exit, String> {
     }
     let folder = StateFolder::new(arguments.state_folder()?);
     let _lock: Lock = folder.lock("roll").map_err(|error| error.to_string())?;
+    let _lock_of_dir = lock_of_dir(arguments)?;
     let state_file = StateFile::new(folder);
     let (saved, is_new) = state(arguments, &plan, steps, &state_file)?;
     let urls = [&plan.plan.notify[..], &arguments.notify[..]].concat();
@@ -91,6 +93,20 @@ fn try_run(arguments: &Arguments) -> Result<Exit, String> {
     Ok(exit)
 }
 
+/// Locks the folder of the policies if the state is kept elsewhere, so that no two rolls change the same folder.
+fn lock_of_dir(arguments: &Arguments) -> Result<Option<Lock>, String> {
+    let (Some(dir), Some(_)) = (&arguments.dir, &arguments.state) else {
+        return Ok(None);
+    };
+    let own = Arguments::default_state_folder(dir)?;
+    let is_same = |state: PathBuf| state.canonicalize().ok() == own.canonicalize().ok();
+    if own.exists() && is_same(arguments.state_folder()?) {
+        return Ok(None);
+    }
+    let lock = StateFolder::new(own).lock("roll");
+    lock.map(Some).map_err(|error| error.to_string())
+}
+
 /// Reads the state of an earlier run, or creates that of a new roll. Returns whether the roll is new.
 fn state(
     arguments: &Arguments,
@@ -106,16 +122,27 @@ fn state(
         return Ok(new(plan.step_named(name)?));
     }
     let Some(mut saved) = file.read_for(&steps)? else {
-        return Ok(new(0));
+        return match step_without_state(arguments, steps) {
+            Some(step) => Err(format!(
+                "step `{step}` of the plan is active, but there is no state of a roll; use --from {step} to continue \
+                 there"
+            )),
+            None => Ok(new(0)),
+        };
     };
-    let is_over = matches!(saved.roll.phase, Phase::Ended { .. });
     if saved.roll.plan != steps.fingerprint() {
-        return match is_over {
-            true => Ok(new(0)),
-            false => Err(format!(
-                "the plan or its policy has other steps than the roll of `{}` that is under way; use --from STEP to \
-                 continue with the new steps",
-                escape_for_terminal(&saved.roll.rollout)
+        let rollout = escape_for_terminal(&saved.roll.rollout);
+        return match &saved.roll.phase {
+            Phase::Ended { .. } if !may_be_active(arguments, plan, &saved.roll) => Ok(new(0)),
+            // The first step would take accounts back to v1, or serve a v2 again that was rolled back.
+            Phase::Ended { outcome, .. } => Err(format!(
+                "the plan or its policy has other steps than the roll of `{rollout}` that has ended ({}), and a step of \
+                 that one is active; use --from STEP to begin with the new steps",
+                outcome.as_str()
+            )),
+            _ => Err(format!(
+                "the plan or its policy has other steps than the roll of `{rollout}` that is under way; use --from STEP \
+                 to continue with the new steps"
             )),
         };
     }
@@ -126,6 +153,27 @@ fn state(
         }
     }
     Ok((saved, false))
+}
+
+/// Whether a step of a roll that has ended may be active still. Without a folder, that is unknown.
+fn may_be_active(arguments: &Arguments, plan: &PlanOfRoll, ended: &RollState) -> bool {
+    let Some(dir) = &arguments.dir else {
+        return ended.rollout == plan.plan.rollout;
+    };
+    let active = Directory::new(dir).active_revision();
+    let root = active.ok().flatten().map(|active| active.root);
+    let mut steps = ended.steps.iter();
+    steps.any(|step| Some(&step.revision) == root.as_ref()) && ended.rollout == plan.plan.rollout
+}
+
+/// Returns the step whose policy the folder has, unless it is the first one. If the state is lost, a roll that began with
+/// the first step would take accounts back to v1.
+fn step_without_state<'a>(arguments: &Arguments, steps: Steps<'a>) -> Option<&'a str> {
+    let active = Directory::new(arguments.dir.as_ref()?).active_revision();
+    let root = active.ok().flatten()?.root;
+    let mut later = steps.policies().iter().skip(1);
+    let step = later.find(|step| step.revision.as_str() == root)?;
+    Some(&step.name)
 }
 
 /// Looks at the world at the interval until the roll ends or a signal comes.
@@ -172,7 +220,7 @@ fn sum_up(
         (Some(Outcome::Finished), _) => Exit::Done,
         (Some(Outcome::RolledBack | Outcome::GivenUp), Phase::Ended { why, .. }) => {
             print_note(&format!(
-                "rolled back: {why}; to begin again, use --from STEP once v2 is repaired"
+                "the roll has ended: {why}; to begin again, use --from STEP once v2 is repaired"
             ));
             Exit::No
         }

@@ -70,7 +70,10 @@ impl Controller {
         let can_act = !was_interfered_with && !failed && !world.halt_fails;
         if can_act && world.audit.verdict() == Some(Verdict::Regressed) {
             // A roll that was killed has returned to the step before already.
-            let is_back = world.live_step() < live || outcome == Some(Outcome::RolledBack);
+            let roll = &driver.saved().roll;
+            let is_shipped = matches!(roll.phase, Phase::RollingBack { .. }) && roll.is_delivered;
+            let is_over = is_shipped || outcome == Some(Outcome::RolledBack);
+            let is_back = world.live_step() < live || is_over;
             assert!(is_back, "leaves step {live:?} live");
         }
         let is_readable = world.proxies.iter().any(|proxy| !proxy.is_missing);

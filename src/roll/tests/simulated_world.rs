@@ -291,6 +291,7 @@ impl Simulation {
         }
         match self.is_any_missing() {
             true => EffectResult::Unconfirmed("one does not respond".into()),
+            false if !self.has_folder => EffectResult::Shipped,
             false => EffectResult::Done,
         }
     }
@@ -400,6 +401,7 @@ impl World for Simulation {
         self.halted_by_roll = true;
         self.deliver();
         match failpoint::step() {
+            Ok(()) if !self.has_folder => EffectResult::Shipped,
             Ok(()) => EffectResult::Done,
             Err(_) => killed(),
         }

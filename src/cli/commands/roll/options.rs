@@ -113,15 +113,19 @@ impl Arguments {
     pub(super) fn state_folder(&self) -> Result<PathBuf, String> {
         match (&self.state, &self.dir) {
             (Some(folder), _) => Ok(folder.clone()),
-            (None, Some(dir)) if dir.is_dir() => Ok(dir.join("roll")),
-            (None, dir) => {
-                let dir = dir.as_deref().unwrap_or(Path::new(""));
-                let dir = crate::support::text_io::name_of(dir);
-                Err(format!(
-                    "{dir} is not a folder; apply the first policy with `turnout apply`, which creates it"
-                ))
-            }
+            (None, dir) => Self::default_state_folder(dir.as_deref().unwrap_or(Path::new(""))),
         }
+    }
+
+    /// The folder for the state, if --state does not name one.
+    pub(super) fn default_state_folder(dir: &Path) -> Result<PathBuf, String> {
+        if dir.is_dir() {
+            return Ok(dir.join("roll"));
+        }
+        let dir = crate::support::text_io::name_of(dir);
+        Err(format!(
+            "{dir} is not a folder; apply the first policy with `turnout apply`, which creates it"
+        ))
     }
 
     /// The number of proxies that must be there, if it is known.

@@ -3,10 +3,12 @@
 use std::io::{Read, Write};
 use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
-use std::process::{Command, Output, Stdio};
+use std::process::{Child, Command, Output, Stdio};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use rustix::process::{Pid, Signal, kill_process_group};
 use serde_json::Value;
 use turnout_live::halted_policy;
 use turnout_roll::EffectResult;
@@ -18,6 +20,8 @@ use super::plan_of_roll::PlanOfRoll;
 /// How long a command may take. A command that takes longer is ended.
 const LONGEST: Duration = Duration::from_secs(600);
 const POLL: Duration = Duration::from_millis(20);
+/// How long the output of a command that has ended is read.
+const LAST_OUTPUT: Duration = Duration::from_secs(1);
 /// How much of a message is kept, in characters, and how much output is read, in bytes.
 const LONGEST_MESSAGE: usize = 500;
 const MOST_OUTPUT: u64 = 16 << 20;
@@ -163,7 +167,7 @@ fn shell(
     shell
 }
 
-/// Runs a command with this standard input. The error is a sentence.
+/// Runs a command with this standard input, in a process group of its own. The error is a sentence.
 fn run(mut command: Command, input: &str) -> Result<Output, String> {
     // Ctrl-C ends this command between two looks, and not the one that it runs.
     command.process_group(0);
@@ -174,16 +178,17 @@ fn run(mut command: Command, input: &str) -> Result<Output, String> {
         .map_err(|error| format!("cannot run the command: {error}"))?;
     let (stdin, input) = (child.stdin.take(), input.to_owned());
     // A command that does not read its input is not waited for.
-    let writer = thread::spawn(move || stdin.map(|mut stdin| stdin.write_all(input.as_bytes())));
-    let stdout = child.stdout.take().map(reader);
-    let stderr = child.stderr.take().map(reader);
+    thread::spawn(move || stdin.map(|mut stdin| stdin.write_all(input.as_bytes())));
+    let stdout = child.stdout.take().map(CapturedOutput::of);
+    let stderr = child.stderr.take().map(CapturedOutput::of);
     let began = Instant::now();
     let status = loop {
         match child.try_wait() {
             Ok(Some(status)) => break status,
             Ok(None) if began.elapsed() < LONGEST => thread::sleep(POLL),
             Ok(None) => {
-                let _ = child.kill().and_then(|()| child.wait().map(drop));
+                end_group(&child);
+                let _ = child.wait();
                 let minutes = LONGEST.as_secs() / 60;
                 return Err(format!(
                     "the command took longer than {minutes} min, and was ended"
@@ -192,12 +197,8 @@ fn run(mut command: Command, input: &str) -> Result<Output, String> {
             Err(error) => return Err(format!("cannot wait for the command: {error}")),
         }
     };
-    let _ = writer.join();
-    let read = |reader: Option<thread::JoinHandle<Vec<u8>>>| {
-        reader
-            .and_then(|reader| reader.join().ok())
-            .unwrap_or_default()
-    };
+    let read =
+        |output: Option<CapturedOutput>| output.map(CapturedOutput::finish).unwrap_or_default();
     Ok(Output {
         status,
         stdout: read(stdout),
@@ -205,18 +206,51 @@ fn run(mut command: Command, input: &str) -> Result<Output, String> {
     })
 }
 
-fn reader(source: impl Read + Send + 'static) -> thread::JoinHandle<Vec<u8>> {
-    thread::spawn(move || {
-        let mut bytes = Vec::new();
-        let _ = source.take(MOST_OUTPUT).read_to_end(&mut bytes);
-        bytes
-    })
+/// Ends a command and everything that it has started: a push that hangs must not succeed after a rollback.
+fn end_group(child: &Child) {
+    let group = i32::try_from(child.id()).ok().and_then(Pid::from_raw);
+    if let Some(group) = group {
+        let _ = kill_process_group(group, Signal::KILL);
+    }
+}
+
+/// What a command prints, while it runs.
+struct CapturedOutput {
+    bytes: Arc<Mutex<Vec<u8>>>,
+    reader: thread::JoinHandle<()>,
+}
+
+impl CapturedOutput {
+    fn of(source: impl Read + Send + 'static) -> Self {
+        let bytes = Arc::new(Mutex::new(Vec::new()));
+        let shared = Arc::clone(&bytes);
+        let reader = thread::spawn(move || {
+            let mut source = source.take(MOST_OUTPUT);
+            let mut part = [0; 8_192];
+            while let Ok(read @ 1..) = source.read(&mut part) {
+                let mut bytes = shared.lock().unwrap_or_else(PoisonError::into_inner);
+                bytes.extend(part.iter().take(read));
+            }
+        });
+        Self { bytes, reader }
+    }
+
+    /// Returns what the command has printed. What it leaves in the background may keep the output open, and is not
+    /// waited for.
+    fn finish(self) -> Vec<u8> {
+        let began = Instant::now();
+        while !self.reader.is_finished() && began.elapsed() < LAST_OUTPUT {
+            thread::sleep(POLL);
+        }
+        let mut bytes = self.bytes.lock().unwrap_or_else(PoisonError::into_inner);
+        std::mem::take(&mut *bytes)
+    }
 }
 
 /// The result of a command of the user.
 fn shipped(output: &Result<Output, String>) -> EffectResult {
     match output {
-        Ok(output) if output.status.success() => EffectResult::Done,
+        Ok(output) if output.status.success() => EffectResult::Shipped,
         Ok(output) => EffectResult::Failed(message(output)),
         Err(why) => EffectResult::Failed(why.clone()),
     }

@@ -219,3 +219,15 @@ fn a_step_that_a_failed_command_has_shipped_is_observed() {
     // It is not shipped again after a pause.
     assert!(began.elapsed() < Duration::from_secs(15), "{began:?}");
 }
+
+#[test]
+fn the_message_of_an_apply_that_failed_shows_nothing_of_the_policy() {
+    let watched = watched();
+    let line = "roll plan.json --dir d --admin http://127.0.0.1:1 --once --json";
+    let text = watched.ends(line, 3);
+    assert!(
+        text.contains("could not be applied, and is tried again: cannot read the routes of"),
+        "{text}"
+    );
+    assert!(!text.contains("-->") && !text.contains("warning"), "{text}");
+}

@@ -286,11 +286,29 @@ fn applied(output: &Result<Output, String>) -> EffectResult {
         }
         Some("unconfirmed") => EffectResult::Unconfirmed(format!("not confirmed by {}", others())),
         Some("forbidden") => EffectResult::Failed(join_first(&texts("violations"), NAMED)),
-        _ => EffectResult::Failed(message(output)),
+        _ => EffectResult::Failed(sentences(output)),
     }
 }
 
-/// What a command that failed has printed.
+/// The sentences that `turnout apply` or `turnout halt` has printed. They are posted to webhooks, so the excerpts of the
+/// policy in its warnings are left out: they may show accounts.
+fn sentences(output: &Output) -> String {
+    let text = String::from_utf8_lossy(&output.stderr);
+    let starting_with = |prefix: &str| -> Vec<String> {
+        let lines = text.lines().filter_map(|line| line.strip_prefix(prefix));
+        lines.map(str::to_owned).collect()
+    };
+    let mut sentences = starting_with("turnout: ");
+    if sentences.is_empty() {
+        sentences = starting_with("error: ");
+    }
+    match sentences.is_empty() {
+        true => format!("it ended with {}", output.status),
+        false => excerpt(&sentences.join("; "), LONGEST_MESSAGE).into_owned(),
+    }
+}
+
+/// What a command of the user that failed has printed.
 fn message(output: &Output) -> String {
     let text = String::from_utf8_lossy(&output.stderr);
     let lines = text.lines().map(str::trim).filter(|line| !line.is_empty());

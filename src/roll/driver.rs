@@ -158,8 +158,8 @@ impl<'a> Driver<'a> {
                 step,
                 is_return,
                 why,
-            } => world.apply(*step, *is_return, why),
-            Effect::Halt { why } => world.halt(why),
+            } => world.apply(*step, *is_return, &in_history(why)),
+            Effect::Halt { why } => world.halt(&in_history(why)),
         };
         let now = world.now();
         let events = record(self.steps, &mut self.saved.roll, &effect, &result, now);
@@ -232,4 +232,9 @@ fn revision(scrape: &Scrape) -> ProxyRevision {
             missing: Some(why.clone()),
         },
     }
+}
+
+/// Returns a reason as the history of the folder has it, which lists changes of people too.
+fn in_history(why: &str) -> String {
+    format!("roll: {why}")
 }

@@ -236,7 +236,7 @@ impl Machine<'_> {
             step: before,
             is_return: true,
             why: format!(
-                "roll: {} again, because {} was refused: {why}",
+                "{} again, because {} was refused: {why}",
                 self.steps.describe(before),
                 self.steps.describe(step)
             ),
@@ -251,14 +251,14 @@ impl Machine<'_> {
 
     fn apply(&mut self, step: usize) {
         let state = &self.tick.state;
-        let mut why = format!("roll: {}", self.steps.describe(step));
+        let mut why = self.steps.describe(step);
         let before = step.checked_sub(1);
         let judgment = before.and_then(|before| state.steps.get(before)?.judgment.as_ref());
         if let (Some(before), Some(judgment)) = (before, judgment) {
             let record = state.steps.get(before);
-            let minutes = record.map_or(0, |record| record.baked_seconds / 60);
+            let baked = duration(record.map_or(0, |record| record.baked_seconds));
             why.push_str(&format!(
-                "; {} was {} after {} compared requests of v2 and {minutes} min: {}",
+                "; {} was {} after {} compared requests of v2 and {baked}: {}",
                 self.steps.describe(before),
                 judgment.verdict.as_str(),
                 thousands(judgment.v2_requests),
@@ -353,7 +353,7 @@ impl Machine<'_> {
         let judgment = self.inputs.judgment.as_ref();
         let why = judgment.map_or_else(String::new, |judgment| judgment.text.clone());
         self.note_judgment(step);
-        let why = format!("roll: v2 is worse in {}: {why}", self.steps.describe(step));
+        let why = format!("v2 is worse in {}: {why}", self.steps.describe(step));
         let to = step.checked_sub(1);
         self.roll_back(step, to, Outcome::RolledBack, &why);
     }
@@ -424,12 +424,12 @@ impl Machine<'_> {
                 true
             }
             Then::GiveUp if self.tick.state.applied_step.is_none() => {
-                self.end(step, Outcome::GivenUp, format!("roll: {text}"));
+                self.end(step, Outcome::GivenUp, text);
                 true
             }
             Then::GiveUp => {
                 let before = step.checked_sub(1);
-                self.roll_back(step, before, Outcome::GivenUp, &format!("roll: {text}"));
+                self.roll_back(step, before, Outcome::GivenUp, &text);
                 true
             }
         }
@@ -656,12 +656,14 @@ impl Machine<'_> {
         let bake = self.steps.bake(step);
         let (requests, minutes) = bake.map_or((0, 0), |bake| (bake.requests, bake.minutes));
         let is_full = self.is_baked(step);
-        let progress = format!(
-            "{} of {} compared requests of v2, {} of {minutes} min",
+        let mut progress = format!(
+            "{} of {} compared requests of v2",
             thousands(baked.requests),
-            thousands(requests),
-            baked.seconds() / 60
+            thousands(requests)
         );
+        if minutes > 0 {
+            progress.push_str(&format!(", {} of {minutes} min", baked.seconds() / 60));
+        }
         let (code, text) = match &self.inputs.judgment {
             Some(judgment) if judgment.verdict == Verdict::Invalid => {
                 (WaitCode::Invalid, format!("INVALID: {}", judgment.text))
@@ -731,6 +733,14 @@ impl Outcome {
             Self::GivenUp => EventCode::GivenUp,
             Self::Held => EventCode::Held,
         }
+    }
+}
+
+/// Describes how long a bake took: in seconds up to a minute, and in whole minutes from then on.
+fn duration(seconds: u64) -> String {
+    match seconds / 60 {
+        0 => format!("{seconds} s"),
+        minutes => format!("{minutes} min"),
     }
 }
 

@@ -53,7 +53,7 @@ fn a_good_v2_moves_through_all_steps() {
     let why = &world.audit.events[3].text;
     assert_eq!(
         why,
-        "roll: step 2 of 3 (`half`); step 1 of 3 (`canary`) was HEALTHY after 480 compared requests of v2 and 2 min: \
+        "step 2 of 3 (`half`); step 1 of 3 (`canary`) was HEALTHY after 480 compared requests of v2 and 2 min: \
          because"
     );
     let steps = &controller.saved.as_ref().unwrap().roll.steps;

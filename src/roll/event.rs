@@ -2,6 +2,7 @@
 
 use turnout_core::Time;
 
+use crate::roll_state::Outcome;
 use crate::step_judgment::StepJudgment;
 use crate::wait::WaitCode;
 
@@ -80,6 +81,18 @@ impl EventCode {
             Self::RolledBack => "rolled_back",
             Self::Held => "held",
             Self::GivenUp => "given_up",
+        }
+    }
+}
+
+impl Outcome {
+    /// Returns the event of the end of a roll.
+    pub(crate) const fn event(self) -> EventCode {
+        match self {
+            Self::Finished => EventCode::Finished,
+            Self::RolledBack => EventCode::RolledBack,
+            Self::GivenUp => EventCode::GivenUp,
+            Self::Held => EventCode::Held,
         }
     }
 }

@@ -5,18 +5,19 @@
 //! over once all proxies run the step again. A step is over only with the verdict HEALTHY and a full bake. With the
 //! verdict REGRESSED, v2 is rolled back at once ([`Phase::RollingBack`]), which is tried at every look until it works.
 
+mod observed;
+mod waits;
+
 use turnout_judge::Verdict;
 use turnout_text::{join_first, thousands};
 
 use crate::event::{Event, EventCode};
 use crate::inputs::{Effect, FolderPolicy, Inputs, Tick};
-use crate::plan::{OnRegressed, Then};
-use crate::roll_state::{Baked, Baseline, Outcome, Phase, RollState};
+use crate::plan::OnRegressed;
+use crate::roll_state::{Baked, Outcome, Phase, RollState};
 use crate::steps::Steps;
 use crate::wait::{Wait, WaitCode};
-
-/// The number of proxies that a sentence names.
-const NAMED_PROXIES: usize = 5;
+use waits::NAMED_PROXIES;
 
 /// Decides what a roll does next.
 #[must_use]
@@ -388,106 +389,6 @@ impl Machine<'_> {
         self.event(outcome.event(), text);
     }
 
-    /// Whether the step has been without health for too long, and does what the plan wants then. Returns whether the
-    /// phase has changed.
-    fn waited_too_long(&mut self, step: usize) -> bool {
-        let plan = self.steps.plan().on_not_enough_data;
-        let most = plan.after_minutes.saturating_mul(60_000);
-        let elapsed = self.inputs.elapsed_milliseconds;
-        let state = &mut self.tick.state;
-        let waited = state.milliseconds_without_health.saturating_add(elapsed);
-        state.milliseconds_without_health = waited;
-        if waited < most || state.has_reported_too_little {
-            return false;
-        }
-        state.has_reported_too_little = true;
-        let problem = match (&self.tick.state.last_failure, self.verdict()) {
-            (Some(why), _) => why.clone(),
-            (None, Some(verdict)) => format!("the verdict is {}", verdict.as_str()),
-            (None, None) => "there is no verdict".into(),
-        };
-        let text = format!(
-            "{} has not become healthy within {} min: {problem}",
-            self.steps.describe(step),
-            plan.after_minutes
-        );
-        match plan.then {
-            Then::Wait => {
-                self.event(EventCode::TooLittleData, text);
-                false
-            }
-            Then::Hold => {
-                self.tick.state.is_held = true;
-                self.event(EventCode::Held, text);
-                let wait = self.held();
-                self.tick.state.waits_for = Some(wait);
-                true
-            }
-            Then::GiveUp if self.tick.state.applied_step.is_none() => {
-                self.end(step, Outcome::GivenUp, text);
-                true
-            }
-            Then::GiveUp => {
-                let before = step.checked_sub(1);
-                self.roll_back(step, before, Outcome::GivenUp, &text);
-                true
-            }
-        }
-    }
-
-    /// Returns what keeps the roll from acting: a halt, or another policy.
-    fn interference(&self, step: usize, is_undoing: bool) -> Option<Wait> {
-        let wait = |code, text| Some(Wait { code, text });
-        let active = match &self.inputs.folder {
-            FolderPolicy::NoFolder | FolderPolicy::Unreadable(_) => return None,
-            FolderPolicy::Empty => {
-                let text = "the folder has no policy; apply one with `turnout apply`";
-                return wait(WaitCode::OtherPolicy, text.into());
-            }
-            FolderPolicy::Active(active) => active,
-        };
-        let rollout = &self.steps.plan().rollout;
-        if active.halts.everyone {
-            let text = "everyone is halted; `turnout resume` lifts the halt";
-            return wait(WaitCode::Halted, text.into());
-        }
-        if self.is_halted() {
-            return wait(
-                WaitCode::Halted,
-                format!(
-                    "rollout `{rollout}` is halted; `turnout resume --rollout {rollout}` lifts the halt"
-                ),
-            );
-        }
-        let state = &self.tick.state;
-        let is_ours = |step| self.steps.has_root(step, &active.root);
-        let was_before = self.is_root_before(step, &active.root);
-        let may_be_before = is_undoing || state.applied_step != Some(step);
-        if is_ours(step) || may_be_before && was_before {
-            return None;
-        }
-        wait(
-            WaitCode::OtherPolicy,
-            format!(
-                "someone applied {}, which is not {}; apply the policy of this step again, or use --from STEP",
-                active.revision,
-                self.steps.describe(step)
-            ),
-        )
-    }
-
-    /// Whether this is the root of the policy that is active before a step.
-    fn is_root_before(&self, step: usize, root: &str) -> bool {
-        let state = &self.tick.state;
-        match step.checked_sub(1) {
-            Some(before) if state.steps.get(before).is_some_and(|it| it.ended.is_some()) => {
-                self.steps.has_root(before, root)
-            }
-            // The roll has begun with this step.
-            _ => state.revision_before.as_deref() == Some(root),
-        }
-    }
-
     /// Waits until the interference is over. The counts of another policy are worth nothing.
     fn interrupt(&mut self, step: usize, wait: Wait) {
         let state = &mut self.tick.state;
@@ -504,210 +405,6 @@ impl Machine<'_> {
         state.waits_for = Some(wait);
     }
 
-    fn is_halted(&self) -> bool {
-        let FolderPolicy::Active(active) = &self.inputs.folder else {
-            return false;
-        };
-        let rollout = &self.steps.plan().rollout;
-        active.halts.everyone || active.halts.rollouts.contains(rollout)
-    }
-
-    /// Returns the step whose policy is active: this one, the one before, or none.
-    fn active_step(&self, step: usize) -> Option<usize> {
-        let active = match &self.inputs.folder {
-            FolderPolicy::Active(active) => active,
-            _ => return self.tick.state.applied_step,
-        };
-        let steps = [Some(step), step.checked_sub(1)];
-        let mut steps = steps.into_iter().flatten();
-        steps.find(|step| self.steps.has_root(*step, &active.root))
-    }
-
-    fn is_root_of_plan(&self, root: &str) -> bool {
-        let mut steps = 0..self.steps.policies().len();
-        steps.any(|step| self.steps.has_root(step, root))
-            || self.tick.state.revision_before.as_deref() == Some(root)
-    }
-
-    /// Returns the number of the revision that the proxies should run.
-    fn wanted_number(&self, step: usize) -> Option<u64> {
-        match &self.inputs.folder {
-            FolderPolicy::Active(active) => Some(active.number),
-            _ => self.steps.policy(step).map(|it| it.revision.number()),
-        }
-    }
-
-    /// Whether every proxy was read and runs the step.
-    fn all_run(&self, step: usize) -> bool {
-        let number = self.wanted_number(step);
-        let proxies = &self.inputs.proxies;
-        let are_enough = proxies.len() >= self.inputs.expected_proxies.unwrap_or(1).max(1);
-        are_enough
-            && proxies
-                .iter()
-                .all(|proxy| proxy.number.is_some() && proxy.number == number)
-    }
-
-    /// Whether a proxy runs the step.
-    fn is_run(&self, step: usize) -> bool {
-        let number = self.wanted_number(step);
-        let mut proxies = self.inputs.proxies.iter();
-        number.is_some() && proxies.any(|proxy| proxy.number == number)
-    }
-
-    fn is_any_read(&self) -> bool {
-        let mut proxies = self.inputs.proxies.iter();
-        proxies.any(|proxy| proxy.number.is_some())
-    }
-
-    /// Names the proxies that run a step of the plan other than this one.
-    fn proxies_of_other_steps(&self, but: Option<usize>) -> Vec<String> {
-        let steps = 0..self.steps.policies().len();
-        let others = steps.filter(|step| Some(*step) != but);
-        let numbers = others.filter_map(|step| Some(self.steps.policy(step)?.revision.number()));
-        let numbers: Vec<u64> = numbers.collect();
-        let proxies = self.inputs.proxies.iter();
-        let running = proxies.filter(|proxy| proxy.number.is_some_and(|it| numbers.contains(&it)));
-        running.map(|proxy| proxy.name.clone()).collect()
-    }
-
-    /// Whether a proxy runs another revision than that of the baseline, or the folder was changed since.
-    fn runs_another(&self) -> bool {
-        let baseline = self.tick.state.baseline;
-        let number = baseline.and_then(|it| it.number);
-        let sequence = baseline.and_then(|it| it.sequence);
-        let is_changed = match &self.inputs.folder {
-            FolderPolicy::Active(active) => {
-                Some(active.number) != number || Some(active.sequence) != sequence
-            }
-            _ => false,
-        };
-        let mut numbers = self.inputs.proxies.iter().filter_map(|proxy| proxy.number);
-        is_changed || numbers.any(|other| Some(other) != number)
-    }
-
-    /// Starts to count. `number`: the number of the revision that every proxy runs, if every one runs the step.
-    fn count_from_now(&mut self, step: usize, number: Option<u64>) {
-        let sequence = self.sequence();
-        let state = &mut self.tick.state;
-        state.baseline = Some(Baseline {
-            step,
-            number,
-            sequence,
-        });
-        state.baked = Baked::default();
-        self.tick.begins_counts = true;
-    }
-
-    /// Returns the sequence number of the folder's last change.
-    fn sequence(&self) -> Option<u64> {
-        match &self.inputs.folder {
-            FolderPolicy::Active(active) => Some(active.sequence),
-            _ => None,
-        }
-    }
-
-    fn verdict(&self) -> Option<Verdict> {
-        self.inputs.judgment.as_ref().map(|it| it.verdict)
-    }
-
-    fn is_regressed(&self) -> bool {
-        self.tick.state.baseline.is_some() && self.verdict() == Some(Verdict::Regressed)
-    }
-
-    /// Adds what was observed since the last look to the bake. Returns whether every proxy runs the step.
-    fn bake(&mut self, step: usize) -> bool {
-        let is_steady = self.all_run(step) && !self.runs_another();
-        self.note_judgment(step);
-        let elapsed = self.inputs.elapsed_milliseconds;
-        let judgment = self.inputs.judgment.as_ref();
-        let observed = judgment.map(|it| it.observed_seconds);
-        let baked = &mut self.tick.state.baked;
-        if let Some(judgment) = judgment {
-            baked.requests = judgment.v2_requests;
-        }
-        let observed = observed.unwrap_or(baked.observed_seconds);
-        if is_steady && baked.is_steady {
-            let of_proxies = observed.saturating_sub(baked.observed_seconds);
-            baked.milliseconds = baked.milliseconds.saturating_add(elapsed);
-            baked.proxy_seconds = baked.proxy_seconds.saturating_add(of_proxies);
-        }
-        baked.observed_seconds = observed;
-        baked.is_steady = is_steady;
-        is_steady
-    }
-
-    fn note_judgment(&mut self, step: usize) {
-        let judgment = self.inputs.judgment.clone();
-        if let (Some(record), Some(_)) = (self.tick.state.steps.get_mut(step), &judgment) {
-            record.judgment = judgment;
-        }
-    }
-
-    fn is_baked(&self, step: usize) -> bool {
-        let baked = &self.tick.state.baked;
-        self.steps.bake(step).is_some_and(|bake| {
-            baked.requests >= bake.requests && baked.seconds() >= bake.minutes.saturating_mul(60)
-        })
-    }
-
-    fn bake_wait(&self, step: usize) -> Wait {
-        let baked = &self.tick.state.baked;
-        let bake = self.steps.bake(step);
-        let (requests, minutes) = bake.map_or((0, 0), |bake| (bake.requests, bake.minutes));
-        let is_full = self.is_baked(step);
-        let mut progress = format!(
-            "{} of {} compared requests of v2",
-            thousands(baked.requests),
-            thousands(requests)
-        );
-        if minutes > 0 {
-            progress.push_str(&format!(", {} of {minutes} min", baked.seconds() / 60));
-        }
-        let (code, text) = match &self.inputs.judgment {
-            Some(judgment) if judgment.verdict == Verdict::Invalid => {
-                (WaitCode::Invalid, format!("INVALID: {}", judgment.text))
-            }
-            Some(judgment) if is_full && judgment.verdict == Verdict::NotEnoughData => (
-                WaitCode::NotEnoughData,
-                format!("NOT ENOUGH DATA: {}", judgment.text),
-            ),
-            None if is_full => (WaitCode::NotEnoughData, "there is no verdict yet".into()),
-            _ if is_full && !baked.is_steady => return self.missing(step),
-            _ => (WaitCode::Bake, progress),
-        };
-        Wait { code, text }
-    }
-
-    /// Names the proxies that do not run the step.
-    fn missing(&self, step: usize) -> Wait {
-        let number = self.wanted_number(step);
-        let proxies = self.inputs.proxies.iter();
-        let others = proxies.filter(|proxy| proxy.number.is_none() || proxy.number != number);
-        let names = others.map(|proxy| match &proxy.missing {
-            Some(why) => format!("{} ({})", proxy.name, why.trim_end_matches('.')),
-            None => proxy.name.clone(),
-        });
-        let names: Vec<String> = names.collect();
-        let subject = match names.is_empty() {
-            true => "too few proxies report that they run".to_owned(),
-            false => format!("not confirmed by {}:", join_first(&names, NAMED_PROXIES)),
-        };
-        let step = self.steps.describe(step);
-        Wait {
-            code: WaitCode::Proxies,
-            text: format!("{subject} {step}"),
-        }
-    }
-
-    fn held(&self) -> Wait {
-        let step = self.steps.describe(self.tick.state.phase.step());
-        Wait {
-            code: WaitCode::Held,
-            text: format!("the plan is held at {step}; `turnout roll --continue` continues it"),
-        }
-    }
-
     fn wait(&mut self, code: WaitCode, text: String) {
         self.tick.state.waits_for = Some(Wait { code, text });
     }
@@ -722,17 +419,6 @@ impl Machine<'_> {
             wait: None,
             judgment: self.inputs.judgment.clone(),
         });
-    }
-}
-
-impl Outcome {
-    pub(crate) const fn event(self) -> EventCode {
-        match self {
-            Self::Finished => EventCode::Finished,
-            Self::RolledBack => EventCode::RolledBack,
-            Self::GivenUp => EventCode::GivenUp,
-            Self::Held => EventCode::Held,
-        }
     }
 }
 

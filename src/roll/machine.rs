@@ -156,7 +156,8 @@ impl Machine<'_> {
         if is_healthy && is_steady && self.is_baked(step) {
             return self.advance(step);
         }
-        if !is_healthy && self.waited_too_long(step) {
+        let is_stuck = !is_healthy || self.lacks_only_requests(step);
+        if is_stuck && self.waited_too_long(step) {
             return;
         }
         let wait = match self.tick.state.is_held {

@@ -159,6 +159,14 @@ impl Machine<'_> {
         }
     }
 
+    /// Whether the minutes of the bake are over and its requests are not.
+    pub(super) fn lacks_only_requests(&self, step: usize) -> bool {
+        let baked = &self.tick.state.baked;
+        self.steps.bake(step).is_some_and(|bake| {
+            baked.requests < bake.requests && baked.seconds() >= bake.minutes.saturating_mul(60)
+        })
+    }
+
     pub(super) fn is_baked(&self, step: usize) -> bool {
         let baked = &self.tick.state.baked;
         self.steps.bake(step).is_some_and(|bake| {

@@ -14,8 +14,8 @@ use crate::wait::{Wait, WaitCode};
 pub(super) const NAMED_PROXIES: usize = 5;
 
 impl Machine<'_> {
-    /// Whether the step has been without health for too long, and does what the plan wants then. Returns whether the
-    /// phase has changed.
+    /// Whether the step has been without health, or without the requests of its bake, for too long, and does what the
+    /// plan wants then. Returns whether the phase has changed.
     pub(super) fn waited_too_long(&mut self, step: usize) -> bool {
         let plan = self.steps.plan().on_not_enough_data;
         let most = plan.after_minutes.saturating_mul(60_000);
@@ -27,13 +27,17 @@ impl Machine<'_> {
             return false;
         }
         state.has_reported_too_little = true;
-        let problem = match (&self.tick.state.last_failure, self.verdict()) {
-            (Some(why), _) => why.clone(),
-            (None, Some(verdict)) => format!("the verdict is {}", verdict.as_str()),
-            (None, None) => "there is no verdict".into(),
+        let (what, problem) = match (&self.tick.state.last_failure, self.verdict()) {
+            (Some(why), _) => ("become healthy", why.clone()),
+            (None, Some(Verdict::Healthy)) => ("completed its bake", self.progress(step)),
+            (None, Some(verdict)) => {
+                let problem = format!("the verdict is {}", verdict.as_str());
+                ("become healthy", problem)
+            }
+            (None, None) => ("become healthy", "there is no verdict".into()),
         };
         let text = format!(
-            "{} has not become healthy within {} min: {problem}",
+            "{} has not {what} within {} min: {problem}",
             self.steps.describe(step),
             plan.after_minutes
         );
@@ -102,11 +106,11 @@ impl Machine<'_> {
         )
     }
 
-    pub(super) fn bake_wait(&self, step: usize) -> Wait {
+    /// Describes how much of a bake is over.
+    fn progress(&self, step: usize) -> String {
         let baked = &self.tick.state.baked;
         let bake = self.steps.bake(step);
         let (requests, minutes) = bake.map_or((0, 0), |bake| (bake.requests, bake.minutes));
-        let is_full = self.is_baked(step);
         let mut progress = format!(
             "{} of {} compared requests of v2",
             thousands(baked.requests),
@@ -115,6 +119,12 @@ impl Machine<'_> {
         if minutes > 0 {
             progress.push_str(&format!(", {} of {minutes} min", baked.seconds() / 60));
         }
+        progress
+    }
+
+    pub(super) fn bake_wait(&self, step: usize) -> Wait {
+        let baked = &self.tick.state.baked;
+        let is_full = self.is_baked(step);
         let (code, text) = match &self.inputs.judgment {
             Some(judgment) if judgment.verdict == Verdict::Invalid => {
                 (WaitCode::Invalid, format!("INVALID: {}", judgment.text))
@@ -125,7 +135,7 @@ impl Machine<'_> {
             ),
             None if is_full => (WaitCode::NotEnoughData, "there is no verdict yet".into()),
             _ if is_full && !baked.is_steady => return self.missing(step),
-            _ => (WaitCode::Bake, progress),
+            _ => (WaitCode::Bake, self.progress(step)),
         };
         Wait { code, text }
     }

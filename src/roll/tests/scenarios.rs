@@ -5,7 +5,7 @@ use std::fs;
 use super::actions::Action;
 use super::model::{Controller, new_world};
 use super::simulated_world::{Policy, Simulation, plan};
-use crate::plan::{OnRegressed, Then};
+use crate::plan::{Bake, OnRegressed, Then};
 use crate::{EventCode, Outcome, Phase, Steps, WaitCode};
 
 fn world(then: Then) -> (tempfile::TempDir, Simulation, Controller) {
@@ -131,6 +131,28 @@ fn a_held_plan_ends_at_its_step_and_can_be_continued() {
         looks(&mut controller, &mut world, 300),
         Some(Outcome::Finished)
     );
+}
+
+#[test]
+fn a_healthy_step_with_too_few_requests_for_its_bake_is_held_too() {
+    let mut plan = plan(Then::Hold, OnRegressed::Halt, true);
+    plan.steps[0].bake = Some(Bake {
+        requests: 1_000_000,
+        minutes: 2,
+    });
+    let (_folder, mut world) = new_world(plan);
+    let mut controller = Controller { saved: None };
+    assert_eq!(looks(&mut controller, &mut world, 300), Some(Outcome::Held));
+    assert_eq!(world.policy, Policy::Step(0));
+    let mut events = world.audit.events.iter();
+    let held = events.find(|event| event.code == EventCode::Held);
+    let text = &held.unwrap().text;
+    let (before, progress) = text.split_once(": ").unwrap();
+    assert_eq!(
+        before,
+        "step 1 of 3 (`canary`) has not completed its bake within 20 min"
+    );
+    assert!(progress.contains(" of 1,000,000 compared requests of v2, "));
 }
 
 #[test]

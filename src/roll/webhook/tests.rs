@@ -11,9 +11,9 @@ const SECRET: &str = "/services/T000/s3cret?key=s3cret";
 const PATIENCE: Duration = Duration::from_secs(20);
 const NO_CONTENT: &str = "HTTP/1.1 204 x\r\n\r\n";
 
-/// Times that a test can wait for.
+/// Short pauses, and a timeout that a loaded machine does not reach.
 const TIMES: WebhookTimes = WebhookTimes {
-    timeout: Duration::from_millis(400),
+    timeout: PATIENCE,
     pauses: [Duration::from_millis(10); 3],
     longest_pause: Duration::from_millis(60),
 };
@@ -79,7 +79,7 @@ fn post_one(address: SocketAddr) -> Delivery {
     let webhooks = start(address);
     assert!(!format!("{webhooks:?}").contains("s3cret"), "{webhooks:?}");
     webhooks.notify("The step `half` begins.");
-    webhooks.finish(PATIENCE).remove(0)
+    webhooks.finish(PATIENCE.saturating_mul(2)).remove(0)
 }
 
 fn assert_undelivered(delivery: &Delivery, why: &str) {
@@ -210,8 +210,6 @@ fn other_responses_are_final() {
             "SSH-2.0-OpenSSH_9.2\r\n\r\n".to_owned(),
             "did not respond with HTTP",
         ),
-        // The rest never comes. The sentence may have been accepted.
-        ("HTTP/1.1 200".to_owned(), "did not respond in time"),
     ] {
         let (address, requests) = serve(&[&response]);
         assert_undelivered(&post_one(address), why);
@@ -220,21 +218,32 @@ fn other_responses_are_final() {
 }
 
 #[test]
+fn a_response_that_does_not_end_is_final() {
+    // The sentence may have been accepted.
+    let (address, requests) = serve(&["HTTP/1.1 200"]);
+    let times = WebhookTimes {
+        timeout: Duration::from_secs(2),
+        ..TIMES
+    };
+    let webhooks = Webhooks::start_with(&[format!("http://{address}{SECRET}")], times).unwrap();
+    webhooks.notify("The step `half` begins.");
+    let delivery = webhooks.finish(PATIENCE).remove(0);
+    assert_undelivered(&delivery, "did not respond in time");
+    assert_eq!(requests.try_iter().count(), 1);
+}
+
+#[test]
 fn a_webhook_that_does_not_respond_delays_nobody() {
     let silent = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
     let (address, _requests) = serve(&[NO_CONTENT]);
     let urls =
         [silent.local_addr().unwrap(), address].map(|address| format!("http://{address}{SECRET}"));
-    let slow = WebhookTimes {
-        timeout: PATIENCE,
-        ..TIMES
-    };
     let begin = Instant::now();
-    let webhooks = Webhooks::start_with(&urls, slow).unwrap();
+    let webhooks = Webhooks::start_with(&urls, TIMES).unwrap();
     for _ in 0..200 {
         webhooks.notify("The step `half` begins.");
     }
-    let deliveries = webhooks.finish(Duration::from_millis(500));
+    let deliveries = webhooks.finish(Duration::from_secs(4));
     assert!(begin.elapsed() < PATIENCE, "{:?}", begin.elapsed());
     // The queue is bounded, and no sentence is lost without being counted.
     assert_eq!(
@@ -260,7 +269,7 @@ fn a_pause_ends_at_the_deadline() {
     let begin = Instant::now();
     let webhooks = Webhooks::start_with(&[format!("http://{address}{SECRET}")], slow).unwrap();
     webhooks.notify("The step `half` begins.");
-    let delivery = webhooks.finish(Duration::from_secs(2)).remove(0);
+    let delivery = webhooks.finish(Duration::from_secs(5)).remove(0);
     assert!(begin.elapsed() < PATIENCE);
     assert_undelivered(&delivery, "responded with 500");
 }

@@ -10,6 +10,7 @@ pub(crate) mod document_kind_arg;
 pub(crate) mod exit;
 pub(crate) mod headers_arg;
 pub(crate) mod inbound_arg;
+pub(crate) mod interval_arg;
 pub(crate) mod lint_code_arg;
 pub(crate) mod max_held_bytes_arg;
 pub(crate) mod panic_hook;

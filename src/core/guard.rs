@@ -23,6 +23,7 @@ mod rollout_guard;
 mod sentence;
 mod settings;
 mod settling;
+mod smallest_count;
 mod snapshot;
 mod state;
 mod stream_end;
@@ -40,6 +41,7 @@ pub use settings::{
     Alpha, Bounded, ErrorLimit, FalseEjections, GuardAction, GuardSettings, Ratio, SettleSeconds,
     SlowSettings,
 };
+pub use smallest_count::smallest_count;
 pub use snapshot::{OtherWorkers, merge_snapshots};
 pub use state::{GuardState, StateChange};
 pub use stream_end::{EndProperty, GrpcStatus, StreamEnd};

@@ -1,6 +1,8 @@
 //! Estimates how long the steps of a plan take with the traffic of today.
 
-use turnout_core::guard::{ArmCounts, Arms, GuardCounts, GuardSettings, HealthTest};
+use turnout_core::guard::{
+    ArmCounts, Arms, GuardCounts, GuardSettings, HealthTest, smallest_count,
+};
 use turnout_core::{AccountFiles, Allocation, Fraction, ParsedPolicy, Rollout};
 
 use crate::lint::health_test;
@@ -142,23 +144,10 @@ impl Rate {
 
 /// Returns how many requests of v2 make v2 healthy if both treatments fail equally often.
 fn healthy_requests(test: &HealthTest, requests: Fraction, errors: Fraction) -> Option<u64> {
-    let is_enough = |of_v2: u64| {
+    smallest_count(MOST_REQUESTS, |of_v2| {
         let counts = expected_counts(requests, errors, of_v2);
         test.is_enough(&test.evidence(&counts))
-    };
-    if !is_enough(MOST_REQUESTS) {
-        return None;
-    }
-    let (mut too_few, mut enough) = (0_u64, MOST_REQUESTS);
-    while too_few.saturating_add(1) < enough {
-        let middle = too_few.midpoint(enough);
-        if is_enough(middle) {
-            enough = middle;
-        } else {
-            too_few = middle;
-        }
-    }
-    Some(enough)
+    })
 }
 
 /// The expected counts when v2 has served this many requests. Errors of v2 are rounded up, and those of v1 down.

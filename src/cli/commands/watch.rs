@@ -11,12 +11,11 @@ use turnout_watch::{
 };
 
 use crate::support::exit::{Exit, refuse};
+use crate::support::interval_arg::parse_interval;
 use crate::support::safe_output::{self, SafeText};
 
 /// The width of a report without a terminal, in columns.
 const WIDTH: u16 = 100;
-const SHORTEST: Duration = Duration::from_millis(100);
-const LONGEST: Duration = Duration::from_secs(3_600);
 /// How long two polls may take: a proxy that does not respond times out after two seconds, and an unfinished
 /// configuration dump after at most twenty.
 const TWO_LOOKS: Duration = Duration::from_secs(30);
@@ -51,7 +50,7 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "URL", required = true)]
     admin: Vec<String>,
     /// The interval between two polls, such as `1s`, `0.5s` or `200ms`.
-    #[arg(long, value_name = "TIME", default_value = "1s", value_parser = interval)]
+    #[arg(long, value_name = "TIME", default_value = "1s", value_parser = parse_interval)]
     interval: Duration,
     /// Print one report after one interval, and exit.
     #[arg(long)]
@@ -62,19 +61,6 @@ pub(crate) struct Arguments {
     /// The folder that Envoy watches: also show who last changed the policy, and why.
     #[arg(long, value_name = "FOLDER")]
     dir: Option<PathBuf>,
-}
-
-fn interval(text: &str) -> Result<Duration, String> {
-    let (number, thousandth) = match text.strip_suffix("ms") {
-        Some(number) => (number, 1_000),
-        None => (text.strip_suffix('s').unwrap_or(text), 1),
-    };
-    let seconds = number.trim().parse().ok();
-    let interval = seconds.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
-    let interval = interval.and_then(|interval| interval.checked_div(thousandth));
-    interval
-        .filter(|interval| (SHORTEST..=LONGEST).contains(interval))
-        .ok_or_else(|| "expected a time from `100ms` to `3600s`".into())
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Exit {

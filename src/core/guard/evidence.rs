@@ -22,6 +22,7 @@ use super::balance::{self, BalanceTest};
 use super::counts::{ArmCounts, Arms, GuardCounts, StratumCounts};
 use super::likelihood_ratio::{LikelihoodRatio, has_control, ln_mean_exp, ln_sum_exp, to_float};
 use super::settings::{ErrorLimit, GuardSettings, Ratio};
+use super::smallest_count::smallest_count;
 
 /// The grid of `errors`, in thousandths.
 const ERROR_RATIOS: [u32; 6] = [1_500, 2_000, 3_000, 5_000, 10_000, 30_000];
@@ -235,23 +236,7 @@ impl GuardTest {
             add(Some(&mut sums), &stratum.errors, Arms { v1: 0, v2 });
             errors.ln_weight + ln_mean_exp(&sums) >= self.ln_threshold
         };
-        let (mut too_few, mut enough) = (0, 1_u64);
-        while !trips(enough) {
-            too_few = enough;
-            enough = enough.saturating_mul(2);
-            if enough > MOST_ERRORS {
-                return None;
-            }
-        }
-        while too_few.saturating_add(1) < enough {
-            let middle = too_few.midpoint(enough);
-            if trips(middle) {
-                enough = middle;
-            } else {
-                too_few = middle;
-            }
-        }
-        Some(enough)
+        smallest_count(MOST_ERRORS, trips)
     }
 
     /// The likelihood ratios of errors in a stratum, for the test of single accounts. Empty if errors are not compared

@@ -40,6 +40,7 @@ use crate::bucketing::Fraction;
 use super::counts::{ArmCounts, GuardCounts, StratumCounts};
 use super::likelihood_ratio::{has_control, ln_mean_exp, to_float};
 use super::settings::{GuardSettings, Ratio};
+use super::smallest_count::smallest_count;
 
 /// The grid of a. With few errors, M_a grows fastest for the greatest values: without any, 6,123 requests of v2 suffice at the
 /// defaults. The higher the error rate and the greater v2's percentage, the smaller is the best value. This grid needs
@@ -164,19 +165,11 @@ impl HealthTest {
                 ln_mean_exp(&kind.map(|logarithm| logarithm * requests)) >= self.ln_threshold
             })
         };
-        // Each kind is convex in the number of requests and begins at 0, so it stays enough once it is.
-        if kinds.is_empty() || !is_enough(MOST_REQUESTS) {
+        if kinds.is_empty() {
             return None;
         }
-        let (mut too_few, mut enough) = (0_u64, MOST_REQUESTS);
-        while too_few.saturating_add(1) < enough {
-            let middle = too_few.midpoint(enough);
-            if is_enough(middle) {
-                enough = middle;
-            } else {
-                too_few = middle;
-            }
-        }
+        // Each kind is convex in the number of requests and begins at 0, so it stays enough once it is.
+        let enough = smallest_count(MOST_REQUESTS, is_enough)?;
         Some(enough.saturating_sub(floor(now)).max(1))
     }
 

@@ -8,9 +8,7 @@ use clap::Args;
 use turnout_judge::LabelMatcher;
 
 use crate::support::account_file_access::AccountFileOptions;
-
-const SHORTEST: Duration = Duration::from_millis(100);
-const LONGEST: Duration = Duration::from_secs(3_600);
+use crate::support::interval_arg::parse_interval;
 
 /// Move a rollout through the steps of a plan.
 ///
@@ -80,7 +78,7 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "STEP")]
     pub(super) from: Option<String>,
     /// The interval between two looks, such as `10s` or `500ms`.
-    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = interval)]
+    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = parse_interval)]
     pub(super) interval: Duration,
     /// Also post what happens to this webhook of Slack or Mattermost, in addition to those of the plan. May be repeated.
     #[arg(long, value_name = "URL")]
@@ -93,19 +91,6 @@ pub(crate) struct Arguments {
     /// Print one line of JSON per event instead of text.
     #[arg(long)]
     pub(super) json: bool,
-}
-
-fn interval(text: &str) -> Result<Duration, String> {
-    let (number, thousandth) = match text.strip_suffix("ms") {
-        Some(number) => (number, 1_000),
-        None => (text.strip_suffix('s').unwrap_or(text), 1),
-    };
-    let seconds = number.trim().parse().ok();
-    let interval = seconds.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
-    let interval = interval.and_then(|interval| interval.checked_div(thousandth));
-    interval
-        .filter(|interval| (SHORTEST..=LONGEST).contains(interval))
-        .ok_or_else(|| "expected a time from `100ms` to `3600s`".into())
 }
 
 impl Arguments {

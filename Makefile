@@ -50,7 +50,7 @@ help:
 	@echo "make demo-roll      move a rollout through its steps in two Envoys, and roll it back when v2 gets worse"
 	@echo "make test           check formatting, run lints and all tests (ENVOY_VERSION=1.36.2)"
 	@echo "make test-prometheus"
-	@echo "                    test \`turnout judge\` with a real Prometheus that scrapes Envoys (Debian, Ubuntu)"
+	@echo "                    test judge and roll with a real Prometheus that scrapes Envoys (Debian, Ubuntu)"
 	@echo "make examples       lint the policies and plans in examples/"
 	@echo "make wasm           build the filter in $(TARGET)/filter/full, and in $(TARGET)/filter/lean"
 	@echo "                    without shadow requests"
@@ -105,6 +105,7 @@ test: setup locust published lint unit
 # Not part of `make test`, because only Debian and Ubuntu have the package.
 test-prometheus: setup prometheus
 	$(BUILD_FULL)
+	$(CARGO) build $(WORKSPACE) --bin turnout
 	$(CARGO) clippy $(WORKSPACE) --test prometheus -- -D warnings
 	$(CARGO) test $(WORKSPACE) --test prometheus
 	@echo "test-prometheus: all passed"

@@ -161,6 +161,30 @@ impl Ledger {
         self.note_presence(scrapes);
     }
 
+    /// Adds those of these earlier readings that are newer than the last one of their proxy. They are in the order of
+    /// time, and may include proxies that are gone now.
+    pub fn record_unseen(&mut self, scrapes: &[Scrape]) {
+        let since = self.since;
+        for scrape in scrapes {
+            let Scrape::Read(reading) = scrape else {
+                continue;
+            };
+            let proxy = self.proxies.entry(reading.proxy.clone()).or_default();
+            let last = proxy.last.as_ref();
+            if last.is_none_or(|last| last.at_ms < reading.at_ms) {
+                proxy.record(reading, since);
+            }
+        }
+    }
+
+    /// Returns the time of the newest reading, in milliseconds since 1970; `None` if there is none.
+    #[must_use]
+    pub fn newest_reading_ms(&self) -> Option<u64> {
+        let proxies = self.proxies.values();
+        let times = proxies.filter_map(|proxy| proxy.last.as_ref().map(|last| last.at_ms));
+        times.max()
+    }
+
     /// Notes the definitions of the rollouts in the active policy. If one changes when the ledger has counts of it, these
     /// are of different definitions, until the ledger starts over.
     pub fn note_definitions(&mut self, plan: &Plan) {

@@ -1,7 +1,7 @@
 //! Runs a roll: looks at the world, decides, saves the state, and acts.
 
 use turnout_core::Time;
-use turnout_judge::{Observation, Scrape};
+use turnout_judge::{Ledger, Observation, Scrape};
 
 use crate::event::Event;
 use crate::inputs::{Effect, EffectResult, FolderPolicy, Inputs, ProxyRevision, Tick};
@@ -16,6 +16,16 @@ use crate::steps::Steps;
 /// end a plan.
 const LONGEST_GAP: u64 = 3_600;
 
+/// What is read of the proxies at one look.
+#[derive(Debug, Default)]
+pub struct ProxyReadings {
+    /// Readings since the last look, in the order of time, also of proxies that are gone now. Only a source with a memory
+    /// has them.
+    pub earlier: Vec<Scrape>,
+    /// The last reading of each proxy, and which proxies are missing.
+    pub current: Vec<Scrape>,
+}
+
 /// What a roll looks at and acts on.
 pub trait World {
     /// Returns the time.
@@ -27,14 +37,9 @@ pub trait World {
     /// Returns the active policy of the folder.
     fn folder(&mut self) -> FolderPolicy;
 
-    /// Returns the last reading of each proxy, and which of them are missing.
-    fn scrapes(&mut self) -> Vec<Scrape>;
-
-    /// Returns earlier readings that the roll has not seen, in the order of time, as of the last call of
-    /// [`scrapes`](Self::scrapes). They include readings of proxies that are gone now.
-    fn earlier_readings(&mut self) -> Vec<Scrape> {
-        Vec::new()
-    }
+    /// Reads the proxies. `since_ms` is the time of the newest reading that the roll has seen, in milliseconds since
+    /// 1970.
+    fn readings(&mut self, since_ms: Option<u64>) -> ProxyReadings;
 
     /// Judges what was counted since a step was active. `number` is the number of the revision that the proxies should
     /// run.
@@ -116,7 +121,11 @@ impl<'a> Driver<'a> {
         let since_last = since_last.min(LONGEST_GAP);
         let elapsed = world.elapsed_milliseconds();
         let folder = world.folder();
-        let mut scrapes = world.scrapes();
+        let ledger = self.saved.ledger.as_ref();
+        let ProxyReadings {
+            earlier,
+            current: mut scrapes,
+        } = world.readings(ledger.and_then(Ledger::newest_reading_ms));
         self.ignore_guards_of_others(&folder, &mut scrapes);
         let inputs = Inputs {
             now,
@@ -124,7 +133,7 @@ impl<'a> Driver<'a> {
             quiet_until: self.steps.plan().quiet_until(now),
             proxies: scrapes.iter().map(revision).collect(),
             expected_proxies: self.expected_proxies,
-            judgment: self.judge(world, &scrapes, &folder),
+            judgment: self.judge(world, &earlier, &scrapes, &folder),
             folder,
         };
         let Tick {
@@ -142,7 +151,9 @@ impl<'a> Driver<'a> {
             self.saved.ledger = None;
         }
         let is_safe = matches!(self.saved.roll.phase, Phase::RollingBack { .. });
-        if !self.save(world) && effect.is_some() && !is_safe {
+        // An end that is not saved would be forgotten by the next process.
+        let matters = effect.is_some() || self.saved.roll.outcome().is_some();
+        if !self.save(world) && matters && !is_safe {
             // It is decided again at the next look.
             self.saved = before;
             return;
@@ -172,15 +183,13 @@ impl<'a> Driver<'a> {
     fn judge(
         &mut self,
         world: &mut impl World,
+        earlier: &[Scrape],
         scrapes: &[Scrape],
         folder: &FolderPolicy,
     ) -> Option<StepJudgment> {
-        let earlier = world.earlier_readings();
         let baseline = self.saved.roll.baseline?;
         let ledger = self.saved.ledger.as_mut()?;
-        if !earlier.is_empty() {
-            ledger.record(&earlier);
-        }
+        ledger.record_unseen(earlier);
         ledger.record(scrapes);
         let step = self.saved.roll.phase.step();
         let number = match folder {

@@ -33,7 +33,7 @@ mod wait;
 mod webhook;
 
 pub use check::Checked;
-pub use driver::{Driver, World};
+pub use driver::{Driver, ProxyReadings, World};
 pub use event::{Event, EventCode};
 pub use inputs::{Effect, EffectResult, FolderPolicy, Inputs, ProxyRevision, Tick};
 pub use machine::tick;

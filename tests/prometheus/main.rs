@@ -1,6 +1,7 @@
-//! `turnout judge` with a real Prometheus that scrapes real Envoys. `make test-prometheus` runs these tests.
+//! `turnout judge` and `turnout roll` with a real Prometheus that scrapes real Envoys. `make test-prometheus` runs these tests.
 
 mod documented_queries;
 mod judge;
 mod mesh;
+mod roll;
 mod server;

@@ -91,30 +91,14 @@ impl Mesh {
     /// Sends so many requests through an Envoy.
     pub(crate) async fn send(&mut self, name: &str, requests: u64) {
         let random = &mut self.random;
-        let requests = (0..requests).map(|_| {
-            Request::get("/v1/Channels")
-                .header("x-account-sid", format!("AC{:032x}", random.below(3_000)))
-                .header("x-request-id", format!("{:016x}", random.next()))
-        });
+        let requests = (0..requests).map(|_| request(random));
         let client = self.envoys[name].client();
         client.send_all(requests.collect(), 8).await;
     }
 
     /// Waits until an Envoy has counted so many requests in the arms of its guard.
     pub(crate) async fn wait_until_settled(&self, name: &str, requests: u64) {
-        const ARMS: &str = r"^wasmcustom\.turnout\.guard\..*\.all$";
-        let deadline = Instant::now() + PATIENCE;
-        loop {
-            let stats = self.envoys[name].admin().stats(ARMS).await;
-            if stats.values().sum::<u64>() == requests {
-                return;
-            }
-            assert!(
-                Instant::now() < deadline,
-                "{name}: {stats:?}, and not {requests}"
-            );
-            tokio::time::sleep(Duration::from_millis(50)).await;
-        }
+        wait_until_settled(&self.envoys[name], requests).await;
     }
 
     /// Waits until Prometheus has the final counts of all Envoys.
@@ -126,8 +110,29 @@ impl Mesh {
     }
 }
 
+/// Waits until an Envoy has counted so many requests in the arms of its guard.
+pub(crate) async fn wait_until_settled(envoy: &Envoy, requests: u64) {
+    const ARMS: &str = r"^wasmcustom\.turnout\.guard\..*\.all$";
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        let stats = envoy.admin().stats(ARMS).await;
+        if stats.values().sum::<u64>() == requests {
+            return;
+        }
+        assert!(Instant::now() < deadline, "{stats:?}, and not {requests}");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}
+
+/// A request of the rollout, with an account and an id of its own.
+pub(crate) fn request(random: &mut Random) -> Request {
+    Request::get("/v1/Channels")
+        .header("x-account-sid", format!("AC{:032x}", random.below(3_000)))
+        .header("x-request-id", format!("{:016x}", random.next()))
+}
+
 /// A guard that only reports, so that the traffic stays random.
-fn policy() -> Value {
+pub(crate) fn policy() -> Value {
     json!({
         "version": 1,
         "account": { "from": [{ "header": "x-account-sid" }], "format": "sid" },

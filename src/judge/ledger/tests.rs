@@ -64,6 +64,30 @@ fn without_a_baseline_everything_counts() {
 }
 
 #[test]
+fn earlier_readings_count_once_and_show_what_came_before_a_restart() {
+    let mut ledger = Ledger::default();
+    ledger.start_over(&[reading("a", 1_000, Some(500), 100, 1)]);
+    assert_eq!(ledger.newest_reading_ms(), Some(1_000_000));
+    let earlier = [
+        // Seen before.
+        reading("a", 990, Some(490), 90, 1),
+        reading("a", 1_000, Some(500), 100, 1),
+        reading("a", 1_100, Some(600), 150, 2),
+        // A proxy that began and ended meanwhile.
+        reading("b", 1_100, Some(10), 5, 0),
+        reading("b", 1_150, Some(60), 20, 3),
+    ];
+    ledger.record_unseen(&earlier);
+    ledger.record(&[reading("a", 1_200, Some(20), 180, 0)]);
+    assert_eq!(counted(&ledger), [50 + 180 + 20, 1 + 3]);
+    assert_eq!(restarts(&ledger), 1);
+    // The same again changes nothing.
+    ledger.record_unseen(&earlier);
+    assert_eq!(counted(&ledger), [250, 4]);
+    assert_eq!(ledger.observation().proxies.unwrap().len(), 1);
+}
+
+#[test]
 fn a_restart_shows_by_any_lower_counter_or_by_the_uptime() {
     for (what, second) in [
         ("one counter is lower", (1_010, Some(510), 200, 2)),

@@ -11,7 +11,8 @@ use super::audit::Audit;
 use crate::plan::{Bake, OnNotEnoughData, OnRegressed, RollPlan, RollStep, RuleChange, Then};
 use crate::quiet_time::{Days, MinuteOfDay, QuietTime};
 use crate::{
-    EffectResult, Event, FolderPolicy, SavedRoll, StateFile, StepJudgment, StepPolicy, World,
+    EffectResult, Event, FolderPolicy, ProxyReadings, SavedRoll, StateFile, StepJudgment,
+    StepPolicy, World,
 };
 
 pub(super) const ROLLOUT: &str = "chat";
@@ -315,7 +316,7 @@ impl World for Simulation {
         }
     }
 
-    fn scrapes(&mut self) -> Vec<Scrape> {
+    fn readings(&mut self, _since_ms: Option<u64>) -> ProxyReadings {
         // The proxies' own clock does not jump.
         let at_ms = u64::try_from(START).unwrap().saturating_add(self.real) * 1_000;
         let proxies = self.proxies.iter().enumerate();
@@ -333,7 +334,10 @@ impl World for Simulation {
                 ..Reading::default()
             }),
         });
-        scrapes.collect()
+        ProxyReadings {
+            earlier: Vec::new(),
+            current: scrapes.collect(),
+        }
     }
 
     fn judge(

@@ -1,6 +1,8 @@
 //! Reads the proxies of a roll: by their admin endpoints, or from Prometheus.
 
+use turnout_core::Time;
 use turnout_judge::{AdminSource, BearerToken, MetricNames, PrometheusSource, Scrape, Since};
+use turnout_roll::ProxyReadings;
 
 use super::Arguments;
 use super::plan_of_roll::PlanOfRoll;
@@ -43,11 +45,38 @@ impl ProxySource {
 
     /// Returns the last reading of each proxy, and those that are missing.
     pub(super) fn read(&mut self) -> Vec<Scrape> {
-        match self {
-            Self::Admin(source) => source.read(),
-            Self::Prometheus(source) => match source.read(Since::SecondsAgo(LOOKBACK)) {
-                Ok(readings) => readings.current,
-                Err(why) => vec![Scrape::Missing {
+        self.readings(None).current
+    }
+
+    /// Reads the proxies. Prometheus also has their readings since this time, in milliseconds since 1970, so that a roll
+    /// that was down misses none.
+    pub(super) fn readings(&mut self, since_ms: Option<u64>) -> ProxyReadings {
+        let source = match self {
+            Self::Admin(source) => {
+                return ProxyReadings {
+                    earlier: Vec::new(),
+                    current: source.read(),
+                };
+            }
+            Self::Prometheus(source) => source,
+        };
+        let since = match since_ms {
+            None => Since::SecondsAgo(LOOKBACK),
+            Some(since_ms) => {
+                let seconds = (since_ms / 1_000).saturating_sub(LOOKBACK.into());
+                Since::At(Time::from_seconds(
+                    i64::try_from(seconds).unwrap_or_default(),
+                ))
+            }
+        };
+        match source.read(since) {
+            Ok(readings) => ProxyReadings {
+                earlier: [readings.baseline, readings.history].concat(),
+                current: readings.current,
+            },
+            Err(why) => ProxyReadings {
+                earlier: Vec::new(),
+                current: vec![Scrape::Missing {
                     proxy: "prometheus".into(),
                     why,
                 }],

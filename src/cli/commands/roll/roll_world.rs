@@ -3,11 +3,11 @@
 use std::time::{Duration, Instant};
 
 use turnout_core::Time;
-use turnout_judge::{Criteria, Observation, Scrape, judge};
+use turnout_judge::{Criteria, Observation, judge};
 use turnout_live::Directory;
 use turnout_roll::{
-    Delivery, EffectResult, Event, FolderPolicy, SavedRoll, StateFile, StepJudgment, Webhooks,
-    World,
+    Delivery, EffectResult, Event, FolderPolicy, ProxyReadings, SavedRoll, StateFile, StepJudgment,
+    Webhooks, World,
 };
 
 use crate::support::time_arg::now;
@@ -95,8 +95,8 @@ impl World for RollWorld<'_> {
         }
     }
 
-    fn scrapes(&mut self) -> Vec<Scrape> {
-        self.source.read()
+    fn readings(&mut self, since_ms: Option<u64>) -> ProxyReadings {
+        self.source.readings(since_ms)
     }
 
     fn judge(

@@ -31,6 +31,8 @@ pub(super) struct Audit {
     pub(super) is_refused: bool,
     /// How many looks in a row have left a step active that some proxies refuse.
     pub(super) divided_looks: u32,
+    /// The looks that a kill may cost: one, in which the next process finds out what the killed one has done.
+    pub(super) looks_after_kill: u32,
     pub(super) events: Vec<Event>,
 }
 

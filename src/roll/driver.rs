@@ -6,7 +6,7 @@ use turnout_judge::{Ledger, Observation, Scrape};
 use crate::event::Event;
 use crate::inputs::{Effect, EffectResult, FolderPolicy, Inputs, ProxyRevision, Tick};
 use crate::machine::tick;
-use crate::record::record;
+use crate::record_effect::record_effect;
 use crate::roll_state::{Outcome, Phase};
 use crate::state_file::SavedRoll;
 use crate::step_judgment::StepJudgment;
@@ -173,7 +173,7 @@ impl<'a> Driver<'a> {
             Effect::Halt { why } => world.halt(&in_history(why)),
         };
         let now = world.now();
-        let events = record(self.steps, &mut self.saved.roll, &effect, &result, now);
+        let events = record_effect(self.steps, &mut self.saved.roll, &effect, &result, now);
         self.save(world);
         for event in events {
             world.event(&event);

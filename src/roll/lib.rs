@@ -19,7 +19,7 @@ mod machine;
 mod parsed_plan;
 mod plan;
 mod quiet_time;
-mod record;
+mod record_effect;
 mod roll_state;
 mod schedule;
 mod serde_time;
@@ -42,7 +42,7 @@ pub use plan::{
     Bake, Forbidden, OnNotEnoughData, OnRegressed, PlanCode, RollPlan, RollStep, RuleChange, Then,
 };
 pub use quiet_time::{Days, MinuteOfDay, QuietTime};
-pub use record::record;
+pub use record_effect::record_effect;
 pub use roll_state::{Baked, Outcome, Phase, RollState, StepRecord};
 pub use schedule::{StepSchedule, Traffic, schedule};
 pub use state_file::{SavedRoll, StateFile};

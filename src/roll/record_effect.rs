@@ -14,7 +14,7 @@ const LONGEST_PAUSE: u64 = 900_000;
 const SHIPPED_PAUSE: u64 = 60_000;
 
 /// Records what became of an effect in the state of a roll. Returns what has happened.
-pub fn record(
+pub fn record_effect(
     steps: Steps<'_>,
     state: &mut RollState,
     effect: &Effect,

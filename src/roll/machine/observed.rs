@@ -159,18 +159,23 @@ impl Machine<'_> {
         }
     }
 
-    /// Whether the minutes of the bake are over and its requests are not.
-    pub(super) fn lacks_only_requests(&self, step: usize) -> bool {
-        let baked = &self.tick.state.baked;
-        self.steps.bake(step).is_some_and(|bake| {
-            baked.requests < bake.requests && baked.seconds() >= bake.minutes.saturating_mul(60)
-        })
+    /// Whether the requests and the minutes of the bake are over.
+    pub(super) fn is_baked(&self, step: usize) -> bool {
+        self.bake_parts(step) == Some([true, true])
     }
 
-    pub(super) fn is_baked(&self, step: usize) -> bool {
+    /// Whether the minutes of the bake are over and its requests are not.
+    pub(super) fn lacks_only_requests(&self, step: usize) -> bool {
+        self.bake_parts(step) == Some([false, true])
+    }
+
+    /// Whether the requests of the bake are over, and whether its minutes are; `None` if the step has no bake.
+    fn bake_parts(&self, step: usize) -> Option<[bool; 2]> {
         let baked = &self.tick.state.baked;
-        self.steps.bake(step).is_some_and(|bake| {
-            baked.requests >= bake.requests && baked.seconds() >= bake.minutes.saturating_mul(60)
-        })
+        let bake = self.steps.bake(step)?;
+        Some([
+            baked.requests >= bake.requests,
+            baked.seconds() >= bake.minutes.saturating_mul(60),
+        ])
     }
 }
